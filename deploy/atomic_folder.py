@@ -13,12 +13,12 @@ from deploy.hardening import PRIVATE_FOLDER
 
 @contextmanager
 def new_private_folder(settings: Path) -> Iterator[Path]:
-    """Yield a folder to fill, and rename it to the folder of `settings` at the end.
+    """Yield a temporary folder to fill, and rename it at the end to the folder that contains `settings`.
 
-    If the process is killed at any moment, there is a complete folder or none.
+    If the process is killed at any moment, there is either a complete folder or none.
 
     Raises:
-        DeployError: the folder has other files in it, cannot be made, or another set-up is running.
+        DeployError: the folder contains other files or cannot be made, or another set-up is running.
     """
     folder = settings.parent
     if folder.exists() and any(folder.iterdir()):
@@ -32,7 +32,7 @@ def new_private_folder(settings: Path) -> Iterator[Path]:
             stack.enter_context(folder_lock(folder.parent, is_waiting=False))
         except BlockingIOError as why:
             raise DeployError(f"Another set-up is running in {folder.parent}: wait for it to end.") from why
-        shutil.rmtree(unfinished, ignore_errors=True)  # of a set-up that was killed
+        shutil.rmtree(unfinished, ignore_errors=True)  # left by a set-up that was killed
         unfinished.mkdir(PRIVATE_FOLDER)
         yield unfinished
         try:
@@ -43,7 +43,7 @@ def new_private_folder(settings: Path) -> Iterator[Path]:
 
 
 def write_new(path: Path, content: bytes) -> None:
-    """Write a new file for this user alone (mode 0600) and flush it to the disk.
+    """Write a new file that only this user can read (mode 0600), and flush the file to the disk.
 
     Raises:
         FileExistsError: there is a file or a link of that name.
@@ -55,7 +55,9 @@ def write_new(path: Path, content: bytes) -> None:
 
 
 def replace_file(path: Path, pieces: Iterable[bytes]) -> None:
-    """Replace a file (mode 0600) in one step: at any moment the old file or the new one is there, complete.
+    """Replace a file in one step with a file that only this user can read (mode 0600).
+
+    At any moment, the path has either the complete old file or the complete new file.
 
     Raises:
         OSError: the new file cannot be written.
@@ -74,7 +76,7 @@ def replace_file(path: Path, pieces: Iterable[bytes]) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush the names in a folder to the disk."""
+    """Flush a folder's list of file names to the disk, so that a power cut loses no new name."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -84,7 +86,10 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def folder_lock(folder: Path, *, is_waiting: bool) -> Iterator[None]:
-    """Lock a folder against other processes. If this process is killed, the kernel releases the lock.
+    """Lock a folder against other processes that use this lock.
+
+    If this process is killed, the kernel releases the lock. If `is_waiting` is True, wait for another process
+    that has the lock.
 
     Raises:
         BlockingIOError: another process has the lock, and `is_waiting` is False.

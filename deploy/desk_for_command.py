@@ -1,4 +1,4 @@
-"""The desk on a workstation, unlocked with the passphrase for one command and closed again."""
+"""The desk on a workstation, unlocked with the passphrase for one command and then locked again."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -55,10 +55,10 @@ def open_desk_for_command(settings: Path, passphrase: str) -> Iterator[OpenDesk]
 
 
 def open_keyring_copy(path: Path, passphrase: str, fingerprint: str) -> Keyring:
-    """Decrypt a copy of the desk's keyring, and check it against the fingerprint on the desk's posters.
+    """Decrypt a copy of the desk's keyring, and compare its fingerprint with that on the desk's posters.
 
     Raises:
-        DeployError: it cannot be decrypted, or it is another desk's.
+        DeployError: the copy cannot be decrypted, or is another desk's keyring.
     """
     refuse_readable_by_others(path)
     try:

@@ -18,7 +18,7 @@ from journalist_app.services.desk import publish_letterhead
 from protocol import keyring as keyrings
 from web.dates import utc_today
 
-_NOT_IN_A_USER_ID = str.maketrans(dict.fromkeys("<>()"))  # gpg reads them as an address and a comment
+_NOT_IN_A_USER_ID = str.maketrans(dict.fromkeys("<>()"))  # gpg reads text in them as an address or comment
 
 
 def new_openpgp_key(name: str, day: date) -> OpenPGPKey:
@@ -32,9 +32,9 @@ def new_openpgp_key(name: str, day: date) -> OpenPGPKey:
 
 
 def make_openpgp_key(settings: Path, passphrase: str, *, say: Callable[[str], object]) -> None:
-    """Make an OpenPGP key for a desk without one: store it in the keyring and publish it in the letterhead.
+    """Make an OpenPGP key for a desk without one: store it in the keyring, and publish it in the letterhead.
 
-    If the process stops between these two steps, a second run publishes the key in the keyring.
+    If the process stops between these two steps, a second run publishes the key that is in the keyring.
 
     Raises:
         DeployError: the key was not published. The message says what to do.
@@ -69,7 +69,7 @@ def _make_and_publish(desk: OpenDesk, say: Callable[[str], object]) -> None:
 
 
 def _public_half(secret: str) -> tuple[str, str]:
-    """Return the fingerprint and the public half of a secret key in the keyring."""
+    """Return the fingerprint and the public key of an OpenPGP secret key."""
     with _temporary_home() as home:
         fingerprint = home.import_secret(secret)
         return fingerprint, home.export_public(fingerprint)
@@ -92,5 +92,5 @@ def _temporary_home() -> Iterator[GpgHome]:
 
 
 def in_fours(fingerprint: str) -> str:
-    """Return a fingerprint of 40 digits in groups of four, as people compare it."""
+    """Return a fingerprint of 40 digits in groups of four digits, so that people can compare it."""
     return " ".join(fingerprint[at : at + 4] for at in range(0, len(fingerprint), 4))

@@ -1,8 +1,8 @@
-"""Exceptions of the `steunpunt` command. The message of each is one sentence for the person at the terminal.
+"""Exceptions of the `steunpunt` command. Each message is one sentence for the person at the terminal.
 
-The sentence is written where the exception is raised. For a refusal that another package names with a reason,
-a table has the sentence of each reason: in `pinned_letterhead`, `desk_for_command` and
-`syncing.sync_refusals`. An exception has a class of its own only if a caller acts differently on it.
+The sentence is written where the exception is raised. If another package refuses with a reason, a table has
+the sentence for each reason: in `pinned_letterhead`, `desk_for_command` and `syncing.sync_refusals`. An
+exception has its own class only if a caller acts differently on it.
 """
 
 from collections.abc import Iterator
@@ -14,31 +14,31 @@ class DeployError(Exception):
 
 
 class ConfigError(DeployError):
-    """Settings file with faults. The message names all of them, and no value."""
+    """The settings file has faults. The message names all of them, and contains no value from the file."""
 
 
 class UnsafePathError(DeployError):
-    """File or folder that is missing, or that other users could read or replace."""
+    """A file or folder is missing, or other users could read or replace it."""
 
 
 class OpenPGPError(DeployError):
-    """Failure to make or read the desk's OpenPGP key."""
+    """The desk's OpenPGP key cannot be made or read."""
 
 
 class LetterheadError(DeployError):
-    """Letterhead that must not be used: missing, forged, or older than one seen before."""
+    """The letterhead must not be used: it is missing, forged, or older than a letterhead seen before."""
 
 
 class OnionError(DeployError):
-    """Failure to set up, publish, inspect or back up an onion service."""
+    """An onion service cannot be set up, published, inspected or backed up."""
 
 
 class OnionKeyError(OnionError):
-    """Key of an onion service that is missing, damaged, readable by others, or not the expected one."""
+    """The key of an onion service is missing, damaged, readable by others, or not the expected key."""
 
 
 class OnionFolderError(OnionError):
-    """Folder of an onion service that this user cannot read or write."""
+    """This user cannot read or write the folder of an onion service."""
 
 
 class TorAwayError(OnionError):
@@ -47,9 +47,9 @@ class TorAwayError(OnionError):
 
 @contextmanager
 def os_error_as(sentence: str, error: type[DeployError] = DeployError) -> Iterator[None]:
-    """Replace an OSError in the body with `error`: the sentence, and the kind of the OSError.
+    """Replace an OSError in the body with the exception `error`.
 
-    Its own message is left out.
+    The new message is the sentence and the kind of the OSError. The message of the OSError is left out.
 
     Raises:
         DeployError: there was an OSError.

@@ -20,19 +20,19 @@ TMPFS = "/dev/shm"  # noqa: S108  # memory, never a disk; our folders under it a
 def harden_process() -> None:
     """Prevent others from reading this process's memory or the files that it writes.
 
-    After a crash there is no core file. Other programs of the same user cannot read the memory through /proc
-    or a debugger (root still can). New files and folders are for the owner alone, whatever the shell's umask
+    After a crash, there is no core file. Other programs of the same user cannot read the memory through /proc
+    or a debugger (root still can). Only the owner can read new files and folders, whatever the shell's umask
     was.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    _prctl(_PR_SET_DUMPABLE, 0)  # a system that pipes core dumps to a program ignores the limit
+    _prctl(_PR_SET_DUMPABLE, 0)  # if core dumps are piped to a program, the limit is ignored
     os.umask(0o077)
 
 
 def end_with_parent(parent_pid: int) -> None:
     """Have the kernel end this process when its parent ends, even if the parent is killed."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent_pid:  # the parent ended before the request
+    if os.getppid() != parent_pid:  # the parent ended before `prctl` was called
         raise SystemExit(0)
 
 
@@ -42,12 +42,12 @@ def _prctl(option: int, value: int) -> None:
 
 
 def private_folder(path: Path) -> None:
-    """Make a folder for this user alone, or check that an existing one is.
+    """Make a folder that only this user can enter, or check that an existing folder is like that.
 
-    Under /dev/shm another user may make the folder first, to read its files or to swap them later.
+    Under /dev/shm, another user may make the folder first, to read its files or to swap them later.
 
     Raises:
-        UnsafePathError: it is a link, not a folder, another user's, or open to others.
+        UnsafePathError: the path is a link, is not a folder, belongs to another user, or is open to others.
     """
     path.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
     status = path.lstat()
@@ -58,10 +58,11 @@ def private_folder(path: Path) -> None:
 
 
 def refuse_readable_by_others(path: Path) -> None:
-    """Refuse a secret file that another user could read or write.
+    """Check that no other user can read or write a secret file.
 
     Raises:
-        UnsafePathError: it is open to others, or its mode cannot be read. The cause is then the OSError.
+        UnsafePathError: the file is open to others, or its mode cannot be read. In the second case,
+            `__cause__` is the OSError.
     """
     try:
         mode = path.stat().st_mode

@@ -1,6 +1,7 @@
 """The newest letterhead that a server may use: signed by the pinned desk, and not older than one seen before.
 
-The server remembers the newest one in a file outside the store: its serial, and a digest of its parameters.
+The server remembers the newest letterhead in a file outside the store: its serial, and a digest of its
+parameters.
 """
 
 import hashlib
@@ -20,7 +21,7 @@ from store import letterheads
 from store.database.engine import Store
 from store.errors import StoreError
 
-LOOK_SECONDS = 60.0  # between two checks of a running process: a new letterhead is in use within a minute
+LOOK_SECONDS = 60.0  # time between two checks: a running process uses a new letterhead within a minute
 _FAULTS = {
     LetterheadRefusal.FORGED: (
         "is forged: it is not signed by the desk whose fingerprint is in the settings file"
@@ -29,7 +30,7 @@ _FAULTS = {
     LetterheadRefusal.MALFORMED: "is in a form that this version does not know",
     LetterheadRefusal.OTHER_PARAMETERS: "changes parameters that may never change",
 }
-# The advice about a letterhead in a pairing file.
+# What to do when the letterhead in a pairing file is refused.
 _ADVICE = {
     LetterheadRefusal.FORGED: "compare the fingerprint with the desk's poster",
     LetterheadRefusal.OLDER: "pair the workstation again with a new card file",
@@ -40,10 +41,10 @@ _log = logging.getLogger(OWN_LOGGER)
 
 
 def open_letterhead(store: Store, fingerprint: str, serial_path: Path) -> Letterhead:
-    """Return the store's newest letterhead after verifying it, and remember its serial outside the store.
+    """Verify the newest letterhead in the store and return it. Remember its serial outside the store.
 
     Raises:
-        LetterheadError: it is missing, forged, or older than the serial remembered.
+        LetterheadError: the letterhead is missing, forged, or older than the remembered serial.
     """
     try:
         return _verify_newest(store, fingerprint, serial_path, None)
@@ -56,10 +57,12 @@ def open_letterhead(store: Store, fingerprint: str, serial_path: Path) -> Letter
 def accept_letterhead(
     body: bytes, signature: bytes, fingerprint: str, serial_path: Path, in_use: Letterhead | None
 ) -> Letterhead:
-    """Return the letterhead of a pairing file after verifying it as strictly as one in the store.
+    """Verify the letterhead of a pairing file as strictly as one in the store, and return it.
+
+    `in_use` is the present letterhead, which must have the same salt and cost, or None on a new server.
 
     Raises:
-        LetterheadError: it must not be used.
+        LetterheadError: the letterhead must not be used.
     """
     try:
         seen_serial, seen_parameters = _recall(serial_path)
@@ -75,10 +78,10 @@ def accept_letterhead(
 
 
 class LetterheadWatch:
-    """Letterhead in use by a running process, replaced when the store has a newer valid one.
+    """Letterhead in use by a running process, replaced when the store has a newer valid letterhead.
 
-    An invalid letterhead is logged once, and the one in use stays. Safe for threads: one thread checks the
-    store, and the others never wait for it.
+    If the newest letterhead is invalid, this is logged once, and the present letterhead stays in use. Threads
+    may share this object: one thread checks the store, and the others never wait for it.
     """
 
     def __init__(
@@ -90,18 +93,18 @@ class LetterheadWatch:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begin with the letterhead that `open_letterhead` returned. `clock` counts seconds."""
+        """Begin with a letterhead that `open_letterhead` returned. `clock` returns seconds."""
         self._store = store
         self._fingerprint = fingerprint
         self._serial_path = serial_path
         self._in_use = in_use
         self._clock = clock
-        self._checked_at: float | None = None  # None: a worker that starts later begins with a check
+        self._checked_at: float | None = None  # None: check first, as a worker may start later
         self._checking = threading.Lock()
         self._last_logged = ""
 
     def __call__(self) -> Letterhead:
-        """Return the letterhead to use. Check the store first if the last check was `LOOK_SECONDS` ago."""
+        """Return the letterhead to use. If the last check was `LOOK_SECONDS` ago, first check the store."""
         is_due = self._checked_at is None or self._clock() - self._checked_at >= LOOK_SECONDS
         if is_due and self._checking.acquire(blocking=False):
             try:
@@ -135,14 +138,17 @@ class LetterheadWatch:
 def _verify_newest(
     store: Store, fingerprint: str, serial_path: Path, in_use: Letterhead | None
 ) -> Letterhead:
-    """Return the store's newest letterhead after verifying it. One process at a time may update the memory.
+    """Verify the newest letterhead in the store, remember its serial, and return the letterhead.
+
+    A lock allows one process at a time to change the remembered serial.
 
     Raises:
-        LetterheadRefusedError: it must not be used.
-        LetterheadError: it is missing, or the remembered serial cannot be read.
+        LetterheadRefusedError: the letterhead must not be used.
+        LetterheadError: the letterhead is missing, or the remembered serial cannot be read.
     """
     with folder_lock(serial_path.parent, is_waiting=True):
-        # Read inside the lock: otherwise the slower of two processes would find its letterhead too old.
+        # Read the store inside the lock. Otherwise the slower of two processes could read an older letterhead
+        # than the remembered one, and refuse it.
         with store.reading() as session:
             newest = letterheads.latest(session)
         if newest is None:
@@ -169,9 +175,9 @@ def _in_store(reason: LetterheadRefusal) -> str:
 
 
 def _parameters_digest(verified: Letterhead) -> str:
-    """Return a digest of the parameters that turn a passphrase into keys.
+    """Return a digest of the salt and the cost with which keys are derived from passphrases.
 
-    With other parameters every mailbox would seem empty.
+    With another salt or cost, every passphrase would open another, empty mailbox.
     """
     cost = verified.argon2
     return hashlib.sha256(verified.site_salt + f"{cost.t} {cost.m_kib} {cost.p}".encode()).hexdigest()
@@ -183,7 +189,13 @@ def _refuse_other_parameters(verified: Letterhead, seen: str | None) -> None:
 
 
 def _recall(path: Path) -> tuple[int, str | None]:
-    """Return the newest serial seen and the digest of its parameters, or 0 and None on a new server."""
+    """Return the remembered serial and the remembered digest of the salt and cost.
+
+    On a new server, the result is 0 and None.
+
+    Raises:
+        LetterheadError: the file cannot be read, or has a wrong form.
+    """
     try:
         serial, parameters = path.read_text("ascii").split()
         return int(serial), parameters

@@ -10,7 +10,7 @@ UNIX = "unix:"
 
 
 def socket_address(address: str) -> tuple[socket.AddressFamily, str | tuple[str, int]]:
-    """Return the family and the socket address of "unix:/path", "host:port" or "[::1]:port"."""
+    """Return the address family and the socket address for "unix:/path", "host:port" or "[::1]:port"."""
     if address.startswith(UNIX):
         return socket.AF_UNIX, address.removeprefix(UNIX)
     host, _, port = address.rpartition(":")
@@ -25,13 +25,13 @@ def is_listening(address: str) -> bool:
 
 
 def refuse_taken_address(address: str) -> None:
-    """Refuse an address at which another program listens.
+    """Check that no other program listens at an address.
 
-    gunicorn itself would retry for five seconds and log the address. A Unix socket it would take away from
-    the program that listens there.
+    Without this check, gunicorn would retry for five seconds and log the address. It would also take a Unix
+    socket away from the program that listens there.
 
     Raises:
-        DeployError: the port or socket is taken, or the address is not one of this machine.
+        DeployError: the port or socket is taken, or the address does not belong to this machine.
     """
     family, place = socket_address(address)
     if isinstance(place, str):

@@ -1,9 +1,9 @@
-"""Logging of events and places in the code, never of addresses or anything that people typed or sent.
+"""Logging of events and places in the code, and never of addresses or anything that people typed or sent.
 
 gunicorn logs addresses, request lines and header values. Flask logs paths, and libraries put values into the
-texts of exceptions. So their messages are not printed: only the logger, the place in the code and the kind of
-exception. A line has a day and no hour, because an hour can point at one person. Only messages of our own
-logger are printed in full.
+texts of exceptions. So the messages of other loggers are not printed. Only the logger, the place in the code
+and the kind of exception are. A line has a day and no hour, because an hour can point at one person. Only
+messages of our own logger are printed in full.
 """
 
 import logging
@@ -16,10 +16,10 @@ from types import TracebackType
 from typing import TextIO
 
 OWN_LOGGER = (
-    "steunpunt"  # the logger, and those below it, for our own events. Its messages never quote a request
+    "steunpunt"  # this logger and its children log our own events. Their messages never quote a request
 )
 
-# What gunicorn's master logs about its workers: process ids and names of signals alone.
+# Messages of gunicorn's master about its workers. They contain only process ids and names of signals.
 _MASTER_MESSAGES = frozenset(
     {
         "WORKER TIMEOUT (pid:%s)",
@@ -31,10 +31,10 @@ _MASTER_MESSAGES = frozenset(
 
 
 class QuietFormatter(logging.Formatter):
-    """Log format with a day, a level, a logger and a place in the code, and with our own messages only."""
+    """Log format with day, level, logger and place in the code. It prints only our own messages."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return one line that contains nothing from outside the program."""
+        """Return a log line that contains nothing from outside the program."""
         day = datetime.fromtimestamp(record.created, UTC).date()
         is_own = f"{record.name}.".startswith(f"{OWN_LOGGER}.")
         event = record.getMessage() if is_own else f"{record.name} at {record.module}:{record.lineno}"
@@ -45,7 +45,10 @@ class QuietFormatter(logging.Formatter):
 
 
 def traceback_places(kind: type[BaseException], trace: TracebackType | None) -> str:
-    """Return the kind of an exception and the places in the code on its way, innermost first."""
+    """Return the kind of an exception, and the places in the code that raised it or passed it on.
+
+    The innermost place comes first.
+    """
     steps = " < ".join(
         f"{frame.f_code.co_filename.rpartition('/')[2]}:{line}"
         for frame, line in reversed(list(traceback.walk_tb(trace)))
@@ -54,7 +57,7 @@ def traceback_places(kind: type[BaseException], trace: TracebackType | None) -> 
 
 
 def install_quiet_log(stream: TextIO) -> None:
-    """Send every logger, warning and unexpected exception of this process through `QuietFormatter`."""
+    """Send the logs, warnings and unexpected exceptions of this process through `QuietFormatter`."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(QuietFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
@@ -72,7 +75,7 @@ def _log_uncaught(
 
 
 class GunicornLogger:
-    """Logger for gunicorn: it logs what the master does to a worker, and nothing about a request."""
+    """Logger for gunicorn. It logs what the master process does to a worker, and nothing about a request."""
 
     access_log_enabled = False
 
@@ -81,11 +84,11 @@ class GunicornLogger:
         self._own = logging.getLogger(OWN_LOGGER)
 
     def setup(self, cfg: object) -> None:
-        """Accept a new configuration. None of its settings matter here."""
+        """Ignore gunicorn's configuration, because none of its log settings matter here."""
         self.cfg = cfg
 
     def log(self, lvl: int, msg: object, *args: object, **_more: object) -> None:
-        """Log an event of the master. Of any other event, log only that there was one."""
+        """Log an event of gunicorn's master. For any other event, log only that there was an event."""
         if msg in _MASTER_MESSAGES:
             self._own.log(lvl, "gunicorn: " + str(msg), *args)
         else:
@@ -95,16 +98,16 @@ class GunicornLogger:
     warning = partialmethod(log, logging.WARNING)
 
     def exception(self, _msg: object, *_args: object, **_more: object) -> None:
-        """Log the kind and the place of the current exception."""
+        """Log the kind of the current exception, and the place in the code."""
         kind, _, trace = sys.exc_info()
         self._own.error("gunicorn: %s", traceback_places(kind, trace) if kind else "an exception")
 
     def info(self, *_args: object, **_more: object) -> None:
-        """Log nothing."""
+        """Drop the message."""
 
     debug = access = info
 
     def reopen_files(self) -> None:
-        """Do nothing: there are no log files, only standard error."""
+        """Do nothing, because there are no log files. The log goes to standard error only."""
 
     close_on_exec = reopen_files

@@ -38,7 +38,7 @@ def make_report_files(  # noqa: PLR0913  # the year, the folder, and two ways to
     say: Callable[[str], object],
     on_step: Callable[[str], object],
 ) -> None:
-    """Write the twelve files of a year's report to a folder of their own, and print what to look at first.
+    """Write the twelve files of a year's report to their own folder, and print what to check in them first.
 
     `on_step` receives one line before each step that can take more than a moment.
 
@@ -69,7 +69,7 @@ def _make_files(desk: OpenDesk, counted: ReportYear, on_step: Callable[[str], ob
 
 
 def _write_files(folder: Path, files: dict[str, bytes]) -> None:
-    """Write the files for this user alone: the SG's version is confidential."""
+    """Write the report's files so that only this user can read them: the SG's version is confidential."""
     with os_error_as(f"{folder}: cannot be written"):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name, body in files.items():

@@ -1,4 +1,4 @@
-"""Set-up of a new desk: keys, first letterhead, empty store and settings, all or nothing."""
+"""Set-up of a new desk: make keys, first letterhead, empty store and settings, all or nothing."""
 
 import secrets
 from collections.abc import Callable
@@ -43,15 +43,16 @@ def set_up(
     show_passphrase: Callable[[str], None],
     on_step: Callable[[str], None],
 ) -> bool:
-    """Make a desk in the folder of `settings` unless there is one. Return whether it was made now.
+    """Make a desk in the folder of `settings`, unless there is one. Return whether it was made now.
 
-    All files are made in a folder beside it, which is renamed at the end. If the process is killed at any
-    moment, there is a complete desk or none. The passphrase is shown before the renaming, so that no desk
-    exists whose passphrase was never shown. `on_step` receives one line before each step of up to a few
-    seconds. If there is no gpg, the desk gets no OpenPGP key, and `on_step` receives a line about it.
+    All files are made in a temporary folder, which is renamed at the end. If the process is killed at any
+    moment, there is a complete desk or none. The passphrase is shown before the folder is renamed, so that
+    there is never a desk whose passphrase was not shown. `on_step` receives one line before each step of up
+    to a few seconds. If there is no gpg, the desk gets no OpenPGP key, and `on_step` receives a line that
+    says so.
 
     Raises:
-        DeployError: another set-up is running, or files are in the way.
+        DeployError: another set-up is running, or the folder contains other files.
         ConfigError: the example settings have faults.
         StoreError: the store cannot be made.
     """
@@ -121,7 +122,10 @@ def first_letterhead(
 
 
 def _closed_days(desk: DeskConfig, today: date) -> tuple[date, ...]:
-    """Return the closed days of the settings, with public holidays from today to the end of next year."""
+    """Return the closed days in the settings, together with the public holidays until the end of next year.
+
+    Holidays before today are left out.
+    """
     ahead = {day for day in dutch_holidays((today.year, today.year + 1)) if day >= today}
     return tuple(sorted(ahead.union(desk.closed_days)))
 

@@ -327,8 +327,8 @@ def _status(answer: CountedAnswer | None, opened: Sequence[EntryContent]) -> Pro
     """Return the state of the newest proposal, as long as passing on has not begun."""
     if answer is None:
         return ProposalStatus.WAITING
-    # A lost entry may have taken the agreement back, or proposed something else. Someone who deletes an
-    # entry, or damages it in the store (the age header is not signed), must not be able to renew an agreement.
+    # A lost entry may have taken the agreement back, or proposed something else. Someone who deletes or
+    # damages an entry in the store (the age header is not signed) must not be able to renew an agreement.
     if answer.verdict is Verdict.AGREED and _is_something_lost_since(answer.signed, opened):
         return ProposalStatus.TAKEN_BACK
     return ProposalStatus(answer.verdict)  # every verdict is a state with the same value

@@ -1,7 +1,7 @@
 """Sync between the server's store and the replicas of workstations: build, verify, apply and carry pouches.
 
-Nothing here can decrypt a message: sync has no key of the desk. It may import `web`, `store`, `protocol`
-(without the modules for the desk's secrets) and `crypto`, and neither of the two apps.
+No module of this package can decrypt a message, because sync has no key of the desk. The package may import
+`web`, `store`, `protocol` (without the modules for the desk's secrets) and `crypto`, but not the two apps.
 
 - `endpoint`: one end of a sync: its store, its keys and its limits
 - `build`: build pouches from the outbox of a peer

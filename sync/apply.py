@@ -1,4 +1,4 @@
-"""Application of pouches: a pouch is verified as a whole, and then applied item by item.
+"""Apply pouches to the store: a pouch is verified as a whole, and then applied item by item.
 
 An item that was applied before changes nothing, so a pouch can be applied again after a failure.
 """
@@ -18,7 +18,7 @@ from sync.items.contexts import ApplyContext
 from sync.items.item_kinds import kind_of
 from sync.verify import verify_pouch
 
-_BATCH_ITEMS = 32  # in one transaction: a source's message waits some milliseconds until it is over
+_BATCH_ITEMS = 32  # items in one transaction, for which a source's message waits only some milliseconds
 _BATCH_BYTES = 1024 * 1024
 _HALF_HOURS_AHEAD = 2 * 48  # more than the day by which a clock may be ahead
 
@@ -29,8 +29,9 @@ class AppliedPouch:
 
     `is_duplicate`: the pouch was applied before. `peer_was_restored`: the sender lost pouches that it had
     applied or sent, so its store was restored from a backup. `we_were_restored`: the sender applied a pouch
-    that this store does not remember. `unwanted`: files that continue after this pouch, and that are here
-    already or have no mailbox here.
+    that this store does not remember, so this store was restored from a backup. `unwanted`: attachments of
+    which this store does not need the rest, because they are complete here, or because their mailbox is not
+    here.
     """
 
     head: PouchHead
@@ -42,7 +43,7 @@ class AppliedPouch:
 
     @property
     def partials(self) -> Mapping[AttachmentId, int]:
-        """Return the files that the sender has in part, with the number of their chunks."""
+        """Return the attachments that the sender has in part, each with the number of chunks there."""
         return {AttachmentId(attachment_id): chunks for attachment_id, chunks in self.head.partials}
 
 
@@ -51,14 +52,16 @@ def apply_pouch(
 ) -> AppliedPouch:
     """Verify a pouch and apply it to the store.
 
-    `reopen` returns the bytes of the pouch from the start. It is called twice.
-    `is_direct`: the pouch comes over a connection with its sender, so its day must be today's.
+    `reopen` returns the bytes of the pouch from the start, and is called twice. `is_direct` is True if the
+    pouch comes over a connection with its sender. The day of the pouch must then be today's.
 
     Raises:
-        PouchRefusedError: nothing was applied; `reason` says why.
-        SyncRefusedError: NOT_PAIRED, UNKNOWN_WORKSTATION or REVOKED_WORKSTATION: nothing was applied, because
-            the sender is not a peer. NO_ROOM or BROKEN_TRANSFER: as for `StoreError`.
-        StoreError: some items may be applied, and stay. The same pouch can be applied again.
+        PouchRefusedError: no item was applied. `reason` says why.
+        SyncRefusedError: NOT_PAIRED, UNKNOWN_WORKSTATION or REVOKED_WORKSTATION: no item was applied, because
+            the sender is not a peer. NO_ROOM or BROKEN_TRANSFER: some items may be applied, as after a
+            `StoreError`.
+        StoreError: the store failed. Items that were applied before that stay applied. The same pouch can be
+            applied again.
     """
     letterhead = endpoint.letterhead()
     pouch = PouchReader(reopen(), endpoint.identities)
@@ -70,13 +73,13 @@ def apply_pouch(
         peer = peers.find(session, head.sender)
     if peer is None:
         raise SyncRefusedError(SyncRefusal.NOT_PAIRED)
-    # On a connection we have confirmed every pouch but this one. A sender that sent one more than we know of
-    # shows that this store was restored from a backup.
+    # On a connection, this endpoint has confirmed every pouch before this one. If the sender sent an earlier
+    # pouch that is unknown here, this store was restored from a backup.
     is_early = head.after > peer.applied_serial
     we_were_restored = head.taken > peer.sent_serial
     if is_early and not is_direct:
         for _ in pouch.items(verify_key):
-            pass  # to check the signature
+            pass  # reading all items checks the signature
         if we_were_restored:
             with endpoint.store.writing() as session:
                 peers.advance_serial(session, head.sender, head.taken)
@@ -97,8 +100,9 @@ def apply_pouch(
             peers.advance_serial(session, head.sender, head.taken)
         else:
             outbox.acknowledge_pouch(session, head.sender, head.taken)
-        # An endpoint that was restored tells the sender how little it knows, and is sent everything again. A
-        # server restored between two pouches of one answer still knows the question, so it says: nothing.
+        # A restored endpoint reports its old serials, and the sender then sends everything again. A server
+        # that was restored between two pouches of one answer still remembers the workstation's last pouch.
+        # So it reports that it has applied no pouch.
         is_reset = we_were_restored and endpoint.is_server and not is_early
         peers.set_has_more(session, head.sender, is_so=head.more or is_early or is_reset)
         if not is_early:
@@ -121,9 +125,13 @@ def _require_for_us(endpoint: Endpoint, head: PouchHead) -> None:
 
 
 def _require_day(endpoint: Endpoint, head: PouchHead, *, is_direct: bool) -> None:
-    """Refuse a day that cannot be right: entries and orders would carry it. A file may be weeks old.
+    """Refuse a pouch whose day cannot be right, because its entries and orders would have that day too.
 
-    Refuse future serials too: stored here, they would leave none for the real pouches.
+    A pouch from a file may be weeks old. Serials of future half hours are refused too: if such a serial were
+    stored here, the lower serials of all real pouches would count as old.
+
+    Raises:
+        PouchRefusedError: CLOCK.
     """
     days_ahead = (head.day - endpoint.today()).days
     future = lowest_serial(endpoint.half_hour() + _HALF_HOURS_AHEAD)
@@ -132,7 +140,7 @@ def _require_day(endpoint: Endpoint, head: PouchHead, *, is_direct: bool) -> Non
 
 
 def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
-    """Yield items in their order, in batches that are small enough for one transaction."""
+    """Yield the items in their order, in batches that are small enough for one transaction."""
     batch: list[Item] = []
     size = 0
     for item in items:
@@ -150,10 +158,10 @@ def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
 
 
 def _apply_batch(context: ApplyContext, items: Sequence[Item]) -> int:
-    """Apply some items in one transaction. If one of them fails, the items before it stay applied.
+    """Apply some items in one transaction. If an item fails, the items before it stay applied.
 
-    The transaction is not durable yet: the commit that notes the pouch as applied makes all of them durable
-    at once. After a power cut before that, the sender sends the pouch again.
+    This transaction is not durable yet. The later commit that marks the pouch as applied makes all
+    transactions durable at once. If the power fails before that commit, the sender sends the pouch again.
     """
     try:
         with context.endpoint.store.writing(durable=False) as session:

@@ -1,4 +1,4 @@
-"""Builder of pouches: packs the outbox of one peer, in an order in which the peer can apply it."""
+"""Builder of pouches: packs the outbox for one peer, in an order in which the peer can apply the items."""
 
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,17 +20,18 @@ from sync.items.contexts import BuildContext, VerifyContext
 from sync.items.item_kinds import ROW_PACKERS, kind_of, pack_damaged, pack_mailbox
 from sync.sync_lock import sync_lock
 
-# Target size of a pouch on a connection: bounds what a lost connection costs, and the memory for one pouch.
+# Target size of a pouch on a connection. It limits the loss when a connection breaks, and the memory in use.
 TARGET_BYTES = 4 * 1024 * 1024
-_RANDOM_SERIALS = 32_768  # the lower half of the serials that belong to one half hour
+_RANDOM_SERIALS = 32_768  # number of serials to draw from: the lower half of those of one half hour
 _ROWS = 64  # rows of the outbox in one transaction
 
 
 @dataclass(frozen=True, slots=True)
 class BuiltPouch:
-    """Pouch for a connection, with the state that the next pouch continues from.
+    """A pouch for a connection, with the state from which the next pouch continues.
 
-    `chunks_at_peer` counts the chunks of each partial file that the peer has after it applied this pouch.
+    `chunks_at_peer` counts, for each attachment in transfer, the chunks that the peer has after applying this
+    pouch.
     """
 
     pouch: bytes = field(repr=False)
@@ -47,20 +48,20 @@ def build_pouch(
     *,
     after: int | None = None,
 ) -> BuiltPouch:
-    """Return a pouch of about `TARGET_BYTES` for a peer.
+    """Return a pouch of about `TARGET_BYTES` from the outbox of a peer.
 
-    `partials` counts the chunks of files that the peer already has. `unwanted` names files of the peer's last
-    pouch of which this endpoint does not want the rest. `after` is the serial of the pouch that this one
-    continues, before the peer has confirmed that one.
+    `partials` counts, for each attachment, the chunks that the peer already has. `unwanted` names attachments
+    in the peer's last pouch of which this endpoint does not want the rest. `after` is the serial of the pouch
+    that this one continues, if the peer has not confirmed that pouch yet.
 
     Raises:
         PeerMissingError: there is no such peer.
-        SyncRefusedError: NOT_PAIRED. OVERTAKEN: since `after`, another pouch was begun for this peer, and it
-            contains all that `after` did.
+        SyncRefusedError: NOT_PAIRED. Or OVERTAKEN: another pouch was begun for this peer since `after`, and
+            it contains everything that the pouch `after` did.
         StoreError: the store cannot be used.
     """
     builder = _PouchBuilder(endpoint, peer, partials, TARGET_BYTES, after)
-    items = list(builder)  # before the head, which says whether there is more
+    items = list(builder)  # collected before the head is written, because the head says whether more follows
     context = builder.context
     pouch = b"".join(builder.write(items, has_more=context.has_more, unwanted=unwanted))
     return BuiltPouch(pouch, builder.serial, context.chunks_at_peer, context.has_more)
@@ -70,7 +71,9 @@ def build_whole_pouch(endpoint: Endpoint, peer: StrandId) -> Iterator[bytes]:
     """Return one pouch with everything in a peer's outbox, as an iterator of pieces.
 
     Raises:
-        PeerMissingError, SyncRefusedError, StoreError: as for `build_pouch`.
+        PeerMissingError: there is no such peer.
+        SyncRefusedError: NOT_PAIRED or OVERTAKEN.
+        StoreError: the store cannot be used.
     """
     return next(build_pouch_files(endpoint, peer, None))
 
@@ -80,15 +83,18 @@ def build_pouch_files(
 ) -> Iterator[Iterator[bytes]]:
     """Yield pouches with everything in a peer's outbox, each as an iterator of pieces, to write to files.
 
-    Each pouch has about `part_bytes`, for USB sticks with a limit on file size. None: one pouch. Read all
-    pieces of a pouch before you ask for the next pouch, because each continues where the one before ended.
-    The number of pouches is known only at the end. So the last one is small, and only says that it is last.
+    Each pouch has about `part_bytes`, for USB sticks with a limit on file size. If `part_bytes` is None,
+    there is one pouch. Read all pieces of a pouch before you ask for the next pouch, because each pouch
+    continues where the pouch before it ended. The number of pouches is known only at the end. So the last
+    pouch is small, and only says that it is the last.
 
     Raises:
-        SyncRefusedError: OVERTAKEN: a sync began since then. Pouches made before may be applied or not.
-        PeerMissingError, SyncRefusedError, StoreError: as for `build_pouch`.
+        PeerMissingError: there is no such peer.
+        SyncRefusedError: NOT_PAIRED. Or OVERTAKEN: a sync began in the meantime. It does no harm to apply the
+            pouches that were already written, and no harm to drop them.
+        StoreError: the store cannot be used.
     """
-    with sync_lock(endpoint):  # only to begin: a sync would time out while a slow USB stick is written
+    with sync_lock(endpoint):  # not held while a slow USB stick is written, or a sync would time out
         builder = _PouchBuilder(endpoint, peer, {}, part_bytes)
     while builder.context.size_limit is not None:
         yield builder.write(builder, has_more=True)
@@ -100,11 +106,11 @@ def build_pouch_files(
 
 
 class _PouchBuilder:
-    """Contents of one pouch.
+    """Builder of the contents of one pouch. Iterate over it once to get the items.
 
-    Iterate once. An item that a peer would refuse is replaced by a report of damage.
-    A row of the outbox is marked in the transaction that reads what it names. A later change is then packed
-    again.
+    An item that the peer would refuse is replaced by a report of damage. A row of the outbox is marked in the
+    same transaction that reads the thing that the row names. If that thing changes later, it is therefore
+    packed again.
     """
 
     def __init__(
@@ -118,9 +124,9 @@ class _PouchBuilder:
         letterhead = endpoint.letterhead()
         self.context = BuildContext(endpoint, peer, letterhead, dict(chunks_at_peer), size_limit)
         self._verifying = VerifyContext(endpoint, letterhead, is_own=True)
-        # Read what the peer has confirmed before anything else, so that the pouch contains all that this
-        # store had when it applied the peer's last pouch. Durable: a peer that knows a later serial than this
-        # store does takes it as a sign that the store was restored from a backup.
+        # Read first which pouches the peer has confirmed, so that this pouch contains everything that this
+        # store had when it applied the peer's last pouch. The transaction is durable: if the peer knew a
+        # later serial than this store, the peer would conclude that the store was restored from a backup.
         with endpoint.store.writing() as session:
             known = peers.find(session, peer)
             if known is None:
@@ -129,7 +135,7 @@ class _PouchBuilder:
                 outbox.repack_all(session, peer)
             elif after != known.sent_serial:
                 raise SyncRefusedError(SyncRefusal.OVERTAKEN)
-            # Random, so that a store that is restored within this half hour hardly uses a serial twice.
+            # The serial is random, so that a store restored within this half hour hardly uses a serial twice.
             lowest = lowest_serial(endpoint.half_hour()) + secrets.randbelow(_RANDOM_SERIALS)
             self.serial = peers.reserve_serial(session, peer, at_least=lowest)
         self._known = known
@@ -138,7 +144,7 @@ class _PouchBuilder:
     def write(
         self, items: Iterable[Item], *, has_more: bool, unwanted: Iterable[AttachmentId] = ()
     ) -> Iterator[bytes]:
-        """Yield the pieces of the pouch file."""
+        """Yield the pieces of the pouch file, with these items."""
         endpoint, peer = self.context.endpoint, self.context.peer
         with endpoint.store.reading() as session:
             partials = [*((each, WHOLE) for each in unwanted), *attachments.uploads_from_peer(session, peer)]
@@ -164,7 +170,7 @@ class _PouchBuilder:
             try:
                 kind_of(item).verify(self._verifying, item)
                 item_to_bytes(item)
-            except CryptoError:  # the peer would refuse the whole pouch for it
+            except CryptoError:  # the peer would refuse the whole pouch because of this item
                 damaged = pack_damaged(item)
                 if damaged is not None:
                     yield damaged
@@ -220,8 +226,9 @@ class _PouchBuilder:
         """Open a transaction that marks rows of the outbox as packed in this pouch.
 
         Raises:
-            SyncRefusedError: OVERTAKEN: another pouch was begun for this peer, which removed all our marks.
-                Rows marked after that would count as delivered when the peer confirms the other pouch.
+            SyncRefusedError: OVERTAKEN: another pouch was begun for this peer, which removed all marks of
+                this pouch. If rows were still marked now, they would count as delivered when the peer
+                confirms the other pouch.
         """
         context = self.context
         with context.endpoint.store.writing(durable=False) as session:

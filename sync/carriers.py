@@ -20,19 +20,19 @@ from sync.http_endpoint import PATH
 from sync.pouch_stream import read_pouches
 from sync.refusal_words import REFUSAL_WORDS
 
-# Without a byte. An onion circuit needs some seconds, and tens of seconds when it must be built again.
+# Longest wait without receiving a byte. An onion circuit needs some seconds, or tens of seconds to rebuild.
 _IDLE_SECONDS: Final = 120
-_POUCH_SECONDS: Final = 1800.0  # for one pouch there and back, however slowly it arrives
+_POUCH_SECONDS: Final = 1800.0  # longest time for one pouch, however slowly its bytes arrive
 _WORD_BYTES: Final = 100
 _HTTP_PORT: Final = 80
 _OK: Final = 200
 SSH_POUCHES: Final = b"pouch\n"  # `steunpunt sync answer` writes this before pouches,
-SSH_REFUSED: Final = b"refused "  # and this before a word of refusal
+SSH_REFUSED: Final = b"refused "  # and writes this before a word of refusal
 
 _SSH_OPTIONS: Final = (
     "-oBatchMode=yes",
     "-oConnectTimeout=60",
-    "-oServerAliveInterval=30",  # give up a connection on which the server is silent for two minutes
+    "-oServerAliveInterval=30",  # give up when the server is silent for two minutes
     "-oServerAliveCountMax=4",
 )
 
@@ -43,15 +43,20 @@ _UNIX: Final = re.compile(r"unix:(/\S+)")
 
 @dataclass(frozen=True, slots=True)
 class OnionCarrier:
-    """Carrier to our onion service, through Tor's SOCKS port: `socks` is an address as "127.0.0.1:9050"."""
+    """Carrier to the server's onion service through Tor. `socks` is Tor's SOCKS port, as "127.0.0.1:9050"."""
 
     onion: str
     socks: str
 
     @contextmanager
     def carry(self, pouch: bytes) -> Iterator[Iterator[bytes]]:
-        """Send a pouch, and return the server's pouches. Raises the exceptions of `exchange.Carrier`."""
-        with _unreachable():  # if Tor does not run, or the service is unknown, or our key is
+        """Send a pouch through Tor, and return the pouches with which the server answers.
+
+        Raises:
+            SyncRefusedError: UNREACHABLE: the connection failed, at once or between two pouches.
+            ServerRefusedError: the server refused, at once or instead of the first pouch.
+        """
+        with _unreachable():  # Tor may not run, or not know the service; the service may not know our key
             proxy = Proxy.from_url(f"socks5://{self.socks}", rdns=True)
             opened = proxy.connect(self.onion, _HTTP_PORT, timeout=_IDLE_SECONDS)
         with opened, _posting(opened, self.onion, pouch) as pouches:
@@ -60,13 +65,18 @@ class OnionCarrier:
 
 @dataclass(frozen=True, slots=True)
 class UnixCarrier:
-    """Carrier to a Unix socket on this machine."""
+    """Carrier to a server on this machine, through a Unix socket."""
 
     path: Path
 
     @contextmanager
     def carry(self, pouch: bytes) -> Iterator[Iterator[bytes]]:
-        """Send a pouch, and return the server's pouches. Raises the exceptions of `exchange.Carrier`."""
+        """Send a pouch through the Unix socket, and return the pouches with which the server answers.
+
+        Raises:
+            SyncRefusedError: UNREACHABLE: the connection failed, at once or between two pouches.
+            ServerRefusedError: the server refused, at once or instead of the first pouch.
+        """
         with socket.socket(socket.AF_UNIX) as opened:
             opened.settimeout(_IDLE_SECONDS)
             with _unreachable():
@@ -77,14 +87,22 @@ class UnixCarrier:
 
 @dataclass(frozen=True, slots=True)
 class SshCarrier:
-    """Carrier through the `ssh` program, with the user's own settings and keys. It never asks a question."""
+    """Carrier through the `ssh` program, with the user's own SSH settings and keys.
+
+    `ssh` is started so that it never asks the user a question.
+    """
 
     target: str
     options: tuple[str, ...] = ()
 
     @contextmanager
     def carry(self, pouch: bytes) -> Iterator[Iterator[bytes]]:
-        """Send a pouch, and return the server's pouches. Raises the exceptions of `exchange.Carrier`."""
+        """Send a pouch through SSH, and return the pouches with which the server answers.
+
+        Raises:
+            SyncRefusedError: UNREACHABLE: the connection failed, at once or between two pouches.
+            ServerRefusedError: the server refused, at once or instead of the first pouch.
+        """
         # A forced command in the server's authorized_keys replaces the command that is named here.
         command = ["ssh", "-T", *_SSH_OPTIONS, *self.options, self.target, "steunpunt sync answer"]
         with _unreachable(), tempfile.TemporaryFile() as question:
@@ -101,7 +119,9 @@ class SshCarrier:
 
 
 def carrier_of(server: str, socks: str) -> OnionCarrier | SshCarrier | UnixCarrier:
-    """Return the carrier that the settings name: "onion:…", "ssh:user@host" or "unix:/path".
+    """Return the carrier for a setting of the form "onion:…", "ssh:user@host" or "unix:/path".
+
+    `socks` is the address of Tor's SOCKS port, for an onion service.
 
     Raises:
         ValueError: `server` has none of these forms.
@@ -117,7 +137,7 @@ def carrier_of(server: str, socks: str) -> OnionCarrier | SshCarrier | UnixCarri
 
 @contextmanager
 def _unreachable() -> Iterator[None]:
-    """Report every failure of a connection as UNREACHABLE."""
+    """Replace every failure of a connection in the body by SyncRefusedError with UNREACHABLE."""
     try:
         yield
     except (OSError, ProxyError, HTTPException) as why:
@@ -126,7 +146,10 @@ def _unreachable() -> Iterator[None]:
 
 @contextmanager
 def _posting(opened: socket.socket, host: str, pouch: bytes) -> Iterator[Iterator[bytes]]:
-    """Post a pouch and return the pouches of the answer. At the end, interrupt a thread that still reads."""
+    """Post a pouch over an open socket, and return the pouches of the answer.
+
+    When the `with` block ends, the socket is shut down, so that a thread that still reads is interrupted.
+    """
 
     def hang_up() -> None:
         with suppress(OSError):
@@ -141,9 +164,10 @@ def _posting(opened: socket.socket, host: str, pouch: bytes) -> Iterator[Iterato
 
 
 def _post(opened: socket.socket, response: HTTPResponse, host: str, pouch: bytes) -> Iterator[bytes]:
-    """Post as HTTP/1.0: the answer then ends with the connection, and does not use HTTP's own chunks.
+    """Post a pouch over HTTP/1.0, and yield the pouches of the answer.
 
-    http.client accepts negative lengths in chunks, and then reads without end.
+    With HTTP/1.0, the answer ends with the connection and does not use HTTP's chunked encoding. Chunked
+    encoding is avoided because http.client accepts negative chunk lengths, and then reads without end.
     """
     head = (
         f"POST {PATH} HTTP/1.0\r\nHost: {host}\r\n"
@@ -160,7 +184,7 @@ def _post(opened: socket.socket, response: HTTPResponse, host: str, pouch: bytes
 
 
 def _read_ssh(output: IO[bytes]) -> Iterator[bytes]:
-    """Read the output of `steunpunt sync answer`."""
+    """Yield the pouches in the output of `steunpunt sync answer`, which runs on the server."""
     start = output.read(len(SSH_POUCHES))
     if start != SSH_POUCHES:
         start += output.read(len(SSH_REFUSED) + _WORD_BYTES - len(start))
@@ -169,7 +193,7 @@ def _read_ssh(output: IO[bytes]) -> Iterator[bytes]:
 
 
 def _limit_time(pouches: Iterator[bytes], hang_up: Callable[[], object]) -> Iterator[bytes]:
-    """Yield pouches, and close the connection when one of them takes longer than half an hour."""
+    """Yield pouches, and close the connection if one pouch takes longer than half an hour."""
     while True:
         timer = threading.Timer(_POUCH_SECONDS, hang_up)
         timer.daemon = True
@@ -184,7 +208,10 @@ def _limit_time(pouches: Iterator[bytes], hang_up: Callable[[], object]) -> Iter
 
 
 def _refusal(word: bytes) -> SyncError:
-    """Return the exception for a server's word. Another word comes from a foreign server."""
+    """Return the exception for the word with which a server refuses.
+
+    An unknown word means that the server is not ours: UNREACHABLE.
+    """
     reason = word.decode("ascii", errors="replace").strip()
     if reason in REFUSAL_WORDS:
         return ServerRefusedError(reason)

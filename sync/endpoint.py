@@ -1,4 +1,4 @@
-"""One end of a sync: its store, its name, and the keys that sign and open pouches."""
+"""Endpoint of a sync: its store, its name, and the keys with which it signs and decrypts pouches."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,26 +17,31 @@ from sync.errors import SyncRefusal, SyncRefusedError
 
 
 class Merger(Protocol):
-    """Merge of concurrent changes by two workstations. It needs the keyring, so only the desk can do it."""
+    """Interface to merge concurrent changes of two workstations.
+
+    Only the desk can merge, because it has the keys.
+    """
 
     def records(self, kind: str, name: bytes, ours: bytes, theirs: bytes, revision: int, /) -> bytes:
-        """Return one sealed record with this revision that contains both changes.
+        """Return one sealed record with this revision that contains the changes of both records.
 
-        `ours` and `theirs` are sealed, as stored. If one of them cannot be opened, the other is the result.
+        `ours` and `theirs` are sealed records, as they are stored. If one of them cannot be decrypted, the
+        result is made from the other one.
         """
         ...
 
     def letterheads(self, base: bytes, ours: bytes, theirs: bytes, /) -> tuple[int, bytes, bytes]:
-        """Return serial, body and signature of a letterhead that contains both changes."""
+        """Return serial, body and signature of a letterhead that contains the changes of both letterheads."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One end of a sync. `name` is `SERVER` or a workstation's strand, and `seed` its Ed25519 signing seed.
+    """One end of a sync: the server or a workstation.
 
-    `letterhead` returns the newest letterhead that was verified. `quota` limits the files that are applied.
-    The server has no `merger`, because it cannot decrypt anything.
+    `name` is `SERVER` or a workstation's strand. `seed` is the Ed25519 seed with which this endpoint signs.
+    `letterhead` returns the newest letterhead that was verified. `quota` limits the attachments that are
+    applied. The server has no `merger`, because it cannot decrypt anything.
     """
 
     store: Store
@@ -56,25 +61,27 @@ class Endpoint:
         return self.name == SERVER
 
     def recipient(self) -> PQRecipient:
-        """Return the recipient to whom this endpoint seals its pouches: the desk, or the server.
+        """Return the public key of the peer: pouches from this endpoint are encrypted to this key.
+
+        The key is the desk's if this endpoint is the server, and otherwise the server's.
 
         Raises:
-            SyncRefusedError: NOT_PAIRED.
+            SyncRefusedError: NOT_PAIRED: this workstation was never paired with a server.
         """
         return self.letterhead().current_epoch[1] if self.is_server else self._card().recipient
 
     def verify_key_of(self, peer: StrandId, letterhead: Letterhead) -> bytes:
-        """Return the key that must have signed a pouch from `peer`.
+        """Return the public key that verifies pouches from `peer`.
 
         Raises:
-            SyncRefusedError: NOT_PAIRED, or at the server UNKNOWN_WORKSTATION or REVOKED_WORKSTATION.
+            SyncRefusedError: NOT_PAIRED. At the server: UNKNOWN_WORKSTATION or REVOKED_WORKSTATION.
         """
         return self.workstation(peer, letterhead).verify_key if self.is_server else self._card().verify_key
 
     def workstation(self, peer: StrandId, letterhead: Letterhead) -> StrandKey:
-        """Return the strand of a workstation that may exchange pouches today.
+        """Return the strand key of a workstation that may exchange pouches today.
 
-        The first day of the strand does not matter, because clocks differ.
+        Only the last day of the strand is checked. The first day is not, because clocks differ.
 
         Raises:
             SyncRefusedError: UNKNOWN_WORKSTATION or REVOKED_WORKSTATION.

@@ -1,4 +1,4 @@
-"""Exceptions of sync. OutboxKind was not delivered stays in the outbox, and is sent by the next sync."""
+"""Exceptions of sync. Items that were not delivered stay in the outbox, and the next sync sends them."""
 
 from enum import StrEnum
 from typing import Self
@@ -7,22 +7,25 @@ from typing import Self
 class SyncRefusal(StrEnum):
     """Reason why this endpoint cannot sync, or cannot continue."""
 
-    UNKNOWN_WORKSTATION = "unknown"  # no letterhead of the desk names it
-    REVOKED_WORKSTATION = "revoked"  # the desk took it out of use
+    UNKNOWN_WORKSTATION = "unknown"  # the letterhead does not name this workstation
+    REVOKED_WORKSTATION = "revoked"  # the desk took this workstation out of use
     LETTERHEAD = "letterhead"  # the letterhead in the store must not be used: someone changed the store
     NOT_PAIRED = "not_paired"  # this workstation was never paired with a server
-    NO_ROOM = "no_room"  # for files: the quota is used up, or the disk is full
-    BROKEN_TRANSFER = "broken"  # a chunk does not follow what is here: send it again from where we say
+    NO_ROOM = "no_room"  # there is no room for files: the quota is used up, or the disk is full
+    BROKEN_TRANSFER = "broken"  # a chunk does not follow the chunks here; resend from the number we report
     OVERTAKEN = "overtaken"  # another pouch was begun for this peer, on another connection
     UNREACHABLE = "unreachable"  # no connection, a lost connection, or an answer that our server never gives
 
 
 class SyncError(Exception):
-    """Base class of the exceptions of sync. No message holds a value."""
+    """Base class of the exceptions of sync.
+
+    Their messages contain no value from the store or the settings.
+    """
 
 
 class SyncRefusedError(SyncError):
-    """Refusal by this endpoint."""
+    """This endpoint refuses to sync, or cannot continue. `reason` says why."""
 
     def __init__(self, reason: SyncRefusal) -> None:
         super().__init__(reason)
@@ -30,7 +33,7 @@ class SyncRefusedError(SyncError):
 
 
 class ServerRefusedError(SyncError):
-    """Refusal by the server. `reason` is one of `sync.refusal_words.REFUSAL_WORDS`."""
+    """The server refused a pouch. `reason` is one of `sync.refusal_words.REFUSAL_WORDS`."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"the server refused: {reason}")

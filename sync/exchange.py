@@ -18,16 +18,16 @@ from sync.errors import SyncError, SyncRefusal, SyncRefusedError
 from sync.pouch_stream import prefetch
 from sync.sync_lock import sync_lock
 
-POUCHES_MAX: Final = 8  # in one answer: what the workstation has written since then waits until its end
+POUCHES_MAX: Final = 8  # pouches in one answer: newer entries of the workstation wait until the answer ends
 _BROKEN_MAX: Final = 3  # attempts to transfer a file whose chunks do not fit, before the adviser is told
-_IDLE_MAX: Final = 1000  # pouches in a row with nothing new: some gigabytes that a restored server gets again
+_IDLE_MAX: Final = 1000  # pouches in a row without a change: a restored server sends some gigabytes again
 
 
 class Carrier(Protocol):
-    """Way to reach the server: delivers a pouch there, and returns the pouches of the answer."""
+    """Connection to the server, which delivers a pouch and returns the pouches of the answer."""
 
     def carry(self, pouch: bytes) -> AbstractContextManager[Iterator[bytes]]:
-        """Send a pouch, and return the server's pouches, at least one, as they arrive.
+        """Send a pouch to the server, and return the pouches of its answer, at least one, as they arrive.
 
         Leaving the context closes the connection.
 
@@ -40,9 +40,11 @@ class Carrier(Protocol):
 
 @dataclass(slots=True)
 class SyncResult:
-    """Result of a sync. `received` counts items that changed something, and `rounds` counts questions.
+    """Result of a sync of a workstation with its server.
 
-    `server_was_restored`: the server had less than before, so it was restored from a backup.
+    `received` counts the received items that changed something, and `rounds` the pouches that the workstation
+    sent. `server_was_restored` is True if the server had less than before, because it was restored from a
+    backup.
     """
 
     rounds: int = 0
@@ -53,15 +55,17 @@ class SyncResult:
 
 
 def answer_pouches(server: Endpoint, pouch: bytes) -> Iterator[bytes]:
-    """Apply a workstation's pouch, and yield pouches in return: the server's part of an exchange.
+    """Apply a workstation's pouch on the server, and yield the pouches of the answer.
 
     A workstation that the letterhead names becomes a peer with its first pouch. If one pouch is not enough,
     the answer has several, so that the connection is not idle while the workstation applies one. Each pouch
-    is built when the caller asks for it. A failure after the first pouch ends the answer, and the next
-    question gets the refusal.
+    is built when the caller asks for it. A failure after the first pouch ends the answer. The workstation's
+    next pouch then gets the refusal.
 
     Raises:
-        PouchRefusedError, SyncError, StoreError: as for `apply_pouch`, before the first pouch only.
+        PouchRefusedError: the workstation's pouch was refused, and no item was applied.
+        SyncError: the workstation may not sync, or the sync cannot continue.
+        StoreError: the store failed. These exceptions are raised before the first pouch only.
     """
     with sync_lock(server):
         sender = _identify_sender(server, pouch)
@@ -73,7 +77,7 @@ def answer_pouches(server: Endpoint, pouch: bytes) -> Iterator[bytes]:
             return
         try:
             with sync_lock(server):
-                server.workstation(sender, server.letterhead())  # the desk may have revoked it since then
+                server.workstation(sender, server.letterhead())  # it may have been revoked since
                 built = build_pouch(
                     server, sender, built.chunks_at_peer, applied.unwanted, after=built.serial
                 )
@@ -83,11 +87,16 @@ def answer_pouches(server: Endpoint, pouch: bytes) -> Iterator[bytes]:
 
 
 def exchange(workstation: Endpoint, carrier: Carrier, on_progress: Callable[[int], None]) -> SyncResult:
-    """Sync with the server until both have everything. `on_progress` gets the size of the outbox.
+    """Sync a workstation with its server until both have everything.
+
+    `on_progress` gets the number of items left in the outbox. If the sync fails, everything that was
+    exchanged before stays, and the next sync sends the rest.
 
     Raises:
-        PouchRefusedError, SyncError, StoreError: what was exchanged before stays, and the next sync sends the
-            rest. UNREACHABLE also means that the server repeats an old answer, or never stops sending.
+        PouchRefusedError: a pouch of the server was refused.
+        SyncError: a side refused, or the connection failed. UNREACHABLE also means that the server repeats an
+            old answer, or never stops sending.
+        StoreError: the store failed.
     """
     with sync_lock(workstation):
         rounds = _Rounds(workstation, carrier, on_progress)
@@ -98,7 +107,10 @@ def exchange(workstation: Endpoint, carrier: Carrier, on_progress: Callable[[int
 
 @dataclass(slots=True)
 class _Rounds:
-    """Rounds of one exchange at the workstation. `has_more` until both ends have everything."""
+    """Rounds of one exchange, on the workstation's side.
+
+    `has_more` is True until both ends have everything.
+    """
 
     workstation: Endpoint
     carrier: Carrier
@@ -111,7 +123,7 @@ class _Rounds:
     _unwanted: Collection[AttachmentId] = ()
 
     def ask(self) -> None:
-        """Send one pouch, and apply each pouch of the answer while the next one arrives."""
+        """Send one pouch to the server, and apply each pouch of the answer while the next one arrives."""
         question = build_pouch(self.workstation, SERVER, self._partials, self._unwanted).pouch
         self.result.rounds += 1
         self.result.bytes_sent += len(question)
@@ -127,11 +139,11 @@ class _Rounds:
                     return
                 self._note(applied)
                 if applied.unwanted or applied.we_were_restored:
-                    return  # the rest continues these files, or builds on what this store has lost
+                    return  # later pouches continue these files, or need items that this store has lost
 
     def _note(self, applied: AppliedPouch) -> None:
         self._idle = 0 if applied.applied else self._idle + 1
-        if applied.is_duplicate or self._idle == _IDLE_MAX:  # each question has a new answer, which ends
+        if applied.is_duplicate or self._idle == _IDLE_MAX:  # our own server repeats nothing, and ends
             raise SyncRefusedError(SyncRefusal.UNREACHABLE)
         self._partials, self._unwanted = applied.partials, applied.unwanted
         self.result.received += applied.applied
@@ -143,15 +155,17 @@ class _Rounds:
 
 
 def _identify_sender(server: Endpoint, pouch: bytes) -> StrandId:
-    """Return the sender of a pouch, which is a peer from now on.
+    """Return the sender of a pouch, and make a new sender a peer.
 
-    A new sender proves its signature first, because its outbox is filled with everything.
+    A new sender must first prove the signature of its pouch, because all items of the store are then queued
+    for it.
 
     Raises:
-        PouchRefusedError, SyncRefusedError: the sender is not a workstation of the desk.
+        PouchRefusedError: the pouch is for another desk, or its signature is wrong.
+        SyncRefusedError: the sender is not a workstation of the desk, or is not in use any more.
     """
     reader = PouchReader([pouch], server.identities)
-    if reader.head.desk != server.fingerprint:  # otherwise the refusal would only say that it is unknown
+    if reader.head.desk != server.fingerprint:  # otherwise the reason would be "unknown workstation"
         raise PouchRefusedError(PouchRefusal.OTHER_DESK)
     sender = StrandId(reader.head.sender)
     verify_key = server.verify_key_of(sender, server.letterhead())

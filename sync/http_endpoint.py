@@ -1,6 +1,6 @@
 """HTTP endpoint of the server for workstations: one POST with a pouch, answered with pouches.
 
-It listens behind an onion service or on a Unix socket.
+The endpoint listens behind an onion service or on a Unix socket.
 """
 
 from typing import Final

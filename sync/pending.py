@@ -1,7 +1,7 @@
-"""Import of pouches from files. A pouch that arrives before an earlier one is kept beside the store.
+"""Import of pouches from files. A pouch that arrives before an earlier one is kept next to the store.
 
-A pouch is copied before it is read. It is read twice, to verify it and to apply it, and a USB stick could
-return other bytes the second time.
+A pouch is first copied from the USB stick, because it is read twice: to verify and to apply. A USB stick
+could return other bytes the second time.
 """
 
 import errno
@@ -31,17 +31,17 @@ class ImportOutcome(Enum):
     """Outcome of importing one pouch."""
 
     APPLIED = "applied"
-    DUPLICATE = "duplicate"  # it was applied before
-    PENDING = "pending"  # an earlier pouch is missing: this one is applied after it
+    DUPLICATE = "duplicate"  # the pouch was applied before
+    PENDING = "pending"  # an earlier pouch is missing: this pouch is applied after the earlier one
 
 
 @dataclass(frozen=True, slots=True)
 class ImportedPouch:
     """Result of importing a pouch from a file.
 
-    `applied` counts the items that changed something, in this pouch and in the `also_applied` pending pouches
-    that followed it. `pending` counts the pouches that are still kept. `sender_was_restored`: the sender lost
-    pouches that it had applied or sent.
+    `applied` counts the items that changed something, in this pouch and in the pending pouches after it.
+    `also_applied` counts these pending pouches, and `pending` the pouches that are still kept.
+    `sender_was_restored` is True if the sender lost pouches that it had applied or sent.
     """
 
     outcome: ImportOutcome
@@ -52,13 +52,14 @@ class ImportedPouch:
 
 
 def import_pouch(endpoint: Endpoint, pieces: Iterable[bytes]) -> ImportedPouch:
-    """Apply a pouch that comes in pieces of any size, and then the pending pouches that follow it.
+    """Apply a pouch that arrives in pieces of any size, and then the pending pouches that follow it.
 
-    An interrupted import can be repeated. Nothing is kept of a pouch that is refused.
+    An interrupted import can be repeated. If the pouch is refused, no copy of it is kept.
 
     Raises:
-        PouchRefusedError: nothing was applied; `reason` says why, and is never EARLY.
-        SyncRefusedError, StoreError: as for `apply_pouch`.
+        PouchRefusedError: no item was applied. `reason` says why, and is never EARLY.
+        SyncRefusedError: NOT_PAIRED, UNKNOWN_WORKSTATION, REVOKED_WORKSTATION, NO_ROOM or BROKEN_TRANSFER.
+        StoreError: the store failed. Items that were applied before that stay applied.
     """
     with sync_lock(endpoint) as folder:
         for unfinished in folder.glob(f"*{_UNFINISHED}"):
@@ -70,7 +71,7 @@ def import_pouch(endpoint: Endpoint, pieces: Iterable[bytes]) -> ImportedPouch:
             if isinstance(why, PouchRefusedError) and why.reason is PouchRefusal.EARLY:
                 pending = len(_pending(folder))
                 return ImportedPouch(ImportOutcome.PENDING, 0, 0, pending, sender_was_restored=False)
-            path.unlink()  # the person who brought the pouch still has it
+            path.unlink()  # the person who brought the pouch still has the file
             raise
         path.unlink()
         followers = _apply_pending(endpoint, folder)
@@ -84,10 +85,11 @@ def import_pouch(endpoint: Endpoint, pieces: Iterable[bytes]) -> ImportedPouch:
 
 
 def apply_pending(endpoint: Endpoint) -> int:
-    """Apply the pending pouches that fit after a sync. Return how many are still pending.
+    """Apply the pending pouches that became applicable after a sync. Return the number that is still pending.
 
     Raises:
-        SyncRefusedError, StoreError: as for `apply_pouch`; the pouch stays pending.
+        SyncRefusedError: the sync cannot continue. The pouch stays pending.
+        StoreError: the store failed. The pouch stays pending.
     """
     with sync_lock(endpoint) as folder:
         _apply_pending(endpoint, folder)
@@ -114,7 +116,10 @@ def _apply_file(endpoint: Endpoint, path: Path) -> AppliedPouch:
 
 
 def _apply_pending(endpoint: Endpoint, folder: Path) -> list[AppliedPouch]:
-    """Apply all pouches that fit, in any order, until none fits. A pouch that is refused now is deleted."""
+    """Apply pending pouches in any order, until no pouch can be applied.
+
+    A pouch that is refused is deleted.
+    """
     applied: list[AppliedPouch] = []
     while True:
         count_before = len(applied)
@@ -125,7 +130,7 @@ def _apply_pending(endpoint: Endpoint, folder: Path) -> list[AppliedPouch]:
                 if why.reason is PouchRefusal.EARLY:
                     continue
             except SyncRefusedError as why:
-                if why.reason not in _NOT_A_PEER:  # otherwise the sender was removed while the pouch waited
+                if why.reason not in _NOT_A_PEER:  # if it is, the sender was removed while the pouch waited
                     raise
             else:
                 if not found.is_duplicate:
@@ -139,7 +144,7 @@ def _copy(folder: Path, pieces: Iterable[bytes], reserve_bytes: int) -> Path:
     """Copy a pouch to a file named after its digest, so that a second copy replaces the first.
 
     Raises:
-        SyncRefusedError: NO_ROOM: only the space that is reserved for text is left on the disk.
+        SyncRefusedError: NO_ROOM: the only space left on the disk is reserved for text.
     """
     unfinished = folder / f"{secrets.token_hex(8)}{_UNFINISHED}"
     digest = hashlib.sha256()

@@ -1,4 +1,7 @@
-"""Stream of several pouches over one connection: each is built while the one before it is on its way."""
+"""Stream of several pouches over one connection.
+
+Each pouch is built while the pouch before it is transferred.
+"""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -10,15 +13,15 @@ from protocol.pouch.pouch_items import ITEM_BYTES
 from sync.build import TARGET_BYTES
 from sync.errors import SyncRefusal, SyncRefusedError
 
-# The most that a receiver accepts: the last item may be one of the largest, and there is padding.
+# Largest pouch that a receiver accepts. The last item may be one of the largest, and there is padding.
 POUCH_BYTES: Final = 2 * (TARGET_BYTES + ITEM_BYTES)
 _LENGTH_BYTES: Final = 4
 
 
 def frame_pouches(pouches: Iterator[bytes]) -> Iterator[bytes]:
-    """Return the bytes of an answer: `frame(pouch) … frame("")`.
+    """Return the bytes of an answer with several pouches: `frame(pouch) … frame("")`.
 
-    The first pouch is built at once, so its exception is raised here, before a byte is sent.
+    The first pouch is built at once, so that an exception is raised here, before any byte is sent.
     """
     return _framed(itertools.chain([next(pouches)], pouches))
 
@@ -32,10 +35,10 @@ def _framed(pouches: Iterator[bytes]) -> Iterator[bytes]:
 def read_pouches(read: Callable[[int], bytes]) -> Iterator[bytes]:
     """Yield the pouches of an answer, at least one.
 
-    `read(n)` returns n bytes, or fewer at the end of the connection.
+    `read(n)` returns n bytes, or fewer bytes at the end of the connection.
 
     Raises:
-        SyncRefusedError: UNREACHABLE: the stream breaks off, has no pouch, or has one that is too long.
+        SyncRefusedError: UNREACHABLE: the stream breaks off, has no pouch, or has a pouch that is too long.
     """
     is_empty = True
     while length := int.from_bytes(_read_exactly(read, _LENGTH_BYTES)):

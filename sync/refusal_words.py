@@ -1,4 +1,4 @@
-"""Words with which a server refuses a pouch, over every kind of connection (docs/protocol.md, "Sync")."""
+"""Words with which a server refuses a pouch, on every kind of connection (docs/protocol.md, "Sync")."""
 
 from typing import Final
 
@@ -9,7 +9,7 @@ from sync.errors import SyncError, SyncRefusal, SyncRefusedError
 BUSY: Final = "busy"
 STORE: Final = "store"
 TOO_LARGE: Final = "too_large"
-_OWN: Final = {SyncRefusal.NOT_PAIRED, SyncRefusal.OVERTAKEN, SyncRefusal.UNREACHABLE}  # not the server's
+_OWN: Final = {SyncRefusal.NOT_PAIRED, SyncRefusal.OVERTAKEN, SyncRefusal.UNREACHABLE}  # never sent
 _OF_SYNC: Final = frozenset(SyncRefusal) - _OWN
 REFUSAL_WORDS: Final = frozenset({*PouchRefusal, *_OF_SYNC, BUSY, STORE, TOO_LARGE})
 
@@ -17,7 +17,7 @@ Refusal = PouchRefusedError | SyncError | StoreError
 
 
 def refusal_word(why: Refusal) -> str:
-    """Return the word that the server sends for an exception."""
+    """Return the word with which the server tells a workstation why it refuses."""
     if isinstance(why, PouchRefusedError) or (isinstance(why, SyncRefusedError) and why.reason in _OF_SYNC):
         return why.reason.value
     return BUSY if isinstance(why, StoreBusyError) else STORE

@@ -1,7 +1,7 @@
 """Cross-process lock that allows one process at a time to apply or pack pouches for a store.
 
-Two processes that pack for one peer at once could each mark rows of the outbox that the other one sends. A
-pouch that is overtaken by the next one could roll back what was noted about the peer.
+Without the lock, two processes that pack for one peer could each mark rows of the outbox that the other
+process sends. Two processes that apply pouches of one peer could store the older state of the peer last.
 """
 
 import fcntl
@@ -20,7 +20,7 @@ _PRIVATE_FOLDER = 0o700
 def sync_lock(endpoint: Endpoint) -> Iterator[Path]:
     """Wait for the lock of a store and hold it. Yields the folder for pouches that arrive too early.
 
-    The lock does not nest.
+    Never acquire this lock while you hold it: the process would wait for itself.
     """
     folder = endpoint.store.path.with_name(_FOLDER)
     folder.mkdir(_PRIVATE_FOLDER, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Verification of pouches: every item is checked by its own signatures before anything is applied.
+"""Verification of pouches: each item is checked by its own signatures before any item is applied.
 
 The sender uses the same checks on the items of its own store.
 """
@@ -16,12 +16,12 @@ from sync.items.item_kinds import kind_of
 def verify_pouch(
     endpoint: Endpoint, letterhead: Letterhead, pouch: PouchReader, verify_key: bytes
 ) -> set[Address]:
-    """Read a whole pouch, and refuse all of it for one item that does not verify.
+    """Check every item of a pouch. If one item fails its check, refuse the whole pouch.
 
-    Returns the mailboxes that the peer deleted by an order that was void.
+    Returns the addresses of the mailboxes that the peer deleted by an order that was void.
 
     Raises:
-        PouchRefusedError: the pouch or an item is not what it claims to be; `reason` says why.
+        PouchRefusedError: the pouch or an item is false. `reason` says why.
     """
     context = VerifyContext(endpoint, letterhead, is_own=False)
     for item in pouch.items(verify_key):

@@ -1,7 +1,7 @@
 """Sweeper of a workstation: destroy deleted rows in the replica, and rewrite the replica each night.
 
-It carries out no deletion orders and drops no mailboxes. The server does, and the replica learns of it by
-sync.
+This sweeper carries out no deletion orders and drops no mailboxes. The server does, and sync then ends those
+mailboxes in the replica.
 """
 
 import os
@@ -14,12 +14,12 @@ from store.database.engine import open_store
 
 
 def open_replica_cleanup(settings: Path) -> StoreSweeper:
-    """Return the sweeper of a workstation's replica.
+    """Open a workstation's replica, and return its sweeper.
 
     Raises:
         ConfigError: the settings have faults.
         StoreError: the store cannot be opened.
     """
     config = load_config(settings, "adviser", AdviserConfig)
-    os.environ["SQLITE_TMPDIR"] = str(config.store_path.parent)  # as in a server's sweeper
+    os.environ["SQLITE_TMPDIR"] = str(config.store_path.parent)  # for the copy that VACUUM writes
     return StoreSweeper(open_store(config.store_path))

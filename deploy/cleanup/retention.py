@@ -1,7 +1,7 @@
 """Retention: delete the mailboxes that the desk ordered to delete, and those in which no one ever wrote.
 
-Each deletion order is verified again when it is due: an attacker who can write to the store can put any order
-in it.
+Each deletion order is verified again when its day comes, because an attacker who can write to the store can
+put any order in the store.
 """
 
 import hashlib
@@ -28,17 +28,17 @@ _log = logging.getLogger(OWN_LOGGER)
 
 
 class DueOrder(Enum):
-    """Decision about a deletion order that is due according to the store."""
+    """Decision about a deletion order whose day has come, according to the store."""
 
     CARRY_OUT = "carry out"
-    DROP = "drop"  # there is a newer entry, or one is missing: the desk must look again
+    DROP = "drop"  # the mailbox has a newer entry, or an entry is missing: the desk must look again
     WAIT = "wait"  # the desk signed a later day
-    REFUSE = "refuse"  # not as a workstation of the desk signed it; it stays, for the desk to see
+    REFUSE = "refuse"  # no workstation of the desk signed this order; it stays, for the desk to see
 
 
 @dataclass(frozen=True, slots=True)
 class RetentionResult:
-    """Numbers of one round of retention. Nothing in them points at a mailbox."""
+    """Counts of one round of retention. No count identifies a mailbox."""
 
     purged: int = 0
     dropped: int = 0
@@ -47,10 +47,12 @@ class RetentionResult:
 
 
 def apply_retention(store: Store, letterhead: Letterhead, today: date) -> RetentionResult:
-    """Carry out the orders that are due, and drop unused mailboxes, each in a transaction of its own.
+    """Carry out the deletion orders that are due, and drop unused mailboxes.
+
+    Each mailbox is deleted in its own transaction.
 
     Raises:
-        StoreError: the store refuses. The transactions before stay done.
+        StoreError: the store failed. The transactions before the failure are kept.
     """
     with store.reading() as session:
         due = [
@@ -76,7 +78,7 @@ def forget_retired(store: Store, letterhead: Letterhead, today: date) -> None:
     """Forget workstations that the desk took out of use, so that no deletion waits for their confirmation.
 
     Raises:
-        StoreError: the store refuses.
+        StoreError: the store failed.
     """
     with store.reading() as session:
         known = [peer.name for peer in peers.all_peers(session) if peer.name]
@@ -89,7 +91,7 @@ def forget_retired(store: Store, letterhead: Letterhead, today: date) -> None:
 
 
 def judge_order(session: Session, order: StoredOrder, letterhead: Letterhead, today: date) -> DueOrder:
-    """Decide about an order, from the entries that its mailbox has now."""
+    """Decide whether to carry out a deletion order, from the entries that its mailbox has now."""
     try:
         verified = verify_order(order.statement, strands=letterhead.strand_keys)
         present = [
@@ -111,12 +113,15 @@ def judge_order(session: Session, order: StoredOrder, letterhead: Letterhead, to
         return DueOrder.REFUSE
     if today < verified.due:
         return DueOrder.WAIT
-    # An order without heads would fit any mailbox that is opened under this address again.
+    # An order without heads is dropped: it would fit any mailbox that is opened under this address later.
     return DueOrder.DROP if not verified.heads or is_order_void(verified, present) else DueOrder.CARRY_OUT
 
 
 def log_retention(retained: RetentionResult, before: RetentionResult) -> None:
-    """Log the numbers of a round. Refused orders are logged only if their number has changed."""
+    """Log the counts of a round of retention.
+
+    Refused orders are logged only if their number has changed since the round `before`.
+    """
     if retained.purged:
         _log.info("mailboxes deleted by the desk's order: %d", retained.purged)
     if retained.dropped:
@@ -131,9 +136,9 @@ def log_retention(retained: RetentionResult, before: RetentionResult) -> None:
 
 
 def carry_out_order(session: Session, address: bytes, letterhead: Letterhead, today: date) -> DueOrder:
-    """Decide about an order again inside the writing transaction, and do it."""
+    """Decide about a deletion order again inside the writing transaction, and act on the decision."""
     order = deletion_orders.find(session, address)
-    if order is None:  # the mailbox ended in the meantime, or the desk withdrew its order
+    if order is None:  # since the first decision, the mailbox ended, or the desk withdrew its order
         return DueOrder.WAIT
     decision = judge_order(session, order, letterhead, today)
     if decision is DueOrder.CARRY_OUT:

@@ -22,14 +22,14 @@ from store.errors import StoreError
 from store.sessions import SessionStore, open_sessions
 
 SWEEP_SECONDS = 20  # deleted content must be unreadable within a minute, whatever the timing
-_REWRITE_HOUR = 2  # UTC: the first sweep of each day after it rewrites the store
+_REWRITE_HOUR = 2  # UTC: each day, the first sweep after this hour rewrites the store
 _HALF_HOUR_SECONDS = 1800
 
 _log = logging.getLogger(quiet_log.OWN_LOGGER)
 
 
 class StoreSweeper:
-    """Sweeper that destroys the deleted rows of a store. A replica needs nothing else."""
+    """Sweeper that destroys the deleted rows of a store. It is all that a workstation's replica needs."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -37,19 +37,24 @@ class StoreSweeper:
     def sweep_once(
         self, now: datetime, on_progress: Callable[[int, int], None] = lambda _done, _total: None
     ) -> cleanup.SweepResult:
-        """Destroy the content that is deleted by now.
+        """Destroy the content that is deleted at this moment.
+
+        `on_progress` receives the number of destroyed parts, and the total number.
 
         Raises:
-            StoreError: the store refuses.
+            StoreError: the store failed.
         """
         return cleanup.destroy_deleted(self.store, half_hour_of(now), on_progress=on_progress)
 
 
 class ServerSweeper(StoreSweeper):
-    """Sweeper of a server. It checks for a newer letterhead, so that new orders count at once."""
+    """Sweeper of a server's store.
+
+    The sweeper checks for a newer letterhead, so that orders of a new workstation count at once.
+    """
 
     def __init__(self, store: Store, sessions: SessionStore, config: SourceConfig) -> None:
-        """Sweep this store and these sessions, with the letterhead of the desk that `config` pins."""
+        """Prepare to sweep this store and these sessions. `config` pins the desk whose letterhead is used."""
         super().__init__(store)
         self._sessions = sessions
         self._config = config
@@ -62,10 +67,10 @@ class ServerSweeper(StoreSweeper):
     ) -> cleanup.SweepResult:
         """Drop expired sessions, carry out due deletion orders, and destroy the deleted rows.
 
-        Without a valid letterhead no order is carried out, and everything else is done.
+        Without a valid letterhead, no order is carried out, and everything else is done.
 
         Raises:
-            StoreError: the store refuses.
+            StoreError: the store failed.
         """
         self._sessions.sweep(half_hour_of(now))
         letterhead = self._letterhead()
@@ -81,7 +86,7 @@ class ServerSweeper(StoreSweeper):
             try:
                 self._newest = LetterheadWatch(self.store, *pinned, open_letterhead(self.store, *pinned))
             except LetterheadError as why:
-                if str(why) != self._last_logged:  # once, and not with every sweep
+                if str(why) != self._last_logged:  # log each fault once, and not at every sweep
                     _log.error("No order of the desk is carried out. %s", why)
                     self._last_logged = str(why)
                 return None
@@ -89,7 +94,10 @@ class ServerSweeper(StoreSweeper):
 
 
 def sweep_until_stopped(sweeper: StoreSweeper, stop: threading.Event) -> None:
-    """Sweep until `stop` is set. If the store is busy or full, the next sweep tries again."""
+    """Sweep every 20 seconds until `stop` is set.
+
+    If the store is busy or full, the next sweep tries again.
+    """
     quiet_log.install_quiet_log(sys.stderr)
     rewritten: date | None = None
     while True:
@@ -110,10 +118,11 @@ def sweep_now(
 ) -> cleanup.SweepResult:
     """Sweep and rewrite the store once, for `steunpunt sweep --once`.
 
-    `on_step` receives the name of each step, `on_progress` the numbers of parts done and in total.
+    `on_step` receives the name of each step. `on_progress` receives the number of parts that are done, and
+    the total number.
 
     Raises:
-        StoreError: the store refuses.
+        StoreError: the store failed.
     """
     quiet_log.install_quiet_log(sys.stderr)
     on_step("Destroying deleted content")
@@ -124,19 +133,19 @@ def sweep_now(
 
 
 def half_hour_of(now: datetime) -> int:
-    """Return the number of half hours since 1970."""
+    """Return the number of half hours from 1970 until `now`."""
     return int(now.timestamp()) // _HALF_HOUR_SECONDS
 
 
 def open_server_cleanup(settings: Path) -> ServerSweeper:
-    """Return the sweeper of a server's store.
+    """Open a server's store and sessions, and return their sweeper.
 
     Raises:
         ConfigError: the settings have faults.
         StoreError: the store or the sessions cannot be opened.
     """
     config = load_config(settings, "source", SourceConfig)
-    # VACUUM first writes a copy (of ciphertext). Not in memory, but beside the store: that space was checked
+    # VACUUM first writes a copy (of ciphertext): to the store's folder, where the free space was checked
     os.environ["SQLITE_TMPDIR"] = str(config.store_path.parent)
     private_folder(config.sessions_path.parent)
     return ServerSweeper(open_store(config.store_path), open_sessions(config.sessions_path), config)

@@ -1,4 +1,4 @@
-"""Commands `openpgp` and `report`, for the adviser: they ask for the passphrase."""
+"""Commands `openpgp` and `report`, for the adviser. Both commands ask for the adviser's passphrase."""
 
 from pathlib import Path
 

@@ -21,7 +21,7 @@ from store.errors import StoreError
 
 
 class _OneSentenceGroup(click.Group):
-    """Command group that prints a refusal as one sentence, without a traceback, and exits with status 1."""
+    """Command group that reports a refusal as one sentence without a traceback, and exits with status 1."""
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # click's own type
         try:
@@ -45,7 +45,7 @@ class _OneSentenceGroup(click.Group):
 def main(ctx: click.Context, settings: Path, parent: int | None) -> None:
     """Run a Steunpunt Mailbox."""
     collect_seldom()
-    harden_process()  # here, so that no command can forget it: also `fingerprint` writes a file
+    harden_process()  # called here, so that no command can forget it: even `fingerprint` can write a file
     ctx.obj = settings.absolute()
     if parent is not None:
         end_with_parent(parent)

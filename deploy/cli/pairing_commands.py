@@ -1,4 +1,4 @@
-"""Commands `card`, `pair`, `admit`, `retire` and `rebuild`: connect or replace workstations of a server."""
+"""Commands `card`, `pair`, `admit`, `retire` and `rebuild`: connect, retire or replace workstations."""
 
 from datetime import datetime
 from pathlib import Path

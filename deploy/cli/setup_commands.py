@@ -63,7 +63,7 @@ def upgrade_command(settings: Path) -> None:
 
 
 def set_up_and_show(settings: Path, source_bind: str, adviser_bind: str) -> None:
-    """Make a desk unless there is one, and show its passphrase once."""
+    """Make a desk and show its passphrase once, unless there is a desk already."""
     from deploy.setup import set_up
 
     def show_once(passphrase: str) -> None:

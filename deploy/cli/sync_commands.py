@@ -1,4 +1,4 @@
-"""Commands `sync` and `pouch`: exchange with the other machine, over a connection or as files."""
+"""Commands `sync` and `pouch`: exchange items with the server or a workstation, directly or as files."""
 
 import sys
 from collections.abc import Iterator
@@ -71,7 +71,7 @@ def in_command(settings: Path, file: Path) -> None:
 
 @contextmanager
 def _open_endpoint(settings: Path) -> "Iterator[Endpoint]":
-    """Yield this machine's end of a sync: the server's, or the unlocked workstation's."""
+    """Yield this machine's end of a sync: the server, or the workstation after its keyring is unlocked."""
     from deploy.settings.load_settings import sections_in
 
     if "sync" in sections_in(settings):

@@ -1,4 +1,4 @@
-"""Types of arguments, questions and progress lines that several commands share."""
+"""Argument types, questions and progress lines that several commands share."""
 
 import signal
 import threading
@@ -11,27 +11,27 @@ EXISTING_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 
 def ask_passphrase() -> str:
-    """Ask for the adviser's passphrase on standard error, without showing what is typed."""
+    """Ask for the adviser's passphrase on standard error. The typed text is not shown."""
     return str(click.prompt("Passphrase", hide_input=True, err=True))
 
 
 def show_step(step: str) -> None:
-    """Print the step that begins now on standard error."""
+    """Print on standard error which step begins now."""
     click.echo(f"{step} ...", err=True)
 
 
 def show_count(done: int, total: int) -> None:
-    """Print how many encrypted parts are destroyed, on one line that is overwritten."""
+    """Print the number of encrypted parts that are destroyed. Each call overwrites the same line."""
     click.echo(f"\r{done} of {total} encrypted parts", err=True, nl=done >= total)
 
 
 def show_items_left(left: int) -> None:
-    """Print how many items still have to be sent, on one line that is overwritten."""
+    """Print the number of items that are still to be sent. Each call overwrites the same line."""
     click.echo(f"\r{left} items left to send", err=True, nl=left == 0)
 
 
 def stop_on_signals() -> threading.Event:
-    """Return an event that Ctrl-C and SIGTERM set from now on."""
+    """Return an event that is set when Ctrl-C or SIGTERM arrives."""
     stop = threading.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda _signal, _frame: stop.set())

@@ -1,7 +1,7 @@
 """Client authorisation of the onion for sync: one X25519 key for each workstation that may connect.
 
-The formats are Tor's own (the manual's *CLIENT AUTHORIZATION*). Without a key the service's descriptor cannot
-be decrypted, so a stranger does not even learn where to connect.
+The formats are Tor's own (in the manual: *CLIENT AUTHORIZATION*). The service's descriptor cannot be
+decrypted without a key, so a stranger does not even learn where to connect.
 
     key = make_client_key()                          # on the workstation
     key.private_line(host)                           # for a file in its Tor's ClientOnionAuthDir
@@ -24,7 +24,7 @@ from deploy.errors import OnionError, OnionFolderError
 from deploy.onion.folders import give_to_owner_of
 from deploy.settings.onion_address import is_onion_host
 
-NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")  # chosen by us, not by a person: it is a file name
+NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")  # a file name, which this program chooses
 PRIVATE_ENDING = ".auth_private"
 _ENDING = ".auth"
 _KEY_BYTES = 32
@@ -33,14 +33,14 @@ _HEAD = "descriptor:x25519:"
 _RIGHT_USER = "run this as root, or as the user that Tor runs as."
 _NOT_A_KEY = "A client's public key has 52 letters and digits (base32)."
 
-# If this folder is empty, Tor asks no one for a key. So there is always one client in it: a key whose private
-# half was thrown away.
+# If the folder is empty, Tor lets everyone connect without a key. So the folder always has one client more: a
+# key whose private half was thrown away.
 UNUSED_CLIENT = "nobody"
 
 
 @dataclass(frozen=True, slots=True)
 class ClientKey:
-    """Key of a workstation to one onion service. Only `public` leaves the workstation."""
+    """Key pair of a workstation for one onion service. Only `public` leaves the workstation."""
 
     public: str
     _private: str = field(repr=False)
@@ -48,7 +48,7 @@ class ClientKey:
     def private_line(self, onion_host: str) -> str:
         """Return the line for a file whose name ends in `.auth_private`, in Tor's `ClientOnionAuthDir`.
 
-        It holds the secret: write it to a file of mode 600 only.
+        The line contains the secret key: write it only to a file of mode 600.
 
         Raises:
             OnionError: the host is not the address of an onion service.
@@ -59,7 +59,7 @@ class ClientKey:
 
 
 def make_client_key() -> ClientKey:
-    """Make a workstation's key pair: 52 characters of base32 each."""
+    """Make a workstation's key pair. Each key is 52 characters of base32."""
     private = X25519PrivateKey.generate()
     return ClientKey(
         public=_base32(private.public_key().public_bytes_raw()), _private=_base32(private.private_bytes_raw())
@@ -69,11 +69,12 @@ def make_client_key() -> ClientKey:
 def admit_client(folder: Path, name: str, public: str) -> None:
     """Write a client to an `authorized_clients` folder. The folder is made if it does not exist.
 
-    Tor applies it when it reads its settings again, and `steunpunt onion publish` by itself. If the name
-    exists, it gets the new key, and the old key no longer connects.
+    Tor admits the client when Tor reads its settings again. `steunpunt onion publish` admits the client by
+    itself. If there is a client of this name, the client gets the new key, and the old key no longer
+    connects.
 
     Raises:
-        OnionError: the name or the key has another form.
+        OnionError: the name or the key has a wrong form.
         OnionFolderError: the folder cannot be written.
     """
     _check_name(name)
@@ -83,9 +84,10 @@ def admit_client(folder: Path, name: str, public: str) -> None:
 
 
 def require_client_keys(folder: Path) -> None:
-    """Make Tor ask for a key even before a workstation is admitted.
+    """Make Tor ask for a client's key, even before any workstation is admitted.
 
-    A workstation is paired with the address of the service, so the service is published before that.
+    This is needed because the service is published first: a workstation needs the address of the service to
+    be paired.
 
     Raises:
         OnionFolderError: the folder cannot be written.
@@ -95,10 +97,12 @@ def require_client_keys(folder: Path) -> None:
 
 
 def dismiss_client(folder: Path, name: str) -> bool:
-    """Remove a client. Return whether there was one. After the last one, no one can connect.
+    """Remove a client. Return whether there was a client of this name.
+
+    After the last client is removed, no one can connect.
 
     Raises:
-        OnionError: the name has another form.
+        OnionError: the name has a wrong form.
         OnionFolderError: the folder cannot be written.
     """
     _check_name(name)
@@ -111,20 +115,20 @@ def dismiss_client(folder: Path, name: str) -> bool:
 
 
 def admitted_clients(folder: Path) -> dict[str, str]:
-    """Return the public keys of all admitted clients by name, without the key that no one has.
+    """Return the public keys of all admitted clients by name, without the unused key that no one has.
 
     Raises:
-        OnionError: a file has another form. The message names it.
+        OnionError: a file has a wrong form. The message names the file.
         OnionFolderError: the folder cannot be read.
     """
     return {name: public for name, public in client_keys(folder).items() if name != UNUSED_CLIENT}
 
 
 def client_keys(folder: Path) -> dict[str, str]:
-    """Return the public keys in a folder by name, including the key that no one has.
+    """Return the public keys in a folder by name, including the unused key that no one has.
 
     Raises:
-        OnionError: a file has another form. The message names it.
+        OnionError: a file has a wrong form. The message names the file.
         OnionFolderError: the folder cannot be read.
     """
     try:
@@ -147,15 +151,15 @@ def client_keys(folder: Path) -> dict[str, str]:
 
 
 def client_line(public: str) -> str:
-    """Return the contents of a client's file on the server."""
+    """Return the contents of the file by which Tor on the server knows a client's public key."""
     return f"{_HEAD}{public}\n"
 
 
 def parse_client_line(line: bytes) -> str:
-    """Return the public key in a line that `client_line` returned.
+    """Return the public key in the contents of a client's file on the server.
 
     Raises:
-        OnionError: the line has another form.
+        OnionError: the contents have a wrong form.
     """
     try:
         return _normal_key(line.decode("ascii").strip().removeprefix(_HEAD))
@@ -172,7 +176,11 @@ def _check_name(name: str) -> None:
 
 
 def _normal_key(public: str) -> str:
-    """Return a key in capitals, as Tor writes it."""
+    """Return a client's public key in capitals, as Tor writes the key.
+
+    Raises:
+        OnionError: the key has a wrong form.
+    """
     plain = public.upper()
     try:
         raw = base64.b32decode(plain + "====") if len(plain) == _KEY_CHARS else b""
@@ -185,9 +193,12 @@ def _normal_key(public: str) -> str:
 
 @contextmanager
 def _writing(folder: Path) -> Iterator[None]:
-    """Make the folder with the unused client in it, and translate an OSError of the body.
+    """Make the folder with the unused client in it, and replace an OSError of the body by OnionFolderError.
 
-    Each new folder is given to the owner of its parent: Tor accepts no folder of another user.
+    Each new folder is given to the owner of its parent, because Tor accepts no folder of another user.
+
+    Raises:
+        OnionFolderError: the folder cannot be written.
     """
     try:
         for each in (folder.parents[1], folder.parent, folder):
@@ -202,7 +213,10 @@ def _writing(folder: Path) -> Iterator[None]:
 
 
 def _write_client(folder: Path, name: str, public: str) -> None:
-    """Write a client's file in one step: Tor may read it now, and drops a service with half a file."""
+    """Write a client's file in one step.
+
+    Tor may read the file at any moment, and drops a service with half a file.
+    """
     unfinished = folder / f".{name}.{secrets.token_hex(4)}"
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with open(descriptor, "w", encoding="ascii") as file:  # noqa: PTH123  # to choose its mode

@@ -1,7 +1,7 @@
-"""Commands to Tor over its control port, through stem.
+"""Commands to Tor over its control port, through the library stem.
 
-A program that is connected there has power over all of Tor. So no process of this program stays connected,
-except `steunpunt onion publish` for operators who chose it.
+A program that is connected to the control port has power over all of Tor. So no process of this program stays
+connected, except `steunpunt onion publish` for operators who chose to use it.
 
 Source: Tor's control-spec, sections 3.27 (ADD_ONION), 3.28 (DEL_ONION) and 3.26 (HSFETCH).
 """
@@ -22,17 +22,17 @@ from deploy.errors import OnionError, TorAwayError
 from deploy.onion.onion_keys import OnionKey
 from deploy.ports import is_listening, socket_address
 
-_ASK_AGAIN_SECONDS = 5.0  # the relays that keep descriptors are asked one at a time
+_ASK_AGAIN_SECONDS = 5.0  # time until the next relay that keeps descriptors is asked
 
 
 @contextlib.contextmanager
 def connect_to_tor(control: str) -> Iterator[Controller]:
     """Connect to Tor at "unix:/run/tor/control" or "127.0.0.1:9051", and sign in with Tor's cookie.
 
-    Passwords are not supported: a password would have to be stored somewhere.
+    Passwords are not supported, because a password would have to be stored somewhere.
 
     Raises:
-        TorAwayError: nothing listens there, or the connection was lost.
+        TorAwayError: nothing listens at this address, or the connection was lost.
         OnionError: Tor refuses to sign us in, or refuses a command.
     """
     try:
@@ -56,7 +56,7 @@ def connect_to_tor(control: str) -> Iterator[Controller]:
 
 
 def _controller(control: str) -> Controller:
-    if not is_listening(control):  # asked first, because stem never closes a socket that it could not connect
+    if not is_listening(control):  # ask first: stem never closes a socket that it could not connect
         raise _away(control)
     _, place = socket_address(control)
     return Controller.from_socket_file(place) if isinstance(place, str) else Controller.from_port(*place)
@@ -72,17 +72,17 @@ def _away(control: str) -> TorAwayError:
 def add_onion(
     controller: Controller, key: OnionKey, target: str, *, clients: list[str] | None = None
 ) -> None:
-    """Publish a service at port 80 until Tor ends. It replaces a service that runs under the same key.
+    """Publish an onion service at port 80 until Tor ends. It replaces a service that runs under the same key.
 
-    `target` is the path of a Unix socket, without a space. Without `clients` the service is open to everyone,
-    with the proof-of-work defence on. `clients` are public keys in base32, at least one: only these can
-    connect, and present connections are closed first.
+    `target` is the path of a Unix socket, without a space. If `clients` is None, everyone can connect, and
+    the proof-of-work defence is on. Otherwise `clients` are public keys in base32, at least one. Then only
+    these clients can connect, and the present connections are closed first.
 
     Raises:
         OnionError: Tor refused.
     """
     address = key.host.removesuffix(".onion")
-    controller.msg(f"DEL_ONION {address}")  # "no such service" is fine too
+    controller.msg(f"DEL_ONION {address}")  # the answer "no such service" is fine too
     if clients is not None:
         _close_connections(controller, address)
     flags = "Detach" if clients is None else "Detach,V3Auth"
@@ -99,14 +99,14 @@ def add_onion(
 
 
 def _close_connections(controller: Controller, address: str) -> None:
-    """Close the present connections to a service: Tor checks a client's key only for a new connection.
+    """Close the present connections to an onion service.
 
-    Otherwise a stolen workstation could sync for as long as it keeps its connection (tried with tor
-    0.4.9.11).
+    Tor checks a client's key only when the client connects. A stolen workstation could otherwise sync for as
+    long as it keeps its connection (tried with tor 0.4.9.11).
     """
     for circuit in controller.get_circuits():
         if circuit.purpose == stem.CircPurpose.HS_SERVICE_REND and circuit.rend_query == address:
-            with contextlib.suppress(stem.InvalidArguments):  # it closed by itself
+            with contextlib.suppress(stem.InvalidArguments):  # the circuit closed by itself
                 controller.close_circuit(circuit.id)
 
 
@@ -114,7 +114,8 @@ def _close_connections(controller: Controller, address: str) -> None:
 class PublishedService:
     """Properties of an onion service that anyone can read in the Tor network.
 
-    Both are None if a client's key is needed to read them, as must be so for the onion for sync.
+    Both fields are None if they can be read only with a client's key. The onion for sync must be such a
+    service.
     """
 
     defends_by_work: bool | None
@@ -122,7 +123,9 @@ class PublishedService:
 
 
 def fetch_published(controller: Controller, host: str, *, seconds: float) -> PublishedService | None:
-    """Fetch a service's descriptor from the Tor network. Return None if it is not there after `seconds`.
+    """Fetch a service's descriptor from the Tor network, and return the properties in it.
+
+    Return None if the network has not delivered the descriptor after `seconds`.
 
     Raises:
         OnionError: Tor refuses to fetch.
@@ -150,7 +153,7 @@ def fetch_published(controller: Controller, host: str, *, seconds: float) -> Pub
 
 def _read_descriptor(text: str, address: str) -> PublishedService:
     if text:
-        with contextlib.suppress(ValueError):  # a client's key is needed
+        with contextlib.suppress(ValueError):  # without a client's key, this cannot be read
             inner = HiddenServiceDescriptorV3.from_str(text).decrypt(address)
             return PublishedService(
                 any(line.startswith("pow-params v1 ") for line in inner.get_unrecognized_lines()),

@@ -15,7 +15,7 @@ _RIGHT_USER = "run this as root, or as the owner of the folder."
 
 
 def read_service_key(folder: Path) -> OnionKey:
-    """Read the key of a service.
+    """Read the secret key of an onion service from its folder.
 
     Raises:
         OnionKeyError: the key is missing or damaged, or others can read it.
@@ -36,7 +36,7 @@ def read_service_key(folder: Path) -> OnionKey:
 
 
 def read_host(folder: Path) -> str | None:
-    """Return the address in a service's folder, or None if it is missing or cannot be read."""
+    """Return the onion address in a service's folder, or None if the address is missing or cannot be read."""
     try:
         host = (folder / HOST_FILE).read_text("ascii").strip()
     except (OSError, UnicodeDecodeError):
@@ -47,11 +47,11 @@ def read_host(folder: Path) -> str | None:
 def write_service_key(folder: Path, key: OnionKey) -> None:
     """Write a key to a service's folder (mode 0700), with files of mode 0600, unless the same key is there.
 
-    All three files are written or none: if a published key were half lost, no one could ever use its address
-    again.
+    Either all three files are written, or no file. If half of a published key were lost, no one could ever
+    use its address again.
 
     Raises:
-        OnionKeyError: another key is there. Nothing was changed.
+        OnionKeyError: the folder has another key. Nothing was changed.
         OnionFolderError: the folder cannot be written.
     """
     try:
@@ -62,10 +62,10 @@ def write_service_key(folder: Path, key: OnionKey) -> None:
 
 
 def refuse_another_key(folder: Path, key: OnionKey) -> bool:
-    """Return True if a folder holds this key, and False if it holds no key.
+    """Return True if a folder contains this key, and False if it contains no key.
 
     Raises:
-        OnionKeyError: it holds another key, or a damaged one.
+        OnionKeyError: the folder contains another key, or a damaged key.
         OnionFolderError: this user cannot read the folder.
     """
     try:
@@ -86,8 +86,8 @@ def _write_files(folder: Path, key: OnionKey) -> None:
     try:
         for name, content in key.files().items():
             write_new(unfinished / name, content)
-        if folder.exists():  # workstations were admitted before there was a key
-            for name in reversed(key.files()):  # the secret last: if it is there, so are the others
+        if folder.exists():  # the folder exists if workstations were admitted before there was a key
+            for name in reversed(key.files()):  # write the secret last: if it is there, so are the others
                 (unfinished / name).rename(folder / name)
                 give_to_owner_of(folder, folder / name)
         else:
@@ -100,7 +100,7 @@ def _write_files(folder: Path, key: OnionKey) -> None:
 
 
 def give_to_owner_of(folder: Path, *made: Path) -> None:
-    """Change the owner of files that root made to the owner of their folder: Tor accepts no other owner."""
+    """Give files that root made to the owner of their folder, because Tor accepts no other owner."""
     if os.geteuid() == 0:
         owner = folder.stat()
         for path in made:

@@ -1,7 +1,7 @@
 """Encrypted backup of the onion keys, the admitted clients and the settings, which no one could make again.
 
-Format: "onion backup v1" of docs/protocol.md, a tar in an age file, so that it can be opened without this
-program.
+The format is "onion backup v1" of docs/protocol.md: a tar in an age file, so that it can be opened without
+this program.
 """
 
 import io
@@ -27,7 +27,7 @@ _SETTINGS = "config.toml"
 _SOURCE_KEY = f"source/{SECRET_FILE}"
 _SYNC_KEY = f"sync/{SECRET_FILE}"
 _CLIENT = re.compile(rf"sync/authorized_clients/({clients.NAME.pattern})\.auth")
-_FILE_BYTES = 1024 * 1024  # the most in one file: a hundred times the example settings
+_FILE_BYTES = 1024 * 1024  # largest size of one file: a hundred times the example settings
 _BACKUP_BYTES = 16 * 1024 * 1024
 
 _Recipient = age.PQRecipient | age.X25519Recipient
@@ -35,10 +35,12 @@ _Identity = age.PQIdentity | age.X25519Identity
 
 
 def back_up_onions(settings: Path, file: Path, recipients: Sequence[str]) -> list[str]:
-    """Encrypt keys and settings to age recipients, in a new file. Return the sentences to print.
+    """Encrypt the onion keys and the settings to age recipients, in a new file.
+
+    Return the sentences to print.
 
     Raises:
-        OnionError: a recipient has another form, a key cannot be read, or the file exists or cannot be
+        OnionError: a recipient has a wrong form, a key cannot be read, or the file exists or cannot be
             written.
         ConfigError: the settings have faults.
     """
@@ -68,9 +70,9 @@ def back_up_onions(settings: Path, file: Path, recipients: Sequence[str]) -> lis
 
 
 def restore_onions(settings: Path, file: Path, identity_file: Path) -> list[str]:
-    """Restore keys and settings to their places. Return the sentences to print.
+    """Restore the onion keys and the settings of a backup to their places. Return the sentences to print.
 
-    Everything is checked before anything is written. Nothing is replaced by something else.
+    Everything is checked before any file is written. No existing file is replaced by a different file.
 
     Raises:
         OnionError: the file cannot be decrypted or is not such a backup, other settings or another key are
@@ -98,7 +100,10 @@ def restore_onions(settings: Path, file: Path, identity_file: Path) -> list[str]
 
 
 def _check_settings(settings: Path, content: bytes) -> OnionConfig:
-    """Return the onion settings of a backup, with relative paths resolved as in their future place."""
+    """Check the settings in a backup, and return the settings of the onion services.
+
+    Relative paths start from the folder in which the settings will be restored.
+    """
     if settings.exists():
         if settings.read_bytes() != content:
             raise OnionError(
@@ -130,7 +135,10 @@ def _pack(files: Mapping[str, bytes]) -> bytes:
 
 
 def _unpack(packed: bytes) -> dict[str, bytes]:
-    """Return the files in a tar. Other names are refused: a name decides where its file is written."""
+    """Return the files in the tar of a backup by name.
+
+    A file with an unknown name is refused, because its name decides where the file is written.
+    """
     files: dict[str, bytes] = {}
     try:
         with tarfile.open(fileobj=io.BytesIO(packed), mode="r:") as tar:

@@ -1,6 +1,7 @@
 """Secret key of an onion service, in the files that Tor itself writes and reads.
 
-Source: Tor's rend-spec-v3, appendix A.2 (expanded keys). A test compares the files with files that tor made.
+Source: Tor's rend-spec-v3, appendix A.2 (expanded keys). A test compares these files with files that Tor
+made.
 """
 
 import base64
@@ -36,18 +37,18 @@ class OnionKey:
 
     @classmethod
     def draw(cls) -> Self:
-        """Make a new random key, and so a new address."""
+        """Make a random key for a new onion service, which gets a new address."""
         expanded = bytearray(hashlib.sha512(os.urandom(_SEED_BYTES)).digest())
-        expanded[0] &= 248  # RFC 8032, section 5.1.5
+        expanded[0] &= 248  # these bits are set and cleared as in RFC 8032, section 5.1.5
         expanded[31] = (expanded[31] & 63) | 64
         return cls(bytes(expanded))
 
     @classmethod
     def from_file_bytes(cls, raw: bytes) -> Self:
-        """Read the contents of Tor's file `hs_ed25519_secret_key`.
+        """Parse the contents of Tor's file `hs_ed25519_secret_key`.
 
         Raises:
-            OnionKeyError: they have another form.
+            OnionKeyError: the contents have a wrong form.
         """
         expanded = raw.removeprefix(_SECRET_HEAD)
         if len(raw) != SECRET_FILE_BYTES or len(expanded) != _EXPANDED_BYTES:
@@ -58,7 +59,10 @@ class OnionKey:
         return cls(expanded)
 
     def files(self) -> dict[str, bytes]:
-        """Return the three files of a `HiddenServiceDir` by name. The first one holds the secret."""
+        """Return the contents of the three files of a `HiddenServiceDir`, by file name.
+
+        The first file contains the secret key.
+        """
         return {
             SECRET_FILE: _SECRET_HEAD + self._expanded,
             PUBLIC_FILE: _PUBLIC_HEAD + self._public(),
@@ -66,12 +70,12 @@ class OnionKey:
         }
 
     def control_text(self) -> str:
-        """Return the secret key in the form of the command ADD_ONION."""
+        """Return the secret key in the form that Tor's command ADD_ONION needs."""
         return "ED25519-V3:" + base64.b64encode(self._expanded).decode()
 
     @property
     def host(self) -> str:
-        """Return the address, 56 letters and digits and ".onion"."""
+        """Return the onion address of this key: 56 letters and digits, and ".onion"."""
         return onion_address(self._public())
 
     def _public(self) -> bytes:

@@ -1,4 +1,4 @@
-"""State of the onion services as the Tor network shows it, and what to do about it."""
+"""State of the onion services as the Tor network shows it, with advice on what to do."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +18,10 @@ _LOOK_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class StatusLine:
-    """One sentence about the state. `to_do` says what to do, and is empty if all is well."""
+    """One sentence about the onion services.
+
+    `to_do` says what to do, and is empty if there is nothing to do.
+    """
 
     state: str
     to_do: str = ""
@@ -27,7 +30,9 @@ class StatusLine:
 def check_onion_status(
     config: OnionConfig, *, onion_host: str, source_socket: str, seconds: float = _LOOK_SECONDS
 ) -> list[StatusLine]:
-    """Ask Tor for its state, and fetch both services from the Tor network, up to `seconds` for each.
+    """Check whether Tor runs, and fetch both onion services from the Tor network. Return the lines to print.
+
+    Each service is fetched for at most `seconds`.
 
     Raises:
         TorAwayError: Tor is not running, or nothing listens at its control port.

@@ -1,4 +1,4 @@
-"""Publication of the onion services through Tor's control port, and again after each restart of Tor."""
+"""Publish the onion services through Tor's control port, and again after each restart of Tor."""
 
 import threading
 from collections.abc import Callable
@@ -19,12 +19,12 @@ Say = Callable[[str], object]
 
 
 def publish_services(config: OnionConfig, source_socket: str, *, say: Say) -> None:
-    """Publish the services of the settings once. They stay published until Tor ends.
+    """Publish the onion services in the settings once. They stay published until Tor ends.
 
-    Missing keys are made first, and are on the disk before Tor receives them.
+    Missing keys are made first, and are stored on the disk before Tor receives them.
 
     Raises:
-        OnionError: they cannot be published. The message says what to do.
+        OnionError: the services cannot be published. The message says what to do.
     """
     services = _Services(config, source_socket)
     with connect_to_tor(config.control) as controller:
@@ -32,12 +32,14 @@ def publish_services(config: OnionConfig, source_socket: str, *, say: Say) -> No
 
 
 def keep_published(config: OnionConfig, source_socket: str, stop: threading.Event, *, say: Say) -> None:
-    """Publish until `stop`: now, after each restart of Tor, and after each change of the admitted clients.
+    """Keep the onion services published until `stop` is set.
 
-    While Tor is not running, this waits: on a server both start at the same time.
+    They are published now, after each restart of Tor, and after each change of the admitted clients. If Tor
+    is not running yet, this function waits, because a server starts both at the same time.
 
     Raises:
-        OnionError: they cannot be published, for another reason. The message says what to do.
+        OnionError: the services cannot be published, for another reason than that Tor is not running. The
+            message says what to do.
     """
     services = _Services(config, source_socket)
     is_waiting = False
@@ -56,7 +58,7 @@ def keep_published(config: OnionConfig, source_socket: str, stop: threading.Even
 
 
 class _Services:
-    """Both services: their keys, their sockets, and their clients."""
+    """Both onion services, with their keys, sockets and clients."""
 
     def __init__(self, config: OnionConfig, source_socket: str) -> None:
         if config.way != Way.CONTROL:
@@ -72,14 +74,14 @@ class _Services:
         self._clients: list[str] = []
 
     def publish(self, controller: Controller, say: Say) -> None:
-        """Publish both. As long as no workstation is admitted, no one can connect to the onion for sync."""
+        """Publish both services. No one can connect to the onion for sync until a workstation is admitted."""
         add_onion(controller, self._source, self._source_socket)
         say(f"Published: http://{self._source.host}")
         self._clients = []
         self.publish_changed_clients(controller, say)
 
     def publish_changed_clients(self, controller: Controller, say: Say) -> None:
-        """Publish the onion for sync again if its clients have changed."""
+        """Publish the onion for sync again if its admitted clients have changed."""
         if self._sync is None:
             return
         clients = sorted(client_keys(self._config.clients_folder).values())
@@ -90,7 +92,9 @@ class _Services:
 
 
 def read_or_make_service_key(folder: Path) -> OnionKey:
-    """Return the key in a folder of this user. A missing key is made now.
+    """Return the key of an onion service in a folder that belongs to this user.
+
+    Make the key if it is missing.
 
     Raises:
         OnionKeyError: the key is damaged, or others can read it.

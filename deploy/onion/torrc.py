@@ -1,4 +1,4 @@
-"""Lines for Tor's settings file, with which Tor itself publishes the onion services and keeps their keys.
+"""Lines for Tor's settings file. With these lines, Tor publishes the onion services and keeps their keys.
 
 Source: tor(1), 0.4.9, *HIDDEN SERVICE OPTIONS*.
 """
@@ -32,11 +32,11 @@ HiddenServicePort 80 unix:{socket}
 
 
 def torrc_lines(config: OnionConfig, source_socket: str) -> str:
-    """Return the lines for the source's interface, and for the sync endpoint if it has a socket.
+    """Return the lines for Tor's settings file: for the source's interface, and for sync if it has a socket.
 
     Raises:
-        OnionError: no socket is named, a folder's name has signs that Tor would misread, or a client's key is
-            damaged. Or there is no client at all, and Tor would then ask no one for a key.
+        OnionError: no socket is named, a folder's name has characters that Tor would misread, or a client's
+            key is damaged. Or there is no client at all: Tor would then let everyone connect without a key.
         OnionFolderError: this user cannot read the list of clients.
     """
     if not source_socket:

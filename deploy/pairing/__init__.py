@@ -1,4 +1,4 @@
-"""Pairing of a server with its workstations: each side keeps the other's public keys.
+"""Pairing of a server with its workstations: each machine stores the public keys of the other.
 
 May import `deploy.onion`, `deploy.settings` and the modules at the root of `deploy`; not `deploy.serving` or
 `deploy.syncing`, which import this package.

@@ -31,12 +31,12 @@ Say = Callable[[str], object]
 
 
 def set_up_server(settings: Path, fingerprint: str, *, source_bind: str, sync_bind: str) -> bool:
-    """Make a server for the desk of a fingerprint unless there is one. Return whether it was made now.
+    """Set up a server for the desk of this fingerprint, unless there is one. Return whether it was made now.
 
-    The server has no key of the desk. Its interface starts after `admit` has brought it a letterhead.
+    The server has no key of the desk. Its interface cannot start until `admit` has stored a letterhead.
 
     Raises:
-        DeployError: the fingerprint has another form, or files are in the way.
+        DeployError: the fingerprint has a wrong form, or the folder contains other files.
         StoreError: the store cannot be made.
     """
     if settings.exists():
@@ -83,7 +83,7 @@ def server_card(settings: Path) -> CardFile:
 
 
 def admit_workstation(settings: Path, path: Path, *, say: Say, on_step: Say) -> None:
-    """Admit the workstation of a pairing file: publish its letterhead if that is newer, and make it a peer.
+    """Admit the workstation of a pairing file: make it a peer, and publish its letterhead if that is newer.
 
     Raises:
         DeployError: the pairing file is refused. Nothing was changed.
@@ -127,7 +127,7 @@ def remove_workstation(settings: Path, name: str, *, say: Say) -> None:
     config = load_config(settings, "sync", SyncConfig)
     with closing(open_store(config.store_path)) as store:
         in_use = open_letterhead(store, config.fingerprint, config.letterhead_serial_path)
-        # Among all that the letterhead names: the sweeper may have forgotten the peer, but not its onion key.
+        # Search the whole letterhead: the sweeper may have forgotten the peer, but not its onion key.
         strand = find_workstation(in_use, in_use.strand_keys, name)
         with store.writing() as session:
             peers.remove_peer(session, strand)
@@ -144,7 +144,9 @@ def remove_workstation(settings: Path, name: str, *, say: Say) -> None:
 
 
 def find_workstation(letterhead: Letterhead, known: Collection[bytes], name: str | None) -> StrandId:
-    """Return the workstation of a name or id among those that this store knows. None means the only one.
+    """Return the strand of the workstation with this name or id, among the strands in `known`.
+
+    If `name` is None, there must be only one workstation.
 
     Raises:
         DeployError: no workstation has that name, or there are several to choose from.
@@ -184,10 +186,13 @@ def _open_letterhead_if_any(store: Store, config: SyncConfig) -> Letterhead | No
 
 
 def _is_newer(store: Store, pairing: Pairing, in_use: Letterhead | None) -> bool:
-    """Return whether the letterhead of a pairing file is newer. A workstation that is named syncs its own.
+    """Return whether the letterhead of a pairing file must be published on this server.
+
+    If the letterhead in use already names the workstation, the result is False: the workstation can then send
+    its letterhead by sync.
 
     Raises:
-        DeployError: the desk published another letterhead in the meantime.
+        DeployError: the desk published another letterhead after the workstation was paired.
     """
     if in_use is None:
         return True
@@ -205,10 +210,10 @@ def _is_newer(store: Store, pairing: Pairing, in_use: Letterhead | None) -> bool
 
 
 def _name_in_service(letterhead: Letterhead, pairing: Pairing) -> str:
-    """Return the name of a workstation that is in use.
+    """Return the name of the workstation in a pairing file, after checking that it is still in use.
 
     Raises:
-        DeployError: the desk took it out of use.
+        DeployError: the desk took the workstation out of use.
     """
     (strand,) = (each for each in letterhead.strands if each.id == pairing.strand)
     if strand.until is not None and strand.until < utc_today():
@@ -258,10 +263,10 @@ def _dismiss_from_onion(settings: Path, strand: StrandId, say: Say) -> None:
 
 
 def write_card_file(card_file: CardFile, path: Path) -> None:
-    """Write a card file in one step.
+    """Write a card file in one step, so that no one can read half a file.
 
     Raises:
-        DeployError: it cannot be written.
+        DeployError: the file cannot be written.
     """
     with os_error_as(f"{path} cannot be written"):
         replace_file(path, [card_file.to_bytes()])

@@ -1,4 +1,4 @@
-"""The server's own key, a file of 64 bytes that is made once."""
+"""The server's own secret key, in a file of 64 bytes that is made once."""
 
 import os
 from contextlib import suppress
@@ -14,11 +14,11 @@ _BYTES = 64
 
 
 def read_server_key(path: Path) -> ServerKey:
-    """Read the server's key.
+    """Read the server's secret key from its file.
 
     Raises:
-        DeployError: it is missing or has another form.
-        UnsafePathError: others can read it.
+        DeployError: the file is missing or has a wrong form.
+        UnsafePathError: others can read the file.
     """
     if not path.exists():
         raise DeployError(f"There is no server key in {path}: restore its backup, or run: steunpunt card")
@@ -31,10 +31,10 @@ def read_server_key(path: Path) -> ServerKey:
 
 
 def make_server_key(path: Path) -> None:
-    """Make a key unless there is one. The file is never there with half a key in it.
+    """Make the server's secret key, unless there is one. The file appears only when it is complete.
 
     Raises:
-        DeployError: it cannot be written.
+        DeployError: the file cannot be written.
     """
     if path.exists():
         return
@@ -42,7 +42,7 @@ def make_server_key(path: Path) -> None:
     with os_error_as(f"{path} cannot be written"):
         fresh.unlink(missing_ok=True)
         write_new(fresh, os.urandom(_BYTES))
-        with suppress(FileExistsError):  # another process made one in the meantime, which counts
+        with suppress(FileExistsError):  # another process just made a key, which is used
             path.hardlink_to(fresh)
         fresh.unlink()
         sync_folder(path.parent)

@@ -47,12 +47,12 @@ Say = Callable[[str], object]
 
 @dataclass(frozen=True, slots=True)
 class PairingRequest:
-    """Request to pair: the way to the server, the path of the pairing file if it was named, and the printer.
+    """Request to pair: the way to the server, the path of the pairing file (None: a default), and a printer.
 
-    `say` receives whole sentences for the person at the terminal.
+    `say` prints whole sentences for the person at the terminal.
 
     Raises:
-        DeployError: `server` names an onion address with a typing error.
+        DeployError: `server` is an onion address with a typing error.
     """
 
     server: str
@@ -71,7 +71,7 @@ def read_card_file(path: Path) -> CardFile:
     """Read a server's card file.
 
     Raises:
-        DeployError: it cannot be read, or it is not a card file.
+        DeployError: the file cannot be read, or is not a card file.
     """
     try:
         with os_error_as(f"{path} cannot be read"):
@@ -85,8 +85,8 @@ def read_card_file(path: Path) -> CardFile:
 def pair_workstation(settings: Path, card: CardFile, passphrase: str, request: PairingRequest) -> None:
     """Pair the existing workstation of a desk with a server, or with another server than before.
 
-    A server that it does not know yet will receive everything in the store, which becomes the replica. If the
-    process is stopped halfway, the same command completes the pairing.
+    If the server is new to the workstation, it will receive everything in the store, and the store becomes
+    its replica. If the process is stopped halfway, the same command completes the pairing.
 
     Raises:
         DeployError: the workstation was not paired.
@@ -115,7 +115,7 @@ def pair_new_workstation(  # noqa: PLR0913  # all that a workstation begins with
 ) -> None:
     """Set up a further workstation of the desk of `keyring`, with its own strand and an empty replica.
 
-    With `retire`, the strand that the keyring had is ended after today.
+    With `retire`, the previous strand of the keyring ends after today.
 
     Raises:
         DeployError: there is a workstation here, the card file has no letterhead of this desk, the name is in
@@ -166,16 +166,21 @@ def pair_new_workstation(  # noqa: PLR0913  # all that a workstation begins with
 
 
 def end_strand(strand: Strand, *, until: date) -> Strand:
-    """Return the strand with its last day at `until`, or earlier if it already ends earlier."""
+    """Return the strand with `until` as its last day.
+
+    If the strand already ends earlier, its last day stays. The last day is never before the first day.
+    """
     last = min(until, strand.until or until)
     return msgspec.structs.replace(strand, until=max(last, strand.since))
 
 
 def _paired_settings(settings: Path, server: str) -> str:
-    """Return the text of this workstation's settings with `server`, and without the sections of a server.
+    """Return the text of this workstation's settings file, changed for pairing with a server.
+
+    The setting `server` is added, and the sections that only a server has are removed.
 
     Raises:
-        ConfigError: they have faults, or `server` has another form.
+        ConfigError: the settings have faults, or `server` has a wrong form.
     """
     try:
         text = settings.read_text("utf-8")
@@ -192,7 +197,7 @@ def _paired_settings(settings: Path, server: str) -> str:
 
 
 def _register_server(desk: OpenDesk, card: ServerCard) -> None:
-    """Make the server of a card the peer. If its key is new, queue everything for it."""
+    """Make the server with this card a peer. If its key is new here, queue everything in the store for it."""
     written = str(card).encode("ascii")
     with desk.store.writing() as session:
         known = peers.find(session, SERVER)
@@ -205,8 +210,8 @@ def _register_server(desk: OpenDesk, card: ServerCard) -> None:
 def _merge_letterheads(desk: OpenDesk, card: CardFile) -> bytes:
     """Publish a letterhead that names this workstation and has the newer parts of the server's letterhead.
 
-    Returns the digest of the server's letterhead, on which the new one is based. It is empty if the server's
-    letterhead names this workstation already.
+    Return the digest of the server's letterhead, from which the new letterhead was made. The digest is empty
+    if the server has no letterhead, or if its letterhead already names this workstation.
     """
     if card.letterhead is None:
         return b""
@@ -218,7 +223,7 @@ def _merge_letterheads(desk: OpenDesk, card: CardFile) -> bytes:
         ours = _newest(session)
         known = peers.find(session, SERVER)
         base = letterheads.find(session, known.letterhead_serial if known else 0)
-        # Without a common base ours counts: an old card must not make the desk repeat earlier statements.
+        # Without a common base, our values win: an old card must not make the desk repeat earlier statements.
         is_newer = base is not None and theirs.serial > base[0]
         common = base[1] if base is not None and is_newer else card.letterhead[0]
         letterheads.add(session, *merging.letterheads(common, ours[0], card.letterhead[0]))
@@ -229,7 +234,11 @@ def _merge_letterheads(desk: OpenDesk, card: CardFile) -> bytes:
 
 
 def _newest(session: Session) -> tuple[bytes, bytes]:
-    """Return body and signature of the newest letterhead in the store of an unlocked desk."""
+    """Return body and signature of the newest letterhead in the workstation's store.
+
+    Raises:
+        DeployError: the store has no letterhead.
+    """
     found = letterheads.latest(session)
     if found is None:
         raise DeployError("The store holds no letterhead.")
@@ -255,7 +264,7 @@ def _write_pairing_file(
     """Write the pairing file and the key to the server's onion service, and print what to do with them.
 
     Raises:
-        DeployError: they cannot be written.
+        DeployError: a file cannot be written.
     """
     public = _make_onion_key(folder, request) if request.server.startswith(ONION) else ""
     pairing = Pairing(

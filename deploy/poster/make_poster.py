@@ -12,7 +12,7 @@ from report import pdf
 from report.errors import PdfToolsMissingError
 from source_app.config import SourceConfig
 
-_TELEPHONE_CHARS = 30  # as many as fit on its line
+_TELEPHONE_CHARS = 30  # as many as fit on one line of the poster
 
 
 def make_posters(

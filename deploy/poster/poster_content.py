@@ -12,13 +12,16 @@ import segno
 from crypto.passphrase import Language
 
 LANGUAGES: Final[tuple[Language, ...]] = ("nl", "en")
-_ADDRESS_CHARS: Final = 14  # 56 letters and digits in four lines, which an eye can compare one by one
+_ADDRESS_CHARS: Final = 14  # 56 letters and digits in four short lines, which are easy to compare
 _KEY_CHARS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class PosterFacts:
-    """Facts about one desk. `telephone` and `clear_origin` (https://…) are empty if the desk has none."""
+    """Facts about one desk for its poster.
+
+    `telephone` and `clear_origin` (https://…) are empty if the desk has none.
+    """
 
     desk_name: str
     onion_host: str
@@ -31,7 +34,7 @@ class PosterFacts:
 
 @dataclass(frozen=True, slots=True)
 class QrCode:
-    """QR code of `size` modules with a quiet zone of four, and its dark modules as one SVG path."""
+    """QR code of `size` modules, with a quiet zone of four modules. Its dark modules are one SVG path."""
 
     size: int
     path: str
@@ -39,7 +42,10 @@ class QrCode:
 
 @dataclass(frozen=True, slots=True)
 class Poster:
-    """One poster: `words` are the sentences by key, the other fields are the desk's facts as printed."""
+    """Content of one poster. `words` has the sentences by key.
+
+    The other fields are facts as they are printed.
+    """
 
     language: str
     words: dict[str, Any]
@@ -51,7 +57,7 @@ class Poster:
 
 
 def compose_poster(facts: PosterFacts, language: str) -> Poster:
-    """Return the content of a poster in "nl" or "en"."""
+    """Return the content of a poster in one language, "nl" or "en"."""
     text = (resources.files("deploy.poster") / f"words_{language}.toml").read_text("utf-8")
     words = tomllib.loads(text)
     address = f"http://{facts.onion_host}"
@@ -82,7 +88,10 @@ def _groups(key: str) -> tuple[str, ...]:
 
 
 def _code(address: str) -> QrCode:
-    """Draw the code with runs of dark modules as rectangles, in one path that is sharp at any size."""
+    """Return the QR code of an address.
+
+    Each run of dark modules is a rectangle, and all rectangles are in one path that is sharp at any size.
+    """
     modules = [list(row) for row in segno.make_qr(address, error="m").matrix_iter(border=4)]
     runs = []
     for y, row in enumerate(modules):

@@ -1,4 +1,4 @@
-"""Positions of everything on the drawn poster. The markup itself is templates/poster.svg."""
+"""Positions of everything on the drawn poster. The SVG markup itself is in templates/poster.svg."""
 
 import textwrap
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ _BLUE: Final = "#1f5e86"
 _FAINT: Final = "#3d4d5c"
 _CODE: Final = 52.0
 _GAP: Final = 10.0
-_FOOT: Final = 283.0  # the last line of the foot
+_FOOT: Final = 283.0  # baseline of the last line of the foot
 
 # Average width of a letter as a part of its size. Measured with DejaVu Sans, the widest common font, on every
 # line of both posters: at most 0.565, 0.603 in bold and 0.602 in mono. Other fonts make shorter lines.
@@ -39,12 +39,12 @@ class TextLine:
 
 @dataclass(slots=True)
 class PosterDrawing:
-    """Drawing: lines of text, plain and numbered dots, the panel behind the address, and the rules."""
+    """Drawing of a poster: lines of text, plain and numbered dots, the panel behind the address, rules."""
 
     lines: list[TextLine] = field(default_factory=list)
     dots: list[tuple[float, float]] = field(default_factory=list)
     numbers: list[tuple[float, float, int]] = field(default_factory=list)
-    panel: tuple[float, float] = (0.0, 0.0)  # top and height
+    panel: tuple[float, float] = (0.0, 0.0)  # top and height, in millimetres
     code_top: float = 0.0
     rules: list[float] = field(default_factory=list)
     left: float = _LEFT
@@ -64,7 +64,10 @@ class PosterDrawing:
         is_bold: bool = False,
         is_mono: bool = False,
     ) -> float:
-        """Add a text in lines from the baseline `y` on. Return the baseline for a following text."""
+        """Add a text to the drawing, broken into lines that fit in `room`. The first baseline is `y`.
+
+        Return the baseline for a following text.
+        """
         width = _MONO_LETTER if is_mono else _BOLD_LETTER if is_bold else _LETTER
         letters = max(1, int(room / (size * width)))
         for line in textwrap.wrap(text, letters, break_long_words=False, break_on_hyphens=False):
@@ -110,7 +113,10 @@ def _address(paper: PosterDrawing, poster: Poster, top: float) -> None:
 
 
 def _foot(paper: PosterDrawing, poster: Poster) -> None:
-    """Set both columns of the foot, then move them down so that the longer one ends at the bottom."""
+    """Draw both columns of the poster's foot.
+
+    The columns are moved down so that the longer column ends at the bottom.
+    """
     column = (_ROOM - _GAP) / 2
     foot = PosterDrawing()
     lowest = max(_compare(foot, poster, column), _other(foot, poster, _LEFT + column + _GAP, column))

@@ -1,4 +1,4 @@
-"""Markup of the poster: HTML, from which the PDF is made, and SVG, for designers."""
+"""Markup of the poster as HTML, from which the PDF is made, and as SVG, for designers."""
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
@@ -7,13 +7,13 @@ from deploy.poster.poster_layout import lay_out_poster
 
 
 def poster_html(poster: Poster) -> bytes:
-    """Return the poster as an A4 page that refers to nothing outside itself."""
+    """Return the poster as an HTML page of size A4 that loads nothing from elsewhere."""
     page = _templates().get_template("poster.html")
     return page.render(poster=poster, words=poster.words, facts=poster.facts).encode()
 
 
 def poster_svg(poster: Poster) -> bytes:
-    """Return the poster as one drawing of 210 by 297 millimetres, with text as text."""
+    """Return the poster as an SVG drawing of 210 by 297 millimetres, in which text can still be edited."""
     drawing = _templates().get_template("poster.svg")
     return drawing.render(poster=poster, words=poster.words, paper=lay_out_poster(poster)).encode()
 

@@ -1,6 +1,6 @@
 """Processes that serve the two interfaces and the sync endpoint.
 
-May import everything in `deploy` but `deploy.cli`.
+May import everything in `deploy` except `deploy.cli`.
 
     gc_tuning         thresholds of Python's garbage collector
     gunicorn_server   one app under gunicorn, and its settings

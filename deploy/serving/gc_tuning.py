@@ -1,7 +1,7 @@
-"""Thresholds of Python's garbage collector, at the start of a process and while it serves.
+"""Thresholds of Python's garbage collector, while a process starts and while it serves.
 
-Imports make some hundred thousand objects, all of which stay until the end. Examining them again and again
-takes a good part of the time that a process needs to start, and to end.
+Imports make some hundred thousand objects, which all stay until the process ends. If the collector examined
+them again and again, this would take a good part of the time in which a process starts and ends.
 """
 
 import atexit
@@ -12,12 +12,12 @@ _USUAL = gc.get_threshold()
 
 
 def collect_seldom() -> None:
-    """Collect seldom while the process starts, and not at all when it ends."""
+    """Run the garbage collector seldom while the process starts, and not at all when it ends."""
     gc.set_threshold(*_AT_START)
     atexit.register(gc.freeze)
 
 
 def collect_from_here() -> None:
-    """Collect as Python usually does, but never examine the objects that exist now."""
+    """Restore the garbage collector's usual thresholds, but never examine the objects that exist now."""
     gc.freeze()
     gc.set_threshold(*_USUAL)

@@ -1,4 +1,4 @@
-"""One app under gunicorn: a master process that holds no keys, and its workers."""
+"""Server process for one app under gunicorn: a master process that has no keys, and its workers."""
 
 import os
 import stat
@@ -21,11 +21,11 @@ _SOCKET_MODE = stat.S_IRUSR | stat.S_IWUSR | stat.S_IRGRP | stat.S_IWGRP
 
 
 class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
-    """gunicorn with one app, its settings and its workers.
+    """gunicorn for one app, with its settings and its workers.
 
-    `build` is called in each worker after the fork, so that processes share no database connection, lock or
-    thread. The server secret, which all workers need, is made in the master before, so that a restarted
-    worker has it too.
+    Each worker calls `build` after the fork, so that processes share no database connection, lock or thread.
+    The master makes the server secret before the fork, because all workers need the same secret, and so does
+    a worker that is started later.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no 
             "accesslog": None,
             "worker_tmp_dir": TMPFS,
             "umask": 0o077,
-            "timeout": 60,  # a worker whose main thread hangs this long is replaced
+            "timeout": 60,  # seconds; a worker whose main thread hangs this long is replaced
             "graceful_timeout": stop_seconds,
             "keepalive": 5,
             "limit_request_line": 2048,
@@ -68,26 +68,26 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no 
         super().__init__()
 
     def run(self) -> None:
-        """Serve until a signal says to stop, with temporary files in memory and with the quiet log."""
-        os.environ["TMPDIR"] = TMPFS  # our code writes no temporary files; those of a library are in memory
+        """Serve until a signal says to stop. Temporary files are in memory, and the log is the quiet log."""
+        os.environ["TMPDIR"] = TMPFS  # our code writes no temporary files; a library's are in memory
         install_quiet_log(sys.stderr)
         collect_from_here()
         super().run()
 
     def load_config(self) -> None:
-        """Set gunicorn's settings. It reads no settings file and no arguments itself."""
+        """Set gunicorn's settings. gunicorn itself reads no settings file and no command-line arguments."""
         for name, value in self._settings.items():
             self.cfg.set(name, value)
 
     def load(self) -> WsgiApp:
-        """Build the app in a worker."""
+        """Build the app in a worker, after the fork."""
         return self._build()
 
     def end_worker(self) -> None:
-        """End the current worker process, after the answers under way are sent.
+        """End the current worker process after it has sent the answers that are under way.
 
-        The master starts a new one at once. Locking the adviser's interface uses this: Python cannot erase
-        keys from its memory, but the memory of a process that ends is erased.
+        The master starts a new worker at once. The adviser's interface uses this when it locks: Python cannot
+        erase keys from its memory, but the memory of a process that ends is erased.
         """
         if self._worker is not None:
             self._worker.handle_exit(None, None)
@@ -97,7 +97,10 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no 
 
 
 def _open_sockets_to_group(arbiter: Any) -> None:  # noqa: ANN401  # gunicorn has no types
-    """Let the group, with Tor in it, use the sockets. Their folder keeps everyone else out."""
+    """Let the group of the Unix sockets use them, because Tor is in this group.
+
+    The folder of the sockets keeps everyone else out.
+    """
     for address in arbiter.cfg.address:
         if isinstance(address, str):
             Path(address).chmod(_SOCKET_MODE)

@@ -1,6 +1,6 @@
 """gunicorn's threaded worker, changed to log nothing of a request, drop stalled clients and end at once.
 
-Read it beside workers/gthread.py and http/wsgi.py of gunicorn 27, the pinned version.
+To review this module, compare it with workers/gthread.py and http/wsgi.py of gunicorn 27, the pinned version.
 """
 
 import contextlib
@@ -16,14 +16,14 @@ from deploy.quiet_log import OWN_LOGGER, traceback_places
 from deploy.serving.slow_clients import PatientSocket
 from web.headers import EVERY_ANSWER
 
-_FIRST_BYTE_SECONDS = 0.05  # after that, the connection waits in the poller and occupies no thread
+_FIRST_BYTE_SECONDS = 0.05  # without a byte after this, the connection goes to the poller, without a thread
 
 # A thread that writes to the store releases the interpreter lock in every statement and waits to get it back,
 # while all other writers wait for this thread. With this value eight clients posted up to 1.4 times as much
 # as with Python's default of 5 ms in one pair of runs, and as much in others.
 _SWITCH_SECONDS = 0.0005
 
-# gunicorn's answers to invalid HTTP quote the request. These do not. Every other error is 400.
+# gunicorn's own answers to invalid HTTP quote the request. These answers do not. Every other error is 400.
 _REFUSALS: dict[type[Exception], str] = {
     errors.LimitRequestLine: "414 URI Too Long",
     errors.LimitRequestHeaders: "431 Request Header Fields Too Large",
@@ -34,16 +34,16 @@ _HARDENED = "".join(f"{name}: {value}\r\n" for name, value in EVERY_ANSWER.items
 
 
 class _Nowhere:
-    """Stream for errors of a WSGI app that drops everything. Our apps log instead."""
+    """Error stream for WSGI apps that drops everything, because our apps write to the log instead."""
 
     def write(self, text: str) -> int:
         return len(text)
 
     def writelines(self, lines: list[str]) -> None:
-        """Drop the lines."""
+        """Drop the lines that an app writes."""
 
     def flush(self) -> None:
-        """Do nothing."""
+        """Do nothing, because no line was kept."""
 
 
 _NOWHERE = _Nowhere()
@@ -58,13 +58,14 @@ class PlainResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no typ
 
 
 class QuietWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """Threaded worker that never logs or repeats anything that a client sent."""
+    """Threaded worker of gunicorn that never logs or repeats anything that a client sent."""
 
     def run(self) -> None:
-        """Serve until a signal says to stop, then end without waiting for threads.
+        """Serve until a signal says to stop, then end the process without waiting for threads.
 
-        A thread may wait for a client that does not read its answer. As long as the thread lives, so do the
-        keys in the memory of this process. Requests under way had `graceful_timeout` seconds.
+        Requests under way get `graceful_timeout` seconds to finish. After that, a thread may still wait for a
+        client that does not read its answer. As long as that thread lives, the keys stay in the memory of
+        this process.
         """
         sys.setswitchinterval(_SWITCH_SECONDS)
         super().run()
@@ -72,13 +73,16 @@ class QuietWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has n
         os._exit(0)
 
     def enqueue_req(self, conn: Any) -> None:  # noqa: ANN401  # gunicorn has no types
-        """Wrap the socket of a new connection, to disconnect slow clients."""
+        """Wrap the socket of a new connection, so that a slow client is disconnected."""
         if not isinstance(conn.sock, PatientSocket):
             conn.sock = PatientSocket(conn.sock)
         super().enqueue_req(conn)
 
     def handle(self, conn: Any) -> Any:  # noqa: ANN401  # gunicorn has no types
-        """Serve one request, or leave a connection that sends nothing to the poller."""
+        """Serve one request.
+
+        If the connection sends nothing, give it to the poller, so that it occupies no thread.
+        """
         silent = not conn.initialized and not conn.data_ready
         if silent and not conn.wait_for_data(_FIRST_BYTE_SECONDS):
             return gthread._DEFER  # noqa: SLF001  # gunicorn's own wait here occupies a thread for five seconds
@@ -86,10 +90,10 @@ class QuietWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has n
         return super().handle(conn)
 
     def handle_request(self, req: Any, conn: Any) -> bool:  # noqa: ANN401  # gunicorn has no types
-        """Answer one request. Return whether the connection may carry another one.
+        """Answer one request. Return whether the connection may carry another request.
 
-        This is gunicorn's own method without its access log and hooks. Addresses of the client are removed
-        before the app sees them, so that the app cannot keep them.
+        This is gunicorn's own method without its access log and hooks. The client's addresses are removed
+        before the app sees them, so that the app cannot store them.
         """
         response, environ = wsgi.create(
             req, conn.sock, conn.client, conn.server, self.cfg, response_class=PlainResponse
@@ -114,7 +118,7 @@ class QuietWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has n
                 raise
             self.log.exception(
                 "an answer was cut off"
-            )  # a part was sent already: the connection can only be closed
+            )  # a part of the answer was sent already: the connection can only be closed
             return False
         finally:
             if hasattr(body, "close"):
@@ -122,7 +126,7 @@ class QuietWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has n
         return not response.should_close()
 
     def handle_error(self, _req: object, client: Any, _addr: object, exc: Exception) -> None:  # noqa: ANN401
-        """Answer with a fixed text if a request could not be served, and log only the kind of fault."""
+        """Answer a request that could not be served with a fixed text, and log only the kind of fault."""
         kind = type(exc)
         if kind.__module__.startswith("gunicorn."):
             status = _REFUSALS.get(kind, "400 Bad Request")
@@ -137,5 +141,5 @@ class QuietWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has n
             f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: text/plain\r\n"
             f"Content-Length: {len(body)}\r\n" + _HARDENED + "\r\n"
         )
-        with contextlib.suppress(OSError):  # the client has disconnected, which is not worth a line
+        with contextlib.suppress(OSError):  # the client has disconnected, which is not worth a log line
             client.sendall(head.encode() + body)

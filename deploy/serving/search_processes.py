@@ -1,9 +1,9 @@
-"""Processes that read the store for the adviser's search: how they are started, and their main function.
+"""Processes that read the store for the adviser's search: their main function, and how they are started.
 
     python -m deploy.serving.search_processes DESCRIPTOR
 
-They are new programs and not forks: a fork of the worker would have a copy of its memory and its locks. The
-keys that they need come through a socket that only the worker and the process have.
+The processes are new programs and not forks, because a fork of the worker would have a copy of its memory and
+its locks. The keys that they need come through a socket that only the worker and the process have.
 """
 
 import os
@@ -17,20 +17,20 @@ from multiprocessing.connection import Connection
 from deploy.hardening import harden_process
 from deploy.serving.gc_tuning import collect_from_here, collect_seldom
 
-_NICENESS = 5  # pages have priority
-_MOST = 4  # each holds its share of the words; with more, the disk would be the limit
+_NICENESS = 5  # lower priority than the processes that serve pages
+_MOST = 4  # most processes; each has its share of the words, and with more, the disk would be the limit
 
 
 def search_process_starters() -> list[Callable[[], tuple[Connection, Callable[[], None]]]]:
-    """Return one function that starts a process for each core that this process may use."""
+    """Return a list of functions that each start one search process, for as many cores as may be used."""
     return [start_search_process] * min(len(os.sched_getaffinity(0)), _MOST)
 
 
 def start_search_process() -> tuple[Connection, Callable[[], None]]:
-    """Start a process. Return the connection to it, and a function that ends it.
+    """Start a search process. Return the connection to the process, and a function that ends the process.
 
-    With `-P` Python imports no modules from the current folder. Otherwise a file among someone's downloads
-    could receive the desk's keys.
+    With the option `-P`, Python imports no modules from the current folder. Otherwise a file among someone's
+    downloads could be imported, and could receive the desk's keys.
     """
     ours, theirs = Pipe()
     with theirs:
@@ -50,7 +50,7 @@ def start_search_process() -> tuple[Connection, Callable[[], None]]:
 
 
 def run_search_process(descriptor: str) -> None:
-    """Serve searches until the socket closes."""
+    """Serve searches until the socket closes. `descriptor` is the number of the socket's file descriptor."""
     harden_process()
     os.nice(_NICENESS)
     collect_seldom()

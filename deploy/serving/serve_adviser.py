@@ -1,4 +1,4 @@
-"""Start of the adviser's interface."""
+"""Start the adviser's interface under gunicorn."""
 
 from pathlib import Path
 
@@ -15,14 +15,15 @@ from journalist_app.config import AdviserConfig
 from store.database.engine import open_store
 from store.sessions import is_in_memory
 
-_STOP_SECONDS = 3  # after that a locked worker has ended, and the keys in its memory are gone
+_STOP_SECONDS = 3  # after this time, a locked worker has ended, and the keys in its memory are gone
 _THREADS = 8
 
 
 def serve_adviser(settings: Path) -> None:
     """Check settings, files and port, then serve the adviser's interface until a signal says to stop.
 
-    There is one worker, because the decrypted keyring is in one process. The master process never has it.
+    There is one worker, because only one process may have the decrypted keyring. The master process never has
+    the keyring.
 
     Raises:
         DeployError: the settings have faults, the port is taken, or others can read the keyring.

@@ -1,4 +1,4 @@
-"""Start of the source's interface."""
+"""Start the source's interface under gunicorn."""
 
 import os
 from pathlib import Path
@@ -19,7 +19,7 @@ from source_app.signpost.decision_tree import load as load_signposts
 from store.database.engine import open_store
 from store.sessions import open_sessions
 
-_STOP_SECONDS = 10  # for uploads that are under way at a signal to stop
+_STOP_SECONDS = 10  # time that uploads get to finish after a signal to stop
 _SECRET_BYTES = 32
 
 
@@ -32,7 +32,7 @@ def serve_source(settings: Path) -> None:
     """
     config = load_config(settings, "source", SourceConfig)
     if config.argon2_at_once + config.argon2_line >= config.threads:
-        # All log-ins that wait may be in one process: a flood of them would occupy all of its threads.
+        # All waiting log-ins may be in one process. A flood of log-ins would then occupy all of its threads.
         raise ConfigError(
             f"{settings}: [source] 'argon2_at_once' and 'argon2_line' must together be less than 'threads'."
         )
@@ -51,7 +51,8 @@ def serve_source(settings: Path) -> None:
         signposts = load_signposts(PACKAGED)
     except SignpostError as why:  # a data file has a fault
         raise DeployError(str(why)) from why
-    # In memory only. Without it no session on tmpfs can be decrypted, so all of them end with this process.
+    # The secret is in memory only. No session on tmpfs can be decrypted without it, so all sessions end with
+    # this process.
     server_secret = os.urandom(_SECRET_BYTES)
 
     def build() -> Flask:

@@ -1,4 +1,4 @@
-"""Start of the sync endpoint over HTTP, and the same answers to one pouch over SSH."""
+"""Start the sync endpoint over HTTP, or answer one pouch over SSH."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ from sync.http_endpoint import create_sync_app
 from sync.pouch_stream import POUCH_BYTES, frame_pouches
 from sync.refusal_words import TOO_LARGE, refusal_word
 
-_STOP_SECONDS = 10  # for pouches that are under way at a signal to stop
+_STOP_SECONDS = 10  # time that pouches get to finish after a signal to stop
 
 
 def serve_sync(settings: Path) -> None:
@@ -51,7 +51,7 @@ def serve_sync(settings: Path) -> None:
 
 
 def answer_one_pouch(settings: Path, brought: BinaryIO, out: BinaryIO) -> None:
-    """Read one pouch and write the answer, at the server's end of an SSH connection.
+    """Read one pouch from `brought` and write the answer to `out`, at the server's end of an SSH connection.
 
     Raises:
         DeployError: the settings or the key have faults. Nothing is written to `out`.

@@ -6,19 +6,19 @@ import struct
 import time
 from typing import Any
 
-STALL_SECONDS = 20  # without a single byte
+STALL_SECONDS = 20  # longest wait without a single byte
 LEAST_BYTES_A_SECOND = (
-    512  # on average over a request or an answer; a bad mobile connection is ten times as fast
+    512  # average over a request or an answer; even a bad mobile connection is ten times as fast
 )
 
 
 class PatientSocket:
-    """Socket that disconnects a client which stalls or sends too slowly.
+    """Socket that disconnects a client if the client stalls or sends too slowly.
 
-    The kernel ends a single wait after `STALL_SECONDS`. A client that sends one byte every now and then would
-    still occupy a thread forever, in an attack that costs nothing. So after the first `STALL_SECONDS` of
-    waiting, at least `LEAST_BYTES_A_SECOND` must have been transferred for each second waited. Only waiting
-    counts: the time that the server itself needs is not the client's fault.
+    The kernel ends a single wait after `STALL_SECONDS`. An attacker could still occupy a thread forever, at
+    no cost, by sending one byte every now and then. So after the first `STALL_SECONDS` of waiting, at least
+    `LEAST_BYTES_A_SECOND` must have been transferred for each second of waiting. Only waiting counts, because
+    the time that the server itself needs is not the client's fault.
     """
 
     def __init__(self, wrapped: socket.socket) -> None:
@@ -29,12 +29,12 @@ class PatientSocket:
         wrapped.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
 
     def start_over(self) -> None:
-        """Forget the times and bytes of earlier requests on this connection."""
+        """Reset the counts of waiting time and bytes, before a new request on the same connection."""
         self._waited_seconds = 0.0
         self._moved_bytes = 0
 
     def recv(self, size: int) -> bytes:
-        """Receive at most `size` bytes.
+        """Receive at most `size` bytes from the client.
 
         Raises:
             ConnectionResetError: the client stalls or is too slow.
@@ -48,10 +48,10 @@ class PatientSocket:
         return received
 
     def sendall(self, outgoing: bytes) -> None:
-        """Send all of `outgoing`.
+        """Send all bytes of `outgoing` to the client.
 
         Raises:
-            ConnectionResetError: the client does not read it, or reads too slowly.
+            ConnectionResetError: the client does not read, or reads too slowly.
         """
         rest = memoryview(outgoing)
         while rest:

@@ -21,7 +21,10 @@ _POLL_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One process: its name for people, its arguments, and the address that it listens on, if any."""
+    """One process of `steunpunt run`: its name for people, its arguments, and the address where it listens.
+
+    `bind` is this address, or None if the process does not listen.
+    """
 
     name: str
     arguments: Sequence[str]
@@ -29,13 +32,13 @@ class Part:
 
 
 def run_together(settings: Path, parts: Sequence[Part], when_ready: Callable[[], None]) -> None:
-    """Start the parts, call `when_ready` once all listen, and stop all on Ctrl-C, SIGTERM or when one ends.
+    """Start the parts, and run them until Ctrl-C, SIGTERM, or the end of one of them. Then stop all parts.
 
-    Each part is in its own process group, so that Ctrl-C reaches only this process, which stops the parts in
-    order. If this process is killed, the kernel stops them.
+    `when_ready` is called once all parts listen. Each part has its own process group. So Ctrl-C reaches only
+    this process, which then stops the parts in order. If this process is killed, the kernel stops the parts.
 
     Raises:
-        DeployError: a part ended by itself or did not start listening. The others were stopped.
+        DeployError: a part ended by itself or did not start to listen. The other parts were stopped.
     """
     stop = threading.Event()
 
@@ -49,7 +52,7 @@ def run_together(settings: Path, parts: Sequence[Part], when_ready: Callable[[],
         for part in parts:
             running += [
                 (part, _start(settings, part))
-            ]  # one by one, so that the list is right if a start fails
+            ]  # one by one, so that the list is correct if a start fails
         _wait_until_listening(running, stop)
         if not stop.is_set():
             when_ready()

@@ -1,4 +1,4 @@
-"""Parts to run for a settings file: of one machine, a server, or a workstation."""
+"""Parts to run for a settings file, on one machine, on a server, or on a workstation."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from source_app.config import SourceConfig
 
 @dataclass(frozen=True, slots=True)
 class PublicSettings:
-    """Settings that every machine has: its store, and the fingerprint of its desk."""
+    """Settings that every machine has: the path of its store, and the fingerprint of its desk."""
 
     store_path: Path
     fingerprint: str
@@ -22,7 +22,7 @@ class PublicSettings:
 
 
 def parts_to_run(settings: Path) -> tuple[list[Part], list[str]]:
-    """Return the parts to run, and the lines to print when they run.
+    """Return the parts to run for a settings file, and the lines to print when the parts run.
 
     Raises:
         ConfigError: the settings have faults, or have no section to run.
@@ -71,7 +71,11 @@ def load_public_settings(settings: Path) -> PublicSettings:
 
 
 def _refuse_wrong_sections(settings: Path, sections: frozenset[str], adviser: AdviserConfig) -> None:
-    """Refuse a replica that sources could write to, and a workstation without a server."""
+    """Refuse the settings of a replica that sources could write to, and of a workstation without a server.
+
+    Raises:
+        ConfigError: the sections do not fit together.
+    """
     is_paired = adviser.server != ONE_MACHINE
     if is_paired and sections & {"source", "sync"}:
         raise ConfigError(

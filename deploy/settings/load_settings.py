@@ -1,4 +1,4 @@
-"""Reading of the settings file: one section for each process, and one message that names all faults."""
+"""Read the settings file: one section for each process, and one message that names all faults."""
 
 import ipaddress
 import re
@@ -21,10 +21,10 @@ _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+")
 _FINGERPRINT = re.compile(r"RW[A-Za-z0-9+/]{54}")  # a minisign public key: 42 bytes in base64
 _MAY_BE_ZERO = frozenset({"reserve_bytes", "retention_spread_days"})
 _WEEK = range(7)
-_ROUTES = ("conduct", "integrity", "complaints")  # of the settings where_ROUTE_LANGUAGE
+_ROUTES = ("conduct", "integrity", "complaints")  # in names of settings: where_ROUTE_LANGUAGE
 _LINE_CHARS = 200
 _PLAIN_PATH = re.compile(r"/[A-Za-z0-9._/-]+")
-_SOCKET_PATH_CHARS = 107  # sockaddr_un has 108 bytes, one of them the end
+_SOCKET_PATH_CHARS = 107  # sockaddr_un has 108 bytes, and the last one is a zero
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ class DeskConfig:
     """Section [desk]: the desk's public statements. `steunpunt setup` signs them into the first letterhead.
 
     `working_days` counts from 0 for Monday. Texts and lists are in Dutch (`_nl`) and in English (`_en`).
-    `talk` says how to talk instead of write. `secrecy_limits` lists the cases in which an adviser has a duty
-    to report.
+    `talk` says how a source can talk to the desk instead of writing. `secrecy_limits` lists the cases in
+    which an adviser has a duty to report.
     """
 
     name_nl: str
@@ -90,7 +90,9 @@ def load_config(path: Path, section: str, shape: type[_Config]) -> _Config:
 
 
 def sections_in(path: Path) -> frozenset[str]:
-    """Return the names of the sections in a settings file: a server has others than a workstation.
+    """Return the names of the sections in a settings file.
+
+    The names show whether the machine is a server or a workstation.
 
     Raises:
         ConfigError: the file cannot be read.
@@ -121,10 +123,10 @@ _NAMES: dict[type, tuple[str, str]] = {
 
 
 def _read(value: object, kind: Any, folder: Path) -> Any:  # noqa: ANN401  # any type of a setting
-    """Return a TOML value as the type of its setting. Lists become tuples, and tables become dataclasses.
+    """Convert a TOML value to the type of its setting. Lists become tuples, and tables become dataclasses.
 
     Raises:
-        TypeError: it has another type.
+        TypeError: the value has another type.
     """
     if kind is Path:
         if not isinstance(value, str) or not value or "\0" in value:
@@ -137,7 +139,7 @@ def _read(value: object, kind: Any, folder: Path) -> Any:  # noqa: ANN401  # any
         if value.keys() != hints.keys():
             raise TypeError
         return kind(**{key: _read(value[key], hints[key], folder) for key in hints})
-    if type(value) is not kind:  # not isinstance: True is an int
+    if type(value) is not kind:  # isinstance would accept True as an int
         raise TypeError
     return value
 
@@ -155,9 +157,12 @@ def _describe(kind: Any) -> str:  # noqa: ANN401  # the same
 
 
 def _loopback_or_unix(bind: str) -> None:
-    """Accept "127.0.0.1:8080", "[::1]:8080" or "unix:/run/steunpunt/source.sock".
+    """Check that an address is like "127.0.0.1:8080", "[::1]:8080" or "unix:/run/steunpunt/source.sock".
 
-    Only a reverse proxy or Tor on the same machine may face the network: gunicorn is not made for it.
+    Only a reverse proxy or Tor on the same machine may face the network, because gunicorn is not made for it.
+
+    Raises:
+        ValueError: the address has another form. The message says which form is expected.
     """
     if bind.startswith("unix:/"):
         return
@@ -190,7 +195,11 @@ def _not_empty(value: str) -> None:
 
 
 def _one_line(value: str) -> None:
-    """Accept an empty text or one short line: the signpost's pages have room for no more."""
+    """Check that a text is empty or one short line, because the signpost's pages have room for no more.
+
+    Raises:
+        ValueError: the text is too long, or has several lines.
+    """
     if len(value) > _LINE_CHARS or not value.isprintable():
         raise ValueError(f"one line of at most {_LINE_CHARS} characters, or empty")
 
@@ -201,9 +210,12 @@ def _onion_or_empty(host: str) -> None:
 
 
 def _socket_or_empty(path: str) -> None:
-    """Accept a path that needs no quoting in Tor's settings and at its control port, or an empty text.
+    """Check that a text is empty, or a path that needs no quotes in Tor's settings and at its control port.
 
-    A space would need quotes in the settings, and the control port has no way to quote it.
+    A space would need quotes in the settings, and the control port has no way to quote a space.
+
+    Raises:
+        ValueError: the path needs quotes, or is not a usable path.
     """
     if path and not (_PLAIN_PATH.fullmatch(path) and len(path) <= _SOCKET_PATH_CHARS):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Address of a v3 onion service: computed from its public key, and checked in settings.
+"""Address of a v3 onion service: compute an address from the public key, and check an address in settings.
 
 Source: Tor's rend-spec-v3, section 1.9.
 """
@@ -13,15 +13,16 @@ _ADDRESS = re.compile(r"[a-z2-7]{56}\.onion")
 
 
 def onion_address(public_key: bytes) -> str:
-    """Return the address of a public key (32 bytes): 56 small letters and digits, and ".onion"."""
+    """Return the onion address of a public key (32 bytes): 56 small letters and digits, and ".onion"."""
     checksum = hashlib.sha3_256(b".onion checksum" + public_key + _VERSION).digest()[:2]
     return base64.b32encode(public_key + checksum + _VERSION).decode().lower() + ".onion"
 
 
 def is_onion_host(text: str) -> bool:
-    """Return True if a text is the address of a v3 onion service, in small letters and with a right checksum.
+    """Return True if a text is the address of a v3 onion service, in small letters, with a correct checksum.
 
-    A typing error in the settings would send every source to an address of no one, or of someone else.
+    With a typing error in the settings, every source would be sent to an address that no one has, or that
+    someone else has.
     """
     if not _ADDRESS.fullmatch(text):
         return False

@@ -16,8 +16,8 @@ class Way(StrEnum):
 class OnionConfig:
     """Settings of both onion services: the source's interface and the sync endpoint.
 
-    `way` is one of `Way`. `control` is "unix:" and a path, or a loopback address with a port. The services'
-    folders are in `folder`. `sync_socket` is empty if there is no onion for sync.
+    `way` is one of `Way`. `control` is "unix:" and a path, or a loopback address with a port. `folder`
+    contains the folders of the services. `sync_socket` is empty if there is no onion for sync.
     """
 
     way: str
@@ -27,12 +27,15 @@ class OnionConfig:
 
     @property
     def source_folder(self) -> Path:
-        """Return the folder of the source's onion key: Tor's `HiddenServiceDir`, or ours in the same form."""
+        """Return the folder with the key of the source's onion service.
+
+        The folder has the form of Tor's `HiddenServiceDir`.
+        """
         return self.folder / "steunpunt-source"
 
     @property
     def sync_folder(self) -> Path:
-        """Return the folder of the key of the onion for sync."""
+        """Return the folder with the key of the onion service for sync."""
         return self.folder / "steunpunt-sync"
 
     @property
@@ -41,7 +44,10 @@ class OnionConfig:
         return self.sync_folder / "authorized_clients"
 
     def how_to_apply(self, action: str) -> str:
-        """Return how Tor learns of a change of clients. `action` is what Tor needs: "reload" or "restart"."""
+        """Return a sentence that says how to make Tor apply a change of clients.
+
+        `action` is what Tor needs: "reload" or "restart".
+        """
         if self.way == Way.CONTROL:
             return "steunpunt onion publish applies it by itself, while it runs."
-        return f"To apply it: systemctl {action} tor."  # a reload would leave an open connection as it is
+        return f"To apply it: systemctl {action} tor."  # a reload does not close open connections

@@ -1,4 +1,4 @@
-"""Text of a settings file: made from the example, and changed without losing comments and values."""
+"""Text of a settings file: made from the example, and changed without a loss of comments and values."""
 
 import re
 import secrets
@@ -13,14 +13,14 @@ _GAP = "\n\n\n"  # between two sections
 
 
 def from_example(sections: Collection[str], fingerprint: str, keys: Mapping[tuple[str, str], str]) -> str:
-    """Return the example with these sections only, the pinned fingerprint and a folder in memory.
+    """Return the text of the example settings with only these sections, and with the pinned fingerprint.
 
-    `keys` has the values of further keys, by section and key.
+    Paths in memory get a random folder name. `keys` has the values of further settings, by section and name.
     """
     whole = EXAMPLE.read_text("utf-8")
     text = without_sections(whole, {name for name, _ in _spans(whole)} - set(sections))
     text = re.sub(r'(?m)^fingerprint = ".*"$', f'fingerprint = "{fingerprint}"', text)
-    # A name that no one can guess: under /dev/shm another user could make the folder first and keep us out.
+    # Use a name that no one can guess: under /dev/shm, another user could make the folder first.
     text = text.replace('"/dev/shm/steunpunt/', f'"{TMPFS}/steunpunt-{secrets.token_hex(8)}/')
     for (section, key), value in keys.items():
         text = with_key(text, section, key, value)
@@ -28,16 +28,16 @@ def from_example(sections: Collection[str], fingerprint: str, keys: Mapping[tupl
 
 
 def without_sections(text: str, sections: Collection[str]) -> str:
-    """Return the text without some sections and the comments right above their headers."""
+    """Return the text of a settings file without these sections and the comments above their headers."""
     parts = _parts(text)
     kept = [part.strip("\n") for name, part in parts if name not in sections]
     return _GAP.join(kept) + "\n"
 
 
 def with_key(text: str, section: str, key: str, value: str) -> str:
-    """Return the text with a key of a section set to a string. A missing key is added.
+    """Return the text of a settings file in which one setting of a section has this string value.
 
-    `value` must be printable, without quotation marks and backslashes.
+    A missing setting is added. `value` must be printable, without quotation marks and backslashes.
     """
     line = f'{key} = "{value}"'
     changed = []
@@ -54,7 +54,10 @@ def with_key(text: str, section: str, key: str, value: str) -> str:
 
 
 def _parts(text: str) -> list[tuple[str, str]]:
-    """Split the text before each section and the comments right above it. The first part has no name."""
+    """Split the text of a settings file into its sections, each with its name and the comments above it.
+
+    The part before the first section has an empty name.
+    """
     spans = _spans(text)
     starts = [at for _, at in spans] + [len(text)]
     parts = [("", text[: starts[0]])]
@@ -63,7 +66,7 @@ def _parts(text: str) -> list[tuple[str, str]]:
 
 
 def _spans(text: str) -> list[tuple[str, int]]:
-    """Return the name of each section and the position where it starts."""
+    """Return the name of each section of a settings file, and the position where the section starts."""
     spans = []
     at = first = 0
     for line in text.splitlines(keepends=True):

@@ -8,7 +8,7 @@ from store.quota import Quota
 
 @dataclass(frozen=True, slots=True)
 class SyncConfig:
-    """Settings of a server's sync endpoint. `key_path` names the only secret file of a server."""
+    """Settings of a server's sync endpoint. `key_path` is the path of the only secret file of a server."""
 
     store_path: Path
     letterhead_serial_path: Path
@@ -23,5 +23,5 @@ class SyncConfig:
 
     @property
     def quota(self) -> Quota:
-        """Return the limits on bytes of files."""
+        """Return the limits on the number of bytes that attachments may use."""
         return Quota(self.mailbox_bytes, self.store_bytes, self.reserve_bytes)

@@ -1,4 +1,4 @@
-"""Exchange by hand: pouches as files, on a server or on a workstation."""
+"""Exchange of pouches as files that a person carries, on a server or on a workstation."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,10 +26,11 @@ _EARLY = (
 def write_pouch_file(
     endpoint: Endpoint, path: Path, to: str | None, *, part_bytes: int | None = None, say: Say
 ) -> None:
-    """Write everything that the other machine has not confirmed to a file, which may be lost or repeated.
+    """Write everything that the other machine has not confirmed to a pouch file.
 
-    `to` names the workstation, on a server that has several. With `part_bytes` the pouch is split into files
-    of about that size, whose names end in .1, .2 and so on.
+    It does no harm to lose the file or to apply it twice. `to` names the workstation, on a server that has
+    several. With `part_bytes`, the pouch is split into files of about that size, whose names end in .1, .2
+    and so on.
 
     Raises:
         DeployError: no pouch was written.
@@ -53,7 +54,7 @@ def write_pouch_file(
 
 
 def apply_pouch_file(endpoint: Endpoint, path: Path, *, say: Say) -> None:
-    """Apply a pouch from a file, and the pending pouches that waited for it.
+    """Apply a pouch from a file, and then the pending pouches that waited for this pouch.
 
     Raises:
         DeployError: no part of the pouch was applied.
@@ -75,7 +76,10 @@ def apply_pouch_file(endpoint: Endpoint, path: Path, *, say: Say) -> None:
 
 
 def desk_warnings(store: Store) -> list[str]:
-    """Return warnings for the adviser. The adviser's interface shows them until they are confirmed."""
+    """Return warnings for the adviser about faults at the server that a sync found.
+
+    The adviser's interface shows the same warnings until the adviser confirms them.
+    """
     with store.reading() as session:
         server = peers.find(session, SERVER)
         mailboxes = len({each.address for each in sync_findings.all_findings(session)})
@@ -94,7 +98,10 @@ def desk_warnings(store: Store) -> list[str]:
 
 
 def pending_pouch_sentences(pouches: int) -> list[str]:
-    """Return a sentence about pouches that still wait for an earlier one, or nothing."""
+    """Return a list with one sentence about the pouches that still wait for an earlier pouch.
+
+    The list is empty if no pouch waits.
+    """
     return [f"Pouches that came early and still wait for a missing one: {pouches}."] if pouches else []
 
 

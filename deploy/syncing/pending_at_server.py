@@ -1,7 +1,7 @@
 """Background thread that applies pending pouches: files that reached a server before an earlier pouch.
 
-The sync endpoint does not apply them, because a workstation would wait for it. The sweeper's process does, in
-a thread of its own, so that no destruction waits for it.
+The sync endpoint does not apply pending pouches, because the workstation would have to wait. The sweeper's
+process applies them, in a separate thread, so that the destruction of deleted content does not wait either.
 """
 
 import logging
@@ -21,7 +21,7 @@ _log = logging.getLogger(quiet_log.OWN_LOGGER)
 
 
 def apply_pending_until_stopped(settings: Path, stop: threading.Event) -> None:
-    """Apply the pending pouches that fit, now and every quarter of an hour, until `stop`."""
+    """Apply the pending pouches that can be applied, now and each quarter of an hour until `stop` is set."""
     last_fault = ""
     while True:
         last_fault = apply_pending_now(settings, last_fault)
@@ -30,9 +30,10 @@ def apply_pending_until_stopped(settings: Path, stop: threading.Event) -> None:
 
 
 def apply_pending_now(settings: Path, last_fault: str = "") -> str:
-    """Apply the pending pouches that fit. Return the fault, or an empty text.
+    """Apply the pending pouches that can be applied.
 
-    A fault is logged unless it is `last_fault`.
+    Return the fault, or an empty text if there was no fault. The fault is logged unless it is the same as
+    `last_fault`.
     """
     try:
         with open_server_endpoint(settings) as endpoint:
@@ -42,6 +43,6 @@ def apply_pending_now(settings: Path, last_fault: str = "") -> str:
         if fault != last_fault:
             _log.error(
                 "pouches that came early are kept, and cannot be applied now: %s", fault
-            )  # no traceback
+            )  # the log gets no traceback
         return fault
     return ""

@@ -18,7 +18,10 @@ from web.dates import half_hour_now, utc_today
 
 
 def server_endpoint_for(config: SyncConfig, store: Store, key: ServerKey) -> Endpoint:
-    """Return the server's end. It verifies the letterhead each time, to refuse retired workstations."""
+    """Return the server's end of a sync.
+
+    The server's end verifies the newest letterhead at each use, so that it refuses retired workstations.
+    """
 
     def newest() -> Letterhead:
         try:
@@ -41,7 +44,7 @@ def server_endpoint_for(config: SyncConfig, store: Store, key: ServerKey) -> End
 
 @contextmanager
 def open_server_endpoint(settings: Path) -> Iterator[Endpoint]:
-    """Yield a server's end of a sync, and close its store afterwards.
+    """Open the server's store and yield the server's end of a sync. Close the store afterwards.
 
     Raises:
         DeployError: the settings or the key have faults.

@@ -1,4 +1,4 @@
-"""Sentences about refusals of a sync: what happened, what was kept, and what to do now."""
+"""Sentences about refusals of a sync. Each says what happened, what was kept, and what to do now."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ _NOTHING = "No part of it was applied"
 _NOT_EXCHANGED = "Nothing was exchanged"
 _NEXT_TIME = "Nothing is lost: what did not arrive is sent next time."
 
-# A pouch that came here, as a file or as a server's answer.
+# Refusals of a pouch by this machine. The pouch was a file or a server's answer.
 _POUCH: dict[PouchRefusal, str] = {
     PouchRefusal.UNREADABLE: (
         f"This pouch is damaged, cut off, or made for another machine. {_NOTHING}: copy it again, or make it "
@@ -73,7 +73,7 @@ _SYNC: dict[SyncRefusal, str] = {
     ),
 }
 
-# The reason with which a server refused, for the person at the workstation.
+# Refusals by the server, for the person at the workstation, by the word that the server sent.
 _SERVER: dict[str, str] = {
     "unknown": (
         f"The server does not know this workstation. {_NOT_EXCHANGED}: bring its pairing file to the server, "
@@ -132,12 +132,12 @@ _OTHERWISE = (
 
 @contextmanager
 def refusals_as_sentences(*, from_server: bool = False) -> Iterator[None]:
-    """Replace every refusal of a sync with its sentence.
+    """Replace every refusal of a sync in the body by a DeployError with a sentence about the refusal.
 
-    `from_server` means that a refused pouch is a server's answer.
+    `from_server` is True if the pouch is a server's answer, and False if it is a file.
 
     Raises:
-        DeployError: with the sentence.
+        DeployError: the body raised a refusal.
     """
     try:
         yield
@@ -150,7 +150,10 @@ def refusals_as_sentences(*, from_server: bool = False) -> Iterator[None]:
 def refusal_sentence(
     why: SyncError | PouchRefusedError | StoreBusyError | StoreFullError, *, from_server: bool
 ) -> str:
-    """Return the sentence about a refusal. `from_server`: a refused pouch is a server's answer."""
+    """Return the sentence about a refusal of a sync.
+
+    `from_server` is True if the refused pouch is a server's answer, and False if it is a file.
+    """
     match why:
         case ServerRefusedError():
             return _SERVER.get(why.reason, _OTHERWISE)

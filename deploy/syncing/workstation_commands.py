@@ -27,17 +27,17 @@ from sync.exchange import Carrier, exchange
 from sync.pending import apply_pending
 from web.dates import utc_today
 
-_INTRODUCTIONS = 3  # pouches until the server has our letterhead: more than one if its letterhead is newer
+_INTRODUCTIONS = 3  # most pouches to bring the server our letterhead: several if its letterhead is newer
 
 Say = Callable[[str], object]
 
 
 @dataclass(frozen=True, slots=True)
 class LostWorkstation:
-    """Sources from which a lost workstation is rebuilt.
+    """Copy of the keyring, and other facts, from which a lost workstation is rebuilt.
 
-    `name` is the name of the new workstation. If it is empty, the new name is the lost one's name and the
-    day.
+    `name` is the name of the new workstation. If `name` is empty, the new name is the lost workstation's name
+    and the day.
     """
 
     keyring: Keyring
@@ -67,10 +67,13 @@ def sync_now(desk: OpenDesk, *, say: Say, on_left: Callable[[int], None]) -> Non
 
 
 def retire_workstation(desk: OpenDesk, name: str, since: date | None, *, say: Say) -> None:
-    """Take another workstation of the desk out of use after today, or after the day `since` if it was stolen.
+    """Take another workstation of the desk out of use after today.
+
+    If it was stolen, `since` is an earlier day.
 
     Raises:
-        DeployError: there is no such workstation, it is this one, or it was not in use yet on that day.
+        DeployError: there is no such workstation, it is this workstation, or it was not in use yet on that
+            day.
         StoreError: the store cannot be used.
     """
     strand = _find_strand(desk, name)
@@ -101,10 +104,10 @@ def retire_workstation(desk: OpenDesk, name: str, since: date | None, *, say: Sa
 def rebuild_workstation(
     settings: Path, lost: LostWorkstation, passphrase: str, request: PairingRequest
 ) -> None:
-    """Replace a lost workstation, from a copy of its keyring and the server.
+    """Replace a lost workstation by a new one, from a copy of its keyring and the server.
 
     Raises:
-        DeployError: it was not made, or it is complete but the server was not told yet.
+        DeployError: the new workstation was not made. Or it is complete, but the server does not know it yet.
         StoreError: the store cannot be used.
     """
     name = lost.name or f"{lost.keyring.strand.name} ({utc_today()})"
@@ -134,10 +137,11 @@ def rebuild_workstation(
 
 
 def _introduce_to_server(desk: OpenDesk, lost: Keyring, carrier: Carrier) -> None:
-    """Send the server the letterhead that names this workstation, in the name of the lost one that it knows.
+    """Send the server the letterhead that names this workstation, in the name of the lost workstation.
 
-    The answer is applied. After that this workstation starts with the server like a new one, so that pouches
-    of the lost one are not counted as its own.
+    The server knows the lost workstation, and not this one yet. The server's answer is applied. After that,
+    this workstation syncs with the server like a new workstation, so that pouches of the lost workstation are
+    not taken for its own.
     """
     side = replace(workstation_endpoint(desk), name=lost.strand.id, seed=lost.strand.seed)
     for _ in range(_INTRODUCTIONS):

@@ -1,4 +1,7 @@
-"""Attachment in a pouch: an item for its header, then one for each chunk, before the entry that adopts it."""
+"""Attachment in a pouch: one item for its header, and then one item for each chunk.
+
+These items come before the item of the entry to which the attachment belongs.
+"""
 
 from collections.abc import Iterator
 
@@ -14,7 +17,10 @@ from sync.items.contexts import ApplyContext, BuildContext
 def pack(
     context: BuildContext, file: attachments.Attachment, address: Address
 ) -> Iterator[FileItem | ChunkItem | DamagedItem]:
-    """Yield the items of a file from the first chunk that the peer lacks, until the pouch is full."""
+    """Yield the items of an attachment, from the first chunk that the peer does not have.
+
+    The items end early when the pouch is full.
+    """
     attachment_id = AttachmentId(file.attachment_id)
     first = context.chunks_at_peer.get(attachment_id, 0)
     if first == 0 and file.header is not None:
@@ -29,14 +35,17 @@ def pack(
             if stored is not None and stored.removal is None:
                 yield DamagedItem(address, file.entry_id)
             else:
-                context.has_more = True  # removed a moment ago: its entry will be packed as a tombstone
+                context.has_more = True  # the file was just removed: the next pouch has a tombstone
             return
         yield ChunkItem(attachment_id, number, number == file.chunks - 1, ciphertext)
         context.chunks_at_peer[attachment_id] = number + 1
 
 
 def apply_file(context: ApplyContext, session: Session, item: FileItem) -> bool:
-    """Begin a pending file, unless its entry is here already or its mailbox is not."""
+    """Begin to receive an attachment.
+
+    Do nothing if its entry is here already, or if its mailbox is not here.
+    """
     is_unwanted = (
         entries.find(session, item.address, item.entry_id) is not None
         or mailboxes.find(session, item.address) is None
@@ -58,12 +67,13 @@ def apply_file(context: ApplyContext, session: Session, item: FileItem) -> bool:
 
 
 def apply_chunk(context: ApplyContext, session: Session, item: ChunkItem) -> bool:
-    """Add the next chunk to a pending file.
+    """Add the next chunk to an attachment that this store is receiving.
 
     Raises:
-        SyncRefusedError: BROKEN_TRANSFER: no such file is pending here.
-        AttachmentMissingError: chunks between the last one here and this one are missing.
-        QuotaError, StoreFullError: there is no room for the chunk.
+        SyncRefusedError: BROKEN_TRANSFER: this store is not receiving such an attachment.
+        AttachmentMissingError: chunks are missing between the last chunk here and this chunk.
+        QuotaError: the quota has no room for the chunk.
+        StoreFullError: the disk has no room for the chunk.
     """
     if item.attachment_id in context.unwanted:
         if item.is_last:

@@ -1,4 +1,4 @@
-"""State that all kinds of item share while one pouch is built, verified or applied."""
+"""Contexts: the state that all kinds of items share while one pouch is built, verified or applied."""
 
 from collections.abc import Container
 from dataclasses import dataclass, field
@@ -19,9 +19,9 @@ from sync.endpoint import Endpoint
 class BuildContext:
     """State of one pouch that is being built for a peer.
 
-    `chunks_at_peer` counts, for each file, the chunks that the peer has once it has applied this pouch.
-    `counted_tallies` are the digests of tallies that travel inside a `CountedItem`. `size` is roughly the
-    number of bytes packed so far, and `size_limit` is None for a pouch of any size.
+    `chunks_at_peer` counts, for each attachment, the chunks that the peer has after applying this pouch.
+    `counted_tallies` are the digests of tallies that are already inside a `CountedItem`. `size` is roughly
+    the number of bytes packed so far. `size_limit` is None for a pouch of any size.
     """
 
     endpoint: Endpoint
@@ -34,7 +34,7 @@ class BuildContext:
     counted_tallies: set[bytes] = field(default_factory=set)
 
     def is_full(self) -> bool:
-        """Return whether the pouch is full, and then note that there is more to pack."""
+        """Return whether the pouch is full. If it is, also note that there is more to pack."""
         if self.size_limit is not None and self.size >= self.size_limit:
             self.has_more = True
         return self.has_more
@@ -42,11 +42,11 @@ class BuildContext:
 
 @dataclass(slots=True)
 class VerifyContext:
-    """Keys by which the items of one pouch are verified, in the order of the pouch.
+    """Keys that verify the items of one pouch, collected in the order of the pouch.
 
-    A letterhead and a mailbox come before the items that need their keys. `is_own`: the items come from this
-    endpoint's own store, and are verified before they are sent. `deleted_wrongly` collects the mailboxes that
-    the peer deleted by a deletion order that later entries had made void.
+    A letterhead and a mailbox come before the items that need their keys. `is_own` is True if the items come
+    from this endpoint's own store, and are verified before they are sent. `deleted_wrongly` collects the
+    mailboxes that the peer deleted by a deletion order although later entries had made the order void.
     """
 
     endpoint: Endpoint
@@ -60,7 +60,9 @@ class VerifyContext:
         self.strands = dict(self.letterhead.strand_keys)
 
     def mailbox_key(self, address: Address) -> bytes | None:
-        """Return the source's verify key of a mailbox: from this pouch, or else from this endpoint's store.
+        """Return the verify key of a mailbox's source, from this pouch or from this endpoint's store.
+
+        The result is None if neither has the mailbox.
 
         Raises:
             ForgedError: the key in the store does not belong to the address.
@@ -76,10 +78,10 @@ class VerifyContext:
 
 @dataclass(slots=True)
 class ApplyContext:
-    """State of one verified pouch that is being applied. `peer` is its sender.
+    """State of one verified pouch that is being applied. `peer` is the sender of the pouch.
 
-    `unwanted` collects the files of which the peer need not send the rest: their entries are in this store
-    already, or their mailboxes are not.
+    `unwanted` collects the attachments of which the peer need not send the rest: their entries are in this
+    store already, or their mailboxes are not.
     """
 
     endpoint: Endpoint
@@ -89,7 +91,10 @@ class ApplyContext:
     unwanted: set[AttachmentId] = field(default_factory=set)
 
     def report(self, session: Session, address: bytes, entry_id: bytes, kind: FindingKind) -> bool:
-        """Note a fault at the server for the adviser. Return False for a known one, or on the server."""
+        """Note a fault at the server, for the adviser to see.
+
+        Return False if the fault was known already, or if this endpoint is the server itself.
+        """
         if self.endpoint.is_server:
             return False
         return sync_findings.add(session, address, entry_id, kind, self.endpoint.today())

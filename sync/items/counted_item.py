@@ -1,4 +1,4 @@
-"""Acknowledgement of an ended mailbox in a pouch: the desk has counted it, with the tallies it left."""
+"""Acknowledgement of an ended mailbox in a pouch: the desk has counted the mailbox, with these tallies."""
 
 from sqlalchemy.orm import Session
 
@@ -8,7 +8,10 @@ from sync.items.contexts import ApplyContext, BuildContext
 
 
 def pack(context: BuildContext, session: Session, row: outbox.OutboxItem) -> CountedItem:
-    """Return the acknowledgement. A workstation sends its tallies along, the server sends none."""
+    """Return the acknowledgement of an ended mailbox.
+
+    A workstation includes its tallies in the acknowledgement. The server includes none.
+    """
     if context.endpoint.is_server:
         return CountedItem(row.address, ())
     digests = outbox.split_digests(row.tally_digests)
@@ -18,14 +21,18 @@ def pack(context: BuildContext, session: Session, row: outbox.OutboxItem) -> Cou
 
 
 def apply(context: ApplyContext, session: Session, item: CountedItem) -> bool:
-    """Count an ended mailbox once. Of two workstations, the one whose pouch arrives first counts it."""
+    """Mark an ended mailbox as counted, and store its tallies, but only once.
+
+    If two workstations counted the mailbox, the tallies of the pouch that arrives first are kept.
+    """
     if context.endpoint.is_server:
         line = mailboxes.find_ended(session, item.address)
         if line is None or line.is_counted:
-            return False  # another workstation was first: the server keeps its tallies and ignores these
+            return False  # another workstation counted first: these tallies are dropped
         mailboxes.mark_ending_counted(session, item.address, tallies=item.tallies)
         return True
-    # Drop our own tallies even if the tombstone is marked: the mailbox may have ended here again since then.
+    # Drop our own tallies even if the tombstone is already marked as counted, because the mailbox may have
+    # ended here a second time since then.
     is_marked = mailboxes.mark_counted(session, item.address)
     ours = outbox.dequeue(session, context.peer, outbox.OutboxKind.ACKNOWLEDGED, address=item.address)
     ledger_tallies.drop_digests(session, outbox.split_digests(ours))

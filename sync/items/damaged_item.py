@@ -1,4 +1,4 @@
-"""Report in a pouch that something in the sender's store does not verify, and is left out."""
+"""Report of damage in a pouch: something in the sender's store failed its check, and is not in the pouch."""
 
 from typing import Final
 
@@ -10,11 +10,11 @@ from protocol.pouch.pouch_items import DamagedItem, EndedItem, EntryItem, Item, 
 from store.sync_findings import FindingKind
 from sync.items.contexts import ApplyContext
 
-NO_ENTRY: Final = bytes(ENTRY_ID_BYTES)  # stands for the mailbox itself, where no entry is damaged
+NO_ENTRY: Final = bytes(ENTRY_ID_BYTES)  # used if the mailbox itself is damaged, and not one entry
 
 
 def pack(item: Item) -> DamagedItem | None:
-    """Return the report about an item that failed to verify, or None if it belongs to no mailbox."""
+    """Return a report about an item that failed its check, or None if the item belongs to no mailbox."""
     match item:
         case EntryItem():
             part = Envelope.from_bytes(item.envelope)
@@ -26,5 +26,5 @@ def pack(item: Item) -> DamagedItem | None:
 
 
 def apply(context: ApplyContext, session: Session, item: DamagedItem) -> bool:
-    """Report the damage to the adviser."""
+    """Show the reported damage in the sender's store to the adviser."""
     return context.report(session, item.address, item.entry_id, FindingKind.DAMAGED)

@@ -14,7 +14,10 @@ from sync.items.contexts import ApplyContext, VerifyContext
 
 
 def pack(session: Session, address: Address) -> OrderItem:
-    """Return the order that is in force for a mailbox, or the item that says that it has no order."""
+    """Return the item with a mailbox's deletion order.
+
+    If there is no order, the item has an empty statement.
+    """
     found = deletion_orders.find(session, address)
     if found is None:
         return OrderItem(address, b"", date.min, ())
@@ -22,10 +25,10 @@ def pack(session: Session, address: Address) -> OrderItem:
 
 
 def verify(context: VerifyContext, item: OrderItem) -> None:
-    """Check that the desk signed the order for this mailbox, this day and these tallies.
+    """Check that the desk signed the deletion order for this mailbox, this day and these tallies.
 
     Raises:
-        ForgedError: it did not.
+        ForgedError: the desk did not sign this order.
     """
     if not item.statement:
         return
@@ -36,7 +39,7 @@ def verify(context: VerifyContext, item: OrderItem) -> None:
 
 
 def apply(_context: ApplyContext, session: Session, item: OrderItem) -> bool:
-    """Store or withdraw the order of a mailbox that is here."""
+    """Store the deletion order of a mailbox that is in this store, or withdraw the order."""
     if mailboxes.find(session, item.address) is None:
         return False
     stored = deletion_orders.find(session, item.address)

@@ -1,4 +1,4 @@
-"""Ending of a mailbox in a pouch: what the source signed, or the deletion order that was carried out."""
+"""Ending of a mailbox in a pouch: the statement that the source signed, or the desk's deletion order."""
 
 from datetime import timedelta
 from typing import Final
@@ -23,7 +23,7 @@ _NO_HEAD: Final = (0, b"")
 
 
 def pack(_context: BuildContext, session: Session, row: outbox.OutboxItem) -> EndedItem | None:
-    """Return the ending of a mailbox, unless its tombstone is gone since then."""
+    """Return the item for an ended mailbox, or None if its tombstone was deleted in the meantime."""
     line = mailboxes.find_ended(session, row.address)
     if line is None:
         return None
@@ -31,10 +31,11 @@ def pack(_context: BuildContext, session: Session, row: outbox.OutboxItem) -> En
 
 
 def verify(context: VerifyContext, item: EndedItem) -> None:
-    """Accept the source's statement, or the desk's order to delete this mailbox if its day has come.
+    """Check that the source ended this mailbox, or that the desk ordered its deletion and the day has come.
 
     Raises:
-        ForgedError: neither of these; the desk's order may be for another mailbox or a later day.
+        ForgedError: the source signed no such statement, and the desk no such order. The desk's order may be
+            for another mailbox or a later day.
     """
     if _is_by_source(item):
         return
@@ -47,10 +48,11 @@ def verify(context: VerifyContext, item: EndedItem) -> None:
 
 
 def _is_void(endpoint: Endpoint, order: DeletionOrder) -> bool:
-    """Return whether the peer had entries behind the heads of an order, and so should not have obeyed it.
+    """Return whether the peer should have ignored an order, because the mailbox had entries after the order.
 
-    The server sent us all entries of a source. Entries of the desk that are still in the outbox do not count:
-    the server deleted the mailbox, rightly, before they arrived.
+    A workstation decides this from its own replica. The server has sent the workstation all entries of the
+    source. Entries of the desk that are still in the outbox do not count: the server was right to delete the
+    mailbox, because these entries had not arrived there.
     """
     with endpoint.store.reading() as session:
         parts = [Envelope.from_bytes(row.envelope) for row in entries.signed_parts(session, order.address)]
@@ -63,7 +65,7 @@ def _is_void(endpoint: Endpoint, order: DeletionOrder) -> bool:
 
 
 def apply(context: ApplyContext, session: Session, item: EndedItem) -> bool:
-    """End a mailbox, unless the order that ended it was void: then report the damage instead."""
+    """End a mailbox in this store. If the order that ended it was void, report the damage instead."""
     if mailboxes.find_ended(session, item.address) is not None:
         return False
     is_order = not _is_by_source(item)
@@ -87,10 +89,11 @@ def apply(context: ApplyContext, session: Session, item: EndedItem) -> bool:
 
 
 def _report_crossed(context: ApplyContext, session: Session, item: EndedItem) -> None:
-    """Report what this workstation wrote after the order was made, if the server deleted without seeing it.
+    """Report that the server deleted a mailbox without seeing what this workstation wrote after the order.
 
-    If any of it had arrived at the server, the order was void or was made again, and this is another fault.
-    The finding names the first entry with text. Without one, it is about the whole mailbox.
+    This applies only if none of these entries had reached the server. If one had arrived, the order would
+    have been void or made again, and a wrong deletion is reported as another fault. The report names the
+    first entry with text. If there is no such entry, the report is about the whole mailbox.
     """
     endpoint = context.endpoint
     order = verify_order(item.statement, strands=endpoint.letterhead().strand_keys)
@@ -107,7 +110,7 @@ def _is_queued(session: Session, part: Envelope) -> bool:
 
 
 def _is_by_source(item: EndedItem) -> bool:
-    """Return whether the source signed the ending. Otherwise it can only be a deletion order."""
+    """Return whether the source signed the ending. If not, the ending is a deletion order."""
     return is_ended_by_source(
         item.statement, address=Address(item.address), recipient=item.recipient, verify_key=item.verify_key
     )

@@ -1,4 +1,4 @@
-"""Entry in a pouch: pack a stored entry, verify its signatures, and store it or its removal."""
+"""Entry in a pouch: pack a stored entry, verify its signatures, and store the entry or its removal."""
 
 import hashlib
 from collections.abc import Sequence
@@ -19,7 +19,10 @@ from sync.items.contexts import ApplyContext, VerifyContext
 
 
 def read_signed(row: entries.StoredEntry, address: Address) -> SignedEntry | None:
-    """Return a stored entry, without content if it was removed. None: the row is damaged."""
+    """Return the signed entry of a stored row, or None if the row is damaged.
+
+    An entry that was removed is returned without its content.
+    """
     try:
         entry = SignedEntry.from_stored(
             envelope=row.envelope,
@@ -36,7 +39,7 @@ def read_signed(row: entries.StoredEntry, address: Address) -> SignedEntry | Non
 
 
 def pack(entry: SignedEntry, files: Sequence[Attachment]) -> EntryItem:
-    """Return the item of an entry and its files. A removed entry names no files."""
+    """Return the item of an entry, which names the attachments of the entry. A removed entry names none."""
     return EntryItem(
         entry.envelope.to_bytes(),
         entry.signature,
@@ -49,12 +52,12 @@ def pack(entry: SignedEntry, files: Sequence[Attachment]) -> EntryItem:
 
 
 def verify(context: VerifyContext, item: EntryItem) -> None:
-    """Check the signatures of an entry and of its removal.
+    """Check the signature of an entry, and of its removal if the entry was removed.
 
     Raises:
-        MalformedError: no entry has this form.
-        ForgedError: a signature or a digest does not fit.
-        PouchRefusedError: FORK, at the server, if it has another entry of the desk with the same number.
+        MalformedError: the item does not have the form of an entry.
+        ForgedError: a signature or a digest is wrong.
+        PouchRefusedError: FORK, at the server: the server has another entry of the desk with the same number.
     """
     part = Envelope.from_bytes(item.envelope)
     is_removed = bool(item.removal)
@@ -79,11 +82,13 @@ def verify(context: VerifyContext, item: EntryItem) -> None:
 
 
 def apply(context: ApplyContext, session: Session, item: EntryItem) -> bool:
-    """Store a new entry, or the removal of one that is here. Report a fork: two entries with one number.
+    """Store a new entry, or the removal of an entry that is here. Report a fork: two entries with one number.
 
     Raises:
-        AttachmentMissingError, EntryExistsError: the entry or its files do not fit what is here.
-        QuotaError, StoreFullError: there is no room for the entry.
+        AttachmentMissingError: an attachment of the entry is not here.
+        EntryExistsError: the entry does not fit the entries that are here.
+        QuotaError: the quota has no room for the entry.
+        StoreFullError: the disk has no room for the entry.
     """
     part = Envelope.from_bytes(item.envelope)
     address, author = part.address, int(part.author)
@@ -126,7 +131,7 @@ def _digest(envelope: bytes, signature: bytes) -> bytes:
 
 
 def _is_answer(session: Session, part: Envelope) -> bool:
-    """Return whether a desk entry answers all that the source had said, as far as this store knows."""
+    """Return whether an entry of the desk answers all messages of the source that are in this store."""
     if part.author is Author.SOURCE or not part.speaks:
         return False
     heads = {head.strand: head for head in entries.strand_heads(session, part.address)}

@@ -1,4 +1,4 @@
-"""Table of all kinds of pouch item: how each is packed, verified and applied."""
+"""Table of all kinds of pouch items, with the functions that pack, verify and apply each kind."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,11 +24,11 @@ from sync.items import (
 )
 from sync.items.contexts import ApplyContext, BuildContext, VerifyContext
 
-_OVERHEAD_BYTES: Final = 512  # roughly what an item takes beside its sealed part
+_OVERHEAD_BYTES: Final = 512  # rough size of an item without its encrypted part
 
 
 def _accept(_context: VerifyContext, _item: Item) -> None:
-    """Accept an item that is only encrypted to the desk, or only ciphertext: there is nothing to check."""
+    """Accept an item that has nothing to check here: it is only encrypted to the desk, or only ciphertext."""
 
 
 def _entry_size(item: formats.EntryItem) -> int:
@@ -39,9 +39,9 @@ def _entry_size(item: formats.EntryItem) -> int:
 class ItemKind:
     """Functions of one kind of item.
 
-    `apply` returns whether the item changed something. `size` is roughly the number of bytes, and is used for
-    limits only. `revision` is the revision that the outbox remembers until the peer confirms the item.
-    `is_batched`: several such items may share one transaction.
+    `apply` returns whether the item changed something. `size` returns roughly the number of bytes, which is
+    used for limits only. `revision` returns the revision that the outbox remembers until the peer confirms
+    the item. `is_batched` is True if several such items may share one transaction.
     """
 
     apply: Callable[[ApplyContext, Session, Any], bool]
@@ -55,7 +55,7 @@ ITEM_KINDS: Final[Mapping[type[Item], ItemKind]] = {
     formats.LetterheadItem: ItemKind(
         letterhead_item.apply, letterhead_item.verify, revision=lambda item: item.serial, is_batched=False
     ),
-    # Without a size: the items that follow it belong to it, and it must not fill a pouch alone.
+    # A mailbox item counts as 0 bytes, so that it never fills a pouch without the items that belong to it.
     formats.MailboxItem: ItemKind(mailbox_item.apply, mailbox_item.verify, lambda _: 0),
     formats.FileItem: ItemKind(attachment_items.apply_file, size=lambda _: 0, is_batched=False),
     formats.ChunkItem: ItemKind(

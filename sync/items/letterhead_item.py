@@ -1,4 +1,4 @@
-"""Letterhead in a pouch: pack the newest one, verify it, and publish or merge it."""
+"""Letterhead in a pouch: pack the newest letterhead, verify a received one, and publish or merge it."""
 
 from sqlalchemy.orm import Session
 
@@ -10,7 +10,7 @@ from sync.items.contexts import ApplyContext, BuildContext, VerifyContext
 
 
 def pack(context: BuildContext, session: Session, _row: outbox.OutboxItem) -> LetterheadItem | None:
-    """Return the letterhead in use: the newest one that has been verified at this endpoint."""
+    """Return the item with the letterhead in use: the newest letterhead that this endpoint has verified."""
     found = letterheads.find(session, context.letterhead.serial)
     if found is None:
         return None
@@ -19,12 +19,12 @@ def pack(context: BuildContext, session: Session, _row: outbox.OutboxItem) -> Le
 
 
 def verify(context: VerifyContext, item: LetterheadItem) -> None:
-    """Check the desk's signature, and use the letterhead's strand keys for the rest of the pouch.
+    """Check the desk's signature on a letterhead, and use its strand keys for the rest of the pouch.
 
-    Which letterhead is the newest is decided in `apply`.
+    This function does not check whether the letterhead is the newest. `apply` does.
 
     Raises:
-        ForgedError: the item names another serial.
+        ForgedError: the serial in the item is not that of the letterhead.
         LetterheadRefusedError: the letterhead must not be used.
     """
     ours = context.letterhead
@@ -38,15 +38,15 @@ def verify(context: VerifyContext, item: LetterheadItem) -> None:
 
 
 def apply(context: ApplyContext, session: Session, item: LetterheadItem) -> bool:
-    """Publish a letterhead that is newer than ours. A workstation merges one that conflicts with ours."""
+    """Publish a received letterhead if it is newer than ours. A workstation merges two that conflict."""
     newest = letterheads.latest(session)
     merger = context.endpoint.merger
     if newest is not None and newest[1] == item.body:
         peers.set_shared_letterhead(session, context.peer, item.serial)
         return False
     if newest is None or (merger is None and item.base >= newest[0]):
-        return _store(context, session, item)  # a base that is newer than ours: this store was restored
-    if merger is None:  # the item builds on an older letterhead than ours: its sender merges the two
+        return _store(context, session, item)  # if the base is newer than ours, this store was restored
+    if merger is None:  # the item's base is older than our letterhead: the sender must merge the two
         outbox.enqueue_for(session, context.peer, outbox.OutboxKind.LETTERHEAD)
         return False
     known = peers.find(session, context.peer)
@@ -66,7 +66,10 @@ def apply(context: ApplyContext, session: Session, item: LetterheadItem) -> bool
 
 
 def _is_rolled_back(session: Session, item: LetterheadItem, shared: int) -> bool:
-    """Return whether a letterhead was used here before, or is older than the last one both sides had."""
+    """Return whether a received letterhead shows that the server was restored from a backup.
+
+    Such a letterhead was used here before, or is older than the last letterhead that both ends had.
+    """
     before = letterheads.find(session, item.serial)
     return item.serial < shared or (before is not None and before[1] == item.body)
 

@@ -1,4 +1,4 @@
-"""Mailbox in a pouch: its public keys, then its entries with their files, then its deletion order."""
+"""Mailbox in a pouch: its public keys, then its entries with their attachments, then its deletion order."""
 
 from collections.abc import Iterator, Sequence
 
@@ -20,10 +20,10 @@ from sync.items.contexts import ApplyContext, BuildContext, VerifyContext
 def pack(
     context: BuildContext, session: Session, address: Address, rows: Sequence[OutboxItem]
 ) -> Iterator[tuple[Item, int | None]]:
-    """Read what the outbox names of one mailbox, and return an iterator over its items.
+    """Read the outbox rows of one mailbox, and return an iterator over the items for them.
 
-    Each item comes with the id of the outbox row that is complete with it, or with None. The iterator reads
-    files outside `session`. It ends early when the pouch is full.
+    Each item comes with the id of the outbox row that is complete after this item, or with None. The iterator
+    reads attachments outside `session`. It ends early when the pouch is full.
     """
     mailbox = mailboxes.find(session, address)
     row_ids = {row.name: row.id for row in rows if row.kind is OutboxKind.ENTRY}
@@ -34,7 +34,7 @@ def pack(
 
     def items() -> Iterator[tuple[Item, int | None]]:
         if mailbox is None:
-            return  # it has ended since then, and the ending is an item of its own
+            return  # the mailbox has ended in the meantime, and its ending is a separate item
         if any((row.strand, row.number) == (SOURCE_STRAND, 1) for row in stored):
             yield MailboxItem(address, mailbox.recipient, mailbox.verify_key, mailbox.opened_day), None
         signed: list[SignedEntry] = []
@@ -58,7 +58,10 @@ def pack(
 def _pack_entry(
     context: BuildContext, entry: SignedEntry, files: Sequence[attachments.Attachment], row_id: int
 ) -> Iterator[tuple[Item, int | None]]:
-    """Yield the items of an entry's files, and then of the entry, or a report of damage instead."""
+    """Yield the items of an entry's attachments, and then the item of the entry.
+
+    If the entry fails its check, yield a report of damage instead.
+    """
     for file in files:
         for item in attachment_items.pack(context, file, entry.envelope.address):
             if isinstance(item, DamagedItem):
@@ -70,7 +73,7 @@ def _pack_entry(
 
 
 def verify(context: VerifyContext, item: MailboxItem) -> None:
-    """Check that the keys belong to the address, and use them for the mailbox's entries.
+    """Check that the public keys belong to the mailbox's address, and use them to verify its entries.
 
     Raises:
         ForgedError: the keys belong to another address.
@@ -80,7 +83,10 @@ def verify(context: VerifyContext, item: MailboxItem) -> None:
 
 
 def apply(context: ApplyContext, session: Session, item: MailboxItem) -> bool:
-    """Create a mailbox that is new here. Report a mailbox that has ended here and is still at the server."""
+    """Create a mailbox that this store does not have.
+
+    If the mailbox has ended here but is still at the server, report that to the adviser.
+    """
     try:
         return mailboxes.create_mailbox(
             session,

@@ -1,4 +1,4 @@
-"""Public file in a pouch: a yearly report, which the letterhead names with its digest."""
+"""Public file in a pouch: a file of a yearly report. The letterhead names the file by its digest."""
 
 import hashlib
 
@@ -10,14 +10,14 @@ from sync.items.contexts import ApplyContext, BuildContext
 
 
 def pack(_context: BuildContext, session: Session, row: outbox.OutboxItem) -> PublicFileItem | None:
-    """Return a public file, unless it is gone since then."""
+    """Return the item with a public file, or None if the file was deleted in the meantime."""
     name = row.name.decode("utf-8")
     body = public_files.find(session, name)
     return None if body is None else PublicFileItem(name, body)
 
 
 def apply(context: ApplyContext, session: Session, item: PublicFileItem) -> bool:
-    """Publish a file, unless another one is published here that the letterhead names by its digest."""
+    """Publish a received file. Keep the file that is published here if the letterhead has its digest."""
     stored = public_files.find(session, item.name)
     if stored == item.body:
         return False

@@ -16,7 +16,7 @@ _LOCAL_KINDS: Final = frozenset({"draft", "unsent"})  # kinds that stay on the w
 
 
 def pack(_context: BuildContext, session: Session, row: outbox.OutboxItem) -> RecordItem:
-    """Return the newest revision of a record, or the item that says that it was dropped."""
+    """Return the item with the newest revision of a record, or with revision 0 if the record was dropped."""
     kind, _, name = row.name.partition(b":")
     record = records.find(session, kind.decode("ascii"), name)
     if record is None:
@@ -25,17 +25,18 @@ def pack(_context: BuildContext, session: Session, row: outbox.OutboxItem) -> Re
 
 
 def verify(_context: VerifyContext, item: RecordItem) -> None:
-    """Refuse a kind of record that no endpoint sends. The sealed bytes are not opened here.
+    """Refuse a kind of record that no endpoint sends. The encrypted bytes are not opened here.
 
     Raises:
-        MalformedError: a draft. The adviser would believe that it was typed on this workstation.
+        MalformedError: the record is a draft or an unsent text. The adviser would believe that it was typed
+            on this workstation.
     """
     if item.kind in _LOCAL_KINDS:
         raise MalformedError
 
 
 def apply(context: ApplyContext, session: Session, item: RecordItem) -> bool:
-    """Store a newer revision of a record. A workstation merges it with a change of its own."""
+    """Store a newer revision of a record. A workstation merges it with its own change to the same record."""
     stored = records.find(session, item.kind, item.name)
     row_name = outbox.record_name(item.kind, item.name)
     if stored is not None and stored.sealed == item.sealed:
@@ -66,7 +67,7 @@ def _apply_at_server(
         if outbox.peer_lacks(
             session, context.peer, outbox.OutboxKind.RECORD, row_name, taken=context.head.taken
         ):
-            return False  # the sender dropped an older revision: another workstation's newer one stays
+            return False  # the sender dropped an older revision: the newer one of another workstation stays
         records.drop(session, item.kind, item.name)
         return stored is not None
     if stored is not None and stored.revision != item.base:

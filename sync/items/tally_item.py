@@ -1,4 +1,4 @@
-"""One line of the ledger in a pouch: a sealed tally."""
+"""Encrypted tally of the ledger in a pouch."""
 
 from sqlalchemy.orm import Session
 
@@ -9,9 +9,9 @@ from sync.items.contexts import ApplyContext, BuildContext
 
 
 def pack(context: BuildContext, session: Session, row: OutboxItem) -> TallyItem | None:
-    """Return a tally, unless it travels with the ended mailbox that it counts.
+    """Return the item with a tally, or None if the tally is already inside a `CountedItem`.
 
-    The server keeps such a tally only if no other workstation has counted the mailbox before.
+    The server stores the tallies of a `CountedItem` only if no other workstation counted the mailbox first.
     """
     if row.name in context.counted_tallies:
         return None
@@ -20,5 +20,5 @@ def pack(context: BuildContext, session: Session, row: OutboxItem) -> TallyItem 
 
 
 def apply(_context: ApplyContext, session: Session, item: TallyItem) -> bool:
-    """Store a tally that is new here."""
+    """Store a tally, if this store does not have it yet."""
     return ledger_tallies.apply_from_peer(session, item.sealed)
