@@ -81,12 +81,13 @@ run: run-packages $(VENV)/run.stamp $(VENV)/translations.stamp
 
 # ---- testing -------------------------------------------------------------------------------------
 
-# Two jobs at a time: apt and pip wait for downloads, most checks use one process, and mypy takes long.
+# Two jobs at a time: apt and pip wait for downloads, and most checks use one process. mypy runs beside the slow tests,
+# which wait much of the time; the fast tests keep both cores busy.
 test:
 	@$(MAKE) --no-print-directory --jobs 2 system-packages $(VENV)/dev.stamp
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync format lint contracts audit
-	@$(MAKE) --no-print-directory --jobs 2 types fast
-	@$(MAKE) --no-print-directory slow
+	@$(MAKE) --no-print-directory fast
+	@$(MAKE) --no-print-directory --jobs 2 types slow
 	@echo "Everything passed."
 
 # The tests of each folder with uncommitted changes. Without changes: all tests.

@@ -68,5 +68,6 @@ def test_from_a_message_to_advice_that_is_read_in_another_browser(
     adviser.reload()
     reload_until(adviser, adviser.locator("[data-read]:not([data-read=unknown])").count)
     adviser.goto(f"{adviser_url}/inbox?state=answered&still=1")
+    reload_until(adviser, adviser.locator(".row a.label").count)
     follow(adviser, adviser.locator(".row a.label").first.inner_text())
     expect(adviser.locator("[aria-current=step] [data-step=advice_given]")).to_be_visible()
