@@ -99,12 +99,12 @@ def unknown_words(typed: str) -> list[int]:
 
 
 def derive_root_key(typed: str, site_salt: bytes, params: Argon2Params) -> RootKey:
-    """Derive the root key (32 bytes) of a mailbox from its passphrase. Any text gives some root key.
+    """Derive the root key (32 bytes) of a mailbox from its passphrase.
 
-    `site_salt` is 16 bytes, public, and fixed as long as the desk exists. A table of guesses that was
-    computed for one desk is therefore useless at another desk. Mailboxes have no salt of their own, because
-    the server could find such a salt only by something that names the mailbox. Python's global interpreter
-    lock is released during the derivation.
+    Every text gives a root key, so a wrong passphrase raises no exception. `site_salt` is 16 bytes, public,
+    and fixed as long as the desk exists. A table of guesses that was computed for one desk is therefore
+    useless at another desk. Mailboxes have no salt of their own, because a log-in would then have to name the
+    mailbox to find its salt. Python's global interpreter lock is released during the derivation.
     """
     password = normalise_passphrase(typed).encode()
     memory = params.m_kib * 1024

@@ -103,7 +103,7 @@ class GunicornLogger:
         self._own.error("gunicorn: %s", traceback_places(kind, trace) if kind else "an exception")
 
     def info(self, *_args: object, **_more: object) -> None:
-        """Drop the message."""
+        """Drop the message, because gunicorn's messages of this level are not needed."""
 
     debug = access = info
 

@@ -53,7 +53,7 @@ class Evidence(StrictStruct, frozen=True):
 
 
 class PassedOn(StrictStruct, frozen=True):
-    """Text and files that were passed on to a recipient, with the days of making and handing over the file.
+    """Record that text and files were passed on: the recipient, and the days of making and handing over.
 
     `delivered` is None until the file is handed over. `proposal` is the digest of the proposal that the
     source saw.

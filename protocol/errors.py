@@ -51,7 +51,7 @@ class PouchRefusal(StrEnum):
 
 
 class PouchRefusedError(ReasonError):
-    """This pouch must not be applied, and none of its items was applied. `reason` says why."""
+    """This pouch must not be applied. None of its items was applied. `reason` says why."""
 
     subject = "pouch"
     reason: PouchRefusal

@@ -46,10 +46,10 @@ class TrustedState:
     ) -> Self:
         """Remember newer heads and tombstones of one mailbox, after `check_chain` found no fault.
 
-        Heads do not show that a removal was undone, because a removal is beside the chain. So `removed` has
-        the digests of the removed entries. Heads also do not show whether the source still waits, because the
-        newest entry may be a mark. `is_answered` is True if the source waits for no answer to the entries up
-        to these heads.
+        Heads do not show that a removal was undone, because a removal is not part of the chain. So `removed`
+        has the digests of the removed entries. Heads also do not show whether the source still waits, because
+        the newest entry may be a mark. `is_answered` is True if the source waits for no answer to the entries
+        up to these heads.
 
         Raises:
             ForgedError: the head of a strand would go back or change, or the mailbox has ended.

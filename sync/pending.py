@@ -85,7 +85,7 @@ def import_pouch(endpoint: Endpoint, pieces: Iterable[bytes]) -> ImportedPouch:
 
 
 def apply_pending(endpoint: Endpoint) -> int:
-    """Apply the pending pouches that became applicable after a sync. Return the number that is still pending.
+    """Apply the pending pouches that can be applied after a sync. Return the number of pouches still pending.
 
     Raises:
         SyncRefusedError: the sync cannot continue. The pouch stays pending.

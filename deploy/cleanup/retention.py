@@ -136,7 +136,10 @@ def log_retention(retained: RetentionResult, before: RetentionResult) -> None:
 
 
 def carry_out_order(session: Session, address: bytes, letterhead: Letterhead, today: date) -> DueOrder:
-    """Decide about a deletion order again inside the writing transaction, and act on the decision."""
+    """Decide about a deletion order inside the writing transaction, and delete or keep the mailbox.
+
+    The first decision may be out of date, because the mailbox may have changed in the meantime.
+    """
     order = deletion_orders.find(session, address)
     if order is None:  # since the first decision, the mailbox ended, or the desk withdrew its order
         return DueOrder.WAIT

@@ -50,7 +50,7 @@ class StoreSweeper:
 class ServerSweeper(StoreSweeper):
     """Sweeper of a server's store.
 
-    The sweeper checks for a newer letterhead, so that orders of a new workstation count at once.
+    Each sweep checks for a newer letterhead, so that the orders of a new workstation are accepted at once.
     """
 
     def __init__(self, store: Store, sessions: SessionStore, config: SourceConfig) -> None:

@@ -78,7 +78,7 @@ def admit_client_command(settings: Path, name: str, key: str) -> None:
 @click.argument("name")
 @click.pass_obj
 def dismiss_command(settings: Path, name: str) -> None:
-    """Stop admitting a workstation to the onion for sync."""
+    """Remove a workstation from those that may connect to the onion for sync."""
     from deploy.onion.clients import dismiss_client
 
     config, _ = _configs(settings)
@@ -108,7 +108,7 @@ def backup_command(settings: Path, file: Path, recipients: tuple[str, ...]) -> N
 )
 @click.pass_obj
 def restore_command(settings: Path, file: Path, identity: Path) -> None:
-    """Restore a file of `backup`. Existing files are never replaced."""
+    """Restore keys and settings from a file that `backup` wrote. Existing files are never replaced."""
     from deploy.onion.onion_backup import restore_onions
 
     for line in restore_onions(settings, file, identity):

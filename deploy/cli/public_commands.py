@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 )
 @click.pass_obj
 def fingerprint_command(settings: Path, qr: BinaryIO | None) -> None:
-    """Print what posters carry: the desk's fingerprint, and that of its OpenPGP key if it has one."""
+    """Print the desk's fingerprint, as on posters, and that of its OpenPGP key if it has one."""
     import segno
 
     from deploy.serving.topology import load_public_settings
@@ -53,7 +53,7 @@ def poster_command(settings: Path, folder: Path, telephone: str) -> None:
 
 @click.group()
 def letterhead_group() -> None:
-    """Look at the desk's public statement."""
+    """Inspect the letterhead, which is the desk's public statement."""
 
 
 @letterhead_group.command()

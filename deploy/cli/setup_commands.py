@@ -52,7 +52,7 @@ def server_command(settings: Path, fingerprint: str, source_bind: str, sync_bind
 @click.command()
 @click.pass_obj
 def upgrade_command(settings: Path) -> None:
-    """Bring the store's tables to this version. Stop both interfaces and the sweeper first."""
+    """Upgrade the store's tables to this version. First stop both interfaces and the sweeper."""
     from deploy.serving.topology import load_public_settings
     from store.database.engine import upgrade_store
 

@@ -38,7 +38,7 @@ def answer_command(settings: Path) -> None:
 
 @click.group()
 def pouch_group() -> None:
-    """Carry what is new as a file, if there is no connection."""
+    """Exchange new items with the other machine as files, if there is no connection."""
 
 
 @pouch_group.command()
@@ -51,7 +51,7 @@ def pouch_group() -> None:
 )
 @click.pass_obj
 def out_command(settings: Path, file: Path, to: str | None, part_bytes: int | None) -> None:
-    """Write everything that the other machine does not have yet to a file."""
+    """Write a pouch file with everything that the other machine does not have yet."""
     from deploy.syncing.manual_exchange import write_pouch_file
 
     with _open_endpoint(settings) as endpoint:

@@ -128,7 +128,7 @@ class ServerKey:
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
-        """Parse two seeds of 32 bytes: first that of the signing key, then that of the identity.
+        """Parse a server's secret keys: the seeds of the signing key and of the identity, 32 bytes each.
 
         Raises:
             MalformedError: there are not exactly 64 bytes.

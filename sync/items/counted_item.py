@@ -8,9 +8,9 @@ from sync.items.contexts import ApplyContext, BuildContext
 
 
 def pack(context: BuildContext, session: Session, row: outbox.OutboxItem) -> CountedItem:
-    """Return the acknowledgement of an ended mailbox.
+    """Return the item by which the desk acknowledges that a mailbox has ended.
 
-    A workstation includes its tallies in the acknowledgement. The server includes none.
+    A workstation includes the mailbox's tallies in the item. The server includes no tallies.
     """
     if context.endpoint.is_server:
         return CountedItem(row.address, ())
