@@ -99,6 +99,7 @@ check: $(VENV)/dev.stamp $(VENV)/translations.stamp
 	@$(IN_MEMORY)
 	$(BIN)/python -m pytest $(FAST) $(TESTS) $(if $(TESTS),tests/docs/test_plain_english.py)
 	@$(OUT_OF_MEMORY)
+	@$(BIN)/python -m tests.code_lines
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check --quiet . || { echo "The format is not right. Run: $(BIN)/ruff format ."; exit 1; }

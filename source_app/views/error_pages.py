@@ -39,7 +39,9 @@ def wrong_host_page() -> Response:
     """
     sentences = (
         gettext("This is not our address"),
-        gettext("You came to this page through an address that is not ours. Someone may be trying to mislead you."),
+        gettext(
+            "You came to this page through an address that is not ours. Someone may be trying to mislead you."
+        ),
         gettext("We did nothing with what your browser sent, and we did not keep it."),
         gettext("Do not type your passphrase on this page. Type our own address, as it is on our poster."),
     )

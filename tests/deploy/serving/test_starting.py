@@ -271,5 +271,6 @@ def test_a_broken_signpost_starts_nothing(folder: Path, tmp_path: Path) -> None:
 
     assert said.returncode == 1
     assert said.stderr == (
-        "Error: The signpost's en.toml has a fault: answer 1 of question 47 leads to 28, which is not a page.\n"
+        "Error: The signpost's en.toml has a fault: "
+        "answer 1 of question 47 leads to 28, which is not a page.\n"
     )
