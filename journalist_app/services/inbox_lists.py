@@ -1,57 +1,36 @@
-"""The inbox: its lists, what a search finds in it, and what ended."""
+"""Lists of the inbox: waiting, answered and closed mailboxes, by deadline, filtered, or found by label."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from crypto.errors import (
-    ForgedError,
-    MalformedError,
-)
 from journalist_app.desk.open_desk import CheckProgress, OpenDesk
-from journalist_app.desk.verification import Conversation, entry_contents, examine, open_all
+from journalist_app.desk.verification import examine
 from journalist_app.inbox.deadlines import Deadline, deadlines_of, first_deadline_day
-from journalist_app.inbox.mailbox_summary import MailboxSummary, summarise_mailbox
+from journalist_app.inbox.mailbox_summary import MailboxSummary
 from journalist_app.search.search_index import ReadingProgress
 from journalist_app.services.closing.ended_mailboxes import list_unacknowledged
-from protocol.casefile import Casefile
+from journalist_app.services.inbox_rows import (
+    EndedInboxRow,
+    InboxRow,
+    UnsoundRow,
+    ended_row,
+    inbox_row,
+    known_casefile,
+    unsound_rows,
+)
 from protocol.identifiers import Address
-from protocol.statements.removal import verify_ending
 from store import mailboxes, sync_findings
-from store.mailboxes import EndedMailbox
 from store.sync_findings import FindingKind
 
 PAGE_ROWS: Final = 25
 
 
 @dataclass(frozen=True, slots=True)
-class InboxRow:
-    """One mailbox in a list. `since` is the day it waits since, or of its last entry when it was answered.
-
-    `due` is what is due in it, the soonest first; `step` is empty while nothing was written.
-    """
-
-    address: str
-    label: str
-    is_waiting: bool
-    is_new: bool
-    since: date | None
-    days: int
-    entries: int
-    files: int
-    faults: tuple[str, ...]
-    step: str
-    due: tuple[Deadline, ...]
-    theme: str
-    labels: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class InboxFilter:
-    """Which mailboxes to list. `state` is "waiting", "answered" or "closed"; `page` counts from 1.
+    """Choice of mailboxes to list. `state` is "waiting", "answered" or "closed". `page` counts from 1.
 
-    `query` is part of a mailbox's label. The filters are empty where everything is wanted.
+    `query` is part of a mailbox's label. An empty filter leaves nothing out.
     """
 
     state: str = "waiting"
@@ -64,28 +43,8 @@ class InboxFilter:
 
     @property
     def has_filter(self) -> bool:
-        """Say whether anything is left out."""
+        """Return whether a filter is set."""
         return bool(self.theme or self.tag or self.step or self.is_late)
-
-
-@dataclass(frozen=True, slots=True)
-class EndedInboxRow:
-    """A mailbox that ended; without `is_proved` the source has not signed that."""
-
-    address: str
-    label: str
-    day: date
-    is_proved: bool
-
-
-@dataclass(frozen=True, slots=True)
-class UnsoundRow:
-    """A mailbox that fails verification, wherever in the lists it stands."""
-
-    address: str
-    label: str
-    is_here: bool
-    faults: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +59,7 @@ class Inbox:
     waiting: int
     answered: int
     closed: int
-    late: dict[str, int]  # how many are late in each list
+    late: dict[str, int]  # number of late mailboxes in each list
     has_more: bool
     progress: CheckProgress
     reading: ReadingProgress
@@ -109,37 +68,37 @@ class Inbox:
 
 
 def read_inbox(desk: OpenDesk, wanted: InboxFilter, today: date) -> Inbox:
-    """Return one page of a list, or what a search by label finds; every row is verified before it is shown.
+    """Return one page of a list, or of a search by label. Every row is verified before it is shown.
 
-    Sorted by what is due, as soon as the store was read. Until then the store's own order has to do, the
-    filters leave nothing out, and how far reading is says why.
+    The rows are sorted by deadline after the whole store has been read. Until then they have the store's
+    order, the filters have no effect, and `reading` shows the progress.
     """
     words = " ".join(wanted.query.casefold().replace("-", " ").split())
     reading = desk.index.reading
     with desk.store.reading() as session:
         counts = mailboxes.inbox_counts(session)
-        come_back = [
+        restored = [
             Address(row.address)
             for row in sync_findings.all_findings(session)
             if row.kind is FindingKind.COME_BACK and mailboxes.find(session, row.address) is None
         ]
     ended = list_unacknowledged(desk, today)
-    piles = _piles(desk, today) if reading.is_whole else None
+    lists = _sort_lists(desk, today) if reading.is_whole else None
     found: list[Address] = []
     first = (wanted.page - 1) * PAGE_ROWS
     if words:
-        found = _labelled(desk, words)
+        found = _find_by_label(desk, words)
         addresses: list[Address] = found[:PAGE_ROWS]
-    elif piles is not None:
-        addresses = [Address(each.summary.address) for each in piles.listed(desk, wanted)][first:][
+    elif lists is not None:
+        addresses = [Address(each.summary.address) for each in lists.matching(desk, wanted)][first:][
             : PAGE_ROWS + 1
         ]
     else:
-        addresses = _in_the_stores_order(desk, wanted.state, first)
+        addresses = _in_store_order(desk, wanted.state, first)
     with desk.store.reading() as session:
         here = [row for each in addresses[:PAGE_ROWS] if (row := mailboxes.find(session, each)) is not None]
-        rows = tuple(_row(desk, examine(desk, session, each), today) for each in here)
-    gone = tuple(_ended_row(desk, each) for each in ended)
+        rows = tuple(inbox_row(desk, examine(desk, session, each), today) for each in here)
+    gone = tuple(ended_row(desk, each) for each in ended)
     if words:
         ended_shown = tuple(row for row in gone if words in row.label.replace("-", " "))
     else:
@@ -148,12 +107,12 @@ def read_inbox(desk: OpenDesk, wanted: InboxFilter, today: date) -> Inbox:
         wanted=wanted,
         rows=rows,
         ended=ended_shown,
-        unsound=_unsound_rows(desk, gone, come_back),
+        unsound=unsound_rows(desk, gone, restored),
         found=len(found) + len(ended_shown),
-        waiting=counts.waiting if piles is None else len(piles.waiting),
-        answered=counts.answered if piles is None else len(piles.answered),
-        closed=len(ended) + (0 if piles is None else len(piles.closed)),
-        late={} if piles is None else piles.late,
+        waiting=counts.waiting if lists is None else len(lists.waiting),
+        answered=counts.answered if lists is None else len(lists.answered),
+        closed=len(ended) + (0 if lists is None else len(lists.closed)),
+        late={} if lists is None else lists.late,
         has_more=not words and len(addresses) > PAGE_ROWS,
         progress=desk.progress,
         reading=reading,
@@ -163,69 +122,67 @@ def read_inbox(desk: OpenDesk, wanted: InboxFilter, today: date) -> Inbox:
 
 
 @dataclass(frozen=True, slots=True)
-class _Placed:
+class _ListedMailbox:
     summary: MailboxSummary
     due: tuple[Deadline, ...]
 
 
 @dataclass(slots=True)
-class _Piles:
-    """Every mailbox by the list it is in, what is due first on top."""
+class _SortedLists:
+    """Every mailbox in its list, with the earliest deadline first."""
 
-    waiting: list[_Placed]
-    answered: list[_Placed]
-    closed: list[_Placed]
+    waiting: list[_ListedMailbox]
+    answered: list[_ListedMailbox]
+    closed: list[_ListedMailbox]
 
     @property
     def late(self) -> dict[str, int]:
-        return {state: sum(_is_late(each.due) for each in pile) for state, pile in self._by_state.items()}
+        return {
+            state: sum(_is_late(each.due) for each in one_list) for state, one_list in self._by_state.items()
+        }
 
     @property
-    def _by_state(self) -> dict[str, list[_Placed]]:
+    def _by_state(self) -> dict[str, list[_ListedMailbox]]:
         return {"waiting": self.waiting, "answered": self.answered, "closed": self.closed}
 
-    def listed(self, desk: OpenDesk, wanted: InboxFilter) -> list[_Placed]:
+    def matching(self, desk: OpenDesk, wanted: InboxFilter) -> list[_ListedMailbox]:
         return [
             each
             for each in self._by_state[wanted.state]
-            if not wanted.has_filter or _is_wanted(desk, each, wanted)
+            if not wanted.has_filter or _matches(desk, each, wanted)
         ]
 
 
-def _piles(desk: OpenDesk, today: date) -> _Piles:
-    """Sort what the index knows. It is only an order: what is shown is verified row by row."""
-    piles = _Piles([], [], [])
+def _sort_lists(desk: OpenDesk, today: date) -> _SortedLists:
+    """Sort the mailboxes of the search index. This is only an order: every row that is shown is verified."""
+    lists = _SortedLists([], [], [])
     for summary in desk.index.summaries():
         if summary.newest is None:
-            continue  # nothing was written in it yet
+            continue  # an empty mailbox
         found = deadlines_of(
-            summary, _casefile(desk, Address(summary.address)).reminder, desk.letterhead, today
+            summary, known_casefile(desk, Address(summary.address)).reminder, desk.letterhead, today
         )
-        pile = piles.answered if summary.waiting is None else piles.waiting
-        (piles.closed if summary.is_closed else pile).append(_Placed(summary, found))
-    for pile in (piles.waiting, piles.answered, piles.closed):
-        pile.sort(
+        one_list = lists.answered if summary.waiting is None else lists.waiting
+        (lists.closed if summary.is_closed else one_list).append(_ListedMailbox(summary, found))
+    for one_list in (lists.waiting, lists.answered, lists.closed):
+        one_list.sort(
             key=lambda each: (first_deadline_day(each.due), -(each.summary.newest or date.min).toordinal())
         )
-    return piles
+    return lists
 
 
-def _is_wanted(desk: OpenDesk, placed: _Placed, wanted: InboxFilter) -> bool:
-    casefile = _casefile(desk, Address(placed.summary.address))
+def _matches(desk: OpenDesk, listed: _ListedMailbox, wanted: InboxFilter) -> bool:
+    casefile = known_casefile(desk, Address(listed.summary.address))
     return (
         (not wanted.theme or casefile.theme == wanted.theme)
         and (not wanted.tag or wanted.tag in casefile.labels)
-        and (not wanted.step or placed.summary.step == wanted.step)
-        and (not wanted.is_late or _is_late(placed.due))
+        and (not wanted.step or listed.summary.step == wanted.step)
+        and (not wanted.is_late or _is_late(listed.due))
     )
 
 
 def _is_late(found: tuple[Deadline, ...]) -> bool:
     return any(each.is_late for each in found)
-
-
-def _casefile(desk: OpenDesk, address: Address) -> Casefile:
-    return desk.casefiles.get(address, (0, Casefile()))[1]
 
 
 def _tags(desk: OpenDesk) -> tuple[str, ...]:
@@ -234,14 +191,14 @@ def _tags(desk: OpenDesk) -> tuple[str, ...]:
     )
 
 
-def _labelled(desk: OpenDesk, words: str) -> list[Address]:
+def _find_by_label(desk: OpenDesk, words: str) -> list[Address]:
     with desk.store.reading() as session:
         return [
             Address(each) for each in mailboxes.all_addresses(session) if _fits(desk, Address(each), words)
         ]
 
 
-def _in_the_stores_order(desk: OpenDesk, state: str, first: int) -> list[Address]:
+def _in_store_order(desk: OpenDesk, state: str, first: int) -> list[Address]:
     if state == "closed":
         return []
     with desk.store.reading() as session:
@@ -250,70 +207,3 @@ def _in_the_stores_order(desk: OpenDesk, state: str, first: int) -> list[Address
 
 def _fits(desk: OpenDesk, address: Address, words: str) -> bool:
     return words in desk.label(address).replace("-", " ")
-
-
-def _row(desk: OpenDesk, conversation: Conversation, today: date) -> InboxRow:
-    opened = open_all(desk, conversation)
-    faults = [fault.kind for fault in conversation.faults] + [each.fault for each in opened if each.fault]
-    if faults:
-        desk.unsound[conversation.address] = tuple(dict.fromkeys(faults))
-    mailbox = conversation.mailbox
-    heads = [digest for _, digest in conversation.heads.values()]
-    summary = summarise_mailbox(conversation.address, heads, entry_contents(opened))
-    waits_since = conversation.unanswered_since or summary.waiting or mailbox.waiting_since
-    said = [each for each in opened if each.signed.envelope.speaks]
-    last_day = said[-1].signed.envelope.day if said else None
-    since = waits_since or last_day
-    casefile = _casefile(desk, conversation.address)
-    return InboxRow(
-        address=conversation.address.hex(),
-        label=desk.label(conversation.address),
-        is_waiting=waits_since is not None,
-        is_new=not conversation.is_answered_once,
-        since=since,
-        days=max(0, (today - since).days) if since else 0,
-        entries=len(said),
-        files=sum(len(each.content.attachments) for each in opened if each.content),
-        faults=tuple(dict.fromkeys(faults)),
-        step=summary.step,
-        due=deadlines_of(summary, casefile.reminder, desk.letterhead, today),
-        theme=casefile.theme,
-        labels=casefile.labels,
-    )
-
-
-def _ended_row(desk: OpenDesk, row: EndedMailbox) -> EndedInboxRow:
-    address = Address(row.address)
-    try:
-        ended = verify_ending(
-            row.statement, address=address, recipient=row.recipient, verify_key=row.verify_key
-        )
-    except (ForgedError, MalformedError):
-        return EndedInboxRow(address.hex(), desk.label(address), row.day, is_proved=False)
-    return EndedInboxRow(address.hex(), desk.label(address), ended.day, is_proved=True)
-
-
-def _unsound_rows(
-    desk: OpenDesk, closed: tuple[EndedInboxRow, ...], come_back: Sequence[Address]
-) -> tuple[UnsoundRow, ...]:
-    rows = [
-        UnsoundRow(address.hex(), desk.label(address), "gone" not in faults, faults)
-        for address, faults in list(desk.unsound.items())
-    ]
-    # A mailbox that is gone took its casefile along.
-    told = {row.address for row in rows} | {row.address for row in closed}
-    rows += [
-        UnsoundRow(address.hex(), desk.label(address), is_here=True, faults=("bad_casefile",))
-        for address in list(desk.unsound_casefiles)
-        if address.hex() not in told
-    ]
-    rows += [
-        UnsoundRow(row.address, row.label, is_here=False, faults=("false_ending",))
-        for row in closed
-        if not row.is_proved
-    ]
-    rows += [
-        UnsoundRow(address.hex(), desk.label(address), is_here=False, faults=("come_back_at_server",))
-        for address in come_back
-    ]
-    return tuple(sorted(rows, key=lambda row: row.label))

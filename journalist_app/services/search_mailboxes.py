@@ -15,13 +15,13 @@ from protocol.casefile import Casefile
 from protocol.envelope import Author
 from protocol.identifiers import Address
 
-PAGE_ROWS: Final = 10  # each is verified and opened anew before it is shown
+PAGE_ROWS: Final = 10  # each mailbox is verified and decrypted again before it is shown
 _AROUND_CHARS: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """One mailbox that holds every word: where the most of them stand, on which day, and what is around it.
+    """Mailbox that has every word, with the place that has most of them, its day, and the text around them.
 
     `side` is "source", "desk" or "casefile".
     """
@@ -35,7 +35,7 @@ class SearchHit:
 
 @dataclass(frozen=True, slots=True)
 class SearchResults:
-    """One page of what a search found. `found` counts mailboxes, before they were verified anew."""
+    """One page of search results. `found` counts mailboxes before they were verified again."""
 
     query: str = field(repr=False)
     page: int
@@ -46,13 +46,13 @@ class SearchResults:
 
 
 def search(desk: OpenDesk, query: str, page: int) -> SearchResults:
-    """Return the mailboxes in which every word of a query stands, the newest first. `page` counts from 1.
+    """Return the mailboxes that have every word of a query, the newest first. `page` counts from 1.
 
-    Case and accents do not count, and a word is found as a part of longer ones. What is shown was verified
-    just now: a mailbox that changed since it was read, or fails, is left out.
+    Case and accents do not matter, and a word is also found inside longer words. Every result is verified
+    again: a mailbox that has changed since it was read, or fails verification, is left out.
 
     Raises:
-        IndexMissingError: the words are not to be had.
+        IndexMissingError: the search processes ended, or cannot read the store.
     """
     words = query_words(query)[:QUERY_WORDS_MAX]
     found = desk.index.find(words)
@@ -69,7 +69,7 @@ def search(desk: OpenDesk, query: str, page: int) -> SearchResults:
 
 
 def _hit(desk: OpenDesk, address: Address, words: list[str]) -> SearchHit | None:
-    """Look again in the verified entries: where the words stand, and whether they still do."""
+    """Search the verified entries again, and return the place with most words."""
     try:
         conversation = conversation_of(desk, address)
     except MailboxNotFoundError:

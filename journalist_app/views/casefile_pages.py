@@ -104,16 +104,16 @@ def fill_answer_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
         return thread_pages.thread_page(
             desk, where, text=parts.text, step=parts.step(), refusal="stale", status=403
         )
-    text, refusal = _helped(desk, where, parts)
+    text, refusal = _text_with_help(desk, where, parts)
     return thread_pages.thread_page(desk, where, text=text, step=parts.step(), refusal=refusal)
 
 
-def _helped(desk: OpenDesk, where: Address, parts: AnswerParts) -> tuple[str, str]:
+def _text_with_help(desk: OpenDesk, where: Address, parts: AnswerParts) -> tuple[str, str]:
     """Do what the pressed button asks. Return the form's new text, and the key of a message or ""."""
     text = parts.text.replace("\r\n", "\n")
     offered = drafts.read_writing_help(desk, where)
     if parts.other("help") == "keep":
-        return text, _kept_as_draft(desk, where, text)
+        return text, _save_draft(desk, where, text)
     if parts.other("help") == "draft":
         return _joined(text, offered.draft), ""
     place = parts.other("template")
@@ -121,7 +121,7 @@ def _helped(desk: OpenDesk, where: Address, parts: AnswerParts) -> tuple[str, st
     return _joined(text, offered.templates[int(place)].text) if is_place else text, ""
 
 
-def _kept_as_draft(desk: OpenDesk, where: Address, text: str) -> str:
+def _save_draft(desk: OpenDesk, where: Address, text: str) -> str:
     """Save the text as this mailbox's draft. Return the key of the message that the page shows."""
     try:
         drafts.keep_draft(desk, where, text)
@@ -175,7 +175,7 @@ def _page(  # noqa: PLR0913  # each is shown on the page
         label=desk.label(where),
         panel=panel,
         typed=fields if typed is None else typed,
-        stands=fields,
+        saved=fields,
         lists={name: desk.config.options(f"{name}s") for name in ("theme", "route", "region", "outcome")},
         note=note,
         refusal=refusal,

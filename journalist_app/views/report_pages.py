@@ -8,8 +8,8 @@ from journalist_app.errors import AdviserError, ReportRefusedError
 from journalist_app.locale_format import chosen_language
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import is_our_form, unlocked
-from journalist_app.services.desk import yearly_report
-from journalist_app.services.desk.yearly_report import ReportWords
+from journalist_app.services.desk import publish_report, report_records, yearly_report
+from journalist_app.services.desk.report_records import ReportWords
 from journalist_app.views.refusal_status import reason_and_status
 from report.disclosure import Audience
 from report.errors import PdfToolsMissingError
@@ -37,7 +37,7 @@ def list_report_years(desk: OpenDesk) -> ResponseReturnValue:
     return render_template(
         "reports/index.html",
         years=years,
-        published=yearly_report.published_years(desk),
+        published=report_records.published_years(desk),
         last_year=today.year - 1,
     )
 
@@ -47,7 +47,7 @@ def list_report_years(desk: OpenDesk) -> ResponseReturnValue:
 def go_to_year(_desk: OpenDesk) -> ResponseReturnValue:
     """Redirect to the report of the year that the adviser typed. Without a valid year, to the list."""
     typed = request.args.get("year", "")
-    if not (typed.isascii() and typed.isdigit() and int(typed) in yearly_report.YEARS):
+    if not (typed.isascii() and typed.isdigit() and int(typed) in report_records.YEARS):
         return redirect(url_for("reports.list_report_years"), code=303)
     return redirect(url_for("reports.show_report_year", year=int(typed)), code=303)
 
@@ -68,7 +68,7 @@ def save_year_text(desk: OpenDesk, year: int) -> ResponseReturnValue:
     if not is_our_form("report-words", request.form.get("token", "")):
         return _page(desk, year, words=words, what="again", status=403)
     try:
-        yearly_report.save_report_words(desk, year, words)
+        publish_report.save_report_words(desk, year, words)
     except _REFUSED as why:
         return _page(desk, year, words=words, what=reason_and_status(why)[0], status=409)
     return redirect(url_for("reports.show_report_year", year=year, _anchor="versions"), code=303)
@@ -83,7 +83,7 @@ def publish_year(desk: OpenDesk, year: int) -> ResponseReturnValue:
     if request.form.get("nobody") != "yes":
         return _page(desk, year, what="nobody", status=422)
     try:
-        yearly_report.publish_report(
+        publish_report.publish_report(
             desk, year, request.form.get("digest", ""), current_app.extensions["today"]()
         )
     except _REFUSED as why:
@@ -143,7 +143,7 @@ def _refused(why: Exception, words: ReportWords | None = None) -> ResponseReturn
 
 
 def _require_year(year: int) -> None:
-    if year not in yearly_report.YEARS:
+    if year not in report_records.YEARS:
         abort(404)
 
 

@@ -12,7 +12,7 @@ from journalist_app.desk.open_desk import OpenDesk, SyncProgress
 from journalist_app.forms import bytes_of_hex
 from journalist_app.requests.access import auto_lock, is_our_form, open_desk, unlocked
 from journalist_app.requests.form_context import foreign_form_page
-from journalist_app.services.desk import sync_replica
+from journalist_app.services.desk import sync_replica, sync_status
 from journalist_app.views.thread_pages import keep_awake
 from protocol.identifiers import ADDRESS_BYTES, Address
 from store.errors import StoreError
@@ -40,12 +40,12 @@ def show_sync(desk: OpenDesk) -> ResponseReturnValue:
     page = render_template(
         "sync/show.html",
         exchange=desk.exchange,
-        is_paired=sync_replica.is_paired(desk),
+        is_paired=sync_status.is_paired(desk),
         minutes=desk.config.sync_minutes,
-        setback=sync_replica.server_rollback_day(desk),
-        found=sync_replica.faults_at_server(desk),
-        not_arrived=sync_replica.undelivered_mailboxes(desk),
-        waiting=sync_replica.waiting_by_kind(desk),
+        setback=sync_status.server_rollback_day(desk),
+        found=sync_status.faults_at_server(desk),
+        not_arrived=sync_status.undelivered_mailboxes(desk),
+        waiting=sync_status.waiting_by_kind(desk),
         is_refreshing=is_refreshing,
     )
     response = make_response(page)
@@ -88,7 +88,7 @@ def import_carried_pouch(desk: OpenDesk) -> ResponseReturnValue:
     limit = current_app.extensions["config"].store_bytes + _FORM_BYTES
     body = Body(request.environ["wsgi.input"], request.content_length, limit)
     try:
-        pieces = _brought(body)
+        pieces = _pouch_pieces(body)
         if pieces is None:
             return render_template("refusal.html", what="foreign", text=""), 403
         first = next(pieces, b"")
@@ -104,7 +104,7 @@ def import_carried_pouch(desk: OpenDesk) -> ResponseReturnValue:
     return redirect(url_for("sync.show_sync"), code=303)
 
 
-def _brought(body: Body) -> Iterator[bytes] | None:
+def _pouch_pieces(body: Body) -> Iterator[bytes] | None:
     """Return the bytes of the uploaded pouch as they arrive, or None if the CSRF token is wrong.
 
     The form sends the token first, before the pouch.
@@ -129,7 +129,7 @@ def dismiss_rollback_notice(desk: OpenDesk) -> ResponseReturnValue:
     """Hide the notice that the server was rolled back to an older copy. The adviser has read it."""
     if not is_our_form("sync-dismiss", request.form.get("token", "")):
         return foreign_form_page()
-    sync_replica.dismiss_rollback(desk)
+    sync_status.dismiss_rollback(desk)
     return redirect(url_for("sync.show_sync"), code=303)
 
 
@@ -140,7 +140,7 @@ def dismiss_finding_notice(desk: OpenDesk, address: str) -> ResponseReturnValue:
     raw = bytes_of_hex(address, ADDRESS_BYTES)
     if raw is None or not is_our_form("sync-dismiss", request.form.get("token", "")):
         return foreign_form_page()
-    sync_replica.dismiss_finding(desk, Address(raw))
+    sync_status.dismiss_finding(desk, Address(raw))
     return redirect(url_for("sync.show_sync"), code=303)
 
 

@@ -18,6 +18,7 @@ from journalist_app.errors import (
 from journalist_app.forms import DRAIN_TIMES, AnswerParts, bytes_of_hex, read_answer
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import auto_lock, is_our_form, unlocked
+from journalist_app.requests.form_context import address_of, adviser_today, entry_id_of
 from journalist_app.services.mailbox import answering, file_downloads, read_thread, steps
 from journalist_app.services.mailbox.file_downloads import Download
 from journalist_app.services.mailbox.steps import StepForm
@@ -25,7 +26,6 @@ from journalist_app.services.records import casefiles, drafts
 from journalist_app.views.refusal_status import REFUSALS, reason_and_status
 from protocol.content import TEXT_CHARS
 from protocol.identifiers import (
-    ADDRESS_BYTES,
     ATTACHMENT_ID_BYTES,
     ENTRY_ID_BYTES,
     Address,
@@ -47,7 +47,7 @@ _FORM_BYTES = 1024 * 1024  # for the fields and the boundaries, besides the file
 @unlocked
 def show_thread(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Show all entries of a mailbox, with the answer form."""
-    where = Address(bytes_of_hex(address, ADDRESS_BYTES) or b"")
+    where = address_of(address)
     text = drafts.read_writing_help(desk, where).draft if "drafted" in request.args else ""
     return thread_page(desk, where, text=text, was_carried=bool(text))
 
@@ -56,7 +56,7 @@ def show_thread(desk: OpenDesk, address: str) -> ResponseReturnValue:
 @unlocked
 def send_answer(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Send an answer. Files are encrypted while they arrive. A refused answer's text is shown again."""
-    where = Address(bytes_of_hex(address, ADDRESS_BYTES) or b"")
+    where = address_of(address)
     config = current_app.extensions["config"]
     body = Body(request.environ["wsgi.input"], request.content_length, config.upload_bytes + _FORM_BYTES)
     parts = AnswerParts()
@@ -92,7 +92,7 @@ def _send(desk: OpenDesk, where: Address, parts: AnswerParts) -> None:
     if parts.entry_id is None or parts.seen is None or step_id is None:
         raise BodyError(BodyFault.MALFORMED)
     form = answering.ReplyForm(where, parts.entry_id, parts.seen, parts.text, parts.step(), EntryId(step_id))
-    today = current_app.extensions["today"]()
+    today = adviser_today()
     with answering.AnswerSender(desk, form, today=today, half_hour=half_hour_now()) as under_way:
         for name, media_type, pieces in parts.files():
             if not under_way.is_sent:
@@ -122,7 +122,7 @@ def thread_page(  # noqa: PLR0913  # each is shown on the page
 ) -> ResponseReturnValue:
     """Show a mailbox with its answer form, filled with this text and step."""
     config = current_app.extensions["config"]
-    today = current_app.extensions["today"]()
+    today = adviser_today()
     try:
         thread = read_thread.read_conversation(desk, where, today=today)
     except MailboxNotFoundError:
@@ -152,7 +152,7 @@ def thread_page(  # noqa: PLR0913  # each is shown on the page
 @unlocked
 def download_attachment(desk: OpenDesk, address: str, attachment_id: str) -> ResponseReturnValue:
     """Send an attachment, decrypted on the way. The browser saves the file and never shows it."""
-    where = Address(bytes_of_hex(address, ADDRESS_BYTES) or b"")
+    where = address_of(address)
     which = AttachmentId(bytes_of_hex(attachment_id, ATTACHMENT_ID_BYTES) or b"")
     return _saved(lambda: file_downloads.open_download(desk, where, which))
 
@@ -161,7 +161,7 @@ def download_attachment(desk: OpenDesk, address: str, attachment_id: str) -> Res
 @unlocked
 def download_decrypted_file(desk: OpenDesk, address: str, attachment_id: str) -> ResponseReturnValue:
     """Send the decrypted content of an attachment that the source encrypted before sending."""
-    where = Address(bytes_of_hex(address, ADDRESS_BYTES) or b"")
+    where = address_of(address)
     which = AttachmentId(bytes_of_hex(attachment_id, ATTACHMENT_ID_BYTES) or b"")
     return _saved(lambda: file_downloads.open_presealed_file(desk, where, which))
 
@@ -170,8 +170,8 @@ def download_decrypted_file(desk: OpenDesk, address: str, attachment_id: str) ->
 @unlocked
 def download_pasted_file(desk: OpenDesk, address: str, entry_id: str, number: int) -> ResponseReturnValue:
     """Send the decrypted content of an encrypted block in a message, if the content is not a text."""
-    where = Address(bytes_of_hex(address, ADDRESS_BYTES) or b"")
-    which = EntryId(bytes_of_hex(entry_id, ENTRY_ID_BYTES) or b"")
+    where = address_of(address)
+    which = entry_id_of(entry_id)
     return _saved(lambda: file_downloads.open_pasted(desk, where, which, number))
 
 

@@ -9,7 +9,12 @@ import msgspec
 import pytest
 
 from journalist_app.errors import MailboxNotFoundError
-from journalist_app.services.desk import background_check, desk_calendar, publish_letterhead, sync_replica
+from journalist_app.services.desk import (
+    background_check,
+    desk_calendar,
+    publish_letterhead,
+    sync_status,
+)
 from journalist_app.services.inbox_lists import InboxFilter, read_inbox
 from journalist_app.services.mailbox import order_deletion
 from journalist_app.services.records import casefiles, drafts, reply_templates
@@ -489,11 +494,11 @@ def test_texts_that_crossed_a_deletion_are_reported_and_are_not_an_attack(scene:
     desk = scene.second.desk
     assert desk.unsound == {}
     assert read_inbox(desk, InboxFilter("closed"), scene.ends.clock.day).ended == ()
-    assert [found.label for found in sync_replica.undelivered_mailboxes(desk)] == [
+    assert [found.label for found in sync_status.undelivered_mailboxes(desk)] == [
         desk.label(source.keys.address)
     ]
-    assert sync_replica.faults_at_server(desk) == ()
-    assert sync_replica.undelivered_mailboxes(scene.first.desk) == ()
+    assert sync_status.faults_at_server(desk) == ()
+    assert sync_status.undelivered_mailboxes(scene.first.desk) == ()
     assert scene.counted() == ["read"]
 
 
@@ -509,7 +514,7 @@ def test_a_read_receipt_that_crossed_a_deletion_is_not_reported(scene: Scene) ->
 
     assert scene.second.desk.unsound == {}
     assert read_inbox(scene.second.desk, InboxFilter("closed"), scene.ends.clock.day).ended == ()
-    assert sync_replica.undelivered_mailboxes(scene.second.desk) == ()
+    assert sync_status.undelivered_mailboxes(scene.second.desk) == ()
     with scene.second.store.reading() as session:
         assert sync_findings.all_findings(session) == []
 

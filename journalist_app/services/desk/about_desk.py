@@ -1,4 +1,4 @@
-"""What the adviser may know about this desk."""
+"""Facts about this desk, for the page that the adviser can compare with the posters."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -9,7 +9,7 @@ from store import mailboxes
 
 @dataclass(frozen=True, slots=True)
 class AboutDesk:
-    """What the adviser may compare with the posters, and where things lie."""
+    """Names, fingerprint, counts and paths of this desk."""
 
     names: dict[str, str]
     fingerprint: str

@@ -1,4 +1,4 @@
-"""Checking in the background what is new since this workstation last looked."""
+"""Background check of the store for changes since this workstation last checked."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -20,10 +20,10 @@ from store.errors import (
 
 
 def check_store(desk: OpenDesk, today: date) -> None:
-    """Compare the store with the anchors, and verify every mailbox in which something is new.
+    """Compare the store with the trusted state, and verify every mailbox that has changed.
 
-    Keeps `desk.progress` up to date, ends early when the desk is stopped, and saves the anchors. One thread
-    at a time does this; another that comes meanwhile leaves at once.
+    This updates `desk.progress`, ends early when the desk is closed, and saves the trusted state. Only one
+    thread at a time checks; a second one returns at once.
     """
     if not desk.checking.acquire(blocking=False):
         return
@@ -37,11 +37,11 @@ def check_store(desk: OpenDesk, today: date) -> None:
             desk.progress = CheckProgress(done, len(changed), is_running=True, is_broken=False)
         ended_mailboxes.forget_deleted_mailboxes(
             desk, today
-        )  # first: casefiles that went with their mailboxes are not missed
+        )  # first: casefiles that were deleted with their mailboxes are not missing
         casefiles.load_casefiles(desk)
         deletion_upkeep.maintain_deletions(desk, today)
         desk.save()
-        _read_what_is_new(desk)
+        _update_index(desk)
         desk.last_check = today
         desk.progress = CheckProgress(len(changed), len(changed), is_running=False, is_broken=False)
     except StoreError:
@@ -52,8 +52,8 @@ def check_store(desk: OpenDesk, today: date) -> None:
         desk.checking.release()
 
 
-def _read_what_is_new(desk: OpenDesk) -> None:
-    """Have search and inbox take in what came since they read the store."""
+def _update_index(desk: OpenDesk) -> None:
+    """Update search and inbox with entries that arrived after they read the store."""
     if not desk.index.reading.is_whole:
         return
     heads: dict[Address, list[bytes]] = defaultdict(list)
@@ -64,7 +64,7 @@ def _read_what_is_new(desk: OpenDesk) -> None:
 
 
 def _changed_mailboxes(desk: OpenDesk) -> list[Address]:
-    """Return the mailboxes whose heads are not those remembered, known to fail here or there, or gone."""
+    """Return the mailboxes with other heads than remembered, with known faults, or missing."""
     found: dict[Address, dict[StrandId, Head]] = defaultdict(dict)
     with desk.store.reading() as session:
         for address, strand, number, digest in entries.all_heads(session):
@@ -83,10 +83,10 @@ def _changed_mailboxes(desk: OpenDesk) -> list[Address]:
 
 
 def _hidden_mailboxes(desk: OpenDesk, session: Session, found: Mapping[Address, Heads]) -> set[Address]:
-    """Return the mailboxes that the store says are answered, though this workstation never found them so.
+    """Return the mailboxes that the store calls answered, though this workstation never found them answered.
 
-    Whether somebody waits stands in the store unsigned, and heads that are remembered do not tell it: whoever
-    can write the store could let a source who was seen but not answered yet sink out of sight.
+    Whether a source waits is not signed in the store, and remembered heads do not show it. An attacker who
+    can write the store could hide a source who was read but not answered.
     """
     resting = {Address(address) for address in entries.addresses_not_waiting(session)}
     written_in = {address for address in resting if SOURCE_STRAND in found.get(address, {})}

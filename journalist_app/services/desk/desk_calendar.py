@@ -1,4 +1,4 @@
-"""The desk's calendar: when it works, what it promises, how long it keeps. In a new letterhead, signed."""
+"""Calendar and norms of the desk, published in a new signed letterhead."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,13 +12,15 @@ from journalist_app.public_holidays import dutch_holidays
 from journalist_app.services.desk.publish_letterhead import sign_next_letterhead, use_letterhead
 from protocol.letterhead import Absence, Letterhead
 
-_NORM_DAYS: Final = range(1, 61)  # as the letterhead has them
+_NORM_DAYS: Final = range(1, 61)  # the limits of the letterhead
 _NORM_MONTHS: Final = range(1, 121)
-_KEPT_DAYS: Final = range(1, 366)  # the letterhead knows ten years; nobody needs that to read a last word
+_KEPT_DAYS: Final = range(
+    1, 366
+)  # the letterhead allows ten years, but no one needs that long to read a last message
 _ABSENCE_DAYS: Final = 366
-ABSENCES_MAX: Final = 50  # half of what the letterhead holds: the other half is for those that are over
-_CLOSED_MAX: Final = 500  # likewise
-_AHEAD: Final = timedelta(days=60)  # after Christmas comes New Year: two months to write it down
+ABSENCES_MAX: Final = 50  # half of what the letterhead holds: the other half is for past absences
+_CLOSED_MAX: Final = 500  # also half
+_AHEAD: Final = timedelta(days=60)  # two months to enter the next year's holidays
 _YEARS_KEPT: Final = (
     2  # beside this one: a report is made in the year after, and an answer can be a year late
 )
@@ -26,7 +28,7 @@ _YEARS_KEPT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """What the adviser sets. Days that are over stay as they were published, whatever is left out here."""
+    """Calendar as the adviser sets it. Past days stay as published, even if they are left out here."""
 
     working_days: tuple[int, ...]  # 0 is Monday
     closed_days: tuple[date, ...]
@@ -35,7 +37,7 @@ class Calendar:
     confirm_days: int
     substance_months: int
     retention_days: int  # after a mailbox was closed
-    abandoned_months: int  # without a word of anybody
+    abandoned_months: int  # without any message
 
 
 def current_calendar(desk: OpenDesk, today: date) -> Calendar:
@@ -54,23 +56,23 @@ def current_calendar(desk: OpenDesk, today: date) -> Calendar:
 
 
 def publish_calendar(desk: OpenDesk, serial: int, calendar: Calendar, today: date) -> None:
-    """Publish a letterhead with this calendar, and work with it.
+    """Publish a letterhead with this calendar, and use it.
 
-    Closed days and absences that are over stay in it for some years: the day that a source was told by is
-    counted anew from the day of their message, and so are the working days to an answer in a yearly report.
+    Past closed days and absences stay in it for some years: a source's expected day is computed again from
+    the day of their message, and so are the working days until an answer in a yearly report.
 
     `serial` is that of the letterhead whose calendar the adviser changed.
 
     Raises:
-        CalendarRefusedError: it makes no sense; nothing has changed.
-        LetterheadMovedError: another workstation published a letterhead meanwhile.
-        StoreError: it could not be kept.
+        CalendarRefusedError: the calendar is invalid. Nothing has changed.
+        LetterheadMovedError: another workstation has published a letterhead since then.
+        StoreError: it could not be stored.
     """
-    _require_sense(calendar)
+    _require_valid(calendar)
     if serial != desk.letterhead.serial:
         raise LetterheadMovedError
-    over = _over(desk.letterhead, today)
-    absences = {*calendar.absences, *over.absences}
+    past = _past_days(desk.letterhead, today)
+    absences = {*calendar.absences, *past.absences}
     try:
         with desk.store.writing() as session:
             following = sign_next_letterhead(
@@ -78,7 +80,7 @@ def publish_calendar(desk: OpenDesk, serial: int, calendar: Calendar, today: dat
                 session,
                 issued=max(today, desk.letterhead.issued),
                 working_days=tuple(sorted(set(calendar.working_days))),
-                closed_days=tuple(sorted({*calendar.closed_days, *over.closed_days})),
+                closed_days=tuple(sorted({*calendar.closed_days, *past.closed_days})),
                 absences=tuple(Absence(since=since, until=until) for since, until in sorted(absences)),
                 answer_working_days=calendar.answer_working_days,
                 confirm_days=calendar.confirm_days,
@@ -89,7 +91,7 @@ def publish_calendar(desk: OpenDesk, serial: int, calendar: Calendar, today: dat
     except MalformedError as why:
         raise CalendarRefusedError(
             CalendarRefusal.NO_WORKING_DAY
-        ) from why  # everything else was looked at before
+        ) from why  # everything else was checked before
     use_letterhead(desk, following)
 
 
@@ -100,25 +102,25 @@ def holidays_ahead(today: date, language: str) -> dict[date, str]:
 
 
 def last_closed_day(desk: OpenDesk, today: date) -> date | None:
-    """Return the last closed day that is written down, once it is near or over; else None.
+    """Return the last closed day of the calendar if it is past or within 60 days, or None.
 
-    Public holidays are written down to the end of a year. When they run out, nobody would notice before a
-    source was told to come back on Christmas Day. A desk that wrote down none at all meant it so.
+    Public holidays are entered to the end of a year. When they run out, no one would notice before a source
+    is told to come back on Christmas Day. A desk without any closed day wants none.
     """
     last = max(desk.letterhead.closed_days, default=None)
     return last if last is not None and last < today + _AHEAD else None
 
 
 def holiday_name(day: date, language: str) -> str:
-    """Return the name of a public holiday; empty for any other day."""
+    """Return the name of a public holiday, or an empty text for another day."""
     return dutch_holidays((day.year,), language).get(day, "")
 
 
 def parse_days(typed: str) -> tuple[date, ...]:
-    """Read days as "2026-12-25", set apart by spaces, commas or lines; words after a day are passed over.
+    """Read days such as "2026-12-25", separated by commas or lines. Words after a day are ignored.
 
     Raises:
-        CalendarRefusedError: a line without a day, or a day that does not exist.
+        CalendarRefusedError: DAYS: a line without a day, or a day that does not exist.
     """
     return tuple(_day(token) for token in _day_tokens(typed))
 
@@ -137,24 +139,24 @@ def _day(token: str) -> date:
 
 
 @dataclass(frozen=True, slots=True)
-class _Over:
-    """What is over, and still needed to count by."""
+class _PastDays:
+    """Past closed days and absences that are still needed for counting."""
 
     closed_days: tuple[date, ...]
     absences: tuple[tuple[date, date], ...]
 
 
-def _over(letterhead: Letterhead, today: date) -> _Over:
-    """Return what is over; where the letterhead has no room for all of it, the newest."""
+def _past_days(letterhead: Letterhead, today: date) -> _PastDays:
+    """Return the past days that a letterhead keeps: the newest, if it has no room for all of them."""
     kept = range(date(max(today.year - _YEARS_KEPT, 1), 1, 1).toordinal(), today.toordinal())
     closed = sorted(day for day in letterhead.closed_days if day.toordinal() in kept)
     absences = sorted(
         (each.since, each.until) for each in letterhead.absences if each.until.toordinal() in kept
     )
-    return _Over(tuple(closed[-_CLOSED_MAX:]), tuple(absences[-ABSENCES_MAX:]))
+    return _PastDays(tuple(closed[-_CLOSED_MAX:]), tuple(absences[-ABSENCES_MAX:]))
 
 
-def _require_sense(calendar: Calendar) -> None:
+def _require_valid(calendar: Calendar) -> None:
     if not calendar.working_days or not set(calendar.working_days) <= set(range(7)):
         raise CalendarRefusedError(CalendarRefusal.NO_WORKING_DAY)
     if (

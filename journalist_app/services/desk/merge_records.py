@@ -1,4 +1,4 @@
-"""Two workstations wrote one thing and knew nothing of the other's: one that says what both said."""
+"""Merging of records and letterheads that two workstations changed without knowing of each other's change."""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -19,40 +19,40 @@ from protocol.letterhead import Letterhead, sign_letterhead
 from protocol.sealed_record import RecordKind, open_record, seal_record
 
 _CHOICES: Final = (("theme", "thema"), ("route", "route"), ("region", "regio"), ("outcome", "uitkomst"))
-_PROSE_CHARS: Final = 20_000  # of a note, and of what is handed over: as `protocol.casefile` has it
-_WORDS_CHARS: Final = 20_000  # of the adviser's own words in a report: as `report.document` has it
+_PROSE_CHARS: Final = 20_000  # of a note, and of what is handed over: the limit of `protocol.casefile`
+_WORDS_CHARS: Final = 20_000  # of the adviser's own words in a report: the limit of `report.document`
 
-# The desk's own notes are kept in no language of the interface, so both are there.
+# Notes are stored for readers of both languages of the interface.
 _DIFFERENT: Final = "Twee werkstations kozen hier verschillend. / Two workstations chose differently here."
-_HANDOVER: Final = "Dit stond ook bij de overdracht. / This stood in the handover as well."
+_HANDOVER: Final = "Dit stond ook bij de overdracht. / This was in the handover too."
 _LABELS: Final = "Deze labels pasten er niet meer bij. / There was no room for these labels."
 _LEFT_OUT: Final = "Oudste notities die er niet meer bij pasten: / Oldest notes that did not fit: "
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A record of one side, opened and read: what stands in it, and the workstation that wrote it."""
+    """Verified record of one side: its content, and the workstation that wrote it."""
 
     workstation: str
     revision: int
     body: bytes = field(repr=False)
-    said: object = field(repr=False)  # a Casefile, templates, the words of a report, or nothing of these
+    said: object = field(repr=False)  # a Casefile, templates, the texts of a report, or None
 
 
 @dataclass(frozen=True, slots=True)
 class RecordMerger:
-    """The desk's `sync.endpoint.Merger`. `letterhead` gives the newest one that was found true."""
+    """The desk's `sync.endpoint.Merger`. `letterhead` returns the newest verified one."""
 
     keyring: Keyring = field(repr=False)
     letterhead: Callable[[], Letterhead]
     today: Callable[[], date]
 
     def records(self, kind: str, name: bytes, ours: bytes, theirs: bytes, revision: int) -> bytes:
-        """Return one sealed record, of this revision, that says what both said.
+        """Return one encrypted record of this revision with the content of both.
 
-        `revision` is one more than the higher of the two. Where one of them does not open, is not signed by a
-        workstation of this desk, or is of another revision than that, the other is it; where neither does,
-        theirs: the desk's page then says that it is unsound.
+        `revision` is one more than the higher of the two. If one of them cannot be decrypted, is not signed
+        by a workstation of this desk, or has an impossible revision, the result is the other. If neither can
+        be used, the result is theirs, and the desk's page then says that it is unsound.
         """
         letterhead = self.letterhead()
         if kind not in set(RecordKind):
@@ -60,7 +60,7 @@ class RecordMerger:
         mine = _open(RecordKind(kind), name, ours, self.keyring, letterhead)
         other = _open(RecordKind(kind), name, theirs, self.keyring, letterhead)
         if mine and other and max(mine.revision, other.revision) != revision - 1:
-            other = None  # its revision stands outside too, and that one is not signed
+            other = None  # the store has its revision too, but not signed
         if mine and other:
             body = _both(RecordKind(kind), mine, other, self.today())
         elif found := mine or other:
@@ -72,10 +72,10 @@ class RecordMerger:
         )
 
     def letterheads(self, base: bytes, ours: bytes, theirs: bytes) -> tuple[int, bytes, bytes]:
-        """Return serial, body and signature of a letterhead that says what both said.
+        """Return serial, body and signature of a letterhead with the changes of both.
 
-        Where both together make no sense (no day is left on which the desk works) it says what they said, and
-        names our workstations as well.
+        If the merged calendar would have no working day left, the result is theirs, with our workstations
+        added.
         """
         then, mine, other = (Letterhead.from_bytes(each) for each in (base, ours, theirs))
         try:
@@ -111,7 +111,7 @@ def _read(kind: RecordKind, name: bytes, body: bytes) -> object:
 
 
 def _both(kind: RecordKind, ours: _Part, theirs: _Part, today: date) -> bytes:
-    """Return what both said. Of what cannot be put together theirs stays: a year's counts are frozen once."""
+    """Return the merged body, or theirs if they cannot be merged: a year's counts are frozen once."""
     match ours.said, theirs.said:
         case Casefile() as mine, Casefile() as other:
             one = merge_casefiles(mine, other, (ours.workstation, theirs.workstation), today)
@@ -136,9 +136,9 @@ def _both(kind: RecordKind, ours: _Part, theirs: _Part, today: date) -> bytes:
 
 
 def merge_casefiles(ours: Casefile, theirs: Casefile, names: tuple[str, str], today: date) -> Casefile:
-    """Return a casefile with all that two say; `names` are the workstations that wrote ours and theirs.
+    """Return a casefile with the content of both. `names` are the workstations that wrote ours and theirs.
 
-    Where only one can be chosen theirs stays, and a note says what ours was.
+    If only one choice is possible, theirs stays, and a note says what ours was.
     """
     asides: list[str] = []
     differing = [
@@ -179,8 +179,8 @@ def merge_casefiles(ours: Casefile, theirs: Casefile, names: tuple[str, str], to
 def _fitting(casefile: Casefile, otherwise: bytes) -> bytes:
     """Return the body of a casefile, without as many of its oldest notes as a record has no room for.
 
-    What is kept as evidence stays. Where that alone is too much it is in the mailbox still, and `otherwise`
-    must do: a sync that stops here would never get any further.
+    Evidence stays. If the evidence alone is too long, the result is `otherwise`: the evidence is still in the
+    mailbox, and a sync that stopped here would never continue.
     """
     last = casefile.notes[-1] if casefile.notes else Note(day=date.min, strand="", text="")
     for left_out in range(len(casefile.notes) + 1):
@@ -196,9 +196,9 @@ def _differ(ours: object, theirs: object) -> bool:
 
 
 def _texts(ours: str, theirs: str, names: tuple[str, str], at_most: int) -> str | None:
-    """Return both texts, each under its workstation's name; one of them where it says what the other says.
+    """Return both texts, each under its workstation's name, or only one if it contains the other.
 
-    None: together they are longer than `at_most` characters.
+    None means that together they are longer than `at_most` characters.
     """
     if ours in theirs:
         return theirs
@@ -216,7 +216,7 @@ def _evidence(ours: Iterable[Evidence], theirs: Iterable[Evidence]) -> tuple[Evi
 
 
 def _passed_on(ours: Iterable[PassedOn], theirs: Iterable[PassedOn]) -> tuple[PassedOn, ...]:
-    """One thing is passed on once: since the first day that either knows, and never with more consent."""
+    """Merge what was passed on: since the earlier day, and with consent only if both say so."""
     found = {each.proposal: each for each in theirs}
     for each in ours:
         other = found.get(each.proposal, each)
@@ -243,7 +243,7 @@ def _last(ours: date | None, theirs: date | None) -> date | None:
 def _templates(
     ours: tuple[ReplyTemplate, ...], theirs: tuple[ReplyTemplate, ...], workstation: str
 ) -> tuple[ReplyTemplate, ...]:
-    """Return theirs and what ours has more; under a name that is taken our workstation's is added."""
+    """Return theirs and our additional templates. A name that both use gets our workstation's name."""
     found = list(theirs)
     taken = {(each.language, each.name) for each in theirs}
     for each in ours:

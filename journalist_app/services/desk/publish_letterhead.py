@@ -1,4 +1,4 @@
-"""Publishing the desk's next letterhead, and taking it into use."""
+"""The desk's next letterhead: signed, stored, and used."""
 
 from sqlalchemy.orm import Session
 
@@ -9,13 +9,13 @@ from store import letterheads
 
 
 def sign_next_letterhead(desk: OpenDesk, session: Session, **changes: object) -> Letterhead:
-    """Sign the letterhead that comes after the one in use, and keep it in the caller's transaction.
+    """Sign the letterhead after the current one, and store it in the caller's transaction.
 
-    `in_use` takes it up once that transaction has been committed.
+    After that transaction is committed, `use_letterhead` puts it to use.
 
     Raises:
-        LetterheadMovedError: another workstation published one meanwhile. Nothing has changed.
-        MalformedError: the changes make no letterhead that a server would accept.
+        LetterheadMovedError: another workstation has published one since then. Nothing has changed.
+        MalformedError: with these changes, a server would refuse the letterhead.
     """
     latest = letterheads.latest(session)
     if latest is None or latest[0] != desk.letterhead.serial:
@@ -27,7 +27,7 @@ def sign_next_letterhead(desk: OpenDesk, session: Session, **changes: object) ->
 
 
 def use_letterhead(desk: OpenDesk, letterhead: Letterhead) -> None:
-    """Work with a letterhead that was published, and remember its serial: an older one is refused."""
+    """Use a published letterhead, and remember its serial: an older one is refused from now on."""
     desk.letterhead = letterhead
     desk.index.use_letterhead(letterhead)
     desk.saw_letterhead()

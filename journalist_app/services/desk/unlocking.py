@@ -1,4 +1,4 @@
-"""Unlocking: the keyring, and the letterhead it must fit."""
+"""Unlocking: opens the keyring, and verifies the letterhead against it."""
 
 from datetime import date
 from typing import Final
@@ -21,10 +21,10 @@ _FIRST_PAGE_SECONDS: Final = 2
 
 
 def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDesk:
-    """Open the keyring and what hangs on it. Takes about a second, wrong passphrase or right.
+    """Open the keyring and verify the letterhead. A wrong passphrase takes as long: about a second.
 
     Raises:
-        UnlockRefusedError: the keyring or the store's letterhead cannot be used; nothing was changed.
+        UnlockRefusedError: the keyring or the letterhead cannot be used. Nothing was changed.
     """
     keyring = _open_keyring(config, passphrase)
     trusted_state, memory = read_trusted_state(config, keyring)
@@ -33,7 +33,9 @@ def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDes
         if memory is TrustedStateStatus.MISSING and not any(
             strand for _, strand, _, _ in entries.all_heads(session)
         ):
-            memory = TrustedStateStatus.SOUND  # this desk has not answered yet: there is nothing to remember
+            memory = (
+                TrustedStateStatus.SOUND
+            )  # this desk has not answered yet, so there is nothing to remember
     if published is None:
         raise UnlockRefusedError(UnlockRefusal.LETTERHEAD)
     letterhead = _verified(published[1], published[2], config.fingerprint, trusted_state.letterhead_serial)
@@ -48,9 +50,9 @@ def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDes
 
 
 def check_after_unlocking(desk: OpenDesk, today: date) -> None:
-    """Read the store for search and inbox, and check what is new, as a thread of its own.
+    """Read the store for search and inbox, and check it for changes, in a background thread.
 
-    Both take every core there is for a while: the adviser's first page goes before them, if it comes soon.
+    Both use every core for a while. So the adviser's first page is made before them, if it is asked for soon.
     """
     desk.first_page.wait(_FIRST_PAGE_SECONDS)
     start_indexing(desk)
@@ -59,7 +61,7 @@ def check_after_unlocking(desk: OpenDesk, today: date) -> None:
 
 
 def start_indexing(desk: OpenDesk) -> None:
-    """Have the processes of `desk.index` read the store for search and inbox, and know what was noted."""
+    """Start the processes that read the store for search and inbox, and index the known casefiles."""
     desk.index.begin(str(desk.store.path), desk.keyring, desk.letterhead)
     for address, (_, casefile) in list(desk.casefiles.items()):
         desk.index.index_notes(address, casefiles.casefile_texts(casefile))

@@ -1,4 +1,4 @@
-"""Casefiles: what the desk notes about a mailbox, for itself alone."""
+"""Casefiles: the desk's notes about a mailbox, which no source sees."""
 
 import hashlib
 from collections.abc import Callable
@@ -19,14 +19,14 @@ from protocol.sealed_record import RecordKind
 from store import mailboxes, records
 from store.errors import RecordMovedError
 
-PROSE_CHARS: Final = 20_000  # of a note, and of what is handed over: as `protocol.casefile` has it
+PROSE_CHARS: Final = 20_000  # of a note, and of what is handed over: the limit of `protocol.casefile`
 LABEL_CHARS: Final = 40
 _TRIES: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class CasefileDetails:
-    """The form about a mailbox. `shown` names what stood in it when it was made."""
+    """Form about a mailbox. `shown` is the digest of the form as it was shown."""
 
     shown: str
     labels: str
@@ -40,7 +40,7 @@ class CasefileDetails:
 
 @dataclass(frozen=True, slots=True)
 class CasefilePanel:
-    """A casefile as a page shows it. Where it is unsound nothing of it is."""
+    """Casefile as a page shows it. An unsound casefile is shown empty."""
 
     casefile: Casefile
     shown: str
@@ -49,39 +49,39 @@ class CasefilePanel:
 
 
 def read_casefile(desk: OpenDesk, address: Address) -> Casefile:
-    """Return what is noted about a mailbox; an empty casefile when nothing is.
+    """Return the casefile of a mailbox, or an empty one.
 
     Raises:
-        RecordUnsoundError: it is not what this desk wrote last.
+        RecordUnsoundError: it is not the one that this desk wrote last.
     """
     return _read(desk, address)[1]
 
 
-def update_casefile(desk: OpenDesk, address: Address, how: Callable[[Casefile], Casefile]) -> Casefile:
-    """Change a casefile, whatever another workstation did to it meanwhile; return what it is now.
+def update_casefile(desk: OpenDesk, address: Address, change: Callable[[Casefile], Casefile]) -> Casefile:
+    """Change a casefile and return it. Retries when another workstation changed it first.
 
     Raises:
-        RecordUnsoundError: it is not what this desk wrote last; nothing may be built upon it.
-        CasefileFullError: it would hold more than it can.
+        RecordUnsoundError: it is not the one that this desk wrote last, so it must not be changed.
+        CasefileRefusedError: FULL.
         RecordMovedError: others kept writing first.
     """
     for _ in range(_TRIES):
         revision, casefile = _read(desk, address)
         try:
-            return _write(desk, address, revision, how(casefile))
+            return _write(desk, address, revision, change(casefile))
         except RecordMovedError:
             continue
     raise RecordMovedError("others kept writing first")
 
 
 def add_casefile_note(desk: OpenDesk, address: Address, text: str, today: date) -> None:
-    """Put a dated note on top of a mailbox's casefile.
+    """Add a dated note to a mailbox's casefile.
 
     Raises:
-        CasefileFullError: the note or the casefile is too long.
-        RecordUnsoundError, RecordMovedError: as `change` has it.
+        CasefileRefusedError: FULL: the note or the casefile is too long.
+        RecordUnsoundError, RecordMovedError: as `update_casefile`.
     """
-    text = _tidy(text)
+    text = _trim(text)
     if not text:
         return
     if len(text) > PROSE_CHARS:
@@ -93,18 +93,18 @@ def add_casefile_note(desk: OpenDesk, address: Address, text: str, today: date) 
 
 
 def save_casefile(desk: OpenDesk, address: Address, details: CasefileDetails) -> None:
-    """Keep the form about a mailbox, unless somebody changed what it showed.
+    """Save the form about a mailbox, unless someone changed what it showed.
 
-    The rest of a casefile may have changed: the desk itself notes there what is counted, in the background.
-    What is not in the desk's lists is not taken over, except what stood there before.
+    The rest of the casefile may have changed: the desk itself notes counts there in the background. A choice
+    that is not in the desk's lists is ignored, unless it was there before.
 
     Raises:
-        CasefileMovedError: somebody did; nothing has changed.
-        CasefileFullError: a label or the text is too long, or there are too many.
-        RecordUnsoundError: the casefile is not what this desk wrote last.
+        CasefileRefusedError: MOVED: someone changed it. FULL: a label or text is too long, or there are too
+            many.
+        RecordUnsoundError: the casefile is not the one that this desk wrote last.
     """
     labels = parse_labels(details.labels)
-    handover = _tidy(details.handover)
+    handover = _trim(details.handover)
     too_long = len(handover) > PROSE_CHARS or any(len(label) > LABEL_CHARS for label in labels)
     if too_long or len(labels) > LABELS:
         raise CasefileRefusedError(CasefileRefusal.FULL)
@@ -128,7 +128,7 @@ def save_casefile(desk: OpenDesk, address: Address, details: CasefileDetails) ->
 
 
 def read_casefile_panel(desk: OpenDesk, address: Address, today: date) -> CasefilePanel:
-    """Return what the mailbox's page shows of its casefile."""
+    """Return the casefile as the mailbox's page shows it."""
     try:
         casefile = read_casefile(desk, address)
     except RecordUnsoundError:
@@ -138,7 +138,7 @@ def read_casefile_panel(desk: OpenDesk, address: Address, today: date) -> Casefi
 
 
 def form_digest(casefile: Casefile) -> str:
-    """Return the name of what the form about a mailbox shows, in hexadecimal digits."""
+    """Return the digest of the form about a mailbox, in hexadecimal."""
     form = (
         casefile.labels,
         casefile.theme,
@@ -152,13 +152,13 @@ def form_digest(casefile: Casefile) -> str:
 
 
 def has_mailbox(desk: OpenDesk, address: Address) -> bool:
-    """Say whether there is such a mailbox."""
+    """Return whether there is such a mailbox."""
     with desk.store.reading() as session:
         return mailboxes.find(session, address) is not None
 
 
 def drop_casefile(desk: OpenDesk, session: Session, address: Address) -> None:
-    """Give up everything that the desk keeps about a mailbox, in the caller's transaction."""
+    """Delete all records of the desk about a mailbox, in the caller's transaction."""
     records.drop_of_mailbox(session, address)
     desk.forget_records(address)
     desk.casefiles.pop(address, None)
@@ -166,9 +166,9 @@ def drop_casefile(desk: OpenDesk, session: Session, address: Address) -> None:
 
 
 def load_casefiles(desk: OpenDesk) -> None:
-    """Open the casefiles that are new or changed, for the inbox and for search.
+    """Decrypt the casefiles that are new or changed, for the inbox and for search.
 
-    One that is unsound is named in `desk.unsound_casefiles`.
+    `desk.unsound_casefiles` names those that fail verification.
     """
     with desk.store.reading() as session:
         here = {Address(name): revision for name, revision in records.revisions(session, RecordKind.CASEFILE)}
@@ -188,17 +188,17 @@ def load_casefiles(desk: OpenDesk) -> None:
         try:
             _read(desk, address)
         except RecordUnsoundError:
-            continue  # `_read` has noted it
+            continue  # `_read` notes it in `desk.unsound_casefiles`
 
 
 def parse_labels(typed: str) -> tuple[str, ...]:
-    """Return the labels in a line, which commas set apart; each once, sorted."""
+    """Return the labels in a line with commas, each once and sorted."""
     found = {" ".join(label.split()) for label in typed.split(",")}
     return tuple(sorted(label for label in found if label))
 
 
 def casefile_texts(casefile: Casefile) -> str:
-    """Return everything in a casefile that can be searched for."""
+    """Return all text of a casefile that can be searched."""
     return "\n".join((*casefile.labels, casefile.handover, *(note.text for note in casefile.notes)))
 
 
@@ -213,7 +213,7 @@ def _read(desk: OpenDesk, address: Address) -> tuple[int, Casefile]:
     desk.unsound_casefiles.discard(address)
     revision = 0 if kept is None else kept.revision
     if kept is not None:
-        _show(desk, address, revision, casefile)
+        _publish_to_index(desk, address, revision, casefile)
     return revision, casefile
 
 
@@ -222,12 +222,12 @@ def _write(desk: OpenDesk, address: Address, revision: int, casefile: Casefile) 
         desk_records.write_record(desk, RecordKind.CASEFILE, address, revision + 1, casefile.to_bytes())
     except (TooLongError, MalformedError) as why:
         raise CasefileRefusedError(CasefileRefusal.FULL) from why
-    _show(desk, address, revision + 1, casefile)
+    _publish_to_index(desk, address, revision + 1, casefile)
     return casefile
 
 
-def _show(desk: OpenDesk, address: Address, revision: int, casefile: Casefile) -> None:
-    """Let the inbox and search know it."""
+def _publish_to_index(desk: OpenDesk, address: Address, revision: int, casefile: Casefile) -> None:
+    """Update the inbox and the search index."""
     if desk.casefiles.get(address, (0, None))[0] != revision:
         desk.casefiles[address] = (revision, casefile)
         desk.index.index_notes(address, casefile_texts(casefile))
@@ -238,5 +238,5 @@ def _chosen(desk: OpenDesk, what: str, key: str, before: str) -> str:
     return key if key in known else before
 
 
-def _tidy(text: str) -> str:
+def _trim(text: str) -> str:
     return text.replace("\r\n", "\n").strip()

@@ -1,4 +1,4 @@
-"""What the desk keeps for itself in the store: opened, verified, and never an older one than was seen."""
+"""Encrypted records of the desk in the store: read, verified, and never older than one seen before."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from store.records import Record
 
 @dataclass(frozen=True, slots=True)
 class VerifiedRecord:
-    """A record as it was found: its revision, what stands in it, and the workstation that wrote it."""
+    """Verified record: its revision, its body, and the workstation that wrote it."""
 
     revision: int
     body: bytes = field(repr=False)
@@ -22,10 +22,10 @@ class VerifiedRecord:
 
 
 def read_record(desk: OpenDesk, kind: RecordKind, name: bytes) -> VerifiedRecord | None:
-    """Return a record; None where there never was one.
+    """Return a record, or None if there never was one.
 
     Raises:
-        RecordUnsoundError: it is not what this desk wrote, or is gone, or older than what was seen.
+        RecordUnsoundError: it is not signed by this desk, is missing, or is older than one seen before.
     """
     with desk.store.reading() as session:
         record = records.find(session, kind, name)
@@ -37,16 +37,16 @@ def read_record(desk: OpenDesk, kind: RecordKind, name: bytes) -> VerifiedRecord
 
 
 def verify_record(desk: OpenDesk, kind: RecordKind, record: Record) -> VerifiedRecord:
-    """Open and verify what lies in the store, and remember how new it is. `desk.save` writes that down.
+    """Decrypt and verify a stored record, and remember its revision, which `desk.save` writes down.
 
     Raises:
-        RecordUnsoundError: as above.
+        RecordUnsoundError: as `read_record`.
     """
     try:
         found = open_record(record.sealed, kind, record.name, desk.keyring, desk.letterhead.strand_keys)
     except (UnreadableError, MalformedError, ForgedError) as why:
         raise RecordUnsoundError from why
-    # The column is not signed, and the next revision is built upon it.
+    # The column is not signed, and the number of the next revision depends on it.
     if found.revision != record.revision or found.revision < desk.trusted_state.records.get(
         (kind, record.name), 0
     ):
@@ -56,7 +56,7 @@ def verify_record(desk: OpenDesk, kind: RecordKind, record: Record) -> VerifiedR
 
 
 def read_all_records(desk: OpenDesk, kind: RecordKind) -> Iterator[tuple[bytes, VerifiedRecord | None]]:
-    """Yield name and record of every record of a kind; None where it is unsound, or gone."""
+    """Yield name and record of every record of a kind. An unsound or missing record is None."""
     with desk.store.reading() as session:
         here = records.all_records(session, kind)
     for record in here:
@@ -71,11 +71,11 @@ def read_all_records(desk: OpenDesk, kind: RecordKind) -> Iterator[tuple[bytes, 
 
 
 def write_record(desk: OpenDesk, kind: RecordKind, name: bytes, revision: int, body: bytes) -> None:
-    """Seal and keep a record's next revision: 1, or one more than the one it was built upon.
+    """Encrypt and store a record's next revision: 1, or one more than the revision that it replaces.
 
     Raises:
-        RecordMovedError: somebody else wrote first. Nothing has changed.
-        TooLongError: it is more than a record holds.
+        RecordMovedError: another workstation wrote first. Nothing has changed.
+        TooLongError: the body is longer than a record holds.
     """
     sealed = seal_record(kind, name, revision, body, keyring=desk.keyring, letterhead=desk.letterhead)
     with desk.store.writing() as session:

@@ -1,4 +1,4 @@
-"""Answers that are not sent yet: kept sealed, since the adviser asked for it or the app had locked itself."""
+"""Drafts: answers that are not sent yet, kept encrypted on request or because the app was locked."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -26,7 +26,7 @@ class _Draft(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class WritingHelp:
-    """What the answer form offers beside an empty field."""
+    """Draft and reply templates that the answer form offers."""
 
     draft: str = field(repr=False)
     is_unsound: bool
@@ -34,22 +34,22 @@ class WritingHelp:
 
 
 def read_draft(desk: OpenDesk, address: Address) -> str:
-    """Return the text that is kept for a mailbox; empty when there is none.
+    """Return the draft of a mailbox, or an empty text.
 
     Raises:
-        RecordUnsoundError: it is not what this desk kept.
+        RecordUnsoundError: it is not the one that this desk kept.
     """
     return _read(desk, address)[1]
 
 
 def keep_draft(desk: OpenDesk, address: Address, text: str) -> None:
-    """Keep a text for a mailbox, in the place of the one before; an empty one gives it up.
+    """Replace the draft of a mailbox. An empty text deletes the draft.
 
-    The record stays, with nothing in it: one that disappeared could not be told from one that was taken away.
+    The record stays, with an empty text: a missing record would look stolen.
 
     Raises:
-        TextOverLimitError: it is twice as long as an answer may be.
-        RecordUnsoundError: the one before is not what this desk kept.
+        SendRefusedError: TEXT_TOO_LONG: it is twice as long as an answer may be.
+        RecordUnsoundError: the draft before is not the one that this desk kept.
         RecordMovedError: others kept writing first.
     """
     text = text.replace("\r\n", "\n")
@@ -69,12 +69,12 @@ def keep_draft(desk: OpenDesk, address: Address, text: str) -> None:
 
 
 def read_writing_help(desk: OpenDesk, address: Address) -> WritingHelp:
-    """Return what the answer form of a mailbox offers: the text kept for it, and the reply templates."""
+    """Return the draft and the reply templates for the answer form of a mailbox."""
     try:
         draft, is_unsound = read_draft(desk, address), False
     except RecordUnsoundError:
         draft, is_unsound = "", True
-    return WritingHelp(draft, is_unsound, reply_templates.offered(desk))
+    return WritingHelp(draft, is_unsound, reply_templates.read_templates(desk).templates)
 
 
 def _read(desk: OpenDesk, address: Address) -> tuple[int, str]:

@@ -20,12 +20,12 @@ LANGUAGES: Final = ("nl", "en")
 NAME_CHARS: Final = 80
 TEXT_CHARS: Final = 5_000
 TEMPLATES: Final = 40
-TEMPLATES_MERGED: Final = 80  # of two workstations that each had as many as they may
+TEMPLATES_MERGED: Final = 80  # of two workstations that each had the most
 _NAME: Final = b"replies"
 
 
 class ReplyTemplate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One reply: its language, what the adviser knows it by, and its text."""
+    """Reply template: its language, its name, and its text."""
 
     language: Literal["nl", "en"]
     name: Annotated[str, Meta(min_length=1, max_length=NAME_CHARS)]
@@ -38,7 +38,10 @@ class _Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class ReplyTemplates:
-    """All templates; `revision` is that of their record, 0 for those that come with the app."""
+    """All reply templates, with the revision of their record.
+
+    The revision is 0 for the templates that come with the app.
+    """
 
     revision: int
     templates: tuple[ReplyTemplate, ...] = field(repr=False)
@@ -46,7 +49,7 @@ class ReplyTemplates:
 
 
 def read_templates(desk: OpenDesk) -> ReplyTemplates:
-    """Return the desk's templates, or those that come with the app while the desk has none of its own."""
+    """Return the desk's templates, or those that come with the app while the desk has none."""
     try:
         kept = desk_records.read_record(desk, RecordKind.TEMPLATES, _NAME)
         if kept is None:
@@ -56,18 +59,13 @@ def read_templates(desk: OpenDesk) -> ReplyTemplates:
         return ReplyTemplates(0, _shipped(), is_unsound=True)
 
 
-def offered(desk: OpenDesk) -> tuple[ReplyTemplate, ...]:
-    """Return the templates in the order of the lists: by language, then as they were added."""
-    return read_templates(desk).templates
-
-
 def put_template(desk: OpenDesk, revision: int, place: int | None, template: ReplyTemplate) -> None:
     """Change the template at `place`, or add one at the end.
 
     Raises:
         ReplyTemplateError: no name or text, too long, no such language or place, or one too many.
-        RecordMovedError: another workstation changed them meanwhile.
-        RecordUnsoundError: what is kept is not what this desk wrote last.
+        RecordMovedError: another workstation has changed them since then.
+        RecordUnsoundError: the record is not the one that this desk wrote last.
     """
     templates = list(_current(desk, revision))
     if place is None:
@@ -81,11 +79,11 @@ def put_template(desk: OpenDesk, revision: int, place: int | None, template: Rep
 
 
 def drop_template(desk: OpenDesk, revision: int, place: int) -> None:
-    """Give up the template at `place`.
+    """Delete the template at `place`.
 
     Raises:
-        ReplyTemplateError: there is none.
-        RecordMovedError, RecordUnsoundError: as `put` has it.
+        ReplyTemplateError: no template has that place.
+        RecordMovedError, RecordUnsoundError: as `put_template`.
     """
     templates = list(_current(desk, revision))
     _require_place(templates, place)
@@ -98,7 +96,7 @@ def _current(desk: OpenDesk, revision: int) -> tuple[ReplyTemplate, ...]:
     if collection.is_unsound:
         raise RecordUnsoundError
     if collection.revision != revision:
-        raise RecordMovedError("the templates were changed meanwhile")
+        raise RecordMovedError("another workstation changed the templates")
     return collection.templates
 
 
@@ -117,10 +115,10 @@ def _keep(desk: OpenDesk, revision: int, templates: list[ReplyTemplate]) -> None
 
 
 def templates_to_bytes(templates: Iterable[ReplyTemplate]) -> bytes:
-    """Write templates in the order of their languages, to be the body of a record.
+    """Return the templates, sorted by language, as the body of a record.
 
     Raises:
-        MalformedError: half a surrogate pair, or what `from_bytes` would refuse.
+        MalformedError: half a surrogate pair, or templates that `templates_from_bytes` would refuse.
     """
     ordered = sorted(templates, key=lambda template: LANGUAGES.index(template.language))
     try:
@@ -132,10 +130,10 @@ def templates_to_bytes(templates: Iterable[ReplyTemplate]) -> bytes:
 
 
 def templates_from_bytes(body: bytes) -> tuple[ReplyTemplate, ...]:
-    """Read templates back.
+    """Read the body of a record of templates.
 
     Raises:
-        MalformedError: they are none that we write.
+        MalformedError: it is not one that this program writes.
     """
     try:
         return msgspec.json.decode(body, type=_Kept).templates

@@ -1,7 +1,7 @@
-"""What was sent to a locked app: sealed to the desk, kept in the store, and offered again after unlocking.
+"""Forms that were sent to a locked app: encrypted to the desk, stored, and offered again after unlocking.
 
-The app locks itself while the adviser types. No key is in memory then, so what arrives is sealed to the
-letterhead's epoch, like anything a source sends. Files are not kept.
+The app locks itself while the adviser types. Then no key is in memory, so the form is encrypted to the
+letterhead's epoch, like a source's message. Files are not kept.
 """
 
 import secrets
@@ -24,7 +24,7 @@ from protocol.sealed_record import RecordKind, open_unsent, seal_unsent
 from store import letterheads, records
 from store.database.engine import Store
 
-UNSENT_MAX: Final = 20  # then the page gives the text back instead
+UNSENT_MAX: Final = 20  # after that, the page shows the text again instead of keeping it
 FIELDS_MAX: Final = 40
 _NAME_BYTES: Final = 16
 _MAILBOX: Final = "/mailbox/"
@@ -41,10 +41,10 @@ class _Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class UnsentForm:
-    """One form that met a locked app: where it was for, the day, and what was typed.
+    """Form that was sent to the locked app: its path, the day, and what was typed.
 
-    `address` is that of the mailbox it was about, if it was about one. `texts` leaves out what nobody typed.
-    Nobody signed it: it is shown to the adviser, who judges it, and never sent by itself.
+    `address` is the mailbox that it was about, or None. `texts` leaves out what no one typed. No one signed
+    the form: the adviser sees it and decides, and it is never sent automatically.
     """
 
     name: str
@@ -57,14 +57,15 @@ class UnsentForm:
 def keep_unsent(
     store: Store, config: AdviserConfig, path: str, fields: Iterable[tuple[str, str]], today: date
 ) -> None:
-    """Seal a form to the desk, with no key of the desk at hand.
+    """Encrypt a form to the desk, without any key of the desk in memory.
 
-    The letterhead must be the pinned desk's. Whether it is the newest nobody can tell without the keyring:
-    whoever can put back an older one could have the text sealed to an older epoch of the same desk.
+    The letterhead must be the pinned desk's. Without the keyring, no one can tell whether it is the newest.
+    An attacker who can restore an older letterhead could have the text encrypted to an older epoch of the
+    same desk.
 
     Raises:
-        UnsentRefusedError: the form is too long, too many are kept already, or the store's letterhead is not
-            this desk's.
+        UnsentRefusedError: the form is too long, too many are kept already, or the letterhead is not this
+            desk's.
         StoreError: the store cannot be written.
     """
     kept = tuple((name, text) for name, text in fields if text)[:FIELDS_MAX]
@@ -90,7 +91,7 @@ def keep_unsent(
 
 
 def list_unsent(desk: OpenDesk) -> tuple[UnsentForm, ...]:
-    """Return what waits, oldest first. What does not open was not made by this app, and is left out."""
+    """Return the kept forms, oldest first. A form that cannot be decrypted was not made by this app."""
     with desk.store.reading() as session:
         here = records.all_records(session, RecordKind.UNSENT)
     found = []
@@ -106,33 +107,33 @@ def list_unsent(desk: OpenDesk) -> tuple[UnsentForm, ...]:
 
 
 def count_unsent(desk: OpenDesk) -> int:
-    """Return how many forms wait, without opening them."""
+    """Return the number of kept forms, without decrypting them."""
     with desk.store.reading() as session:
         return len(records.revisions(session, RecordKind.UNSENT))
 
 
 def drop_unsent(desk: OpenDesk, name: str) -> None:
-    """Give up one form that the adviser is done with."""
+    """Delete one form, after the adviser has decided about it."""
     with desk.store.writing() as session:
         records.drop(session, RecordKind.UNSENT, bytes.fromhex(name))
 
 
 def drop_unsent_about(desk: OpenDesk, address: Address) -> None:
-    """Give up the forms about a mailbox that was deleted: nothing of it is to stay."""
+    """Delete the forms about a mailbox that was deleted."""
     for each in list_unsent(desk):
         if each.address == address:
             drop_unsent(desk, each.name)
 
 
 def make_draft(desk: OpenDesk, name: str) -> Address | None:
-    """Put the longest text of a form behind the draft of its mailbox, and give the form up.
+    """Add the longest text of a form to the draft of its mailbox, and delete the form.
 
-    Returns the mailbox; None when the form is gone, or was about none, or its mailbox is gone: a draft of
-    that would stay for ever.
+    Returns the mailbox, or None if the form is gone or its mailbox does not exist: a draft would then stay
+    forever.
 
     Raises:
-        TextOverLimitError: the draft would be too long; the form stays.
-        RecordUnsoundError, RecordMovedError: as `drafts.keep` has it; the form stays.
+        SendRefusedError: TEXT_TOO_LONG: the draft would be too long. The form stays.
+        RecordUnsoundError, RecordMovedError: as `drafts.keep_draft`. The form stays.
     """
     form = next((each for each in list_unsent(desk) if each.name == name), None)
     if form is None or form.address is None or not casefiles.has_mailbox(desk, form.address):
@@ -155,7 +156,7 @@ def _is_machine_made(name: str, text: str) -> bool:
 
 
 def _address_in(path: str) -> Address | None:
-    """Return the mailbox that a path of this app is about."""
+    """Return the mailbox in a path of this app."""
     raw = path.removeprefix(_MAILBOX).partition("/")[0] if path.startswith(_MAILBOX) else ""
     try:
         found = bytes.fromhex(raw)

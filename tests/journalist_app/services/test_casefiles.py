@@ -382,15 +382,15 @@ def test_good_templates_come_with_the_app_in_both_languages(world: World) -> Non
 
 def test_a_template_is_added_changed_and_given_up(world: World) -> None:
     desk = unlocked(world)
-    count = len(reply_templates.offered(desk))
+    count = len(reply_templates.read_templates(desk).templates)
 
     reply_templates.put_template(desk, 0, None, ReplyTemplate("nl", "Kort", "Dank je."))
-    place = [each.name for each in reply_templates.offered(desk)].index("Kort")
+    place = [each.name for each in reply_templates.read_templates(desk).templates].index("Kort")
     reply_templates.put_template(desk, 1, place, ReplyTemplate("nl", "Korter", "Dank."))
-    assert "Korter" == reply_templates.offered(desk)[place].name
+    assert "Korter" == reply_templates.read_templates(desk).templates[place].name
     reply_templates.drop_template(desk, 2, place)
 
-    assert count == len(reply_templates.offered(unlocked(world)))
+    assert count == len(reply_templates.read_templates(unlocked(world)).templates)
 
 
 def test_templates_that_were_changed_meanwhile_are_not_overwritten(world: World) -> None:
@@ -410,18 +410,18 @@ def test_a_template_that_is_not_there_is_refused(world: World, place: int) -> No
 @pytest.mark.parametrize("text", ["", "\ud800", "t" * 100_000])
 def test_a_text_that_cannot_be_kept_makes_no_template(world: World, text: str) -> None:
     desk = unlocked(world)
-    before = reply_templates.offered(desk)
+    before = reply_templates.read_templates(desk).templates
 
     with pytest.raises(ReplyTemplateError):
         reply_templates.put_template(desk, 0, None, ReplyTemplate("nl", "Naam", text))
 
-    assert before == reply_templates.offered(desk)
+    assert before == reply_templates.read_templates(desk).templates
 
 
 def test_one_template_too_many_is_refused(world: World) -> None:
     desk = unlocked(world)
     one = ReplyTemplate("nl", "n", "t")
-    for revision in range(reply_templates.TEMPLATES - len(reply_templates.offered(desk))):
+    for revision in range(reply_templates.TEMPLATES - len(reply_templates.read_templates(desk).templates)):
         reply_templates.put_template(desk, revision, None, one)
     with pytest.raises(ReplyTemplateError):
         reply_templates.put_template(desk, reply_templates.read_templates(desk).revision, None, one)

@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 
 from journalist_app import create_adviser_app
 from journalist_app.desk.open_desk import OpenDesk, SyncProgress
-from journalist_app.services.desk import background_check, sync_replica
+from journalist_app.services.desk import background_check, sync_replica, sync_status
 from protocol.errors import PouchRefusal, PouchRefusedError
 from protocol.pouch.pouch_file import SERVER
 from store import outbox, peers, sync_findings
@@ -89,7 +89,7 @@ def test_one_machine_says_nothing_of_syncing(at: AtDesk) -> None:
 
     assert "sync" not in browser.get("/inbox").text.lower()
     assert marks(browser.get("/sync").text, "news") == ["one_computer"]
-    assert sync_replica.last_sync(at.desk, TODAY) is None
+    assert sync_status.last_sync(at.desk, TODAY) is None
 
 
 def test_every_page_says_when_the_last_sync_was_and_what_waits(at: AtDesk) -> None:

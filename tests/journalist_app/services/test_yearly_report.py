@@ -16,9 +16,9 @@ from journalist_app.errors import RecordUnsoundError, ReportRefusal
 from journalist_app.search import search_worker
 from journalist_app.search.search_index import SearchIndex, WorkerStarter
 from journalist_app.services.closing import ended_mailboxes
-from journalist_app.services.desk import yearly_report
+from journalist_app.services.desk import publish_report, report_ledger, report_records, yearly_report
+from journalist_app.services.desk.report_records import ReportWords
 from journalist_app.services.desk.unlocking import unlock_desk
-from journalist_app.services.desk.yearly_report import ReportWords
 from journalist_app.services.records import desk_records
 from protocol.casefile import Casefile
 from protocol.content import Content, Kind, StepName, StepNote
@@ -53,7 +53,7 @@ def leave_tallies(world: World, casefile: Casefile, times: int = 1) -> None:
 
 
 def publish(desk: OpenDesk, year: int = LAST_YEAR) -> None:
-    yearly_report.publish_report(desk, year, yearly_report.read_report_year(desk, year, TODAY).digest, TODAY)
+    publish_report.publish_report(desk, year, yearly_report.read_report_year(desk, year, TODAY).digest, TODAY)
 
 
 # ---- counting
@@ -142,7 +142,7 @@ def test_a_mailbox_that_ends_while_its_year_is_published_holds_nothing_up(
     source.writes("vraag", day=DAY)
     found = yearly_report.read_report_year(desk, LAST_YEAR, TODAY)
     source.ends()
-    yearly_report._keep_first_days(desk, found.unread)
+    publish_report._keep_first_days(desk, found.unread)
     assert source.keys.address not in desk.casefiles
 
 
@@ -181,7 +181,7 @@ def test_a_casefile_that_was_put_back_is_not_counted_by(world: World, desk: Open
 def test_a_mailbox_that_ends_while_it_is_counted_is_left_out(world: World, desk: OpenDesk) -> None:
     source = a_source(world, day=DAY)
     source.writes("vraag", day=DAY)
-    live = yearly_report._Live(desk, LAST_YEAR)
+    live = yearly_report._ExistingMailboxes(desk, LAST_YEAR)
     counting = live.tallies()
     other = a_source(world, day=DAY)
     other.writes("vraag", day=DAY)
@@ -227,7 +227,7 @@ def in_a_thread(serve: Callable[[Connection], None]) -> WorkerStarter:
 
 @pytest.fixture
 def many(world: World, monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(yearly_report, "_MANY", 1)  # a limit of ours, not a part of us
+    monkeypatch.setattr(report_ledger, "_PARALLEL_TALLIES", 1)  # a limit of ours, not a part of us
     leave_tallies(world, Casefile(first_message=DAY), times=12)
     return 12
 
@@ -253,7 +253,7 @@ def test_a_process_that_breaks_off_leaves_nothing_half_counted(desk: OpenDesk) -
 
 @pytest.mark.usefixtures("many")
 def test_a_process_that_is_silent_is_given_up(desk: OpenDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(yearly_report, "_PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(report_ledger, "_BATCH_SECONDS", 0)
     heard = threading.Event()
 
     def keep_silent(line: Connection) -> None:
@@ -295,10 +295,10 @@ def test_what_a_process_is_told_is_in_no_log() -> None:
 
 
 def test_the_advisers_words_are_kept_sealed(world: World, desk: OpenDesk) -> None:
-    yearly_report.save_report_words(desk, LAST_YEAR, ReportWords("Wat wij hoorden.", "What we heard."))
-    yearly_report.save_report_words(desk, LAST_YEAR, ReportWords("Wat wij hoorden.", "What we heard."))
+    publish_report.save_report_words(desk, LAST_YEAR, ReportWords("Wat wij hoorden.", "What we heard."))
+    publish_report.save_report_words(desk, LAST_YEAR, ReportWords("Wat wij hoorden.", "What we heard."))
     again = unlock_desk(world.config, world.store, PASSPHRASE)
-    assert ReportWords("Wat wij hoorden.", "What we heard.") == yearly_report.read_report_words(
+    assert ReportWords("Wat wij hoorden.", "What we heard.") == report_records.read_report_words(
         again, LAST_YEAR
     )
     assert "hoorden" not in repr(yearly_report.read_report_year(desk, LAST_YEAR, TODAY))
@@ -307,10 +307,10 @@ def test_the_advisers_words_are_kept_sealed(world: World, desk: OpenDesk) -> Non
 
 @pytest.mark.parametrize("text", ["x" * 20_001, "a\0b"])
 def test_words_that_no_document_can_carry_are_refused_and_nothing_is_kept(desk: OpenDesk, text: str) -> None:
-    yearly_report.save_report_words(desk, LAST_YEAR, ReportWords("eerst", "first"))
+    publish_report.save_report_words(desk, LAST_YEAR, ReportWords("eerst", "first"))
     with refuses(ReportRefusal.TEXT):
-        yearly_report.save_report_words(desk, LAST_YEAR, ReportWords("dan", text))
-    assert ReportWords("eerst", "first") == yearly_report.read_report_words(desk, LAST_YEAR)
+        publish_report.save_report_words(desk, LAST_YEAR, ReportWords("dan", text))
+    assert ReportWords("eerst", "first") == report_records.read_report_words(desk, LAST_YEAR)
 
 
 @pytest.mark.parametrize("name", [b"report-words-%d" % LAST_YEAR, b"report-%d" % LAST_YEAR])
@@ -327,7 +327,7 @@ def test_publishing_freezes_counts_and_puts_signed_files_in_both_languages(
     world: World, desk: OpenDesk
 ) -> None:
     leave_tallies(world, Casefile(first_message=DAY, theme="bullying"), times=12)
-    yearly_report.save_report_words(desk, LAST_YEAR, ReportWords("Wat wij hoorden.", "What we heard."))
+    publish_report.save_report_words(desk, LAST_YEAR, ReportWords("Wat wij hoorden.", "What we heard."))
     publish(desk)
 
     names = {f"report-{LAST_YEAR}-{each}.{kind}" for each in ("nl", "en") for kind in ("html", "pdf", "csv")}
@@ -343,7 +343,7 @@ def test_publishing_freezes_counts_and_puts_signed_files_in_both_languages(
     }
     assert b"Wat wij hoorden." in files[f"report-{LAST_YEAR}-nl.html"]
     assert b"What we heard." in files[f"report-{LAST_YEAR}-en.html"]
-    assert (LAST_YEAR,) == yearly_report.published_years(again)
+    assert (LAST_YEAR,) == report_records.published_years(again)
     assert () == yearly_report.years_to_report(again, TODAY)
     frozen = yearly_report.read_report_year(again, LAST_YEAR, date(TODAY.year + 1, 1, 5))
     assert files[f"report-{LAST_YEAR}-nl.html"] == yearly_report.build_report_file(
@@ -381,7 +381,7 @@ def test_until_a_year_is_frozen_every_file_of_it_is_a_draft(world: World, desk: 
         assert [f"{LAST_YEAR}-{audience}-nl-draft.csv", f"{LAST_YEAR}-{audience}-nl.csv"] == names
         assert [True, False] == ["concept" in page for page in pages]
     with world.store.reading() as session:
-        public = public_files.find(session, yearly_report.public_file_name(LAST_YEAR, "nl", "html"))
+        public = public_files.find(session, report_records.public_file_name(LAST_YEAR, "nl", "html"))
     assert public == yearly_report.build_report_file(desk, after, Audience.PUBLIC, "nl", "html")
 
 
@@ -393,7 +393,7 @@ def test_a_frozen_year_cannot_be_published_again_with_other_figures(world: World
     with refuses(ReportRefusal.PUBLISHED):
         publish(desk)
     with refuses(ReportRefusal.PUBLISHED):
-        yearly_report.save_report_words(desk, LAST_YEAR, ReportWords("anders", "other"))
+        publish_report.save_report_words(desk, LAST_YEAR, ReportWords("anders", "other"))
     assert before == yearly_report.read_report_year(desk, LAST_YEAR, TODAY)
     assert 2 == desk.letterhead.serial
 
@@ -403,7 +403,7 @@ def test_two_workstations_do_not_publish_two_versions_of_a_year(world: World, de
     found = yearly_report.read_report_year(desk, LAST_YEAR, TODAY)
     publish(unlock_desk(world.config, world.store, PASSPHRASE))
     with refuses(ReportRefusal.PUBLISHED):
-        yearly_report._publish(desk, found, {}, TODAY)
+        publish_report._publish(desk, found, {}, TODAY)
     assert 1 == desk.letterhead.serial
 
 
@@ -414,7 +414,7 @@ def test_figures_that_changed_since_they_were_looked_at_are_not_published(
     digest = yearly_report.read_report_year(desk, LAST_YEAR, TODAY).digest
     leave_tallies(world, Casefile(first_message=DAY), times=12)
     with refuses(ReportRefusal.CHANGED):
-        yearly_report.publish_report(desk, LAST_YEAR, digest, TODAY)
+        publish_report.publish_report(desk, LAST_YEAR, digest, TODAY)
     with world.store.reading() as session:
         assert [] == list(public_files.names(session))
 

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from journalist_app import create_adviser_app
-from journalist_app.services.desk import yearly_report
+from journalist_app.services.desk import report_records
 from journalist_app.services.desk.unlocking import unlock_desk
 from protocol.casefile import Casefile
 from store import ledger_tallies
@@ -72,8 +72,8 @@ def test_a_form_without_its_token_keeps_the_text_on_the_page_and_changes_nothing
     assert 403 == answer.status_code
     assert (action == "words") == ("mijn tekst" in answer.text)
     desk = unlock_desk(world.config, world.store, PASSPHRASE)
-    assert "" == yearly_report.read_report_words(desk, LAST_YEAR).nl
-    assert () == yearly_report.published_years(desk)
+    assert "" == report_records.read_report_words(desk, LAST_YEAR).nl
+    assert () == report_records.published_years(desk)
 
 
 def test_a_text_that_is_refused_comes_back(browser: Browser) -> None:

@@ -1,0 +1,130 @@
+"""Publishing a yearly report, once, and saving the adviser's texts for it."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import date
+
+import msgspec
+
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.desk.verification import conversation_of
+from journalist_app.errors import MailboxNotFoundError, ReportRefusal, ReportRefusedError
+from journalist_app.services.desk import publish_letterhead
+from journalist_app.services.desk.report_records import (
+    FrozenReport,
+    ReportWords,
+    ReportYear,
+    TextsRecord,
+    frozen_record_name,
+    public_file_name,
+    read_frozen_year,
+    read_words_record,
+    words_record_name,
+)
+from journalist_app.services.desk.yearly_report import build_document, build_report_file, read_report_year
+from journalist_app.services.mailbox import count_for_report
+from journalist_app.services.records import desk_records
+from protocol.identifiers import Address
+from protocol.letterhead import Letterhead, Report
+from protocol.sealed_record import RecordKind, seal_record
+from report import html, pdf
+from report.disclosure import Audience
+from report.document import LANGUAGES, require_plain
+from report.errors import WordsError
+from store import public_files, records
+from store.errors import RecordMovedError
+
+
+def save_report_words(desk: OpenDesk, year: int, words: ReportWords) -> None:
+    """Save the adviser's texts for a report, encrypted.
+
+    Raises:
+        ReportRefusedError: TEXT: too long, or with control characters. PUBLISHED. Nothing has changed.
+        RecordUnsoundError, RecordMovedError: as `desk_records`.
+    """
+    try:
+        for language in LANGUAGES:
+            require_plain(words.of(language))
+    except WordsError as why:
+        raise ReportRefusedError(ReportRefusal.TEXT) from why
+    if read_frozen_year(desk, year) is not None:
+        raise ReportRefusedError(ReportRefusal.PUBLISHED)
+    revision, before = read_words_record(desk, year)
+    if words != before:
+        body = msgspec.json.encode(TextsRecord(nl=words.nl, en=words.en))
+        desk_records.write_record(desk, RecordKind.COUNTS, words_record_name(year), revision + 1, body)
+
+
+def publish_report(desk: OpenDesk, year: int, digest: str, today: date) -> None:
+    """Freeze a year's counts and publish its report, completely or not at all.
+
+    `digest` is the `ReportYear.digest` that the adviser looked at.
+
+    Raises:
+        ReportRefusedError: NOT_OVER, PUBLISHED, CHANGED or LEDGER.
+        PdfToolsMissingError: this machine cannot make a PDF.
+        LetterheadMovedError: another workstation has published a letterhead since then.
+        RecordUnsoundError, StoreError: a record fails verification, or the store refuses.
+    """
+    if year >= today.year:
+        raise ReportRefusedError(ReportRefusal.NOT_OVER)
+    found = read_report_year(desk, year, today)
+    if found.published is not None:
+        raise ReportRefusedError(ReportRefusal.PUBLISHED)
+    if found.digest != digest:
+        raise ReportRefusedError(ReportRefusal.CHANGED)
+    frozen = replace(found, published=today)
+    files = {
+        public_file_name(year, language, kind): body
+        for language in LANGUAGES
+        for kind, body in _files(desk, frozen, Audience.PUBLIC, language).items()
+    }
+    _keep_first_days(desk, found.unread)
+    _publish(desk, found, files, today)
+
+
+def _publish(desk: OpenDesk, found: ReportYear, files: Mapping[str, bytes], today: date) -> None:
+    name, body = frozen_record_name(found.year), FrozenReport.of(found, today).to_bytes()
+    sealed = seal_record(RecordKind.COUNTS, name, 1, body, keyring=desk.keyring, letterhead=desk.letterhead)
+    reports = tuple(
+        Report(title=title, published=today, sha256=hashlib.sha256(file).digest())
+        for title, file in files.items()
+    )
+    try:
+        with desk.store.writing() as session:
+            records.put(session, RecordKind.COUNTS, name, 1, sealed, goes_to_peers=True)
+            for title, file in files.items():
+                public_files.put(session, title, file)
+            following: Letterhead = publish_letterhead.sign_next_letterhead(
+                desk,
+                session,
+                issued=max(today, desk.letterhead.issued),
+                reports=(*desk.letterhead.reports, *reports),
+            )
+    except RecordMovedError as why:
+        raise ReportRefusedError(ReportRefusal.PUBLISHED) from why
+    desk.saw_record(RecordKind.COUNTS, name, 1)
+    publish_letterhead.use_letterhead(desk, following)
+    desk.save()
+
+
+def _keep_first_days(desk: OpenDesk, unread: Sequence[Address]) -> None:
+    """Save the year in which unread mailboxes count, or an ending would count them in another year too."""
+    for address in unread:
+        with suppress(MailboxNotFoundError):
+            count_for_report.save_counts(
+                desk,
+                address,
+                count_for_report.open_for_counting(desk, conversation_of(desk, address).entries),
+            )
+
+
+def _files(desk: OpenDesk, found: ReportYear, audience: Audience, language: str) -> dict[str, bytes]:
+    page = html.render_html(build_document(desk, found, audience, language))
+    return {
+        "html": page,
+        "pdf": pdf.render_pdf(page),
+        "csv": build_report_file(desk, found, audience, language, "csv"),
+    }

@@ -1,0 +1,73 @@
+"""Tallies of the ledger, decrypted for the yearly report in one or several processes."""
+
+from collections.abc import Iterator, Sequence
+from multiprocessing.connection import Connection, wait
+from typing import Final
+
+import msgspec
+
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.errors import ReportRefusal, ReportRefusedError
+from journalist_app.search import tally_reader
+from journalist_app.search.tally_reader import OpenedTally
+from report.counts import CountedTally
+from store import ledger_tallies as ledger
+
+_PARALLEL_TALLIES: Final = (
+    2000  # from this number of tallies on, processes are worth their start: half a second of work
+)
+_BATCH_SECONDS: Final = 60  # between two batches of some hundred tallies
+
+
+def read_ledger(desk: OpenDesk) -> Iterator[CountedTally]:
+    """Yield every tally that a workstation of this desk wrote. Each is decrypted once per session.
+
+    Raises:
+        ReportRefusedError: LEDGER: a process that decrypts them was interrupted.
+    """
+    with desk.store.reading() as session:
+        here = ledger.tally_ids(session)
+    new = [row for row in here if row not in desk.tallies]
+    starters = desk.index.starters
+    if len(new) < _PARALLEL_TALLIES or not starters:
+        key = tally_reader.TallyKey(desk.keyring.identities, desk.letterhead)
+        for opened in tally_reader.read_tallies(desk.store, new, key):
+            _remember(desk, opened)
+    else:
+        _decrypt_in_processes(desk, new)
+    known = (desk.tallies.get(row) for row in here)
+    return (tally for tally in known if tally is not None and tally.is_ours)
+
+
+def _decrypt_in_processes(desk: OpenDesk, rows: Sequence[int]) -> None:
+    started = [start() for start in desk.index.starters]
+    try:
+        for number, (connection, _) in enumerate(started):
+            wanted = tally_reader.TallyRequest(
+                store=str(desk.store.path),
+                identities=tuple(identity.to_bytes() for identity in desk.keyring.identities),
+                letterhead=desk.letterhead.to_bytes(),
+                rows=tuple(rows[number :: len(started)]),
+            )
+            connection.send_bytes(msgspec.msgpack.encode(wanted))
+        batches = msgspec.msgpack.Decoder(tally_reader.TallyBatch)
+        reading = [connection for connection, _ in started]
+        while reading:
+            ready = wait(reading, _BATCH_SECONDS)
+            if not ready:
+                raise ReportRefusedError(ReportRefusal.LEDGER)
+            for connection in (each for each in ready if isinstance(each, Connection)):
+                batch = batches.decode(connection.recv_bytes())
+                _remember(desk, batch.opened)
+                if batch.is_last:
+                    reading.remove(connection)
+    except (EOFError, OSError) as why:
+        raise ReportRefusedError(ReportRefusal.LEDGER) from why
+    finally:
+        for connection, end in started:
+            connection.close()
+            end()
+
+
+def _remember(desk: OpenDesk, opened: Sequence[OpenedTally]) -> None:
+    desk.tallies.update({each.row: each for each in opened})

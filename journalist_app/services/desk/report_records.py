@@ -1,0 +1,183 @@
+"""Records of the yearly report: the frozen counts of a published year, and the adviser's texts."""
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Annotated, Final, Literal, Self
+
+import msgspec
+from msgspec import Meta
+
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.errors import RecordUnsoundError
+from journalist_app.services.records import desk_records
+from protocol.identifiers import Address
+from protocol.sealed_record import RecordKind
+from report.counts import YearCounts
+from report.disclosure import Audience, Floors, Treated, treat
+from report.tables import Lists
+
+YEARS: Final = range(2000, 2100)  # years that a file name, and the source's site, can have
+_Number = Annotated[int, Meta(ge=0)]
+_Text = Annotated[str, Meta(max_length=100_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportWords:
+    """The adviser's texts in a report, in Dutch and in English."""
+
+    nl: str = ""
+    en: str = ""
+
+    def of(self, language: str) -> str:
+        """Return the text for "nl" or "en"."""
+        return self.nl if language == "nl" else self.en
+
+
+@dataclass(frozen=True, slots=True)
+class ReportYear:
+    """Report of one year, as it was frozen or would be now. `published` is None if it was not published.
+
+    `unread` mailboxes still exist and count as read. `unsound` is the number of mailboxes and casefiles that
+    could not be counted correctly. `ended` mailboxes wait in the inbox and are not counted yet. `digest`
+    identifies figures and texts, so that the adviser publishes what they looked at.
+    """
+
+    year: int
+    counts: YearCounts = field(repr=False)
+    floors: Floors
+    lists: Lists
+    words: ReportWords = field(repr=False)
+    day: date
+    published: date | None
+    unread: tuple[Address, ...] = ()
+    unsound: int = 0
+    ended: int = 0
+
+    @property
+    def digest(self) -> str:
+        """Return the digest of everything that both versions show, in hexadecimal."""
+        shown = [self.version(audience) for audience in Audience]
+        return hashlib.sha256(msgspec.json.encode([shown, self.words, self.lists])).hexdigest()
+
+    def version(self, audience: Audience) -> Treated:
+        """Return the counts as one audience may see them."""
+        return treat(self.counts, self.floors, audience)
+
+
+def published_years(desk: OpenDesk) -> tuple[int, ...]:
+    """Return the years that were published, newest first, as the letterhead says."""
+    names = {report.title for report in desk.letterhead.reports}
+    return tuple(year for year in reversed(YEARS) if public_file_name(year, "nl", "html") in names)
+
+
+def public_file_name(year: int, language: str, kind: str) -> str:
+    """Return the name of a published file, in the store and in the letterhead."""
+    return f"report-{year}-{language}.{kind}"
+
+
+def read_report_words(desk: OpenDesk, year: int) -> ReportWords:
+    """Return the adviser's texts for a report that is not published yet.
+
+    Raises:
+        RecordUnsoundError: the record fails verification.
+    """
+    return read_words_record(desk, year)[1]
+
+
+class _StrictRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of both records, which refuses unknown fields."""
+
+
+class TextsRecord(_StrictRecord, frozen=True, kw_only=True):
+    """Record of the adviser's texts."""
+
+    nl: _Text
+    en: _Text
+
+
+class FrozenReport(_StrictRecord, frozen=True, kw_only=True):
+    """Record of everything from which both versions of a published report are made."""
+
+    version: Literal[1] = 1
+    year: int
+    published: date
+    public_floor: int
+    sg_floor: int
+    mailboxes: dict[str, _Number]
+    tables: dict[str, dict[str, _Number]]
+    lists: Lists
+    words: TextsRecord
+
+    @classmethod
+    def of(cls, found: ReportYear, today: date) -> Self:
+        """Return the record of a report that is published today."""
+        return cls(
+            year=found.year,
+            published=today,
+            public_floor=found.floors.public,
+            sg_floor=found.floors.sg,
+            mailboxes=dict(found.counts.mailboxes),
+            tables={name: dict(table) for name, table in found.counts.tables.items()},
+            lists=found.lists,
+            words=TextsRecord(nl=found.words.nl, en=found.words.en),
+        )
+
+    def to_bytes(self) -> bytes:
+        """Return the record's body."""
+        return msgspec.json.encode(self)
+
+    def to_year(self) -> ReportYear:
+        """Return the report as it was published."""
+        return ReportYear(
+            self.year,
+            YearCounts(self.year, self.mailboxes, self.tables),
+            Floors(self.public_floor, self.sg_floor),
+            self.lists,
+            ReportWords(self.words.nl, self.words.en),
+            self.published,
+            published=self.published,
+        )
+
+
+def read_frozen_year(desk: OpenDesk, year: int) -> ReportYear | None:
+    """Return a published report, or None if the year was not published.
+
+    Raises:
+        RecordUnsoundError: the record fails verification, or is missing although the letterhead names it.
+    """
+    kept = desk_records.read_record(desk, RecordKind.COUNTS, frozen_record_name(year))
+    if kept is None:
+        if year in published_years(desk):
+            raise RecordUnsoundError  # the letterhead says that it was published, so someone removed it
+        return None
+    try:
+        return msgspec.json.decode(kept.body, type=FrozenReport).to_year()
+    except msgspec.DecodeError as why:
+        raise RecordUnsoundError from why
+
+
+def read_words_record(desk: OpenDesk, year: int) -> tuple[int, ReportWords]:
+    """Return the revision and the texts of a report, or 0 and empty texts.
+
+    Raises:
+        RecordUnsoundError: the record fails verification.
+    """
+    kept = desk_records.read_record(desk, RecordKind.COUNTS, words_record_name(year))
+    if kept is None:
+        return 0, ReportWords()
+    try:
+        words = msgspec.json.decode(kept.body, type=TextsRecord)
+    except msgspec.DecodeError as why:
+        raise RecordUnsoundError from why
+    return kept.revision, ReportWords(words.nl, words.en)
+
+
+def frozen_record_name(year: int) -> bytes:
+    """Return the name of the record with a year's frozen counts."""
+    return b"report-%d" % year
+
+
+def words_record_name(year: int) -> bytes:
+    """Return the name of the record with a year's texts."""
+    return b"report-words-%d" % year

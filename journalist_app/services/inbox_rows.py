@@ -1,0 +1,132 @@
+"""Rows of the inbox: mailboxes, ended mailboxes, and mailboxes that fail verification."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from crypto.errors import ForgedError, MalformedError
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.desk.verification import Conversation, entry_contents, open_all
+from journalist_app.inbox.deadlines import Deadline, deadlines_of
+from journalist_app.inbox.mailbox_summary import summarise_mailbox
+from protocol.casefile import Casefile
+from protocol.identifiers import Address
+from protocol.statements.removal import verify_ending
+from store.mailboxes import EndedMailbox
+
+
+@dataclass(frozen=True, slots=True)
+class InboxRow:
+    """One mailbox in a list. `since` is the first day of waiting, or of the last entry if it was answered.
+
+    `due` has the deadlines, the earliest first. `step` is empty if nothing was written.
+    """
+
+    address: str
+    label: str
+    is_waiting: bool
+    is_new: bool
+    since: date | None
+    days: int
+    entries: int
+    files: int
+    faults: tuple[str, ...]
+    step: str
+    due: tuple[Deadline, ...]
+    theme: str
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EndedInboxRow:
+    """Ended mailbox. Without `is_proved`, the source has not signed the ending."""
+
+    address: str
+    label: str
+    day: date
+    is_proved: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UnsoundRow:
+    """Mailbox that fails verification, in whatever list it is."""
+
+    address: str
+    label: str
+    is_here: bool
+    faults: tuple[str, ...]
+
+
+def inbox_row(desk: OpenDesk, conversation: Conversation, today: date) -> InboxRow:
+    """Return the row of a verified mailbox, and note its faults."""
+    opened = open_all(desk, conversation)
+    faults = [fault.kind for fault in conversation.faults] + [each.fault for each in opened if each.fault]
+    if faults:
+        desk.unsound[conversation.address] = tuple(dict.fromkeys(faults))
+    mailbox = conversation.mailbox
+    heads = [digest for _, digest in conversation.heads.values()]
+    summary = summarise_mailbox(conversation.address, heads, entry_contents(opened))
+    waits_since = conversation.unanswered_since or summary.waiting or mailbox.waiting_since
+    messages = [each for each in opened if each.signed.envelope.speaks]
+    last_day = messages[-1].signed.envelope.day if messages else None
+    since = waits_since or last_day
+    casefile = known_casefile(desk, conversation.address)
+    return InboxRow(
+        address=conversation.address.hex(),
+        label=desk.label(conversation.address),
+        is_waiting=waits_since is not None,
+        is_new=not conversation.is_answered_once,
+        since=since,
+        days=max(0, (today - since).days) if since else 0,
+        entries=len(messages),
+        files=sum(len(each.content.attachments) for each in opened if each.content),
+        faults=tuple(dict.fromkeys(faults)),
+        step=summary.step,
+        due=deadlines_of(summary, casefile.reminder, desk.letterhead, today),
+        theme=casefile.theme,
+        labels=casefile.labels,
+    )
+
+
+def ended_row(desk: OpenDesk, row: EndedMailbox) -> EndedInboxRow:
+    """Return the row of a mailbox that is gone, with the result of checking the source's signature."""
+    address = Address(row.address)
+    try:
+        ended = verify_ending(
+            row.statement, address=address, recipient=row.recipient, verify_key=row.verify_key
+        )
+    except (ForgedError, MalformedError):
+        return EndedInboxRow(address.hex(), desk.label(address), row.day, is_proved=False)
+    return EndedInboxRow(address.hex(), desk.label(address), ended.day, is_proved=True)
+
+
+def unsound_rows(
+    desk: OpenDesk, closed: tuple[EndedInboxRow, ...], restored: Sequence[Address]
+) -> tuple[UnsoundRow, ...]:
+    """Return the mailboxes that fail verification, sorted by label. `restored` came back at the server."""
+    rows = [
+        UnsoundRow(address.hex(), desk.label(address), "gone" not in faults, faults)
+        for address, faults in list(desk.unsound.items())
+    ]
+    # The casefile of a mailbox that is gone is gone with it.
+    listed = {row.address for row in rows} | {row.address for row in closed}
+    rows += [
+        UnsoundRow(address.hex(), desk.label(address), is_here=True, faults=("bad_casefile",))
+        for address in list(desk.unsound_casefiles)
+        if address.hex() not in listed
+    ]
+    rows += [
+        UnsoundRow(row.address, row.label, is_here=False, faults=("false_ending",))
+        for row in closed
+        if not row.is_proved
+    ]
+    rows += [
+        UnsoundRow(address.hex(), desk.label(address), is_here=False, faults=("come_back_at_server",))
+        for address in restored
+    ]
+    return tuple(sorted(rows, key=lambda row: row.label))
+
+
+def known_casefile(desk: OpenDesk, address: Address) -> Casefile:
+    """Return the casefile that the last check of the store decrypted, or an empty one."""
+    return desk.casefiles.get(address, (0, Casefile()))[1]
