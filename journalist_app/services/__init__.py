@@ -1,10 +1,10 @@
-"""Use cases of the adviser, without Flask. May import every package below, except `views` and `requests`.
+"""Use cases of the adviser, without Flask. May import every package of the app except `views` and `requests`.
 
-- `mailbox`: reading, answering, and orders to delete
-- `passing_on`: proposing and passing on
-- `closing`: closed, ended and deleted mailboxes
-- `records`: casefiles, drafts, templates and other records
-- `desk`: unlocking, calendar, syncing and the yearly report
+- `mailbox`: reads a mailbox, answers in it, orders its deletion
+- `passing_on`: proposes to pass on, and passes on
+- `closing`: closes mailboxes, and counts ended and deleted mailboxes
+- `records`: casefiles, drafts, reply templates and other sealed records
+- `desk`: unlocks the desk; calendar, syncing and yearly report
 - `inbox_lists`, `inbox_rows`: the lists of the inbox, and their rows
-- `search_mailboxes`: search in all decrypted text
+- `search_mailboxes`: full-text search with verified results
 """

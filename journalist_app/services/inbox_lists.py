@@ -1,4 +1,4 @@
-"""Lists of the inbox: waiting, answered and closed mailboxes, by deadline, filtered, or found by label."""
+"""Lists of the inbox: waiting, answered and closed mailboxes, sorted by deadline, filtered by the adviser."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -28,9 +28,10 @@ PAGE_ROWS: Final = 25
 
 @dataclass(frozen=True, slots=True)
 class InboxFilter:
-    """Choice of mailboxes to list. `state` is "waiting", "answered" or "closed". `page` counts from 1.
+    """Filter of the inbox. `state` is "waiting", "answered" or "closed". `page` counts from 1.
 
-    `query` is part of a mailbox's label. An empty filter leaves nothing out.
+    `query` is a part of a mailbox's label. If `query` is set, the other filters have no effect. An empty
+    field matches every mailbox.
     """
 
     state: str = "waiting"
@@ -43,13 +44,13 @@ class InboxFilter:
 
     @property
     def has_filter(self) -> bool:
-        """Return whether a filter is set."""
+        """Return True if the theme, the tag, the step or lateness is filtered."""
         return bool(self.theme or self.tag or self.step or self.is_late)
 
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """One page of the inbox."""
+    """One page of the inbox, with its rows and the counts of all lists."""
 
     wanted: InboxFilter
     rows: tuple[InboxRow, ...]
@@ -59,7 +60,7 @@ class Inbox:
     waiting: int
     answered: int
     closed: int
-    late: dict[str, int]  # number of late mailboxes in each list
+    late: dict[str, int]  # number of mailboxes with a missed deadline, by list
     has_more: bool
     progress: CheckProgress
     reading: ReadingProgress
@@ -68,10 +69,10 @@ class Inbox:
 
 
 def read_inbox(desk: OpenDesk, wanted: InboxFilter, today: date) -> Inbox:
-    """Return one page of a list, or of a search by label. Every row is verified before it is shown.
+    """Return one page of the inbox: a list, or a search by label. Every row's mailbox is verified first.
 
-    The rows are sorted by deadline after the whole store has been read. Until then they have the store's
-    order, the filters have no effect, and `reading` shows the progress.
+    The rows are sorted by deadline after the search index has read the whole store. Until then the rows are
+    in the store's order, the filters have no effect, and `reading` has the progress.
     """
     words = " ".join(wanted.query.casefold().replace("-", " ").split())
     reading = desk.index.reading
@@ -129,7 +130,7 @@ class _ListedMailbox:
 
 @dataclass(slots=True)
 class _SortedLists:
-    """Every mailbox in its list, with the earliest deadline first."""
+    """The three lists of the inbox. Each has its mailboxes sorted by their earliest deadline."""
 
     waiting: list[_ListedMailbox]
     answered: list[_ListedMailbox]
@@ -154,11 +155,14 @@ class _SortedLists:
 
 
 def _sort_lists(desk: OpenDesk, today: date) -> _SortedLists:
-    """Sort the mailboxes of the search index. This is only an order: every row that is shown is verified."""
+    """Divide the search index's mailboxes over the three lists, sorted by deadline.
+
+    The index is used only for the order. Every row that is shown is verified again.
+    """
     lists = _SortedLists([], [], [])
     for summary in desk.index.summaries():
         if summary.newest is None:
-            continue  # an empty mailbox
+            continue  # nothing was written in this mailbox
         found = deadlines_of(
             summary, known_casefile(desk, Address(summary.address)).reminder, desk.letterhead, today
         )

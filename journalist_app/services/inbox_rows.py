@@ -1,4 +1,4 @@
-"""Rows of the inbox: mailboxes, ended mailboxes, and mailboxes that fail verification."""
+"""Rows of the inbox: mailboxes, ended mailboxes, and mailboxes that failed verification."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,9 +17,11 @@ from store.mailboxes import EndedMailbox
 
 @dataclass(frozen=True, slots=True)
 class InboxRow:
-    """One mailbox in a list. `since` is the first day of waiting, or of the last entry if it was answered.
+    """One mailbox in a list of the inbox.
 
-    `due` has the deadlines, the earliest first. `step` is empty if nothing was written.
+    `since` is the day since which the source waits. If the desk has answered, `since` is the day of the
+    newest entry. `days` counts the days from `since` to today. `due` has the deadlines, the earliest first.
+    `step` is empty if nothing was written.
     """
 
     address: str
@@ -39,7 +41,7 @@ class InboxRow:
 
 @dataclass(frozen=True, slots=True)
 class EndedInboxRow:
-    """Ended mailbox. Without `is_proved`, the source has not signed the ending."""
+    """One ended mailbox in the inbox. `is_proved` is True if the source has signed the ending."""
 
     address: str
     label: str
@@ -49,7 +51,7 @@ class EndedInboxRow:
 
 @dataclass(frozen=True, slots=True)
 class UnsoundRow:
-    """Mailbox that fails verification, in whatever list it is."""
+    """One mailbox that failed verification. `is_here` is False if the mailbox is not in the store."""
 
     address: str
     label: str
@@ -58,7 +60,7 @@ class UnsoundRow:
 
 
 def inbox_row(desk: OpenDesk, conversation: Conversation, today: date) -> InboxRow:
-    """Return the row of a verified mailbox, and note its faults."""
+    """Decrypt a verified mailbox and return its row. Faults of decryption go into `desk.unsound`."""
     opened = open_all(desk, conversation)
     faults = [fault.kind for fault in conversation.faults] + [each.fault for each in opened if each.fault]
     if faults:
@@ -89,7 +91,7 @@ def inbox_row(desk: OpenDesk, conversation: Conversation, today: date) -> InboxR
 
 
 def ended_row(desk: OpenDesk, row: EndedMailbox) -> EndedInboxRow:
-    """Return the row of a mailbox that is gone, with the result of checking the source's signature."""
+    """Return the row of an ended mailbox, after a check whether the source has signed the ending."""
     address = Address(row.address)
     try:
         ended = verify_ending(
@@ -103,12 +105,16 @@ def ended_row(desk: OpenDesk, row: EndedMailbox) -> EndedInboxRow:
 def unsound_rows(
     desk: OpenDesk, closed: tuple[EndedInboxRow, ...], restored: Sequence[Address]
 ) -> tuple[UnsoundRow, ...]:
-    """Return the mailboxes that fail verification, sorted by label. `restored` came back at the server."""
+    """Return a row for each mailbox that failed verification, sorted by label.
+
+    `closed` has the ended mailboxes, of which forged endings are listed. `restored` has mailboxes that had
+    ended and were restored at the server.
+    """
     rows = [
         UnsoundRow(address.hex(), desk.label(address), "gone" not in faults, faults)
         for address, faults in list(desk.unsound.items())
     ]
-    # The casefile of a mailbox that is gone is gone with it.
+    # Do not list a missing casefile if its mailbox is listed as missing or ended.
     listed = {row.address for row in rows} | {row.address for row in closed}
     rows += [
         UnsoundRow(address.hex(), desk.label(address), is_here=True, faults=("bad_casefile",))
@@ -128,5 +134,5 @@ def unsound_rows(
 
 
 def known_casefile(desk: OpenDesk, address: Address) -> Casefile:
-    """Return the casefile that the last check of the store decrypted, or an empty one."""
+    """Return a mailbox's casefile as the last check of the store decrypted it, or an empty casefile."""
     return desk.casefiles.get(address, (0, Casefile()))[1]

@@ -1,4 +1,4 @@
-"""Search over everything that is decrypted while the desk is open."""
+"""Full-text search in messages and casefiles. Every result is verified again before it is shown."""
 
 from dataclasses import dataclass, field
 from datetime import date
@@ -21,9 +21,9 @@ _AROUND_CHARS: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """Mailbox that has every word, with the place that has most of them, its day, and the text around them.
+    """Mailbox that contains all words of a query, with a snippet of the text that contains most of them.
 
-    `side` is "source", "desk" or "casefile".
+    `side` is "source" or "desk", the author of the text's entry on `day`, or "casefile" (`day` is None).
     """
 
     address: str
@@ -35,7 +35,7 @@ class SearchHit:
 
 @dataclass(frozen=True, slots=True)
 class SearchResults:
-    """One page of search results. `found` counts mailboxes before they were verified again."""
+    """One page of search results. `found` counts all matching mailboxes, as the search index knows them."""
 
     query: str = field(repr=False)
     page: int
@@ -46,10 +46,10 @@ class SearchResults:
 
 
 def search(desk: OpenDesk, query: str, page: int) -> SearchResults:
-    """Return the mailboxes that have every word of a query, the newest first. `page` counts from 1.
+    """Return the mailboxes that contain all words of a query, the newest first. `page` counts from 1.
 
-    Case and accents do not matter, and a word is also found inside longer words. Every result is verified
-    again: a mailbox that has changed since it was read, or fails verification, is left out.
+    Case and accents do not matter, and a word is also found inside longer words. The entries of every result
+    are verified and searched again. A mailbox that no longer contains all words is left out.
 
     Raises:
         IndexMissingError: the search processes ended, or cannot read the store.
@@ -69,7 +69,7 @@ def search(desk: OpenDesk, query: str, page: int) -> SearchResults:
 
 
 def _hit(desk: OpenDesk, address: Address, words: list[str]) -> SearchHit | None:
-    """Search the verified entries again, and return the place with most words."""
+    """Verify a mailbox and search it again. Return the text that contains most words, or None."""
     try:
         conversation = conversation_of(desk, address)
     except MailboxNotFoundError:

@@ -20,7 +20,7 @@ from web.errors import BodyError
 from web.multipart import Body
 
 bp = Blueprint("casefile", __name__, url_prefix="/mailbox")
-_FORM_BYTES = 1024 * 1024  # besides the files, which the browser sends too: they are discarded
+_FORM_BYTES = 1024 * 1024  # for the fields and the boundaries; files come too and are discarded
 
 
 @bp.get("/<address>/casefile")

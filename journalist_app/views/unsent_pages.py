@@ -15,7 +15,7 @@ from web.multipart import Body, Field, FormLimits, read_parts
 
 bp = Blueprint("unsent", __name__)
 _MULTIPART = "multipart/form-data"
-_FORM_BYTES = 1024 * 1024  # besides the files
+_FORM_BYTES = 1024 * 1024  # for the fields and the boundaries, besides the files
 _PARTS = 200
 _NAME_BYTES = 16
 

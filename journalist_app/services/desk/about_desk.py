@@ -1,4 +1,4 @@
-"""Facts about this desk, for the page that the adviser can compare with the posters."""
+"""Facts about this desk, such as the fingerprint that the adviser can compare with the poster."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -9,7 +9,7 @@ from store import mailboxes
 
 @dataclass(frozen=True, slots=True)
 class AboutDesk:
-    """Names, fingerprint, counts and paths of this desk."""
+    """Name, fingerprint, number of mailboxes, and file paths of this desk."""
 
     names: dict[str, str]
     fingerprint: str
@@ -22,7 +22,7 @@ class AboutDesk:
 
 
 def desk_facts(desk: OpenDesk) -> AboutDesk:
-    """Return the facts about this desk."""
+    """Return the desk's name, fingerprint, number of mailboxes and file paths."""
     with desk.store.reading() as session:
         counts = mailboxes.inbox_counts(session)
     return AboutDesk(

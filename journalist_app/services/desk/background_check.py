@@ -1,4 +1,4 @@
-"""Background check of the store for changes since this workstation last checked."""
+"""Background check: verifies every mailbox that changed since this workstation last checked the store."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -22,8 +22,8 @@ from store.errors import (
 def check_store(desk: OpenDesk, today: date) -> None:
     """Compare the store with the trusted state, and verify every mailbox that has changed.
 
-    This updates `desk.progress`, ends early when the desk is closed, and saves the trusted state. Only one
-    thread at a time checks; a second one returns at once.
+    The check updates `desk.progress`, ends early when the desk is locked, and saves the trusted state. Only
+    one thread checks at a time. A second call returns at once.
     """
     if not desk.checking.acquire(blocking=False):
         return
@@ -37,7 +37,7 @@ def check_store(desk: OpenDesk, today: date) -> None:
             desk.progress = CheckProgress(done, len(changed), is_running=True, is_broken=False)
         ended_mailboxes.forget_deleted_mailboxes(
             desk, today
-        )  # first: casefiles that were deleted with their mailboxes are not missing
+        )  # before `load_casefiles`, which would report their casefiles missing
         casefiles.load_casefiles(desk)
         deletion_upkeep.maintain_deletions(desk, today)
         desk.save()
@@ -53,7 +53,7 @@ def check_store(desk: OpenDesk, today: date) -> None:
 
 
 def _update_index(desk: OpenDesk) -> None:
-    """Update search and inbox with entries that arrived after they read the store."""
+    """Make the search index read the mailboxes that changed since it read the whole store."""
     if not desk.index.reading.is_whole:
         return
     heads: dict[Address, list[bytes]] = defaultdict(list)
@@ -64,7 +64,7 @@ def _update_index(desk: OpenDesk) -> None:
 
 
 def _changed_mailboxes(desk: OpenDesk) -> list[Address]:
-    """Return the mailboxes with other heads than remembered, with known faults, or missing."""
+    """Return the mailboxes to verify: changed, missing, with a known fault, or wrongly marked as answered."""
     found: dict[Address, dict[StrandId, Head]] = defaultdict(dict)
     with desk.store.reading() as session:
         for address, strand, number, digest in entries.all_heads(session):
@@ -83,10 +83,10 @@ def _changed_mailboxes(desk: OpenDesk) -> list[Address]:
 
 
 def _hidden_mailboxes(desk: OpenDesk, session: Session, found: Mapping[Address, Heads]) -> set[Address]:
-    """Return the mailboxes that the store calls answered, though this workstation never found them answered.
+    """Return the mailboxes that the store marks as answered, but this workstation never saw answered.
 
-    Whether a source waits is not signed in the store, and remembered heads do not show it. An attacker who
-    can write the store could hide a source who was read but not answered.
+    Attack: the store's mark is not signed, and the heads in the trusted state do not show whether a source
+    waits. Someone who can write the store could hide a source whose message was read but not answered.
     """
     resting = {Address(address) for address in entries.addresses_not_waiting(session)}
     written_in = {address for address in resting if SOURCE_STRAND in found.get(address, {})}

@@ -1,4 +1,4 @@
-"""Calendar and norms of the desk, published in a new signed letterhead."""
+"""The desk's calendar and response times, which a new signed letterhead publishes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,36 +12,32 @@ from journalist_app.public_holidays import dutch_holidays
 from journalist_app.services.desk.publish_letterhead import sign_next_letterhead, use_letterhead
 from protocol.letterhead import Absence, Letterhead
 
-_NORM_DAYS: Final = range(1, 61)  # the limits of the letterhead
+_NORM_DAYS: Final = range(1, 61)  # the same limits as in the letterhead
 _NORM_MONTHS: Final = range(1, 121)
-_KEPT_DAYS: Final = range(
-    1, 366
-)  # the letterhead allows ten years, but no one needs that long to read a last message
+_KEPT_DAYS: Final = range(1, 366)  # the letterhead allows ten years; a last message can be read within one
 _ABSENCE_DAYS: Final = 366
-ABSENCES_MAX: Final = 50  # half of what the letterhead holds: the other half is for past absences
-_CLOSED_MAX: Final = 500  # also half
-_AHEAD: Final = timedelta(days=60)  # two months to enter the next year's holidays
-_YEARS_KEPT: Final = (
-    2  # beside this one: a report is made in the year after, and an answer can be a year late
-)
+ABSENCES_MAX: Final = 50  # half of the letterhead's limit; past absences use the other half
+_CLOSED_MAX: Final = 500  # half of the letterhead's limit; past closed days use the other half
+_AHEAD: Final = timedelta(days=60)  # warn two months before the last closed day that was entered
+_YEARS_KEPT: Final = 2  # past years to keep: a report is made a year later, an answer may be a year late
 
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """Calendar as the adviser sets it. Past days stay as published, even if they are left out here."""
+    """Calendar and response times as the adviser sets them. Past days stay published if they are left out."""
 
     working_days: tuple[int, ...]  # 0 is Monday
     closed_days: tuple[date, ...]
-    absences: tuple[tuple[date, date], ...]  # first and last day
+    absences: tuple[tuple[date, date], ...]  # pairs of first and last day
     answer_working_days: int
     confirm_days: int
     substance_months: int
-    retention_days: int  # after a mailbox was closed
-    abandoned_months: int  # without any message
+    retention_days: int  # from closing a mailbox to deleting it
+    abandoned_months: int  # without any message, until a mailbox is deleted
 
 
 def current_calendar(desk: OpenDesk, today: date) -> Calendar:
-    """Return the calendar of the letterhead in use, from today on."""
+    """Return the calendar that the letterhead publishes, without past days."""
     letterhead = desk.letterhead
     return Calendar(
         letterhead.working_days,
@@ -56,17 +52,17 @@ def current_calendar(desk: OpenDesk, today: date) -> Calendar:
 
 
 def publish_calendar(desk: OpenDesk, serial: int, calendar: Calendar, today: date) -> None:
-    """Publish a letterhead with this calendar, and use it.
+    """Publish a new letterhead with this calendar, and use it from now on.
 
-    Past closed days and absences stay in it for some years: a source's expected day is computed again from
-    the day of their message, and so are the working days until an answer in a yearly report.
+    `serial` is the serial of the letterhead whose calendar the adviser changed.
 
-    `serial` is that of the letterhead whose calendar the adviser changed.
+    Past closed days and absences stay in the letterhead for some years. They are needed to compute the day on
+    which a source can expect an answer, and the working days until an answer in a yearly report.
 
     Raises:
         CalendarRefusedError: the calendar is invalid. Nothing has changed.
-        LetterheadMovedError: another workstation has published a letterhead since then.
-        StoreError: it could not be stored.
+        LetterheadMovedError: another workstation published a letterhead since then. Nothing has changed.
+        StoreError: the letterhead could not be stored.
     """
     _require_valid(calendar)
     if serial != desk.letterhead.serial:
@@ -91,7 +87,7 @@ def publish_calendar(desk: OpenDesk, serial: int, calendar: Calendar, today: dat
     except MalformedError as why:
         raise CalendarRefusedError(
             CalendarRefusal.NO_WORKING_DAY
-        ) from why  # everything else was checked before
+        ) from why  # `_require_valid` has checked everything else
     use_letterhead(desk, following)
 
 
@@ -102,25 +98,26 @@ def holidays_ahead(today: date, language: str) -> dict[date, str]:
 
 
 def last_closed_day(desk: OpenDesk, today: date) -> date | None:
-    """Return the last closed day of the calendar if it is past or within 60 days, or None.
+    """Return the calendar's last closed day if it is past or within 60 days, to warn the adviser. Or None.
 
-    Public holidays are entered to the end of a year. When they run out, no one would notice before a source
-    is told to come back on Christmas Day. A desk without any closed day wants none.
+    Advisers enter public holidays one year at a time. Without a warning, the adviser would not notice that
+    the next year is missing before a source is told to come back on Christmas Day. A desk without any closed
+    day gets no warning.
     """
     last = max(desk.letterhead.closed_days, default=None)
     return last if last is not None and last < today + _AHEAD else None
 
 
 def holiday_name(day: date, language: str) -> str:
-    """Return the name of a public holiday, or an empty text for another day."""
+    """Return the name of the public holiday on this day, or an empty text."""
     return dutch_holidays((day.year,), language).get(day, "")
 
 
 def parse_days(typed: str) -> tuple[date, ...]:
-    """Read days such as "2026-12-25", separated by commas or lines. Words after a day are ignored.
+    """Parse typed days such as "2026-12-25", separated by commas or lines. Words after a day are ignored.
 
     Raises:
-        CalendarRefusedError: DAYS: a line without a day, or a day that does not exist.
+        CalendarRefusedError: DAYS: a line has no day, or a day that does not exist.
     """
     return tuple(_day(token) for token in _day_tokens(typed))
 
@@ -140,14 +137,14 @@ def _day(token: str) -> date:
 
 @dataclass(frozen=True, slots=True)
 class _PastDays:
-    """Past closed days and absences that are still needed for counting."""
+    """Past closed days and absences that are still needed to count working days."""
 
     closed_days: tuple[date, ...]
     absences: tuple[tuple[date, date], ...]
 
 
 def _past_days(letterhead: Letterhead, today: date) -> _PastDays:
-    """Return the past days that a letterhead keeps: the newest, if it has no room for all of them."""
+    """Return the past closed days and absences to keep in the next letterhead, the newest if too many."""
     kept = range(date(max(today.year - _YEARS_KEPT, 1), 1, 1).toordinal(), today.toordinal())
     closed = sorted(day for day in letterhead.closed_days if day.toordinal() in kept)
     absences = sorted(

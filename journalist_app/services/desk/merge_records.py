@@ -19,10 +19,10 @@ from protocol.letterhead import Letterhead, sign_letterhead
 from protocol.sealed_record import RecordKind, open_record, seal_record
 
 _CHOICES: Final = (("theme", "thema"), ("route", "route"), ("region", "regio"), ("outcome", "uitkomst"))
-_PROSE_CHARS: Final = 20_000  # of a note, and of what is handed over: the limit of `protocol.casefile`
-_WORDS_CHARS: Final = 20_000  # of the adviser's own words in a report: the limit of `report.document`
+_PROSE_CHARS: Final = 20_000  # limit of a note and of the handover text, as in `protocol.casefile`
+_WORDS_CHARS: Final = 20_000  # limit of the adviser's text in a report, as in `report.document`
 
-# Notes are stored for readers of both languages of the interface.
+# Each sentence has both languages, because a casefile's note is stored and read by every adviser.
 _DIFFERENT: Final = "Twee werkstations kozen hier verschillend. / Two workstations chose differently here."
 _HANDOVER: Final = "Dit stond ook bij de overdracht. / This was in the handover too."
 _LABELS: Final = "Deze labels pasten er niet meer bij. / There was no room for these labels."
@@ -31,7 +31,7 @@ _LEFT_OUT: Final = "Oudste notities die er niet meer bij pasten: / Oldest notes 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Verified record of one side: its content, and the workstation that wrote it."""
+    """Verified record of one of the two workstations, with its decoded content."""
 
     workstation: str
     revision: int
@@ -41,18 +41,22 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class RecordMerger:
-    """The desk's `sync.endpoint.Merger`. `letterhead` returns the newest verified one."""
+    """Merger that a sync calls when two workstations changed the same record or the letterhead.
+
+    Implements `sync.endpoint.Merger`. `letterhead` returns the newest verified letterhead.
+    """
 
     keyring: Keyring = field(repr=False)
     letterhead: Callable[[], Letterhead]
     today: Callable[[], date]
 
     def records(self, kind: str, name: bytes, ours: bytes, theirs: bytes, revision: int) -> bytes:
-        """Return one encrypted record of this revision with the content of both.
+        """Merge our and the other workstation's version of a record into one encrypted record.
 
-        `revision` is one more than the higher of the two. If one of them cannot be decrypted, is not signed
-        by a workstation of this desk, or has an impossible revision, the result is the other. If neither can
-        be used, the result is theirs, and the desk's page then says that it is unsound.
+        `revision` of the merged record is one more than the higher revision of the two versions. A version is
+        not used if it cannot be decrypted, is not signed by a workstation of this desk, or has an impossible
+        revision. Then the result has the content of the other version. If neither version can be used, the
+        result is `theirs`, and the adviser's page reports that the record is unsound.
         """
         letterhead = self.letterhead()
         if kind not in set(RecordKind):
@@ -60,7 +64,7 @@ class RecordMerger:
         mine = _open(RecordKind(kind), name, ours, self.keyring, letterhead)
         other = _open(RecordKind(kind), name, theirs, self.keyring, letterhead)
         if mine and other and max(mine.revision, other.revision) != revision - 1:
-            other = None  # the store has its revision too, but not signed
+            other = None  # the row's revision is not signed and differs from the signed one
         if mine and other:
             body = _both(RecordKind(kind), mine, other, self.today())
         elif found := mine or other:
@@ -72,10 +76,10 @@ class RecordMerger:
         )
 
     def letterheads(self, base: bytes, ours: bytes, theirs: bytes) -> tuple[int, bytes, bytes]:
-        """Return serial, body and signature of a letterhead with the changes of both.
+        """Merge our and the other workstation's letterhead. Return the serial, body and signature.
 
-        If the merged calendar would have no working day left, the result is theirs, with our workstations
-        added.
+        `base` is the letterhead from which both were made. If the merged calendar would have no working day
+        left, the result is the other workstation's letterhead, with our workstations added.
         """
         then, mine, other = (Letterhead.from_bytes(each) for each in (base, ours, theirs))
         try:
@@ -111,7 +115,10 @@ def _read(kind: RecordKind, name: bytes, body: bytes) -> object:
 
 
 def _both(kind: RecordKind, ours: _Part, theirs: _Part, today: date) -> bytes:
-    """Return the merged body, or theirs if they cannot be merged: a year's counts are frozen once."""
+    """Merge the content of two records of the same kind, and return the body of the merged record.
+
+    Kinds that cannot be merged, such as a year's frozen counts, give the other workstation's body.
+    """
     match ours.said, theirs.said:
         case Casefile() as mine, Casefile() as other:
             one = merge_casefiles(mine, other, (ours.workstation, theirs.workstation), today)
@@ -136,9 +143,10 @@ def _both(kind: RecordKind, ours: _Part, theirs: _Part, today: date) -> bytes:
 
 
 def merge_casefiles(ours: Casefile, theirs: Casefile, names: tuple[str, str], today: date) -> Casefile:
-    """Return a casefile with the content of both. `names` are the workstations that wrote ours and theirs.
+    """Merge two versions of a casefile. `names` has our and the other workstation's name.
 
-    If only one choice is possible, theirs stays, and a note says what ours was.
+    For a field with one value, such as the theme, the other workstation's value stays. A note then says what
+    our value was.
     """
     asides: list[str] = []
     differing = [
@@ -177,10 +185,10 @@ def merge_casefiles(ours: Casefile, theirs: Casefile, names: tuple[str, str], to
 
 
 def _fitting(casefile: Casefile, otherwise: bytes) -> bytes:
-    """Return the body of a casefile, without as many of its oldest notes as a record has no room for.
+    """Encode a casefile as a record's body. If it is too long, leave out the oldest notes until it fits.
 
-    Evidence stays. If the evidence alone is too long, the result is `otherwise`: the evidence is still in the
-    mailbox, and a sync that stopped here would never continue.
+    Evidence is never left out. If the evidence alone is too long, return the body `otherwise`. The evidence
+    is still in the mailbox, and every later sync would stop here if this function raised.
     """
     last = casefile.notes[-1] if casefile.notes else Note(day=date.min, strand="", text="")
     for left_out in range(len(casefile.notes) + 1):
@@ -196,9 +204,9 @@ def _differ(ours: object, theirs: object) -> bool:
 
 
 def _texts(ours: str, theirs: str, names: tuple[str, str], at_most: int) -> str | None:
-    """Return both texts, each under its workstation's name, or only one if it contains the other.
+    """Merge two texts: put each under its workstation's name. A text that contains the other is enough.
 
-    None means that together they are longer than `at_most` characters.
+    Return None if both texts together are longer than `at_most` characters.
     """
     if ours in theirs:
         return theirs
@@ -216,7 +224,10 @@ def _evidence(ours: Iterable[Evidence], theirs: Iterable[Evidence]) -> tuple[Evi
 
 
 def _passed_on(ours: Iterable[PassedOn], theirs: Iterable[PassedOn]) -> tuple[PassedOn, ...]:
-    """Merge what was passed on: since the earlier day, and with consent only if both say so."""
+    """Merge two lists of what was passed on, so that each proposal is listed once.
+
+    The earlier day counts. A proposal counts as passed on with consent only if both lists say so.
+    """
     found = {each.proposal: each for each in theirs}
     for each in ours:
         other = found.get(each.proposal, each)
@@ -237,13 +248,16 @@ def _last(ours: date | None, theirs: date | None) -> date | None:
     return max((day for day in (ours, theirs) if day is not None), default=None)
 
 
-# ---- reply templates, and the words of a report -----------------------------------------------------
+# ---- reply templates, and the texts of a report -----------------------------------------------------
 
 
 def _templates(
     ours: tuple[ReplyTemplate, ...], theirs: tuple[ReplyTemplate, ...], workstation: str
 ) -> tuple[ReplyTemplate, ...]:
-    """Return theirs and our additional templates. A name that both use gets our workstation's name."""
+    """Merge two lists of reply templates: first the other workstation's, then ours that it does not have.
+
+    If the other list has a different template of the same name, our workstation's name is added to ours.
+    """
     found = list(theirs)
     taken = {(each.language, each.name) for each in theirs}
     for each in ours:

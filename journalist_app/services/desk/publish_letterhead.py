@@ -1,4 +1,4 @@
-"""The desk's next letterhead: signed, stored, and used."""
+"""Signing and publishing of the desk's next letterhead."""
 
 from sqlalchemy.orm import Session
 
@@ -9,13 +9,13 @@ from store import letterheads
 
 
 def sign_next_letterhead(desk: OpenDesk, session: Session, **changes: object) -> Letterhead:
-    """Sign the letterhead after the current one, and store it in the caller's transaction.
+    """Sign the next letterhead: the current one with some changes. Store it in the caller's transaction.
 
-    After that transaction is committed, `use_letterhead` puts it to use.
+    Call `use_letterhead` after the transaction was committed.
 
     Raises:
-        LetterheadMovedError: another workstation has published one since then. Nothing has changed.
-        MalformedError: with these changes, a server would refuse the letterhead.
+        LetterheadMovedError: another workstation published a letterhead since then. Nothing has changed.
+        MalformedError: a server would refuse a letterhead with these changes.
     """
     latest = letterheads.latest(session)
     if latest is None or latest[0] != desk.letterhead.serial:
@@ -27,7 +27,7 @@ def sign_next_letterhead(desk: OpenDesk, session: Session, **changes: object) ->
 
 
 def use_letterhead(desk: OpenDesk, letterhead: Letterhead) -> None:
-    """Use a published letterhead, and remember its serial: an older one is refused from now on."""
+    """Use a published letterhead from now on, and save its serial, so that older letterheads are refused."""
     desk.letterhead = letterhead
     desk.index.use_letterhead(letterhead)
     desk.saw_letterhead()

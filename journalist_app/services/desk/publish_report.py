@@ -1,4 +1,4 @@
-"""Publishing a yearly report, once, and saving the adviser's texts for it."""
+"""Saving the adviser's texts for a yearly report, and publishing the report once."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -38,11 +38,13 @@ from store.errors import RecordMovedError
 
 
 def save_report_words(desk: OpenDesk, year: int, words: ReportWords) -> None:
-    """Save the adviser's texts for a report, encrypted.
+    """Save the adviser's texts for a report that is not published yet, encrypted.
 
     Raises:
-        ReportRefusedError: TEXT: too long, or with control characters. PUBLISHED. Nothing has changed.
-        RecordUnsoundError, RecordMovedError: as `desk_records`.
+        ReportRefusedError: TEXT: a text is too long or has control characters. PUBLISHED: the report was
+            published. Nothing has changed.
+        RecordUnsoundError: the stored texts are not the ones that this desk wrote last.
+        RecordMovedError: another writer saved texts first. Nothing has changed.
     """
     try:
         for language in LANGUAGES:
@@ -60,13 +62,14 @@ def save_report_words(desk: OpenDesk, year: int, words: ReportWords) -> None:
 def publish_report(desk: OpenDesk, year: int, digest: str, today: date) -> None:
     """Freeze a year's counts and publish its report, completely or not at all.
 
-    `digest` is the `ReportYear.digest` that the adviser looked at.
+    `digest` is the `ReportYear.digest` of the report that the adviser looked at.
 
     Raises:
         ReportRefusedError: NOT_OVER, PUBLISHED, CHANGED or LEDGER.
         PdfToolsMissingError: this machine cannot make a PDF.
-        LetterheadMovedError: another workstation has published a letterhead since then.
-        RecordUnsoundError, StoreError: a record fails verification, or the store refuses.
+        LetterheadMovedError: another workstation published a letterhead since then. Nothing has changed.
+        RecordUnsoundError: a record fails verification.
+        StoreError: the store cannot be read or written.
     """
     if year >= today.year:
         raise ReportRefusedError(ReportRefusal.NOT_OVER)
@@ -111,7 +114,10 @@ def _publish(desk: OpenDesk, found: ReportYear, files: Mapping[str, bytes], toda
 
 
 def _keep_first_days(desk: OpenDesk, unread: Sequence[Address]) -> None:
-    """Save the year in which unread mailboxes count, or an ending would count them in another year too."""
+    """Save the first day of unread mailboxes, which the published report counts, in their casefiles.
+
+    Otherwise a mailbox that its source ends later would be counted again, in the year of its end.
+    """
     for address in unread:
         with suppress(MailboxNotFoundError):
             count_for_report.save_counts(

@@ -1,4 +1,4 @@
-"""Tallies of the ledger, decrypted for the yearly report in one or several processes."""
+"""Decryption of the ledger's tallies for the yearly report, in parallel processes if there are many."""
 
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
@@ -13,17 +13,17 @@ from journalist_app.search.tally_reader import OpenedTally
 from report.counts import CountedTally
 from store import ledger_tallies as ledger
 
-_PARALLEL_TALLIES: Final = (
-    2000  # from this number of tallies on, processes are worth their start: half a second of work
-)
-_BATCH_SECONDS: Final = 60  # between two batches of some hundred tallies
+_PARALLEL_TALLIES: Final = 2000  # with fewer, starting processes takes longer than the half second of work
+_BATCH_SECONDS: Final = 60  # limit of waiting for the next batch of some hundred tallies
 
 
 def read_ledger(desk: OpenDesk) -> Iterator[CountedTally]:
-    """Yield every tally that a workstation of this desk wrote. Each is decrypted once per session.
+    """Decrypt and return every tally in the ledger that a workstation of this desk signed.
+
+    A tally is decrypted once while the desk is open, and then kept in memory.
 
     Raises:
-        ReportRefusedError: LEDGER: a process that decrypts them was interrupted.
+        ReportRefusedError: LEDGER: a process that decrypts tallies ended or did not answer.
     """
     with desk.store.reading() as session:
         here = ledger.tally_ids(session)

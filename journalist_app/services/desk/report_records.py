@@ -1,4 +1,4 @@
-"""Records of the yearly report: the frozen counts of a published year, and the adviser's texts."""
+"""Sealed records of the yearly report: frozen counts of a published year, and the adviser's texts."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -17,30 +17,31 @@ from report.counts import YearCounts
 from report.disclosure import Audience, Floors, Treated, treat
 from report.tables import Lists
 
-YEARS: Final = range(2000, 2100)  # years that a file name, and the source's site, can have
+YEARS: Final = range(2000, 2100)  # years that the source's site accepts in a report's file name
 _Number = Annotated[int, Meta(ge=0)]
 _Text = Annotated[str, Meta(max_length=100_000)]
 
 
 @dataclass(frozen=True, slots=True)
 class ReportWords:
-    """The adviser's texts in a report, in Dutch and in English."""
+    """The adviser's own text in a report, in Dutch and in English."""
 
     nl: str = ""
     en: str = ""
 
     def of(self, language: str) -> str:
-        """Return the text for "nl" or "en"."""
+        """Return the adviser's text in a language, "nl" or "en"."""
         return self.nl if language == "nl" else self.en
 
 
 @dataclass(frozen=True, slots=True)
 class ReportYear:
-    """Report of one year, as it was frozen or would be now. `published` is None if it was not published.
+    """Report of one year: frozen when it was published, or counted now. `published` is the day or None.
 
-    `unread` mailboxes still exist and count as read. `unsound` is the number of mailboxes and casefiles that
-    could not be counted correctly. `ended` mailboxes wait in the inbox and are not counted yet. `digest`
-    identifies figures and texts, so that the adviser publishes what they looked at.
+    `unread` has mailboxes that no adviser has read. They are counted as read, because they still exist.
+    `unsound` is the number of mailboxes and casefiles that could not be counted correctly. `ended` is the
+    number of ended mailboxes in the inbox, which are not counted yet. `digest` identifies the figures and
+    texts, so that the adviser publishes exactly the report that was shown.
     """
 
     year: int
@@ -56,28 +57,28 @@ class ReportYear:
 
     @property
     def digest(self) -> str:
-        """Return the digest of everything that both versions show, in hexadecimal."""
+        """Return the digest, in hexadecimal, of all figures and texts that the two versions show."""
         shown = [self.version(audience) for audience in Audience]
         return hashlib.sha256(msgspec.json.encode([shown, self.words, self.lists])).hexdigest()
 
     def version(self, audience: Audience) -> Treated:
-        """Return the counts as one audience may see them."""
+        """Return the counts for one audience. Counts under the audience's floor are hidden."""
         return treat(self.counts, self.floors, audience)
 
 
 def published_years(desk: OpenDesk) -> tuple[int, ...]:
-    """Return the years that were published, newest first, as the letterhead says."""
+    """Return the years whose report the letterhead names as published, newest first."""
     names = {report.title for report in desk.letterhead.reports}
     return tuple(year for year in reversed(YEARS) if public_file_name(year, "nl", "html") in names)
 
 
 def public_file_name(year: int, language: str, kind: str) -> str:
-    """Return the name of a published file, in the store and in the letterhead."""
+    """Return the name of one file of a published report, in the store and in the letterhead."""
     return f"report-{year}-{language}.{kind}"
 
 
 def read_report_words(desk: OpenDesk, year: int) -> ReportWords:
-    """Return the adviser's texts for a report that is not published yet.
+    """Return the adviser's saved texts for a report that is not published yet, empty if none were saved.
 
     Raises:
         RecordUnsoundError: the record fails verification.
@@ -86,18 +87,18 @@ def read_report_words(desk: OpenDesk, year: int) -> ReportWords:
 
 
 class _StrictRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of both records, which refuses unknown fields."""
+    """Base class of the two records of a report. Refuses unknown fields when it is decoded."""
 
 
 class TextsRecord(_StrictRecord, frozen=True, kw_only=True):
-    """Record of the adviser's texts."""
+    """Record of the adviser's texts for a report."""
 
     nl: _Text
     en: _Text
 
 
 class FrozenReport(_StrictRecord, frozen=True, kw_only=True):
-    """Record of everything from which both versions of a published report are made."""
+    """Record of a published report: counts, floors, lists and texts, from which both versions are built."""
 
     version: Literal[1] = 1
     year: int
@@ -111,7 +112,7 @@ class FrozenReport(_StrictRecord, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, found: ReportYear, today: date) -> Self:
-        """Return the record of a report that is published today."""
+        """Make the record of a report that is published today."""
         return cls(
             year=found.year,
             published=today,
@@ -124,11 +125,11 @@ class FrozenReport(_StrictRecord, frozen=True, kw_only=True):
         )
 
     def to_bytes(self) -> bytes:
-        """Return the record's body."""
+        """Encode this report as the body of its record."""
         return msgspec.json.encode(self)
 
     def to_year(self) -> ReportYear:
-        """Return the report as it was published."""
+        """Return the report with the counts and texts that were published."""
         return ReportYear(
             self.year,
             YearCounts(self.year, self.mailboxes, self.tables),
@@ -141,7 +142,7 @@ class FrozenReport(_StrictRecord, frozen=True, kw_only=True):
 
 
 def read_frozen_year(desk: OpenDesk, year: int) -> ReportYear | None:
-    """Return a published report, or None if the year was not published.
+    """Return the frozen report of a year, or None if the year's report was not published.
 
     Raises:
         RecordUnsoundError: the record fails verification, or is missing although the letterhead names it.
@@ -149,7 +150,7 @@ def read_frozen_year(desk: OpenDesk, year: int) -> ReportYear | None:
     kept = desk_records.read_record(desk, RecordKind.COUNTS, frozen_record_name(year))
     if kept is None:
         if year in published_years(desk):
-            raise RecordUnsoundError  # the letterhead says that it was published, so someone removed it
+            raise RecordUnsoundError  # the letterhead names this report, so someone removed its record
         return None
     try:
         return msgspec.json.decode(kept.body, type=FrozenReport).to_year()
@@ -158,7 +159,7 @@ def read_frozen_year(desk: OpenDesk, year: int) -> ReportYear | None:
 
 
 def read_words_record(desk: OpenDesk, year: int) -> tuple[int, ReportWords]:
-    """Return the revision and the texts of a report, or 0 and empty texts.
+    """Return the revision and the adviser's texts of a report. Without a record: 0 and empty texts.
 
     Raises:
         RecordUnsoundError: the record fails verification.
@@ -174,10 +175,10 @@ def read_words_record(desk: OpenDesk, year: int) -> tuple[int, ReportWords]:
 
 
 def frozen_record_name(year: int) -> bytes:
-    """Return the name of the record with a year's frozen counts."""
+    """Return the name of the record that has the frozen counts of a year."""
     return b"report-%d" % year
 
 
 def words_record_name(year: int) -> bytes:
-    """Return the name of the record with a year's texts."""
+    """Return the name of the record that has the adviser's texts for a year."""
     return b"report-words-%d" % year

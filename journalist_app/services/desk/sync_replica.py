@@ -28,7 +28,7 @@ from sync.errors import ServerRefusedError, SyncError, SyncRefusal, SyncRefusedE
 from sync.exchange import Carrier, exchange
 from web.dates import half_hour_now, utc_today
 
-_SOON_SECONDS: Final = 4  # after a change, so that the next change goes in the same pouch
+_SOON_SECONDS: Final = 4  # wait after a change, so that the next change is sent in the same pouch
 _STORE_REFUSALS: Final[dict[type[Exception], str]] = {
     PeerMissingError: "not_paired",
     StoreBusyError: "busy",
@@ -41,7 +41,10 @@ def workstation_endpoint(
     today: Callable[[], date] = utc_today,
     half_hour: Callable[[], int] = half_hour_now,
 ) -> Endpoint:
-    """Return this workstation's endpoint of a sync. A newer letterhead that arrives is used at once."""
+    """Return this workstation's end of a sync, with keys, quota and merger.
+
+    A newer letterhead that arrives in a sync is used at once.
+    """
 
     def newest() -> Letterhead:
         return use_newest_letterhead(desk)
@@ -62,10 +65,11 @@ def workstation_endpoint(
 
 
 def use_newest_letterhead(desk: OpenDesk) -> Letterhead:
-    """Use the newest letterhead in the replica, and return it.
+    """Use the newest letterhead in the replica from now on, and return it.
 
     Raises:
-        SyncRefusedError: LETTERHEAD: not signed by this desk, or older than one seen before.
+        SyncRefusedError: LETTERHEAD: the letterhead is missing, not signed by this desk, or older than one
+            that was seen before.
     """
     with desk.store.reading() as session:
         found = letterheads.latest(session)
@@ -89,9 +93,10 @@ def sync_replica(
     half_hour: Callable[[], int] = half_hour_now,
     carrier: Carrier | None = None,
 ) -> None:
-    """Exchange pouches until both machines have everything, then check what arrived. One sync runs at a time.
+    """Exchange pouches with the server until neither has anything to send, then check what arrived.
 
-    `desk.exchange` shows the progress and then the result. The next sync continues an interrupted one.
+    Only one sync runs at a time. `desk.exchange` has the progress, and afterwards the result. If a sync is
+    interrupted, the next sync continues it.
     """
 
     def work() -> SyncProgress:
@@ -106,13 +111,13 @@ def sync_replica(
 
 
 def _run(desk: OpenDesk, today: Callable[[], date], work: Callable[[], SyncProgress]) -> None:
-    """Run a sync and check what arrived. In every case, `desk.exchange` shows at the end that it is over."""
+    """Run a sync or import, then check what arrived. `desk.exchange` has the result, also after a failure."""
     outcome = SyncProgress(refusal="store")
     try:
         desk.exchange = SyncProgress(is_running=True, left=count_outbox(desk))
         try:
             outcome = work()
-        finally:  # what was applied before an interruption stays
+        finally:  # also after an interruption, because applied items stay
             check_after_sync(desk, today())
     except (SyncError, CryptoError, StoreError) as why:
         outcome = SyncProgress(refusal=sync_refusal_key(why))
@@ -130,12 +135,12 @@ def import_pouch_file(
     today: Callable[[], date],
     half_hour: Callable[[], int] = half_hour_now,
 ) -> None:
-    """Import a pouch that arrived as a file, and pouches that had arrived too early. One import at a time.
+    """Import a pouch from a file that someone carried here. Only one import or sync runs at a time.
 
-    `desk.exchange` shows the result.
+    Pouches that arrived earlier and waited for this pouch are imported too. `desk.exchange` has the result.
 
     Raises:
-        BodyError: `pieces` was interrupted. Nothing was imported.
+        BodyError: the upload of the file was interrupted. Nothing was imported.
     """
 
     def work() -> SyncProgress:
@@ -152,28 +157,28 @@ def _import_result(brought: pending.ImportedPouch) -> SyncProgress:
 def make_pouch_file(
     desk: OpenDesk, today: Callable[[], date], half_hour: Callable[[], int] = half_hour_now
 ) -> Iterator[bytes]:
-    """Return the pieces of a pouch with everything that the server is not known to have.
+    """Make a pouch file with everything that the server may not have yet, and return its pieces.
 
     Raises:
-        SyncRefusedError, PeerMissingError: this workstation does not know the server.
-        StoreError: the store refuses.
+        SyncRefusedError, PeerMissingError: this workstation is not paired with a server.
+        StoreError: the store cannot be read.
     """
     pieces = build_whole_pouch(workstation_endpoint(desk, today, half_hour), SERVER)
-    first = next(pieces)  # a refusal comes before the first byte
+    first = next(pieces)  # an exception must come before the response begins
     return itertools.chain([first], pieces)
 
 
 def check_after_sync(desk: OpenDesk, today: date) -> None:
-    """Update trusted state, inbox and search with what a pouch brought."""
-    with suppress(SyncRefusedError):  # the next sync reports it
+    """Verify the mailboxes that a pouch changed, and update trusted state, inbox and search."""
+    with suppress(SyncRefusedError):  # the next sync reports the letterhead
         use_newest_letterhead(desk)
-    with desk.checking:  # a check that began before the pouch arrived has not seen it
+    with desk.checking:  # wait for a check that began before the pouch arrived
         pass
     background_check.check_store(desk, today)
 
 
 def sync_refusal_key(why: Exception) -> str:
-    """Return the key of the sentence that says why a sync or a pouch was refused."""
+    """Return the key of the page's sentence about why a sync or a pouch was refused."""
     match why:
         case ServerRefusedError():
             return f"server_{why.reason}"
@@ -186,7 +191,7 @@ def sync_refusal_key(why: Exception) -> str:
 
 
 def keep_syncing(desk: OpenDesk, today: Callable[[], date]) -> None:
-    """Sync now, every `sync_minutes`, and soon after something was written, until the desk is closed."""
+    """Sync now, every `sync_minutes`, and soon after something was written. Returns when the desk locks."""
     while not desk.stopping.is_set():
         desk.sync_wanted.clear()
         sync_replica(desk, today)
@@ -195,19 +200,19 @@ def keep_syncing(desk: OpenDesk, today: Callable[[], date]) -> None:
 
 
 def sync_in_background(desk: OpenDesk, today: Callable[[], date]) -> None:
-    """Sync now, in the background, unless a sync is running."""
+    """Start a sync in a background thread, unless a sync is running or the server is not reached online."""
     if is_online(desk) and not desk.exchange.is_running:
         desk.exchange = SyncProgress(is_running=True, left=count_outbox(desk))
         threading.Thread(target=sync_replica, args=(desk, today), name="sync now", daemon=True).start()
 
 
 def start_sync_thread(desk: OpenDesk, today: Callable[[], date]) -> None:
-    """Start the background thread that syncs, if there is a connection to a server."""
+    """Start the background thread that syncs regularly, if the server is reached online."""
     if is_online(desk):
         threading.Thread(target=keep_syncing, args=(desk, today), name="syncing", daemon=True).start()
 
 
 def sync_soon(desk: OpenDesk) -> None:
-    """Make the background thread sync soon, if the outbox has anything."""
+    """Make the background thread sync within seconds, if the outbox has items for the server."""
     if is_online(desk) and count_outbox(desk):
         desk.sync_wanted.set()

@@ -1,4 +1,4 @@
-"""Sync status for the adviser's pages: the last sync, the outbox, and faults found at the server."""
+"""Status of syncing for the adviser's pages: the last sync, the outbox, and faults at the server."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,10 +19,12 @@ _OLD_WORKING_DAYS: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class LastSync:
-    """Last sync, as every page shows it. `day` is None before the first sync, and was `days` ago.
+    """Facts about the last sync, which every page shows. `day` is None before the first sync.
 
-    `waiting` counts the outbox. `is_old`: more than two working days of the desk ago. `has_failed`: the last
-    try of this session failed. `is_warning`: the adviser has not seen a finding yet.
+    `days` is the number of days since `day`. `waiting` counts the items in the outbox. `is_old` is True if
+    the last sync was more than two working days of the desk ago. `has_failed` is True if the newest attempt
+    since unlocking failed. `is_warning` is True if there is a fault at the server that the adviser has not
+    seen yet.
     """
 
     day: date | None
@@ -37,7 +39,7 @@ class LastSync:
 
 @dataclass(frozen=True, slots=True)
 class ServerFaults:
-    """Faults of one mailbox that syncing found at the server, by name."""
+    """Faults that a sync found in one mailbox at the server. `is_here`: this store has the mailbox too."""
 
     address: str
     label: str
@@ -46,37 +48,37 @@ class ServerFaults:
 
 
 def is_paired(desk: OpenDesk) -> bool:
-    """Return whether this store is a replica, and sources write to a server elsewhere."""
+    """Return True if this store is a replica of a server's store. On one machine, it is not."""
     return desk.config.server != ONE_MACHINE
 
 
 def is_online(desk: OpenDesk) -> bool:
-    """Return whether the server is reached over a connection, and not by files that someone carries."""
+    """Return True if the workstation reaches the server over a network, not by files over an air gap."""
     return desk.config.server not in {ONE_MACHINE, BY_FILE}
 
 
 def count_outbox(desk: OpenDesk) -> int:
-    """Return the number of items that the server is not known to have."""
+    """Return the number of items in the outbox, which the server may not have yet."""
     with desk.store.reading() as session:
         return outbox.count(session, SERVER)
 
 
 def server_rollback_day(desk: OpenDesk) -> date | None:
-    """Return the day on which the server was found restored to an earlier state, or None."""
+    """Return the day on which a sync detected that the server was rolled back, or None."""
     with desk.store.reading() as session:
         known = peers.find(session, SERVER)
     return known.rollback_day if known else None
 
 
 def waiting_by_kind(desk: OpenDesk) -> dict[str, int]:
-    """Return the number of items of each kind in the outbox, the most frequent kind first."""
+    """Return how many items of each kind are in the outbox, the most frequent kind first."""
     with desk.store.reading() as session:
         found = outbox.counts(session, SERVER)
     return {what.value: number for what, number in sorted(found.items(), key=lambda each: -each[1])}
 
 
 def last_sync(desk: OpenDesk, today: date) -> LastSync | None:
-    """Return the last sync as every page shows it, or None on one machine."""
+    """Return the facts about the last sync, which every page shows. On one machine, return None."""
     if not is_paired(desk):
         return None
     with desk.store.reading() as session:
@@ -102,7 +104,7 @@ def last_sync(desk: OpenDesk, today: date) -> LastSync | None:
 
 
 def faults_at_server(desk: OpenDesk) -> tuple[ServerFaults, ...]:
-    """Return the mailboxes with faults at the server, sorted by label."""
+    """Return the mailboxes in which a sync found faults at the server, sorted by label."""
     with desk.store.reading() as session:
         rows = [row for row in sync_findings.all_findings(session) if row.kind is not FindingKind.CROSSED]
         here = {row.address for row in rows if mailboxes.find(session, row.address) is not None}
@@ -117,7 +119,7 @@ def faults_at_server(desk: OpenDesk) -> tuple[ServerFaults, ...]:
 
 
 def undelivered_mailboxes(desk: OpenDesk) -> tuple[ServerFaults, ...]:
-    """Return the mailboxes that were deleted at the server before entries from here had arrived."""
+    """Return the mailboxes that the server deleted before it had received our newest entries."""
     with desk.store.reading() as session:
         rows = sync_findings.all_findings(session)
     crossed = [Address(row.address) for row in rows if row.kind is FindingKind.CROSSED and row.entry_id]
@@ -126,13 +128,13 @@ def undelivered_mailboxes(desk: OpenDesk) -> tuple[ServerFaults, ...]:
 
 
 def dismiss_rollback(desk: OpenDesk) -> None:
-    """Record that the adviser has seen that the server was restored to an earlier state."""
+    """Record that the adviser has seen the notice that the server was rolled back."""
     with desk.store.writing() as session:
         peers.clear_rollback(session, SERVER)
 
 
 def dismiss_finding(desk: OpenDesk, address: Address) -> None:
-    """Record that the adviser has seen a mailbox's faults at the server, so that it is no longer marked."""
+    """Drop the findings about a mailbox at the server, because the adviser has seen them."""
     with desk.store.writing() as session:
         sync_findings.drop_findings(session, address)
     with suppress(MailboxNotFoundError):

@@ -1,4 +1,4 @@
-"""Unlocking: opens the keyring, and verifies the letterhead against it."""
+"""Unlocking the desk: opens the keyring, and verifies the letterhead with the pinned fingerprint."""
 
 from datetime import date
 from typing import Final
@@ -21,7 +21,9 @@ _FIRST_PAGE_SECONDS: Final = 2
 
 
 def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDesk:
-    """Open the keyring and verify the letterhead. A wrong passphrase takes as long: about a second.
+    """Open the keyring with the passphrase, verify the letterhead, and return the open desk.
+
+    A right and a wrong passphrase both take about a second.
 
     Raises:
         UnlockRefusedError: the keyring or the letterhead cannot be used. Nothing was changed.
@@ -33,9 +35,7 @@ def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDes
         if memory is TrustedStateStatus.MISSING and not any(
             strand for _, strand, _, _ in entries.all_heads(session)
         ):
-            memory = (
-                TrustedStateStatus.SOUND
-            )  # this desk has not answered yet, so there is nothing to remember
+            memory = TrustedStateStatus.SOUND  # the desk has written nothing yet, so no file is missing
     if published is None:
         raise UnlockRefusedError(UnlockRefusal.LETTERHEAD)
     letterhead = _verified(published[1], published[2], config.fingerprint, trusted_state.letterhead_serial)
@@ -50,9 +50,10 @@ def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDes
 
 
 def check_after_unlocking(desk: OpenDesk, today: date) -> None:
-    """Read the store for search and inbox, and check it for changes, in a background thread.
+    """Start the search index, and check the store for changes. Runs in a background thread after unlocking.
 
-    Both use every core for a while. So the adviser's first page is made before them, if it is asked for soon.
+    Both use every core for a while. So this function first waits until the adviser's first page was sent, but
+    at most two seconds.
     """
     desk.first_page.wait(_FIRST_PAGE_SECONDS)
     start_indexing(desk)
@@ -61,7 +62,7 @@ def check_after_unlocking(desk: OpenDesk, today: date) -> None:
 
 
 def start_indexing(desk: OpenDesk) -> None:
-    """Start the processes that read the store for search and inbox, and index the known casefiles."""
+    """Start the search processes, which read the store, and index the casefiles decrypted so far."""
     desk.index.begin(str(desk.store.path), desk.keyring, desk.letterhead)
     for address, (_, casefile) in list(desk.casefiles.items()):
         desk.index.index_notes(address, casefiles.casefile_texts(casefile))

@@ -1,4 +1,7 @@
-"""Yearly report: counts a year, and builds its files in two versions and two languages."""
+"""Yearly report: counts the mailboxes of a year, and builds the report's files.
+
+There are two versions, for the public and for the SG, in two languages.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
@@ -36,10 +39,12 @@ FILE_KINDS: Final = ("html", "pdf", "csv")
 
 
 def years_to_report(desk: OpenDesk, today: date) -> tuple[int, ...]:
-    """Return the years that have counts and are not published yet, newest first. This decrypts the ledger.
+    """Return the years with counted mailboxes whose report is not published yet, newest first.
+
+    The ledger is decrypted for this.
 
     Raises:
-        ReportRefusedError: LEDGER.
+        ReportRefusedError: LEDGER: a process that decrypts the ledger ended or did not answer.
     """
     with desk.store.reading() as session:
         live = {day.year for _, day in entries.first_entry_days(session, Author.SOURCE)}
@@ -48,11 +53,11 @@ def years_to_report(desk: OpenDesk, today: date) -> tuple[int, ...]:
 
 
 def read_report_year(desk: OpenDesk, year: int, today: date) -> ReportYear:
-    """Return a year's report: as it was frozen, or counted now.
+    """Return a year's report: the frozen one if it was published, otherwise counted now.
 
     Raises:
-        RecordUnsoundError: the frozen counts or the texts fail verification.
-        ReportRefusedError: LEDGER.
+        RecordUnsoundError: the frozen counts or the adviser's texts fail verification.
+        ReportRefusedError: LEDGER: a process that decrypts the ledger ended or did not answer.
     """
     frozen = read_frozen_year(desk, year)
     if frozen is not None:
@@ -78,7 +83,7 @@ def read_report_year(desk: OpenDesk, year: int, today: date) -> ReportYear:
 def build_report_file(
     desk: OpenDesk, found: ReportYear, audience: Audience, language: str, kind: str
 ) -> bytes:
-    """Return one file of a version. Before publication it is marked as a draft.
+    """Build one file of a report: HTML, PDF or CSV, for one audience. An unpublished report says "draft".
 
     Raises:
         PdfToolsMissingError: this machine cannot make a PDF.
@@ -91,20 +96,20 @@ def build_report_file(
 
 
 def build_document(desk: OpenDesk, found: ReportYear, audience: Audience, language: str) -> Document:
-    """Return a version in one language, before its layout."""
+    """Return the content of a report for one audience in one language, before its layout as a file."""
     names: Mapping[str, str] = {str(each): name for each, name in desk.letterhead.desk_name.items()}
     imprint = Imprint(names[language], found.day, found.words.of(language), is_draft=found.published is None)
     return compose_report(found.version(audience), found.lists, language, imprint)
 
 
 def download_name(found: ReportYear, audience: Audience, language: str, kind: str) -> str:
-    """Return the file name for the adviser, which says whether the file is a draft."""
+    """Return the name under which the adviser saves a file of a report. A draft's name says "draft"."""
     draft = "" if found.published else "-draft"
     return f"{found.year}-{audience}-{language}{draft}.{kind}"
 
 
 class _ExistingMailboxes:
-    """Mailboxes of a year that still exist."""
+    """Counter of the mailboxes of a year that still exist. Collects unread mailboxes and counts faults."""
 
     def __init__(self, desk: OpenDesk, year: int) -> None:
         self.unread: list[Address] = []
@@ -113,7 +118,7 @@ class _ExistingMailboxes:
         self._year = year
 
     def tallies(self) -> Iterator[CountedTally]:
-        """Yield the tallies that each mailbox would leave in the ledger. Every mailbox is verified first."""
+        """Verify each mailbox, and yield the tallies that it would leave in the ledger after deletion."""
         with self._desk.store.reading() as session:
             days = entries.first_entry_days(session, Author.SOURCE)
         for address, day in days:
@@ -124,13 +129,13 @@ class _ExistingMailboxes:
         try:
             conversation = conversation_of(self._desk, address)
         except MailboxNotFoundError:
-            return ()  # it has ended since then, and is a tally now
+            return ()  # the mailbox ended in the meantime, and its tallies are in the ledger
         casefile = self._casefile(address)
         opened = count_for_report.open_for_counting(self._desk, conversation.entries)
         known = count_for_report.add_facts(casefile, opened, self._desk.letterhead)
         self.unsound += bool(conversation.faults)
         if known.first_message is None or known.first_message.year != self._year:
-            return ()  # no signed entry is from that year
+            return ()  # the signed entries name another year
         if _is_unread(conversation) and not casefile.is_spam:
             self.unread.append(address)
         return tallies_of(known, self._desk.letterhead, closed=known.first_message, is_read=True)

@@ -1,12 +1,12 @@
-"""Use cases in one mailbox. May import `services.records` and what is below `services`.
+"""Use cases about one mailbox. May import `services.records`, but no other folder of `services`.
 
-- `answering`: a text with its files, a step, or both
-- `count_for_report`: facts for the yearly report
-- `desk_read_receipts`: the desk's read receipts
-- `file_downloads`: attachments, decrypted while they are sent
-- `order_deletion`: orders to delete a mailbox
-- `pending_files`: encrypted files of a future entry
-- `read_thread`: the whole thread, verified and decrypted
-- `send_entries`: appending entries of the desk
-- `steps`: steps that advisers write
+- `answering`: sends an answer: a text with its files, a step, or both
+- `count_for_report`: saves facts for the yearly report in the casefile
+- `desk_read_receipts`: tells the source what an adviser has read
+- `file_downloads`: opens attachments for download, decrypted on the way
+- `order_deletion`: signs and renews orders to delete a mailbox
+- `pending_files`: stores encrypted files of a future entry
+- `read_thread`: verifies and decrypts the whole thread for a page
+- `send_entries`: appends entries of the desk, with retries
+- `steps`: checks and builds the steps that advisers write
 """

@@ -1,9 +1,9 @@
-"""Use cases of the desk's own encrypted records. May import `desk`, `protocol` and `store`.
+"""Use cases about sealed records, the desk's own encrypted notes. May import `desk`, `protocol` and `store`.
 
 - `casefiles`: the desk's notes about a mailbox
-- `consent_evidence`: evidence of what was passed on
-- `desk_records`: reading, verifying and writing any record
+- `consent_evidence`: evidence that the source agreed to what was passed on
+- `desk_records`: reads, verifies and writes records of every kind
 - `drafts`: answers that are not sent yet
-- `reply_templates`: the desk's own sentences
-- `unsent_forms`: forms that were sent to a locked app
+- `reply_templates`: texts that advisers often send
+- `unsent_forms`: forms that were submitted while the app was locked
 """

@@ -19,14 +19,14 @@ from protocol.sealed_record import RecordKind
 from store import mailboxes, records
 from store.errors import RecordMovedError
 
-PROSE_CHARS: Final = 20_000  # of a note, and of what is handed over: the limit of `protocol.casefile`
+PROSE_CHARS: Final = 20_000  # limit of a note and of the handover text, as in `protocol.casefile`
 LABEL_CHARS: Final = 40
 _TRIES: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class CasefileDetails:
-    """Form about a mailbox. `shown` is the digest of the form as it was shown."""
+    """Submitted casefile form. `shown` is the digest of the values that the form showed (`form_digest`)."""
 
     shown: str
     labels: str
@@ -40,7 +40,10 @@ class CasefileDetails:
 
 @dataclass(frozen=True, slots=True)
 class CasefilePanel:
-    """Casefile as a page shows it. An unsound casefile is shown empty."""
+    """Casefile as a page shows it. If the casefile is unsound, the page shows an empty one.
+
+    `is_due` is True if the reminder's day has come. `shown` is the form's digest.
+    """
 
     casefile: Casefile
     shown: str
@@ -49,21 +52,23 @@ class CasefilePanel:
 
 
 def read_casefile(desk: OpenDesk, address: Address) -> Casefile:
-    """Return the casefile of a mailbox, or an empty one.
+    """Return the casefile of a mailbox. A mailbox without a casefile gives an empty one.
 
     Raises:
-        RecordUnsoundError: it is not the one that this desk wrote last.
+        RecordUnsoundError: the stored casefile is not the one that this desk wrote last.
     """
     return _read(desk, address)[1]
 
 
 def update_casefile(desk: OpenDesk, address: Address, change: Callable[[Casefile], Casefile]) -> Casefile:
-    """Change a casefile and return it. Retries when another workstation changed it first.
+    """Change a mailbox's casefile with the function `how`, and return the changed casefile.
+
+    If another writer changed the casefile at the same time, read it and call `how` again, up to five times.
 
     Raises:
-        RecordUnsoundError: it is not the one that this desk wrote last, so it must not be changed.
-        CasefileRefusedError: FULL.
-        RecordMovedError: others kept writing first.
+        RecordUnsoundError: the stored casefile is not the one that this desk wrote last.
+        CasefileRefusedError: FULL: the changed casefile is too long.
+        RecordMovedError: another writer was first, five times.
     """
     for _ in range(_TRIES):
         revision, casefile = _read(desk, address)
@@ -79,7 +84,8 @@ def add_casefile_note(desk: OpenDesk, address: Address, text: str, today: date) 
 
     Raises:
         CasefileRefusedError: FULL: the note or the casefile is too long.
-        RecordUnsoundError, RecordMovedError: as `update_casefile`.
+        RecordUnsoundError: the stored casefile is not the one that this desk wrote last.
+        RecordMovedError: another writer was first, five times.
     """
     text = _trim(text)
     if not text:
@@ -93,15 +99,15 @@ def add_casefile_note(desk: OpenDesk, address: Address, text: str, today: date) 
 
 
 def save_casefile(desk: OpenDesk, address: Address, details: CasefileDetails) -> None:
-    """Save the form about a mailbox, unless someone changed what it showed.
+    """Save a submitted casefile form, unless someone changed the form's values since it was shown.
 
-    The rest of the casefile may have changed: the desk itself notes counts there in the background. A choice
-    that is not in the desk's lists is ignored, unless it was there before.
+    Other parts of the casefile may have changed: the desk saves facts for the report there in the background.
+    A choice that is not in the desk's option lists is ignored, unless the casefile had it before.
 
     Raises:
-        CasefileRefusedError: MOVED: someone changed it. FULL: a label or text is too long, or there are too
-            many.
-        RecordUnsoundError: the casefile is not the one that this desk wrote last.
+        CasefileRefusedError: MOVED: someone changed a value of the form. FULL: a label or text is too long,
+            or there are too many labels.
+        RecordUnsoundError: the stored casefile is not the one that this desk wrote last.
     """
     labels = parse_labels(details.labels)
     handover = _trim(details.handover)
@@ -128,7 +134,7 @@ def save_casefile(desk: OpenDesk, address: Address, details: CasefileDetails) ->
 
 
 def read_casefile_panel(desk: OpenDesk, address: Address, today: date) -> CasefilePanel:
-    """Return the casefile as the mailbox's page shows it."""
+    """Return a mailbox's casefile for its page. An unsound casefile gives an empty panel."""
     try:
         casefile = read_casefile(desk, address)
     except RecordUnsoundError:
@@ -138,7 +144,7 @@ def read_casefile_panel(desk: OpenDesk, address: Address, today: date) -> Casefi
 
 
 def form_digest(casefile: Casefile) -> str:
-    """Return the digest of the form about a mailbox, in hexadecimal."""
+    """Return the digest, in hexadecimal, of the values that the casefile form shows, to detect a change."""
     form = (
         casefile.labels,
         casefile.theme,
@@ -152,7 +158,7 @@ def form_digest(casefile: Casefile) -> str:
 
 
 def has_mailbox(desk: OpenDesk, address: Address) -> bool:
-    """Return whether there is such a mailbox."""
+    """Return True if the store has a mailbox with this address."""
     with desk.store.reading() as session:
         return mailboxes.find(session, address) is not None
 
@@ -166,9 +172,9 @@ def drop_casefile(desk: OpenDesk, session: Session, address: Address) -> None:
 
 
 def load_casefiles(desk: OpenDesk) -> None:
-    """Decrypt the casefiles that are new or changed, for the inbox and for search.
+    """Decrypt the new and changed casefiles into `desk.casefiles`, for the inbox and for search.
 
-    `desk.unsound_casefiles` names those that fail verification.
+    The mailboxes whose casefile failed verification are in `desk.unsound_casefiles`.
     """
     with desk.store.reading() as session:
         here = {Address(name): revision for name, revision in records.revisions(session, RecordKind.CASEFILE)}
@@ -188,17 +194,17 @@ def load_casefiles(desk: OpenDesk) -> None:
         try:
             _read(desk, address)
         except RecordUnsoundError:
-            continue  # `_read` notes it in `desk.unsound_casefiles`
+            continue  # `_read` has added the mailbox to `desk.unsound_casefiles`
 
 
 def parse_labels(typed: str) -> tuple[str, ...]:
-    """Return the labels in a line with commas, each once and sorted."""
+    """Split a typed line into labels at the commas. Return each label once, sorted."""
     found = {" ".join(label.split()) for label in typed.split(",")}
     return tuple(sorted(label for label in found if label))
 
 
 def casefile_texts(casefile: Casefile) -> str:
-    """Return all text of a casefile that can be searched."""
+    """Return the searchable text of a casefile: labels, handover text and notes."""
     return "\n".join((*casefile.labels, casefile.handover, *(note.text for note in casefile.notes)))
 
 
@@ -227,7 +233,7 @@ def _write(desk: OpenDesk, address: Address, revision: int, casefile: Casefile) 
 
 
 def _publish_to_index(desk: OpenDesk, address: Address, revision: int, casefile: Casefile) -> None:
-    """Update the inbox and the search index."""
+    """Give a casefile that was read or written to the inbox and the search index, if its revision is new."""
     if desk.casefiles.get(address, (0, None))[0] != revision:
         desk.casefiles[address] = (revision, casefile)
         desk.index.index_notes(address, casefile_texts(casefile))

@@ -1,4 +1,4 @@
-"""Evidence of passing on: the proposal and the source's answer, kept after the source ended the mailbox."""
+"""Evidence of passing on: the proposal and the source's answer, kept even if the source ends the mailbox."""
 
 from dataclasses import dataclass, field
 from datetime import date
@@ -18,10 +18,10 @@ from protocol.thread_state import ProposalState
 
 @dataclass(frozen=True, slots=True)
 class EvidencePiece:
-    """Proposal, or the source's answer to one, as the desk decrypted it. `kind` is "proposal" or "answer".
+    """Kept copy of a proposal, or of the source's answer to it. `kind` is "proposal" or "answer".
 
-    `content` is None if it cannot be read. `entry` is the entry's digest in hexadecimal. `is_signed`: its
-    envelope and signature are kept too.
+    `content` is the decrypted content, or None if the copy is damaged. `entry` is the entry's digest in
+    hexadecimal. `is_signed` is True if the entry's envelope and signature are kept too.
     """
 
     kind: str
@@ -32,13 +32,13 @@ class EvidencePiece:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Return the names of the proposed files. The files themselves were deleted with the mailbox."""
+        """Return the names of the proposed files. The files themselves are not kept as evidence."""
         return tuple(note.name for note in self.content.attachments) if self.content is not None else ()
 
 
 @dataclass(frozen=True, slots=True)
 class MailboxEvidence:
-    """Evidence of one mailbox. `until` is its last day, or None while the mailbox is open."""
+    """Evidence of one mailbox, deleted after the day `until`. `until` is None while the mailbox is open."""
 
     address: str
     label: str
@@ -48,9 +48,9 @@ class MailboxEvidence:
 
 
 def read_evidence(desk: OpenDesk) -> tuple[MailboxEvidence, ...]:
-    """Return all evidence that the desk keeps. Mailboxes that are gone come first.
+    """Return the evidence of every mailbox. Mailboxes that are gone come first.
 
-    It comes from the casefiles that the last check of the store decrypted.
+    The evidence is read from the casefiles that the last check of the store decrypted.
     """
     found = [
         MailboxEvidence(
@@ -83,10 +83,11 @@ def _content_of(piece: Evidence) -> Content | None:
 
 
 def keep_evidence(desk: OpenDesk, address: Address, proposed: ProposalState) -> None:
-    """Copy a proposal and its answer into the casefile, because the source may end the mailbox tomorrow.
+    """Copy a proposal and its answer into the casefile, because the source may end the mailbox at any time.
 
     Raises:
-        RecordUnsoundError, CasefileRefusedError: as `casefiles.update_casefile`.
+        RecordUnsoundError: the stored casefile is not the one that this desk wrote last.
+        CasefileRefusedError: FULL: the casefile is too long.
     """
     kept = [_evidence(EvidenceKind.PROPOSAL, proposed.signed, proposed.content)]
     if proposed.answer is not None:

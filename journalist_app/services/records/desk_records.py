@@ -1,4 +1,4 @@
-"""Encrypted records of the desk in the store: read, verified, and never older than one seen before."""
+"""Reading, verifying and writing of sealed records. A record older than one seen before is refused."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from store.records import Record
 
 @dataclass(frozen=True, slots=True)
 class VerifiedRecord:
-    """Verified record: its revision, its body, and the workstation that wrote it."""
+    """A decrypted and verified record. `workstation` is the name of the workstation that wrote the record."""
 
     revision: int
     body: bytes = field(repr=False)
@@ -22,10 +22,11 @@ class VerifiedRecord:
 
 
 def read_record(desk: OpenDesk, kind: RecordKind, name: bytes) -> VerifiedRecord | None:
-    """Return a record, or None if there never was one.
+    """Decrypt and verify the record with this kind and name. Return None if it was never written.
 
     Raises:
-        RecordUnsoundError: it is not signed by this desk, is missing, or is older than one seen before.
+        RecordUnsoundError: the record is not signed by this desk, is missing, or is older than one that was
+            seen before.
     """
     with desk.store.reading() as session:
         record = records.find(session, kind, name)
@@ -37,16 +38,16 @@ def read_record(desk: OpenDesk, kind: RecordKind, name: bytes) -> VerifiedRecord
 
 
 def verify_record(desk: OpenDesk, kind: RecordKind, record: Record) -> VerifiedRecord:
-    """Decrypt and verify a stored record, and remember its revision, which `desk.save` writes down.
+    """Decrypt and verify a stored record, and note its revision in the trusted state.
 
     Raises:
-        RecordUnsoundError: as `read_record`.
+        RecordUnsoundError: the record is not signed by this desk, or is older than one that was seen before.
     """
     try:
         found = open_record(record.sealed, kind, record.name, desk.keyring, desk.letterhead.strand_keys)
     except (UnreadableError, MalformedError, ForgedError) as why:
         raise RecordUnsoundError from why
-    # The column is not signed, and the number of the next revision depends on it.
+    # The store's revision column is not signed, and the next revision is numbered after it.
     if found.revision != record.revision or found.revision < desk.trusted_state.records.get(
         (kind, record.name), 0
     ):
@@ -56,7 +57,7 @@ def verify_record(desk: OpenDesk, kind: RecordKind, record: Record) -> VerifiedR
 
 
 def read_all_records(desk: OpenDesk, kind: RecordKind) -> Iterator[tuple[bytes, VerifiedRecord | None]]:
-    """Yield name and record of every record of a kind. An unsound or missing record is None."""
+    """Yield every record of a kind as (name, record). The record is None if it is unsound or missing."""
     with desk.store.reading() as session:
         here = records.all_records(session, kind)
     for record in here:
@@ -71,11 +72,11 @@ def read_all_records(desk: OpenDesk, kind: RecordKind) -> Iterator[tuple[bytes, 
 
 
 def write_record(desk: OpenDesk, kind: RecordKind, name: bytes, revision: int, body: bytes) -> None:
-    """Encrypt and store a record's next revision: 1, or one more than the revision that it replaces.
+    """Encrypt and store a record. `revision` is 1, or one more than the revision that it replaces.
 
     Raises:
-        RecordMovedError: another workstation wrote first. Nothing has changed.
-        TooLongError: the body is longer than a record holds.
+        RecordMovedError: another writer stored this revision first. Nothing has changed.
+        TooLongError: the body is longer than a record may be.
     """
     sealed = seal_record(kind, name, revision, body, keyring=desk.keyring, letterhead=desk.letterhead)
     with desk.store.writing() as session:

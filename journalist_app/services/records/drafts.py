@@ -1,4 +1,4 @@
-"""Drafts: answers that are not sent yet, kept encrypted on request or because the app was locked."""
+"""Drafts: unsent answers, saved encrypted when the adviser asks for it or the app was locked."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -26,7 +26,7 @@ class _Draft(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class WritingHelp:
-    """Draft and reply templates that the answer form offers."""
+    """The draft and the reply templates that an adviser can insert into the answer form."""
 
     draft: str = field(repr=False)
     is_unsound: bool
@@ -34,23 +34,23 @@ class WritingHelp:
 
 
 def read_draft(desk: OpenDesk, address: Address) -> str:
-    """Return the draft of a mailbox, or an empty text.
+    """Return the draft of a mailbox. A mailbox without a draft gives an empty text.
 
     Raises:
-        RecordUnsoundError: it is not the one that this desk kept.
+        RecordUnsoundError: the stored draft is not the one that this desk wrote last.
     """
     return _read(desk, address)[1]
 
 
 def keep_draft(desk: OpenDesk, address: Address, text: str) -> None:
-    """Replace the draft of a mailbox. An empty text deletes the draft.
+    """Save the draft of a mailbox, instead of an earlier draft. An empty text deletes the draft.
 
-    The record stays, with an empty text: a missing record would look stolen.
+    A deleted draft remains as a record with an empty text, because a missing record would look stolen.
 
     Raises:
-        SendRefusedError: TEXT_TOO_LONG: it is twice as long as an answer may be.
-        RecordUnsoundError: the draft before is not the one that this desk kept.
-        RecordMovedError: others kept writing first.
+        SendRefusedError: TEXT_TOO_LONG: the draft is more than twice as long as an answer may be.
+        RecordUnsoundError: the earlier draft is not the one that this desk wrote last.
+        RecordMovedError: another writer was first, five times.
     """
     text = text.replace("\r\n", "\n")
     if len(text) > 2 * TEXT_CHARS:
@@ -69,7 +69,7 @@ def keep_draft(desk: OpenDesk, address: Address, text: str) -> None:
 
 
 def read_writing_help(desk: OpenDesk, address: Address) -> WritingHelp:
-    """Return the draft and the reply templates for the answer form of a mailbox."""
+    """Return the draft and reply templates for a mailbox's answer form. An unsound draft is left out."""
     try:
         draft, is_unsound = read_draft(desk, address), False
     except RecordUnsoundError:

@@ -1,4 +1,4 @@
-"""Reply templates: the desk's own sentences, in the languages that sources read."""
+"""Reply templates: texts that advisers often send, in Dutch and English."""
 
 import tomllib
 from collections.abc import Iterable
@@ -20,12 +20,12 @@ LANGUAGES: Final = ("nl", "en")
 NAME_CHARS: Final = 80
 TEXT_CHARS: Final = 5_000
 TEMPLATES: Final = 40
-TEMPLATES_MERGED: Final = 80  # of two workstations that each had the most
+TEMPLATES_MERGED: Final = 80  # limit after a merge of two workstations' full lists
 _NAME: Final = b"replies"
 
 
 class ReplyTemplate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Reply template: its language, its name, and its text."""
+    """One reply template. Advisers choose it by its name, and the source gets its text."""
 
     language: Literal["nl", "en"]
     name: Annotated[str, Meta(min_length=1, max_length=NAME_CHARS)]
@@ -38,9 +38,9 @@ class _Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class ReplyTemplates:
-    """All reply templates, with the revision of their record.
+    """All reply templates of the desk, with the revision of the record that contains them.
 
-    The revision is 0 for the templates that come with the app.
+    The revision is 0 for the templates that are part of the app.
     """
 
     revision: int
@@ -49,7 +49,7 @@ class ReplyTemplates:
 
 
 def read_templates(desk: OpenDesk) -> ReplyTemplates:
-    """Return the desk's templates, or those that come with the app while the desk has none."""
+    """Return the desk's reply templates, or the app's own ones if the desk has not written any."""
     try:
         kept = desk_records.read_record(desk, RecordKind.TEMPLATES, _NAME)
         if kept is None:
@@ -60,12 +60,15 @@ def read_templates(desk: OpenDesk) -> ReplyTemplates:
 
 
 def put_template(desk: OpenDesk, revision: int, place: int | None, template: ReplyTemplate) -> None:
-    """Change the template at `place`, or add one at the end.
+    """Replace the reply template at this place in the list, counted from 0. None adds it at the end.
+
+    `revision` is the revision of the list that the adviser saw.
 
     Raises:
-        ReplyTemplateError: no name or text, too long, no such language or place, or one too many.
-        RecordMovedError: another workstation has changed them since then.
-        RecordUnsoundError: the record is not the one that this desk wrote last.
+        ReplyTemplateError: the template has no name or text, is too long, has an unknown language or place,
+            or is one too many.
+        RecordMovedError: someone changed the templates since the adviser saw them.
+        RecordUnsoundError: the stored templates are not the ones that this desk wrote last.
     """
     templates = list(_current(desk, revision))
     if place is None:
@@ -79,11 +82,14 @@ def put_template(desk: OpenDesk, revision: int, place: int | None, template: Rep
 
 
 def drop_template(desk: OpenDesk, revision: int, place: int) -> None:
-    """Delete the template at `place`.
+    """Delete the reply template at this place in the list, counted from 0.
+
+    `revision` is the revision of the list that the adviser saw.
 
     Raises:
-        ReplyTemplateError: no template has that place.
-        RecordMovedError, RecordUnsoundError: as `put_template`.
+        ReplyTemplateError: no template has this place.
+        RecordMovedError: someone changed the templates since the adviser saw them.
+        RecordUnsoundError: the stored templates are not the ones that this desk wrote last.
     """
     templates = list(_current(desk, revision))
     _require_place(templates, place)
@@ -115,10 +121,11 @@ def _keep(desk: OpenDesk, revision: int, templates: list[ReplyTemplate]) -> None
 
 
 def templates_to_bytes(templates: Iterable[ReplyTemplate]) -> bytes:
-    """Return the templates, sorted by language, as the body of a record.
+    """Encode reply templates, sorted by language, as the body of their record.
 
     Raises:
-        MalformedError: half a surrogate pair, or templates that `templates_from_bytes` would refuse.
+        MalformedError: a text has half a surrogate pair, or `templates_from_bytes` would refuse the
+            templates.
     """
     ordered = sorted(templates, key=lambda template: LANGUAGES.index(template.language))
     try:
@@ -130,10 +137,10 @@ def templates_to_bytes(templates: Iterable[ReplyTemplate]) -> bytes:
 
 
 def templates_from_bytes(body: bytes) -> tuple[ReplyTemplate, ...]:
-    """Read the body of a record of templates.
+    """Decode reply templates from the body of their record.
 
     Raises:
-        MalformedError: it is not one that this program writes.
+        MalformedError: `templates_to_bytes` would not write this body.
     """
     try:
         return msgspec.json.decode(body, type=_Kept).templates
@@ -142,6 +149,6 @@ def templates_from_bytes(body: bytes) -> tuple[ReplyTemplate, ...]:
 
 
 def _shipped() -> tuple[ReplyTemplate, ...]:
-    """Return the templates that come with the app."""
+    """Return the reply templates that are part of the app."""
     text = files("journalist_app").joinpath("reply_templates.toml").read_text("utf-8")
     return msgspec.convert(tomllib.loads(text)["reply"], type=tuple[ReplyTemplate, ...])

@@ -1,7 +1,7 @@
-"""Forms that were sent to a locked app: encrypted to the desk, stored, and offered again after unlocking.
+"""Unsent forms: submitted while the app was locked, saved encrypted, and offered again after unlocking.
 
-The app locks itself while the adviser types. Then no key is in memory, so the form is encrypted to the
-letterhead's epoch, like a source's message. Files are not kept.
+The app may lock itself while the adviser types. No secret key is in memory then. So the form is encrypted to
+the public key in the letterhead, like a source's message. Files are not kept.
 """
 
 import secrets
@@ -24,7 +24,7 @@ from protocol.sealed_record import RecordKind, open_unsent, seal_unsent
 from store import letterheads, records
 from store.database.engine import Store
 
-UNSENT_MAX: Final = 20  # after that, the page shows the text again instead of keeping it
+UNSENT_MAX: Final = 20  # with this many forms, the next one is not saved; the page shows its text again
 FIELDS_MAX: Final = 40
 _NAME_BYTES: Final = 16
 _MAILBOX: Final = "/mailbox/"
@@ -41,10 +41,11 @@ class _Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class UnsentForm:
-    """Form that was sent to the locked app: its path, the day, and what was typed.
+    """A form that was submitted while the app was locked.
 
-    `address` is the mailbox that it was about, or None. `texts` leaves out what no one typed. No one signed
-    the form: the adviser sees it and decides, and it is never sent automatically.
+    `path` is the page that the form was submitted to, and `address` the mailbox in that path, or None.
+    `texts` has the fields that the adviser typed. The form is not signed, so anyone who can write the store
+    may have made it. It is shown to the adviser, who decides, and is never sent automatically.
     """
 
     name: str
@@ -57,15 +58,15 @@ class UnsentForm:
 def keep_unsent(
     store: Store, config: AdviserConfig, path: str, fields: Iterable[tuple[str, str]], today: date
 ) -> None:
-    """Encrypt a form to the desk, without any key of the desk in memory.
+    """Encrypt a submitted form to the desk and store it. Needs no secret key, so it works while locked.
 
-    The letterhead must be the pinned desk's. Without the keyring, no one can tell whether it is the newest.
-    An attacker who can restore an older letterhead could have the text encrypted to an older epoch of the
-    same desk.
+    The store's letterhead must be signed by the pinned desk. Attack: the locked app cannot tell whether the
+    letterhead is the newest. So an attacker who restores an older letterhead in the store makes the app
+    encrypt the form to an older key of the same desk.
 
     Raises:
-        UnsentRefusedError: the form is too long, too many are kept already, or the letterhead is not this
-            desk's.
+        UnsentRefusedError: the form is too long, too many forms are kept already, or the letterhead is not
+            signed by this desk.
         StoreError: the store cannot be written.
     """
     kept = tuple((name, text) for name, text in fields if text)[:FIELDS_MAX]
@@ -91,7 +92,7 @@ def keep_unsent(
 
 
 def list_unsent(desk: OpenDesk) -> tuple[UnsentForm, ...]:
-    """Return the kept forms, oldest first. A form that cannot be decrypted was not made by this app."""
+    """Decrypt the unsent forms, oldest first. Forms that cannot be decrypted are left out."""
     with desk.store.reading() as session:
         here = records.all_records(session, RecordKind.UNSENT)
     found = []
@@ -107,33 +108,34 @@ def list_unsent(desk: OpenDesk) -> tuple[UnsentForm, ...]:
 
 
 def count_unsent(desk: OpenDesk) -> int:
-    """Return the number of kept forms, without decrypting them."""
+    """Return the number of unsent forms in the store, without decrypting them."""
     with desk.store.reading() as session:
         return len(records.revisions(session, RecordKind.UNSENT))
 
 
 def drop_unsent(desk: OpenDesk, name: str) -> None:
-    """Delete one form, after the adviser has decided about it."""
+    """Delete one unsent form, which the adviser has dealt with."""
     with desk.store.writing() as session:
         records.drop(session, RecordKind.UNSENT, bytes.fromhex(name))
 
 
 def drop_unsent_about(desk: OpenDesk, address: Address) -> None:
-    """Delete the forms about a mailbox that was deleted."""
+    """Delete all unsent forms about a mailbox, because the mailbox was deleted."""
     for each in list_unsent(desk):
         if each.address == address:
             drop_unsent(desk, each.name)
 
 
 def make_draft(desk: OpenDesk, name: str) -> Address | None:
-    """Add the longest text of a form to the draft of its mailbox, and delete the form.
+    """Append the longest text of an unsent form to the draft of its mailbox, and delete the form.
 
-    Returns the mailbox, or None if the form is gone or its mailbox does not exist: a draft would then stay
-    forever.
+    Return the mailbox's address. Return None, and change nothing, if the form or its mailbox does not exist:
+    no one would ever delete a draft without a mailbox.
 
     Raises:
         SendRefusedError: TEXT_TOO_LONG: the draft would be too long. The form stays.
-        RecordUnsoundError, RecordMovedError: as `drafts.keep_draft`. The form stays.
+        RecordUnsoundError: the draft is not the one that this desk wrote last. The form stays.
+        RecordMovedError: another writer changed the draft first, five times. The form stays.
     """
     form = next((each for each in list_unsent(desk) if each.name == name), None)
     if form is None or form.address is None or not casefiles.has_mailbox(desk, form.address):
@@ -147,7 +149,7 @@ def make_draft(desk: OpenDesk, name: str) -> Address | None:
 
 
 def _typed(fields: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Leave out tokens, ids and digests: long runs of hexadecimal digits that no person types."""
+    """Return the fields that a person typed: without tokens, ids and digests, long hexadecimal numbers."""
     return tuple((name, text) for name, text in fields if not _is_machine_made(name, text))
 
 
@@ -156,7 +158,7 @@ def _is_machine_made(name: str, text: str) -> bool:
 
 
 def _address_in(path: str) -> Address | None:
-    """Return the mailbox in a path of this app."""
+    """Return the address of the mailbox in a path such as "/mailbox/…/answer", or None."""
     raw = path.removeprefix(_MAILBOX).partition("/")[0] if path.startswith(_MAILBOX) else ""
     try:
         found = bytes.fromhex(raw)
