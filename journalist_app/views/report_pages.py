@@ -80,8 +80,8 @@ def publish_year(desk: OpenDesk, year: int) -> ResponseReturnValue:
     """Freeze a year's counts and publish the report."""
     if not is_our_form("report-publish", request.form.get("token", "")):
         return _page(desk, year, what="again", status=403)
-    if request.form.get("nobody") != "yes":
-        return _page(desk, year, what="nobody", status=422)
+    if request.form.get("unrecognisable") != "yes":
+        return _page(desk, year, what="unrecognisable", status=422)
     try:
         publish_report.publish_report(
             desk, year, request.form.get("digest", ""), current_app.extensions["today"]()

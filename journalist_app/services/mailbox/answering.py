@@ -40,7 +40,7 @@ class ReplyForm:
 
 
 class AnswerSender(EntrySender):
-    """Sender of one answer. Encrypts files while they arrive; `send` appends the answer with its files.
+    """Sender of one answer. Encrypts files while they arrive, and `send` appends the answer with its files.
 
     Use the sender as a context manager: at its end, the files of an answer that was not sent are given up.
     """

@@ -22,7 +22,7 @@ _LIVE: Final = 12  # at most; each is made by the real writers, which takes its 
 
 
 def fill(world: World, desk: OpenDesk, year: int, mailboxes: int, *, seed: int) -> Counter[tuple[str, str]]:
-    """Put a year of mailboxes into a store; return what a report must count, before it hides anything."""
+    """Put a year of mailboxes into a store, and return the counts before a report hides any."""
     chance = random.Random(seed)
     truth: Counter[tuple[str, str]] = Counter()
     sealed: list[bytes] = []

@@ -1,4 +1,4 @@
-"""What the desk keeps for itself: casefiles, drafts, reply templates."""
+"""The desk's own records: casefiles, drafts, reply templates."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -43,7 +43,7 @@ def details(shown: Casefile = EMPTY, **changes: object) -> CasefileDetails:
 
 
 def put_raw(world: World, kind: RecordKind, name: bytes, revision: int, body: bytes) -> None:
-    """Write a record as this workstation signs it, whatever stands there."""
+    """Write a record as this workstation signs it, without reading the one before."""
     sealed = seal_record(kind, name, revision, body, keyring=world.keyring, letterhead=world.letterhead)
     with world.store.writing() as session:
         records.drop(session, kind, name)
@@ -143,7 +143,7 @@ def test_a_note_that_is_overtaken_for_ever_is_refused(world: World, monkeypatch:
 
 
 def overtake(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None], times: int) -> None:
-    """Have somebody else act between our look and our writing."""
+    """Have someone else act between our reading and our writing."""
     real = desk_records.write_record
     left = [times]
 

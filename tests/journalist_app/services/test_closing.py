@@ -627,7 +627,7 @@ def test_a_closed_mailbox_that_its_source_ended_counts_as_any_other(world: World
 
 
 def test_who_reads_the_answer_and_ends_the_mailbox_at_once_came_back(world: World) -> None:
-    """No check came between, so nobody found the mark that the source left."""
+    """No check ran in between, so no one noticed the source's read receipt."""
     source, desk = answered_at_the_turn_of_the_year(world)
     source.looks(day=NEW_YEAR)
 

@@ -1,4 +1,4 @@
-"""What is counted of a mailbox stands in its casefile, before its source can end it."""
+"""The facts that a report counts are in the casefile before the source can end the mailbox."""
 
 from datetime import timedelta
 
@@ -152,7 +152,7 @@ def test_a_check_opens_and_writes_nothing_where_nothing_came_to_the_facts(
     before = revisions(world)
     assert sorted(before) == [1, 1, 1, 2]
     source.writes("en nog iets")
-    monkeypatch.setattr(count_for_report, "open_for_counting", None)  # whoever calls it fails
+    monkeypatch.setattr(count_for_report, "open_for_counting", None)  # a call fails
     monkeypatch.setattr(count_for_report, "save_counts", None)
 
     background_check.check_store(desk, TODAY)

@@ -45,7 +45,7 @@ def test_a_calendar_is_published_signed_and_in_use_at_once(world: World) -> None
 
 
 def test_days_that_are_over_still_count_after_a_new_calendar_and_no_promise_moves(world: World) -> None:
-    """Who comes back from leave must not make the day that a source was told an earlier one."""
+    """An adviser who returns from leave must not move a source's expected day forward."""
     desk = unlocked(world)
     holiday, leave = TODAY + DAY, (TODAY + 4 * DAY, TODAY + 10 * DAY)
     kept = desk_calendar.current_calendar(desk, TODAY)

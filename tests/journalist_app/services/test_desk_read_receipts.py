@@ -1,4 +1,4 @@
-"""Reading leaves one signed mark, and never stands in the way of the page."""
+"""Reading appends one signed read receipt, and never stops the page."""
 
 from datetime import timedelta
 

@@ -42,7 +42,7 @@ class TwoDesks:
         name: bytes = NAME,
         revisions: tuple[int, int] = (2, 2),
     ) -> bytes:
-        """Return what stands in the record that came of two, which is of the revision after both."""
+        """Return the content of the merged record, whose revision follows both."""
         after = max(revisions) + 1
         sealed = self.merging().records(
             kind,
@@ -318,7 +318,7 @@ def test_a_record_that_no_workstation_signed_is_not_merged(desks: TwoDesks) -> N
 
 
 def test_an_older_record_under_a_newer_number_is_not_merged(desks: TwoDesks) -> None:
-    """The number beside a record is not signed: whoever has the server could pass an old one off as new."""
+    """The revision in the store is not signed: an attacker at the server could send an old record as new."""
     ours, older = Casefile(theme="bullying"), Casefile(theme="intimidation")
 
     sealed = desks.merging().records(

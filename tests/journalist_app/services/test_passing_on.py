@@ -1,6 +1,6 @@
 """The source decides: what is passed on is what they agreed to, word for word, or the mailbox says why not.
 
-Behind the desk's outbox stand gpg and mat2; here stands a box of paper, which keeps what it is given.
+The desk exports with gpg and mat2. Here, `Paper` keeps everything that it is given.
 """
 
 import errno
@@ -500,11 +500,11 @@ def test_what_was_sealed_before_sending_goes_opened(world: World, desk: OpenDesk
     )
 
 
-@pytest.mark.parametrize("damage", ["for somebody else", "half way"])
+@pytest.mark.parametrize("damage", ["for someone else", "half way"])
 def test_what_was_sealed_and_does_not_open_is_not_proposed(world: World, desk: OpenDesk, damage: str) -> None:
     source = a_source(world)
     stranger = PQIdentity(b"x" * 32).recipient
-    to = stranger if damage == "for somebody else" else recipient_of(world)
+    to = stranger if damage == "for someone else" else recipient_of(world)
     sealed = bytearray(age_file(bytes(300_000), [to]))
     sealed[200_000] ^= 1
     source.writes("vraag", file=("bewijs.age", bytes(sealed)))
@@ -606,7 +606,7 @@ def test_a_consent_with_another_digest_is_refused(desk: OpenDesk, source: ASourc
 def test_a_consent_replayed_from_another_mailbox_is_refused(
     world: World, desk: OpenDesk, source: ASource
 ) -> None:
-    """The same words, to the same recipient, agreed to by somebody else."""
+    """The same words, to the same recipient, agreed to by someone else."""
     other = a_source(world)
     other.writes("vraag", file=("bewijs.pdf", b"author: iemand; inhoud"))
     answers(source, Verdict.AGREED, propose(desk, other).digest)
@@ -827,8 +827,8 @@ def test_a_step_of_passing_on_with_words_that_cannot_be_sent_is_not_taken(
 
 def test_what_is_under_way_is_so_until_it_was_handed_over(desk: OpenDesk, source: ASource) -> None:
     def under_way() -> list[ProposalStatus]:
-        stands = read_thread.read_conversation(desk, source.keys.address, today=TODAY).thread_state
-        return [each.state for each in pass_on.list_unfinished(stands)]
+        thread = read_thread.read_conversation(desk, source.keys.address, today=TODAY).thread_state
+        return [each.state for each in pass_on.list_unfinished(thread)]
 
     proposed = propose(desk, source)
     answers(source, Verdict.AGREED, proposed.digest)
@@ -879,7 +879,7 @@ def test_without_agreement_only_with_a_reason_that_the_source_can_read(
     assert not passed.with_consent
 
 
-# ---- the mailbox lies on a server, and here is a replica
+# ---- the mailbox is on a server, and this is a replica
 
 
 def _pairs(world: World) -> None:
@@ -888,7 +888,7 @@ def _pairs(world: World) -> None:
 
 
 def _syncs(world: World, source: ASource) -> None:
-    """Have the server take in what is new, as `sync` notes it; tests/sync carries it in earnest."""
+    """Note that the server has everything, as a sync does. The tests in tests/sync really sync."""
     with world.store.writing() as session:
         serial = peers.reserve_serial(session, SERVER)
         rows = outbox.of_mailbox(session, SERVER, source.keys.address)
@@ -999,7 +999,7 @@ def test_an_agreement_that_was_deleted_before_the_file_was_made_is_taken_back(
 def test_what_comes_in_while_the_file_is_made_stops_it(
     world: World, desk: OpenDesk, source: ASource, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    """The file is there by then, and nobody gets it."""
+    """The file exists by then, and no one gets it."""
     proposed = propose(desk, source)
     agreed = answers(source, Verdict.AGREED, proposed.digest)
     seen = _seen_by_source(world, source)
@@ -1032,7 +1032,7 @@ def test_what_comes_in_while_the_file_is_made_stops_it(
 def test_no_file_is_made_while_the_server_cannot_give_all_of_the_mailbox(
     world: World, desk: OpenDesk, source: ASource
 ) -> None:
-    """What it could not give may be the taking back, spoiled by somebody in the server's store."""
+    """The entry that the server could not send may be a withdrawal that an attacker damaged."""
     proposed = propose(desk, source)
     answers(source, Verdict.AGREED, proposed.digest)
     begin(desk, source, proposed)

@@ -377,7 +377,7 @@ def test_a_mark_of_the_desk_is_no_answer(world: World) -> None:
 
 
 def test_a_mark_of_the_desk_hides_no_mailbox(world: World) -> None:
-    """Who can write to the store says that a mailbox is answered, and has a mark of the desk to show."""
+    """An attacker who can write the store marks a mailbox as answered, and has a read receipt of the desk."""
     source = a_source(world)
     source.writes("vraag")
     source.is_looked_at()
@@ -757,7 +757,7 @@ def test_a_value_of_another_type_stops_no_check_and_no_list(world: World, statem
 
 
 def test_the_newest_entry_dropped_before_anybody_saw_it_is_not_found(world: World) -> None:
-    """What the protocol says it cannot find: shown here so that nobody believes otherwise."""
+    """The protocol says that it cannot detect this. The test shows it, so that no one believes otherwise."""
     source = a_source(world)
     first = source.writes("een")
     background_check.check_store(unlocked(world), TODAY)

@@ -1,4 +1,4 @@
-"""Steps: said with an answer or alone, in one go, and never for a day on which nobody works."""
+"""Steps: sent with an answer or alone, in one transaction, and never for a day when no one works."""
 
 from datetime import date, timedelta
 

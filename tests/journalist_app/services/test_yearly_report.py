@@ -227,7 +227,7 @@ def in_a_thread(serve: Callable[[Connection], None]) -> WorkerStarter:
 
 @pytest.fixture
 def many(world: World, monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(report_ledger, "_PARALLEL_TALLIES", 1)  # a limit of ours, not a part of us
+    monkeypatch.setattr(report_ledger, "_PARALLEL_TALLIES", 1)  # a limit, not a part of our code
     leave_tallies(world, Casefile(first_message=DAY), times=12)
     return 12
 

@@ -31,7 +31,12 @@ def digest(browser: Browser) -> str:
 
 def publishing(browser: Browser, **other: str) -> dict[str, object]:
     page = browser.get(PAGE)
-    return {"token": token(page, f"{PAGE}/publish"), "digest": digest(browser), "nobody": "yes", **other}
+    return {
+        "token": token(page, f"{PAGE}/publish"),
+        "digest": digest(browser),
+        "unrecognisable": "yes",
+        **other,
+    }
 
 
 def test_a_year_is_looked_at_worded_and_published_once(world: World, browser: Browser) -> None:
@@ -55,8 +60,8 @@ def test_a_year_is_looked_at_worded_and_published_once(world: World, browser: Br
 
 
 def test_publishing_asks_for_a_reading_first(browser: Browser) -> None:
-    answer = browser.post(f"{PAGE}/publish", publishing(browser, nobody=""))
-    assert (422, ["nobody"]) == (answer.status_code, marks(answer.text, "refusal"))
+    answer = browser.post(f"{PAGE}/publish", publishing(browser, unrecognisable=""))
+    assert (422, ["unrecognisable"]) == (answer.status_code, marks(answer.text, "refusal"))
 
 
 def test_figures_that_were_not_looked_at_are_not_published(browser: Browser) -> None:
@@ -68,7 +73,9 @@ def test_figures_that_were_not_looked_at_are_not_published(browser: Browser) -> 
 def test_a_form_without_its_token_keeps_the_text_on_the_page_and_changes_nothing(
     world: World, browser: Browser, action: str
 ) -> None:
-    answer = browser.post(f"{PAGE}/{action}", {"token": "x", "nl": "mijn tekst", "en": "", "nobody": "yes"})
+    answer = browser.post(
+        f"{PAGE}/{action}", {"token": "x", "nl": "mijn tekst", "en": "", "unrecognisable": "yes"}
+    )
     assert 403 == answer.status_code
     assert (action == "words") == ("mijn tekst" in answer.text)
     desk = unlock_desk(world.config, world.store, PASSPHRASE)

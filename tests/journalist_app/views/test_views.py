@@ -1023,7 +1023,7 @@ def with_an_outbox(
 
 
 def proposed(world: World, browser: Browser, tmp_path: Path, **words: str) -> tuple[ASource, str]:
-    """Have a proposal of two files in a mailbox; returns the source and the proposal's page."""
+    """Make a proposal of two files, and return the source and the proposal's page."""
     source = with_an_outbox(world, browser, tmp_path, file=("bewijs.pdf", b"author"))
     where = f"/mailbox/{source.address}"
     form = proposal_form(browser.get(f"{where}/propose"), where, "woord <b>voor</b> woord", KEY) | words
