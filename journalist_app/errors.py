@@ -59,7 +59,7 @@ class SendRefusal(StrEnum):
     TEXT_TOO_LONG = "text_too_long"
     TOO_MANY_FILES = "too_many_files"
     NO_ROOM = "no_room"  # the files are larger than the space that is left in the mailbox or the store
-    SOURCE_WROTE = "source_wrote"  # the source wrote or deleted an entry after the form was shown
+    SOURCE_WROTE = "source_wrote"  # the source wrote a message after the form was shown
     FORM_REUSED = "form_reused"  # a different text was already sent with this form
     STEP_MISSING = "step_missing"  # the adviser typed a sentence about a step, but chose no step
     STEP_TOO_LONG = "step_too_long"
@@ -98,10 +98,10 @@ class PassOnRefusal(StrEnum):
     PROPOSAL_MISSING = "proposal_missing"  # the mailbox has no such proposal, or the proposal was deleted
     PROPOSAL_OBSOLETE = "proposal_obsolete"  # a newer proposal replaced this one
     NOT_AGREED = "not_agreed"
-    WITHDRAWN = "withdrawn"  # the source withdrew consent, or deleted an entry that may have done so
-    OTHER_DIGEST = "other_digest"  # the source's answer is about something other than this proposal
-    REASON_MISSING = "reason_missing"  # passing on without consent needs a written reason and a tick
-    NOT_BEGUN = "not_begun"  # the export file comes after the step that begins passing on
+    WITHDRAWN = "withdrawn"  # the source withdrew, or the proposal or the answer was deleted
+    OTHER_DIGEST = "other_digest"  # the source's answer names a proposal that was never made here
+    REASON_MISSING = "reason_missing"  # without consent, a written reason and a ticked box are needed
+    NOT_BEGUN = "not_begun"  # passing on has not begun, or no file for the recipient was made yet
     NOT_CONFIRMED = "not_confirmed"  # the server has not confirmed the step: the source can withdraw
     DISK_FULL = "disk_full"  # the workstation's disk has no room for the export file
     HANDOVER_DAY = "handover_day"  # the day is not a date, is in the future, or before the file was made

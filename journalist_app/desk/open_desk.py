@@ -101,9 +101,9 @@ class OpenDesk:
         default_factory=threading.Event
     )  # set when the adviser has received it
     index: SearchIndex = field(default_factory=lambda: SearchIndex(()), repr=False)
-    casefiles: dict[Address, tuple[int, Casefile]] = field(default_factory=dict, repr=False)  # by revision
+    casefiles: dict[Address, tuple[int, Casefile]] = field(default_factory=dict, repr=False)  # with revision
     unsound_casefiles: set[Address] = field(default_factory=set)
-    tallies: dict[int, OpenedTally] = field(default_factory=dict, repr=False)  # of the ledger, by row
+    tallies: dict[int, OpenedTally] = field(default_factory=dict, repr=False)  # of the ledger, by row number
     _labels: dict[Address, str] = field(default_factory=dict)
     _changing: threading.Lock = field(default_factory=threading.Lock)
     _is_changed: bool = False

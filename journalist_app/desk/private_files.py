@@ -10,7 +10,7 @@ _OWNER_ONLY = 0o600
 
 
 class ExposedError(Exception):
-    """The file is not private: another user owns, reads or writes it, or it is not a plain file."""
+    """The file is not private: another user owns it, or can read or write it, or it is not a plain file."""
 
 
 def read_private(path: Path) -> bytes:
@@ -20,7 +20,7 @@ def read_private(path: Path) -> bytes:
 
     Raises:
         OSError: the file does not exist or cannot be read.
-        ExposedError: another user owns, reads or writes the file, or it is not a plain file.
+        ExposedError: another user owns the file or can read or write it, or it is not a plain file.
     """
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
         status = os.fstat(file.fileno())

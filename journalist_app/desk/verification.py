@@ -27,7 +27,10 @@ from store.mailboxes import StoredMailbox
 
 @dataclass(frozen=True, slots=True)
 class ShownFault:
-    """One fault of a mailbox, or of the entry with this author and number (None and 0: no entry)."""
+    """One fault of a mailbox. If one entry is faulty, `author` and `number` identify that entry.
+
+    Otherwise `author` is None and `number` is 0.
+    """
 
     kind: str
     author: Author | None = None

@@ -13,7 +13,7 @@ bp = Blueprint("about", __name__)
 @bp.get("/about")
 @unlocked
 def show_about_desk(desk: OpenDesk) -> ResponseReturnValue:
-    """Show the desk's fingerprint, its numbers, and the paths of its files."""
+    """Show the desk's fingerprint, number of mailboxes, and paths of its files."""
     return render_template("about/show.html", desk=about_desk.desk_facts(desk))
 
 

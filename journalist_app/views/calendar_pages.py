@@ -104,7 +104,7 @@ def _calendar(typed: dict[str, object]) -> Calendar:
 
 def _number(typed: object) -> int:
     text = str(typed).strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 4 else 0  # noqa: PLR2004  # digits
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 4 else 0  # noqa: PLR2004  # four digits
 
 
 def _page(

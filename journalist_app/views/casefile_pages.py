@@ -109,7 +109,10 @@ def fill_answer_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
 
 
 def _text_with_help(desk: OpenDesk, where: Address, parts: AnswerParts) -> tuple[str, str]:
-    """Do what the pressed button asks. Return the form's new text, and the key of a message or ""."""
+    """Save a draft, or insert a draft or template, as the pressed button says.
+
+    Return the new text of the answer form, and the key of a message for the page, or an empty string.
+    """
     text = parts.text.replace("\r\n", "\n")
     offered = drafts.read_writing_help(desk, where)
     if parts.other("help") == "keep":

@@ -104,7 +104,7 @@ def _send(desk: OpenDesk, where: Address, parts: AnswerParts) -> None:
 
 
 def keep_awake(holder: AutoLock, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the pieces of a file, and restart the idle time at each: during a transfer no one is idle."""
+    """Yield the pieces of a file, and restart the idle time at each, so that a transfer is not cut off."""
     for piece in pieces:
         holder.touch()
         yield piece

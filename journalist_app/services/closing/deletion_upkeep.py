@@ -64,7 +64,7 @@ def _maintain_closed(desk: OpenDesk, ordered: set[Address], today: date) -> None
     """
     for address, (_, casefile) in list(desk.casefiles.items()):
         if address in desk.trusted_state.ended and casefile != evidence_alone(casefile):
-            with suppress(RecordUnsoundError):  # another workstation may restore a casefile
+            with suppress(RecordUnsoundError):  # written by a workstation that did not know of the end
                 _keep_evidence_alone(desk, address, today)
             continue
         if casefile.keep_until is None or address in ordered:

@@ -64,7 +64,7 @@ class RecordMerger:
         mine = _open(RecordKind(kind), name, ours, self.keyring, letterhead)
         other = _open(RecordKind(kind), name, theirs, self.keyring, letterhead)
         if mine and other and max(mine.revision, other.revision) != revision - 1:
-            other = None  # the row's revision is not signed and differs from the signed one
+            other = None  # `revision` is from unsigned columns, and no signed revision fits it
         if mine and other:
             body = _both(RecordKind(kind), mine, other, self.today())
         elif found := mine or other:
@@ -204,7 +204,7 @@ def _differ(ours: object, theirs: object) -> bool:
 
 
 def _texts(ours: str, theirs: str, names: tuple[str, str], at_most: int) -> str | None:
-    """Merge two texts: put each under its workstation's name. A text that contains the other is enough.
+    """Merge two texts, each under its workstation's name. If one text contains the other, return it alone.
 
     Return None if both texts together are longer than `at_most` characters.
     """
@@ -256,7 +256,8 @@ def _templates(
 ) -> tuple[ReplyTemplate, ...]:
     """Merge two lists of reply templates: first the other workstation's, then ours that it does not have.
 
-    If the other list has a different template of the same name, our workstation's name is added to ours.
+    If the other list has a different template of the same name, our template's name is extended with our
+    workstation's name.
     """
     found = list(theirs)
     taken = {(each.language, each.name) for each in theirs}

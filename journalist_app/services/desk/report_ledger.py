@@ -13,7 +13,7 @@ from journalist_app.search.tally_reader import OpenedTally
 from report.counts import CountedTally
 from store import ledger_tallies as ledger
 
-_PARALLEL_TALLIES: Final = 2000  # with fewer, starting processes takes longer than the half second of work
+_PARALLEL_TALLIES: Final = 2000  # fewer take half a second: not worth starting processes
 _BATCH_SECONDS: Final = 60  # limit of waiting for the next batch of some hundred tallies
 
 

@@ -106,7 +106,8 @@ def renew_order(  # noqa: PLR0913  # as `order_deletion`
 ) -> None:
     """Renew a mailbox's valid deletion order after a read receipt of the desk, for the same day.
 
-    A valid order so always names the desk's newest entry. An order that does not was withdrawn by the desk.
+    So a valid order always names the desk's newest entry. The desk has withdrawn an order that names an older
+    entry.
     """
     stored = deletion_orders.find(session, conversation.address)
     ordered = verify_stored_order(desk, stored) if stored is not None else None

@@ -40,7 +40,7 @@ class StepForm:
 
     @property
     def has_words(self) -> bool:
-        """Return True if the adviser typed a sentence, a next step or a day, and no day was suggested."""
+        """Return True if a sentence, a next step or a day was typed. For forms that suggest no day."""
         return bool(self.text.strip() or self.next.strip() or self.by.strip())
 
 

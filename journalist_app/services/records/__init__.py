@@ -1,7 +1,7 @@
 """Use cases about sealed records, the desk's own encrypted notes. May import `desk`, `protocol` and `store`.
 
 - `casefiles`: the desk's notes about a mailbox
-- `consent_evidence`: evidence that the source agreed to what was passed on
+- `consent_evidence`: keeps proposals and the source's answers as evidence
 - `desk_records`: reads, verifies and writes records of every kind
 - `drafts`: answers that are not sent yet
 - `reply_templates`: texts that advisers often send

@@ -233,7 +233,7 @@ def _write(desk: OpenDesk, address: Address, revision: int, casefile: Casefile) 
 
 
 def _publish_to_index(desk: OpenDesk, address: Address, revision: int, casefile: Casefile) -> None:
-    """Give a casefile that was read or written to the inbox and the search index, if its revision is new."""
+    """Add a casefile to the inbox and the search index, if they do not have this revision yet."""
     if desk.casefiles.get(address, (0, None))[0] != revision:
         desk.casefiles[address] = (revision, casefile)
         desk.index.index_notes(address, casefile_texts(casefile))
