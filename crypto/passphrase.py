@@ -103,8 +103,9 @@ def derive_root_key(typed: str, site_salt: bytes, params: Argon2Params) -> RootK
 
     Every text gives a root key, so a wrong passphrase raises no exception. `site_salt` is 16 bytes, public,
     and fixed as long as the desk exists. A table of guesses that was computed for one desk is therefore
-    useless at another desk. Mailboxes have no salt of their own, because a log-in would then have to name the
-    mailbox to find its salt. Python's global interpreter lock is released during the derivation.
+    useless at another desk. All mailboxes share this salt. If each mailbox had its own salt, a log-in would
+    have to name the mailbox to find the salt. Python's global interpreter lock is released during the
+    derivation.
     """
     password = normalise_passphrase(typed).encode()
     memory = params.m_kib * 1024

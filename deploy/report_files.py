@@ -69,7 +69,10 @@ def _make_files(desk: OpenDesk, counted: ReportYear, on_step: Callable[[str], ob
 
 
 def _write_files(folder: Path, files: dict[str, bytes]) -> None:
-    """Write the report's files so that only this user can read them: the SG's version is confidential."""
+    """Write the report's files, which only this user can read.
+
+    The Secretary-General's version is confidential.
+    """
     with os_error_as(f"{folder}: cannot be written"):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name, body in files.items():

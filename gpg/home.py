@@ -178,9 +178,9 @@ class GpgHome:
     ) -> Iterator[bytes]:
         """Encrypt a message to `recipient` and sign it with the key of `signer`. Yield the encrypted pieces.
 
-        Both are primary fingerprints. The memory used does not grow with the message. The message is dated at
-        the start of `day`, in UTC. The last piece is held back until gpg reports success. If `pieces` raises
-        an exception, gpg is killed and the iterator raises the exception.
+        `recipient` and `signer` are primary fingerprints. The memory used does not grow with the message. The
+        message is dated at the start of `day`, in UTC. The last piece is held back until gpg reports success.
+        If `pieces` raises an exception, gpg is killed and the iterator raises the exception.
 
         Raises:
             RecipientRefusedError: `usable_subkey` refuses the recipient's key. Raised at once, before any

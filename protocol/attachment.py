@@ -29,7 +29,7 @@ def padded_bytes(size: int) -> int:
 
 
 class AttachmentSealer:
-    """Encryption of one attachment while it arrives (push). Memory does not grow with the attachment.
+    """Encryption of one attachment while it arrives. Memory does not grow with the attachment.
 
     Call `update` for each piece of the file, then iterate over all of `pad()`, then call `finish`. The bytes
     that these methods return, in order, are the encrypted payload.
@@ -108,7 +108,7 @@ class AttachmentSealer:
 
 
 class AttachmentOpener:
-    """Decryption of one attachment whose payload arrives in pieces of any size (pull)."""
+    """Decryption of one attachment whose payload arrives in pieces of any size."""
 
     __slots__ = ("_chunks", "_digest", "_note", "_reader")
 

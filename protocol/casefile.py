@@ -40,8 +40,8 @@ class Evidence(StrictStruct, frozen=True):
 
     `entry` is the digest of the entry, and `body` its decrypted content as JSON. `envelope` and `signature`,
     if kept, prove that the source signed an entry with that digest. They do not prove that `body` was the
-    content of that entry, because the ciphertext is deleted with the mailbox. Only the desk's word remains
-    for that.
+    content of that entry, because the ciphertext is deleted with the mailbox. Only the desk itself can state
+    what the content was.
     """
 
     kind: EvidenceKind
@@ -53,10 +53,10 @@ class Evidence(StrictStruct, frozen=True):
 
 
 class PassedOn(StrictStruct, frozen=True):
-    """Record that text and files were passed on: the recipient, and the days of making and handing over.
+    """Record that text and files were passed on to a recipient, in a file that the desk made on a day.
 
-    `delivered` is None until the file is handed over. `proposal` is the digest of the proposal that the
-    source saw.
+    `delivered` is the day on which the file was handed over, or None before that day. `proposal` is the
+    digest of the proposal that the source saw.
     """
 
     recipient: _Word

@@ -57,8 +57,8 @@ class Fault:
 class CheckedChain:
     """Result of the check of a mailbox: entries that may be shown, rejected entries, faults and heads.
 
-    `entries` are in thread order. Only an adviser may see a rejected entry, and together with its fault.
-    `heads` are the newest entries among all authentic entries, for the trusted state.
+    `entries` are in thread order. Only an adviser may see a rejected entry, and the page must then show its
+    fault too. `heads` are the newest entries among all authentic entries, for the trusted state.
     """
 
     entries: tuple[SignedEntry, ...]
@@ -80,8 +80,9 @@ def check_chain(
     the source's. `anchor` has the heads that this workstation remembers. `anchor` is None if no heads are
     remembered, as in the source's interface.
 
-    The check detects every change, and the loss of an entry that either side had seen or had continued from.
-    The check cannot detect the loss of the newest entry before the other side has seen that entry.
+    The check detects every change. The check also detects the loss of an entry to which another entry or
+    `anchor` refers: as the entry before it in the strand, or as an entry that the writer had seen. The check
+    cannot detect the loss of the newest entry before the other side has seen that entry.
     """
     authentic: dict[Digest, SignedEntry] = {}
     false_entries: list[tuple[FaultKind, SignedEntry]] = []
@@ -115,7 +116,7 @@ def check_chain(
 def _chain_faults(
     authentic: Mapping[Digest, SignedEntry], anchor: Heads
 ) -> tuple[list[Fault], dict[Digest, FaultKind]]:
-    """Return the faults about missing entries, and by digest the authentic entries that are in a fork."""
+    """Return the faults about missing entries, and the authentic entries that are in a fork, by digest."""
     faults: list[Fault] = []
     in_strands = _by_strand(authentic)
     faulty: dict[Digest, FaultKind] = {}
@@ -196,7 +197,8 @@ def _by_strand(authentic: Mapping[Digest, SignedEntry]) -> dict[StrandId, list[t
 def _gaps(strand: StrandId, in_strand: Sequence[tuple[Digest, SignedEntry]]) -> Iterator[Fault]:
     """Yield a fault for each gap in the numbers of a strand, with the first missing number.
 
-    A gap is reported once, because a forger can make a gap of any width.
+    A gap gets one fault, however many entries are missing. Otherwise one entry with a very high number would
+    cause very many faults.
     """
     numbers = [0, *(entry.envelope.number for _, entry in in_strand)]
     for before, after in pairwise(numbers):

@@ -167,8 +167,8 @@ def verify_entry(
     with the address that the caller asked for. `check_chain` checks both for a whole mailbox.
 
     Raises:
-        ForgedError: the strand is unknown or was not in use on that day, or the signature or the payload is
-            wrong.
+        ForgedError: the strand is unknown or was not in use on the day of the entry, or the signature or the
+            payload is wrong.
     """
     part = entry.envelope
     key = strand_verify_key(part.strand, part.day, mailbox_verify_key=mailbox_verify_key, strands=strands)
@@ -183,9 +183,9 @@ def open_entry(entry: SignedEntry, identities: Sequence[age.AgeIdentity]) -> Con
     Raises:
         UnreadableError: the entry was removed, or no identity can decrypt the entry.
         ForgedError: the payload or the file key differs from what was signed.
-        MalformedError: the decrypted bytes are not content. Or the writer signed a mark that has a text, or a
-            text that is marked as a mark: such an entry would give a wrong answer to the question who waits
-            for whom.
+        MalformedError: the decrypted bytes are not content. Or the writer signed a mark (read receipt) that
+            has a text, or marked a text as a mark: the inbox would then show wrongly whether the mailbox
+            waits for an answer.
     """
     if entry.header is None or entry.payload is None:
         raise UnreadableError

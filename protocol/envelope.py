@@ -63,8 +63,8 @@ class Envelope:
     - `day`: a UTC day
     - `payload_sha256`: digest of the age payload, without the age header
     - `commit`: commitment to the file key (`commit_to_key`)
-    - `speaks`: False for a mark (read receipt), whose writer had seen entries and wrote nothing. Everyone
-    may know this, because a mailbox with only a mark waits for no answer
+    - `speaks`: False for a mark (read receipt), whose writer had seen entries and wrote nothing. The store
+    reads this field, because a mark does not make a mailbox wait for an answer
 
     The signature does not cover the age header. When an epoch ends, the desk encrypts the file key again
     without the writer, which changes the age header. `commit` ties the file key in the age header to the

@@ -187,7 +187,8 @@ class Letterhead(CanonicalStruct, frozen=True, dict=True):
         """Return the number of working days after `earlier`, up to and including `later`.
 
         The result is 0 if `later` is before `earlier`. At most a century is counted. The writer of an entry
-        chooses its day, and without this limit, counting from the year 1 blocked a core for seconds.
+        chooses the entry's day. Without this limit, an entry of the year 1 occupied a processor core for
+        seconds.
         """
         count = min((later - earlier).days, _CENTURY_DAYS)
         days = (earlier + timedelta(days=ahead) for ahead in range(1, count + 1))
@@ -232,10 +233,10 @@ def verify_letterhead(
     """Check a letterhead and its signature, and return the letterhead.
 
     `fingerprint` is the desk's minisign public key ("RW…"). It comes from the settings, and never from the
-    place that the letterhead comes from. `at_least_serial` is the newest serial seen so far. It stops a
-    replay of an older letterhead, whose epoch's key may have been destroyed or stolen. `same_parameters_as`
-    is a letterhead seen before, which must have the same salt and cost: with another salt or another cost,
-    every passphrase would open another, empty mailbox.
+    place that the letterhead comes from. `at_least_serial` is the newest serial seen so far. This serial
+    stops a replay of an older letterhead, whose epoch's key may have been destroyed or stolen.
+    `same_parameters_as` is a letterhead seen before, which must have the same salt and cost: with another
+    salt or another cost, every passphrase would open another, empty mailbox.
 
     Raises:
         LetterheadRefusedError: `reason` says why. The signature is checked before anything is parsed.

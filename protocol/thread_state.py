@@ -42,8 +42,8 @@ class ThreadStep:
     - `next`, `by`: the next thing that will happen, and the working day on which to expect it
     - `to`, `delivered`: the recipient, and the day on which the file was handed over
     - `is_derived`: no one wrote this step; it follows from the entries
-    - `is_void`: the desk had begun to pass on, but the source had taken the agreement back before they
-    could see that passing on began
+    - `is_void`: the desk had begun to pass the text and files on. But the source had taken the agreement back
+    before they could see this step
     """
 
     step: StepName
@@ -104,7 +104,7 @@ class ThreadState:
     def closing(self) -> ThreadStep | None:
         """Return the closing of the mailbox, or None if the mailbox is open.
 
-        A closing is no longer in force if either side began something after it.
+        Any step after the closing opens the mailbox again, except PASSED_ON.
         """
         return _closing(self.steps)
 
@@ -185,8 +185,8 @@ def _steps(opened: Sequence[EntryContent], proposals: Sequence[ProposalState]) -
 def _add_written_step(steps: list[ThreadStep], step: ThreadStep) -> None:
     """Add a step that the adviser wrote, or replace the derived step of the same name.
 
-    The derived step that is replaced is the newest step. For a step about a proposal, it is the derived step
-    about the same proposal, in any place, because another workstation may have written in between.
+    A step about a proposal replaces the derived step about the same proposal, even if newer steps follow,
+    because another workstation may have written in between. Any other step can only replace the newest step.
     """
     for at, before in enumerate(steps):
         is_same = before.proposal == step.proposal if step.proposal else at == len(steps) - 1
@@ -335,7 +335,7 @@ def _status(answer: CountedAnswer | None, opened: Sequence[EntryContent]) -> Pro
 
 
 def _is_void(step: SignedEntry, note: StepNote, digest: Digest, opened: Sequence[EntryContent]) -> bool:
-    """Return True if the source had taken the agreement back before they could see that passing on began.
+    """Return True if the source had taken the agreement back before they could see the desk's step.
 
     This happens if the desk works on another machine than the server. Then neither side had seen the entry of
     the other side, and the signed `seen` of both entries shows this. An entry that was deleted or cannot be

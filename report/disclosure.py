@@ -24,9 +24,10 @@ class Audience(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Floors:
-    """Smallest counts that the report shows: `public` in the public version, `sg` in the SG's version.
+    """Smallest counts that the report shows: `public` in the public version, `sg` in the SG version.
 
-    Floors are multiples of five. With a floor of 12, a shown "10" would mean exactly twelve.
+    Floors are multiples of five. SG is the Secretary-General. With a floor of 12, a shown 10 would reveal a
+    count of exactly 12, the only shown count that rounds to 10.
 
     Raises:
         FloorError: a floor is below its minimum or is not a multiple of five, or the SG's floor is above the

@@ -72,7 +72,10 @@ class Document:
 
     @property
     def title(self) -> str:
-        """Return the title of the report. The confidential version for the SG has another title."""
+        """Return the title of the report.
+
+        The confidential version for the Secretary-General (SG) has another title than the public version.
+        """
         return self.words["title_sg" if self.is_confidential else "title"]
 
     @property

@@ -10,7 +10,11 @@ class ReportError(Exception):
 
 
 class FloorError(ReportError):
-    """A floor is below its minimum or not a multiple of five, or the SG's floor is above the public floor."""
+    """A floor (smallest count that a report shows) is not allowed.
+
+    The floor is below its minimum or not a multiple of five, or the floor for the Secretary-General is above
+    the public floor.
+    """
 
 
 class PdfToolsMissingError(ReportError):

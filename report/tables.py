@@ -85,7 +85,8 @@ def shapes(lists: Lists) -> tuple[Shape, ...]:
 def counted_line(shape: Shape, value: str) -> str:
     """Return the key of the line in which a tally's value is counted.
 
-    An empty value is counted as not recorded, and a value without a line as other words.
+    An empty value is counted in the line "not recorded", and a value without a line in the line "other
+    words".
     """
     if not value:
         return NOT_RECORDED

@@ -216,7 +216,9 @@ def append(  # noqa: PLR0913  # the columns, by name
     is_answer: bool = True,
     **signed: Unpack[SignedColumns],
 ) -> None:
-    """Append an entry to its strand by compare-and-set, with its uploaded attachments. A refusal rolls back.
+    """Append an entry to its strand by compare-and-set, with its uploaded attachments.
+
+    If the entry is refused, everything that the session wrote is rolled back.
 
     `previous` is the digest of the strand's newest entry (the head), and the new `number` is one higher. In
     an empty strand, `number` is 1. The attachments of `attachment_ids` must be whole and pending for this
@@ -253,7 +255,8 @@ def apply_from_peer(  # noqa: PLR0913  # the columns, by name
     """Add an entry that a peer sent, with its uploaded attachments, at the number in its envelope.
 
     The number is not compared with the strand's head: an earlier entry may be damaged at the peer, and
-    readers then see a gap. With a `removal`, no ciphertext is stored. A refusal rolls back.
+    readers then see a gap. With a `removal`, no ciphertext is stored. If the entry is refused, everything
+    that the session wrote is rolled back.
 
     Raises:
         EntryExistsError: another entry has this number, or this id.

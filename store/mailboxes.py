@@ -276,7 +276,10 @@ def mark_ending_counted(session: Session, address: bytes, *, tallies: Sequence[b
 
 
 def mark_counted(session: Session, address: bytes) -> bool:
-    """Record that the desk has counted an ended mailbox. Return False if it has no statement in the store."""
+    """Record that the desk has counted an ended mailbox.
+
+    Return False if the store has no statement about the mailbox.
+    """
     return _MARK_COUNTED.run(session, address=address) == 1
 
 

@@ -125,10 +125,11 @@ def _require_for_us(endpoint: Endpoint, head: PouchHead) -> None:
 
 
 def _require_day(endpoint: Endpoint, head: PouchHead, *, is_direct: bool) -> None:
-    """Refuse a pouch whose day cannot be right, because its entries and orders would have that day too.
+    """Refuse a pouch whose day cannot be right.
 
-    A pouch from a file may be weeks old. Serials of future half hours are refused too: if such a serial were
-    stored here, the lower serials of all real pouches would count as old.
+    If the sender's clock is wrong, the entries and orders in its pouch have wrong days too. A pouch from a
+    file may be weeks old. Serials of future half hours are refused too: if such a serial were stored here,
+    the lower serials of all real pouches would count as old.
 
     Raises:
         PouchRefusedError: CLOCK.

@@ -108,9 +108,9 @@ def build_pouch_files(
 class _PouchBuilder:
     """Builder of the contents of one pouch. Iterate over it once to get the items.
 
-    An item that the peer would refuse is replaced by a report of damage. A row of the outbox is marked in the
-    same transaction that reads the thing that the row names. If that thing changes later, it is therefore
-    packed again.
+    An item that the peer would refuse is replaced by a report of damage. The outbox row of an item is marked
+    in the same transaction that reads the item. If the item changes later, the item is therefore packed
+    again.
     """
 
     def __init__(

@@ -81,7 +81,8 @@ class Endpoint:
     def workstation(self, peer: StrandId, letterhead: Letterhead) -> StrandKey:
         """Return the strand key of a workstation that may exchange pouches today.
 
-        Only the last day of the strand is checked. The first day is not, because clocks differ.
+        After the last day of its strand, a workstation is refused. The strand's first day is not checked: if
+        this machine's clock is a day behind, a check would refuse a new workstation.
 
         Raises:
             SyncRefusedError: UNKNOWN_WORKSTATION or REVOKED_WORKSTATION.

@@ -57,7 +57,8 @@ def import_pouch(endpoint: Endpoint, pieces: Iterable[bytes]) -> ImportedPouch:
     An interrupted import can be repeated. If the pouch is refused, no copy of it is kept.
 
     Raises:
-        PouchRefusedError: no item was applied. `reason` says why, and is never EARLY.
+        PouchRefusedError: no item was applied. `reason` says why, but never EARLY, because a pouch that
+            arrives too early is kept.
         SyncRefusedError: NOT_PAIRED, UNKNOWN_WORKSTATION, REVOKED_WORKSTATION, NO_ROOM or BROKEN_TRANSFER.
         StoreError: the store failed. Items that were applied before that stay applied.
     """

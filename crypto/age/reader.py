@@ -14,7 +14,7 @@ from crypto.errors import MalformedError, UnreadableError
 
 
 class AgeReader:
-    """Decryption of an age file whose payload arrives in pieces of any size (pull).
+    """Decryption of an age file whose payload arrives in pieces of any size.
 
     Iterating yields plaintext in pieces of at most 64 KiB. Each piece is authentic and in its place. The file
     is known to be whole only when the iteration ends without an error.
@@ -24,7 +24,7 @@ class AgeReader:
     file_key: Final[bytes]
 
     def __init__(self, header: bytes, identities: Sequence[AgeIdentity], chunks: Iterable[bytes]) -> None:
-        """Find the file key in the header, with one of the identities. No payload is read yet.
+        """Decrypt the file key in the header, with one of the identities. No payload is read yet.
 
         Raises:
             UnreadableError: no identity can decrypt the file key.

@@ -24,7 +24,7 @@ class AgeFile:
 
 
 class AgeWriter:
-    """Encryption of an age file while its plaintext arrives (push). The writer holds back at most 64 KiB."""
+    """Encryption of an age file while its plaintext arrives. The writer holds back at most 64 KiB."""
 
     __slots__ = ("_stream", "file_key", "header")
     header: Final[bytes]

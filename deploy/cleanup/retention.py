@@ -136,7 +136,7 @@ def log_retention(retained: RetentionResult, before: RetentionResult) -> None:
 
 
 def carry_out_order(session: Session, address: bytes, letterhead: Letterhead, today: date) -> DueOrder:
-    """Decide about a deletion order inside the writing transaction, and delete or keep the mailbox.
+    """Decide again about a deletion order, in the writing transaction, and delete or keep the mailbox.
 
     The first decision may be out of date, because the mailbox may have changed in the meantime.
     """

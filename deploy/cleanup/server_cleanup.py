@@ -29,7 +29,7 @@ _log = logging.getLogger(quiet_log.OWN_LOGGER)
 
 
 class StoreSweeper:
-    """Sweeper that destroys the deleted rows of a store. It is all that a workstation's replica needs."""
+    """Sweeper that destroys the deleted rows of a store. A workstation's replica needs no other sweeper."""
 
     def __init__(self, store: Store) -> None:
         self.store = store

@@ -30,7 +30,7 @@ def make_openpgp_command(settings: Path) -> None:
 )
 @click.pass_obj
 def report_command(settings: Path, year: int, folder: Path | None) -> None:
-    """Write the public and the SG's version of a yearly report: as drafts, or as published."""
+    """Write a yearly report, for the public and for the Secretary-General: as drafts, or as published."""
     from deploy.report_files import make_report_files
 
     target = folder or Path(f"report-{year}")

@@ -86,8 +86,8 @@ def admit_client(folder: Path, name: str, public: str) -> None:
 def require_client_keys(folder: Path) -> None:
     """Make Tor ask for a client's key, even before any workstation is admitted.
 
-    This is needed because the service is published first: a workstation needs the address of the service to
-    be paired.
+    The service is published before the first workstation is admitted, because pairing needs the address of
+    the service.
 
     Raises:
         OnionFolderError: the folder cannot be written.
@@ -115,7 +115,10 @@ def dismiss_client(folder: Path, name: str) -> bool:
 
 
 def admitted_clients(folder: Path) -> dict[str, str]:
-    """Return the public keys of all admitted clients by name, without the unused key that no one has.
+    """Return the public keys of all admitted clients, by name.
+
+    The key of the unused client is left out. This key only stops Tor from letting everyone connect, and its
+    secret half was never kept.
 
     Raises:
         OnionError: a file has a wrong form. The message names the file.
@@ -125,7 +128,10 @@ def admitted_clients(folder: Path) -> dict[str, str]:
 
 
 def client_keys(folder: Path) -> dict[str, str]:
-    """Return the public keys in a folder by name, including the unused key that no one has.
+    """Return all public keys in a folder of clients, by name, with the key of the unused client.
+
+    The key of the unused client was made without keeping its secret half, so no one can connect with the key.
+    The key is there because Tor lets everyone connect if the folder is empty.
 
     Raises:
         OnionError: a file has a wrong form. The message names the file.
@@ -193,9 +199,11 @@ def _normal_key(public: str) -> str:
 
 @contextmanager
 def _writing(folder: Path) -> Iterator[None]:
-    """Make the folder with the unused client in it, and replace an OSError of the body by OnionFolderError.
+    """Make the folder of clients if needed, and replace an OSError of the body by OnionFolderError.
 
-    Each new folder is given to the owner of its parent, because Tor accepts no folder of another user.
+    The folder always contains the key of the unused client, because Tor lets everyone connect if the folder
+    is empty. Each new folder is given to the owner of its parent, because Tor accepts no folder of another
+    user.
 
     Raises:
         OnionFolderError: the folder cannot be written.

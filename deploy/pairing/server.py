@@ -118,7 +118,9 @@ def admit_workstation(settings: Path, path: Path, *, say: Say, on_step: Say) -> 
 
 
 def remove_workstation(settings: Path, name: str, *, say: Say) -> None:
-    """Forget a workstation, by its name in the letterhead: its queue of items, and its onion key.
+    """Forget a workstation: delete its outbox, and remove its onion key.
+
+    `name` is the workstation's name in the letterhead.
 
     Raises:
         DeployError: there is no such workstation.

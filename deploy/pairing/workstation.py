@@ -47,9 +47,10 @@ Say = Callable[[str], object]
 
 @dataclass(frozen=True, slots=True)
 class PairingRequest:
-    """Request to pair: the way to the server, the path of the pairing file (None: a default), and a printer.
+    """Request to pair a workstation with a server.
 
-    `say` prints whole sentences for the person at the terminal.
+    `server` is the address of the server. `out` is the path of the pairing file, or None for the default
+    path. `say` prints whole sentences for the person at the terminal.
 
     Raises:
         DeployError: `server` is an onion address with a typing error.

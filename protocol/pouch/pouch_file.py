@@ -144,7 +144,7 @@ class ServerKey:
 
 
 class PouchWriter:
-    """Writer of a pouch whose items arrive one by one (push).
+    """Writer of a pouch whose items arrive one by one.
 
     The pouch file consists of `header`, and then the bytes that `add` and `finish` return, in order. `size`
     is the number of bytes of plaintext so far.
@@ -201,7 +201,7 @@ class PouchWriter:
 
 
 class PouchReader:
-    """Reader of a pouch that arrives in pieces (pull).
+    """Reader of a pouch that arrives in pieces.
 
     A caller must not act on an item before `items` ends without an error.
     """
@@ -212,8 +212,8 @@ class PouchReader:
     def __init__(self, pieces: Iterable[bytes], identities: Iterable[age.PQIdentity]) -> None:
         """Decrypt the beginning of a pouch that arrives in pieces of any size, and read its head.
 
-        The head is not authentic yet. Anyone who knows the recipient can make a false head, or cause the
-        refusal NEWER.
+        The head is not authentic yet. Anyone who knows the recipient can make a pouch with a false head, or a
+        pouch that is refused as NEWER (in a later version of the format).
 
         Raises:
             PouchRefusedError: UNREADABLE, NEWER or MALFORMED.
@@ -244,8 +244,8 @@ class PouchReader:
     def items(self, verify_key: bytes) -> Iterator[Item]:
         """Yield the items of the pouch.
 
-        At the end, check the signature over all items, and that nothing follows. `verify_key` is the sender's
-        public key.
+        After the last item, the signature over all items is checked, and that only padding follows.
+        `verify_key` is the sender's public key.
 
         Raises:
             PouchRefusedError: UNREADABLE, MALFORMED or FORGED. The caller must then drop all items.

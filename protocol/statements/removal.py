@@ -25,7 +25,7 @@ _ENDED_FIELDS: Final = 4
 def sign_removal(entry_digest: Digest, *, address: Address, by: EntryWriter, day: date) -> bytes:
     """Sign a statement that an entry was removed on a day.
 
-    The signer is its author or the mailbox's source.
+    The entry's author or the mailbox's source signs.
     """
     statement = frame(_REMOVAL, address, entry_digest, bytes((by.author,)), by.strand, day_to_bytes(day))
     return statement + frame(by.sign(statement))
@@ -41,8 +41,8 @@ def verify_removal(
 ) -> date:
     """Check the signed statement that an entry was removed, and return the day of the removal.
 
-    Without a signature, a server could drop an entry and pretend that the entry was removed. The digest
-    prevents the use of one entry's removal for another entry.
+    Without a signature, a server could drop an entry and pretend that the entry was removed. The statement
+    contains the digest of the entry, so the removal of one entry cannot be used for another entry.
 
     Raises:
         ForgedError: the signer may not remove the entry, or the statement is for another entry or mailbox.

@@ -32,7 +32,7 @@ def append_with_retry(  # noqa: PLR0913  # the content of the entry, and its pla
     spare_entries: int = 0,
     only_behind: frozenset[Digest] | None = None,
 ) -> None:
-    """Append an entry to the source's chain. Signs the entry for the next place if another tab was first.
+    """Append an entry to the source's chain. If another tab was first, retry with the next number.
 
     `seen` has the digests of the desk's newest entries that the source has seen. `spare_entries` is the
     number of entries by which the limit of a mailbox may be exceeded. With `only_behind`, the entry is

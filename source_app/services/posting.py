@@ -54,7 +54,10 @@ class FormContext:
 
     @property
     def heads(self) -> tuple[Digest, ...]:
-        """Return the digests in `seen`, of the desk's newest entries. Check the form's CSRF token first."""
+        """Return the digests of the desk's newest entries, split from `seen`.
+
+        Check the form's CSRF token first.
+        """
         raw = bytes.fromhex(self.seen)
         return tuple(Digest(raw[at : at + DIGEST_BYTES]) for at in range(0, len(raw), DIGEST_BYTES))
 

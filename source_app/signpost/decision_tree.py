@@ -156,7 +156,10 @@ def check_signpost(name: str, document: Mapping[str, object]) -> Signpost:
 
 
 def _faults(signpost: Signpost) -> Iterator[str]:
-    """Yield the faults of a signpost as texts. Only the first is reliable: later checks assume no fault."""
+    """Yield the faults of a signpost as texts.
+
+    Only the first fault is reliable, because each later check assumes that the earlier checks found no fault.
+    """
     yield from _faults_of_numbers(signpost)
     yield from _faults_of_paths(signpost)
     yield from _faults_of_routes(signpost)

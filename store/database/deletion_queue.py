@@ -69,8 +69,8 @@ def queue_attachment(session: Session, row: int) -> int:
 def queue_rows(session: Session, ids: Sequence[int]) -> int:
     """Queue encrypted rows for deletion, by their row ids. Return the number of bytes of ciphertext freed.
 
-    A row that is in the queue already is not counted again. Call this function when no other table refers to
-    the rows any more; only a foreign key may still do so.
+    A row that is in the queue already is not counted again. Before this call, make sure that no query finds
+    the rows through another table any more. A foreign key may still refer to them.
     """
     freed = 0
     for row in ids:

@@ -333,7 +333,8 @@ class DeletionOrderTallyRow(_WithSealedId, Base):
 class LedgerTallyRow(_WithSealedId, Base):
     """Tally (anonymous count) in the ledger. The row in `sealed` with the same id has its ciphertext.
 
-    No column names the deleted mailbox. The tally's row id is new, so no deletion order refers to it either.
+    No column names the deleted mailbox. When a deletion order is carried out, its tallies get new row ids in
+    the ledger. So the row id does not show from which order, and so from which mailbox, a tally came.
     """
 
     __tablename__ = "ledger_tally"

@@ -91,9 +91,10 @@ def apply(context: ApplyContext, session: Session, item: EndedItem) -> bool:
 def _report_crossed(context: ApplyContext, session: Session, item: EndedItem) -> None:
     """Report that the server deleted a mailbox without seeing what this workstation wrote after the order.
 
-    This applies only if none of these entries had reached the server. If one had arrived, the order would
-    have been void or made again, and a wrong deletion is reported as another fault. The report names the
-    first entry with text. If there is no such entry, the report is about the whole mailbox.
+    The report is made only if none of these entries had reached the server. An entry that had reached the
+    server would have made the order void, or the desk would have signed a newer order. A wrong deletion is
+    then reported as another fault. The report names the first entry with text. If there is no such entry, the
+    report is about the whole mailbox.
     """
     endpoint = context.endpoint
     order = verify_order(item.statement, strands=endpoint.letterhead().strand_keys)

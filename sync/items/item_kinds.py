@@ -28,7 +28,7 @@ _OVERHEAD_BYTES: Final = 512  # rough size of an item without its encrypted part
 
 
 def _accept(_context: VerifyContext, _item: Item) -> None:
-    """Accept an item that has nothing to check here: it is only encrypted to the desk, or only ciphertext."""
+    """Accept an item without a check. The item is ciphertext, which sync does not decrypt."""
 
 
 def _entry_size(item: formats.EntryItem) -> int:

@@ -38,7 +38,10 @@ def verify(context: VerifyContext, item: LetterheadItem) -> None:
 
 
 def apply(context: ApplyContext, session: Session, item: LetterheadItem) -> bool:
-    """Publish a received letterhead if it is newer than ours. A workstation merges two that conflict."""
+    """Publish a received letterhead if it is newer than ours.
+
+    A workstation merges two conflicting letterheads.
+    """
     newest = letterheads.latest(session)
     merger = context.endpoint.merger
     if newest is not None and newest[1] == item.body:

@@ -36,7 +36,10 @@ def verify(_context: VerifyContext, item: RecordItem) -> None:
 
 
 def apply(context: ApplyContext, session: Session, item: RecordItem) -> bool:
-    """Store a newer revision of a record. A workstation merges it with its own change to the same record."""
+    """Store a newer revision of a record.
+
+    A workstation merges the received revision with its own change to the same record.
+    """
     stored = records.find(session, item.kind, item.name)
     row_name = outbox.record_name(item.kind, item.name)
     if stored is not None and stored.sealed == item.sealed:
