@@ -1,6 +1,4 @@
-"""Word lists of passphrases and labels (`en.txt`, `nl.txt`), and the program that chose the Dutch words.
+"""Word lists of passphrases and labels: `en.txt` and `nl.txt`. `LICENCES.md` names their origin.
 
-Imports nothing.
-
-- `choose_dutch`: chooses the Dutch words from a dictionary
+Imports nothing. `tests/crypto/choose_dutch_words.py` is the program that chose the Dutch words.
 """

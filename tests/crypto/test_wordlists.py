@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from crypto.passphrase import LANGUAGES, Language, word_list
-from crypto.wordlists import choose_dutch
+from tests.crypto import choose_dutch_words
 
 # Labels of mailboxes are made of the Dutch words: another list would rename every mailbox.
 DIGESTS = {
@@ -54,7 +54,7 @@ A_SMALL_LANGUAGE = (
 
 
 def test_the_script_keeps_stems_and_leaves_out_what_could_be_confused_or_hurt() -> None:
-    chosen = choose_dutch.choose_words(A_SMALL_LANGUAGE.split(" "))
+    chosen = choose_dutch_words.choose_words(A_SMALL_LANGUAGE.split(" "))
     assert {"boom", "huis", "tuin", "deur", "raam", "paard", "molen"} <= set(chosen)
     assert {"bomen", "boomen", "huizen", "molens", "kat", "bloedtuin", "xylo", "alarm"}.isdisjoint(chosen)
     assert chosen == sorted(chosen)
@@ -64,11 +64,13 @@ def test_the_command_writes_a_word_a_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(A_SMALL_LANGUAGE))
-    runpy.run_path(choose_dutch.__file__, run_name="__main__")
-    assert capsys.readouterr().out.splitlines() == choose_dutch.choose_words(A_SMALL_LANGUAGE.split(" "))
+    runpy.run_path(choose_dutch_words.__file__, run_name="__main__")
+    assert capsys.readouterr().out.splitlines() == choose_dutch_words.choose_words(
+        A_SMALL_LANGUAGE.split(" ")
+    )
 
 
 @pytest.mark.slow
 def test_the_committed_dutch_list_is_what_the_script_chooses() -> None:
     """Needs Debian's package `wdutch`, which `make test` installs."""
-    assert tuple(choose_dutch.choose_words(DEBIANS.read_text("utf-8").split())) == word_list("nl")
+    assert tuple(choose_dutch_words.choose_words(DEBIANS.read_text("utf-8").split())) == word_list("nl")

@@ -1,6 +1,6 @@
 """Program that chooses the Dutch words of passphrases from the word list of Debian's package `wdutch`.
 
-`python -m crypto.wordlists.choose_dutch < /usr/share/dict/dutch` writes the words that are committed as
+`python -m tests.crypto.choose_dutch_words < /usr/share/dict/dutch` writes the words that are committed as
 `nl.txt`. Never write `nl.txt` again with a newer `wdutch`: the labels of existing mailboxes are made of its
 words.
 """
