@@ -1,6 +1,5 @@
 """Form context of one mailbox: address, id of the new entry, and newest message that the adviser saw."""
 
-import secrets
 from datetime import date
 
 from flask import current_app, render_template, request
@@ -27,11 +26,6 @@ def address_of(text: str) -> Address:
 def entry_id_of(text: str) -> EntryId:
     """Decode the entry id in a page's path. A malformed id gives an empty id, which no entry has."""
     return EntryId(bytes_of_hex(text, ENTRY_ID_BYTES) or b"")
-
-
-def new_entry_id() -> str:
-    """Return a random id, in hexadecimal, for the entry that a form will append."""
-    return secrets.token_hex(ENTRY_ID_BYTES)
 
 
 def read_form_context(address: Address, purpose: str) -> AdviserFormContext | None:

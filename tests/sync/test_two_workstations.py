@@ -16,7 +16,6 @@ from journalist_app.services.desk import (
     sync_status,
 )
 from journalist_app.services.inbox_lists import InboxFilter, read_inbox
-from journalist_app.services.mailbox import order_deletion
 from journalist_app.services.records import casefiles, drafts, reply_templates
 from protocol.casefile import Casefile, Evidence, EvidenceKind
 from protocol.identifiers import Address, Digest
@@ -208,7 +207,8 @@ def test_both_close_at_once_and_one_order_remains(scene: Scene) -> None:
             found.append(deletion_orders.find(session, source.keys.address))
     assert found[0] is not None
     assert found[0] == found[1] == found[2]
-    assert len(order_deletion.list_ordered_mailboxes(scene.first.desk)) == 1
+    with scene.first.store.reading() as session:
+        assert len(deletion_orders.all_due(session, date.max)) == 1
 
 
 def test_what_both_closed_is_deleted_and_counted_once(scene: Scene) -> None:

@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 
 from sqlalchemy.orm import Session
@@ -12,7 +11,6 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import Conversation, OpenedEntry
 from journalist_app.services.mailbox import count_for_report
 from journalist_app.services.records import casefiles
-from protocol.casefile import Casefile
 from protocol.envelope import Author
 from protocol.identifiers import Address
 from protocol.ledger import seal_tallies, tallies_of
@@ -20,16 +18,6 @@ from protocol.statements.deletion_order import DeletionOrder, is_order_void, sig
 from protocol.statements.heads import Heads
 from protocol.thread_state import EntryContent, thread_state
 from store import deletion_orders
-
-
-@dataclass(frozen=True, slots=True)
-class OrderedMailbox:
-    """A mailbox with a deletion order for the day `due`. `reason` is "closed", "spam" or "abandoned"."""
-
-    address: str
-    label: str
-    due: date
-    reason: str
 
 
 def choose_deletion_day(desk: OpenDesk, today: date) -> date:
@@ -124,24 +112,6 @@ def verify_stored_order(desk: OpenDesk, stored: deletion_orders.StoredOrder) -> 
         return None
     is_whole = (found.address, found.due) == (stored.address, stored.due)
     return found if is_whole else None
-
-
-def list_ordered_mailboxes(desk: OpenDesk) -> tuple[OrderedMailbox, ...]:
-    """Return the mailboxes that have a deletion order, sorted by their day of deletion."""
-    with desk.store.reading() as session:
-        stored = deletion_orders.all_due(session, date.max)
-    rows = []
-    for each in stored:
-        address = Address(each.address)
-        known = desk.casefiles.get(address)
-        casefile = known[1] if known else Casefile()
-        reason = "abandoned" if casefile.keep_until is None else "closed"
-        rows.append(
-            OrderedMailbox(
-                address.hex(), desk.label(address), each.due, "spam" if casefile.is_spam else reason
-            )
-        )
-    return tuple(rows)
 
 
 def _is_read(opened: Sequence[EntryContent]) -> bool:

@@ -1,6 +1,5 @@
 """Reading, verifying and writing of sealed records. A record older than one seen before is refused."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from crypto.errors import ForgedError, MalformedError, UnreadableError
@@ -54,21 +53,6 @@ def verify_record(desk: OpenDesk, kind: RecordKind, record: Record) -> VerifiedR
         raise RecordUnsoundError
     desk.saw_record(kind, record.name, found.revision)
     return VerifiedRecord(found.revision, found.body, _workstation(desk, found.strand))
-
-
-def read_all_records(desk: OpenDesk, kind: RecordKind) -> Iterator[tuple[bytes, VerifiedRecord | None]]:
-    """Yield every record of a kind as (name, record). The record is None if it is unsound or missing."""
-    with desk.store.reading() as session:
-        here = records.all_records(session, kind)
-    for record in here:
-        try:
-            yield record.name, verify_record(desk, kind, record)
-        except RecordUnsoundError:
-            yield record.name, None
-    names = {record.name for record in here}
-    for known, name in desk.trusted_state.records:
-        if known == kind and name not in names:
-            yield name, None
 
 
 def write_record(desk: OpenDesk, kind: RecordKind, name: bytes, revision: int, body: bytes) -> None:

@@ -271,24 +271,6 @@ def test_a_casefile_that_was_dropped_is_no_alarm(world: World) -> None:
     assert () == casefiles.read_casefile(unlocked(world), ADDRESS).notes
 
 
-def test_reading_all_records_names_those_that_are_unsound_or_gone(world: World) -> None:
-    desk = unlocked(world)
-    for name in (b"fine", b"damaged", b"gone"):
-        desk_records.write_record(desk, RecordKind.SETTINGS, name, 1, b"body")
-    world.execute("DELETE FROM record WHERE name = :name", name=b"gone")
-    world.execute(
-        "UPDATE sealed SET header = x'00' WHERE id = (SELECT id FROM record WHERE name = :name)",
-        name=b"damaged",
-    )
-    desk_records.write_record(desk, RecordKind.COUNTS, b"another kind", 1, b"body")
-
-    found = {
-        name: kept and kept.body for name, kept in desk_records.read_all_records(desk, RecordKind.SETTINGS)
-    }
-
-    assert {b"fine": b"body", b"damaged": None, b"gone": None} == found
-
-
 def test_drafts_and_what_met_a_locked_app_stay_where_they_were_typed(world: World) -> None:
     desk = unlocked(world)
     with world.store.writing() as session:
