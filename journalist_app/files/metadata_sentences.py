@@ -86,8 +86,8 @@ def remark_sentence(remark: FileRemark) -> str:
 def detail_sentence(kind: DetailKind, key: str, value: str) -> str:
     """Return one finding in a file as a sentence in the adviser's language."""
     sentences = {
-        DetailKind.PERSON: gettext("A name (%(key)s): %(value)s"),
-        DetailKind.PLACE: gettext("A place (%(key)s): %(value)s"),
+        DetailKind.PERSON: gettext("Name (%(key)s): %(value)s"),
+        DetailKind.PLACE: gettext("Place (%(key)s): %(value)s"),
         DetailKind.CHANGES: gettext(
             "Number of tracked changes: %(key)s. Made by: %(value)s. Removed text can still be read."
         ),
@@ -95,8 +95,8 @@ def detail_sentence(kind: DetailKind, key: str, value: str) -> str:
         DetailKind.HIDDEN: gettext(
             "The file contains pieces of text that are hidden on the page. Number of pieces: %(key)s."
         ),
-        DetailKind.DEVICE: gettext("A device or program (%(key)s): %(value)s"),
-        DetailKind.TIME: gettext("A date or time (%(key)s): %(value)s"),
+        DetailKind.DEVICE: gettext("Device or program (%(key)s): %(value)s"),
+        DetailKind.TIME: gettext("Date or time (%(key)s): %(value)s"),
         DetailKind.OTHER: gettext("Something else (%(key)s): %(value)s"),
     }
     named = {"key": key, "value": value or gettext("someone without a name")}
