@@ -51,7 +51,7 @@ class DecryptedMessage:
 
 
 class GpgHome:
-    """gpg with its own home in memory, until `close`.
+    """GnuPG (gpg) with its own home folder in memory, which `close` destroys.
 
     Threads may share this object once all keys are imported.
     """

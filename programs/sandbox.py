@@ -43,7 +43,8 @@ class Sandbox:
     def is_allowed(self) -> bool:
         """Return True if this machine lets us start a sandbox.
 
-        The answer is found by starting a sandbox, because no file shows whether this is allowed.
+        The answer is found by starting a sandbox, because no file of the system shows whether sandboxes are
+        allowed.
         """
         try:
             answer = run_program(

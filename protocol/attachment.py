@@ -86,7 +86,7 @@ class AttachmentSealer:
     def finish(self, name: str, media_type: str) -> tuple[bytes, AttachmentNote]:
         """Return the last payload bytes, with any missing padding, and the note that describes the file.
 
-        Call this once, as the last method. Put the note into the content of the entry.
+        Call this method once, after all others. Then put the note into the content of the entry.
         """
         end = b"".join(self.pad())
         last = self._writer.finish()

@@ -66,7 +66,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class _SlotLabel:
-    """Stanza before the stanza of a slot.
+    """Stanza that comes before the stanza of a passphrase slot.
 
     It contains the salt and cost with which to derive the slot's identity. The label wraps no key, so a stock
     age tool skips it. No one can change the label, because the header's MAC covers it.

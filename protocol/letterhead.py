@@ -214,8 +214,8 @@ def sign_letterhead(letterhead: Letterhead, desk_key: SecretKey) -> tuple[bytes,
     """Return the letterhead's bytes, and their signature as a minisign file.
 
     Raises:
-        MalformedError: `verify_letterhead` would refuse the letterhead. Refusing it here is better than on
-            every server at once.
+        MalformedError: `verify_letterhead` would refuse the letterhead. Without this check, every server
+            would refuse the published letterhead.
     """
     body = letterhead.to_bytes()
     Letterhead.from_bytes(body)

@@ -27,7 +27,7 @@ class StrandKey:
     until: date | None = None
 
     def counts_on(self, day: date) -> bool:
-        """Return True if the key is valid for an entry of that day."""
+        """Return True if the key may sign entries of this day."""
         return self.since <= day and (self.until is None or day <= self.until)
 
 

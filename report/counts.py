@@ -62,7 +62,7 @@ class YearCounts:
 
 
 def gather(tallies: Iterable[CountedTally]) -> Mapping[int, Counter[tuple[str, str]]]:
-    """Return the number of tallies by year, dimension and value. A tally with the same id counts once."""
+    """Return the number of tallies by year, dimension and value. Tallies with the same id count once."""
     seen: set[bytes] = set()
     years: dict[int, Counter[tuple[str, str]]] = {}
     for tally in tallies:

@@ -30,8 +30,8 @@ class AppliedPouch:
     `is_duplicate`: the pouch was applied before. `peer_was_restored`: the sender lost pouches that it had
     applied or sent, so its store was restored from a backup. `we_were_restored`: the sender applied a pouch
     that this store does not remember, so this store was restored from a backup. `unwanted`: attachments of
-    which this store does not need the rest, because they are complete here, or because their mailbox is not
-    here.
+    which this store does not need the rest, because this store has the whole attachment, or does not have its
+    mailbox.
     """
 
     head: PouchHead

@@ -61,9 +61,10 @@ class Endpoint:
         return self.name == SERVER
 
     def recipient(self) -> PQRecipient:
-        """Return the public key of the peer: pouches from this endpoint are encrypted to this key.
+        """Return the public key to which this endpoint encrypts its pouches.
 
-        The key is the desk's if this endpoint is the server, and otherwise the server's.
+        The server encrypts its pouches to the desk's key, and a workstation encrypts its pouches to the
+        server's key.
 
         Raises:
             SyncRefusedError: NOT_PAIRED: this workstation was never paired with a server.

@@ -51,8 +51,8 @@ class AgeHeader:
     def is_made_with(self, file_key: bytes) -> bool:
         """Return True if the MAC of the header is correct for this file key.
 
-        A correct MAC shows that someone who knew the file key wrote the header, and that no one changed it
-        since.
+        A correct MAC shows that someone who knew the file key wrote the header, and that no one has changed
+        the header since.
         """
         return hmac.compare_digest(self.mac, _mac(self.stanzas, file_key))
 

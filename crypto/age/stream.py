@@ -75,7 +75,7 @@ class StreamWriter:
     __slots__ = ("_aead", "_cutter", "_nonces", "_start")
 
     def __init__(self, file_key: bytes) -> None:
-        """Start the only payload of this file key. Never use a file key for two payloads."""
+        """Start to encrypt a payload with this file key. Never use a file key for two payloads."""
         self._start = os.urandom(NONCE_BYTES)  # written before the first chunk
         self._aead = ChaCha20Poly1305(hkdf(file_key, salt=self._start, info=b"payload"))
         self._cutter = _Cutter(CHUNK_BYTES)
@@ -86,7 +86,10 @@ class StreamWriter:
         return self._out([self._seal(chunk, last=False) for chunk in self._cutter.cut(plaintext)])
 
     def finish(self) -> bytes:
-        """Encrypt the last chunk, and return the rest of the payload. Call this once, as the last method."""
+        """Encrypt the last chunk, and return the rest of the payload.
+
+        Call this method once, after all others.
+        """
         return self._out([self._seal(self._cutter.rest, last=True)])
 
     def _seal(self, chunk: bytearray | memoryview, *, last: bool) -> bytes:

@@ -52,7 +52,10 @@ class AgeWriter:
         return self._stream.update(plaintext)
 
     def finish(self) -> bytes:
-        """Encrypt the last chunk, and return the rest of the payload. Call this once, as the last method."""
+        """Encrypt the last chunk, and return the rest of the payload.
+
+        Call this method once, after all others.
+        """
         return self._stream.finish()
 
 

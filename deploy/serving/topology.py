@@ -71,7 +71,10 @@ def load_public_settings(settings: Path) -> PublicSettings:
 
 
 def _refuse_wrong_sections(settings: Path, sections: frozenset[str], adviser: AdviserConfig) -> None:
-    """Refuse the settings of a replica that sources could write to, and of a workstation without a server.
+    """Refuse a workstation's settings whose sections do not fit together.
+
+    If the workstation is paired with a server, only the server may serve sources and sync. If the workstation
+    is not paired, sources must be served here.
 
     Raises:
         ConfigError: the sections do not fit together.

@@ -67,9 +67,9 @@ def sync_now(desk: OpenDesk, *, say: Say, on_left: Callable[[int], None]) -> Non
 
 
 def retire_workstation(desk: OpenDesk, name: str, since: date | None, *, say: Say) -> None:
-    """Take another workstation of the desk out of use after today.
+    """Take another workstation of the desk out of use after today, or after an earlier day.
 
-    If it was stolen, `since` is an earlier day.
+    `since` is the last day of use, such as the day before a theft. None means today.
 
     Raises:
         DeployError: there is no such workstation, it is this workstation, or it was not in use yet on that

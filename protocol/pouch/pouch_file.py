@@ -182,7 +182,7 @@ class PouchWriter:
     def finish(self) -> Iterator[bytes]:
         """Sign and pad the pouch, and yield its last bytes in pieces of at most 1 MiB.
 
-        Call this once, as the last method.
+        Call this method once, after all others.
         """
         end = self._write(frame(b""))
         signature = SigningKey(self._seed).sign(frame(_END, self._digest.digest())).signature

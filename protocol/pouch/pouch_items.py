@@ -110,7 +110,7 @@ class EndedItem(_Item, frozen=True, tag="ended"):
 
 
 class CountedItem(_Item, frozen=True, tag="counted"):
-    """Notice that the desk knows of the end of a mailbox, with the mailbox's tallies for the ledger."""
+    """Notice that the desk knows that a mailbox has ended, with the mailbox's tallies for the ledger."""
 
     address: _Address
     tallies: _Tallies

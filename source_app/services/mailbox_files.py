@@ -71,7 +71,10 @@ def open_file(
 
 
 def _files(content: Content) -> Iterator[tuple[AttachmentNote, ProposedFile | None]]:
-    """Yield each file of an entry, with the proposal's statement about the file. None without a proposal."""
+    """Yield each file of an entry, with the proposal's statement about the file.
+
+    The statement is None if the entry is not a proposal.
+    """
     for place, note in enumerate(content.attachments):
         yield note, None if content.proposal is UNSET else content.proposal.files[place]
 

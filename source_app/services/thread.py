@@ -174,8 +174,8 @@ def has_reopened_mailbox(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -
 def _state_if_ordered(desk: PublicDesk, keys: MailboxKeys) -> ThreadState:
     """Return the state of a mailbox that has a deletion order, or an empty state for any other mailbox.
 
-    Only a mailbox with a deletion order can be closed. For other mailboxes, the pages need not read the whole
-    mailbox.
+    Every closed mailbox has a deletion order. So the pages need not read a whole mailbox without an order to
+    learn that the mailbox is not closed.
     """
     with desk.store.reading() as reading:
         is_ordered = deletion_orders.is_under_order(reading, keys.address)

@@ -44,7 +44,7 @@ def pack(
 def apply_file(context: ApplyContext, session: Session, item: FileItem) -> bool:
     """Begin to receive an attachment.
 
-    Do nothing if its entry is here already, or if its mailbox is not here.
+    Do nothing if this store has the attachment's entry already, or does not have its mailbox.
     """
     is_unwanted = (
         entries.find(session, item.address, item.entry_id) is not None
@@ -71,7 +71,7 @@ def apply_chunk(context: ApplyContext, session: Session, item: ChunkItem) -> boo
 
     Raises:
         SyncRefusedError: BROKEN_TRANSFER: this store is not receiving such an attachment.
-        AttachmentMissingError: chunks are missing between the last chunk here and this chunk.
+        AttachmentMissingError: chunks are missing between the newest stored chunk and this chunk.
         QuotaError: the quota has no room for the chunk.
         StoreFullError: the disk has no room for the chunk.
     """

@@ -82,11 +82,11 @@ def verify(context: VerifyContext, item: EntryItem) -> None:
 
 
 def apply(context: ApplyContext, session: Session, item: EntryItem) -> bool:
-    """Store a new entry, or the removal of an entry that is here. Report a fork: two entries with one number.
+    """Store a new entry, or the removal of a stored entry. Report a fork: two entries with one number.
 
     Raises:
-        AttachmentMissingError: an attachment of the entry is not here.
-        EntryExistsError: the entry does not fit the entries that are here.
+        AttachmentMissingError: an attachment of the entry is not in this store.
+        EntryExistsError: the entry does not fit the entries in this store.
         QuotaError: the quota has no room for the entry.
         StoreFullError: the disk has no room for the entry.
     """

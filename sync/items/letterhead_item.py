@@ -71,7 +71,8 @@ def apply(context: ApplyContext, session: Session, item: LetterheadItem) -> bool
 def _is_rolled_back(session: Session, item: LetterheadItem, shared: int) -> bool:
     """Return whether a received letterhead shows that the server was restored from a backup.
 
-    Such a letterhead was used here before, or is older than the last letterhead that both ends had.
+    Such a letterhead was in use in this store before, or is older than the last letterhead that both ends
+    had.
     """
     before = letterheads.find(session, item.serial)
     return item.serial < shared or (before is not None and before[1] == item.body)

@@ -85,7 +85,8 @@ def verify(context: VerifyContext, item: MailboxItem) -> None:
 def apply(context: ApplyContext, session: Session, item: MailboxItem) -> bool:
     """Create a mailbox that this store does not have.
 
-    If the mailbox has ended here but is still at the server, report that to the adviser.
+    If the mailbox has ended in this store but the server still has the mailbox, report this fault to the
+    adviser.
     """
     try:
         return mailboxes.create_mailbox(

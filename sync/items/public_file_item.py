@@ -17,7 +17,7 @@ def pack(_context: BuildContext, session: Session, row: outbox.OutboxItem) -> Pu
 
 
 def apply(context: ApplyContext, session: Session, item: PublicFileItem) -> bool:
-    """Publish a received file. Keep the file that is published here if the letterhead has its digest."""
+    """Publish a received file. If the letterhead has the digest of the stored file, keep the stored file."""
     stored = public_files.find(session, item.name)
     if stored == item.body:
         return False
