@@ -7,14 +7,13 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import AdviserError, MailboxNotFoundError
+from journalist_app.errors import AdviserError
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import unlocked
 from journalist_app.requests.form_context import (
     address_of,
     adviser_today,
     foreign_form_page,
-    not_found_page,
     read_form_context,
 )
 from journalist_app.services.closing import close_mailbox
@@ -62,18 +61,13 @@ def _close(
         return foreign_form_page()
     try:
         close(form_context)
-    except MailboxNotFoundError:
-        return not_found_page()
     except AdviserError as why:
         return _page(desk, where, refusal=why.reason)
     return redirect(url_for("thread.show_thread", address=address, closed=1, _anchor="standing"), code=303)
 
 
 def _page(desk: OpenDesk, where: Address, *, refusal: str = "") -> ResponseReturnValue:
-    try:
-        thread = read_thread.read_conversation(desk, where, today=adviser_today())
-    except MailboxNotFoundError:
-        return not_found_page()
+    thread = read_thread.read_conversation(desk, where, today=adviser_today())
     page = render_template(
         "closing/show.html",
         thread=thread,

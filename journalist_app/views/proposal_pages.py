@@ -13,7 +13,6 @@ from werkzeug.wsgi import wrap_file
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import (
     AdviserError,
-    MailboxNotFoundError,
     PassOnRefusal,
     PassOnRefusedError,
 )
@@ -113,8 +112,6 @@ def send_previewed_proposal(desk: OpenDesk, address: str) -> ResponseReturnValue
     try:
         cleaned = [place for place in range(ATTACHMENTS) if request.form.get(f"copy-{place}") == "cleaned"]
         proposing.send_proposal(desk, where, entry_id, cleaned, today=adviser_today())
-    except MailboxNotFoundError:
-        return not_found_page()
     except AdviserError as why:
         return _form(desk, where, parts=parts, refusal=why.reason)
     return redirect(url_for("thread.show_thread", address=address, proposed=1, _anchor="standing"), code=303)
@@ -185,8 +182,6 @@ def _act(
         return foreign_form_page()
     try:
         made = action(desk, form_context, entry_id_of(proposal_id), today=adviser_today())
-    except MailboxNotFoundError:
-        return not_found_page()
     except AdviserError as why:
         return _page(desk, where, proposal_id, refusal=why.reason)
     if made is not None:
@@ -213,10 +208,7 @@ def _form(
 ) -> ResponseReturnValue:
     filled = parts or AnswerParts()
     kept_text.keep_typed_text(*filled.typed())
-    try:
-        thread = read_thread.read_conversation(desk, where, today=adviser_today())
-    except MailboxNotFoundError:
-        return not_found_page()
+    thread = read_thread.read_conversation(desk, where, today=adviser_today())
     older = [each for each in thread.thread_state.proposals if each.entry_id == again]
     config = current_app.extensions["config"]
     page = render_template(
@@ -237,10 +229,7 @@ def _form(
 
 
 def _page(desk: OpenDesk, where: Address, proposal_id: str, *, refusal: str = "") -> ResponseReturnValue:
-    try:
-        thread = read_thread.read_conversation(desk, where, today=adviser_today())
-    except MailboxNotFoundError:
-        return not_found_page()
+    thread = read_thread.read_conversation(desk, where, today=adviser_today())
     found = [
         (each, each.proposal)
         for each in thread.entries

@@ -12,7 +12,6 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import (
     FileRefusal,
     FileRefusedError,
-    MailboxNotFoundError,
     RecordUnsoundError,
 )
 from journalist_app.forms import DRAIN_TIMES, AnswerParts, bytes_of_hex, read_answer
@@ -79,9 +78,9 @@ def _not_sent(
 
     `refused` is None if the CSRF token was wrong, such as after the desk was locked in between.
     """
+    kept_text.keep_typed_text(*parts.typed())
     if refused is None:
         return thread_page(desk, where, text=parts.text, step=parts.step(), refusal="stale", status=403)
-    kept_text.keep_typed_text(*parts.typed())
     refusal, status = reason_and_status(refused)
     return thread_page(desk, where, text=parts.text, step=parts.step(), refusal=refusal, status=status)
 
@@ -123,10 +122,7 @@ def thread_page(  # noqa: PLR0913  # each is shown on the page
     """Show a mailbox with its answer form, filled with this text and step."""
     config = current_app.extensions["config"]
     today = adviser_today()
-    try:
-        thread = read_thread.read_conversation(desk, where, today=today)
-    except MailboxNotFoundError:
-        return render_template("refusal.html", what="missing", text=text), 404
+    thread = read_thread.read_conversation(desk, where, today=today)
     shown = render_template(
         "thread/show.html",
         thread=thread,
@@ -179,8 +175,6 @@ def _saved(asked: Callable[[], Download]) -> ResponseReturnValue:
     """Send the file that `asked` opens, or an error page with the reason why it cannot be opened."""
     try:
         file = asked()
-    except MailboxNotFoundError:
-        return render_template("refusal.html", what="missing", text=""), 404
     except (ForgedError, UnreadableError):
         return render_template("refusal.html", what=FileRefusal.BROKEN, text=""), 409
     except FileRefusedError as why:
