@@ -230,9 +230,7 @@ class TorNetwork:
         has a SOCKS port.
         """
         tor = Tor(
-            self.folder / name,
-            "\n".join([self._directory, *lines]),
-            socks_host=self._host if socks else None,
+            self.folder / name, "\n".join([self._directory, *lines]), socks_host=self._host if socks else None
         )
         self._added.append(tor)
         return tor
@@ -271,11 +269,7 @@ def _authority_line(tor: Tor, host: str, orport: int, dirport: int) -> str:
     keys = tor.data_folder / "keys"
     keys.mkdir(mode=0o700)
     certificate = keys / "authority_certificate"
-    made = {
-        "-i": keys / "authority_identity_key",
-        "-s": keys / "authority_signing_key",
-        "-c": certificate,
-    }
+    made = {"-i": keys / "authority_identity_key", "-s": keys / "authority_signing_key", "-c": certificate}
     subprocess.run(
         ["tor-gencert", "--create-identity-key", "--passphrase-fd", "0", "-a", f"{host}:{dirport}"]
         + [word for option in made.items() for word in map(str, option)],

@@ -36,8 +36,7 @@ class Site(Flask):
     request_class = SmallFormRequest
 
     def log_exception(
-        self,
-        exc_info: tuple[type, BaseException, TracebackType] | tuple[None, None, None],
+        self, exc_info: tuple[type, BaseException, TracebackType] | tuple[None, None, None]
     ) -> None:
         """Log the type and the place of an error, but not its message, because it can quote a visitor."""
         kind, _, trace = exc_info

@@ -11,11 +11,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.wsgi import wrap_file
 
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import (
-    AdviserError,
-    PassOnRefusal,
-    PassOnRefusedError,
-)
+from journalist_app.errors import AdviserError, PassOnRefusal, PassOnRefusedError
 from journalist_app.forms import DRAIN_TIMES, AnswerParts, bytes_of_hex, read_answer
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import auto_lock, is_our_form, unlocked
@@ -199,12 +195,7 @@ def _file(made: BinaryIO) -> Response:
 
 
 def _form(
-    desk: OpenDesk,
-    where: Address,
-    again: bytes = b"",
-    *,
-    parts: AnswerParts | None = None,
-    refusal: str = "",
+    desk: OpenDesk, where: Address, again: bytes = b"", *, parts: AnswerParts | None = None, refusal: str = ""
 ) -> ResponseReturnValue:
     filled = parts or AnswerParts()
     kept_text.keep_typed_text(*filled.typed())

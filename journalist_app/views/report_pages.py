@@ -106,10 +106,7 @@ def download_report_file(
     headers = {"Content-Security-Policy": _REPORT_CSP}
     if kind != "html":
         name = yearly_report.download_name(found, Audience(audience), language, kind)
-        headers = {
-            "Content-Security-Policy": FILE_CSP,
-            "Content-Disposition": attachment_disposition(name),
-        }
+        headers = {"Content-Security-Policy": FILE_CSP, "Content-Disposition": attachment_disposition(name)}
     return Response(body, mimetype=_TYPES[kind], headers=headers)
 
 

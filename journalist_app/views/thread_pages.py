@@ -9,11 +9,7 @@ from flask.typing import ResponseReturnValue
 from crypto.errors import ForgedError, UnreadableError
 from journalist_app.desk.auto_lock import AutoLock
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import (
-    FileRefusal,
-    FileRefusedError,
-    RecordUnsoundError,
-)
+from journalist_app.errors import FileRefusal, FileRefusedError, RecordUnsoundError
 from journalist_app.forms import DRAIN_TIMES, AnswerParts, bytes_of_hex, read_answer
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import auto_lock, is_our_form, unlocked
@@ -24,13 +20,7 @@ from journalist_app.services.mailbox.steps import StepForm
 from journalist_app.services.records import casefiles, drafts
 from journalist_app.views.refusal_status import REFUSALS, reason_and_status
 from protocol.content import TEXT_CHARS
-from protocol.identifiers import (
-    ATTACHMENT_ID_BYTES,
-    ENTRY_ID_BYTES,
-    Address,
-    AttachmentId,
-    EntryId,
-)
+from protocol.identifiers import ATTACHMENT_ID_BYTES, ENTRY_ID_BYTES, Address, AttachmentId, EntryId
 from store.errors import StoreError
 from web.dates import half_hour_now
 from web.errors import BodyError, BodyFault

@@ -221,10 +221,7 @@ class PouchReader:
         try:
             header, payload = age.split_stream(pieces)
             opened = age.AgeReader(header, list(identities), payload)
-        except (
-            UnreadableError,
-            MalformedError,
-        ) as why:  # a damaged age file looks like any other file
+        except (UnreadableError, MalformedError) as why:  # a damaged age file looks like any other file
             raise PouchRefusedError(PouchRefusal.UNREADABLE) from why
         self._plaintext = _Plaintext(opened)
         try:

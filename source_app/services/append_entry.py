@@ -78,12 +78,7 @@ def append_with_retry(  # noqa: PLR0913  # the content of the entry, and its pla
             with desk.store.reading() as reading:
                 head = _source_head(reading, keys)
             signed = renumber(
-                signed,
-                by=writer,
-                number=head.number + 1,
-                previous=Digest(head.digest),
-                seen=seen,
-                day=today,
+                signed, by=writer, number=head.number + 1, previous=Digest(head.digest), seen=seen, day=today
             )
         else:
             return

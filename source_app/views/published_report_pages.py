@@ -31,10 +31,7 @@ def send_report(name: str) -> ResponseReturnValue:
     kind = name.rpartition(".")[2]
     headers = {"Content-Security-Policy": _policy_of(body)}
     if kind != "html":
-        headers = {
-            "Content-Security-Policy": FILE_CSP,
-            "Content-Disposition": attachment_disposition(name),
-        }
+        headers = {"Content-Security-Policy": FILE_CSP, "Content-Disposition": attachment_disposition(name)}
     return Response(body, mimetype=_TYPES[kind], headers=headers)
 
 

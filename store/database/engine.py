@@ -17,12 +17,7 @@ from sqlalchemy.orm import Session
 from store.database.connections import close_before_fork, connect
 from store.database.schema import PAGE_BYTES, SCHEMA
 from store.database.sqlite_errors import SENTENCES, translating
-from store.errors import (
-    StoreExistsError,
-    StoreFullError,
-    StoreMissingError,
-    StoreOutdatedError,
-)
+from store.errors import StoreExistsError, StoreFullError, StoreMissingError, StoreOutdatedError
 
 WAIT_SECONDS = 30  # for the write lock; after that a request gets StoreBusyError
 # Pause between two attempts to get the write lock. Measured with two processes of four threads, in three

@@ -298,10 +298,7 @@ class RecordRow(_WithSealedId, Base):
     """Newest revision of one of the desk's own records. The row in `sealed` has the record's ciphertext."""
 
     __tablename__ = "record"
-    __table_args__ = (
-        UniqueConstraint("kind", "name"),
-        CheckConstraint("revision >= 1", name="revision"),
-    )
+    __table_args__ = (UniqueConstraint("kind", "name"), CheckConstraint("revision >= 1", name="revision"))
     kind: Mapped[str]
     name: Mapped[bytes]
     revision: Mapped[int]  # counts from 1

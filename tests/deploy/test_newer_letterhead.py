@@ -101,9 +101,7 @@ def _wait_until_every_worker_says(server: Server, word: bytes) -> None:
         assert time.monotonic() < until, server.log.read_text()
 
 
-def test_running_workers_use_the_newest_letterhead_and_keep_it_when_a_forged_one_follows(
-    desk: Desk,
-) -> None:
+def test_running_workers_use_the_newest_letterhead_and_keep_it_when_a_forged_one_follows(desk: Desk) -> None:
     with _serving(desk) as server:
         head, page = server.get("/en/help")
         assert b" 200 " in head

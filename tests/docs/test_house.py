@@ -16,16 +16,7 @@ _MORE_MODULES: Final = {"protocol": 18}  # one module for each section of docs/p
 _MODULE_INTERFACES: Final = {"errors", "config", "forms"}
 # The modules of `store` share the verbs of a table; each migration has an `upgrade`.
 _FUNCTION_INTERFACES: Final = {
-    "store/": {
-        "add",
-        "apply_from_peer",
-        "count",
-        "drop",
-        "find",
-        "of_mailbox",
-        "put",
-        "upgrade",
-    },
+    "store/": {"add", "apply_from_peer", "count", "drop", "find", "of_mailbox", "put", "upgrade"},
     "sync/items/": {"apply", "pack", "verify"},
 }
 

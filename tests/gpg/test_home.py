@@ -10,9 +10,7 @@ from pathlib import Path
 import pytest
 
 from crypto.errors import MalformedError, UnreadableError
-from gpg.errors import (
-    OpenPGPFailedError,
-)
+from gpg.errors import OpenPGPFailedError
 from gpg.home import GpgHome, OpenPGPKey
 from tests.gpg.gpg_factories import MANY, TEXT, TODAY, a_key, encrypted_by, run_gpg, the_public
 
@@ -86,11 +84,7 @@ def test_a_message_that_a_source_encrypted_is_not_signed(
     ids=["cut by a byte", "cut in half", "changed", "twice", "nothing", "something else"],
 )
 def test_a_message_that_was_changed_is_refused(
-    desk: GpgHome,
-    stranger: GpgHome,
-    own: OpenPGPKey,
-    theirs: OpenPGPKey,
-    change: Callable[[bytes], bytes],
+    desk: GpgHome, stranger: GpgHome, own: OpenPGPKey, theirs: OpenPGPKey, change: Callable[[bytes], bytes]
 ) -> None:
     sealed = encrypted_by(desk, own, theirs.fingerprint, secrets.token_bytes(5_000))
 

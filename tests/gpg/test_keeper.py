@@ -10,10 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gpg.errors import (
-    OpenPGPMissingError,
-    OpenPGPPlaceError,
-)
+from gpg.errors import OpenPGPMissingError, OpenPGPPlaceError
 from gpg.home import GpgHome, OpenPGPKey
 from tests.gpg.gpg_factories import MANY, TEXT, TODAY, a_program, encrypted_by
 

@@ -5,10 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gpg.errors import (
-    RecipientRefusal,
-    RecipientRefusedError,
-)
+from gpg.errors import RecipientRefusal, RecipientRefusedError
 from gpg.home import GpgHome, OpenPGPKey
 from gpg.recipient_keys import KEY_BYTES_MAX
 from tests.gpg.gpg_factories import TEXT, TODAY, a_key, run_gpg, the_public

@@ -266,10 +266,7 @@ def test_a_seen_entry_comes_first_even_if_its_day_is_later(letterhead: Letterhea
 
 
 def test_heads_are_the_newest_of_each_strand(talk: Conversation) -> None:
-    expected = {
-        StrandId(b""): (2, talk.entries[2].digest),
-        WORKSTATION.strand: (2, talk.entries[3].digest),
-    }
+    expected = {StrandId(b""): (2, talk.entries[2].digest), WORKSTATION.strand: (2, talk.entries[3].digest)}
     assert chain.chain_heads(talk.entries[::-1]) == expected
     assert chain.chain_heads([]) == {}
 

@@ -83,12 +83,7 @@ def test_a_signature_of_another_length_is_malformed(talk: Conversation) -> None:
     made = talk.write(WORKSTATION)
     with pytest.raises(MalformedError):
         SignedEntry.from_stored(
-            envelope=made.envelope.to_bytes(),
-            signature=b"",
-            epoch=1,
-            header=None,
-            payload=None,
-            removal=None,
+            envelope=made.envelope.to_bytes(), signature=b"", epoch=1, header=None, payload=None, removal=None
         )
 
 

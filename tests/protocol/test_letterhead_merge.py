@@ -80,10 +80,7 @@ def test_a_key_is_never_merged_with_the_fingerprint_of_another(*, is_ours: bool)
 
     both = merge_letterheads(base, ours, theirs)
 
-    assert (both.openpgp_fingerprint, both.openpgp_key) == (
-        theirs.openpgp_fingerprint,
-        theirs.openpgp_key,
-    )
+    assert (both.openpgp_fingerprint, both.openpgp_key) == (theirs.openpgp_fingerprint, theirs.openpgp_key)
     assert merge_letterheads(base, other, base.successor()).openpgp_key == other.openpgp_key
 
 

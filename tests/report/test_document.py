@@ -16,11 +16,7 @@ IMPRINT = Imprint("Steunpunt <Voorbeeld>", date(2027, 1, 18), "Eén alinea.\r\n\
 
 
 def a_document(
-    mailboxes: int = 40,
-    *,
-    language: str = "nl",
-    audience: Audience = Audience.PUBLIC,
-    is_draft: bool = False,
+    mailboxes: int = 40, *, language: str = "nl", audience: Audience = Audience.PUBLIC, is_draft: bool = False
 ) -> Document:
     lines = [(2026, "mailbox", "read")] * mailboxes + [(2026, "theme", "bullying")] * (mailboxes // 2)
     counts = count_year(gather(some_tallies(*lines)), 2026, TABLES, "nothing")

@@ -133,12 +133,7 @@ def test_a_refusal_that_the_caller_catches_commits_nothing(store: Store, address
     }
     with store.writing() as session, pytest.raises(EntryExistsError):
         entries.append(
-            session,
-            **again,
-            number=2,
-            entry_id=entry_id,
-            digest=os.urandom(32),
-            previous=head.digest,
+            session, **again, number=2, entry_id=entry_id, digest=os.urandom(32), previous=head.digest
         )
     with store.reading() as session:
         assert [head] == entries.strand_heads(session, address)

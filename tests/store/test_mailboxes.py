@@ -119,11 +119,7 @@ def test_an_answer_that_crossed_a_question_does_not_answer_it(store: Store, addr
     with store.reading() as session:
         found = mailboxes.find(session, address)
     assert found is not None
-    assert (DAY - timedelta(4), DAY, entries.DESK) == (
-        found.waiting_since,
-        found.last_day,
-        found.last_author,
-    )
+    assert (DAY - timedelta(4), DAY, entries.DESK) == (found.waiting_since, found.last_day, found.last_author)
     an_entry(store, address, author=entries.DESK, strand=b"strand-1")
     assert [address] == in_list(store, "answered")
     an_entry(store, address, author=entries.DESK, strand=b"strand-1", is_answer=False)

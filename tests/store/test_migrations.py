@@ -13,10 +13,7 @@ from alembic.script import ScriptDirectory
 import store as package
 from store.database.engine import Store, upgrade_store
 from store.database.schema import SCHEMA, Base
-from tests.store.factories import (
-    a_mailbox,
-    rows,
-)
+from tests.store.factories import a_mailbox, rows
 
 SCRIPTS = Path(package.__file__).parent / "migrations"
 

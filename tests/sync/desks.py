@@ -104,9 +104,5 @@ def the_server_carries_out_orders(ends: Ends) -> None:
     with ends.world.store.writing() as session:
         for order in deletion_orders.all_due(session, ends.clock.day):
             mailboxes.purge_mailbox(
-                session,
-                order.address,
-                statement=order.statement,
-                day=ends.clock.day,
-                tallies=order.tallies,
+                session, order.address, statement=order.statement, day=ends.clock.day, tallies=order.tallies
             )

@@ -25,17 +25,7 @@ from sync.endpoint import Endpoint
 from sync.errors import SyncError, SyncRefusal, SyncRefusedError
 from sync.exchange import answer_pouches, exchange
 from tests.journalist_app.desk_factories import TODAY, a_source
-from tests.sync.ends import (
-    Ends,
-    Way,
-    Workstation,
-    all_of,
-    answer,
-    at,
-    copy_of,
-    restore,
-    sync_refused,
-)
+from tests.sync.ends import Ends, Way, Workstation, all_of, answer, at, copy_of, restore, sync_refused
 from tests.sync.test_exchange import found_at, put_record, record_of
 
 CUTS = 200
@@ -619,13 +609,7 @@ def test_a_mailbox_that_ended_here_and_is_still_at_the_server_is_reported(ends: 
     ends.sync(workstation)
     keys = MailboxItem(source.keys.address, source.keys.recipient, source.keys.verify_key, TODAY)
     whole = EntryItem(
-        entry.envelope.to_bytes(),
-        entry.signature,
-        1,
-        entry.header or b"",
-        entry.payload or b"",
-        b"",
-        (),
+        entry.envelope.to_bytes(), entry.signature, 1, entry.header or b"", entry.payload or b"", b"", ()
     )
 
     apply_pouch(

@@ -9,12 +9,7 @@ import msgspec
 import pytest
 
 from journalist_app.errors import MailboxNotFoundError
-from journalist_app.services.desk import (
-    background_check,
-    desk_calendar,
-    publish_letterhead,
-    sync_status,
-)
+from journalist_app.services.desk import background_check, desk_calendar, publish_letterhead, sync_status
 from journalist_app.services.inbox_lists import InboxFilter, read_inbox
 from journalist_app.services.records import casefiles, drafts, reply_templates
 from protocol.casefile import Casefile, Evidence, EvidenceKind

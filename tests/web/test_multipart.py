@@ -251,8 +251,7 @@ def test_parts_that_no_browser_sends_are_refused(raw: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "content_type",
-    ["", "text/plain", "multipart/form-data", "multipart/form-data; boundary=" + "x" * 201],
+    "content_type", ["", "text/plain", "multipart/form-data", "multipart/form-data; boundary=" + "x" * 201]
 )
 def test_a_content_type_without_a_usable_boundary_is_refused(content_type: str) -> None:
     with refused_body(BodyFault.MALFORMED):

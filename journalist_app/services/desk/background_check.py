@@ -14,9 +14,7 @@ from journalist_app.services.records import casefiles
 from protocol.identifiers import SOURCE_STRAND, Address, Digest, StrandId
 from protocol.statements.heads import Head, Heads
 from store import entries, mailboxes, sync_findings
-from store.errors import (
-    StoreError,
-)
+from store.errors import StoreError
 
 
 def check_store(desk: OpenDesk, today: date) -> None:

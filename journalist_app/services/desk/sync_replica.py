@@ -37,9 +37,7 @@ _STORE_REFUSALS: Final[dict[type[Exception], str]] = {
 
 
 def workstation_endpoint(
-    desk: OpenDesk,
-    today: Callable[[], date] = utc_today,
-    half_hour: Callable[[], int] = half_hour_now,
+    desk: OpenDesk, today: Callable[[], date] = utc_today, half_hour: Callable[[], int] = half_hour_now
 ) -> Endpoint:
     """Return this workstation's end of a sync, with keys, quota and merger.
 

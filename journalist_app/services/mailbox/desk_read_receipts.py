@@ -47,11 +47,7 @@ def append_desk_read_receipt(
             entries.append(session, **mark.to_stored())
             with suppress(RecordUnsoundError):  # the next check of the store reports the casefile
                 order_deletion.renew_order(desk, session, conversation, heads, opened, today=today)
-        desk.remember(
-            conversation.address,
-            heads,
-            is_answered=conversation.unanswered_since is None,
-        )
+        desk.remember(conversation.address, heads, is_answered=conversation.unanswered_since is None)
 
 
 def _has_news(opened: tuple[OpenedEntry, ...]) -> bool:

@@ -26,16 +26,7 @@ from journalist_app.config import AdviserConfig
 from protocol.pouch.pouch_file import SERVER, PouchHead, PouchWriter, lowest_serial
 from protocol.pouch.pouch_items import RecordItem
 from store import mailboxes, peers
-from tests.deploy.two_machines import (
-    FIRST,
-    PASSPHRASE,
-    Desk,
-    Machine,
-    a_desk,
-    carry,
-    newest,
-    texts_held,
-)
+from tests.deploy.two_machines import FIRST, PASSPHRASE, Desk, Machine, a_desk, carry, newest, texts_held
 from tests.small_disk import CAN_MOUNT, a_small_disk
 from web.dates import half_hour_now, utc_today
 

@@ -8,12 +8,7 @@ import pytest
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of, open_all
 from journalist_app.errors import AdviserConfigError
-from journalist_app.inbox.deadlines import (
-    DeadlineKind,
-    days_after,
-    deadlines_of,
-    first_deadline_day,
-)
+from journalist_app.inbox.deadlines import DeadlineKind, days_after, deadlines_of, first_deadline_day
 from journalist_app.inbox.mailbox_summary import MailboxSummary
 from journalist_app.inbox.option_lists import option_name, read_options
 from journalist_app.inbox.response_facts import ResponseFacts, response_facts

@@ -8,12 +8,7 @@ import msgspec
 import pytest
 
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import (
-    CasefileRefusal,
-    RecordUnsoundError,
-    ReplyTemplateError,
-    SendRefusal,
-)
+from journalist_app.errors import CasefileRefusal, RecordUnsoundError, ReplyTemplateError, SendRefusal
 from journalist_app.services import inbox_lists
 from journalist_app.services.desk import background_check, unlocking
 from journalist_app.services.inbox_lists import InboxFilter

@@ -148,12 +148,7 @@ def begin(
     words: StepForm = EMPTY_STEP_FORM,
 ) -> None:
     pass_on.begin_passing_on(
-        desk,
-        context_for(desk, source),
-        proposed.entry_id,
-        today=TODAY,
-        without=without,
-        words=words,
+        desk, context_for(desk, source), proposed.entry_id, today=TODAY, without=without, words=words
     )
 
 

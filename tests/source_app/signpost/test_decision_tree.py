@@ -14,14 +14,7 @@ from hypothesis import strategies as st
 from source_app.errors import SignpostError
 from source_app.signpost import decision_tree
 from source_app.signpost.decision_tree import Outcome, Question, Route, Signpost, check_signpost
-from tests.source_app.signpost.trees import (
-    Document,
-    a_question,
-    a_route,
-    a_signpost,
-    an_outcome,
-    signposts,
-)
+from tests.source_app.signpost.trees import Document, a_question, a_route, a_signpost, an_outcome, signposts
 
 
 def _refusal(document: Document) -> str:
@@ -240,10 +233,7 @@ _BREAKAGES: dict[str, tuple[Breakage, str]] = {
         lambda d: d["route"].update(talk=a_route(1)),
         "the route 'talk' has 1 examples and must have 0",
     ),
-    "an empty text": (
-        lambda d: d["question"][0].update(text=" "),
-        "the text of question 50 is empty",
-    ),
+    "an empty text": (lambda d: d["question"][0].update(text=" "), "the text of question 50 is empty"),
     "an empty example": (
         lambda d: d["route"]["complaints"]["examples"].__setitem__(3, ""),
         "'examples' of the route 'complaints' is empty",
