@@ -110,9 +110,8 @@ class Keyring:
     strand: StrandSecret = field(repr=False)
     epochs: Mapping[int, age.PQIdentity] = field(repr=False)  # by number
     slots: tuple[Slot, ...] = field(repr=False)
-    openpgp: str = field(
-        default="", repr=False
-    )  # the desk's OpenPGP secret key in ASCII armour, if it has one
+    # The desk's OpenPGP secret key in ASCII armour, if it has one.
+    openpgp: str = field(default="", repr=False)
 
     @property
     def fingerprint(self) -> str:
@@ -133,17 +132,6 @@ class Keyring:
     def trusted_state_identity(self) -> age.PQIdentity:
         """Return the identity that decrypts this workstation's trusted state."""
         return age.PQIdentity(hkdf(self.strand.seed, info=b"steunpunt/v1/anchors"))
-
-    def with_slots(self, slots: Sequence[Slot]) -> Self:
-        """Return a copy of the keyring with the next serial and these slots.
-
-        No other passphrase opens the copy.
-        """
-        return replace(self, serial=self.serial + 1, slots=tuple(slots))
-
-    def with_epochs(self, epochs: Mapping[int, age.PQIdentity]) -> Self:
-        """Return a copy of the keyring with the next serial and only these epochs."""
-        return replace(self, serial=self.serial + 1, epochs=MappingProxyType(dict(epochs)))
 
     def with_strand(self, strand: StrandSecret) -> Self:
         """Return a copy of the keyring with the next serial, for another workstation with this strand."""

@@ -116,9 +116,8 @@ class QuietWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has n
         except Exception:
             if not response.headers_sent:
                 raise
-            self.log.exception(
-                "an answer was cut off"
-            )  # a part of the answer was sent already: the connection can only be closed
+            # A part of the answer was sent already: the connection can only be closed.
+            self.log.exception("an answer was cut off")
             return False
         finally:
             if hasattr(body, "close"):

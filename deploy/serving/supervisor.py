@@ -50,9 +50,8 @@ def run_together(settings: Path, parts: Sequence[Part], when_ready: Callable[[],
     running: list[tuple[Part, subprocess.Popen[bytes]]] = []
     try:
         for part in parts:
-            running += [
-                (part, _start(settings, part))
-            ]  # one by one, so that the list is correct if a start fails
+            # One by one, so that the list is correct if a start fails.
+            running += [(part, _start(settings, part))]
         _wait_until_listening(running, stop)
         if not stop.is_set():
             when_ready()

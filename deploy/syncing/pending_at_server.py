@@ -41,8 +41,7 @@ def apply_pending_now(settings: Path, last_fault: str = "") -> str:
     except (DeployError, SyncError, StoreError, OSError) as why:
         fault = str(why) if isinstance(why, DeployError | SyncError) else type(why).__name__
         if fault != last_fault:
-            _log.error(
-                "pouches that came early are kept, and cannot be applied now: %s", fault
-            )  # the log gets no traceback
+            # The log gets no traceback.
+            _log.error("pouches that came early are kept, and cannot be applied now: %s", fault)
         return fault
     return ""

@@ -28,9 +28,8 @@ class AutoLock:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.page_secret = secrets.token_bytes(
-            _TOKEN_BYTES
-        )  # signs the forms that are shown before unlocking
+        # Signs the forms that are shown before unlocking.
+        self.page_secret = secrets.token_bytes(_TOKEN_BYTES)
         self.unlocking = threading.Lock()  # tries one passphrase at a time: Argon2id uses 256 MiB
         self._idle_seconds = idle_seconds
         self._end_worker = end_worker

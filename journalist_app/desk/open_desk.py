@@ -97,9 +97,8 @@ class OpenDesk:
     exporter: Exporter | None = field(default=None, repr=False)
     prepared: dict[EntryId, PreparedEntry] = field(default_factory=dict, repr=False)  # unsent, oldest first
     stopping: threading.Event = field(default_factory=threading.Event)
-    first_page: threading.Event = field(
-        default_factory=threading.Event
-    )  # set when the adviser has received it
+    # Set when the adviser has received it.
+    first_page: threading.Event = field(default_factory=threading.Event)
     index: SearchIndex = field(default_factory=lambda: SearchIndex(()), repr=False)
     casefiles: dict[Address, tuple[int, Casefile]] = field(default_factory=dict, repr=False)  # with revision
     unsound_casefiles: set[Address] = field(default_factory=set)

@@ -94,11 +94,7 @@ def _calendar(typed: dict[str, object]) -> Calendar:
         tuple(int(day) for day in weekdays) if isinstance(weekdays, list) else (),
         desk_calendar.parse_days(str(typed["closed"])),
         tuple(absences),
-        _number(typed["answer"]),
-        _number(typed["confirm"]),
-        _number(typed["substance"]),
-        _number(typed["retention"]),
-        _number(typed["abandoned"]),
+        *(_number(typed[name]) for name in _NUMBERS),
     )
 
 

@@ -49,16 +49,8 @@ def save_casefile_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
 
 
 def _details(typed: dict[str, str], shown: str) -> CasefileDetails:
-    return CasefileDetails(
-        shown,
-        typed["labels"],
-        typed["theme"],
-        typed["route"],
-        typed["region"],
-        typed["outcome"],
-        _day(typed["reminder"].strip()),
-        typed["handover"],
-    )
+    texts = {name: text for name, text in typed.items() if name != "reminder"}
+    return CasefileDetails(shown=shown, reminder=_day(typed["reminder"].strip()), **texts)
 
 
 def _day(typed: str) -> date | None:

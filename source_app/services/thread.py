@@ -84,9 +84,8 @@ class Thread:
     expect_step: Expected | None  # the day for which the adviser promised the next step
     asked: tuple[ShownProposal, ...]  # the proposals that wait for an answer of the source
     newest_proposal: ShownProposal | None
-    without_consent: tuple[
-        ThreadStep, ...
-    ]  # for each passing on without the source's consent: its newest step
+    # For each passing on without the source's consent: its newest step.
+    without_consent: tuple[ThreadStep, ...]
     closing: ThreadEntry | None  # the adviser's last message, while the mailbox is closed
     mailbox: SourceMailbox = field(repr=False)
 

@@ -217,9 +217,8 @@ def _engine(
 
 
 def _read_connection(path: Path) -> sqlite3.Connection:
-    return connect(
-        path, *_SETTINGS, "query_only=ON", "cache_size=-512"
-    )  # KiB; up to eight connections per process
+    # KiB; up to eight connections per process.
+    return connect(path, *_SETTINGS, "query_only=ON", "cache_size=-512")
 
 
 def _write_connection(path: Path) -> sqlite3.Connection:

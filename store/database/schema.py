@@ -251,9 +251,8 @@ class AttachmentRow(_WithSealedId, Base):
     attachment_id: Mapped[bytes]
     chunks: Mapped[int]  # number of chunks that arrived so far
     is_whole: Mapped[bool]
-    pending_half_hour: Mapped[
-        int | None
-    ]  # when the upload began, in half hours since 1970 (UTC); NULL: its entry was written
+    # When the upload began, in half hours since 1970 (UTC); NULL: its entry was written.
+    pending_half_hour: Mapped[int | None]
     peer: Mapped[bytes | None]  # name of the peer that sends the attachment in pouches
 
 

@@ -64,6 +64,19 @@ def test_no_two_public_classes_or_functions_have_the_same_name() -> None:
     assert {} == {name: found for name, found in twice.items() if not _is_of_interface(name, found)}
 
 
+def test_every_package_says_what_lives_in_each_module() -> None:
+    missing = []
+    for package in (file for file in _modules() if file.name == "__init__.py"):
+        docstring = ast.get_docstring(ast.parse(package.read_text("utf-8"))) or ""
+        modules = {file.stem for file in package.parent.glob("*.py")} - {"__init__"}
+        modules |= {file.parent.name for file in package.parent.glob("*/__init__.py")}
+        missing += [
+            f"{package.parent.relative_to(ROOT)}: {name}" for name in modules if f"`{name}`" not in docstring
+        ]
+
+    assert [] == sorted(missing)
+
+
 def test_blank_lines_comments_and_docstrings_are_not_counted() -> None:
     source = (
         '"""Module."""\n\n# why\ndef f() -> str:\n    """Return\n    text."""\n    return """a\nb"""  # end\n'

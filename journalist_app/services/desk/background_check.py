@@ -33,9 +33,8 @@ def check_store(desk: OpenDesk, today: date) -> None:
                 return
             _check_mailbox(desk, address)
             desk.progress = CheckProgress(done, len(changed), is_running=True, is_broken=False)
-        ended_mailboxes.forget_deleted_mailboxes(
-            desk, today
-        )  # before `load_casefiles`, which would report their casefiles missing
+        # Before `load_casefiles`, which would report their casefiles missing.
+        ended_mailboxes.forget_deleted_mailboxes(desk, today)
         casefiles.load_casefiles(desk)
         deletion_upkeep.maintain_deletions(desk, today)
         desk.save()

@@ -85,9 +85,8 @@ def publish_calendar(desk: OpenDesk, serial: int, calendar: Calendar, today: dat
                 abandoned_months=calendar.abandoned_months,
             )
     except MalformedError as why:
-        raise CalendarRefusedError(
-            CalendarRefusal.NO_WORKING_DAY
-        ) from why  # `_require_valid` has checked everything else
+        # `_require_valid` has checked everything else.
+        raise CalendarRefusedError(CalendarRefusal.NO_WORKING_DAY) from why
     use_letterhead(desk, following)
 
 

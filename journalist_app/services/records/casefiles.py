@@ -22,6 +22,7 @@ from store.errors import RecordMovedError
 PROSE_CHARS: Final = 20_000  # limit of a note and of the handover text, as in `protocol.casefile`
 LABEL_CHARS: Final = 40
 _TRIES: Final = 5
+_FORM_FIELDS: Final = ("labels", "theme", "route", "region", "outcome", "reminder", "handover")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,15 +146,7 @@ def read_casefile_panel(desk: OpenDesk, address: Address, today: date) -> Casefi
 
 def form_digest(casefile: Casefile) -> str:
     """Return the digest, in hexadecimal, of the values that the casefile form shows, to detect a change."""
-    form = (
-        casefile.labels,
-        casefile.theme,
-        casefile.route,
-        casefile.region,
-        casefile.outcome,
-        casefile.reminder,
-        casefile.handover,
-    )
+    form = [getattr(casefile, name) for name in _FORM_FIELDS]
     return hashlib.sha256(msgspec.json.encode(form)).hexdigest()
 
 
