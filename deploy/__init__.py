@@ -5,22 +5,22 @@ May import all other packages. Nothing imports `deploy`. Its packages import eac
 `settings` and root modules only. Three root modules import packages: `desk_for_command` and `setup` import
 `settings`, and `report_files` imports `serving`.
 
-    cli                commands: read the arguments, call one function, print
-    settings           the settings file
-    serving            gunicorn, its workers, and the supervisor
-    pairing            server and workstations exchange their public keys
-    syncing            sync as commands and timers start it
-    onion              onion services of Tor
-    cleanup            the sweepers
-    poster             the poster for partner organisations
-    atomic_folder      make a folder completely or not at all
-    desk_for_command   unlock the desk for one command
-    desk_openpgp_key   the desk's OpenPGP key
-    errors             exceptions whose message is one sentence for the operator
-    hardening          protect memory and files of a process against others
-    pinned_letterhead  verify the letterhead in the store, and watch for a newer one
-    ports              check that an address is free
-    quiet_log          logging without anything from a request
-    report_files       files of a yearly report
-    setup              make a new desk
+- `cli`: commands: read the arguments, call one function, print
+- `settings`: the settings file
+- `serving`: gunicorn, its workers, and the supervisor
+- `pairing`: server and workstations exchange their public keys
+- `syncing`: sync as commands and timers start it
+- `onion`: onion services of Tor
+- `cleanup`: the sweepers
+- `poster`: the poster for partner organisations
+- `atomic_folder`: make a folder completely or not at all
+- `desk_for_command`: unlock the desk for one command
+- `desk_openpgp_key`: the desk's OpenPGP key
+- `errors`: exceptions whose message is one sentence for the operator
+- `hardening`: protect memory and files of a process against others
+- `pinned_letterhead`: verify the letterhead in the store, and watch for a newer one
+- `ports`: check that an address is free
+- `quiet_log`: logging without anything from a request
+- `report_files`: files of a yearly report
+- `setup`: make a new desk
 """

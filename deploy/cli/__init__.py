@@ -3,13 +3,13 @@
 May import everything. Imports of our own code are inside the functions, so that `steunpunt` starts fast and
 each process loads only its own part.
 
-    main              options of all commands, and the list of commands
-    setup_commands    setup, setup server, upgrade
-    run_commands      run, serve, sweep
-    public_commands   fingerprint, letterhead, poster
-    desk_commands     openpgp, report
-    onion_commands    onion
-    pairing_commands  card, pair, admit, retire, rebuild
-    sync_commands     sync, pouch
-    terminal          types of arguments, questions and progress lines that several commands share
+- `main`: options of all commands, and the list of commands
+- `setup_commands`: setup, setup server, upgrade
+- `run_commands`: run, serve, sweep
+- `public_commands`: fingerprint, letterhead, poster
+- `desk_commands`: openpgp, report
+- `onion_commands`: onion
+- `pairing_commands`: card, pair, admit, retire, rebuild
+- `sync_commands`: sync, pouch
+- `terminal`: types of arguments, questions and progress lines that several commands share
 """

@@ -2,12 +2,12 @@
 
 May import `deploy.settings` and the modules at the root of `deploy`.
 
-    clients           workstations that may connect to the onion for sync (client authorisation)
-    control           commands to Tor over its control port
-    folders           a service's folder on the disk, in Tor's form
-    onion_backup      encrypted backup of keys, clients and settings, and its restore
-    onion_keys        a service's secret key
-    onion_status      state of the services, for `steunpunt onion status`
-    publish_services  publish through the control port, for `steunpunt onion publish`
-    torrc             lines for Tor's settings, for `steunpunt onion torrc`
+- `clients`: workstations that may connect to the onion for sync (client authorisation)
+- `control`: commands to Tor over its control port
+- `folders`: a service's folder on the disk, in Tor's form
+- `onion_backup`: encrypted backup of keys, clients and settings, and its restore
+- `onion_keys`: a service's secret key
+- `onion_status`: state of the services, for `steunpunt onion status`
+- `publish_services`: publish through the control port, for `steunpunt onion publish`
+- `torrc`: lines for Tor's settings, for `steunpunt onion torrc`
 """

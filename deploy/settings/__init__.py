@@ -2,9 +2,9 @@
 
 May import the settings classes of the apps and the modules at the root of `deploy`.
 
-    load_settings    read one section into its dataclass, and report all faults in one message
-    onion_address    compute and check the address of an onion service
-    onion_settings   class of section [onion]
-    settings_text    make a settings file from the example, and change one without losing comments
-    sync_settings    class of section [sync]
+- `load_settings`: read one section into its dataclass, and report all faults in one message
+- `onion_address`: compute and check the address of an onion service
+- `onion_settings`: class of section [onion]
+- `settings_text`: make a settings file from the example, and change one without losing comments
+- `sync_settings`: class of section [sync]
 """

@@ -1,1 +1,5 @@
-"""Migrations of the store's tables, run by Alembic. The folder `versions/` has one module per version."""
+"""Migrations of the store's tables, run by Alembic.
+
+- `env`: runs the migrations on the caller's connection, in its transaction
+- `versions/`: one module per version
+"""

@@ -1,1 +1,4 @@
-"""Versions of the store's tables, one module for each. `database.schema.SCHEMA` names the newest version."""
+"""Versions of the store's tables. `database.schema.SCHEMA` names the newest version.
+
+- `v0001_baseline`: all tables
+"""
