@@ -92,8 +92,9 @@ def create_adviser_app(
 ) -> Flask:
     """Build the adviser's site around an open store. The site is locked until the adviser unlocks it.
 
-    `end_worker` ends the calling process after its last response: this is how keys leave memory. Each of
-    `readers` starts one search process, which reads a share of the store. Without readers, search is off.
+    `end_worker` ends the calling process after its last response, so that the kernel wipes the keys from
+    memory. Each function in `readers` starts one search process, which reads a share of the store. If
+    `readers` is empty, search is off.
     """
     app = Flask(__name__)
     app.config.from_mapping(MAX_CONTENT_LENGTH=_SMALL_FORM_BYTES, MAX_FORM_MEMORY_SIZE=_SMALL_FORM_BYTES)

@@ -174,7 +174,7 @@ class RecordUnsoundError(AdviserError):
 
 
 class LetterheadMovedError(AdviserError):
-    """Another workstation published a new letterhead while the adviser had this one on the screen."""
+    """Another workstation published a newer letterhead than the one that the adviser was changing."""
 
     reason = "letterhead_moved"
 

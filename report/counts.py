@@ -40,9 +40,10 @@ class YearCounts:
     """Exact counts of one year, which the desk must keep secret. `disclosure.treat` makes them safe to show.
 
     `mailboxes` has three counts: mailboxes that were read, mailboxes that ended before anyone read them, and
-    spam. `tables` has the count of each line of each dimension, also the zeros and the two lines that are
-    never shown. Each dimension adds up to the number of mailboxes read. `strange` is the number of tallies
-    that are missing or not valid. Only the adviser sees this number.
+    spam. `tables` has the count of each line of each dimension, also lines with a count of zero, and the
+    lines "not recorded" and "other words", which the report never shows. Each dimension adds up to the number
+    of mailboxes read. `strange` is the number of tallies that are missing or not valid. Only the adviser sees
+    this number.
     """
 
     year: int

@@ -26,8 +26,9 @@ class Audience(StrEnum):
 class Floors:
     """Smallest counts that the report shows: `public` in the public version, `sg` in the SG version.
 
-    Floors are multiples of five. SG is the Secretary-General. With a floor of 12, a shown 10 would reveal a
-    count of exactly 12, the only shown count that rounds to 10.
+    SG is the Secretary-General. Shown counts are rounded to multiples of five, so each floor must be a
+    multiple of five. With a floor of 12, for example, only a count of 12 would be shown as 10, so a shown 10
+    would reveal the exact count.
 
     Raises:
         FloorError: a floor is below its minimum or is not a multiple of five, or the SG's floor is above the
@@ -54,8 +55,8 @@ class Floors:
 class Treated:
     """Counts of a year that are safe to show in one version of the report.
 
-    A count is rounded to a multiple of five, or is None if it is not shown. The lines of `tables.NEVER_SHOWN`
-    are left out. The only totals are the three counts of mailboxes.
+    A count is rounded to a multiple of five, or is None if it is not shown. The lines "not recorded" and
+    "other words" (`tables.NEVER_SHOWN`) are left out. The only totals are the three counts of mailboxes.
     """
 
     year: int
@@ -68,11 +69,11 @@ class Treated:
 def treat(counts: YearCounts, floors: Floors, audience: Audience) -> Treated:
     """Return the rounded counts of a year that one version of the report may show.
 
-    In each table, the lines are considered from the largest count to the smallest. A line is shown under two
-    conditions. Its count must reach the floor. And at least `floor - 1` mailboxes must remain for the lines
-    that are not shown, computed with the lowest counts that the shown numbers allow. The outcome for a table
-    depends only on which lines are shown and how they round. So each hidden count can be anything from 0 to
-    `floor - 1`, even for a reader who knows this rule.
+    In each table, the function checks the lines from the largest count to the smallest. A line is shown if
+    two conditions are true. First, the line's count is at least the floor. Second, at least `floor - 1`
+    mailboxes remain for the lines that are not shown, computed with the lowest counts that the shown numbers
+    allow. The outcome for a table depends only on which lines are shown and how they round. So each hidden
+    count can be anything from 0 to `floor - 1`, even for a reader who knows this rule.
     """
     floor = floors.of(audience)
     return Treated(

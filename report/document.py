@@ -48,9 +48,9 @@ class Table:
 class Imprint:
     """Name of the desk, date of publication and the adviser's text, for a report in one language.
 
-    The counts of a draft can still change, and someone could compare two drafts of one year. So the report
-    says if it is a draft. `own_words` is the adviser's plain text, of at most `OWN_WORDS_CHARACTERS`. An
-    empty line begins a paragraph.
+    A draft says that it is a draft, because its counts can still change, and someone could compare two drafts
+    of one year. `own_words` is the adviser's plain text, of at most `OWN_WORDS_CHARACTERS`. An empty line
+    begins a paragraph.
     """
 
     desk_name: str

@@ -66,10 +66,10 @@ class Shape:
 def shapes(lists: Lists) -> tuple[Shape, ...]:
     """Return the structure of all tables about the mailboxes that were read.
 
-    With the lines that are never shown, the counts of each table add up to the number of these mailboxes.
-    Only the table of the first answer has a line "no answer", and the table "came back" has only one line.
-    If two tables had the same count, one table could show a count that the other table hides. That would
-    undo the disclosure control.
+    With the lines that are never shown, the counts of each table add up to the number of these mailboxes. No
+    two tables contain the same fact. Otherwise one table could show a count that another table hides, which
+    would undo the disclosure control. For this reason, only the table of the first answer has a line "no
+    answer", and the table "came back" has only one line.
     """
     return (
         Shape("theme", _keys(lists.theme)),

@@ -40,7 +40,7 @@ class Argon2Limiter:
         """Wait in the queue for a free slot, then call `work` in a thread and return its result.
 
         Raises:
-            QueueFullError: every place in the queue is taken, and `work` was not called.
+            QueueFullError: every place in the queue is taken. `work` was not called.
         """
         with ExitStack() as place:
             if not any(place.enter_context(_claim(path)) for path in self._places):

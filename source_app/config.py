@@ -11,8 +11,9 @@ class SourceConfig:
     `origin` is the Origin header that browsers send ("http://127.0.0.1:8080"). Sizes are in bytes.
     `session_minutes` is rounded up to half hours. `argon2_lock_path` and the folder of `sessions_path` are on
     tmpfs. `onion_socket` and `onion_host` are empty if there is no onion service. With `tells_onion`,
-    visitors without Tor receive an Onion-Location header. Each field `where_…` says in one line where to find
-    a procedure outside this desk. If the field is empty, the page says "ask us".
+    visitors without Tor receive an Onion-Location header. Each field `where_…` tells visitors in one line
+    where the organisation handles complaints or reports of one kind, such as complaints about conduct. If the
+    field is empty, the page says "ask us".
     """
 
     store_path: Path

@@ -35,8 +35,8 @@ class PassphraseRefusal(StrEnum):
 class PassphraseRefusedError(SourceRefusedError[PassphraseRefusal]):
     """A typed passphrase opened no mailbox.
 
-    `unknown` and `wrong` are positions in the passphrase, counted from 1: of words on no word list, and of
-    words that differ from the words that were shown.
+    `unknown` has the positions of typed words that are on no word list. `wrong` has the positions of typed
+    words that differ from the new passphrase that was shown. Positions count from 1.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class PassphraseRefusedError(SourceRefusedError[PassphraseRefusal]):
 
 
 class TicketRefusal(StrEnum):
-    """Reasons why the practice ticket of a new passphrase cannot be used any more."""
+    """Reasons why a practice ticket (encrypted form field with a new passphrase) cannot be used any more."""
 
     EXPIRED = "ticket_expired"  # the ticket is too old, or was made before the server's last start
     USED = "words_used"  # a mailbox was opened with its words, so the words are not shown or compared again
@@ -59,7 +59,10 @@ class TicketRefusedError(SourceRefusedError[TicketRefusal]):
 
 
 class MessageRefusal(StrEnum):
-    """Reasons why a message was not accepted. The page shows the form again, with the typed text."""
+    """Reasons why a message was not accepted.
+
+    After a refusal, the page shows the message form again, with the typed text.
+    """
 
     EMPTY = "empty"  # neither text nor files
     TEXT_TOO_LONG = "text_too_long"
@@ -80,7 +83,10 @@ class MessageRefusedError(SourceRefusedError[MessageRefusal]):
 
 
 class AnswerRefusal(StrEnum):
-    """Reasons why an answer to a proposal was not accepted. The page shows the form again, with its text."""
+    """Reasons why an answer to a proposal was not accepted.
+
+    After a refusal, the page shows the answer form again, with the typed text.
+    """
 
     NOT_TICKED = "not_ticked"  # to agree, a source must tick a box as well as press the button
     NO_WISH = "no_wish"  # the source asks for changes, but the text does not say which changes
@@ -119,7 +125,10 @@ class ReportMissingError(SourceError):
 
 
 class DeskWroteError(SourceError):
-    """The desk wrote in a mailbox after the source's site read it. Read the mailbox again and retry."""
+    """The desk wrote an entry after the source's site had read the mailbox.
+
+    Read the mailbox again and retry.
+    """
 
 
 class SignpostError(SourceError):

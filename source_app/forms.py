@@ -29,9 +29,9 @@ class OurForm(Form):  # type: ignore[misc]  # wtforms has no types
 
 
 class LogInForm(OurForm):
-    """Log-in form: the passphrase, and a text that the source typed before the session ended.
+    """Log-in form: the passphrase, and a text that the source typed before an earlier session ended.
 
-    `proposal` is the id of the proposal that the text is about. It is empty if the text is a message.
+    `proposal` is the id of the proposal that the text answers. `proposal` is empty if the text is a message.
     """
 
     proposal = HiddenField()
@@ -47,7 +47,10 @@ class PractiseForm(OurForm):
 
 
 class WriteForm(OurForm):
-    """Form of a message. Browsers send its fields before its files, so the fields are checked first."""
+    """Form of a message.
+
+    Browsers send the text fields before the files, so the app checks the text fields first.
+    """
 
     entry_id = HiddenField()
     seen = HiddenField()
@@ -56,7 +59,7 @@ class WriteForm(OurForm):
 
 
 class ConsentForm(OurForm):
-    """Form of an answer to a proposal. Each button sends another answer."""
+    """Form of an answer to a proposal. Each button sends a different answer."""
 
     entry_id = HiddenField()
     seen = HiddenField()

@@ -14,8 +14,9 @@ log = logging.getLogger("steunpunt.source")
 class SmallFormRequest(Request):
     """Request that lets Flask read only small forms without files.
 
-    Werkzeug would write larger files to the disk, unencrypted. The form of a message can have files.
-    `services.uploads` reads that form from the network, without temporary files.
+    Werkzeug, the library below Flask, would write larger files to the disk, unencrypted. Only the form of a
+    message can have files. The module `services.uploads` reads this form from the network, without temporary
+    files.
     """
 
     max_content_length = 4 * 1024 * 1024  # enough for a log-in form with a text of 100,000 characters
@@ -31,14 +32,14 @@ class SmallFormRequest(Request):
 
 
 class Site(Flask):
-    """Flask app of the source's site. Its log has the type and place of an error, and no visitor's text."""
+    """Flask app of the source's site. Its log names the type and place of an error, and no visitor's text."""
 
     request_class = SmallFormRequest
 
     def log_exception(
         self, exc_info: tuple[type, BaseException, TracebackType] | tuple[None, None, None]
     ) -> None:
-        """Log the type and the place of an error, but not its message, because it can quote a visitor."""
+        """Log the type and place of an exception, but not its message, which can quote a visitor."""
         kind, _, trace = exc_info
         place = "?"
         while trace is not None:

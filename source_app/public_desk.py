@@ -14,10 +14,10 @@ from store.sessions import SessionStore
 class MailboxLimits:
     """Limits on the text and files of one message, and on the source's entries in one mailbox.
 
-    `entries_bytes` limits the encrypted bytes of the entries, without files. A page of a mailbox verifies and
-    decrypts all text of the mailbox, and so does the adviser's inbox. 1,000 short entries take a third of a
-    second. 1,000 long entries take a gigabyte of memory. Without limits, one source who never stops writing
-    could make both sites unusable.
+    `entries_bytes` limits the encrypted bytes of the entries, without files. To show a mailbox, the source's
+    site and the adviser's inbox verify and decrypt all text of the mailbox. For 1,000 short entries, this
+    takes a third of a second. For 1,000 long entries, this takes a gigabyte of memory. Without limits, one
+    source who never stops writing could make both sites unusable.
     """
 
     text_chars: int
@@ -29,10 +29,10 @@ class MailboxLimits:
 
 @dataclass(frozen=True, slots=True)
 class PublicDesk:
-    """Everything that the public server has of the desk: verified letterhead, open store and limits.
+    """Context object of the source's use cases: the desk's verified letterhead, open store and limits.
 
-    `server_secret` is 32 bytes that are made when the server starts, and that are never stored. A session
-    lasts `session_half_hours` half hours after its last use.
+    `server_secret` is 32 random bytes that are made when the server starts, and that are never stored. A
+    session lasts `session_half_hours` half hours after its last use.
     """
 
     letterhead: Letterhead

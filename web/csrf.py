@@ -25,8 +25,8 @@ class Tokens(Protocol):
 class NoTokens:
     """Tokens that are always empty, for forms that a visitor sends without a session.
 
-    Without a session, there is nothing that an attacker could misuse. The check of the Origin header protects
-    these forms.
+    A form without a session gives an attacker no session to misuse. The check of the Origin header protects
+    these forms against other sites.
     """
 
     def make(self) -> str:

@@ -14,7 +14,7 @@ def utc_today() -> date:
 
 
 def half_hour_now() -> int:
-    """Return the number of half hours since 1970 in UTC. The project stores no time more precisely."""
+    """Return the number of half hours since 1970 in UTC. The project stores no time with more precision."""
     return int(time.time()) // _HALF_HOUR_SECONDS
 
 

@@ -15,7 +15,7 @@ class BodyFault(StrEnum):
 
 
 class BodyError(Exception):
-    """The request body cannot be used. Parts that arrived completely before the fault are valid."""
+    """The request body cannot be used. Parts that arrived whole before the fault are valid."""
 
     def __init__(self, reason: BodyFault) -> None:
         super().__init__(reason.value)

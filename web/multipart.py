@@ -58,8 +58,8 @@ class Body:
     def refuse_announced(self) -> None:
         """Refuse the rest of the body without reading it, if its announced length exceeds the limit.
 
-        Called when the text fields have been read and the first file begins. So the page that refuses the
-        form can still show the typed text.
+        Call this function after the text fields were read, when the first file begins. The page that refuses
+        the form can then show the typed text again.
 
         Raises:
             BodyError: the announced length exceeds the limit.
@@ -70,7 +70,8 @@ class Body:
     def drain(self, limit_bytes: int) -> bool:
         """Read and discard the rest of the body. Return True if the body ended within `limit_bytes`.
 
-        Called before the response, because a browser reads a response only after it has sent everything.
+        Called before the response, because a browser reads a response only after the browser has sent its
+        whole request.
         """
         if self._left_bytes is not None and self._left_bytes > limit_bytes:
             return False

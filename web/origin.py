@@ -19,7 +19,7 @@ def is_our_request(method: str, headers: Headers, own_origin: str) -> bool:
     Any other request must have the `Sec-Fetch-Site` header `same-origin` or `none`, and an `Origin` header
     that is exactly `own_origin` (so not `null`). A missing header is accepted, because text browsers send
     neither header. Another site cannot make a text browser post a form, unless the visitor presses a button
-    there.
+    on the other site.
     """
     if method in _CHANGES_NOTHING:
         return True

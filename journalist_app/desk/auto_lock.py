@@ -40,7 +40,10 @@ class AutoLock:
         self._closed = threading.Event()
 
     def admit(self, desk: OpenDesk) -> bytes:
-        """Hold the desk that a browser unlocked, and return the browser's token. Older tokens then fail."""
+        """Hold the desk that a browser unlocked, and return the browser's token.
+
+        From then on, tokens of earlier unlockings are refused.
+        """
         self._token = secrets.token_bytes(_TOKEN_BYTES)
         self._last_use = self._clock()
         is_first = self._desk is None
@@ -62,7 +65,7 @@ class AutoLock:
         self._last_use = self._clock()
 
     def close(self) -> None:
-        """Lock the site: drop the open desk with its keys. Only `end` wipes copies of keys in memory."""
+        """Lock the site: drop the open desk with its keys. Copies of keys stay in memory until `end`."""
         if self._desk is not None:
             self._desk.stop()
         self._desk = None

@@ -50,11 +50,12 @@ class CheckProgress:
 
 @dataclass(frozen=True, slots=True)
 class SyncProgress:
-    """State of the running sync, or result of the last one since unlocking.
+    """State of the running sync, or result of the last sync since the desk was unlocked.
 
-    `left` counts the items to send, `received` the items that arrived. `refusal` is the key of the sentence
-    that says why the sync stopped, or empty. `arrival` is the outcome of a pouch that was read from a file:
-    "APPLIED", "DUPLICATE" or "PENDING". `held` counts pouches that wait until an earlier pouch arrives.
+    `left` counts the items to send, and `received` counts the items that arrived. `refusal` is the key of the
+    sentence that says why the sync stopped, or empty. `arrival` is the outcome of a pouch that was read from
+    a file: "APPLIED", "DUPLICATE" or "PENDING". `held` counts pouches that wait until an earlier pouch
+    arrives.
     """
 
     is_running: bool = False
@@ -129,8 +130,9 @@ class OpenDesk:
     ) -> None:
         """Add the verified heads and removals of a mailbox to the trusted state. `save` writes them to disk.
 
-        `is_answered` is True if no message of the source up to these heads waits for an answer. False is
-        always safe, because the next check then reads the mailbox again.
+        A head is the number and the digest of the newest entry of one writer. `is_answered` is True if no
+        message of the source up to these heads waits for an answer. False is always safe, because the next
+        check then reads the mailbox again.
         """
         known = self.trusted_state
         is_known = removed <= known.removed.get(address, frozenset())
@@ -156,14 +158,14 @@ class OpenDesk:
             self._change(functools.partial(TrustedState.forget_record, kind=kind, name=name))
 
     def forget_purged(self, address: Address) -> None:
-        """Drop a mailbox, deleted by the desk's own order, from memory and from the trusted state."""
+        """Drop a mailbox from memory and from the trusted state, because the desk's own order deleted it."""
         self.unsound.pop(address, None)
         self.casefiles.pop(address, None)
         self.unsound_casefiles.discard(address)
         self._change(lambda state: state.purged(address))
 
     def saw_letterhead(self) -> None:
-        """Save the serial of the letterhead in use at once, so that an older letterhead is refused."""
+        """Save the current letterhead's serial to disk now, so that older letterheads are refused later."""
         if self.letterhead.serial != self.trusted_state.letterhead_serial:
             self._change(lambda state: state.saw_letterhead(self.letterhead.serial))
             self.save()
@@ -185,7 +187,10 @@ class OpenDesk:
                         self.trusted_state_status = TrustedStateStatus.SOUND
 
     def replace_damaged_trusted_state(self) -> None:
-        """Overwrite the damaged file with the trusted state in memory. Only the adviser may ask for this."""
+        """Overwrite the damaged trusted state file with the trusted state in memory.
+
+        Call this function only at the adviser's request.
+        """
         if self.trusted_state_status is TrustedStateStatus.DAMAGED:
             self.trusted_state_status = TrustedStateStatus.SOUND
         self._is_changed = True

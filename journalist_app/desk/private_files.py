@@ -10,7 +10,10 @@ _OWNER_ONLY = 0o600
 
 
 class ExposedError(Exception):
-    """The file is not private: another user owns it, or can read or write it, or it is not a plain file."""
+    """A file with secrets is not private.
+
+    Another user owns the file or can read or write it, or the file is not a plain file.
+    """
 
 
 def read_private(path: Path) -> bytes:

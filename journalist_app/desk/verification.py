@@ -27,9 +27,10 @@ from store.mailboxes import StoredMailbox
 
 @dataclass(frozen=True, slots=True)
 class ShownFault:
-    """One fault of a mailbox. If one entry is faulty, `author` and `number` identify that entry.
+    """One fault of a mailbox.
 
-    Otherwise `author` is None and `number` is 0.
+    `author` and `number` identify the faulty entry. If the fault is not in one entry, `author` is None and
+    `number` is 0.
     """
 
     kind: str
@@ -59,7 +60,7 @@ class Conversation:
     """A mailbox after verification, not decrypted. `entries` has only verified entries, in thread order.
 
     `unanswered_since` is the day of the source's oldest message without an answer of the desk, or None. A
-    source's read receipt needs no answer, and a read receipt of the desk is not an answer.
+    read receipt of the source needs no answer, and a read receipt of the desk is not an answer.
     """
 
     mailbox: StoredMailbox
@@ -108,7 +109,8 @@ def examine(desk: OpenDesk, session: Session, mailbox: StoredMailbox) -> Convers
     """Verify every entry of a mailbox against its keys, its chains and the trusted state. Decrypts nothing.
 
     The heads of a mailbox without faults go into the trusted state. A mailbox with faults goes into
-    `desk.unsound`, for the inbox. The faults include those that a sync found in the mailbox at the server.
+    `desk.unsound`, for the inbox. The faults include the faults that a sync found in the server's copy of the
+    mailbox.
     """
     address = Address(mailbox.address)
     faults: list[ShownFault] = []
@@ -160,7 +162,11 @@ def _restored(thread: Sequence[SignedEntry], removed: frozenset[Digest]) -> list
 
 
 def _heads_in_store(session: Session, address: Address) -> Heads:
-    """Return the heads in the store's own table. A source that gets a wrong head signs a broken chain."""
+    """Return the heads (newest entries) that the store's own table names, to compare them with the entries.
+
+    The source's site signs the next entry after the head in this table. After a wrong head, the source would
+    sign a broken chain.
+    """
     return {
         StrandId(head.strand): (head.number, Digest(head.digest))
         for head in entries.strand_heads(session, address)
@@ -211,7 +217,10 @@ def _read(rows: Sequence[StoredEntry], faults: list[ShownFault]) -> list[SignedE
 
 
 def _has_signed_columns(row: StoredEntry, entry: SignedEntry) -> bool:
-    """Return True if a row's columns, by which the store sorts and counts, equal the signed values."""
+    """Return True if a row's columns equal the signed values in its entry.
+
+    The store sorts and counts entries by these columns, which are not signed themselves.
+    """
     part = entry.envelope
     signed = (int(part.author), part.strand, part.number, part.entry_id, entry.digest, part.day)
     return signed == (row.author, row.strand, row.number, row.entry_id, row.digest, row.day)

@@ -198,7 +198,7 @@ def _written(tree: ET.Element) -> bytes:
 
 
 def run_hidden_parts(task: str, path: str, out: str = "") -> int:
-    """Do the program's task with the file at `path`, and return the exit code: 0, or 3 for a failure.
+    """Run one task on the office file at `path`, and return the exit code: 0, or 3 for a failure.
 
     Task "look" prints the findings, one JSON list a line. Task "cut" writes a copy to `out`. Only an office
     file has findings, and only the copy of an office file is cleaned.

@@ -269,7 +269,7 @@ def _add(found: _Found, key: str, value: str, ending: str) -> None:
 
 
 def _plain(text: str) -> str:
-    """Return a text without control characters, such as a change of writing direction, and cut it off."""
+    """Return a text without control characters (such as a change of writing direction), cut to a maximum."""
     text = "".join(
         character for character in text if not unicodedata.category(character).startswith("C")
     ).strip()

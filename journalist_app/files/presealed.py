@@ -88,8 +88,9 @@ class PieceKind(StrEnum):
 class TextPiece:
     """Part of a text: the plain text around encrypted blocks, or one block.
 
-    `number` counts the blocks in the text from 1. `text` of an UNOPENED block is its armour, and `text` of a
-    FILE is empty. `is_signed` is True if the block has a signature. No one checked who signed it.
+    `number` counts the blocks in the text from 1. In a block that was not decrypted (UNOPENED), `text` is the
+    encrypted block itself. In a block that contains a file (FILE), `text` is empty. `is_signed` is True if
+    the block has a signature. No one checked who signed it.
     """
 
     kind: PieceKind
@@ -223,7 +224,8 @@ class Unsealer:
     def inspect(self, file_id: bytes, name: str, pieces: Callable[[], Iterable[bytes]]) -> PresealedFileInfo:
         """Return whether a file is encrypted and can be decrypted, from the cache or its first piece.
 
-        The iterator that `pieces` returns is read a little. Its exceptions are not caught here.
+        If the cache does not know the file, this function calls `pieces` and reads the file's first bytes
+        from the returned iterator. Exceptions of the iterator reach the caller.
         """
         known = self._known.info(file_id)
         if known is not None:
@@ -242,10 +244,10 @@ class Unsealer:
         return info
 
     def file(self, name: str, pieces: Iterable[bytes]) -> OpenedFile:
-        """Open a file: decrypt it if the source encrypted it. The file's name does not matter.
+        """Open a file, and decrypt the file if the source encrypted it. The file's name does not matter.
 
-        Only the first decrypted piece is made at once; the caller's reading makes the others. Exceptions of
-        `pieces` are not caught here.
+        This function decrypts only the first piece. The other pieces are decrypted while the caller reads
+        them. Exceptions of `pieces` reach the caller.
         """
         whole, kind = _start(pieces)
         if kind is None:
@@ -299,7 +301,8 @@ class Unsealer:
         """Return the decrypted bytes of an armoured block, and whether the block has a signature.
 
         Raises:
-            _UnopenedError: the block cannot be decrypted, or may come from one of our own programs.
+            _UnopenedError: the block cannot be decrypted, or one of our own programs may have encrypted the
+                block.
         """
         try:
             if block.kind is ArmourKind.OPENPGP:
@@ -311,7 +314,13 @@ class Unsealer:
             raise _UnopenedError(UnopenedReason.UNREADABLE) from why
 
     def _age(self, header: bytes, payload: Iterable[bytes]) -> Iterator[bytes]:
-        """Decrypt an age file, unless it has more than one post-quantum stanza: our own files have two."""
+        """Decrypt an age file of the source. Refuse a file that one of our programs may have encrypted.
+
+        A file of our own programs has two post-quantum stanzas, so a file with more than one is refused.
+
+        Raises:
+            _UnopenedError: the file has more than one post-quantum stanza.
+        """
         stanzas = age.AgeHeader.from_bytes(header).stanzas
         if sum(stanza.arguments[0] == age.PQ_TYPE for stanza in stanzas) > 1:
             raise _UnopenedError(UnopenedReason.SEVERAL)

@@ -17,11 +17,11 @@ _SUBSTANCE: Final = frozenset({StepName.ADVICE_GIVEN, StepName.PASSED_ON, StepNa
 class MailboxSummary(msgspec.Struct, frozen=True, array_like=True):
     """Summary of one mailbox in the search index, without any of its text.
 
-    `heads` are the sorted digests of each strand's newest entry. A new entry changes the heads. `newest` is
-    the day of the newest entry, `step` the newest step. `asked` is the day of the source's first message,
-    `waiting` the day of the source's oldest message without an answer, and `promised` the day that the newest
-    step names. `is_confirmed` is True if the desk has written an entry. `has_substance` is True if the desk
-    gave advice, passed on or closed.
+    `heads` has the sorted digests of each writer's newest entry, so each new entry changes `heads`. `newest`
+    is the day of the newest entry, and `step` the newest step. `asked` is the day of the source's first
+    message, `waiting` the day of the source's oldest message without an answer, and `promised` the day that
+    the newest step names. `is_confirmed` is True if the desk has written an entry. `has_substance` is True if
+    the desk gave advice, passed on or closed.
     """
 
     address: bytes

@@ -54,7 +54,7 @@ def unlocked(
 ) -> Callable[_P, ResponseReturnValue]:
     """Decorate a view that needs the open desk. While the desk is locked, redirect to the unlock page.
 
-    Each request restarts the idle time, unless a page reloaded itself.
+    Each request restarts the idle time, except a request of a page that reloads itself.
     """
 
     @functools.wraps(view)

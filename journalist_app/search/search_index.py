@@ -64,7 +64,10 @@ class SearchIndex:
     """Search index of the open desk: runs the search processes, keeps mailbox summaries. Safe for threads."""
 
     def __init__(self, readers: Sequence[WorkerStarter]) -> None:
-        """Prepare an index with these functions, each of which starts one search process. Starts none yet."""
+        """Prepare an index, and start no search process yet.
+
+        Each of the functions that are passed starts one search process.
+        """
         self._starters = tuple(readers)
         self._workers: list[_Worker] = []
         self._changed = threading.Condition()
@@ -156,8 +159,8 @@ class SearchIndex:
     def read_changed(self, heads: Mapping[Address, Iterable[bytes]]) -> None:
         """Make the search processes read the mailboxes that changed or ended since the last reading.
 
-        `heads` has every mailbox in the store, with the digest of each strand's newest entry. Other digests
-        than in the mailbox's summary mean that the mailbox changed.
+        `heads` has every mailbox in the store, with the digest of each strand's newest entry. A mailbox has
+        changed if these digests differ from the digests in the mailbox's summary.
         """
         with self._changed:
             stale = {
@@ -169,7 +172,7 @@ class SearchIndex:
                 self._send(worker, ReadAgain(changed))
 
     def use_letterhead(self, letterhead: Letterhead) -> None:
-        """Send the processes a newer letterhead, so that entries of new workstations are accepted."""
+        """Send the search processes a newer letterhead, so that they accept entries of new workstations."""
         for worker in self._workers:
             self._send(worker, UseLetterhead(letterhead.to_bytes()))
 

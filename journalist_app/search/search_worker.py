@@ -198,7 +198,10 @@ class _SearchWorker:
         self._send(MailboxesRead(summaries, gone, self._done, self._total))
 
     def _summary(self, mailbox: StoredMailbox, rows: Sequence[StoredEntry]) -> MailboxSummary:
-        """Verify and decrypt one mailbox, index its texts, and summarise it. Faulty entries are left out."""
+        """Verify and decrypt one mailbox, index its texts, and summarise it.
+
+        Entries that fail a check are left out.
+        """
         address = Address(mailbox.address)
         verify_key: bytes | None = mailbox.verify_key
         try:

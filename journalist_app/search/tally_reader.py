@@ -62,7 +62,7 @@ class TallyKey:
 
 
 def read_tallies(store: Store, rows: Sequence[int], key: TallyKey) -> Iterator[tuple[OpenedTally, ...]]:
-    """Decrypt these rows of the ledger, in batches. A row that was deleted in the meantime is left out."""
+    """Decrypt these rows of the ledger, in batches. A row that no longer exists is left out."""
     for start in range(0, len(rows), _AT_ONCE):
         with store.reading() as session:
             sealed = ledger_tallies.tallies_by_id(session, rows[start : start + _AT_ONCE])
@@ -70,7 +70,10 @@ def read_tallies(store: Store, rows: Sequence[int], key: TallyKey) -> Iterator[t
 
 
 def serve_tallies(line: Connection, request: TallyRequest) -> None:
-    """Decrypt the requested tallies and send them in batches. The batch with `is_last` says all were sent."""
+    """Decrypt the requested tallies and send them in batches.
+
+    A last batch without tallies, with `is_last`, says that all tallies were sent.
+    """
     key = TallyKey(
         tuple(PQIdentity(seed) for seed in request.identities), Letterhead.from_bytes(request.letterhead)
     )

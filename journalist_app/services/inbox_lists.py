@@ -44,7 +44,7 @@ class InboxFilter:
 
     @property
     def has_filter(self) -> bool:
-        """Return True if the theme, the tag, the step or lateness is filtered."""
+        """Return True if the inbox is filtered by theme, tag, step or lateness."""
         return bool(self.theme or self.tag or self.step or self.is_late)
 
 

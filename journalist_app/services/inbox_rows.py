@@ -21,7 +21,7 @@ class InboxRow:
 
     `since` is the day since which the source waits. If the desk has answered, `since` is the day of the
     newest entry. `days` counts the days from `since` to today. `due` has the deadlines, the earliest first.
-    `step` is empty if nothing was written.
+    `step` is empty if the desk has written no step.
     """
 
     address: str

@@ -35,7 +35,7 @@ class SearchHit:
 
 @dataclass(frozen=True, slots=True)
 class SearchResults:
-    """One page of search results. `found` counts all matching mailboxes, as the search index knows them."""
+    """One page of search results. `found` is the number of mailboxes that the search index found."""
 
     query: str = field(repr=False)
     page: int

@@ -20,7 +20,7 @@ def show_about_desk(desk: OpenDesk) -> ResponseReturnValue:
 @bp.post("/start-new-memory")
 @unlocked
 def start_new_memory(desk: OpenDesk) -> ResponseReturnValue:
-    """Replace a damaged trusted state with the state in memory, because the adviser asks for it."""
+    """Replace a damaged trusted state file with the trusted state in memory, at the adviser's request."""
     if not is_our_form("start-new-memory", request.form.get("token", "")):
         return render_template("refusal.html", what="foreign", text=""), 403
     desk.replace_damaged_trusted_state()

@@ -33,7 +33,7 @@ def show_inbox(desk: OpenDesk) -> ResponseReturnValue:
     """Show one page of the inbox.
 
     The page reloads itself while the background check or the search index reads mailboxes, unless the adviser
-    stopped that.
+    stopped the reloading.
     """
     asked = request.args
     today = current_app.extensions["today"]()
@@ -75,7 +75,7 @@ def _wanted() -> InboxFilter:
 
 
 def _asked(wanted: InboxFilter) -> dict[str, Any]:
-    """Return the filter as the query parameters of the inbox page, without the page number."""
+    """Return the inbox's filter as query parameters for a link to the inbox, without the page number."""
     return {
         "state": wanted.state,
         "q": wanted.query or None,

@@ -21,7 +21,7 @@ REFUSALS = (AdviserError, BodyError, StoreError)
 
 
 def reason_and_status(why: Exception) -> tuple[str, int]:
-    """Return the key of the sentence that explains a refusal, and the HTTP status of the page with it."""
+    """Return the key of the sentence that explains a refusal, and the HTTP status of the refusal's page."""
     if isinstance(why, AdviserError):
         return why.reason, 409 if why.reason in _CONFLICTS else 422
     if isinstance(why, BodyError):

@@ -45,7 +45,7 @@ def list_report_years(desk: OpenDesk) -> ResponseReturnValue:
 @bp.get("/year")
 @unlocked
 def go_to_year(_desk: OpenDesk) -> ResponseReturnValue:
-    """Redirect to the report of the year that the adviser typed. Without a valid year, to the list."""
+    """Redirect to the report of the year that the adviser typed, or to the list if the year is invalid."""
     typed = request.args.get("year", "")
     if not (typed.isascii() and typed.isdigit() and int(typed) in report_records.YEARS):
         return redirect(url_for("reports.list_report_years"), code=303)
@@ -55,7 +55,7 @@ def go_to_year(_desk: OpenDesk) -> ResponseReturnValue:
 @bp.get("/<int:year>")
 @unlocked
 def show_report_year(desk: OpenDesk, year: int) -> ResponseReturnValue:
-    """Show both versions of a year's report, for the public and for the SG, side by side."""
+    """Show both versions of a year's report, for the public and for the Secretary-General, side by side."""
     return _page(desk, year)
 
 

@@ -35,7 +35,10 @@ _AT_ONCE = frozenset(
 @bp.get("")
 @unlocked
 def show_sync(desk: OpenDesk) -> ResponseReturnValue:
-    """Show the status of syncing. During a sync, the page reloads itself, unless the adviser stopped that."""
+    """Show the status of syncing.
+
+    During a sync, the page reloads itself, unless the adviser stopped the reloading.
+    """
     is_refreshing = desk.exchange.is_running and "still" not in request.args
     page = render_template(
         "sync/show.html",
@@ -67,7 +70,7 @@ def start_sync(desk: OpenDesk) -> ResponseReturnValue:
 @bp.post("/pouch")
 @unlocked
 def download_pouch(desk: OpenDesk) -> ResponseReturnValue:
-    """Make a pouch for the server, and send it as a file that someone carries to the server."""
+    """Make a pouch (sync bundle), and send it to the browser as a file for someone to carry to the server."""
     if not is_our_form("sync", request.form.get("token", "")):
         return foreign_form_page()
     try:
@@ -84,7 +87,7 @@ def download_pouch(desk: OpenDesk) -> ResponseReturnValue:
 @bp.post("/import")
 @unlocked
 def import_carried_pouch(desk: OpenDesk) -> ResponseReturnValue:
-    """Apply a pouch file that someone carried here from the server."""
+    """Apply a pouch file (sync bundle) that someone carried from the server to this workstation."""
     limit = current_app.extensions["config"].store_bytes + _FORM_BYTES
     body = Body(request.environ["wsgi.input"], request.content_length, limit)
     try:
@@ -105,9 +108,9 @@ def import_carried_pouch(desk: OpenDesk) -> ResponseReturnValue:
 
 
 def _pouch_pieces(body: Body) -> Iterator[bytes] | None:
-    """Return the bytes of the uploaded pouch as they arrive, or None if the CSRF token is wrong.
+    """Return the bytes of the uploaded pouch file as they arrive, or None if the CSRF token is wrong.
 
-    The form sends the token first, before the pouch.
+    The browser sends the CSRF token before the pouch file.
     """
     limits = FormLimits(parts=_PARTS, fields_bytes=_FORM_BYTES)
     events = read_parts(body, request.content_type or "", limits)
@@ -136,7 +139,7 @@ def dismiss_rollback_notice(desk: OpenDesk) -> ResponseReturnValue:
 @bp.post("/dismiss/<address>")
 @unlocked
 def dismiss_finding_notice(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Hide the notice about a mailbox's fault at the server. The adviser has called the operator."""
+    """Hide the notice about a mailbox's fault at the server, because the adviser has called the operator."""
     raw = bytes_of_hex(address, ADDRESS_BYTES)
     if raw is None or not is_our_form("sync-dismiss", request.form.get("token", "")):
         return foreign_form_page()
@@ -146,9 +149,10 @@ def dismiss_finding_notice(desk: OpenDesk, address: str) -> ResponseReturnValue:
 
 @bp.after_app_request
 def sync_after_post(response: Response) -> Response:
-    """After each form, sync soon, so that new entries reach the server.
+    """Start a sync soon after each submitted form, so that new entries reach the server.
 
-    Beginning to pass on syncs at once, because the adviser waits for the server's confirmation.
+    After the form that begins passing on, the sync starts at once, because the adviser waits for the server's
+    confirmation.
     """
     desk = open_desk() if request.method == "POST" and request.blueprint not in {"unlock", "sync"} else None
     if desk is not None:

@@ -66,7 +66,8 @@ def _not_sent(
 ) -> ResponseReturnValue:
     """Show the answer form again, with the typed text and the reason why it was not sent.
 
-    `refused` is None if the CSRF token was wrong, such as after the desk was locked in between.
+    `refused` is None if the CSRF token was wrong, for example because the desk was locked after the form was
+    shown.
     """
     kept_text.keep_typed_text(*parts.typed())
     if refused is None:
@@ -162,7 +163,7 @@ def download_pasted_file(desk: OpenDesk, address: str, entry_id: str, number: in
 
 
 def _saved(asked: Callable[[], Download]) -> ResponseReturnValue:
-    """Send the file that `asked` opens, or an error page with the reason why it cannot be opened."""
+    """Send the file that the function `asked` opens, or an error page with the reason for a refusal."""
     try:
         file = asked()
     except (ForgedError, UnreadableError):

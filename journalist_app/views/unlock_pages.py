@@ -60,7 +60,7 @@ def unlock_with_passphrase() -> ResponseReturnValue:
 
 
 def _let_in(desk: OpenDesk) -> ResponseReturnValue:
-    """Set the session cookie. Redirect to the forms that were sent while locked, or to the inbox."""
+    """Set the session cookie. Redirect to the forms submitted while the app was locked, or to the inbox."""
     token = auto_lock().admit(desk)
     goal = "unsent.show_unsent" if unsent_forms.count_unsent(desk) else "inbox.show_inbox"
     response = make_response(redirect(url_for(goal), code=303))

@@ -24,7 +24,7 @@ _NAME_BYTES = 16
 def keep_while_locked() -> ResponseReturnValue | None:
     """While the app is locked, encrypt and save each submitted form, and redirect to the unlock page.
 
-    Forms of other sites were refused earlier in the request. The unlock page's own forms are not saved.
+    Forms that other sites sent were refused earlier in the request. Forms of the unlock page are not saved.
     """
     if request.method != "POST" or request.blueprint in {None, "unlock"} or open_desk() is not None:
         return None

@@ -35,13 +35,13 @@ def append_with_retry(  # noqa: PLR0913  # the content of the entry, and its pla
     """Append an entry to the source's chain. If another tab was first, retry with the next number.
 
     `seen` has the digests of the desk's newest entries that the source has seen. `spare_entries` is the
-    number of entries by which the limit of a mailbox may be exceeded. With `only_behind`, the entry is
-    appended only if these digests are still the desk's newest entries. Otherwise the desk has written
-    something that the source did not know.
+    number of entries by which the limit of a mailbox may be exceeded. If `only_behind` is given, the entry is
+    appended only if the desk's newest entries still have exactly the digests in `only_behind`. Otherwise the
+    desk has written an entry that the source had not seen.
 
     Raises:
         MailboxFullError: the source's entries have reached the limit on their number or on their bytes.
-        DeskWroteError: the desk's newest entries are not those of `only_behind`.
+        DeskWroteError: the desk's newest entries have other digests than `only_behind`.
         EntryExistsError: the mailbox already has an entry with this id.
         HeadMovedError: another tab appended first at every attempt.
         NoSuchMailboxError: the mailbox has ended.
@@ -89,7 +89,7 @@ def own_head(heads: Sequence[entries.StrandHead]) -> tuple[int, Digest]:
     """Return the number and the digest of the source's newest entry, or 0 and zeros if there is no entry.
 
     Raises:
-        StoreDamagedError: the number is below 1, so no next entry can be signed.
+        StoreDamagedError: the store gives the newest entry a number below 1, so no next entry can be signed.
     """
     head = next((head for head in heads if head.author == Author.SOURCE), None)
     if head is None:

@@ -60,7 +60,8 @@ def check_answer_form(
 
     Raises:
         AnswerRefusedError: the form was not made in this session, contains no valid answer, or has a text
-            that is too long. Or the source agreed without a tick, or asked for changes without saying which.
+            that is too long. Or the source agreed without ticking the box, or asked for changes without
+            saying which changes.
     """
     form_context = FormContext(fields.get("entry_id", ""), fields.get("seen", ""))
     digest = fields.get("digest", "")
@@ -91,7 +92,7 @@ def append_consent(desk: PublicDesk, keys: MailboxKeys, answer: ConsentAnswer, *
         NotFoundError: this mailbox has no such proposal.
         AnswerRefusedError: the page showed another proposal than the mailbox contains, or the proposal has
             been replaced or is being passed on. Or this answer is not possible now, the mailbox is full, or
-            the form was used for another answer.
+            the same form was used before to send another answer.
         MailboxGoneError: the mailbox has ended.
         StoreError: the store could not write the answer.
     """

@@ -52,8 +52,8 @@ def ticket_words(desk: PublicDesk, ticket: str, *, now: int) -> list[str]:
 def start_mailbox(desk: PublicDesk, ticket: str, typed: str, *, today: date, now: int) -> MailboxSession:
     """Create a mailbox for someone who typed the words of their practice ticket, and log them in.
 
-    After a typing error, no mailbox is created. Otherwise the words that the source wrote on paper would not
-    open the new mailbox.
+    After a typing error, no mailbox is created. The source may have written the same wrong words on paper,
+    and these words would not open the new mailbox.
 
     Raises:
         PassphraseRefusedError: the typed words differ from the words of the ticket.
@@ -87,7 +87,8 @@ def start_mailbox(desk: PublicDesk, ticket: str, typed: str, *, today: date, now
 def log_in(desk: PublicDesk, typed: str, *, now: int) -> MailboxSession:
     """Log in with a typed passphrase, and return the session of its mailbox.
 
-    Argon2id runs for every typed text, also for words on no word list, so that all answers take equally long.
+    Argon2id runs for every typed text, also if a word is on no word list, so that every response takes
+    equally long.
 
     Raises:
         PassphraseRefusedError: these words open no mailbox. The reason is the same for wrong words and for an
@@ -139,8 +140,8 @@ def _decrypt_ticket(desk: PublicDesk, ticket: str, *, now: int) -> list[str]:
 def _mark_used(desk: PublicDesk, words: Sequence[str], *, now: int) -> None:
     """Record that the words of a practice ticket open a mailbox, so that the words are not shown again.
 
-    A browser's history contains the form with the ticket. With the back button, the next person at the device
-    could otherwise see the passphrase, even after the source logged out.
+    Attack: a browser's history contains the form with the ticket. The next person at the device could use the
+    back button and see the passphrase, even after the source logged out.
     """
     desk.sessions.put(_used_name(desk, words), b"", now + _TICKET_HALF_HOURS + 1)
 

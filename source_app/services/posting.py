@@ -38,7 +38,7 @@ from web.filenames import safe_name
 
 @dataclass(frozen=True, slots=True)
 class FormContext:
-    """Hidden fields of a form in a mailbox: an id for the new entry, and the desk's entries that were seen.
+    """Hidden fields of a form in a mailbox: the new entry's id, and the desk's entries that the source saw.
 
     `entry_id` is hexadecimal. `seen` has the digests of the desk's newest entries when the form was made, in
     hexadecimal, joined. The form's CSRF token covers both fields, so that no one can forge them.
@@ -56,7 +56,8 @@ class FormContext:
     def heads(self) -> tuple[Digest, ...]:
         """Return the digests of the desk's newest entries, split from `seen`.
 
-        Check the form's CSRF token first.
+        Before calling this function, check the form's CSRF token: an attacker could otherwise choose the
+        digests.
         """
         raw = bytes.fromhex(self.seen)
         return tuple(Digest(raw[at : at + DIGEST_BYTES]) for at in range(0, len(raw), DIGEST_BYTES))
@@ -140,8 +141,8 @@ class Posting:
         """Encrypt more bytes of the file that began last, and store them as a pending attachment.
 
         Raises:
-            MessageRefusedError: there are too many files, the files exceed the limit of a message, or there
-                is no room.
+            MessageRefusedError: the message has too many files, the files exceed the limit of a message, or
+                the store has no room for more bytes.
             MailboxGoneError: the mailbox has ended.
         """
         self._received_bytes += len(piece)
@@ -158,7 +159,7 @@ class Posting:
         """Finish the file that began last, and store its last bytes.
 
         Raises:
-            MessageRefusedError: there is no room for the last bytes.
+            MessageRefusedError: the store has no room for the file's last bytes.
         """
         incoming, self._incoming = self._incoming, None
         if incoming is None:
@@ -174,8 +175,8 @@ class Posting:
         If the same message is sent twice, only one entry is appended, and both calls return its id.
 
         Raises:
-            MessageRefusedError: the message is empty, the mailbox is full, or the form was used for another
-                message.
+            MessageRefusedError: the message is empty, the mailbox is full, or the same form was used before
+                to send another message.
             MailboxGoneError: the mailbox has ended.
         """
         if not self._text.strip() and not self._complete:
@@ -193,7 +194,7 @@ class Posting:
         return self._form_context.entry_id
 
     def abandon(self) -> None:
-        """Queue the files of this attempt for deletion, because the message was refused or cut off."""
+        """Queue the files of this message for deletion, because the message was refused or cut off."""
         if self._begun:
             with self._desk.store.writing(durable=False) as writing:
                 attachments.abandon_uploads(

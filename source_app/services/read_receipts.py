@@ -24,9 +24,10 @@ _TRIES = 5  # other tabs may write at the same time; if all attempts fail, the n
 def append_read_receipt(desk: PublicDesk, keys: MailboxKeys, mailbox: SourceMailbox, *, today: date) -> None:
     """Append a read receipt to a mailbox if the page showed entries of the desk that have no receipt yet.
 
-    Two tabs do not append two receipts for the same entries. A receipt is appended only if the source wrote
-    nothing after the mailbox was read. Otherwise the mailbox is read again. Receipts stop when the source has
-    half of the entries that a mailbox may have. The other half is for messages.
+    Two tabs do not append two receipts for the same entries, because a receipt is appended only if the source
+    wrote no entry after this function read the mailbox. Otherwise this function reads the mailbox again.
+    Receipts stop when the source has half of the entries that a mailbox may have. The other half is for
+    messages.
 
     Raises:
         MailboxGoneError: the mailbox has ended.
@@ -63,7 +64,8 @@ def unseen_heads(mailbox: SourceMailbox) -> tuple[Digest, ...]:
 
     A receipt has one digest for each strand of the desk. The digest means that the source has seen the entry
     with this digest and all earlier entries of the strand. The page does not show an entry that failed a
-    check. So the digest is that of the last entry before the first entry that failed.
+    check. So, if an entry of a strand failed a check, the digest is that of the entry before the first failed
+    entry.
     """
     strands: dict[StrandId, list[EntryContent]] = defaultdict(list)
     named: set[Digest] = set()

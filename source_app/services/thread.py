@@ -173,8 +173,8 @@ def has_reopened_mailbox(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -
 def _state_if_ordered(desk: PublicDesk, keys: MailboxKeys) -> ThreadState:
     """Return the state of a mailbox that has a deletion order, or an empty state for any other mailbox.
 
-    Every closed mailbox has a deletion order. So the pages need not read a whole mailbox without an order to
-    learn that the mailbox is not closed.
+    Every closed mailbox has a deletion order. So a mailbox without a deletion order is not closed, and the
+    pages know this without reading the whole mailbox.
     """
     with desk.store.reading() as reading:
         is_ordered = deletion_orders.is_under_order(reading, keys.address)
@@ -184,7 +184,7 @@ def _state_if_ordered(desk: PublicDesk, keys: MailboxKeys) -> ThreadState:
 
 
 def _days_seen(opened: Iterable[EntryContent]) -> dict[int, date]:
-    """Return the days on which the desk first saw the source's entries, by the number of the entry."""
+    """Return the days on which the desk first saw the source's entries, by the entry's number."""
     own: dict[Digest, int] = {}
     days: dict[int, date] = {}
     reached = 0

@@ -104,7 +104,10 @@ class _Attempt:
 
 
 def _refusal_of(why: BaseException) -> MessageRefusal | None:
-    """Return the reason that the form's page shows for an exception, or None if it has an error page."""
+    """Return the reason that the form's page shows for an exception.
+
+    Return None if the exception leads to an error page instead.
+    """
     if isinstance(why, MessageRefusedError):
         return why.reason
     if isinstance(why, MailboxGoneError):

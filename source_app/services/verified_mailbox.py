@@ -29,7 +29,8 @@ class SourceMailbox:
     def own_head(self) -> tuple[int, Digest]:
         """Return the number and the digest of the source's newest entry.
 
-        Only code that writes uses this property. A page must be shown even if the stored number is wrong.
+        Only code that appends entries uses this property. A wrong stored number prevents appending, but must
+        not prevent showing the mailbox's page.
 
         Raises:
             StoreDamagedError: the stored number of the newest entry is below 1.

@@ -33,7 +33,7 @@ _ITEM_BYTES = 80  # bytes of the tags and the link around one text
 
 
 class Route(StrEnum):
-    """Procedures to which the signpost can lead."""
+    """Routes (procedures, or a talk with the desk) to which the signpost's questions can lead a visitor."""
 
     TALK = "talk"  # only a conversation with the desk, without a procedure
     CONDUCT = "conduct"  # a complaint about unwanted conduct
@@ -43,7 +43,7 @@ class Route(StrEnum):
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base class of all parts of a data file. An unknown key is refused, because it is a typing error."""
+    """Base class of all parts of a signpost file. An unknown key is refused, because it is a typing error."""
 
 
 class SignpostAnswer(_Part, frozen=True):
@@ -72,7 +72,11 @@ class Outcome(_Part, frozen=True):
 
 
 class RouteText(_Part, frozen=True):
-    """Texts for visitors about one route (procedure). `elsewhere` says where to go outside this desk."""
+    """Texts for visitors about one route (procedure).
+
+    `elsewhere` says what the visitor can do without this desk, such as to send a report directly to the
+    ministry's integrity coordinator.
+    """
 
     name: str
     what: str
@@ -252,7 +256,10 @@ def _fields_of(text: RouteText) -> Iterator[tuple[str, str]]:
 
 
 def _fault_of_text(text: str) -> str:
-    """Return the fault of a text, or an empty string. Links are refused: they belong in the settings."""
+    """Return the fault of a text, or an empty string.
+
+    A text with a link is refused, because links belong in the settings.
+    """
     if not text.strip():
         return "is empty"
     if _MARKUP.search(text):

@@ -49,12 +49,12 @@ def wrong_host_page() -> Response:
 
 
 def gone_page(text: str) -> Response:
-    """Return the page that says that the mailbox has ended. It shows the typed text that was not sent."""
+    """Return the page that says that the mailbox has ended, and shows the typed text that was not sent."""
     return without_session(_error_page(404, "gone", text))
 
 
 def store_error_page(text: str) -> Response:
-    """Return the page that says that the store cannot be used now. It shows the typed text, if any."""
+    """Return the page that says that the store cannot be used now. The page shows the typed text, if any."""
     return with_retry_after(_error_page(503, "store", text))
 
 
@@ -67,7 +67,7 @@ def unavailable_reason(why: QueueFullError | StoreError) -> str:
 
 
 def with_retry_after(answer: Response) -> Response:
-    """Add a Retry-After header, which says after how many seconds to try again, to a response."""
+    """Add a Retry-After header to a response. The header says after how many seconds to try again."""
     answer.headers["Retry-After"] = _RETRY_SECONDS
     return answer
 

@@ -26,8 +26,8 @@ def render_login(
     """Return the log-in page. Its form contains the typed passphrase, and any text to post after the log-in.
 
     `refusal` says why the last log-in failed: "no_mailbox", "busy" or "store", or "" without a failure.
-    `unknown` has the positions, from 1, of words that are on no word list. `was_refused` is True if the
-    session had ended and a request was therefore not carried out.
+    `unknown` has the positions, from 1, of words that are on no word list. `was_refused` is True if the site
+    did not carry out a request, because the source's session had ended.
     """
     return render_page(
         "begin/log_in.html", status, form=form, refusal=refusal, unknown=unknown, was_refused=was_refused

@@ -60,9 +60,9 @@ def _refuse_other_sites() -> WerkzeugResponse | None:
 
 
 def _translations() -> Translations:
-    """Return the translations into the page's language. They are looked up once per request.
+    """Return the translations into the page's language. The translations are looked up once per request.
 
-    Twenty look-ups would take a tenth of the time of a page.
+    Twenty look-ups in one request would take a tenth of the time that a page takes.
     """
     found = g.get("translations")
     if found is None:
@@ -93,8 +93,8 @@ def _pad(answer: Response) -> Response:
 def _add_onion_location(answer: Response) -> Response:
     """Add the Onion-Location header, which tells Tor Browser the onion address of a public page.
 
-    Pages of a mailbox do not get the header, because the session does not exist at the onion address. Pages
-    of the onion service itself do not get the header either.
+    Pages of a mailbox do not get the header, because the visitor would not be logged in at the onion address.
+    Pages that are visited through the onion address do not get the header either.
     """
     onion = config().onion_origin
     is_page = request.blueprint in _PUBLIC_BLUEPRINTS and answer.mimetype == "text/html"

@@ -21,7 +21,7 @@ def first_question() -> dict[str, int]:
 
 @bp.get("/<int:number>")
 def show_signpost(number: int) -> ResponseReturnValue:
-    """Show a question or an outcome of the signpost. The page is the same for visitors with a mailbox."""
+    """Show a question or an outcome of the signpost. Visitors with or without a mailbox see the same."""
     signpost = _signposts()[lang()]
     shown = signpost.page(number)
     if shown is None:
@@ -40,9 +40,9 @@ def show_signpost(number: int) -> ResponseReturnValue:
 
 
 def _where() -> dict[Route, str]:
-    """Return texts that say where to find each procedure outside this desk.
+    """Return, for each procedure of the organisation, a text that says where to find the procedure.
 
-    A text is empty if the settings do not have it.
+    A text is empty if the settings do not contain the text.
     """
     ours, language = config(), lang()
     return {
@@ -55,7 +55,8 @@ def _where() -> dict[Route, str]:
 def _without_referrer(answer: Response) -> Response:
     """Make the browser send no Referer header from a page of the signpost.
 
-    With the policy `same-origin` of other pages, the next request would tell us the number of the page.
+    Other pages have the Referrer-Policy `same-origin`. With this policy, the visitor's next request would
+    tell our server the number of the signpost's page.
     """
     answer.headers["Referrer-Policy"] = "no-referrer"
     return answer

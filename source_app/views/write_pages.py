@@ -50,8 +50,9 @@ def page_for_text(here: MailboxSession, keys: MailboxKeys, text: str) -> Respons
 def receive_message() -> ResponseReturnValue:
     """Receive the form of a new message, and post the message. After a failure, show the typed text again.
 
-    Session and origin are checked before a byte of the body is read. If the session has expired, or the
-    sessions cannot be read, the files are discarded while they arrive, and the next page shows the text.
+    The session and the Origin header are checked before a byte of the body is read. If the session has
+    expired, or the sessions cannot be read, the files are discarded while they arrive, and the next page
+    shows the text.
     """
     page_without_session: Callable[[str], WerkzeugResponse] = logged_out_page
     try:

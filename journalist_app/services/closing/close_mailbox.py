@@ -25,7 +25,8 @@ def close_mailbox(
     Submitting the same form a second time has no effect.
 
     Raises:
-        SendRefusedError: the last message is missing or too long, FORM_REUSED, or SOURCE_WROTE.
+        SendRefusedError: the last message is missing or too long. FORM_REUSED: the form was used before for
+            another entry. SOURCE_WROTE: the source wrote after the page with the form was shown.
         MailboxNotFoundError: the store has no such mailbox.
         UnsoundMailboxError: the mailbox failed verification.
         RecordUnsoundError: the casefile is not the one that this desk wrote last, so the mailbox cannot be
@@ -39,7 +40,8 @@ def close_as_spam(desk: OpenDesk, form_context: AdviserFormContext, *, today: da
     """Close a mailbox as spam. The mailbox is deleted within days, and counted only as spam.
 
     Raises:
-        SendRefusedError: FORM_REUSED, or SOURCE_WROTE.
+        SendRefusedError: FORM_REUSED: the form was used before for another entry. SOURCE_WROTE: the source
+            wrote after the page with the form was shown.
         MailboxNotFoundError: the store has no such mailbox.
         UnsoundMailboxError: the mailbox failed verification.
         RecordUnsoundError: the casefile is not the one that this desk wrote last.
@@ -73,9 +75,9 @@ def _close(desk: OpenDesk, form_context: AdviserFormContext, text: str, due: dat
 
 
 def _was_closed(desk: OpenDesk, form_context: AdviserFormContext) -> bool:
-    """Return True if this form closed the mailbox already, which only the entry id tells.
+    """Return True if this form closed the mailbox already: an entry with the form's entry id exists.
 
-    The content differs each time, because the day of deletion is partly random.
+    The contents cannot be compared, because each attempt draws another, partly random day of deletion.
     """
     return any(
         each.signed.envelope.entry_id == form_context.entry_id

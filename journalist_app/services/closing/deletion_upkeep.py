@@ -23,8 +23,8 @@ from web.dates import add_months
 def maintain_deletions(desk: OpenDesk, today: date) -> None:
     """Add, renew and drop deletion orders, and drop all traces of deleted mailboxes.
 
-    A void order is dropped. A closed or abandoned mailbox without an order gets an order. Evidence of an
-    ended mailbox is deleted after its last day.
+    A void order is dropped. A closed or abandoned mailbox without an order gets an order. The evidence of
+    passing on in an ended mailbox is deleted when its last day is over.
     """
     forget_deleted_mailboxes(desk, today)
     with desk.store.reading() as session:
@@ -58,9 +58,10 @@ def _maintain_order(desk: OpenDesk, stored: deletion_orders.StoredOrder, today: 
 
 
 def _maintain_closed(desk: OpenDesk, ordered: set[Address], today: date) -> None:
-    """Check each closed mailbox that has no deletion order.
+    """Check each mailbox that its casefile calls closed, but that has no deletion order.
 
-    The mailbox may be open again, its order may never have been written, or the mailbox may be gone.
+    If the mailbox is still closed, its missing order is written. If the mailbox is open again, the casefile
+    is corrected. If the mailbox is gone, only evidence stays in the casefile, until the evidence's last day.
     """
     for address, (_, casefile) in list(desk.casefiles.items()):
         if address in desk.trusted_state.ended and casefile != evidence_alone(casefile):

@@ -30,10 +30,11 @@ _NO_HEAD: Final = (0, NO_DIGEST)
 def is_deleted_by_order(desk: OpenDesk, row: EndedMailbox, today: date) -> bool:
     """Return True if a valid deletion order of this desk explains why a mailbox is gone.
 
-    The row that remains is not signed. So the order's day must be over by our own clock, and this workstation
-    must not know a reason why the order is void. A later entry of the desk makes an order void, because it
-    would have dropped or renewed the order. A later message of the source that waits for an answer makes an
-    order void too. An entry of this workstation that had not reached the server does not count.
+    An attacker could have written the row that remains of the mailbox, because the row is not signed. So by
+    our own clock the order's day must have come, and this workstation must know no reason why the order is
+    void. An order is void if the desk wrote an entry later, because the desk then drops or renews the order.
+    An order is also void if the source wrote a later message that waits for an answer. An entry of this
+    workstation that had not reached the server before the deletion does not count.
     """
     try:
         ordered = verify_order(row.statement, strands=desk.letterhead.strand_keys)
@@ -56,7 +57,8 @@ def _has_crossed(desk: OpenDesk, address: Address) -> bool:
 def list_unacknowledged(desk: OpenDesk, today: date) -> list[EndedMailbox]:
     """Return the ended mailboxes that the adviser must see before the desk counts them.
 
-    A row that claims to be counted, but has no valid signature of the source, is forged. The adviser sees it.
+    A row that claims to be counted, but has no valid signature of the source, is forged. The list contains
+    such a row too.
     """
     with desk.store.reading() as session:
         ended = mailboxes.ended_mailboxes(session)
@@ -71,9 +73,10 @@ def list_unacknowledged(desk: OpenDesk, today: date) -> list[EndedMailbox]:
 def _is_counted(desk: OpenDesk, row: EndedMailbox) -> bool:
     """Return True if the desk has counted an ended mailbox.
 
-    The mailbox was counted by another workstation, or by this workstation before the server was restored from
-    a backup. On one machine, an ending in the trusted state proves nothing: the app may have stopped between
-    writing the trusted state and counting.
+    Either another workstation counted the mailbox, or this workstation counted the mailbox before the server
+    was restored from a backup. If the sources' site uses the same store as this site, an ending in the
+    trusted state does not prove that the mailbox was counted. The app may have stopped after writing the
+    trusted state and before counting.
     """
     was_ours = row.address in desk.trusted_state.ended and desk.config.server != ONE_MACHINE
     return row.is_counted or was_ours
@@ -83,8 +86,9 @@ def acknowledge_ended(desk: OpenDesk, address: Address, today: date) -> None:
     """Count a mailbox that its source ended, after the adviser has seen the ending, and drop its row.
 
     Raises:
-        MailboxNotFoundError: the store has no row of this mailbox, or it was counted already.
-        UnsoundMailboxError: the source has not signed the ending. The row stays, as evidence.
+        MailboxNotFoundError: the store has no row of this mailbox, or the desk has already counted the
+            mailbox.
+        UnsoundMailboxError: the source has not signed the ending. The row stays in the store, as evidence.
         RecordUnsoundError: the casefile fails verification, so the mailbox cannot be counted.
     """
     with desk.store.reading() as session:
@@ -131,8 +135,8 @@ def evidence_alone(casefile: Casefile) -> Casefile:
 def forget_deleted_mailboxes(desk: OpenDesk, today: date) -> None:
     """Drop all traces (row, casefile, trusted state) of mailboxes that this desk's order deleted.
 
-    The traces of mailboxes that another workstation counted are dropped too, and rows that return because the
-    server was restored from a backup.
+    The traces of ended mailboxes that the desk has already counted are dropped too. Another workstation may
+    have counted such a mailbox, or its row returned when the server was restored from a backup.
     """
     with desk.store.reading() as session:
         ended = mailboxes.ended_mailboxes(session)

@@ -21,7 +21,7 @@ def check_store(desk: OpenDesk, today: date) -> None:
     """Compare the store with the trusted state, and verify every mailbox that has changed.
 
     The check updates `desk.progress`, ends early when the desk is locked, and saves the trusted state. Only
-    one thread checks at a time. A second call returns at once.
+    one thread checks at a time. If a check is already running, this function returns at once.
     """
     if not desk.checking.acquire(blocking=False):
         return

@@ -52,16 +52,18 @@ def current_calendar(desk: OpenDesk, today: date) -> Calendar:
 
 
 def publish_calendar(desk: OpenDesk, serial: int, calendar: Calendar, today: date) -> None:
-    """Publish a new letterhead with this calendar, and use it from now on.
+    """Publish a new letterhead with this calendar, and use the new letterhead from now on.
 
     `serial` is the serial of the letterhead whose calendar the adviser changed.
 
-    Past closed days and absences stay in the letterhead for some years. They are needed to compute the day on
-    which a source can expect an answer, and the working days until an answer in a yearly report.
+    Past closed days and absences stay in the letterhead for some years. These days are needed to compute the
+    day on which a source can expect an answer, and to count the working days until an answer for a yearly
+    report.
 
     Raises:
-        CalendarRefusedError: the calendar is invalid. Nothing has changed.
-        LetterheadMovedError: another workstation published a letterhead since then. Nothing has changed.
+        CalendarRefusedError: the calendar is invalid, and was not published.
+        LetterheadMovedError: a newer letterhead than the one with the number `serial` was published. The
+            calendar was not published.
         StoreError: the letterhead could not be stored.
     """
     _require_valid(calendar)
@@ -97,11 +99,11 @@ def holidays_ahead(today: date, language: str) -> dict[date, str]:
 
 
 def last_closed_day(desk: OpenDesk, today: date) -> date | None:
-    """Return the calendar's last closed day if it is past or within 60 days, to warn the adviser. Or None.
+    """Return the calendar's last closed day if a warning is needed, or None.
 
-    Advisers enter public holidays one year at a time. Without a warning, the adviser would not notice that
-    the next year is missing before a source is told to come back on Christmas Day. A desk without any closed
-    day gets no warning.
+    A warning is needed if the last closed day is past or within 60 days. Advisers enter public holidays one
+    year at a time, and can forget the next year. Without a warning, a source could be told to come back on
+    Christmas Day before the adviser notices. A desk without any closed day gets no warning.
     """
     last = max(desk.letterhead.closed_days, default=None)
     return last if last is not None and last < today + _AHEAD else None
@@ -143,7 +145,10 @@ class _PastDays:
 
 
 def _past_days(letterhead: Letterhead, today: date) -> _PastDays:
-    """Return the past closed days and absences to keep in the next letterhead, the newest if too many."""
+    """Return the past closed days and absences to keep in the next letterhead.
+
+    If there are too many, only the newest are kept.
+    """
     kept = range(date(max(today.year - _YEARS_KEPT, 1), 1, 1).toordinal(), today.toordinal())
     closed = sorted(day for day in letterhead.closed_days if day.toordinal() in kept)
     absences = sorted(

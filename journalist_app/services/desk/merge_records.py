@@ -145,8 +145,8 @@ def _both(kind: RecordKind, ours: _Part, theirs: _Part, today: date) -> bytes:
 def merge_casefiles(ours: Casefile, theirs: Casefile, names: tuple[str, str], today: date) -> Casefile:
     """Merge two versions of a casefile. `names` has our and the other workstation's name.
 
-    For a field with one value, such as the theme, the other workstation's value stays. A note then says what
-    our value was.
+    For a field with one value, such as the theme, the other workstation's value stays. If our value differs,
+    a new note in the casefile contains our value.
     """
     asides: list[str] = []
     differing = [
@@ -187,8 +187,9 @@ def merge_casefiles(ours: Casefile, theirs: Casefile, names: tuple[str, str], to
 def _fitting(casefile: Casefile, otherwise: bytes) -> bytes:
     """Encode a casefile as a record's body. If it is too long, leave out the oldest notes until it fits.
 
-    Evidence is never left out. If the evidence alone is too long, return the body `otherwise`. The evidence
-    is still in the mailbox, and every later sync would stop here if this function raised.
+    Evidence is never left out. If the evidence alone is too long, this function returns the body `otherwise`.
+    No evidence is lost, because the mailbox contains it too. If this function raised an exception instead,
+    every later sync would stop at this casefile.
     """
     last = casefile.notes[-1] if casefile.notes else Note(day=date.min, strand="", text="")
     for left_out in range(len(casefile.notes) + 1):

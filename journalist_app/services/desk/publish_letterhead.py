@@ -9,12 +9,14 @@ from store import letterheads
 
 
 def sign_next_letterhead(desk: OpenDesk, session: Session, **changes: object) -> Letterhead:
-    """Sign the next letterhead: the current one with some changes. Store it in the caller's transaction.
+    """Sign a new letterhead and store it in the caller's transaction.
 
-    Call `use_letterhead` after the transaction was committed.
+    The new letterhead is the current letterhead with `changes`. After committing the transaction, the caller
+    must call `use_letterhead`.
 
     Raises:
-        LetterheadMovedError: another workstation published a letterhead since then. Nothing has changed.
+        LetterheadMovedError: another workstation published a letterhead after this workstation had read the
+            current letterhead. No letterhead was stored.
         MalformedError: a server would refuse a letterhead with these changes.
     """
     latest = letterheads.latest(session)

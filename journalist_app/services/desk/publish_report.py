@@ -42,9 +42,10 @@ def save_report_words(desk: OpenDesk, year: int, words: ReportWords) -> None:
 
     Raises:
         ReportRefusedError: TEXT: a text is too long or has control characters. PUBLISHED: the report was
-            published. Nothing has changed.
+            already published. The texts were not saved.
         RecordUnsoundError: the stored texts are not the ones that this desk wrote last.
-        RecordMovedError: another writer saved texts first. Nothing has changed.
+        RecordMovedError: another workstation or window saved texts at the same time. These texts were not
+            saved.
     """
     try:
         for language in LANGUAGES:
@@ -65,9 +66,12 @@ def publish_report(desk: OpenDesk, year: int, digest: str, today: date) -> None:
     `digest` is the `ReportYear.digest` of the report that the adviser looked at.
 
     Raises:
-        ReportRefusedError: NOT_OVER, PUBLISHED, CHANGED or LEDGER.
+        ReportRefusedError: NOT_OVER: the year is not over. PUBLISHED: the report was already published.
+            CHANGED: the figures or texts differ from those that the adviser looked at. LEDGER: a process that
+            decrypts the ledger ended or did not answer.
         PdfToolsMissingError: this machine cannot make a PDF.
-        LetterheadMovedError: another workstation published a letterhead since then. Nothing has changed.
+        LetterheadMovedError: another workstation published a letterhead after this workstation had read the
+            current letterhead. The report was not published.
         RecordUnsoundError: a record fails verification.
         StoreError: the store cannot be read or written.
     """
@@ -114,9 +118,10 @@ def _publish(desk: OpenDesk, found: ReportYear, files: Mapping[str, bytes], toda
 
 
 def _keep_first_days(desk: OpenDesk, unread: Sequence[Address]) -> None:
-    """Save the first day of unread mailboxes, which the published report counts, in their casefiles.
+    """Save the first day of each unread mailbox in the mailbox's casefile.
 
-    Otherwise a mailbox that its source ends later would be counted again, in the year of its end.
+    The published report counts unread mailboxes. Without this day, the mailbox would be counted a second time
+    if its source ends the mailbox later: in the year of the ending.
     """
     for address in unread:
         with suppress(MailboxNotFoundError):

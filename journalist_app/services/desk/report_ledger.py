@@ -20,7 +20,8 @@ _BATCH_SECONDS: Final = 60  # limit of waiting for the next batch of some hundre
 def read_ledger(desk: OpenDesk) -> Iterator[CountedTally]:
     """Decrypt and return every tally in the ledger that a workstation of this desk signed.
 
-    A tally is decrypted once while the desk is open, and then kept in memory.
+    A tally is one anonymous fact about a deleted mailbox. Each tally is decrypted once while the desk is
+    open, and then kept in memory.
 
     Raises:
         ReportRefusedError: LEDGER: a process that decrypts tallies ended or did not answer.

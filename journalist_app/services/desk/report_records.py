@@ -36,12 +36,13 @@ class ReportWords:
 
 @dataclass(frozen=True, slots=True)
 class ReportYear:
-    """Report of one year: frozen when it was published, or counted now. `published` is the day or None.
+    """Report of one year, frozen when the report was published, or counted now.
 
-    `unread` has mailboxes that no adviser has read. They are counted as read, because they still exist.
-    `unsound` is the number of mailboxes and casefiles that could not be counted correctly. `ended` is the
-    number of ended mailboxes in the inbox, which are not counted yet. `digest` identifies the figures and
-    texts, so that the adviser publishes exactly the report that was shown.
+    `published` is the day of publication, or None. `unread` has the mailboxes that no adviser has read yet.
+    The report counts these mailboxes as read, because an adviser can still read them. `unsound` is the number
+    of mailboxes and casefiles that could not be counted correctly. `ended` is the number of ended mailboxes
+    in the inbox, which are not counted yet. `digest` identifies the figures and texts, so that the adviser
+    publishes exactly the report that was shown.
     """
 
     year: int
@@ -62,7 +63,7 @@ class ReportYear:
         return hashlib.sha256(msgspec.json.encode([shown, self.words, self.lists])).hexdigest()
 
     def version(self, audience: Audience) -> Treated:
-        """Return the counts for one audience. Counts under the audience's floor are hidden."""
+        """Return the counts for one audience. Counts under the audience's floor (minimum) are hidden."""
         return treat(self.counts, self.floors, audience)
 
 
@@ -112,7 +113,7 @@ class FrozenReport(_StrictRecord, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, found: ReportYear, today: date) -> Self:
-        """Make the record of a report that is published today."""
+        """Make the record of a report that the desk publishes today."""
         return cls(
             year=found.year,
             published=today,

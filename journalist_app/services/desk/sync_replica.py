@@ -66,8 +66,8 @@ def use_newest_letterhead(desk: OpenDesk) -> Letterhead:
     """Use the newest letterhead in the replica from now on, and return it.
 
     Raises:
-        SyncRefusedError: LETTERHEAD: the letterhead is missing, not signed by this desk, or older than one
-            that was seen before.
+        SyncRefusedError: LETTERHEAD: the letterhead is missing, not signed by this desk, or older than a
+            letterhead that this workstation has used.
     """
     with desk.store.reading() as session:
         found = letterheads.latest(session)
@@ -91,7 +91,9 @@ def sync_replica(
     half_hour: Callable[[], int] = half_hour_now,
     carrier: Carrier | None = None,
 ) -> None:
-    """Exchange pouches with the server until neither has anything to send, then check what arrived.
+    """Exchange pouches (sync bundles) with the server until both have sent all items.
+
+    Afterwards, verify the mailboxes that changed.
 
     Only one sync runs at a time. `desk.exchange` has the progress, and afterwards the result. If a sync is
     interrupted, the next sync continues it.
@@ -109,7 +111,10 @@ def sync_replica(
 
 
 def _run(desk: OpenDesk, today: Callable[[], date], work: Callable[[], SyncProgress]) -> None:
-    """Run a sync or import, then check what arrived. `desk.exchange` has the result, also after a failure."""
+    """Run a sync or an import of a pouch (sync bundle), then verify the mailboxes that changed.
+
+    `desk.exchange` has the result, also after a failure.
+    """
     outcome = SyncProgress(refusal="store")
     try:
         desk.exchange = SyncProgress(is_running=True, left=count_outbox(desk))
@@ -133,7 +138,9 @@ def import_pouch_file(
     today: Callable[[], date],
     half_hour: Callable[[], int] = half_hour_now,
 ) -> None:
-    """Import a pouch from a file that someone carried here. Only one import or sync runs at a time.
+    """Import a pouch (sync bundle) from a file that someone carried to this workstation.
+
+    Only one import or sync runs at a time.
 
     Pouches that arrived earlier and waited for this pouch are imported too. `desk.exchange` has the result.
 
@@ -155,7 +162,7 @@ def _import_result(brought: pending.ImportedPouch) -> SyncProgress:
 def make_pouch_file(
     desk: OpenDesk, today: Callable[[], date], half_hour: Callable[[], int] = half_hour_now
 ) -> Iterator[bytes]:
-    """Make a pouch file with everything that the server may not have yet, and return its pieces.
+    """Make a pouch (sync bundle) with all items that the server may not have yet. Return its pieces.
 
     Raises:
         SyncRefusedError, PeerMissingError: this workstation is not paired with a server.
@@ -167,7 +174,7 @@ def make_pouch_file(
 
 
 def check_after_sync(desk: OpenDesk, today: date) -> None:
-    """Verify the mailboxes that a pouch changed, and update trusted state, inbox and search."""
+    """Verify the mailboxes that a pouch (sync bundle) changed. Update the trusted state, inbox and search."""
     with suppress(SyncRefusedError):  # the next sync reports the letterhead
         use_newest_letterhead(desk)
     with desk.checking:  # wait for a check that began before the pouch arrived
@@ -189,7 +196,10 @@ def sync_refusal_key(why: Exception) -> str:
 
 
 def keep_syncing(desk: OpenDesk, today: Callable[[], date]) -> None:
-    """Sync now, every `sync_minutes`, and soon after something was written. Returns when the desk locks."""
+    """Sync now, every `sync_minutes`, and soon after this workstation wrote an item for the server.
+
+    Returns when the desk locks.
+    """
     while not desk.stopping.is_set():
         desk.sync_wanted.clear()
         sync_replica(desk, today)

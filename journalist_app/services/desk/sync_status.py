@@ -39,7 +39,10 @@ class LastSync:
 
 @dataclass(frozen=True, slots=True)
 class ServerFaults:
-    """Faults that a sync found in one mailbox at the server. `is_here`: this store has the mailbox too."""
+    """Faults that a sync found in one mailbox at the server.
+
+    `is_here` is True if this workstation's store has the mailbox too.
+    """
 
     address: str
     label: str
@@ -48,7 +51,10 @@ class ServerFaults:
 
 
 def is_paired(desk: OpenDesk) -> bool:
-    """Return True if this store is a replica of a server's store. On one machine, it is not."""
+    """Return True if this store is a replica of a server's store.
+
+    Return False if the sources' site uses this same store, on the same machine.
+    """
     return desk.config.server != ONE_MACHINE
 
 
@@ -78,7 +84,10 @@ def waiting_by_kind(desk: OpenDesk) -> dict[str, int]:
 
 
 def last_sync(desk: OpenDesk, today: date) -> LastSync | None:
-    """Return the facts about the last sync, which every page shows. On one machine, return None."""
+    """Return the facts about the last sync, which every page shows.
+
+    Return None if the sources' site uses this same store, on the same machine: then nothing is synced.
+    """
     if not is_paired(desk):
         return None
     with desk.store.reading() as session:

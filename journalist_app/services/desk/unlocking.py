@@ -52,8 +52,8 @@ def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDes
 def check_after_unlocking(desk: OpenDesk, today: date) -> None:
     """Start the search index, and check the store for changes. Runs in a background thread after unlocking.
 
-    Both use every core for a while. So this function first waits until the adviser's first page was sent, but
-    at most two seconds.
+    The search index and the check use all cores of the processor for a while. So this function first waits,
+    for at most two seconds, until the adviser's first page was sent.
     """
     desk.first_page.wait(_FIRST_PAGE_SECONDS)
     start_indexing(desk)

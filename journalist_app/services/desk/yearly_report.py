@@ -41,7 +41,7 @@ FILE_KINDS: Final = ("html", "pdf", "csv")
 def years_to_report(desk: OpenDesk, today: date) -> tuple[int, ...]:
     """Return the years with counted mailboxes whose report is not published yet, newest first.
 
-    The ledger is decrypted for this.
+    This function decrypts the whole ledger, which has the anonymous counts of deleted mailboxes.
 
     Raises:
         ReportRefusedError: LEDGER: a process that decrypts the ledger ended or did not answer.

@@ -49,7 +49,8 @@ class AnswerSender(EntrySender):
         """Verify the mailbox, and check the answer's text and step before its files arrive.
 
         Raises:
-            SendRefusedError: the text or the step cannot be sent, FORM_REUSED, or SOURCE_WROTE.
+            SendRefusedError: the text or the step cannot be sent. FORM_REUSED: the form was used before for
+                another entry. SOURCE_WROTE: the source wrote after the page with the form was shown.
             MailboxNotFoundError: the store has no such mailbox.
             UnsoundMailboxError: the mailbox failed verification.
         """
@@ -96,7 +97,8 @@ class AnswerSender(EntrySender):
         Raises:
             MailboxNotFoundError: the source has ended the mailbox since the form was shown.
             UnsoundMailboxError: the mailbox failed verification.
-            SendRefusedError: FORM_REUSED, or SOURCE_WROTE while the adviser typed or sent.
+            SendRefusedError: FORM_REUSED: the form was used before for another entry. SOURCE_WROTE: the
+                source wrote while the adviser was typing or sending.
         """
         if self._notes:
             (first, content), *rest = self._new

@@ -65,8 +65,9 @@ def save_counts(desk: OpenDesk, address: Address, opened: Sequence[EntryContent]
 def save_counts_in_background(desk: OpenDesk, conversation: Conversation) -> None:
     """Save the report's facts about a mailbox with new entries, if the mailbox has a casefile already.
 
-    Opening or answering a mailbox makes a casefile. The background check does not: a thief of the store would
-    take a casefile as a sign of notes, and the first check of a full store would write for hours.
+    A casefile is made when an adviser opens or answers a mailbox. The background check makes no casefile, for
+    two reasons. A thief of the store would think that a mailbox with a casefile has notes. And the first
+    check of a full store would write casefiles for hours.
     """
     if conversation.faults:
         return
@@ -84,9 +85,10 @@ def save_counts_in_background(desk: OpenDesk, conversation: Conversation) -> Non
 def add_facts_of_ending(desk: OpenDesk, casefile: Casefile, ended: MailboxEnding) -> Casefile:
     """Return the casefile, with `came_back` set if a mailbox's ending shows that the source read an answer.
 
-    A source who reads an answer and ends the mailbox at once leaves no read receipt that a check could find.
-    But the signed ending names every strand's newest entry. The source came back if their strand grew after
-    our last check, while all entries of the desk were there.
+    A source who reads an answer and ends the mailbox at once leaves no read receipt for a check to find. But
+    the signed ending names the newest entry of the source and of each workstation. The source came back if
+    two facts are true: the source wrote an entry (such as a read receipt) after our last check, and the
+    mailbox had all entries of the desk that this check knew.
     """
     known = desk.trusted_state.mailboxes.get(ended.address, {})
     had_ours = all(

@@ -82,7 +82,7 @@ def open_pasted(desk: OpenDesk, address: Address, entry_id: EntryId, number: int
 
 
 def file_pieces(desk: OpenDesk, address: Address, entry_id: EntryId, note: AttachmentNote) -> Iterator[bytes]:
-    """Return an attachment, decrypted, in pieces. Its key commitment is checked before this returns.
+    """Return the decrypted pieces of an attachment, after a check of the attachment's key commitment.
 
     The iterator raises ForgedError before its end if the stored file differs from the file that was signed.
 
@@ -104,7 +104,8 @@ def file_pieces(desk: OpenDesk, address: Address, entry_id: EntryId, note: Attac
 def _as_signed(opener: attachment.AttachmentOpener) -> Iterator[bytes]:
     """Yield an attachment's pieces, and raise ForgedError if the stored file is damaged.
 
-    UnreadableError then always means damage in the encryption that the source added.
+    ForgedError replaces UnreadableError here. So an UnreadableError from a download always means that the
+    encryption that the source added is damaged.
     """
     try:
         yield from opener

@@ -72,7 +72,8 @@ def update_order(  # noqa: PLR0913  # as `order_deletion`
 ) -> None:
     """Renew a mailbox's deletion order after a new message or step of the desk, which makes the order void.
 
-    If the mailbox is no longer closed, the order is dropped. Without an order, nothing happens.
+    If the mailbox is no longer closed, the order is dropped. If the mailbox has no order, this function does
+    nothing.
     """
     if deletion_orders.find(session, address) is None:
         return
@@ -94,8 +95,8 @@ def renew_order(  # noqa: PLR0913  # as `order_deletion`
 ) -> None:
     """Renew a mailbox's valid deletion order after a read receipt of the desk, for the same day.
 
-    So a valid order always names the desk's newest entry. The desk has withdrawn an order that names an older
-    entry.
+    So the desk's valid order always names the desk's newest entry. If an order names an older entry, the desk
+    has withdrawn this order.
     """
     stored = deletion_orders.find(session, conversation.address)
     ordered = verify_stored_order(desk, stored) if stored is not None else None

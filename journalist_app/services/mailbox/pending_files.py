@@ -40,7 +40,7 @@ class PendingFiles:
 
         Raises:
             SendRefusedError: NO_ROOM: the mailbox or the store has no room for the file.
-            MailboxNotFoundError: the mailbox ended in the meantime.
+            MailboxNotFoundError: the mailbox ended before the file was stored.
         """
         attachment_id = AttachmentId(secrets.token_bytes(ATTACHMENT_ID_BYTES))
         sealer = attachment.AttachmentSealer(self._recipients, self._address, self._entry_id, attachment_id)

@@ -46,8 +46,8 @@ class AdviserEntry:
     """Verified entry on the adviser's page. An entry with a `fault` has no text.
 
     `kind` is empty if the entry has no content. `read_on` is the first day on which the source is known to
-    have read an entry of the desk. `pieces` is the text, with decrypted blocks where the source encrypted a
-    part before sending.
+    have read this entry, if the desk wrote the entry. `pieces` is the text, with decrypted blocks where the
+    source encrypted a part before sending.
     """
 
     entry_id: str
@@ -125,7 +125,7 @@ def read_conversation(desk: OpenDesk, address: Address, *, today: date) -> Shown
 
 
 def _is_shown_elsewhere(opened: OpenedEntry) -> bool:
-    """Return True if the page does not show an entry as a message: a read receipt or step of the desk."""
+    """Return True for a read receipt or step of the desk, which the page does not show as a message."""
     if not opened.signed.envelope.speaks:
         return not opened.fault
     # Only the desk sets steps. A step that a source signed is shown as a message.

@@ -84,14 +84,15 @@ class EntrySender:
     ) -> None:
         """Verify the mailbox, and check that the adviser has seen the source's newest message.
 
-        `precondition` is called before every attempt, and refuses by raising. `hook` runs in the transaction
-        of the append, with the mailbox's new heads and entries. Without a hook, the mailbox's deletion order
-        is updated.
+        `precondition` is called before every attempt to append, and raises an exception to refuse. `hook`
+        runs in the transaction of the append, with the mailbox's new heads and entries. Without a hook, the
+        mailbox's deletion order is updated.
 
         Raises:
             MailboxNotFoundError: the store has no such mailbox.
             UnsoundMailboxError: the mailbox failed verification.
-            SendRefusedError: FORM_REUSED or SOURCE_WROTE.
+            SendRefusedError: FORM_REUSED: the form was used before for another entry. SOURCE_WROTE: the
+                source wrote after the page with the form was shown.
         """
         self.is_sent = False
         self._desk = desk
@@ -109,7 +110,8 @@ class EntrySender:
         Raises:
             MailboxNotFoundError: the source has ended the mailbox since the form was shown.
             UnsoundMailboxError: the mailbox failed verification.
-            SendRefusedError: FORM_REUSED, or SOURCE_WROTE while the adviser typed or sent.
+            SendRefusedError: FORM_REUSED: the form was used before for another entry. SOURCE_WROTE: the
+                source wrote while the adviser was typing or sending.
         """
         signed: list[SignedEntry] = []
         for _ in range(_TRIES):
@@ -154,7 +156,8 @@ class EntrySender:
         """Return True if this form's entries are in the mailbox already, with the same content.
 
         Raises:
-            SendRefusedError: FORM_REUSED: an entry is there with other content, or only some entries are.
+            SendRefusedError: FORM_REUSED: the mailbox has an entry of this form with other content, or has
+                only some of the form's entries.
         """
         new = dict(self._new)
         there = [each for each in opened if each.signed.envelope.entry_id in new]
@@ -167,7 +170,8 @@ class EntrySender:
     def _sign(self, conversation: Conversation, before: list[SignedEntry]) -> list[SignedEntry]:
         """Sign the entries as the next ones of this workstation's strand.
 
-        A retry passes the entries as they were signed `before`, so that they are not encrypted again.
+        In a retry, `before` has the entries that the first attempt signed. Only their numbers and signatures
+        are renewed, so the content is not encrypted again.
         """
         writer = self._desk.keyring.desk_writer
         number, previous = conversation.heads.get(writer.strand, (0, NO_DIGEST))

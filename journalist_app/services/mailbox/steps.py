@@ -40,7 +40,10 @@ class StepForm:
 
     @property
     def has_words(self) -> bool:
-        """Return True if a sentence, a next step or a day was typed. For forms that suggest no day."""
+        """Return True if a sentence, a next step or a day was typed.
+
+        Use this property for forms that suggest no day.
+        """
         return bool(self.text.strip() or self.next.strip() or self.by.strip())
 
 

@@ -43,7 +43,8 @@ def make_export(
             source withdrew before they could see that passing on had begun; the recipient's key cannot be
             used; or DISK_FULL.
         FileRefusedError: BROKEN: a file differs from the one that the source was shown.
-        SendRefusedError: FORM_REUSED, or SOURCE_WROTE.
+        SendRefusedError: FORM_REUSED: the form was used before for another entry. SOURCE_WROTE: the source
+            wrote after the page with the form was shown.
         MailboxNotFoundError: the store has no such mailbox.
         UnsoundMailboxError: the mailbox failed verification.
     """
@@ -69,8 +70,8 @@ def make_export(
 def _write_whole(desk: OpenDesk, pieces: Iterator[bytes]) -> BinaryIO:
     """Write the whole encrypted file to disk before the adviser gets any part of it.
 
-    The file has no name, and is in the folder of the trusted state. It may be too long for memory, and this
-    workstation cannot decrypt it.
+    The encrypted file may be too long for memory. On the disk, the file has no name, and is in the folder of
+    the trusted state. The file is safe there, because this workstation cannot decrypt the file.
     """
     file = cast("BinaryIO", tempfile.TemporaryFile(dir=desk.config.trusted_state_path.parent))  # noqa: SIM115  # the caller closes it
     try:

@@ -43,7 +43,10 @@ REASON_CHARS_MIN: Final = 40  # a full sentence: a reason such as "urgent" tells
 
 @dataclass(frozen=True, slots=True)
 class WithoutConsent:
-    """Written reason to pass on without consent, which the source can read. The adviser must confirm it."""
+    """Written reason to pass on without the source's consent.
+
+    The source can read the reason. The adviser must confirm the passing on without consent.
+    """
 
     reason: str = field(repr=False)
     is_confirmed: bool
@@ -58,7 +61,9 @@ def begin_passing_on(  # noqa: PLR0913  # each argument is part of the step
     without: WithoutConsent | None = None,
     words: StepForm = EMPTY_STEP_FORM,
 ) -> None:
-    """Append the step that begins passing on. Once the source can see the step, they can no longer withdraw.
+    """Append the step that begins passing on a proposal.
+
+    When the source can see the step, the source can no longer withdraw the consent.
 
     `words` has the step's sentence, the next step and its day. Without consent, the reason replaces the
     sentence. Beginning a second time has no effect.
@@ -66,7 +71,9 @@ def begin_passing_on(  # noqa: PLR0913  # each argument is part of the step
     Raises:
         PassOnRefusedError: the source has not agreed to exactly this proposal, REASON_MISSING, or the
             recipient's key cannot be used.
-        SendRefusedError: a text of the step is too long, its day is invalid, FORM_REUSED, or SOURCE_WROTE.
+        SendRefusedError: a text of the step is too long, or its day is invalid. FORM_REUSED: the form was
+            used before for another entry. SOURCE_WROTE: the source wrote after the page with the form was
+            shown.
         MailboxNotFoundError: the store has no such mailbox.
         UnsoundMailboxError: the mailbox failed verification.
     """
@@ -120,9 +127,10 @@ def is_confirmed_by_server(
 ) -> bool:
     """Return True if the server has every step that begins passing on this proposal.
 
-    True on one machine, where the server's store is our store. Until the server has the step, the source
-    cannot see it and may withdraw. While the server has more entries for us, one may be a withdrawal, so the
-    result is False. Other workstations need not have the step.
+    The result is always True if the sources' site uses this same store. Otherwise, the source cannot see the
+    step, and may withdraw, until the server has the step. While the server has more entries for this
+    workstation, the result is False, because one of these entries may be a withdrawal. Other workstations
+    need not have the step.
     """
     begun = {step.entry_id for step in valid_steps(thread, proposed, StepName.PASSING_ON)}
     with desk.store.reading() as session:
@@ -147,8 +155,11 @@ def record_handover(  # noqa: PLR0913  # each argument is part of the step
     `delivered` is the day on which the recipient got the file.
 
     Raises:
-        PassOnRefusedError: NOT_BEGUN (no file was made yet), HANDOVER_DAY or PROPOSAL_MISSING.
-        SendRefusedError: a text of the step is too long, its day is invalid, FORM_REUSED, or SOURCE_WROTE.
+        PassOnRefusedError: NOT_BEGUN: no file was made yet. HANDOVER_DAY: the day is in the future, or before
+            the file was made. PROPOSAL_MISSING: the mailbox has no such proposal.
+        SendRefusedError: a text of the step is too long, or its day is invalid. FORM_REUSED: the form was
+            used before for another entry. SOURCE_WROTE: the source wrote after the page with the form was
+            shown.
         MailboxNotFoundError: the store has no such mailbox.
         UnsoundMailboxError: the mailbox failed verification.
     """

@@ -59,7 +59,10 @@ def note_of_proposal(proposed: ProposalState) -> ProposalNote:
 
 
 def valid_steps(thread: ThreadState, proposed: ProposalState, name: StepName) -> list[ThreadStep]:
-    """Return the steps of this kind about a proposal, without void steps."""
+    """Return the steps of this kind about a proposal, without void steps.
+
+    A step is void if the source had withdrawn before they saw the step.
+    """
     return [
         step
         for step in thread.steps
@@ -71,7 +74,8 @@ def find_begun(thread: ThreadState, proposed: ProposalState) -> ThreadStep:
     """Return the valid step that began passing on a proposal.
 
     Raises:
-        PassOnRefusedError: NOT_BEGUN: there is no such step. WITHDRAWN: the source withdrew before the step.
+        PassOnRefusedError: NOT_BEGUN: there is no such step. WITHDRAWN: the source withdrew before they saw
+            the step.
     """
     begun = valid_steps(thread, proposed, StepName.PASSING_ON)
     if not begun:
@@ -82,13 +86,15 @@ def find_begun(thread: ThreadState, proposed: ProposalState) -> ThreadStep:
 def require_consent(
     proposed: ProposalState, opened: Sequence[OpenedEntry], thread: ThreadState, *, is_without: bool
 ) -> None:
-    """Refuse to pass on a proposal to which the source has not agreed, or an obsolete proposal.
+    """Raise an exception if the source has not agreed to a proposal, or if a newer proposal replaced it.
 
-    With `is_without`, the source's consent is not needed. In a mailbox with an entry that cannot be
-    decrypted, consent does not count.
+    If `is_without` is True, the proposal may be passed on without the source's consent. If an entry of the
+    mailbox cannot be decrypted, consent does not count: the source may have withdrawn in this entry.
 
     Raises:
-        PassOnRefusedError: PROPOSAL_OBSOLETE, WITHDRAWN, OTHER_DIGEST or NOT_AGREED.
+        PassOnRefusedError: PROPOSAL_OBSOLETE: a newer proposal exists. WITHDRAWN: the source withdrew.
+            OTHER_DIGEST: the source answered a proposal that the desk never made. NOT_AGREED: the source has
+            not agreed.
         UnsoundMailboxError: an entry cannot be decrypted.
     """
     if not proposed.is_newest:

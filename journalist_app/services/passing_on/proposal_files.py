@@ -35,7 +35,7 @@ class PreparedFile:
     """A file that may be passed on: the original, and a cleaned copy or None if none could be made.
 
     `findings` has the metadata and hidden parts of the original. `findings` is None if the file is too large
-    to be inspected here.
+    to be inspected.
     """
 
     name: str = field(repr=False)

@@ -95,7 +95,8 @@ def prepare_proposal(  # noqa: PLR0913  # the form has many parts
     """Inspect and encrypt a proposal's files, and keep the proposal in memory for the adviser's preview.
 
     Raises:
-        SendRefusedError: the text, the files or the step for the source cannot be sent, or SOURCE_WROTE.
+        SendRefusedError: the text, the files or the step for the source cannot be sent. SOURCE_WROTE: the
+            source wrote after the page with the form was shown.
         PassOnRefusedError: no recipient was chosen, the key cannot be used, or this desk has no OpenPGP.
         FileRefusedError: a file that was chosen from the mailbox cannot be opened.
         MailboxNotFoundError: the store has no such mailbox.
@@ -151,7 +152,9 @@ def send_proposal(
 
     Raises:
         PassOnRefusedError: PREPARATION_GONE, or the recipient's key can no longer be used.
-        SendRefusedError: FORM_REUSED, SOURCE_WROTE, or DAY_PAST: the step's day has passed since the preview.
+        SendRefusedError: FORM_REUSED: the form was used before for another entry. SOURCE_WROTE: the source
+            wrote after the page with the form was shown. DAY_PAST: the step's day has passed since the
+            preview.
         MailboxNotFoundError: the store has no such mailbox.
         UnsoundMailboxError: the mailbox failed verification.
     """

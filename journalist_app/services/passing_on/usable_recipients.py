@@ -27,11 +27,12 @@ def recipient_by_fingerprint(desk: OpenDesk, fingerprint: str, today: date) -> t
 def recipient_of_proposal(desk: OpenDesk, note: ProposalNote, today: date) -> tuple[Exporter, Addressee]:
     """Return the exporter, and the pinned recipient with the role, name and key that a proposal names.
 
-    The settings may have a new key for the same name since then. But the source agreed to the key in the
-    proposal, so a recipient with another key is refused.
+    The settings may have received a new key for the same recipient after the proposal was sent. But the
+    source agreed to the key in the proposal, so a recipient with another key is refused.
 
     Raises:
-        PassOnRefusedError: RECIPIENT_CHANGED, the key cannot be used, or this desk has no OpenPGP.
+        PassOnRefusedError: RECIPIENT_CHANGED: the settings have no recipient with this role, name and key. Or
+            the key cannot be used, or this desk has no OpenPGP.
     """
     shown = (note.recipient.value, note.name, note.fingerprint)
     return _usable(

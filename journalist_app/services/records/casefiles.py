@@ -43,7 +43,8 @@ class CasefileDetails:
 class CasefilePanel:
     """Casefile as a page shows it. If the casefile is unsound, the page shows an empty one.
 
-    `is_due` is True if the reminder's day has come. `shown` is the form's digest.
+    `is_due` is True if the reminder's day has come. `shown` is the digest of the form's values, to detect a
+    change by someone else.
     """
 
     casefile: Casefile
@@ -102,8 +103,9 @@ def add_casefile_note(desk: OpenDesk, address: Address, text: str, today: date) 
 def save_casefile(desk: OpenDesk, address: Address, details: CasefileDetails) -> None:
     """Save a submitted casefile form, unless someone changed the form's values since it was shown.
 
-    Other parts of the casefile may have changed: the desk saves facts for the report there in the background.
-    A choice that is not in the desk's option lists is ignored, unless the casefile had it before.
+    Changes in other parts of the casefile are no reason to refuse, because the desk saves facts for the
+    report there in the background. A choice that is not in the desk's option lists is ignored, unless the
+    casefile already contains this choice.
 
     Raises:
         CasefileRefusedError: MOVED: someone changed a value of the form. FULL: a label or text is too long,
@@ -226,7 +228,7 @@ def _write(desk: OpenDesk, address: Address, revision: int, casefile: Casefile) 
 
 
 def _publish_to_index(desk: OpenDesk, address: Address, revision: int, casefile: Casefile) -> None:
-    """Add a casefile to the inbox and the search index, if they do not have this revision yet."""
+    """Add a casefile to the inbox and the search index, unless they already have this revision."""
     if desk.casefiles.get(address, (0, None))[0] != revision:
         desk.casefiles[address] = (revision, casefile)
         desk.index.index_notes(address, casefile_texts(casefile))

@@ -24,8 +24,8 @@ def read_record(desk: OpenDesk, kind: RecordKind, name: bytes) -> VerifiedRecord
     """Decrypt and verify the record with this kind and name. Return None if it was never written.
 
     Raises:
-        RecordUnsoundError: the record is not signed by this desk, is missing, or is older than one that was
-            seen before.
+        RecordUnsoundError: the record is not signed by this desk, is missing, or is older than a revision
+            that this workstation has read.
     """
     with desk.store.reading() as session:
         record = records.find(session, kind, name)
@@ -40,7 +40,8 @@ def verify_record(desk: OpenDesk, kind: RecordKind, record: Record) -> VerifiedR
     """Decrypt and verify a stored record, and note its revision in the trusted state.
 
     Raises:
-        RecordUnsoundError: the record is not signed by this desk, or is older than one that was seen before.
+        RecordUnsoundError: the record is not signed by this desk, or is older than a revision that this
+            workstation has read.
     """
     try:
         found = open_record(record.sealed, kind, record.name, desk.keyring, desk.letterhead.strand_keys)
@@ -59,7 +60,7 @@ def write_record(desk: OpenDesk, kind: RecordKind, name: bytes, revision: int, b
     """Encrypt and store a record. `revision` is 1, or one more than the revision that it replaces.
 
     Raises:
-        RecordMovedError: another writer stored this revision first. Nothing has changed.
+        RecordMovedError: another writer stored this revision first. This record was not stored.
         TooLongError: the body is longer than a record may be.
     """
     sealed = seal_record(kind, name, revision, body, keyring=desk.keyring, letterhead=desk.letterhead)

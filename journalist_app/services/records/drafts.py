@@ -45,7 +45,8 @@ def read_draft(desk: OpenDesk, address: Address) -> str:
 def keep_draft(desk: OpenDesk, address: Address, text: str) -> None:
     """Save the draft of a mailbox, instead of an earlier draft. An empty text deletes the draft.
 
-    A deleted draft remains as a record with an empty text, because a missing record would look stolen.
+    A deleted draft remains as a record with an empty text, because a record that is missing from the store
+    looks like an attack.
 
     Raises:
         SendRefusedError: TEXT_TOO_LONG: the draft is more than twice as long as an answer may be.

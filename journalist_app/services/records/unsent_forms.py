@@ -45,7 +45,8 @@ class UnsentForm:
 
     `path` is the page that the form was submitted to, and `address` the mailbox in that path, or None.
     `texts` has the fields that the adviser typed. The form is not signed, so anyone who can write the store
-    may have made it. It is shown to the adviser, who decides, and is never sent automatically.
+    may have made the form. The app never sends the form automatically: an adviser reads the form, and
+    decides.
     """
 
     name: str
@@ -60,9 +61,9 @@ def keep_unsent(
 ) -> None:
     """Encrypt a submitted form to the desk and store it. Needs no secret key, so it works while locked.
 
-    The store's letterhead must be signed by the pinned desk. Attack: the locked app cannot tell whether the
-    letterhead is the newest. So an attacker who restores an older letterhead in the store makes the app
-    encrypt the form to an older key of the same desk.
+    The store's letterhead must be signed by the pinned desk. Remaining attack: the locked app cannot know
+    whether this letterhead is the newest. An attacker who restores an older letterhead in the store can make
+    the app encrypt the form to an older key of the same desk.
 
     Raises:
         UnsentRefusedError: the form is too long, too many forms are kept already, or the letterhead is not
@@ -129,8 +130,8 @@ def drop_unsent_about(desk: OpenDesk, address: Address) -> None:
 def make_draft(desk: OpenDesk, name: str) -> Address | None:
     """Append the longest text of an unsent form to the draft of its mailbox, and delete the form.
 
-    Return the mailbox's address. Return None, and change nothing, if the form or its mailbox does not exist:
-    no one would ever delete a draft without a mailbox.
+    Return the mailbox's address. If the form or its mailbox does not exist, return None and save no draft. A
+    draft without a mailbox would never be deleted.
 
     Raises:
         SendRefusedError: TEXT_TOO_LONG: the draft would be too long. The form stays.
@@ -149,7 +150,10 @@ def make_draft(desk: OpenDesk, name: str) -> Address | None:
 
 
 def _typed(fields: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Return the fields that a person typed: without tokens, ids and digests, long hexadecimal numbers."""
+    """Return the form's fields that a person typed.
+
+    Tokens, ids and digests, which are long hexadecimal numbers, are left out.
+    """
     return tuple((name, text) for name, text in fields if not _is_machine_made(name, text))
 
 
