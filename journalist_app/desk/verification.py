@@ -154,9 +154,10 @@ def examine(desk: OpenDesk, session: Session, mailbox: StoredMailbox) -> Convers
 
 
 def _restored(thread: Sequence[SignedEntry], removed: frozenset[Digest]) -> list[SignedEntry]:
-    """Return removed entries that someone restored. The trusted state has the digests of removed entries.
+    """Return removed entries that someone restored: the trusted state has the digests of removed entries.
 
-    Attack: someone who kept a copy of a signed entry restores the entry and drops its signed removal.
+    Attack: someone keeps a copy of a signed entry, waits until the entry is removed, restores the copy in the
+    store and deletes the signed removal.
     """
     return [entry for entry in thread if removed and entry.removal is None and entry.digest in removed]
 

@@ -68,5 +68,6 @@ class Exporter(Protocol):
         """Return an export package in pieces, encrypted to the recipient's key and signed by the desk.
 
         Raises:
-            PassOnRefusedError: the recipient's key cannot be used. Also from the iterator, if gpg fails.
+            PassOnRefusedError: the recipient's key cannot be used. The returned iterator raises this
+                exception too, if gpg fails.
         """

@@ -30,8 +30,9 @@ def make_export_package(  # noqa: PLR0913  # each argument is part of the packag
 ) -> Iterator[bytes]:
     """Return the OpenPGP message with a text and files, in pieces. `recipient` and `signer` are fingerprints.
 
-    The files are read in order, once, while the caller takes the pieces. An exception of `files` ends the
-    iterator before the last piece, so a message that is complete is also correct.
+    The files are read in order, once, while the caller takes the pieces. If reading `files` raises an
+    exception, the iterator ends before the message's last piece. So a message that is complete is also
+    correct.
 
     Raises:
         RecipientRefusedError: the recipient's key cannot be used.

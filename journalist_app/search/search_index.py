@@ -102,7 +102,7 @@ class SearchIndex:
 
     @property
     def starters(self) -> tuple[WorkerStarter, ...]:
-        """Return the functions that start a search process each, one function per core that we may use."""
+        """Return the functions that each start one search process: one per processor core for the app."""
         return self._starters
 
     @property

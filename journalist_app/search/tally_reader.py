@@ -24,7 +24,7 @@ _AT_ONCE: Final = 500  # rows of the ledger read in one transaction
 
 
 class TallyRequest(msgspec.Struct, frozen=True, tag=True):
-    """Command to decrypt some rows of the ledger. Contains the secret decryption keys."""
+    """Command to decrypt some rows of the ledger (anonymous counts). Contains the secret decryption keys."""
 
     store: str
     identities: tuple[bytes, ...]  # seeds of the decryption keys, 32 bytes each, newest epoch first

@@ -107,8 +107,8 @@ def unsound_rows(
 ) -> tuple[UnsoundRow, ...]:
     """Return a row for each mailbox that failed verification, sorted by label.
 
-    `closed` has the ended mailboxes, of which forged endings are listed. `restored` has mailboxes that had
-    ended and were restored at the server.
+    `closed` has the ended mailboxes. An ended mailbox gets a row if its ending is forged. `restored` has the
+    mailboxes that had ended, and that someone restored at the server.
     """
     rows = [
         UnsoundRow(address.hex(), desk.label(address), "gone" not in faults, faults)

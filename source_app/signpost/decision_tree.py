@@ -90,7 +90,10 @@ class RouteText(_Part, frozen=True):
 
 
 class Signpost(_Part, frozen=True, dict=True):
-    """Complete signpost in one language. `first` is the number of the first question."""
+    """Complete signpost (decision tree of questions) in one language.
+
+    `first` is the number of the first question.
+    """
 
     first: int
     question: tuple[Question, ...]

@@ -255,7 +255,10 @@ def _last(ours: date | None, theirs: date | None) -> date | None:
 def _templates(
     ours: tuple[ReplyTemplate, ...], theirs: tuple[ReplyTemplate, ...], workstation: str
 ) -> tuple[ReplyTemplate, ...]:
-    """Merge two lists of reply templates: first the other workstation's, then ours that it does not have.
+    """Merge two lists of reply templates.
+
+    The other workstation's templates come first. Our templates that the other workstation does not have
+    follow.
 
     If the other list has a different template of the same name, our template's name is extended with our
     workstation's name.

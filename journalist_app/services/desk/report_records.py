@@ -99,7 +99,10 @@ class TextsRecord(_StrictRecord, frozen=True, kw_only=True):
 
 
 class FrozenReport(_StrictRecord, frozen=True, kw_only=True):
-    """Record of a published report: counts, floors, lists and texts, from which both versions are built."""
+    """Record of a published report, from which both versions of the report are built.
+
+    It contains the counts, the floors (smallest counts that the versions show), the lists and the texts.
+    """
 
     version: Literal[1] = 1
     year: int

@@ -50,7 +50,7 @@ def order_deletion(  # noqa: PLR0913  # an order has many parts
 ) -> None:
     """Sign and store an order to delete a mailbox on the day `due`, in the caller's transaction.
 
-    The order names the mailbox's heads, so that a later message or step can make it void.
+    The order names the newest entry of each writer, so that a later message or step can make the order void.
     """
     writer = desk.keyring.desk_writer
     casefile = count_for_report.add_facts(casefiles.read_casefile(desk, address), opened, desk.letterhead)

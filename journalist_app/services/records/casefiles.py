@@ -65,7 +65,8 @@ def read_casefile(desk: OpenDesk, address: Address) -> Casefile:
 def update_casefile(desk: OpenDesk, address: Address, change: Callable[[Casefile], Casefile]) -> Casefile:
     """Change a mailbox's casefile with the function `how`, and return the changed casefile.
 
-    If another writer changed the casefile at the same time, read it and call `how` again, up to five times.
+    If another writer changed the casefile at the same time, this function reads the casefile and calls `how`
+    again, up to five times.
 
     Raises:
         RecordUnsoundError: the stored casefile is not the one that this desk wrote last.
