@@ -57,9 +57,10 @@ def _zipped(text: str, files: Iterable[tuple[str, Iterator[bytes]]], day: date) 
 
 
 def _unused(name: str, names: set[str]) -> str:
-    """Return a file name that the zip does not have yet, if needed with a number.
+    """Return a file name that the zip file does not have yet. If needed, add a number to the name.
 
-    Capitals do not count as a difference, because some systems ignore them in file names.
+    Two names that differ only in capitals count as the same name, because some systems ignore capitals in
+    file names.
     """
     path = PurePosixPath(name)
     found, number = name, 1

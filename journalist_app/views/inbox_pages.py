@@ -94,7 +94,7 @@ def _is_under_way(inbox: Inbox) -> bool:
 @bp.post("/inbox/ended/<address>")
 @unlocked
 def acknowledge_ended_mailbox(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Remove a mailbox that its source ended from the inbox, because the adviser has seen this."""
+    """Remove an ended mailbox from the inbox, because the adviser has seen that the source ended it."""
     raw = bytes_of_hex(address, ADDRESS_BYTES)
     if raw is None or not is_our_form("acknowledge", request.form.get("token", "")):
         return render_template("refusal.html", what="foreign", text=""), 403

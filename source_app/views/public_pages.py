@@ -27,7 +27,10 @@ LIMITS_DATED: Final = date(2026, 11, 29)  # date of the text of the page /limits
 
 @bp.get("/")
 def start_without_language() -> ResponseReturnValue:
-    """Show the start page in the browser's language. A redirect would take time on a slow connection."""
+    """Show the start page in the browser's language.
+
+    A redirect to the page of this language would take more time on a slow connection.
+    """
     answer = _public("start.html")
     answer.headers["Vary"] = "Accept-Language"
     return answer

@@ -24,7 +24,7 @@ def maintain_deletions(desk: OpenDesk, today: date) -> None:
     """Add, renew and drop deletion orders, and drop all traces of deleted mailboxes.
 
     A void order is dropped. A closed or abandoned mailbox without an order gets an order. The evidence of
-    passing on in an ended mailbox is deleted when its last day is over.
+    passing on from an ended mailbox is deleted after the last day of keeping evidence.
     """
     forget_deleted_mailboxes(desk, today)
     with desk.store.reading() as session:

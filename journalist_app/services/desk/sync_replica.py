@@ -140,9 +140,8 @@ def import_pouch_file(
 ) -> None:
     """Import a pouch (sync bundle) from a file that someone carried to this workstation.
 
-    Only one import or sync runs at a time.
-
-    Pouches that arrived earlier and waited for this pouch are imported too. `desk.exchange` has the result.
+    Only one import or sync runs at a time. Pouches that arrived earlier and waited for this pouch are
+    imported too. `desk.exchange` has the result.
 
     Raises:
         BodyError: the upload of the file was interrupted. Nothing was imported.

@@ -93,7 +93,9 @@ def renew_order(  # noqa: PLR0913  # as `order_deletion`
     *,
     today: date,
 ) -> None:
-    """Renew a mailbox's valid deletion order after a read receipt of the desk, for the same day.
+    """Sign a mailbox's valid deletion order again after a read receipt of the desk.
+
+    The new order has the same day of deletion, and names the read receipt as the desk's newest entry.
 
     So the desk's valid order always names the desk's newest entry. If an order names an older entry, the desk
     has withdrawn this order.

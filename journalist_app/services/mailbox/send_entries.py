@@ -168,7 +168,7 @@ class EntrySender:
         return bool(there)
 
     def _sign(self, conversation: Conversation, before: list[SignedEntry]) -> list[SignedEntry]:
-        """Sign the entries as the next ones of this workstation's strand.
+        """Sign the entries as the next entries of this workstation's strand (signed chain).
 
         In a retry, `before` has the entries that the first attempt signed. Only their numbers and signatures
         are renewed, so the content is not encrypted again.
