@@ -51,7 +51,7 @@ class AnswerParts:
     def files(self) -> Iterator[tuple[str, str, Iterator[bytes]]]:
         """Yield the name, media type and pieces of each file. Pieces that the caller leaves are skipped.
 
-        When the adviser chose no file, the browser sends a file without a name. That file is skipped.
+        When the adviser chose no file, the browser sends a file without a name. Such a file is skipped.
         """
         for event in self.events:
             if isinstance(event, FileBegun):

@@ -90,9 +90,9 @@ def count_year(
     """Return the exact counts of one year for the lines of the given tables.
 
     `padding` is the dimension of tallies that count nothing. An attacker who controls the store can withhold
-    tallies. Some dimensions then add up to less than others. The highest sum is taken as the number of
-    mailboxes read. In each other dimension the difference counts as "not recorded", so that all tables add up
-    to the same number.
+    tallies, so that some dimensions add up to less than others. This function takes the highest sum as the
+    number of mailboxes read. In each other dimension, the missing mailboxes are counted as "not recorded", so
+    that all tables add up to the same number.
     """
     sums = gathered.get(year, Counter())
     mailboxes = {kind: sums[MAILBOX, kind] for kind in MAILBOXES}

@@ -130,7 +130,7 @@ class _ListedMailbox:
 
 @dataclass(slots=True)
 class _SortedLists:
-    """The three lists of the inbox. Each has its mailboxes sorted by their earliest deadline."""
+    """The three lists of the inbox. In each list, the mailboxes are sorted by their earliest deadline."""
 
     waiting: list[_ListedMailbox]
     answered: list[_ListedMailbox]

@@ -21,7 +21,7 @@ _AROUND_CHARS: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """Mailbox that contains all words of a query, with a snippet of the text that contains most of them.
+    """Mailbox that contains all words of a query, with a snippet of the text with the most words.
 
     `side` is "source" or "desk", the author of the text's entry on `day`, or "casefile" (`day` is None).
     """

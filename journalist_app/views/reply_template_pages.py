@@ -20,7 +20,7 @@ bp = Blueprint("reply_templates", __name__)
 @bp.get("/reply-templates")
 @unlocked
 def show_reply_templates(desk: OpenDesk) -> ResponseReturnValue:
-    """Show all reply templates, and a form to write or change one."""
+    """Show all reply templates, and a form to write or change a template."""
     return _page(desk)
 
 

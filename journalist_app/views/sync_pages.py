@@ -129,7 +129,7 @@ def _clock() -> Callable[[], date]:
 @bp.post("/dismiss")
 @unlocked
 def dismiss_rollback_notice(desk: OpenDesk) -> ResponseReturnValue:
-    """Hide the notice that the server was rolled back to an older copy. The adviser has read it."""
+    """Hide the notice that the server was rolled back to an older copy. The adviser read the notice."""
     if not is_our_form("sync-dismiss", request.form.get("token", "")):
         return foreign_form_page()
     sync_status.dismiss_rollback(desk)

@@ -28,7 +28,7 @@ Commit = Callable[[Posting], str]
 
 @dataclass(slots=True)
 class ReceivedForm:
-    """Message form that was read. It has the id of the new entry, or the reason why there is no entry.
+    """Message form that was read. `entry_id` names the new entry, or `refusal` says why there is no entry.
 
     If the sender had no session, `entry_id` and `refusal` are None, and the form's files were discarded.
     """

@@ -36,7 +36,7 @@ def send_report(name: str) -> ResponseReturnValue:
 
 
 def _policy_of(body: bytes) -> str:
-    """Return the Content-Security-Policy of a report. It allows only the report's own inline stylesheet.
+    """Return the Content-Security-Policy of a report. The policy allows only the report's inline stylesheet.
 
     The policy names the stylesheet by its digest. The report can load no file and run no script. Its charts
     are part of the page. Source: CSP Level 3, section 8.3 (the digest of an inline block).

@@ -15,7 +15,7 @@ bp = Blueprint("signpost", __name__, url_prefix="/<any(nl, en):lang>/s")
 
 @bp.app_context_processor
 def first_question() -> dict[str, int]:
-    """Give every template the number of the signpost's first question, so that every page can link to it."""
+    """Give every template the number of the signpost's first question, for links to this question."""
     return {"signpost_first": _signposts()["nl"].first}
 
 

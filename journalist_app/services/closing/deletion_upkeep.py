@@ -112,8 +112,8 @@ def _reopen(casefile: Casefile) -> Casefile:
 def _order_abandoned(desk: OpenDesk, ordered: set[Address], today: date) -> None:
     """Order the deletion of abandoned mailboxes, in which no one wrote for `abandoned_months`.
 
-    This runs once a day, because it verifies every old mailbox. A mailbox without any entry needs no order,
-    because the server itself ends such a mailbox.
+    This function does its work once a day, because verifying every old mailbox takes time. A mailbox without
+    any entry needs no order, because the server itself ends such a mailbox.
     """
     if desk.last_check == today:
         return

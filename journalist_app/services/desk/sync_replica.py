@@ -96,7 +96,7 @@ def sync_replica(
     Afterwards, verify the mailboxes that changed.
 
     Only one sync runs at a time. `desk.exchange` has the progress, and afterwards the result. If a sync is
-    interrupted, the next sync continues it.
+    interrupted, the next sync continues at the same place.
     """
 
     def work() -> SyncProgress:

@@ -143,7 +143,7 @@ def dismiss_rollback(desk: OpenDesk) -> None:
 
 
 def dismiss_finding(desk: OpenDesk, address: Address) -> None:
-    """Drop the findings about a mailbox at the server, because the adviser has seen them."""
+    """Drop the findings about a mailbox at the server, because the adviser has seen these findings."""
     with desk.store.writing() as session:
         sync_findings.drop_findings(session, address)
     with suppress(MailboxNotFoundError):

@@ -29,7 +29,7 @@ class Download:
 
 
 def open_download(desk: OpenDesk, address: Address, attachment_id: AttachmentId) -> Download:
-    """Open an attachment for download, exactly as its author attached it.
+    """Open an attachment for download. The attachment's content is not changed.
 
     The attachment's key commitment is checked before this function returns.
 

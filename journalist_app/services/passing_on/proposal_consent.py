@@ -129,7 +129,8 @@ def refuse_if_deleted(
 ) -> TransactionHook:
     """Return a transaction hook that refuses to append if the proposal or its answer was deleted.
 
-    The check is needed because a deletion changes no head, so the append itself would not notice it.
+    The hook is needed because a deletion changes no head. The compare-and-set of the append checks only
+    heads, so the append itself would not detect the deletion.
     """
 
     def check(session: Session, heads: Heads, thread: tuple[EntryContent, ...]) -> None:

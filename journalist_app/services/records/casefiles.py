@@ -41,7 +41,7 @@ class CasefileDetails:
 
 @dataclass(frozen=True, slots=True)
 class CasefilePanel:
-    """Casefile as a page shows it. If the casefile is unsound, the page shows an empty one.
+    """Casefile as a page shows it. For an unsound casefile, the page shows an empty form.
 
     `is_due` is True if the reminder's day has come. `shown` is the digest of the form's values, to detect a
     change by someone else.
