@@ -43,7 +43,7 @@ class TooLongError(CryptoError):
 class MixedRecipientsError(CryptoError):
     """One file was to be encrypted to post-quantum and other recipients together, or to no recipient.
 
-    The weakest recipient would decide the strength of the whole file, and no one would notice.
+    The weakest recipient would decide how hard the whole file is to decrypt, and no one would notice.
     """
 
     def __init__(self) -> None:

@@ -91,7 +91,10 @@ class SecretKey:
 
     @property
     def public(self) -> PublicKey:
-        """Return the public key. Its key id is a digest of the key, so that one seed has one fingerprint."""
+        """Return the public key.
+
+        The key id is a digest of the key, so that a seed has only one fingerprint.
+        """
         verify_key = bytes(SigningKey(self.seed).verify_key)
         key_id = hashlib.blake2b(b"steunpunt/v1/minisign" + verify_key, digest_size=_KEY_ID_BYTES).digest()
         return PublicKey(key_id, verify_key)

@@ -37,7 +37,8 @@ class Argon2Params:
     """Cost of one guess: `t` passes over `m_kib` KiB of memory in `p` lanes (libsodium allows one lane).
 
     One guess with the default cost took 113 to 135 ms on one core of an ordinary server. No one can guess a
-    passphrase of 90 bits, even without this cost. The cost protects a passphrase of which someone saw a part.
+    passphrase of 90 bits, even without this cost. The cost protects a source if someone saw a part of their
+    passphrase.
     """
 
     t: int = 3
@@ -65,12 +66,12 @@ def generate_passphrase(language: Language) -> str:
 
 
 def normalise_passphrase(typed: str) -> str:
-    """Return the normal form of a typed or pasted passphrase. All its spellings have the same normal form.
+    """Return the normal form of a typed or pasted passphrase.
 
-    The normal form ignores accents, case, punctuation, line ends and the kind of space. Characters that are
-    invisible inside a word (a soft hyphen, a zero-width joiner, a byte-order mark) are dropped and do not
-    split the word. Digits are part of the normal form, so a page that shows a passphrase must not number its
-    words.
+    All spellings of a passphrase have the same normal form. The normal form ignores accents, case,
+    punctuation, line ends and the kind of space. Characters that are invisible inside a word (a soft hyphen,
+    a zero-width joiner, a byte-order mark) are dropped and do not split the word. Digits are part of the
+    normal form, so a page must not number the words of a passphrase: a source might copy the numbers too.
 
     The normal form does not depend on a word list, so a passphrase still opens its mailbox after a list
     changes. Only the first 1,000 characters of the input are used. Without this limit, one log-in form with
@@ -91,7 +92,10 @@ def _without_marks(text: str) -> str:
 
 
 def unknown_words(typed: str) -> list[int]:
-    """Return the positions, from 0, of the words that are on no word list. They may be typing errors."""
+    """Return the positions, from 0, of the words that are on no word list.
+
+    These words may be typing errors.
+    """
     known = _all_words()
     return [
         position for position, word in enumerate(normalise_passphrase(typed).split()) if word not in known

@@ -47,7 +47,7 @@ class TorAwayError(OnionError):
 
 @contextmanager
 def os_error_as(sentence: str, error: type[DeployError] = DeployError) -> Iterator[None]:
-    """Replace an OSError in the body with the exception `error`.
+    """Replace an OSError inside the `with` block with the exception `error`.
 
     The new message is the sentence and the kind of the OSError. The message of the OSError is left out.
 

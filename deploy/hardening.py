@@ -42,7 +42,7 @@ def _prctl(option: int, value: int) -> None:
 
 
 def private_folder(path: Path) -> None:
-    """Make a folder that only this user can enter, or check that an existing folder is like that.
+    """Make a folder that only this user can enter, or check that no other user can enter an existing folder.
 
     Under /dev/shm, another user may make the folder first, to read its files or to swap them later.
 

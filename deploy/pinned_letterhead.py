@@ -41,7 +41,9 @@ _log = logging.getLogger(OWN_LOGGER)
 
 
 def open_letterhead(store: Store, fingerprint: str, serial_path: Path) -> Letterhead:
-    """Verify the newest letterhead in the store and return it. Remember its serial outside the store.
+    """Verify the newest letterhead in the store and return it.
+
+    The serial of the letterhead is remembered outside the store, so that a restored older store is detected.
 
     Raises:
         LetterheadError: the letterhead is missing, forged, or older than the remembered serial.
@@ -57,9 +59,10 @@ def open_letterhead(store: Store, fingerprint: str, serial_path: Path) -> Letter
 def accept_letterhead(
     body: bytes, signature: bytes, fingerprint: str, serial_path: Path, in_use: Letterhead | None
 ) -> Letterhead:
-    """Verify the letterhead of a pairing file as strictly as one in the store, and return it.
+    """Verify the letterhead of a pairing file as strictly as a stored letterhead, and return it.
 
-    `in_use` is the present letterhead, which must have the same salt and cost, or None on a new server.
+    `in_use` is the server's present letterhead, or None on a new server. Both letterheads must have the same
+    salt and cost.
 
     Raises:
         LetterheadError: the letterhead must not be used.
@@ -80,8 +83,8 @@ def accept_letterhead(
 class LetterheadWatch:
     """Letterhead in use by a running process, replaced when the store has a newer valid letterhead.
 
-    If the newest letterhead is invalid, this is logged once, and the present letterhead stays in use. Threads
-    may share this object: one thread checks the store, and the others never wait for it.
+    If the newest letterhead is invalid, the fault is logged once, and the present letterhead stays in use.
+    Threads may share this object: one thread checks the store, and the others never wait for it.
     """
 
     def __init__(
@@ -104,7 +107,10 @@ class LetterheadWatch:
         self._last_logged = ""
 
     def __call__(self) -> Letterhead:
-        """Return the letterhead to use. If the last check was `LOOK_SECONDS` ago, first check the store."""
+        """Return the letterhead to use.
+
+        If the last check was `LOOK_SECONDS` ago or more, the store is checked first for a newer letterhead.
+        """
         is_due = self._checked_at is None or self._clock() - self._checked_at >= LOOK_SECONDS
         if is_due and self._checking.acquire(blocking=False):
             try:

@@ -43,13 +43,13 @@ def set_up(
     show_passphrase: Callable[[str], None],
     on_step: Callable[[str], None],
 ) -> bool:
-    """Make a desk in the folder of `settings`, unless there is one. Return whether it was made now.
+    """Make a desk in the folder of `settings`, unless there is a desk already.
 
-    All files are made in a temporary folder, which is renamed at the end. If the process is killed at any
-    moment, there is a complete desk or none. The passphrase is shown before the folder is renamed, so that
-    there is never a desk whose passphrase was not shown. `on_step` receives one line before each step of up
-    to a few seconds. If there is no gpg, the desk gets no OpenPGP key, and `on_step` receives a line that
-    says so.
+    Return True if the desk was made now. All files are made in a temporary folder, which is renamed at the
+    end. If the process is killed at any moment, there is a complete desk or none. The passphrase is shown
+    before the folder is renamed, so that there is never a desk whose passphrase was not shown. `on_step`
+    receives one line before each step of up to a few seconds. If there is no gpg, the desk gets no OpenPGP
+    key, and `on_step` receives a line that says so.
 
     Raises:
         DeployError: another set-up is running, or the folder contains other files.

@@ -40,9 +40,9 @@ class OpenPGPKey:
 class DecryptedMessage:
     """A decrypted OpenPGP message, with the signer.
 
-    `signer` is the primary fingerprint of the key that signed the message, if this home has that key. If
-    `is_signed` is true and `signer` is None, the signature proves nothing: its key is not in this home, or is
-    expired or revoked.
+    `signer` is the primary fingerprint of the key that signed the message, if the GnuPG home has that key. If
+    `is_signed` is true and `signer` is None, the signature proves nothing: the key that signed is not in the
+    home, or is expired or revoked.
     """
 
     content: bytes = field(repr=False)
@@ -64,7 +64,9 @@ class GpgHome:
 
     @classmethod
     def open(cls, parent: Path, *, program: str = "gpg") -> Self:
-        """Make a new home in `parent`, a folder in memory. Also destroy abandoned homes there.
+        """Make a new GnuPG home in `parent`, a folder in memory.
+
+        Also destroy the homes in `parent` that killed processes left behind.
 
         Raises:
             OpenPGPMissingError: GnuPG 2.2 or newer is not installed.
@@ -147,12 +149,13 @@ class GpgHome:
         return str(self._gpg().export_keys(fingerprint))
 
     def import_public(self, raw: bytes, fingerprint: str) -> None:
-        """Import a recipient's public key, if the file has only this key, with this primary fingerprint.
+        """Import a recipient's public key from a file that has only the key of this primary fingerprint.
 
         An expired or revoked key is imported too, because `usable_subkey` refuses such a key at every use.
 
         Raises:
-            RecipientRefusedError: UNREADABLE (also if the file is over 1 MiB), SEVERAL or OTHER_KEY.
+            RecipientRefusedError: the reason is UNREADABLE (also if the file is over 1 MiB), SEVERAL or
+                OTHER_KEY.
         """
         require_only_key(self._gpg().scan_keys_mem(raw) if len(raw) <= KEY_BYTES_MAX else [], fingerprint)
         self._gpg().import_keys(raw)
@@ -167,7 +170,7 @@ class GpgHome:
         `fingerprint` is the primary fingerprint of the recipient's key.
 
         Raises:
-            RecipientRefusedError: UNKNOWN, REVOKED, EXPIRED, NO_ENCRYPTION or WEAK.
+            RecipientRefusedError: the reason is UNKNOWN, REVOKED, EXPIRED, NO_ENCRYPTION or WEAK.
         """
         return newest_usable_subkey(self._listed(fingerprint), today)
 

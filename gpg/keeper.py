@@ -44,7 +44,9 @@ class KeptFolder:
 
     @classmethod
     def make(cls, parent: Path) -> Self:
-        """Make a folder for a GnuPG home in `parent`, a folder in memory. Also destroy abandoned homes there.
+        """Make a folder for a GnuPG home in `parent`, a folder in memory.
+
+        Also destroy the homes in `parent` that killed processes left behind.
 
         The name of the new folder is random: 16 hexadecimal digits.
 
@@ -106,7 +108,10 @@ def _lock(folder: Path) -> int:
 
 
 def _destroy_abandoned(parent: Path) -> None:
-    """Destroy the homes that no process locks: their owner and their keeper were both killed."""
+    """Destroy the GnuPG homes that no process locks.
+
+    The owner and the keeper of such a home were both killed.
+    """
     for folder in parent.iterdir():
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:

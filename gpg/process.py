@@ -31,7 +31,10 @@ class GpgProcess(gnupg.GPG):  # type: ignore[misc]  # has no types
         self.is_started.clear()  # the constructor started gpg once, to read its version
 
     def stop(self) -> None:
-        """Kill gpg, or kill it as soon as it has started. The output so far must not be used."""
+        """Kill gpg. If gpg has not started yet, kill gpg as soon as it starts.
+
+        The caller must not use the output that gpg wrote so far.
+        """
         self.is_started.wait()
         self._kill()
 
@@ -41,8 +44,8 @@ class GpgProcess(gnupg.GPG):  # type: ignore[misc]  # has no types
         """Run `work` in a thread, and yield gpg's output while gpg writes it.
 
         `work` starts gpg and reads the input from a `PieceReader`. An empty piece is yielded before the last
-        piece. By then gpg has ended and `status` is complete, so the caller can decide whether to continue.
-        An exception from `pieces` is raised again here.
+        piece. By then gpg has ended and `status` is complete, so the caller can decide whether to use the
+        last piece. `pieces` is gpg's input. If `pieces` raises an exception, this method raises it again.
         """
         output: queue.Queue[bytes | None] = queue.Queue(_PIECES_AHEAD)
         reader = PieceReader(pieces, self.stop)
@@ -92,7 +95,7 @@ class GpgProcess(gnupg.GPG):  # type: ignore[misc]  # has no types
 class PieceReader:
     """File-like reader over pieces of bytes, from which python-gnupg reads gpg's input.
 
-    If the pieces raise an exception, gpg is killed, and `failure` has the exception.
+    If reading a piece raises an exception, gpg is killed, and `failure` is set to the exception.
     """
 
     def __init__(self, pieces: Iterable[bytes], stop: Callable[[], None]) -> None:

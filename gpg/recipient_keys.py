@@ -23,7 +23,7 @@ def require_only_key(listed: Sequence[ListedKey], fingerprint: str) -> None:
     """Check that a key file has exactly one public key, with this primary fingerprint.
 
     Raises:
-        RecipientRefusedError: UNREADABLE, SEVERAL or OTHER_KEY.
+        RecipientRefusedError: the reason is UNREADABLE, SEVERAL or OTHER_KEY.
     """
     if not listed or any(key["type"] != "pub" for key in listed):
         raise RecipientRefusedError(RecipientRefusal.UNREADABLE)
@@ -36,10 +36,10 @@ def require_only_key(listed: Sequence[ListedKey], fingerprint: str) -> None:
 def newest_usable_subkey(key: ListedKey | None, today: date) -> str:
     """Return the fingerprint of the newest subkey of an OpenPGP key that may be used for encryption today.
 
-    If no subkey may be used, the primary key is used, if it can encrypt.
+    If no subkey may be used, the result is the fingerprint of the primary key, if that key can encrypt.
 
     Raises:
-        RecipientRefusedError: UNKNOWN (no key), REVOKED, EXPIRED, NO_ENCRYPTION or WEAK.
+        RecipientRefusedError: the reason is UNKNOWN (no key), REVOKED, EXPIRED, NO_ENCRYPTION or WEAK.
     """
     if key is None:
         raise RecipientRefusedError(RecipientRefusal.UNKNOWN)
@@ -69,7 +69,7 @@ def _require_valid(part: ListedKey, today: date) -> None:
     """Check that a key or subkey is not revoked, and is not expired on `today`.
 
     Raises:
-        RecipientRefusedError: REVOKED or EXPIRED.
+        RecipientRefusedError: the reason is REVOKED or EXPIRED.
     """
     if part["trust"] == "r":
         raise RecipientRefusedError(RecipientRefusal.REVOKED)

@@ -43,8 +43,8 @@ class Sandbox:
     def is_allowed(self) -> bool:
         """Return True if this machine lets us start a sandbox.
 
-        The answer is found by starting a sandbox, because no file of the system shows whether sandboxes are
-        allowed.
+        This method starts a sandbox to learn the answer, because no file of the system shows whether
+        sandboxes are allowed.
         """
         try:
             answer = run_program(
@@ -106,13 +106,14 @@ def run_program(
 ) -> bytes:
     """Run a program in a folder and return its standard output.
 
-    `seconds` is the longest time to wait, and `output_bytes` the largest output. `open_files` are file
-    descriptors that the program inherits. A program that exceeds a limit is killed, together with every
+    `seconds` is the longest time to wait, and `output_bytes` the largest allowed output. `open_files` are
+    file descriptors that the program inherits. A program that exceeds a limit is killed, together with every
     program that it started.
 
     Raises:
         OSError: the program cannot be started.
-        ProgramFailedError: it took too long, wrote too much, or ended with an exit code other than 0.
+        ProgramFailedError: the program took too long, wrote too much, or ended with an exit code other than
+            0.
     """
     until = time.monotonic() + seconds
     with subprocess.Popen(  # noqa: S603  # no word of a command comes from outside

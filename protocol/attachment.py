@@ -29,7 +29,7 @@ def padded_bytes(size: int) -> int:
 
 
 class AttachmentSealer:
-    """Encryption of one attachment while it arrives. Memory does not grow with the attachment.
+    """Encryption of one attachment while it arrives. Memory use does not grow with the attachment.
 
     Call `update` for each piece of the file, then iterate over all of `pad()`, then call `finish`. The bytes
     that these methods return, in order, are the encrypted payload.
@@ -86,7 +86,7 @@ class AttachmentSealer:
     def finish(self, name: str, media_type: str) -> tuple[bytes, AttachmentNote]:
         """Return the last payload bytes, with any missing padding, and the note that describes the file.
 
-        Call this method once, after all others. Then put the note into the content of the entry.
+        Call this method once, after all pieces of `pad()`. Then put the note into the content of the entry.
         """
         end = b"".join(self.pad())
         last = self._writer.finish()
@@ -142,8 +142,8 @@ class AttachmentOpener:
     def __iter__(self) -> Iterator[bytes]:
         """Yield the plaintext of the file, exactly `note.size` bytes, in pieces of at most 64 KiB.
 
-        The last piece is held back until all digests are checked. If the check fails, a download is therefore
-        incomplete, and browsers report an incomplete download.
+        The last piece is held back until all digests are checked. If a digest is wrong, the last piece is
+        never sent, and the browser reports that the download is incomplete.
 
         Raises:
             UnreadableError: the payload is damaged or cut off.

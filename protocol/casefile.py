@@ -39,9 +39,9 @@ class Evidence(StrictStruct, frozen=True):
     """Copy of an entry that is kept after its mailbox ends: a proposal, or the source's answer to a proposal.
 
     `entry` is the digest of the entry, and `body` its decrypted content as JSON. `envelope` and `signature`,
-    if kept, prove that the source signed an entry with that digest. They do not prove that `body` was the
-    content of that entry, because the ciphertext is deleted with the mailbox. Only the desk itself can state
-    what the content was.
+    if kept, prove that the source signed an entry with that digest. The envelope and the signature do not
+    prove that `body` was the content of that entry, because the ciphertext is deleted with the mailbox. Only
+    the desk itself can state what the content was.
     """
 
     kind: EvidenceKind
@@ -53,10 +53,12 @@ class Evidence(StrictStruct, frozen=True):
 
 
 class PassedOn(StrictStruct, frozen=True):
-    """Record that text and files were passed on to a recipient, in a file that the desk made on a day.
+    """Note in a casefile that text and files were passed on to a recipient.
 
-    `delivered` is the day on which the file was handed over, or None before that day. `proposal` is the
-    digest of the proposal that the source saw.
+    `made` is the day on which the desk made the file with this text and these files.
+
+    `delivered` is the day on which the file was handed over, or None if the desk still has the file.
+    `proposal` is the digest of the proposal that the source saw.
     """
 
     recipient: _Word

@@ -58,7 +58,8 @@ class CheckedChain:
     """Result of the check of a mailbox: entries that may be shown, rejected entries, faults and heads.
 
     `entries` are in thread order. Only an adviser may see a rejected entry, and the page must then show its
-    fault too. `heads` are the newest entries among all authentic entries, for the trusted state.
+    fault too. `heads` name the newest authentic entry of each strand. The caller remembers them in the
+    trusted state.
     """
 
     entries: tuple[SignedEntry, ...]
@@ -80,9 +81,10 @@ def check_chain(
     the source's. `anchor` has the heads that this workstation remembers. `anchor` is None if no heads are
     remembered, as in the source's interface.
 
-    The check detects every change. The check also detects the loss of an entry to which another entry or
-    `anchor` refers: as the entry before it in the strand, or as an entry that the writer had seen. The check
-    cannot detect the loss of the newest entry before the other side has seen that entry.
+    The check detects every change of an entry. The check also detects a missing entry, if `anchor` or another
+    entry refers to the missing entry. Each entry refers to the entry before it in its strand, and to the
+    entries that its writer had seen. The check cannot detect that the newest entry is missing, as long as the
+    other side has not seen that entry.
     """
     authentic: dict[Digest, SignedEntry] = {}
     false_entries: list[tuple[FaultKind, SignedEntry]] = []
@@ -146,7 +148,7 @@ def chain_heads(entries: Iterable[SignedEntry]) -> Heads:
 def seen_by(author: Author, known: Heads) -> tuple[Digest, ...]:
     """Return the digests for the field `seen` of a new entry by this author.
 
-    The digests are the heads of the other side's strands, sorted.
+    The digests name the newest entry in each strand of the other side, and are sorted.
     """
     return tuple(sorted(digest for strand, (_, digest) in known.items() if _author_of(strand) is not author))
 

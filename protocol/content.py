@@ -161,7 +161,7 @@ class ProposalNote(StrictStruct, frozen=True):
 class AnswerNote(StrictStruct, frozen=True):
     """Answer of the source to one proposal. `proposal` is the digest of the proposal.
 
-    The text of the content may explain the answer.
+    The source may explain the answer in the text of the content.
     """
 
     verdict: Verdict
@@ -212,8 +212,8 @@ class Content(StrictStruct, frozen=True):
     def from_bytes(cls, raw: bytes) -> Self:
         """Read the JSON of a content that `to_bytes` or another implementation wrote.
 
-        Any spelling of the JSON is accepted, because another JSON library orders and escapes differently. The
-        bytes are signed, so only their writer chose the spelling.
+        Any spelling of the JSON is accepted, because another JSON library may order fields and escape
+        characters differently. The bytes are signed, so only their writer chose the spelling.
 
         Raises:
             MalformedError: the bytes are not JSON of this shape, a field is unknown, a value is over its

@@ -147,7 +147,9 @@ def seal_entry(  # noqa: PLR0913  # each is a field of the envelope
 def renumber(  # noqa: PLR0913  # each is a field of the envelope
     entry: SignedEntry, *, by: EntryWriter, number: int, previous: Digest, seen: Sequence[Digest], day: date
 ) -> SignedEntry:
-    """Sign a new entry again with another number, because another entry was stored first with its number.
+    """Sign a new entry again with another number.
+
+    Call this function after another entry was stored first with the number of the new entry.
 
     The ciphertext stays the same. The caller must drop the old signature and never store it.
     """
@@ -164,7 +166,8 @@ def verify_entry(
 
     `mailbox_verify_key` must have passed `check_mailbox_keys` for the address that the caller asked for. If
     the key is None, no entry is accepted as the source's. This function does not compare the entry's address
-    with the address that the caller asked for. `check_chain` checks both for a whole mailbox.
+    with the address that the caller asked for. For a whole mailbox, call `check_chain`, which also compares
+    the addresses.
 
     Raises:
         ForgedError: the strand is unknown or was not in use on the day of the entry, or the signature or the
@@ -184,7 +187,7 @@ def open_entry(entry: SignedEntry, identities: Sequence[age.AgeIdentity]) -> Con
         UnreadableError: the entry was removed, or no identity can decrypt the entry.
         ForgedError: the payload or the file key differs from what was signed.
         MalformedError: the decrypted bytes are not content. Or the writer signed a mark (read receipt) that
-            has a text, or marked a text as a mark: the inbox would then show wrongly whether the mailbox
+            has a text, or signed a message as a mark: the inbox would then show wrongly whether the mailbox
             waits for an answer.
     """
     if entry.header is None or entry.payload is None:

@@ -50,7 +50,7 @@ class Slot:
     """Public part of one passphrase that opens the keyring.
 
     The keyring contains the recipients of all slots. So a person who opens the keyring with one passphrase
-    can encrypt it again for all slots.
+    can encrypt the keyring again for all slots.
     """
 
     salt: bytes  # 16 bytes
@@ -68,8 +68,8 @@ class Slot:
 class _SlotLabel:
     """Stanza that comes before the stanza of a passphrase slot.
 
-    It contains the salt and cost with which to derive the slot's identity. The label wraps no key, so a stock
-    age tool skips it. No one can change the label, because the header's MAC covers it.
+    The label contains the salt and cost with which to derive the slot's identity. The label wraps no key, so
+    a stock age tool skips the label. No one can change the label, because the header's MAC covers the label.
     """
 
     post_quantum: ClassVar[bool] = True
@@ -103,7 +103,7 @@ class StrandSecret:
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """A decrypted keyring. It exists only in the memory of one process, between unlocking and locking."""
+    """A decrypted keyring, which exists only in the memory of one process, between unlocking and locking."""
 
     serial: int  # from 1, one more with every change
     desk_key: SecretKey = field(repr=False)
@@ -141,8 +141,8 @@ class Keyring:
         """Return a copy of the keyring with the next serial and this OpenPGP secret key in ASCII armour.
 
         Raises:
-            MalformedError: the first or last line is not that of a secret key, or the text is over 100,000
-                characters. The key itself is never parsed here.
+            MalformedError: the text does not begin and end with the armour lines of a secret key, or the text
+                is over 100,000 characters. The key itself is never parsed here.
         """
         if not _is_secret_key(armoured):
             raise MalformedError
@@ -178,14 +178,15 @@ def seal_keyring(keyring: Keyring) -> bytes:
 
 
 def open_keyring(raw: bytes, passphrase: str, fingerprint: str, *, at_least_serial: int = 0) -> Keyring:
-    """Open a keyring file with a passphrase. Every spelling with the same normal form is accepted.
+    """Open a keyring file with a passphrase, in any spelling that has the same normal form.
 
     The desk key inside must be the pinned key (`fingerprint`). Otherwise the file may be false, because
-    anyone who knows the recipient of a slot can encrypt another file to it. The pinned key proves that this
-    is the desk's keyring. The signature proves that the workstation named in the keyring wrote the file.
+    anyone who knows the recipient of a slot can encrypt another keyring to this recipient. The pinned key
+    proves that this is the desk's keyring. The signature proves that the workstation named in the keyring
+    wrote the file.
 
     Raises:
-        KeyringRefusedError: `reason` says why. A wrong passphrase and damage have the same reason.
+        KeyringRefusedError: `reason` says why. A wrong passphrase and a damaged file have the same reason.
     """
     try:
         keyring = _opened(raw, passphrase)
@@ -208,7 +209,8 @@ def _opened(raw: bytes, passphrase: str) -> Keyring:
 def _plaintext(raw: bytes, passphrase: str) -> bytes:
     """Decrypt a keyring file with a passphrase.
 
-    Slots are tried one by one, because each try takes half a second.
+    Each try of a slot takes half a second. So the key of a slot is derived only after the slots before it
+    have failed.
     """
     header, payload = age.split_file(raw)
     for salt, cost in _labels(header):

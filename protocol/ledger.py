@@ -88,7 +88,7 @@ def seal_tallies(tallies: Sequence[Tally], letterhead: Letterhead, by: DeskWrite
     The encrypted tallies all have one size, and their order does not depend on the order of the input.
 
     Raises:
-        TooLongError: a value is too long for this size.
+        TooLongError: a value is too long for that size.
         MalformedError: a value has half a surrogate pair, or `open_tally` would refuse the value.
     """
     _, recipient = letterhead.current_epoch

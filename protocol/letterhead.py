@@ -43,7 +43,7 @@ _Days = Annotated[int, Meta(ge=1, le=60)]
 class Argon2(StrictStruct, frozen=True):
     """Cost of one guess at a source's passphrase. The cost is fixed as long as the desk exists.
 
-    The limits prevent a typing error that locks out every source, or makes guesses cheap.
+    The limits on the cost prevent a typing error that locks out every source, or makes guesses cheap.
     """
 
     t: Annotated[int, Meta(ge=1, le=16)]
@@ -70,7 +70,7 @@ class Epoch(StrictStruct, frozen=True):
 class Strand(StrictStruct, frozen=True):
     """Workstation of the desk: its id (8 bytes), name, Ed25519 public key (32 bytes) and days of use.
 
-    Its entries may have a day from `since` to `until`, both included.
+    Entries of this workstation may be dated from `since` to `until`, both days included.
     """
 
     id: Annotated[bytes, Meta(min_length=STRAND_ID_BYTES, max_length=STRAND_ID_BYTES)]
@@ -162,7 +162,7 @@ class Letterhead(CanonicalStruct, frozen=True, dict=True):
         return RETENTION_DAYS if self.retention_days is UNSET else self.retention_days
 
     def successor(self, **changes: object) -> Self:
-        """Return the next letterhead, with these fields changed. The result is checked when it is signed."""
+        """Return the next letterhead, with these fields changed. `sign_letterhead` checks the result."""
         return msgspec.structs.replace(self, serial=self.serial + 1, **changes)
 
     def expect_by(self, day: date) -> date:
@@ -232,11 +232,11 @@ def verify_letterhead(
 ) -> Letterhead:
     """Check a letterhead and its signature, and return the letterhead.
 
-    `fingerprint` is the desk's minisign public key ("RW…"). It comes from the settings, and never from the
-    place that the letterhead comes from. `at_least_serial` is the newest serial seen so far. This serial
-    stops a replay of an older letterhead, whose epoch's key may have been destroyed or stolen.
-    `same_parameters_as` is a letterhead seen before, which must have the same salt and cost: with another
-    salt or another cost, every passphrase would open another, empty mailbox.
+    `fingerprint` is the desk's minisign public key ("RW…"). The caller reads the fingerprint from the
+    settings, and never from the place that the letterhead comes from. `at_least_serial` is the newest serial
+    seen so far. This serial stops a replay of an older letterhead, whose encryption key may have been
+    destroyed or stolen. `same_parameters_as` is a letterhead seen before, which must have the same salt and
+    cost: with another salt or another cost, every passphrase would open another, empty mailbox.
 
     Raises:
         LetterheadRefusedError: `reason` says why. The signature is checked before anything is parsed.
@@ -298,7 +298,8 @@ def _require_public_key(armoured: str, fingerprint: str | None) -> None:
     The key is never parsed here. The program that later reads the key compares its fingerprint.
 
     Raises:
-        MalformedError: a line is not that of a public key, or the fingerprint is missing.
+        MalformedError: the text does not begin and end with the armour lines of a public key, or the
+            letterhead has no fingerprint of the key.
     """
     begin, end = _PUBLIC_KEY_LINES
     is_armour = armoured.startswith(begin) and armoured.endswith(end) and armoured.isascii()

@@ -101,8 +101,8 @@ def open_record(
 def seal_unsent(body: bytes, letterhead: Letterhead) -> bytes:
     """Encrypt a text that was submitted to a locked interface, where no key is available to sign the text.
 
-    `body` has at most 700,000 bytes. Someone who can write to the store can make such a text too. So show the
-    decrypted text to the adviser, and never send the text unread.
+    `body` has at most 700,000 bytes. Someone who can write to the store can encrypt a text in this way too.
+    So show the decrypted text to the adviser, and never send the text unread.
 
     Raises:
         TooLongError: the body is over its limit.

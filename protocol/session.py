@@ -38,7 +38,8 @@ def open_session(sealed: bytes, token: bytes, server_secret: bytes) -> RootKey:
     """Decrypt the root key that `seal_session` encrypted for a session.
 
     Raises:
-        UnreadableError: the token or the server secret is another one, or the bytes are damaged.
+        UnreadableError: the root key was encrypted with another token or server secret, or the bytes are
+            damaged.
     """
     return RootKey(_decrypt(sealed, _box_key(token, server_secret)))
 

@@ -62,7 +62,7 @@ class SourceWriter:
 
     @property
     def strand(self) -> StrandId:
-        """Return the id of the source's only strand, which is empty."""
+        """Return b"", which is the id of the source's only strand."""
         return SOURCE_STRAND
 
     def sign(self, message: bytes) -> bytes:

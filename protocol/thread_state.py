@@ -42,8 +42,8 @@ class ThreadStep:
     - `next`, `by`: the next thing that will happen, and the working day on which to expect it
     - `to`, `delivered`: the recipient, and the day on which the file was handed over
     - `is_derived`: no one wrote this step; it follows from the entries
-    - `is_void`: the desk had begun to pass the text and files on. But the source had taken the agreement back
-    before they could see this step
+    - `is_void`: the desk had begun to pass the text and files on, but the step has no effect. The source had
+    taken the agreement back before they could see this step
     """
 
     step: StepName
@@ -126,9 +126,9 @@ def thread_state(address: Address, opened: Sequence[EntryContent]) -> ThreadStat
 def is_answer(content: Content | None) -> bool:
     """Return True if an entry of the desk answers the source, so that the source no longer waits.
 
-    The steps RECEIVED and BEING_READ are not answers: they only confirm, as a mark does. IN_CONVERSATION and
-    ADVICE_GIVEN are answers only if the adviser wrote a text. An entry that was removed or cannot be
-    decrypted counts as an answer.
+    The steps RECEIVED and BEING_READ are not answers: these steps only confirm that the message arrived or is
+    being read. IN_CONVERSATION and ADVICE_GIVEN are answers only if the adviser wrote a text. An entry that
+    was removed or cannot be decrypted counts as an answer.
     """
     if content is None or content.step is UNSET:
         return True
@@ -324,7 +324,7 @@ def _proposal_state(
 
 
 def _status(answer: CountedAnswer | None, opened: Sequence[EntryContent]) -> ProposalStatus:
-    """Return the state of the newest proposal, as long as passing on has not begun."""
+    """Return the state of the newest proposal, if the desk has not begun to pass the proposal on."""
     if answer is None:
         return ProposalStatus.WAITING
     # A lost entry may have taken the agreement back, or proposed something else. Someone who deletes or

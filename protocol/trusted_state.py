@@ -27,7 +27,11 @@ RecordName = tuple[RecordKind, bytes]
 
 @dataclass(frozen=True, slots=True)
 class TrustedState:
-    """Newest number seen of every strand, record and letterhead. Each change returns a new object."""
+    """Newest number seen of every strand, record and letterhead.
+
+    With these numbers, a workstation detects that a store was rolled back. Each method that changes a number
+    returns a new object.
+    """
 
     letterhead_serial: int = 0
     mailboxes: Mapping[Address, Heads] = field(default_factory=dict)

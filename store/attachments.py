@@ -26,7 +26,7 @@ from store.quota import Quota, free_bytes
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """Complete attachment of an entry that was written. `read_chunks` reads the attachment's ciphertext."""
+    """Complete attachment of an entry in the store. `read_chunks` reads the attachment's ciphertext."""
 
     entry_id: bytes
     attachment_id: bytes
@@ -96,7 +96,7 @@ def begin_upload(  # noqa: PLR0913  # the columns of the attachment, by name
     """Create a pending attachment without chunks, for an entry that will be written after the upload.
 
     `half_hour` is the current half hour, counted from 1970 in UTC. `peer` is the name of the peer that sends
-    the attachment in its pouches. It is None if no peer sends the attachment.
+    the attachment in its pouches. `peer` is None if no peer sends the attachment.
 
     Raises:
         EntryExistsError: an attachment with this id exists.
@@ -127,7 +127,7 @@ def add_chunk(
     """Append a chunk of ciphertext, of at most `CHUNK_BYTES` bytes, to a pending attachment.
 
     `number` is the place of the chunk in the attachment, counted from 0. The caller's transaction need not be
-    durable. Without a `quota`, any number of bytes is accepted.
+    durable, because the entry is committed later. Without a `quota`, any number of bytes is accepted.
 
     Raises:
         AttachmentMissingError: no such attachment is pending, or its next chunk has another number.
@@ -192,7 +192,7 @@ class ChunkWriter:
 
         Raises:
             QuotaError: the quota has no room for another chunk.
-            AttachmentMissingError: the upload was abandoned in the meantime.
+            AttachmentMissingError: `abandon_uploads` has queued the attachment for deletion.
         """
         self._buffer += ciphertext
         while len(self._buffer) > CHUNK_BYTES:  # the buffer never becomes empty: `finish` writes a last chunk
@@ -207,7 +207,7 @@ class ChunkWriter:
 
         Raises:
             QuotaError: the quota has no room for the last chunk.
-            AttachmentMissingError: the upload was abandoned in the meantime.
+            AttachmentMissingError: `abandon_uploads` has queued the attachment for deletion.
         """
         with self._store.writing(durable=False) as session:
             self._write(session, bytes(self._buffer))
@@ -219,12 +219,12 @@ class ChunkWriter:
 
 
 def find(session: Session, address: bytes, attachment_id: bytes) -> Attachment | None:
-    """Return an attachment of an entry in a mailbox. Returns None if it is missing or still pending."""
+    """Return an attachment of an entry, or None if the attachment is missing or still pending."""
     return _FIND.first(session, address=address, attachment_id=attachment_id)
 
 
 def of_entry(session: Session, address: bytes, entry_id: bytes) -> Sequence[Attachment]:
-    """Return the attachments of an entry that was written, sorted by id. Pending ones are left out."""
+    """Return the attachments of an entry that was written, sorted by id. Pending attachments are left out."""
     return _FIND_OF_ENTRY.all(session, address=address, entry_id=entry_id)
 
 
@@ -234,7 +234,10 @@ def uploads_from_peer(session: Session, peer: bytes) -> Sequence[tuple[bytes, in
 
 
 def find_upload(session: Session, attachment_id: bytes) -> tuple[bytes, bytes, int, bool] | None:
-    """Return a pending attachment, or None: its mailbox address, entry id, stored chunks, and `is_whole`."""
+    """Return a pending attachment, or None if no such attachment is pending.
+
+    The result has the mailbox's address, the entry id, the number of stored chunks, and `is_whole`.
+    """
     return _FIND_UPLOAD.first(session, attachment_id=attachment_id)
 
 
@@ -250,7 +253,8 @@ def read_chunks(store: Store, address: bytes, attachment_id: bytes) -> Iterator[
     """Yield the ciphertext of an attachment, chunk by chunk. Each chunk is read in its own transaction.
 
     Raises:
-        AttachmentMissingError: there is no such attachment, or it was removed while it was read.
+        AttachmentMissingError: there is no such attachment, or the attachment was removed while its chunks
+            were read.
     """
     with store.reading() as session:
         attachment = find(session, address, attachment_id)

@@ -72,9 +72,9 @@ def destroy_deleted(
 def rewrite_store(store: Store) -> bool:
     """Rewrite the store's file in the order of the random row ids. Return True if the journal is empty then.
 
-    After that, the file does not show in which order rows arrived, and its unused space has no remnant of a
-    deleted row. If the program is killed halfway, the store stays as it was. Both apps may run during the
-    rewrite, but writers wait.
+    After the rewrite, the file does not show in which order rows arrived, and its unused space has no remnant
+    of a deleted row. If the program is killed halfway, the store stays as it was. Both apps may run during
+    the rewrite, but writers wait.
 
     Raises:
         StoreFullError: the disk has no room for two more copies of the store.

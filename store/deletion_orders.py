@@ -21,7 +21,7 @@ from store.outbox import OutboxKind, enqueue
 
 @dataclass(frozen=True, slots=True)
 class StoredOrder:
-    """Deletion order from the store. Its signature has not been verified, and `due` is not signed."""
+    """Deletion order from the store, not verified. No signature covers the field `due`."""
 
     address: bytes
     statement: bytes = field(repr=False)

@@ -82,7 +82,7 @@ class SignedPart:
 
 @dataclass(frozen=True, slots=True)
 class StrandEnd:
-    """Number and digest of a strand's newest entry, and the encrypted bytes of the whole mailbox.
+    """Number and digest of a strand's newest entry, and the number of encrypted bytes in the whole mailbox.
 
     An empty strand has number 0 and a digest of zeros.
     """
@@ -222,8 +222,9 @@ def append(  # noqa: PLR0913  # the columns, by name
 
     `previous` is the digest of the strand's newest entry (the head), and the new `number` is one higher. In
     an empty strand, `number` is 1. The attachments of `attachment_ids` must be whole and pending for this
-    entry. A read receipt has `speaks=False`, and the mailbox stays in its list of the inbox. With
-    `is_answer=False`, the desk's entry crossed a message of the source, and the mailbox still waits.
+    entry. A read receipt has `speaks=False`, and the mailbox stays in its list of the inbox.
+    `is_answer=False` means that the desk had not seen a message of the source when it wrote the entry. The
+    mailbox then still waits for an answer.
 
     Raises:
         HeadMovedError: another entry was appended to the strand after the entry `previous`.
@@ -295,7 +296,7 @@ def of_mailboxes(session: Session, addresses: Sequence[bytes]) -> dict[bytes, li
 
 
 def signed_parts(session: Session, address: bytes) -> Sequence[SignedPart]:
-    """Return the signed envelopes of a mailbox's entries, also of tombstones, in no order."""
+    """Return the signed envelopes of all entries of a mailbox, tombstones included, in any order."""
     return _SIGNED_PARTS.all(session, address=address)
 
 
@@ -342,7 +343,7 @@ def first_entry_days(session: Session, author: int) -> Sequence[tuple[bytes, dat
 
 
 def all_heads(session: Session) -> Iterator[tuple[bytes, bytes, int, bytes]]:
-    """Yield the head of every strand in the store: address, strand, number and digest, in no order."""
+    """Yield the head of every strand in the store: address, strand, number and digest, in any order."""
     return _ALL_HEADS.each(session)
 
 
@@ -390,7 +391,7 @@ def _move_head(session: Session, signed: SignedColumns, previous: bytes) -> None
     """Make a new entry the head of its strand, if `previous` is still the digest of the head.
 
     Raises:
-        HeadMovedError: another writer appended an entry in the meantime.
+        HeadMovedError: another writer has appended an entry after the entry `previous`.
         EntryExistsError: the mailbox already has an entry with this id.
     """
     if signed["number"] == 1:
@@ -436,7 +437,10 @@ def _add_entry(session: Session, row: int, signed: SignedColumns) -> None:
 
 
 def _refusal(session: Session, signed: SignedColumns) -> StoreError:
-    """Return the exception for a refused entry: the entry was sent twice, or another writer was faster."""
+    """Return the exception for a refused entry.
+
+    An entry is refused if it was sent twice, or if another writer was faster.
+    """
     if _ROW_ID.first(session, address=signed["address"], entry_id=signed["entry_id"]) is not None:
         return EntryExistsError("the mailbox already has an entry with this id")
     return HeadMovedError("the strand has a newer head")

@@ -33,9 +33,10 @@ _DELETE = PreparedChange(delete(LedgerTallyRow).where(_HAS_DIGEST))
 
 
 def add(session: Session, tallies: Sequence[bytes]) -> None:
-    """Add encrypted tallies to the ledger, with new random ids. An existing tally stays as it is.
+    """Add encrypted tallies to the ledger, with new random ids.
 
-    The tallies must be of one size, so that the size of a tally does not reveal what it counts.
+    A tally that the ledger already has is not added again. The tallies must be of one size, so that the size
+    of a tally does not reveal what it counts.
     """
     if len({len(tally) for tally in tallies}) > 1:
         raise ValueError("the tallies are not of one size")
@@ -54,12 +55,18 @@ def apply_from_peer(session: Session, tally: bytes) -> bool:
 
 
 def tally_digest(tally: bytes) -> bytes:
-    """Return the SHA-256 of an encrypted tally. The outbox and pouches use this digest as its name."""
+    """Return the SHA-256 digest of an encrypted tally.
+
+    The outbox and pouches use this digest as the tally's name.
+    """
     return hashlib.sha256(tally).digest()
 
 
 def find(session: Session, digest: bytes) -> bytes | None:
-    """Return the encrypted tally with a SHA-256 digest, or None if the ledger has no such tally."""
+    """Return the encrypted tally whose SHA-256 digest is `digest`.
+
+    Return None if the ledger has no such tally.
+    """
     return _FIND.first(session, digest=digest)
 
 
@@ -82,9 +89,9 @@ def count(session: Session) -> int:
 
 
 def drop_digests(session: Session, digests: Sequence[bytes]) -> None:
-    """Delete tallies from the ledger and the outbox, by digest. The deletion is not reported to peers.
+    """Delete the tallies whose SHA-256 digests are `digests` from the ledger and the outbox.
 
-    Digests without a tally are ignored.
+    The deletion is not reported to peers. Digests that belong to no tally are ignored.
     """
     for digest in digests:
         queue_rows(session, _TALLY_ID.all(session, digest=digest))

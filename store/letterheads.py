@@ -24,7 +24,7 @@ def add(session: Session, serial: int, body: bytes, signature: bytes) -> None:
 def put(session: Session, serial: int, body: bytes, signature: bytes) -> None:
     """Write a letterhead, and replace any letterhead with the same serial.
 
-    Replace a letterhead only if no other store has it yet.
+    Replace a letterhead only if no other store has received the old letterhead yet.
     """
     _DELETE.run(session, serial=serial)
     _ADD.run(session, serial=serial, body=body, signature=signature)
@@ -37,5 +37,8 @@ def latest(session: Session) -> tuple[int, bytes, bytes] | None:
 
 
 def find(session: Session, serial: int) -> tuple[int, bytes, bytes] | None:
-    """Return serial, body and signature of the letterhead with a serial, or None if it is missing."""
+    """Return the serial, body and signature of the letterhead whose serial is `serial`, or None.
+
+    None means that the store has no such letterhead.
+    """
     return _FIND.first(session, serial=serial)

@@ -27,8 +27,9 @@ class InboxList(StrEnum):
 class StoredMailbox:
     """Mailbox of one source, from the store.
 
-    `sealed_bytes` is the size of its ciphertext, also of pending attachments. `waiting_since` is the day of
-    the oldest unanswered entry, or None. `last_day` and `last_author` are None before the first entry.
+    `sealed_bytes` is the size of the mailbox's ciphertext, including pending attachments. `waiting_since` is
+    the day of the oldest unanswered entry, or None. `last_day` and `last_author` are None before the first
+    entry.
     """
 
     address: bytes
@@ -162,10 +163,10 @@ def all_addresses(session: Session) -> Sequence[bytes]:
 
 
 def inbox_page(session: Session, state: str, offset: int, limit: int) -> Sequence[StoredMailbox]:
-    """Return mailboxes of one list of the inbox: at most `limit`, from place `offset`.
+    """Return at most `limit` mailboxes of one list of the inbox, after skipping the first `offset` mailboxes.
 
-    `state` is "waiting" (sorted by longest waiting first) or "answered" (latest answered first). Empty
-    mailboxes are in neither list.
+    `state` is "waiting" (longest waiting first) or "answered" (latest answered first). Empty mailboxes are in
+    neither list.
     """
     return _PAGES[InboxList(state)].all(session, offset=offset, limit=limit)
 
@@ -259,10 +260,10 @@ def find_ended(session: Session, address: bytes) -> EndedMailbox | None:
 
 
 def mark_ending_counted(session: Session, address: bytes, *, tallies: Sequence[bytes] = ()) -> None:
-    """Delete the statement about an ended mailbox, because the desk has seen it. Add `tallies` to the ledger.
+    """Delete the statement about an ended mailbox, because the desk has seen the mailbox's end.
 
-    The tallies are encrypted and of one size. If some peer does not know about the mailbox's end yet, the
-    statement is not deleted but marked as counted.
+    Also add `tallies` to the ledger. The tallies are encrypted and of one size. If some peer does not know
+    about the mailbox's end yet, the statement is not deleted but marked as counted.
     """
     ledger_tallies.add(session, tallies)
     line = find_ended(session, address)

@@ -46,7 +46,10 @@ _DELETE = PreparedChange(delete(PeerRow).where(_HAS_NAME))
 
 
 def add(session: Session, name: bytes, card: bytes) -> None:
-    """Add a peer to exchange pouches with. If the peer exists, only its card (public keys) is replaced."""
+    """Add a peer with which this store will exchange pouches.
+
+    If the peer exists, only its card (public keys) is replaced.
+    """
     if _change(session, name, card=card) == 0:
         _ADD.run(
             session,
@@ -62,7 +65,7 @@ def add(session: Session, name: bytes, card: bytes) -> None:
 
 
 def find(session: Session, name: bytes) -> Peer | None:
-    """Return the peer with a name, or None if there is no such peer."""
+    """Return the peer named `name`, or None if there is no such peer."""
     return _FIND.first(session, peer=name)
 
 
@@ -82,7 +85,7 @@ def remove_peer(session: Session, name: bytes) -> None:
 
 
 def mark_applied(session: Session, name: bytes, serial: int, day: date) -> None:
-    """Record the serial of a peer's pouch that this store applied, and the day."""
+    """Record that this store applied a peer's pouch: the serial of the pouch, and the day."""
     _change(session, name, applied_serial=serial, last_applied_day=day)
 
 
@@ -111,7 +114,7 @@ def reserve_serial(session: Session, name: bytes, *, at_least: int = 0) -> int:
 def advance_serial(session: Session, name: bytes, serial: int) -> None:
     """Set the serial of the last pouch for a peer, because the peer has a pouch that this store forgot.
 
-    That happens after this store was restored from a backup. The items that this store remembers as packed
+    A store forgets pouches if it is restored from a backup. The items that this store remembers as packed
     were not in that pouch, so they will be packed again.
     """
     _change(session, name, sent_serial=serial)
@@ -124,7 +127,10 @@ def set_shared_letterhead(session: Session, name: bytes, serial: int) -> None:
 
 
 def mark_rollback(session: Session, name: bytes, day: date) -> None:
-    """Record the day on which we detected a roll-back: the peer lost pouches that it had applied."""
+    """Record the day on which this store detected that a peer was rolled back.
+
+    A peer that was rolled back has lost pouches that it had applied.
+    """
     _change(session, name, rollback_day=day)
 
 

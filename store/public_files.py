@@ -24,7 +24,7 @@ def put(session: Session, name: str, body: bytes) -> None:
 
 
 def find(session: Session, name: str) -> bytes | None:
-    """Return the content of the public file with a name, or None if there is no such file."""
+    """Return the content of the public file named `name`, or None if there is no such file."""
     return _FIND.first(session, name=name)
 
 

@@ -53,12 +53,12 @@ def put(  # noqa: PLR0913  # the columns
 ) -> None:
     """Write the next revision of a record by compare-and-set, and replace the stored revision.
 
-    `revision` is 1 if there is no record yet, and otherwise one more than the stored revision. So a form that
-    was open before a record was deleted cannot bring the record back. With `goes_to_peers`, the record is
-    sent to all peers.
+    `revision` must be one more than the stored revision, or 1 if there is no such record. So a form that was
+    open before a record was deleted cannot bring the record back. With `goes_to_peers`, the record is sent to
+    all peers.
 
     Raises:
-        RecordMovedError: another revision is stored. Nothing has changed.
+        RecordMovedError: another revision is stored. Nothing was written.
     """
     before = find(session, kind, name)
     if revision != (1 if before is None else before.revision + 1):
@@ -75,7 +75,7 @@ def apply_from_peer(  # noqa: PLR0913  # the columns
     """Write a record that a peer sent, and replace the stored record with the same kind and name.
 
     `base` is the revision that this peer has. All other peers will receive the new record. The replaced
-    record is removed from the outbox of the peer that sent the new one.
+    record is removed from the outbox of the peer that sent the new record.
     """
     _replace(session, Record(kind, name, revision, sealed, base=base), goes_to_peers=True)
     dequeue_for_excluded(session, OutboxKind.RECORD, record_name(kind, name))
@@ -88,7 +88,7 @@ def mark_shared(session: Session, kind: str, name: bytes) -> None:
 
 
 def find(session: Session, kind: str, name: bytes) -> Record | None:
-    """Return the record with a kind and name, or None if there is no such record."""
+    """Return the record of this kind named `name`, or None if there is no such record."""
     return _FIND.first(session, kind=kind, name=name)
 
 

@@ -26,9 +26,11 @@ CREATE TABLE IF NOT EXISTS session (
 
 
 class SessionStore:
-    """Store of encrypted session boxes, found by the hash of the cookie's token. Can be shared by threads.
+    """Store of login sessions. Threads can share this object.
 
-    Connections are closed before a fork. After the fork, parent and child open new connections.
+    Each session has one encrypted value (`box`) with the root key of the mailbox. A session is found by
+    `token_hash`, the hash of the token in the visitor's cookie. Connections are closed before a fork. After
+    the fork, parent and child open new connections.
     """
 
     def __init__(self, path: Path) -> None:
@@ -37,9 +39,9 @@ class SessionStore:
         close_before_fork(self)
 
     def put(self, token_hash: bytes, box: bytes, expires_half_hour: int) -> None:
-        """Write the encrypted box of a token hash, and replace any box that the token hash has.
+        """Store the encrypted value of the session with this token hash, and replace any earlier value.
 
-        The box expires when the half hour `expires_half_hour`, counted from 1970 in UTC, begins.
+        The session expires when the half hour `expires_half_hour`, counted from 1970 in UTC, begins.
         """
         with self._connection() as connection:
             connection.execute(
@@ -47,19 +49,22 @@ class SessionStore:
             )
 
     def get(self, token_hash: bytes, now_half_hour: int) -> bytes | None:
-        """Return the box of a token hash, or None if there is no such box or the box has expired."""
+        """Return the encrypted value of the session with this token hash.
+
+        Return None if there is no such session, or if the session has expired.
+        """
         query = "SELECT box FROM session WHERE token_hash = ? AND expires_half_hour > ?"
         with self._connection() as connection:
             row = connection.execute(query, (token_hash, now_half_hour)).fetchone()
         return None if row is None else row[0]
 
     def drop(self, token_hash: bytes) -> None:
-        """Delete the box of a token hash. Does nothing if there is no such box."""
+        """Delete the login session with this token hash. Does nothing if there is no such session."""
         with self._connection() as connection:
             connection.execute("DELETE FROM session WHERE token_hash = ?", (token_hash,))
 
     def sweep(self, now_half_hour: int) -> None:
-        """Delete every box that has expired."""
+        """Delete every login session that has expired at `now_half_hour`, counted from 1970 in UTC."""
         with self._connection() as connection:
             connection.execute("DELETE FROM session WHERE expires_half_hour <= ?", (now_half_hour,))
 

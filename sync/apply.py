@@ -43,25 +43,29 @@ class AppliedPouch:
 
     @property
     def partials(self) -> Mapping[AttachmentId, int]:
-        """Return the attachments that the sender has in part, each with the number of chunks there."""
+        """Return the attachments that the sender has in part.
+
+        The values are the number of chunks of each attachment that the sender has.
+        """
         return {AttachmentId(attachment_id): chunks for attachment_id, chunks in self.head.partials}
 
 
 def apply_pouch(
     endpoint: Endpoint, reopen: Callable[[], Iterable[bytes]], *, is_direct: bool
 ) -> AppliedPouch:
-    """Verify a pouch and apply it to the store.
+    """Verify a pouch that another machine sent, and apply the items of the pouch to the store.
 
-    `reopen` returns the bytes of the pouch from the start, and is called twice. `is_direct` is True if the
-    pouch comes over a connection with its sender. The day of the pouch must then be today's.
+    `reopen` returns the bytes of the pouch from the start, and is called twice: to verify all items, and then
+    to apply them. `is_direct` is True if the pouch arrived over a connection, and False if it is a file. A
+    pouch from a connection must be dated today, give or take a day.
 
     Raises:
         PouchRefusedError: no item was applied. `reason` says why.
         SyncRefusedError: NOT_PAIRED, UNKNOWN_WORKSTATION or REVOKED_WORKSTATION: no item was applied, because
-            the sender is not a peer. NO_ROOM or BROKEN_TRANSFER: some items may be applied, as after a
-            `StoreError`.
-        StoreError: the store failed. Items that were applied before that stay applied. The same pouch can be
-            applied again.
+            the sender is not a peer. NO_ROOM or BROKEN_TRANSFER: an item could not be stored. Items that were
+            applied before this item stay applied, and the same pouch can be applied again.
+        StoreError: the store failed. Items that were applied before the failure stay applied, and the same
+            pouch can be applied again.
     """
     letterhead = endpoint.letterhead()
     pouch = PouchReader(reopen(), endpoint.identities)
@@ -132,7 +136,7 @@ def _require_day(endpoint: Endpoint, head: PouchHead, *, is_direct: bool) -> Non
     the lower serials of all real pouches would count as old.
 
     Raises:
-        PouchRefusedError: CLOCK.
+        PouchRefusedError: the reason is CLOCK.
     """
     days_ahead = (head.day - endpoint.today()).days
     future = lowest_serial(endpoint.half_hour() + _HALF_HOURS_AHEAD)
@@ -159,7 +163,7 @@ def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
 
 
 def _apply_batch(context: ApplyContext, items: Sequence[Item]) -> int:
-    """Apply some items in one transaction. If an item fails, the items before it stay applied.
+    """Apply some items in one transaction. If an item fails, the items before that item stay applied.
 
     This transaction is not durable yet. The later commit that marks the pouch as applied makes all
     transactions durable at once. If the power fails before that commit, the sender sends the pouch again.

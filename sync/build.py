@@ -28,7 +28,7 @@ _ROWS = 64  # rows of the outbox in one transaction
 
 @dataclass(frozen=True, slots=True)
 class BuiltPouch:
-    """A pouch for a connection, with the state from which the next pouch continues.
+    """A pouch to send over a connection, and the state from which the next pouch continues.
 
     `chunks_at_peer` counts, for each attachment in transfer, the chunks that the peer has after applying this
     pouch.
@@ -51,13 +51,13 @@ def build_pouch(
     """Return a pouch of about `TARGET_BYTES` from the outbox of a peer.
 
     `partials` counts, for each attachment, the chunks that the peer already has. `unwanted` names attachments
-    in the peer's last pouch of which this endpoint does not want the rest. `after` is the serial of the pouch
-    that this one continues, if the peer has not confirmed that pouch yet.
+    in the peer's last pouch of which this endpoint does not want the rest. If the new pouch continues a pouch
+    that the peer has not confirmed yet, `after` is the serial of that earlier pouch.
 
     Raises:
         PeerMissingError: there is no such peer.
-        SyncRefusedError: NOT_PAIRED. Or OVERTAKEN: another pouch was begun for this peer since `after`, and
-            it contains everything that the pouch `after` did.
+        SyncRefusedError: NOT_PAIRED. Or OVERTAKEN: after the pouch `after`, another pouch was begun for this
+            peer. The other pouch contains everything that the pouch `after` contained.
         StoreError: the store cannot be used.
     """
     builder = _PouchBuilder(endpoint, peer, partials, TARGET_BYTES, after)
@@ -86,12 +86,12 @@ def build_pouch_files(
     Each pouch has about `part_bytes`, for USB sticks with a limit on file size. If `part_bytes` is None,
     there is one pouch. Read all pieces of a pouch before you ask for the next pouch, because each pouch
     continues where the pouch before it ended. The number of pouches is known only at the end. So the last
-    pouch is small, and only says that it is the last.
+    pouch is small, and only says that no pouch follows.
 
     Raises:
         PeerMissingError: there is no such peer.
-        SyncRefusedError: NOT_PAIRED. Or OVERTAKEN: a sync began in the meantime. It does no harm to apply the
-            pouches that were already written, and no harm to drop them.
+        SyncRefusedError: NOT_PAIRED. Or OVERTAKEN: a sync with this peer began before the last pouch was
+            written. The pouches that were already written may be applied or deleted. Neither does harm.
         StoreError: the store cannot be used.
     """
     with sync_lock(endpoint):  # not held while a slow USB stick is written, or a sync would time out
@@ -106,7 +106,7 @@ def build_pouch_files(
 
 
 class _PouchBuilder:
-    """Builder of the contents of one pouch. Iterate over it once to get the items.
+    """Builder of the contents of one pouch. Iterate over the builder once to get the items.
 
     An item that the peer would refuse is replaced by a report of damage. The outbox row of an item is marked
     in the same transaction that reads the item. If the item changes later, the item is therefore packed
@@ -223,12 +223,12 @@ class _PouchBuilder:
 
     @contextmanager
     def _marking(self) -> Iterator[Session]:
-        """Open a transaction that marks rows of the outbox as packed in this pouch.
+        """Open a transaction in which the caller marks outbox rows as packed in this pouch.
 
         Raises:
-            SyncRefusedError: OVERTAKEN: another pouch was begun for this peer, which removed all marks of
-                this pouch. If rows were still marked now, they would count as delivered when the peer
-                confirms the other pouch.
+            SyncRefusedError: OVERTAKEN: another pouch was begun for this peer, and all rows were marked as
+                not packed. A row that this pouch marked now would be deleted from the outbox when the peer
+                confirms the other pouch, although the peer may never receive this pouch.
         """
         context = self.context
         with context.endpoint.store.writing(durable=False) as session:

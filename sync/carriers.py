@@ -89,7 +89,7 @@ class UnixCarrier:
 class SshCarrier:
     """Carrier through the `ssh` program, with the user's own SSH settings and keys.
 
-    `ssh` is started so that it never asks the user a question.
+    `ssh` is started with options that stop it from asking the user for a password or a confirmation.
     """
 
     target: str
@@ -137,7 +137,7 @@ def carrier_of(server: str, socks: str) -> OnionCarrier | SshCarrier | UnixCarri
 
 @contextmanager
 def _unreachable() -> Iterator[None]:
-    """Replace every failure of a connection in the body by SyncRefusedError with UNREACHABLE."""
+    """Replace a connection failure inside the `with` block by SyncRefusedError with UNREACHABLE."""
     try:
         yield
     except (OSError, ProxyError, HTTPException) as why:
@@ -210,7 +210,7 @@ def _limit_time(pouches: Iterator[bytes], hang_up: Callable[[], object]) -> Iter
 def _refusal(word: bytes) -> SyncError:
     """Return the exception for the word with which a server refuses.
 
-    An unknown word means that the server is not ours: UNREACHABLE.
+    For an unknown word, the exception has the reason UNREACHABLE, because our server never sends such a word.
     """
     reason = word.decode("ascii", errors="replace").strip()
     if reason in REFUSAL_WORDS:

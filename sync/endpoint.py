@@ -19,7 +19,7 @@ from sync.errors import SyncRefusal, SyncRefusedError
 class Merger(Protocol):
     """Interface to merge concurrent changes of two workstations.
 
-    Only the desk can merge, because it has the keys.
+    Only a workstation can merge, because only workstations have the desk's keys.
     """
 
     def records(self, kind: str, name: bytes, ours: bytes, theirs: bytes, revision: int, /) -> bytes:
@@ -37,7 +37,7 @@ class Merger(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One end of a sync: the server or a workstation.
+    """One machine in a sync: the server or a workstation.
 
     `name` is `SERVER` or a workstation's strand. `seed` is the Ed25519 seed with which this endpoint signs.
     `letterhead` returns the newest letterhead that was verified. `quota` limits the attachments that are

@@ -43,8 +43,8 @@ class SyncResult:
     """Result of a sync of a workstation with its server.
 
     `received` counts the received items that changed something, and `rounds` the pouches that the workstation
-    sent. `server_was_restored` is True if the server had less than before, because it was restored from a
-    backup.
+    sent. `server_was_restored` is True if the server had fewer items than before, because the server was
+    restored from a backup.
     """
 
     rounds: int = 0
@@ -59,13 +59,14 @@ def answer_pouches(server: Endpoint, pouch: bytes) -> Iterator[bytes]:
 
     A workstation that the letterhead names becomes a peer with its first pouch. If one pouch is not enough,
     the answer has several, so that the connection is not idle while the workstation applies one. Each pouch
-    is built when the caller asks for it. A failure after the first pouch ends the answer. The workstation's
-    next pouch then gets the refusal.
+    is built when the caller asks for it. If building a later pouch fails, the answer ends. The server then
+    refuses the workstation's next pouch with the reason of the failure. So the exceptions below are raised
+    only before the first pouch.
 
     Raises:
         PouchRefusedError: the workstation's pouch was refused, and no item was applied.
         SyncError: the workstation may not sync, or the sync cannot continue.
-        StoreError: the store failed. These exceptions are raised before the first pouch only.
+        StoreError: the store failed.
     """
     with sync_lock(server):
         sender = _identify_sender(server, pouch)
@@ -87,15 +88,15 @@ def answer_pouches(server: Endpoint, pouch: bytes) -> Iterator[bytes]:
 
 
 def exchange(workstation: Endpoint, carrier: Carrier, on_progress: Callable[[int], None]) -> SyncResult:
-    """Sync a workstation with its server until both have everything.
+    """Sync a workstation with its server until each has all items of the other.
 
     `on_progress` gets the number of items left in the outbox. If the sync fails, everything that was
     exchanged before stays, and the next sync sends the rest.
 
     Raises:
         PouchRefusedError: a pouch of the server was refused.
-        SyncError: a side refused, or the connection failed. UNREACHABLE also means that the server repeats an
-            old answer, or never stops sending.
+        SyncError: the server or this workstation refused to sync, or the connection failed. UNREACHABLE also
+            means that the server repeats an old answer, or never stops sending.
         StoreError: the store failed.
     """
     with sync_lock(workstation):
@@ -109,7 +110,7 @@ def exchange(workstation: Endpoint, carrier: Carrier, on_progress: Callable[[int
 class _Rounds:
     """Rounds of one exchange, on the workstation's side.
 
-    `has_more` is True until both ends have everything.
+    `has_more` is True until the workstation and the server each have all items of the other.
     """
 
     workstation: Endpoint
@@ -158,7 +159,7 @@ def _identify_sender(server: Endpoint, pouch: bytes) -> StrandId:
     """Return the sender of a pouch, and make a new sender a peer.
 
     A new sender must first prove the signature of its pouch, because all items of the store are then queued
-    for it.
+    for the new peer.
 
     Raises:
         PouchRefusedError: the pouch is for another desk, or its signature is wrong.

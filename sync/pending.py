@@ -60,7 +60,7 @@ def import_pouch(endpoint: Endpoint, pieces: Iterable[bytes]) -> ImportedPouch:
         PouchRefusedError: no item was applied. `reason` says why, but never EARLY, because a pouch that
             arrives too early is kept.
         SyncRefusedError: NOT_PAIRED, UNKNOWN_WORKSTATION, REVOKED_WORKSTATION, NO_ROOM or BROKEN_TRANSFER.
-        StoreError: the store failed. Items that were applied before that stay applied.
+        StoreError: the store failed. Items that were applied before the failure stay applied.
     """
     with sync_lock(endpoint) as folder:
         for unfinished in folder.glob(f"*{_UNFINISHED}"):

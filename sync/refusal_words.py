@@ -17,7 +17,7 @@ Refusal = PouchRefusedError | SyncError | StoreError
 
 
 def refusal_word(why: Refusal) -> str:
-    """Return the word with which the server tells a workstation why it refuses."""
+    """Return the word with which the server tells a workstation why the server refuses a pouch."""
     if isinstance(why, PouchRefusedError) or (isinstance(why, SyncRefusedError) and why.reason in _OF_SYNC):
         return why.reason.value
     return BUSY if isinstance(why, StoreBusyError) else STORE

@@ -18,9 +18,10 @@ _PRIVATE_FOLDER = 0o700
 
 @contextmanager
 def sync_lock(endpoint: Endpoint) -> Iterator[Path]:
-    """Wait for the lock of a store and hold it. Yields the folder for pouches that arrive too early.
+    """Wait for the lock that lets one sync at a time use a store, and hold the lock during the block.
 
-    Never acquire this lock while you hold it: the process would wait for itself.
+    Yields the folder for pouches that arrive too early. Never acquire this lock while you hold the lock: the
+    process would wait for itself.
     """
     folder = endpoint.store.path.with_name(_FOLDER)
     folder.mkdir(_PRIVATE_FOLDER, exist_ok=True)

@@ -16,8 +16,8 @@ from crypto.errors import MalformedError, UnreadableError
 class AgeReader:
     """Decryption of an age file whose payload arrives in pieces of any size.
 
-    Iterating yields plaintext in pieces of at most 64 KiB. Each piece is authentic and in its place. The file
-    is known to be whole only when the iteration ends without an error.
+    Iterating yields plaintext in pieces of at most 64 KiB. Each piece is authentic and at its original
+    position. The caller knows that the file is whole only after the iteration ends without an error.
     """
 
     __slots__ = ("_chunks", "file_key")

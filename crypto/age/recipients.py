@@ -223,7 +223,8 @@ class X25519Recipient:
         """Encrypt the file key to this recipient, and return the stanza for the header.
 
         Raises:
-            MalformedError: the recipient is a point of low order, for which everyone knows the shared secret.
+            MalformedError: the recipient is a point of low order. With such a point, everyone knows the
+                shared secret.
         """
         ephemeral = X25519PrivateKey.generate()
         share = ephemeral.public_key().public_bytes_raw()

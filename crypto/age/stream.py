@@ -28,7 +28,7 @@ def payload_bytes(plaintext_bytes: int) -> int:
 
 
 class _Cutter:
-    """Splitter of pieces of any size into chunks of one size. It always holds the newest chunk back.
+    """Splitter of input in pieces of any size into chunks of equal size. Always holds the newest chunk back.
 
     The last chunk is encrypted differently, and only the end of the input shows which chunk is the last. A
     chunk that is whole inside one piece is not copied.
@@ -56,7 +56,7 @@ class _Cutter:
 
 
 class _Nonces:
-    """Counter of the nonces of one payload. A nonce is used for one chunk, and a key for one file."""
+    """Counter of the nonces of one payload. Each chunk has its own nonce, and each file its own key."""
 
     __slots__ = ("count",)
 
@@ -88,7 +88,7 @@ class StreamWriter:
     def finish(self) -> bytes:
         """Encrypt the last chunk, and return the rest of the payload.
 
-        Call this method once, after all others.
+        Call this method once, after all calls of `update`.
         """
         return self._out([self._seal(self._cutter.rest, last=True)])
 
@@ -105,8 +105,8 @@ class StreamWriter:
 def open_stream(file_key: bytes, payload: Iterable[bytes]) -> Iterator[bytes]:
     """Decrypt a payload that arrives in pieces of any size. Yield plaintext in pieces of at most 64 KiB.
 
-    Each piece is authentic and in its place. The file is known to be whole only when the iterator ends
-    without an error.
+    Each piece is authentic and at its original position. The caller knows that the file is whole only after
+    the iterator ends without an error.
 
     Raises:
         UnreadableError: the key is wrong, a byte was changed, the end is missing, or more bytes follow the

@@ -31,7 +31,7 @@ class AgeWriter:
     file_key: Final[bytes]
 
     def __init__(self, recipients: Sequence[AgeRecipient]) -> None:
-        """Draw a random file key, and encrypt it to each recipient in this order.
+        """Draw a random file key, and encrypt the key to each recipient in the given order.
 
         Raises:
             MixedRecipientsError: there are post-quantum and other recipients together, or there is no
@@ -54,7 +54,7 @@ class AgeWriter:
     def finish(self) -> bytes:
         """Encrypt the last chunk, and return the rest of the payload.
 
-        Call this method once, after all others.
+        Call this method once, after all calls of `update`.
         """
         return self._stream.finish()
 

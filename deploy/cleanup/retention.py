@@ -28,7 +28,7 @@ _log = logging.getLogger(OWN_LOGGER)
 
 
 class DueOrder(Enum):
-    """Decision about a deletion order whose day has come, according to the store."""
+    """Decision about a deletion order that is due, according to its unsigned day in the store."""
 
     CARRY_OUT = "carry out"
     DROP = "drop"  # the mailbox has a newer entry, or an entry is missing: the desk must look again
@@ -138,7 +138,7 @@ def log_retention(retained: RetentionResult, before: RetentionResult) -> None:
 def carry_out_order(session: Session, address: bytes, letterhead: Letterhead, today: date) -> DueOrder:
     """Decide again about a deletion order, in the writing transaction, and delete or keep the mailbox.
 
-    The first decision may be out of date, because the mailbox may have changed in the meantime.
+    The first decision may be out of date, because the mailbox may have changed since that decision.
     """
     order = deletion_orders.find(session, address)
     if order is None:  # since the first decision, the mailbox ended, or the desk withdrew its order

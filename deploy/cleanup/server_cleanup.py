@@ -29,7 +29,7 @@ _log = logging.getLogger(quiet_log.OWN_LOGGER)
 
 
 class StoreSweeper:
-    """Sweeper that destroys the deleted rows of a store. A workstation's replica needs no other sweeper."""
+    """Sweeper that destroys the deleted rows of a store, such as a workstation's replica."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -37,7 +37,7 @@ class StoreSweeper:
     def sweep_once(
         self, now: datetime, on_progress: Callable[[int, int], None] = lambda _done, _total: None
     ) -> cleanup.SweepResult:
-        """Destroy the content that is deleted at this moment.
+        """Destroy all content that is in the deletion queue now.
 
         `on_progress` receives the number of destroyed parts, and the total number.
 

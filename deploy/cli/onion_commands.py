@@ -66,7 +66,10 @@ def status_command(settings: Path) -> None:
 @click.argument("key")
 @click.pass_obj
 def admit_client_command(settings: Path, name: str, key: str) -> None:
-    """Admit a workstation to the onion for sync: a name of your choice, and the public key that it showed."""
+    """Admit a workstation to the onion for sync.
+
+    Give a name of your choice, and the public key that the workstation showed.
+    """
     from deploy.onion.clients import admit_client
 
     config, _ = _configs(settings)

@@ -22,7 +22,7 @@ _FINGERPRINT_HELP = "The desk's fingerprint, as its posters show it."
 @click.option("--out", type=FILE, help="Write a card file: the card, and the desk's newest letterhead.")
 @click.pass_obj
 def card_command(settings: Path, out: Path | None) -> None:
-    """On a server: print its card, by which workstations know it. The card is not secret."""
+    """On a server: print its card, by which workstations recognise the server. The card is not secret."""
     from deploy.pairing import server
 
     card_file = server.server_card(settings)
@@ -121,7 +121,10 @@ def rebuild_command(  # noqa: PLR0913, PLR0917  # one argument for each option
     name: str,
     out: Path | None,
 ) -> None:
-    """Replace a lost workstation, from a copy of its keyring and the server."""
+    """Make this machine replace a lost workstation of the desk.
+
+    The keys come from a copy of the lost workstation's keyring, and the mailboxes from the server.
+    """
     from deploy.desk_for_command import open_keyring_copy
     from deploy.pairing import workstation
     from deploy.syncing.workstation_commands import LostWorkstation, rebuild_workstation

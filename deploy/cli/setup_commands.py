@@ -25,7 +25,7 @@ adviser_bind_option = click.option(
 @adviser_bind_option
 @click.pass_context
 def setup_group(ctx: click.Context, source_bind: str, adviser_bind: str) -> None:
-    """Make a desk with new keys and an empty store, unless there is one."""
+    """Make a desk with new keys and an empty store, unless there is a desk already."""
     if ctx.invoked_subcommand is None:
         set_up_and_show(ctx.obj, source_bind, adviser_bind)
         click.echo(f"The desk is set up in {ctx.obj.parent}.")
@@ -39,7 +39,10 @@ def setup_group(ctx: click.Context, source_bind: str, adviser_bind: str) -> None
 )
 @click.pass_obj
 def server_command(settings: Path, fingerprint: str, source_bind: str, sync_bind: str) -> None:
-    """Make a server for the desk of this fingerprint, unless there is one. It has no key of the desk."""
+    """Make a server for the desk of this fingerprint, unless there is a server already.
+
+    The server has no key of the desk.
+    """
     from deploy.pairing.server import set_up_server
 
     set_up_server(settings, fingerprint, source_bind=source_bind, sync_bind=sync_bind)

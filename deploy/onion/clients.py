@@ -67,11 +67,11 @@ def make_client_key() -> ClientKey:
 
 
 def admit_client(folder: Path, name: str, public: str) -> None:
-    """Write a client to an `authorized_clients` folder. The folder is made if it does not exist.
+    """Write a client's public key to an `authorized_clients` folder. A missing folder is made.
 
-    Tor admits the client when Tor reads its settings again. `steunpunt onion publish` admits the client by
-    itself. If there is a client of this name, the client gets the new key, and the old key no longer
-    connects.
+    Tor admits the client when Tor reads its settings again. If `steunpunt onion publish` runs, it tells Tor
+    about the client, and Tor needs no restart. If there is a client of this name, the client gets the new
+    key, and the old key no longer connects.
 
     Raises:
         OnionError: the name or the key has a wrong form.
@@ -199,7 +199,7 @@ def _normal_key(public: str) -> str:
 
 @contextmanager
 def _writing(folder: Path) -> Iterator[None]:
-    """Make the folder of clients if needed, and replace an OSError of the body by OnionFolderError.
+    """Make the folder of clients if needed, and replace an OSError inside the block by OnionFolderError.
 
     The folder always contains the key of the unused client, because Tor lets everyone connect if the folder
     is empty. Each new folder is given to the owner of its parent, because Tor accepts no folder of another

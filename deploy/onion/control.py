@@ -72,11 +72,12 @@ def _away(control: str) -> TorAwayError:
 def add_onion(
     controller: Controller, key: OnionKey, target: str, *, clients: list[str] | None = None
 ) -> None:
-    """Publish an onion service at port 80 until Tor ends. It replaces a service that runs under the same key.
+    """Publish an onion service at port 80 until Tor ends.
 
-    `target` is the path of a Unix socket, without a space. If `clients` is None, everyone can connect, and
-    the proof-of-work defence is on. Otherwise `clients` are public keys in base32, at least one. Then only
-    these clients can connect, and the present connections are closed first.
+    If a service runs under the same key, the new service replaces that service. `target` is the path of a
+    Unix socket, without a space. If `clients` is None, everyone can connect, and the proof-of-work defence is
+    on. Otherwise `clients` are public keys in base32, at least one. Then only these clients can connect, and
+    the present connections are closed first.
 
     Raises:
         OnionError: Tor refused.

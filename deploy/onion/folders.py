@@ -62,7 +62,7 @@ def write_service_key(folder: Path, key: OnionKey) -> None:
 
 
 def refuse_another_key(folder: Path, key: OnionKey) -> bool:
-    """Return True if a folder contains this key, and False if it contains no key.
+    """Return True if a folder contains this key, and False if the folder contains no key.
 
     Raises:
         OnionKeyError: the folder contains another key, or a damaged key.

@@ -75,8 +75,8 @@ def restore_onions(settings: Path, file: Path, identity_file: Path) -> list[str]
     Everything is checked before any file is written. No existing file is replaced by a different file.
 
     Raises:
-        OnionError: the file cannot be decrypted or is not such a backup, other settings or another key are
-            there already, or a folder cannot be written.
+        OnionError: the file cannot be decrypted or is not a backup of onion keys, other settings or another
+            key exist already, or a folder cannot be written.
         ConfigError: the settings in the backup have faults.
     """
     files = _unpack(_decrypt(file, identity_file))

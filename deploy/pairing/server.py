@@ -31,9 +31,10 @@ Say = Callable[[str], object]
 
 
 def set_up_server(settings: Path, fingerprint: str, *, source_bind: str, sync_bind: str) -> bool:
-    """Set up a server for the desk of this fingerprint, unless there is one. Return whether it was made now.
+    """Set up a server for the desk of this fingerprint, unless there is a server already.
 
-    The server has no key of the desk. Its interface cannot start until `admit` has stored a letterhead.
+    Return True if the server was made now. The server has no key of the desk. Its interface cannot start
+    until `admit` has stored a letterhead.
 
     Raises:
         DeployError: the fingerprint has a wrong form, or the folder contains other files.
@@ -66,7 +67,9 @@ def set_up_server(settings: Path, fingerprint: str, *, source_bind: str, sync_bi
 
 
 def server_card(settings: Path) -> CardFile:
-    """Return the server's card, and its newest letterhead if it has one. A missing key is made first.
+    """Return the server's card, and its newest letterhead if it has one.
+
+    If the server's secret key is missing, a new key is made first.
 
     Raises:
         DeployError: the settings, the key or the letterhead have faults.
@@ -83,7 +86,9 @@ def server_card(settings: Path) -> CardFile:
 
 
 def admit_workstation(settings: Path, path: Path, *, say: Say, on_step: Say) -> None:
-    """Admit the workstation of a pairing file: make it a peer, and publish its letterhead if that is newer.
+    """Admit the workstation of a pairing file to this server.
+
+    The workstation becomes a peer. Its letterhead is published if it is newer than the server's letterhead.
 
     Raises:
         DeployError: the pairing file is refused. Nothing was changed.
@@ -151,7 +156,7 @@ def find_workstation(letterhead: Letterhead, known: Collection[bytes], name: str
     If `name` is None, there must be only one workstation.
 
     Raises:
-        DeployError: no workstation has that name, or there are several to choose from.
+        DeployError: no workstation has that name or id, or several workstations fit.
     """
     names = {strand.id: strand.name for strand in letterhead.strands if strand.id in known}
     matching = [strand for strand, own_name in names.items() if name in {None, own_name, strand.hex()}]

@@ -86,8 +86,9 @@ def read_card_file(path: Path) -> CardFile:
 def pair_workstation(settings: Path, card: CardFile, passphrase: str, request: PairingRequest) -> None:
     """Pair the existing workstation of a desk with a server, or with another server than before.
 
-    If the server is new to the workstation, it will receive everything in the store, and the store becomes
-    its replica. If the process is stopped halfway, the same command completes the pairing.
+    If the server is new to the workstation, the server will receive everything in the workstation's store.
+    The workstation's store becomes a replica of the server's store. If the process is stopped halfway, the
+    same command completes the pairing.
 
     Raises:
         DeployError: the workstation was not paired.
@@ -114,9 +115,10 @@ def pair_new_workstation(  # noqa: PLR0913  # all that a workstation begins with
     *,
     retire: bool = False,
 ) -> None:
-    """Set up a further workstation of the desk of `keyring`, with its own strand and an empty replica.
+    """Set up another workstation of the desk, with its own strand and an empty replica.
 
-    With `retire`, the previous strand of the keyring ends after today.
+    `keyring` is the desk's keyring, copied from another workstation. With `retire`, today is the last day on
+    which that workstation may sign.
 
     Raises:
         DeployError: there is a workstation here, the card file has no letterhead of this desk, the name is in
@@ -198,7 +200,10 @@ def _paired_settings(settings: Path, server: str) -> str:
 
 
 def _register_server(desk: OpenDesk, card: ServerCard) -> None:
-    """Make the server with this card a peer. If its key is new here, queue everything in the store for it."""
+    """Make the server with this card a peer.
+
+    If the server's key is new to this store, queue everything in the store for the server.
+    """
     written = str(card).encode("ascii")
     with desk.store.writing() as session:
         known = peers.find(session, SERVER)

@@ -44,7 +44,7 @@ class QrCode:
 class Poster:
     """Content of one poster. `words` has the sentences by key.
 
-    The other fields are facts as they are printed.
+    The other fields are facts, in the form in which the poster shows them.
     """
 
     language: str

@@ -12,12 +12,12 @@ _USUAL = gc.get_threshold()
 
 
 def collect_seldom() -> None:
-    """Run the garbage collector seldom while the process starts, and not at all when it ends."""
+    """Run the garbage collector seldom while the process starts, and not at all when the process ends."""
     gc.set_threshold(*_AT_START)
     atexit.register(gc.freeze)
 
 
 def collect_from_here() -> None:
-    """Restore the garbage collector's usual thresholds, but never examine the objects that exist now."""
+    """Restore the garbage collector's usual thresholds, but exclude all present objects from collection."""
     gc.freeze()
     gc.set_threshold(*_USUAL)

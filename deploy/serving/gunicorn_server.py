@@ -24,8 +24,8 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no 
     """gunicorn for one app, with its settings and its workers.
 
     Each worker calls `build` after the fork, so that processes share no database connection, lock or thread.
-    The master makes the server secret before the fork, because all workers need the same secret, and so does
-    a worker that is started later.
+    The master makes the server secret before the fork, because all workers need the same secret, including
+    workers that are started later.
     """
 
     def __init__(
@@ -86,8 +86,9 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no 
     def end_worker(self) -> None:
         """End the current worker process after it has sent the answers that are under way.
 
-        The master starts a new worker at once. The adviser's interface uses this when it locks: Python cannot
-        erase keys from its memory, but the memory of a process that ends is erased.
+        The master starts a new worker at once. The adviser's interface calls this method when it locks, so
+        that no key stays in memory: Python cannot erase keys from its memory, but the memory of a process
+        that ends is erased.
         """
         if self._worker is not None:
             self._worker.handle_exit(None, None)
@@ -97,7 +98,7 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no 
 
 
 def _open_sockets_to_group(arbiter: Any) -> None:  # noqa: ANN401  # gunicorn has no types
-    """Let the group of the Unix sockets use them, because Tor is in this group.
+    """Let the group of the Unix sockets connect to the sockets, because Tor is in this group.
 
     The folder of the sockets keeps everyone else out.
     """

@@ -32,7 +32,7 @@ class Part:
 
 
 def run_together(settings: Path, parts: Sequence[Part], when_ready: Callable[[], None]) -> None:
-    """Start the parts, and run them until Ctrl-C, SIGTERM, or the end of one of them. Then stop all parts.
+    """Start the parts, and run them until Ctrl-C, SIGTERM, or the end of one part. Then stop all parts.
 
     `when_ready` is called once all parts listen. Each part has its own process group. So Ctrl-C reaches only
     this process, which then stops the parts in order. If this process is killed, the kernel stops the parts.

@@ -159,7 +159,8 @@ def _describe(kind: Any) -> str:  # noqa: ANN401  # the same
 def _loopback_or_unix(bind: str) -> None:
     """Check that an address is like "127.0.0.1:8080", "[::1]:8080" or "unix:/run/steunpunt/source.sock".
 
-    Only a reverse proxy or Tor on the same machine may face the network, because gunicorn is not made for it.
+    Only a reverse proxy or Tor on the same machine may face the network, because gunicorn is not made to face
+    the network.
 
     Raises:
         ValueError: the address has another form. The message says which form is expected.
@@ -195,7 +196,10 @@ def _not_empty(value: str) -> None:
 
 
 def _one_line(value: str) -> None:
-    """Check that a text is empty or one short line, because the signpost's pages have room for no more.
+    """Check that a text is empty or one short line.
+
+    The text is shown on the pages of the signpost, which help a source to choose a route. These pages have
+    room for one line only.
 
     Raises:
         ValueError: the text is too long, or has several lines.

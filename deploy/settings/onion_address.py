@@ -21,8 +21,8 @@ def onion_address(public_key: bytes) -> str:
 def is_onion_host(text: str) -> bool:
     """Return True if a text is the address of a v3 onion service, in small letters, with a correct checksum.
 
-    With a typing error in the settings, every source would be sent to an address that no one has, or that
-    someone else has.
+    Without this check, a typing error in the settings would send every source to an address that no one has,
+    or that someone else has.
     """
     if not _ADDRESS.fullmatch(text):
         return False

@@ -98,7 +98,7 @@ def desk_warnings(store: Store) -> list[str]:
 
 
 def pending_pouch_sentences(pouches: int) -> list[str]:
-    """Return a list with one sentence about the pouches that still wait for an earlier pouch.
+    """Return a list with one sentence about the pouches that cannot be applied before an earlier pouch.
 
     The list is empty if no pouch waits.
     """

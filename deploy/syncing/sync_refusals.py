@@ -132,12 +132,12 @@ _OTHERWISE = (
 
 @contextmanager
 def refusals_as_sentences(*, from_server: bool = False) -> Iterator[None]:
-    """Replace every refusal of a sync in the body by a DeployError with a sentence about the refusal.
+    """Replace a refusal to sync inside the `with` block by a DeployError whose text explains the refusal.
 
     `from_server` is True if the pouch is a server's answer, and False if it is a file.
 
     Raises:
-        DeployError: the body raised a refusal.
+        DeployError: the block raised a refusal.
     """
     try:
         yield

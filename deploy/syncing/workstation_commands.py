@@ -34,7 +34,7 @@ Say = Callable[[str], object]
 
 @dataclass(frozen=True, slots=True)
 class LostWorkstation:
-    """Copy of the keyring, and other facts, from which a lost workstation is rebuilt.
+    """Facts for replacing a lost workstation: a copy of its keyring, the server's card, and a new name.
 
     `name` is the name of the new workstation. If `name` is empty, the new name is the lost workstation's name
     and the day.
@@ -104,10 +104,14 @@ def retire_workstation(desk: OpenDesk, name: str, since: date | None, *, say: Sa
 def rebuild_workstation(
     settings: Path, lost: LostWorkstation, passphrase: str, request: PairingRequest
 ) -> None:
-    """Replace a lost workstation by a new one, from a copy of its keyring and the server.
+    """Set up this machine as a new workstation that replaces a lost one.
+
+    The keys come from a copy of the lost workstation's keyring. The mailboxes and records come from the
+    server, by sync.
 
     Raises:
-        DeployError: the new workstation was not made. Or it is complete, but the server does not know it yet.
+        DeployError: the new workstation was not made. Or the new workstation was made, but could not sync
+            with the server. The message says what to do then.
         StoreError: the store cannot be used.
     """
     name = lost.name or f"{lost.keyring.strand.name} ({utc_today()})"
@@ -139,9 +143,9 @@ def rebuild_workstation(
 def _introduce_to_server(desk: OpenDesk, lost: Keyring, carrier: Carrier) -> None:
     """Send the server the letterhead that names this workstation, in the name of the lost workstation.
 
-    The server knows the lost workstation, and not this one yet. The server's answer is applied. After that,
-    this workstation syncs with the server like a new workstation, so that pouches of the lost workstation are
-    not taken for its own.
+    The server accepts pouches of the lost workstation, but does not know this workstation yet. The server's
+    answer is applied. Then the state of the exchange with the server is reset. Otherwise this workstation
+    would take serials of the lost workstation's pouches for its own.
     """
     side = replace(workstation_endpoint(desk), name=lost.strand.id, seed=lost.strand.seed)
     for _ in range(_INTRODUCTIONS):

@@ -67,8 +67,8 @@ class PouchHead(CanonicalStruct, frozen=True, kw_only=True):
 
         Raises:
             MalformedError: `to_bytes` never writes these bytes, or the pouch is not between the server and
-                one workstation. Also if `after` or `sent` is not before the serial: then the receiver would
-                wait forever for a missing pouch.
+                one workstation. Or `after` or `sent` is not lower than the pouch's own serial: the receiver
+                would then wait forever for an earlier pouch that does not exist.
         """
         head = super().from_bytes(raw)
         sides = sorted((len(head.sender), len(head.receiver)))
@@ -78,7 +78,7 @@ class PouchHead(CanonicalStruct, frozen=True, kw_only=True):
 
 
 def lowest_serial(half_hour: int) -> int:
-    """Return the lowest serial of the pouches of one half hour. Half hours are counted from 1970 in UTC.
+    """Return the lowest serial for pouches that are made in one half hour, counted from 1970 in UTC.
 
     Serials depend on the time, and are not a plain counter. With a plain counter, a sender whose store was
     restored to an earlier day would use a serial again. The receiver would then believe that it already has
@@ -91,7 +91,7 @@ def lowest_serial(half_hour: int) -> int:
 class ServerCard:
     """Public keys of a server. One key verifies the server's pouches.
 
-    Pouches are encrypted to the other key.
+    Workstations encrypt their pouches for the server to the other key.
     """
 
     verify_key: bytes
@@ -121,7 +121,7 @@ class ServerCard:
 
 @dataclass(frozen=True, slots=True)
 class ServerKey:
-    """Secret keys of a server, 64 bytes. They decrypt and sign pouches, and decrypt nothing in the store."""
+    """Secret keys of a server, 64 bytes, which decrypt and sign pouches and decrypt nothing in the store."""
 
     seed: bytes = field(repr=False)  # Ed25519, 32 bytes
     identity: age.PQIdentity = field(repr=False)
@@ -182,7 +182,7 @@ class PouchWriter:
     def finish(self) -> Iterator[bytes]:
         """Sign and pad the pouch, and yield its last bytes in pieces of at most 1 MiB.
 
-        Call this method once, after all others.
+        Call this method once, after all calls of `add`.
         """
         end = self._write(frame(b""))
         signature = SigningKey(self._seed).sign(frame(_END, self._digest.digest())).signature
@@ -216,7 +216,7 @@ class PouchReader:
         pouch that is refused as NEWER (in a later version of the format).
 
         Raises:
-            PouchRefusedError: UNREADABLE, NEWER or MALFORMED.
+            PouchRefusedError: the reason is UNREADABLE, NEWER or MALFORMED.
         """
         try:
             header, payload = age.split_stream(pieces)
@@ -241,11 +241,12 @@ class PouchReader:
     def items(self, verify_key: bytes) -> Iterator[Item]:
         """Yield the items of the pouch.
 
-        After the last item, the signature over all items is checked, and that only padding follows.
-        `verify_key` is the sender's public key.
+        After the last item, this method checks the signature over all items, and checks that only padding
+        follows. `verify_key` is the sender's public key.
 
         Raises:
-            PouchRefusedError: UNREADABLE, MALFORMED or FORGED. The caller must then drop all items.
+            PouchRefusedError: the reason is UNREADABLE, MALFORMED or FORGED. The caller must then drop all
+                items.
         """
         try:
             while field_ := self._plaintext.take_field(ITEM_BYTES):
@@ -269,7 +270,7 @@ def _padded(length: int) -> int:
 
 
 class _Plaintext:
-    """Decrypted bytes of a pouch, which are read in the lengths that the pouch format names.
+    """Decrypted bytes of a pouch. The caller reads them in the lengths that the pouch format prescribes.
 
     The object also computes a digest of all bytes read so far.
     """
@@ -306,12 +307,12 @@ class _Plaintext:
         return self.take(length)
 
     def require_padding(self) -> None:
-        """Check that only the padding of a writer follows.
+        """Check that the rest of the pouch is zeros, as many as a writer adds to pad the pouch.
 
-        Other bytes are refused, because they are not signed.
+        Other bytes are refused, because the signature does not cover them.
 
         Raises:
-            MalformedError: other bytes follow, or more padding than a writer adds.
+            MalformedError: other bytes follow, or there is more or less padding than a writer adds.
         """
         left = _padded(self._taken) - self._taken
         for piece in itertools.chain([bytes(self._held)], self._pieces):

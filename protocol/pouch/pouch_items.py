@@ -36,7 +36,7 @@ _Tallies = Annotated[tuple[_Sealed, ...], Meta(max_length=TALLIES)]
 
 
 class _Item(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Base class of all items.
+    """Base class of all items of a pouch.
 
     `repr` shows no field, because the fields are encrypted or signed, and long.
     """
@@ -48,7 +48,7 @@ class _Item(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
 class LetterheadItem(_Item, frozen=True, tag="letterhead"):
     """A letterhead of the desk with its signature.
 
-    `base` is the serial of the letterhead it was made from.
+    `base` is the serial of the letterhead from which this letterhead was made.
     """
 
     base: _Count
@@ -117,7 +117,10 @@ class CountedItem(_Item, frozen=True, tag="counted"):
 
 
 class OrderItem(_Item, frozen=True, tag="order"):
-    """Deletion order of a mailbox. If the statement is empty, the mailbox has no deletion order any more."""
+    """Deletion order of a mailbox.
+
+    An empty statement means that the mailbox has no deletion order any more.
+    """
 
     address: _Address
     statement: bytes

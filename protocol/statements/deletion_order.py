@@ -28,10 +28,12 @@ _NO_HEAD: Final = (0, NO_DIGEST)
 
 @dataclass(frozen=True, slots=True)
 class DeletionOrder:
-    """A verified order: the mailbox and its heads, the first day on which to delete it, and its tallies.
+    """A verified order of the desk to delete a mailbox.
 
-    `tallies_sha256` has the SHA-256 of every encrypted tally, ascending. `strand` is the workstation that
-    signed the order on `day`.
+    The order has the mailbox's address and heads, the first day on which to delete the mailbox, and tallies.
+
+    `tallies_sha256` has the SHA-256 digest of every encrypted tally, in ascending order. `strand` is the
+    workstation that signed the order on `day`.
     """
 
     address: Address
@@ -75,7 +77,7 @@ def verify_order(raw: bytes, *, strands: Mapping[StrandId, StrandKey]) -> Deleti
 
     Raises:
         ForgedError: no workstation of the letterhead signed the order, or the workstation was not in use on
-            that day.
+            the day of signing.
         MalformedError: the bytes are not an order.
     """
     fields = unframe(raw)
@@ -109,9 +111,10 @@ def is_order_void(ordered: DeletionOrder, entries: Iterable[SignedEntry]) -> boo
 
     Every later message voids the order. A later message of the source shows that the source still uses the
     mailbox. A later message of the desk means that the desk reopened the mailbox. Without this rule, someone
-    who can write to the store could restore the old order. Marks (read receipts) void nothing. An order is
-    also void if an entry is missing that the desk had seen, because the desk must look at such a mailbox.
-    `entries` are all entries of the mailbox, tombstones included.
+    who can write to the store could restore an old order, and the server would delete a mailbox that is in
+    use. Marks (read receipts) void nothing. An order is also void if an entry is missing that the desk had
+    seen, because the desk must look at such a mailbox. `entries` are all entries of the mailbox, tombstones
+    included.
     """
     known = tuple(entries)
     present = {entry.digest for entry in known}

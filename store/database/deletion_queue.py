@@ -70,7 +70,7 @@ def queue_rows(session: Session, ids: Sequence[int]) -> int:
     """Queue encrypted rows for deletion, by their row ids. Return the number of bytes of ciphertext freed.
 
     A row that is in the queue already is not counted again. Before this call, make sure that no query finds
-    the rows through another table any more. A foreign key may still refer to them.
+    the rows through another table any more. A foreign key may still refer to the rows.
     """
     freed = 0
     for row in ids:

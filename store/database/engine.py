@@ -67,7 +67,8 @@ class Store:
 
         Other writers wait, so do slow work, such as encrypting, before the block. With `durable`, the commit
         is on the disk when the block ends. Without `durable`, the commit is on the disk after the next
-        durable commit. That is enough for the chunks of an upload, because the entry is written later.
+        durable commit. A commit without `durable` is enough for the chunks of an upload, because the entry is
+        committed later with `durable`.
 
         Raises:
             StoreError: SQLite reported a failure. The subclass, such as `StoreBusyError`, says which one.
@@ -171,7 +172,7 @@ def create_store(path: Path) -> Store:
 
 
 def upgrade_store(path: Path) -> None:
-    """Migrate the tables of a store to this program's version. Both apps must be stopped first."""
+    """Migrate the tables of a store to this program's version. Stop both apps before this call."""
     from alembic import command  # noqa: PLC0415  # 8 MiB that web workers do not need
     from alembic.config import Config  # noqa: PLC0415  # for the same reason
 

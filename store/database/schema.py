@@ -158,7 +158,10 @@ _AddressOfMailbox = Annotated[bytes, mapped_column(Blob, ForeignKey("mailbox.add
 
 
 class UsageRow(_WithId, Base):
-    """Table of one row: the number of encrypted bytes in the store, with those that await destruction."""
+    """Table of one row: the number of encrypted bytes in the store.
+
+    This number includes deleted bytes that no sweep has destroyed yet.
+    """
 
     __tablename__ = "usage"
     __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
@@ -185,7 +188,10 @@ class MailboxRow(_WithId, Base):
 
 
 class StrandHeadRow(_WithId, Base):
-    """Number and digest of the newest entry in a strand of a mailbox. Writers compare and set this row."""
+    """Number and digest of the newest entry in a strand of a mailbox.
+
+    Writers change this row by compare-and-set.
+    """
 
     __tablename__ = "strand_head"
     __table_args__ = (UniqueConstraint("address", "author", "strand"),)
@@ -199,8 +205,8 @@ class StrandHeadRow(_WithId, Base):
 class SealedRow(_WithId, Base):
     """Ciphertext of an entry, of an attachment's header or chunk, or of a record, an order or a tally.
 
-    An entry has a header and a payload. A chunk has only a payload. The others are stored completely in
-    `header`, so that deletion clears all of them at once.
+    An entry has a header and a payload. A chunk has only a payload. Every other ciphertext is stored
+    completely in `header`, because a deletion clears the header at once.
     """
 
     __tablename__ = "sealed"
@@ -266,13 +272,16 @@ class ChunkRow(_WithSealedId, Base):
 
 
 class DeletionQueueRow(_WithId, Base):
-    """Id of a row in `sealed` that the next sweep destroys. The row's header was cleared already."""
+    """Id of a row in `sealed` that the next sweep destroys. The header of that row is NULL already."""
 
     __tablename__ = "deletion_queue"
 
 
 class EndedMailboxRow(_WithId, Base):
-    """Signed statement that a mailbox has ended, kept until the desk has seen it and every peer has it."""
+    """Signed statement that a mailbox has ended.
+
+    The statement is kept until the desk has seen it and every peer has received it.
+    """
 
     __tablename__ = "ended_mailbox"
     __table_args__ = (UniqueConstraint("address"),)
@@ -364,7 +373,7 @@ class PeerRow(_WithId, Base):
 
 
 class OutboxRow(_WithId, Base):
-    """Item that a peer may not have yet. Its id is random, so no column shows the order of arrival."""
+    """Item that a peer may not have yet. The row's id is random, so no column shows the order of arrival."""
 
     __tablename__ = "outbox"
     __table_args__ = (UniqueConstraint("peer", "kind", "address", "name"), Index(None, "peer", "address"))

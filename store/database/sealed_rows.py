@@ -34,10 +34,16 @@ def insert_sealed(session: Session, *, header: bytes | None = None, payload: byt
 
 
 def count_in_mailbox(session: Session, address: bytes, more: int) -> bool:
-    """Add `more` (may be negative) to a mailbox's count of bytes. Return False if it does not exist."""
+    """Add `more` (may be negative) to a mailbox's count of bytes.
+
+    Return False if there is no such mailbox.
+    """
     return _COUNT_IN_MAILBOX.run(session, address=address, more=more) == 1
 
 
 def count_in_store(session: Session, more: int) -> None:
-    """Add `more` (may be negative) to the store's count of bytes. A row counts until it is destroyed."""
+    """Add `more` (may be negative) to the store's count of bytes.
+
+    A deleted row still counts until a sweep destroys the row.
+    """
     _COUNT_IN_STORE.run(session, more=more)

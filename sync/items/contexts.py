@@ -80,8 +80,8 @@ class VerifyContext:
 class ApplyContext:
     """State of one verified pouch that is being applied. `peer` is the sender of the pouch.
 
-    `unwanted` collects the attachments of which the peer need not send the rest: their entries are in this
-    store already, or their mailboxes are not.
+    `unwanted` collects the attachments of which the peer need not send the rest: this store has the
+    attachment's entry already, or does not have its mailbox.
     """
 
     endpoint: Endpoint

@@ -26,5 +26,5 @@ def pack(item: Item) -> DamagedItem | None:
 
 
 def apply(context: ApplyContext, session: Session, item: DamagedItem) -> bool:
-    """Show the reported damage in the sender's store to the adviser."""
+    """Note the damage that the sender found in its store, for the adviser to see."""
     return context.report(session, item.address, item.entry_id, FindingKind.DAMAGED)

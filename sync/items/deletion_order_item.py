@@ -39,7 +39,10 @@ def verify(context: VerifyContext, item: OrderItem) -> None:
 
 
 def apply(_context: ApplyContext, session: Session, item: OrderItem) -> bool:
-    """Store the deletion order of a mailbox that is in this store, or withdraw the order."""
+    """Store the deletion order of a mailbox, or delete the stored order if the item's statement is empty.
+
+    Do nothing if this store does not have the mailbox.
+    """
     if mailboxes.find(session, item.address) is None:
         return False
     stored = deletion_orders.find(session, item.address)

@@ -23,7 +23,7 @@ _NO_HEAD: Final = (0, b"")
 
 
 def pack(_context: BuildContext, session: Session, row: outbox.OutboxItem) -> EndedItem | None:
-    """Return the item for an ended mailbox, or None if its tombstone was deleted in the meantime."""
+    """Return the item for an ended mailbox, or None if the store has no statement about its end any more."""
     line = mailboxes.find_ended(session, row.address)
     if line is None:
         return None
@@ -34,8 +34,8 @@ def verify(context: VerifyContext, item: EndedItem) -> None:
     """Check that the source ended this mailbox, or that the desk ordered its deletion and the day has come.
 
     Raises:
-        ForgedError: the source signed no such statement, and the desk no such order. The desk's order may be
-            for another mailbox or a later day.
+        ForgedError: the source signed no such statement, and the desk no such order. An order for another
+            mailbox or a later day is refused too.
     """
     if _is_by_source(item):
         return
@@ -65,7 +65,7 @@ def _is_void(endpoint: Endpoint, order: DeletionOrder) -> bool:
 
 
 def apply(context: ApplyContext, session: Session, item: EndedItem) -> bool:
-    """End a mailbox in this store. If the order that ended it was void, report the damage instead."""
+    """End a mailbox in this store. If the mailbox was ended by a void order, report the damage instead."""
     if mailboxes.find_ended(session, item.address) is not None:
         return False
     is_order = not _is_by_source(item)
@@ -89,12 +89,13 @@ def apply(context: ApplyContext, session: Session, item: EndedItem) -> bool:
 
 
 def _report_crossed(context: ApplyContext, session: Session, item: EndedItem) -> None:
-    """Report that the server deleted a mailbox without seeing what this workstation wrote after the order.
+    """Report that the server deleted a mailbox before newer entries of this workstation had arrived there.
 
-    The report is made only if none of these entries had reached the server. An entry that had reached the
-    server would have made the order void, or the desk would have signed a newer order. A wrong deletion is
-    then reported as another fault. The report names the first entry with text. If there is no such entry, the
-    report is about the whole mailbox.
+    Newer entries are entries that this workstation wrote after the desk had signed the deletion order. The
+    report is made only if none of these entries had reached the server. If an entry had reached the server,
+    either the order was void or the desk has signed a newer order. A deletion by a void order is reported as
+    another fault. The report names the first entry with text. If there is no such entry, the report is about
+    the whole mailbox.
     """
     endpoint = context.endpoint
     order = verify_order(item.statement, strands=endpoint.letterhead().strand_keys)

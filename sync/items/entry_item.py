@@ -82,7 +82,9 @@ def verify(context: VerifyContext, item: EntryItem) -> None:
 
 
 def apply(context: ApplyContext, session: Session, item: EntryItem) -> bool:
-    """Store a new entry, or the removal of a stored entry. Report a fork: two entries with one number.
+    """Store a new entry, or the removal of a stored entry.
+
+    If another entry with the same number is stored, report this fork to the adviser.
 
     Raises:
         AttachmentMissingError: an attachment of the entry is not in this store.

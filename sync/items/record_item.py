@@ -28,8 +28,8 @@ def verify(_context: VerifyContext, item: RecordItem) -> None:
     """Refuse a kind of record that no endpoint sends. The encrypted bytes are not opened here.
 
     Raises:
-        MalformedError: the record is a draft or an unsent text. The adviser would believe that it was typed
-            on this workstation.
+        MalformedError: the record is a draft or an unsent text. The adviser would believe that the text was
+            typed on this workstation.
     """
     if item.kind in _LOCAL_KINDS:
         raise MalformedError

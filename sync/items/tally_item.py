@@ -11,7 +11,8 @@ from sync.items.contexts import ApplyContext, BuildContext
 def pack(context: BuildContext, session: Session, row: OutboxItem) -> TallyItem | None:
     """Return the item with a tally, or None if the tally is already inside a `CountedItem`.
 
-    The server stores the tallies of a `CountedItem` only if no other workstation counted the mailbox first.
+    A tally inside a `CountedItem` must not be sent separately: the server stores such a tally only if no
+    other workstation counted the mailbox first.
     """
     if row.name in context.counted_tallies:
         return None
