@@ -42,8 +42,10 @@ def wrong_host_page() -> Response:
         gettext(
             "You came to this page through an address that is not ours. Someone may be trying to mislead you."
         ),
-        gettext("We did nothing with what your browser sent, and we did not keep it."),
-        gettext("Do not type your passphrase on this page. Type our own address, as it is on our poster."),
+        gettext("We did not use or keep anything that your browser sent."),
+        gettext(
+            "Do not type your passphrase on this page. Type the address from our poster into your browser."
+        ),
     )
     return Response("\n\n".join(sentences) + "\n", 421, mimetype="text/plain")
 
