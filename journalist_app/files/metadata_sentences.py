@@ -38,7 +38,7 @@ def remark_sentence(remark: FileRemark) -> str:
     sentences = {
         FileRemark.TOO_LARGE: gettext(
             "This file is too large to examine, so what is hidden in the file is unknown. The file was "
-            "kept as it is."
+            "not changed."
         ),
         FileRemark.UNKNOWN_TYPE: gettext(
             "The program that examines files does not know this type of file. What is hidden in the "
@@ -58,22 +58,22 @@ def remark_sentence(remark: FileRemark) -> str:
             "Ask the operator to repair this."
         ),
         FileRemark.FAILED: gettext(
-            "The app could not examine this file: the file is damaged, contains too many layers of "
-            "files, or took too long. What is hidden in the file is unknown, and the app cannot make a "
-            "cleaned copy."
+            "The app could not examine this file: the file is damaged, contains too many layers of files "
+            "inside files, or took too long. What is hidden in the file is unknown, and the app cannot "
+            "make a cleaned copy."
         ),
         FileRemark.NOTHING: gettext(
-            "The app found nothing hidden in this file. This does not prove that nothing is hidden in "
-            "the file."
+            "The app found no hidden information in this file. The file can still contain hidden "
+            "information that the app cannot find."
         ),
         FileRemark.PDF: gettext(
-            "The app does not list comments, attachments and forms in a PDF. A cleaned copy consists of"
-            " pictures of the pages and contains nothing else. The text in a cleaned copy cannot be "
-            "searched or read aloud."
+            "The app does not show which comments, attachments and forms a PDF contains. A cleaned copy "
+            "of a PDF consists of pictures of the pages and contains nothing else. The text in a cleaned "
+            "copy cannot be searched or read aloud."
         ),
         FileRemark.OFFICE: gettext(
-            "In a cleaned copy, the app accepts tracked changes and removes comments. Hidden text stays"
-            " in the copy. Open the copy and read it before you send it."
+            "In a cleaned copy, the app accepts tracked changes and removes comments. Hidden text stays "
+            "in the copy. Open the copy and read the copy before you send it."
         ),
         FileRemark.ARCHIVE: gettext(
             "This file contains other files. Ask the source to send those files one by one. Then the "
