@@ -822,7 +822,15 @@ def test_an_answer_half_written_outlives_a_missing_store(world: World, browser: 
     ("path", "form", "host", "refusal", "what", "kept", "now"),
     [
         ("/mailbox/00", None, HOST, "missing", "does not exist", "Nothing was changed", "Look in the inbox"),
-        ("/unlock", "x" * 3_000_000, HOST, "too_large", "is longer than", "changed nothing", "shorten it"),
+        (
+            "/unlock",
+            "x" * 3_000_000,
+            HOST,
+            "too_large",
+            "is longer than",
+            "changed nothing",
+            "shorten the text",
+        ),
         ("/unlock", "", {"Host": "x"}, "host", "answers only at", "nothing was changed", "Type the address"),
     ],
 )
