@@ -249,7 +249,7 @@ def drop_empty(session: Session, address: bytes) -> bool:
 def ended_mailboxes(session: Session) -> Sequence[EndedMailbox]:
     """Return the signed statements about ended mailboxes, sorted by address.
 
-    Do not show statements with `is_counted` to advisers, who have seen them already.
+    The result includes statements with `is_counted`, which an adviser has removed from the inbox.
     """
     return _ALL_ENDED.all(session)
 

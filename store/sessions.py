@@ -28,9 +28,9 @@ CREATE TABLE IF NOT EXISTS session (
 class SessionStore:
     """Store of login sessions. Threads can share this object.
 
-    Each session has one encrypted value (`box`) with the root key of the mailbox. A session is found by
-    `token_hash`, the hash of the token in the visitor's cookie. Connections are closed before a fork. After
-    the fork, parent and child open new connections.
+    Each session has one encrypted value (`box`), which contains the root key of the mailbox. A session is
+    found by `token_hash`, the hash of the token in the visitor's cookie. Before a fork, this object closes
+    its connections. After the fork, parent and child open new connections.
     """
 
     def __init__(self, path: Path) -> None:

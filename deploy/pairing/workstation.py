@@ -267,7 +267,9 @@ def _verified(published: tuple[bytes, bytes], fingerprint: str) -> Letterhead:
 def _write_pairing_file(
     keyring: Keyring, published: tuple[bytes, bytes], base: bytes, folder: Path, request: PairingRequest
 ) -> None:
-    """Write the pairing file and the key to the server's onion service, and print what to do with them.
+    """Write the pairing file, and print what to do with it.
+
+    If the server has an onion service, also write the key with which this workstation may connect to it.
 
     Raises:
         DeployError: a file cannot be written.

@@ -63,7 +63,11 @@ class OpenPGP(Protocol):
         """Decrypt a whole OpenPGP message of at most `at_most` decrypted bytes, or raise UnreadableError."""
 
     def decrypt_stream(self, pieces: Iterable[bytes], *, at_most: int) -> Iterator[bytes]:
-        """Decrypt an OpenPGP message in pieces. A damaged message raises UnreadableError before its end."""
+        """Decrypt an OpenPGP message, and yield its plaintext in pieces.
+
+        If the message is damaged, UnreadableError comes instead of the last piece. The caller must then
+        discard the earlier pieces.
+        """
 
 
 class UnopenedReason(StrEnum):

@@ -108,7 +108,7 @@ def page_sentences() -> tuple[list[SampleText], list[SampleText]]:
     for file in _tracked([_CATALOGUE]):
         with (ROOT / file).open("rb") as opened:
             catalogue = read_po(opened, locale="nl")
-        for message in catalogue:
+        for message in (each for each in catalogue if each.id):  # the entry without an id is the header
             english.update((text, SampleText(file, text)) for text in _long_enough(message.id))
             dutch.update((text, SampleText(file, text)) for text in _long_enough(message.string))
     return list(english.values()), list(dutch.values())
