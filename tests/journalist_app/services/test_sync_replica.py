@@ -31,7 +31,7 @@ from sync.http_endpoint import create_sync_app as a_door
 from sync.refusal_words import REFUSAL_WORDS
 from tests.journalist_app.desk_factories import TODAY, a_source
 from tests.journalist_app.views.test_views import Browser, answer_fields, token
-from tests.page_marks import marks
+from tests.pages import hooks
 from tests.sync.desks import AtDesk, an_adviser
 from tests.sync.ends import Clock, Ends, the_ends
 from web.dates import half_hour_now
@@ -88,7 +88,7 @@ def test_one_machine_says_nothing_of_syncing(at: AtDesk) -> None:
     browser = a_browser(at, "")
 
     assert "sync" not in browser.get("/inbox").text.lower()
-    assert marks(browser.get("/sync").text, "news") == ["one_computer"]
+    assert hooks(browser.get("/sync").text, "news") == ["one_computer"]
     assert sync_status.last_sync(at.desk, TODAY) is None
 
 
@@ -101,17 +101,17 @@ def test_every_page_says_when_the_last_sync_was_and_what_waits(at: AtDesk) -> No
 
     for path in ("/inbox", "/calendar", "/about"):
         page = browser.get(path).text
-        assert marks(page, "synced") == [str(TODAY)]
-        assert marks(page, "waiting-items") == []
+        assert hooks(page, "synced") == [str(TODAY)]
+        assert hooks(page, "waiting-items") == []
 
     browser.get(f"/mailbox/{source.address}")  # which leaves a mark, and a casefile with what is counted
-    assert marks(browser.get("/inbox").text, "waiting-items") == ["2"]
+    assert hooks(browser.get("/inbox").text, "waiting-items") == ["2"]
     at.answers(source, "antwoord")
-    assert marks(browser.get("/inbox").text, "waiting-items") == ["3"]
+    assert hooks(browser.get("/inbox").text, "waiting-items") == ["3"]
 
 
 def test_before_the_first_sync_that_is_said(at: AtDesk) -> None:
-    assert marks(a_browser(at).get("/inbox").text, "synced") == ["never"]
+    assert hooks(a_browser(at).get("/inbox").text, "synced") == ["never"]
 
 
 def test_a_sync_of_some_days_ago_is_named_by_its_day_and_marked_when_it_is_old(at: AtDesk) -> None:
@@ -121,12 +121,12 @@ def test_a_sync_of_some_days_ago_is_named_by_its_day_and_marked_when_it_is_old(a
     at.ends.clock.day = TODAY + timedelta(days=3)  # Thursday: two working days later
     page = browser.get("/inbox").text
     assert "Monday, November 23, 2026" in page
-    assert marks(page, "warning") == []
+    assert hooks(page, "warning") == []
     assert 'class="state answered" data-last-sync' in page
 
     at.ends.clock.day = TODAY + timedelta(days=7)
     page = browser.get("/inbox").text
-    assert marks(page, "warning") == ["old"]
+    assert hooks(page, "warning") == ["old"]
     assert 'class="state unsound" data-last-sync' in page
 
 
@@ -136,9 +136,9 @@ def test_a_sync_that_failed_is_said_on_every_page(at: AtDesk) -> None:
 
     page = a_browser(at).get("/about").text
 
-    assert marks(page, "warning") == ["failed"]
+    assert hooks(page, "warning") == ["failed"]
     assert 'class="state unsound" data-last-sync' in page
-    assert marks(page, "synced") == [str(TODAY)]
+    assert hooks(page, "synced") == [str(TODAY)]
 
 
 def test_a_page_about_a_store_that_is_gone_can_still_be_shown(at: AtDesk) -> None:
@@ -267,7 +267,7 @@ def test_sync_now_brings_what_a_source_wrote(at: AtDesk, door: str) -> None:
 
     assert (answer.status_code, answer.headers["Location"]) == (303, "/sync")
     wait_for(lambda: not at.desk.exchange.is_running)
-    assert marks(browser.get("/sync").text, "news") == ["received"]
+    assert hooks(browser.get("/sync").text, "news") == ["received"]
     assert at.sees(source) == ["vraag"]
 
 
@@ -331,7 +331,7 @@ def test_a_sync_that_runs_is_not_started_twice(at: AtDesk, door: str) -> None:
 
     assert not any(thread.name == "sync now" for thread in threading.enumerate())
     assert page.headers["Refresh"] == "3; url=/sync?renewed=1"
-    assert marks(page.text, "left") == ["2"]
+    assert hooks(page.text, "left") == ["2"]
     assert "data-syncing" in browser.get("/inbox").text
     still = browser.get("/sync?still=1")
     assert "Refresh" not in still.headers
@@ -395,10 +395,10 @@ def test_a_pouch_is_taken_in_once_and_its_answer_made(at: AtDesk) -> None:
     pouch = from_server(at)
 
     brings(browser, pouch)
-    assert marks(browser.get("/sync").text, "news") == ["received"]
+    assert hooks(browser.get("/sync").text, "news") == ["received"]
     assert at.sees(source) == ["vraag"]
     brings(browser, pouch)
-    assert marks(browser.get("/sync").text, "news") == ["known"]
+    assert hooks(browser.get("/sync").text, "news") == ["known"]
 
     at.answers(source, "antwoord")
     made = browser.post("/sync/pouch", {"token": sync_token(browser, "/sync/pouch")})
@@ -422,7 +422,7 @@ def test_a_pouch_that_came_too_early_waits_for_the_one_before_it(at: AtDesk) -> 
         session.connection().exec_driver_sql("UPDATE peer SET applied_serial = 0")
 
     brings(browser, second)
-    assert marks(browser.get("/sync").text, "news") == ["held"]
+    assert hooks(browser.get("/sync").text, "news") == ["held"]
     with at.store.writing() as session:
         peers.mark_applied(session, SERVER, known.acknowledged_serial, TODAY)
     brings(browser, late)
@@ -434,10 +434,10 @@ def test_nothing_chosen_and_a_form_cut_off_change_nothing(at: AtDesk) -> None:
     browser = a_browser(at)
 
     brings(browser, b"")
-    assert marks(browser.get("/sync").text, "refusal") == ["no_file"]
+    assert hooks(browser.get("/sync").text, "refusal") == ["no_file"]
     brings(browser, b"half", ending=b"")
 
-    assert marks(browser.get("/sync").text, "refusal") == ["cut_off"]
+    assert hooks(browser.get("/sync").text, "refusal") == ["cut_off"]
     assert list((at.store.path.parent / "held").glob("*")) == []
 
 
@@ -446,7 +446,7 @@ def test_a_pouch_that_is_none_is_refused_with_its_sentence(at: AtDesk) -> None:
 
     brings(browser, b"a holiday photo" * 1000)
 
-    assert marks(browser.get("/sync").text, "refusal") == ["pouch_unreadable"]
+    assert hooks(browser.get("/sync").text, "refusal") == ["pouch_unreadable"]
 
 
 def test_a_workstation_that_was_never_paired_makes_no_pouch(at: AtDesk) -> None:
@@ -457,7 +457,7 @@ def test_a_workstation_that_was_never_paired_makes_no_pouch(at: AtDesk) -> None:
     answer = browser.post("/sync/pouch", {"token": sync_token(browser, "/sync/pouch")})
 
     assert answer.status_code == 303
-    assert marks(browser.get("/sync").text, "refusal") == ["not_paired"]
+    assert hooks(browser.get("/sync").text, "refusal") == ["not_paired"]
 
 
 @pytest.mark.parametrize("path", ["/sync", "/sync/pouch", "/sync/dismiss", f"/sync/dismiss/{'00' * 20}"])
@@ -480,11 +480,11 @@ def test_a_server_that_was_put_back_is_told_until_the_adviser_has_called(at: AtD
 
     page = browser.get("/sync")
     assert 'id="setback"' in page.text
-    assert marks(browser.get("/inbox").text, "warning") == ["found"]
+    assert hooks(browser.get("/inbox").text, "warning") == ["found"]
 
     browser.post("/sync/dismiss", {"token": token(page, "/sync/dismiss")})
     assert 'id="setback"' not in browser.get("/sync").text
-    assert marks(browser.get("/inbox").text, "warning") == []
+    assert hooks(browser.get("/inbox").text, "warning") == []
 
 
 def test_what_is_wrong_at_the_server_is_told_by_label_until_the_adviser_has_called(at: AtDesk) -> None:
@@ -500,16 +500,16 @@ def test_what_is_wrong_at_the_server_is_told_by_label_until_the_adviser_has_call
 
     page = browser.get("/sync")
     assert at.desk.label(address) in page.text
-    assert sorted(marks(page.text, "fault")) == ["come_back_at_server", "fork_at_server"]
+    assert sorted(hooks(page.text, "fault")) == ["come_back_at_server", "fork_at_server"]
     thread = browser.get(f"/mailbox/{source.address}").text
-    assert marks(thread, "fault") == ["fork_at_server"]
-    assert marks(thread, "refusal") == ["do_not_answer"]
+    assert hooks(thread, "fault") == ["fork_at_server"]
+    assert hooks(thread, "refusal") == ["do_not_answer"]
     assert 'href="/sync"' in thread
 
     for seen in (address.hex(), "01" * 20):
         browser.post(f"/sync/dismiss/{seen}", {"token": token(page, f"/sync/dismiss/{seen}")})
 
-    assert marks(browser.get("/sync").text, "fault") == []
+    assert hooks(browser.get("/sync").text, "fault") == []
     assert at.desk.unsound == {}
     assert at.sees(source) == ["vraag"]
 
@@ -527,7 +527,7 @@ def test_what_waits_is_named_by_kind(at: AtDesk) -> None:
 
     page = a_browser(at).get("/sync").text
 
-    assert sorted(marks(page, "waiting-kind")) == sorted(kind.value for kind in OutboxKind)
+    assert sorted(hooks(page, "waiting-kind")) == sorted(kind.value for kind in OutboxKind)
     sentences = re.findall(r"<li data-waiting-kind=.*?>\s*(.*?)\s*</li>", page, re.DOTALL)
     named = {re.sub(r"\d+", "", each) for each in sentences}
     assert (

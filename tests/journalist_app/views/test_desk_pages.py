@@ -11,7 +11,7 @@ from protocol.casefile import Casefile
 from tests.journalist_app import desk_readers
 from tests.journalist_app.desk_factories import TODAY, World, a_source
 from tests.journalist_app.views.test_views import Browser, answer_fields, browser, settle, token
-from tests.page_marks import label_of, marks
+from tests.pages import hooks, label_of
 
 __all__ = ["browser"]  # the fixture
 EMPTY = form_digest(Casefile())
@@ -65,7 +65,7 @@ def test_a_casefile_is_filled_in_and_shown_in_mailbox_and_inbox(world: World, br
     assert 303 == browser.post(path, form).status_code
     noted = browser.post(f"{path}/notes", {"token": form["token"], "note": "eerste <notitie>"})
 
-    assert marks(browser.get(noted.headers["Location"]).text, "news") == ["kept"]
+    assert hooks(browser.get(noted.headers["Location"]).text, "news") == ["kept"]
     thread = browser.get(f"/mailbox/{source.address}").text
     assert all(words in thread for words in ("Bullying", "spoed", "eerste &lt;notitie&gt;", "let op"))
     assert "Bullying" in browser.get("/inbox?theme=bullying&tag=spoed&late=1&step=nonsense").text
@@ -174,7 +174,7 @@ def test_a_draft_is_kept_and_put_back_in_the_answer(world: World, browser: Brows
     kept = writing(browser, source.address, "half antwoord", help="keep")
     again = writing(browser, source.address, " ", help="draft")
 
-    assert marks(kept, "news") == ["draft_kept"]
+    assert hooks(kept, "news") == ["draft_kept"]
     assert "half antwoord</textarea>" in kept
     assert "half antwoord</textarea>" in again
 
@@ -197,7 +197,7 @@ def test_a_search_shows_where_the_words_stand(world: World, browser: Browser) ->
 
     found = browser.post("/search", {"token": token(browser.get("/search"), "/search"), "query": "subsidie"})
 
-    assert marks(found.text, "found") == ["1"]
+    assert hooks(found.text, "found") == ["1"]
     assert "mijn &lt;Subsidié&gt; is ingetrokken" in found.text
     assert "subsidie" not in (found.headers.get("Location") or "")
 
@@ -213,8 +213,8 @@ def test_a_search_that_nobody_answers_says_so(browser: Browser) -> None:
     answer = browser.post("/search", {"token": token(page, "/search"), "query": "woord"})
 
     assert 503 == answer.status_code
-    assert marks(answer.text, "refusal") == ["search_broken"]
-    assert marks(browser.get("/inbox").text, "refusal") == ["reading_broken"]
+    assert hooks(answer.text, "refusal") == ["search_broken"]
+    assert hooks(browser.get("/inbox").text, "refusal") == ["reading_broken"]
 
 
 # ---- calendar
@@ -240,7 +240,7 @@ def test_a_calendar_is_published_from_the_page(browser: Browser) -> None:
     assert 'name="abandoned" type="text" inputmode="numeric" value="9"' in page
     assert "2026-12-25 Christmas Day" in page
     for each in (page, browser.get("/inbox").text):  # 25 December is near, and nothing follows
-        assert marks(each, "closed-until") == ["2026-12-25"]
+        assert hooks(each, "closed-until") == ["2026-12-25"]
     assert (TODAY + timedelta(days=1)).isoformat() in page
 
 
@@ -272,7 +272,7 @@ def test_a_calendar_that_cannot_be_published_comes_back_with_the_reason(
     answer = browser.post("/calendar", calendar_form(browser, **changes))
 
     assert status == answer.status_code
-    assert marks(answer.text, "refusal") == [refusal]
+    assert hooks(answer.text, "refusal") == [refusal]
 
 
 # ---- reply templates
@@ -367,7 +367,7 @@ def test_what_cannot_be_kept_is_shown_to_be_copied(world: World, browser: Browse
 
     assert 503 == answer.status_code
     assert "getypt" in answer.text
-    assert marks(answer.text, "refusal") == ["not_kept"]
+    assert hooks(answer.text, "refusal") == ["not_kept"]
 
 
 def test_another_sites_form_is_not_kept(browser: Browser) -> None:

@@ -10,7 +10,7 @@ from store import ledger_tallies
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_source
 from tests.journalist_app.services.test_yearly_report import DAY, LAST_YEAR, leave_tallies
 from tests.journalist_app.views.test_views import Browser, token
-from tests.page_marks import marks
+from tests.pages import hooks
 
 PAGE = f"/reports/{LAST_YEAR}"
 
@@ -44,29 +44,29 @@ def test_a_year_is_looked_at_worded_and_published_once(world: World, browser: Br
     source.writes("vraag", day=DAY)
     assert f'href="{PAGE}"' in browser.get("/reports").text
     page = browser.get(PAGE)
-    assert marks(page.text, "unread") == ["1"]
-    assert marks(browser.get("/reports").text, "hint") == ["slow_count"]
-    assert marks(page.text, "hint") == ["slow_files"]
+    assert hooks(page.text, "unread") == ["1"]
+    assert hooks(browser.get("/reports").text, "hint") == ["slow_count"]
+    assert hooks(page.text, "hint") == ["slow_files"]
     words = {"token": token(page, f"{PAGE}/words"), "nl": "Wat wij hoorden.", "en": "What we heard."}
     assert browser.post(f"{PAGE}/words", words).status_code == 303
     assert "What we heard." in browser.get(f"{PAGE}/public-en.html").text
 
     assert browser.post(f"{PAGE}/publish", publishing(browser)).status_code == 303
     after = browser.get(PAGE).text
-    assert marks(after, "news") == ["published"]
+    assert hooks(after, "news") == ["published"]
     assert f'action="{PAGE}/publish"' not in after
     again = browser.post(f"{PAGE}/words", words)
-    assert (409, ["published"]) == (again.status_code, marks(again.text, "refusal"))
+    assert (409, ["published"]) == (again.status_code, hooks(again.text, "refusal"))
 
 
 def test_publishing_asks_for_a_reading_first(browser: Browser) -> None:
     answer = browser.post(f"{PAGE}/publish", publishing(browser, unrecognisable=""))
-    assert (422, ["unrecognisable"]) == (answer.status_code, marks(answer.text, "refusal"))
+    assert (422, ["unrecognisable"]) == (answer.status_code, hooks(answer.text, "refusal"))
 
 
 def test_figures_that_were_not_looked_at_are_not_published(browser: Browser) -> None:
     answer = browser.post(f"{PAGE}/publish", publishing(browser, digest="00"))
-    assert (409, ["changed"]) == (answer.status_code, marks(answer.text, "refusal"))
+    assert (409, ["changed"]) == (answer.status_code, hooks(answer.text, "refusal"))
 
 
 @pytest.mark.parametrize("action", ["words", "publish"])
@@ -106,7 +106,7 @@ def test_a_year_that_is_none_leads_back(browser: Browser, typed: str) -> None:
 def test_a_year_that_was_typed_is_shown(browser: Browser) -> None:
     assert browser.get(f"/reports/year?year={LAST_YEAR}").headers["Location"] == PAGE
     assert browser.get("/reports/1999").status_code == 404
-    assert marks(browser.get(PAGE).text, "news") == ["empty_year"]
+    assert hooks(browser.get(PAGE).text, "news") == ["empty_year"]
 
 
 def test_frozen_counts_that_were_taken_away_are_told(world: World, browser: Browser) -> None:
@@ -114,7 +114,7 @@ def test_frozen_counts_that_were_taken_away_are_told(world: World, browser: Brow
     world.execute("DELETE FROM record")
     for path in (PAGE, f"{PAGE}/sg-nl.html"):
         answer = browser.get(path)
-        assert (409, ["record_unsound"]) == (answer.status_code, marks(answer.text, "refusal"))
+        assert (409, ["record_unsound"]) == (answer.status_code, hooks(answer.text, "refusal"))
 
 
 def test_a_year_in_the_ledger_alone_is_listed(world: World, browser: Browser) -> None:

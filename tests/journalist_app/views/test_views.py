@@ -31,7 +31,7 @@ from store import entries, outbox, peers
 from tests.journalist_app.desk_factories import ORIGIN, PASSPHRASE, TODAY, ASource, World, a_source
 from tests.journalist_app.files.sealing import age_armour, age_file, recipient_of
 from tests.journalist_app.views.paper import KEY, Paper
-from tests.page_marks import marks
+from tests.pages import hooks
 
 HOST = {"Host": "127.0.0.2:8081"}
 PACKAGE = Path(__file__).parents[3] / "journalist_app"
@@ -199,7 +199,7 @@ def test_a_wrong_passphrase_is_said_beside_its_field(browser: Browser) -> None:
     answer = browser.post("/unlock", {"token": token(page, "/unlock"), "passphrase": "fout"})
 
     assert answer.status_code == 403
-    assert marks(answer.text, "refusal") == ["closed"]
+    assert hooks(answer.text, "refusal") == ["closed"]
     assert 'aria-invalid="true"' in answer.text
     assert "fout" not in answer.text
 
@@ -208,11 +208,11 @@ def test_an_exposed_a_missing_keyring_and_a_missing_letterhead_are_said(
     world: World, browser: Browser
 ) -> None:
     world.execute("DELETE FROM letterhead")
-    assert marks(browser.unlock().text, "refusal") == ["letterhead"]
+    assert hooks(browser.unlock().text, "refusal") == ["letterhead"]
     world.config.keyring_path.chmod(0o644)
-    assert marks(browser.unlock().text, "refusal") == ["exposed"]
+    assert hooks(browser.unlock().text, "refusal") == ["exposed"]
     world.config.keyring_path.unlink()
-    assert marks(browser.unlock().text, "refusal") == ["missing"]
+    assert hooks(browser.unlock().text, "refusal") == ["missing"]
 
 
 def test_locking_drops_the_keys_and_ends_the_worker_after_the_answer(browser: Browser) -> None:
@@ -281,8 +281,8 @@ def test_the_inbox_says_who_waits_and_while_checking_renews_itself(world: World,
 
     page = browser.get("/inbox?state=nonsense&page=-7")
 
-    assert marks(page.text, "waiting") == ["1"]
-    assert marks(page.text, "state") == ["new"]
+    assert hooks(page.text, "waiting") == ["1"]
+    assert hooks(page.text, "state") == ["new"]
     settle()
     desk = browser.app.extensions["auto_lock"]._desk
     desk.progress = type(desk.progress)(3200, 10_000, is_running=True, is_broken=False)
@@ -367,13 +367,13 @@ def test_tampering_is_shown_and_the_form_is_gone(world: World, browser: Browser)
     page = browser.get(f"/mailbox/{source.address}")
     answer = browser.answer(f"/mailbox/{source.address}", fields)
 
-    assert marks(page.text, "refusal") == ["do_not_answer"]
-    assert "bad_signature" in marks(page.text, "fault")
-    assert "source-1" in marks(page.text, "entry")
+    assert hooks(page.text, "refusal") == ["do_not_answer"]
+    assert "bad_signature" in hooks(page.text, "fault")
+    assert "source-1" in hooks(page.text, "entry")
     assert "<textarea" not in page.text
     assert answer.status_code == 409
     assert "mijn antwoord" in answer.text
-    assert marks(browser.get("/inbox").text, "unsound") == ["1"]
+    assert hooks(browser.get("/inbox").text, "unsound") == ["1"]
 
 
 def test_a_file_is_saved_and_never_shown(world: World, browser: Browser) -> None:
@@ -410,7 +410,7 @@ def test_an_answer_is_sent_with_its_files(world: World, browser: Browser) -> Non
 
     assert answer.status_code == 303
     page = browser.get(answer.headers["Location"].partition("#")[0]).text
-    assert marks(page, "news") == ["sent"]
+    assert hooks(page, "news") == ["sent"]
     assert "mijn\nantwoord" in page
     assert "een.txt" in page
     assert "twee.txt" in page
@@ -469,7 +469,7 @@ def test_a_text_that_cannot_be_sent_comes_back(
     answer = raw_post(browser, f"{path}/answer", multipart(answer_fields(browser.get(path), text), b"x"))
 
     assert answer.status_code == 422
-    assert marks(answer.text, "refusal") == [refusal]
+    assert hooks(answer.text, "refusal") == [refusal]
     assert length in answer.text
     assert text[:200_000] in answer.text
 
@@ -487,7 +487,7 @@ def test_a_body_that_is_cut_off_gives_the_text_back(world: World, browser: Brows
     assert [each.status_code for each in (in_file, in_text, no_end)] == [400, 400, 400]
     assert "lange tekst van mij" in in_file.text
     assert "lange tekst" in in_text.text
-    assert marks(no_end.text, "refusal") == ["cut_off"]
+    assert hooks(no_end.text, "refusal") == ["cut_off"]
     assert "<article" not in browser.get(path).text
 
 
@@ -534,7 +534,7 @@ def test_a_source_who_wrote_meanwhile_is_shown_first_with_the_text_kept(
     refused = browser.answer(path, fields)
 
     assert refused.status_code == 409
-    assert marks(refused.text, "refusal") == ["source_wrote"]
+    assert hooks(refused.text, "refusal") == ["source_wrote"]
     assert "nog iets nieuws" in refused.text
     assert browser.answer(path, answer_fields(refused, "mijn tekst")).status_code == 303
 
@@ -549,7 +549,7 @@ def test_a_text_that_meets_a_locked_app_comes_back_after_unlocking(world: World,
 
     locked = raw_post(browser, f"{path}/answer", multipart(fields, b"x"))
     assert (locked.status_code, locked.headers["Location"]) == (303, "/unlock?reason=kept")
-    assert marks(browser.get("/unlock?reason=kept").text, "news") == ["kept"]
+    assert hooks(browser.get("/unlock?reason=kept").text, "news") == ["kept"]
     unlocked = browser.unlock()
     assert unlocked.headers["Location"] == "/unsent"
     page = browser.get("/unsent")
@@ -560,11 +560,11 @@ def test_a_text_that_meets_a_locked_app_comes_back_after_unlocking(world: World,
     moved = browser.post(action[1], {"token": token(page, action[1]), "what": "draft"})
 
     page = browser.get(moved.headers["Location"].partition("#")[0])
-    assert marks(page.text, "news") == ["carried"]
+    assert hooks(page.text, "news") == ["carried"]
     assert "&#34;regel&#34; &lt;twee&gt;</textarea>" in page.text
     assert browser.answer(path, answer_fields(page, "nu wel")).status_code == 303
     assert 'name="help" value="draft"' not in browser.get(path).text
-    assert marks(browser.get("/unsent").text, "empty") == ["unsent"]
+    assert hooks(browser.get("/unsent").text, "empty") == ["unsent"]
 
 
 def test_a_cut_off_body_that_meets_a_locked_app_keeps_its_text(world: World, browser: Browser) -> None:
@@ -588,7 +588,7 @@ def test_what_the_desk_wrote_is_named_as_the_desks_when_it_fails(world: World, b
     world.execute("UPDATE entry SET signature = zeroblob(64) WHERE author = 1")
     browser.unlock()
 
-    assert set(marks(browser.get(f"/mailbox/{source.address}").text, "entry")) == {"desk-1"}
+    assert set(hooks(browser.get(f"/mailbox/{source.address}").text, "entry")) == {"desk-1"}
 
 
 def test_an_ended_mailbox_is_shown_and_acknowledged(world: World, browser: Browser) -> None:
@@ -597,12 +597,12 @@ def test_an_ended_mailbox_is_shown_and_acknowledged(world: World, browser: Brows
     source.ends()
     browser.unlock()
     page = browser.get("/inbox?state=closed")
-    assert marks(page.text, "state") == ["ended"]
+    assert hooks(page.text, "state") == ["ended"]
     action = f"/inbox/ended/{source.address}"
 
     assert browser.post(action, {"token": token(page, action)}).status_code == 303
 
-    assert marks(browser.get("/inbox?state=closed").text, "state") == []
+    assert hooks(browser.get("/inbox?state=closed").text, "state") == []
     assert browser.post(action, {"token": token(page, action)}).status_code == 303
     gone = browser.answer(f"/mailbox/{source.address}", {"token": "x", "text": "te laat"})
     assert gone.status_code == 404
@@ -618,11 +618,11 @@ def test_damaged_anchors_are_said_on_every_page_until_the_adviser_decides(
     browser.unlock()
     for path in ("/inbox", f"/mailbox/{source.address}", "/about"):
         page = browser.get(path)
-        assert marks(page.text, "memory") == ["damaged"]
+        assert hooks(page.text, "memory") == ["damaged"]
 
     assert browser.post("/start-new-memory", {"token": token(page, "/start-new-memory")}).status_code == 303
 
-    assert marks(browser.get("/inbox").text, "memory") == []
+    assert hooks(browser.get("/inbox").text, "memory") == []
 
 
 @contextmanager
@@ -647,7 +647,7 @@ def test_a_missing_store_is_a_page_and_comes_back_by_itself(world: World, browse
     answer = browser.get("/inbox")
 
     assert answer.status_code == 503
-    assert marks(answer.text, "refusal") == ["store_missing"]
+    assert hooks(answer.text, "refusal") == ["store_missing"]
     away.rename(world.store.path)
     assert browser.get("/inbox").status_code == 200
 
@@ -724,7 +724,7 @@ def test_what_is_typed_for_a_source_outlives_a_failing_store(
 
     assert answer.status_code == 503
     assert all(words in answer.text for words in typed.values())
-    assert fault == "busy" or marks(answer.text, "refusal") == ["store_missing"]
+    assert fault == "busy" or hooks(answer.text, "refusal") == ["store_missing"]
 
 
 def test_a_proposal_that_finds_a_busy_store_is_still_in_its_form(
@@ -740,7 +740,7 @@ def test_a_proposal_that_finds_a_busy_store_is_still_in_its_form(
         )
 
     assert answer.status_code == 503
-    assert marks(answer.text, "refusal") == ["store"]
+    assert hooks(answer.text, "refusal") == ["store"]
     assert "mijn voorstel</textarea>" in answer.text
 
 
@@ -756,9 +756,9 @@ def test_a_proposal_that_is_too_much_says_what_is(world: World, browser: Browser
         where, data=form | {"files": files}, headers=browser.headers, content_type="multipart/form-data"
     )
 
-    assert marks(too_large.text, "refusal") == ["too_large"]
-    assert marks(too_long.text, "refusal") == ["text_too_long"]
-    assert marks(too_many.text, "refusal") == ["too_many_files"]
+    assert hooks(too_large.text, "refusal") == ["too_large"]
+    assert hooks(too_long.text, "refusal") == ["text_too_long"]
+    assert hooks(too_many.text, "refusal") == ["too_many_files"]
     for each in (too_large, too_long, too_many):
         assert "mijn voorstel</textarea>" in each.text
 
@@ -843,7 +843,7 @@ def test_a_refusal_says_in_words_what_happened_what_was_kept_and_what_to_do_now(
 
     answer = browser.get(path) if form is None else browser.post(path, {"text": form})
 
-    assert marks(answer.text, "refusal") == [refusal]
+    assert hooks(answer.text, "refusal") == [refusal]
     assert all(words in answer.text for words in (what, kept, now))
 
 
@@ -856,14 +856,14 @@ def test_a_damaged_store_is_left_as_it_is_and_its_page_says_so(world: World, bro
     answer = browser.get("/inbox")
 
     assert answer.status_code == 503
-    assert marks(answer.text, "refusal") == ["store_damaged"]
+    assert hooks(answer.text, "refusal") == ["store_damaged"]
 
 
 def test_too_much_in_a_small_form_is_refused(browser: Browser) -> None:
     answer = browser.post("/unlock", {"text": "x" * 3_000_000})
 
     assert answer.status_code == 413
-    assert marks(answer.text, "refusal") == ["too_large"]
+    assert hooks(answer.text, "refusal") == ["too_large"]
 
 
 def test_another_method_is_refused(browser: Browser) -> None:
@@ -894,9 +894,9 @@ def test_a_step_stands_on_top_of_the_conversation(world: World, browser: Browser
 
     assert sent.status_code == 303
     assert shown.index('id="standing"') < shown.index('class="entry theirs"')
-    assert marks(shown, "step")[-1] == "advice_given"
+    assert hooks(shown, "step")[-1] == "advice_given"
     assert "&lt;b&gt;raad&lt;/b&gt;" in shown
-    assert marks(shown, "by") == [expected]
+    assert hooks(shown, "by") == [expected]
 
 
 @pytest.mark.parametrize(
@@ -920,7 +920,7 @@ def test_a_step_that_cannot_be_sent_comes_back_with_what_was_typed(
     refused = browser.answer(where, step_fields(browser.get(where), "mijn antwoord", **step))
 
     assert refused.status_code == 422
-    assert marks(refused.text, "refusal") == [refusal]
+    assert hooks(refused.text, "refusal") == [refusal]
     assert "mijn antwoord" in refused.text
     assert all(html.escape(typed) in refused.text for typed in step.values())
     assert '<details class="step-fields" open>' in refused.text
@@ -962,10 +962,10 @@ def test_a_mailbox_is_closed_with_a_last_word_and_its_day(world: World, browser:
     shown = browser.get(closed.headers["Location"].partition("#")[0]).text
 
     assert closed.status_code == 303
-    assert marks(shown, "news") == ["closed"]
+    assert hooks(shown, "news") == ["closed"]
     assert "Het ga je goed." in shown
-    assert len(marks(shown, "deleted")) == 1
-    assert marks(browser.get("/inbox").text, "waiting") == ["0"]
+    assert len(hooks(shown, "deleted")) == 1
+    assert hooks(browser.get("/inbox").text, "waiting") == ["0"]
 
 
 def test_spam_takes_one_press(world: World, browser: Browser) -> None:
@@ -979,7 +979,7 @@ def test_spam_takes_one_press(world: World, browser: Browser) -> None:
     closed = browser.post(f"{where}/close-spam", closing_fields(page, f"{where}/close-spam"))
 
     assert closed.status_code == 303
-    assert marks(browser.get("/inbox").text, "waiting") == ["0"]
+    assert hooks(browser.get("/inbox").text, "waiting") == ["0"]
 
 
 def test_a_closing_that_cannot_be_gives_the_last_word_back(world: World, browser: Browser) -> None:
@@ -999,8 +999,8 @@ def test_a_closing_that_cannot_be_gives_the_last_word_back(world: World, browser
     gone = browser.post(f"{where}/close", fields)
 
     assert [each.status_code for each in (empty, crossed, forged, gone)] == [409, 409, 403, 404]
-    assert marks(empty.text, "refusal") == ["text_missing"]
-    assert marks(crossed.text, "refusal") == ["source_wrote"]
+    assert hooks(empty.text, "refusal") == ["text_missing"]
+    assert hooks(crossed.text, "refusal") == ["source_wrote"]
     assert all("mijn laatste woord" in each.text for each in (crossed, forged, gone))
     assert browser.get(f"{where}/close").status_code == 404
 
@@ -1040,7 +1040,7 @@ def proposed(world: World, browser: Browser, tmp_path: Path, **words: str) -> tu
     )
     assert "woord &lt;b&gt;voor&lt;/b&gt; woord" in preview.text
     assert "Author: J. Jansen" in preview.text
-    assert marks(preview.text, "hidden") == ["found", "nothing"]
+    assert hooks(preview.text, "hidden") == ["found", "nothing"]
     assert ('id="with-it"' in preview.text) is bool(words)
     assert all(html.escape(each) in preview.text for each in words.values())
     sent = browser.post(
@@ -1048,7 +1048,7 @@ def proposed(world: World, browser: Browser, tmp_path: Path, **words: str) -> tu
     )
     assert sent.status_code == 303
     shown = browser.get(where)
-    assert marks(shown.text, "state") == ["waiting"]
+    assert hooks(shown.text, "state") == ["waiting"]
     found = re.search(rf'href="({where}/proposal/\w+)"', shown.text)
     assert found is not None
     return source, found[1]
@@ -1071,7 +1071,7 @@ def test_a_proposal_is_looked_at_sent_agreed_made_and_handed_over(
     world: World, browser: Browser, tmp_path: Path
 ) -> None:
     source, page = proposed(world, browser, tmp_path)
-    assert "cleaned" in marks(browser.get(page).text, "copy")
+    assert "cleaned" in hooks(browser.get(page).text, "copy")
     answer_of(browser, source, Verdict.AGREED)
 
     agreed = browser.get(page)
@@ -1083,19 +1083,19 @@ def test_a_proposal_is_looked_at_sent_agreed_made_and_handed_over(
     wrong = browser.post(f"{page}/deliver", {**fields, "delivered": "morgen"})
     handed = browser.post(f"{page}/deliver", fields)
 
-    assert marks(after.text, "news") == ["begun"]
-    assert marks(after.text, "hint") == ["slow_files"]
+    assert hooks(after.text, "news") == ["begun"]
+    assert hooks(after.text, "hint") == ["slow_files"]
     assert made.data.startswith(b"-----BEGIN PGP")
     assert made.headers["Content-Disposition"].startswith("attachment")
     assert (wrong.status_code, handed.status_code) == (409, 303)
-    assert marks(wrong.text, "refusal") == ["handover_day"]
+    assert hooks(wrong.text, "refusal") == ["handover_day"]
     assert "Per stick." in wrong.text
-    assert "delivered" in marks(browser.get(f"/mailbox/{source.address}").text, "step")
+    assert "delivered" in hooks(browser.get(f"/mailbox/{source.address}").text, "step")
     assert 'href="/evidence"' in browser.get(f"/mailbox/{source.address}/casefile").text
     assert 'href="/evidence"' in browser.get("/inbox?state=closed").text
     shown = browser.get("/evidence").text
     assert "woord &lt;b&gt;voor&lt;/b&gt; woord" in shown
-    assert marks(shown, "state") == ["agreed"]
+    assert hooks(shown, "state") == ["agreed"]
     assert "bijlage.txt" in shown
 
 
@@ -1104,7 +1104,7 @@ def test_what_is_said_with_each_step_of_passing_on_is_shown_and_comes_back_when_
 ) -> None:
     source, page = proposed(world, browser, tmp_path, step_text="Lees <b>dit</b>.", next="Jij kiest.")
     where = f"/mailbox/{source.address}"
-    assert marks(browser.get(where).text, "step").count("proposal_made") == 1
+    assert hooks(browser.get(where).text, "step").count("proposal_made") == 1
     assert "Lees &lt;b&gt;dit&lt;/b&gt;." in browser.get(where).text
     answer_of(browser, source, Verdict.AGREED)
     words = {"text": "Wij beginnen.", "next": "Wij brengen het.", "by": "2026-11-30"}
@@ -1121,7 +1121,7 @@ def test_what_is_said_with_each_step_of_passing_on_is_shown_and_comes_back_when_
     told = browser.post(f"{page}/deliver", fields)
 
     assert [each.status_code for each in (past, closed, long, unreadable, told)] == [409] * 4 + [303]
-    refusals = [marks(each.text, "refusal") for each in (past, closed, long, unreadable)]
+    refusals = [hooks(each.text, "refusal") for each in (past, closed, long, unreadable)]
     assert refusals == [["day_past"], ["day_closed"], ["step_too_long"], ["day_unreadable"]]
     assert all(
         typed in each.text
@@ -1148,7 +1148,7 @@ def test_what_is_said_with_a_proposal_comes_back_with_it(
     )
 
     assert (refused.status_code, unsent.status_code) == (409, 409)
-    assert marks(refused.text, "refusal") == ["day_closed"]
+    assert hooks(refused.text, "refusal") == ["day_closed"]
     assert all(
         words in each.text for each in (refused, unsent) for words in ("mijn voorstel", *typed.values())
     )
@@ -1171,12 +1171,12 @@ def test_closing_while_something_is_passed_on_is_warned_about_and_not_kept_from(
     )
     browser.post(f"{page}/deliver", fields)
 
-    warnings = [marks(each.text, "under-way") for each in (before, begun, made)]
+    warnings = [hooks(each.text, "under-way") for each in (before, begun, made)]
     assert warnings == [[], ["passing_on"], ["passed_on"]]
     assert f'href="{page}"' in made.text
     assert closed.status_code == 303
-    assert "delivered" in marks(browser.get(f"/mailbox/{source.address}").text, "step")
-    assert marks(browser.get(closing).text, "under-way") == []
+    assert "delivered" in hooks(browser.get(f"/mailbox/{source.address}").text, "step")
+    assert hooks(browser.get(closing).text, "under-way") == []
 
 
 def test_evidence_that_was_damaged_does_not_close_its_page(world: World, browser: Browser) -> None:
@@ -1190,7 +1190,7 @@ def test_evidence_that_was_damaged_does_not_close_its_page(world: World, browser
 
     page = browser.get("/evidence")
 
-    assert (200, ["unreadable_evidence"]) == (page.status_code, marks(page.text, "fault"))
+    assert (200, ["unreadable_evidence"]) == (page.status_code, hooks(page.text, "fault"))
 
 
 def test_what_was_taken_back_too_soon_or_declined_is_said(
@@ -1204,7 +1204,7 @@ def test_what_was_taken_back_too_soon_or_declined_is_said(
     refused = browser.post(f"{page}/begin", fields)
 
     assert refused.status_code == 409
-    assert marks(refused.text, "refusal") == ["withdrawn"]
+    assert hooks(refused.text, "refusal") == ["withdrawn"]
     assert f'href="/mailbox/{source.address}/propose?again={page[-32:]}"' in refused.text
     again = browser.get(f"/mailbox/{source.address}/propose?again={page[-32:]}")
     assert "woord &lt;b&gt;voor&lt;/b&gt; woord</textarea>" in again.text
@@ -1220,9 +1220,9 @@ def test_without_agreement_it_takes_a_reason_and_a_second_word(
     begun = browser.post(f"{page}/begin-without", {**fields, "confirmed": "yes"})
 
     assert (refused.status_code, begun.status_code) == (409, 303)
-    assert marks(refused.text, "refusal") == ["reason_missing"]
+    assert hooks(refused.text, "refusal") == ["reason_missing"]
     assert "x" * 50 in refused.text
-    assert "without_consent" in marks(browser.get(f"/mailbox/{source.address}").text, "step")
+    assert "without_consent" in hooks(browser.get(f"/mailbox/{source.address}").text, "step")
 
 
 def test_a_proposal_that_cannot_be_made_gives_its_text_back(
@@ -1233,7 +1233,7 @@ def test_a_proposal_that_cannot_be_made_gives_its_text_back(
     browser.unlock()
     settle()
     where = f"/mailbox/{source.address}"
-    assert marks(browser.get(f"{where}/propose").text, "refusal") == ["no_recipient"]
+    assert hooks(browser.get(f"{where}/propose").text, "refusal") == ["no_recipient"]
     browser.app.extensions["auto_lock"]._desk.exporter = Paper(tmp_path)
     form = proposal_form(browser.get(f"{where}/propose"), where, "mijn voorstel", "nobody")
 
@@ -1259,7 +1259,7 @@ def test_a_proposal_that_cannot_be_made_gives_its_text_back(
     ]
 
     assert [each.status_code for each in refused] == [409, 409, 409, 409]
-    assert marks(refused[0].text, "refusal") == ["recipient_missing"]
+    assert hooks(refused[0].text, "refusal") == ["recipient_missing"]
     assert all("mijn voorstel" in each.text for each in refused[:3])
     assert (unsent.status_code, foreign.status_code) == (409, 403)
     assert all("mijn tekst" in each.text for each in (unsent, foreign))
@@ -1306,16 +1306,16 @@ def test_a_step_that_was_taken_back_in_time_is_told_and_nothing_says_it_is_passe
     settle()
     inbox = browser.get("/inbox?state=all")
 
-    assert marks(waiting.text, "news") == ["begun_unconfirmed", "sync_first"]
+    assert hooks(waiting.text, "news") == ["begun_unconfirmed", "sync_first"]
     assert f"{page}/make" not in waiting.text
     assert refused.status_code == 409
-    assert "not_confirmed" in marks(refused.text, "refusal")
-    assert marks(back.text, "news") == ["void"]
-    assert marks(back.text, "state") == ["taken_back"]
-    assert "not_passed_on" in marks(thread.text, "step")
+    assert "not_confirmed" in hooks(refused.text, "refusal")
+    assert hooks(back.text, "news") == ["void"]
+    assert hooks(back.text, "state") == ["taken_back"]
+    assert "not_passed_on" in hooks(thread.text, "step")
     assert source.address in inbox.text
     for shown in (back, thread, inbox):
-        assert "passing_on" not in marks(shown.text, "state") + marks(shown.text, "step")
+        assert "passing_on" not in hooks(shown.text, "state") + hooks(shown.text, "step")
 
 
 def test_what_a_source_signs_as_a_proposal_has_no_page(
@@ -1349,8 +1349,8 @@ def test_what_was_sealed_before_sending_is_read_on_the_page_and_cannot_write_int
 
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp;" in page
     assert "<script" not in page
-    assert marks(page, "sealed") == ["opened", "unopened", "file"]
-    assert marks(page, "unopened") == ["other"]
+    assert hooks(page, "sealed") == ["opened", "unopened", "file"]
+    assert hooks(page, "unopened") == ["other"]
 
 
 @pytest.mark.parametrize("why", ["several", "no_openpgp", "later"])
@@ -1367,7 +1367,7 @@ def test_why_something_was_not_opened_is_said(world: World, browser: Browser, wh
     source.writes(armour)
     browser.unlock()
 
-    assert why in marks(browser.get(f"/mailbox/{source.address}").text, "unopened")
+    assert why in hooks(browser.get(f"/mailbox/{source.address}").text, "unopened")
 
 
 def test_a_file_sealed_before_sending_is_offered_opened_and_as_sent(world: World, browser: Browser) -> None:
@@ -1394,5 +1394,5 @@ def test_what_was_pasted_sealed_can_be_saved(world: World, browser: Browser) -> 
     place = f"/mailbox/{source.address}/entries/{wrote.envelope.entry_id.hex()}/sealed"
 
     assert bytes(9) == browser.get(f"{place}/1").data
-    assert marks(browser.get(f"{place}/2").text, "refusal") == ["file_sealed"]
+    assert hooks(browser.get(f"{place}/2").text, "refusal") == ["file_sealed"]
     assert [200, 409, 404] == [browser.get(f"{place}/{number}").status_code for number in (1, 2, 3)]
