@@ -1,109 +1,64 @@
-"""Entries: encrypt, sign, verify and decrypt one entry of a mailbox (docs/protocol.md, "Entries")."""
+"""Entries: encrypt, sign, verify and decrypt one entry of a mailbox (docs/protocol.md, "Envelope")."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Self, TypedDict
+from functools import cached_property
+from typing import Self
 
 from crypto import age
 from crypto.errors import ForgedError, MalformedError, UnreadableError
-from protocol.content import Content, Kind
-from protocol.envelope import Envelope, commit_to_key
+from protocol.content import Content
+from protocol.envelope import EntryClass, Envelope, commit_to_key
+from protocol.heads import Heads
 from protocol.identifiers import Address, Digest, EntryId, StrandId
 from protocol.letterhead import Letterhead
 from protocol.strand import SIGNATURE_BYTES, EntryWriter, StrandKey, check_signature, strand_verify_key
 
-
-class EntryColumns(TypedDict):
-    """Columns of a new entry, by the column names of the store."""
-
-    address: Address
-    author: int
-    strand: StrandId
-    number: int
-    entry_id: EntryId
-    digest: Digest
-    envelope: bytes
-    signature: bytes
-    epoch: int
-    day: date
-    header: bytes
-    payload: bytes
-    previous: Digest
-    speaks: bool
+NO_EPOCH = 0  # of an entry without an encrypted part
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SignedEntry:
     """An entry in the form in which it is stored: envelope, signature, age header and payload.
 
-    `epoch` is the number of the desk key to which `header` encrypts the file key. The signature covers
-    neither `epoch` nor `header`, so that the desk can encrypt the file key again to a new desk key. If
-    `header` is None, the entry was removed, and `removal` is the signed statement about the removal
-    (`protocol.statements.removal`).
+    `epoch` is the number of the desk key to which `header` encrypts the file key, or 0. The signature covers
+    neither `epoch` nor `header`, so that the desk can encrypt the file key again to a new desk key. `header`
+    and `payload` are None in an entry without an encrypted part, and in words that were removed or lost.
     """
 
     envelope: Envelope
     signature: bytes
-    epoch: int
-    header: bytes | None = field(repr=False)
-    payload: bytes | None = field(repr=False)
-    removal: bytes | None = field(default=None, repr=False)
+    epoch: int = NO_EPOCH
+    header: bytes | None = field(default=None, repr=False)
+    payload: bytes | None = field(default=None, repr=False)
 
     @classmethod
-    def from_stored(  # noqa: PLR0913  # the columns of a row
-        cls,
-        *,
-        envelope: bytes,
-        signature: bytes,
-        epoch: int,
-        header: bytes | None,
-        payload: bytes | None,
-        removal: bytes | None,
+    def from_stored(
+        cls, *, envelope: bytes, signature: bytes, epoch: int, header: bytes | None, payload: bytes | None
     ) -> Self:
         """Parse an entry from its columns in the store. Nothing is verified yet.
+
+        Only words have an encrypted part: what is stored as that of another entry is ignored.
 
         Raises:
             MalformedError: the envelope is malformed, or the signature does not have 64 bytes.
         """
         if len(signature) != SIGNATURE_BYTES:
             raise MalformedError
-        return cls(Envelope.from_bytes(envelope), signature, epoch, header, payload, removal)
+        part = Envelope.from_bytes(envelope)
+        if not part.is_words:  # whatever an attacker stores beside an entry without an encrypted part
+            return cls(part, signature)
+        return cls(part, signature, epoch, header, payload)
 
-    def to_stored(self) -> EntryColumns:
-        """Return the columns with which the store saves a new entry.
-
-        Raises:
-            MalformedError: the header or payload is None. An entry that was removed is never stored as new.
-        """
-        if self.header is None or self.payload is None:
-            raise MalformedError
-        part = self.envelope
-        return EntryColumns(
-            address=part.address,
-            author=int(part.author),
-            strand=part.strand,
-            number=part.number,
-            entry_id=part.entry_id,
-            digest=self.digest,
-            envelope=part.to_bytes(),
-            signature=self.signature,
-            epoch=self.epoch,
-            day=part.day,
-            header=self.header,
-            payload=self.payload,
-            previous=part.previous,
-            speaks=part.speaks,
-        )
-
-    @property
+    @cached_property
     def digest(self) -> Digest:
-        """Return the digest that names the entry in a chain: SHA-256 of envelope and signature."""
+        """Return the digest that names the entry: SHA-256 of envelope and signature."""
         return Digest(hashlib.sha256(self.envelope.to_bytes() + self.signature).digest())
 
 
-def seal_entry(  # noqa: PLR0913  # each is a field of the envelope
+def seal_words(  # noqa: PLR0913  # each is a field of the envelope
     content: Content,
     *,
     address: Address,
@@ -111,52 +66,64 @@ def seal_entry(  # noqa: PLR0913  # each is a field of the envelope
     letterhead: Letterhead,
     by: EntryWriter,
     entry_id: EntryId,
-    number: int,
-    previous: Digest,
-    seen: Sequence[Digest],
+    heads: Heads,
+    unseen: Heads,
     day: date,
+    due: date | None = None,
 ) -> SignedEntry:
-    """Encrypt content to the desk's current epoch and to the mailbox, and sign the result as a new entry.
+    """Encrypt content to the desk's current epoch and to the mailbox, and sign the result as new words.
 
     `mailbox_recipient` must have passed `check_mailbox_keys`. `entry_id` is 16 random bytes, drawn when the
-    form was shown. Content of the kind SEEN becomes a mark (read receipt).
+    form was shown. `heads` and `unseen` come from `Transcript.heads_for`. With `due`, the words close the
+    mailbox.
 
     Raises:
         TooLongError: the text, a file name or the list of attachments is over its limit.
-        MalformedError: a reader would refuse the content.
+        MalformedError: a reader would refuse the content or the envelope.
     """
     epoch, desk_recipient = letterhead.current_epoch
     sealed = age.encrypt(content.to_bytes(), [desk_recipient, age.PQRecipient.from_bytes(mailbox_recipient)])
     envelope = Envelope(
         address=address,
         entry_id=entry_id,
-        author=by.author,
+        entry_class=EntryClass.WORDS,
         strand=by.strand,
-        number=number,
-        previous=previous,
-        seen=tuple(sorted(set(seen))),
+        heads=heads,
+        unseen=unseen,
         day=day,
         letterhead_serial=letterhead.serial,
+        due=due,
         payload_sha256=hashlib.sha256(sealed.payload).digest(),
         commit=commit_to_key(sealed.file_key, address, entry_id),
-        speaks=content.kind is not Kind.SEEN,
     )
-    return SignedEntry(envelope, by.sign(envelope.to_bytes()), epoch, sealed.header, sealed.payload)
+    return sign_entry(envelope, by=by, epoch=epoch, header=sealed.header, payload=sealed.payload)
 
 
-def renumber(  # noqa: PLR0913  # each is a field of the envelope
-    entry: SignedEntry, *, by: EntryWriter, number: int, previous: Digest, seen: Sequence[Digest], day: date
+def sign_entry(
+    envelope: Envelope,
+    *,
+    by: EntryWriter,
+    epoch: int = NO_EPOCH,
+    header: bytes | None = None,
+    payload: bytes | None = None,
 ) -> SignedEntry:
-    """Sign a new entry again with another number.
+    """Sign an envelope as a new entry. Only words have an epoch, a header and a payload.
 
-    Call this function after another entry was stored first with the number of the new entry.
+    Raises:
+        MalformedError: a reader would refuse the envelope.
+    """
+    raw = envelope.to_bytes()
+    Envelope.from_bytes(raw)
+    return SignedEntry(envelope, by.sign(raw), epoch, header, payload)
+
+
+def sign_again(entry: SignedEntry, *, by: EntryWriter, heads: Heads, unseen: Heads, day: date) -> SignedEntry:
+    """Sign a new entry again with other heads, because another entry was stored first.
 
     The ciphertext stays the same. The caller must drop the old signature and never store it.
     """
-    envelope = replace(
-        entry.envelope, number=number, previous=previous, seen=tuple(sorted(set(seen))), day=day
-    )
-    return replace(entry, envelope=envelope, signature=by.sign(envelope.to_bytes()))
+    envelope = replace(entry.envelope, heads=heads, unseen=unseen, day=day)
+    return sign_entry(envelope, by=by, epoch=entry.epoch, header=entry.header, payload=entry.payload)
 
 
 def verify_entry(
@@ -166,40 +133,55 @@ def verify_entry(
 
     `mailbox_verify_key` must have passed `check_mailbox_keys` for the address that the caller asked for. If
     the key is None, no entry is accepted as the source's. This function does not compare the entry's address
-    with the address that the caller asked for. For a whole mailbox, call `check_chain`, which also compares
-    the addresses.
+    with the address that the caller asked for. For a whole mailbox, call `read_transcript`, which also
+    compares the addresses.
 
     Raises:
         ForgedError: the strand is unknown or was not in use on the day of the entry, or the signature or the
             payload is wrong.
     """
+    check_entry_signature(entry, mailbox_verify_key=mailbox_verify_key, strands=strands)
+    if entry.payload is not None and not has_signed_payload(entry):
+        raise ForgedError
+
+
+def check_entry_signature(
+    entry: SignedEntry, *, mailbox_verify_key: bytes | None, strands: Mapping[StrandId, StrandKey]
+) -> None:
+    """Check that the key of an entry's strand, on the entry's day, signed its envelope.
+
+    Raises:
+        ForgedError: the strand is unknown or was not in use on the day of the entry, or the signature is
+            wrong.
+    """
     part = entry.envelope
     key = strand_verify_key(part.strand, part.day, mailbox_verify_key=mailbox_verify_key, strands=strands)
     check_signature(key, part.to_bytes(), entry.signature)
-    if entry.payload is not None and hashlib.sha256(entry.payload).digest() != part.payload_sha256:
-        raise ForgedError
+
+
+def has_signed_payload(entry: SignedEntry) -> bool:
+    """Return True if an entry has a payload with the digest in its envelope."""
+    return (
+        entry.payload is not None and hashlib.sha256(entry.payload).digest() == entry.envelope.payload_sha256
+    )
 
 
 def open_entry(entry: SignedEntry, identities: Sequence[age.AgeIdentity]) -> Content:
-    """Decrypt the content of an entry that passed `verify_entry` or `check_chain`.
+    """Decrypt the content of words that passed `verify_entry` or `read_transcript`.
 
     Raises:
-        UnreadableError: the entry was removed, or no identity can decrypt the entry.
+        UnreadableError: the entry has no encrypted part, the words were removed or lost, or no identity can
+            decrypt them.
         ForgedError: the payload or the file key differs from what was signed.
-        MalformedError: the decrypted bytes are not content. Or the writer signed a mark (read receipt) that
-            has a text, or signed a message as a mark: the inbox would then show wrongly whether the mailbox
-            waits for an answer.
+        MalformedError: the decrypted bytes are not content.
     """
     if entry.header is None or entry.payload is None:
         raise UnreadableError
-    part = entry.envelope
-    if hashlib.sha256(entry.payload).digest() != part.payload_sha256:
+    if not has_signed_payload(entry):
         raise ForgedError
+    part = entry.envelope
     reader = age.AgeReader(entry.header, identities, [entry.payload])
     # Check this before the payload is decrypted. `commit_to_key` names the two attacks that this check stops.
     if commit_to_key(reader.file_key, part.address, part.entry_id) != part.commit:
         raise ForgedError
-    content = Content.from_bytes(b"".join(reader))
-    if part.speaks != (content.kind is not Kind.SEEN):
-        raise MalformedError
-    return content
+    return Content.from_bytes(b"".join(reader))

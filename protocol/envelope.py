@@ -1,5 +1,6 @@
-"""Envelope: the signed, unencrypted header of an entry (in docs/protocol.md, "Entries": the *open part*)."""
+"""Envelope: the signed, unencrypted header of every entry (docs/protocol.md, "Envelope")."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum
@@ -8,11 +9,19 @@ from typing import Final, Self
 from crypto.errors import MalformedError
 from crypto.framing import frame, unframe
 from crypto.kdf import hkdf
+from protocol.heads import (
+    HEADS_OF_STRAND,
+    LARGEST_NUMBER,
+    UNSEEN_OF_STRAND,
+    Heads,
+    heads_from_bytes,
+    heads_to_bytes,
+    next_number,
+)
 from protocol.identifiers import (
     ADDRESS_BYTES,
     DIGEST_BYTES,
     ENTRY_ID_BYTES,
-    NO_DIGEST,
     SOURCE_STRAND,
     STRAND_ID_BYTES,
     Address,
@@ -22,6 +31,7 @@ from protocol.identifiers import (
 )
 
 COMMIT_BYTES = 32
+REMOVED_AT_ONCE: Final = 32  # the largest number of entries that one removal names
 
 
 def commit_to_key(file_key: bytes, *names: bytes) -> bytes:
@@ -37,11 +47,9 @@ def commit_to_key(file_key: bytes, *names: bytes) -> bytes:
     return hkdf(file_key, info=b"steunpunt/v1/commit" + frame(*names))
 
 
-_ENTRY: Final = b"steunpunt/v1/entry"  # a later version of the format gets its own label
-_MARK: Final = b"steunpunt/v1/mark"
-_FIELDS: Final = 12
+_LABEL: Final = b"steunpunt/v1/envelope"  # a later version of the format gets its own label
+_FIELDS: Final = 13
 _NUMBER_BYTES: Final = 8
-_LARGEST_NUMBER: Final = 2**63 - 1  # the largest number of a signed 64-bit column
 _DAY_BYTES: Final = 4
 
 
@@ -52,19 +60,37 @@ class Author(IntEnum):
     DESK = 1
 
 
+class EntryClass(IntEnum):
+    """Class of an entry, which everyone can read without decrypting the entry.
+
+    - WORDS: a message, step, proposal, answer or closing. Only words have an encrypted part
+    - RECEIPT: read receipt. Its writer was shown the entries that its heads cover
+    - REMOVAL: the source removed entries. Their encrypted parts are destroyed
+    - END: the source ended the mailbox
+    """
+
+    WORDS = 0
+    RECEIPT = 1
+    REMOVAL = 2
+    END = 3
+
+
+_OF_THE_SOURCE: Final = frozenset({EntryClass.REMOVAL, EntryClass.END})
+
+
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """Signed header of an entry, which everyone may read.
 
-    - `strand`: empty for the source, 8 bytes for a workstation
-    - `number`: counts from 1 in each strand
-    - `previous`: digest of the entry before this one in the strand; 32 zero bytes for the first
-    - `seen`: sorted digests of the newest entry that the writer had seen in each strand of the *other* side
+    - `strand`: empty for the source, 8 bytes for a workstation of the desk
+    - `heads`: the newest entries that the writer knew. Of the writer's own strand these are verified entries,
+    of every other strand entries that were shown to the writer
+    - `unseen`: entries of other strands that the writer knew of and was not shown
     - `day`: a UTC day
-    - `payload_sha256`: digest of the age payload, without the age header
-    - `commit`: commitment to the file key (`commit_to_key`)
-    - `speaks`: False for a mark (read receipt), whose writer had seen entries and wrote nothing. The store
-    reads this field, because a mark does not make a mailbox wait for an answer
+    - `due`: only in words of the desk that close the mailbox: the day from which the mailbox may be deleted
+    - `removes`: only in a removal: sorted digests of the removed entries, 1 to 32
+    - `payload_sha256`: digest of the age payload, without the age header; empty without an encrypted part
+    - `commit`: commitment to the file key (`commit_to_key`); empty without an encrypted part
 
     The signature does not cover the age header. When an epoch ends, the desk encrypts the file key again
     without the writer, which changes the age header. `commit` ties the file key in the age header to the
@@ -73,30 +99,46 @@ class Envelope:
 
     address: Address
     entry_id: EntryId
-    author: Author
+    entry_class: EntryClass
     strand: StrandId
-    number: int
-    previous: Digest
-    seen: tuple[Digest, ...]
+    heads: Heads
+    unseen: Heads
     day: date
     letterhead_serial: int
-    payload_sha256: bytes
-    commit: bytes
-    speaks: bool = True
+    due: date | None = None
+    removes: tuple[Digest, ...] = ()
+    payload_sha256: bytes = b""
+    commit: bytes = b""
+
+    @property
+    def author(self) -> Author:
+        """Return the side that wrote the entry."""
+        return Author.DESK if self.strand else Author.SOURCE
+
+    @property
+    def number(self) -> int:
+        """Return the entry's number in its strand: one more than the largest of its own strand's heads."""
+        return next_number(self.heads, self.strand)
+
+    @property
+    def is_words(self) -> bool:
+        """Return True if the entry has an encrypted part, which someone can answer."""
+        return self.entry_class is EntryClass.WORDS
 
     def to_bytes(self) -> bytes:
         """Write the envelope as bytes. The signature of the entry covers exactly these bytes."""
         return frame(
-            _ENTRY if self.speaks else _MARK,
+            _LABEL,
             self.address,
             self.entry_id,
-            bytes((self.author,)),
+            bytes((self.entry_class,)),
             self.strand,
-            self.number.to_bytes(_NUMBER_BYTES),
-            self.previous,
-            b"".join(self.seen),
+            heads_to_bytes(self.heads),
+            heads_to_bytes(self.unseen),
             day_to_bytes(self.day),
             self.letterhead_serial.to_bytes(_NUMBER_BYTES),
+            b"" if self.due is None else day_to_bytes(self.due),
+            b"".join(self.removes),
             self.payload_sha256,
             self.commit,
         )
@@ -106,71 +148,42 @@ class Envelope:
         """Parse an envelope. Only the exact bytes that `to_bytes` writes are accepted.
 
         Raises:
-            MalformedError: the version is another one, a field is missing or has a wrong length, the day does
-                not exist, `seen` is not sorted, or the strand does not fit the author.
+            MalformedError: the version is another one, a field is missing or has a wrong length, a day does
+                not exist, or a field does not fit the class or the author (docs/protocol.md, "Envelope").
         """
         fields = unframe(raw)
-        if len(fields) != _FIELDS or fields[0] not in {_ENTRY, _MARK}:
+        if len(fields) != _FIELDS or fields[0] != _LABEL:
             raise MalformedError
-        (
-            label,
-            address,
-            entry_id,
-            author,
-            strand,
-            number,
-            previous,
-            seen,
-            day,
-            serial,
-            payload_sha256,
-            commitment,
-        ) = fields
-        if not (
-            len(address) == ADDRESS_BYTES
-            and len(entry_id) == ENTRY_ID_BYTES
-            and len(number) == len(serial) == _NUMBER_BYTES
-            and len(previous) == len(payload_sha256) == DIGEST_BYTES
-            and len(seen) % DIGEST_BYTES == 0
-            and len(commitment) == COMMIT_BYTES
+        _, address, entry_id, class_, strand, heads, unseen, day, serial, due, removes, payload, commit = (
+            fields
+        )
+        if (
+            len(address) != ADDRESS_BYTES
+            or len(entry_id) != ENTRY_ID_BYTES
+            or len(strand) not in (len(SOURCE_STRAND), STRAND_ID_BYTES)
+            or len(serial) != _NUMBER_BYTES
+            or len(removes) % DIGEST_BYTES
         ):
             raise MalformedError
-        heads = tuple(Digest(seen[at : at + DIGEST_BYTES]) for at in range(0, len(seen), DIGEST_BYTES))
         envelope = cls(
             address=Address(address),
             entry_id=EntryId(entry_id),
-            author=author_from_bytes(author, strand),
+            entry_class=_class_from_bytes(class_),
             strand=StrandId(strand),
-            number=int.from_bytes(number),
-            previous=Digest(previous),
-            seen=heads,
+            heads=heads_from_bytes(heads),
+            unseen=heads_from_bytes(unseen),
             day=day_from_bytes(day),
             letterhead_serial=int.from_bytes(serial),
-            payload_sha256=payload_sha256,
-            commit=commitment,
-            speaks=label == _ENTRY,
+            due=day_from_bytes(due) if due else None,
+            removes=tuple(
+                Digest(removes[at : at + DIGEST_BYTES]) for at in range(0, len(removes), DIGEST_BYTES)
+            ),
+            payload_sha256=payload,
+            commit=commit,
         )
-        # `seen` has one spelling, and a number must fit the signed 64-bit column of the store.
-        if heads != tuple(sorted(set(heads))) or not 1 <= envelope.number <= _LARGEST_NUMBER:
-            raise MalformedError
-        if (envelope.number == 1) != (envelope.previous == NO_DIGEST):
+        if not (_fits_class(envelope) and _has_sound_heads(envelope)):
             raise MalformedError
         return envelope
-
-
-def author_from_bytes(author: bytes, strand: bytes) -> Author:
-    """Read an author from one byte, and check that the strand fits the author.
-
-    The strand of a source is empty. The strand of a workstation of the desk has 8 bytes.
-
-    Raises:
-        MalformedError: the byte is not an author, or the strand belongs to the other side.
-    """
-    if author == bytes((Author.SOURCE,)) and strand == SOURCE_STRAND:
-        return Author.SOURCE
-    if author == bytes((Author.DESK,)) and len(strand) == STRAND_ID_BYTES:
-        return Author.DESK
-    raise MalformedError
 
 
 def day_to_bytes(day: date) -> bytes:
@@ -190,3 +203,41 @@ def day_from_bytes(raw: bytes) -> date:
         return date.fromordinal(int.from_bytes(raw))
     except (ValueError, OverflowError) as why:
         raise MalformedError from why
+
+
+def _class_from_bytes(raw: bytes) -> EntryClass:
+    if len(raw) != 1 or raw[0] not in set(EntryClass):
+        raise MalformedError
+    return EntryClass(raw[0])
+
+
+def _fits_class(envelope: Envelope) -> bool:
+    """Return True if the class may have this author, this encrypted part, this `due` and these `removes`."""
+    sealed = (len(envelope.payload_sha256), len(envelope.commit))
+    if sealed != ((DIGEST_BYTES, COMMIT_BYTES) if envelope.is_words else (0, 0)):
+        return False
+    if envelope.entry_class in _OF_THE_SOURCE and envelope.author is not Author.SOURCE:
+        return False
+    if envelope.due is not None and (
+        not envelope.is_words or envelope.author is not Author.DESK or envelope.due < envelope.day
+    ):
+        return False
+    removes = envelope.removes
+    if envelope.entry_class is not EntryClass.REMOVAL:
+        return not removes
+    return 1 <= len(removes) <= REMOVED_AT_ONCE and removes == tuple(sorted(set(removes)))
+
+
+def _has_sound_heads(envelope: Envelope) -> bool:
+    """Return True if the heads and unseen entries are within their limits and do not contradict each other.
+
+    A writer knows every entry of its own strand, so no entry of this strand is unseen.
+    """
+    heads, unseen = (Counter(head.strand for head in named) for named in (envelope.heads, envelope.unseen))
+    return (
+        envelope.number <= LARGEST_NUMBER
+        and max(heads.values(), default=0) <= HEADS_OF_STRAND
+        and max(unseen.values(), default=0) <= UNSEEN_OF_STRAND
+        and envelope.strand not in unseen
+        and not set(envelope.heads) & set(envelope.unseen)
+    )

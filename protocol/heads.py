@@ -1,0 +1,69 @@
+"""Heads: the newest entries of the strands of a mailbox, by which an entry names what its writer knew.
+
+See docs/protocol.md, "Envelope".
+"""
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from crypto.errors import MalformedError
+from crypto.framing import frame, unframe
+from protocol.identifiers import DIGEST_BYTES, SOURCE_STRAND, STRAND_ID_BYTES, Digest, StrandId
+
+HEADS_OF_STRAND: Final = 16  # a strand has one head, unless rows of the store were hidden for a moment
+UNSEEN_OF_STRAND: Final = 64
+LARGEST_NUMBER: Final = 2**63 - 1  # the largest number of a signed 64-bit column
+_NUMBER_BYTES: Final = 8
+_FIELDS: Final = 3
+
+
+class Head(NamedTuple):
+    """Name of one entry: its strand, its number in this strand (from 1), and its digest (32 bytes)."""
+
+    strand: StrandId
+    number: int
+    digest: Digest
+
+
+Heads = tuple[Head, ...]  # in ascending order, none twice
+
+
+def heads_to_bytes(heads: Iterable[Head]) -> bytes:
+    """Write heads as bytes: a frame that contains one frame for each head, in ascending order."""
+    return frame(
+        *(frame(strand, number.to_bytes(_NUMBER_BYTES), digest) for strand, number, digest in sorted(heads))
+    )
+
+
+def heads_from_bytes(raw: bytes) -> Heads:
+    """Parse heads from bytes. Only the exact bytes that `heads_to_bytes` writes are accepted.
+
+    Raises:
+        MalformedError: `heads_to_bytes` never writes these bytes, a head is there twice, or a number is below
+            1 or above 2**63 - 1.
+    """
+    heads = tuple(_head_from_bytes(head) for head in unframe(raw))
+    if heads != tuple(sorted(set(heads))):
+        raise MalformedError
+    return heads
+
+
+def next_number(heads: Iterable[Head], strand: StrandId) -> int:
+    """Return the number of an entry of this strand whose envelope names these heads."""
+    return max((head.number for head in heads if head.strand == strand), default=0) + 1
+
+
+def _head_from_bytes(raw: bytes) -> Head:
+    fields = unframe(raw)
+    if len(fields) != _FIELDS:
+        raise MalformedError
+    strand, number, digest = fields
+    head = Head(StrandId(strand), int.from_bytes(number), Digest(digest))
+    if (
+        len(strand) not in (len(SOURCE_STRAND), STRAND_ID_BYTES)
+        or len(number) != _NUMBER_BYTES
+        or not 1 <= head.number <= LARGEST_NUMBER
+        or len(digest) != DIGEST_BYTES
+    ):
+        raise MalformedError
+    return head

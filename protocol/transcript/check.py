@@ -1,0 +1,298 @@
+"""Check of a whole mailbox before any entry is shown, signed upon, synced or deleted.
+
+See docs/protocol.md, "Transcript". The check decrypts nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Final
+
+from crypto.errors import ForgedError
+from protocol.entry import SignedEntry, check_entry_signature, has_signed_payload
+from protocol.envelope import Author, EntryClass
+from protocol.heads import HEADS_OF_STRAND, UNSEEN_OF_STRAND, Head, Heads
+from protocol.identifiers import Address, Digest, StrandId
+from protocol.strand import StrandKey
+from protocol.transcript.knowledge import Knowledge
+
+
+class FaultKind(StrEnum):
+    """Kind of fault in a mailbox."""
+
+    WRONG_ADDRESS = "wrong_address"  # an entry of another mailbox
+    UNKNOWN_STRAND = "unknown_strand"  # the letterhead has no key of this strand for that day
+    BAD_SIGNATURE = "bad_signature"
+    BAD_PAYLOAD = "bad_payload"  # the payload differs from the payload that was signed
+    REPLAYED = "replayed"  # the mailbox has the same entry twice
+    FORK = "fork"  # a workstation's strand has two different histories
+    SIDE_BY_SIDE = "side_by_side"  # the source wrote two entries with one number: a row was hidden
+    MISSING = "missing"  # another entry names this entry, and the store does not have it
+    ROLLED_BACK = "rolled_back"  # this workstation remembers this entry, and the store does not have it
+    LOST = "lost"  # the encrypted part is gone, and the source did not remove the entry
+    RESTORED = "restored"  # the source removed the entry, and someone restored its encrypted part
+
+
+# An adviser may write in a mailbox with these faults. Otherwise the operator of the server could block a
+# mailbox for good by losing one row.
+_ALLOW_ANSWERS: Final = frozenset({FaultKind.SIDE_BY_SIDE, FaultKind.MISSING, FaultKind.LOST})
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault in a mailbox, in or about the entry with this number in this strand.
+
+    `digest` names the entry, which may be missing. It is None if the entry is not authentic.
+    """
+
+    kind: FaultKind
+    strand: StrandId
+    number: int
+    digest: Digest | None
+
+    @property
+    def allows_answers(self) -> bool:
+        """Return True if an adviser may write in a mailbox with this fault."""
+        return self.kind in _ALLOW_ANSWERS
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """Result of the check of a mailbox.
+
+    - `entries`: the entries that may be shown, in thread order
+    - `authentic`: all entries with a valid signature by digest, also those with another fault
+    - `rejected`: only an adviser may see these, and the page must then show their fault too
+    - `removed`: the removal of each entry that the source removed, by the digest of the removed entry
+    - `heads`: the newest authentic entries of each strand, which a workstation remembers
+    """
+
+    entries: tuple[SignedEntry, ...]
+    authentic: Mapping[Digest, SignedEntry] = field(repr=False)
+    rejected: tuple[SignedEntry, ...]
+    faults: tuple[Fault, ...]
+    removed: Mapping[Digest, SignedEntry] = field(repr=False)
+    heads: Heads
+    knowledge: Knowledge = field(repr=False)
+
+    def heads_for(
+        self, strand: StrandId, shown: Collection[Digest], remembered: Heads = ()
+    ) -> tuple[Heads, Heads]:
+        """Return `heads` and `unseen` for the envelope of a new entry of this strand.
+
+        `shown` has the entries that the writer was shown: entries that the writer could open, entries without
+        an encrypted part, and removed entries. `remembered` has heads that the writer verified before, and
+        names of its own strand stay in the new entry even if their rows are missing now: so hiding a row
+        never makes a workstation sign the same number twice.
+
+        Of the writer's own strand, all verified tips are named. Of every other strand, the tips among the
+        shown entries are named, and everything else that is known to exist is unseen.
+        """
+        heads: list[Head] = [
+            head for head in remembered if head.strand == strand and head.digest not in self.authentic
+        ]
+        unseen: list[Head] = []
+        for other, known in _by_strand(self._known_heads()).items():
+            if other == strand:
+                heads += self._tips(known, self.authentic)
+                continue
+            not_shown = sorted((head for head in known if head.digest not in shown), key=_digest)
+            if len(not_shown) <= UNSEEN_OF_STRAND:  # otherwise claim to have seen nothing of this strand
+                heads += self._tips(known, shown)
+                unseen += not_shown
+        return tuple(sorted(set(heads))), tuple(sorted(unseen))
+
+    def _known_heads(self) -> dict[Digest, Head]:
+        return self.knowledge.named | {digest: head_of(entry) for digest, entry in self.authentic.items()}
+
+    def _tips(self, known: Iterable[Head], among: Collection[Digest]) -> list[Head]:
+        by_digest = {head.digest: head for head in known if head.digest in among}
+        return [by_digest[digest] for digest in sorted(self.knowledge.tips(by_digest))[:HEADS_OF_STRAND]]
+
+
+def head_of(entry: SignedEntry) -> Head:
+    """Return the name of an entry: its strand, number and digest."""
+    return Head(entry.envelope.strand, entry.envelope.number, entry.digest)
+
+
+def heads_after(heads: Heads, newer: Sequence[SignedEntry]) -> Heads:
+    """Return heads of a strand's own writer after it wrote `newer`, in which older heads may be named.
+
+    The source's site calls this function for a new message: the page with the form was made from a whole
+    transcript, so only the source's entries since that page must be read and verified.
+    """
+    named = {head for entry in newer for head in entry.envelope.heads}
+    own = {head_of(entry) for entry in newer}
+    return tuple(sorted((own | set(heads)) - {head for head in named if head.strand in _strands_of(newer)}))
+
+
+def read_transcript(
+    address: Address,
+    mailbox_verify_key: bytes | None,
+    strands: Mapping[StrandId, StrandKey],
+    entries: Iterable[SignedEntry],
+    remembered: Heads = (),
+    *,
+    has_content: bool = True,
+) -> Transcript:
+    """Check every entry of a mailbox, and that the entries fit each other.
+
+    `mailbox_verify_key` must have passed `check_mailbox_keys`. If the key is None, no entry is accepted as
+    the source's. `remembered` has the heads that this workstation remembers. With `has_content=False`, the
+    entries have no encrypted parts, and only envelopes and signatures are checked.
+
+    The check detects every change of an entry. It also detects a missing entry, if a remembered head or
+    another entry names the missing entry. It cannot detect that the newest entry of a strand is missing, as
+    long as no other entry names this entry.
+    """
+    authentic: dict[Digest, SignedEntry] = {}
+    forged: list[tuple[FaultKind, SignedEntry]] = []
+    for entry in entries:
+        kind = _signature_fault(entry, address, mailbox_verify_key, strands)
+        if kind is None and entry.digest in authentic:
+            kind = FaultKind.REPLAYED
+        if kind is None:
+            authentic[entry.digest] = entry
+        else:
+            forged.append((kind, entry))
+    knowledge = Knowledge(authentic.values())
+    removed = _removed(knowledge.order)
+    rejecting = _forks(authentic, remembered)
+    others: list[tuple[FaultKind, SignedEntry]] = _side_by_side(authentic)
+    if has_content:
+        for digest, entry in authentic.items():
+            kind = _content_fault(entry, is_removed=digest in removed)
+            if kind is FaultKind.BAD_PAYLOAD:
+                rejecting.setdefault(digest, kind)
+            elif kind is not None:
+                others.append((kind, entry))
+    shown = (entry for entry in knowledge.order if entry.digest not in rejecting)
+    return Transcript(
+        entries=tuple(_without_content(entry) if entry.digest in removed else entry for entry in shown),
+        authentic=authentic,
+        rejected=(*(entry for _, entry in forged), *(authentic[digest] for digest in rejecting)),
+        faults=(
+            *(Fault(kind, *head_of(entry)[:2], None) for kind, entry in forged),
+            *(Fault(kind, *head_of(authentic[digest])) for digest, kind in rejecting.items()),
+            *(Fault(kind, *head_of(entry)) for kind, entry in others),
+            *_missing(authentic, knowledge, remembered),
+        ),
+        removed=removed,
+        heads=_newest(authentic, knowledge),
+        knowledge=knowledge,
+    )
+
+
+def _signature_fault(
+    entry: SignedEntry,
+    address: Address,
+    mailbox_verify_key: bytes | None,
+    strands: Mapping[StrandId, StrandKey],
+) -> FaultKind | None:
+    part = entry.envelope
+    if part.address != address:
+        return FaultKind.WRONG_ADDRESS
+    key = strands.get(part.strand)
+    is_known = key is not None and key.counts_on(part.day) if part.strand else mailbox_verify_key is not None
+    if not is_known:
+        return FaultKind.UNKNOWN_STRAND
+    try:
+        check_entry_signature(entry, mailbox_verify_key=mailbox_verify_key, strands=strands)
+    except ForgedError:
+        return FaultKind.BAD_SIGNATURE
+    return None
+
+
+def _removed(order: Iterable[SignedEntry]) -> dict[Digest, SignedEntry]:
+    removed: dict[Digest, SignedEntry] = {}
+    for entry in order:
+        for digest in entry.envelope.removes:
+            removed.setdefault(digest, entry)
+    return removed
+
+
+def _forks(authentic: Mapping[Digest, SignedEntry], remembered: Heads) -> dict[Digest, FaultKind]:
+    """Return the entries of workstations that have the number of another entry of their strand.
+
+    The other entry may be missing: the strand itself names it, or this workstation remembers it. What other
+    strands name does not count, because a source could name an entry that never existed.
+    """
+    digests: dict[tuple[StrandId, int], set[Digest]] = defaultdict(set)
+    for entry in authentic.values():
+        own = (head for head in entry.envelope.heads if head.strand == entry.envelope.strand)
+        for strand, number, digest in (head_of(entry), *own):
+            digests[strand, number].add(digest)
+    for strand, number, digest in remembered:
+        digests[strand, number].add(digest)
+    return {
+        digest: FaultKind.FORK
+        for (strand, _), rivals in digests.items()
+        if strand and len(rivals) > 1
+        for digest in sorted(rivals & authentic.keys())
+    }
+
+
+def _side_by_side(authentic: Mapping[Digest, SignedEntry]) -> list[tuple[FaultKind, SignedEntry]]:
+    numbers: dict[int, list[SignedEntry]] = defaultdict(list)
+    for entry in authentic.values():
+        if entry.envelope.author is Author.SOURCE:
+            numbers[entry.envelope.number].append(entry)
+    return [
+        (FaultKind.SIDE_BY_SIDE, entry) for rivals in numbers.values() if len(rivals) > 1 for entry in rivals
+    ]
+
+
+def _content_fault(entry: SignedEntry, *, is_removed: bool) -> FaultKind | None:
+    """Return the fault in the encrypted part of an authentic entry, or None.
+
+    The payload of a removed entry may wait for the clean-up, but its header must be gone.
+    """
+    if entry.envelope.entry_class is not EntryClass.WORDS:
+        return None
+    if is_removed:
+        return None if entry.header is None else FaultKind.RESTORED
+    if entry.header is None or entry.payload is None:
+        return FaultKind.LOST
+    return None if has_signed_payload(entry) else FaultKind.BAD_PAYLOAD
+
+
+def _without_content(entry: SignedEntry) -> SignedEntry:
+    return replace(entry, header=None, payload=None)
+
+
+def _missing(authentic: Mapping[Digest, SignedEntry], knowledge: Knowledge, remembered: Heads) -> list[Fault]:
+    rolled_back = [head for head in remembered if head.digest not in authentic]
+    missing = [head for digest, head in sorted(knowledge.named.items()) if digest not in authentic]
+    return [
+        *(Fault(FaultKind.ROLLED_BACK, *head) for head in rolled_back),
+        *(Fault(FaultKind.MISSING, *head) for head in missing if head not in rolled_back),
+    ]
+
+
+def _newest(authentic: Mapping[Digest, SignedEntry], knowledge: Knowledge) -> Heads:
+    strands = _by_strand({digest: head_of(entry) for digest, entry in authentic.items()})
+    return tuple(
+        sorted(
+            head
+            for heads in strands.values()
+            for tips in [set(knowledge.tips(head.digest for head in heads))]
+            for head in heads
+            if head.digest in tips
+        )
+    )
+
+
+def _by_strand(heads: Mapping[Digest, Head]) -> dict[StrandId, list[Head]]:
+    strands: dict[StrandId, list[Head]] = defaultdict(list)
+    for head in heads.values():
+        strands[head.strand].append(head)
+    return strands
+
+
+def _strands_of(entries: Iterable[SignedEntry]) -> set[StrandId]:
+    return {entry.envelope.strand for entry in entries}
+
+
+def _digest(head: Head) -> Digest:
+    return head.digest

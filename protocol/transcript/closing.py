@@ -1,0 +1,63 @@
+"""Closing: whether the desk closed a mailbox, and from which day the mailbox may be deleted.
+
+See docs/protocol.md, "Closing and deletion". Envelopes and signatures are enough to decide, so the server
+decides without a key, and cannot delete earlier than the desk promised.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Final
+
+from protocol.entry import SignedEntry
+from protocol.identifiers import StrandId
+from protocol.strand import StrandKey
+from protocol.transcript.check import FaultKind, Transcript
+
+_ALLOW_DELETION: Final = frozenset(
+    {FaultKind.SIDE_BY_SIDE, FaultKind.MISSING, FaultKind.LOST, FaultKind.RESTORED}
+)
+
+
+def last_words(transcript: Transcript) -> list[SignedEntry]:
+    """Return the words of a mailbox that the writer of no other words knew. They may be on both sides."""
+    words = [digest for digest, entry in transcript.authentic.items() if entry.envelope.is_words]
+    return [transcript.authentic[digest] for digest in transcript.knowledge.unknown_to_all(words, words)]
+
+
+def closed_until(transcript: Transcript) -> date | None:
+    """Return the day from which a closed mailbox may be deleted, or None if the mailbox is not closed.
+
+    A mailbox is closed if each of its last words carries such a day. The latest of these days counts. So
+    words of the source that crossed a closing keep the mailbox open.
+    """
+    days = [entry.envelope.due for entry in last_words(transcript)]
+    closed = [day for day in days if day is not None]
+    return max(closed) if closed and len(closed) == len(days) else None
+
+
+def may_delete(transcript: Transcript, strands: Mapping[StrandId, StrandKey], today: date) -> bool:
+    """Return True if a mailbox is closed, its day has come, and no entry speaks against its deletion.
+
+    Nothing is deleted if an entry is not authentic, if the workstation that closed the mailbox was retired
+    since, if there is an entry that the closing lists as unseen, or if an entry is missing that the writers
+    of the last words neither knew nor listed as unseen.
+    """
+    due = closed_until(transcript)
+    if due is None or due > today:
+        return False
+    if any(fault.kind not in _ALLOW_DELETION for fault in transcript.faults):
+        return False
+    last = last_words(transcript)
+    if any(not _is_active(strands, entry.envelope.strand, today) for entry in last):
+        return False
+    unseen = {head.digest for entry in last for head in entry.envelope.unseen}
+    if unseen & transcript.authentic.keys():
+        return False
+    missing = transcript.knowledge.named.keys() - transcript.authentic.keys() - unseen
+    writers = [entry.digest for entry in last]
+    return not transcript.knowledge.unknown_to_all(missing, writers)
+
+
+def _is_active(strands: Mapping[StrandId, StrandKey], strand: StrandId, today: date) -> bool:
+    key = strands.get(strand)
+    return key is not None and key.counts_on(today)

@@ -1,0 +1,57 @@
+"""Proof that a mailbox was ended or deleted: the envelopes that stay when everything else is gone.
+
+See docs/protocol.md, "End" and "Closing and deletion". A proof has the source's end, or the last words of the
+desk that closed the mailbox. It stays in the store until every active workstation has seen it.
+"""
+
+from collections.abc import Sequence
+from itertools import batched
+
+from crypto.errors import MalformedError
+from crypto.framing import frame, unframe
+from protocol.entry import SignedEntry
+from protocol.envelope import EntryClass
+from protocol.identifiers import SOURCE_STRAND
+from protocol.transcript.check import Transcript
+from protocol.transcript.closing import last_words
+
+
+def end_of(transcript: Transcript) -> SignedEntry | None:
+    """Return the source's end of a mailbox, or None. An end counts, whatever other entries there are."""
+    ends = [entry for entry in transcript.entries if entry.envelope.entry_class is EntryClass.END]
+    return ends[0] if ends else None
+
+
+def proof_of_deletion(transcript: Transcript) -> bytes:
+    """Return the proof that stays of a mailbox for which `may_delete` returned True."""
+    return proof_to_bytes(last_words(transcript))
+
+
+def proof_to_bytes(entries: Sequence[SignedEntry]) -> bytes:
+    """Write the envelopes and signatures of some entries as a proof."""
+    return frame(*(part for entry in entries for part in (entry.envelope.to_bytes(), entry.signature)))
+
+
+def proof_from_bytes(raw: bytes) -> tuple[SignedEntry, ...]:
+    """Parse a proof. The entries have no encrypted parts, and their signatures are not verified yet.
+
+    Raises:
+        MalformedError: the bytes are not a proof.
+    """
+    fields = unframe(raw)
+    if not fields or len(fields) % 2:
+        raise MalformedError
+    return tuple(
+        SignedEntry.from_stored(envelope=envelope, signature=signature, epoch=0, header=None, payload=None)
+        for envelope, signature in batched(fields, 2, strict=True)
+    )
+
+
+def is_proved(transcript: Transcript) -> bool:
+    """Return True if a transcript of a proof's entries has no forged entry, and ends or closes the mailbox."""
+    is_forged = any(fault.digest is None for fault in transcript.faults)
+    entries = transcript.entries
+    return not is_forged and (
+        end_of(transcript) is not None
+        or (bool(entries) and all(entry.envelope.strand != SOURCE_STRAND for entry in entries))
+    )
