@@ -5,7 +5,6 @@ desk that closed the mailbox. It stays in the store until every active workstati
 """
 
 from collections.abc import Sequence
-from itertools import batched
 
 from crypto.errors import MalformedError
 from crypto.framing import frame, unframe
@@ -43,12 +42,12 @@ def proof_from_bytes(raw: bytes) -> tuple[SignedEntry, ...]:
         raise MalformedError
     return tuple(
         SignedEntry.from_stored(envelope=envelope, signature=signature, epoch=0, header=None, payload=None)
-        for envelope, signature in batched(fields, 2, strict=True)
+        for envelope, signature in zip(fields[::2], fields[1::2], strict=True)
     )
 
 
 def is_proved(transcript: Transcript) -> bool:
-    """Return True if a transcript of a proof's entries has no forged entry, and ends or closes the mailbox."""
+    """Return True if a transcript of a proof's entries has no forged entry and ends the mailbox."""
     is_forged = any(fault.digest is None for fault in transcript.faults)
     entries = transcript.entries
     return not is_forged and (
