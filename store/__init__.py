@@ -8,11 +8,11 @@ row and replaces an existing row. `drop` deletes a row, or does nothing if the r
 
 - `attachments`: files of entries, in chunks, also while they are uploaded
 - `cleanup`: destruction of deleted rows, and the nightly rewrite of the store's file
-- `deletion_orders`: the desk's orders to delete a mailbox on a day
-- `entries`: entries of a mailbox, appended with compare-and-set
+- `entries`: entries of a mailbox, added after a compare-and-set of its version
 - `errors`: exceptions of the store
 - `ledger_tallies`: anonymous counts that are kept about deleted mailboxes
 - `letterheads`: the desk's signed configuration, by serial
+- `mailbox_tallies`: anonymous counts beside a mailbox, for the day of its deletion
 - `mailboxes`: mailboxes, the lists of the inbox, and ended mailboxes
 - `outbox`: replication queue of the items that a peer may not have yet
 - `peers`: other stores that this store exchanges pouches with

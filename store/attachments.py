@@ -20,7 +20,7 @@ from store.database.prepared_statements import (
 )
 from store.database.schema import CHUNK_BYTES, AttachmentRow, ChunkRow, SealedRow
 from store.database.sealed_rows import count_in_mailbox, insert_sealed
-from store.errors import AttachmentMissingError, EntryExistsError, NoSuchMailboxError, QuotaError
+from store.errors import AttachmentExistsError, AttachmentMissingError, NoSuchMailboxError, QuotaError
 from store.quota import Quota, free_bytes
 
 
@@ -99,7 +99,7 @@ def begin_upload(  # noqa: PLR0913  # the columns of the attachment, by name
     the attachment in its pouches. `peer` is None if no peer sends the attachment.
 
     Raises:
-        EntryExistsError: an attachment with this id exists.
+        AttachmentExistsError: an attachment with this id exists.
         NoSuchMailboxError: there is no such mailbox.
     """
     _count_in_mailbox(session, address, len(header))
@@ -118,7 +118,7 @@ def begin_upload(  # noqa: PLR0913  # the columns of the attachment, by name
         )
     except BrokenConstraintError as why:
         roll_back(session)
-        raise EntryExistsError("an attachment with this id exists already") from why
+        raise AttachmentExistsError("an attachment with this id exists already") from why
 
 
 def add_chunk(

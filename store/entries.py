@@ -1,6 +1,6 @@
-"""Entries of mailboxes: appended to a strand with compare-and-set, read, and replaced by tombstones."""
+"""Entries of mailboxes: added after a compare-and-set of the mailbox's version, read, and destroyed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TypedDict, Unpack
@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from store.database.deletion_queue import queue_attachments, queue_entries
 from store.database.prepared_statements import (
-    BrokenConstraintError,
     PreparedChange,
     PreparedQuery,
     as_tuple,
@@ -19,26 +18,17 @@ from store.database.prepared_statements import (
     only_column,
     roll_back,
 )
-from store.database.schema import AttachmentRow, EntryRow, MailboxRow, SealedRow, StrandHeadRow, new_id
+from store.database.schema import AttachmentRow, EntryRow, MailboxRow, SealedRow, new_id
 from store.database.sealed_rows import count_in_mailbox, insert_sealed
-from store.errors import (
-    AttachmentMissingError,
-    EntryExistsError,
-    EntryMissingError,
-    HeadMovedError,
-    NoSuchMailboxError,
-    StoreDamagedError,
-    StoreError,
-)
+from store.errors import AttachmentMissingError, MailboxChangedError, NoSuchMailboxError
 from store.outbox import OutboxKind, enqueue
 
 SOURCE, DESK = 0, 1  # authors
-_DIGEST_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
 class StoredEntry:
-    """Entry from the store, not verified. If `header` is None, the entry was removed and is unreadable."""
+    """Entry from the store, not verified. If `header` is None, no one can decrypt the entry."""
 
     address: bytes
     author: int
@@ -50,13 +40,12 @@ class StoredEntry:
     signature: bytes = field(repr=False)
     epoch: int
     day: date
-    removal: bytes | None = field(repr=False)
     header: bytes | None = field(repr=False)
     payload: bytes | None = field(repr=False)
 
 
-class SignedColumns(TypedDict):
-    """Columns of a new entry whose values the entry's writer has signed, except `epoch`, which may change."""
+class EntryColumns(TypedDict):
+    """Columns of a new entry. The entry's writer has signed them, except `epoch` and `header`."""
 
     address: bytes
     author: int
@@ -71,44 +60,34 @@ class SignedColumns(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
-class SignedPart:
-    """Signed envelope and removal of an entry, without ciphertext. Shows who wrote the entry, and when."""
+class StoredEnvelope:
+    """Envelope and signature of an entry, without ciphertext. They show who wrote the entry, and when."""
 
     envelope: bytes = field(repr=False)
     signature: bytes = field(repr=False)
-    epoch: int
-    removal: bytes | None = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class StrandEnd:
-    """Number and digest of a strand's newest entry, and the number of encrypted bytes in the whole mailbox.
-
-    An empty strand has number 0 and a digest of zeros.
-    """
-
-    mailbox_bytes: int
-    number: int
-    digest: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class StrandHead:
-    """Number and digest of the newest entry in a strand of one mailbox."""
-
-    author: int
-    strand: bytes
-    number: int
     digest: bytes
 
 
 _IN_MAILBOX = EntryRow.address == bindparam("address")
-_HAS_ID = _IN_MAILBOX & (EntryRow.entry_id == bindparam("entry_id"))
-_BY_STRAND = (EntryRow.author, EntryRow.strand, EntryRow.number)
+_HAS_DIGEST = _IN_MAILBOX & (EntryRow.digest == bindparam("digest"))
+_BY_STRAND = (EntryRow.author, EntryRow.strand, EntryRow.number, EntryRow.digest)
 _ENTRIES = select(*columns(StoredEntry, EntryRow, SealedRow)).outerjoin(
     SealedRow, SealedRow.id == EntryRow.id
 )
-_FIND = PreparedQuery(_ENTRIES.where(_HAS_ID), StoredEntry)
+_FIND_ALL = PreparedQuery(
+    _ENTRIES.where(_IN_MAILBOX, EntryRow.entry_id == bindparam("entry_id")).order_by(EntryRow.digest),
+    StoredEntry,
+)
+_FIND_DIGEST = PreparedQuery(_ENTRIES.where(_HAS_DIGEST), StoredEntry)
+_OF_STRAND = PreparedQuery(
+    _ENTRIES.where(
+        _IN_MAILBOX,
+        EntryRow.author == bindparam("author"),
+        EntryRow.strand == bindparam("strand"),
+        EntryRow.number >= bindparam("number"),
+    ).order_by(EntryRow.number, EntryRow.digest),
+    StoredEntry,
+)
 _OF_MAILBOX = PreparedQuery(_ENTRIES.where(_IN_MAILBOX).order_by(*_BY_STRAND), StoredEntry)
 _OF_MAILBOXES = PreparedQuery(
     _ENTRIES.where(EntryRow.address.in_(bindparam("addresses", expanding=True))).order_by(
@@ -116,17 +95,10 @@ _OF_MAILBOXES = PreparedQuery(
     ),
     StoredEntry,
 )
-_SIGNED_PARTS = PreparedQuery(select(*columns(SignedPart, EntryRow)).where(_IN_MAILBOX), SignedPart)
-_ROW_ID = PreparedQuery(select(EntryRow.id).where(_HAS_ID), only_column)
-_DIGEST_AT = PreparedQuery(
-    select(EntryRow.digest).where(
-        _IN_MAILBOX,
-        EntryRow.author == bindparam("author"),
-        EntryRow.strand == bindparam("strand"),
-        EntryRow.number == bindparam("number"),
-    ),
-    only_column,
-)
+_ENVELOPES = PreparedQuery(select(*columns(StoredEnvelope, EntryRow)).where(_IN_MAILBOX), StoredEnvelope)
+_DIGESTS = PreparedQuery(select(EntryRow.digest).where(_IN_MAILBOX), only_column)
+_ALL_DIGESTS = PreparedQuery(select(EntryRow.address, EntryRow.digest), as_tuple)
+_ENTRY_IDS = PreparedQuery(select(EntryRow.entry_id).where(_HAS_DIGEST), only_column)
 _FIRST_DAYS = PreparedQuery(
     select(EntryRow.address, func.min(EntryRow.day))
     .where(EntryRow.author == bindparam("author"))
@@ -141,57 +113,41 @@ _NOT_WAITING = PreparedQuery(
     select(MailboxRow.address).where(MailboxRow.waiting_since.is_(None)), only_column
 )
 
-_IS_HEAD = (
-    (StrandHeadRow.address == bindparam("address"))
-    & (StrandHeadRow.author == bindparam("author"))
-    & (StrandHeadRow.strand == bindparam("strand"))
-)
-_HEADS = PreparedQuery(
-    select(*columns(StrandHead, StrandHeadRow))
-    .where(StrandHeadRow.address == bindparam("address"))
-    .order_by(StrandHeadRow.author, StrandHeadRow.strand),
-    StrandHead,
-)
-_ALL_HEADS = PreparedQuery(
-    select(StrandHeadRow.address, StrandHeadRow.strand, StrandHeadRow.number, StrandHeadRow.digest), as_tuple
-)
-_STRAND_END = PreparedQuery(
-    select(MailboxRow.sealed_bytes, StrandHeadRow.number, StrandHeadRow.digest)
-    .outerjoin(StrandHeadRow, (StrandHeadRow.address == MailboxRow.address) & _IS_HEAD)
-    .where(MailboxRow.address == bindparam("address")),
-    as_tuple,
-)
-_HEAD_ID = PreparedQuery(select(StrandHeadRow.id).where(_IS_HEAD), only_column)
-_ADD_HEAD = PreparedChange(insert(StrandHeadRow))
-_SET_HEAD = (
-    update(StrandHeadRow)
-    .where(_IS_HEAD)
-    .values(number=bindparam("new_number"), digest=bindparam("new_digest"))
-)
-_MOVE_HEAD = PreparedChange(
-    _SET_HEAD.where(
-        StrandHeadRow.number == bindparam("new_number") - 1, StrandHeadRow.digest == bindparam("previous")
-    )
-)
-_RAISE_HEAD = PreparedChange(_SET_HEAD.where(StrandHeadRow.number < bindparam("new_number")))
-
-_TODAY = bindparam("today", type_=Date())
-_COUNT = (
+_IS_MAILBOX = MailboxRow.address == bindparam("address")
+_MAILBOX = PreparedQuery(select(MailboxRow.id).where(_IS_MAILBOX), only_column)
+_CLAIM = PreparedChange(
     update(MailboxRow)
-    .where(MailboxRow.address == bindparam("address"))
+    .where(_IS_MAILBOX, MailboxRow.version == bindparam("expected"))
+    .values(version=MailboxRow.version + 1)
+)
+_DAY = bindparam("day", type_=Date())
+_COUNT = PreparedChange(
+    update(MailboxRow)
+    .where(_IS_MAILBOX)
     .values(
         sealed_bytes=MailboxRow.sealed_bytes + bindparam("more"),
-        last_day=_TODAY,
+        version=MailboxRow.version + 1,
+        last_day=_DAY,
         last_author=bindparam("author"),
     )
 )
-_COUNT_SILENTLY = PreparedChange(_COUNT)
-_COUNT_WAITING = PreparedChange(_COUNT.values(waiting_since=func.coalesce(MailboxRow.waiting_since, _TODAY)))
-_COUNT_ANSWERED = PreparedChange(_COUNT.values(waiting_since=None))
-_ADD_ENTRY = PreparedChange(insert(EntryRow))
-_MARK_REMOVED = PreparedChange(
-    update(EntryRow).where(_HAS_ID, EntryRow.removal.is_(None)).values(removal=bindparam("statement"))
+_MARK_WAITING = PreparedChange(
+    update(MailboxRow)
+    .where(_IS_MAILBOX)
+    .values(waiting_since=func.coalesce(MailboxRow.waiting_since, _DAY), due=None)
 )
+_SET_STATE = PreparedChange(
+    update(MailboxRow)
+    .where(_IS_MAILBOX)
+    .values(waiting_since=bindparam("since", type_=Date()), due=bindparam("until", type_=Date()))
+)
+_SET_HEADER = PreparedChange(
+    update(SealedRow)
+    .where(SealedRow.id.in_(select(EntryRow.id).where(_HAS_DIGEST)), SealedRow.header.is_not(None))
+    .values(header=bindparam("new_header"))
+)
+_SET_EPOCH = PreparedChange(update(EntryRow).where(_HAS_DIGEST).values(epoch=bindparam("new_epoch")))
+_ADD_ENTRY = PreparedChange(insert(EntryRow))
 _ADOPT = PreparedChange(
     update(AttachmentRow)
     .where(
@@ -205,133 +161,132 @@ _ADOPT = PreparedChange(
 )
 
 
-def append(  # noqa: PLR0913  # the columns, by name
-    session: Session,
-    *,
-    header: bytes,
-    payload: bytes,
-    previous: bytes,
-    attachment_ids: Sequence[bytes] = (),
-    speaks: bool = True,
-    is_answer: bool = True,
-    **signed: Unpack[SignedColumns],
-) -> None:
-    """Append an entry to its strand by compare-and-set, with its uploaded attachments.
+def claim(session: Session, address: bytes, version: int) -> None:
+    """Begin a change of a mailbox by compare-and-set of its version.
 
-    If the entry is refused, everything that the session wrote is rolled back.
-
-    `previous` is the digest of the strand's newest entry (the head), and the new `number` is one higher. In
-    an empty strand, `number` is 1. The attachments of `attachment_ids` must be whole and pending for this
-    entry. A read receipt has `speaks=False`, and the mailbox stays in its list of the inbox.
-    `is_answer=False` means that the desk had not seen a message of the source when it wrote the entry. The
-    mailbox then still waits for an answer.
+    `version` is that of the mailbox's row in the snapshot that the writer verified. From here until the
+    commit, no one else can write in the store.
 
     Raises:
-        HeadMovedError: another entry was appended to the strand after the entry `previous`.
-        EntryExistsError: the mailbox already has an entry with this id.
-        AttachmentMissingError: an attachment does not exist or is not whole.
+        MailboxChangedError: the mailbox has changed since that snapshot.
         NoSuchMailboxError: there is no such mailbox.
     """
-    try:
-        _count(session, signed, len(header) + len(payload), speaks=speaks, is_answer=is_answer)
-        _move_head(session, signed, previous)
-        _add_entry(session, insert_sealed(session, header=header, payload=payload), signed)
-        _adopt(session, signed, attachment_ids)
-    except (StoreError, BrokenConstraintError):
-        roll_back(session)  # half an entry is never committed, even if the caller catches the refusal
-        raise
+    if _CLAIM.run(session, address=address, expected=version) == 0:
+        if _MAILBOX.first(session, address=address) is None:
+            raise NoSuchMailboxError("there is no such mailbox")
+        raise MailboxChangedError("the mailbox has changed")
 
 
-def apply_from_peer(  # noqa: PLR0913  # the columns, by name
+def add(
     session: Session,
     *,
     header: bytes | None,
     payload: bytes | None,
-    removal: bytes | None,
-    attachment_ids: Sequence[bytes],
-    speaks: bool,
-    is_answer: bool,
-    **signed: Unpack[SignedColumns],
+    attachment_ids: Sequence[bytes] = (),
+    **signed: Unpack[EntryColumns],
 ) -> None:
-    """Add an entry that a peer sent, with its uploaded attachments, at the number in its envelope.
+    """Add an entry to its mailbox, with its uploaded attachments.
 
-    The number is not compared with the strand's head: an earlier entry may be damaged at the peer, and
-    readers then see a gap. With a `removal`, no ciphertext is stored. If the entry is refused, everything
-    that the session wrote is rolled back.
+    The attachments of `attachment_ids` must be whole and pending for this entry. An entry without an
+    encrypted part has the header and payload None. If the entry is refused, everything that the session wrote
+    is rolled back.
 
     Raises:
-        EntryExistsError: another entry has this number, or this id.
         AttachmentMissingError: an attachment does not exist or is not whole.
         NoSuchMailboxError: there is no such mailbox.
     """
     more = len(header or b"") + len(payload or b"")
-    try:
-        _count(session, signed, more, speaks=speaks, is_answer=is_answer)
-        _raise_head(session, signed)
-        row = new_id() if removal is not None else insert_sealed(session, header=header, payload=payload)
-        _ADD_ENTRY.run(session, id=row, removal=removal, **signed)
-        _adopt(session, signed, attachment_ids)
-    except BrokenConstraintError as why:
+    count = {"address": signed["address"], "author": signed["author"], "day": signed["day"]}
+    if _COUNT.run(session, more=more, **count) == 0:
         roll_back(session)
-        raise EntryExistsError("the mailbox already has an entry with this number or id") from why
-    except StoreError:
-        roll_back(session)
-        raise
+        raise NoSuchMailboxError("there is no such mailbox")
+    row = insert_sealed(session, header=header, payload=payload) if header is not None else new_id()
+    _ADD_ENTRY.run(session, id=row, **signed)
+    for attachment_id in attachment_ids:
+        ids = {"address": signed["address"], "entry_id": signed["entry_id"], "attachment_id": attachment_id}
+        if _ADOPT.run(session, **ids) == 0:
+            roll_back(session)  # half an entry is never committed, even if the caller catches the refusal
+            raise AttachmentMissingError("an attachment of the entry does not exist, or is not whole")
+    enqueue(session, OutboxKind.ENTRY, address=signed["address"], name=signed["digest"])
+
+
+def mark_waiting(session: Session, address: bytes, day: date) -> None:
+    """Record that the source of a mailbox wrote words on a day: they wait, and the mailbox is not closed."""
+    _MARK_WAITING.run(session, address=address, day=day)
+
+
+def set_state(session: Session, address: bytes, *, waiting_since: date | None, due: date | None) -> None:
+    """Record since which day the source of a mailbox waits, and from which day it may be deleted."""
+    _SET_STATE.run(session, address=address, since=waiting_since, until=due)
+
+
+def replace_header(session: Session, address: bytes, digest: bytes, *, header: bytes, epoch: int) -> None:
+    """Replace the age header of an entry, which no signature covers. A destroyed header is not replaced."""
+    _SET_HEADER.run(session, address=address, digest=digest, new_header=header)
+    _SET_EPOCH.run(session, address=address, digest=digest, new_epoch=epoch)
+
+
+def destroy(session: Session, address: bytes, digests: Sequence[bytes]) -> int:
+    """Destroy the headers of entries and of their attachments, and queue their payloads for deletion.
+
+    Digests of entries that are not in the mailbox are ignored. Returns the number of bytes that were freed: 0
+    if no entry had a header any more.
+    """
+    freed = 0
+    for digest in digests:
+        freed += queue_entries(session, address, digest)
+        for entry_id in _ENTRY_IDS.all(session, address=address, digest=digest):
+            freed += queue_attachments(session, address, entry_id)
+    count_in_mailbox(session, address, -freed)
+    return freed
 
 
 def of_mailbox(session: Session, address: bytes) -> Sequence[StoredEntry]:
-    """Return a mailbox's entries with its tombstones, sorted by author, strand and number."""
+    """Return a mailbox's entries, sorted by author, strand, number and digest."""
     return _OF_MAILBOX.all(session, address=address)
 
 
 def of_mailboxes(session: Session, addresses: Sequence[bytes]) -> dict[bytes, list[StoredEntry]]:
-    """Return the entries of up to a few hundred mailboxes, by address.
-
-    Each list contains tombstones too, and is sorted by author, strand and number.
-    """
+    """Return the entries of up to a few hundred mailboxes, by address, sorted as `of_mailbox` sorts them."""
     found: dict[bytes, list[StoredEntry]] = {address: [] for address in addresses}
     for entry in _OF_MAILBOXES.each(session, addresses=addresses):
         found[entry.address].append(entry)
     return found
 
 
-def signed_parts(session: Session, address: bytes) -> Sequence[SignedPart]:
-    """Return the signed envelopes of all entries of a mailbox, tombstones included, in any order."""
-    return _SIGNED_PARTS.all(session, address=address)
+def of_strand(
+    session: Session, address: bytes, author: int, strand: bytes, *, number: int
+) -> Sequence[StoredEntry]:
+    """Return the entries of a strand with this number or a higher one, sorted by number and digest."""
+    return _OF_STRAND.all(session, address=address, author=author, strand=strand, number=number)
 
 
-def find(session: Session, address: bytes, entry_id: bytes) -> StoredEntry | None:
-    """Return one entry of a mailbox, or None if the mailbox has no such entry."""
-    return _FIND.first(session, address=address, entry_id=entry_id)
+def envelopes(session: Session, address: bytes) -> Sequence[StoredEnvelope]:
+    """Return the envelopes and signatures of all entries of a mailbox, in any order."""
+    return _ENVELOPES.all(session, address=address)
 
 
-def digest_at(session: Session, address: bytes, author: int, strand: bytes, number: int) -> bytes | None:
-    """Return the digest of the entry that has a number in a strand, or None if there is no such entry."""
-    return _DIGEST_AT.first(session, address=address, author=author, strand=strand, number=number)
+def find_all(session: Session, address: bytes, entry_id: bytes) -> Sequence[StoredEntry]:
+    """Return the entries of a mailbox with this entry id, sorted by digest: normally at most one."""
+    return _FIND_ALL.all(session, address=address, entry_id=entry_id)
 
 
-def strand_heads(session: Session, address: bytes) -> Sequence[StrandHead]:
-    """Return the head (number and digest of the newest entry) of each strand in a mailbox."""
-    return _HEADS.all(session, address=address)
+def find_digest(session: Session, address: bytes, digest: bytes) -> StoredEntry | None:
+    """Return the entry of a mailbox with this digest, or None if there is no such entry."""
+    return _FIND_DIGEST.first(session, address=address, digest=digest)
 
 
-def strand_end(session: Session, address: bytes, author: int, strand: bytes) -> StrandEnd | None:
-    """Return the newest number and digest of a strand, and its mailbox's size, for a writer who will append.
+def digests(session: Session, address: bytes) -> Sequence[bytes]:
+    """Return the digests of all entries of a mailbox, in any order."""
+    return _DIGESTS.all(session, address=address)
 
-    Returns None if there is no such mailbox.
 
-    Raises:
-        StoreDamagedError: the strand's head has a number below 1, which our code never writes.
-    """
-    row = _STRAND_END.first(session, address=address, author=author, strand=strand)
-    if row is None:
-        return None
-    mailbox_bytes, number, digest = row
-    if number is None:
-        return StrandEnd(mailbox_bytes, 0, bytes(_DIGEST_BYTES))
-    if number < 1:
-        raise StoreDamagedError("the store has an impossible head")
-    return StrandEnd(mailbox_bytes, number, digest)
+def all_digests(session: Session) -> dict[bytes, list[bytes]]:
+    """Return the digests of all entries in the store, by address of the mailbox."""
+    found: dict[bytes, list[bytes]] = {}
+    for address, digest in _ALL_DIGESTS.each(session):
+        found.setdefault(address, []).append(digest)
+    return found
 
 
 def first_entry_days(session: Session, author: int) -> Sequence[tuple[bytes, date]]:
@@ -342,11 +297,6 @@ def first_entry_days(session: Session, author: int) -> Sequence[tuple[bytes, dat
     return _FIRST_DAYS.all(session, author=author)
 
 
-def all_heads(session: Session) -> Iterator[tuple[bytes, bytes, int, bytes]]:
-    """Yield the head of every strand in the store: address, strand, number and digest, in any order."""
-    return _ALL_HEADS.each(session)
-
-
 def sealed_bytes(session: Session, address: bytes) -> int:
     """Return the number of encrypted bytes in a mailbox's entries, without its files."""
     return _SEALED_BYTES.first(session, address=address) or 0
@@ -355,100 +305,3 @@ def sealed_bytes(session: Session, address: bytes) -> int:
 def addresses_not_waiting(session: Session) -> Sequence[bytes]:
     """Return the address of every mailbox that the store does not list as waiting for an answer."""
     return _NOT_WAITING.all(session)
-
-
-def remove_entry(session: Session, address: bytes, entry_id: bytes, *, removal: bytes) -> None:
-    """Make an entry and its attachments unreadable, and store the signed `removal` as a tombstone.
-
-    If the entry was removed before, the first removal stays.
-
-    Raises:
-        EntryMissingError: the mailbox has no such entry.
-    """
-    entry = {"address": address, "entry_id": entry_id}
-    if _MARK_REMOVED.run(session, **entry, statement=removal) == 0:
-        if _ROW_ID.first(session, **entry) is None:
-            raise EntryMissingError("the mailbox has no such entry")
-        return
-    freed = queue_entries(session, address, entry_id) + queue_attachments(session, address, entry_id)
-    count_in_mailbox(session, address, -freed)
-    enqueue(session, OutboxKind.ENTRY, address=address, name=entry_id)
-
-
-def _count(session: Session, signed: SignedColumns, more: int, *, speaks: bool, is_answer: bool) -> None:
-    if not speaks:
-        statement = _COUNT_SILENTLY
-    elif signed["author"] == SOURCE:
-        statement = _COUNT_WAITING
-    else:
-        statement = _COUNT_ANSWERED if is_answer else _COUNT_SILENTLY
-    address, author, today = signed["address"], signed["author"], signed["day"]
-    if statement.run(session, address=address, author=author, today=today, more=more) == 0:
-        raise NoSuchMailboxError("there is no such mailbox")
-
-
-def _move_head(session: Session, signed: SignedColumns, previous: bytes) -> None:
-    """Make a new entry the head of its strand, if `previous` is still the digest of the head.
-
-    Raises:
-        HeadMovedError: another writer has appended an entry after the entry `previous`.
-        EntryExistsError: the mailbox already has an entry with this id.
-    """
-    if signed["number"] == 1:
-        try:
-            _add_head(session, signed)
-        except BrokenConstraintError as why:
-            raise _refusal(session, signed) from why
-    elif _MOVE_HEAD.run(session, **_head(signed), previous=previous) == 0:
-        raise _refusal(session, signed)
-
-
-def _raise_head(session: Session, signed: SignedColumns) -> None:
-    """Make an entry the head of its strand, unless the present head has the same or a higher number."""
-    head = _head(signed)
-    if _RAISE_HEAD.run(session, **head) == 0 and _HEAD_ID.first(session, **head) is None:
-        _add_head(session, signed)
-
-
-def _head(signed: SignedColumns) -> dict[str, object]:
-    return {
-        "address": signed["address"],
-        "author": signed["author"],
-        "strand": signed["strand"],
-        "new_number": signed["number"],
-        "new_digest": signed["digest"],
-    }
-
-
-def _add_head(session: Session, signed: SignedColumns) -> None:
-    number, digest = signed["number"], signed["digest"]
-    strand = {"address": signed["address"], "author": signed["author"], "strand": signed["strand"]}
-    _ADD_HEAD.run(session, id=new_id(), number=number, digest=digest, **strand)
-
-
-def _add_entry(session: Session, row: int, signed: SignedColumns) -> None:
-    try:
-        _ADD_ENTRY.run(session, id=row, **signed)
-    except BrokenConstraintError as why:
-        refusal = _refusal(session, signed)
-        if isinstance(refusal, EntryExistsError):
-            raise refusal from why
-        raise
-
-
-def _refusal(session: Session, signed: SignedColumns) -> StoreError:
-    """Return the exception for a refused entry.
-
-    An entry is refused if it was sent twice, or if another writer was faster.
-    """
-    if _ROW_ID.first(session, address=signed["address"], entry_id=signed["entry_id"]) is not None:
-        return EntryExistsError("the mailbox already has an entry with this id")
-    return HeadMovedError("the strand has a newer head")
-
-
-def _adopt(session: Session, signed: SignedColumns, attachment_ids: Sequence[bytes]) -> None:
-    address, entry_id = signed["address"], signed["entry_id"]
-    for attachment_id in attachment_ids:
-        if _ADOPT.run(session, address=address, entry_id=entry_id, attachment_id=attachment_id) == 0:
-            raise AttachmentMissingError("an attachment of the entry does not exist, or is not whole")
-    enqueue(session, OutboxKind.ENTRY, address=address, name=entry_id)

@@ -40,16 +40,16 @@ class NotTmpfsError(StoreError):
     """The folder for login sessions is on a disk. Sessions may be in memory (tmpfs) only."""
 
 
-class HeadMovedError(StoreError):
-    """Another entry was appended to the strand first. Read the strand's head, sign and append again."""
+class MailboxChangedError(StoreError):
+    """The mailbox has changed since the writer read it. Read and verify the mailbox, and sign again."""
 
 
-class EntryExistsError(StoreError):
-    """The mailbox already has an entry, or an attachment, with this id."""
+class AttachmentExistsError(StoreError):
+    """The store already has an attachment with this id."""
 
 
 class EntryMissingError(StoreError):
-    """The mailbox has no entry with this id."""
+    """The mailbox has none of these entries, or they were destroyed before."""
 
 
 class AttachmentMissingError(StoreError):

@@ -1,4 +1,4 @@
-"""Mailboxes: created, listed for the adviser's inbox, and ended by their source or by the desk's order."""
+"""Mailboxes: created, listed for the adviser's inbox, and ended by their source or by the desk."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,10 +8,10 @@ from enum import StrEnum
 from sqlalchemy import bindparam, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
-from store import deletion_orders, ledger_tallies, outbox, records
+from store import ledger_tallies, mailbox_tallies, outbox, records
 from store.database.deletion_queue import queue_attachments, queue_entries
 from store.database.prepared_statements import PreparedChange, PreparedQuery, columns, insert, only_column
-from store.database.schema import AttachmentRow, EndedMailboxRow, EntryRow, MailboxRow, StrandHeadRow, new_id
+from store.database.schema import AttachmentRow, EndedMailboxRow, EntryRow, MailboxRow, new_id
 from store.errors import MailboxEndedError, NoSuchMailboxError
 from store.outbox import OutboxKind, enqueue
 
@@ -27,9 +27,10 @@ class InboxList(StrEnum):
 class StoredMailbox:
     """Mailbox of one source, from the store.
 
-    `sealed_bytes` is the size of the mailbox's ciphertext, including pending attachments. `waiting_since` is
-    the day of the oldest unanswered entry, or None. `last_day` and `last_author` are None before the first
-    entry.
+    `sealed_bytes` is the size of the mailbox's ciphertext, including pending attachments. `version` counts
+    the changes of its entries. `waiting_since` is the day of the oldest unanswered words, or None. `due` is
+    the day from which the mailbox may be deleted, or None if it is not closed. `last_day` and `last_author`
+    are None before the first entry. All of these are hints that no signature covers.
     """
 
     address: bytes
@@ -37,23 +38,25 @@ class StoredMailbox:
     verify_key: bytes = field(repr=False)
     opened_day: date
     sealed_bytes: int
+    version: int
     waiting_since: date | None
+    due: date | None
     last_day: date | None
     last_author: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class EndedMailbox:
-    """Signed statement that a mailbox has ended, with the keys of the mailbox.
+    """Proof that a mailbox was ended or deleted (its last envelopes), with the keys of the mailbox.
 
-    `is_counted` is True if the desk has seen the statement. The statement is then kept only for peers that
-    do not have it yet.
+    `is_counted` is True if the desk has seen the proof. The proof is then kept only for peers that do not
+    have it yet.
     """
 
     address: bytes
     recipient: bytes = field(repr=False)
     verify_key: bytes = field(repr=False)
-    statement: bytes = field(repr=False)
+    proof: bytes = field(repr=False)
     day: date
     is_counted: bool
 
@@ -75,7 +78,6 @@ _FIND_ALL = PreparedQuery(
 _CREATE = PreparedChange(insert(MailboxRow))
 _DELETE = PreparedChange(delete(MailboxRow).where(_HAS_ADDRESS))
 _DELETE_ENTRIES = PreparedChange(delete(EntryRow).where(EntryRow.address == bindparam("address")))
-_DELETE_HEADS = PreparedChange(delete(StrandHeadRow).where(StrandHeadRow.address == bindparam("address")))
 
 _IS_WAITING = MailboxRow.waiting_since.is_not(None)
 _IS_ANSWERED = MailboxRow.waiting_since.is_(None) & MailboxRow.last_day.is_not(None)
@@ -102,7 +104,6 @@ _COUNTS = PreparedQuery(
 # one column.
 _IS_EMPTY = (
     MailboxRow.last_day.is_(None)
-    & ~exists().where(StrandHeadRow.address == MailboxRow.address)
     & ~exists().where(EntryRow.address == MailboxRow.address)
     & ~exists().where(AttachmentRow.address == MailboxRow.address)  # someone is writing at this moment
 )
@@ -112,6 +113,7 @@ _OPENED_BEFORE = PreparedQuery(_ADDRESSES.where(MailboxRow.opened_day < bindpara
 _EMPTY_BEFORE = PreparedQuery(
     _ADDRESSES.where(_IS_EMPTY, MailboxRow.opened_day < bindparam("day")), only_column
 )
+_DUE_BY = PreparedQuery(_ADDRESSES.where(MailboxRow.due <= bindparam("day")), only_column)
 _FIND_EMPTY = PreparedQuery(_ADDRESSES.where(_IS_EMPTY, _HAS_ADDRESS), only_column)
 
 _HAS_ENDED = EndedMailboxRow.address == bindparam("address")
@@ -143,6 +145,7 @@ def create_mailbox(
         verify_key=verify_key,
         opened_day=day,
         sealed_bytes=0,
+        version=0,
     )
     return True
 
@@ -176,10 +179,10 @@ def inbox_counts(session: Session) -> InboxCounts:
     return _COUNTS.first(session) or InboxCounts(0, 0)
 
 
-def end_for_good(session: Session, address: bytes, *, statement: bytes, day: date) -> None:
-    """End a mailbox: make its content unreadable, queue it for deletion, and store the signed `statement`.
+def end_for_good(session: Session, address: bytes, *, proof: bytes, day: date) -> None:
+    """End a mailbox: make its content unreadable, queue it for deletion, and store the signed `proof`.
 
-    Also deletes the mailbox's deletion order. The desk's records about the mailbox stay until the desk
+    Also deletes the tallies beside the mailbox. The desk's records about the mailbox stay until the desk
     deletes them.
 
     Raises:
@@ -190,38 +193,43 @@ def end_for_good(session: Session, address: bytes, *, statement: bytes, day: dat
         raise NoSuchMailboxError("there is no such mailbox")
     _delete(session, address)
     keys = {"recipient": mailbox.recipient, "verify_key": mailbox.verify_key}
-    _add_ended(session, address, **keys, statement=statement, day=day)
+    _add_ended(session, address, **keys, proof=proof, day=day)
 
 
 def apply_end_from_peer(  # noqa: PLR0913  # the columns of the line, by name
-    session: Session, *, address: bytes, recipient: bytes, verify_key: bytes, statement: bytes, day: date
+    session: Session, *, address: bytes, recipient: bytes, verify_key: bytes, proof: bytes, day: date
 ) -> None:
-    """End a mailbox because a peer reports its end. The caller must have verified the statement.
+    """End a mailbox because a peer reports its end. The caller must have verified the proof.
 
-    If the mailbox is not in this store, only the signed statement is stored. An existing statement about this
-    mailbox is not replaced.
+    If the mailbox is not in this store, only the proof is stored. An existing proof is not replaced.
     """
     if find(session, address) is not None:
-        end_for_good(session, address, statement=statement, day=day)
+        end_for_good(session, address, proof=proof, day=day)
     elif find_ended(session, address) is None:
         keys = {"recipient": recipient, "verify_key": verify_key}
-        _add_ended(session, address, **keys, statement=statement, day=day)
+        _add_ended(session, address, **keys, proof=proof, day=day)
 
 
-def purge_mailbox(
-    session: Session, address: bytes, *, statement: bytes, day: date, tallies: Sequence[bytes]
-) -> None:
-    """End a mailbox by the desk's deletion order, and delete the desk's records about the mailbox.
+def purge_mailbox(session: Session, address: bytes, *, proof: bytes, day: date) -> None:
+    """Delete a mailbox that the desk closed, with the desk's records about it.
 
-    The signed order is kept as the `statement`. The encrypted `tallies`, all of one size, are added to the
-    ledger with new row ids.
+    The tallies beside the mailbox are added to the ledger with new row ids.
 
     Raises:
         NoSuchMailboxError: there is no such mailbox.
     """
-    end_for_good(session, address, statement=statement, day=day)
+    tallies = mailbox_tallies.find(session, address)
+    end_for_good(session, address, proof=proof, day=day)
     records.drop_of_mailbox(session, address)
     ledger_tallies.add(session, tallies)
+
+
+def due_by(session: Session, day: date) -> Sequence[bytes]:
+    """Return the addresses, sorted, of mailboxes that may be due for deletion on a day.
+
+    The day in the mailbox's row is not signed, so the caller must verify the entries of the mailbox.
+    """
+    return _DUE_BY.all(session, day=day)
 
 
 def empty_mailboxes(session: Session, before: date) -> Sequence[bytes]:
@@ -247,29 +255,28 @@ def drop_empty(session: Session, address: bytes) -> bool:
 
 
 def ended_mailboxes(session: Session) -> Sequence[EndedMailbox]:
-    """Return the signed statements about ended mailboxes, sorted by address.
+    """Return the proofs of ended mailboxes, sorted by address.
 
-    The result includes statements with `is_counted`, which an adviser has removed from the inbox.
+    The result includes proofs with `is_counted`, which an adviser has removed from the inbox.
     """
     return _ALL_ENDED.all(session)
 
 
 def find_ended(session: Session, address: bytes) -> EndedMailbox | None:
-    """Return the signed statement about an ended mailbox, or None if there is no statement."""
+    """Return the proof of an ended mailbox, or None if there is no proof."""
     return _FIND_ENDED.first(session, address=address)
 
 
 def mark_ending_counted(session: Session, address: bytes, *, tallies: Sequence[bytes] = ()) -> None:
-    """Delete the statement about an ended mailbox, because the desk has seen the mailbox's end.
+    """Delete the proof of an ended mailbox, because the desk has seen the mailbox's end.
 
     Also add `tallies` to the ledger. The tallies are encrypted and of one size. If some peer does not know
-    about the mailbox's end yet, the statement is not deleted but marked as counted.
+    about the mailbox's end yet, the proof is not deleted but marked as counted.
     """
     ledger_tallies.add(session, tallies)
-    line = find_ended(session, address)
-    if line is None or not line.is_counted or tallies:  # otherwise this is in the outbox already, or synced
-        digests = b"".join(map(ledger_tallies.tally_digest, tallies))
-        enqueue(session, OutboxKind.ACKNOWLEDGED, address=address, tally_digests=digests)
+    ended = find_ended(session, address)
+    if ended is None or not ended.is_counted:
+        enqueue(session, OutboxKind.ACKNOWLEDGED, address=address)
     if outbox.is_queued(session, OutboxKind.ENDED, address=address):
         mark_counted(session, address)
     else:
@@ -279,7 +286,7 @@ def mark_ending_counted(session: Session, address: bytes, *, tallies: Sequence[b
 def mark_counted(session: Session, address: bytes) -> bool:
     """Record that the desk has counted an ended mailbox.
 
-    Return False if the store has no statement about the mailbox.
+    Return False if the store has no proof of the mailbox's end.
     """
     return _MARK_COUNTED.run(session, address=address) == 1
 
@@ -290,10 +297,9 @@ def _add_ended(session: Session, address: bytes, **line: object) -> None:
 
 
 def _delete(session: Session, address: bytes) -> None:
-    deletion_orders.drop(session, address)
+    mailbox_tallies.drop(session, address)
     queue_attachments(session, address)
     queue_entries(session, address)
     _DELETE_ENTRIES.run(session, address=address)
-    _DELETE_HEADS.run(session, address=address)
     _DELETE.run(session, address=address)
     outbox.drop_mailbox(session, address)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
-from sqlalchemy import bindparam, case, delete, exists, func, or_, select, update
+from sqlalchemy import bindparam, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from store.database.prepared_statements import (
@@ -25,11 +25,11 @@ from store.database.prepared_statements import (
     roll_back,
 )
 from store.database.schema import (
-    DeletionOrderRow,
     EndedMailboxRow,
     EntryRow,
     LedgerTallyRow,
     LetterheadRow,
+    MailboxTallyRow,
     OutboxRow,
     PeerRow,
     PublicFileRow,
@@ -43,13 +43,13 @@ class OutboxKind(StrEnum):
     """Kind of an outbox item. The comments say which columns of the outbox identify an item of that kind."""
 
     LETTERHEAD = "letterhead"  # no column: always the newest letterhead
-    ACKNOWLEDGED = "acknowledged"  # `address` of an ended mailbox that was counted, and `tally_digests`
+    ACKNOWLEDGED = "acknowledged"  # `address` of an ended mailbox that was counted
     ENDED = "ended"  # `address` of an ended mailbox
     PUBLIC_FILE = "public_file"  # `name` of the file in UTF-8
     RECORD = "record"  # `name` from `record_name`; if there is no such record, it was deleted
     TALLY = "tally"  # `name` is the digest of the tally
-    ENTRY = "entry"  # `address`; `name` is the entry id
-    ORDER = "order"  # `address`; if there is no such order, it was deleted
+    ENTRY = "entry"  # `address`; `name` is the entry's digest
+    TALLIES = "tallies"  # `address` of a mailbox; if there are no tallies beside it, they were withdrawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +60,19 @@ class OutboxItem:
     kind: OutboxKind
     address: bytes
     name: bytes = field(repr=False)
-    tally_digests: bytes = field(repr=False)
 
 
-def _read(row: int, kind: str, address: bytes, name: bytes, tally_digests: bytes) -> OutboxItem:
-    return OutboxItem(row, OutboxKind(kind), address, name, tally_digests)
+def _read(row: int, kind: str, address: bytes, name: bytes) -> OutboxItem:
+    return OutboxItem(row, OutboxKind(kind), address, name)
 
 
-_DIGEST_BYTES = 32
 _EXCLUDED_PEER = "excluded_peer"  # key in `Session.info`
 _OF_PEER = OutboxRow.peer == bindparam("peer")
 _OF_ALL_PEERS = OutboxRow.peer.in_(
     select(PeerRow.name)
 )  # so that SQLite uses the indexes, whose first column is the peer
 _IN_MAILBOX = OutboxRow.address == bindparam("address")
-_IS_ABOUT_MAILBOX = or_(OutboxRow.kind == OutboxKind.ENTRY, OutboxRow.kind == OutboxKind.ORDER)
+_IS_ABOUT_MAILBOX = or_(OutboxRow.kind == OutboxKind.ENTRY, OutboxRow.kind == OutboxKind.TALLIES)
 _IS_TO_PACK = OutboxRow.pouch_serial.is_(None)
 _IS_CONFIRMED = _OF_PEER & (OutboxRow.pouch_serial <= bindparam("serial"))
 _IS_UNCHANGED = OutboxRow.is_changed.is_(False)
@@ -85,14 +83,7 @@ _HAS_ROW = OutboxRow.id == bindparam("row")
 _PEERS = PreparedQuery(select(PeerRow.name), only_column)
 _ADD = insert(OutboxRow)
 _KEY = [OutboxRow.peer, OutboxRow.kind, OutboxRow.address, OutboxRow.name]
-_TALLY_DIGESTS = case(
-    (func.length(_ADD.excluded.tally_digests) > 0, _ADD.excluded.tally_digests), else_=OutboxRow.tally_digests
-)
-_ENQUEUE = PreparedChange(
-    _ADD.on_conflict_do_update(
-        index_elements=_KEY, set_={"is_changed": True, "tally_digests": _TALLY_DIGESTS}
-    )
-)
+_ENQUEUE = PreparedChange(_ADD.on_conflict_do_update(index_elements=_KEY, set_={"is_changed": True}))
 _ENQUEUE_AGAIN = PreparedChange(
     _ADD.on_conflict_do_update(
         index_elements=_KEY, set_={"is_changed": False, "pouch_serial": None, "packed_revision": None}
@@ -164,7 +155,6 @@ _DELETE_OF_PEER = PreparedChange(delete(OutboxRow).where(_OF_PEER))
 _DELETE_OF_MAILBOX = PreparedChange(delete(OutboxRow).where(_OF_ALL_PEERS, _IN_MAILBOX, _IS_ABOUT_MAILBOX))
 _DELETE_FOR_ALL = PreparedChange(delete(OutboxRow).where(_OF_ALL_PEERS, _IS_ITEM))
 _DELETE_FOR_PEER = PreparedChange(delete(OutboxRow).where(_OF_PEER, _IS_ITEM))
-_DIGESTS_FOR_PEER = PreparedQuery(select(OutboxRow.tally_digests).where(_OF_PEER, _IS_ITEM), only_column)
 _DELETE_COUNTED_END = PreparedChange(
     delete(EndedMailboxRow).where(
         EndedMailboxRow.address == bindparam("address"),
@@ -178,18 +168,13 @@ _DELETE_COUNTED_END = PreparedChange(
 # All items that peers receive, for `enqueue_all`.
 _LETTERHEAD = PreparedQuery(select(LetterheadRow.serial), only_column)
 _ENDED_ADDRESSES = PreparedQuery(select(EndedMailboxRow.address), only_column)
-_ORDER_ADDRESSES = PreparedQuery(select(DeletionOrderRow.address), only_column)
+_WITH_TALLIES = PreparedQuery(select(MailboxTallyRow.address).distinct(), only_column)
 _ENTRIES = PreparedQuery(
-    select(EntryRow.address, EntryRow.entry_id).order_by(EntryRow.address, EntryRow.entry_id), as_tuple
+    select(EntryRow.address, EntryRow.digest).order_by(EntryRow.address, EntryRow.digest), as_tuple
 )
 _RECORDS = PreparedQuery(select(RecordRow.kind, RecordRow.name).where(RecordRow.goes_to_peers), as_tuple)
 _TALLIES = PreparedQuery(select(LedgerTallyRow.digest), only_column)
 _PUBLIC_FILES = PreparedQuery(select(PublicFileRow.name), only_column)
-
-
-def split_digests(tally_digests: bytes) -> tuple[bytes, ...]:
-    """Split the joined digests of `OutboxItem.tally_digests` into digests of 32 bytes."""
-    return tuple(tally_digests[at : at + _DIGEST_BYTES] for at in range(0, len(tally_digests), _DIGEST_BYTES))
 
 
 def record_name(kind: str, name: bytes) -> bytes:
@@ -208,19 +193,17 @@ def exclude_peer(session: Session, peer: bytes) -> None:
     session.info[_EXCLUDED_PEER] = peer
 
 
-def enqueue(
-    session: Session, kind: OutboxKind, *, address: bytes = b"", name: bytes = b"", tally_digests: bytes = b""
-) -> None:
+def enqueue(session: Session, kind: OutboxKind, *, address: bytes = b"", name: bytes = b"") -> None:
     """Add an item to the outbox of every peer, except a peer that `exclude_peer` has excluded.
 
     An item that is already in the outbox is marked as changed. If the item was packed before, it will be
-    packed again. Empty `tally_digests` do not change the stored digests. In a store without peers, a call
-    takes 6 to 7 µs of processor time (measured on a busy machine).
+    packed again. In a store without peers, a call takes 6 to 7 µs of processor time (measured on a busy
+    machine).
     """
     excluded = session.info.get(_EXCLUDED_PEER)
     for peer in _PEERS.all(session):
         if peer != excluded:
-            _add(session, _ENQUEUE, peer, kind, address, name, tally_digests)
+            _add(session, _ENQUEUE, peer, kind, address, name)
 
 
 def enqueue_for(
@@ -250,24 +233,11 @@ def enqueue_all(session: Session, peer: bytes) -> None:
 
 
 def _add(  # noqa: PLR0913, PLR0917  # the columns of the row
-    session: Session,
-    statement: PreparedChange,
-    peer: bytes,
-    kind: OutboxKind,
-    address: bytes,
-    name: bytes,
-    tally_digests: bytes = b"",
+    session: Session, statement: PreparedChange, peer: bytes, kind: OutboxKind, address: bytes, name: bytes
 ) -> None:
     try:
         statement.run(
-            session,
-            id=new_id(),
-            peer=peer,
-            kind=kind,
-            address=address,
-            name=name,
-            tally_digests=tally_digests,
-            is_changed=False,
+            session, id=new_id(), peer=peer, kind=kind, address=address, name=name, is_changed=False
         )
     except BrokenConstraintError as why:
         roll_back(session)
@@ -279,10 +249,10 @@ def _everything(session: Session) -> Iterator[tuple[OutboxKind, bytes, bytes]]:
         yield OutboxKind.LETTERHEAD, b"", b""
     for address in _ENDED_ADDRESSES.each(session):
         yield OutboxKind.ENDED, address, b""
-    for address in _ORDER_ADDRESSES.each(session):
-        yield OutboxKind.ORDER, address, b""
-    for address, entry_id in _ENTRIES.each(session):
-        yield OutboxKind.ENTRY, address, entry_id
+    for address in _WITH_TALLIES.each(session):
+        yield OutboxKind.TALLIES, address, b""
+    for address, digest in _ENTRIES.each(session):
+        yield OutboxKind.ENTRY, address, digest
     for kind, name in _RECORDS.each(session):
         yield OutboxKind.RECORD, b"", record_name(kind, name)
     for digest in _TALLIES.each(session):
@@ -300,12 +270,12 @@ def of_kind(session: Session, peer: bytes, kind: OutboxKind) -> Iterator[OutboxI
 
 
 def mailboxes_to_pack(session: Session, peer: bytes) -> Sequence[bytes]:
-    """Return the mailboxes with an entry or order that must still be packed for a peer, sorted by address."""
+    """Return the mailboxes of which entries or tallies must still be packed for a peer, sorted by address."""
     return _MAILBOXES.all(session, peer=peer)
 
 
 def of_mailbox(session: Session, peer: bytes, address: bytes) -> Sequence[OutboxItem]:
-    """Return the entries and deletion order of a mailbox that must still be packed for a peer.
+    """Return the entries and tallies of a mailbox that must still be packed for a peer.
 
     The items are sorted by kind and name.
     """
@@ -367,8 +337,8 @@ def acknowledge_pouch(session: Session, peer: bytes, serial: int) -> None:
     """Delete the items from a peer's outbox that were packed in the pouches up to `serial`.
 
     Called when the peer confirms that it has applied these pouches. Items that changed after they were packed
-    will be packed again. A statement about an ended mailbox is deleted too, if the desk has counted the
-    mailbox and no other peer needs the statement.
+    will be packed again. The proof of an ended mailbox is deleted too, if the desk has counted the
+    mailbox and no other peer needs the proof.
     """
     confirmed = {"peer": peer, "serial": serial}
     for name, revision in _CONFIRMED_REVISIONS.all(session, kind=OutboxKind.RECORD, **confirmed):
@@ -389,8 +359,8 @@ def acknowledge_pouch(session: Session, peer: bytes, serial: int) -> None:
 def drop_peer(session: Session, peer: bytes) -> None:
     """Delete the outbox of a peer.
 
-    A statement about an ended mailbox is deleted too, if the desk has counted the mailbox and no other peer
-    needs the statement.
+    The proof of an ended mailbox is deleted too, if the desk has counted the mailbox and no other peer
+    needs the proof.
     """
     ends = _ENDS_OF_PEER.all(session, peer=peer)
     _DELETE_OF_PEER.run(session, peer=peer)
@@ -398,7 +368,7 @@ def drop_peer(session: Session, peer: bytes) -> None:
 
 
 def drop_mailbox(session: Session, address: bytes) -> None:
-    """Delete a mailbox's entries and deletion order from every peer's outbox.
+    """Delete a mailbox's entries and tallies from every peer's outbox.
 
     Call this function when the store deletes the mailbox.
     """
@@ -415,13 +385,9 @@ def drop(session: Session, kind: OutboxKind, name: bytes) -> None:
 
 def dequeue(
     session: Session, peer: bytes, kind: OutboxKind, *, address: bytes = b"", name: bytes = b""
-) -> bytes:
-    """Delete an item from a peer's outbox. Return the item's tally digests, or b"" if it has none."""
-    tally_digests: bytes | None = _DIGESTS_FOR_PEER.first(
-        session, peer=peer, kind=kind, address=address, name=name
-    )
-    _DELETE_FOR_PEER.run(session, peer=peer, kind=kind, address=address, name=name)
-    return tally_digests or b""
+) -> bool:
+    """Delete an item from a peer's outbox. Return False if the item was not there."""
+    return _DELETE_FOR_PEER.run(session, peer=peer, kind=kind, address=address, name=name) > 0
 
 
 def dequeue_for_excluded(session: Session, kind: OutboxKind, name: bytes) -> None:

@@ -13,7 +13,7 @@ from store.database.schema import AttachmentRow, ChunkRow, DeletionQueueRow, Ent
 
 _ENTRIES = select(EntryRow.id).where(EntryRow.address == bindparam("address"))
 _ENTRIES_OF_MAILBOX = PreparedQuery(_ENTRIES, only_column)
-_ENTRY = PreparedQuery(_ENTRIES.where(EntryRow.entry_id == bindparam("entry_id")), only_column)
+_ENTRY = PreparedQuery(_ENTRIES.where(EntryRow.digest == bindparam("digest")), only_column)
 _ATTACHMENTS = select(AttachmentRow.id).where(AttachmentRow.address == bindparam("address"))
 _ATTACHMENTS_OF_MAILBOX = PreparedQuery(_ATTACHMENTS, only_column)
 _ATTACHMENTS_OF_ENTRY = PreparedQuery(
@@ -36,14 +36,14 @@ _CLEAR_HEADER = PreparedChange(
 _ENQUEUE = PreparedChange(insert(DeletionQueueRow))
 
 
-def queue_entries(session: Session, address: bytes, entry_id: bytes | None = None) -> int:
-    """Queue the content of an entry for deletion, or of all entries of a mailbox if `entry_id` is None.
+def queue_entries(session: Session, address: bytes, digest: bytes | None = None) -> int:
+    """Queue the content of an entry for deletion, or of all entries of a mailbox if `digest` is None.
 
     Returns the number of bytes of ciphertext that are freed.
     """
-    if entry_id is None:
+    if digest is None:
         return queue_rows(session, _ENTRIES_OF_MAILBOX.all(session, address=address))
-    return queue_rows(session, _ENTRY.all(session, address=address, entry_id=entry_id))
+    return queue_rows(session, _ENTRY.all(session, address=address, digest=digest))
 
 
 def queue_attachments(session: Session, address: bytes, entry_id: bytes | None = None) -> int:

@@ -175,6 +175,7 @@ class MailboxRow(_WithId, Base):
     __table_args__ = (
         UniqueConstraint("address"),
         Index(None, "waiting_since", "last_day", "address"),  # both lists of the inbox, in their order
+        Index(None, "due"),
         CheckConstraint("length(address) = 20", name="address"),
     )
     address: Mapped[bytes]
@@ -182,28 +183,17 @@ class MailboxRow(_WithId, Base):
     verify_key: Mapped[bytes]  # public key that verifies the source's signatures
     opened_day: Mapped[date]
     sealed_bytes: Mapped[int] = mapped_column(BigInteger)  # all ciphertext, also of pending attachments
-    waiting_since: Mapped[date | None]  # day of the oldest unanswered entry of the source
+    # Counts the changes of the mailbox's entries. Writers change it by compare-and-set, so that no one writes
+    # after an older state of the mailbox. It decides nothing else.
+    version: Mapped[int]
+    waiting_since: Mapped[date | None]  # day of the source's oldest words without an answer
+    due: Mapped[date | None]  # day from which a closed mailbox may be deleted: where the clean-up must look
     last_day: Mapped[date | None]  # NULL until the first entry
     last_author: Mapped[int | None]
 
 
-class StrandHeadRow(_WithId, Base):
-    """Number and digest of the newest entry in a strand of a mailbox.
-
-    Writers change this row by compare-and-set.
-    """
-
-    __tablename__ = "strand_head"
-    __table_args__ = (UniqueConstraint("address", "author", "strand"),)
-    address: Mapped[_AddressOfMailbox]
-    author: Mapped[int]
-    strand: Mapped[bytes]  # b"" for the source's strand
-    number: Mapped[int]
-    digest: Mapped[bytes]
-
-
 class SealedRow(_WithId, Base):
-    """Ciphertext of an entry, of an attachment's header or chunk, or of a record, an order or a tally.
+    """Ciphertext of an entry, of an attachment's header or chunk, or of a record or a tally.
 
     An entry has a header and a payload. A chunk has only a payload. Every other ciphertext is stored
     completely in `header`, because a deletion clears the header at once.
@@ -218,17 +208,18 @@ class SealedRow(_WithId, Base):
 
 
 class EntryRow(_WithId, Base):
-    """Signed envelope of an entry, and the entry's place in a strand.
+    """Signed envelope of an entry.
 
-    The row in `sealed` with the same id has the entry's ciphertext. A removed entry may have no such row.
+    The row in `sealed` with the same id has the entry's ciphertext. An entry without an encrypted part, or
+    with a destroyed one, may have no such row. An entry is named by its digest: a number or an entry id may
+    occur twice.
     """
 
     __tablename__ = "entry"
     __table_args__ = (
-        UniqueConstraint("address", "author", "strand", "number"),
-        UniqueConstraint("address", "entry_id"),
-        CheckConstraint("number >= 1", name="number"),
-        CheckConstraint("author IN (0, 1)", name="author"),
+        Index(None, "address", "author", "strand", "number"),
+        Index(None, "address", "entry_id"),
+        Index(None, "address", "digest"),
     )
     address: Mapped[_AddressOfMailbox]
     author: Mapped[int]  # 0 the source, 1 the desk
@@ -238,9 +229,8 @@ class EntryRow(_WithId, Base):
     digest: Mapped[bytes]
     envelope: Mapped[bytes]
     signature: Mapped[bytes]
-    epoch: Mapped[int]
+    epoch: Mapped[int]  # 0 for an entry without an encrypted part
     day: Mapped[date]
-    removal: Mapped[bytes | None]  # not NULL: the entry is a tombstone
 
 
 class AttachmentRow(_WithSealedId, Base):
@@ -278,9 +268,9 @@ class DeletionQueueRow(_WithId, Base):
 
 
 class EndedMailboxRow(_WithId, Base):
-    """Signed statement that a mailbox has ended.
+    """Proof that a mailbox was ended by its source or deleted by the desk: its last envelopes.
 
-    The statement is kept until the desk has seen it and every peer has received it.
+    The proof is kept until the desk has seen it and every peer has received it.
     """
 
     __tablename__ = "ended_mailbox"
@@ -288,9 +278,9 @@ class EndedMailboxRow(_WithId, Base):
     address: Mapped[bytes]
     recipient: Mapped[bytes]
     verify_key: Mapped[bytes]
-    statement: Mapped[bytes]
+    proof: Mapped[bytes]
     day: Mapped[date]
-    is_counted: Mapped[bool]  # True: the desk has seen the statement, and some peer does not have it yet
+    is_counted: Mapped[bool]  # True: the desk has seen the proof, and some peer does not have it yet
 
 
 class LetterheadRow(Base):
@@ -314,32 +304,22 @@ class RecordRow(_WithSealedId, Base):
     goes_to_peers: Mapped[bool]  # False for drafts and unsent forms
 
 
-class DeletionOrderRow(_WithSealedId, Base):
-    """Order of the desk to delete a mailbox on a day. The row in `sealed` has the signed order."""
-
-    __tablename__ = "deletion_order"
-    __table_args__ = (UniqueConstraint("address"), Index(None, "due"))
-    address: Mapped[_AddressOfMailbox]
-    due: Mapped[date]
-
-
-class DeletionOrderTallyRow(_WithSealedId, Base):
-    """Tally (anonymous count) that is added to the ledger when a deletion order is carried out.
+class MailboxTallyRow(_WithSealedId, Base):
+    """Tally (anonymous count) that is added to the ledger when its mailbox is deleted.
 
     The row in `sealed` with the same id has the tally's ciphertext.
     """
 
-    __tablename__ = "deletion_order_tally"
-    __table_args__ = (UniqueConstraint("order_row", "number"),)
-    order_row: Mapped[int] = mapped_column(_ID, ForeignKey("deletion_order.id"))
-    number: Mapped[int]  # from 0
+    __tablename__ = "mailbox_tally"
+    __table_args__ = (Index(None, "address"),)
+    address: Mapped[_AddressOfMailbox]
 
 
 class LedgerTallyRow(_WithSealedId, Base):
     """Tally (anonymous count) in the ledger. The row in `sealed` with the same id has its ciphertext.
 
-    No column names the deleted mailbox. When a deletion order is carried out, its tallies get new row ids in
-    the ledger. So the row id does not show from which order, and so from which mailbox, a tally came.
+    No column names the deleted mailbox. When a mailbox is deleted, its tallies get new row ids in the ledger.
+    So the row id does not show from which mailbox a tally came.
     """
 
     __tablename__ = "ledger_tally"
@@ -381,7 +361,6 @@ class OutboxRow(_WithId, Base):
     kind: Mapped[str]
     address: Mapped[bytes]  # b"" if the item belongs to no mailbox
     name: Mapped[bytes]  # b"" if there is one item of this kind
-    tally_digests: Mapped[bytes]  # digests of the tallies of an ended mailbox that was counted
     pouch_serial: Mapped[int | None]  # serial of the last pouch with the item; NULL: it must still be packed
     packed_revision: Mapped[int | None]  # revision of a record or serial of a letterhead in that pouch
     is_changed: Mapped[bool]  # True: the item changed after it was packed, and must be packed again

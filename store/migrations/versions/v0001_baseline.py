@@ -36,13 +36,15 @@ def _create_mailbox_tables() -> None:
         "mailbox",
         _id(),
         *_columns(address=_BLOB, recipient=_BLOB, verify_key=_BLOB, opened_day=_DAY, sealed_bytes=_SIZE),
-        *_nullable(waiting_since=_DAY, last_day=_DAY, last_author=_NUMBER),
+        *_columns(version=_NUMBER),
+        *_nullable(waiting_since=_DAY, due=_DAY, last_day=_DAY, last_author=_NUMBER),
         sa.UniqueConstraint("address"),
         sa.CheckConstraint("length(address) = 20", name="address"),
     )
     op.create_index(
         op.f("ix_mailbox_waiting_since_last_day_address"), "mailbox", ["waiting_since", "last_day", "address"]
     )
+    op.create_index(op.f("ix_mailbox_due"), "mailbox", ["due"])
     op.create_table(
         "sealed",
         _id(),
@@ -52,24 +54,17 @@ def _create_mailbox_tables() -> None:
     )
     op.create_table("deletion_queue", _id())
     op.create_table(
-        "strand_head",
-        _id(),
-        _column("address", _BLOB, sa.ForeignKey("mailbox.address")),
-        *_columns(author=_NUMBER, strand=_BLOB, number=_NUMBER, digest=_BLOB),
-        sa.UniqueConstraint("address", "author", "strand"),
-    )
-    op.create_table(
         "entry",
         _id(),
         _column("address", _BLOB, sa.ForeignKey("mailbox.address")),
         *_columns(author=_NUMBER, strand=_BLOB, number=_NUMBER, entry_id=_BLOB, digest=_BLOB, envelope=_BLOB),
         *_columns(signature=_BLOB, epoch=_NUMBER, day=_DAY),
-        *_nullable(removal=_BLOB),
-        sa.UniqueConstraint("address", "author", "strand", "number"),
-        sa.UniqueConstraint("address", "entry_id"),
-        sa.CheckConstraint("author IN (0, 1)", name="author"),
-        sa.CheckConstraint("number >= 1", name="number"),
     )
+    op.create_index(
+        op.f("ix_entry_address_author_strand_number"), "entry", ["address", "author", "strand", "number"]
+    )
+    op.create_index(op.f("ix_entry_address_entry_id"), "entry", ["address", "entry_id"])
+    op.create_index(op.f("ix_entry_address_digest"), "entry", ["address", "digest"])
     op.create_table(
         "attachment",
         _id(sa.ForeignKey("sealed.id")),
@@ -90,7 +85,7 @@ def _create_mailbox_tables() -> None:
     op.create_table(
         "ended_mailbox",
         _id(),
-        *_columns(address=_BLOB, recipient=_BLOB, verify_key=_BLOB, statement=_BLOB, day=_DAY),
+        *_columns(address=_BLOB, recipient=_BLOB, verify_key=_BLOB, proof=_BLOB, day=_DAY),
         *_columns(is_counted=_FLAG),
         sa.UniqueConstraint("address"),
     )
@@ -110,20 +105,11 @@ def _create_desk_tables() -> None:
         sa.CheckConstraint("revision >= 1", name="revision"),
     )
     op.create_table(
-        "deletion_order",
+        "mailbox_tally",
         _id(sa.ForeignKey("sealed.id")),
         _column("address", _BLOB, sa.ForeignKey("mailbox.address")),
-        *_columns(due=_DAY),
-        sa.UniqueConstraint("address"),
     )
-    op.create_index(op.f("ix_deletion_order_due"), "deletion_order", ["due"])
-    op.create_table(
-        "deletion_order_tally",
-        _id(sa.ForeignKey("sealed.id")),
-        _column("order_row", _ROW, sa.ForeignKey("deletion_order.id")),
-        *_columns(number=_NUMBER),
-        sa.UniqueConstraint("order_row", "number"),
-    )
+    op.create_index(op.f("ix_mailbox_tally_address"), "mailbox_tally", ["address"])
     op.create_table(
         "ledger_tally",
         _id(sa.ForeignKey("sealed.id")),
@@ -150,7 +136,7 @@ def _create_sync_tables() -> None:
         "outbox",
         _id(),
         _column("peer", _BLOB, sa.ForeignKey("peer.name")),
-        *_columns(kind=_WORD, address=_BLOB, name=_BLOB, tally_digests=_BLOB),
+        *_columns(kind=_WORD, address=_BLOB, name=_BLOB),
         *_nullable(pouch_serial=_NUMBER, packed_revision=_NUMBER),
         *_columns(is_changed=_FLAG),
         sa.UniqueConstraint("peer", "kind", "address", "name"),

@@ -1,0 +1,54 @@
+"""Tallies (anonymous counts) beside a mailbox, which go into the ledger when the mailbox is deleted.
+
+The desk replaces the set of a mailbox whenever its casefile changes. Without a set, no mailbox is deleted.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import bindparam, delete, select
+from sqlalchemy.orm import Session
+
+from store.database.deletion_queue import queue_rows
+from store.database.prepared_statements import PreparedChange, PreparedQuery, insert, only_column
+from store.database.schema import MailboxRow, MailboxTallyRow, SealedRow
+from store.database.sealed_rows import WHOLE, insert_sealed
+from store.errors import NoSuchMailboxError
+from store.outbox import OutboxKind, enqueue
+
+_OF_MAILBOX = MailboxTallyRow.address == bindparam("address")
+_FIND = PreparedQuery(
+    select(WHOLE)
+    .join(MailboxTallyRow, MailboxTallyRow.id == SealedRow.id)
+    .where(_OF_MAILBOX)
+    .order_by(WHOLE),
+    only_column,
+)
+_IDS = PreparedQuery(select(MailboxTallyRow.id).where(_OF_MAILBOX), only_column)
+_MAILBOX = PreparedQuery(select(MailboxRow.id).where(MailboxRow.address == bindparam("address")), only_column)
+_ADD = PreparedChange(insert(MailboxTallyRow))
+_DELETE = PreparedChange(delete(MailboxTallyRow).where(_OF_MAILBOX))
+
+
+def put(session: Session, address: bytes, tallies: Sequence[bytes]) -> None:
+    """Replace the set of encrypted tallies beside a mailbox. An empty set withdraws the tallies.
+
+    Raises:
+        NoSuchMailboxError: there is no such mailbox.
+    """
+    if _MAILBOX.first(session, address=address) is None:
+        raise NoSuchMailboxError("there is no such mailbox")
+    drop(session, address)
+    for tally in tallies:
+        _ADD.run(session, id=insert_sealed(session, header=tally), address=address)
+    enqueue(session, OutboxKind.TALLIES, address=address)
+
+
+def find(session: Session, address: bytes) -> tuple[bytes, ...]:
+    """Return the encrypted tallies beside a mailbox, sorted by their ciphertext."""
+    return tuple(_FIND.all(session, address=address))
+
+
+def drop(session: Session, address: bytes) -> None:
+    """Delete the tallies beside a mailbox."""
+    queue_rows(session, _IDS.all(session, address=address))
+    _DELETE.run(session, address=address)

@@ -1,0 +1,8 @@
+"""Stored mailboxes: read as verified transcripts, and changed by one append loop.
+
+Both apps, the sync and the clean-up use this package. It imports `store`, `protocol` (without the modules for
+the desk's secrets) and `crypto`. It decrypts nothing.
+
+- `appending`: the compare-and-set loop that appends entries to a mailbox
+- `reading`: parse the rows of a mailbox, and check them as a transcript
+"""

@@ -1,0 +1,117 @@
+"""Append loop: the one way by which new entries of a source or of the desk come into a mailbox."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy.orm import Session
+
+from protocol.entry import SignedEntry
+from protocol.envelope import Author
+from protocol.identifiers import Address, AttachmentId
+from protocol.transcript.check import Transcript
+from protocol.transcript.closing import closed_until
+from protocol.transcript.waiting import waiting_since
+from store import entries
+from store.database.engine import Store
+from store.errors import EntryMissingError, MailboxChangedError
+
+_TRIES = 20  # attempts, because other tabs and the other side may append at the same time
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """A signed entry to append, with the ids of its uploaded attachments."""
+
+    signed: SignedEntry
+    attachment_ids: Sequence[AttachmentId] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedAppend:
+    """Entries that were signed after the mailbox was verified in one snapshot of the store.
+
+    `version` is that of the mailbox in this snapshot: no entry is appended if the mailbox has changed since.
+    `hook` runs in the transaction, after the entries were added.
+    """
+
+    address: Address
+    version: int
+    new: Sequence[NewEntry]
+    hook: Callable[[Session], None] | None = None
+
+
+def append_entries(store: Store, prepare: Callable[[], PreparedAppend | None]) -> bool:
+    """Append the entries that `prepare` returns, all or none. Return False if there is nothing to append.
+
+    `prepare` reads and verifies the mailbox, decides, and signs. If someone else changed the mailbox before
+    the entries were written, `prepare` is called again. It may raise an exception to refuse.
+
+    Raises:
+        MailboxChangedError: someone else changed the mailbox at every attempt.
+        NoSuchMailboxError: the mailbox has ended.
+        EntryMissingError: a removal names no entry that could still be read.
+        AttachmentMissingError: an attachment does not exist or is not whole.
+    """
+    for _ in range(_TRIES):
+        prepared = prepare()
+        if prepared is None:
+            return False
+        try:
+            with store.writing() as session:
+                entries.claim(session, prepared.address, prepared.version)
+                for new in prepared.new:
+                    _add(session, new)
+                if prepared.hook is not None:
+                    prepared.hook(session)
+        except MailboxChangedError:
+            continue
+        return True
+    raise MailboxChangedError("the mailbox changed at every attempt")
+
+
+def store_entry(session: Session, signed: SignedEntry, attachment_ids: Sequence[bytes] = ()) -> int:
+    """Write a verified entry in its mailbox. A removal destroys the entries that it names.
+
+    Returns the number of bytes that a removal freed. The caller keeps the mailbox's state up to date.
+    """
+    part = signed.envelope
+    entries.add(
+        session,
+        address=part.address,
+        author=int(part.author),
+        strand=part.strand,
+        number=part.number,
+        entry_id=part.entry_id,
+        digest=signed.digest,
+        envelope=part.to_bytes(),
+        signature=signed.signature,
+        epoch=signed.epoch,
+        day=part.day,
+        header=signed.header,
+        payload=signed.payload,
+        attachment_ids=attachment_ids,
+    )
+    return entries.destroy(session, part.address, part.removes) if part.removes else 0
+
+
+def save_state(session: Session, address: Address, transcript: Transcript) -> None:
+    """Save in the mailbox's row since when its source waits, and from which day it may be deleted."""
+    entries.set_state(session, address, waiting_since=waiting_since(transcript), due=closed_until(transcript))
+
+
+def _add(session: Session, new: NewEntry) -> None:
+    part = new.signed.envelope
+    freed = store_entry(session, new.signed, new.attachment_ids)
+    if part.removes and not freed:
+        raise EntryMissingError("nothing is left to remove")
+    if part.is_words:
+        _update_state(session, part.address, part.author, part.day, part.due)
+
+
+def _update_state(session: Session, address: Address, author: Author, day: date, due: date | None) -> None:
+    """Update the mailbox's state after new words, whose writer knew all words of the other side."""
+    if author is Author.SOURCE:
+        entries.mark_waiting(session, address, day)
+    else:
+        entries.set_state(session, address, waiting_since=None, due=due)

@@ -1,0 +1,128 @@
+"""Read a mailbox from the store: parse its rows and check its transcript. No other code parses these rows."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy.orm import Session
+
+from crypto.errors import ForgedError, MalformedError
+from protocol.entry import SignedEntry
+from protocol.envelope import Author
+from protocol.heads import Heads
+from protocol.identifiers import Address, StrandId
+from protocol.mailbox_keys import check_mailbox_keys
+from protocol.strand import StrandKey
+from protocol.transcript.check import Transcript, read_transcript
+from store import entries, mailboxes
+from store.entries import StoredEntry
+from store.mailboxes import StoredMailbox
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedRow:
+    """Row of an entry that does not parse, or whose columns differ from the entry's signed envelope.
+
+    `author` and `number` are the row's columns, which may be wrong too. `author` is None if it is neither 0
+    nor 1.
+    """
+
+    author: Author | None
+    number: int
+    entry_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTranscript:
+    """A mailbox in one snapshot of the store: its row, its checked transcript, and its damaged rows.
+
+    If `has_sound_keys` is False, the mailbox's public keys do not belong to its address. No entry counts as
+    the source's then.
+    """
+
+    mailbox: StoredMailbox
+    transcript: Transcript
+    damaged: tuple[DamagedRow, ...]
+    has_sound_keys: bool = True
+    rows: Sequence[StoredEntry] = field(default=(), repr=False)
+
+
+def read_stored(
+    session: Session,
+    address: Address,
+    strands: Mapping[StrandId, StrandKey],
+    *,
+    remembered: Heads = (),
+    has_content: bool = True,
+) -> StoredTranscript | None:
+    """Read a mailbox and check its transcript. Return None if there is no such mailbox.
+
+    With `has_content=False`, the encrypted parts are neither read nor checked.
+    """
+    mailbox = mailboxes.find(session, address)
+    if mailbox is None:
+        return None
+    rows = entries.of_mailbox(session, address)
+    return check_stored(mailbox, rows, strands, remembered=remembered, has_content=has_content)
+
+
+def check_stored(
+    mailbox: StoredMailbox,
+    rows: Sequence[StoredEntry],
+    strands: Mapping[StrandId, StrandKey],
+    *,
+    remembered: Heads = (),
+    has_content: bool = True,
+) -> StoredTranscript:
+    """Check the transcript of a mailbox whose rows were read already. See `read_stored`."""
+    address = Address(mailbox.address)
+    verify_key = sound_verify_key(mailbox)
+    signed, damaged = parse_rows(rows)
+    transcript = read_transcript(address, verify_key, strands, signed, remembered, has_content=has_content)
+    return StoredTranscript(mailbox, transcript, damaged, verify_key is not None, rows)
+
+
+def sound_verify_key(mailbox: StoredMailbox) -> bytes | None:
+    """Return the key that verifies the source's signatures, or None if it does not belong to the address."""
+    try:
+        check_mailbox_keys(Address(mailbox.address), mailbox.recipient, mailbox.verify_key)
+    except (ForgedError, MalformedError):
+        return None
+    return mailbox.verify_key
+
+
+def parse_rows(rows: Iterable[StoredEntry]) -> tuple[list[SignedEntry], tuple[DamagedRow, ...]]:
+    """Parse the rows of entries. A row that does not parse is damaged, and hides no other row.
+
+    A row whose columns differ from its signed envelope is damaged, and its entry is parsed all the same: the
+    store sorts and finds entries by these columns, which are not signed.
+    """
+    signed: list[SignedEntry] = []
+    damaged: list[DamagedRow] = []
+    for row in rows:
+        entry = parse_row(row)
+        if entry is not None:
+            signed.append(entry)
+        if entry is None or not _has_signed_columns(row, entry):
+            author = Author(row.author) if row.author in set(Author) else None
+            damaged.append(DamagedRow(author, row.number, row.entry_id))
+    return signed, tuple(damaged)
+
+
+def parse_row(row: StoredEntry) -> SignedEntry | None:
+    """Parse one row as an entry, without verifying the entry. Return None if the row is malformed."""
+    try:
+        return SignedEntry.from_stored(
+            envelope=row.envelope,
+            signature=row.signature,
+            epoch=row.epoch,
+            header=row.header,
+            payload=row.payload,
+        )
+    except MalformedError:
+        return None
+
+
+def _has_signed_columns(row: StoredEntry, entry: SignedEntry) -> bool:
+    part = entry.envelope
+    signed = (int(part.author), part.strand, part.number, part.entry_id, entry.digest, part.day)
+    return signed == (row.author, row.strand, row.number, row.entry_id, row.digest, row.day)
