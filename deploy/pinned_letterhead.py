@@ -96,7 +96,10 @@ class LetterheadWatch:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begin with a letterhead that `open_letterhead` returned. `clock` returns seconds."""
+        """Use `in_use`, which `open_letterhead` returned, until a newer letterhead is found.
+
+        `clock` returns seconds since any fixed moment.
+        """
         self._store = store
         self._fingerprint = fingerprint
         self._serial_path = serial_path
@@ -195,8 +198,9 @@ def _refuse_other_parameters(verified: Letterhead, seen: str | None) -> None:
 
 
 def _recall(path: Path) -> tuple[int, str | None]:
-    """Return the remembered serial and the remembered digest of the salt and cost.
+    """Return, from the file at `path`, facts about the newest letterhead that this server has seen.
 
+    The facts are its serial, and the digest of the salt and cost from which passphrases are turned into keys.
     On a new server, the result is 0 and None.
 
     Raises:

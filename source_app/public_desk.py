@@ -31,8 +31,9 @@ class MailboxLimits:
 class PublicDesk:
     """Context object of the source's use cases: the desk's verified letterhead, open store and limits.
 
-    `server_secret` is 32 random bytes that are made when the server starts, and that are never stored. A
-    session lasts `session_half_hours` half hours after its last use.
+    The letterhead is the desk's signed public statement. `server_secret` is 32 random bytes that are made
+    when the server starts, and that are never stored. A session lasts `session_half_hours` half hours after
+    its last use.
     """
 
     letterhead: Letterhead

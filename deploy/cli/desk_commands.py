@@ -30,7 +30,10 @@ def make_openpgp_command(settings: Path) -> None:
 )
 @click.pass_obj
 def report_command(settings: Path, year: int, folder: Path | None) -> None:
-    """Write a yearly report, for the public and for the Secretary-General: as drafts, or as published."""
+    """Write the files of a yearly report, for the public and for the Secretary-General.
+
+    The files are drafts if the report is not published yet.
+    """
     from deploy.report_files import make_report_files
 
     target = folder or Path(f"report-{year}")

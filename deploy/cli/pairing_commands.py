@@ -52,7 +52,10 @@ def pair_command(  # noqa: PLR0913, PLR0917  # one argument for each option
     fingerprint: str | None,
     out: Path | None,
 ) -> None:
-    """On a workstation: register a server by its card file, and write a pairing file for it."""
+    """On a workstation: pair with a server, from the card file with the server's public keys.
+
+    The command writes a pairing file. Take this file to the server, and admit the workstation there.
+    """
     from deploy.desk_for_command import open_keyring_copy
     from deploy.pairing import workstation
 
@@ -72,7 +75,7 @@ def pair_command(  # noqa: PLR0913, PLR0917  # one argument for each option
 @click.option("--remove", metavar="NAME", help="Forget this workstation instead.")
 @click.pass_obj
 def admit_command(settings: Path, pairing: Path | None, remove: str | None) -> None:
-    """On a server: admit the workstation of a pairing file."""
+    """On a server: let the workstation that wrote a pairing file sync with this server."""
     from deploy.pairing import server
 
     if (pairing is None) == (remove is None):

@@ -51,7 +51,9 @@ def serve_sync(settings: Path) -> None:
 
 
 def answer_one_pouch(settings: Path, brought: BinaryIO, out: BinaryIO) -> None:
-    """Read one pouch from `brought` and write the answer to `out`, at the server's end of an SSH connection.
+    """Read one pouch (sync bundle) of a workstation from `brought`, and write the answer to `out`.
+
+    The server runs this function at its end of an SSH connection.
 
     Raises:
         DeployError: the settings or the key have faults. Nothing is written to `out`.

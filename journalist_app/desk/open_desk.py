@@ -30,7 +30,7 @@ _DECOMPRESSED_TIMES = 4  # a decrypted file may be up to this many times the upl
 
 
 class TrustedStateStatus(StrEnum):
-    """Condition of the file that contains the trusted state."""
+    """Condition of the file with the trusted state, with which this workstation detects a roll-back."""
 
     SOUND = "sound"
     MISSING = "missing"  # there is no file, although the store has answers of this desk
@@ -53,9 +53,9 @@ class SyncProgress:
     """State of the running sync, or result of the last sync since the desk was unlocked.
 
     `left` counts the items to send, and `received` counts the items that arrived. `refusal` is the key of the
-    sentence that says why the sync stopped, or empty. `arrival` is the outcome of a pouch that was read from
-    a file: "APPLIED", "DUPLICATE" or "PENDING". `held` counts pouches that wait until an earlier pouch
-    arrives.
+    sentence that says why the sync stopped, or empty. `arrival` is the outcome of a pouch (sync bundle) that
+    was read from a file: "APPLIED", "DUPLICATE" or "PENDING". `held` counts pouches that wait until an
+    earlier pouch arrives.
     """
 
     is_running: bool = False
@@ -142,7 +142,10 @@ class OpenDesk:
         self._change(lambda state: state.advance(address, heads, removed, is_answered=is_answered))
 
     def forget_ended(self, address: Address) -> None:
-        """Note in the trusted state that a mailbox ended and that the adviser has seen this."""
+        """Note in the trusted state that a mailbox ended and that the adviser has seen this.
+
+        If the mailbox appears in the store again, this workstation then detects that someone restored it.
+        """
         self.unsound.pop(address, None)
         self._change(lambda state: state.end(address))
 
@@ -158,7 +161,11 @@ class OpenDesk:
             self._change(functools.partial(TrustedState.forget_record, kind=kind, name=name))
 
     def forget_purged(self, address: Address) -> None:
-        """Drop a mailbox from memory and from the trusted state, because the desk's own order deleted it."""
+        """Drop a mailbox from memory and from the trusted state, because the desk's own order deleted it.
+
+        Otherwise this workstation, which saves the newest entries of each mailbox in the trusted state, would
+        report the mailbox as missing.
+        """
         self.unsound.pop(address, None)
         self.casefiles.pop(address, None)
         self.unsound_casefiles.discard(address)
@@ -215,7 +222,11 @@ class OpenDesk:
 
 
 def read_trusted_state(config: AdviserConfig, keyring: Keyring) -> tuple[TrustedState, TrustedStateStatus]:
-    """Read the trusted state and the condition of its file. A missing or bad file gives an empty state."""
+    """Read the file with the trusted state, and return the state and the condition of the file.
+
+    With the trusted state, this workstation detects a roll-back of the store. If the file is missing or
+    damaged, the returned state is empty.
+    """
     try:
         return trusted_state_format.open_trusted_state(
             read_private(config.trusted_state_path), keyring

@@ -40,7 +40,7 @@ class FileFindings:
 
 
 class Exporter(Protocol):
-    """Interface of the external programs and OpenPGP keys that passing on needs."""
+    """Interface of the external programs and OpenPGP keys with which the desk passes on texts and files."""
 
     @property
     def recipients(self) -> tuple[Addressee, ...]:

@@ -123,7 +123,10 @@ def leave() -> ResponseReturnValue:
 
 @bp.get("/style.css")
 def stylesheet() -> ResponseReturnValue:
-    """Send the stylesheet from memory. Its headers cannot be used to recognise a visitor."""
+    """Send the stylesheet, which the app keeps in memory.
+
+    The answer has no header (such as an ETag) that a browser would return, so no visitor can be recognised.
+    """
     return Response(current_app.extensions["stylesheet"], mimetype="text/css")
 
 

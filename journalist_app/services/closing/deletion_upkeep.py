@@ -23,8 +23,9 @@ from web.dates import add_months
 def maintain_deletions(desk: OpenDesk, today: date) -> None:
     """Add, renew and drop deletion orders, and drop all traces of deleted mailboxes.
 
-    A void order is dropped. A closed or abandoned mailbox without an order gets an order. The evidence of
-    passing on from an ended mailbox is deleted after the last day of keeping evidence.
+    A void order is dropped. A closed or abandoned mailbox without an order gets an order. After a source
+    ended a mailbox, the desk keeps the evidence that the source agreed to pass on texts and files until a
+    fixed day, and this function then deletes the evidence.
     """
     forget_deleted_mailboxes(desk, today)
     with desk.store.reading() as session:

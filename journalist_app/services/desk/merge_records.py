@@ -31,7 +31,7 @@ _LEFT_OUT: Final = "Oudste notities die er niet meer bij pasten: / Oldest notes 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Verified record of one of the two workstations, with its decoded content."""
+    """Verified record from one of the two workstations whose records are merged, with its decoded content."""
 
     workstation: str
     revision: int
@@ -76,9 +76,10 @@ class RecordMerger:
         )
 
     def letterheads(self, base: bytes, ours: bytes, theirs: bytes) -> tuple[int, bytes, bytes]:
-        """Merge our and the other workstation's letterhead. Return the serial, body and signature.
+        """Merge our letterhead with the other workstation's. Return the serial, body and signature.
 
-        `base` is the letterhead from which both were made. If the merged calendar would have no working day
+        A letterhead is the desk's signed public statement. `base` is the last letterhead that both
+        workstations had, before each workstation changed it. If the merged calendar would have no working day
         left, the result is the other workstation's letterhead, with our workstations added.
         """
         then, mine, other = (Letterhead.from_bytes(each) for each in (base, ours, theirs))
@@ -117,7 +118,8 @@ def _read(kind: RecordKind, name: bytes, body: bytes) -> object:
 def _both(kind: RecordKind, ours: _Part, theirs: _Part, today: date) -> bytes:
     """Merge the content of two records of the same kind, and return the body of the merged record.
 
-    Kinds that cannot be merged, such as a year's frozen counts, give the other workstation's body.
+    Some kinds cannot be merged, such as the published counts of a year. For these kinds, the result is the
+    other workstation's body.
     """
     match ours.said, theirs.said:
         case Casefile() as mine, Casefile() as other:
@@ -205,9 +207,10 @@ def _differ(ours: object, theirs: object) -> bool:
 
 
 def _texts(ours: str, theirs: str, names: tuple[str, str], at_most: int) -> str | None:
-    """Merge two texts, each under its workstation's name. If one text contains the other, return it alone.
+    """Merge two texts, each under its workstation's name.
 
-    Return None if both texts together are longer than `at_most` characters.
+    If one text contains the other, return only the containing text. Return None if the merged text is longer
+    than `at_most` characters.
     """
     if ours in theirs:
         return theirs
@@ -257,8 +260,8 @@ def _templates(
 ) -> tuple[ReplyTemplate, ...]:
     """Merge two lists of reply templates.
 
-    The other workstation's templates come first. Our templates that the other workstation does not have
-    follow.
+    The result begins with the other workstation's templates. After them come those of our templates that the
+    other workstation lacks.
 
     If the other list has a different template of the same name, our template's name is extended with our
     workstation's name.

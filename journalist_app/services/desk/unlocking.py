@@ -62,7 +62,10 @@ def check_after_unlocking(desk: OpenDesk, today: date) -> None:
 
 
 def start_indexing(desk: OpenDesk) -> None:
-    """Start the search processes, which read the store, and index the casefiles decrypted so far."""
+    """Start the search processes, and add the casefiles that have been decrypted so far to the search index.
+
+    The search processes read the mailboxes from the store and index them.
+    """
     desk.index.begin(str(desk.store.path), desk.keyring, desk.letterhead)
     for address, (_, casefile) in list(desk.casefiles.items()):
         desk.index.index_notes(address, casefiles.casefile_texts(casefile))

@@ -25,7 +25,11 @@ from store.errors import StoreError
 
 
 def add_facts(casefile: Casefile, opened: Sequence[EntryContent], letterhead: Letterhead) -> Casefile:
-    """Return the casefile with the report's facts about these entries added. Earlier facts stay."""
+    """Return the casefile with the facts from these entries that the yearly report counts.
+
+    The facts are the days of the first message and of the first answer, and whether the source came back.
+    Facts that the casefile already has stay.
+    """
     found = response_facts(opened, letterhead)
     return msgspec.structs.replace(
         casefile,

@@ -93,12 +93,11 @@ def renew_order(  # noqa: PLR0913  # as `order_deletion`
     *,
     today: date,
 ) -> None:
-    """Sign a mailbox's valid deletion order again after a read receipt of the desk.
+    """Sign a mailbox's deletion order again, so that the desk's new read receipt does not withdraw it.
 
-    The new order has the same day of deletion, and names the read receipt as the desk's newest entry.
-
-    So the desk's valid order always names the desk's newest entry. If an order names an older entry, the desk
-    has withdrawn this order.
+    An order is valid only while it names the desk's newest entry: any later entry of the desk withdraws the
+    order. A read receipt is an entry too. So the new order names the read receipt, with the same day of
+    deletion. An order that is already void is not signed again.
     """
     stored = deletion_orders.find(session, conversation.address)
     ordered = verify_stored_order(desk, stored) if stored is not None else None

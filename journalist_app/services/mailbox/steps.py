@@ -53,6 +53,8 @@ EMPTY_STEP_FORM: Final = StepForm()
 def build_manual_step(form: StepForm, letterhead: Letterhead, today: date) -> Content:
     """Build the content of a step that an adviser chose in the form.
 
+    A step is a statement to the source that says what the desk has done and what happens next.
+
     Raises:
         SendRefusedError: STEP_MISSING: no step was chosen. STEP_TOO_LONG, or DAY_UNREADABLE, DAY_PAST or
             DAY_CLOSED: a typed field is invalid.

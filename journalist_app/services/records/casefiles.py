@@ -88,7 +88,7 @@ def add_casefile_note(desk: OpenDesk, address: Address, text: str, today: date) 
     Raises:
         CasefileRefusedError: FULL: the note or the casefile is too long.
         RecordUnsoundError: the stored casefile is not the one that this desk wrote last.
-        RecordMovedError: another writer was first, five times.
+        RecordMovedError: at each of five attempts, someone else had changed the casefile first.
     """
     text = _trim(text)
     if not text:
@@ -138,7 +138,10 @@ def save_casefile(desk: OpenDesk, address: Address, details: CasefileDetails) ->
 
 
 def read_casefile_panel(desk: OpenDesk, address: Address, today: date) -> CasefilePanel:
-    """Return a mailbox's casefile for its page. An unsound casefile gives an empty panel."""
+    """Return a mailbox's casefile for the panel on the mailbox's page.
+
+    If the casefile fails verification, the returned panel is empty and `is_unsound` is True.
+    """
     try:
         casefile = read_casefile(desk, address)
     except RecordUnsoundError:

@@ -38,7 +38,10 @@ class EvidencePiece:
 
 @dataclass(frozen=True, slots=True)
 class MailboxEvidence:
-    """Evidence of one mailbox, deleted after the day `until`. `until` is None while the mailbox is open."""
+    """Evidence that the source of one mailbox agreed to pass on texts and files.
+
+    The evidence is deleted after the day `until`. `until` is None while the mailbox is open.
+    """
 
     address: str
     label: str
@@ -48,9 +51,10 @@ class MailboxEvidence:
 
 
 def read_evidence(desk: OpenDesk) -> tuple[MailboxEvidence, ...]:
-    """Return the evidence of every mailbox. Mailboxes that are gone come first.
+    """Return the evidence of consent to pass on texts and files, for each mailbox that has evidence.
 
-    The evidence is read from the casefiles that the last check of the store decrypted.
+    Mailboxes that are no longer in the store come first. The evidence is read from the casefiles that the
+    last check of the store decrypted.
     """
     found = [
         MailboxEvidence(

@@ -61,9 +61,12 @@ def keep_unsent(
 ) -> None:
     """Encrypt a submitted form to the desk and store it. Needs no secret key, so it works while locked.
 
-    The store's letterhead must be signed by the pinned desk. Remaining attack: the locked app cannot know
-    whether this letterhead is the newest. An attacker who restores an older letterhead in the store can make
-    the app encrypt the form to an older key of the same desk.
+    The key is in the store's newest letterhead (the desk's signed public statement), which must be signed by
+    the desk in the settings.
+
+    Attack that remains: the locked app cannot know whether this letterhead is the newest. An attacker who
+    restores an older letterhead in the store can make the app encrypt the form to an older key of the same
+    desk.
 
     Raises:
         UnsentRefusedError: the form is too long, too many forms are kept already, or the letterhead is not
