@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TypedDict, Unpack
 
-from sqlalchemy import Date, bindparam, func, select, update
+from sqlalchemy import Date, bindparam, func, select, type_coerce, update
 from sqlalchemy.orm import Session
 
 from store.database.deletion_queue import queue_attachments, queue_entries
@@ -19,7 +19,7 @@ from store.database.prepared_statements import (
     only_column,
     roll_back,
 )
-from store.database.schema import AttachmentRow, EntryRow, MailboxRow, SealedRow, StrandHeadRow, new_id
+from store.database.schema import AttachmentRow, EntryRow, MailboxRow, SealedRow, StrandHeadRow, Whole, new_id
 from store.database.sealed_rows import count_in_mailbox, insert_sealed
 from store.errors import (
     AttachmentMissingError,
@@ -156,7 +156,11 @@ _ALL_HEADS = PreparedQuery(
     select(StrandHeadRow.address, StrandHeadRow.strand, StrandHeadRow.number, StrandHeadRow.digest), as_tuple
 )
 _STRAND_END = PreparedQuery(
-    select(MailboxRow.sealed_bytes, StrandHeadRow.number, StrandHeadRow.digest)
+    select(
+        MailboxRow.sealed_bytes,
+        type_coerce(StrandHeadRow.number, Whole),  # NULL if there is no head
+        StrandHeadRow.digest,
+    )
     .outerjoin(StrandHeadRow, (StrandHeadRow.address == MailboxRow.address) & _IS_HEAD)
     .where(MailboxRow.address == bindparam("address")),
     as_tuple,
