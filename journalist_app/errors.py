@@ -186,7 +186,7 @@ class RecordUnsoundError(AdviserError):
 
 
 class LetterheadMovedError(AdviserError):
-    """Another workstation published a newer letterhead than the one that the adviser was changing."""
+    """Another workstation published a newer signed letterhead than the one that the adviser was changing."""
 
     reason = "letterhead_moved"
 

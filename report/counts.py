@@ -16,7 +16,7 @@ class CountedTally(Protocol):
 
     @property
     def id(self) -> bytes:
-        """Return the tally's random id."""
+        """Return the random id of this tally (anonymous fact about one mailbox)."""
         ...
 
     @property
@@ -63,7 +63,10 @@ class YearCounts:
 
 
 def gather(tallies: Iterable[CountedTally]) -> Mapping[int, Counter[tuple[str, str]]]:
-    """Return the number of tallies by year, dimension and value. Tallies with the same id count once."""
+    """Return the number of tallies (facts about mailboxes) by year, dimension and value.
+
+    Tallies with the same id count once.
+    """
     seen: set[bytes] = set()
     years: dict[int, Counter[tuple[str, str]]] = {}
     for tally in tallies:

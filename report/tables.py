@@ -86,7 +86,7 @@ def shapes(lists: Lists) -> tuple[Shape, ...]:
 
 
 def counted_line(shape: Shape, value: str) -> str:
-    """Return the key of the line in which a tally's value is counted.
+    """Return the key of the line in which a tally's value (fact about one mailbox) is counted.
 
     An empty value is counted in the line "not recorded", and a value without a line in the line "other
     words".

@@ -1,4 +1,4 @@
-"""Sweeper of a server: destroy deleted content every 20 seconds, and rewrite the store each night."""
+"""Clean-up of a server: destroy deleted content every 20 seconds, and rewrite the store each night."""
 
 import logging
 import os
@@ -71,7 +71,8 @@ class ServerSweeper(StoreSweeper):
     ) -> cleanup.SweepResult:
         """Drop expired sessions, carry out due deletion orders, and destroy the deleted rows.
 
-        Without a valid letterhead, no order is carried out, and everything else is done.
+        Without a valid letterhead (the desk's signed public statement), no order is carried out, and
+        everything else is done.
 
         Raises:
             StoreError: the store failed.
@@ -142,7 +143,7 @@ def half_hour_of(now: datetime) -> int:
 
 
 def open_server_cleanup(settings: Path) -> ServerSweeper:
-    """Open a server's store and sessions, and return their sweeper.
+    """Open a server's store and sessions, and return the background task that cleans them up.
 
     Raises:
         ConfigError: the settings have faults.

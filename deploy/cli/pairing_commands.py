@@ -22,7 +22,10 @@ _FINGERPRINT_HELP = "The desk's fingerprint, as its posters show it."
 @click.option("--out", type=FILE, help="Write a card file: the card, and the desk's newest letterhead.")
 @click.pass_obj
 def card_command(settings: Path, out: Path | None) -> None:
-    """On a server: print its card, by which workstations recognise the server. The card is not secret."""
+    """On a server: print the server's card (its public keys), by which workstations recognise the server.
+
+    The card is not secret.
+    """
     from deploy.pairing import server
 
     card_file = server.server_card(settings)

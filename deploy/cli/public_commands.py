@@ -62,7 +62,7 @@ def letterhead_group() -> None:
 @letterhead_group.command()
 @click.pass_obj
 def show_command(settings: Path) -> None:
-    """Verify the newest letterhead in the store and print it."""
+    """Verify the newest letterhead (the desk's signed public statement) in the store, and print it."""
     click.echo(_verified_letterhead(settings).to_bytes().decode())
 
 

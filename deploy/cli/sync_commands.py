@@ -41,7 +41,7 @@ def answer_command(settings: Path) -> None:
 
 @click.group()
 def pouch_group() -> None:
-    """Exchange new items with the other machine as files, if there is no connection."""
+    """Exchange new items with the other machine as pouch files (sync bundles), if there is no connection."""
 
 
 @pouch_group.command()

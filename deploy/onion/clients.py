@@ -1,4 +1,4 @@
-"""Client authorisation of the onion for sync: one X25519 key for each workstation that may connect.
+"""Client authorisation of the onion service for sync: one X25519 key for each workstation that may connect.
 
 The formats are Tor's own (in the manual: *CLIENT AUTHORIZATION*). The service's descriptor cannot be
 decrypted without a key, so a stranger does not even learn where to connect.

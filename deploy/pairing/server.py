@@ -186,7 +186,7 @@ def _read_pairing_file(path: Path, config: SyncConfig) -> tuple[Pairing, Letterh
 
 
 def _open_letterhead_if_any(store: Store, config: SyncConfig) -> Letterhead | None:
-    """Return the verified letterhead in the store, or None if there has never been one."""
+    """Verify the desk's signed letterhead in the store and return it. Return None if there never was one."""
     with store.reading() as session:
         is_empty = letterheads.latest(session) is None
     if is_empty and not config.letterhead_serial_path.exists():
@@ -195,10 +195,11 @@ def _open_letterhead_if_any(store: Store, config: SyncConfig) -> Letterhead | No
 
 
 def _is_newer(store: Store, pairing: Pairing, in_use: Letterhead | None) -> bool:
-    """Return whether the letterhead of a pairing file must be published on this server.
+    """Return True if the letterhead in a pairing file must be published on this server.
 
-    If the letterhead in use already names the workstation, the result is False: the workstation can then send
-    its letterhead by sync.
+    A letterhead is the desk's signed public statement, which names the desk's workstations. If the letterhead
+    in use already names the workstation, the result is False: the workstation can then send its letterhead by
+    sync.
 
     Raises:
         DeployError: the desk published another letterhead after the workstation was paired.
@@ -231,7 +232,7 @@ def _name_in_service(letterhead: Letterhead, pairing: Pairing) -> str:
 
 
 def _sync_onion(settings: Path) -> OnionConfig | None:
-    """Return the settings of the onion services, or None if there is no onion for sync."""
+    """Return the settings of the onion services, or None if there is no onion service for sync."""
     if "onion" not in sections_in(settings):
         return None
     config = load_config(settings, "onion", OnionConfig)

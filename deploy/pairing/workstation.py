@@ -216,8 +216,9 @@ def _register_server(desk: OpenDesk, card: ServerCard) -> None:
 def _merge_letterheads(desk: OpenDesk, card: CardFile) -> bytes:
     """Publish a letterhead that names this workstation and has the newer parts of the server's letterhead.
 
-    Return the digest of the server's letterhead, from which the new letterhead was made. The digest is empty
-    if the server has no letterhead, or if its letterhead already names this workstation.
+    A letterhead is the desk's signed public statement. Return the digest of the server's letterhead, from
+    which the new letterhead was made. The digest is empty if the server has no letterhead, or if its
+    letterhead already names this workstation.
     """
     if card.letterhead is None:
         return b""

@@ -1,4 +1,4 @@
-"""Start the sync endpoint over HTTP, or answer one pouch over SSH."""
+"""Start the sync endpoint over HTTP, or answer one pouch (sync bundle) over SSH."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +28,9 @@ _STOP_SECONDS = 10  # time that pouches get to finish after a signal to stop
 
 
 def serve_sync(settings: Path) -> None:
-    """Check settings, key, port and letterhead, then serve the sync endpoint until a signal says to stop.
+    """Check the settings, and serve the sync endpoint until a signal says to stop.
+
+    The key, the port and the desk's signed letterhead are also checked first.
 
     Raises:
         DeployError: the settings or the key have faults, the port is taken, or the letterhead must not be

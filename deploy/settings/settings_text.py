@@ -29,7 +29,7 @@ def from_example(sections: Collection[str], fingerprint: str, keys: Mapping[tupl
 
 
 def without_sections(text: str, sections: Collection[str]) -> str:
-    """Return the text of a settings file without these sections and the comments above their headers."""
+    """Return the text of a settings file without the given sections and the comments above their headers."""
     parts = _parts(text)
     kept = [part.strip("\n") for name, part in parts if name not in sections]
     return _GAP.join(kept) + "\n"

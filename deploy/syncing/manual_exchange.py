@@ -1,4 +1,4 @@
-"""Exchange of pouches as files that a person carries, on a server or on a workstation."""
+"""Exchange of pouches (sync bundles) as files that a person carries, on a server or on a workstation."""
 
 from collections.abc import Callable
 from pathlib import Path

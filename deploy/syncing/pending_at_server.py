@@ -1,6 +1,6 @@
-"""Background thread that applies pending pouches: files that reached a server before an earlier pouch.
+"""Background thread that applies pending pouches: sync bundles that reached a server before an earlier one.
 
-The sync endpoint does not apply pending pouches, because the workstation would have to wait. The sweeper's
+The sync endpoint does not apply pending pouches, because the workstation would have to wait. The clean-up
 process applies them, in a separate thread, so that the destruction of deleted content does not wait either.
 """
 

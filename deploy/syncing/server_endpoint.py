@@ -1,4 +1,4 @@
-"""A server's end of a sync: its store and its key, for the HTTP endpoint, commands and the sweeper."""
+"""A server's end of a sync: its store and its key, for the HTTP endpoint, commands and the clean-up."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager

@@ -1,4 +1,7 @@
-"""The open desk: keys, trusted state and decrypted texts, in memory from unlocking until locking."""
+"""The open desk: keys, trusted state and decrypted texts, in memory from unlocking until locking.
+
+The trusted state has the newest entries and serials that this workstation has seen, to detect a roll-back.
+"""
 
 import functools
 import threading
@@ -75,9 +78,10 @@ class PreparedEntry(Protocol):
 
 @dataclass(slots=True)
 class OpenDesk:
-    """The desk's keys, its trusted state, and everything that was verified or decrypted. Safe for threads.
+    """The desk's keys, its trusted state, and everything that was verified or decrypted. Thread-safe.
 
-    `unsound` has the mailboxes that failed verification, each with the names of its faults.
+    With the trusted state, the workstation detects a roll-back of the store. `unsound` has the mailboxes that
+    failed verification, each with the names of its faults.
     """
 
     config: AdviserConfig
@@ -130,9 +134,9 @@ class OpenDesk:
     ) -> None:
         """Add the verified heads and removals of a mailbox to the trusted state. `save` writes them to disk.
 
-        A head is the number and the digest of the newest entry of one writer. `is_answered` is True if no
-        message of the source up to these heads waits for an answer. False is always safe, because the next
-        check then reads the mailbox again.
+        The check of the store compares them later, to detect a roll-back. A head is the number and the digest
+        of the newest entry of one writer. `is_answered` is True if no message of the source up to these heads
+        waits for an answer. False is always safe, because the next check then reads the mailbox again.
         """
         known = self.trusted_state
         is_known = removed <= known.removed.get(address, frozenset())
@@ -155,7 +159,10 @@ class OpenDesk:
             self._change(lambda state: state.saw_record(kind, name, revision))
 
     def forget_records(self, address: Address) -> None:
-        """Drop a mailbox's records from the trusted state, after the desk itself deleted those records."""
+        """Drop a mailbox's records from the trusted state, after the desk itself deleted those records.
+
+        Otherwise this workstation would report the records as missing.
+        """
         names = [known for known in self.trusted_state.records if known[1].startswith(address)]
         for kind, name in names:
             self._change(functools.partial(TrustedState.forget_record, kind=kind, name=name))
@@ -172,13 +179,13 @@ class OpenDesk:
         self._change(lambda state: state.purged(address))
 
     def saw_letterhead(self) -> None:
-        """Save the current letterhead's serial to disk now, so that older letterheads are refused later."""
+        """Save the serial of the desk's current signed letterhead now, to refuse older letterheads later."""
         if self.letterhead.serial != self.trusted_state.letterhead_serial:
             self._change(lambda state: state.saw_letterhead(self.letterhead.serial))
             self.save()
 
     def save(self) -> None:
-        """Encrypt the trusted state and write it to disk, if the trusted state changed."""
+        """Encrypt the trusted state, which detects a roll-back, and write it to disk if it changed."""
         with self._changing:
             if self._is_changed and self.trusted_state_status is not TrustedStateStatus.DAMAGED:
                 try:
@@ -194,9 +201,10 @@ class OpenDesk:
                         self.trusted_state_status = TrustedStateStatus.SOUND
 
     def replace_damaged_trusted_state(self) -> None:
-        """Overwrite the damaged trusted state file with the trusted state in memory.
+        """Overwrite the damaged file of the trusted state with the state in memory.
 
-        Call this function only at the adviser's request.
+        With the trusted state, the workstation detects a roll-back. Call this function only at the adviser's
+        request.
         """
         if self.trusted_state_status is TrustedStateStatus.DAMAGED:
             self.trusted_state_status = TrustedStateStatus.SOUND

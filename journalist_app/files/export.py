@@ -1,4 +1,4 @@
-"""Interface for passing on: recipients, inspection and cleaning of files, and the encrypted export.
+"""Interface for passing on a proposal: recipients, inspection and cleaning of files, encrypted export.
 
 `gpg_export` implements the interface. Without gpg or an OpenPGP key, the desk has no exporter and cannot pass
 anything on.

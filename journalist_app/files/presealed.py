@@ -136,7 +136,7 @@ class OpenedFile:
 
 
 class PresealedCache:
-    """Cache, while the desk is open, of decrypted texts and of the kinds of files. Safe for threads."""
+    """Cache, while the desk is open, of decrypted texts and of the kinds of files. Thread-safe."""
 
     def __init__(self, most: int = _CACHED, most_chars: int = _CACHED_CHARS) -> None:
         self._most, self._most_chars = most, most_chars

@@ -1,4 +1,7 @@
-"""Deadlines of a mailbox, from the letterhead's norms, promised days and the adviser's reminder."""
+"""Deadlines of a mailbox, from the desk's response times, promised days and the adviser's reminder.
+
+The desk's signed letterhead has the response times.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -65,7 +65,7 @@ class IndexNotes(msgspec.Struct, frozen=True, tag=True):
 
 
 class UseLetterhead(msgspec.Struct, frozen=True, tag=True):
-    """Command to verify entries with a newer letterhead, which may name more workstations."""
+    """Command to verify entries with a newer signed letterhead, which may name more workstations."""
 
     letterhead: bytes
 

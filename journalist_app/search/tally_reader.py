@@ -1,4 +1,4 @@
-"""Decryption of the ledger's tallies for the yearly report, in parallel search processes.
+"""Decryption of tallies (anonymous counts of deleted mailboxes) for the yearly report, in search processes.
 
 One tally takes a quarter of a millisecond to decrypt, and Python's threads share one core. So 100,000 tallies
 are divided over several processes, one for each core.
@@ -61,7 +61,7 @@ class TallyBatch(msgspec.Struct, frozen=True, tag=True):
 
 @dataclass(frozen=True, slots=True)
 class TallyKey:
-    """Keys to decrypt tallies, and the letterhead with the workstations' keys to verify them."""
+    """Keys to decrypt tallies (anonymous counts), and the signed letterhead with the keys to verify them."""
 
     identities: tuple[PQIdentity, ...]
     letterhead: Letterhead
@@ -79,7 +79,7 @@ def read_tallies(store: Store, rows: Sequence[int], key: TallyKey) -> Iterator[t
 
 
 def serve_tallies(line: Connection, request: TallyRequest) -> None:
-    """Decrypt the requested tallies and send them in batches.
+    """Decrypt the requested tallies (anonymous counts of deleted mailboxes) and send them in batches.
 
     A last batch without tallies, with `is_last`, says that all tallies were sent.
     """

@@ -61,7 +61,7 @@ class UnsoundRow:
 
 
 def inbox_row(desk: OpenDesk, conversation: Conversation, today: date) -> InboxRow:
-    """Decrypt a verified mailbox and return its row. The mailbox's faults go into `desk.unsound`."""
+    """Decrypt a verified mailbox and return its row. Add the mailbox's faults, if any, to `desk.unsound`."""
     opened = open_all(desk, conversation)
     faults = [fault.kind for fault in conversation.faults] + [each.fault for each in opened if each.fault]
     if faults:

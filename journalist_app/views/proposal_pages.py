@@ -123,7 +123,7 @@ def show_proposal_status(desk: OpenDesk, address: str, proposal_id: str) -> Resp
 @bp.post("/<address>/proposal/<proposal_id>/begin")
 @unlocked
 def start_passing_on(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
-    """Append the step that begins passing on a proposal to which the source agreed."""
+    """Append a step that tells the source that the desk passes on a proposal to which the source agreed."""
     begin = partial(pass_on.begin_passing_on, words=_words())
     return _act(desk, address, proposal_id, "begin", begin)
 

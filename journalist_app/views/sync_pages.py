@@ -1,4 +1,4 @@
-"""Page of syncing with the server: status, start a sync, and carry pouches as files over an air gap."""
+"""Page of syncing with the server: status, start a sync, and pouches (sync bundles) carried as files."""
 
 import itertools
 from collections.abc import Callable, Iterator

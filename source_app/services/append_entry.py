@@ -100,7 +100,7 @@ def own_head(heads: Sequence[entries.StrandHead]) -> tuple[int, Digest]:
 
 
 def desk_heads(heads: Sequence[entries.StrandHead]) -> frozenset[Digest]:
-    """Return the digest of the newest entry in each strand of the desk (each workstation has a strand)."""
+    """Return the digest of the newest entry of each workstation of the desk."""
     return frozenset(Digest(head.digest) for head in heads if head.author == Author.DESK)
 
 

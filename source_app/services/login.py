@@ -1,4 +1,7 @@
-"""Log-in: start a mailbox, log in and log out, with passphrases, practice tickets and sessions."""
+"""Log-in: start a mailbox, log in and log out, with passphrases, practice tickets and sessions.
+
+A practice ticket is a form field with the encrypted passphrase of a new mailbox.
+"""
 
 import hmac
 import secrets

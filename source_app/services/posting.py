@@ -275,7 +275,7 @@ class _CompleteFile:
 
 
 class _IncomingFile:
-    """File that is arriving. It is encrypted and written to the store in chunks."""
+    """File that is arriving. Its bytes are encrypted and written to the store in chunks."""
 
     def __init__(self, sealer: AttachmentSealer, chunks: ChunkWriter) -> None:
         self._sealer = sealer

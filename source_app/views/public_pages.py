@@ -87,7 +87,7 @@ def letterhead_body() -> ResponseReturnValue:
 
 @bp.get("/<any(nl, en):lang>/seal/letterhead.json.minisig")
 def letterhead_signature() -> ResponseReturnValue:
-    """Send the desk's signature of the letterhead, in the format of minisign."""
+    """Send the desk's signature of its letterhead (public statement), in the format of minisign."""
     _, signature = published.signed_letterhead(desk())
     return _plain_file("letterhead.json.minisig", signature)
 

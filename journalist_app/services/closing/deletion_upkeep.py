@@ -62,7 +62,8 @@ def _maintain_closed(desk: OpenDesk, ordered: set[Address], today: date) -> None
     """Check each mailbox that its casefile calls closed, but that has no deletion order.
 
     If the mailbox is still closed, its missing order is written. If the mailbox is open again, the casefile
-    is corrected. If the mailbox is gone, only evidence stays in the casefile, until the evidence's last day.
+    is corrected. If the mailbox is gone, the casefile keeps only the evidence that the source agreed to pass
+    on a proposal, until the evidence's last day.
     """
     for address, (_, casefile) in list(desk.casefiles.items()):
         if address in desk.trusted_state.ended and casefile != evidence_alone(casefile):
@@ -84,7 +85,10 @@ def _maintain_closed(desk: OpenDesk, ordered: set[Address], today: date) -> None
 
 
 def _keep_evidence_alone(desk: OpenDesk, address: Address, today: date) -> None:
-    """Delete the casefile of a mailbox that is gone, except the evidence, which stays until `keep_until`."""
+    """Delete the casefile of a mailbox that is gone, except the evidence of consent to pass on a proposal.
+
+    The evidence stays until `keep_until`.
+    """
     if casefiles.has_mailbox(desk, address):
         return  # someone restored the mailbox; the inbox reports that
     casefile = casefiles.read_casefile(desk, address)

@@ -40,7 +40,7 @@ class Calendar:
 
 
 def current_calendar(desk: OpenDesk, today: date) -> Calendar:
-    """Return the calendar that the letterhead publishes, without past days."""
+    """Return the calendar that the desk's signed letterhead publishes, without past days."""
     letterhead = desk.letterhead
     return Calendar(
         letterhead.working_days,
@@ -148,7 +148,7 @@ class _PastDays:
 
 
 def _past_days(letterhead: Letterhead, today: date) -> _PastDays:
-    """Return the past closed days and absences to keep in the next letterhead.
+    """Return the past closed days and absences to keep in the desk's next signed letterhead.
 
     If there are too many, only the newest are kept.
     """

@@ -1,4 +1,7 @@
-"""Merging of records and letterheads that two workstations changed without knowing of each other's change."""
+"""Merging of encrypted records, and of letterheads, that two workstations changed at the same time.
+
+Neither workstation knew of the other's change. A letterhead is the desk's signed public statement.
+"""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -41,9 +44,10 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class RecordMerger:
-    """Merger that a sync calls when two workstations changed the same record or the letterhead.
+    """Merger that a sync calls when two workstations changed the same record or the desk's letterhead.
 
-    Implements `sync.endpoint.Merger`. `letterhead` returns the newest verified letterhead.
+    Implements `sync.endpoint.Merger`. `letterhead` returns the newest verified letterhead (the desk's signed
+    public statement).
     """
 
     keyring: Keyring = field(repr=False)
@@ -56,7 +60,7 @@ class RecordMerger:
         `revision` of the merged record is one more than the higher revision of the two versions. A version is
         not used if it cannot be decrypted, is not signed by a workstation of this desk, or has an impossible
         revision. Then the result has the content of the other version. If neither version can be used, the
-        result is `theirs`, and the adviser's page reports that the record is unsound.
+        result is `theirs`, and the adviser's page reports that the record fails verification.
         """
         letterhead = self.letterhead()
         if kind not in set(RecordKind):
@@ -187,11 +191,11 @@ def merge_casefiles(ours: Casefile, theirs: Casefile, names: tuple[str, str], to
 
 
 def _fitting(casefile: Casefile, otherwise: bytes) -> bytes:
-    """Encode a casefile as a record's body. If it is too long, leave out the oldest notes until it fits.
+    """Encode a casefile as a record's body. If the body is too long, leave out the casefile's oldest notes.
 
-    Evidence is never left out. If the evidence alone is too long, this function returns the body `otherwise`.
-    No evidence is lost, because the mailbox contains it too. If this function raised an exception instead,
-    every later sync would stop at this casefile.
+    Evidence that a source agreed to pass on a proposal is never left out. If the evidence alone is too long,
+    this function returns the body `otherwise`. No evidence is lost, because the mailbox contains the evidence
+    too. If this function raised an exception instead, every later sync would stop at this casefile.
     """
     last = casefile.notes[-1] if casefile.notes else Note(day=date.min, strand="", text="")
     for left_out in range(len(casefile.notes) + 1):

@@ -1,4 +1,4 @@
-"""Signing and publishing of the desk's next letterhead."""
+"""Signing and publishing of the desk's next letterhead (its public statement)."""
 
 from sqlalchemy.orm import Session
 

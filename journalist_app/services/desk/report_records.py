@@ -1,4 +1,4 @@
-"""Sealed records of the yearly report: frozen counts of a published year, and the adviser's texts."""
+"""Encrypted records of the yearly report: the counts of a published year, and the adviser's texts."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -77,7 +77,7 @@ def published_years(desk: OpenDesk) -> tuple[int, ...]:
 
 
 def public_file_name(year: int, language: str, kind: str) -> str:
-    """Return the name of one file of a published report, in the store and in the letterhead."""
+    """Return the name of one file of a published report, in the store and in the desk's signed letterhead."""
     return f"report-{year}-{language}.{kind}"
 
 
@@ -91,7 +91,7 @@ def read_report_words(desk: OpenDesk, year: int) -> ReportWords:
 
 
 class _StrictRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base class of the two records of a report. Refuses unknown fields when it is decoded."""
+    """Base class of the two records of a report. Decoding refuses a record with an unknown field."""
 
 
 class TextsRecord(_StrictRecord, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Unlocking the desk: opens the keyring, and verifies the letterhead with the pinned fingerprint."""
+"""Unlocking the desk: opens the keyring, and verifies the desk's signed letterhead with the fingerprint."""
 
 from datetime import date
 from typing import Final
@@ -21,7 +21,7 @@ _FIRST_PAGE_SECONDS: Final = 2
 
 
 def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDesk:
-    """Open the keyring with the passphrase, verify the letterhead, and return the open desk.
+    """Open the keyring with the passphrase, verify the desk's signed letterhead, and return the open desk.
 
     A right and a wrong passphrase both take about a second.
 

@@ -56,7 +56,7 @@ def open_for_counting(desk: OpenDesk, entries: Sequence[SignedEntry]) -> tuple[E
 
 
 def save_counts(desk: OpenDesk, address: Address, opened: Sequence[EntryContent]) -> None:
-    """Save the report's facts about a mailbox in its casefile, if they are new.
+    """Save facts about a mailbox, which the yearly report counts, in its casefile, if the facts are new.
 
     Exceptions are suppressed, because the facts are computed again when the mailbox is next opened.
     """

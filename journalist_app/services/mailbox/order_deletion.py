@@ -1,4 +1,4 @@
-"""Deletion orders: signed instructions to delete a mailbox on a day and then count its tallies."""
+"""Deletion orders: signed instructions to delete a mailbox on a day and to keep its anonymous counts."""
 
 import secrets
 from collections.abc import Sequence
@@ -107,7 +107,7 @@ def renew_order(  # noqa: PLR0913  # as `order_deletion`
 
 
 def verify_stored_order(desk: OpenDesk, stored: deletion_orders.StoredOrder) -> DeletionOrder | None:
-    """Verify a stored deletion order. Return None if it is forged or differs from its row in the store."""
+    """Verify a stored deletion order. Return None if the order is forged or differs from its row."""
     try:
         found = verify_order(stored.statement, strands=desk.letterhead.strand_keys)
     except (ForgedError, MalformedError):

@@ -25,7 +25,8 @@ MANUAL_STEPS: Final = (
 class StepForm:
     """Typed fields of a step: its name, a sentence, what comes next, and the expected day as YYYY-MM-DD.
 
-    The name is empty if the step follows from an action, such as proposing or passing on.
+    The name is empty if the step follows from an action, such as proposing to pass on a text, or passing it
+    on.
     """
 
     step: str = ""

@@ -2,11 +2,10 @@
 
 The order is fixed:
 
-1. The proposal and the source's answer are kept as evidence.
-2. A signed step in the mailbox says that passing on begins. Once the source can see it, they cannot withdraw.
-3. If the server is another machine, the server confirms the step.
-4. The encrypted file for the recipient is made, as often as needed. A step says that the file was made.
-5. A step says that the file was handed over.
+1. The proposal and the source's answer are kept as evidence. 2. A signed step in the mailbox says that the
+desk passes on the proposal. Once the source can see this step, the source cannot withdraw the consent. 3. If
+the server is another machine, the server confirms the step. 4. The encrypted file for the recipient is made,
+as often as needed. A step says that the file was made. 5. A step says that the file was handed over.
 """
 
 from collections.abc import Sequence

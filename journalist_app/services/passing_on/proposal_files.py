@@ -120,7 +120,7 @@ class _MemoryCopy:
 
 
 def _write(copy: FileIO, piece: bytes) -> bool:
-    """Write a piece to the copy in memory. Return False if it has no room for the whole piece."""
+    """Write a piece to the copy in memory. Return False if the copy has no room for the whole piece."""
     try:
         return copy.write(piece) == len(piece)
     except OSError:

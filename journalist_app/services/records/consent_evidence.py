@@ -1,4 +1,7 @@
-"""Evidence of passing on: the proposal and the source's answer, kept even if the source ends the mailbox."""
+"""Evidence of consent to pass on a proposal: the proposal and the source's answer.
+
+The evidence is kept even if the source ends the mailbox.
+"""
 
 from dataclasses import dataclass, field
 from datetime import date
@@ -32,7 +35,7 @@ class EvidencePiece:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Return the names of the proposed files. The files themselves are not kept as evidence."""
+        """Return the names of the proposed files. The evidence of consent does not contain the files."""
         return tuple(note.name for note in self.content.attachments) if self.content is not None else ()
 
 

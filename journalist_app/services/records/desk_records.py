@@ -21,7 +21,7 @@ class VerifiedRecord:
 
 
 def read_record(desk: OpenDesk, kind: RecordKind, name: bytes) -> VerifiedRecord | None:
-    """Decrypt and verify the record with this kind and name. Return None if it was never written.
+    """Decrypt and verify the record with this kind and name. Return None if no such record was ever written.
 
     Raises:
         RecordUnsoundError: the record is not signed by this desk, is missing, or is older than a revision

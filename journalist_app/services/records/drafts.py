@@ -70,7 +70,7 @@ def keep_draft(desk: OpenDesk, address: Address, text: str) -> None:
 
 
 def read_writing_help(desk: OpenDesk, address: Address) -> WritingHelp:
-    """Return the draft and reply templates for a mailbox's answer form. An unsound draft is left out."""
+    """Return the draft and reply templates for the answer form. Leave out a draft that is not verified."""
     try:
         draft, is_unsound = read_draft(desk, address), False
     except RecordUnsoundError:
