@@ -134,9 +134,10 @@ class OpenDesk:
     ) -> None:
         """Add the verified heads and removals of a mailbox to the trusted state. `save` writes them to disk.
 
-        The check of the store compares them later, to detect a roll-back. A head is the number and the digest
-        of the newest entry of one writer. `is_answered` is True if no message of the source up to these heads
-        waits for an answer. False is always safe, because the next check then reads the mailbox again.
+        Later checks of the store compare it with the trusted state, to detect a roll-back. A head is the
+        number and the digest of the newest entry of one writer. `is_answered` is True if no message of the
+        source up to these heads waits for an answer. False is always safe, because the next check then reads
+        the mailbox again.
         """
         known = self.trusted_state
         is_known = removed <= known.removed.get(address, frozenset())

@@ -80,7 +80,7 @@ def save_year_text(desk: OpenDesk, year: int) -> ResponseReturnValue:
 @bp.post("/<int:year>/publish")
 @unlocked
 def publish_year(desk: OpenDesk, year: int) -> ResponseReturnValue:
-    """Publish the report of a year. From then on, its counts no longer change."""
+    """Publish the report of a year. From then on, the counts in the report no longer change."""
     if not is_our_form("report-publish", request.form.get("token", "")):
         return _page(desk, year, what="again", status=403)
     if request.form.get("unrecognisable") != "yes":

@@ -70,8 +70,9 @@ def make_export(
 def _write_whole(desk: OpenDesk, pieces: Iterator[bytes]) -> BinaryIO:
     """Write the whole encrypted file to disk before the adviser gets any part of it.
 
-    The encrypted file may be too long for memory. On the disk, the file has no name, and is in the private
-    folder of the app. The file is safe there, because this workstation cannot decrypt the file.
+    The encrypted file may be too long for memory. On the disk, the file has no name, and is in the folder
+    that also has the file of the trusted state. The encrypted file is safe there, because this workstation
+    cannot decrypt it.
     """
     file = cast("BinaryIO", tempfile.TemporaryFile(dir=desk.config.trusted_state_path.parent))  # noqa: SIM115  # the caller closes it
     try:
