@@ -91,9 +91,10 @@ class SecretKey:
 
     @property
     def public(self) -> PublicKey:
-        """Return the public key.
+        """Return the public key of this secret key.
 
-        The key id is a digest of the key, so that a seed has only one fingerprint.
+        The key id is a digest of the verification key, and not a random number as in minisign. So the same
+        seed always gives the same public key, and the desk has only one fingerprint (its public key as text).
         """
         verify_key = bytes(SigningKey(self.seed).verify_key)
         key_id = hashlib.blake2b(b"steunpunt/v1/minisign" + verify_key, digest_size=_KEY_ID_BYTES).digest()

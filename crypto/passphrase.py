@@ -92,9 +92,9 @@ def _without_marks(text: str) -> str:
 
 
 def unknown_words(typed: str) -> list[int]:
-    """Return the positions, from 0, of the words that are on no word list.
+    """Return the positions, from 0, of the typed words that are on no word list.
 
-    These words may be typing errors.
+    Such a word may be a typing error.
     """
     known = _all_words()
     return [

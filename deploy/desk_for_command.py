@@ -34,7 +34,7 @@ def open_desk_for_command(settings: Path, passphrase: str) -> Iterator[OpenDesk]
     """Yield the unlocked desk of this workstation, and lock it afterwards.
 
     Raises:
-        DeployError: the desk cannot be unlocked, or its letterhead was replaced during the command.
+        DeployError: the desk cannot be unlocked, or its signed letterhead was replaced during the command.
         StoreError: the store cannot be used.
     """
     config = load_config(settings, "adviser", AdviserConfig)

@@ -10,7 +10,10 @@ from contextlib import contextmanager
 
 
 class DeployError(Exception):
-    """Fault that the operator or the adviser must fix. The command prints its message and exits with 1."""
+    """Fault that the operator or the adviser must fix.
+
+    The running command prints this exception's message, and exits with status 1.
+    """
 
 
 class ConfigError(DeployError):
@@ -26,7 +29,7 @@ class OpenPGPError(DeployError):
 
 
 class LetterheadError(DeployError):
-    """The letterhead must not be used: it is missing, forged, or older than a letterhead seen before."""
+    """The desk's signed letterhead must not be used: it is missing, forged, or older than one seen before."""
 
 
 class OnionError(DeployError):
@@ -49,7 +52,8 @@ class TorAwayError(OnionError):
 def os_error_as(sentence: str, error: type[DeployError] = DeployError) -> Iterator[None]:
     """Replace an OSError inside the `with` block with the exception `error`.
 
-    The new message is the sentence and the kind of the OSError. The message of the OSError is left out.
+    The message of the new exception is `sentence`, followed by the kind of the OSError. The message of the
+    OSError is left out.
 
     Raises:
         DeployError: there was an OSError.

@@ -44,7 +44,8 @@ def _prctl(option: int, value: int) -> None:
 def private_folder(path: Path) -> None:
     """Make a folder that only this user can enter, or check that no other user can enter an existing folder.
 
-    Under /dev/shm, another user may make the folder first, to read its files or to swap them later.
+    Attack: under /dev/shm, another user makes the folder first, and later reads or swaps the files that this
+    program puts in it. The check refuses such a folder.
 
     Raises:
         UnsafePathError: the path is a link, is not a folder, belongs to another user, or is open to others.

@@ -1,7 +1,7 @@
-"""The newest letterhead that a server may use: signed by the pinned desk, and not older than one seen before.
+"""Newest letterhead that a server may use: signed by the desk in the settings, and not older than one before.
 
-The server remembers the newest letterhead in a file outside the store: its serial, and a digest of its
-parameters.
+The letterhead is the desk's public statement. The server remembers the newest letterhead in a file outside
+the store: its serial, and a digest of its salt and cost.
 """
 
 import hashlib
@@ -41,7 +41,7 @@ _log = logging.getLogger(OWN_LOGGER)
 
 
 def open_letterhead(store: Store, fingerprint: str, serial_path: Path) -> Letterhead:
-    """Verify the newest letterhead in the store and return it.
+    """Verify the desk's newest signed letterhead in the store and return it.
 
     The serial of the letterhead is remembered outside the store, so that a restored older store is detected.
 
@@ -59,10 +59,10 @@ def open_letterhead(store: Store, fingerprint: str, serial_path: Path) -> Letter
 def accept_letterhead(
     body: bytes, signature: bytes, fingerprint: str, serial_path: Path, in_use: Letterhead | None
 ) -> Letterhead:
-    """Verify the letterhead of a pairing file as strictly as a stored letterhead, and return it.
+    """Verify the desk's letterhead in a pairing file as strictly as a stored letterhead, and return it.
 
     `in_use` is the server's present letterhead, or None on a new server. Both letterheads must have the same
-    salt and cost.
+    salt and cost, with which passphrases are turned into keys.
 
     Raises:
         LetterheadError: the letterhead must not be used.
@@ -81,7 +81,7 @@ def accept_letterhead(
 
 
 class LetterheadWatch:
-    """Letterhead in use by a running process, replaced when the store has a newer valid letterhead.
+    """Signed letterhead that a running process uses, replaced when the store has a newer valid letterhead.
 
     If the newest letterhead is invalid, the fault is logged once, and the present letterhead stays in use.
     Threads may share this object: one thread checks the store, and the others never wait for it.
@@ -96,7 +96,10 @@ class LetterheadWatch:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begin with a letterhead that `open_letterhead` returned. `clock` returns seconds."""
+        """Use `in_use`, which `open_letterhead` returned, until a newer letterhead is found.
+
+        `clock` returns seconds since any fixed moment.
+        """
         self._store = store
         self._fingerprint = fingerprint
         self._serial_path = serial_path
@@ -107,7 +110,7 @@ class LetterheadWatch:
         self._last_logged = ""
 
     def __call__(self) -> Letterhead:
-        """Return the letterhead to use.
+        """Return the desk's signed letterhead to use.
 
         If the last check was `LOOK_SECONDS` ago or more, the store is checked first for a newer letterhead.
         """
@@ -144,7 +147,7 @@ class LetterheadWatch:
 def _verify_newest(
     store: Store, fingerprint: str, serial_path: Path, in_use: Letterhead | None
 ) -> Letterhead:
-    """Verify the newest letterhead in the store, remember its serial, and return the letterhead.
+    """Verify the desk's newest signed letterhead in the store, remember its serial, and return it.
 
     A lock allows one process at a time to change the remembered serial.
 
@@ -195,8 +198,9 @@ def _refuse_other_parameters(verified: Letterhead, seen: str | None) -> None:
 
 
 def _recall(path: Path) -> tuple[int, str | None]:
-    """Return the remembered serial and the remembered digest of the salt and cost.
+    """Return, from the file at `path`, facts about the newest letterhead that this server has seen.
 
+    The facts are its serial, and the digest of the salt and cost from which passphrases are turned into keys.
     On a new server, the result is 0 and None.
 
     Raises:

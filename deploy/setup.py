@@ -1,4 +1,4 @@
-"""Set-up of a new desk: make keys, first letterhead, empty store and settings, all or nothing."""
+"""Set-up of a new desk: make keys, first signed letterhead, empty store and settings, all or nothing."""
 
 import secrets
 from collections.abc import Callable
@@ -91,7 +91,7 @@ def set_up(
 def first_letterhead(
     keyring: Keyring, desk: DeskConfig, today: date, openpgp: OpenPGPKey | None = None
 ) -> Letterhead:
-    """Return the first letterhead of a new desk: its public keys, its calendar and its promises."""
+    """Return the first letterhead (public statement) of a new desk: public keys, calendar and promises."""
     cost = Argon2Params()
     strand = keyring.strand
     return Letterhead(

@@ -211,8 +211,8 @@ class GpgHome:
         The last piece is held back until the whole message is checked.
 
         Raises:
-            UnreadableError: the message is changed, cut off, not encrypted, more than one message, not for a
-                key in this home, or has more than `at_most` bytes of plaintext. Raised while the caller
+            UnreadableError: the input was changed or cut off, is not exactly one message that is encrypted to
+                a key in this home, or has more than `at_most` bytes of plaintext. Raised while the caller
                 iterates.
         """
         return self._decrypt(pieces, at_most, GpgStatus())
@@ -221,8 +221,8 @@ class GpgHome:
         """Decrypt a whole message with at most `at_most` bytes of plaintext, and check its signature.
 
         Raises:
-            UnreadableError: the message is changed, cut off, not encrypted, more than one message, not for a
-                key in this home, or has more than `at_most` bytes of plaintext.
+            UnreadableError: the input was changed or cut off, is not exactly one message that is encrypted to
+                a key in this home, or has more than `at_most` bytes of plaintext.
         """
         status = GpgStatus()
         content = b"".join(self._decrypt([raw], at_most, status))

@@ -92,7 +92,7 @@ class AdviserConfig:
 
     @property
     def floors(self) -> Floors:
-        """Return the smallest counts that the two versions of the yearly report show."""
+        """Return the smallest counts that the public and the Secretary-General's yearly report show."""
         return Floors(self.public_floor, self.sg_floor)
 
     def options(self, list_name: str) -> tuple[Option, ...]:

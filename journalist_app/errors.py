@@ -28,7 +28,7 @@ class UseCaseRefusedError(AdviserError, Generic[_Reason]):
 
 
 class UnlockRefusal(StrEnum):
-    """Reasons why the desk was not unlocked. Sentences: `templates/unlock/show.html`."""
+    """Reasons why the desk was not unlocked. `templates/unlock/show.html` has the sentences to show."""
 
     MISSING = "missing"  # there is no keyring file at the path in the settings
     EXPOSED = "exposed"  # other users can read the keyring, or it is not a plain file
@@ -53,7 +53,10 @@ class UnsentRefusedError(UseCaseRefusedError[UnsentRefusal]):
 
 
 class SendRefusal(StrEnum):
-    """Reasons why an answer, step, proposal or closing was not sent. Sentences: `templates/thread/`."""
+    """Reasons why an answer, step, proposal or closing was not sent.
+
+    `templates/thread/` has the sentences to show.
+    """
 
     TEXT_MISSING = "text_missing"
     TEXT_TOO_LONG = "text_too_long"
@@ -73,7 +76,10 @@ class SendRefusedError(UseCaseRefusedError[SendRefusal]):
 
 
 class FileRefusal(StrEnum):
-    """Reasons why a file of a mailbox was not opened. Sentences: `templates/thread/_refused.html`."""
+    """Reasons why a file of a mailbox was not opened.
+
+    `templates/thread/_refused.html` has the sentences to show.
+    """
 
     MISSING = "file_missing"  # no verified entry of the mailbox has such an attachment
     SEALED = "file_sealed"  # encrypted by the source before sending; the desk cannot decrypt it
@@ -85,7 +91,10 @@ class FileRefusedError(UseCaseRefusedError[FileRefusal]):
 
 
 class PassOnRefusal(StrEnum):
-    """Reasons why a text was not proposed or passed on. Sentences: `templates/thread/_refused.html`."""
+    """Reasons why a text was not proposed or passed on.
+
+    `templates/thread/_refused.html` has the sentences to show.
+    """
 
     NO_OPENPGP = "no_openpgp"  # the keyring has no OpenPGP key, or gpg is not installed or failed
     RECIPIENT_KEY = "recipient_key"  # the recipient's key is unknown, weak, or not made for encryption
@@ -112,7 +121,7 @@ class PassOnRefusedError(UseCaseRefusedError[PassOnRefusal]):
 
 
 class CasefileRefusal(StrEnum):
-    """Reasons why a casefile was not changed. Sentences: `templates/casefile/show.html`."""
+    """Reasons why a casefile was not changed. `templates/casefile/show.html` has the sentences to show."""
 
     MOVED = "moved"  # someone else changed the casefile since the form was shown
     FULL = "full"  # the casefile, or one text in it, is too long
@@ -124,7 +133,7 @@ class CasefileRefusedError(UseCaseRefusedError[CasefileRefusal]):
 
 
 class CalendarRefusal(StrEnum):
-    """Reasons why a calendar was not published. Sentences: `templates/calendar/show.html`."""
+    """Reasons why a calendar was not published. `templates/calendar/show.html` has the sentences to show."""
 
     NO_WORKING_DAY = "no_working_day"
     DAYS = "days"  # a line has no date, or a date that does not exist
@@ -138,7 +147,10 @@ class CalendarRefusedError(UseCaseRefusedError[CalendarRefusal]):
 
 
 class ReportRefusal(StrEnum):
-    """Reasons why a report was not counted or published. Sentences: `templates/reports/_words.html`."""
+    """Reasons why a report's figures were not counted, or the report was not published.
+
+    `templates/reports/_words.html` has the sentences to show.
+    """
 
     NOT_OVER = "not_over"  # the year is not over, so its figures may still change
     PUBLISHED = "published"  # the figures of a published report never change
@@ -148,7 +160,7 @@ class ReportRefusal(StrEnum):
 
 
 class ReportRefusedError(UseCaseRefusedError[ReportRefusal]):
-    """A yearly report was not counted or published."""
+    """The figures of a yearly report could not be counted, or the report was not published."""
 
 
 class AdviserConfigError(AdviserError, ValueError):
@@ -174,7 +186,7 @@ class RecordUnsoundError(AdviserError):
 
 
 class LetterheadMovedError(AdviserError):
-    """Another workstation published a newer letterhead than the one that the adviser was changing."""
+    """Another workstation published a newer signed letterhead than the one that the adviser was changing."""
 
     reason = "letterhead_moved"
 

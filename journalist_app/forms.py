@@ -49,7 +49,7 @@ class AnswerParts:
         return self.text, self.other("step_text"), self.other("next")
 
     def files(self) -> Iterator[tuple[str, str, Iterator[bytes]]]:
-        """Yield the name, media type and pieces of each file. Pieces that the caller leaves are skipped.
+        """Yield the name, media type and pieces of each file. The caller may leave pieces unread.
 
         When the adviser chose no file, the browser sends a file without a name. Such a file is skipped.
         """

@@ -16,7 +16,7 @@ class CountedTally(Protocol):
 
     @property
     def id(self) -> bytes:
-        """Return the tally's random id."""
+        """Return the random id of this tally (anonymous fact about one mailbox)."""
         ...
 
     @property
@@ -58,12 +58,15 @@ class YearCounts:
 
     @property
     def is_empty(self) -> bool:
-        """Return True if no mailbox counts in this year, so that there is nothing to report."""
+        """Return True if no mailbox was counted in this year, so that there is nothing to report."""
         return not any(self.mailboxes.values())
 
 
 def gather(tallies: Iterable[CountedTally]) -> Mapping[int, Counter[tuple[str, str]]]:
-    """Return the number of tallies by year, dimension and value. Tallies with the same id count once."""
+    """Return the number of tallies (facts about mailboxes) by year, dimension and value.
+
+    Tallies with the same id count once.
+    """
     seen: set[bytes] = set()
     years: dict[int, Counter[tuple[str, str]]] = {}
     for tally in tallies:
@@ -74,7 +77,7 @@ def gather(tallies: Iterable[CountedTally]) -> Mapping[int, Counter[tuple[str, s
 
 
 def years_with_mailboxes(gathered: Mapping[int, Counter[tuple[str, str]]]) -> tuple[int, ...]:
-    """Return the years in which at least one mailbox counts, oldest first."""
+    """Return the years in which at least one mailbox was counted, oldest first."""
     return tuple(
         sorted(
             year
@@ -89,10 +92,13 @@ def count_year(
 ) -> YearCounts:
     """Return the exact counts of one year for the lines of the given tables.
 
-    `padding` is the dimension of tallies that count nothing. An attacker who controls the store can withhold
-    tallies, so that some dimensions add up to less than others. This function takes the highest sum as the
-    number of mailboxes read. In each other dimension, the missing mailboxes are counted as "not recorded", so
-    that all tables add up to the same number.
+    `padding` is the dimension of tallies without a fact, which only keep the number of tallies of each
+    mailbox the same. These tallies are skipped.
+
+    Attack: someone who controls the store can withhold tallies, so that some dimensions add up to less than
+    others. So this function takes the highest sum as the number of mailboxes that were read. In each other
+    dimension, the missing mailboxes are counted as "not recorded", so that all tables add up to the same
+    number.
     """
     sums = gathered.get(year, Counter())
     mailboxes = {kind: sums[MAILBOX, kind] for kind in MAILBOXES}

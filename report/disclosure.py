@@ -56,7 +56,8 @@ class Treated:
     """Counts of a year that are safe to show in one version of the report.
 
     A count is rounded to a multiple of five, or is None if it is not shown. The lines "not recorded" and
-    "other words" (`tables.NEVER_SHOWN`) are left out. The only totals are the three counts of mailboxes.
+    "other words" (`tables.NEVER_SHOWN`) are left out. The only totals are the numbers of mailboxes that were
+    read, that ended before someone read them, and that were spam.
     """
 
     year: int
@@ -70,10 +71,12 @@ def treat(counts: YearCounts, floors: Floors, audience: Audience) -> Treated:
     """Return the rounded counts of a year that one version of the report may show.
 
     In each table, the function checks the lines from the largest count to the smallest. A line is shown if
-    two conditions are true. First, the line's count is at least the floor. Second, at least `floor - 1`
-    mailboxes remain for the lines that are not shown, computed with the lowest counts that the shown numbers
-    allow. The outcome for a table depends only on which lines are shown and how they round. So each hidden
-    count can be anything from 0 to `floor - 1`, even for a reader who knows this rule.
+    two conditions are true. First, the line's count is at least the floor (smallest count that is shown).
+    Second, after subtracting all shown lines from the mailboxes that were read, at least `floor - 1`
+    mailboxes remain. This sum uses the lowest count that each shown number can stand for.
+
+    So which lines are shown depends only on numbers that the reader sees. Each hidden count can be anything
+    from 0 to `floor - 1`, even for a reader who knows this rule.
     """
     floor = floors.of(audience)
     return Treated(
@@ -109,6 +112,10 @@ def _treat_table(table: Mapping[str, int], read: int, floors: Floors, floor: int
 
 
 def _lowest(count: int, floors: Floors) -> int:
-    """Return the lowest count that looks the same as this count to a reader of both versions."""
+    """Return the lowest count that looks the same as this count in both versions of the report.
+
+    `treat` uses this lowest count, so that its result depends only on the numbers that a reader of the public
+    and the Secretary-General's version sees.
+    """
     floor = floors.public if count >= floors.public else floors.sg
     return max(floor, rounded(count) - _REACH)

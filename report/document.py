@@ -48,9 +48,10 @@ class Table:
 class Imprint:
     """Name of the desk, date of publication and the adviser's text, for a report in one language.
 
-    A draft says that it is a draft, because its counts can still change, and someone could compare two drafts
-    of one year. `own_words` is the adviser's plain text, of at most `OWN_WORDS_CHARACTERS`. An empty line
-    begins a paragraph.
+    A draft says that it is a draft, for two reasons. Its counts can still change. And someone who compares
+    two drafts of one year could see what a single mailbox changed, so a draft must not be published.
+    `own_words` is the adviser's plain text, of at most `OWN_WORDS_CHARACTERS`. An empty line begins a
+    paragraph.
     """
 
     desk_name: str

@@ -66,10 +66,13 @@ class Shape:
 def shapes(lists: Lists) -> tuple[Shape, ...]:
     """Return the structure of all tables about the mailboxes that were read.
 
-    With the lines that are never shown, the counts of each table add up to the number of these mailboxes. No
-    two tables contain the same fact. Otherwise one table could show a count that another table hides, which
-    would undo the disclosure control. For this reason, only the table of the first answer has a line "no
-    answer", and the table "came back" has only one line.
+    The counts of each table add up to the number of these mailboxes, if the two lines that are never shown
+    ("not recorded" and "other words") are included.
+
+    No two tables contain the same fact. Otherwise one table could show a count that another table hides,
+    which would undo the disclosure control. For this reason, only the table of times to the first answer has
+    a line for mailboxes without an answer. For the same reason, the table of sources who came back has only
+    the line "yes".
     """
     return (
         Shape("theme", _keys(lists.theme)),
@@ -83,7 +86,7 @@ def shapes(lists: Lists) -> tuple[Shape, ...]:
 
 
 def counted_line(shape: Shape, value: str) -> str:
-    """Return the key of the line in which a tally's value is counted.
+    """Return the key of the line in which a tally's value (fact about one mailbox) is counted.
 
     An empty value is counted in the line "not recorded", and a value without a line in the line "other
     words".

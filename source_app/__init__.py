@@ -65,9 +65,10 @@ def create_source_app(  # noqa: PLR0913  # the parts of the app
 ) -> Flask:
     """Build the Flask app of the source's site, for a verified letterhead and an open store.
 
-    `server_secret` is 32 random bytes that all worker processes share until the server stops. In each
-    request, the app calls the function `newest_letterhead` once, and uses the verified letterhead that this
-    function returns. If `newest_letterhead` is None, the app always uses `letterhead`.
+    The letterhead is the desk's signed public statement. `server_secret` is 32 random bytes that all worker
+    processes share until the server stops. In each request, the app calls the function `newest_letterhead`
+    once, and uses the verified letterhead that this function returns. If `newest_letterhead` is None, the app
+    always uses `letterhead`.
     """
     app = Site(__name__, static_folder=None)
     # Werkzeug would redirect an address with a wrong slash to `http://` and the Host header of the request.

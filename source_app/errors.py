@@ -121,7 +121,7 @@ class NotFoundError(SourceError):
 
 
 class ReportMissingError(SourceError):
-    """The letterhead names a report that is missing in the store, or that differs from the signed report."""
+    """A report that the desk's letterhead names is missing in the store, or is not the signed report."""
 
 
 class DeskWroteError(SourceError):

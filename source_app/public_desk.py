@@ -1,4 +1,4 @@
-"""Context object of the source's use cases: letterhead, store, sessions and limits of the public server."""
+"""Context object of the source's use cases: signed letterhead, store, sessions and limits of the server."""
 
 from dataclasses import dataclass, field, replace
 from typing import Self
@@ -31,8 +31,9 @@ class MailboxLimits:
 class PublicDesk:
     """Context object of the source's use cases: the desk's verified letterhead, open store and limits.
 
-    `server_secret` is 32 random bytes that are made when the server starts, and that are never stored. A
-    session lasts `session_half_hours` half hours after its last use.
+    The letterhead is the desk's signed public statement. `server_secret` is 32 random bytes that are made
+    when the server starts, and that are never stored. A session lasts `session_half_hours` half hours after
+    its last use.
     """
 
     letterhead: Letterhead
@@ -45,5 +46,5 @@ class PublicDesk:
     session_half_hours: int
 
     def with_letterhead(self, newest: Letterhead) -> Self:
-        """Return a copy with a newer verified letterhead, or this object if the letterhead is the same."""
+        """Return a copy with a newer verified letterhead of the desk, or this object if it is the same."""
         return self if newest is self.letterhead else replace(self, letterhead=newest)

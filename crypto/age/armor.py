@@ -58,8 +58,7 @@ def enarmor(age_file: bytes) -> str:
 def dearmor(armoured: str) -> bytes:
     """Decode ASCII armour to a binary age file. Allow CRLF at line ends, and white space around the armour.
 
-    The returned age file is exactly as someone sent the file. No part of the file is authentic before
-    decryption.
+    Decoding proves nothing about the sender: no part of the returned age file is authentic before decryption.
 
     Raises:
         MalformedError: the text is not strict armour: it has a header line, a short line in the middle, white

@@ -28,10 +28,10 @@ def payload_bytes(plaintext_bytes: int) -> int:
 
 
 class _Cutter:
-    """Splitter of input in pieces of any size into chunks of equal size. Always holds the newest chunk back.
+    """Cutter that turns pieces of input of any size into chunks of equal size, and holds back the last chunk.
 
     The last chunk is encrypted differently, and only the end of the input shows which chunk is the last. A
-    chunk that is whole inside one piece is not copied.
+    chunk whose bytes are all in one piece of input is not copied.
     """
 
     __slots__ = ("_size", "rest")

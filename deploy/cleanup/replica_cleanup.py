@@ -1,6 +1,6 @@
-"""Sweeper of a workstation: destroy deleted rows in the replica, and rewrite the replica each night.
+"""Clean-up of a workstation: destroy deleted rows in the replica, and rewrite the replica each night.
 
-This sweeper carries out no deletion orders and drops no mailboxes. The server does, and sync then ends those
+This clean-up carries out no deletion orders and drops no mailboxes. The server does, and sync then ends those
 mailboxes in the replica.
 """
 
@@ -14,7 +14,7 @@ from store.database.engine import open_store
 
 
 def open_replica_cleanup(settings: Path) -> StoreSweeper:
-    """Open a workstation's replica, and return its sweeper.
+    """Open a workstation's replica, and return the background task that cleans it up.
 
     Raises:
         ConfigError: the settings have faults.

@@ -28,7 +28,7 @@ _log = logging.getLogger(OWN_LOGGER)
 
 
 class DueOrder(Enum):
-    """Decision about a deletion order that is due, according to its unsigned day in the store."""
+    """Decision about a deletion order whose unsigned day in the store has come."""
 
     CARRY_OUT = "carry out"
     DROP = "drop"  # the mailbox has a newer entry, or an entry is missing: the desk must look again

@@ -1,4 +1,4 @@
-"""Sweeper of a server: destroy deleted content every 20 seconds, and rewrite the store each night."""
+"""Clean-up of a server: destroy deleted content every 20 seconds, and rewrite the store each night."""
 
 import logging
 import os
@@ -29,7 +29,7 @@ _log = logging.getLogger(quiet_log.OWN_LOGGER)
 
 
 class StoreSweeper:
-    """Sweeper that destroys the deleted rows of a store, such as a workstation's replica."""
+    """Background task that destroys the deleted rows of a store, such as a workstation's replica."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -48,13 +48,17 @@ class StoreSweeper:
 
 
 class ServerSweeper(StoreSweeper):
-    """Sweeper of a server's store.
+    """Background task that carries out deletion orders and destroys deleted rows of a server's store.
 
-    Each sweep checks for a newer letterhead, so that the orders of a new workstation are accepted at once.
+    Each sweep first checks for a newer letterhead (the desk's signed public statement). So the deletion
+    orders of a new workstation are accepted at once.
     """
 
     def __init__(self, store: Store, sessions: SessionStore, config: SourceConfig) -> None:
-        """Prepare to sweep this store and these sessions. `config` pins the desk whose letterhead is used."""
+        """Prepare to sweep a store and the sources' sessions.
+
+        `config` has the fingerprint of the desk whose signed letterhead is used.
+        """
         super().__init__(store)
         self._sessions = sessions
         self._config = config
@@ -67,7 +71,8 @@ class ServerSweeper(StoreSweeper):
     ) -> cleanup.SweepResult:
         """Drop expired sessions, carry out due deletion orders, and destroy the deleted rows.
 
-        Without a valid letterhead, no order is carried out, and everything else is done.
+        Without a valid letterhead (the desk's signed public statement), no order is carried out, and
+        everything else is done.
 
         Raises:
             StoreError: the store failed.
@@ -138,7 +143,7 @@ def half_hour_of(now: datetime) -> int:
 
 
 def open_server_cleanup(settings: Path) -> ServerSweeper:
-    """Open a server's store and sessions, and return their sweeper.
+    """Open a server's store and sessions, and return the background task that cleans them up.
 
     Raises:
         ConfigError: the settings have faults.

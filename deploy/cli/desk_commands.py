@@ -15,7 +15,7 @@ def openpgp_group() -> None:
 @openpgp_group.command("make")
 @click.pass_obj
 def make_openpgp_command(settings: Path) -> None:
-    """Make the OpenPGP key of a desk that has no such key, and publish the key in the letterhead."""
+    """Make the OpenPGP key of a desk that has no such key, and publish it in the desk's signed letterhead."""
     from deploy.desk_openpgp_key import make_openpgp_key
 
     make_openpgp_key(settings, ask_passphrase(), say=click.echo)
@@ -30,7 +30,10 @@ def make_openpgp_command(settings: Path) -> None:
 )
 @click.pass_obj
 def report_command(settings: Path, year: int, folder: Path | None) -> None:
-    """Write a yearly report, for the public and for the Secretary-General: as drafts, or as published."""
+    """Write the files of a yearly report, for the public and for the Secretary-General.
+
+    The files are drafts if the report is not published yet.
+    """
     from deploy.report_files import make_report_files
 
     target = folder or Path(f"report-{year}")

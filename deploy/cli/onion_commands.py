@@ -21,7 +21,10 @@ def onion_group() -> None:
 @onion_group.command()
 @click.pass_obj
 def torrc_command(settings: Path) -> None:
-    """Print the lines for Tor's own settings file. Tor then makes and keeps the key."""
+    """Print the lines to add to Tor's own settings file.
+
+    With these lines, Tor itself makes and keeps the keys of the onion services.
+    """
     from deploy.onion.clients import require_client_keys
     from deploy.onion.torrc import torrc_lines
 
@@ -48,7 +51,10 @@ def publish_command(settings: Path, *, once: bool) -> None:
 @onion_group.command()
 @click.pass_obj
 def status_command(settings: Path) -> None:
-    """Print how the services appear in the Tor network. Exits with status 1 if there is something to do."""
+    """Print whether the onion services can be reached in the Tor network.
+
+    The command exits with status 1 if the operator must do something. It then prints what to do.
+    """
     from deploy.onion.onion_status import check_onion_status
 
     config, source = _configs(settings)
@@ -66,7 +72,7 @@ def status_command(settings: Path) -> None:
 @click.argument("key")
 @click.pass_obj
 def admit_client_command(settings: Path, name: str, key: str) -> None:
-    """Admit a workstation to the onion for sync.
+    """Allow a workstation to connect to the onion service for sync.
 
     Give a name of your choice, and the public key that the workstation showed.
     """
@@ -81,7 +87,7 @@ def admit_client_command(settings: Path, name: str, key: str) -> None:
 @click.argument("name")
 @click.pass_obj
 def dismiss_command(settings: Path, name: str) -> None:
-    """Remove a workstation from those that may connect to the onion for sync."""
+    """Forbid a workstation to connect to the onion service for sync."""
     from deploy.onion.clients import dismiss_client
 
     config, _ = _configs(settings)

@@ -22,7 +22,10 @@ _FINGERPRINT_HELP = "The desk's fingerprint, as its posters show it."
 @click.option("--out", type=FILE, help="Write a card file: the card, and the desk's newest letterhead.")
 @click.pass_obj
 def card_command(settings: Path, out: Path | None) -> None:
-    """On a server: print its card, by which workstations recognise the server. The card is not secret."""
+    """On a server: print the server's card (its public keys), by which workstations recognise the server.
+
+    The card is not secret.
+    """
     from deploy.pairing import server
 
     card_file = server.server_card(settings)
@@ -52,7 +55,10 @@ def pair_command(  # noqa: PLR0913, PLR0917  # one argument for each option
     fingerprint: str | None,
     out: Path | None,
 ) -> None:
-    """On a workstation: register a server by its card file, and write a pairing file for it."""
+    """On a workstation: pair with a server, from the card file with the server's public keys.
+
+    The command writes a pairing file. Take this file to the server, and admit the workstation there.
+    """
     from deploy.desk_for_command import open_keyring_copy
     from deploy.pairing import workstation
 
@@ -72,7 +78,7 @@ def pair_command(  # noqa: PLR0913, PLR0917  # one argument for each option
 @click.option("--remove", metavar="NAME", help="Forget this workstation instead.")
 @click.pass_obj
 def admit_command(settings: Path, pairing: Path | None, remove: str | None) -> None:
-    """On a server: admit the workstation of a pairing file."""
+    """On a server: let the workstation that wrote a pairing file sync with this server."""
     from deploy.pairing import server
 
     if (pairing is None) == (remove is None):

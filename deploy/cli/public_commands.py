@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 )
 @click.pass_obj
 def fingerprint_command(settings: Path, qr: BinaryIO | None) -> None:
-    """Print the desk's fingerprint, as on posters, and that of its OpenPGP key if it has one."""
+    """Print the desk's fingerprint, which is on the desk's posters.
+
+    If the desk has an OpenPGP key, print the fingerprint of that key too.
+    """
     import segno
 
     from deploy.serving.topology import load_public_settings
@@ -59,7 +62,7 @@ def letterhead_group() -> None:
 @letterhead_group.command()
 @click.pass_obj
 def show_command(settings: Path) -> None:
-    """Verify the newest letterhead in the store and print it."""
+    """Verify the newest letterhead (the desk's signed public statement) in the store, and print it."""
     click.echo(_verified_letterhead(settings).to_bytes().decode())
 
 

@@ -39,9 +39,9 @@ def setup_group(ctx: click.Context, source_bind: str, adviser_bind: str) -> None
 )
 @click.pass_obj
 def server_command(settings: Path, fingerprint: str, source_bind: str, sync_bind: str) -> None:
-    """Make a server for the desk of this fingerprint, unless there is a server already.
+    """Set up this machine as the server of the desk with this fingerprint, unless it is a server already.
 
-    The server has no key of the desk.
+    The server gets none of the desk's secret keys.
     """
     from deploy.pairing.server import set_up_server
 
@@ -55,7 +55,11 @@ def server_command(settings: Path, fingerprint: str, source_bind: str, sync_bind
 @click.command()
 @click.pass_obj
 def upgrade_command(settings: Path) -> None:
-    """Upgrade the store's tables to this version. First stop both interfaces and the sweeper."""
+    """Upgrade the store's tables to this version.
+
+    Before you run this command, stop all running parts: the source's site, the adviser's site and the
+    sweeper.
+    """
     from deploy.serving.topology import load_public_settings
     from store.database.engine import upgrade_store
 

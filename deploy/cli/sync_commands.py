@@ -30,7 +30,10 @@ def sync_command(ctx: click.Context) -> None:
 @sync_command.command()
 @click.pass_obj
 def answer_command(settings: Path) -> None:
-    """On a server, at its end of an SSH connection: read a pouch, and write the answer."""
+    """On a server: read a pouch (sync bundle) from standard input, and write the answer to standard output.
+
+    The server's SSH daemon runs this command when a workstation connects.
+    """
     from deploy.serving.serve_sync import answer_one_pouch
 
     answer_one_pouch(settings, sys.stdin.buffer, sys.stdout.buffer)
@@ -38,7 +41,7 @@ def answer_command(settings: Path) -> None:
 
 @click.group()
 def pouch_group() -> None:
-    """Exchange new items with the other machine as files, if there is no connection."""
+    """Exchange new items with the other machine as pouch files (sync bundles), if there is no connection."""
 
 
 @pouch_group.command()
@@ -51,7 +54,10 @@ def pouch_group() -> None:
 )
 @click.pass_obj
 def out_command(settings: Path, file: Path, to: str | None, part_bytes: int | None) -> None:
-    """Write a pouch file with everything that the other machine does not have yet."""
+    """Write a pouch file (sync bundle) with everything that the other machine does not have yet.
+
+    On a workstation, the other machine is the server. On a server, it is a workstation.
+    """
     from deploy.syncing.manual_exchange import write_pouch_file
 
     with _open_endpoint(settings) as endpoint:
@@ -62,7 +68,7 @@ def out_command(settings: Path, file: Path, to: str | None, part_bytes: int | No
 @click.argument("file", type=EXISTING_FILE)
 @click.pass_obj
 def in_command(settings: Path, file: Path) -> None:
-    """Apply a pouch file that the other machine made."""
+    """Apply a pouch file (sync bundle) that the server or the workstation on the other side made."""
     from deploy.syncing.manual_exchange import apply_pouch_file
 
     with _open_endpoint(settings) as endpoint:

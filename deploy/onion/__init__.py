@@ -2,7 +2,7 @@
 
 May import `deploy.settings` and the modules at the root of `deploy`.
 
-- `clients`: workstations that may connect to the onion for sync (client authorisation)
+- `clients`: workstations that may connect to the onion service for sync (client authorisation)
 - `control`: commands to Tor over its control port
 - `folders`: a service's folder on the disk, in Tor's form
 - `onion_backup`: encrypted backup of keys, clients and settings, and its restore

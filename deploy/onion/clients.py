@@ -1,4 +1,4 @@
-"""Client authorisation of the onion for sync: one X25519 key for each workstation that may connect.
+"""Client authorisation of the onion service for sync: one X25519 key for each workstation that may connect.
 
 The formats are Tor's own (in the manual: *CLIENT AUTHORIZATION*). The service's descriptor cannot be
 decrypted without a key, so a stranger does not even learn where to connect.
@@ -201,9 +201,9 @@ def _normal_key(public: str) -> str:
 def _writing(folder: Path) -> Iterator[None]:
     """Make the folder of clients if needed, and replace an OSError inside the block by OnionFolderError.
 
-    The folder always contains the key of the unused client, because Tor lets everyone connect if the folder
-    is empty. Each new folder is given to the owner of its parent, because Tor accepts no folder of another
-    user.
+    Tor lets everyone connect if the folder is empty. So the folder always contains the public key of a client
+    that no one uses: the secret half of its key was thrown away. Each new folder is given to the owner of its
+    parent, because Tor accepts no folder of another user.
 
     Raises:
         OnionFolderError: the folder cannot be written.
@@ -221,9 +221,10 @@ def _writing(folder: Path) -> Iterator[None]:
 
 
 def _write_client(folder: Path, name: str, public: str) -> None:
-    """Write a client's file in one step.
+    """Write the file of a client that may connect, in one step.
 
-    Tor may read the file at any moment, and drops a service with half a file.
+    Tor may read the file at any moment. If Tor read a half-written file, it would stop publishing the
+    service.
     """
     unfinished = folder / f".{name}.{secrets.token_hex(4)}"
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)

@@ -115,8 +115,8 @@ def _close_connections(controller: Controller, address: str) -> None:
 class PublishedService:
     """Properties of an onion service that anyone can read in the Tor network.
 
-    Both fields are None if they can be read only with a client's key. The onion for sync must be such a
-    service.
+    Both fields are None if they can be read only with a client's key. This must be so for the onion service
+    for sync.
     """
 
     defends_by_work: bool | None

@@ -47,8 +47,8 @@ def read_host(folder: Path) -> str | None:
 def write_service_key(folder: Path, key: OnionKey) -> None:
     """Write a key to a service's folder (mode 0700), with files of mode 0600, unless the same key is there.
 
-    Either all three files are written, or no file. If half of a published key were lost, no one could ever
-    use its address again.
+    Either all three files (secret key, public key and host name) are written, or no file. If half of a
+    published key were lost, no one could ever use its address again.
 
     Raises:
         OnionKeyError: the folder has another key. Nothing was changed.

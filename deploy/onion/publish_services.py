@@ -35,11 +35,11 @@ def keep_published(config: OnionConfig, source_socket: str, stop: threading.Even
     """Keep the onion services published until `stop` is set.
 
     They are published now, after each restart of Tor, and after each change of the admitted clients. If Tor
-    is not running yet, this function waits, because a server starts both at the same time.
+    is not running yet, this function waits, because a server starts Tor and this program at the same time.
 
     Raises:
-        OnionError: the services cannot be published, for another reason than that Tor is not running. The
-            message says what to do.
+        OnionError: the services cannot be published, and waiting for Tor would not help. The message says
+            what to do.
     """
     services = _Services(config, source_socket)
     is_waiting = False
@@ -58,7 +58,7 @@ def keep_published(config: OnionConfig, source_socket: str, stop: threading.Even
 
 
 class _Services:
-    """Both onion services, with their keys, sockets and clients."""
+    """Onion services of the source's site and of sync, with their keys, sockets and clients."""
 
     def __init__(self, config: OnionConfig, source_socket: str) -> None:
         if config.way != Way.CONTROL:
@@ -74,14 +74,17 @@ class _Services:
         self._clients: list[str] = []
 
     def publish(self, controller: Controller, say: Say) -> None:
-        """Publish both services. No one can connect to the onion for sync until a workstation is admitted."""
+        """Publish the onion services of the source's site and of sync.
+
+        No one can connect to the onion service for sync until a workstation is admitted.
+        """
         add_onion(controller, self._source, self._source_socket)
         say(f"Published: http://{self._source.host}")
         self._clients = []
         self.publish_changed_clients(controller, say)
 
     def publish_changed_clients(self, controller: Controller, say: Say) -> None:
-        """Publish the onion for sync again if its admitted clients have changed."""
+        """Publish the onion service for sync again if its admitted clients have changed."""
         if self._sync is None:
             return
         clients = sorted(client_keys(self._config.clients_folder).values())

@@ -31,10 +31,10 @@ Say = Callable[[str], object]
 
 
 def set_up_server(settings: Path, fingerprint: str, *, source_bind: str, sync_bind: str) -> bool:
-    """Set up a server for the desk of this fingerprint, unless there is a server already.
+    """Set up a server for the desk with this fingerprint, unless there is a server already.
 
-    Return True if the server was made now. The server has no key of the desk. Its interface cannot start
-    until `admit` has stored a letterhead.
+    Return True if the server was made now. The server gets none of the desk's secret keys. The source's site
+    cannot start until `steunpunt admit` has stored the desk's signed letterhead.
 
     Raises:
         DeployError: the fingerprint has a wrong form, or the folder contains other files.
@@ -67,7 +67,7 @@ def set_up_server(settings: Path, fingerprint: str, *, source_bind: str, sync_bi
 
 
 def server_card(settings: Path) -> CardFile:
-    """Return the server's card, and its newest letterhead if it has one.
+    """Return the server's card (its public keys), and the desk's newest signed letterhead if there is one.
 
     If the server's secret key is missing, a new key is made first.
 
@@ -86,9 +86,10 @@ def server_card(settings: Path) -> CardFile:
 
 
 def admit_workstation(settings: Path, path: Path, *, say: Say, on_step: Say) -> None:
-    """Admit the workstation of a pairing file to this server.
+    """Let the workstation that wrote a pairing file sync with this server.
 
-    The workstation becomes a peer. Its letterhead is published if it is newer than the server's letterhead.
+    The workstation becomes a peer. Its letterhead (the desk's signed public statement) is published if it is
+    newer than the server's letterhead.
 
     Raises:
         DeployError: the pairing file is refused. Nothing was changed.
@@ -125,7 +126,7 @@ def admit_workstation(settings: Path, path: Path, *, say: Say, on_step: Say) -> 
 def remove_workstation(settings: Path, name: str, *, say: Say) -> None:
     """Forget a workstation: delete its outbox, and remove its onion key.
 
-    `name` is the workstation's name in the letterhead.
+    `name` is the workstation's name in the desk's signed letterhead.
 
     Raises:
         DeployError: there is no such workstation.
@@ -151,9 +152,10 @@ def remove_workstation(settings: Path, name: str, *, say: Say) -> None:
 
 
 def find_workstation(letterhead: Letterhead, known: Collection[bytes], name: str | None) -> StrandId:
-    """Return the strand of the workstation with this name or id, among the strands in `known`.
+    """Return the strand id of the workstation that has this name or id, among the strand ids in `known`.
 
-    If `name` is None, there must be only one workstation.
+    A strand is one workstation's chain of signed entries, so its id identifies the workstation. If `name` is
+    None, there must be only one workstation.
 
     Raises:
         DeployError: no workstation has that name or id, or several workstations fit.
@@ -184,7 +186,7 @@ def _read_pairing_file(path: Path, config: SyncConfig) -> tuple[Pairing, Letterh
 
 
 def _open_letterhead_if_any(store: Store, config: SyncConfig) -> Letterhead | None:
-    """Return the verified letterhead in the store, or None if there has never been one."""
+    """Verify the desk's signed letterhead in the store and return it. Return None if there never was one."""
     with store.reading() as session:
         is_empty = letterheads.latest(session) is None
     if is_empty and not config.letterhead_serial_path.exists():
@@ -193,10 +195,11 @@ def _open_letterhead_if_any(store: Store, config: SyncConfig) -> Letterhead | No
 
 
 def _is_newer(store: Store, pairing: Pairing, in_use: Letterhead | None) -> bool:
-    """Return whether the letterhead of a pairing file must be published on this server.
+    """Return True if the letterhead in a pairing file must be published on this server.
 
-    If the letterhead in use already names the workstation, the result is False: the workstation can then send
-    its letterhead by sync.
+    A letterhead is the desk's signed public statement, which names the desk's workstations. If the letterhead
+    in use already names the workstation, the result is False: the workstation can then send its letterhead by
+    sync.
 
     Raises:
         DeployError: the desk published another letterhead after the workstation was paired.
@@ -217,7 +220,7 @@ def _is_newer(store: Store, pairing: Pairing, in_use: Letterhead | None) -> bool
 
 
 def _name_in_service(letterhead: Letterhead, pairing: Pairing) -> str:
-    """Return the name of the workstation in a pairing file, after checking that it is still in use.
+    """Return the name of the workstation in a pairing file, after checking that the desk still uses it.
 
     Raises:
         DeployError: the desk took the workstation out of use.
@@ -229,7 +232,7 @@ def _name_in_service(letterhead: Letterhead, pairing: Pairing) -> str:
 
 
 def _sync_onion(settings: Path) -> OnionConfig | None:
-    """Return the settings of the onion services, or None if there is no onion for sync."""
+    """Return the settings of the onion services, or None if there is no onion service for sync."""
     if "onion" not in sections_in(settings):
         return None
     config = load_config(settings, "onion", OnionConfig)
@@ -270,7 +273,7 @@ def _dismiss_from_onion(settings: Path, strand: StrandId, say: Say) -> None:
 
 
 def write_card_file(card_file: CardFile, path: Path) -> None:
-    """Write a card file in one step, so that no one can read half a file.
+    """Write a card file (the server's public keys) in one step, so that no one can read half a file.
 
     Raises:
         DeployError: the file cannot be written.

@@ -69,7 +69,7 @@ class PairingRequest:
 
 
 def read_card_file(path: Path) -> CardFile:
-    """Read a server's card file.
+    """Read a card file, which has a server's public keys and perhaps the desk's newest signed letterhead.
 
     Raises:
         DeployError: the file cannot be read, or is not a card file.
@@ -115,14 +115,14 @@ def pair_new_workstation(  # noqa: PLR0913  # all that a workstation begins with
     *,
     retire: bool = False,
 ) -> None:
-    """Set up another workstation of the desk, with its own strand and an empty replica.
+    """Set up another workstation of the desk, with its own chain of entries and an empty copy of the store.
 
-    `keyring` is the desk's keyring, copied from another workstation. With `retire`, today is the last day on
-    which that workstation may sign.
+    `keyring` is the desk's keyring, copied from another workstation. With `retire`, the workstation from
+    which the keyring was copied may sign until the end of today.
 
     Raises:
-        DeployError: there is a workstation here, the card file has no letterhead of this desk, the name is in
-            use, or the keyring is too old.
+        DeployError: there is a workstation here, the card file has no letterhead of this desk, the name is
+            invalid or in use, or the keyring is too old.
         StoreError: the store cannot be made.
     """
     if settings.exists():
@@ -169,7 +169,7 @@ def pair_new_workstation(  # noqa: PLR0913  # all that a workstation begins with
 
 
 def end_strand(strand: Strand, *, until: date) -> Strand:
-    """Return the strand with `until` as its last day.
+    """Return a workstation's strand (signed chain of entries) with `until` as its last day.
 
     If the strand already ends earlier, its last day stays. The last day is never before the first day.
     """
@@ -200,7 +200,7 @@ def _paired_settings(settings: Path, server: str) -> str:
 
 
 def _register_server(desk: OpenDesk, card: ServerCard) -> None:
-    """Make the server with this card a peer.
+    """Make the server with this card (its public keys) a peer.
 
     If the server's key is new to this store, queue everything in the store for the server.
     """
@@ -216,8 +216,9 @@ def _register_server(desk: OpenDesk, card: ServerCard) -> None:
 def _merge_letterheads(desk: OpenDesk, card: CardFile) -> bytes:
     """Publish a letterhead that names this workstation and has the newer parts of the server's letterhead.
 
-    Return the digest of the server's letterhead, from which the new letterhead was made. The digest is empty
-    if the server has no letterhead, or if its letterhead already names this workstation.
+    A letterhead is the desk's signed public statement. Return the digest of the server's letterhead, from
+    which the new letterhead was made. The digest is empty if the server has no letterhead, or if its
+    letterhead already names this workstation.
     """
     if card.letterhead is None:
         return b""
@@ -240,7 +241,7 @@ def _merge_letterheads(desk: OpenDesk, card: CardFile) -> bytes:
 
 
 def _newest(session: Session) -> tuple[bytes, bytes]:
-    """Return body and signature of the newest letterhead in the workstation's store.
+    """Return body and signature of the desk's newest signed letterhead in the workstation's store.
 
     Raises:
         DeployError: the store has no letterhead.

@@ -39,7 +39,10 @@ class TextLine:
 
 @dataclass(slots=True)
 class PosterDrawing:
-    """Drawing of a poster: lines of text, plain and numbered dots, the panel behind the address, rules."""
+    """Drawing of a poster: lines of text, plain and numbered dots, and horizontal lines.
+
+    The drawing also has the position of the panel behind the site's address, and of the QR code.
+    """
 
     lines: list[TextLine] = field(default_factory=list)
     dots: list[tuple[float, float]] = field(default_factory=list)

@@ -68,7 +68,10 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no 
         super().__init__()
 
     def run(self) -> None:
-        """Serve until a signal says to stop. Temporary files are in memory, and the log is the quiet log."""
+        """Serve until a signal says to stop.
+
+        Temporary files are in memory. The log contains no addresses and nothing that people sent.
+        """
         os.environ["TMPDIR"] = TMPFS  # our code writes no temporary files; a library's are in memory
         install_quiet_log(sys.stderr)
         collect_from_here()

@@ -125,7 +125,7 @@ class QuietWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has n
         return not response.should_close()
 
     def handle_error(self, _req: object, client: Any, _addr: object, exc: Exception) -> None:  # noqa: ANN401
-        """Answer a request that could not be served with a fixed text, and log only the kind of fault."""
+        """Send a fixed text for a request that failed outside the app, and log only the kind of fault."""
         kind = type(exc)
         if kind.__module__.startswith("gunicorn."):
             status = _REFUSALS.get(kind, "400 Bad Request")

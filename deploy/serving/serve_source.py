@@ -24,7 +24,9 @@ _SECRET_BYTES = 32
 
 
 def serve_source(settings: Path) -> None:
-    """Check settings, ports and letterhead, then serve the source's interface until a signal says to stop.
+    """Check the settings, and serve the source's interface until a signal says to stop.
+
+    The ports and the desk's signed letterhead are also checked first.
 
     Raises:
         DeployError: the settings have faults, a port is taken, or the letterhead must not be used.

@@ -1,4 +1,4 @@
-"""Start the sync endpoint over HTTP, or answer one pouch over SSH."""
+"""Start the sync endpoint over HTTP, or answer one pouch (sync bundle) over SSH."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +28,9 @@ _STOP_SECONDS = 10  # time that pouches get to finish after a signal to stop
 
 
 def serve_sync(settings: Path) -> None:
-    """Check settings, key, port and letterhead, then serve the sync endpoint until a signal says to stop.
+    """Check the settings, and serve the sync endpoint until a signal says to stop.
+
+    The key, the port and the desk's signed letterhead are also checked first.
 
     Raises:
         DeployError: the settings or the key have faults, the port is taken, or the letterhead must not be
@@ -51,7 +53,9 @@ def serve_sync(settings: Path) -> None:
 
 
 def answer_one_pouch(settings: Path, brought: BinaryIO, out: BinaryIO) -> None:
-    """Read one pouch from `brought` and write the answer to `out`, at the server's end of an SSH connection.
+    """Read one pouch (sync bundle) of a workstation from `brought`, and write the answer to `out`.
+
+    The server runs this function at its end of an SSH connection.
 
     Raises:
         DeployError: the settings or the key have faults. Nothing is written to `out`.

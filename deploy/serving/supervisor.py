@@ -32,10 +32,11 @@ class Part:
 
 
 def run_together(settings: Path, parts: Sequence[Part], when_ready: Callable[[], None]) -> None:
-    """Start the parts, and run them until Ctrl-C, SIGTERM, or the end of one part. Then stop all parts.
+    """Start the processes of this machine, and run them until Ctrl-C, SIGTERM, or the end of one process.
 
-    `when_ready` is called once all parts listen. Each part has its own process group. So Ctrl-C reaches only
-    this process, which then stops the parts in order. If this process is killed, the kernel stops the parts.
+    Then stop all processes. Each of the `parts`, such as the source's site, is one process. `when_ready` is
+    called once all parts listen. Each part has its own process group. So Ctrl-C reaches only this process,
+    which then stops the parts in order. If this process is killed, the kernel stops the parts.
 
     Raises:
         DeployError: a part ended by itself or did not start to listen. The other parts were stopped.

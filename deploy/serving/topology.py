@@ -22,11 +22,11 @@ class PublicSettings:
 
 
 def parts_to_run(settings: Path) -> tuple[list[Part], list[str]]:
-    """Return the parts to run for a settings file, and the lines to print when the parts run.
+    """Return the processes to run for a settings file, and the lines to print when these processes run.
 
     Raises:
         ConfigError: the settings have faults, or have no section to run.
-        DeployError: another program listens at the address of a part.
+        DeployError: another program listens at the address of a process.
     """
     sections = sections_in(settings)
     parts: list[Part] = []
@@ -73,8 +73,8 @@ def load_public_settings(settings: Path) -> PublicSettings:
 def _refuse_wrong_sections(settings: Path, sections: frozenset[str], adviser: AdviserConfig) -> None:
     """Refuse a workstation's settings whose sections do not fit together.
 
-    If the workstation is paired with a server, only the server may serve sources and sync. If the workstation
-    is not paired, sources must be served here.
+    If the workstation is paired with a server, only that server may run the source's site and the sync
+    endpoint. If the workstation is not paired, the workstation itself must run the source's site.
 
     Raises:
         ConfigError: the sections do not fit together.

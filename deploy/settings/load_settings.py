@@ -29,8 +29,9 @@ _SOCKET_PATH_CHARS = 107  # sockaddr_un has 108 bytes, and the last one is a zer
 
 @dataclass(frozen=True, slots=True)
 class DeskConfig:
-    """Section [desk]: the desk's public statements. `steunpunt setup` signs them into the first letterhead.
+    """Section [desk]: the desk's public statements.
 
+    `steunpunt setup` signs these statements into the first letterhead, which everyone may read.
     `working_days` counts from 0 for Monday. Texts and lists are in Dutch (`_nl`) and in English (`_en`).
     `talk` says how a source can talk to the desk instead of writing. `secrecy_limits` lists the cases in
     which an adviser has a duty to report.

@@ -14,10 +14,10 @@ class Way(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OnionConfig:
-    """Settings of both onion services: the source's interface and the sync endpoint.
+    """Settings of the onion services of the source's site and of the sync endpoint.
 
     `way` is one of `Way`. `control` is "unix:" and a path, or a loopback address with a port. `folder`
-    contains the folders of the services. `sync_socket` is empty if there is no onion for sync.
+    contains the folders of the services. `sync_socket` is empty if there is no onion service for sync.
     """
 
     way: str
@@ -40,7 +40,7 @@ class OnionConfig:
 
     @property
     def clients_folder(self) -> Path:
-        """Return the folder with the keys of the workstations that may connect to the onion for sync."""
+        """Return the folder with the keys of workstations that may connect to the onion service for sync."""
         return self.sync_folder / "authorized_clients"
 
     def how_to_apply(self, action: str) -> str:

@@ -13,9 +13,10 @@ _GAP = "\n\n\n"  # between two sections
 
 
 def from_example(sections: Collection[str], fingerprint: str, keys: Mapping[tuple[str, str], str]) -> str:
-    """Return the text of the example settings with only these sections, and with the pinned fingerprint.
+    """Return the text of the example settings, reduced to the sections in `sections`, with the fingerprint.
 
-    Paths in memory get a random folder name. `keys` has the values of further settings, by section and name.
+    Paths under /dev/shm get a random folder name. `keys` has the values of further settings, by section and
+    name.
     """
     whole = EXAMPLE.read_text("utf-8")
     text = without_sections(whole, {name for name, _ in _spans(whole)} - set(sections))
@@ -28,7 +29,7 @@ def from_example(sections: Collection[str], fingerprint: str, keys: Mapping[tupl
 
 
 def without_sections(text: str, sections: Collection[str]) -> str:
-    """Return the text of a settings file without these sections and the comments above their headers."""
+    """Return the text of a settings file without the given sections and the comments above their headers."""
     parts = _parts(text)
     kept = [part.strip("\n") for name, part in parts if name not in sections]
     return _GAP.join(kept) + "\n"

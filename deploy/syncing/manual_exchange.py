@@ -1,4 +1,4 @@
-"""Exchange of pouches as files that a person carries, on a server or on a workstation."""
+"""Exchange of pouches (sync bundles) as files that a person carries, on a server or on a workstation."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,11 +26,11 @@ _EARLY = (
 def write_pouch_file(
     endpoint: Endpoint, path: Path, to: str | None, *, part_bytes: int | None = None, say: Say
 ) -> None:
-    """Write everything that the other machine has not confirmed to a pouch file.
+    """Write everything that the other machine has not confirmed to a pouch file (sync bundle).
 
-    It does no harm to lose the file or to apply it twice. `to` names the workstation, on a server that has
-    several. With `part_bytes`, the pouch is split into files of about that size, whose names end in .1, .2
-    and so on.
+    It does no harm to lose the file or to apply it twice. On a server with several workstations, `to` names
+    the workstation that gets the pouch. With `part_bytes`, the pouch is split into files of about that size,
+    whose names end in .1, .2 and so on.
 
     Raises:
         DeployError: no pouch was written.
@@ -54,7 +54,7 @@ def write_pouch_file(
 
 
 def apply_pouch_file(endpoint: Endpoint, path: Path, *, say: Say) -> None:
-    """Apply a pouch from a file, and then the pending pouches that waited for this pouch.
+    """Apply a pouch (sync bundle) from a file, and then the pending pouches that waited for this pouch.
 
     Raises:
         DeployError: no part of the pouch was applied.
@@ -98,7 +98,7 @@ def desk_warnings(store: Store) -> list[str]:
 
 
 def pending_pouch_sentences(pouches: int) -> list[str]:
-    """Return a list with one sentence about the pouches that cannot be applied before an earlier pouch.
+    """Return a list with one sentence about the pouches (sync bundles) that wait for an earlier pouch.
 
     The list is empty if no pouch waits.
     """

@@ -1,6 +1,6 @@
-"""Background thread that applies pending pouches: files that reached a server before an earlier pouch.
+"""Background thread that applies pending pouches: sync bundles that reached a server before an earlier one.
 
-The sync endpoint does not apply pending pouches, because the workstation would have to wait. The sweeper's
+The sync endpoint does not apply pending pouches, because the workstation would have to wait. The clean-up
 process applies them, in a separate thread, so that the destruction of deleted content does not wait either.
 """
 
@@ -21,7 +21,10 @@ _log = logging.getLogger(quiet_log.OWN_LOGGER)
 
 
 def apply_pending_until_stopped(settings: Path, stop: threading.Event) -> None:
-    """Apply the pending pouches that can be applied, now and each quarter of an hour until `stop` is set."""
+    """Apply the pending pouches (sync bundles that arrived too early) that can be applied.
+
+    The function tries now, and again each quarter of an hour until `stop` is set.
+    """
     last_fault = ""
     while True:
         last_fault = apply_pending_now(settings, last_fault)
@@ -30,7 +33,7 @@ def apply_pending_until_stopped(settings: Path, stop: threading.Event) -> None:
 
 
 def apply_pending_now(settings: Path, last_fault: str = "") -> str:
-    """Apply the pending pouches that can be applied.
+    """Apply the pending pouches (sync bundles that arrived too early) that can be applied now.
 
     Return the fault, or an empty text if there was no fault. The fault is logged unless it is the same as
     `last_fault`.

@@ -1,4 +1,4 @@
-"""A server's end of a sync: its store and its key, for the HTTP endpoint, commands and the sweeper."""
+"""A server's end of a sync: its store and its key, for the HTTP endpoint, commands and the clean-up."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -20,7 +20,8 @@ from web.dates import half_hour_now, utc_today
 def server_endpoint_for(config: SyncConfig, store: Store, key: ServerKey) -> Endpoint:
     """Return the server's end of a sync.
 
-    The server's end verifies the newest letterhead at each use, so that it refuses retired workstations.
+    At each use, the server's end verifies the newest letterhead, which lists the desk's workstations. So the
+    server refuses retired workstations.
     """
 
     def newest() -> Letterhead:

@@ -134,7 +134,7 @@ _OTHERWISE = (
 def refusals_as_sentences(*, from_server: bool = False) -> Iterator[None]:
     """Replace a refusal to sync inside the `with` block by a DeployError whose text explains the refusal.
 
-    `from_server` is True if the pouch is a server's answer, and False if it is a file.
+    `from_server` is True if the pouch (sync bundle) is a server's answer, and False if the pouch is a file.
 
     Raises:
         DeployError: the block raised a refusal.
@@ -150,9 +150,10 @@ def refusals_as_sentences(*, from_server: bool = False) -> Iterator[None]:
 def refusal_sentence(
     why: SyncError | PouchRefusedError | StoreBusyError | StoreFullError, *, from_server: bool
 ) -> str:
-    """Return the sentence about a refusal of a sync.
+    """Return the sentence that explains to the operator or the adviser why a sync was refused.
 
-    `from_server` is True if the refused pouch is a server's answer, and False if it is a file.
+    `from_server` is True if the refused pouch (sync bundle) is a server's answer, and False if the pouch is a
+    file.
     """
     match why:
         case ServerRefusedError():

@@ -37,7 +37,7 @@ class LostWorkstation:
     """Facts for replacing a lost workstation: a copy of its keyring, the server's card, and a new name.
 
     `name` is the name of the new workstation. If `name` is empty, the new name is the lost workstation's name
-    and the day.
+    followed by today's date.
     """
 
     keyring: Keyring
@@ -141,11 +141,14 @@ def rebuild_workstation(
 
 
 def _introduce_to_server(desk: OpenDesk, lost: Keyring, carrier: Carrier) -> None:
-    """Send the server the letterhead that names this workstation, in the name of the lost workstation.
+    """Send the server a letterhead that names this workstation, in a pouch of the lost workstation.
 
-    The server accepts pouches of the lost workstation, but does not know this workstation yet. The server's
-    answer is applied. Then the state of the exchange with the server is reset. Otherwise this workstation
-    would take serials of the lost workstation's pouches for its own.
+    The server does not know this workstation yet, so it would refuse a pouch (sync bundle) of this
+    workstation. But the server accepts pouches of the lost workstation. So this function signs the pouch with
+    the lost workstation's key, and applies the server's answer.
+
+    Then this function resets the saved state of the exchange with the server. Otherwise this workstation
+    would treat the serial numbers of the lost workstation's pouches as its own.
     """
     side = replace(workstation_endpoint(desk), name=lost.strand.id, seed=lost.strand.seed)
     for _ in range(_INTRODUCTIONS):

@@ -15,7 +15,7 @@ _TOKEN_BYTES = 32
 
 
 class AutoLock:
-    """Holder of the open desk between unlocking and locking. Safe for threads.
+    """Holder of the open desk between unlocking and locking. Thread-safe.
 
     Python cannot wipe keys from memory, but the kernel wipes the memory of a process that ends. So locking
     calls `end_worker`, which ends the worker process.

@@ -1,4 +1,7 @@
-"""The open desk: keys, trusted state and decrypted texts, in memory from unlocking until locking."""
+"""The open desk: keys, trusted state and decrypted texts, in memory from unlocking until locking.
+
+The trusted state has the newest entries and serials that this workstation has seen, to detect a roll-back.
+"""
 
 import functools
 import threading
@@ -30,7 +33,7 @@ _DECOMPRESSED_TIMES = 4  # a decrypted file may be up to this many times the upl
 
 
 class TrustedStateStatus(StrEnum):
-    """Condition of the file that contains the trusted state."""
+    """Condition of the file with the trusted state, with which this workstation detects a roll-back."""
 
     SOUND = "sound"
     MISSING = "missing"  # there is no file, although the store has answers of this desk
@@ -53,9 +56,9 @@ class SyncProgress:
     """State of the running sync, or result of the last sync since the desk was unlocked.
 
     `left` counts the items to send, and `received` counts the items that arrived. `refusal` is the key of the
-    sentence that says why the sync stopped, or empty. `arrival` is the outcome of a pouch that was read from
-    a file: "APPLIED", "DUPLICATE" or "PENDING". `held` counts pouches that wait until an earlier pouch
-    arrives.
+    sentence that says why the sync stopped, or empty. `arrival` is the outcome of a pouch (sync bundle) that
+    was read from a file: "APPLIED", "DUPLICATE" or "PENDING". `held` counts pouches that wait until an
+    earlier pouch arrives.
     """
 
     is_running: bool = False
@@ -75,9 +78,10 @@ class PreparedEntry(Protocol):
 
 @dataclass(slots=True)
 class OpenDesk:
-    """The desk's keys, its trusted state, and everything that was verified or decrypted. Safe for threads.
+    """The desk's keys, its trusted state, and everything that was verified or decrypted. Thread-safe.
 
-    `unsound` has the mailboxes that failed verification, each with the names of its faults.
+    With the trusted state, the workstation detects a roll-back of the store. `unsound` has the mailboxes that
+    failed verification, each with the names of its faults.
     """
 
     config: AdviserConfig
@@ -130,9 +134,10 @@ class OpenDesk:
     ) -> None:
         """Add the verified heads and removals of a mailbox to the trusted state. `save` writes them to disk.
 
-        A head is the number and the digest of the newest entry of one writer. `is_answered` is True if no
-        message of the source up to these heads waits for an answer. False is always safe, because the next
-        check then reads the mailbox again.
+        Later checks of the store compare it with the trusted state, to detect a roll-back. A head is the
+        number and the digest of the newest entry of one writer. `is_answered` is True if no message of the
+        source up to these heads waits for an answer. False is always safe, because the next check then reads
+        the mailbox again.
         """
         known = self.trusted_state
         is_known = removed <= known.removed.get(address, frozenset())
@@ -142,7 +147,10 @@ class OpenDesk:
         self._change(lambda state: state.advance(address, heads, removed, is_answered=is_answered))
 
     def forget_ended(self, address: Address) -> None:
-        """Note in the trusted state that a mailbox ended and that the adviser has seen this."""
+        """Note in the trusted state that a mailbox ended and that the adviser has seen this.
+
+        If the mailbox appears in the store again, this workstation then detects that someone restored it.
+        """
         self.unsound.pop(address, None)
         self._change(lambda state: state.end(address))
 
@@ -152,26 +160,33 @@ class OpenDesk:
             self._change(lambda state: state.saw_record(kind, name, revision))
 
     def forget_records(self, address: Address) -> None:
-        """Drop a mailbox's records from the trusted state, after the desk itself deleted those records."""
+        """Drop a mailbox's records from the trusted state, after the desk itself deleted those records.
+
+        Otherwise this workstation would report the records as missing.
+        """
         names = [known for known in self.trusted_state.records if known[1].startswith(address)]
         for kind, name in names:
             self._change(functools.partial(TrustedState.forget_record, kind=kind, name=name))
 
     def forget_purged(self, address: Address) -> None:
-        """Drop a mailbox from memory and from the trusted state, because the desk's own order deleted it."""
+        """Drop a mailbox from memory and from the trusted state, because the desk's own order deleted it.
+
+        Otherwise this workstation, which saves the newest entries of each mailbox in the trusted state, would
+        report the mailbox as missing.
+        """
         self.unsound.pop(address, None)
         self.casefiles.pop(address, None)
         self.unsound_casefiles.discard(address)
         self._change(lambda state: state.purged(address))
 
     def saw_letterhead(self) -> None:
-        """Save the current letterhead's serial to disk now, so that older letterheads are refused later."""
+        """Save the serial of the desk's current signed letterhead now, to refuse older letterheads later."""
         if self.letterhead.serial != self.trusted_state.letterhead_serial:
             self._change(lambda state: state.saw_letterhead(self.letterhead.serial))
             self.save()
 
     def save(self) -> None:
-        """Encrypt the trusted state and write it to disk, if the trusted state changed."""
+        """Encrypt the trusted state, which detects a roll-back, and write it to disk if it changed."""
         with self._changing:
             if self._is_changed and self.trusted_state_status is not TrustedStateStatus.DAMAGED:
                 try:
@@ -187,9 +202,10 @@ class OpenDesk:
                         self.trusted_state_status = TrustedStateStatus.SOUND
 
     def replace_damaged_trusted_state(self) -> None:
-        """Overwrite the damaged trusted state file with the trusted state in memory.
+        """Overwrite the damaged file of the trusted state with the state in memory.
 
-        Call this function only at the adviser's request.
+        With the trusted state, the workstation detects a roll-back. Call this function only at the adviser's
+        request.
         """
         if self.trusted_state_status is TrustedStateStatus.DAMAGED:
             self.trusted_state_status = TrustedStateStatus.SOUND
@@ -215,7 +231,11 @@ class OpenDesk:
 
 
 def read_trusted_state(config: AdviserConfig, keyring: Keyring) -> tuple[TrustedState, TrustedStateStatus]:
-    """Read the trusted state and the condition of its file. A missing or bad file gives an empty state."""
+    """Read the file with the trusted state, and return the state and the condition of the file.
+
+    With the trusted state, this workstation detects a roll-back of the store. If the file is missing or
+    damaged, the returned state is empty.
+    """
     try:
         return trusted_state_format.open_trusted_state(
             read_private(config.trusted_state_path), keyring

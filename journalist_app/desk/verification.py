@@ -106,11 +106,11 @@ def conversation_of(desk: OpenDesk, address: Address) -> Conversation:
 
 
 def examine(desk: OpenDesk, session: Session, mailbox: StoredMailbox) -> Conversation:
-    """Verify every entry of a mailbox against its keys, its chains and the trusted state. Decrypts nothing.
+    """Verify every entry of a mailbox against its keys, its chains and the heads that this workstation saved.
 
-    The heads of a mailbox without faults go into the trusted state. A mailbox with faults goes into
-    `desk.unsound`, for the inbox. The faults include the faults that a sync found in the server's copy of the
-    mailbox.
+    The function decrypts nothing. The saved heads (newest entries) are in the trusted state. If the mailbox
+    has no faults, its heads are saved there. A mailbox with faults goes into `desk.unsound`, for the inbox.
+    The faults include the faults that a sync found in the server's copy of the mailbox.
     """
     address = Address(mailbox.address)
     faults: list[ShownFault] = []
@@ -154,10 +154,11 @@ def examine(desk: OpenDesk, session: Session, mailbox: StoredMailbox) -> Convers
 
 
 def _restored(thread: Sequence[SignedEntry], removed: frozenset[Digest]) -> list[SignedEntry]:
-    """Return removed entries that someone restored: the trusted state has the digests of removed entries.
+    """Return the entries that were removed earlier, and that someone has restored in the store.
 
     Attack: someone keeps a copy of a signed entry, waits until the entry is removed, restores the copy in the
-    store and deletes the signed removal.
+    store and deletes the signed removal. The restored entry is detected because the trusted state, which is
+    not in the store, has the digests of all removed entries.
     """
     return [entry for entry in thread if removed and entry.removal is None and entry.digest in removed]
 
@@ -195,7 +196,10 @@ def open_one(desk: OpenDesk, signed: SignedEntry) -> OpenedEntry:
 
 
 def _read(rows: Sequence[StoredEntry], faults: list[ShownFault]) -> list[SignedEntry]:
-    """Parse the entries in rows of the store. Add a fault for a malformed row or columns that differ."""
+    """Parse the entries in rows of the store. Add a fault for each malformed row.
+
+    A row whose columns differ from the signed entry in the same row also gets a fault.
+    """
     signed = []
     for row in rows:
         try:

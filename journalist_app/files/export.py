@@ -1,4 +1,4 @@
-"""Interface for passing on: recipients, inspection and cleaning of files, and the encrypted export.
+"""Interface for passing on a proposal: recipients, inspection and cleaning of files, encrypted export.
 
 `gpg_export` implements the interface. Without gpg or an OpenPGP key, the desk has no exporter and cannot pass
 anything on.
@@ -40,7 +40,7 @@ class FileFindings:
 
 
 class Exporter(Protocol):
-    """Interface of the external programs and OpenPGP keys that passing on needs."""
+    """Interface of the external programs and OpenPGP keys with which the desk passes on texts and files."""
 
     @property
     def recipients(self) -> tuple[Addressee, ...]:

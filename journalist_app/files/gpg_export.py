@@ -128,7 +128,10 @@ def _import_keys(home: GpgHome, recipients: Iterable[RecipientKey]) -> dict[str,
 
 
 def _key_file(path: Path) -> bytes:
-    """Read a recipient's key file. An unreadable file gives no bytes, which gpg then refuses to import."""
+    """Read a recipient's key file. If the file cannot be read, return no bytes.
+
+    gpg refuses to import a key of no bytes, so the unreadable file is refused too.
+    """
     try:
         with path.open("rb") as file:
             return file.read(KEY_BYTES_MAX + 1)

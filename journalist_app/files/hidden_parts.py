@@ -64,7 +64,7 @@ _COMMENT_TAGS = {"comment", "cm", "threadedComment"}
 
 
 class DamagedError(Exception):
-    """The office file has too many parts, or a part that is too large."""
+    """The office document was not inspected: it has too many parts, or a part that is too large."""
 
 
 def findings(path: str) -> list[tuple[str, str, str]]:

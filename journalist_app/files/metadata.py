@@ -269,7 +269,10 @@ def _add(found: _Found, key: str, value: str, ending: str) -> None:
 
 
 def _plain(text: str) -> str:
-    """Return a text without control characters (such as a change of writing direction), cut to a maximum."""
+    """Return a text without control characters, cut off at a maximum length.
+
+    Control characters also include the invisible characters that change the direction of writing.
+    """
     text = "".join(
         character for character in text if not unicodedata.category(character).startswith("C")
     ).strip()

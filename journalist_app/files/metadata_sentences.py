@@ -6,7 +6,7 @@ from flask_babel import gettext, ngettext
 
 
 class DetailKind(IntEnum):
-    """Subjects of findings in a file, in the order in which the adviser reads them."""
+    """Subjects of metadata and hidden parts in a file, in the order in which the adviser reads about them."""
 
     PERSON = 1
     PLACE = 2

@@ -71,7 +71,7 @@ class OpenPGP(Protocol):
 
 
 class UnopenedReason(StrEnum):
-    """Reason why a presealed text or file was not decrypted."""
+    """Reason why a text or file that the source encrypted before sending was not decrypted."""
 
     UNREADABLE = "unreadable"  # encrypted to another reader, damaged, or too large when decrypted
     SEVERAL = "several"  # encrypted to several readers, or made by one of our programs
@@ -136,7 +136,7 @@ class OpenedFile:
 
 
 class PresealedCache:
-    """Cache, while the desk is open, of decrypted texts and of the kinds of files. Safe for threads."""
+    """Cache, while the desk is open, of decrypted texts and of the kinds of files. Thread-safe."""
 
     def __init__(self, most: int = _CACHED, most_chars: int = _CACHED_CHARS) -> None:
         self._most, self._most_chars = most, most_chars
@@ -175,9 +175,9 @@ class _UnopenedError(Exception):
 
 
 class Unsealer:
-    """Decrypter for one page of texts and files that the source encrypted before sending.
+    """Decrypter of the texts and files on one page that the source encrypted before sending.
 
-    Decrypts at most 40 texts and files that are not in the cache.
+    An unsealer decrypts at most 40 texts and files that are not in the cache.
     """
 
     def __init__(
@@ -305,8 +305,9 @@ class Unsealer:
         """Return the decrypted bytes of an armoured block, and whether the block has a signature.
 
         Raises:
-            _UnopenedError: the block cannot be decrypted, or one of our own programs may have encrypted the
-                block.
+            _UnopenedError: the block cannot be decrypted. Or one of our own programs may have encrypted the
+                block: a thief of the store could send such a block of another mailbox, so that the adviser
+                decrypts it.
         """
         try:
             if block.kind is ArmourKind.OPENPGP:
@@ -320,7 +321,9 @@ class Unsealer:
     def _age(self, header: bytes, payload: Iterable[bytes]) -> Iterator[bytes]:
         """Decrypt an age file of the source. Refuse a file that one of our programs may have encrypted.
 
-        A file of our own programs has two post-quantum stanzas, so a file with more than one is refused.
+        Attack: a thief of the store sends an age file of another mailbox to their own mailbox, so that the
+        adviser decrypts the file. Our own programs encrypt each such file to two keys, so it has two
+        post-quantum stanzas. So a file with more than one is refused.
 
         Raises:
             _UnopenedError: the file has more than one post-quantum stanza.

@@ -1,4 +1,7 @@
-"""Deadlines of a mailbox, from the letterhead's norms, promised days and the adviser's reminder."""
+"""Deadlines of a mailbox, from the desk's response times, promised days and the adviser's reminder.
+
+The desk's signed letterhead has the response times.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,5 +58,8 @@ def first_deadline_day(found: Sequence[Deadline]) -> date:
 
 
 def days_after(day: date, count: int) -> date:
-    """Return the day `count` days later, at most 9999-12-31. A hostile source may sign any day."""
+    """Return the day `count` days after `day`, at most 9999-12-31.
+
+    Attack: a hostile source signs an entry with a day so late that the addition would overflow.
+    """
     return date.fromordinal(min(day.toordinal() + count, date.max.toordinal()))

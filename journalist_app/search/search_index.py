@@ -61,7 +61,7 @@ class _Worker:
 
 
 class SearchIndex:
-    """Search index of the open desk: runs the search processes, keeps mailbox summaries. Safe for threads."""
+    """Search index of the open desk, with its search processes and mailbox summaries. Thread-safe."""
 
     def __init__(self, readers: Sequence[WorkerStarter]) -> None:
         """Prepare an index, and start no search process yet.
@@ -102,7 +102,7 @@ class SearchIndex:
 
     @property
     def starters(self) -> tuple[WorkerStarter, ...]:
-        """Return the functions that each start one search process: one per processor core for the app."""
+        """Return one function for each search process. Calling the function starts the process."""
         return self._starters
 
     @property
@@ -159,8 +159,9 @@ class SearchIndex:
     def read_changed(self, heads: Mapping[Address, Iterable[bytes]]) -> None:
         """Make the search processes read the mailboxes that changed or ended since the last reading.
 
-        `heads` has every mailbox in the store, with the digest of each strand's newest entry. A mailbox has
-        changed if these digests differ from the digests in the mailbox's summary.
+        `heads` has every mailbox in the store, with the digests of the newest entries of the source and of
+        each workstation. A mailbox has changed if these digests differ from the digests in the mailbox's
+        summary.
         """
         with self._changed:
             stale = {
@@ -172,7 +173,10 @@ class SearchIndex:
                 self._send(worker, ReadAgain(changed))
 
     def use_letterhead(self, letterhead: Letterhead) -> None:
-        """Send the search processes a newer letterhead, so that they accept entries of new workstations."""
+        """Send the search processes a newer letterhead, so that they accept entries of new workstations.
+
+        The letterhead, which the desk signs, lists the desk's workstations and their keys.
+        """
         for worker in self._workers:
             self._send(worker, UseLetterhead(letterhead.to_bytes()))
 

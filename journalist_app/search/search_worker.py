@@ -65,7 +65,7 @@ class IndexNotes(msgspec.Struct, frozen=True, tag=True):
 
 
 class UseLetterhead(msgspec.Struct, frozen=True, tag=True):
-    """Command to verify entries with a newer letterhead, which may name more workstations."""
+    """Command to verify entries with a newer signed letterhead, which may name more workstations."""
 
     letterhead: bytes
 
@@ -81,10 +81,10 @@ class FindWords(msgspec.Struct, frozen=True, tag=True):
 
 
 class MailboxesRead(msgspec.Struct, frozen=True, tag=True):
-    """Report with the summaries of a batch of mailboxes.
+    """Message from a search process to the app, with the summaries of a batch of mailboxes.
 
     `gone` has the addresses of the batch that are no longer in the store. `done` counts the mailboxes that
-    this process has read since its start, `total` the mailboxes in its share.
+    this process has read since its start, and `total` counts all mailboxes that this process must read.
     """
 
     summaries: tuple[MailboxSummary, ...]
@@ -94,14 +94,14 @@ class MailboxesRead(msgspec.Struct, frozen=True, tag=True):
 
 
 class SearchHits(msgspec.Struct, frozen=True, tag=True):
-    """Report with the mailboxes that match one query."""
+    """Message from a search process to the app, with the mailboxes that match one query."""
 
     query: int
     addresses: tuple[bytes, ...]
 
 
 class ReadingFailed(msgspec.Struct, frozen=True, tag=True):
-    """Report that the store could not be read. The search process ends after this report."""
+    """Message from a search process to the app: the store could not be read. The process then ends."""
 
 
 Command = BeginReading | ReadAgain | IndexNotes | UseLetterhead | FindWords
@@ -119,7 +119,8 @@ def share_of(address: bytes, shares: int) -> int:
 def serve_search(line: Connection) -> None:
     """Serve search commands in this process until the connection closes.
 
-    If the first command is a request for tallies, decrypt these tallies and return instead.
+    If the first command is a request for tallies (anonymous counts of deleted mailboxes), this process only
+    decrypts these tallies, sends them to the app, and ends.
     """
     try:
         first = msgspec.msgpack.decode(line.recv_bytes(), type=BeginReading | tally_reader.TallyRequest)

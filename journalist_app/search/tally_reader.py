@@ -1,4 +1,4 @@
-"""Decryption of the ledger's tallies for the yearly report, in parallel search processes.
+"""Decryption of tallies (anonymous counts of deleted mailboxes) for the yearly report, in search processes.
 
 One tally takes a quarter of a millisecond to decrypt, and Python's threads share one core. So 100,000 tallies
 are divided over several processes, one for each core.
@@ -36,7 +36,10 @@ class TallyRequest(msgspec.Struct, frozen=True, tag=True):
 
 
 class OpenedTally(msgspec.Struct, frozen=True, array_like=True):
-    """Decrypted row of the ledger. `is_ours` is False if the row is damaged or no workstation signed it."""
+    """Decrypted row of the ledger, the anonymous counts of deleted mailboxes.
+
+    `is_ours` is False if the row is damaged or no workstation signed it.
+    """
 
     row: int
     is_ours: bool
@@ -47,7 +50,10 @@ class OpenedTally(msgspec.Struct, frozen=True, array_like=True):
 
 
 class TallyBatch(msgspec.Struct, frozen=True, tag=True):
-    """Report with some decrypted rows of the ledger. The last report has `is_last` and no rows."""
+    """Message from a search process to the app, with decrypted rows of the ledger.
+
+    The ledger has the anonymous counts of deleted mailboxes. The last message has `is_last` and no rows.
+    """
 
     opened: tuple[OpenedTally, ...]
     is_last: bool
@@ -55,14 +61,17 @@ class TallyBatch(msgspec.Struct, frozen=True, tag=True):
 
 @dataclass(frozen=True, slots=True)
 class TallyKey:
-    """Keys to decrypt tallies, and the letterhead with the workstations' keys to verify them."""
+    """Keys to decrypt tallies (anonymous counts), and the signed letterhead with the keys to verify them."""
 
     identities: tuple[PQIdentity, ...]
     letterhead: Letterhead
 
 
 def read_tallies(store: Store, rows: Sequence[int], key: TallyKey) -> Iterator[tuple[OpenedTally, ...]]:
-    """Decrypt these rows of the ledger, in batches. A row that no longer exists is left out."""
+    """Decrypt these rows of the ledger (anonymous counts of deleted mailboxes), in batches.
+
+    A row that no longer exists is left out.
+    """
     for start in range(0, len(rows), _AT_ONCE):
         with store.reading() as session:
             sealed = ledger_tallies.tallies_by_id(session, rows[start : start + _AT_ONCE])
@@ -70,7 +79,7 @@ def read_tallies(store: Store, rows: Sequence[int], key: TallyKey) -> Iterator[t
 
 
 def serve_tallies(line: Connection, request: TallyRequest) -> None:
-    """Decrypt the requested tallies and send them in batches.
+    """Decrypt the requested tallies (anonymous counts of deleted mailboxes) and send them in batches.
 
     A last batch without tallies, with `is_last`, says that all tallies were sent.
     """

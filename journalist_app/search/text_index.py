@@ -34,7 +34,7 @@ def query_words(text: str) -> list[str]:
 
 
 class TextIndex:
-    """Searchable texts, stored by mailbox and by part of a mailbox. Not safe for threads."""
+    """Searchable texts, stored by mailbox and by part of a mailbox. Not thread-safe."""
 
     def __init__(self) -> None:
         self._mailboxes: dict[bytes, dict[int, bytes]] = {}

@@ -19,9 +19,10 @@ from store.mailboxes import EndedMailbox
 class InboxRow:
     """One mailbox in a list of the inbox.
 
-    `since` is the day since which the source waits. If the desk has answered, `since` is the day of the
-    newest entry. `days` counts the days from `since` to today. `due` has the deadlines, the earliest first.
-    `step` is empty if the desk has written no step.
+    `since` is the day of the message from which the source has been waiting. If the desk has answered,
+    `since` is the day of the newest entry. `days` counts the days from `since` to today. `due` has the
+    deadlines, the earliest first. `step` is the newest step, the desk's statement of what it has done. `step`
+    is empty if the desk has written no step.
     """
 
     address: str
@@ -60,7 +61,7 @@ class UnsoundRow:
 
 
 def inbox_row(desk: OpenDesk, conversation: Conversation, today: date) -> InboxRow:
-    """Decrypt a verified mailbox and return its row. The mailbox's faults go into `desk.unsound`."""
+    """Decrypt a verified mailbox and return its row. Add the mailbox's faults, if any, to `desk.unsound`."""
     opened = open_all(desk, conversation)
     faults = [fault.kind for fault in conversation.faults] + [each.fault for each in opened if each.fault]
     if faults:
@@ -105,10 +106,11 @@ def ended_row(desk: OpenDesk, row: EndedMailbox) -> EndedInboxRow:
 def unsound_rows(
     desk: OpenDesk, closed: tuple[EndedInboxRow, ...], restored: Sequence[Address]
 ) -> tuple[UnsoundRow, ...]:
-    """Return a row for each mailbox that failed verification, sorted by label.
+    """Return a row for each mailbox that the inbox shows as unsound, sorted by label.
 
-    `closed` has the ended mailboxes. An ended mailbox gets a row if its ending is forged. `restored` has the
-    mailboxes that had ended, and that someone restored at the server.
+    These are the mailboxes and casefiles that failed verification. Two other kinds of mailboxes also get a
+    row. `closed` has the ended mailboxes: such a mailbox gets a row if its ending is forged. `restored` has
+    mailboxes that ended, but that someone restored at the server.
     """
     rows = [
         UnsoundRow(address.hex(), desk.label(address), "gone" not in faults, faults)

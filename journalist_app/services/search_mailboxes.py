@@ -21,9 +21,11 @@ _AROUND_CHARS: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """Mailbox that contains all words of a query, with a snippet of the text with the most words.
+    """Mailbox that contains all words of a query, with a snippet of one of its entries or its casefile.
 
-    `side` is "source" or "desk", the author of the text's entry on `day`, or "casefile" (`day` is None).
+    The snippet is from the place that contains the largest number of these words. `side` is "source" or
+    "desk" if that place is an entry of this author, written on `day`. `side` is "casefile" if it is the
+    casefile, and then `day` is None.
     """
 
     address: str
@@ -69,7 +71,11 @@ def search(desk: OpenDesk, query: str, page: int) -> SearchResults:
 
 
 def _hit(desk: OpenDesk, address: Address, words: list[str]) -> SearchHit | None:
-    """Verify a mailbox and search it again. Return the text that contains most words, or None."""
+    """Verify a mailbox and search it again for the words of a query.
+
+    Return the entry or casefile that contains the largest number of these words. Return None if the mailbox
+    no longer contains all words.
+    """
     try:
         conversation = conversation_of(desk, address)
     except MailboxNotFoundError:

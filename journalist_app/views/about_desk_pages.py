@@ -1,4 +1,7 @@
-"""Page with facts about this desk, and the form that replaces a damaged trusted state."""
+"""Page with facts about this desk, and the form that replaces a damaged trusted state.
+
+With the trusted state, the workstation detects a roll-back of the store.
+"""
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -20,7 +23,10 @@ def show_about_desk(desk: OpenDesk) -> ResponseReturnValue:
 @bp.post("/start-new-memory")
 @unlocked
 def start_new_memory(desk: OpenDesk) -> ResponseReturnValue:
-    """Replace a damaged trusted state file with the trusted state in memory, at the adviser's request."""
+    """Replace the damaged file of the trusted state, which detects a roll-back, at the adviser's request.
+
+    The new file has the state that the workstation has in memory.
+    """
     if not is_our_form("start-new-memory", request.form.get("token", "")):
         return render_template("refusal.html", what="foreign", text=""), 403
     desk.replace_damaged_trusted_state()

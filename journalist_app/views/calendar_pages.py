@@ -71,7 +71,7 @@ def _typed_of(kept: Calendar) -> dict[str, object]:
 
 
 def _line(day: date) -> str:
-    """Return a date for the form, followed by its name if it is a public holiday."""
+    """Return a date for the form. If the date is a public holiday, the holiday's name follows."""
     name = desk_calendar.holiday_name(day, chosen_language())
     return f"{day.isoformat()} {name}" if name else day.isoformat()
 

@@ -33,7 +33,7 @@ def show_casefile(desk: OpenDesk, address: str) -> ResponseReturnValue:
 @bp.post("/<address>/casefile")
 @unlocked
 def save_casefile_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Save the casefile's fields. If they are refused, show the form again with the typed values."""
+    """Save the casefile's fields. If the fields are refused, show the form again with the typed values."""
     where, form = _where(address), request.form
     typed = {name: form.get(name, "") for name in ("labels", "theme", "route", "region", "outcome")}
     typed |= {"reminder": form.get("reminder", ""), "handover": form.get("handover", "")}
@@ -63,7 +63,7 @@ def _day(typed: str) -> date | None:
 @bp.post("/<address>/casefile/notes")
 @unlocked
 def save_note(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Add a dated note to the casefile. If it is refused, show the form again with the note's text."""
+    """Add a dated note to the casefile. If the note is refused, show the form again with the note's text."""
     where, note = _where(address), request.form.get("note", "")
     kept_text.keep_typed_text(note)
     if not is_our_form("casefile", request.form.get("token", "")):

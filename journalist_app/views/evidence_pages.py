@@ -1,4 +1,4 @@
-"""Page with the evidence that remains of proposals that were passed on."""
+"""Page with the evidence of proposals that were passed on: each proposal and the source's answer."""
 
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
@@ -13,5 +13,5 @@ bp = Blueprint("evidence", __name__)
 @bp.get("/evidence")
 @unlocked
 def show_evidence(desk: OpenDesk) -> ResponseReturnValue:
-    """Show every proposal that was passed on, with the source's answer to it."""
+    """Show every proposal that was passed on, with the source's answer to the proposal."""
     return render_template("evidence/show.html", kept=consent_evidence.read_evidence(desk))

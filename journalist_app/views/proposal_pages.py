@@ -123,7 +123,7 @@ def show_proposal_status(desk: OpenDesk, address: str, proposal_id: str) -> Resp
 @bp.post("/<address>/proposal/<proposal_id>/begin")
 @unlocked
 def start_passing_on(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
-    """Append the step that begins passing on a proposal to which the source agreed."""
+    """Append a step that tells the source that the desk passes on a proposal to which the source agreed."""
     begin = partial(pass_on.begin_passing_on, words=_words())
     return _act(desk, address, proposal_id, "begin", begin)
 
@@ -131,7 +131,7 @@ def start_passing_on(desk: OpenDesk, address: str, proposal_id: str) -> Response
 @bp.post("/<address>/proposal/<proposal_id>/begin-without")
 @unlocked
 def start_without_consent(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
-    """Append the step that begins passing on without the source's consent, with a written reason."""
+    """Append a step that tells the source that the desk passes on a proposal without consent, and why."""
     reason = request.form.get("text", "")
     without = WithoutConsent(reason, is_confirmed=request.form.get("confirmed") == "yes")
     begin = partial(pass_on.begin_passing_on, words=_words(), without=without)
@@ -139,7 +139,10 @@ def start_without_consent(desk: OpenDesk, address: str, proposal_id: str) -> Res
 
 
 def _words() -> StepForm:
-    """Return the sentence, next step and day that the adviser typed for a step of passing on."""
+    """Return the texts that the adviser typed for a step that tells the source about passing on a proposal.
+
+    These are the step's sentence, the next step and its day.
+    """
     typed = request.form.get
     return StepForm(text=typed("text", ""), next=typed("next", ""), by=typed("by", ""))
 
@@ -147,14 +150,14 @@ def _words() -> StepForm:
 @bp.post("/<address>/proposal/<proposal_id>/make")
 @unlocked
 def download_export(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
-    """Make the file for the recipient, and send it to the adviser's browser."""
+    """Make the encrypted file for the recipient of a proposal, and send it to the adviser's browser."""
     return _act(desk, address, proposal_id, "make", make_export.make_export)
 
 
 @bp.post("/<address>/proposal/<proposal_id>/deliver")
 @unlocked
 def save_handover(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
-    """Append the step that tells the source that the file was handed over to the recipient."""
+    """Append a step that tells the source that the proposal's file was handed over to the recipient."""
 
     def deliver(
         desk: OpenDesk, form_context: AdviserFormContext, proposal_id: EntryId, *, today: date

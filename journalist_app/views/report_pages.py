@@ -1,4 +1,7 @@
-"""Pages of the yearly report: preview both versions, add the adviser's text, freeze and publish."""
+"""Pages of the yearly report: preview the public and the SG's version, add the adviser's text, publish.
+
+SG is the Secretary-General.
+"""
 
 from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -77,7 +80,7 @@ def save_year_text(desk: OpenDesk, year: int) -> ResponseReturnValue:
 @bp.post("/<int:year>/publish")
 @unlocked
 def publish_year(desk: OpenDesk, year: int) -> ResponseReturnValue:
-    """Freeze a year's counts and publish the report."""
+    """Publish the report of a year. From then on, the counts in the report no longer change."""
     if not is_our_form("report-publish", request.form.get("token", "")):
         return _page(desk, year, what="again", status=403)
     if request.form.get("unrecognisable") != "yes":

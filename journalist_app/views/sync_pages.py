@@ -1,4 +1,4 @@
-"""Page of syncing with the server: status, start a sync, and carry pouches as files over an air gap."""
+"""Page of syncing with the server: status, start a sync, and pouches (sync bundles) carried as files."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -108,9 +108,9 @@ def import_carried_pouch(desk: OpenDesk) -> ResponseReturnValue:
 
 
 def _pouch_pieces(body: Body) -> Iterator[bytes] | None:
-    """Return the bytes of the uploaded pouch file as they arrive, or None if the CSRF token is wrong.
+    """Return the bytes of the uploaded pouch (sync bundle), or None if the CSRF token is wrong.
 
-    The browser sends the CSRF token before the pouch file.
+    The bytes are returned as they arrive. The browser sends the CSRF token before the pouch.
     """
     limits = FormLimits(parts=_PARTS, fields_bytes=_FORM_BYTES)
     events = read_parts(body, request.content_type or "", limits)
@@ -139,7 +139,10 @@ def dismiss_rollback_notice(desk: OpenDesk) -> ResponseReturnValue:
 @bp.post("/dismiss/<address>")
 @unlocked
 def dismiss_finding_notice(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Hide the notice about a mailbox's fault at the server, because the adviser has called the operator."""
+    """Hide the notice about a fault in the server's copy of a mailbox.
+
+    The adviser submits this form after calling the operator.
+    """
     raw = bytes_of_hex(address, ADDRESS_BYTES)
     if raw is None or not is_our_form("sync-dismiss", request.form.get("token", "")):
         return foreign_form_page()
@@ -151,8 +154,8 @@ def dismiss_finding_notice(desk: OpenDesk, address: str) -> ResponseReturnValue:
 def sync_after_post(response: Response) -> Response:
     """Start a sync soon after each submitted form, so that new entries reach the server.
 
-    After the form that begins passing on, the sync starts at once, because the adviser waits for the server's
-    confirmation.
+    The forms with which the desk begins to pass on a proposal start the sync at once, because the adviser
+    waits for the server's confirmation.
     """
     desk = open_desk() if request.method == "POST" and request.blueprint not in {"unlock", "sync"} else None
     if desk is not None:

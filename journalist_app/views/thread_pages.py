@@ -64,7 +64,7 @@ def send_answer(desk: OpenDesk, address: str) -> ResponseReturnValue:
 def _not_sent(
     desk: OpenDesk, where: Address, parts: AnswerParts, refused: Exception | None
 ) -> ResponseReturnValue:
-    """Show the answer form again, with the typed text and the reason why it was not sent.
+    """Show the answer form again, with the typed text and the reason why the answer was not sent.
 
     `refused` is None if the CSRF token was wrong, for example because the desk was locked after the form was
     shown.

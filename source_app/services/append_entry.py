@@ -32,18 +32,18 @@ def append_with_retry(  # noqa: PLR0913  # the content of the entry, and its pla
     spare_entries: int = 0,
     only_behind: frozenset[Digest] | None = None,
 ) -> None:
-    """Append an entry to the source's chain. If another tab was first, retry with the next number.
+    """Append an entry to the source's chain. If another tab appended an entry first, try the next number.
 
     `seen` has the digests of the desk's newest entries that the source has seen. `spare_entries` is the
     number of entries by which the limit of a mailbox may be exceeded. If `only_behind` is given, the entry is
-    appended only if the desk's newest entries still have exactly the digests in `only_behind`. Otherwise the
-    desk has written an entry that the source had not seen.
+    appended only if the desk's newest entries still have exactly the digests in `only_behind`. If they have
+    other digests, the desk has written an entry that the source had not seen, and nothing is appended.
 
     Raises:
         MailboxFullError: the source's entries have reached the limit on their number or on their bytes.
         DeskWroteError: the desk's newest entries have other digests than `only_behind`.
         EntryExistsError: the mailbox already has an entry with this id.
-        HeadMovedError: another tab appended first at every attempt.
+        HeadMovedError: at every attempt, another tab had appended an entry first.
         NoSuchMailboxError: the mailbox has ended.
     """
     writer = SourceWriter(keys)
@@ -100,7 +100,7 @@ def own_head(heads: Sequence[entries.StrandHead]) -> tuple[int, Digest]:
 
 
 def desk_heads(heads: Sequence[entries.StrandHead]) -> frozenset[Digest]:
-    """Return the digest of the newest entry in each strand of the desk (each workstation has a strand)."""
+    """Return the digest of the newest entry of each workstation of the desk."""
     return frozenset(Digest(head.digest) for head in heads if head.author == Author.DESK)
 
 

@@ -143,7 +143,7 @@ def _was_sent_before(mailbox: SourceMailbox, answer: ConsentAnswer, content: Con
     """Return True if the same form with the same answer was sent before.
 
     Raises:
-        AnswerRefusedError: the form was sent before with another answer, or that answer was removed.
+        AnswerRefusedError: the form was sent before with another answer, or the earlier answer was removed.
     """
     for signed, before in mailbox.opened:
         if signed.envelope.entry_id.hex() == answer.form_context.entry_id:

@@ -1,4 +1,7 @@
-"""Log-in: start a mailbox, log in and log out, with passphrases, practice tickets and sessions."""
+"""Log-in: start a mailbox, log in and log out, with passphrases, practice tickets and sessions.
+
+A practice ticket is a form field with the encrypted passphrase of a new mailbox.
+"""
 
 import hmac
 import secrets
@@ -40,6 +43,8 @@ def draw_passphrase(desk: PublicDesk, language: Language, *, now: int) -> tuple[
 def ticket_words(desk: PublicDesk, ticket: str, *, now: int) -> list[str]:
     """Decrypt a practice ticket and return the words of its passphrase, to show them again.
 
+    A practice ticket is a form field with the encrypted passphrase of a new mailbox.
+
     Raises:
         TicketRefusedError: the ticket is too old, or a mailbox was opened with its words.
     """
@@ -52,13 +57,14 @@ def ticket_words(desk: PublicDesk, ticket: str, *, now: int) -> list[str]:
 def start_mailbox(desk: PublicDesk, ticket: str, typed: str, *, today: date, now: int) -> MailboxSession:
     """Create a mailbox for someone who typed the words of their practice ticket, and log them in.
 
-    After a typing error, no mailbox is created. The source may have written the same wrong words on paper,
-    and these words would not open the new mailbox.
+    A practice ticket is a form field with the encrypted passphrase of a new mailbox. After a typing error, no
+    mailbox is created. The source may have written the same wrong words on paper, and these words would not
+    open the new mailbox.
 
     Raises:
         PassphraseRefusedError: the typed words differ from the words of the ticket.
-        TicketRefusedError: the ticket is too old. Or a mailbox was opened with the ticket before, and the
-            typed words differ or that mailbox has ended.
+        TicketRefusedError: the ticket is too old. Or the ticket was used before, and either the typed words
+            differ from the ticket's words or the mailbox has ended.
         QueueFullError: too many people are logging in.
     """
     shown = _decrypt_ticket(desk, ticket, now=now)
@@ -138,7 +144,9 @@ def _decrypt_ticket(desk: PublicDesk, ticket: str, *, now: int) -> list[str]:
 
 
 def _mark_used(desk: PublicDesk, words: Sequence[str], *, now: int) -> None:
-    """Record that the words of a practice ticket open a mailbox, so that the words are not shown again.
+    """Record that a mailbox was opened with a practice ticket's words, so that the words are not shown again.
+
+    A practice ticket is a form field with the encrypted passphrase of a new mailbox.
 
     Attack: a browser's history contains the form with the ticket. The next person at the device could use the
     back button and see the passphrase, even after the source logged out.

@@ -49,7 +49,10 @@ class FormContext:
 
     @property
     def purpose(self) -> str:
-        """Return the purpose of a message form's CSRF token, which binds the token to these hidden fields."""
+        """Return the purpose of the CSRF token of this message form.
+
+        The purpose contains the form's hidden fields, so the token is valid only together with these values.
+        """
         return f"write {self.entry_id} {self.seen}"
 
     @property
@@ -110,7 +113,10 @@ class Posting:
     def __init__(
         self, desk: PublicDesk, keys: MailboxKeys, form_context: FormContext, text: str, *, now: int
     ) -> None:
-        """Begin with the fields that `check_message_form` has checked. `now` counts half hours since 1970."""
+        """Begin a message from the form fields that `check_message_form` has checked.
+
+        `now` is the number of half hours since 1970.
+        """
         self._desk = desk
         self._keys = keys
         self._form_context = form_context
@@ -269,7 +275,7 @@ class _CompleteFile:
 
 
 class _IncomingFile:
-    """File that is arriving. It is encrypted and written to the store in chunks."""
+    """File that is arriving. Its bytes are encrypted and written to the store in chunks."""
 
     def __init__(self, sealer: AttachmentSealer, chunks: ChunkWriter) -> None:
         self._sealer = sealer

@@ -19,7 +19,10 @@ _NAME = re.compile(r"report-(?P<year>20\d\d)-(?P<language>nl|en)\.(?P<kind>html|
 
 @dataclass(frozen=True, slots=True)
 class PublishedReport:
-    """File of a yearly report that the letterhead names. `kind` is its ending: html, pdf or csv."""
+    """File of a yearly report that the desk's signed letterhead names.
+
+    `kind` is the ending of the file's name: html, pdf or csv.
+    """
 
     name: str
     year: int
@@ -29,7 +32,9 @@ class PublishedReport:
 
 
 def signed_letterhead(desk: PublicDesk) -> tuple[bytes, bytes]:
-    """Return the newest letterhead and its minisign signature, as stored, so that anyone can verify them.
+    """Return the desk's newest letterhead (its signed public statement) and the minisign signature.
+
+    The bytes are exactly those in the store, so that anyone can verify the signature.
 
     Raises:
         NotFoundError: the store has no letterhead.
@@ -43,7 +48,7 @@ def signed_letterhead(desk: PublicDesk) -> tuple[bytes, bytes]:
 
 
 def reports_by_year(desk: PublicDesk) -> tuple[tuple[int, tuple[PublishedReport, ...]], ...]:
-    """Return the report files that the letterhead names, grouped by year, the newest year first.
+    """Return the report files that the desk's signed letterhead names, by year, the newest year first.
 
     A file whose name has another format is left out: that file is for another version of this program.
     """
@@ -62,7 +67,7 @@ def read_published_report(desk: PublicDesk, name: str) -> bytes:
     """Return the bytes of a report file, after checking that the desk signed exactly these bytes.
 
     Raises:
-        NotFoundError: the letterhead names no such report.
+        NotFoundError: the desk's signed letterhead names no such report.
         ReportMissingError: the report is missing in the store, or differs from the report that the desk
             signed.
     """

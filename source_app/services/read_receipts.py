@@ -62,10 +62,12 @@ def append_read_receipt(desk: PublicDesk, keys: MailboxKeys, mailbox: SourceMail
 def unseen_heads(mailbox: SourceMailbox) -> tuple[Digest, ...]:
     """Return the digests of the desk's entries for a new read receipt, or () if no receipt is needed.
 
-    A receipt has one digest for each strand of the desk. The digest means that the source has seen the entry
-    with this digest and all earlier entries of the strand. The page does not show an entry that failed a
-    check. So, if an entry of a strand failed a check, the digest is that of the entry before the first failed
-    entry.
+    A receipt has one digest for each workstation of the desk, because each workstation has its own chain of
+    entries (strand). The digest means that the source has seen the entry with this digest and all earlier
+    entries of the chain.
+
+    The page does not show an entry that failed a check. So if a chain has such an entry, the receipt has the
+    digest of the last entry before the first such entry.
     """
     strands: dict[StrandId, list[EntryContent]] = defaultdict(list)
     named: set[Digest] = set()
@@ -80,9 +82,10 @@ def unseen_heads(mailbox: SourceMailbox) -> tuple[Digest, ...]:
 
 
 def _has_news(strand: Sequence[EntryContent], named: AbstractSet[Digest]) -> bool:
-    """Return True if a strand of the desk has a new entry with text, for which there is no read receipt yet.
+    """Return True if one workstation's chain has an entry with text that has no read receipt yet.
 
-    `named` has the digests of the desk's entries that the source has already acknowledged as seen.
+    `strand` is this chain of entries. `named` has the digests of the desk's entries for which the source has
+    already appended a read receipt.
     """
     for signed, content in reversed(strand):
         if signed.digest in named:

@@ -42,9 +42,9 @@ class ReceivedForm:
 def receive_form(body: Body, content_type: str, files: int, *, admit: Admit, commit: Commit) -> ReceivedForm:
     """Read a message form from a request body, and commit the message. After a failure, nothing is stored.
 
-    `files` is the largest number of files. `admit` receives the fields before the first file, and is called
-    once. If `admit` returns None, the files are discarded while they arrive. `commit` is called when the
-    whole form has arrived.
+    The form may have at most `files` files. `admit` is called once, when the first file begins or the form
+    ends. It receives the text fields that came before, and returns the new message. If `admit` returns None,
+    the files are discarded while they arrive. `commit` is called when the whole form has arrived.
     """
     received = ReceivedForm()
     with _Attempt(received, admit) as attempt:

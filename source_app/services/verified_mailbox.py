@@ -39,7 +39,7 @@ class SourceMailbox:
 
     @property
     def desk_heads(self) -> frozenset[Digest]:
-        """Return the digests of the desk's newest entries, one for each strand, as stored."""
+        """Return the unverified digests of the desk's newest entries, one for each workstation."""
         return desk_heads(self.heads)
 
 

@@ -1,4 +1,4 @@
-"""Error pages: the page and the HTTP status for each exception. Sentences: `templates/error.html`."""
+"""Error pages: the page and the HTTP status for each exception. `templates/error.html` has the sentences."""
 
 from flask import Flask, request
 from flask_babel import gettext

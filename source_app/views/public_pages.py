@@ -87,7 +87,7 @@ def letterhead_body() -> ResponseReturnValue:
 
 @bp.get("/<any(nl, en):lang>/seal/letterhead.json.minisig")
 def letterhead_signature() -> ResponseReturnValue:
-    """Send the desk's signature of the letterhead, in the format of minisign."""
+    """Send the desk's signature of its letterhead (public statement), in the format of minisign."""
     _, signature = published.signed_letterhead(desk())
     return _plain_file("letterhead.json.minisig", signature)
 
@@ -123,7 +123,10 @@ def leave() -> ResponseReturnValue:
 
 @bp.get("/style.css")
 def stylesheet() -> ResponseReturnValue:
-    """Send the stylesheet from memory. Its headers cannot be used to recognise a visitor."""
+    """Send the stylesheet, which the app keeps in memory.
+
+    The answer has no header (such as an ETag) that a browser would return, so no visitor can be recognised.
+    """
     return Response(current_app.extensions["stylesheet"], mimetype="text/css")
 
 

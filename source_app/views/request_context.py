@@ -20,7 +20,10 @@ _CLEARED = '"cache", "cookies", "storage"'
 
 
 def desk() -> PublicDesk:
-    """Return the context object for use cases, with the same letterhead during the whole request."""
+    """Return the context object for use cases, with the same signed letterhead during the whole request.
+
+    The letterhead has the desk's public keys, calendar and texts.
+    """
     if "desk" not in g:
         ours = cast("PublicDesk", current_app.extensions["desk"])
         g.desk = ours.with_letterhead(current_app.extensions["newest_letterhead"]())
@@ -98,7 +101,7 @@ def cookie_name() -> str:
 
 
 def with_session_cookie(answer: WerkzeugResponse, opened: MailboxSession) -> WerkzeugResponse:
-    """Add a cookie with a session's token to a response. A browser deletes the cookie when it is closed."""
+    """Add a cookie with a session's token to a response. The cookie is deleted when the browser is closed."""
     answer.set_cookie(
         cookie_name(), opened.token.hex(), path="/", secure=is_https(), httponly=True, samesite="Strict"
     )

@@ -21,7 +21,10 @@ def first_question() -> dict[str, int]:
 
 @bp.get("/<int:number>")
 def show_signpost(number: int) -> ResponseReturnValue:
-    """Show a question or an outcome of the signpost. Visitors with or without a mailbox see the same."""
+    """Show one question of the signpost (questions that lead to a fitting route), or the route that fits.
+
+    Visitors with and without a mailbox see the same page.
+    """
     signpost = _signposts()[lang()]
     shown = signpost.page(number)
     if shown is None:

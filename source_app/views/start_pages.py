@@ -77,7 +77,8 @@ def log_in_page() -> ResponseReturnValue:
 def try_log_in() -> ResponseReturnValue:
     """Log in with the typed passphrase, and show the mailbox.
 
-    If the form contains a text that was typed before the session ended, show the page for this text instead.
+    If the form contains a text that was typed before the session ended, show this text in a form instead, so
+    that the source can send it.
     """
     form = LogInForm(request.form)
     text = form.text.data

@@ -15,7 +15,8 @@ def connect(path: Path, *settings: str) -> sqlite3.Connection:
     """Open a sqlite3 connection to an existing file. Never creates a file.
 
     `settings` are SQLite pragmas, such as "query_only=ON". SQLite overwrites deleted content with zeros. The
-    driver begins no transactions: the caller executes BEGIN.
+    driver begins no transactions: the caller executes BEGIN. In text that is not UTF-8, U+FFFD replaces the
+    wrong bytes: the driver would make the whole query fail because of one such value.
     """
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=rw",
@@ -24,6 +25,7 @@ def connect(path: Path, *settings: str) -> sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,
     )
+    connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
     try:
         for setting in ("secure_delete=ON", *settings):
             connection.execute(f"PRAGMA {setting}")

@@ -13,12 +13,12 @@ from datetime import date
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Delete, Insert, Select, Update
+from sqlalchemy import ColumnElement, Delete, Insert, Select, Update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from store.database.schema import Base
+from store.database.schema import Base, CheckedType
 
 insert = sqlite.insert  # not SQLAlchemy's general `insert`, which cannot write ON CONFLICT
 BrokenConstraintError = sqlite3.IntegrityError  # a statement would break a constraint of the schema
@@ -52,6 +52,13 @@ def as_tuple(*values: Any) -> tuple[Any, ...]:  # noqa: ANN401  # a column can h
 def only_column(value: Any) -> Any:  # noqa: ANN401  # a column can have any type
     """Return the only column of a row. Pass this function to a `PreparedQuery` as its `row`."""
     return value
+
+
+def _reader(column: ColumnElement[Any]) -> Callable[[Any], Any] | None:
+    """Return the function that checks a column's values: NULL too, if the column is never NULL."""
+    if isinstance(column.type, CheckedType) and not getattr(column, "nullable", True):
+        return type(column.type).read
+    return column.type.result_processor(_DIALECT, None)
 
 
 class _PreparedStatement:
@@ -103,7 +110,7 @@ class PreparedQuery(_PreparedStatement, Generic[_Found]):
 
     @cached_property
     def _readers(self) -> tuple[Callable[[Any], Any] | None, ...]:
-        return tuple(column.type.result_processor(_DIALECT, None) for column in self._columns)
+        return tuple(map(_reader, self._columns))
 
     def first(self, session: Session, **values: object) -> _Found | None:
         """Execute the query and return the first result, or None if no row matches."""

@@ -11,7 +11,6 @@ from datetime import date
 from typing import Annotated, Any
 
 from sqlalchemy import (
-    BigInteger,
     CheckConstraint,
     Date,
     Dialect,
@@ -44,8 +43,6 @@ SHIELD = bytes(PAGE_BYTES)
 
 CHUNK_BYTES = 1024 * 1024  # limit on the ciphertext in one row, so that one transaction is short
 
-_ID = BigInteger().with_variant(Integer, "sqlite")  # in SQLite the rowid itself, 64 bits
-
 
 def new_id() -> int:
     """Return a random row id of 63 bits."""
@@ -53,63 +50,50 @@ def new_id() -> int:
 
 
 # SQLite allows a value of any type in any column, and an attacker may write one. A value of the wrong type is
-# read as one of these four constants. Our code never stores these constants, so the verification refuses them
-# and names the entry. An exception here would make the whole inbox fail because of one row, and
-# `bytes(10**12)` would fill the memory.
+# read as one of these four constants, and so is NULL in a column that is never NULL. Our code never stores
+# these constants, so the verification refuses them and names the entry. An exception here would make the
+# whole inbox fail because of one row, and `bytes(10**12)` would fill the memory.
 NO_BYTES = b""
 NO_NUMBER = -1
 NO_DAY = date.min
 NO_WORD = ""
 
 
-def _read_bytes(value: object) -> bytes | None:
-    return value if value is None or isinstance(value, bytes) else NO_BYTES
-
-
-def _read_number(value: object) -> int | None:
-    return value if value is None or isinstance(value, int) else NO_NUMBER
-
-
-def _read_day(value: object) -> date | None:
-    if value is None:
-        return None
+def _read_day(value: object) -> date:
     try:
         return date.fromisoformat(value) if isinstance(value, str) else NO_DAY
     except ValueError:
         return NO_DAY
 
 
-def _read_word(value: object) -> str | None:
-    return value if value is None or isinstance(value, str) else NO_WORD
-
-
-class _CheckedType(TypeDecorator[Any]):
+class CheckedType(TypeDecorator[Any]):
     """Column type that replaces a value of the wrong type by a constant when the value is read."""
 
     read: Callable[[object], Any]
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[object], Any]:  # noqa: ARG002  # its shape
-        """Return the function that checks a value that SQLite returned for this column."""
-        return type(self).read
+        """Return the function that checks a value of a column that can be NULL."""
+        read = type(self).read
+        return lambda value: None if value is None else read(value)
 
 
-class Blob(_CheckedType):
+class Blob(CheckedType):
     """Column of bytes. A value of another type is read as `NO_BYTES`."""
 
     impl = LargeBinary
     cache_ok = True
-    read = staticmethod(_read_bytes)
+    read = staticmethod(lambda value: value if isinstance(value, bytes) else NO_BYTES)
 
 
-class Whole(_CheckedType):
+class Whole(CheckedType):
     """Column of whole numbers. A value of another type is read as `NO_NUMBER`."""
 
     impl = Integer
     cache_ok = True
-    read = staticmethod(_read_number)
+    read = staticmethod(lambda value: value if isinstance(value, int) else NO_NUMBER)
 
 
-class Day(_CheckedType):
+class Day(CheckedType):
     """Column of days, which SQLite stores as ISO 8601 text. Any other value is read as `NO_DAY`."""
 
     impl = Date
@@ -117,12 +101,12 @@ class Day(_CheckedType):
     read = staticmethod(_read_day)
 
 
-class Word(_CheckedType):
+class Word(CheckedType):
     """Column of text. A value of another type is read as `NO_WORD`."""
 
     impl = String
     cache_ok = True
-    read = staticmethod(_read_word)
+    read = staticmethod(lambda value: value if isinstance(value, str) else NO_WORD)
 
 
 class Base(DeclarativeBase):
@@ -143,14 +127,14 @@ class Base(DeclarativeBase):
 class _WithId:
     """Mixin for tables whose primary key is a random id from `new_id`."""
 
-    id: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False, sort_order=-1)
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False, sort_order=-1)
 
 
 class _WithSealedId:
     """Mixin for tables whose rows have the same id as the row in `sealed` with their ciphertext."""
 
     id: Mapped[int] = mapped_column(
-        _ID, ForeignKey("sealed.id"), primary_key=True, autoincrement=False, sort_order=-1
+        Integer, ForeignKey("sealed.id"), primary_key=True, autoincrement=False, sort_order=-1
     )
 
 
@@ -165,7 +149,7 @@ class UsageRow(_WithId, Base):
 
     __tablename__ = "usage"
     __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
-    sealed_bytes: Mapped[int] = mapped_column(BigInteger)
+    sealed_bytes: Mapped[int]
 
 
 class MailboxRow(_WithId, Base):
@@ -182,7 +166,7 @@ class MailboxRow(_WithId, Base):
     recipient: Mapped[bytes]  # public key that messages to the source are encrypted to
     verify_key: Mapped[bytes]  # public key that verifies the source's signatures
     opened_day: Mapped[date]
-    sealed_bytes: Mapped[int] = mapped_column(BigInteger)  # all ciphertext, also of pending attachments
+    sealed_bytes: Mapped[int]  # all ciphertext, also of pending attachments
     # Counts the changes of the mailbox's entries. Writers change it by compare-and-set, so that no one writes
     # after an older state of the mailbox. It decides nothing else.
     version: Mapped[int]
@@ -257,7 +241,7 @@ class ChunkRow(_WithSealedId, Base):
 
     __tablename__ = "chunk"
     __table_args__ = (UniqueConstraint("attachment_row", "number"),)
-    attachment_row: Mapped[int] = mapped_column(_ID, ForeignKey("attachment.id"))
+    attachment_row: Mapped[int] = mapped_column(Integer, ForeignKey("attachment.id"))
     number: Mapped[int]  # from 0
 
 
@@ -287,7 +271,7 @@ class LetterheadRow(Base):
     """Letterhead: a version of the desk's signed configuration. Each version has a higher serial."""
 
     __tablename__ = "letterhead"
-    serial: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
+    serial: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     body: Mapped[bytes]
     signature: Mapped[bytes]
 

@@ -23,8 +23,9 @@ from web.dates import add_months
 def maintain_deletions(desk: OpenDesk, today: date) -> None:
     """Add, renew and drop deletion orders, and drop all traces of deleted mailboxes.
 
-    A void order is dropped. A closed or abandoned mailbox without an order gets an order. The evidence of
-    passing on from an ended mailbox is deleted after the last day of keeping evidence.
+    A void order is dropped. A closed or abandoned mailbox without an order gets an order. After a source
+    ended a mailbox, the desk keeps the evidence that the source agreed to pass on texts and files until a
+    fixed day, and this function then deletes the evidence.
     """
     forget_deleted_mailboxes(desk, today)
     with desk.store.reading() as session:
@@ -61,7 +62,8 @@ def _maintain_closed(desk: OpenDesk, ordered: set[Address], today: date) -> None
     """Check each mailbox that its casefile calls closed, but that has no deletion order.
 
     If the mailbox is still closed, its missing order is written. If the mailbox is open again, the casefile
-    is corrected. If the mailbox is gone, only evidence stays in the casefile, until the evidence's last day.
+    is corrected. If the mailbox is gone, the casefile keeps only the evidence that the source agreed to pass
+    on a proposal, until the evidence's last day.
     """
     for address, (_, casefile) in list(desk.casefiles.items()):
         if address in desk.trusted_state.ended and casefile != evidence_alone(casefile):
@@ -83,7 +85,10 @@ def _maintain_closed(desk: OpenDesk, ordered: set[Address], today: date) -> None
 
 
 def _keep_evidence_alone(desk: OpenDesk, address: Address, today: date) -> None:
-    """Delete the casefile of a mailbox that is gone, except the evidence, which stays until `keep_until`."""
+    """Delete the casefile of a mailbox that is gone, except the evidence of consent to pass on a proposal.
+
+    The evidence stays until `keep_until`.
+    """
     if casefiles.has_mailbox(desk, address):
         return  # someone restored the mailbox; the inbox reports that
     casefile = casefiles.read_casefile(desk, address)

@@ -30,11 +30,13 @@ _NO_HEAD: Final = (0, NO_DIGEST)
 def is_deleted_by_order(desk: OpenDesk, row: EndedMailbox, today: date) -> bool:
     """Return True if a valid deletion order of this desk explains why a mailbox is gone.
 
-    An attacker could have written the row that remains of the mailbox, because the row is not signed. So by
-    our own clock the order's day must have come, and this workstation must know no reason why the order is
-    void. An order is void if the desk wrote an entry later, because the desk then drops or renews the order.
-    An order is also void if the source wrote a later message that waits for an answer. An entry of this
-    workstation that had not reached the server before the deletion does not count.
+    An attacker could have written the row that remains of the mailbox, because the row is not signed. So two
+    more conditions must be true. By our own clock, the order's day has come. And this workstation knows no
+    later entry that makes the order void.
+
+    Such an entry is an entry of the desk, or a message of the source that waits for an answer. One entry of
+    the desk is an exception: an entry of this workstation that had not reached the server before the deletion
+    does not make the order void.
     """
     try:
         ordered = verify_order(row.statement, strands=desk.letterhead.strand_keys)
@@ -73,17 +75,22 @@ def list_unacknowledged(desk: OpenDesk, today: date) -> list[EndedMailbox]:
 def _is_counted(desk: OpenDesk, row: EndedMailbox) -> bool:
     """Return True if the desk has counted an ended mailbox.
 
-    Either another workstation counted the mailbox, or this workstation counted the mailbox before the server
-    was restored from a backup. If the sources' site uses the same store as this site, an ending in the
-    trusted state does not prove that the mailbox was counted. The app may have stopped after writing the
-    trusted state and before counting.
+    Another workstation may have counted the mailbox: its row then says so. Or this workstation counted the
+    mailbox before the server was restored from a backup. The restored row no longer says so, but the trusted
+    state, which this workstation saves outside the store, still names the mailbox as ended.
+
+    If the sources' site uses the same store as this site, the trusted state does not prove that the desk
+    counted the mailbox. The app may have stopped after it saved the ending in the trusted state, but before
+    it counted the mailbox.
     """
     was_ours = row.address in desk.trusted_state.ended and desk.config.server != ONE_MACHINE
     return row.is_counted or was_ours
 
 
 def acknowledge_ended(desk: OpenDesk, address: Address, today: date) -> None:
-    """Count a mailbox that its source ended, after the adviser has seen the ending, and drop its row.
+    """Count a mailbox that its source ended for the yearly report, and drop its row from the store.
+
+    The inbox calls this function after the adviser has seen the ending.
 
     Raises:
         MailboxNotFoundError: the store has no row of this mailbox, or the desk has already counted the
@@ -107,7 +114,8 @@ def acknowledge_ended(desk: OpenDesk, address: Address, today: date) -> None:
 def count_ended_mailbox(desk: OpenDesk, ended: MailboxEnding, today: date) -> None:
     """Count a mailbox whose source signed its ending, and drop its row and its casefile.
 
-    Evidence of passing on stays until the day on which the mailbox would have been deleted.
+    Evidence that the source agreed to pass on texts and files stays until the day on which the mailbox would
+    have been deleted.
 
     Raises:
         RecordUnsoundError: the casefile fails verification, so the mailbox cannot be counted.
@@ -128,15 +136,16 @@ def count_ended_mailbox(desk: OpenDesk, ended: MailboxEnding, today: date) -> No
 
 
 def evidence_alone(casefile: Casefile) -> Casefile:
-    """Return a copy of a casefile that has only the evidence of passing on."""
+    """Return a copy of a casefile with only the evidence that the source agreed to pass on a proposal."""
     return Casefile(evidence=casefile.evidence, passed_on=casefile.passed_on, keep_until=casefile.keep_until)
 
 
 def forget_deleted_mailboxes(desk: OpenDesk, today: date) -> None:
     """Drop all traces (row, casefile, trusted state) of mailboxes that this desk's order deleted.
 
-    The traces of ended mailboxes that the desk has already counted are dropped too. Another workstation may
-    have counted such a mailbox, or its row returned when the server was restored from a backup.
+    The traces of ended mailboxes that the desk has already counted are dropped too. This workstation can
+    still have such traces for two reasons. Another workstation counted the mailbox. Or the row returned when
+    the server was restored from a backup.
     """
     with desk.store.reading() as session:
         ended = mailboxes.ended_mailboxes(session)
@@ -164,7 +173,10 @@ def _forget_deleted(desk: OpenDesk, address: Address) -> None:
 
 
 def _drop_row(desk: OpenDesk, casefile: Casefile, address: Address, tallies: tuple[bytes, ...] = ()) -> None:
-    """Drop the row of an ended mailbox, and its casefile except the evidence of passing on."""
+    """Drop the row of an ended mailbox, and its casefile without the evidence of consent.
+
+    This evidence, that the source agreed to pass on texts and files, stays in the casefile.
+    """
     desk.forget_ended(address)
     desk.save()  # before the row goes: without a row, a mailbox in the trusted state looks stolen
     with desk.store.writing() as session:

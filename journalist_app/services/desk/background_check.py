@@ -18,10 +18,11 @@ from store.errors import StoreError
 
 
 def check_store(desk: OpenDesk, today: date) -> None:
-    """Compare the store with the trusted state, and verify every mailbox that has changed.
+    """Compare the store with the heads that this workstation has saved, and verify every changed mailbox.
 
-    The check updates `desk.progress`, ends early when the desk is locked, and saves the trusted state. Only
-    one thread checks at a time. If a check is already running, this function returns at once.
+    The saved heads (newest entries) are in the trusted state, which reveals a roll-back of the store. The
+    check updates `desk.progress`, ends early when the desk is locked, and saves the trusted state. Only one
+    thread checks at a time. If a check is already running, this function returns at once.
     """
     if not desk.checking.acquire(blocking=False):
         return
@@ -80,10 +81,11 @@ def _changed_mailboxes(desk: OpenDesk) -> list[Address]:
 
 
 def _hidden_mailboxes(desk: OpenDesk, session: Session, found: Mapping[Address, Heads]) -> set[Address]:
-    """Return the mailboxes that the store marks as answered, but this workstation never saw answered.
+    """Return the mailboxes that the store marks as answered, although this workstation never saw an answer.
 
-    Attack: the store's mark is not signed, and the heads in the trusted state do not show whether a source
-    waits. Someone who can write the store could hide a source whose message was read but not answered.
+    Attack: someone who can write the store hides a source who still waits, by marking the mailbox as
+    answered. The mark is not signed. The heads (newest entries) that this workstation has saved do not show
+    either whether a source waits. So this workstation also saves which mailboxes it saw answered.
     """
     resting = {Address(address) for address in entries.addresses_not_waiting(session)}
     written_in = {address for address in resting if SOURCE_STRAND in found.get(address, {})}

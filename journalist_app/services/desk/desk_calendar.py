@@ -24,7 +24,10 @@ _YEARS_KEPT: Final = 2  # past years to keep: a report is made a year later, an 
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """Calendar and response times as the adviser sets them. Past days stay published if they are left out."""
+    """Calendar and response times as the adviser sets them.
+
+    If the adviser leaves out a day that is in the past, this day still stays in the published calendar.
+    """
 
     working_days: tuple[int, ...]  # 0 is Monday
     closed_days: tuple[date, ...]
@@ -37,7 +40,7 @@ class Calendar:
 
 
 def current_calendar(desk: OpenDesk, today: date) -> Calendar:
-    """Return the calendar that the letterhead publishes, without past days."""
+    """Return the calendar that the desk's signed letterhead publishes, without past days."""
     letterhead = desk.letterhead
     return Calendar(
         letterhead.working_days,
@@ -52,18 +55,18 @@ def current_calendar(desk: OpenDesk, today: date) -> Calendar:
 
 
 def publish_calendar(desk: OpenDesk, serial: int, calendar: Calendar, today: date) -> None:
-    """Publish a new letterhead with this calendar, and use the new letterhead from now on.
+    """Publish a new signed letterhead with this calendar, and use the new letterhead from now on.
 
     `serial` is the serial of the letterhead whose calendar the adviser changed.
 
-    Past closed days and absences stay in the letterhead for some years. These days are needed to compute the
-    day on which a source can expect an answer, and to count the working days until an answer for a yearly
-    report.
+    Past closed days and absences stay in the letterhead for some years. With these days, the app computes
+    when a source can expect an answer. The yearly report also needs them, to count the working days until an
+    answer.
 
     Raises:
         CalendarRefusedError: the calendar is invalid, and was not published.
-        LetterheadMovedError: a newer letterhead than the one with the number `serial` was published. The
-            calendar was not published.
+        LetterheadMovedError: a newer letterhead was published, so `serial` is no longer the newest serial.
+            The calendar was not published.
         StoreError: the letterhead could not be stored.
     """
     _require_valid(calendar)
@@ -145,7 +148,7 @@ class _PastDays:
 
 
 def _past_days(letterhead: Letterhead, today: date) -> _PastDays:
-    """Return the past closed days and absences to keep in the next letterhead.
+    """Return the past closed days and absences to keep in the desk's next signed letterhead.
 
     If there are too many, only the newest are kept.
     """

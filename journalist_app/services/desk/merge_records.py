@@ -1,4 +1,7 @@
-"""Merging of records and letterheads that two workstations changed without knowing of each other's change."""
+"""Merging of encrypted records, and of letterheads, that two workstations changed at the same time.
+
+Neither workstation knew of the other's change. A letterhead is the desk's signed public statement.
+"""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -31,7 +34,7 @@ _LEFT_OUT: Final = "Oudste notities die er niet meer bij pasten: / Oldest notes 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Verified record of one of the two workstations, with its decoded content."""
+    """Verified record from one of the two workstations whose records are merged, with its decoded content."""
 
     workstation: str
     revision: int
@@ -41,9 +44,10 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class RecordMerger:
-    """Merger that a sync calls when two workstations changed the same record or the letterhead.
+    """Merger that a sync calls when two workstations changed the same record or the desk's letterhead.
 
-    Implements `sync.endpoint.Merger`. `letterhead` returns the newest verified letterhead.
+    Implements `sync.endpoint.Merger`. `letterhead` returns the newest verified letterhead (the desk's signed
+    public statement).
     """
 
     keyring: Keyring = field(repr=False)
@@ -56,7 +60,7 @@ class RecordMerger:
         `revision` of the merged record is one more than the higher revision of the two versions. A version is
         not used if it cannot be decrypted, is not signed by a workstation of this desk, or has an impossible
         revision. Then the result has the content of the other version. If neither version can be used, the
-        result is `theirs`, and the adviser's page reports that the record is unsound.
+        result is `theirs`, and the adviser's page reports that the record fails verification.
         """
         letterhead = self.letterhead()
         if kind not in set(RecordKind):
@@ -76,9 +80,10 @@ class RecordMerger:
         )
 
     def letterheads(self, base: bytes, ours: bytes, theirs: bytes) -> tuple[int, bytes, bytes]:
-        """Merge our and the other workstation's letterhead. Return the serial, body and signature.
+        """Merge our letterhead with the other workstation's. Return the serial, body and signature.
 
-        `base` is the letterhead from which both were made. If the merged calendar would have no working day
+        A letterhead is the desk's signed public statement. `base` is the last letterhead that both
+        workstations had, before each workstation changed it. If the merged calendar would have no working day
         left, the result is the other workstation's letterhead, with our workstations added.
         """
         then, mine, other = (Letterhead.from_bytes(each) for each in (base, ours, theirs))
@@ -117,7 +122,8 @@ def _read(kind: RecordKind, name: bytes, body: bytes) -> object:
 def _both(kind: RecordKind, ours: _Part, theirs: _Part, today: date) -> bytes:
     """Merge the content of two records of the same kind, and return the body of the merged record.
 
-    Kinds that cannot be merged, such as a year's frozen counts, give the other workstation's body.
+    Some kinds cannot be merged, such as the published counts of a year. For these kinds, the result is the
+    other workstation's body.
     """
     match ours.said, theirs.said:
         case Casefile() as mine, Casefile() as other:
@@ -185,11 +191,11 @@ def merge_casefiles(ours: Casefile, theirs: Casefile, names: tuple[str, str], to
 
 
 def _fitting(casefile: Casefile, otherwise: bytes) -> bytes:
-    """Encode a casefile as a record's body. If it is too long, leave out the oldest notes until it fits.
+    """Encode a casefile as a record's body. If the body is too long, leave out the casefile's oldest notes.
 
-    Evidence is never left out. If the evidence alone is too long, this function returns the body `otherwise`.
-    No evidence is lost, because the mailbox contains it too. If this function raised an exception instead,
-    every later sync would stop at this casefile.
+    Evidence that a source agreed to pass on a proposal is never left out. If the evidence alone is too long,
+    this function returns the body `otherwise`. No evidence is lost, because the mailbox contains the evidence
+    too. If this function raised an exception instead, every later sync would stop at this casefile.
     """
     last = casefile.notes[-1] if casefile.notes else Note(day=date.min, strand="", text="")
     for left_out in range(len(casefile.notes) + 1):
@@ -205,9 +211,10 @@ def _differ(ours: object, theirs: object) -> bool:
 
 
 def _texts(ours: str, theirs: str, names: tuple[str, str], at_most: int) -> str | None:
-    """Merge two texts, each under its workstation's name. If one text contains the other, return it alone.
+    """Merge two texts, each under its workstation's name.
 
-    Return None if both texts together are longer than `at_most` characters.
+    If one text contains the other, return only the containing text. Return None if the merged text is longer
+    than `at_most` characters.
     """
     if ours in theirs:
         return theirs
@@ -257,8 +264,8 @@ def _templates(
 ) -> tuple[ReplyTemplate, ...]:
     """Merge two lists of reply templates.
 
-    The other workstation's templates come first. Our templates that the other workstation does not have
-    follow.
+    The result begins with the other workstation's templates. After them come those of our templates that the
+    other workstation lacks.
 
     If the other list has a different template of the same name, our template's name is extended with our
     workstation's name.

@@ -1,4 +1,4 @@
-"""Signing and publishing of the desk's next letterhead."""
+"""Signing and publishing of the desk's next letterhead (its public statement)."""
 
 from sqlalchemy.orm import Session
 
@@ -9,7 +9,7 @@ from store import letterheads
 
 
 def sign_next_letterhead(desk: OpenDesk, session: Session, **changes: object) -> Letterhead:
-    """Sign a new letterhead and store it in the caller's transaction.
+    """Sign a new letterhead (the desk's public statement) and store it in the caller's transaction.
 
     The new letterhead is the current letterhead with `changes`. After committing the transaction, the caller
     must call `use_letterhead`.
@@ -29,7 +29,11 @@ def sign_next_letterhead(desk: OpenDesk, session: Session, **changes: object) ->
 
 
 def use_letterhead(desk: OpenDesk, letterhead: Letterhead) -> None:
-    """Use a published letterhead from now on, and save its serial, so that older letterheads are refused."""
+    """Use a newer signed letterhead of the desk from now on, and save its serial.
+
+    This workstation then refuses a letterhead with a lower serial, so an attacker cannot bring back an older
+    letterhead.
+    """
     desk.letterhead = letterhead
     desk.index.use_letterhead(letterhead)
     desk.saw_letterhead()

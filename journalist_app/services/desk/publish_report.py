@@ -61,17 +61,17 @@ def save_report_words(desk: OpenDesk, year: int, words: ReportWords) -> None:
 
 
 def publish_report(desk: OpenDesk, year: int, digest: str, today: date) -> None:
-    """Freeze a year's counts and publish its report, completely or not at all.
+    """Store a year's counts so that they no longer change, and publish its report, completely or not at all.
 
     `digest` is the `ReportYear.digest` of the report that the adviser looked at.
 
     Raises:
         ReportRefusedError: NOT_OVER: the year is not over. PUBLISHED: the report was already published.
             CHANGED: the figures or texts differ from those that the adviser looked at. LEDGER: a process that
-            decrypts the ledger ended or did not answer.
+            decrypts the ledger (counts of deleted mailboxes) ended or did not answer.
         PdfToolsMissingError: this machine cannot make a PDF.
-        LetterheadMovedError: another workstation published a letterhead after this workstation had read the
-            current letterhead. The report was not published.
+        LetterheadMovedError: another workstation published a letterhead (the desk's signed public statement)
+            after this workstation had read the current letterhead. The report was not published.
         RecordUnsoundError: a record fails verification.
         StoreError: the store cannot be read or written.
     """
@@ -118,10 +118,10 @@ def _publish(desk: OpenDesk, found: ReportYear, files: Mapping[str, bytes], toda
 
 
 def _keep_first_days(desk: OpenDesk, unread: Sequence[Address]) -> None:
-    """Save the first day of each unread mailbox in the mailbox's casefile.
+    """Save the day of the first message of each unread mailbox in the mailbox's casefile.
 
-    The published report counts unread mailboxes. Without this day, the mailbox would be counted a second time
-    if its source ends the mailbox later: in the year of the ending.
+    The published report counts these mailboxes in this year. A source may end an unread mailbox in a later
+    year. Without the saved day, the mailbox would then be counted again, in that later year.
     """
     for address in unread:
         with suppress(MailboxNotFoundError):

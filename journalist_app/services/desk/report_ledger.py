@@ -1,4 +1,7 @@
-"""Decryption of the ledger's tallies for the yearly report, in parallel processes if there are many."""
+"""Decryption of tallies (anonymous counts of deleted mailboxes) for the yearly report.
+
+If there are many tallies, several processes decrypt them in parallel.
+"""
 
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait

@@ -1,4 +1,4 @@
-"""Sealed records of the yearly report: frozen counts of a published year, and the adviser's texts."""
+"""Encrypted records of the yearly report: the counts of a published year, and the adviser's texts."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -36,13 +36,13 @@ class ReportWords:
 
 @dataclass(frozen=True, slots=True)
 class ReportYear:
-    """Report of one year, frozen when the report was published, or counted now.
+    """Report of one year, as it was published, or counted now if it was not published yet.
 
-    `published` is the day of publication, or None. `unread` has the mailboxes that no adviser has read yet.
-    The report counts these mailboxes as read, because an adviser can still read them. `unsound` is the number
-    of mailboxes and casefiles that could not be counted correctly. `ended` is the number of ended mailboxes
-    in the inbox, which are not counted yet. `digest` identifies the figures and texts, so that the adviser
-    publishes exactly the report that was shown.
+    `published` is the day of publication, or None. `unread` has the mailboxes that no adviser has opened yet.
+    The report counts these mailboxes as read, because they still exist and an adviser will open them.
+    `unsound` is the number of mailboxes and casefiles that could not be counted correctly. `ended` is the
+    number of ended mailboxes in the inbox, which are not counted yet. `digest` identifies the figures and
+    texts, so that the adviser publishes exactly the report that was shown.
     """
 
     year: int
@@ -58,7 +58,10 @@ class ReportYear:
 
     @property
     def digest(self) -> str:
-        """Return the digest, in hexadecimal, of all figures and texts that the two versions show."""
+        """Return the digest, in hexadecimal, of all figures and texts in the public and the SG's version.
+
+        SG is the Secretary-General.
+        """
         shown = [self.version(audience) for audience in Audience]
         return hashlib.sha256(msgspec.json.encode([shown, self.words, self.lists])).hexdigest()
 
@@ -68,13 +71,13 @@ class ReportYear:
 
 
 def published_years(desk: OpenDesk) -> tuple[int, ...]:
-    """Return the years whose report the letterhead names as published, newest first."""
+    """Return the years whose report the desk's signed letterhead names as published, newest first."""
     names = {report.title for report in desk.letterhead.reports}
     return tuple(year for year in reversed(YEARS) if public_file_name(year, "nl", "html") in names)
 
 
 def public_file_name(year: int, language: str, kind: str) -> str:
-    """Return the name of one file of a published report, in the store and in the letterhead."""
+    """Return the name of one file of a published report, in the store and in the desk's signed letterhead."""
     return f"report-{year}-{language}.{kind}"
 
 
@@ -88,7 +91,7 @@ def read_report_words(desk: OpenDesk, year: int) -> ReportWords:
 
 
 class _StrictRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base class of the two records of a report. Refuses unknown fields when it is decoded."""
+    """Base class of the two records of a report. Decoding refuses a record with an unknown field."""
 
 
 class TextsRecord(_StrictRecord, frozen=True, kw_only=True):
@@ -99,9 +102,10 @@ class TextsRecord(_StrictRecord, frozen=True, kw_only=True):
 
 
 class FrozenReport(_StrictRecord, frozen=True, kw_only=True):
-    """Record of a published report, from which both versions of the report are built.
+    """Record of a published report, from which the public version and the version for the SG are built.
 
-    It contains the counts, the floors (smallest counts that the versions show), the lists and the texts.
+    SG is the Secretary-General. The record contains the counts, the floors (smallest counts that the versions
+    show), the table lines from the settings and the adviser's texts.
     """
 
     version: Literal[1] = 1
@@ -146,10 +150,11 @@ class FrozenReport(_StrictRecord, frozen=True, kw_only=True):
 
 
 def read_frozen_year(desk: OpenDesk, year: int) -> ReportYear | None:
-    """Return the frozen report of a year, or None if the year's report was not published.
+    """Return the published report of a year from its record, or None if it was not published.
 
     Raises:
-        RecordUnsoundError: the record fails verification, or is missing although the letterhead names it.
+        RecordUnsoundError: the record fails verification, or is missing although the desk's signed letterhead
+            names the report as published.
     """
     kept = desk_records.read_record(desk, RecordKind.COUNTS, frozen_record_name(year))
     if kept is None:
@@ -179,10 +184,10 @@ def read_words_record(desk: OpenDesk, year: int) -> tuple[int, ReportWords]:
 
 
 def frozen_record_name(year: int) -> bytes:
-    """Return the name of the record that has the frozen counts of a year."""
+    """Return the name of the record with the counts that a year's published report shows."""
     return b"report-%d" % year
 
 
 def words_record_name(year: int) -> bytes:
-    """Return the name of the record that has the adviser's texts for a year."""
+    """Return the name of the record with the texts that the adviser wrote for a year's report."""
     return b"report-words-%d" % year

@@ -41,7 +41,7 @@ def workstation_endpoint(
 ) -> Endpoint:
     """Return this workstation's end of a sync, with keys, quota and merger.
 
-    A newer letterhead that arrives in a sync is used at once.
+    If a newer letterhead (the desk's signed public statement) arrives in a sync, it is used at once.
     """
 
     def newest() -> Letterhead:
@@ -63,7 +63,7 @@ def workstation_endpoint(
 
 
 def use_newest_letterhead(desk: OpenDesk) -> Letterhead:
-    """Use the newest letterhead in the replica from now on, and return it.
+    """Use the desk's newest signed letterhead in the replica from now on, and return it.
 
     Raises:
         SyncRefusedError: LETTERHEAD: the letterhead is missing, not signed by this desk, or older than a
@@ -182,7 +182,10 @@ def check_after_sync(desk: OpenDesk, today: date) -> None:
 
 
 def sync_refusal_key(why: Exception) -> str:
-    """Return the key of the page's sentence about why a sync or a pouch was refused."""
+    """Return the key of the sentence on the sync page that says why a sync was refused.
+
+    The exception may also be the refusal of a pouch (sync bundle) from a file.
+    """
     match why:
         case ServerRefusedError():
             return f"server_{why.reason}"
@@ -207,7 +210,11 @@ def keep_syncing(desk: OpenDesk, today: Callable[[], date]) -> None:
 
 
 def sync_in_background(desk: OpenDesk, today: Callable[[], date]) -> None:
-    """Start a sync in a background thread, unless a sync is running or the server is not reached online."""
+    """Start a sync in a background thread.
+
+    Nothing happens if a sync is running, or if the settings say that this workstation has no network
+    connection to a server.
+    """
     if is_online(desk) and not desk.exchange.is_running:
         desk.exchange = SyncProgress(is_running=True, left=count_outbox(desk))
         threading.Thread(target=sync_replica, args=(desk, today), name="sync now", daemon=True).start()

@@ -1,4 +1,4 @@
-"""Unlocking the desk: opens the keyring, and verifies the letterhead with the pinned fingerprint."""
+"""Unlocking the desk: opens the keyring, and verifies the desk's signed letterhead with the fingerprint."""
 
 from datetime import date
 from typing import Final
@@ -21,7 +21,7 @@ _FIRST_PAGE_SECONDS: Final = 2
 
 
 def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDesk:
-    """Open the keyring with the passphrase, verify the letterhead, and return the open desk.
+    """Open the keyring with the passphrase, verify the desk's signed letterhead, and return the open desk.
 
     A right and a wrong passphrase both take about a second.
 
@@ -62,7 +62,10 @@ def check_after_unlocking(desk: OpenDesk, today: date) -> None:
 
 
 def start_indexing(desk: OpenDesk) -> None:
-    """Start the search processes, which read the store, and index the casefiles decrypted so far."""
+    """Start the search processes, and add the casefiles that have been decrypted so far to the search index.
+
+    The search processes read the mailboxes from the store and index them.
+    """
     desk.index.begin(str(desk.store.path), desk.keyring, desk.letterhead)
     for address, (_, casefile) in list(desk.casefiles.items()):
         desk.index.index_notes(address, casefiles.casefile_texts(casefile))

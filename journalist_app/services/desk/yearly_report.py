@@ -53,11 +53,12 @@ def years_to_report(desk: OpenDesk, today: date) -> tuple[int, ...]:
 
 
 def read_report_year(desk: OpenDesk, year: int, today: date) -> ReportYear:
-    """Return a year's report: the frozen one if it was published, otherwise counted now.
+    """Return a year's report: as it was published, or counted now if it was not published yet.
 
     Raises:
-        RecordUnsoundError: the frozen counts or the adviser's texts fail verification.
-        ReportRefusedError: LEDGER: a process that decrypts the ledger ended or did not answer.
+        RecordUnsoundError: the published counts or the adviser's texts fail verification.
+        ReportRefusedError: LEDGER: a process that decrypts the ledger (counts of deleted mailboxes) ended or
+            did not answer.
     """
     frozen = read_frozen_year(desk, year)
     if frozen is not None:
@@ -118,7 +119,10 @@ class _ExistingMailboxes:
         self._year = year
 
     def tallies(self) -> Iterator[CountedTally]:
-        """Verify each mailbox, and yield the tallies that it would leave in the ledger after deletion."""
+        """Verify each mailbox, and yield the counts (tallies) that it would leave after its deletion.
+
+        Deleted mailboxes leave these anonymous counts in the ledger, an encrypted table of the store.
+        """
         with self._desk.store.reading() as session:
             days = entries.first_entry_days(session, Author.SOURCE)
         for address, day in days:

@@ -42,7 +42,7 @@ class ReplyForm:
 class AnswerSender(EntrySender):
     """Sender of one answer. Encrypts files while they arrive, and `send` appends the answer with its files.
 
-    Use the sender as a context manager: at its end, the files of an answer that was not sent are given up.
+    Use the sender as a context manager: if the answer was not sent, its files are deleted at the end.
     """
 
     def __init__(self, desk: OpenDesk, form: ReplyForm, *, today: date, half_hour: int) -> None:

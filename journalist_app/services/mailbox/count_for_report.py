@@ -25,7 +25,11 @@ from store.errors import StoreError
 
 
 def add_facts(casefile: Casefile, opened: Sequence[EntryContent], letterhead: Letterhead) -> Casefile:
-    """Return the casefile with the report's facts about these entries added. Earlier facts stay."""
+    """Return the casefile with the facts from these entries that the yearly report counts.
+
+    The facts are the days of the first message and of the first answer, and whether the source came back.
+    Facts that the casefile already has stay.
+    """
     found = response_facts(opened, letterhead)
     return msgspec.structs.replace(
         casefile,
@@ -52,7 +56,7 @@ def open_for_counting(desk: OpenDesk, entries: Sequence[SignedEntry]) -> tuple[E
 
 
 def save_counts(desk: OpenDesk, address: Address, opened: Sequence[EntryContent]) -> None:
-    """Save the report's facts about a mailbox in its casefile, if they are new.
+    """Save facts about a mailbox, which the yearly report counts, in its casefile, if the facts are new.
 
     Exceptions are suppressed, because the facts are computed again when the mailbox is next opened.
     """

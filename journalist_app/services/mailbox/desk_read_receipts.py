@@ -23,8 +23,8 @@ def append_desk_read_receipt(
     """Append a read receipt for all entries of this mailbox, if the source wrote something new.
 
     A mailbox that failed verification gets no receipt. If the store cannot be written, or another window
-    appended first, this function does nothing. The receipt is then appended when an adviser opens the mailbox
-    again.
+    appended an entry first, this function does nothing. The receipt is then appended when an adviser opens
+    the mailbox again.
     """
     if conversation.faults or not _has_news(opened):
         return

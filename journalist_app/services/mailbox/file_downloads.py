@@ -18,9 +18,9 @@ from web.filenames import safe_name
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """Decrypted file to download. `pieces` raises before its end if the stored file was changed.
+    """Decrypted file to download. Reading `pieces` raises an exception if the stored file was changed.
 
-    `size` is None if the size is known only after the last piece.
+    The exception comes before the last piece. `size` is None if the size is known only after the last piece.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Deletion orders: signed instructions to delete a mailbox on a day and then count its tallies."""
+"""Deletion orders: signed instructions to delete a mailbox on a day and to keep its anonymous counts."""
 
 import secrets
 from collections.abc import Sequence
@@ -93,12 +93,11 @@ def renew_order(  # noqa: PLR0913  # as `order_deletion`
     *,
     today: date,
 ) -> None:
-    """Sign a mailbox's valid deletion order again after a read receipt of the desk.
+    """Sign a mailbox's deletion order again, so that the desk's new read receipt does not withdraw it.
 
-    The new order has the same day of deletion, and names the read receipt as the desk's newest entry.
-
-    So the desk's valid order always names the desk's newest entry. If an order names an older entry, the desk
-    has withdrawn this order.
+    An order is valid only while it names the desk's newest entry: any later entry of the desk withdraws the
+    order. A read receipt is an entry too. So the new order names the read receipt, with the same day of
+    deletion. An order that is already void is not signed again.
     """
     stored = deletion_orders.find(session, conversation.address)
     ordered = verify_stored_order(desk, stored) if stored is not None else None
@@ -108,7 +107,7 @@ def renew_order(  # noqa: PLR0913  # as `order_deletion`
 
 
 def verify_stored_order(desk: OpenDesk, stored: deletion_orders.StoredOrder) -> DeletionOrder | None:
-    """Verify a stored deletion order. Return None if it is forged or differs from its row in the store."""
+    """Verify a stored deletion order. Return None if the order is forged or differs from its row."""
     try:
         found = verify_order(stored.statement, strands=desk.letterhead.strand_keys)
     except (ForgedError, MalformedError):

@@ -22,7 +22,10 @@ _MEDIA_TYPE_CHARS: Final = 127
 
 
 class PendingFiles:
-    """The pending files of one future entry: adds files, or gives them up."""
+    """Uploaded files that are stored before their entry exists, so that the entry can refer to them.
+
+    If the entry is not sent, these files are deleted.
+    """
 
     def __init__(
         self, desk: OpenDesk, address: Address, mailbox_recipient: bytes, entry_id: EntryId, *, half_hour: int
@@ -72,7 +75,10 @@ class PendingFiles:
         return note
 
     def give_up(self, *, keep: Sequence[AttachmentId] = ()) -> None:
-        """Delete the pending files, except those to keep. If that fails, the sweep deletes them later."""
+        """Delete the pending files of an entry that was not sent, except the files in `keep`.
+
+        If the deletion fails, the clean-up of the store deletes these files later.
+        """
         given_up = [each for each in self._begun if each not in keep]
         if given_up:
             with suppress(StoreError), self._desk.store.writing() as session:
@@ -80,6 +86,6 @@ class PendingFiles:
 
 
 def _checked_media_type(claimed: str) -> str:
-    """Return the media type that the browser claims. If it is malformed, return the type of unknown bytes."""
+    """Return the media type that the browser sent, or `application/octet-stream` if it is malformed."""
     is_plain = claimed.isascii() and claimed.isprintable() and len(claimed) <= _MEDIA_TYPE_CHARS
     return claimed if claimed and is_plain else _MEDIA_TYPE

@@ -84,7 +84,8 @@ class ShownThread:
 def read_conversation(desk: OpenDesk, address: Address, *, today: date) -> ShownThread:
     """Verify and decrypt a whole mailbox for the adviser's page, and append a read receipt.
 
-    The verified heads go into the trusted state, and facts for the yearly report into the casefile.
+    The verified heads (newest entries) are saved in the trusted state, so that a later roll-back is detected.
+    Facts for the yearly report are saved in the casefile.
 
     Raises:
         MailboxNotFoundError: the store has no such mailbox.
@@ -134,9 +135,9 @@ def _is_shown_elsewhere(opened: OpenedEntry) -> bool:
 
 
 def _read_by_source(opened: tuple[OpenedEntry, ...]) -> dict[StrandId, list[tuple[int, date]]]:
-    """Return which entries of the desk the source has read, for each strand of the desk.
+    """Return, for each workstation, pairs (number, day) that show which of its entries the source has read.
 
-    A pair (number, day) means that the source had read all entries up to this number on this day.
+    A pair means that, on this day, the source had read all entries of the workstation up to this number.
     """
     by_digest = {each.signed.digest: each.signed.envelope for each in opened}
     read: dict[StrandId, list[tuple[int, date]]] = {}
@@ -205,7 +206,11 @@ def _file(desk: OpenDesk, unsealer: Unsealer, opened: OpenedEntry, note: Attachm
 
 
 def _proposal_of(opened: OpenedEntry, state: ThreadState) -> tuple[ProposalState | None, str]:
-    """Return the proposal that an entry makes or answers, or None, and the verdict of an answer."""
+    """Return the proposal that an entry makes or answers, and the verdict if the entry is an answer.
+
+    The proposal is None if the entry is about no known proposal. The verdict is empty if the entry is not an
+    answer.
+    """
     content = opened.content
     if content is None:
         return None, ""

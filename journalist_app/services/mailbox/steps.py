@@ -25,7 +25,8 @@ MANUAL_STEPS: Final = (
 class StepForm:
     """Typed fields of a step: its name, a sentence, what comes next, and the expected day as YYYY-MM-DD.
 
-    The name is empty if the step follows from an action, such as proposing or passing on.
+    The name is empty if the step follows from an action, such as proposing to pass on a text, or passing it
+    on.
     """
 
     step: str = ""
@@ -52,6 +53,8 @@ EMPTY_STEP_FORM: Final = StepForm()
 
 def build_manual_step(form: StepForm, letterhead: Letterhead, today: date) -> Content:
     """Build the content of a step that an adviser chose in the form.
+
+    A step is a statement to the source that says what the desk has done and what happens next.
 
     Raises:
         SendRefusedError: STEP_MISSING: no step was chosen. STEP_TOO_LONG, or DAY_UNREADABLE, DAY_PAST or

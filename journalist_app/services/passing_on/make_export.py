@@ -33,15 +33,15 @@ from protocol.thread_state import ProposalState, ProposalStatus, ThreadStep, thr
 def make_export(
     desk: OpenDesk, form_context: AdviserFormContext, proposal_id: EntryId, *, today: date
 ) -> BinaryIO:
-    """Make the encrypted file for the recipient, and return it as an open temporary file.
+    """Make the encrypted file for a proposal's recipient, and return it as an open temporary file.
 
     Closing the temporary file deletes it. The first time, a step in the mailbox tells the source that the
     file was made. The file can be made again as long as the mailbox exists.
 
     Raises:
-        PassOnRefusedError: passing on has not begun, or the server has not confirmed that it began; the
-            source withdrew before they could see that passing on had begun; the recipient's key cannot be
-            used; or DISK_FULL.
+        PassOnRefusedError: NOT_BEGUN: no step says that the desk passes on this proposal. NOT_CONFIRMED: the
+            server has not confirmed this step. WITHDRAWN: the source withdrew the consent before they could
+            see this step. DISK_FULL. Or the recipient's key cannot be used.
         FileRefusedError: BROKEN: a file differs from the one that the source was shown.
         SendRefusedError: FORM_REUSED: the form was used before for another entry. SOURCE_WROTE: the source
             wrote after the page with the form was shown.
@@ -70,8 +70,9 @@ def make_export(
 def _write_whole(desk: OpenDesk, pieces: Iterator[bytes]) -> BinaryIO:
     """Write the whole encrypted file to disk before the adviser gets any part of it.
 
-    The encrypted file may be too long for memory. On the disk, the file has no name, and is in the folder of
-    the trusted state. The file is safe there, because this workstation cannot decrypt the file.
+    The encrypted file may be too long for memory. On the disk, the file has no name, and is in the folder
+    that also has the file of the trusted state. The encrypted file is safe there, because this workstation
+    cannot decrypt it.
     """
     file = cast("BinaryIO", tempfile.TemporaryFile(dir=desk.config.trusted_state_path.parent))  # noqa: SIM115  # the caller closes it
     try:
@@ -96,8 +97,9 @@ def _record_made(
 ) -> None:
     """Note in the casefile that the export file was made. The first time, also append a step for the source.
 
-    The mailbox is checked again before the append. An entry by which the source withdrew in time may have
-    arrived together with the server's confirmation.
+    The step tells the source that the file was made. The mailbox is verified again before the step is
+    appended. An entry that withdraws the source's consent in time may have arrived together with the server's
+    confirmation.
     """
     address, note = form_context.address, note_of_proposal(proposed)
 

@@ -2,11 +2,10 @@
 
 The order is fixed:
 
-1. The proposal and the source's answer are kept as evidence.
-2. A signed step in the mailbox says that passing on begins. Once the source can see it, they cannot withdraw.
-3. If the server is another machine, the server confirms the step.
-4. The encrypted file for the recipient is made, as often as needed. A step says that the file was made.
-5. A step says that the file was handed over.
+1. The proposal and the source's answer are kept as evidence. 2. A signed step in the mailbox says that the
+desk passes on the proposal. Once the source can see this step, the source cannot withdraw the consent. 3. If
+the server is another machine, the server confirms the step. 4. The encrypted file for the recipient is made,
+as often as needed. A step says that the file was made. 5. A step says that the file was handed over.
 """
 
 from collections.abc import Sequence
@@ -43,9 +42,10 @@ REASON_CHARS_MIN: Final = 40  # a full sentence: a reason such as "urgent" tells
 
 @dataclass(frozen=True, slots=True)
 class WithoutConsent:
-    """Written reason to pass on without the source's consent.
+    """Written reason to pass on a proposal without the source's consent.
 
-    The source can read the reason. The adviser must confirm the passing on without consent.
+    The source can read the reason. The adviser must confirm that the desk passes on the proposal without
+    consent.
     """
 
     reason: str = field(repr=False)
@@ -61,15 +61,17 @@ def begin_passing_on(  # noqa: PLR0913  # each argument is part of the step
     without: WithoutConsent | None = None,
     words: StepForm = EMPTY_STEP_FORM,
 ) -> None:
-    """Append the step that begins passing on a proposal.
+    """Append a step that tells the source that the desk begins to pass on a proposal.
 
     When the source can see the step, the source can no longer withdraw the consent.
 
-    `words` has the step's sentence, the next step and its day. Without consent, the reason replaces the
-    sentence. Beginning a second time has no effect.
+    `words` has the step's sentence, the next step and its day. If `without` is given, the desk passes on the
+    proposal without the source's consent, and the step has the written reason instead of the sentence. A
+    second call has no effect.
 
     Raises:
-        PassOnRefusedError: the source has not agreed to exactly this proposal, REASON_MISSING, or the
+        PassOnRefusedError: `without` is None, and the source has not agreed to exactly this proposal.
+            REASON_MISSING: the reason in `without` is too short, or the adviser did not confirm it. Or the
             recipient's key cannot be used.
         SendRefusedError: a text of the step is too long, or its day is invalid. FORM_REUSED: the form was
             used before for another entry. SOURCE_WROTE: the source wrote after the page with the form was
@@ -116,7 +118,7 @@ def _checked_reason(without: WithoutConsent | None) -> str:
 
 
 def list_unfinished(thread: ThreadState) -> tuple[ProposalState, ...]:
-    """Return the proposals for which passing on has begun, and whose file was not handed over yet."""
+    """Return the proposals that the desk has begun to pass on, but not yet handed over to the recipient."""
     handed_over = {step.proposal for step in thread.steps if step.delivered}
     begun = {ProposalStatus.PASSING_ON, ProposalStatus.PASSED_ON}
     return tuple(each for each in thread.proposals if each.state in begun and each.digest not in handed_over)
@@ -125,12 +127,14 @@ def list_unfinished(thread: ThreadState) -> tuple[ProposalState, ...]:
 def is_confirmed_by_server(
     desk: OpenDesk, address: Address, thread: ThreadState, proposed: ProposalState
 ) -> bool:
-    """Return True if the server has every step that begins passing on this proposal.
+    """Return True if the server has every step that tells the source that the desk passes on this proposal.
 
-    The result is always True if the sources' site uses this same store. Otherwise, the source cannot see the
-    step, and may withdraw, until the server has the step. While the server has more entries for this
-    workstation, the result is False, because one of these entries may be a withdrawal. Other workstations
-    need not have the step.
+    The result is always True if the sources' site uses this same store. Otherwise the source cannot see the
+    step, and can still withdraw the consent, until the server has the step. It does not matter whether other
+    workstations have the step.
+
+    While the server has more entries for this workstation, the result is False, because one of these entries
+    may withdraw the consent.
     """
     begun = {step.entry_id for step in valid_steps(thread, proposed, StepName.PASSING_ON)}
     with desk.store.reading() as session:
@@ -150,9 +154,9 @@ def record_handover(  # noqa: PLR0913  # each argument is part of the step
     delivered: date,
     today: date,
 ) -> None:
-    """Append the step that tells the source when and how the file was handed over, and what comes next.
+    """Append a step that tells the source when and how a proposal's file was handed over to the recipient.
 
-    `delivered` is the day on which the recipient got the file.
+    The step also says what comes next. `delivered` is the day on which the recipient got the file.
 
     Raises:
         PassOnRefusedError: NOT_BEGUN: no file was made yet. HANDOVER_DAY: the day is in the future, or before

@@ -61,7 +61,7 @@ def note_of_proposal(proposed: ProposalState) -> ProposalNote:
 def valid_steps(thread: ThreadState, proposed: ProposalState, name: StepName) -> list[ThreadStep]:
     """Return the steps of this kind about a proposal, without void steps.
 
-    A step is void if the source had withdrawn before they saw the step.
+    A step is void if the source had withdrawn the consent before the source saw the step.
     """
     return [
         step
@@ -71,11 +71,11 @@ def valid_steps(thread: ThreadState, proposed: ProposalState, name: StepName) ->
 
 
 def find_begun(thread: ThreadState, proposed: ProposalState) -> ThreadStep:
-    """Return the valid step that began passing on a proposal.
+    """Return the valid step that told the source that the desk begins to pass on a proposal.
 
     Raises:
-        PassOnRefusedError: NOT_BEGUN: there is no such step. WITHDRAWN: the source withdrew before they saw
-            the step.
+        PassOnRefusedError: NOT_BEGUN: there is no such step. WITHDRAWN: the source withdrew the consent
+            before they saw the step.
     """
     begun = valid_steps(thread, proposed, StepName.PASSING_ON)
     if not begun:
@@ -89,12 +89,13 @@ def require_consent(
     """Raise an exception if the source has not agreed to a proposal, or if a newer proposal replaced it.
 
     If `is_without` is True, the proposal may be passed on without the source's consent. If an entry of the
-    mailbox cannot be decrypted, consent does not count: the source may have withdrawn in this entry.
+    mailbox cannot be decrypted, earlier consent does not count: the source may have withdrawn the consent in
+    this entry.
 
     Raises:
-        PassOnRefusedError: PROPOSAL_OBSOLETE: a newer proposal exists. WITHDRAWN: the source withdrew.
-            OTHER_DIGEST: the source answered a proposal that the desk never made. NOT_AGREED: the source has
-            not agreed.
+        PassOnRefusedError: PROPOSAL_OBSOLETE: a newer proposal exists. WITHDRAWN: the source withdrew the
+            consent. OTHER_DIGEST: the source answered a proposal that the desk never made. NOT_AGREED: the
+            source has not agreed.
         UnsoundMailboxError: an entry cannot be decrypted.
     """
     if not proposed.is_newest:

@@ -24,7 +24,10 @@ UploadedFile = tuple[str, str, Iterator[bytes]]  # name, media type, pieces
 
 @dataclass(frozen=True, slots=True)
 class PendingCopy:
-    """Encrypted copy of a file that waits for its proposal. `sha256` is the digest of the plaintext."""
+    """Encrypted copy of a file, kept until the proposal that contains the file is sent.
+
+    `sha256` is the digest of the plaintext.
+    """
 
     note: AttachmentNote
     sha256: Digest
@@ -117,7 +120,7 @@ class _MemoryCopy:
 
 
 def _write(copy: FileIO, piece: bytes) -> bool:
-    """Write a piece to the copy in memory. Return False if it has no room for the whole piece."""
+    """Write a piece to the copy in memory. Return False if the copy has no room for the whole piece."""
     try:
         return copy.write(piece) == len(piece)
     except OSError:

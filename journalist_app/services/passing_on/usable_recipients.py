@@ -10,7 +10,7 @@ from protocol.content import ProposalNote
 
 
 def available_recipients(desk: OpenDesk) -> tuple[Addressee, ...]:
-    """Return the recipients to whom this desk can pass on. Without OpenPGP, the list is empty."""
+    """Return the recipients to whom this desk can pass on proposals. Without OpenPGP, the list is empty."""
     return desk.exporter.recipients if desk.exporter is not None else ()
 
 
@@ -31,8 +31,9 @@ def recipient_of_proposal(desk: OpenDesk, note: ProposalNote, today: date) -> tu
     source agreed to the key in the proposal, so a recipient with another key is refused.
 
     Raises:
-        PassOnRefusedError: RECIPIENT_CHANGED: the settings have no recipient with this role, name and key. Or
-            the key cannot be used, or this desk has no OpenPGP.
+        PassOnRefusedError: RECIPIENT_CHANGED: the settings have no recipient with this role, name and key.
+            NO_OPENPGP: this desk has no OpenPGP. With another reason: the key cannot be used, such as an
+            expired key.
     """
     shown = (note.recipient.value, note.name, note.fingerprint)
     return _usable(

@@ -41,7 +41,7 @@ class CasefileDetails:
 
 @dataclass(frozen=True, slots=True)
 class CasefilePanel:
-    """Casefile as a page shows it. For an unsound casefile, the page shows an empty form.
+    """Casefile as a page shows it. If the casefile fails verification, the page shows an empty form.
 
     `is_due` is True if the reminder's day has come. `shown` is the digest of the form's values, to detect a
     change by someone else.
@@ -65,13 +65,13 @@ def read_casefile(desk: OpenDesk, address: Address) -> Casefile:
 def update_casefile(desk: OpenDesk, address: Address, change: Callable[[Casefile], Casefile]) -> Casefile:
     """Change a mailbox's casefile with the function `how`, and return the changed casefile.
 
-    If another writer changed the casefile at the same time, this function reads the casefile and calls `how`
+    If someone else changed the casefile at the same time, this function reads the casefile and calls `how`
     again, up to five times.
 
     Raises:
         RecordUnsoundError: the stored casefile is not the one that this desk wrote last.
         CasefileRefusedError: FULL: the changed casefile is too long.
-        RecordMovedError: another writer was first, five times.
+        RecordMovedError: at each of five attempts, someone else had changed the casefile first.
     """
     for _ in range(_TRIES):
         revision, casefile = _read(desk, address)
@@ -88,7 +88,7 @@ def add_casefile_note(desk: OpenDesk, address: Address, text: str, today: date) 
     Raises:
         CasefileRefusedError: FULL: the note or the casefile is too long.
         RecordUnsoundError: the stored casefile is not the one that this desk wrote last.
-        RecordMovedError: another writer was first, five times.
+        RecordMovedError: at each of five attempts, someone else had changed the casefile first.
     """
     text = _trim(text)
     if not text:
@@ -138,7 +138,10 @@ def save_casefile(desk: OpenDesk, address: Address, details: CasefileDetails) ->
 
 
 def read_casefile_panel(desk: OpenDesk, address: Address, today: date) -> CasefilePanel:
-    """Return a mailbox's casefile for its page. An unsound casefile gives an empty panel."""
+    """Return a mailbox's casefile for the panel on the mailbox's page.
+
+    If the casefile fails verification, the returned panel is empty and `is_unsound` is True.
+    """
     try:
         casefile = read_casefile(desk, address)
     except RecordUnsoundError:

@@ -1,4 +1,7 @@
-"""Evidence of passing on: the proposal and the source's answer, kept even if the source ends the mailbox."""
+"""Evidence of consent to pass on a proposal: the proposal and the source's answer.
+
+The evidence is kept even if the source ends the mailbox.
+"""
 
 from dataclasses import dataclass, field
 from datetime import date
@@ -32,13 +35,16 @@ class EvidencePiece:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Return the names of the proposed files. The files themselves are not kept as evidence."""
+        """Return the names of the proposed files. The evidence of consent does not contain the files."""
         return tuple(note.name for note in self.content.attachments) if self.content is not None else ()
 
 
 @dataclass(frozen=True, slots=True)
 class MailboxEvidence:
-    """Evidence of one mailbox, deleted after the day `until`. `until` is None while the mailbox is open."""
+    """Evidence that the source of one mailbox agreed to pass on texts and files.
+
+    The evidence is deleted after the day `until`. `until` is None while the mailbox is open.
+    """
 
     address: str
     label: str
@@ -48,9 +54,10 @@ class MailboxEvidence:
 
 
 def read_evidence(desk: OpenDesk) -> tuple[MailboxEvidence, ...]:
-    """Return the evidence of every mailbox. Mailboxes that are gone come first.
+    """Return the evidence of consent to pass on texts and files, for each mailbox that has evidence.
 
-    The evidence is read from the casefiles that the last check of the store decrypted.
+    Mailboxes that are no longer in the store come first. The evidence is read from the casefiles that the
+    last check of the store decrypted.
     """
     found = [
         MailboxEvidence(

@@ -21,7 +21,7 @@ class VerifiedRecord:
 
 
 def read_record(desk: OpenDesk, kind: RecordKind, name: bytes) -> VerifiedRecord | None:
-    """Decrypt and verify the record with this kind and name. Return None if it was never written.
+    """Decrypt and verify the record with this kind and name. Return None if no such record was ever written.
 
     Raises:
         RecordUnsoundError: the record is not signed by this desk, is missing, or is older than a revision
@@ -38,6 +38,8 @@ def read_record(desk: OpenDesk, kind: RecordKind, name: bytes) -> VerifiedRecord
 
 def verify_record(desk: OpenDesk, kind: RecordKind, record: Record) -> VerifiedRecord:
     """Decrypt and verify a stored record, and note its revision in the trusted state.
+
+    With this note, the workstation later detects if someone puts an older revision back in the store.
 
     Raises:
         RecordUnsoundError: the record is not signed by this desk, or is older than a revision that this

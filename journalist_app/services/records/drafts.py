@@ -43,7 +43,7 @@ def read_draft(desk: OpenDesk, address: Address) -> str:
 
 
 def keep_draft(desk: OpenDesk, address: Address, text: str) -> None:
-    """Save the draft of a mailbox, instead of an earlier draft. An empty text deletes the draft.
+    """Save the draft of an answer in a mailbox, replacing an earlier draft. An empty text deletes the draft.
 
     A deleted draft remains as a record with an empty text, because a record that is missing from the store
     looks like an attack.
@@ -51,7 +51,7 @@ def keep_draft(desk: OpenDesk, address: Address, text: str) -> None:
     Raises:
         SendRefusedError: TEXT_TOO_LONG: the draft is more than twice as long as an answer may be.
         RecordUnsoundError: the earlier draft is not the one that this desk wrote last.
-        RecordMovedError: another writer was first, five times.
+        RecordMovedError: at each of five attempts, someone else had changed the draft first.
     """
     text = text.replace("\r\n", "\n")
     if len(text) > 2 * TEXT_CHARS:
@@ -70,7 +70,7 @@ def keep_draft(desk: OpenDesk, address: Address, text: str) -> None:
 
 
 def read_writing_help(desk: OpenDesk, address: Address) -> WritingHelp:
-    """Return the draft and reply templates for a mailbox's answer form. An unsound draft is left out."""
+    """Return the draft and reply templates for the answer form. Leave out a draft that is not verified."""
     try:
         draft, is_unsound = read_draft(desk, address), False
     except RecordUnsoundError:

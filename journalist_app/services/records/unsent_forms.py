@@ -1,7 +1,7 @@
 """Unsent forms: submitted while the app was locked, saved encrypted, and offered again after unlocking.
 
 The app may lock itself while the adviser types. No secret key is in memory then. So the form is encrypted to
-the public key in the letterhead, like a source's message. Files are not kept.
+the public key in the desk's signed letterhead, like a source's message. Files are not kept.
 """
 
 import secrets
@@ -61,9 +61,12 @@ def keep_unsent(
 ) -> None:
     """Encrypt a submitted form to the desk and store it. Needs no secret key, so it works while locked.
 
-    The store's letterhead must be signed by the pinned desk. Remaining attack: the locked app cannot know
-    whether this letterhead is the newest. An attacker who restores an older letterhead in the store can make
-    the app encrypt the form to an older key of the same desk.
+    The key is in the store's newest letterhead (the desk's signed public statement), which must be signed by
+    the desk in the settings.
+
+    Attack that remains: the locked app cannot know whether this letterhead is the newest. An attacker who
+    restores an older letterhead in the store can make the app encrypt the form to an older key of the same
+    desk.
 
     Raises:
         UnsentRefusedError: the form is too long, too many forms are kept already, or the letterhead is not
@@ -136,7 +139,7 @@ def make_draft(desk: OpenDesk, name: str) -> Address | None:
     Raises:
         SendRefusedError: TEXT_TOO_LONG: the draft would be too long. The form stays.
         RecordUnsoundError: the draft is not the one that this desk wrote last. The form stays.
-        RecordMovedError: another writer changed the draft first, five times. The form stays.
+        RecordMovedError: at each of five attempts, someone else had changed the draft first. The form stays.
     """
     form = next((each for each in list_unsent(desk) if each.name == name), None)
     if form is None or form.address is None or not casefiles.has_mailbox(desk, form.address):

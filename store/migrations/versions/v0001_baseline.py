@@ -11,8 +11,6 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
-_ROW = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-_SIZE = sa.BigInteger()
 _NUMBER = sa.Integer()
 _BLOB = sa.LargeBinary()
 _DAY = sa.Date()
@@ -30,12 +28,14 @@ def upgrade() -> None:
 
 def _create_mailbox_tables() -> None:
     op.create_table(
-        "usage", _id(), _column("sealed_bytes", _SIZE), sa.CheckConstraint("id = 1", name="one_row")
+        "usage", _id(), _column("sealed_bytes", sa.Integer()), sa.CheckConstraint("id = 1", name="one_row")
     )
     op.create_table(
         "mailbox",
         _id(),
-        *_columns(address=_BLOB, recipient=_BLOB, verify_key=_BLOB, opened_day=_DAY, sealed_bytes=_SIZE),
+        *_columns(
+            address=_BLOB, recipient=_BLOB, verify_key=_BLOB, opened_day=_DAY, sealed_bytes=sa.Integer()
+        ),
         *_columns(version=_NUMBER),
         *_nullable(waiting_since=_DAY, due=_DAY, last_day=_DAY, last_author=_NUMBER),
         sa.UniqueConstraint("address"),
@@ -78,7 +78,7 @@ def _create_mailbox_tables() -> None:
     op.create_table(
         "chunk",
         _id(sa.ForeignKey("sealed.id")),
-        _column("attachment_row", _ROW, sa.ForeignKey("attachment.id")),
+        _column("attachment_row", sa.Integer(), sa.ForeignKey("attachment.id")),
         *_columns(number=_NUMBER),
         sa.UniqueConstraint("attachment_row", "number"),
     )
@@ -94,7 +94,7 @@ def _create_mailbox_tables() -> None:
 def _create_desk_tables() -> None:
     op.create_table(
         "letterhead",
-        sa.Column("serial", _ROW, primary_key=True, autoincrement=False),
+        sa.Column("serial", sa.Integer(), primary_key=True, autoincrement=False),
         *_columns(body=_BLOB, signature=_BLOB),
     )
     op.create_table(
@@ -151,7 +151,7 @@ def _create_sync_tables() -> None:
 
 
 def _id(*constraints: sa.ForeignKey) -> sa.Column[int]:
-    return sa.Column("id", _ROW, *constraints, primary_key=True, autoincrement=False)
+    return sa.Column("id", sa.Integer(), *constraints, primary_key=True, autoincrement=False)
 
 
 def _column(name: str, kind: Any, *constraints: sa.ForeignKey) -> sa.Column[Any]:  # noqa: ANN401  # any column type
