@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TypedDict, Unpack
 
-from sqlalchemy import Date, bindparam, func, select, type_coerce, update
+from sqlalchemy import Date, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from store.database.deletion_queue import queue_attachments, queue_entries
