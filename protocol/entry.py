@@ -10,7 +10,7 @@ from typing import Self
 from crypto import age
 from crypto.errors import ForgedError, MalformedError, UnreadableError
 from protocol.content import Content
-from protocol.envelope import EntryClass, Envelope, commit_to_key
+from protocol.envelope import EntryClass, Envelope, commit_to_key, digest_of_files
 from protocol.heads import Heads
 from protocol.identifiers import Address, Digest, EntryId, StrandId
 from protocol.letterhead import Letterhead
@@ -93,6 +93,7 @@ def seal_words(  # noqa: PLR0913  # each is a field of the envelope
         day=day,
         letterhead_serial=letterhead.serial,
         due=due,
+        files_sha256=digest_of_files((note.id, note.payload_sha256) for note in content.attachments),
         payload_sha256=hashlib.sha256(sealed.payload).digest(),
         commit=commit_to_key(sealed.file_key, address, entry_id),
     )

@@ -1,6 +1,8 @@
 """Envelope: the signed, unencrypted header of every entry (docs/protocol.md, "Envelope")."""
 
+import hashlib
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum
@@ -47,8 +49,17 @@ def commit_to_key(file_key: bytes, *names: bytes) -> bytes:
     return hkdf(file_key, info=b"steunpunt/v1/commit" + frame(*names))
 
 
+def digest_of_files(files: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return the digest that names the encrypted files of an entry: 32 bytes, or b"" if there are no files.
+
+    Each file is a pair of its attachment id and the SHA-256 digest of its encrypted payload, in any order.
+    """
+    pairs = sorted(files)
+    return hashlib.sha256(frame(*(frame(*pair) for pair in pairs))).digest() if pairs else b""
+
+
 _LABEL: Final = b"steunpunt/v1/envelope"  # a later version of the format gets its own label
-_FIELDS: Final = 13
+_FIELDS: Final = 14
 _NUMBER_BYTES: Final = 8
 _DAY_BYTES: Final = 4
 
@@ -89,6 +100,8 @@ class Envelope:
     - `day`: a UTC day
     - `due`: only in words of the desk that close the mailbox: the day from which the mailbox may be deleted
     - `removes`: only in a removal: sorted digests of the removed entries, 1 to 32
+    - `files_sha256`: only in words with files: digest of their encrypted files (`digest_of_files`), so that a
+    reader without keys can check the files; otherwise empty
     - `payload_sha256`: digest of the age payload, without the age header; empty without an encrypted part
     - `commit`: commitment to the file key (`commit_to_key`); empty without an encrypted part
 
@@ -107,6 +120,7 @@ class Envelope:
     letterhead_serial: int
     due: date | None = None
     removes: tuple[Digest, ...] = ()
+    files_sha256: bytes = b""
     payload_sha256: bytes = b""
     commit: bytes = b""
 
@@ -139,6 +153,7 @@ class Envelope:
             self.letterhead_serial.to_bytes(_NUMBER_BYTES),
             b"" if self.due is None else day_to_bytes(self.due),
             b"".join(self.removes),
+            self.files_sha256,
             self.payload_sha256,
             self.commit,
         )
@@ -154,7 +169,7 @@ class Envelope:
         fields = unframe(raw)
         if len(fields) != _FIELDS or fields[0] != _LABEL:
             raise MalformedError
-        _, address, entry_id, class_, strand, heads, unseen, day, serial, due, removes, payload, commit = (
+        _, address, entry_id, class_, strand, heads, unseen, day, serial, due, removes, files, *sealed = (
             fields
         )
         if (
@@ -163,6 +178,7 @@ class Envelope:
             or len(strand) not in (len(SOURCE_STRAND), STRAND_ID_BYTES)
             or len(serial) != _NUMBER_BYTES
             or len(removes) % DIGEST_BYTES
+            or len(files) not in (0, DIGEST_BYTES)
         ):
             raise MalformedError
         envelope = cls(
@@ -178,8 +194,9 @@ class Envelope:
             removes=tuple(
                 Digest(removes[at : at + DIGEST_BYTES]) for at in range(0, len(removes), DIGEST_BYTES)
             ),
-            payload_sha256=payload,
-            commit=commit,
+            files_sha256=files,
+            payload_sha256=sealed[0],
+            commit=sealed[1],
         )
         if not (_fits_class(envelope) and _has_sound_heads(envelope)):
             raise MalformedError
@@ -215,6 +232,8 @@ def _fits_class(envelope: Envelope) -> bool:
     """Return True if the class may have this author, this encrypted part, this `due` and these `removes`."""
     sealed = (len(envelope.payload_sha256), len(envelope.commit))
     if sealed != ((DIGEST_BYTES, COMMIT_BYTES) if envelope.is_words else (0, 0)):
+        return False
+    if envelope.files_sha256 and not envelope.is_words:
         return False
     if envelope.entry_class in _OF_THE_SOURCE and envelope.author is not Author.SOURCE:
         return False

@@ -5,4 +5,5 @@ the desk's secrets) and `crypto`. It decrypts nothing.
 
 - `appending`: the compare-and-set loop that appends entries to a mailbox
 - `reading`: parse the rows of a mailbox, and check them as a transcript
+- `whole_store`: verify every mailbox of a store with public material alone
 """

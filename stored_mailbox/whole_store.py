@@ -1,0 +1,99 @@
+"""Verify every mailbox of a store with public material alone: no key of the desk or of a source is needed."""
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from protocol.entry import SignedEntry
+from protocol.envelope import digest_of_files
+from protocol.heads import Heads
+from protocol.identifiers import Address, StrandId
+from protocol.strand import StrandKey
+from protocol.transcript.check import FaultKind
+from store import attachments, mailboxes
+from store.database.engine import Store
+from store.errors import AttachmentMissingError
+from stored_mailbox.reading import StoredTranscript, read_stored
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxVerdict:
+    """Result of the verification of one mailbox, and the progress through the store.
+
+    `faults` are the kinds of fault in its entries. `damaged_rows` counts rows that do not parse or that differ
+    from what was signed, `damaged_files` entries whose encrypted files differ from what was signed, and
+    `entries` all entries. `done` of `total` mailboxes are verified.
+    """
+
+    address: Address
+    faults: tuple[FaultKind, ...]
+    has_sound_keys: bool
+    damaged_rows: int
+    damaged_files: int
+    entries: int
+    done: int
+    total: int
+
+    @property
+    def is_sound(self) -> bool:
+        """Return True if everything in the mailbox is as it was signed."""
+        return self.has_sound_keys and not (self.faults or self.damaged_rows or self.damaged_files)
+
+
+def verify_store(
+    store: Store,
+    strands: Mapping[StrandId, StrandKey],
+    *,
+    after: bytes = b"",
+    remembered: Callable[[Address], Heads] = lambda _address: (),
+) -> Iterator[MailboxVerdict]:
+    """Verify all mailboxes whose address comes after `after`, in ascending order, and yield each verdict.
+
+    Each mailbox is read in its own transaction, so that writers never wait for the verification. An
+    interrupted verification continues with the last address as `after`. `remembered` returns the heads of a
+    mailbox that a workstation remembers.
+    """
+    with store.reading() as session:
+        addresses = [Address(address) for address in mailboxes.all_addresses(session)]
+    for place in range(bisect_right(addresses, after), len(addresses)):
+        address = addresses[place]
+        with store.reading() as session:
+            found = read_stored(session, address, strands, remembered=remembered(address))
+        if found is not None:  # otherwise it was ended since
+            yield _verdict(store, found, place + 1, len(addresses))
+
+
+def _verdict(store: Store, found: StoredTranscript, done: int, total: int) -> MailboxVerdict:
+    transcript = found.transcript
+    with_files = [
+        entry
+        for digest, entry in transcript.authentic.items()
+        if entry.envelope.files_sha256 and digest not in transcript.removed
+    ]
+    return MailboxVerdict(
+        address=Address(found.mailbox.address),
+        faults=tuple(fault.kind for fault in transcript.faults),
+        has_sound_keys=found.has_sound_keys,
+        damaged_rows=len(found.damaged),
+        damaged_files=sum(not _has_signed_files(store, entry) for entry in with_files),
+        entries=len(found.rows),
+        done=done,
+        total=total,
+    )
+
+
+def _has_signed_files(store: Store, entry: SignedEntry) -> bool:
+    part = entry.envelope
+    with store.reading() as session:
+        files = attachments.of_entry(session, part.address, part.entry_id)
+    digests: dict[bytes, bytes] = {}
+    try:
+        for file in files:
+            payload = hashlib.sha256()
+            for chunk in attachments.read_chunks(store, part.address, file.attachment_id):
+                payload.update(chunk)
+            digests[file.attachment_id] = payload.digest()
+    except AttachmentMissingError:
+        return False
+    return digest_of_files(digests.items()) == part.files_sha256
