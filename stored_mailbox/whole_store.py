@@ -21,9 +21,9 @@ from stored_mailbox.reading import StoredTranscript, read_stored
 class MailboxVerdict:
     """Result of the verification of one mailbox, and the progress through the store.
 
-    `faults` are the kinds of fault in its entries. `damaged_rows` counts rows that do not parse or that differ
-    from what was signed, `damaged_files` entries whose encrypted files differ from what was signed, and
-    `entries` all entries. `done` of `total` mailboxes are verified.
+    `faults` are the kinds of fault in its entries. `damaged_rows` counts rows that do not parse or that
+    differ from what was signed, `damaged_files` entries whose encrypted files differ from what was signed,
+    and `entries` all entries. `done` of `total` mailboxes are verified.
     """
 
     address: Address
