@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum
+from functools import cached_property
 from typing import Final, Self
 
 from crypto.errors import MalformedError
@@ -89,7 +90,7 @@ class EntryClass(IntEnum):
 _OF_THE_SOURCE: Final = frozenset({EntryClass.REMOVAL, EntryClass.END})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Envelope:
     """Signed header of an entry, which everyone may read.
 
@@ -141,6 +142,10 @@ class Envelope:
 
     def to_bytes(self) -> bytes:
         """Write the envelope as bytes. The signature of the entry covers exactly these bytes."""
+        return self._raw
+
+    @cached_property
+    def _raw(self) -> bytes:
         return frame(
             _LABEL,
             self.address,
