@@ -52,9 +52,9 @@ def apply_retention(store: Store, letterhead: Letterhead, today: date) -> Retent
         with store.writing() as session:
             purged += purge_if_due(session, address, letterhead, today)
     never_used = 0
-    for address in unused:
+    for empty in unused:
         with store.writing() as session:
-            never_used += mailboxes.drop_empty(session, address)
+            never_used += mailboxes.drop_empty(session, empty)
     return RetentionResult(purged, len(due) - purged, never_used)
 
 
