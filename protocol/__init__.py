@@ -3,14 +3,14 @@
 Imports only from `crypto`. Uses no file, clock, environment variable, database or log.
 
 - `pouch`: sync bundles, and the files with which a server and a workstation are introduced
-- `statements`: signed statements about a mailbox: removal, ending, deletion order
+- `transcript`: check a whole mailbox, and compute what follows from its entries
 - `attachment`: a file of an entry, encrypted while it arrives
 - `casefile`: the desk's notes about a mailbox
-- `chain`: check a whole mailbox, and put its entries in order
-- `content`: the encrypted part of an entry
+- `content`: the encrypted part of words
 - `entry`: encrypt, sign, verify and decrypt one entry
 - `envelope`: the signed header of an entry
 - `errors`: the exceptions
+- `heads`: the names of entries that an envelope lists
 - `identifiers`: ids and digests, and the words that people read instead of ids and digests
 - `keyring`: the desk's secret keys
 - `ledger`: anonymous counts that remain of deleted mailboxes
@@ -20,6 +20,5 @@ Imports only from `crypto`. Uses no file, clock, environment variable, database 
 - `sealed_record`: the format of everything that the desk stores for itself
 - `session`: the source's session, form tokens and the ticket of a new passphrase
 - `strand`: the signing keys of a mailbox's writers
-- `thread_state`: steps and proposals, computed from verified entries
 - `trusted_state`: heads and serials that a workstation remembers, to detect a roll-back
 """

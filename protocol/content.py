@@ -1,24 +1,27 @@
-"""Content: the encrypted part of an entry (docs/protocol.md, "Entries", "Steps" and "Consent").
+"""Content: the encrypted part of words (docs/protocol.md, "Content", "Steps" and "Consent").
 
-A reader refuses content with an unknown field. A reader that skipped the field would show less than the
-writer meant. So a new field needs a new version of the envelope, which an older reader refuses by its label.
+A reader refuses content with an unknown field, because without the field it would show less than the writer
+meant. So a writer that uses a later field raises the minor version, and an older reader shows nothing of the
+content.
 """
 
 import hashlib
 from collections.abc import Iterator
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from crypto.canonical_json import StrictStruct, decode_json, encode_json
 from crypto.errors import MalformedError, TooLongError
 from crypto.framing import frame
 from crypto.padding import pad_json
 from protocol.envelope import COMMIT_BYTES
+from protocol.errors import NewerVersionError
 from protocol.identifiers import ATTACHMENT_ID_BYTES, DIGEST_BYTES, Address, AttachmentId, Digest, EntryId
 
+MINOR: Final = 0  # the minor version that this code writes, and the newest that it reads
 TEXT_CHARS: Final = 50_000  # about twenty printed pages: room for an account of years
 NAME_BYTES: Final = 255  # the limit of today's file systems
 ATTACHMENTS: Final = 50
@@ -31,13 +34,12 @@ _PROPOSAL: Final = b"steunpunt/v1/proposal"
 
 
 class Kind(StrEnum):
-    """Purpose of an entry."""
+    """Purpose of words."""
 
     MESSAGE = "message"
     STEP = "step"
     PROPOSAL = "proposal"
     ANSWER = "answer"
-    SEEN = "seen"
     CLOSING = "closing"
 
 
@@ -169,23 +171,27 @@ class AnswerNote(StrictStruct, frozen=True):
 
 
 class ClosingNote(StrictStruct, frozen=True):
-    """Closing of a mailbox, with the day from which the server deletes the mailbox.
+    """Closing of a mailbox. The text of the content is the desk's last message.
 
-    The text of the content is the desk's last message.
+    The envelope has the day from which the mailbox may be deleted. `automatic` is True if the desk's
+    program closed an abandoned mailbox: this closing answers nothing.
     """
 
-    delete_on: date
+    automatic: bool = False
 
 
 class Content(StrictStruct, frozen=True):
     """Decrypted content of an entry. The text has at most 50,000 characters.
 
     A step, a proposal, an answer and a closing each have the note of their own kind, and no other note. A
-    message has no note. A mark (SEEN) has no text and no attachments, because no page shows marks.
+    message has no note. `language` is the language of the page on which the text was written, or empty if
+    unknown.
     """
 
     kind: Kind
     text: str
+    language: Literal["", "nl", "en"] = ""
+    minor: Annotated[int, Meta(ge=0)] = MINOR
     attachments: tuple[AttachmentNote, ...] = ()
     step: StepNote | UnsetType = UNSET
     proposal: ProposalNote | UnsetType = UNSET
@@ -216,13 +222,22 @@ class Content(StrictStruct, frozen=True):
         characters differently. The bytes are signed, so only their writer chose the spelling.
 
         Raises:
+            NewerVersionError: a later version of our code wrote the content.
             MalformedError: the bytes are not JSON of this shape, a field is unknown, a value is over its
                 limit, or the notes do not fit the kind.
         """
+        if decode_json(raw, _MinorVersion).minor > MINOR:
+            raise NewerVersionError
         content = decode_json(raw, cls)
         if _is_too_long(content) or not _is_consistent(content):
             raise MalformedError
         return content
+
+
+class _MinorVersion(Struct, frozen=True):
+    """The one field that a reader can use in content of any minor version."""
+
+    minor: Annotated[int, Meta(ge=0)] = 0
 
 
 def proposal_digest(content: Content, *, address: Address, entry_id: EntryId) -> Digest:
@@ -289,8 +304,6 @@ def _is_consistent(content: Content) -> bool:
     }
     if any((note is not UNSET) != (kind is content.kind) for kind, note in notes.items()):
         return False
-    if content.kind is Kind.SEEN:
-        return not content.text and not content.attachments
     if content.step is not UNSET:
         return _is_consistent_step(content.step, content.text)
     if content.proposal is not UNSET:
@@ -300,6 +313,8 @@ def _is_consistent(content: Content) -> bool:
 
 
 def _is_consistent_step(step: StepNote, text: str) -> bool:
+    if step.step is StepName.CLOSED:  # a closing has a kind of its own, and a day in the envelope
+        return False
     if step.delivered is not None and step.step is not StepName.PASSED_ON:
         return False
     if step.step not in _PASSING:

@@ -5,17 +5,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
-from typing import Self
+from typing import Final, Self
+
+from msgspec import UNSET
 
 from crypto import age
 from crypto.errors import ForgedError, MalformedError, UnreadableError
-from protocol.content import Content
-from protocol.envelope import EntryClass, Envelope, commit_to_key, digest_of_files
+from protocol.content import Content, Kind, StepName
+from protocol.envelope import Author, EntryClass, Envelope, commit_to_key, digest_of_files
 from protocol.heads import Heads
 from protocol.identifiers import Address, Digest, EntryId, StrandId
 from protocol.letterhead import Letterhead
 from protocol.strand import SIGNATURE_BYTES, EntryWriter, StrandKey, check_signature, strand_verify_key
 
+_KINDS: Final = {
+    Author.SOURCE: frozenset({Kind.MESSAGE, Kind.ANSWER}),
+    Author.DESK: frozenset({Kind.MESSAGE, Kind.STEP, Kind.PROPOSAL, Kind.CLOSING}),
+}
 NO_EPOCH = 0  # of an entry without an encrypted part
 
 
@@ -56,6 +62,9 @@ class SignedEntry:
     def digest(self) -> Digest:
         """Return the digest that names the entry: SHA-256 of envelope and signature."""
         return Digest(hashlib.sha256(self.envelope.to_bytes() + self.signature).digest())
+
+
+EntryContent = tuple[SignedEntry, Content | None]  # None: words that were removed, or cannot be opened
 
 
 def seal_words(  # noqa: PLR0913  # each is a field of the envelope
@@ -174,7 +183,8 @@ def open_entry(entry: SignedEntry, identities: Sequence[age.AgeIdentity]) -> Con
         UnreadableError: the entry has no encrypted part, the words were removed or lost, or no identity can
             decrypt them.
         ForgedError: the payload or the file key differs from what was signed.
-        MalformedError: the decrypted bytes are not content.
+        NewerVersionError: a later version of our code wrote the content.
+        MalformedError: the decrypted bytes are not content, or the content does not fit the envelope.
     """
     if entry.header is None or entry.payload is None:
         raise UnreadableError
@@ -185,4 +195,20 @@ def open_entry(entry: SignedEntry, identities: Sequence[age.AgeIdentity]) -> Con
     # Check this before the payload is decrypted. `commit_to_key` names the two attacks that this check stops.
     if commit_to_key(reader.file_key, part.address, part.entry_id) != part.commit:
         raise ForgedError
-    return Content.from_bytes(b"".join(reader))
+    content = Content.from_bytes(b"".join(reader))
+    if not _fits_envelope(content, part):
+        raise MalformedError
+    return content
+
+
+def _fits_envelope(content: Content, envelope: Envelope) -> bool:
+    """Return True if the author may write content of this kind, and only a closing has `due`.
+
+    A step that a file was handed over repeats the `due` of the closing before it. Without this check, words
+    could announce a closing that never deletes, or could delete without an announcement.
+    """
+    if content.kind not in _KINDS[envelope.author]:
+        return False
+    if content.step is not UNSET and content.step.step is StepName.PASSED_ON:
+        return True
+    return (envelope.due is not None) == (content.kind is Kind.CLOSING)

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from crypto.errors import ReasonError
+from crypto.errors import CryptoError, ReasonError, UnreadableError
 
 
 class LetterheadRefusal(StrEnum):
@@ -55,3 +55,14 @@ class PouchRefusedError(ReasonError):
 
     subject = "pouch"
     reason: PouchRefusal
+
+
+class NewerVersionError(UnreadableError):
+    """A later version of our code wrote this content. The page must say so, and show nothing of the content.
+
+    The content was decrypted, but this code does not know what its fields mean. Callers that handle
+    `UnreadableError` treat the content as content that cannot be decrypted, which is always safe.
+    """
+
+    def __init__(self) -> None:
+        CryptoError.__init__(self, "this was written by a newer version: update first")

@@ -1,11 +1,11 @@
-"""Ledger: anonymous tallies that remain of deleted mailboxes (docs/protocol.md, "Ledger").
+"""Ledger: anonymous tallies that remain of deleted mailboxes (docs/protocol.md, "Tallies").
 
 Every mailbox leaves the same number of tallies. Each tally has one fact. All tallies have the same size, and
 nothing shows which tallies belong to one mailbox.
 """
 
-import secrets
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -16,15 +16,21 @@ from msgspec import Meta
 from crypto import age, signed_lines
 from crypto.canonical_json import CanonicalStruct
 from crypto.errors import ForgedError, MalformedError, TooLongError
-from protocol.casefile import Casefile
-from protocol.identifiers import STRAND_ID_BYTES, StrandId
+from crypto.framing import frame
+from protocol.casefile import TALLY_SEED_BYTES, Casefile
+from protocol.heads import LARGEST_NUMBER
+from protocol.identifiers import STRAND_ID_BYTES, Digest, StrandId
 from protocol.letterhead import Letterhead
 from protocol.strand import DeskWriter, StrandKey
 
-ROWS: Final = 8  # one for each dimension; the same for every mailbox, also for spam
+ROWS: Final = 8  # one for each dimension but NOTHING; the same for every mailbox, also for spam
 ID_BYTES: Final = 16
 _LINE_BYTES: Final = 512  # JSON with padding; a value of 60 characters in any script fits
 _VERSION: Final = b"steunpunt-tally/1"
+_ID_LABEL: Final = b"steunpunt/v1/tally-id"
+_REVISION_LABEL: Final = b"steunpunt/v1/tally-revision"
+_OFFSET_BYTES: Final = 6
+_YEAR_BYTES: Final = 2
 
 
 class Dimension(StrEnum):
@@ -41,29 +47,48 @@ class Dimension(StrEnum):
     NOTHING = "nothing"  # counts nothing, and keeps the number of tallies the same
 
 
+_PLACES: Final = tuple(dimension for dimension in Dimension if dimension is not Dimension.NOTHING)
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
     """One anonymous fact about one mailbox, counted for one year.
 
-    `id` is 16 random bytes without a meaning. If someone copies a tally in the store, both copies have one id
-    and are counted once.
+    - `id`: 16 bytes, derived from the mailbox's `tally_seed` and the place of the tally. Every set of tallies
+    of one mailbox has the same eight ids, and no one can tell which ids belong to one mailbox
+    - `revision`: larger in a set of a later revision of the casefile. A number derived from the seed is added
+    to it, so that equal revisions do not show which tallies belong to one mailbox
     """
 
     id: bytes
+    revision: int
     year: int
     dimension: Dimension
     value: str
 
+    @property
+    def digest(self) -> Digest:
+        """Return the SHA-256 digest of the fields, which decides between two tallies of one revision."""
+        year = self.year.to_bytes(_YEAR_BYTES)
+        return Digest(
+            hashlib.sha256(frame(self.id, year, self.dimension.encode(), self.value.encode())).digest()
+        )
+
 
 def tallies_of(
-    casefile: Casefile, letterhead: Letterhead, *, closed: date, is_read: bool
+    casefile: Casefile, letterhead: Letterhead, *, revision: int, closed: date, is_read: bool
 ) -> tuple[Tally, ...]:
-    """Return the tallies of a mailbox, always `ROWS` (8) of them.
+    """Return the tallies of a mailbox by a revision of its casefile, always `ROWS` (8) of them.
 
     The tallies count for the year of the first message, or for the year of `closed` if there was no message.
     Spam, and a mailbox that ended before anyone read it, are counted only under MAILBOX. So the counts of
     every other dimension add up to the number of mailboxes that were read.
+
+    Raises:
+        MalformedError: the casefile has no `tally_seed` yet.
     """
+    if len(casefile.tally_seed) != TALLY_SEED_BYTES:
+        raise MalformedError
     year = (casefile.first_message or closed).year
     if casefile.is_spam or not is_read:
         facts = {Dimension.MAILBOX: "spam" if casefile.is_spam else "ended_unread"}
@@ -78,8 +103,29 @@ def tallies_of(
             Dimension.FIRST_ANSWER: _first_answer(casefile, letterhead),
             Dimension.PASSED_ON: _passed_on(casefile),
         }
-    named = [*facts.items(), *[(Dimension.NOTHING, "")] * (ROWS - len(facts))]
-    return tuple(Tally(secrets.token_bytes(ID_BYTES), year, dimension, value) for dimension, value in named)
+    return tuple(
+        Tally(
+            _derive(_ID_LABEL, casefile.tally_seed, place),
+            revision + int.from_bytes(_derive(_REVISION_LABEL, casefile.tally_seed, place)[:_OFFSET_BYTES]),
+            year,
+            place if place in facts else Dimension.NOTHING,
+            facts.get(place, ""),
+        )
+        for place in _PLACES
+    )
+
+
+def counted_tallies(tallies: Iterable[Tally]) -> tuple[Tally, ...]:
+    """Return the tallies that count: of each id the one with the highest revision, then the lowest digest.
+
+    So someone who puts old or copied tallies into the store changes nothing.
+    """
+    counted: dict[bytes, Tally] = {}
+    for tally in sorted(tallies, key=lambda each: (each.revision, each.digest)):
+        best = counted.get(tally.id)
+        if best is None or tally.revision > best.revision:
+            counted[tally.id] = tally
+    return tuple(counted.values())
 
 
 def seal_tallies(tallies: Sequence[Tally], letterhead: Letterhead, by: DeskWriter) -> tuple[bytes, ...]:
@@ -94,7 +140,7 @@ def seal_tallies(tallies: Sequence[Tally], letterhead: Letterhead, by: DeskWrite
     _, recipient = letterhead.current_epoch
     sealed = []
     for tally in tallies:
-        fields = _Line(tally.id, by.strand, tally.year, tally.dimension, tally.value)
+        fields = _Line(tally.id, tally.revision, by.strand, tally.year, tally.dimension, tally.value)
         line = fields.to_bytes()
         _Line.from_bytes(line)
         made = age.encrypt(signed_lines.write_signed_lines(_VERSION, line, by.seed), [recipient])
@@ -122,7 +168,11 @@ def open_tally(
     if key is None:
         raise ForgedError
     signed_lines.check_signed_lines(_VERSION, line, signature, key.verify_key)
-    return Tally(fields.id, fields.year, fields.dimension, fields.value)
+    return Tally(fields.id, fields.revision, fields.year, fields.dimension, fields.value)
+
+
+def _derive(label: bytes, seed: bytes, place: Dimension) -> bytes:
+    return hashlib.blake2b(frame(label, seed, place.encode()), digest_size=ID_BYTES).digest()
 
 
 def _came_back(casefile: Casefile) -> str:
@@ -151,6 +201,7 @@ class _Line(CanonicalStruct, frozen=True):
     """A tally as a line of JSON, padded with spaces to one size."""
 
     id: Annotated[bytes, Meta(min_length=ID_BYTES, max_length=ID_BYTES)]
+    revision: Annotated[int, Meta(ge=1, le=LARGEST_NUMBER)]
     strand: Annotated[bytes, Meta(min_length=STRAND_ID_BYTES, max_length=STRAND_ID_BYTES)]
     year: Annotated[int, Meta(ge=1, le=9999)]
     dimension: Dimension

@@ -1,43 +1,45 @@
 """Trusted state: heads and serials that a workstation remembers, to detect a roll-back of the store.
 
-See docs/protocol.md, "Anchors", which is the protocol's word for the trusted state. The state is encrypted on
-the workstation's own disk. The workstation cannot notice when its own disk is restored to an older copy of
-the state. The source still can notice this.
+See docs/protocol.md, "Trusted state". The state is encrypted on the workstation's own disk. The workstation
+cannot notice when its own disk is restored to an older copy of the state. The source still can notice this.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from types import MappingProxyType
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Self, TypeVar
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 
 from crypto import age, signed_lines
 from crypto.canonical_json import StrictStruct, decode_json, encode_json
 from crypto.errors import ForgedError, MalformedError, UnreadableError
+from protocol.heads import LARGEST_NUMBER, Head, Heads
 from protocol.identifiers import ADDRESS_BYTES, DIGEST_BYTES, STRAND_ID_BYTES, Address, Digest, StrandId
 from protocol.keyring import Keyring
 from protocol.sealed_record import NAME_BYTES, RecordKind
-from protocol.statements.heads import Heads
 
-_VERSION: Final = b"steunpunt-anchors/1"
+_VERSION: Final = b"steunpunt-trusted-state/1"
 
+_Value = TypeVar("_Value")
 RecordName = tuple[RecordKind, bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class TrustedState:
-    """Newest number seen of every strand, record and letterhead.
+    """Newest heads of every mailbox, and newest numbers of records and of the letterhead.
 
-    With these numbers, a workstation detects that a store was rolled back. Each method that changes a number
+    With these, a workstation detects that a store was rolled back. Each method that changes something
     returns a new object.
     """
 
     letterhead_serial: int = 0
-    mailboxes: Mapping[Address, Heads] = field(default_factory=dict)
+    mailboxes: Mapping[Address, Heads] = field(default_factory=dict)  # a strand can have several heads
     ended: frozenset[Address] = frozenset()
     removed: Mapping[Address, frozenset[Digest]] = field(default_factory=dict)
-    answered: frozenset[Address] = frozenset()  # mailboxes whose source does not wait, up to the heads
+    closed: Mapping[Address, date] = field(default_factory=dict)  # day of deletion, at these heads
+    answered: frozenset[Address] = frozenset()  # mailboxes whose source does not wait, at these heads
     records: Mapping[RecordName, int] = field(default_factory=dict)  # newest revision seen
 
     def advance(
@@ -46,55 +48,48 @@ class TrustedState:
         heads: Heads,
         removed: frozenset[Digest] = frozenset(),
         *,
+        closed: date | None = None,
         is_answered: bool = False,
     ) -> Self:
-        """Remember newer heads and tombstones of one mailbox, after `check_chain` found no fault.
+        """Remember newer heads and removals of one mailbox, after `read_transcript` found no roll-back.
 
-        Heads do not show that a removal was undone, because a removal is not part of the chain. So `removed`
-        has the digests of the removed entries. Heads also do not show whether the source still waits, because
-        the newest entry may be a mark. `is_answered` is True if the source waits for no answer to the entries
-        up to these heads.
+        `removed` has the digests of the removed entries, because someone can restore a removed entry and drop
+        the newest removal. `closed` is `closed_until`, and `is_answered` is True if no words of the source
+        wait for an answer: anyone who can write to the store can change what the store says about both.
 
         Raises:
-            ForgedError: the head of a strand would go back or change, or the mailbox has ended.
+            ForgedError: a remembered head would disappear, or the mailbox has ended.
         """
-        known = self.mailboxes.get(address, {})
-        for strand, head in known.items():
-            now = heads.get(strand, head)
-            if now[0] < head[0] or (now[0] == head[0] and now[1] != head[1]):
-                raise ForgedError
+        numbers: dict[StrandId, int] = {head.strand: head.number for head in heads}  # the largest comes last
+        known = self.mailboxes.get(address, ())
+        if any(head not in heads and numbers.get(head.strand, 0) <= head.number for head in known):
+            raise ForgedError
         if address in self.ended:
             raise ForgedError
-        merged = MappingProxyType({**known, **heads})
-        others = self.answered - {address}
         tombstones = self.removed.get(address, frozenset()) | removed
+        others = self._without(address)
         return replace(
-            self,
-            mailboxes=MappingProxyType({**self.mailboxes, address: merged}),
-            removed=MappingProxyType({**self.removed, address: tombstones}) if tombstones else self.removed,
-            answered=others | {address} if is_answered else others,
+            others,
+            mailboxes=MappingProxyType({**others.mailboxes, address: heads}),
+            removed=MappingProxyType(
+                {**others.removed, address: tombstones} if tombstones else others.removed
+            ),
+            closed=MappingProxyType(others.closed if closed is None else {**others.closed, address: closed}),
+            answered=others.answered | {address} if is_answered else others.answered,
         )
 
     def end(self, address: Address) -> Self:
-        """Remember that the source ended a mailbox, and forget the heads and tombstones of the mailbox.
+        """Remember that the source ended a mailbox, and forget everything else about the mailbox.
 
         The revisions of the desk's own records about the mailbox stay until the desk drops them (`purged`).
         """
-        left = {other: heads for other, heads in self.mailboxes.items() if other != address}
-        removed = {other: digests for other, digests in self.removed.items() if other != address}
-        return replace(
-            self,
-            mailboxes=MappingProxyType(left),
-            ended=self.ended | {address},
-            removed=MappingProxyType(removed),
-            answered=self.answered - {address},
-        )
+        return replace(self._without(address), ended=self.ended | {address})
 
     def purged(self, address: Address) -> Self:
         """Remember that a mailbox is gone, and forget the revisions of the desk's own records about it.
 
-        Either the desk ordered the deletion, or the source ended the mailbox and the desk dropped its
-        records.
+        Either the mailbox was closed and its day came, or the source ended the mailbox and the desk dropped
+        its records.
         """
         left = {name: revision for name, revision in self.records.items() if not name[1].startswith(address)}
         return replace(self.end(address), records=MappingProxyType(left))
@@ -129,18 +124,17 @@ class TrustedState:
         return replace(self, letterhead_serial=serial)
 
     def to_bytes(self) -> bytes:
-        """Write the trusted state as JSON, with addresses and strands in ascending order."""
-        mailboxes = tuple(
-            (address, tuple((strand, *head) for strand, head in sorted(heads.items())))
-            for address, heads in sorted(self.mailboxes.items())
-        )
+        """Write the trusted state as JSON. All lists are in ascending order."""
         wire = _Wire(
             letterhead_serial=self.letterhead_serial,
-            mailboxes=mailboxes,
+            mailboxes=tuple(
+                (address, tuple(sorted(heads))) for address, heads in sorted(self.mailboxes.items())
+            ),
             ended=tuple(sorted(self.ended)),
             removed=tuple((address, tuple(sorted(all_))) for address, all_ in sorted(self.removed.items())),
-            answered=tuple(sorted(self.answered)) or UNSET,
-            records=tuple((*name, revision) for name, revision in sorted(self.records.items())) or UNSET,
+            closed=tuple(sorted(self.closed.items())),
+            answered=tuple(sorted(self.answered)),
+            records=tuple((*name, revision) for name, revision in sorted(self.records.items())),
         )
         return encode_json(wire)
 
@@ -152,28 +146,37 @@ class TrustedState:
             MalformedError: `to_bytes` never writes these bytes.
         """
         wire = decode_json(raw, _Wire)
-        mailboxes = {
-            Address(address): MappingProxyType(
-                {StrandId(strand): (number, Digest(digest)) for strand, number, digest in heads}
-            )
-            for address, heads in wire.mailboxes
-        }
         trusted_state = cls(
             wire.letterhead_serial,
-            MappingProxyType(mailboxes),
-            frozenset(Address(address) for address in wire.ended),
             MappingProxyType(
                 {
-                    Address(address): frozenset(Digest(digest) for digest in digests)
-                    for address, digests in wire.removed
+                    Address(address): tuple(
+                        Head(StrandId(strand), number, Digest(digest)) for strand, number, digest in heads
+                    )
+                    for address, heads in wire.mailboxes
                 }
             ),
-            frozenset(map(Address, wire.answered or ())),
-            MappingProxyType({(kind, name): revision for kind, name, revision in wire.records or ()}),
+            frozenset(map(Address, wire.ended)),
+            MappingProxyType(
+                {Address(address): frozenset(map(Digest, digests)) for address, digests in wire.removed}
+            ),
+            MappingProxyType({Address(address): day for address, day in wire.closed}),
+            frozenset(map(Address, wire.answered)),
+            MappingProxyType({(kind, name): revision for kind, name, revision in wire.records}),
         )
         if trusted_state.to_bytes() != raw:
             raise MalformedError
         return trusted_state
+
+    def _without(self, address: Address) -> Self:
+        """Forget what is remembered about a mailbox, except that it ended, and the desk's records."""
+        return replace(
+            self,
+            mailboxes=_others(self.mailboxes, address),
+            removed=_others(self.removed, address),
+            closed=_others(self.closed, address),
+            answered=self.answered - {address},
+        )
 
 
 def seal_trusted_state(trusted_state: TrustedState, keyring: Keyring) -> bytes:
@@ -202,21 +205,24 @@ _AddressWire = Annotated[bytes, Meta(min_length=ADDRESS_BYTES, max_length=ADDRES
 _DigestWire = Annotated[bytes, Meta(min_length=DIGEST_BYTES, max_length=DIGEST_BYTES)]
 _HeadWire = tuple[
     Annotated[bytes, Meta(max_length=STRAND_ID_BYTES)],  # empty for the source's strand
-    Annotated[int, Meta(ge=1, le=2**63 - 1)],
+    Annotated[int, Meta(ge=1, le=LARGEST_NUMBER)],
     _DigestWire,
 ]
 
 _RecordWire = tuple[
-    RecordKind, Annotated[bytes, Meta(max_length=NAME_BYTES)], Annotated[int, Meta(ge=1, le=2**63 - 1)]
+    RecordKind, Annotated[bytes, Meta(max_length=NAME_BYTES)], Annotated[int, Meta(ge=1, le=LARGEST_NUMBER)]
 ]
 
 
+def _others(known: Mapping[Address, _Value], address: Address) -> Mapping[Address, _Value]:
+    return MappingProxyType({other: value for other, value in known.items() if other != address})
+
+
 class _Wire(StrictStruct, frozen=True):
-    letterhead_serial: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+    letterhead_serial: Annotated[int, Meta(ge=0, le=LARGEST_NUMBER)]
     mailboxes: tuple[tuple[_AddressWire, tuple[_HeadWire, ...]], ...]
     ended: tuple[_AddressWire, ...]
     removed: tuple[tuple[_AddressWire, tuple[_DigestWire, ...]], ...]
-    answered: tuple[_AddressWire, ...] | UnsetType = (
-        UNSET  # not written if empty, so that older files stay valid
-    )
-    records: tuple[_RecordWire, ...] | UnsetType = UNSET
+    closed: tuple[tuple[_AddressWire, date], ...]
+    answered: tuple[_AddressWire, ...]
+    records: tuple[_RecordWire, ...]

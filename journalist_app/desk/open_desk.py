@@ -11,6 +11,8 @@ from datetime import date
 from enum import StrEnum
 from typing import Protocol
 
+from protocol.statements.heads import Heads
+
 from crypto.errors import ForgedError, UnreadableError
 from gpg.home import GpgHome
 from journalist_app.config import AdviserConfig
@@ -25,7 +27,6 @@ from protocol.identifiers import Address, Digest, EntryId, mailbox_label
 from protocol.keyring import Keyring
 from protocol.letterhead import Letterhead
 from protocol.sealed_record import RecordKind
-from protocol.statements.heads import Heads
 from protocol.trusted_state import TrustedState
 from store.database.engine import Store
 

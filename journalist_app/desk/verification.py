@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from protocol.statements.heads import Heads
 from sqlalchemy.orm import Session
 
 from crypto.errors import ForgedError, MalformedError, UnreadableError
@@ -14,12 +15,10 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import MailboxNotFoundError
 from protocol import chain
 from protocol.content import Content
-from protocol.entry import SignedEntry, open_entry
+from protocol.entry import EntryContent, SignedEntry, open_entry
 from protocol.envelope import Author
 from protocol.identifiers import SOURCE_STRAND, Address, Digest, StrandId
 from protocol.mailbox_keys import check_mailbox_keys
-from protocol.statements.heads import Heads
-from protocol.thread_state import EntryContent
 from store import entries, mailboxes, sync_findings
 from store.entries import StoredEntry
 from store.mailboxes import StoredMailbox

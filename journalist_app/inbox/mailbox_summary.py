@@ -7,9 +7,11 @@ from typing import Final
 import msgspec
 
 from protocol.content import StepName
+from protocol.entry import EntryContent
 from protocol.envelope import Author
 from protocol.identifiers import Address
-from protocol.thread_state import EntryContent, is_answer, thread_state
+from protocol.transcript.thread_state import thread_state
+from protocol.transcript.waiting import non_answers
 
 _SUBSTANCE: Final = frozenset({StepName.ADVICE_GIVEN, StepName.PASSED_ON, StepName.CLOSED})
 

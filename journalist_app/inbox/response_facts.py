@@ -9,7 +9,7 @@ from protocol.content import Content
 from protocol.entry import SignedEntry
 from protocol.envelope import Author
 from protocol.letterhead import Letterhead
-from protocol.thread_state import is_answer
+from protocol.transcript.waiting import non_answers
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from protocol.statements.removal import verify_ending
+
 from crypto.errors import ForgedError, MalformedError
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import Conversation, entry_contents, open_all
@@ -11,7 +13,6 @@ from journalist_app.inbox.deadlines import Deadline, deadlines_of
 from journalist_app.inbox.mailbox_summary import summarise_mailbox
 from protocol.casefile import Casefile
 from protocol.identifiers import Address
-from protocol.statements.removal import verify_ending
 from store.mailboxes import EndedMailbox
 
 

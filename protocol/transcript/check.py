@@ -127,7 +127,7 @@ def heads_after(heads: Heads, newer: Sequence[SignedEntry]) -> Heads:
     return tuple(sorted((own | set(heads)) - {head for head in named if head.strand in _strands_of(newer)}))
 
 
-def read_transcript(
+def read_transcript(  # noqa: PLR0913  # what is checked, and by which keys
     address: Address,
     mailbox_verify_key: bytes | None,
     strands: Mapping[StrandId, StrandKey],

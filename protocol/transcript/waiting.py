@@ -4,13 +4,28 @@ The store and the sync decide by envelopes, without a key. A reader who can decr
 some words of the desk only confirm that a message arrived, and answer nothing.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import date
 
-from protocol.entry import SignedEntry
+from msgspec import UNSET
+
+from protocol.content import Content, StepName
+from protocol.entry import EntryContent, SignedEntry
 from protocol.envelope import Author
 from protocol.identifiers import Digest
 from protocol.transcript.check import Transcript
+
+
+def non_answers(opened: Iterable[EntryContent]) -> frozenset[Digest]:
+    """Return the words of the desk that answer nothing, for a reader who can open them.
+
+    The steps RECEIVED and BEING_READ are not answers: these steps only confirm that the message arrived or is
+    being read. IN_CONVERSATION and ADVICE_GIVEN are answers only if the adviser wrote a text. An automatic
+    closing is no answer. Words that were removed or do not open count as an answer.
+    """
+    return frozenset(
+        signed.digest for signed, content in opened if content is not None and not _is_answer(content)
+    )
 
 
 def waiting_words(
@@ -19,7 +34,7 @@ def waiting_words(
     """Return the words of the source that wait for an answer of the desk, in thread order.
 
     Words of the source wait until the writer of words of the desk knew them. `no_answers` has the words of
-    the desk that answer nothing: whoever can decrypt them passes their digests. Removed words do not wait.
+    the desk that answer nothing (`non_answers`). Removed words do not wait.
     """
     answers = [
         entry.digest
@@ -39,3 +54,13 @@ def waiting_words(
 def waiting_since(transcript: Transcript, no_answers: Collection[Digest] = frozenset()) -> date | None:
     """Return the day of the oldest words of the source that wait for an answer, or None."""
     return min((entry.envelope.day for entry in waiting_words(transcript, no_answers)), default=None)
+
+
+def _is_answer(content: Content) -> bool:
+    if content.closing is not UNSET:
+        return not content.closing.automatic
+    if content.step is UNSET:
+        return True
+    if content.step.step in {StepName.IN_CONVERSATION, StepName.ADVICE_GIVEN}:
+        return bool(content.text.strip() or content.step.next.strip())
+    return content.step.step not in {StepName.RECEIVED, StepName.BEING_READ}

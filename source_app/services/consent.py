@@ -13,7 +13,7 @@ from protocol import session
 from protocol.content import AnswerNote, Content, Kind, Verdict
 from protocol.identifiers import Digest, EntryId
 from protocol.mailbox_keys import MailboxKeys
-from protocol.thread_state import ProposalStatus
+from protocol.transcript.consent import ProposalStatus
 from source_app.errors import (
     AnswerRefusal,
     AnswerRefusedError,

@@ -3,9 +3,10 @@
 from contextlib import suppress
 from datetime import date
 
+from protocol.statements.removal import sign_ending, sign_removal
+
 from protocol.identifiers import Digest, StrandId
 from protocol.mailbox_keys import MailboxKeys
-from protocol.statements.removal import sign_ending, sign_removal
 from protocol.strand import SourceWriter
 from source_app.public_desk import PublicDesk
 from source_app.services.login import MailboxSession, log_out

@@ -7,7 +7,8 @@ from typing import cast
 from protocol.content import PassOnRecipient, ProposalNote, Verdict
 from protocol.identifiers import digest_words
 from protocol.mailbox_keys import MailboxKeys
-from protocol.thread_state import ProposalState, ProposalStatus, thread_state
+from protocol.transcript.consent import ProposalState, ProposalStatus
+from protocol.transcript.thread_state import thread_state
 from source_app.errors import NotFoundError
 from source_app.services.mailbox_files import ThreadFile, shown_files
 from source_app.services.verified_mailbox import SourceMailbox

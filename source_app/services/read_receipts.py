@@ -7,12 +7,11 @@ from collections.abc import Set as AbstractSet
 from datetime import date
 
 from protocol.content import Content, Kind
-from protocol.entry import seal_entry
+from protocol.entry import EntryContent, seal_entry
 from protocol.envelope import Author
 from protocol.identifiers import ENTRY_ID_BYTES, Digest, EntryId, StrandId
 from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import SourceWriter
-from protocol.thread_state import EntryContent
 from source_app.public_desk import PublicDesk
 from source_app.services.verified_mailbox import SourceMailbox, read_mailbox
 from store import entries

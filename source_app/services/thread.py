@@ -11,18 +11,13 @@ from msgspec import UNSET
 
 from crypto.errors import CryptoError
 from protocol.content import Content, Kind, StepName, Verdict
-from protocol.entry import SignedEntry, open_entry
+from protocol.entry import EntryContent, SignedEntry, open_entry
 from protocol.envelope import Author
 from protocol.identifiers import Digest, EntryId, digest_words
 from protocol.mailbox_keys import MailboxKeys
-from protocol.thread_state import (
-    EntryContent,
-    ProposalStatus,
-    ThreadState,
-    ThreadStep,
-    is_answer,
-    thread_state,
-)
+from protocol.transcript.consent import ProposalStatus
+from protocol.transcript.thread_state import ThreadState, ThreadStep, thread_state
+from protocol.transcript.waiting import non_answers
 from source_app.errors import NotFoundError
 from source_app.public_desk import PublicDesk
 from source_app.services.mailbox_files import ThreadFile, shown_files

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from crypto.errors import CryptoError
 from protocol import chain
 from protocol.content import Content
-from protocol.entry import SignedEntry, open_entry, verify_entry
+from protocol.entry import EntryContent, SignedEntry, open_entry, verify_entry
 from protocol.identifiers import Digest
 from protocol.mailbox_keys import MailboxKeys
-from protocol.thread_state import EntryContent
 from source_app.errors import MailboxGoneError, NotFoundError
 from source_app.public_desk import PublicDesk
 from source_app.services.append_entry import desk_heads, own_head

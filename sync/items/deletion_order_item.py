@@ -3,12 +3,12 @@
 import hashlib
 from datetime import date
 
+from protocol.statements.deletion_order import verify_order
 from sqlalchemy.orm import Session
 
 from crypto.errors import ForgedError
 from protocol.identifiers import Address
 from protocol.pouch.pouch_items import OrderItem
-from protocol.statements.deletion_order import verify_order
 from store import deletion_orders, mailboxes
 from sync.items.contexts import ApplyContext, VerifyContext
 

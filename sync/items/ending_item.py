@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Final
 
+from protocol.statements.deletion_order import DeletionOrder, verify_order
+from protocol.statements.removal import is_ended_by_source
 from sqlalchemy.orm import Session
 
 from crypto.errors import ForgedError
@@ -10,8 +12,6 @@ from protocol.envelope import Author, Envelope
 from protocol.identifiers import Address
 from protocol.mailbox_keys import check_mailbox_keys
 from protocol.pouch.pouch_items import EndedItem
-from protocol.statements.deletion_order import DeletionOrder, verify_order
-from protocol.statements.removal import is_ended_by_source
 from store import entries, mailboxes, outbox, records
 from store.sync_findings import FindingKind
 from sync.endpoint import Endpoint

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 
+from protocol.statements.removal import verify_removal
 from sqlalchemy.orm import Session
 
 from crypto.errors import MalformedError
@@ -11,7 +12,6 @@ from protocol.envelope import Author, Envelope
 from protocol.errors import PouchRefusal, PouchRefusedError
 from protocol.identifiers import SOURCE_STRAND, Address
 from protocol.pouch.pouch_items import EntryItem
-from protocol.statements.removal import verify_removal
 from store import entries, mailboxes, sync_findings
 from store.attachments import Attachment
 from store.sync_findings import FindingKind

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from protocol.statements import removal
+
 from crypto.age import PQRecipient
 from crypto.passphrase import Argon2Params, RootKey
 from journalist_app.config import AdviserConfig
@@ -21,7 +23,6 @@ from protocol.identifiers import NO_DIGEST, AttachmentId, Digest, EntryId
 from protocol.keyring import Keyring, Slot
 from protocol.letterhead import Argon2, Epoch, Letterhead, Strand
 from protocol.mailbox_keys import MailboxKeys, derive_mailbox_keys
-from protocol.statements import removal
 from protocol.strand import DeskWriter, EntryWriter, SourceWriter
 from store import attachments, entries, letterheads, mailboxes
 from store.database.engine import Store

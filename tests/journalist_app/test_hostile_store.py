@@ -4,6 +4,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from protocol.statements.deletion_order import verify_order
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import AdviserError
@@ -15,7 +16,6 @@ from journalist_app.services.records import casefiles, unsent_forms
 from protocol.content import ClosingNote, Content, Kind, StepName, StepNote, Verdict
 from protocol.entry import SignedEntry
 from protocol.sealed_record import RecordKind
-from protocol.statements.deletion_order import verify_order
 from store import mailboxes, records
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
 from tests.journalist_app.services.test_closing import (

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from protocol.statements.deletion_order import verify_order
 
 from crypto.errors import CryptoError
 from journalist_app.desk.open_desk import OpenDesk
@@ -15,7 +16,6 @@ from journalist_app.services.records import casefiles, drafts, reply_templates, 
 from journalist_app.services.records.reply_templates import ReplyTemplate
 from protocol.content import StepName, Verdict
 from protocol.ledger import open_tally
-from protocol.statements.deletion_order import verify_order
 from store import records
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source, a_world
 from tests.journalist_app.services.test_closing import answered, close, ordered_in, purge

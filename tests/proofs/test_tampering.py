@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from nacl.signing import SigningKey
+from protocol.statements import removal
 
 from crypto.age import PQRecipient
 from crypto.errors import CryptoError
@@ -24,7 +25,6 @@ from protocol.entry import SignedEntry
 from protocol.envelope import Envelope
 from protocol.identifiers import NO_DIGEST, Digest, EntryId, StrandId, digest_words
 from protocol.mailbox_keys import derive_mailbox_keys
-from protocol.statements import removal
 from protocol.strand import DeskWriter, EntryWriter, SourceWriter
 from tests.journalist_app.desk_factories import CHEAP, TODAY, a_letterhead, publish
 from tests.journalist_app.views.test_views import Browser as AdviserBrowser

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from nacl.signing import SigningKey
+from protocol.statements import removal
+from protocol.statements.heads import Heads
 
 from crypto.passphrase import RootKey
 from protocol import chain, entry, mailbox_keys
@@ -13,8 +15,6 @@ from protocol.entry import SignedEntry
 from protocol.identifiers import NO_DIGEST, EntryId, StrandId
 from protocol.letterhead import Letterhead
 from protocol.mailbox_keys import MailboxKeys
-from protocol.statements import removal
-from protocol.statements.heads import Heads
 from protocol.strand import DeskWriter, EntryWriter, SourceWriter, StrandKey
 
 DAY = date(2026, 3, 2)

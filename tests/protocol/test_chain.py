@@ -4,13 +4,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from protocol.chain import FaultKind
+from protocol.statements import removal
 
 from protocol import chain
-from protocol.chain import FaultKind
 from protocol.entry import SignedEntry, renumber
 from protocol.identifiers import NO_DIGEST, Digest, EntryId, StrandId
 from protocol.letterhead import Letterhead
-from protocol.statements import removal
 from protocol.strand import DeskWriter, SourceWriter
 from tests.protocol.desk_factories import a_letterhead
 from tests.protocol.mailbox_factories import DAY, LAPTOP, WORKSTATION, Conversation, a_mailbox, the_strands

@@ -20,17 +20,12 @@ from protocol.content import (
     Verdict,
     proposal_digest,
 )
-from protocol.entry import SignedEntry
+from protocol.entry import EntryContent, SignedEntry
 from protocol.envelope import Author, Envelope
 from protocol.identifiers import NO_DIGEST, Address, Digest, EntryId, StrandId
-from protocol.thread_state import (
-    EntryContent,
-    ProposalState,
-    ProposalStatus,
-    ThreadState,
-    is_answer,
-    thread_state,
-)
+from protocol.transcript.consent import ProposalState, ProposalStatus
+from protocol.transcript.thread_state import ThreadState, thread_state
+from protocol.transcript.waiting import non_answers
 
 ADDRESS = Address(bytes(20))
 DAY = date(2026, 11, 23)

@@ -1,13 +1,13 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from protocol.statements.heads import Head
 
 from crypto import age, signed_lines
 from crypto.errors import ForgedError, MalformedError, UnreadableError
 from protocol.identifiers import Address, Digest, StrandId
 from protocol.keyring import create_keyring
 from protocol.sealed_record import NAME_BYTES, RecordKind
-from protocol.statements.heads import Head
 from protocol.trusted_state import TrustedState, open_trusted_state, seal_trusted_state
 
 _KEYRING = create_keyring("Workstation 1", [])

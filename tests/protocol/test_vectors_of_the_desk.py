@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from protocol.statements.deletion_order import verify_order
 
 from crypto.age import PQIdentity
 from crypto.errors import CryptoError, ForgedError, MalformedError, UnreadableError
@@ -17,7 +18,6 @@ from protocol.identifiers import Address, EntryId, StrandId
 from protocol.keyring import create_keyring
 from protocol.ledger import Dimension, Tally, open_tally
 from protocol.sealed_record import OpenedRecord, RecordKind, open_record, open_unsent
-from protocol.statements.deletion_order import verify_order
 from protocol.strand import StrandKey
 from tests.protocol.mailbox_factories import a_mailbox, the_strands
 

@@ -3,11 +3,11 @@
 from datetime import timedelta
 
 import pytest
+from protocol.statements.deletion_order import sign_order
 
 from protocol.errors import PouchRefusal, PouchRefusedError
 from protocol.pouch.pouch_file import PouchHead, PouchWriter, lowest_serial
 from protocol.pouch.pouch_items import EndedItem
-from protocol.statements.deletion_order import sign_order
 from protocol.strand import DeskWriter
 from store import deletion_orders, entries, mailboxes, records, sync_findings
 from store.sync_findings import FindingKind

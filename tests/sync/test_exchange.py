@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 import pytest
+from protocol.statements import removal
+from protocol.statements.deletion_order import sign_order
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from protocol.pouch.pouch_items import Item
-from protocol.statements import removal
-from protocol.statements.deletion_order import sign_order
 from protocol.strand import DeskWriter
 from store import (
     attachments,

@@ -3,6 +3,7 @@
 from datetime import date
 
 import msgspec
+from protocol.statements.heads import Heads
 from sqlalchemy.orm import Session
 
 from journalist_app.desk.open_desk import OpenDesk
@@ -12,9 +13,8 @@ from journalist_app.services.mailbox import order_deletion
 from journalist_app.services.mailbox.send_entries import AdviserFormContext, EntrySender, message_text
 from journalist_app.services.records import casefiles
 from protocol.content import ClosingNote, Content, Kind
+from protocol.entry import EntryContent
 from protocol.identifiers import Address
-from protocol.statements.heads import Heads
-from protocol.thread_state import EntryContent
 
 
 def close_mailbox(

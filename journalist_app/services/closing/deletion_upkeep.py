@@ -4,6 +4,8 @@ from contextlib import suppress
 from datetime import date
 
 import msgspec
+from protocol.statements.deletion_order import is_order_void
+from protocol.statements.heads import Head
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import Conversation, conversation_of, entry_contents, open_all
@@ -13,9 +15,7 @@ from journalist_app.services.mailbox import order_deletion
 from journalist_app.services.records import casefiles
 from protocol.casefile import Casefile
 from protocol.identifiers import Address, Digest, StrandId
-from protocol.statements.deletion_order import is_order_void
-from protocol.statements.heads import Head
-from protocol.thread_state import thread_state
+from protocol.transcript.thread_state import thread_state
 from store import deletion_orders, entries, mailboxes
 from web.dates import add_months
 

@@ -8,6 +8,8 @@ from datetime import date
 from typing import Final
 
 import msgspec
+from protocol.statements.deletion_order import verify_order
+from protocol.statements.removal import MailboxEnding, is_ended_by_source, verify_ending
 
 from crypto.errors import ForgedError, MalformedError
 from journalist_app.config import ONE_MACHINE
@@ -18,8 +20,6 @@ from journalist_app.services.records import casefiles, unsent_forms
 from protocol.casefile import Casefile
 from protocol.identifiers import NO_DIGEST, SOURCE_STRAND, Address
 from protocol.ledger import seal_tallies, tallies_of
-from protocol.statements.deletion_order import verify_order
-from protocol.statements.removal import MailboxEnding, is_ended_by_source, verify_ending
 from store import mailboxes, sync_findings
 from store.mailboxes import EndedMailbox
 from store.sync_findings import FindingKind

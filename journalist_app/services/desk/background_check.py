@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from datetime import date
 
+from protocol.statements.heads import Head, Heads
 from sqlalchemy.orm import Session
 
 from journalist_app.desk.open_desk import CheckProgress, OpenDesk
@@ -12,7 +13,6 @@ from journalist_app.services.closing import deletion_upkeep, ended_mailboxes
 from journalist_app.services.mailbox import count_for_report
 from journalist_app.services.records import casefiles
 from protocol.identifiers import SOURCE_STRAND, Address, Digest, StrandId
-from protocol.statements.heads import Head, Heads
 from store import entries, mailboxes, sync_findings
 from store.errors import StoreError
 

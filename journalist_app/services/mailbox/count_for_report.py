@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 import msgspec
+from protocol.statements.heads import Heads
+from protocol.statements.removal import MailboxEnding
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import Conversation, open_one
@@ -14,13 +16,10 @@ from journalist_app.errors import CasefileRefusedError, RecordUnsoundError
 from journalist_app.inbox.response_facts import response_facts
 from journalist_app.services.records import casefiles
 from protocol.casefile import Casefile
-from protocol.entry import SignedEntry
+from protocol.entry import EntryContent, SignedEntry
 from protocol.envelope import Author
 from protocol.identifiers import NO_DIGEST, SOURCE_STRAND, Address, StrandId
 from protocol.letterhead import Letterhead
-from protocol.statements.heads import Heads
-from protocol.statements.removal import MailboxEnding
-from protocol.thread_state import EntryContent
 from store.errors import StoreError
 
 

@@ -4,12 +4,13 @@ import secrets
 from contextlib import suppress
 from datetime import date
 
+from protocol.chain import seen_by
+
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import Conversation, OpenedEntry
 from journalist_app.errors import RecordUnsoundError
 from journalist_app.services.mailbox import order_deletion
 from protocol import entry
-from protocol.chain import seen_by
 from protocol.content import Content, Kind
 from protocol.envelope import Author
 from protocol.identifiers import ENTRY_ID_BYTES, NO_DIGEST, EntryId

@@ -4,6 +4,8 @@ import secrets
 from collections.abc import Sequence
 from datetime import date, timedelta
 
+from protocol.statements.deletion_order import DeletionOrder, is_order_void, sign_order, verify_order
+from protocol.statements.heads import Heads
 from sqlalchemy.orm import Session
 
 from crypto.errors import ForgedError, MalformedError
@@ -11,12 +13,11 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import Conversation, OpenedEntry
 from journalist_app.services.mailbox import count_for_report
 from journalist_app.services.records import casefiles
+from protocol.entry import EntryContent
 from protocol.envelope import Author
 from protocol.identifiers import Address
 from protocol.ledger import seal_tallies, tallies_of
-from protocol.statements.deletion_order import DeletionOrder, is_order_void, sign_order, verify_order
-from protocol.statements.heads import Heads
-from protocol.thread_state import EntryContent, thread_state
+from protocol.transcript.thread_state import thread_state
 from store import deletion_orders
 
 

@@ -23,7 +23,8 @@ from journalist_app.services.mailbox.desk_read_receipts import append_desk_read_
 from protocol.content import AttachmentNote, Kind
 from protocol.envelope import Author
 from protocol.identifiers import ENTRY_ID_BYTES, Address, StrandId
-from protocol.thread_state import ProposalState, ThreadState, thread_state
+from protocol.transcript.consent import ProposalState
+from protocol.transcript.thread_state import ThreadState, thread_state
 from web.filenames import safe_name
 
 

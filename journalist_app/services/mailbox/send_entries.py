@@ -9,6 +9,8 @@ from datetime import date
 from typing import Final
 
 import msgspec
+from protocol.chain import seen_by
+from protocol.statements.heads import Heads
 from sqlalchemy.orm import Session
 
 from journalist_app.desk.open_desk import OpenDesk
@@ -22,13 +24,10 @@ from journalist_app.desk.verification import (
 from journalist_app.errors import MailboxNotFoundError, SendRefusal, SendRefusedError, UnsoundMailboxError
 from journalist_app.services.mailbox import count_for_report, order_deletion
 from protocol import entry
-from protocol.chain import seen_by
 from protocol.content import TEXT_CHARS, Content
-from protocol.entry import SignedEntry
+from protocol.entry import EntryContent, SignedEntry
 from protocol.envelope import Author
 from protocol.identifiers import NO_DIGEST, SOURCE_STRAND, Address, EntryId
-from protocol.statements.heads import Heads
-from protocol.thread_state import EntryContent
 from store import entries
 from store.errors import EntryExistsError, HeadMovedError, NoSuchMailboxError
 

@@ -27,7 +27,8 @@ from journalist_app.services.records import casefiles, consent_evidence
 from protocol.casefile import Casefile, PassedOn
 from protocol.content import Content, Kind, StepName, StepNote
 from protocol.identifiers import Address, EntryId
-from protocol.thread_state import ProposalState, ProposalStatus, ThreadStep, thread_state
+from protocol.transcript.consent import ProposalState, ProposalStatus
+from protocol.transcript.thread_state import ThreadStep, thread_state
 
 
 def make_export(

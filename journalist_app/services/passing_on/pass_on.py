@@ -33,7 +33,8 @@ from journalist_app.services.records import casefiles, consent_evidence
 from protocol.content import StepName, StepNote
 from protocol.identifiers import Address, EntryId
 from protocol.pouch.pouch_file import SERVER
-from protocol.thread_state import ProposalState, ProposalStatus, ThreadState, thread_state
+from protocol.transcript.consent import ProposalState, ProposalStatus
+from protocol.transcript.thread_state import ThreadState, thread_state
 from store import outbox, peers
 from store.outbox import OutboxKind
 

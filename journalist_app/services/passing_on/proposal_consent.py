@@ -5,6 +5,7 @@ from datetime import date
 from typing import cast
 
 from msgspec import UNSET
+from protocol.statements.heads import Heads
 from sqlalchemy.orm import Session
 
 from journalist_app.desk.open_desk import OpenDesk
@@ -13,17 +14,11 @@ from journalist_app.errors import PassOnRefusal, PassOnRefusedError, UnsoundMail
 from journalist_app.services.mailbox import order_deletion
 from journalist_app.services.mailbox.send_entries import TransactionHook
 from protocol.content import ProposalNote, StepName
+from protocol.entry import EntryContent
 from protocol.envelope import Author
 from protocol.identifiers import Address, EntryId
-from protocol.statements.heads import Heads
-from protocol.thread_state import (
-    EntryContent,
-    ProposalState,
-    ProposalStatus,
-    ThreadState,
-    ThreadStep,
-    thread_state,
-)
+from protocol.transcript.consent import ProposalState, ProposalStatus
+from protocol.transcript.thread_state import ThreadState, ThreadStep, thread_state
 from store import entries
 
 

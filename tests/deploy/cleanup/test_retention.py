@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from nacl.signing import SigningKey
+from protocol.statements import deletion_order, removal
 from sqlalchemy import text
 
 from deploy.cleanup.retention import (
@@ -29,7 +30,6 @@ from protocol.content import Content, Kind
 from protocol.identifiers import NO_DIGEST, Address, Digest, EntryId, StrandId
 from protocol.letterhead import Letterhead, Strand
 from protocol.mailbox_keys import MailboxKeys
-from protocol.statements import deletion_order, removal
 from protocol.strand import DeskWriter, EntryWriter, SourceWriter
 from source_app.config import SourceConfig
 from store import cleanup, deletion_orders, entries, letterheads, mailboxes

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 
 import msgspec
 import pytest
+from protocol.statements.deletion_order import is_order_void, sign_order, verify_order
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of
@@ -30,7 +31,6 @@ from protocol.content import TEXT_CHARS, StepName
 from protocol.identifiers import Digest, EntryId
 from protocol.ledger import Dimension, Tally
 from protocol.sealed_record import RecordKind
-from protocol.statements.deletion_order import is_order_void, sign_order, verify_order
 from protocol.strand import DeskWriter
 from protocol.trusted_state import TrustedState
 from store import deletion_orders, mailboxes, peers, records

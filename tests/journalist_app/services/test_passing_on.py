@@ -45,7 +45,8 @@ from protocol.entry import SignedEntry
 from protocol.envelope import Author
 from protocol.identifiers import Address, AttachmentId, Digest, EntryId
 from protocol.pouch.pouch_file import SERVER
-from protocol.thread_state import ProposalState, ProposalStatus, ThreadStep
+from protocol.transcript.consent import ProposalState, ProposalStatus
+from protocol.transcript.thread_state import ThreadStep
 from store import attachments, entries, outbox, peers, sync_findings
 from store.sync_findings import FindingKind
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source

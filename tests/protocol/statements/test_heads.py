@@ -1,11 +1,11 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from protocol.statements.heads import heads_from_bytes, heads_to_bytes
 
 from crypto.errors import MalformedError
 from crypto.framing import frame
 from protocol.identifiers import Digest, StrandId
-from protocol.statements.heads import heads_from_bytes, heads_to_bytes
 
 STRANDS = (st.just(b"") | st.binary(min_size=8, max_size=8)).map(StrandId)
 HEADS = st.dictionaries(

@@ -13,7 +13,7 @@ from protocol.entry import SignedEntry, open_entry
 from protocol.identifiers import EntryId
 from protocol.mailbox_keys import MailboxKeys
 from protocol.session import form_token
-from protocol.thread_state import ProposalStatus
+from protocol.transcript.consent import ProposalStatus
 from source_app.errors import AnswerRefusal, AnswerRefusedError, MailboxGoneError, NotFoundError
 from source_app.services import consent, deleting, login, posting
 from source_app.services.append_entry import append_with_retry

@@ -5,13 +5,13 @@ import secrets
 from datetime import date
 
 import pytest
+from protocol.statements.removal import sign_removal
 from sqlalchemy import delete, update
 
 from crypto.errors import CryptoError
 from protocol.content import Kind
 from protocol.identifiers import StrandId
 from protocol.mailbox_keys import MailboxKeys
-from protocol.statements.removal import sign_removal
 from protocol.strand import DeskWriter
 from source_app.errors import MailboxGoneError, NotFoundError
 from source_app.services import deleting, login

@@ -1,0 +1,200 @@
+"""Thread state: the steps of a mailbox, with the state of each proposal (docs/protocol.md, "Steps").
+
+Both apps compute the state from the same verified entries, so the adviser sees the same state as the source.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Final
+
+from msgspec import UNSET
+
+from protocol.content import Content, Kind, StepName, StepNote
+from protocol.entry import EntryContent, SignedEntry
+from protocol.envelope import Author, EntryClass
+from protocol.identifiers import Address, Digest, EntryId
+from protocol.transcript.check import Transcript
+from protocol.transcript.closing import closed_until
+from protocol.transcript.consent import ProposalState, proposal_states, void_steps
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadStep:
+    """One step of a mailbox.
+
+    - `text`: the adviser's sentence, such as a last message or a reason
+    - `next`, `by`: the next thing that will happen, and the working day on which to expect it. With CLOSED,
+    `by` is the day from which the mailbox may be deleted
+    - `to`, `delivered`: the recipient, and the day on which the file was handed over
+    - `is_derived`: no one wrote this step; it follows from the entries
+    - `is_void`: the step has no effect, because the source had taken the agreement back in time. With
+    PASSED_ON, the file was made all the same
+    """
+
+    step: StepName
+    day: date
+    entry_id: EntryId
+    text: str = field(default="", repr=False)
+    next: str = field(default="", repr=False)
+    by: date | None = None
+    to: str = field(default="", repr=False)
+    proposal: Digest | None = None
+    delivered: date | None = None
+    without_consent: bool = False
+    is_derived: bool = True
+    is_void: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadState:
+    """State of a mailbox: every step and every proposal, oldest first.
+
+    `closing` is the closing of the mailbox, or None if the mailbox is open. Its `by` is the day from which
+    the mailbox may be deleted.
+    """
+
+    steps: tuple[ThreadStep, ...]
+    proposals: tuple[ProposalState, ...]
+    closing: ThreadStep | None = None
+
+    @property
+    def current(self) -> ThreadStep | None:
+        """Return the newest step, or None if the mailbox is empty."""
+        return self.steps[-1] if self.steps else None
+
+
+def thread_state(address: Address, transcript: Transcript, opened: Sequence[EntryContent]) -> ThreadState:
+    """Compute the steps and proposals of a mailbox.
+
+    `opened` has the entries of the transcript in thread order, each with its content, or with None for an
+    entry without an encrypted part, for removed words, and for words that cannot be opened.
+    """
+    proposals = proposal_states(address, transcript, opened)
+    void = void_steps(address, transcript, opened)
+    steps = _steps(transcript, opened, {each.signed.digest: each.digest for each in proposals}, void)
+    until = closed_until(transcript)
+    closing = next((step for step in reversed(steps) if step.step is StepName.CLOSED), None)
+    is_closed = closing is not None and until is not None
+    return ThreadState(tuple(steps), proposals, replace(closing, by=until) if closing and is_closed else None)
+
+
+_RANK: Final = {StepName.RECEIVED: 1, StepName.BEING_READ: 2, StepName.IN_CONVERSATION: 3}
+
+
+def _steps(
+    transcript: Transcript,
+    opened: Sequence[EntryContent],
+    proposals: Mapping[Digest, Digest],
+    void: Collection[Digest],
+) -> list[ThreadStep]:
+    """Return all steps of a mailbox: those that the adviser wrote, and those that follow from the entries.
+
+    A derived step occurs once, and never after a step of a later stage. A read receipt in the middle of a
+    conversation adds no step.
+    """
+    steps: list[ThreadStep] = []
+    words: list[SignedEntry] = []
+    reached = 0
+    is_closed = False
+    for signed, content in opened:
+        step = _written_step(signed, content, is_void=signed.digest in void)
+        if step is not None:
+            _add_written_step(steps, step)
+        else:
+            step = _derived_step(signed, content, proposals, is_closed=is_closed)
+            if step is not None and _RANK.get(step.step, reached + 1) > reached:
+                steps.append(step)
+        if signed.envelope.is_words:
+            words.append(signed)
+            crossing = _open_words(transcript, words)
+            is_closed = not crossing
+            if crossing and step is not None and step.step is StepName.CLOSED:
+                # Someone wrote these words without knowing the closing, and the writer of the closing did not
+                # know them. The mailbox is open, even if the thread shows the closing last.
+                part = crossing[0].envelope
+                steps.append(step := ThreadStep(StepName.REOPENED, signed.envelope.day, part.entry_id))
+        if step is not None:  # after a reopening, an early step can occur again
+            is_reopened = step.step is StepName.REOPENED
+            reached = 1 if is_reopened else max(reached, _RANK.get(step.step, len(_RANK)))
+    return steps
+
+
+def _open_words(transcript: Transcript, words: Sequence[SignedEntry]) -> list[SignedEntry]:
+    """Return those words that keep a mailbox open: no other words build on them, and they name no day."""
+    digests = {entry.digest: entry for entry in words}
+    last = transcript.knowledge.unknown_to_all(digests, digests)
+    return [digests[digest] for digest in last if digests[digest].envelope.due is None]
+
+
+def _add_written_step(steps: list[ThreadStep], step: ThreadStep) -> None:
+    """Add a step that the adviser wrote, or replace the derived step of the same name.
+
+    A step about a proposal replaces the derived step about the same proposal, even if newer steps follow,
+    because another workstation may have written in between. Any other step can only replace the newest step.
+    """
+    for at, before in enumerate(steps):
+        is_same = before.proposal == step.proposal if step.proposal else at == len(steps) - 1
+        if is_same and before.is_derived and before.step is step.step:
+            steps[at] = replace(step, to=before.to)
+            return
+    steps.append(step)
+
+
+def _written_step(signed: SignedEntry, content: Content | None, *, is_void: bool) -> ThreadStep | None:
+    """Return the step that the adviser wrote in this entry, or None if the entry has no written step."""
+    part = signed.envelope
+    if content is None:
+        return None
+    if content.kind is Kind.CLOSING:
+        return ThreadStep(
+            StepName.CLOSED, part.day, part.entry_id, text=content.text, by=part.due, is_derived=False
+        )
+    if content.step is UNSET:
+        return None
+    note: StepNote = content.step
+    is_promise_void = is_void and note.step is StepName.PASSING_ON
+    return ThreadStep(
+        note.step,
+        part.day,
+        part.entry_id,
+        text=content.text,
+        next="" if is_promise_void else note.next,
+        by=None if is_promise_void else note.by,
+        to=note.to,
+        proposal=note.proposal,
+        delivered=note.delivered,
+        without_consent=note.without_consent,
+        is_derived=False,
+        is_void=is_void,
+    )
+
+
+def _derived_step(
+    signed: SignedEntry, content: Content | None, proposals: Mapping[Digest, Digest], *, is_closed: bool
+) -> ThreadStep | None:
+    """Return the step that follows from an entry in which the adviser wrote no step, or None."""
+    part = signed.envelope
+    name = _derived_name(signed, content, is_closed=is_closed)
+    if name is None:
+        return None
+    to = content.proposal.name if content is not None and content.proposal is not UNSET else ""
+    return ThreadStep(
+        name, part.day, part.entry_id, by=part.due, to=to, proposal=proposals.get(signed.digest)
+    )
+
+
+def _derived_name(signed: SignedEntry, content: Content | None, *, is_closed: bool) -> StepName | None:
+    part = signed.envelope
+    if part.entry_class is EntryClass.RECEIPT and part.author is Author.DESK:
+        return StepName.BEING_READ
+    if not part.is_words:
+        return None
+    if part.due is not None:  # a closing that was removed, or that does not open
+        return StepName.CLOSED
+    if is_closed:
+        return StepName.REOPENED
+    if part.author is Author.SOURCE:
+        return StepName.RECEIVED
+    is_proposal = content is not None and content.kind is Kind.PROPOSAL
+    return StepName.PROPOSAL_MADE if is_proposal else StepName.IN_CONVERSATION
