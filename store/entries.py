@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TypedDict, Unpack
 
-from sqlalchemy import Date, bindparam, func, select, update
+from sqlalchemy import Date, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from store.database.deletion_queue import queue_attachments, queue_entries
@@ -24,6 +24,7 @@ from store.errors import AttachmentMissingError, MailboxChangedError, NoSuchMail
 from store.outbox import OutboxKind, enqueue
 
 SOURCE, DESK = 0, 1  # authors
+LARGEST_NUMBER = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ _OF_STRAND = PreparedQuery(
         _IN_MAILBOX,
         EntryRow.author == bindparam("author"),
         EntryRow.strand == bindparam("strand"),
-        EntryRow.number >= bindparam("number"),
+        EntryRow.number.between(bindparam("number"), bindparam("last")),
     ).order_by(EntryRow.number, EntryRow.digest),
     StoredEntry,
 )
@@ -147,6 +148,7 @@ _SET_HEADER = PreparedChange(
     .values(header=bindparam("new_header"))
 )
 _SET_EPOCH = PreparedChange(update(EntryRow).where(_HAS_DIGEST).values(epoch=bindparam("new_epoch")))
+_DROP_ROW = PreparedChange(delete(EntryRow).where(_HAS_DIGEST))
 _ADD_ENTRY = PreparedChange(insert(EntryRow))
 _ADOPT = PreparedChange(
     update(AttachmentRow)
@@ -241,6 +243,12 @@ def destroy(session: Session, address: bytes, digests: Sequence[bytes]) -> int:
     return freed
 
 
+def drop_row(session: Session, address: bytes, digest: bytes) -> None:
+    """Delete the row of an entry, because it is damaged and a sound copy is about to be stored."""
+    count_in_mailbox(session, address, -queue_entries(session, address, digest))
+    _DROP_ROW.run(session, address=address, digest=digest)
+
+
 def of_mailbox(session: Session, address: bytes) -> Sequence[StoredEntry]:
     """Return a mailbox's entries, sorted by author, strand, number and digest."""
     return _OF_MAILBOX.all(session, address=address)
@@ -254,11 +262,11 @@ def of_mailboxes(session: Session, addresses: Sequence[bytes]) -> dict[bytes, li
     return found
 
 
-def of_strand(
-    session: Session, address: bytes, author: int, strand: bytes, *, number: int
+def of_strand(  # noqa: PLR0913  # the strand's key, and a range of numbers
+    session: Session, address: bytes, author: int, strand: bytes, *, number: int, last: int = LARGEST_NUMBER
 ) -> Sequence[StoredEntry]:
-    """Return the entries of a strand with this number or a higher one, sorted by number and digest."""
-    return _OF_STRAND.all(session, address=address, author=author, strand=strand, number=number)
+    """Return the entries of a strand with numbers from `number` to `last`, sorted by number and digest."""
+    return _OF_STRAND.all(session, address=address, author=author, strand=strand, number=number, last=last)
 
 
 def envelopes(session: Session, address: bytes) -> Sequence[StoredEnvelope]:

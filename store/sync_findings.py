@@ -25,38 +25,36 @@ class FindingKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SyncFinding:
-    """One fault at the server, about a mailbox. `entry_id` is b"" if the fault is not about one entry."""
+    """One fault at the server, about a mailbox. `digest` is b"" if the fault is not about one entry."""
 
     address: bytes
-    entry_id: bytes
+    digest: bytes
     kind: FindingKind
     day: date
 
 
-def _read(address: bytes, entry_id: bytes, kind: str, day: date) -> SyncFinding:
-    return SyncFinding(address, entry_id, FindingKind(kind), day)
+def _read(address: bytes, digest: bytes, kind: str, day: date) -> SyncFinding:
+    return SyncFinding(address, digest, FindingKind(kind), day)
 
 
 _IN_MAILBOX = SyncFindingRow.address == bindparam("address")
 _FINDINGS = select(*columns(SyncFinding, SyncFindingRow)).order_by(
-    SyncFindingRow.address, SyncFindingRow.kind, SyncFindingRow.entry_id
+    SyncFindingRow.address, SyncFindingRow.kind, SyncFindingRow.digest
 )
 _ALL_FINDINGS = PreparedQuery(_FINDINGS, _read)
 _OF_MAILBOX = PreparedQuery(_FINDINGS.where(_IN_MAILBOX), _read)
 _ADD = PreparedChange(insert(SyncFindingRow).on_conflict_do_nothing())
 _DELETE = PreparedChange(
     delete(SyncFindingRow).where(
-        _IN_MAILBOX,
-        SyncFindingRow.entry_id == bindparam("entry_id"),
-        SyncFindingRow.kind == bindparam("kind"),
+        _IN_MAILBOX, SyncFindingRow.digest == bindparam("digest"), SyncFindingRow.kind == bindparam("kind")
     )
 )
 _DELETE_OF_MAILBOX = PreparedChange(delete(SyncFindingRow).where(_IN_MAILBOX))
 
 
-def add(session: Session, address: bytes, entry_id: bytes, kind: FindingKind, day: date) -> bool:
+def add(session: Session, address: bytes, digest: bytes, kind: FindingKind, day: date) -> bool:
     """Write a finding. Return False if the store already has the same finding."""
-    return _ADD.run(session, id=new_id(), address=address, entry_id=entry_id, kind=kind, day=day) == 1
+    return _ADD.run(session, id=new_id(), address=address, digest=digest, kind=kind, day=day) == 1
 
 
 def all_findings(session: Session) -> Sequence[SyncFinding]:
@@ -69,9 +67,9 @@ def of_mailbox(session: Session, address: bytes) -> Sequence[SyncFinding]:
     return _OF_MAILBOX.all(session, address=address)
 
 
-def drop(session: Session, address: bytes, entry_id: bytes, kind: FindingKind) -> None:
+def drop(session: Session, address: bytes, digest: bytes, kind: FindingKind) -> None:
     """Delete a finding that is no longer true. Does nothing if there is no such finding."""
-    _DELETE.run(session, address=address, entry_id=entry_id, kind=kind)
+    _DELETE.run(session, address=address, digest=digest, kind=kind)
 
 
 def drop_findings(session: Session, address: bytes) -> None:

@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 from protocol.entry import SignedEntry
 from protocol.envelope import Author
 from protocol.identifiers import Address, AttachmentId
-from protocol.transcript.check import Transcript
 from protocol.transcript.closing import closed_until
 from protocol.transcript.waiting import waiting_since
 from store import entries
@@ -95,8 +94,13 @@ def store_entry(session: Session, signed: SignedEntry, attachment_ids: Sequence[
     return entries.destroy(session, part.address, part.removes) if part.removes else 0
 
 
-def save_state(session: Session, address: Address, transcript: Transcript) -> None:
-    """Save in the mailbox's row since when its source waits, and from which day it may be deleted."""
+def recompute_state(session: Session, address: Address) -> None:
+    """Compute again since when the source of a mailbox waits, and from which day it may be deleted.
+
+    The entries were verified when they arrived. No one relies on this state without verifying them again.
+    """
+    signed, _ = parse_rows(entries.of_mailbox(session, address))
+    transcript = read_transcript(address, None, {}, signed, has_content=False, is_verified=True)
     entries.set_state(session, address, waiting_since=waiting_since(transcript), due=closed_until(transcript))
 
 

@@ -102,7 +102,7 @@ def parse_rows(rows: Iterable[StoredEntry]) -> tuple[list[SignedEntry], tuple[Da
         entry = parse_row(row)
         if entry is not None:
             signed.append(entry)
-        if entry is None or not _has_signed_columns(row, entry):
+        if entry is None or not has_signed_columns(row, entry):
             author = Author(row.author) if row.author in set(Author) else None
             damaged.append(DamagedRow(author, row.number, row.entry_id))
     return signed, tuple(damaged)
@@ -122,7 +122,8 @@ def parse_row(row: StoredEntry) -> SignedEntry | None:
         return None
 
 
-def _has_signed_columns(row: StoredEntry, entry: SignedEntry) -> bool:
+def has_signed_columns(row: StoredEntry, entry: SignedEntry) -> bool:
+    """Return True if the columns of a row have the values of its signed envelope."""
     part = entry.envelope
     signed = (int(part.author), part.strand, part.number, part.entry_id, entry.digest, part.day)
     return signed == (row.author, row.strand, row.number, row.entry_id, row.digest, row.day)

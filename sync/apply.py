@@ -11,7 +11,8 @@ from protocol.identifiers import AttachmentId, StrandId
 from protocol.pouch.pouch_file import PouchHead, PouchReader, lowest_serial
 from protocol.pouch.pouch_items import Item
 from store import outbox, peers
-from store.errors import AttachmentMissingError, EntryExistsError, QuotaError, StoreFullError
+from store.errors import AttachmentMissingError, QuotaError, StoreFullError
+from stored_mailbox.appending import recompute_state
 from sync.endpoint import Endpoint
 from sync.errors import SyncRefusal, SyncRefusedError
 from sync.items.contexts import ApplyContext
@@ -96,6 +97,8 @@ def apply_pouch(
     applied = sum(_apply_batch(context, batch) for batch in _batches(items))
     peer_was_restored = head.taken < peer.acknowledged_serial or head.sent < peer.applied_serial
     with endpoint.store.writing() as session:
+        for address in context.changed:
+            recompute_state(session, address)
         if peer_was_restored:
             peers.reset_acknowledged(session, head.sender)
             peers.mark_rollback(session, head.sender, endpoint.today())
@@ -172,7 +175,7 @@ def _apply_batch(context: ApplyContext, items: Sequence[Item]) -> int:
         with context.endpoint.store.writing(durable=False) as session:
             outbox.exclude_peer(session, context.peer)
             return sum([kind_of(item).apply(context, session, item) for item in items])
-    except (QuotaError, StoreFullError, AttachmentMissingError, EntryExistsError) as why:
+    except (QuotaError, StoreFullError, AttachmentMissingError) as why:
         if len(items) == 1:
             is_full = isinstance(why, QuotaError | StoreFullError)
             reason = SyncRefusal.NO_ROOM if is_full else SyncRefusal.BROKEN_TRANSFER

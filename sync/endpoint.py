@@ -6,6 +6,7 @@ from datetime import date
 from typing import Protocol
 
 from crypto.age import PQIdentity, PQRecipient
+from protocol.entry import SignedEntry
 from protocol.identifiers import StrandId
 from protocol.letterhead import Letterhead
 from protocol.pouch.pouch_file import SERVER, ServerCard
@@ -41,7 +42,8 @@ class Endpoint:
 
     `name` is `SERVER` or a workstation's strand. `seed` is the Ed25519 seed with which this endpoint signs.
     `letterhead` returns the newest letterhead that was verified. `quota` limits the attachments that are
-    applied. The server has no `merger`, because it cannot decrypt anything.
+    applied. `opens` returns whether this workstation can decrypt an entry. The
+    server has no `merger` and no `opens`, because it cannot decrypt anything.
     """
 
     store: Store
@@ -54,6 +56,7 @@ class Endpoint:
     today: Callable[[], date]
     half_hour: Callable[[], int]
     merger: Merger | None = None
+    opens: Callable[[SignedEntry], bool] | None = None
 
     @property
     def is_server(self) -> bool:

@@ -13,7 +13,7 @@ from crypto.age.header import HEADER_BYTES_MAX
 from crypto.age.recipients import PQ_RECIPIENT_BYTES
 from crypto.errors import MalformedError
 from protocol.content import ATTACHMENTS
-from protocol.identifiers import ADDRESS_BYTES, ATTACHMENT_ID_BYTES, ENTRY_ID_BYTES
+from protocol.identifiers import ADDRESS_BYTES, ATTACHMENT_ID_BYTES, DIGEST_BYTES, ENTRY_ID_BYTES
 from protocol.strand import SIGNATURE_BYTES
 
 ITEM_BYTES: Final = 16 * 1024 * 1024
@@ -24,6 +24,7 @@ TALLIES: Final = 64  # a mailbox leaves 8; without a limit, reading 16 MiB of th
 
 _Address = Annotated[bytes, Meta(min_length=ADDRESS_BYTES, max_length=ADDRESS_BYTES)]
 _EntryId = Annotated[bytes, Meta(min_length=ENTRY_ID_BYTES, max_length=ENTRY_ID_BYTES)]
+_EntryDigest = Annotated[bytes, Meta(max_length=DIGEST_BYTES)]  # empty: the mailbox itself
 _AttachmentId = Annotated[bytes, Meta(min_length=ATTACHMENT_ID_BYTES, max_length=ATTACHMENT_ID_BYTES)]
 _Recipient = Annotated[bytes, Meta(min_length=PQ_RECIPIENT_BYTES, max_length=PQ_RECIPIENT_BYTES)]
 _VerifyKey = Annotated[bytes, Meta(min_length=32, max_length=32)]
@@ -87,44 +88,37 @@ class ChunkItem(_Item, frozen=True, tag="chunk"):
 class EntryItem(_Item, frozen=True, tag="entry"):
     """An entry of a mailbox.
 
-    If `removal` is set, the entry was removed, and its header and payload are empty.
+    The header and the payload are empty if the entry has no encrypted part, or if this part was destroyed.
     """
 
     envelope: bytes
     signature: _Signature
-    epoch: Annotated[int, Meta(ge=1, le=2**31 - 1)]
+    epoch: Annotated[int, Meta(ge=0, le=2**31 - 1)]
     header: _Header
     payload: _Sealed
-    removal: bytes
     attachment_ids: Annotated[tuple[_AttachmentId, ...], Meta(max_length=ATTACHMENTS)]
 
 
 class EndedItem(_Item, frozen=True, tag="ended"):
-    """Signed statement that a mailbox has ended, with the public keys of the mailbox."""
+    """Proof that a mailbox was ended or deleted, with the public keys of the mailbox."""
 
     address: _Address
     recipient: _Recipient
     verify_key: _VerifyKey
-    statement: bytes
+    proof: bytes
     day: date
 
 
 class CountedItem(_Item, frozen=True, tag="counted"):
-    """Notice that the desk knows that a mailbox has ended, with the mailbox's tallies for the ledger."""
+    """Notice that the desk has counted an ended mailbox."""
 
     address: _Address
-    tallies: _Tallies
 
 
-class OrderItem(_Item, frozen=True, tag="order"):
-    """Deletion order of a mailbox.
-
-    An empty statement means that the mailbox has no deletion order any more.
-    """
+class TalliesItem(_Item, frozen=True, tag="tallies"):
+    """The present set of tallies beside a mailbox. An empty set withdraws the tallies."""
 
     address: _Address
-    statement: bytes
-    due: date
     tallies: _Tallies
 
 
@@ -155,10 +149,13 @@ class PublicFileItem(_Item, frozen=True, tag="public_file"):
 
 
 class DamagedItem(_Item, frozen=True, tag="damaged"):
-    """Notice that an entry in the sender's store failed its check, and is not in this pouch."""
+    """Notice that an entry is missing or damaged in the sender's store.
+
+    A receiver that has the entry sends it. If `digest` is empty, the mailbox itself is damaged.
+    """
 
     address: _Address
-    entry_id: _EntryId
+    digest: _EntryDigest
 
 
 Item = (
@@ -169,7 +166,7 @@ Item = (
     | EntryItem
     | EndedItem
     | CountedItem
-    | OrderItem
+    | TalliesItem
     | RecordItem
     | TallyItem
     | PublicFileItem

@@ -127,7 +127,7 @@ def heads_after(heads: Heads, newer: Sequence[SignedEntry]) -> Heads:
     return tuple(sorted((own | set(heads)) - {head for head in named if head.strand in _strands_of(newer)}))
 
 
-def read_transcript(  # noqa: PLR0913  # what is checked, and by which keys
+def read_transcript(  # noqa: PLR0913  # two switches, besides the mailbox  # noqa: PLR0913  # what is checked, and by which keys
     address: Address,
     mailbox_verify_key: bytes | None,
     strands: Mapping[StrandId, StrandKey],
@@ -135,12 +135,14 @@ def read_transcript(  # noqa: PLR0913  # what is checked, and by which keys
     remembered: Heads = (),
     *,
     has_content: bool = True,
+    is_verified: bool = False,
 ) -> Transcript:
     """Check every entry of a mailbox, and that the entries fit each other.
 
     `mailbox_verify_key` must have passed `check_mailbox_keys`. If the key is None, no entry is accepted as
     the source's. `remembered` has the heads that this workstation remembers. With `has_content=False`, the
-    entries have no encrypted parts, and only envelopes and signatures are checked.
+    entries have no encrypted parts, and only envelopes and signatures are checked. With `is_verified`, the
+    caller has verified all signatures before.
 
     The check detects every change of an entry. It also detects a missing entry, if a remembered head or
     another entry names the missing entry. It cannot detect that the newest entry of a strand is missing, as
@@ -149,7 +151,7 @@ def read_transcript(  # noqa: PLR0913  # what is checked, and by which keys
     authentic: dict[Digest, SignedEntry] = {}
     forged: list[tuple[FaultKind, SignedEntry]] = []
     for entry in entries:
-        kind = _signature_fault(entry, address, mailbox_verify_key, strands)
+        kind = None if is_verified else _signature_fault(entry, address, mailbox_verify_key, strands)
         if kind is None and entry.digest in authentic:
             kind = FaultKind.REPLAYED
         if kind is None:

@@ -354,8 +354,8 @@ class SyncFindingRow(_WithId, Base):
     """Fault at the server that this store detected when it applied a pouch of the server."""
 
     __tablename__ = "sync_finding"
-    __table_args__ = (UniqueConstraint("address", "entry_id", "kind"),)
+    __table_args__ = (UniqueConstraint("address", "digest", "kind"),)
     address: Mapped[bytes]
-    entry_id: Mapped[bytes]  # b"" if the fault is about a whole mailbox
+    digest: Mapped[bytes]  # of an entry; b"" if the fault is about a whole mailbox
     kind: Mapped[str]
     day: Mapped[date]

@@ -13,10 +13,10 @@ To add or remove a kind, add or remove its module and its lines in `item_kinds`.
 - `mailbox_item`: a mailbox's public keys, and all items of one mailbox in their order
 - `entry_item`: an entry
 - `attachment_items`: an attachment's header and chunks
-- `ending_item`: the statement that ended a mailbox
+- `ending_item`: the proof that a mailbox was ended or deleted
 - `counted_item`: the desk's acknowledgement that it counted an ended mailbox
-- `deletion_order_item`: the deletion order of a mailbox
 - `record_item`: a sealed record of the desk
+- `tallies_item`: the tallies beside a mailbox
 - `tally_item`: one line of the ledger
 - `public_file_item`: a file of a yearly report
 - `damaged_item`: a report that something in the sender's store does not verify

@@ -30,12 +30,11 @@ def pack(
             return
         with context.endpoint.store.reading() as session:
             ciphertext = attachments.read_chunk(session, address, attachment_id, number)
-            stored = entries.find(session, address, file.entry_id) if ciphertext is None else None
+            stored = entries.find_all(session, address, file.entry_id) if ciphertext is None else ()
         if ciphertext is None:
-            if stored is not None and stored.removal is None:
-                yield DamagedItem(address, file.entry_id)
-            else:
-                context.has_more = True  # the file was just removed: the next pouch has a tombstone
+            whole = [row for row in stored if row.header is not None]
+            yield from (DamagedItem(address, row.digest) for row in whole)
+            context.has_more |= not whole  # the file was just removed: the next pouch has the removal
             return
         yield ChunkItem(attachment_id, number, number == file.chunks - 1, ciphertext)
         context.chunks_at_peer[attachment_id] = number + 1
@@ -47,7 +46,7 @@ def apply_file(context: ApplyContext, session: Session, item: FileItem) -> bool:
     Do nothing if this store has the attachment's entry already, or does not have its mailbox.
     """
     is_unwanted = (
-        entries.find(session, item.address, item.entry_id) is not None
+        bool(entries.find_all(session, item.address, item.entry_id))
         or mailboxes.find(session, item.address) is None
     )
     if is_unwanted:

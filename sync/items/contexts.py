@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
-from protocol.identifiers import Address, AttachmentId, StrandId
+from protocol.identifiers import Address, AttachmentId, Digest, StrandId
 from protocol.letterhead import Letterhead
 from protocol.mailbox_keys import check_mailbox_keys
 from protocol.pouch.pouch_file import PouchHead
 from protocol.strand import StrandKey
-from store import mailboxes, sync_findings
+from store import entries, mailboxes, sync_findings
 from store.sync_findings import FindingKind
+from stored_mailbox.reading import parse_rows
 from sync.endpoint import Endpoint
 
 
@@ -20,8 +21,7 @@ class BuildContext:
     """State of one pouch that is being built for a peer.
 
     `chunks_at_peer` counts, for each attachment, the chunks that the peer has after applying this pouch.
-    `counted_tallies` are the digests of tallies that are already inside a `CountedItem`. `size` is roughly
-    the number of bytes packed so far. `size_limit` is None for a pouch of any size.
+    `size` is roughly the number of bytes packed so far. `size_limit` is None for a pouch of any size.
     """
 
     endpoint: Endpoint
@@ -31,7 +31,6 @@ class BuildContext:
     size_limit: int | None
     size: int = 0
     has_more: bool = False
-    counted_tallies: set[bytes] = field(default_factory=set)
 
     def is_full(self) -> bool:
         """Return whether the pouch is full. If it is, also note that there is more to pack."""
@@ -46,7 +45,7 @@ class VerifyContext:
 
     A letterhead and a mailbox come before the items that need their keys. `is_own` is True if the items come
     from this endpoint's own store, and are verified before they are sent. `deleted_wrongly` collects the
-    mailboxes that the peer deleted by a deletion order although later entries had made the order void.
+    mailboxes that the peer deleted although entries of this store do not allow that.
     """
 
     endpoint: Endpoint
@@ -81,7 +80,8 @@ class ApplyContext:
     """State of one verified pouch that is being applied. `peer` is the sender of the pouch.
 
     `unwanted` collects the attachments of which the peer need not send the rest: this store has the
-    attachment's entry already, or does not have its mailbox.
+    attachment's entry already, or does not have its mailbox. `changed` collects the mailboxes whose state
+    must be computed again.
     """
 
     endpoint: Endpoint
@@ -89,12 +89,21 @@ class ApplyContext:
     peer: StrandId
     deleted_wrongly: Container[Address]
     unwanted: set[AttachmentId] = field(default_factory=set)
+    changed: set[Address] = field(default_factory=set)
+    _removed: dict[Address, set[Digest]] = field(default_factory=dict)
 
-    def report(self, session: Session, address: bytes, entry_id: bytes, kind: FindingKind) -> bool:
+    def removed(self, session: Session, address: Address) -> set[Digest]:
+        """Return the digests of a mailbox's entries that its source removed, as far as this store knows."""
+        if address not in self._removed:
+            signed, _ = parse_rows(entries.of_mailbox(session, address))
+            self._removed[address] = {digest for each in signed for digest in each.envelope.removes}
+        return self._removed[address]
+
+    def report(self, session: Session, address: bytes, digest: bytes, kind: FindingKind) -> bool:
         """Note a fault at the server, for the adviser to see.
 
         Return False if the fault was known already, or if this endpoint is the server itself.
         """
         if self.endpoint.is_server:
             return False
-        return sync_findings.add(session, address, entry_id, kind, self.endpoint.today())
+        return sync_findings.add(session, address, digest, kind, self.endpoint.today())

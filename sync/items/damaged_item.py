@@ -1,16 +1,18 @@
-"""Report of damage in a pouch: something in the sender's store failed its check, and is not in the pouch."""
+"""Report of damage in a pouch: something in the sender's store is missing or failed its check."""
 
+import hashlib
 from typing import Final
 
 from sqlalchemy.orm import Session
 
 from protocol.envelope import Envelope
-from protocol.identifiers import ADDRESS_BYTES, ENTRY_ID_BYTES
-from protocol.pouch.pouch_items import DamagedItem, EndedItem, EntryItem, Item, MailboxItem, OrderItem
+from protocol.identifiers import ADDRESS_BYTES
+from protocol.pouch.pouch_items import DamagedItem, EndedItem, EntryItem, Item, MailboxItem, TalliesItem
+from store import entries, outbox
 from store.sync_findings import FindingKind
 from sync.items.contexts import ApplyContext
 
-NO_ENTRY: Final = bytes(ENTRY_ID_BYTES)  # used if the mailbox itself is damaged, and not one entry
+NO_ENTRY: Final = b""  # used if the mailbox itself is damaged, and not one entry
 
 
 def pack(item: Item) -> DamagedItem | None:
@@ -18,13 +20,16 @@ def pack(item: Item) -> DamagedItem | None:
     match item:
         case EntryItem():
             part = Envelope.from_bytes(item.envelope)
-            return DamagedItem(part.address, part.entry_id)
-        case MailboxItem() | EndedItem() | OrderItem() if len(item.address) == ADDRESS_BYTES:
+            return DamagedItem(part.address, hashlib.sha256(item.envelope + item.signature).digest())
+        case MailboxItem() | EndedItem() | TalliesItem() if len(item.address) == ADDRESS_BYTES:
             return DamagedItem(item.address, NO_ENTRY)
         case _:
             return None
 
 
 def apply(context: ApplyContext, session: Session, item: DamagedItem) -> bool:
-    """Note the damage that the sender found in its store, for the adviser to see."""
-    return context.report(session, item.address, item.entry_id, FindingKind.DAMAGED)
+    """Note the damage that the sender found in its store, and send the entry if this store has it."""
+    if item.digest and entries.find_digest(session, item.address, item.digest) is not None:
+        kind = outbox.OutboxKind.ENTRY
+        outbox.enqueue_for(session, context.peer, kind, address=item.address, name=item.digest)
+    return context.report(session, item.address, item.digest, FindingKind.DAMAGED)

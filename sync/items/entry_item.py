@@ -1,150 +1,129 @@
-"""Entry in a pouch: pack a stored entry, verify its signatures, and store the entry or its removal."""
+"""Entry in a pouch: pack a stored entry, verify its signature, and store the entry."""
 
-import hashlib
 from collections.abc import Sequence
 
-from protocol.statements.removal import verify_removal
 from sqlalchemy.orm import Session
 
 from crypto.errors import MalformedError
 from protocol.entry import SignedEntry, verify_entry
-from protocol.envelope import Author, Envelope
+from protocol.envelope import Author, EntryClass
 from protocol.errors import PouchRefusal, PouchRefusedError
-from protocol.identifiers import SOURCE_STRAND, Address
+from protocol.identifiers import Address
 from protocol.pouch.pouch_items import EntryItem
 from store import entries, mailboxes, sync_findings
 from store.attachments import Attachment
+from store.entries import StoredEntry
 from store.sync_findings import FindingKind
+from stored_mailbox.appending import store_entry
+from stored_mailbox.reading import has_signed_columns, parse_row
 from sync.items.contexts import ApplyContext, VerifyContext
 
 
-def read_signed(row: entries.StoredEntry, address: Address) -> SignedEntry | None:
-    """Return the signed entry of a stored row, or None if the row is damaged.
-
-    An entry that was removed is returned without its content.
-    """
-    try:
-        entry = SignedEntry.from_stored(
-            envelope=row.envelope,
-            signature=row.signature,
-            epoch=row.epoch,
-            header=None if row.removal is not None else row.header,
-            payload=None if row.removal is not None else row.payload,
-            removal=row.removal,
-        )
-    except MalformedError:
+def read_signed(row: StoredEntry, address: Address) -> SignedEntry | None:
+    """Return the signed entry of a stored row, or None if the row is damaged."""
+    entry = parse_row(row)
+    if entry is None or entry.envelope.address != address or not has_signed_columns(row, entry):
         return None
-    names = (entry.envelope.address, entry.envelope.entry_id)
-    return entry if names == (address, row.entry_id) else None
+    return entry
 
 
 def pack(entry: SignedEntry, files: Sequence[Attachment]) -> EntryItem:
-    """Return the item of an entry, which names the attachments of the entry. A removed entry names none."""
+    """Return the item of an entry, which names the attachments of the entry."""
     return EntryItem(
         entry.envelope.to_bytes(),
         entry.signature,
         entry.epoch,
         entry.header or b"",
         entry.payload or b"",
-        entry.removal or b"",
-        tuple(file.attachment_id for file in files) if entry.removal is None else (),
+        tuple(file.attachment_id for file in files) if entry.header is not None else (),
     )
 
 
 def verify(context: VerifyContext, item: EntryItem) -> None:
-    """Check the signature of an entry, and of its removal if the entry was removed.
+    """Check the signature of an entry.
 
     Raises:
         MalformedError: the item does not have the form of an entry.
         ForgedError: a signature or a digest is wrong.
-        PouchRefusedError: FORK, at the server: the server has another entry of the desk with the same number.
+        PouchRefusedError: FORK, at the server: the server has another entry of this workstation's strand with
+            the same number.
     """
-    part = Envelope.from_bytes(item.envelope)
-    is_removed = bool(item.removal)
-    if is_removed == bool(item.header) or is_removed == bool(item.payload):
+    entry = _signed(item)
+    part = entry.envelope
+    if bool(item.header) != bool(item.payload) or part.entry_class is EntryClass.END:
+        raise MalformedError  # an end arrives as the proof of an ended mailbox
+    if not part.is_words and (item.header or item.attachment_ids):
         raise MalformedError
-    entry = SignedEntry(part, item.signature, item.epoch, item.header or None, item.payload or None)
     verify_key = context.mailbox_key(part.address)
     verify_entry(entry, mailbox_verify_key=verify_key, strands=context.strands)
-    if is_removed:
-        verify_removal(
-            item.removal,
-            of=part,
-            entry_digest=entry.digest,
-            mailbox_verify_key=verify_key,
-            strands=context.strands,
-        )
-    if context.endpoint.is_server and not context.is_own and part.author is not Author.SOURCE:
+    if context.endpoint.is_server and not context.is_own and part.author is Author.DESK:
         with context.endpoint.store.reading() as session:
-            stored = entries.digest_at(session, part.address, int(part.author), part.strand, part.number)
-        if stored not in {None, entry.digest}:
-            raise PouchRefusedError(PouchRefusal.FORK)
+            if _has_rival(session, entry):
+                raise PouchRefusedError(PouchRefusal.FORK)
 
 
 def apply(context: ApplyContext, session: Session, item: EntryItem) -> bool:
-    """Store a new entry, or the removal of a stored entry.
+    """Store a new entry, or replace a damaged copy of the entry. A removal destroys what it names.
 
-    If another entry with the same number is stored, report this fork to the adviser.
+    If a workstation's strand has another entry with the same number, report this fork to the adviser.
 
     Raises:
         AttachmentMissingError: an attachment of the entry is not in this store.
-        EntryExistsError: the entry does not fit the entries in this store.
         QuotaError: the quota has no room for the entry.
         StoreFullError: the disk has no room for the entry.
     """
-    part = Envelope.from_bytes(item.envelope)
-    address, author = part.address, int(part.author)
-    if mailboxes.find(session, address) is None:
+    entry = _signed(item)
+    part = entry.envelope
+    if mailboxes.find(session, part.address) is None:
         return False  # the mailbox has ended here
-    digest = _digest(item.envelope, item.signature)
-    stored = entries.find(session, address, part.entry_id)
-    if stored is not None and stored.digest == digest:
-        if not item.removal or stored.removal is not None:
-            return False
-        entries.remove_entry(session, address, part.entry_id, removal=item.removal)
-        return True
-    if stored is not None or entries.digest_at(session, address, author, part.strand, part.number):
-        return context.report(session, address, part.entry_id, FindingKind.FORK)
-    entries.apply_from_peer(
-        session,
-        address=address,
-        author=author,
-        strand=part.strand,
-        number=part.number,
-        entry_id=part.entry_id,
-        digest=digest,
-        envelope=item.envelope,
-        signature=item.signature,
-        epoch=item.epoch,
-        day=part.day,
-        header=item.header or None,
-        payload=item.payload or None,
-        removal=item.removal or None,
-        attachment_ids=item.attachment_ids,
-        speaks=part.speaks,
-        is_answer=_is_answer(session, part),
-    )
-    sync_findings.drop(session, address, part.entry_id, FindingKind.DAMAGED)
+    context.changed.add(part.address)
+    removed = context.removed(session, part.address)
+    if entry.digest in removed:
+        entry = SignedEntry(part, entry.signature)
+    stored = entries.find_digest(session, part.address, entry.digest)
+    if stored is not None:
+        return _heal(context, session, stored, entry)
+    if part.author is Author.DESK and _has_rival(session, entry):
+        return context.report(session, part.address, entry.digest, FindingKind.FORK)
+    store_entry(session, entry, item.attachment_ids if entry.header is not None else ())
+    removed.update(part.removes)
+    sync_findings.drop(session, part.address, entry.digest, FindingKind.DAMAGED)
     return True
 
 
-def _digest(envelope: bytes, signature: bytes) -> bytes:
-    return hashlib.sha256(envelope + signature).digest()
+def _signed(item: EntryItem) -> SignedEntry:
+    return SignedEntry.from_stored(
+        envelope=item.envelope,
+        signature=item.signature,
+        epoch=item.epoch,
+        header=item.header or None,
+        payload=item.payload or None,
+    )
 
 
-def _is_answer(session: Session, part: Envelope) -> bool:
-    """Return whether an entry of the desk answers all messages of the source that are in this store."""
-    if part.author is Author.SOURCE or not part.speaks:
-        return False
-    heads = {head.strand: head for head in entries.strand_heads(session, part.address)}
-    newest = heads.get(SOURCE_STRAND)
-    if newest is None or newest.digest in part.seen:
+def _heal(context: ApplyContext, session: Session, stored: StoredEntry, entry: SignedEntry) -> bool:
+    """Replace a stored copy of an entry if the copy is damaged and the received one is sound.
+
+    A workstation can open entries, so it also replaces an age header that does not open by one that opens: no
+    signature covers this header.
+    """
+    ours = read_signed(stored, entry.envelope.address)
+    address, digest = entry.envelope.address, entry.digest
+    if ours is None or (ours.payload, ours.header) == (None, None) != (entry.payload, entry.header):
+        entries.drop_row(session, address, digest)
+        store_entry(session, entry)
         return True
-    spoken, seen = 0, 0
-    for row in entries.signed_parts(session, part.address):
-        other = Envelope.from_bytes(row.envelope)
-        if other.author is Author.SOURCE:
-            spoken = max(spoken, other.number if other.speaks else 0)
-            is_seen = _digest(row.envelope, row.signature) in part.seen
-            seen = max(seen, other.number if is_seen else 0)
-    return spoken <= seen
+    opens = context.endpoint.opens
+    if opens is None or entry.header in {None, ours.header} or opens(ours) or not opens(entry):
+        return False
+    entries.replace_header(session, address, digest, header=entry.header or b"", epoch=entry.epoch)
+    return True
+
+
+def _has_rival(session: Session, entry: SignedEntry) -> bool:
+    """Return True if the entry's strand has another entry with the same number in this store."""
+    part = entry.envelope
+    rows = entries.of_strand(
+        session, part.address, int(part.author), part.strand, number=part.number, last=part.number
+    )
+    return any(row.digest != entry.digest for row in rows)

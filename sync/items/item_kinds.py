@@ -13,13 +13,13 @@ from sync.items import (
     attachment_items,
     counted_item,
     damaged_item,
-    deletion_order_item,
     ending_item,
     entry_item,
     letterhead_item,
     mailbox_item,
     public_file_item,
     record_item,
+    tallies_item,
     tally_item,
 )
 from sync.items.contexts import ApplyContext, BuildContext, VerifyContext
@@ -64,7 +64,7 @@ ITEM_KINDS: Final[Mapping[type[Item], ItemKind]] = {
     formats.EntryItem: ItemKind(entry_item.apply, entry_item.verify, _entry_size),
     formats.EndedItem: ItemKind(ending_item.apply, ending_item.verify, is_batched=False),
     formats.CountedItem: ItemKind(counted_item.apply),
-    formats.OrderItem: ItemKind(deletion_order_item.apply, deletion_order_item.verify),
+    formats.TalliesItem: ItemKind(tallies_item.apply),
     formats.RecordItem: ItemKind(
         record_item.apply, record_item.verify, lambda item: len(item.sealed), lambda item: item.revision
     ),
@@ -83,7 +83,7 @@ ROW_PACKERS: Final[Mapping[OutboxKind, Callable[[BuildContext, Session, OutboxIt
     OutboxKind.ACKNOWLEDGED: counted_item.pack,  # after the ending that it counts
     OutboxKind.PUBLIC_FILE: public_file_item.pack,
     OutboxKind.RECORD: record_item.pack,
-    OutboxKind.TALLY: tally_item.pack,  # after the acknowledgement that may contain the tally
+    OutboxKind.TALLY: tally_item.pack,
 }
 pack_mailbox: Final = mailbox_item.pack
 pack_damaged: Final = damaged_item.pack

@@ -1,19 +1,20 @@
-"""Mailbox in a pouch: its public keys, then its entries with their attachments, then its deletion order."""
+"""Mailbox in a pouch: its public keys, then its entries with their attachments, then its tallies."""
 
 from collections.abc import Iterator, Sequence
 
 from sqlalchemy.orm import Session
 
-from protocol import chain
 from protocol.entry import SignedEntry
-from protocol.identifiers import SOURCE_STRAND, Address
+from protocol.identifiers import SOURCE_STRAND, Address, Digest
 from protocol.mailbox_keys import check_mailbox_keys
 from protocol.pouch.pouch_items import DamagedItem, Item, MailboxItem
+from protocol.transcript.knowledge import Knowledge
 from store import attachments, entries, mailboxes
 from store.errors import MailboxEndedError
 from store.outbox import OutboxItem, OutboxKind
 from store.sync_findings import FindingKind
-from sync.items import attachment_items, deletion_order_item, entry_item
+from stored_mailbox.reading import parse_rows
+from sync.items import attachment_items, entry_item, tallies_item
 from sync.items.contexts import ApplyContext, BuildContext, VerifyContext
 
 
@@ -27,10 +28,11 @@ def pack(
     """
     mailbox = mailboxes.find(session, address)
     row_ids = {row.name: row.id for row in rows if row.kind is OutboxKind.ENTRY}
-    stored = [found for name in row_ids if (found := entries.find(session, address, name)) is not None]
+    stored = [found for name in row_ids if (found := entries.find_digest(session, address, name)) is not None]
     files = {row.entry_id: attachments.of_entry(session, address, row.entry_id) for row in stored}
-    order_rows = [row.id for row in rows if row.kind is OutboxKind.ORDER]
-    orders = [(deletion_order_item.pack(session, address), row_id) for row_id in order_rows]
+    tally_rows = [row.id for row in rows if row.kind is OutboxKind.TALLIES]
+    tallies = [(tallies_item.pack(session, address), row_id) for row_id in tally_rows]
+    missing = _missing(session, address)
 
     def items() -> Iterator[tuple[Item, int | None]]:
         if mailbox is None:
@@ -41,18 +43,24 @@ def pack(
         for row in stored:
             entry = entry_item.read_signed(row, address)
             if entry is None:
-                yield DamagedItem(address, row.entry_id), row_ids[row.entry_id]
+                yield DamagedItem(address, row.digest), row_ids[row.digest]
             else:
                 signed.append(entry)
-        for entry in chain.sort_entries(signed):
+        yield from ((DamagedItem(address, digest), None) for digest in missing)
+        for entry in Knowledge(signed).order:
             if context.is_full():
                 return
-            entry_id = entry.envelope.entry_id
-            yield from _pack_entry(context, entry, files[entry_id], row_ids[entry_id])
+            yield from _pack_entry(context, entry, files[entry.envelope.entry_id], row_ids[entry.digest])
         if not context.has_more:
-            yield from orders
+            yield from tallies
 
     return items()
+
+
+def _missing(session: Session, address: Address) -> list[Digest]:
+    """Return the entries that this store does not have, although its entries of the mailbox name them."""
+    signed, _ = parse_rows(entries.of_mailbox(session, address))
+    return sorted(Knowledge(signed).named.keys() - {entry.digest for entry in signed})
 
 
 def _pack_entry(

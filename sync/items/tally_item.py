@@ -8,14 +8,8 @@ from store.outbox import OutboxItem
 from sync.items.contexts import ApplyContext, BuildContext
 
 
-def pack(context: BuildContext, session: Session, row: OutboxItem) -> TallyItem | None:
-    """Return the item with a tally, or None if the tally is already inside a `CountedItem`.
-
-    A tally inside a `CountedItem` must not be sent separately: the server stores such a tally only if no
-    other workstation counted the mailbox first.
-    """
-    if row.name in context.counted_tallies:
-        return None
+def pack(_context: BuildContext, session: Session, row: OutboxItem) -> TallyItem | None:
+    """Return the item with a tally, or None if the ledger does not have it any more."""
     sealed = ledger_tallies.find(session, row.name)
     return None if sealed is None else TallyItem(sealed)
 

@@ -145,8 +145,8 @@ def _create_sync_tables() -> None:
     op.create_table(
         "sync_finding",
         _id(),
-        *_columns(address=_BLOB, entry_id=_BLOB, kind=_WORD, day=_DAY),
-        sa.UniqueConstraint("address", "entry_id", "kind"),
+        *_columns(address=_BLOB, digest=_BLOB, kind=_WORD, day=_DAY),
+        sa.UniqueConstraint("address", "digest", "kind"),
     )
 
 
