@@ -9,11 +9,13 @@ from sqlalchemy.orm import Session
 from protocol.entry import SignedEntry
 from protocol.envelope import Author
 from protocol.identifiers import Address, AttachmentId
+from protocol.transcript.check import read_transcript
 from protocol.transcript.closing import closed_until
 from protocol.transcript.waiting import waiting_since
 from store import entries
 from store.database.engine import Store
 from store.errors import EntryMissingError, MailboxChangedError
+from stored_mailbox.reading import parse_rows
 
 _TRIES = 20  # attempts, because other tabs and the other side may append at the same time
 
