@@ -40,6 +40,17 @@ class MailboxVerdict:
         """Return True if everything in the mailbox is as it was signed."""
         return self.has_sound_keys and not (self.faults or self.damaged_rows or self.damaged_files)
 
+    def describe(self) -> str:
+        """Return what differs from what was signed, in words for an operator."""
+        found = [kind.value.replace("_", " ") for kind in dict.fromkeys(self.faults)]
+        if not self.has_sound_keys:
+            found.append("wrong keys")
+        if self.damaged_rows:
+            found.append(f"damaged rows: {self.damaged_rows}")
+        if self.damaged_files:
+            found.append(f"damaged files: {self.damaged_files}")
+        return ", ".join(found)
+
 
 def verify_store(
     store: Store,

@@ -48,10 +48,10 @@ class StoreSweeper:
 
 
 class ServerSweeper(StoreSweeper):
-    """Background task that carries out deletion orders and destroys deleted rows of a server's store.
+    """Background task that deletes the mailboxes that the desk closed, and destroys deleted rows of a server's store.
 
-    Each sweep first checks for a newer letterhead (the desk's signed public statement). So the deletion
-    orders of a new workstation are accepted at once.
+    Each sweep first checks for a newer letterhead (the desk's signed public statement). So the
+    closings of a new workstation are accepted at once.
     """
 
     def __init__(self, store: Store, sessions: SessionStore, config: SourceConfig) -> None:
@@ -69,10 +69,10 @@ class ServerSweeper(StoreSweeper):
     def sweep_once(
         self, now: datetime, on_progress: Callable[[int, int], None] = lambda _done, _total: None
     ) -> cleanup.SweepResult:
-        """Drop expired sessions, carry out due deletion orders, and destroy the deleted rows.
+        """Drop expired sessions, delete the closed mailboxes that are due, and destroy the deleted rows.
 
-        Without a valid letterhead (the desk's signed public statement), no order is carried out, and
-        everything else is done.
+        Without a valid letterhead (the desk's signed public statement), no closed mailbox is deleted,
+        and everything else is done.
 
         Raises:
             StoreError: the store failed.
@@ -92,7 +92,7 @@ class ServerSweeper(StoreSweeper):
                 self._newest = LetterheadWatch(self.store, *pinned, open_letterhead(self.store, *pinned))
             except LetterheadError as why:
                 if str(why) != self._last_logged:  # log each fault once, and not at every sweep
-                    _log.error("No order of the desk is carried out. %s", why)
+                    _log.error("No closed mailbox is deleted. %s", why)
                     self._last_logged = str(why)
                 return None
         return self._newest()

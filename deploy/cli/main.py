@@ -12,6 +12,7 @@ from deploy.cli import (
     public_commands,
     run_commands,
     setup_commands,
+    store_commands,
     sync_commands,
 )
 from deploy.errors import DeployError
@@ -58,6 +59,7 @@ for _module in (
     desk_commands,
     onion_commands,
     pairing_commands,
+    store_commands,
     sync_commands,
 ):
     for _command in _module.COMMANDS:

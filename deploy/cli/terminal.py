@@ -25,6 +25,11 @@ def show_count(done: int, total: int) -> None:
     click.echo(f"\r{done} of {total} encrypted parts", err=True, nl=done >= total)
 
 
+def show_verified(done: int, total: int) -> None:
+    """Print the number of mailboxes that are verified. Each call overwrites the same line."""
+    click.echo(f"\r{done} of {total} mailboxes verified", err=True, nl=done >= total)
+
+
 def show_items_left(left: int) -> None:
     """Print the number of items that are still to be sent. Each call overwrites the same line."""
     click.echo(f"\r{left} items left to send", err=True, nl=left == 0)
