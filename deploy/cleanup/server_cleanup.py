@@ -48,7 +48,7 @@ class StoreSweeper:
 
 
 class ServerSweeper(StoreSweeper):
-    """Background task that deletes the mailboxes that the desk closed, and destroys deleted rows of a server's store.
+    """Background task of a server's store: deletes the mailboxes that the desk closed, and deleted rows.
 
     Each sweep first checks for a newer letterhead (the desk's signed public statement). So the
     closings of a new workstation are accepted at once.
