@@ -34,7 +34,7 @@ CHANGES: Final = "What should be different?"
 ASK_FOR_CHANGES: Final = "Ask for these changes"
 DECLINE: Final = "No, do not pass on this information"
 TAKE_BACK: Final = "Take back my agreement"
-WHICH_WAY: Final = "Talk, make a complaint, or report what happened? A few short questions help you choose"
+WHICH_WAY: Final = "Talk, complain or report what happened? Answer a few questions"
 PREVIOUS: Final = "Back to the previous question"
 
 # What a text browser shows, which has no attributes to look at.
