@@ -91,7 +91,7 @@ def detail_sentence(kind: DetailKind, key: str, value: str) -> str:
         DetailKind.CHANGES: gettext(
             "Tracked changes in the file: %(key)s, made by %(value)s. The file still contains removed text."
         ),
-        DetailKind.COMMENTS: gettext("Number of comments: %(key)s. Written by: %(value)s."),
+        DetailKind.COMMENTS: gettext("Comments in the file: %(key)s, written by %(value)s."),
         DetailKind.HIDDEN: gettext(
             "The file contains pieces of text that are hidden on the page. Number of pieces: %(key)s."
         ),
