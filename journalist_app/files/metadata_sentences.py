@@ -53,9 +53,9 @@ def remark_sentence(remark: FileRemark) -> str:
             "in this file is unknown, and the app cannot make a cleaned copy."
         ),
         FileRemark.NO_SANDBOX: gettext(
-            "This computer cannot isolate the program that examines files, so the app did not examine "
-            "the file. What is hidden in the file is unknown, and the app cannot make a cleaned copy. "
-            "Ask the operator to repair this."
+            "This computer cannot isolate the program that examines files, so the app did not examine the "
+            "file. What is hidden in the file is unknown, and the app cannot make a cleaned copy. Ask the "
+            "operator to repair the isolation of that program."
         ),
         FileRemark.FAILED: gettext(
             "The app could not examine this file: the file is damaged, contains too many layers of files "
@@ -89,9 +89,9 @@ def detail_sentence(kind: DetailKind, key: str, value: str) -> str:
         DetailKind.PERSON: gettext("Name (%(key)s): %(value)s"),
         DetailKind.PLACE: gettext("Place (%(key)s): %(value)s"),
         DetailKind.CHANGES: gettext(
-            "Number of tracked changes: %(key)s. Made by: %(value)s. Removed text can still be read."
+            "Tracked changes in the file: %(key)s, made by %(value)s. The file still contains removed text."
         ),
-        DetailKind.COMMENTS: gettext("Number of comments: %(key)s. Written by: %(value)s."),
+        DetailKind.COMMENTS: gettext("Comments in the file: %(key)s, written by %(value)s."),
         DetailKind.HIDDEN: gettext(
             "The file contains pieces of text that are hidden on the page. Number of pieces: %(key)s."
         ),
@@ -107,8 +107,8 @@ def more_details_sentence(count: int) -> str:
     """Return a sentence that says how many more findings of one kind are not listed."""
     return str(
         ngettext(
-            "The file contains %(num)d more detail of this kind.",
-            "The file contains %(num)d more details of this kind.",
+            "The file contains %(num)d more hidden detail like the one in the line above.",
+            "The file contains %(num)d more hidden details like the one in the line above.",
             count,
         )
     )

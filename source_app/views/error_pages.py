@@ -38,13 +38,13 @@ def wrong_host_page() -> Response:
     The page has no link, because the wrong Host header would decide where a link leads.
     """
     sentences = (
-        gettext("This is not our address"),
+        gettext("The address in your browser is not ours"),
         gettext(
             "You came to this page through an address that is not ours. Someone may be trying to mislead you."
         ),
         gettext("We did not use or keep anything that your browser sent."),
         gettext(
-            "Do not type your passphrase on this page. Type the address from our poster into your browser."
+            "Do not type your passphrase on this page. Type the address on our poster into your browser."
         ),
     )
     return Response("\n\n".join(sentences) + "\n", 421, mimetype="text/plain")

@@ -831,7 +831,7 @@ def test_an_answer_half_written_outlives_a_missing_store(world: World, browser: 
             "changed nothing",
             "shorten the text",
         ),
-        ("/unlock", "", {"Host": "x"}, "host", "answers only at", "nothing was changed", "Type the address"),
+        ("/unlock", "", {"Host": "x"}, "host", "works only at", "nothing was changed", "Type the address"),
     ],
 )
 def test_a_refusal_says_in_words_what_happened_what_was_kept_and_what_to_do_now(
