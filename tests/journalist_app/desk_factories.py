@@ -3,29 +3,33 @@
 import os
 import secrets
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from protocol.statements import removal
-
 from crypto.age import PQRecipient
 from crypto.passphrase import Argon2Params, RootKey
 from journalist_app.config import AdviserConfig
-from protocol import attachment, chain, entry
+from protocol import attachment
 from protocol import keyring as keyring_format
 from protocol import letterhead as letterhead_format
-from protocol.content import AttachmentNote, Content, Kind
-from protocol.entry import SignedEntry
-from protocol.identifiers import NO_DIGEST, AttachmentId, Digest, EntryId
+from protocol.content import AttachmentNote, ClosingNote, Content, Kind
+from protocol.entry import SignedEntry, seal_words, sign_entry
+from protocol.envelope import EntryClass, Envelope
+from protocol.heads import Heads
+from protocol.identifiers import AttachmentId, Digest, EntryId
 from protocol.keyring import Keyring, Slot
 from protocol.letterhead import Argon2, Epoch, Letterhead, Strand
 from protocol.mailbox_keys import MailboxKeys, derive_mailbox_keys
 from protocol.strand import DeskWriter, EntryWriter, SourceWriter
-from store import attachments, entries, letterheads, mailboxes
+from protocol.transcript.check import Transcript
+from protocol.transcript.ending import proof_to_bytes
+from store import attachments, letterheads, mailboxes
 from store.database.engine import Store
+from stored_mailbox.appending import NewEntry, PreparedAppend, append_entries
+from stored_mailbox.reading import StoredTranscript, read_stored
 from tests.stores import an_empty_store
 
 PASSPHRASE = "zeven woorden die samen een sleutel zijn"
@@ -156,21 +160,26 @@ class ASource:
 
     def looks(self, *, day: date = TODAY) -> SignedEntry:
         """Leave a read receipt: the source was shown every entry of the mailbox."""
-        return self.says(Content(kind=Kind.SEEN, text=""), day=day)
+        return self.signs(SourceWriter(self.keys), EntryClass.RECEIPT, day=day)
 
-    def is_looked_at(self) -> SignedEntry:
+    def is_looked_at(self, *, day: date = TODAY) -> SignedEntry:
         """Have the desk's workstation leave a read receipt."""
-        return self.is_told(Content(kind=Kind.SEEN, text=""))
+        return self.signs(self.world.writer(), EntryClass.RECEIPT, day=day)
 
     def says(
-        self, content: Content, *, day: date = TODAY, seen: Sequence[Digest] | None = None
+        self, content: Content, *, day: date = TODAY, shown: Collection[Digest] | None = None
     ) -> SignedEntry:
-        """Write an entry of any kind, as the source. `seen`: the entries that they had read, if not all."""
-        return self._adds(SourceWriter(self.keys), content, EntryId(os.urandom(16)), day, seen=seen)
+        """Write words of any kind, as the source. `shown`: the entries that they had read, if not all."""
+        return self._adds(SourceWriter(self.keys), content, EntryId(os.urandom(16)), day, shown=shown)
 
-    def is_told(self, content: Content, *, day: date = TODAY) -> SignedEntry:
-        """Have the desk's workstation write an entry of any kind, without the adviser's site."""
-        return self._adds(self.world.writer(), content, EntryId(os.urandom(16)), day)
+    def is_told(self, content: Content, *, day: date = TODAY, due: date | None = None) -> SignedEntry:
+        """Have the desk's workstation write words of any kind, without the adviser's site."""
+        return self._adds(self.world.writer(), content, EntryId(os.urandom(16)), day, due=due)
+
+    def is_closed(self, *, due: date, day: date = TODAY, text: str = "Het ga je goed.") -> SignedEntry:
+        """Have the desk's workstation close the mailbox, without the adviser's site."""
+        content = Content(kind=Kind.CLOSING, text=text, closing=ClosingNote())
+        return self.is_told(content, day=day, due=due)
 
     def world_writes(
         self,
@@ -193,47 +202,77 @@ class ASource:
         day: date,
         *,
         store_it: bool = True,
-        seen: Sequence[Digest] | None = None,
+        shown: Collection[Digest] | None = None,
+        due: date | None = None,
     ) -> SignedEntry:
-        with self.world.store.reading() as session:
-            heads = {
-                head.strand: (head.number, head.digest)
-                for head in entries.strand_heads(session, self.keys.address)
-            }
-        number, previous = heads.get(by.strand, (0, NO_DIGEST))
-        sealed = entry.seal_entry(
+        stored = self.reads()
+        heads, unseen = _heads_for(stored.transcript, by, shown)
+        sealed = seal_words(
             content,
             address=self.keys.address,
             mailbox_recipient=self.keys.recipient,
             letterhead=self.world.letterhead,
             by=by,
             entry_id=entry_id,
-            number=number + 1,
-            previous=previous,
-            seen=chain.seen_by(by.author, heads) if seen is None else seen,
+            heads=heads,
+            unseen=unseen,
             day=day,
+            due=due,
         )
         if store_it:
-            append(self.world.store, sealed, content.attachments)
+            append(self.world.store, sealed, content.attachments, version=stored.mailbox.version)
         return sealed
 
-    def removes(self, removed: SignedEntry) -> None:
-        statement = removal.sign_removal(
-            removed.digest, address=self.keys.address, by=SourceWriter(self.keys), day=TODAY
-        )
-        with self.world.store.writing() as session:
-            entries.remove_entry(session, self.keys.address, removed.envelope.entry_id, removal=statement)
+    def removes(self, *removed: SignedEntry, day: date = TODAY) -> SignedEntry:
+        """Remove entries, as the source."""
+        digests = tuple(sorted(entry.digest for entry in removed))
+        return self.signs(SourceWriter(self.keys), EntryClass.REMOVAL, day=day, removes=digests)
 
     def ends(self, *, day: date = TODAY, forged_by: MailboxKeys | None = None) -> None:
-        with self.world.store.reading() as session:
-            heads = {
-                head.strand: (head.number, head.digest)
-                for head in entries.strand_heads(session, self.keys.address)
-            }
+        """End the mailbox, as the source."""
         by = SourceWriter(forged_by or self.keys)
-        statement = removal.sign_ending(self.keys.address, heads, day=day, by=by)
+        end = self.signs(by, EntryClass.END, day=day, store_it=False)
         with self.world.store.writing() as session:
-            mailboxes.end_for_good(session, self.keys.address, statement=statement, day=day)
+            mailboxes.end_for_good(session, self.keys.address, proof=proof_to_bytes([end]), day=day)
+
+    def signs(
+        self,
+        by: EntryWriter,
+        entry_class: EntryClass,
+        *,
+        day: date = TODAY,
+        removes: tuple[Digest, ...] = (),
+        store_it: bool = True,
+        shown: Collection[Digest] | None = None,
+    ) -> SignedEntry:
+        """Sign an entry without an encrypted part, and append it to the mailbox."""
+        stored = self.reads()
+        heads, unseen = _heads_for(stored.transcript, by, shown)
+        envelope = Envelope(
+            address=self.keys.address,
+            entry_id=EntryId(os.urandom(16)),
+            entry_class=entry_class,
+            strand=by.strand,
+            heads=heads,
+            unseen=unseen,
+            day=day,
+            letterhead_serial=self.world.letterhead.serial,
+            removes=removes,
+        )
+        signed = sign_entry(envelope, by=by)
+        if store_it:
+            append(self.world.store, signed, version=stored.mailbox.version)
+        return signed
+
+    def reads(self) -> StoredTranscript:
+        """Return the mailbox, verified with the newest letterhead in the store."""
+        with self.world.store.reading() as session:
+            newest = letterheads.latest(session)
+            assert newest is not None
+            strands = Letterhead.from_bytes(newest[1]).strand_keys
+            stored = read_stored(session, self.keys.address, strands)
+        assert stored is not None
+        return stored
 
     def _sends(self, entry_id: EntryId, name: str, content: bytes) -> AttachmentNote:
         attachment_id = AttachmentId(os.urandom(16))
@@ -270,6 +309,23 @@ def a_source(world: World, *, day: date = TODAY) -> ASource:
     return ASource(world, keys)
 
 
-def append(store: Store, sealed: SignedEntry, notes: tuple[AttachmentNote, ...] = ()) -> None:
-    with store.writing() as session:
-        entries.append(session, **sealed.to_stored(), attachment_ids=[note.id for note in notes])
+def append(
+    store: Store, signed: SignedEntry, notes: tuple[AttachmentNote, ...] = (), *, version: int | None = None
+) -> None:
+    """Append a signed entry as both apps do, or, without `version`, whatever the mailbox's version is."""
+    address = signed.envelope.address
+
+    def prepare() -> PreparedAppend:
+        with store.reading() as session:
+            mailbox = mailboxes.find(session, address)
+        assert mailbox is not None
+        new = NewEntry(signed, tuple(note.id for note in notes))
+        return PreparedAppend(address, mailbox.version if version is None else version, [new])
+
+    append_entries(store, prepare)
+
+
+def _heads_for(
+    transcript: Transcript, by: EntryWriter, shown: Collection[Digest] | None
+) -> tuple[Heads, Heads]:
+    return transcript.heads_for(by.strand, transcript.authentic.keys() if shown is None else shown)
