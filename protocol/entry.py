@@ -102,7 +102,7 @@ def seal_words(  # noqa: PLR0913  # each is a field of the envelope
         day=day,
         letterhead_serial=letterhead.serial,
         due=due,
-        files_sha256=digest_of_files((note.id, note.payload_sha256) for note in content.attachments),
+        files_sha256=_files_sha256(content),
         payload_sha256=hashlib.sha256(sealed.payload).digest(),
         commit=commit_to_key(sealed.file_key, address, entry_id),
     )
@@ -202,13 +202,17 @@ def open_entry(entry: SignedEntry, identities: Sequence[age.AgeIdentity]) -> Con
 
 
 def _fits_envelope(content: Content, envelope: Envelope) -> bool:
-    """Return True if the author may write content of this kind, and only a closing has `due`.
+    """Return True if kind and files fit the author and the signature, and only a closing has `due`.
 
     A step that a file was handed over repeats the `due` of the closing before it. Without this check, words
     could announce a closing that never deletes, or could delete without an announcement.
     """
-    if content.kind not in _KINDS[envelope.author]:
+    if content.kind not in _KINDS[envelope.author] or _files_sha256(content) != envelope.files_sha256:
         return False
     if content.step is not UNSET and content.step.step is StepName.PASSED_ON:
         return True
     return (envelope.due is not None) == (content.kind is Kind.CLOSING)
+
+
+def _files_sha256(content: Content) -> bytes:
+    return digest_of_files((note.id, note.payload_sha256) for note in content.attachments)

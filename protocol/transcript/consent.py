@@ -3,7 +3,7 @@
 Both apps compute the state from the same verified entries, so the adviser sees the same state as the source.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -77,13 +77,7 @@ def proposal_states(
     """
     made = _proposals(address, opened)
     return tuple(
-        _proposal_state(
-            Consent(transcript, opened, digest, signed.digest),
-            signed,
-            content,
-            digest,
-            is_newest=signed is made[-1][1],
-        )
+        _state(Consent(transcript, opened, digest, signed.digest), digest, signed, content, made[-1][1])
         for digest, signed, content in made
     )
 
@@ -97,18 +91,16 @@ def void_steps(address: Address, transcript: Transcript, opened: Sequence[EntryC
     named = {
         content.step.proposal for _, content in opened if content is not None and content.step is not UNSET
     }
-    return frozenset(
-        step
-        for digest in named
-        if digest is not None
-        for step in Consent(transcript, opened, digest, proposals.get(digest)).void
+    about = (
+        Consent(transcript, opened, digest, proposals.get(digest)) for digest in named - {None} if digest
     )
+    return frozenset().union(*(consent.void for consent in about))
 
 
 class Consent:
-    """What the source and the desk said about one proposal, by the proposal's digest.
+    """The source's answers to one proposal, and which steps of the desk they allow.
 
-    `proposal` is the entry of the proposal, or None if no one can read it.
+    `digest` names the proposal, and `proposal` its entry, which is None if no one can read it any more.
 
     An agreement holds until the source withdraws it. A withdrawal is an answer against the proposal, or a
     removal of the proposal, of the agreement, or of anything that the source said later. Words of the source
@@ -119,135 +111,96 @@ class Consent:
     def __init__(
         self, transcript: Transcript, opened: Sequence[EntryContent], digest: Digest, proposal: Digest | None
     ) -> None:
-        self._transcript = transcript
-        self._knowledge = transcript.knowledge
-        self._proposal = proposal
-        self._answers = _answers_to(digest, opened)
-        self._against = {a.signed.digest for a in self._answers if a.verdict is not Verdict.AGREED}
+        knowledge, authentic = transcript.knowledge, transcript.authentic
         readable = {signed.digest for signed, content in opened if content is not None}
-        self._closed = {
-            key for key, entry in transcript.authentic.items() if entry.envelope.is_words
-        } - readable
+        words = {key: entry.envelope.author for key, entry in authentic.items() if entry.envelope.is_words}
+        said = {key for key, author in words.items() if author is Author.SOURCE}
+        unopened = words.keys() - readable - transcript.removed.keys()
+        self._knowledge = knowledge
+        self.answers = _answers_to(digest, opened)
+        self._agreed = [a.signed.digest for a in self.answers if a.verdict is Verdict.AGREED]
+        self._against = [a.signed.digest for a in self.answers if a.verdict is not Verdict.AGREED]
+        self._said = said
+        self._proposal = {proposal} if proposal is not None else words.keys() - said - readable
+        self._unopened = unopened & said
+        self._removals = {
+            key: entry.envelope.removes for key, entry in authentic.items() if entry.envelope.removes
+        }
+        self._missing = [
+            key
+            for key, head in knowledge.named.items()
+            if head.strand == SOURCE_STRAND and key not in authentic
+        ]
+        # An agreement that was removed, or that does not open, counts for the steps whose writers knew it:
+        # the desk signed that it had an agreement, and the removal is a withdrawal.
+        allowing = [*self._agreed, *(said - readable)]
         steps = _steps_about(digest, opened)
-        self._begun = {step: note for step, note in steps if note.step is StepName.PASSING_ON}
-        self._made = {step for step, note in steps if note.step is StepName.PASSED_ON}
-        self.counts = [step for step, note in self._begun.items() if self._has_effect(step, note)]
-
-    @property
-    def is_made(self) -> bool:
-        """Return True if the desk made the file."""
-        return bool(self._made)
-
-    @property
-    def must_destroy(self) -> bool:
-        """Return True if the desk made the file although the source had withdrawn in time."""
-        is_hidden = any(
-            self._transcript.authentic[key].envelope.author is Author.DESK
-            for key in self._closed - self._transcript.removed.keys()
-        )
-        return self.is_made and not self.counts and not is_hidden
+        self._begun = {key: note for key, note in steps if note.step is StepName.PASSING_ON}
+        self._made = {key for key, note in steps if note.step is StepName.PASSED_ON}
+        self.counted = [key for key, note in self._begun.items() if self._has_effect(key, note, allowing)]
+        self.must_destroy = bool(self._made) and not self.counted and not unopened - said
 
     @property
     def void(self) -> frozenset[Digest]:
         """Return the steps that have no effect."""
-        return frozenset(self._begun.keys() - self.counts) | (self._made if self.must_destroy else set())
+        return frozenset(self._begun.keys() - self.counted) | (self._made if self.must_destroy else set())
 
-    def status(self) -> ProposalStatus:
-        """Return the state of the proposal, if no newer proposal replaces it."""
-        if self.is_made:
-            return ProposalStatus.PASSED_ON
-        if self.counts:
-            return ProposalStatus.PASSING_ON
+    def status(self, *, is_newest: bool) -> ProposalStatus:
+        """Return the state of the proposal."""
+        if self._made or self.counted:
+            return ProposalStatus.PASSED_ON if self._made else ProposalStatus.PASSING_ON
+        if not is_newest:
+            return ProposalStatus.OBSOLETE
         answer = self.counted_answer()
         if answer is None:
             return ProposalStatus.WAITING
-        if answer.verdict is Verdict.AGREED and not any(self._is_in_force(each) for each in self._answers):
+        if answer.verdict is Verdict.AGREED and not any(map(self._is_in_force, self._agreed)):
             return ProposalStatus.TAKEN_BACK
         return ProposalStatus(answer.verdict)  # every verdict is a state with the same value
 
     def counted_answer(self) -> CountedAnswer | None:
         """Return the answer that decides about the proposal, or None.
 
-        If passing on has begun, it is the agreement on which the desk relied. Otherwise it is the newest
+        If passing on has begun, this is the agreement on which the desk relied. Otherwise it is the newest
         answer. Of answers that were written side by side, one against the proposal wins.
         """
-        if self.counts:
-            relied_on = [
-                a for a in self._answers if any(self._allows(a.signed.digest, t) for t in self.counts)
-            ]
-            return relied_on[-1] if relied_on else None
-        digests = [answer.signed.digest for answer in self._answers]
-        last = set(self._knowledge.unknown_to_all(digests, digests))
-        newest = [answer for answer in self._answers if answer.signed.digest in last]
-        against = [answer for answer in newest if answer.signed.digest in self._against]
-        return next(iter((against or newest)[::-1]), None)
+        if self.counted:
+            chosen = {key for key in self._agreed if any(self._allows(key, step) for step in self.counted)}
+        else:
+            keys = [*self._agreed, *self._against]
+            newest = set(self._knowledge.unknown_to_all(keys, keys))
+            chosen = newest & set(self._against) or newest
+        return next((answer for answer in reversed(self.answers) if answer.signed.digest in chosen), None)
 
-    def _is_in_force(self, answer: CountedAnswer) -> bool:
-        """Return True if an answer is an agreement that nothing withdrew, as far as anyone can know.
+    def _is_in_force(self, agreement: Digest) -> bool:
+        """Return True if nothing withdrew an agreement. A missing entry of the source may be a withdrawal."""
+        missing = self._knowledge.unknown_to_all(self._missing, [agreement])
+        return not missing and not self._withdrawals(agreement)
 
-        An entry of the source that is missing may be a withdrawal.
-        """
-        agreement = answer.signed.digest
-        missing = [
-            digest
-            for digest, head in self._knowledge.named.items()
-            if head.strand == SOURCE_STRAND and digest not in self._transcript.authentic
-        ]
-        return (
-            agreement not in self._against
-            and not self._withdrawals(agreement)
-            and not self._knowledge.unknown_to_all(missing, [agreement])
-        )
+    def _has_effect(self, step: Digest, note: StepNote, allowing: Iterable[Digest]) -> bool:
+        """Return True if the source did not withdraw in time.
 
-    def _has_effect(self, step: Digest, note: StepNote) -> bool:
-        """Return True if a PASSING_ON step has an effect, because the source did not withdraw in time.
-
-        An agreement that was removed or does not open still counts as one: the desk signed that it knew the
-        agreement, and the removal is a withdrawal. A step without consent needs no agreement. Only an answer
-        that its writer did not know makes it void.
+        A step without consent needs no agreement. Only an answer that its writer did not know makes it void.
         """
         if note.without_consent:
-            crossing = (a for a in self._against if not self._knowledge.knew(step, a))
-            return all(self._knowledge.covers(answer, step) for answer in crossing)
-        sealed = (key for key in self._closed if self._author(key) is Author.SOURCE)
-        agreed = (a.signed.digest for a in self._answers if a.signed.digest not in self._against)
-        return any(self._allows(agreement, step) for agreement in (*agreed, *sealed))
+            unread = self._knowledge.unknown_to_all(self._against, [step])
+            return all(self._knowledge.covers(answer, step) for answer in unread)
+        return any(self._allows(agreement, step) for agreement in allowing)
 
     def _allows(self, agreement: Digest, step: Digest) -> bool:
-        """Return True if a step relies on an agreement, and all withdrawals of it came too late.
+        """Return True if the writer of a step knew an agreement, and every withdrawal came too late.
 
         A withdrawal is too late only if its own heads cover the step. Earlier read receipts do not count.
         """
-        return (
-            agreement not in self._against
-            and self._knowledge.knew(step, agreement)
-            and all(self._knowledge.covers(each, step) for each in self._withdrawals(agreement))
+        return self._knowledge.knew(step, agreement) and all(
+            self._knowledge.covers(withdrawal, step) for withdrawal in self._withdrawals(agreement)
         )
 
     def _withdrawals(self, agreement: Digest) -> list[Digest]:
-        later = [
-            entry
-            for key, entry in self._transcript.authentic.items()
-            if entry.envelope.author is Author.SOURCE
-            and key != agreement
-            and not self._knowledge.knew(agreement, key)
-        ]
-        named = {agreement, *(entry.digest for entry in later if entry.envelope.is_words)}
-        named |= self._closed_desk_words() if self._proposal is None else {self._proposal}
-        unreadable = self._closed - self._transcript.removed.keys()
-        return [
-            entry.digest
-            for entry in later
-            if entry.digest in self._against
-            or entry.digest in unreadable
-            or not named.isdisjoint(entry.envelope.removes)
-        ]
-
-    def _closed_desk_words(self) -> set[Digest]:
-        return {key for key in self._closed if self._author(key) is Author.DESK}
-
-    def _author(self, digest: Digest) -> Author:
-        return self._transcript.authentic[digest].envelope.author
+        named = self._proposal | set(self._knowledge.unknown_to_all(self._said, [agreement]))
+        removals = [key for key, removes in self._removals.items() if not named.isdisjoint(removes)]
+        possible = [*self._against, *self._unopened, *removals]
+        return [key for key in self._knowledge.unknown_to_all(possible, [agreement]) if key != agreement]
 
 
 def _proposals(address: Address, opened: Sequence[EntryContent]) -> list[tuple[Digest, SignedEntry, Content]]:
@@ -258,21 +211,13 @@ def _proposals(address: Address, opened: Sequence[EntryContent]) -> list[tuple[D
     ]
 
 
-def _proposal_state(
-    consent: Consent, signed: SignedEntry, content: Content, digest: Digest, *, is_newest: bool
+def _state(
+    consent: Consent, digest: Digest, signed: SignedEntry, content: Content, newest: SignedEntry
 ) -> ProposalState:
-    state = consent.status()
-    if not is_newest and not consent.counts and not consent.is_made:
-        state = ProposalStatus.OBSOLETE
+    is_newest = signed is newest
+    state, answer = consent.status(is_newest=is_newest), consent.counted_answer()
     return ProposalState(
-        signed,
-        content,
-        digest,
-        state,
-        consent.counted_answer(),
-        is_newest,
-        consent.void,
-        consent.must_destroy,
+        signed, content, digest, state, answer, is_newest, consent.void, must_destroy=consent.must_destroy
     )
 
 

@@ -1,25 +1,43 @@
-"""A mailbox with entries from both sides, for the tests of entries and chains."""
+"""A mailbox with entries of both sides, for the tests of entries and transcripts."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import hashlib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 from nacl.signing import SigningKey
-from protocol.statements import removal
-from protocol.statements.heads import Heads
 
 from crypto.passphrase import RootKey
-from protocol import chain, entry, mailbox_keys
-from protocol.content import Content, Kind
-from protocol.entry import SignedEntry
-from protocol.identifiers import NO_DIGEST, EntryId, StrandId
-from protocol.letterhead import Letterhead
+from protocol import mailbox_keys
+from protocol.content import (
+    AnswerNote,
+    ClosingNote,
+    Content,
+    Kind,
+    PassOnRecipient,
+    ProposalNote,
+    StepName,
+    StepNote,
+    Verdict,
+    proposal_digest,
+)
+from protocol.entry import EntryContent, SignedEntry, sign_entry
+from protocol.envelope import EntryClass, Envelope
+from protocol.heads import Heads
+from protocol.identifiers import Digest, EntryId, StrandId
 from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import DeskWriter, EntryWriter, SourceWriter, StrandKey
+from protocol.transcript.check import FaultKind, Transcript, read_transcript
+from protocol.transcript.consent import ProposalState
+from protocol.transcript.thread_state import ThreadState, thread_state
 
 DAY = date(2026, 3, 2)
+DUE = DAY + timedelta(days=20)
 WORKSTATION = DeskWriter(StrandId(b"strand-a"), b"a" * 32)
 LAPTOP = DeskWriter(StrandId(b"strand-b"), b"b" * 32)
+TO_SG = ProposalNote(recipient=PassOnRecipient.SG, name="SG", fingerprint="A" * 40)
+MESSAGE = Content(kind=Kind.MESSAGE, text="woorden")
+CLOSING = Content(kind=Kind.CLOSING, text="Het ga je goed.", closing=ClosingNote())
 
 
 def a_mailbox(seed: int = 1) -> MailboxKeys:
@@ -33,44 +51,151 @@ def the_strands() -> dict[StrandId, StrandKey]:
     }
 
 
+def kinds(transcript: Transcript) -> set[FaultKind]:
+    return {fault.kind for fault in transcript.faults}
+
+
 @dataclass
 class Conversation:
-    """Appends entries as both apps do. Each entry names what its writer had seen."""
+    """Appends entries as both apps do: each names what its writer knew and was shown.
 
-    keys: MailboxKeys
-    letterhead: Letterhead
-    entries: list[SignedEntry]
+    The entries are signed and not encrypted: `contents` has what a reader would decrypt.
+    """
 
-    def write(
-        self, by: EntryWriter, text: str = "hello", *, day: date = DAY, unseen: Sequence[SignedEntry] = ()
-    ) -> SignedEntry:
-        heads = chain.chain_heads(known for known in self.entries if known not in unseen)
-        number, previous = heads.get(by.strand, (0, NO_DIGEST))
-        made = entry.seal_entry(
-            Content(kind=Kind.MESSAGE, text=text),
-            address=self.keys.address,
-            mailbox_recipient=self.keys.recipient,
-            letterhead=self.letterhead,
-            by=by,
-            entry_id=EntryId(len(self.entries).to_bytes(16)),
-            number=number + 1,
-            previous=previous,
-            seen=chain.seen_by(by.author, heads),
-            day=day,
-        )
-        self.entries.append(made)
-        return made
+    keys: MailboxKeys = field(default_factory=a_mailbox)
+    entries: list[SignedEntry] = field(default_factory=list)
+    contents: dict[Digest, Content] = field(default_factory=dict)
+    remembered: Heads = ()
+    day: date = DAY
 
     @property
     def source(self) -> SourceWriter:
         return SourceWriter(self.keys)
 
-    def removed(self, which: SignedEntry, by: EntryWriter, *, day: date = DAY) -> SignedEntry:
-        statement = removal.sign_removal(which.digest, address=self.keys.address, by=by, day=day)
-        return replace(which, header=None, payload=None, removal=statement)
+    def check(self, entries: Sequence[SignedEntry] | None = None, remembered: Heads = ()) -> Transcript:
+        rows = self.entries if entries is None else entries
+        return read_transcript(self.keys.address, self.keys.verify_key, the_strands(), rows, remembered)
 
-    def check(
-        self, entries: Sequence[SignedEntry] | None = None, anchor: Heads | None = None
-    ) -> chain.CheckedChain:
-        shown = self.entries if entries is None else entries
-        return chain.check_chain(self.keys.address, self.keys.verify_key, the_strands(), shown, anchor)
+    def without(self, *hidden: SignedEntry) -> Transcript:
+        """Return the transcript that a server shows which hides some rows."""
+        return self.check([entry for entry in self.entries if entry not in hidden])
+
+    def heads(
+        self,
+        by: EntryWriter,
+        *,
+        hidden: Collection[SignedEntry] = (),
+        not_shown: Collection[SignedEntry] = (),
+    ) -> tuple[Heads, Heads]:
+        """Return heads and unseen for a writer from whom some rows were hidden, and who saw others unopened."""
+        transcript = self.without(*hidden)
+        shown = transcript.authentic.keys() - {entry.digest for entry in not_shown}
+        return transcript.heads_for(by.strand, shown, self.remembered)
+
+    def add(
+        self,
+        by: EntryWriter,
+        entry_class: EntryClass,
+        *,
+        content: Content | None = None,
+        heads: tuple[Heads, Heads] | None = None,
+        hidden: Collection[SignedEntry] = (),
+        not_shown: Collection[SignedEntry] = (),
+        day: date | None = None,
+        due: date | None = None,
+        removes: tuple[Digest, ...] = (),
+        entry_id: EntryId | None = None,
+    ) -> SignedEntry:
+        heads, unseen = heads or self.heads(by, hidden=hidden, not_shown=not_shown)
+        payload = None if content is None else content.to_bytes() + len(self.entries).to_bytes(8)
+        envelope = Envelope(
+            address=self.keys.address,
+            entry_id=entry_id or EntryId(len(self.entries).to_bytes(16)),
+            entry_class=entry_class,
+            strand=by.strand,
+            heads=heads,
+            unseen=unseen,
+            day=day or self.day,
+            letterhead_serial=7,
+            due=due,
+            removes=removes,
+            payload_sha256=b"" if payload is None else hashlib.sha256(payload).digest(),
+            commit=b"" if payload is None else bytes(32),
+        )
+        header = None if payload is None else b"header"
+        made = sign_entry(envelope, by=by, epoch=int(payload is not None), header=header, payload=payload)
+        self.entries.append(made)
+        if content is not None:
+            self.contents[made.digest] = content
+        return made
+
+    def write(self, by: EntryWriter, content: Content = MESSAGE, **how: object) -> SignedEntry:
+        return self.add(by, EntryClass.WORDS, content=content, **how)  # type: ignore[arg-type]
+
+    def read(self, by: EntryWriter, **how: object) -> SignedEntry:
+        return self.add(by, EntryClass.RECEIPT, **how)  # type: ignore[arg-type]
+
+    def close(self, by: EntryWriter = WORKSTATION, **how: object) -> SignedEntry:
+        how = {"due": DUE, "content": CLOSING, **how}
+        return self.add(by, EntryClass.WORDS, **how)  # type: ignore[arg-type]
+
+    def remove(self, *which: SignedEntry, **how: object) -> SignedEntry:
+        """Append a removal, and destroy the headers of the removed entries."""
+        removes = tuple(sorted(entry.digest for entry in which))
+        made = self.add(self.source, EntryClass.REMOVAL, removes=removes, **how)  # type: ignore[arg-type]
+        self.entries = [
+            replace(entry, header=None) if entry.digest in removes else entry for entry in self.entries
+        ]
+        return made
+
+    def end(self, **how: object) -> SignedEntry:
+        return self.add(self.source, EntryClass.END, **how)  # type: ignore[arg-type]
+
+    # ---- consent
+
+    def propose(self, text: str = "woord voor woord", by: EntryWriter = WORKSTATION, **how: object) -> Digest:
+        content = Content(kind=Kind.PROPOSAL, text=text, proposal=TO_SG)
+        made = self.write(by, content, **how)
+        return proposal_digest(content, address=self.keys.address, entry_id=made.envelope.entry_id)
+
+    def answer(self, verdict: Verdict, proposal: Digest, **how: object) -> SignedEntry:
+        note = AnswerNote(verdict=verdict, proposal=proposal)
+        return self.write(self.source, Content(kind=Kind.ANSWER, text="", answer=note), **how)
+
+    def step(
+        self,
+        step: StepName,
+        proposal: Digest | None = None,
+        *,
+        text: str = "",
+        note: StepNote | None = None,
+        by: EntryWriter = WORKSTATION,
+        **how: object,
+    ) -> SignedEntry:
+        """Write a step. A step about passing on has a recipient."""
+        to = "SG" if step in {StepName.PASSING_ON, StepName.PASSED_ON} else ""
+        note = note or StepNote(step=step, to=to, proposal=proposal)
+        return self.write(by, Content(kind=Kind.STEP, text=text, step=note), **how)
+
+    def opened(
+        self, transcript: Transcript | None = None, unreadable: Collection[SignedEntry] = ()
+    ) -> list[EntryContent]:
+        transcript = transcript or self.check()
+        gone = transcript.removed.keys() | {entry.digest for entry in unreadable}
+        return [
+            (entry, None if entry.digest in gone else self.contents.get(entry.digest))
+            for entry in transcript.entries
+        ]
+
+    def state(
+        self, transcript: Transcript | None = None, unreadable: Collection[SignedEntry] = ()
+    ) -> ThreadState:
+        transcript = transcript or self.check()
+        return thread_state(self.keys.address, transcript, self.opened(transcript, unreadable))
+
+    def line(self) -> list[StepName]:
+        return [step.step for step in self.state().steps]
+
+    def proposal(self, **how: object) -> ProposalState:
+        (found,) = self.state(**how).proposals  # type: ignore[arg-type]
+        return found
