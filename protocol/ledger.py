@@ -121,10 +121,8 @@ def counted_tallies(tallies: Iterable[Tally]) -> tuple[Tally, ...]:
     So someone who puts old or copied tallies into the store changes nothing.
     """
     counted: dict[bytes, Tally] = {}
-    for tally in sorted(tallies, key=lambda each: (each.revision, each.digest)):
-        best = counted.get(tally.id)
-        if best is None or tally.revision > best.revision:
-            counted[tally.id] = tally
+    for tally in sorted(tallies, key=lambda each: (-each.revision, each.digest)):
+        counted.setdefault(tally.id, tally)
     return tuple(counted.values())
 
 

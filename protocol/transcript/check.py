@@ -89,26 +89,22 @@ class Transcript:
         Of the writer's own strand, all verified tips are named. Of every other strand, the tips among the
         shown entries are named, and everything else that is known to exist is unseen.
         """
-        heads: list[Head] = [
-            head for head in remembered if head.strand == strand and head.digest not in self.authentic
-        ]
+        heads = {head for head in remembered if head.strand == strand and head.digest not in self.authentic}
         unseen: list[Head] = []
-        for other, known in _by_strand(self._known_heads()).items():
+        named = self.knowledge.named | {digest: head_of(entry) for digest, entry in self.authentic.items()}
+        for other, known in _by_strand(named.values()).items():
             if other == strand:
-                heads += self._tips(known, self.authentic)
+                heads |= self._tips(known, self.authentic)
                 continue
-            not_shown = sorted((head for head in known if head.digest not in shown), key=_digest)
+            not_shown = [head for head in known if head.digest not in shown]
             if len(not_shown) <= UNSEEN_OF_STRAND:  # otherwise claim to have seen nothing of this strand
-                heads += self._tips(known, shown)
+                heads |= self._tips(known, shown)
                 unseen += not_shown
-        return tuple(sorted(set(heads))), tuple(sorted(unseen))
+        return _limited(heads), tuple(sorted(unseen))
 
-    def _known_heads(self) -> dict[Digest, Head]:
-        return self.knowledge.named | {digest: head_of(entry) for digest, entry in self.authentic.items()}
-
-    def _tips(self, known: Iterable[Head], among: Collection[Digest]) -> list[Head]:
+    def _tips(self, known: Iterable[Head], among: Collection[Digest]) -> set[Head]:
         by_digest = {head.digest: head for head in known if head.digest in among}
-        return [by_digest[digest] for digest in sorted(self.knowledge.tips(by_digest))[:HEADS_OF_STRAND]]
+        return {by_digest[digest] for digest in self.knowledge.tips(by_digest)}
 
 
 def head_of(entry: SignedEntry) -> Head:
@@ -122,12 +118,13 @@ def heads_after(heads: Heads, newer: Sequence[SignedEntry]) -> Heads:
     The source's site calls this function for a new message: the page with the form was made from a whole
     transcript, so only the source's entries since that page must be read and verified.
     """
-    named = {head for entry in newer for head in entry.envelope.heads}
     own = {head_of(entry) for entry in newer}
-    return tuple(sorted((own | set(heads)) - {head for head in named if head.strand in _strands_of(newer)}))
+    strands = {head.strand for head in own}
+    named = {head for entry in newer for head in entry.envelope.heads if head.strand in strands}
+    return _limited((own | set(heads)) - named)
 
 
-def read_transcript(  # noqa: PLR0913  # two switches, besides the mailbox  # noqa: PLR0913  # what is checked, and by which keys
+def read_transcript(  # noqa: PLR0913  # two switches, besides the mailbox
     address: Address,
     mailbox_verify_key: bytes | None,
     strands: Mapping[StrandId, StrandKey],
@@ -273,27 +270,26 @@ def _missing(authentic: Mapping[Digest, SignedEntry], knowledge: Knowledge, reme
 
 
 def _newest(authentic: Mapping[Digest, SignedEntry], knowledge: Knowledge) -> Heads:
-    strands = _by_strand({digest: head_of(entry) for digest, entry in authentic.items()})
+    heads = {digest: head_of(entry) for digest, entry in authentic.items()}
+    strands = _by_strand(heads.values())
     return tuple(
         sorted(
-            head
-            for heads in strands.values()
-            for tips in [set(knowledge.tips(head.digest for head in heads))]
-            for head in heads
-            if head.digest in tips
+            heads[tip] for known in strands.values() for tip in knowledge.tips(head.digest for head in known)
         )
     )
 
 
-def _by_strand(heads: Mapping[Digest, Head]) -> dict[StrandId, list[Head]]:
+def _by_strand(heads: Iterable[Head]) -> dict[StrandId, list[Head]]:
     strands: dict[StrandId, list[Head]] = defaultdict(list)
-    for head in heads.values():
+    for head in heads:
         strands[head.strand].append(head)
     return strands
 
 
-def _strands_of(entries: Iterable[SignedEntry]) -> set[StrandId]:
-    return {entry.envelope.strand for entry in entries}
+def _limited(heads: Iterable[Head]) -> Heads:
+    """Return heads in their order, of each strand at most as many as an envelope may have."""
+    strands = _by_strand(sorted(heads, key=_digest))
+    return tuple(sorted(head for known in strands.values() for head in known[:HEADS_OF_STRAND]))
 
 
 def _digest(head: Head) -> Digest:

@@ -10,7 +10,6 @@ from crypto.errors import MalformedError
 from crypto.framing import frame, unframe
 from protocol.entry import SignedEntry
 from protocol.envelope import EntryClass
-from protocol.identifiers import SOURCE_STRAND
 from protocol.transcript.check import Transcript
 from protocol.transcript.closing import last_words
 
@@ -47,10 +46,10 @@ def proof_from_bytes(raw: bytes) -> tuple[SignedEntry, ...]:
 
 
 def is_proved(transcript: Transcript) -> bool:
-    """Return True if a transcript of a proof's entries has no forged entry and ends the mailbox."""
+    """Return True if a transcript of a proof's entries has an end of the source, or closing words alone.
+
+    The caller compares the day of closing words with today.
+    """
     is_forged = any(fault.digest is None for fault in transcript.faults)
-    entries = transcript.entries
-    return not is_forged and (
-        end_of(transcript) is not None
-        or (bool(entries) and all(entry.envelope.strand != SOURCE_STRAND for entry in entries))
-    )
+    closing = [entry.envelope.due for entry in transcript.entries]
+    return not is_forged and (end_of(transcript) is not None or (bool(closing) and None not in closing))

@@ -87,7 +87,7 @@ class Conversation:
         hidden: Collection[SignedEntry] = (),
         not_shown: Collection[SignedEntry] = (),
     ) -> tuple[Heads, Heads]:
-        """Return heads and unseen for a writer from whom some rows were hidden, and who saw others unopened."""
+        """Return heads and unseen of a writer. Some rows were hidden from it, and others did not open."""
         transcript = self.without(*hidden)
         shown = transcript.authentic.keys() - {entry.digest for entry in not_shown}
         return transcript.heads_for(by.strand, shown, self.remembered)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crypto.errors import MalformedError, TooLongError
+from crypto.errors import MalformedError, TooLongError, UnreadableError
 from protocol.content import (
     ATTACHMENTS,
     NAME_BYTES,
@@ -27,6 +27,7 @@ from protocol.content import (
     Verdict,
     proposal_digest,
 )
+from protocol.errors import NewerVersionError
 from protocol.identifiers import Address, AttachmentId, Digest, EntryId
 
 UNICODE = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
@@ -96,7 +97,7 @@ def an_answer(text: str = "", **changes: object) -> Content:
 
 
 def a_closing(text: str = "Thank you.") -> Content:
-    return Content(kind=Kind.CLOSING, text=text, closing=ClosingNote(delete_on=date(2026, 9, 1)))
+    return Content(kind=Kind.CLOSING, text=text, closing=ClosingNote())
 
 
 ONE_OF_EACH = (
@@ -106,21 +107,21 @@ ONE_OF_EACH = (
     a_proposal(),
     an_answer(),
     a_closing(),
-    Content(kind=Kind.SEEN, text=""),
+    Content(kind=Kind.CLOSING, text="", closing=ClosingNote(automatic=True)),
+    a_message(language="nl"),
 )
 
 
 @st.composite
 def contents(draw: st.DrawFn) -> Content:
     kind = draw(st.sampled_from(Kind))
-    if kind is Kind.SEEN:
-        return Content(kind=kind, text="")
     text = draw(UNICODE)
     names = draw(st.dictionaries(st.binary(min_size=16, max_size=16), UNICODE, max_size=3))
     notes = tuple(a_note(id=AttachmentId(which), name=name) for which, name in names.items())
-    content = Content(kind=kind, text=text, attachments=notes)
+    language = draw(st.sampled_from(["", "nl", "en"]))
+    content = Content(kind=kind, text=text, language=language, attachments=notes)
     if kind is Kind.STEP:
-        name = draw(st.sampled_from(StepName))
+        name = draw(st.sampled_from([name for name in StepName if name is not StepName.CLOSED]))
         step = StepNote(step=name, next=draw(UNICODE), by=draw(st.none() | st.dates()))
         if name in {StepName.PASSING_ON, StepName.PASSED_ON}:
             step = msgspec.structs.replace(step, to=draw(NAMED), proposal=draw(DIGESTS))
@@ -146,7 +147,7 @@ def contents(draw: st.DrawFn) -> Content:
         answer = AnswerNote(verdict=draw(st.sampled_from(Verdict)), proposal=draw(DIGESTS))
         return msgspec.structs.replace(content, answer=answer)
     if kind is Kind.CLOSING:
-        return msgspec.structs.replace(content, closing=ClosingNote(delete_on=draw(st.dates())))
+        return msgspec.structs.replace(content, closing=ClosingNote(automatic=draw(st.booleans())))
     return content
 
 
@@ -223,17 +224,33 @@ def test_content_that_a_reader_would_refuse_is_not_encrypted(content: Content) -
         b'{"kind":"message","text":"hello","ask_me_first":true}',
         b'{"kind":"gossip","text":"hello"}',
         b'{"kind":"message"}',
+        b'{"kind":"message","text":"hello","language":"fr"}',
+        b'{"kind":"message","text":"hello","minor":-1}',
+        b'{"kind":"message","text":"hello","minor":"1"}',
+        b"[]",
         b'{"kind":"message","text":"hello"}{}',
         b'{"kind":"message","text":"\xff"}',
     ],
-    ids=["unknown field", "unknown kind", "no text", "something after it", "no UTF-8"],
+    ids=[
+        "unknown field",
+        "unknown kind",
+        "no text",
+        "a language without pages",
+        "a version below 0",
+        "a version in words",
+        "a list",
+        "something after it",
+        "no UTF-8",
+    ],
 )
 def test_bytes_that_we_never_write_are_malformed(raw: bytes) -> None:
     with pytest.raises(MalformedError):
         Content.from_bytes(raw)
 
 
-@pytest.mark.parametrize("content", ONE_OF_EACH, ids=[each.kind.value for each in ONE_OF_EACH])
+@pytest.mark.parametrize(
+    "content", ONE_OF_EACH, ids=[f"{at} {each.kind}" for at, each in enumerate(ONE_OF_EACH)]
+)
 def test_every_kind_has_its_own_note_and_no_other(content: Content) -> None:
     assert Content.from_bytes(content.to_bytes()) == content
     notes = {"step": a_step(), "proposal": a_proposal(), "answer": an_answer(), "closing": a_closing()}
@@ -243,16 +260,36 @@ def test_every_kind_has_its_own_note_and_no_other(content: Content) -> None:
             msgspec.structs.replace(content, **{name: change}).to_bytes()
 
 
-def test_a_message_is_written_as_before_there_were_notes() -> None:
-    written = a_message().to_bytes().rstrip(b" ")
-    assert written == b'{"kind":"message","text":"hello","attachments":[]}'
+def test_a_message_is_written_in_this_order() -> None:
+    written = a_message(language="nl").to_bytes().rstrip(b" ")
+    assert written == b'{"kind":"message","text":"hello","language":"nl","minor":0,"attachments":[]}'
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"minor":1}',
+        b'{"kind":"poll","minor":1,"options":["yes","no"]}',
+        b'{"kind":"message","text":"hello","minor":7,"ask_me_first":true}',
+        b'{"kind":"message","text":"hello","minor":1}',
+    ],
+    ids=["nothing else", "an unknown kind", "an unknown field", "nothing unknown"],
+)
+def test_content_of_a_later_minor_version_is_never_half_read(raw: bytes) -> None:
+    with pytest.raises(NewerVersionError):
+        Content.from_bytes(raw)
+
+
+def test_a_caller_that_shows_unreadable_content_as_such_does_so_with_newer_content() -> None:
+    assert issubclass(NewerVersionError, UnreadableError)
+    assert not issubclass(NewerVersionError, MalformedError)
+    assert "update" in str(NewerVersionError())
 
 
 @pytest.mark.parametrize(
     "content",
     [
-        Content(kind=Kind.SEEN, text="look here"),
-        Content(kind=Kind.SEEN, text="", attachments=(a_note(),)),
+        a_step(step=StepName.CLOSED),
         a_step(to="SG"),
         a_step("The law asks it.", without_consent=True),
         a_step(delivered=date(2026, 3, 2)),
@@ -273,8 +310,7 @@ def test_a_message_is_written_as_before_there_were_notes() -> None:
         an_answer(proposal=Digest(b"p" * 33)),
     ],
     ids=[
-        "a mark with words",
-        "a mark with a file",
+        "a closing without a day in the envelope",
         "a recipient before anything is passed on",
         "no consent needed and nothing passed on",
         "delivered and not passed on",

@@ -9,14 +9,16 @@ from hypothesis import strategies as st
 from crypto import age, signed_lines
 from crypto.errors import ForgedError, MalformedError, TooLongError, UnreadableError
 from protocol.casefile import Casefile, PassedOn
+from protocol.heads import LARGEST_NUMBER
 from protocol.identifiers import Digest
-from protocol.ledger import ROWS, Dimension, Tally, open_tally, seal_tallies, tallies_of
+from protocol.ledger import ROWS, Dimension, Tally, counted_tallies, open_tally, seal_tallies, tallies_of
 from tests.protocol.desk_factories import EPOCH_IDENTITY, SECOND_IDENTITY, a_letterhead
 from tests.protocol.mailbox_factories import LAPTOP, WORKSTATION, the_strands
 
 LETTERHEAD = a_letterhead(working_days=(0, 1, 3))
+SEED = b"s" * 16
 CLOSED = date(2027, 1, 20)
-A_TALLY = Tally(b"i" * 16, 2026, Dimension.THEME, "bullying")
+A_TALLY = Tally(b"i" * 16, 1, 2026, Dimension.THEME, "bullying")
 
 
 def a_casefile(**changes: object) -> Casefile:
@@ -28,6 +30,7 @@ def a_casefile(**changes: object) -> Casefile:
         "first_message": date(2026, 12, 28),
         "first_answer": date(2027, 1, 4),
         "came_back": True,
+        "tally_seed": SEED,
     }
     return Casefile(**(fields | changes))
 
@@ -40,7 +43,7 @@ def passed(*consents: str) -> tuple[PassedOn, ...]:
 
 
 def facts(casefile: Casefile, *, is_read: bool = True) -> dict[str, str]:
-    tallies = tallies_of(casefile, LETTERHEAD, closed=CLOSED, is_read=is_read)
+    tallies = tallies_of(casefile, LETTERHEAD, revision=3, closed=CLOSED, is_read=is_read)
     assert len(tallies) == ROWS
     assert len({tally.id for tally in tallies}) == ROWS
     return {tally.dimension.value: tally.value for tally in tallies}
@@ -118,18 +121,21 @@ def test_the_facts_of_a_mailbox_have_few_values(
 
 def test_a_mailbox_counts_for_the_year_in_which_it_began() -> None:
     for casefile, year in ((a_casefile(), 2026), (a_casefile(first_message=None), 2027)):
-        tallies = tallies_of(casefile, LETTERHEAD, closed=CLOSED, is_read=True)
+        tallies = tallies_of(casefile, LETTERHEAD, revision=3, closed=CLOSED, is_read=True)
         assert {year} == {tally.year for tally in tallies}
 
 
 @given(
     st.binary(min_size=16, max_size=16),
+    st.integers(1, LARGEST_NUMBER),
     st.integers(1, 9999),
     st.sampled_from(Dimension),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=60),
 )
-def test_a_tally_comes_back_as_it_was(which: bytes, year: int, dimension: Dimension, value: str) -> None:
-    tally = Tally(which, year, dimension, value)
+def test_a_tally_comes_back_as_it_was(
+    which: bytes, revision: int, year: int, dimension: Dimension, value: str
+) -> None:
+    tally = Tally(which, revision, year, dimension, value)
     assert tally == opened(sealed(tally))
 
 
@@ -144,9 +150,15 @@ def test_every_mailbox_leaves_tallies_of_one_number_and_size() -> None:
     left = [
         Counter(map(len, seal_tallies(tallies, LETTERHEAD, WORKSTATION)))
         for tallies in (
-            tallies_of(a_casefile(), LETTERHEAD, closed=CLOSED, is_read=True),
-            tallies_of(a_casefile(is_spam=True), LETTERHEAD, closed=CLOSED, is_read=True),
-            tallies_of(Casefile(theme="\N{GRINNING FACE}" * 60), LETTERHEAD, closed=CLOSED, is_read=True),
+            tallies_of(a_casefile(), LETTERHEAD, revision=3, closed=CLOSED, is_read=True),
+            tallies_of(a_casefile(is_spam=True), LETTERHEAD, revision=3, closed=CLOSED, is_read=True),
+            tallies_of(
+                Casefile(theme="\N{GRINNING FACE}" * 60, tally_seed=SEED),
+                LETTERHEAD,
+                revision=3,
+                closed=CLOSED,
+                is_read=True,
+            ),
         )
     ]
     assert left[0] == left[1] == left[2]
@@ -173,12 +185,13 @@ def test_only_the_desk_opens_its_tallies() -> None:
 @pytest.mark.parametrize(
     ("tally", "refusal"),
     [
-        (Tally(b"i" * 16, 2026, Dimension.THEME, "x" * 512), TooLongError),
-        (Tally(b"i" * 16, 2026, Dimension.THEME, "\ud800"), MalformedError),
-        (Tally(b"short", 2026, Dimension.THEME, ""), MalformedError),
-        (Tally(b"i" * 16, 0, Dimension.THEME, ""), MalformedError),
+        (Tally(b"i" * 16, 1, 2026, Dimension.THEME, "x" * 512), TooLongError),
+        (Tally(b"i" * 16, 1, 2026, Dimension.THEME, "\ud800"), MalformedError),
+        (Tally(b"i" * 16, 0, 2026, Dimension.THEME, ""), MalformedError),
+        (Tally(b"short", 1, 2026, Dimension.THEME, ""), MalformedError),
+        (Tally(b"i" * 16, 1, 0, Dimension.THEME, ""), MalformedError),
     ],
-    ids=["a long value", "half a pair", "a short id", "no year"],
+    ids=["a long value", "half a pair", "no revision", "a short id", "no year"],
 )
 def test_a_tally_that_a_reader_would_refuse_is_not_encrypted(tally: Tally, refusal: type[Exception]) -> None:
     with pytest.raises(refusal):
@@ -212,3 +225,48 @@ def test_bytes_that_we_never_write_are_malformed(change: Callable[[bytes], bytes
     assert changed != line
     with pytest.raises(MalformedError):
         opened(resealed(signed_lines.write_signed_lines(version, changed, WORKSTATION.seed)))
+
+
+# ---- ids and revisions: any number of sets of one mailbox counts once
+
+
+def tallies(casefile: Casefile, revision: int = 3) -> tuple[Tally, ...]:
+    return tallies_of(casefile, LETTERHEAD, revision=revision, closed=CLOSED, is_read=True)
+
+
+def test_every_set_of_one_mailbox_has_the_same_ids_also_when_it_became_spam() -> None:
+    read, spam = tallies(a_casefile()), tallies(a_casefile(is_spam=True), 4)
+    assert [tally.id for tally in read] == [tally.id for tally in spam]
+    assert {tally.id for tally in read}.isdisjoint(
+        tally.id for tally in tallies(a_casefile(tally_seed=b"t" * 16))
+    )
+
+
+def test_a_casefile_without_a_seed_leaves_no_tallies() -> None:
+    for seed in (b"", b"short"):
+        with pytest.raises(MalformedError):
+            tallies(a_casefile(tally_seed=seed))
+
+
+def test_superseded_and_copied_tallies_do_not_count() -> None:
+    """The operator of the server put every set that the desk ever made into the ledger."""
+    old, new = tallies(a_casefile(theme="other")), tallies(a_casefile(is_spam=True), 4)
+    assert Counter(counted_tallies([*new, *old, *new, *old])) == Counter(new)
+    assert Counter(counted_tallies([*old, *new])) == Counter(new)
+
+
+def test_of_two_tallies_of_one_revision_the_same_counts_on_every_workstation() -> None:
+    one, other = tallies(a_casefile(theme="one")), tallies(a_casefile(theme="other"))
+    counted = counted_tallies([*one, *other])
+    assert set(counted) == set(counted_tallies([*other, *one]))
+    assert len(counted) == ROWS
+    rivals = {tally.id: {tally.digest} for tally in one}
+    for tally in other:
+        rivals[tally.id].add(tally.digest)
+    assert all(tally.digest == min(rivals[tally.id]) for tally in counted)
+
+
+def test_equal_revisions_do_not_show_which_tallies_belong_to_one_mailbox() -> None:
+    seen = [tally.revision for tally in tallies(a_casefile())]
+    assert len(set(seen)) == ROWS
+    assert [revision + 1 for revision in seen] == [tally.revision for tally in tallies(a_casefile(), 4)]

@@ -1,0 +1,388 @@
+"""Check of a whole mailbox: every change is detected, and no momentary change does lasting harm."""
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from protocol.entry import SignedEntry, sign_again
+from protocol.envelope import EntryClass
+from protocol.heads import Head
+from protocol.identifiers import SOURCE_STRAND, Digest, EntryId, StrandId
+from protocol.strand import DeskWriter, SourceWriter
+from protocol.transcript.check import Fault, FaultKind, head_of, heads_after, read_transcript
+from tests.protocol.mailbox_factories import (
+    DAY,
+    LAPTOP,
+    WORKSTATION,
+    Conversation,
+    a_mailbox,
+    kinds,
+    the_strands,
+)
+
+
+@pytest.fixture
+def talk() -> Conversation:
+    """Source, desk, source, desk: each was shown what came before."""
+    conversation = Conversation()
+    for writer in (conversation.source, WORKSTATION, conversation.source, WORKSTATION):
+        conversation.write(writer)
+    return conversation
+
+
+def digests(entries: tuple[SignedEntry, ...]) -> list[Digest]:
+    return [entry.digest for entry in entries]
+
+
+def test_an_untouched_mailbox_is_shown_whole_and_in_its_order(talk: Conversation) -> None:
+    remembered = talk.check().heads
+    transcript = talk.check(random.sample(talk.entries, 4), remembered)
+    assert (transcript.entries, transcript.rejected, transcript.faults) == (tuple(talk.entries), (), ())
+    assert transcript.heads == (head_of(talk.entries[2]), head_of(talk.entries[3]))
+
+
+def test_an_empty_mailbox_has_no_faults(talk: Conversation) -> None:
+    transcript = talk.check([])
+    assert (transcript.entries, transcript.rejected, transcript.faults, transcript.heads) == ((), (), (), ())
+
+
+def test_dropping_an_entry_that_another_entry_names_is_detected(talk: Conversation) -> None:
+    for dropped in talk.entries[:-1]:
+        transcript = talk.without(dropped)
+        assert transcript.faults == (Fault(FaultKind.MISSING, *head_of(dropped)),)
+        assert transcript.faults[0].allows_answers
+
+
+def test_rolling_back_what_the_workstation_remembers_is_detected(talk: Conversation) -> None:
+    newest = talk.entries[-1]
+    transcript = talk.check(talk.entries[:-1], talk.check().heads)
+    assert transcript.faults == (Fault(FaultKind.ROLLED_BACK, *head_of(newest)),)
+    assert not transcript.faults[0].allows_answers
+
+
+def test_emptying_a_whole_mailbox_is_detected(talk: Conversation) -> None:
+    transcript = talk.check([], talk.check().heads)
+    assert [fault.kind for fault in transcript.faults] == [FaultKind.ROLLED_BACK] * 2
+
+
+def test_an_entry_that_no_one_saw_can_be_dropped_unnoticed(talk: Conversation) -> None:
+    """This is the limit of the check: only its writer's receipt proves that the newest entry existed."""
+    before = talk.check().heads
+    talk.write(talk.source)
+    assert talk.check(talk.entries[:-1], before).faults == ()
+
+
+def test_swapping_the_content_of_two_entries_is_detected(talk: Conversation) -> None:
+    first, third = talk.entries[0], talk.entries[2]
+    talk.entries[0] = replace(first, header=third.header, payload=third.payload)
+    transcript = talk.check()
+    assert kinds(transcript) == {FaultKind.BAD_PAYLOAD}
+    assert transcript.rejected == (talk.entries[0],)
+    assert first.digest in transcript.authentic
+    assert not transcript.faults[0].allows_answers
+
+
+def test_without_content_only_envelopes_and_signatures_are_checked(talk: Conversation) -> None:
+    talk.entries[0] = replace(talk.entries[0], header=None, payload=None)
+    rows = [replace(entry, header=None, payload=None) for entry in talk.entries]
+    bare = read_transcript(talk.keys.address, talk.keys.verify_key, the_strands(), rows, has_content=False)
+    assert (bare.faults, len(bare.entries)) == ((), 4)
+    assert talk.check(rows).faults == tuple(Fault(FaultKind.LOST, *head_of(entry)) for entry in talk.entries)
+
+
+def test_signatures_that_the_caller_has_verified_are_not_verified_again(talk: Conversation) -> None:
+    forged = replace(talk.entries[0], signature=bytes(64))
+    trusting = read_transcript(talk.keys.address, None, {}, [forged], is_verified=True)
+    assert trusting.authentic == {forged.digest: forged}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda made: replace(made, signature=made.signature[:-1] + bytes([made.signature[-1] ^ 1])),
+        lambda made: replace(made, envelope=replace(made.envelope, day=DAY + timedelta(days=1))),
+        lambda made: replace(made, envelope=replace(made.envelope, entry_id=EntryId(b"x" * 16))),
+        lambda made: replace(made, envelope=replace(made.envelope, commit=bytes(31) + b"x")),
+        lambda made: replace(made, envelope=replace(made.envelope, heads=made.envelope.heads[:1])),
+        lambda made: replace(
+            made, envelope=replace(made.envelope, unseen=(Head(SOURCE_STRAND, 9, Digest(bytes(32))),))
+        ),
+    ],
+    ids=["signature", "day", "entry id", "commitment", "heads", "unseen"],
+)
+def test_flipping_anything_signed_is_detected(
+    talk: Conversation, change: Callable[[SignedEntry], SignedEntry]
+) -> None:
+    talk.entries[3] = change(talk.entries[3])
+    transcript = talk.check()
+    assert kinds(transcript) == {FaultKind.BAD_SIGNATURE}
+    assert transcript.rejected == (talk.entries[3],)
+
+
+def test_reordering_rows_changes_nothing(talk: Conversation) -> None:
+    assert talk.check(talk.entries[::-1]).entries == tuple(talk.entries)
+
+
+def test_replaying_an_entry_into_another_mailbox_is_detected(talk: Conversation) -> None:
+    other = Conversation(a_mailbox(2), [talk.entries[1]])
+    assert kinds(other.check()) == {FaultKind.WRONG_ADDRESS}
+    assert other.check().entries == ()
+
+
+def test_an_entry_that_is_stored_twice_is_shown_once(talk: Conversation) -> None:
+    transcript = talk.check([*talk.entries, talk.entries[1]])
+    assert kinds(transcript) == {FaultKind.REPLAYED}
+    assert transcript.entries == tuple(talk.entries)
+    assert transcript.faults[0].digest is None
+
+
+def test_with_a_replaced_mailbox_key_nothing_counts_as_the_sources(talk: Conversation) -> None:
+    transcript = read_transcript(talk.keys.address, None, the_strands(), talk.entries)
+    assert FaultKind.UNKNOWN_STRAND in kinds(transcript)
+    assert all(shown.envelope.strand for shown in transcript.entries)
+
+
+def test_a_reply_forged_with_another_key_is_never_shown(talk: Conversation) -> None:
+    forged = talk.write(DeskWriter(WORKSTATION.strand, b"x" * 32))
+    transcript = talk.check()
+    assert (kinds(transcript), transcript.rejected) == ({FaultKind.BAD_SIGNATURE}, (forged,))
+
+
+def test_an_entry_forged_in_the_sources_strand_is_never_shown(talk: Conversation) -> None:
+    """The operator takes the agreement back, removes a message or ends the mailbox in the source's place."""
+    stranger = SourceWriter(a_mailbox(9))
+    for entry_class, removes in (
+        (EntryClass.RECEIPT, ()), (EntryClass.REMOVAL, (talk.entries[0].digest,)), (EntryClass.END, ()),
+    ):  # fmt: skip
+        forged = talk.add(stranger, entry_class, removes=removes)
+        transcript = talk.check()
+        assert transcript.rejected == (forged,)
+        assert transcript.removed == {}
+        talk.entries.pop()
+
+
+def test_a_reply_from_a_strand_that_the_letterhead_does_not_name_is_never_shown(talk: Conversation) -> None:
+    forged = talk.write(DeskWriter(StrandId(b"strand-x"), b"x" * 32))
+    assert talk.check().rejected == (forged,)
+    assert kinds(talk.check()) == {FaultKind.UNKNOWN_STRAND}
+
+
+@pytest.mark.parametrize("days", [-1, 31], ids=["before its first day", "after its last day"])
+def test_a_strand_key_outside_its_days_does_not_count(talk: Conversation, days: int) -> None:
+    late = talk.write(LAPTOP, day=DAY + timedelta(days=days))
+    assert talk.check().rejected == (late,)
+    assert kinds(talk.check()) == {FaultKind.UNKNOWN_STRAND}
+
+
+def test_a_strand_key_that_is_a_bad_point_does_not_crash(talk: Conversation) -> None:
+    strands = {WORKSTATION.strand: replace(the_strands()[WORKSTATION.strand], verify_key=b"short")}
+    transcript = read_transcript(talk.keys.address, talk.keys.verify_key, strands, talk.entries)
+    assert FaultKind.BAD_SIGNATURE in kinds(transcript)
+
+
+# ---- forks
+
+
+def test_two_entries_of_the_source_with_one_number_both_count(talk: Conversation) -> None:
+    """The operator hid the newest row for a moment. Rejecting both entries would ruin the mailbox."""
+    newest = talk.entries[2]
+    beside = talk.write(talk.source, hidden=[newest, talk.entries[3]])
+    transcript = talk.check()
+    assert beside.envelope.number == newest.envelope.number == 2
+    assert set(transcript.faults) == {
+        Fault(FaultKind.SIDE_BY_SIDE, *head_of(newest)), Fault(FaultKind.SIDE_BY_SIDE, *head_of(beside)),
+    }  # fmt: skip
+    assert all(fault.allows_answers for fault in transcript.faults)
+    assert set(digests(transcript.entries)) == {entry.digest for entry in talk.entries}
+
+    after = talk.write(talk.source)
+    assert {head for head in after.envelope.heads if not head.strand} == {head_of(newest), head_of(beside)}
+    assert head_of(after) in talk.check().heads
+    assert after.envelope.number == 3
+
+
+def test_a_form_sent_twice_while_its_row_was_hidden_gives_two_entries_with_one_id(talk: Conversation) -> None:
+    first = talk.write(talk.source, entry_id=EntryId(b"f" * 16))
+    again = talk.write(talk.source, entry_id=EntryId(b"f" * 16), hidden=[first], day=DAY + timedelta(days=1))
+    shown = digests(talk.check().entries)
+    assert {first.digest, again.digest} <= set(shown)
+
+
+def test_two_histories_of_one_workstation_are_both_held_back(talk: Conversation) -> None:
+    """Someone copied the workstation's key, or restored the workstation's disk to an earlier day."""
+    newest = talk.entries[3]
+    rival = talk.write(WORKSTATION, hidden=[newest])
+    transcript = talk.check()
+    assert kinds(transcript) == {FaultKind.FORK}
+    assert set(transcript.rejected) == {rival, newest}
+    assert not any(fault.allows_answers for fault in transcript.faults)
+
+
+def test_an_entry_of_a_workstation_that_continues_another_history_is_held_back(talk: Conversation) -> None:
+    own = Head(WORKSTATION.strand, 1, Digest(b"x" * 32))
+    stray = sign_again(talk.entries[3], by=WORKSTATION, heads=(own,), unseen=(), day=DAY)
+    transcript = talk.check([*talk.entries[:3], stray])
+    assert FaultKind.FORK in kinds(transcript)
+    assert transcript.rejected == (talk.entries[1],)
+
+
+def test_a_history_rewritten_after_the_workstation_saw_it_is_detected(talk: Conversation) -> None:
+    remembered = (Head(WORKSTATION.strand, 2, Digest(b"o" * 32)),)
+    transcript = talk.check(remembered=remembered)
+    assert kinds(transcript) == {FaultKind.ROLLED_BACK, FaultKind.FORK}
+    assert transcript.rejected == (talk.entries[3],)
+
+
+def test_a_source_that_names_an_entry_that_never_was_holds_no_ones_entry_back(talk: Conversation) -> None:
+    invented = Head(WORKSTATION.strand, 2, Digest(b"o" * 32))
+    talk.add(talk.source, EntryClass.RECEIPT, heads=((invented,), ()))
+    transcript = talk.check()
+    assert transcript.rejected == ()
+    assert Fault(FaultKind.MISSING, *invented) in transcript.faults
+
+
+# ---- removal
+
+
+def test_a_removal_by_the_source_counts_for_the_entries_of_both_sides(talk: Conversation) -> None:
+    removal = talk.remove(*talk.entries[:2])
+    transcript = talk.check()
+    assert transcript.faults == ()
+    assert transcript.removed == {removal.envelope.removes[0]: removal, removal.envelope.removes[1]: removal}
+    assert [entry.payload for entry in transcript.entries[:2]] == [None, None]
+    assert len(transcript.entries) == 5
+
+
+def test_a_removed_entry_whose_header_is_restored_is_reported_and_not_shown(talk: Conversation) -> None:
+    """The operator kept a copy of the row."""
+    before = talk.entries[0]
+    talk.remove(before)
+    talk.entries[0] = before
+    transcript = talk.check()
+    assert transcript.faults == (Fault(FaultKind.RESTORED, *head_of(before)),)
+    assert transcript.entries[0] == replace(before, header=None, payload=None)
+
+
+def test_dropping_the_removal_too_is_detected_by_anyone_who_knew_it(talk: Conversation) -> None:
+    before = talk.entries[0]
+    removal = talk.remove(before)
+    remembered = talk.check().heads
+    rows = [before, *talk.entries[1:-1]]
+    assert talk.check(rows).faults == ()
+    assert talk.check(rows, remembered).faults == (Fault(FaultKind.ROLLED_BACK, *head_of(removal)),)
+
+
+def test_a_header_that_is_gone_without_a_removal_is_lost(talk: Conversation) -> None:
+    for damaged in (replace(talk.entries[0], header=None), replace(talk.entries[0], payload=None)):
+        transcript = talk.check([damaged, *talk.entries[1:]])
+        assert transcript.faults == (Fault(FaultKind.LOST, *head_of(damaged)),)
+        assert transcript.faults[0].allows_answers
+
+
+def test_an_entry_that_two_removals_name_keeps_the_first(talk: Conversation) -> None:
+    first, _ = talk.remove(talk.entries[0]), talk.remove(talk.entries[0], day=DAY + timedelta(days=1))
+    assert talk.check().removed == {talk.entries[0].digest: first}
+
+
+# ---- heads of a new entry
+
+
+def test_an_entry_names_its_own_tip_and_what_was_shown_of_the_others(talk: Conversation) -> None:
+    first, answer, second, last = talk.entries
+    assert talk.heads(LAPTOP) == ((head_of(second), head_of(last)), ())
+    assert talk.heads(talk.source, not_shown=[last]) == ((head_of(second), head_of(answer)), (head_of(last),))
+    assert talk.heads(LAPTOP, not_shown=[first]) == ((head_of(second), head_of(last)), (head_of(first),))
+
+
+def test_a_step_that_was_spoiled_while_the_page_was_made_is_not_signed_as_seen(talk: Conversation) -> None:
+    """Age headers are not signed: a flipped byte makes the desk's step unreadable for the source."""
+    spoiled = talk.entries[3]
+    answer = talk.write(talk.source, not_shown=[spoiled])
+    assert not talk.check().knowledge.knew(answer.digest, spoiled.digest)
+
+
+def test_an_entry_that_another_entry_names_and_that_is_not_there_is_unseen(talk: Conversation) -> None:
+    first, _, second, last = talk.entries
+    heads, unseen = talk.heads(LAPTOP, hidden=[second])
+    assert heads == (head_of(first), head_of(last))
+    assert unseen == (head_of(second),)
+
+
+def test_an_empty_mailbox_gives_no_heads() -> None:
+    assert Conversation().heads(WORKSTATION) == ((), ())
+
+
+def test_hiding_a_workstations_newest_row_never_makes_it_sign_a_number_twice(talk: Conversation) -> None:
+    newest = talk.entries[3]
+    talk.remembered = talk.check().heads
+    made = talk.write(WORKSTATION, hidden=[newest])
+    assert made.envelope.number == 3
+    assert talk.check().faults == ()
+
+
+def test_what_a_workstation_remembers_of_other_strands_is_not_claimed_as_shown(talk: Conversation) -> None:
+    talk.remembered = talk.check().heads
+    made = talk.write(LAPTOP, hidden=talk.entries)
+    assert (made.envelope.heads, made.envelope.unseen) == ((), ())
+
+
+def test_at_most_16_heads_of_a_strand_are_named_and_the_rest_follows_later() -> None:
+    talk = Conversation()
+    tips = [
+        talk.write(talk.source, hidden=list(talk.entries), day=DAY + timedelta(days=at)) for at in range(17)
+    ]
+    heads, unseen = talk.heads(WORKSTATION)
+    assert [head.digest for head in heads] == sorted(entry.digest for entry in tips)[:16]
+    assert unseen == ()
+
+    merged = talk.write(talk.source)
+    assert len(merged.envelope.heads) == 16
+    assert len(talk.heads(talk.source)[0]) == 2
+
+
+def test_a_writer_that_was_shown_64_entries_too_few_claims_to_have_seen_nothing() -> None:
+    talk = Conversation()
+    rows = [
+        talk.write(talk.source, hidden=list(talk.entries), day=DAY + timedelta(days=at)) for at in range(66)
+    ]
+    assert len(talk.heads(WORKSTATION, not_shown=rows[:64])[1]) == 64
+    assert talk.heads(WORKSTATION, not_shown=rows[:65]) == ((), ())
+    assert talk.write(WORKSTATION, not_shown=rows[:65]).envelope.number == 1
+
+
+# ---- a form of the source that is posted later
+
+
+def test_a_message_follows_what_other_tabs_wrote_since_its_form_was_made(talk: Conversation) -> None:
+    form, _ = talk.heads(talk.source)
+    one, two = talk.write(talk.source), talk.write(talk.source)
+    assert heads_after(form, ()) == form
+    assert heads_after(form, (one,)) == (head_of(one), head_of(talk.entries[3]))
+    assert heads_after(form, (one, two)) == heads_after(form, (two, one)) == talk.heads(talk.source)[0]
+
+
+def test_a_row_that_was_hidden_from_a_form_is_named_beside_it(talk: Conversation) -> None:
+    hidden = talk.entries[2]
+    form, _ = talk.heads(talk.source, hidden=[hidden])
+    assert {head.digest for head in heads_after(form, (hidden,))} == {hidden.digest, talk.entries[3].digest}
+    aside = talk.write(talk.source, hidden=[hidden])
+    assert {head_of(hidden), head_of(aside)} < set(heads_after(form, (hidden, aside)))
+
+
+def test_what_a_form_names_of_the_desk_stays_even_if_it_is_hidden_now(talk: Conversation) -> None:
+    form, _ = talk.heads(talk.source)
+    assert head_of(talk.entries[3]) in heads_after(form, (talk.entries[2],))
+
+
+def test_seventeen_rows_that_were_hidden_for_a_moment_do_not_block_the_source_for_good() -> None:
+    talk = Conversation()
+    rows = [
+        talk.write(talk.source, hidden=list(talk.entries), day=DAY + timedelta(days=at)) for at in range(17)
+    ]
+    heads = heads_after((), rows)
+    assert len(heads) == 16
+    after = talk.write(talk.source, heads=(heads, ()))
+    assert len(heads_after((), [*rows, after])) == 2

@@ -1,0 +1,533 @@
+"""Consent: a withdrawal in time stops the passing on, and nothing renews an agreement but the source."""
+
+from datetime import timedelta
+
+import pytest
+
+from protocol.content import StepName, StepNote, Verdict
+from protocol.entry import SignedEntry
+from protocol.identifiers import Digest
+from protocol.transcript.consent import ProposalStatus
+from tests.protocol.mailbox_factories import DAY, LAPTOP, MESSAGE, WORKSTATION, Conversation
+
+AGREED = Verdict.AGREED
+AGAINST = [Verdict.TAKEN_BACK, Verdict.DECLINED, Verdict.CHANGES_ASKED]
+IN_BOTH_ORDERS = pytest.mark.parametrize("desk_first", [True, False], ids=["desk first", "source first"])
+PASSING_ON, PASSED_ON = StepName.PASSING_ON, StepName.PASSED_ON
+
+
+@pytest.fixture
+def talk() -> Conversation:
+    return Conversation()
+
+
+def an_agreed(talk: Conversation) -> Digest:
+    digest = talk.propose()
+    talk.answer(AGREED, digest)
+    return digest
+
+
+def begin(talk: Conversation, proposal: Digest, *, is_without: bool = False, **how: object) -> SignedEntry:
+    note = StepNote(
+        step=PASSING_ON,
+        to="SG",
+        proposal=proposal,
+        next="wij brengen het",
+        by=DAY,
+        without_consent=is_without,
+    )
+    return talk.step(PASSING_ON, text="De wet eist het.", note=note, **how)  # type: ignore[arg-type]
+
+
+def cross(
+    talk: Conversation, verdict: Verdict, proposal: Digest, *, desk_first: bool, is_without: bool = False
+) -> tuple[SignedEntry, SignedEntry]:
+    """Let both sides write without knowing the other's entry, in either order of the thread."""
+    if desk_first:
+        step = begin(talk, proposal, is_without=is_without)
+        return step, talk.answer(verdict, proposal, hidden=[step], day=DAY + timedelta(days=1))
+    answer = talk.answer(verdict, proposal)
+    step = begin(talk, proposal, is_without=is_without, hidden=[answer], day=DAY + timedelta(days=1))
+    return step, answer
+
+
+def void(talk: Conversation) -> list[bool]:
+    return [step.is_void for step in talk.state().steps if step.step is PASSING_ON]
+
+
+# ---- the state of a proposal before passing on begins
+
+
+def test_a_proposal_waits_for_its_answer(talk: Conversation) -> None:
+    digest = talk.propose()
+    proposal = talk.proposal()
+    assert (proposal.state, proposal.digest, proposal.answer) == (ProposalStatus.WAITING, digest, None)
+    assert (proposal.day, proposal.is_newest, proposal.must_destroy) == (DAY, True, False)
+    assert proposal.entry_id == talk.entries[0].envelope.entry_id
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_the_newest_answer_counts(talk: Conversation, verdict: Verdict) -> None:
+    digest = talk.propose()
+    for other in Verdict:
+        talk.answer(other, digest)
+    newest = talk.answer(verdict, digest)
+    proposal = talk.proposal()
+    assert proposal.state == verdict.value
+    assert proposal.answer is not None
+    assert (proposal.answer.signed.digest, proposal.answer.day) == (newest.digest, DAY)
+
+
+def test_an_answer_with_another_digest_does_not_count(talk: Conversation) -> None:
+    talk.propose()
+    talk.answer(AGREED, Digest(b"x" * 32))
+    assert talk.proposal().state is ProposalStatus.WAITING
+
+
+def test_a_newer_proposal_makes_the_older_obsolete_though_it_was_agreed(talk: Conversation) -> None:
+    an_agreed(talk)
+    talk.propose("twee")
+    assert [each.state for each in talk.state().proposals] == ["obsolete", "waiting"]
+    assert [each.is_newest for each in talk.state().proposals] == [False, True]
+
+
+@pytest.mark.parametrize("verdict", AGAINST)
+@pytest.mark.parametrize("is_agreed_last", [True, False])
+def test_of_answers_side_by_side_one_against_wins(
+    talk: Conversation, verdict: Verdict, *, is_agreed_last: bool
+) -> None:
+    """The operator hides the source's answer while their page is made, so both have one number."""
+    digest = talk.propose()
+    first, second = (verdict, AGREED) if is_agreed_last else (AGREED, verdict)
+    hidden = talk.answer(first, digest)
+    talk.answer(second, digest, hidden=[hidden], day=DAY + timedelta(days=1))
+    assert talk.proposal().state == verdict.value
+    talk.answer(AGREED, digest)
+    assert talk.proposal().state is ProposalStatus.AGREED
+
+
+def test_two_agreements_side_by_side_are_an_agreement(talk: Conversation) -> None:
+    digest = talk.propose()
+    hidden = talk.answer(AGREED, digest)
+    talk.answer(AGREED, digest, hidden=[hidden])
+    assert talk.proposal().state is ProposalStatus.AGREED
+
+
+# ---- removals, and entries that no one can read
+
+
+def test_removing_something_from_before_the_agreement_withdraws_nothing(talk: Conversation) -> None:
+    before = talk.write(talk.source)
+    an_agreed(talk)
+    advice = talk.write(WORKSTATION)
+    talk.remove(before, advice)
+    assert talk.proposal().state is ProposalStatus.AGREED
+
+
+def test_removing_the_agreement_withdraws_it(talk: Conversation) -> None:
+    an_agreed(talk)
+    talk.remove(talk.entries[1])
+    assert (talk.proposal().state, talk.proposal().answer) == (ProposalStatus.WAITING, None)
+
+
+def test_removing_anything_said_after_the_agreement_withdraws_it(talk: Conversation) -> None:
+    digest = an_agreed(talk)
+    talk.remove(talk.write(talk.source))
+    assert talk.proposal().state is ProposalStatus.TAKEN_BACK
+    talk.answer(AGREED, digest)
+    assert talk.proposal().state is ProposalStatus.AGREED
+
+
+def test_removing_what_was_said_beside_the_agreement_withdraws_it(talk: Conversation) -> None:
+    an_agreed(talk)
+    beside = talk.write(talk.source, hidden=[talk.entries[1]])
+    assert talk.proposal().state is ProposalStatus.AGREED
+    talk.remove(beside)
+    assert talk.proposal().state is ProposalStatus.TAKEN_BACK
+
+
+def test_removing_an_answer_against_the_proposal_does_not_renew_the_agreement(talk: Conversation) -> None:
+    digest = an_agreed(talk)
+    talk.remove(talk.answer(Verdict.TAKEN_BACK, digest))
+    assert talk.proposal().state is ProposalStatus.TAKEN_BACK
+
+
+def test_removing_the_proposal_leaves_nothing_to_pass_on(talk: Conversation) -> None:
+    an_agreed(talk)
+    talk.remove(talk.entries[0])
+    assert talk.state().proposals == ()
+
+
+def test_a_withdrawal_that_does_not_open_does_not_renew_the_agreement(talk: Conversation) -> None:
+    """The operator flips a byte of its header, which is not signed, or destroys the header."""
+    digest = an_agreed(talk)
+    back = talk.answer(Verdict.TAKEN_BACK, digest)
+    assert talk.proposal(unreadable=[back]).state is ProposalStatus.TAKEN_BACK
+
+
+def test_a_withdrawal_whose_payload_was_changed_does_not_renew_the_agreement(talk: Conversation) -> None:
+    digest = an_agreed(talk)
+    back = talk.answer(Verdict.TAKEN_BACK, digest)
+    spoiled = SignedEntry(back.envelope, back.signature, 1, b"header", b"changed")
+    transcript = talk.check([*talk.entries[:-1], spoiled])
+    assert transcript.rejected == (spoiled,)
+    assert talk.proposal(transcript=transcript).state is ProposalStatus.TAKEN_BACK
+
+
+def test_a_withdrawal_that_is_missing_and_that_a_receipt_names_does_not_renew_the_agreement(
+    talk: Conversation,
+) -> None:
+    """The operator deletes the row. The source's next entry names it."""
+    digest = an_agreed(talk)
+    back = talk.answer(Verdict.TAKEN_BACK, digest)
+    talk.read(talk.source)
+    assert talk.proposal(transcript=talk.without(back)).state is ProposalStatus.TAKEN_BACK
+    talk.answer(AGREED, digest)
+    assert talk.proposal(transcript=talk.without(back)).state is ProposalStatus.AGREED
+
+
+def test_a_lost_entry_of_the_desk_or_from_before_withdraws_nothing(talk: Conversation) -> None:
+    before = talk.write(talk.source)
+    digest = talk.propose()
+    talk.answer(AGREED, digest)
+    advice = talk.write(WORKSTATION)
+    talk.read(talk.source)
+    assert talk.proposal(transcript=talk.without(before, advice)).state is ProposalStatus.AGREED
+    assert talk.proposal(unreadable=[before, advice]).state is ProposalStatus.AGREED
+
+
+# ---- after passing on began
+
+
+def test_taking_back_ends_when_passing_on_begins(talk: Conversation) -> None:
+    digest = an_agreed(talk)
+    begin(talk, digest)
+    talk.answer(Verdict.TAKEN_BACK, digest)
+    proposal = talk.proposal()
+    assert proposal.state is ProposalStatus.PASSING_ON
+    assert proposal.answer is not None
+    assert proposal.answer.signed == talk.entries[1]
+    assert void(talk) == [False]
+
+
+@pytest.mark.parametrize("between", [0, 1])
+@pytest.mark.parametrize("verdict", AGAINST)
+def test_an_answer_that_builds_upon_the_step_is_too_late(
+    talk: Conversation, verdict: Verdict, between: int
+) -> None:
+    digest = an_agreed(talk)
+    begin(talk, digest)
+    for _ in range(between):
+        talk.write(WORKSTATION)
+    talk.answer(verdict, digest)
+    assert talk.proposal().state is ProposalStatus.PASSING_ON
+    assert void(talk) == [False]
+
+
+@pytest.mark.parametrize("which", ["the proposal", "the agreement", "something later"])
+def test_a_removal_that_builds_upon_the_step_is_too_late(talk: Conversation, which: str) -> None:
+    digest = an_agreed(talk)
+    later = talk.write(talk.source)
+    begin(talk, digest)
+    named = {"the proposal": talk.entries[0], "the agreement": talk.entries[1], "something later": later}
+    talk.remove(named[which])
+    assert void(talk) == [False]
+    assert [each.state for each in talk.state().proposals] == [PASSING_ON] * (which != "the proposal")
+
+
+@pytest.mark.parametrize("which", ["the proposal", "the agreement", "something later"])
+@IN_BOTH_ORDERS
+def test_a_removal_that_crossed_the_step_is_in_time(
+    talk: Conversation, which: str, *, desk_first: bool
+) -> None:
+    digest = an_agreed(talk)
+    later = talk.write(talk.source)
+    named = {"the proposal": talk.entries[0], "the agreement": talk.entries[1], "something later": later}
+    if desk_first:
+        step = begin(talk, digest)
+        talk.remove(named[which], hidden=[step])
+    else:
+        removal = talk.remove(named[which])
+        begin(talk, digest, hidden=[removal])
+    assert void(talk) == [True]
+    assert PASSING_ON not in [each.state for each in talk.state().proposals]
+
+
+def test_removing_another_entry_takes_nothing_back_after_passing_on_began(talk: Conversation) -> None:
+    before = talk.write(talk.source)
+    digest = an_agreed(talk)
+    step = begin(talk, digest)
+    talk.remove(before, hidden=[step])
+    assert talk.proposal().state is ProposalStatus.PASSING_ON
+
+
+def test_a_step_that_was_removed_is_void(talk: Conversation) -> None:
+    """The step did not open on the source's page, so they removed it. They were never told."""
+    digest = an_agreed(talk)
+    step = begin(talk, digest)
+    talk.remove(step, not_shown=[step])
+    assert talk.proposal().state is ProposalStatus.AGREED
+    talk.answer(Verdict.TAKEN_BACK, digest)
+    assert talk.proposal().state is ProposalStatus.TAKEN_BACK
+
+
+def test_a_step_that_was_spoiled_while_the_page_was_made_is_not_seen(talk: Conversation) -> None:
+    """The operator flips a byte of the step's header, and puts it back after the source took back."""
+    digest = an_agreed(talk)
+    step = begin(talk, digest)
+    talk.answer(Verdict.TAKEN_BACK, digest, not_shown=[step])
+    assert (talk.proposal().state, void(talk)) == (ProposalStatus.TAKEN_BACK, [True])
+
+
+def test_an_earlier_read_receipt_for_the_step_does_not_make_a_withdrawal_late(talk: Conversation) -> None:
+    """The answer's form was left open in another tab, from before the step."""
+    digest = an_agreed(talk)
+    form, unseen = talk.heads(talk.source)
+    begin(talk, digest)
+    talk.read(talk.source)
+    talk.answer(Verdict.TAKEN_BACK, digest, heads=(form, unseen))
+    assert (talk.proposal().state, void(talk)) == (ProposalStatus.TAKEN_BACK, [True])
+
+
+def test_a_newer_entry_of_another_workstation_does_not_make_a_withdrawal_late(talk: Conversation) -> None:
+    digest = an_agreed(talk)
+    step = begin(talk, digest)
+    talk.write(LAPTOP)
+    talk.answer(Verdict.TAKEN_BACK, digest, hidden=[step])
+    assert (talk.proposal().state, talk.proposal().void) == (ProposalStatus.TAKEN_BACK, {step.digest})
+
+
+@IN_BOTH_ORDERS
+@pytest.mark.parametrize("verdict", AGAINST)
+def test_taking_back_before_seeing_the_step_is_in_time(
+    talk: Conversation, verdict: Verdict, *, desk_first: bool
+) -> None:
+    step, answer = cross(talk, verdict, an_agreed(talk), desk_first=desk_first)
+    proposal = talk.proposal()
+    assert proposal.state == verdict.value
+    assert proposal.answer is not None
+    assert proposal.answer.signed.digest == answer.digest
+    assert (void(talk), proposal.void, proposal.must_destroy) == ([True], {step.digest}, False)
+
+
+@IN_BOTH_ORDERS
+def test_the_promise_of_a_void_step_is_void(talk: Conversation, *, desk_first: bool) -> None:
+    cross(talk, Verdict.TAKEN_BACK, an_agreed(talk), desk_first=desk_first)
+    (step,) = [step for step in talk.state().steps if step.is_void]
+    assert (step.next, step.by) == ("", None)
+
+
+@IN_BOTH_ORDERS
+def test_an_agreement_that_crossed_voids_nothing(talk: Conversation, *, desk_first: bool) -> None:
+    cross(talk, AGREED, an_agreed(talk), desk_first=desk_first)
+    assert (talk.proposal().state, void(talk)) == (ProposalStatus.PASSING_ON, [False])
+
+
+@IN_BOTH_ORDERS
+def test_a_message_that_crossed_voids_nothing_unless_it_does_not_open(
+    talk: Conversation, *, desk_first: bool
+) -> None:
+    digest = an_agreed(talk)
+    if desk_first:
+        message = talk.write(talk.source, hidden=[begin(talk, digest)])
+    else:
+        message = talk.write(talk.source)
+        begin(talk, digest, hidden=[message])
+    assert talk.proposal().state is ProposalStatus.PASSING_ON
+    assert talk.proposal(unreadable=[message]).state is ProposalStatus.TAKEN_BACK
+
+
+def test_an_answer_about_another_proposal_voids_nothing(talk: Conversation) -> None:
+    older = an_agreed(talk)
+    digest = talk.propose("twee")
+    talk.answer(AGREED, digest)
+    talk.answer(Verdict.TAKEN_BACK, older, hidden=[begin(talk, digest)])
+    assert [each.state for each in talk.state().proposals] == ["obsolete", "passing_on"]
+    assert void(talk) == [False]
+
+
+def test_a_step_without_an_agreement_that_its_writer_knew_is_void(talk: Conversation) -> None:
+    digest = talk.propose()
+    begin(talk, digest)
+    assert (talk.proposal().state, void(talk)) == (ProposalStatus.WAITING, [True])
+    talk.answer(AGREED, digest)
+    assert (talk.proposal().state, void(talk)) == (ProposalStatus.AGREED, [True])
+
+
+def test_a_step_that_was_written_against_an_answer_is_void(talk: Conversation) -> None:
+    digest = an_agreed(talk)
+    talk.answer(Verdict.TAKEN_BACK, digest)
+    begin(talk, digest)
+    assert (talk.proposal().state, void(talk)) == (ProposalStatus.TAKEN_BACK, [True])
+
+
+def test_an_agreement_that_does_not_open_any_more_still_counts_for_the_step(talk: Conversation) -> None:
+    """Otherwise the operator could undo what the desk did with consent, by flipping a byte."""
+    digest = an_agreed(talk)
+    agreement = talk.entries[1]
+    begin(talk, digest)
+    proposal = talk.proposal(unreadable=[agreement])
+    assert (proposal.state, proposal.answer) == (ProposalStatus.PASSING_ON, None)
+
+
+@IN_BOTH_ORDERS
+def test_after_a_void_step_the_source_can_agree_and_the_desk_begin_again(
+    talk: Conversation, *, desk_first: bool
+) -> None:
+    digest = an_agreed(talk)
+    cross(talk, Verdict.TAKEN_BACK, digest, desk_first=desk_first)
+    talk.answer(AGREED, digest)
+    agreed = talk.proposal()
+    begin(talk, digest)
+    begun = talk.proposal()
+    talk.answer(Verdict.TAKEN_BACK, digest)
+    too_late = talk.proposal()
+    talk.step(PASSED_ON, digest)
+    assert [each.state for each in (agreed, begun, too_late, talk.proposal())] == [
+        "agreed", "passing_on", "passing_on", "passed_on",
+    ]  # fmt: skip
+    assert void(talk) == [True, False]
+    assert not talk.proposal().must_destroy
+
+
+def test_agreeing_again_before_the_step_was_seen_needs_another_step(talk: Conversation) -> None:
+    digest = an_agreed(talk)
+    back = talk.answer(Verdict.TAKEN_BACK, digest)
+    again = talk.answer(AGREED, digest)
+    begin(talk, digest, hidden=[back, again])
+    assert (talk.proposal().state, void(talk)) == (ProposalStatus.AGREED, [True])
+
+
+def test_a_newer_proposal_makes_one_obsolete_whose_step_was_void(talk: Conversation) -> None:
+    cross(talk, Verdict.CHANGES_ASKED, an_agreed(talk), desk_first=True)
+    talk.propose("anders")
+    assert [each.state for each in talk.state().proposals] == ["obsolete", "waiting"]
+    assert void(talk) == [True]
+
+
+# ---- without consent
+
+
+@IN_BOTH_ORDERS
+def test_a_refusal_that_crossed_must_be_read_before_passing_on(
+    talk: Conversation, *, desk_first: bool
+) -> None:
+    """Passing on without agreement stays possible, but not past an unread answer."""
+    digest = talk.propose()
+    cross(talk, Verdict.DECLINED, digest, desk_first=desk_first, is_without=True)
+    assert (talk.proposal().state, void(talk)) == (ProposalStatus.DECLINED, [True])
+    begin(talk, digest, is_without=True)
+    assert talk.proposal().state is ProposalStatus.PASSING_ON
+    assert talk.proposal().answer is None
+    talk.step(PASSED_ON, digest)
+    assert talk.proposal().state is ProposalStatus.PASSED_ON
+    assert void(talk) == [True, False]
+
+
+def test_without_consent_only_a_readable_answer_voids_a_step(talk: Conversation) -> None:
+    before = talk.write(talk.source)
+    digest = talk.propose()
+    step = begin(talk, digest, is_without=True)
+    crossed = talk.write(talk.source, hidden=[step])
+    late = talk.answer(Verdict.DECLINED, digest)
+    talk.remove(before, crossed)
+    assert talk.proposal(unreadable=[late]).state is ProposalStatus.PASSING_ON
+    assert (talk.proposal().state, void(talk)) == (ProposalStatus.PASSING_ON, [False])
+
+
+def test_a_step_without_consent_and_without_a_proposal_is_never_void(talk: Conversation) -> None:
+    note = StepNote(step=PASSING_ON, to="OM", without_consent=True)
+    talk.step(PASSING_ON, text="De wet eist het.", note=note)
+    assert void(talk) == [False]
+
+
+# ---- the file was made
+
+
+def test_a_made_file_is_passed_on_and_a_delivered_file_has_its_day(talk: Conversation) -> None:
+    digest = an_agreed(talk)
+    begin(talk, digest)
+    talk.step(PASSED_ON, digest)
+    delivered = date_of_delivery(talk, digest)
+    talk.propose("later")
+    assert [each.state for each in talk.state().proposals] == ["passed_on", "waiting"]
+    last = talk.state().steps[-2]
+    assert (last.step, last.delivered, last.to, last.is_void) == ("passed_on", delivered, "SG", False)
+
+
+def date_of_delivery(talk: Conversation, digest: Digest) -> object:
+    note = StepNote(step=PASSED_ON, to="SG", proposal=digest, delivered=DAY + timedelta(days=3))
+    talk.step(PASSED_ON, note=note)
+    return note.delivered
+
+
+@IN_BOTH_ORDERS
+def test_a_file_that_was_made_although_the_source_withdrew_must_be_destroyed(
+    talk: Conversation, *, desk_first: bool
+) -> None:
+    """A hostile server held the withdrawal back until the file was made."""
+    digest = an_agreed(talk)
+    step, answer = cross(talk, Verdict.TAKEN_BACK, digest, desk_first=desk_first)
+    made = talk.step(PASSED_ON, digest, hidden=[answer])
+    proposal = talk.proposal()
+    assert (proposal.state, proposal.must_destroy) == (ProposalStatus.PASSED_ON, True)
+    assert proposal.void == {step.digest, made.digest}
+    assert [each.is_void for each in talk.state().steps if each.step is PASSED_ON] == [True]
+    assert proposal.answer is not None
+    assert proposal.answer.verdict is Verdict.TAKEN_BACK
+
+    delivered = date_of_delivery(talk, digest)
+    last = talk.state().steps[-1]
+    assert (last.delivered, last.is_void) == (delivered, True)
+
+
+def test_a_made_file_of_a_removed_proposal_must_be_destroyed_if_the_removal_was_in_time(
+    talk: Conversation,
+) -> None:
+    digest = an_agreed(talk)
+    step = begin(talk, digest)
+    talk.step(PASSED_ON, digest)
+    talk.remove(talk.entries[0], hidden=[step, talk.entries[-1]])
+    assert [step.is_void for step in talk.state().steps if step.step in {PASSING_ON, PASSED_ON}] == [True] * 2
+
+
+def test_a_made_file_need_not_be_destroyed_while_its_step_does_not_open(talk: Conversation) -> None:
+    """Otherwise the operator could make an adviser destroy a file, by flipping a byte of the step."""
+    digest = an_agreed(talk)
+    step = begin(talk, digest)
+    talk.step(PASSED_ON, digest)
+    assert not talk.proposal(unreadable=[step]).must_destroy
+    assert talk.proposal(unreadable=[step]).state is ProposalStatus.PASSED_ON
+    talk.remove(step)
+    assert talk.proposal().must_destroy
+
+
+def test_a_file_that_was_made_and_not_begun_must_be_destroyed(talk: Conversation) -> None:
+    digest = an_agreed(talk)
+    talk.step(PASSED_ON, digest)
+    assert talk.proposal().must_destroy
+
+
+# ---- who may say what
+
+
+def test_a_receipt_that_crossed_changes_nothing(talk: Conversation) -> None:
+    digest = an_agreed(talk)
+    step = begin(talk, digest)
+    talk.read(talk.source, hidden=[step])
+    assert talk.proposal().state is ProposalStatus.PASSING_ON
+
+
+def test_each_proposal_has_its_own_answer(talk: Conversation) -> None:
+    first, second = talk.propose("een"), talk.propose("een")
+    assert first != second
+    talk.answer(AGREED, first)
+    assert [each.answer is not None for each in talk.state().proposals] == [True, False]
+
+
+def test_the_state_is_the_same_for_every_order_of_the_rows(talk: Conversation) -> None:
+    digest = an_agreed(talk)
+    cross(talk, Verdict.TAKEN_BACK, digest, desk_first=True)
+    talk.write(talk.source, MESSAGE)
+    forwards, backwards = talk.state(), talk.state(transcript=talk.check(talk.entries[::-1]))
+    assert forwards == backwards

@@ -1,0 +1,113 @@
+"""End: what stays of a mailbox proves that its source ended it, or that the desk closed it."""
+
+import pytest
+
+from crypto.errors import MalformedError
+from crypto.framing import frame, unframe
+from protocol.entry import SignedEntry
+from protocol.transcript.check import FaultKind, Transcript, read_transcript
+from protocol.transcript.closing import closed_until
+from protocol.transcript.ending import end_of, is_proved, proof_from_bytes, proof_of_deletion, proof_to_bytes
+from tests.protocol.mailbox_factories import (
+    DUE,
+    LAPTOP,
+    WORKSTATION,
+    Conversation,
+    a_mailbox,
+    kinds,
+    the_strands,
+)
+
+
+@pytest.fixture
+def talk() -> Conversation:
+    conversation = Conversation()
+    conversation.write(conversation.source)
+    return conversation
+
+
+def proof(talk: Conversation, raw: bytes) -> Transcript:
+    return read_transcript(
+        talk.keys.address, talk.keys.verify_key, the_strands(), proof_from_bytes(raw), has_content=False
+    )
+
+
+def test_an_end_counts_whatever_stands_beside_it(talk: Conversation) -> None:
+    assert end_of(talk.check()) is None
+    last = talk.write(WORKSTATION)
+    end = talk.end(hidden=[last])
+    talk.close(hidden=[end])
+    assert end_of(talk.check()) == end
+
+
+def test_of_two_ends_the_same_is_returned_for_every_order_of_the_rows(talk: Conversation) -> None:
+    first = talk.end()
+    talk.end()
+    assert end_of(talk.check(talk.entries[::-1])) == first
+
+
+def test_the_end_tells_the_desk_which_entries_never_arrived(talk: Conversation) -> None:
+    lost = talk.write(talk.source)
+    talk.end()
+    assert kinds(talk.without(lost)) == {FaultKind.MISSING}
+
+
+def test_the_end_alone_proves_that_the_source_ended_the_mailbox(talk: Conversation) -> None:
+    end = talk.end()
+    raw = proof_to_bytes([end])
+    assert proof_from_bytes(raw) == (end,)
+    assert is_proved(proof(talk, raw))
+
+
+def test_the_last_words_prove_that_the_desk_closed_the_mailbox(talk: Conversation) -> None:
+    first = talk.close()
+    second = talk.close(LAPTOP, hidden=[first])
+    raw = proof_of_deletion(talk.check())
+    assert {entry.digest for entry in proof_from_bytes(raw)} == {first.digest, second.digest}
+    assert all(entry.payload is None for entry in proof_from_bytes(raw))
+    read = proof(talk, raw)
+    assert (is_proved(read), closed_until(read)) == (True, DUE)
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        lambda _talk: [],
+        lambda talk: [talk.entries[0]],
+        lambda talk: [talk.write(WORKSTATION)],
+        lambda talk: [talk.close(), talk.write(WORKSTATION)],
+        lambda talk: [talk.close(), talk.entries[0]],
+        lambda talk: [talk.read(WORKSTATION)],
+        lambda _talk: [Conversation(a_mailbox(2)).end()],
+        lambda _talk: [Conversation(a_mailbox(2)).close()],
+        lambda talk: [talk.end(), Conversation(a_mailbox(2)).end()],
+    ],
+    ids=[
+        "nothing",
+        "a message of the source",
+        "a message of the desk",
+        "a closing and a later message",
+        "a closing and the message before it",
+        "a receipt",
+        "the end of another mailbox",
+        "the closing of another mailbox",
+        "an end beside a forged one",
+    ],
+)
+def test_no_other_entries_prove_that_a_mailbox_is_gone(talk: Conversation, forge: object) -> None:
+    """The operator deletes a mailbox and shows the workstations some entries as the reason."""
+    entries: list[SignedEntry] = forge(talk)  # type: ignore[operator]
+    transcript = read_transcript(talk.keys.address, talk.keys.verify_key, the_strands(), entries)
+    assert not is_proved(transcript)
+
+
+@pytest.mark.parametrize("change", [lambda raw: raw[:0], lambda raw: raw[:-1], lambda raw: raw + frame(b"x")])
+def test_bytes_that_are_not_a_proof_are_malformed(talk: Conversation, change: object) -> None:
+    raw: bytes = change(proof_to_bytes([talk.end()]))  # type: ignore[operator]
+    with pytest.raises(MalformedError):
+        proof_from_bytes(raw)
+
+
+def test_a_proof_is_a_frame_of_envelopes_and_signatures(talk: Conversation) -> None:
+    end = talk.end()
+    assert unframe(proof_to_bytes([end])) == (end.envelope.to_bytes(), end.signature)
