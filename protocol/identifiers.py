@@ -25,6 +25,7 @@ SOURCE_STRAND = StrandId(b"")  # a source has one strand, which has no id
 NO_DIGEST = Digest(bytes(DIGEST_BYTES))  # `previous` of the first entry of a strand
 
 _LABEL_WORDS = 3
+_SEALING_WORDS = 6
 _DIGEST_WORDS = 4
 _NUMBER_BYTES = 8  # with 64 bits, the chances of two words differ by less than one in 2**50
 
@@ -38,6 +39,15 @@ def mailbox_label(address: Address) -> str:
     signed for the whole address.
     """
     return "-".join(_words(b"steunpunt/v1/label", address, _LABEL_WORDS))
+
+
+def sealing_words(address: Address) -> str:
+    """Return the six words, joined by hyphens, that a source writes inside a text sealed before sending.
+
+    The words tie the text to one mailbox. Three words have 38 bits: an attacker needs days to find a mailbox
+    with the same three words, and could then send a captured text from their own mailbox.
+    """
+    return "-".join(_words(b"steunpunt/v1/sealing-words", address, _SEALING_WORDS))
 
 
 def digest_words(digest: Digest) -> str:

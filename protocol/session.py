@@ -1,4 +1,4 @@
-"""Sessions of sources: the encrypted root key, form tokens and the ticket of a new passphrase.
+"""Sessions of sources: the encrypted session state, form tokens and the ticket of a new passphrase.
 
 See docs/protocol.md, "Sessions". A token (in the session cookie) and a server secret have 32 random bytes
 each. The server draws the secret when it starts, and keeps the secret in memory only.
@@ -8,15 +8,17 @@ import base64
 import binascii
 import hashlib
 import hmac
+from dataclasses import dataclass, field
 from typing import Final
 
 from nacl.exceptions import CryptoError
 from nacl.secret import SecretBox
 
 from crypto.errors import TooLongError, UnreadableError
-from crypto.framing import frame
+from crypto.framing import frame, unframe
 from crypto.kdf import hkdf
 from crypto.passphrase import RootKey
+from protocol.heads import Heads, heads_from_bytes, heads_to_bytes
 
 TOKEN_BYTES: Final = 32
 SECRET_BYTES: Final = 32
@@ -25,23 +27,38 @@ _EXPIRY_BYTES: Final = 4
 _PASSPHRASE_BYTES: Final = 96  # eight words of nine letters and seven spaces have 79
 
 
-def seal_session(root: RootKey, token: bytes, server_secret: bytes) -> bytes:
-    """Encrypt a mailbox's root key for one session.
+@dataclass(frozen=True, slots=True)
+class SessionState:
+    """Secret state of one session: the mailbox's root key, and the page that the source was shown last.
 
-    The result has 72 bytes, and is stored under `token_hash(token)`. The root key can be decrypted only by
-    combining three things: the cookie, the session store and the memory of the running server.
+    `heads` and `unseen` are those of a new entry of the source, if the entry is written from that page. They
+    are empty until the session has shown the mailbox.
     """
-    return SecretBox(_box_key(token, server_secret)).encrypt(root)
+
+    root: RootKey = field(repr=False)
+    heads: Heads = ()
+    unseen: Heads = ()
 
 
-def open_session(sealed: bytes, token: bytes, server_secret: bytes) -> RootKey:
-    """Decrypt the root key that `seal_session` encrypted for a session.
+def seal_session(state: SessionState, token: bytes, server_secret: bytes) -> bytes:
+    """Encrypt the state of one session, to be stored under `token_hash(token)`.
+
+    The state can be decrypted only by combining three things: the cookie, the session store and the memory of
+    the running server.
+    """
+    plaintext = frame(state.root, heads_to_bytes(state.heads), heads_to_bytes(state.unseen))
+    return SecretBox(_box_key(token, server_secret)).encrypt(plaintext)
+
+
+def open_session(sealed: bytes, token: bytes, server_secret: bytes) -> SessionState:
+    """Decrypt the state that `seal_session` encrypted for a session.
 
     Raises:
-        UnreadableError: the root key was encrypted with another token or server secret, or the bytes are
+        UnreadableError: the state was encrypted with another token or server secret, or the bytes are
             damaged.
     """
-    return RootKey(_decrypt(sealed, _box_key(token, server_secret)))
+    root, heads, unseen = unframe(_decrypt(sealed, _box_key(token, server_secret)))
+    return SessionState(RootKey(root), heads_from_bytes(heads), heads_from_bytes(unseen))
 
 
 def token_hash(token: bytes) -> bytes:

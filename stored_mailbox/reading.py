@@ -53,29 +53,34 @@ def read_stored(
     *,
     remembered: Heads = (),
     has_content: bool = True,
+    verify_key: bytes | None = None,
 ) -> StoredTranscript | None:
     """Read a mailbox and check its transcript. Return None if there is no such mailbox.
 
-    With `has_content=False`, the encrypted parts are neither read nor checked.
+    With `has_content=False`, the encrypted parts are not checked. A source passes the `verify_key` that
+    follows from the passphrase, and the stored key is then ignored.
     """
     mailbox = mailboxes.find(session, address)
     if mailbox is None:
         return None
     rows = entries.of_mailbox(session, address)
-    return check_stored(mailbox, rows, strands, remembered=remembered, has_content=has_content)
+    return check_stored(
+        mailbox, rows, strands, remembered=remembered, has_content=has_content, verify_key=verify_key
+    )
 
 
-def check_stored(
+def check_stored(  # noqa: PLR0913  # what `read_stored` has, and the rows
     mailbox: StoredMailbox,
     rows: Sequence[StoredEntry],
     strands: Mapping[StrandId, StrandKey],
     *,
     remembered: Heads = (),
     has_content: bool = True,
+    verify_key: bytes | None = None,
 ) -> StoredTranscript:
     """Check the transcript of a mailbox whose rows were read already. See `read_stored`."""
     address = Address(mailbox.address)
-    verify_key = sound_verify_key(mailbox)
+    verify_key = verify_key or sound_verify_key(mailbox)
     signed, damaged = parse_rows(rows)
     transcript = read_transcript(address, verify_key, strands, signed, remembered, has_content=has_content)
     return StoredTranscript(mailbox, transcript, damaged, verify_key is not None, rows)

@@ -6,13 +6,14 @@ A practice ticket is a form field with the encrypted passphrase of a new mailbox
 import hmac
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from crypto import passphrase
 from crypto.errors import UnreadableError
 from crypto.passphrase import Language, RootKey
 from protocol import session
+from protocol.heads import Heads
 from protocol.mailbox_keys import derive_mailbox_keys
 from source_app.errors import PassphraseRefusal, PassphraseRefusedError, TicketRefusal, TicketRefusedError
 from source_app.public_desk import PublicDesk
@@ -24,10 +25,16 @@ _TICKET_HALF_HOURS = 4  # gives a visitor time to find a pen and a hiding place
 
 @dataclass(frozen=True, slots=True)
 class MailboxSession:
-    """Session of a source who is logged in: the token of the cookie, and the root key of the mailbox."""
+    """Session of a source who is logged in: the token of the cookie, and the mailbox's root key.
+
+    `heads` and `unseen` belong to the page of the mailbox that the source was shown last. A new form carries
+    them. They are empty before the first such page.
+    """
 
     token: bytes = field(repr=False)
     root: RootKey = field(repr=False)
+    heads: Heads = ()
+    unseen: Heads = ()
 
 
 def draw_passphrase(desk: PublicDesk, language: Language, *, now: int) -> tuple[list[str], str]:
@@ -122,13 +129,19 @@ def find_session(desk: PublicDesk, token: bytes, *, now: int) -> MailboxSession 
     if box is None:
         return None
     try:
-        root = session.open_session(box, token, desk.server_secret)
+        state = session.open_session(box, token, desk.server_secret)
     except UnreadableError:  # the server has restarted, with another secret
         return None
     expires = now + desk.session_half_hours
     if desk.sessions.get(name, expires - 1) is None:  # writes at most once in a half hour: reading is cheaper
         desk.sessions.put(name, box, expires)
-    return MailboxSession(token, root)
+    return MailboxSession(token, state.root, state.heads, state.unseen)
+
+
+def remember_page(desk: PublicDesk, opened: MailboxSession, heads: Heads, unseen: Heads, *, now: int) -> None:
+    """Record in a session what the source was shown last, for the forms that the session shows next."""
+    if (heads, unseen) != (opened.heads, opened.unseen):
+        _put(desk, replace(opened, heads=heads, unseen=unseen), now=now)
 
 
 def log_out(desk: PublicDesk, token: bytes) -> None:
@@ -168,10 +181,15 @@ def _root(desk: PublicDesk, typed: str) -> RootKey:
 
 
 def _open_session(desk: PublicDesk, root: RootKey, *, now: int) -> MailboxSession:
-    token = secrets.token_bytes(session.TOKEN_BYTES)
-    box = session.seal_session(root, token, desk.server_secret)
-    desk.sessions.put(session.token_hash(token), box, now + desk.session_half_hours)
-    return MailboxSession(token, root)
+    opened = MailboxSession(secrets.token_bytes(session.TOKEN_BYTES), root)
+    _put(desk, opened, now=now)
+    return opened
+
+
+def _put(desk: PublicDesk, opened: MailboxSession, *, now: int) -> None:
+    state = session.SessionState(opened.root, opened.heads, opened.unseen)
+    box = session.seal_session(state, opened.token, desk.server_secret)
+    desk.sessions.put(session.token_hash(opened.token), box, now + desk.session_half_hours)
 
 
 def _differing(shown: Sequence[str], given: Sequence[str]) -> list[int]:

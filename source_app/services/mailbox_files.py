@@ -10,12 +10,11 @@ from msgspec import UNSET
 from crypto.errors import ForgedError
 from protocol.attachment import AttachmentOpener
 from protocol.content import AttachmentNote, Content, ProposedFile
-from protocol.entry import open_entry
 from protocol.identifiers import Digest
 from protocol.mailbox_keys import MailboxKeys
 from source_app.errors import NotFoundError
 from source_app.public_desk import PublicDesk
-from source_app.services.verified_mailbox import find_entry
+from source_app.services.verified_mailbox import read_words
 from store import attachments
 from web.filenames import safe_name
 
@@ -57,16 +56,15 @@ def open_file(
         attachment = attachments.find(reading, keys.address, attachment_id)
     if attachment is None or attachment.header is None:
         raise NotFoundError
-    signed = find_entry(desk, keys, attachment.entry_id)
-    content = open_entry(signed, [keys.identity])
-    for note, proposed in _files(content):
-        if note.id == attachment_id:
-            chunks = attachments.read_chunks(desk.store, keys.address, attachment_id)
-            opener = AttachmentOpener(
-                attachment.header, chunks, note, [keys.identity], keys.address, signed.envelope.entry_id
-            )
-            pieces = iter(opener) if proposed is None else _only_if(iter(opener), proposed.sha256)
-            return _shown_file(note, proposed), pieces
+    for signed, content in read_words(desk, keys, attachment.entry_id):
+        for note, proposed in () if content is None else _files(content):
+            if note.id == attachment_id:
+                chunks = attachments.read_chunks(desk.store, keys.address, attachment_id)
+                opener = AttachmentOpener(
+                    attachment.header, chunks, note, [keys.identity], keys.address, signed.envelope.entry_id
+                )
+                pieces = iter(opener) if proposed is None else _only_if(iter(opener), proposed.sha256)
+                return _shown_file(note, proposed), pieces
     raise NotFoundError
 
 

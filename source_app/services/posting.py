@@ -6,102 +6,55 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from crypto.errors import CryptoError
+from crypto.passphrase import Language
 from protocol import session
 from protocol.attachment import AttachmentSealer
 from protocol.content import MEDIA_TYPE_CHARS, AttachmentNote, Content, Kind
-from protocol.identifiers import (
-    ATTACHMENT_ID_BYTES,
-    DIGEST_BYTES,
-    ENTRY_ID_BYTES,
-    AttachmentId,
-    Digest,
-    EntryId,
-)
+from protocol.entry import SignedEntry, open_entry, seal_words, sign_again
+from protocol.identifiers import ATTACHMENT_ID_BYTES, AttachmentId
 from protocol.mailbox_keys import MailboxKeys
-from source_app.errors import (
-    MailboxFullError,
-    MailboxGoneError,
-    MessageRefusal,
-    MessageRefusedError,
-    NotFoundError,
-)
+from protocol.strand import SourceWriter
+from source_app.errors import MailboxFullError, MailboxGoneError, MessageRefusal, MessageRefusedError
 from source_app.public_desk import PublicDesk
-from source_app.services.append_entry import append_with_retry, desk_heads
+from source_app.services.form_context import FormContext, form_text
 from source_app.services.login import MailboxSession
 from source_app.services.mailbox_files import open_file
-from source_app.services.verified_mailbox import read_content
-from store import attachments, entries, mailboxes
+from source_app.services.own_entries import read_own_entries, require_room
+from store import attachments, mailboxes
 from store.attachments import ChunkWriter
-from store.errors import EntryExistsError, NoSuchMailboxError, QuotaError
+from store.errors import NoSuchMailboxError, QuotaError
+from stored_mailbox.appending import NewEntry, PreparedAppend, append_entries
 from web.filenames import safe_name
 
-
-@dataclass(frozen=True, slots=True)
-class FormContext:
-    """Hidden fields of a form in a mailbox: the new entry's id, and the desk's entries that the source saw.
-
-    `entry_id` is hexadecimal. `seen` has the digests of the desk's newest entries when the form was made, in
-    hexadecimal, joined. The form's CSRF token covers both fields, so that no one can forge them.
-    """
-
-    entry_id: str
-    seen: str
-
-    @property
-    def purpose(self) -> str:
-        """Return the purpose of the CSRF token of this message form.
-
-        The purpose contains the form's hidden fields, so the token is valid only together with these values.
-        """
-        return f"write {self.entry_id} {self.seen}"
-
-    @property
-    def heads(self) -> tuple[Digest, ...]:
-        """Return the digests of the desk's newest entries, split from `seen`.
-
-        Before calling this function, check the form's CSRF token: an attacker could otherwise choose the
-        digests.
-        """
-        raw = bytes.fromhex(self.seen)
-        return tuple(Digest(raw[at : at + DIGEST_BYTES]) for at in range(0, len(raw), DIGEST_BYTES))
+ACTION = "write"  # of the form of a message
 
 
-def new_form_context(desk: PublicDesk, keys: MailboxKeys) -> FormContext:
-    """Return the hidden fields for a new form in a mailbox.
-
-    Raises:
-        MailboxGoneError: the mailbox has ended.
-    """
-    with desk.store.reading() as reading:
-        if mailboxes.find(reading, keys.address) is None:
-            raise MailboxGoneError
-        heads = entries.strand_heads(reading, keys.address)
-    seen = sorted(digest.hex() for digest in desk_heads(heads))
-    return FormContext(secrets.token_bytes(ENTRY_ID_BYTES).hex(), "".join(seen))
-
-
-def form_text(fields: Mapping[str, str]) -> str:
-    r"""Return the text field of a form. Lines end in "\n" instead of the "\r\n" that browsers send."""
-    return fields.get("text", "").replace("\r\n", "\n")
-
-
-def check_message_form(
-    desk: PublicDesk, opened: MailboxSession, keys: MailboxKeys, fields: Mapping[str, str], *, now: int
+def check_message_form(  # noqa: PLR0913  # the form, and where and when it arrives
+    desk: PublicDesk,
+    opened: MailboxSession,
+    keys: MailboxKeys,
+    fields: Mapping[str, str],
+    language: Language,
+    *,
+    now: int,
 ) -> "Posting":
     """Check the fields of a message form, and return a `Posting` that accepts the files of the form.
 
-    All fields arrive before the files, so a wrong form is refused before a file is read.
+    All fields arrive before the files, so a wrong form is refused before a file is read. `language` is that
+    of the form's page.
 
     Raises:
         MessageRefusedError: the form was not made in this session, or its text is too long.
     """
-    form_context = FormContext(fields.get("entry_id", ""), fields.get("seen", ""))
-    if not session.check_form_token(fields.get("token", ""), opened.token, form_context.purpose):
+    form_context = FormContext.from_fields(fields)
+    purpose = form_context.purpose(ACTION, keys.address)
+    if not session.check_form_token(fields.get("token", ""), opened.token, purpose):
         raise MessageRefusedError(MessageRefusal.FORM_EXPIRED)
     text = form_text(fields)
     if len(text) > desk.limits.text_chars:
         raise MessageRefusedError(MessageRefusal.TEXT_TOO_LONG)
-    return Posting(desk, keys, form_context, text, now=now)
+    return Posting(desk, keys, form_context, text, language, now=now)
 
 
 class Posting:
@@ -110,8 +63,15 @@ class Posting:
     If the message is refused or cut off, call `abandon`.
     """
 
-    def __init__(
-        self, desk: PublicDesk, keys: MailboxKeys, form_context: FormContext, text: str, *, now: int
+    def __init__(  # noqa: PLR0913  # the fields of the form, and where and when it arrives
+        self,
+        desk: PublicDesk,
+        keys: MailboxKeys,
+        form_context: FormContext,
+        text: str,
+        language: Language,
+        *,
+        now: int,
     ) -> None:
         """Begin a message from the form fields that `check_message_form` has checked.
 
@@ -120,12 +80,14 @@ class Posting:
         self._desk = desk
         self._keys = keys
         self._form_context = form_context
-        self._entry_id = EntryId(bytes.fromhex(form_context.entry_id))
+        self._entry_id, _, _ = form_context.parse()
         self._text = text
+        self._language = language
         self._now = now
         self._received_bytes = 0
         self._name_and_type = ("", "")
         self._incoming: _IncomingFile | None = None
+        self._sealed: SignedEntry | None = None
         self._begun: list[AttachmentId] = []
         self._complete: list[_CompleteFile] = []
 
@@ -188,11 +150,8 @@ class Posting:
         if not self._text.strip() and not self._complete:
             raise MessageRefusedError(MessageRefusal.EMPTY)
         try:
-            self._append(today)
-        except EntryExistsError:
-            if not self._is_sent_again():
-                raise MessageRefusedError(MessageRefusal.CHANGED) from None
-            self.abandon()
+            if not append_entries(self._desk.store, lambda: self._prepare(today)):
+                self.abandon()  # the same message was sent before
         except MailboxFullError as why:
             raise MessageRefusedError(MessageRefusal.MAILBOX_FULL) from why
         except NoSuchMailboxError as why:
@@ -228,26 +187,44 @@ class Posting:
         self._begun.append(attachment_id)
         return _IncomingFile(sealer, ChunkWriter(self._desk.store, attachment_id, self._desk.quota))
 
-    def _append(self, today: date) -> None:
-        notes = tuple(file.note for file in self._complete)
-        append_with_retry(
-            self._desk,
-            self._keys,
-            Content(kind=Kind.MESSAGE, text=self._text, attachments=notes),
-            entry_id=self._entry_id,
-            seen=self._form_context.heads,
-            today=today,
-            attachment_ids=[note.id for note in notes],
-        )
+    def _prepare(self, today: date) -> PreparedAppend | None:
+        """Sign the message after the source's newest entry. Return None if the message was sent before."""
+        with self._desk.store.reading() as reading:
+            own = read_own_entries(reading, self._keys, self._form_context)
+            if own.sent:
+                if not any(self._is_same_message(entry) for entry in own.sent):
+                    raise MessageRefusedError(MessageRefusal.CHANGED)
+                return None
+            require_room(reading, self._desk, own)
+        writer = SourceWriter(self._keys)
+        if self._sealed is None:
+            notes = tuple(file.note for file in self._complete)
+            self._sealed = seal_words(
+                Content(kind=Kind.MESSAGE, language=self._language, text=self._text, attachments=notes),
+                address=self._keys.address,
+                mailbox_recipient=self._keys.recipient,
+                letterhead=self._desk.letterhead,
+                by=writer,
+                entry_id=self._entry_id,
+                heads=own.heads,
+                unseen=own.unseen,
+                day=today,
+            )
+        else:  # another tab was faster: only the signature changes
+            self._sealed = sign_again(
+                self._sealed, by=writer, heads=own.heads, unseen=own.unseen, day=today
+            )
+        new = NewEntry(self._sealed, [file.note.id for file in self._complete])
+        return PreparedAppend(self._keys.address, own.mailbox.version, [new])
 
-    def _is_sent_again(self) -> bool:
-        """Return True if the mailbox already has this message: an entry with its id, text and files.
+    def _is_same_message(self, sent: SignedEntry) -> bool:
+        """Return True if an entry has this message's text and files.
 
         An entry that was removed, or that cannot be read, counts as another message.
         """
         try:
-            before = read_content(self._desk, self._keys, self._entry_id)
-        except NotFoundError:
+            before = open_entry(sent, [self._keys.identity])
+        except CryptoError:
             return False
         files = zip(before.attachments, self._complete, strict=False)
         return (
