@@ -124,12 +124,5 @@ class ReportMissingError(SourceError):
     """A report that the desk's letterhead names is missing in the store, or is not the signed report."""
 
 
-class DeskWroteError(SourceError):
-    """The desk wrote an entry after the source's site had read the mailbox.
-
-    Read the mailbox again and retry.
-    """
-
-
 class SignpostError(SourceError):
     """A text file of the signpost has a fault. The message names the file and the place in one sentence."""

@@ -46,37 +46,41 @@ class PractiseForm(OurForm):
     words = StringField(lazy_gettext("Your passphrase"))
 
 
-class WriteForm(OurForm):
+class EntryForm(OurForm):
+    """Base class of the forms that add an entry to a mailbox, with the fields of a `FormContext`."""
+
+    entry_id = HiddenField()
+    heads = HiddenField()
+    unseen = HiddenField()
+
+
+class WriteForm(EntryForm):
     """Form of a message.
 
     Browsers send the text fields before the files, so the app checks the text fields first.
     """
 
-    entry_id = HiddenField()
-    seen = HiddenField()
     text = TextAreaField(lazy_gettext("Your message"))
     files = MultipleFileField(lazy_gettext("Files"))
 
 
-class ConsentForm(OurForm):
+class ConsentForm(EntryForm):
     """Form of an answer to a proposal. Each button sends a different answer."""
 
-    entry_id = HiddenField()
-    seen = HiddenField()
     digest = HiddenField()
     sure = BooleanField()
     text = TextAreaField(lazy_gettext("What should be different?"))
 
 
-class DeleteForm(OurForm):
-    """Form that deletes an entry. Its only field is the CSRF token."""
+class DeleteForm(EntryForm):
+    """Form that deletes an entry."""
 
 
 class LogOutForm(OurForm):
     """Form that logs out. Its only field is the CSRF token."""
 
 
-class EndForm(OurForm):
+class EndForm(EntryForm):
     """Form that ends a mailbox. The source must tick a box as well as press the button."""
 
     sure = BooleanField(

@@ -23,12 +23,13 @@ class DamagedRow:
     """Row of an entry that does not parse, or whose columns differ from the entry's signed envelope.
 
     `author` and `number` are the row's columns, which may be wrong too. `author` is None if it is neither 0
-    nor 1.
+    nor 1. `is_parsed` is True if only columns differ: the transcript then has the entry all the same.
     """
 
     author: Author | None
     number: int
     entry_id: bytes
+    is_parsed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class StoredTranscript:
     rows: Sequence[StoredEntry] = field(default=(), repr=False)
 
 
-def read_stored(
+def read_stored(  # noqa: PLR0913  # the mailbox, and how to check it
     session: Session,
     address: Address,
     strands: Mapping[StrandId, StrandKey],
@@ -109,7 +110,7 @@ def parse_rows(rows: Iterable[StoredEntry]) -> tuple[list[SignedEntry], tuple[Da
             signed.append(entry)
         if entry is None or not has_signed_columns(row, entry):
             author = Author(row.author) if row.author in set(Author) else None
-            damaged.append(DamagedRow(author, row.number, row.entry_id))
+            damaged.append(DamagedRow(author, row.number, row.entry_id, entry is not None))
     return signed, tuple(damaged)
 
 

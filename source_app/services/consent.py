@@ -1,7 +1,7 @@
 """Answers of the source to a proposal: agreed, declined, changes asked, taken back.
 
-An answer contains the digest of the proposal. The answer is appended only if the desk wrote nothing after the
-source's site read the mailbox (docs/protocol.md, "Consent").
+An answer contains the digest of the proposal, and signs what the page of the answer form had shown. The whole
+mailbox is verified before an answer is appended (docs/protocol.md, "Consent").
 """
 
 import hmac
@@ -9,27 +9,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
+from crypto.passphrase import Language
 from protocol import session
 from protocol.content import AnswerNote, Content, Kind, Verdict
-from protocol.identifiers import Digest, EntryId
+from protocol.entry import seal_words
+from protocol.identifiers import Address, Digest
 from protocol.mailbox_keys import MailboxKeys
+from protocol.strand import SourceWriter
 from protocol.transcript.consent import ProposalStatus
-from source_app.errors import (
-    AnswerRefusal,
-    AnswerRefusedError,
-    DeskWroteError,
-    MailboxFullError,
-    MailboxGoneError,
-)
+from source_app.errors import AnswerRefusal, AnswerRefusedError, MailboxFullError, MailboxGoneError
 from source_app.public_desk import PublicDesk
-from source_app.services.append_entry import append_with_retry
+from source_app.services.form_context import FormContext, form_text
 from source_app.services.login import MailboxSession
-from source_app.services.posting import FormContext, form_text
+from source_app.services.own_entries import after_form, require_room
 from source_app.services.proposals import ShownProposal, read_proposal
-from source_app.services.verified_mailbox import SourceMailbox, read_mailbox
-from store.errors import EntryExistsError, HeadMovedError, NoSuchMailboxError
+from source_app.services.verified_mailbox import read_mailbox
+from store.errors import NoSuchMailboxError
+from stored_mailbox.appending import NewEntry, PreparedAppend, append_entries
 
-_TRIES = 20  # attempts, because the desk may write at the same time
 _SPARE_ENTRIES = 100  # so that a source with a full mailbox can still decline, or take back an agreement
 _TOO_LATE = frozenset({ProposalStatus.PASSING_ON, ProposalStatus.PASSED_ON})
 
@@ -46,28 +43,34 @@ class ConsentAnswer:
     form_context: FormContext
     verdict: Verdict
     text: str = field(repr=False)
+    language: Language
 
 
-def answer_purpose(proposal_id: str, digest: str, form_context: FormContext) -> str:
+def answer_purpose(proposal_id: str, digest: str, form_context: FormContext, address: Address) -> str:
     """Return the purpose of an answer form's CSRF token, which binds the token to a proposal and a form."""
-    return f"answer {proposal_id} {digest} {form_context.entry_id} {form_context.seen}"
+    return form_context.purpose(f"answer {proposal_id} {digest}", address)
 
 
-def check_answer_form(
-    desk: PublicDesk, opened: MailboxSession, proposal_id: str, fields: Mapping[str, str]
+def check_answer_form(  # noqa: PLR0913  # the form, and its place
+    desk: PublicDesk,
+    opened: MailboxSession,
+    keys: MailboxKeys,
+    proposal_id: str,
+    fields: Mapping[str, str],
+    *,
+    language: Language,
 ) -> ConsentAnswer:
-    """Check the fields of an answer form, and return the answer.
+    """Check the fields of an answer form, and return the answer. `language` is that of the form's page.
 
     Raises:
         AnswerRefusedError: the form was not made in this session, contains no valid answer, or has a text
             that is too long. Or the source agreed without ticking the box, or asked for changes without
             saying which changes.
     """
-    form_context = FormContext(fields.get("entry_id", ""), fields.get("seen", ""))
+    form_context = FormContext.from_fields(fields)
     digest = fields.get("digest", "")
-    if not session.check_form_token(
-        fields.get("token", ""), opened.token, answer_purpose(proposal_id, digest, form_context)
-    ):
+    purpose = answer_purpose(proposal_id, digest, form_context, keys.address)
+    if not session.check_form_token(fields.get("token", ""), opened.token, purpose):
         raise AnswerRefusedError(AnswerRefusal.FORM_EXPIRED)
     text = form_text(fields)
     if len(text) > desk.limits.text_chars:
@@ -80,7 +83,7 @@ def check_answer_form(
         raise AnswerRefusedError(AnswerRefusal.NOT_TICKED)
     if verdict is Verdict.CHANGES_ASKED and not text.strip():
         raise AnswerRefusedError(AnswerRefusal.NO_WISH)
-    return ConsentAnswer(bytes.fromhex(proposal_id), digest, form_context, verdict, text)
+    return ConsentAnswer(bytes.fromhex(proposal_id), digest, form_context, verdict, text, language)
 
 
 def append_consent(desk: PublicDesk, keys: MailboxKeys, answer: ConsentAnswer, *, today: date) -> None:
@@ -96,38 +99,45 @@ def append_consent(desk: PublicDesk, keys: MailboxKeys, answer: ConsentAnswer, *
         MailboxGoneError: the mailbox has ended.
         StoreError: the store could not write the answer.
     """
-    for _ in range(_TRIES):
+
+    def prepare() -> PreparedAppend | None:
         mailbox = read_mailbox(desk, keys)
         shown = read_proposal(mailbox, keys, answer.proposal_id)
         if not hmac.compare_digest(answer.digest.encode(errors="replace"), shown.digest.encode()):
             raise AnswerRefusedError(AnswerRefusal.OTHER_PROPOSAL)
         content = Content(
             kind=Kind.ANSWER,
+            language=answer.language,
             text=answer.text,
             answer=AnswerNote(verdict=answer.verdict, proposal=Digest(bytes.fromhex(shown.digest))),
         )
-        if _was_sent_before(mailbox, answer, content):
-            return
+        own = after_form(mailbox.row, answer.form_context, mailbox.own_entries())
+        if own.sent:
+            if not any((sent, content) in mailbox.opened for sent in own.sent):
+                raise AnswerRefusedError(AnswerRefusal.CHANGED)
+            return None
         _require_open(shown, answer.verdict)
-        try:
-            append_with_retry(
-                desk,
-                keys,
-                content,
-                entry_id=EntryId(bytes.fromhex(answer.form_context.entry_id)),
-                seen=answer.form_context.heads,
-                today=today,
-                spare_entries=_SPARE_ENTRIES,
-                only_behind=mailbox.desk_heads,
-            )
-        except (DeskWroteError, EntryExistsError):
-            continue  # the proposal may have another state now, so the mailbox is read again
-        except MailboxFullError as why:
-            raise AnswerRefusedError(AnswerRefusal.MAILBOX_FULL) from why
-        except NoSuchMailboxError as why:
-            raise MailboxGoneError from why
-        return
-    raise HeadMovedError("the desk keeps writing in this mailbox")
+        with desk.store.reading() as reading:
+            require_room(reading, desk, own, spare=_SPARE_ENTRIES)
+        signed = seal_words(
+            content,
+            address=keys.address,
+            mailbox_recipient=keys.recipient,
+            letterhead=desk.letterhead,
+            by=SourceWriter(keys),
+            entry_id=own.entry_id,
+            heads=own.heads,
+            unseen=own.unseen,
+            day=today,
+        )
+        return PreparedAppend(keys.address, mailbox.row.version, [NewEntry(signed)])
+
+    try:
+        append_entries(desk.store, prepare)
+    except MailboxFullError as why:
+        raise AnswerRefusedError(AnswerRefusal.MAILBOX_FULL) from why
+    except NoSuchMailboxError as why:
+        raise MailboxGoneError from why
 
 
 def _require_open(shown: ShownProposal, verdict: Verdict) -> None:
@@ -137,17 +147,3 @@ def _require_open(shown: ShownProposal, verdict: Verdict) -> None:
         raise AnswerRefusedError(AnswerRefusal.OBSOLETE)
     if verdict not in shown.may:
         raise AnswerRefusedError(AnswerRefusal.ANSWERED)
-
-
-def _was_sent_before(mailbox: SourceMailbox, answer: ConsentAnswer, content: Content) -> bool:
-    """Return True if the same form with the same answer was sent before.
-
-    Raises:
-        AnswerRefusedError: the form was sent before with another answer, or the earlier answer was removed.
-    """
-    for signed, before in mailbox.opened:
-        if signed.envelope.entry_id.hex() == answer.form_context.entry_id:
-            if before != content:
-                raise AnswerRefusedError(AnswerRefusal.CHANGED)
-            return True
-    return False

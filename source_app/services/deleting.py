@@ -57,12 +57,7 @@ def delete_words(
 
 
 def end_mailbox(
-    desk: PublicDesk,
-    opened: MailboxSession,
-    keys: MailboxKeys,
-    form_context: FormContext,
-    *,
-    today: date,
+    desk: PublicDesk, opened: MailboxSession, keys: MailboxKeys, form_context: FormContext, *, today: date
 ) -> None:
     """Make everything in a mailbox unreadable, and log the source out. A second call changes nothing."""
 
@@ -70,13 +65,7 @@ def end_mailbox(
         with desk.store.reading() as reading:
             own = read_own_entries(reading, keys, form_context)
         end = sign_without_content(
-            desk,
-            keys,
-            EntryClass.END,
-            entry_id=own.entry_id,
-            heads=own.heads,
-            unseen=own.unseen,
-            day=today,
+            desk, keys, EntryClass.END, entry_id=own.entry_id, heads=own.heads, unseen=own.unseen, day=today
         )
         proof = proof_to_bytes([end])
         return PreparedAppend(

@@ -59,9 +59,7 @@ def read_own_entries(session: Session, keys: MailboxKeys, form_context: FormCont
     return after_form(mailbox, form_context, newer)
 
 
-def after_form(
-    mailbox: StoredMailbox, form_context: FormContext, newer: Sequence[SignedEntry]
-) -> OwnEntries:
+def after_form(mailbox: StoredMailbox, form_context: FormContext, newer: Sequence[SignedEntry]) -> OwnEntries:
     """Return what a new entry of a form signs, after the source's verified entries `newer`.
 
     Of the desk's entries it signs those that the form names, whatever the store shows now.

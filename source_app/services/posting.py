@@ -211,9 +211,7 @@ class Posting:
                 day=today,
             )
         else:  # another tab was faster: only the signature changes
-            self._sealed = sign_again(
-                self._sealed, by=writer, heads=own.heads, unseen=own.unseen, day=today
-            )
+            self._sealed = sign_again(self._sealed, by=writer, heads=own.heads, unseen=own.unseen, day=today)
         new = NewEntry(self._sealed, [file.note.id for file in self._complete])
         return PreparedAppend(self._keys.address, own.mailbox.version, [new])
 

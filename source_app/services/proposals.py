@@ -4,8 +4,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import cast
 
+from msgspec import UNSET
+
 from protocol.content import PassOnRecipient, ProposalNote, Verdict
-from protocol.identifiers import digest_words
+from protocol.entry import SignedEntry
+from protocol.identifiers import Digest, digest_words
 from protocol.mailbox_keys import MailboxKeys
 from protocol.transcript.consent import ProposalState, ProposalStatus
 from protocol.transcript.thread_state import thread_state
@@ -40,6 +43,8 @@ class ShownProposal:
     answered_on: date | None
     answer_text: str = field(repr=False)
     answer_words: str  # receipt words of the newest answer, or empty if there is no answer
+    must_destroy: bool  # the file was made although the source had withdrawn in time
+    signed: SignedEntry = field(repr=False)
 
 
 def read_proposal(mailbox: SourceMailbox, keys: MailboxKeys, entry_id: bytes) -> ShownProposal:
@@ -48,10 +53,21 @@ def read_proposal(mailbox: SourceMailbox, keys: MailboxKeys, entry_id: bytes) ->
     Raises:
         NotFoundError: no verified entry of the mailbox is a proposal with this id.
     """
-    for each in thread_state(keys.address, mailbox.opened).proposals:
+    for each in thread_state(keys.address, mailbox.transcript, mailbox.opened).proposals:
         if each.entry_id == entry_id:
             return view_of_proposal(each)
     raise NotFoundError
+
+
+def entries_on_page(mailbox: SourceMailbox, proposal: ShownProposal) -> set[Digest]:
+    """Return the digests of the entries that the page of a proposal shows: the proposal and its steps."""
+    about = bytes.fromhex(proposal.digest)
+    steps = {
+        signed.digest
+        for signed, content in mailbox.opened
+        if content is not None and content.step is not UNSET and content.step.proposal == about
+    }
+    return steps | {proposal.signed.digest}
 
 
 def view_of_proposal(proposed: ProposalState) -> ShownProposal:
@@ -73,4 +89,6 @@ def view_of_proposal(proposed: ProposalState) -> ShownProposal:
         answered_on=None if answer is None else answer.day,
         answer_text="" if answer is None else answer.content.text,
         answer_words="" if answer is None else digest_words(answer.signed.digest),
+        must_destroy=proposed.must_destroy,
+        signed=proposed.signed,
     )

@@ -1,8 +1,9 @@
 """Verified mailbox: read a mailbox from the store, verify its entries, and decrypt the valid entries."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from crypto.errors import CryptoError
 from protocol.content import Content
@@ -23,37 +24,46 @@ from stored_mailbox.reading import parse_rows, read_stored
 _MISSING = frozenset({FaultKind.MISSING, FaultKind.ROLLED_BACK})
 
 
+class Withheld(StrEnum):
+    """Reasons why a page shows no text of words. `templates/mailbox` has the sentences."""
+
+    REMOVED = "removed"  # the source deleted the words
+    RESTORED = "restored"  # the source deleted the words, and someone put the encrypted text back
+    LOST = "lost"  # the encrypted text is gone, and the source did not delete the words
+    NEWER_VERSION = "newer_version"  # this version of our code cannot show the words
+    UNREADABLE = "unreadable"  # the encrypted text failed a check
+
+
+_REMOVED = frozenset({Withheld.REMOVED, Withheld.RESTORED})
+
+
 @dataclass(frozen=True, slots=True)
 class SourceMailbox:
     """All verified entries of a mailbox, decrypted, from one snapshot of the store.
 
     - `opened`: the entries in thread order. Words that were removed or cannot be decrypted have content None
-    - `shown`: digests of the entries that count as shown if a page shows the whole conversation
-    - `newer_version`: digests of words that a newer version of our code wrote
+    - `withheld`: why words have no content, by their digest
+    - `left_out`: an entry failed a check, so that no page shows it
     - `remembered`: the heads that the session was shown before
     """
 
     row: StoredMailbox
     transcript: Transcript = field(repr=False)
     opened: tuple[EntryContent, ...] = field(repr=False)
-    shown: frozenset[Digest] = field(repr=False)
-    newer_version: frozenset[Digest]
+    withheld: Mapping[Digest, Withheld]
+    left_out: bool
     remembered: Heads
-    is_damaged: bool  # a row does not parse
 
     @property
-    def left_out(self) -> bool:
-        """Return True if an entry failed a check, so that no page shows it."""
-        return self.is_damaged or bool(self.transcript.rejected)
+    def shown(self) -> frozenset[Digest]:
+        """Return the digests of the entries that a page of the whole conversation shows."""
+        hidden = {digest for digest, why in self.withheld.items() if why not in _REMOVED}
+        return frozenset(signed.digest for signed, _ in self.opened) - hidden
 
     @property
     def is_missing_entries(self) -> bool:
         """Return True if the session was shown, or an entry names, an entry that is not in the store."""
         return any(fault.kind in _MISSING for fault in self.transcript.faults)
-
-    def digests_of(self, kind: FaultKind) -> frozenset[Digest | None]:
-        """Return the digests of the entries with a fault of this kind."""
-        return frozenset(fault.digest for fault in self.transcript.faults if fault.kind is kind)
 
     def own_entries(self) -> list[SignedEntry]:
         """Return the source's own entries, in no order."""
@@ -69,6 +79,10 @@ class SourceMailbox:
         ]
         own = [entry.digest for entry in self.own_entries()]
         return self.transcript.knowledge.unknown_to_all(words, own)
+
+    def covered_and(self, digests: Collection[Digest]) -> frozenset[Digest]:
+        """Return the entries that earlier pages have shown, and these entries."""
+        return self.shown.difference(self.uncovered_words(self.shown)).union(digests)
 
     def heads_for(self, shown: Collection[Digest]) -> tuple[Heads, Heads]:
         """Return heads and unseen entries for a new entry of a source who was shown these entries."""
@@ -90,31 +104,42 @@ def read_mailbox(desk: PublicDesk, keys: MailboxKeys, remembered: Heads = ()) ->
         )
     if stored is None:
         raise MailboxGoneError
-    removed = stored.transcript.removed
     opened: list[EntryContent] = []
-    shown: set[Digest] = set()
-    newer_version: set[Digest] = set()
+    withheld: dict[Digest, Withheld] = {}
     for entry in stored.transcript.entries:
-        content: Content | None = None
-        if entry.envelope.is_words and entry.digest not in removed:
-            try:
-                content = open_entry(entry, [keys.identity])
-            except NewerVersionError:
-                newer_version.add(entry.digest)
-            except CryptoError:
-                pass
-        opened.append((entry, content))
-        if content is not None or not entry.envelope.is_words or entry.digest in removed:
-            shown.add(entry.digest)
+        content = _content_or_reason(entry, keys, stored.transcript)
+        if isinstance(content, Withheld):
+            withheld[entry.digest] = content
+        opened.append((entry, content if isinstance(content, Content) else None))
     return SourceMailbox(
         row=stored.mailbox,
         transcript=stored.transcript,
         opened=tuple(opened),
-        shown=frozenset(shown),
-        newer_version=frozenset(newer_version),
+        withheld=withheld,
+        left_out=bool(stored.transcript.rejected)
+        or any(not row.is_parsed for row in stored.damaged)
+        or Withheld.UNREADABLE in withheld.values(),
         remembered=remembered,
-        is_damaged=bool(stored.damaged),
     )
+
+
+def _content_or_reason(
+    entry: SignedEntry, keys: MailboxKeys, transcript: Transcript
+) -> Content | Withheld | None:
+    """Return the content of words, or the reason why they have none. Other entries have neither."""
+    if not entry.envelope.is_words:
+        return None
+    if entry.digest in transcript.removed:
+        is_restored = any(
+            fault.kind is FaultKind.RESTORED and fault.digest == entry.digest for fault in transcript.faults
+        )
+        return Withheld.RESTORED if is_restored else Withheld.REMOVED
+    try:
+        return open_entry(entry, [keys.identity])
+    except NewerVersionError:
+        return Withheld.NEWER_VERSION
+    except CryptoError:
+        return Withheld.LOST if None in (entry.header, entry.payload) else Withheld.UNREADABLE
 
 
 def read_words(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> list[EntryContent]:

@@ -1,6 +1,7 @@
 """Page of a proposal, with the form for the source's answer."""
 
 from contextlib import suppress
+from dataclasses import asdict
 
 from flask import Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -8,7 +9,8 @@ from flask.typing import ResponseReturnValue
 from protocol.mailbox_keys import MailboxKeys, derive_mailbox_keys
 from source_app.errors import AnswerRefusal, AnswerRefusedError, NotFoundError
 from source_app.forms import ConsentForm
-from source_app.services import consent, posting, proposals, thread
+from source_app.services import consent, proposals, thread
+from source_app.services.form_context import FormContext, form_text
 from source_app.services.login import MailboxSession
 from source_app.views import write_pages
 from source_app.views.login_page import logged_out_page
@@ -36,12 +38,14 @@ def proposal_page(
 
     `refusal` is the reason why the last answer was not accepted, or None.
     """
-    conversation = thread.read_thread(desk(), keys, today=current_day())
-    shown = proposals.read_proposal(conversation.mailbox, keys, entry_id)
-    form_context = posting.new_form_context(desk(), keys)
-    tokens = SessionTokens(here, consent.answer_purpose(shown.id, shown.digest, form_context))
+    conversation = thread.read_thread(desk(), keys, here.heads, today=current_day())
+    mailbox = conversation.mailbox
+    shown = proposals.read_proposal(mailbox, keys, entry_id)
+    seen = mailbox.covered_and(proposals.entries_on_page(mailbox, shown))
+    form_context = FormContext.new(*mailbox.heads_for(seen))
+    purpose = consent.answer_purpose(shown.id, shown.digest, form_context, keys.address)
     form = ConsentForm(
-        tokens=tokens, entry_id=form_context.entry_id, seen=form_context.seen, digest=shown.digest, text=text
+        tokens=SessionTokens(here, purpose), digest=shown.digest, text=text, **asdict(form_context)
     )
     return render_page(
         "mailbox/proposal.html",
@@ -71,12 +75,14 @@ def page_with_text(here: MailboxSession, keys: MailboxKeys, text: str, proposal_
 def receive_answer(entry_id: bytes) -> ResponseReturnValue:
     """Accept an answer to a proposal. After a refusal, the page shows the form again with the typed text."""
     here = current_session()
-    text = posting.form_text(request.form)
+    text = form_text(request.form)
     if here is None:
         return logged_out_page(text, entry_id.hex())
     keys = derive_mailbox_keys(here.root)
     try:
-        answer = consent.check_answer_form(desk(), here, entry_id.hex(), request.form)
+        answer = consent.check_answer_form(
+            desk(), here, keys, entry_id.hex(), request.form, language=lang()
+        )
         consent.append_consent(desk(), keys, answer, today=current_day())
     except AnswerRefusedError as why:
         return proposal_page(here, keys, entry_id, why.reason, text)

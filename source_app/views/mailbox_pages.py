@@ -1,6 +1,7 @@
 """Pages of an open mailbox: conversation, new message, receipt, proposals, files, deleting and ending."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 
 from flask import Blueprint, Response, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -10,8 +11,9 @@ from protocol.mailbox_keys import MailboxKeys
 from source_app.errors import MailboxGoneError
 from source_app.forms import DeleteForm, EndForm
 from source_app.hardened_flask import log
-from source_app.services import deleting, mailbox_files, read_receipts, thread
+from source_app.services import deleting, login, mailbox_files, read_receipts, thread
 from source_app.services.absences import shown_absences
+from source_app.services.form_context import FormContext
 from source_app.services.login import MailboxSession
 from source_app.services.verified_mailbox import SourceMailbox
 from source_app.views import answer_pages, write_pages
@@ -26,6 +28,7 @@ from source_app.views.request_context import (
     without_session,
 )
 from store.errors import StoreError
+from web.dates import half_hour_now
 from web.filenames import attachment_disposition
 from web.headers import FILE_CSP
 
@@ -34,21 +37,26 @@ bp = Blueprint("mailbox", __name__, url_prefix="/<any(nl, en):lang>/mailbox")
 
 @bp.get("")
 @mailbox_open
-def show_mailbox(_here: MailboxSession, keys: MailboxKeys) -> ResponseReturnValue:
+def show_mailbox(here: MailboxSession, keys: MailboxKeys) -> ResponseReturnValue:
     """Show the whole conversation. After the page was sent, append a read receipt for the desk's entries."""
-    shown = thread.read_thread(desk(), keys, today=current_day())
+    shown = thread.read_thread(desk(), keys, here.heads, today=current_day())
     absences = shown_absences(desk().letterhead, current_day())
     answer = render_page("mailbox/thread.html", thread=shown, away=absences)
-    if request.method == "GET" and "Sec-Purpose" not in request.headers:  # no one reads a prefetched page
+    if _someone_reads():
+        _remember_page(here, shown.mailbox)
         answer.call_on_close(_receipt_of(keys, shown.mailbox))
     return answer
 
 
 @bp.get("/save")
 @mailbox_open
-def show_printable(_here: MailboxSession, keys: MailboxKeys) -> ResponseReturnValue:
+def show_printable(here: MailboxSession, keys: MailboxKeys) -> ResponseReturnValue:
     """Show the whole conversation on one page to print or save."""
-    return render_page("mailbox/save.html", thread=thread.read_thread(desk(), keys, today=current_day()))
+    shown = thread.read_thread(desk(), keys, here.heads, today=current_day())
+    answer = render_page("mailbox/save.html", thread=shown)
+    if _someone_reads():
+        _remember_page(here, shown.mailbox)
+    return answer
 
 
 @bp.get("/write")
@@ -69,7 +77,7 @@ def leave_message() -> ResponseReturnValue:
 def show_receipt(_here: MailboxSession, keys: MailboxKeys, entry_id: str) -> ResponseReturnValue:
     """Show the receipt page of a message that the source has sent."""
     entry, expect_by = thread.message_receipt(desk(), keys, parse_id(entry_id))
-    reopened = thread.has_reopened_mailbox(desk(), keys, parse_id(entry_id))
+    reopened = "opened_again" in request.args
     return render_page(
         "mailbox/received.html", entry=entry, words=entry.words, expect_by=expect_by, reopened=reopened
     )
@@ -111,13 +119,15 @@ def send_file(_here: MailboxSession, keys: MailboxKeys, attachment_id: str) -> R
 @mailbox_open
 def delete(here: MailboxSession, keys: MailboxKeys, entry_id: str) -> ResponseReturnValue:
     """Ask the source whether to delete an entry (GET), or delete the entry (POST)."""
-    form = DeleteForm(request.form, tokens=SessionTokens(here, f"delete {entry_id}"))
+    form_context = _form_context(here)
+    tokens = SessionTokens(here, form_context.purpose(f"delete {entry_id}", keys.address))
+    form = DeleteForm(request.form, tokens=tokens, **asdict(form_context))
     if request.method == "GET":
         entry = thread.entry_to_delete(desk(), keys, parse_id(entry_id))
         return render_page("mailbox/delete.html", form=form, entry=entry)
     if not form.validate():
         abort(403)
-    deleting.delete_entry(desk(), keys, parse_id(entry_id), today=current_day())
+    deleting.delete_words(desk(), keys, parse_id(entry_id), form_context, today=current_day())
     return redirect(url_for("mailbox.show_mailbox", lang=lang()), code=303)
 
 
@@ -125,12 +135,14 @@ def delete(here: MailboxSession, keys: MailboxKeys, entry_id: str) -> ResponseRe
 @mailbox_open
 def end_page(here: MailboxSession, keys: MailboxKeys) -> ResponseReturnValue:
     """Ask the source whether to end the mailbox (GET), or end the mailbox if the box is ticked (POST)."""
-    form = EndForm(request.form, tokens=SessionTokens(here, "end"))
+    form_context = _form_context(here)
+    tokens = SessionTokens(here, form_context.purpose("end", keys.address))
+    form = EndForm(request.form, tokens=tokens, **asdict(form_context))
     if request.method == "GET":
         return render_page("mailbox/end.html", form=form)
     if not form.validate():
         return abort(403) if form.token.errors else render_page("mailbox/end.html", 422, form=form)
-    deleting.end_mailbox(desk(), here, keys, today=current_day())
+    deleting.end_mailbox(desk(), here, keys, form_context, today=current_day())
     return without_session(redirect(url_for("mailbox.ended_page", lang=lang()), code=303))
 
 
@@ -138,6 +150,26 @@ def end_page(here: MailboxSession, keys: MailboxKeys) -> ResponseReturnValue:
 def ended_page() -> ResponseReturnValue:
     """Show the page that confirms that the mailbox has ended."""
     return render_page("mailbox/ended.html")
+
+
+def _form_context(here: MailboxSession) -> FormContext:
+    """Return the hidden fields that the source sent, or those of a new form."""
+    if request.method == "POST":
+        return FormContext.from_fields(request.form)
+    return FormContext.new(here.heads, here.unseen)
+
+
+def _someone_reads() -> bool:
+    """Return True if a person will see this page: no one reads a prefetched page."""
+    return request.method == "GET" and "Sec-Purpose" not in request.headers
+
+
+def _remember_page(here: MailboxSession, shown: SourceMailbox) -> None:
+    """Record in the session what this page shows. A failure is logged and not shown."""
+    try:
+        login.remember_page(desk(), here, *shown.heads_for(shown.shown), now=half_hour_now())
+    except StoreError as why:
+        log.error("session: %s", type(why).__name__)
 
 
 def _receipt_of(keys: MailboxKeys, shown: SourceMailbox) -> Callable[[], None]:

@@ -1,17 +1,20 @@
 """Page with the form of a new message, and the code that receives this form."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 
 from flask import Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as WerkzeugResponse
 
+from protocol.identifiers import sealing_words
 from protocol.mailbox_keys import MailboxKeys, derive_mailbox_keys
-from source_app.errors import MailboxGoneError, MessageRefusal
+from source_app.errors import MessageRefusal
 from source_app.forms import WriteForm
 from source_app.services import posting, thread
+from source_app.services.form_context import FormContext, form_text
 from source_app.services.login import MailboxSession
-from source_app.services.posting import FormContext, Posting
+from source_app.services.posting import Posting
 from source_app.services.uploads import BESIDE_FILES_BYTES, ReceivedForm, receive_form
 from source_app.views.error_pages import gone_page, store_error_page
 from source_app.views.login_page import logged_out_page
@@ -44,7 +47,7 @@ _DRAIN_TIMES = 2
 def page_for_text(here: MailboxSession, keys: MailboxKeys, text: str) -> Response:
     """Return the page with the form of a new message. The form contains `text`."""
     closed = thread.is_mailbox_closed(desk(), keys)
-    return _write_page(here, posting.new_form_context(desk(), keys), text, None, closed=closed)
+    return _write_page(here, keys, FormContext.new(here.heads, here.unseen), text, None, closed=closed)
 
 
 def receive_message() -> ResponseReturnValue:
@@ -61,57 +64,58 @@ def receive_message() -> ResponseReturnValue:
         here, page_without_session = None, store_error_page
     limits = desk().limits
     body = Body(request.environ["wsgi.input"], _body_length(), limits.files_bytes + BESIDE_FILES_BYTES)
-    received = _receive(here, body)
+    received, reopened = _receive(here, body)
     is_read = body.drain(_DRAIN_TIMES * limits.files_bytes)
     answer: WerkzeugResponse
     if received.entry_id is not None:
-        receipt = url_for("mailbox.show_receipt", lang=lang(), entry_id=received.entry_id)
+        receipt = url_for(
+            "mailbox.show_receipt", lang=lang(), entry_id=received.entry_id, opened_again=reopened or None
+        )
         answer = redirect(receipt, code=303)
     elif here is not None:
         answer = _refused(here, received)
     else:
-        answer = page_without_session(posting.form_text(received.fields))
+        answer = page_without_session(form_text(received.fields))
     if not is_read:
         answer.headers["Connection"] = "close"
     return answer
 
 
-def _receive(here: MailboxSession | None, body: Body) -> ReceivedForm:
+def _receive(here: MailboxSession | None, body: Body) -> tuple[ReceivedForm, bool]:
+    """Receive the form, and return it. Also return True if its message opened a closed mailbox again."""
+    reopened = False
     keys = None if here is None else derive_mailbox_keys(here.root)
 
     def admit(fields: Mapping[str, str]) -> Posting | None:
         if here is None or keys is None:
             return None
-        return posting.check_message_form(desk(), here, keys, fields, now=half_hour_now())
+        return posting.check_message_form(desk(), here, keys, fields, lang(), now=half_hour_now())
 
-    return receive_form(
-        body,
-        request.headers.get("Content-Type", ""),
-        desk().limits.files,
-        admit=admit,
-        commit=lambda message: message.commit(today=current_day()),
-    )
+    def commit(message: Posting) -> str:
+        nonlocal reopened
+        reopened = keys is not None and thread.is_mailbox_closed(desk(), keys)
+        return message.commit(today=current_day())
+
+    content_type = request.headers.get("Content-Type", "")
+    return receive_form(body, content_type, desk().limits.files, admit=admit, commit=commit), reopened
 
 
 def _refused(here: MailboxSession, received: ReceivedForm) -> WerkzeugResponse:
-    text = posting.form_text(received.fields)
+    text = form_text(received.fields)
     refusal = received.refusal
     if refusal is MessageRefusal.GONE or refusal is None:
         return gone_page(text)
-    form_context = FormContext(received.fields.get("entry_id", ""), received.fields.get("seen", ""))
-    is_ours = SessionTokens(here, form_context.purpose).fits(received.fields.get("token", ""))
-    if refusal is MessageRefusal.CHANGED or not is_ours:
-        try:
-            form_context = posting.new_form_context(desk(), derive_mailbox_keys(here.root))
-        except MailboxGoneError:
-            return gone_page(text)
-        except StoreError:
-            return store_error_page(text)
-    return _write_page(here, form_context, text, refusal, had_files=received.had_files)
+    keys = derive_mailbox_keys(here.root)
+    form_context = FormContext.from_fields(received.fields)
+    tokens = SessionTokens(here, form_context.purpose(posting.ACTION, keys.address))
+    if refusal is MessageRefusal.CHANGED or not tokens.fits(received.fields.get("token", "")):
+        form_context = FormContext.new(here.heads, here.unseen)
+    return _write_page(here, keys, form_context, text, refusal, had_files=received.had_files)
 
 
 def _write_page(  # noqa: PLR0913  # the parts of the page
     here: MailboxSession,
+    keys: MailboxKeys,
     form_context: FormContext,
     text: str,
     refusal: MessageRefusal | None,
@@ -119,12 +123,8 @@ def _write_page(  # noqa: PLR0913  # the parts of the page
     had_files: bool = False,
     closed: bool = False,
 ) -> Response:
-    form = WriteForm(
-        tokens=SessionTokens(here, form_context.purpose),
-        entry_id=form_context.entry_id,
-        seen=form_context.seen,
-        text=text,
-    )
+    tokens = SessionTokens(here, form_context.purpose(posting.ACTION, keys.address))
+    form = WriteForm(tokens=tokens, text=text, **asdict(form_context))
     return render_page(
         "mailbox/write.html",
         200 if refusal is None else _STATUS.get(refusal, 422),
@@ -133,6 +133,7 @@ def _write_page(  # noqa: PLR0913  # the parts of the page
         files_refused=had_files,
         closed=closed,
         refusal=refusal,
+        sealing_words=sealing_words(keys.address),
     )
 
 
