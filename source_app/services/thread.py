@@ -80,7 +80,7 @@ class Thread:
 
     entries: tuple[ThreadEntry, ...]
     newest_reply: ThreadEntry | None  # the desk's newest entry that was not deleted
-    is_answered: bool  # of the entries that were not deleted, the desk wrote the newest
+    is_answered: bool  # the desk wrote after all entries of the source, of those that were not deleted
     is_emptied: bool  # there were entries, and all of them were deleted
     withheld: frozenset[Withheld]
     left_out: bool  # an entry failed a check and is not shown
@@ -130,7 +130,7 @@ def read_thread(desk: PublicDesk, keys: MailboxKeys, remembered: Heads = (), *, 
     return Thread(
         entries=tuple(shown),
         newest_reply=replies[-1] if replies else None,
-        is_answered=bool(left) and not left[-1].is_own,
+        is_answered=bool(replies) and waiting_since(transcript, transcript.removed) is None,
         is_emptied=is_emptied,
         withheld=frozenset(mailbox.withheld.values()),
         left_out=mailbox.left_out,

@@ -80,9 +80,7 @@ def receive_answer(entry_id: bytes) -> ResponseReturnValue:
         return logged_out_page(text, entry_id.hex())
     keys = derive_mailbox_keys(here.root)
     try:
-        answer = consent.check_answer_form(
-            desk(), here, keys, entry_id.hex(), request.form, language=lang()
-        )
+        answer = consent.check_answer_form(desk(), here, keys, entry_id.hex(), request.form, language=lang())
         consent.append_consent(desk(), keys, answer, today=current_day())
     except AnswerRefusedError as why:
         return proposal_page(here, keys, entry_id, why.reason, text)

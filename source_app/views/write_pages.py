@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from protocol.identifiers import sealing_words
 from protocol.mailbox_keys import MailboxKeys, derive_mailbox_keys
-from source_app.errors import MessageRefusal
+from source_app.errors import MailboxGoneError, MessageRefusal
 from source_app.forms import WriteForm
 from source_app.services import posting, thread
 from source_app.services.form_context import FormContext, form_text
@@ -110,6 +110,12 @@ def _refused(here: MailboxSession, received: ReceivedForm) -> WerkzeugResponse:
     tokens = SessionTokens(here, form_context.purpose(posting.ACTION, keys.address))
     if refusal is MessageRefusal.CHANGED or not tokens.fits(received.fields.get("token", "")):
         form_context = FormContext.new(here.heads, here.unseen)
+        try:
+            thread.is_mailbox_closed(desk(), keys)
+        except MailboxGoneError:
+            return gone_page(text)
+        except StoreError:
+            return store_error_page(text)
     return _write_page(here, keys, form_context, text, refusal, had_files=received.had_files)
 
 

@@ -6,7 +6,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from html import unescape
 from pathlib import Path
@@ -33,20 +33,27 @@ from protocol.content import (
     StepNote,
     proposal_digest,
 )
-from protocol.entry import SignedEntry, open_entry, seal_entry
-from protocol.identifiers import NO_DIGEST, SOURCE_STRAND, AttachmentId, Digest, EntryId, StrandId
+from protocol.entry import SignedEntry, open_entry, seal_words, sign_entry
+from protocol.envelope import Author, EntryClass, Envelope
+from protocol.identifiers import AttachmentId, Digest, EntryId, StrandId
 from protocol.letterhead import Argon2, Epoch, Letterhead, Strand
 from protocol.mailbox_keys import MailboxKeys, derive_mailbox_keys
-from protocol.strand import DeskWriter, SourceWriter
+from protocol.strand import DeskWriter, EntryWriter, SourceWriter
+from protocol.transcript.check import Transcript
 from source_app import create_source_app
 from source_app.config import SourceConfig
 from source_app.public_desk import PublicDesk
+from source_app.services import deleting
 from source_app.services import login as services
+from source_app.services.form_context import FormContext
 from source_app.services.thread import Thread, read_thread
+from source_app.services.verified_mailbox import read_mailbox
 from source_app.signpost import decision_tree
-from store import attachments, deletion_orders, entries
+from store import attachments, mailboxes
 from store.database.engine import Store
 from store.sessions import open_sessions
+from stored_mailbox.appending import NewEntry, PreparedAppend, append_entries
+from stored_mailbox.reading import read_stored
 from tests.stores import an_empty_store
 from web.dates import half_hour_now
 
@@ -65,7 +72,6 @@ class ADesk:
     identity: PQIdentity
     writer: DeskWriter
     config: SourceConfig
-    heads: dict[bytes, tuple[int, Digest]] = field(default_factory=dict)
 
     def keys_of(self, browser: "Browser") -> MailboxKeys:
         """Return the keys of the mailbox that a browser started."""
@@ -86,7 +92,35 @@ class ADesk:
     def browser(self) -> "Browser":
         return Browser(self.app.test_client())
 
-    def answer(
+    def form_context(self, keys: MailboxKeys) -> FormContext:
+        """Return the hidden fields of a form on a page that shows the whole mailbox."""
+        mailbox = read_mailbox(self.desk, keys)
+        return FormContext.new(*mailbox.heads_for(mailbox.shown))
+
+    def delete(self, keys: MailboxKeys, entry_id: bytes) -> None:
+        deleting.delete_words(self.desk, keys, entry_id, self.form_context(keys), today=TODAY)
+
+    def end(self, browser: "Browser") -> None:
+        opened = services.log_in(self.desk, browser.passphrase, now=half_hour_now())
+        keys = derive_mailbox_keys(opened.root)
+        deleting.end_mailbox(self.desk, opened, keys, self.form_context(keys), today=TODAY)
+
+    def transcript(self, keys: MailboxKeys) -> Transcript:
+        """Return the mailbox as the desk reads it."""
+        with self.store.reading() as session:
+            stored = read_stored(session, keys.address, self.letterhead.strand_keys)
+        assert stored is not None
+        return stored.transcript
+
+    def entries_of(self, keys: MailboxKeys, entry_class: EntryClass, author: Author) -> list[SignedEntry]:
+        """Return the entries of one class and one author, in thread order."""
+        return [
+            entry
+            for entry in self.transcript(keys).entries
+            if (entry.envelope.entry_class, entry.envelope.author) == (entry_class, author)
+        ]
+
+    def answer(  # the parts of an entry
         self,
         keys: MailboxKeys,
         text: str,
@@ -95,27 +129,38 @@ class ADesk:
         kind: Kind = Kind.MESSAGE,
         writer: DeskWriter | None = None,
         day: date = TODAY,
+        due: date | None = None,
+        replica: Transcript | None = None,
         **notes: StepNote | ProposalNote | ClosingNote | AnswerNote,
     ) -> SignedEntry:
-        """Append an entry of the desk, as the adviser's interface would. `notes` are those of its kind."""
+        """Append an entry of the desk, as the adviser's interface would. `notes` are those of its kind.
+
+        `replica` is what the writer's workstation has, if that is not the whole mailbox.
+        """
         entry_id = EntryId(secrets.token_bytes(16))
         attached: tuple[AttachmentNote, ...] = ()
         if file is not None:
             attached = (self._attach(keys, entry_id, *file),)
         content = Content(kind=kind, text=text, attachments=attached, **notes)
-        return self._append_of_desk(keys, content, entry_id, writer or self.writer, day)
+        return self._append_of_desk(keys, content, entry_id, writer or self.writer, day, due, replica)
 
-    def say_step(self, keys: MailboxKeys, text: str, note: StepNote, *, day: date = TODAY) -> SignedEntry:
-        return self.answer(keys, text, kind=Kind.STEP, step=note, day=day)
+    def receipt(self, keys: MailboxKeys, writer: DeskWriter | None = None) -> SignedEntry:
+        """Append a read receipt of the desk for everything in a mailbox."""
+        by = writer or self.writer
+        return self._append_without_content(keys, by, EntryClass.RECEIPT)
 
-    def close(self, keys: MailboxKeys, text: str, delete_on: date, *, day: date = TODAY) -> SignedEntry:
-        """Close a mailbox, with a deletion order that the source's site never decrypts."""
-        closing = self.answer(
-            keys, text, kind=Kind.CLOSING, closing=ClosingNote(delete_on=delete_on), day=day
-        )
-        with self.store.writing() as writing:
-            deletion_orders.put(writing, keys.address, b"an order", delete_on, [])
-        return closing
+    def receipt_of_source(self, keys: MailboxKeys) -> SignedEntry:
+        """Append a read receipt of the source for everything in a mailbox."""
+        return self._append_without_content(keys, SourceWriter(keys), EntryClass.RECEIPT)
+
+    def say_step(
+        self, keys: MailboxKeys, text: str, note: StepNote, *, day: date = TODAY, due: date | None = None
+    ) -> SignedEntry:
+        return self.answer(keys, text, kind=Kind.STEP, step=note, day=day, due=due)
+
+    def close(self, keys: MailboxKeys, text: str, due: date, *, day: date = TODAY) -> SignedEntry:
+        """Close a mailbox, which may be deleted from the day `due`."""
+        return self.answer(keys, text, kind=Kind.CLOSING, closing=ClosingNote(), day=day, due=due)
 
     def propose(
         self,
@@ -142,108 +187,129 @@ class ADesk:
         content = Content(kind=Kind.PROPOSAL, text=text, attachments=attached, proposal=note)
         return self._append_of_desk(keys, content, entry_id, self.writer, TODAY)
 
-    def pass_on(
-        self, keys: MailboxKeys, proposal: SignedEntry, step: StepName = StepName.PASSING_ON
+    def pass_on(  # the parts of a step
+        self,
+        keys: MailboxKeys,
+        proposal: SignedEntry,
+        step: StepName = StepName.PASSING_ON,
+        *,
+        replica: Transcript | None = None,
+        reason: str = "",
+        delivered: date | None = None,
     ) -> SignedEntry:
-        """Append the step "passing on" for a proposal, as the adviser does before making the file."""
-        content = open_entry(proposal, [keys.identity])
-        digest = proposal_digest(content, address=keys.address, entry_id=proposal.envelope.entry_id)
-        return self.say_step(keys, "", StepNote(step=step, to="J. Jansen", proposal=digest))
+        """Append the step "passing on" for a proposal, as the adviser does before making the file.
 
-    def pass_on_behind(self, keys: MailboxKeys, proposal: SignedEntry, own_head: tuple[int, Digest]) -> bool:
-        """Begin passing on if the source's head is still this one, as the adviser's interface does."""
-        signed = self._a_passing_on(keys, proposal, own_head)
-        with self.store.writing() as session:
-            heads = entries.strand_heads(session, keys.address)
-            if own_head not in [
-                (head.number, head.digest) for head in heads if head.author == entries.SOURCE
-            ]:
-                return False
-            entries.append(session, **signed.to_stored())
-        self.heads[keys.address] = (signed.envelope.number, signed.digest)
-        return True
-
-    def pass_on_unseen(
-        self, keys: MailboxKeys, proposal: SignedEntry, own_head: tuple[int, Digest], *, reason: str
-    ) -> None:
-        """Begin passing on after this head, ignoring newer entries, like an older replica."""
-        signed = self._a_passing_on(keys, proposal, own_head, reason=reason)
-        self.append(signed)
-        self.heads[keys.address] = (signed.envelope.number, signed.digest)
-
-    def _a_passing_on(
-        self, keys: MailboxKeys, proposal: SignedEntry, own_head: tuple[int, Digest], *, reason: str = ""
-    ) -> SignedEntry:
+        `replica` is what the adviser's workstation had then. With a `reason`, the source did not agree.
+        """
         content = open_entry(proposal, [keys.identity])
         digest = proposal_digest(content, address=keys.address, entry_id=proposal.envelope.entry_id)
         note = StepNote(
-            step=StepName.PASSING_ON, to="J. Jansen", proposal=digest, without_consent=bool(reason)
+            step=step, to="J. Jansen", proposal=digest, without_consent=bool(reason), delivered=delivered
         )
-        number, previous = self.heads[keys.address]
-        return seal_entry(
-            Content(kind=Kind.STEP, text=reason, step=note),
-            address=keys.address,
-            mailbox_recipient=keys.recipient,
-            letterhead=self.letterhead,
-            by=self.writer,
-            entry_id=EntryId(secrets.token_bytes(16)),
-            number=number + 1,
-            previous=previous,
-            seen=[own_head[1]],
-            day=TODAY,
-        )
+        return self.answer(keys, reason, kind=Kind.STEP, step=note, replica=replica)
 
-    def _append_of_desk(
-        self, keys: MailboxKeys, content: Content, entry_id: EntryId, writer: DeskWriter, day: date
+    def pass_on_if_unchanged(self, keys: MailboxKeys, proposal: SignedEntry, seen: Transcript) -> bool:
+        """Begin passing on if the source wrote nothing since, as the adviser's interface does."""
+        signed = self._sign_step(keys, proposal, seen)
+
+        def prepare() -> PreparedAppend | None:
+            with self.store.reading() as session:
+                stored = read_stored(session, keys.address, self.letterhead.strand_keys)
+            assert stored is not None
+            is_unchanged = stored.transcript.authentic.keys() == seen.authentic.keys()
+            return (
+                PreparedAppend(keys.address, stored.mailbox.version, [NewEntry(signed)])
+                if is_unchanged
+                else None
+            )
+
+        return append_entries(self.store, prepare)
+
+    def _sign_step(self, keys: MailboxKeys, proposal: SignedEntry, seen: Transcript) -> SignedEntry:
+        content = open_entry(proposal, [keys.identity])
+        digest = proposal_digest(content, address=keys.address, entry_id=proposal.envelope.entry_id)
+        note = StepNote(step=StepName.PASSING_ON, to="J. Jansen", proposal=digest)
+        step = Content(kind=Kind.STEP, text="", step=note)
+        return self._seal(keys, step, EntryId(secrets.token_bytes(16)), self.writer, TODAY, None, seen)
+
+    def _seal(  # the fields of the envelope
+        self,
+        keys: MailboxKeys,
+        content: Content,
+        entry_id: EntryId,
+        writer: EntryWriter,
+        day: date,
+        due: date | None,
+        transcript: Transcript,
     ) -> SignedEntry:
-        number, previous = self.heads.get(keys.address, (0, NO_DIGEST))
-        with self.store.reading() as session:
-            seen = [
-                Digest(h.digest)
-                for h in entries.strand_heads(session, keys.address)
-                if h.author == entries.SOURCE
-            ]
-        signed = seal_entry(
+        heads, unseen = transcript.heads_for(writer.strand, transcript.authentic.keys())
+        return seal_words(
             content,
             address=keys.address,
             mailbox_recipient=keys.recipient,
             letterhead=self.letterhead,
             by=writer,
             entry_id=entry_id,
-            number=number + 1,
-            previous=previous,
-            seen=seen,
+            heads=heads,
+            unseen=unseen,
             day=day,
+            due=due,
         )
+
+    def _append_of_desk(  # the parts of an entry
+        self,
+        keys: MailboxKeys,
+        content: Content,
+        entry_id: EntryId,
+        writer: DeskWriter,
+        day: date,
+        due: date | None = None,
+        replica: Transcript | None = None,
+    ) -> SignedEntry:
+        transcript = replica or self.transcript(keys)
+        signed = self._seal(keys, content, entry_id, writer, day, due, transcript)
         self.append(signed, [note.id for note in content.attachments])
-        self.heads[keys.address] = (number + 1, signed.digest)
         return signed
 
-    def mark(self, keys: MailboxKeys) -> SignedEntry:
-        """Append the source's mark that they had everything of the desk before them."""
-        with self.store.reading() as session:
-            heads = {
-                h.strand: (h.number, Digest(h.digest)) for h in entries.strand_heads(session, keys.address)
-            }
-        number, previous = heads.get(SOURCE_STRAND, (0, NO_DIGEST))
-        signed = seal_entry(
-            Content(kind=Kind.SEEN, text=""),
-            address=keys.address,
-            mailbox_recipient=keys.recipient,
-            letterhead=self.letterhead,
-            by=SourceWriter(keys),
-            entry_id=EntryId(secrets.token_bytes(16)),
-            number=number + 1,
-            previous=previous,
-            seen=[digest for strand, (_, digest) in heads.items() if strand != SOURCE_STRAND],
-            day=TODAY,
-        )
+    def write_as_source(
+        self, keys: MailboxKeys, content: Content, entry_id: bytes | None = None
+    ) -> SignedEntry:
+        """Append any content as the source, as someone who has the passphrase can."""
+        name = EntryId(entry_id or secrets.token_bytes(16))
+        signed = self._seal(keys, content, name, SourceWriter(keys), TODAY, None, self.transcript(keys))
         self.append(signed)
         return signed
 
-    def append(self, signed: SignedEntry, attachment_ids: list[AttachmentId] | None = None) -> None:
-        with self.store.writing() as writing:
-            entries.append(writing, **signed.to_stored(), attachment_ids=attachment_ids or [])
+    def _append_without_content(
+        self, keys: MailboxKeys, by: EntryWriter, entry_class: EntryClass
+    ) -> SignedEntry:
+        transcript = self.transcript(keys)
+        heads, unseen = transcript.heads_for(by.strand, transcript.authentic.keys())
+        envelope = Envelope(
+            address=keys.address,
+            entry_id=EntryId(secrets.token_bytes(16)),
+            entry_class=entry_class,
+            strand=by.strand,
+            heads=heads,
+            unseen=unseen,
+            day=TODAY,
+            letterhead_serial=self.letterhead.serial,
+        )
+        signed = sign_entry(envelope, by=by)
+        self.append(signed)
+        return signed
+
+    def append(self, signed: SignedEntry, attachment_ids: Sequence[AttachmentId] = ()) -> None:
+        """Append a signed entry, whatever it says."""
+
+        def prepare() -> PreparedAppend:
+            with self.store.reading() as session:
+                mailbox = mailboxes.find(session, signed.envelope.address)
+            assert mailbox is not None
+            new = NewEntry(signed, attachment_ids)
+            return PreparedAppend(signed.envelope.address, mailbox.version, [new])
+
+        append_entries(self.store, prepare)
 
     def _attach(self, keys: MailboxKeys, entry_id: EntryId, name: str, content: bytes) -> AttachmentNote:
         attachment_id = AttachmentId(secrets.token_bytes(16))

@@ -1,26 +1,22 @@
 """Read receipts: one for each answer, signed, after the page was sent, and never in the way."""
 
 import logging
-import sqlite3
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import literal_column, update
 
-from protocol.content import Kind
-from protocol.envelope import Author
-from protocol.identifiers import StrandId
+from protocol.entry import SignedEntry
+from protocol.envelope import Author, EntryClass
 from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import DeskWriter
 from source_app.errors import MailboxGoneError
-from source_app.services import deleting, login
-from source_app.services.read_receipts import append_read_receipt, unseen_heads
+from source_app.services.read_receipts import append_read_receipt
 from source_app.services.verified_mailbox import read_mailbox
-from store.database.schema import EntryRow, SealedRow, StrandHeadRow
-from store.errors import StoreReadOnlyError
+from store.database.schema import EntryRow, MailboxRow, SealedRow
+from store.errors import MailboxChangedError, StoreReadOnlyError
 from tests.pages import hooks
 from tests.source_app.desks import STRAND, TODAY, ADesk, Browser
-from web.dates import half_hour_now
 
 
 @pytest.fixture
@@ -36,12 +32,8 @@ def keys(a_desk: ADesk, source: Browser) -> MailboxKeys:
     return a_desk.keys_of(source)
 
 
-def marks(a_desk: ADesk, keys: MailboxKeys) -> int:
-    opened = read_mailbox(a_desk.desk, keys).opened
-    return sum(
-        content is not None and content.kind is Kind.SEEN and signed.envelope.author is Author.SOURCE
-        for signed, content in opened
-    )
+def receipts(a_desk: ADesk, keys: MailboxKeys) -> list[SignedEntry]:
+    return a_desk.entries_of(keys, EntryClass.RECEIPT, Author.SOURCE)
 
 
 def test_an_answer_gets_one_read_receipt_however_often_it_is_read(
@@ -51,12 +43,9 @@ def test_an_answer_gets_one_read_receipt_however_often_it_is_read(
     for _ in range(3):
         source.get("/en/mailbox")
 
-    *_, (mark, content) = read_mailbox(a_desk.desk, keys).opened
-    assert marks(a_desk, keys) == 1
-    assert content is not None
-    assert content.kind is Kind.SEEN
-    assert not mark.envelope.speaks
-    assert mark.envelope.seen == (answer.digest,)
+    (receipt,) = receipts(a_desk, keys)
+    assert [head.digest for head in receipt.envelope.heads if head.strand] == [answer.digest]
+    assert receipt.envelope.unseen == ()
     assert not a_desk.thread_of(source).left_out
 
 
@@ -67,7 +56,7 @@ def test_each_newer_answer_gets_its_own_read_receipt(
         a_desk.answer(keys, text)
         source.get("/en/mailbox")
 
-    assert marks(a_desk, keys) == 2
+    assert len(receipts(a_desk, keys)) == 2
 
 
 def test_a_read_receipt_is_never_shown_and_neither_waits_nor_answers(
@@ -88,21 +77,22 @@ def test_a_read_receipt_is_never_shown_and_neither_waits_nor_answers(
 
 def test_without_news_no_read_receipt_is_appended(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
     source.get("/en/mailbox")
-    a_desk.answer(keys, "", kind=Kind.SEEN)
+    a_desk.receipt(keys)
     source.get("/en/mailbox")
 
-    assert marks(a_desk, keys) == 0
+    assert len(receipts(a_desk, keys)) == 0
 
 
 def test_a_reply_that_names_the_answer_needs_no_read_receipt(
     a_desk: ADesk, source: Browser, keys: MailboxKeys
 ) -> None:
     a_desk.answer(keys, "an answer")
+    source.get("/en/mailbox/save")
     source.write("thank you")
-    a_desk.answer(keys, "", kind=Kind.SEEN)
+    a_desk.receipt(keys)
     source.get("/en/mailbox")
 
-    assert marks(a_desk, keys) == 0
+    assert len(receipts(a_desk, keys)) == 0
 
 
 def test_other_requests_append_no_read_receipt(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
@@ -111,7 +101,7 @@ def test_other_requests_append_no_read_receipt(a_desk: ADesk, source: Browser, k
     source.client.get("/en/mailbox", headers={"Sec-Purpose": "prefetch"}, buffered=True)
     source.get("/en/help")
 
-    assert marks(a_desk, keys) == 0
+    assert len(receipts(a_desk, keys)) == 0
 
 
 def test_the_read_receipt_is_appended_after_the_page(
@@ -123,9 +113,9 @@ def test_the_read_receipt_is_appended_after_the_page(
     page = source.client.get("/en/mailbox")
 
     assert "an answer" in page.text
-    assert marks(a_desk, keys) == 0
+    assert len(receipts(a_desk, keys)) == 0
     page.close()
-    assert marks(a_desk, keys) == 1
+    assert len(receipts(a_desk, keys)) == 1
 
 
 def test_an_entry_that_fails_a_check_is_not_named_as_seen(
@@ -133,7 +123,7 @@ def test_an_entry_that_fails_a_check_is_not_named_as_seen(
 ) -> None:
     first = a_desk.answer(keys, "good")
     second = a_desk.answer(keys, "to be spoilt")
-    a_desk.answer(keys, "good again")
+    third = a_desk.answer(keys, "good again")
     with a_desk.store.writing() as writing:
         row = (
             writing.query(EntryRow.id).where(EntryRow.entry_id == second.envelope.entry_id).scalar_subquery()
@@ -142,26 +132,29 @@ def test_an_entry_that_fails_a_check_is_not_named_as_seen(
     for _ in range(2):
         source.get("/en/mailbox")
 
-    (mark,) = [signed for signed, _ in read_mailbox(a_desk.desk, keys).opened if not signed.envelope.speaks]
-    assert mark.envelope.seen == (first.digest,)
+    (receipt,) = receipts(a_desk, keys)
+    known = a_desk.transcript(keys).knowledge
+    assert [head.digest for head in receipt.envelope.unseen] == [second.digest]
+    assert known.covers(receipt.digest, first.digest)
+    assert known.covers(receipt.digest, third.digest)
+    assert not known.covers(receipt.digest, second.digest)
 
 
 def test_a_forged_answer_gets_no_read_receipt(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
     a_desk.answer(keys, "forged", writer=DeskWriter(STRAND, bytes(32)))
-    a_desk.heads.clear()
 
     page = source.get("/en/mailbox").text
 
     assert "forged" not in page
-    assert marks(a_desk, keys) == 0
+    assert len(receipts(a_desk, keys)) == 0
 
 
 def test_a_deleted_answer_gets_no_read_receipt(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
     answer = a_desk.answer(keys, "an answer")
-    deleting.delete_entry(a_desk.desk, keys, answer.envelope.entry_id, today=TODAY)
+    a_desk.delete(keys, answer.envelope.entry_id)
     source.get("/en/mailbox")
 
-    assert marks(a_desk, keys) == 0
+    assert len(receipts(a_desk, keys)) == 0
 
 
 def test_a_store_that_takes_nothing_does_not_hurt_the_page(
@@ -181,27 +174,26 @@ def test_a_store_that_takes_nothing_does_not_hurt_the_page(
     assert "read receipt: StoreReadOnlyError" in caplog.text
 
 
-def test_a_store_that_names_an_impossible_head_hides_no_answer(
+def test_a_mailbox_with_a_damaged_version_hides_no_answer(
     a_desk: ADesk, source: Browser, keys: MailboxKeys
 ) -> None:
     a_desk.answer(keys, "an answer")
     with a_desk.store.writing() as writing:
-        writing.execute(update(StrandHeadRow).values(number=-7))
+        writing.execute(update(MailboxRow).values(version=literal_column("'no number'")))
 
     page = source.get("/en/mailbox")
 
     assert page.status_code == 200
     assert "an answer" in page.text
-    assert marks(a_desk, keys) == 0
+    assert len(receipts(a_desk, keys)) == 0
 
 
 def test_a_mailbox_that_ends_during_a_visit_does_not_break_the_page(
     a_desk: ADesk, source: Browser, keys: MailboxKeys
 ) -> None:
     a_desk.answer(keys, "an answer")
-    opened = login.log_in(a_desk.desk, source.passphrase, now=half_hour_now())
     page = source.client.get("/en/mailbox")
-    deleting.end_mailbox(a_desk.desk, opened, keys, today=TODAY)
+    a_desk.end(source)
 
     page.close()
 
@@ -219,7 +211,7 @@ def test_two_tabs_that_read_at_once_append_one_read_receipt(
     for page in pages:
         page.close()
 
-    assert marks(a_desk, keys) == 1
+    assert len(receipts(a_desk, keys)) == 1
 
 
 def test_a_read_receipt_comes_after_a_message_of_another_tab(
@@ -232,24 +224,25 @@ def test_a_read_receipt_comes_after_a_message_of_another_tab(
 
     append_read_receipt(a_desk.desk, keys, shown, today=TODAY)
 
-    assert marks(a_desk, keys) == 1
+    assert len(receipts(a_desk, keys)) == 1
     assert not a_desk.thread_of(source).left_out
 
 
 def test_if_other_tabs_keep_writing_a_later_visit_appends_the_receipt(
     a_desk: ADesk, source: Browser, keys: MailboxKeys
 ) -> None:
-    form_contexts = [source.form_context() for _ in range(6)]
+    form_contexts = [source.form_context() for _ in range(20)]
     a_desk.answer(keys, "an answer")
     busy = a_desk.overtaken(
         lambda: source.write("again", form_context=form_contexts.pop()), len(form_contexts)
     )
 
-    append_read_receipt(busy, keys, read_mailbox(a_desk.desk, keys), today=TODAY)
+    with pytest.raises(MailboxChangedError):
+        append_read_receipt(busy, keys, read_mailbox(a_desk.desk, keys), today=TODAY)
 
-    assert marks(a_desk, keys) == 0
+    assert len(receipts(a_desk, keys)) == 0
     source.get("/en/mailbox")
-    assert marks(a_desk, keys) == 1
+    assert len(receipts(a_desk, keys)) == 1
 
 
 def test_read_receipts_leave_half_of_a_mailbox_for_messages(
@@ -260,18 +253,23 @@ def test_read_receipts_leave_half_of_a_mailbox_for_messages(
         a_desk.answer(keys, text)
         source.get("/en/mailbox")
 
-    assert marks(a_desk, keys) == 1
+    assert len(receipts(a_desk, keys)) == 1
     assert [source.write(text).status_code for text in ("a", "b", "c")] == [303, 303, 422]
 
 
-def test_a_read_receipt_names_the_heads_of_every_workstation(a_desk: ADesk, keys: MailboxKeys) -> None:
+def test_a_receipt_does_not_cover_what_came_after_its_page(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
     first = a_desk.answer(keys, "an answer")
-    mailbox = read_mailbox(a_desk.desk, keys)
+    page = source.client.get("/en/mailbox")
+    second = a_desk.answer(keys, "another answer")
+    page.close()
 
-    assert unseen_heads(mailbox) == (first.digest,)
-    of_nobody = replace(first, envelope=replace(first.envelope, strand=StrandId(b"desk-two"), number=2))
-    with_a_gap = replace(mailbox, opened=(*mailbox.opened, (of_nobody, None)))
-    assert unseen_heads(with_a_gap) == (first.digest,)
+    (receipt,) = receipts(a_desk, keys)
+    known = a_desk.transcript(keys).knowledge
+    assert known.covers(receipt.digest, first.digest)
+    assert not known.covers(receipt.digest, second.digest)
+    assert [head.digest for head in receipt.envelope.unseen] == [second.digest]
 
 
 def test_the_sources_own_entry_tells_the_day_on_which_it_was_seen(
@@ -279,7 +277,7 @@ def test_the_sources_own_entry_tells_the_day_on_which_it_was_seen(
 ) -> None:
     page = source.get("/en/mailbox").text
     assert hooks(page, "seen") == ["not_yet"]
-    a_desk.answer(keys, "", kind=Kind.SEEN)
+    a_desk.receipt(keys)
 
     page = source.get("/en/mailbox").text
 
@@ -293,8 +291,8 @@ def test_a_read_receipt_in_the_store_reveals_nothing(
     a_desk.answer(keys, "an answer")
     source.get("/en/mailbox")
 
-    with sqlite3.connect(a_desk.config.store_path) as connection:
-        rows = connection.execute("SELECT payload FROM sealed").fetchall()
-    connection.close()
+    (receipt,) = receipts(a_desk, keys)
 
-    assert len({len(payload) for (payload,) in rows}) == 1  # as large as a short message
+    assert receipt.header is None
+    assert receipt.payload is None
+    assert receipt.envelope.day == TODAY

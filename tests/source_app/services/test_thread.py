@@ -10,7 +10,6 @@ from protocol.content import Kind, StepName, StepNote
 from protocol.identifiers import Digest
 from protocol.letterhead import Absence, Letterhead
 from protocol.mailbox_keys import MailboxKeys
-from source_app.services import deleting
 from source_app.services.absences import shown_absences
 from source_app.services.thread import Expected, is_mailbox_closed, read_thread
 from tests.pages import hook, hooks
@@ -81,7 +80,7 @@ def test_the_current_step_is_told_by_words_and_to_a_screen_reader(
     a_desk: ADesk, source: Browser, keys: MailboxKeys
 ) -> None:
     source.write("hello")
-    a_desk.answer(keys, "", kind=Kind.SEEN)
+    a_desk.receipt(keys)
     a_desk.answer(keys, "an answer")
 
     page = source.get("/en/mailbox").text
@@ -336,7 +335,8 @@ def test_a_mailbox_is_still_closed_when_something_was_handed_over_since(
     a_desk.say_step(
         keys,
         "In person.",
-        StepNote(step=StepName.PASSED_ON, to="X", proposal=Digest(bytes(32)), delivered=TODAY, by=_SOON),
+        StepNote(step=StepName.PASSED_ON, to="X", without_consent=True, delivered=TODAY, by=_SOON),
+        due=date(2026, 6, 3),
     )
 
     thread = a_desk.thread_of(source)
@@ -394,14 +394,15 @@ def test_a_closing_that_its_source_deleted_is_still_a_closed_mailbox_without_a_w
 ) -> None:
     source.write("hello")
     closing = a_desk.close(keys, "Goodbye.", date(2026, 6, 3))
-    a_desk.say_step(keys, "", StepNote(step=StepName.CLOSED))
-    deleting.delete_entry(a_desk.desk, keys, closing.envelope.entry_id, today=TODAY)
+    a_desk.delete(keys, closing.envelope.entry_id)
 
     thread = a_desk.thread_of(source)
+    page = source.get("/en/mailbox").text
 
-    assert thread.closing is None
+    assert thread.closing is not None
     assert thread.steps[-1].step is StepName.CLOSED
-    assert source.get("/en/mailbox").status_code == 200
+    assert hooks(page, "delete-on") == ["2026-06-03"]
+    assert "last_word" not in hooks(page, "notice")
 
 
 def test_a_proposal_in_a_closed_mailbox_says_that_an_answer_opens_it(
@@ -439,9 +440,9 @@ def test_the_desk_of_another_day_is_not_this_ones(a_desk: ADesk, keys: MailboxKe
     """A line of steps rests on what verifies: entries signed with a key of no strand say no step."""
     source.write("hello")
     stranger = replace(a_desk.writer, seed=bytes(32))
-    a_desk.answer(keys, "", kind=Kind.STEP, writer=stranger, step=StepNote(step=StepName.CLOSED))
+    a_desk.answer(keys, "", kind=Kind.STEP, writer=stranger, step=StepNote(step=StepName.ADVICE_GIVEN))
 
     thread = a_desk.thread_of(source)
 
-    assert StepName.CLOSED not in [step.step for step in thread.steps]
+    assert StepName.ADVICE_GIVEN not in [step.step for step in thread.steps]
     assert thread.left_out

@@ -9,17 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, literal_column, select, update
 
 from source_app.errors import MailboxGoneError
-from source_app.services import deleting, login
-from source_app.services.posting import Posting, new_form_context
+from source_app.services.form_context import FormContext
+from source_app.services.posting import Posting
 from source_app.services.uploads import receive_form
-from store.database.schema import AttachmentRow, StrandHeadRow
-from store.errors import HeadMovedError
+from store.database.schema import AttachmentRow, MailboxRow
+from store.errors import MailboxChangedError
 from tests.pages import hook, hooks
 from tests.source_app.desks import MIB, MULTIPART, TODAY, ADesk, Browser, make_desk, multipart
-from web.dates import half_hour_now
 from web.multipart import Body
 
 TEXT = "a text that must not be lost"
@@ -279,7 +278,13 @@ def test_a_form_of_another_session_gives_the_text_back_with_a_fresh_form(source:
 
 
 def test_an_entry_id_that_we_did_not_give_is_refused(source: Browser) -> None:
-    for made_up in ({"entry_id": "00" * 16}, {"seen": "00" * 32}, {"entry_id": "zz"}, {"token": ""}):
+    for made_up in (
+        {"entry_id": "00" * 16},
+        {"heads": "00" * 32},
+        {"unseen": "00" * 4},
+        {"entry_id": "zz"},
+        {"token": ""},
+    ):
         assert source.write(TEXT, form_context={**source.form_context(), **made_up}).status_code == 403
 
 
@@ -377,7 +382,7 @@ def test_many_tabs_at_once_lose_nothing(a_desk: ADesk, source: Browser) -> None:
     shown = a_desk.thread_of(source)
     assert sorted(entry.text for entry in shown.entries) == sorted(f"text {number}" for number in range(8))
     assert not shown.left_out
-    assert not shown.own_missing
+    assert not shown.is_missing_entries
 
 
 def test_an_attempt_that_fails_does_not_take_the_files_of_another(a_desk: ADesk, source: Browser) -> None:
@@ -564,7 +569,7 @@ def _overtaken(a_desk: ADesk, source: Browser, times: int) -> Posting:
     """Return a message that other tabs overtake, each time just after it has looked for its place."""
     desk = a_desk.overtaken(lambda: source.write("faster"), times)
     keys = a_desk.keys_of(source)
-    return Posting(desk, keys, new_form_context(desk, keys), TEXT, now=1)
+    return Posting(desk, keys, FormContext.new((), ()), TEXT, "en", now=1)
 
 
 def test_a_message_that_is_overtaken_takes_the_next_place(a_desk: ADesk, source: Browser) -> None:
@@ -576,7 +581,7 @@ def test_a_message_that_is_overtaken_takes_the_next_place(a_desk: ADesk, source:
 
 
 def test_a_message_that_is_overtaken_for_ever_is_refused_at_a_bound(a_desk: ADesk, source: Browser) -> None:
-    with pytest.raises(HeadMovedError):
+    with pytest.raises(MailboxChangedError):
         _overtaken(a_desk, source, 1000).commit(today=TODAY)
 
 
@@ -595,11 +600,10 @@ def test_a_small_file_for_which_there_is_no_room_is_refused_and_the_text_comes_b
 
 def test_a_mailbox_that_ends_just_before_the_commit_takes_nothing(a_desk: ADesk, source: Browser) -> None:
     keys = a_desk.keys_of(source)
-    opened = login.log_in(a_desk.desk, source.passphrase, now=half_hour_now())
-    ending = a_desk.overtaken(lambda: deleting.end_mailbox(a_desk.desk, opened, keys, today=TODAY))
+    ending = a_desk.overtaken(lambda: a_desk.end(source))
 
     with pytest.raises(MailboxGoneError):
-        Posting(ending, keys, new_form_context(a_desk.desk, keys), TEXT, now=1).commit(today=TODAY)
+        Posting(ending, keys, FormContext.new((), ()), TEXT, "en", now=1).commit(today=TODAY)
 
 
 def test_a_file_without_a_name_is_not_lost(a_desk: ADesk, source: Browser) -> None:
@@ -632,10 +636,10 @@ def test_an_error_of_our_own_is_not_called_a_refusal() -> None:
         receive_form(Body(io.BytesIO(body), len(body), MIB), MULTIPART, 1, admit=broken, commit=str)
 
 
-def test_a_store_that_names_an_impossible_head_gives_the_text_back(a_desk: ADesk, source: Browser) -> None:
+def test_a_mailbox_with_a_damaged_version_gives_the_text_back(a_desk: ADesk, source: Browser) -> None:
     source.write("the first")
     with a_desk.store.writing() as writing:
-        writing.execute(update(StrandHeadRow).values(number=-7))
+        writing.execute(update(MailboxRow).values(version=literal_column("'no number'")))
     refused = source.write(TEXT)
     assert refused.status_code == 503
     assert TEXT in refused.text

@@ -2,24 +2,23 @@
 
 import re
 import secrets
+from dataclasses import replace
 from datetime import date
 
 import pytest
-from protocol.statements.removal import sign_removal
 from sqlalchemy import delete, update
 
 from crypto.errors import CryptoError
-from protocol.content import Kind
-from protocol.identifiers import StrandId
+from protocol.envelope import Author, EntryClass
+from protocol.identifiers import EntryId, StrandId
 from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import DeskWriter
 from source_app.errors import MailboxGoneError, NotFoundError
 from source_app.services import deleting, login
 from source_app.services.mailbox_files import open_file
+from source_app.services.own_entries import sign_without_content
 from source_app.services.thread import Expected, message_receipt, read_thread
-from source_app.services.verified_mailbox import _from_row
 from store.database.schema import EntryRow, SealedRow
-from store.entries import find
 from tests.pages import hook, hooks
 from tests.source_app.desks import STRAND, TODAY, ADesk, Browser
 
@@ -36,6 +35,13 @@ def keys(a_desk: ADesk, source: Browser) -> MailboxKeys:
     return a_desk.keys_of(source)
 
 
+def stranger(a_desk: ADesk) -> Browser:
+    """Return a browser with a mailbox of someone else."""
+    browser = a_desk.browser()
+    browser.start()
+    return browser
+
+
 def test_an_empty_mailbox_waits_for_nothing(a_desk: ADesk, source: Browser) -> None:
     thread = a_desk.thread_of(source)
 
@@ -49,7 +55,7 @@ def test_the_newest_reply_is_unmissable(a_desk: ADesk, source: Browser, keys: Ma
     source.write("a question")
     a_desk.answer(keys, "the first answer")
     a_desk.answer(keys, "the newest answer")
-    a_desk.answer(keys, "", kind=Kind.SEEN)
+    a_desk.receipt(keys)
 
     thread = a_desk.thread_of(source)
     page = source.get("/en/mailbox").text
@@ -69,7 +75,7 @@ def test_a_read_receipt_of_the_desk_says_seen_and_answers_nothing(
 ) -> None:
     source.write("a question")
     waited_for = a_desk.thread_of(source).expect
-    a_desk.answer(keys, "", kind=Kind.SEEN)
+    a_desk.receipt(keys)
 
     thread = a_desk.thread_of(source)
 
@@ -85,7 +91,7 @@ def test_a_read_receipt_of_the_source_waits_for_no_answer(
 ) -> None:
     source.write("a question")
     a_desk.answer(keys, "an answer")
-    a_desk.mark(keys)
+    a_desk.receipt_of_source(keys)
 
     thread = a_desk.thread_of(source)
 
@@ -114,16 +120,15 @@ def test_an_answer_that_came_while_writing_is_not_called_seen(
     a_desk: ADesk, source: Browser, keys: MailboxKeys
 ) -> None:
     source.write("one")
-    a_desk.answer(keys, "before")
+    shown = a_desk.answer(keys, "before")
+    source.get("/en/mailbox")
     form_context = source.form_context()
     a_desk.answer(keys, "meanwhile")
     source.write("two", form_context=form_context)
 
-    with a_desk.store.reading() as session:
-        stored = find(session, keys.address, bytes.fromhex(form_context["entry_id"]))
-
-    assert stored is not None
-    assert _from_row(stored).envelope.seen == (bytes.fromhex(form_context["seen"]),)
+    sent = a_desk.entries_of(keys, EntryClass.WORDS, Author.SOURCE)[-1]
+    assert sent.envelope.entry_id.hex() == form_context["entry_id"]
+    assert [head.digest for head in sent.envelope.heads if head.strand] == [shown.digest]
 
 
 def test_the_expected_day_is_that_of_the_oldest_entry_that_waits(
@@ -141,7 +146,7 @@ def test_the_expected_day_is_that_of_the_oldest_entry_that_waits(
 
 def test_a_deleted_entry_waits_for_no_answer(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
     sent = source.write("take back")
-    deleting.delete_entry(a_desk.desk, keys, bytes.fromhex(sent.location.rpartition("/")[2]), today=TODAY)
+    a_desk.delete(keys, bytes.fromhex(sent.location.rpartition("/")[2]))
 
     thread = a_desk.thread_of(source)
 
@@ -149,7 +154,7 @@ def test_a_deleted_entry_waits_for_no_answer(a_desk: ADesk, source: Browser, key
     assert thread.entries[0].is_removed
     assert thread.entries[0].text == ""
     assert not thread.left_out
-    assert not thread.own_missing
+    assert not thread.is_missing_entries
 
 
 def _delete(source: Browser, entry_id: str) -> None:
@@ -283,8 +288,8 @@ def test_an_own_entry_that_is_gone_is_missed(a_desk: ADesk, source: Browser) -> 
             delete(EntryRow).where(EntryRow.entry_id == bytes.fromhex(sent.location.rpartition("/")[2]))
         )
 
-    assert a_desk.thread_of(source).own_missing
-    assert "own_missing" in hooks(source.get("/en/mailbox").text, "notice")
+    assert a_desk.thread_of(source).is_missing_entries
+    assert "missing" in hooks(source.get("/en/mailbox").text, "notice")
 
 
 def test_an_entry_of_another_mailbox_is_not_found(a_desk: ADesk, source: Browser) -> None:
@@ -337,7 +342,7 @@ def test_a_source_may_delete_a_reply_too(a_desk: ADesk, source: Browser, keys: M
     entry = a_desk.answer(keys, "an answer", file=("a.txt", b"x"))
     (file,) = a_desk.thread_of(source).entries[0].files
 
-    deleting.delete_entry(a_desk.desk, keys, entry.envelope.entry_id, today=TODAY)
+    a_desk.delete(keys, entry.envelope.entry_id)
 
     thread = a_desk.thread_of(source)
     assert thread.newest_reply is None
@@ -349,10 +354,14 @@ def test_a_source_may_delete_a_reply_too(a_desk: ADesk, source: Browser, keys: M
 def test_deleting_twice_is_deleting_once(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
     entry = bytes.fromhex(source.write("mine").location.rpartition("/")[2])
 
+    form_context = a_desk.form_context(keys)
     for _ in range(2):
-        deleting.delete_entry(a_desk.desk, keys, entry, today=TODAY)
+        deleting.delete_words(a_desk.desk, keys, entry, form_context, today=TODAY)
 
+    assert len(a_desk.entries_of(keys, EntryClass.REMOVAL, Author.SOURCE)) == 1
     assert not a_desk.thread_of(source).left_out
+    with pytest.raises(NotFoundError):
+        a_desk.delete(keys, entry)
 
 
 def test_deleting_wants_the_token_of_that_very_entry(source: Browser) -> None:
@@ -368,12 +377,22 @@ def test_deleting_wants_the_token_of_that_very_entry(source: Browser) -> None:
 def test_a_removal_by_a_stranger_is_detected(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
     source.write("mine")
     entry = a_desk.answer(keys, "theirs")
-    stranger = DeskWriter(STRAND, secrets.token_bytes(32))
-    forged = sign_removal(entry.digest, address=keys.address, by=stranger, day=TODAY)
-    with a_desk.store.writing() as writing:
-        writing.execute(update(EntryRow).where(EntryRow.author == 1).values(removal=forged))
+    removal = sign_without_content(
+        a_desk.desk,
+        a_desk.keys_of(stranger(a_desk)),
+        EntryClass.REMOVAL,
+        entry_id=EntryId(bytes(16)),
+        heads=(),
+        unseen=(),
+        day=TODAY,
+        removes=(entry.digest,),
+    )
+    a_desk.append(replace(removal, envelope=replace(removal.envelope, address=keys.address)))
 
-    assert a_desk.thread_of(source).left_out
+    thread = a_desk.thread_of(source)
+
+    assert thread.left_out
+    assert not thread.entries[-1].is_removed
 
 
 def test_ending_wants_a_second_movement_of_the_hand(a_desk: ADesk, source: Browser) -> None:
@@ -400,19 +419,17 @@ def test_ending_says_goodbye_and_forgets_the_session(
 
 def test_ending_twice_is_ending_once(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
     opened = login.log_in(a_desk.desk, source.passphrase, now=1)
+    form_context = a_desk.form_context(keys)
 
     for _ in range(2):
-        deleting.end_mailbox(a_desk.desk, opened, keys, today=TODAY)
+        deleting.end_mailbox(a_desk.desk, opened, keys, form_context, today=TODAY)
 
     with pytest.raises(MailboxGoneError):
         read_thread(a_desk.desk, keys, today=TODAY)
 
 
-def test_an_open_browser_learns_that_its_mailbox_has_ended(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
-) -> None:
-    opened = login.log_in(a_desk.desk, source.passphrase, now=1)
-    deleting.end_mailbox(a_desk.desk, opened, keys, today=TODAY)
+def test_an_open_browser_learns_that_its_mailbox_has_ended(a_desk: ADesk, source: Browser) -> None:
+    a_desk.end(source)
 
     gone = source.get("/en/mailbox")
 
