@@ -1,27 +1,32 @@
 """Verification and decryption of a whole mailbox, before an adviser sees, counts or answers its entries.
 
-Keys, signatures and chains are checked without decryption. Then the verified entries are decrypted.
+Keys, signatures and heads are checked without decryption. Then the verified entries are decrypted.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 
-from protocol.statements.heads import Heads
 from sqlalchemy.orm import Session
 
 from crypto.errors import ForgedError, MalformedError, UnreadableError
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import MailboxNotFoundError
-from protocol import chain
 from protocol.content import Content
 from protocol.entry import EntryContent, SignedEntry, open_entry
-from protocol.envelope import Author
-from protocol.identifiers import SOURCE_STRAND, Address, Digest, StrandId
-from protocol.mailbox_keys import check_mailbox_keys
-from store import entries, mailboxes, sync_findings
-from store.entries import StoredEntry
+from protocol.envelope import Author, EntryClass
+from protocol.errors import NewerVersionError
+from protocol.heads import Heads
+from protocol.identifiers import SOURCE_STRAND, Address, Digest
+from protocol.transcript.check import Fault, FaultKind, Transcript
+from protocol.transcript.closing import closed_until
+from protocol.transcript.waiting import non_answers, waiting_since
+from store import mailboxes, sync_findings
 from store.mailboxes import StoredMailbox
+from store.sync_findings import FindingKind
+from stored_mailbox.reading import StoredTranscript, read_stored
+
+DAMAGED_FILE = "damaged_file"  # found by the check of the whole store, which reads every file
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +34,13 @@ class ShownFault:
     """One fault of a mailbox.
 
     `author` and `number` identify the faulty entry. If the fault is not in one entry, `author` is None and
-    `number` is 0.
+    `number` is 0. `allows_answers` is True if an adviser may write in a mailbox with this fault.
     """
 
     kind: str
     author: Author | None = None
     number: int = 0
+    allows_answers: bool = False
 
     @property
     def side(self) -> str:
@@ -44,9 +50,10 @@ class ShownFault:
 
 @dataclass(frozen=True, slots=True)
 class OpenedEntry:
-    """A verified entry and its content. `content` is None if the entry was removed or cannot be decrypted.
+    """A verified entry and its content.
 
-    `fault` is empty, or "unreadable" for an entry that cannot be decrypted.
+    `content` is None if the entry has no encrypted part, was removed, or cannot be decrypted. `fault` is
+    empty, or says why words that were not removed have no content: "lost", "unreadable" or "newer_version".
     """
 
     signed: SignedEntry
@@ -58,37 +65,41 @@ class OpenedEntry:
 class Conversation:
     """A mailbox after verification, not decrypted. `entries` has only verified entries, in thread order.
 
-    `unanswered_since` is the day of the source's oldest message without an answer of the desk, or None. A
-    read receipt of the source needs no answer, and a read receipt of the desk is not an answer.
+    `removed` has the digests of the entries that the source removed, also of those whose removal only this
+    workstation remembers. `restored` has the removed entries that have an encrypted part again.
     """
 
-    mailbox: StoredMailbox
+    stored: StoredTranscript = field(repr=False)
     entries: tuple[SignedEntry, ...]
     faults: tuple[ShownFault, ...]
-    heads: Heads
-    unanswered_since: date | None
+    removed: frozenset[Digest]
+    restored: tuple[SignedEntry, ...] = ()
+
+    @property
+    def mailbox(self) -> StoredMailbox:
+        """Return the mailbox's row, which no signature covers."""
+        return self.stored.mailbox
 
     @property
     def address(self) -> Address:
         """Return the mailbox's address."""
-        return Address(self.mailbox.address)
+        return Address(self.stored.mailbox.address)
 
     @property
-    def source_head(self) -> bytes:
-        """Return the digest of the source's newest entry, read receipts included, or empty bytes."""
-        head = self.heads.get(SOURCE_STRAND)
-        return head[1] if head else b""
+    def transcript(self) -> Transcript:
+        """Return the checked transcript."""
+        return self.stored.transcript
 
     @property
-    def source_said(self) -> bytes:
-        """Return the digest of the source's newest entry that is not a read receipt, or empty bytes."""
-        said = [entry for entry in self.entries if _speaks(entry, Author.SOURCE)]
-        return said[-1].digest if said else b""
+    def may_answer(self) -> bool:
+        """Return True if the faults, if any, are of kinds with which an adviser may write."""
+        return all(fault.allows_answers for fault in self.faults)
 
     @property
     def is_answered_once(self) -> bool:
-        """Return True if the desk ever wrote an entry in this mailbox that is not a read receipt."""
-        return any(_speaks(entry, Author.DESK) for entry in self.entries)
+        """Return True if the desk ever wrote words in this mailbox."""
+        parts = (entry.envelope for entry in self.entries)
+        return any(part.is_words and part.author is Author.DESK for part in parts)
 
 
 def conversation_of(desk: OpenDesk, address: Address) -> Conversation:
@@ -98,157 +109,149 @@ def conversation_of(desk: OpenDesk, address: Address) -> Conversation:
         MailboxNotFoundError: the store has no mailbox with this address.
     """
     with desk.store.reading() as session:
-        mailbox = mailboxes.find(session, address)
-        if mailbox is None:
-            raise MailboxNotFoundError
-        return examine(desk, session, mailbox)
+        return examine(desk, session, address)
 
 
-def examine(desk: OpenDesk, session: Session, mailbox: StoredMailbox) -> Conversation:
-    """Verify every entry of a mailbox against its keys, its chains and the heads that this workstation saved.
+def examine(desk: OpenDesk, session: Session, address: Address) -> Conversation:
+    """Verify every entry of a mailbox against its keys, and against what this workstation remembers.
 
-    The function decrypts nothing. The saved heads (newest entries) are in the trusted state. If the mailbox
-    has no faults, its heads are saved there. A mailbox with faults goes into `desk.unsound`, for the inbox.
-    The faults include the faults that a sync found in the server's copy of the mailbox.
+    The function decrypts nothing. What the workstation remembers is in the trusted state. If no entry was
+    rolled back or forged, the mailbox's heads are remembered there. A mailbox with faults goes into
+    `desk.unsound`, for the inbox. The faults include those that a sync found in the server's copy.
+
+    Raises:
+        MailboxNotFoundError: the store has no mailbox with this address.
     """
-    address = Address(mailbox.address)
-    faults: list[ShownFault] = []
-    verify_key: bytes | None = mailbox.verify_key
-    try:
-        check_mailbox_keys(address, mailbox.recipient, mailbox.verify_key)
-    except (ForgedError, MalformedError):
-        verify_key = None
-        faults.append(ShownFault("wrong_keys"))
-    if address in desk.trusted_state.ended:
-        faults.append(ShownFault("come_back"))
-    signed = _read(entries.of_mailbox(session, address), faults)
-    checked = chain.check_chain(
-        address, verify_key, desk.letterhead.strand_keys, signed, desk.trusted_state.mailboxes.get(address)
+    trusted = desk.trusted_state
+    known = trusted.mailboxes.get(address, ())
+    stored = read_stored(session, address, desk.letterhead.strand_keys, remembered=known)
+    if stored is None:
+        raise MailboxNotFoundError
+    transcript = stored.transcript
+    removed = trusted.removed.get(address, frozenset()) | transcript.removed.keys()
+    restored = tuple(
+        entry
+        for digest, entry in transcript.authentic.items()
+        if digest in removed and entry.header is not None
     )
-    faults += [
-        ShownFault(fault.kind.value, Author.DESK if fault.strand else Author.SOURCE, fault.number)
-        for fault in checked.faults
-    ]
-    restored = _restored(checked.entries, desk.trusted_state.removed.get(address, frozenset()))
-    faults += [
-        ShownFault(chain.FaultKind.NOT_REMOVED.value, entry.envelope.author, entry.envelope.number)
-        for entry in restored
-    ]
-    thread = tuple(entry for entry in checked.entries if entry not in restored)
-    if not faults and _heads_in_store(session, address) != checked.heads:
-        faults.append(ShownFault("wrong_head"))
-    unanswered = _unanswered_since(thread, checked.heads)
-    at_server = [f"{found.kind.value}_at_server" for found in sync_findings.of_mailbox(session, address)]
-    if not faults and unanswered is not None and mailbox.waiting_since is None:
+    faults = [*_faults(stored, trusted.removed.get(address, frozenset()), restored)]
+    if address in trusted.ended:
+        faults.append(ShownFault("come_back"))
+    waiting = waiting_since(transcript)
+    if not faults and waiting is not None and stored.mailbox.waiting_since is None:
         faults.append(ShownFault("wrong_state"))
-    if not faults:  # faults in the server's copy do not make this copy unsound
-        removed = frozenset(entry.digest for entry in thread if entry.removal is not None)
-        desk.remember(address, checked.heads, removed, is_answered=unanswered is None)
-    faults += [ShownFault(kind) for kind in dict.fromkeys(at_server)]
+    if all(fault.allows_answers or fault.kind == FaultKind.RESTORED for fault in faults):
+        desk.remember(
+            address,
+            transcript.heads,
+            frozenset(transcript.removed),
+            closed=closed_until(transcript),
+            is_answered=waiting is None,
+        )
+    if address in desk.damaged_files:
+        faults.append(ShownFault(DAMAGED_FILE, allows_answers=True))
+    found = dict.fromkeys(finding.kind for finding in sync_findings.of_mailbox(session, address))
+    faults += [
+        ShownFault(f"{kind.value}_at_server", allows_answers=kind is FindingKind.RESTORED) for kind in found
+    ]
     if faults:
         desk.unsound[address] = tuple(dict.fromkeys(fault.kind for fault in faults))
     else:
         desk.unsound.pop(address, None)
-    return Conversation(mailbox, thread, tuple(faults), checked.heads, unanswered)
+    entries = tuple(
+        replace(entry, header=None, payload=None) if entry.digest in removed else entry
+        for entry in transcript.entries
+    )
+    return Conversation(stored, entries, tuple(faults), removed, restored)
 
 
-def _restored(thread: Sequence[SignedEntry], removed: frozenset[Digest]) -> list[SignedEntry]:
-    """Return the entries that were removed earlier, and that someone has restored in the store.
+def _faults(
+    stored: StoredTranscript, remembered: frozenset[Digest], restored: Sequence[SignedEntry]
+) -> Iterator[ShownFault]:
+    """Yield the faults of the keys, rows and entries of a mailbox.
 
-    Attack: someone keeps a copy of a signed entry, waits until the entry is removed, restores the copy in the
-    store and deletes the signed removal. The restored entry is detected because the trusted state, which is
-    not in the store, has the digests of all removed entries.
+    Attack: someone keeps a copy of a signed entry, waits until the source removes the entry, restores the
+    copy in the store and deletes the signed removal. The restored entry is detected because the trusted
+    state, which is not in the store, has the digests of all removed entries.
     """
-    return [entry for entry in thread if removed and entry.removal is None and entry.digest in removed]
+    if not stored.has_sound_keys:
+        yield ShownFault("wrong_keys")
+    for row in stored.damaged:
+        yield ShownFault("damaged_row", row.author, row.number)
+    for fault in stored.transcript.faults:
+        is_loss = fault.kind in {FaultKind.LOST, FaultKind.RESTORED}
+        if not (is_loss and fault.digest in remembered):
+            yield _shown_fault(fault)
+    for entry in restored:
+        if entry.digest in remembered:
+            yield ShownFault(FaultKind.RESTORED.value, entry.envelope.author, entry.envelope.number)
 
 
-def _heads_in_store(session: Session, address: Address) -> Heads:
-    """Return the heads (newest entries) that the store's own table names, to compare them with the entries.
-
-    The source's site signs the next entry after the head in this table. After a wrong head, the source would
-    sign a broken chain.
-    """
-    return {
-        StrandId(head.strand): (head.number, Digest(head.digest))
-        for head in entries.strand_heads(session, address)
-    }
+def _shown_fault(fault: Fault) -> ShownFault:
+    author = Author.DESK if fault.strand else Author.SOURCE
+    return ShownFault(fault.kind.value, author, fault.number, fault.allows_answers)
 
 
 def open_all(desk: OpenDesk, conversation: Conversation) -> tuple[OpenedEntry, ...]:
     """Decrypt every verified entry. An entry that cannot be decrypted has a fault and no content."""
-    return tuple(open_one(desk, signed) for signed in conversation.entries)
+    return tuple(_open(desk, signed, conversation.removed) for signed in conversation.entries)
+
+
+def open_for_counting(desk: OpenDesk, conversation: Conversation) -> tuple[EntryContent, ...]:
+    """Decrypt only the desk's words, to tell answers from steps that only confirm receipt.
+
+    The source's words stay encrypted: their content is None in the result.
+    """
+    return tuple(
+        (signed, _open(desk, signed, conversation.removed).content if signed.envelope.strand else None)
+        for signed in conversation.entries
+    )
 
 
 def entry_contents(opened: Sequence[OpenedEntry]) -> tuple[EntryContent, ...]:
-    """Return signed entries with their contents, as `protocol.thread_state` reads them."""
+    """Return signed entries with their contents, as `protocol.transcript` reads them."""
     return tuple((each.signed, each.content) for each in opened)
 
 
-def open_one(desk: OpenDesk, signed: SignedEntry) -> OpenedEntry:
-    """Decrypt one verified entry. If it cannot be decrypted, the result has a fault and no content."""
-    if signed.removal is not None:
+def content_faults(opened: Sequence[OpenedEntry]) -> Iterator[ShownFault]:
+    """Yield a fault for each entry whose content this version of the app cannot read."""
+    for each in opened:
+        if each.fault and each.fault != FaultKind.LOST:
+            part = each.signed.envelope
+            yield ShownFault(each.fault, part.author, part.number, each.fault == "unreadable")
+
+
+def waits_since(conversation: Conversation, opened: Sequence[OpenedEntry]) -> date | None:
+    """Return the day of the oldest words of the source that wait for an answer, by content."""
+    return waiting_since(conversation.transcript, non_answers(entry_contents(opened)))
+
+
+def heads_shown(
+    desk: OpenDesk, conversation: Conversation, opened: Sequence[OpenedEntry]
+) -> tuple[Heads, Heads]:
+    """Return `heads` and `unseen` of a page that shows these entries.
+
+    Words that were lost or cannot be opened were not shown. Removed words count as shown.
+    """
+    shown = {each.signed.digest for each in opened if not each.fault} | conversation.removed
+    return conversation.transcript.heads_for(
+        desk.keyring.strand.id, shown, desk.trusted_state.mailboxes.get(conversation.address, ())
+    )
+
+
+def is_from_source(entry: SignedEntry, *classes: EntryClass) -> bool:
+    """Return True if the source wrote this entry, and it is of one of these classes."""
+    return entry.envelope.strand == SOURCE_STRAND and entry.envelope.entry_class in classes
+
+
+def _open(desk: OpenDesk, signed: SignedEntry, removed: frozenset[Digest]) -> OpenedEntry:
+    if not signed.envelope.is_words or signed.digest in removed:
         return OpenedEntry(signed, None)
+    if signed.header is None or signed.payload is None:
+        return OpenedEntry(signed, None, FaultKind.LOST.value)
     try:
         return OpenedEntry(signed, open_entry(signed, desk.keyring.identities))
+    except NewerVersionError:
+        return OpenedEntry(signed, None, "newer_version")
     except (UnreadableError, ForgedError, MalformedError):
         return OpenedEntry(signed, None, "unreadable")
-
-
-def _read(rows: Sequence[StoredEntry], faults: list[ShownFault]) -> list[SignedEntry]:
-    """Parse the entries in rows of the store. Add a fault for each malformed row.
-
-    A row whose columns differ from the signed entry in the same row also gets a fault.
-    """
-    signed = []
-    for row in rows:
-        try:
-            entry = SignedEntry.from_stored(
-                envelope=row.envelope,
-                signature=row.signature,
-                epoch=row.epoch,
-                header=row.header,
-                payload=row.payload,
-                removal=row.removal,
-            )
-        except MalformedError:
-            author = Author(row.author) if row.author in set(Author) else None
-            faults.append(ShownFault("bad_signature", author, row.number))
-            continue
-        signed.append(entry)
-        if not _has_signed_columns(row, entry):
-            faults.append(ShownFault("bad_signature", entry.envelope.author, entry.envelope.number))
-    return signed
-
-
-def _has_signed_columns(row: StoredEntry, entry: SignedEntry) -> bool:
-    """Return True if a row's columns equal the signed values in its entry.
-
-    The store sorts and counts entries by these columns, which are not signed themselves.
-    """
-    part = entry.envelope
-    signed = (int(part.author), part.strand, part.number, part.entry_id, entry.digest, part.day)
-    return signed == (row.author, row.strand, row.number, row.entry_id, row.digest, row.day)
-
-
-def _speaks(entry: SignedEntry, author: Author) -> bool:
-    """Return True if this author wrote the entry and the entry is not a read receipt."""
-    return entry.envelope.speaks and entry.envelope.author is author
-
-
-def _unanswered_since(thread: Sequence[SignedEntry], heads: Heads) -> date | None:
-    """Return the day of the source's oldest message without an answer of the desk, or None.
-
-    A read receipt of the desk is not an answer. A read receipt of the source needs no answer.
-    """
-    source = [entry for entry in thread if entry.envelope.author is Author.SOURCE]
-    answers = [entry.envelope for entry in thread if _speaks(entry, Author.DESK)]
-    seen = {digest for answer in answers for digest in answer.seen}
-    if heads.get(SOURCE_STRAND, (0, b""))[1] in seen:
-        return None
-    left: list[SignedEntry] = []
-    for entry in reversed(source):
-        if entry.digest in seen:
-            break
-        if entry.envelope.speaks and entry.removal is None:
-            left.append(entry)
-    return left[-1].envelope.day if left else None

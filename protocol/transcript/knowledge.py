@@ -44,6 +44,13 @@ class Knowledge:
         """
         return bool(self._covered[later] & self._bit(earlier))
 
+    def within(self, heads: Iterable[Head]) -> frozenset[Digest]:
+        """Return the entries that heads name, and all entries that lie behind these in their strands."""
+        reach = 0
+        for head in heads:
+            reach |= self._bit(head.digest) | self._behind.get(head.digest, 0)
+        return frozenset(digest for digest, bit in self._bits.items() if reach & bit)
+
     def tips(self, digests: Iterable[Digest]) -> list[Digest]:
         """Return those of some entries of one strand that lie behind none of the others."""
         chosen = list(digests)
