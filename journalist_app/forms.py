@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
+from crypto.errors import MalformedError
 from journalist_app.services.mailbox.steps import StepForm
 from protocol.content import TEXT_CHARS
-from protocol.identifiers import DIGEST_BYTES, ENTRY_ID_BYTES, EntryId
+from protocol.heads import Heads, heads_from_bytes
+from protocol.identifiers import ENTRY_ID_BYTES, EntryId
 from web.errors import BodyError
 from web.multipart import Body, Event, Field, FileBegun, FileBytes, FileEnded, FormLimits, read_parts
 
@@ -31,7 +33,8 @@ class AnswerParts:
 
     token: str = ""
     entry_id: EntryId | None = None
-    seen: bytes | None = None
+    heads: Heads | None = None
+    unseen: Heads | None = None
     text: str = field(default="", repr=False)
     others: dict[str, list[str]] = field(default_factory=dict, repr=False)
     events: Iterator[Event] = field(default=iter(()), repr=False)
@@ -98,8 +101,10 @@ def _fill(parts: AnswerParts, arrived: Field) -> None:
         case "entry_id":
             raw = bytes_of_hex(arrived.text, ENTRY_ID_BYTES)
             parts.entry_id = None if raw is None else EntryId(raw)
-        case "seen":
-            parts.seen = b"" if not arrived.text else bytes_of_hex(arrived.text, DIGEST_BYTES)
+        case "heads":
+            parts.heads = heads_of_hex(arrived.text)
+        case "unseen":
+            parts.unseen = heads_of_hex(arrived.text)
         case "text":
             parts.text = arrived.text
         case _:
@@ -109,3 +114,13 @@ def _fill(parts: AnswerParts, arrived: Field) -> None:
 def bytes_of_hex(text: str, size: int) -> bytes | None:
     """Decode lower-case hexadecimal digits. Return None if the text is not exactly `size` bytes in hex."""
     return bytes.fromhex(text) if len(text) == 2 * size and _HEX.fullmatch(text) else None
+
+
+def heads_of_hex(text: str) -> Heads | None:
+    """Decode heads from lower-case hexadecimal digits. Return None if the text is not hex or not heads."""
+    if len(text) % 2 or not _HEX.fullmatch(text):
+        return None
+    try:
+        return heads_from_bytes(bytes.fromhex(text))
+    except MalformedError:
+        return None

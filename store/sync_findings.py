@@ -18,9 +18,8 @@ class FindingKind(StrEnum):
     DAMAGED = "damaged"  # the server has an item that differs from the signed one
     FORK = "fork"  # at one place in a strand, the server and this store have different entries
     COME_BACK = "come_back"  # the server has a mailbox that has ended
-    CROSSED = (
-        "crossed"  # the server deleted a mailbox by the desk's order, before a message from here arrived
-    )
+    CROSSED = "crossed"  # the server deleted a closed mailbox before an entry from here arrived
+    RESTORED = "restored"  # a removed entry had its encrypted part again, which was destroyed again
 
 
 @dataclass(frozen=True, slots=True)

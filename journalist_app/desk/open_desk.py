@@ -11,8 +11,6 @@ from datetime import date
 from enum import StrEnum
 from typing import Protocol
 
-from protocol.statements.heads import Heads
-
 from crypto.errors import ForgedError, UnreadableError
 from gpg.home import GpgHome
 from journalist_app.config import AdviserConfig
@@ -23,6 +21,7 @@ from journalist_app.search.search_index import SearchIndex
 from journalist_app.search.tally_reader import OpenedTally
 from protocol import trusted_state as trusted_state_format
 from protocol.casefile import Casefile
+from protocol.heads import Heads
 from protocol.identifiers import Address, Digest, EntryId, mailbox_label
 from protocol.keyring import Keyring
 from protocol.letterhead import Letterhead
@@ -50,6 +49,21 @@ class CheckProgress:
     total: int
     is_running: bool
     is_broken: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WholeCheck:
+    """Check of the whole store: its progress in mailboxes, and the day and result of the last whole one.
+
+    `day` is None before the first check of the whole store was finished. `unsound` counts the mailboxes in
+    which it found a fault.
+    """
+
+    done: int = 0
+    total: int = 0
+    is_running: bool = False
+    day: date | None = None
+    unsound: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +107,15 @@ class OpenDesk:
     trusted_state_status: TrustedStateStatus
     unsound: dict[Address, tuple[str, ...]] = field(default_factory=dict)
     progress: CheckProgress = CheckProgress(0, 0, is_running=False, is_broken=False)
-    last_check: date | None = None
+    whole_check: WholeCheck = WholeCheck()
+    damaged_files: set[Address] = field(default_factory=set)  # mailboxes, found by the whole check
+    tallied: dict[Address, tuple[int, date, int]] = field(
+        default_factory=dict
+    )  # closed; tallies were checked
+    to_count: set[Address] = field(default_factory=set)  # mailboxes that were opened, for the yearly report
+    abandoned_checked: date | None = None  # day on which abandoned mailboxes were looked for
     checking: threading.Lock = field(default_factory=threading.Lock)
+    checking_whole: threading.Lock = field(default_factory=threading.Lock)
     exchange: SyncProgress = SyncProgress()
     syncing: threading.Lock = field(default_factory=threading.Lock)
     sync_wanted: threading.Event = field(default_factory=threading.Event)
@@ -131,21 +152,27 @@ class OpenDesk:
         heads: Heads,
         removed: frozenset[Digest] = frozenset(),
         *,
+        closed: date | None = None,
         is_answered: bool = False,
     ) -> None:
         """Add the verified heads and removals of a mailbox to the trusted state. `save` writes them to disk.
 
-        Later checks of the store compare it with the trusted state, to detect a roll-back. A head is the
-        number and the digest of the newest entry of one writer. `is_answered` is True if no message of the
-        source up to these heads waits for an answer. False is always safe, because the next check then reads
-        the mailbox again.
+        Later checks of the store compare it with the trusted state, to detect a roll-back. `closed` is the
+        day from which a closed mailbox may be deleted. `is_answered` is True if no words of the source wait
+        for an answer. None and False are always safe: the next check then reads the mailbox again.
         """
         known = self.trusted_state
-        is_known = removed <= known.removed.get(address, frozenset())
-        is_known = is_known and is_answered == (address in known.answered)
-        if is_known and dict(known.mailboxes.get(address, {})) == dict(heads):
-            return
-        self._change(lambda state: state.advance(address, heads, removed, is_answered=is_answered))
+        now = (heads, removed | known.removed.get(address, frozenset()), closed, is_answered)
+        before = (
+            known.mailboxes.get(address),
+            known.removed.get(address, frozenset()),
+            known.closed.get(address),
+            address in known.answered,
+        )
+        if now != before:
+            self._change(
+                lambda state: state.advance(address, heads, removed, closed=closed, is_answered=is_answered)
+            )
 
     def forget_ended(self, address: Address) -> None:
         """Note in the trusted state that a mailbox ended and that the adviser has seen this.
@@ -170,7 +197,7 @@ class OpenDesk:
             self._change(functools.partial(TrustedState.forget_record, kind=kind, name=name))
 
     def forget_purged(self, address: Address) -> None:
-        """Drop a mailbox from memory and from the trusted state, because the desk's own order deleted it.
+        """Drop a mailbox that the desk closed and that was deleted from memory and from the trusted state.
 
         Otherwise this workstation, which saves the newest entries of each mailbox in the trusted state, would
         report the mailbox as missing.

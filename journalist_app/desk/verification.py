@@ -20,8 +20,9 @@ from protocol.heads import Heads
 from protocol.identifiers import SOURCE_STRAND, Address, Digest
 from protocol.transcript.check import Fault, FaultKind, Transcript
 from protocol.transcript.closing import closed_until
+from protocol.transcript.thread_state import ThreadState, thread_state
 from protocol.transcript.waiting import non_answers, waiting_since
-from store import mailboxes, sync_findings
+from store import sync_findings
 from store.mailboxes import StoredMailbox
 from store.sync_findings import FindingKind
 from stored_mailbox.reading import StoredTranscript, read_stored
@@ -152,7 +153,7 @@ def examine(desk: OpenDesk, session: Session, address: Address) -> Conversation:
         faults.append(ShownFault(DAMAGED_FILE, allows_answers=True))
     found = dict.fromkeys(finding.kind for finding in sync_findings.of_mailbox(session, address))
     faults += [
-        ShownFault(f"{kind.value}_at_server", allows_answers=kind is FindingKind.RESTORED) for kind in found
+        ShownFault(name_of_finding(kind), allows_answers=kind is FindingKind.RESTORED) for kind in found
     ]
     if faults:
         desk.unsound[address] = tuple(dict.fromkeys(fault.kind for fault in faults))
@@ -163,6 +164,11 @@ def examine(desk: OpenDesk, session: Session, address: Address) -> Conversation:
         for entry in transcript.entries
     )
     return Conversation(stored, entries, tuple(faults), removed, restored)
+
+
+def name_of_finding(kind: FindingKind) -> str:
+    """Return the name of the fault that a finding of a sync or check reports."""
+    return kind.value if kind is FindingKind.RESTORED else f"{kind.value}_at_server"
 
 
 def _faults(
@@ -226,17 +232,38 @@ def waits_since(conversation: Conversation, opened: Sequence[OpenedEntry]) -> da
     return waiting_since(conversation.transcript, non_answers(entry_contents(opened)))
 
 
+def thread_of(conversation: Conversation, opened: Sequence[OpenedEntry]) -> ThreadState:
+    """Compute the steps and proposals of a mailbox from its decrypted entries."""
+    return thread_state(conversation.address, conversation.transcript, entry_contents(opened))
+
+
 def heads_shown(
-    desk: OpenDesk, conversation: Conversation, opened: Sequence[OpenedEntry]
+    desk: OpenDesk, conversation: Conversation, opened: Sequence[OpenedEntry], *, is_whole: bool = True
 ) -> tuple[Heads, Heads]:
     """Return `heads` and `unseen` of a page that shows these entries.
 
-    Words that were lost or cannot be opened were not shown. Removed words count as shown.
+    Words that were lost or cannot be opened were not shown. Removed words count as shown. A page with
+    `is_whole=False` does not show the thread: it names nothing new of the source, so its forms are refused
+    until the adviser has opened the thread.
     """
     shown = {each.signed.digest for each in opened if not each.fault} | conversation.removed
-    return conversation.transcript.heads_for(
-        desk.keyring.strand.id, shown, desk.trusted_state.mailboxes.get(conversation.address, ())
+    new = set() if is_whole else set(unconfirmed(conversation, opened))
+    heads, unseen = conversation.transcript.heads_for(
+        desk.keyring.strand.id, shown - new, desk.trusted_state.mailboxes.get(conversation.address, ())
     )
+    return heads, tuple(head for head in unseen if head.digest not in new)
+
+
+def unconfirmed(conversation: Conversation, opened: Sequence[OpenedEntry]) -> list[Digest]:
+    """Return the readable words and the removals of the source that no entry of the desk confirms."""
+    by_desk = [each.signed.digest for each in opened if each.signed.envelope.strand]
+    said = [
+        each.signed.digest
+        for each in opened
+        if is_from_source(each.signed, EntryClass.REMOVAL)
+        or (each.content is not None and is_from_source(each.signed, EntryClass.WORDS))
+    ]
+    return conversation.transcript.knowledge.unknown_to_all(said, by_desk)
 
 
 def is_from_source(entry: SignedEntry, *classes: EntryClass) -> bool:

@@ -1,6 +1,7 @@
 """Summary of a mailbox, computed from its verified entries. The inbox sorts and filters by summaries."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Final
 
@@ -8,10 +9,10 @@ import msgspec
 
 from protocol.content import StepName
 from protocol.entry import EntryContent
-from protocol.envelope import Author
 from protocol.identifiers import Address
+from protocol.transcript.check import Transcript
 from protocol.transcript.thread_state import thread_state
-from protocol.transcript.waiting import non_answers
+from protocol.transcript.waiting import non_answers, waiting_since
 
 _SUBSTANCE: Final = frozenset({StepName.ADVICE_GIVEN, StepName.PASSED_ON, StepName.CLOSED})
 
@@ -19,15 +20,15 @@ _SUBSTANCE: Final = frozenset({StepName.ADVICE_GIVEN, StepName.PASSED_ON, StepNa
 class MailboxSummary(msgspec.Struct, frozen=True, array_like=True):
     """Summary of one mailbox in the search index, without any of its text.
 
-    `heads` has the sorted digests of each writer's newest entry, so each new entry changes `heads`. `newest`
-    is the day of the newest entry, and `step` the newest step. `asked` is the day of the source's first
+    `entries` is the `digest_of_rows` of its entries, so each new or lost entry changes `entries`. `newest` is
+    the day of the newest entry, and `step` the newest step. `asked` is the day of the source's first
     message, `waiting` the day of the source's oldest message without an answer, and `promised` the day that
     the newest step names. `is_confirmed` is True if the desk has written an entry. `has_substance` is True if
     the desk gave advice, passed on or closed.
     """
 
     address: bytes
-    heads: tuple[bytes, ...]
+    entries: bytes
     newest: date | None
     step: str
     asked: date | None = None
@@ -38,22 +39,26 @@ class MailboxSummary(msgspec.Struct, frozen=True, array_like=True):
     is_closed: bool = False
 
 
+def digest_of_rows(digests: Iterable[bytes]) -> bytes:
+    """Return one digest, 32 bytes, of the digests of all entries that the store has in a mailbox."""
+    return hashlib.sha256(b"".join(sorted(digests))).digest()
+
+
 def summarise_mailbox(
-    address: Address, heads: Sequence[bytes], opened: Sequence[EntryContent]
+    address: Address, entries: bytes, transcript: Transcript, opened: Sequence[EntryContent]
 ) -> MailboxSummary:
     """Summarise a mailbox. `opened` has its entries in thread order, with content None if not readable."""
-    state = thread_state(address, opened)
-    asked: date | None = None
-    waiting: date | None = None
-    is_confirmed = False
-    for entry, content in opened:
-        part = entry.envelope
-        if part.author is Author.DESK:
-            is_confirmed = True
-            waiting = None if part.speaks and is_answer(content) else waiting
-        elif part.speaks and entry.removal is None:
-            asked = asked or part.day
-            waiting = waiting or part.day
+    state = thread_state(address, transcript, opened)
+    asked = next(
+        (
+            signed.envelope.day
+            for signed, _ in opened
+            if signed.envelope.is_words
+            and not signed.envelope.strand
+            and signed.digest not in transcript.removed
+        ),
+        None,
+    )
     own_steps = [step for step in state.steps if not step.is_derived]
     current = state.current.step if state.current else None
     if state.current is not None and state.current.is_void:
@@ -61,12 +66,12 @@ def summarise_mailbox(
     is_closed = state.closing is not None  # a later "handed over" step does not reopen the mailbox
     return MailboxSummary(
         address=address,
-        heads=tuple(sorted(heads)),
+        entries=entries,
         newest=opened[-1][0].envelope.day if opened else None,
         step=current.value if current else "",
         asked=asked,
-        is_confirmed=is_confirmed,
-        waiting=waiting,
+        is_confirmed=any(signed.envelope.strand for signed, _ in opened),
+        waiting=waiting_since(transcript, non_answers(opened)),
         promised=own_steps[-1].by if own_steps and not is_closed else None,
         has_substance=any(step.step in _SUBSTANCE for step in state.steps),
         is_closed=is_closed,

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from protocol.content import Content
-from protocol.entry import SignedEntry
-from protocol.envelope import Author
+from protocol.entry import EntryContent
 from protocol.letterhead import Letterhead
+from protocol.transcript.check import Transcript
 from protocol.transcript.waiting import non_answers
 
 
@@ -27,38 +26,29 @@ class ResponseFacts:
 
 
 def response_facts(
-    opened: Sequence[tuple[SignedEntry, Content | None]], letterhead: Letterhead
+    transcript: Transcript, opened: Sequence[EntryContent], letterhead: Letterhead
 ) -> ResponseFacts:
     """Compute the response times of one mailbox from its verified entries, in thread order.
 
     Content is None for a removed or unreadable entry. A removed entry still counts, because its envelope has
-    its author and day. A step that only confirms receipt is not an answer (`thread_state.is_answer`).
+    its author and day. A step that only confirms receipt is not an answer (`non_answers`).
     """
-    signed = [entry for entry, _ in opened]
-    from_source = [entry for entry in signed if entry.envelope.author is Author.SOURCE]
-    answers = [
-        entry
-        for entry, content in opened
-        if entry.envelope.author is Author.DESK and entry.envelope.speaks and is_answer(content)
-    ]
-    messages = [entry.envelope.day for entry in from_source if entry.envelope.speaks]
+    no_answers = non_answers(opened)
+    words = [signed for signed, _ in opened if signed.envelope.is_words]
+    messages = [signed.envelope.day for signed in words if not signed.envelope.strand]
+    answers = {
+        signed.digest: signed.envelope.day
+        for signed in words
+        if signed.envelope.strand and signed.digest not in no_answers
+    }
     if not messages or not answers:
         return ResponseFacts(min(messages, default=None), None, None, "no_answer")
-    first, answered = min(messages), min(entry.envelope.day for entry in answers)
-    # A source's entry names the newest desk entry that the source saw. This may be a read receipt that the
-    # desk wrote after the answer.
-    by_desk = {entry.digest for entry in signed if entry.envelope.author is Author.DESK}
-    before = {
-        entry.digest
-        for entry in signed
-        if entry.envelope.author is Author.DESK
-        and not any(
-            answer.envelope.strand == entry.envelope.strand
-            and answer.envelope.number <= entry.envelope.number
-            for answer in answers
-        )
-    }
-    has_seen = any(set(entry.envelope.seen) & (by_desk - before) for entry in from_source)
+    first, answered = min(messages), min(answers.values())
+    from_source = [signed.digest for signed, _ in opened if not signed.envelope.strand]
+    unread = transcript.knowledge.unknown_to_all(answers, from_source)
     return ResponseFacts(
-        first, answered, letterhead.working_days_between(first, answered), "yes" if has_seen else "no"
+        first,
+        answered,
+        letterhead.working_days_between(first, answered),
+        "yes" if len(unread) < len(answers) else "no",
     )

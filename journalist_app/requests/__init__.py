@@ -3,6 +3,6 @@
 Imports Flask, and `desk`, `services` and `forms` of this app.
 
 - `access`: access check; gives a page the open desk, and checks CSRF tokens
-- `form_context`: mailbox address, new entry's id and newest message seen, of one form
+- `form_context`: mailbox address, new entry's id and heads of the page, of one form
 - `kept_text`: typed text of this request, so that an error page can show it again
 """

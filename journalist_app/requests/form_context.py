@@ -1,15 +1,15 @@
-"""Form context of one mailbox: address, id of the new entry, and newest message that the adviser saw."""
+"""Form context of one mailbox: address, id of the new entry, and what the page with the form showed."""
 
 from datetime import date
 
 from flask import current_app, render_template, request
 from flask.typing import ResponseReturnValue
 
-from journalist_app.forms import bytes_of_hex
+from journalist_app.forms import bytes_of_hex, heads_of_hex
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import is_our_form
 from journalist_app.services.mailbox.send_entries import AdviserFormContext
-from protocol.identifiers import ADDRESS_BYTES, DIGEST_BYTES, ENTRY_ID_BYTES, Address, EntryId
+from protocol.identifiers import ADDRESS_BYTES, ENTRY_ID_BYTES, Address, EntryId
 
 
 def adviser_today() -> date:
@@ -31,11 +31,15 @@ def entry_id_of(text: str) -> EntryId:
 def read_form_context(address: Address, purpose: str) -> AdviserFormContext | None:
     """Return the context of the submitted form. Return None for a wrong CSRF token or malformed field."""
     entry_id = bytes_of_hex(request.form.get("entry_id", ""), ENTRY_ID_BYTES)
-    seen_hex = request.form.get("seen", "")
-    seen = bytes_of_hex(seen_hex, DIGEST_BYTES) if seen_hex else b""
-    if entry_id is None or seen is None or not is_our_form(purpose, request.form.get("token", "")):
+    heads, unseen = (heads_of_hex(request.form.get(name, "x")) for name in ("heads", "unseen"))
+    if (
+        entry_id is None
+        or heads is None
+        or unseen is None
+        or not is_our_form(purpose, request.form.get("token", ""))
+    ):
         return None
-    return AdviserFormContext(address, EntryId(entry_id), seen)
+    return AdviserFormContext(address, EntryId(entry_id), heads, unseen)
 
 
 def foreign_form_page() -> ResponseReturnValue:

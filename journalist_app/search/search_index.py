@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from journalist_app.errors import IndexMissingError
-from journalist_app.inbox.mailbox_summary import MailboxSummary
+from journalist_app.inbox.mailbox_summary import MailboxSummary, digest_of_rows
 from journalist_app.search.search_worker import (
     BeginReading,
     Command,
@@ -156,17 +156,18 @@ class SearchIndex:
         )
         return [Address(summary.address) for summary in summaries]
 
-    def read_changed(self, heads: Mapping[Address, Iterable[bytes]]) -> None:
+    def read_changed(self, entries: Mapping[bytes, Iterable[bytes]]) -> None:
         """Make the search processes read the mailboxes that changed or ended since the last reading.
 
-        `heads` has every mailbox in the store, with the digests of the newest entries of the source and of
-        each workstation. A mailbox has changed if these digests differ from the digests in the mailbox's
-        summary.
+        `entries` has the digests of all entries in the store, by the mailbox's address. A mailbox has changed
+        if its entries are not those of its summary.
         """
         with self._changed:
             stale = {
-                address for address, now in heads.items() if not self._has(address, tuple(sorted(now)))
-            } | {Address(address) for address in self._summaries if address not in heads}
+                address
+                for address, digests in entries.items()
+                if not self._has(address, digest_of_rows(digests))
+            } | (self._summaries.keys() - entries.keys())
         for number, worker in enumerate(self._workers):
             changed = tuple(sorted(each for each in stale if share_of(each, len(self._workers)) == number))
             if changed:
@@ -203,9 +204,9 @@ class SearchIndex:
     def _is_all_read(self) -> bool:
         return len(self._workers) == len(self._starters) and all(worker.is_whole for worker in self._workers)
 
-    def _has(self, address: Address, heads: tuple[bytes, ...]) -> bool:
+    def _has(self, address: bytes, entries: bytes) -> bool:
         summary = self._summaries.get(address)
-        return summary is not None and summary.heads == heads
+        return summary is not None and summary.entries == entries
 
     def _send(self, worker: _Worker, command: Command) -> None:
         try:

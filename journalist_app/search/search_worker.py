@@ -14,22 +14,21 @@ import msgspec
 from msgspec import UNSET
 
 from crypto.age import PQIdentity
-from crypto.errors import ForgedError, MalformedError, UnreadableError
+from crypto.errors import CryptoError
 from journalist_app.files.presealed import opened_by_age
-from journalist_app.inbox.mailbox_summary import MailboxSummary, summarise_mailbox
+from journalist_app.inbox.mailbox_summary import MailboxSummary, digest_of_rows, summarise_mailbox
 from journalist_app.search import tally_reader
 from journalist_app.search.text_index import TextIndex
-from protocol import chain
 from protocol.content import Content
 from protocol.entry import SignedEntry, open_entry
 from protocol.identifiers import Address
 from protocol.letterhead import Letterhead
-from protocol.mailbox_keys import check_mailbox_keys
 from store import entries, mailboxes
 from store.database.engine import Store, open_store
 from store.entries import StoredEntry
 from store.errors import StoreError
 from store.mailboxes import StoredMailbox
+from stored_mailbox.reading import check_stored
 
 _AT_ONCE: Final = 40  # mailboxes per transaction; queries are answered between transactions
 ENTRIES_PART, NOTES_PART = 0, 1  # the two parts of a mailbox in the text index
@@ -204,22 +203,17 @@ class _SearchWorker:
         Entries that fail a check are left out.
         """
         address = Address(mailbox.address)
-        verify_key: bytes | None = mailbox.verify_key
-        try:
-            check_mailbox_keys(address, mailbox.recipient, mailbox.verify_key)
-        except (ForgedError, MalformedError):
-            verify_key = None
-        checked = chain.check_chain(address, verify_key, self._strands, list(_signed(rows)), None)
-        opened = [(entry, self._content(entry)) for entry in checked.entries]
+        transcript = check_stored(mailbox, rows, self._strands).transcript
+        opened = [(entry, self._content(entry)) for entry in transcript.entries]
         texts = [entry_texts(content, self._identities) for _, content in opened if content]
         self._index.put(address, ENTRIES_PART, itertools.chain.from_iterable(texts))
-        heads = [digest for _, digest in checked.heads.values()]
-        return summarise_mailbox(address, heads, opened)
+        entries_digest = digest_of_rows(row.digest for row in rows)
+        return summarise_mailbox(address, entries_digest, transcript, opened)
 
     def _content(self, entry: SignedEntry) -> Content | None:
         try:
             return open_entry(entry, self._identities)
-        except (UnreadableError, ForgedError, MalformedError):
+        except CryptoError:
             return None
 
     def _send(self, report: Report) -> None:
@@ -229,21 +223,6 @@ class _SearchWorker:
 def _batches(addresses: Sequence[Address]) -> Iterator[Sequence[Address]]:
     for start in range(0, len(addresses), _AT_ONCE):
         yield addresses[start : start + _AT_ONCE]
-
-
-def _signed(rows: Sequence[StoredEntry]) -> Iterator[SignedEntry]:
-    for row in rows:
-        try:
-            yield SignedEntry.from_stored(
-                envelope=row.envelope,
-                signature=row.signature,
-                epoch=row.epoch,
-                header=row.header,
-                payload=row.payload,
-                removal=row.removal,
-            )
-        except MalformedError:
-            continue  # left out here; the mailbox's page shows the fault
 
 
 def entry_texts(content: Content, identities: Sequence[PQIdentity]) -> Iterator[str]:

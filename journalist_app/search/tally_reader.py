@@ -38,15 +38,11 @@ class TallyRequest(msgspec.Struct, frozen=True, tag=True):
 class OpenedTally(msgspec.Struct, frozen=True, array_like=True):
     """Decrypted row of the ledger, the anonymous counts of deleted mailboxes.
 
-    `is_ours` is False if the row is damaged or no workstation signed it.
+    `tally` is None if the row is damaged or no workstation signed it.
     """
 
     row: int
-    is_ours: bool
-    id: bytes = b""
-    year: int = 0
-    dimension: str = ""
-    value: str = ""
+    tally: Tally | None
 
 
 class TallyBatch(msgspec.Struct, frozen=True, tag=True):
@@ -100,7 +96,6 @@ def serve_tallies(line: Connection, request: TallyRequest) -> None:
 
 def _open(row: int, raw: bytes, key: TallyKey) -> OpenedTally:
     try:
-        tally: Tally = open_tally(raw, key.identities, key.letterhead.strand_keys)
+        return OpenedTally(row, open_tally(raw, key.identities, key.letterhead.strand_keys))
     except (UnreadableError, MalformedError, ForgedError):
-        return OpenedTally(row, is_ours=False)
-    return OpenedTally(row, True, tally.id, tally.year, tally.dimension, tally.value)  # noqa: FBT003  # a column
+        return OpenedTally(row, None)

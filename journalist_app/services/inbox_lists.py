@@ -97,7 +97,7 @@ def read_inbox(desk: OpenDesk, wanted: InboxFilter, today: date) -> Inbox:
     else:
         addresses = _in_store_order(desk, wanted.state, first)
     with desk.store.reading() as session:
-        here = [row for each in addresses[:PAGE_ROWS] if (row := mailboxes.find(session, each)) is not None]
+        here = [each for each in addresses[:PAGE_ROWS] if mailboxes.find(session, each) is not None]
         rows = tuple(inbox_row(desk, examine(desk, session, each), today) for each in here)
     gone = tuple(ended_row(desk, each) for each in ended)
     if words:

@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from protocol.statements.removal import verify_ending
-
-from crypto.errors import ForgedError, MalformedError
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.desk.verification import Conversation, entry_contents, open_all
+from journalist_app.desk.verification import Conversation, content_faults, entry_contents, open_all
 from journalist_app.inbox.deadlines import Deadline, deadlines_of
 from journalist_app.inbox.mailbox_summary import summarise_mailbox
+from journalist_app.services.closing.ended_mailboxes import end_by_source
 from protocol.casefile import Casefile
 from protocol.identifiers import Address
 from store.mailboxes import EndedMailbox
@@ -64,14 +62,13 @@ class UnsoundRow:
 def inbox_row(desk: OpenDesk, conversation: Conversation, today: date) -> InboxRow:
     """Decrypt a verified mailbox and return its row. Add the mailbox's faults, if any, to `desk.unsound`."""
     opened = open_all(desk, conversation)
-    faults = [fault.kind for fault in conversation.faults] + [each.fault for each in opened if each.fault]
+    faults = [fault.kind for fault in (*conversation.faults, *content_faults(opened))]
     if faults:
         desk.unsound[conversation.address] = tuple(dict.fromkeys(faults))
-    mailbox = conversation.mailbox
-    heads = [digest for _, digest in conversation.heads.values()]
-    summary = summarise_mailbox(conversation.address, heads, entry_contents(opened))
-    waits_since = conversation.unanswered_since or summary.waiting or mailbox.waiting_since
-    messages = [each for each in opened if each.signed.envelope.speaks]
+    # The rows are not compared with an earlier reading, so their digest is left out.
+    summary = summarise_mailbox(conversation.address, b"", conversation.transcript, entry_contents(opened))
+    waits_since = summary.waiting or (conversation.mailbox.waiting_since if faults else None)
+    messages = [each for each in opened if each.signed.envelope.is_words]
     last_day = messages[-1].signed.envelope.day if messages else None
     since = waits_since or last_day
     casefile = known_casefile(desk, conversation.address)
@@ -95,13 +92,9 @@ def inbox_row(desk: OpenDesk, conversation: Conversation, today: date) -> InboxR
 def ended_row(desk: OpenDesk, row: EndedMailbox) -> EndedInboxRow:
     """Return the row of an ended mailbox, after a check whether the source has signed the ending."""
     address = Address(row.address)
-    try:
-        ended = verify_ending(
-            row.statement, address=address, recipient=row.recipient, verify_key=row.verify_key
-        )
-    except (ForgedError, MalformedError):
-        return EndedInboxRow(address.hex(), desk.label(address), row.day, is_proved=False)
-    return EndedInboxRow(address.hex(), desk.label(address), ended.day, is_proved=True)
+    end = end_by_source(desk, row)
+    day = row.day if end is None else end.envelope.day
+    return EndedInboxRow(address.hex(), desk.label(address), day, is_proved=end is not None)
 
 
 def unsound_rows(

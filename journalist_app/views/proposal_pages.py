@@ -70,7 +70,7 @@ def preview_proposal(desk: OpenDesk, address: str) -> ResponseReturnValue:
 
 def _prepared(desk: OpenDesk, where: Address, parts: AnswerParts) -> PreparedProposal:
     auto_lock().touch()
-    if parts.entry_id is None or parts.seen is None:
+    if parts.entry_id is None or parts.heads is None or parts.unseen is None:
         raise BodyError(BodyFault.MALFORMED)
     chosen = tuple(
         AttachmentId(bytes_of_hex(each, ATTACHMENT_ID_BYTES) or b"")
@@ -78,7 +78,7 @@ def _prepared(desk: OpenDesk, where: Address, parts: AnswerParts) -> PreparedPro
     )
     return proposing.prepare_proposal(
         desk,
-        AdviserFormContext(where, parts.entry_id, parts.seen),
+        AdviserFormContext(where, parts.entry_id, parts.heads, parts.unseen),
         ProposalForm(parts.other("fingerprint"), parts.text, chosen, parts.step()),
         parts.files(),
         today=adviser_today(),
@@ -202,7 +202,7 @@ def _form(
 ) -> ResponseReturnValue:
     filled = parts or AnswerParts()
     kept_text.keep_typed_text(*filled.typed())
-    thread = read_thread.read_conversation(desk, where, today=adviser_today())
+    thread = read_thread.read_mailbox(desk, where, today=adviser_today())
     older = [each for each in thread.thread_state.proposals if each.entry_id == again]
     config = current_app.extensions["config"]
     page = render_template(
@@ -223,7 +223,7 @@ def _form(
 
 
 def _page(desk: OpenDesk, where: Address, proposal_id: str, *, refusal: str = "") -> ResponseReturnValue:
-    thread = read_thread.read_conversation(desk, where, today=adviser_today())
+    thread = read_thread.read_mailbox(desk, where, today=adviser_today())
     found = [
         (each, each.proposal)
         for each in thread.entries

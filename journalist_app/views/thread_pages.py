@@ -14,7 +14,7 @@ from journalist_app.forms import DRAIN_TIMES, AnswerParts, bytes_of_hex, read_an
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import auto_lock, is_our_form, unlocked
 from journalist_app.requests.form_context import address_of, adviser_today, entry_id_of
-from journalist_app.services.mailbox import answering, file_downloads, read_thread, steps
+from journalist_app.services.mailbox import answering, desk_read_receipts, file_downloads, read_thread, steps
 from journalist_app.services.mailbox.file_downloads import Download
 from journalist_app.services.mailbox.steps import StepForm
 from journalist_app.services.records import casefiles, drafts
@@ -79,9 +79,11 @@ def _not_sent(
 def _send(desk: OpenDesk, where: Address, parts: AnswerParts) -> None:
     auto_lock().touch()
     step_id = bytes_of_hex(parts.other("step_id"), ENTRY_ID_BYTES)
-    if parts.entry_id is None or parts.seen is None or step_id is None:
+    if parts.entry_id is None or parts.heads is None or parts.unseen is None or step_id is None:
         raise BodyError(BodyFault.MALFORMED)
-    form = answering.ReplyForm(where, parts.entry_id, parts.seen, parts.text, parts.step(), EntryId(step_id))
+    form = answering.ReplyForm(
+        where, parts.entry_id, parts.heads, parts.unseen, parts.text, parts.step(), EntryId(step_id)
+    )
     today = adviser_today()
     with answering.AnswerSender(desk, form, today=today, half_hour=half_hour_now()) as under_way:
         for name, media_type, pieces in parts.files():
@@ -113,7 +115,7 @@ def thread_page(  # noqa: PLR0913  # each is shown on the page
     """Show a mailbox with its answer form, filled with this text and step."""
     config = current_app.extensions["config"]
     today = adviser_today()
-    thread = read_thread.read_conversation(desk, where, today=today)
+    thread = read_thread.read_mailbox(desk, where, today=today, is_whole=True)
     shown = render_template(
         "thread/show.html",
         thread=thread,
@@ -132,6 +134,8 @@ def thread_page(  # noqa: PLR0913  # each is shown on the page
         upload_bytes=config.upload_bytes,
         upload_files=config.upload_files,
     )
+    # After the page was made, so that the receipt never confirms something that no one was shown.
+    desk_read_receipts.append_desk_read_receipt(desk, thread.conversation, thread.opened, today=today)
     return shown, status
 
 

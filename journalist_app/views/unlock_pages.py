@@ -70,7 +70,7 @@ def _let_in(desk: OpenDesk) -> ResponseReturnValue:
 
 def start_checking(desk: OpenDesk) -> None:
     """Start the background check of mailboxes with new entries."""
-    _in_background(background_check.check_store, desk)
+    _in_background(background_check.check_everything, desk)
 
 
 def _in_background(work: Callable[[OpenDesk, date], None], desk: OpenDesk) -> None:

@@ -1,26 +1,26 @@
-"""Closing a mailbox, with a last message or as spam. Closing orders the mailbox's deletion on a later day."""
+"""Closing a mailbox, with a last message or as spam. The server deletes a closed mailbox on a later day."""
 
-from datetime import date
+import secrets
+from datetime import date, timedelta
 
 import msgspec
-from protocol.statements.heads import Heads
-from sqlalchemy.orm import Session
 
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.desk.verification import conversation_of, open_all
 from journalist_app.errors import AdviserError
-from journalist_app.services.mailbox import order_deletion
-from journalist_app.services.mailbox.send_entries import AdviserFormContext, EntrySender, message_text
+from journalist_app.services.mailbox.send_entries import (
+    AdviserFormContext,
+    EntrySender,
+    NewWords,
+    message_text,
+)
 from journalist_app.services.records import casefiles
 from protocol.content import ClosingNote, Content, Kind
-from protocol.entry import EntryContent
-from protocol.identifiers import Address
 
 
 def close_mailbox(
     desk: OpenDesk, form_context: AdviserFormContext, last_message: str, *, today: date
 ) -> None:
-    """Close a mailbox with a last message, and order its deletion after the retention period.
+    """Close a mailbox with a last message. The mailbox is deleted after the retention period.
 
     Submitting the same form a second time has no effect.
 
@@ -33,7 +33,7 @@ def close_mailbox(
             counted.
     """
     text = message_text(last_message)
-    _close(desk, form_context, text, order_deletion.choose_deletion_day(desk, today), today)
+    close_until(desk, form_context, text, choose_deletion_day(desk, today), today=today)
 
 
 def close_as_spam(desk: OpenDesk, form_context: AdviserFormContext, *, today: date) -> None:
@@ -46,40 +46,54 @@ def close_as_spam(desk: OpenDesk, form_context: AdviserFormContext, *, today: da
         UnsoundMailboxError: the mailbox failed verification.
         RecordUnsoundError: the casefile is not the one that this desk wrote last.
     """
-    was_spam = casefiles.read_casefile(desk, form_context.address).is_spam
-    _mark_spam(desk, form_context.address, is_spam=True)
+    close_until(desk, form_context, "", choose_early_deletion_day(desk, today), today=today, is_spam=True)
+
+
+def close_until(  # noqa: PLR0913  # each is a part of the closing
+    desk: OpenDesk,
+    form_context: AdviserFormContext,
+    text: str,
+    due: date,
+    *,
+    today: date,
+    is_spam: bool = False,
+    is_automatic: bool = False,
+) -> None:
+    """Close a mailbox, so that it is deleted on the day `due`. Raises the exceptions of `close_mailbox`."""
+    content = Content(kind=Kind.CLOSING, text=text, closing=ClosingNote(automatic=is_automatic))
+    sender = EntrySender(desk, form_context, [NewWords(form_context.entry_id, content, due)], today=today)
+    if sender.is_sent:
+        return
+    address = form_context.address
+    before = casefiles.read_casefile(desk, address)
+
+    def note_closing(is_spam: bool, keep_until: date | None) -> None:  # noqa: FBT001  # two fields
+        casefiles.update_casefile(
+            desk, address, lambda now: msgspec.structs.replace(now, is_spam=is_spam, keep_until=keep_until)
+        )
+
+    # The tallies come first, because the server deletes no mailbox without tallies.
+    note_closing(is_spam or before.is_spam, due)
     try:
-        _close(desk, form_context, "", order_deletion.choose_early_deletion_day(desk, today), today)
+        sender.send()
     except AdviserError:
-        _mark_spam(desk, form_context.address, is_spam=was_spam)
+        note_closing(before.is_spam, before.keep_until)
         raise
 
 
-def _mark_spam(desk: OpenDesk, address: Address, *, is_spam: bool) -> None:
-    casefiles.update_casefile(desk, address, lambda now: msgspec.structs.replace(now, is_spam=is_spam))
+def choose_deletion_day(desk: OpenDesk, today: date) -> date:
+    """Return the day on which a mailbox that is closed today will be deleted.
 
-
-def _close(desk: OpenDesk, form_context: AdviserFormContext, text: str, due: date, today: date) -> None:
-    address = form_context.address
-    if _was_closed(desk, form_context):
-        return
-    # Write the casefile first. If the app stops before the order is written, the next check of the store sees
-    # `keep_until` and adds the missing order.
-    casefiles.update_casefile(desk, address, lambda now: msgspec.structs.replace(now, keep_until=due))
-    content = Content(kind=Kind.CLOSING, text=text, closing=ClosingNote(delete_on=due))
-
-    def order(session: Session, heads: Heads, thread: tuple[EntryContent, ...]) -> None:
-        order_deletion.order_deletion(desk, session, address, heads, thread, due=due, today=today)
-
-    EntrySender(desk, form_context, [(form_context.entry_id, content)], today=today, hook=order).send()
-
-
-def _was_closed(desk: OpenDesk, form_context: AdviserFormContext) -> bool:
-    """Return True if this form closed the mailbox already: an entry with the form's entry id exists.
-
-    The contents cannot be compared, because each attempt draws another, partly random day of deletion.
+    A few random days are added, so that the day of a deletion does not reveal the day of the closing.
     """
-    return any(
-        each.signed.envelope.entry_id == form_context.entry_id
-        for each in open_all(desk, conversation_of(desk, form_context.address))
-    )
+    return today + timedelta(days=desk.letterhead.deletes_after_days + _random_days(desk))
+
+
+def choose_early_deletion_day(desk: OpenDesk, today: date) -> date:
+    """Return a random early day of deletion, from tomorrow on, for a spam or abandoned mailbox."""
+    return today + timedelta(days=1 + _random_days(desk))
+
+
+def _random_days(desk: OpenDesk) -> int:
+    """Return a random number of days, from 0 up to the setting `retention_spread_days`."""
+    return secrets.randbelow(desk.config.retention_spread_days + 1)

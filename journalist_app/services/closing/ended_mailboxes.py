@@ -1,54 +1,80 @@
-"""Mailboxes that are gone: ended by their source, or deleted by an order of this desk.
+"""Mailboxes that are gone: ended by their source, or closed by this desk and deleted.
 
-A row in the store remains of each, until the desk has counted the mailbox.
+A row with a proof remains of each in the store, until the desk has counted the mailbox.
 """
 
+import secrets
 from contextlib import suppress
 from datetime import date
-from typing import Final
 
 import msgspec
-from protocol.statements.deletion_order import verify_order
-from protocol.statements.removal import MailboxEnding, is_ended_by_source, verify_ending
 
-from crypto.errors import ForgedError, MalformedError
+from crypto.errors import CryptoError
 from journalist_app.config import ONE_MACHINE
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import MailboxNotFoundError, RecordUnsoundError, UnsoundMailboxError
-from journalist_app.services.mailbox import count_for_report, order_deletion
+from journalist_app.services.closing import close_mailbox
+from journalist_app.services.mailbox import count_for_report
 from journalist_app.services.records import casefiles, unsent_forms
-from protocol.casefile import Casefile
-from protocol.identifiers import NO_DIGEST, SOURCE_STRAND, Address
+from protocol.casefile import TALLY_SEED_BYTES, Casefile
+from protocol.entry import SignedEntry
+from protocol.identifiers import SOURCE_STRAND, Address
 from protocol.ledger import seal_tallies, tallies_of
+from protocol.mailbox_keys import check_mailbox_keys
+from protocol.transcript.check import Transcript, head_of, read_transcript
+from protocol.transcript.closing import closed_until
+from protocol.transcript.ending import end_of, is_proved, proof_from_bytes
 from store import mailboxes, sync_findings
 from store.mailboxes import EndedMailbox
 from store.sync_findings import FindingKind
 
-_NO_HEAD: Final = (0, NO_DIGEST)
+
+def end_by_source(desk: OpenDesk, row: EndedMailbox) -> SignedEntry | None:
+    """Return the source's signed end of a mailbox, or None if the row does not prove such an end."""
+    proof = _proof_in(desk, row)
+    return None if proof is None else end_of(proof)
 
 
-def is_deleted_by_order(desk: OpenDesk, row: EndedMailbox, today: date) -> bool:
-    """Return True if a valid deletion order of this desk explains why a mailbox is gone.
+def is_deleted_by_closing(desk: OpenDesk, row: EndedMailbox, today: date) -> bool:
+    """Return True if a closing of this desk explains why a mailbox is gone.
 
-    An attacker could have written the row that remains of the mailbox, because the row is not signed. So two
-    more conditions must be true. By our own clock, the order's day has come. And this workstation knows no
-    later entry that makes the order void.
+    By our own clock, the day of the closing must have come. An attacker who can write to the store could put
+    an earlier closing in the row. So this workstation must remember exactly this day, or no entry that is
+    newer than the closing's last words.
 
-    Such an entry is an entry of the desk, or a message of the source that waits for an answer. One entry of
-    the desk is an exception: an entry of this workstation that had not reached the server before the deletion
-    does not make the order void.
+    Two kinds of newer entries are exceptions: entries of this workstation that had not reached the server
+    before the deletion, and entries of the source that wait for no answer.
     """
+    proof = _proof_in(desk, row)
+    due = None if proof is None or end_of(proof) is not None else closed_until(proof)
+    if proof is None or due is None or due > min(row.day, today):
+        return False
+    address = Address(row.address)
+    if desk.trusted_state.closed.get(address) == due:
+        return True
+    named = {head for entry in proof.entries for head in (*entry.envelope.heads, head_of(entry))}
+    newest = {head.strand: head.number for head in sorted(named)}  # the largest number comes last
+    later = {
+        head.strand
+        for head in desk.trusted_state.mailboxes.get(address, ())
+        if head not in named and head.number >= newest.get(head.strand, 0)
+    }
+    if _has_crossed(desk, address):
+        later.discard(desk.keyring.strand.id)
+    return not later or (later == {SOURCE_STRAND} and address in desk.trusted_state.answered)
+
+
+def _proof_in(desk: OpenDesk, row: EndedMailbox) -> Transcript | None:
+    """Return the verified transcript of a row's proof, or None if the proof is forged or damaged."""
+    address = Address(row.address)
     try:
-        ordered = verify_order(row.statement, strands=desk.letterhead.strand_keys)
-    except (ForgedError, MalformedError):
-        return False
-    if ordered.address != row.address or ordered.due > min(row.day, today):
-        return False
-    known = desk.trusted_state.mailboxes.get(ordered.address, {})
-    later = {strand for strand, head in known.items() if head[0] > ordered.heads.get(strand, _NO_HEAD)[0]}
-    if desk.keyring.strand.id in later and _has_crossed(desk, ordered.address):
-        later.remove(desk.keyring.strand.id)
-    return not later or (later == {SOURCE_STRAND} and ordered.address in desk.trusted_state.answered)
+        check_mailbox_keys(address, row.recipient, row.verify_key)
+        entries = proof_from_bytes(row.proof)
+    except CryptoError:
+        return None
+    strands = desk.letterhead.strand_keys
+    proof = read_transcript(address, row.verify_key, strands, entries, has_content=False)
+    return proof if is_proved(proof) else None
 
 
 def _has_crossed(desk: OpenDesk, address: Address) -> bool:
@@ -67,8 +93,8 @@ def list_unacknowledged(desk: OpenDesk, today: date) -> list[EndedMailbox]:
     return [
         row
         for row in ended
-        if not (_is_counted(desk, row) and _is_ended_by_source(row))
-        and not is_deleted_by_order(desk, row, today)
+        if not (_is_counted(desk, row) and end_by_source(desk, row) is not None)
+        and not is_deleted_by_closing(desk, row, today)
     ]
 
 
@@ -102,17 +128,14 @@ def acknowledge_ended(desk: OpenDesk, address: Address, today: date) -> None:
         row = mailboxes.find_ended(session, address)
     if row is None or row.is_counted:
         raise MailboxNotFoundError
-    try:
-        ended = verify_ending(
-            row.statement, address=address, recipient=row.recipient, verify_key=row.verify_key
-        )
-    except (ForgedError, MalformedError) as why:
-        raise UnsoundMailboxError from why
-    count_ended_mailbox(desk, ended, today)
+    end = end_by_source(desk, row)
+    if end is None:
+        raise UnsoundMailboxError
+    count_ended_mailbox(desk, end, today)
 
 
-def count_ended_mailbox(desk: OpenDesk, ended: MailboxEnding, today: date) -> None:
-    """Count a mailbox whose source signed its ending, and drop its row and its casefile.
+def count_ended_mailbox(desk: OpenDesk, end: SignedEntry, today: date) -> None:
+    """Count a mailbox whose source signed its end, and drop its row and its casefile.
 
     Evidence that the source agreed to pass on texts and files stays until the day on which the mailbox would
     have been deleted.
@@ -120,17 +143,24 @@ def count_ended_mailbox(desk: OpenDesk, ended: MailboxEnding, today: date) -> No
     Raises:
         RecordUnsoundError: the casefile fails verification, so the mailbox cannot be counted.
     """
-    address = ended.address
+    part = end.envelope
+    address = part.address
     casefile = casefiles.read_casefile(desk, address)
     if casefile.evidence:
-        keep_until = casefile.keep_until or order_deletion.choose_deletion_day(desk, today)
+        keep_until = casefile.keep_until or close_mailbox.choose_deletion_day(desk, today)
         casefiles.update_casefile(
             desk, address, lambda now: msgspec.structs.replace(now, keep_until=keep_until)
         )
-    # An adviser who read the mailbox or wrote in it left an entry.
-    is_read = any(strand != SOURCE_STRAND for strand in ended.heads)
-    known = count_for_report.add_facts_of_ending(desk, casefile, ended)
-    counted = tallies_of(known, desk.letterhead, closed=ended.day, is_read=is_read)
+    known = count_for_report.add_facts_of_end(desk, casefile, end)
+    seed = casefile.tally_seed or secrets.token_bytes(TALLY_SEED_BYTES)
+    counted = tallies_of(
+        msgspec.structs.replace(known, tally_seed=seed),
+        desk.letterhead,
+        revision=desk.casefiles.get(address, (0, casefile))[0] + 1,
+        closed=part.day,
+        # An adviser who read the mailbox or wrote in it left an entry.
+        is_read=any(head.strand for head in (*part.heads, *part.unseen)),
+    )
     tallies = seal_tallies(counted, desk.letterhead, desk.keyring.desk_writer)
     _drop_row(desk, casefile, address, tallies=tallies)
 
@@ -141,7 +171,7 @@ def evidence_alone(casefile: Casefile) -> Casefile:
 
 
 def forget_deleted_mailboxes(desk: OpenDesk, today: date) -> None:
-    """Drop all traces (row, casefile, trusted state) of mailboxes that this desk's order deleted.
+    """Drop all traces (row, casefile, trusted state) of mailboxes that this desk closed and that are deleted.
 
     The traces of ended mailboxes that the desk has already counted are dropped too. This workstation can
     still have such traces for two reasons. Another workstation counted the mailbox. Or the row returned when
@@ -150,17 +180,11 @@ def forget_deleted_mailboxes(desk: OpenDesk, today: date) -> None:
     with desk.store.reading() as session:
         ended = mailboxes.ended_mailboxes(session)
     for row in ended:
-        if is_deleted_by_order(desk, row, today):
+        if is_deleted_by_closing(desk, row, today):
             _forget_deleted(desk, Address(row.address))
-        elif _is_counted(desk, row) and _is_ended_by_source(row):
+        elif _is_counted(desk, row) and end_by_source(desk, row) is not None:
             with suppress(RecordUnsoundError):  # the inbox shows the fault, and the row stays
                 _drop_row(desk, casefiles.read_casefile(desk, Address(row.address)), Address(row.address))
-
-
-def _is_ended_by_source(row: EndedMailbox) -> bool:
-    return is_ended_by_source(
-        row.statement, address=Address(row.address), recipient=row.recipient, verify_key=row.verify_key
-    )
 
 
 def _forget_deleted(desk: OpenDesk, address: Address) -> None:

@@ -16,6 +16,7 @@ class AboutDesk:
     letterhead_serial: int
     mailboxes: int
     last_check: date | None
+    last_unsound: int
     store_path: str
     keyring_path: str
     trusted_state: str
@@ -30,7 +31,8 @@ def desk_facts(desk: OpenDesk) -> AboutDesk:
         fingerprint=desk.config.fingerprint,
         letterhead_serial=desk.letterhead.serial,
         mailboxes=counts.waiting + counts.answered,
-        last_check=desk.last_check,
+        last_check=desk.whole_check.day,
+        last_unsound=desk.whole_check.unsound,
         store_path=str(desk.config.store_path),
         keyring_path=str(desk.config.keyring_path),
         trusted_state=desk.trusted_state_status.value,

@@ -1,28 +1,36 @@
 """Background check: verifies every mailbox that changed since this workstation last checked the store."""
 
-from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import date
 
-from protocol.statements.heads import Head, Heads
 from sqlalchemy.orm import Session
 
 from journalist_app.desk.open_desk import CheckProgress, OpenDesk
-from journalist_app.desk.verification import examine
+from journalist_app.desk.verification import Conversation, examine
+from journalist_app.errors import MailboxNotFoundError
 from journalist_app.services.closing import deletion_upkeep, ended_mailboxes
+from journalist_app.services.desk import whole_check
 from journalist_app.services.mailbox import count_for_report
 from journalist_app.services.records import casefiles
-from protocol.identifiers import SOURCE_STRAND, Address, Digest, StrandId
+from protocol.heads import Heads
+from protocol.identifiers import SOURCE_STRAND, Address
 from store import entries, mailboxes, sync_findings
 from store.errors import StoreError
+from store.sync_findings import FindingKind
+
+
+def check_everything(desk: OpenDesk, today: date) -> None:
+    """Check the mailboxes that changed, and then continue the check of the whole store."""
+    check_store(desk, today)
+    whole_check.check_whole_store(desk, today)
 
 
 def check_store(desk: OpenDesk, today: date) -> None:
-    """Compare the store with the heads that this workstation has saved, and verify every changed mailbox.
+    """Compare the store with the heads that this workstation remembers, and verify every changed mailbox.
 
-    The saved heads (newest entries) are in the trusted state, which reveals a roll-back of the store. The
-    check updates `desk.progress`, ends early when the desk is locked, and saves the trusted state. Only one
-    thread checks at a time. If a check is already running, this function returns at once.
+    The remembered heads (newest entries) are in the trusted state, which reveals a roll-back of the store.
+    The check updates `desk.progress`, ends early when the desk is locked, and saves the trusted state. Only
+    one thread checks at a time. If a check is already running, this function returns at once.
     """
     if not desk.checking.acquire(blocking=False):
         return
@@ -32,7 +40,7 @@ def check_store(desk: OpenDesk, today: date) -> None:
         for done, address in enumerate(changed, 1):
             if desk.stopping.is_set():
                 return
-            _check_mailbox(desk, address)
+            _check_mailbox(desk, address, today)
             desk.progress = CheckProgress(done, len(changed), is_running=True, is_broken=False)
         # Before `load_casefiles`, which would report their casefiles missing.
         ended_mailboxes.forget_deleted_mailboxes(desk, today)
@@ -40,7 +48,6 @@ def check_store(desk: OpenDesk, today: date) -> None:
         deletion_upkeep.maintain_deletions(desk, today)
         desk.save()
         _update_index(desk)
-        desk.last_check = today
         desk.progress = CheckProgress(len(changed), len(changed), is_running=False, is_broken=False)
     except StoreError:
         desk.progress = CheckProgress(
@@ -54,52 +61,80 @@ def _update_index(desk: OpenDesk) -> None:
     """Make the search index read the mailboxes that changed since it read the whole store."""
     if not desk.index.reading.is_whole:
         return
-    heads: dict[Address, list[bytes]] = defaultdict(list)
     with desk.store.reading() as session:
-        for address, _, _, digest in entries.all_heads(session):
-            heads[Address(address)].append(digest)
-    desk.index.read_changed(heads)
+        digests = entries.all_digests(session)
+        empty: dict[bytes, list[bytes]] = {address: [] for address in mailboxes.all_addresses(session)}
+    desk.index.read_changed(empty | digests)
 
 
 def _changed_mailboxes(desk: OpenDesk) -> list[Address]:
     """Return the mailboxes to verify: changed, missing, with a known fault, or wrongly marked as answered."""
-    found: dict[Address, dict[StrandId, Head]] = defaultdict(dict)
     with desk.store.reading() as session:
-        for address, strand, number, digest in entries.all_heads(session):
-            found[Address(address)][StrandId(strand)] = (number, Digest(digest))
+        found = {Address(address): digests for address, digests in entries.all_digests(session).items()}
         ended = {Address(row.address) for row in mailboxes.ended_mailboxes(session)}
-        hidden = _hidden_mailboxes(desk, session, found)
+        hidden = _hidden_mailboxes(desk, session)
         at_server = [Address(row.address) for row in sync_findings.all_findings(session)]
     known = desk.trusted_state.mailboxes
     new = [
         address
-        for address, heads in found.items()
-        if address in desk.trusted_state.ended or dict(known.get(address, {})) != heads
+        for address, digests in found.items()
+        if address in desk.trusted_state.ended or not _has_only(digests, known.get(address, ()))
     ]
     gone = [address for address in known if address not in found and address not in ended]
-    return list(dict.fromkeys([*new, *gone, *hidden, *at_server, *desk.unsound]))
+    return list(dict.fromkeys([*new, *gone, *hidden, *at_server, *desk.to_count, *desk.unsound]))
 
 
-def _hidden_mailboxes(desk: OpenDesk, session: Session, found: Mapping[Address, Heads]) -> set[Address]:
+def _has_only(digests: Sequence[bytes], known: Heads) -> bool:
+    """Return True if the entries of a mailbox seem to be the remembered heads and what lies behind these.
+
+    The heads of a strand are its newest entries, so the largest number in a strand counts its entries. In a
+    mailbox where this is not true, because rows were lost or hidden, the result is False.
+    """
+    newest = {head.strand: head.number for head in known}  # the largest number comes last
+    return len(digests) == sum(newest.values()) and {head.digest for head in known} <= set(digests)
+
+
+def _hidden_mailboxes(desk: OpenDesk, session: Session) -> set[Address]:
     """Return the mailboxes that the store marks as answered, although this workstation never saw an answer.
 
     Attack: someone who can write the store hides a source who still waits, by marking the mailbox as
-    answered. The mark is not signed. The heads (newest entries) that this workstation has saved do not show
-    either whether a source waits. So this workstation also saves which mailboxes it saw answered.
+    answered. The mark is not signed. The heads (newest entries) that this workstation remembers do not show
+    either whether a source waits. So this workstation also remembers which mailboxes it saw answered.
     """
     resting = {Address(address) for address in entries.addresses_not_waiting(session)}
-    written_in = {address for address in resting if SOURCE_STRAND in found.get(address, {})}
+    known = desk.trusted_state.mailboxes
+    written_in = {
+        address for address in resting if any(head.strand == SOURCE_STRAND for head in known.get(address, ()))
+    }
     return written_in - desk.trusted_state.answered
 
 
-def _check_mailbox(desk: OpenDesk, address: Address) -> None:
+def _check_mailbox(desk: OpenDesk, address: Address, today: date) -> None:
+    conversation: Conversation | None = None
     with desk.store.reading() as session:
-        mailbox = mailboxes.find(session, address)
-        conversation = None if mailbox is None else examine(desk, session, mailbox)
-        has_ended = any(row.address == address for row in mailboxes.ended_mailboxes(session))
+        has_ended = mailboxes.find_ended(session, address) is not None
+        try:
+            conversation = examine(desk, session, address)
+        except MailboxNotFoundError:
+            if address in desk.trusted_state.mailboxes and not has_ended:
+                desk.unsound[address] = ("gone",)
+            else:
+                desk.unsound.pop(address, None)
+            desk.to_count.discard(address)
     if conversation is not None:
+        _destroy_restored(desk, conversation, today)
         count_for_report.save_counts_in_background(desk, conversation)
-    elif address in desk.trusted_state.mailboxes and not has_ended:
-        desk.unsound[address] = ("gone",)
-    else:
-        desk.unsound.pop(address, None)
+
+
+def _destroy_restored(desk: OpenDesk, conversation: Conversation, today: date) -> None:
+    """Destroy again what the source had removed and someone restored. Report this to the adviser."""
+    if not conversation.restored:
+        return
+    address = conversation.address
+    digests = [entry.digest for entry in conversation.restored]
+    with desk.store.writing() as session:
+        entries.destroy(session, address, digests)
+        for digest in digests:
+            sync_findings.add(session, address, digest, FindingKind.RESTORED, today)
+    with desk.store.reading() as session:
+        examine(desk, session, address)

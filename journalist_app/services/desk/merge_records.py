@@ -187,6 +187,7 @@ def merge_casefiles(ours: Casefile, theirs: Casefile, names: tuple[str, str], to
         first_answer=_first(ours.first_answer, theirs.first_answer),
         came_back=ours.came_back or theirs.came_back,
         passed_on=_passed_on(ours.passed_on, theirs.passed_on),
+        tally_seed=min(filter(None, (ours.tally_seed, theirs.tally_seed)), default=b""),
     )
 
 

@@ -125,11 +125,7 @@ def _keep_first_days(desk: OpenDesk, unread: Sequence[Address]) -> None:
     """
     for address in unread:
         with suppress(MailboxNotFoundError):
-            count_for_report.save_counts(
-                desk,
-                address,
-                count_for_report.open_for_counting(desk, conversation_of(desk, address).entries),
-            )
+            count_for_report.save_counts(desk, conversation_of(desk, address))
 
 
 def _files(desk: OpenDesk, found: ReportYear, audience: Audience, language: str) -> dict[str, bytes]:

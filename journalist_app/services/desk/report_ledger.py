@@ -13,14 +13,14 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import ReportRefusal, ReportRefusedError
 from journalist_app.search import tally_reader
 from journalist_app.search.tally_reader import OpenedTally
-from report.counts import CountedTally
+from protocol.ledger import Tally
 from store import ledger_tallies as ledger
 
 _PARALLEL_TALLIES: Final = 2000  # fewer take half a second: not worth starting processes
 _BATCH_SECONDS: Final = 60  # limit of waiting for the next batch of some hundred tallies
 
 
-def read_ledger(desk: OpenDesk) -> Iterator[CountedTally]:
+def read_ledger(desk: OpenDesk) -> Iterator[Tally]:
     """Decrypt and return every tally in the ledger that a workstation of this desk signed.
 
     A tally is one anonymous fact about a deleted mailbox. Each tally is decrypted once while the desk is
@@ -40,7 +40,7 @@ def read_ledger(desk: OpenDesk) -> Iterator[CountedTally]:
     else:
         _decrypt_in_processes(desk, new)
     known = (desk.tallies.get(row) for row in here)
-    return (tally for tally in known if tally is not None and tally.is_ours)
+    return (opened.tally for opened in known if opened is not None and opened.tally is not None)
 
 
 def _decrypt_in_processes(desk: OpenDesk, rows: Sequence[int]) -> None:

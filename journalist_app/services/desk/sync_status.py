@@ -7,7 +7,7 @@ from typing import Final
 
 from journalist_app.config import BY_FILE, ONE_MACHINE
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.desk.verification import conversation_of
+from journalist_app.desk.verification import conversation_of, name_of_finding
 from journalist_app.errors import MailboxNotFoundError
 from protocol.identifiers import Address
 from protocol.pouch.pouch_file import SERVER
@@ -96,7 +96,7 @@ def last_sync(desk: OpenDesk, today: date) -> LastSync | None:
         unseen = [
             row
             for row in sync_findings.all_findings(session)
-            if row.kind is not FindingKind.CROSSED or row.entry_id
+            if row.kind is not FindingKind.CROSSED or row.digest
         ]
     day = known.last_applied_day if known else None
     is_old = day is None or desk.letterhead.working_days_between(day, today) > _OLD_WORKING_DAYS
@@ -119,7 +119,7 @@ def faults_at_server(desk: OpenDesk) -> tuple[ServerFaults, ...]:
         here = {row.address for row in rows if mailboxes.find(session, row.address) is not None}
     kinds: dict[Address, dict[str, None]] = {}
     for row in rows:
-        kinds.setdefault(Address(row.address), {})[f"{row.kind.value}_at_server"] = None
+        kinds.setdefault(Address(row.address), {})[name_of_finding(row.kind)] = None
     found = [
         ServerFaults(address.hex(), desk.label(address), tuple(of_it), address in here)
         for address, of_it in kinds.items()
@@ -131,7 +131,7 @@ def undelivered_mailboxes(desk: OpenDesk) -> tuple[ServerFaults, ...]:
     """Return the mailboxes that the server deleted before it had received our newest entries."""
     with desk.store.reading() as session:
         rows = sync_findings.all_findings(session)
-    crossed = [Address(row.address) for row in rows if row.kind is FindingKind.CROSSED and row.entry_id]
+    crossed = [Address(row.address) for row in rows if row.kind is FindingKind.CROSSED and row.digest]
     found = [ServerFaults(address.hex(), desk.label(address), (), is_here=False) for address in crossed]
     return tuple(sorted(found, key=lambda each: each.label))
 

@@ -11,6 +11,7 @@ from journalist_app.files.gpg_export import open_exporter
 from journalist_app.files.metadata import Mat2
 from journalist_app.services.desk import background_check
 from journalist_app.services.records import casefiles
+from protocol.envelope import Author
 from protocol.errors import KeyringRefusal, KeyringRefusedError, LetterheadRefusedError
 from protocol.keyring import Keyring, open_keyring
 from protocol.letterhead import Letterhead, verify_letterhead
@@ -32,9 +33,8 @@ def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDes
     trusted_state, memory = read_trusted_state(config, keyring)
     with store.reading() as session:
         published = letterheads.latest(session)
-        if memory is TrustedStateStatus.MISSING and not any(
-            strand for _, strand, _, _ in entries.all_heads(session)
-        ):
+        has_written = entries.first_entry_days(session, Author.DESK)
+        if memory is TrustedStateStatus.MISSING and not has_written:
             memory = TrustedStateStatus.SOUND  # the desk has written nothing yet, so no file is missing
     if published is None:
         raise UnlockRefusedError(UnlockRefusal.LETTERHEAD)
@@ -58,7 +58,7 @@ def check_after_unlocking(desk: OpenDesk, today: date) -> None:
     desk.first_page.wait(_FIRST_PAGE_SECONDS)
     start_indexing(desk)
     if not desk.stopping.is_set():
-        background_check.check_store(desk, today)
+        background_check.check_everything(desk, today)
 
 
 def start_indexing(desk: OpenDesk) -> None:

@@ -3,10 +3,13 @@
 There are two versions, for the public and for the SG, in two languages.
 """
 
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from itertools import chain
 from typing import Final
+
+import msgspec
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import Conversation, conversation_of
@@ -23,12 +26,12 @@ from journalist_app.services.desk.report_records import (
 )
 from journalist_app.services.mailbox import count_for_report
 from journalist_app.services.records import casefiles
-from protocol.casefile import Casefile
+from protocol.casefile import TALLY_SEED_BYTES, Casefile
 from protocol.envelope import Author
 from protocol.identifiers import Address
-from protocol.ledger import Dimension, tallies_of
+from protocol.ledger import Dimension, Tally, counted_tallies, tallies_of
 from report import html, pdf, table_csv
-from report.counts import CountedTally, count_year, gather, years_with_mailboxes
+from report.counts import count_year, gather, years_with_mailboxes
 from report.disclosure import Audience
 from report.document import Document, Imprint, compose_report
 from report.tables import Lists, shapes
@@ -48,7 +51,9 @@ def years_to_report(desk: OpenDesk, today: date) -> tuple[int, ...]:
     """
     with desk.store.reading() as session:
         live = {day.year for _, day in entries.first_entry_days(session, Author.SOURCE)}
-    found = {*live, *years_with_mailboxes(gather(read_ledger(desk)))} - set(published_years(desk))
+    found = {*live, *years_with_mailboxes(gather(counted_tallies(read_ledger(desk))))} - set(
+        published_years(desk)
+    )
     return tuple(sorted((year for year in found if year in YEARS and year <= today.year), reverse=True))
 
 
@@ -64,7 +69,7 @@ def read_report_year(desk: OpenDesk, year: int, today: date) -> ReportYear:
     if frozen is not None:
         return frozen
     live = _ExistingMailboxes(desk, year)
-    gathered = gather(chain(read_ledger(desk), live.tallies()))
+    gathered = gather(counted_tallies(chain(read_ledger(desk), live.tallies())))
     lists = _lists(desk)
     counts = count_year(gathered, year, shapes(lists), Dimension.NOTHING)
     return ReportYear(
@@ -118,7 +123,7 @@ class _ExistingMailboxes:
         self._desk = desk
         self._year = year
 
-    def tallies(self) -> Iterator[CountedTally]:
+    def tallies(self) -> Iterator[Tally]:
         """Verify each mailbox, and yield the counts (tallies) that it would leave after its deletion.
 
         Deleted mailboxes leave these anonymous counts in the ledger, an encrypted table of the store.
@@ -129,20 +134,28 @@ class _ExistingMailboxes:
             if day.year == self._year:
                 yield from self._of(Address(address))
 
-    def _of(self, address: Address) -> Sequence[CountedTally]:
+    def _of(self, address: Address) -> Sequence[Tally]:
         try:
             conversation = conversation_of(self._desk, address)
         except MailboxNotFoundError:
             return ()  # the mailbox ended in the meantime, and its tallies are in the ledger
         casefile = self._casefile(address)
-        opened = count_for_report.open_for_counting(self._desk, conversation.entries)
-        known = count_for_report.add_facts(casefile, opened, self._desk.letterhead)
+        known = count_for_report.add_facts(self._desk, casefile, conversation)
         self.unsound += bool(conversation.faults)
         if known.first_message is None or known.first_message.year != self._year:
             return ()  # the signed entries name another year
         if _is_unread(conversation) and not casefile.is_spam:
             self.unread.append(address)
-        return tallies_of(known, self._desk.letterhead, closed=known.first_message, is_read=True)
+        # Newer than tallies with the same ids that someone copied into the ledger.
+        revision = self._desk.casefiles.get(address, (0, casefile))[0] + 1
+        seed = casefile.tally_seed or secrets.token_bytes(TALLY_SEED_BYTES)
+        return tallies_of(
+            msgspec.structs.replace(known, tally_seed=seed),
+            self._desk.letterhead,
+            revision=revision,
+            closed=known.first_message,
+            is_read=True,
+        )
 
     def _casefile(self, address: Address) -> Casefile:
         try:

@@ -1,7 +1,7 @@
 """Sending of an adviser's answer: a text with files, a step, or both together."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from types import TracebackType
 from typing import Self
@@ -15,11 +15,12 @@ from journalist_app.services.mailbox.pending_files import PendingFiles
 from journalist_app.services.mailbox.send_entries import (
     AdviserFormContext,
     EntrySender,
-    NewEntry,
+    NewWords,
     message_text,
 )
 from journalist_app.services.mailbox.steps import StepForm
 from protocol.content import AttachmentNote, Content, Kind
+from protocol.heads import Heads
 from protocol.identifiers import Address, EntryId
 
 
@@ -27,13 +28,14 @@ from protocol.identifiers import Address, EntryId
 class ReplyForm:
     """Fields of the answer form that arrive before its files.
 
-    `seen` is the digest of the source's newest message that the form showed. The step becomes a separate
+    `heads` and `unseen` name what the page showed, as in `AdviserFormContext`. The step becomes a separate
     entry, with the id `step_id`.
     """
 
     address: Address
     entry_id: EntryId
-    seen: bytes
+    heads: Heads
+    unseen: Heads
     text: str
     step: StepForm | None = None
     step_id: EntryId | None = None
@@ -54,17 +56,18 @@ class AnswerSender(EntrySender):
             MailboxNotFoundError: the store has no such mailbox.
             UnsoundMailboxError: the mailbox failed verification.
         """
-        new: list[NewEntry] = []
+        new: list[NewWords] = []
         text = message_text(form.text, is_required=False)
         self._has_text = bool(text.strip())
         if self._has_text:
-            new.append((form.entry_id, Content(kind=Kind.MESSAGE, text=text)))
+            new.append(NewWords(form.entry_id, Content(kind=Kind.MESSAGE, text=text)))
         if form.step is not None and form.step_id is not None and form.step.is_filled:
-            new.append((form.step_id, steps.build_manual_step(form.step, desk.letterhead, today)))
+            new.append(NewWords(form.step_id, steps.build_manual_step(form.step, desk.letterhead, today)))
         if not new:
             raise SendRefusedError(SendRefusal.TEXT_MISSING)
-        entry_id = new[0][0]
-        super().__init__(desk, AdviserFormContext(form.address, entry_id, form.seen), new, today=today)
+        entry_id = new[0].entry_id
+        form_context = AdviserFormContext(form.address, entry_id, form.heads, form.unseen)
+        super().__init__(desk, form_context, new, today=today)
         self._notes: list[AttachmentNote] = []
         self.pending = PendingFiles(
             desk, form.address, self._mailbox_recipient, entry_id, half_hour=half_hour
@@ -101,6 +104,7 @@ class AnswerSender(EntrySender):
                 source wrote while the adviser was typing or sending.
         """
         if self._notes:
-            (first, content), *rest = self._new
-            self._new = ((first, msgspec.structs.replace(content, attachments=tuple(self._notes))), *rest)
+            first, *rest = self._new
+            content = msgspec.structs.replace(first.content, attachments=tuple(self._notes))
+            self._new = (replace(first, content=content), *rest)
         super().send()

@@ -1,72 +1,65 @@
-"""Read receipts of the desk, which tell the source that an adviser has read each new message."""
+"""Read receipts of the desk, which tell the source what an adviser was shown."""
 
 import secrets
 from contextlib import suppress
 from datetime import date
 
-from protocol.chain import seen_by
-
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.desk.verification import Conversation, OpenedEntry
-from journalist_app.errors import RecordUnsoundError
-from journalist_app.services.mailbox import order_deletion
-from protocol import entry
-from protocol.content import Content, Kind
-from protocol.envelope import Author
-from protocol.identifiers import ENTRY_ID_BYTES, NO_DIGEST, EntryId
-from store import entries
+from journalist_app.desk.verification import (
+    Conversation,
+    OpenedEntry,
+    conversation_of,
+    heads_shown,
+    is_from_source,
+    unconfirmed,
+)
+from journalist_app.errors import MailboxNotFoundError
+from protocol.entry import sign_entry
+from protocol.envelope import EntryClass, Envelope
+from protocol.identifiers import ENTRY_ID_BYTES, EntryId
 from store.errors import StoreError
+from stored_mailbox.appending import NewEntry, PreparedAppend, append_entries
 
 
 def append_desk_read_receipt(
     desk: OpenDesk, conversation: Conversation, opened: tuple[OpenedEntry, ...], *, today: date
 ) -> None:
-    """Append a read receipt for all entries of this mailbox, if the source wrote something new.
+    """Append a read receipt for everything that a page showed, if the source wrote or removed something new.
 
-    A mailbox that failed verification gets no receipt. If the store cannot be written, or another window
-    appended an entry first, this function does nothing. The receipt is then appended when an adviser opens
-    the mailbox again.
+    Call this function after the page was made. A mailbox with a fault that forbids answers gets no receipt.
+    If the store cannot be written, or someone else changed the mailbox, this function does nothing. The
+    receipt is then appended when an adviser opens the mailbox again.
     """
-    if conversation.faults or not _has_news(opened):
+    if not conversation.may_answer or not _has_news(desk, conversation, opened):
         return
+    desk.to_count.add(conversation.address)
     writer = desk.keyring.desk_writer
-    number, previous = conversation.heads.get(writer.strand, (0, NO_DIGEST))
-    mark = entry.seal_entry(
-        Content(kind=Kind.SEEN, text=""),
+    heads, unseen = heads_shown(desk, conversation, opened)
+    envelope = Envelope(
         address=conversation.address,
-        mailbox_recipient=conversation.mailbox.recipient,
-        letterhead=desk.letterhead,
-        by=writer,
         entry_id=EntryId(secrets.token_bytes(ENTRY_ID_BYTES)),
-        number=number + 1,
-        previous=previous,
-        seen=seen_by(Author.DESK, conversation.heads),
+        entry_class=EntryClass.RECEIPT,
+        strand=writer.strand,
+        heads=heads,
+        unseen=unseen,
         day=today,
+        letterhead_serial=desk.letterhead.serial,
     )
-    heads = {**conversation.heads, writer.strand: (number + 1, mark.digest)}
-    with suppress(StoreError):
-        with desk.store.writing() as session:
-            entries.append(session, **mark.to_stored())
-            with suppress(RecordUnsoundError):  # the next check of the store reports the casefile
-                order_deletion.renew_order(desk, session, conversation, heads, opened, today=today)
-        desk.remember(conversation.address, heads, is_answered=conversation.unanswered_since is None)
+    new = NewEntry(sign_entry(envelope, by=writer))
+    attempts = iter([PreparedAppend(conversation.address, conversation.mailbox.version, [new])])
+    with suppress(StoreError, MailboxNotFoundError):
+        if append_entries(desk.store, lambda: next(attempts, None)):
+            conversation_of(desk, conversation.address)  # remembers the receipt
+            desk.save()
 
 
-def _has_news(opened: tuple[OpenedEntry, ...]) -> bool:
-    """Return True if the source wrote a readable message that no adviser has seen yet."""
-    if any(each.fault for each in opened):
-        return False
-    seen = {
-        digest
-        for each in opened
-        if each.signed.envelope.author is Author.DESK
-        for digest in each.signed.envelope.seen
-    }
-    source = [each for each in opened if each.signed.envelope.author is Author.SOURCE]
-    read_up_to = max(
-        (each.signed.envelope.number for each in source if each.signed.digest in seen), default=0
-    )
-    return any(
-        each.content is not None and each.signed.envelope.speaks and each.signed.envelope.number > read_up_to
-        for each in source
+def _has_news(desk: OpenDesk, conversation: Conversation, opened: tuple[OpenedEntry, ...]) -> bool:
+    """Return True if the page showed words that no workstation confirmed, or a removal that this one did not.
+
+    Each workstation confirms a removal itself, because each may have had a copy of the removed words.
+    """
+    own = [each.signed.digest for each in opened if each.signed.envelope.strand == desk.keyring.strand.id]
+    removals = [each.signed.digest for each in opened if is_from_source(each.signed, EntryClass.REMOVAL)]
+    return bool(
+        unconfirmed(conversation, opened) or conversation.transcript.knowledge.unknown_to_all(removals, own)
     )

@@ -1,8 +1,9 @@
 """Thread of one mailbox, verified and decrypted for the adviser's page."""
 
 import secrets
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from msgspec import UNSET
@@ -10,21 +11,24 @@ from msgspec import UNSET
 from crypto.errors import ForgedError, UnreadableError
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import (
+    Conversation,
     OpenedEntry,
     ShownFault,
+    content_faults,
     conversation_of,
-    entry_contents,
+    heads_shown,
     open_all,
+    thread_of,
 )
 from journalist_app.errors import FileRefusedError
 from journalist_app.files.presealed import PieceKind, PresealedFileInfo, PresealedKind, TextPiece, Unsealer
-from journalist_app.services.mailbox import count_for_report, file_downloads
-from journalist_app.services.mailbox.desk_read_receipts import append_desk_read_receipt
+from journalist_app.services.mailbox import file_downloads
 from protocol.content import AttachmentNote, Kind
 from protocol.envelope import Author
-from protocol.identifiers import ENTRY_ID_BYTES, Address, StrandId
+from protocol.heads import heads_to_bytes
+from protocol.identifiers import ENTRY_ID_BYTES, Address, Digest
 from protocol.transcript.consent import ProposalState
-from protocol.transcript.thread_state import ThreadState, thread_state
+from protocol.transcript.thread_state import ThreadState
 from web.filenames import safe_name
 
 
@@ -67,94 +71,96 @@ class AdviserEntry:
 
 @dataclass(frozen=True, slots=True)
 class ShownThread:
-    """Mailbox on the adviser's page: its entries, its state, and the ids for the answer form."""
+    """Mailbox on the adviser's page: its entries, its state, and the values for the answer form.
+
+    `heads` and `unseen` name, in hexadecimal, what the page shows and what it does not show. After the page
+    was made, `conversation` and `opened` go to `append_desk_read_receipt`.
+    """
 
     address: str
     label: str
     entries: tuple[AdviserEntry, ...]
     faults: tuple[ShownFault, ...]
     thread_state: ThreadState
-    source_said: str
+    heads: str
+    unseen: str
     entry_id: str
     step_id: str
     expect_by: date
     may_answer: bool
     trusted_state: str
+    conversation: Conversation = field(repr=False)
+    opened: tuple[OpenedEntry, ...] = field(repr=False)
 
 
-def read_conversation(desk: OpenDesk, address: Address, *, today: date) -> ShownThread:
-    """Verify and decrypt a whole mailbox for the adviser's page, and append a read receipt.
+def read_mailbox(desk: OpenDesk, address: Address, *, today: date, is_whole: bool = False) -> ShownThread:
+    """Verify and decrypt a whole mailbox for the adviser's page. Nothing is written in the store.
+
+    `is_whole` is True for a page that shows all entries.
 
     The verified heads (newest entries) are saved in the trusted state, so that a later roll-back is detected.
-    Facts for the yearly report are saved in the casefile.
 
     Raises:
         MailboxNotFoundError: the store has no such mailbox.
     """
     conversation = conversation_of(desk, address)
     opened = open_all(desk, conversation)
-    faults = list(conversation.faults)
-    faults += [
-        ShownFault(each.fault, each.signed.envelope.author, each.signed.envelope.number)
-        for each in opened
-        if each.fault
-    ]
+    faults = (*conversation.faults, *content_faults(opened))
     if faults:
         desk.unsound[address] = tuple(dict.fromkeys(fault.kind for fault in faults))
-    thread = entry_contents(opened)
-    if not faults:
-        count_for_report.save_counts(desk, address, thread)
-    append_desk_read_receipt(desk, conversation, opened, today=today)
     desk.save()
-    state = thread_state(address, thread)
-    read = _read_by_source(opened)
+    state = thread_of(conversation, opened)
+    heads, unseen = heads_shown(desk, conversation, opened, is_whole=is_whole)
+    read = _read_by_source(conversation)
     unsealer = desk.unsealer()
     return ShownThread(
         address=address.hex(),
         label=desk.label(address),
         entries=tuple(
-            _shown(desk, unsealer, each, read, state) for each in opened if not _is_shown_elsewhere(each)
+            _shown(desk, unsealer, each, conversation, read=read, state=state)
+            for each in opened
+            if not _is_shown_elsewhere(each)
         ),
-        faults=tuple(faults),
+        faults=faults,
         thread_state=state,
-        source_said=conversation.source_said.hex(),
+        heads=heads_to_bytes(heads).hex(),
+        unseen=heads_to_bytes(unseen).hex(),
         entry_id=secrets.token_hex(ENTRY_ID_BYTES),
         step_id=secrets.token_hex(ENTRY_ID_BYTES),
         expect_by=desk.letterhead.expect_by(today),
-        may_answer=not faults,
+        may_answer=all(fault.allows_answers for fault in faults),
         trusted_state=desk.trusted_state_status.value,
+        conversation=conversation,
+        opened=opened,
     )
 
 
 def _is_shown_elsewhere(opened: OpenedEntry) -> bool:
-    """Return True for a read receipt or step of the desk, which the page does not show as a message."""
-    if not opened.signed.envelope.speaks:
-        return not opened.fault
-    # Only the desk sets steps. A step that a source signed is shown as a message.
-    is_desk = opened.signed.envelope.author is Author.DESK
-    return is_desk and opened.content is not None and opened.content.kind in {Kind.STEP, Kind.CLOSING}
+    """Return True for an entry that the page does not show as a message: a step, receipt or removal."""
+    if not opened.signed.envelope.is_words:
+        return True
+    return opened.content is not None and opened.content.kind in {Kind.STEP, Kind.CLOSING}
 
 
-def _read_by_source(opened: tuple[OpenedEntry, ...]) -> dict[StrandId, list[tuple[int, date]]]:
-    """Return, for each workstation, pairs (number, day) that show which of its entries the source has read.
-
-    A pair means that, on this day, the source had read all entries of the workstation up to this number.
-    """
-    by_digest = {each.signed.digest: each.signed.envelope for each in opened}
-    read: dict[StrandId, list[tuple[int, date]]] = {}
-    for each in opened:
-        reader = each.signed.envelope
-        if reader.author is Author.SOURCE:
-            for part in (by_digest[digest] for digest in reader.seen if digest in by_digest):
-                read.setdefault(part.strand, []).append((part.number, reader.day))
+def _read_by_source(conversation: Conversation) -> dict[Digest, date]:
+    """Return the first day on which the source is known to have read each entry of the desk."""
+    unread = [entry.digest for entry in conversation.entries if entry.envelope.strand]
+    readers = [entry for entry in conversation.entries if not entry.envelope.strand]
+    read: dict[Digest, date] = {}
+    for reader in sorted(readers, key=lambda entry: entry.envelope.day):
+        left = conversation.transcript.knowledge.unknown_to_all(unread, [reader.digest])
+        read |= dict.fromkeys(set(unread) - set(left), reader.envelope.day)
+        unread = left
     return read
 
 
-def _shown(
+def _shown(  # noqa: PLR0913  # each is shown on the page
     desk: OpenDesk,
     unsealer: Unsealer,
     opened: OpenedEntry,
-    read: dict[StrandId, list[tuple[int, date]]],
+    conversation: Conversation,
+    *,
+    read: Mapping[Digest, date],
     state: ThreadState,
 ) -> AdviserEntry:
     part = opened.signed.envelope
@@ -169,10 +175,8 @@ def _shown(
         text=content.text if content else "",
         pieces=_pieces(unsealer, opened),
         files=tuple(_file(desk, unsealer, opened, note) for note in content.attachments) if content else (),
-        is_removed=opened.signed.removal is not None,
-        read_on=min(
-            (day for number, day in read.get(part.strand, ()) if part.number <= number), default=None
-        ),
+        is_removed=opened.signed.digest in conversation.removed,
+        read_on=read.get(opened.signed.digest),
         fault=opened.fault,
         proposal=proposal,
         verdict=verdict,

@@ -1,54 +1,60 @@
-"""Append loop of the desk: signs new entries and appends them by compare-and-set.
+"""Sending of new words of the desk, after the mailbox was verified again.
 
-The append is refused if the source wrote a message that the adviser has not read.
+The append is refused if the source wrote or removed something that the adviser's page did not show.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
 
 import msgspec
-from protocol.chain import seen_by
-from protocol.statements.heads import Heads
-from sqlalchemy.orm import Session
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import (
     Conversation,
     OpenedEntry,
     conversation_of,
-    entry_contents,
+    heads_shown,
+    is_from_source,
     open_all,
 )
 from journalist_app.errors import MailboxNotFoundError, SendRefusal, SendRefusedError, UnsoundMailboxError
-from journalist_app.services.mailbox import count_for_report, order_deletion
+from journalist_app.services.mailbox import count_for_report
 from protocol import entry
 from protocol.content import TEXT_CHARS, Content
-from protocol.entry import EntryContent, SignedEntry
-from protocol.envelope import Author
-from protocol.identifiers import NO_DIGEST, SOURCE_STRAND, Address, EntryId
-from store import entries
-from store.errors import EntryExistsError, HeadMovedError, NoSuchMailboxError
-
-_TRIES: Final = 5  # attempts to append, while another tab or the source appends first
+from protocol.entry import SignedEntry
+from protocol.envelope import EntryClass
+from protocol.heads import Head, Heads
+from protocol.identifiers import Address, EntryId
+from protocol.transcript.check import head_of
+from protocol.transcript.closing import closed_until
+from store.errors import NoSuchMailboxError
+from stored_mailbox.appending import NewEntry, PreparedAppend, append_entries
 
 
 @dataclass(frozen=True, slots=True)
 class AdviserFormContext:
     """Context of an adviser's form: the mailbox, and the id of the entry that the form appends.
 
-    `seen` is the digest of the source's newest message that the form showed.
+    `heads` and `unseen` name what the page with the form showed, and what it did not show.
     """
 
     address: Address
     entry_id: EntryId
-    seen: bytes
+    heads: Heads
+    unseen: Heads
 
 
-NewEntry = tuple[EntryId, Content]
+@dataclass(frozen=True, slots=True)
+class NewWords:
+    """Content to send as new words. `due` is the day of deletion, in words that close the mailbox."""
+
+    entry_id: EntryId
+    content: Content
+    due: date | None = None
+
+
 Precondition = Callable[[Conversation, tuple[OpenedEntry, ...]], None]
-TransactionHook = Callable[[Session, Heads, tuple[EntryContent, ...]], None]
 
 
 def message_text(typed: str, *, is_required: bool = True) -> str:
@@ -71,27 +77,24 @@ class EntrySender:
     `is_sent` is True from the start if the same entries were sent before, for example by a double click.
     """
 
-    def __init__(  # noqa: PLR0913  # two callbacks, besides the entries
+    def __init__(
         self,
         desk: OpenDesk,
         form_context: AdviserFormContext,
-        new: Sequence[NewEntry],
+        new: Sequence[NewWords],
         *,
         today: date,
         precondition: Precondition | None = None,
-        hook: TransactionHook | None = None,
     ) -> None:
-        """Verify the mailbox, and check that the adviser has seen the source's newest message.
+        """Verify the mailbox, and check that the page showed everything that the source wrote or removed.
 
-        `precondition` is called before every attempt to append, and raises an exception to refuse. `hook`
-        runs in the transaction of the append, with the mailbox's new heads and entries. Without a hook, the
-        mailbox's deletion order is updated.
+        `precondition` is called before every attempt to append, and raises an exception to refuse.
 
         Raises:
             MailboxNotFoundError: the store has no such mailbox.
-            UnsoundMailboxError: the mailbox failed verification.
+            UnsoundMailboxError: the mailbox has a fault with which the desk signs nothing.
             SendRefusedError: FORM_REUSED: the form was used before for another entry. SOURCE_WROTE: the
-                source wrote after the page with the form was shown.
+                source wrote or removed something after the page with the form was shown.
         """
         self.is_sent = False
         self._desk = desk
@@ -99,8 +102,7 @@ class EntrySender:
         self._new = tuple(new)
         self._today = today
         self._precondition = precondition
-        self._hook = hook or self._update_order
-        self._opened: tuple[OpenedEntry, ...] = ()
+        self._signed: tuple[SignedEntry, ...] = ()
         self._mailbox_recipient = self._verify().mailbox.recipient
 
     def send(self) -> None:
@@ -108,48 +110,40 @@ class EntrySender:
 
         Raises:
             MailboxNotFoundError: the source has ended the mailbox since the form was shown.
-            UnsoundMailboxError: the mailbox failed verification.
+            UnsoundMailboxError: the mailbox has a fault with which the desk signs nothing.
             SendRefusedError: FORM_REUSED: the form was used before for another entry. SOURCE_WROTE: the
-                source wrote while the adviser was typing or sending.
+                source wrote or removed something while the adviser was typing or sending.
         """
-        signed: list[SignedEntry] = []
-        for _ in range(_TRIES):
-            conversation = self._verify()
-            if self.is_sent:
-                return
-            signed = self._sign(conversation, signed)
-            try:
-                self._append(signed, conversation)
-            except (HeadMovedError, EntryExistsError):
-                continue  # another tab or the source appended first: try again
-            self.is_sent = True
-            count_for_report.save_counts(self._desk, self._form_context.address, self._thread_with(signed))
-            self._desk.remember(
-                self._form_context.address, _new_heads(conversation.heads, signed), is_answered=True
-            )
-            self._desk.save()
-            return
-        raise HeadMovedError("other entries kept coming first")
+        try:
+            append_entries(self._desk.store, self._prepare)
+        except NoSuchMailboxError as why:
+            raise MailboxNotFoundError from why
+        self.is_sent = True
+        # Verifies the mailbox, and remembers the new entries.
+        count_for_report.save_counts(self._desk, conversation_of(self._desk, self._form_context.address))
+        self._desk.save()
+
+    def _prepare(self) -> PreparedAppend | None:
+        conversation = self._verify()
+        if self.is_sent:
+            return None
+        self._signed = self._sign(conversation)
+        files = [[note.id for note in each.content.attachments] for each in self._new]
+        new = [NewEntry(*each) for each in zip(self._signed, files, strict=True)]
+        return PreparedAppend(conversation.address, conversation.mailbox.version, new)
 
     def _verify(self) -> Conversation:
         conversation = conversation_of(self._desk, self._form_context.address)
-        if conversation.faults:
+        if not conversation.may_answer:
             raise UnsoundMailboxError
         opened = open_all(self._desk, conversation)
         if self._was_sent(opened):
             self.is_sent = True
             return conversation
-        if conversation.source_said != self._form_context.seen:
-            raise SendRefusedError(SendRefusal.SOURCE_WROTE)
+        refuse_if_source_wrote(self._desk, self._form_context, conversation, opened)
         if self._precondition is not None:
             self._precondition(conversation, opened)
-        self._opened = opened
         return conversation
-
-    def _update_order(self, session: Session, heads: Heads, opened: tuple[EntryContent, ...]) -> None:
-        order_deletion.update_order(
-            self._desk, session, self._form_context.address, heads, opened, today=self._today
-        )
 
     def _was_sent(self, opened: tuple[OpenedEntry, ...]) -> bool:
         """Return True if this form's entries are in the mailbox already, with the same content.
@@ -158,7 +152,7 @@ class EntrySender:
             SendRefusedError: FORM_REUSED: the mailbox has an entry of this form with other content, or has
                 only some of the form's entries.
         """
-        new = dict(self._new)
+        new = {each.entry_id: each.content for each in self._new}
         there = [each for each in opened if each.signed.envelope.entry_id in new]
         if any(not _has_content(each, new[each.signed.envelope.entry_id]) for each in there):
             raise SendRefusedError(SendRefusal.FORM_REUSED)
@@ -166,61 +160,79 @@ class EntrySender:
             raise SendRefusedError(SendRefusal.FORM_REUSED)
         return bool(there)
 
-    def _sign(self, conversation: Conversation, before: list[SignedEntry]) -> list[SignedEntry]:
-        """Sign the entries as the next entries of this workstation's strand (signed chain).
+    def _sign(self, conversation: Conversation) -> tuple[SignedEntry, ...]:
+        """Sign the entries as the next entries of this workstation's strand.
 
-        In a retry, `before` has the entries that the first attempt signed. Only their numbers and signatures
-        are renewed, so the content is not encrypted again.
+        Of other strands, the first entry names what the page showed. In a retry, only the signatures are
+        renewed, so the content is not encrypted again.
         """
         writer = self._desk.keyring.desk_writer
-        number, previous = conversation.heads.get(writer.strand, (0, NO_DIGEST))
-        seen = seen_by(Author.DESK, conversation.heads)
+        shown = [head for head in self._form_context.heads if head.strand != writer.strand]
+        unseen = tuple(head for head in self._form_context.unseen if head.strand != writer.strand)
+        own = own_tips(self._desk, conversation)
         signed: list[SignedEntry] = []
-        for place, (entry_id, content) in enumerate(self._new):
-            number += 1
-            if before:
-                each = entry.renumber(
-                    before[place], by=writer, number=number, previous=previous, seen=seen, day=self._today
-                )
+        for place, new in enumerate(self._new):
+            heads = tuple(sorted({*shown, *own}))
+            if self._signed:
+                before = self._signed[place]
+                each = entry.sign_again(before, by=writer, heads=heads, unseen=unseen, day=self._today)
             else:
-                each = entry.seal_entry(
-                    content,
-                    address=self._form_context.address,
+                each = entry.seal_words(
+                    new.content,
+                    address=conversation.address,
                     mailbox_recipient=conversation.mailbox.recipient,
                     letterhead=self._desk.letterhead,
                     by=writer,
-                    entry_id=entry_id,
-                    number=number,
-                    previous=previous,
-                    seen=seen,
+                    entry_id=new.entry_id,
+                    heads=heads,
+                    unseen=unseen,
                     day=self._today,
+                    due=new.due,
                 )
             signed.append(each)
-            previous = each.digest
-        return signed
-
-    def _append(self, signed: list[SignedEntry], conversation: Conversation) -> None:
-        address = self._form_context.address
-        files = {entry_id: [note.id for note in content.attachments] for entry_id, content in self._new}
-        try:
-            with self._desk.store.writing() as session:
-                heads = {head.strand: head.digest for head in entries.strand_heads(session, address)}
-                if heads.get(SOURCE_STRAND, b"") != conversation.source_head:
-                    raise HeadMovedError("the source wrote between the verification and this transaction")
-                for each in signed:
-                    entries.append(session, **each.to_stored(), attachment_ids=files[each.envelope.entry_id])
-                self._hook(session, _new_heads(conversation.heads, signed), self._thread_with(signed))
-        except NoSuchMailboxError as why:
-            raise MailboxNotFoundError from why
-
-    def _thread_with(self, signed: list[SignedEntry]) -> tuple[EntryContent, ...]:
-        new = [(each, content) for each, (_, content) in zip(signed, self._new, strict=True)]
-        return (*entry_contents(self._opened), *new)
+            own = [head_of(each)]
+        return tuple(signed)
 
 
-def _new_heads(heads: Heads, signed: Sequence[SignedEntry]) -> Heads:
-    newest = signed[-1]
-    return {**heads, newest.envelope.strand: (newest.envelope.number, newest.digest)}
+def refuse_if_source_wrote(
+    desk: OpenDesk,
+    form_context: AdviserFormContext,
+    conversation: Conversation,
+    opened: Sequence[OpenedEntry],
+) -> None:
+    """Refuse a form whose page did not show words or removals of the source that are in the mailbox now.
+
+    Raises:
+        SendRefusedError: SOURCE_WROTE.
+    """
+    within = conversation.transcript.knowledge.within
+    now, then = (
+        within(heads) | {head.digest for head in unseen}
+        for heads, unseen in (
+            heads_shown(desk, conversation, opened),
+            (form_context.heads, form_context.unseen),
+        )
+    )
+    if any(
+        is_from_source(each.signed, EntryClass.WORDS, EntryClass.REMOVAL)
+        for each in opened
+        if each.signed.digest in now - then
+    ):
+        raise SendRefusedError(SendRefusal.SOURCE_WROTE)
+
+
+def due_of_step(conversation: Conversation, today: date) -> date | None:
+    """Return `due` for a step that leaves a closed mailbox closed, or None if the mailbox is open."""
+    until = closed_until(conversation.transcript)
+    return None if until is None else max(until, today)
+
+
+def own_tips(desk: OpenDesk, conversation: Conversation) -> list[Head]:
+    """Return the newest entries of this workstation's strand, also those that only it remembers."""
+    strand = desk.keyring.strand.id
+    remembered = desk.trusted_state.mailboxes.get(conversation.address, ())
+    heads, _ = conversation.transcript.heads_for(strand, (), remembered)
+    return [head for head in heads if head.strand == strand]
 
 
 def _has_content(opened: OpenedEntry, content: Content) -> bool:

@@ -10,16 +10,20 @@ import msgspec
 
 from crypto.errors import ForgedError, UnreadableError
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.desk.verification import Conversation, OpenedEntry, entry_contents
+from journalist_app.desk.verification import Conversation, OpenedEntry, thread_of
 from journalist_app.errors import FileRefusal, FileRefusedError, PassOnRefusal, PassOnRefusedError
 from journalist_app.services.mailbox import file_downloads
-from journalist_app.services.mailbox.send_entries import AdviserFormContext, EntrySender
+from journalist_app.services.mailbox.send_entries import (
+    AdviserFormContext,
+    EntrySender,
+    NewWords,
+    due_of_step,
+)
 from journalist_app.services.passing_on.pass_on import is_confirmed_by_server
 from journalist_app.services.passing_on.proposal_consent import (
     find_begun,
     find_proposal,
     note_of_proposal,
-    refuse_if_deleted,
     verified_thread,
 )
 from journalist_app.services.passing_on.usable_recipients import recipient_of_proposal
@@ -28,7 +32,7 @@ from protocol.casefile import Casefile, PassedOn
 from protocol.content import Content, Kind, StepName, StepNote
 from protocol.identifiers import Address, EntryId
 from protocol.transcript.consent import ProposalState, ProposalStatus
-from protocol.transcript.thread_state import ThreadStep, thread_state
+from protocol.transcript.thread_state import ThreadStep
 
 
 def make_export(
@@ -50,7 +54,7 @@ def make_export(
         UnsoundMailboxError: the mailbox failed verification.
     """
     address = form_context.address
-    _, thread = verified_thread(desk, address)
+    conversation, _, thread = verified_thread(desk, address)
     proposed = find_proposal(thread, proposal_id)
     begun = find_begun(thread, proposed)
     is_first = proposed.state is ProposalStatus.PASSING_ON
@@ -61,7 +65,7 @@ def make_export(
     files = _signed_files(desk, address, proposed)
     made = _write_whole(desk, exporter.make(recipient, proposed.content.text, files, today))
     try:
-        _record_made(desk, form_context, proposed, begun, today=today)
+        _record_made(desk, form_context, proposed, begun, due_of_step(conversation, today), today=today)
     except BaseException:
         made.close()
         raise
@@ -88,11 +92,12 @@ def _write_whole(desk: OpenDesk, pieces: Iterator[bytes]) -> BinaryIO:
     return file
 
 
-def _record_made(
+def _record_made(  # noqa: PLR0913  # each is a part of the step
     desk: OpenDesk,
     form_context: AdviserFormContext,
     proposed: ProposalState,
     begun: ThreadStep,
+    due: date | None,
     *,
     today: date,
 ) -> None:
@@ -104,8 +109,8 @@ def _record_made(
     """
     address, note = form_context.address, note_of_proposal(proposed)
 
-    def still_counts(_: Conversation, opened: Sequence[OpenedEntry]) -> None:
-        now = thread_state(address, entry_contents(opened))
+    def still_counts(conversation: Conversation, opened: Sequence[OpenedEntry]) -> None:
+        now = thread_of(conversation, opened)
         find_begun(now, find_proposal(now, proposed.entry_id))
 
     if proposed.state is ProposalStatus.PASSING_ON:
@@ -115,10 +120,9 @@ def _record_made(
         EntrySender(
             desk,
             form_context,
-            [(form_context.entry_id, Content(kind=Kind.STEP, text="", step=step))],
+            [NewWords(form_context.entry_id, Content(kind=Kind.STEP, text="", step=step), due)],
             today=today,
             precondition=still_counts,
-            hook=None if begun.without_consent else refuse_if_deleted(desk, address, proposed, today),
         ).send()
     passed = PassedOn(
         recipient=note.recipient.value,

@@ -16,14 +16,18 @@ from typing import Final
 import msgspec
 
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.desk.verification import Conversation, OpenedEntry, entry_contents
+from journalist_app.desk.verification import Conversation, OpenedEntry, thread_of
 from journalist_app.errors import PassOnRefusal, PassOnRefusedError
-from journalist_app.services.mailbox.send_entries import AdviserFormContext, EntrySender
+from journalist_app.services.mailbox.send_entries import (
+    AdviserFormContext,
+    EntrySender,
+    NewWords,
+    due_of_step,
+)
 from journalist_app.services.mailbox.steps import EMPTY_STEP_FORM, StepForm, build_step, trim_step_text
 from journalist_app.services.passing_on.proposal_consent import (
     find_proposal,
     note_of_proposal,
-    refuse_if_deleted,
     require_consent,
     valid_steps,
     verified_thread,
@@ -34,8 +38,8 @@ from protocol.content import StepName, StepNote
 from protocol.identifiers import Address, EntryId
 from protocol.pouch.pouch_file import SERVER
 from protocol.transcript.consent import ProposalState, ProposalStatus
-from protocol.transcript.thread_state import ThreadState, thread_state
-from store import outbox, peers
+from protocol.transcript.thread_state import ThreadState
+from store import entries, outbox, peers
 from store.outbox import OutboxKind
 
 REASON_CHARS_MIN: Final = 40  # a full sentence: a reason such as "urgent" tells the source nothing
@@ -80,7 +84,7 @@ def begin_passing_on(  # noqa: PLR0913  # each argument is part of the step
         MailboxNotFoundError: the store has no such mailbox.
         UnsoundMailboxError: the mailbox failed verification.
     """
-    opened, thread = verified_thread(desk, form_context.address)
+    conversation, opened, thread = verified_thread(desk, form_context.address)
     proposed = find_proposal(thread, proposal_id)
     if proposed.state in {ProposalStatus.PASSING_ON, ProposalStatus.PASSED_ON}:
         return
@@ -88,24 +92,23 @@ def begin_passing_on(  # noqa: PLR0913  # each argument is part of the step
     recipient_of_proposal(desk, note, today)
     is_without = without is not None
     reason = _checked_reason(without)
-    require_consent(proposed, opened, thread, is_without=is_without)
+    require_consent(proposed, conversation, opened, thread, is_without=is_without)
     step = StepNote(
         step=StepName.PASSING_ON, to=note.name, proposal=proposed.digest, without_consent=is_without
     )
     content = build_step(replace(words, text=reason or words.text), step, desk.letterhead, today)
 
-    def is_still_agreed(_: Conversation, opened: Sequence[OpenedEntry]) -> None:
-        now = thread_state(form_context.address, entry_contents(opened))
-        require_consent(find_proposal(now, proposal_id), opened, now, is_without=is_without)
+    def is_still_agreed(conversation: Conversation, opened: Sequence[OpenedEntry]) -> None:
+        now = thread_of(conversation, opened)
+        require_consent(find_proposal(now, proposal_id), conversation, opened, now, is_without=is_without)
 
     consent_evidence.keep_evidence(desk, form_context.address, proposed)
     EntrySender(
         desk,
         form_context,
-        [(form_context.entry_id, content)],
+        [NewWords(form_context.entry_id, content)],
         today=today,
         precondition=is_still_agreed,
-        hook=refuse_if_deleted(desk, form_context.address, proposed, today),
     ).send()
 
 
@@ -119,10 +122,17 @@ def _checked_reason(without: WithoutConsent | None) -> str:
 
 
 def list_unfinished(thread: ThreadState) -> tuple[ProposalState, ...]:
-    """Return the proposals that the desk has begun to pass on, but not yet handed over to the recipient."""
+    """Return the proposals that the desk has begun to pass on, but not yet handed over to the recipient.
+
+    A file that the adviser must destroy is left out.
+    """
     handed_over = {step.proposal for step in thread.steps if step.delivered}
     begun = {ProposalStatus.PASSING_ON, ProposalStatus.PASSED_ON}
-    return tuple(each for each in thread.proposals if each.state in begun and each.digest not in handed_over)
+    return tuple(
+        each
+        for each in thread.proposals
+        if each.state in begun and each.digest not in handed_over and not each.must_destroy
+    )
 
 
 def is_confirmed_by_server(
@@ -139,11 +149,14 @@ def is_confirmed_by_server(
     """
     begun = {step.entry_id for step in valid_steps(thread, proposed, StepName.PASSING_ON)}
     with desk.store.reading() as session:
-        queued = outbox.of_mailbox(session, SERVER, address)
+        queued = [
+            each for each in outbox.of_mailbox(session, SERVER, address) if each.kind is OutboxKind.ENTRY
+        ]
+        rows = [entries.find_digest(session, address, each.name) for each in queued]
         server = peers.find(session, SERVER)
     if server is not None and server.has_more:
         return False
-    return not any(each.kind is OutboxKind.ENTRY and each.name in begun for each in queued)
+    return not any(row is not None and row.entry_id in begun for row in rows)
 
 
 def record_handover(  # noqa: PLR0913  # each argument is part of the step
@@ -157,7 +170,8 @@ def record_handover(  # noqa: PLR0913  # each argument is part of the step
 ) -> None:
     """Append a step that tells the source when and how a proposal's file was handed over to the recipient.
 
-    The step also says what comes next. `delivered` is the day on which the recipient got the file.
+    The step also says what comes next. `delivered` is the day on which the recipient got the file. If the
+    source had withdrawn in time and the adviser could not destroy the file any more, the step says so too.
 
     Raises:
         PassOnRefusedError: NOT_BEGUN: no file was made yet. HANDOVER_DAY: the day is in the future, or before
@@ -168,9 +182,11 @@ def record_handover(  # noqa: PLR0913  # each argument is part of the step
         MailboxNotFoundError: the store has no such mailbox.
         UnsoundMailboxError: the mailbox failed verification.
     """
-    _, thread = verified_thread(desk, form_context.address)
+    conversation, _, thread = verified_thread(desk, form_context.address)
     proposed = find_proposal(thread, proposal_id)
-    made = valid_steps(thread, proposed, StepName.PASSED_ON)
+    made = [
+        step for step in thread.steps if step.proposal == proposed.digest and step.step is StepName.PASSED_ON
+    ]
     if not made:
         raise PassOnRefusedError(PassOnRefusal.NOT_BEGUN)
     if not made[0].day <= delivered <= today:
@@ -178,7 +194,8 @@ def record_handover(  # noqa: PLR0913  # each argument is part of the step
     name = note_of_proposal(proposed).name
     step = StepNote(step=StepName.PASSED_ON, to=name, proposal=proposed.digest, delivered=delivered)
     content = build_step(words, step, desk.letterhead, today)
-    EntrySender(desk, form_context, [(form_context.entry_id, content)], today=today).send()
+    new = NewWords(form_context.entry_id, content, due_of_step(conversation, today))
+    EntrySender(desk, form_context, [new], today=today).send()
     casefiles.update_casefile(
         desk,
         form_context.address,

@@ -1,39 +1,34 @@
 """Check of the source's consent: finds a proposal, and refuses to pass it on if the source did not agree."""
 
 from collections.abc import Sequence
-from datetime import date
 from typing import cast
 
 from msgspec import UNSET
-from protocol.statements.heads import Heads
-from sqlalchemy.orm import Session
 
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.desk.verification import OpenedEntry, conversation_of, entry_contents, open_all
+from journalist_app.desk.verification import Conversation, OpenedEntry, conversation_of, open_all, thread_of
 from journalist_app.errors import PassOnRefusal, PassOnRefusedError, UnsoundMailboxError
-from journalist_app.services.mailbox import order_deletion
-from journalist_app.services.mailbox.send_entries import TransactionHook
 from protocol.content import ProposalNote, StepName
-from protocol.entry import EntryContent
 from protocol.envelope import Author
-from protocol.identifiers import Address, EntryId
+from protocol.identifiers import Address, Digest, EntryId
 from protocol.transcript.consent import ProposalState, ProposalStatus
-from protocol.transcript.thread_state import ThreadState, ThreadStep, thread_state
-from store import entries
+from protocol.transcript.thread_state import ThreadState, ThreadStep
 
 
-def verified_thread(desk: OpenDesk, address: Address) -> tuple[tuple[OpenedEntry, ...], ThreadState]:
-    """Verify and decrypt a mailbox. Return its entries and its thread state.
+def verified_thread(
+    desk: OpenDesk, address: Address
+) -> tuple[Conversation, tuple[OpenedEntry, ...], ThreadState]:
+    """Verify and decrypt a mailbox. Return it with its entries and its thread state.
 
     Raises:
         MailboxNotFoundError: the store has no such mailbox.
-        UnsoundMailboxError: the mailbox failed verification.
+        UnsoundMailboxError: the mailbox has a fault with which the desk signs nothing.
     """
     conversation = conversation_of(desk, address)
-    if conversation.faults:
+    if not conversation.may_answer:
         raise UnsoundMailboxError
     opened = open_all(desk, conversation)
-    return opened, thread_state(address, entry_contents(opened))
+    return conversation, opened, thread_of(conversation, opened)
 
 
 def find_proposal(thread: ThreadState, proposal_id: EntryId) -> ProposalState:
@@ -79,25 +74,32 @@ def find_begun(thread: ThreadState, proposed: ProposalState) -> ThreadStep:
 
 
 def require_consent(
-    proposed: ProposalState, opened: Sequence[OpenedEntry], thread: ThreadState, *, is_without: bool
+    proposed: ProposalState,
+    conversation: Conversation,
+    opened: Sequence[OpenedEntry],
+    thread: ThreadState,
+    *,
+    is_without: bool,
 ) -> None:
     """Raise an exception if the source has not agreed to a proposal, or if a newer proposal replaced it.
 
-    If `is_without` is True, the proposal may be passed on without the source's consent. If an entry of the
-    mailbox cannot be decrypted, earlier consent does not count: the source may have withdrawn the consent in
-    this entry.
+    If `is_without` is True, the proposal may be passed on without the source's consent. An agreement does not
+    count if an entry that its writer did not know is missing or cannot be decrypted: the source may have
+    withdrawn the consent in this entry, or the desk may have proposed something else.
 
     Raises:
         PassOnRefusedError: PROPOSAL_OBSOLETE: a newer proposal exists. WITHDRAWN: the source withdrew the
             consent. OTHER_DIGEST: the source answered a proposal that the desk never made. NOT_AGREED: the
             source has not agreed.
-        UnsoundMailboxError: an entry cannot be decrypted.
+        UnsoundMailboxError: an entry is missing or cannot be decrypted.
     """
     if not proposed.is_newest:
         raise PassOnRefusedError(PassOnRefusal.PROPOSAL_OBSOLETE)
     if is_without:
         return
-    if any(each.fault for each in opened):  # this may be the entry by which the source withdrew
+    if proposed.answer is not None and _is_something_hidden(
+        proposed.answer.signed.digest, conversation, opened
+    ):
         raise UnsoundMailboxError
     if proposed.state is ProposalStatus.AGREED:
         return
@@ -106,6 +108,13 @@ def require_consent(
     if proposed.state is ProposalStatus.WAITING and _answers_something_else(opened, thread):
         raise PassOnRefusedError(PassOnRefusal.OTHER_DIGEST)
     raise PassOnRefusedError(PassOnRefusal.NOT_AGREED)
+
+
+def _is_something_hidden(answer: Digest, conversation: Conversation, opened: Sequence[OpenedEntry]) -> bool:
+    transcript = conversation.transcript
+    hidden = [each.signed.digest for each in opened if each.fault]
+    hidden += [digest for digest in transcript.knowledge.named if digest not in transcript.authentic]
+    return bool(transcript.knowledge.unknown_to_all(hidden, [answer]))
 
 
 def _answers_something_else(opened: Sequence[OpenedEntry], thread: ThreadState) -> bool:
@@ -118,23 +127,3 @@ def _answers_something_else(opened: Sequence[OpenedEntry], thread: ThreadState) 
         and each.content.answer.proposal not in known
         for each in opened
     )
-
-
-def refuse_if_deleted(
-    desk: OpenDesk, address: Address, proposed: ProposalState, today: date
-) -> TransactionHook:
-    """Return a transaction hook that refuses to append if the proposal or its answer was deleted.
-
-    The hook is needed because a deletion changes no head. The compare-and-set of the append checks only
-    heads, so the append itself would not detect the deletion.
-    """
-
-    def check(session: Session, heads: Heads, thread: tuple[EntryContent, ...]) -> None:
-        order_deletion.update_order(desk, session, address, heads, thread, today=today)
-        needed = [proposed.signed, *([proposed.answer.signed] if proposed.answer else [])]
-        for signed in needed:
-            row = entries.find(session, address, signed.envelope.entry_id)
-            if row is None or row.removal is not None:
-                raise PassOnRefusedError(PassOnRefusal.WITHDRAWN)
-
-    return check

@@ -12,20 +12,15 @@ from typing import Final
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of, open_all
-from journalist_app.errors import (
-    PassOnRefusal,
-    PassOnRefusedError,
-    SendRefusal,
-    SendRefusedError,
-    UnsoundMailboxError,
-)
+from journalist_app.errors import PassOnRefusal, PassOnRefusedError, UnsoundMailboxError
 from journalist_app.files.export import Addressee
 from journalist_app.services.mailbox.pending_files import PendingFiles
 from journalist_app.services.mailbox.send_entries import (
     AdviserFormContext,
     EntrySender,
-    NewEntry,
+    NewWords,
     message_text,
+    refuse_if_source_wrote,
 )
 from journalist_app.services.mailbox.steps import EMPTY_STEP_FORM, StepForm, build_step
 from journalist_app.services.passing_on.proposal_files import (
@@ -106,10 +101,9 @@ def prepare_proposal(  # noqa: PLR0913  # the form has many parts
     step = _step(desk, form.words, None, today)
     exporter, recipient = recipient_by_fingerprint(desk, form.fingerprint, today)
     conversation = conversation_of(desk, form_context.address)
-    if conversation.faults:
+    if not conversation.may_answer:
         raise UnsoundMailboxError
-    if conversation.source_said != form_context.seen:
-        raise SendRefusedError(SendRefusal.SOURCE_WROTE)
+    refuse_if_source_wrote(desk, form_context, conversation, open_all(desk, conversation))
     address, entry_id = form_context.address, form_context.entry_id
     pending = PendingFiles(desk, address, conversation.mailbox.recipient, entry_id, half_hour=half_hour)
     try:
@@ -163,11 +157,11 @@ def send_proposal(
     prepared = find_prepared(desk, address, entry_id)
     recipient_by_fingerprint(desk, prepared.recipient.fingerprint, today)
     content = _content(prepared, cleaned)
-    new: list[NewEntry] = [(entry_id, content)]
+    new = [NewWords(entry_id, content)]
     digest = proposal_digest(content, address=address, entry_id=entry_id)
     step = _step(desk, prepared.words, digest, today)
     if step is not None:
-        new.append((prepared.step_id, step))
+        new.append(NewWords(prepared.step_id, step))
     try:
         EntrySender(desk, prepared.form_context, new, today=today).send()
     except AttachmentMissingError as why:  # files without an entry are deleted after a day

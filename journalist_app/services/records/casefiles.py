@@ -1,7 +1,9 @@
 """Casefiles: the desk's notes about a mailbox, which no source sees."""
 
 import hashlib
+import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
@@ -13,11 +15,12 @@ from crypto.errors import MalformedError, TooLongError
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import CasefileRefusal, CasefileRefusedError, RecordUnsoundError
 from journalist_app.services.records import desk_records
-from protocol.casefile import LABELS, Casefile, Note
+from protocol.casefile import LABELS, TALLY_SEED_BYTES, Casefile, Note
 from protocol.identifiers import Address
+from protocol.ledger import Tally, seal_tallies, tallies_of
 from protocol.sealed_record import RecordKind
-from store import mailboxes, records
-from store.errors import RecordMovedError
+from store import mailbox_tallies, mailboxes, records
+from store.errors import NoSuchMailboxError, RecordMovedError
 
 PROSE_CHARS: Final = 20_000  # limit of a note and of the handover text, as in `protocol.casefile`
 LABEL_CHARS: Final = 40
@@ -63,10 +66,11 @@ def read_casefile(desk: OpenDesk, address: Address) -> Casefile:
 
 
 def update_casefile(desk: OpenDesk, address: Address, change: Callable[[Casefile], Casefile]) -> Casefile:
-    """Change a mailbox's casefile with the function `how`, and return the changed casefile.
+    """Change a mailbox's casefile with the function `change`, and return the changed casefile.
 
-    If someone else changed the casefile at the same time, this function reads the casefile and calls `how`
-    again, up to five times.
+    If the mailbox is closed, its tallies (anonymous counts) are replaced in the same transaction. If someone
+    else changed the casefile at the same time, this function reads the casefile and calls `change` again, up
+    to five times.
 
     Raises:
         RecordUnsoundError: the stored casefile is not the one that this desk wrote last.
@@ -222,9 +226,33 @@ def _read(desk: OpenDesk, address: Address) -> tuple[int, Casefile]:
     return revision, casefile
 
 
+def tallies_of_casefile(desk: OpenDesk, revision: int, casefile: Casefile) -> tuple[Tally, ...]:
+    """Return the tallies (anonymous counts) of a mailbox that the desk has closed.
+
+    Raises:
+        MalformedError: the casefile is not that of a closed mailbox.
+    """
+    if casefile.keep_until is None:
+        raise MalformedError
+    return tallies_of(casefile, desk.letterhead, revision=revision, closed=casefile.keep_until, is_read=True)
+
+
 def _write(desk: OpenDesk, address: Address, revision: int, casefile: Casefile) -> Casefile:
+    tallies: tuple[bytes, ...] = ()
     try:
-        desk_records.write_record(desk, RecordKind.CASEFILE, address, revision + 1, casefile.to_bytes())
+        if casefile.keep_until is not None and has_mailbox(desk, address):
+            seed = casefile.tally_seed or secrets.token_bytes(TALLY_SEED_BYTES)
+            casefile = msgspec.structs.replace(casefile, tally_seed=seed)
+            counted = tallies_of_casefile(desk, revision + 1, casefile)
+            tallies = seal_tallies(counted, desk.letterhead, desk.keyring.desk_writer)
+        body = casefile.to_bytes()
+
+        def put_tallies(session: Session) -> None:
+            if tallies:
+                with suppress(NoSuchMailboxError):
+                    mailbox_tallies.put(session, address, tallies)
+
+        desk_records.write_record(desk, RecordKind.CASEFILE, address, revision + 1, body, hook=put_tallies)
     except (TooLongError, MalformedError) as why:
         raise CasefileRefusedError(CasefileRefusal.FULL) from why
     _publish_to_index(desk, address, revision + 1, casefile)

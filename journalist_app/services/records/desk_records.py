@@ -1,6 +1,9 @@
 """Reading, verifying and writing of sealed records. A record older than one seen before is refused."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+
+from sqlalchemy.orm import Session
 
 from crypto.errors import ForgedError, MalformedError, UnreadableError
 from journalist_app.desk.open_desk import OpenDesk
@@ -58,8 +61,18 @@ def verify_record(desk: OpenDesk, kind: RecordKind, record: Record) -> VerifiedR
     return VerifiedRecord(found.revision, found.body, _workstation(desk, found.strand))
 
 
-def write_record(desk: OpenDesk, kind: RecordKind, name: bytes, revision: int, body: bytes) -> None:
+def write_record(  # noqa: PLR0913  # the record, by name
+    desk: OpenDesk,
+    kind: RecordKind,
+    name: bytes,
+    revision: int,
+    body: bytes,
+    *,
+    hook: Callable[[Session], None] = lambda _session: None,
+) -> None:
     """Encrypt and store a record. `revision` is 1, or one more than the revision that it replaces.
+
+    `hook` runs in the same transaction.
 
     Raises:
         RecordMovedError: another writer stored this revision first. This record was not stored.
@@ -68,6 +81,7 @@ def write_record(desk: OpenDesk, kind: RecordKind, name: bytes, revision: int, b
     sealed = seal_record(kind, name, revision, body, keyring=desk.keyring, letterhead=desk.letterhead)
     with desk.store.writing() as session:
         records.put(session, kind, name, revision, sealed, goes_to_peers=kind not in KEPT_HERE)
+        hook(session)
     desk.saw_record(kind, name, revision)
     desk.save()
 

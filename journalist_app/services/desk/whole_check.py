@@ -1,0 +1,122 @@
+"""Check of the whole store: verifies every entry and file, and continues after locking and unlocking."""
+
+from contextlib import suppress
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from crypto import age, signed_lines
+from crypto.canonical_json import StrictStruct, decode_json, encode_json
+from crypto.errors import CryptoError
+from journalist_app.desk.open_desk import OpenDesk, WholeCheck
+from journalist_app.desk.private_files import ExposedError, read_private, write_private
+from journalist_app.desk.verification import conversation_of
+from journalist_app.errors import MailboxNotFoundError
+from protocol.identifiers import Address
+from store.errors import StoreError
+from stored_mailbox.whole_store import verify_store
+
+_VERSION: Final = b"steunpunt-store-check/1"
+_SAVED_EVERY: Final = 200  # mailboxes
+_PAUSE_SECONDS: Final = 0.002  # after each mailbox, so that pages do not wait for the check
+
+
+class _State(StrictStruct, frozen=True):
+    """Place at which the check continues, and the result of the last whole check.
+
+    `after` is the address of the last verified mailbox, or empty. `unsound` and `damaged_files` have the
+    mailboxes in which the running check found faults, and those with damaged files.
+    """
+
+    after: bytes = b""
+    unsound: tuple[bytes, ...] = ()
+    damaged_files: tuple[bytes, ...] = ()
+    day: date | None = None
+    last_unsound: int = 0
+
+
+def check_whole_store(desk: OpenDesk, today: date) -> None:
+    """Continue the check of the whole store, or begin a new one if the last one ended before today.
+
+    The check ends early when the desk is locked. The place is saved encrypted in a file beside the trusted
+    state. Only one thread checks at a time. If a check is already running, this function returns at once.
+    """
+    if not desk.checking_whole.acquire(blocking=False):
+        return
+    try:
+        state = _read(desk)
+        _show(desk, state)
+        if state.day is not None and state.day >= today and not state.after:
+            return
+        _save(desk, _check(desk, state, today))
+    except StoreError:
+        _show(desk, _read(desk))
+    finally:
+        desk.checking_whole.release()
+
+
+def _check(desk: OpenDesk, state: _State, today: date) -> _State:
+    unsound, damaged = dict.fromkeys(state.unsound), dict.fromkeys(state.damaged_files)
+    after = state.after
+
+    def reached(place: bytes) -> _State:
+        return _State(place, tuple(unsound), tuple(damaged), state.day, state.last_unsound)
+
+    verdicts = verify_store(
+        desk.store,
+        desk.letterhead.strand_keys,
+        after=after,
+        remembered=lambda address: desk.trusted_state.mailboxes.get(address, ()),
+    )
+    for verdict in verdicts:
+        after = verdict.address
+        if verdict.damaged_files:
+            damaged[after] = None
+            desk.damaged_files.add(verdict.address)
+        else:
+            damaged.pop(after, None)
+            desk.damaged_files.discard(verdict.address)
+        if not verdict.is_sound:
+            unsound[after] = None
+            with suppress(MailboxNotFoundError):
+                conversation_of(desk, verdict.address)  # names the faults for the inbox
+        desk.whole_check = WholeCheck(
+            verdict.done, verdict.total, is_running=True, day=state.day, unsound=state.last_unsound
+        )
+        if verdict.done % _SAVED_EVERY == 0:
+            _save(desk, reached(after))
+        if desk.stopping.wait(_PAUSE_SECONDS):
+            return reached(after)
+    finished = _State(damaged_files=tuple(damaged), day=today, last_unsound=len(unsound))
+    _show(desk, finished)
+    return finished
+
+
+def _show(desk: OpenDesk, state: _State) -> None:
+    desk.damaged_files.update(map(Address, state.damaged_files))
+    desk.whole_check = WholeCheck(day=state.day, unsound=state.last_unsound)
+
+
+def _path(desk: OpenDesk) -> Path:
+    return desk.config.trusted_state_path.with_name("store-check.age")
+
+
+def _read(desk: OpenDesk) -> _State:
+    """Read the saved state. If the file is missing, damaged or not from this workstation, begin again."""
+    keyring = desk.keyring
+    try:
+        raw = read_private(_path(desk))
+        signed, _ = age.decrypt(*age.split_file(raw), [keyring.trusted_state_identity])
+        body, signature = signed_lines.read_signed_lines(_VERSION, signed)
+        signed_lines.check_signed_lines(_VERSION, body, signature, keyring.strand.verify_key)
+        return decode_json(body, _State)
+    except (OSError, ExposedError, CryptoError):
+        return _State()
+
+
+def _save(desk: OpenDesk, state: _State) -> None:
+    keyring = desk.keyring
+    signed = signed_lines.write_signed_lines(_VERSION, encode_json(state), keyring.strand.seed)
+    sealed = age.encrypt(signed, [keyring.trusted_state_identity.recipient])
+    with suppress(OSError):  # the check then begins again after unlocking
+        write_private(_path(desk), sealed.header + sealed.payload)
