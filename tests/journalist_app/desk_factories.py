@@ -172,9 +172,18 @@ class ASource:
         """Write words of any kind, as the source. `shown`: the entries that they had read, if not all."""
         return self._adds(SourceWriter(self.keys), content, EntryId(os.urandom(16)), day, shown=shown)
 
-    def is_told(self, content: Content, *, day: date = TODAY, due: date | None = None) -> SignedEntry:
-        """Have the desk's workstation write words of any kind, without the adviser's site."""
-        return self._adds(self.world.writer(), content, EntryId(os.urandom(16)), day, due=due)
+    def is_told(  # noqa: PLR0913  # what a workstation can choose
+        self,
+        content: Content,
+        *,
+        day: date = TODAY,
+        due: date | None = None,
+        shown: Collection[Digest] | None = None,
+        by: EntryWriter | None = None,
+    ) -> SignedEntry:
+        """Have the desk's, or another, workstation write words of any kind, without the adviser's site."""
+        writer = by or self.world.writer()
+        return self._adds(writer, content, EntryId(os.urandom(16)), day, due=due, shown=shown)
 
     def is_closed(self, *, due: date, day: date = TODAY, text: str = "Het ga je goed.") -> SignedEntry:
         """Have the desk's workstation close the mailbox, without the adviser's site."""
