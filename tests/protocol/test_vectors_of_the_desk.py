@@ -1,4 +1,4 @@
-"""The committed vectors of marks, notes, records, orders and tallies."""
+"""The committed vectors of envelopes, content, records and tallies."""
 
 import base64
 import json
@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from protocol.statements.deletion_order import verify_order
 
 from crypto.age import PQIdentity
 from crypto.errors import CryptoError, ForgedError, MalformedError, UnreadableError
+from protocol.casefile import Casefile
 from protocol.content import Content, proposal_digest
 from protocol.entry import SignedEntry, open_entry, verify_entry
+from protocol.errors import NewerVersionError
 from protocol.identifiers import Address, EntryId, StrandId
 from protocol.keyring import create_keyring
-from protocol.ledger import Dimension, Tally, open_tally
+from protocol.ledger import Dimension, Tally, open_tally, tallies_of
 from protocol.sealed_record import OpenedRecord, RecordKind, open_record, open_unsent
 from protocol.strand import StrandKey
+from tests.protocol.desk_factories import a_letterhead
 from tests.protocol.mailbox_factories import a_mailbox, the_strands
 
 Vector = dict[str, Any]
@@ -27,6 +29,7 @@ REFUSALS: dict[str, type[CryptoError]] = {
     "forged": ForgedError,
     "unreadable": UnreadableError,
     "malformed": MalformedError,
+    "newer": NewerVersionError,
 }
 
 
@@ -34,10 +37,9 @@ def _read(name: str) -> Any:  # noqa: ANN401  # JSON
     return json.loads((Path(__file__).parents[1] / "vectors" / name).read_text("utf-8"))
 
 
+ENVELOPES = _read("envelope_v1.json")
 CONTENTS = _read("content_v1.json")
-MARKS = _read("mark_v1.json")
 RECORDS = _read("record_v1.json")
-ORDERS = _read("order_v1.json")
 TALLIES = _read("tally_v1.json")
 
 
@@ -53,14 +55,7 @@ def _strands(keys: dict[str, str]) -> dict[StrandId, StrandKey]:
 
 
 def test_there_are_vectors_of_each_kind_and_of_both_outcomes() -> None:
-    for vectors in (
-        CONTENTS,
-        MARKS,
-        RECORDS["records"],
-        RECORDS["unsent"],
-        ORDERS["orders"],
-        TALLIES["tallies"],
-    ):
+    for vectors in (CONTENTS, ENVELOPES, RECORDS["records"], RECORDS["unsent"], TALLIES["tallies"]):
         outcomes = {vector["expect"] for vector in vectors}
         assert outcomes & REFUSALS.keys()
         assert outcomes - REFUSALS.keys()
@@ -86,28 +81,47 @@ def test_committed_content_reads_as_it_did(vector: Vector) -> None:
         assert vector["digest_hex"] == digest.hex()
 
 
-@_named(MARKS)
-def test_a_committed_mark_reads_as_it_did(vector: Vector) -> None:
-    made = SignedEntry.from_stored(
-        envelope=bytes.fromhex(vector["open_part_hex"]),
-        signature=bytes.fromhex(vector["signature_hex"]),
-        epoch=1,
-        header=bytes.fromhex(vector["header_hex"]),
-        payload=bytes.fromhex(vector["payload_hex"]),
-        removal=None,
-    )
-    assert bytes.fromhex(vector["open_part_hex"]) == made.envelope.to_bytes()
-    if vector["expect"] in REFUSALS:
-        with pytest.raises(REFUSALS[vector["expect"]]):
-            _verify_and_open(made)
-        return
-    assert vector["kind"] == _verify_and_open(made).kind
-    assert (vector["speaks"], vector["digest_hex"]) == (made.envelope.speaks, made.digest.hex())
+def _entry(vector: Vector) -> SignedEntry:
+    columns = {name: bytes.fromhex(vector[f"{name}_hex"]) for name in ("envelope", "signature")}
+    sealed = {
+        name: bytes.fromhex(vector[f"{name}_hex"]) if f"{name}_hex" in vector else None
+        for name in ("header", "payload")
+    }
+    return SignedEntry.from_stored(**columns, epoch=1, **sealed)
 
 
-def _verify_and_open(made: SignedEntry) -> Content:
+def _read_entry(vector: Vector) -> Content | None:
+    made = _entry(vector)
     verify_entry(made, mailbox_verify_key=a_mailbox().verify_key, strands=the_strands())
-    return open_entry(made, [a_mailbox().identity])
+    return open_entry(made, [a_mailbox().identity]) if made.envelope.is_words else None
+
+
+def test_there_is_an_envelope_of_each_class_and_author() -> None:
+    assert {(vector["class"], vector["author"]) for vector in ENVELOPES if "class" in vector} == {
+        ("words", "source"), ("words", "desk"), ("receipt", "source"), ("receipt", "desk"),
+        ("removal", "source"), ("end", "source"),
+    }  # fmt: skip
+
+
+@_named(ENVELOPES)
+def test_a_committed_entry_reads_as_it_did(vector: Vector) -> None:
+    if vector["expect"] in REFUSALS:
+        with pytest.raises(REFUSALS[vector["expect"]]) as refused:
+            _read_entry(vector)
+        assert refused.type is REFUSALS[vector["expect"]]
+        return
+    content = _read_entry(vector)
+    assert vector.get("text") == (None if content is None else content.text)
+    made = _entry(vector)
+    part = made.envelope
+    assert bytes.fromhex(vector["envelope_hex"]) == part.to_bytes()
+    assert (vector["class"], vector["author"]) == (part.entry_class.name.lower(), part.author.name.lower())
+    assert (vector["number"], vector["digest_hex"]) == (part.number, made.digest.hex())
+    for name, heads in (("heads", part.heads), ("unseen", part.unseen)):
+        assert vector[name] == [[strand.hex(), number, digest.hex()] for strand, number, digest in heads]
+    assert vector["due"] == (None if part.due is None else part.due.isoformat())
+    assert vector["removes"] == [digest.hex() for digest in part.removes]
+    assert vector.get("files_sha256_hex", "") == part.files_sha256.hex()
 
 
 @_named(RECORDS["records"])
@@ -137,31 +151,6 @@ def test_a_committed_unsent_text_reads_as_it_did(vector: Vector) -> None:
     assert vector["body"].encode() == open_unsent(raw, identities)
 
 
-@_named(ORDERS["orders"])
-def test_a_committed_order_reads_as_it_did(vector: Vector) -> None:
-    strands = {
-        StrandId(bytes.fromhex(strand)): StrandKey(
-            bytes.fromhex(key["verify_key_hex"]),
-            date.fromisoformat(key["since"]),
-            date.fromisoformat(key["until"]),
-        )
-        for strand, key in ORDERS["strands"].items()
-    }
-    raw = bytes.fromhex(vector["order_hex"])
-    if vector["expect"] in REFUSALS:
-        with pytest.raises(REFUSALS[vector["expect"]]):
-            verify_order(raw, strands=strands)
-        return
-    read = verify_order(raw, strands=strands)
-    assert vector["address_hex"] == read.address.hex()
-    assert (vector["due"], vector["day"]) == (read.due.isoformat(), read.day.isoformat())
-    assert vector["strand_hex"] == read.strand.hex()
-    assert vector["tallies_sha256"] == [digest.hex() for digest in read.tallies_sha256]
-    assert vector["heads"] == {
-        strand.hex(): [number, digest.hex()] for strand, (number, digest) in read.heads.items()
-    }
-
-
 @_named(TALLIES["tallies"])
 def test_a_committed_tally_reads_as_it_did(vector: Vector) -> None:
     identities = [PQIdentity(bytes.fromhex(TALLIES["seed_hex"]))]
@@ -172,5 +161,19 @@ def test_a_committed_tally_reads_as_it_did(vector: Vector) -> None:
             open_tally(raw, identities, strands)
         return
     which = bytes.fromhex(vector["id_hex"])
-    expected = Tally(which, vector["year"], Dimension(vector["dimension"]), vector["value"])
+    expected = Tally(
+        which, vector["revision"], vector["year"], Dimension(vector["dimension"]), vector["value"]
+    )
     assert expected == open_tally(raw, identities, strands)
+
+
+def test_the_ids_and_revisions_of_tallies_are_derived_as_they_were() -> None:
+    vector = TALLIES["ids"]
+    casefile = Casefile(tally_seed=bytes.fromhex(vector["tally_seed_hex"]))
+    tallies = tallies_of(
+        casefile, a_letterhead(), revision=vector["revision"], closed=date(2026, 3, 2), is_read=True
+    )
+    assert vector["tallies"] == [
+        {"place": tally.dimension.value, "id_hex": tally.id.hex(), "revision": tally.revision}
+        for tally in tallies
+    ]

@@ -39,6 +39,8 @@ from protocol.pouch.pouch_items import (
     TallyItem,
     item_from_bytes,
 )
+from protocol.transcript.ending import proof_to_bytes
+from tests.protocol.mailbox_factories import LAPTOP, WORKSTATION, Conversation
 
 Vector = dict[str, Any]
 
@@ -389,24 +391,33 @@ def test_the_size_reveals_no_more_than_padme(length: int) -> None:
     assert len(raw) == len(packer.header) + age.payload_bytes(expected)
 
 
-def test_an_empty_pouch_is_as_long_as_one_that_reports_a_deletion() -> None:
-    ended = EndedItem(
-        address=ADDRESS,
-        recipient=bytes(1216),
-        verify_key=bytes(32),
-        statement=bytes(400),
-        day=date(2026, 11, 24),
-    )
-    removed = EntryItem(
-        envelope=bytes(500),
-        signature=bytes(64),
-        epoch=1,
+def test_an_empty_pouch_is_as_long_as_one_that_reports_a_removal_an_end_or_a_closing() -> None:
+    talk = Conversation()
+    message = talk.write(talk.source)
+    talk.write(WORKSTATION)
+    talk.write(LAPTOP)
+    removal = talk.remove(message)
+    end = talk.end()
+    closing = talk.close()
+    entry = EntryItem(
+        envelope=removal.envelope.to_bytes(),
+        signature=removal.signature,
+        epoch=0,
         header=b"",
         payload=b"",
-        removal=bytes(400),
         attachment_ids=(),
     )
-    assert len(packed([])) == len(packed([ended])) == len(packed([removed]))
+    gone = [
+        EndedItem(
+            address=ADDRESS,
+            recipient=bytes(1216),
+            verify_key=bytes(32),
+            proof=proof_to_bytes([last]),
+            day=date(2026, 11, 24),
+        )
+        for last in (end, closing)
+    ]
+    assert {len(packed([item])) for item in (entry, *gone)} == {len(packed([]))}
 
 
 def test_memory_does_not_grow_with_a_pouch() -> None:
@@ -423,7 +434,7 @@ def test_memory_does_not_grow_with_a_pouch() -> None:
 
 
 def test_pouches_of_old_epochs_are_read_with_any_identity_of_the_desk() -> None:
-    raw = packed([DamagedItem(address=bytes(20), entry_id=bytes(16))])
+    raw = packed([DamagedItem(address=bytes(20), digest=bytes(32))])
     later = age.PQIdentity(b"epoch 2 of a test, 32 bytes long")
     pouch = PouchReader(in_pieces(raw, 7), iter([later, ME]))
     assert 1 == len(list(pouch.items(SERVER_KEY.card.verify_key)))

@@ -26,9 +26,9 @@ from protocol.pouch.pouch_items import (
     Item,
     LetterheadItem,
     MailboxItem,
-    OrderItem,
     PublicFileItem,
     RecordItem,
+    TalliesItem,
     TallyItem,
     item_from_bytes,
     item_to_bytes,
@@ -64,10 +64,9 @@ _ITEMS: st.SearchStrategy[Item] = st.one_of(
         EntryItem,
         envelope=st.binary(),
         signature=_exactly(64),
-        epoch=st.integers(1, 2**31 - 1),
+        epoch=st.integers(0, 2**31 - 1),
         header=st.binary(),
         payload=st.binary(),
-        removal=st.binary(),
         attachment_ids=st.lists(_IDS, max_size=content.ATTACHMENTS).map(tuple),
     ),
     st.builds(
@@ -75,11 +74,11 @@ _ITEMS: st.SearchStrategy[Item] = st.one_of(
         address=_ADDRESSES,
         recipient=_RECIPIENTS,
         verify_key=_KEYS,
-        statement=st.binary(),
+        proof=st.binary(),
         day=st.dates(),
     ),
-    st.builds(CountedItem, address=_ADDRESSES, tallies=_TALLY_LISTS),
-    st.builds(OrderItem, address=_ADDRESSES, statement=st.binary(), due=st.dates(), tallies=_TALLY_LISTS),
+    st.builds(CountedItem, address=_ADDRESSES),
+    st.builds(TalliesItem, address=_ADDRESSES, tallies=_TALLY_LISTS),
     st.builds(
         RecordItem,
         kind=_TEXTS,
@@ -90,7 +89,7 @@ _ITEMS: st.SearchStrategy[Item] = st.one_of(
     ),
     st.builds(TallyItem, sealed=st.binary()),
     st.builds(PublicFileItem, name=_TEXTS, body=st.binary()),
-    st.builds(DamagedItem, address=_ADDRESSES, entry_id=_IDS),
+    st.builds(DamagedItem, address=_ADDRESSES, digest=st.binary(max_size=32)),
 )
 
 
@@ -164,11 +163,11 @@ def test_messagepack_that_is_not_an_item_is_malformed(value: object, kind: type[
         RecordItem(kind="x", name=b"", base=2**64, revision=1, sealed=b""),
         RecordItem(kind="x", name=b"", base=2**63, revision=1, sealed=b""),
         RecordItem(kind="x", name=b"", base=-1, revision=1, sealed=b""),
-        CountedItem(address=bytes(20), tallies=(b"",) * (TALLIES + 1)),
+        TalliesItem(address=bytes(20), tallies=(b"",) * (TALLIES + 1)),
         FileItem(
             address=bytes(20), entry_id=bytes(16), attachment_id=bytes(16), header=bytes(HEADER_BYTES_MAX + 1)
         ),
-        DamagedItem(address=bytes(19), entry_id=bytes(16)),
+        DamagedItem(address=bytes(19), digest=b""),
     ],
     ids=[
         "sealed",
@@ -201,8 +200,8 @@ def test_a_short_item_cannot_make_a_reader_reserve_memory() -> None:
     items = [
         b"\x92\xa5tally\xc6\xff\xff\xff\xff",
         b"\xdd\xff\xff\xff\xff\xa5tally",
-        b"\x93\xa7counted" + address + b"\xdd\xff\xff\xff\xff",
-        b"\x93\xa7counted" + address + b"\xdd" + (2**20).to_bytes(4) + b"\xc4\x02ab" * 2**20,
+        b"\x93\xa7tallies" + address + b"\xdd\xff\xff\xff\xff",
+        b"\x93\xa7tallies" + address + b"\xdd" + (2**20).to_bytes(4) + b"\xc4\x02ab" * 2**20,
     ]
     tracemalloc.start()
     try:
