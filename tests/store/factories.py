@@ -1,11 +1,12 @@
 import os
 from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from store import attachments, deletion_orders, entries, ledger_tallies, mailboxes, outbox, peers, records
+from store import attachments, entries, ledger_tallies, mailbox_tallies, mailboxes, outbox, peers, records
 from store.database.engine import Store
 from store.outbox import OutboxKind
 
@@ -30,42 +31,63 @@ def an_entry(
     strand: bytes = b"",
     number: int | None = None,
     entry_id: bytes | None = None,
-    previous: bytes | None = None,
+    digest: bytes | None = None,
     header: bytes | None = None,
     payload: bytes | None = None,
     attachment_ids: Sequence[bytes] = (),
     day: date = DAY,
-    speaks: bool = True,
-    is_answer: bool = True,
+    is_words: bool = True,
+    due: date | None = None,
     durable: bool = True,
 ) -> bytes:
-    """Append an entry and return its id. Its place is after the strand's head, unless the test names one."""
-    entry_id = entry_id or os.urandom(16)
+    """Append an entry as one of both apps does, and return its digest."""
+    digest = digest or os.urandom(32)
     with store.writing(durable=durable) as session:
-        head = next(
-            (h for h in entries.strand_heads(session, address) if (h.author, h.strand) == (author, strand)),
-            None,
-        )
-        entries.append(
+        mailbox = mailboxes.find(session, address)
+        entries.claim(session, address, -1 if mailbox is None else mailbox.version)
+        before = entries.of_strand(session, address, author, strand, number=1)
+        add(
             session,
-            address=address,
+            address,
             author=author,
             strand=strand,
-            number=number or (head.number + 1 if head else 1),
-            entry_id=entry_id,
-            digest=os.urandom(32),
-            envelope=b"open" * 60,
-            signature=os.urandom(64),
-            epoch=1,
+            number=number or len(before) + 1,
+            entry_id=entry_id or os.urandom(16),
+            digest=digest,
             day=day,
-            header=os.urandom(3300) if header is None else header,
-            payload=os.urandom(4096) if payload is None else payload,
-            previous=previous or (head.digest if head else bytes(32)),
+            header=(os.urandom(3300) if header is None else header) if is_words else None,
+            payload=(os.urandom(4096) if payload is None else payload) if is_words else None,
             attachment_ids=attachment_ids,
-            speaks=speaks,
-            is_answer=is_answer,
         )
-    return entry_id
+        if is_words and author == entries.SOURCE:
+            entries.mark_waiting(session, address, day)
+        elif is_words:
+            entries.set_state(session, address, waiting_since=None, due=due)
+    return digest
+
+
+def add(session: Session, address: bytes, **changed: Any) -> None:  # noqa: ANN401  # columns of many types
+    """Add an entry without a claim, as the sync does. `changed` are its columns."""
+    columns: dict[str, Any] = {
+        "author": entries.SOURCE,
+        "strand": b"",
+        "number": 1,
+        "entry_id": os.urandom(16),
+        "digest": os.urandom(32),
+        "envelope": b"open" * 60,
+        "signature": os.urandom(64),
+        "epoch": 1,
+        "day": DAY,
+        "header": b"header",
+        "payload": b"payload",
+    }
+    entries.add(session, address=address, **columns | changed)
+
+
+def destroy(store: Store, address: bytes, *digests: bytes) -> int:
+    """Destroy the encrypted parts of entries, and return the number of bytes that were freed."""
+    with store.writing() as session:
+        return entries.destroy(session, address, digests)
 
 
 def an_upload(
@@ -110,16 +132,9 @@ def a_record(
         records.put(session, kind, name, revision, sealed, goes_to_peers=goes_to_peers)
 
 
-def an_order(
-    store: Store,
-    address: bytes,
-    statement: bytes = b"statement",
-    *,
-    due: date = DAY,
-    tallies: Sequence[bytes] = (b"tally-1", b"tally-2"),
-) -> None:
+def put_tallies(store: Store, address: bytes, tallies: Sequence[bytes] = (b"tally-1", b"tally-2")) -> None:
     with store.writing() as session:
-        deletion_orders.put(session, address, statement, due, tallies)
+        mailbox_tallies.put(session, address, tallies)
 
 
 STRAND = b"strand-1"

@@ -2,13 +2,13 @@ import os
 
 import pytest
 
-from store import attachments, entries, mailboxes
+from store import attachments, mailboxes
 from store.attachments import Attachment, ChunkWriter
 from store.database.engine import Store
 from store.database.schema import CHUNK_BYTES
-from store.errors import AttachmentMissingError, EntryExistsError, NoSuchMailboxError, QuotaError
+from store.errors import AttachmentExistsError, AttachmentMissingError, NoSuchMailboxError, QuotaError
 from store.quota import Quota
-from tests.store.factories import DAY, NOW, a_mailbox, an_entry, an_upload, rows, usage
+from tests.store.factories import DAY, NOW, a_mailbox, an_entry, an_upload, destroy, rows, usage
 
 WIDE = Quota(mailbox_bytes=10**12, store_bytes=10**12, reserve_bytes=0)
 
@@ -54,11 +54,10 @@ def test_a_file_cannot_be_read_from_another_mailbox(store: Store, address: bytes
 def test_a_file_removed_while_it_is_read_ends_in_a_refusal(store: Store, address: bytes) -> None:
     entry_id = os.urandom(16)
     attachment_id = an_upload(store, address, entry_id)
-    an_entry(store, address, entry_id=entry_id, attachment_ids=[attachment_id])
+    digest = an_entry(store, address, entry_id=entry_id, attachment_ids=[attachment_id])
     reading = attachments.read_chunks(store, address, attachment_id)
     next(reading)
-    with store.writing() as session:
-        entries.remove_entry(session, address, entry_id, removal=b"removal")
+    destroy(store, address, digest)
     with pytest.raises(AttachmentMissingError):
         next(reading)
 
@@ -89,7 +88,7 @@ def test_a_chunk_larger_than_a_row_may_be_is_refused(store: Store, address: byte
 def test_an_attachment_id_is_used_once(store: Store, address: bytes) -> None:
     attachment_id = an_upload(store, address, os.urandom(16))
     before = usage(store)
-    with pytest.raises(EntryExistsError):
+    with pytest.raises(AttachmentExistsError):
         begin(store, a_mailbox(store), attachment_id)
     assert before == usage(store)
 
@@ -145,7 +144,7 @@ def test_an_upload_that_was_abandoned_refuses_more_chunks(store: Store, address:
     writer = ChunkWriter(store, attachment_id, WIDE)
     writer.add(bytes(10))
     with store.writing() as session:
-        mailboxes.end_for_good(session, address, statement=b"ended", day=DAY)
+        mailboxes.end_for_good(session, address, proof=b"ended", day=DAY)
     with pytest.raises(AttachmentMissingError):
         writer.finish()
 

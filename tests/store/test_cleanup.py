@@ -13,7 +13,7 @@ from sqlalchemy import text
 from store import attachments, cleanup, entries, mailboxes
 from store.database.engine import Store, open_store
 from store.database.schema import CHUNK_BYTES, SHIELD, Base
-from tests.store.factories import NOW, a_mailbox, an_entry, an_upload, files_of, rows, usage
+from tests.store.factories import NOW, a_mailbox, an_entry, an_upload, destroy, files_of, rows, usage
 
 CANARY = re.compile(rb"canary[0-9a-f]{16}")
 
@@ -32,7 +32,7 @@ def fill(store: Store, count: int, chance: random.Random) -> dict[tuple[bytes, b
         if chance.random() < 0.05:
             chunks = [canary * chance.choice([1, 20, 500, 5_000]) for _ in range(2)]
             ids = [an_upload(store, address, entry_id, chunks, header=canary * 150, durable=False)]
-        an_entry(
+        digest = an_entry(
             store,
             address,
             entry_id=entry_id,
@@ -41,7 +41,7 @@ def fill(store: Store, count: int, chance: random.Random) -> dict[tuple[bytes, b
             attachment_ids=ids,
             durable=False,  # thousands of them, and no power is lost in a test
         )
-        canaries[address, entry_id] = canary
+        canaries[address, digest] = canary
     return canaries
 
 
@@ -50,18 +50,18 @@ def test_deleted_rows_leave_no_byte_and_other_rows_are_unharmed(store: Store) ->
     chance = random.Random(2)  # for sizes
     canaries = fill(store, 3000, chance)
     gone = set(chance.sample(sorted(canaries), 1500))
-    for address, entry_id in gone:
+    for address, digest in gone:
         with store.writing(durable=False) as session:
-            entries.remove_entry(session, address, entry_id, removal=b"removal")
+            entries.destroy(session, address, [digest])
     assert cleanup.destroy_deleted(store, NOW).is_clean
     found = set(CANARY.findall(files_of(store)))
     assert {canaries[entry] for entry in canaries.keys() - gone} == found
     with store.reading() as session:
-        for address, entry_id in canaries.keys() - gone:
-            entry = entries.find(session, address, entry_id)
+        for address, digest in canaries.keys() - gone:
+            entry = entries.find_digest(session, address, digest)
             assert entry is not None
             sealed_with = set(CANARY.findall((entry.header or b"") + (entry.payload or b"")))
-            assert {canaries[address, entry_id]} == sealed_with
+            assert {canaries[address, digest]} == sealed_with
     with store.reading() as session:
         sealed = session.execute(text("SELECT coalesce(sum(size), 0) FROM sealed")).scalar_one()
         in_mailboxes = session.execute(text("SELECT sum(sealed_bytes) FROM mailbox")).scalar_one()
@@ -71,9 +71,7 @@ def test_deleted_rows_leave_no_byte_and_other_rows_are_unharmed(store: Store) ->
 
 
 def test_the_header_of_an_entry_is_gone_before_its_payload(store: Store, address: bytes) -> None:
-    entry_id = an_entry(store, address, header=b"the very header" * 100)
-    with store.writing() as session:
-        entries.remove_entry(session, address, entry_id, removal=b"removal")
+    destroy(store, address, an_entry(store, address, header=b"the very header" * 100))
     assert store.checkpoint()
     assert b"the very header" not in files_of(store)
 
@@ -92,9 +90,7 @@ def test_no_encrypted_byte_is_in_a_page_that_the_tree_moves(store: Store, addres
 def test_a_sweep_takes_short_steps_and_writers_pass_between(store: Store, address: bytes) -> None:
     entry_id = os.urandom(16)
     ids = [an_upload(store, address, entry_id, [bytes(CHUNK_BYTES)] * 8) for _ in range(4)]
-    an_entry(store, address, entry_id=entry_id, attachment_ids=ids)
-    with store.writing() as session:
-        entries.remove_entry(session, address, entry_id, removal=b"removal")
+    destroy(store, address, an_entry(store, address, entry_id=entry_id, attachment_ids=ids))
     with ThreadPoolExecutor(1) as thread:
         sweeping = thread.submit(cleanup.destroy_deleted, store, NOW)
         appended = 0
@@ -180,7 +176,7 @@ def test_two_stores_with_the_same_rows_have_the_same_bytes_after_a_rewrite(store
 
 
 def test_a_rewrite_that_is_killed_leaves_the_store_as_it_was(store: Store, address: bytes) -> None:
-    ids = [an_entry(store, address, payload=os.urandom(500_000)) for _ in range(40)]
+    digests = [an_entry(store, address, payload=os.urandom(500_000)) for _ in range(40)]
     fork = multiprocessing.get_context("fork")
     for wait in (0.0, 0.02, 0.05, 0.1):
         tidying = fork.Process(target=cleanup.rewrite_store, args=(store,))
@@ -189,7 +185,7 @@ def test_a_rewrite_that_is_killed_leaves_the_store_as_it_was(store: Store, addre
         os.kill(tidying.pid or 0, signal.SIGKILL)
         tidying.join()
         with store.reading() as session:
-            assert ids == [entry.entry_id for entry in entries.of_mailbox(session, address)]
+            assert digests == [entry.digest for entry in entries.of_mailbox(session, address)]
             assert "ok" == session.execute(text("PRAGMA integrity_check")).scalar_one()
     assert cleanup.rewrite_store(store)
 
@@ -203,7 +199,7 @@ def test_both_apps_run_while_the_store_is_rewritten(store: Store, address: bytes
         while not tidying.done():
             an_entry(store, address, payload=b"appended")
             with store.reading() as session:
-                entries.strand_heads(session, address)
+                entries.digests(session, address)
         assert tidying.result()
     with store.reading() as session:
         numbers = [entry.number for entry in entries.of_mailbox(session, address)]

@@ -209,7 +209,7 @@ def test_a_full_disk_is_reported_and_harms_nothing() -> None:
         with pytest.raises(StoreFullError):
             fill()
         with store.reading() as session:
-            assert kept == [entry.entry_id for entry in entries.of_mailbox(session, address)]
+            assert kept == [entry.digest for entry in entries.of_mailbox(session, address)]
         with pytest.raises(StoreFullError):
             store.vacuum()
         store.close()

@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from store import attachments, cleanup, deletion_orders, entries, mailboxes, records
+from store import attachments, cleanup, entries, mailbox_tallies, mailboxes, records
 from store.database.engine import Store
 from store.errors import MailboxEndedError, NoSuchMailboxError
 from store.mailboxes import EndedMailbox, InboxCounts
@@ -12,11 +12,13 @@ from tests.store.factories import (
     NOW,
     a_mailbox,
     a_record,
+    add,
     all_tallies,
     an_entry,
-    an_order,
     an_upload,
+    destroy,
     files_of,
+    put_tallies,
     rows,
     usage,
 )
@@ -35,10 +37,12 @@ def test_a_mailbox_opens_once(store: Store) -> None:
     assert [True, False] == opened
     assert found is not None
     assert keys == {name: getattr(found, name) for name in keys}
-    assert (DAY, 0, None, None, None) == (
+    assert (DAY, 0, 0, None, None, None, None) == (
         found.opened_day,
         found.sealed_bytes,
+        found.version,
         found.waiting_since,
+        found.due,
         found.last_day,
         found.last_author,
     )
@@ -106,26 +110,32 @@ def test_a_source_who_writes_again_waits_since_the_first_time(store: Store, addr
 
 
 def test_a_read_receipt_neither_asks_nor_answers(store: Store, address: bytes) -> None:
-    an_entry(store, address, speaks=False)
+    an_entry(store, address, is_words=False)
     assert [] == in_list(store, "waiting")
     an_entry(store, address)
-    an_entry(store, address, author=entries.DESK, strand=b"strand-1", speaks=False)
+    an_entry(store, address, author=entries.DESK, strand=b"strand-1", is_words=False)
     assert [address] == in_list(store, "waiting")
 
 
 def test_an_answer_that_crossed_a_question_does_not_answer_it(store: Store, address: bytes) -> None:
     an_entry(store, address, day=DAY - timedelta(4))
-    an_entry(store, address, author=entries.DESK, strand=b"strand-1", is_answer=False)
-    with store.reading() as session:
+    with store.writing() as session:
+        add(session, address, author=entries.DESK, strand=b"strand-1")
+        entries.set_state(session, address, waiting_since=DAY - timedelta(4), due=None)
         found = mailboxes.find(session, address)
     assert found is not None
     assert (DAY - timedelta(4), DAY, entries.DESK) == (found.waiting_since, found.last_day, found.last_author)
-    an_entry(store, address, author=entries.DESK, strand=b"strand-1")
-    assert [address] == in_list(store, "answered")
-    an_entry(store, address, author=entries.DESK, strand=b"strand-1", is_answer=False)
-    assert [address] == in_list(store, "answered")
-    an_entry(store, address, is_answer=False)  # `is_answer` has no effect for a source
     assert [address] == in_list(store, "waiting")
+
+
+def test_closed_mailboxes_are_listed_on_their_day_and_not_before(store: Store) -> None:
+    late, today, tomorrow = sorted(a_mailbox(store) for _ in range(3))
+    a_mailbox(store)
+    for address, days in ((tomorrow, 1), (today, 0), (late, -30)):
+        due = DAY + timedelta(days)
+        an_entry(store, address, author=entries.DESK, strand=b"strand-1", due=due)
+    with store.reading() as session:
+        assert [late, today] == mailboxes.due_by(session, DAY)
 
 
 def test_an_unknown_list_is_refused(store: Store) -> None:
@@ -145,14 +155,14 @@ def test_a_mailbox_counts_its_encrypted_bytes_also_pending_ones(store: Store, ad
 def test_an_ended_mailbox_leaves_one_signed_line_and_nothing_else(store: Store, address: bytes) -> None:
     other = a_mailbox(store)
     an_entry(store, other)
-    removed, kept, canary = an_entry(store, address), os.urandom(16), os.urandom(24)
+    destroy(store, address, an_entry(store, address))
+    kept, canary = os.urandom(16), os.urandom(24)
     adopted = an_upload(store, address, kept, [canary * 1000], header=canary * 30)
     an_entry(store, address, entry_id=kept, attachment_ids=[adopted], header=canary * 9, payload=canary * 200)
     an_upload(store, address, os.urandom(16), [canary * 1000], header=canary * 30)
     with store.writing() as session:
-        entries.remove_entry(session, address, removed, removal=b"removal")
         mailbox = mailboxes.find(session, address)
-        mailboxes.end_for_good(session, address, statement=b"ended", day=DAY)
+        mailboxes.end_for_good(session, address, proof=b"ended", day=DAY)
     with store.reading() as session:
         assert entries.of_mailbox(session, address) == []
         assert mailboxes.find(session, address) is None
@@ -164,11 +174,8 @@ def test_an_ended_mailbox_leaves_one_signed_line_and_nothing_else(store: Store, 
     ] == ended
     cleanup.destroy_deleted(store, NOW)
     assert canary not in files_of(store)
-    left = {
-        name: rows(store, name)
-        for name in ("mailbox", "entry", "sealed", "strand_head", "attachment", "chunk")
-    }
-    assert {"mailbox": 1, "entry": 1, "sealed": 1, "strand_head": 1, "attachment": 0, "chunk": 0} == left
+    left = {name: rows(store, name) for name in ("mailbox", "entry", "sealed", "attachment", "chunk")}
+    assert {"mailbox": 1, "entry": 1, "sealed": 1, "attachment": 0, "chunk": 0} == left
     with store.writing() as session:
         mailboxes.mark_ending_counted(session, address)
         assert mailboxes.ended_mailboxes(session) == []
@@ -176,34 +183,32 @@ def test_an_ended_mailbox_leaves_one_signed_line_and_nothing_else(store: Store, 
     assert address not in files_of(store)
 
 
-def test_a_purged_mailbox_leaves_the_order_and_anonymous_tallies_and_nothing_else(
+def test_a_purged_mailbox_leaves_the_proof_and_anonymous_tallies_and_nothing_else(
     store: Store, address: bytes
 ) -> None:
     other, kept, canary, tally = a_mailbox(store), os.urandom(16), os.urandom(24), os.urandom(24)
     a_record(store, other)
-    an_order(store, other, tallies=[])
+    put_tallies(store, other, [bytes(1200)])
     for kind in ("casefile", "draft"):
         a_record(store, address, canary * 200, kind=kind)
     adopted = an_upload(store, address, kept, [canary * 1000], header=canary * 30)
     an_entry(store, address, entry_id=kept, attachment_ids=[adopted], header=canary * 9, payload=canary * 200)
-    an_order(store, address, b"the order", tallies=[tally * 50, canary + tally * 49])
+    put_tallies(store, address, [tally * 50, tally * 49 + bytes(24)])
     with store.reading() as session:
         mailbox = mailboxes.find(session, address)
     with store.writing() as session:
-        mailboxes.purge_mailbox(
-            session, address, statement=b"the order", day=DAY, tallies=[tally * 50, tally * 49 + bytes(24)]
-        )
+        mailboxes.purge_mailbox(session, address, proof=b"the proof", day=DAY)
     with store.reading() as session:
         assert mailboxes.find(session, address) is None
-        assert deletion_orders.find(session, address) is None
+        assert mailbox_tallies.find(session, address) == ()
         assert records.find(session, "casefile", address) is None
         assert records.find(session, "casefile", other) is not None
-        assert deletion_orders.find(session, other) is not None
+        assert mailbox_tallies.find(session, other) == (bytes(1200),)
         assert {tally * 50, tally * 49 + bytes(24)} == set(all_tallies(session))
         ended = mailboxes.ended_mailboxes(session)
     assert mailbox is not None
     assert [
-        EndedMailbox(address, mailbox.recipient, mailbox.verify_key, b"the order", DAY, is_counted=False)
+        EndedMailbox(address, mailbox.recipient, mailbox.verify_key, b"the proof", DAY, is_counted=False)
     ] == ended
     cleanup.destroy_deleted(store, NOW)
     assert canary not in files_of(store)
@@ -216,8 +221,9 @@ def test_a_purged_mailbox_leaves_the_order_and_anonymous_tallies_and_nothing_els
 
 def test_tallies_of_different_sizes_purge_nothing(store: Store, address: bytes) -> None:
     an_entry(store, address)
+    put_tallies(store, address, [b"one", b"other"])
     with pytest.raises(ValueError, match="size"), store.writing() as session:
-        mailboxes.purge_mailbox(session, address, statement=b"order", day=DAY, tallies=[b"one", b"other"])
+        mailboxes.purge_mailbox(session, address, proof=b"proof", day=DAY)
     assert (1, 0) == (rows(store, "entry"), rows(store, "ended_mailbox"))
 
 
@@ -225,13 +231,11 @@ def test_only_mailboxes_in_which_nothing_was_ever_written_are_empty(store: Store
     old = DAY - timedelta(400)
     empty, marked, wrote, deleted, uploads, answered = (a_mailbox(store, old) for _ in range(6))
     a_mailbox(store, DAY)
-    an_entry(store, marked, speaks=False)
+    an_entry(store, marked, is_words=False)
     an_entry(store, wrote)
-    entry_id = an_entry(store, deleted)
+    destroy(store, deleted, an_entry(store, deleted))
     an_upload(store, uploads, os.urandom(16))
     an_entry(store, answered, author=entries.DESK, strand=b"strand-1")
-    with store.writing() as session:
-        entries.remove_entry(session, deleted, entry_id, removal=b"removal")
     with store.reading() as session:
         assert [empty] == mailboxes.empty_mailboxes(session, DAY)
         assert [] == mailboxes.empty_mailboxes(session, old)
@@ -250,14 +254,14 @@ def test_an_ended_mailbox_does_not_open_again_before_the_desk_has_seen_it(
 ) -> None:
     keys = {"address": address, "recipient": os.urandom(1216), "verify_key": os.urandom(32)}
     with store.writing() as session:
-        mailboxes.end_for_good(session, address, statement=b"ended", day=DAY)
+        mailboxes.end_for_good(session, address, proof=b"ended", day=DAY)
     with store.writing() as session, pytest.raises(MailboxEndedError):
         mailboxes.create_mailbox(session, **keys, day=DAY)
 
 
 def test_a_mailbox_that_does_not_exist_cannot_end(store: Store) -> None:
     with store.writing() as session, pytest.raises(NoSuchMailboxError):
-        mailboxes.end_for_good(session, os.urandom(20), statement=b"ended", day=DAY)
+        mailboxes.end_for_good(session, os.urandom(20), proof=b"ended", day=DAY)
 
 
 def test_no_part_of_a_mailbox_is_in_its_repr(store: Store, address: bytes) -> None:
@@ -269,14 +273,14 @@ def test_no_part_of_a_mailbox_is_in_its_repr(store: Store, address: bytes) -> No
 
 def test_a_mailbox_ends_when_a_peer_reports_its_end(store: Store, address: bytes) -> None:
     an_entry(store, address)
-    an_order(store, address)
+    put_tallies(store, address)
     unknown = os.urandom(20)
     with store.writing() as session:
         mailbox = mailboxes.find(session, address)
         for ended in (address, unknown):
-            for statement in (b"ended", b"ended again"):
+            for proof in (b"ended", b"ended again"):
                 mailboxes.apply_end_from_peer(
-                    session, address=ended, recipient=b"r", verify_key=b"v", statement=statement, day=DAY
+                    session, address=ended, recipient=b"r", verify_key=b"v", proof=proof, day=DAY
                 )
         lines = [mailboxes.find_ended(session, ended) for ended in (address, unknown, os.urandom(20))]
         assert mailboxes.find(session, address) is None
@@ -286,13 +290,13 @@ def test_a_mailbox_ends_when_a_peer_reports_its_end(store: Store, address: bytes
         EndedMailbox(unknown, b"r", b"v", b"ended", DAY, is_counted=False),
         None,
     ] == lines
-    assert (0, 0, 0) == tuple(rows(store, table) for table in ("mailbox", "entry", "deletion_order"))
+    assert (0, 0, 0) == tuple(rows(store, table) for table in ("mailbox", "entry", "mailbox_tally"))
 
 
 def test_the_line_of_an_ended_mailbox_is_marked_as_counted(store: Store, address: bytes) -> None:
     with store.writing() as session:
         assert not mailboxes.mark_counted(session, address)
-        mailboxes.end_for_good(session, address, statement=b"ended", day=DAY)
+        mailboxes.end_for_good(session, address, proof=b"ended", day=DAY)
         assert mailboxes.mark_counted(session, address)
         assert mailboxes.mark_counted(session, address)
         (line,) = mailboxes.ended_mailboxes(session)
@@ -303,7 +307,7 @@ def test_the_line_of_an_ended_mailbox_is_marked_as_counted(store: Store, address
 
 def test_tallies_of_different_sizes_acknowledge_nothing(store: Store, address: bytes) -> None:
     with store.writing() as session:
-        mailboxes.end_for_good(session, address, statement=b"ended", day=DAY)
+        mailboxes.end_for_good(session, address, proof=b"ended", day=DAY)
     with pytest.raises(ValueError, match="size"), store.writing() as session:
         mailboxes.mark_ending_counted(session, address, tallies=[b"one", b"other"])
     assert (0, 1) == (rows(store, "ledger_tally"), rows(store, "ended_mailbox"))

@@ -6,20 +6,10 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import text
 
-from store import (
-    cleanup,
-    deletion_orders,
-    entries,
-    letterheads,
-    mailboxes,
-    outbox,
-    peers,
-    public_files,
-    records,
-)
+from store import cleanup, letterheads, mailbox_tallies, mailboxes, outbox, peers, public_files, records
 from store import ledger_tallies as ledger
 from store.database.engine import Store
-from store.errors import PeerMissingError
+from store.errors import AttachmentMissingError, PeerMissingError
 from store.outbox import OutboxKind
 from store.records import Record
 from tests.store.factories import (
@@ -32,10 +22,11 @@ from tests.store.factories import (
     a_record,
     all_tallies,
     an_entry,
-    an_order,
     deliver,
+    destroy,
     files_of,
     noted,
+    put_tallies,
     rows,
 )
 
@@ -68,7 +59,7 @@ def acknowledge(store: Store, serial: int, peer: bytes = STRAND) -> None:
 
 def end(store: Store, address: bytes) -> None:
     with store.writing() as session:
-        mailboxes.end_for_good(session, address, statement=b"ended", day=DAY)
+        mailboxes.end_for_good(session, address, proof=b"ended", day=DAY)
 
 
 # ---- what is noted
@@ -77,7 +68,7 @@ def end(store: Store, address: bytes) -> None:
 def test_a_store_without_peers_queues_nothing(store: Store, address: bytes) -> None:
     an_entry(store, address)
     a_record(store, address)
-    an_order(store, address)
+    put_tallies(store, address)
     end(store, address)
     assert 0 == rows(store, "outbox")
 
@@ -85,20 +76,16 @@ def test_a_store_without_peers_queues_nothing(store: Store, address: bytes) -> N
 @pytest.mark.usefixtures("peer")
 def test_an_entry_is_queued_once_for_each_peer(store: Store, address: bytes) -> None:
     a_peer(store, OTHER)
-    entry_id = an_entry(store, address)
-    with store.writing() as session:
-        entries.remove_entry(session, address, entry_id, removal=b"removal")
-        entries.remove_entry(session, address, entry_id, removal=b"removal")
+    digest = an_entry(store, address)
+    destroy(store, address, digest)  # the peers destroy it when they apply the removal
     for name in (STRAND, OTHER):
-        assert [(OutboxKind.ENTRY, address, entry_id)] == noted(store, name)
+        assert [(OutboxKind.ENTRY, address, digest)] == noted(store, name)
 
 
 @pytest.mark.usefixtures("peer")
 def test_a_refused_entry_is_not_queued(store: Store, address: bytes) -> None:
-    entry_id = an_entry(store, address)
-    deliver(store)
-    with pytest.raises(entries.EntryExistsError):
-        an_entry(store, address, entry_id=entry_id)
+    with pytest.raises(AttachmentMissingError):
+        an_entry(store, address, attachment_ids=[os.urandom(16)])
     assert [] == noted(store)
 
 
@@ -112,13 +99,13 @@ def test_everything_for_peers_is_queued_when_it_is_written(store: Store, address
         ledger.add(session, [tally])
     a_record(store, address)
     a_record(store, address, kind="draft", goes_to_peers=False)
-    an_order(store, address)
+    put_tallies(store, address)
     assert [
         (OutboxKind.LETTERHEAD, b"", b""),
         (OutboxKind.PUBLIC_FILE, b"", b"report-2026-nl.html"),
         (OutboxKind.RECORD, b"", b"casefile:" + address),
         (OutboxKind.TALLY, b"", digest),
-        (OutboxKind.ORDER, address, b""),
+        (OutboxKind.TALLIES, address, b""),
     ] == noted(store)
 
 
@@ -142,19 +129,17 @@ def test_a_dropped_item_is_queued_and_a_missing_one_is_not(store: Store, address
     a_record(store, address)
     a_record(store, address, kind="draft", goes_to_peers=False)
     a_record(store, b"templates", kind="templates")
-    an_order(store, address)
+    put_tallies(store, address)
     deliver(store)
     with store.writing() as session:
-        deletion_orders.drop(session, address)
-        deletion_orders.drop(session, address)
+        mailbox_tallies.put(session, address, ())
         records.drop_of_mailbox(session, address)
         records.drop(session, "templates", b"templates")
         records.drop(session, "templates", b"another")
-        deletion_orders.drop(session, os.urandom(20))
     assert [
         (OutboxKind.RECORD, b"", b"casefile:" + address),
         (OutboxKind.RECORD, b"", b"templates:templates"),
-        (OutboxKind.ORDER, address, b""),
+        (OutboxKind.TALLIES, address, b""),
     ] == noted(store)
 
 
@@ -164,7 +149,7 @@ def test_only_the_end_of_an_ended_mailbox_is_queued(store: Store, address: bytes
     other = a_mailbox(store)
     kept = an_entry(store, other)
     an_entry(store, address)
-    an_order(store, address)
+    put_tallies(store, address)
     end(store, address)
     for name in (STRAND, OTHER):
         assert [(OutboxKind.ENDED, address, b""), (OutboxKind.ENTRY, other, kept)] == noted(store, name)
@@ -176,9 +161,10 @@ def test_a_purged_mailbox_is_queued_with_its_tallies_and_dropped_records(
 ) -> None:
     an_entry(store, address)
     a_record(store, address)
+    put_tallies(store, address, [b"tally"])
     deliver(store)
     with store.writing() as session:
-        mailboxes.purge_mailbox(session, address, statement=b"order", day=DAY, tallies=[b"tally"])
+        mailboxes.purge_mailbox(session, address, proof=b"proof", day=DAY)
     assert [
         (OutboxKind.ENDED, address, b""),
         (OutboxKind.RECORD, b"", b"casefile:" + address),
@@ -235,7 +221,7 @@ def test_a_record_that_came_in_no_pouch_is_queued_for_every_peer(store: Store, a
 
 @pytest.mark.usefixtures("peer")
 def test_a_mailbox_that_is_dropped_as_empty_leaves_nothing_queued(store: Store, address: bytes) -> None:
-    an_order(store, address)
+    put_tallies(store, address)
     with store.writing() as session:
         assert mailboxes.drop_empty(session, address)
     assert [] == noted(store)
@@ -262,17 +248,6 @@ def test_an_acknowledged_end_is_not_queued_again(store: Store, address: bytes) -
             )
     acknowledge(store, 1)
     assert [(OutboxKind.ENDED, address, b"")] == noted(store)
-
-
-@pytest.mark.usefixtures("peer")
-def test_tally_digests_stay_until_others_replace_them(store: Store, address: bytes) -> None:
-    found = []
-    for detail in (b"first", b"", b"second", b""):
-        with store.writing() as session:
-            outbox.enqueue(session, OutboxKind.ACKNOWLEDGED, address=address, tally_digests=detail)
-        with store.reading() as session:
-            found += [each.tally_digests for each in outbox.of_kind(session, STRAND, OutboxKind.ACKNOWLEDGED)]
-    assert [b"first", b"first", b"second", b"second"] == found
 
 
 # ---- what is packed, and told
@@ -303,14 +278,13 @@ def test_an_item_that_was_packed_again_waits_for_the_later_pouch(store: Store, a
 
 @pytest.mark.usefixtures("peer")
 def test_an_item_that_changed_after_packing_is_packed_again(store: Store, address: bytes) -> None:
-    entry_id = an_entry(store, address)
+    put_tallies(store, address)
     serial = pack(store)
-    with store.writing() as session:
-        entries.remove_entry(session, address, entry_id, removal=b"removal")
+    put_tallies(store, address, [b"other"])
     acknowledge(store, serial)
-    assert [(OutboxKind.ENTRY, address, entry_id)] == noted(store)
+    assert [(OutboxKind.TALLIES, address, b"")] == noted(store)
     acknowledge(store, serial)  # told twice
-    assert [(OutboxKind.ENTRY, address, entry_id)] == noted(store)
+    assert [(OutboxKind.TALLIES, address, b"")] == noted(store)
     deliver(store)
     assert [] == noted(store)
 
@@ -394,14 +368,10 @@ def test_the_line_of_an_ended_mailbox_stays_until_each_peer_knows(store: Store, 
     a_peer(store, OTHER)
     end(store, address)
     tallies = [os.urandom(64), os.urandom(64)]
-    digests = b"".join(hashlib.sha256(tally).digest() for tally in tallies)
     with store.writing() as session:
         mailboxes.mark_ending_counted(session, address, tallies=tallies)
     with store.reading() as session:
         (line,) = mailboxes.ended_mailboxes(session)
-        assert [digests] == [
-            each.tally_digests for each in outbox.of_kind(session, STRAND, OutboxKind.ACKNOWLEDGED)
-        ]
         assert outbox.is_queued(session, OutboxKind.ENDED, address=address)
     assert line.is_counted
     deliver(store, STRAND)
@@ -500,15 +470,12 @@ def test_a_peer_lacks_an_item_until_it_has_applied_the_pouch_with_it(store: Stor
 
 
 @pytest.mark.usefixtures("peer")
-def test_a_dequeued_item_is_gone_and_its_tally_digests_are_returned(store: Store, address: bytes) -> None:
+def test_a_dequeued_item_is_gone_for_that_peer_only(store: Store, address: bytes) -> None:
     a_peer(store, OTHER)
-    digests = [os.urandom(32), os.urandom(32)]
     with store.writing() as session:
-        outbox.enqueue(session, OutboxKind.ACKNOWLEDGED, address=address, tally_digests=b"".join(digests))
-        detail = outbox.dequeue(session, STRAND, OutboxKind.ACKNOWLEDGED, address=address)
-        assert tuple(digests) == outbox.split_digests(detail)
-        assert b"" == outbox.dequeue(session, STRAND, OutboxKind.ACKNOWLEDGED, address=address)
-        assert () == outbox.split_digests(b"")
+        outbox.enqueue(session, OutboxKind.ACKNOWLEDGED, address=address)
+        assert outbox.dequeue(session, STRAND, OutboxKind.ACKNOWLEDGED, address=address)
+        assert not outbox.dequeue(session, STRAND, OutboxKind.ACKNOWLEDGED, address=address)
     assert ([], 1) == (noted(store, STRAND), len(noted(store, OTHER)))
 
 
@@ -517,16 +484,16 @@ def test_a_dequeued_item_is_gone_and_its_tally_digests_are_returned(store: Store
 
 def test_a_new_peer_receives_everything_for_peers_and_nothing_else(store: Store, address: bytes) -> None:
     ended, tally = a_mailbox(store), os.urandom(64)
-    entry_id, removed = an_entry(store, address), an_entry(store, address)
+    digest, destroyed = an_entry(store, address), an_entry(store, address)
+    destroy(store, address, destroyed)
     with store.writing() as session:
-        entries.remove_entry(session, address, removed, removal=b"removal")
         letterheads.add(session, 1, b"body", b"signature")
         letterheads.add(session, 2, b"body", b"signature")
         public_files.put(session, "report-2026-nl.html", b"for everyone")
         ledger.add(session, [tally])
     a_record(store, address)
     a_record(store, address, kind="draft", goes_to_peers=False)
-    an_order(store, address)
+    put_tallies(store, address)
     end(store, ended)
     a_peer(store)
     assert [] == noted(store)
@@ -538,8 +505,8 @@ def test_a_new_peer_receives_everything_for_peers_and_nothing_else(store: Store,
         (OutboxKind.PUBLIC_FILE, b"", b"report-2026-nl.html"),
         (OutboxKind.RECORD, b"", b"casefile:" + address),
         (OutboxKind.TALLY, b"", hashlib.sha256(tally).digest()),
-        *[(OutboxKind.ENTRY, address, name) for name in sorted([entry_id, removed])],
-        (OutboxKind.ORDER, address, b""),
+        *[(OutboxKind.ENTRY, address, name) for name in sorted([digest, destroyed])],
+        (OutboxKind.TALLIES, address, b""),
     ] == noted(store)
 
 
@@ -567,20 +534,20 @@ def test_everything_is_packed_again_for_a_peer_that_lost_its_data(store: Store, 
 def test_the_outbox_is_read_by_mailbox(store: Store, address: bytes) -> None:
     other = a_mailbox(store)
     names = sorted(an_entry(store, address) for _ in range(3))
-    an_order(store, address)
+    put_tallies(store, address)
     an_entry(store, other)
     ended = a_mailbox(store)
     end(store, ended)
     with store.reading() as session:
         assert sorted([address, other]) == outbox.mailboxes_to_pack(session, STRAND)
         found = outbox.of_mailbox(session, STRAND, address)
-        assert [*[(OutboxKind.ENTRY, name) for name in names], (OutboxKind.ORDER, b"")] == [
+        assert [*[(OutboxKind.ENTRY, name) for name in names], (OutboxKind.TALLIES, b"")] == [
             (each.kind, each.name) for each in found
         ]
         assert [] == outbox.of_mailbox(session, STRAND, ended)
         assert [] == outbox.of_mailbox(session, OTHER, address)
         assert (6, 0) == (outbox.count(session, STRAND), outbox.count(session, OTHER))
-        assert {OutboxKind.ENTRY: 4, OutboxKind.ORDER: 1, OutboxKind.ENDED: 1} == outbox.counts(
+        assert {OutboxKind.ENTRY: 4, OutboxKind.TALLIES: 1, OutboxKind.ENDED: 1} == outbox.counts(
             session, STRAND
         )
         assert {} == outbox.counts(session, OTHER)
@@ -605,7 +572,6 @@ def test_the_outbox_does_not_show_the_order_of_arrival(store: Store) -> None:
         "kind",
         "address",
         "name",
-        "tally_digests",
         "pouch_serial",
         "packed_revision",
         "is_changed",
@@ -627,7 +593,7 @@ def test_a_confirmed_item_leaves_no_byte_behind(store: Store) -> None:
         (gone if chance.random() < 0.5 else kept).append(address)
     for address in gone:
         with store.writing(durable=False) as session:
-            mailboxes.end_for_good(session, address, statement=b"ended", day=DAY)
+            mailboxes.end_for_good(session, address, proof=b"ended", day=DAY)
             mailboxes.mark_ending_counted(session, address)
     deliver(store)
     assert (0, 0) == (rows(store, "outbox"), rows(store, "ended_mailbox"))

@@ -118,7 +118,7 @@ def test_a_peer_that_is_removed_holds_nothing_back(store: Store, address: bytes)
     an_entry(store, a_mailbox(store))
     for ended in (alone, both, seen_by_nobody):
         with store.writing() as session:
-            mailboxes.end_for_good(session, ended, statement=b"ended", day=DAY)
+            mailboxes.end_for_good(session, ended, proof=b"ended", day=DAY)
     with store.writing() as session:
         only = [each.id for each in outbox.of_kind(session, OTHER, OutboxKind.ENDED) if each.address == alone]
         outbox.mark_packed(session, only, peers.reserve_serial(session, OTHER))
