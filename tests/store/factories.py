@@ -14,6 +14,12 @@ DAY = date(2026, 11, 23)
 NOW = 997_000  # half hours since 1970
 
 
+_NEWEST_NUMBER = text(
+    "SELECT coalesce(max(number), 0) FROM entry WHERE address = :address AND author = :author"
+    " AND strand = :strand"
+)
+
+
 def a_mailbox(store: Store, day: date = DAY) -> bytes:
     address = os.urandom(20)
     with store.writing() as session:
@@ -45,13 +51,13 @@ def an_entry(
     with store.writing(durable=durable) as session:
         mailbox = mailboxes.find(session, address)
         entries.claim(session, address, -1 if mailbox is None else mailbox.version)
-        before = entries.of_strand(session, address, author, strand, number=1)
+        newest = session.execute(_NEWEST_NUMBER, {"address": address, "author": author, "strand": strand})
         add(
             session,
             address,
             author=author,
             strand=strand,
-            number=number or len(before) + 1,
+            number=number or newest.scalar_one() + 1,
             entry_id=entry_id or os.urandom(16),
             digest=digest,
             day=day,
