@@ -65,8 +65,14 @@ UNSOUND = re.compile(r'data-unsound="[1-9]')
 LEFT_OUT = hook("notice", "left_out")
 OWN_MISSING = hook("notice", "own_missing")
 
-# Words in the mailbox :a by author (0 is the source, 1 the desk), in order. Only words have an encrypted part.
-_WORDS = "(SELECT id FROM entry WHERE address = :a AND author = {} AND epoch > 0 ORDER BY number LIMIT 1 OFFSET {})"
+# Words in the mailbox :a by author (0 is the source, 1 the desk), in order. Only words have an epoch.
+_WORDS = (
+    "(SELECT id FROM entry WHERE address = :a AND author = {} AND epoch > 0"
+    " ORDER BY number LIMIT 1 OFFSET {})"
+)
+_NEWEST_WITHOUT_WORDS = (
+    "DELETE FROM entry WHERE author = 0 AND epoch = 0 AND number = (SELECT max(number) FROM entry)"
+)
 FIRST, SECOND, REPLY = _WORDS.format(0, 0), _WORDS.format(0, 1), _WORDS.format(1, 0)
 
 
