@@ -27,7 +27,7 @@ from protocol.content import AttachmentNote, Kind
 from protocol.envelope import Author
 from protocol.heads import heads_to_bytes
 from protocol.identifiers import ENTRY_ID_BYTES, Address, Digest
-from protocol.transcript.consent import ProposalState
+from protocol.transcript.proposal_states import ProposalState
 from protocol.transcript.thread_state import ThreadState
 from web.filenames import safe_name
 
