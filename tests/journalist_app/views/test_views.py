@@ -955,6 +955,7 @@ def test_a_mailbox_is_closed_with_a_last_word_and_its_day(world: World, browser:
     browser.unlock()
     settle()
     where = f"/mailbox/{source.address}"
+    browser.get(where)
     page = browser.get(f"{where}/close")
 
     closed = browser.post(f"{where}/close", closing_fields(page, f"{where}/close", text="Het ga je goed."))
@@ -973,6 +974,7 @@ def test_spam_takes_one_press(world: World, browser: Browser) -> None:
     browser.unlock()
     settle()
     where = f"/mailbox/{source.address}"
+    browser.get(where)
     page = browser.get(f"{where}/close")
 
     closed = browser.post(f"{where}/close-spam", closing_fields(page, f"{where}/close-spam"))
@@ -987,6 +989,7 @@ def test_a_closing_that_cannot_be_gives_the_last_word_back(world: World, browser
     browser.unlock()
     settle()
     where = f"/mailbox/{source.address}"
+    browser.get(where)
     page = browser.get(f"{where}/close")
     fields = closing_fields(page, f"{where}/close", text="mijn laatste woord")
     empty = browser.post(f"{where}/close", {**fields, "text": " "})
@@ -1059,9 +1062,7 @@ def answer_of(
 ) -> None:
     desk = browser.app.extensions["auto_lock"]._desk
     digest = (
-        read_thread.read_mailbox(desk, source.keys.address, today=TODAY)
-        .thread_state.proposals[-1]
-        .digest
+        read_thread.read_mailbox(desk, source.keys.address, today=TODAY).thread_state.proposals[-1].digest
     )
     note = AnswerNote(verdict=verdict, proposal=digest)
     source.says(Content(kind=Kind.ANSWER, text="prima", answer=note), shown=shown)
