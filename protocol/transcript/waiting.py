@@ -20,8 +20,8 @@ def non_answers(opened: Iterable[EntryContent]) -> frozenset[Digest]:
     """Return the words of the desk that answer nothing, for a reader who can open them.
 
     The steps RECEIVED and BEING_READ are not answers: these steps only confirm that the message arrived or is
-    being read. IN_CONVERSATION and ADVICE_GIVEN are answers only if the adviser wrote a text. Nor is an automatic
-    closing. Words that were removed or do not open count as an answer.
+    being read. IN_CONVERSATION and ADVICE_GIVEN are answers only if the adviser wrote a text. Nor is
+    an automatic closing. Words that were removed or do not open count as an answer.
     """
     return frozenset(
         signed.digest for signed, content in opened if content is not None and not _is_answer(content)

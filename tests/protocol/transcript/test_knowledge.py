@@ -63,6 +63,15 @@ def test_missing_entries_are_known_by_name(talk: Conversation) -> None:
     assert knowledge.unknown_to_all([first.digest], []) == [first.digest]
 
 
+def test_within_heads_is_what_they_name_and_what_is_behind_these(talk: Conversation) -> None:
+    first, second = talk.write(talk.source), talk.write(talk.source)
+    answer = talk.write(WORKSTATION)
+    knowledge = talk.check().knowledge
+    assert knowledge.within([head_of(second)]) == {first.digest, second.digest}
+    assert knowledge.within([head_of(answer)]) == {answer.digest}
+    assert knowledge.within([]) == frozenset()
+
+
 def test_tips_lie_behind_no_other(talk: Conversation) -> None:
     one = talk.write(talk.source)
     two = talk.write(talk.source, hidden=[one])
