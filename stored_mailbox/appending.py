@@ -15,7 +15,7 @@ from protocol.transcript.waiting import waiting_since
 from store import entries
 from store.database.engine import Store
 from store.errors import EntryMissingError, MailboxChangedError
-from stored_mailbox.reading import parse_rows
+from stored_mailbox.reading import read_envelopes
 
 _TRIES = 20  # attempts, because other tabs and the other side may append at the same time
 
@@ -101,7 +101,7 @@ def recompute_state(session: Session, address: Address) -> None:
 
     The entries were verified when they arrived. No one relies on this state without verifying them again.
     """
-    signed, _ = parse_rows(entries.of_mailbox(session, address))
+    signed = [entry for entry, _ in read_envelopes(session, address)]
     transcript = read_transcript(address, None, {}, signed, has_content=False, is_verified=True)
     entries.set_state(session, address, waiting_since=waiting_since(transcript), due=closed_until(transcript))
 
