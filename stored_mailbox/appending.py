@@ -111,6 +111,8 @@ def _add(session: Session, new: NewEntry) -> None:
     freed = store_entry(session, new.signed, new.attachment_ids)
     if part.removes and not freed:
         raise EntryMissingError("nothing is left to remove")
+    if part.removes:
+        recompute_state(session, part.address)  # removed words wait for no answer
     if part.is_words:
         _update_state(session, part.address, part.author, part.day, part.due)
 
