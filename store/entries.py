@@ -69,6 +69,7 @@ class StoredEnvelope:
 
     envelope: bytes = field(repr=False)
     signature: bytes = field(repr=False)
+    digest: bytes
     has_header: bool
 
 
@@ -100,7 +101,7 @@ _OF_MAILBOXES = PreparedQuery(
     StoredEntry,
 )
 _ENVELOPES = PreparedQuery(
-    select(EntryRow.envelope, EntryRow.signature, SealedRow.header.is_not(None))
+    select(EntryRow.envelope, EntryRow.signature, EntryRow.digest, SealedRow.header.is_not(None))
     .outerjoin(SealedRow, SealedRow.id == EntryRow.id)
     .where(_IN_MAILBOX),
     StoredEnvelope,

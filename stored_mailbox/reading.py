@@ -14,7 +14,7 @@ from protocol.mailbox_keys import check_mailbox_keys
 from protocol.strand import StrandKey
 from protocol.transcript.check import Transcript, read_transcript
 from store import entries, mailboxes
-from store.entries import StoredEntry
+from store.entries import StoredEntry, StoredEnvelope
 from store.mailboxes import StoredMailbox
 
 
@@ -114,13 +114,12 @@ def parse_rows(rows: Iterable[StoredEntry]) -> tuple[list[SignedEntry], tuple[Da
     return signed, tuple(damaged)
 
 
-def read_envelopes(session: Session, address: Address) -> list[tuple[SignedEntry, bool]]:
-    """Parse the envelopes of a mailbox, and return for each whether its encrypted part can be decrypted.
+def read_envelopes(session: Session, address: Address) -> list[tuple[SignedEntry, StoredEnvelope]]:
+    """Parse the envelopes of a mailbox. This reads no ciphertext, so it costs less than `parse_rows`.
 
-    This costs less than `parse_rows`: no ciphertext is read. Rows that do not parse are left out, and no
-    signature is verified.
+    Rows that do not parse are left out, and no signature is verified.
     """
-    found: list[tuple[SignedEntry, bool]] = []
+    found: list[tuple[SignedEntry, StoredEnvelope]] = []
     for row in entries.envelopes(session, address):
         try:
             signed = SignedEntry.from_stored(
@@ -129,21 +128,22 @@ def read_envelopes(session: Session, address: Address) -> list[tuple[SignedEntry
         except MalformedError:
             continue
         if signed.envelope.address == address:
-            found.append((signed, row.has_header))
+            found.append((signed, row))
     return found
 
 
 def lost_entries(session: Session, address: Address) -> list[Digest]:
     """Return the entries of a mailbox that this store has lost, sorted, so that a peer can give them back.
 
-    An entry is lost if another entry names it and it is not here, or if its encrypted part is gone although
-    the source did not remove it.
+    An entry is lost if it is not found by its digest, although another entry names it. It is also lost if its
+    encrypted part is gone, although the source did not remove it.
     """
     found = read_envelopes(session, address)
+    known = {head.digest for entry, _ in found for head in (*entry.envelope.heads, *entry.envelope.unseen)}
+    known.update(entry.digest for entry, _ in found)
     removed = {digest for entry, _ in found for digest in entry.envelope.removes}
-    named = {head.digest for entry, _ in found for head in (*entry.envelope.heads, *entry.envelope.unseen)}
-    closed = {entry.digest for entry, has_header in found if entry.envelope.is_words and not has_header}
-    return sorted((named - {entry.digest for entry, _ in found}) | (closed - removed))
+    opaque = {entry.digest for entry, row in found if entry.envelope.is_words and not row.has_header}
+    return sorted((known - {row.digest for _, row in found}) | (opaque - removed))
 
 
 def parse_row(row: StoredEntry) -> SignedEntry | None:
