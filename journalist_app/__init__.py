@@ -29,6 +29,7 @@ from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 from journalist_app.config import AdviserConfig
 from journalist_app.desk.auto_lock import AutoLock
 from journalist_app.errors import MailboxNotFoundError
+from journalist_app.forms import heads_to_hex
 from journalist_app.inbox.option_lists import option_name
 from journalist_app.locale_format import (
     chosen_language,
@@ -156,6 +157,7 @@ def _template_globals() -> dict[str, object]:
         "last_sync": _last_sync(),
         "is_open": open_desk() is not None,
         "form_token": page_form_token,
+        "heads_to_hex": heads_to_hex,
         "long_day": format_long_day,
         "whole": format_whole_number,
         "file_size": format_file_size,

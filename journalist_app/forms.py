@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from crypto.errors import MalformedError
+from crypto.framing import frame, unframe
 from journalist_app.services.mailbox.steps import StepForm
 from protocol.content import TEXT_CHARS
-from protocol.heads import Heads, heads_from_bytes
+from protocol.heads import Heads, heads_from_bytes, heads_to_bytes
 from protocol.identifiers import ENTRY_ID_BYTES, EntryId
 from web.errors import BodyError
 from web.multipart import Body, Event, Field, FileBegun, FileBytes, FileEnded, FormLimits, read_parts
@@ -24,6 +25,7 @@ FIELDS_BYTES = 2 * 4 * TEXT_CHARS + 16 * 1024
 # no response before they have sent the whole form, and the adviser would lose the typed text.
 DRAIN_TIMES = 2
 _OTHER_FIELDS = 60  # token, ids, four fields of a step, and one field for each ticked file
+PageHeads = tuple[Heads, Heads]  # what a page shows, and what it knows of and does not show
 _HEX = re.compile(r"[0-9a-f]*")
 
 
@@ -33,8 +35,7 @@ class AnswerParts:
 
     token: str = ""
     entry_id: EntryId | None = None
-    heads: Heads | None = None
-    unseen: Heads | None = None
+    heads: PageHeads | None = None
     text: str = field(default="", repr=False)
     others: dict[str, list[str]] = field(default_factory=dict, repr=False)
     events: Iterator[Event] = field(default=iter(()), repr=False)
@@ -103,8 +104,6 @@ def _fill(parts: AnswerParts, arrived: Field) -> None:
             parts.entry_id = None if raw is None else EntryId(raw)
         case "heads":
             parts.heads = heads_of_hex(arrived.text)
-        case "unseen":
-            parts.unseen = heads_of_hex(arrived.text)
         case "text":
             parts.text = arrived.text
         case _:
@@ -116,11 +115,17 @@ def bytes_of_hex(text: str, size: int) -> bytes | None:
     return bytes.fromhex(text) if len(text) == 2 * size and _HEX.fullmatch(text) else None
 
 
-def heads_of_hex(text: str) -> Heads | None:
-    """Decode heads from lower-case hexadecimal digits. Return None if the text is not hex or not heads."""
+def heads_of_hex(text: str) -> PageHeads | None:
+    """Decode the heads and unseen entries of a page. Return None if `heads_to_hex` never writes this text."""
     if len(text) % 2 or not _HEX.fullmatch(text):
         return None
     try:
-        return heads_from_bytes(bytes.fromhex(text))
-    except MalformedError:
+        heads, unseen = (heads_from_bytes(raw) for raw in unframe(bytes.fromhex(text)))
+    except (MalformedError, ValueError):  # ValueError: not two fields
         return None
+    return heads, unseen
+
+
+def heads_to_hex(heads: Heads, unseen: Heads) -> str:
+    """Encode the heads and unseen entries of a page for a form's hidden field."""
+    return frame(heads_to_bytes(heads), heads_to_bytes(unseen)).hex()

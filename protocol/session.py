@@ -23,6 +23,7 @@ from protocol.heads import Heads, heads_from_bytes, heads_to_bytes
 TOKEN_BYTES: Final = 32
 SECRET_BYTES: Final = 32
 
+_STATE_STEP: Final = 1024  # fits 14 heads: the size does not show how many strands a mailbox has
 _EXPIRY_BYTES: Final = 4
 _PASSPHRASE_BYTES: Final = 96  # eight words of nine letters and seven spaces have 79
 
@@ -47,6 +48,7 @@ def seal_session(state: SessionState, token: bytes, server_secret: bytes) -> byt
     the running server.
     """
     plaintext = frame(state.root, heads_to_bytes(state.heads), heads_to_bytes(state.unseen))
+    plaintext += bytes(-len(plaintext) % _STATE_STEP)  # zeros, which `unframe` reads as empty fields
     return SecretBox(_box_key(token, server_secret)).encrypt(plaintext)
 
 
@@ -57,7 +59,7 @@ def open_session(sealed: bytes, token: bytes, server_secret: bytes) -> SessionSt
         UnreadableError: the state was encrypted with another token or server secret, or the bytes are
             damaged.
     """
-    root, heads, unseen = unframe(_decrypt(sealed, _box_key(token, server_secret)))
+    root, heads, unseen, *_ = unframe(_decrypt(sealed, _box_key(token, server_secret)))
     return SessionState(RootKey(root), heads_from_bytes(heads), heads_from_bytes(unseen))
 
 

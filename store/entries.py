@@ -62,11 +62,15 @@ class EntryColumns(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class StoredEnvelope:
-    """Envelope and signature of an entry, without ciphertext. They show who wrote the entry, and when."""
+    """Envelope and signature of an entry, without ciphertext. They show who wrote the entry, and when.
+
+    `has_header` is False if no one can decrypt the entry.
+    """
 
     envelope: bytes = field(repr=False)
     signature: bytes = field(repr=False)
     digest: bytes
+    has_header: bool
 
 
 _IN_MAILBOX = EntryRow.address == bindparam("address")
@@ -96,7 +100,12 @@ _OF_MAILBOXES = PreparedQuery(
     ),
     StoredEntry,
 )
-_ENVELOPES = PreparedQuery(select(*columns(StoredEnvelope, EntryRow)).where(_IN_MAILBOX), StoredEnvelope)
+_ENVELOPES = PreparedQuery(
+    select(EntryRow.envelope, EntryRow.signature, EntryRow.digest, SealedRow.header.is_not(None))
+    .outerjoin(SealedRow, SealedRow.id == EntryRow.id)
+    .where(_IN_MAILBOX),
+    StoredEnvelope,
+)
 _DIGESTS = PreparedQuery(select(EntryRow.digest).where(_IN_MAILBOX), only_column)
 _ALL_DIGESTS = PreparedQuery(select(EntryRow.address, EntryRow.digest), as_tuple)
 _ENTRY_IDS = PreparedQuery(select(EntryRow.entry_id).where(_HAS_DIGEST), only_column)

@@ -15,7 +15,7 @@ from protocol.transcript.waiting import waiting_since
 from store import entries
 from store.database.engine import Store
 from store.errors import EntryMissingError, MailboxChangedError
-from stored_mailbox.reading import parse_rows
+from stored_mailbox.reading import read_envelopes
 
 _TRIES = 20  # attempts, because other tabs and the other side may append at the same time
 
@@ -101,7 +101,7 @@ def recompute_state(session: Session, address: Address) -> None:
 
     The entries were verified when they arrived. No one relies on this state without verifying them again.
     """
-    signed, _ = parse_rows(entries.of_mailbox(session, address))
+    signed = [entry for entry, _ in read_envelopes(session, address)]
     transcript = read_transcript(address, None, {}, signed, has_content=False, is_verified=True)
     entries.set_state(session, address, waiting_since=waiting_since(transcript), due=closed_until(transcript))
 
@@ -111,6 +111,8 @@ def _add(session: Session, new: NewEntry) -> None:
     freed = store_entry(session, new.signed, new.attachment_ids)
     if part.removes and not freed:
         raise EntryMissingError("nothing is left to remove")
+    if part.removes:
+        recompute_state(session, part.address)  # removed words wait for no answer
     if part.is_words:
         _update_state(session, part.address, part.author, part.day, part.due)
 

@@ -13,6 +13,7 @@ from protocol.pouch.pouch_items import Item
 from store import outbox, peers
 from store.errors import AttachmentMissingError, QuotaError, StoreFullError
 from stored_mailbox.appending import recompute_state
+from stored_mailbox.reading import lost_entries
 from sync.endpoint import Endpoint
 from sync.errors import SyncRefusal, SyncRefusedError
 from sync.items.contexts import ApplyContext
@@ -94,11 +95,12 @@ def apply_pouch(
         return AppliedPouch(head, is_duplicate=True)
     context = ApplyContext(endpoint, head, StrandId(head.sender), deleted_wrongly)
     items = PouchReader(reopen(), endpoint.identities).items(verify_key)
-    applied = sum(_apply_batch(context, batch) for batch in _batches(items))
+    try:
+        applied = sum(_apply_batch(context, batch) for batch in _batches(items))
+    finally:
+        _finish_mailboxes(context)
     peer_was_restored = head.taken < peer.acknowledged_serial or head.sent < peer.applied_serial
     with endpoint.store.writing() as session:
-        for address in context.changed:
-            recompute_state(session, address)
         if peer_was_restored:
             peers.reset_acknowledged(session, head.sender)
             peers.mark_rollback(session, head.sender, endpoint.today())
@@ -124,6 +126,19 @@ def apply_pouch(
     )
 
 
+def _finish_mailboxes(context: ApplyContext) -> None:
+    """Compute the state of all changed mailboxes again, and ask the peer for entries that are lost here.
+
+    A row of the outbox for a lost entry lets the builder pack this mailbox, and the builder asks.
+    """
+    with context.endpoint.store.writing(durable=False) as session:
+        for address in context.changed:
+            recompute_state(session, address)
+            for digest in lost_entries(session, address):
+                kind = outbox.OutboxKind.ENTRY
+                outbox.enqueue_for(session, context.peer, kind, address=address, name=digest)
+
+
 def _require_for_us(endpoint: Endpoint, head: PouchHead) -> None:
     if head.desk != endpoint.fingerprint:
         raise PouchRefusedError(PouchRefusal.OTHER_DESK)
@@ -134,7 +149,7 @@ def _require_for_us(endpoint: Endpoint, head: PouchHead) -> None:
 def _require_day(endpoint: Endpoint, head: PouchHead, *, is_direct: bool) -> None:
     """Refuse a pouch whose day cannot be right.
 
-    If the sender's clock is wrong, the entries and orders in its pouch have wrong days too. A pouch from a
+    If the sender's clock is wrong, the entries in its pouch have wrong days too. A pouch from a
     file may be weeks old. Serials of future half hours are refused too: if such a serial were stored here,
     the lower serials of all real pouches would count as old.
 

@@ -42,8 +42,8 @@ class Endpoint:
 
     `name` is `SERVER` or a workstation's strand. `seed` is the Ed25519 seed with which this endpoint signs.
     `letterhead` returns the newest letterhead that was verified. `quota` limits the attachments that are
-    applied. `opens` returns whether this workstation can decrypt an entry. The
-    server has no `merger` and no `opens`, because it cannot decrypt anything.
+    applied. `opens` returns whether this workstation can decrypt an entry. The server has no `merger` and no
+    `opens`, because it cannot decrypt anything.
     """
 
     store: Store

@@ -18,7 +18,7 @@ def verify_pouch(
 ) -> set[Address]:
     """Check every item of a pouch. If one item fails its check, refuse the whole pouch.
 
-    Returns the addresses of the mailboxes that the peer deleted by an order that was void.
+    Returns the addresses of the mailboxes that the peer deleted although entries of this store forbid that.
 
     Raises:
         PouchRefusedError: the pouch or an item is false. `reason` says why.

@@ -31,15 +31,10 @@ def entry_id_of(text: str) -> EntryId:
 def read_form_context(address: Address, purpose: str) -> AdviserFormContext | None:
     """Return the context of the submitted form. Return None for a wrong CSRF token or malformed field."""
     entry_id = bytes_of_hex(request.form.get("entry_id", ""), ENTRY_ID_BYTES)
-    heads, unseen = (heads_of_hex(request.form.get(name, "x")) for name in ("heads", "unseen"))
-    if (
-        entry_id is None
-        or heads is None
-        or unseen is None
-        or not is_our_form(purpose, request.form.get("token", ""))
-    ):
+    heads = heads_of_hex(request.form.get("heads", ""))
+    if entry_id is None or heads is None or not is_our_form(purpose, request.form.get("token", "")):
         return None
-    return AdviserFormContext(address, EntryId(entry_id), heads, unseen)
+    return AdviserFormContext(address, EntryId(entry_id), *heads)
 
 
 def foreign_form_page() -> ResponseReturnValue:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from journalist_app.desk.open_desk import CheckProgress, OpenDesk
+from journalist_app.desk.open_desk import CheckProgress, OpenDesk, WholeCheck
 from journalist_app.desk.verification import examine
 from journalist_app.inbox.deadlines import Deadline, deadlines_of, first_deadline_day
 from journalist_app.inbox.mailbox_summary import MailboxSummary
@@ -63,6 +63,7 @@ class Inbox:
     late: dict[str, int]  # number of mailboxes with a missed deadline, by list
     has_more: bool
     progress: CheckProgress
+    whole_check: WholeCheck
     reading: ReadingProgress
     tags: tuple[str, ...]
     trusted_state: str
@@ -116,6 +117,7 @@ def read_inbox(desk: OpenDesk, wanted: InboxFilter, today: date) -> Inbox:
         late={} if lists is None else lists.late,
         has_more=not words and len(addresses) > PAGE_ROWS,
         progress=desk.progress,
+        whole_check=desk.whole_check,
         reading=reading,
         tags=_tags(desk),
         trusted_state=desk.trusted_state_status.value,

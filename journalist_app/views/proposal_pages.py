@@ -70,7 +70,7 @@ def preview_proposal(desk: OpenDesk, address: str) -> ResponseReturnValue:
 
 def _prepared(desk: OpenDesk, where: Address, parts: AnswerParts) -> PreparedProposal:
     auto_lock().touch()
-    if parts.entry_id is None or parts.heads is None or parts.unseen is None:
+    if parts.entry_id is None or parts.heads is None:
         raise BodyError(BodyFault.MALFORMED)
     chosen = tuple(
         AttachmentId(bytes_of_hex(each, ATTACHMENT_ID_BYTES) or b"")
@@ -78,7 +78,7 @@ def _prepared(desk: OpenDesk, where: Address, parts: AnswerParts) -> PreparedPro
     )
     return proposing.prepare_proposal(
         desk,
-        AdviserFormContext(where, parts.entry_id, parts.heads, parts.unseen),
+        AdviserFormContext(where, parts.entry_id, *parts.heads),
         ProposalForm(parts.other("fingerprint"), parts.text, chosen, parts.step()),
         parts.files(),
         today=adviser_today(),

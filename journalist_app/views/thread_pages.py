@@ -79,10 +79,10 @@ def _not_sent(
 def _send(desk: OpenDesk, where: Address, parts: AnswerParts) -> None:
     auto_lock().touch()
     step_id = bytes_of_hex(parts.other("step_id"), ENTRY_ID_BYTES)
-    if parts.entry_id is None or parts.heads is None or parts.unseen is None or step_id is None:
+    if parts.entry_id is None or parts.heads is None or step_id is None:
         raise BodyError(BodyFault.MALFORMED)
     form = answering.ReplyForm(
-        where, parts.entry_id, parts.heads, parts.unseen, parts.text, parts.step(), EntryId(step_id)
+        where, parts.entry_id, *parts.heads, parts.text, parts.step(), EntryId(step_id)
     )
     today = adviser_today()
     with answering.AnswerSender(desk, form, today=today, half_hour=half_hour_now()) as under_way:

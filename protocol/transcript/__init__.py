@@ -4,9 +4,9 @@ Imports only from `crypto` and the rest of `protocol`.
 
 - `check`: check a whole mailbox, and give the heads for a new entry
 - `closing`: whether a mailbox is closed, and from which day the server may delete it
-- `consent`: the state of each proposal
 - `ending`: the proof that stays of a mailbox that was ended or deleted
 - `knowledge`: which entries the writer of an entry knew
+- `proposal_states`: consent: the state of each proposal
 - `thread_state`: the steps of a mailbox, with the state of each proposal
 - `waiting`: who waits for whom
 """

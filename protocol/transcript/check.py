@@ -1,4 +1,4 @@
-"""Check of a whole mailbox before any entry is shown, signed upon, synced or deleted.
+"""Check of a whole mailbox before any entry is shown, answered, synced or deleted.
 
 See docs/protocol.md, "Transcript". The check decrypts nothing.
 """

@@ -1,4 +1,4 @@
-"""Knowledge: which entries the writer of an entry knew (docs/protocol.md, "What an entry builds upon")."""
+"""Knowledge: which entries the writer of an entry knew (docs/protocol.md, "Transcript")."""
 
 import heapq
 from collections import defaultdict
@@ -12,9 +12,9 @@ from protocol.identifiers import Digest
 
 
 class Knowledge:
-    """What the writers of a mailbox's entries knew. All entries must be authentic.
+    """Knowledge of the writers of a mailbox's entries. All entries must be authentic.
 
-    An entry covers what its own heads name, and what lies behind these heads in their strands, without the
+    An entry covers what its own heads name, and what is behind these heads in their strands, without the
     entries that it lists as unseen. A writer knew what its new entry and all entries behind it in its own
     strand cover. What an entry of another strand covers is not passed on.
 
@@ -45,14 +45,14 @@ class Knowledge:
         return bool(self._covered[later] & self._bit(earlier))
 
     def within(self, heads: Iterable[Head]) -> frozenset[Digest]:
-        """Return the entries that heads name, and all entries that lie behind these in their strands."""
+        """Return the entries that heads name, and all entries that are behind these in their strands."""
         reach = 0
         for head in heads:
             reach |= self._bit(head.digest) | self._behind.get(head.digest, 0)
         return frozenset(digest for digest, bit in self._bits.items() if reach & bit)
 
     def tips(self, digests: Iterable[Digest]) -> list[Digest]:
-        """Return those of some entries of one strand that lie behind none of the others."""
+        """Return those of some entries of one strand that are behind none of the others."""
         chosen = list(digests)
         behind = 0
         for digest in chosen:

@@ -16,7 +16,7 @@ from protocol.envelope import Author, EntryClass
 from protocol.identifiers import Address, Digest, EntryId
 from protocol.transcript.check import Transcript
 from protocol.transcript.closing import closed_until
-from protocol.transcript.consent import ProposalState, proposal_states, void_steps
+from protocol.transcript.proposal_states import ProposalState, proposal_states, void_steps
 
 
 @dataclass(frozen=True, slots=True)

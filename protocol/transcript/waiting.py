@@ -1,4 +1,4 @@
-"""Who waits for whom in a mailbox (docs/protocol.md, "Waiting").
+"""Rules about who waits for whom in a mailbox (docs/protocol.md, "Waiting").
 
 The store and the sync decide by envelopes, without a key. A reader who can decrypt corrects this by content:
 some words of the desk only confirm that a message arrived, and answer nothing.
@@ -20,8 +20,8 @@ def non_answers(opened: Iterable[EntryContent]) -> frozenset[Digest]:
     """Return the words of the desk that answer nothing, for a reader who can open them.
 
     The steps RECEIVED and BEING_READ are not answers: these steps only confirm that the message arrived or is
-    being read. IN_CONVERSATION and ADVICE_GIVEN are answers only if the adviser wrote a text. An automatic
-    closing is no answer. Words that were removed or do not open count as an answer.
+    being read. IN_CONVERSATION and ADVICE_GIVEN are answers only if the adviser wrote a text. Nor is
+    an automatic closing. Words that were removed or do not open count as an answer.
     """
     return frozenset(
         signed.digest for signed, content in opened if content is not None and not _is_answer(content)

@@ -16,7 +16,7 @@ from protocol.entry import seal_words
 from protocol.identifiers import Address, Digest
 from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import SourceWriter
-from protocol.transcript.consent import ProposalStatus
+from protocol.transcript.proposal_states import ProposalStatus
 from source_app.errors import AnswerRefusal, AnswerRefusedError, MailboxFullError, MailboxGoneError
 from source_app.public_desk import PublicDesk
 from source_app.services.form_context import FormContext, form_text

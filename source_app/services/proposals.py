@@ -10,7 +10,7 @@ from protocol.content import PassOnRecipient, ProposalNote, Verdict
 from protocol.entry import SignedEntry
 from protocol.identifiers import Digest, digest_words
 from protocol.mailbox_keys import MailboxKeys
-from protocol.transcript.consent import ProposalState, ProposalStatus
+from protocol.transcript.proposal_states import ProposalState, ProposalStatus
 from protocol.transcript.thread_state import thread_state
 from source_app.errors import NotFoundError
 from source_app.services.mailbox_files import ThreadFile, shown_files

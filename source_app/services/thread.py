@@ -16,7 +16,7 @@ from protocol.heads import Heads
 from protocol.identifiers import SOURCE_STRAND, Digest, EntryId, digest_words
 from protocol.mailbox_keys import MailboxKeys
 from protocol.transcript.closing import closed_until
-from protocol.transcript.consent import ProposalStatus
+from protocol.transcript.proposal_states import ProposalStatus
 from protocol.transcript.thread_state import ThreadStep, thread_state
 from protocol.transcript.waiting import non_answers, waiting_since
 from source_app.errors import MailboxGoneError, NotFoundError

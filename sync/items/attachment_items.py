@@ -43,11 +43,15 @@ def pack(
 def apply_file(context: ApplyContext, session: Session, item: FileItem) -> bool:
     """Begin to receive an attachment.
 
-    Do nothing if this store has the attachment's entry already, or does not have its mailbox.
+    Do nothing if this store has the attachment already, does not have its mailbox, or has the removal of its
+    entry.
     """
+    address = Address(item.address)
+    rows = entries.find_all(session, address, item.entry_id)
     is_unwanted = (
-        bool(entries.find_all(session, item.address, item.entry_id))
-        or mailboxes.find(session, item.address) is None
+        mailboxes.find(session, address) is None
+        or attachments.find(session, address, item.attachment_id) is not None
+        or any(row.digest in context.removed(session, address) for row in rows)
     )
     if is_unwanted:
         context.unwanted.add(AttachmentId(item.attachment_id))

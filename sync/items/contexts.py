@@ -10,9 +10,9 @@ from protocol.letterhead import Letterhead
 from protocol.mailbox_keys import check_mailbox_keys
 from protocol.pouch.pouch_file import PouchHead
 from protocol.strand import StrandKey
-from store import entries, mailboxes, sync_findings
+from store import mailboxes, sync_findings
 from store.sync_findings import FindingKind
-from stored_mailbox.reading import parse_rows
+from stored_mailbox.reading import read_envelopes
 from sync.endpoint import Endpoint
 
 
@@ -80,8 +80,8 @@ class ApplyContext:
     """State of one verified pouch that is being applied. `peer` is the sender of the pouch.
 
     `unwanted` collects the attachments of which the peer need not send the rest: this store has the
-    attachment's entry already, or does not have its mailbox. `changed` collects the mailboxes whose state
-    must be computed again.
+    attachment already, or does not have its mailbox. `changed` collects the mailboxes whose state must be
+    computed again.
     """
 
     endpoint: Endpoint
@@ -95,8 +95,8 @@ class ApplyContext:
     def removed(self, session: Session, address: Address) -> set[Digest]:
         """Return the digests of a mailbox's entries that its source removed, as far as this store knows."""
         if address not in self._removed:
-            signed, _ = parse_rows(entries.of_mailbox(session, address))
-            self._removed[address] = {digest for each in signed for digest in each.envelope.removes}
+            found = read_envelopes(session, address)
+            self._removed[address] = {digest for each, _ in found for digest in each.envelope.removes}
         return self._removed[address]
 
     def report(self, session: Session, address: bytes, digest: bytes, kind: FindingKind) -> bool:

@@ -91,9 +91,11 @@ def _is_allowed_here(context: VerifyContext, item: EndedItem, proof: Transcript)
             for row in entries.of_mailbox(session, item.address)
             if row.strand != context.endpoint.name or not _is_queued(session, item.address, row.digest)
         ]
-    signed = {entry.digest: entry for entry in parse_rows(rows)[0]} | dict(proof.authentic)
-    together = _read(context, item, tuple(signed.values()))
-    return may_delete(together, context.strands, context.endpoint.today() + _CLOCK_DIFFERENCE)
+    signed, damaged = parse_rows(rows)
+    by_digest = {entry.digest: entry for entry in signed} | dict(proof.authentic)
+    together = _read(context, item, tuple(by_digest.values()))
+    latest = context.endpoint.today() + _CLOCK_DIFFERENCE
+    return not damaged and may_delete(together, context.strands, latest)
 
 
 def _report_crossed(context: ApplyContext, session: Session, address: Address) -> None:

@@ -1,16 +1,17 @@
 """Entry in a pouch: pack a stored entry, verify its signature, and store the entry."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy.orm import Session
 
-from crypto.errors import MalformedError
-from protocol.entry import SignedEntry, verify_entry
+from crypto.errors import ForgedError, MalformedError
+from protocol.entry import SignedEntry, check_entry_signature, has_signed_payload, verify_entry
 from protocol.envelope import Author, EntryClass
 from protocol.errors import PouchRefusal, PouchRefusedError
-from protocol.identifiers import Address
+from protocol.identifiers import Address, StrandId
 from protocol.pouch.pouch_items import EntryItem
-from store import entries, mailboxes, sync_findings
+from protocol.strand import StrandKey
+from store import attachments, entries, mailboxes, sync_findings
 from store.attachments import Attachment
 from store.entries import StoredEntry
 from store.sync_findings import FindingKind
@@ -28,15 +29,15 @@ def read_signed(row: StoredEntry, address: Address) -> SignedEntry | None:
 
 
 def pack(entry: SignedEntry, files: Sequence[Attachment]) -> EntryItem:
-    """Return the item of an entry, which names the attachments of the entry."""
-    return EntryItem(
-        entry.envelope.to_bytes(),
-        entry.signature,
-        entry.epoch,
-        entry.header or b"",
-        entry.payload or b"",
-        tuple(file.attachment_id for file in files) if entry.header is not None else (),
-    )
+    """Return the item of an entry, which names the attachments of the entry.
+
+    Without its header, no one can decrypt the payload, which waits for the clean-up and is not sent.
+    """
+    envelope, signature, epoch = entry.envelope.to_bytes(), entry.signature, entry.epoch
+    if entry.header is None:
+        return EntryItem(envelope, signature, epoch, b"", b"", ())
+    ids = tuple(file.attachment_id for file in files)
+    return EntryItem(envelope, signature, epoch, entry.header, entry.payload or b"", ids)
 
 
 def verify(context: VerifyContext, item: EntryItem) -> None:
@@ -58,7 +59,7 @@ def verify(context: VerifyContext, item: EntryItem) -> None:
     verify_entry(entry, mailbox_verify_key=verify_key, strands=context.strands)
     if context.endpoint.is_server and not context.is_own and part.author is Author.DESK:
         with context.endpoint.store.reading() as session:
-            if _has_rival(session, entry):
+            if _has_rival(session, entry, lambda: context.strands):
                 raise PouchRefusedError(PouchRefusal.FORK)
 
 
@@ -74,20 +75,27 @@ def apply(context: ApplyContext, session: Session, item: EntryItem) -> bool:
     """
     entry = _signed(item)
     part = entry.envelope
-    if mailboxes.find(session, part.address) is None:
+    address, digest = part.address, entry.digest
+    if mailboxes.find(session, address) is None:
         return False  # the mailbox has ended here
-    context.changed.add(part.address)
-    removed = context.removed(session, part.address)
-    if entry.digest in removed:
+    removed = context.removed(session, address)
+    if digest in removed:
         entry = SignedEntry(part, entry.signature)
-    stored = entries.find_digest(session, part.address, entry.digest)
+    ids = item.attachment_ids if entry.header is not None else ()
+    files = [each for each in ids if attachments.find(session, address, each) is None]
+    stored = _stored(session, entry)
     if stored is not None:
-        return _heal(context, session, stored, entry)
-    if part.author is Author.DESK and _has_rival(session, entry):
-        return context.report(session, part.address, entry.digest, FindingKind.FORK)
-    store_entry(session, entry, item.attachment_ids if entry.header is not None else ())
+        if not (files or _is_better(context, stored, entry)):
+            return False
+        entries.drop_row(session, address, stored.digest)
+    elif part.author is Author.DESK and _has_rival(
+        session, entry, lambda: context.endpoint.letterhead().strand_keys
+    ):
+        return context.report(session, address, digest, FindingKind.FORK)
+    store_entry(session, entry, files)
     removed.update(part.removes)
-    sync_findings.drop(session, part.address, entry.digest, FindingKind.DAMAGED)
+    context.changed.add(address)
+    sync_findings.drop(session, address, digest, FindingKind.DAMAGED)
     return True
 
 
@@ -101,29 +109,48 @@ def _signed(item: EntryItem) -> SignedEntry:
     )
 
 
-def _heal(context: ApplyContext, session: Session, stored: StoredEntry, entry: SignedEntry) -> bool:
-    """Replace a stored copy of an entry if the copy is damaged and the received one is sound.
+def _stored(session: Session, entry: SignedEntry) -> StoredEntry | None:
+    """Return this store's row of an entry, also if the digest in the row was changed."""
+    part = entry.envelope
+    found = entries.find_digest(session, part.address, entry.digest)
+    if found is not None:
+        return found
+    rows = entries.find_all(session, part.address, part.entry_id)
+    return next((row for row in rows if (it := parse_row(row)) and it.digest == entry.digest), None)
 
-    A workstation can open entries, so it also replaces an age header that does not open by one that opens: no
-    signature covers this header.
+
+def _is_better(context: ApplyContext, stored: StoredEntry, entry: SignedEntry) -> bool:
+    """Return True if the stored copy of an entry is damaged, and the received copy is sound.
+
+    No signature covers the age header. A workstation can open entries, so there a header that opens is better
+    than one that does not.
     """
-    ours = read_signed(stored, entry.envelope.address)
-    address, digest = entry.envelope.address, entry.digest
-    if ours is None or (ours.payload, ours.header) == (None, None) != (entry.payload, entry.header):
-        entries.drop_row(session, address, digest)
-        store_entry(session, entry)
+    here = read_signed(stored, entry.envelope.address)
+    if here is None:
+        return True
+    if entry.header is None:
+        return False
+    if here.header is None or not has_signed_payload(here):
         return True
     opens = context.endpoint.opens
-    if opens is None or entry.header in {None, ours.header} or opens(ours) or not opens(entry):
-        return False
-    entries.replace_header(session, address, digest, header=entry.header or b"", epoch=entry.epoch)
-    return True
+    return opens is not None and here.header != entry.header and not opens(here) and opens(entry)
 
 
-def _has_rival(session: Session, entry: SignedEntry) -> bool:
-    """Return True if the entry's strand has another entry with the same number in this store."""
+def _has_rival(
+    session: Session, entry: SignedEntry, strands: Callable[[], Mapping[StrandId, StrandKey]]
+) -> bool:
+    """Return True if this store has another authentic entry with the same strand and number."""
     part = entry.envelope
     rows = entries.of_strand(
         session, part.address, int(part.author), part.strand, number=part.number, last=part.number
     )
-    return any(row.digest != entry.digest for row in rows)
+    others = (read_signed(row, part.address) for row in rows if row.digest != entry.digest)
+    return any(other is not None and _is_authentic(other, strands()) for other in others)
+
+
+def _is_authentic(entry: SignedEntry, strands: Mapping[StrandId, StrandKey]) -> bool:
+    try:
+        check_entry_signature(entry, mailbox_verify_key=None, strands=strands)
+    except ForgedError:
+        return False
+    return True

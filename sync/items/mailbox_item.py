@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy.orm import Session
 
 from protocol.entry import SignedEntry
-from protocol.identifiers import SOURCE_STRAND, Address, Digest
+from protocol.envelope import Author
+from protocol.identifiers import Address
 from protocol.mailbox_keys import check_mailbox_keys
 from protocol.pouch.pouch_items import DamagedItem, Item, MailboxItem
 from protocol.transcript.knowledge import Knowledge
@@ -13,7 +14,7 @@ from store import attachments, entries, mailboxes
 from store.errors import MailboxEndedError
 from store.outbox import OutboxItem, OutboxKind
 from store.sync_findings import FindingKind
-from stored_mailbox.reading import parse_rows
+from stored_mailbox.reading import lost_entries
 from sync.items import attachment_items, entry_item, tallies_item
 from sync.items.contexts import ApplyContext, BuildContext, VerifyContext
 
@@ -24,7 +25,9 @@ def pack(
     """Read the outbox rows of one mailbox, and return an iterator over the items for them.
 
     Each item comes with the id of the outbox row that is complete after this item, or with None. The iterator
-    reads attachments outside `session`. It ends early when the pouch is full.
+    reads attachments outside `session`. It ends early when the pouch is full. The public keys come with every
+    entry of the source, because the peer may not have the mailbox yet. Entries that this store has lost, or
+    that its own new entries list as unseen, are asked for.
     """
     mailbox = mailboxes.find(session, address)
     row_ids = {row.name: row.id for row in rows if row.kind is OutboxKind.ENTRY}
@@ -32,12 +35,12 @@ def pack(
     files = {row.entry_id: attachments.of_entry(session, address, row.entry_id) for row in stored}
     tally_rows = [row.id for row in rows if row.kind is OutboxKind.TALLIES]
     tallies = [(tallies_item.pack(session, address), row_id) for row_id in tally_rows]
-    missing = _missing(session, address)
+    lost = set(lost_entries(session, address))
 
     def items() -> Iterator[tuple[Item, int | None]]:
         if mailbox is None:
             return  # the mailbox has ended in the meantime, and its ending is a separate item
-        if any((row.strand, row.number) == (SOURCE_STRAND, 1) for row in stored):
+        if any(row.author == Author.SOURCE for row in stored):
             yield MailboxItem(address, mailbox.recipient, mailbox.verify_key, mailbox.opened_day), None
         signed: list[SignedEntry] = []
         for row in stored:
@@ -46,7 +49,9 @@ def pack(
                 yield DamagedItem(address, row.digest), row_ids[row.digest]
             else:
                 signed.append(entry)
-        yield from ((DamagedItem(address, digest), None) for digest in missing)
+                is_own = entry.envelope.strand == context.endpoint.name
+                lost.update(head.digest for head in entry.envelope.unseen if is_own)
+        yield from ((DamagedItem(address, digest), None) for digest in sorted(lost))
         for entry in Knowledge(signed).order:
             if context.is_full():
                 return
@@ -55,12 +60,6 @@ def pack(
             yield from tallies
 
     return items()
-
-
-def _missing(session: Session, address: Address) -> list[Digest]:
-    """Return the entries that this store does not have, although its entries of the mailbox name them."""
-    signed, _ = parse_rows(entries.of_mailbox(session, address))
-    return sorted(Knowledge(signed).named.keys() - {entry.digest for entry in signed})
 
 
 def _pack_entry(

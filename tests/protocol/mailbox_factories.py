@@ -28,7 +28,7 @@ from protocol.identifiers import Digest, EntryId, StrandId
 from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import DeskWriter, EntryWriter, SourceWriter, StrandKey
 from protocol.transcript.check import FaultKind, Transcript, read_transcript
-from protocol.transcript.consent import ProposalState
+from protocol.transcript.proposal_states import ProposalState
 from protocol.transcript.thread_state import ThreadState, thread_state
 
 DAY = date(2026, 3, 2)

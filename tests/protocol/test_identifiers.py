@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crypto.passphrase import word_list
-from protocol.identifiers import Address, Digest, digest_words, mailbox_label
+from protocol.identifiers import Address, Digest, digest_words, mailbox_label, sealing_words
 
 
 @given(st.binary(min_size=20, max_size=20))
@@ -15,6 +15,14 @@ def test_a_label_is_three_dutch_words(address: bytes) -> None:
 def test_a_label_and_a_receipt_are_the_same_on_every_machine() -> None:
     assert mailbox_label(Address(bytes(20))) == "breipen-motorpak-sorteer"
     assert digest_words(Digest(bytes(32))) == "keurig-confectie-walvis-stilzet"
+
+
+def test_the_words_in_a_presealed_text_are_six_and_not_those_of_the_label() -> None:
+    words = sealing_words(Address(bytes(20))).split("-")
+    assert len(words) == 6
+    assert set(words) <= set(word_list("nl"))
+    assert words[:3] != mailbox_label(Address(bytes(20))).split("-")
+    assert sealing_words(Address(bytes(20))) != sealing_words(Address(bytes(19) + b"\1"))
 
 
 def test_a_bit_changes_the_words() -> None:

@@ -250,20 +250,19 @@ def at(ends: Ends, workstation: Workstation, source: ASource) -> ASource:
 
 
 _QUESTIONS = {
-    "mailbox": "SELECT address, recipient, verify_key, opened_day, waiting_since FROM mailbox",
+    "mailbox": "SELECT address, recipient, verify_key, opened_day, waiting_since, due FROM mailbox",
     "entry": "SELECT e.address, author, strand, number, entry_id, digest, envelope, signature, epoch, day,"
-    " removal, s.header, s.payload FROM entry e LEFT JOIN sealed s ON s.id = e.id AND s.header IS NOT NULL",
-    "head": "SELECT address, author, strand, number, digest FROM strand_head",
+    " s.header, s.payload FROM entry e LEFT JOIN sealed s ON s.id = e.id AND s.header IS NOT NULL",
     "file": "SELECT address, entry_id, attachment_id, chunks, is_whole FROM attachment"
     " WHERE pending_half_hour IS NULL",
     "chunk": "SELECT a.attachment_id, c.number, s.payload FROM chunk c JOIN sealed s ON s.id = c.id"
     " JOIN attachment a ON a.id = c.attachment_row WHERE a.pending_half_hour IS NULL",
-    "ended": "SELECT address, statement, day FROM ended_mailbox",
+    "ended": "SELECT address, proof, day FROM ended_mailbox",
     "letterhead": "SELECT max(serial) FROM letterhead",
     "record": "SELECT kind, name, revision, s.header FROM record r JOIN sealed s ON s.id = r.id"
     " WHERE goes_to_peers",
     "tally": "SELECT digest FROM ledger_tally",
-    "order": "SELECT address, s.header, due FROM deletion_order o JOIN sealed s ON s.id = o.id",
+    "beside": "SELECT address, s.header FROM mailbox_tally t JOIN sealed s ON s.id = t.id",
     "public": "SELECT name, body FROM public_file",
 }
 
@@ -275,3 +274,10 @@ def all_of(store: Store) -> dict[str, set[tuple[object, ...]]]:
             what: {tuple(row) for row in session.execute(text(question))}
             for what, question in _QUESTIONS.items()
         }
+
+
+def all_tallies(store: Store) -> list[bytes]:
+    """Return the encrypted tallies in a store's ledger."""
+    with store.reading() as session:
+        found = session.execute(text("SELECT s.header FROM ledger_tally t JOIN sealed s ON s.id = t.id"))
+        return [tally for (tally,) in found]

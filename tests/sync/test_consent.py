@@ -27,7 +27,7 @@ from protocol.content import (
 from protocol.entry import SignedEntry, open_entry
 from protocol.identifiers import Digest, EntryId
 from protocol.pouch.pouch_file import SERVER
-from protocol.transcript.consent import ProposalStatus
+from protocol.transcript.proposal_states import ProposalStatus
 from protocol.transcript.thread_state import ThreadState, thread_state
 from store.database.engine import Store
 from sync import build

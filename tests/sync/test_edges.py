@@ -3,12 +3,13 @@
 import itertools
 import os
 from collections.abc import Iterator
-from datetime import date
+from datetime import timedelta
 
 import msgspec
 import pytest
 
 from protocol import letterhead as letterhead_format
+from protocol.entry import SignedEntry
 from protocol.errors import PouchRefusal, PouchRefusedError
 from protocol.identifiers import StrandId
 from protocol.pouch.pouch_file import SERVER, lowest_serial
@@ -21,11 +22,12 @@ from protocol.pouch.pouch_items import (
     FileItem,
     Item,
     LetterheadItem,
-    OrderItem,
     PublicFileItem,
     RecordItem,
+    TalliesItem,
 )
-from store import attachments, deletion_orders, entries, letterheads, mailboxes, outbox, public_files, records
+from protocol.transcript.ending import proof_to_bytes
+from store import attachments, entries, letterheads, mailboxes, outbox, public_files, records
 from store.errors import PeerMissingError, StoreFullError
 from store.outbox import OutboxKind
 from sync import apply
@@ -35,7 +37,7 @@ from sync.errors import SyncRefusal
 from sync.exchange import exchange
 from tests.journalist_app.desk_factories import TODAY, a_source
 from tests.sync.ends import HALF_HOUR, Ends, Line, Workstation, all_of, at, sync_refused
-from tests.sync.test_exchange import an_order, put_order, put_record
+from tests.sync.test_exchange import TALLIES, put_record, put_tallies
 from tests.sync.test_faults import made_by_hand, to_workstation
 
 SERIALS: Iterator[int] = itertools.count(lowest_serial(HALF_HOUR + 48))
@@ -52,6 +54,10 @@ def up(ends: Ends, *items: Item) -> int:
     seed = ends.world.keyring.strand.seed
     pouch = made_by_hand(ends, seed, *items, serial=next(SERIALS))
     return apply_pouch(ends.server, lambda: [pouch], is_direct=True).applied
+
+
+def a_proof(*signed: SignedEntry) -> bytes:
+    return proof_to_bytes(signed)
 
 
 @pytest.fixture
@@ -79,8 +85,8 @@ def test_rows_whose_subject_is_gone_leave_the_outbox(ends: Ends, workstation: Wo
             (OutboxKind.ENDED, {"address": b"a" * 20}),
             (OutboxKind.PUBLIC_FILE, {"name": b"report"}),
             (OutboxKind.TALLY, {"name": b"d" * 32}),
-            (OutboxKind.ENTRY, {"address": b"b" * 20, "name": b"e" * 16}),
-            (OutboxKind.ORDER, {"address": b"b" * 20}),
+            (OutboxKind.ENTRY, {"address": b"b" * 20, "name": b"e" * 32}),
+            (OutboxKind.TALLIES, {"address": b"b" * 20}),
         ):
             outbox.enqueue_for(session, peer, what, **of)
 
@@ -176,20 +182,14 @@ def test_an_entry_whose_file_is_not_here_is_a_broken_transfer(ends: Ends, workst
     ends.sync(workstation)
     entry = source.writes("with a file", store_it=False)
     item = EntryItem(
-        entry.envelope.to_bytes(),
-        entry.signature,
-        1,
-        entry.header or b"",
-        entry.payload or b"",
-        b"",
-        (b"f" * 16,),
+        entry.envelope.to_bytes(), entry.signature, 1, entry.header or b"", entry.payload or b"", (b"f" * 16,)
     )
 
     with sync_refused(SyncRefusal.BROKEN_TRANSFER):
         down(ends, workstation, item)
 
     with workstation.replica.reading() as session:
-        assert entries.find(session, source.keys.address, entry.envelope.entry_id) is None
+        assert entries.find_digest(session, source.keys.address, entry.digest) is None
 
 
 def test_of_a_batch_only_the_entry_that_does_not_fit_is_left_out(
@@ -202,7 +202,7 @@ def test_of_a_batch_only_the_entry_that_does_not_fit_is_left_out(
     broken = source.writes("with a file", store_it=False)
     items = [
         EntryItem(
-            entry.envelope.to_bytes(), entry.signature, 1, entry.header or b"", entry.payload or b"", b"", of
+            entry.envelope.to_bytes(), entry.signature, 1, entry.header or b"", entry.payload or b"", of
         )
         for entry, of in ((fits, ()), (broken, (b"f" * 16,)))
     ]
@@ -211,8 +211,8 @@ def test_of_a_batch_only_the_entry_that_does_not_fit_is_left_out(
         down(ends, workstation, *items)
 
     with workstation.replica.reading() as session:
-        assert entries.find(session, source.keys.address, fits.envelope.entry_id) is not None
-        assert entries.find(session, source.keys.address, broken.envelope.entry_id) is None
+        assert entries.find_digest(session, source.keys.address, fits.digest) is not None
+        assert entries.find_digest(session, source.keys.address, broken.digest) is None
 
 
 def test_a_batch_that_fits_at_the_second_try_is_complete(
@@ -221,13 +221,13 @@ def test_a_batch_that_fits_at_the_second_try_is_complete(
     source = a_source(ends.world)
     source.writes("one")
     source.writes("two")
-    take_in_entry = entries.apply_from_peer
+    add = entries.add
 
     def full_once(*_of: object, **_columns: object) -> None:
-        monkeypatch.setattr(entries, "apply_from_peer", take_in_entry)
+        monkeypatch.setattr(entries, "add", add)
         raise StoreFullError("the store's disk is full")
 
-    monkeypatch.setattr(entries, "apply_from_peer", full_once)
+    monkeypatch.setattr(entries, "add", full_once)
 
     ends.sync(workstation)
 
@@ -257,51 +257,74 @@ def test_a_transfer_that_stays_broken_is_stopped(ends: Ends, workstation: Workst
         exchange(workstation.endpoint, Line(ends, broken), lambda _left: None)
 
 
-def test_an_order_that_is_here_or_without_a_mailbox_changes_nothing(
+def test_tallies_that_are_here_or_without_a_mailbox_change_nothing(
     ends: Ends, workstation: Workstation
 ) -> None:
     source = a_source(ends.world)
     source.writes("hello")
     ends.sync(workstation)
 
-    none = OrderItem(source.keys.address, b"", date.min, ())
-    nowhere = OrderItem(b"n" * 20, b"", date.min, ())
-
-    assert down(ends, workstation, none, nowhere) == 0
+    assert down(ends, workstation, TalliesItem(source.keys.address, ())) == 0
+    assert down(ends, workstation, TalliesItem(b"n" * 20, TALLIES)) == 0
 
 
-def test_an_order_of_another_workstation_comes_and_goes(ends: Ends, workstation: Workstation) -> None:
+def test_tallies_of_another_workstation_come_and_go(ends: Ends, workstation: Workstation) -> None:
     second = ends.workstation(ends.second_keyring())
     source = a_source(ends.world)
     source.writes("hello")
     for each in (workstation, second):
         ends.sync(each)
 
-    put_order(ends, workstation, source, TODAY)
+    put_tallies(workstation.replica, source)
     for each in (workstation, second):
         ends.sync(each)
-    assert len(all_of(second.replica)["order"]) == 1
-    with workstation.replica.writing() as session:
-        deletion_orders.drop(session, source.keys.address)
+    assert len(all_of(second.replica)["beside"]) == len(TALLIES)
+    put_tallies(workstation.replica, source, ())
     for each in (workstation, second):
         ends.sync(each)
 
-    assert all_of(second.replica)["order"] == set()
+    assert all_of(second.replica)["beside"] == set()
 
 
-def test_the_server_applies_no_ending_by_order_from_a_workstation(
+def test_of_two_sets_of_tallies_the_one_that_arrives_last_is_everywhere(
     ends: Ends, workstation: Workstation
 ) -> None:
-    """The server carries out orders itself, and checks that they are still valid."""
+    second = ends.workstation(ends.second_keyring())
+    source = a_source(ends.world)
+    source.writes("hello")
+    for each in (workstation, second):
+        ends.sync(each)
+    put_tallies(workstation.replica, source)
+    put_tallies(second.replica, source, TALLIES[:1])
+
+    for each in (workstation, second, workstation):
+        ends.sync(each)
+
+    for store in (ends.world.store, workstation.replica, second.replica):
+        assert all_of(store)["beside"] == {(source.keys.address, TALLIES[0])}
+
+
+def test_a_set_of_tallies_that_was_not_sent_yet_is_kept(ends: Ends, workstation: Workstation) -> None:
     source = a_source(ends.world)
     source.writes("hello")
     ends.sync(workstation)
+    put_tallies(workstation.replica, source)
 
-    statement = an_order(ends, workstation, source, TODAY)
+    assert down(ends, workstation, TalliesItem(source.keys.address, TALLIES[:1])) == 0
+    assert len(all_of(workstation.replica)["beside"]) == len(TALLIES)
+
+
+def test_the_server_applies_no_deletion_by_the_desk_from_a_workstation(
+    ends: Ends, workstation: Workstation
+) -> None:
+    """The server deletes closed mailboxes itself, and checks that nothing was written since."""
+    source = a_source(ends.world)
+    source.writes("hello")
+    ends.sync(workstation)
+    closing = at(ends, workstation, source).is_closed(due=TODAY)
     keys = source.keys
-    ended = EndedItem(keys.address, keys.recipient, keys.verify_key, statement, TODAY)
 
-    assert up(ends, ended) == 0
+    assert up(ends, EndedItem(keys.address, keys.recipient, keys.verify_key, a_proof(closing), TODAY)) == 0
     assert len(all_of(ends.world.store)["mailbox"]) == 1
 
 
@@ -315,25 +338,32 @@ def test_an_ending_that_is_known_and_one_that_is_counted_change_nothing(
     with workstation.replica.reading() as session:
         line = mailboxes.find_ended(session, source.keys.address)
     assert line is not None
-    ended = EndedItem(line.address, line.recipient, line.verify_key, line.statement, line.day)
+    ended = EndedItem(line.address, line.recipient, line.verify_key, line.proof, line.day)
 
-    assert down(ends, workstation, ended, CountedItem(b"n" * 20, ())) == 0
-    assert up(ends, CountedItem(b"n" * 20, (b"a tally",))) == 0
+    assert down(ends, workstation, ended, CountedItem(b"n" * 20)) == 0
+    assert up(ends, CountedItem(b"n" * 20)) == 0
 
 
-def test_an_order_for_another_mailbox_ends_none(ends: Ends, workstation: Workstation) -> None:
-
+def test_what_does_not_prove_a_deletion_is_forged(ends: Ends, workstation: Workstation) -> None:
     one, other = a_source(ends.world), a_source(ends.world)
-    one.writes("hello")
+    said = one.writes("hello")
     other.writes("hello")
     ends.sync(workstation)
-    statement = an_order(ends, workstation, one, TODAY)
-    ended = EndedItem(other.keys.address, other.keys.recipient, other.keys.verify_key, statement, TODAY)
-    order = OrderItem(other.keys.address, statement, TODAY, ())
+    here = at(ends, workstation, one)
+    answer, closing = here.is_answered("an answer"), here.is_closed(due=TODAY)
+    later = at(ends, workstation, one).is_closed(due=TODAY + timedelta(days=2))
+    proofs = (
+        (other, a_proof(closing)),  # of another mailbox
+        (one, a_proof(answer)),  # does not close
+        (one, a_proof(said, closing)),  # the source's words keep the mailbox
+        (one, a_proof(closing, later)),  # the day has not come
+        (one, b""),
+    )
 
-    for item in (ended, order):
+    for source, proof in proofs:
+        keys = source.keys
         with pytest.raises(PouchRefusedError) as refused:
-            down(ends, workstation, item)
+            down(ends, workstation, EndedItem(keys.address, keys.recipient, keys.verify_key, proof, TODAY))
         assert refused.value.reason is PouchRefusal.FORGED
 
 
@@ -407,8 +437,8 @@ def test_a_public_file_that_is_here_changes_nothing(ends: Ends, workstation: Wor
 
 
 def test_a_server_ignores_reports_of_damage(ends: Ends, workstation: Workstation) -> None:
-    assert up(ends, DamagedItem(b"a" * 20, b"e" * 16)) == 0
-    assert down(ends, workstation, DamagedItem(b"a" * 20, b"e" * 16)) == 1
+    assert up(ends, DamagedItem(b"a" * 20, b"e" * 32)) == 0
+    assert down(ends, workstation, DamagedItem(b"a" * 20, b"e" * 32)) == 1
 
 
 def test_an_answer_after_a_gap_counts_by_what_it_had_seen(ends: Ends, workstation: Workstation) -> None:

@@ -2,21 +2,19 @@
 
 import os
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 
 import pytest
-from protocol.statements import removal
-from protocol.statements.deletion_order import sign_order
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from deploy.cleanup.retention import apply_retention
 from protocol.pouch.pouch_items import Item
-from protocol.strand import DeskWriter
 from store import (
     attachments,
-    deletion_orders,
     entries,
     letterheads,
+    mailbox_tallies,
     mailboxes,
     outbox,
     peers,
@@ -31,15 +29,9 @@ from store.sync_findings import FindingKind
 from sync import apply
 from sync.items.contexts import ApplyContext
 from tests.journalist_app.desk_factories import TODAY, ASource, a_source
-from tests.store.factories import all_tallies
-from tests.sync.ends import Ends, Workstation, all_of, at
+from tests.sync.ends import Ends, Workstation, all_of, all_tallies, at
 
 TALLIES = tuple(bytes([n]) * 40 for n in range(8))
-
-
-def heads_of(store: Store, address: bytes) -> dict[bytes, tuple[int, bytes]]:
-    with store.reading() as session:
-        return {head.strand: (head.number, head.digest) for head in entries.strand_heads(session, address)}
 
 
 def waits_since(store: Store, source: ASource) -> date | None:
@@ -59,22 +51,16 @@ def record_of(store: Store, name: bytes) -> records.Record | None:
         return records.find(session, "casefile", name)
 
 
-def an_order(ends: Ends, workstation: Workstation, source: ASource, due: date) -> bytes:
-    strand = workstation.keyring.strand
-    return sign_order(
-        source.keys.address,
-        heads_of(workstation.replica, source.keys.address),
-        due=due,
-        tallies=TALLIES,
-        by=DeskWriter(strand.id, strand.seed),
-        day=ends.clock.day,
-    )
+def put_tallies(store: Store, source: ASource, tallies: tuple[bytes, ...] = TALLIES) -> None:
+    """Put a set of tallies beside a mailbox, as the desk does when it closes the mailbox."""
+    with store.writing() as session:
+        mailbox_tallies.put(session, source.keys.address, tallies)
 
 
-def put_order(ends: Ends, workstation: Workstation, source: ASource, due: date) -> None:
-    statement = an_order(ends, workstation, source, due)
-    with workstation.replica.writing() as session:
-        deletion_orders.put(session, source.keys.address, statement, due, TALLIES)
+def cleans_up(ends: Ends) -> int:
+    """Clean up the server, and return how many mailboxes it deleted because the desk had closed them."""
+    letterhead = ends.newest_letterhead(ends.world.store)
+    return apply_retention(ends.world.store, letterhead, ends.clock.day).purged
 
 
 def count(store: Store, source: ASource, tallies: tuple[bytes, ...] = TALLIES) -> None:
@@ -192,9 +178,10 @@ def test_a_removal_by_the_source_reaches_the_workstation(ends: Ends) -> None:
 
     assert all_of(workstation.replica) == all_of(ends.world.store)
     with workstation.replica.reading() as session:
-        gone = entries.find(session, source.keys.address, first.envelope.entry_id)
+        gone = entries.find_digest(session, source.keys.address, first.digest)
     assert gone is not None
-    assert (gone.header, gone.removal is not None) == (None, True)
+    assert gone.header is None
+    assert at(ends, workstation, source).reads().transcript.removed.keys() == {first.digest}
 
 
 def test_an_entry_removed_before_the_sync_arrives_as_a_tombstone(ends: Ends) -> None:
@@ -207,31 +194,7 @@ def test_an_entry_removed_before_the_sync_arrives_as_a_tombstone(ends: Ends) -> 
     assert all_of(workstation.replica) == all_of(ends.world.store)
 
 
-def test_a_removal_at_either_end_reaches_the_other(ends: Ends) -> None:
-    workstation = ends.workstation()
-    source = a_source(ends.world)
-    said = source.writes("hello")
-    ends.sync(workstation)
-    here = at(ends, workstation, source)
-    answered = here.is_answered("an answer")
-    ends.sync(workstation)
-
-    source.removes(said)
-    strand = workstation.keyring.strand
-    statement = removal.sign_removal(
-        answered.digest, address=source.keys.address, by=DeskWriter(strand.id, strand.seed), day=TODAY
-    )
-    with workstation.replica.writing() as session:
-        entries.remove_entry(session, source.keys.address, answered.envelope.entry_id, removal=statement)
-    ends.sync(workstation)
-
-    assert all_of(workstation.replica) == all_of(ends.world.store)
-    with ends.world.store.reading() as session:
-        left = entries.of_mailbox(session, source.keys.address)
-    assert [entry.header for entry in left] == [None, None]
-
-
-# ---- endings, orders, the ledger ----------------------------------------------------------------------
+# ---- endings, closings, the ledger --------------------------------------------------------------------
 
 
 def test_a_mailbox_that_its_source_ended_ends_at_the_workstation(ends: Ends) -> None:
@@ -265,63 +228,60 @@ def test_an_answer_to_a_mailbox_that_has_ended_is_dropped(ends: Ends) -> None:
     assert all_of(ends.world.store)["mailbox"] == set()
 
 
-def test_an_order_and_its_withdrawal_reach_the_server(ends: Ends) -> None:
+def test_tallies_and_their_withdrawal_reach_the_server(ends: Ends) -> None:
     workstation = ends.workstation()
     source = a_source(ends.world)
     source.writes("hello")
     ends.sync(workstation)
-    put_order(ends, workstation, source, TODAY + timedelta(days=90))
+    put_tallies(workstation.replica, source)
 
     ends.sync(workstation)
-    ordered = all_of(ends.world.store)["order"]
-    with workstation.replica.writing() as session:
-        deletion_orders.drop(session, source.keys.address)
+    beside = all_of(ends.world.store)["beside"]
+    put_tallies(workstation.replica, source, ())
     ends.sync(workstation)
 
-    assert len(ordered) == 1
-    assert all_of(ends.world.store)["order"] == set()
+    assert beside == {(source.keys.address, tally) for tally in TALLIES}
+    assert all_of(ends.world.store)["beside"] == set()
 
 
-def test_a_mailbox_deleted_by_order_leaves_tallies_at_both_ends(ends: Ends) -> None:
+def test_a_mailbox_that_the_desk_closed_is_deleted_and_leaves_tallies_at_both_ends(ends: Ends) -> None:
     workstation = ends.workstation()
     source = a_source(ends.world)
     source.writes("hello")
     ends.sync(workstation)
     put_record(workstation.replica, source.keys.address, b"a casefile")
-    put_order(ends, workstation, source, TODAY)
+    put_tallies(workstation.replica, source)
+    at(ends, workstation, source).is_closed(due=TODAY)
     ends.sync(workstation)
-    with ends.world.store.writing() as session:
-        found = deletion_orders.find(session, source.keys.address)
-        assert found is not None
-        mailboxes.purge_mailbox(
-            session, source.keys.address, statement=found.statement, day=TODAY, tallies=found.tallies
-        )
+    assert cleans_up(ends) == 1
 
     ends.sync(workstation)
 
     assert all_of(workstation.replica) == all_of(ends.world.store)
+    assert all_of(workstation.replica)["mailbox"] == set()
     assert record_of(workstation.replica, source.keys.address) is None
     with workstation.replica.reading() as session:
         assert ledger.count(session) == len(TALLIES)
 
 
-def test_two_workstations_count_an_ended_mailbox_once(ends: Ends) -> None:
+def test_two_workstations_may_count_an_ended_mailbox_at_once(ends: Ends) -> None:
+    """Both sets reach every ledger. Of tallies with one id, a report counts one: see tests/protocol."""
     first, second = ends.workstation(), ends.workstation(ends.second_keyring())
     source = a_source(ends.world)
     source.writes("hello")
     source.ends()
     ends.sync(first)
     ends.sync(second)
+    others = tuple(bytes([n + 100]) * 40 for n in range(8))
     count(first.replica, source)
-    count(second.replica, source, tuple(bytes([n + 100]) * 40 for n in range(8)))
+    count(second.replica, source, others)
 
     for workstation in (first, second, first, second):
         ends.sync(workstation)
 
     assert all_of(first.replica) == all_of(second.replica) == all_of(ends.world.store)
-    with ends.world.store.reading() as session:
-        assert sorted(all_tallies(session)) == sorted(TALLIES)
-        assert mailboxes.ended_mailboxes(session) == []
+    assert sorted(all_tallies(ends.world.store)) == sorted((*TALLIES, *others))
+    assert all_of(ends.world.store)["ended"] == set()
 
 
 def test_a_workstation_that_syncs_late_still_receives_an_ending(ends: Ends) -> None:
@@ -520,8 +480,8 @@ def test_an_entry_that_was_changed_at_the_server_is_reported_and_stops_nothing(e
     other.writes("so is this")
     ends.world.execute(
         "UPDATE sealed SET payload = zeroblob(length(payload)) WHERE id ="
-        " (SELECT id FROM entry WHERE entry_id = :entry_id)",
-        entry_id=damaged.envelope.entry_id,
+        " (SELECT id FROM entry WHERE digest = :digest)",
+        digest=damaged.digest,
     )
 
     ends.sync(workstation)
@@ -540,7 +500,7 @@ def test_a_finding_goes_when_the_server_is_repaired(ends: Ends) -> None:
     ends.sync(workstation)
     ends.world.execute("UPDATE entry SET signature = :signature", signature=whole.signature)
     with ends.world.store.writing() as session:
-        outbox.enqueue(session, OutboxKind.ENTRY, address=source.keys.address, name=whole.envelope.entry_id)
+        outbox.enqueue(session, OutboxKind.ENTRY, address=source.keys.address, name=whole.digest)
 
     ends.sync(workstation)
 
@@ -555,7 +515,7 @@ def test_a_finding_goes_when_the_server_is_repaired(ends: Ends) -> None:
         "UPDATE entry SET envelope = x'00'",
         "UPDATE entry SET epoch = -1",
         "UPDATE sealed SET header = zeroblob(100000) WHERE id IN (SELECT id FROM entry)",
-        "UPDATE entry SET removal = x'00'",
+        "UPDATE entry SET digest = x'00'",
         "UPDATE entry SET address = address, entry_id = zeroblob(16)",
     ],
 )
@@ -571,21 +531,17 @@ def test_changes_in_the_servers_tables_do_not_stop_a_sync(ends: Ends, statement:
     assert all_of(workstation.replica)["entry"] == set()
 
 
-def test_false_endings_and_orders_in_the_servers_tables_end_nothing(ends: Ends) -> None:
+def test_a_false_ending_in_the_servers_tables_ends_nothing(ends: Ends) -> None:
     workstation = ends.workstation()
     source, other = a_source(ends.world), a_source(ends.world)
     source.writes("hello")
     other.writes("hello")
     ends.sync(workstation)
-    with ends.world.store.writing() as session:
-        deletion_orders.put(session, other.keys.address, b"a false order", TODAY, ())
     source.ends(forged_by=other.keys)
 
     ends.sync(workstation)
 
-    assert sorted(found_at(workstation)) == sorted(
-        [(source.keys.address, FindingKind.DAMAGED), (other.keys.address, FindingKind.DAMAGED)]
-    )
+    assert found_at(workstation) == [(source.keys.address, FindingKind.DAMAGED)]
     assert len(all_of(workstation.replica)["mailbox"]) == 2
 
 

@@ -72,7 +72,7 @@ def test_a_file_with_a_missing_chunk_is_reported_and_the_rest_arrives(
     assert {each.digest for each in others} == held
     with workstation.replica.reading() as session:
         (found,) = sync_findings.all_findings(session)
-    assert (found.kind, found.entry_id) == (FindingKind.DAMAGED, broken.envelope.entry_id)
+    assert (found.kind, found.digest) == (FindingKind.DAMAGED, broken.digest)
     ends.sync(workstation)
     assert ends.left(ends.world.store, workstation.keyring.strand.id) == 0
 

@@ -19,15 +19,16 @@ from journalist_app.desk.verification import (
     heads_shown,
     open_all,
     thread_of,
+    unconfirmed,
 )
 from journalist_app.errors import FileRefusedError
 from journalist_app.files.presealed import PieceKind, PresealedFileInfo, PresealedKind, TextPiece, Unsealer
 from journalist_app.services.mailbox import file_downloads
 from protocol.content import AttachmentNote, Kind
 from protocol.envelope import Author
-from protocol.heads import heads_to_bytes
+from protocol.heads import Heads
 from protocol.identifiers import ENTRY_ID_BYTES, Address, Digest
-from protocol.transcript.consent import ProposalState
+from protocol.transcript.proposal_states import ProposalState
 from protocol.transcript.thread_state import ThreadState
 from web.filenames import safe_name
 
@@ -73,8 +74,9 @@ class AdviserEntry:
 class ShownThread:
     """Mailbox on the adviser's page: its entries, its state, and the values for the answer form.
 
-    `heads` and `unseen` name, in hexadecimal, what the page shows and what it does not show. After the page
-    was made, `conversation` and `opened` go to `append_desk_read_receipt`.
+    `heads` and `unseen` name what the page shows and what it does not show. `has_news` is True if the source
+    wrote or removed something that no adviser has been shown in the thread yet. After the page was made,
+    `conversation` and `opened` go to `append_desk_read_receipt`.
     """
 
     address: str
@@ -82,11 +84,12 @@ class ShownThread:
     entries: tuple[AdviserEntry, ...]
     faults: tuple[ShownFault, ...]
     thread_state: ThreadState
-    heads: str
-    unseen: str
+    heads: Heads
+    unseen: Heads
     entry_id: str
     step_id: str
     expect_by: date
+    has_news: bool
     may_answer: bool
     trusted_state: str
     conversation: Conversation = field(repr=False)
@@ -123,8 +126,9 @@ def read_mailbox(desk: OpenDesk, address: Address, *, today: date, is_whole: boo
         ),
         faults=faults,
         thread_state=state,
-        heads=heads_to_bytes(heads).hex(),
-        unseen=heads_to_bytes(unseen).hex(),
+        heads=heads,
+        unseen=unseen,
+        has_news=bool(unconfirmed(conversation, opened)),
         entry_id=secrets.token_hex(ENTRY_ID_BYTES),
         step_id=secrets.token_hex(ENTRY_ID_BYTES),
         expect_by=desk.letterhead.expect_by(today),

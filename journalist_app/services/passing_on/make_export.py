@@ -31,7 +31,7 @@ from journalist_app.services.records import casefiles, consent_evidence
 from protocol.casefile import Casefile, PassedOn
 from protocol.content import Content, Kind, StepName, StepNote
 from protocol.identifiers import Address, EntryId
-from protocol.transcript.consent import ProposalState, ProposalStatus
+from protocol.transcript.proposal_states import ProposalState, ProposalStatus
 from protocol.transcript.thread_state import ThreadStep
 
 

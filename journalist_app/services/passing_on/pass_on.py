@@ -37,7 +37,7 @@ from journalist_app.services.records import casefiles, consent_evidence
 from protocol.content import StepName, StepNote
 from protocol.identifiers import Address, EntryId
 from protocol.pouch.pouch_file import SERVER
-from protocol.transcript.consent import ProposalState, ProposalStatus
+from protocol.transcript.proposal_states import ProposalState, ProposalStatus
 from protocol.transcript.thread_state import ThreadState
 from store import entries, outbox, peers
 from store.outbox import OutboxKind

@@ -11,7 +11,7 @@ from journalist_app.errors import PassOnRefusal, PassOnRefusedError, UnsoundMail
 from protocol.content import ProposalNote, StepName
 from protocol.envelope import Author
 from protocol.identifiers import Address, Digest, EntryId
-from protocol.transcript.consent import ProposalState, ProposalStatus
+from protocol.transcript.proposal_states import ProposalState, ProposalStatus
 from protocol.transcript.thread_state import ThreadState, ThreadStep
 
 

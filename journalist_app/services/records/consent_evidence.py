@@ -16,7 +16,7 @@ from protocol.casefile import Casefile, Evidence, EvidenceKind
 from protocol.content import Content
 from protocol.entry import SignedEntry
 from protocol.identifiers import Address
-from protocol.transcript.consent import ProposalState
+from protocol.transcript.proposal_states import ProposalState
 
 
 @dataclass(frozen=True, slots=True)

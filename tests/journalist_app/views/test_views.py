@@ -4,7 +4,7 @@ import os
 import re
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -24,10 +24,9 @@ from journalist_app.services.mailbox import read_thread
 from journalist_app.services.records import casefiles
 from protocol.casefile import Casefile, Evidence, EvidenceKind
 from protocol.content import TEXT_CHARS, AnswerNote, Content, Kind, PassOnRecipient, ProposalNote, Verdict
-from protocol.envelope import Author
 from protocol.identifiers import Digest
 from protocol.pouch.pouch_file import SERVER
-from store import entries, outbox, peers
+from store import outbox, peers
 from tests.journalist_app.desk_factories import ORIGIN, PASSPHRASE, TODAY, ASource, World, a_source
 from tests.journalist_app.files.sealing import age_armour, age_file, recipient_of
 from tests.journalist_app.views.paper import KEY, Paper
@@ -109,7 +108,7 @@ def answer_fields(page: TestResponse, text: str) -> dict[str, object]:
     return {
         "token": token(page, action[1]),
         "entry_id": fields["entry_id"],
-        "seen": fields["seen"],
+        "heads": fields["heads"],
         "step_id": fields["step_id"],
         "text": text,
     }
@@ -299,14 +298,14 @@ def test_what_runs_behind_begins_when_the_first_page_is_out(
     monkeypatch.setattr(unlocking, "_FIRST_PAGE_SECONDS", 60)
     browser.unlock()
     desk = browser.app.extensions["auto_lock"]._desk
-    assert (desk.last_check, desk.progress.is_running) == (None, True)
+    assert (desk.whole_check.day, desk.progress.is_running) == (None, True)
 
     first = browser.get("/inbox")
     settle()
 
     assert "Refresh" in first.headers
     assert '<progress id="progress"></progress>' in first.text
-    assert (desk.last_check, desk.progress.is_running) == (TODAY, False)
+    assert (desk.whole_check.day, desk.progress.is_running) == (TODAY, False)
 
 
 def test_what_runs_behind_begins_in_time_without_a_page_and_never_after_locking(
@@ -314,14 +313,14 @@ def test_what_runs_behind_begins_in_time_without_a_page_and_never_after_locking(
 ) -> None:
     desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
     unlocking.check_after_unlocking(desk, TODAY)
-    assert desk.last_check == TODAY
+    assert desk.whole_check.day == TODAY
 
     monkeypatch.setattr(unlocking, "_FIRST_PAGE_SECONDS", 60)
     browser.unlock()
     late = browser.app.extensions["auto_lock"]._desk
     browser.post("/lock", {"token": token(browser.get("/about"), "/lock")})
     settle()
-    assert late.last_check is None
+    assert late.whole_check.day is None
 
 
 def test_a_page_that_renews_itself_is_no_activity(browser: Browser) -> None:
@@ -569,7 +568,7 @@ def test_a_text_that_meets_a_locked_app_comes_back_after_unlocking(world: World,
 
 def test_a_cut_off_body_that_meets_a_locked_app_keeps_its_text(world: World, browser: Browser) -> None:
     source = a_source(world)
-    whole = multipart({"token": "x", "entry_id": "x", "seen": "", "text": "mijn tekst"}, b"x")
+    whole = multipart({"token": "x", "entry_id": "x", "heads": "00", "text": "mijn tekst"}, b"x")
 
     answer = raw_post(browser, f"/mailbox/{source.address}/answer", whole[:-20])
 
@@ -678,7 +677,7 @@ def test_an_answer_that_finds_no_store_keeps_its_text(world: World, browser: Bro
         ("/reply-templates", "/reply-templates", "name", {"language": "nl", "text": "a", "revision": "0"}),
         ("/reports/2025", "/reports/2025/words", "nl", {"en": ""}),
         ("/reports/2025", "/reports/2025/words", "en", {"nl": ""}),
-        ("{mailbox}/close", "{mailbox}/close", "text", {"entry_id": "0" * 32, "seen": ""}),
+        ("{mailbox}/close", "{mailbox}/close", "text", {"entry_id": "0" * 32, "heads": "0" * 16}),
     ],
 )
 def test_what_is_typed_for_the_desk_alone_outlives_a_missing_store(
@@ -956,6 +955,7 @@ def test_a_mailbox_is_closed_with_a_last_word_and_its_day(world: World, browser:
     browser.unlock()
     settle()
     where = f"/mailbox/{source.address}"
+    browser.get(where)
     page = browser.get(f"{where}/close")
 
     closed = browser.post(f"{where}/close", closing_fields(page, f"{where}/close", text="Het ga je goed."))
@@ -974,6 +974,7 @@ def test_spam_takes_one_press(world: World, browser: Browser) -> None:
     browser.unlock()
     settle()
     where = f"/mailbox/{source.address}"
+    browser.get(where)
     page = browser.get(f"{where}/close")
 
     closed = browser.post(f"{where}/close-spam", closing_fields(page, f"{where}/close-spam"))
@@ -988,6 +989,7 @@ def test_a_closing_that_cannot_be_gives_the_last_word_back(world: World, browser
     browser.unlock()
     settle()
     where = f"/mailbox/{source.address}"
+    browser.get(where)
     page = browser.get(f"{where}/close")
     fields = closing_fields(page, f"{where}/close", text="mijn laatste woord")
     empty = browser.post(f"{where}/close", {**fields, "text": " "})
@@ -1027,6 +1029,7 @@ def with_an_outbox(
     browser.unlock()
     settle()
     browser.app.extensions["auto_lock"]._desk.exporter = Paper(tmp_path)
+    browser.get(f"/mailbox/{source.address}")
     return source
 
 
@@ -1055,16 +1058,15 @@ def proposed(world: World, browser: Browser, tmp_path: Path, **words: str) -> tu
 
 
 def answer_of(
-    browser: Browser, source: ASource, verdict: Verdict, seen: Sequence[Digest] | None = None
+    browser: Browser, source: ASource, verdict: Verdict, shown: Collection[Digest] | None = None
 ) -> None:
     desk = browser.app.extensions["auto_lock"]._desk
     digest = (
-        read_thread.read_conversation(desk, source.keys.address, today=TODAY)
-        .thread_state.proposals[-1]
-        .digest
+        read_thread.read_mailbox(desk, source.keys.address, today=TODAY).thread_state.proposals[-1].digest
     )
     note = AnswerNote(verdict=verdict, proposal=digest)
-    source.says(Content(kind=Kind.ANSWER, text="prima", answer=note), seen=seen)
+    source.says(Content(kind=Kind.ANSWER, text="prima", answer=note), shown=shown)
+    browser.get(f"/mailbox/{source.address}")  # only what an adviser was shown is passed on
 
 
 def test_a_proposal_is_looked_at_sent_agreed_made_and_handed_over(
@@ -1290,9 +1292,7 @@ def test_a_step_that_was_taken_back_in_time_is_told_and_nothing_says_it_is_passe
     source, page = proposed(world, browser, tmp_path)
     browser.headers["Accept-Language"] = language
     answer_of(browser, source, Verdict.AGREED)
-    with world.store.reading() as session:
-        heads = entries.strand_heads(session, source.keys.address)
-    seen = [Digest(head.digest) for head in heads if head.author == Author.DESK]
+    before = source.reads().transcript.authentic.keys()
     begun = browser.post(f"{page}/begin", closing_fields(browser.get(page), f"{page}/begin"))
     form = closing_fields(browser.get(page), f"{page}/make")
     with world.store.writing() as session:
@@ -1300,7 +1300,7 @@ def test_a_step_that_was_taken_back_in_time_is_told_and_nothing_says_it_is_passe
         outbox.enqueue_all(session, SERVER)
     waiting = browser.get(begun.headers["Location"])
     refused = browser.post(f"{page}/make", form)
-    answer_of(browser, source, Verdict.TAKEN_BACK, seen)
+    answer_of(browser, source, Verdict.TAKEN_BACK, before)
     back = browser.get(page)
     thread = browser.get(f"/mailbox/{source.address}")
     settle()

@@ -1,4 +1,4 @@
-"""Knowledge: an entry builds upon what its writer was shown, and on nothing else."""
+"""Knowledge: an entry builds on what its writer was shown, and on nothing else."""
 
 import random
 from datetime import timedelta
@@ -16,7 +16,7 @@ def talk() -> Conversation:
     return Conversation()
 
 
-def test_an_entry_covers_what_its_heads_name_and_what_lies_behind_them(talk: Conversation) -> None:
+def test_an_entry_covers_what_its_heads_name_and_what_is_behind_them(talk: Conversation) -> None:
     first, second = talk.write(talk.source), talk.write(talk.source)
     answer = talk.write(WORKSTATION)
     knowledge = talk.check().knowledge
@@ -35,7 +35,7 @@ def test_an_entry_does_not_cover_what_it_lists_as_unseen(talk: Conversation) -> 
 
 
 def test_what_an_earlier_entry_of_the_strand_covered_is_known_and_not_covered(talk: Conversation) -> None:
-    """Too late is what a withdrawal itself builds upon: earlier read receipts do not count."""
+    """Too late is what a withdrawal itself builds on: earlier read receipts do not count."""
     step = talk.write(WORKSTATION)
     receipt = talk.read(talk.source)
     later = talk.write(talk.source, heads=((head_of(receipt),), ()))
@@ -58,9 +58,18 @@ def test_missing_entries_are_known_by_name(talk: Conversation) -> None:
     knowledge = talk.without(second).knowledge
     assert knowledge.named[second.digest] == head_of(second)
     assert knowledge.knew(answer.digest, second.digest)
-    assert not knowledge.knew(answer.digest, first.digest)  # nothing there says that it lies behind
+    assert not knowledge.knew(answer.digest, first.digest)  # nothing there says that it is behind
     assert knowledge.unknown_to_all([first.digest, second.digest], [answer.digest]) == [first.digest]
     assert knowledge.unknown_to_all([first.digest], []) == [first.digest]
+
+
+def test_within_heads_is_what_they_name_and_what_is_behind_these(talk: Conversation) -> None:
+    first, second = talk.write(talk.source), talk.write(talk.source)
+    answer = talk.write(WORKSTATION)
+    knowledge = talk.check().knowledge
+    assert knowledge.within([head_of(second)]) == {first.digest, second.digest}
+    assert knowledge.within([head_of(answer)]) == {answer.digest}
+    assert knowledge.within([]) == frozenset()
 
 
 def test_tips_lie_behind_no_other(talk: Conversation) -> None:
@@ -96,7 +105,7 @@ def test_a_head_with_a_false_number_or_strand_covers_the_entry_with_its_digest(t
     assert talk.heads(LAPTOP)[1] == ()
 
 
-def test_what_lies_far_behind_is_known_too(talk: Conversation) -> None:
+def test_what_is_far_behind_is_known_too(talk: Conversation) -> None:
     for at in range(80):
         talk.write(talk.source if at % 2 else WORKSTATION)
     knowledge = talk.check().knowledge

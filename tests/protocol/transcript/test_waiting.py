@@ -1,4 +1,4 @@
-"""Who waits for whom, over the combinations of the last entries of both sides."""
+"""Waiting for an answer, over the combinations of the last entries of both sides."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -12,7 +12,7 @@ from protocol.content import AnswerNote, Content, Kind, PassOnRecipient, StepNam
 from protocol.entry import SignedEntry, open_entry
 from protocol.mailbox_keys import MailboxKeys
 from protocol.session import form_token
-from protocol.transcript.consent import ProposalStatus
+from protocol.transcript.proposal_states import ProposalStatus
 from source_app.errors import AnswerRefusal, AnswerRefusedError, MailboxGoneError, NotFoundError
 from source_app.services import consent
 from source_app.services.consent import ConsentAnswer, append_consent

@@ -7,7 +7,7 @@ import pytest
 from protocol.content import StepName, StepNote, Verdict
 from protocol.entry import SignedEntry
 from protocol.identifiers import Digest
-from protocol.transcript.consent import ProposalStatus
+from protocol.transcript.proposal_states import ProposalStatus
 from tests.protocol.mailbox_factories import DAY, LAPTOP, MESSAGE, WORKSTATION, Conversation
 
 AGREED = Verdict.AGREED
@@ -212,7 +212,7 @@ def test_taking_back_ends_when_passing_on_begins(talk: Conversation) -> None:
 
 @pytest.mark.parametrize("between", [0, 1])
 @pytest.mark.parametrize("verdict", AGAINST)
-def test_an_answer_that_builds_upon_the_step_is_too_late(
+def test_an_answer_that_builds_on_the_step_is_too_late(
     talk: Conversation, verdict: Verdict, between: int
 ) -> None:
     digest = an_agreed(talk)
@@ -225,7 +225,7 @@ def test_an_answer_that_builds_upon_the_step_is_too_late(
 
 
 @pytest.mark.parametrize("which", ["the proposal", "the agreement", "something later"])
-def test_a_removal_that_builds_upon_the_step_is_too_late(talk: Conversation, which: str) -> None:
+def test_a_removal_that_builds_on_the_step_is_too_late(talk: Conversation, which: str) -> None:
     digest = an_agreed(talk)
     later = talk.write(talk.source)
     begin(talk, digest)

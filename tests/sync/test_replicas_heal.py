@@ -1,0 +1,316 @@
+"""Entries that a store lost, damaged or brought back: peers give back and heal, and a removal stays."""
+
+from dataclasses import replace
+
+import pytest
+
+from crypto.errors import CryptoError
+from protocol.entry import SignedEntry, open_entry
+from protocol.envelope import EntryClass
+from protocol.pouch.pouch_items import EntryItem
+from protocol.transcript.check import FaultKind
+from store import sync_findings
+from store.database.engine import Store
+from store.sync_findings import FindingKind
+from stored_mailbox.appending import store_entry
+from tests.journalist_app.desk_factories import ASource, World, a_source
+from tests.sync.ends import Ends, Workstation, all_of, at
+from tests.sync.test_edges import down
+
+
+def execute(ends: Ends, store: Store, statement: str, **values: object) -> None:
+    """Run SQL on a store, without our own checks."""
+    World(ends.world.config, ends.world.keyring, ends.world.letterhead, store).execute(statement, **values)
+
+
+def puts_header(ends: Ends, store: Store, entry: SignedEntry, header: bytes | None) -> None:
+    statement = "UPDATE sealed SET header = :header WHERE id = (SELECT id FROM entry WHERE digest = :digest)"
+    execute(ends, store, statement, header=header, digest=entry.digest)
+
+
+def item_of(entry: SignedEntry, **changes: bytes) -> EntryItem:
+    """Return the item of an entry without files, as a dishonest server may change it."""
+    fields = {"header": entry.header or b"", "payload": entry.payload or b"", **changes}
+    return EntryItem(entry.envelope.to_bytes(), entry.signature, entry.epoch, **fields, attachment_ids=())
+
+
+def flipped(header: bytes | None) -> bytes:
+    assert header is not None
+    return header[:-1] + bytes([header[-1] ^ 1])
+
+
+def faults_of(source: ASource) -> set[FaultKind]:
+    return {fault.kind for fault in source.reads().transcript.faults}
+
+
+def is_readable(source: ASource, entry: SignedEntry) -> bool:
+    stored = source.reads().transcript.authentic[entry.digest]
+    try:
+        return bool(open_entry(stored, [source.keys.identity]).text)
+    except CryptoError:
+        return False
+
+
+@pytest.fixture
+def source(ends: Ends) -> ASource:
+    return a_source(ends.world)
+
+
+@pytest.fixture
+def workstation(ends: Ends) -> Workstation:
+    made = ends.workstation()
+
+    def opens(entry: SignedEntry) -> bool:
+        try:
+            open_entry(entry, made.keyring.identities)
+        except CryptoError:
+            return False
+        return True
+
+    return replace(made, endpoint=replace(made.endpoint, opens=opens))
+
+
+# ---- an age header, which no signature covers ----------------------------------------------------------
+
+
+def test_a_header_that_was_flipped_during_one_sync_and_put_back_is_healed(
+    ends: Ends, source: ASource, workstation: Workstation
+) -> None:
+    entry = source.writes("hello")
+    puts_header(ends, ends.world.store, entry, flipped(entry.header))
+    ends.sync(workstation)
+    here = at(ends, workstation, source)
+    assert not is_readable(here, entry)
+    puts_header(ends, ends.world.store, entry, entry.header)
+
+    # The workstation's next entry lists what the adviser could not read, and the builder asks for that.
+    here.signs(ends.world.writer(), EntryClass.RECEIPT, shown=())
+    ends.sync(workstation)
+
+    assert is_readable(here, entry)
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+
+
+def test_a_dishonest_server_cannot_replace_a_header_that_opens(
+    ends: Ends, source: ASource, workstation: Workstation
+) -> None:
+    entry = source.writes("hello")
+    ends.sync(workstation)
+
+    assert down(ends, workstation, item_of(entry, header=flipped(entry.header))) == 0
+
+    assert is_readable(at(ends, workstation, source), entry)
+
+
+def test_a_header_that_does_not_open_replaces_no_other_that_does_not(
+    ends: Ends, source: ASource, workstation: Workstation
+) -> None:
+    entry = source.writes("hello")
+    ends.sync(workstation)
+    broken = flipped(entry.header)
+    puts_header(ends, workstation.replica, entry, broken)
+
+    assert down(ends, workstation, item_of(entry, header=broken[1:])) == 0
+    assert down(ends, workstation, item_of(entry)) == 1
+
+    assert is_readable(at(ends, workstation, source), entry)
+
+
+# ---- rows that the server lost -------------------------------------------------------------------------
+
+
+_LOSSES = {
+    "row": "DELETE FROM entry WHERE digest = :digest",
+    "ciphertext": "DELETE FROM sealed WHERE id = (SELECT id FROM entry WHERE digest = :digest)",
+    "header": "UPDATE sealed SET header = NULL WHERE id = (SELECT id FROM entry WHERE digest = :digest)",
+    "envelope": "UPDATE entry SET envelope = x'00' WHERE digest = :digest",
+    "digest": "UPDATE entry SET digest = zeroblob(32) WHERE digest = :digest",
+}
+
+
+@pytest.mark.parametrize("loss", _LOSSES)
+@pytest.mark.parametrize("file", [None, ("a.pdf", b"a file")], ids=["words", "with a file"])
+def test_what_the_server_lost_is_given_back(
+    ends: Ends, source: ASource, workstation: Workstation, loss: str, file: tuple[str, bytes] | None
+) -> None:
+    lost = source.writes("hello", file=file)
+    source.writes("a second message")
+    ends.sync(workstation)
+    kept = all_of(workstation.replica)
+    execute(ends, ends.world.store, _LOSSES[loss], digest=lost.digest)
+
+    at(ends, workstation, source).is_looked_at()
+    ends.sync(workstation)
+
+    assert kept["entry"] < all_of(ends.world.store)["entry"]
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+    assert faults_of(source) == set()
+
+
+def test_what_the_server_lost_is_given_back_when_the_source_writes_again(
+    ends: Ends, source: ASource, workstation: Workstation
+) -> None:
+    lost = source.writes("hello")
+    source.writes("a second message")
+    ends.sync(workstation)
+    execute(ends, ends.world.store, _LOSSES["row"], digest=lost.digest)
+
+    source.writes("a third message")
+    ends.sync(workstation)
+
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+    assert faults_of(source) == set()
+    with workstation.replica.reading() as session:
+        (finding,) = sync_findings.all_findings(session)
+    assert (finding.digest, finding.kind) == (lost.digest, FindingKind.DAMAGED)
+
+
+def test_what_a_workstation_lost_is_given_back(ends: Ends, source: ASource, workstation: Workstation) -> None:
+    lost = source.writes("hello", file=("a.pdf", b"a file"))
+    source.writes("a second message")
+    ends.sync(workstation)
+    execute(ends, workstation.replica, _LOSSES["row"], digest=lost.digest)
+
+    at(ends, workstation, source).is_looked_at()
+    ends.sync(workstation)
+
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+
+
+def test_what_both_lost_is_reported_and_stops_nothing(
+    ends: Ends, source: ASource, workstation: Workstation
+) -> None:
+    lost = source.writes("hello")
+    source.writes("a second message")
+    ends.sync(workstation)
+    for store in (ends.world.store, workstation.replica):
+        execute(ends, store, _LOSSES["row"], digest=lost.digest)
+    at(ends, workstation, source).is_looked_at()
+
+    assert ends.sync(workstation).rounds < 5
+
+    assert faults_of(source) == {FaultKind.MISSING}
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+    assert ends.left(workstation.replica, ends.server.name) == 0
+
+
+def test_a_row_hidden_from_a_workstation_that_never_had_it_arrives_when_it_is_put_back(
+    ends: Ends, source: ASource, workstation: Workstation
+) -> None:
+    """An operator hides a row while a workstation syncs, so the workstation sees that it is missing."""
+    hidden = source.writes("hello")
+    source.writes("a second message")
+    execute(
+        ends,
+        ends.world.store,
+        "UPDATE entry SET address = zeroblob(20) WHERE digest = :digest",
+        digest=hidden.digest,
+    )
+    ends.sync(workstation)
+    here = at(ends, workstation, source)
+    assert faults_of(here) == {FaultKind.MISSING}
+    execute(
+        ends,
+        ends.world.store,
+        "UPDATE entry SET address = :address WHERE digest = :digest",
+        address=source.keys.address,
+        digest=hidden.digest,
+    )
+
+    here.is_looked_at()
+    ends.sync(workstation)
+
+    assert faults_of(here) == set()
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+
+
+# ---- a removal stays a removal -------------------------------------------------------------------------
+
+
+def test_a_removed_entry_that_is_restored_with_its_header_does_not_reach_a_workstation(
+    ends: Ends, source: ASource, workstation: Workstation
+) -> None:
+    entry = source.writes("hello")
+    ends.sync(workstation)
+    source.removes(entry)
+    ends.sync(workstation)
+
+    assert down(ends, workstation, item_of(entry)) == 0
+
+    stored = at(ends, workstation, source).reads()
+    assert {row.header for row in stored.rows} == {None}
+    assert stored.transcript.faults == ()
+
+
+def test_a_removed_entry_that_arrives_after_its_removal_has_no_content(
+    ends: Ends, source: ASource, workstation: Workstation
+) -> None:
+    source.writes("first")
+    ends.sync(workstation)
+    entry = source.writes("hello")
+    removal = source.removes(entry)
+    assert down(ends, workstation, item_of(removal)) == 1
+    assert down(ends, workstation, item_of(entry)) == 1
+
+    stored = at(ends, workstation, source).reads()
+    assert [row.header for row in stored.rows if row.digest == entry.digest] == [None]
+
+
+def test_a_removal_that_the_server_drops_is_given_back_and_destroys_again(
+    ends: Ends, source: ASource, workstation: Workstation
+) -> None:
+    """Once someone has named the removal, its loss shows, and a workstation that has it gives it back."""
+    entry = source.writes("hello", file=("a.pdf", b"a file"))
+    ends.sync(workstation)
+    removal = source.removes(entry)
+    ends.sync(workstation)
+    at(ends, workstation, source).is_looked_at()  # its receipt names the removal
+    ends.sync(workstation)
+    execute(ends, ends.world.store, _LOSSES["row"], digest=removal.digest)
+    execute(ends, ends.world.store, _LOSSES["row"], digest=entry.digest)
+    with ends.world.store.writing() as session:
+        store_entry(session, entry)  # as an operator who kept a copy can do
+
+    source.looks()
+    ends.sync(workstation)
+
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+    assert {row.header for row in source.reads().rows} == {None}
+
+
+def test_the_encrypted_part_of_an_entry_that_waits_for_the_clean_up_does_not_travel(
+    ends: Ends, source: ASource, workstation: Workstation
+) -> None:
+    source.removes(source.writes("hello", file=("a.pdf", b"a file")))
+
+    ends.sync(workstation)
+
+    with workstation.replica.reading() as session:
+        assert sync_findings.all_findings(session) == []
+    assert {row.payload for row in at(ends, workstation, source).reads().rows} == {None}
+
+
+# ---- a fork, and what only looks like one --------------------------------------------------------------
+
+
+def test_a_row_that_only_looks_like_a_fork_does_not_stop_a_workstation(
+    ends: Ends, source: ASource, workstation: Workstation
+) -> None:
+    """An operator writes a row with the number of the workstation's next entry, to stop its sync for good."""
+    said = source.writes("hello")
+    ends.sync(workstation)
+    answer = at(ends, workstation, source).is_answered("an answer")
+    execute(
+        ends,
+        ends.world.store,
+        "INSERT INTO entry SELECT id + 1, address, 1, :strand, 1, entry_id, zeroblob(32), :envelope,"
+        " signature, epoch, day FROM entry WHERE digest = :digest",
+        strand=workstation.endpoint.name,
+        envelope=replace(answer.envelope, letterhead_serial=99).to_bytes(),
+        digest=said.digest,
+    )
+
+    ends.sync(workstation)
+
+    held = {row[6] for row in all_of(ends.world.store)["entry"]}
+    assert answer.envelope.to_bytes() in held
