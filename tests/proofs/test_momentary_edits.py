@@ -1,0 +1,272 @@
+"""P5: what the operator of the server changes for a moment is never signed to anyone's harm.
+
+Before each transaction of a use case, the operator changes one value in a row, or takes a row away. When the
+use case has ended, the operator puts everything back. A page may show less while the row is changed, and a
+message may be refused with its text. But nothing that the source signed then is false, every entry can be read
+afterwards, and an acknowledged message is in the mailbox.
+"""
+
+import random
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from protocol.content import StepName, Verdict
+from protocol.envelope import EntryClass
+from protocol.identifiers import Digest
+from protocol.mailbox_keys import MailboxKeys
+from protocol.transcript.check import FaultKind
+from source_app.services.verified_mailbox import read_mailbox
+from store.database.engine import Store
+from tests.proofs.proof_sizes import IS_WHOLE, print_result
+from tests.source_app.desks import ADesk, Browser, make_desk
+
+pytestmark = pytest.mark.slow
+
+_SAMPLE = 40  # edits for each use case in `make test`; `make prove` tries all of them
+_TABLES = ("mailbox", "entry", "sealed")
+_UNTOUCHED = {"id", "address", "shield"}  # without its id or address, a row is only missing, which we try too
+
+QUESTION, ANSWER, NEWS = "the first question", "the answer of the desk", "the news"
+
+
+@dataclass
+class Scene:
+    """A mailbox in which both sides wrote, were read and agreed, and its source's browser."""
+
+    desk: ADesk
+    browser: Browser
+    keys: MailboxKeys
+    proposal: str
+    moment: "Moments"
+
+    def sql(self, statement: str, *values: object) -> list[tuple[object, ...]]:
+        with closing(sqlite3.connect(self.desk.store.path)) as connection, connection:
+            connection.execute("PRAGMA ignore_check_constraints=ON")
+            return connection.execute(statement, values).fetchall()
+
+
+@dataclass
+class Moments:
+    """Counts the transactions of a use case, and calls the operator before one of them."""
+
+    at: int = -1
+    operator: Callable[[], None] = lambda: None
+    count: int = -1  # not counting
+
+    def before_transaction(self) -> None:
+        if self.count < 0:
+            return
+        self.count += 1
+        if self.count == self.at:
+            at_once, self.count = self.count, -1
+            self.operator()
+            self.count = at_once
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Change of one column of one row, or of the whole row if `column` is empty."""
+
+    table: str
+    row: int
+    column: str
+
+
+def write(scene: Scene) -> str:
+    """Send a message. Return the text if it was acknowledged."""
+    sent = scene.browser.write(NEWS)
+    assert sent.status_code == 303 or NEWS in sent.text
+    return NEWS if sent.status_code == 303 else ""
+
+
+def read(scene: Scene) -> str:
+    assert scene.browser.get("/en/mailbox").status_code in {200, 303}
+    return ""
+
+
+def remove(scene: Scene) -> str:
+    entry_id = scene.desk.entries_of(scene.keys, EntryClass.WORDS, 0)[0].envelope.entry_id.hex()
+    path = f"/en/mailbox/delete/{entry_id}"
+    page = scene.browser.get(path)
+    if page.status_code == 200:
+        scene.browser.post(path, scene.browser.hidden(page, path))
+    return ""
+
+
+def take_back(scene: Scene) -> str:
+    path = f"/en/mailbox/proposal/{scene.proposal}"
+    page = scene.browser.get(path)
+    if page.status_code == 200 and 'value="taken_back"' in page.text:
+        fields = scene.browser.hidden(page, path) | {"verdict": Verdict.TAKEN_BACK.value}
+        scene.browser.post(path, fields)
+    return ""
+
+
+USE_CASES = {"write": write, "read": read, "remove": remove, "take back": take_back}
+
+
+@pytest.fixture
+def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    desk = make_desk(tmp_path)
+    browser = desk.browser()
+    browser.start()
+    keys = desk.keys_of(browser)
+    browser.write(QUESTION)
+    desk.answer(keys, ANSWER)
+    browser.get("/en/mailbox")
+    proposal = desk.propose(keys, "the text to pass on").envelope.entry_id.hex()
+    path = f"/en/mailbox/proposal/{proposal}"
+    fields = browser.hidden(browser.get(path), path) | {"verdict": Verdict.AGREED.value, "sure": "y"}
+    assert browser.post(path, fields).status_code == 303
+    desk.receipt(keys)
+    made = Scene(desk, browser, keys, proposal, Moments())
+    for name in ("reading", "writing"):
+        monkeypatch.setattr(Store, name, _counted(getattr(Store, name), made.moment))
+    return made
+
+
+def _counted(opened: Callable[..., AbstractContextManager[object]], moment: Moments) -> object:
+    @contextmanager
+    def counting(store: Store, **how: bool) -> Iterator[object]:
+        moment.before_transaction()
+        with opened(store, **how) as session:
+            yield session
+
+    return counting
+
+
+@pytest.mark.parametrize("use_case", USE_CASES)
+def test_an_edit_for_a_moment_is_signed_to_no_ones_harm(scene: Scene, use_case: str) -> None:
+    path = scene.desk.store.path
+    scene.desk.store.checkpoint()
+    before = path.read_bytes()
+    scene.moment.count = 0
+    USE_CASES[use_case](scene)
+    moments, scene.moment.count = scene.moment.count, -1
+    _reset(scene, before)
+    cases = [(edit, at) for edit in _edits(scene) for at in range(1, moments + 1)]
+    if not IS_WHOLE:
+        cases = random.Random(use_case).sample(cases, min(_SAMPLE, len(cases)))
+    for edit, at in cases:
+        _play(scene, use_case, edit, at)
+        _reset(scene, before)
+    print_result(f"{len(cases)} momentary edits during {use_case!r}, none signed to anyone's harm")
+
+
+def test_a_hidden_step_does_not_make_a_withdrawal_too_late(scene: Scene) -> None:
+    """The attack that was possible: hide the step, let the source withdraw, put the step back."""
+    (proposal,) = (
+        entry
+        for entry in scene.desk.entries_of(scene.keys, EntryClass.WORDS, 1)
+        if entry.envelope.entry_id.hex() == scene.proposal
+    )
+    step = scene.desk.pass_on(scene.keys, proposal, StepName.PASSING_ON)
+    row = scene.sql("SELECT * FROM entry WHERE digest = ?", step.digest)[0]
+    scene.sql("DELETE FROM entry WHERE digest = ?", step.digest)
+    take_back(scene)
+    scene.sql(f"INSERT INTO entry VALUES ({', '.join('?' * len(row))})", *row)
+
+    transcript = scene.desk.transcript(scene.keys)
+    withdrawal = scene.desk.entries_of(scene.keys, EntryClass.WORDS, 0)[-1]
+    assert not transcript.knowledge.covers(withdrawal.digest, step.digest)
+    assert "not passed on" in scene.browser.get("/en/mailbox").text.lower()
+
+
+def _edits(scene: Scene) -> list[Edit]:
+    found = []
+    for table in _TABLES:
+        columns = [name for _, name, *_ in scene.sql(f"PRAGMA table_info({table})")]
+        rows = [row for (row,) in scene.sql(f"SELECT id FROM {table}")]
+        for row in rows:
+            found += [Edit(table, row, str(name)) for name in columns if name not in _UNTOUCHED]
+            if table != "mailbox":  # without its row, there is no mailbox and no page of it
+                found.append(Edit(table, row, ""))  # type: ignore[arg-type]
+    return found
+
+
+def _play(scene: Scene, use_case: str, edit: Edit, at: int) -> None:
+    known = set(scene.desk.transcript(scene.keys).authentic)
+    put_back: list[Callable[[], object]] = []
+    scene.moment.at, scene.moment.count = at, 0
+    scene.moment.operator = lambda: put_back.append(_apply(scene, edit))
+    acknowledged = USE_CASES[use_case](scene)
+    scene.moment.count = -1
+    for undo in put_back:
+        undo()
+    _check(scene, known, acknowledged)
+
+
+def _apply(scene: Scene, edit: Edit) -> Callable[[], object]:
+    """Make the edit, and return how the operator puts the value back."""
+    if not edit.column:
+        found = scene.sql(f"SELECT * FROM {edit.table} WHERE id = ?", edit.row)
+        scene.sql("PRAGMA foreign_keys=OFF")
+        scene.sql(f"DELETE FROM {edit.table} WHERE id = ?", edit.row)
+        marks = ", ".join("?" * len(found[0]))
+        return lambda: scene.sql(f"INSERT OR IGNORE INTO {edit.table} VALUES ({marks})", *found[0])
+    where = f"{edit.table} SET {edit.column} = ? WHERE id = ?"
+    ((value,),) = scene.sql(f"SELECT {edit.column} FROM {edit.table} WHERE id = ?", edit.row)
+    other = _other(value)
+    scene.sql(f"UPDATE {where}", other, edit.row)
+    return lambda: scene.sql(f"UPDATE {where} AND {edit.column} IS ?", value, edit.row, other)
+
+
+def _other(value: object) -> object:
+    match value:
+        case bytes() if value:
+            return value[:-1] + bytes([value[-1] ^ 1])
+        case int():
+            return value + 1
+        case str():
+            return "2020-02-02"
+        case _:
+            return 7
+
+
+def _check(scene: Scene, known: set[Digest], acknowledged: str) -> None:
+    transcript = scene.desk.transcript(scene.keys)
+    assert {fault.kind for fault in transcript.faults} <= {FaultKind.SIDE_BY_SIDE}
+    assert known <= set(transcript.authentic)
+    mailbox = read_mailbox(scene.desk.desk, scene.keys)
+    assert not mailbox.left_out
+    texts = {content.text for _, content in mailbox.opened if content is not None}
+    assert ANSWER in texts
+    if acknowledged:
+        assert acknowledged in texts
+    _check_heads(scene, known)
+
+
+def _check_heads(scene: Scene, known: set[Digest]) -> None:
+    """New entries of the source name only entries that exist, as they are."""
+    transcript = scene.desk.transcript(scene.keys)
+    for digest, entry in transcript.authentic.items():
+        if digest not in known:
+            assert {head.digest for head in entry.envelope.heads} <= set(transcript.authentic)
+
+
+def _reset(scene: Scene, before: bytes) -> None:
+    scene.desk.store.close()
+    for path in scene.desk.store.path.parent.glob(f"{scene.desk.store.path.name}*"):
+        path.unlink()
+    scene.desk.store.path.write_bytes(before)
+
+
+def test_the_proof_would_notice_a_source_that_signs_what_it_did_not_verify(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Control: without the check of signatures, some edit for a moment is signed and stays."""
+    monkeypatch.setattr("protocol.transcript.check.check_entry_signature", lambda *_, **__: None)
+    monkeypatch.setattr("protocol.entry.check_entry_signature", lambda *_, **__: None)
+    row = scene.sql("SELECT max(id) FROM entry WHERE author = 1")[0][0]
+    before = scene.desk.store.path.read_bytes()
+    with pytest.raises(AssertionError):
+        for use_case in USE_CASES:
+            for at in range(1, 6):
+                scene.desk.store.checkpoint()
+                _play(scene, use_case, Edit("entry", row, "signature"), at)  # type: ignore[arg-type]
+                _reset(scene, before)
