@@ -1,8 +1,8 @@
-"""Clean-up of a store: destroy deleted rows, carry out deletion orders, rewrite the store each night.
+"""Clean-up of a store: destroy deleted rows, delete closed mailboxes, rewrite the store each night.
 
 May import `deploy.settings`, `deploy.pinned_letterhead` and the other modules at the root of `deploy`.
 
 - `replica_cleanup`: the sweeper of a workstation's replica
-- `retention`: mailboxes to delete: by the desk's order, or because they were never used
+- `retention`: mailboxes to delete: those that the desk closed, and those that were never used
 - `server_cleanup`: the sweeper of a server's store, and the loop of both sweepers
 """

@@ -1,6 +1,6 @@
 """Clean-up of a workstation: destroy deleted rows in the replica, and rewrite the replica each night.
 
-This clean-up carries out no deletion orders and drops no mailboxes. The server does, and sync then ends those
+This clean-up deletes no closed mailboxes and drops no empty ones. The server does, and sync then ends those
 mailboxes in the replica.
 """
 

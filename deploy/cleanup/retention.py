@@ -17,6 +17,7 @@ from protocol.transcript.closing import may_delete
 from protocol.transcript.ending import proof_of_deletion
 from store import mailbox_tallies, mailboxes, peers
 from store.database.engine import Store
+from stored_mailbox.appending import recompute_state
 from stored_mailbox.reading import read_stored
 from web.dates import add_months
 
@@ -80,6 +81,21 @@ def _proof(session: Session, address: Address, letterhead: Letterhead, today: da
     if len(sizes) != 1 or not may_delete(found.transcript, letterhead.strand_keys, today):
         return None
     return proof_of_deletion(found.transcript)
+
+
+def refresh_hints(store: Store) -> None:
+    """Compute again, for every mailbox, since when its source waits and from which day it may be deleted.
+
+    These days are not signed. Without this, someone who changed them once would stop a deletion for good.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    with store.reading() as session:
+        addresses = mailboxes.all_addresses(session)
+    for address in addresses:
+        with store.writing(durable=False) as session:
+            recompute_state(session, Address(address))
 
 
 def forget_retired(store: Store, letterhead: Letterhead, today: date) -> None:

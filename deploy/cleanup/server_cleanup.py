@@ -9,7 +9,13 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from deploy import quiet_log
-from deploy.cleanup.retention import RetentionResult, apply_retention, forget_retired, log_retention
+from deploy.cleanup.retention import (
+    RetentionResult,
+    apply_retention,
+    forget_retired,
+    log_retention,
+    refresh_hints,
+)
 from deploy.errors import LetterheadError
 from deploy.hardening import private_folder
 from deploy.pinned_letterhead import LetterheadWatch, open_letterhead
@@ -46,12 +52,21 @@ class StoreSweeper:
         """
         return cleanup.destroy_deleted(self.store, half_hour_of(now), on_progress=on_progress)
 
+    def tidy(self) -> None:
+        """Correct the unsigned days of all mailboxes, and rewrite the store. Done once each night.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        refresh_hints(self.store)
+        cleanup.rewrite_store(self.store)
+
 
 class ServerSweeper(StoreSweeper):
     """Background task of a server's store: deletes the mailboxes that the desk closed, and deleted rows.
 
-    Each sweep first checks for a newer letterhead (the desk's signed public statement). So the
-    closings of a new workstation are accepted at once.
+    Each sweep first checks for a newer letterhead (the desk's signed public statement). So the closings of a
+    new workstation are accepted at once.
     """
 
     def __init__(self, store: Store, sessions: SessionStore, config: SourceConfig) -> None:
@@ -71,8 +86,8 @@ class ServerSweeper(StoreSweeper):
     ) -> cleanup.SweepResult:
         """Drop expired sessions, delete the closed mailboxes that are due, and destroy the deleted rows.
 
-        Without a valid letterhead (the desk's signed public statement), no closed mailbox is deleted,
-        and everything else is done.
+        Without a valid letterhead (the desk's signed public statement), no closed mailbox is deleted, and
+        everything else is done.
 
         Raises:
             StoreError: the store failed.
@@ -110,7 +125,7 @@ def sweep_until_stopped(sweeper: StoreSweeper, stop: threading.Event) -> None:
         try:
             sweeper.sweep_once(now)
             if now.hour >= _REWRITE_HOUR and rewritten != now.date():
-                cleanup.rewrite_store(sweeper.store)
+                sweeper.tidy()
                 rewritten = now.date()
         except StoreError as why:
             _log.error("this sweep was not finished: %s", type(why).__name__)  # without a traceback
@@ -133,7 +148,7 @@ def sweep_now(
     on_step("Destroying deleted content")
     swept = sweeper.sweep_once(datetime.now(UTC), on_progress)
     on_step("Rewriting the store, which takes minutes when it is large")
-    cleanup.rewrite_store(sweeper.store)
+    sweeper.tidy()
     return swept
 
 

@@ -1,40 +1,43 @@
-"""The server deletes what the desk ordered, and nothing else."""
+"""The server deletes the mailboxes that the desk closed, and nothing else."""
 
 import logging
 import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from nacl.signing import SigningKey
-from protocol.statements import deletion_order, removal
 from sqlalchemy import text
 
 from deploy.cleanup.retention import (
-    DueOrder,
     RetentionResult,
     apply_retention,
-    carry_out_order,
-    judge_order,
     log_retention,
+    purge_if_due,
+    refresh_hints,
 )
 from deploy.cleanup.server_cleanup import ServerSweeper
 from deploy.settings.load_settings import load_config
-from protocol import entry, letterhead
-from protocol.content import Content, Kind
-from protocol.identifiers import NO_DIGEST, Address, Digest, EntryId, StrandId
+from protocol import letterhead
+from protocol.content import ClosingNote, Content, Kind
+from protocol.entry import SignedEntry, seal_words, sign_entry
+from protocol.envelope import EntryClass, Envelope
+from protocol.identifiers import Address, Digest, EntryId
 from protocol.letterhead import Letterhead, Strand
 from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import DeskWriter, EntryWriter, SourceWriter
+from protocol.transcript.ending import proof_from_bytes
 from source_app.config import SourceConfig
-from store import cleanup, deletion_orders, entries, letterheads, mailboxes
+from store import cleanup, letterheads, mailbox_tallies, mailboxes
 from store.database.engine import Store, create_store
 from store.sessions import open_sessions
+from stored_mailbox.appending import NewEntry, PreparedAppend, append_entries
+from stored_mailbox.reading import StoredTranscript, read_stored
 from tests.protocol.desk_factories import DESK_KEY, FINGERPRINT, a_letterhead
 from tests.protocol.mailbox_factories import DAY, LAPTOP, WORKSTATION, a_mailbox
 from tests.source_app.desks import TODAY, make_desk
@@ -55,7 +58,7 @@ LETTERHEAD = a_letterhead(strands=(a_strand(WORKSTATION), a_strand(LAPTOP)), aba
 
 @dataclass
 class Shelf:
-    """Store with mailboxes, and a desk that writes entries and deletion orders."""
+    """Store with mailboxes, in which sources and workstations of the desk write."""
 
     store: Store
     letterhead: Letterhead = LETTERHEAD
@@ -70,56 +73,86 @@ class Shelf:
         return keys
 
     def write(
-        self, keys: MailboxKeys, by: EntryWriter | None = None, *, kind: Kind = Kind.MESSAGE, day: date = DAY
-    ) -> bytes:
+        self,
+        keys: MailboxKeys,
+        by: EntryWriter | None = None,
+        *,
+        due: date | None = None,
+        shown: Collection[Digest] | None = None,
+        letterhead: Letterhead | None = None,
+    ) -> SignedEntry:
+        """Write words. With `due`, they close the mailbox. `shown`: what the writer had read, if not all."""
         by = by or SourceWriter(keys)
-        heads = self.heads(keys)
-        number, previous = heads.get(by.strand, (0, NO_DIGEST))
-        others = [digest for strand, (_, digest) in heads.items() if bool(strand) != bool(by.strand)]
-        made = entry.seal_entry(
-            Content(kind=kind, text="words" if kind is Kind.MESSAGE else ""),
+        stored = self.read(keys, letterhead)
+        known = stored.transcript.authentic.keys() if shown is None else shown
+        heads, unseen = stored.transcript.heads_for(by.strand, known)
+        closing = Content(kind=Kind.CLOSING, text="goodbye", closing=ClosingNote())
+        made = seal_words(
+            closing if due else Content(kind=Kind.MESSAGE, text="words"),
             address=keys.address,
             mailbox_recipient=keys.recipient,
             letterhead=self.letterhead,
             by=by,
             entry_id=EntryId(os.urandom(16)),
-            number=number + 1,
-            previous=previous,
-            seen=sorted(others),
-            day=day,
+            heads=heads,
+            unseen=unseen,
+            day=DAY,
+            due=due,
         )
-        with self.store.writing(durable=False) as session:
-            entries.append(session, **made.to_stored())
         assert made.header is not None
         assert made.payload is not None
         self.sealed.setdefault(keys.address, []).extend([made.header, made.payload])
-        return made.envelope.entry_id
+        return self.append(made, stored)
 
-    def heads(self, keys: MailboxKeys) -> dict[StrandId, tuple[int, Digest]]:
-        with self.store.reading() as session:
-            found = entries.strand_heads(session, keys.address)
-        return {StrandId(head.strand): (head.number, Digest(head.digest)) for head in found}
-
-    def order(
-        self,
-        keys: MailboxKeys,
-        *,
-        due: date = DUE,
-        by: DeskWriter = WORKSTATION,
-        day: date = DAY,
-        tallies: Sequence[bytes] = TALLIES,
-    ) -> bytes:
-        made = deletion_order.sign_order(
-            keys.address, self.heads(keys), due=due, tallies=tallies, by=by, day=day
+    def sign(
+        self, keys: MailboxKeys, by: EntryWriter, entry_class: EntryClass, removes: tuple[Digest, ...] = ()
+    ) -> SignedEntry:
+        stored = self.read(keys)
+        heads, unseen = stored.transcript.heads_for(by.strand, stored.transcript.authentic.keys())
+        envelope = Envelope(
+            address=keys.address,
+            entry_id=EntryId(os.urandom(16)),
+            entry_class=entry_class,
+            strand=by.strand,
+            heads=heads,
+            unseen=unseen,
+            day=DAY,
+            letterhead_serial=1,
+            removes=removes,
         )
-        self.put(keys, made, due, tallies)
+        return self.append(sign_entry(envelope, by=by), stored)
+
+    def append(self, made: SignedEntry, stored: StoredTranscript) -> SignedEntry:
+        version = stored.mailbox.version
+        append_entries(self.store, lambda: PreparedAppend(made.envelope.address, version, [NewEntry(made)]))
         return made
 
-    def put(
-        self, keys: MailboxKeys, statement: bytes, due: date = DUE, tallies: Sequence[bytes] = TALLIES
-    ) -> None:
+    def read(self, keys: MailboxKeys, letterhead: Letterhead | None = None) -> StoredTranscript:
+        with self.store.reading() as session:
+            stored = read_stored(session, keys.address, (letterhead or self.letterhead).strand_keys)
+        assert stored is not None
+        return stored
+
+    def close(
+        self,
+        keys: MailboxKeys,
+        by: DeskWriter = WORKSTATION,
+        *,
+        due: date = DUE,
+        tallies: Collection[bytes] = TALLIES,
+    ) -> SignedEntry:
         with self.store.writing(durable=False) as session:
-            deletion_orders.put(session, keys.address, statement, due, tallies)
+            mailbox_tallies.put(session, keys.address, tuple(tallies))
+        return self.write(keys, by, due=due)
+
+    def execute(self, statement: str, **values: object) -> None:
+        """Change the store as someone who can write to it, without our own checks."""
+        with self.store.writing() as session:
+            session.execute(text(statement), values)
+
+    def says_due(self, day: date = DUE) -> None:
+        """Let the store call every mailbox due, as an attacker can: this day is not signed."""
+        self.execute("UPDATE mailbox SET due = :day", day=day.isoformat())
 
     def retain(self, today: date = DUE) -> RetentionResult:
         return apply_retention(self.store, self.letterhead, today)
@@ -127,10 +160,6 @@ class Shelf:
     def holds(self, keys: MailboxKeys) -> bool:
         with self.store.reading() as session:
             return mailboxes.find(session, keys.address) is not None
-
-    def is_under_order(self, keys: MailboxKeys) -> bool:
-        with self.store.reading() as session:
-            return deletion_orders.find(session, keys.address) is not None
 
     def tallies(self) -> list[bytes]:
         with self.store.reading() as session:
@@ -153,16 +182,16 @@ def keys(shelf: Shelf) -> MailboxKeys:
     return keys
 
 
-# ---- what is ordered, happens -----------------------------------------------------------------------
+# ---- what the desk closed is deleted ----------------------------------------------------------------
 
 
-def test_a_mailbox_that_the_desk_ordered_to_delete_leaves_no_byte_but_its_tallies(
+def test_a_mailbox_that_the_desk_closed_leaves_no_byte_but_its_tallies(
     shelf: Shelf, keys: MailboxKeys
 ) -> None:
     other = shelf.open(2)
     shelf.write(other)
     a_record(shelf.store, keys.address, b"what the desk noted about it" * 100)
-    statement = shelf.order(keys)
+    closing = shelf.close(keys)
     assert RetentionResult(purged=1) == shelf.retain()
     assert cleanup.destroy_deleted(shelf.store, NOW).is_clean
     raw = files_of(shelf.store)
@@ -179,45 +208,44 @@ def test_a_mailbox_that_the_desk_ordered_to_delete_leaves_no_byte_but_its_tallie
     assert list(TALLIES) == shelf.tallies()
     with shelf.store.reading() as session:
         (ended,) = mailboxes.ended_mailboxes(session)
-    assert (keys.address, keys.verify_key, statement, DUE) == (
-        ended.address,
-        ended.verify_key,
-        ended.statement,
-        ended.day,
-    )
-    assert deletion_order.verify_order(ended.statement, strands=LETTERHEAD.strand_keys).due == DUE
+    assert (keys.address, keys.verify_key, DUE) == (ended.address, ended.verify_key, ended.day)
+    assert [closing.digest] == [entry.digest for entry in proof_from_bytes(ended.proof)]
 
 
-def test_an_order_is_also_carried_out_late(shelf: Shelf, keys: MailboxKeys) -> None:
-    shelf.order(keys)
+def test_a_closed_mailbox_is_also_deleted_late(shelf: Shelf, keys: MailboxKeys) -> None:
+    shelf.close(keys)
     assert RetentionResult(purged=1) == shelf.retain(DUE + timedelta(days=400))
 
 
-def test_read_receipts_of_either_side_void_no_order(shelf: Shelf, keys: MailboxKeys) -> None:
-    shelf.order(keys)
-    shelf.write(keys, kind=Kind.SEEN)
-    shelf.write(keys, WORKSTATION, kind=Kind.SEEN)
+def test_read_receipts_of_either_side_do_not_keep_a_mailbox(shelf: Shelf, keys: MailboxKeys) -> None:
+    shelf.close(keys)
+    shelf.sign(keys, SourceWriter(keys), EntryClass.RECEIPT)
+    shelf.sign(keys, WORKSTATION, EntryClass.RECEIPT)
     assert RetentionResult(purged=1) == shelf.retain()
 
 
-def test_a_message_the_source_deleted_is_still_the_head_that_the_order_names(
-    shelf: Shelf, keys: MailboxKeys
-) -> None:
-    shelf.order(keys)
-    with shelf.store.writing() as session:
-        for stored in entries.of_mailbox(session, keys.address):
-            entries.remove_entry(session, keys.address, stored.entry_id, removal=b"removal")
+def test_a_removal_after_the_closing_does_not_keep_a_mailbox(shelf: Shelf, keys: MailboxKeys) -> None:
+    said = shelf.write(keys)
+    shelf.close(keys)
+    shelf.sign(keys, SourceWriter(keys), EntryClass.REMOVAL, (said.digest,))
     assert RetentionResult(purged=1) == shelf.retain()
 
 
-# ---- what is not ordered, does not ------------------------------------------------------------------
+def test_a_later_closing_of_another_workstation_counts(shelf: Shelf, keys: MailboxKeys) -> None:
+    shelf.close(keys)
+    shelf.close(keys, LAPTOP, due=DUE + timedelta(days=3))
+    assert RetentionResult() == shelf.retain()
+    assert RetentionResult(purged=1) == shelf.retain(DUE + timedelta(days=3))
 
 
-def test_an_order_that_is_due_tomorrow_waits_whatever_the_row_says(shelf: Shelf, keys: MailboxKeys) -> None:
-    statement = shelf.order(keys, due=DUE + timedelta(days=1))
+# ---- what is not closed is kept ---------------------------------------------------------------------
+
+
+def test_a_closing_that_is_due_tomorrow_waits_whatever_the_row_says(shelf: Shelf, keys: MailboxKeys) -> None:
+    shelf.close(keys, due=DUE + timedelta(days=1))
     assert RetentionResult() == shelf.retain()
-    shelf.put(keys, statement, due=DUE)
-    assert RetentionResult() == shelf.retain()
+    shelf.says_due()
+    assert RetentionResult(kept=1) == shelf.retain()
     assert shelf.holds(keys)
     assert RetentionResult(purged=1) == shelf.retain(DUE + timedelta(days=1))
 
@@ -225,7 +253,7 @@ def test_an_order_that_is_due_tomorrow_waits_whatever_the_row_says(shelf: Shelf,
 def test_a_clock_that_is_set_back_deletes_nothing_and_brings_nothing_back(
     shelf: Shelf, keys: MailboxKeys
 ) -> None:
-    shelf.order(keys)
+    shelf.close(keys)
     shelf.open(2, day=DUE)
     for today in (DAY - timedelta(days=1), date(1970, 1, 1), date.min):
         assert RetentionResult() == shelf.retain(today)
@@ -235,135 +263,153 @@ def test_a_clock_that_is_set_back_deletes_nothing_and_brings_nothing_back(
 
 
 @pytest.mark.parametrize("by", [None, WORKSTATION, LAPTOP], ids=["the source", "the desk", "another strand"])
-def test_a_later_entry_of_either_side_voids_an_order(
+def test_later_words_of_either_side_keep_a_mailbox(
     shelf: Shelf, keys: MailboxKeys, by: DeskWriter | None
 ) -> None:
-    shelf.order(keys)
+    shelf.close(keys)
     shelf.write(keys, by)
-    assert RetentionResult(dropped=1) == shelf.retain()
-    assert shelf.holds(keys)
-    assert not shelf.is_under_order(keys)
     assert RetentionResult() == shelf.retain()
+    shelf.says_due()
+    assert RetentionResult(kept=1) == shelf.retain()
+    assert shelf.holds(keys)
 
 
-def test_an_entry_between_the_decision_and_the_deletion_counts(shelf: Shelf, keys: MailboxKeys) -> None:
-    shelf.order(keys)
-    with shelf.store.reading() as session:
-        (before,) = deletion_orders.all_due(session, DUE)
-        assert DueOrder.CARRY_OUT is judge_order(session, before, LETTERHEAD, DUE)
+def test_words_between_the_decision_and_the_deletion_count(shelf: Shelf, keys: MailboxKeys) -> None:
+    shelf.close(keys)
     shelf.write(keys)
     with shelf.store.writing() as session:
-        assert DueOrder.DROP is carry_out_order(session, keys.address, LETTERHEAD, DUE)
-    assert shelf.holds(keys)
-    with shelf.store.writing() as session:
-        assert DueOrder.WAIT is carry_out_order(session, keys.address, LETTERHEAD, DUE)
-
-
-# ---- orders that the desk did not make -------------------------------------------------------------
-
-
-def test_a_forged_order_deletes_nothing_and_stays_for_the_desk_to_see(
-    shelf: Shelf, keys: MailboxKeys
-) -> None:
-    shelf.order(keys, by=DeskWriter(WORKSTATION.strand, os.urandom(32)))
-    assert RetentionResult(refused=1) == shelf.retain()
-    assert (True, True) == (shelf.holds(keys), shelf.is_under_order(keys))
-
-
-@pytest.mark.parametrize(
-    "spoil", [lambda raw: raw[:-1], lambda raw: raw[:0], lambda raw: raw + b"\0", bytes.swapcase]
-)
-def test_an_order_in_another_form_deletes_nothing(
-    shelf: Shelf, keys: MailboxKeys, spoil: Callable[[bytes], bytes]
-) -> None:
-    shelf.put(keys, spoil(shelf.order(keys)))
-    assert RetentionResult(refused=1) == shelf.retain()
+        assert not purge_if_due(session, keys.address, LETTERHEAD, DUE)
     assert shelf.holds(keys)
 
 
-def test_a_statement_of_the_source_is_not_an_order(shelf: Shelf, keys: MailboxKeys) -> None:
-    shelf.put(keys, removal.sign_ending(keys.address, shelf.heads(keys), day=DAY, by=SourceWriter(keys)))
-    assert RetentionResult(refused=1) == shelf.retain()
+def test_words_that_the_closing_lists_as_unseen_keep_a_mailbox(shelf: Shelf, keys: MailboxKeys) -> None:
+    shown = shelf.read(keys).transcript.authentic.keys()
+    shelf.write(keys)
+    with shelf.store.writing(durable=False) as session:
+        mailbox_tallies.put(session, keys.address, TALLIES)
+    shelf.write(keys, WORKSTATION, due=DUE, shown=shown)
+    shelf.says_due()
+    assert RetentionResult(kept=1) == shelf.retain()
+
+
+def test_an_empty_mailbox_that_the_store_calls_due_is_kept(shelf: Shelf) -> None:
+    empty = shelf.open(3)
+    shelf.says_due()
+    assert RetentionResult(kept=1) == shelf.retain()
+    assert shelf.holds(empty)
+
+
+# ---- what the desk did not write --------------------------------------------------------------------
+
+
+def test_a_forged_closing_deletes_nothing(shelf: Shelf, keys: MailboxKeys) -> None:
+    shelf.close(keys, DeskWriter(WORKSTATION.strand, os.urandom(32)))
+    assert RetentionResult(kept=1) == shelf.retain()
     assert shelf.holds(keys)
 
 
-def test_the_order_of_another_mailbox_deletes_nothing(shelf: Shelf, keys: MailboxKeys) -> None:
+def test_the_closing_of_another_mailbox_deletes_nothing(shelf: Shelf, keys: MailboxKeys) -> None:
     other = shelf.open(2)
     shelf.write(other)
-    shelf.put(keys, shelf.order(other))
-    assert RetentionResult(purged=1, refused=1) == shelf.retain()
-    assert (True, False) == (shelf.holds(keys), shelf.holds(other))
+    closing = shelf.close(other)
+    shelf.execute(
+        "UPDATE entry SET address = :address WHERE digest = :digest",
+        address=keys.address,
+        digest=closing.digest,
+    )
+    shelf.says_due()
+    assert RetentionResult(kept=2) == shelf.retain()
 
 
-def test_an_order_of_a_revoked_workstation_deletes_nothing(shelf: Shelf, keys: MailboxKeys) -> None:
-    shelf.order(keys, by=LAPTOP)
-    shelf.letterhead = a_letterhead(strands=(a_strand(WORKSTATION), a_strand(LAPTOP, DAY - timedelta(1))))
-    assert RetentionResult(refused=1) == shelf.retain()
+def test_a_closing_of_a_workstation_that_was_retired_since_waits_for_another(
+    shelf: Shelf, keys: MailboxKeys
+) -> None:
+    shelf.close(keys, LAPTOP)
+    shelf.letterhead = a_letterhead(strands=(a_strand(WORKSTATION), a_strand(LAPTOP, DUE - timedelta(1))))
+    assert RetentionResult(kept=1) == shelf.retain()
     shelf.letterhead = a_letterhead(strands=(a_strand(WORKSTATION),))
-    assert RetentionResult(refused=1) == shelf.retain()
-    assert shelf.holds(keys)
-    shelf.letterhead = LETTERHEAD  # the letterhead arrives later than the order
+    assert RetentionResult(kept=1) == shelf.retain()
+    shelf.letterhead = a_letterhead(strands=(a_strand(WORKSTATION), a_strand(LAPTOP, DUE - timedelta(1))))
+    shelf.close(keys)
     assert RetentionResult(purged=1) == shelf.retain()
 
 
-def test_an_order_replayed_after_the_mailbox_was_opened_again_deletes_nothing(
+def test_an_earlier_day_that_is_put_back_deletes_nothing(shelf: Shelf, keys: MailboxKeys) -> None:
+    """The operator drops the second closing. The desk's receipt after it names it, so that it is missing."""
+    shelf.close(keys)
+    later = shelf.close(keys, due=DUE + timedelta(days=90))
+    shelf.sign(keys, WORKSTATION, EntryClass.RECEIPT)
+    shelf.execute("DELETE FROM entry WHERE digest = :digest", digest=later.digest)
+    shelf.says_due()
+    assert RetentionResult(kept=1) == shelf.retain()
+
+
+def test_a_closing_after_the_mailbox_was_opened_again_deletes_nothing(
     shelf: Shelf, keys: MailboxKeys
 ) -> None:
-    statement = shelf.order(keys)
+    closing = shelf.close(keys)
     assert RetentionResult(purged=1) == shelf.retain()
     with shelf.store.writing() as session:
         mailboxes.mark_ending_counted(session, keys.address)
     assert keys.address == shelf.open(1).address
-    shelf.put(keys, statement)
-    assert RetentionResult(dropped=1) == shelf.retain()
     shelf.write(keys)
-    shelf.put(keys, statement)
-    assert RetentionResult(dropped=1) == shelf.retain()
-    assert shelf.holds(keys)
-
-
-def test_an_order_that_names_nothing_in_the_mailbox_would_fit_any_and_is_dropped(shelf: Shelf) -> None:
-    empty = shelf.open(3)
-    shelf.order(empty)
-    assert RetentionResult(dropped=1) == shelf.retain()
-    assert shelf.holds(empty)
-
-
-def test_a_mailbox_with_a_missing_entry_is_left_for_the_desk_to_see(shelf: Shelf, keys: MailboxKeys) -> None:
-    shelf.order(keys)
     with shelf.store.writing() as session:
-        session.execute(text("DELETE FROM entry WHERE author = 1"))
-    assert RetentionResult(dropped=1) == shelf.retain()
-    assert shelf.holds(keys)
-
-
-def test_a_mailbox_with_a_malformed_entry_is_left_for_the_desk_to_see(
-    shelf: Shelf, keys: MailboxKeys
-) -> None:
-    shelf.order(keys)
-    with shelf.store.writing() as session:
-        session.execute(text("UPDATE entry SET envelope = x'00' WHERE author = 1"))
-    assert RetentionResult(refused=1) == shelf.retain()
+        mailbox_tallies.put(session, keys.address, TALLIES)
+    shelf.append(closing, shelf.read(keys))
+    shelf.says_due()
+    assert RetentionResult(kept=1) == shelf.retain()
     assert shelf.holds(keys)
 
 
 @pytest.mark.parametrize(
-    "tallies",
-    [TALLIES[1:], (*TALLIES[1:], os.urandom(600)), (*TALLIES, os.urandom(600)), (), (TALLIES[0], *TALLIES)],
-    ids=["one missing", "one swapped", "one more", "none", "one twice"],
+    "statement",
+    [
+        "UPDATE entry SET envelope = x'00' WHERE author = 1",
+        "UPDATE entry SET signature = zeroblob(64) WHERE author = 0",
+        "UPDATE entry SET number = 7 WHERE author = 0",
+        "UPDATE entry SET author = 'x' WHERE author = 0",
+        "UPDATE entry SET envelope = CAST(x'ff' AS TEXT) WHERE author = 0",
+        "UPDATE mailbox SET verify_key = zeroblob(32)",
+    ],
 )
-def test_a_contribution_that_was_swapped_is_not_counted_and_nothing_is_deleted(
-    shelf: Shelf, keys: MailboxKeys, tallies: tuple[bytes, ...]
+def test_a_damaged_mailbox_is_left_for_the_desk_to_see(
+    shelf: Shelf, keys: MailboxKeys, statement: str
 ) -> None:
-    shelf.put(keys, shelf.order(keys), tallies=tallies)
-    assert RetentionResult(refused=1) == shelf.retain()
+    shelf.close(keys)
+    shelf.execute(statement)
+    assert RetentionResult(kept=1) == shelf.retain()
+    assert shelf.holds(keys)
+
+
+def test_words_that_the_source_wrote_and_the_operator_dropped_keep_a_mailbox_once_they_are_named(
+    shelf: Shelf, keys: MailboxKeys
+) -> None:
+    shelf.close(keys)
+    shelf.write(keys)
+    shelf.sign(keys, SourceWriter(keys), EntryClass.RECEIPT)
+    shelf.execute("DELETE FROM entry WHERE author = 0 AND number = 2")
+    shelf.says_due()
+    assert RetentionResult(kept=1) == shelf.retain()
+
+
+def test_without_tallies_nothing_is_deleted(shelf: Shelf, keys: MailboxKeys) -> None:
+    shelf.close(keys, tallies=())
+    assert RetentionResult(kept=1) == shelf.retain()
     assert (True, []) == (shelf.holds(keys), shelf.tallies())
 
 
 def test_tallies_of_different_sizes_do_not_enter_the_ledger(shelf: Shelf, keys: MailboxKeys) -> None:
-    shelf.order(keys, tallies=[b"long tally", b"short"])
-    assert RetentionResult(refused=1) == shelf.retain()
+    shelf.close(keys, tallies=[b"long tally", b"short"])
+    assert RetentionResult(kept=1) == shelf.retain()
     assert shelf.holds(keys)
+
+
+def test_a_hint_that_the_operator_cleared_only_delays(shelf: Shelf, keys: MailboxKeys) -> None:
+    shelf.close(keys)
+    shelf.execute("UPDATE mailbox SET due = NULL")
+    assert RetentionResult() == shelf.retain()
+    refresh_hints(shelf.store)
+    assert RetentionResult(purged=1) == shelf.retain()
 
 
 # ---- as its source sees it -------------------------------------------------------------------------
@@ -382,14 +428,8 @@ def test_a_source_whose_mailbox_was_purged_gets_the_same_page_as_after_a_wrong_p
     still_open.log_in(browser.passphrase)
     assert "we have helped" in still_open.get("/en/mailbox").text
     with place.store.writing() as session:
-        found = {
-            StrandId(h.strand): (h.number, Digest(h.digest))
-            for h in entries.strand_heads(session, keys.address)
-        }
-        made = deletion_order.sign_order(
-            keys.address, found, due=TODAY, tallies=TALLIES, by=place.writer, day=TODAY
-        )
-        deletion_orders.put(session, keys.address, made, TODAY, TALLIES)
+        mailbox_tallies.put(session, keys.address, TALLIES)
+    place.close(keys, "goodbye", TODAY)
     assert RetentionResult(purged=1) == apply_retention(place.store, place.letterhead, TODAY)
     cleanup.destroy_deleted(place.store, NOW)
     stranger = place.browser()
@@ -426,7 +466,7 @@ def test_killed_at_any_moment_each_mailbox_is_complete_or_purged(shelf: Shelf) -
     made = [shelf.open(seed) for seed in range(1, 41)]
     for keys in made:
         shelf.write(keys)
-        shelf.order(keys, tallies=[os.urandom(600) for _ in range(8)])
+        shelf.close(keys, tallies=[os.urandom(600) for _ in range(8)])
     fork = multiprocessing.get_context("fork")
     for wait in (0.0, 0.01, 0.03, 0.05):
         retaining = fork.Process(target=shelf.retain)
@@ -435,21 +475,14 @@ def test_killed_at_any_moment_each_mailbox_is_complete_or_purged(shelf: Shelf) -
         os.kill(retaining.pid or 0, signal.SIGKILL)
         retaining.join()
         held = sum(map(shelf.holds, made))
-        tables = (
-            "entry",
-            "strand_head",
-            "deletion_order",
-            "ended_mailbox",
-            "ledger_tally",
-            "deletion_order_tally",
-        )
+        tables = ("entry", "ended_mailbox", "ledger_tally", "mailbox_tally")
         count = {table: rows(shelf.store, table) for table in tables}
-        assert [held] * 3 == [count["entry"], count["strand_head"], count["deletion_order"]]
-        assert [40 - held, 8 * (40 - held), 8 * held] == [
-            count["ended_mailbox"],
-            count["ledger_tally"],
-            count["deletion_order_tally"],
-        ]
+        assert count == {
+            "entry": 2 * held,
+            "ended_mailbox": 40 - held,
+            "ledger_tally": 8 * (40 - held),
+            "mailbox_tally": 8 * held,
+        }
     left = sum(map(shelf.holds, made))
     assert RetentionResult(purged=left) == shelf.retain()
     assert 320 == len(set(shelf.tallies()))
@@ -473,31 +506,30 @@ def at_noon(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
 
 
-def test_a_sweep_carries_out_what_is_due_and_leaves_no_byte(
+def test_a_sweep_deletes_what_is_due_and_leaves_no_byte(
     shelf: Shelf, keys: MailboxKeys, sweeper: ServerSweeper, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    shelf.order(keys)
+    shelf.close(keys)
     publish(shelf.store)
     sweeper.sweep_once(at_noon(DUE - timedelta(days=1)))
     assert shelf.holds(keys)
     assert sweeper.sweep_once(at_noon(DUE)).is_clean
     raw = files_of(shelf.store)
-    assert [False] * 4 == [sealed[-24:] in raw for sealed in shelf.sealed[keys.address]]
-    assert ["mailboxes deleted by the desk's order: 1"] == caplog.messages
+    assert [False] * 6 == [sealed[-24:] in raw for sealed in shelf.sealed[keys.address]]
+    assert ["mailboxes deleted that the desk closed: 1"] == caplog.messages
 
 
-def test_without_a_letterhead_no_order_is_carried_out_and_all_else_is_swept(
+def test_without_a_letterhead_no_closed_mailbox_is_deleted_and_all_else_is_swept(
     shelf: Shelf, keys: MailboxKeys, sweeper: ServerSweeper, caplog: pytest.LogCaptureFixture
 ) -> None:
-    shelf.order(keys)
-    entry_id = shelf.write(shelf.open(2))
-    with shelf.store.writing() as session:
-        entries.remove_entry(session, a_mailbox(2).address, entry_id, removal=b"removal")
+    shelf.close(keys)
+    other = shelf.open(2)
+    shelf.sign(other, SourceWriter(other), EntryClass.REMOVAL, (shelf.write(other).digest,))
     assert [1, 0] == [sweeper.sweep_once(at_noon(DUE)).rows for _ in range(2)]
     assert shelf.holds(keys)
     (said,) = caplog.messages  # once, not with every sweep
-    assert said.startswith("No order of the desk is carried out. The store holds no letterhead")
+    assert said.startswith("No closed mailbox is deleted. The store holds no letterhead")
     publish(shelf.store)
     sweeper.sweep_once(at_noon(DUE))
     assert not shelf.holds(keys)
@@ -505,18 +537,17 @@ def test_without_a_letterhead_no_order_is_carried_out_and_all_else_is_swept(
 
 def test_the_log_has_numbers_and_points_at_no_mailbox(shelf: Shelf, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    forged, voided, ordered = (shelf.open(seed) for seed in (1, 2, 3))
+    forged, reopened, closed = (shelf.open(seed) for seed in (1, 2, 3))
     shelf.open(4, day=DAY - timedelta(days=500))
-    for keys in (forged, voided, ordered):
+    for keys in (forged, reopened, closed):
         shelf.write(keys)
-        shelf.order(keys, by=DeskWriter(LAPTOP.strand, bytes(32)) if keys is forged else WORKSTATION)
-    shelf.write(voided)
+        shelf.close(keys, DeskWriter(LAPTOP.strand, bytes(32)) if keys is forged else WORKSTATION)
+    shelf.write(reopened)
     first = shelf.retain()
     log_retention(first, RetentionResult())
     log_retention(shelf.retain(), first)
     assert [
-        "mailboxes deleted by the desk's order: 1",
-        "orders dropped, because an entry is new or missing: 1",
+        "mailboxes deleted that the desk closed: 1",
         "mailboxes dropped in which no one ever wrote: 1",
-        "orders to delete that are not as the desk signed them, left alone: 1; tell the desk",
+        "mailboxes kept, although the store calls them due: 1; tell the desk",
     ] == caplog.messages
