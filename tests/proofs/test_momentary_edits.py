@@ -2,8 +2,8 @@
 
 Before each transaction of a use case, the operator changes one value in a row, or takes a row away. When the
 use case has ended, the operator puts everything back. A page may show less while the row is changed, and a
-message may be refused with its text. But nothing that the source signed then is false, every entry can be read
-afterwards, and an acknowledged message is in the mailbox.
+message may be refused with its text. But nothing that the source signed then is false, every entry can be
+read afterwards, and an acknowledged message is in the mailbox.
 """
 
 import random
@@ -263,10 +263,15 @@ def test_the_proof_would_notice_a_source_that_signs_what_it_did_not_verify(
     monkeypatch.setattr("protocol.transcript.check.check_entry_signature", lambda *_, **__: None)
     monkeypatch.setattr("protocol.entry.check_entry_signature", lambda *_, **__: None)
     row = scene.sql("SELECT max(id) FROM entry WHERE author = 1")[0][0]
+    scene.desk.store.checkpoint()
     before = scene.desk.store.path.read_bytes()
+    edit = Edit("entry", row, "signature")  # type: ignore[arg-type]
     with pytest.raises(AssertionError):
-        for use_case in USE_CASES:
-            for at in range(1, 6):
-                scene.desk.store.checkpoint()
-                _play(scene, use_case, Edit("entry", row, "signature"), at)  # type: ignore[arg-type]
-                _reset(scene, before)
+        _play_all(scene, edit, before)
+
+
+def _play_all(scene: Scene, edit: Edit, before: bytes) -> None:
+    for use_case in USE_CASES:
+        for at in range(1, 6):
+            _play(scene, use_case, edit, at)
+            _reset(scene, before)

@@ -51,6 +51,7 @@ UNKNOWN_STRAND = 'data-fault="unknown_strand"'
 MISSING = 'data-fault="missing"'
 ROLLED_BACK = 'data-fault="rolled_back"'
 LOST = 'data-fault="lost"'
+DAMAGED_ROW = 'data-fault="damaged_row"'
 CHANGED = 'data-fault="bad_payload"'
 TWICE = 'data-fault="replayed"'
 RESTORED = 'data-fault="restored"'
@@ -63,7 +64,8 @@ SWAPPED_KEYS = 'data-fault="wrong_keys"'
 
 UNSOUND = re.compile(r'data-unsound="[1-9]')
 LEFT_OUT = hook("notice", "left_out")
-OWN_MISSING = hook("notice", "own_missing")
+SOURCE_MISSES = hook("notice", "missing")
+TEXT_GONE = hook("notice", "lost")
 
 # Words in the mailbox :a by author (0 is the source, 1 the desk), in order. Only words have an epoch.
 _WORDS = (
@@ -130,7 +132,7 @@ def test_an_entry_dropped_from_the_middle_is_detected(system: MailboxSystem, sou
     system.sql(*delete(FIRST), a=source.keys.address)
 
     assert_adviser_is_warned(system, source, MISSING, may_answer=True)
-    assert OWN_MISSING in source.mailbox_page()
+    assert SOURCE_MISSES in source.mailbox_page()
 
 
 def test_the_newest_entry_dropped_after_the_adviser_saw_it_is_detected(
@@ -157,7 +159,7 @@ def test_a_reply_dropped_after_the_source_wrote_on_is_detected_by_both(
     )
 
     assert_adviser_is_warned(system, source, MISSING, ROLLED_BACK)
-    assert OWN_MISSING in source.mailbox_page()
+    assert SOURCE_MISSES in source.mailbox_page()
 
 
 def test_a_store_rolled_back_to_yesterdays_copy_is_detected(system: MailboxSystem, tmp_path: Path) -> None:
@@ -276,14 +278,14 @@ def test_two_encrypted_parts_swapped_are_detected(system: MailboxSystem, source:
 def test_two_headers_swapped_are_detected(system: MailboxSystem, source: ASource) -> None:
     _swap(system, source, "sealed", "header")
 
-    assert_adviser_is_warned(system, source, DOES_NOT_OPEN)
+    assert_adviser_is_warned(system, source, DOES_NOT_OPEN, may_answer=True)
     assert LEFT_OUT in source.mailbox_page()
 
 
 def test_two_envelopes_and_signatures_swapped_are_detected(system: MailboxSystem, source: ASource) -> None:
     _swap(system, source, "entry", "envelope", "signature")
 
-    assert_adviser_is_warned(system, source, NOT_SIGNED)
+    assert_adviser_is_warned(system, source, DAMAGED_ROW)
     assert THANKS not in source.mailbox_page()
 
 
@@ -296,7 +298,7 @@ def test_two_numbers_swapped_are_detected_and_the_signed_order_is_shown(
         a=source.keys.address,
     )
 
-    assert_adviser_is_warned(system, source, NOT_SIGNED)
+    assert_adviser_is_warned(system, source, DAMAGED_ROW)
     page = source.mailbox_page()
     assert page.index(THANKS) < page.index(ANSWER) < page.index(QUESTION)  # the newest is on top
 
@@ -317,7 +319,7 @@ def test_a_column_that_differs_from_the_signed_envelope_is_detected(
 ) -> None:
     system.sql(change.format(SECOND), a=source.keys.address)
 
-    assert_adviser_is_warned(system, source, NOT_SIGNED)
+    assert_adviser_is_warned(system, source, DAMAGED_ROW)
 
 
 def test_an_entry_replayed_in_its_own_mailbox_is_detected(system: MailboxSystem, source: ASource) -> None:
@@ -371,7 +373,7 @@ def test_a_byte_flipped_in_an_envelope_is_detected(system: MailboxSystem, source
     flip(system, "entry", "envelope", SECOND, source.keys.address, at)
 
     seen = system.adviser_view(source)
-    assert any(each in seen.thread for each in (NOT_SIGNED, OTHER_MAILBOX, UNKNOWN_STRAND))
+    assert any(each in seen.thread for each in (NOT_SIGNED, OTHER_MAILBOX, UNKNOWN_STRAND, DAMAGED_ROW))
     assert UNSOUND.search(seen.inbox)
     assert THANKS not in seen.thread
     page = source.mailbox_page()
@@ -390,7 +392,7 @@ def test_a_byte_flipped_in_an_entry_is_detected(
 ) -> None:
     flip(system, table, column, which, source.keys.address, at)
 
-    assert_adviser_is_warned(system, source, words)
+    assert_adviser_is_warned(system, source, words, may_answer=column == "header")
     page = source.mailbox_page()
     assert LEFT_OUT in page
     assert (THANKS if which == SECOND else ANSWER) not in page
@@ -500,7 +502,7 @@ def test_a_payload_of_another_source_signed_as_ones_own_is_not_shown(
     by = SourceWriter(mallory.keys)
     _insert(system, SignedEntry(own, by.sign(own.to_bytes()), 1, header, payload))
 
-    assert_adviser_is_warned(system, mallory, DOES_NOT_OPEN)
+    assert_adviser_is_warned(system, mallory, DOES_NOT_OPEN, may_answer=True)
     assert QUESTION not in system.adviser_view(mallory).thread
     page = mallory.mailbox_page()
     assert LEFT_OUT in page
@@ -616,7 +618,7 @@ def test_an_entry_emptied_without_a_removal_is_detected(system: MailboxSystem, s
     system.sql(f"UPDATE sealed SET header = NULL, payload = NULL WHERE id = {SECOND}", a=source.keys.address)
 
     assert_adviser_is_warned(system, source, LOST, may_answer=True)
-    assert LEFT_OUT in source.mailbox_page()
+    assert TEXT_GONE in source.mailbox_page()
 
 
 @pytest.mark.parametrize("which", [SECOND, REPLY], ids=["a message", "a reply"])
@@ -802,7 +804,7 @@ def test_the_newest_message_dropped_before_the_adviser_saw_it_is_proved_only_by_
 
     assert not UNSOUND.search(seen.inbox)
     assert "third" not in seen.thread
-    assert OWN_MISSING not in page
+    assert SOURCE_MISSES not in page
     assert "a third message" not in page
     ((envelope, signature),) = stored
     assert source.receipts[-1] == digest_words(Digest(hashlib.sha256(envelope + signature).digest()))
