@@ -800,6 +800,8 @@ def test_the_newest_message_dropped_before_the_adviser_saw_it_is_proved_only_by_
     )
 
     seen = system.adviser_view(source)
+    assert SOURCE_MISSES in source.mailbox_page()  # this session was shown the message before
+    source.browser.log_in(source.browser.passphrase)
     page = source.mailbox_page()
 
     assert not UNSOUND.search(seen.inbox)
