@@ -15,9 +15,8 @@ from functools import partialmethod
 from types import TracebackType
 from typing import TextIO
 
-OWN_LOGGER = (
-    "steunpunt"  # this logger and its children log our own events. Their messages never quote a request
-)
+# This logger and its children log our own events. Their messages never quote a request.
+OWN_LOGGER = "steunpunt"
 
 # Messages of gunicorn's master about its workers. They contain only process ids and names of signals.
 _MASTER_MESSAGES = frozenset(

@@ -159,9 +159,8 @@ class GpgHome:
         """
         require_only_key(self._gpg().scan_keys_mem(raw) if len(raw) <= KEY_BYTES_MAX else [], fingerprint)
         self._gpg().import_keys(raw)
-        if (
-            self._listed(fingerprint) is None
-        ):  # gpg does not import a key without a user id that the key itself signed
+        # gpg does not import a key without a user id that the key itself signed.
+        if self._listed(fingerprint) is None:
             raise RecipientRefusedError(RecipientRefusal.UNREADABLE)
 
     def usable_subkey(self, fingerprint: str, today: date) -> str:

@@ -12,9 +12,8 @@ from gpg.errors import RecipientRefusal, RecipientRefusedError
 
 ListedKey = Mapping[str, Any]
 
-KEY_BYTES_MAX: Final = (
-    1024 * 1024
-)  # of a key file; a key with a few hundred signatures by others takes 200 KiB
+# Size of a key file. A key with a few hundred signatures by others takes 200 KiB.
+KEY_BYTES_MAX: Final = 1024 * 1024
 _WEAK_BITS: Final = 2048
 _FACTORED: Final = frozenset({"1", "2", "3", "16", "17", "20"})  # RFC 4880, 9.1: RSA, ElGamal, DSA
 

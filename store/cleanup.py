@@ -46,19 +46,15 @@ class SweepResult:
 
 
 def destroy_deleted(
-    store: Store,
-    now_half_hour: int,
-    *,
-    pending_half_hours: int = PENDING_HALF_HOURS,
-    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+    store: Store, now_half_hour: int, *, on_progress: Callable[[int, int], None] = lambda _done, _total: None
 ) -> SweepResult:
     """Destroy all rows in the deletion queue in short steps, and empty the database journal.
 
-    Also queues uploads that are pending for more than `pending_half_hours`. `now_half_hour` counts from 1970
+    Also queues uploads that are pending for more than a day. `now_half_hour` counts from 1970
     in UTC. After each step, `on_progress` receives the number of rows destroyed so far, and the number of
     rows that were queued at the start.
     """
-    _queue_stale_uploads(store, now_half_hour - pending_half_hours)
+    _queue_stale_uploads(store, now_half_hour - PENDING_HALF_HOURS)
     with store.reading() as session:
         total = _COUNT_QUEUED.first(session) or 0
     rows = 0

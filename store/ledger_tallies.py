@@ -6,11 +6,10 @@ No row shows which mailbox it is about, or when it was added.
 import hashlib
 from collections.abc import Sequence
 
-from sqlalchemy import bindparam, delete, func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from store import outbox
-from store.database.deletion_queue import queue_rows
 from store.database.prepared_statements import PreparedChange, PreparedQuery, as_tuple, insert, only_column
 from store.database.schema import LedgerTallyRow, SealedRow
 from store.database.sealed_rows import WHOLE, insert_sealed
@@ -29,7 +28,6 @@ _TALLY_IDS = PreparedQuery(select(LedgerTallyRow.id), only_column)
 _TALLY_ID = PreparedQuery(select(LedgerTallyRow.id).where(_HAS_DIGEST), only_column)
 _COUNT = PreparedQuery(select(func.count()).select_from(LedgerTallyRow), only_column)
 _ADD = PreparedChange(insert(LedgerTallyRow))
-_DELETE = PreparedChange(delete(LedgerTallyRow).where(_HAS_DIGEST))
 
 
 def add(session: Session, tallies: Sequence[bytes]) -> None:
@@ -86,14 +84,3 @@ def tallies_by_id(session: Session, ids: Sequence[int]) -> Sequence[tuple[int, b
 def count(session: Session) -> int:
     """Return the number of tallies in the ledger."""
     return _COUNT.first(session) or 0
-
-
-def drop_digests(session: Session, digests: Sequence[bytes]) -> None:
-    """Delete the tallies whose SHA-256 digests are `digests` from the ledger and the outbox.
-
-    The deletion is not reported to peers. Digests that belong to no tally are ignored.
-    """
-    for digest in digests:
-        queue_rows(session, _TALLY_ID.all(session, digest=digest))
-        _DELETE.run(session, digest=digest)
-        outbox.drop(session, OutboxKind.TALLY, digest)

@@ -68,9 +68,8 @@ def _read(row: int, kind: str, address: bytes, name: bytes) -> OutboxItem:
 
 _EXCLUDED_PEER = "excluded_peer"  # key in `Session.info`
 _OF_PEER = OutboxRow.peer == bindparam("peer")
-_OF_ALL_PEERS = OutboxRow.peer.in_(
-    select(PeerRow.name)
-)  # so that SQLite uses the indexes, whose first column is the peer
+# So that SQLite uses the indexes, whose first column is the peer.
+_OF_ALL_PEERS = OutboxRow.peer.in_(select(PeerRow.name))
 _IN_MAILBOX = OutboxRow.address == bindparam("address")
 _IS_ABOUT_MAILBOX = or_(OutboxRow.kind == OutboxKind.ENTRY, OutboxRow.kind == OutboxKind.TALLIES)
 _IS_TO_PACK = OutboxRow.pouch_serial.is_(None)
@@ -153,7 +152,6 @@ _ENDS_OF_PEER = PreparedQuery(_ENDED.where(_OF_PEER), only_column)
 _DELETE_CONFIRMED = PreparedChange(delete(OutboxRow).where(_IS_CONFIRMED, _IS_UNCHANGED))
 _DELETE_OF_PEER = PreparedChange(delete(OutboxRow).where(_OF_PEER))
 _DELETE_OF_MAILBOX = PreparedChange(delete(OutboxRow).where(_OF_ALL_PEERS, _IN_MAILBOX, _IS_ABOUT_MAILBOX))
-_DELETE_FOR_ALL = PreparedChange(delete(OutboxRow).where(_OF_ALL_PEERS, _IS_ITEM))
 _DELETE_FOR_PEER = PreparedChange(delete(OutboxRow).where(_OF_PEER, _IS_ITEM))
 _DELETE_COUNTED_END = PreparedChange(
     delete(EndedMailboxRow).where(
@@ -373,14 +371,6 @@ def drop_mailbox(session: Session, address: bytes) -> None:
     Call this function when the store deletes the mailbox.
     """
     _DELETE_OF_MAILBOX.run(session, address=address)
-
-
-def drop(session: Session, kind: OutboxKind, name: bytes) -> None:
-    """Delete an item that belongs to no mailbox from every peer's outbox.
-
-    Call this function after the item was deleted from the store.
-    """
-    _DELETE_FOR_ALL.run(session, kind=kind, address=b"", name=name)
 
 
 def dequeue(

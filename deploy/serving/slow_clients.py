@@ -7,9 +7,8 @@ import time
 from typing import Any
 
 STALL_SECONDS = 20  # longest wait without a single byte
-LEAST_BYTES_A_SECOND = (
-    512  # average over a request or an answer; even a bad mobile connection is ten times as fast
-)
+# Average over a request or an answer. Even a bad mobile connection is ten times as fast.
+LEAST_BYTES_A_SECOND = 512
 
 
 class PatientSocket:

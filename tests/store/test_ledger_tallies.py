@@ -4,9 +4,9 @@ import os
 import pytest
 from sqlalchemy import text
 
-from store import cleanup, ledger_tallies
+from store import ledger_tallies
 from store.database.engine import Store
-from tests.store.factories import NOW, all_tallies, files_of, rows, usage
+from tests.store.factories import all_tallies, rows, usage
 
 
 def test_the_ledger_returns_its_tallies_in_no_order_of_arrival(store: Store) -> None:
@@ -34,28 +34,13 @@ def test_tallies_that_could_be_told_apart_by_their_size_are_refused(store: Store
     assert 0 == rows(store, "ledger_tally")
 
 
-def test_dropped_tallies_leave_no_byte_behind(store: Store) -> None:
-    dropped, kept = os.urandom(24), os.urandom(24)
-    with store.writing() as session:
-        ledger_tallies.add(session, [dropped * 100, kept * 100])
-    with store.writing() as session:
-        ledger_tallies.drop_digests(session, [hashlib.sha256(dropped * 100).digest()])
-    assert store.checkpoint()
-    assert [False, True] == [canary in files_of(store) for canary in (dropped, kept)]
-    assert cleanup.destroy_deleted(store, NOW).is_clean
-    assert (1, 1, 2400) == (rows(store, "ledger_tally"), rows(store, "sealed"), usage(store))
-
-
 def test_tallies_are_read_by_their_ids_and_missing_ones_are_left_out(store: Store) -> None:
     with store.writing() as session:
         ledger_tallies.add(session, [os.urandom(64) for _ in range(3)])
     with store.reading() as session:
         first, second, third = ledger_tallies.tally_ids(session)
         everything = dict(ledger_tallies.tallies_by_id(session, [first, second, third]))
-    with store.writing() as session:
-        ledger_tallies.drop_digests(session, [hashlib.sha256(everything[second]).digest()])
-    with store.reading() as session:
-        found = ledger_tallies.tallies_by_id(session, [first, second, third])
+        found = ledger_tallies.tallies_by_id(session, [first, -1, third])
     assert {first: everything[first], third: everything[third]} == dict(found)
 
 
@@ -69,12 +54,8 @@ def test_a_tally_that_arrives_twice_is_stored_once(store: Store) -> None:
     assert (3, 9) == (rows(store, "sealed"), usage(store))
 
 
-def test_a_tally_is_found_and_dropped_by_its_digest(store: Store) -> None:
+def test_a_tally_is_found_by_its_digest(store: Store) -> None:
     one, two = (hashlib.sha256(tally).digest() for tally in (b"one", b"two"))
     with store.writing() as session:
-        ledger_tallies.add(session, [b"one", b"two"])
-        assert (b"one", b"two") == (ledger_tallies.find(session, one), ledger_tallies.find(session, two))
-        ledger_tallies.drop_digests(session, [one, os.urandom(32)])
-        assert (None, b"two") == (ledger_tallies.find(session, one), ledger_tallies.find(session, two))
-    assert cleanup.destroy_deleted(store, NOW).is_clean
-    assert (1, 1, 3) == (rows(store, "ledger_tally"), rows(store, "sealed"), usage(store))
+        ledger_tallies.add(session, [b"one"])
+        assert (b"one", None) == (ledger_tallies.find(session, one), ledger_tallies.find(session, two))

@@ -228,14 +228,6 @@ def test_a_mailbox_that_is_dropped_as_empty_leaves_nothing_queued(store: Store, 
 
 
 @pytest.mark.usefixtures("peer")
-def test_dropped_tallies_leave_nothing_queued(store: Store) -> None:
-    with store.writing() as session:
-        ledger.add(session, [b"one", b"two"])
-        ledger.drop_digests(session, [hashlib.sha256(b"one").digest(), hashlib.sha256(b"none").digest()])
-    assert [(OutboxKind.TALLY, b"", hashlib.sha256(b"two").digest())] == noted(store)
-
-
-@pytest.mark.usefixtures("peer")
 def test_an_acknowledged_end_is_not_queued_again(store: Store, address: bytes) -> None:
     a_peer(store, OTHER)
     end(store, address)
