@@ -39,7 +39,7 @@ help:
 	@echo "                  TESTS=tests runs all fast tests (four minutes)"
 	@echo "make test         run every check and every test, as CI does"
 	@echo "make bench        measure speed and memory (twenty minutes; prints a table and writes bench/RESULTS.md)"
-	@echo "make prove        run the long proofs: 200 kills, two minutes of load, a million entries"
+	@echo "make prove        run the long proofs: 200 kills, 5,000 power cuts, two minutes of load, a million entries"
 	@echo "make screenshots  take the screenshots in docs/screenshots/ again"
 	@echo "make lock         update the pinned dependencies in requirements*.txt"
 	@echo "make clean        remove everything that make created; the desk's keys and store in var/ stay"

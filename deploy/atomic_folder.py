@@ -1,21 +1,22 @@
-"""Files and folders that are written completely or not at all."""
+"""Folders and new files that are written completely or not at all, and a lock for folders."""
 
 import fcntl
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from deploy.errors import DeployError
 from deploy.hardening import PRIVATE_FOLDER
+from store.database.atomic_files import make_folders, sync_folder
 
 
 @contextmanager
 def new_private_folder(settings: Path) -> Iterator[Path]:
     """Yield a temporary folder to fill, and rename it at the end to the folder that contains `settings`.
 
-    If the process is killed at any moment, there is either a complete folder or none.
+    If the process is killed or the power fails at any moment, there is either a complete folder or none.
 
     Raises:
         DeployError: the folder contains other files or cannot be made, or another set-up is running.
@@ -26,7 +27,7 @@ def new_private_folder(settings: Path) -> Iterator[Path]:
             f"{folder} holds files but no {settings.name}: restore the settings, or move the files away."
         )
     unfinished = folder.with_name(f"{folder.name}.unfinished")
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(folder.parent)
     with ExitStack() as stack:
         try:
             stack.enter_context(folder_lock(folder.parent, is_waiting=False))
@@ -35,6 +36,7 @@ def new_private_folder(settings: Path) -> Iterator[Path]:
         shutil.rmtree(unfinished, ignore_errors=True)  # left by a set-up that was killed
         unfinished.mkdir(PRIVATE_FOLDER)
         yield unfinished
+        sync_folder(unfinished)
         try:
             unfinished.rename(folder)
         except OSError as why:
@@ -52,36 +54,6 @@ def write_new(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def replace_file(path: Path, pieces: Iterable[bytes]) -> None:
-    """Replace a file in one step with a file that only this user can read (mode 0600).
-
-    At any moment, the path has either the complete old file or the complete new file.
-
-    Raises:
-        OSError: the new file cannot be written.
-    """
-    fresh = path.with_name(f"{path.name}.new")
-    try:
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.writelines(pieces)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    except BaseException:
-        fresh.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Flush a folder's list of file names to the disk, so that a power cut loses no new name."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

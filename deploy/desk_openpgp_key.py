@@ -13,9 +13,9 @@ from deploy.hardening import TMPFS
 from gpg.errors import OpenPGPMissingError
 from gpg.home import GpgHome, OpenPGPKey
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.desk.private_files import write_private
 from journalist_app.services.desk import publish_letterhead
 from protocol import keyring as keyrings
+from store.database.atomic_files import replace_file
 from web.dates import utc_today
 
 _NOT_IN_A_USER_ID = str.maketrans(dict.fromkeys("<>()"))  # gpg reads text in them as an address or comment
@@ -50,7 +50,7 @@ def _make_and_publish(desk: OpenDesk, say: Callable[[str], object]) -> None:
     if not desk.keyring.openpgp and published_fingerprint is None:
         key = new_openpgp_key(desk.letterhead.desk_name["nl"], utc_today())
         desk.keyring = desk.keyring.with_openpgp(key.secret)
-        write_private(desk.config.keyring_path, keyrings.seal_keyring(desk.keyring))
+        replace_file(desk.config.keyring_path, [keyrings.seal_keyring(desk.keyring)])
     fingerprint, public = _public_half(desk.keyring.openpgp) if desk.keyring.openpgp else ("", "")
     if published_fingerprint == fingerprint:
         say(f"The desk has an OpenPGP key already: {in_fours(fingerprint)}")

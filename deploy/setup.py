@@ -12,7 +12,7 @@ from crypto import passphrase
 from crypto.errors import MalformedError
 from crypto.minisign import SecretKey
 from crypto.passphrase import Argon2Params
-from deploy.atomic_folder import new_private_folder, sync_folder, write_new
+from deploy.atomic_folder import new_private_folder, write_new
 from deploy.desk_openpgp_key import new_openpgp_key
 from deploy.errors import DeployError, OpenPGPError
 from deploy.settings.load_settings import DeskConfig, load_config
@@ -83,7 +83,6 @@ def set_up(
             },
         )
         write_new(unfinished / settings.name, text.encode("utf-8"))
-        sync_folder(unfinished)
         show_passphrase(phrase)
     return True
 

@@ -43,6 +43,7 @@ if [ "$1" = test ]; then
     needs npm npm "the accessibility of pages is not tested"
     needs openssh-client ssh "no sync over SSH is tested"
     needs openssh-server /usr/sbin/sshd "no sync over SSH is tested"
+    needs strace strace "no power cut is replayed"
     needs tor tor-gencert "no onion service is tested"
 fi
 

@@ -218,12 +218,15 @@ class _PouchBuilder:
             yield item
             left -= {complete_row}
         if context.has_more:
-            with self._marking() as session:
+            # Durable: after a power cut, a row that is marked but not in this pouch would never be sent.
+            with self._marking(durable=True) as session:
                 outbox.unmark_packed(session, left)
 
     @contextmanager
-    def _marking(self) -> Iterator[Session]:
+    def _marking(self, *, durable: bool = False) -> Iterator[Session]:
         """Open a transaction in which the caller marks outbox rows as packed in this pouch.
+
+        After a power cut, a mark that was not durable may be missing. The row is then packed again.
 
         Raises:
             SyncRefusedError: OVERTAKEN: another pouch was begun for this peer, and all rows were marked as
@@ -231,7 +234,7 @@ class _PouchBuilder:
                 confirms the other pouch, although the peer may never receive this pouch.
         """
         context = self.context
-        with context.endpoint.store.writing(durable=False) as session:
+        with context.endpoint.store.writing(durable=durable) as session:
             known = peers.find(session, context.peer)
             if known is None or known.sent_serial != self.serial:
                 raise SyncRefusedError(SyncRefusal.OVERTAKEN)

@@ -14,6 +14,7 @@ from enum import Enum
 from pathlib import Path
 
 from protocol.errors import PouchRefusal, PouchRefusedError
+from store.database.atomic_files import sync_folder
 from sync.apply import AppliedPouch, apply_pouch
 from sync.endpoint import Endpoint
 from sync.errors import SyncRefusal, SyncRefusedError
@@ -160,7 +161,10 @@ def _copy(folder: Path, pieces: Iterable[bytes], reserve_bytes: int) -> Path:
                 digest.update(piece)
             file.flush()
             os.fsync(file.fileno())
-        return unfinished.rename(folder / f"{digest.hexdigest()}{_POUCH}")
+        kept = unfinished.rename(folder / f"{digest.hexdigest()}{_POUCH}")
+        sync_folder(folder)
+        sync_folder(folder.parent)  # the folder may be new
+        return kept  # noqa: TRY300  # a failure to flush is a failure to keep
     except BaseException as why:
         unfinished.unlink(missing_ok=True)
         if isinstance(why, OSError) and why.errno in _FULL:

@@ -29,6 +29,7 @@ _FIRST = (
     "tests/tor",
     "tests/browser/test_passing_on.py",
     "tests/proofs/test_acknowledged_is_kept.py",
+    "tests/proofs/test_power_cuts.py",
     "tests/browser/test_yearly_report.py",
     "tests/proofs/test_tampering.py",
     "tests/deploy/serving/test_run.py",

@@ -10,7 +10,6 @@ decrypted without a key, so a stranger does not even learn where to connect.
 """
 
 import base64
-import os
 import re
 import secrets
 from collections.abc import Iterator
@@ -20,9 +19,11 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from deploy.atomic_folder import write_new
 from deploy.errors import OnionError, OnionFolderError
 from deploy.onion.folders import give_to_owner_of
 from deploy.settings.onion_address import is_onion_host
+from store.database.atomic_files import sync_folder
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")  # a file name, which this program chooses
 PRIVATE_ENDING = ".auth_private"
@@ -203,7 +204,8 @@ def _writing(folder: Path) -> Iterator[None]:
 
     Tor lets everyone connect if the folder is empty. So the folder always contains the public key of a client
     that no one uses: the secret half of its key was thrown away. Each new folder is given to the owner of its
-    parent, because Tor accepts no folder of another user.
+    parent, because Tor accepts no folder of another user. At the end, every change of a name is flushed to
+    the disk, so that no removed client comes back.
 
     Raises:
         OnionFolderError: the folder cannot be written.
@@ -213,9 +215,11 @@ def _writing(folder: Path) -> Iterator[None]:
             if not each.exists():
                 each.mkdir(mode=0o700)
                 give_to_owner_of(each.parent, each)
+                sync_folder(each.parent)
         if not (folder / f"{UNUSED_CLIENT}{_ENDING}").exists():
             _write_client(folder, UNUSED_CLIENT, make_client_key().public)
         yield
+        sync_folder(folder)
     except OSError as why:
         raise OnionFolderError(f"{folder} cannot be written ({type(why).__name__}): {_RIGHT_USER}") from why
 
@@ -227,11 +231,7 @@ def _write_client(folder: Path, name: str, public: str) -> None:
     service.
     """
     unfinished = folder / f".{name}.{secrets.token_hex(4)}"
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with open(descriptor, "w", encoding="ascii") as file:  # noqa: PTH123  # to choose its mode
-        file.write(client_line(public))
-        file.flush()
-        os.fsync(descriptor)
+    write_new(unfinished, client_line(public).encode("ascii"))
     give_to_owner_of(folder, unfinished)
     unfinished.rename(folder / f"{name}{_ENDING}")
 

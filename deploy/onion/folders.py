@@ -5,11 +5,12 @@ import secrets
 import shutil
 from pathlib import Path
 
-from deploy.atomic_folder import sync_folder, write_new
+from deploy.atomic_folder import write_new
 from deploy.errors import OnionFolderError, OnionKeyError, UnsafePathError
 from deploy.hardening import PRIVATE_FOLDER, refuse_readable_by_others
 from deploy.onion.onion_keys import HOST_FILE, SECRET_FILE, OnionKey
 from deploy.settings.onion_address import is_onion_host
+from store.database.atomic_files import sync_folder
 
 _RIGHT_USER = "run this as root, or as the owner of the folder."
 

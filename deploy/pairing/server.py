@@ -6,7 +6,7 @@ from pathlib import Path
 
 from crypto.errors import ForgedError, MalformedError
 from crypto.minisign import PublicKey
-from deploy.atomic_folder import new_private_folder, replace_file, sync_folder, write_new
+from deploy.atomic_folder import new_private_folder, write_new
 from deploy.errors import DeployError, OnionFolderError, os_error_as
 from deploy.onion import clients
 from deploy.pairing.server_key import make_server_key, read_server_key
@@ -20,6 +20,7 @@ from protocol.identifiers import StrandId
 from protocol.letterhead import Letterhead
 from protocol.pouch.pairing_file import CardFile, Pairing, letterhead_digest, read_pairing
 from store import letterheads, outbox, peers
+from store.database.atomic_files import replace_file
 from store.database.engine import Store, create_store, open_store
 from web.dates import utc_today
 
@@ -62,7 +63,6 @@ def set_up_server(settings: Path, fingerprint: str, *, source_bind: str, sync_bi
         text = from_example(_SERVER, fingerprint, keys)
         write_new(unfinished / settings.name, text.encode("utf-8"))
         load_config(unfinished / settings.name, "sync", SyncConfig)
-        sync_folder(unfinished)
     return True
 
 

@@ -5,10 +5,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from crypto.errors import MalformedError
-from deploy.atomic_folder import sync_folder, write_new
+from deploy.atomic_folder import write_new
 from deploy.errors import DeployError, os_error_as
 from deploy.hardening import refuse_readable_by_others
 from protocol.pouch.pouch_file import ServerKey
+from store.database.atomic_files import sync_folder
 
 _BYTES = 64
 

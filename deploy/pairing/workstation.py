@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy.orm import Session
 
 from crypto.errors import MalformedError
-from deploy.atomic_folder import new_private_folder, replace_file, sync_folder, write_new
+from deploy.atomic_folder import new_private_folder, write_new
 from deploy.desk_for_command import open_desk_for_command
 from deploy.errors import ConfigError, DeployError, os_error_as
 from deploy.hardening import private_folder
@@ -32,6 +32,7 @@ from protocol.letterhead import Letterhead, Strand
 from protocol.pouch.pairing_file import CardFile, Pairing, letterhead_digest
 from protocol.pouch.pouch_file import SERVER, ServerCard
 from store import letterheads, outbox, peers
+from store.database.atomic_files import replace_file
 from store.database.engine import create_store
 from web.dates import utc_today
 
@@ -164,7 +165,6 @@ def pair_new_workstation(  # noqa: PLR0913  # all that a workstation begins with
         text = from_example(_WORKSTATION_SECTIONS, keyring.fingerprint, keys)
         write_new(unfinished / settings.name, text.encode("utf-8"))
         load_config(unfinished / settings.name, "adviser", AdviserConfig)
-        sync_folder(unfinished)
     _write_pairing_file(keyring, published, letterhead_digest(card.letterhead[0]), settings.parent, request)
 
 

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from deploy.atomic_folder import replace_file
 from deploy.errors import DeployError
 from deploy.pairing.server import find_workstation
 from deploy.syncing.sync_refusals import refusals_as_sentences
 from protocol.identifiers import StrandId
 from protocol.pouch.pouch_file import SERVER
 from store import peers, sync_findings
+from store.database.atomic_files import replace_file
 from store.database.engine import Store
 from sync.build import build_pouch_files
 from sync.endpoint import Endpoint

@@ -5,6 +5,6 @@ import Flask, `services` or `views`.
 
 - `auto_lock`: holds the open desk, and locks the site after the idle time
 - `open_desk`: keys, trusted state, caches and progress of the background work
-- `private_files`: files that only their owner may read, written atomically
+- `private_files`: reads files that only their owner may read
 - `verification`: checks every entry of a mailbox, then decrypts them
 """

@@ -14,7 +14,7 @@ from typing import Protocol
 from crypto.errors import ForgedError, UnreadableError
 from gpg.home import GpgHome
 from journalist_app.config import AdviserConfig
-from journalist_app.desk.private_files import ExposedError, read_private, write_private
+from journalist_app.desk.private_files import ExposedError, read_private
 from journalist_app.files.export import Exporter
 from journalist_app.files.presealed import PresealedCache, Unsealer
 from journalist_app.search.search_index import SearchIndex
@@ -27,6 +27,7 @@ from protocol.keyring import Keyring
 from protocol.letterhead import Letterhead
 from protocol.sealed_record import RecordKind
 from protocol.trusted_state import TrustedState
+from store.database.atomic_files import replace_file
 from store.database.engine import Store
 
 _DECOMPRESSED_TIMES = 4  # a decrypted file may be up to this many times the upload limit
@@ -218,9 +219,9 @@ class OpenDesk:
         with self._changing:
             if self._is_changed and self.trusted_state_status is not TrustedStateStatus.DAMAGED:
                 try:
-                    write_private(
+                    replace_file(
                         self.config.trusted_state_path,
-                        trusted_state_format.seal_trusted_state(self.trusted_state, self.keyring),
+                        [trusted_state_format.seal_trusted_state(self.trusted_state, self.keyring)],
                     )
                 except OSError:
                     self.trusted_state_status = TrustedStateStatus.UNSAVED

@@ -10,9 +10,10 @@ import secrets
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 
 from flask import Flask
@@ -153,7 +154,7 @@ class MailboxSystem:
 
 def a_mailbox_system(folder: Path) -> MailboxSystem:
     """Set up a desk with both interfaces. Only Argon2id is cheaper than in reality."""
-    return _open(folder, a_world(folder), secrets.token_bytes(32))
+    return open_system(folder, a_world(folder), secrets.token_bytes(32))
 
 
 def a_conversation(folder: Path) -> tuple[MailboxSystem, ASource]:
@@ -167,7 +168,7 @@ def a_conversation(folder: Path) -> tuple[MailboxSystem, ASource]:
     }
     config = replace(config, **moved)
     world = replace(played.world, config=config, store=open_store(config.store_path))
-    system = _open(folder, world, played.server_secret)
+    system = open_system(folder, world, played.server_secret)
     source = system.a_source_with(played.cookies, played.passphrase)
     source.receipts += played.receipts
     return system, source
@@ -207,7 +208,10 @@ def _played_once() -> _Played:
     )
 
 
-def _open(folder: Path, world: World, server_secret: bytes) -> MailboxSystem:
+def open_system(
+    folder: Path, world: World, server_secret: bytes, *, today: Callable[[], date] = lambda: TODAY
+) -> MailboxSystem:
+    """Open both interfaces over an existing store. The sessions of sources are stored in `folder`."""
     config = SourceConfig(
         store_path=world.config.store_path,
         sessions_path=folder / "sessions.db",
@@ -237,7 +241,7 @@ def _open(folder: Path, world: World, server_secret: bytes) -> MailboxSystem:
         sessions,
         server_secret=server_secret,
         signposts=decision_tree.load(decision_tree.PACKAGED),
-        today=lambda: TODAY,
+        today=today,
     )
     return MailboxSystem(world, site, sessions, server_secret)
 

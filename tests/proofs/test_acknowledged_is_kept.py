@@ -1,4 +1,8 @@
-"""P7: after the source was told 'received', no crash or kill loses the message."""
+"""P7: after the source was told 'received', no kill of the server loses the message.
+
+The operating system keeps everything that a killed process wrote. So these tests prove nothing about the
+disk, and would pass without any sync: `test_power_cuts.py` replays power cuts.
+"""
 
 import contextlib
 import os
@@ -55,7 +59,7 @@ class Writer:
 
 
 def _kill(server: processes.Server) -> None:
-    """Kill the gunicorn master and all workers at once, as a power cut would."""
+    """Kill the gunicorn master and all workers at once."""
     os.killpg(server.process.pid, signal.SIGKILL)
     server.process.wait()
 

@@ -1,7 +1,7 @@
 """After a sync both ends have everything that was new, and concurrent changes are merged."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 
 import pytest
@@ -100,6 +100,31 @@ def test_a_pouch_is_on_disk_before_it_is_acknowledged(ends: Ends, monkeypatch: p
     ends.sync(workstation)
     assert levels
     assert set(levels) == {2}  # FULL: this commit, and with it every one before it, is synced
+
+
+def test_a_power_cut_after_sending_half_a_mailbox_loses_no_entry(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows that a pouch leaves out are unmarked on the disk before the pouch is complete.
+
+    If they stayed marked after a power cut, the peer's confirmation of this pouch would delete them unsent.
+    """
+    workstation = ends.workstation()
+    source = a_source(ends.world)
+    for name in ("one.bin", "two.bin"):
+        source.writes("hello", file=(name, os.urandom(3_000_000)))
+    levels: list[int] = []
+    unmark = outbox.unmark_packed
+
+    def noted(session: Session, rows: Iterable[int]) -> None:
+        levels.append(session.execute(text("PRAGMA synchronous")).scalar_one())
+        unmark(session, rows)
+
+    monkeypatch.setattr(outbox, "unmark_packed", noted)
+    ends.sync(workstation)
+
+    assert levels
+    assert set(levels) == {2}  # FULL
 
 
 def test_an_empty_mailbox_stays_at_the_server(ends: Ends) -> None:

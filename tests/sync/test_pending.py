@@ -16,6 +16,7 @@ from sync.build import build_whole_pouch
 from sync.endpoint import Endpoint
 from sync.errors import SyncRefusal
 from sync.pending import ImportOutcome, apply_pending, import_pouch, read_pieces
+from tests.flushes import note_flushes
 from tests.journalist_app.desk_factories import a_source
 from tests.small_disk import CAN_MOUNT, a_small_disk
 from tests.sync.ends import Ends, Workstation, copy_of, restore, sync_refused
@@ -298,3 +299,20 @@ def test_a_disk_that_reports_full_at_the_flush_leaves_nothing(
         import_pouch(workstation.endpoint, [pouch])
 
     assert held_by(workstation.endpoint) == []
+
+
+def test_a_pouch_that_is_kept_for_later_is_not_lost_in_a_power_cut(
+    ends: Ends, workstation: Workstation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = copy_of(ends.world.store, ends.folder / "copy.db")
+    a_source(ends.world).writes("one")
+    ends.sync(workstation)
+    restore(ends.world.store, copy)
+    pouch = from_workstation(workstation)
+    flushed = note_flushes(monkeypatch)
+
+    imported = import_pouch(ends.server, [pouch])
+
+    held = ends.server.store.path.with_name("held")
+    assert imported.outcome is ImportOutcome.PENDING
+    assert flushed[-2:] == [held, held.parent]

@@ -15,6 +15,7 @@ from deploy.onion.clients import (
     dismiss_client,
     make_client_key,
 )
+from tests.flushes import note_flushes
 
 HOST = "su65btplhtb2mxt4qvcr7ly7a4upguwit4cptdwqldw3ec4iz35fpeqd.onion"
 
@@ -160,3 +161,14 @@ def test_files_written_by_root_belong_to_tors_user(tmp_path: Path) -> None:
 def test_a_private_line_for_another_host_than_an_onion_is_refused(host: str) -> None:
     with pytest.raises(OnionError):
         make_client_key().private_line(host)
+
+
+def test_a_dismissed_client_does_not_come_back_after_a_power_cut(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admit_client(folder, "desk-1", make_client_key().public)
+    flushed = note_flushes(monkeypatch)
+
+    assert dismiss_client(folder, "desk-1")
+
+    assert flushed == [folder]

@@ -1,0 +1,245 @@
+"""Scenarios of set-up: a new desk and server, a new OpenPGP key and pairing, and a migration of the store."""
+
+import functools
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from deploy.desk_for_command import open_desk_for_command
+from deploy.onion import clients
+from deploy.onion.folders import read_service_key, write_service_key
+from deploy.onion.onion_keys import OnionKey
+from deploy.pinned_letterhead import open_letterhead
+from deploy.settings.load_settings import load_config
+from deploy.setup import set_up
+from journalist_app.config import AdviserConfig
+from protocol.keyring import open_keyring
+from source_app.config import SourceConfig
+from store.database import engine
+from tests.deploy.two_machines import PASSPHRASE, Machine, a_desk
+from tests.proofs.powercuts.one_machine import OneMachine
+from tests.proofs.powercuts.scenarios import Scenario
+from tests.proofs.powercuts.statements import state
+
+# Opening a real keyring takes half a second, so each content is opened once.
+_open_keyring = functools.cache(open_keyring)
+
+
+class SettingUp(Scenario):
+    """`steunpunt setup` makes a desk, and `steunpunt setup server` makes a server.
+
+    After a power cut, each of them is complete or can be made again. The folders above the desk's folder are
+    new too.
+    """
+
+    @property
+    def settings(self) -> Path:
+        return self.disk / "new" / "folder" / "desk" / "config.toml"
+
+    def prepare(self) -> set[str]:
+        return set()
+
+    def run(self) -> None:
+        state("trying", "desk")
+        self._set_up_desk()
+        state("kept", "desk")
+        config = load_config(self.settings, "adviser", AdviserConfig)
+        self.remember("fingerprint", config.fingerprint)
+        state("trying", "server")
+        self._server().does("setup", "server", config.fingerprint)
+        state("kept", "server")
+
+    def _set_up_desk(self) -> bool:
+        return set_up(
+            self.settings,
+            source_bind="127.0.0.7:18080",
+            adviser_bind="127.0.0.8:18081",
+            show_passphrase=functools.partial(self.remember, "passphrase"),
+            on_step=lambda _: None,
+        )
+
+    def _server(self) -> Machine:
+        return Machine(self.disk / "server" / "config.toml", self.remembered("fingerprint"))
+
+    def readable(self) -> set[str]:
+        found = set()
+        if self.settings.exists():
+            adviser = load_config(self.settings, "adviser", AdviserConfig)
+            keyring = _open_keyring(
+                adviser.keyring_path.read_bytes(), self.remembered("passphrase"), adviser.fingerprint
+            )
+            source = load_config(self.settings, "source", SourceConfig)
+            with closing(engine.open_store(source.store_path)) as store:
+                letterhead = open_letterhead(store, source.fingerprint, self.memory / "serial")
+            assert letterhead.strands[0].verify_key == keyring.strand.verify_key
+            found.add("desk")
+        else:
+            self._set_up_again(tuple(sorted(str(path) for path in self.disk.rglob("*"))))
+        with suppress(FileNotFoundError):  # the server has not been begun
+            server = self._server()
+            found |= {"server"} if server.settings.exists() else set()
+            server.does("setup", "server", server.fingerprint)
+            server.does("card")
+            server.store().close()
+        return found
+
+    @functools.cache  # noqa: B019  # a set-up takes two seconds: once for each set of left-over files
+    def _set_up_again(self, _left_over: tuple[str, ...]) -> None:
+        passphrase = self.remembered("passphrase") if (self.memory / "passphrase").exists() else None
+        assert self._set_up_desk()
+        self.remember("passphrase", passphrase)
+
+
+class Pairing(Scenario):
+    """A desk adds an OpenPGP key to its keyring, and its workstation is paired with a server."""
+
+    def prepare(self) -> set[str]:
+        desk = a_desk(self.disk)
+        self.remember("fingerprint", desk.keyring.fingerprint)
+        return {"server's key"}
+
+    def run(self) -> None:
+        first, server = self._machine("first"), self._machine("server")
+        state("trying", "key in keyring", "key in letterhead")
+        first.does("openpgp", "make")
+        state("kept", "key in keyring", "key in letterhead")
+        card, pairing = self.memory / "card", self.disk / "first.pairing"
+        server.does("card", "--out", card)
+        state("trying", "paired", "pairing file")
+        first.does("pair", card, "--server", "file", "--out", pairing)
+        state("kept", "paired", "pairing file")
+        self.remember("pairing file", pairing.read_bytes())
+        state("trying", "admitted")
+        server.does("admit", pairing)
+        state("kept", "admitted")
+
+    def _machine(self, name: str) -> Machine:
+        return Machine(self.disk / name / "var" / "config.toml", self.remembered("fingerprint"))
+
+    def readable(self) -> set[str]:
+        first, server = self._machine("first"), self._machine("server")
+        found = set()
+        with open_desk_for_command(first.settings, PASSPHRASE) as desk:
+            found |= {"key in keyring"} if desk.keyring.openpgp else set()
+            found |= {"key in letterhead"} if desk.letterhead.openpgp_fingerprint else set()
+            found |= {"paired"} if desk.config.server == "file" else set()
+        pairing = self.disk / "first.pairing"
+        if pairing.exists():
+            assert pairing.read_bytes() == self.remembered("pairing file")
+            found.add("pairing file")
+        card = server.does("card")
+        if card == self._first_card(card):
+            found.add("server's key")
+        with suppress(AssertionError):  # the command is refused if the server does not know the workstation
+            server.does("pouch", "out", self.memory / "stick")
+            found.add("admitted")
+        return found
+
+    def _first_card(self, card: str) -> str:
+        with suppress(FileNotFoundError):
+            return str(self.remembered("text of the card"))
+        self.remember("text of the card", card)
+        return card
+
+
+_SECOND_VERSION = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade():
+    op.create_table("notes", sa.Column("id", sa.Integer, primary_key=True), sa.Column("day", sa.Date))
+    with op.batch_alter_table("entry", recreate="always") as entry:
+        entry.add_column(sa.Column("note", sa.String))
+    op.execute("INSERT INTO notes (id, day) SELECT id, day FROM entry")
+    op.execute("UPDATE entry SET note = 'a note of some length for each row of this table'")
+"""
+
+
+class AdmittingToOnion(Scenario):
+    """An onion service gets its key. Workstations are admitted to the service, and one is dismissed."""
+
+    def prepare(self) -> set[str]:
+        return set()
+
+    @property
+    def service(self) -> Path:
+        return self.disk / "onion"
+
+    def run(self) -> None:
+        key = OnionKey.draw()
+        self.remember("service key", key.files())
+        state("trying", "service key")
+        write_service_key(self.service, key)
+        state("kept", "service key")
+        for name in ("desk-1", "desk-2"):
+            state("trying", name)
+            clients.admit_client(self._clients, name, clients.make_client_key().public)
+            state("kept", name)
+        state("deleting", "desk-1")
+        clients.dismiss_client(self._clients, "desk-1")
+        state("gone", "desk-1")
+        state("trying", "desk-3")
+        clients.admit_client(self._clients, "desk-3", clients.make_client_key().public)
+        state("kept", "desk-3")
+
+    @property
+    def _clients(self) -> Path:
+        return self.service / "authorized_clients"
+
+    def readable(self) -> set[str]:
+        found = set(clients.admitted_clients(self._clients)) if self._clients.exists() else set()
+        if self.service.exists():
+            assert read_service_key(self.service).files() == self.remembered("service key")
+            found.add("service key")
+        return found
+
+
+class Migrating(OneMachine):
+    """A store with entries is migrated to a later version, which rewrites a table of the store."""
+
+    def prepare(self) -> set[str]:
+        super().prepare()
+        source = self.system.a_source()
+        self.remember("passphrases", [source.browser.passphrase])
+        names = {name for number in range(20) for name in self.post(source, *[3_000] * (number % 2))[1]}
+        self.system.close()
+        migrations = self.memory / "store" / "migrations"
+        shutil.copytree(Path(engine.__file__).parents[1] / "migrations", migrations)
+        (migrations / "versions" / "v0002_notes.py").write_text(_SECOND_VERSION, "utf-8")
+        return {"mailbox 0", *names, *(f"later: {name}" for name in ("mailbox 0", *names, "migrated"))}
+
+    def run(self) -> None:
+        state("trying", "migrated")
+        self._migrate()
+        state("kept", "migrated")
+
+    def _migrate(self) -> None:
+        with self._later_program("0002"):
+            engine.upgrade_store(self.remembered("config").store_path)
+
+    @contextmanager
+    def _later_program(self, version: str) -> Iterator[None]:
+        """Let the store's code be that of a later program, which has one more migration."""
+        file, schema = engine.__file__, engine.SCHEMA
+        engine.__file__, engine.SCHEMA = str(self.memory / "store" / "database" / "engine.py"), version
+        try:
+            yield
+        finally:
+            engine.__file__, engine.SCHEMA = file, schema
+
+    def readable(self) -> set[str]:
+        found = self._readable_now()
+        self._migrate()  # a migration that the power cut stopped can be repeated
+        return found | {f"later: {name}" for name in self._readable_now()}
+
+    def _readable_now(self) -> set[str]:
+        with closing(sqlite3.connect(self.remembered("config").store_path)) as connection:
+            ((version,),) = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+        with self._later_program(version):
+            return super().readable() | ({"migrated"} if version == "0002" else set())
