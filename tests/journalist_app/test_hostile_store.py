@@ -11,13 +11,13 @@ from journalist_app.errors import AdviserError
 from journalist_app.services import inbox_lists
 from journalist_app.services.desk import background_check, unlocking
 from journalist_app.services.inbox_lists import InboxFilter
-from journalist_app.services.mailbox import read_thread
 from journalist_app.services.records import casefiles, unsent_forms
 from protocol.content import ClosingNote, Content, Kind, StepName, StepNote, Verdict
 from protocol.entry import SignedEntry
 from protocol.sealed_record import RecordKind
 from store import mailboxes, records
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
+from tests.journalist_app.opening import opens
 from tests.journalist_app.services.test_closing import (
     answered,
     close,
@@ -144,7 +144,7 @@ def test_an_abandoned_mailbox_that_was_opened_again_is_deleted_by_its_order(worl
     desk = unlocked(world)
     background_check.check_store(desk, TODAY)
     before = ordered_in(world, source)
-    read_thread.read_conversation(desk, source.keys.address, today=TODAY)  # leaves a read receipt
+    opens(desk, source.keys.address, today=TODAY)  # leaves a read receipt
     fresh = ordered_in(world, source)
     assert (fresh.due, fresh.statement != before.statement) == (before.due, True)
     source.looks()
@@ -164,7 +164,7 @@ def test_a_read_receipt_does_not_renew_an_order_that_the_source_voided(world: Wo
     source.writes("toch nog iets")
     before = ordered_in(world, source)
 
-    read_thread.read_conversation(desk, source.keys.address, today=TODAY)
+    opens(desk, source.keys.address, today=TODAY)
 
     assert ordered_in(world, source) == before
     assert is_void_now(world, desk, source)
@@ -200,7 +200,7 @@ def test_a_day_at_the_end_of_the_calendar_breaks_no_page(world: World, day: date
 
     background_check.check_store(desk, TODAY)
     inbox = inbox_lists.read_inbox(desk, InboxFilter("waiting", 1), TODAY)
-    shown = read_thread.read_conversation(desk, source.keys.address, today=TODAY)
+    shown = opens(desk, source.keys.address, today=TODAY)
     answered(desk, source, "antwoord")
     close(desk, source)
     background_check.check_store(desk, TODAY)
@@ -231,7 +231,7 @@ def test_a_step_that_a_source_signs_is_shown_as_the_sources_own_words(world: Wor
     source.says(Content(kind=Kind.CLOSING, text="Weg ermee.", closing=ClosingNote(delete_on=TODAY)))
     desk = unlocked(world)
 
-    shown = read_thread.read_conversation(desk, source.keys.address, today=TODAY)
+    shown = opens(desk, source.keys.address, today=TODAY)
 
     assert [entry.text for entry in shown.entries if entry.is_source] == [
         "vraag",

@@ -25,7 +25,6 @@ from journalist_app.errors import (
 )
 from journalist_app.services.closing import ended_mailboxes
 from journalist_app.services.desk import unlocking
-from journalist_app.services.mailbox import read_thread
 from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from journalist_app.services.mailbox.steps import EMPTY_STEP_FORM, StepForm
 from journalist_app.services.passing_on import (
@@ -51,6 +50,7 @@ from store import attachments, entries, outbox, peers, sync_findings
 from store.sync_findings import FindingKind
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
 from tests.journalist_app.files.sealing import age_file, recipient_of
+from tests.journalist_app.opening import heads_on_page, opens
 from tests.journalist_app.refusals import refuses
 from tests.journalist_app.views.paper import KEY, OTHER_KEY, Paper, Pinned
 from tests.small_disk import CAN_MOUNT, a_small_disk
@@ -89,11 +89,9 @@ def source(world: World) -> ASource:
 
 
 def context_for(desk: OpenDesk, source: ASource) -> AdviserFormContext:
-    seen = read_thread.read_conversation(desk, source.keys.address, today=TODAY).source_said
+    heads, unseen = heads_on_page(desk, source.keys.address, today=TODAY)
     return AdviserFormContext(
-        source.keys.address,
-        EntryId(hashlib.sha256(str(next(_ids)).encode()).digest()[:16]),
-        bytes.fromhex(seen),
+        source.keys.address, EntryId(hashlib.sha256(str(next(_ids)).encode()).digest()[:16]), heads, unseen
     )
 
 
@@ -101,7 +99,7 @@ _ids = iter(range(10_000))
 
 
 def file_of(desk: OpenDesk, source: ASource) -> AttachmentId:
-    (file,) = read_thread.read_conversation(desk, source.keys.address, today=TODAY).entries[0].files
+    (file,) = opens(desk, source.keys.address, today=TODAY).entries[0].files
     return AttachmentId(bytes.fromhex(file.attachment_id))
 
 
@@ -131,7 +129,7 @@ def propose(
 
 
 def newest(desk: OpenDesk, source: ASource) -> ProposalState:
-    return read_thread.read_conversation(desk, source.keys.address, today=TODAY).thread_state.proposals[-1]
+    return opens(desk, source.keys.address, today=TODAY).thread_state.proposals[-1]
 
 
 def answers(
@@ -172,14 +170,11 @@ def deliver(
 
 
 def steps_of(desk: OpenDesk, source: ASource) -> list[StepName]:
-    return [
-        step.step
-        for step in read_thread.read_conversation(desk, source.keys.address, today=TODAY).thread_state.steps
-    ]
+    return [step.step for step in opens(desk, source.keys.address, today=TODAY).thread_state.steps]
 
 
 def current(desk: OpenDesk, source: ASource) -> ThreadStep:
-    step = read_thread.read_conversation(desk, source.keys.address, today=TODAY).thread_state.current
+    step = opens(desk, source.keys.address, today=TODAY).thread_state.current
     assert step is not None
     return step
 
@@ -215,7 +210,7 @@ def test_a_cleaned_copy_goes_where_the_adviser_says_so(world: World, desk: OpenD
     assert file.is_cleaned
     assert file.sha256 == hashlib.sha256(b": iemand; inhoud").digest()
     assert pending_files(world) == 0
-    shown = read_thread.read_conversation(desk, source.keys.address, today=TODAY)
+    shown = opens(desk, source.keys.address, today=TODAY)
     assert [entry.kind for entry in shown.entries] == ["message", "proposal"]
     assert shown.entries[1].proposal == proposed
 
@@ -362,7 +357,7 @@ def test_a_day_that_went_by_while_a_proposal_was_looked_at_is_not_promised(
             desk, form_context.address, form_context.entry_id, [], today=TODAY + timedelta(days=1)
         )
 
-    assert read_thread.read_conversation(desk, source.keys.address, today=TODAY).thread_state.proposals == ()
+    assert opens(desk, source.keys.address, today=TODAY).thread_state.proposals == ()
 
 
 def test_what_was_looked_at_is_gone_after_a_lock_or_a_day(
@@ -534,7 +529,7 @@ def test_agreed_made_and_handed_over(desk: OpenDesk, source: ASource, paper: Pap
 
     assert made.startswith(b"-----BEGIN PGP")
     assert paper.made == [(KEY, "Woord voor woord.", [("bewijs.pdf", b"author: iemand; inhoud")])]
-    last = read_thread.read_conversation(desk, source.keys.address, today=TODAY).thread_state.steps[-1]
+    last = opens(desk, source.keys.address, today=TODAY).thread_state.steps[-1]
     assert (last.delivered, last.text) == (TODAY + timedelta(days=1), "Op een stick, persoonlijk.")
     casefile = casefiles.read_casefile(desk, source.keys.address)
     (passed,) = casefile.passed_on
@@ -823,7 +818,7 @@ def test_a_step_of_passing_on_with_words_that_cannot_be_sent_is_not_taken(
 
 def test_what_is_under_way_is_so_until_it_was_handed_over(desk: OpenDesk, source: ASource) -> None:
     def under_way() -> list[ProposalStatus]:
-        thread = read_thread.read_conversation(desk, source.keys.address, today=TODAY).thread_state
+        thread = opens(desk, source.keys.address, today=TODAY).thread_state
         return [each.state for each in pass_on.list_unfinished(thread)]
 
     proposed = propose(desk, source)
@@ -867,7 +862,7 @@ def test_without_agreement_only_with_a_reason_that_the_source_can_read(
     begin(desk, source, proposed, WITHOUT, StepForm(text="Geen reden.", next="Wij bellen.", by="2026-11-26"))
     make(desk, source, proposed)
 
-    steps = read_thread.read_conversation(desk, source.keys.address, today=TODAY).thread_state.steps
+    steps = opens(desk, source.keys.address, today=TODAY).thread_state.steps
     (begun,) = [step for step in steps if step.step is StepName.PASSING_ON]
     assert (begun.without_consent, begun.text) == (True, REASON)
     assert (begun.next, begun.by) == ("Wij bellen.", SOON)
@@ -1063,7 +1058,7 @@ def test_evidence_stays_though_the_source_ends_the_mailbox(desk: OpenDesk, sourc
     with pytest.raises(MailboxNotFoundError):
         make_export.make_export(
             desk,
-            AdviserFormContext(source.keys.address, EntryId(b"z" * 16), b""),
+            AdviserFormContext(source.keys.address, EntryId(b"z" * 16), (), ()),
             proposed.entry_id,
             today=TODAY,
         )
@@ -1108,7 +1103,7 @@ def test_the_page_names_the_proposal_that_an_answer_is_about(desk: OpenDesk, sou
     answers(source, Verdict.AGREED, proposed.digest)
     answers(source, Verdict.AGREED, Digest(b"x" * 32))
 
-    shown = read_thread.read_conversation(desk, source.keys.address, today=TODAY).entries
+    shown = opens(desk, source.keys.address, today=TODAY).entries
 
     assert [each.verdict for each in shown] == ["", "", "agreed", "agreed"]
     assert [each.proposal.digest if each.proposal else None for each in shown] == [
