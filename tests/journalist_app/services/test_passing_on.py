@@ -16,6 +16,7 @@ import pytest
 
 from crypto.age import PQIdentity
 from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.desk.verification import Conversation
 from journalist_app.errors import (
     FileRefusal,
     MailboxNotFoundError,
@@ -41,9 +42,10 @@ from journalist_app.services.records import casefiles, consent_evidence
 from protocol.casefile import Casefile, Evidence, EvidenceKind
 from protocol.content import TEXT_CHARS, AnswerNote, Content, Kind, StepName, Verdict, proposal_digest
 from protocol.entry import SignedEntry
-from protocol.envelope import Author
+from protocol.envelope import EntryClass
 from protocol.identifiers import Address, AttachmentId, Digest, EntryId
 from protocol.pouch.pouch_file import SERVER
+from protocol.strand import SourceWriter
 from protocol.transcript.proposal_states import ProposalState, ProposalStatus
 from protocol.transcript.thread_state import ThreadStep
 from store import attachments, entries, outbox, peers, sync_findings
@@ -133,10 +135,10 @@ def newest(desk: OpenDesk, source: ASource) -> ProposalState:
 
 
 def answers(
-    source: ASource, verdict: Verdict, proposal: Digest, seen: Sequence[Digest] | None = None
+    source: ASource, verdict: Verdict, proposal: Digest, shown: Sequence[Digest] | None = None
 ) -> SignedEntry:
     note = AnswerNote(verdict=verdict, proposal=proposal)
-    return source.says(Content(kind=Kind.ANSWER, text="", answer=note), seen=seen)
+    return source.says(Content(kind=Kind.ANSWER, text="", answer=note), shown=shown)
 
 
 def begin(
@@ -665,10 +667,11 @@ class _Overtaken(pass_on.EntrySender):
 
     overtaker: list[object] = []  # noqa: RUF012  # set by the test
 
-    def _append(self, placed: list[SignedEntry], conversation: object) -> None:
+    def _sign(self, conversation: Conversation) -> tuple[SignedEntry, ...]:
+        signed = super()._sign(conversation)
         if self.overtaker:
             self.overtaker.pop()()  # type: ignore[operator]
-        super()._append(placed, conversation)  # type: ignore[arg-type]
+        return signed
 
 
 @pytest.mark.parametrize("how", ["says so", "deletes the agreement", "writes"])
@@ -889,8 +892,7 @@ def _syncs(world: World, source: ASource) -> None:
 
 def _seen_by_source(world: World, source: ASource) -> list[Digest]:
     with world.store.reading() as session:
-        heads = entries.strand_heads(session, source.keys.address)
-    return [Digest(head.digest) for head in heads if head.author == Author.DESK]
+        return [Digest(digest) for digest in entries.digests(session, source.keys.address)]
 
 
 @pytest.mark.parametrize("without", [None, WITHOUT])
@@ -972,7 +974,22 @@ def test_passing_on_without_agreement_counts_as_that_though_a_step_with_it_was_v
     assert not passed.with_consent
 
 
-def test_an_agreement_that_was_deleted_before_the_file_was_made_is_taken_back(
+def test_an_agreement_that_was_deleted_before_the_source_saw_the_step_is_taken_back(
+    world: World, desk: OpenDesk, source: ASource, paper: Paper
+) -> None:
+    proposed = propose(desk, source)
+    agreed = answers(source, Verdict.AGREED, proposed.digest)
+    shown = _seen_by_source(world, source)
+    begin(desk, source, proposed)
+    _deletes(source, agreed, shown)
+
+    with refuses(PassOnRefusal.WITHDRAWN):
+        make(desk, source, proposed)
+
+    assert paper.made == []
+
+
+def test_an_agreement_that_was_deleted_after_the_source_saw_the_step_is_deleted_too_late(
     desk: OpenDesk, source: ASource, paper: Paper
 ) -> None:
     proposed = propose(desk, source)
@@ -980,10 +997,15 @@ def test_an_agreement_that_was_deleted_before_the_file_was_made_is_taken_back(
     begin(desk, source, proposed)
     source.removes(agreed)
 
-    with refuses(PassOnRefusal.WITHDRAWN):
-        make(desk, source, proposed)
+    make(desk, source, proposed)
 
-    assert paper.made == []
+    assert len(paper.made) == 1
+
+
+def _deletes(source: ASource, removed: SignedEntry, shown: Sequence[Digest]) -> None:
+    """Delete an entry, as a source who was shown only some entries."""
+    by = SourceWriter(source.keys)
+    source.signs(by, EntryClass.REMOVAL, removes=(removed.digest,), shown=shown)
 
 
 @pytest.mark.parametrize("how", ["says so", "deletes the agreement", "deletes it at the very last moment"])
@@ -1002,14 +1024,14 @@ def test_what_comes_in_while_the_file_is_made_stops_it(
         if how == "says so":
             answers(source, Verdict.TAKEN_BACK, proposed.digest, seen)
         else:
-            source.removes(agreed)
+            _deletes(source, agreed, seen)
         made.append(file)
         return file
 
     made: list[BinaryIO] = []
     if how == "deletes it at the very last moment":
         monkeypatch.setattr(make_export, "EntrySender", _Overtaken)
-        monkeypatch.setattr(_Overtaken, "overtaker", [lambda: source.removes(agreed)])
+        monkeypatch.setattr(_Overtaken, "overtaker", [lambda: _deletes(source, agreed, seen)])
     else:
         monkeypatch.setattr(make_export, "_write_whole", overtaken)
 
