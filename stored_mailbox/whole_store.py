@@ -90,7 +90,7 @@ def verify_in_processes(path: Path, strands: Mapping[StrandId, StrandKey]) -> It
         addresses = mailboxes.all_addresses(session)
     shares = ((at, addresses[at : at + _SHARE], len(addresses)) for at in range(0, len(addresses), _SHARE))
     with ProcessPoolExecutor(
-        len(os.sched_getaffinity(0)), get_context("spawn"), _open_in_process, (path, strands)
+        len(os.sched_getaffinity(0)), get_context("spawn"), _open_in_process, (path, dict(strands))
     ) as pool:
         for verdicts in pool.map(_verify_share, shares):
             yield from verdicts
