@@ -71,7 +71,10 @@ def _changed_mailboxes(desk: OpenDesk) -> list[Address]:
     """Return the mailboxes to verify: changed, missing, with a known fault, or wrongly marked as answered."""
     with desk.store.reading() as session:
         found = {Address(address): digests for address, digests in entries.all_digests(session).items()}
-        here = {*mailboxes.all_addresses(session), *(row.address for row in mailboxes.ended_mailboxes(session))}
+        here = {
+            *mailboxes.all_addresses(session),
+            *(row.address for row in mailboxes.ended_mailboxes(session)),
+        }
         hidden = _hidden_mailboxes(desk, session)
         at_server = [Address(row.address) for row in sync_findings.all_findings(session)]
     known = desk.trusted_state.mailboxes
