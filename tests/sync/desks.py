@@ -55,7 +55,9 @@ class AtDesk:
         return AdviserFormContext(source.keys.address, EntryId(os.urandom(16)), page.heads, page.unseen)
 
     def reads(self, source: ASource) -> ShownThread:
-        return read_thread.read_mailbox(self.desk, source.keys.address, today=self.ends.clock.day)
+        return read_thread.read_mailbox(
+            self.desk, source.keys.address, today=self.ends.clock.day, is_whole=True
+        )
 
     def opens(self, source: ASource) -> None:
         """Open the page of a mailbox, which leaves a read receipt."""

@@ -14,7 +14,7 @@ from journalist_app.services.inbox_lists import InboxFilter, read_inbox
 from journalist_app.services.records import casefiles, drafts, reply_templates
 from protocol.casefile import Casefile, Evidence, EvidenceKind
 from protocol.identifiers import Address, Digest
-from protocol.ledger import Dimension
+from protocol.ledger import ROWS, Dimension
 from protocol.letterhead import Report
 from protocol.sealed_record import RecordKind
 from store import mailbox_tallies, mailboxes, outbox, public_files, records, sync_findings
@@ -205,7 +205,7 @@ def test_both_close_at_once_and_one_set_of_tallies_remains(scene: Scene) -> None
     assert found[0] == found[1] == found[2]
     due, tallies = found[0]
     assert due is not None
-    assert len(tallies) == len(Dimension)
+    assert len(tallies) == ROWS
 
 
 def test_what_both_closed_is_deleted_and_counted_once(scene: Scene) -> None:
