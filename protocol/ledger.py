@@ -17,6 +17,7 @@ from crypto import age, signed_lines
 from crypto.canonical_json import CanonicalStruct
 from crypto.errors import ForgedError, MalformedError, TooLongError
 from crypto.framing import frame
+from crypto.kdf import hkdf
 from protocol.casefile import TALLY_SEED_BYTES, Casefile
 from protocol.heads import LARGEST_NUMBER
 from protocol.identifiers import STRAND_ID_BYTES, Digest, StrandId
@@ -113,6 +114,15 @@ def tallies_of(
         )
         for place in _PLACES
     )
+
+
+def tally_seed_of_end(desk_seed: bytes, end: bytes) -> bytes:
+    """Return the `tally_seed` of a mailbox that its source ended, from the digest of the source's end.
+
+    Workstations that count the mailbox at the same time derive the same seed. `desk_seed` is the seed of the
+    desk's own key, so no one else can link the tallies to the mailbox.
+    """
+    return hkdf(desk_seed, info=b"steunpunt/v1/tally-seed" + end)[:TALLY_SEED_BYTES]
 
 
 def counted_tallies(tallies: Iterable[Tally]) -> tuple[Tally, ...]:

@@ -112,10 +112,6 @@ class MailboxGoneError(SourceError):
     """The mailbox that is open in this browser has ended."""
 
 
-class MailboxFullError(SourceError):
-    """The source's entries in this mailbox have reached the limit on their number or on their bytes."""
-
-
 class NotFoundError(SourceError):
     """The requested entry, file or page does not exist."""
 

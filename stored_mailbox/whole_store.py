@@ -1,9 +1,14 @@
 """Verify every mailbox of a store with public material alone: no key of the desk or of a source is needed."""
 
 import hashlib
+import os
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
 
 from protocol.entry import SignedEntry
 from protocol.envelope import digest_of_files
@@ -12,9 +17,11 @@ from protocol.identifiers import Address, StrandId
 from protocol.strand import StrandKey
 from protocol.transcript.check import FaultKind
 from store import attachments, mailboxes
-from store.database.engine import Store
+from store.database.engine import Store, open_store
 from store.errors import AttachmentMissingError
-from stored_mailbox.reading import StoredTranscript, read_stored
+from stored_mailbox.reading import read_stored
+
+_SHARE = 64  # mailboxes that a process verifies before it takes the next ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +73,58 @@ def verify_store(
     mailbox that a workstation remembers.
     """
     with store.reading() as session:
-        addresses = [Address(address) for address in mailboxes.all_addresses(session)]
+        addresses = mailboxes.all_addresses(session)
     for place in range(bisect_right(addresses, after), len(addresses)):
-        address = addresses[place]
-        with store.reading() as session:
-            found = read_stored(session, address, strands, remembered=remembered(address))
-        if found is not None:  # otherwise it was ended since
-            yield _verdict(store, found, place + 1, len(addresses))
+        address = Address(addresses[place])
+        verdict = _verify(store, strands, address, remembered(address), place + 1, len(addresses))
+        if verdict is not None:
+            yield verdict
 
 
-def _verdict(store: Store, found: StoredTranscript, done: int, total: int) -> MailboxVerdict:
+def verify_in_processes(path: Path, strands: Mapping[StrandId, StrandKey]) -> Iterator[MailboxVerdict]:
+    """Verify all mailboxes of the store at a path, with one process for each core that may be used.
+
+    The processes are new programs and not forks, so the caller may have threads.
+    """
+    with closing(open_store(path)) as store, store.reading() as session:
+        addresses = mailboxes.all_addresses(session)
+    shares = ((at, addresses[at : at + _SHARE], len(addresses)) for at in range(0, len(addresses), _SHARE))
+    with ProcessPoolExecutor(
+        len(os.sched_getaffinity(0)), get_context("spawn"), _open_in_process, (path, dict(strands))
+    ) as pool:
+        for verdicts in pool.map(_verify_share, shares):
+            yield from verdicts
+
+
+_opened: list[tuple[Store, Mapping[StrandId, StrandKey]]] = []  # in each process of `verify_in_processes`
+
+
+def _open_in_process(path: Path, strands: Mapping[StrandId, StrandKey]) -> None:
+    _opened.append((open_store(path), strands))
+
+
+def _verify_share(share: tuple[int, Sequence[bytes], int]) -> list[MailboxVerdict]:
+    ((store, strands),) = _opened
+    before, addresses, total = share
+    verdicts = (
+        _verify(store, strands, Address(address), (), done, total)
+        for done, address in enumerate(addresses, before + 1)
+    )
+    return [verdict for verdict in verdicts if verdict is not None]
+
+
+def _verify(  # noqa: PLR0913, PLR0917  # the mailbox and the progress
+    store: Store,
+    strands: Mapping[StrandId, StrandKey],
+    address: Address,
+    remembered: Heads,
+    done: int,
+    total: int,
+) -> MailboxVerdict | None:
+    with store.reading() as session:
+        found = read_stored(session, address, strands, remembered=remembered)
+    if found is None:  # it was ended since
+        return None
     transcript = found.transcript
     with_files = [
         entry
@@ -83,7 +132,7 @@ def _verdict(store: Store, found: StoredTranscript, done: int, total: int) -> Ma
         if entry.envelope.files_sha256 and digest not in transcript.removed
     ]
     return MailboxVerdict(
-        address=Address(found.mailbox.address),
+        address=address,
         faults=tuple(fault.kind for fault in transcript.faults),
         has_sound_keys=found.has_sound_keys,
         damaged_rows=len(found.damaged),

@@ -23,13 +23,13 @@ def verify_command(settings: Path) -> None:
     from deploy.serving.topology import load_public_settings
     from protocol.identifiers import mailbox_label
     from store.database.engine import open_store
-    from stored_mailbox.whole_store import verify_store
+    from stored_mailbox.whole_store import verify_in_processes
 
     config = load_public_settings(settings)
     store = open_store(config.store_path)
     letterhead = open_letterhead(store, config.fingerprint, config.letterhead_serial_path)
     total = unsound = 0
-    for verdict in verify_store(store, letterhead.strand_keys):
+    for verdict in verify_in_processes(config.store_path, letterhead.strand_keys):
         total += verdict.entries
         show_verified(verdict.done, verdict.total)
         if not verdict.is_sound:

@@ -135,7 +135,8 @@ def thread_page(  # noqa: PLR0913  # each is shown on the page
         upload_files=config.upload_files,
     )
     # After the page was made, so that the receipt never confirms something that no one was shown.
-    desk_read_receipts.append_desk_read_receipt(desk, thread.conversation, thread.opened, today=today)
+    if request.method != "HEAD" and "Sec-Purpose" not in request.headers:  # otherwise no one sees the page
+        desk_read_receipts.append_desk_read_receipt(desk, thread.conversation, thread.opened, today=today)
     return shown, status
 
 

@@ -3,11 +3,12 @@
 Services import the rest of `source_app` except its views, and `web`, `store`, `protocol` and `crypto`.
 
 - `absences`: the desk's absences, for the public pages
-- `append_entry`: the compare-and-set loop that appends an entry
 - `consent`: the source's answers to proposals
-- `deleting`: delete one entry, or end the mailbox
+- `deleting`: delete messages, or end the mailbox
+- `form_context`: the hidden fields of the forms that add an entry
 - `login`: new passphrases, log-in, log-out and sessions
 - `mailbox_files`: the files of a mailbox, and the download of a file
+- `new_entry`: the place, the signature and the limits of a new entry of the source
 - `posting`: post a message with files
 - `proposals`: the proposals of a mailbox, their state and the possible answers
 - `published`: the letterhead and the yearly reports

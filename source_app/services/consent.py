@@ -12,20 +12,17 @@ from datetime import date
 from crypto.passphrase import Language
 from protocol import session
 from protocol.content import AnswerNote, Content, Kind, Verdict
-from protocol.entry import seal_words
 from protocol.identifiers import Address, Digest
 from protocol.mailbox_keys import MailboxKeys
-from protocol.strand import SourceWriter
 from protocol.transcript.proposal_states import ProposalStatus
-from source_app.errors import AnswerRefusal, AnswerRefusedError, MailboxFullError, MailboxGoneError
+from source_app.errors import AnswerRefusal, AnswerRefusedError
 from source_app.public_desk import PublicDesk
 from source_app.services.form_context import FormContext, form_text
 from source_app.services.login import MailboxSession
-from source_app.services.own_entries import after_form, require_room
+from source_app.services.new_entry import append_entry, draft_after
 from source_app.services.proposals import ShownProposal, read_proposal
 from source_app.services.verified_mailbox import read_mailbox
-from store.errors import NoSuchMailboxError
-from stored_mailbox.appending import NewEntry, PreparedAppend, append_entries
+from stored_mailbox.appending import PreparedAppend
 
 _SPARE_ENTRIES = 100  # so that a source with a full mailbox can still decline, or take back an agreement
 _TOO_LATE = frozenset({ProposalStatus.PASSING_ON, ProposalStatus.PASSED_ON})
@@ -51,14 +48,8 @@ def answer_purpose(proposal_id: str, digest: str, form_context: FormContext, add
     return form_context.purpose(f"answer {proposal_id} {digest}", address)
 
 
-def check_answer_form(  # noqa: PLR0913  # the form, and its place
-    desk: PublicDesk,
-    opened: MailboxSession,
-    keys: MailboxKeys,
-    proposal_id: str,
-    fields: Mapping[str, str],
-    *,
-    language: Language,
+def check_answer_form(
+    desk: PublicDesk, opened: MailboxSession, proposal_id: str, fields: Mapping[str, str], language: Language
 ) -> ConsentAnswer:
     """Check the fields of an answer form, and return the answer. `language` is that of the form's page.
 
@@ -69,7 +60,7 @@ def check_answer_form(  # noqa: PLR0913  # the form, and its place
     """
     form_context = FormContext.from_fields(fields)
     digest = fields.get("digest", "")
-    purpose = answer_purpose(proposal_id, digest, form_context, keys.address)
+    purpose = answer_purpose(proposal_id, digest, form_context, opened.keys.address)
     if not session.check_form_token(fields.get("token", ""), opened.token, purpose):
         raise AnswerRefusedError(AnswerRefusal.FORM_EXPIRED)
     text = form_text(fields)
@@ -111,33 +102,18 @@ def append_consent(desk: PublicDesk, keys: MailboxKeys, answer: ConsentAnswer, *
             text=answer.text,
             answer=AnswerNote(verdict=answer.verdict, proposal=Digest(bytes.fromhex(shown.digest))),
         )
-        own = after_form(mailbox.row, answer.form_context, mailbox.own_entries())
-        if own.sent:
-            if not any((sent, content) in mailbox.opened for sent in own.sent):
+        draft = draft_after(mailbox.own_entries(), desk, keys, mailbox.row, answer.form_context, today=today)
+        if draft.sent:
+            if not any((sent, content) in mailbox.opened for sent in draft.sent):
                 raise AnswerRefusedError(AnswerRefusal.CHANGED)
             return None
         _require_open(shown, answer.verdict)
         with desk.store.reading() as reading:
-            require_room(reading, desk, own, spare=_SPARE_ENTRIES)
-        signed = seal_words(
-            content,
-            address=keys.address,
-            mailbox_recipient=keys.recipient,
-            letterhead=desk.letterhead,
-            by=SourceWriter(keys),
-            entry_id=own.entry_id,
-            heads=own.heads,
-            unseen=own.unseen,
-            day=today,
-        )
-        return PreparedAppend(keys.address, mailbox.row.version, [NewEntry(signed)])
+            if not draft.has_room(reading, spare=_SPARE_ENTRIES):
+                raise AnswerRefusedError(AnswerRefusal.MAILBOX_FULL)
+        return draft.append(draft.seal(content))
 
-    try:
-        append_entries(desk.store, prepare)
-    except MailboxFullError as why:
-        raise AnswerRefusedError(AnswerRefusal.MAILBOX_FULL) from why
-    except NoSuchMailboxError as why:
-        raise MailboxGoneError from why
+    append_entry(desk, prepare)
 
 
 def _require_open(shown: ShownProposal, verdict: Verdict) -> None:

@@ -3,19 +3,20 @@
 from contextlib import suppress
 from datetime import date
 
+from sqlalchemy.orm import Session
+
 from protocol.envelope import REMOVED_AT_ONCE, EntryClass
-from protocol.identifiers import Digest
 from protocol.mailbox_keys import MailboxKeys
 from protocol.transcript.ending import proof_to_bytes
 from source_app.errors import MailboxGoneError, NotFoundError
 from source_app.public_desk import PublicDesk
 from source_app.services.form_context import FormContext
 from source_app.services.login import MailboxSession, log_out
-from source_app.services.own_entries import read_own_entries, sign_without_content
+from source_app.services.new_entry import append_entry, draft_entry
 from source_app.services.verified_mailbox import read_words
 from store import mailboxes
-from store.errors import EntryMissingError, NoSuchMailboxError
-from stored_mailbox.appending import NewEntry, PreparedAppend, append_entries
+from store.errors import EntryMissingError
+from stored_mailbox.appending import PreparedAppend
 
 
 def delete_words(
@@ -32,28 +33,16 @@ def delete_words(
 
     def prepare() -> PreparedAppend | None:
         with desk.store.reading() as reading:
-            own = read_own_entries(reading, keys, form_context)
-        if own.sent:
+            draft = draft_entry(reading, desk, keys, form_context, today)
+        if draft.sent:
             return None
-        named: list[Digest] = [entry.digest for entry, _ in read_words(desk, keys, entry_id)]
-        removal = sign_without_content(
-            desk,
-            keys,
-            EntryClass.REMOVAL,
-            entry_id=own.entry_id,
-            heads=own.heads,
-            unseen=own.unseen,
-            day=today,
-            removes=tuple(sorted(named)[:REMOVED_AT_ONCE]),
-        )
-        return PreparedAppend(keys.address, own.mailbox.version, [NewEntry(removal)])
+        named = sorted(entry.digest for entry, _ in read_words(desk, keys, entry_id))
+        return draft.append(draft.sign(EntryClass.REMOVAL, tuple(named[:REMOVED_AT_ONCE])))
 
     try:
-        append_entries(desk.store, prepare)
+        append_entry(desk, prepare)
     except EntryMissingError as why:
         raise NotFoundError from why
-    except NoSuchMailboxError as why:
-        raise MailboxGoneError from why
 
 
 def end_mailbox(
@@ -63,18 +52,14 @@ def end_mailbox(
 
     def prepare() -> PreparedAppend:
         with desk.store.reading() as reading:
-            own = read_own_entries(reading, keys, form_context)
-        end = sign_without_content(
-            desk, keys, EntryClass.END, entry_id=own.entry_id, heads=own.heads, unseen=own.unseen, day=today
-        )
-        proof = proof_to_bytes([end])
-        return PreparedAppend(
-            keys.address,
-            own.mailbox.version,
-            [],
-            lambda writing: mailboxes.end_for_good(writing, keys.address, proof=proof, day=today),
-        )
+            draft = draft_entry(reading, desk, keys, form_context, today)
+        proof = proof_to_bytes([draft.sign(EntryClass.END)])
 
-    with suppress(MailboxGoneError, NoSuchMailboxError):  # another tab may have ended it
-        append_entries(desk.store, prepare)
+        def end(writing: Session) -> None:
+            mailboxes.end_for_good(writing, keys.address, proof=proof, day=today)
+
+        return PreparedAppend(keys.address, draft.row.version, [], end)
+
+    with suppress(MailboxGoneError):  # another tab may have ended it
+        append_entry(desk, prepare)
     log_out(desk, opened.token)

@@ -8,13 +8,14 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import cached_property
 
 from crypto import passphrase
 from crypto.errors import UnreadableError
 from crypto.passphrase import Language, RootKey
 from protocol import session
 from protocol.heads import Heads
-from protocol.mailbox_keys import derive_mailbox_keys
+from protocol.mailbox_keys import MailboxKeys, derive_mailbox_keys
 from source_app.errors import PassphraseRefusal, PassphraseRefusedError, TicketRefusal, TicketRefusedError
 from source_app.public_desk import PublicDesk
 from store import mailboxes
@@ -23,7 +24,7 @@ from store.errors import MailboxEndedError
 _TICKET_HALF_HOURS = 4  # gives a visitor time to find a pen and a hiding place
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MailboxSession:
     """Session of a source who is logged in: the token of the cookie, and the mailbox's root key.
 
@@ -35,6 +36,16 @@ class MailboxSession:
     root: RootKey = field(repr=False)
     heads: Heads = ()
     unseen: Heads = ()
+
+    @property
+    def shown(self) -> tuple[Heads, Heads]:
+        """Return the heads and the unseen entries for a new form."""
+        return self.heads, self.unseen
+
+    @cached_property
+    def keys(self) -> MailboxKeys:
+        """Return the keys of the open mailbox."""
+        return derive_mailbox_keys(self.root)
 
 
 def draw_passphrase(desk: PublicDesk, language: Language, *, now: int) -> tuple[list[str], str]:

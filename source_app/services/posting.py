@@ -11,33 +11,27 @@ from crypto.passphrase import Language
 from protocol import session
 from protocol.attachment import AttachmentSealer
 from protocol.content import MEDIA_TYPE_CHARS, AttachmentNote, Content, Kind
-from protocol.entry import SignedEntry, open_entry, seal_words, sign_again
+from protocol.entry import SignedEntry, open_entry, sign_again
 from protocol.identifiers import ATTACHMENT_ID_BYTES, AttachmentId
 from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import SourceWriter
-from source_app.errors import MailboxFullError, MailboxGoneError, MessageRefusal, MessageRefusedError
+from source_app.errors import MailboxGoneError, MessageRefusal, MessageRefusedError
 from source_app.public_desk import PublicDesk
 from source_app.services.form_context import FormContext, form_text
 from source_app.services.login import MailboxSession
 from source_app.services.mailbox_files import open_file
-from source_app.services.own_entries import read_own_entries, require_room
+from source_app.services.new_entry import append_entry, draft_entry
 from store import attachments, mailboxes
 from store.attachments import ChunkWriter
-from store.errors import NoSuchMailboxError, QuotaError
-from stored_mailbox.appending import NewEntry, PreparedAppend, append_entries
+from store.errors import QuotaError
+from stored_mailbox.appending import PreparedAppend
 from web.filenames import safe_name
 
 ACTION = "write"  # of the form of a message
 
 
-def check_message_form(  # noqa: PLR0913  # the form, and where and when it arrives
-    desk: PublicDesk,
-    opened: MailboxSession,
-    keys: MailboxKeys,
-    fields: Mapping[str, str],
-    language: Language,
-    *,
-    now: int,
+def check_message_form(
+    desk: PublicDesk, opened: MailboxSession, fields: Mapping[str, str], language: Language, *, now: int
 ) -> "Posting":
     """Check the fields of a message form, and return a `Posting` that accepts the files of the form.
 
@@ -48,13 +42,13 @@ def check_message_form(  # noqa: PLR0913  # the form, and where and when it arri
         MessageRefusedError: the form was not made in this session, or its text is too long.
     """
     form_context = FormContext.from_fields(fields)
-    purpose = form_context.purpose(ACTION, keys.address)
+    purpose = form_context.purpose(ACTION, opened.keys.address)
     if not session.check_form_token(fields.get("token", ""), opened.token, purpose):
         raise MessageRefusedError(MessageRefusal.FORM_EXPIRED)
     text = form_text(fields)
     if len(text) > desk.limits.text_chars:
         raise MessageRefusedError(MessageRefusal.TEXT_TOO_LONG)
-    return Posting(desk, keys, form_context, text, language, now=now)
+    return Posting(desk, opened.keys, form_context, text, language, now=now)
 
 
 class Posting:
@@ -149,13 +143,8 @@ class Posting:
         """
         if not self._text.strip() and not self._complete:
             raise MessageRefusedError(MessageRefusal.EMPTY)
-        try:
-            if not append_entries(self._desk.store, lambda: self._prepare(today)):
-                self.abandon()  # the same message was sent before
-        except MailboxFullError as why:
-            raise MessageRefusedError(MessageRefusal.MAILBOX_FULL) from why
-        except NoSuchMailboxError as why:
-            raise MailboxGoneError from why
+        if not append_entry(self._desk, lambda: self._prepare(today)):
+            self.abandon()  # the same message was sent before
         return self._form_context.entry_id
 
     def abandon(self) -> None:
@@ -190,30 +179,24 @@ class Posting:
     def _prepare(self, today: date) -> PreparedAppend | None:
         """Sign the message after the source's newest entry. Return None if the message was sent before."""
         with self._desk.store.reading() as reading:
-            own = read_own_entries(reading, self._keys, self._form_context)
-            if own.sent:
-                if not any(self._is_same_message(entry) for entry in own.sent):
+            draft = draft_entry(reading, self._desk, self._keys, self._form_context, today)
+            if draft.sent:
+                if not any(self._is_same_message(entry) for entry in draft.sent):
                     raise MessageRefusedError(MessageRefusal.CHANGED)
                 return None
-            require_room(reading, self._desk, own)
-        writer = SourceWriter(self._keys)
+            if not draft.has_room(reading):
+                raise MessageRefusedError(MessageRefusal.MAILBOX_FULL)
+        notes = tuple(file.note for file in self._complete)
         if self._sealed is None:
-            notes = tuple(file.note for file in self._complete)
-            self._sealed = seal_words(
-                Content(kind=Kind.MESSAGE, language=self._language, text=self._text, attachments=notes),
-                address=self._keys.address,
-                mailbox_recipient=self._keys.recipient,
-                letterhead=self._desk.letterhead,
-                by=writer,
-                entry_id=self._entry_id,
-                heads=own.heads,
-                unseen=own.unseen,
-                day=today,
+            self._sealed = draft.seal(
+                Content(kind=Kind.MESSAGE, language=self._language, text=self._text, attachments=notes)
             )
         else:  # another tab was faster: only the signature changes
-            self._sealed = sign_again(self._sealed, by=writer, heads=own.heads, unseen=own.unseen, day=today)
-        new = NewEntry(self._sealed, [file.note.id for file in self._complete])
-        return PreparedAppend(self._keys.address, own.mailbox.version, [new])
+            writer = SourceWriter(self._keys)
+            self._sealed = sign_again(
+                self._sealed, by=writer, heads=draft.heads, unseen=draft.unseen, day=today
+            )
+        return draft.append(self._sealed, [note.id for note in notes])
 
     def _is_same_message(self, sent: SignedEntry) -> bool:
         """Return True if an entry has this message's text and files.

@@ -8,9 +8,9 @@ from protocol.heads import next_number
 from protocol.identifiers import ENTRY_ID_BYTES, SOURCE_STRAND, EntryId
 from protocol.mailbox_keys import MailboxKeys
 from source_app.public_desk import PublicDesk
-from source_app.services.own_entries import sign_without_content
+from source_app.services.new_entry import EntryDraft, append_entry
 from source_app.services.verified_mailbox import SourceMailbox, read_mailbox
-from stored_mailbox.appending import NewEntry, PreparedAppend, append_entries
+from stored_mailbox.appending import PreparedAppend
 
 
 def append_read_receipt(desk: PublicDesk, keys: MailboxKeys, shown: SourceMailbox, *, today: date) -> None:
@@ -31,19 +31,11 @@ def append_read_receipt(desk: PublicDesk, keys: MailboxKeys, shown: SourceMailbo
         now = mailbox or read_mailbox(desk, keys, shown.remembered)
         mailbox = None
         heads, unseen = now.heads_for(shown.shown)
-        if not now.uncovered_words(shown.shown) or (
-            next_number(heads, SOURCE_STRAND) > desk.limits.entries // 2
-        ):
+        is_half_full = next_number(heads, SOURCE_STRAND) > desk.limits.entries // 2
+        if is_half_full or not now.uncovered_words(shown.shown):
             return None
-        receipt = sign_without_content(
-            desk,
-            keys,
-            EntryClass.RECEIPT,
-            entry_id=EntryId(secrets.token_bytes(ENTRY_ID_BYTES)),
-            heads=heads,
-            unseen=unseen,
-            day=today,
-        )
-        return PreparedAppend(keys.address, now.row.version, [NewEntry(receipt)])
+        entry_id = EntryId(secrets.token_bytes(ENTRY_ID_BYTES))
+        draft = EntryDraft(desk, keys, now.row, entry_id, heads, unseen, today)
+        return draft.append(draft.sign(EntryClass.RECEIPT))
 
-    append_entries(desk.store, prepare)
+    append_entry(desk, prepare)

@@ -16,7 +16,7 @@ from protocol.mailbox_keys import MailboxKeys
 from protocol.transcript.check import FaultKind, Transcript
 from source_app.errors import MailboxGoneError, NotFoundError
 from source_app.public_desk import PublicDesk
-from source_app.services.own_entries import is_authentic
+from source_app.services.new_entry import is_authentic
 from store import entries
 from store.mailboxes import StoredMailbox
 from stored_mailbox.reading import parse_rows, read_stored

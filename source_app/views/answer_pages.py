@@ -6,7 +6,6 @@ from dataclasses import asdict
 from flask import Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from protocol.mailbox_keys import MailboxKeys, derive_mailbox_keys
 from source_app.errors import AnswerRefusal, AnswerRefusedError, NotFoundError
 from source_app.forms import ConsentForm
 from source_app.services import consent, proposals, thread
@@ -28,22 +27,18 @@ _STATUS = {AnswerRefusal.FORM_EXPIRED: 403}
 
 
 def proposal_page(
-    here: MailboxSession,
-    keys: MailboxKeys,
-    entry_id: bytes,
-    refusal: AnswerRefusal | None = None,
-    text: str = "",
+    here: MailboxSession, entry_id: bytes, refusal: AnswerRefusal | None = None, text: str = ""
 ) -> Response:
     """Return the page of a proposal in its present state, with a new answer form that contains `text`.
 
     `refusal` is the reason why the last answer was not accepted, or None.
     """
-    conversation = thread.read_thread(desk(), keys, here.heads, today=current_day())
+    conversation = thread.read_thread(desk(), here.keys, here.heads, today=current_day())
     mailbox = conversation.mailbox
-    shown = proposals.read_proposal(mailbox, keys, entry_id)
+    shown = proposals.read_proposal(mailbox, here.keys, entry_id)
     seen = mailbox.covered_and(proposals.entries_on_page(mailbox, shown))
     form_context = FormContext.new(*mailbox.heads_for(seen))
-    purpose = consent.answer_purpose(shown.id, shown.digest, form_context, keys.address)
+    purpose = consent.answer_purpose(shown.id, shown.digest, form_context, here.keys.address)
     form = ConsentForm(
         tokens=SessionTokens(here, purpose), digest=shown.digest, text=text, **asdict(form_context)
     )
@@ -58,7 +53,7 @@ def proposal_page(
     )
 
 
-def page_with_text(here: MailboxSession, keys: MailboxKeys, text: str, proposal_id: str) -> Response:
+def page_with_text(here: MailboxSession, text: str, proposal_id: str) -> Response:
     """Return the page on which the source typed a text before the session ended, with this text in its form.
 
     `proposal_id` names the proposal that the text answers, or is empty for a message. If this proposal is no
@@ -66,10 +61,10 @@ def page_with_text(here: MailboxSession, keys: MailboxKeys, text: str, proposal_
     """
     if proposal_id:
         with suppress(NotFoundError):
-            answer = proposal_page(here, keys, parse_id(proposal_id), AnswerRefusal.FORM_EXPIRED, text)
+            answer = proposal_page(here, parse_id(proposal_id), AnswerRefusal.FORM_EXPIRED, text)
             answer.status_code = 200  # the log-in succeeded
             return answer
-    return write_pages.page_for_text(here, keys, text)
+    return write_pages.page_for_text(here, text)
 
 
 def receive_answer(entry_id: bytes) -> ResponseReturnValue:
@@ -78,10 +73,9 @@ def receive_answer(entry_id: bytes) -> ResponseReturnValue:
     text = form_text(request.form)
     if here is None:
         return logged_out_page(text, entry_id.hex())
-    keys = derive_mailbox_keys(here.root)
     try:
-        answer = consent.check_answer_form(desk(), here, keys, entry_id.hex(), request.form, language=lang())
-        consent.append_consent(desk(), keys, answer, today=current_day())
+        answer = consent.check_answer_form(desk(), here, entry_id.hex(), request.form, lang())
+        consent.append_consent(desk(), here.keys, answer, today=current_day())
     except AnswerRefusedError as why:
-        return proposal_page(here, keys, entry_id, why.reason, text)
+        return proposal_page(here, entry_id, why.reason, text)
     return redirect(url_for("mailbox.show_proposal", lang=lang(), entry_id=entry_id.hex()), code=303)

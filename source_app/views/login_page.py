@@ -7,7 +7,6 @@ from typing import Concatenate, ParamSpec
 from flask import Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from protocol.mailbox_keys import MailboxKeys, derive_mailbox_keys
 from source_app.forms import LogInForm
 from source_app.services.login import MailboxSession
 from source_app.views.request_context import current_session, lang, render_page
@@ -44,9 +43,9 @@ def logged_out_page(text: str = "", proposal: str = "") -> Response:
 
 
 def mailbox_open(
-    view: Callable[Concatenate[MailboxSession, MailboxKeys, _P], ResponseReturnValue],
+    view: Callable[Concatenate[MailboxSession, _P], ResponseReturnValue],
 ) -> Callable[_P, ResponseReturnValue]:
-    """Decorate a view that needs an open mailbox. The view receives the session and keys of the mailbox.
+    """Decorate a view that needs an open mailbox. The view receives the session of the mailbox.
 
     Without a session, a GET is redirected to the log-in page. A POST receives a log-in page that says that
     nothing was done.
@@ -56,7 +55,7 @@ def mailbox_open(
     def guarded(*args: _P.args, **kwargs: _P.kwargs) -> ResponseReturnValue:
         here = current_session()
         if here is not None:
-            return view(here, derive_mailbox_keys(here.root), *args, **kwargs)
+            return view(here, *args, **kwargs)
         if request.method == "POST":
             return logged_out_page()
         return redirect(url_for("begin.log_in_page", lang=lang()), code=303)

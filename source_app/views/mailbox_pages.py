@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
+from typing import TypeVar
 
 from flask import Blueprint, Response, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from crypto.errors import CryptoError
-from protocol.mailbox_keys import MailboxKeys
 from source_app.errors import MailboxGoneError
-from source_app.forms import DeleteForm, EndForm
+from source_app.forms import DeleteForm, EndForm, EntryForm
 from source_app.hardened_flask import log
 from source_app.services import deleting, login, mailbox_files, read_receipts, thread
 from source_app.services.absences import shown_absences
@@ -32,27 +32,28 @@ from web.dates import half_hour_now
 from web.filenames import attachment_disposition
 from web.headers import FILE_CSP
 
+_Form = TypeVar("_Form", bound=EntryForm)
 bp = Blueprint("mailbox", __name__, url_prefix="/<any(nl, en):lang>/mailbox")
 
 
 @bp.get("")
 @mailbox_open
-def show_mailbox(here: MailboxSession, keys: MailboxKeys) -> ResponseReturnValue:
+def show_mailbox(here: MailboxSession) -> ResponseReturnValue:
     """Show the whole conversation. After the page was sent, append a read receipt for the desk's entries."""
-    shown = thread.read_thread(desk(), keys, here.heads, today=current_day())
+    shown = thread.read_thread(desk(), here.keys, here.heads, today=current_day())
     absences = shown_absences(desk().letterhead, current_day())
     answer = render_page("mailbox/thread.html", thread=shown, away=absences)
     if _someone_reads():
         _remember_page(here, shown.mailbox)
-        answer.call_on_close(_receipt_of(keys, shown.mailbox))
+        answer.call_on_close(_receipt_of(here, shown.mailbox))
     return answer
 
 
 @bp.get("/save")
 @mailbox_open
-def show_printable(here: MailboxSession, keys: MailboxKeys) -> ResponseReturnValue:
+def show_printable(here: MailboxSession) -> ResponseReturnValue:
     """Show the whole conversation on one page to print or save."""
-    shown = thread.read_thread(desk(), keys, here.heads, today=current_day())
+    shown = thread.read_thread(desk(), here.keys, here.heads, today=current_day())
     answer = render_page("mailbox/save.html", thread=shown)
     if _someone_reads():
         _remember_page(here, shown.mailbox)
@@ -61,9 +62,9 @@ def show_printable(here: MailboxSession, keys: MailboxKeys) -> ResponseReturnVal
 
 @bp.get("/write")
 @mailbox_open
-def write_message(here: MailboxSession, keys: MailboxKeys) -> ResponseReturnValue:
+def write_message(here: MailboxSession) -> ResponseReturnValue:
     """Show an empty form for a new message."""
-    return write_pages.page_for_text(here, keys, "")
+    return write_pages.page_for_text(here, "")
 
 
 @bp.post("/write")
@@ -74,9 +75,9 @@ def leave_message() -> ResponseReturnValue:
 
 @bp.get("/received/<entry_id>")
 @mailbox_open
-def show_receipt(_here: MailboxSession, keys: MailboxKeys, entry_id: str) -> ResponseReturnValue:
+def show_receipt(here: MailboxSession, entry_id: str) -> ResponseReturnValue:
     """Show the receipt page of a message that the source has sent."""
-    entry, expect_by = thread.message_receipt(desk(), keys, parse_id(entry_id))
+    entry, expect_by = thread.message_receipt(desk(), here.keys, parse_id(entry_id))
     reopened = "opened_again" in request.args
     return render_page(
         "mailbox/received.html", entry=entry, words=entry.words, expect_by=expect_by, reopened=reopened
@@ -85,9 +86,9 @@ def show_receipt(_here: MailboxSession, keys: MailboxKeys, entry_id: str) -> Res
 
 @bp.get("/proposal/<entry_id>")
 @mailbox_open
-def show_proposal(here: MailboxSession, keys: MailboxKeys, entry_id: str) -> ResponseReturnValue:
+def show_proposal(here: MailboxSession, entry_id: str) -> ResponseReturnValue:
     """Show the exact text of a proposal, and a form with the answers that are possible."""
-    return answer_pages.proposal_page(here, keys, parse_id(entry_id))
+    return answer_pages.proposal_page(here, parse_id(entry_id))
 
 
 @bp.post("/proposal/<entry_id>")
@@ -98,12 +99,12 @@ def receive_consent(entry_id: str) -> ResponseReturnValue:
 
 @bp.get("/files/<attachment_id>")
 @mailbox_open
-def send_file(_here: MailboxSession, keys: MailboxKeys, attachment_id: str) -> ResponseReturnValue:
+def send_file(here: MailboxSession, attachment_id: str) -> ResponseReturnValue:
     """Send a file of the mailbox as a download, which the browser never shows as a page.
 
     If the file turns out to be damaged, the download ends too early.
     """
-    about, pieces = mailbox_files.open_file(desk(), keys, parse_id(attachment_id))
+    about, pieces = mailbox_files.open_file(desk(), here.keys, parse_id(attachment_id))
     return Response(
         pieces,
         mimetype="application/octet-stream",
@@ -117,32 +118,28 @@ def send_file(_here: MailboxSession, keys: MailboxKeys, attachment_id: str) -> R
 
 @bp.route("/delete/<entry_id>", methods=["GET", "POST"])
 @mailbox_open
-def delete(here: MailboxSession, keys: MailboxKeys, entry_id: str) -> ResponseReturnValue:
+def delete(here: MailboxSession, entry_id: str) -> ResponseReturnValue:
     """Ask the source whether to delete an entry (GET), or delete the entry (POST)."""
-    form_context = _form_context(here)
-    tokens = SessionTokens(here, form_context.purpose(f"delete {entry_id}", keys.address))
-    form = DeleteForm(request.form, tokens=tokens, **asdict(form_context))
+    form_context, form = _entry_form(here, DeleteForm, f"delete {entry_id}")
     if request.method == "GET":
-        entry = thread.entry_to_delete(desk(), keys, parse_id(entry_id))
+        entry = thread.entry_to_delete(desk(), here.keys, parse_id(entry_id))
         return render_page("mailbox/delete.html", form=form, entry=entry)
     if not form.validate():
         abort(403)
-    deleting.delete_words(desk(), keys, parse_id(entry_id), form_context, today=current_day())
+    deleting.delete_words(desk(), here.keys, parse_id(entry_id), form_context, today=current_day())
     return redirect(url_for("mailbox.show_mailbox", lang=lang()), code=303)
 
 
 @bp.route("/end", methods=["GET", "POST"])
 @mailbox_open
-def end_page(here: MailboxSession, keys: MailboxKeys) -> ResponseReturnValue:
+def end_page(here: MailboxSession) -> ResponseReturnValue:
     """Ask the source whether to end the mailbox (GET), or end the mailbox if the box is ticked (POST)."""
-    form_context = _form_context(here)
-    tokens = SessionTokens(here, form_context.purpose("end", keys.address))
-    form = EndForm(request.form, tokens=tokens, **asdict(form_context))
+    form_context, form = _entry_form(here, EndForm, "end")
     if request.method == "GET":
         return render_page("mailbox/end.html", form=form)
     if not form.validate():
         return abort(403) if form.token.errors else render_page("mailbox/end.html", 422, form=form)
-    deleting.end_mailbox(desk(), here, keys, form_context, today=current_day())
+    deleting.end_mailbox(desk(), here, here.keys, form_context, today=current_day())
     return without_session(redirect(url_for("mailbox.ended_page", lang=lang()), code=303))
 
 
@@ -152,11 +149,12 @@ def ended_page() -> ResponseReturnValue:
     return render_page("mailbox/ended.html")
 
 
-def _form_context(here: MailboxSession) -> FormContext:
-    """Return the hidden fields that the source sent, or those of a new form."""
-    if request.method == "POST":
-        return FormContext.from_fields(request.form)
-    return FormContext.new(here.heads, here.unseen)
+def _entry_form(here: MailboxSession, kind: type[_Form], action: str) -> tuple[FormContext, _Form]:
+    """Return the form that the source sent, or a new form, with the values of its hidden fields."""
+    is_sent = request.method == "POST"
+    form_context = FormContext.from_fields(request.form) if is_sent else FormContext.new(*here.shown)
+    tokens = SessionTokens(here, form_context.purpose(action, here.keys.address))
+    return form_context, kind(request.form, tokens=tokens, **asdict(form_context))
 
 
 def _someone_reads() -> bool:
@@ -172,16 +170,16 @@ def _remember_page(here: MailboxSession, shown: SourceMailbox) -> None:
         log.error("session: %s", type(why).__name__)
 
 
-def _receipt_of(keys: MailboxKeys, shown: SourceMailbox) -> Callable[[], None]:
+def _receipt_of(here: MailboxSession, shown: SourceMailbox) -> Callable[[], None]:
     """Return a function that appends a read receipt, to be called after the page was sent.
 
     The visitor does not wait for the receipt. A failure is logged and not shown.
     """
-    here, day = desk(), current_day()
+    ours, day = desk(), current_day()
 
     def append() -> None:
         try:
-            read_receipts.append_read_receipt(here, keys, shown, today=day)
+            read_receipts.append_read_receipt(ours, here.keys, shown, today=day)
         except (StoreError, CryptoError, MailboxGoneError) as why:
             log.error("read receipt: %s", type(why).__name__)
 

@@ -6,7 +6,6 @@ from flask import Blueprint, Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from protocol.mailbox_keys import derive_mailbox_keys
 from source_app.errors import PassphraseRefusedError, QueueFullError
 from source_app.forms import LogInForm, LogOutForm, PractiseForm
 from source_app.services import login
@@ -91,8 +90,7 @@ def try_log_in() -> ResponseReturnValue:
     set_current_session(opened)
     answer: WerkzeugResponse = redirect(url_for("mailbox.show_mailbox", lang=lang()), code=303)
     if text:
-        keys = derive_mailbox_keys(opened.root)
-        answer = answer_pages.page_with_text(opened, keys, text, form.proposal.data or "")
+        answer = answer_pages.page_with_text(opened, text, form.proposal.data or "")
     return with_session_cookie(answer, opened)
 
 

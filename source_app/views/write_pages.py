@@ -8,7 +8,6 @@ from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from protocol.identifiers import sealing_words
-from protocol.mailbox_keys import MailboxKeys, derive_mailbox_keys
 from source_app.errors import MailboxGoneError, MessageRefusal
 from source_app.forms import WriteForm
 from source_app.services import posting, thread
@@ -44,10 +43,10 @@ _STATUS = {
 _DRAIN_TIMES = 2
 
 
-def page_for_text(here: MailboxSession, keys: MailboxKeys, text: str) -> Response:
+def page_for_text(here: MailboxSession, text: str) -> Response:
     """Return the page with the form of a new message. The form contains `text`."""
-    closed = thread.is_mailbox_closed(desk(), keys)
-    return _write_page(here, keys, FormContext.new(here.heads, here.unseen), text, None, closed=closed)
+    closed = thread.is_mailbox_closed(desk(), here.keys)
+    return _write_page(here, FormContext.new(*here.shown), text, None, closed=closed)
 
 
 def receive_message() -> ResponseReturnValue:
@@ -84,16 +83,15 @@ def receive_message() -> ResponseReturnValue:
 def _receive(here: MailboxSession | None, body: Body) -> tuple[ReceivedForm, bool]:
     """Receive the form, and return it. Also return True if its message opened a closed mailbox again."""
     reopened = False
-    keys = None if here is None else derive_mailbox_keys(here.root)
 
     def admit(fields: Mapping[str, str]) -> Posting | None:
-        if here is None or keys is None:
+        if here is None:
             return None
-        return posting.check_message_form(desk(), here, keys, fields, lang(), now=half_hour_now())
+        return posting.check_message_form(desk(), here, fields, lang(), now=half_hour_now())
 
     def commit(message: Posting) -> str:
         nonlocal reopened
-        reopened = keys is not None and thread.is_mailbox_closed(desk(), keys)
+        reopened = here is not None and thread.is_mailbox_closed(desk(), here.keys)
         return message.commit(today=current_day())
 
     content_type = request.headers.get("Content-Type", "")
@@ -105,23 +103,21 @@ def _refused(here: MailboxSession, received: ReceivedForm) -> WerkzeugResponse:
     refusal = received.refusal
     if refusal is MessageRefusal.GONE or refusal is None:
         return gone_page(text)
-    keys = derive_mailbox_keys(here.root)
     form_context = FormContext.from_fields(received.fields)
-    tokens = SessionTokens(here, form_context.purpose(posting.ACTION, keys.address))
+    tokens = SessionTokens(here, form_context.purpose(posting.ACTION, here.keys.address))
     if refusal is MessageRefusal.CHANGED or not tokens.fits(received.fields.get("token", "")):
-        form_context = FormContext.new(here.heads, here.unseen)
+        form_context = FormContext.new(*here.shown)
         try:
-            thread.is_mailbox_closed(desk(), keys)
+            thread.is_mailbox_closed(desk(), here.keys)
         except MailboxGoneError:
             return gone_page(text)
         except StoreError:
             return store_error_page(text)
-    return _write_page(here, keys, form_context, text, refusal, had_files=received.had_files)
+    return _write_page(here, form_context, text, refusal, had_files=received.had_files)
 
 
 def _write_page(  # noqa: PLR0913  # the parts of the page
     here: MailboxSession,
-    keys: MailboxKeys,
     form_context: FormContext,
     text: str,
     refusal: MessageRefusal | None,
@@ -129,7 +125,7 @@ def _write_page(  # noqa: PLR0913  # the parts of the page
     had_files: bool = False,
     closed: bool = False,
 ) -> Response:
-    tokens = SessionTokens(here, form_context.purpose(posting.ACTION, keys.address))
+    tokens = SessionTokens(here, form_context.purpose(posting.ACTION, here.keys.address))
     form = WriteForm(tokens=tokens, text=text, **asdict(form_context))
     return render_page(
         "mailbox/write.html",
@@ -139,7 +135,7 @@ def _write_page(  # noqa: PLR0913  # the parts of the page
         files_refused=had_files,
         closed=closed,
         refusal=refusal,
-        sealing_words=sealing_words(keys.address),
+        sealing_words=sealing_words(here.keys.address),
     )
 
 

@@ -172,7 +172,7 @@ class ASource:
         """Write words of any kind, as the source. `shown`: the entries that they had read, if not all."""
         return self._adds(SourceWriter(self.keys), content, EntryId(os.urandom(16)), day, shown=shown)
 
-    def is_told(  # noqa: PLR0913  # what a workstation can choose
+    def is_told(  # what a workstation can choose
         self,
         content: Content,
         *,

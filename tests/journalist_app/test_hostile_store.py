@@ -4,29 +4,20 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from protocol.statements.deletion_order import verify_order
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import AdviserError
 from journalist_app.services import inbox_lists
 from journalist_app.services.desk import background_check, unlocking
 from journalist_app.services.inbox_lists import InboxFilter
-from journalist_app.services.mailbox import read_thread
 from journalist_app.services.records import casefiles, unsent_forms
 from protocol.content import ClosingNote, Content, Kind, StepName, StepNote, Verdict
 from protocol.entry import SignedEntry
 from protocol.sealed_record import RecordKind
-from store import mailboxes, records
+from store import records
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
-from tests.journalist_app.services.test_closing import (
-    answered,
-    close,
-    is_void_now,
-    order_in,
-    ordered_in,
-    purge,
-    unlocked,
-)
+from tests.journalist_app.opening import opens
+from tests.journalist_app.services.test_closing import answered, close, day_of, purge, unlocked
 from tests.journalist_app.services.test_passing_on import answers, begin, propose
 from tests.journalist_app.views.paper import Paper
 
@@ -84,22 +75,23 @@ def test_an_agreement_does_not_revive_when_the_newer_proposal_is_deleted(
         begin(desk, source, first)
 
 
-# ---- orders
+# ---- closing
 
 
-def test_the_day_of_an_order_is_the_signed_day(world: World) -> None:
+def test_the_day_of_deletion_is_the_signed_day(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")
     desk = unlocked(world)
     close(desk, source)
-    due = ordered_in(world, source).due
-    world.execute("UPDATE deletion_order SET due = :due", due=TODAY.isoformat())
+    due = day_of(source)
+    world.execute("UPDATE mailbox SET due = :due", due=TODAY.isoformat())
 
-    answered(desk, source, "nog een woord")
+    background_check.check_store(desk, TODAY)
 
-    assert ordered_in(world, source).due == due
-    fresh = verify_order(ordered_in(world, source).statement, strands=world.letterhead.strand_keys)
-    assert fresh.due == due
+    assert desk.trusted_state.closed[source.keys.address] == due
+    shown = opens(desk, source.keys.address, today=TODAY)
+    assert shown.thread_state.closing is not None
+    assert shown.thread_state.closing.by == due
 
 
 def test_a_mailbox_that_was_deleted_before_its_day_is_reported(world: World) -> None:
@@ -107,7 +99,7 @@ def test_a_mailbox_that_was_deleted_before_its_day_is_reported(world: World) -> 
     source.writes("vraag")
     desk = unlocked(world)
     close(desk, source)
-    purge(world, source, ordered_in(world, source).due)  # a future day: the day in the row is not signed
+    purge(world, source, day_of(source))  # a future day: the day in the row is not signed
 
     background_check.check_store(desk, TODAY)
 
@@ -115,59 +107,22 @@ def test_a_mailbox_that_was_deleted_before_its_day_is_reported(world: World) -> 
     assert ("false_ending",) in faults
 
 
-@pytest.mark.parametrize("how", ["unanswered", "answered"])
-def test_a_mailbox_that_was_deleted_by_a_void_order_is_reported(world: World, how: str) -> None:
-    source = a_source(world)
-    source.writes("vraag")
-    desk = unlocked(world)
-    close(desk, source)
-    old = ordered_in(world, source)
-    source.writes("toch nog iets")
-    background_check.check_store(desk, TODAY)
-    assert order_in(world, source) is None
-    if how == "answered":
-        answered(desk, source, "antwoord")
-    with world.store.writing() as session:
-        mailboxes.purge_mailbox(
-            session, source.keys.address, statement=old.statement, day=old.due, tallies=old.tallies
-        )
-
-    background_check.check_store(desk, old.due)
-
-    faults = [row.faults for row in inbox_lists.read_inbox(desk, InboxFilter("closed", 1), old.due).unsound]
-    assert ("false_ending",) in faults
-
-
-def test_an_abandoned_mailbox_that_was_opened_again_is_deleted_by_its_order(world: World) -> None:
+def test_an_abandoned_mailbox_that_was_opened_again_is_deleted_on_its_day(world: World) -> None:
     source = a_source(world, day=date(2025, 1, 6))
     source.writes("vraag", day=date(2025, 1, 6))
+    source.is_answered("antwoord", day=date(2025, 1, 7))
     desk = unlocked(world)
     background_check.check_store(desk, TODAY)
-    before = ordered_in(world, source)
-    read_thread.read_conversation(desk, source.keys.address, today=TODAY)  # leaves a read receipt
-    fresh = ordered_in(world, source)
-    assert (fresh.due, fresh.statement != before.statement) == (before.due, True)
+    due = day_of(source)
+    opens(desk, source.keys.address, today=TODAY)
     source.looks()
     background_check.check_store(desk, TODAY)
-    purge(world, source, fresh.due)
+    assert day_of(source) == due
+    purge(world, source, due)
 
-    background_check.check_store(desk, fresh.due)
+    background_check.check_store(desk, due)
 
-    assert inbox_lists.read_inbox(desk, InboxFilter("closed", 1), fresh.due).unsound == ()
-
-
-def test_a_read_receipt_does_not_renew_an_order_that_the_source_voided(world: World) -> None:
-    source = a_source(world)
-    source.writes("vraag")
-    desk = unlocked(world)
-    close(desk, source)
-    source.writes("toch nog iets")
-    before = ordered_in(world, source)
-
-    read_thread.read_conversation(desk, source.keys.address, today=TODAY)
-
-    assert ordered_in(world, source) == before
-    assert is_void_now(world, desk, source)
+    assert inbox_lists.read_inbox(desk, InboxFilter("closed", 1), due).unsound == ()
 
 
 def test_a_damaged_casefile_does_not_block_other_mailboxes(world: World) -> None:
@@ -177,14 +132,13 @@ def test_a_damaged_casefile_does_not_block_other_mailboxes(world: World) -> None
     desk = unlocked(world)
     close(desk, bad)
     good.is_answered("een jaar geleden", day=date(2025, 1, 6))
-    bad.looks()  # so that its order must be renewed
+    bad.looks()  # so that its counts must be renewed
     world.execute("UPDATE sealed SET header = zeroblob(length(header)) WHERE id IN (SELECT id FROM record)")
 
     background_check.check_store(desk, TODAY)
 
     assert not desk.progress.is_broken
     assert not desk.progress.is_running
-    assert desk.last_check == TODAY
     assert bad.keys.address in desk.unsound_casefiles
 
 
@@ -195,19 +149,19 @@ def test_a_damaged_casefile_does_not_block_other_mailboxes(world: World) -> None
 def test_a_day_at_the_end_of_the_calendar_breaks_no_page(world: World, day: date) -> None:
     source = a_source(world)
     source.writes("vraag", day=day)
-    source.says(Content(kind=Kind.SEEN, text=""), day=day)
+    source.looks(day=day)
     desk = unlocked(world)
 
     background_check.check_store(desk, TODAY)
     inbox = inbox_lists.read_inbox(desk, InboxFilter("waiting", 1), TODAY)
-    shown = read_thread.read_conversation(desk, source.keys.address, today=TODAY)
+    shown = opens(desk, source.keys.address, today=TODAY)
     answered(desk, source, "antwoord")
     close(desk, source)
     background_check.check_store(desk, TODAY)
 
     assert [row.address for row in inbox.rows] == [source.address]
     assert len(shown.entries) == 1
-    assert order_in(world, source) is not None
+    assert day_of(source) > TODAY
 
 
 def test_a_record_with_a_malformed_name_breaks_no_page(world: World) -> None:
@@ -224,20 +178,22 @@ def test_a_record_with_a_malformed_name_breaks_no_page(world: World) -> None:
 # ---- authors
 
 
-def test_a_step_that_a_source_signs_is_shown_as_the_sources_own_words(world: World) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        Content(kind=Kind.STEP, text="Afgesloten.", step=StepNote(step=StepName.ADVICE_GIVEN)),
+        Content(kind=Kind.CLOSING, text="Weg ermee.", closing=ClosingNote()),
+    ],
+)
+def test_a_step_or_closing_that_a_source_signs_is_not_shown(world: World, content: Content) -> None:
     source = a_source(world)
     source.writes("vraag")
-    source.says(Content(kind=Kind.STEP, text="Afgesloten.", step=StepNote(step=StepName.CLOSED)))
-    source.says(Content(kind=Kind.CLOSING, text="Weg ermee.", closing=ClosingNote(delete_on=TODAY)))
+    source.says(content)
     desk = unlocked(world)
 
-    shown = read_thread.read_conversation(desk, source.keys.address, today=TODAY)
+    shown = opens(desk, source.keys.address, today=TODAY)
 
-    assert [entry.text for entry in shown.entries if entry.is_source] == [
-        "vraag",
-        "Afgesloten.",
-        "Weg ermee.",
-    ]
+    assert [(entry.text, entry.fault) for entry in shown.entries] == [("vraag", ""), ("", "unreadable")]
     assert shown.thread_state.closing is None
 
 
@@ -253,7 +209,7 @@ def test_an_unsent_form_about_a_mailbox_is_deleted_with_it(world: World) -> None
         unsent_forms.keep_unsent(
             world.store, world.config, f"/mailbox/{about.address}/answer", [("text", "getypt")], TODAY
         )
-    due = ordered_in(world, source).due
+    due = day_of(source)
     purge(world, source, due)
     names = {each.address: each.name for each in unsent_forms.list_unsent(desk)}
 

@@ -11,13 +11,13 @@ from crypto.errors import CryptoError
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import RecordUnsoundError
 from journalist_app.services.desk import unlocking
-from journalist_app.services.mailbox import read_thread
 from journalist_app.services.records import casefiles, drafts, reply_templates, unsent_forms
 from journalist_app.services.records.reply_templates import ReplyTemplate
 from protocol.content import StepName, Verdict
 from protocol.ledger import open_tally
 from store import records
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source, a_world
+from tests.journalist_app.opening import opens
 from tests.journalist_app.services.test_closing import answered, close, ordered_in, purge
 from tests.journalist_app.services.test_passing_on import answers, begin, make, propose
 from tests.journalist_app.views.paper import Paper
@@ -69,7 +69,7 @@ def test_nothing_that_the_desk_writes_is_readable_in_a_stolen_store(
 
     assert StepName.PASSED_ON in {
         step.step
-        for step in read_thread.read_conversation(desk, source.keys.address, today=TODAY).thread_state.steps
+        for step in opens(desk, source.keys.address, today=TODAY).thread_state.steps
     }
     assert {what: found_in(place, each) for what, each in secret.items() if found_in(place, each)} == {}
     purge(world, source, ordered_in(world, source).due)

@@ -4,21 +4,22 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from deploy.cleanup.retention import apply_retention
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services.closing import close_mailbox, ended_mailboxes
 from journalist_app.services.desk import sync_replica, unlocking
 from journalist_app.services.mailbox import read_thread
 from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
+from journalist_app.services.mailbox.desk_read_receipts import append_desk_read_receipt
+from journalist_app.services.mailbox.read_thread import ShownThread
 from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from protocol import keyring as keyring_format
 from protocol.identifiers import EntryId
 from protocol.keyring import Keyring
-from protocol.ledger import Tally, open_tally
-from store import deletion_orders, mailboxes
+from protocol.ledger import Tally, counted_tallies, open_tally
 from store.database.engine import Store
 from tests.journalist_app.desk_factories import PASSPHRASE, ASource
-from tests.store.factories import all_tallies
-from tests.sync.ends import Ends, Line
+from tests.sync.ends import Ends, Line, all_tallies
 
 
 @dataclass(slots=True)
@@ -40,14 +41,28 @@ class AtDesk:
         assert self.desk.exchange.refusal == ""
 
     def answers(self, source: ASource, words: str) -> None:
-        form = ReplyForm(*self._sheet_parts(source), words, None, EntryId(os.urandom(16)))
+        context = self.form(source)
+        form = ReplyForm(context.address, context.entry_id, context.heads, context.unseen, words)
         with AnswerSender(self.desk, form, today=self.ends.clock.day, half_hour=1) as under_way:
             under_way.send()
 
     def closes(self, source: ASource, words: str = "Het ga je goed.") -> None:
-        close_mailbox.close_mailbox(
-            self.desk, AdviserFormContext(*self._sheet_parts(source)), words, today=self.ends.clock.day
+        close_mailbox.close_mailbox(self.desk, self.form(source), words, today=self.ends.clock.day)
+
+    def form(self, source: ASource) -> AdviserFormContext:
+        """Return the context of a form on the page that shows the mailbox now."""
+        page = self.reads(source)
+        return AdviserFormContext(source.keys.address, EntryId(os.urandom(16)), page.heads, page.unseen)
+
+    def reads(self, source: ASource) -> ShownThread:
+        return read_thread.read_mailbox(
+            self.desk, source.keys.address, today=self.ends.clock.day, is_whole=True
         )
+
+    def opens(self, source: ASource) -> None:
+        """Open the page of a mailbox, which leaves a read receipt."""
+        page = self.reads(source)
+        append_desk_read_receipt(self.desk, page.conversation, page.opened, today=self.ends.clock.day)
 
     def counts(self, source: ASource) -> None:
         """Acknowledge a mailbox that its source ended, so that it is counted."""
@@ -55,31 +70,21 @@ class AtDesk:
 
     def sees(self, source: ASource) -> list[str]:
         """Return the texts in a mailbox, with the texts of steps at the end. All of them must verify."""
-        thread = read_thread.read_conversation(self.desk, source.keys.address, today=self.ends.clock.day)
-        assert thread.faults == ()
-        said = [entry.text for entry in thread.entries if entry.kind != "seen"]
-        return said + [step.text for step in thread.thread_state.steps if step.text]
-
-    def said(self, source: ASource) -> str:
-        """Return the digest of the source's newest entry, as a form sends it."""
-        return read_thread.read_conversation(
-            self.desk, source.keys.address, today=self.ends.clock.day
-        ).source_said
+        page = self.reads(source)
+        assert page.faults == ()
+        said = [entry.text for entry in page.entries]
+        return said + [step.text for step in page.thread_state.steps if step.text]
 
     def tallies(self) -> list[Tally]:
         """Return the tallies in this workstation's ledger."""
         return tallies_of(self.store, self.desk.keyring, self.desk)
 
-    def _sheet_parts(self, source: ASource) -> tuple[object, EntryId, bytes]:
-        thread = read_thread.read_conversation(self.desk, source.keys.address, today=self.ends.clock.day)
-        return source.keys.address, EntryId(os.urandom(16)), bytes.fromhex(thread.source_said)
-
 
 def tallies_of(store: Store, keyring: Keyring, desk: OpenDesk) -> list[Tally]:
-    with store.reading() as session:
-        return [
-            open_tally(each, keyring.identities, desk.letterhead.strand_keys) for each in all_tallies(session)
-        ]
+    """Return the tallies in a ledger that count."""
+    strands = desk.letterhead.strand_keys
+    sealed = all_tallies(store)
+    return list(counted_tallies(open_tally(each, keyring.identities, strands) for each in sealed))
 
 
 def an_adviser(ends: Ends, keyring: Keyring | None = None) -> AtDesk:
@@ -99,10 +104,6 @@ def an_adviser(ends: Ends, keyring: Keyring | None = None) -> AtDesk:
     return AtDesk(ends, unlocking.unlock_desk(config, paired.replica, PASSPHRASE))
 
 
-def the_server_carries_out_orders(ends: Ends) -> None:
-    """Carry out the orders that are due, as `deploy.cleanup.server_cleanup` does."""
-    with ends.world.store.writing() as session:
-        for order in deletion_orders.all_due(session, ends.clock.day):
-            mailboxes.purge_mailbox(
-                session, order.address, statement=order.statement, day=ends.clock.day, tallies=order.tallies
-            )
+def the_server_cleans_up(ends: Ends) -> None:
+    """Delete the closed mailboxes that are due, as `deploy.cleanup.server_cleanup` does."""
+    apply_retention(ends.world.store, ends.newest_letterhead(ends.world.store), ends.clock.day)

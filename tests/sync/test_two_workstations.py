@@ -14,14 +14,14 @@ from journalist_app.services.inbox_lists import InboxFilter, read_inbox
 from journalist_app.services.records import casefiles, drafts, reply_templates
 from protocol.casefile import Casefile, Evidence, EvidenceKind
 from protocol.identifiers import Address, Digest
-from protocol.ledger import Dimension
+from protocol.ledger import ROWS, Dimension
 from protocol.letterhead import Report
 from protocol.sealed_record import RecordKind
-from store import deletion_orders, mailboxes, outbox, public_files, records, sync_findings
+from store import mailbox_tallies, mailboxes, outbox, public_files, records, sync_findings
 from store.outbox import OutboxKind
 from store.sync_findings import FindingKind
 from tests.journalist_app.desk_factories import TODAY, ASource, a_source
-from tests.sync.desks import AtDesk, an_adviser, tallies_of, the_server_carries_out_orders
+from tests.sync.desks import AtDesk, an_adviser, tallies_of, the_server_cleans_up
 from tests.sync.ends import Ends
 
 
@@ -188,7 +188,7 @@ def test_both_answer_at_once_and_the_source_reads_both(scene: Scene) -> None:
     assert set(scene.second.sees(source)) == set(scene.first.sees(source))
 
 
-def test_both_close_at_once_and_one_order_remains(scene: Scene) -> None:
+def test_both_close_at_once_and_one_set_of_tallies_remains(scene: Scene) -> None:
     source = scene.a_source_who_waits()
     scene.first.closes(source, "first")
     scene.second.closes(source, "second")
@@ -199,11 +199,13 @@ def test_both_close_at_once_and_one_order_remains(scene: Scene) -> None:
     found = []
     for store in (scene.ends.world.store, scene.first.store, scene.second.store):
         with store.reading() as session:
-            found.append(deletion_orders.find(session, source.keys.address))
-    assert found[0] is not None
+            mailbox = mailboxes.find(session, source.keys.address)
+            assert mailbox is not None
+            found.append((mailbox.due, mailbox_tallies.find(session, source.keys.address)))
     assert found[0] == found[1] == found[2]
-    with scene.first.store.reading() as session:
-        assert len(deletion_orders.all_due(session, date.max)) == 1
+    due, tallies = found[0]
+    assert due is not None
+    assert len(tallies) == ROWS
 
 
 def test_what_both_closed_is_deleted_and_counted_once(scene: Scene) -> None:
@@ -214,7 +216,7 @@ def test_what_both_closed_is_deleted_and_counted_once(scene: Scene) -> None:
     scene.both_sync()
     scene.ends.clock.day += timedelta(days=200)
 
-    the_server_carries_out_orders(scene.ends)
+    the_server_cleans_up(scene.ends)
     scene.both_sync()
 
     assert scene.counted() == ["read"]
@@ -332,7 +334,7 @@ def test_a_tombstone_of_a_restored_server_is_not_counted_again(scene: Scene) -> 
             address=line.address,
             recipient=line.recipient,
             verify_key=line.verify_key,
-            statement=line.statement,
+            proof=line.proof,
             day=line.day,
         )
     scene.both_sync()
@@ -435,7 +437,7 @@ def test_damage_at_the_server_marks_the_mailbox_here(scene: Scene) -> None:
     source = scene.a_source_who_waits()
     address = source.keys.address
     with scene.first.store.writing() as session:
-        sync_findings.add(session, address, bytes(16), FindingKind.DAMAGED, TODAY)
+        sync_findings.add(session, address, bytes(32), FindingKind.DAMAGED, TODAY)
 
     background_check.check_store(scene.first.desk, TODAY)
 
@@ -483,7 +485,7 @@ def test_texts_that_crossed_a_deletion_are_reported_and_are_not_an_attack(scene:
     scene.ends.clock.day += timedelta(days=200)
     scene.second.answers(source, "too late")
 
-    the_server_carries_out_orders(scene.ends)
+    the_server_cleans_up(scene.ends)
     scene.both_sync()
 
     desk = scene.second.desk
@@ -502,9 +504,9 @@ def test_a_read_receipt_that_crossed_a_deletion_is_not_reported(scene: Scene) ->
     scene.first.closes(source)
     scene.both_sync()
     scene.ends.clock.day += timedelta(days=200)
-    scene.second.sees(source)  # which leaves a mark
+    scene.second.opens(source)
 
-    the_server_carries_out_orders(scene.ends)
+    the_server_cleans_up(scene.ends)
     scene.both_sync()
 
     assert scene.second.desk.unsound == {}

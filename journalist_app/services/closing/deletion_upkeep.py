@@ -19,6 +19,7 @@ from protocol.identifiers import ENTRY_ID_BYTES, Address, EntryId
 from protocol.ledger import open_tally
 from protocol.transcript.closing import closed_until
 from store import mailbox_tallies, mailboxes
+from store.errors import NoSuchMailboxError
 from web.dates import add_months
 
 
@@ -45,7 +46,8 @@ def _maintain_tallies(desk: OpenDesk, address: Address, due: date) -> None:
     """Put the tallies (anonymous counts) beside a closed mailbox again, if they are missing or too old.
 
     Another workstation may have changed the casefile, and anyone who can write to the store can delete the
-    tallies or restore earlier ones.
+    tallies or restore earlier ones. The casefile keeps its revision, otherwise two workstations would answer
+    each other's tallies for ever.
     """
     revision, casefile = desk.casefiles.get(address, (0, Casefile()))
     with desk.store.reading() as session:
@@ -54,8 +56,12 @@ def _maintain_tallies(desk: OpenDesk, address: Address, due: date) -> None:
     state = (revision, due, hash(sealed))
     if not is_here or desk.tallied.get(address) == state:
         return
-    if casefile.keep_until != due or not _are_current(desk, sealed, revision, casefile):
+    if casefile.keep_until != due or not casefile.tally_seed:
         casefiles.update_casefile(desk, address, lambda now: msgspec.structs.replace(now, keep_until=due))
+    elif not _are_current(desk, sealed, revision, casefile):
+        tallies = casefiles.sealed_tallies(desk, revision, casefile)
+        with suppress(NoSuchMailboxError), desk.store.writing() as session:
+            mailbox_tallies.put(session, address, tallies)
     else:
         desk.tallied[address] = state
 

@@ -3,7 +3,6 @@
 A row with a proof remains of each in the store, until the desk has counted the mailbox.
 """
 
-import secrets
 from contextlib import suppress
 from datetime import date
 
@@ -16,10 +15,10 @@ from journalist_app.errors import MailboxNotFoundError, RecordUnsoundError, Unso
 from journalist_app.services.closing import close_mailbox
 from journalist_app.services.mailbox import count_for_report
 from journalist_app.services.records import casefiles, unsent_forms
-from protocol.casefile import TALLY_SEED_BYTES, Casefile
+from protocol.casefile import Casefile
 from protocol.entry import SignedEntry
 from protocol.identifiers import SOURCE_STRAND, Address
-from protocol.ledger import seal_tallies, tallies_of
+from protocol.ledger import seal_tallies, tallies_of, tally_seed_of_end
 from protocol.mailbox_keys import check_mailbox_keys
 from protocol.transcript.check import Transcript, head_of, read_transcript
 from protocol.transcript.closing import closed_until
@@ -137,6 +136,7 @@ def acknowledge_ended(desk: OpenDesk, address: Address, today: date) -> None:
 def count_ended_mailbox(desk: OpenDesk, end: SignedEntry, today: date) -> None:
     """Count a mailbox whose source signed its end, and drop its row and its casefile.
 
+    If two workstations count the mailbox at once, their tallies have the same ids, so each counts once.
     Evidence that the source agreed to pass on texts and files stays until the day on which the mailbox would
     have been deleted.
 
@@ -152,7 +152,7 @@ def count_ended_mailbox(desk: OpenDesk, end: SignedEntry, today: date) -> None:
             desk, address, lambda now: msgspec.structs.replace(now, keep_until=keep_until)
         )
     known = count_for_report.add_facts_of_end(desk, casefile, end)
-    seed = casefile.tally_seed or secrets.token_bytes(TALLY_SEED_BYTES)
+    seed = tally_seed_of_end(desk.keyring.desk_key.seed, end.digest)
     counted = tallies_of(
         msgspec.structs.replace(known, tally_seed=seed),
         desk.letterhead,

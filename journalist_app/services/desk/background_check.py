@@ -63,15 +63,18 @@ def _update_index(desk: OpenDesk) -> None:
         return
     with desk.store.reading() as session:
         digests = entries.all_digests(session)
-        empty: dict[bytes, list[bytes]] = {address: [] for address in mailboxes.all_addresses(session)}
-    desk.index.read_changed(empty | digests)
+        addresses = mailboxes.all_addresses(session)
+    desk.index.read_changed({address: digests.get(address, ()) for address in addresses})
 
 
 def _changed_mailboxes(desk: OpenDesk) -> list[Address]:
     """Return the mailboxes to verify: changed, missing, with a known fault, or wrongly marked as answered."""
     with desk.store.reading() as session:
         found = {Address(address): digests for address, digests in entries.all_digests(session).items()}
-        ended = {Address(row.address) for row in mailboxes.ended_mailboxes(session)}
+        here = {
+            *mailboxes.all_addresses(session),
+            *(row.address for row in mailboxes.ended_mailboxes(session)),
+        }
         hidden = _hidden_mailboxes(desk, session)
         at_server = [Address(row.address) for row in sync_findings.all_findings(session)]
     known = desk.trusted_state.mailboxes
@@ -80,7 +83,7 @@ def _changed_mailboxes(desk: OpenDesk) -> list[Address]:
         for address, digests in found.items()
         if address in desk.trusted_state.ended or not _has_only(digests, known.get(address, ()))
     ]
-    gone = [address for address in known if address not in found and address not in ended]
+    gone = known.keys() - here
     return list(dict.fromkeys([*new, *gone, *hidden, *at_server, *desk.to_count, *desk.unsound]))
 
 

@@ -14,7 +14,8 @@ from journalist_app.services.desk import background_check
 from journalist_app.services.desk.merge_records import RecordMerger
 from journalist_app.services.desk.publish_letterhead import use_letterhead
 from journalist_app.services.desk.sync_status import count_outbox, is_online
-from protocol.errors import LetterheadRefusedError, PouchRefusedError
+from protocol.entry import SignedEntry, open_entry
+from protocol.errors import LetterheadRefusedError, NewerVersionError, PouchRefusedError
 from protocol.letterhead import Letterhead, verify_letterhead
 from protocol.pouch.pouch_file import SERVER
 from store import letterheads
@@ -39,13 +40,22 @@ _STORE_REFUSALS: Final[dict[type[Exception], str]] = {
 def workstation_endpoint(
     desk: OpenDesk, today: Callable[[], date] = utc_today, half_hour: Callable[[], int] = half_hour_now
 ) -> Endpoint:
-    """Return this workstation's end of a sync, with keys, quota and merger.
+    """Return this workstation's end of a sync, with keys, quota, merger and opener.
 
     If a newer letterhead (the desk's signed public statement) arrives in a sync, it is used at once.
     """
 
     def newest() -> Letterhead:
         return use_newest_letterhead(desk)
+
+    def opens(signed: SignedEntry) -> bool:
+        try:
+            open_entry(signed, desk.keyring.identities)
+        except NewerVersionError:
+            return True
+        except CryptoError:
+            return False
+        return True
 
     config = desk.config
     return Endpoint(
@@ -59,6 +69,7 @@ def workstation_endpoint(
         today=today,
         half_hour=half_hour,
         merger=RecordMerger(desk.keyring, newest, today),
+        opens=opens,
     )
 
 

@@ -9,10 +9,11 @@ from crypto import age, signed_lines
 from crypto.canonical_json import StrictStruct, decode_json, encode_json
 from crypto.errors import CryptoError
 from journalist_app.desk.open_desk import OpenDesk, WholeCheck
-from journalist_app.desk.private_files import ExposedError, read_private, write_private
+from journalist_app.desk.private_files import ExposedError, read_private
 from journalist_app.desk.verification import conversation_of
 from journalist_app.errors import MailboxNotFoundError
 from protocol.identifiers import Address
+from store.database.atomic_files import replace_file
 from store.errors import StoreError
 from stored_mailbox.whole_store import verify_store
 
@@ -119,4 +120,4 @@ def _save(desk: OpenDesk, state: _State) -> None:
     signed = signed_lines.write_signed_lines(_VERSION, encode_json(state), keyring.strand.seed)
     sealed = age.encrypt(signed, [keyring.trusted_state_identity.recipient])
     with suppress(OSError):  # the check then begins again after unlocking
-        write_private(_path(desk), sealed.header + sealed.payload)
+        replace_file(_path(desk), [sealed.header, sealed.payload])

@@ -30,9 +30,11 @@ def append_desk_read_receipt(
     If the store cannot be written, or someone else changed the mailbox, this function does nothing. The
     receipt is then appended when an adviser opens the mailbox again.
     """
-    if not conversation.may_answer or not _has_news(desk, conversation, opened):
+    if not conversation.may_answer:
         return
     desk.to_count.add(conversation.address)
+    if not _has_news(desk, conversation, opened):
+        return
     writer = desk.keyring.desk_writer
     heads, unseen = heads_shown(desk, conversation, opened)
     envelope = Envelope(

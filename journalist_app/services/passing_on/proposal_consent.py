@@ -84,8 +84,8 @@ def require_consent(
     """Raise an exception if the source has not agreed to a proposal, or if a newer proposal replaced it.
 
     If `is_without` is True, the proposal may be passed on without the source's consent. An agreement does not
-    count if an entry that its writer did not know is missing or cannot be decrypted: the source may have
-    withdrawn the consent in this entry, or the desk may have proposed something else.
+    count if an entry that its writer did not know is missing, was removed or cannot be decrypted: the source
+    may have withdrawn the consent in this entry, or the desk may have proposed something else.
 
     Raises:
         PassOnRefusedError: PROPOSAL_OBSOLETE: a newer proposal exists. WITHDRAWN: the source withdrew the
@@ -97,10 +97,8 @@ def require_consent(
         raise PassOnRefusedError(PassOnRefusal.PROPOSAL_OBSOLETE)
     if is_without:
         return
-    if proposed.answer is not None and _is_something_hidden(
-        proposed.answer.signed.digest, conversation, opened
-    ):
-        raise UnsoundMailboxError
+    if proposed.answer is not None:
+        _refuse_hidden(proposed.answer.signed.digest, conversation, opened)
     if proposed.state is ProposalStatus.AGREED:
         return
     if proposed.state is ProposalStatus.TAKEN_BACK:
@@ -110,11 +108,15 @@ def require_consent(
     raise PassOnRefusedError(PassOnRefusal.NOT_AGREED)
 
 
-def _is_something_hidden(answer: Digest, conversation: Conversation, opened: Sequence[OpenedEntry]) -> bool:
+def _refuse_hidden(answer: Digest, conversation: Conversation, opened: Sequence[OpenedEntry]) -> None:
     transcript = conversation.transcript
     hidden = [each.signed.digest for each in opened if each.fault]
     hidden += [digest for digest in transcript.knowledge.named if digest not in transcript.authentic]
-    return bool(transcript.knowledge.unknown_to_all(hidden, [answer]))
+    if transcript.knowledge.unknown_to_all(hidden, [answer]):
+        raise UnsoundMailboxError
+    removed = [each.signed.digest for each in opened if each.signed.digest in conversation.removed]
+    if transcript.knowledge.unknown_to_all(removed, [answer]):  # perhaps a proposal that replaced this one
+        raise PassOnRefusedError(PassOnRefusal.WITHDRAWN)
 
 
 def _answers_something_else(opened: Sequence[OpenedEntry], thread: ThreadState) -> bool:

@@ -237,14 +237,23 @@ def tallies_of_casefile(desk: OpenDesk, revision: int, casefile: Casefile) -> tu
     return tallies_of(casefile, desk.letterhead, revision=revision, closed=casefile.keep_until, is_read=True)
 
 
+def sealed_tallies(desk: OpenDesk, revision: int, casefile: Casefile) -> tuple[bytes, ...]:
+    """Return the tallies of a mailbox that the desk has closed, signed and encrypted.
+
+    Raises:
+        MalformedError: the casefile is not that of a closed mailbox.
+    """
+    counted = tallies_of_casefile(desk, revision, casefile)
+    return seal_tallies(counted, desk.letterhead, desk.keyring.desk_writer)
+
+
 def _write(desk: OpenDesk, address: Address, revision: int, casefile: Casefile) -> Casefile:
     tallies: tuple[bytes, ...] = ()
     try:
         if casefile.keep_until is not None and has_mailbox(desk, address):
             seed = casefile.tally_seed or secrets.token_bytes(TALLY_SEED_BYTES)
             casefile = msgspec.structs.replace(casefile, tally_seed=seed)
-            counted = tallies_of_casefile(desk, revision + 1, casefile)
-            tallies = seal_tallies(counted, desk.letterhead, desk.keyring.desk_writer)
+            tallies = sealed_tallies(desk, revision + 1, casefile)
         body = casefile.to_bytes()
 
         def put_tallies(session: Session) -> None:

@@ -28,7 +28,7 @@ from journalist_app.files.presealed import (
 )
 from journalist_app.services import search_mailboxes
 from journalist_app.services.desk import unlocking
-from journalist_app.services.mailbox import file_downloads, read_thread
+from journalist_app.services.mailbox import file_downloads
 from protocol.content import Content, Kind
 from protocol.identifiers import AttachmentId
 from protocol.pouch.pouch_file import SERVER, PouchHead, PouchWriter
@@ -38,6 +38,7 @@ from store import attachments
 from tests.journalist_app import desk_readers
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
 from tests.journalist_app.files.sealing import age_armour, age_file, gpg_armour, gpg_file, recipient_of
+from tests.journalist_app.opening import opens
 from tests.journalist_app.refusals import refuses
 
 DESK = age.PQIdentity(b"d" * 32)
@@ -554,7 +555,7 @@ def unlocked(world: World) -> OpenDesk:
 
 
 def the_file(desk: OpenDesk, source: ASource) -> AttachmentId:
-    (file,) = read_thread.read_conversation(desk, source.keys.address, today=TODAY).entries[0].files
+    (file,) = opens(desk, source.keys.address, today=TODAY).entries[0].files
     return AttachmentId(bytes.fromhex(file.attachment_id))
 
 
@@ -564,7 +565,7 @@ def test_the_adviser_reads_a_presealed_text_and_gets_both_files(world: World) ->
     source.writes(f"Dag\n{age_armour(b'geheim', [recipient_of(world)])}", file=("bewijs.age", sealed))
     desk = unlocked(world)
 
-    (shown,) = read_thread.read_conversation(desk, source.keys.address, today=TODAY).entries
+    (shown,) = opens(desk, source.keys.address, today=TODAY).entries
     opened = file_downloads.open_presealed_file(desk, source.keys.address, the_file(desk, source))
     as_sent = file_downloads.open_download(desk, source.keys.address, the_file(desk, source))
 
@@ -584,10 +585,7 @@ def test_a_file_that_was_not_presealed_is_offered_as_it_is(world: World) -> None
     out = file_downloads.open_presealed_file(desk, source.keys.address, the_file(desk, source))
 
     assert ("a.pdf", 4, b"%PDF") == (out.name, out.size, b"".join(out.pieces))
-    assert (
-        read_thread.read_conversation(desk, source.keys.address, today=TODAY).entries[0].files[0].sealed
-        is None
-    )
+    assert opens(desk, source.keys.address, today=TODAY).entries[0].files[0].sealed is None
 
 
 def test_an_armoured_text_of_the_desk_is_not_decrypted(world: World) -> None:
@@ -597,9 +595,9 @@ def test_an_armoured_text_of_the_desk_is_not_decrypted(world: World) -> None:
     answered = source.is_answered(armour)
     desk = unlocked(world)
 
-    assert (TextPiece(PieceKind.PLAIN, armour),) == read_thread.read_conversation(
-        desk, source.keys.address, today=TODAY
-    ).entries[1].pieces
+    assert (TextPiece(PieceKind.PLAIN, armour),) == opens(desk, source.keys.address, today=TODAY).entries[
+        1
+    ].pieces
     with refuses(FileRefusal.MISSING):
         file_downloads.open_pasted(desk, source.keys.address, answered.envelope.entry_id, 1)
 
@@ -631,7 +629,7 @@ def test_a_presealed_file_that_was_changed_in_the_store_is_not_blamed_on_its_sou
         " WHERE id IN (SELECT id FROM chunk)"
     )
 
-    shown = read_thread.read_conversation(desk, source.keys.address, today=TODAY).entries[0].files[0]
+    shown = opens(desk, source.keys.address, today=TODAY).entries[0].files[0]
 
     assert shown.sealed is None
     with pytest.raises(ForgedError):

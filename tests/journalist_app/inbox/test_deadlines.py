@@ -168,9 +168,9 @@ def test_a_step_advice_given_without_text_meets_the_norm_for_advice(world: World
 def test_a_handed_over_step_does_not_reopen_a_closed_mailbox(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")
-    source.is_told(Content(kind=Kind.CLOSING, text="Dag.", closing=ClosingNote(delete_on=TODAY)))
+    source.is_told(Content(kind=Kind.CLOSING, text="Dag.", closing=ClosingNote()), due=TODAY)
     note = StepNote(step=StepName.PASSED_ON, to="SG", proposal=Digest(bytes(32)), delivered=TODAY)
-    source.is_told(Content(kind=Kind.STEP, text="", step=note))
+    source.is_told(Content(kind=Kind.STEP, text="", step=note), due=TODAY)
 
     summary = card_in(desk := unlocked(world), source)
 
@@ -252,7 +252,7 @@ def facts_of(world: World, source: ASource) -> ResponseFacts:
     desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
     conversation = conversation_of(desk, source.keys.address)
     opened = [(each.signed, each.content) for each in open_all(desk, conversation)]
-    return response_facts(opened, world.letterhead)
+    return response_facts(conversation.transcript, opened, world.letterhead)
 
 
 def test_an_empty_mailbox_has_no_facts(world: World) -> None:

@@ -244,7 +244,7 @@ def test_no_search_process_starts_after_locking(world: World) -> None:
     unlocking.check_after_unlocking(desk, TODAY)
 
     assert set(threading.enumerate()) <= before
-    assert desk.last_check is None
+    assert desk.whole_check.day is None
 
 
 def test_search_processes_that_start_while_the_desk_locks_end_too(world: World) -> None:

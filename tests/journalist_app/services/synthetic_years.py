@@ -12,7 +12,7 @@ import msgspec
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services.records import casefiles
-from protocol.casefile import Casefile, PassedOn
+from protocol.casefile import TALLY_SEED_BYTES, Casefile, PassedOn
 from protocol.identifiers import Digest
 from protocol.ledger import seal_tallies, tallies_of
 from store import ledger_tallies as ledger
@@ -29,7 +29,9 @@ def fill(world: World, desk: OpenDesk, year: int, mailboxes: int, *, seed: int) 
     live = 0
     for _ in range(mailboxes):
         casefile, is_read = _a_casefile(chance, desk, year)
-        tallies = tallies_of(casefile, world.letterhead, closed=date(year, 12, 31), is_read=is_read)
+        seeded = msgspec.structs.replace(casefile, tally_seed=chance.randbytes(TALLY_SEED_BYTES))
+        closed = date(year, 12, 31)
+        tallies = tallies_of(seeded, world.letterhead, revision=1, closed=closed, is_read=is_read)
         truth.update((tally.dimension.value, tally.value) for tally in tallies)
         if is_read and live < _LIVE and chance.random() < 0.5:
             live += 1

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -142,13 +143,13 @@ def overtake(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None], times: in
     real = desk_records.write_record
     left = [times]
 
-    def overtaken(desk: OpenDesk, kind: RecordKind, name: bytes, revision: int, body: bytes) -> None:
+    def overtaken(*record: Any, **hook: Any) -> None:  # noqa: ANN401  # passed on as they come
         if left[0]:
             left[0] -= 1
             before, left[0] = left[0], 0
             act()
             left[0] = before
-        real(desk, kind, name, revision, body)
+        real(*record, **hook)
 
     monkeypatch.setattr(desk_records, "write_record", overtaken)
 

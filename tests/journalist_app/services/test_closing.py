@@ -5,10 +5,8 @@ from datetime import date, timedelta
 
 import msgspec
 import pytest
-from protocol.statements.deletion_order import is_order_void, sign_order, verify_order
 
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.desk.verification import conversation_of
 from journalist_app.errors import (
     MailboxNotFoundError,
     RecordUnsoundError,
@@ -20,21 +18,23 @@ from journalist_app.services import inbox_lists
 from journalist_app.services.closing import close_mailbox, deletion_upkeep, ended_mailboxes
 from journalist_app.services.desk import background_check, unlocking, yearly_report
 from journalist_app.services.inbox_lists import InboxFilter
-from journalist_app.services.mailbox import order_deletion, read_thread
 from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
 from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from journalist_app.services.mailbox.steps import StepForm
 from journalist_app.services.records import casefiles
 from protocol import ledger as ledger_format
 from protocol.casefile import Casefile, Evidence, EvidenceKind, PassedOn
-from protocol.content import TEXT_CHARS, StepName
+from protocol.content import TEXT_CHARS, ClosingNote, Content, Kind, StepName
+from protocol.entry import open_entry, sign_entry
 from protocol.identifiers import Digest, EntryId
 from protocol.ledger import Dimension, Tally
 from protocol.sealed_record import RecordKind
 from protocol.strand import DeskWriter
+from protocol.transcript.closing import closed_until, last_words, may_delete
+from protocol.transcript.ending import proof_of_deletion, proof_to_bytes
 from protocol.trusted_state import TrustedState
-from store import deletion_orders, mailboxes, peers, records
 from store import ledger_tallies as ledger
+from store import mailbox_tallies, mailboxes, peers, records
 from tests.journalist_app.desk_factories import (
     PASSPHRASE,
     TODAY,
@@ -42,8 +42,10 @@ from tests.journalist_app.desk_factories import (
     World,
     a_letterhead,
     a_source,
+    append,
     publish,
 )
+from tests.journalist_app.opening import heads_on_page, opens
 from tests.journalist_app.refusals import refuses
 from tests.store.factories import all_tallies
 
@@ -59,28 +61,28 @@ def unlocked(world: World) -> OpenDesk:
 def context_for(
     desk: OpenDesk, source: ASource, entry_id: EntryId = CLOSING_ID, *, today: date = TODAY
 ) -> AdviserFormContext:
-    seen = read_thread.read_conversation(desk, source.keys.address, today=today).source_said
-    return AdviserFormContext(source.keys.address, entry_id, bytes.fromhex(seen))
+    heads, unseen = heads_on_page(desk, source.keys.address, today=today)
+    return AdviserFormContext(source.keys.address, entry_id, heads, unseen)
 
 
 def close(desk: OpenDesk, source: ASource, *, today: date = TODAY) -> None:
     close_mailbox.close_mailbox(desk, context_for(desk, source, today=today), "Het ga je goed.", today=today)
 
 
-def order_in(world: World, source: ASource) -> deletion_orders.StoredOrder | None:
+def due_of(source: ASource) -> date | None:
+    """Return the day from which the mailbox may be deleted, by its entries alone."""
+    return closed_until(source.reads().transcript)
+
+
+def day_of(source: ASource) -> date:
+    due = due_of(source)
+    assert due is not None
+    return due
+
+
+def tallies_of(world: World, source: ASource) -> tuple[bytes, ...]:
     with world.store.reading() as session:
-        return deletion_orders.find(session, source.keys.address)
-
-
-def ordered_in(world: World, source: ASource) -> deletion_orders.StoredOrder:
-    found = order_in(world, source)
-    assert found is not None
-    return found
-
-
-def is_void_now(world: World, desk: OpenDesk, source: ASource) -> bool:
-    ordered = verify_order(ordered_in(world, source).statement, strands=world.letterhead.strand_keys)
-    return is_order_void(ordered, conversation_of(desk, source.keys.address).entries)
+        return mailbox_tallies.find(session, source.keys.address)
 
 
 def opened_tallies(world: World, tallies: tuple[bytes, ...]) -> list[Tally]:
@@ -95,20 +97,18 @@ def counted(world: World, tallies: tuple[bytes, ...]) -> dict[str, str]:
     return {each.dimension.value: each.value for each in opened if each.dimension is not Dimension.NOTHING}
 
 
-def purge(world: World, source: ASource, day: date) -> None:
-    """Do what the server does on the day: see `deploy.cleanup.server_cleanup`."""
-    stored = ordered_in(world, source)
+def purge(world: World, source: ASource, day: date, proof: bytes | None = None) -> None:
+    """Do what the server does on the day: see `deploy.cleanup.retention`."""
+    found = proof or proof_of_deletion(source.reads().transcript)
     with world.store.writing() as session:
-        mailboxes.purge_mailbox(
-            session, source.keys.address, statement=stored.statement, day=day, tallies=stored.tallies
-        )
+        mailboxes.purge_mailbox(session, source.keys.address, proof=found, day=day)
 
 
 def answered(
     desk: OpenDesk, source: ASource, text: str, step: StepForm | None = None, *, today: date = TODAY
 ) -> None:
-    seen = bytes.fromhex(read_thread.read_conversation(desk, source.keys.address, today=today).source_said)
-    form = ReplyForm(source.keys.address, EntryId(b"a" * 16), seen, text, step, EntryId(b"s" * 16))
+    heads, unseen = heads_on_page(desk, source.keys.address, today=today)
+    form = ReplyForm(source.keys.address, EntryId(b"a" * 16), heads, unseen, text, step, EntryId(b"s" * 16))
     with AnswerSender(desk, form, today=today, half_hour=1) as under_way:
         under_way.send()
 
@@ -116,7 +116,7 @@ def answered(
 # ---- closing
 
 
-def test_closing_says_a_last_word_and_orders_the_deletion(world: World) -> None:
+def test_closing_says_a_last_word_and_the_day_of_deletion(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")
     source.is_answered("antwoord")
@@ -124,22 +124,22 @@ def test_closing_says_a_last_word_and_orders_the_deletion(world: World) -> None:
 
     close(desk, source)
 
-    closed = read_thread.read_conversation(desk, source.keys.address, today=TODAY).thread_state.closing
-    stored = ordered_in(world, source)
+    closed = opens(desk, source.keys.address, today=TODAY).thread_state.closing
+    due = day_of(source)
     assert closed is not None
     assert closed.text == "Het ga je goed."
-    assert closed.by == stored.due
-    assert TODAY + timedelta(DELETES_AFTER) <= stored.due <= TODAY + timedelta(DELETES_AFTER + 7)
-    assert order_deletion.verify_stored_order(desk, stored) is not None
-    assert not is_void_now(world, desk, source)
-    assert casefiles.read_casefile(desk, source.keys.address).keep_until == stored.due
+    assert closed.by == due
+    assert TODAY + timedelta(DELETES_AFTER) <= due <= TODAY + timedelta(DELETES_AFTER + 7)
+    assert may_delete(source.reads().transcript, world.letterhead.strand_keys, due)
+    assert not may_delete(source.reads().transcript, world.letterhead.strand_keys, due - timedelta(1))
+    assert casefiles.read_casefile(desk, source.keys.address).keep_until == due
     assert not casefiles.read_casefile(desk, source.keys.address).is_spam
 
 
 def test_the_day_of_deletion_does_not_tell_the_day_of_closing(world: World) -> None:
     desk = unlocked(world)
 
-    days = {order_deletion.choose_deletion_day(desk, TODAY) - TODAY for _ in range(400)}
+    days = {close_mailbox.choose_deletion_day(desk, TODAY) - TODAY for _ in range(400)}
 
     assert days == {timedelta(DELETES_AFTER + more) for more in range(8)}
 
@@ -156,7 +156,7 @@ def test_without_a_last_word_nothing_is_closed(world: World) -> None:
         with refuses(refused):
             close_mailbox.close_mailbox(desk, context_for(desk, source), text, today=TODAY)
 
-    assert order_in(world, source) is None
+    assert due_of(source) is None
 
 
 def test_a_double_click_closes_once(world: World) -> None:
@@ -164,12 +164,12 @@ def test_a_double_click_closes_once(world: World) -> None:
     source.writes("vraag")
     desk = unlocked(world)
     close(desk, source)
-    before = ordered_in(world, source)
+    before = day_of(source), casefiles.read_casefile(desk, source.keys.address)
 
     close(desk, source)
 
-    assert ordered_in(world, source) == before
-    steps = read_thread.read_conversation(desk, source.keys.address, today=TODAY).thread_state.steps
+    assert (day_of(source), casefiles.read_casefile(desk, source.keys.address)) == before
+    steps = opens(desk, source.keys.address, today=TODAY).thread_state.steps
     assert [step.step for step in steps].count(StepName.CLOSED) == 1
 
 
@@ -183,8 +183,7 @@ def test_a_source_who_writes_meanwhile_is_not_closed_upon(world: World) -> None:
     with refuses(SendRefusal.SOURCE_WROTE):
         close_mailbox.close_mailbox(desk, form_context, "tot ziens", today=TODAY)
 
-    assert order_in(world, source) is None
-    background_check.check_store(desk, TODAY)
+    assert due_of(source) is None
     assert casefiles.read_casefile(desk, source.keys.address).keep_until is None
 
 
@@ -205,7 +204,7 @@ def test_what_is_counted_at_closing_is_what_happened(world: World) -> None:
 
     close(desk, source)
 
-    assert counted(world, ordered_in(world, source).tallies) == {
+    assert counted(world, tallies_of(world, source)) == {
         "mailbox": "read",
         "theme": "intimidation",
         "route": "talk",
@@ -227,7 +226,7 @@ def test_a_casefile_that_was_tampered_with_stops_the_closing(world: World) -> No
     with pytest.raises(RecordUnsoundError):
         close(desk, source)
 
-    assert order_in(world, source) is None
+    assert due_of(source) is None
 
 
 # ---- spam
@@ -242,10 +241,9 @@ def test_spam_is_closed_in_one_step_and_counted_as_that_alone(world: World) -> N
     for _ in range(2):
         close_mailbox.close_as_spam(desk, form_context, today=TODAY)
 
-    stored = ordered_in(world, source)
-    assert TODAY < stored.due <= TODAY + timedelta(days=8)
-    assert counted(world, stored.tallies) == {"mailbox": "spam"}
-    assert len(stored.tallies) == ledger_format.ROWS
+    assert TODAY < day_of(source) <= TODAY + timedelta(days=8)
+    assert counted(world, tallies_of(world, source)) == {"mailbox": "spam"}
+    assert len(tallies_of(world, source)) == ledger_format.ROWS
     assert casefiles.read_casefile(desk, source.keys.address).is_spam
     inbox = inbox_lists.read_inbox(desk, InboxFilter("waiting", 1), TODAY)
     assert inbox.waiting == 0
@@ -267,24 +265,33 @@ def test_what_could_not_be_closed_is_not_called_spam(world: World) -> None:
 # ---- reopening
 
 
-def test_writing_again_opens_it_and_the_order_goes(world: World) -> None:
+def test_writing_again_opens_it(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")
     desk = unlocked(world)
     close(desk, source)
     source.writes("toch nog iets")
-    assert is_void_now(world, desk, source)
+    assert due_of(source) is None
 
     background_check.check_store(desk, TODAY)
 
-    assert order_in(world, source) is None
-    background_check.check_store(desk, TODAY)
+    assert source.keys.address not in desk.trusted_state.closed
     assert casefiles.read_casefile(desk, source.keys.address).keep_until is None
-    assert order_in(world, source) is None
     (row,) = inbox_lists.read_inbox(desk, InboxFilter("waiting", 1), TODAY).rows
     assert row.is_waiting
-    current = read_thread.read_conversation(desk, source.keys.address, today=TODAY).thread_state.steps[-1]
-    assert current.step in {StepName.REOPENED, StepName.BEING_READ}
+    steps = opens(desk, source.keys.address, today=TODAY).thread_state.steps
+    assert StepName.REOPENED in {step.step for step in steps}
+
+
+def test_words_that_crossed_a_closing_keep_the_mailbox(world: World) -> None:
+    source = a_source(world)
+    first = source.writes("vraag")
+    desk = unlocked(world)
+    close(desk, source)
+
+    source.says(Content(kind=Kind.MESSAGE, text="wacht"), shown=[first.digest])
+
+    assert due_of(source) is None
 
 
 def test_reading_the_last_word_opens_nothing_and_is_counted(world: World) -> None:
@@ -293,139 +300,89 @@ def test_reading_the_last_word_opens_nothing_and_is_counted(world: World) -> Non
     source.is_answered("antwoord")
     desk = unlocked(world)
     close(desk, source)
-    due = ordered_in(world, source).due
-    assert counted(world, ordered_in(world, source).tallies)["came_back"] == "no"
+    due = day_of(source)
+    assert counted(world, tallies_of(world, source))["came_back"] == "no"
     source.looks()
 
     background_check.check_store(desk, TODAY + timedelta(days=1))
 
-    stored = ordered_in(world, source)
-    assert stored.due == due
-    assert counted(world, stored.tallies)["came_back"] == "yes"
-    assert not is_void_now(world, desk, source)
+    assert day_of(source) == due
+    assert counted(world, tallies_of(world, source))["came_back"] == "yes"
 
 
-def test_an_answer_in_a_closed_mailbox_leaves_it_closed_under_a_fresh_order(world: World) -> None:
+def test_any_set_of_tallies_of_one_mailbox_counts_once(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")
     desk = unlocked(world)
     close(desk, source)
-    before = ordered_in(world, source)
+    early = opened_tallies(world, tallies_of(world, source))
+    casefiles.update_casefile(
+        desk, source.keys.address, lambda now: msgspec.structs.replace(now, theme="bullying")
+    )
+    late = opened_tallies(world, tallies_of(world, source))
 
-    answered(desk, source, "Nog een ding.")
-
-    after = ordered_in(world, source)
-    assert (after.due, after.statement != before.statement) == (before.due, True)
-    assert not is_void_now(world, desk, source)
+    assert {each.id for each in early} == {each.id for each in late}
+    assert set(ledger_format.counted_tallies([*early, *late])) == set(late)
 
 
-def test_a_new_step_opens_a_closed_mailbox_again(world: World) -> None:
+@pytest.mark.parametrize("step", [None, StepForm("in_conversation")])
+def test_an_answer_or_step_opens_a_closed_mailbox_again(world: World, step: StepForm | None) -> None:
     source = a_source(world)
     source.writes("vraag")
     desk = unlocked(world)
     close(desk, source)
 
-    answered(desk, source, "Wij gaan verder.", StepForm("in_conversation"))
+    answered(desk, source, "Wij gaan verder.", step)
 
-    assert order_in(world, source) is None
+    assert due_of(source) is None
     background_check.check_store(desk, TODAY)
-    assert order_in(world, source) is None
     assert casefiles.read_casefile(desk, source.keys.address).keep_until is None
 
 
 # ---- what keeps the promise
 
 
-def test_a_closing_whose_order_was_lost_gets_one_at_the_next_check(world: World) -> None:
+@pytest.mark.parametrize("how", ["lost", "of an earlier casefile", "damaged"])
+def test_tallies_that_were_tampered_with_are_put_again_at_the_next_check(world: World, how: str) -> None:
     source = a_source(world)
     source.writes("vraag")
     desk = unlocked(world)
     close(desk, source)
-    due = ordered_in(world, source).due
+    early = tallies_of(world, source)
+    casefiles.update_casefile(
+        desk, source.keys.address, lambda now: msgspec.structs.replace(now, theme="bullying")
+    )
+    there = {"lost": (), "of an earlier casefile": early, "damaged": (b"rubbish",) * 8}[how]
     with world.store.writing() as session:
-        deletion_orders.drop(session, source.keys.address)
+        mailbox_tallies.put(session, source.keys.address, there)
 
     background_check.check_store(unlocked(world), TODAY)
 
-    stored = ordered_in(world, source)
-    assert stored.due == due
-    assert order_deletion.verify_stored_order(desk, stored) is not None
+    assert counted(world, tallies_of(world, source))["theme"] == "bullying"
 
 
-def test_a_closing_whose_day_passed_without_an_order_is_ordered_for_today(world: World) -> None:
+def test_right_tallies_are_not_put_again(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")
     close(unlocked(world), source)
-    with world.store.writing() as session:
-        deletion_orders.drop(session, source.keys.address)
-    later = TODAY + timedelta(days=200)
+    before = tallies_of(world, source)
 
-    background_check.check_store(unlocked(world), later)
+    background_check.check_store(unlocked(world), TODAY)
 
-    assert ordered_in(world, source).due == later
+    assert tallies_of(world, source) == before
 
 
-@pytest.mark.parametrize("forged", ["another desk's", "another mailbox's", "another day", "rubbish"])
-def test_an_order_that_is_not_ours_is_dropped_and_made_anew(world: World, forged: str) -> None:
-    source, other = a_source(world), a_source(world)
-    source.writes("vraag")
-    other.writes("vraag")
-    desk = unlocked(world)
-    close(desk, source)
-    close_mailbox.close_mailbox(desk, context_for(desk, other), "dag", today=TODAY)
-    ours = ordered_in(world, source)
-    heads = conversation_of(desk, source.keys.address).heads
-    stranger = DeskWriter(world.keyring.strand.id, b"x" * 32)
-    statements = {
-        "another desk's": sign_order(
-            source.keys.address, heads, due=TODAY, tallies=(), by=stranger, day=TODAY
-        ),
-        "another mailbox's": ordered_in(world, other).statement,
-        "another day": ours.statement,
-        "rubbish": b"rubbish",
-    }
-    with world.store.writing() as session:
-        deletion_orders.put(session, source.keys.address, statements[forged], TODAY, ())
-
-    background_check.check_store(desk, TODAY)
-    background_check.check_store(desk, TODAY)
-
-    found = order_deletion.verify_stored_order(desk, ordered_in(world, source))
-    assert found is not None
-    assert found.due == ours.due
-
-
-def test_an_order_over_a_mailbox_that_fails_verification_is_left_to_the_adviser(world: World) -> None:
-    source = a_source(world)
-    source.writes("een")
-    source.writes("twee")
-    desk = unlocked(world)
-    close(desk, source)
-    before = ordered_in(world, source)
-    source.looks()
-    world.execute("DELETE FROM entry WHERE author = 0 AND number = 1")
-
-    background_check.check_store(desk, TODAY)
-
-    assert ordered_in(world, source) == before
-    assert source.keys.address in desk.unsound
-    with world.store.writing() as session:
-        deletion_orders.drop(session, source.keys.address)
-    background_check.check_store(desk, TODAY)
-    assert order_in(world, source) is None
-
-
-def test_an_order_over_a_mailbox_that_ended_meanwhile_is_passed_by(world: World) -> None:
+def test_a_closing_whose_casefile_had_not_come_is_counted_at_the_next_check(world: World) -> None:
+    """Another workstation closed it."""
     source = a_source(world)
     source.writes("vraag")
+    source.is_closed(due=TODAY + timedelta(days=90))
     desk = unlocked(world)
-    close(desk, source)
-    stored = ordered_in(world, source)
-    source.ends()
 
-    deletion_upkeep._maintain_order(desk, stored, TODAY)
+    background_check.check_store(desk, TODAY)
 
-    assert order_in(world, source) is None
+    assert casefiles.read_casefile(desk, source.keys.address).keep_until == TODAY + timedelta(days=90)
+    assert counted(world, tallies_of(world, source))["mailbox"] == "read"
 
 
 # ---- abandoned
@@ -438,45 +395,63 @@ def abandoned(world: World) -> ASource:
     return source
 
 
-def test_an_abandoned_mailbox_gets_an_order_when_the_desk_is_unlocked(world: World) -> None:
+def test_an_abandoned_mailbox_is_closed_when_the_desk_is_unlocked(world: World) -> None:
     source = abandoned(world)
     desk = unlocked(world)
 
     background_check.check_store(desk, TODAY)
 
-    stored = ordered_in(world, source)
-    assert TODAY < stored.due <= TODAY + timedelta(days=8)
-    assert counted(world, stored.tallies)["mailbox"] == "read"
-    assert casefiles.read_casefile(desk, source.keys.address).keep_until is None
+    assert TODAY < day_of(source) <= TODAY + timedelta(days=8)
+    assert counted(world, tallies_of(world, source))["mailbox"] == "read"
+    closing = last_words(source.reads().transcript)[0]
+    content = open_entry(closing, world.keyring.identities)
+    assert (content.kind, content.closing) == (Kind.CLOSING, ClosingNote(automatic=True))
 
 
-def test_an_abandoned_mailbox_that_nobody_read_is_counted_as_that(world: World) -> None:
+def test_an_automatic_closing_answers_nothing(world: World) -> None:
     source = a_source(world, day=TODAY - timedelta(days=500))
     source.writes("vraag", day=TODAY - timedelta(days=400))
+    source.is_looked_at(day=TODAY - timedelta(days=399))
+    desk = unlocked(world)
+
+    background_check.check_store(desk, TODAY)
+
+    assert due_of(source) is not None
+    (row,) = inbox_lists.read_inbox(desk, InboxFilter("answered"), TODAY).rows
+    assert row.is_waiting
+    assert casefiles.read_casefile(desk, source.keys.address).first_answer is None
+
+
+@pytest.mark.parametrize("what", ["words", "a removal"])
+def test_an_abandoned_mailbox_with_something_unread_stays_before_the_adviser(world: World, what: str) -> None:
+    source = abandoned(world)
+    unread = source.writes("nog iets", day=TODAY - timedelta(days=380))
+    if what == "a removal":
+        source.removes(unread, day=TODAY - timedelta(days=379))
 
     background_check.check_store(unlocked(world), TODAY)
 
-    assert counted(world, ordered_in(world, source).tallies) == {"mailbox": "ended_unread"}
+    assert due_of(source) is None
 
 
-def test_an_abandoned_mailbox_under_order_keeps_its_day(world: World) -> None:
+def test_an_abandoned_mailbox_that_was_closed_keeps_its_day(world: World) -> None:
     source = abandoned(world)
     desk = unlocked(world)
     background_check.check_store(desk, TODAY)
-    before = ordered_in(world, source)
+    before = day_of(source)
 
     background_check.check_store(desk, TODAY + timedelta(days=1))
 
-    assert ordered_in(world, source) == before
+    assert day_of(source) == before
 
 
-def test_a_mark_does_not_keep_an_abandoned_mailbox(world: World) -> None:
+def test_a_read_receipt_does_not_keep_an_abandoned_mailbox(world: World) -> None:
     source = abandoned(world)
     source.looks(day=TODAY)
 
     background_check.check_store(unlocked(world), TODAY)
 
-    assert order_in(world, source) is not None
+    assert due_of(source) is not None
 
 
 def test_what_is_not_abandoned_stays(world: World) -> None:
@@ -493,7 +468,7 @@ def test_what_is_not_abandoned_stays(world: World) -> None:
 
     background_check.check_store(unlocked(world), TODAY)
 
-    assert [order_in(world, each) for each in (talking, empty, unsound)] == [None, None, None]
+    assert [due_of(each) for each in (talking, empty, unsound)] == [None, None, None]
 
 
 def test_the_letterhead_says_after_how_many_months_a_mailbox_is_abandoned(world: World) -> None:
@@ -503,18 +478,18 @@ def test_the_letterhead_says_after_how_many_months_a_mailbox_is_abandoned(world:
 
     background_check.check_store(unlocked(world), TODAY)
 
-    assert order_in(world, source) is None
+    assert due_of(source) is None
 
 
 # ---- gone
 
 
-def test_a_mailbox_that_our_order_deleted_is_known_to_be_so(world: World) -> None:
+def test_a_mailbox_that_our_closing_deleted_is_known_to_be_so(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")
     desk = unlocked(world)
     close(desk, source)
-    due = ordered_in(world, source).due
+    due = day_of(source)
     purge(world, source, due)
     assert inbox_lists.read_inbox(desk, InboxFilter("closed", 1), due).unsound == ()
 
@@ -533,31 +508,63 @@ def test_a_mailbox_that_our_order_deleted_is_known_to_be_so(world: World) -> Non
     assert again.unsound == {}
 
 
-@pytest.mark.parametrize("how", ["before its day", "another mailbox's order", "by a stranger"])
-def test_a_mailbox_deleted_without_a_right_order_is_told(world: World, how: str) -> None:
+@pytest.mark.parametrize("how", ["before its day", "another mailbox's closing", "by a stranger", "rubbish"])
+def test_a_mailbox_deleted_without_a_right_closing_is_told(world: World, how: str) -> None:
     source, other = a_source(world), a_source(world)
     source.writes("vraag")
     other.writes("vraag")
     desk = unlocked(world)
     close(desk, source)
     close_mailbox.close_mailbox(desk, context_for(desk, other), "dag", today=TODAY)
-    stored, others = ordered_in(world, source), ordered_in(world, other)
     stranger = DeskWriter(world.keyring.strand.id, b"x" * 32)
-    statement, day = {
-        "before its day": (stored.statement, TODAY),
-        "another mailbox's order": (others.statement, others.due),
-        "by a stranger": (
-            sign_order(source.keys.address, {}, due=TODAY, tallies=(), by=stranger, day=TODAY),
-            TODAY,
-        ),
+    forged = sign_entry(last_words(source.reads().transcript)[0].envelope, by=stranger)
+    proof, day = {
+        "before its day": (proof_of_deletion(source.reads().transcript), TODAY),
+        "another mailbox's closing": (proof_of_deletion(other.reads().transcript), day_of(other)),
+        "by a stranger": (proof_to_bytes([forged]), day_of(source)),
+        "rubbish": (b"rubbish", day_of(source)),
     }[how]
-    with world.store.writing() as session:
-        mailboxes.purge_mailbox(session, source.keys.address, statement=statement, day=day, tallies=())
+    purge(world, source, day, proof)
 
-    background_check.check_store(desk, TODAY)
+    background_check.check_store(desk, day)
 
-    faults = [row.faults for row in inbox_lists.read_inbox(desk, InboxFilter("closed", 1), TODAY).unsound]
+    faults = [row.faults for row in inbox_lists.read_inbox(desk, InboxFilter("closed", 1), day).unsound]
     assert ("false_ending",) in faults
+
+
+@pytest.mark.parametrize("how", ["the source wrote", "closed again for a later day"])
+def test_an_earlier_closing_that_was_replaced_deletes_nothing_unnoticed(world: World, how: str) -> None:
+    """Attack: the operator drops the newer entries of both sides, and deletes by the older closing."""
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    close(desk, source)
+    early, proof = day_of(source), proof_of_deletion(source.reads().transcript)
+    source.writes("toch nog iets")
+    if how == "closed again for a later day":
+        source.is_closed(due=early + timedelta(days=30))
+    background_check.check_store(desk, TODAY)
+    purge(world, source, early, proof)
+
+    background_check.check_store(desk, early)
+
+    faults = [row.faults for row in inbox_lists.read_inbox(desk, InboxFilter("closed", 1), early).unsound]
+    assert ("false_ending",) in faults
+
+
+def test_a_mailbox_that_another_workstation_closed_is_known_to_be_deleted(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    opens(desk, source.keys.address, today=TODAY)
+    source.is_closed(due=TODAY + timedelta(days=90))
+    purge(world, source, TODAY + timedelta(days=90))
+
+    background_check.check_store(desk, TODAY + timedelta(days=90))
+
+    closed = InboxFilter("closed", 1)
+    assert inbox_lists.read_inbox(desk, closed, TODAY + timedelta(days=90)).unsound == ()
+    assert source.keys.address in desk.trusted_state.ended
 
 
 def test_a_mailbox_that_its_source_ended_is_counted_when_the_adviser_has_seen_it(world: World) -> None:
@@ -642,8 +649,10 @@ def test_who_ends_the_mailbox_without_a_look_at_the_answer_did_not_come_back(wor
 def test_an_answer_that_had_not_come_when_the_mailbox_ended_was_not_read(world: World) -> None:
     source, desk = answered_at_the_turn_of_the_year(world)
     source.looks(day=NEW_YEAR)
-    number, digest = desk.trusted_state.mailboxes[source.keys.address][world.keyring.strand.id]
-    desk.remember(source.keys.address, {world.keyring.strand.id: (number + 1, digest)})
+    known = desk.trusted_state.mailboxes[source.keys.address]
+    (own,) = [head for head in known if head.strand == world.keyring.strand.id]
+    later = own._replace(number=own.number + 1, digest=Digest(b"l" * 32))
+    desk.remember(source.keys.address, tuple(sorted({*known, later} - {own})))
 
     assert_counted(seen_to_have_ended(world, desk, source), came_back="no")
 
@@ -719,7 +728,8 @@ def test_evidence_outlives_a_mailbox_that_its_source_ended_until_its_day(world: 
     casefiles.update_casefile(
         desk, source.keys.address, lambda _: Casefile(theme="intimidation", evidence=(EVIDENCE,))
     )
-    read_thread.read_conversation(desk, source.keys.address, today=TODAY)
+    opens(desk, source.keys.address, today=TODAY)
+    background_check.check_store(desk, TODAY)
     assert casefiles.read_casefile(desk, source.keys.address).first_message == TODAY
     source.ends()
 
@@ -789,36 +799,21 @@ def test_the_casefile_of_a_mailbox_that_came_back_is_left_to_the_adviser(world: 
     assert casefiles.read_casefile(desk, source.keys.address).theme == "intimidation"
 
 
-def test_a_desk_that_is_being_locked_stops_tending(world: World) -> None:
+def test_a_desk_that_is_being_locked_closes_nothing(world: World) -> None:
     source = abandoned(world)
-    closed = a_source(world)
-    closed.writes("vraag")
     desk = unlocked(world)
-    close(desk, closed)
-    closed.writes("toch")
     desk.stopping.set()
 
     deletion_upkeep.maintain_deletions(desk, TODAY)
-    deletion_upkeep._order_abandoned(desk, set(), TODAY)
 
-    assert order_in(world, closed) is not None
-    assert order_in(world, source) is None
-
-
-def test_an_abandoned_mailbox_that_ends_meanwhile_is_passed_by(world: World) -> None:
-    source = abandoned(world)
-    desk = unlocked(world)
-    source.ends()
-
-    deletion_upkeep._order_if_abandoned(desk, source.keys.address, TODAY, TODAY)
-
-    assert order_in(world, source) is None
+    assert due_of(source) is None
 
 
 def test_a_source_who_writes_at_the_moment_of_closing_is_heard(world: World) -> None:
-    """Whichever comes first, the mailbox is never both waiting and under an order that counts."""
+    """Whichever comes first, the mailbox is never both waiting and closed."""
     source = a_source(world)
     source.writes("vraag")
+    crossing = source.writes("wacht", store_it=False)
     desk = unlocked(world)
     form_context = context_for(desk, source)
     gate = threading.Barrier(2)
@@ -834,7 +829,8 @@ def test_a_source_who_writes_at_the_moment_of_closing_is_heard(world: World) -> 
     thread = threading.Thread(target=closes)
     thread.start()
     gate.wait()
-    source.writes("wacht")
+    append(world.store, crossing)
     thread.join()
 
-    assert refused == [SendRefusal.SOURCE_WROTE] or is_void_now(world, desk, source)
+    assert refused in ([], [SendRefusal.SOURCE_WROTE])
+    assert due_of(source) is None

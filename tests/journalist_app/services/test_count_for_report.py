@@ -7,7 +7,6 @@ import pytest
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services.desk import background_check, unlocking
-from journalist_app.services.mailbox import count_for_report, read_thread
 from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
 from journalist_app.services.records import casefiles
 from journalist_app.services.records.casefiles import CasefileDetails
@@ -18,6 +17,7 @@ from protocol.sealed_record import BODY_BYTES, RecordKind
 from store import records
 from store.errors import StoreFullError
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
+from tests.journalist_app.opening import heads_on_page, opens
 
 WEEK = timedelta(days=7)
 NOTHING = (None, None, False)
@@ -52,8 +52,10 @@ def revisions(world: World) -> list[int]:
 
 
 def answer(desk: OpenDesk, source: ASource) -> None:
-    seen = bytes.fromhex(read_thread.read_conversation(desk, source.keys.address, today=TODAY).source_said)
-    form = ReplyForm(source.keys.address, EntryId(b"a" * 16), seen, "antwoord", None, EntryId(b"s" * 16))
+    heads, unseen = heads_on_page(desk, source.keys.address, today=TODAY)
+    form = ReplyForm(
+        source.keys.address, EntryId(b"a" * 16), heads, unseen, "antwoord", None, EntryId(b"s" * 16)
+    )
     with AnswerSender(desk, form, today=TODAY, half_hour=1) as under_way:
         under_way.send()
 
@@ -68,7 +70,8 @@ def tamper(world: World, desk: OpenDesk, source: ASource) -> None:
 
 def test_what_is_read_is_kept_once(world: World, desk: OpenDesk, source: ASource) -> None:
     for _ in range(3):
-        read_thread.read_conversation(desk, source.keys.address, today=TODAY)
+        opens(desk, source.keys.address, today=TODAY)
+        background_check.check_store(desk, TODAY)
 
     assert kept(desk, source) == READ
     assert revisions(world) == [1]
@@ -81,11 +84,12 @@ def test_what_is_answered_is_kept(desk: OpenDesk, source: ASource) -> None:
 
 
 def test_a_mailbox_that_fails_is_not_built_upon(world: World, desk: OpenDesk, source: ASource) -> None:
-    read_thread.read_conversation(desk, source.keys.address, today=TODAY)
+    opens(desk, source.keys.address, today=TODAY)
+    background_check.check_store(desk, TODAY)
     source.is_answered("antwoord")
     world.execute("UPDATE entry SET signature = zeroblob(64) WHERE number = 2")
 
-    assert read_thread.read_conversation(desk, source.keys.address, today=TODAY).faults
+    assert opens(desk, source.keys.address, today=TODAY).faults
     background_check.check_store(desk, TODAY)
 
     assert kept(desk, source) == READ
@@ -129,7 +133,7 @@ def test_a_first_check_of_a_full_store_writes_no_casefile(
 def test_a_step_that_only_confirms_is_no_answer_in_the_background_either(
     desk: OpenDesk, source: ASource
 ) -> None:
-    read_thread.read_conversation(desk, source.keys.address, today=TODAY)
+    opens(desk, source.keys.address, today=TODAY)
     source.is_told(Content(kind=Kind.STEP, text="", step=STEP))
     source.looks()
 
@@ -138,22 +142,22 @@ def test_a_step_that_only_confirms_is_no_answer_in_the_background_either(
     assert kept(desk, source) == READ
 
 
-def test_a_check_opens_and_writes_nothing_where_nothing_came_to_the_facts(
+def test_a_check_writes_nothing_where_nothing_came_to_the_facts(
     world: World, desk: OpenDesk, source: ASource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     others = [a_source(world, day=TODAY - WEEK) for _ in range(3)]
     for each in (source, *others):
         each.writes("vraag", day=TODAY - WEEK)
         each.is_answered("antwoord")
-        read_thread.read_conversation(desk, each.keys.address, today=TODAY)
+        opens(desk, each.keys.address, today=TODAY)
+    background_check.check_store(desk, TODAY)
     assert [kept(desk, each) for each in others] == [ANSWERED] * 3
     source.writes("nog iets")
     background_check.check_store(desk, TODAY)
     before = revisions(world)
     assert sorted(before) == [1, 1, 1, 2]
     source.writes("en nog iets")
-    monkeypatch.setattr(count_for_report, "open_for_counting", None)  # a call fails
-    monkeypatch.setattr(count_for_report, "save_counts", None)
+    monkeypatch.setattr(casefiles, "update_casefile", None)  # a call fails
 
     background_check.check_store(desk, TODAY)
 
@@ -169,7 +173,7 @@ def test_a_casefile_that_was_tampered_with_stops_no_reading_answering_or_checkin
 ) -> None:
     tamper(world, desk, source)
 
-    assert not read_thread.read_conversation(desk, source.keys.address, today=TODAY).faults
+    assert not opens(desk, source.keys.address, today=TODAY).faults
     answer(desk, source)
     source.looks()
     background_check.check_store(desk, TODAY)
@@ -194,15 +198,17 @@ def test_a_full_casefile_stops_nothing(desk: OpenDesk, source: ASource) -> None:
 def test_a_full_disk_stops_no_reading(
     desk: OpenDesk, source: ASource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def is_full(*_: object) -> None:
+    def is_full(*_: object, **_hook: object) -> None:
         raise StoreFullError
 
     with monkeypatch.context() as disk:
         disk.setattr(casefiles.desk_records, "write_record", is_full)
-        assert not read_thread.read_conversation(desk, source.keys.address, today=TODAY).faults
+        assert not opens(desk, source.keys.address, today=TODAY).faults
+        background_check.check_store(desk, TODAY)
         assert kept(desk, source) == NOTHING
 
-    read_thread.read_conversation(desk, source.keys.address, today=TODAY)
+    opens(desk, source.keys.address, today=TODAY)
+    background_check.check_store(desk, TODAY)
     assert kept(desk, source) == READ
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import CalendarRefusedError, LetterheadMovedError, UnsentRefusal
+from journalist_app.services.closing import close_mailbox
 from journalist_app.services.desk import desk_calendar, publish_letterhead, unlocking
 from journalist_app.services.desk.desk_calendar import Calendar
-from journalist_app.services.mailbox import order_deletion
 from journalist_app.services.records import drafts, unsent_forms
 from protocol.letterhead import verify_letterhead
 from protocol.sealed_record import RecordKind, seal_unsent
@@ -177,7 +177,7 @@ def test_a_shorter_retention_holds_for_what_is_closed_from_then_on(world: World)
         desk, 1, replace(desk_calendar.current_calendar(desk, TODAY), retention_days=10), TODAY
     )
 
-    due = {order_deletion.choose_deletion_day(desk, TODAY) for _ in range(200)}
+    due = {close_mailbox.choose_deletion_day(desk, TODAY) for _ in range(200)}
 
     assert due <= {TODAY + days * DAY for days in range(10, 18)}
     assert len(due) > 1

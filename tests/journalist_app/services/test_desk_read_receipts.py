@@ -9,12 +9,14 @@ from journalist_app.desk.verification import conversation_of, open_all
 from journalist_app.services import inbox_lists
 from journalist_app.services.desk import background_check, unlocking
 from journalist_app.services.inbox_lists import InboxFilter
-from journalist_app.services.mailbox import desk_read_receipts, read_thread
+from journalist_app.services.mailbox import desk_read_receipts
 from protocol.content import Content, Kind
 from protocol.entry import SignedEntry
-from store import entries
+from protocol.envelope import EntryClass
+from protocol.transcript.check import head_of
 from store.errors import StoreReadOnlyError
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
+from tests.journalist_app.opening import opens
 
 LATER = TODAY + timedelta(days=3)
 
@@ -23,21 +25,9 @@ def unlocked(world: World) -> OpenDesk:
     return unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
 
 
-def marks_in(world: World, source: ASource) -> list[SignedEntry]:
-    with world.store.reading() as session:
-        rows = entries.of_mailbox(session, source.keys.address)
-    signed = [
-        SignedEntry.from_stored(
-            envelope=row.envelope,
-            signature=row.signature,
-            epoch=row.epoch,
-            header=row.header,
-            payload=row.payload,
-            removal=row.removal,
-        )
-        for row in rows
-    ]
-    return [each for each in signed if not each.envelope.speaks]
+def receipts_in(source: ASource) -> list[SignedEntry]:
+    entries = source.reads().transcript.entries
+    return [each for each in entries if each.envelope.entry_class is EntryClass.RECEIPT]
 
 
 def test_opening_a_new_message_leaves_one_mark_however_often_it_is_opened(world: World) -> None:
@@ -46,10 +36,10 @@ def test_opening_a_new_message_leaves_one_mark_however_often_it_is_opened(world:
     desk = unlocked(world)
 
     for _ in range(3):
-        read_thread.read_conversation(desk, source.keys.address, today=LATER)
+        opens(desk, source.keys.address, today=LATER)
 
-    (mark,) = marks_in(world, source)
-    assert mark.envelope.seen == (message.digest,)
+    (mark,) = receipts_in(source)
+    assert (mark.envelope.heads, mark.envelope.unseen) == ((head_of(message),), ())
     assert mark.envelope.day == LATER
     assert mark.envelope.strand == world.keyring.strand.id
 
@@ -58,12 +48,12 @@ def test_every_new_message_is_marked_in_its_turn(world: World) -> None:
     source = a_source(world)
     source.writes("een")
     desk = unlocked(world)
-    read_thread.read_conversation(desk, source.keys.address, today=TODAY)
+    opens(desk, source.keys.address, today=TODAY)
     source.writes("twee")
-    read_thread.read_conversation(desk, source.keys.address, today=TODAY)
+    opens(desk, source.keys.address, today=TODAY)
 
-    assert len(marks_in(world, source)) == 2
-    assert read_thread.read_conversation(desk, source.keys.address, today=TODAY).faults == ()
+    assert len(receipts_in(source)) == 2
+    assert opens(desk, source.keys.address, today=TODAY).faults == ()
 
 
 def test_what_an_answer_has_seen_needs_no_mark(world: World) -> None:
@@ -71,9 +61,9 @@ def test_what_an_answer_has_seen_needs_no_mark(world: World) -> None:
     source.writes("vraag")
     source.is_answered("antwoord")
 
-    read_thread.read_conversation(unlocked(world), source.keys.address, today=TODAY)
+    opens(unlocked(world), source.keys.address, today=TODAY)
 
-    assert marks_in(world, source) == []
+    assert receipts_in(source) == []
 
 
 def test_a_mark_of_the_source_is_no_news(world: World) -> None:
@@ -82,44 +72,63 @@ def test_a_mark_of_the_source_is_no_news(world: World) -> None:
     source.is_answered("antwoord")
     own = source.looks()
 
-    read_thread.read_conversation(unlocked(world), source.keys.address, today=TODAY)
+    opens(unlocked(world), source.keys.address, today=TODAY)
 
-    assert marks_in(world, source) == [own]
+    assert receipts_in(source) == [own]
 
 
-def test_what_the_source_deleted_before_it_was_read_is_not_marked(world: World) -> None:
+def test_a_removal_is_confirmed_once_by_this_workstation(world: World) -> None:
     source = a_source(world)
-    source.removes(source.writes("toch niet"))
+    removal = source.removes(source.writes("toch niet"))
+    desk = unlocked(world)
 
-    read_thread.read_conversation(unlocked(world), source.keys.address, today=TODAY)
+    for _ in range(2):
+        opens(desk, source.keys.address, today=TODAY)
 
-    assert marks_in(world, source) == []
+    (receipt,) = receipts_in(source)
+    assert receipt.envelope.strand == world.keyring.strand.id
+    assert receipt.envelope.heads == (head_of(removal),)
 
 
-def test_nothing_is_marked_in_a_mailbox_that_fails_verification(world: World) -> None:
+def test_a_receipt_names_a_lost_row_as_not_shown(world: World) -> None:
+    source = a_source(world)
+    lost, kept = source.writes("een"), source.writes("twee")
+    world.execute("DELETE FROM entry WHERE number = 1")
+
+    shown = opens(unlocked(world), source.keys.address, today=TODAY)
+
+    assert [fault.kind for fault in shown.faults] == ["missing"]
+    assert shown.may_answer
+    (receipt,) = receipts_in(source)
+    assert receipt.envelope.heads == (head_of(kept),)
+    assert receipt.envelope.unseen == (head_of(lost),)
+
+
+def test_nothing_is_confirmed_in_a_mailbox_with_a_forged_entry(world: World) -> None:
     source = a_source(world)
     source.writes("een")
     source.writes("twee")
-    world.execute("DELETE FROM entry WHERE number = 1")
+    world.execute("UPDATE entry SET signature = zeroblob(64) WHERE number = 1")
 
-    assert read_thread.read_conversation(unlocked(world), source.keys.address, today=TODAY).faults
+    assert not opens(unlocked(world), source.keys.address, today=TODAY).may_answer
 
-    assert marks_in(world, source) == []
+    assert receipts_in(source) == []
 
 
-def test_nothing_is_marked_where_an_entry_does_not_open(world: World) -> None:
+def test_a_receipt_names_words_that_do_not_open_as_not_shown(world: World) -> None:
     source = a_source(world)
-    source.writes("een")
+    closed = source.writes("een")
     source.says(Content(kind=Kind.MESSAGE, text="twee"))
     world.execute(
         "UPDATE sealed SET header = (SELECT header FROM sealed AS other WHERE other.id != sealed.id) "
         "WHERE id = (SELECT id FROM entry WHERE number = 1)"
     )
 
-    shown = read_thread.read_conversation(unlocked(world), source.keys.address, today=TODAY)
+    shown = opens(unlocked(world), source.keys.address, today=TODAY)
 
     assert shown.entries[0].fault == "unreadable"
-    assert marks_in(world, source) == []
+    (receipt,) = receipts_in(source)
+    assert receipt.envelope.unseen == (head_of(closed),)
 
 
 def test_a_store_that_refuses_the_mark_still_gives_the_page(
@@ -134,14 +143,14 @@ def test_a_store_that_refuses_the_mark_still_gives_the_page(
         raise StoreReadOnlyError
 
     monkeypatch.setattr(type(world.store), "writing", lambda _store, **asked: refused(**asked))
-    shown = read_thread.read_conversation(desk, source.keys.address, today=TODAY)
+    shown = opens(desk, source.keys.address, today=TODAY)
     monkeypatch.undo()
 
     assert [each.text for each in shown.entries] == ["vraag"]
-    assert marks_in(world, source) == []
+    assert receipts_in(source) == []
     assert world.store.writing == writing
-    read_thread.read_conversation(desk, source.keys.address, today=TODAY)
-    assert len(marks_in(world, source)) == 1
+    opens(desk, source.keys.address, today=TODAY)
+    assert len(receipts_in(source)) == 1
 
 
 def test_two_windows_that_open_it_together_leave_one_mark(world: World) -> None:
@@ -155,15 +164,15 @@ def test_two_windows_that_open_it_together_leave_one_mark(world: World) -> None:
             desk, conversation, open_all(desk, conversation), today=TODAY
         )
 
-    assert len(marks_in(world, source)) == 1
-    assert read_thread.read_conversation(desk, source.keys.address, today=TODAY).faults == ()
+    assert len(receipts_in(source)) == 1
+    assert opens(desk, source.keys.address, today=TODAY).faults == ()
 
 
 def test_to_be_read_is_not_to_be_answered(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")
     desk = unlocked(world)
-    read_thread.read_conversation(desk, source.keys.address, today=TODAY)
+    opens(desk, source.keys.address, today=TODAY)
     background_check.check_store(desk, TODAY)
 
     (row,) = inbox_lists.read_inbox(desk, InboxFilter("waiting"), LATER).rows
@@ -191,7 +200,7 @@ def test_a_mailbox_that_was_only_read_and_is_said_to_be_answered_is_found_out(wo
     source = a_source(world)
     source.writes("vraag")
     desk = unlocked(world)
-    read_thread.read_conversation(desk, source.keys.address, today=TODAY)
+    opens(desk, source.keys.address, today=TODAY)
     world.execute("UPDATE mailbox SET waiting_since = NULL")
 
     background_check.check_store(desk, TODAY)
@@ -208,7 +217,7 @@ def test_the_page_says_on_which_day_the_source_read_an_answer(world: World) -> N
     source.looks(day=LATER + timedelta(days=9))
     source.is_answered("nieuw")
 
-    shown = read_thread.read_conversation(unlocked(world), source.keys.address, today=TODAY)
+    shown = opens(unlocked(world), source.keys.address, today=TODAY)
 
     assert [each.text for each in shown.entries] == ["vraag", "antwoord", "nog iets", "nieuw"]
     assert [each.read_on for each in shown.entries] == [None, LATER, LATER, None]

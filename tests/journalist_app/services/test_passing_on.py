@@ -16,6 +16,7 @@ import pytest
 
 from crypto.age import PQIdentity
 from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.desk.verification import Conversation
 from journalist_app.errors import (
     FileRefusal,
     MailboxNotFoundError,
@@ -25,7 +26,6 @@ from journalist_app.errors import (
 )
 from journalist_app.services.closing import ended_mailboxes
 from journalist_app.services.desk import unlocking
-from journalist_app.services.mailbox import read_thread
 from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from journalist_app.services.mailbox.steps import EMPTY_STEP_FORM, StepForm
 from journalist_app.services.passing_on import (
@@ -42,15 +42,17 @@ from journalist_app.services.records import casefiles, consent_evidence
 from protocol.casefile import Casefile, Evidence, EvidenceKind
 from protocol.content import TEXT_CHARS, AnswerNote, Content, Kind, StepName, Verdict, proposal_digest
 from protocol.entry import SignedEntry
-from protocol.envelope import Author
+from protocol.envelope import EntryClass
 from protocol.identifiers import Address, AttachmentId, Digest, EntryId
 from protocol.pouch.pouch_file import SERVER
+from protocol.strand import SourceWriter
 from protocol.transcript.proposal_states import ProposalState, ProposalStatus
 from protocol.transcript.thread_state import ThreadStep
 from store import attachments, entries, outbox, peers, sync_findings
 from store.sync_findings import FindingKind
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
 from tests.journalist_app.files.sealing import age_file, recipient_of
+from tests.journalist_app.opening import heads_on_page, opens
 from tests.journalist_app.refusals import refuses
 from tests.journalist_app.views.paper import KEY, OTHER_KEY, Paper, Pinned
 from tests.small_disk import CAN_MOUNT, a_small_disk
@@ -89,11 +91,9 @@ def source(world: World) -> ASource:
 
 
 def context_for(desk: OpenDesk, source: ASource) -> AdviserFormContext:
-    seen = read_thread.read_conversation(desk, source.keys.address, today=TODAY).source_said
+    heads, unseen = heads_on_page(desk, source.keys.address, today=TODAY)
     return AdviserFormContext(
-        source.keys.address,
-        EntryId(hashlib.sha256(str(next(_ids)).encode()).digest()[:16]),
-        bytes.fromhex(seen),
+        source.keys.address, EntryId(hashlib.sha256(str(next(_ids)).encode()).digest()[:16]), heads, unseen
     )
 
 
@@ -101,7 +101,7 @@ _ids = iter(range(10_000))
 
 
 def file_of(desk: OpenDesk, source: ASource) -> AttachmentId:
-    (file,) = read_thread.read_conversation(desk, source.keys.address, today=TODAY).entries[0].files
+    (file,) = opens(desk, source.keys.address, today=TODAY).entries[0].files
     return AttachmentId(bytes.fromhex(file.attachment_id))
 
 
@@ -131,14 +131,14 @@ def propose(
 
 
 def newest(desk: OpenDesk, source: ASource) -> ProposalState:
-    return read_thread.read_conversation(desk, source.keys.address, today=TODAY).thread_state.proposals[-1]
+    return opens(desk, source.keys.address, today=TODAY).thread_state.proposals[-1]
 
 
 def answers(
-    source: ASource, verdict: Verdict, proposal: Digest, seen: Sequence[Digest] | None = None
+    source: ASource, verdict: Verdict, proposal: Digest, shown: Sequence[Digest] | None = None
 ) -> SignedEntry:
     note = AnswerNote(verdict=verdict, proposal=proposal)
-    return source.says(Content(kind=Kind.ANSWER, text="", answer=note), seen=seen)
+    return source.says(Content(kind=Kind.ANSWER, text="", answer=note), shown=shown)
 
 
 def begin(
@@ -172,14 +172,11 @@ def deliver(
 
 
 def steps_of(desk: OpenDesk, source: ASource) -> list[StepName]:
-    return [
-        step.step
-        for step in read_thread.read_conversation(desk, source.keys.address, today=TODAY).thread_state.steps
-    ]
+    return [step.step for step in opens(desk, source.keys.address, today=TODAY).thread_state.steps]
 
 
 def current(desk: OpenDesk, source: ASource) -> ThreadStep:
-    step = read_thread.read_conversation(desk, source.keys.address, today=TODAY).thread_state.current
+    step = opens(desk, source.keys.address, today=TODAY).thread_state.current
     assert step is not None
     return step
 
@@ -215,7 +212,7 @@ def test_a_cleaned_copy_goes_where_the_adviser_says_so(world: World, desk: OpenD
     assert file.is_cleaned
     assert file.sha256 == hashlib.sha256(b": iemand; inhoud").digest()
     assert pending_files(world) == 0
-    shown = read_thread.read_conversation(desk, source.keys.address, today=TODAY)
+    shown = opens(desk, source.keys.address, today=TODAY)
     assert [entry.kind for entry in shown.entries] == ["message", "proposal"]
     assert shown.entries[1].proposal == proposed
 
@@ -362,7 +359,7 @@ def test_a_day_that_went_by_while_a_proposal_was_looked_at_is_not_promised(
             desk, form_context.address, form_context.entry_id, [], today=TODAY + timedelta(days=1)
         )
 
-    assert read_thread.read_conversation(desk, source.keys.address, today=TODAY).thread_state.proposals == ()
+    assert opens(desk, source.keys.address, today=TODAY).thread_state.proposals == ()
 
 
 def test_what_was_looked_at_is_gone_after_a_lock_or_a_day(
@@ -534,7 +531,7 @@ def test_agreed_made_and_handed_over(desk: OpenDesk, source: ASource, paper: Pap
 
     assert made.startswith(b"-----BEGIN PGP")
     assert paper.made == [(KEY, "Woord voor woord.", [("bewijs.pdf", b"author: iemand; inhoud")])]
-    last = read_thread.read_conversation(desk, source.keys.address, today=TODAY).thread_state.steps[-1]
+    last = opens(desk, source.keys.address, today=TODAY).thread_state.steps[-1]
     assert (last.delivered, last.text) == (TODAY + timedelta(days=1), "Op een stick, persoonlijk.")
     casefile = casefiles.read_casefile(desk, source.keys.address)
     (passed,) = casefile.passed_on
@@ -670,10 +667,11 @@ class _Overtaken(pass_on.EntrySender):
 
     overtaker: list[object] = []  # noqa: RUF012  # set by the test
 
-    def _append(self, placed: list[SignedEntry], conversation: object) -> None:
+    def _sign(self, conversation: Conversation) -> tuple[SignedEntry, ...]:
+        signed = super()._sign(conversation)
         if self.overtaker:
             self.overtaker.pop()()  # type: ignore[operator]
-        super()._append(placed, conversation)  # type: ignore[arg-type]
+        return signed
 
 
 @pytest.mark.parametrize("how", ["says so", "deletes the agreement", "writes"])
@@ -823,7 +821,7 @@ def test_a_step_of_passing_on_with_words_that_cannot_be_sent_is_not_taken(
 
 def test_what_is_under_way_is_so_until_it_was_handed_over(desk: OpenDesk, source: ASource) -> None:
     def under_way() -> list[ProposalStatus]:
-        thread = read_thread.read_conversation(desk, source.keys.address, today=TODAY).thread_state
+        thread = opens(desk, source.keys.address, today=TODAY).thread_state
         return [each.state for each in pass_on.list_unfinished(thread)]
 
     proposed = propose(desk, source)
@@ -867,7 +865,7 @@ def test_without_agreement_only_with_a_reason_that_the_source_can_read(
     begin(desk, source, proposed, WITHOUT, StepForm(text="Geen reden.", next="Wij bellen.", by="2026-11-26"))
     make(desk, source, proposed)
 
-    steps = read_thread.read_conversation(desk, source.keys.address, today=TODAY).thread_state.steps
+    steps = opens(desk, source.keys.address, today=TODAY).thread_state.steps
     (begun,) = [step for step in steps if step.step is StepName.PASSING_ON]
     assert (begun.without_consent, begun.text) == (True, REASON)
     assert (begun.next, begun.by) == ("Wij bellen.", SOON)
@@ -894,8 +892,7 @@ def _syncs(world: World, source: ASource) -> None:
 
 def _seen_by_source(world: World, source: ASource) -> list[Digest]:
     with world.store.reading() as session:
-        heads = entries.strand_heads(session, source.keys.address)
-    return [Digest(head.digest) for head in heads if head.author == Author.DESK]
+        return [Digest(digest) for digest in entries.digests(session, source.keys.address)]
 
 
 @pytest.mark.parametrize("without", [None, WITHOUT])
@@ -977,7 +974,22 @@ def test_passing_on_without_agreement_counts_as_that_though_a_step_with_it_was_v
     assert not passed.with_consent
 
 
-def test_an_agreement_that_was_deleted_before_the_file_was_made_is_taken_back(
+def test_an_agreement_that_was_deleted_before_the_source_saw_the_step_is_taken_back(
+    world: World, desk: OpenDesk, source: ASource, paper: Paper
+) -> None:
+    proposed = propose(desk, source)
+    agreed = answers(source, Verdict.AGREED, proposed.digest)
+    shown = _seen_by_source(world, source)
+    begin(desk, source, proposed)
+    _deletes(source, agreed, shown)
+
+    with refuses(PassOnRefusal.WITHDRAWN):
+        make(desk, source, proposed)
+
+    assert paper.made == []
+
+
+def test_an_agreement_that_was_deleted_after_the_source_saw_the_step_is_deleted_too_late(
     desk: OpenDesk, source: ASource, paper: Paper
 ) -> None:
     proposed = propose(desk, source)
@@ -985,10 +997,15 @@ def test_an_agreement_that_was_deleted_before_the_file_was_made_is_taken_back(
     begin(desk, source, proposed)
     source.removes(agreed)
 
-    with refuses(PassOnRefusal.WITHDRAWN):
-        make(desk, source, proposed)
+    make(desk, source, proposed)
 
-    assert paper.made == []
+    assert len(paper.made) == 1
+
+
+def _deletes(source: ASource, removed: SignedEntry, shown: Sequence[Digest]) -> None:
+    """Delete an entry, as a source who was shown only some entries."""
+    by = SourceWriter(source.keys)
+    source.signs(by, EntryClass.REMOVAL, removes=(removed.digest,), shown=shown)
 
 
 @pytest.mark.parametrize("how", ["says so", "deletes the agreement", "deletes it at the very last moment"])
@@ -1007,14 +1024,14 @@ def test_what_comes_in_while_the_file_is_made_stops_it(
         if how == "says so":
             answers(source, Verdict.TAKEN_BACK, proposed.digest, seen)
         else:
-            source.removes(agreed)
+            _deletes(source, agreed, seen)
         made.append(file)
         return file
 
     made: list[BinaryIO] = []
     if how == "deletes it at the very last moment":
         monkeypatch.setattr(make_export, "EntrySender", _Overtaken)
-        monkeypatch.setattr(_Overtaken, "overtaker", [lambda: source.removes(agreed)])
+        monkeypatch.setattr(_Overtaken, "overtaker", [lambda: _deletes(source, agreed, seen)])
     else:
         monkeypatch.setattr(make_export, "_write_whole", overtaken)
 
@@ -1063,7 +1080,7 @@ def test_evidence_stays_though_the_source_ends_the_mailbox(desk: OpenDesk, sourc
     with pytest.raises(MailboxNotFoundError):
         make_export.make_export(
             desk,
-            AdviserFormContext(source.keys.address, EntryId(b"z" * 16), b""),
+            AdviserFormContext(source.keys.address, EntryId(b"z" * 16), (), ()),
             proposed.entry_id,
             today=TODAY,
         )
@@ -1108,7 +1125,7 @@ def test_the_page_names_the_proposal_that_an_answer_is_about(desk: OpenDesk, sou
     answers(source, Verdict.AGREED, proposed.digest)
     answers(source, Verdict.AGREED, Digest(b"x" * 32))
 
-    shown = read_thread.read_conversation(desk, source.keys.address, today=TODAY).entries
+    shown = opens(desk, source.keys.address, today=TODAY).entries
 
     assert [each.verdict for each in shown] == ["", "", "agreed", "agreed"]
     assert [each.proposal.digest if each.proposal else None for each in shown] == [

@@ -7,12 +7,13 @@ import pytest
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import SendRefusal
 from journalist_app.services.desk import unlocking
-from journalist_app.services.mailbox import read_thread, steps
+from journalist_app.services.mailbox import steps
 from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
 from journalist_app.services.mailbox.steps import StepForm
 from protocol.content import StepName
 from protocol.identifiers import EntryId
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
+from tests.journalist_app.opening import heads_on_page, opens
 from tests.journalist_app.refusals import refuses
 
 ANSWER_ID, STEP_ID = EntryId(b"a" * 16), EntryId(b"s" * 16)
@@ -25,8 +26,8 @@ def unlocked(world: World) -> OpenDesk:
 
 
 def form_for(desk: OpenDesk, source: ASource, text: str, step: StepForm | None) -> ReplyForm:
-    seen = read_thread.read_conversation(desk, source.keys.address, today=TODAY).source_said
-    return ReplyForm(source.keys.address, ANSWER_ID, bytes.fromhex(seen), text, step, STEP_ID)
+    heads, unseen = heads_on_page(desk, source.keys.address, today=TODAY)
+    return ReplyForm(source.keys.address, ANSWER_ID, heads, unseen, text, step, STEP_ID)
 
 
 def send(desk: OpenDesk, form: ReplyForm) -> None:
@@ -42,7 +43,7 @@ def test_an_answer_and_its_step_reach_the_source_together(world: World) -> None:
 
     send(desk, form_for(desk, source, "antwoord", STEP))
 
-    shown = read_thread.read_conversation(desk, source.keys.address, today=TODAY)
+    shown = opens(desk, source.keys.address, today=TODAY)
     current = shown.thread_state.current
     assert [each.text for each in shown.entries] == ["vraag", "antwoord"]
     assert current is not None
@@ -59,7 +60,7 @@ def test_a_step_can_go_alone(world: World) -> None:
 
     send(desk, form_for(desk, source, "  \n", STEP))
 
-    shown = read_thread.read_conversation(desk, source.keys.address, today=TODAY)
+    shown = opens(desk, source.keys.address, today=TODAY)
     assert [each.text for each in shown.entries] == ["vraag"]
     assert [step.step for step in shown.thread_state.steps] == ["received", "being_read", "in_conversation"]
 
@@ -93,7 +94,7 @@ def test_a_double_click_sends_answer_and_step_once(world: World) -> None:
     for _ in range(2):
         send(desk, form)
 
-    shown = read_thread.read_conversation(desk, source.keys.address, today=TODAY)
+    shown = opens(desk, source.keys.address, today=TODAY)
     assert len(shown.entries) == 2
     assert [step.step for step in shown.thread_state.steps][2:] == ["in_conversation"]
 
@@ -115,7 +116,7 @@ def test_a_form_used_again_for_another_step_is_told(world: World, text: str, ste
     send(desk, form)
 
     with refuses(SendRefusal.FORM_REUSED):
-        send(desk, ReplyForm(form.address, ANSWER_ID, form.seen, text, step, STEP_ID))
+        send(desk, ReplyForm(form.address, ANSWER_ID, form.heads, form.unseen, text, step, STEP_ID))
 
 
 def test_a_form_used_again_with_a_step_that_was_not_sent_is_told(world: World) -> None:
@@ -126,7 +127,7 @@ def test_a_form_used_again_with_a_step_that_was_not_sent_is_told(world: World) -
     send(desk, form)
 
     with refuses(SendRefusal.FORM_REUSED):
-        send(desk, ReplyForm(form.address, ANSWER_ID, form.seen, "antwoord", STEP, STEP_ID))
+        send(desk, ReplyForm(form.address, ANSWER_ID, form.heads, form.unseen, "antwoord", STEP, STEP_ID))
 
 
 def test_a_step_upon_something_unread_is_not_sent(world: World) -> None:
@@ -165,7 +166,7 @@ def test_a_step_that_promises_nothing_or_too_much_is_refused(
     with refuses(refused):
         send(desk, form_for(desk, source, "antwoord", form))
 
-    assert read_thread.read_conversation(desk, source.keys.address, today=TODAY).entries == ()
+    assert opens(desk, source.keys.address, today=TODAY).entries == ()
 
 
 def test_a_day_may_be_today_or_none(world: World) -> None:

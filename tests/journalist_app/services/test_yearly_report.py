@@ -1,5 +1,6 @@
 import hashlib
 import os
+import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,7 +21,7 @@ from journalist_app.services.desk import publish_report, report_ledger, report_r
 from journalist_app.services.desk.report_records import ReportWords
 from journalist_app.services.desk.unlocking import unlock_desk
 from journalist_app.services.records import desk_records
-from protocol.casefile import Casefile
+from protocol.casefile import TALLY_SEED_BYTES, Casefile
 from protocol.content import Content, Kind, StepName, StepNote
 from protocol.ledger import seal_tallies, tallies_of
 from protocol.sealed_record import RecordKind
@@ -47,7 +48,8 @@ def desk(world: World) -> OpenDesk:
 
 def leave_tallies(world: World, casefile: Casefile, times: int = 1) -> None:
     for _ in range(times):
-        counted = tallies_of(casefile, world.letterhead, closed=DAY, is_read=True)
+        seeded = msgspec.structs.replace(casefile, tally_seed=secrets.token_bytes(TALLY_SEED_BYTES))
+        counted = tallies_of(seeded, world.letterhead, revision=1, closed=DAY, is_read=True)
         with world.store.writing() as session:
             ledger_tallies.add(session, seal_tallies(counted, world.letterhead, world.writer()))
 

@@ -10,14 +10,16 @@ from sqlalchemy import delete, update
 
 from crypto.errors import CryptoError
 from protocol.envelope import Author, EntryClass
-from protocol.identifiers import EntryId, StrandId
+from protocol.identifiers import StrandId
 from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import DeskWriter
 from source_app.errors import MailboxGoneError, NotFoundError
 from source_app.services import deleting, login
+from source_app.services.form_context import FormContext
 from source_app.services.mailbox_files import open_file
-from source_app.services.own_entries import sign_without_content
+from source_app.services.new_entry import draft_after
 from source_app.services.thread import Expected, message_receipt, read_thread
+from source_app.services.verified_mailbox import read_mailbox
 from store.database.schema import EntryRow, SealedRow
 from tests.pages import hook, hooks
 from tests.source_app.desks import STRAND, TODAY, ADesk, Browser
@@ -377,16 +379,10 @@ def test_deleting_wants_the_token_of_that_very_entry(source: Browser) -> None:
 def test_a_removal_by_a_stranger_is_detected(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
     source.write("mine")
     entry = a_desk.answer(keys, "theirs")
-    removal = sign_without_content(
-        a_desk.desk,
-        a_desk.keys_of(stranger(a_desk)),
-        EntryClass.REMOVAL,
-        entry_id=EntryId(bytes(16)),
-        heads=(),
-        unseen=(),
-        day=TODAY,
-        removes=(entry.digest,),
-    )
+    theirs = a_desk.keys_of(stranger(a_desk))
+    row = read_mailbox(a_desk.desk, theirs).row
+    draft = draft_after([], a_desk.desk, theirs, row, FormContext.new((), ()), today=TODAY)
+    removal = draft.sign(EntryClass.REMOVAL, (entry.digest,))
     a_desk.append(replace(removal, envelope=replace(removal.envelope, address=keys.address)))
 
     thread = a_desk.thread_of(source)

@@ -1,0 +1,154 @@
+"""New entry of the source: its place after the entries of a form's page, its signature and the limits.
+
+A new message reads and verifies only what the source wrote since that page, so it takes as long in a mailbox
+of 2,000 entries as in a new one. The page had verified the rest.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from sqlalchemy.orm import Session
+
+from crypto.errors import CryptoError
+from protocol.content import Content
+from protocol.entry import SignedEntry, check_entry_signature, seal_words, sign_entry
+from protocol.envelope import Author, EntryClass, Envelope
+from protocol.heads import Heads, next_number
+from protocol.identifiers import SOURCE_STRAND, AttachmentId, Digest, EntryId, StrandId
+from protocol.mailbox_keys import MailboxKeys
+from protocol.strand import SourceWriter, StrandKey
+from protocol.transcript.check import heads_after
+from source_app.errors import MailboxGoneError
+from source_app.public_desk import PublicDesk
+from source_app.services.form_context import FormContext
+from store import entries, mailboxes
+from store.errors import NoSuchMailboxError
+from store.mailboxes import StoredMailbox
+from stored_mailbox.appending import NewEntry, PreparedAppend, append_entries
+from stored_mailbox.reading import parse_rows
+
+
+@dataclass(frozen=True, slots=True)
+class EntryDraft:
+    """What a new entry of the source signs besides its content, after the mailbox was read.
+
+    `row` is the mailbox's row. `sent` has earlier entries with the same entry id: the form was sent before.
+    """
+
+    desk: PublicDesk
+    keys: MailboxKeys
+    row: StoredMailbox
+    entry_id: EntryId
+    heads: Heads
+    unseen: Heads
+    day: date
+    sent: tuple[SignedEntry, ...] = field(default=(), repr=False)
+
+    def seal(self, content: Content) -> SignedEntry:
+        """Encrypt content, and sign the result as the new entry."""
+        return seal_words(
+            content,
+            address=self.keys.address,
+            mailbox_recipient=self.keys.recipient,
+            letterhead=self.desk.letterhead,
+            by=SourceWriter(self.keys),
+            entry_id=self.entry_id,
+            heads=self.heads,
+            unseen=self.unseen,
+            day=self.day,
+        )
+
+    def sign(self, entry_class: EntryClass, removes: tuple[Digest, ...] = ()) -> SignedEntry:
+        """Sign a receipt, a removal or an end, which has no encrypted part."""
+        envelope = Envelope(
+            address=self.keys.address,
+            entry_id=self.entry_id,
+            entry_class=entry_class,
+            strand=SOURCE_STRAND,
+            heads=self.heads,
+            unseen=self.unseen,
+            day=self.day,
+            letterhead_serial=self.desk.letterhead.serial,
+            removes=removes,
+        )
+        return sign_entry(envelope, by=SourceWriter(self.keys))
+
+    def append(self, signed: SignedEntry, attachment_ids: Sequence[AttachmentId] = ()) -> PreparedAppend:
+        """Return the signed entry for the append loop."""
+        return PreparedAppend(self.keys.address, self.row.version, [NewEntry(signed, attachment_ids)])
+
+    def has_room(self, session: Session, *, spare: int = 0) -> bool:
+        """Return False if the source's entries have reached the limit on their number or on their bytes.
+
+        `spare` entries may exceed the limit on their number.
+        """
+        limits = self.desk.limits
+        if next_number(self.heads, SOURCE_STRAND) > limits.entries + spare:
+            return False
+        is_small = self.row.sealed_bytes < limits.entries_bytes  # includes files: no need to count entries
+        return (
+            bool(spare) or is_small or entries.sealed_bytes(session, self.row.address) < limits.entries_bytes
+        )
+
+
+def draft_entry(
+    session: Session, desk: PublicDesk, keys: MailboxKeys, form_context: FormContext, today: date
+) -> EntryDraft:
+    """Read the source's entries since a form's page, verify them, and draft the form's entry after them.
+
+    An entry that fails the check is left out.
+
+    Raises:
+        MailboxGoneError: the mailbox has ended.
+    """
+    row = mailboxes.find(session, keys.address)
+    if row is None:
+        raise MailboxGoneError
+    _, heads, _ = form_context.parse()
+    number = min((head.number for head in heads if head.strand == SOURCE_STRAND), default=1)
+    rows = entries.of_strand(session, keys.address, Author.SOURCE, SOURCE_STRAND, number=number)
+    signed, _ = parse_rows(rows)
+    newer = [entry for entry in signed if entry.envelope.number >= number and is_authentic(entry, keys)]
+    return draft_after(newer, desk, keys, row, form_context, today=today)
+
+
+def draft_after(  # noqa: PLR0913  # the parts of a draft
+    newer: Sequence[SignedEntry],
+    desk: PublicDesk,
+    keys: MailboxKeys,
+    row: StoredMailbox,
+    form_context: FormContext,
+    *,
+    today: date,
+) -> EntryDraft:
+    """Draft the entry of a form after the source's verified entries `newer`.
+
+    Of the desk's entries it signs those that the form names, whatever the store shows now.
+    """
+    entry_id, heads, unseen = form_context.parse()
+    sent = tuple(entry for entry in newer if entry.envelope.entry_id == entry_id)
+    return EntryDraft(desk, keys, row, entry_id, heads_after(heads, newer), unseen, today, sent)
+
+
+def append_entry(desk: PublicDesk, prepare: Callable[[], PreparedAppend | None]) -> bool:
+    """Append the entry that `prepare` returns. See `stored_mailbox.appending.append_entries`.
+
+    Raises:
+        MailboxGoneError: the mailbox has ended.
+    """
+    try:
+        return append_entries(desk.store, prepare)
+    except NoSuchMailboxError as why:
+        raise MailboxGoneError from why
+
+
+def is_authentic(
+    entry: SignedEntry, keys: MailboxKeys, strands: Mapping[StrandId, StrandKey] | None = None
+) -> bool:
+    """Return True if the source, or a workstation among `strands`, signed this entry for this mailbox."""
+    try:
+        check_entry_signature(entry, mailbox_verify_key=keys.verify_key, strands=strands or {})
+    except CryptoError:
+        return False
+    return entry.envelope.address == keys.address

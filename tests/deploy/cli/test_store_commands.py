@@ -1,0 +1,59 @@
+"""`steunpunt store verify` names the mailboxes that differ from what was signed, and needs no passphrase."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from protocol.identifiers import mailbox_label
+from tests.deploy.two_machines import Desk, Machine, a_desk
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return a_desk(tmp_path)
+
+
+def run(machine: Machine) -> subprocess.CompletedProcess[str]:
+    """Run the command as a program of its own."""
+    argv = [sys.executable, "-m", "deploy.cli.main", "--settings", str(machine.settings), "store", "verify"]
+    return subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+
+
+def test_a_sound_store_is_verified_on_both_machines(desk: Desk) -> None:
+    desk.pair_first()
+    for _ in range(3):
+        desk.a_source_writes(file=("a.pdf", b"a file"))
+
+    done = run(desk.server)
+
+    assert (done.returncode, done.stdout) == (
+        0,
+        "3 entries verified. Mailboxes that differ from what was signed: 0.\n",
+    )
+    assert "3 of 3 mailboxes verified" in done.stderr
+    assert "0 entries verified" in desk.first.does("store", "verify")
+
+
+def test_a_changed_mailbox_is_named_and_ends_the_command_with_status_1(desk: Desk) -> None:
+    desk.pair_first()
+    source = desk.a_source_writes()
+    desk.a_source_writes()
+    store = desk.server.store()
+    with store.writing() as session:
+        session.execute(
+            text("UPDATE entry SET signature = zeroblob(64) WHERE address = :address"),
+            {"address": source.keys.address},
+        )
+    store.close()
+
+    done = desk.server.types("store", "verify")
+
+    assert done.exit_code == 1
+    assert done.stdout == (
+        f"Mailbox {mailbox_label(source.keys.address)}: bad signature, damaged rows: 1\n"
+        "2 entries verified. Mailboxes that differ from what was signed: 1.\n"
+        "Tell the desk which mailboxes these are. Do not change the store.\n"
+    )

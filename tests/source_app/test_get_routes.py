@@ -1,0 +1,159 @@
+"""No GET writes anything but the session's own row and, after the page was made, a read receipt."""
+
+from collections.abc import Mapping
+from datetime import date
+
+import pytest
+
+from protocol.envelope import Author, EntryClass, Envelope
+from protocol.mailbox_keys import MailboxKeys
+from protocol.session import token_hash
+from store import letterheads
+from store.errors import StoreReadOnlyError
+from tests.source_app.desks import ADesk, Browser
+from tests.store_snapshots import snapshot, written
+
+_RECEIPT_COLUMNS = {"version", "last_day", "last_author"}  # of the mailbox's row
+_AS_IT_IS = {
+    "pages.openpgp_key": 404,  # this desk has no such key
+    "reports.send_report": 404,
+    "pages.leave": 303,
+}
+
+
+@pytest.fixture
+def source(a_desk: ADesk) -> Browser:
+    return _a_full_mailbox(a_desk)
+
+
+def _a_full_mailbox(a_desk: ADesk) -> Browser:
+    """Return the browser of a source whose mailbox has something for every page, and news."""
+    browser = a_desk.browser()
+    browser.start()
+    browser.write("a question", [("a.txt", b"a file")])
+    keys = a_desk.keys_of(browser)
+    a_desk.receipt(keys)
+    a_desk.propose(keys, "a text to pass on")
+    a_desk.close(keys, "goodbye", date(2026, 6, 3))
+    with a_desk.store.writing() as session:
+        letterheads.add(session, 1, b"letterhead", b"signature")
+    return browser
+
+
+def _paths(a_desk: ADesk, source: Browser) -> dict[str, str]:
+    """Return a path for every GET route of the site, by endpoint."""
+    thread = a_desk.thread_of(source)
+    own = thread.entries[0]
+    values = {
+        "lang": "en",
+        "number": str(a_desk.app.extensions["signposts"]["en"].first),
+        "name": "report-2026-en.html",
+        "attachment_id": own.files[0].id,
+    }
+    ids = {"mailbox.show_proposal": next(each.id for each in thread.asked)}
+    paths = {}
+    with a_desk.app.test_request_context():
+        for rule in a_desk.app.url_map.iter_rules():
+            if "GET" in (rule.methods or ()):
+                given = {"entry_id": ids.get(rule.endpoint, own.id), **values}
+                wanted = {name: given[name] for name in rule.arguments}  # a new argument needs a value here
+                paths[rule.endpoint] = a_desk.app.url_map.bind("localhost").build(rule.endpoint, wanted)
+    return paths
+
+
+def test_every_get_leaves_the_store_as_it_is(a_desk: ADesk, source: Browser) -> None:
+    keys = a_desk.keys_of(source)
+    source.get("/en/mailbox")  # appends the receipt for what is news
+    receipts = a_desk.entries_of(keys, EntryClass.RECEIPT, Author.SOURCE)
+    assert len(receipts) == 1
+    for endpoint, path in _paths(a_desk, source).items():
+        before = snapshot(a_desk.store.path)
+
+        answer = source.get(path)
+
+        assert answer.status_code == _AS_IT_IS.get(endpoint, 200), endpoint
+        assert written(before, snapshot(a_desk.store.path)) == {}, endpoint
+        if endpoint == "pages.leave":
+            source.log_in(source.passphrase)
+
+
+def test_a_page_with_news_writes_its_receipt_and_nothing_else(a_desk: ADesk, source: Browser) -> None:
+    keys = a_desk.keys_of(source)
+    for endpoint, path in _paths(a_desk, source).items():
+        a_desk.answer(keys, "news")
+        before = snapshot(a_desk.store.path)
+
+        page = source.client.get(path)
+        while_it_is_sent = snapshot(a_desk.store.path)
+        page.close()
+
+        assert written(before, while_it_is_sent) == {}, endpoint
+        changes = written(before, snapshot(a_desk.store.path))
+        if endpoint != "mailbox.show_mailbox":
+            assert changes == {}, endpoint
+        else:
+            _assert_one_receipt(a_desk, keys, before, changes)
+        if endpoint == "pages.leave":
+            source.log_in(source.passphrase)
+
+
+def _assert_one_receipt(
+    a_desk: ADesk,
+    keys: MailboxKeys,
+    before: Mapping[str, object],
+    changes: dict[str, list[dict[str, object]]],
+) -> None:
+    assert changes.keys() == {"entry", "mailbox"}
+    (entry,) = changes["entry"]
+    assert isinstance(entry["envelope"], bytes)
+    envelope = Envelope.from_bytes(entry["envelope"])
+    assert (envelope.entry_class, envelope.author) == (EntryClass.RECEIPT, Author.SOURCE)
+    (mailbox,) = changes["mailbox"]
+    rows = before["mailbox"]
+    assert isinstance(rows, dict)
+    (was,) = [dict(row) for row in rows if dict(row)["address"] == keys.address]
+    assert {name for name in mailbox if mailbox[name] != was[name]} <= _RECEIPT_COLUMNS
+    assert a_desk.transcript(keys).faults == ()
+
+
+def test_every_get_answers_although_the_store_refuses_all_writes(a_desk: ADesk, source: Browser) -> None:
+    paths = _paths(a_desk, source)
+
+    def refuse() -> None:
+        raise StoreReadOnlyError("no writes")
+
+    a_desk.app.extensions["desk"] = a_desk.overtaken(refuse, 10_000)
+    for endpoint, path in paths.items():
+        assert source.get(path).status_code == _AS_IT_IS.get(endpoint, 200), endpoint
+        if endpoint == "pages.leave":
+            source.log_in(source.passphrase)
+
+
+def test_of_the_sessions_a_get_writes_its_own_row_alone(a_desk: ADesk, source: Browser) -> None:
+    other = _a_full_mailbox(a_desk)
+    other.get("/en/mailbox")
+    for endpoint, path in _paths(a_desk, source).items():
+        cookie = source.client.get_cookie("mailbox")
+        assert cookie is not None
+        before = snapshot(a_desk.config.sessions_path)
+
+        source.get(path)
+
+        changes = written(before, snapshot(a_desk.config.sessions_path)).get("session", [])
+        own = token_hash(bytes.fromhex(cookie.value))
+        assert {row["token_hash"] for row in changes} <= {own}, endpoint
+        if endpoint == "pages.leave":
+            assert source.log_in(source.passphrase).status_code == 303
+
+
+def test_the_head_of_a_page_and_a_prefetched_page_write_nothing(a_desk: ADesk, source: Browser) -> None:
+    paths = _paths(a_desk, source)
+    del paths["pages.leave"]
+    before = [snapshot(path) for path in (a_desk.store.path, a_desk.config.sessions_path)]
+
+    for path in paths.values():
+        source.client.head(path, buffered=True)
+        source.client.get(path, headers={"Sec-Purpose": "prefetch"}, buffered=True)
+
+    after = [snapshot(path) for path in (a_desk.store.path, a_desk.config.sessions_path)]
+    assert [written(*each) for each in zip(before, after, strict=True)] == [{}, {}]
