@@ -2,7 +2,11 @@
 
 from enum import StrEnum
 
-from crypto.errors import ReasonError
+from crypto.errors import MalformedError, ReasonError
+
+
+class NewerRecordError(MalformedError):
+    """A later version of the program wrote this record. This version cannot read the record."""
 
 
 class LetterheadRefusal(StrEnum):

@@ -9,7 +9,6 @@ arrived.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 
 from sqlalchemy import bindparam, case, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
@@ -46,7 +45,7 @@ class OutboxKind(StrEnum):
     ACKNOWLEDGED = "acknowledged"  # `address` of an ended mailbox that was counted, and `tally_digests`
     ENDED = "ended"  # `address` of an ended mailbox
     PUBLIC_FILE = "public_file"  # `name` of the file in UTF-8
-    RECORD = "record"  # `name` from `record_name`; if there is no such record, it was deleted
+    RECORD = "record"  # `name` from `record_name`, and in `tally_digests` a revision that it may replace
     TALLY = "tally"  # `name` is the digest of the tally
     ENTRY = "entry"  # `address`; `name` is the entry id
     ORDER = "order"  # `address`; if there is no such order, it was deleted
@@ -85,17 +84,16 @@ _HAS_ROW = OutboxRow.id == bindparam("row")
 _PEERS = PreparedQuery(select(PeerRow.name), only_column)
 _ADD = insert(OutboxRow)
 _KEY = [OutboxRow.peer, OutboxRow.kind, OutboxRow.address, OutboxRow.name]
-_TALLY_DIGESTS = case(
+_DIGESTS = case(
     (func.length(_ADD.excluded.tally_digests) > 0, _ADD.excluded.tally_digests), else_=OutboxRow.tally_digests
 )
 _ENQUEUE = PreparedChange(
-    _ADD.on_conflict_do_update(
-        index_elements=_KEY, set_={"is_changed": True, "tally_digests": _TALLY_DIGESTS}
-    )
+    _ADD.on_conflict_do_update(index_elements=_KEY, set_={"is_changed": True, "tally_digests": _DIGESTS})
 )
 _ENQUEUE_AGAIN = PreparedChange(
     _ADD.on_conflict_do_update(
-        index_elements=_KEY, set_={"is_changed": False, "pouch_serial": None, "packed_revision": None}
+        index_elements=_KEY,
+        set_={"is_changed": False, "pouch_serial": None, "packed_revision": None, "tally_digests": _DIGESTS},
     )
 )
 _TO_PACK = select(*columns(OutboxItem, OutboxRow)).where(_OF_PEER, _IS_TO_PACK)
@@ -117,14 +115,6 @@ _COUNTS = PreparedQuery(
     select(OutboxRow.kind, func.count()).where(_OF_PEER).group_by(OutboxRow.kind), as_tuple
 )
 _IS_QUEUED = PreparedQuery(select(OutboxRow.id).where(_OF_ALL_PEERS, _IS_ITEM), only_column)
-_PEER_LACKS = PreparedQuery(
-    select(OutboxRow.id).where(
-        _OF_PEER,
-        _IS_ITEM,
-        _IS_TO_PACK | OutboxRow.is_changed | (OutboxRow.pouch_serial > bindparam("serial")),
-    ),
-    only_column,
-)
 _MARK_PACKED = PreparedChange(
     update(OutboxRow)
     .where(_HAS_ROW)
@@ -137,16 +127,11 @@ _REPACK_ALL = PreparedChange(
 _REPACK_CHANGED = PreparedChange(
     update(OutboxRow).where(_IS_CONFIRMED).values(pouch_serial=None, is_changed=False)
 )
-_CONFIRMED_REVISIONS = PreparedQuery(
-    select(OutboxRow.name, OutboxRow.packed_revision).where(
-        _IS_CONFIRMED, OutboxRow.kind == bindparam("kind"), OutboxRow.packed_revision.is_not(None)
+_CONFIRMED_LETTERHEAD = PreparedQuery(
+    select(OutboxRow.packed_revision).where(
+        _IS_CONFIRMED, OutboxRow.kind == OutboxKind.LETTERHEAD, OutboxRow.packed_revision.is_not(None)
     ),
-    as_tuple,
-)
-_SET_BASE = PreparedChange(
-    update(RecordRow)
-    .where(RecordRow.kind == bindparam("record_kind"), RecordRow.name == bindparam("record"))
-    .values(base=bindparam("revision"))
+    only_column,
 )
 _SET_LETTERHEAD = PreparedChange(
     update(PeerRow).where(PeerRow.name == bindparam("peer")).values(letterhead_serial=bindparam("serial"))
@@ -223,17 +208,15 @@ def enqueue(
             _add(session, _ENQUEUE, peer, kind, address, name, tally_digests)
 
 
-def enqueue_for(
-    session: Session, peer: bytes, kind: OutboxKind, *, address: bytes = b"", name: bytes = b""
-) -> None:
+def enqueue_for(session: Session, peer: bytes, kind: OutboxKind, **item: bytes) -> None:
     """Add an item to the outbox of one peer, so that it will be packed even if it was packed before.
 
-    Also adds the item for a peer that `exclude_peer` has excluded.
+    `item` has the columns of `enqueue`. Also adds the item for a peer that `exclude_peer` has excluded.
 
     Raises:
         PeerMissingError: there is no such peer. Everything that this session wrote is rolled back.
     """
-    _add(session, _ENQUEUE_AGAIN, peer, kind, address, name)
+    _add(session, _ENQUEUE_AGAIN, peer, kind, **item)
 
 
 def enqueue_all(session: Session, peer: bytes) -> None:
@@ -246,7 +229,7 @@ def enqueue_all(session: Session, peer: bytes) -> None:
         PeerMissingError: there is no such peer. Everything that this session wrote is rolled back.
     """
     for kind, address, name in _everything(session):
-        _add(session, _ENQUEUE_AGAIN, peer, kind, address, name)
+        _add(session, _ENQUEUE_AGAIN, peer, kind, address=address, name=name)
 
 
 def _add(  # noqa: PLR0913, PLR0917  # the columns of the row
@@ -254,8 +237,8 @@ def _add(  # noqa: PLR0913, PLR0917  # the columns of the row
     statement: PreparedChange,
     peer: bytes,
     kind: OutboxKind,
-    address: bytes,
-    name: bytes,
+    address: bytes = b"",
+    name: bytes = b"",
     tally_digests: bytes = b"",
 ) -> None:
     try:
@@ -327,29 +310,18 @@ def is_queued(session: Session, kind: OutboxKind, *, address: bytes = b"", name:
     return _IS_QUEUED.first(session, kind=kind, address=address, name=name) is not None
 
 
-def peer_lacks(session: Session, peer: bytes, kind: OutboxKind, name: bytes, *, taken: int) -> bool:
-    """Return True if a peer does not have the present version of an item that belongs to no mailbox.
-
-    `taken` is the serial of the newest pouch of this store that the peer has applied.
-    """
-    row = _PEER_LACKS.first(session, peer=peer, kind=kind, address=b"", name=name, serial=taken)
-    return row is not None
-
-
 # ---- packing and confirming items ------------------------------------------------------------------
 
 
-def mark_packed(
-    session: Session, ids: Iterable[int], serial: int, *, revisions: Mapping[int, int] = MappingProxyType({})
-) -> None:
+def mark_packed(session: Session, ids: Iterable[int], serial: int, *, letterhead: int | None = None) -> None:
     """Record that the outbox items with these row ids are packed in the pouch whose serial is `serial`.
 
-    `revisions` has the packed revision of records and letterheads, by row id. Mark an item before the item is
+    `letterhead` is the serial of the packed letterhead. Mark an item before the item is
     read, or in the transaction that reads it. A later change is then recorded, and at worst the item is
     packed twice. If an item were marked after it was read, a change in between would be lost.
     """
     for row in ids:
-        _MARK_PACKED.run(session, row=row, serial=serial, revision=revisions.get(row))
+        _MARK_PACKED.run(session, row=row, serial=serial, revision=letterhead)
 
 
 def repack_all(session: Session, peer: bytes) -> None:
@@ -371,10 +343,7 @@ def acknowledge_pouch(session: Session, peer: bytes, serial: int) -> None:
     mailbox and no other peer needs the statement.
     """
     confirmed = {"peer": peer, "serial": serial}
-    for name, revision in _CONFIRMED_REVISIONS.all(session, kind=OutboxKind.RECORD, **confirmed):
-        kind, _, record = name.partition(b":")
-        _SET_BASE.run(session, record_kind=kind.decode(errors="replace"), record=record, revision=revision)
-    for _, letterhead in _CONFIRMED_REVISIONS.all(session, kind=OutboxKind.LETTERHEAD, **confirmed):
+    for letterhead in _CONFIRMED_LETTERHEAD.all(session, **confirmed):
         _SET_LETTERHEAD.run(session, peer=peer, serial=letterhead)
     ends = _CONFIRMED_ENDS.all(session, **confirmed)
     _DELETE_CONFIRMED.run(session, **confirmed)
@@ -422,16 +391,6 @@ def dequeue(
     )
     _DELETE_FOR_PEER.run(session, peer=peer, kind=kind, address=address, name=name)
     return tally_digests or b""
-
-
-def dequeue_for_excluded(session: Session, kind: OutboxKind, name: bytes) -> None:
-    """Delete an item from the outbox of the excluded peer, because that peer has sent its own version.
-
-    Does nothing if `exclude_peer` was not called in this session.
-    """
-    excluded = session.info.get(_EXCLUDED_PEER)
-    if excluded is not None:
-        _DELETE_FOR_PEER.run(session, peer=excluded, kind=kind, address=b"", name=name)
 
 
 def _delete_counted(session: Session, addresses: Iterable[bytes]) -> None:

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from typing import Final
 
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from store.database.prepared_statements import PreparedChange, PreparedQuery, columns, insert
 from store.database.schema import SyncFindingRow, new_id
+
+NO_MAILBOX: Final = bytes(20)
 
 
 class FindingKind(StrEnum):
@@ -18,6 +21,8 @@ class FindingKind(StrEnum):
     DAMAGED = "damaged"  # the server has an item that differs from the signed one
     FORK = "fork"  # at one place in a strand, the server and this store have different entries
     COME_BACK = "come_back"  # the server has a mailbox that has ended
+    FORGED_RECORD = "forged_record"  # the server sent a record that no workstation of the desk wrote
+    LONG_RECORD = "long_record"  # the notes of two workstations do not fit into one record
     CROSSED = (
         "crossed"  # the server deleted a mailbox by the desk's order, before a message from here arrived
     )
@@ -25,7 +30,10 @@ class FindingKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SyncFinding:
-    """One fault at the server, about a mailbox. `entry_id` is b"" if the fault is not about one entry."""
+    """One fault at the server. `entry_id` is b"" if the fault is not about one entry.
+
+    `address` is `NO_MAILBOX` if the fault is in a record of no mailbox, such as the reply templates.
+    """
 
     address: bytes
     entry_id: bytes

@@ -294,7 +294,7 @@ class RecordRow(_WithSealedId, Base):
     kind: Mapped[str]
     name: Mapped[bytes]
     revision: Mapped[int]  # counts from 1
-    base: Mapped[int]  # the newest revision that the peer is known to have; 0: no revision
+    is_dropped: Mapped[bool]  # True if the desk dropped the record, and a peer may still have it
     goes_to_peers: Mapped[bool]  # False for drafts and unsent forms
 
 
@@ -367,7 +367,7 @@ class OutboxRow(_WithId, Base):
     name: Mapped[bytes]  # b"" if there is one item of this kind
     tally_digests: Mapped[bytes]  # digests of the tallies of an ended mailbox that was counted
     pouch_serial: Mapped[int | None]  # serial of the last pouch with the item; NULL: it must still be packed
-    packed_revision: Mapped[int | None]  # revision of a record or serial of a letterhead in that pouch
+    packed_revision: Mapped[int | None]  # serial of a letterhead in that pouch
     is_changed: Mapped[bool]  # True: the item changed after it was packed, and must be packed again
 
 

@@ -13,10 +13,10 @@ from crypto.age import PQIdentity
 from crypto.errors import CryptoError, ForgedError, MalformedError, UnreadableError
 from protocol.content import Content, proposal_digest
 from protocol.entry import SignedEntry, open_entry, verify_entry
-from protocol.identifiers import Address, EntryId, StrandId
+from protocol.identifiers import Address, Digest, EntryId, StrandId
 from protocol.keyring import create_keyring
 from protocol.ledger import Dimension, Tally, open_tally
-from protocol.sealed_record import OpenedRecord, RecordKind, open_record, open_unsent
+from protocol.sealed_record import OpenedRecord, RecordKind, open_record, open_unsent, record_digest
 from protocol.statements.deletion_order import verify_order
 from protocol.strand import StrandKey
 from tests.protocol.mailbox_factories import a_mailbox, the_strands
@@ -122,7 +122,9 @@ def test_a_committed_record_reads_as_it_did(vector: Vector) -> None:
             open_record(raw, *where, keyring, strands)
         return
     strand = StrandId(bytes.fromhex(vector["strand_hex"]))
-    expected = OpenedRecord(vector["revision"], vector["body"].encode(), strand)
+    past = tuple(Digest(bytes.fromhex(each)) for each in vector.get("past_hex", ()))
+    expected = OpenedRecord(vector["revision"], vector["body"].encode(), strand, past)
+    assert record_digest(raw).hex() == vector.get("digest_hex", record_digest(raw).hex())
     assert expected == open_record(raw, *where, keyring, strands)
 
 

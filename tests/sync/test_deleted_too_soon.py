@@ -36,7 +36,7 @@ def closes(ends: Ends, workstation: Workstation, source: ASource, *, in_days: in
             day=ends.clock.day,
         )
         deletion_orders.put(session, source.keys.address, statement, due, TALLIES)
-        records.put(session, "casefile", source.keys.address, 1, b"a casefile", goes_to_peers=True)
+    workstation.writes_record(source.keys.address)
     ends.sync(workstation)
     return statement
 

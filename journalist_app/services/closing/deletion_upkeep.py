@@ -76,7 +76,7 @@ def _maintain_closed(desk: OpenDesk, ordered: set[Address], today: date) -> None
             conversation = conversation_of(desk, address)
         except MailboxNotFoundError:
             if casefile.keep_until < today:  # the last day of evidence of an ended mailbox is over
-                with desk.store.writing() as session:
+                with suppress(RecordUnsoundError), desk.store.writing() as session:
                     casefiles.drop_casefile(desk, session, address)
             continue
         if not conversation.faults:

@@ -105,7 +105,7 @@ def _create_desk_tables() -> None:
     op.create_table(
         "record",
         _id(sa.ForeignKey("sealed.id")),
-        *_columns(kind=_WORD, name=_BLOB, revision=_NUMBER, base=_NUMBER, goes_to_peers=_FLAG),
+        *_columns(kind=_WORD, name=_BLOB, revision=_NUMBER, is_dropped=_FLAG, goes_to_peers=_FLAG),
         sa.UniqueConstraint("kind", "name"),
         sa.CheckConstraint("revision >= 1", name="revision"),
     )

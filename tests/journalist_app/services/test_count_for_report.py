@@ -198,7 +198,7 @@ def test_a_full_disk_stops_no_reading(
         raise StoreFullError
 
     with monkeypatch.context() as disk:
-        disk.setattr(casefiles.desk_records, "write_record", is_full)
+        disk.setattr(casefiles.desk_records, "put_record", is_full)
         assert not read_thread.read_conversation(desk, source.keys.address, today=TODAY).faults
         assert kept(desk, source) == NOTHING
 
