@@ -336,7 +336,7 @@ def test_an_entry_that_was_changed_on_the_way_is_forged(ends: Ends, change: dict
     assert refusal(workstation.endpoint, pouch) is PouchRefusal.FORGED
 
 
-@pytest.mark.parametrize("kind", ["draft", "unsent", "waiting", "refused"])
+@pytest.mark.parametrize("kind", ["draft", "unsent", "waiting"])
 def test_a_server_that_sends_a_draft_is_refused(ends: Ends, kind: str) -> None:
     workstation = ends.workstation()
     pouch = to_workstation(
