@@ -3,25 +3,30 @@
 See docs/protocol.md, "Records".
 """
 
+import hashlib
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Final
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from crypto import age, signed_lines
 from crypto.canonical_json import CanonicalStruct
 from crypto.errors import ForgedError, MalformedError, TooLongError
 from crypto.padding import pad_json
-from protocol.identifiers import STRAND_ID_BYTES, StrandId
+from protocol.errors import NewerVersionError
+from protocol.identifiers import DIGEST_BYTES, STRAND_ID_BYTES, Digest, StrandId
 from protocol.keyring import Keyring
 from protocol.letterhead import Letterhead
 from protocol.strand import StrandKey
 
 BODY_BYTES: Final = 700_000  # fits into one row of the store (1 MiB) in base64, padded and encrypted
 NAME_BYTES: Final = 64
+PAST: Final = 32  # revisions that a revision names as contained in it
 _VERSION: Final = b"steunpunt-record/1"
+_ANY_VERSION: Final = b"steunpunt-record/"
 _UNSENT_VERSION: Final = b"steunpunt-unsent/1"
 _LARGEST_REVISION: Final = 2**63 - 1  # the largest number of a signed 64-bit column
 
@@ -32,10 +37,8 @@ class RecordKind(StrEnum):
     CASEFILE = "casefile"
     DRAFT = "draft"
     TEMPLATES = "templates"
-    SETTINGS = "settings"
     UNSENT = "unsent"
     COUNTS = "counts"
-    PASSED_ON = "passed_on"
 
 
 KEPT_HERE: Final = frozenset(
@@ -45,29 +48,55 @@ KEPT_HERE: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class OpenedRecord:
-    """A decrypted and verified record. `strand` is the id of the workstation that wrote the record."""
+    """A decrypted and verified record. `strand` is the id of the workstation that wrote the record.
+
+    `past` has the digests of the last revisions that this revision contains. An empty body means that the
+    desk dropped the record.
+    """
 
     revision: int
     body: bytes = field(repr=False)
     strand: StrandId
+    past: tuple[Digest, ...] = ()
 
 
-def seal_record(  # noqa: PLR0913  # its name, its body, and the keys
-    kind: RecordKind, name: bytes, revision: int, body: bytes, *, keyring: Keyring, letterhead: Letterhead
+Revision = tuple[bytes, OpenedRecord]  # encrypted bytes of one revision, and the same revision opened
+
+
+def record_digest(sealed: bytes) -> Digest:
+    """Return the digest that names one revision of a record: SHA-256 of its encrypted bytes."""
+    return Digest(hashlib.sha256(sealed).digest())
+
+
+def past_after(*made_from: Revision) -> tuple[Digest, ...]:
+    """Return the `past` of a record that is made from these revisions, in any order.
+
+    If the result is over its limit, it keeps as many digests of each revision's own past.
+    """
+    pasts = sorted((record_digest(sealed), *opened.past) for sealed, opened in made_from)
+    nearest_first = itertools.chain.from_iterable(itertools.zip_longest(*pasts))
+    return tuple(dict.fromkeys(digest for digest in nearest_first if digest is not None))[:PAST]
+
+
+def seal_record(
+    kind: RecordKind, name: bytes, body: bytes, *made_from: Revision, keyring: Keyring, letterhead: Letterhead
 ) -> bytes:
     """Sign a record as this workstation, and encrypt the record to the desk's current epoch.
 
-    `name` has at most 64 bytes and is often the address of a mailbox. `revision` counts from 1. `body` has at
-    most 700,000 bytes.
+    `name` has at most 64 bytes and is often the address of a mailbox. `body` has at most 700,000 bytes. The
+    record contains the revisions `made_from`, and its number is one more than the highest of theirs. Without
+    such revisions, its number is 1.
 
     Raises:
         TooLongError: the body or the name is over its limit.
-        MalformedError: `revision` is out of range.
+        MalformedError: the record's number would be over 63 bits.
     """
     if len(body) > BODY_BYTES or len(name) > NAME_BYTES:
         raise TooLongError
-    strand = keyring.strand
-    wire = _Record(kind=kind, name=name, revision=revision, strand=strand.id, body=body).to_bytes()
+    strand, past = keyring.strand, past_after(*made_from) or UNSET
+    revision = 1 + max((opened.revision for _, opened in made_from), default=0)
+    record = _Record(kind=kind, name=name, revision=revision, strand=strand.id, body=body, past=past)
+    wire = record.to_bytes()
     _Record.from_bytes(wire)
     return _encrypt(signed_lines.write_signed_lines(_VERSION, wire, strand.seed), letterhead)
 
@@ -85,17 +114,21 @@ def open_record(
     Raises:
         UnreadableError: the record is damaged, or was not encrypted to an epoch of the desk.
         MalformedError: the decrypted bytes are not a record.
+        NewerVersionError: a later version of the program wrote the record.
         ForgedError: the letterhead does not have the strand, the signature is wrong, or the record has
             another kind or name.
     """
     plaintext, _ = age.decrypt(*age.split_file(raw), keyring.identities)
+    version, _, _ = plaintext.partition(b"\n")
+    if version != _VERSION and version.startswith(_ANY_VERSION):
+        raise NewerVersionError
     wire, signature = signed_lines.read_signed_lines(_VERSION, plaintext)
     record = _Record.from_bytes(wire)
     key = strands.get(StrandId(record.strand))
     if key is None or (record.kind, record.name) != (kind, name):
         raise ForgedError
     signed_lines.check_signed_lines(_VERSION, wire, signature, key.verify_key)
-    return OpenedRecord(record.revision, record.body, StrandId(record.strand))
+    return OpenedRecord(record.revision, record.body, StrandId(record.strand), record.past or ())
 
 
 def seal_unsent(body: bytes, letterhead: Letterhead) -> bytes:
@@ -133,6 +166,9 @@ def _encrypt(plaintext: bytes, letterhead: Letterhead) -> bytes:
     return sealed.header + sealed.payload
 
 
+_Digest = Annotated[Digest, Meta(min_length=DIGEST_BYTES, max_length=DIGEST_BYTES)]
+
+
 class _PaddedStruct(CanonicalStruct, frozen=True):
     """JSON structure on one line, padded with spaces to a standard size."""
 
@@ -146,6 +182,7 @@ class _Record(_PaddedStruct, frozen=True):
     revision: Annotated[int, Meta(ge=1, le=_LARGEST_REVISION)]
     strand: Annotated[bytes, Meta(min_length=STRAND_ID_BYTES, max_length=STRAND_ID_BYTES)]
     body: Annotated[bytes, Meta(max_length=BODY_BYTES)]
+    past: Annotated[tuple[_Digest, ...], Meta(min_length=1, max_length=PAST)] | UnsetType = UNSET
 
 
 class _Unsent(_PaddedStruct, frozen=True):

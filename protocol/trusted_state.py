@@ -91,8 +91,7 @@ class TrustedState:
         Either the mailbox was closed and its day came, or the source ended the mailbox and the desk dropped
         its records.
         """
-        left = {name: revision for name, revision in self.records.items() if not name[1].startswith(address)}
-        return replace(self.end(address), records=MappingProxyType(left))
+        return self.end(address).forget_records(address)
 
     def saw_record(self, kind: RecordKind, name: bytes, revision: int) -> Self:
         """Remember the newest revision of one of the desk's records.
@@ -105,12 +104,9 @@ class TrustedState:
             raise ForgedError
         return replace(self, records=MappingProxyType({**self.records, (kind, name): revision}))
 
-    def forget_record(self, kind: RecordKind, name: bytes) -> Self:
-        """Forget the revision of a record that the desk dropped.
-
-        The next record with this name begins at revision 1 again.
-        """
-        left = {known: revision for known, revision in self.records.items() if known != (kind, name)}
+    def forget_records(self, address: bytes) -> Self:
+        """Forget the revisions of the records about a mailbox, because the desk dropped these records."""
+        left = {name: revision for name, revision in self.records.items() if not name[1].startswith(address)}
         return replace(self, records=MappingProxyType(left))
 
     def saw_letterhead(self, serial: int) -> Self:

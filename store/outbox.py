@@ -9,9 +9,8 @@ arrived.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 
-from sqlalchemy import bindparam, delete, exists, func, or_, select, update
+from sqlalchemy import bindparam, case, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from store.database.prepared_statements import (
@@ -46,7 +45,7 @@ class OutboxKind(StrEnum):
     ACKNOWLEDGED = "acknowledged"  # `address` of an ended mailbox that was counted
     ENDED = "ended"  # `address` of an ended mailbox
     PUBLIC_FILE = "public_file"  # `name` of the file in UTF-8
-    RECORD = "record"  # `name` from `record_name`; if there is no such record, it was deleted
+    RECORD = "record"  # `name` from `record_name`, and in `replaces` a revision that it may replace
     TALLY = "tally"  # `name` is the digest of the tally
     ENTRY = "entry"  # `address`; `name` is the entry's digest
     TALLIES = "tallies"  # `address` of a mailbox; if there are no tallies beside it, they were withdrawn
@@ -60,10 +59,11 @@ class OutboxItem:
     kind: OutboxKind
     address: bytes
     name: bytes = field(repr=False)
+    replaces: bytes = field(repr=False)
 
 
-def _read(row: int, kind: str, address: bytes, name: bytes) -> OutboxItem:
-    return OutboxItem(row, OutboxKind(kind), address, name)
+def _read(row: int, kind: str, address: bytes, name: bytes, replaces: bytes) -> OutboxItem:
+    return OutboxItem(row, OutboxKind(kind), address, name, replaces)
 
 
 _EXCLUDED_PEER = "excluded_peer"  # key in `Session.info`
@@ -82,10 +82,12 @@ _HAS_ROW = OutboxRow.id == bindparam("row")
 _PEERS = PreparedQuery(select(PeerRow.name), only_column)
 _ADD = insert(OutboxRow)
 _KEY = [OutboxRow.peer, OutboxRow.kind, OutboxRow.address, OutboxRow.name]
+_REPLACES = case((func.length(_ADD.excluded.replaces) > 0, _ADD.excluded.replaces), else_=OutboxRow.replaces)
 _ENQUEUE = PreparedChange(_ADD.on_conflict_do_update(index_elements=_KEY, set_={"is_changed": True}))
 _ENQUEUE_AGAIN = PreparedChange(
     _ADD.on_conflict_do_update(
-        index_elements=_KEY, set_={"is_changed": False, "pouch_serial": None, "packed_revision": None}
+        index_elements=_KEY,
+        set_={"is_changed": False, "pouch_serial": None, "packed_revision": None, "replaces": _REPLACES},
     )
 )
 _TO_PACK = select(*columns(OutboxItem, OutboxRow)).where(_OF_PEER, _IS_TO_PACK)
@@ -107,14 +109,6 @@ _COUNTS = PreparedQuery(
     select(OutboxRow.kind, func.count()).where(_OF_PEER).group_by(OutboxRow.kind), as_tuple
 )
 _IS_QUEUED = PreparedQuery(select(OutboxRow.id).where(_OF_ALL_PEERS, _IS_ITEM), only_column)
-_PEER_LACKS = PreparedQuery(
-    select(OutboxRow.id).where(
-        _OF_PEER,
-        _IS_ITEM,
-        _IS_TO_PACK | OutboxRow.is_changed | (OutboxRow.pouch_serial > bindparam("serial")),
-    ),
-    only_column,
-)
 _MARK_PACKED = PreparedChange(
     update(OutboxRow)
     .where(_HAS_ROW)
@@ -127,16 +121,11 @@ _REPACK_ALL = PreparedChange(
 _REPACK_CHANGED = PreparedChange(
     update(OutboxRow).where(_IS_CONFIRMED).values(pouch_serial=None, is_changed=False)
 )
-_CONFIRMED_REVISIONS = PreparedQuery(
-    select(OutboxRow.name, OutboxRow.packed_revision).where(
-        _IS_CONFIRMED, OutboxRow.kind == bindparam("kind"), OutboxRow.packed_revision.is_not(None)
+_CONFIRMED_LETTERHEAD = PreparedQuery(
+    select(OutboxRow.packed_revision).where(
+        _IS_CONFIRMED, OutboxRow.kind == OutboxKind.LETTERHEAD, OutboxRow.packed_revision.is_not(None)
     ),
-    as_tuple,
-)
-_SET_BASE = PreparedChange(
-    update(RecordRow)
-    .where(RecordRow.kind == bindparam("record_kind"), RecordRow.name == bindparam("record"))
-    .values(base=bindparam("revision"))
+    only_column,
 )
 _SET_LETTERHEAD = PreparedChange(
     update(PeerRow).where(PeerRow.name == bindparam("peer")).values(letterhead_serial=bindparam("serial"))
@@ -204,17 +193,17 @@ def enqueue(session: Session, kind: OutboxKind, *, address: bytes = b"", name: b
             _add(session, _ENQUEUE, peer, kind, address, name)
 
 
-def enqueue_for(
-    session: Session, peer: bytes, kind: OutboxKind, *, address: bytes = b"", name: bytes = b""
-) -> None:
+def enqueue_for(session: Session, peer: bytes, kind: OutboxKind, **item: bytes) -> None:
     """Add an item to the outbox of one peer, so that it will be packed even if it was packed before.
 
-    Also adds the item for a peer that `exclude_peer` has excluded.
+    `item` has the columns of `enqueue`. Its `replaces` is the digest of a revision of a record, which the peer
+    may replace by the item; an empty digest does not change the stored one. Also adds the item for a peer
+    that `exclude_peer` has excluded.
 
     Raises:
         PeerMissingError: there is no such peer. Everything that this session wrote is rolled back.
     """
-    _add(session, _ENQUEUE_AGAIN, peer, kind, address, name)
+    _add(session, _ENQUEUE_AGAIN, peer, kind, **item)
 
 
 def enqueue_all(session: Session, peer: bytes) -> None:
@@ -227,15 +216,28 @@ def enqueue_all(session: Session, peer: bytes) -> None:
         PeerMissingError: there is no such peer. Everything that this session wrote is rolled back.
     """
     for kind, address, name in _everything(session):
-        _add(session, _ENQUEUE_AGAIN, peer, kind, address, name)
+        _add(session, _ENQUEUE_AGAIN, peer, kind, address=address, name=name)
 
 
 def _add(  # noqa: PLR0913, PLR0917  # the columns of the row
-    session: Session, statement: PreparedChange, peer: bytes, kind: OutboxKind, address: bytes, name: bytes
+    session: Session,
+    statement: PreparedChange,
+    peer: bytes,
+    kind: OutboxKind,
+    address: bytes = b"",
+    name: bytes = b"",
+    replaces: bytes = b"",
 ) -> None:
     try:
         statement.run(
-            session, id=new_id(), peer=peer, kind=kind, address=address, name=name, is_changed=False
+            session,
+            id=new_id(),
+            peer=peer,
+            kind=kind,
+            address=address,
+            name=name,
+            replaces=replaces,
+            is_changed=False,
         )
     except BrokenConstraintError as why:
         roll_back(session)
@@ -295,29 +297,18 @@ def is_queued(session: Session, kind: OutboxKind, *, address: bytes = b"", name:
     return _IS_QUEUED.first(session, kind=kind, address=address, name=name) is not None
 
 
-def peer_lacks(session: Session, peer: bytes, kind: OutboxKind, name: bytes, *, taken: int) -> bool:
-    """Return True if a peer does not have the present version of an item that belongs to no mailbox.
-
-    `taken` is the serial of the newest pouch of this store that the peer has applied.
-    """
-    row = _PEER_LACKS.first(session, peer=peer, kind=kind, address=b"", name=name, serial=taken)
-    return row is not None
-
-
 # ---- packing and confirming items ------------------------------------------------------------------
 
 
-def mark_packed(
-    session: Session, ids: Iterable[int], serial: int, *, revisions: Mapping[int, int] = MappingProxyType({})
-) -> None:
+def mark_packed(session: Session, ids: Iterable[int], serial: int, *, letterhead: int | None = None) -> None:
     """Record that the outbox items with these row ids are packed in the pouch whose serial is `serial`.
 
-    `revisions` has the packed revision of records and letterheads, by row id. Mark an item before the item is
+    `letterhead` is the serial of the packed letterhead. Mark an item before the item is
     read, or in the transaction that reads it. A later change is then recorded, and at worst the item is
     packed twice. If an item were marked after it was read, a change in between would be lost.
     """
     for row in ids:
-        _MARK_PACKED.run(session, row=row, serial=serial, revision=revisions.get(row))
+        _MARK_PACKED.run(session, row=row, serial=serial, revision=letterhead)
 
 
 def repack_all(session: Session, peer: bytes) -> None:
@@ -339,10 +330,7 @@ def acknowledge_pouch(session: Session, peer: bytes, serial: int) -> None:
     mailbox and no other peer needs the proof.
     """
     confirmed = {"peer": peer, "serial": serial}
-    for name, revision in _CONFIRMED_REVISIONS.all(session, kind=OutboxKind.RECORD, **confirmed):
-        kind, _, record = name.partition(b":")
-        _SET_BASE.run(session, record_kind=kind.decode(errors="replace"), record=record, revision=revision)
-    for _, letterhead in _CONFIRMED_REVISIONS.all(session, kind=OutboxKind.LETTERHEAD, **confirmed):
+    for letterhead in _CONFIRMED_LETTERHEAD.all(session, **confirmed):
         _SET_LETTERHEAD.run(session, peer=peer, serial=letterhead)
     ends = _CONFIRMED_ENDS.all(session, **confirmed)
     _DELETE_CONFIRMED.run(session, **confirmed)
@@ -378,16 +366,6 @@ def dequeue(
 ) -> bool:
     """Delete an item from a peer's outbox. Return False if the item was not there."""
     return _DELETE_FOR_PEER.run(session, peer=peer, kind=kind, address=address, name=name) > 0
-
-
-def dequeue_for_excluded(session: Session, kind: OutboxKind, name: bytes) -> None:
-    """Delete an item from the outbox of the excluded peer, because that peer has sent its own version.
-
-    Does nothing if `exclude_peer` was not called in this session.
-    """
-    excluded = session.info.get(_EXCLUDED_PEER)
-    if excluded is not None:
-        _DELETE_FOR_PEER.run(session, peer=excluded, kind=kind, address=b"", name=name)
 
 
 def _delete_counted(session: Session, addresses: Iterable[bytes]) -> None:

@@ -6,50 +6,62 @@ mailbox is deleted by the desk's order.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.orm import Session
 
+from store import outbox
 from store.database.deletion_queue import queue_rows
-from store.database.prepared_statements import PreparedChange, PreparedQuery, as_tuple, insert
+from store.database.prepared_statements import PreparedChange, PreparedQuery, as_tuple, insert, only_column
 from store.database.schema import RecordRow, SealedRow
 from store.database.sealed_rows import WHOLE, insert_sealed
 from store.errors import RecordMovedError
-from store.outbox import OutboxKind, dequeue_for_excluded, enqueue, record_name
+from store.outbox import OutboxKind, enqueue, record_name
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Encrypted record of the desk, from the store."""
+    """Encrypted record of the desk, from the store.
+
+    `is_dropped` is True if the desk dropped the record. Such a revision is kept until every peer has it.
+    """
 
     kind: str
     name: bytes = field(repr=False)
     revision: int
     sealed: bytes = field(repr=False)
-    base: int  # the newest revision that the peer is known to have; 0: no revision
+    is_dropped: bool = False
 
 
 _HAS_KIND = RecordRow.kind == bindparam("kind")
 _HAS_NAME = _HAS_KIND & (RecordRow.name == bindparam("name"))
-_RECORDS = select(RecordRow.kind, RecordRow.name, RecordRow.revision, WHOLE, RecordRow.base).join(
+_RECORDS = select(RecordRow.kind, RecordRow.name, RecordRow.revision, WHOLE, RecordRow.is_dropped).join(
     SealedRow, SealedRow.id == RecordRow.id
 )
 _FIND = PreparedQuery(_RECORDS.where(_HAS_NAME), Record)
 _ALL_RECORDS = PreparedQuery(_RECORDS.where(_HAS_KIND).order_by(RecordRow.name), Record)
 _REVISIONS = PreparedQuery(select(RecordRow.name, RecordRow.revision).where(_HAS_KIND), as_tuple)
-_ROWS = select(RecordRow.id, RecordRow.kind, RecordRow.name, RecordRow.goes_to_peers)
-_FIND_ROW = PreparedQuery(_ROWS.where(_HAS_NAME), as_tuple)
+_FIND_ROW = PreparedQuery(select(RecordRow.id).where(_HAS_NAME), only_column)
 _ROWS_OF_MAILBOX = PreparedQuery(
-    _ROWS.where(func.substr(RecordRow.name, 1, bindparam("length")) == bindparam("address")), as_tuple
+    select(RecordRow.id).where(func.substr(RecordRow.name, 1, bindparam("length")) == bindparam("address")),
+    only_column,
 )
-_MARK_SHARED = PreparedChange(update(RecordRow).where(_HAS_NAME).values(base=RecordRow.revision))
+_DROPPED = PreparedQuery(
+    select(RecordRow.id, RecordRow.kind, RecordRow.name).where(RecordRow.is_dropped), as_tuple
+)
 _ADD = PreparedChange(insert(RecordRow))
 _DELETE = PreparedChange(delete(RecordRow).where(RecordRow.id == bindparam("row")))
 
 
 def put(  # noqa: PLR0913  # the columns
-    session: Session, kind: str, name: bytes, revision: int, sealed: bytes, *, goes_to_peers: bool
+    session: Session,
+    kind: str,
+    name: bytes,
+    revision: int,
+    sealed: bytes,
+    *,
+    goes_to_peers: bool,
+    is_dropped: bool = False,
 ) -> None:
     """Write the next revision of a record by compare-and-set, and replace the stored revision.
 
@@ -63,28 +75,27 @@ def put(  # noqa: PLR0913  # the columns
     before = find(session, kind, name)
     if revision != (1 if before is None else before.revision + 1):
         raise RecordMovedError("the stored record has another revision than the writer saw")
-    record = Record(kind, name, revision, sealed, base=0 if before is None else before.base)
-    _replace(session, record, goes_to_peers=goes_to_peers)
-    if goes_to_peers:
-        enqueue(session, OutboxKind.RECORD, name=record_name(kind, name))
+    record = Record(kind, name, revision, sealed, is_dropped)
+    replace(session, record, goes_to_peers=goes_to_peers)
 
 
-def apply_from_peer(  # noqa: PLR0913  # the columns
-    session: Session, kind: str, name: bytes, revision: int, sealed: bytes, *, base: int
-) -> None:
-    """Write a record that a peer sent, and replace the stored record with the same kind and name.
+def replace(session: Session, record: Record, *, goes_to_peers: bool = True) -> None:
+    """Write a record without compare-and-set. With `goes_to_peers`, the record is sent to all peers.
 
-    `base` is the revision that this peer has. All other peers will receive the new record. The replaced
-    record is removed from the outbox of the peer that sent the new record.
+    Called for a record that a peer sent or that was merged. `outbox.exclude_peer` excludes that peer.
     """
-    _replace(session, Record(kind, name, revision, sealed, base=base), goes_to_peers=True)
-    dequeue_for_excluded(session, OutboxKind.RECORD, record_name(kind, name))
-    enqueue(session, OutboxKind.RECORD, name=record_name(kind, name))
-
-
-def mark_shared(session: Session, kind: str, name: bytes) -> None:
-    """Record that the peer has the stored revision of a desk record (sets `base`)."""
-    _MARK_SHARED.run(session, kind=kind, name=name)
+    drop(session, record.kind, record.name)
+    _ADD.run(
+        session,
+        id=insert_sealed(session, header=record.sealed),
+        kind=record.kind,
+        name=record.name,
+        revision=record.revision,
+        is_dropped=record.is_dropped,
+        goes_to_peers=goes_to_peers,
+    )
+    if goes_to_peers:
+        enqueue(session, OutboxKind.RECORD, name=record_name(record.kind, record.name))
 
 
 def find(session: Session, kind: str, name: bytes) -> Record | None:
@@ -103,37 +114,23 @@ def revisions(session: Session, kind: str) -> Sequence[tuple[bytes, int]]:
 
 
 def drop(session: Session, kind: str, name: bytes) -> None:
-    """Delete a record. Does nothing if there is no such record."""
-    _drop(session, _FIND_ROW.all(session, kind=kind, name=name))
+    """Delete a record of this store, and tell no peer. Does nothing if there is no such record."""
+    _delete(session, _FIND_ROW.all(session, kind=kind, name=name))
 
 
 def drop_of_mailbox(session: Session, address: bytes) -> None:
-    """Delete every record whose name begins with a mailbox's address."""
-    _drop(session, _ROWS_OF_MAILBOX.all(session, length=len(address), address=address))
+    """Delete every record whose name begins with a mailbox's address, and tell no peer."""
+    _delete(session, _ROWS_OF_MAILBOX.all(session, length=len(address), address=address))
 
 
-def _drop(session: Session, rows: Iterable[tuple[Any, ...]]) -> None:
-    for row, kind, name, goes_to_peers in rows:
-        _delete(session, row)
-        if goes_to_peers:
-            enqueue(session, OutboxKind.RECORD, name=record_name(kind, name))
+def delete_dropped(session: Session) -> None:
+    """Delete the records that the desk dropped, if every peer has the revision that says so."""
+    for row, kind, name in _DROPPED.all(session):
+        if not outbox.is_queued(session, OutboxKind.RECORD, name=record_name(kind, name)):
+            _delete(session, [row])
 
 
-def _replace(session: Session, record: Record, *, goes_to_peers: bool) -> None:
-    before = _FIND_ROW.first(session, kind=record.kind, name=record.name)
-    if before is not None:
-        _delete(session, before[0])
-    _ADD.run(
-        session,
-        id=insert_sealed(session, header=record.sealed),
-        kind=record.kind,
-        name=record.name,
-        revision=record.revision,
-        base=record.base,
-        goes_to_peers=goes_to_peers,
-    )
-
-
-def _delete(session: Session, row: int) -> None:
-    queue_rows(session, [row])
-    _DELETE.run(session, row=row)
+def _delete(session: Session, rows: Iterable[int]) -> None:
+    for row in rows:
+        queue_rows(session, [row])
+        _DELETE.run(session, row=row)

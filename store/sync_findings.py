@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from typing import Final
 
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from store.database.prepared_statements import PreparedChange, PreparedQuery, columns, insert
 from store.database.schema import SyncFindingRow, new_id
+
+NO_MAILBOX: Final = bytes(20)
 
 
 class FindingKind(StrEnum):
@@ -20,11 +23,16 @@ class FindingKind(StrEnum):
     COME_BACK = "come_back"  # the server has a mailbox that has ended
     CROSSED = "crossed"  # the server deleted a closed mailbox before an entry from here arrived
     RESTORED = "restored"  # a removed entry had its encrypted part again, which was destroyed again
+    FORGED_RECORD = "forged_record"  # the server sent a record that no workstation of the desk wrote
+    LONG_RECORD = "long_record"  # the notes of two workstations do not fit into one record
 
 
 @dataclass(frozen=True, slots=True)
 class SyncFinding:
-    """One fault at the server, about a mailbox. `digest` is b"" if the fault is not about one entry."""
+    """One fault at the server. `digest` is b"" if the fault is not about one entry.
+
+    `address` is `NO_MAILBOX` if the fault is in a record of no mailbox, such as the reply templates.
+    """
 
     address: bytes
     digest: bytes

@@ -16,6 +16,7 @@ from stored_mailbox.appending import recompute_state
 from stored_mailbox.reading import lost_entries
 from sync.endpoint import Endpoint
 from sync.errors import SyncRefusal, SyncRefusedError
+from sync.items import record_item
 from sync.items.contexts import ApplyContext
 from sync.items.item_kinds import kind_of
 from sync.verify import verify_pouch
@@ -113,6 +114,9 @@ def apply_pouch(
         # that was restored between two pouches of one answer still remembers the workstation's last pouch.
         # So it reports that it has applied no pouch.
         is_reset = we_were_restored and endpoint.is_server and not is_early
+        if not head.more:
+            outbox.exclude_peer(session, head.sender)
+            record_item.finish(context, session)
         peers.set_has_more(session, head.sender, is_so=head.more or is_early or is_reset)
         if not is_early:
             peers.mark_applied(session, head.sender, 0 if is_reset else head.serial, endpoint.today())

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from crypto.errors import CryptoError
 from protocol.identifiers import Address, AttachmentId, StrandId
 from protocol.pouch.pouch_file import PARTIALS, WHOLE, PouchHead, PouchWriter, lowest_serial
-from protocol.pouch.pouch_items import Item, item_to_bytes
+from protocol.pouch.pouch_items import Item, LetterheadItem, item_to_bytes
 from store import attachments, outbox, peers
 from store.errors import PeerMissingError
 from store.outbox import OutboxKind
@@ -199,8 +199,8 @@ class _PouchBuilder:
                     if context.is_full():
                         break
                     item = ROW_PACKERS[kind](context, session, row)
-                    revision = 0 if item is None else kind_of(item).revision(item)
-                    outbox.mark_packed(session, [row.id], self.serial, revisions={row.id: revision})
+                    serial = item.serial if isinstance(item, LetterheadItem) else None
+                    outbox.mark_packed(session, [row.id], self.serial, letterhead=serial)
                     if item is not None:
                         context.size += kind_of(item).size(item)
                         items.append(item)

@@ -14,21 +14,42 @@ from protocol.strand import StrandKey
 from store import peers
 from store.database.engine import Store
 from store.quota import Quota
+from store.records import Record
+from store.sync_findings import FindingKind
 from sync.errors import SyncRefusal, SyncRefusedError
 
 
-class Merger(Protocol):
-    """Interface to merge concurrent changes of two workstations.
+class RecordFaultError(Exception):
+    """A received record is not applied, because of the fault `finding`.
 
-    Only a workstation can merge, because only workstations have the desk's keys.
+    Without a fault, this workstation cannot open the record yet: it lacks the epoch, or a later version of
+    the program wrote the record.
     """
 
-    def records(self, kind: str, name: bytes, ours: bytes, theirs: bytes, revision: int, /) -> bytes:
-        """Return one sealed record with this revision that contains the changes of both records.
+    def __init__(self, finding: FindingKind | None = None) -> None:
+        super().__init__(finding)
+        self.finding = finding
 
-        `ours` and `theirs` are sealed records, as they are stored. If one of them cannot be decrypted, the
-        result is made from the other one.
+
+class Merger(Protocol):
+    """Interface to verify received records, and to merge concurrent changes of two workstations.
+
+    Only a workstation can do this, because only workstations have the desk's keys.
+    """
+
+    def records(self, kind: str, name: bytes, ours: bytes | None, theirs: bytes, /) -> Record | None:
+        """Return the revision to store: the received record, or both records merged.
+
+        `ours` and `theirs` are the stored and the received record, encrypted. Return None if the stored
+        record contains the received record.
+
+        Raises:
+            RecordFaultError: the received record is not applied.
         """
+        ...
+
+    def past(self, kind: str, name: bytes, ours: bytes, /) -> tuple[bytes, ...] | None:
+        """Return the digests of the revisions that our record contains, or None if it does not open."""
         ...
 
     def letterheads(self, base: bytes, ours: bytes, theirs: bytes, /) -> tuple[int, bytes, bytes]:

@@ -3,7 +3,6 @@
 The trusted state has the newest entries and serials that this workstation has seen, to detect a roll-back.
 """
 
-import functools
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -188,14 +187,12 @@ class OpenDesk:
         if self.trusted_state.records.get((kind, name)) != revision:
             self._change(lambda state: state.saw_record(kind, name, revision))
 
-    def forget_records(self, address: Address) -> None:
+    def forget_records(self, address: bytes) -> None:
         """Drop a mailbox's records from the trusted state, after the desk itself deleted those records.
 
         Otherwise this workstation would report the records as missing.
         """
-        names = [known for known in self.trusted_state.records if known[1].startswith(address)]
-        for kind, name in names:
-            self._change(functools.partial(TrustedState.forget_record, kind=kind, name=name))
+        self._change(lambda state: state.forget_records(address))
 
     def forget_purged(self, address: Address) -> None:
         """Drop a mailbox that the desk closed and that was deleted from memory and from the trusted state.

@@ -139,7 +139,7 @@ def _page(
 
 def _refused(why: Exception, words: ReportWords | None = None) -> ResponseReturnValue:
     what, _ = reason_and_status(why)
-    return render_template("reports/refused.html", what=what, words=words or ReportWords()), 409
+    return render_template("reports/refused.html", what=what, words=words or ReportWords("", "")), 409
 
 
 def _require_year(year: int) -> None:

@@ -18,6 +18,7 @@ from protocol.strand import SIGNATURE_BYTES
 
 ITEM_BYTES: Final = 16 * 1024 * 1024
 CHUNK_BYTES: Final = 1024 * 1024
+PAST: Final = 33  # the `past` of a record, and one revision that does not verify
 _NAME_BYTES: Final = 64  # of a record's name or kind; the server does not know the kinds
 _LARGEST: Final = 2**63 - 1
 TALLIES: Final = 64  # a mailbox leaves 8; without a limit, reading 16 MiB of them would take 200 MiB
@@ -32,6 +33,7 @@ _Header = Annotated[bytes, Meta(max_length=HEADER_BYTES_MAX)]
 _Count = Annotated[int, Meta(ge=0, le=_LARGEST)]
 _Name = Annotated[bytes, Meta(max_length=_NAME_BYTES)]
 _Signature = Annotated[bytes, Meta(min_length=SIGNATURE_BYTES, max_length=SIGNATURE_BYTES)]
+_Digest = Annotated[bytes, Meta(min_length=DIGEST_BYTES, max_length=DIGEST_BYTES)]
 _Sealed = Annotated[bytes, Meta(max_length=CHUNK_BYTES)]  # fits one row of the store
 _Tallies = Annotated[tuple[_Sealed, ...], Meta(max_length=TALLIES)]
 
@@ -123,15 +125,17 @@ class TalliesItem(_Item, frozen=True, tag="tallies"):
 
 
 class RecordItem(_Item, frozen=True, tag="record"):
-    """Newest revision of a record, made from revision `base`.
+    """Newest revision of a record.
 
-    Revision 0 means that the record was dropped.
+    A workstation also names the digests of the revisions that the server may replace by this revision
+    (`past`), and says whether the desk dropped the record. The server cannot read either in `sealed`.
     """
 
     kind: Annotated[str, Meta(min_length=1, max_length=40)]
     name: _Name
-    base: _Count
     revision: _Count
+    past: Annotated[tuple[_Digest, ...], Meta(max_length=PAST)]
+    is_dropped: bool
     sealed: _Sealed
 
 

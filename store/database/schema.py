@@ -284,7 +284,7 @@ class RecordRow(_WithSealedId, Base):
     kind: Mapped[str]
     name: Mapped[bytes]
     revision: Mapped[int]  # counts from 1
-    base: Mapped[int]  # the newest revision that the peer is known to have; 0: no revision
+    is_dropped: Mapped[bool]  # True if the desk dropped the record, and a peer may still have it
     goes_to_peers: Mapped[bool]  # False for drafts and unsent forms
 
 
@@ -345,8 +345,9 @@ class OutboxRow(_WithId, Base):
     kind: Mapped[str]
     address: Mapped[bytes]  # b"" if the item belongs to no mailbox
     name: Mapped[bytes]  # b"" if there is one item of this kind
+    replaces: Mapped[bytes]  # digest of a revision at the peer that a record may replace, or b""
     pouch_serial: Mapped[int | None]  # serial of the last pouch with the item; NULL: it must still be packed
-    packed_revision: Mapped[int | None]  # revision of a record or serial of a letterhead in that pouch
+    packed_revision: Mapped[int | None]  # serial of a letterhead in that pouch
     is_changed: Mapped[bool]  # True: the item changed after it was packed, and must be packed again
 
 

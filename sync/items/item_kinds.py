@@ -40,21 +40,17 @@ class ItemKind:
     """Functions of one kind of item.
 
     `apply` returns whether the item changed something. `size` returns roughly the number of bytes, which is
-    used for limits only. `revision` returns the revision that the outbox remembers until the peer confirms
-    the item. `is_batched` is True if several such items may share one transaction.
+    used for limits only. `is_batched` is True if several such items may share one transaction.
     """
 
     apply: Callable[[ApplyContext, Session, Any], bool]
     verify: Callable[[VerifyContext, Any], None] = _accept
     size: Callable[[Any], int] = lambda _: _OVERHEAD_BYTES
-    revision: Callable[[Any], int] = lambda _: 0
     is_batched: bool = True
 
 
 ITEM_KINDS: Final[Mapping[type[Item], ItemKind]] = {
-    formats.LetterheadItem: ItemKind(
-        letterhead_item.apply, letterhead_item.verify, revision=lambda item: item.serial, is_batched=False
-    ),
+    formats.LetterheadItem: ItemKind(letterhead_item.apply, letterhead_item.verify, is_batched=False),
     # A mailbox item counts as 0 bytes, so that it never fills a pouch without the items that belong to it.
     formats.MailboxItem: ItemKind(mailbox_item.apply, mailbox_item.verify, lambda _: 0),
     formats.FileItem: ItemKind(attachment_items.apply_file, size=lambda _: 0, is_batched=False),
@@ -65,9 +61,7 @@ ITEM_KINDS: Final[Mapping[type[Item], ItemKind]] = {
     formats.EndedItem: ItemKind(ending_item.apply, ending_item.verify, is_batched=False),
     formats.CountedItem: ItemKind(counted_item.apply),
     formats.TalliesItem: ItemKind(tallies_item.apply),
-    formats.RecordItem: ItemKind(
-        record_item.apply, record_item.verify, lambda item: len(item.sealed), lambda item: item.revision
-    ),
+    formats.RecordItem: ItemKind(record_item.apply, record_item.verify, lambda item: len(item.sealed)),
     formats.TallyItem: ItemKind(tally_item.apply, size=lambda item: len(item.sealed)),
     formats.PublicFileItem: ItemKind(
         public_file_item.apply, size=lambda item: len(item.body), is_batched=False

@@ -1,8 +1,10 @@
-"""Sealed record of the desk in a pouch: workstations merge concurrent changes, and the server keeps one.
+"""Sealed record of the desk in a pouch: a workstation verifies and merges it, and the server keeps one.
 
-An item with revision 0 says that the sender dropped the record.
+Code and words of docs/protocol.md, "Records" and "Pouch". The server cannot open a record. It replaces its
+revision only by a revision whose sender names that revision in `past`.
 """
 
+import hashlib
 from typing import Final
 
 from sqlalchemy.orm import Session
@@ -10,22 +12,35 @@ from sqlalchemy.orm import Session
 from crypto.errors import MalformedError
 from protocol.pouch.pouch_items import RecordItem
 from store import outbox, records
+from store.outbox import OutboxKind, record_name
+from store.records import Record
+from store.sync_findings import NO_MAILBOX, FindingKind
+from sync.endpoint import Merger, RecordFaultError
 from sync.items.contexts import ApplyContext, BuildContext, VerifyContext
 
-_LOCAL_KINDS: Final = frozenset({"draft", "unsent"})  # kinds that stay on the workstation that wrote them
+_WAITING: Final = "waiting"  # kind of a received record that this workstation cannot open yet
+_LOCAL_KINDS: Final = frozenset({"draft", "unsent", _WAITING})
 
 
-def pack(_context: BuildContext, session: Session, row: outbox.OutboxItem) -> RecordItem:
-    """Return the item with the newest revision of a record, or with revision 0 if the record was dropped."""
+def pack(context: BuildContext, session: Session, row: outbox.OutboxItem) -> RecordItem | None:
+    """Return the item with the newest revision of a record, or None if there is nothing to send.
+
+    A workstation does not send a record that it cannot open itself.
+    """
     kind, _, name = row.name.partition(b":")
     record = records.find(session, kind.decode("ascii"), name)
     if record is None:
-        return RecordItem(kind.decode("ascii"), name, 0, 0, b"")
-    return RecordItem(record.kind, name, record.base, record.revision, record.sealed)
+        return None
+    merger = context.endpoint.merger
+    past = () if merger is None else merger.past(record.kind, name, record.sealed)
+    if past is None:
+        return None
+    past += (row.replaces,) if row.replaces else ()
+    return RecordItem(record.kind, name, record.revision, past, record.is_dropped, record.sealed)
 
 
 def verify(_context: VerifyContext, item: RecordItem) -> None:
-    """Refuse a kind of record that no endpoint sends. The encrypted bytes are not opened here.
+    """Refuse a kind of record that no endpoint sends. The encrypted bytes are verified when they are applied.
 
     Raises:
         MalformedError: the record is a draft or an unsent text. The adviser would believe that the text was
@@ -36,49 +51,62 @@ def verify(_context: VerifyContext, item: RecordItem) -> None:
 
 
 def apply(context: ApplyContext, session: Session, item: RecordItem) -> bool:
-    """Store a newer revision of a record.
-
-    A workstation merges the received revision with its own change to the same record.
-    """
+    """Apply a received revision of a record, and return whether the stored record changed."""
+    if (merger := context.endpoint.merger) is not None:
+        return _merge(context, session, merger, item.kind, item.name, item.sealed)
     stored = records.find(session, item.kind, item.name)
-    row_name = outbox.record_name(item.kind, item.name)
     if stored is not None and stored.sealed == item.sealed:
-        records.mark_shared(session, item.kind, item.name)
         return False
-    if context.endpoint.merger is None:
-        return _apply_at_server(context, session, item, stored)
-    is_changed_here = outbox.is_queued(session, outbox.OutboxKind.RECORD, name=row_name)
-    if item.revision == 0 or (stored is None and is_changed_here):
+    if stored is not None and hashlib.sha256(stored.sealed).digest() not in item.past:
+        outbox.enqueue_for(session, context.peer, OutboxKind.RECORD, name=record_name(item.kind, item.name))
         return False
-    if stored is not None and is_changed_here:
-        revision = max(stored.revision, item.revision) + 1
-        merged = context.endpoint.merger.records(item.kind, item.name, stored.sealed, item.sealed, revision)
-        records.apply_from_peer(session, item.kind, item.name, revision, merged, base=item.revision)
-        outbox.enqueue_for(session, context.peer, outbox.OutboxKind.RECORD, name=row_name)
-        return True
-    if stored is not None and item.revision <= stored.revision:
-        return False
-    _store(session, item)
+    records.replace(session, Record(item.kind, item.name, item.revision, item.sealed, item.is_dropped))
     return True
 
 
-def _apply_at_server(
-    context: ApplyContext, session: Session, item: RecordItem, stored: records.Record | None
+def finish(context: ApplyContext, session: Session) -> None:
+    """Do the work that follows a peer's last pouch.
+
+    The server deletes dropped records that every workstation has. A workstation tries the records again that
+    it could not open before.
+    """
+    if (merger := context.endpoint.merger) is None:
+        records.delete_dropped(session)
+        return
+    for waiting in records.all_records(session, _WAITING):
+        name, _, kind = waiting.name.rpartition(b":")
+        records.drop(session, _WAITING, waiting.name)
+        _merge(context, session, merger, kind.decode(), name, waiting.sealed)
+
+
+def _merge(  # noqa: PLR0913, PLR0917  # the record
+    context: ApplyContext, session: Session, merger: Merger, kind: str, name: bytes, received: bytes
 ) -> bool:
-    row_name = outbox.record_name(item.kind, item.name)
-    if item.revision == 0:
-        if outbox.peer_lacks(
-            session, context.peer, outbox.OutboxKind.RECORD, row_name, taken=context.head.taken
-        ):
-            return False  # the sender dropped an older revision: the newer one of another workstation stays
-        records.drop(session, item.kind, item.name)
-        return stored is not None
-    if stored is not None and stored.revision != item.base:
-        outbox.enqueue_for(session, context.peer, outbox.OutboxKind.RECORD, name=row_name)
+    """Replace the stored record by a received one, or merge the two. What does not verify changes nothing."""
+    row_name = record_name(kind, name)
+    stored = records.find(session, kind, name)
+    if stored is not None and stored.sealed == received:
         return False
-    _store(session, item)
-    return True
-
-
-def _store(session: Session, item: RecordItem) -> None:
-    records.apply_from_peer(session, item.kind, item.name, item.revision, item.sealed, base=item.revision)
+    try:
+        revised = merger.records(kind, name, None if stored is None else stored.sealed, received)
+    except RecordFaultError as why:
+        if why.finding is None:
+            # A name that begins with the record's own name, so that the row is dropped with its mailbox.
+            waiting = Record(_WAITING, name + b":" + kind.encode(), 1, received)
+            records.replace(session, waiting, goes_to_peers=False)
+            return False
+        address = name[: len(NO_MAILBOX)] if len(name) >= len(NO_MAILBOX) else NO_MAILBOX
+        is_new = context.report(session, address, b"", why.finding)
+        if is_new and why.finding is FindingKind.FORGED_RECORD and stored is not None:
+            # The server may replace the damaged record by ours. Our record does not claim to contain it, so
+            # that a workstation that can open it merges the two.
+            digest = hashlib.sha256(received).digest()
+            outbox.enqueue_for(session, context.peer, OutboxKind.RECORD, name=row_name, replaces=digest)
+        return is_new
+    if revised is not None:
+        records.replace(session, revised)
+    if revised is None or revised.sealed != received:
+        outbox.enqueue_for(session, context.peer, OutboxKind.RECORD, name=row_name)
+    else:
+        outbox.dequeue(session, context.peer, OutboxKind.RECORD, name=row_name)
+    return revised is not None

@@ -240,10 +240,15 @@ def open_system(
         world.store,
         sessions,
         server_secret=server_secret,
-        signposts=decision_tree.load(decision_tree.PACKAGED),
+        signposts=_signposts(),
         today=today,
     )
     return MailboxSystem(world, site, sessions, server_secret)
+
+
+@functools.cache
+def _signposts() -> decision_tree.Signposts:
+    return decision_tree.load(decision_tree.PACKAGED)
 
 
 def _play(system: MailboxSystem) -> ASource:

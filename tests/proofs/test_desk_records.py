@@ -68,8 +68,7 @@ def test_nothing_that_the_desk_writes_is_readable_in_a_stolen_store(
     close(desk, source)
 
     assert StepName.PASSED_ON in {
-        step.step
-        for step in opens(desk, source.keys.address, today=TODAY).thread_state.steps
+        step.step for step in opens(desk, source.keys.address, today=TODAY).thread_state.steps
     }
     assert {what: found_in(place, each) for what, each in secret.items() if found_in(place, each)} == {}
     purge(world, source, ordered_in(world, source).due)

@@ -8,16 +8,20 @@ from hypothesis import strategies as st
 from crypto import age, signed_lines
 from crypto.age import PQIdentity
 from crypto.errors import ForgedError, MalformedError, TooLongError, UnreadableError
-from protocol.identifiers import StrandId
+from protocol.errors import NewerVersionError
+from protocol.identifiers import Digest, StrandId
 from protocol.keyring import Keyring, create_keyring
 from protocol.sealed_record import (
     BODY_BYTES,
     NAME_BYTES,
+    PAST,
     OpenedRecord,
     RecordKind,
     _Unsent,
     open_record,
     open_unsent,
+    past_after,
+    record_digest,
     seal_record,
     seal_unsent,
 )
@@ -38,8 +42,11 @@ def a_record(
     name: bytes = NAME,
     revision: int = 3,
     keyring: Keyring = KEYRING,
+    past: tuple[Digest, ...] = (),
 ) -> bytes:
-    return seal_record(kind, name, revision, body, keyring=keyring, letterhead=LETTERHEAD)
+    """Seal a record that is made from an earlier revision, whose ciphertext is empty."""
+    made_from = [] if revision == 1 else [(b"", OpenedRecord(revision - 1, b"", keyring.strand.id, past))]
+    return seal_record(kind, name, body, *made_from, keyring=keyring, letterhead=LETTERHEAD)
 
 
 def opened(raw: bytes) -> OpenedRecord:
@@ -58,7 +65,8 @@ def plaintext_of(raw: bytes) -> bytes:
 @given(st.sampled_from(RecordKind), st.binary(max_size=NAME_BYTES), st.integers(1, 2**63 - 1), st.binary())
 def test_a_record_comes_back_as_it_was(kind: RecordKind, name: bytes, revision: int, body: bytes) -> None:
     read = open_record(a_record(body, kind, name, revision), kind, name, KEYRING, STRANDS)
-    assert OpenedRecord(revision, body, KEYRING.strand.id) == read
+    past = () if revision == 1 else (record_digest(b""),)
+    assert OpenedRecord(revision, body, KEYRING.strand.id, past) == read
 
 
 @given(st.binary())
@@ -97,7 +105,7 @@ def test_a_colleagues_record_is_read_and_says_whose_it_is() -> None:
 
 def test_only_the_desk_opens_its_records() -> None:
     elsewhere = a_letterhead(epochs=(an_epoch(identity=SECOND_IDENTITY),))
-    raw = seal_record(RecordKind.CASEFILE, NAME, 1, b"notes", keyring=KEYRING, letterhead=elsewhere)
+    raw = seal_record(RecordKind.CASEFILE, NAME, b"notes", keyring=KEYRING, letterhead=elsewhere)
     with pytest.raises(UnreadableError):
         opened(raw)
 
@@ -116,10 +124,9 @@ def test_the_largest_record_fits_a_row_of_the_store_and_one_byte_more_is_refused
         a_record(name=bytes(NAME_BYTES + 1))
 
 
-@pytest.mark.parametrize("revision", [0, -1, 2**63])
-def test_a_revision_out_of_range_is_not_encrypted(revision: int) -> None:
+def test_a_revision_out_of_range_is_not_encrypted() -> None:
     with pytest.raises(MalformedError):
-        a_record(revision=revision)
+        a_record(revision=2**63)
 
 
 @pytest.mark.parametrize(
@@ -203,6 +210,53 @@ def test_a_stock_reader_finds_the_body_in_the_second_line() -> None:
     assert (b"steunpunt-record/1", b"") == (version, end)
     assert b'"body":"bm90ZXM="' in line
     assert len(signature) == 86
+
+
+# ---- the revisions that a record contains
+
+DIGESTS = st.binary(min_size=32, max_size=32).map(Digest)
+
+
+@given(st.lists(DIGESTS, max_size=PAST + 8, unique=True).map(tuple))
+def test_a_record_names_the_revisions_that_it_contains(past: tuple[Digest, ...]) -> None:
+    assert (record_digest(b""), *past)[:PAST] == opened(a_record(past=past)).past
+
+
+REVISIONS = st.tuples(st.binary(min_size=1), st.lists(DIGESTS, max_size=PAST, unique=True).map(tuple)).map(
+    lambda each: (each[0], OpenedRecord(1, b"", KEYRING.strand.id, each[1]))
+)
+
+
+@given(REVISIONS, REVISIONS)
+def test_the_past_of_a_merged_record_contains_both_and_has_no_order(
+    one: tuple[bytes, OpenedRecord], other: tuple[bytes, OpenedRecord]
+) -> None:
+    past = past_after(one, other)
+    assert past == past_after(other, one)
+    assert {record_digest(one[0]), record_digest(other[0])} <= set(past)
+    assert len(past) == len(set(past)) <= PAST
+    for _, opened_one in (one, other):
+        assert set(opened_one.past[: PAST // 2 - 1]) <= set(past)
+
+
+def test_the_past_goes_back_32_revisions_and_no_further() -> None:
+    sealed, known = b"", OpenedRecord(1, b"", KEYRING.strand.id)
+    digests = []
+    for number in range(40):
+        digests.insert(0, record_digest(sealed))
+        known = OpenedRecord(1, b"", KEYRING.strand.id, past_after((sealed, known)))
+        sealed = b"%d" % number
+    assert tuple(digests[:PAST]) == known.past
+
+
+def test_a_record_of_a_later_version_is_told_from_damage() -> None:
+    version, *rest = plaintext_of(a_record()).split(b"\n")
+    assert version == b"steunpunt-record/1"
+    with pytest.raises(NewerVersionError):
+        opened(resealed(b"\n".join([b"steunpunt-record/2", *rest])))
+    with pytest.raises(MalformedError) as caught:
+        opened(resealed(b"\n".join([b"steunpunt-tally/1", *rest])))
+    assert not isinstance(caught.value, NewerVersionError)
 
 
 def test_a_record_does_not_show_in_a_log() -> None:

@@ -74,9 +74,7 @@ def test_a_restored_older_record_is_detected() -> None:
 
 
 def test_a_record_that_the_desk_dropped_begins_at_one_again() -> None:
-    trusted_state = (
-        TrustedState().saw_record(RecordKind.DRAFT, _ADDRESS, 7).forget_record(RecordKind.DRAFT, _ADDRESS)
-    )
+    trusted_state = TrustedState().saw_record(RecordKind.DRAFT, _ADDRESS, 7).forget_records(_ADDRESS)
     assert TrustedState() == trusted_state
     assert {(RecordKind.DRAFT, _ADDRESS): 1} == trusted_state.saw_record(
         RecordKind.DRAFT, _ADDRESS, 1

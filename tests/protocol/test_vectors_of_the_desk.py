@@ -15,10 +15,10 @@ from protocol.casefile import Casefile
 from protocol.content import Content, proposal_digest
 from protocol.entry import SignedEntry, open_entry, verify_entry
 from protocol.errors import NewerVersionError
-from protocol.identifiers import Address, EntryId, StrandId
+from protocol.identifiers import Address, Digest, EntryId, StrandId
 from protocol.keyring import create_keyring
 from protocol.ledger import Dimension, Tally, open_tally, tallies_of
-from protocol.sealed_record import OpenedRecord, RecordKind, open_record, open_unsent
+from protocol.sealed_record import OpenedRecord, RecordKind, open_record, open_unsent, record_digest
 from protocol.strand import StrandKey
 from tests.protocol.desk_factories import a_letterhead
 from tests.protocol.mailbox_factories import a_mailbox, the_strands
@@ -136,7 +136,9 @@ def test_a_committed_record_reads_as_it_did(vector: Vector) -> None:
             open_record(raw, *where, keyring, strands)
         return
     strand = StrandId(bytes.fromhex(vector["strand_hex"]))
-    expected = OpenedRecord(vector["revision"], vector["body"].encode(), strand)
+    past = tuple(Digest(bytes.fromhex(each)) for each in vector.get("past_hex", ()))
+    expected = OpenedRecord(vector["revision"], vector["body"].encode(), strand, past)
+    assert record_digest(raw).hex() == vector.get("digest_hex", record_digest(raw).hex())
     assert expected == open_record(raw, *where, keyring, strands)
 
 

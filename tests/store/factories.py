@@ -1,5 +1,5 @@
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -165,12 +165,12 @@ def noted(store: Store, peer: bytes = STRAND) -> list[tuple[OutboxKind, bytes, b
     return sorted(found, key=lambda row: (kinds.index(row[0]), row[1], row[2]))
 
 
-def deliver(store: Store, peer: bytes = STRAND, revisions: Mapping[int, int] | None = None) -> int:
+def deliver(store: Store, peer: bytes = STRAND) -> int:
     """Pack the outbox of a peer into one pouch, confirm that pouch, and return its serial."""
     with store.writing() as session:
         serial = peers.reserve_serial(session, peer)
         ids = [each.id for what in OutboxKind for each in outbox.of_kind(session, peer, what)]
-        outbox.mark_packed(session, ids, serial, revisions=revisions or {})
+        outbox.mark_packed(session, ids, serial)
         outbox.acknowledge_pouch(session, peer, serial)
     return serial
 

@@ -136,11 +136,7 @@ def test_a_dropped_item_is_queued_and_a_missing_one_is_not(store: Store, address
         records.drop_of_mailbox(session, address)
         records.drop(session, "templates", b"templates")
         records.drop(session, "templates", b"another")
-    assert [
-        (OutboxKind.RECORD, b"", b"casefile:" + address),
-        (OutboxKind.RECORD, b"", b"templates:templates"),
-        (OutboxKind.TALLIES, address, b""),
-    ] == noted(store)
+    assert [(OutboxKind.TALLIES, address, b"")] == noted(store)  # a record is dropped by a signed revision
 
 
 @pytest.mark.usefixtures("peer")
@@ -156,9 +152,7 @@ def test_only_the_end_of_an_ended_mailbox_is_queued(store: Store, address: bytes
 
 
 @pytest.mark.usefixtures("peer")
-def test_a_purged_mailbox_is_queued_with_its_tallies_and_dropped_records(
-    store: Store, address: bytes
-) -> None:
+def test_a_purged_mailbox_is_queued_with_its_tallies_alone(store: Store, address: bytes) -> None:
     an_entry(store, address)
     a_record(store, address)
     put_tallies(store, address, [b"tally"])
@@ -167,7 +161,6 @@ def test_a_purged_mailbox_is_queued_with_its_tallies_and_dropped_records(
         mailboxes.purge_mailbox(session, address, proof=b"proof", day=DAY)
     assert [
         (OutboxKind.ENDED, address, b""),
-        (OutboxKind.RECORD, b"", b"casefile:" + address),
         (OutboxKind.TALLY, b"", hashlib.sha256(b"tally").digest()),
     ] == noted(store)
 
@@ -205,18 +198,11 @@ def test_a_record_from_a_peer_is_queued_for_the_other_peers_only(store: Store, a
     deliver(store, OTHER)
     with store.writing() as session:
         outbox.exclude_peer(session, STRAND)
-        records.apply_from_peer(session, "casefile", address, 4, b"theirs", base=4)
-    assert [] == noted(store, STRAND)  # nor of what lay here before
+        records.replace(session, Record("casefile", address, 4, b"theirs"))
+    assert [(OutboxKind.RECORD, b"", b"casefile:" + address)] == noted(store, STRAND)  # the record before
     assert [(OutboxKind.RECORD, b"", b"casefile:" + address)] == noted(store, OTHER)
     with store.reading() as session:
-        assert Record("casefile", address, 4, b"theirs", base=4) == records.find(session, "casefile", address)
-
-
-@pytest.mark.usefixtures("peer")
-def test_a_record_that_came_in_no_pouch_is_queued_for_every_peer(store: Store, address: bytes) -> None:
-    with store.writing() as session:
-        records.apply_from_peer(session, "casefile", address, 1, b"restored", base=0)
-    assert [(OutboxKind.RECORD, b"", b"casefile:" + address)] == noted(store)
+        assert Record("casefile", address, 4, b"theirs") == records.find(session, "casefile", address)
 
 
 @pytest.mark.usefixtures("peer")
@@ -295,31 +281,6 @@ def test_an_item_that_changes_between_marking_and_reading_is_packed_again(store:
 
 
 @pytest.mark.usefixtures("peer")
-def test_a_record_that_was_packed_as_dropped_has_no_base(store: Store, address: bytes) -> None:
-    a_record(store, address)
-    (row,) = ids_of(store, OutboxKind.RECORD)
-    deliver(store, revisions={row: 1})
-    with store.writing() as session:
-        records.drop(session, "casefile", address)
-    serial = pack(store)
-    a_record(store, address)
-    acknowledge(store, serial)
-    with store.reading() as session:
-        assert Record("casefile", address, 1, b"sealed", base=0) == records.find(session, "casefile", address)
-    assert [(OutboxKind.RECORD, b"", b"casefile:" + address)] == noted(store)
-
-
-@pytest.mark.usefixtures("peer")
-def test_a_record_name_that_no_writer_wrote_harms_no_other_record(store: Store, address: bytes) -> None:
-    an_entry(store, address)
-    with store.writing() as session:
-        outbox.enqueue_for(session, STRAND, OutboxKind.RECORD, name=b"\xff\xfe and no colon")
-        (row,) = outbox.of_kind(session, STRAND, OutboxKind.RECORD)
-    deliver(store, revisions={row.id: 1})
-    assert [] == noted(store)
-
-
-@pytest.mark.usefixtures("peer")
 def test_each_of_two_workstations_receives_everything(store: Store, address: bytes) -> None:
     a_peer(store, OTHER)
     an_entry(store, address)
@@ -330,29 +291,6 @@ def test_each_of_two_workstations_receives_everything(store: Store, address: byt
     deliver(store, OTHER)
     assert [(OutboxKind.ENTRY, address, late)] == noted(store, STRAND)
     assert [] == noted(store, OTHER)
-
-
-@pytest.mark.usefixtures("peer")
-def test_the_base_of_a_record_is_the_revision_that_the_peer_confirmed(store: Store, address: bytes) -> None:
-    def base() -> int | None:
-        with store.reading() as session:
-            found = records.find(session, "casefile", address)
-        return None if found is None else found.base
-
-    a_record(store, address)
-    (row,) = ids_of(store, OutboxKind.RECORD)
-    assert 0 == base()
-    deliver(store, revisions={row: 1})
-    assert 1 == base()
-    a_record(store, address, revision=2)
-    (row,) = ids_of(store, OutboxKind.RECORD)
-    with store.writing() as session:
-        outbox.mark_packed(session, [row], peers.reserve_serial(session, STRAND), revisions={row: 2})
-    a_record(store, address, revision=3)
-    assert 1 == base()
-    acknowledge(store, 2)
-    assert 2 == base()
-    assert [(OutboxKind.RECORD, b"", b"casefile:" + address)] == noted(store)
 
 
 @pytest.mark.usefixtures("peer")
@@ -438,27 +376,10 @@ def test_a_peer_that_confirmed_a_letterhead_shares_it(store: Store) -> None:
         letterheads.add(session, 3, b"body", b"signature")
     (row,) = ids_of(store, OutboxKind.LETTERHEAD)
     with store.writing() as session:
-        outbox.mark_packed(session, [row], peers.reserve_serial(session, STRAND), revisions={row: 3})
+        outbox.mark_packed(session, [row], peers.reserve_serial(session, STRAND), letterhead=3)
     assert 0 == shared()
     acknowledge(store, 1)
     assert 3 == shared()
-
-
-@pytest.mark.usefixtures("peer")
-def test_a_peer_lacks_an_item_until_it_has_applied_the_pouch_with_it(store: Store) -> None:
-    name = outbox.record_name("casefile", b"name")
-
-    def is_news(taken: int) -> bool:
-        with store.reading() as session:
-            return outbox.peer_lacks(session, STRAND, OutboxKind.RECORD, name, taken=taken)
-
-    assert not is_news(0)
-    a_record(store, b"name")
-    assert is_news(9)
-    serial = pack(store)
-    assert (True, False) == (is_news(serial - 1), is_news(serial))
-    a_record(store, b"name", revision=2)
-    assert is_news(serial)
 
 
 @pytest.mark.usefixtures("peer")

@@ -4,9 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import text
 
-from store import cleanup, records
+from store import cleanup, outbox, peers, records
 from store.database.engine import Store
 from store.errors import RecordMovedError
+from store.outbox import OutboxKind
 from store.records import Record
 from tests.store.factories import NOW, a_record, files_of, rows, usage
 
@@ -18,9 +19,9 @@ def get(store: Store, name: bytes, kind: str = "casefile") -> Record | None:
 
 def test_a_record_is_found_as_it_was_put(store: Store) -> None:
     a_record(store, b"name", b"first")
-    assert Record("casefile", b"name", 1, b"first", 0) == get(store, b"name")
+    assert Record("casefile", b"name", 1, b"first") == get(store, b"name")
     a_record(store, b"name", b"second", revision=2)
-    assert Record("casefile", b"name", 2, b"second", 0) == get(store, b"name")
+    assert Record("casefile", b"name", 2, b"second") == get(store, b"name")
     assert get(store, b"name", "draft") is None
     assert get(store, b"another name") is None
 
@@ -31,7 +32,7 @@ def test_a_record_is_not_written_over_what_its_writer_did_not_see(store: Store, 
     a_record(store, b"name", b"second", revision=2)
     with pytest.raises(RecordMovedError):
         a_record(store, b"name", b"mine", revision=revision)
-    assert Record("casefile", b"name", 2, b"second", 0) == get(store, b"name")
+    assert Record("casefile", b"name", 2, b"second") == get(store, b"name")
 
 
 def test_of_two_concurrent_writers_one_is_refused(store: Store) -> None:
@@ -65,7 +66,7 @@ def test_all_records_of_a_kind_are_listed_by_name(store: Store) -> None:
     a_record(store, b"a", kind="draft")
     with store.reading() as session:
         found = records.all_records(session, "casefile")
-    assert [Record("casefile", b"a", 1, b"aaa", 0), Record("casefile", b"b", 1, b"bbb", 0)] == found
+    assert [Record("casefile", b"a", 1, b"aaa"), Record("casefile", b"b", 1, b"bbb")] == found
 
 
 def test_the_revisions_of_a_kind_are_read_without_their_ciphertext(store: Store) -> None:
@@ -130,29 +131,44 @@ def test_neither_name_nor_ciphertext_of_a_record_is_in_its_repr(store: Store) ->
 
 
 @pytest.mark.parametrize("revision", [1, 2, 9])
-def test_a_record_from_a_peer_replaces_the_stored_one(store: Store, revision: int) -> None:
+def test_a_record_without_compare_and_set_replaces_the_stored_one(store: Store, revision: int) -> None:
     replaced = os.urandom(24)
     a_record(store, b"name", b"first")
     a_record(store, b"name", replaced * 30, revision=2)
     with store.writing() as session:
-        records.apply_from_peer(session, "casefile", b"name", revision, b"theirs", base=revision)
-        records.apply_from_peer(session, "casefile", b"another", revision, b"theirs", base=4)
-    assert Record("casefile", b"name", revision, b"theirs", base=revision) == get(store, b"name")
-    assert Record("casefile", b"another", revision, b"theirs", base=4) == get(store, b"another")
+        records.replace(session, Record("casefile", b"name", revision, b"theirs"))
+        records.replace(session, Record("casefile", b"another", revision, b"theirs"))
+    assert Record("casefile", b"name", revision, b"theirs") == get(store, b"name")
+    assert Record("casefile", b"another", revision, b"theirs") == get(store, b"another")
     assert store.checkpoint()
     assert replaced not in files_of(store)
     a_record(store, b"name", b"the next revision", revision=revision + 1)
-    assert Record("casefile", b"name", revision + 1, b"the next revision", base=revision) == get(
-        store, b"name"
-    )
+    assert Record("casefile", b"name", revision + 1, b"the next revision") == get(store, b"name")
 
 
-def test_a_record_that_the_peer_has_is_marked_as_shared(store: Store) -> None:
-    a_record(store, b"name", b"first")
-    a_record(store, b"name", b"second", revision=2)
-    a_record(store, b"another")
+def test_a_dropped_record_stays_until_every_peer_has_it(store: Store) -> None:
+    def delete_dropped() -> list[bytes]:
+        with store.writing() as session:
+            records.delete_dropped(session)
+            return [name for name, _ in records.revisions(session, "casefile")]
+
     with store.writing() as session:
-        records.mark_shared(session, "casefile", b"name")
-        records.mark_shared(session, "draft", b"another")
-    assert Record("casefile", b"name", 2, b"second", base=2) == get(store, b"name")
-    assert Record("casefile", b"another", 1, b"sealed", base=0) == get(store, b"another")
+        peers.add(session, b"strand-1", b"card")
+        peers.add(session, b"strand-2", b"card")
+    a_record(store, b"kept")
+    with store.writing() as session:
+        records.put(session, "casefile", b"gone", 1, b"x", goes_to_peers=True, is_dropped=True)
+
+    assert {b"kept", b"gone"} == set(delete_dropped())
+    for peer, left in ((b"strand-1", {b"kept", b"gone"}), (b"strand-2", {b"kept"})):
+        with store.writing() as session:
+            outbox.dequeue(session, peer, OutboxKind.RECORD, name=b"casefile:gone")
+        assert left == set(delete_dropped())
+    a_record(store, b"gone")  # begins at revision 1 again
+
+
+def test_a_dropped_record_without_peers_is_deleted_at_once(store: Store) -> None:
+    with store.writing() as session:
+        records.put(session, "casefile", b"gone", 1, b"x", goes_to_peers=True, is_dropped=True)
+        records.delete_dropped(session)
+    assert get(store, b"gone") is None

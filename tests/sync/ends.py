@@ -14,13 +14,15 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
+from journalist_app.services.desk.merge_records import RecordMerger
 from protocol import letterhead as letterhead_format
+from protocol.casefile import Casefile
 from protocol.identifiers import STRAND_ID_BYTES, StrandId
 from protocol.keyring import Keyring, StrandSecret
 from protocol.letterhead import Letterhead, Strand
-from protocol.letterhead_merge import merge_letterheads
 from protocol.pouch.pouch_file import SERVER, ServerKey
-from store import letterheads, outbox, peers
+from protocol.sealed_record import OpenedRecord, RecordKind, Revision, open_record, seal_record
+from store import letterheads, outbox, peers, records
 from store.database.engine import Store
 from store.quota import Quota
 from sync.endpoint import Endpoint
@@ -47,23 +49,6 @@ class Clock:
 
 
 @dataclass(slots=True)
-class Merging:
-    """Merger for tests: a merged record names both versions, so that a test recognises it."""
-
-    keyring: Keyring
-
-    def records(  # the interface of `Merger`
-        self, _kind: str, _name: bytes, ours: bytes, theirs: bytes, _revision: int, /
-    ) -> bytes:
-        return b"merged: " + b" and ".join(sorted((ours, theirs)))
-
-    def letterheads(self, base: bytes, ours: bytes, theirs: bytes) -> tuple[int, bytes, bytes]:
-        three = [Letterhead.from_bytes(each) for each in (base, ours, theirs)]
-        one = merge_letterheads(*three)
-        return (one.serial, *letterhead_format.sign_letterhead(one, self.keyring.desk_key))
-
-
-@dataclass(slots=True)
 class Workstation:
     """Workstation with its keyring, its replica and its endpoint."""
 
@@ -71,6 +56,37 @@ class Workstation:
     replica: Store
     endpoint: Endpoint
     carried: list[bytes] = field(default_factory=list)
+
+    def writes_record(self, name: bytes, said: str = "said") -> bytes:
+        """Write the next revision of a casefile whose handover text is `said`, and return its ciphertext."""
+        with self.replica.writing() as session:
+            before = records.find(session, RecordKind.CASEFILE, name)
+            made_from = [] if before is None else [(before.sealed, self._open(name, before.sealed))]
+            sealed = self.seals_record(name, said, *made_from)
+            revision = 1 if before is None else before.revision + 1
+            records.put(session, RecordKind.CASEFILE, name, revision, sealed, goes_to_peers=True)
+        return sealed
+
+    def seals_record(self, name: bytes, said: str, *made_from: Revision) -> bytes:
+        return seal_record(
+            RecordKind.CASEFILE,
+            name,
+            Casefile(handover=said).to_bytes(),
+            *made_from,
+            keyring=self.keyring,
+            letterhead=self.endpoint.letterhead(),
+        )
+
+    def reads_record(self, name: bytes) -> str:
+        """Return the handover text of a casefile in the replica."""
+        with self.replica.reading() as session:
+            found = records.find(session, RecordKind.CASEFILE, name)
+        assert found is not None
+        return Casefile.from_bytes(self._open(name, found.sealed).body).handover
+
+    def _open(self, name: bytes, sealed: bytes) -> OpenedRecord:
+        strands = self.endpoint.letterhead().strand_keys
+        return open_record(sealed, RecordKind.CASEFILE, name, self.keyring, strands)
 
 
 @dataclass(slots=True)
@@ -105,7 +121,7 @@ class Ends:
             quota=ROOM,
             today=self.clock.today,
             half_hour=self.clock.half_hour,
-            merger=Merging(keyring),
+            merger=RecordMerger(keyring, lambda: self.newest_letterhead(replica), self.clock.today),
         )
         return Workstation(keyring, replica, endpoint)
 

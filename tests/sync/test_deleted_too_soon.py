@@ -20,8 +20,7 @@ from tests.sync.test_exchange import cleans_up, put_tallies
 def closes(ends: Ends, workstation: Workstation, source: ASource, *, in_days: int = 0) -> SignedEntry:
     """Close a mailbox at a workstation, and sync this to the server."""
     put_tallies(workstation.replica, source)
-    with workstation.replica.writing() as session:
-        records.put(session, "casefile", source.keys.address, 1, b"a casefile", goes_to_peers=True)
+    workstation.writes_record(source.keys.address)
     due = ends.clock.day + timedelta(days=in_days)
     closing = at(ends, workstation, source).is_closed(due=due, day=ends.clock.day)
     ends.sync(workstation)

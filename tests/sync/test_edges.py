@@ -37,7 +37,7 @@ from sync.errors import SyncRefusal
 from sync.exchange import exchange
 from tests.journalist_app.desk_factories import TODAY, a_source
 from tests.sync.ends import HALF_HOUR, Ends, Line, Workstation, all_of, at, sync_refused
-from tests.sync.test_exchange import TALLIES, put_record, put_tallies
+from tests.sync.test_exchange import TALLIES, put_tallies
 from tests.sync.test_faults import made_by_hand, to_workstation
 
 SERIALS: Iterator[int] = itertools.count(lowest_serial(HALF_HOUR + 48))
@@ -116,8 +116,8 @@ def test_a_file_that_is_removed_while_it_travels_is_not_waited_for(
 
 
 def test_a_row_of_another_shape_in_our_own_tables_is_left_out(ends: Ends, workstation: Workstation) -> None:
-    put_record(ends.world.store, b"n" * 64, b"sealed")
     with ends.world.store.writing() as session:
+        records.put(session, "casefile", b"n" * 64, 1, b"sealed", goes_to_peers=True)
         outbox.enqueue_all(session, workstation.keyring.strand.id)
     ends.world.execute("UPDATE record SET name = :name", name=b"n" * 65)
     ends.world.execute("UPDATE outbox SET name = :name WHERE kind = 'record'", name=b"casefile:" + b"n" * 65)
@@ -407,25 +407,17 @@ def test_an_older_letterhead_and_an_older_record_are_ignored(ends: Ends, worksta
         older = letterheads.latest(session)
     assert older is not None
     ends.publish(ends.newest_letterhead(ends.world.store).successor(confirm_days=3))
-    put_record(workstation.replica, b"name", b"sealed 1")
-    put_record(workstation.replica, b"name", b"sealed 2", revision=2)
+    first = workstation.writes_record(b"name", "first")
+    workstation.writes_record(b"name", "second")
     ends.sync(workstation)
     ends.sync(workstation)
 
-    items = (LetterheadItem(0, *older), RecordItem("casefile", b"name", 0, 1, b"sealed 1"))
+    items = (
+        LetterheadItem(0, *older),
+        RecordItem("casefile", b"name", 1, (), is_dropped=False, sealed=first),
+    )
 
     assert down(ends, workstation, *items) == 0
-
-
-def test_a_record_that_was_dropped_here_does_not_come_back(ends: Ends, workstation: Workstation) -> None:
-    put_record(workstation.replica, b"name", b"sealed")
-    ends.sync(workstation)
-    with workstation.replica.writing() as session:
-        records.drop(session, "casefile", b"name")
-
-    gone = RecordItem("casefile", b"name", 0, 0, b"")
-
-    assert down(ends, workstation, RecordItem("casefile", b"name", 1, 2, b"changed"), gone) == 0
 
 
 def test_a_public_file_that_is_here_changes_nothing(ends: Ends, workstation: Workstation) -> None:

@@ -41,11 +41,6 @@ def waits_since(store: Store, source: ASource) -> date | None:
     return mailbox.waiting_since
 
 
-def put_record(store: Store, name: bytes, sealed: bytes, revision: int = 1) -> None:
-    with store.writing() as session:
-        records.put(session, "casefile", name, revision, sealed, goes_to_peers=True)
-
-
 def record_of(store: Store, name: bytes) -> records.Record | None:
     with store.reading() as session:
         return records.find(session, "casefile", name)
@@ -274,7 +269,7 @@ def test_a_mailbox_that_the_desk_closed_is_deleted_and_leaves_tallies_at_both_en
     source = a_source(ends.world)
     source.writes("hello")
     ends.sync(workstation)
-    put_record(workstation.replica, source.keys.address, b"a casefile")
+    workstation.writes_record(source.keys.address)
     put_tallies(workstation.replica, source)
     at(ends, workstation, source).is_closed(due=TODAY)
     ends.sync(workstation)
@@ -335,64 +330,46 @@ def test_a_workstation_that_syncs_late_still_receives_an_ending(ends: Ends) -> N
 
 def test_records_go_to_the_server_and_to_the_other_workstation(ends: Ends) -> None:
     first, second = ends.workstation(), ends.workstation(ends.second_keyring())
-    put_record(first.replica, b"name", b"sealed 1")
+    first.writes_record(b"name", "first")
     with first.replica.writing() as session:
         records.put(session, "draft", b"name", 1, b"a draft", goes_to_peers=False)
     ends.sync(first)
     ends.sync(second)
-    put_record(second.replica, b"name", b"sealed 2", revision=2)
+    second.writes_record(b"name", "second")
     ends.sync(second)
     ends.sync(first)
 
     assert all_of(first.replica) == all_of(second.replica) == all_of(ends.world.store)
-    found = record_of(first.replica, b"name")
-    assert found is not None
-    assert (found.revision, found.sealed) == (2, b"sealed 2")
+    assert first.reads_record(b"name") == "second"
     with ends.world.store.reading() as session:
         assert records.find(session, "draft", b"name") is None
 
 
 def test_a_record_that_both_changed_is_merged(ends: Ends) -> None:
     first, second = ends.workstation(), ends.workstation(ends.second_keyring())
-    put_record(first.replica, b"name", b"ours")
-    put_record(second.replica, b"name", b"theirs")
+    first.writes_record(b"name", "ours")
+    second.writes_record(b"name", "theirs")
 
     for workstation in (first, second, first):
         ends.sync(workstation)
 
     assert all_of(first.replica) == all_of(second.replica) == all_of(ends.world.store)
-    found = record_of(ends.world.store, b"name")
-    assert found is not None
-    assert (found.revision, found.sealed) == (2, b"merged: ours and theirs")
+    assert first.reads_record(b"name") == "ours\n\n——\n\ntheirs"
 
 
 def test_a_record_that_both_wrote_alike_changes_nothing(ends: Ends) -> None:
     first, second = ends.workstation(), ends.workstation(ends.second_keyring())
-    put_record(first.replica, b"name", b"the same")
-    put_record(second.replica, b"name", b"the same")
+    first.writes_record(b"name", "the same")
+    second.writes_record(b"name", "the same")
 
     for workstation in (first, second):
         ends.sync(workstation)
-    put_record(second.replica, b"name", b"changed", revision=2)
+    assert second.reads_record(b"name") == "the same"
+    second.writes_record(b"name", "changed")
     for workstation in (second, first):
         ends.sync(workstation)
 
     assert all_of(first.replica) == all_of(second.replica) == all_of(ends.world.store)
-
-
-def test_a_record_that_was_dropped_is_dropped_at_the_server_alone(ends: Ends) -> None:
-    first, second = ends.workstation(), ends.workstation(ends.second_keyring())
-    put_record(first.replica, b"name", b"sealed")
-    for workstation in (first, second):
-        ends.sync(workstation)
-    with first.replica.writing() as session:
-        records.drop(session, "casefile", b"name")
-
-    for workstation in (first, second):
-        ends.sync(workstation)
-
-    assert record_of(ends.world.store, b"name") is None
-    assert record_of(second.replica, b"name") is not None
 
 
 def test_a_letterhead_reaches_the_server_and_the_workstation(ends: Ends) -> None:
@@ -458,7 +435,7 @@ def test_a_pouch_has_no_more_small_items_than_fit(ends: Ends, monkeypatch: pytes
     monkeypatch.setattr("sync.build.TARGET_BYTES", 10_000)
     workstation = ends.workstation()
     for number in range(10):
-        put_record(workstation.replica, bytes([number]), bytes([number]) * 4000)
+        workstation.writes_record(bytes([number]), "x" * 4000)
 
     synced = ends.sync(workstation)
 
@@ -470,8 +447,11 @@ def test_small_items_are_applied_in_batches(ends: Ends, monkeypatch: pytest.Monk
     """One transaction for each would take longer than the server waits until its next pouch is read."""
     workstation = ends.workstation()
     for number in range(100):
-        put_record(ends.world.store, bytes([number]), b"a record")
+        name = bytes([number])
         with ends.world.store.writing() as session:
+            records.put(
+                session, "casefile", name, 1, workstation.seals_record(name, "said"), goes_to_peers=True
+            )
             ledger.apply_from_peer(session, bytes([number]))
     apply_batch = apply._apply_batch
     transactions: list[int] = []

@@ -27,7 +27,7 @@ from sync.errors import SyncError, SyncRefusal, SyncRefusedError
 from sync.exchange import answer_pouches, exchange
 from tests.journalist_app.desk_factories import TODAY, a_source
 from tests.sync.ends import Ends, Way, Workstation, all_of, answer, at, copy_of, restore, sync_refused
-from tests.sync.test_exchange import found_at, put_record, record_of
+from tests.sync.test_exchange import found_at, record_of
 
 CUTS = 200
 
@@ -327,10 +327,12 @@ def test_an_entry_that_was_changed_on_the_way_is_forged(ends: Ends, change: dict
     assert refusal(workstation.endpoint, pouch) is PouchRefusal.FORGED
 
 
-@pytest.mark.parametrize("kind", ["draft", "unsent"])
+@pytest.mark.parametrize("kind", ["draft", "unsent", "waiting"])
 def test_a_server_that_sends_a_draft_is_refused(ends: Ends, kind: str) -> None:
     workstation = ends.workstation()
-    pouch = to_workstation(ends, workstation, RecordItem(kind, b"n" * 20, 0, 1, b"sealed"))
+    pouch = to_workstation(
+        ends, workstation, RecordItem(kind, b"n" * 20, 1, (), is_dropped=False, sealed=b"sealed")
+    )
 
     assert refusal(workstation.endpoint, pouch) is PouchRefusal.FORGED
 
@@ -397,7 +399,7 @@ def test_a_server_restored_to_yesterday_is_detected_and_sent_everything_again(en
     other.writes("a new source")
     ends.sync(workstation)
     at(ends, workstation, source).is_answered("an answer")
-    put_record(workstation.replica, b"name", b"sealed")
+    workstation.writes_record(b"name")
     ends.sync(workstation)
     kept = all_of(workstation.replica)
     restore(ends.world.store, yesterday)
@@ -617,7 +619,8 @@ def test_a_mailbox_that_ended_here_and_is_still_at_the_server_is_reported(ends: 
 def test_a_record_or_tally_that_comes_twice_is_kept_once(ends: Ends) -> None:
     workstation = ends.workstation()
     ends.sync(workstation)
-    items = (RecordItem("casefile", b"name", 0, 1, b"sealed"), TallyItem(b"a tally"))
+    sealed = workstation.seals_record(b"name", "said")
+    items = (RecordItem("casefile", b"name", 1, (), is_dropped=False, sealed=sealed), TallyItem(b"a tally"))
     for serial in (to_come(ends), to_come(ends) + 1):
         pouch = to_workstation(ends, workstation, *items, serial=serial)
         taken = apply_pouch(workstation.endpoint, lambda pouch=pouch: [pouch], is_direct=True)
@@ -625,7 +628,7 @@ def test_a_record_or_tally_that_comes_twice_is_kept_once(ends: Ends) -> None:
     assert taken.applied == 0
     found = record_of(workstation.replica, b"name")
     assert found is not None
-    assert found.base == 1
+    assert found.sealed == sealed
 
 
 def test_the_repr_of_an_endpoint_shows_no_key(ends: Ends) -> None:

@@ -1,83 +1,103 @@
-"""Merging of encrypted records, and of letterheads, that two workstations changed at the same time.
+"""Verification of received records, and merging of records and letterheads that two workstations changed.
 
-Neither workstation knew of the other's change. A letterhead is the desk's signed public statement.
+A merge keeps every text of both versions. It is commutative and idempotent: the order of the two versions
+does not matter, and merging a version again adds nothing. So a server that shows each workstation another
+history makes the workstations merge more often, and no note is lost.
 """
 
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Final
+from operator import itemgetter
+from typing import Any, Final, TypeVar
 
-import msgspec
-
+from crypto.canonical_json import decode_json, encode_json
 from crypto.errors import ForgedError, MalformedError, TooLongError, UnreadableError
+from journalist_app.services.desk.report_records import ReportWords
 from journalist_app.services.records import reply_templates
-from journalist_app.services.records.reply_templates import ReplyTemplate
 from protocol import letterhead_merge
-from protocol.casefile import LABELS, Casefile, Evidence, Note, PassedOn
+from protocol.casefile import LABELS, Casefile, Evidence, EvidenceKind, Note, PassedOn
+from protocol.errors import NewerVersionError
 from protocol.identifiers import Digest
 from protocol.keyring import Keyring
 from protocol.letterhead import Letterhead, sign_letterhead
-from protocol.sealed_record import RecordKind, open_record, seal_record
+from protocol.sealed_record import OpenedRecord, RecordKind, open_record, record_digest, seal_record
+from store.records import Record
+from store.sync_findings import FindingKind
+from sync.endpoint import RecordFaultError
 
-_CHOICES: Final = (("theme", "thema"), ("route", "route"), ("region", "regio"), ("outcome", "uitkomst"))
+_Part = TypeVar("_Part")
+_CHOICES: Final = (
+    ("theme", "thema"),
+    ("route", "route"),
+    ("region", "regio"),
+    ("outcome", "uitkomst"),
+    ("reminder", "herinnering"),
+)
 _PROSE_CHARS: Final = 20_000  # limit of a note and of the handover text, as in `protocol.casefile`
 _WORDS_CHARS: Final = 20_000  # limit of the adviser's text in a report, as in `report.document`
+_BETWEEN: Final = "\n\n——\n\n"  # between the texts of two workstations in one field
+_MERGED: Final = "——"  # in a note, instead of a workstation's name
 
 # Each sentence has both languages, because a casefile's note is stored and read by every adviser.
-_DIFFERENT: Final = "Twee werkstations kozen hier verschillend. / Two workstations chose differently here."
-_HANDOVER: Final = "Dit stond ook bij de overdracht. / This was in the handover too."
-_LABELS: Final = "Deze labels pasten er niet meer bij. / There was no room for these labels."
-_LEFT_OUT: Final = "Oudste notities die er niet meer bij pasten: / Oldest notes that did not fit: "
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Verified record from one of the two workstations whose records are merged, with its decoded content."""
-
-    workstation: str
-    revision: int
-    body: bytes = field(repr=False)
-    said: object = field(repr=False)  # a Casefile, templates, the texts of a report, or None
+_DIFFERENT: Final = "Een ander werkstation koos hier: / Another workstation chose here:"
+_LABEL: Final = "Dit label paste er niet meer bij: / There was no room for this label:"
 
 
 @dataclass(frozen=True, slots=True)
 class RecordMerger:
-    """Merger that a sync calls when two workstations changed the same record or the desk's letterhead.
+    """Merger that a sync calls for each received record, and for letterheads that two workstations changed.
 
-    Implements `sync.endpoint.Merger`. `letterhead` returns the newest verified letterhead (the desk's signed
-    public statement).
+    Implements `sync.endpoint.Merger`. `letterhead` returns the newest verified letterhead.
     """
 
     keyring: Keyring = field(repr=False)
     letterhead: Callable[[], Letterhead]
     today: Callable[[], date]
 
-    def records(self, kind: str, name: bytes, ours: bytes, theirs: bytes, revision: int) -> bytes:
-        """Merge our and the other workstation's version of a record into one encrypted record.
+    def records(self, kind: str, name: bytes, ours: bytes | None, theirs: bytes) -> Record | None:
+        """Return the revision to store: the received record, or both records merged.
 
-        `revision` of the merged record is one more than the higher revision of the two versions. A version is
-        not used if it cannot be decrypted, is not signed by a workstation of this desk, or has an impossible
-        revision. Then the result has the content of the other version. If neither version can be used, the
-        result is `theirs`, and the adviser's page reports that the record fails verification.
+        The received record replaces ours only if it contains ours and an active workstation wrote it. A thief
+        of a retired workstation's keyring could otherwise remove what the desk wrote since. If our record
+        does not open, the received record replaces it. Returns None if ours contains the received record.
+
+        Raises:
+            RecordFaultError: the received record is not applied.
         """
         letterhead = self.letterhead()
-        if kind not in set(RecordKind):
-            return theirs
-        mine = _open(RecordKind(kind), name, ours, self.keyring, letterhead)
-        other = _open(RecordKind(kind), name, theirs, self.keyring, letterhead)
-        if mine and other and max(mine.revision, other.revision) != revision - 1:
-            other = None  # `revision` is from unsigned columns, and no signed revision fits it
-        if mine and other:
-            body = _both(RecordKind(kind), mine, other, self.today())
-        elif found := mine or other:
-            body = found.body
-        else:
-            return theirs
-        return seal_record(
-            RecordKind(kind), name, revision, body, keyring=self.keyring, letterhead=letterhead
-        )
+        received = self._open(kind, name, theirs, letterhead)
+        replacing = Record(kind, name, received.revision, theirs, not received.body)
+        if ours is None:
+            return replacing
+        try:
+            stored = self._open(kind, name, ours, letterhead)
+        except RecordFaultError as why:
+            if why.finding is None:
+                raise
+            return replacing
+        if record_digest(theirs) in stored.past:
+            return None
+        until = letterhead.strand_keys[received.strand].until
+        is_retired = until is not None and until < self.today()
+        if record_digest(ours) in received.past and not is_retired:
+            return replacing
+        try:
+            body = merge_bodies(RecordKind(kind), name, stored.body, received.body, self.today())
+            both = (ours, stored), (theirs, received)
+            sealed = seal_record(
+                RecordKind(kind), name, body, *both, keyring=self.keyring, letterhead=letterhead
+            )
+        except (TooLongError, MalformedError) as why:
+            raise RecordFaultError(FindingKind.LONG_RECORD) from why
+        return Record(kind, name, max(stored.revision, received.revision) + 1, sealed, not body)
+
+    def past(self, kind: str, name: bytes, ours: bytes) -> tuple[Digest, ...] | None:
+        """Return the digests of the revisions that our record contains, or None if it does not open."""
+        try:
+            return self._open(kind, name, ours, self.letterhead()).past
+        except RecordFaultError:
+            return None
 
     def letterheads(self, base: bytes, ours: bytes, theirs: bytes) -> tuple[int, bytes, bytes]:
         """Merge our letterhead with the other workstation's. Return the serial, body and signature.
@@ -94,201 +114,142 @@ class RecordMerger:
             one = letterhead_merge.merge_letterheads(mine, mine, other)
             return (one.serial, *sign_letterhead(one, self.keyring.desk_key))
 
+    def _open(self, kind: str, name: bytes, sealed: bytes, letterhead: Letterhead) -> OpenedRecord:
+        if kind not in set(RecordKind):
+            raise RecordFaultError  # a later version of the program wrote it
+        try:
+            found = open_record(sealed, RecordKind(kind), name, self.keyring, letterhead.strand_keys)
+        except NewerVersionError as why:
+            raise RecordFaultError from why
+        except UnreadableError as why:
+            has_all = {epoch.number for epoch in letterhead.epochs} <= self.keyring.epochs.keys()
+            raise RecordFaultError(FindingKind.FORGED_RECORD if has_all else None) from why
+        except (MalformedError, ForgedError) as why:
+            raise RecordFaultError(FindingKind.FORGED_RECORD) from why
+        try:
+            merge_bodies(RecordKind(kind), name, found.body, found.body, self.today())
+        except MalformedError as why:  # a workstation of the desk wrote it, with a later version
+            raise RecordFaultError from why
+        return found
 
-def _open(
-    kind: RecordKind, name: bytes, sealed: bytes, keyring: Keyring, letterhead: Letterhead
-) -> _Part | None:
-    try:
-        found = open_record(sealed, kind, name, keyring, letterhead.strand_keys)
-        said = _read(kind, name, found.body)
-    except (UnreadableError, MalformedError, ForgedError):
-        return None
-    workstation = next(each.name for each in letterhead.strands if each.id == found.strand)
-    return _Part(workstation, found.revision, found.body, said)
+
+def merge_bodies(kind: RecordKind, name: bytes, one: bytes, other: bytes, today: date) -> bytes:
+    """Merge the bodies of two revisions of a record. A body that is not empty wins over a dropped record.
+
+    Of bodies that cannot be merged, such as a year's frozen counts, one is kept: the one published first.
+
+    Raises:
+        MalformedError, TooLongError: the merged record would be too long, or a body cannot be decoded.
+    """
+    if not (one and other):
+        return one or other
+    merged = _merge_decoded(kind, name, one, other, today)
+    return one if one == other else merged
 
 
-def _read(kind: RecordKind, name: bytes, body: bytes) -> object:
+def _merge_decoded(kind: RecordKind, name: bytes, one: bytes, other: bytes, today: date) -> bytes:
     match kind:
         case RecordKind.CASEFILE:
-            return Casefile.from_bytes(body)
+            casefiles = Casefile.from_bytes(one), Casefile.from_bytes(other)
+            return merge_casefiles(*casefiles, today).to_bytes()
         case RecordKind.TEMPLATES:
-            return reply_templates.templates_from_bytes(body)
+            mine, theirs = map(reply_templates.templates_from_bytes, (one, other))
+            return reply_templates.templates_to_bytes(_union(mine, theirs, encode_json))
         case RecordKind.COUNTS if name.startswith(b"report-words-"):
-            return _words_of(body)
+            ours, others = (decode_json(each, ReportWords) for each in (one, other))
+            words = ReportWords(_merge_texts(ours.nl, others.nl), _merge_texts(ours.en, others.en))
+            if max(len(words.nl), len(words.en)) > _WORDS_CHARS:
+                raise TooLongError
+            return encode_json(words)
         case _:
-            return None
+            return min(one, other)
 
 
-def _both(kind: RecordKind, ours: _Part, theirs: _Part, today: date) -> bytes:
-    """Merge the content of two records of the same kind, and return the body of the merged record.
+def merge_casefiles(one: Casefile, other: Casefile, today: date) -> Casefile:
+    """Merge two versions of a casefile.
 
-    Some kinds cannot be merged, such as the published counts of a year. For these kinds, the result is the
-    other workstation's body.
+    For a field with one value, such as the theme, the value that sorts first stays. A new note in the
+    casefile names the other value.
     """
-    match ours.said, theirs.said:
-        case Casefile() as mine, Casefile() as other:
-            one = merge_casefiles(mine, other, (ours.workstation, theirs.workstation), today)
-            return _fitting(one, theirs.body)
-        case tuple() as mine, tuple() as other if kind is RecordKind.TEMPLATES:
-            return reply_templates.templates_to_bytes(_templates(mine, other, ours.workstation))
-        case dict() as mine, dict() as other:
-            return msgspec.json.encode(
-                {
-                    language: _texts(
-                        mine[language], said, (ours.workstation, theirs.workstation), _WORDS_CHARS
-                    )
-                    or said
-                    for language, said in other.items()
-                }
-            )
-        case _:
-            return theirs.body
-
-
-# ---- casefiles -------------------------------------------------------------------------------------
-
-
-def merge_casefiles(ours: Casefile, theirs: Casefile, names: tuple[str, str], today: date) -> Casefile:
-    """Merge two versions of a casefile. `names` has our and the other workstation's name.
-
-    For a field with one value, such as the theme, the other workstation's value stays. If our value differs,
-    a new note in the casefile contains our value.
-    """
+    chosen: dict[str, Any] = {}
     asides: list[str] = []
-    differing = [
-        f"{dutch} / {field_name}: {getattr(ours, field_name)} → {getattr(theirs, field_name)}"
-        for field_name, dutch in (*_CHOICES, ("reminder", "herinnering"))
-        if _differ(getattr(ours, field_name), getattr(theirs, field_name))
-    ]
-    if differing:
-        asides.append("\n".join((_DIFFERENT, f"{names[0]} → {names[1]}", *differing)))
-    handover = _texts(ours.handover, theirs.handover, names, _PROSE_CHARS)
-    if handover is None:
-        asides += [_HANDOVER, ours.handover]
-        handover = theirs.handover
-    labels = tuple(sorted({*ours.labels, *theirs.labels}))
-    if len(labels) > LABELS:
-        asides.append(f"{_LABELS}\n{', '.join(labels[LABELS:])}")
-    notes = sorted(dict.fromkeys((*theirs.notes, *ours.notes)), key=lambda note: note.day)
-    notes += [Note(day=today, strand=names[0], text=text[:_PROSE_CHARS]) for text in asides]
+    for name, dutch in _CHOICES:
+        values = sorted({getattr(one, name), getattr(other, name)} - {"", None})
+        chosen[name] = values[0] if values else getattr(one, name)
+        asides += [f"{_DIFFERENT}\n{dutch} / {name}: {value}" for value in values[1:]]
+    handover = _merge_texts(one.handover, other.handover)
+    if len(handover) > _PROSE_CHARS:
+        handover, too_much = sorted((one.handover, other.handover))
+        asides.append(too_much)
+    labels = sorted({*one.labels, *other.labels})
+    asides += [f"{_LABEL} {label}" for label in labels[LABELS:]]
+    notes = _merge_notes(one.notes, other.notes)
+    known = {note.text for note in notes if note.strand == _MERGED}
     return Casefile(
-        notes=tuple(notes),
-        labels=labels[:LABELS],
-        theme=theirs.theme or ours.theme,
-        route=theirs.route or ours.route,
-        region=theirs.region or ours.region,
-        outcome=theirs.outcome or ours.outcome,
-        reminder=theirs.reminder or ours.reminder,
+        **chosen,
+        notes=(*notes, *(Note(day=today, strand=_MERGED, text=text) for text in asides if text not in known)),
+        labels=tuple(labels[:LABELS]),
         handover=handover,
-        is_spam=ours.is_spam or theirs.is_spam,
-        evidence=_evidence(ours.evidence, theirs.evidence),
-        keep_until=_last(ours.keep_until, theirs.keep_until),
-        first_message=_first(ours.first_message, theirs.first_message),
-        first_answer=_first(ours.first_answer, theirs.first_answer),
-        came_back=ours.came_back or theirs.came_back,
-        passed_on=_passed_on(ours.passed_on, theirs.passed_on),
-        tally_seed=min(filter(None, (ours.tally_seed, theirs.tally_seed)), default=b""),
+        is_spam=one.is_spam or other.is_spam,
+        evidence=_merge_evidence(one.evidence, other.evidence),
+        keep_until=max(_days(one.keep_until, other.keep_until), default=None),
+        first_message=min(_days(one.first_message, other.first_message), default=None),
+        first_answer=min(_days(one.first_answer, other.first_answer), default=None),
+        came_back=one.came_back or other.came_back,
+        passed_on=_merge_passed_on(one.passed_on, other.passed_on),
+        tally_seed=min(filter(None, (one.tally_seed, other.tally_seed)), default=b""),
     )
 
 
-def _fitting(casefile: Casefile, otherwise: bytes) -> bytes:
-    """Encode a casefile as a record's body. If the body is too long, leave out the casefile's oldest notes.
-
-    Evidence that a source agreed to pass on a proposal is never left out. If the evidence alone is too long,
-    this function returns the body `otherwise`. No evidence is lost, because the mailbox contains the evidence
-    too. If this function raised an exception instead, every later sync would stop at this casefile.
-    """
-    last = casefile.notes[-1] if casefile.notes else Note(day=date.min, strand="", text="")
-    for left_out in range(len(casefile.notes) + 1):
-        said = Note(day=last.day, strand=last.strand, text=f"{_LEFT_OUT}{left_out}")
-        notes = (*casefile.notes[left_out:], said) if left_out else casefile.notes
-        with suppress(TooLongError):
-            return msgspec.structs.replace(casefile, notes=notes).to_bytes()
-    return otherwise
+def _days(*days: date | None) -> list[date]:
+    return [day for day in days if day is not None]
 
 
-def _differ(ours: object, theirs: object) -> bool:
-    return bool(ours and theirs and ours != theirs)
+def _union(one: Sequence[_Part], other: Sequence[_Part], order: Callable[[_Part], Any]) -> tuple[_Part, ...]:
+    """Return the items of both sequences once, in the order of a sequence that has them all, or sorted."""
+    both = {*one, *other}
+    whole = [tuple(each) for each in (one, other) if {*each} == both]
+    return min(whole, key=encode_json) if whole else tuple(sorted(both, key=order))
 
 
-def _texts(ours: str, theirs: str, names: tuple[str, str], at_most: int) -> str | None:
-    """Merge two texts, each under its workstation's name.
-
-    If one text contains the other, return only the containing text. Return None if the merged text is longer
-    than `at_most` characters.
-    """
-    if ours in theirs:
-        return theirs
-    if theirs in ours:
-        return ours
-    both = f"— {names[1]}:\n{theirs}\n\n— {names[0]}:\n{ours}"
-    return both if len(both) <= at_most else None
+def _merge_notes(one: Sequence[Note], other: Sequence[Note]) -> tuple[Note, ...]:
+    """Merge two lists of notes by day. Notes of one day keep the order of their casefile where possible."""
+    places = sorted([*enumerate(one), *enumerate(other)], key=itemgetter(0), reverse=True)
+    place = {note: at for at, note in places}
+    return _union(one, other, lambda note: (note.day, place[note], note.strand, note.text))
 
 
-def _evidence(ours: Iterable[Evidence], theirs: Iterable[Evidence]) -> tuple[Evidence, ...]:
-    found: dict[Digest, Evidence] = {}
-    for each in (*theirs, *ours):
-        found.setdefault(each.entry, each)
-    return tuple(found.values())
+def _merge_texts(one: str, other: str) -> str:
+    """Merge two texts of one field. If one text contains the other, return it alone."""
+    if one in other or other in one:
+        return max(one, other, key=len)
+    return _BETWEEN.join(sorted({*one.split(_BETWEEN), *other.split(_BETWEEN)}))
 
 
-def _passed_on(ours: Iterable[PassedOn], theirs: Iterable[PassedOn]) -> tuple[PassedOn, ...]:
+def _merge_evidence(one: Sequence[Evidence], other: Sequence[Evidence]) -> tuple[Evidence, ...]:
+    """Merge two lists of evidence, so that each entry is kept once, with its signature if there is one."""
+    found = {
+        each.entry: each
+        for each in sorted((*one, *other), key=lambda each: (each.signature, encode_json(each)))
+    }
+    return tuple(
+        sorted(found.values(), key=lambda each: (each.day, each.kind is EvidenceKind.ANSWER, each.entry))
+    )
+
+
+def _merge_passed_on(one: Sequence[PassedOn], other: Sequence[PassedOn]) -> tuple[PassedOn, ...]:
     """Merge two lists of what was passed on, so that each proposal is listed once.
 
     The earlier day counts. A proposal counts as passed on with consent only if both lists say so.
     """
-    found = {each.proposal: each for each in theirs}
-    for each in ours:
-        other = found.get(each.proposal, each)
-        found[each.proposal] = msgspec.structs.replace(
-            other,
-            with_consent=each.with_consent and other.with_consent,
-            made=min(each.made, other.made),
-            delivered=_first(each.delivered, other.delivered),
+    found: dict[Digest, PassedOn] = {}
+    for each in (*one, *other):
+        known = found.get(each.proposal, each)
+        found[each.proposal] = PassedOn(
+            recipient=min(each.recipient, known.recipient),
+            with_consent=each.with_consent and known.with_consent,
+            made=min(each.made, known.made),
+            proposal=each.proposal,
+            delivered=min(_days(each.delivered, known.delivered), default=None),
         )
-    return tuple(found.values())
-
-
-def _first(ours: date | None, theirs: date | None) -> date | None:
-    return min((day for day in (ours, theirs) if day is not None), default=None)
-
-
-def _last(ours: date | None, theirs: date | None) -> date | None:
-    return max((day for day in (ours, theirs) if day is not None), default=None)
-
-
-# ---- reply templates, and the texts of a report -----------------------------------------------------
-
-
-def _templates(
-    ours: tuple[ReplyTemplate, ...], theirs: tuple[ReplyTemplate, ...], workstation: str
-) -> tuple[ReplyTemplate, ...]:
-    """Merge two lists of reply templates.
-
-    The result begins with the other workstation's templates. After them come those of our templates that the
-    other workstation lacks.
-
-    If the other list has a different template of the same name, our template's name is extended with our
-    workstation's name.
-    """
-    found = list(theirs)
-    taken = {(each.language, each.name) for each in theirs}
-    for each in ours:
-        if each in found:
-            continue
-        name = each.name
-        if (each.language, name) in taken:
-            ending = f" ({workstation[: reply_templates.NAME_CHARS // 2]})"
-            name = name[: reply_templates.NAME_CHARS - len(ending)] + ending
-        found.append(msgspec.structs.replace(each, name=name))
-    return tuple(found[: reply_templates.TEMPLATES_MERGED])
-
-
-def _words_of(body: bytes) -> dict[str, str]:
-    try:
-        words = msgspec.json.decode(body, type=dict[str, str])
-    except (msgspec.DecodeError, UnicodeDecodeError) as why:
-        raise MalformedError from why
-    if list(words) != ["nl", "en"]:
-        raise MalformedError
-    return words
+    return tuple(sorted(found.values(), key=lambda each: (each.made, each.proposal)))

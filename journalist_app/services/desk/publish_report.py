@@ -16,7 +16,6 @@ from journalist_app.services.desk.report_records import (
     FrozenReport,
     ReportWords,
     ReportYear,
-    TextsRecord,
     frozen_record_name,
     public_file_name,
     read_frozen_year,
@@ -28,12 +27,12 @@ from journalist_app.services.mailbox import count_for_report
 from journalist_app.services.records import desk_records
 from protocol.identifiers import Address
 from protocol.letterhead import Letterhead, Report
-from protocol.sealed_record import RecordKind, seal_record
+from protocol.sealed_record import RecordKind
 from report import html, pdf
 from report.disclosure import Audience
 from report.document import LANGUAGES, require_plain
 from report.errors import WordsError
-from store import public_files, records
+from store import public_files
 from store.errors import RecordMovedError
 
 
@@ -56,7 +55,7 @@ def save_report_words(desk: OpenDesk, year: int, words: ReportWords) -> None:
         raise ReportRefusedError(ReportRefusal.PUBLISHED)
     revision, before = read_words_record(desk, year)
     if words != before:
-        body = msgspec.json.encode(TextsRecord(nl=words.nl, en=words.en))
+        body = msgspec.json.encode(words)
         desk_records.write_record(desk, RecordKind.COUNTS, words_record_name(year), revision + 1, body)
 
 
@@ -94,14 +93,13 @@ def publish_report(desk: OpenDesk, year: int, digest: str, today: date) -> None:
 
 def _publish(desk: OpenDesk, found: ReportYear, files: Mapping[str, bytes], today: date) -> None:
     name, body = frozen_record_name(found.year), FrozenReport.of(found, today).to_bytes()
-    sealed = seal_record(RecordKind.COUNTS, name, 1, body, keyring=desk.keyring, letterhead=desk.letterhead)
     reports = tuple(
         Report(title=title, published=today, sha256=hashlib.sha256(file).digest())
         for title, file in files.items()
     )
     try:
         with desk.store.writing() as session:
-            records.put(session, RecordKind.COUNTS, name, 1, sealed, goes_to_peers=True)
+            desk_records.put_record(desk, session, RecordKind.COUNTS, name, 1, body)
             for title, file in files.items():
                 public_files.put(session, title, file)
             following: Letterhead = publish_letterhead.sign_next_letterhead(

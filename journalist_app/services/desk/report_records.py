@@ -22,12 +22,11 @@ _Number = Annotated[int, Meta(ge=0)]
 _Text = Annotated[str, Meta(max_length=100_000)]
 
 
-@dataclass(frozen=True, slots=True)
-class ReportWords:
-    """The adviser's own text in a report, in Dutch and in English."""
+class ReportWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The adviser's own text in a report, in Dutch and in English: the body of a record."""
 
-    nl: str = ""
-    en: str = ""
+    nl: _Text
+    en: _Text
 
     def of(self, language: str) -> str:
         """Return the adviser's text in a language, "nl" or "en"."""
@@ -90,18 +89,7 @@ def read_report_words(desk: OpenDesk, year: int) -> ReportWords:
     return read_words_record(desk, year)[1]
 
 
-class _StrictRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base class of the two records of a report. Decoding refuses a record with an unknown field."""
-
-
-class TextsRecord(_StrictRecord, frozen=True, kw_only=True):
-    """Record of the adviser's texts for a report."""
-
-    nl: _Text
-    en: _Text
-
-
-class FrozenReport(_StrictRecord, frozen=True, kw_only=True):
+class FrozenReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Record of a published report, from which the public version and the version for the SG are built.
 
     SG is the Secretary-General. The record contains the counts, the floors (smallest counts that the versions
@@ -116,7 +104,7 @@ class FrozenReport(_StrictRecord, frozen=True, kw_only=True):
     mailboxes: dict[str, _Number]
     tables: dict[str, dict[str, _Number]]
     lists: Lists
-    words: TextsRecord
+    words: ReportWords
 
     @classmethod
     def of(cls, found: ReportYear, today: date) -> Self:
@@ -129,7 +117,7 @@ class FrozenReport(_StrictRecord, frozen=True, kw_only=True):
             mailboxes=dict(found.counts.mailboxes),
             tables={name: dict(table) for name, table in found.counts.tables.items()},
             lists=found.lists,
-            words=TextsRecord(nl=found.words.nl, en=found.words.en),
+            words=found.words,
         )
 
     def to_bytes(self) -> bytes:
@@ -143,7 +131,7 @@ class FrozenReport(_StrictRecord, frozen=True, kw_only=True):
             YearCounts(self.year, self.mailboxes, self.tables),
             Floors(self.public_floor, self.sg_floor),
             self.lists,
-            ReportWords(self.words.nl, self.words.en),
+            self.words,
             self.published,
             published=self.published,
         )
@@ -175,12 +163,11 @@ def read_words_record(desk: OpenDesk, year: int) -> tuple[int, ReportWords]:
     """
     kept = desk_records.read_record(desk, RecordKind.COUNTS, words_record_name(year))
     if kept is None:
-        return 0, ReportWords()
+        return 0, ReportWords("", "")
     try:
-        words = msgspec.json.decode(kept.body, type=TextsRecord)
+        return kept.revision, msgspec.json.decode(kept.body, type=ReportWords)
     except msgspec.DecodeError as why:
         raise RecordUnsoundError from why
-    return kept.revision, ReportWords(words.nl, words.en)
 
 
 def frozen_record_name(year: int) -> bytes:

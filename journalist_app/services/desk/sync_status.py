@@ -39,7 +39,7 @@ class LastSync:
 
 @dataclass(frozen=True, slots=True)
 class ServerFaults:
-    """Faults that a sync found in one mailbox at the server.
+    """Faults that a sync found in one mailbox at the server. Without a label: in records of no mailbox.
 
     `is_here` is True if this workstation's store has the mailbox too.
     """
@@ -121,7 +121,9 @@ def faults_at_server(desk: OpenDesk) -> tuple[ServerFaults, ...]:
     for row in rows:
         kinds.setdefault(Address(row.address), {})[name_of_finding(row.kind)] = None
     found = [
-        ServerFaults(address.hex(), desk.label(address), tuple(of_it), address in here)
+        ServerFaults(
+            address.hex(), desk.label(address) if any(address) else "", tuple(of_it), address in here
+        )
         for address, of_it in kinds.items()
     ]
     return tuple(sorted(found, key=lambda each: each.label))

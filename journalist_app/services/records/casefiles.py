@@ -3,7 +3,6 @@
 import hashlib
 import secrets
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
@@ -20,11 +19,9 @@ from protocol.identifiers import Address
 from protocol.ledger import Tally, seal_tallies, tallies_of
 from protocol.sealed_record import RecordKind
 from store import mailbox_tallies, mailboxes, records
-from store.errors import NoSuchMailboxError, RecordMovedError
 
 PROSE_CHARS: Final = 20_000  # limit of a note and of the handover text, as in `protocol.casefile`
 LABEL_CHARS: Final = 40
-_TRIES: Final = 5
 _FORM_FIELDS: Final = ("labels", "theme", "route", "region", "outcome", "reminder", "handover")
 
 
@@ -68,22 +65,30 @@ def read_casefile(desk: OpenDesk, address: Address) -> Casefile:
 def update_casefile(desk: OpenDesk, address: Address, change: Callable[[Casefile], Casefile]) -> Casefile:
     """Change a mailbox's casefile with the function `change`, and return the changed casefile.
 
-    If the mailbox is closed, its tallies (anonymous counts) are replaced in the same transaction. If someone
-    else changed the casefile at the same time, this function reads the casefile and calls `change` again, up
-    to five times.
+    Reading and writing are one transaction, so no one else changes the casefile in between. `change` must not
+    write to the store. If the mailbox is closed, its tallies (anonymous counts) are replaced in the same
+    transaction.
 
     Raises:
         RecordUnsoundError: the stored casefile is not the one that this desk wrote last.
         CasefileRefusedError: FULL: the changed casefile is too long.
-        RecordMovedError: at each of five attempts, someone else had changed the casefile first.
     """
-    for _ in range(_TRIES):
-        revision, casefile = _read(desk, address)
+    with desk.store.writing() as session:
+        revision, before = _read(desk, address)
+        casefile = change(before)
         try:
-            return _write(desk, address, revision, change(casefile))
-        except RecordMovedError:
-            continue
-    raise RecordMovedError("others kept writing first")
+            if casefile.keep_until is not None and mailboxes.find(session, address) is not None:
+                seed = casefile.tally_seed or secrets.token_bytes(TALLY_SEED_BYTES)
+                casefile = msgspec.structs.replace(casefile, tally_seed=seed)
+                mailbox_tallies.put(session, address, sealed_tallies(desk, revision + 1, casefile))
+            body = casefile.to_bytes()
+            desk_records.put_record(desk, session, RecordKind.CASEFILE, address, revision + 1, body)
+        except (TooLongError, MalformedError) as why:
+            raise CasefileRefusedError(CasefileRefusal.FULL) from why
+    desk.saw_record(RecordKind.CASEFILE, address, revision + 1)
+    desk.save()
+    _publish_to_index(desk, address, revision + 1, casefile)
+    return casefile
 
 
 def add_casefile_note(desk: OpenDesk, address: Address, text: str, today: date) -> None:
@@ -92,7 +97,6 @@ def add_casefile_note(desk: OpenDesk, address: Address, text: str, today: date) 
     Raises:
         CasefileRefusedError: FULL: the note or the casefile is too long.
         RecordUnsoundError: the stored casefile is not the one that this desk wrote last.
-        RecordMovedError: at each of five attempts, someone else had changed the casefile first.
     """
     text = _trim(text)
     if not text:
@@ -122,23 +126,22 @@ def save_casefile(desk: OpenDesk, address: Address, details: CasefileDetails) ->
     too_long = len(handover) > PROSE_CHARS or any(len(label) > LABEL_CHARS for label in labels)
     if too_long or len(labels) > LABELS:
         raise CasefileRefusedError(CasefileRefusal.FULL)
-    revision, before = _read(desk, address)
-    if form_digest(before) != details.shown:
-        raise CasefileRefusedError(CasefileRefusal.MOVED)
-    after = msgspec.structs.replace(
-        before,
-        labels=labels,
-        theme=_chosen(desk, "themes", details.theme, before.theme),
-        route=_chosen(desk, "routes", details.route, before.route),
-        region=_chosen(desk, "regions", details.region, before.region),
-        outcome=_chosen(desk, "outcomes", details.outcome, before.outcome),
-        reminder=details.reminder,
-        handover=handover,
-    )
-    try:
-        _write(desk, address, revision, after)
-    except RecordMovedError as why:
-        raise CasefileRefusedError(CasefileRefusal.MOVED) from why
+
+    def change(before: Casefile) -> Casefile:
+        if form_digest(before) != details.shown:
+            raise CasefileRefusedError(CasefileRefusal.MOVED)
+        return msgspec.structs.replace(
+            before,
+            labels=labels,
+            theme=_chosen(desk, "themes", details.theme, before.theme),
+            route=_chosen(desk, "routes", details.route, before.route),
+            region=_chosen(desk, "regions", details.region, before.region),
+            outcome=_chosen(desk, "outcomes", details.outcome, before.outcome),
+            reminder=details.reminder,
+            handover=handover,
+        )
+
+    update_casefile(desk, address, change)
 
 
 def read_casefile_panel(desk: OpenDesk, address: Address, today: date) -> CasefilePanel:
@@ -167,11 +170,16 @@ def has_mailbox(desk: OpenDesk, address: Address) -> bool:
 
 
 def drop_casefile(desk: OpenDesk, session: Session, address: Address) -> None:
-    """Delete all records of the desk about a mailbox, in the caller's transaction."""
-    records.drop_of_mailbox(session, address)
-    desk.forget_records(address)
-    desk.casefiles.pop(address, None)
-    desk.index.index_notes(address, "")
+    """Delete all records of the desk about a mailbox, in the caller's transaction.
+
+    The other workstations delete the casefile when they receive the revision that drops it.
+
+    Raises:
+        RecordUnsoundError: the stored casefile is not signed by this desk.
+    """
+    desk_records.drop_record(desk, session, RecordKind.CASEFILE, address)
+    records.drop(session, RecordKind.DRAFT, address)
+    _unpublish(desk, address)
 
 
 def load_casefiles(desk: OpenDesk) -> None:
@@ -198,6 +206,8 @@ def load_casefiles(desk: OpenDesk) -> None:
             _read(desk, address)
         except RecordUnsoundError:
             continue  # `_read` has added the mailbox to `desk.unsound_casefiles`
+    with desk.store.writing() as session:
+        records.delete_dropped(session)
 
 
 def parse_labels(typed: str) -> tuple[str, ...]:
@@ -214,15 +224,17 @@ def casefile_texts(casefile: Casefile) -> str:
 def _read(desk: OpenDesk, address: Address) -> tuple[int, Casefile]:
     try:
         kept = desk_records.read_record(desk, RecordKind.CASEFILE, address)
-        casefile = Casefile() if kept is None else Casefile.from_bytes(kept.body)
+        casefile = Casefile.from_bytes(kept.body) if kept is not None and kept.body else Casefile()
     except (RecordUnsoundError, MalformedError) as why:
         desk.unsound_casefiles.add(address)
         desk.casefiles.pop(address, None)
         raise RecordUnsoundError from why
     desk.unsound_casefiles.discard(address)
     revision = 0 if kept is None else kept.revision
-    if kept is not None:
+    if kept is not None and kept.body:
         _publish_to_index(desk, address, revision, casefile)
+    elif kept is not None:  # the desk dropped the casefile
+        _unpublish(desk, address)
     return revision, casefile
 
 
@@ -247,32 +259,16 @@ def sealed_tallies(desk: OpenDesk, revision: int, casefile: Casefile) -> tuple[b
     return seal_tallies(counted, desk.letterhead, desk.keyring.desk_writer)
 
 
-def _write(desk: OpenDesk, address: Address, revision: int, casefile: Casefile) -> Casefile:
-    tallies: tuple[bytes, ...] = ()
-    try:
-        if casefile.keep_until is not None and has_mailbox(desk, address):
-            seed = casefile.tally_seed or secrets.token_bytes(TALLY_SEED_BYTES)
-            casefile = msgspec.structs.replace(casefile, tally_seed=seed)
-            tallies = sealed_tallies(desk, revision + 1, casefile)
-        body = casefile.to_bytes()
-
-        def put_tallies(session: Session) -> None:
-            if tallies:
-                with suppress(NoSuchMailboxError):
-                    mailbox_tallies.put(session, address, tallies)
-
-        desk_records.write_record(desk, RecordKind.CASEFILE, address, revision + 1, body, hook=put_tallies)
-    except (TooLongError, MalformedError) as why:
-        raise CasefileRefusedError(CasefileRefusal.FULL) from why
-    _publish_to_index(desk, address, revision + 1, casefile)
-    return casefile
-
-
 def _publish_to_index(desk: OpenDesk, address: Address, revision: int, casefile: Casefile) -> None:
     """Add a casefile to the inbox and the search index, unless they already have this revision."""
     if desk.casefiles.get(address, (0, None))[0] != revision:
         desk.casefiles[address] = (revision, casefile)
         desk.index.index_notes(address, casefile_texts(casefile))
+
+
+def _unpublish(desk: OpenDesk, address: Address) -> None:
+    desk.casefiles.pop(address, None)
+    desk.index.index_notes(address, "")
 
 
 def _chosen(desk: OpenDesk, what: str, key: str, before: str) -> str:

@@ -1,29 +1,16 @@
 """Reading, verifying and writing of sealed records. A record older than one seen before is refused."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-
 from sqlalchemy.orm import Session
 
 from crypto.errors import ForgedError, MalformedError, UnreadableError
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import RecordUnsoundError
-from protocol.identifiers import StrandId
-from protocol.sealed_record import KEPT_HERE, RecordKind, open_record, seal_record
+from protocol.sealed_record import KEPT_HERE, OpenedRecord, RecordKind, open_record, seal_record
 from store import records
 from store.records import Record
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedRecord:
-    """A decrypted and verified record. `workstation` is the name of the workstation that wrote the record."""
-
-    revision: int
-    body: bytes = field(repr=False)
-    workstation: str
-
-
-def read_record(desk: OpenDesk, kind: RecordKind, name: bytes) -> VerifiedRecord | None:
+def read_record(desk: OpenDesk, kind: RecordKind, name: bytes) -> OpenedRecord | None:
     """Decrypt and verify the record with this kind and name. Return None if no such record was ever written.
 
     Raises:
@@ -39,7 +26,7 @@ def read_record(desk: OpenDesk, kind: RecordKind, name: bytes) -> VerifiedRecord
     return verify_record(desk, kind, record)
 
 
-def verify_record(desk: OpenDesk, kind: RecordKind, record: Record) -> VerifiedRecord:
+def verify_record(desk: OpenDesk, kind: RecordKind, record: Record) -> OpenedRecord:
     """Decrypt and verify a stored record, and note its revision in the trusted state.
 
     With this note, the workstation later detects if someone puts an older revision back in the store.
@@ -48,43 +35,64 @@ def verify_record(desk: OpenDesk, kind: RecordKind, record: Record) -> VerifiedR
         RecordUnsoundError: the record is not signed by this desk, or is older than a revision that this
             workstation has read.
     """
-    try:
-        found = open_record(record.sealed, kind, record.name, desk.keyring, desk.letterhead.strand_keys)
-    except (UnreadableError, MalformedError, ForgedError) as why:
-        raise RecordUnsoundError from why
+    found = _open(desk, kind, record)
     # The store's revision column is not signed, and the next revision is numbered after it.
-    if found.revision != record.revision or found.revision < desk.trusted_state.records.get(
-        (kind, record.name), 0
-    ):
+    seen = desk.trusted_state.records.get((kind, record.name), 0)
+    if found.revision != record.revision or found.revision < seen:
         raise RecordUnsoundError
-    desk.saw_record(kind, record.name, found.revision)
-    return VerifiedRecord(found.revision, found.body, _workstation(desk, found.strand))
+    if found.body:
+        desk.saw_record(kind, record.name, found.revision)
+    else:
+        desk.forget_records(record.name)
+    return found
 
 
-def write_record(  # noqa: PLR0913  # the record, by name
-    desk: OpenDesk,
-    kind: RecordKind,
-    name: bytes,
-    revision: int,
-    body: bytes,
-    *,
-    hook: Callable[[Session], None] = lambda _session: None,
-) -> None:
+def write_record(desk: OpenDesk, kind: RecordKind, name: bytes, revision: int, body: bytes) -> None:
     """Encrypt and store a record. `revision` is 1, or one more than the revision that it replaces.
-
-    `hook` runs in the same transaction.
 
     Raises:
         RecordMovedError: another writer stored this revision first. This record was not stored.
+        RecordUnsoundError: the revision that this record replaces is not signed by this desk.
         TooLongError: the body is longer than a record may be.
     """
-    sealed = seal_record(kind, name, revision, body, keyring=desk.keyring, letterhead=desk.letterhead)
     with desk.store.writing() as session:
-        records.put(session, kind, name, revision, sealed, goes_to_peers=kind not in KEPT_HERE)
-        hook(session)
+        put_record(desk, session, kind, name, revision, body)
     desk.saw_record(kind, name, revision)
     desk.save()
 
 
-def _workstation(desk: OpenDesk, strand: StrandId) -> str:
-    return next(each.name for each in desk.letterhead.strands if each.id == strand)
+def drop_record(desk: OpenDesk, session: Session, kind: RecordKind, name: bytes) -> None:
+    """Write a revision with an empty body: every workstation then drops the record, unless it changed it.
+
+    Does nothing if there is no such record, or if it was dropped already.
+
+    Raises:
+        RecordUnsoundError: the stored record is not signed by this desk.
+    """
+    stored = records.find(session, kind, name)
+    if stored is not None and not stored.is_dropped:
+        put_record(desk, session, kind, name, stored.revision + 1, b"")
+    desk.forget_records(name)
+    records.delete_dropped(session)
+
+
+def put_record(  # noqa: PLR0913, PLR0917  # the record
+    desk: OpenDesk, session: Session, kind: RecordKind, name: bytes, revision: int, body: bytes
+) -> None:
+    """Encrypt and store a record in the caller's transaction. An empty body drops the record.
+
+    Raises:
+        RecordMovedError, RecordUnsoundError, TooLongError: as for `write_record`.
+    """
+    before = records.find(session, kind, name)
+    made_from = [] if before is None else [(before.sealed, _open(desk, kind, before))]
+    sealed = seal_record(kind, name, body, *made_from, keyring=desk.keyring, letterhead=desk.letterhead)
+    goes_to_peers = kind not in KEPT_HERE
+    records.put(session, kind, name, revision, sealed, goes_to_peers=goes_to_peers, is_dropped=not body)
+
+
+def _open(desk: OpenDesk, kind: RecordKind, record: Record) -> OpenedRecord:
+    try:
+        return open_record(record.sealed, kind, record.name, desk.keyring, desk.letterhead.strand_keys)
+    except (UnreadableError, MalformedError, ForgedError) as why:
+        raise RecordUnsoundError from why

@@ -1,7 +1,6 @@
 """Drafts: unsent answers, saved encrypted when the adviser asks for it or the app was locked."""
 
 from dataclasses import dataclass, field
-from typing import Final
 
 import msgspec
 
@@ -12,9 +11,6 @@ from journalist_app.services.records.reply_templates import ReplyTemplate
 from protocol.content import TEXT_CHARS
 from protocol.identifiers import Address
 from protocol.sealed_record import RecordKind
-from store.errors import RecordMovedError
-
-_TRIES: Final = 5
 
 
 class _Draft(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,22 +47,18 @@ def keep_draft(desk: OpenDesk, address: Address, text: str) -> None:
     Raises:
         SendRefusedError: TEXT_TOO_LONG: the draft is more than twice as long as an answer may be.
         RecordUnsoundError: the earlier draft is not the one that this desk wrote last.
-        RecordMovedError: at each of five attempts, someone else had changed the draft first.
     """
     text = text.replace("\r\n", "\n")
     if len(text) > 2 * TEXT_CHARS:
         raise SendRefusedError(SendRefusal.TEXT_TOO_LONG)
-    for _ in range(_TRIES):
+    with desk.store.writing() as session:  # no one else changes the draft between reading and writing
         revision, before = _read(desk, address)
         if before == text:
             return
-        try:
-            body = msgspec.json.encode(_Draft(text))
-            desk_records.write_record(desk, RecordKind.DRAFT, address, revision + 1, body)
-        except RecordMovedError:
-            continue
-        return
-    raise RecordMovedError("others kept writing first")
+        body = msgspec.json.encode(_Draft(text))
+        desk_records.put_record(desk, session, RecordKind.DRAFT, address, revision + 1, body)
+    desk.saw_record(RecordKind.DRAFT, address, revision + 1)
+    desk.save()
 
 
 def read_writing_help(desk: OpenDesk, address: Address) -> WritingHelp:

@@ -139,7 +139,6 @@ def make_draft(desk: OpenDesk, name: str) -> Address | None:
     Raises:
         SendRefusedError: TEXT_TOO_LONG: the draft would be too long. The form stays.
         RecordUnsoundError: the draft is not the one that this desk wrote last. The form stays.
-        RecordMovedError: at each of five attempts, someone else had changed the draft first. The form stays.
     """
     form = next((each for each in list_unsent(desk) if each.name == name), None)
     if form is None or form.address is None or not casefiles.has_mailbox(desk, form.address):

@@ -402,7 +402,13 @@ def a_pouch(paired: Desk, seed: bytes | None = None, **changes: object) -> bytes
     )
     head = msgspec.structs.replace(head, **changes)
     packer = PouchWriter(head, paired.keyring.epochs[1].recipient, seed or key.seed)
-    return b"".join((packer.header, packer.add(RecordItem("casefile", b"x", 0, 0, b"")), *packer.finish()))
+    return b"".join(
+        (
+            packer.header,
+            packer.add(RecordItem("casefile", b"x", 1, (), is_dropped=False, sealed=b"")),
+            *packer.finish(),
+        )
+    )
 
 
 @pytest.mark.parametrize(

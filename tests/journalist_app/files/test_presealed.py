@@ -250,7 +250,7 @@ def test_no_repr_shows_a_decrypted_text() -> None:
 
 def _captured(world: World) -> list[bytes]:
     record = seal_record(
-        RecordKind.CASEFILE, b"a" * 20, 1, b"notes", keyring=world.keyring, letterhead=world.letterhead
+        RecordKind.CASEFILE, b"a" * 20, b"notes", keyring=world.keyring, letterhead=world.letterhead
     )
     return [
         a_captured_entry(recipient_of(world)),

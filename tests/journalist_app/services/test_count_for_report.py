@@ -202,7 +202,7 @@ def test_a_full_disk_stops_no_reading(
         raise StoreFullError
 
     with monkeypatch.context() as disk:
-        disk.setattr(casefiles.desk_records, "write_record", is_full)
+        disk.setattr(casefiles.desk_records, "put_record", is_full)
         assert not opens(desk, source.keys.address, today=TODAY).faults
         background_check.check_store(desk, TODAY)
         assert kept(desk, source) == NOTHING

@@ -1,4 +1,4 @@
-"""Two workstations wrote one thing: nothing that either of them wrote is lost."""
+"""Received records are verified before they are used, and a merge loses nothing that either side wrote."""
 
 import secrets
 from dataclasses import dataclass, replace
@@ -6,8 +6,10 @@ from datetime import date, timedelta
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from journalist_app.services.desk.merge_records import RecordMerger, merge_casefiles
+from journalist_app.services.desk.merge_records import RecordMerger, merge_bodies, merge_casefiles
 from journalist_app.services.records import reply_templates
 from journalist_app.services.records.reply_templates import ReplyTemplate
 from protocol import letterhead as letterhead_format
@@ -15,11 +17,21 @@ from protocol.casefile import LABELS, Casefile, Evidence, EvidenceKind, Note, Pa
 from protocol.identifiers import STRAND_ID_BYTES, Digest, StrandId
 from protocol.keyring import Keyring, StrandSecret
 from protocol.letterhead import Absence, Letterhead, Report, Strand
-from protocol.sealed_record import BODY_BYTES, RecordKind, open_record, seal_record
+from protocol.sealed_record import (
+    BODY_BYTES,
+    OpenedRecord,
+    RecordKind,
+    open_record,
+    record_digest,
+    seal_record,
+)
+from store.sync_findings import FindingKind
+from sync.endpoint import RecordFaultError
 from tests.journalist_app.desk_factories import TODAY, World
 
 NAMES = ("Werkstation 1", "Werkstation 2")
 NAME = bytes(20)
+KIND = RecordKind.CASEFILE
 
 
 @dataclass(slots=True)
@@ -33,32 +45,28 @@ class TwoDesks:
     def merging(self) -> RecordMerger:
         return RecordMerger(self.first, lambda: self.letterhead, lambda: TODAY)
 
-    def merge(
-        self,
-        kind: RecordKind,
-        ours: bytes,
-        theirs: bytes,
-        *,
-        name: bytes = NAME,
-        revisions: tuple[int, int] = (2, 2),
-    ) -> bytes:
-        """Return the content of the merged record, whose revision follows both."""
-        after = max(revisions) + 1
-        sealed = self.merging().records(
-            kind,
-            name,
-            self.sealed(self.first, kind, ours, revisions[0], name),
-            self.sealed(self.second, kind, theirs, revisions[1], name),
-            after,
-        )
-        found = open_record(sealed, kind, name, self.second, self.letterhead.strand_keys)
-        assert found.revision == after
-        return found.body
-
     def sealed(
-        self, by: Keyring, kind: RecordKind, body: bytes, revision: int = 2, name: bytes = NAME
+        self,
+        by: Keyring,
+        body: bytes,
+        *after: bytes,
+        kind: RecordKind = KIND,
+        name: bytes = NAME,
+        revision: int = 2,
     ) -> bytes:
-        return seal_record(kind, name, revision, body, keyring=by, letterhead=self.letterhead)
+        """Seal a revision that was made from the revisions `after`, or from one that no one here has."""
+        made_from = [(each, self.opened(each)) for each in after]
+        before = (b"before %d" % revision, OpenedRecord(revision - 1, b"", by.strand.id))
+        return seal_record(kind, name, body, *(made_from or [before]), keyring=by, letterhead=self.letterhead)
+
+    def opened(self, sealed: bytes, kind: RecordKind = KIND, name: bytes = NAME) -> OpenedRecord:
+        return open_record(sealed, kind, name, self.second, self.letterhead.strand_keys)
+
+    def fault(self, theirs: bytes, ours: bytes | None = None, kind: str = KIND) -> FindingKind | None:
+        """Require that a received record is not applied, and return the fault that the adviser sees."""
+        with pytest.raises(RecordFaultError) as caught:
+            self.merging().records(kind, NAME, ours, theirs)
+        return caught.value.finding
 
 
 @pytest.fixture
@@ -70,29 +78,181 @@ def desks(world: World) -> TwoDesks:
     return TwoDesks(world.keyring, replace(world.keyring, strand=strand), letterhead)
 
 
-def both(ours: Casefile, theirs: Casefile) -> Casefile:
-    return merge_casefiles(ours, theirs, NAMES, TODAY)
+def both(one: Casefile, other: Casefile) -> Casefile:
+    """Merge two casefiles in both orders, which must give the same."""
+    merged = merge_casefiles(one, other, TODAY)
+    assert merged == merge_casefiles(other, one, TODAY)
+    return merged
 
 
 def a_note(text: str, day: date = TODAY, strand: str = NAMES[0]) -> Note:
     return Note(day=day, strand=strand, text=text)
 
 
+def said(casefile: Casefile) -> list[str]:
+    return [note.text for note in casefile.notes]
+
+
+# ---- replace, merge, or nothing
+
+
+def test_a_record_that_contains_ours_replaces_ours(desks: TwoDesks) -> None:
+    ours = desks.sealed(desks.first, Casefile(theme="bullying").to_bytes())
+    theirs = desks.sealed(desks.second, Casefile(labels=("x",)).to_bytes(), ours, revision=3)
+
+    revised = desks.merging().records(KIND, NAME, ours, theirs)
+
+    assert revised is not None
+    assert (revised.sealed, revised.revision, revised.is_dropped) == (theirs, 3, False)
+
+
+def test_a_record_that_ours_contains_changes_nothing(desks: TwoDesks) -> None:
+    theirs = desks.sealed(desks.second, Casefile(labels=("x",)).to_bytes())
+    ours = desks.sealed(desks.first, Casefile(theme="bullying").to_bytes(), theirs, revision=3)
+
+    assert desks.merging().records(KIND, NAME, ours, theirs) is None
+
+
+def test_the_first_record_is_taken_as_it_is(desks: TwoDesks) -> None:
+    theirs = desks.sealed(desks.second, Casefile(labels=("x",)).to_bytes())
+
+    revised = desks.merging().records(KIND, NAME, None, theirs)
+
+    assert revised is not None
+    assert revised.sealed == theirs
+
+
+def test_two_records_that_do_not_contain_each_other_are_merged(desks: TwoDesks) -> None:
+    ours = desks.sealed(desks.first, Casefile(notes=(a_note("ours"),)).to_bytes(), revision=7)
+    theirs = desks.sealed(desks.second, Casefile(notes=(a_note("theirs"),)).to_bytes(), revision=4)
+
+    revised = desks.merging().records(KIND, NAME, ours, theirs)
+
+    assert revised is not None
+    merged = desks.opened(revised.sealed)
+    assert (merged.revision, revised.revision) == (8, 8)
+    assert {record_digest(ours), record_digest(theirs)} < set(merged.past)
+    assert said(Casefile.from_bytes(merged.body)) == ["ours", "theirs"]
+    assert desks.merging().records(KIND, NAME, revised.sealed, theirs) is None
+
+
+def test_a_retired_workstations_record_is_merged_and_never_replaces(desks: TwoDesks) -> None:
+    ours = desks.sealed(desks.first, Casefile(notes=(a_note("ours"),)).to_bytes())
+    theirs = desks.sealed(desks.second, b"", ours, revision=3)
+    first, second = desks.letterhead.strands
+    retired = msgspec.structs.replace(second, until=TODAY - timedelta(days=1))
+    desks.letterhead = desks.letterhead.successor(strands=(first, retired))
+
+    revised = desks.merging().records(KIND, NAME, ours, theirs)
+
+    assert revised is not None
+    assert not revised.is_dropped
+    assert said(Casefile.from_bytes(desks.opened(revised.sealed).body)) == ["ours"]
+
+
+def test_a_record_on_a_workstations_last_day_still_replaces(desks: TwoDesks) -> None:
+    ours = desks.sealed(desks.first, Casefile().to_bytes())
+    theirs = desks.sealed(desks.second, b"", ours, revision=3)
+    first, second = desks.letterhead.strands
+    last_day = msgspec.structs.replace(second, until=TODAY)
+    desks.letterhead = desks.letterhead.successor(strands=(first, last_day))
+
+    revised = desks.merging().records(KIND, NAME, ours, theirs)
+
+    assert revised is not None
+    assert (revised.sealed, revised.is_dropped) == (theirs, True)
+
+
+def test_a_record_that_was_dropped_at_the_same_time_stays(desks: TwoDesks) -> None:
+    ours = desks.sealed(desks.first, Casefile(notes=(a_note("ours"),)).to_bytes())
+    for one, other in ((ours, desks.sealed(desks.second, b"")), (desks.sealed(desks.first, b""), ours)):
+        revised = desks.merging().records(KIND, NAME, one, other)
+        assert revised is not None
+        assert not revised.is_dropped
+        assert said(Casefile.from_bytes(desks.opened(revised.sealed).body)) == ["ours"]
+
+
+# ---- what is not applied
+
+
+def test_forged_records_are_not_applied(desks: TwoDesks) -> None:
+    stranger = replace(
+        desks.second, strand=replace(desks.second.strand, id=StrandId(secrets.token_bytes(STRAND_ID_BYTES)))
+    )
+    body = Casefile(theme="bullying").to_bytes()
+    ours = desks.sealed(desks.first, body)
+    changed = bytearray(ours)
+    changed[-1] ^= 1
+    for forged in (
+        secrets.token_bytes(3000),
+        b"",
+        bytes(changed),
+        desks.sealed(stranger, body),
+        desks.sealed(desks.second, body, name=bytes([1]) * 20),
+        desks.sealed(desks.second, body, kind=RecordKind.TEMPLATES),
+    ):
+        assert desks.fault(forged, ours) is FindingKind.FORGED_RECORD
+        assert desks.fault(forged) is FindingKind.FORGED_RECORD
+
+
+def test_a_record_of_an_epoch_that_this_keyring_lacks_waits(desks: TwoDesks) -> None:
+    theirs = desks.sealed(desks.second, Casefile().to_bytes())
+    lacking = replace(desks.first, epochs={2: desks.first.epochs[1]})
+    elsewhere = TwoDesks(replace(lacking, epochs={}), desks.second, desks.letterhead)
+
+    assert elsewhere.fault(theirs) is None
+
+
+def test_a_record_of_a_later_version_waits(desks: TwoDesks) -> None:
+    ours = desks.sealed(desks.first, Casefile().to_bytes())
+    later = desks.sealed(desks.second, b'{"version":2}', ours, revision=3)
+
+    assert desks.fault(later, ours) is None
+    assert desks.fault(later, ours, "a kind of a later version") is None
+    assert desks.fault(ours, later) is None  # this workstation had a later version before
+
+
+def test_our_damaged_record_is_replaced_by_a_sound_one(desks: TwoDesks) -> None:
+    theirs = desks.sealed(desks.second, Casefile(labels=("x",)).to_bytes())
+
+    revised = desks.merging().records(KIND, NAME, b"damaged", theirs)
+
+    assert revised is not None
+    assert revised.sealed == theirs
+    assert desks.merging().past(KIND, NAME, b"damaged") is None
+
+
+def test_two_records_that_do_not_fit_into_one_are_both_kept(desks: TwoDesks) -> None:
+    def full(at: int) -> bytes:
+        body = b"x" * (BODY_BYTES // 2)
+        kept = Evidence(kind=EvidenceKind.ANSWER, day=TODAY, entry=Digest(bytes([at]) * 32), body=body)
+        return Casefile(evidence=(kept,)).to_bytes()
+
+    ours, theirs = desks.sealed(desks.first, full(1)), desks.sealed(desks.second, full(2))
+
+    assert desks.fault(theirs, ours) is FindingKind.LONG_RECORD
+
+
 # ---- casefiles
 
 
-def test_notes_of_both_stand_in_the_casefile_by_day(desks: TwoDesks) -> None:
+def test_notes_of_both_are_in_the_casefile_by_day_and_in_their_order() -> None:
     shared = a_note("shared", TODAY - timedelta(days=3))
-    ours = Casefile(notes=(shared, a_note("ours")), labels=("urgent",))
-    theirs = Casefile(
+    one = Casefile(notes=(shared, a_note("z first"), a_note("a second")), labels=("urgent",))
+    other = Casefile(
         notes=(shared, a_note("theirs", TODAY - timedelta(days=1), NAMES[1])), labels=("embassy",)
     )
 
-    body = desks.merge(RecordKind.CASEFILE, ours.to_bytes(), theirs.to_bytes())
+    merged = both(one, other)
 
-    merged = Casefile.from_bytes(body)
-    assert [note.text for note in merged.notes] == ["shared", "theirs", "ours"]
+    assert said(merged) == ["shared", "theirs", "z first", "a second"]
     assert merged.labels == ("embassy", "urgent")
+
+
+def test_a_casefile_that_has_all_notes_keeps_their_order() -> None:
+    one = Casefile(notes=(a_note("z"), a_note("b"), a_note("a")))
+
+    assert said(both(one, Casefile(notes=(a_note("a"),), theme="bullying"))) == ["z", "b", "a"]
 
 
 def test_a_choice_that_one_made_stays() -> None:
@@ -101,7 +261,7 @@ def test_a_choice_that_one_made_stays() -> None:
     assert (merged.theme, merged.route, merged.reminder, merged.notes) == ("bullying", "only_talk", TODAY, ())
 
 
-def test_of_two_choices_theirs_stays_and_a_note_tells_ours() -> None:
+def test_of_two_choices_one_stays_and_a_note_names_the_other() -> None:
     later = TODAY + timedelta(days=9)
 
     merged = both(
@@ -109,46 +269,42 @@ def test_of_two_choices_theirs_stays_and_a_note_tells_ours() -> None:
         Casefile(theme="intimidation", outcome="advised", reminder=later),
     )
 
-    assert (merged.theme, merged.outcome, merged.reminder) == ("intimidation", "advised", later)
-    (note,) = merged.notes
-    assert (note.day, note.strand) == (TODAY, NAMES[0])
-    for said in (*NAMES, "bullying → intimidation", f"{TODAY} → {later}"):
-        assert said in note.text
-    assert "outcome" not in note.text
+    assert (merged.theme, merged.outcome, merged.reminder) == ("bullying", "advised", TODAY)
+    assert [note.text.split("\n")[1] for note in merged.notes] == [
+        "thema / theme: intimidation",
+        f"herinnering / reminder: {later}",
+    ]
+    assert both(merged, Casefile(theme="intimidation")) == merged
 
 
-def test_a_handover_that_both_wrote_stands_there_under_both_names() -> None:
-    merged = both(Casefile(handover="call on Monday"), Casefile(handover="wait for the source"))
+def test_a_handover_that_both_wrote_contains_both() -> None:
+    merged = both(Casefile(handover="wait for the source"), Casefile(handover="call on Monday"))
 
-    assert merged.handover == ("— Werkstation 2:\nwait for the source\n\n— Werkstation 1:\ncall on Monday")
-
-
-@pytest.mark.parametrize(
-    ("ours", "theirs", "kept"),
-    [("", "a", "a"), ("a", "", "a"), ("a", "a", "a"), ("a\nb", "a", "a\nb"), ("a", "a\nb", "a\nb")],
-)
-def test_a_handover_that_says_it_all_stands_there_once(ours: str, theirs: str, kept: str) -> None:
-    assert both(Casefile(handover=ours), Casefile(handover=theirs)).handover == kept
+    assert merged.handover == "call on Monday\n\n——\n\nwait for the source"
 
 
-def test_a_handover_too_long_for_both_leaves_ours_as_a_note() -> None:
-    ours, theirs = "a" * 20_000, "b" * 20_000
+@pytest.mark.parametrize(("one", "other", "kept"), [("", "a", "a"), ("a", "a", "a"), ("a\nb", "a", "a\nb")])
+def test_a_handover_that_contains_the_other_is_kept_alone(one: str, other: str, kept: str) -> None:
+    assert both(Casefile(handover=one), Casefile(handover=other)).handover == kept
 
-    merged = both(Casefile(handover=ours), Casefile(handover=theirs))
 
-    assert merged.handover == theirs
-    assert ours in [note.text for note in merged.notes]
+def test_a_handover_too_long_for_both_leaves_one_as_a_note() -> None:
+    one, other = "a" * 20_000, "b" * 20_000
+
+    merged = both(Casefile(handover=one), Casefile(handover=other))
+
+    assert (merged.handover, said(merged)) == (one, [other])
     assert Casefile.from_bytes(merged.to_bytes()) == merged
+    assert both(merged, Casefile(handover=other)) == merged
 
 
-def test_labels_for_which_there_is_no_room_stand_in_a_note() -> None:
-    ours = Casefile(labels=tuple(f"a{number:02}" for number in range(LABELS)))
-    theirs = Casefile(labels=("b",))
+def test_labels_for_which_there_is_no_room_are_in_notes() -> None:
+    one = Casefile(labels=tuple(f"a{number:02}" for number in range(LABELS)))
 
-    merged = both(ours, theirs)
+    merged = both(one, Casefile(labels=("b",)))
 
-    assert merged.labels == ours.labels
-    assert merged.notes[-1].text.endswith("\nb")
+    assert merged.labels == one.labels
+    assert [text.rpartition(" ")[2] for text in said(merged)] == ["b"]
 
 
 def test_evidence_of_both_is_kept_and_once() -> None:
@@ -156,13 +312,14 @@ def test_evidence_of_both_is_kept_and_once() -> None:
         Evidence(kind=EvidenceKind.PROPOSAL, day=TODAY, entry=Digest(bytes([at]) * 32), body=b"{}")
         for at in range(3)
     ]
+    signed = msgspec.structs.replace(evidence[0], signature=b"signature")
 
     merged = both(
-        Casefile(evidence=(evidence[0], evidence[1]), keep_until=TODAY),
-        Casefile(evidence=(evidence[0], evidence[2]), keep_until=TODAY + timedelta(days=5), is_spam=True),
+        Casefile(evidence=(evidence[1], evidence[0]), keep_until=TODAY),
+        Casefile(evidence=(signed, evidence[2]), keep_until=TODAY + timedelta(days=5), is_spam=True),
     )
 
-    assert merged.evidence == (evidence[0], evidence[2], evidence[1])
+    assert merged.evidence == (signed, evidence[1], evidence[2])
     assert merged.keep_until == TODAY + timedelta(days=5)
     assert merged.is_spam
 
@@ -170,16 +327,13 @@ def test_evidence_of_both_is_kept_and_once() -> None:
 def test_what_both_passed_on_was_passed_on_once_and_never_with_more_consent() -> None:
     proposal, other = Digest(bytes(32)), Digest(bytes([1]) * 32)
     passed = PassedOn(recipient="sg", with_consent=True, made=TODAY, proposal=proposal)
+    without = msgspec.structs.replace(
+        passed, with_consent=False, made=TODAY + timedelta(days=1), delivered=TODAY
+    )
 
     merged = both(
         Casefile(passed_on=(passed, msgspec.structs.replace(passed, proposal=other))),
-        Casefile(
-            passed_on=(
-                msgspec.structs.replace(
-                    passed, with_consent=False, made=TODAY + timedelta(days=1), delivered=TODAY
-                ),
-            )
-        ),
+        Casefile(passed_on=(without,)),
     )
 
     assert [each.proposal for each in merged.passed_on] == [proposal, other]
@@ -196,30 +350,6 @@ def test_facts_for_the_report_are_the_earliest_that_either_knows() -> None:
     assert merged.came_back
 
 
-def test_a_casefile_with_more_notes_than_fit_says_how_many_are_left_out(desks: TwoDesks) -> None:
-    ours = Casefile(notes=tuple(a_note(f"{at:02}" + "é" * 9_999) for at in range(30)))
-    theirs = Casefile(notes=tuple(a_note(f"{at:02}" + "ë" * 9_999, strand=NAMES[1]) for at in range(30)))
-
-    body = desks.merge(RecordKind.CASEFILE, ours.to_bytes(), theirs.to_bytes())
-
-    merged = Casefile.from_bytes(body)
-    left_out = 60 - (len(merged.notes) - 1)
-    assert left_out > 0
-    assert merged.notes[-1].text.endswith(f": {left_out}")
-    assert merged.notes[-2].text.startswith("29")
-
-
-def test_a_sync_goes_on_though_what_is_kept_as_evidence_does_not_fit(desks: TwoDesks) -> None:
-    def heavy(at: int) -> Casefile:
-        body = b"x" * (BODY_BYTES // 2)
-        kept = Evidence(kind=EvidenceKind.ANSWER, day=TODAY, entry=Digest(bytes([at]) * 32), body=body)
-        return Casefile(evidence=(kept,))
-
-    body = desks.merge(RecordKind.CASEFILE, heavy(1).to_bytes(), heavy(2).to_bytes())
-
-    assert Casefile.from_bytes(body) == heavy(2)
-
-
 # ---- other records
 
 
@@ -227,115 +357,122 @@ def a_template(name: str, text: str, language: str = "nl") -> ReplyTemplate:
     return msgspec.convert({"language": language, "name": name, "text": text}, type=ReplyTemplate)
 
 
-def test_templates_of_both_are_there_and_a_name_that_two_gave_tells_whose(desks: TwoDesks) -> None:
+def merged_templates(*lists: list[ReplyTemplate]) -> list[tuple[str, str]]:
+    bodies = [reply_templates.templates_to_bytes(each) for each in lists]
+    body = merge_bodies(RecordKind.TEMPLATES, b"replies", *bodies, TODAY)
+    return [(each.name, each.text) for each in reply_templates.templates_from_bytes(body)]
+
+
+def test_templates_of_both_are_kept_though_they_have_one_name() -> None:
     ours = [a_template("Hallo", "ours"), a_template("Same", "same"), a_template("New", "new", "en")]
     theirs = [a_template("Hallo", "theirs"), a_template("Same", "same")]
 
-    body = desks.merge(
-        RecordKind.TEMPLATES,
-        reply_templates.templates_to_bytes(ours),
-        reply_templates.templates_to_bytes(theirs),
-    )
-
-    assert [(each.language, each.name, each.text) for each in reply_templates.templates_from_bytes(body)] == [
-        ("nl", "Hallo", "theirs"),
-        ("nl", "Same", "same"),
-        ("nl", "Hallo (Werkstation 1)", "ours"),
-        ("en", "New", "new"),
+    assert merged_templates(ours, theirs) == [
+        ("Hallo", "ours"),
+        ("Hallo", "theirs"),
+        ("Same", "same"),
+        ("New", "new"),
     ]
 
 
-def test_a_template_with_a_long_name_still_tells_whose_it_is(desks: TwoDesks) -> None:
-    name = "x" * reply_templates.NAME_CHARS
+def test_texts_for_a_report_that_both_wrote_are_both_kept() -> None:
+    ours = msgspec.json.encode({"nl": "van ons", "en": "o"})
+    theirs = msgspec.json.encode({"nl": "van hen", "en": "o"})
 
-    body = desks.merge(
-        RecordKind.TEMPLATES,
-        reply_templates.templates_to_bytes([a_template(name, "ours")]),
-        reply_templates.templates_to_bytes([a_template(name, "theirs")]),
-    )
+    body = merge_bodies(RecordKind.COUNTS, b"report-words-2026", ours, theirs, TODAY)
 
-    found = reply_templates.templates_from_bytes(body)[1].name
-    assert len(found) == reply_templates.NAME_CHARS
-    assert found.endswith("x (Werkstation 1)")
+    assert msgspec.json.decode(body) == {"nl": "van hen\n\n——\n\nvan ons", "en": "o"}
 
 
-def test_words_for_a_report_that_both_wrote_are_both_there(desks: TwoDesks) -> None:
-    ours = msgspec.json.encode({"nl": "van ons", "en": "o" * 20_000})
-    theirs = msgspec.json.encode({"nl": "van hen", "en": "t" * 20_000})
+def test_of_two_frozen_years_the_one_published_first_stays() -> None:
+    first = b'{"version":1,"year":2026,"published":"2027-01-02"}'
+    later = b'{"version":1,"year":2026,"published":"2027-01-09"}'
 
-    body = desks.merge(RecordKind.COUNTS, ours, theirs, name=b"report-words-2026")
-
-    words = msgspec.json.decode(body)
-    assert words["nl"] == "— Werkstation 2:\nvan hen\n\n— Werkstation 1:\nvan ons"
-    assert words["en"] == "t" * 20_000
+    for one, other in ((first, later), (later, first)):
+        assert merge_bodies(RecordKind.COUNTS, b"report-2026", one, other, TODAY) == first
 
 
-@pytest.mark.parametrize("kind", [RecordKind.COUNTS, RecordKind.SETTINGS, RecordKind.PASSED_ON])
-def test_a_year_that_was_frozen_at_the_server_stays_as_it_was_frozen(
-    desks: TwoDesks, kind: RecordKind
-) -> None:
-    assert desks.merge(kind, b"ours", b"theirs", name=b"report-2026") == b"theirs"
+# ---- commutative and idempotent, for every kind
 
-
-# ---- what does not open
-
-
-@pytest.mark.parametrize(
-    ("kind", "damaged", "name"),
-    [
-        (RecordKind.CASEFILE, b"{}x", NAME),
-        (RecordKind.TEMPLATES, b"[7]", b"replies"),
-        (RecordKind.COUNTS, b'{"nl":"x"}', b"report-words-2026"),
-        (RecordKind.COUNTS, b"\xff", b"report-words-2026"),
-    ],
+DAYS = st.dates(date(2026, 1, 1), date(2026, 1, 9)) | st.none()
+TEXTS = st.sampled_from(("", "a", "b", "a b", "c\n\n——\n\nd", "x" * 12_000, "y" * 12_000))
+DIGESTS = st.integers(0, 3).map(lambda at: Digest(bytes([at]) * 32))
+NOTES = st.builds(
+    Note,
+    day=st.dates(date(2026, 1, 1), date(2026, 1, 3)),
+    strand=st.sampled_from((*NAMES, "——")),
+    text=st.sampled_from(("one", "two", "three", "four")),
 )
-def test_of_two_records_of_which_one_cannot_be_read_the_other_is_it(
-    desks: TwoDesks, kind: RecordKind, damaged: bytes, name: bytes
+CASEFILES = st.builds(
+    Casefile,
+    notes=st.lists(NOTES, max_size=5).map(tuple),
+    labels=st.lists(st.integers(0, 99).map(str), max_size=LABELS, unique=True).map(tuple),
+    theme=st.sampled_from(("", "a", "b")),
+    route=st.sampled_from(("", "a", "b")),
+    region=st.sampled_from(("", "a", "b")),
+    outcome=st.sampled_from(("", "a", "b")),
+    reminder=DAYS,
+    handover=TEXTS,
+    is_spam=st.booleans(),
+    evidence=st.lists(
+        st.builds(
+            Evidence,
+            kind=st.sampled_from(EvidenceKind),
+            day=st.dates(date(2026, 1, 1), date(2026, 1, 3)),
+            entry=DIGESTS,
+            body=st.sampled_from((b"{}", b"x")),
+            signature=st.sampled_from((b"", b"s")),
+        ),
+        max_size=3,
+    ).map(tuple),
+    keep_until=DAYS,
+    first_message=DAYS,
+    first_answer=DAYS,
+    came_back=st.booleans(),
+    passed_on=st.lists(
+        st.builds(
+            PassedOn,
+            recipient=st.sampled_from(("sg", "or")),
+            with_consent=st.booleans(),
+            made=st.dates(date(2026, 1, 1), date(2026, 1, 3)),
+            proposal=DIGESTS,
+            delivered=DAYS,
+        ),
+        max_size=3,
+    ).map(tuple),
+)
+TEMPLATES = st.lists(
+    st.builds(a_template, st.sampled_from("ab"), st.sampled_from("xy"), st.sampled_from(("nl", "en"))),
+    max_size=6,
+)
+WORDS = st.tuples(st.sampled_from(("", "a", "b", "a b")), st.sampled_from(("", "c", "d"))).map(
+    lambda each: msgspec.json.encode({"nl": each[0], "en": each[1]})
+)
+BODIES = {
+    **{(kind, NAME): st.binary() for kind in RecordKind},
+    (RecordKind.CASEFILE, NAME): CASEFILES.map(Casefile.to_bytes),
+    (RecordKind.TEMPLATES, NAME): TEMPLATES.map(reply_templates.templates_to_bytes),
+    (RecordKind.COUNTS, b"report-words-2026"): WORDS,
+}
+
+
+@pytest.mark.parametrize(("kind", "name"), BODIES, ids=lambda each: str(each)[:20])
+@given(data=st.data())
+def test_a_merge_is_commutative_and_merging_again_adds_nothing(
+    kind: RecordKind, name: bytes, data: st.DataObject
 ) -> None:
-    sound = {
-        RecordKind.CASEFILE: Casefile(theme="bullying").to_bytes(),
-        RecordKind.TEMPLATES: reply_templates.templates_to_bytes([a_template("Hallo", "x")]),
-        RecordKind.COUNTS: msgspec.json.encode({"nl": "a", "en": "b"}),
-    }[kind]
+    bodies = BODIES[kind, name] | st.just(b"")
+    one, other = data.draw(bodies), data.draw(bodies)
 
-    assert desks.merge(kind, sound, damaged, name=name) == sound
-    assert desks.merge(kind, damaged, sound, name=name) == sound
+    def merge(*of: bytes) -> bytes:
+        return merge_bodies(kind, name, *of, TODAY)
 
-
-def test_a_record_that_no_workstation_signed_is_not_merged(desks: TwoDesks) -> None:
-    stranger = replace(
-        desks.second, strand=replace(desks.second.strand, id=StrandId(secrets.token_bytes(STRAND_ID_BYTES)))
-    )
-    ours = Casefile(theme="bullying").to_bytes()
-    forged = desks.sealed(stranger, RecordKind.CASEFILE, Casefile(theme="intimidation").to_bytes())
-
-    sealed = desks.merging().records(
-        RecordKind.CASEFILE, NAME, desks.sealed(desks.first, RecordKind.CASEFILE, ours), forged, 3
-    )
-
-    found = open_record(sealed, RecordKind.CASEFILE, NAME, desks.first, desks.letterhead.strand_keys)
-    assert (found.revision, found.body) == (3, ours)
-
-
-def test_an_older_record_under_a_newer_number_is_not_merged(desks: TwoDesks) -> None:
-    """The revision in the store is not signed: an attacker at the server could send an old record as new."""
-    ours, older = Casefile(theme="bullying"), Casefile(theme="intimidation")
-
-    sealed = desks.merging().records(
-        RecordKind.CASEFILE,
-        NAME,
-        desks.sealed(desks.first, RecordKind.CASEFILE, ours.to_bytes(), 2),
-        desks.sealed(desks.second, RecordKind.CASEFILE, older.to_bytes(), 1),
-        8,  # after a seventh, as the server called it
-    )
-
-    found = open_record(sealed, RecordKind.CASEFILE, NAME, desks.first, desks.letterhead.strand_keys)
-    assert Casefile.from_bytes(found.body) == ours
-
-
-@pytest.mark.parametrize("kind", ["casefile", "a kind of a later version"])
-def test_where_neither_opens_theirs_stays_for_the_page_to_call_unsound(desks: TwoDesks, kind: str) -> None:
-    assert desks.merging().records(kind, NAME, b"damaged", b"damaged too", 3) == b"damaged too"
+    merged = merge(one, other)
+    assert merged == merge(other, one)
+    assert merged == merge(merged, one) == merge(other, merged) == merge(merged, merged)
+    if kind is KIND and one and other:
+        notes = set(Casefile.from_bytes(one).notes) | set(Casefile.from_bytes(other).notes)
+        assert notes <= set(Casefile.from_bytes(merged).notes)
 
 
 # ---- letterheads

@@ -23,7 +23,7 @@ class Expected:
     kept: set[str] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
 
-    def hear(self, statement: Statement) -> None:
+    def apply(self, statement: Statement) -> None:
         """Apply a statement of the recorded program."""
         names = set(statement.names)
         match statement.about:
@@ -99,7 +99,7 @@ def _cuts(
                 for machine in scenario.machines:
                     yield moment, expected, _disk_after_cut(disk, machine, number, chance)
             if isinstance(operation, Statement):
-                expected.hear(operation)
+                expected.apply(operation)
             if operation is not None:
                 disk.apply(operation)
 
