@@ -12,9 +12,11 @@ from protocol import session
 from protocol.attachment import AttachmentSealer
 from protocol.content import MEDIA_TYPE_CHARS, AttachmentNote, Content, Kind
 from protocol.entry import SignedEntry, open_entry, sign_again
+from protocol.heads import Head
 from protocol.identifiers import ATTACHMENT_ID_BYTES, AttachmentId
 from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import SourceWriter
+from protocol.transcript.check import head_of
 from source_app.errors import MailboxGoneError, MessageRefusal, MessageRefusedError
 from source_app.public_desk import PublicDesk
 from source_app.services.form_context import FormContext, form_text
@@ -82,6 +84,7 @@ class Posting:
         self._name_and_type = ("", "")
         self._incoming: _IncomingFile | None = None
         self._sealed: SignedEntry | None = None
+        self.head: Head | None = None  # of the message that `commit` appended
         self._begun: list[AttachmentId] = []
         self._complete: list[_CompleteFile] = []
 
@@ -143,7 +146,10 @@ class Posting:
         """
         if not self._text.strip() and not self._complete:
             raise MessageRefusedError(MessageRefusal.EMPTY)
-        if not append_entry(self._desk, lambda: self._prepare(today)):
+        is_new = append_entry(self._desk, lambda: self._prepare(today))
+        if is_new and self._sealed is not None:
+            self.head = head_of(self._sealed)
+        else:
             self.abandon()  # the same message was sent before
         return self._form_context.entry_id
 
