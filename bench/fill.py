@@ -115,7 +115,8 @@ def fill_mailbox(desk: Desk, words: str, count: int) -> None:
     """Add `count` entries to the mailbox of a passphrase. The source and the desk write in turns."""
     author, keys = desk_author(desk), keys_of(desk, words)
     store = engine.open_store(desk.path("source", "store_path"))
-    write_entries(store, author, keys, ([SourceWriter(keys), author.writer] * count)[:count])
+    turns: list[EntryWriter] = [SourceWriter(keys), author.writer]
+    write_entries(store, author, keys, (turns * count)[:count])
     store.close()
 
 

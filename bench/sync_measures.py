@@ -506,7 +506,7 @@ def _unpadded_size(raw: bytes, identities: tuple[PQIdentity, ...], verify_key: b
 def _raw_bytes(item: Item) -> int:
     match item:
         case EntryItem():
-            return sum(map(len, (item.envelope, item.signature, item.header, item.payload, item.removal)))
+            return sum(map(len, (item.envelope, item.signature, item.header, item.payload)))
         case MailboxItem():
             return sum(map(len, (item.address, item.recipient, item.verify_key)))
         case _:

@@ -23,6 +23,7 @@ from source_app.services.form_context import FormContext, form_text
 from source_app.services.login import MailboxSession
 from source_app.services.mailbox_files import open_file
 from source_app.services.new_entry import append_entry, draft_entry
+from source_app.services.thread import is_mailbox_closed
 from store import attachments, mailboxes
 from store.attachments import ChunkWriter
 from store.errors import QuotaError
@@ -85,6 +86,7 @@ class Posting:
         self._incoming: _IncomingFile | None = None
         self._sealed: SignedEntry | None = None
         self.head: Head | None = None  # of the message that `commit` appended
+        self.opens_again = False  # True if the message opens a closed mailbox again
         self._begun: list[AttachmentId] = []
         self._complete: list[_CompleteFile] = []
 
@@ -192,6 +194,7 @@ class Posting:
                 return None
             if not draft.has_room(reading):
                 raise MessageRefusedError(MessageRefusal.MAILBOX_FULL)
+        self.opens_again = draft.row.due is not None and is_mailbox_closed(self._desk, self._keys)
         notes = tuple(file.note for file in self._complete)
         if self._sealed is None:
             self._sealed = draft.seal(

@@ -92,8 +92,8 @@ def _receive(here: MailboxSession | None, body: Body) -> tuple[ReceivedForm, boo
 
     def commit(message: Posting) -> str:
         nonlocal reopened
-        reopened = here is not None and thread.is_mailbox_closed(desk(), here.keys)
         entry_id = message.commit(today=current_day())
+        reopened = message.opens_again
         if here is not None and message.head is not None:
             with suppress(StoreError):  # the next form then names an older entry, which is as good
                 login.remember_entry(desk(), here, message.head, now=half_hour_now())
