@@ -23,7 +23,7 @@ from store import mailboxes
 from store.database.prepared_statements import PreparedQuery
 from stored_mailbox.appending import recompute_state, store_entry
 from tests.pages import hook, hooks
-from tests.source_app.desks import TODAY, ADesk, Browser
+from tests.source_app.desks import MULTIPART, TODAY, ADesk, Browser, multipart
 
 PAGE = "/en/mailbox"
 
