@@ -40,6 +40,6 @@ def test_a_finding_is_dropped_when_it_is_no_longer_true_or_was_seen(store: Store
         sync_findings.drop(session, other, entry_id, FindingKind.DAMAGED)  # twice is once
         sync_findings.drop_findings(session, seen)
         assert [] == sync_findings.of_mailbox(session, seen)
-        left = [FindingKind.COME_BACK, FindingKind.CROSSED, FindingKind.FORK]
+        left = [FindingKind.COME_BACK, FindingKind.CROSSED, FindingKind.FORK, FindingKind.RESTORED]
         assert left == [each.kind for each in sync_findings.of_mailbox(session, other)]
-    assert 3 == rows(store, "sync_finding")
+    assert 4 == rows(store, "sync_finding")
