@@ -23,27 +23,21 @@ from crypto import passphrase
 from crypto.passphrase import RootKey
 from protocol import entry, keyring, mailbox_keys
 from protocol.content import Content, Kind
-from protocol.identifiers import Digest, EntryId
+from protocol.heads import Head
+from protocol.identifiers import EntryId, StrandId
 from protocol.keyring import Keyring
 from protocol.letterhead import Letterhead
 from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import DeskWriter, EntryWriter, SourceWriter
-from store import entries, letterheads, mailboxes
+from protocol.transcript.check import head_of
+from store import letterheads, mailboxes
 from store.database import engine
 from store.database.engine import Store
-from store.database.schema import (
-    SHIELD,
-    Base,
-    EntryRow,
-    LedgerTallyRow,
-    MailboxRow,
-    SealedRow,
-    StrandHeadRow,
-    new_id,
-)
+from store.database.schema import SHIELD, Base, EntryRow, LedgerTallyRow, MailboxRow, SealedRow, new_id
 from store.ledger_tallies import tally_digest
+from stored_mailbox.appending import recompute_state, store_entry
+from stored_mailbox.reading import read_stored
 
-_NO_ENTRY = Digest(bytes(32))
 _BATCH = 50  # mailboxes that one process seals before it returns
 _ROWS = 2000  # inserted by one statement
 _TEXT = "What happened on that day, told in so many words. " * 20  # 1 KB
@@ -62,18 +56,12 @@ class _Batch:
     """Rows of some mailboxes, for each table."""
 
     mailboxes: list[_Row] = field(default_factory=list)
-    heads: list[_Row] = field(default_factory=list)
     entries: list[_Row] = field(default_factory=list)
     sealed: list[_Row] = field(default_factory=list)
 
     @property
     def tables(self) -> Sequence[tuple[type[Base], Sequence[_Row]]]:
-        return (
-            (MailboxRow, self.mailboxes),
-            (StrandHeadRow, self.heads),
-            (EntryRow, self.entries),
-            (SealedRow, self.sealed),
-        )
+        return ((MailboxRow, self.mailboxes), (EntryRow, self.entries), (SealedRow, self.sealed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +96,27 @@ def desk_author(desk: Desk) -> DeskAuthor:
     return DeskAuthor(read_letterhead(desk), DeskWriter(strand.id, strand.seed))
 
 
+def keys_of(desk: Desk, words: str) -> MailboxKeys:
+    """Return the keys of the mailbox of a passphrase."""
+    letterhead = read_letterhead(desk)
+    root = passphrase.derive_root_key(words, letterhead.site_salt, letterhead.argon2.params)
+    return mailbox_keys.derive_mailbox_keys(root)
+
+
 def add_replies(desk: Desk, words: str, count: int) -> None:
     """Add `count` answers of the desk to the mailbox of a passphrase, through the store's own functions."""
-    author = desk_author(desk)
-    salt, cost = author.letterhead.site_salt, author.letterhead.argon2.params
-    keys = mailbox_keys.derive_mailbox_keys(passphrase.derive_root_key(words, salt, cost))
+    author, keys = desk_author(desk), keys_of(desk, words)
     store = engine.open_store(desk.path("source", "store_path"))
-    for _ in range(count):
-        write_entry(store, author, keys, author.writer)
+    write_entries(store, author, keys, [author.writer] * count)
+    store.close()
+
+
+def fill_mailbox(desk: Desk, words: str, count: int) -> None:
+    """Add `count` entries to the mailbox of a passphrase. The source and the desk write in turns."""
+    author, keys = desk_author(desk), keys_of(desk, words)
+    store = engine.open_store(desk.path("source", "store_path"))
+    turns: list[EntryWriter] = [SourceWriter(keys), author.writer]
+    write_entries(store, author, keys, (turns * count)[:count])
     store.close()
 
 
@@ -129,26 +130,21 @@ def open_mailbox(store: Store, root: RootKey) -> MailboxKeys:
     return keys
 
 
-def write_entry(store: Store, author: DeskAuthor, keys: MailboxKeys, writer: EntryWriter) -> None:
-    """Append one entry of the source or the desk to a mailbox, through the store's own functions."""
+def write_entries(
+    store: Store, author: DeskAuthor, keys: MailboxKeys, writers: Sequence[EntryWriter]
+) -> None:
+    """Append an entry of each writer, in this order, through the store's own functions."""
     with store.reading() as session:
-        heads = {
-            head.strand: (head.number, Digest(head.digest))
-            for head in entries.strand_heads(session, keys.address)
-        }
-    number, previous = heads.get(writer.strand, (0, _NO_ENTRY))
-    seen = [digest for strand, (_, digest) in heads.items() if strand != writer.strand]
-    signed = _sealed(author, keys, writer, _Place(number + 1, previous, seen, _today()), _TEXT)
-    row, sealed = _rows_of(signed)
+        stored = read_stored(session, keys.address, author.letterhead.strand_keys)
+    if stored is None:
+        raise LookupError("the store has no such mailbox")
+    tips = {head.strand: head for head in stored.transcript.heads}
     with store.writing() as session:
-        entries.append(
-            session,
-            **{name: row[name] for name in row if name not in {"id", "day"}},
-            day=_today(),
-            header=sealed["header"],
-            payload=sealed["payload"],
-            previous=previous,
-        )
+        for writer in writers:
+            signed = _sealed(author, keys, writer, tips, _today(), _TEXT)
+            store_entry(session, signed)
+            tips[writer.strand] = head_of(signed)
+        recompute_state(session, keys.address)
 
 
 def short_text() -> str:
@@ -223,7 +219,6 @@ def add_random_rows(desk: Desk, count: int, entries_each: int = 10) -> None:
     with _filling(_store_path(desk)) as database:
         for some in _slices(addresses):
             _insert(database, MailboxRow, [_random_row(example.mailboxes[0], address=each) for each in some])
-            _insert(database, StrandHeadRow, [_random_row(example.heads[0], address=each) for each in some])
         places = [(address, number + 1) for number in range(entries_each) for address in addresses][:count]
         ids = sorted(new_id() for _ in places)  # in the order of the table, so that each page is written once
         secrets.SystemRandom().shuffle(places)  # a mailbox's entries are far apart, as in a real store
@@ -248,33 +243,19 @@ def _sealed_batch(
 def _fill_mailbox(batch: _Batch, author: DeskAuthor, lines: int, text: Callable[[], str]) -> None:
     keys = mailbox_keys.derive_mailbox_keys(RootKey(secrets.token_bytes(32)))
     first_day = _today() - timedelta(days=secrets.randbelow(200))
-    heads: dict[bytes, tuple[int, Digest]] = {}
+    tips: dict[StrandId, Head] = {}
     size, since, day = 0, None, first_day
     writer: EntryWriter = SourceWriter(keys)
     for line in range(lines):
         writer = SourceWriter(keys) if line % 2 == 0 else author.writer
         day = first_day if line == 0 else _today()  # the desk's key is valid from the day it was set up
-        number, previous = heads.get(writer.strand, (0, _NO_ENTRY))
-        seen = [head[1] for strand, head in heads.items() if strand != writer.strand]
-        signed = _sealed(author, keys, writer, _Place(number + 1, previous, seen, day), text())
+        signed = _sealed(author, keys, writer, tips, day, text())
         row, sealed = _rows_of(signed)
         batch.entries.append(row)
         batch.sealed.append(sealed)
-        heads[writer.strand] = (number + 1, signed.digest)
+        tips[writer.strand] = head_of(signed)
         size += sealed["size"]
         since = (since or day) if line % 2 == 0 else None
-    for strand, (number, digest) in heads.items():
-        author_number = int(strand != b"")
-        batch.heads.append(
-            {
-                "id": new_id(),
-                "address": keys.address,
-                "author": author_number,
-                "strand": strand,
-                "number": number,
-                "digest": digest,
-            }
-        )
     batch.mailboxes.append(
         {
             "id": new_id(),
@@ -283,6 +264,7 @@ def _fill_mailbox(batch: _Batch, author: DeskAuthor, lines: int, text: Callable[
             "verify_key": keys.verify_key,
             "opened_day": first_day.isoformat(),
             "sealed_bytes": size,
+            "version": lines,
             "waiting_since": since and since.isoformat(),
             "last_day": day.isoformat(),
             "last_author": int(writer.author),
@@ -290,30 +272,25 @@ def _fill_mailbox(batch: _Batch, author: DeskAuthor, lines: int, text: Callable[
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Place of an entry in its strand."""
-
-    number: int
-    previous: Digest
-    seen: Sequence[Digest]
-    day: date
-
-
-def _sealed(
-    author: DeskAuthor, keys: MailboxKeys, writer: EntryWriter, place: _Place, text: str
+def _sealed(  # noqa: PLR0913, PLR0917  # the author, the mailbox and the entry
+    author: DeskAuthor,
+    keys: MailboxKeys,
+    writer: EntryWriter,
+    tips: Mapping[StrandId, Head],
+    day: date,
+    text: str,
 ) -> entry.SignedEntry:
-    return entry.seal_entry(
+    """Sign a message whose writer knows the newest entry of each strand."""
+    return entry.seal_words(
         Content(kind=Kind.MESSAGE, text=text),
         address=keys.address,
         mailbox_recipient=keys.recipient,
         letterhead=author.letterhead,
         by=writer,
         entry_id=EntryId(secrets.token_bytes(16)),
-        number=place.number,
-        previous=place.previous,
-        seen=place.seen,
-        day=place.day,
+        heads=tuple(sorted(tips.values())),
+        unseen=(),
+        day=day,
     )
 
 

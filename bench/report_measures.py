@@ -1,6 +1,7 @@
 """Measurements of a yearly report from a ledger of many years."""
 
 import multiprocessing
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from bench import desk_servers, fill, processes
 from bench.bench_setup import BenchSetup
 from bench.desk_servers import Desk
 from bench.report import Measurement, at_most, mebibytes
-from protocol.casefile import Casefile
+from protocol.casefile import TALLY_SEED_BYTES, Casefile
 from protocol.ledger import ROWS, seal_tallies, tallies_of
 
 _LINES = 100_000
@@ -52,8 +53,9 @@ def _sealed(author: fill.DeskAuthor, numbers: Sequence[int]) -> list[bytes]:
     sealed: list[bytes] = []
     for number in numbers:
         day = date(_year(number % _YEARS), 5, 6)
-        casefile = Casefile(first_message=day, theme="bullying", region="africa")
-        counted = tallies_of(casefile, author.letterhead, closed=day, is_read=True)
+        seed = secrets.token_bytes(TALLY_SEED_BYTES)
+        casefile = Casefile(first_message=day, theme="bullying", region="africa", tally_seed=seed)
+        counted = tallies_of(casefile, author.letterhead, revision=1, closed=day, is_read=True)
         sealed += seal_tallies(counted, author.letterhead, author.writer)
     return sealed
 

@@ -33,6 +33,7 @@ _MEASURES: dict[str, Callable[[BenchSetup], Iterator[Measurement]]] = {
     "open": source_measures.opening,
     "log-in": source_measures.logging_in,
     "post": source_measures.posting,
+    "long": source_measures.posting_in_long_mailboxes,
     "submit": source_measures.submitting,
     "start": source_measures.start_page,
     "upload": upload_measures.uploading,

@@ -1,9 +1,11 @@
 """Measurements of the source interface: starting a mailbox, logging in, posting, and the busy start page."""
 
+import contextlib
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import chain, repeat
 
 from bench import baseline, fill, memory
 from bench.baseline import Baseline
@@ -12,10 +14,15 @@ from bench.report import Measurement, at_least, at_most, milliseconds
 from bench.source import SavedSession, Source
 from bench.timing import Timed, beside, interleaved, median, percentile, timed, together
 from crypto import passphrase
+from protocol.identifiers import Address
 from protocol.session import form_token
-from source_app.services.posting import FormContext
+from source_app.services.form_context import FormContext
+from source_app.services.posting import ACTION
 
 _CLIENTS = 8
+_POSTS_OF_A_FORM = 10
+_FEW_ENTRIES = 10
+_MANY_ENTRIES = 2_000
 _TEXT = "x" * 1024
 _REST_BYTES = 80e6
 _PLUS_SECONDS = 0.040
@@ -93,7 +100,10 @@ def posting(setup: BenchSetup) -> Iterator[Measurement]:
         "at most 3 x",
         at_most(own, 3 * bare),
     )
-    crowd = [PostingClient(each) for each in _open_mailboxes(setup)]
+    desk = setup.servers.desk
+    crowd = [
+        PostingClient(session, fill.keys_of(desk, words).address) for words, session in _open_mailboxes(setup)
+    ]
     rows = [InsertingClient(setup.baseline)] * _CLIENTS
     first = together(rows, setup.seconds(4))
     posts = together(crowd, setup.seconds(8))
@@ -109,12 +119,36 @@ def posting(setup: BenchSetup) -> Iterator[Measurement]:
     )
 
 
+def posting_in_long_mailboxes(setup: BenchSetup) -> Iterator[Measurement]:
+    """Post 1 KiB into a mailbox of 2,000 entries, in turns with a mailbox of 10 entries."""
+    count = _MANY_ENTRIES // 10 if setup.quick else _MANY_ENTRIES
+    with contextlib.ExitStack() as stack:
+        sources = []
+        for entries in (_FEW_ENTRIES, count):
+            with setup.source() as source:
+                words = source.open_mailbox()
+            fill.fill_mailbox(setup.servers.desk, words, entries)
+            sources.append(stack.enter_context(setup.source()))
+            sources[-1].log_in(words)
+        few, many = interleaved(setup.turns(100), *(one_post(source) for source in sources), warm_ups=5)
+    ratio = median(many) / median(few)
+    yield Measurement(
+        f"post 1 KiB into a mailbox of {count:,} entries",
+        milliseconds(median(many)),
+        f"{milliseconds(median(few))} into one of {_FEW_ENTRIES}",
+        f"{ratio:.2f}",
+        "at most 1.2 x",
+        at_most(ratio, 1.2),
+    )
+
+
 def submitting(setup: BenchSetup) -> Iterator[Measurement]:
     """Send whole submissions (form, post, receipt) with eight clients.
 
     Each answer is checked, and each text must be in its mailbox afterwards.
     """
-    crowd = [SubmittingClient(each, f"canary{number}") for number, each in enumerate(_open_mailboxes(setup))]
+    opened = _open_mailboxes(setup)
+    crowd = [SubmittingClient(session, f"canary{number}") for number, (_, session) in enumerate(opened)]
     load = together(crowd, setup.seconds(12))
     kept = sum(_found(each, [other.canary for other in crowd]) for each in crowd)
     lost = max(0, load.done - kept)
@@ -173,22 +207,25 @@ class InsertingClient:
 
 @dataclass(frozen=True, slots=True)
 class PostingClient:
-    """Client that only posts. It makes its own form contexts and tokens from its cookie."""
+    """Client that only posts. It makes its own entry ids and tokens from its cookie.
+
+    Each tenth post fetches the form again, as a source who stays on the site does.
+    """
 
     session: SavedSession
+    address: Address
 
     def __call__(self) -> Callable[[], bool]:
         """Return the action that this client repeats."""
         source = self.session.source()
-        form = source.write_form()
         (cookie,) = self.session.cookies.values()
+        forms = chain.from_iterable(repeat(form, _POSTS_OF_A_FORM) for form in iter(source.write_form, None))
 
         def post() -> bool:
-            form_context = FormContext(secrets.token_hex(16), form.hidden["seen"])
-            token = form_token(bytes.fromhex(cookie), form_context.purpose)
-            once = replace(
-                form, hidden={"token": token, "entry_id": form_context.entry_id, "seen": form_context.seen}
-            )
+            form = next(forms)
+            form_context = replace(FormContext.from_fields(form.hidden), entry_id=secrets.token_hex(16))
+            token = form_token(bytes.fromhex(cookie), form_context.purpose(ACTION, self.address))
+            once = replace(form, hidden={"token": token, **asdict(form_context)})
             return source.post_message(once, _TEXT).endswith("/" + form_context.entry_id)
 
         return post
@@ -240,12 +277,12 @@ def _beside_argon2id(what: str, own: float, argon2: float) -> Measurement:
     )
 
 
-def _open_mailboxes(setup: BenchSetup) -> list[SavedSession]:
+def _open_mailboxes(setup: BenchSetup) -> list[tuple[str, SavedSession]]:
+    """Start a mailbox for each client. Return the passphrases and the sessions."""
     opened = []
     for _ in range(_CLIENTS):
         with setup.source() as source:
-            source.open_mailbox()
-            opened.append(source.save_session())
+            opened.append((source.open_mailbox(), source.save_session()))
     return opened
 
 

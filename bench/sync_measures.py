@@ -209,7 +209,7 @@ def _set_up(folder: Path, sockets: Path, mailboxes: int) -> _Machines:
     )
     root = RootKey(os.urandom(32))
     keys = fill.open_mailbox(store, root)
-    fill.write_entry(store, author, keys, SourceWriter(keys))
+    fill.write_entries(store, author, keys, [SourceWriter(keys)])
     store.close()
     fill.add_mailboxes(desk_servers.Desk(server, ""), mailboxes, _ENTRIES_EACH, _ENTRIES_EACH, author=author)
     store = open_store(server.with_name("store.db"))
@@ -417,7 +417,7 @@ def _singles(
     keys = mailbox_keys.derive_mailbox_keys(machines.root)
     seconds, copied, carried = [], [], []
     for _ in range(count):
-        fill.write_entry(server, machines.author, keys, SourceWriter(keys))
+        fill.write_entries(server, machines.author, keys, [SourceWriter(keys)])
         carrier = _RecordingCarrier(ways.endpoint, keep=True)
         taken, done = _timed(workstation, carrier)
         if done.received != 1:
@@ -506,7 +506,7 @@ def _unpadded_size(raw: bytes, identities: tuple[PQIdentity, ...], verify_key: b
 def _raw_bytes(item: Item) -> int:
     match item:
         case EntryItem():
-            return sum(map(len, (item.envelope, item.signature, item.header, item.payload, item.removal)))
+            return sum(map(len, (item.envelope, item.signature, item.header, item.payload)))
         case MailboxItem():
             return sum(map(len, (item.address, item.recipient, item.verify_key)))
         case _:

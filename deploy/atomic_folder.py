@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from deploy.errors import DeployError
+from deploy.errors import DeployError, os_error_as
 from deploy.hardening import PRIVATE_FOLDER
 from store.database.atomic_files import make_folders, sync_folder
 
@@ -37,10 +37,8 @@ def new_private_folder(settings: Path) -> Iterator[Path]:
         unfinished.mkdir(PRIVATE_FOLDER)
         yield unfinished
         sync_folder(unfinished)
-        try:
+        with os_error_as(f"{folder} cannot be made"):
             unfinished.rename(folder)
-        except OSError as why:
-            raise DeployError(f"{folder} cannot be made ({os.strerror(why.errno or 0)}).") from why
         sync_folder(folder.parent)
 
 

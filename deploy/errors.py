@@ -49,11 +49,13 @@ class TorAwayError(OnionError):
 
 
 @contextmanager
-def os_error_as(sentence: str, error: type[DeployError] = DeployError) -> Iterator[None]:
+def os_error_as(
+    sentence: str, error: type[DeployError] = DeployError, *, advice: str = "."
+) -> Iterator[None]:
     """Replace an OSError inside the `with` block with the exception `error`.
 
-    The message of the new exception is `sentence`, followed by the kind of the OSError. The message of the
-    OSError is left out.
+    The message of the new exception is `sentence`, followed by the kind of the OSError and by `advice`. The
+    message of the OSError is left out.
 
     Raises:
         DeployError: there was an OSError.
@@ -61,4 +63,4 @@ def os_error_as(sentence: str, error: type[DeployError] = DeployError) -> Iterat
     try:
         yield
     except OSError as why:
-        raise error(f"{sentence} ({type(why).__name__}).") from why
+        raise error(f"{sentence} ({type(why).__name__}){advice}") from why

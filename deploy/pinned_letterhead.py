@@ -58,9 +58,9 @@ def open_letterhead(store: Store, fingerprint: str, serial_path: Path) -> Letter
 
 
 def accept_letterhead(
-    body: bytes, signature: bytes, fingerprint: str, serial_path: Path, in_use: Letterhead | None
-) -> Letterhead:
-    """Verify the desk's letterhead in a pairing file as strictly as a stored letterhead, and return it.
+    published: tuple[bytes, bytes], fingerprint: str, serial_path: Path, in_use: Letterhead | None
+) -> None:
+    """Verify body and signature of the letterhead in a pairing file as strictly as a stored letterhead.
 
     `in_use` is the server's present letterhead, or None on a new server. Both letterheads must have the same
     salt and cost, with which passphrases are turned into keys.
@@ -69,16 +69,11 @@ def accept_letterhead(
         LetterheadError: the letterhead must not be used.
     """
     try:
-        seen_serial, seen_parameters = _recall(serial_path)
-        verified = letterhead.verify_letterhead(
-            body, signature, fingerprint, at_least_serial=seen_serial, same_parameters_as=in_use
-        )
-        _refuse_other_parameters(verified, seen_parameters)
+        _verify(published, fingerprint, _recall(serial_path), in_use)
     except LetterheadRefusedError as why:
         raise LetterheadError(
             f"The letterhead in the file {_FAULTS[why.reason]}. Nothing was changed: {_ADVICE[why.reason]}."
         ) from why
-    return verified
 
 
 class LetterheadWatch:
@@ -166,14 +161,9 @@ def _verify_newest(
                 "The store holds no letterhead: pair the desk's workstation with this server, and run here: "
                 "steunpunt admit FILE."
             )
-        _, body, signature = newest
-        seen_serial, seen_parameters = _recall(serial_path)
-        at_least = seen_serial if in_use is None else max(seen_serial, in_use.serial)
-        verified = letterhead.verify_letterhead(
-            body, signature, fingerprint, at_least_serial=at_least, same_parameters_as=in_use
-        )
-        _refuse_other_parameters(verified, seen_parameters)
-        if verified.serial > seen_serial:
+        seen = _recall(serial_path)
+        verified = _verify(newest[1:], fingerprint, seen, in_use)
+        if verified.serial > seen[0]:
             line = f"{verified.serial} {_parameters_digest(verified)}\n"
             replace_file(serial_path, [line.encode("ascii")])
     return verified
@@ -193,9 +183,22 @@ def _parameters_digest(verified: Letterhead) -> str:
     return hashlib.sha256(verified.site_salt + f"{cost.t} {cost.m_kib} {cost.p}".encode()).hexdigest()
 
 
-def _refuse_other_parameters(verified: Letterhead, seen: str | None) -> None:
-    if seen not in {None, _parameters_digest(verified)}:
+def _verify(
+    published: tuple[bytes, bytes], fingerprint: str, seen: tuple[int, str | None], in_use: Letterhead | None
+) -> Letterhead:
+    """Verify a letterhead, which must not be older or have other parameters than those seen and in use.
+
+    Raises:
+        LetterheadRefusedError: the letterhead must not be used.
+    """
+    seen_serial, seen_parameters = seen
+    at_least = max(seen_serial, in_use.serial) if in_use else seen_serial
+    verified = letterhead.verify_letterhead(
+        *published, fingerprint, at_least_serial=at_least, same_parameters_as=in_use
+    )
+    if seen_parameters not in {None, _parameters_digest(verified)}:
         raise LetterheadRefusedError(LetterheadRefusal.OTHER_PARAMETERS)
+    return verified
 
 
 def _recall(path: Path) -> tuple[int, str | None]:

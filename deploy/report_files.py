@@ -1,6 +1,5 @@
 """Files of a yearly report for `steunpunt report YEAR`, made without the adviser's interface."""
 
-import os
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
@@ -16,6 +15,7 @@ from journalist_app.services.desk.report_records import ReportYear
 from report.disclosure import Audience
 from report.document import LANGUAGES
 from report.errors import PdfToolsMissingError
+from store.database.atomic_files import replace_file
 from web.dates import utc_today
 
 _SENTENCES: dict[type[Exception], str] = {
@@ -76,9 +76,7 @@ def _write_files(folder: Path, files: dict[str, bytes]) -> None:
     with os_error_as(f"{folder}: cannot be written"):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name, body in files.items():
-            descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-            with open(descriptor, "wb") as file:  # noqa: PTH123  # a descriptor, so that we choose its mode
-                file.write(body)
+            replace_file(folder / name, [body])
 
 
 def _print_findings(counted: ReportYear, folder: Path, say: Callable[[str], object]) -> None:

@@ -4,35 +4,13 @@ Each mailbox counts once, in the year of its first message.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
-from report.tables import MAILBOX, MAILBOXES, NEVER_SHOWN, NOT_RECORDED, READ, Shape, counted_line
+from report.tables import MAILBOX, MAILBOXES, NEVER_SHOWN, NOT_RECORDED, READ, Shapes, counted_line
 
-
-class CountedTally(Protocol):
-    """Interface of a tally: one anonymous fact about a mailbox. A mailbox has one tally per dimension."""
-
-    @property
-    def id(self) -> bytes:
-        """Return the random id of this tally (anonymous fact about one mailbox)."""
-        ...
-
-    @property
-    def year(self) -> int:
-        """Return the year of the mailbox's first message."""
-        ...
-
-    @property
-    def dimension(self) -> str:
-        """Return the dimension: the kind of fact, such as "theme"."""
-        ...
-
-    @property
-    def value(self) -> str:
-        """Return the mailbox's value in this dimension, or "" if nothing was recorded."""
-        ...
+Facts = Counter[tuple[int, str, str]]
+"""Number of mailboxes by year, dimension (kind of fact, such as "theme") and value ("": not recorded)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,34 +40,12 @@ class YearCounts:
         return not any(self.mailboxes.values())
 
 
-def gather(tallies: Iterable[CountedTally]) -> Mapping[int, Counter[tuple[str, str]]]:
-    """Return the number of tallies (facts about mailboxes) by year, dimension and value.
-
-    Tallies with the same id count once.
-    """
-    seen: set[bytes] = set()
-    years: dict[int, Counter[tuple[str, str]]] = {}
-    for tally in tallies:
-        if tally.id not in seen:
-            seen.add(tally.id)
-            years.setdefault(tally.year, Counter())[tally.dimension, tally.value] += 1
-    return years
+def years_with_mailboxes(facts: Facts) -> set[int]:
+    """Return the years in which mailboxes were counted."""
+    return {year for year, dimension, kind in facts if dimension == MAILBOX and kind in MAILBOXES}
 
 
-def years_with_mailboxes(gathered: Mapping[int, Counter[tuple[str, str]]]) -> tuple[int, ...]:
-    """Return the years in which at least one mailbox was counted, oldest first."""
-    return tuple(
-        sorted(
-            year
-            for year, sums in gathered.items()
-            if any(dimension == MAILBOX and kind in MAILBOXES for dimension, kind in sums)
-        )
-    )
-
-
-def count_year(
-    gathered: Mapping[int, Counter[tuple[str, str]]], year: int, tables: Sequence[Shape], padding: str
-) -> YearCounts:
+def count_year(facts: Facts, year: int, tables: Shapes, padding: str) -> YearCounts:
     """Return the exact counts of one year for the lines of the given tables.
 
     `padding` is the dimension of tallies without a fact, which only keep the number of tallies of each
@@ -100,14 +56,14 @@ def count_year(
     dimension, the missing mailboxes are counted as "not recorded", so that all tables add up to the same
     number.
     """
-    sums = gathered.get(year, Counter())
-    mailboxes = {kind: sums[MAILBOX, kind] for kind in MAILBOXES}
-    counted = {shape.dimension: Counter(dict.fromkeys((*shape.lines, *NEVER_SHOWN), 0)) for shape in tables}
-    by_dimension = {shape.dimension: shape for shape in tables}
+    mailboxes = {kind: facts[year, MAILBOX, kind] for kind in MAILBOXES}
+    counted = {name: Counter(dict.fromkeys((*lines, *NEVER_SHOWN), 0)) for name, lines in tables.items()}
     strange = 0
-    for (dimension, value), times in sums.items():
-        if dimension in by_dimension:
-            counted[dimension][counted_line(by_dimension[dimension], value)] += times
+    for (of_year, dimension, value), times in facts.items():
+        if of_year != year:
+            continue
+        if dimension in tables:
+            counted[dimension][counted_line(tables, dimension, value)] += times
         elif dimension != padding and (dimension != MAILBOX or value not in MAILBOXES):
             strange += times
     read = max([mailboxes[READ], *(table.total() for table in counted.values())])

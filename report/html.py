@@ -6,15 +6,23 @@ from report.document import Document
 from report.svg import lay_out_chart
 
 
-def render_html(document: Document) -> bytes:
-    """Return a report as an HTML page in UTF-8, with inline SVG charts and a table beside each chart."""
-    pages = Environment(
-        loader=PackageLoader("report"),
+def templates_of(package: str) -> Environment:
+    """Return the HTML and SVG templates of a package. They escape every value, and fail on a missing one."""
+    return Environment(
+        loader=PackageLoader(package),
         autoescape=select_autoescape(("html", "svg")),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def render_html(document: Document) -> bytes:
+    """Return a report as an HTML page in UTF-8, with inline SVG charts and a table beside each chart."""
     figures = [(table, lay_out_chart(table) if table.most else None) for table in document.tables]
-    page = pages.get_template("report.html").render(document=document, words=document.words, figures=figures)
+    page = (
+        templates_of("report")
+        .get_template("report.html")
+        .render(document=document, words=document.words, figures=figures)
+    )
     return page.encode()

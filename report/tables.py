@@ -4,7 +4,7 @@ The lines depend only on the settings, never on the counts. If a line appeared t
 mailbox, the line would reveal that mailbox.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -55,15 +55,11 @@ class Lists:
     region: tuple[TableLine, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """Structure of a table without counts: its dimension, and the keys of its lines in printing order."""
-
-    dimension: str
-    lines: tuple[str, ...]
+Shapes = Mapping[str, tuple[str, ...]]
+"""Structure of tables without counts: the keys of the lines of each dimension, in printing order."""
 
 
-def shapes(lists: Lists) -> tuple[Shape, ...]:
+def shapes(lists: Lists) -> Shapes:
     """Return the structure of all tables about the mailboxes that were read.
 
     The counts of each table add up to the number of these mailboxes, if the two lines that are never shown
@@ -74,18 +70,16 @@ def shapes(lists: Lists) -> tuple[Shape, ...]:
     a line for mailboxes without an answer. For the same reason, the table of sources who came back has only
     the line "yes".
     """
-    return (
-        Shape("theme", _keys(lists.theme)),
-        Shape("route", _keys(lists.route)),
-        Shape("outcome", _keys(lists.outcome)),
-        Shape("region", _keys(lists.region)),
-        Shape(PASSED_ON, (CONSENT, WITHOUT_CONSENT)),
-        Shape(CAME_BACK, ("yes",)),
-        Shape(FIRST_ANSWER, (*(band for _, band in ANSWER_BANDS), LATER, NO_ANSWER)),
-    )
+    listed = ("theme", "route", "outcome", "region")
+    return {
+        **{dimension: tuple(line.key for line in getattr(lists, dimension)) for dimension in listed},
+        PASSED_ON: (CONSENT, WITHOUT_CONSENT),
+        CAME_BACK: ("yes",),
+        FIRST_ANSWER: (*(band for _, band in ANSWER_BANDS), LATER, NO_ANSWER),
+    }
 
 
-def counted_line(shape: Shape, value: str) -> str:
+def counted_line(tables: Shapes, dimension: str, value: str) -> str:
     """Return the key of the line in which a tally's value (fact about one mailbox) is counted.
 
     An empty value is counted in the line "not recorded", and a value without a line in the line "other
@@ -93,18 +87,14 @@ def counted_line(shape: Shape, value: str) -> str:
     """
     if not value:
         return NOT_RECORDED
-    if shape.dimension == FIRST_ANSWER:
+    if dimension == FIRST_ANSWER:
         value = _band(value)
-    if shape.dimension == PASSED_ON and value == "both":
+    if dimension == PASSED_ON and value == "both":
         value = WITHOUT_CONSENT  # passing on without consent always counts, also if something had consent
-    return value if value in shape.lines else OTHER_WORDS
+    return value if value in tables[dimension] else OTHER_WORDS
 
 
 def _band(value: str) -> str:
     if not (value.isascii() and value.isdigit()):
         return value
     return next((band for last, band in ANSWER_BANDS if int(value) <= last), LATER)
-
-
-def _keys(choices: Sequence[TableLine]) -> tuple[str, ...]:
-    return tuple(choice.key for choice in choices)

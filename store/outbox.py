@@ -196,8 +196,8 @@ def enqueue(session: Session, kind: OutboxKind, *, address: bytes = b"", name: b
 def enqueue_for(session: Session, peer: bytes, kind: OutboxKind, **item: bytes) -> None:
     """Add an item to the outbox of one peer, so that it will be packed even if it was packed before.
 
-    `item` has the columns of `enqueue`. Its `replaces` is the digest of a revision of a record, which the peer
-    may replace by the item; an empty digest does not change the stored one. Also adds the item for a peer
+    `item` has the columns of `enqueue`. For a record, `replaces` is the digest of a revision that the peer
+    may replace by this record; an empty digest does not change the stored one. Also adds the item for a peer
     that `exclude_peer` has excluded.
 
     Raises:

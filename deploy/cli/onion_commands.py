@@ -106,8 +106,7 @@ def backup_command(settings: Path, file: Path, recipients: tuple[str, ...]) -> N
     """Encrypt the onion keys and the settings to one or more age recipients, in one file."""
     from deploy.onion.onion_backup import back_up_onions
 
-    for line in back_up_onions(settings, file, recipients):
-        click.echo(line)
+    click.echo("\n".join(back_up_onions(settings, file, recipients)))
 
 
 @onion_group.command()
@@ -120,8 +119,7 @@ def restore_command(settings: Path, file: Path, identity: Path) -> None:
     """Restore keys and settings from a file that `backup` wrote. Existing files are never replaced."""
     from deploy.onion.onion_backup import restore_onions
 
-    for line in restore_onions(settings, file, identity):
-        click.echo(line)
+    click.echo("\n".join(restore_onions(settings, file, identity)))
 
 
 def _configs(settings: Path) -> "tuple[OnionConfig, SourceConfig]":

@@ -62,15 +62,14 @@ def pair_command(  # noqa: PLR0913, PLR0917  # one argument for each option
     from deploy.desk_for_command import open_keyring_copy
     from deploy.pairing import workstation
 
-    card_file = workstation.read_card_file(card_path)
-    request = workstation.PairingRequest(server, out, click.echo)
+    request = workstation.PairingRequest(workstation.read_card_file(card_path), server, out, click.echo)
     if keyring is None:
-        workstation.pair_workstation(settings, card_file, ask_passphrase(), request)
+        workstation.pair_workstation(settings, ask_passphrase(), request)
         return
     if not (name and fingerprint):
         raise click.UsageError("--keyring needs --name and --fingerprint.")
     copy = open_keyring_copy(keyring, ask_passphrase(), fingerprint)
-    workstation.pair_new_workstation(settings, card_file, copy, name, request)
+    workstation.pair_new_workstation(settings, copy, name, request)
 
 
 @click.command()
@@ -133,13 +132,12 @@ def rebuild_command(  # noqa: PLR0913, PLR0917  # one argument for each option
     """
     from deploy.desk_for_command import open_keyring_copy
     from deploy.pairing import workstation
-    from deploy.syncing.workstation_commands import LostWorkstation, rebuild_workstation
+    from deploy.syncing.workstation_commands import rebuild_workstation
 
-    card_file = workstation.read_card_file(card_path)
+    request = workstation.PairingRequest(workstation.read_card_file(card_path), server, out, click.echo)
     passphrase = ask_passphrase()
-    lost = LostWorkstation(open_keyring_copy(keyring_backup, passphrase, fingerprint), card_file, name)
-    request = workstation.PairingRequest(server, out, click.echo)
-    rebuild_workstation(settings, lost, passphrase, request)
+    lost = open_keyring_copy(keyring_backup, passphrase, fingerprint)
+    rebuild_workstation(settings, lost, name, passphrase, request)
 
 
 COMMANDS = (card_command, pair_command, admit_command, retire_command, rebuild_command)

@@ -21,7 +21,7 @@ def run_command(settings: Path, source_bind: str, adviser_bind: str) -> None:
 
     set_up_and_show(settings, source_bind, adviser_bind)
     parts, lines = parts_to_run(settings)
-    run_together(settings, parts, lambda: click.echo("\n".join(lines)))
+    run_together(settings, parts, stop_on_signals(), lambda: click.echo("\n".join(lines)))
     click.echo("Stopped.")
 
 

@@ -36,8 +36,8 @@ def show_items_left(left: int) -> None:
 
 
 def stop_on_signals() -> threading.Event:
-    """Return an event that is set when Ctrl-C or SIGTERM arrives."""
+    """Return an event that is set when Ctrl-C, SIGTERM or SIGHUP arrives."""
     stop = threading.Event()
-    for each in (signal.SIGINT, signal.SIGTERM):
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, lambda _signal, _frame: stop.set())
     return stop

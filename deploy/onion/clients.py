@@ -13,14 +13,14 @@ import base64
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from deploy.atomic_folder import write_new
-from deploy.errors import OnionError, OnionFolderError
+from deploy.errors import OnionError, OnionFolderError, os_error_as
 from deploy.onion.folders import give_to_owner_of
 from deploy.settings.onion_address import is_onion_host
 from store.database.atomic_files import sync_folder
@@ -31,7 +31,7 @@ _ENDING = ".auth"
 _KEY_BYTES = 32
 _KEY_CHARS = 52  # 32 bytes in base32 without padding
 _HEAD = "descriptor:x25519:"
-_RIGHT_USER = "run this as root, or as the user that Tor runs as."
+_RIGHT_USER = ": run this as root, or as the user that Tor runs as."
 _NOT_A_KEY = "A client's public key has 52 letters and digits (base32)."
 
 # If the folder is empty, Tor lets everyone connect without a key. So the folder always has one client more: a
@@ -108,11 +108,10 @@ def dismiss_client(folder: Path, name: str) -> bool:
     """
     _check_name(name)
     with _writing(folder):
-        try:
-            (folder / f"{name}{_ENDING}").unlink()
-        except FileNotFoundError:
-            return False
-    return True
+        path = folder / f"{name}{_ENDING}"
+        is_admitted = path.exists()
+        path.unlink(missing_ok=True)
+    return is_admitted
 
 
 def admitted_clients(folder: Path) -> dict[str, str]:
@@ -138,13 +137,12 @@ def client_keys(folder: Path) -> dict[str, str]:
         OnionError: a file has a wrong form. The message names the file.
         OnionFolderError: the folder cannot be read.
     """
-    try:
-        found = sorted(path for path in folder.iterdir() if path.suffix == _ENDING)
-        lines = {path.stem: path.read_bytes() for path in found}
-    except FileNotFoundError:
-        return {}
-    except OSError as why:
-        raise OnionFolderError(f"{folder} cannot be read ({type(why).__name__}): {_RIGHT_USER}") from why
+    lines = {}
+    with (
+        os_error_as(f"{folder} cannot be read", OnionFolderError, advice=_RIGHT_USER),
+        suppress(FileNotFoundError),
+    ):
+        lines = {path.stem: path.read_bytes() for path in sorted(folder.iterdir()) if path.suffix == _ENDING}
     keys = {}
     for name, line in lines.items():
         try:
@@ -210,7 +208,7 @@ def _writing(folder: Path) -> Iterator[None]:
     Raises:
         OnionFolderError: the folder cannot be written.
     """
-    try:
+    with os_error_as(f"{folder} cannot be written", OnionFolderError, advice=_RIGHT_USER):
         for each in (folder.parents[1], folder.parent, folder):
             if not each.exists():
                 each.mkdir(mode=0o700)
@@ -220,8 +218,6 @@ def _writing(folder: Path) -> Iterator[None]:
             _write_client(folder, UNUSED_CLIENT, make_client_key().public)
         yield
         sync_folder(folder)
-    except OSError as why:
-        raise OnionFolderError(f"{folder} cannot be written ({type(why).__name__}): {_RIGHT_USER}") from why
 
 
 def _write_client(folder: Path, name: str, public: str) -> None:

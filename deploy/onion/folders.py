@@ -6,34 +6,45 @@ import shutil
 from pathlib import Path
 
 from deploy.atomic_folder import write_new
-from deploy.errors import OnionFolderError, OnionKeyError, UnsafePathError
+from deploy.errors import OnionFolderError, OnionKeyError, os_error_as
 from deploy.hardening import PRIVATE_FOLDER, refuse_readable_by_others
 from deploy.onion.onion_keys import HOST_FILE, SECRET_FILE, OnionKey
 from deploy.settings.onion_address import is_onion_host
 from store.database.atomic_files import sync_folder
 
-_RIGHT_USER = "run this as root, or as the owner of the folder."
+_RIGHT_USER = ": run this as root, or as the owner of the folder."
 
 
-def read_service_key(folder: Path) -> OnionKey:
-    """Read the secret key of an onion service from its folder.
+def find_service_key(folder: Path) -> OnionKey | None:
+    """Read the secret key of an onion service from its folder. Return None if there is no key.
 
     Raises:
-        OnionKeyError: the key is missing or damaged, or others can read it.
+        OnionKeyError: the key is damaged.
+        UnsafePathError: others can read the key.
         OnionFolderError: this user cannot read the folder.
     """
     path = folder / SECRET_FILE
-    try:
-        refuse_readable_by_others(path)
-        return OnionKey.from_file_bytes(path.read_bytes())
-    except UnsafePathError as why:
-        if isinstance(why.__cause__, FileNotFoundError):
-            raise OnionKeyError(f"There is no onion key in {folder}.") from why
-        if isinstance(why.__cause__, OSError):
-            raise OnionFolderError(f"{folder} cannot be read: {_RIGHT_USER}") from why
-        raise OnionKeyError(str(why)) from why
-    except OSError as why:
-        raise OnionFolderError(f"{folder} cannot be read ({type(why).__name__}): {_RIGHT_USER}") from why
+    with os_error_as(f"{folder} cannot be read", OnionFolderError, advice=_RIGHT_USER):
+        try:
+            raw = path.read_bytes()
+        except FileNotFoundError:
+            return None
+    refuse_readable_by_others(path)
+    return OnionKey.from_file_bytes(raw)
+
+
+def read_service_key(folder: Path) -> OnionKey:
+    """Read the secret key of an onion service from its folder, as `find_service_key` does.
+
+    Raises:
+        OnionKeyError: the key is missing or damaged.
+        UnsafePathError: others can read the key.
+        OnionFolderError: this user cannot read the folder.
+    """
+    key = find_service_key(folder)
+    if key is None:
+        raise OnionKeyError(f"There is no onion key in {folder}.")
+    return key
 
 
 def read_host(folder: Path) -> str | None:
@@ -53,13 +64,11 @@ def write_service_key(folder: Path, key: OnionKey) -> None:
 
     Raises:
         OnionKeyError: the folder has another key. Nothing was changed.
-        OnionFolderError: the folder cannot be written.
+        OnionFolderError: the folder cannot be read or written.
     """
-    try:
-        if not ((folder / SECRET_FILE).exists() and refuse_another_key(folder, key)):
+    if not refuse_another_key(folder, key):
+        with os_error_as(f"{folder} cannot be written", OnionFolderError, advice=_RIGHT_USER):
             _write_files(folder, key)
-    except OSError as why:
-        raise OnionFolderError(f"{folder} cannot be written ({type(why).__name__}): {_RIGHT_USER}") from why
 
 
 def refuse_another_key(folder: Path, key: OnionKey) -> bool:
@@ -69,15 +78,10 @@ def refuse_another_key(folder: Path, key: OnionKey) -> bool:
         OnionKeyError: the folder contains another key, or a damaged key.
         OnionFolderError: this user cannot read the folder.
     """
-    try:
-        present = read_service_key(folder)
-    except OnionKeyError:
-        if (folder / SECRET_FILE).exists():
-            raise
-        return False
-    if present != key:
+    present = find_service_key(folder)
+    if present not in {None, key}:
         raise OnionKeyError(f"The key of another onion is in {folder}: move it away first, if you mean it.")
-    return True
+    return present is not None
 
 
 def _write_files(folder: Path, key: OnionKey) -> None:

@@ -6,7 +6,6 @@ this program.
 
 import io
 import re
-import secrets
 import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 from crypto import age
 from crypto.errors import CryptoError
 from deploy.atomic_folder import write_new
-from deploy.errors import OnionError
+from deploy.errors import OnionError, os_error_as
 from deploy.hardening import PRIVATE_FOLDER
 from deploy.onion import clients
 from deploy.onion.folders import read_service_key, refuse_another_key, write_service_key
@@ -30,6 +29,7 @@ _CLIENT = re.compile(rf"sync/authorized_clients/({clients.NAME.pattern})\.auth")
 _FILE_BYTES = 1024 * 1024  # largest size of one file: a hundred times the example settings
 _BACKUP_BYTES = 16 * 1024 * 1024
 
+_NOT_A_BACKUP = "This file can be decrypted, but is not a backup of onion keys. Nothing was changed."
 _Recipient = age.PQRecipient | age.X25519Recipient
 _Identity = age.PQIdentity | age.X25519Identity
 
@@ -87,6 +87,7 @@ def restore_onions(settings: Path, file: Path, identity_file: Path) -> list[str]
     for folder, key in keys:
         refuse_another_key(folder, key)
     if not settings.exists():
+        settings.parent.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
         _write_new(settings, files[_SETTINGS])
     sentences = [f"The settings are in {settings}."]
     for folder, key in keys:
@@ -104,20 +105,12 @@ def _check_settings(settings: Path, content: bytes) -> OnionConfig:
 
     Relative paths start from the folder in which the settings will be restored.
     """
-    if settings.exists():
-        if settings.read_bytes() != content:
-            raise OnionError(
-                f"{settings} exists, with other settings than in the backup. Nothing was changed: "
-                "move it away, restore, and compare both."
-            )
-        return load_config(settings, "onion", OnionConfig)
-    settings.parent.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
-    beside = settings.with_name(f".{settings.name}.{secrets.token_hex(4)}")
-    try:
-        _write_new(beside, content)
-        return load_config(beside, "onion", OnionConfig)
-    finally:
-        beside.unlink(missing_ok=True)
+    if settings.exists() and settings.read_bytes() != content:
+        raise OnionError(
+            f"{settings} exists, with other settings than in the backup. Nothing was changed: move it away, "
+            "restore, and compare both."
+        )
+    return load_config(settings, "onion", OnionConfig, raw=content)
 
 
 # ---- the file ----------------------------------------------------------------------------------------
@@ -145,25 +138,21 @@ def _unpack(packed: bytes) -> dict[str, bytes]:
             for member in tar:
                 content = tar.extractfile(member) if member.isreg() and member.size <= _FILE_BYTES else None
                 if content is None or member.name in files or not _is_known(member.name):
-                    raise _not_a_backup()
+                    raise OnionError(_NOT_A_BACKUP)
                 files[member.name] = content.read()
     except tarfile.TarError as why:
-        raise _not_a_backup() from why
+        raise OnionError(_NOT_A_BACKUP) from why
     if files.pop(_VERSION[0], None) != _VERSION[1]:
         raise OnionError(
             "This backup is from another version of the mailbox: use that version, or age and tar."
         )
     if not {_SETTINGS, _SOURCE_KEY} <= files.keys():
-        raise _not_a_backup()
+        raise OnionError(_NOT_A_BACKUP)
     return files
 
 
 def _is_known(name: str) -> bool:
     return name in {_VERSION[0], _SETTINGS, _SOURCE_KEY, _SYNC_KEY} or _CLIENT.fullmatch(name) is not None
-
-
-def _not_a_backup() -> OnionError:
-    return OnionError("This file can be decrypted, but is not a backup of onion keys. Nothing was changed.")
 
 
 def _decrypt(file: Path, identity_file: Path) -> bytes:
@@ -182,12 +171,9 @@ def _decrypt(file: Path, identity_file: Path) -> bytes:
 
 
 def _recipient(text: str) -> _Recipient:
+    kind = age.PQRecipient if text.startswith("age1pq1") else age.X25519Recipient
     try:
-        return (
-            age.PQRecipient.from_text(text)
-            if text.startswith("age1pq1")
-            else age.X25519Recipient.from_text(text)
-        )
+        return kind.from_text(text)
     except CryptoError as why:
         raise OnionError(
             "This is not an age recipient: that begins with age1, and age-keygen prints it as the public key."
@@ -206,15 +192,12 @@ def _identities(file: Path) -> list[_Identity]:
 
 
 def _identity(line: str) -> _Identity:
-    if line.startswith("AGE-SECRET-KEY-PQ-"):
-        return age.PQIdentity.from_text(line)
-    return age.X25519Identity.from_text(line)
+    kind = age.PQIdentity if line.startswith("AGE-SECRET-KEY-PQ-") else age.X25519Identity
+    return kind.from_text(line)
 
 
 def _write_new(path: Path, content: bytes) -> None:
-    try:
+    if path.exists():
+        raise OnionError(f"{path} exists and is not replaced: name another file.")
+    with os_error_as(f"{path} cannot be written", OnionError):
         write_new(path, content)
-    except FileExistsError as why:
-        raise OnionError(f"{path} exists and is not replaced: name another file.") from why
-    except OSError as why:
-        raise OnionError(f"{path} cannot be written ({type(why).__name__}).") from why

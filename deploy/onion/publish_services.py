@@ -6,11 +6,11 @@ from pathlib import Path
 
 from stem.control import Controller
 
-from deploy.errors import OnionError, OnionKeyError, TorAwayError
+from deploy.errors import OnionError, TorAwayError
 from deploy.onion.clients import client_keys
 from deploy.onion.control import add_onion, connect_to_tor
-from deploy.onion.folders import read_service_key, write_service_key
-from deploy.onion.onion_keys import SECRET_FILE, OnionKey
+from deploy.onion.folders import find_service_key, write_service_key
+from deploy.onion.onion_keys import OnionKey
 from deploy.settings.onion_settings import OnionConfig, Way
 
 _POLL_SECONDS = 2.0
@@ -100,14 +100,12 @@ def read_or_make_service_key(folder: Path) -> OnionKey:
     Make the key if it is missing.
 
     Raises:
-        OnionKeyError: the key is damaged, or others can read it.
+        OnionKeyError: the key is damaged.
+        UnsafePathError: others can read the key.
         OnionFolderError: the folder cannot be read or written.
     """
-    try:
-        return read_service_key(folder)
-    except OnionKeyError:
-        if (folder / SECRET_FILE).exists():
-            raise
-    key = OnionKey.draw()
-    write_service_key(folder, key)
+    key = find_service_key(folder)
+    if key is None:
+        key = OnionKey.draw()
+        write_service_key(folder, key)
     return key

@@ -102,13 +102,8 @@ def admit_workstation(settings: Path, path: Path, *, say: Say, on_step: Say) -> 
         in_use = _open_letterhead_if_any(store, config)
         is_newer = _is_newer(store, pairing, in_use)
         if is_newer:
-            accept_letterhead(
-                pairing.letterhead,
-                pairing.signature,
-                config.fingerprint,
-                config.letterhead_serial_path,
-                in_use,
-            )
+            published = (pairing.letterhead, pairing.signature)
+            accept_letterhead(published, config.fingerprint, config.letterhead_serial_path, in_use)
         name = _name_in_service(letterhead if is_newer or in_use is None else in_use, pairing)
         on_step("Queueing everything for the workstation, which takes a while when the store is large ...")
         with store.writing() as session:

@@ -50,13 +50,14 @@ Say = Callable[[str], object]
 class PairingRequest:
     """Request to pair a workstation with a server.
 
-    `server` is the address of the server. `out` is the path of the pairing file, or None for the default
-    path. `say` prints whole sentences for the person at the terminal.
+    `card` is the server's card file. `server` is the address of the server. `out` is the path of the pairing
+    file, or None for the default path. `say` prints whole sentences for the person at the terminal.
 
     Raises:
         DeployError: `server` is an onion address with a typing error.
     """
 
+    card: CardFile
     server: str
     out: Path | None
     say: Say
@@ -84,7 +85,7 @@ def read_card_file(path: Path) -> CardFile:
         ) from why
 
 
-def pair_workstation(settings: Path, card: CardFile, passphrase: str, request: PairingRequest) -> None:
+def pair_workstation(settings: Path, passphrase: str, request: PairingRequest) -> None:
     """Pair the existing workstation of a desk with a server, or with another server than before.
 
     If the server is new to the workstation, the server will receive everything in the workstation's store.
@@ -99,22 +100,16 @@ def pair_workstation(settings: Path, card: CardFile, passphrase: str, request: P
     refuse_taken_address(load_config(settings, "adviser", AdviserConfig).bind)
     with open_desk_for_command(settings, passphrase) as desk:
         request.say("Queueing everything for the server, which takes a while when the store is large ...")
-        _register_server(desk, card.card)
-        base = _merge_letterheads(desk, card)
+        _register_server(desk, request.card.card)
+        base = _merge_letterheads(desk, request.card)
         replace_file(settings, [text.encode("utf-8")])
         with desk.store.reading() as session:
             published = _newest(session)
         _write_pairing_file(desk.keyring, published, base, settings.parent, request)
 
 
-def pair_new_workstation(  # noqa: PLR0913  # all that a workstation begins with
-    settings: Path,
-    card: CardFile,
-    keyring: Keyring,
-    name: str,
-    request: PairingRequest,
-    *,
-    retire: bool = False,
+def pair_new_workstation(
+    settings: Path, keyring: Keyring, name: str, request: PairingRequest, *, retire: bool = False
 ) -> None:
     """Set up another workstation of the desk, with its own chain of entries and an empty copy of the store.
 
@@ -130,6 +125,7 @@ def pair_new_workstation(  # noqa: PLR0913  # all that a workstation begins with
         raise DeployError(
             f"{settings} exists, so this is a workstation already: to pair it again, leave out --keyring."
         )
+    card = request.card
     if card.letterhead is None:
         raise DeployError(
             "There is no letterhead in this card file: pair the desk's first workstation, sync, and make the "
@@ -190,12 +186,7 @@ def _paired_settings(settings: Path, server: str) -> str:
     except (OSError, UnicodeDecodeError) as why:
         raise ConfigError(f"{settings}: not readable ({type(why).__name__}).") from why
     text = with_key(without_sections(text, _SERVER_SECTIONS), "adviser", "server", server)
-    trial = settings.with_name(f"{settings.name}.trial")
-    replace_file(trial, [text.encode("utf-8")])
-    try:
-        load_config(trial, "adviser", AdviserConfig)
-    finally:
-        trial.unlink()
+    load_config(settings, "adviser", AdviserConfig, raw=text.encode("utf-8"))
     return text
 
 

@@ -1,7 +1,7 @@
 """Positions of everything on the drawn poster. The SVG markup itself is in templates/poster.svg."""
 
 import textwrap
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from deploy.poster.poster_content import Poster
@@ -125,10 +125,7 @@ def _foot(paper: PosterDrawing, poster: Poster) -> None:
     lowest = max(_compare(foot, poster, column), _other(foot, poster, _LEFT + column + _GAP, column))
     down = _FOOT - lowest
     paper.rules.append(round(down - 6, 2))
-    paper.lines += [
-        TextLine(each.x, round(each.y + down, 2), each.size, each.text, each.fill, each.is_bold, each.is_mono)
-        for each in foot.lines
-    ]
+    paper.lines += [replace(each, y=round(each.y + down, 2)) for each in foot.lines]
 
 
 def _compare(foot: PosterDrawing, poster: Poster, room: float) -> float:

@@ -4,6 +4,7 @@ To review this module, compare it with workers/gthread.py and http/wsgi.py of gu
 """
 
 import contextlib
+import io
 import logging
 import os
 import sys
@@ -33,17 +34,11 @@ _REFUSALS: dict[type[Exception], str] = {
 _HARDENED = "".join(f"{name}: {value}\r\n" for name, value in EVERY_ANSWER.items())
 
 
-class _Nowhere:
+class _Nowhere(io.TextIOBase):
     """Error stream for WSGI apps that drops everything, because our apps write to the log instead."""
 
     def write(self, text: str) -> int:
         return len(text)
-
-    def writelines(self, lines: list[str]) -> None:
-        """Drop the lines that an app writes."""
-
-    def flush(self) -> None:
-        """Do nothing, because no line was kept."""
 
 
 _NOWHERE = _Nowhere()

@@ -1,7 +1,6 @@
 """Supervisor of the processes of `steunpunt run`: start them side by side, and stop them together."""
 
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -9,7 +8,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 from deploy.errors import DeployError
 from deploy.ports import is_listening
@@ -31,8 +29,10 @@ class Part:
     bind: str | None = None
 
 
-def run_together(settings: Path, parts: Sequence[Part], when_ready: Callable[[], None]) -> None:
-    """Start the processes of this machine, and run them until Ctrl-C, SIGTERM, or the end of one process.
+def run_together(
+    settings: Path, parts: Sequence[Part], stop: threading.Event, when_ready: Callable[[], None]
+) -> None:
+    """Start the processes of this machine, and run them until `stop` is set or one process ends.
 
     Then stop all processes. Each of the `parts`, such as the source's site, is one process. `when_ready` is
     called once all parts listen. Each part has its own process group. So Ctrl-C reaches only this process,
@@ -41,13 +41,6 @@ def run_together(settings: Path, parts: Sequence[Part], when_ready: Callable[[],
     Raises:
         DeployError: a part ended by itself or did not start to listen. The other parts were stopped.
     """
-    stop = threading.Event()
-
-    def ask_to_stop(_signal: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, ask_to_stop)
     running: list[tuple[Part, subprocess.Popen[bytes]]] = []
     try:
         for part in parts:

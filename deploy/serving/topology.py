@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from deploy.errors import ConfigError
 from deploy.ports import refuse_taken_address
@@ -10,6 +11,13 @@ from deploy.settings.load_settings import load_config, sections_in
 from deploy.settings.sync_settings import SyncConfig
 from journalist_app.config import ONE_MACHINE, AdviserConfig
 from source_app.config import SourceConfig
+
+# Section, class of its settings, name of the part, and the line that shows its address.
+_PARTS: tuple[tuple[str, type[Any], str, str], ...] = (
+    ("source", SourceConfig, "source's interface", "Source interface:  {0.origin}"),
+    ("sync", SyncConfig, "sync endpoint", "Sync endpoint:     {0.bind}"),
+    ("adviser", AdviserConfig, "adviser's interface", "Adviser interface: {0.origin}"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +39,13 @@ def parts_to_run(settings: Path) -> tuple[list[Part], list[str]]:
     sections = sections_in(settings)
     parts: list[Part] = []
     lines: list[str] = []
-    if "source" in sections:
-        source = load_config(settings, "source", SourceConfig)
-        parts.append(Part("source's interface", ["serve", "source"], source.bind))
-        lines.append(f"Source interface:  {source.origin}")
-    if "sync" in sections:
-        sync = load_config(settings, "sync", SyncConfig)
-        parts.append(Part("sync endpoint", ["serve", "sync"], sync.bind))
-        lines.append(f"Sync endpoint:     {sync.bind}")
+    for section, shape, name, line in _PARTS:
+        if section in sections:
+            config = load_config(settings, section, shape)
+            parts.append(Part(name, ["serve", section], config.bind))
+            lines.append(line.format(config))
     if "adviser" in sections:
-        adviser = load_config(settings, "adviser", AdviserConfig)
-        _refuse_wrong_sections(settings, sections, adviser)
-        parts.append(Part("adviser's interface", ["serve", "adviser"], adviser.bind))
-        lines.append(f"Adviser interface: {adviser.origin}")
+        _refuse_wrong_sections(settings, sections)
     if not parts:
         raise ConfigError(
             f"{settings}: there is no section [source], [sync] or [adviser], so there is nothing to run."
@@ -70,7 +72,7 @@ def load_public_settings(settings: Path) -> PublicSettings:
     return PublicSettings(source.store_path, source.fingerprint, source.letterhead_serial_path)
 
 
-def _refuse_wrong_sections(settings: Path, sections: frozenset[str], adviser: AdviserConfig) -> None:
+def _refuse_wrong_sections(settings: Path, sections: frozenset[str]) -> None:
     """Refuse a workstation's settings whose sections do not fit together.
 
     If the workstation is paired with a server, only that server may run the source's site and the sync
@@ -79,7 +81,7 @@ def _refuse_wrong_sections(settings: Path, sections: frozenset[str], adviser: Ad
     Raises:
         ConfigError: the sections do not fit together.
     """
-    is_paired = adviser.server != ONE_MACHINE
+    is_paired = load_config(settings, "adviser", AdviserConfig).server != ONE_MACHINE
     if is_paired and sections & {"source", "sync"}:
         raise ConfigError(
             f"{settings}: this workstation is paired with a server, so [source] and [sync] belong there "

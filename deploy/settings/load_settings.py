@@ -17,14 +17,8 @@ _Table = dict[str, Any]
 
 _PORTS = range(1, 65536)
 _SECTIONS = ("desk", "source", "adviser", "onion", "sync")
-_ORIGIN = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+")
-_FINGERPRINT = re.compile(r"RW[A-Za-z0-9+/]{54}")  # a minisign public key: 42 bytes in base64
-_MAY_BE_ZERO = frozenset({"reserve_bytes", "retention_spread_days"})
-_WEEK = range(7)
 _ROUTES = ("conduct", "integrity", "complaints")  # in names of settings: where_ROUTE_LANGUAGE
 _LINE_CHARS = 200
-_PLAIN_PATH = re.compile(r"/[A-Za-z0-9._/-]+")
-_SOCKET_PATH_CHARS = 107  # sockaddr_un has 108 bytes, and the last one is a zero
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +47,15 @@ class DeskConfig:
     secrecy_limits_en: tuple[str, ...]
 
 
-def load_config(path: Path, section: str, shape: type[_Config]) -> _Config:
+def load_config(path: Path, section: str, shape: type[_Config], *, raw: bytes | None = None) -> _Config:
     """Read one section of a TOML settings file into its frozen dataclass.
 
-    Relative paths start from the folder of the file.
+    Relative paths start from the folder of the file. `raw` is the content of a file that is not written yet.
 
     Raises:
-        ConfigError: the file cannot be read, or has faults in this section. The message names all of them.
+        ConfigError: the file cannot be read, or has faults. The message names all faults of the section.
     """
-    document = _document(path)
+    document = _document(path, raw)
     faults = [f"unknown section [{name}]" for name in document.keys() - set(_SECTIONS)]
     table = document.get(section)
     if not isinstance(table, dict):
@@ -73,15 +67,13 @@ def load_config(path: Path, section: str, shape: type[_Config]) -> _Config:
     settings = {}
     for key in sorted(needed & table.keys()):
         try:
-            settings[key] = _read(table[key], wanted[key], path.parent)
-            if check := _CHECKS.get(key):
-                check(settings[key])
-            if type(settings[key]) is int and settings[key] <= 0 and key not in _MAY_BE_ZERO:
-                faults.append(f"{key!r} must be more than zero")
+            value = settings[key] = _read(table[key], wanted[key], path.parent)
         except TypeError:
             faults.append(f"{key!r} must be {_describe(wanted[key])}")
-        except ValueError as why:
-            faults.append(f"{key!r} must be {why}")
+        else:
+            is_right, form = _RULES.get(key, _USUAL)
+            if not is_right(value):
+                faults.append(f"{key!r} must be {form}")
     if faults:
         raise _refuse(path, [f"[{section}] {fault}" for fault in faults])
     try:
@@ -101,9 +93,9 @@ def sections_in(path: Path) -> frozenset[str]:
     return frozenset(_document(path))
 
 
-def _document(path: Path) -> _Table:
+def _document(path: Path, raw: bytes | None = None) -> _Table:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads((path.read_bytes() if raw is None else raw).decode("utf-8"))
     except (OSError, ValueError) as why:
         raise ConfigError(f"{path}: not readable as TOML ({type(why).__name__}).") from why
 
@@ -157,95 +149,61 @@ def _describe(kind: Any) -> str:  # noqa: ANN401  # the same
 # ---- rules of single settings ----------------------------------------------------------------------
 
 
-def _loopback_or_unix(bind: str) -> None:
-    """Check that an address is like "127.0.0.1:8080", "[::1]:8080" or "unix:/run/steunpunt/source.sock".
-
-    Only a reverse proxy or Tor on the same machine may face the network, because gunicorn is not made to face
-    the network.
-
-    Raises:
-        ValueError: the address has another form. The message says which form is expected.
-    """
+def _is_loopback_or_unix(bind: str) -> bool:
     if bind.startswith("unix:/"):
-        return
+        return True
     host, _, port = bind.rpartition(":")
-    fault = "a loopback address with a port, or unix: and an absolute path"
     try:
         address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
     except ValueError:
-        raise ValueError(fault) from None  # a host name may point elsewhere tomorrow
-    if not address.is_loopback or not (port.isascii() and port.isdigit() and int(port) in _PORTS):
-        raise ValueError(fault)
+        return False  # a host name may point elsewhere tomorrow
+    return address.is_loopback and port.isascii() and port.isdigit() and int(port) in _PORTS
 
 
-def _matches(pattern: re.Pattern[str], fault: str) -> Callable[[str], None]:
-    def check(value: str) -> None:
-        if not pattern.fullmatch(value):
-            raise ValueError(fault)
-
-    return check
-
-
-def _some_days_of_the_week(days: tuple[int, ...]) -> None:
-    if not days or len(set(days)) != len(days) or any(day not in _WEEK for day in days):
-        raise ValueError("one or more days from 0 (Monday) to 6, each once")
-
-
-def _not_empty(value: str) -> None:
-    if not value.strip():
-        raise ValueError("a text that is not empty")
-
-
-def _one_line(value: str) -> None:
-    """Check that a text is empty or one short line.
-
-    The text is shown on the pages of the signpost, which help a source to choose a route. These pages have
-    room for one line only.
-
-    Raises:
-        ValueError: the text is too long, or has several lines.
-    """
-    if len(value) > _LINE_CHARS or not value.isprintable():
-        raise ValueError(f"one line of at most {_LINE_CHARS} characters, or empty")
-
-
-def _onion_or_empty(host: str) -> None:
-    if host and not is_onion_host(host):
-        raise ValueError("the address of an onion service without http://, small letters, or empty")
-
-
-def _socket_or_empty(path: str) -> None:
-    """Check that a text is empty, or a path that needs no quotes in Tor's settings and at its control port.
-
-    A space would need quotes in the settings, and the control port has no way to quote a space.
-
-    Raises:
-        ValueError: the path needs quotes, or is not a usable path.
-    """
-    if path and not (_PLAIN_PATH.fullmatch(path) and len(path) <= _SOCKET_PATH_CHARS):
-        raise ValueError(
-            "the absolute path of a Unix socket without a space (at most 107 of A-Z a-z 0-9 ./_-), or empty"
-        )
-
-
-def _way(way: str) -> None:
-    if way not in ("torrc", "control"):
-        raise ValueError('"torrc" or "control"')
-
-
-_CHECKS: dict[str, Callable[[Any], None]] = {
-    "way": _way,
-    "control": _loopback_or_unix,
-    "onion_host": _onion_or_empty,
-    "onion_socket": _socket_or_empty,
-    "sync_socket": _socket_or_empty,
-    "bind": _loopback_or_unix,
-    "origin": _matches(_ORIGIN, "an address such as http://127.0.0.1:8080, without a path"),
-    "leave_url": _matches(re.compile(r"https://\S+"), "an address that begins with https://"),
-    "fingerprint": _matches(_FINGERPRINT, "the desk's public key: RW and 54 more characters"),
-    "working_days": _some_days_of_the_week,
-    "name_nl": _not_empty,
-    "name_en": _not_empty,
-    "workstation_name": _not_empty,
-    **{f"where_{route}_{language}": _one_line for route in _ROUTES for language in ("nl", "en")},
+# For each setting: the rule, and what the value must be. A rule returns something true for a right value.
+_Rule = tuple[Callable[[Any], object], str]
+_USUAL: _Rule = (lambda value: type(value) is not int or value > 0, "more than zero")
+_NOT_NEGATIVE: _Rule = (lambda value: value >= 0, "zero or more")
+_BIND: _Rule = (_is_loopback_or_unix, "a loopback address with a port, or unix: and an absolute path")
+_NOT_EMPTY: _Rule = (str.strip, "a text that is not empty")
+# sockaddr_un has 108 bytes, and the last one is a zero. A path with a space needs quotes in Tor's settings,
+# and the control port has no way to quote a space.
+_SOCKET: _Rule = (
+    re.compile(r"(/[A-Za-z0-9._/-]{1,106})?").fullmatch,
+    "the absolute path of a Unix socket without a space (at most 107 of A-Z a-z 0-9 ./_-), or empty",
+)
+# Shown on the pages of the signpost, which help a source to choose a route and have room for one line only.
+_ONE_LINE: _Rule = (
+    lambda value: len(value) <= _LINE_CHARS and value.isprintable(),
+    f"one line of at most {_LINE_CHARS} characters, or empty",
+)
+_RULES: dict[str, _Rule] = {
+    "way": (re.compile("torrc|control").fullmatch, '"torrc" or "control"'),
+    "control": _BIND,
+    "onion_host": (
+        lambda host: not host or is_onion_host(host),
+        "the address of an onion service without http://, small letters, or empty",
+    ),
+    "onion_socket": _SOCKET,
+    "sync_socket": _SOCKET,
+    "bind": _BIND,
+    "origin": (
+        re.compile(r"https?://[A-Za-z0-9.\[\]:-]+").fullmatch,
+        "an address such as http://127.0.0.1:8080, without a path",
+    ),
+    "leave_url": (re.compile(r"https://\S+").fullmatch, "an address that begins with https://"),
+    "fingerprint": (
+        re.compile(r"RW[A-Za-z0-9+/]{54}").fullmatch,  # a minisign public key: 42 bytes in base64
+        "the desk's public key: RW and 54 more characters",
+    ),
+    "reserve_bytes": _NOT_NEGATIVE,
+    "retention_spread_days": _NOT_NEGATIVE,
+    "working_days": (
+        lambda days: days and len(set(days)) == len(days) and set(days) <= set(range(7)),
+        "one or more days from 0 (Monday) to 6, each once",
+    ),
+    "name_nl": _NOT_EMPTY,
+    "name_en": _NOT_EMPTY,
+    "workstation_name": _NOT_EMPTY,
+    **{f"where_{route}_{language}": _ONE_LINE for route in _ROUTES for language in ("nl", "en")},
 }

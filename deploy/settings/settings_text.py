@@ -8,7 +8,7 @@ from pathlib import Path
 from deploy.hardening import TMPFS
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
-_HEADER = re.compile(r"\[([a-z]+)\]\s*(#.*)?")
+_HEADER = re.compile(r"(?m)^(?:#.*\n)*\[([a-z]+)\][^\S\n]*(?:#.*)?$")  # with the comments above it
 _GAP = "\n\n\n"  # between two sections
 
 
@@ -19,7 +19,7 @@ def from_example(sections: Collection[str], fingerprint: str, keys: Mapping[tupl
     name.
     """
     whole = EXAMPLE.read_text("utf-8")
-    text = without_sections(whole, {name for name, _ in _spans(whole)} - set(sections))
+    text = without_sections(whole, {name for name, _ in _parts(whole)} - {"", *sections})
     text = re.sub(r'(?m)^fingerprint = ".*"$', f'fingerprint = "{fingerprint}"', text)
     # Use a name that no one can guess: under /dev/shm, another user could make the folder first.
     text = text.replace('"/dev/shm/steunpunt/', f'"{TMPFS}/steunpunt-{secrets.token_hex(8)}/')
@@ -30,8 +30,7 @@ def from_example(sections: Collection[str], fingerprint: str, keys: Mapping[tupl
 
 def without_sections(text: str, sections: Collection[str]) -> str:
     """Return the text of a settings file without the given sections and the comments above their headers."""
-    parts = _parts(text)
-    kept = [part.strip("\n") for name, part in parts if name not in sections]
+    kept = [part.strip("\n") for name, part in _parts(text) if name not in sections]
     return _GAP.join(kept) + "\n"
 
 
@@ -41,17 +40,14 @@ def with_key(text: str, section: str, key: str, value: str) -> str:
     A missing setting is added. `value` must be printable, without quotation marks and backslashes.
     """
     line = f'{key} = "{value}"'
-    changed = []
-    for name, part in _parts(text):
-        if name == section:
-            found = re.search(rf"(?m)^{re.escape(key)}\s*=.*$", part)
-            header = re.search(rf"(?m)^\[{section}\].*$", part)
-            if found:
-                part = part[: found.start()] + line + part[found.end() :]  # noqa: PLW2901  # a new text
-            elif header:
-                part = f"{part[: header.end()]}\n{line}{part[header.end() :]}"  # noqa: PLW2901  # the same
-        changed.append(part)
-    return "".join(changed)
+
+    def change(part: str) -> str:
+        changed, count = re.subn(rf"(?m)^{re.escape(key)}\s*=.*$", lambda _: line, part, count=1)
+        if count:
+            return changed
+        return re.sub(r"(?m)^\[.*$", lambda header: f"{header[0]}\n{line}", part, count=1)
+
+    return "".join(change(part) if name == section else part for name, part in _parts(text))
 
 
 def _parts(text: str) -> list[tuple[str, str]]:
@@ -59,21 +55,7 @@ def _parts(text: str) -> list[tuple[str, str]]:
 
     The part before the first section has an empty name.
     """
-    spans = _spans(text)
-    starts = [at for _, at in spans] + [len(text)]
-    parts = [("", text[: starts[0]])]
-    parts += [(name, text[at:end]) for (name, at), end in zip(spans, starts[1:], strict=True)]
-    return parts
-
-
-def _spans(text: str) -> list[tuple[str, int]]:
-    """Return the name of each section of a settings file, and the position where the section starts."""
-    spans = []
-    at = first = 0
-    for line in text.splitlines(keepends=True):
-        if header := _HEADER.fullmatch(line.rstrip("\n")):
-            spans.append((header[1], first))
-        at += len(line)
-        if not line.startswith("#"):
-            first = at
-    return spans
+    starts = [(found[1], found.start()) for found in _HEADER.finditer(text)]
+    ends = [*(at for _, at in starts), len(text)]
+    parts = [(name, text[at:end]) for (name, at), end in zip(starts, ends[1:], strict=True)]
+    return [("", text[: ends[0]]), *parts]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from deploy.errors import DeployError
+from deploy.errors import os_error_as
 from deploy.pairing.server import find_workstation
 from deploy.syncing.sync_refusals import refusals_as_sentences
 from protocol.identifiers import StrandId
@@ -40,13 +40,9 @@ def write_pouch_file(
         peer, name = _receiver(endpoint, to)
         for number, pieces in enumerate(build_pouch_files(endpoint, peer, part_bytes), 1):
             part = path if part_bytes is None else path.with_name(f"{path.name}.{number}")
-            try:
+            advice = ". Nothing is lost: make room there, and run the same command again."
+            with os_error_as(f"{part} cannot be written", advice=advice):
                 replace_file(part, pieces)
-            except OSError as why:
-                raise DeployError(
-                    f"{part} cannot be written ({type(why).__name__}). Nothing is lost: make room there, and "
-                    "run the same command again."
-                ) from why
             say(
                 f"{part} is for {name}, and encrypted to it alone. Carry it there, and run: steunpunt pouch "
                 f"in {part.name}"
@@ -60,14 +56,9 @@ def apply_pouch_file(endpoint: Endpoint, path: Path, *, say: Say) -> None:
         DeployError: no part of the pouch was applied.
         StoreError: the store cannot be used.
     """
-    try:
-        with refusals_as_sentences():
-            brought = import_pouch(endpoint, read_pieces(path))
-    except OSError as why:
-        raise DeployError(
-            f"{path} cannot be read ({type(why).__name__}). No part of it was applied: copy it again, or "
-            "make it again."
-        ) from why
+    advice = ". No part of it was applied: copy it again, or make it again."
+    with os_error_as(f"{path} cannot be read", advice=advice), refusals_as_sentences():
+        brought = import_pouch(endpoint, read_pieces(path))
     for sentence in _result_sentences(brought):
         say(sentence)
     if not endpoint.is_server:

@@ -1,7 +1,7 @@
 """Commands of a workstation: sync with the server, retire another workstation, rebuild a lost one."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from journalist_app.services.desk import publish_letterhead as publishing
 from journalist_app.services.desk.sync_replica import check_after_sync, workstation_endpoint
 from protocol.keyring import Keyring
 from protocol.letterhead import Strand
-from protocol.pouch.pairing_file import CardFile
 from protocol.pouch.pouch_file import SERVER
 from store import outbox, peers
 from store.outbox import OutboxKind
@@ -30,19 +29,6 @@ from web.dates import utc_today
 _INTRODUCTIONS = 3  # most pouches to bring the server our letterhead: several if its letterhead is newer
 
 Say = Callable[[str], object]
-
-
-@dataclass(frozen=True, slots=True)
-class LostWorkstation:
-    """Facts for replacing a lost workstation: a copy of its keyring, the server's card, and a new name.
-
-    `name` is the name of the new workstation. If `name` is empty, the new name is the lost workstation's name
-    followed by today's date.
-    """
-
-    keyring: Keyring
-    card: CardFile
-    name: str
 
 
 def sync_now(desk: OpenDesk, *, say: Say, on_left: Callable[[int], None]) -> None:
@@ -102,21 +88,22 @@ def retire_workstation(desk: OpenDesk, name: str, since: date | None, *, say: Sa
 
 
 def rebuild_workstation(
-    settings: Path, lost: LostWorkstation, passphrase: str, request: PairingRequest
+    settings: Path, lost: Keyring, name: str, passphrase: str, request: PairingRequest
 ) -> None:
     """Set up this machine as a new workstation that replaces a lost one.
 
-    The keys come from a copy of the lost workstation's keyring. The mailboxes and records come from the
-    server, by sync.
+    The keys come from `lost`, a copy of the lost workstation's keyring. The mailboxes and records come from
+    the server, by sync. If `name` is empty, the new name is the lost workstation's name followed by today's
+    date.
 
     Raises:
         DeployError: the new workstation was not made. Or the new workstation was made, but could not sync
             with the server. The message says what to do then.
         StoreError: the store cannot be used.
     """
-    name = lost.name or f"{lost.keyring.strand.name} ({utc_today()})"
-    pair_new_workstation(settings, lost.card, lost.keyring, name, request, retire=True)
-    request.say(f'This is now the desk\'s workstation "{name}". "{lost.keyring.strand.name}" ends today.')
+    name = name or f"{lost.strand.name} ({utc_today()})"
+    pair_new_workstation(settings, lost, name, request, retire=True)
+    request.say(f'This is now the desk\'s workstation "{name}". "{lost.strand.name}" ends today.')
     is_onion = request.server.startswith(ONION)
     if request.server == BY_FILE:
         request.say("Then carry a pouch from the server to here, and one back: steunpunt pouch out FILE")
@@ -124,7 +111,7 @@ def rebuild_workstation(
     with open_desk_for_command(settings, passphrase) as desk:
         try:
             with refusals_as_sentences(from_server=True):
-                _introduce_to_server(desk, lost.keyring, _carrier(desk))
+                _introduce_to_server(desk, lost, _carrier(desk))
             sync_now(desk, say=request.say, on_left=lambda _: None)
         except DeployError as why:
             key = "give Tor its key here, as described above, " if is_onion else ""
@@ -168,16 +155,15 @@ def _introduce_to_server(desk: OpenDesk, lost: Keyring, carrier: Carrier) -> Non
 
 
 def _carrier(desk: OpenDesk) -> Carrier:
-    match desk.config.server:
-        case server if server == ONE_MACHINE:
-            raise DeployError("This is one machine, without a server to sync with: see steunpunt pair.")
-        case server if server == BY_FILE:
-            raise DeployError(
-                "This workstation has no connection to its server: carry pouches, with steunpunt pouch out "
-                "and in."
-            )
-        case server:
-            return carrier_of(server, desk.config.socks)
+    server = desk.config.server
+    if server == ONE_MACHINE:
+        raise DeployError("This is one machine, without a server to sync with: see steunpunt pair.")
+    if server == BY_FILE:
+        raise DeployError(
+            "This workstation has no connection to its server: carry pouches, with steunpunt pouch out "
+            "and in."
+        )
+    return carrier_of(server, desk.config.socks)
 
 
 def _find_strand(desk: OpenDesk, name: str) -> Strand:

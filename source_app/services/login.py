@@ -14,7 +14,7 @@ from crypto import passphrase
 from crypto.errors import UnreadableError
 from crypto.passphrase import Language, RootKey
 from protocol import session
-from protocol.heads import Heads
+from protocol.heads import Head, Heads
 from protocol.mailbox_keys import MailboxKeys, derive_mailbox_keys
 from source_app.errors import PassphraseRefusal, PassphraseRefusedError, TicketRefusal, TicketRefusedError
 from source_app.public_desk import PublicDesk
@@ -153,6 +153,12 @@ def remember_page(desk: PublicDesk, opened: MailboxSession, heads: Heads, unseen
     """Record in a session what the source was shown last, for the forms that the session shows next."""
     if (heads, unseen) != (opened.heads, opened.unseen):
         _put(desk, replace(opened, heads=heads, unseen=unseen), now=now)
+
+
+def remember_entry(desk: PublicDesk, opened: MailboxSession, head: Head, *, now: int) -> None:
+    """Record in a session that the source wrote an entry, so that the next form names this entry."""
+    others = (each for each in opened.heads if each.strand != head.strand)
+    remember_page(desk, opened, tuple(sorted((head, *others))), opened.unseen, now=now)
 
 
 def log_out(desk: PublicDesk, token: bytes) -> None:

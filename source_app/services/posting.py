@@ -12,15 +12,18 @@ from protocol import session
 from protocol.attachment import AttachmentSealer
 from protocol.content import MEDIA_TYPE_CHARS, AttachmentNote, Content, Kind
 from protocol.entry import SignedEntry, open_entry, sign_again
+from protocol.heads import Head
 from protocol.identifiers import ATTACHMENT_ID_BYTES, AttachmentId
 from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import SourceWriter
+from protocol.transcript.check import head_of
 from source_app.errors import MailboxGoneError, MessageRefusal, MessageRefusedError
 from source_app.public_desk import PublicDesk
 from source_app.services.form_context import FormContext, form_text
 from source_app.services.login import MailboxSession
 from source_app.services.mailbox_files import open_file
 from source_app.services.new_entry import append_entry, draft_entry
+from source_app.services.thread import is_mailbox_closed
 from store import attachments, mailboxes
 from store.attachments import ChunkWriter
 from store.errors import QuotaError
@@ -82,6 +85,8 @@ class Posting:
         self._name_and_type = ("", "")
         self._incoming: _IncomingFile | None = None
         self._sealed: SignedEntry | None = None
+        self.head: Head | None = None  # of the message that `commit` appended
+        self.opens_again = False  # True if the message opens a closed mailbox again
         self._begun: list[AttachmentId] = []
         self._complete: list[_CompleteFile] = []
 
@@ -143,7 +148,10 @@ class Posting:
         """
         if not self._text.strip() and not self._complete:
             raise MessageRefusedError(MessageRefusal.EMPTY)
-        if not append_entry(self._desk, lambda: self._prepare(today)):
+        is_new = append_entry(self._desk, lambda: self._prepare(today))
+        if is_new and self._sealed is not None:
+            self.head = head_of(self._sealed)
+        else:
             self.abandon()  # the same message was sent before
         return self._form_context.entry_id
 
@@ -186,6 +194,7 @@ class Posting:
                 return None
             if not draft.has_room(reading):
                 raise MessageRefusedError(MessageRefusal.MAILBOX_FULL)
+        self.opens_again = draft.row.due is not None and is_mailbox_closed(self._desk, self._keys)
         notes = tuple(file.note for file in self._complete)
         if self._sealed is None:
             self._sealed = draft.seal(

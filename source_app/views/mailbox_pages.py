@@ -1,6 +1,7 @@
 """Pages of an open mailbox: conversation, new message, receipt, proposals, files, deleting and ending."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TypeVar
 
@@ -163,11 +164,9 @@ def _someone_reads() -> bool:
 
 
 def _remember_page(here: MailboxSession, shown: SourceMailbox) -> None:
-    """Record in the session what this page shows. A failure is logged and not shown."""
-    try:
+    """Record in the session what this page shows. Without this record, the next form names older entries."""
+    with suppress(StoreError):
         login.remember_page(desk(), here, *shown.heads_for(shown.shown), now=half_hour_now())
-    except StoreError as why:
-        log.error("session: %s", type(why).__name__)
 
 
 def _receipt_of(here: MailboxSession, shown: SourceMailbox) -> Callable[[], None]:

@@ -1,6 +1,7 @@
 """Page with the form of a new message, and the code that receives this form."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 
 from flask import Response, redirect, request, url_for
@@ -10,7 +11,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from protocol.identifiers import sealing_words
 from source_app.errors import MailboxGoneError, MessageRefusal
 from source_app.forms import WriteForm
-from source_app.services import posting, thread
+from source_app.services import login, posting, thread
 from source_app.services.form_context import FormContext, form_text
 from source_app.services.login import MailboxSession
 from source_app.services.posting import Posting
@@ -91,8 +92,12 @@ def _receive(here: MailboxSession | None, body: Body) -> tuple[ReceivedForm, boo
 
     def commit(message: Posting) -> str:
         nonlocal reopened
-        reopened = here is not None and thread.is_mailbox_closed(desk(), here.keys)
-        return message.commit(today=current_day())
+        entry_id = message.commit(today=current_day())
+        reopened = message.opens_again
+        if here is not None and message.head is not None:
+            with suppress(StoreError):  # the next form then names an older entry, which is as good
+                login.remember_entry(desk(), here, message.head, now=half_hour_now())
+        return entry_id
 
     content_type = request.headers.get("Content-Type", "")
     return receive_form(body, content_type, desk().limits.files, admit=admit, commit=commit), reopened

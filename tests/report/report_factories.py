@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from report.counts import YearCounts
 from report.tables import NEVER_SHOWN, Lists, TableLine, shapes
@@ -20,23 +19,11 @@ LISTS = Lists(
 TABLES = shapes(LISTS)
 
 
-@dataclass(frozen=True, slots=True)
-class ATally:
-    id: bytes
-    year: int
-    dimension: str
-    value: str
-
-
-def some_tallies(*lines: tuple[int, str, str]) -> list[ATally]:
-    return [ATally(number.to_bytes(16), *line) for number, line in enumerate(lines)]
-
-
 def a_mailbox(chance: random.Random, year: int) -> Iterator[tuple[int, str, str]]:
     """Yield the tallies of one read mailbox."""
     yield year, "mailbox", "read"
-    for shape in TABLES:
-        yield year, shape.dimension, chance.choice((*shape.lines, ""))
+    for dimension, lines in TABLES.items():
+        yield year, dimension, chance.choice((*lines, ""))
 
 
 def one_table(read: int, *lines: int) -> YearCounts:

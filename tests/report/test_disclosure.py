@@ -44,7 +44,7 @@ def _years(draw: st.DrawFn) -> list[YearCounts]:
     """Draw years. Each table adds up to the mailboxes read, and only answered sources come back."""
     years = []
     for year in range(2024, 2024 + draw(st.integers(1, 3))):
-        tables = {shape.dimension: {line: draw(_counts) for line in shape.lines} for shape in TABLES}
+        tables = {name: {line: draw(_counts) for line in lines} for name, lines in TABLES.items()}
         read = max(sum(lines.values()) for lines in tables.values()) + draw(st.integers(0, 12))
         answered = read - tables["first_answer"]["none"]
         tables["came_back"]["yes"] = min(tables["came_back"]["yes"], answered)

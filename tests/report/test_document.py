@@ -1,16 +1,17 @@
 """Documents: both languages have the same texts and tables."""
 
 import re
+from collections import Counter
 from dataclasses import replace
 from datetime import date
 
 import pytest
 
-from report.counts import count_year, gather
+from report.counts import count_year
 from report.disclosure import Audience, Floors, treat
 from report.document import LANGUAGES, OWN_WORDS_CHARACTERS, Document, Imprint, compose_report, read_words
 from report.errors import WordsError
-from tests.report.report_factories import LISTS, TABLES, some_tallies
+from tests.report.report_factories import LISTS, TABLES
 
 IMPRINT = Imprint("Steunpunt <Voorbeeld>", date(2027, 1, 18), "Eén alinea.\r\n\r\nNog een\nalinea.\n\n \n")
 
@@ -19,7 +20,7 @@ def a_document(
     mailboxes: int = 40, *, language: str = "nl", audience: Audience = Audience.PUBLIC, is_draft: bool = False
 ) -> Document:
     lines = [(2026, "mailbox", "read")] * mailboxes + [(2026, "theme", "bullying")] * (mailboxes // 2)
-    counts = count_year(gather(some_tallies(*lines)), 2026, TABLES, "nothing")
+    counts = count_year(Counter(lines), 2026, TABLES, "nothing")
     return compose_report(
         treat(counts, Floors(), audience), LISTS, language, replace(IMPRINT, is_draft=is_draft)
     )
@@ -40,9 +41,7 @@ def test_dutch_never_calls_a_report_or_a_mailbox_she() -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_table_and_line_has_a_name(language: str) -> None:
     document = a_document(language=language)
-    assert ["mailbox", *(shape.dimension for shape in TABLES)] == [
-        table.dimension for table in document.tables
-    ]
+    assert ["mailbox", *TABLES] == [table.dimension for table in document.tables]
     assert all(row.name for table in document.tables for row in table.rows)
 
 
@@ -74,7 +73,7 @@ def test_days_are_written_out_in_the_readers_language() -> None:
 
 @pytest.mark.parametrize("text", ["x" * (OWN_WORDS_CHARACTERS + 1), "a\0b", "a\x1b[2Jb", "a\x7f", "a\x85"])
 def test_text_that_a_document_cannot_contain_is_refused(text: str) -> None:
-    treated = treat(count_year({}, 2026, TABLES, "nothing"), Floors(), Audience.PUBLIC)
+    treated = treat(count_year(Counter(), 2026, TABLES, "nothing"), Floors(), Audience.PUBLIC)
     with pytest.raises(WordsError):
         compose_report(treated, LISTS, "nl", Imprint("Steunpunt", date(2027, 1, 18), text))
 

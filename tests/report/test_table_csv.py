@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import Counter
 
 from report import table_csv
 from report.counts import count_year
@@ -36,6 +37,6 @@ def test_a_draft_says_so_above_its_figures() -> None:
 
 def test_no_name_is_read_as_a_formula() -> None:
     lists = Lists(theme=(TableLine("sum", "=SOM(A1)", "=SUM(A1)"),), route=(), outcome=(), region=())
-    treated = treat(count_year({}, 2026, shapes(lists), "nothing"), Floors(), Audience.PUBLIC)
+    treated = treat(count_year(Counter(), 2026, shapes(lists), "nothing"), Floors(), Audience.PUBLIC)
     document = compose_report(treated, lists, "nl", Imprint("Steunpunt", IMPRINT.published, ""))
     assert "'=SOM(A1)" in [row[2] for row in rows(table_csv.render_csv(document, 2026))]

@@ -4,7 +4,8 @@ There are two versions, for the public and for the SG, in two languages.
 """
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from itertools import chain
 from typing import Final
@@ -31,7 +32,7 @@ from protocol.envelope import Author
 from protocol.identifiers import Address
 from protocol.ledger import Dimension, Tally, counted_tallies, tallies_of
 from report import html, pdf, table_csv
-from report.counts import count_year, gather, years_with_mailboxes
+from report.counts import Facts, count_year, years_with_mailboxes
 from report.disclosure import Audience
 from report.document import Document, Imprint, compose_report
 from report.tables import Lists, shapes
@@ -51,10 +52,12 @@ def years_to_report(desk: OpenDesk, today: date) -> tuple[int, ...]:
     """
     with desk.store.reading() as session:
         live = {day.year for _, day in entries.first_entry_days(session, Author.SOURCE)}
-    found = {*live, *years_with_mailboxes(gather(counted_tallies(read_ledger(desk))))} - set(
-        published_years(desk)
-    )
+    found = (live | years_with_mailboxes(_facts(read_ledger(desk)))) - set(published_years(desk))
     return tuple(sorted((year for year in found if year in YEARS and year <= today.year), reverse=True))
+
+
+def _facts(tallies: Iterable[Tally]) -> Facts:
+    return Counter((each.year, each.dimension, each.value) for each in counted_tallies(tallies))
 
 
 def read_report_year(desk: OpenDesk, year: int, today: date) -> ReportYear:
@@ -69,9 +72,9 @@ def read_report_year(desk: OpenDesk, year: int, today: date) -> ReportYear:
     if frozen is not None:
         return frozen
     live = _ExistingMailboxes(desk, year)
-    gathered = gather(counted_tallies(chain(read_ledger(desk), live.tallies())))
+    facts = _facts(chain(read_ledger(desk), live.tallies()))
     lists = _lists(desk)
-    counts = count_year(gathered, year, shapes(lists), Dimension.NOTHING)
+    counts = count_year(facts, year, shapes(lists), Dimension.NOTHING)
     return ReportYear(
         year,
         counts,

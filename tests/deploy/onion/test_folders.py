@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.errors import OnionFolderError, OnionKeyError
+from deploy.errors import OnionFolderError, OnionKeyError, UnsafePathError
 from deploy.onion.clients import admit_client, admitted_clients, make_client_key
 from deploy.onion.folders import read_host, read_service_key, write_service_key
 from deploy.onion.onion_keys import SECRET_FILE, OnionKey
@@ -55,7 +55,7 @@ def test_a_key_that_others_can_read_is_not_used(tmp_path: Path, mode: int) -> No
     write_service_key(tmp_path / "source", OnionKey.draw())
     (tmp_path / "source" / SECRET_FILE).chmod(mode)
 
-    with pytest.raises(OnionKeyError, match="chmod 600"):
+    with pytest.raises(UnsafePathError, match="chmod 600"):
         read_service_key(tmp_path / "source")
 
 
@@ -79,7 +79,7 @@ def test_a_folder_that_cannot_be_used_gets_one_sentence(tmp_path: Path) -> None:
     in_the_way = tmp_path / "file"
     in_the_way.write_text("a file")
 
-    with pytest.raises(OnionFolderError, match="cannot be written"):
+    with pytest.raises(OnionFolderError, match="cannot be read"):
         write_service_key(in_the_way / "source", OnionKey.draw())
     with pytest.raises(OnionFolderError, match="cannot be read"):
         read_service_key(in_the_way / "source")

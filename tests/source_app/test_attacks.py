@@ -1,0 +1,500 @@
+"""Attacks of someone who can write to the store: what the source signs stays true, and faults are shown."""
+
+import importlib
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+
+import pytest
+
+from protocol.content import Content, Kind, StepName, Verdict
+from protocol.entry import SignedEntry, open_entry, sign_entry, verify_entry
+from protocol.envelope import Author, EntryClass, Envelope
+from protocol.heads import Head
+from protocol.identifiers import EntryId, sealing_words
+from protocol.mailbox_keys import MailboxKeys
+from protocol.strand import SourceWriter
+from protocol.transcript import ending
+from protocol.transcript.check import FaultKind, head_of
+from protocol.transcript.proposal_states import ProposalStatus
+from source_app.services.proposals import read_proposal
+from source_app.services.verified_mailbox import Withheld, read_mailbox
+from store import mailboxes
+from store.database.prepared_statements import PreparedQuery
+from stored_mailbox.appending import recompute_state, store_entry
+from tests.pages import hook, hooks
+from tests.source_app.desks import MULTIPART, TODAY, ADesk, Browser, multipart
+
+PAGE = "/en/mailbox"
+
+
+@pytest.fixture
+def source(a_desk: ADesk) -> Browser:
+    browser = a_desk.browser()
+    browser.start()
+    browser.write("the first message")
+    return browser
+
+
+@pytest.fixture
+def keys(a_desk: ADesk, source: Browser) -> MailboxKeys:
+    return a_desk.keys_of(source)
+
+
+@contextmanager
+def hidden(a_desk: ADesk, *gone: SignedEntry) -> Iterator[None]:
+    """Take rows out of the store, and put them back afterwards."""
+    with closing(sqlite3.connect(a_desk.store.path)) as connection:
+        taken = []
+        for entry in gone:
+            taken += connection.execute("SELECT * FROM entry WHERE digest = ?", (entry.digest,)).fetchall()
+            connection.execute("DELETE FROM entry WHERE digest = ?", (entry.digest,))
+        connection.commit()
+        yield
+        for row in taken:
+            connection.execute(f"INSERT INTO entry VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608
+        connection.commit()
+
+
+def sql(a_desk: ADesk, statement: str, *values: object) -> None:
+    with closing(sqlite3.connect(a_desk.store.path)) as connection:
+        connection.execute(statement, values)
+        connection.commit()
+
+
+def messages(a_desk: ADesk, keys: MailboxKeys) -> list[SignedEntry]:
+    return a_desk.entries_of(keys, EntryClass.WORDS, Author.SOURCE)
+
+
+def own_heads(entry: SignedEntry) -> list[Head]:
+    return [head for head in entry.envelope.heads if not head.strand]
+
+
+def path_of(entry: SignedEntry) -> str:
+    return f"/en/mailbox/proposal/{entry.envelope.entry_id.hex()}"
+
+
+def answer(source: Browser, proposal: SignedEntry, verdict: Verdict) -> None:
+    form = source.hidden(source.get(path_of(proposal)), path_of(proposal))
+    sent = source.post(path_of(proposal), {**form, "verdict": verdict, "sure": "y"})
+    assert sent.status_code == 303
+
+
+def state(a_desk: ADesk, keys: MailboxKeys, proposal: SignedEntry) -> ProposalStatus:
+    return read_proposal(read_mailbox(a_desk.desk, keys), keys, proposal.envelope.entry_id).state
+
+
+# ---- the operator edits or hides a row while the source writes -----------------------------------------
+
+
+def test_a_hidden_row_is_still_named_by_the_next_message(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    (first,) = messages(a_desk, keys)
+    source.get(PAGE)
+    with hidden(a_desk, first):
+        assert source.write("the second message").status_code == 303
+        assert "missing" in hooks(source.get(PAGE).text, "notice")
+
+    _, second = messages(a_desk, keys)
+    assert own_heads(second) == [head_of(first)]
+    assert a_desk.transcript(keys).faults == ()
+    assert "missing" not in hooks(source.get(PAGE).text, "notice")
+
+
+@pytest.mark.parametrize(
+    "edit",
+    ["number = 7", "number = -1", "strand = x'00'", "author = 1", "entry_id = x'00'", "day = '2020-01-01'"],
+)
+def test_an_edited_column_changes_nothing_that_is_signed(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, edit: str
+) -> None:
+    (first,) = messages(a_desk, keys)
+    source.get(PAGE)
+    with closing(sqlite3.connect(a_desk.store.path)) as connection:
+        before = connection.execute("SELECT * FROM entry").fetchall()
+    sql(a_desk, f"UPDATE entry SET {edit}")  # noqa: S608  # our own words
+    assert source.write("the second message").status_code == 303
+    sql(a_desk, "DELETE FROM entry WHERE digest = ?", first.digest)
+    sql(a_desk, f"INSERT INTO entry VALUES ({', '.join('?' * len(before[0]))})", *before[0])  # noqa: S608
+
+    _, second = messages(a_desk, keys)
+    assert own_heads(second) == [head_of(first)]
+    assert a_desk.transcript(keys).faults == ()
+
+
+def test_a_message_signs_what_its_page_showed_although_the_store_shows_less(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    shown = a_desk.answer(keys, "an answer")
+    source.get(PAGE)
+    with hidden(a_desk, shown):
+        source.write("the second message")
+
+    second = messages(a_desk, keys)[-1]
+    assert head_of(shown) in second.envelope.heads
+
+
+def test_a_message_claims_to_have_seen_nothing_that_was_shown_later(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    source.get(PAGE)
+    form = source.form_context()
+    later = a_desk.answer(keys, "written while the source types")
+    source.write("the second message", form_context=form)
+
+    second = messages(a_desk, keys)[-1]
+    assert not a_desk.transcript(keys).knowledge.knew(second.digest, later.digest)
+
+
+def test_a_step_with_a_flipped_byte_does_not_count_as_seen(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    entry = a_desk.answer(keys, "an answer")
+    header = entry.header or b""
+    flipped = header[:-1] + bytes([header[-1] ^ 1])
+    sql(a_desk, "UPDATE sealed SET header = ? WHERE header = ?", flipped, header)
+    page = source.get(PAGE).text
+    sql(a_desk, "UPDATE sealed SET header = ? WHERE header = ?", header, flipped)
+    source.write("the second message")
+
+    second = messages(a_desk, keys)[-1]
+    assert "left_out" in hooks(page, "notice")
+    assert second.envelope.unseen == (head_of(entry),)
+    assert not a_desk.transcript(keys).knowledge.knew(second.digest, entry.digest)
+    assert "an answer" in source.get(PAGE).text
+
+
+# ---- the operator hides the step "passing on", lets the source withdraw, and puts the step back --------
+
+
+def test_a_withdrawal_while_the_step_was_hidden_is_in_time(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    proposal = a_desk.propose(keys, "a text")
+    answer(source, proposal, Verdict.AGREED)
+    step = a_desk.pass_on(keys, proposal)
+    with hidden(a_desk, step):
+        answer(source, proposal, Verdict.TAKEN_BACK)
+
+    assert state(a_desk, keys, proposal) is ProposalStatus.TAKEN_BACK
+    assert "was_in_time" in hooks(source.get(PAGE).text, "notice")
+
+
+def test_a_withdrawal_is_in_time_although_an_earlier_receipt_covers_the_hidden_step(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    proposal = a_desk.propose(keys, "a text")
+    answer(source, proposal, Verdict.AGREED)
+    step = a_desk.pass_on(keys, proposal)
+    source.get(PAGE)
+    with hidden(a_desk, step):
+        answer(source, proposal, Verdict.TAKEN_BACK)
+
+    assert state(a_desk, keys, proposal) is ProposalStatus.TAKEN_BACK
+
+
+def test_a_deletion_of_the_agreement_while_the_step_was_hidden_is_in_time(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    proposal = a_desk.propose(keys, "a text")
+    answer(source, proposal, Verdict.AGREED)
+    source.get(PAGE)
+    agreed = messages(a_desk, keys)[-1]
+    step = a_desk.pass_on(keys, proposal)
+    with hidden(a_desk, step):
+        delete(source, agreed)
+
+    assert state(a_desk, keys, proposal) is ProposalStatus.WAITING
+    assert "was_in_time" in hooks(source.get(PAGE).text, "notice")
+
+
+def test_a_server_that_has_the_step_appends_no_answer_and_shows_the_step(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    proposal = a_desk.propose(keys, "a text")
+    answer(source, proposal, Verdict.AGREED)
+    form = source.hidden(source.get(path_of(proposal)), path_of(proposal))
+    a_desk.pass_on(keys, proposal)
+
+    refused = source.post(path_of(proposal), {**form, "verdict": "taken_back"})
+
+    assert hooks(refused.text, "refusal") == ["too_late"]
+    assert hooks(refused.text, "state") == ["passing_on"]
+    assert len(messages(a_desk, keys)) == 2
+
+
+def test_a_file_that_was_made_all_the_same_is_shown_with_what_became_of_it(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    proposal = a_desk.propose(keys, "a text")
+    answer(source, proposal, Verdict.AGREED)
+    replica = a_desk.transcript(keys)
+    answer(source, proposal, Verdict.TAKEN_BACK)
+    a_desk.pass_on(keys, proposal, replica=replica)
+    a_desk.pass_on(keys, proposal, StepName.PASSED_ON)
+    made = source.get(PAGE).text
+    a_desk.pass_on(keys, proposal, StepName.PASSED_ON, delivered=TODAY)
+    delivered = source.get(PAGE).text
+
+    assert "must_be_destroyed" in hooks(made, "notice")
+    assert "handed_over_all_the_same" not in hooks(made, "notice")
+    assert "handed_over_all_the_same" in hooks(delivered, "notice")
+    assert hooks(source.get(path_of(proposal)).text, "state") == ["made_too_late"]
+
+
+def test_what_cannot_be_stopped_is_said_before_the_source_agrees(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    page = source.get(path_of(a_desk.propose(keys, "a text"))).text
+
+    assert page.index(hook("before-agreeing", "can_be_held_back")) < page.index('value="agreed"')
+
+
+# ---- a row that was hidden for a moment gives two entries side by side ---------------------------------
+
+
+def test_two_entries_side_by_side_are_both_there_and_nothing_is_rejected(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    form = source.form_context()
+    source.write("sent twice", form_context=form)
+    with hidden(a_desk, messages(a_desk, keys)[-1]):
+        source.write("sent twice", form_context=form)
+
+    transcript = a_desk.transcript(keys)
+    _, one, other = messages(a_desk, keys)
+    assert one.envelope.entry_id == other.envelope.entry_id
+    assert one.envelope.number == other.envelope.number
+    assert transcript.rejected == ()
+    assert {fault.kind for fault in transcript.faults} == {FaultKind.SIDE_BY_SIDE}
+    assert [entry.text for entry in a_desk.thread_of(source).entries].count("sent twice") == 2
+
+    source.get(PAGE)
+    assert source.write("the next message").status_code == 303
+    assert set(own_heads(messages(a_desk, keys)[-1])) == {head_of(one), head_of(other)}
+    delete(source, one)
+    assert [entry.is_removed for entry in a_desk.thread_of(source).entries] == [False, True, True, False]
+
+
+def test_a_form_sent_twice_is_one_entry_while_no_row_is_hidden(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    form = source.form_context()
+    first, second = (source.write("sent twice", form_context=form) for _ in range(2))
+
+    assert first.location == second.location
+    assert len(messages(a_desk, keys)) == 2
+
+
+# ---- a removed entry is restored, or an entry is lost --------------------------------------------------
+
+
+def delete(source: Browser, entry: SignedEntry) -> None:
+    path = f"/en/mailbox/delete/{entry.envelope.entry_id.hex()}"
+    assert source.post(path, source.hidden(source.get(path), path)).status_code == 303
+
+
+def test_a_restored_entry_is_not_shown_and_can_be_deleted_again(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    source.write("a secret", [("a.txt", b"a file")])
+    (file,) = a_desk.thread_of(source).entries[-1].files
+    secret = messages(a_desk, keys)[-1]
+    with closing(sqlite3.connect(a_desk.store.path)) as connection:
+        query = "SELECT entry.id, header, payload FROM sealed JOIN entry USING (id) WHERE digest = ?"
+        row, header, payload = connection.execute(query, (secret.digest,)).fetchone()
+    delete(source, secret)
+    sql(a_desk, "UPDATE sealed SET header = ?, payload = ? WHERE id = ?", header, payload, row)
+    sql(a_desk, "DELETE FROM deletion_queue WHERE id = ?", row)
+
+    page = source.get(PAGE).text
+    again = source.get(f"/en/mailbox/delete/{secret.envelope.entry_id.hex()}").text
+
+    assert hooks(page, "notice")[0] == "restored"
+    assert hooks(page, "entry") == ["restored"]
+    assert "a secret" not in page + again + source.get("/en/mailbox/save").text
+    assert source.get(f"/en/mailbox/received/{secret.envelope.entry_id.hex()}").status_code == 404
+    assert source.get(f"/en/mailbox/files/{file.id}").status_code == 404
+    delete(source, secret)
+    assert hooks(source.get(PAGE).text, "entry") == ["removed"]
+    assert messages(a_desk, keys)[-1].header is None
+
+
+def test_an_entry_whose_text_was_destroyed_by_someone_else_is_shown_as_lost(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    a_desk.answer(keys, "an answer")
+    sql(a_desk, "UPDATE sealed SET header = NULL, payload = NULL")
+
+    page = source.get(PAGE).text
+
+    assert hooks(page, "notice")[0] == "lost"
+    assert hooks(page, "entry").count("lost") == 2
+    assert a_desk.thread_of(source).withheld == {Withheld.LOST}
+
+
+def test_a_removal_is_shown_with_the_workstations_that_confirmed_it(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    source.get(PAGE)
+    delete(source, messages(a_desk, keys)[0])
+    assert hooks(source.get(PAGE).text, "confirmed-by") == []
+
+    for _ in range(2):  # one workstation that confirms twice is one workstation
+        a_desk.receipt(keys)
+        assert hooks(source.get(PAGE).text, "confirmed-by") == ["1"]
+
+
+def test_a_workstation_that_knew_nothing_of_a_removal_confirms_nothing(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    replica = a_desk.transcript(keys)
+    delete(source, messages(a_desk, keys)[0])
+    a_desk.answer(keys, "an answer", replica=replica)
+
+    assert hooks(source.get(PAGE).text, "confirmed-by") == []
+
+
+def test_a_removal_that_removes_nothing_is_not_appended(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    (first,) = messages(a_desk, keys)
+    path = f"/en/mailbox/delete/{first.envelope.entry_id.hex()}"
+    two_pages = [source.hidden(source.get(path), path) for _ in range(2)]
+
+    answers = [source.post(path, form).status_code for form in two_pages]
+
+    assert answers == [303, 404]
+    assert len(a_desk.entries_of(keys, EntryClass.REMOVAL, Author.SOURCE)) == 1
+
+
+def test_the_end_stays_as_a_signed_proof_with_the_heads_of_the_source(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    (first,) = messages(a_desk, keys)
+    end = "/en/mailbox/end"
+    source.get(PAGE)
+    source.post(end, {**source.hidden(source.get(end), end), "sure": "y"})
+
+    with a_desk.store.reading() as session:
+        ended = mailboxes.find_ended(session, keys.address)
+    assert ended is not None
+    (proof,) = ending.proof_from_bytes(ended.proof)
+    verify_entry(proof, mailbox_verify_key=ended.verify_key, strands={})
+    assert proof.envelope.entry_class is EntryClass.END
+    assert proof.envelope.heads == (head_of(first),)
+
+
+# ---- what a form carries ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [10, 2_000])
+def test_posting_verifies_and_reads_as_little_in_a_long_mailbox_as_in_a_short_one(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    fill(a_desk, keys, count)
+    source.get(PAGE)
+    form = source.form_context()
+    verified, rows = counter(monkeypatch, "protocol.entry.check_signature"), rows_read(monkeypatch)
+
+    assert source.write("another message", form_context=form).status_code == 303
+
+    assert len(verified) == 1  # the source's newest entry, which the form names
+    assert rows[0] < 20
+    assert messages(a_desk, keys)[-1].envelope.number == count // 2 + 2
+
+
+def fill(a_desk: ADesk, keys: MailboxKeys, count: int) -> None:
+    """Add receipts of both sides in turns, so that the mailbox has `count` more entries."""
+    tips = {head.strand: head for head in a_desk.transcript(keys).heads}
+    with a_desk.store.writing(durable=False) as session:
+        for turn in range(count):
+            writer = a_desk.writer if turn % 2 else SourceWriter(keys)
+            envelope = Envelope(
+                address=keys.address,
+                entry_id=EntryId(turn.to_bytes(16)),
+                entry_class=EntryClass.RECEIPT,
+                strand=writer.strand,
+                heads=tuple(sorted(tips.values())),
+                unseen=(),
+                day=TODAY,
+                letterhead_serial=1,
+            )
+            signed = sign_entry(envelope, by=writer)
+            store_entry(session, signed)
+            tips[writer.strand] = head_of(signed)
+        recompute_state(session, keys.address)
+
+
+def counter(monkeypatch: pytest.MonkeyPatch, name: str) -> list[object]:
+    """Return a list that grows with each call of a function."""
+    calls: list[object] = []
+    module, _, function = name.rpartition(".")
+    original: Callable[..., object] = getattr(importlib.import_module(module), function)
+
+    def counting(*args: object, **named: object) -> object:
+        calls.append(args)
+        return original(*args, **named)
+
+    monkeypatch.setattr(name, counting)
+    return calls
+
+
+def rows_read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list whose only number grows with each row that a query returns."""
+    count = [0]
+    each = PreparedQuery.each
+
+    def counting(query: PreparedQuery[object], *args: object, **named: object) -> Iterator[object]:
+        for row in each(query, *args, **named):  # type: ignore[arg-type]  # passed on as they are
+            count[0] += 1
+            yield row
+
+    monkeypatch.setattr(PreparedQuery, "each", counting)
+    return count
+
+
+def test_a_form_is_good_for_its_own_mailbox_alone(a_desk: ADesk, source: Browser) -> None:
+    other = a_desk.browser()
+    other.start()
+
+    assert source.write("mine", form_context=other.form_context()).status_code == 403
+
+
+@pytest.mark.parametrize("language", ["en", "nl"])
+def test_words_carry_the_language_of_their_page(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, language: str
+) -> None:
+    path = f"/{language}/mailbox/write"
+    form = {**source.hidden(source.get(path), path), "text": "words"}
+    sent = source.client.post(path, data=multipart(form, []), content_type=MULTIPART)
+
+    assert sent.status_code == 303
+    assert open_entry(messages(a_desk, keys)[-1], [keys.identity]).language == language
+
+
+def test_words_of_a_newer_version_are_named_and_do_not_count_as_seen(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as newer:
+        newer.setattr("protocol.content.MINOR", 1)
+        entry_id = EntryId(bytes(16))
+        content = Content(minor=1, kind=Kind.MESSAGE, text="words of another time")
+        entry = a_desk._append_of_desk(keys, content, entry_id, a_desk.writer, TODAY)
+
+    page = source.get(PAGE).text
+    source.write("the second message")
+
+    assert "newer_version" in hooks(page, "entry")
+    assert "words of another time" not in page
+    assert messages(a_desk, keys)[-1].envelope.unseen == (head_of(entry),)
+
+
+def test_the_six_words_of_the_mailbox_are_asked_for_and_shown(source: Browser, keys: MailboxKeys) -> None:
+    words = sealing_words(keys.address)
+
+    assert len(words.split("-")) == 6
+    assert words in source.get("/en/mailbox/write").text
+    assert "six_words" in hooks(source.get("/en/seal").text, "step")
+    assert words not in source.get("/en/seal").text  # this page is the same for everyone
