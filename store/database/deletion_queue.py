@@ -75,8 +75,8 @@ def queue_rows(session: Session, ids: Sequence[int]) -> int:
     freed = 0
     for row in ids:
         size = _SIZE.first(session, row=row)
+        _CLEAR_HEADER.run(session, row=row)  # also of a queued row: someone may have restored its header
         if size is not None:
-            _CLEAR_HEADER.run(session, row=row)
             _ENQUEUE.run(session, id=row)
             freed += size
     return freed

@@ -13,6 +13,7 @@ from protocol.content import AttachmentNote
 from protocol.envelope import Author
 from protocol.identifiers import Address, AttachmentId, EntryId
 from store import attachments
+from store.errors import AttachmentMissingError
 from web.filenames import safe_name
 
 
@@ -94,11 +95,18 @@ def file_pieces(desk: OpenDesk, address: Address, entry_id: EntryId, note: Attac
         stored = attachments.find(session, address, note.id)
     if stored is None or stored.header is None:
         raise FileRefusedError(FileRefusal.MISSING)
-    chunks = attachments.read_chunks(desk.store, address, note.id)
+    chunks = _all_chunks(desk, address, note.id)
     opener = attachment.AttachmentOpener(
         stored.header, chunks, note, desk.keyring.identities, address, entry_id
     )
     return _as_signed(opener)
+
+
+def _all_chunks(desk: OpenDesk, address: Address, attachment_id: AttachmentId) -> Iterator[bytes]:
+    try:
+        yield from attachments.read_chunks(desk.store, address, attachment_id)
+    except AttachmentMissingError as why:  # a chunk is missing in the store
+        raise ForgedError from why
 
 
 def _as_signed(opener: attachment.AttachmentOpener) -> Iterator[bytes]:

@@ -1,0 +1,285 @@
+"""Attacks by the store's operator while an adviser works: what is signed is what was verified and shown."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.errors import PassOnRefusal, SendRefusal
+from journalist_app.services import inbox_lists
+from journalist_app.services.desk import background_check, sync_status, unlocking
+from journalist_app.services.inbox_lists import InboxFilter
+from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
+from journalist_app.services.passing_on import pass_on
+from protocol.content import Content, Kind, StepName, Verdict
+from protocol.entry import SignedEntry
+from protocol.envelope import EntryClass
+from protocol.heads import Heads
+from protocol.identifiers import EntryId
+from protocol.transcript.check import head_of
+from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
+from tests.journalist_app.opening import heads_on_page, opens
+from tests.journalist_app.refusals import refuses
+from tests.journalist_app.services.test_closing import close, due_of
+from tests.journalist_app.services.test_passing_on import (
+    answers,
+    begin,
+    deliver,
+    make,
+    newest,
+    propose,
+    steps_of,
+)
+from tests.journalist_app.views.paper import Paper
+
+
+@pytest.fixture
+def desk(world: World, tmp_path: Path) -> OpenDesk:
+    desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
+    desk.exporter = Paper(tmp_path)
+    return desk
+
+
+@pytest.fixture
+def source(world: World) -> ASource:
+    made = a_source(world)
+    made.writes("vraag", file=("bewijs.pdf", b"author: iemand; inhoud"))
+    return made
+
+
+@contextmanager
+def hidden(world: World, signed: SignedEntry) -> Iterator[None]:
+    """Hide a row for a moment, as the operator of the store can."""
+    world.execute("CREATE TABLE hidden AS SELECT * FROM entry WHERE digest = :digest", digest=signed.digest)
+    world.execute("DELETE FROM entry WHERE digest = :digest", digest=signed.digest)
+    yield
+    world.execute("INSERT INTO entry SELECT * FROM hidden")
+    world.execute("DROP TABLE hidden")
+
+
+def answer(desk: OpenDesk, source: ASource, heads: Heads, unseen: Heads, text: str = "antwoord") -> None:
+    entry_id = EntryId(text.encode().ljust(16)[:16])
+    form = ReplyForm(source.keys.address, entry_id, heads, unseen, text)
+    with AnswerSender(desk, form, today=TODAY, half_hour=1) as under_way:
+        under_way.send()
+
+
+def newest_words(source: ASource) -> SignedEntry:
+    return [entry for entry in source.reads().transcript.entries if entry.envelope.is_words][-1]
+
+
+def faults(desk: OpenDesk, source: ASource) -> list[str]:
+    return [fault.kind for fault in opens(desk, source.keys.address).faults]
+
+
+# ---- the operator edits or hides a row while someone writes
+
+
+def test_a_message_that_is_hidden_while_the_adviser_answers_is_signed_as_shown(
+    world: World, desk: OpenDesk, source: ASource
+) -> None:
+    shown = source.writes("nog iets")
+    heads, unseen = heads_on_page(desk, source.keys.address)
+
+    with hidden(world, shown):
+        # This workstation remembers the message, so it signs nothing while the message is gone.
+        assert "rolled_back" in faults(desk, source)
+    answer(desk, source, heads, unseen)
+
+    assert head_of(shown) in newest_words(source).envelope.heads
+    assert faults(desk, source) == []
+
+
+def test_a_workstation_never_signs_one_number_twice_although_its_newest_row_is_hidden(
+    world: World, desk: OpenDesk, source: ASource
+) -> None:
+    answer(desk, source, *heads_on_page(desk, source.keys.address), text="eerste")
+    first = newest_words(source)
+    heads, unseen = heads_on_page(desk, source.keys.address)
+
+    with hidden(world, first):
+        source.looks()
+        assert not opens(desk, source.keys.address).may_answer
+    answer(desk, source, heads, unseen, text="tweede")
+
+    assert newest_words(source).envelope.number == first.envelope.number + 1
+    assert faults(desk, source) == []
+
+
+def test_two_messages_that_a_hidden_row_gave_one_number_are_shown_and_answered(
+    world: World, desk: OpenDesk, source: ASource
+) -> None:
+    with hidden(world, source.writes("eerste")):
+        source.writes("tweede")
+
+    shown = opens(desk, source.keys.address)
+
+    assert {fault.kind for fault in shown.faults} == {"side_by_side"}
+    assert {"eerste", "tweede"} <= {entry.text for entry in shown.entries}
+    answer(desk, source, shown.heads, shown.unseen)
+    assert sum(not head.strand for head in newest_words(source).envelope.heads) == 2
+
+
+def test_a_lost_row_ends_neither_answers_nor_closing(world: World, desk: OpenDesk, source: ASource) -> None:
+    lost = source.writes("kwijt")
+    source.writes("nog iets")
+    world.execute("DELETE FROM entry WHERE digest = :digest", digest=lost.digest)
+
+    assert faults(desk, source) == ["missing"]
+    answer(desk, source, *heads_on_page(desk, source.keys.address))
+    close(desk, source)
+
+    assert head_of(lost) in newest_words(source).envelope.unseen
+    assert due_of(source) is not None
+
+
+def test_words_whose_encrypted_part_is_lost_are_told_and_named_as_unseen(
+    world: World, desk: OpenDesk, source: ASource
+) -> None:
+    lost = source.writes("kwijt")
+    world.execute("UPDATE sealed SET header = NULL WHERE id = (SELECT id FROM entry WHERE number = 2)")
+
+    shown = opens(desk, source.keys.address)
+
+    assert [fault.kind for fault in shown.faults] == ["lost"]
+    assert [entry.fault for entry in shown.entries] == ["", "lost"]
+    assert shown.may_answer
+    assert shown.unseen == (head_of(lost),)
+
+
+# ---- the operator restores a removed entry with its header, and drops the removal
+
+
+@pytest.mark.parametrize("is_removal_dropped", [True, False])
+def test_a_restored_entry_is_not_shown_destroyed_again_and_reported(
+    world: World, desk: OpenDesk, source: ASource, *, is_removal_dropped: bool
+) -> None:
+    removed = source.writes("geheim")
+    world.execute("CREATE TABLE kept AS SELECT * FROM sealed")
+    removal = source.removes(removed)
+    opens(desk, source.keys.address)
+    world.execute("INSERT OR REPLACE INTO sealed SELECT * FROM kept")
+    if is_removal_dropped:
+        world.execute("DELETE FROM entry WHERE digest = :digest", digest=removal.digest)
+
+    shown = opens(desk, source.keys.address)
+    assert "restored" in [fault.kind for fault in shown.faults]
+    assert not shown.may_answer
+    assert "geheim" not in [entry.text for entry in shown.entries]
+
+    background_check.check_store(desk, TODAY)
+
+    transcript = source.reads().transcript
+    assert transcript.authentic[removed.digest].header is None
+    assert ("restored",) == sync_status.faults_at_server(desk)[0].kinds
+    after = opens(desk, source.keys.address)
+    assert "restored" in [fault.kind for fault in after.faults]
+    assert after.may_answer is not is_removal_dropped  # a removal that is gone was rolled back
+    sync_status.dismiss_finding(desk, source.keys.address)
+    assert ("rolled_back" in faults(desk, source)) is is_removal_dropped
+    assert is_removal_dropped or faults(desk, source) == []
+
+
+# ---- the operator hides the step of passing on, lets the source withdraw, and puts the step back
+
+
+def test_a_withdrawal_while_the_step_was_hidden_is_in_time(
+    world: World, desk: OpenDesk, source: ASource
+) -> None:
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    begin(desk, source, proposed)
+
+    with hidden(world, newest_words(source)):
+        answers(source, Verdict.TAKEN_BACK, proposed.digest)
+
+    with refuses(PassOnRefusal.WITHDRAWN):
+        make(desk, source, proposed)
+    assert StepName.PASSED_ON not in steps_of(desk, source)
+
+
+def test_a_file_that_was_made_in_spite_of_a_withdrawal_in_time_must_go(
+    desk: OpenDesk, source: ASource
+) -> None:
+    """The operator holds the withdrawal back until the file is made."""
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    before = list(source.reads().transcript.authentic)
+    begin(desk, source, proposed)
+    make(desk, source, proposed)
+    answers(source, Verdict.TAKEN_BACK, proposed.digest, before)
+
+    assert newest(desk, source).must_destroy
+    assert pass_on.list_unfinished(opens(desk, source.keys.address).thread_state) == ()
+    with refuses(PassOnRefusal.WITHDRAWN):
+        make(desk, source, proposed)
+    deliver(desk, source, proposed)
+
+    (delivered,) = [step for step in opens(desk, source.keys.address).thread_state.steps if step.delivered]
+    assert (delivered.delivered, delivered.is_void) == (TODAY, True)
+
+
+def test_of_answers_side_by_side_one_against_wins(world: World, desk: OpenDesk, source: ASource) -> None:
+    proposed = propose(desk, source)
+    with hidden(world, answers(source, Verdict.DECLINED, proposed.digest)):
+        answers(source, Verdict.AGREED, proposed.digest)
+
+    with refuses(PassOnRefusal.NOT_AGREED):
+        begin(desk, source, proposed)
+
+
+# ---- one malformed row stops nothing else
+
+
+@pytest.mark.parametrize(
+    "column", ["author", "strand", "number", "entry_id", "digest", "envelope", "signature", "epoch", "day"]
+)
+@pytest.mark.parametrize("value", ["'text'", "CAST(x'ff' AS TEXT)", "x'00'", "-7", "0.5"])
+def test_a_malformed_row_of_one_mailbox_is_named_and_stops_no_page(
+    world: World, desk: OpenDesk, source: ASource, column: str, value: str
+) -> None:
+    other = a_source(world)
+    other.writes("ook een vraag")
+    world.execute(
+        f"UPDATE entry SET {column} = {value} WHERE address = :address",  # noqa: S608  # of this test
+        address=source.keys.address,
+    )
+
+    background_check.check_everything(desk, TODAY)
+    inbox = inbox_lists.read_inbox(desk, InboxFilter("waiting"), TODAY)
+
+    assert not desk.progress.is_broken
+    assert other.address in [row.address for row in inbox.rows]
+    assert [entry.text for entry in opens(desk, other.keys.address).entries] == ["ook een vraag"]
+    shown = opens(desk, source.keys.address)
+    # Nothing relies on the epoch, and a strand that is no BLOB reads as that of the source.
+    assert column in {"epoch", "strand"} or "damaged_row" in [fault.kind for fault in shown.faults]
+
+
+# ---- what a page did not show is not signed as shown
+
+
+def test_what_a_removal_removed_is_confirmed_as_removed(desk: OpenDesk, source: ASource) -> None:
+    removed = source.writes("toch niet")
+    opens(desk, source.keys.address)
+    removal = source.removes(removed)
+
+    opens(desk, source.keys.address)
+
+    receipts = [
+        entry
+        for entry in source.reads().transcript.entries
+        if entry.envelope.entry_class is EntryClass.RECEIPT
+    ]
+    assert head_of(removal) in receipts[-1].envelope.heads
+
+
+def test_a_message_that_the_adviser_was_not_shown_stops_the_closing(desk: OpenDesk, source: ASource) -> None:
+    """A form of the closing page names only what the thread showed."""
+    heads, unseen = heads_on_page(desk, source.keys.address)
+    source.says(Content(kind=Kind.MESSAGE, text="wacht"))
+
+    with refuses(SendRefusal.SOURCE_WROTE):
+        answer(desk, source, heads, unseen)
