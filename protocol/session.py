@@ -30,15 +30,14 @@ _PASSPHRASE_BYTES: Final = 96  # eight words of nine letters and seven spaces ha
 
 @dataclass(frozen=True, slots=True)
 class SessionState:
-    """Secret state of one session: the mailbox's root key, and the page that the source was shown last.
+    """Secret state of one session: the mailbox's root key, and what the source was shown last.
 
-    `heads` and `unseen` are those of a new entry of the source, if the entry is written from that page. They
-    are empty until the session has shown the mailbox.
+    `shown` has the heads and the unseen entries that a new entry of the source signs. Both are empty until
+    the session has shown the mailbox.
     """
 
     root: RootKey = field(repr=False)
-    heads: Heads = ()
-    unseen: Heads = ()
+    shown: tuple[Heads, Heads] = ((), ())
 
 
 def seal_session(state: SessionState, token: bytes, server_secret: bytes) -> bytes:
@@ -47,7 +46,7 @@ def seal_session(state: SessionState, token: bytes, server_secret: bytes) -> byt
     The state can be decrypted only by combining three things: the cookie, the session store and the memory of
     the running server.
     """
-    plaintext = frame(state.root, heads_to_bytes(state.heads), heads_to_bytes(state.unseen))
+    plaintext = frame(state.root, *map(heads_to_bytes, state.shown))
     plaintext += bytes(-len(plaintext) % _STATE_STEP)  # zeros, which `unframe` reads as empty fields
     return SecretBox(_box_key(token, server_secret)).encrypt(plaintext)
 
@@ -60,7 +59,7 @@ def open_session(sealed: bytes, token: bytes, server_secret: bytes) -> SessionSt
             damaged.
     """
     root, heads, unseen, *_ = unframe(_decrypt(sealed, _box_key(token, server_secret)))
-    return SessionState(RootKey(root), heads_from_bytes(heads), heads_from_bytes(unseen))
+    return SessionState(RootKey(root), (heads_from_bytes(heads), heads_from_bytes(unseen)))
 
 
 def token_hash(token: bytes) -> bytes:

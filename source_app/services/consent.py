@@ -19,7 +19,7 @@ from source_app.errors import AnswerRefusal, AnswerRefusedError
 from source_app.public_desk import PublicDesk
 from source_app.services.form_context import FormContext, form_text
 from source_app.services.login import MailboxSession
-from source_app.services.new_entry import append_entry, draft_after
+from source_app.services.new_entry import append_entry, draft_entry
 from source_app.services.proposals import ShownProposal, read_proposal
 from source_app.services.verified_mailbox import read_mailbox
 from stored_mailbox.appending import PreparedAppend
@@ -102,15 +102,15 @@ def append_consent(desk: PublicDesk, keys: MailboxKeys, answer: ConsentAnswer, *
             text=answer.text,
             answer=AnswerNote(verdict=answer.verdict, proposal=Digest(bytes.fromhex(shown.digest))),
         )
-        draft = draft_after(mailbox.own_entries(), desk, keys, mailbox.row, answer.form_context, today=today)
+        verified = mailbox.row, mailbox.own_entries()
+        draft = draft_entry(desk, keys, answer.form_context, today, verified)
         if draft.sent:
             if not any((sent, content) in mailbox.opened for sent in draft.sent):
                 raise AnswerRefusedError(AnswerRefusal.CHANGED)
             return None
         _require_open(shown, answer.verdict)
-        with desk.store.reading() as reading:
-            if not draft.has_room(reading, spare=_SPARE_ENTRIES):
-                raise AnswerRefusedError(AnswerRefusal.MAILBOX_FULL)
+        if not draft.has_room(spare=_SPARE_ENTRIES):
+            raise AnswerRefusedError(AnswerRefusal.MAILBOX_FULL)
         return draft.append(draft.seal(content))
 
     append_entry(desk, prepare)

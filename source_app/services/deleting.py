@@ -32,8 +32,7 @@ def delete_words(
     """
 
     def prepare() -> PreparedAppend | None:
-        with desk.store.reading() as reading:
-            draft = draft_entry(reading, desk, keys, form_context, today)
+        draft = draft_entry(desk, keys, form_context, today)
         if draft.sent:
             return None
         named = sorted(entry.digest for entry, _ in read_words(desk, keys, entry_id))
@@ -51,8 +50,7 @@ def end_mailbox(
     """Make everything in a mailbox unreadable, and log the source out. A second call changes nothing."""
 
     def prepare() -> PreparedAppend:
-        with desk.store.reading() as reading:
-            draft = draft_entry(reading, desk, keys, form_context, today)
+        draft = draft_entry(desk, keys, form_context, today)
         proof = proof_to_bytes([draft.sign(EntryClass.END)])
 
         def end(writing: Session) -> None:

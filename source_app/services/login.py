@@ -16,6 +16,7 @@ from crypto.passphrase import Language, RootKey
 from protocol import session
 from protocol.heads import Head, Heads
 from protocol.mailbox_keys import MailboxKeys, derive_mailbox_keys
+from protocol.session import SessionState
 from source_app.errors import PassphraseRefusal, PassphraseRefusedError, TicketRefusal, TicketRefusedError
 from source_app.public_desk import PublicDesk
 from store import mailboxes
@@ -26,26 +27,15 @@ _TICKET_HALF_HOURS = 4  # gives a visitor time to find a pen and a hiding place
 
 @dataclass(frozen=True)
 class MailboxSession:
-    """Session of a source who is logged in: the token of the cookie, and the mailbox's root key.
-
-    `heads` and `unseen` belong to the page of the mailbox that the source was shown last. A new form carries
-    them. They are empty before the first such page.
-    """
+    """Session of a source who is logged in: the token of the cookie, and the state of the session."""
 
     token: bytes = field(repr=False)
-    root: RootKey = field(repr=False)
-    heads: Heads = ()
-    unseen: Heads = ()
-
-    @property
-    def shown(self) -> tuple[Heads, Heads]:
-        """Return the heads and the unseen entries for a new form."""
-        return self.heads, self.unseen
+    state: SessionState
 
     @cached_property
     def keys(self) -> MailboxKeys:
         """Return the keys of the open mailbox."""
-        return derive_mailbox_keys(self.root)
+        return derive_mailbox_keys(self.state.root)
 
 
 def draw_passphrase(desk: PublicDesk, language: Language, *, now: int) -> tuple[list[str], str]:
@@ -146,19 +136,20 @@ def find_session(desk: PublicDesk, token: bytes, *, now: int) -> MailboxSession 
     expires = now + desk.session_half_hours
     if desk.sessions.get(name, expires - 1) is None:  # writes at most once in a half hour: reading is cheaper
         desk.sessions.put(name, box, expires)
-    return MailboxSession(token, state.root, state.heads, state.unseen)
+    return MailboxSession(token, state)
 
 
-def remember_page(desk: PublicDesk, opened: MailboxSession, heads: Heads, unseen: Heads, *, now: int) -> None:
+def remember_page(desk: PublicDesk, opened: MailboxSession, shown: tuple[Heads, Heads], *, now: int) -> None:
     """Record in a session what the source was shown last, for the forms that the session shows next."""
-    if (heads, unseen) != (opened.heads, opened.unseen):
-        _put(desk, replace(opened, heads=heads, unseen=unseen), now=now)
+    if shown != opened.state.shown:
+        _save(desk, opened.token, replace(opened.state, shown=shown), now=now)
 
 
 def remember_entry(desk: PublicDesk, opened: MailboxSession, head: Head, *, now: int) -> None:
     """Record in a session that the source wrote an entry, so that the next form names this entry."""
-    others = (each for each in opened.heads if each.strand != head.strand)
-    remember_page(desk, opened, tuple(sorted((head, *others))), opened.unseen, now=now)
+    heads, unseen = opened.state.shown
+    others = [each for each in heads if each.strand != head.strand]
+    remember_page(desk, opened, (tuple(sorted([head, *others])), unseen), now=now)
 
 
 def log_out(desk: PublicDesk, token: bytes) -> None:
@@ -198,15 +189,14 @@ def _root(desk: PublicDesk, typed: str) -> RootKey:
 
 
 def _open_session(desk: PublicDesk, root: RootKey, *, now: int) -> MailboxSession:
-    opened = MailboxSession(secrets.token_bytes(session.TOKEN_BYTES), root)
-    _put(desk, opened, now=now)
+    opened = MailboxSession(secrets.token_bytes(session.TOKEN_BYTES), SessionState(root))
+    _save(desk, opened.token, opened.state, now=now)
     return opened
 
 
-def _put(desk: PublicDesk, opened: MailboxSession, *, now: int) -> None:
-    state = session.SessionState(opened.root, opened.heads, opened.unseen)
-    box = session.seal_session(state, opened.token, desk.server_secret)
-    desk.sessions.put(session.token_hash(opened.token), box, now + desk.session_half_hours)
+def _save(desk: PublicDesk, token: bytes, state: SessionState, *, now: int) -> None:
+    box = session.seal_session(state, token, desk.server_secret)
+    desk.sessions.put(session.token_hash(token), box, now + desk.session_half_hours)
 
 
 def _differing(shown: Sequence[str], given: Sequence[str]) -> list[int]:

@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from sqlalchemy.orm import Session
-
 from crypto.errors import CryptoError
 from protocol.content import Content
 from protocol.entry import SignedEntry, check_entry_signature, seal_words, sign_entry
@@ -78,7 +76,7 @@ class EntryDraft:
         """Return the signed entry for the append loop."""
         return PreparedAppend(self.keys.address, self.row.version, [NewEntry(signed, attachment_ids)])
 
-    def has_room(self, session: Session, *, spare: int = 0) -> bool:
+    def has_room(self, *, spare: int = 0) -> bool:
         """Return False if the source's entries have reached the limit on their number or on their bytes.
 
         `spare` entries may exceed the limit on their number.
@@ -86,47 +84,29 @@ class EntryDraft:
         limits = self.desk.limits
         if next_number(self.heads, SOURCE_STRAND) > limits.entries + spare:
             return False
-        is_small = self.row.sealed_bytes < limits.entries_bytes  # includes files: no need to count entries
-        return (
-            bool(spare) or is_small or entries.sealed_bytes(session, self.row.address) < limits.entries_bytes
-        )
+        if spare or self.row.sealed_bytes < limits.entries_bytes:  # includes files: no need to count entries
+            return True
+        with self.desk.store.reading() as reading:
+            return entries.sealed_bytes(reading, self.keys.address) < limits.entries_bytes
 
 
 def draft_entry(
-    session: Session, desk: PublicDesk, keys: MailboxKeys, form_context: FormContext, today: date
+    desk: PublicDesk,
+    keys: MailboxKeys,
+    form_context: FormContext,
+    today: date,
+    verified: tuple[StoredMailbox, Sequence[SignedEntry]] | None = None,
 ) -> EntryDraft:
-    """Read the source's entries since a form's page, verify them, and draft the form's entry after them.
+    """Draft the entry of a form, after the source's entries since the form's page.
 
-    An entry that fails the check is left out.
+    Of the desk's entries it signs those that the form names, whatever the store shows now. `verified` has the
+    mailbox's row and the source's entries, if the caller has verified the whole mailbox.
 
     Raises:
         MailboxGoneError: the mailbox has ended.
     """
-    row = mailboxes.find(session, keys.address)
-    if row is None:
-        raise MailboxGoneError
-    _, heads, _ = form_context.parse()
-    number = min((head.number for head in heads if head.strand == SOURCE_STRAND), default=1)
-    rows = entries.of_strand(session, keys.address, Author.SOURCE, SOURCE_STRAND, number=number)
-    signed, _ = parse_rows(rows)
-    newer = [entry for entry in signed if entry.envelope.number >= number and is_authentic(entry, keys)]
-    return draft_after(newer, desk, keys, row, form_context, today=today)
-
-
-def draft_after(  # noqa: PLR0913  # the parts of a draft
-    newer: Sequence[SignedEntry],
-    desk: PublicDesk,
-    keys: MailboxKeys,
-    row: StoredMailbox,
-    form_context: FormContext,
-    *,
-    today: date,
-) -> EntryDraft:
-    """Draft the entry of a form after the source's verified entries `newer`.
-
-    Of the desk's entries it signs those that the form names, whatever the store shows now.
-    """
     entry_id, heads, unseen = form_context.parse()
+    row, newer = verified or _read_newer(desk, keys, heads)
     sent = tuple(entry for entry in newer if entry.envelope.entry_id == entry_id)
     return EntryDraft(desk, keys, row, entry_id, heads_after(heads, newer), unseen, today, sent)
 
@@ -152,3 +132,17 @@ def is_authentic(
     except CryptoError:
         return False
     return entry.envelope.address == keys.address
+
+
+def _read_newer(
+    desk: PublicDesk, keys: MailboxKeys, heads: Heads
+) -> tuple[StoredMailbox, Sequence[SignedEntry]]:
+    """Read and verify the source's entries since those that `heads` names. Leave out what fails the check."""
+    number = min((head.number for head in heads if head.strand == SOURCE_STRAND), default=1)
+    with desk.store.reading() as session:
+        row = mailboxes.find(session, keys.address)
+        rows = entries.of_strand(session, keys.address, Author.SOURCE, SOURCE_STRAND, number=number)
+    if row is None:
+        raise MailboxGoneError
+    signed, _ = parse_rows(rows)
+    return row, [entry for entry in signed if entry.envelope.number >= number and is_authentic(entry, keys)]

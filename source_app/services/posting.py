@@ -186,14 +186,13 @@ class Posting:
 
     def _prepare(self, today: date) -> PreparedAppend | None:
         """Sign the message after the source's newest entry. Return None if the message was sent before."""
-        with self._desk.store.reading() as reading:
-            draft = draft_entry(reading, self._desk, self._keys, self._form_context, today)
-            if draft.sent:
-                if not any(self._is_same_message(entry) for entry in draft.sent):
-                    raise MessageRefusedError(MessageRefusal.CHANGED)
-                return None
-            if not draft.has_room(reading):
-                raise MessageRefusedError(MessageRefusal.MAILBOX_FULL)
+        draft = draft_entry(self._desk, self._keys, self._form_context, today)
+        if draft.sent:
+            if not any(self._is_same_message(entry) for entry in draft.sent):
+                raise MessageRefusedError(MessageRefusal.CHANGED)
+            return None
+        if not draft.has_room():
+            raise MessageRefusedError(MessageRefusal.MAILBOX_FULL)
         self.opens_again = draft.row.due is not None and is_mailbox_closed(self._desk, self._keys)
         notes = tuple(file.note for file in self._complete)
         if self._sealed is None:

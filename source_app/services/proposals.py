@@ -4,11 +4,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import cast
 
-from msgspec import UNSET
-
 from protocol.content import PassOnRecipient, ProposalNote, Verdict
 from protocol.entry import SignedEntry
-from protocol.identifiers import Digest, digest_words
+from protocol.identifiers import digest_words
 from protocol.mailbox_keys import MailboxKeys
 from protocol.transcript.proposal_states import ProposalState, ProposalStatus
 from protocol.transcript.thread_state import thread_state
@@ -57,17 +55,6 @@ def read_proposal(mailbox: SourceMailbox, keys: MailboxKeys, entry_id: bytes) ->
         if each.entry_id == entry_id:
             return view_of_proposal(each)
     raise NotFoundError
-
-
-def entries_on_page(mailbox: SourceMailbox, proposal: ShownProposal) -> set[Digest]:
-    """Return the digests of the entries that the page of a proposal shows: the proposal and its steps."""
-    about = bytes.fromhex(proposal.digest)
-    steps = {
-        signed.digest
-        for signed, content in mailbox.opened
-        if content is not None and content.step is not UNSET and content.step.proposal == about
-    }
-    return steps | {proposal.signed.digest}
 
 
 def view_of_proposal(proposed: ProposalState) -> ShownProposal:

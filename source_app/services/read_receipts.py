@@ -1,14 +1,14 @@
 """Read receipts of the source: tell the desk which of the desk's words a page has shown."""
 
-import secrets
 from datetime import date
 
 from protocol.envelope import EntryClass
 from protocol.heads import next_number
-from protocol.identifiers import ENTRY_ID_BYTES, SOURCE_STRAND, EntryId
+from protocol.identifiers import SOURCE_STRAND
 from protocol.mailbox_keys import MailboxKeys
 from source_app.public_desk import PublicDesk
-from source_app.services.new_entry import EntryDraft, append_entry
+from source_app.services.form_context import FormContext
+from source_app.services.new_entry import append_entry, draft_entry
 from source_app.services.verified_mailbox import SourceMailbox, read_mailbox
 from stored_mailbox.appending import PreparedAppend
 
@@ -30,12 +30,11 @@ def append_read_receipt(desk: PublicDesk, keys: MailboxKeys, shown: SourceMailbo
         nonlocal mailbox
         now = mailbox or read_mailbox(desk, keys, shown.remembered)
         mailbox = None
-        heads, unseen = now.heads_for(shown.shown)
-        is_half_full = next_number(heads, SOURCE_STRAND) > desk.limits.entries // 2
+        form_context = FormContext.new(*now.heads_for(shown.shown))
+        draft = draft_entry(desk, keys, form_context, today, (now.row, ()))
+        is_half_full = next_number(draft.heads, SOURCE_STRAND) > desk.limits.entries // 2
         if is_half_full or not now.uncovered_words(shown.shown):
             return None
-        entry_id = EntryId(secrets.token_bytes(ENTRY_ID_BYTES))
-        draft = EntryDraft(desk, keys, now.row, entry_id, heads, unseen, today)
         return draft.append(draft.sign(EntryClass.RECEIPT))
 
     append_entry(desk, prepare)

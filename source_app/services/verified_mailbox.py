@@ -80,10 +80,6 @@ class SourceMailbox:
         own = [entry.digest for entry in self.own_entries()]
         return self.transcript.knowledge.unknown_to_all(words, own)
 
-    def covered_and(self, digests: Collection[Digest]) -> frozenset[Digest]:
-        """Return the entries that earlier pages have shown, and these entries."""
-        return self.shown.difference(self.uncovered_words(self.shown)).union(digests)
-
     def heads_for(self, shown: Collection[Digest]) -> tuple[Heads, Heads]:
         """Return heads and unseen entries for a new entry of a source who was shown these entries."""
         return self.transcript.heads_for(SOURCE_STRAND, shown, self.remembered)

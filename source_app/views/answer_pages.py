@@ -33,10 +33,10 @@ def proposal_page(
 
     `refusal` is the reason why the last answer was not accepted, or None.
     """
-    conversation = thread.read_thread(desk(), here.keys, here.heads, today=current_day())
+    conversation = thread.read_thread(desk(), here.keys, here.state.shown[0], today=current_day())
     mailbox = conversation.mailbox
     shown = proposals.read_proposal(mailbox, here.keys, entry_id)
-    seen = mailbox.covered_and(proposals.entries_on_page(mailbox, shown))
+    seen = mailbox.shown.difference(mailbox.uncovered_words(mailbox.shown)) | {shown.signed.digest}
     form_context = FormContext.new(*mailbox.heads_for(seen))
     purpose = consent.answer_purpose(shown.id, shown.digest, form_context, here.keys.address)
     form = ConsentForm(

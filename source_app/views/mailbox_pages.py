@@ -1,6 +1,5 @@
 """Pages of an open mailbox: conversation, new message, receipt, proposals, files, deleting and ending."""
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from typing import TypeVar
@@ -16,7 +15,6 @@ from source_app.services import deleting, login, mailbox_files, read_receipts, t
 from source_app.services.absences import shown_absences
 from source_app.services.form_context import FormContext
 from source_app.services.login import MailboxSession
-from source_app.services.verified_mailbox import SourceMailbox
 from source_app.views import answer_pages, write_pages
 from source_app.views.login_page import mailbox_open
 from source_app.views.request_context import (
@@ -40,25 +38,15 @@ bp = Blueprint("mailbox", __name__, url_prefix="/<any(nl, en):lang>/mailbox")
 @bp.get("")
 @mailbox_open
 def show_mailbox(here: MailboxSession) -> ResponseReturnValue:
-    """Show the whole conversation. After the page was sent, append a read receipt for the desk's entries."""
-    shown = thread.read_thread(desk(), here.keys, here.heads, today=current_day())
-    absences = shown_absences(desk().letterhead, current_day())
-    answer = render_page("mailbox/thread.html", thread=shown, away=absences)
-    if _someone_reads():
-        _remember_page(here, shown.mailbox)
-        answer.call_on_close(_receipt_of(here, shown.mailbox))
-    return answer
+    """Show the whole conversation."""
+    return _conversation_page(here, "mailbox/thread.html")
 
 
 @bp.get("/save")
 @mailbox_open
 def show_printable(here: MailboxSession) -> ResponseReturnValue:
     """Show the whole conversation on one page to print or save."""
-    shown = thread.read_thread(desk(), here.keys, here.heads, today=current_day())
-    answer = render_page("mailbox/save.html", thread=shown)
-    if _someone_reads():
-        _remember_page(here, shown.mailbox)
-    return answer
+    return _conversation_page(here, "mailbox/save.html")
 
 
 @bp.get("/write")
@@ -153,33 +141,30 @@ def ended_page() -> ResponseReturnValue:
 def _entry_form(here: MailboxSession, kind: type[_Form], action: str) -> tuple[FormContext, _Form]:
     """Return the form that the source sent, or a new form, with the values of its hidden fields."""
     is_sent = request.method == "POST"
-    form_context = FormContext.from_fields(request.form) if is_sent else FormContext.new(*here.shown)
+    form_context = FormContext.from_fields(request.form) if is_sent else FormContext.new(*here.state.shown)
     tokens = SessionTokens(here, form_context.purpose(action, here.keys.address))
     return form_context, kind(request.form, tokens=tokens, **asdict(form_context))
 
 
-def _someone_reads() -> bool:
-    """Return True if a person will see this page: no one reads a prefetched page."""
-    return request.method == "GET" and "Sec-Purpose" not in request.headers
+def _conversation_page(here: MailboxSession, template: str) -> Response:
+    """Show the whole conversation, and record in the session what the page shows.
 
-
-def _remember_page(here: MailboxSession, shown: SourceMailbox) -> None:
-    """Record in the session what this page shows. Without this record, the next form names older entries."""
-    with suppress(StoreError):
-        login.remember_page(desk(), here, *shown.heads_for(shown.shown), now=half_hour_now())
-
-
-def _receipt_of(here: MailboxSession, shown: SourceMailbox) -> Callable[[], None]:
-    """Return a function that appends a read receipt, to be called after the page was sent.
-
-    The visitor does not wait for the receipt. A failure is logged and not shown.
+    After the page was sent, append a read receipt for the desk's words. The visitor does not wait for the
+    receipt, and a failure is logged and not shown. Nothing is recorded for a page that no one reads.
     """
     ours, day = desk(), current_day()
+    shown = thread.read_thread(ours, here.keys, here.state.shown[0], today=day)
+    answer = render_page(template, thread=shown, away=shown_absences(ours.letterhead, day))
+    if request.method != "GET" or "Sec-Purpose" in request.headers:  # the header of a prefetched page
+        return answer
 
-    def append() -> None:
+    def append_receipt() -> None:
         try:
-            read_receipts.append_read_receipt(ours, here.keys, shown, today=day)
+            read_receipts.append_read_receipt(ours, here.keys, shown.mailbox, today=day)
         except (StoreError, CryptoError, MailboxGoneError) as why:
             log.error("read receipt: %s", type(why).__name__)
 
-    return append
+    with suppress(StoreError):  # without this record, the next form names older entries
+        login.remember_page(ours, here, shown.mailbox.heads_for(shown.mailbox.shown), now=half_hour_now())
+    answer.call_on_close(append_receipt)
+    return answer

@@ -47,7 +47,7 @@ _DRAIN_TIMES = 2
 def page_for_text(here: MailboxSession, text: str) -> Response:
     """Return the page with the form of a new message. The form contains `text`."""
     closed = thread.is_mailbox_closed(desk(), here.keys)
-    return _write_page(here, FormContext.new(*here.shown), text, None, closed=closed)
+    return _write_page(here, FormContext.new(*here.state.shown), text, None, closed=closed)
 
 
 def receive_message() -> ResponseReturnValue:
@@ -111,7 +111,7 @@ def _refused(here: MailboxSession, received: ReceivedForm) -> WerkzeugResponse:
     form_context = FormContext.from_fields(received.fields)
     tokens = SessionTokens(here, form_context.purpose(posting.ACTION, here.keys.address))
     if refusal is MessageRefusal.CHANGED or not tokens.fits(received.fields.get("token", "")):
-        form_context = FormContext.new(*here.shown)
+        form_context = FormContext.new(*here.state.shown)
         try:
             thread.is_mailbox_closed(desk(), here.keys)
         except MailboxGoneError:

@@ -20,7 +20,7 @@ from flask import Flask
 from werkzeug.test import Cookie
 
 from journalist_app import create_adviser_app
-from protocol.mailbox_keys import MailboxKeys, derive_mailbox_keys
+from protocol.mailbox_keys import MailboxKeys
 from source_app import create_source_app
 from source_app.config import SourceConfig
 from source_app.services import login
@@ -98,7 +98,7 @@ class MailboxSystem:
     def _source_at(self, browser: Browser) -> ASource:
         desk = self.site.extensions["desk"]
         return ASource(
-            browser, derive_mailbox_keys(login.log_in(desk, browser.passphrase, now=half_hour_now()).root)
+            browser, login.log_in(desk, browser.passphrase, now=half_hour_now()).keys
         )
 
     def an_adviser(self) -> AdviserBrowser:

@@ -37,7 +37,7 @@ from protocol.entry import SignedEntry, open_entry, seal_words, sign_entry
 from protocol.envelope import Author, EntryClass, Envelope
 from protocol.identifiers import AttachmentId, Digest, EntryId, StrandId
 from protocol.letterhead import Argon2, Epoch, Letterhead, Strand
-from protocol.mailbox_keys import MailboxKeys, derive_mailbox_keys
+from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import DeskWriter, EntryWriter, SourceWriter
 from protocol.transcript.check import Transcript
 from source_app import create_source_app
@@ -75,7 +75,7 @@ class ADesk:
 
     def keys_of(self, browser: "Browser") -> MailboxKeys:
         """Return the keys of the mailbox that a browser started."""
-        return derive_mailbox_keys(services.log_in(self.desk, browser.passphrase, now=half_hour_now()).root)
+        return services.log_in(self.desk, browser.passphrase, now=half_hour_now()).keys
 
     def thread_of(self, browser: "Browser") -> Thread:
         return read_thread(self.desk, self.keys_of(browser), today=TODAY)
@@ -102,7 +102,7 @@ class ADesk:
 
     def end(self, browser: "Browser") -> None:
         opened = services.log_in(self.desk, browser.passphrase, now=half_hour_now())
-        keys = derive_mailbox_keys(opened.root)
+        keys = opened.keys
         deleting.end_mailbox(self.desk, opened, keys, self.form_context(keys), today=TODAY)
 
     def transcript(self, keys: MailboxKeys) -> Transcript:

@@ -17,9 +17,8 @@ from source_app.errors import MailboxGoneError, NotFoundError
 from source_app.services import deleting, login
 from source_app.services.form_context import FormContext
 from source_app.services.mailbox_files import open_file
-from source_app.services.new_entry import draft_after
+from source_app.services.new_entry import draft_entry
 from source_app.services.thread import Expected, message_receipt, read_thread
-from source_app.services.verified_mailbox import read_mailbox
 from store.database.schema import EntryRow, SealedRow
 from tests.pages import hook, hooks
 from tests.source_app.desks import STRAND, TODAY, ADesk, Browser
@@ -380,8 +379,7 @@ def test_a_removal_by_a_stranger_is_detected(a_desk: ADesk, source: Browser, key
     source.write("mine")
     entry = a_desk.answer(keys, "theirs")
     theirs = a_desk.keys_of(stranger(a_desk))
-    row = read_mailbox(a_desk.desk, theirs).row
-    draft = draft_after([], a_desk.desk, theirs, row, FormContext.new((), ()), today=TODAY)
+    draft = draft_entry(a_desk.desk, theirs, FormContext.new((), ()), TODAY)
     removal = draft.sign(EntryClass.REMOVAL, (entry.digest,))
     a_desk.append(replace(removal, envelope=replace(removal.envelope, address=keys.address)))
 

@@ -13,7 +13,6 @@ from werkzeug.test import TestResponse
 
 from protocol.envelope import Envelope
 from protocol.letterhead import Letterhead
-from protocol.mailbox_keys import derive_mailbox_keys
 from source_app.services import login
 from store import entries
 from tests.pages import hook, hooks
@@ -82,7 +81,7 @@ def _mailbox_pages(a_desk: ADesk, lang: str) -> Iterator[tuple[str, TestResponse
     own = first.location.rpartition("/")[2]
     yield "received", browser.get(f"/{lang}/mailbox/received/{own}")
     yield "mailbox, waiting", browser.get(f"/{lang}/mailbox")
-    keys = derive_mailbox_keys(login.log_in(a_desk.desk, browser.passphrase, now=half_hour_now()).root)
+    keys = login.log_in(a_desk.desk, browser.passphrase, now=half_hour_now()).keys
     a_desk.answer(keys, "an answer", file=("answer.txt", b"1"))
     yield "mailbox, answered", browser.get(f"/{lang}/mailbox")
     yield "help, logged in", browser.get(f"/{lang}/help")

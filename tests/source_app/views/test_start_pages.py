@@ -254,7 +254,7 @@ def test_practising_twice_is_one_mailbox(a_desk: ADesk) -> None:
 def test_a_mailbox_that_has_ended_does_not_open_again_from_the_practise_page(a_desk: ADesk) -> None:
     words, ticket = login.draw_passphrase(a_desk.desk, "en", now=1)
     opened = login.start_mailbox(a_desk.desk, ticket, " ".join(words), today=TODAY, now=1)
-    keys = login.derive_mailbox_keys(opened.root)
+    keys = opened.keys
     deleting.end_mailbox(a_desk.desk, opened, keys, a_desk.form_context(keys), today=TODAY)
 
     with refuses(TicketRefusal.USED):
