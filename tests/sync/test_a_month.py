@@ -4,7 +4,6 @@ Sources write, delete and end. Advisers note, answer, propose, close and count. 
 the wrong order, and one in each direction never arrives. At the end all stores are equal.
 """
 
-import os
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from deploy.cleanup.retention import apply_retention
 from journalist_app.errors import SendRefusal, SendRefusedError
 from journalist_app.services.desk import sync_replica
 from journalist_app.services.inbox_lists import InboxFilter, read_inbox
-from journalist_app.services.mailbox.send_entries import AdviserFormContext, EntrySender
+from journalist_app.services.mailbox.send_entries import EntrySender, NewWords
 from journalist_app.services.records import casefiles
 from protocol.content import (
     AnswerNote,
@@ -30,7 +29,6 @@ from protocol.content import (
     proposal_digest,
 )
 from protocol.entry import SignedEntry
-from protocol.identifiers import EntryId
 from protocol.ledger import Dimension
 from protocol.letterhead import Letterhead
 from protocol.pouch.pouch_file import SERVER
@@ -204,10 +202,9 @@ class Month:
                 casefiles.add_casefile_note(at.desk, address, text, self.ends.clock.day)
             case "propose":
                 at_once = Content(kind=Kind.PROPOSAL, text=text, proposal=NOTE)
-                seen = bytes.fromhex(at.said(person.source))
-                entry_id = EntryId(os.urandom(16))
-                context = AdviserFormContext(address, entry_id, seen)
-                EntrySender(at.desk, context, [(entry_id, at_once)], today=self.ends.clock.day).send()
+                context = at.form(person.source)
+                new = NewWords(context.entry_id, at_once)
+                EntrySender(at.desk, context, [new], today=self.ends.clock.day).send()
                 person.ours.append(text)
             case _:
                 at.closes(person.source, text)

@@ -2,13 +2,12 @@
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.desk.verification import conversation_of
 from journalist_app.errors import MailboxNotFoundError, PassOnRefusal, UnsoundMailboxError
 from journalist_app.services.desk import unlocking
 from journalist_app.services.mailbox import read_thread
@@ -71,18 +70,17 @@ class Case:
 
     def thread_state_at(self, store: Store) -> ThreadState:
         """Return the thread state that both interfaces derive from a store."""
-        world = self.ends.world
-        desk = unlocking.unlock_desk(world.config, store, PASSPHRASE)
-        thread = conversation_of(desk, self.source.keys.address).entries
+        transcript = ASource(replace(self.source.world, store=store), self.source.keys).reads().transcript
         identity = self.source.keys.identity
-        opened = [(each, open_entry(each, [identity]) if each.header else None) for each in thread]
-        return thread_state(self.source.keys.address, opened)
+        opened = [
+            (each, open_entry(each, [identity]) if each.header else None) for each in transcript.entries
+        ]
+        return thread_state(self.source.keys.address, transcript, opened)
 
     def _sheet(self) -> AdviserFormContext:
-        seen = read_thread.read_conversation(self.desk, self.source.keys.address, today=TODAY).source_said
-        return AdviserFormContext(
-            self.source.keys.address, EntryId(next(_ids).to_bytes(16)), bytes.fromhex(seen)
-        )
+        address = self.source.keys.address
+        page = read_thread.read_mailbox(self.desk, address, today=TODAY, is_whole=True)
+        return AdviserFormContext(address, EntryId(next(_ids).to_bytes(16)), page.heads, page.unseen)
 
 
 @pytest.fixture
