@@ -276,23 +276,13 @@ class Month:
 
     def seen_by_source(self, person: Person) -> Counter[str]:
         mailbox = read_mailbox(self._as_source(), person.source.keys)
-        assert not mailbox.left_out
-        assert not mailbox.own_missing
-        return Counter(
-            content.text
-            for _, content in mailbox.opened
-            if content is not None and content.kind is not Kind.SEEN
-        )
+        assert not mailbox.is_missing_entries
+        return Counter(content.text for _, content in mailbox.opened if content is not None)
 
 
 def alike(store: Store) -> dict[str, set[tuple[object, ...]]]:
-    """Return the contents that must be equal in all stores.
-
-    The day since when a source waits is left out: it is not signed, and depends on the order of arrival. Only
-    the newest letterhead counts.
-    """
+    """Return the contents that must be equal in all stores. Only the newest letterhead counts."""
     found = all_of(store)
-    found["mailbox"] = {(*row[:-1], row[-1] is None) for row in found["mailbox"]}
     found["letterhead"] = {max(found["letterhead"])}
     return found
 
