@@ -16,7 +16,7 @@ from bench.timing import Timed, beside, interleaved, median, percentile, timed, 
 from crypto import passphrase
 from protocol.identifiers import Address
 from protocol.session import form_token
-from source_app.services.form_context import FormContext
+from source_app.services.mailbox_form import FormContext
 from source_app.services.posting import ACTION
 
 _CLIENTS = 8

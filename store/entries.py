@@ -283,7 +283,7 @@ def envelopes(session: Session, address: bytes) -> Sequence[StoredEnvelope]:
     return _ENVELOPES.all(session, address=address)
 
 
-def find_all(session: Session, address: bytes, entry_id: bytes) -> Sequence[StoredEntry]:
+def find_by_entry_id(session: Session, address: bytes, entry_id: bytes) -> Sequence[StoredEntry]:
     """Return the entries of a mailbox with this entry id, sorted by digest: normally at most one."""
     return _FIND_ALL.all(session, address=address, entry_id=entry_id)
 

@@ -10,6 +10,7 @@ each process loads only its own part.
 - `desk_commands`: openpgp, report
 - `onion_commands`: onion
 - `pairing_commands`: card, pair, admit, retire, rebuild
+- `store_commands`: store verify
 - `sync_commands`: sync, pouch
 - `terminal`: types of arguments, questions and progress lines that several commands share
 """

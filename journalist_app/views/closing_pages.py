@@ -67,7 +67,7 @@ def _close(
 
 
 def _page(desk: OpenDesk, where: Address, *, refusal: str = "") -> ResponseReturnValue:
-    thread = read_thread.read_mailbox(desk, where, today=adviser_today())
+    thread = read_thread.open_thread(desk, where, today=adviser_today())
     page = render_template(
         "closing/show.html",
         thread=thread,

@@ -202,7 +202,7 @@ def _form(
 ) -> ResponseReturnValue:
     filled = parts or AnswerParts()
     kept_text.keep_typed_text(*filled.typed())
-    thread = read_thread.read_mailbox(desk, where, today=adviser_today())
+    thread = read_thread.open_thread(desk, where, today=adviser_today())
     older = [each for each in thread.thread_state.proposals if each.entry_id == again]
     config = current_app.extensions["config"]
     page = render_template(
@@ -223,7 +223,7 @@ def _form(
 
 
 def _page(desk: OpenDesk, where: Address, proposal_id: str, *, refusal: str = "") -> ResponseReturnValue:
-    thread = read_thread.read_mailbox(desk, where, today=adviser_today())
+    thread = read_thread.open_thread(desk, where, today=adviser_today())
     found = [
         (each, each.proposal)
         for each in thread.entries

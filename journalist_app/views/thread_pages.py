@@ -115,7 +115,7 @@ def thread_page(  # noqa: PLR0913  # each is shown on the page
     """Show a mailbox with its answer form, filled with this text and step."""
     config = current_app.extensions["config"]
     today = adviser_today()
-    thread = read_thread.read_mailbox(desk, where, today=today, is_whole=True)
+    thread = read_thread.open_thread(desk, where, today=today, is_whole=True)
     shown = render_template(
         "thread/show.html",
         thread=thread,

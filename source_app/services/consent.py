@@ -17,8 +17,8 @@ from protocol.mailbox_keys import MailboxKeys
 from protocol.transcript.proposal_states import ProposalStatus
 from source_app.errors import AnswerRefusal, AnswerRefusedError
 from source_app.public_desk import PublicDesk
-from source_app.services.form_context import FormContext, form_text
 from source_app.services.login import MailboxSession
+from source_app.services.mailbox_form import FormContext, form_text
 from source_app.services.new_entry import append_entry, draft_entry
 from source_app.services.proposals import ShownProposal, read_proposal
 from source_app.services.verified_mailbox import read_mailbox

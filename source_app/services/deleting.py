@@ -10,10 +10,10 @@ from protocol.mailbox_keys import MailboxKeys
 from protocol.transcript.ending import proof_to_bytes
 from source_app.errors import MailboxGoneError, NotFoundError
 from source_app.public_desk import PublicDesk
-from source_app.services.form_context import FormContext
 from source_app.services.login import MailboxSession, log_out
+from source_app.services.mailbox_form import FormContext
 from source_app.services.new_entry import append_entry, draft_entry
-from source_app.services.verified_mailbox import read_words
+from source_app.services.verified_mailbox import read_sent_words
 from store import mailboxes
 from store.errors import EntryMissingError
 from stored_mailbox.appending import PreparedAppend
@@ -35,7 +35,7 @@ def delete_words(
         draft = draft_entry(desk, keys, form_context, today)
         if draft.sent:
             return None
-        named = sorted(entry.digest for entry, _ in read_words(desk, keys, entry_id))
+        named = sorted(entry.digest for entry, _ in read_sent_words(desk, keys, entry_id))
         return draft.append(draft.sign(EntryClass.REMOVAL, tuple(named[:REMOVED_AT_ONCE])))
 
     try:

@@ -14,7 +14,7 @@ from protocol.identifiers import Digest
 from protocol.mailbox_keys import MailboxKeys
 from source_app.errors import NotFoundError
 from source_app.public_desk import PublicDesk
-from source_app.services.verified_mailbox import read_words
+from source_app.services.verified_mailbox import read_sent_words
 from store import attachments
 from web.filenames import safe_name
 
@@ -56,7 +56,7 @@ def open_file(
         attachment = attachments.find(reading, keys.address, attachment_id)
     if attachment is None or attachment.header is None:
         raise NotFoundError
-    for signed, content in read_words(desk, keys, attachment.entry_id):
+    for signed, content in read_sent_words(desk, keys, attachment.entry_id):
         for note, proposed in () if content is None else _files(content):
             if note.id == attachment_id:
                 chunks = attachments.read_chunks(desk.store, keys.address, attachment_id)

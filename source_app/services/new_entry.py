@@ -19,7 +19,7 @@ from protocol.strand import SourceWriter, StrandKey
 from protocol.transcript.check import heads_after
 from source_app.errors import MailboxGoneError
 from source_app.public_desk import PublicDesk
-from source_app.services.form_context import FormContext
+from source_app.services.mailbox_form import FormContext
 from store import entries, mailboxes
 from store.errors import NoSuchMailboxError
 from store.mailboxes import StoredMailbox
@@ -29,7 +29,7 @@ from stored_mailbox.reading import parse_rows
 
 @dataclass(frozen=True, slots=True)
 class EntryDraft:
-    """What a new entry of the source signs besides its content, after the mailbox was read.
+    """Fields that a new entry of the source signs besides its content, after the mailbox was read.
 
     `row` is the mailbox's row. `sent` has earlier entries with the same entry id: the form was sent before.
     """

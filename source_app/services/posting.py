@@ -19,9 +19,9 @@ from protocol.strand import SourceWriter
 from protocol.transcript.check import head_of
 from source_app.errors import MailboxGoneError, MessageRefusal, MessageRefusedError
 from source_app.public_desk import PublicDesk
-from source_app.services.form_context import FormContext, form_text
 from source_app.services.login import MailboxSession
 from source_app.services.mailbox_files import open_file
+from source_app.services.mailbox_form import FormContext, form_text
 from source_app.services.new_entry import append_entry, draft_entry
 from source_app.services.thread import is_mailbox_closed
 from store import attachments, mailboxes

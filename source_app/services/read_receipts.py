@@ -7,14 +7,14 @@ from protocol.heads import next_number
 from protocol.identifiers import SOURCE_STRAND
 from protocol.mailbox_keys import MailboxKeys
 from source_app.public_desk import PublicDesk
-from source_app.services.form_context import FormContext
+from source_app.services.mailbox_form import FormContext
 from source_app.services.new_entry import append_entry, draft_entry
 from source_app.services.verified_mailbox import SourceMailbox, read_mailbox
 from stored_mailbox.appending import PreparedAppend
 
 
 def append_read_receipt(desk: PublicDesk, keys: MailboxKeys, shown: SourceMailbox, *, today: date) -> None:
-    """Append a read receipt to a mailbox if a page showed words of the desk that no entry of ours covers.
+    """Append a read receipt if a page showed words of the desk that no entry of the source covers.
 
     If another tab wrote an entry after the page was read, the mailbox is read again, so that two tabs do not
     append two receipts for the same words. The receipt still covers only what this page showed. Receipts stop

@@ -23,7 +23,7 @@ from source_app.errors import MailboxGoneError, NotFoundError
 from source_app.public_desk import PublicDesk
 from source_app.services.mailbox_files import ThreadFile, shown_files
 from source_app.services.proposals import ShownProposal, view_of_proposal
-from source_app.services.verified_mailbox import SourceMailbox, Withheld, read_mailbox, read_words
+from source_app.services.verified_mailbox import SourceMailbox, Withheld, read_mailbox, read_sent_words
 from store import mailboxes
 
 _USUAL_STEPS = (StepName.BEING_READ, StepName.IN_CONVERSATION, StepName.ADVICE_GIVEN, StepName.CLOSED)
@@ -162,7 +162,7 @@ def message_receipt(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> tup
     Raises:
         NotFoundError: this mailbox has no such entry of the source.
     """
-    for signed, content in read_words(desk, keys, entry_id):
+    for signed, content in read_sent_words(desk, keys, entry_id):
         if signed.envelope.author is Author.SOURCE and content is not None:
             shown = _show_entry(signed, content, None, (), {})
             return shown, desk.letterhead.expect_by(signed.envelope.day)
@@ -175,7 +175,7 @@ def entry_to_delete(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> Thr
     Raises:
         NotFoundError: this mailbox has no such entry.
     """
-    signed, content = read_words(desk, keys, entry_id)[0]
+    signed, content = read_sent_words(desk, keys, entry_id)[0]
     return _show_entry(signed, content, None if content else Withheld.UNREADABLE, (), {})
 
 

@@ -138,7 +138,7 @@ def _content_or_reason(
         return Withheld.LOST if None in (entry.header, entry.payload) else Withheld.UNREADABLE
 
 
-def read_words(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> list[EntryContent]:
+def read_sent_words(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> list[EntryContent]:
     """Return the words of a mailbox with this entry id, decrypted: normally one entry, sorted by digest.
 
     Words whose header was destroyed are left out. Words that were removed and restored, or that cannot be
@@ -150,7 +150,7 @@ def read_words(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> list[Ent
     with desk.store.reading() as reading:
         found = [
             entry
-            for entry in parse_rows(entries.find_all(reading, keys.address, entry_id))[0]
+            for entry in parse_rows(entries.find_by_entry_id(reading, keys.address, entry_id))[0]
             if entry.header is not None
             and entry.envelope.entry_id == entry_id
             and is_authentic(entry, keys, desk.letterhead.strand_keys)

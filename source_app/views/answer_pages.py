@@ -9,8 +9,8 @@ from flask.typing import ResponseReturnValue
 from source_app.errors import AnswerRefusal, AnswerRefusedError, NotFoundError
 from source_app.forms import ConsentForm
 from source_app.services import consent, proposals, thread
-from source_app.services.form_context import FormContext, form_text
 from source_app.services.login import MailboxSession
+from source_app.services.mailbox_form import FormContext, form_text
 from source_app.views import write_pages
 from source_app.views.login_page import logged_out_page
 from source_app.views.request_context import (

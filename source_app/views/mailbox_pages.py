@@ -13,8 +13,8 @@ from source_app.forms import DeleteForm, EndForm, EntryForm
 from source_app.hardened_flask import log
 from source_app.services import deleting, login, mailbox_files, read_receipts, thread
 from source_app.services.absences import shown_absences
-from source_app.services.form_context import FormContext
 from source_app.services.login import MailboxSession
+from source_app.services.mailbox_form import FormContext
 from source_app.views import answer_pages, write_pages
 from source_app.views.login_page import mailbox_open
 from source_app.views.request_context import (

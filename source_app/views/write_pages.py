@@ -12,8 +12,8 @@ from protocol.identifiers import sealing_words
 from source_app.errors import MailboxGoneError, MessageRefusal
 from source_app.forms import WriteForm
 from source_app.services import login, posting, thread
-from source_app.services.form_context import FormContext, form_text
 from source_app.services.login import MailboxSession
+from source_app.services.mailbox_form import FormContext, form_text
 from source_app.services.posting import Posting
 from source_app.services.uploads import BESIDE_FILES_BYTES, ReceivedForm, receive_form
 from source_app.views.error_pages import gone_page, store_error_page

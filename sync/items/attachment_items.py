@@ -30,7 +30,7 @@ def pack(
             return
         with context.endpoint.store.reading() as session:
             ciphertext = attachments.read_chunk(session, address, attachment_id, number)
-            stored = entries.find_all(session, address, file.entry_id) if ciphertext is None else ()
+            stored = entries.find_by_entry_id(session, address, file.entry_id) if ciphertext is None else ()
         if ciphertext is None:
             whole = [row for row in stored if row.header is not None]
             yield from (DamagedItem(address, row.digest) for row in whole)
@@ -47,7 +47,7 @@ def apply_file(context: ApplyContext, session: Session, item: FileItem) -> bool:
     entry.
     """
     address = Address(item.address)
-    rows = entries.find_all(session, address, item.entry_id)
+    rows = entries.find_by_entry_id(session, address, item.entry_id)
     is_unwanted = (
         mailboxes.find(session, address) is None
         or attachments.find(session, address, item.attachment_id) is not None

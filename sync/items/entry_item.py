@@ -115,7 +115,7 @@ def _stored(session: Session, entry: SignedEntry) -> StoredEntry | None:
     found = entries.find_digest(session, part.address, entry.digest)
     if found is not None:
         return found
-    rows = entries.find_all(session, part.address, part.entry_id)
+    rows = entries.find_by_entry_id(session, part.address, part.entry_id)
     return next((row for row in rows if (it := parse_row(row)) and it.digest == entry.digest), None)
 
 

@@ -13,7 +13,7 @@ from tests.journalist_app.desk_factories import TODAY
 
 def opens(desk: OpenDesk, address: Address, *, today: date = TODAY) -> ShownThread:
     """Open the page with the thread of a mailbox."""
-    shown = read_thread.read_mailbox(desk, address, today=today, is_whole=True)
+    shown = read_thread.open_thread(desk, address, today=today, is_whole=True)
     append_desk_read_receipt(desk, shown.conversation, shown.opened, today=today)
     return shown
 

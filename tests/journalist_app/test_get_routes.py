@@ -55,7 +55,7 @@ def site(world: World, browser: Browser, tmp_path: Path) -> Site:  # noqa: F811 
     browser.get(f"/mailbox/{source.address}")
     settle()
     made = Site(browser, source, {})
-    shown = read_thread.read_mailbox(made.desk, source.keys.address, today=TODAY)
+    shown = read_thread.open_thread(made.desk, source.keys.address, today=TODAY)
     values = {
         "address": source.address,
         "attachment_id": next(each.files[0].attachment_id for each in shown.entries if each.files),

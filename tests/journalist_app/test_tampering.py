@@ -254,7 +254,7 @@ def test_a_malformed_row_of_one_mailbox_is_named_and_stops_no_page(
     assert other.address in [row.address for row in inbox.rows]
     assert [entry.text for entry in opens(desk, other.keys.address).entries] == ["ook een vraag"]
     shown = opens(desk, source.keys.address)
-    # Nothing relies on the epoch, and a strand that is no BLOB reads as that of the source.
+    # Nothing relies on the epoch, and a strand that is not a BLOB reads as that of the source.
     assert column in {"epoch", "strand"} or "damaged_row" in [fault.kind for fault in shown.faults]
 
 

@@ -97,9 +97,7 @@ class MailboxSystem:
 
     def _source_at(self, browser: Browser) -> ASource:
         desk = self.site.extensions["desk"]
-        return ASource(
-            browser, login.log_in(desk, browser.passphrase, now=half_hour_now()).keys
-        )
+        return ASource(browser, login.log_in(desk, browser.passphrase, now=half_hour_now()).keys)
 
     def an_adviser(self) -> AdviserBrowser:
         """Start a new adviser interface, unlock it and return its browser."""

@@ -639,7 +639,7 @@ def test_a_forged_removal_is_detected(
 
 
 def test_a_removal_signed_by_the_desk_removes_nothing(system: MailboxSystem, source: ASource) -> None:
-    """Only the source removes. An envelope of that class by the desk is no envelope at all."""
+    """Only the source removes. An envelope of that class by the desk is malformed."""
     ((digest,),) = system.query(f"SELECT digest FROM entry WHERE id = {SECOND}", a=source.keys.address)
     strand = system.world.keyring.strand
     with pytest.raises(MalformedError):

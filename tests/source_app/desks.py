@@ -45,7 +45,7 @@ from source_app.config import SourceConfig
 from source_app.public_desk import PublicDesk
 from source_app.services import deleting
 from source_app.services import login as services
-from source_app.services.form_context import FormContext
+from source_app.services.mailbox_form import FormContext
 from source_app.services.thread import Thread, read_thread
 from source_app.services.verified_mailbox import read_mailbox
 from source_app.signpost import decision_tree

@@ -63,7 +63,7 @@ def test_an_entry_is_read_as_it_was_added(store: Store, address: bytes) -> None:
     assert (b"header", b"payload", 1, entry_id) == (entry.header, entry.payload, entry.number, entry.entry_id)
     with store.reading() as session:
         assert [entry] == entries.of_mailbox(session, address)
-        assert [entry] == entries.find_all(session, address, entry_id)
+        assert [entry] == entries.find_by_entry_id(session, address, entry_id)
         assert [digest] == entries.digests(session, address)
         (envelope,) = entries.envelopes(session, address)
     assert (entry.envelope, entry.signature, digest) == (
@@ -84,7 +84,7 @@ def test_an_entry_is_found_in_its_own_mailbox_only(store: Store, address: bytes)
     other = a_mailbox(store)
     with store.reading() as session:
         assert entries.find_digest(session, other, digest) is None
-        assert [] == entries.find_all(session, other, found(store, address, digest).entry_id)
+        assert [] == entries.find_by_entry_id(session, other, found(store, address, digest).entry_id)
 
 
 def test_no_ciphertext_is_in_a_repr(store: Store, address: bytes) -> None:
@@ -97,7 +97,7 @@ def test_two_entries_may_have_one_number_and_one_id(store: Store, address: bytes
     entry_id = os.urandom(16)
     digests = sorted(an_entry(store, address, entry_id=entry_id, number=1) for _ in range(2))
     with store.reading() as session:
-        assert digests == [entry.digest for entry in entries.find_all(session, address, entry_id)]
+        assert digests == [entry.digest for entry in entries.find_by_entry_id(session, address, entry_id)]
         assert digests == [entry.digest for entry in entries.of_strand(session, address, 0, b"", number=1)]
 
 

@@ -55,7 +55,7 @@ class AtDesk:
         return AdviserFormContext(source.keys.address, EntryId(os.urandom(16)), page.heads, page.unseen)
 
     def reads(self, source: ASource) -> ShownThread:
-        return read_thread.read_mailbox(
+        return read_thread.open_thread(
             self.desk, source.keys.address, today=self.ends.clock.day, is_whole=True
         )
 

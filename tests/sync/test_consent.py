@@ -79,7 +79,7 @@ class Case:
 
     def _sheet(self) -> AdviserFormContext:
         address = self.source.keys.address
-        page = read_thread.read_mailbox(self.desk, address, today=TODAY, is_whole=True)
+        page = read_thread.open_thread(self.desk, address, today=TODAY, is_whole=True)
         return AdviserFormContext(address, EntryId(next(_ids).to_bytes(16)), page.heads, page.unseen)
 
 

@@ -47,7 +47,7 @@ def _maintain_tallies(desk: OpenDesk, address: Address, due: date) -> None:
 
     Another workstation may have changed the casefile, and anyone who can write to the store can delete the
     tallies or restore earlier ones. The casefile keeps its revision, otherwise two workstations would answer
-    each other's tallies for ever.
+    each other's tallies forever.
     """
     revision, casefile = desk.casefiles.get(address, (0, Casefile()))
     with desk.store.reading() as session:

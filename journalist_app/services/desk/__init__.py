@@ -12,4 +12,5 @@
 - `sync_status`: status of syncing, for pages
 - `unlocking`: opens the keyring with the passphrase
 - `yearly_report`: counts a year, and builds the report's files
+- `whole_check`: check of the whole store in the background, with progress
 """

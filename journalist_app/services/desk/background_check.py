@@ -88,7 +88,7 @@ def _changed_mailboxes(desk: OpenDesk) -> list[Address]:
 
 
 def _has_only(digests: Sequence[bytes], known: Heads) -> bool:
-    """Return True if the entries of a mailbox seem to be the remembered heads and what lies behind these.
+    """Return True if the entries of a mailbox seem to be the remembered heads and the entries behind these.
 
     The heads of a strand are its newest entries, so the largest number in a strand counts its entries. In a
     mailbox where this is not true, because rows were lost or hidden, the result is False.

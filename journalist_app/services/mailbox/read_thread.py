@@ -96,7 +96,7 @@ class ShownThread:
     opened: tuple[OpenedEntry, ...] = field(repr=False)
 
 
-def read_mailbox(desk: OpenDesk, address: Address, *, today: date, is_whole: bool = False) -> ShownThread:
+def open_thread(desk: OpenDesk, address: Address, *, today: date, is_whole: bool = False) -> ShownThread:
     """Verify and decrypt a whole mailbox for the adviser's page. Nothing is written in the store.
 
     `is_whole` is True for a page that shows all entries.

@@ -1061,9 +1061,7 @@ def answer_of(
     browser: Browser, source: ASource, verdict: Verdict, shown: Collection[Digest] | None = None
 ) -> None:
     desk = browser.app.extensions["auto_lock"]._desk
-    digest = (
-        read_thread.read_mailbox(desk, source.keys.address, today=TODAY).thread_state.proposals[-1].digest
-    )
+    digest = read_thread.open_thread(desk, source.keys.address, today=TODAY).thread_state.proposals[-1].digest
     note = AnswerNote(verdict=verdict, proposal=digest)
     source.says(Content(kind=Kind.ANSWER, text="prima", answer=note), shown=shown)
     browser.get(f"/mailbox/{source.address}")  # only what an adviser was shown is passed on

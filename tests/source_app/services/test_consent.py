@@ -16,8 +16,8 @@ from protocol.transcript.proposal_states import ProposalStatus
 from source_app.errors import AnswerRefusal, AnswerRefusedError, MailboxGoneError, NotFoundError
 from source_app.services import consent
 from source_app.services.consent import ConsentAnswer, append_consent
-from source_app.services.form_context import FormContext
 from source_app.services.mailbox_files import open_file
+from source_app.services.mailbox_form import FormContext
 from source_app.services.proposals import ShownProposal, read_proposal
 from source_app.services.thread import read_thread
 from source_app.services.verified_mailbox import read_mailbox

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, literal_column, select, update
 
 from source_app.errors import MailboxGoneError
-from source_app.services.form_context import FormContext
+from source_app.services.mailbox_form import FormContext
 from source_app.services.posting import Posting
 from source_app.services.uploads import receive_form
 from store.database.schema import AttachmentRow, MailboxRow

@@ -15,8 +15,8 @@ from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import DeskWriter
 from source_app.errors import MailboxGoneError, NotFoundError
 from source_app.services import deleting, login
-from source_app.services.form_context import FormContext
 from source_app.services.mailbox_files import open_file
+from source_app.services.mailbox_form import FormContext
 from source_app.services.new_entry import draft_entry
 from source_app.services.thread import Expected, message_receipt, read_thread
 from store.database.schema import EntryRow, SealedRow
