@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import lru_cache
 from hashlib import sha256
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 from protocol.content import Content, Kind, StepName, StepNote, Verdict, proposal_digest
 from protocol.entry import EntryContent, SignedEntry, sign_entry
@@ -20,7 +20,7 @@ from protocol.heads import Heads
 from protocol.identifiers import SOURCE_STRAND, Digest, EntryId
 from protocol.strand import EntryWriter, SourceWriter
 from protocol.transcript import check, closing, ending, proposal_states, thread_state, waiting
-from protocol.transcript.check import FaultKind, Transcript
+from protocol.transcript.check import FaultKind, Transcript, head_of
 from protocol.transcript.proposal_states import ProposalStatus
 from protocol.transcript.thread_state import ThreadState
 from tests.protocol.mailbox_factories import (
@@ -42,6 +42,9 @@ DESK: Final = {"A": WORKSTATION, "B": LAPTOP}
 LATER: Final = date(2026, 3, 30)
 OK, FLIPPED, GONE = "ok", "flipped", "gone"  # condition of the header of one row
 _NOTHING: Final = frozenset[Digest]()
+_CLASSES: Final = {"receipt": EntryClass.RECEIPT, "removal": EntryClass.REMOVAL, "end": EntryClass.END}
+_VERDICTS: Final = {"agreed": Verdict.AGREED, "against": Verdict.TAKEN_BACK}
+_STEPS: Final = {"passing_on": StepName.PASSING_ON, "made": StepName.PASSED_ON}
 _HARMLESS: Final = {FaultKind.SIDE_BY_SIDE, FaultKind.MISSING}
 
 Rows = frozenset[tuple[Digest, str]]
@@ -108,9 +111,9 @@ class Explorer:
     """Search over all orders of the actions within some limits."""
 
     limits: Limits
-    made: dict[Digest, Made] = field(default_factory=dict)
     heals: bool = False  # also check that every mailbox can be healed, from every state
-    keeps_unreadable: bool = False  # planted fault: a replica never replaces a header that does not open
+    made: dict[Digest, Made] = field(default_factory=dict)
+    keeps_unreadable: ClassVar[bool] = False  # a fault that a test plants in the sync
 
     def __post_init__(self) -> None:
         self._transcript = lru_cache(maxsize=50_000)(self._read)
@@ -153,15 +156,16 @@ class Explorer:
         *,
         removes: tuple[Digest, ...] = (),
         due: date | None = None,
+        form_number: int = 0,
     ) -> SignedEntry:
         content = self._content(action)
-        entry_id = EntryId(sha256(repr((by.strand, action, heads, unseen, removes)).encode()).digest()[:16])
+        form = repr((by.strand, action, heads, unseen, removes, form_number)).encode()
+        entry_id = EntryId(sha256(form).digest()[:16])
         payload = None if content is None else action.encode() + entry_id
-        classes = {"receipt": EntryClass.RECEIPT, "removal": EntryClass.REMOVAL, "end": EntryClass.END}
         envelope = Envelope(
             address=KEYS.address,
             entry_id=entry_id,
-            entry_class=classes.get(action, EntryClass.WORDS),
+            entry_class=_CLASSES.get(action, EntryClass.WORDS),
             strand=by.strand,
             heads=heads,
             unseen=unseen,
@@ -178,24 +182,14 @@ class Explorer:
         return entry
 
     def _content(self, action: str) -> Content | None:
-        match action:
-            case "receipt" | "removal" | "end":
-                return None
-            case "proposal":
-                return Content(kind=Kind.PROPOSAL, text="", proposal=TO_SG)
-            case "agreed":
-                return an_answer(Verdict.AGREED, self._proposal()[1])
-            case "against":
-                return an_answer(Verdict.TAKEN_BACK, self._proposal()[1])
-            case "passing_on" | "made":
-                step = StepName.PASSING_ON if action == "passing_on" else StepName.PASSED_ON
-                return Content(
-                    kind=Kind.STEP, text="", step=StepNote(step=step, to="SG", proposal=self._proposal()[1])
-                )
-            case "closing":
-                return CLOSING
-            case _:
-                return MESSAGE
+        if action in _VERDICTS:
+            return an_answer(_VERDICTS[action], self._proposal()[1])
+        if action in _STEPS:
+            note = StepNote(step=_STEPS[action], to="SG", proposal=self._proposal()[1])
+            return Content(kind=Kind.STEP, text="", step=note)
+        if action == "proposal":
+            return Content(kind=Kind.PROPOSAL, text="", proposal=TO_SG)
+        return {"closing": CLOSING, "message": MESSAGE, "words": MESSAGE}.get(action)
 
     def _proposal(self) -> tuple[Digest, Digest]:
         """Return the digest of the proposal's entry, and the digest by which answers name the proposal."""
@@ -281,32 +275,44 @@ class Explorer:
             yield "the source reads in another tab", self._posted(world, receipt, shown)
         form = world.page or page
         newer = [
-            entry for entry in now.authentic.values() if not entry.envelope.strand and _is_newer(entry, form.heads)
+            entry
+            for entry in now.authentic.values()
+            if not entry.envelope.strand and _is_newer(entry, form.heads)
         ]
         heads = check.heads_after(form.heads, newer)
-        if count("message") < limits.message:
-            made = self._sign(SOURCE, "message", heads, form.unseen)
-            yield "the source writes", self._posted(world, made, form.shown)
+        for action in ("message", "end"):
+            if count(action) < getattr(limits, action):
+                made = self._sign(SOURCE, action, heads, form.unseen, form_number=len(world.order))
+                yield f"the source writes: {action}", self._posted(world, made, form.shown)
+        yield from self._answers(world, form, heads, rows, count)
+        if count("removal") < limits.removal:
+            yield from self._removals(world, form, heads, now)
+
+    def _answers(
+        self, world: World, form: Page, heads: Heads, rows: Rows, count: Callable[[str], int]
+    ) -> Iterator[tuple[str, World]]:
+        """Answer the proposal that a page shows, unless the server has the step."""
+        limits = self.limits
         if limits.is_proposed and world.page and self._proposal()[0] in form.shown:
             state = self._state(rows, ())
             is_open = any(
-                each.state not in {ProposalStatus.PASSING_ON, ProposalStatus.PASSED_ON} for each in state.proposals
+                each.state not in {ProposalStatus.PASSING_ON, ProposalStatus.PASSED_ON}
+                for each in state.proposals
             )
             for action in ("agreed", "against"):
                 if is_open and count(action) < getattr(limits, action):
-                    made = self._sign(SOURCE, action, heads, form.unseen)
+                    made = self._sign(SOURCE, action, heads, form.unseen, form_number=len(world.order))
                     yield f"the source answers: {action}", self._posted(world, made, form.shown)
-        if count("removal") < limits.removal:
-            for entry in now.entries:
-                if entry.envelope.is_words and entry.digest not in now.removed and entry.header is not None:
-                    made = self._sign(SOURCE, "removal", heads, form.unseen, removes=(entry.digest,))
-                    after = self._posted(world, made, form.shown)
-                    label = f"the source removes {self._name(entry.digest)}"
-                    yield label, after._replace(server=_destroyed(after.server, [entry.digest]))
-        if count("end") < limits.end:
-            yield "the source ends", self._posted(
-                world, self._sign(SOURCE, "end", heads, form.unseen), form.shown
-            )
+
+    def _removals(
+        self, world: World, form: Page, heads: Heads, now: Transcript
+    ) -> Iterator[tuple[str, World]]:
+        for entry in now.entries:
+            if entry.envelope.is_words and entry.digest not in now.removed and entry.header is not None:
+                made = self._sign(SOURCE, "removal", heads, form.unseen, removes=(entry.digest,))
+                after = self._posted(world, made, form.shown)
+                label = f"the source removes {self._name(entry.digest)}"
+                yield label, after._replace(server=_destroyed(after.server, [entry.digest]))
 
     def _posted(self, world: World, made: SignedEntry, shown: frozenset[Digest]) -> World:
         return world._replace(
@@ -321,14 +327,16 @@ class Explorer:
         if synced != world:
             yield f"{name} syncs", synced
         rows, remembered = self._replica(world, name)
-        now = self._transcript(rows, remembered, world.repeated if rows is not world.a and not at else _NOTHING)
+        now = self._transcript(
+            rows, remembered, world.repeated if rows is not world.a and not at else _NOTHING
+        )
         if not all(fault.allows_answers for fault in now.faults) or ending.end_of(now) is not None:
             return
         shown = self._shown(rows, now)
         heads, unseen = now.heads_for(DESK[name].strand, shown, remembered)
 
         def writes(action: str, due: date | None = None, broken: str = "") -> World:
-            made = self._sign(DESK[name], action, heads, unseen, due=due)
+            made = self._sign(DESK[name], action, heads, unseen, due=due, form_number=len(world.truth))
             return self._written(world, name, made, shown, broken)
 
         if count("words") < limits.words[at]:
@@ -342,8 +350,9 @@ class Explorer:
         if newest is None or at:
             return
         if count("passing_on") < limits.passing_on and newest.state is ProposalStatus.AGREED:
-            yield f"{name} begins to pass on", writes(
-                "passing_on", broken=self._begun_against(world, rows, now)
+            yield (
+                f"{name} begins to pass on",
+                writes("passing_on", broken=self._begun_against(world, rows, now)),
             )
         on_server = {digest for digest, _ in world.server}
         is_applied = all(
@@ -375,7 +384,7 @@ class Explorer:
         return world._replace(remembered_b=transcript.heads)
 
     def sync(self, world: World, name: str) -> World:
-        """Bring the entries of a workstation to the server, and what the server shows back, healing both."""
+        """Bring entries from a workstation to the server and back, and heal both."""
         if name == "A" and self.limits.is_one_machine:
             return self._remember(world, name)
         mine = dict(world.a if name == "A" else world.b)
@@ -388,15 +397,11 @@ class Explorer:
             known = mine.setdefault(digest, condition)
             if known == FLIPPED and condition == OK and not self.keeps_unreadable:
                 mine[digest] = OK
-        for rows in (mine, server):
-            for digest in list(rows):
-                for removed in self.made[digest].entry.envelope.removes:
-                    if removed in rows and digest not in world.hidden:
-                        rows[removed] = GONE
-        after = world._replace(server=frozenset(server.items()))
-        if name == "A":
-            return self._remember(after._replace(a=frozenset(mine.items())), name)
-        return self._remember(after._replace(b=frozenset(mine.items())), name)
+        seen = [self.made[digest].entry.envelope for digest in server if digest not in world.hidden]
+        removed = [digest for envelope in seen for digest in envelope.removes]
+        replica = _destroyed(frozenset(mine.items()), removed)
+        after = world._replace(server=_destroyed(frozenset(server.items()), removed))
+        return self._remember(after._replace(a=replica) if name == "A" else after._replace(b=replica), name)
 
     def _operator(self, world: World) -> Iterator[tuple[str, World]]:
         hidden, flipped, restored, repeated = world.operator
@@ -404,24 +409,36 @@ class Explorer:
         for digest, condition in sorted(self._visible(world)):
             made = self.made[digest]
             if hidden < limits.hide:
-                yield f"the operator hides {self._name(digest)}", world._replace(
-                    hidden=world.hidden | {digest}, operator=(hidden + 1, flipped, restored, repeated)
+                yield (
+                    f"the operator hides {self._name(digest)}",
+                    world._replace(
+                        hidden=world.hidden | {digest}, operator=(hidden + 1, flipped, restored, repeated)
+                    ),
                 )
             if flipped < limits.flip and made.content is not None and condition == OK:
-                yield f"the operator flips a byte of {self._name(digest)}", world._replace(
-                    server=world.server - {(digest, OK)} | {(digest, FLIPPED)},
-                    operator=(hidden, flipped + 1, restored, repeated),
+                yield (
+                    f"the operator flips a byte of {self._name(digest)}",
+                    world._replace(
+                        server=world.server - {(digest, OK)} | {(digest, FLIPPED)},
+                        operator=(hidden, flipped + 1, restored, repeated),
+                    ),
                 )
             if restored < limits.restore and made.action == "removal":
                 back = made.entry.envelope.removes[0]
-                yield f"the operator restores {self._name(back)} and hides its removal", world._replace(
-                    server=world.server - {(back, GONE)} | {(back, OK)},
-                    hidden=world.hidden | {digest},
-                    operator=(hidden, flipped, restored + 1, repeated),
+                yield (
+                    f"the operator restores {self._name(back)} and hides its removal",
+                    world._replace(
+                        server=world.server - {(back, GONE)} | {(back, OK)},
+                        hidden=world.hidden | {digest},
+                        operator=(hidden, flipped, restored + 1, repeated),
+                    ),
                 )
             if repeated < limits.repeat:
-                yield f"the operator repeats {self._name(digest)}", world._replace(
-                    repeated=world.repeated | {digest}, operator=(hidden, flipped, restored, repeated + 1)
+                yield (
+                    f"the operator repeats {self._name(digest)}",
+                    world._replace(
+                        repeated=world.repeated | {digest}, operator=(hidden, flipped, restored, repeated + 1)
+                    ),
                 )
         if world.hidden or world.repeated or any(condition == FLIPPED for _, condition in world.server):
             yield "the operator undoes everything", self._undone(world)
@@ -435,7 +452,9 @@ class Explorer:
 
     def _name(self, digest: Digest) -> str:
         made = self.made[digest]
-        return f"{made.action} {made.entry.envelope.number} of {made.entry.envelope.strand.decode() or 'source'}"
+        return (
+            f"{made.action} {made.entry.envelope.number} of {made.entry.envelope.strand.decode() or 'source'}"
+        )
 
     # ---- promises
 
@@ -480,8 +499,11 @@ class Explorer:
         spared = {head.digest for envelope in naming if envelope.due for head in envelope.unseen}
         for digest, condition in world.server:
             made = self.made[digest]
-            is_words = made.content is not None and made.entry.envelope.author is Author.SOURCE
-            if not is_words or digest in known or condition == GONE:
+            if made.content is None or digest in known or condition == GONE:
+                continue
+            if made.entry.envelope.author is Author.DESK:
+                if digest not in world.hidden and not self._is_closed_by_its_writer(world, made.entry):
+                    return f"deleted with {self._name(digest)}, which no one who closed was shown"
                 continue
             if digest not in world.hidden:
                 return f"deleted with {self._name(digest)}, which no one of the desk was shown"
@@ -491,6 +513,13 @@ class Explorer:
         if closing.may_delete(transcript, the_strands(), DUE) and LATER in promised:
             return "deleted on the earlier of two days that the desk promised"
         return ""
+
+    def _is_closed_by_its_writer(self, world: World, entry: SignedEntry) -> bool:
+        return entry.envelope.due is not None or any(
+            other.envelope.due and head_of(other)[:2] > head_of(entry)[:2]
+            for other in (self.made[digest].entry for digest, _ in world.server)
+            if other.envelope.strand == entry.envelope.strand
+        )
 
     def _removal(self, world: World) -> str:
         views = [self._visible(world), *(self._replica(world, name)[0] for name in DESK)]
@@ -540,7 +569,7 @@ class Explorer:
         ]
 
     def _beside(self, world: World, full: Transcript, step: Digest) -> list[Digest]:
-        """Return what may withdraw an agreement that a step knew: everything that the agreement did not know."""
+        """Return what may withdraw an agreement that a step knew: all that the agreement did not know."""
         agreed = [each for each in world.order if self._is_agreement(each, full, step)]
         return [
             digest
@@ -581,7 +610,7 @@ class Explorer:
         return ""
 
     def _healing(self, world: World, lost: frozenset[Digest]) -> str:
-        """Check that after everything but `lost` is undone, the desk reads all, closes, and the server deletes."""
+        """Check that the desk can read and close, and the server delete, if all but `lost` is undone."""
         if any(self.made[digest].action == "end" for digest, _ in self._all(world)):
             return ""
         after = self._undone(world)._replace(hidden=lost)
@@ -626,3 +655,37 @@ def _is_newer(entry: SignedEntry, heads: Heads) -> bool:
     """Return True if the server reads this entry of the source's strand for a form with these heads."""
     own = [head.number for head in heads if head.strand == SOURCE_STRAND]
     return entry.envelope.number >= min(own, default=1)
+
+
+class Scenario(NamedTuple):
+    """Actions to explore, and how many in a row: in the fast tests, and in `make prove`."""
+
+    limits: Limits
+    short: int
+    long: int
+    heals: bool = False
+
+
+_CONSENT: Final = Limits(is_proposed=True, agreed=1, against=1, passing_on=1, hide=1, flip=1)
+
+SCENARIOS: Final = {
+    "source's rows are hidden": Scenario(Limits(message=3, hide=1, words=(1, 0)), 5, 8, heals=True),
+    "closings cross": Scenario(
+        Limits(message=2, receipt=1, words=(1, 0), closing=(1, 1), hide=1, flip=1), 4, 8, heals=True
+    ),
+    "answers and a step cross": Scenario(replace(_CONSENT, receipt=1), 6, 11),
+    "removals and a step cross": Scenario(replace(_CONSENT, against=0, message=1, removal=1), 5, 10),
+    "a file is made on one machine": Scenario(
+        replace(_CONSENT, removal=1, made=1, is_one_machine=True), 6, 11
+    ),
+    "the source agrees twice": Scenario(replace(_CONSENT, agreed=2, passing_on=2, hide=2, flip=0), 6, 10),
+    "removed words are restored": Scenario(
+        Limits(message=1, removal=1, restore=1, hide=1, words=(1, 0), read=(0, 1)), 5, 9, heals=True
+    ),
+    "two workstations answer": Scenario(
+        Limits(message=2, words=(1, 1), read=(1, 1), hide=1, flip=1, repeat=1), 4, 7, heals=True
+    ),
+    "the source ends": Scenario(
+        Limits(message=1, end=1, words=(1, 0), closing=(1, 0), hide=1, repeat=1), 5, 9, heals=True
+    ),
+}
