@@ -18,6 +18,7 @@ from store.database.engine import open_store
 
 _CLOSED = "The passphrase does not fit, or the keyring is damaged. Nothing was changed."
 _OTHER_DESK = "The keyring is another desk's. Nothing was changed: compare the fingerprint with a poster."
+_MOVED = "Another letterhead was published just now. Run the command again: it continues from here."
 _SENTENCES: dict[UnlockRefusal, str] = {
     UnlockRefusal.CLOSED: _CLOSED,
     UnlockRefusal.MISSING: "There is no keyring where the settings say. Nothing was changed.",
@@ -49,9 +50,7 @@ def open_desk_for_command(settings: Path, passphrase: str) -> Iterator[OpenDesk]
     except UnlockRefusedError as why:
         raise DeployError(_SENTENCES[why.reason]) from why
     except LetterheadMovedError as why:
-        raise DeployError(
-            "Another letterhead was published just now. Run the command again: it continues from here."
-        ) from why
+        raise DeployError(_MOVED) from why
 
 
 def open_keyring_copy(path: Path, passphrase: str, fingerprint: str) -> Keyring:

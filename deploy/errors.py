@@ -64,3 +64,18 @@ def os_error_as(
         yield
     except OSError as why:
         raise error(f"{sentence} ({type(why).__name__}){advice}") from why
+
+
+@contextmanager
+def refused_as(
+    kind: type[Exception], sentence: str, error: type[DeployError] = DeployError
+) -> Iterator[None]:
+    """Replace an exception of this kind inside the `with` block with the exception `error`.
+
+    Raises:
+        DeployError: there was an exception of this kind. The message is `sentence`.
+    """
+    try:
+        yield
+    except kind as why:
+        raise error(sentence) from why

@@ -7,7 +7,7 @@ import signal
 import stat
 from pathlib import Path
 
-from deploy.errors import UnsafePathError
+from deploy.errors import UnsafePathError, os_error_as
 
 # Source: linux/prctl.h.
 _PR_SET_PDEATHSIG = 1
@@ -65,9 +65,7 @@ def refuse_readable_by_others(path: Path) -> None:
         UnsafePathError: the file is open to others, or its mode cannot be read. In the second case,
             `__cause__` is the OSError.
     """
-    try:
+    with os_error_as(f"{path} cannot be found or inspected", UnsafePathError):
         mode = path.stat().st_mode
-    except OSError as why:
-        raise UnsafePathError(f"{path} cannot be found or inspected ({type(why).__name__}).") from why
     if stat.S_IMODE(mode) & 0o077:
         raise UnsafePathError(f"{path} can be read by others: run chmod 600 {path}.")

@@ -14,7 +14,7 @@ from crypto.minisign import SecretKey
 from crypto.passphrase import Argon2Params
 from deploy.atomic_folder import new_private_folder, write_new
 from deploy.desk_openpgp_key import new_openpgp_key
-from deploy.errors import DeployError, OpenPGPError
+from deploy.errors import OpenPGPError, refused_as
 from deploy.settings.load_settings import DeskConfig, load_config
 from deploy.settings.settings_text import EXAMPLE, from_example
 from gpg.home import OpenPGPKey
@@ -130,10 +130,8 @@ def _closed_days(desk: DeskConfig, today: date) -> tuple[date, ...]:
 
 
 def _make_store(path: Path, first: Letterhead, desk_key: SecretKey) -> None:
-    try:
+    with refused_as(MalformedError, f"{EXAMPLE}: [desk] makes a letterhead that no server would accept."):
         body, signature = desk_letterhead.sign_letterhead(first, desk_key)
-    except MalformedError as why:
-        raise DeployError(f"{EXAMPLE}: [desk] makes a letterhead that no server would accept.") from why
     store = create_store(path)
     with store.writing() as session:
         letterheads.add(session, 1, body, signature)

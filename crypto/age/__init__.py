@@ -22,7 +22,7 @@ from crypto.age.recipients import (
     X25519Identity,
     X25519Recipient,
 )
-from crypto.age.stream import CHUNK_BYTES, payload_bytes
+from crypto.age.stream import CHUNK_BYTES
 from crypto.age.writer import AgeFile, AgeWriter, encrypt
 
 __all__ = [
@@ -42,7 +42,6 @@ __all__ = [
     "X25519Recipient",
     "decrypt",
     "encrypt",
-    "payload_bytes",
     "split_file",
     "split_stream",
     "unwrap",

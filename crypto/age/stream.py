@@ -21,12 +21,6 @@ NONCE_BYTES = 16
 _COUNTER_BYTES = 11
 
 
-def payload_bytes(plaintext_bytes: int) -> int:
-    """Return the length in bytes of the encrypted payload of a plaintext with this length."""
-    chunks = max(1, -(-plaintext_bytes // CHUNK_BYTES))
-    return NONCE_BYTES + plaintext_bytes + chunks * TAG_BYTES
-
-
 class _Cutter:
     """Cutter that turns pieces of input of any size into chunks of equal size, and holds back the last chunk.
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from crypto import age
 from crypto.errors import CryptoError
 from deploy.atomic_folder import write_new
-from deploy.errors import OnionError, os_error_as
+from deploy.errors import OnionError, os_error_as, refused_as
 from deploy.hardening import PRIVATE_FOLDER
 from deploy.onion import clients
 from deploy.onion.folders import read_service_key, refuse_another_key, write_service_key
@@ -55,12 +55,9 @@ def back_up_onions(settings: Path, file: Path, recipients: Sequence[str]) -> lis
         sentences.append(f"and the key of http://{sync.host}, with the workstations that may connect to it.")
         for name, public in clients.admitted_clients(config.clients_folder).items():
             files[f"sync/authorized_clients/{name}.auth"] = clients.client_line(public).encode()
-    try:
+    mixed = "A file cannot have both post-quantum recipients (age1pq1…) and others: name one kind."
+    with refused_as(CryptoError, mixed, OnionError):
         sealed = age.encrypt(_pack(files), age_recipients)
-    except CryptoError as why:
-        raise OnionError(
-            "A file cannot have both post-quantum recipients (age1pq1…) and others: name one kind."
-        ) from why
     _write_new(file, sealed.header + sealed.payload)
     if not age_recipients[0].post_quantum:
         sentences.append(
@@ -157,38 +154,25 @@ def _is_known(name: str) -> bool:
 
 def _decrypt(file: Path, identity_file: Path) -> bytes:
     identities = _identities(identity_file)
-    try:
-        with file.open("rb") as backup:
-            raw = backup.read(_BACKUP_BYTES)
-        header, payload = age.split_file(raw)
-        return age.decrypt(header, payload, identities)[0]
-    except OSError as why:
-        raise OnionError(f"{file} cannot be read ({type(why).__name__}).") from why
-    except CryptoError as why:
-        raise OnionError(
-            f"{file} cannot be decrypted: it is damaged, or for another recipient. Nothing was changed."
-        ) from why
+    with os_error_as(f"{file} cannot be read", OnionError), file.open("rb") as backup:
+        raw = backup.read(_BACKUP_BYTES)
+    unfit = f"{file} cannot be decrypted: it is damaged, or for another recipient. Nothing was changed."
+    with refused_as(CryptoError, unfit, OnionError):
+        return age.decrypt(*age.split_file(raw), identities)[0]
 
 
 def _recipient(text: str) -> _Recipient:
     kind = age.PQRecipient if text.startswith("age1pq1") else age.X25519Recipient
-    try:
+    fault = "This is not an age recipient: that begins with age1, and age-keygen prints it as the public key."
+    with refused_as(CryptoError, fault, OnionError):
         return kind.from_text(text)
-    except CryptoError as why:
-        raise OnionError(
-            "This is not an age recipient: that begins with age1, and age-keygen prints it as the public key."
-        ) from why
 
 
 def _identities(file: Path) -> list[_Identity]:
-    try:
-        lines = [line.strip() for line in file.read_text("utf-8").splitlines()]
-        found = [_identity(line) for line in lines if line and not line.startswith("#")]
-    except (OSError, UnicodeDecodeError) as why:
-        raise OnionError(f"{file} cannot be read ({type(why).__name__}).") from why
-    except CryptoError as why:
-        raise OnionError(f"{file} is not a file of age-keygen (AGE-SECRET-KEY-…).") from why
-    return found
+    with os_error_as(f"{file} cannot be read", OnionError):
+        lines = [line.strip() for line in file.read_text("utf-8", "replace").splitlines()]
+    with refused_as(CryptoError, f"{file} is not a file of age-keygen (AGE-SECRET-KEY-…).", OnionError):
+        return [_identity(line) for line in lines if line and not line.startswith("#")]
 
 
 def _identity(line: str) -> _Identity:

@@ -7,7 +7,7 @@ from pathlib import Path
 from crypto.errors import ForgedError, MalformedError
 from crypto.minisign import PublicKey
 from deploy.atomic_folder import new_private_folder, write_new
-from deploy.errors import DeployError, OnionFolderError, os_error_as
+from deploy.errors import DeployError, OnionFolderError, os_error_as, refused_as
 from deploy.onion import clients
 from deploy.pairing.server_key import make_server_key, read_server_key
 from deploy.pinned_letterhead import accept_letterhead, open_letterhead
@@ -24,6 +24,7 @@ from store.database.atomic_files import replace_file
 from store.database.engine import Store, create_store, open_store
 from web.dates import utc_today
 
+_UNFIT = "This is not the fingerprint of a desk: that has RW and 54 more characters, and is on the posters."
 _SERVER = ("source", "onion", "sync")
 _KEY = "server.key"
 _STORE = "store.db"
@@ -43,13 +44,8 @@ def set_up_server(settings: Path, fingerprint: str, *, source_bind: str, sync_bi
     """
     if settings.exists():
         return False
-    try:
+    with refused_as(MalformedError, _UNFIT):
         PublicKey.from_text(fingerprint)
-    except MalformedError as why:
-        raise DeployError(
-            "This is not the fingerprint of a desk: that has RW and 54 more characters, and is on the "
-            "posters."
-        ) from why
     with new_private_folder(settings) as unfinished:
         make_server_key(unfinished / _KEY)
         store = create_store(unfinished / _STORE)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from crypto.errors import MalformedError
 from deploy.atomic_folder import write_new
-from deploy.errors import DeployError, os_error_as
+from deploy.errors import DeployError, os_error_as, refused_as
 from deploy.hardening import refuse_readable_by_others
 from protocol.pouch.pouch_file import ServerKey
 from store.database.atomic_files import sync_folder
@@ -24,11 +24,9 @@ def read_server_key(path: Path) -> ServerKey:
     if not path.exists():
         raise DeployError(f"There is no server key in {path}: restore its backup, or run: steunpunt card")
     refuse_readable_by_others(path)
-    try:
-        with os_error_as(f"{path} cannot be read"):
-            return ServerKey.from_bytes(path.read_bytes())
-    except MalformedError as why:
-        raise DeployError(f"{path} is not a server key of 64 bytes: restore its backup.") from why
+    damaged = f"{path} is not a server key of 64 bytes: restore its backup."
+    with os_error_as(f"{path} cannot be read"), refused_as(MalformedError, damaged):
+        return ServerKey.from_bytes(path.read_bytes())
 
 
 def make_server_key(path: Path) -> None:

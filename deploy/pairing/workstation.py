@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from crypto.errors import MalformedError
 from deploy.atomic_folder import new_private_folder, write_new
 from deploy.desk_for_command import open_desk_for_command
-from deploy.errors import ConfigError, DeployError, os_error_as
+from deploy.errors import DeployError, os_error_as, refused_as
 from deploy.hardening import private_folder
 from deploy.onion.clients import PRIVATE_ENDING, make_client_key
 from deploy.ports import refuse_taken_address
@@ -76,13 +76,9 @@ def read_card_file(path: Path) -> CardFile:
     Raises:
         DeployError: the file cannot be read, or is not a card file.
     """
-    try:
-        with os_error_as(f"{path} cannot be read"):
-            return CardFile.from_bytes(path.read_bytes())
-    except MalformedError as why:
-        raise DeployError(
-            f"{path} is not a card file: make it again on the server, with steunpunt card --out FILE"
-        ) from why
+    damaged = f"{path} is not a card file: make it again on the server, with steunpunt card --out FILE"
+    with os_error_as(f"{path} cannot be read"), refused_as(MalformedError, damaged):
+        return CardFile.from_bytes(path.read_bytes())
 
 
 def pair_workstation(settings: Path, passphrase: str, request: PairingRequest) -> None:
@@ -96,8 +92,8 @@ def pair_workstation(settings: Path, passphrase: str, request: PairingRequest) -
         DeployError: the workstation was not paired.
         StoreError: the store cannot be used.
     """
-    text = _paired_settings(settings, request.server)
     refuse_taken_address(load_config(settings, "adviser", AdviserConfig).bind)
+    text = _paired_settings(settings, request.server)
     with open_desk_for_command(settings, passphrase) as desk:
         request.say("Queueing everything for the server, which takes a while when the store is large ...")
         _register_server(desk, request.card.card)
@@ -179,13 +175,10 @@ def _paired_settings(settings: Path, server: str) -> str:
     The setting `server` is added, and the sections that only a server has are removed.
 
     Raises:
-        ConfigError: the settings have faults, or `server` has a wrong form.
+        ConfigError: `server` has a wrong form.
     """
-    try:
-        text = settings.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as why:
-        raise ConfigError(f"{settings}: not readable ({type(why).__name__}).") from why
-    text = with_key(without_sections(text, _SERVER_SECTIONS), "adviser", "server", server)
+    text = without_sections(settings.read_text("utf-8"), _SERVER_SECTIONS)
+    text = with_key(text, "adviser", "server", server)
     load_config(settings, "adviser", AdviserConfig, raw=text.encode("utf-8"))
     return text
 
@@ -244,13 +237,12 @@ def _newest(session: Session) -> tuple[bytes, bytes]:
 
 
 def _verified(published: tuple[bytes, bytes], fingerprint: str) -> Letterhead:
-    try:
+    other_desk = (
+        "The letterhead in this card file is not this desk's. Nothing was changed: compare the fingerprint "
+        "with a poster, and fetch the card file again."
+    )
+    with refused_as(LetterheadRefusedError, other_desk):
         return letterheads_format.verify_letterhead(*published, fingerprint)
-    except LetterheadRefusedError as why:
-        raise DeployError(
-            "The letterhead in this card file is not this desk's. Nothing was changed: compare the "
-            "fingerprint with a poster, and fetch the card file again."
-        ) from why
 
 
 # ---- files for the server and for Tor --------------------------------------------------------------

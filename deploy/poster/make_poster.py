@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from crypto.passphrase import Language
-from deploy.errors import DeployError, os_error_as
+from deploy.errors import DeployError, os_error_as, refused_as
 from deploy.poster import poster_markup
 from deploy.poster.poster_content import LANGUAGES, PosterFacts, compose_poster
 from protocol.letterhead import Letterhead
@@ -13,6 +13,7 @@ from report.errors import PdfToolsMissingError
 from source_app.config import SourceConfig
 
 _TELEPHONE_CHARS = 30  # as many as fit on one line of the poster
+_NO_PDF = "This machine cannot make a PDF. The SVG was written: install libpango-1.0-0 and libpangoft2-1.0-0."
 
 
 def make_posters(
@@ -33,13 +34,8 @@ def make_posters(
     for language in LANGUAGES:
         poster = compose_poster(_facts(source, letterhead, language, telephone), language)
         yield _write(folder / f"poster-{language}.svg", poster_markup.poster_svg(poster))
-        try:
+        with refused_as(PdfToolsMissingError, _NO_PDF):
             document = pdf.render_pdf(poster_markup.poster_html(poster))
-        except PdfToolsMissingError as why:
-            raise DeployError(
-                "This machine cannot make a PDF. The SVG was written: install libpango-1.0-0 and "
-                "libpangoft2-1.0-0."
-            ) from why
         yield _write(folder / f"poster-{language}.pdf", document)
 
 

@@ -93,18 +93,14 @@ class Transcript:
         unseen: list[Head] = []
         named = self.knowledge.named | {digest: head_of(entry) for digest, entry in self.authentic.items()}
         for other, known in _by_strand(named.values()).items():
-            if other == strand:
-                heads |= self._tips(known, self.authentic)
-                continue
-            not_shown = [head for head in known if head.digest not in shown]
+            seen = {head.digest for head in known} & (
+                self.authentic.keys() if other == strand else set(shown)
+            )
+            not_shown = [head for head in known if other != strand and head.digest not in seen]
             if len(not_shown) <= UNSEEN_OF_STRAND:  # otherwise claim to have seen nothing of this strand
-                heads |= self._tips(known, shown)
+                heads |= {named[digest] for digest in self.knowledge.tips(seen)}
                 unseen += not_shown
         return _limited(heads), tuple(sorted(unseen))
-
-    def _tips(self, known: Iterable[Head], among: Collection[Digest]) -> set[Head]:
-        by_digest = {head.digest: head for head in known if head.digest in among}
-        return {by_digest[digest] for digest in self.knowledge.tips(by_digest)}
 
 
 def head_of(entry: SignedEntry) -> Head:
@@ -270,13 +266,7 @@ def _missing(authentic: Mapping[Digest, SignedEntry], knowledge: Knowledge, reme
 
 
 def _newest(authentic: Mapping[Digest, SignedEntry], knowledge: Knowledge) -> Heads:
-    heads = {digest: head_of(entry) for digest, entry in authentic.items()}
-    strands = _by_strand(heads.values())
-    return tuple(
-        sorted(
-            heads[tip] for known in strands.values() for tip in knowledge.tips(head.digest for head in known)
-        )
-    )
+    return tuple(sorted(head_of(authentic[tip]) for tip in knowledge.tips(authentic)))
 
 
 def _by_strand(heads: Iterable[Head]) -> dict[StrandId, list[Head]]:

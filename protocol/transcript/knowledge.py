@@ -14,9 +14,10 @@ from protocol.identifiers import Digest
 class Knowledge:
     """Knowledge of the writers of a mailbox's entries. All entries must be authentic.
 
-    An entry covers what its own heads name, and what is behind these heads in their strands, without the
-    entries that it lists as unseen. A writer knew what its new entry and all entries behind it in its own
-    strand cover. What an entry of another strand covers is not passed on.
+    An entry covers what its own heads name, and what is behind these heads in their strands. It covers
+    neither an entry that it lists as unseen, nor anything that is behind such an entry only. A writer knew
+    what its new entry and all entries behind it in its own strand cover. What an entry of another strand
+    covers is not passed on.
 
     Missing entries count too, because other entries name them. A set of entries is stored as a whole number
     with one bit for each entry, so that a mailbox of thousands of entries takes milliseconds.
@@ -27,6 +28,7 @@ class Knowledge:
         self.order = tuple(by_digest[digest] for digest in _thread_order(by_digest))
         self.named: dict[Digest, Head] = {}  # every entry that another entry names, also missing ones
         self._bits: dict[Digest, int] = {}
+        self._parents: dict[Digest, tuple[Digest, ...]] = {}  # what an entry names of its own strand
         self._behind: dict[Digest, int] = {}
         self._covered: dict[Digest, int] = {}
         self._known: dict[Digest, int] = {}
@@ -51,13 +53,14 @@ class Knowledge:
             reach |= self._bit(head.digest) | self._behind.get(head.digest, 0)
         return frozenset(digest for digest, bit in self._bits.items() if reach & bit)
 
-    def tips(self, digests: Iterable[Digest]) -> list[Digest]:
-        """Return those of some entries of one strand that are behind none of the others."""
-        chosen = list(digests)
-        behind = 0
-        for digest in chosen:
-            behind |= self._behind.get(digest, 0)
-        return [digest for digest in chosen if not behind & self._bit(digest)]
+    def tips(self, digests: Collection[Digest]) -> set[Digest]:
+        """Return those of some entries that no other of them names in its own strand.
+
+        An entry that is behind another one only through entries outside `digests` is a tip too, because an
+        envelope that names these tips lists the entries in between as unseen.
+        """
+        chosen = set(digests)
+        return chosen.difference(*(self._parents.get(digest, ()) for digest in chosen))
 
     def unknown_to_all(self, digests: Iterable[Digest], writers: Iterable[Digest]) -> list[Digest]:
         """Return those of some entries that the writer of no entry in `writers` knew."""
@@ -68,19 +71,33 @@ class Knowledge:
 
     def _add(self, entry: SignedEntry) -> None:
         part = entry.envelope
-        behind = known = covered = 0
-        for head in part.heads:
-            reach = self._bit(head.digest) | self._behind.get(head.digest, 0)
-            covered |= reach
-            if head.strand == part.strand:
-                behind |= reach
-                known |= self._known.get(head.digest, 0)
-        for head in part.unseen:
-            covered &= ~self._bit(head.digest)
+        own = tuple(head.digest for head in part.heads if head.strand == part.strand)
         self.named.update((head.digest, head) for head in (*part.heads, *part.unseen))
-        self._behind[entry.digest] = behind
+        unseen = sum(self._bit(head.digest) for head in part.unseen)  # no entry is listed twice
+        covered = self._reach((head.digest for head in part.heads), unseen)
+        known = covered
+        for digest in own:
+            known |= self._known.get(digest, 0)
+        self._parents[entry.digest] = own
+        self._behind[entry.digest] = self._reach(own, 0)
         self._covered[entry.digest] = covered
-        self._known[entry.digest] = known | covered
+        self._known[entry.digest] = known
+
+    def _reach(self, heads: Iterable[Digest], unseen: int) -> int:
+        """Return the entries that heads name, and those behind them, on ways without an unseen entry."""
+        todo = list(heads)
+        reach = 0
+        while todo:
+            digest = todo.pop()
+            bit, behind = self._bit(digest), self._behind.get(digest, 0)
+            if (reach | unseen) & bit:
+                continue
+            if behind & unseen:
+                reach |= bit
+                todo += self._parents[digest]
+            else:
+                reach |= bit | behind
+        return reach
 
     def _bit(self, digest: Digest) -> int:
         return self._bits.setdefault(digest, 1 << len(self._bits))

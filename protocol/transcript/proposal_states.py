@@ -105,7 +105,7 @@ class Consent:
     An agreement holds until the source withdraws it. A withdrawal is an answer against the proposal, or a
     removal of the proposal, of the agreement, or of anything that the source said later. Words of the source
     that do not open may be such an answer, so they count as one. What the writer of the agreement knew is
-    settled by the agreement.
+    settled by the agreement. Removed words that crossed a step may have been a withdrawal in time.
     """
 
     def __init__(
@@ -123,6 +123,7 @@ class Consent:
         self._said = said
         self._proposal = {proposal} if proposal is not None else words.keys() - said - readable
         self._unopened = unopened & said
+        self._removed = said & transcript.removed.keys()
         self._removals = {
             key: entry.envelope.removes for key, entry in authentic.items() if entry.envelope.removes
         }
@@ -192,8 +193,10 @@ class Consent:
 
         A withdrawal is too late only if its own heads cover the step. Earlier read receipts do not count.
         """
+        crossed = self._knowledge.unknown_to_all(self._removed, [step, agreement])
+        withdrawals = [*self._withdrawals(agreement), *(words for words in crossed if words != agreement)]
         return self._knowledge.knew(step, agreement) and all(
-            self._knowledge.covers(withdrawal, step) for withdrawal in self._withdrawals(agreement)
+            self._knowledge.covers(withdrawal, step) for withdrawal in withdrawals
         )
 
     def _withdrawals(self, agreement: Digest) -> list[Digest]:

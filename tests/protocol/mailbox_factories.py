@@ -40,6 +40,10 @@ MESSAGE = Content(kind=Kind.MESSAGE, text="woorden")
 CLOSING = Content(kind=Kind.CLOSING, text="Het ga je goed.", closing=ClosingNote())
 
 
+def an_answer(verdict: Verdict, proposal: Digest) -> Content:
+    return Content(kind=Kind.ANSWER, text="", answer=AnswerNote(verdict=verdict, proposal=proposal))
+
+
 def a_mailbox(seed: int = 1) -> MailboxKeys:
     return mailbox_keys.derive_mailbox_keys(RootKey(bytes([seed]) * 32))
 
@@ -159,8 +163,7 @@ class Conversation:
         return proposal_digest(content, address=self.keys.address, entry_id=made.envelope.entry_id)
 
     def answer(self, verdict: Verdict, proposal: Digest, **how: object) -> SignedEntry:
-        note = AnswerNote(verdict=verdict, proposal=proposal)
-        return self.write(self.source, Content(kind=Kind.ANSWER, text="", answer=note), **how)
+        return self.write(self.source, an_answer(verdict, proposal), **how)
 
     def step(
         self,

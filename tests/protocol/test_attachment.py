@@ -15,6 +15,7 @@ from crypto.errors import CryptoError, ForgedError, TooLongError, UnreadableErro
 from protocol.attachment import FLOOR_BYTES, SIZE_MAX, AttachmentOpener, AttachmentSealer, padded_bytes
 from protocol.content import AttachmentNote
 from protocol.identifiers import Address, AttachmentId, EntryId
+from tests.crypto.age_sizes import payload_bytes
 
 _VECTORS = json.loads((Path(__file__).parents[1] / "vectors/attachment_v1.json").read_text("utf-8"))
 _DESK = age.PQIdentity(b"d" * 32)
@@ -71,7 +72,7 @@ def test_an_attachment_opens_for_desk_and_mailbox(pieces: list[bytes], how: str,
         stored.note.media_type,
         stored.note.size,
     )
-    assert len(stored.payload) == age.payload_bytes(padded_bytes(len(whole)))
+    assert len(stored.payload) == payload_bytes(padded_bytes(len(whole)))
 
 
 @pytest.mark.parametrize("size", [0, 1, 65_535, 65_536])

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from crypto import age
 from crypto.errors import CryptoError, MalformedError, MixedRecipientsError, UnreadableError
 from crypto.kdf import hkdf
+from tests.crypto.age_sizes import payload_bytes
 
 _DESK = age.PQIdentity(b"d" * 32)
 _MAILBOX = age.PQIdentity(b"m" * 32)
@@ -37,7 +38,7 @@ def test_a_file_encrypted_in_pieces_decrypts_from_other_pieces(
     plaintext = plaintext[:size]
     writer = age.AgeWriter([_DESK.recipient, _MAILBOX.recipient])
     payload = b"".join([writer.update(piece) for piece in _cut(plaintext, written)]) + writer.finish()
-    assert age.payload_bytes(size) == len(payload)
+    assert payload_bytes(size) == len(payload)
     reader = age.AgeReader(writer.header, [_MAILBOX], _cut(payload, read))
     pieces = list(reader)
     assert plaintext == b"".join(pieces)

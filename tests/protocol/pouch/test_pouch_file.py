@@ -40,6 +40,7 @@ from protocol.pouch.pouch_items import (
     item_from_bytes,
 )
 from protocol.transcript.ending import proof_to_bytes
+from tests.crypto.age_sizes import payload_bytes
 from tests.protocol.mailbox_factories import LAPTOP, WORKSTATION, Conversation
 
 Vector = dict[str, Any]
@@ -388,7 +389,7 @@ def test_the_size_reveals_no_more_than_padme(length: int) -> None:
     raw = b"".join([packer.header, packer.add(TallyItem(sealed=bytes(length))), *packer.finish()])
     expected = max(FLOOR_BYTES, padme(packer.size))
     assert length < packer.size <= expected
-    assert len(raw) == len(packer.header) + age.payload_bytes(expected)
+    assert len(raw) == len(packer.header) + payload_bytes(expected)
 
 
 def test_an_empty_pouch_is_as_long_as_one_that_reports_a_removal_an_end_or_a_closing() -> None:

@@ -72,13 +72,35 @@ def test_within_heads_is_what_they_name_and_what_is_behind_these(talk: Conversat
     assert knowledge.within([]) == frozenset()
 
 
-def test_tips_lie_behind_no_other(talk: Conversation) -> None:
+def test_what_is_only_behind_an_unseen_entry_is_not_covered(talk: Conversation) -> None:
+    """The operator hides two rows of the desk. A third one, which is shown, names only the second."""
+    step, between, last = (talk.write(WORKSTATION) for _ in range(3))
+    answer = talk.write(talk.source, hidden=[step, between])
+    assert answer.envelope.heads == (head_of(last),)
+    assert answer.envelope.unseen == (head_of(between),)
+    knowledge = talk.check().knowledge
+    assert knowledge.covers(answer.digest, last.digest)
+    assert not knowledge.knew(answer.digest, between.digest)
+    assert not knowledge.knew(answer.digest, step.digest)
+
+
+def test_what_was_shown_behind_an_unseen_entry_is_a_head_of_its_own(talk: Conversation) -> None:
+    first, lost, last = (talk.write(WORKSTATION) for _ in range(3))
+    for how in ({"hidden": [lost]}, {"not_shown": [lost]}):
+        answer = talk.write(talk.source, **how)
+        assert answer.envelope.heads[-2:] == (head_of(first), head_of(last))
+        knowledge = talk.check().knowledge
+        assert knowledge.covers(answer.digest, first.digest)
+        assert not knowledge.covers(answer.digest, lost.digest)
+
+
+def test_tips_are_behind_no_other(talk: Conversation) -> None:
     one = talk.write(talk.source)
     two = talk.write(talk.source, hidden=[one])
     three = talk.write(talk.source, hidden=[two])
     knowledge = talk.check().knowledge
-    assert set(knowledge.tips([one.digest, two.digest, three.digest])) == {two.digest, three.digest}
-    assert knowledge.tips([one.digest]) == [one.digest]
+    assert knowledge.tips([one.digest, two.digest, three.digest]) == {two.digest, three.digest}
+    assert knowledge.tips([one.digest]) == {one.digest}
 
 
 def test_an_entry_comes_after_all_that_it_names_even_if_its_day_is_earlier(talk: Conversation) -> None:

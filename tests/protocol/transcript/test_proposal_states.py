@@ -253,6 +253,16 @@ def test_a_removal_that_crossed_the_step_is_in_time(
     assert PASSING_ON not in [each.state for each in talk.state().proposals]
 
 
+@IN_BOTH_ORDERS
+def test_removing_a_withdrawal_that_was_in_time_does_not_renew_the_agreement(
+    talk: Conversation, *, desk_first: bool
+) -> None:
+    """The source reads that nothing was passed on, and deletes the answer that says why."""
+    _, answer = cross(talk, Verdict.TAKEN_BACK, an_agreed(talk), desk_first=desk_first)
+    talk.remove(answer)
+    assert (talk.proposal().state, void(talk)) == (ProposalStatus.TAKEN_BACK, [True])
+
+
 def test_removing_another_entry_takes_nothing_back_after_passing_on_began(talk: Conversation) -> None:
     before = talk.write(talk.source)
     digest = an_agreed(talk)

@@ -1,0 +1,691 @@
+"""Explorer of transcripts: every order of a few actions of a source, two workstations and a hostile operator.
+
+The actions call the real functions of `protocol`. After each action, promises of docs/protocol.md are checked
+against what really happened: what each page showed, and in which order the source acted. The search is
+breadth-first, so a broken promise is reported with one of its shortest traces.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import date
+from functools import lru_cache
+from hashlib import sha256
+from typing import ClassVar, Final, NamedTuple
+
+from protocol.content import Content, Kind, StepName, StepNote, Verdict, proposal_digest
+from protocol.entry import EntryContent, SignedEntry, sign_entry
+from protocol.envelope import Author, EntryClass, Envelope
+from protocol.heads import Heads
+from protocol.identifiers import SOURCE_STRAND, Digest, EntryId
+from protocol.strand import EntryWriter, SourceWriter
+from protocol.transcript import check, closing, ending, proposal_states, thread_state, waiting
+from protocol.transcript.check import FaultKind, Transcript, head_of
+from protocol.transcript.proposal_states import ProposalStatus
+from protocol.transcript.thread_state import ThreadState
+from tests.protocol.mailbox_factories import (
+    CLOSING,
+    DAY,
+    DUE,
+    LAPTOP,
+    MESSAGE,
+    TO_SG,
+    WORKSTATION,
+    a_mailbox,
+    an_answer,
+    the_strands,
+)
+
+KEYS: Final = a_mailbox()
+SOURCE: Final = SourceWriter(KEYS)
+DESK: Final = {"A": WORKSTATION, "B": LAPTOP}
+LATER: Final = date(2026, 3, 30)
+OK, FLIPPED, GONE = "ok", "flipped", "gone"  # condition of the header of one row
+_NOTHING: Final = frozenset[Digest]()
+_CLASSES: Final = {"receipt": EntryClass.RECEIPT, "removal": EntryClass.REMOVAL, "end": EntryClass.END}
+_VERDICTS: Final = {"agreed": Verdict.AGREED, "against": Verdict.TAKEN_BACK}
+_STEPS: Final = {"passing_on": StepName.PASSING_ON, "made": StepName.PASSED_ON}
+_HARMLESS: Final = {FaultKind.SIDE_BY_SIDE, FaultKind.MISSING}
+
+Rows = frozenset[tuple[Digest, str]]
+
+
+class Made(NamedTuple):
+    """One entry with its content and the action that wrote it."""
+
+    entry: SignedEntry
+    content: Content | None
+    action: str
+
+
+class Page(NamedTuple):
+    """The page of the mailbox that the source has open: its heads, and the entries that it showed."""
+
+    heads: Heads
+    unseen: Heads
+    shown: frozenset[Digest]
+
+
+class World(NamedTuple):
+    """One state of the search. `truth` has what the page or the app had shown when an entry was signed."""
+
+    server: Rows = frozenset()
+    hidden: frozenset[Digest] = _NOTHING
+    a: Rows = frozenset()
+    b: Rows = frozenset()
+    remembered_a: Heads = ()
+    remembered_b: Heads = ()
+    page: Page | None = None
+    order: tuple[Digest, ...] = ()  # the source's entries, as they acted
+    truth: frozenset[tuple[Digest, frozenset[Digest]]] = frozenset()
+    operator: tuple[int, int, int, int] = (0, 0, 0, 0)  # rows hidden, flipped, restored, repeated
+    repeated: frozenset[Digest] = _NOTHING
+    broken: str = ""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How often each action may occur in one exploration."""
+
+    message: int = 0  # of the source
+    removal: int = 0
+    end: int = 0
+    agreed: int = 0
+    against: int = 0
+    receipt: int = 0
+    words: tuple[int, int] = (0, 0)  # of the workstations A and B
+    read: tuple[int, int] = (0, 0)
+    closing: tuple[int, int] = (0, 0)
+    passing_on: int = 0
+    made: int = 0
+    hide: int = 0
+    flip: int = 0
+    restore: int = 0
+    repeat: int = 0
+    is_proposed: bool = False  # the desk's proposal is there from the start, on all machines
+    is_one_machine: bool = False  # workstation A works directly on the server's store
+
+
+@dataclass
+class Explorer:
+    """Search over all orders of the actions within some limits."""
+
+    limits: Limits
+    heals: bool = False  # also check that every mailbox can be healed, from every state
+    made: dict[Digest, Made] = field(default_factory=dict)
+    keeps_unreadable: ClassVar[bool] = False  # a fault that a test plants in the sync
+
+    def __post_init__(self) -> None:
+        self._transcript = lru_cache(maxsize=50_000)(self._read)
+        self._state = lru_cache(maxsize=50_000)(self._compute_state)
+
+    # ---- search
+
+    def run(self, depth: int, states: int = 1_000_000) -> tuple[str, tuple[str, ...], int]:
+        """Return the first broken promise (or ""), its trace, and the number of states."""
+        start = self._start()
+        todo: deque[tuple[World, tuple[str, ...]]] = deque([(start, ())])
+        known = {start}
+        while todo and len(known) < states:
+            world, trace = todo.popleft()
+            broken = world.broken or self._broken(world)
+            if broken:
+                return broken, trace, len(known)
+            if len(trace) < depth:
+                for label, after in self._moves(world):
+                    if after not in known:
+                        known.add(after)
+                        todo.append((after, (*trace, label)))
+        return "", (), len(known)
+
+    def _start(self) -> World:
+        if not self.limits.is_proposed:
+            return World()
+        made = self._sign(WORKSTATION, "proposal", (), ())
+        rows = frozenset({(made.digest, OK)})
+        return World(server=rows, a=rows, b=rows, truth=frozenset({(made.digest, _NOTHING)}))
+
+    # ---- entries
+
+    def _sign(
+        self,
+        by: EntryWriter,
+        action: str,
+        heads: Heads,
+        unseen: Heads,
+        *,
+        removes: tuple[Digest, ...] = (),
+        due: date | None = None,
+        form_number: int = 0,
+    ) -> SignedEntry:
+        content = self._content(action)
+        form = repr((by.strand, action, heads, unseen, removes, form_number)).encode()
+        entry_id = EntryId(sha256(form).digest()[:16])
+        payload = None if content is None else action.encode() + entry_id
+        envelope = Envelope(
+            address=KEYS.address,
+            entry_id=entry_id,
+            entry_class=_CLASSES.get(action, EntryClass.WORDS),
+            strand=by.strand,
+            heads=heads,
+            unseen=unseen,
+            day=DAY,
+            letterhead_serial=1,
+            due=due,
+            removes=removes,
+            payload_sha256=b"" if payload is None else sha256(payload).digest(),
+            commit=b"" if payload is None else bytes(32),
+        )
+        header = None if payload is None else b"header"
+        entry = _signed(envelope, by, header, payload)
+        self.made.setdefault(entry.digest, Made(entry, content, action))
+        return entry
+
+    def _content(self, action: str) -> Content | None:
+        if action in _VERDICTS:
+            return an_answer(_VERDICTS[action], self._proposal()[1])
+        if action in _STEPS:
+            note = StepNote(step=_STEPS[action], to="SG", proposal=self._proposal()[1])
+            return Content(kind=Kind.STEP, text="", step=note)
+        if action == "proposal":
+            return Content(kind=Kind.PROPOSAL, text="", proposal=TO_SG)
+        return {"closing": CLOSING, "message": MESSAGE, "words": MESSAGE}.get(action)
+
+    def _proposal(self) -> tuple[Digest, Digest]:
+        """Return the digest of the proposal's entry, and the digest by which answers name the proposal."""
+        made = next(made for made in self.made.values() if made.action == "proposal")
+        assert made.content is not None
+        entry_id = made.entry.envelope.entry_id
+        return made.entry.digest, proposal_digest(made.content, address=KEYS.address, entry_id=entry_id)
+
+    # ---- what each side reads
+
+    def _read(self, rows: Rows, remembered: Heads, repeated: frozenset[Digest]) -> Transcript:
+        entries = [
+            self.made[digest].entry
+            if condition != GONE
+            else replace(self.made[digest].entry, header=None, payload=None)
+            for digest, condition in sorted(rows)
+        ]
+        again = [self.made[digest].entry for digest, _ in sorted(rows) if digest in repeated]
+        return check.read_transcript(
+            KEYS.address, KEYS.verify_key, the_strands(), [*entries, *again], remembered, is_verified=True
+        )
+
+    def _opened(self, rows: Rows, transcript: Transcript) -> list[EntryContent]:
+        conditions = dict(rows)
+        return [
+            (
+                entry,
+                self.made[entry.digest].content
+                if conditions[entry.digest] == OK and entry.header is not None
+                else None,
+            )
+            for entry in transcript.entries
+        ]
+
+    def _shown(self, rows: Rows, transcript: Transcript) -> frozenset[Digest]:
+        opened = self._opened(rows, transcript)
+        return frozenset(
+            entry.digest
+            for entry, content in opened
+            if content is not None or not entry.envelope.is_words or entry.digest in transcript.removed
+        )
+
+    def _compute_state(self, rows: Rows, remembered: Heads) -> ThreadState:
+        transcript = self._transcript(rows, remembered, _NOTHING)
+        return thread_state.thread_state(KEYS.address, transcript, self._opened(rows, transcript))
+
+    def _visible(self, world: World) -> Rows:
+        return frozenset(row for row in world.server if row[0] not in world.hidden)
+
+    def _replica(self, world: World, name: str) -> tuple[Rows, Heads]:
+        if name == "A" and self.limits.is_one_machine:
+            return self._visible(world), world.remembered_a
+        return (world.a, world.remembered_a) if name == "A" else (world.b, world.remembered_b)
+
+    def _all(self, world: World) -> Rows:
+        """Return every entry that was ever written in this world, unspoilt; removed ones without headers."""
+        digests = {digest for digest, _ in world.server | world.a | world.b}
+        removed = {gone for digest in digests for gone in self.made[digest].entry.envelope.removes}
+        return frozenset((digest, GONE if digest in removed else OK) for digest in digests)
+
+    # ---- actions
+
+    def _moves(self, world: World) -> Iterator[tuple[str, World]]:
+        digests = {digest for digest, _ in world.server | world.a | world.b}
+        done = [(self.made[digest].action, self.made[digest].entry.envelope.strand) for digest in digests]
+        yield from self._source(world, lambda action: done.count((action, SOURCE_STRAND)))
+        for name, writer in DESK.items():
+            yield from self._desk(world, name, lambda action, w=writer: done.count((action, w.strand)))  # type: ignore[misc]
+        yield from self._operator(world)
+
+    def _source(self, world: World, count: Callable[[str], int]) -> Iterator[tuple[str, World]]:
+        limits = self.limits
+        rows = self._visible(world)
+        now = self._transcript(rows, (), world.repeated)
+        if ending.end_of(now) is not None:
+            return
+        shown = self._shown(rows, now)
+        page = Page(*now.heads_for(SOURCE_STRAND, shown), shown)
+        if page != world.page:
+            yield "the source opens the page", world._replace(page=page)
+        if count("receipt") < limits.receipt and any(strand for strand, *_ in page.heads):
+            receipt = self._sign(SOURCE, "receipt", page.heads, page.unseen)
+            yield "the source reads in another tab", self._posted(world, receipt, shown)
+        form = world.page or page
+        newer = [
+            entry
+            for entry in now.authentic.values()
+            if not entry.envelope.strand and _is_newer(entry, form.heads)
+        ]
+        heads = check.heads_after(form.heads, newer)
+        for action in ("message", "end"):
+            if count(action) < getattr(limits, action):
+                made = self._sign(SOURCE, action, heads, form.unseen, form_number=len(world.order))
+                yield f"the source writes: {action}", self._posted(world, made, form.shown)
+        yield from self._answers(world, form, heads, rows, count)
+        if count("removal") < limits.removal:
+            yield from self._removals(world, form, heads, now)
+
+    def _answers(
+        self, world: World, form: Page, heads: Heads, rows: Rows, count: Callable[[str], int]
+    ) -> Iterator[tuple[str, World]]:
+        """Answer the proposal that a page shows, unless the server has the step."""
+        limits = self.limits
+        if limits.is_proposed and world.page and self._proposal()[0] in form.shown:
+            state = self._state(rows, ())
+            is_open = any(
+                each.state not in {ProposalStatus.PASSING_ON, ProposalStatus.PASSED_ON}
+                for each in state.proposals
+            )
+            for action in ("agreed", "against"):
+                if is_open and count(action) < getattr(limits, action):
+                    made = self._sign(SOURCE, action, heads, form.unseen, form_number=len(world.order))
+                    yield f"the source answers: {action}", self._posted(world, made, form.shown)
+
+    def _removals(
+        self, world: World, form: Page, heads: Heads, now: Transcript
+    ) -> Iterator[tuple[str, World]]:
+        for entry in now.entries:
+            if entry.envelope.is_words and entry.digest not in now.removed and entry.header is not None:
+                made = self._sign(SOURCE, "removal", heads, form.unseen, removes=(entry.digest,))
+                after = self._posted(world, made, form.shown)
+                label = f"the source removes {self._name(entry.digest)}"
+                yield label, after._replace(server=_destroyed(after.server, [entry.digest]))
+
+    def _posted(self, world: World, made: SignedEntry, shown: frozenset[Digest]) -> World:
+        return world._replace(
+            server=world.server | {(made.digest, OK)},
+            order=(*world.order, made.digest),
+            truth=world.truth | {(made.digest, shown)},
+        )
+
+    def _desk(self, world: World, name: str, count: Callable[[str], int]) -> Iterator[tuple[str, World]]:
+        limits, at = self.limits, 0 if name == "A" else 1
+        synced = self.sync(world, name)
+        if synced != world:
+            yield f"{name} syncs", synced
+        rows, remembered = self._replica(world, name)
+        now = self._transcript(
+            rows, remembered, world.repeated if rows is not world.a and not at else _NOTHING
+        )
+        if not all(fault.allows_answers for fault in now.faults) or ending.end_of(now) is not None:
+            return
+        shown = self._shown(rows, now)
+        heads, unseen = now.heads_for(DESK[name].strand, shown, remembered)
+
+        def writes(action: str, due: date | None = None, broken: str = "") -> World:
+            made = self._sign(DESK[name], action, heads, unseen, due=due, form_number=len(world.truth))
+            return self._written(world, name, made, shown, broken)
+
+        if count("words") < limits.words[at]:
+            yield f"{name} writes", writes("words")
+        if count("receipt") < limits.read[at] and heads:
+            yield f"{name} reads", writes("receipt")
+        if count("closing") < limits.closing[at] and rows:
+            yield f"{name} closes", writes("closing", LATER if at else DUE)
+        state = self._state(rows, remembered)
+        newest = state.proposals[-1] if state.proposals else None
+        if newest is None or at:
+            return
+        if count("passing_on") < limits.passing_on and newest.state is ProposalStatus.AGREED:
+            yield (
+                f"{name} begins to pass on",
+                writes("passing_on", broken=self._begun_against(world, rows, now)),
+            )
+        on_server = {digest for digest, _ in world.server}
+        is_applied = all(
+            self.made[digest].action != "passing_on" or digest in on_server for digest, _ in rows
+        ) and {digest for digest, _ in self._visible(world)} <= {digest for digest, _ in rows}
+        if count("made") < limits.made and newest.state is ProposalStatus.PASSING_ON and is_applied:
+            yield f"{name} makes the file", writes("made")
+
+    def _written(
+        self, world: World, name: str, made: SignedEntry, shown: frozenset[Digest], broken: str
+    ) -> World:
+        row = (made.digest, OK)
+        truth = world.truth | {(made.digest, shown)}
+        if name == "A" and self.limits.is_one_machine:
+            after = world._replace(server=world.server | {row}, truth=truth, broken=broken)
+        elif name == "A":
+            after = world._replace(a=world.a | {row}, truth=truth, broken=broken)
+        else:
+            after = world._replace(b=world.b | {row}, truth=truth, broken=broken)
+        return self._remember(after, name)
+
+    def _remember(self, world: World, name: str) -> World:
+        rows, remembered = self._replica(world, name)
+        transcript = self._transcript(rows, remembered, _NOTHING)
+        if any(fault.kind is FaultKind.ROLLED_BACK for fault in transcript.faults):
+            return world
+        if name == "A":
+            return world._replace(remembered_a=transcript.heads)
+        return world._replace(remembered_b=transcript.heads)
+
+    def sync(self, world: World, name: str) -> World:
+        """Bring entries from a workstation to the server and back, and heal both."""
+        if name == "A" and self.limits.is_one_machine:
+            return self._remember(world, name)
+        mine = dict(world.a if name == "A" else world.b)
+        server = dict(world.server)
+        for digest, condition in mine.items():
+            server.setdefault(digest, condition)  # also what the server lost and this workstation has
+        for digest, condition in server.items():
+            if digest in world.hidden:
+                continue
+            known = mine.setdefault(digest, condition)
+            if known == FLIPPED and condition == OK and not self.keeps_unreadable:
+                mine[digest] = OK
+        seen = [self.made[digest].entry.envelope for digest in server if digest not in world.hidden]
+        removed = [digest for envelope in seen for digest in envelope.removes]
+        replica = _destroyed(frozenset(mine.items()), removed)
+        after = world._replace(server=_destroyed(frozenset(server.items()), removed))
+        return self._remember(after._replace(a=replica) if name == "A" else after._replace(b=replica), name)
+
+    def _operator(self, world: World) -> Iterator[tuple[str, World]]:
+        hidden, flipped, restored, repeated = world.operator
+        limits = self.limits
+        for digest, condition in sorted(self._visible(world)):
+            made = self.made[digest]
+            if hidden < limits.hide:
+                yield (
+                    f"the operator hides {self._name(digest)}",
+                    world._replace(
+                        hidden=world.hidden | {digest}, operator=(hidden + 1, flipped, restored, repeated)
+                    ),
+                )
+            if flipped < limits.flip and made.content is not None and condition == OK:
+                yield (
+                    f"the operator flips a byte of {self._name(digest)}",
+                    world._replace(
+                        server=world.server - {(digest, OK)} | {(digest, FLIPPED)},
+                        operator=(hidden, flipped + 1, restored, repeated),
+                    ),
+                )
+            if restored < limits.restore and made.action == "removal":
+                back = made.entry.envelope.removes[0]
+                yield (
+                    f"the operator restores {self._name(back)} and hides its removal",
+                    world._replace(
+                        server=world.server - {(back, GONE)} | {(back, OK)},
+                        hidden=world.hidden | {digest},
+                        operator=(hidden, flipped, restored + 1, repeated),
+                    ),
+                )
+            if repeated < limits.repeat:
+                yield (
+                    f"the operator repeats {self._name(digest)}",
+                    world._replace(
+                        repeated=world.repeated | {digest}, operator=(hidden, flipped, restored, repeated + 1)
+                    ),
+                )
+        if world.hidden or world.repeated or any(condition == FLIPPED for _, condition in world.server):
+            yield "the operator undoes everything", self._undone(world)
+
+    def _undone(self, world: World) -> World:
+        return world._replace(
+            server=frozenset((digest, OK if how == FLIPPED else how) for digest, how in world.server),
+            hidden=_NOTHING,
+            repeated=_NOTHING,
+        )
+
+    def _name(self, digest: Digest) -> str:
+        made = self.made[digest]
+        return (
+            f"{made.action} {made.entry.envelope.number} of {made.entry.envelope.strand.decode() or 'source'}"
+        )
+
+    # ---- promises
+
+    def _broken(self, world: World) -> str:
+        whole = self._all(world)
+        full = self._transcript(whole, (), _NOTHING)
+        promises = (
+            self._no_lasting_fault(world, full),
+            self._deletion(world),
+            self._removal(world),
+            self._consent(world, whole, full),
+            self._waiting(world, full),
+            self._end(world),
+            self._healing(world, lost=_NOTHING) if self.heals else "",
+            self._healing(world, lost=world.hidden) if self.heals and world.hidden else "",
+        )
+        return next(filter(None, promises), "")
+
+    def _no_lasting_fault(self, world: World, full: Transcript) -> str:
+        kinds = {fault.kind for fault in full.faults}
+        if kinds - _HARMLESS:
+            return f"the whole mailbox has the faults {sorted(kinds)}"
+        if kinds and not any(world.operator):
+            return f"without a hostile operator, the mailbox has the faults {sorted(kinds)}"
+        return ""
+
+    def _deletion(self, world: World) -> str:
+        visible = self._visible(world)
+        bare = frozenset((digest, OK) for digest, _ in visible)
+        transcript = self._transcript(bare, (), world.repeated)
+        if not closing.may_delete(transcript, the_strands(), LATER):
+            return ""
+        truth = dict(world.truth)
+        known = {
+            shown
+            for digest, _ in world.server | world.a | world.b
+            for shown in truth[digest]
+            if self.made[digest].entry.envelope.author is Author.DESK and self.made[digest].content
+        }
+        naming = [self.made[digest].entry.envelope for digest, _ in visible]
+        named = {head.digest for envelope in naming for head in (*envelope.heads, *envelope.unseen)}
+        spared = {head.digest for envelope in naming if envelope.due for head in envelope.unseen}
+        for digest, condition in world.server:
+            made = self.made[digest]
+            if made.content is None or digest in known or condition == GONE:
+                continue
+            if made.entry.envelope.author is Author.DESK:
+                if digest not in world.hidden and not self._is_closed_by_its_writer(world, made.entry):
+                    return f"deleted with {self._name(digest)}, which no one who closed was shown"
+                continue
+            if digest not in world.hidden:
+                return f"deleted with {self._name(digest)}, which no one of the desk was shown"
+            if digest in named - spared:
+                return f"deleted although an entry names {self._name(digest)}, which the operator hid"
+        promised = [entry.envelope.due for entry in closing.last_words(transcript)]
+        if closing.may_delete(transcript, the_strands(), DUE) and LATER in promised:
+            return "deleted on the earlier of two days that the desk promised"
+        return ""
+
+    def _is_closed_by_its_writer(self, world: World, entry: SignedEntry) -> bool:
+        return entry.envelope.due is not None or any(
+            other.envelope.due and head_of(other)[:2] > head_of(entry)[:2]
+            for other in (self.made[digest].entry for digest, _ in world.server)
+            if other.envelope.strand == entry.envelope.strand
+        )
+
+    def _removal(self, world: World) -> str:
+        views = [self._visible(world), *(self._replica(world, name)[0] for name in DESK)]
+        for rows in views:
+            transcript = self._transcript(rows, (), _NOTHING)
+            removed = {gone for digest, _ in rows for gone in self.made[digest].entry.envelope.removes}
+            for entry, content in self._opened(rows, transcript):
+                if entry.digest in removed and content is not None:
+                    return f"{self._name(entry.digest)} is shown beside its removal"
+        return ""
+
+    def _consent(self, world: World, whole: Rows, full: Transcript) -> str:
+        """Check that exactly those withdrawals are too late whose page had shown the step."""
+        truth = dict(world.truth)
+        void = proposal_states.void_steps(KEYS.address, full, self._opened(whole, full))
+        for digest, _ in whole:
+            if self.made[digest].action != "passing_on":
+                continue
+            agreed = [at for at, each in enumerate(world.order) if self._is_agreement(each, full, digest)]
+            pages = [truth[each] for each in self._withdrawals(world, max(agreed, default=-1))]
+            in_time = [shown for shown in pages if digest not in shown]
+            if in_time and digest not in void and digest not in full.removed:
+                return "the source was not shown the step, and their withdrawal counts as too late"
+            beside = self._beside(world, full, digest)
+            if agreed and digest in void and all(digest in truth[each] for each in beside):
+                return "the source was shown the step, and their withdrawal makes it void"
+            if digest in full.removed and any(
+                each.state is ProposalStatus.PASSING_ON for each in self._state(whole, ()).proposals
+            ):
+                return "a step that was removed still counts"
+        return ""
+
+    def _is_agreement(self, digest: Digest, full: Transcript, step: Digest) -> bool:
+        return self.made[digest].action == "agreed" and full.knowledge.knew(step, digest)
+
+    def _withdrawals(self, world: World, agreed: int) -> list[Digest]:
+        """Return what withdraws the agreement at a place of the source's order, in truth."""
+        if agreed < 0:
+            return []
+        proposal, later = self._proposal()[0], world.order[agreed:]
+        named = {proposal, *(each for each in later if self.made[each].content is not None)}
+        return [
+            digest
+            for digest in later[1:]
+            if self.made[digest].action == "against"
+            or named.intersection(self.made[digest].entry.envelope.removes)
+        ]
+
+    def _beside(self, world: World, full: Transcript, step: Digest) -> list[Digest]:
+        """Return what may withdraw an agreement that a step knew: all that the agreement did not know."""
+        agreed = [each for each in world.order if self._is_agreement(each, full, step)]
+        return [
+            digest
+            for digest in world.order
+            if self.made[digest].action in {"against", "removal"}
+            and not all(full.knowledge.knew(each, digest) for each in agreed)
+        ]
+
+    def _begun_against(self, world: World, rows: Rows, now: Transcript) -> str:
+        """Return what is wrong if passing on begins, in truth: the desk can see that the source withdrew."""
+        agreed = [at for at, digest in enumerate(world.order) if self.made[digest].action == "agreed"]
+        evident = {digest for digest, _ in rows} | now.knowledge.named.keys()
+        last = max((at for at in agreed if world.order[at] in evident), default=-1)
+        if last >= 0 and evident.intersection(self._withdrawals(world, last)):
+            return "passing on begins although the desk can see that the source withdrew"
+        return ""
+
+    def _waiting(self, world: World, full: Transcript) -> str:
+        truth = dict(world.truth)
+        answered = {
+            shown
+            for digest, made in ((digest, self.made[digest]) for digest in full.authentic)
+            if made.content is not None and made.entry.envelope.author is Author.DESK
+            for shown in truth[digest]
+        }
+        waits = {entry.digest for entry in waiting.waiting_words(full)}
+        for digest in world.order:
+            made = self.made[digest]
+            if made.content is not None and digest not in full.removed and digest not in answered | waits:
+                return f"{self._name(digest)} does not wait, and no one who answered was shown it"
+        return ""
+
+    def _end(self, world: World) -> str:
+        for rows in (self._visible(world), world.a, world.b):
+            ends = [digest for digest, _ in rows if self.made[digest].action == "end"]
+            if ends and ending.end_of(self._transcript(rows, (), _NOTHING)) is None:
+                return "the source ended the mailbox, and the end does not count"
+        return ""
+
+    def _healing(self, world: World, lost: frozenset[Digest]) -> str:
+        """Check that the desk can read and close, and the server delete, if all but `lost` is undone."""
+        if any(self.made[digest].action == "end" for digest, _ in self._all(world)):
+            return ""
+        after = self._undone(world)._replace(hidden=lost)
+        for _ in range(2):
+            for name in DESK:
+                after = self.sync(after, name)
+            after = after._replace(hidden=lost - {digest for digest, _ in after.a | after.b})
+        rows, remembered = self._replica(after, "A")
+        now = self._transcript(rows, remembered, _NOTHING)
+        if not all(fault.allows_answers for fault in now.faults):
+            return f"everything was undone, and the desk cannot write: {sorted(now.faults)}"
+        if any(condition == GONE and digest not in now.removed for digest, condition in rows):
+            return ""  # a header was destroyed, and the operator lost the removal: no one can undo this
+        shown = self._shown(rows, now)
+        unread = [each for each in now.entries if each.envelope.is_words and each.digest not in shown]
+        if unread:
+            return f"everything was undone, and {self._name(unread[0].digest)} does not open for good"
+        for _ in range(2):
+            rows, remembered = self._replica(after, "A")
+            now = self._transcript(rows, remembered, _NOTHING)
+            shown = self._shown(rows, now)
+            heads, unseen = now.heads_for(WORKSTATION.strand, shown, remembered)
+            made = self._sign(WORKSTATION, "closing", heads, unseen, due=LATER)
+            after = self.sync(self._written(after, "A", made, shown, ""), "A")
+        visible = frozenset((digest, OK) for digest, _ in self._visible(after))
+        if not closing.may_delete(self._transcript(visible, (), _NOTHING), the_strands(), LATER):
+            return "the desk was shown everything and closed, and the mailbox is not deleted"
+        return ""
+
+
+@lru_cache(maxsize=100_000)
+def _signed(envelope: Envelope, by: EntryWriter, header: bytes | None, payload: bytes | None) -> SignedEntry:
+    return sign_entry(envelope, by=by, epoch=int(payload is not None), header=header, payload=payload)
+
+
+def _destroyed(rows: Rows, removed: Iterable[Digest]) -> Rows:
+    gone = set(removed)
+    return frozenset((digest, GONE if digest in gone else condition) for digest, condition in rows)
+
+
+def _is_newer(entry: SignedEntry, heads: Heads) -> bool:
+    """Return True if the server reads this entry of the source's strand for a form with these heads."""
+    own = [head.number for head in heads if head.strand == SOURCE_STRAND]
+    return entry.envelope.number >= min(own, default=1)
+
+
+class Scenario(NamedTuple):
+    """Actions to explore, and how many in a row: in the fast tests, and in `make prove`."""
+
+    limits: Limits
+    short: int
+    long: int
+    heals: bool = False
+
+
+_CONSENT: Final = Limits(is_proposed=True, agreed=1, against=1, passing_on=1, hide=1, flip=1)
+
+SCENARIOS: Final = {
+    "source's rows are hidden": Scenario(Limits(message=3, hide=1, words=(1, 0)), 5, 8, heals=True),
+    "closings cross": Scenario(
+        Limits(message=2, receipt=1, words=(1, 0), closing=(1, 1), hide=1, flip=1), 4, 8, heals=True
+    ),
+    "answers and a step cross": Scenario(replace(_CONSENT, receipt=1), 6, 11),
+    "removals and a step cross": Scenario(replace(_CONSENT, against=0, message=1, removal=1), 5, 10),
+    "a file is made on one machine": Scenario(
+        replace(_CONSENT, removal=1, made=1, is_one_machine=True), 6, 11
+    ),
+    "the source agrees twice": Scenario(replace(_CONSENT, agreed=2, passing_on=2, hide=2, flip=0), 6, 10),
+    "removed words are restored": Scenario(
+        Limits(message=1, removal=1, restore=1, hide=1, words=(1, 0), read=(0, 1)), 5, 9, heals=True
+    ),
+    "two workstations answer": Scenario(
+        Limits(message=2, words=(1, 1), read=(1, 1), hide=1, flip=1, repeat=1), 4, 7, heals=True
+    ),
+    "the source ends": Scenario(
+        Limits(message=1, end=1, words=(1, 0), closing=(1, 0), hide=1, repeat=1), 5, 9, heals=True
+    ),
+}

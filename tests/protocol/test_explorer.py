@@ -1,0 +1,299 @@
+"""Promises of the transcript over every order of a few actions, and planted faults that the search must find.
+
+`make prove` searches further (`tests/proofs/test_transcripts.py`).
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import pytest
+
+from protocol.entry import SignedEntry
+from protocol.heads import Heads
+from protocol.identifiers import Digest, StrandId
+from protocol.strand import StrandKey
+from protocol.transcript import check, closing, ending, waiting
+from protocol.transcript.check import FaultKind, Transcript
+from protocol.transcript.knowledge import Knowledge
+from protocol.transcript.proposal_states import Consent, ProposalStatus
+from tests.protocol.explorer import SCENARIOS, Explorer, Limits
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_no_order_of_a_few_actions_breaks_a_promise(name: str) -> None:
+    scenario = SCENARIOS[name]
+    broken, trace, states = Explorer(scenario.limits, heals=scenario.heals).run(scenario.short)
+    assert not broken, "\n".join([broken, *trace])
+    assert states > 100
+
+
+# ---- planted faults: each rule is broken once, and the search must notice
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A broken rule, the actions with which the search notices it, and what it then reports."""
+
+    plant: Plant
+    limits: Limits
+    reports: str
+    heals: bool = False
+
+
+def _heads_for(change: Callable[[Transcript, StrandId, Heads, Heads], tuple[Heads, Heads]]) -> Plant:
+    real = Transcript.heads_for
+
+    def planted(
+        self: Transcript, strand: StrandId, shown: Collection[Digest], remembered: Heads = ()
+    ) -> tuple[Heads, Heads]:
+        return change(self, strand, *real(self, strand, shown, remembered))
+
+    return lambda patch: patch.setattr(Transcript, "heads_for", planted)
+
+
+def _verified_is_shown(patch: pytest.MonkeyPatch) -> None:
+    real = Transcript.heads_for
+
+    def planted(
+        self: Transcript, strand: StrandId, _shown: object, remembered: Heads = ()
+    ) -> tuple[Heads, Heads]:
+        return real(self, strand, self.authentic.keys(), remembered)
+
+    patch.setattr(Transcript, "heads_for", planted)
+
+
+def _one_head_of_others(_self: object, strand: StrandId, heads: Heads, unseen: Heads) -> tuple[Heads, Heads]:
+    newest = {head.strand: head for head in heads}
+    return tuple(head for head in heads if head.strand == strand or newest[head.strand] == head), unseen
+
+
+def _one_own_head(_self: object, strand: StrandId, heads: Heads, unseen: Heads) -> tuple[Heads, Heads]:
+    newest = {head.strand: head for head in heads}
+    return tuple(head for head in heads if head.strand != strand or newest[head.strand] == head), unseen
+
+
+def _sources_fork_is_rejected(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(
+        check,
+        "_side_by_side",
+        lambda authentic: [(FaultKind.FORK, entry) for _, entry in _REAL_SIDE_BY_SIDE(authentic)],
+    )
+
+
+_REAL_SIDE_BY_SIDE = check._side_by_side
+
+
+def _knowledge(change: Callable[[Knowledge, SignedEntry], None]) -> Plant:
+    real = Knowledge._add
+
+    def planted(self: Knowledge, entry: SignedEntry) -> None:
+        real(self, entry)
+        change(self, entry)
+
+    return lambda patch: patch.setattr(Knowledge, "_add", planted)
+
+
+def _passed_on_by_others(self: Knowledge, entry: SignedEntry) -> None:
+    for head in entry.envelope.heads:
+        self._known[entry.digest] |= self._known.get(head.digest, 0)
+
+
+def _unseen_is_covered(self: Knowledge, entry: SignedEntry) -> None:
+    for head in entry.envelope.unseen:
+        self._known[entry.digest] |= self._bit(head.digest)
+        self._covered[entry.digest] |= self._bit(head.digest)
+
+
+def _what_is_behind_unseen_is_covered(patch: pytest.MonkeyPatch) -> None:
+    real = Knowledge._reach
+
+    def planted(self: Knowledge, heads: Iterable[Digest], unseen: int) -> int:
+        return real(self, heads, 0) & ~unseen
+
+    patch.setattr(Knowledge, "_reach", planted)
+
+
+def _may_delete(*, checks_unseen: bool, checks_missing: bool) -> Plant:
+    def planted(transcript: Transcript, _strands: Mapping[StrandId, StrandKey], today: date) -> bool:
+        due = closing.closed_until(transcript)
+        last = closing.last_words(transcript)
+        unseen = {head.digest for entry in last for head in entry.envelope.unseen}
+        missing = transcript.knowledge.named.keys() - transcript.authentic.keys() - unseen
+        return (
+            due is not None
+            and due <= today
+            and not (checks_unseen and unseen & transcript.authentic.keys())
+            and not (
+                checks_missing
+                and transcript.knowledge.unknown_to_all(missing, [entry.digest for entry in last])
+            )
+        )
+
+    return lambda patch: patch.setattr(closing, "may_delete", planted)
+
+
+def _closed_until(choose: Callable[[Sequence[date | None]], date | None]) -> Plant:
+    def planted(transcript: Transcript) -> date | None:
+        return choose([entry.envelope.due for entry in closing.last_words(transcript)])
+
+    return lambda patch: patch.setattr(closing, "closed_until", planted)
+
+
+def _an_agreement_is_for_good(patch: pytest.MonkeyPatch) -> None:
+    def planted(self: Consent, *, is_newest: bool) -> ProposalStatus:
+        if any(answer.verdict == "agreed" for answer in self.answers):
+            return ProposalStatus.AGREED
+        return _REAL_STATUS(self, is_newest=is_newest)
+
+    patch.setattr(Consent, "status", planted)
+
+
+_REAL_STATUS = Consent.status
+_REAL_WITHDRAWALS = Consent._withdrawals
+
+
+def _a_removal_withdraws_nothing(patch: pytest.MonkeyPatch) -> None:
+    def planted(self: Consent, agreement: Digest) -> list[Digest]:
+        return [each for each in _REAL_WITHDRAWALS(self, agreement) if each not in self._removals]
+
+    patch.setattr(Consent, "_withdrawals", planted)
+
+
+def _an_end_counts_as_the_last_entry_only(patch: pytest.MonkeyPatch) -> None:
+    real = ending.end_of
+
+    def planted(transcript: Transcript) -> SignedEntry | None:
+        end = real(transcript)
+        return end if end is not None and transcript.entries[-1] == end else None
+
+    patch.setattr(ending, "end_of", planted)
+
+
+def _any_words_answer(patch: pytest.MonkeyPatch) -> None:
+    real = waiting.waiting_words
+
+    def planted(transcript: Transcript) -> tuple[SignedEntry, ...]:
+        is_answered = any(entry.envelope.strand and entry.envelope.is_words for entry in transcript.entries)
+        return () if is_answered else real(transcript)
+
+    patch.setattr(waiting, "waiting_words", planted)
+
+
+def _earliest(days: Sequence[date | None]) -> date | None:
+    return None if None in days else min((day for day in days if day), default=None)
+
+
+def _any_closing(days: Sequence[date | None]) -> date | None:
+    return max((day for day in days if day), default=None)
+
+
+def _consent(**more: Any) -> Limits:  # noqa: ANN401
+    return Limits(is_proposed=True, **{"agreed": 1, "against": 1, "passing_on": 1, **more})
+
+
+PLANTED: Mapping[str, Planted] = {
+    "rule 2: verified counts as shown": Planted(
+        _verified_is_shown, _consent(flip=1), "no one who answered was shown it"
+    ),
+    "rule 2: nothing is listed as unseen": Planted(
+        _heads_for(lambda _self, _strand, heads, _unseen: (heads, ())),
+        Limits(message=2, flip=1, closing=(1, 0)),
+        "no one who answered was shown it",
+    ),
+    "rule 2: one head of each other strand": Planted(
+        _heads_for(_one_head_of_others), Limits(message=2, hide=1), "is not deleted", heals=True
+    ),
+    "rule 2: one head of the own strand, and two entries with one number are a fork": Planted(
+        _sources_fork_is_rejected, Limits(message=2, hide=1), "fork"
+    ),
+    "rule 2: what another strand had seen is passed on": Planted(
+        _knowledge(_passed_on_by_others),
+        Limits(message=1, read=(1, 0), words=(0, 1), flip=1),
+        "does not wait",
+    ),
+    "rule 2: what is unseen is covered": Planted(
+        _knowledge(_unseen_is_covered), _consent(flip=1, words=(1, 0)), "no one who answered was shown it"
+    ),
+    "rule 2: what is behind an unseen entry is covered": Planted(
+        _what_is_behind_unseen_is_covered, _consent(words=(2, 0), hide=2), "was not shown the step"
+    ),
+    "rule 2: a workstation forgets its own heads": Planted(
+        lambda patch: patch.setattr(Explorer, "_remember", lambda _self, world, _name: world),
+        Limits(words=(2, 0), hide=1, is_one_machine=True),
+        "fork",
+    ),
+    "rule 3: a form ignores what was written since": Planted(
+        lambda patch: patch.setattr(check, "heads_after", lambda heads, _newer: heads),
+        Limits(message=2),
+        "without a hostile operator",
+    ),
+    "rule 4: what the closing lists as unseen is deleted": Planted(
+        _may_delete(checks_unseen=False, checks_missing=True),
+        Limits(message=2, flip=1, closing=(1, 0)),
+        "which no one of the desk was shown",
+    ),
+    "rule 4: what is missing is deleted": Planted(
+        _may_delete(checks_unseen=True, checks_missing=False),
+        Limits(message=2, receipt=1, hide=1, closing=(1, 0)),
+        "which the operator hid",
+    ),
+    "rule 4: the earliest day counts": Planted(
+        _closed_until(_earliest), Limits(message=1, closing=(1, 1)), "earlier of two days"
+    ),
+    "rule 4: one closing among the last words is enough": Planted(
+        _closed_until(_any_closing),
+        Limits(message=1, words=(0, 1), closing=(1, 0)),
+        "which no one who closed was shown",
+    ),
+    "rule 6: restored words are shown": Planted(
+        lambda patch: patch.setattr(check, "_without_content", lambda entry: entry),
+        Limits(message=1, removal=1, restore=1),
+        "is shown beside its removal",
+    ),
+    "rule 7: an end counts as the last entry only": Planted(
+        _an_end_counts_as_the_last_entry_only,
+        Limits(message=1, end=1, words=(1, 0)),
+        "the end does not count",
+    ),
+    "rule 8: earlier receipts make a withdrawal late": Planted(
+        lambda patch: patch.setattr(Knowledge, "covers", Knowledge.knew),
+        _consent(against=0, removal=1, receipt=1),
+        "was not shown the step",
+    ),
+    "rule 8: every withdrawal after the step is in time": Planted(
+        lambda patch: patch.setattr(Knowledge, "covers", lambda *_: False),
+        _consent(against=0, removal=1),
+        "makes it void",
+    ),
+    "rule 8: an agreement is for good": Planted(
+        _an_agreement_is_for_good, _consent(), "although the desk can see"
+    ),
+    "rule 8: a removal withdraws nothing": Planted(
+        _a_removal_withdraws_nothing, _consent(against=0, message=1, removal=1), "was not shown the step"
+    ),
+    "waiting: any words of the desk answer": Planted(
+        _any_words_answer, Limits(message=1, words=(1, 0)), "does not wait"
+    ),
+    "rule 10: a replica keeps a header that does not open": Planted(
+        lambda patch: patch.setattr(Explorer, "keeps_unreadable", True),
+        Limits(message=1, flip=1),
+        "does not open for good",
+        heals=True,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_fault_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    planted = PLANTED[name]
+    sound, trace, _ = Explorer(planted.limits, heals=planted.heals).run(8, states=3_000)
+    assert not sound, "\n".join([sound, *trace])
+
+    planted.plant(monkeypatch)
+
+    broken, _, _ = Explorer(planted.limits, heals=planted.heals).run(11, states=200_000)
+    assert planted.reports in broken
