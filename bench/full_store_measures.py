@@ -1,21 +1,25 @@
 """Measurements of both interfaces on a full store, each with its own desk."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 
 from bench import desk_servers, fill, processes
 from bench.adviser import Adviser
 from bench.bench_setup import BenchSetup
 from bench.desk_servers import Desk
-from bench.report import Measurement, at_most, milliseconds
+from bench.report import Measurement, at_least, at_most, milliseconds
 from bench.source import Source
 from bench.source_measures import one_post
 from bench.timing import interleaved, median, timed
+from stored_mailbox.whole_store import MailboxVerdict, verify_in_processes
 
 _PAGE_SECONDS = 0.300
 _MAILBOXES = 10_000
 _ENTRIES = 1_000_000
 _FEW_ENTRIES = 1_000
+_VERIFIED_MAILBOXES = 2_000
+_VERIFIED_EACH_SECOND = 5_000
 
 
 def reading(setup: BenchSetup) -> Iterator[Measurement]:
@@ -39,6 +43,30 @@ def reading(setup: BenchSetup) -> Iterator[Measurement]:
     yield _page(f"inbox of {count:,} mailboxes, first page after a warm unlock", first, beside)
     yield _page("the same page again", median(pages), "")
     yield _page("a thread of 200 entries", median(threads), "")
+
+
+def verifying(setup: BenchSetup) -> Iterator[Measurement]:
+    """Verify a whole store without keys, as `steunpunt store verify` does, in one process for each core."""
+    count = _VERIFIED_MAILBOXES // 10 if setup.quick else _VERIFIED_MAILBOXES
+    with processes.folder_on_disk() as folder:
+        desk = desk_servers.set_up(folder)
+        fill.add_mailboxes(desk, count, 10, 30)
+        strands = fill.read_letterhead(desk).strand_keys
+        path = desk.path("source", "store_path")
+        verdicts: list[MailboxVerdict] = []
+        seconds = timed(lambda: verdicts.extend(verify_in_processes(path, strands)))()
+    if not all(verdict.is_sound for verdict in verdicts):
+        raise RuntimeError("the store that was verified is not sound")
+    entries = sum(verdict.entries for verdict in verdicts)
+    speed = entries / seconds
+    yield Measurement(
+        f"verify a store of {entries:,} entries",
+        f"{speed:,.0f} entries/s",
+        f"{len(os.sched_getaffinity(0))} cores",
+        "",
+        "at least 5,000 entries/s",
+        at_least(speed, _VERIFIED_EACH_SECOND),
+    )
 
 
 def million(setup: BenchSetup) -> Iterator[Measurement]:

@@ -39,6 +39,7 @@ _MEASURES: dict[str, Callable[[BenchSetup], Iterator[Measurement]]] = {
     "upload": upload_measures.uploading,
     "inbox": full_store_measures.reading,
     "search": search_measures.searching,
+    "verify": full_store_measures.verifying,
     "million": full_store_measures.million,
     "report": report_measures.reporting,
     "sync": sync_measures.syncing,
