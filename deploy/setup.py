@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -132,8 +133,5 @@ def _closed_days(desk: DeskConfig, today: date) -> tuple[date, ...]:
 def _make_store(path: Path, first: Letterhead, desk_key: SecretKey) -> None:
     with refused_as(MalformedError, f"{EXAMPLE}: [desk] makes a letterhead that no server would accept."):
         body, signature = desk_letterhead.sign_letterhead(first, desk_key)
-    store = create_store(path)
-    with store.writing() as session:
+    with closing(create_store(path)) as store, store.writing() as session:
         letterheads.add(session, 1, body, signature)
-    store.checkpoint()
-    store.close()

@@ -1,6 +1,5 @@
 """Settings of the adviser's site. `deploy.settings.load_settings` reads them from the settings file."""
 
-import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,11 +10,9 @@ from journalist_app.inbox.option_lists import Option, read_options
 from report.disclosure import Floors
 from report.errors import FloorError
 from sync.carriers import carrier_of
+from web.origin import is_loopback
 
-_PORTS = range(1, 65536)
 _LISTS = ("themes", "routes", "regions", "outcomes")
-_POSITIVE = ("idle_minutes", "upload_bytes", "upload_files", "mailbox_bytes", "store_bytes", "sync_minutes")
-_NOT_NEGATIVE = ("reserve_bytes", "retention_spread_days")
 ONE_MACHINE: Final = ""  # value of `server`: the sources' site and this site use the same store
 BY_FILE: Final = "file"  # value of `server`: someone carries pouches over an air gap, as files
 
@@ -65,9 +62,7 @@ class AdviserConfig:
     sync_minutes: int
 
     def __post_init__(self) -> None:
-        faults = [] if _is_loopback(self.bind) else ["'bind' must be a loopback address and a port"]
-        faults += [f"{name!r} must be more than zero" for name in _POSITIVE if getattr(self, name) <= 0]
-        faults += [f"{name!r} must not be negative" for name in _NOT_NEGATIVE if getattr(self, name) < 0]
+        faults = [] if is_loopback(self.bind) else ["'bind' must be a loopback address and a port"]
         for name in _LISTS:
             try:
                 read_options(getattr(self, name))
@@ -81,7 +76,7 @@ class AdviserConfig:
                 "'sg_floor' no higher than 'public_floor'"
             )
         faults += recipient_faults(self.recipients)
-        faults += [] if _is_loopback(self.socks) else ["'socks' must be a loopback address and a port"]
+        faults += [] if is_loopback(self.socks) else ["'socks' must be a loopback address and a port"]
         try:
             if self.server not in {ONE_MACHINE, BY_FILE}:
                 carrier_of(self.server, self.socks)
@@ -103,12 +98,3 @@ class AdviserConfig:
     def origin(self) -> str:
         """Return the web origin of this site. Requests for any other origin are refused."""
         return f"http://{self.bind}"
-
-
-def _is_loopback(bind: str) -> bool:
-    host, _, port = bind.rpartition(":")
-    try:
-        address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
-    except ValueError:
-        return False  # a host name is refused: DNS could point it to another machine later
-    return address.is_loopback and port.isascii() and port.isdigit() and int(port) in _PORTS

@@ -8,6 +8,6 @@ This package imports no other folder of the project. It knows no mailbox, no key
 - `filenames`: file names that are safe to show and to save
 - `headers`: the security headers of every response
 - `multipart`: the streaming parser of multipart forms
-- `origin`: checks of the Host and Origin headers
+- `origin`: checks of the Host and Origin headers, and of a site's own address
 - `page_padding`: one size for pages that differ in length
 """

@@ -1,8 +1,10 @@
-"""Checks of the Host and Origin headers, to refuse forms that another site makes a browser send."""
+"""Checks of the Host and Origin headers and of a site's own address, against other sites and machines."""
 
+import ipaddress
 from typing import Protocol
 
 _CHANGES_NOTHING = frozenset({"GET", "HEAD", "OPTIONS"})
+_PORTS = range(1, 65536)
 _OURS = frozenset({"same-origin", "none"})
 
 
@@ -31,3 +33,16 @@ def is_our_request(method: str, headers: Headers, own_origin: str) -> bool:
 def is_our_host(host: str | None, own_origin: str) -> bool:
     """Return True if a Host header names our site. Prevents DNS rebinding by the pages of another site."""
     return host is not None and own_origin.split("://", 1)[-1] == host.lower()
+
+
+def is_loopback(address: str) -> bool:
+    """Return True for a port on an IP address of this machine, such as "127.0.0.2:8081" or "[::1]:8081".
+
+    A host name is refused: DNS could point it to another machine later.
+    """
+    host, _, port = address.rpartition(":")
+    try:
+        ip = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return ip.is_loopback and port.isascii() and port.isdigit() and int(port) in _PORTS

@@ -48,9 +48,7 @@ def set_up_server(settings: Path, fingerprint: str, *, source_bind: str, sync_bi
         PublicKey.from_text(fingerprint)
     with new_private_folder(settings) as unfinished:
         make_server_key(unfinished / _KEY)
-        store = create_store(unfinished / _STORE)
-        store.checkpoint()
-        store.close()
+        create_store(unfinished / _STORE).close()
         keys = {
             ("source", "bind"): source_bind,
             ("source", "origin"): f"http://{source_bind}",

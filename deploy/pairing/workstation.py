@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -144,14 +145,11 @@ def pair_new_workstation(
     published = letterheads_format.sign_letterhead(newest.successor(strands=tuple(strands)), keyring.desk_key)
     keyring = keyring.with_strand(secret)
     with new_private_folder(settings) as unfinished:
-        store = create_store(unfinished / STORE)
-        with store.writing() as session:
+        with closing(create_store(unfinished / STORE)) as store, store.writing() as session:
             letterheads.add(session, newest.serial, *card.letterhead)
             peers.add(session, SERVER, str(card.card).encode("ascii"))
             peers.set_shared_letterhead(session, SERVER, newest.serial)
             letterheads.add(session, newest.serial + 1, *published)
-        store.checkpoint()
-        store.close()
         write_new(unfinished / KEYRING, keyrings.seal_keyring(keyring))
         keys = {("adviser", "server"): request.server}
         text = from_example(_WORKSTATION_SECTIONS, keyring.fingerprint, keys)

@@ -1,6 +1,5 @@
 """Read the settings file: one section for each process, and one message that names all faults."""
 
-import ipaddress
 import re
 import tomllib
 from collections.abc import Callable
@@ -11,11 +10,11 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from deploy.errors import ConfigError
 from deploy.settings.onion_address import is_onion_host
+from web.origin import is_loopback
 
 _Config = TypeVar("_Config")
 _Table = dict[str, Any]
 
-_PORTS = range(1, 65536)
 _SECTIONS = ("desk", "source", "adviser", "onion", "sync")
 _ROUTES = ("conduct", "integrity", "complaints")  # in names of settings: where_ROUTE_LANGUAGE
 _LINE_CHARS = 200
@@ -149,22 +148,14 @@ def _describe(kind: Any) -> str:  # noqa: ANN401  # the same
 # ---- rules of single settings ----------------------------------------------------------------------
 
 
-def _is_loopback_or_unix(bind: str) -> bool:
-    if bind.startswith("unix:/"):
-        return True
-    host, _, port = bind.rpartition(":")
-    try:
-        address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
-    except ValueError:
-        return False  # a host name may point elsewhere tomorrow
-    return address.is_loopback and port.isascii() and port.isdigit() and int(port) in _PORTS
-
-
 # For each setting: the rule, and what the value must be. A rule returns something true for a right value.
 _Rule = tuple[Callable[[Any], object], str]
 _USUAL: _Rule = (lambda value: type(value) is not int or value > 0, "more than zero")
 _NOT_NEGATIVE: _Rule = (lambda value: value >= 0, "zero or more")
-_BIND: _Rule = (_is_loopback_or_unix, "a loopback address with a port, or unix: and an absolute path")
+_BIND: _Rule = (
+    lambda bind: bind.startswith("unix:/") or is_loopback(bind),
+    "a loopback address with a port, or unix: and an absolute path",
+)
 _NOT_EMPTY: _Rule = (str.strip, "a text that is not empty")
 # sockaddr_un has 108 bytes, and the last one is a zero. A path with a space needs quotes in Tor's settings,
 # and the control port has no way to quote a space.

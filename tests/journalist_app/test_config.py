@@ -23,9 +23,9 @@ def test_an_address_that_others_can_reach_is_refused(world: World, bind: str) ->
 
 def test_one_message_names_every_fault(world: World) -> None:
     with pytest.raises(AdviserConfigError) as refused:
-        replace(world.config, bind="x", idle_minutes=0, upload_files=-1, reserve_bytes=-1)
+        replace(world.config, bind="x", themes=("x",), public_floor=1, server="x")
 
-    for name in ("bind", "idle_minutes", "upload_files", "reserve_bytes"):
+    for name in ("bind", "themes", "public_floor", "server"):
         assert repr(name) in str(refused.value)
 
 

@@ -98,6 +98,8 @@ def test_one_message_names_every_fault_and_no_value(tmp_path: Path) -> None:
         ("onion", 'control = "unix:/run/tor/control"', 'control = "10.0.0.1:9051"'),
         ("onion", 'folder = "/var/lib/tor"', 'folder = ""'),
         ("adviser", 'bind = "127.0.0.2:8081"', 'bind = "192.168.1.4:8081"'),
+        ("adviser", "retention_spread_days = 7", "retention_spread_days = -1"),
+        ("source", "reserve_bytes = 2_000_000_000", "reserve_bytes = -1"),
         ("desk", "working_days = [0, 1, 3]", "working_days = [0, 0]"),
         ("desk", "working_days = [0, 1, 3]", "working_days = [7]"),
         ("desk", "working_days = [0, 1, 3]", "working_days = []"),
