@@ -103,6 +103,8 @@ class Limits:
     restore: int = 0
     repeat: int = 0
     is_proposed: bool = False  # the desk's proposal is there from the start, on all machines
+    keeps_pages: bool = True  # the source can write from a page that they opened earlier
+    undoes: bool = True  # the operator can undo everything
     is_one_machine: bool = False  # workstation A works directly on the server's store
 
 
@@ -268,7 +270,7 @@ class Explorer:
             return
         shown = self._shown(rows, now)
         page = Page(*now.heads_for(SOURCE_STRAND, shown), shown)
-        if page != world.page:
+        if self.limits.keeps_pages and page != world.page:
             yield "the source opens the page", world._replace(page=page)
         if count("receipt") < limits.receipt and any(strand for strand, *_ in page.heads):
             receipt = self._sign(SOURCE, "receipt", page.heads, page.unseen)
@@ -440,7 +442,8 @@ class Explorer:
                         repeated=world.repeated | {digest}, operator=(hidden, flipped, restored, repeated + 1)
                     ),
                 )
-        if world.hidden or world.repeated or any(condition == FLIPPED for _, condition in world.server):
+        is_spoilt = any(condition == FLIPPED for _, condition in world.server)
+        if limits.undoes and (world.hidden or world.repeated or is_spoilt):
             yield "the operator undoes everything", self._undone(world)
 
     def _undone(self, world: World) -> World:

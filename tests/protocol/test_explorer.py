@@ -219,7 +219,9 @@ PLANTED: Mapping[str, Planted] = {
         _knowledge(_unseen_is_covered), _consent(flip=1, words=(1, 0)), "no one who answered was shown it"
     ),
     "rule 2: what is behind an unseen entry is covered": Planted(
-        _what_is_behind_unseen_is_covered, _consent(words=(2, 0), hide=2), "was not shown the step"
+        _what_is_behind_unseen_is_covered,
+        Limits(message=3, words=(1, 0), hide=2, keeps_pages=False, undoes=False),
+        "no one who answered was shown it",
     ),
     "rule 2: a workstation forgets its own heads": Planted(
         lambda patch: patch.setattr(Explorer, "_remember", lambda _self, world, _name: world),

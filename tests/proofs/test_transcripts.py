@@ -1,0 +1,17 @@
+"""P5 and P6 in depth: the explorer of transcripts, over many more actions in a row than in the fast tests."""
+
+import pytest
+
+from tests.proofs.proof_sizes import IS_WHOLE, print_result
+from tests.protocol.explorer import SCENARIOS, Explorer
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_no_order_of_many_actions_breaks_a_promise(name: str) -> None:
+    scenario = SCENARIOS[name]
+    depth, states = (scenario.long, 2_000_000) if IS_WHOLE else (scenario.short + 1, 20_000)
+    broken, trace, found = Explorer(scenario.limits, heals=scenario.heals).run(depth, states)
+    assert not broken, "\n".join([broken, *trace])
+    print_result(f"{name}: no broken promise in {found} states")
