@@ -141,20 +141,11 @@ def refusals_as_sentences(*, from_server: bool = False) -> Iterator[None]:
     """
     try:
         yield
-    except PeerMissingError as why:
-        raise DeployError(_SYNC[SyncRefusal.NOT_PAIRED]) from why
-    except (SyncError, PouchRefusedError, StoreBusyError, StoreFullError) as why:
-        raise DeployError(refusal_sentence(why, from_server=from_server)) from why
+    except (SyncError, PouchRefusedError, PeerMissingError, StoreBusyError, StoreFullError) as why:
+        raise DeployError(_sentence(why, from_server=from_server)) from why
 
 
-def refusal_sentence(
-    why: SyncError | PouchRefusedError | StoreBusyError | StoreFullError, *, from_server: bool
-) -> str:
-    """Return the sentence that explains to the operator or the adviser why a sync was refused.
-
-    `from_server` is True if the refused pouch (sync bundle) is a server's answer, and False if the pouch is a
-    file.
-    """
+def _sentence(why: Exception, *, from_server: bool) -> str:
     match why:
         case ServerRefusedError():
             return _SERVER.get(why.reason, _OTHERWISE)
@@ -163,6 +154,8 @@ def refusal_sentence(
             return _ANSWER_FORGED if is_impostor else _POUCH[why.reason]
         case SyncRefusedError():
             return _SYNC[why.reason]
+        case PeerMissingError():
+            return _SYNC[SyncRefusal.NOT_PAIRED]
         case StoreBusyError():
             return "The store is busy. Everything received is kept: run the same command again in a minute."
         case _:
