@@ -108,10 +108,6 @@ class QueueFullError(SourceError):
     """Too many people are waiting for Argon2id. A later attempt can succeed."""
 
 
-class MailboxGoneError(SourceError):
-    """The mailbox that is open in this browser has ended."""
-
-
 class NotFoundError(SourceError):
     """The requested entry, file or page does not exist."""
 

@@ -19,10 +19,10 @@ from source_app.errors import AnswerRefusal, AnswerRefusedError
 from source_app.public_desk import PublicDesk
 from source_app.services.login import MailboxSession
 from source_app.services.mailbox_form import FormContext, form_text
-from source_app.services.new_entry import append_entry, draft_entry
+from source_app.services.new_entry import draft_entry
 from source_app.services.proposals import ShownProposal, read_proposal
 from source_app.services.verified_mailbox import read_mailbox
-from stored_mailbox.appending import PreparedAppend
+from stored_mailbox.appending import PreparedAppend, append_entries
 
 _SPARE_ENTRIES = 100  # so that a source with a full mailbox can still decline, or take back an agreement
 _TOO_LATE = frozenset({ProposalStatus.PASSING_ON, ProposalStatus.PASSED_ON})
@@ -87,7 +87,7 @@ def append_consent(desk: PublicDesk, keys: MailboxKeys, answer: ConsentAnswer, *
         AnswerRefusedError: the page showed another proposal than the mailbox contains, or the proposal has
             been replaced or is being passed on. Or this answer is not possible now, the mailbox is full, or
             the same form was used before to send another answer.
-        MailboxGoneError: the mailbox has ended.
+        NoSuchMailboxError: the mailbox has ended.
         StoreError: the store could not write the answer.
     """
 
@@ -113,7 +113,7 @@ def append_consent(desk: PublicDesk, keys: MailboxKeys, answer: ConsentAnswer, *
             raise AnswerRefusedError(AnswerRefusal.MAILBOX_FULL)
         return draft.append(draft.seal(content))
 
-    append_entry(desk, prepare)
+    append_entries(desk.store, prepare)
 
 
 def _require_open(shown: ShownProposal, verdict: Verdict) -> None:

@@ -8,15 +8,15 @@ from sqlalchemy.orm import Session
 from protocol.envelope import REMOVED_AT_ONCE, EntryClass
 from protocol.mailbox_keys import MailboxKeys
 from protocol.transcript.ending import proof_to_bytes
-from source_app.errors import MailboxGoneError, NotFoundError
+from source_app.errors import NotFoundError
 from source_app.public_desk import PublicDesk
 from source_app.services.login import MailboxSession, log_out
 from source_app.services.mailbox_form import FormContext
-from source_app.services.new_entry import append_entry, draft_entry
+from source_app.services.new_entry import draft_entry
 from source_app.services.verified_mailbox import read_sent_words
 from store import mailboxes
-from store.errors import EntryMissingError
-from stored_mailbox.appending import PreparedAppend
+from store.errors import EntryMissingError, NoSuchMailboxError
+from stored_mailbox.appending import PreparedAppend, append_entries
 
 
 def delete_words(
@@ -28,7 +28,7 @@ def delete_words(
 
     Raises:
         NotFoundError: this mailbox has no such words, or they were removed before.
-        MailboxGoneError: the mailbox has ended.
+        NoSuchMailboxError: the mailbox has ended.
     """
 
     def prepare() -> PreparedAppend | None:
@@ -39,7 +39,7 @@ def delete_words(
         return draft.append(draft.sign(EntryClass.REMOVAL, tuple(named[:REMOVED_AT_ONCE])))
 
     try:
-        append_entry(desk, prepare)
+        append_entries(desk.store, prepare)
     except EntryMissingError as why:
         raise NotFoundError from why
 
@@ -58,6 +58,6 @@ def end_mailbox(
 
         return PreparedAppend(keys.address, draft.row.version, [], end)
 
-    with suppress(MailboxGoneError):  # another tab may have ended it
-        append_entry(desk, prepare)
+    with suppress(NoSuchMailboxError):  # another tab may have ended it
+        append_entries(desk.store, prepare)
     log_out(desk, opened.token)

@@ -4,7 +4,7 @@ A new message reads and verifies only what the source wrote since that page, so 
 of 2,000 entries as in a new one. The page had verified the rest.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -17,13 +17,12 @@ from protocol.identifiers import SOURCE_STRAND, AttachmentId, Digest, EntryId, S
 from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import SourceWriter, StrandKey
 from protocol.transcript.check import heads_after
-from source_app.errors import MailboxGoneError
 from source_app.public_desk import PublicDesk
 from source_app.services.mailbox_form import FormContext
 from store import entries, mailboxes
 from store.errors import NoSuchMailboxError
 from store.mailboxes import StoredMailbox
-from stored_mailbox.appending import NewEntry, PreparedAppend, append_entries
+from stored_mailbox.appending import NewEntry, PreparedAppend
 from stored_mailbox.reading import parse_rows
 
 
@@ -103,24 +102,12 @@ def draft_entry(
     mailbox's row and the source's entries, if the caller has verified the whole mailbox.
 
     Raises:
-        MailboxGoneError: the mailbox has ended.
+        NoSuchMailboxError: the mailbox has ended.
     """
     entry_id, heads, unseen = form_context.parse()
     row, newer = verified or _read_newer(desk, keys, heads)
     sent = tuple(entry for entry in newer if entry.envelope.entry_id == entry_id)
     return EntryDraft(desk, keys, row, entry_id, heads_after(heads, newer), unseen, today, sent)
-
-
-def append_entry(desk: PublicDesk, prepare: Callable[[], PreparedAppend | None]) -> bool:
-    """Append the entry that `prepare` returns. See `stored_mailbox.appending.append_entries`.
-
-    Raises:
-        MailboxGoneError: the mailbox has ended.
-    """
-    try:
-        return append_entries(desk.store, prepare)
-    except NoSuchMailboxError as why:
-        raise MailboxGoneError from why
 
 
 def is_authentic(
@@ -143,6 +130,6 @@ def _read_newer(
         row = mailboxes.find(session, keys.address)
         rows = entries.of_strand(session, keys.address, Author.SOURCE, SOURCE_STRAND, number=number)
     if row is None:
-        raise MailboxGoneError
+        raise NoSuchMailboxError("the mailbox has ended")
     signed, _ = parse_rows(rows)
     return row, [entry for entry in signed if entry.envelope.number >= number and is_authentic(entry, keys)]

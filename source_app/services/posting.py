@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from crypto.errors import CryptoError
@@ -17,17 +17,17 @@ from protocol.identifiers import ATTACHMENT_ID_BYTES, AttachmentId
 from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import SourceWriter
 from protocol.transcript.check import head_of
-from source_app.errors import MailboxGoneError, MessageRefusal, MessageRefusedError
+from source_app.errors import MessageRefusal, MessageRefusedError
 from source_app.public_desk import PublicDesk
 from source_app.services.login import MailboxSession
 from source_app.services.mailbox_files import open_file
 from source_app.services.mailbox_form import FormContext, form_text
-from source_app.services.new_entry import append_entry, draft_entry
+from source_app.services.new_entry import draft_entry
 from source_app.services.thread import is_mailbox_closed
-from store import attachments, mailboxes
+from store import attachments
 from store.attachments import ChunkWriter
 from store.errors import QuotaError
-from stored_mailbox.appending import PreparedAppend
+from stored_mailbox.appending import PreparedAppend, append_entries
 from web.filenames import safe_name
 
 ACTION = "write"  # of the form of a message
@@ -51,44 +51,32 @@ def check_message_form(
     text = form_text(fields)
     if len(text) > desk.limits.text_chars:
         raise MessageRefusedError(MessageRefusal.TEXT_TOO_LONG)
-    return Posting(desk, opened.keys, form_context, text, language, now=now)
+    return Posting(desk, opened.keys, form_context, text, language, now)
 
 
+@dataclass
 class Posting:
-    """Message that is arriving. No part of the message can be read before `commit`.
+    """Message that is arriving, from the form fields that `check_message_form` has checked.
 
-    If the message is refused or cut off, call `abandon`.
+    No part of the message can be read before `commit`. If the message is refused or cut off, call `abandon`.
+    `now` is the number of half hours since 1970. After `commit`, `head` names the new entry, and
+    `opens_again` is True if the message opens a closed mailbox again.
     """
 
-    def __init__(  # noqa: PLR0913  # the fields of the form, and where and when it arrives
-        self,
-        desk: PublicDesk,
-        keys: MailboxKeys,
-        form_context: FormContext,
-        text: str,
-        language: Language,
-        *,
-        now: int,
-    ) -> None:
-        """Begin a message from the form fields that `check_message_form` has checked.
-
-        `now` is the number of half hours since 1970.
-        """
-        self._desk = desk
-        self._keys = keys
-        self._form_context = form_context
-        self._entry_id, _, _ = form_context.parse()
-        self._text = text
-        self._language = language
-        self._now = now
-        self._received_bytes = 0
-        self._name_and_type = ("", "")
-        self._incoming: _IncomingFile | None = None
-        self._sealed: SignedEntry | None = None
-        self.head: Head | None = None  # of the message that `commit` appended
-        self.opens_again = False  # True if the message opens a closed mailbox again
-        self._begun: list[AttachmentId] = []
-        self._complete: list[_CompleteFile] = []
+    desk: PublicDesk
+    keys: MailboxKeys
+    form_context: FormContext
+    text: str = field(repr=False)
+    language: Language
+    now: int
+    head: Head | None = None
+    opens_again: bool = False
+    _received_bytes: int = 0
+    _name_and_type: tuple[str, str] = field(default=("", ""), repr=False)
+    _incoming: "_IncomingFile | None" = None
+    _sealed: SignedEntry | None = None
+    _begun: list[AttachmentId] = field(default_factory=list)
+    _complete: "list[_CompleteFile]" = field(default_factory=list)
 
     def begin_file(self, filename: str, media_type: str) -> None:
         """Start to receive a file.
@@ -98,7 +86,7 @@ class Posting:
 
         Raises:
             MessageRefusedError: the message has too many files.
-            MailboxGoneError: the mailbox has ended.
+            NoSuchMailboxError: the mailbox has ended.
         """
         self._name_and_type = (filename, media_type)
         if filename:
@@ -110,10 +98,10 @@ class Posting:
         Raises:
             MessageRefusedError: the message has too many files, the files exceed the limit of a message, or
                 the store has no room for more bytes.
-            MailboxGoneError: the mailbox has ended.
+            NoSuchMailboxError: the mailbox has ended.
         """
         self._received_bytes += len(piece)
-        if self._received_bytes > self._desk.limits.files_bytes:
+        if self._received_bytes > self.desk.limits.files_bytes:
             raise MessageRefusedError(MessageRefusal.FILES_TOO_LARGE)
         if self._incoming is None:
             self._incoming = self._begin()
@@ -136,71 +124,67 @@ class Posting:
         except QuotaError as why:
             raise MessageRefusedError(MessageRefusal.NO_ROOM) from why
 
-    def commit(self, *, today: date) -> str:
-        """Append the message with its files to the mailbox as an entry. Return the entry's id in hexadecimal.
+    def commit(self, *, today: date) -> None:
+        """Append the message with its files to the mailbox as an entry.
 
-        If the same message is sent twice, only one entry is appended, and both calls return its id.
+        If the same message is sent twice, only one entry is appended.
 
         Raises:
             MessageRefusedError: the message is empty, the mailbox is full, or the same form was used before
                 to send another message.
-            MailboxGoneError: the mailbox has ended.
+            NoSuchMailboxError: the mailbox has ended.
         """
-        if not self._text.strip() and not self._complete:
+        if not self.text.strip() and not self._complete:
             raise MessageRefusedError(MessageRefusal.EMPTY)
-        is_new = append_entry(self._desk, lambda: self._prepare(today))
+        is_new = append_entries(self.desk.store, lambda: self._prepare(today))
         if is_new and self._sealed is not None:
             self.head = head_of(self._sealed)
         else:
             self.abandon()  # the same message was sent before
-        return self._form_context.entry_id
 
     def abandon(self) -> None:
         """Queue the files of this message for deletion, because the message was refused or cut off."""
         if self._begun:
-            with self._desk.store.writing(durable=False) as writing:
-                attachments.abandon_uploads(
-                    writing, self._keys.address, self._entry_id, attachment_ids=tuple(self._begun)
-                )
+            entry_id, begun = self.form_context.parse()[0], tuple(self._begun)
+            with self.desk.store.writing(durable=False) as writing:
+                attachments.abandon_uploads(writing, self.keys.address, entry_id, attachment_ids=begun)
 
     def _begin(self) -> "_IncomingFile":
-        if len(self._begun) >= self._desk.limits.files:
+        if len(self._begun) >= self.desk.limits.files:
             raise MessageRefusedError(MessageRefusal.TOO_MANY_FILES)
         attachment_id = AttachmentId(secrets.token_bytes(ATTACHMENT_ID_BYTES))
-        _, desk_recipient = self._desk.letterhead.current_epoch
-        recipients = [desk_recipient, self._keys.identity.recipient]
-        sealer = AttachmentSealer(recipients, self._keys.address, self._entry_id, attachment_id)
-        with self._desk.store.writing(durable=False) as writing:
-            if mailboxes.find(writing, self._keys.address) is None:
-                raise MailboxGoneError
+        _, desk_recipient = self.desk.letterhead.current_epoch
+        recipients = [desk_recipient, self.keys.identity.recipient]
+        sealer = AttachmentSealer(recipients, self.keys.address, self.form_context.parse()[0], attachment_id)
+        with self.desk.store.writing(durable=False) as writing:
             attachments.begin_upload(
                 writing,
-                address=self._keys.address,
-                entry_id=self._entry_id,
+                address=self.keys.address,
+                entry_id=self.form_context.parse()[0],
                 attachment_id=attachment_id,
                 header=sealer.header,
-                half_hour=self._now,
+                half_hour=self.now,
             )
         self._begun.append(attachment_id)
-        return _IncomingFile(sealer, ChunkWriter(self._desk.store, attachment_id, self._desk.quota))
+        return _IncomingFile(sealer, ChunkWriter(self.desk.store, attachment_id, self.desk.quota))
 
     def _prepare(self, today: date) -> PreparedAppend | None:
         """Sign the message after the source's newest entry. Return None if the message was sent before."""
-        draft = draft_entry(self._desk, self._keys, self._form_context, today)
+        draft = draft_entry(self.desk, self.keys, self.form_context, today)
         if draft.sent:
             if not any(self._is_same_message(entry) for entry in draft.sent):
                 raise MessageRefusedError(MessageRefusal.CHANGED)
             return None
         if not draft.has_room():
             raise MessageRefusedError(MessageRefusal.MAILBOX_FULL)
-        self.opens_again = draft.row.due is not None and is_mailbox_closed(self._desk, self._keys)
+        self.opens_again = draft.row.due is not None and is_mailbox_closed(self.desk, self.keys)
         notes = tuple(file.note for file in self._complete)
         if self._sealed is None:
             self._sealed = draft.seal(
-                Content(kind=Kind.MESSAGE, language=self._language, text=self._text, attachments=notes)
+                Content(kind=Kind.MESSAGE, language=self.language, text=self.text, attachments=notes)
             )
         else:  # another tab was faster: only the signature changes
-            writer = SourceWriter(self._keys)
+            writer = SourceWriter(self.keys)
             self._sealed = sign_again(
                 self._sealed, by=writer, heads=draft.heads, unseen=draft.unseen, day=today
             )
@@ -212,12 +196,12 @@ class Posting:
         An entry that was removed, or that cannot be read, counts as another message.
         """
         try:
-            before = open_entry(sent, [self._keys.identity])
+            before = open_entry(sent, [self.keys.identity])
         except CryptoError:
             return False
         files = zip(before.attachments, self._complete, strict=False)
         return (
-            before.text == self._text
+            before.text == self.text
             and len(before.attachments) == len(self._complete)
             and all(self._is_same_file(old, new) for old, new in files)
         )
@@ -225,7 +209,7 @@ class Posting:
     def _is_same_file(self, old: AttachmentNote, new: "_CompleteFile") -> bool:
         if (old.name, old.size) != (new.note.name, new.note.size):
             return False
-        _, pieces = open_file(self._desk, self._keys, old.id)
+        _, pieces = open_file(self.desk, self.keys, old.id)
         plain = hashlib.sha256()
         for piece in pieces:
             plain.update(piece)

@@ -8,9 +8,9 @@ from protocol.identifiers import SOURCE_STRAND
 from protocol.mailbox_keys import MailboxKeys
 from source_app.public_desk import PublicDesk
 from source_app.services.mailbox_form import FormContext
-from source_app.services.new_entry import append_entry, draft_entry
+from source_app.services.new_entry import draft_entry
 from source_app.services.verified_mailbox import SourceMailbox, read_mailbox
-from stored_mailbox.appending import PreparedAppend
+from stored_mailbox.appending import PreparedAppend, append_entries
 
 
 def append_read_receipt(desk: PublicDesk, keys: MailboxKeys, shown: SourceMailbox, *, today: date) -> None:
@@ -21,7 +21,7 @@ def append_read_receipt(desk: PublicDesk, keys: MailboxKeys, shown: SourceMailbo
     when the source has half of the entries that a mailbox may have. The other half is for messages.
 
     Raises:
-        MailboxGoneError: the mailbox has ended.
+        NoSuchMailboxError: the mailbox has ended.
         StoreError: the store could not write the receipt.
     """
     mailbox: SourceMailbox | None = shown
@@ -37,4 +37,4 @@ def append_read_receipt(desk: PublicDesk, keys: MailboxKeys, shown: SourceMailbo
             return None
         return draft.append(draft.sign(EntryClass.RECEIPT))
 
-    append_entry(desk, prepare)
+    append_entries(desk.store, prepare)

@@ -19,12 +19,13 @@ from protocol.transcript.closing import closed_until
 from protocol.transcript.proposal_states import ProposalStatus
 from protocol.transcript.thread_state import ThreadStep, thread_state
 from protocol.transcript.waiting import non_answers, waiting_since
-from source_app.errors import MailboxGoneError, NotFoundError
+from source_app.errors import NotFoundError
 from source_app.public_desk import PublicDesk
 from source_app.services.mailbox_files import ThreadFile, shown_files
 from source_app.services.proposals import ShownProposal, view_of_proposal
 from source_app.services.verified_mailbox import SourceMailbox, Withheld, read_mailbox, read_sent_words
 from store import mailboxes
+from store.errors import NoSuchMailboxError
 
 _USUAL_STEPS = (StepName.BEING_READ, StepName.IN_CONVERSATION, StepName.ADVICE_GIVEN, StepName.CLOSED)
 # Number of usual steps that are done, by current step. Any other step comes between advice and closing.
@@ -82,9 +83,6 @@ class Thread:
     newest_reply: ThreadEntry | None  # the desk's newest entry that was not deleted
     is_answered: bool  # the desk wrote after all entries of the source, of those that were not deleted
     is_emptied: bool  # there were entries, and all of them were deleted
-    withheld: frozenset[Withheld]
-    left_out: bool  # an entry failed a check and is not shown
-    is_missing_entries: bool  # an entry that the source was shown, or that an entry names, is missing
     expect: Expected | None  # the day by which the oldest waiting entry will be answered
     steps: tuple[ThreadStep, ...]  # the last one is the current step
     to_come: tuple[StepName, ...]  # the steps that usually follow
@@ -104,7 +102,7 @@ def read_thread(desk: PublicDesk, keys: MailboxKeys, remembered: Heads = (), *, 
     `remembered` has the heads that this session was shown before.
 
     Raises:
-        MailboxGoneError: the mailbox has ended.
+        NoSuchMailboxError: the mailbox has ended.
     """
     mailbox = read_mailbox(desk, keys, remembered)
     transcript = mailbox.transcript
@@ -132,9 +130,6 @@ def read_thread(desk: PublicDesk, keys: MailboxKeys, remembered: Heads = (), *, 
         newest_reply=replies[-1] if replies else None,
         is_answered=bool(replies) and waiting_since(transcript, transcript.removed) is None,
         is_emptied=is_emptied,
-        withheld=frozenset(mailbox.withheld.values()),
-        left_out=mailbox.left_out,
-        is_missing_entries=mailbox.is_missing_entries,
         expect=None if waiting is None else _expected(desk.letterhead.expect_by(waiting), today),
         steps=state.steps,
         to_come=()
@@ -185,12 +180,12 @@ def is_mailbox_closed(desk: PublicDesk, keys: MailboxKeys) -> bool:
     The whole mailbox is read only if its row has a day of deletion, which no signature covers.
 
     Raises:
-        MailboxGoneError: the mailbox has ended.
+        NoSuchMailboxError: the mailbox has ended.
     """
     with desk.store.reading() as reading:
         row = mailboxes.find(reading, keys.address)
     if row is None:
-        raise MailboxGoneError
+        raise NoSuchMailboxError("the mailbox has ended")
     return row.due is not None and closed_until(read_mailbox(desk, keys).transcript) is not None
 
 

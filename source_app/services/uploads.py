@@ -5,9 +5,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Self
 
-from source_app.errors import MailboxGoneError, MessageRefusal, MessageRefusedError
+from source_app.errors import MessageRefusal, MessageRefusedError
 from source_app.services.posting import Posting
-from store.errors import StoreError
+from store.errors import NoSuchMailboxError, StoreError
 from web.errors import BodyError, BodyFault
 from web.multipart import Body, Event, Field, FileBegun, FileBytes, FormLimits, read_parts
 
@@ -23,19 +23,19 @@ _REFUSALS = {
 }
 
 Admit = Callable[[Mapping[str, str]], Posting | None]
-Commit = Callable[[Posting], str]
+Commit = Callable[[Posting], object]
 
 
 @dataclass(slots=True)
 class ReceivedForm:
-    """Message form that was read. `entry_id` names the new entry, or `refusal` says why there is no entry.
+    """Message form that was read. `posted` is the message that was committed, or `refusal` says why not.
 
-    If the sender had no session, `entry_id` and `refusal` are None, and the form's files were discarded.
+    If the sender had no session, `posted` and `refusal` are None, and the form's files were discarded.
     """
 
     fields: dict[str, str] = field(default_factory=dict, repr=False)
     had_files: bool = False
-    entry_id: str | None = None
+    posted: Posting | None = None
     refusal: MessageRefusal | None = None
 
 
@@ -52,7 +52,8 @@ def receive_form(body: Body, content_type: str, files: int, *, admit: Admit, com
             attempt.handle(event)
         posting = attempt.posting()
         if posting is not None:
-            received.entry_id = commit(posting)
+            commit(posting)
+            received.posted = posting
     return received
 
 
@@ -110,7 +111,7 @@ def _refusal_of(why: BaseException) -> MessageRefusal | None:
     """
     if isinstance(why, MessageRefusedError):
         return why.reason
-    if isinstance(why, MailboxGoneError):
+    if isinstance(why, NoSuchMailboxError):
         return MessageRefusal.GONE
     if isinstance(why, StoreError):
         return MessageRefusal.STORE

@@ -14,10 +14,11 @@ from protocol.heads import Heads
 from protocol.identifiers import SOURCE_STRAND, Digest
 from protocol.mailbox_keys import MailboxKeys
 from protocol.transcript.check import FaultKind, Transcript
-from source_app.errors import MailboxGoneError, NotFoundError
+from source_app.errors import NotFoundError
 from source_app.public_desk import PublicDesk
 from source_app.services.new_entry import is_authentic
 from store import entries
+from store.errors import NoSuchMailboxError
 from store.mailboxes import StoredMailbox
 from stored_mailbox.reading import parse_rows, read_stored
 
@@ -91,7 +92,7 @@ def read_mailbox(desk: PublicDesk, keys: MailboxKeys, remembered: Heads = ()) ->
     `remembered` has the heads that this session was shown before.
 
     Raises:
-        MailboxGoneError: the mailbox has ended.
+        NoSuchMailboxError: the mailbox has ended.
     """
     strands = desk.letterhead.strand_keys
     with desk.store.reading() as reading:
@@ -99,7 +100,7 @@ def read_mailbox(desk: PublicDesk, keys: MailboxKeys, remembered: Heads = ()) ->
             reading, keys.address, strands, remembered=remembered, verify_key=keys.verify_key
         )
     if stored is None:
-        raise MailboxGoneError
+        raise NoSuchMailboxError("the mailbox has ended")
     opened: list[EntryContent] = []
     withheld: dict[Digest, Withheld] = {}
     for entry in stored.transcript.entries:

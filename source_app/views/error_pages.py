@@ -6,16 +6,10 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from crypto.errors import CryptoError
-from source_app.errors import (
-    MailboxGoneError,
-    NotFoundError,
-    QueueFullError,
-    ReportMissingError,
-    TicketRefusedError,
-)
+from source_app.errors import NotFoundError, QueueFullError, ReportMissingError, TicketRefusedError
 from source_app.hardened_flask import log
 from source_app.views.request_context import render_page, without_session
-from store.errors import StoreError
+from store.errors import NoSuchMailboxError, StoreError
 
 _RETRY_SECONDS = "30"
 _FORMS_WITH_TEXT = frozenset({"begin.try_log_in", "mailbox.receive_consent"})
@@ -27,7 +21,7 @@ def install_error_pages(app: Flask) -> None:
     app.register_error_handler(StoreError, _store_error)
     app.register_error_handler(CryptoError, _crypto_error)
     app.register_error_handler(TicketRefusedError, _ticket_refused)
-    app.register_error_handler(MailboxGoneError, lambda _why: gone_page(_typed_text()))
+    app.register_error_handler(NoSuchMailboxError, lambda _why: gone_page(_typed_text()))
     app.register_error_handler(ReportMissingError, _report_missing)
     app.register_error_handler(NotFoundError, lambda _why: _error_page(404, "404"))
 

@@ -8,7 +8,6 @@ from flask import Blueprint, Response, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from crypto.errors import CryptoError
-from source_app.errors import MailboxGoneError
 from source_app.forms import DeleteForm, EndForm, EntryForm
 from source_app.hardened_flask import log
 from source_app.services import deleting, login, mailbox_files, read_receipts, thread
@@ -161,7 +160,7 @@ def _conversation_page(here: MailboxSession, template: str) -> Response:
     def append_receipt() -> None:
         try:
             read_receipts.append_read_receipt(ours, here.keys, shown.mailbox, today=day)
-        except (StoreError, CryptoError, MailboxGoneError) as why:
+        except (StoreError, CryptoError) as why:
             log.error("read receipt: %s", type(why).__name__)
 
     with suppress(StoreError):  # without this record, the next form names older entries

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from protocol.identifiers import sealing_words
-from source_app.errors import MailboxGoneError, MessageRefusal
+from source_app.errors import MessageRefusal
 from source_app.forms import WriteForm
 from source_app.services import login, posting, thread
 from source_app.services.login import MailboxSession
@@ -26,7 +26,7 @@ from source_app.views.request_context import (
     lang,
     render_page,
 )
-from store.errors import StoreError
+from store.errors import NoSuchMailboxError, StoreError
 from web.dates import half_hour_now
 from web.multipart import Body
 
@@ -47,7 +47,7 @@ _DRAIN_TIMES = 2
 def page_for_text(here: MailboxSession, text: str) -> Response:
     """Return the page with the form of a new message. The form contains `text`."""
     closed = thread.is_mailbox_closed(desk(), here.keys)
-    return _write_page(here, FormContext.new(*here.state.shown), text, None, closed=closed)
+    return _write_page(here, FormContext.new(*here.state.shown), text, closed=closed)
 
 
 def receive_message() -> ResponseReturnValue:
@@ -64,43 +64,37 @@ def receive_message() -> ResponseReturnValue:
         here, page_without_session = None, store_error_page
     limits = desk().limits
     body = Body(request.environ["wsgi.input"], _body_length(), limits.files_bytes + BESIDE_FILES_BYTES)
-    received, reopened = _receive(here, body)
+    received = receive_form(
+        body,
+        request.headers.get("Content-Type", ""),
+        limits.files,
+        admit=lambda fields: None if here is None else _check_form(here, fields),
+        commit=lambda message: message.commit(today=current_day()),
+    )
     is_read = body.drain(_DRAIN_TIMES * limits.files_bytes)
     answer: WerkzeugResponse
-    if received.entry_id is not None:
-        receipt = url_for(
-            "mailbox.show_receipt", lang=lang(), entry_id=received.entry_id, opened_again=reopened or None
-        )
-        answer = redirect(receipt, code=303)
-    elif here is not None:
+    if here is None:
+        answer = page_without_session(form_text(received.fields))
+    elif received.posted is None:
         answer = _refused(here, received)
     else:
-        answer = page_without_session(form_text(received.fields))
+        answer = _posted(here, received.posted)
     if not is_read:
         answer.headers["Connection"] = "close"
     return answer
 
 
-def _receive(here: MailboxSession | None, body: Body) -> tuple[ReceivedForm, bool]:
-    """Receive the form, and return it. Also return True if its message opened a closed mailbox again."""
-    reopened = False
+def _check_form(here: MailboxSession, fields: Mapping[str, str]) -> Posting:
+    return posting.check_message_form(desk(), here, fields, lang(), now=half_hour_now())
 
-    def admit(fields: Mapping[str, str]) -> Posting | None:
-        if here is None:
-            return None
-        return posting.check_message_form(desk(), here, fields, lang(), now=half_hour_now())
 
-    def commit(message: Posting) -> str:
-        nonlocal reopened
-        entry_id = message.commit(today=current_day())
-        reopened = message.opens_again
-        if here is not None and message.head is not None:
-            with suppress(StoreError):  # the next form then names an older entry, which is as good
-                login.remember_entry(desk(), here, message.head, now=half_hour_now())
-        return entry_id
-
-    content_type = request.headers.get("Content-Type", "")
-    return receive_form(body, content_type, desk().limits.files, admit=admit, commit=commit), reopened
+def _posted(here: MailboxSession, posted: Posting) -> WerkzeugResponse:
+    if posted.head is not None:
+        with suppress(StoreError):  # the next form then names an older entry, which is as good
+            login.remember_entry(desk(), here, posted.head, now=half_hour_now())
+    entry_id, again = posted.form_context.entry_id, posted.opens_again or None
+    receipt = url_for("mailbox.show_receipt", lang=lang(), entry_id=entry_id, opened_again=again)
+    return redirect(receipt, code=303)
 
 
 def _refused(here: MailboxSession, received: ReceivedForm) -> WerkzeugResponse:
@@ -114,33 +108,30 @@ def _refused(here: MailboxSession, received: ReceivedForm) -> WerkzeugResponse:
         form_context = FormContext.new(*here.state.shown)
         try:
             thread.is_mailbox_closed(desk(), here.keys)
-        except MailboxGoneError:
+        except NoSuchMailboxError:
             return gone_page(text)
         except StoreError:
             return store_error_page(text)
-    return _write_page(here, form_context, text, refusal, had_files=received.had_files)
+    return _write_page(here, form_context, text, refusal, files_refused=received.had_files)
 
 
-def _write_page(  # noqa: PLR0913  # the parts of the page
+def _write_page(
     here: MailboxSession,
     form_context: FormContext,
     text: str,
-    refusal: MessageRefusal | None,
-    *,
-    had_files: bool = False,
-    closed: bool = False,
+    refusal: MessageRefusal | None = None,
+    **notices: bool,
 ) -> Response:
     tokens = SessionTokens(here, form_context.purpose(posting.ACTION, here.keys.address))
-    form = WriteForm(tokens=tokens, text=text, **asdict(form_context))
+    notices = {"closed": False, "files_refused": False} | notices
     return render_page(
         "mailbox/write.html",
         200 if refusal is None else _STATUS.get(refusal, 422),
-        form=form,
+        form=WriteForm(tokens=tokens, text=text, **asdict(form_context)),
         limits=desk().limits,
-        files_refused=had_files,
-        closed=closed,
         refusal=refusal,
         sealing_words=sealing_words(here.keys.address),
+        **notices,
     )
 
 

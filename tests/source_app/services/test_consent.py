@@ -13,7 +13,7 @@ from protocol.entry import SignedEntry, open_entry
 from protocol.mailbox_keys import MailboxKeys
 from protocol.session import form_token
 from protocol.transcript.proposal_states import ProposalStatus
-from source_app.errors import AnswerRefusal, AnswerRefusedError, MailboxGoneError, NotFoundError
+from source_app.errors import AnswerRefusal, AnswerRefusedError, NotFoundError
 from source_app.services import consent
 from source_app.services.consent import ConsentAnswer, append_consent
 from source_app.services.mailbox_files import open_file
@@ -22,7 +22,7 @@ from source_app.services.proposals import ShownProposal, read_proposal
 from source_app.services.thread import read_thread
 from source_app.services.verified_mailbox import read_mailbox
 from store import mailboxes
-from store.errors import MailboxChangedError
+from store.errors import MailboxChangedError, NoSuchMailboxError
 from tests.pages import hook, hooks
 from tests.source_app.desks import TODAY, ADesk, Browser, ToGo
 from tests.source_app.refusals import refuses
@@ -612,7 +612,7 @@ def test_an_answer_in_a_mailbox_that_has_ended_is_refused(
     answer = an_answer(a_desk, keys, made, Verdict.DECLINED)
     ending = a_desk.overtaken(lambda: a_desk.end(source))
 
-    with pytest.raises(MailboxGoneError):
+    with pytest.raises(NoSuchMailboxError):
         append_consent(ending, keys, answer, today=TODAY)
 
     with a_desk.store.reading() as session:

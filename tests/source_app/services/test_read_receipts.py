@@ -10,11 +10,10 @@ from protocol.entry import SignedEntry
 from protocol.envelope import Author, EntryClass
 from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import DeskWriter
-from source_app.errors import MailboxGoneError
 from source_app.services.read_receipts import append_read_receipt
 from source_app.services.verified_mailbox import read_mailbox
 from store.database.schema import EntryRow, MailboxRow, SealedRow
-from store.errors import MailboxChangedError, StoreReadOnlyError
+from store.errors import MailboxChangedError, NoSuchMailboxError, StoreReadOnlyError
 from tests.pages import hooks
 from tests.source_app.desks import STRAND, TODAY, ADesk, Browser
 
@@ -46,7 +45,7 @@ def test_an_answer_gets_one_read_receipt_however_often_it_is_read(
     (receipt,) = receipts(a_desk, keys)
     assert [head.digest for head in receipt.envelope.heads if head.strand] == [answer.digest]
     assert receipt.envelope.unseen == ()
-    assert not a_desk.thread_of(source).left_out
+    assert not a_desk.thread_of(source).mailbox.left_out
 
 
 def test_each_newer_answer_gets_its_own_read_receipt(
@@ -199,7 +198,7 @@ def test_a_mailbox_that_ends_during_a_visit_does_not_break_the_page(
     page.close()
 
     assert page.status_code == 200
-    with pytest.raises(MailboxGoneError):
+    with pytest.raises(NoSuchMailboxError):
         read_mailbox(a_desk.desk, keys)
 
 
@@ -226,7 +225,7 @@ def test_a_read_receipt_comes_after_a_message_of_another_tab(
     append_read_receipt(a_desk.desk, keys, shown, today=TODAY)
 
     assert len(receipts(a_desk, keys)) == 1
-    assert not a_desk.thread_of(source).left_out
+    assert not a_desk.thread_of(source).mailbox.left_out
 
 
 def test_if_other_tabs_keep_writing_a_later_visit_appends_the_receipt(

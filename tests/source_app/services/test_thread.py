@@ -445,4 +445,4 @@ def test_the_desk_of_another_day_is_not_this_ones(a_desk: ADesk, keys: MailboxKe
     thread = a_desk.thread_of(source)
 
     assert StepName.ADVICE_GIVEN not in [step.step for step in thread.steps]
-    assert thread.left_out
+    assert thread.mailbox.left_out

@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, literal_column, select, update
 
-from source_app.errors import MailboxGoneError
 from source_app.services.mailbox_form import FormContext
 from source_app.services.posting import Posting
 from source_app.services.uploads import receive_form
 from store.database.schema import AttachmentRow, MailboxRow
-from store.errors import MailboxChangedError
+from store.errors import MailboxChangedError, NoSuchMailboxError
 from tests.pages import hook, hooks
 from tests.source_app.desks import MIB, MULTIPART, TODAY, ADesk, Browser, make_desk, multipart
 from web.multipart import Body
@@ -381,8 +380,8 @@ def test_many_tabs_at_once_lose_nothing(a_desk: ADesk, source: Browser) -> None:
     assert statuses == [303] * 8
     shown = a_desk.thread_of(source)
     assert sorted(entry.text for entry in shown.entries) == sorted(f"text {number}" for number in range(8))
-    assert not shown.left_out
-    assert not shown.is_missing_entries
+    assert not shown.mailbox.left_out
+    assert not shown.mailbox.is_missing_entries
 
 
 def test_an_attempt_that_fails_does_not_take_the_files_of_another(a_desk: ADesk, source: Browser) -> None:
@@ -577,7 +576,7 @@ def test_a_message_that_is_overtaken_takes_the_next_place(a_desk: ADesk, source:
 
     thread = a_desk.thread_of(source)
     assert [entry.text for entry in thread.entries] == ["faster"] * 3 + [TEXT]
-    assert not thread.left_out
+    assert not thread.mailbox.left_out
 
 
 def test_a_message_that_is_overtaken_for_ever_is_refused_at_a_bound(a_desk: ADesk, source: Browser) -> None:
@@ -602,7 +601,7 @@ def test_a_mailbox_that_ends_just_before_the_commit_takes_nothing(a_desk: ADesk,
     keys = a_desk.keys_of(source)
     ending = a_desk.overtaken(lambda: a_desk.end(source))
 
-    with pytest.raises(MailboxGoneError):
+    with pytest.raises(NoSuchMailboxError):
         Posting(ending, keys, FormContext.new((), ()), TEXT, "en", now=1).commit(today=TODAY)
 
 

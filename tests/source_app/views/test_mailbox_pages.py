@@ -13,13 +13,14 @@ from protocol.envelope import Author, EntryClass
 from protocol.identifiers import StrandId
 from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import DeskWriter
-from source_app.errors import MailboxGoneError, NotFoundError
+from source_app.errors import NotFoundError
 from source_app.services import deleting, login
 from source_app.services.mailbox_files import open_file
 from source_app.services.mailbox_form import FormContext
 from source_app.services.new_entry import draft_entry
 from source_app.services.thread import Expected, message_receipt, read_thread
 from store.database.schema import EntryRow, SealedRow
+from store.errors import NoSuchMailboxError
 from tests.pages import hook, hooks
 from tests.source_app.desks import STRAND, TODAY, ADesk, Browser
 
@@ -99,7 +100,7 @@ def test_a_read_receipt_of_the_source_waits_for_no_answer(
     assert ["a question", "an answer"] == [each.text for each in thread.entries]
     assert thread.is_answered
     assert thread.expect is None
-    assert not thread.left_out
+    assert not thread.mailbox.left_out
 
 
 def test_a_message_that_the_desk_read_is_shown_as_seen(
@@ -154,8 +155,8 @@ def test_a_deleted_entry_waits_for_no_answer(a_desk: ADesk, source: Browser, key
     assert thread.expect is None
     assert thread.entries[0].is_removed
     assert thread.entries[0].text == ""
-    assert not thread.left_out
-    assert not thread.is_missing_entries
+    assert not thread.mailbox.left_out
+    assert not thread.mailbox.is_missing_entries
 
 
 def _delete(source: Browser, entry_id: str) -> None:
@@ -241,7 +242,7 @@ def test_a_forged_reply_is_never_shown(a_desk: ADesk, source: Browser, keys: Mai
     thread = a_desk.thread_of(source)
     page = source.get("/en/mailbox").text
 
-    assert thread.left_out
+    assert thread.mailbox.left_out
     assert thread.newest_reply is None
     assert "FORGED" not in page
     assert "left_out" in hooks(page, "notice")
@@ -252,7 +253,7 @@ def test_a_reply_of_a_workstation_that_the_desk_does_not_know_is_never_shown(
 ) -> None:
     a_desk.answer(keys, "FORGED", writer=DeskWriter(StrandId(b"other-on"), a_desk.writer.seed))
 
-    assert a_desk.thread_of(source).left_out
+    assert a_desk.thread_of(source).mailbox.left_out
     assert "FORGED" not in source.get("/en/mailbox/save").text
 
 
@@ -261,7 +262,7 @@ def test_an_entry_that_is_no_entry_is_left_out(a_desk: ADesk, source: Browser, k
     with a_desk.store.writing() as writing:
         writing.execute(update(EntryRow).values(envelope=b"nonsense"))
 
-    assert a_desk.thread_of(source).left_out
+    assert a_desk.thread_of(source).mailbox.left_out
     with pytest.raises(NotFoundError):
         message_receipt(a_desk.desk, keys, entry.envelope.entry_id)
 
@@ -276,7 +277,7 @@ def test_an_entry_whose_header_was_swapped_is_left_out(
         for row, header in zip(headers, reversed(headers.values()), strict=True):
             writing.execute(update(SealedRow).where(SealedRow.id == row).values(header=header))
 
-    assert a_desk.thread_of(source).left_out
+    assert a_desk.thread_of(source).mailbox.left_out
     assert not a_desk.thread_of(source).entries
     assert source.get(sent.location).status_code == 404
 
@@ -289,7 +290,7 @@ def test_an_own_entry_that_is_gone_is_missed(a_desk: ADesk, source: Browser) -> 
             delete(EntryRow).where(EntryRow.entry_id == bytes.fromhex(sent.location.rpartition("/")[2]))
         )
 
-    assert a_desk.thread_of(source).is_missing_entries
+    assert a_desk.thread_of(source).mailbox.is_missing_entries
     assert "missing" in hooks(source.get("/en/mailbox").text, "notice")
 
 
@@ -347,7 +348,7 @@ def test_a_source_may_delete_a_reply_too(a_desk: ADesk, source: Browser, keys: M
 
     thread = a_desk.thread_of(source)
     assert thread.newest_reply is None
-    assert not thread.left_out
+    assert not thread.mailbox.left_out
     with pytest.raises(NotFoundError):
         open_file(a_desk.desk, keys, bytes.fromhex(file.id))
 
@@ -360,7 +361,7 @@ def test_deleting_twice_is_deleting_once(a_desk: ADesk, source: Browser, keys: M
         deleting.delete_words(a_desk.desk, keys, entry, form_context, today=TODAY)
 
     assert len(a_desk.entries_of(keys, EntryClass.REMOVAL, Author.SOURCE)) == 1
-    assert not a_desk.thread_of(source).left_out
+    assert not a_desk.thread_of(source).mailbox.left_out
     with pytest.raises(NotFoundError):
         a_desk.delete(keys, entry)
 
@@ -385,7 +386,7 @@ def test_a_removal_by_a_stranger_is_detected(a_desk: ADesk, source: Browser, key
 
     thread = a_desk.thread_of(source)
 
-    assert thread.left_out
+    assert thread.mailbox.left_out
     assert not thread.entries[-1].is_removed
 
 
@@ -407,7 +408,7 @@ def test_ending_says_goodbye_and_forgets_the_session(
 
     assert left.headers["Clear-Site-Data"]
     assert source.get(left.location).status_code == 200
-    with pytest.raises(MailboxGoneError):
+    with pytest.raises(NoSuchMailboxError):
         read_thread(a_desk.desk, keys, today=TODAY)
 
 
@@ -418,7 +419,7 @@ def test_ending_twice_is_ending_once(a_desk: ADesk, source: Browser, keys: Mailb
     for _ in range(2):
         deleting.end_mailbox(a_desk.desk, opened, keys, form_context, today=TODAY)
 
-    with pytest.raises(MailboxGoneError):
+    with pytest.raises(NoSuchMailboxError):
         read_thread(a_desk.desk, keys, today=TODAY)
 
 
