@@ -139,11 +139,10 @@ def lost_entries(session: Session, address: Address) -> list[Digest]:
     encrypted part is gone, although the source did not remove it.
     """
     found = read_envelopes(session, address)
-    known = {head.digest for entry, _ in found for head in (*entry.envelope.heads, *entry.envelope.unseen)}
-    known.update(entry.digest for entry, _ in found)
+    named = {head.digest for entry, _ in found for head in (*entry.envelope.heads, *entry.envelope.unseen)}
     removed = {digest for entry, _ in found for digest in entry.envelope.removes}
-    opaque = {entry.digest for entry, row in found if entry.envelope.is_words and not row.has_header}
-    return sorted((known - {row.digest for _, row in found}) | (opaque - removed))
+    opaque = {Digest(row.digest) for entry, row in found if entry.envelope.is_words and not row.has_header}
+    return sorted((named - {row.digest for _, row in found}) | (opaque - removed))
 
 
 def parse_row(row: StoredEntry) -> SignedEntry | None:
