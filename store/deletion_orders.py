@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from store.database.deletion_queue import queue_rows
-from store.database.prepared_statements import PreparedChange, PreparedQuery, as_tuple, insert, only_column
+from store.database.prepared_statements import PlainQuery, PreparedChange, insert
 from store.database.schema import DeletionOrderRow, DeletionOrderTallyRow, MailboxRow, SealedRow
 from store.database.sealed_rows import WHOLE, insert_sealed
 from store.errors import NoSuchMailboxError
@@ -36,18 +36,17 @@ _ORDERS = (
     .join(SealedRow, SealedRow.id == DeletionOrderRow.id)
     .order_by(DeletionOrderRow.due, DeletionOrderRow.address)
 )
-_FIND = PreparedQuery(_ORDERS.where(_OF_MAILBOX), as_tuple)
-_DUE = PreparedQuery(_ORDERS.where(DeletionOrderRow.due <= bindparam("day")), as_tuple)
-_TALLIES = PreparedQuery(
+_FIND = PlainQuery(_ORDERS.where(_OF_MAILBOX))
+_DUE = PlainQuery(_ORDERS.where(DeletionOrderRow.due <= bindparam("day")))
+_TALLIES = PlainQuery(
     select(WHOLE)
     .join(DeletionOrderTallyRow, DeletionOrderTallyRow.id == SealedRow.id)
     .where(_TALLY_OF_ORDER)
-    .order_by(DeletionOrderTallyRow.number),
-    only_column,
+    .order_by(DeletionOrderTallyRow.number)
 )
-_TALLY_IDS = PreparedQuery(select(DeletionOrderTallyRow.id).where(_TALLY_OF_ORDER), only_column)
-_MAILBOX = PreparedQuery(select(MailboxRow.id).where(MailboxRow.address == bindparam("address")), only_column)
-_ORDER_ID = PreparedQuery(select(DeletionOrderRow.id).where(_OF_MAILBOX), only_column)
+_TALLY_IDS = PlainQuery(select(DeletionOrderTallyRow.id).where(_TALLY_OF_ORDER))
+_MAILBOX = PlainQuery(select(MailboxRow.id).where(MailboxRow.address == bindparam("address")))
+_ORDER_ID = PlainQuery(select(DeletionOrderRow.id).where(_OF_MAILBOX))
 _ADD = PreparedChange(insert(DeletionOrderRow))
 _ADD_TALLY = PreparedChange(insert(DeletionOrderTallyRow))
 _DELETE = PreparedChange(delete(DeletionOrderRow).where(DeletionOrderRow.id == bindparam("row")))

@@ -11,12 +11,11 @@ from sqlalchemy.orm import Session
 from store.database.deletion_queue import queue_attachments, queue_entries
 from store.database.prepared_statements import (
     BrokenConstraintError,
+    PlainQuery,
     PreparedChange,
     PreparedQuery,
-    as_tuple,
     columns,
     insert,
-    only_column,
     roll_back,
 )
 from store.database.schema import AttachmentRow, EntryRow, MailboxRow, SealedRow, StrandHeadRow, Whole, new_id
@@ -117,29 +116,24 @@ _OF_MAILBOXES = PreparedQuery(
     StoredEntry,
 )
 _SIGNED_PARTS = PreparedQuery(select(*columns(SignedPart, EntryRow)).where(_IN_MAILBOX), SignedPart)
-_ROW_ID = PreparedQuery(select(EntryRow.id).where(_HAS_ID), only_column)
-_DIGEST_AT = PreparedQuery(
+_ROW_ID = PlainQuery(select(EntryRow.id).where(_HAS_ID))
+_DIGEST_AT = PlainQuery(
     select(EntryRow.digest).where(
         _IN_MAILBOX,
         EntryRow.author == bindparam("author"),
         EntryRow.strand == bindparam("strand"),
         EntryRow.number == bindparam("number"),
-    ),
-    only_column,
+    )
 )
-_FIRST_DAYS = PreparedQuery(
+_FIRST_DAYS = PlainQuery(
     select(EntryRow.address, func.min(EntryRow.day))
     .where(EntryRow.author == bindparam("author"))
-    .group_by(EntryRow.address),
-    as_tuple,
+    .group_by(EntryRow.address)
 )
-_SEALED_BYTES = PreparedQuery(
-    select(func.sum(SealedRow.size)).join(EntryRow, EntryRow.id == SealedRow.id).where(_IN_MAILBOX),
-    only_column,
+_SEALED_BYTES = PlainQuery(
+    select(func.sum(SealedRow.size)).join(EntryRow, EntryRow.id == SealedRow.id).where(_IN_MAILBOX)
 )
-_NOT_WAITING = PreparedQuery(
-    select(MailboxRow.address).where(MailboxRow.waiting_since.is_(None)), only_column
-)
+_NOT_WAITING = PlainQuery(select(MailboxRow.address).where(MailboxRow.waiting_since.is_(None)))
 
 _IS_HEAD = (
     (StrandHeadRow.address == bindparam("address"))
@@ -152,20 +146,19 @@ _HEADS = PreparedQuery(
     .order_by(StrandHeadRow.author, StrandHeadRow.strand),
     StrandHead,
 )
-_ALL_HEADS = PreparedQuery(
-    select(StrandHeadRow.address, StrandHeadRow.strand, StrandHeadRow.number, StrandHeadRow.digest), as_tuple
+_ALL_HEADS = PlainQuery(
+    select(StrandHeadRow.address, StrandHeadRow.strand, StrandHeadRow.number, StrandHeadRow.digest)
 )
-_STRAND_END = PreparedQuery(
+_STRAND_END = PlainQuery(
     select(
         MailboxRow.sealed_bytes,
         type_coerce(StrandHeadRow.number, Whole),  # NULL if there is no head
         StrandHeadRow.digest,
     )
     .outerjoin(StrandHeadRow, (StrandHeadRow.address == MailboxRow.address) & _IS_HEAD)
-    .where(MailboxRow.address == bindparam("address")),
-    as_tuple,
+    .where(MailboxRow.address == bindparam("address"))
 )
-_HEAD_ID = PreparedQuery(select(StrandHeadRow.id).where(_IS_HEAD), only_column)
+_HEAD_ID = PlainQuery(select(StrandHeadRow.id).where(_IS_HEAD))
 _ADD_HEAD = PreparedChange(insert(StrandHeadRow))
 _SET_HEAD = (
     update(StrandHeadRow)
@@ -434,9 +427,8 @@ def _add_entry(session: Session, row: int, signed: SignedColumns) -> None:
     try:
         _ADD_ENTRY.run(session, id=row, **signed)
     except BrokenConstraintError as why:
-        refusal = _refusal(session, signed)
-        if isinstance(refusal, EntryExistsError):
-            raise refusal from why
+        if why.sqlite_errorname == "SQLITE_CONSTRAINT_UNIQUE":  # this id is there, or the head is damaged
+            raise _refusal(session, signed) from why
         raise
 
 

@@ -46,8 +46,10 @@ def _read(address: bytes, entry_id: bytes, kind: str, day: date) -> SyncFinding:
 
 
 _IN_MAILBOX = SyncFindingRow.address == bindparam("address")
-_FINDINGS = select(*columns(SyncFinding, SyncFindingRow)).order_by(
-    SyncFindingRow.address, SyncFindingRow.kind, SyncFindingRow.entry_id
+_FINDINGS = (
+    select(*columns(SyncFinding, SyncFindingRow))
+    .where(SyncFindingRow.kind.in_(list(FindingKind)))
+    .order_by(SyncFindingRow.address, SyncFindingRow.kind, SyncFindingRow.entry_id)
 )
 _ALL_FINDINGS = PreparedQuery(_FINDINGS, _read)
 _OF_MAILBOX = PreparedQuery(_FINDINGS.where(_IN_MAILBOX), _read)

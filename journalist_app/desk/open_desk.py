@@ -93,6 +93,7 @@ class OpenDesk:
     unsound: dict[Address, tuple[str, ...]] = field(default_factory=dict)
     progress: CheckProgress = CheckProgress(0, 0, is_running=False, is_broken=False)
     last_check: date | None = None
+    damaged_rows: int = 0  # of the store, when it was counted on the day of the last check
     checking: threading.Lock = field(default_factory=threading.Lock)
     exchange: SyncProgress = SyncProgress()
     syncing: threading.Lock = field(default_factory=threading.Lock)

@@ -17,7 +17,7 @@ from protocol.content import Content
 from protocol.entry import SignedEntry, open_entry
 from protocol.envelope import Author
 from protocol.identifiers import SOURCE_STRAND, Address, Digest, StrandId
-from protocol.mailbox_keys import check_mailbox_keys
+from protocol.mailbox_keys import checked_verify_key
 from protocol.statements.heads import Heads
 from protocol.thread_state import EntryContent
 from store import entries, mailboxes, sync_findings
@@ -114,11 +114,8 @@ def examine(desk: OpenDesk, session: Session, mailbox: StoredMailbox) -> Convers
     """
     address = Address(mailbox.address)
     faults: list[ShownFault] = []
-    verify_key: bytes | None = mailbox.verify_key
-    try:
-        check_mailbox_keys(address, mailbox.recipient, mailbox.verify_key)
-    except (ForgedError, MalformedError):
-        verify_key = None
+    verify_key = checked_verify_key(address, mailbox.recipient, mailbox.verify_key)
+    if verify_key is None:
         faults.append(ShownFault("wrong_keys"))
     if address in desk.trusted_state.ended:
         faults.append(ShownFault("come_back"))

@@ -12,11 +12,12 @@ from protocol.mailbox_keys import check_mailbox_keys
 from protocol.pouch.pouch_items import EndedItem
 from protocol.statements.deletion_order import DeletionOrder, verify_order
 from protocol.statements.removal import is_ended_by_source
-from store import entries, mailboxes, outbox, records
+from store import mailboxes, outbox, records
 from store.sync_findings import FindingKind
 from sync.endpoint import Endpoint
 from sync.items.contexts import ApplyContext, BuildContext, VerifyContext
 from sync.items.damaged_item import NO_ENTRY
+from sync.items.entry_item import stored_envelopes
 
 _CLOCK_DIFFERENCE: Final = timedelta(days=1)  # the most by which the clocks of two endpoints may differ
 _NO_HEAD: Final = (0, b"")
@@ -55,7 +56,7 @@ def _is_void(endpoint: Endpoint, order: DeletionOrder) -> bool:
     mailbox, because these entries had not arrived there.
     """
     with endpoint.store.reading() as session:
-        parts = [Envelope.from_bytes(row.envelope) for row in entries.signed_parts(session, order.address)]
+        parts = [part for part, _ in stored_envelopes(session, order.address)]
         return any(
             part.speaks
             and part.number > order.heads.get(part.strand, _NO_HEAD)[0]
@@ -100,7 +101,7 @@ def _report_crossed(context: ApplyContext, session: Session, item: EndedItem) ->
     endpoint = context.endpoint
     order = verify_order(item.statement, strands=endpoint.letterhead().strand_keys)
     number, _ = order.heads.get(endpoint.name, _NO_HEAD)
-    parts = [Envelope.from_bytes(row.envelope) for row in entries.signed_parts(session, item.address)]
+    parts = [part for part, _ in stored_envelopes(session, Address(item.address))]
     since = [part for part in parts if part.strand == endpoint.name and part.number > number]
     if since and all(_is_queued(session, part) for part in since):
         spoken = [part.entry_id for part in since if part.speaks]

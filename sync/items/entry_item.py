@@ -1,7 +1,8 @@
 """Entry in a pouch: pack a stored entry, verify its signatures, and store the entry or its removal."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from sqlalchemy.orm import Session
 
@@ -9,7 +10,7 @@ from crypto.errors import MalformedError
 from protocol.entry import SignedEntry, verify_entry
 from protocol.envelope import Author, Envelope
 from protocol.errors import PouchRefusal, PouchRefusedError
-from protocol.identifiers import SOURCE_STRAND, Address
+from protocol.identifiers import SOURCE_STRAND, Address, Digest
 from protocol.pouch.pouch_items import EntryItem
 from protocol.statements.removal import verify_removal
 from store import entries, mailboxes, sync_findings
@@ -36,6 +37,13 @@ def read_signed(row: entries.StoredEntry, address: Address) -> SignedEntry | Non
         return None
     names = (entry.envelope.address, entry.envelope.entry_id)
     return entry if names == (address, row.entry_id) else None
+
+
+def stored_envelopes(session: Session, address: Address) -> Iterator[tuple[Envelope, Digest]]:
+    """Yield the envelope and digest of each entry of a mailbox. Damaged rows are left out."""
+    for row in entries.signed_parts(session, address):
+        with suppress(MalformedError):
+            yield Envelope.from_bytes(row.envelope), _digest(row.envelope, row.signature)
 
 
 def pack(entry: SignedEntry, files: Sequence[Attachment]) -> EntryItem:
@@ -128,8 +136,8 @@ def apply(context: ApplyContext, session: Session, item: EntryItem) -> bool:
     return True
 
 
-def _digest(envelope: bytes, signature: bytes) -> bytes:
-    return hashlib.sha256(envelope + signature).digest()
+def _digest(envelope: bytes, signature: bytes) -> Digest:
+    return Digest(hashlib.sha256(envelope + signature).digest())
 
 
 def _is_answer(session: Session, part: Envelope) -> bool:
@@ -141,10 +149,8 @@ def _is_answer(session: Session, part: Envelope) -> bool:
     if newest is None or newest.digest in part.seen:
         return True
     spoken, seen = 0, 0
-    for row in entries.signed_parts(session, part.address):
-        other = Envelope.from_bytes(row.envelope)
+    for other, digest in stored_envelopes(session, part.address):
         if other.author is Author.SOURCE:
             spoken = max(spoken, other.number if other.speaks else 0)
-            is_seen = _digest(row.envelope, row.signature) in part.seen
-            seen = max(seen, other.number if is_seen else 0)
+            seen = max(seen, other.number if digest in part.seen else 0)
     return spoken <= seen

@@ -35,7 +35,9 @@ def pack(
     def items() -> Iterator[tuple[Item, int | None]]:
         if mailbox is None:
             return  # the mailbox has ended in the meantime, and its ending is a separate item
-        if any((row.strand, row.number) == (SOURCE_STRAND, 1) for row in stored):
+        if context.endpoint.is_server or any(
+            (row.strand, row.number) == (SOURCE_STRAND, 1) for row in stored
+        ):
             yield MailboxItem(address, mailbox.recipient, mailbox.verify_key, mailbox.opened_day), None
         signed: list[SignedEntry] = []
         for row in stored:
@@ -83,7 +85,7 @@ def verify(context: VerifyContext, item: MailboxItem) -> None:
 
 
 def apply(context: ApplyContext, session: Session, item: MailboxItem) -> bool:
-    """Create a mailbox that this store does not have.
+    """Create a mailbox that this store does not have, or write its keys again if they are damaged here.
 
     If the mailbox has ended in this store but the server still has the mailbox, report this fault to the
     adviser.

@@ -14,6 +14,7 @@ from journalist_app.services.records import casefiles
 from protocol.identifiers import SOURCE_STRAND, Address, Digest, StrandId
 from protocol.statements.heads import Head, Heads
 from store import entries, mailboxes, sync_findings
+from store.database.damaged_rows import count_damaged
 from store.errors import StoreError
 
 
@@ -27,6 +28,9 @@ def check_store(desk: OpenDesk, today: date) -> None:
     if not desk.checking.acquire(blocking=False):
         return
     try:
+        if desk.last_check != today:
+            with desk.store.reading() as session:
+                desk.damaged_rows = sum(count_damaged(session).values())
         changed = _changed_mailboxes(desk)
         desk.progress = CheckProgress(0, len(changed), is_running=True, is_broken=False)
         for done, address in enumerate(changed, 1):
