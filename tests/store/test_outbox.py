@@ -485,6 +485,7 @@ def test_the_outbox_does_not_show_the_order_of_arrival(store: Store) -> None:
         "kind",
         "address",
         "name",
+        "replaces",
         "pouch_serial",
         "packed_revision",
         "is_changed",
