@@ -8,7 +8,7 @@ from pathlib import Path
 
 from crypto.errors import CryptoError
 from deploy.desk_for_command import open_desk_for_command
-from deploy.errors import OpenPGPError
+from deploy.errors import OpenPGPError, os_error_as
 from deploy.hardening import TMPFS
 from gpg.errors import OpenPGPMissingError
 from gpg.home import GpgHome, OpenPGPKey
@@ -50,7 +50,8 @@ def _make_and_publish(desk: OpenDesk, say: Callable[[str], object]) -> None:
     if not desk.keyring.openpgp and published_fingerprint is None:
         key = new_openpgp_key(desk.letterhead.desk_name["nl"], utc_today())
         desk.keyring = desk.keyring.with_openpgp(key.secret)
-        replace_file(desk.config.keyring_path, [keyrings.seal_keyring(desk.keyring)])
+        with os_error_as(f"{desk.config.keyring_path} cannot be written"):
+            replace_file(desk.config.keyring_path, [keyrings.seal_keyring(desk.keyring)])
     fingerprint, public = _public_half(desk.keyring.openpgp) if desk.keyring.openpgp else ("", "")
     if published_fingerprint == fingerprint:
         say(f"The desk has an OpenPGP key already: {in_fours(fingerprint)}")

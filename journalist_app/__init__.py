@@ -17,7 +17,7 @@ Imports `sync`, `report`, `web`, `store`, `protocol`, `gpg`, `programs` and `cry
 - `views/`: the pages, one blueprint per family
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 
 from flask import Flask, Response, current_app, render_template, request
@@ -59,28 +59,12 @@ from journalist_app.views import (
     unsent_pages,
 )
 from store.database.engine import Store
-from store.errors import (
-    StoreBusyError,
-    StoreDamagedError,
-    StoreError,
-    StoreFullError,
-    StoreMissingError,
-    StoreOutdatedError,
-    StoreReadOnlyError,
-)
+from store.errors import StoreError
 from web import headers
 from web.dates import utc_today
 from web.origin import is_our_host, is_our_request
 
 _SMALL_FORM_BYTES = 2 * 1024 * 1024  # answer forms carry files and have a higher limit of their own
-_STORE_FAULTS: Mapping[type[StoreError], str] = {
-    StoreMissingError: "store_missing",
-    StoreBusyError: "store_busy",
-    StoreReadOnlyError: "store_read_only",
-    StoreFullError: "store_full",
-    StoreDamagedError: "store_damaged",
-    StoreOutdatedError: "store_outdated",
-}
 
 
 def create_adviser_app(
@@ -181,9 +165,7 @@ def _choice_name(list_name: str, key: str) -> str:
 
 
 def _show_store_fault(why: StoreError) -> ResponseReturnValue:
-    return render_template(
-        "refusal.html", what=_STORE_FAULTS.get(type(why), "store"), text=kept_text.typed_text()
-    ), 503
+    return render_template("refusal.html", what=why.fault, text=kept_text.typed_text()), 503
 
 
 def _show_http_error(why: HTTPException) -> ResponseReturnValue:

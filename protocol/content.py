@@ -6,7 +6,6 @@ content.
 """
 
 import hashlib
-from collections.abc import Iterator
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Final, Literal, Self
@@ -92,9 +91,6 @@ class AttachmentNote(StrictStruct, frozen=True):
     payload_sha256: Annotated[Digest, Meta(min_length=DIGEST_BYTES, max_length=DIGEST_BYTES)]
     commit: Annotated[bytes, Meta(min_length=COMMIT_BYTES, max_length=COMMIT_BYTES)]
 
-    def __repr__(self) -> str:
-        return f"AttachmentNote(id={self.id.hex()})"  # a file name can contain the name of a person
-
 
 _Digest = Annotated[Digest, Meta(min_length=DIGEST_BYTES, max_length=DIGEST_BYTES)]
 _PASSING: Final = frozenset({StepName.PASSING_ON, StepName.PASSED_ON})
@@ -121,9 +117,6 @@ class StepNote(StrictStruct, frozen=True):
     without_consent: bool = False
     delivered: date | None = None
 
-    def __repr__(self) -> str:
-        return f"StepNote({self.step})"
-
 
 class ProposedFile(StrictStruct, frozen=True):
     """A file that a proposal would pass on.
@@ -140,9 +133,6 @@ class ProposedFile(StrictStruct, frozen=True):
     is_cleaned: bool
     about: str = ""
 
-    def __repr__(self) -> str:
-        return f"ProposedFile(attachment_id={self.attachment_id.hex()})"
-
 
 class ProposalNote(StrictStruct, frozen=True):
     """Proposal to pass on the text of the content, with its attachments, to a recipient.
@@ -155,9 +145,6 @@ class ProposalNote(StrictStruct, frozen=True):
     name: Annotated[str, Meta(min_length=1)]
     fingerprint: Annotated[str, Meta(pattern="^[0-9A-F]{40}$", max_length=40)]
     files: tuple[ProposedFile, ...] = ()
-
-    def __repr__(self) -> str:
-        return f"ProposalNote({self.recipient}, {len(self.files)} files)"
 
 
 class AnswerNote(StrictStruct, frozen=True):
@@ -197,9 +184,6 @@ class Content(StrictStruct, frozen=True):
     proposal: ProposalNote | UnsetType = UNSET
     answer: AnswerNote | UnsetType = UNSET
     closing: ClosingNote | UnsetType = UNSET
-
-    def __repr__(self) -> str:
-        return f"Content(kind={self.kind}, {len(self.attachments)} attachments)"
 
     def to_bytes(self) -> bytes:
         """Write the content as JSON, padded with spaces to a standard size.
@@ -271,27 +255,19 @@ def proposal_digest(content: Content, *, address: Address, entry_id: EntryId) ->
 
 
 def _is_too_long(content: Content) -> bool:
+    step, proposal = content.step, content.proposal
+    remarks = [] if step is UNSET else [step.next]
+    names = [] if step is UNSET else [step.to]
+    if proposal is not UNSET:
+        remarks += [file.about for file in proposal.files]
+        names.append(proposal.name)
     return (
         len(content.text) > TEXT_CHARS
         or len(content.attachments) > ATTACHMENTS
         or any(len(note.name.encode()) > NAME_BYTES for note in content.attachments)
-        or any(len(remark) > REMARK_CHARS for remark in _remarks(content))
-        or any(len(name) > RECIPIENT_CHARS for name in _recipients(content))
+        or any(len(remark) > REMARK_CHARS for remark in remarks)
+        or any(len(name) > RECIPIENT_CHARS for name in names)
     )
-
-
-def _remarks(content: Content) -> Iterator[str]:
-    if content.step is not UNSET:
-        yield content.step.next
-    if content.proposal is not UNSET:
-        yield from (file.about for file in content.proposal.files)
-
-
-def _recipients(content: Content) -> Iterator[str]:
-    if content.step is not UNSET:
-        yield content.step.to
-    if content.proposal is not UNSET:
-        yield content.proposal.name
 
 
 def _is_consistent(content: Content) -> bool:

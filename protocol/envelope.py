@@ -60,7 +60,6 @@ def digest_of_files(files: Iterable[tuple[bytes, bytes]]) -> bytes:
 
 
 _LABEL: Final = b"steunpunt/v1/envelope"  # a later version of the format gets its own label
-_FIELDS: Final = 14
 _NUMBER_BYTES: Final = 8
 _DAY_BYTES: Final = 4
 
@@ -87,6 +86,23 @@ class EntryClass(IntEnum):
     END = 3
 
 
+_CLASSES: Final = {bytes((each,)): each for each in EntryClass}
+_STRAND_LENGTHS: Final = (len(SOURCE_STRAND), STRAND_ID_BYTES)
+_REMOVES_LENGTHS: Final = range(0, REMOVED_AT_ONCE * DIGEST_BYTES + 1, DIGEST_BYTES)
+_LENGTHS: Final = (
+    *(
+        (),
+        (ADDRESS_BYTES,),
+        (ENTRY_ID_BYTES,),
+        (1,),
+        _STRAND_LENGTHS,
+        (),
+        (),
+        (_DAY_BYTES,),
+        (_NUMBER_BYTES,),
+    ),
+    *((0, _DAY_BYTES), _REMOVES_LENGTHS, (0, DIGEST_BYTES), (0, DIGEST_BYTES), (0, COMMIT_BYTES)),
+)  # of each field; () means that the field has no fixed length
 _OF_THE_SOURCE: Final = frozenset({EntryClass.REMOVAL, EntryClass.END})
 
 
@@ -172,24 +188,19 @@ class Envelope:
                 not exist, or a field does not fit the class or the author (docs/protocol.md, "Envelope").
         """
         fields = unframe(raw)
-        if len(fields) != _FIELDS or fields[0] != _LABEL:
+        if len(fields) != len(_LENGTHS) or fields[0] != _LABEL or fields[3] not in _CLASSES:
+            raise MalformedError
+        if any(
+            lengths and len(field) not in lengths for field, lengths in zip(fields, _LENGTHS, strict=True)
+        ):
             raise MalformedError
         _, address, entry_id, class_, strand, heads, unseen, day, serial, due, removes, files, *sealed = (
             fields
         )
-        if (
-            len(address) != ADDRESS_BYTES
-            or len(entry_id) != ENTRY_ID_BYTES
-            or len(strand) not in (len(SOURCE_STRAND), STRAND_ID_BYTES)
-            or len(serial) != _NUMBER_BYTES
-            or len(removes) % DIGEST_BYTES
-            or len(files) not in (0, DIGEST_BYTES)
-        ):
-            raise MalformedError
         envelope = cls(
             address=Address(address),
             entry_id=EntryId(entry_id),
-            entry_class=_class_from_bytes(class_),
+            entry_class=_CLASSES[class_],
             strand=StrandId(strand),
             heads=heads_from_bytes(heads),
             unseen=heads_from_bytes(unseen),
@@ -227,29 +238,18 @@ def day_from_bytes(raw: bytes) -> date:
         raise MalformedError from why
 
 
-def _class_from_bytes(raw: bytes) -> EntryClass:
-    if len(raw) != 1 or raw[0] not in set(EntryClass):
-        raise MalformedError
-    return EntryClass(raw[0])
-
-
 def _fits_class(envelope: Envelope) -> bool:
     """Return True if the class may have this author, this encrypted part, this `due` and these `removes`."""
-    sealed = (len(envelope.payload_sha256), len(envelope.commit))
-    if sealed != ((DIGEST_BYTES, COMMIT_BYTES) if envelope.is_words else (0, 0)):
-        return False
-    if envelope.files_sha256 and not envelope.is_words:
-        return False
-    if envelope.entry_class in _OF_THE_SOURCE and envelope.author is not Author.SOURCE:
-        return False
-    if envelope.due is not None and (
-        not envelope.is_words or envelope.author is not Author.DESK or envelope.due < envelope.day
-    ):
-        return False
-    removes = envelope.removes
-    if envelope.entry_class is not EntryClass.REMOVAL:
-        return not removes
-    return 1 <= len(removes) <= REMOVED_AT_ONCE and removes == tuple(sorted(set(removes)))
+    is_words, is_desk, removes = envelope.is_words, envelope.author is Author.DESK, envelope.removes
+    is_removal = envelope.entry_class is EntryClass.REMOVAL
+    return (
+        bool(envelope.payload_sha256) == bool(envelope.commit) == is_words
+        and (is_words or not envelope.files_sha256)
+        and not (is_desk and envelope.entry_class in _OF_THE_SOURCE)
+        and (envelope.due is None or (is_words and is_desk and envelope.due >= envelope.day))
+        and bool(removes) == is_removal
+        and removes == tuple(sorted(set(removes)))
+    )
 
 
 def _has_sound_heads(envelope: Envelope) -> bool:

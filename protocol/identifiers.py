@@ -22,7 +22,6 @@ STRAND_ID_BYTES = 8
 DIGEST_BYTES = 32
 
 SOURCE_STRAND = StrandId(b"")  # a source has one strand, which has no id
-NO_DIGEST = Digest(bytes(DIGEST_BYTES))  # `previous` of the first entry of a strand
 
 _LABEL_WORDS = 3
 _SEALING_WORDS = 6

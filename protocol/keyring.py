@@ -39,6 +39,7 @@ _SECRET_KEY_LINES: Final = (
     "-----END PGP PRIVATE KEY BLOCK-----\n",
 )
 SLOT_COST: Final = Argon2Params(t=3, m_kib=262_144, p=1)  # 256 MiB, used once per unlocking, by one person
+_Seed = Annotated[bytes, Meta(min_length=SEED_BYTES, max_length=SEED_BYTES)]
 _NUMBER: Final = re.compile("[1-9][0-9]{0,6}")
 _T_MAX: Final = 16
 _M_KIB_MIN: Final = 8  # RFC 9106, section 3.1: 8 KiB per lane
@@ -82,13 +83,12 @@ class _SlotLabel:
         return Stanza((_SLOT_TYPE, _SLOT_KIND, to_base64(self.slot.salt), *numbers), b"")
 
 
-@dataclass(frozen=True, slots=True)
-class StrandSecret:
+class StrandSecret(StrictStruct, frozen=True):
     """Signing key of a workstation's strand: id (8 bytes), name, and Ed25519 seed (32 bytes)."""
 
-    id: StrandId
-    name: str
-    seed: bytes = field(repr=False)
+    id: Annotated[StrandId, Meta(min_length=STRAND_ID_BYTES, max_length=STRAND_ID_BYTES)]
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    seed: _Seed
 
     @classmethod
     def draw(cls, name: str) -> Self:
@@ -131,7 +131,7 @@ class Keyring:
     @property
     def trusted_state_identity(self) -> age.PQIdentity:
         """Return the identity that decrypts this workstation's trusted state."""
-        return age.PQIdentity(hkdf(self.strand.seed, info=b"steunpunt/v1/anchors"))
+        return age.PQIdentity(hkdf(self.strand.seed, info=b"steunpunt/v1/trusted-state"))
 
     def with_strand(self, strand: StrandSecret) -> Self:
         """Return a copy of the keyring with the next serial, for another workstation with this strand."""
@@ -281,9 +281,6 @@ def _slot_identity(passphrase: str, salt: bytes, cost: Argon2Params) -> age.PQId
     return age.PQIdentity(hkdf(stretched, info=b"steunpunt/v1/slot"))
 
 
-_Seed = Annotated[bytes, Meta(min_length=SEED_BYTES, max_length=SEED_BYTES)]
-
-
 class _SlotWire(StrictStruct, frozen=True):
     kind: Literal["passphrase"]
     salt: Annotated[bytes, Meta(min_length=_SALT_BYTES, max_length=_SALT_BYTES)]
@@ -291,12 +288,6 @@ class _SlotWire(StrictStruct, frozen=True):
     m_kib: int
     p: int
     recipient: bytes
-
-
-class _StrandWire(StrictStruct, frozen=True):
-    id: Annotated[bytes, Meta(min_length=STRAND_ID_BYTES, max_length=STRAND_ID_BYTES)]
-    name: Annotated[str, Meta(min_length=1, max_length=200)]
-    seed: _Seed
 
 
 class _EpochWire(StrictStruct, frozen=True):
@@ -309,18 +300,17 @@ class _KeyringJson(CanonicalStruct, frozen=True):
 
     serial: Annotated[int, Meta(ge=1, le=2**63 - 1)]
     desk_key: _Seed
-    strand: _StrandWire
+    strand: StrandSecret
     epochs: Annotated[tuple[_EpochWire, ...], Meta(min_length=1)]
     slots: Annotated[tuple[_SlotWire, ...], Meta(min_length=1, max_length=SLOTS_MAX)]
     openpgp: str | UnsetType = UNSET  # older keyrings have none
 
     @classmethod
     def of(cls, keyring: Keyring) -> Self:
-        strand = keyring.strand
         return cls(
             serial=keyring.serial,
             desk_key=keyring.desk_key.seed,
-            strand=_StrandWire(id=strand.id, name=strand.name, seed=strand.seed),
+            strand=keyring.strand,
             epochs=tuple(
                 _EpochWire(number=number, seed=identity.to_bytes())
                 for number, identity in sorted(keyring.epochs.items())
@@ -351,7 +341,7 @@ class _KeyringJson(CanonicalStruct, frozen=True):
         return Keyring(
             serial=self.serial,
             desk_key=SecretKey(self.desk_key),
-            strand=StrandSecret(StrandId(self.strand.id), self.strand.name, self.strand.seed),
+            strand=self.strand,
             epochs=MappingProxyType({epoch.number: age.PQIdentity(epoch.seed) for epoch in self.epochs}),
             slots=tuple(
                 Slot(

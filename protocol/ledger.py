@@ -91,6 +91,7 @@ def tallies_of(
     if len(casefile.tally_seed) != TALLY_SEED_BYTES:
         raise MalformedError
     year = (casefile.first_message or closed).year
+    came_back = "yes" if casefile.came_back else "no"
     if casefile.is_spam or not is_read:
         facts = {Dimension.MAILBOX: "spam" if casefile.is_spam else "ended_unread"}
     else:
@@ -100,7 +101,7 @@ def tallies_of(
             Dimension.ROUTE: casefile.route,
             Dimension.OUTCOME: casefile.outcome,
             Dimension.REGION: casefile.region,
-            Dimension.CAME_BACK: _came_back(casefile),
+            Dimension.CAME_BACK: came_back if casefile.first_answer else "no_answer",
             Dimension.FIRST_ANSWER: _first_answer(casefile, letterhead),
             Dimension.PASSED_ON: _passed_on(casefile),
         }
@@ -183,12 +184,6 @@ def _derive(label: bytes, seed: bytes, place: Dimension) -> bytes:
     return hashlib.blake2b(frame(label, seed, place.encode()), digest_size=ID_BYTES).digest()
 
 
-def _came_back(casefile: Casefile) -> str:
-    if casefile.first_answer is None:
-        return "no_answer"
-    return "yes" if casefile.came_back else "no"
-
-
 def _first_answer(casefile: Casefile, letterhead: Letterhead) -> str:
     if casefile.first_message is None or casefile.first_answer is None:
         return "none"
@@ -196,13 +191,8 @@ def _first_answer(casefile: Casefile, letterhead: Letterhead) -> str:
 
 
 def _passed_on(casefile: Casefile) -> str:
-    match {passed.with_consent for passed in casefile.passed_on}:
-        case consent if not consent:
-            return "not"
-        case consent if len(consent) > 1:
-            return "both"
-        case consent:
-            return "with_consent" if True in consent else "without_consent"
+    ways = {"with_consent" if passed.with_consent else "without_consent" for passed in casefile.passed_on}
+    return "both" if len(ways) > 1 else next(iter(ways), "not")
 
 
 class _Line(CanonicalStruct, frozen=True):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from nacl.signing import SigningKey
 
 from crypto.age import PQIdentity
-from crypto.errors import ForgedError
+from crypto.errors import CryptoError, ForgedError
 from crypto.framing import frame
 from crypto.kdf import hkdf
 from crypto.passphrase import RootKey
@@ -62,6 +62,15 @@ def check_mailbox_keys(address: Address, recipient: bytes, verify_key: bytes) ->
     """
     if address != _address(recipient, verify_key):
         raise ForgedError
+
+
+def checked_verify_key(address: Address, recipient: bytes, verify_key: bytes) -> bytes | None:
+    """Return the verify key of a stored mailbox, or None if its keys are damaged or of another."""
+    try:
+        check_mailbox_keys(address, recipient, verify_key)
+    except CryptoError:
+        return None
+    return verify_key
 
 
 def _address(recipient: bytes, verify_key: bytes) -> Address:

@@ -9,7 +9,6 @@ from nacl.exceptions import BadSignatureError, CryptoError
 from nacl.signing import SigningKey, VerifyKey
 
 from crypto.errors import ForgedError
-from protocol.envelope import Author
 from protocol.identifiers import SOURCE_STRAND, StrandId
 from protocol.mailbox_keys import MailboxKeys
 
@@ -38,10 +37,6 @@ class EntryWriter(Protocol):
     """Interface of a writer who can sign entries: `SourceWriter` or `DeskWriter`."""
 
     @property
-    def author(self) -> Author:
-        """Return whether the writer is the source or the desk."""
-
-    @property
     def strand(self) -> StrandId:
         """Return the strand in which this writer's entries are numbered."""
 
@@ -54,11 +49,6 @@ class SourceWriter:
     """The source as the writer of entries, with the keys of their mailbox."""
 
     keys: MailboxKeys
-
-    @property
-    def author(self) -> Author:
-        """Return `Author.SOURCE`."""
-        return Author.SOURCE
 
     @property
     def strand(self) -> StrandId:
@@ -79,11 +69,6 @@ class DeskWriter:
 
     strand: StrandId
     seed: bytes = field(repr=False)
-
-    @property
-    def author(self) -> Author:
-        """Return `Author.DESK`."""
-        return Author.DESK
 
     def sign(self, message: bytes) -> bytes:
         """Sign a message as this workstation. Return an Ed25519 signature of 64 bytes."""

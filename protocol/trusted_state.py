@@ -7,7 +7,6 @@ cannot notice when its own disk is restored to an older copy of the state. The s
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
-from types import MappingProxyType
 from typing import Annotated, Final, Self, TypeVar
 
 from msgspec import Meta
@@ -22,6 +21,7 @@ from protocol.sealed_record import NAME_BYTES, RecordKind
 
 _VERSION: Final = b"steunpunt-trusted-state/1"
 
+_Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 RecordName = tuple[RecordKind, bytes]
 
@@ -60,21 +60,18 @@ class TrustedState:
         Raises:
             ForgedError: a remembered head would disappear, or the mailbox has ended.
         """
-        numbers: dict[StrandId, int] = {head.strand: head.number for head in heads}  # the largest comes last
+        newest = {head.strand: head.number for head in heads}  # the largest number comes last
         known = self.mailboxes.get(address, ())
-        if any(head not in heads and numbers.get(head.strand, 0) <= head.number for head in known):
+        is_back = any(head not in heads and newest.get(head.strand, 0) <= head.number for head in known)
+        if is_back or address in self.ended:
             raise ForgedError
-        if address in self.ended:
-            raise ForgedError
-        tombstones = self.removed.get(address, frozenset()) | removed
         others = self._without(address)
+        removed |= self.removed.get(address, frozenset())
         return replace(
             others,
-            mailboxes=MappingProxyType({**others.mailboxes, address: heads}),
-            removed=MappingProxyType(
-                {**others.removed, address: tombstones} if tombstones else others.removed
-            ),
-            closed=MappingProxyType(others.closed if closed is None else {**others.closed, address: closed}),
+            mailboxes={**others.mailboxes, address: heads},
+            removed={**others.removed, address: removed} if removed else others.removed,
+            closed=others.closed if closed is None else {**others.closed, address: closed},
             answered=others.answered | {address} if is_answered else others.answered,
         )
 
@@ -102,12 +99,12 @@ class TrustedState:
         """
         if revision < self.records.get((kind, name), 0):
             raise ForgedError
-        return replace(self, records=MappingProxyType({**self.records, (kind, name): revision}))
+        return replace(self, records={**self.records, (kind, name): revision})
 
     def forget_records(self, address: bytes) -> Self:
         """Forget the revisions of the records about a mailbox, because the desk dropped these records."""
         left = {name: revision for name, revision in self.records.items() if not name[1].startswith(address)}
-        return replace(self, records=MappingProxyType(left))
+        return replace(self, records=left)
 
     def saw_letterhead(self, serial: int) -> Self:
         """Remember the newest serial of the letterhead.
@@ -144,21 +141,12 @@ class TrustedState:
         wire = decode_json(raw, _Wire)
         trusted_state = cls(
             wire.letterhead_serial,
-            MappingProxyType(
-                {
-                    Address(address): tuple(
-                        Head(StrandId(strand), number, Digest(digest)) for strand, number, digest in heads
-                    )
-                    for address, heads in wire.mailboxes
-                }
-            ),
-            frozenset(map(Address, wire.ended)),
-            MappingProxyType(
-                {Address(address): frozenset(map(Digest, digests)) for address, digests in wire.removed}
-            ),
-            MappingProxyType({Address(address): day for address, day in wire.closed}),
-            frozenset(map(Address, wire.answered)),
-            MappingProxyType({(kind, name): revision for kind, name, revision in wire.records}),
+            {Address(address): tuple(Head(*head) for head in heads) for address, heads in wire.mailboxes},
+            frozenset(wire.ended),
+            {address: frozenset(digests) for address, digests in wire.removed},
+            dict(wire.closed),
+            frozenset(wire.answered),
+            {(kind, name): revision for kind, name, revision in wire.records},
         )
         if trusted_state.to_bytes() != raw:
             raise MalformedError
@@ -197,28 +185,21 @@ def open_trusted_state(raw: bytes, keyring: Keyring) -> TrustedState:
         raise UnreadableError from why
 
 
-_AddressWire = Annotated[bytes, Meta(min_length=ADDRESS_BYTES, max_length=ADDRESS_BYTES)]
-_DigestWire = Annotated[bytes, Meta(min_length=DIGEST_BYTES, max_length=DIGEST_BYTES)]
-_HeadWire = tuple[
-    Annotated[bytes, Meta(max_length=STRAND_ID_BYTES)],  # empty for the source's strand
-    Annotated[int, Meta(ge=1, le=LARGEST_NUMBER)],
-    _DigestWire,
-]
-
-_RecordWire = tuple[
-    RecordKind, Annotated[bytes, Meta(max_length=NAME_BYTES)], Annotated[int, Meta(ge=1, le=LARGEST_NUMBER)]
-]
+_AddressWire = Annotated[Address, Meta(min_length=ADDRESS_BYTES, max_length=ADDRESS_BYTES)]
+_DigestWire = Annotated[Digest, Meta(min_length=DIGEST_BYTES, max_length=DIGEST_BYTES)]
+_StrandWire = Annotated[StrandId, Meta(max_length=STRAND_ID_BYTES)]  # empty for the source's strand
+_Number = Annotated[int, Meta(ge=1, le=LARGEST_NUMBER)]
 
 
-def _others(known: Mapping[Address, _Value], address: Address) -> Mapping[Address, _Value]:
-    return MappingProxyType({other: value for other, value in known.items() if other != address})
+def _others(known: Mapping[_Key, _Value], name: _Key) -> dict[_Key, _Value]:
+    return {other: value for other, value in known.items() if other != name}
 
 
 class _Wire(StrictStruct, frozen=True):
     letterhead_serial: Annotated[int, Meta(ge=0, le=LARGEST_NUMBER)]
-    mailboxes: tuple[tuple[_AddressWire, tuple[_HeadWire, ...]], ...]
+    mailboxes: tuple[tuple[_AddressWire, tuple[tuple[_StrandWire, _Number, _DigestWire], ...]], ...]
     ended: tuple[_AddressWire, ...]
     removed: tuple[tuple[_AddressWire, tuple[_DigestWire, ...]], ...]
     closed: tuple[tuple[_AddressWire, date], ...]
     answered: tuple[_AddressWire, ...]
-    records: tuple[_RecordWire, ...]
+    records: tuple[tuple[RecordKind, Annotated[bytes, Meta(max_length=NAME_BYTES)], _Number], ...]

@@ -10,12 +10,11 @@ from store.database.deletion_queue import queue_attachment
 from store.database.engine import Store
 from store.database.prepared_statements import (
     BrokenConstraintError,
+    PlainQuery,
     PreparedChange,
     PreparedQuery,
-    as_tuple,
     columns,
     insert,
-    only_column,
     roll_back,
 )
 from store.database.schema import CHUNK_BYTES, AttachmentRow, ChunkRow, SealedRow
@@ -47,34 +46,30 @@ _ADOPTED = (
 )
 _FIND = PreparedQuery(_ADOPTED.where(_HAS_ID), Attachment)
 _FIND_OF_ENTRY = PreparedQuery(_ADOPTED.where(_OF_ENTRY).order_by(AttachmentRow.attachment_id), Attachment)
-_UPLOADS_FROM_PEER = PreparedQuery(
+_UPLOADS_FROM_PEER = PlainQuery(
     select(AttachmentRow.attachment_id, AttachmentRow.chunks)
     .where(_IS_PENDING, AttachmentRow.peer == bindparam("peer"))
-    .order_by(AttachmentRow.attachment_id),
-    as_tuple,
+    .order_by(AttachmentRow.attachment_id)
 )
-_FIND_UPLOAD = PreparedQuery(
+_FIND_UPLOAD = PlainQuery(
     select(AttachmentRow.address, AttachmentRow.entry_id, AttachmentRow.chunks, AttachmentRow.is_whole).where(
         _HAS_ID, _IS_PENDING
-    ),
-    as_tuple,
+    )
 )
-_UPLOADS_OF_ENTRY = PreparedQuery(
-    select(AttachmentRow.id, AttachmentRow.attachment_id).where(_IN_MAILBOX, _OF_ENTRY, _IS_PENDING), as_tuple
+_UPLOADS_OF_ENTRY = PlainQuery(
+    select(AttachmentRow.id, AttachmentRow.attachment_id).where(_IN_MAILBOX, _OF_ENTRY, _IS_PENDING)
 )
-_CHUNK = PreparedQuery(
+_CHUNK = PlainQuery(
     select(SealedRow.payload)
     .join(ChunkRow, ChunkRow.id == SealedRow.id)
     .join(AttachmentRow, AttachmentRow.id == ChunkRow.attachment_row)
-    .where(_IN_MAILBOX, _HAS_ID, _IS_ADOPTED, ChunkRow.number == bindparam("number")),
-    only_column,
+    .where(_IN_MAILBOX, _HAS_ID, _IS_ADOPTED, ChunkRow.number == bindparam("number"))
 )
 _BEGIN = PreparedChange(insert(AttachmentRow))
-_AWAITS_CHUNK = PreparedQuery(
+_AWAITS_CHUNK = PlainQuery(
     select(AttachmentRow.id, AttachmentRow.address).where(
         _HAS_ID, AttachmentRow.chunks == bindparam("number"), AttachmentRow.is_whole.is_(False)
-    ),
-    as_tuple,
+    )
 )
 _ADD_CHUNK = PreparedChange(insert(ChunkRow))
 _COUNT_CHUNK = PreparedChange(

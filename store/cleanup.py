@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, delete, func, select, update
 
 from store.database.deletion_queue import queue_attachment
 from store.database.engine import Store
-from store.database.prepared_statements import PreparedChange, PreparedQuery, as_tuple, only_column
+from store.database.prepared_statements import PlainQuery, PreparedChange
 from store.database.schema import AttachmentRow, DeletionQueueRow, SealedRow
 from store.database.sealed_rows import count_in_mailbox, count_in_store
 
@@ -17,16 +17,15 @@ _STEP_ROWS = 8  # rows of at most 1 MiB: writers wait some tens of milliseconds 
 _PAUSE_SECONDS = 0.01  # between two steps, so that waiting writers go first
 _CHECKPOINT_TRIES = 200
 
-_STALE_UPLOADS = PreparedQuery(
+_STALE_UPLOADS = PlainQuery(
     select(AttachmentRow.id, AttachmentRow.address).where(
         AttachmentRow.pending_half_hour < bindparam("before")
-    ),
-    as_tuple,
+    )
 )
-_COUNT_QUEUED = PreparedQuery(select(func.count()).select_from(DeletionQueueRow), only_column)
-_NEXT_QUEUED = PreparedQuery(select(DeletionQueueRow.id).limit(_STEP_ROWS), only_column)
+_COUNT_QUEUED = PlainQuery(select(func.count()).select_from(DeletionQueueRow))
+_NEXT_QUEUED = PlainQuery(select(DeletionQueueRow.id).limit(_STEP_ROWS))
 _IS_IN_STEP = SealedRow.id.in_(bindparam("ids", expanding=True))
-_STEP_BYTES = PreparedQuery(select(func.sum(SealedRow.size)).where(_IS_IN_STEP), only_column)
+_STEP_BYTES = PlainQuery(select(func.sum(SealedRow.size)).where(_IS_IN_STEP))
 _CLEAR_PAYLOADS = PreparedChange(update(SealedRow).where(_IS_IN_STEP).values(payload=None))
 _DELETE_SEALED = PreparedChange(delete(SealedRow).where(_IS_IN_STEP))
 _DELETE_QUEUED = PreparedChange(

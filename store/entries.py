@@ -10,12 +10,11 @@ from sqlalchemy.orm import Session
 
 from store.database.deletion_queue import queue_attachments, queue_entries
 from store.database.prepared_statements import (
+    PlainQuery,
     PreparedChange,
     PreparedQuery,
-    as_tuple,
     columns,
     insert,
-    only_column,
     roll_back,
 )
 from store.database.schema import AttachmentRow, EntryRow, MailboxRow, SealedRow, new_id
@@ -106,25 +105,21 @@ _ENVELOPES = PreparedQuery(
     .where(_IN_MAILBOX),
     StoredEnvelope,
 )
-_DIGESTS = PreparedQuery(select(EntryRow.digest).where(_IN_MAILBOX), only_column)
-_ALL_DIGESTS = PreparedQuery(select(EntryRow.address, EntryRow.digest), as_tuple)
-_ENTRY_IDS = PreparedQuery(select(EntryRow.entry_id).where(_HAS_DIGEST), only_column)
-_FIRST_DAYS = PreparedQuery(
+_DIGESTS = PlainQuery(select(EntryRow.digest).where(_IN_MAILBOX))
+_ALL_DIGESTS = PlainQuery(select(EntryRow.address, EntryRow.digest))
+_ENTRY_IDS = PlainQuery(select(EntryRow.entry_id).where(_HAS_DIGEST))
+_FIRST_DAYS = PlainQuery(
     select(EntryRow.address, func.min(EntryRow.day))
     .where(EntryRow.author == bindparam("author"))
-    .group_by(EntryRow.address),
-    as_tuple,
+    .group_by(EntryRow.address)
 )
-_SEALED_BYTES = PreparedQuery(
-    select(func.sum(SealedRow.size)).join(EntryRow, EntryRow.id == SealedRow.id).where(_IN_MAILBOX),
-    only_column,
+_SEALED_BYTES = PlainQuery(
+    select(func.sum(SealedRow.size)).join(EntryRow, EntryRow.id == SealedRow.id).where(_IN_MAILBOX)
 )
-_NOT_WAITING = PreparedQuery(
-    select(MailboxRow.address).where(MailboxRow.waiting_since.is_(None)), only_column
-)
+_NOT_WAITING = PlainQuery(select(MailboxRow.address).where(MailboxRow.waiting_since.is_(None)))
 
 _IS_MAILBOX = MailboxRow.address == bindparam("address")
-_MAILBOX = PreparedQuery(select(MailboxRow.id).where(_IS_MAILBOX), only_column)
+_MAILBOX = PlainQuery(select(MailboxRow.id).where(_IS_MAILBOX))
 _CLAIM = PreparedChange(
     update(MailboxRow)
     .where(_IS_MAILBOX, MailboxRow.version == bindparam("expected"))

@@ -5,31 +5,45 @@ No message contains a value from a row.
 
 
 class StoreError(Exception):
-    """Base class of the store's exceptions."""
+    """Base class of the store's exceptions. `fault` names the sentence for the adviser."""
+
+    fault = "store"
 
 
 class StoreMissingError(StoreError):
     """The store's file is missing, or cannot be opened."""
 
+    fault = "store_missing"
+
 
 class StoreBusyError(StoreError):
     """Another process had the store's write lock for longer than we wait."""
+
+    fault = "store_busy"
 
 
 class StoreReadOnlyError(StoreError):
     """The store's file or its disk is read-only."""
 
+    fault = "store_read_only"
+
 
 class StoreFullError(StoreError):
     """The store's disk is full, or has no room for what was to be written."""
+
+    fault = "store_full"
 
 
 class StoreDamagedError(StoreError):
     """The store's file is damaged or is not a store, or its disk fails."""
 
+    fault = "store_damaged"
+
 
 class StoreOutdatedError(StoreError):
     """The store's tables have an older or a newer version than this program needs."""
+
+    fault = "store_outdated"
 
 
 class StoreExistsError(StoreError):

@@ -10,23 +10,22 @@ from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from store import outbox
-from store.database.prepared_statements import PreparedChange, PreparedQuery, as_tuple, insert, only_column
+from store.database.prepared_statements import PlainQuery, PreparedChange, insert
 from store.database.schema import LedgerTallyRow, SealedRow
 from store.database.sealed_rows import WHOLE, insert_sealed
 from store.outbox import OutboxKind
 
 _HAS_DIGEST = LedgerTallyRow.digest == bindparam("digest")
 _SEALED = select(WHOLE).join(LedgerTallyRow, LedgerTallyRow.id == SealedRow.id)
-_FIND = PreparedQuery(_SEALED.where(_HAS_DIGEST), only_column)
-_TALLIES_BY_ID = PreparedQuery(
+_FIND = PlainQuery(_SEALED.where(_HAS_DIGEST))
+_TALLIES_BY_ID = PlainQuery(
     select(LedgerTallyRow.id, WHOLE)
     .join(SealedRow, SealedRow.id == LedgerTallyRow.id)
-    .where(LedgerTallyRow.id.in_(bindparam("ids", expanding=True))),
-    as_tuple,
+    .where(LedgerTallyRow.id.in_(bindparam("ids", expanding=True)))
 )
-_TALLY_IDS = PreparedQuery(select(LedgerTallyRow.id), only_column)
-_TALLY_ID = PreparedQuery(select(LedgerTallyRow.id).where(_HAS_DIGEST), only_column)
-_COUNT = PreparedQuery(select(func.count()).select_from(LedgerTallyRow), only_column)
+_TALLY_IDS = PlainQuery(select(LedgerTallyRow.id))
+_TALLY_ID = PlainQuery(select(LedgerTallyRow.id).where(_HAS_DIGEST))
+_COUNT = PlainQuery(select(func.count()).select_from(LedgerTallyRow))
 _ADD = PreparedChange(insert(LedgerTallyRow))
 
 

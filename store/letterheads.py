@@ -3,14 +3,14 @@
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
-from store.database.prepared_statements import PreparedChange, PreparedQuery, as_tuple, insert
+from store.database.prepared_statements import PlainQuery, PreparedChange, insert
 from store.database.schema import LetterheadRow
 from store.outbox import OutboxKind, enqueue
 
 _HAS_SERIAL = LetterheadRow.serial == bindparam("serial")
 _LETTERHEADS = select(LetterheadRow.serial, LetterheadRow.body, LetterheadRow.signature)
-_LATEST = PreparedQuery(_LETTERHEADS.order_by(LetterheadRow.serial.desc()).limit(1), as_tuple)
-_FIND = PreparedQuery(_LETTERHEADS.where(_HAS_SERIAL), as_tuple)
+_LATEST = PlainQuery(_LETTERHEADS.order_by(LetterheadRow.serial.desc()).limit(1))
+_FIND = PlainQuery(_LETTERHEADS.where(_HAS_SERIAL))
 _ADD = PreparedChange(insert(LetterheadRow))
 _DELETE = PreparedChange(delete(LetterheadRow).where(_HAS_SERIAL))
 

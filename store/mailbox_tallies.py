@@ -9,22 +9,18 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from store.database.deletion_queue import queue_rows
-from store.database.prepared_statements import PreparedChange, PreparedQuery, insert, only_column
+from store.database.prepared_statements import PlainQuery, PreparedChange, insert
 from store.database.schema import MailboxRow, MailboxTallyRow, SealedRow
 from store.database.sealed_rows import WHOLE, insert_sealed
 from store.errors import NoSuchMailboxError
 from store.outbox import OutboxKind, enqueue
 
 _OF_MAILBOX = MailboxTallyRow.address == bindparam("address")
-_FIND = PreparedQuery(
-    select(WHOLE)
-    .join(MailboxTallyRow, MailboxTallyRow.id == SealedRow.id)
-    .where(_OF_MAILBOX)
-    .order_by(WHOLE),
-    only_column,
+_FIND = PlainQuery(
+    select(WHOLE).join(MailboxTallyRow, MailboxTallyRow.id == SealedRow.id).where(_OF_MAILBOX).order_by(WHOLE)
 )
-_IDS = PreparedQuery(select(MailboxTallyRow.id).where(_OF_MAILBOX), only_column)
-_MAILBOX = PreparedQuery(select(MailboxRow.id).where(MailboxRow.address == bindparam("address")), only_column)
+_IDS = PlainQuery(select(MailboxTallyRow.id).where(_OF_MAILBOX))
+_MAILBOX = PlainQuery(select(MailboxRow.id).where(MailboxRow.address == bindparam("address")))
 _ADD = PreparedChange(insert(MailboxTallyRow))
 _DELETE = PreparedChange(delete(MailboxTallyRow).where(_OF_MAILBOX))
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from store import ledger_tallies, mailbox_tallies, outbox, records
 from store.database.deletion_queue import queue_attachments, queue_entries
-from store.database.prepared_statements import PreparedChange, PreparedQuery, columns, insert, only_column
+from store.database.prepared_statements import PlainQuery, PreparedChange, PreparedQuery, columns, insert
 from store.database.schema import AttachmentRow, EndedMailboxRow, EntryRow, MailboxRow, new_id
 from store.errors import MailboxEndedError, NoSuchMailboxError
 from store.outbox import OutboxKind, enqueue
@@ -75,7 +75,13 @@ _FIND = PreparedQuery(_MAILBOXES.where(_HAS_ADDRESS), StoredMailbox)
 _FIND_ALL = PreparedQuery(
     _MAILBOXES.where(MailboxRow.address.in_(bindparam("addresses", expanding=True))), StoredMailbox
 )
-_CREATE = PreparedChange(insert(MailboxRow))
+_NEW = insert(MailboxRow)
+_CREATE = PreparedChange(
+    _NEW.on_conflict_do_update(
+        index_elements=[MailboxRow.address],
+        set_={"recipient": _NEW.excluded.recipient, "verify_key": _NEW.excluded.verify_key},
+    )
+)
 _DELETE = PreparedChange(delete(MailboxRow).where(_HAS_ADDRESS))
 _DELETE_ENTRIES = PreparedChange(delete(EntryRow).where(EntryRow.address == bindparam("address")))
 
@@ -108,13 +114,11 @@ _IS_EMPTY = (
     & ~exists().where(AttachmentRow.address == MailboxRow.address)  # someone is writing at this moment
 )
 _ADDRESSES = select(MailboxRow.address).order_by(MailboxRow.address)
-_ALL_ADDRESSES = PreparedQuery(_ADDRESSES, only_column)
-_OPENED_BEFORE = PreparedQuery(_ADDRESSES.where(MailboxRow.opened_day < bindparam("day")), only_column)
-_EMPTY_BEFORE = PreparedQuery(
-    _ADDRESSES.where(_IS_EMPTY, MailboxRow.opened_day < bindparam("day")), only_column
-)
-_DUE_BY = PreparedQuery(_ADDRESSES.where(MailboxRow.due <= bindparam("day")), only_column)
-_FIND_EMPTY = PreparedQuery(_ADDRESSES.where(_IS_EMPTY, _HAS_ADDRESS), only_column)
+_ALL_ADDRESSES = PlainQuery(_ADDRESSES)
+_OPENED_BEFORE = PlainQuery(_ADDRESSES.where(MailboxRow.opened_day < bindparam("day")))
+_EMPTY_BEFORE = PlainQuery(_ADDRESSES.where(_IS_EMPTY, MailboxRow.opened_day < bindparam("day")))
+_DUE_BY = PlainQuery(_ADDRESSES.where(MailboxRow.due <= bindparam("day")))
+_FIND_EMPTY = PlainQuery(_ADDRESSES.where(_IS_EMPTY, _HAS_ADDRESS))
 
 _HAS_ENDED = EndedMailboxRow.address == bindparam("address")
 _ENDED = select(*columns(EndedMailbox, EndedMailboxRow))
@@ -130,12 +134,16 @@ def create_mailbox(
 ) -> bool:
     """Create an empty mailbox. Return False if the mailbox exists already.
 
+    If the keys of the existing mailbox are damaged, they are written again. The caller must have checked that
+    the keys belong to the address.
+
     Raises:
         MailboxEndedError: the mailbox has ended, and the desk or a peer does not know about its end yet.
     """
-    if find(session, address) is not None:
+    stored = find(session, address)
+    if stored is not None and (stored.recipient, stored.verify_key) == (recipient, verify_key):
         return False
-    if find_ended(session, address) is not None:
+    if stored is None and find_ended(session, address) is not None:
         raise MailboxEndedError("this mailbox has ended")
     _CREATE.run(
         session,

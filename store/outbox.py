@@ -15,12 +15,11 @@ from sqlalchemy.orm import Session
 
 from store.database.prepared_statements import (
     BrokenConstraintError,
+    PlainQuery,
     PreparedChange,
     PreparedQuery,
-    as_tuple,
     columns,
     insert,
-    only_column,
     roll_back,
 )
 from store.database.schema import (
@@ -78,8 +77,15 @@ _IS_UNCHANGED = OutboxRow.is_changed.is_(False)
 _HAS_NAME = (OutboxRow.kind == bindparam("kind")) & (OutboxRow.name == bindparam("name"))
 _IS_ITEM = _HAS_NAME & _IN_MAILBOX
 _HAS_ROW = OutboxRow.id == bindparam("row")
+_IS_SOUND = (
+    (func.typeof(OutboxRow.kind) == "text")
+    & OutboxRow.kind.in_(list(OutboxKind))
+    & (func.typeof(OutboxRow.address) == "blob")
+    & (func.typeof(OutboxRow.name) == "blob")
+)
 
-_PEERS = PreparedQuery(select(PeerRow.name), only_column)
+# A damaged row must not stop an entry of a source, so a name that is not bytes is left out.
+_PEERS = PlainQuery(select(PeerRow.name).where(func.typeof(PeerRow.name) == "blob"))
 _ADD = insert(OutboxRow)
 _KEY = [OutboxRow.peer, OutboxRow.kind, OutboxRow.address, OutboxRow.name]
 _REPLACES = case((func.length(_ADD.excluded.replaces) > 0, _ADD.excluded.replaces), else_=OutboxRow.replaces)
@@ -97,18 +103,14 @@ _OF_KIND = PreparedQuery(
 _OF_MAILBOX = PreparedQuery(
     _TO_PACK.where(_IN_MAILBOX, _IS_ABOUT_MAILBOX).order_by(OutboxRow.kind, OutboxRow.name), _read
 )
-_MAILBOXES = PreparedQuery(
+_MAILBOXES = PlainQuery(
     select(OutboxRow.address)
     .where(_OF_PEER, _IS_ABOUT_MAILBOX, _IS_TO_PACK)
     .distinct()
-    .order_by(OutboxRow.address),
-    only_column,
+    .order_by(OutboxRow.address)
 )
-_COUNT = PreparedQuery(select(func.count()).select_from(OutboxRow).where(_OF_PEER), only_column)
-_COUNTS = PreparedQuery(
-    select(OutboxRow.kind, func.count()).where(_OF_PEER).group_by(OutboxRow.kind), as_tuple
-)
-_IS_QUEUED = PreparedQuery(select(OutboxRow.id).where(_OF_ALL_PEERS, _IS_ITEM), only_column)
+_COUNTS = PlainQuery(select(OutboxRow.kind, func.count()).where(_OF_PEER, _IS_SOUND).group_by(OutboxRow.kind))
+_IS_QUEUED = PlainQuery(select(OutboxRow.id).where(_OF_ALL_PEERS, _IS_ITEM))
 _MARK_PACKED = PreparedChange(
     update(OutboxRow)
     .where(_HAS_ROW)
@@ -121,11 +123,10 @@ _REPACK_ALL = PreparedChange(
 _REPACK_CHANGED = PreparedChange(
     update(OutboxRow).where(_IS_CONFIRMED).values(pouch_serial=None, is_changed=False)
 )
-_CONFIRMED_LETTERHEAD = PreparedQuery(
+_CONFIRMED_LETTERHEAD = PlainQuery(
     select(OutboxRow.packed_revision).where(
         _IS_CONFIRMED, OutboxRow.kind == OutboxKind.LETTERHEAD, OutboxRow.packed_revision.is_not(None)
-    ),
-    only_column,
+    )
 )
 _SET_LETTERHEAD = PreparedChange(
     update(PeerRow).where(PeerRow.name == bindparam("peer")).values(letterhead_serial=bindparam("serial"))
@@ -136,9 +137,10 @@ _ACKNOWLEDGE = PreparedChange(
     .values(acknowledged_serial=func.max(PeerRow.acknowledged_serial, bindparam("serial")))
 )
 _ENDED = select(OutboxRow.address).where(OutboxRow.kind == OutboxKind.ENDED)
-_CONFIRMED_ENDS = PreparedQuery(_ENDED.where(_IS_CONFIRMED, _IS_UNCHANGED), only_column)
-_ENDS_OF_PEER = PreparedQuery(_ENDED.where(_OF_PEER), only_column)
+_CONFIRMED_ENDS = PlainQuery(_ENDED.where(_IS_CONFIRMED, _IS_UNCHANGED))
+_ENDS_OF_PEER = PlainQuery(_ENDED.where(_OF_PEER))
 _DELETE_CONFIRMED = PreparedChange(delete(OutboxRow).where(_IS_CONFIRMED, _IS_UNCHANGED))
+_DELETE_DAMAGED = PreparedChange(delete(OutboxRow).where(_OF_PEER, ~_IS_SOUND))
 _DELETE_OF_PEER = PreparedChange(delete(OutboxRow).where(_OF_PEER))
 _DELETE_OF_MAILBOX = PreparedChange(delete(OutboxRow).where(_OF_ALL_PEERS, _IN_MAILBOX, _IS_ABOUT_MAILBOX))
 _DELETE_FOR_PEER = PreparedChange(delete(OutboxRow).where(_OF_PEER, _IS_ITEM))
@@ -153,15 +155,13 @@ _DELETE_COUNTED_END = PreparedChange(
 )
 
 # All items that peers receive, for `enqueue_all`.
-_LETTERHEAD = PreparedQuery(select(LetterheadRow.serial), only_column)
-_ENDED_ADDRESSES = PreparedQuery(select(EndedMailboxRow.address), only_column)
-_WITH_TALLIES = PreparedQuery(select(MailboxTallyRow.address).distinct(), only_column)
-_ENTRIES = PreparedQuery(
-    select(EntryRow.address, EntryRow.digest).order_by(EntryRow.address, EntryRow.digest), as_tuple
-)
-_RECORDS = PreparedQuery(select(RecordRow.kind, RecordRow.name).where(RecordRow.goes_to_peers), as_tuple)
-_TALLIES = PreparedQuery(select(LedgerTallyRow.digest), only_column)
-_PUBLIC_FILES = PreparedQuery(select(PublicFileRow.name), only_column)
+_LETTERHEAD = PlainQuery(select(LetterheadRow.serial))
+_ENDED_ADDRESSES = PlainQuery(select(EndedMailboxRow.address))
+_WITH_TALLIES = PlainQuery(select(MailboxTallyRow.address).distinct())
+_ENTRIES = PlainQuery(select(EntryRow.address, EntryRow.digest).order_by(EntryRow.address, EntryRow.digest))
+_RECORDS = PlainQuery(select(RecordRow.kind, RecordRow.name).where(RecordRow.goes_to_peers))
+_TALLIES = PlainQuery(select(LedgerTallyRow.digest))
+_PUBLIC_FILES = PlainQuery(select(PublicFileRow.name))
 
 
 def record_name(kind: str, name: bytes) -> bytes:
@@ -284,7 +284,7 @@ def of_mailbox(session: Session, peer: bytes, address: bytes) -> Sequence[Outbox
 
 def count(session: Session, peer: bytes) -> int:
     """Return the number of items in a peer's outbox: the items that the peer may not have yet."""
-    return _COUNT.first(session, peer=peer) or 0
+    return sum(counts(session, peer).values())
 
 
 def counts(session: Session, peer: bytes) -> Mapping[OutboxKind, int]:
@@ -312,7 +312,12 @@ def mark_packed(session: Session, ids: Iterable[int], serial: int, *, letterhead
 
 
 def repack_all(session: Session, peer: bytes) -> None:
-    """Mark all packed items of a peer as not packed, because the pouches may never have arrived."""
+    """Mark all packed items of a peer as not packed, because the pouches may never have arrived.
+
+    A damaged row does not say which item the peer needs. So all items of the store are then queued again.
+    """
+    if _DELETE_DAMAGED.run(session, peer=peer):
+        enqueue_all(session, peer)
     _REPACK_ALL.run(session, peer=peer)
 
 

@@ -106,7 +106,7 @@ def reserve_serial(session: Session, name: bytes, *, at_least: int = 0) -> int:
     peer = find(session, name)
     if peer is None:
         raise PeerMissingError("there is no such peer")
-    serial = max(peer.sent_serial + 1, at_least)
+    serial = max(peer.sent_serial + 1, peer.acknowledged_serial + 1, at_least)  # `sent_serial` may be damaged
     _change(session, name, sent_serial=serial)
     return serial
 

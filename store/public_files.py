@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
-from store.database.prepared_statements import PreparedChange, PreparedQuery, insert, only_column
+from store.database.prepared_statements import PlainQuery, PreparedChange, insert
 from store.database.schema import PublicFileRow, new_id
 from store.outbox import OutboxKind, enqueue
 
 _HAS_NAME = PublicFileRow.name == bindparam("name")
-_FIND = PreparedQuery(select(PublicFileRow.body).where(_HAS_NAME), only_column)
-_NAMES = PreparedQuery(select(PublicFileRow.name).order_by(PublicFileRow.name), only_column)
+_FIND = PlainQuery(select(PublicFileRow.body).where(_HAS_NAME))
+_NAMES = PlainQuery(select(PublicFileRow.name).order_by(PublicFileRow.name))
 _DELETE = PreparedChange(delete(PublicFileRow).where(_HAS_NAME))
 _ADD = PreparedChange(insert(PublicFileRow))
 

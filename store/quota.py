@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from store.database.prepared_statements import PreparedQuery, as_tuple
+from store.database.prepared_statements import PlainQuery
 from store.database.schema import MailboxRow, UsageRow
 
 
@@ -19,11 +19,10 @@ class Quota:
     reserve_bytes: int
 
 
-_USED = PreparedQuery(
+_USED = PlainQuery(
     select(MailboxRow.sealed_bytes, UsageRow.sealed_bytes.label("in_store")).where(
         MailboxRow.address == bindparam("address"), UsageRow.id == 1
-    ),
-    as_tuple,
+    )
 )
 
 

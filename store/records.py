@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from store import outbox
 from store.database.deletion_queue import queue_rows
-from store.database.prepared_statements import PreparedChange, PreparedQuery, as_tuple, insert, only_column
+from store.database.prepared_statements import PlainQuery, PreparedChange, PreparedQuery, insert
 from store.database.schema import RecordRow, SealedRow
 from store.database.sealed_rows import WHOLE, insert_sealed
 from store.errors import RecordMovedError
@@ -40,15 +40,12 @@ _RECORDS = select(RecordRow.kind, RecordRow.name, RecordRow.revision, WHOLE, Rec
 )
 _FIND = PreparedQuery(_RECORDS.where(_HAS_NAME), Record)
 _ALL_RECORDS = PreparedQuery(_RECORDS.where(_HAS_KIND).order_by(RecordRow.name), Record)
-_REVISIONS = PreparedQuery(select(RecordRow.name, RecordRow.revision).where(_HAS_KIND), as_tuple)
-_FIND_ROW = PreparedQuery(select(RecordRow.id).where(_HAS_NAME), only_column)
-_ROWS_OF_MAILBOX = PreparedQuery(
-    select(RecordRow.id).where(func.substr(RecordRow.name, 1, bindparam("length")) == bindparam("address")),
-    only_column,
+_REVISIONS = PlainQuery(select(RecordRow.name, RecordRow.revision).where(_HAS_KIND))
+_FIND_ROW = PlainQuery(select(RecordRow.id).where(_HAS_NAME))
+_ROWS_OF_MAILBOX = PlainQuery(
+    select(RecordRow.id).where(func.substr(RecordRow.name, 1, bindparam("length")) == bindparam("address"))
 )
-_DROPPED = PreparedQuery(
-    select(RecordRow.id, RecordRow.kind, RecordRow.name).where(RecordRow.is_dropped), as_tuple
-)
+_DROPPED = PlainQuery(select(RecordRow.id, RecordRow.kind, RecordRow.name).where(RecordRow.is_dropped))
 _ADD = PreparedChange(insert(RecordRow))
 _DELETE = PreparedChange(delete(RecordRow).where(RecordRow.id == bindparam("row")))
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
-from crypto.errors import ForgedError, MalformedError
+from crypto.errors import MalformedError
 from protocol.entry import SignedEntry
 from protocol.envelope import Author
 from protocol.heads import Heads
 from protocol.identifiers import Address, Digest, StrandId
-from protocol.mailbox_keys import check_mailbox_keys
+from protocol.mailbox_keys import checked_verify_key
 from protocol.strand import StrandKey
 from protocol.transcript.check import Transcript, read_transcript
 from store import entries, mailboxes
@@ -81,19 +81,10 @@ def check_stored(  # noqa: PLR0913  # what `read_stored` has, and the rows
 ) -> StoredTranscript:
     """Check the transcript of a mailbox whose rows were read already. See `read_stored`."""
     address = Address(mailbox.address)
-    verify_key = verify_key or sound_verify_key(mailbox)
+    verify_key = verify_key or checked_verify_key(address, mailbox.recipient, mailbox.verify_key)
     signed, damaged = parse_rows(rows)
     transcript = read_transcript(address, verify_key, strands, signed, remembered, has_content=has_content)
     return StoredTranscript(mailbox, transcript, damaged, verify_key is not None, rows)
-
-
-def sound_verify_key(mailbox: StoredMailbox) -> bytes | None:
-    """Return the key that verifies the source's signatures, or None if it does not belong to the address."""
-    try:
-        check_mailbox_keys(Address(mailbox.address), mailbox.recipient, mailbox.verify_key)
-    except (ForgedError, MalformedError):
-        return None
-    return mailbox.verify_key
 
 
 def parse_rows(rows: Iterable[StoredEntry]) -> tuple[list[SignedEntry], tuple[DamagedRow, ...]]:

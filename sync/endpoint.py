@@ -124,4 +124,4 @@ class Endpoint:
             known = peers.find(session, SERVER)
         if known is None:
             raise SyncRefusedError(SyncRefusal.NOT_PAIRED)
-        return ServerCard.from_text(known.card.decode("ascii"))
+        return ServerCard.from_text(known.card.decode("ascii", "replace"))

@@ -108,6 +108,8 @@ class OpenDesk:
     unsound: dict[Address, tuple[str, ...]] = field(default_factory=dict)
     progress: CheckProgress = CheckProgress(0, 0, is_running=False, is_broken=False)
     whole_check: WholeCheck = WholeCheck()
+    last_check: date | None = None
+    damaged_rows: int = 0  # of the store, when it was counted on the day of the last check
     damaged_files: set[Address] = field(default_factory=set)  # mailboxes, found by the whole check
     tallied: dict[Address, tuple[int, date, int]] = field(
         default_factory=dict

@@ -110,9 +110,9 @@ Report = MailboxesRead | SearchHits | ReadingFailed
 def share_of(address: bytes, shares: int) -> int:
     """Return which search process, counted from 0, reads this mailbox.
 
-    Addresses are digests, so all shares have about the same size.
+    Addresses are digests, so all shares have about the same size. A damaged address can be empty.
     """
-    return address[0] * shares // 256
+    return int.from_bytes(address[:1]) * shares // 256
 
 
 def serve_search(line: Connection) -> None:

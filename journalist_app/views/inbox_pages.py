@@ -44,6 +44,7 @@ def show_inbox(desk: OpenDesk) -> ResponseReturnValue:
     page = render_template(
         "inbox/show.html",
         inbox=inbox,
+        damaged_rows=desk.damaged_rows,
         is_refreshing=is_refreshing,
         asked=_asked(inbox.wanted),
         themes=desk.config.options("themes"),

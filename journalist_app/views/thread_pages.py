@@ -141,21 +141,18 @@ def thread_page(  # noqa: PLR0913  # each is shown on the page
 
 
 @bp.get("/<address>/files/<attachment_id>")
+@bp.get("/<address>/files/<attachment_id>/opened", endpoint="download_decrypted_file")
 @unlocked
 def download_attachment(desk: OpenDesk, address: str, attachment_id: str) -> ResponseReturnValue:
-    """Send an attachment, decrypted on the way. The browser saves the file and never shows it."""
+    """Send an attachment, decrypted on the way. The browser saves the file and never shows it.
+
+    At the path that ends with "opened", the encryption that the source added is removed too.
+    """
     where = address_of(address)
     which = AttachmentId(bytes_of_hex(attachment_id, ATTACHMENT_ID_BYTES) or b"")
-    return _saved(lambda: file_downloads.open_download(desk, where, which))
-
-
-@bp.get("/<address>/files/<attachment_id>/opened")
-@unlocked
-def download_decrypted_file(desk: OpenDesk, address: str, attachment_id: str) -> ResponseReturnValue:
-    """Send the decrypted content of an attachment that the source encrypted before sending."""
-    where = address_of(address)
-    which = AttachmentId(bytes_of_hex(attachment_id, ATTACHMENT_ID_BYTES) or b"")
-    return _saved(lambda: file_downloads.open_presealed_file(desk, where, which))
+    is_opened = request.path.endswith("/opened")
+    opening = file_downloads.open_presealed_file if is_opened else file_downloads.open_download
+    return _saved(lambda: opening(desk, where, which))
 
 
 @bp.get("/<address>/entries/<entry_id>/sealed/<int:number>")

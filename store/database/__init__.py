@@ -5,6 +5,7 @@
 - `schema`: tables
 - `prepared_statements`: the classes with which the store reads and writes all rows
 - `sealed_rows`: writes encrypted rows, and counts their bytes
+- `damaged_rows`: counts rows with values that our code never writes
 - `deletion_queue`: marks encrypted rows for destruction
 - `atomic_files`: replaces a file in one step, such as the keyring, and flushes folders to the disk
 - `sqlite_errors`: translates SQLite's errors to those of the store

@@ -8,25 +8,22 @@ from collections.abc import Sequence
 from sqlalchemy import bindparam, delete, exists, select, update
 from sqlalchemy.orm import Session
 
-from store.database.prepared_statements import PreparedChange, PreparedQuery, insert, only_column
+from store.database.prepared_statements import PlainQuery, PreparedChange, insert
 from store.database.schema import AttachmentRow, ChunkRow, DeletionQueueRow, EntryRow, SealedRow
 
 _ENTRIES = select(EntryRow.id).where(EntryRow.address == bindparam("address"))
-_ENTRIES_OF_MAILBOX = PreparedQuery(_ENTRIES, only_column)
-_ENTRY = PreparedQuery(_ENTRIES.where(EntryRow.digest == bindparam("digest")), only_column)
+_ENTRIES_OF_MAILBOX = PlainQuery(_ENTRIES)
+_ENTRY = PlainQuery(_ENTRIES.where(EntryRow.digest == bindparam("digest")))
 _ATTACHMENTS = select(AttachmentRow.id).where(AttachmentRow.address == bindparam("address"))
-_ATTACHMENTS_OF_MAILBOX = PreparedQuery(_ATTACHMENTS, only_column)
-_ATTACHMENTS_OF_ENTRY = PreparedQuery(
-    _ATTACHMENTS.where(AttachmentRow.entry_id == bindparam("entry_id")), only_column
-)
-_CHUNKS = PreparedQuery(select(ChunkRow.id).where(ChunkRow.attachment_row == bindparam("row")), only_column)
+_ATTACHMENTS_OF_MAILBOX = PlainQuery(_ATTACHMENTS)
+_ATTACHMENTS_OF_ENTRY = PlainQuery(_ATTACHMENTS.where(AttachmentRow.entry_id == bindparam("entry_id")))
+_CHUNKS = PlainQuery(select(ChunkRow.id).where(ChunkRow.attachment_row == bindparam("row")))
 _DELETE_CHUNKS = PreparedChange(delete(ChunkRow).where(ChunkRow.attachment_row == bindparam("row")))
 _DELETE_ATTACHMENT = PreparedChange(delete(AttachmentRow).where(AttachmentRow.id == bindparam("row")))
-_SIZE = PreparedQuery(
+_SIZE = PlainQuery(
     select(SealedRow.size).where(
         SealedRow.id == bindparam("row"), ~exists().where(DeletionQueueRow.id == SealedRow.id)
-    ),
-    only_column,
+    )
 )
 _CLEAR_HEADER = PreparedChange(
     update(SealedRow)

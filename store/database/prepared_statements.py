@@ -125,3 +125,10 @@ class PreparedQuery(_PreparedStatement, Generic[_Found]):
         for row in self._execute(session, values):
             pairs = zip(row, self._readers, strict=True)
             yield self._row(*(value if read is None else read(value) for value, read in pairs))
+
+
+class PlainQuery(PreparedQuery[Any]):
+    """Prepared SELECT whose results are plain values: of the only column, or a tuple if there are several."""
+
+    def __init__(self, statement: Select[*tuple[Any, ...]]) -> None:
+        super().__init__(statement, only_column if len(statement.selected_columns) == 1 else as_tuple)

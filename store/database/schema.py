@@ -93,6 +93,13 @@ class Whole(CheckedType):
     read = staticmethod(lambda value: value if isinstance(value, int) else NO_NUMBER)
 
 
+class Serial(Whole):
+    """Column of serials. Any other value is read as 0, as after a restore, from which sync recovers."""
+
+    cache_ok = True
+    read = staticmethod(lambda value: max(value, 0) if isinstance(value, int) else 0)
+
+
 class Day(CheckedType):
     """Column of days, which SQLite stores as ISO 8601 text. Any other value is read as `NO_DAY`."""
 
@@ -138,6 +145,7 @@ class _WithSealedId:
     )
 
 
+_Serial = Annotated[int, mapped_column(Serial)]
 _AddressOfMailbox = Annotated[bytes, mapped_column(Blob, ForeignKey("mailbox.address"))]
 
 
@@ -327,12 +335,12 @@ class PeerRow(_WithId, Base):
     __table_args__ = (UniqueConstraint("name"), CheckConstraint("length(name) IN (0, 8)", name="name"))
     name: Mapped[bytes]
     card: Mapped[bytes]
-    sent_serial: Mapped[int]
-    acknowledged_serial: Mapped[int]
-    applied_serial: Mapped[int]
+    sent_serial: Mapped[_Serial]
+    acknowledged_serial: Mapped[_Serial]
+    applied_serial: Mapped[_Serial]
     last_applied_day: Mapped[date | None]
     rollback_day: Mapped[date | None]
-    letterhead_serial: Mapped[int]
+    letterhead_serial: Mapped[_Serial]
     has_more: Mapped[bool]
 
 

@@ -9,34 +9,28 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as QueueTimeoutError
 
-from store.errors import (
-    StoreBusyError,
-    StoreDamagedError,
-    StoreError,
-    StoreFullError,
-    StoreMissingError,
-    StoreOutdatedError,
-    StoreReadOnlyError,
-)
+from store import errors
 
 _FULL_CODES = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE}
-_BY_PRIMARY_CODE: dict[int, type[StoreError]] = {
-    sqlite3.SQLITE_BUSY: StoreBusyError,
-    sqlite3.SQLITE_LOCKED: StoreBusyError,
-    sqlite3.SQLITE_PROTOCOL: StoreBusyError,
-    sqlite3.SQLITE_READONLY: StoreReadOnlyError,
-    sqlite3.SQLITE_PERM: StoreReadOnlyError,
-    sqlite3.SQLITE_CORRUPT: StoreDamagedError,
-    sqlite3.SQLITE_NOTADB: StoreDamagedError,
-    sqlite3.SQLITE_IOERR: StoreDamagedError,
+_BY_PRIMARY_CODE: dict[int, type[errors.StoreError]] = {
+    sqlite3.SQLITE_BUSY: errors.StoreBusyError,
+    sqlite3.SQLITE_LOCKED: errors.StoreBusyError,
+    sqlite3.SQLITE_PROTOCOL: errors.StoreBusyError,
+    sqlite3.SQLITE_READONLY: errors.StoreReadOnlyError,
+    sqlite3.SQLITE_PERM: errors.StoreReadOnlyError,
+    sqlite3.SQLITE_CORRUPT: errors.StoreDamagedError,
+    sqlite3.SQLITE_NOTADB: errors.StoreDamagedError,
+    sqlite3.SQLITE_IOERR: errors.StoreDamagedError,
 }
-SENTENCES: dict[type[StoreError], str] = {
-    StoreBusyError: "the store is in use by another writer",
-    StoreReadOnlyError: "the store cannot be written",
-    StoreDamagedError: "the store's file is damaged or is not a store",
-    StoreFullError: "the store's disk is full; what is in it stays: make room there, and do the same again",
-    StoreMissingError: "the store's file is missing or cannot be opened",
-    StoreOutdatedError: "the store's tables are of another version",
+SENTENCES: dict[type[errors.StoreError], str] = {
+    errors.StoreBusyError: "the store is in use by another writer",
+    errors.StoreReadOnlyError: "the store cannot be written",
+    errors.StoreDamagedError: "the store's file is damaged or is not a store",
+    errors.StoreFullError: (
+        "the store's disk is full; what is in it stays: make room there, and do the same again"
+    ),
+    errors.StoreMissingError: "the store's file is missing or cannot be opened",
+    errors.StoreOutdatedError: "the store's tables are of another version",
 }
 
 
@@ -51,7 +45,7 @@ def translating(path: Path) -> Iterator[None]:
     try:
         yield
     except QueueTimeoutError as why:
-        raise StoreBusyError(SENTENCES[StoreBusyError]) from why
+        raise errors.StoreBusyError(SENTENCES[errors.StoreBusyError]) from why
     except (DBAPIError, sqlite3.Error) as why:
         cause = why.orig if isinstance(why, DBAPIError) else why
         kind = _kind(cause, path)
@@ -60,16 +54,16 @@ def translating(path: Path) -> Iterator[None]:
         raise kind(SENTENCES[kind]) from why
 
 
-def _kind(cause: BaseException | None, path: Path) -> type[StoreError] | None:
+def _kind(cause: BaseException | None, path: Path) -> type[errors.StoreError] | None:
     code = getattr(cause, "sqlite_errorcode", None)
     if code is None:
         return None
     if code in _FULL_CODES:
-        return StoreFullError
+        return errors.StoreFullError
     if code == sqlite3.SQLITE_ERROR:  # the file does not have the tables of the statement
-        return StoreOutdatedError
+        return errors.StoreOutdatedError
     if code & 0xFF == sqlite3.SQLITE_CANTOPEN:  # on a read-only disk, only the journal cannot be opened
         present = path.is_file()
         writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
-        return StoreReadOnlyError if present and not writable else StoreMissingError
+        return errors.StoreReadOnlyError if present and not writable else errors.StoreMissingError
     return _BY_PRIMARY_CODE.get(code & 0xFF)

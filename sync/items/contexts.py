@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from protocol.identifiers import Address, AttachmentId, Digest, StrandId
 from protocol.letterhead import Letterhead
-from protocol.mailbox_keys import check_mailbox_keys
+from protocol.mailbox_keys import checked_verify_key
 from protocol.pouch.pouch_file import PouchHead
 from protocol.strand import StrandKey
 from store import mailboxes, sync_findings
@@ -61,17 +61,13 @@ class VerifyContext:
     def mailbox_key(self, address: Address) -> bytes | None:
         """Return the verify key of a mailbox's source, from this pouch or from this endpoint's store.
 
-        The result is None if neither has the mailbox.
-
-        Raises:
-            ForgedError: the key in the store does not belong to the address.
+        The result is None if neither has the mailbox, or if its row in the store is damaged.
         """
         if address not in self.mailbox_keys:
             with self.endpoint.store.reading() as session:
                 mailbox = mailboxes.find(session, address)
-            if mailbox is not None:
-                check_mailbox_keys(address, mailbox.recipient, mailbox.verify_key)
-            self.mailbox_keys[address] = None if mailbox is None else mailbox.verify_key
+            keys = mailbox and checked_verify_key(address, mailbox.recipient, mailbox.verify_key)
+            self.mailbox_keys[address] = keys or None
         return self.mailbox_keys[address]
 
 

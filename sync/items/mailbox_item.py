@@ -90,7 +90,7 @@ def verify(context: VerifyContext, item: MailboxItem) -> None:
 
 
 def apply(context: ApplyContext, session: Session, item: MailboxItem) -> bool:
-    """Create a mailbox that this store does not have.
+    """Create a mailbox that this store does not have, or write its keys again if they are damaged here.
 
     If the mailbox has ended in this store but the server still has the mailbox, report this fault to the
     adviser.

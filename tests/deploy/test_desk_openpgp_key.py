@@ -175,6 +175,27 @@ def test_without_gpg_the_command_says_what_to_install(without: Desk, monkeypatch
     assert _keyring(without).openpgp == ""
 
 
+def test_without_a_place_for_gpg_the_command_ends_with_one_sentence(
+    without: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk_openpgp_key, "TMPFS", str(tmp_path / "missing"))
+
+    with pytest.raises(DeployError, match="gpg failed"):
+        _make(without)
+
+    assert _keyring(without).openpgp == ""
+
+
+def test_a_keyring_that_cannot_be_written_publishes_no_key(without: Desk) -> None:
+    path = load_config(without[0], "adviser", AdviserConfig).keyring_path
+    path.with_name(f"{path.name}.new").mkdir()
+
+    with pytest.raises(DeployError, match="cannot be written"):
+        _make(without)
+
+    assert (_keyring(without).openpgp, _letterhead(without).openpgp_fingerprint) == ("", None)
+
+
 def test_a_name_with_brackets_becomes_a_plain_user_id(home: GpgHome) -> None:
     key = desk_openpgp_key.new_openpgp_key("Steunpunt (extern) <integriteit>", DAY)
 

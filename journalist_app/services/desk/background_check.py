@@ -15,6 +15,7 @@ from journalist_app.services.records import casefiles
 from protocol.heads import Heads
 from protocol.identifiers import SOURCE_STRAND, Address
 from store import entries, mailboxes, sync_findings
+from store.database.damaged_rows import count_damaged
 from store.errors import StoreError
 from store.sync_findings import FindingKind
 
@@ -35,6 +36,9 @@ def check_store(desk: OpenDesk, today: date) -> None:
     if not desk.checking.acquire(blocking=False):
         return
     try:
+        if desk.last_check != today:
+            with desk.store.reading() as session:
+                desk.damaged_rows = sum(count_damaged(session).values())
         changed = _changed_mailboxes(desk)
         desk.progress = CheckProgress(0, len(changed), is_running=True, is_broken=False)
         for done, address in enumerate(changed, 1):
@@ -48,6 +52,7 @@ def check_store(desk: OpenDesk, today: date) -> None:
         deletion_upkeep.maintain_deletions(desk, today)
         desk.save()
         _update_index(desk)
+        desk.last_check = today
         desk.progress = CheckProgress(len(changed), len(changed), is_running=False, is_broken=False)
     except StoreError:
         desk.progress = CheckProgress(

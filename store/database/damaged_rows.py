@@ -1,0 +1,39 @@
+"""Damaged rows: rows with a value that our code never writes, or that refer to a row that does not exist.
+
+Such a row stops nothing. Queries read the wrong value as a constant (see `database.schema`), or do not find
+the row.
+"""
+
+from collections import Counter
+
+from sqlalchemy import CheckConstraint, Column, ColumnElement, Table, and_, func, not_, or_, select
+from sqlalchemy.orm import Session
+
+from store.database.prepared_statements import PlainQuery, PreparedQuery
+from store.database.schema import Base, Blob, Day, Word
+
+
+def count_damaged(session: Session) -> Counter[str]:
+    """Return the number of damaged rows in each table that has such rows. Reads no ciphertext."""
+    found = Counter({table: query.first(session) or 0 for table, query in _COUNTS.items()})
+    found.update(row[0] for row in session.info["driver"].execute("PRAGMA foreign_key_check"))
+    return +found
+
+
+def _is_sound(column: Column[object]) -> ColumnElement[bool]:
+    types: dict[type, str] = {Blob: "blob", Day: "text", Word: "text"}
+    sound = and_(func.typeof(column) == types.get(type(column.type), "integer"))
+    if isinstance(column.type, Day):
+        sound = and_(sound, func.date(column).is_not_distinct_from(column))
+    if isinstance(column.type, Word):
+        sound = and_(sound, not_(column.bool_op("GLOB")("*[^ -~]*")))
+    return or_(column.is_(None), sound) if column.nullable else sound
+
+
+def _count_in(table: Table) -> PreparedQuery[int]:
+    checks = (each.sqltext for each in table.constraints if isinstance(each, CheckConstraint))
+    sound = and_(*map(_is_sound, table.columns), *checks)
+    return PlainQuery(select(func.count()).select_from(table).where(not_(sound)))
+
+
+_COUNTS = {table.name: _count_in(table) for table in Base.metadata.sorted_tables}

@@ -1,0 +1,178 @@
+"""A server and a workstation with filled stores, of which a copy is damaged and then used in every way."""
+
+import hashlib
+import os
+import secrets
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from flask import Flask
+
+from deploy.pinned_letterhead import LOOK_SECONDS, LetterheadWatch
+from journalist_app import create_adviser_app
+from journalist_app.desk.auto_lock import AutoLock
+from journalist_app.services.records import casefiles, drafts, unsent_forms
+from protocol.letterhead import Report
+from store import attachments, entries, public_files, sync_findings
+from store.database.engine import Store
+from store.sync_findings import FindingKind
+from tests.journalist_app import desk_readers
+from tests.journalist_app.desk_factories import TODAY
+from tests.journalist_app.desk_factories import ASource as SourceAtStore
+from tests.journalist_app.services.test_passing_on import propose
+from tests.journalist_app.views.paper import Paper
+from tests.journalist_app.views.test_views import Browser as AdviserBrowser
+from tests.proofs.conversation import ASource, MailboxSystem, open_system
+from tests.store.factories import NOW
+from tests.sync.desks import AtDesk, an_adviser
+from tests.sync.ends import Ends, the_ends
+
+REPORT = b"<style>p { color: black }</style><p>a yearly report"
+
+
+@dataclass(slots=True)
+class Pair:
+    """A server with the site for sources, and a workstation with its replica, which are in sync but for news.
+
+    `bad` is the source whose mailbox is damaged. Nothing that happens to it may stop anything for `good`.
+    """
+
+    ends: Ends
+    site: MailboxSystem
+    at_desk: AtDesk
+    bad: ASource
+    good: ASource
+    folder: Path
+    ids: dict[bytes, dict[str, list[str]]] = field(default_factory=dict)
+    _app: Flask | None = None
+    _kept: dict[Path, bytes] = field(default_factory=dict)
+
+    @property
+    def server(self) -> Store:
+        return self.ends.world.store
+
+    @property
+    def replica(self) -> Store:
+        return self.at_desk.store
+
+    def adviser(self) -> AdviserBrowser:
+        """Return a browser in front of the locked adviser interface, which does not sync by itself."""
+        if self._app is None:
+            config = replace(self.at_desk.desk.config, server="")
+            self._app = create_adviser_app(
+                config, self.replica, end_worker=list, readers=[desk_readers.start], today=lambda: TODAY
+            )
+        self._app.extensions["auto_lock"] = AutoLock(600, list)
+        return AdviserBrowser(self._app, [])
+
+    def keep(self) -> None:
+        """Keep all files as they are now."""
+        for store in (self.server, self.replica):
+            store.checkpoint()
+            store.close()
+        config = self.at_desk.desk.config
+        for path in (self.server.path, self.replica.path, config.trusted_state_path):
+            self._kept[path] = path.read_bytes()
+
+    def put_back(self) -> None:
+        """Put all files back as they were kept. A store opens its file again when the file is another one."""
+        for path, content in self._kept.items():
+            for other in path.parent.glob(f"{path.name}*"):
+                other.unlink()
+            new = path.with_name("new")
+            new.write_bytes(content)
+            new.chmod(0o600)
+            new.rename(path)
+        # As in a server that was just started, but it looks at the letterhead in the store each time.
+        watch = LetterheadWatch(
+            self.server,
+            self.ends.world.keyring.fingerprint,
+            self.folder / "serial",
+            self.ends.world.letterhead,
+            clock=lambda: time.monotonic() * LOOK_SECONDS * 1000,
+        )
+        self.site.site.extensions["newest_letterhead"] = watch
+        self.ends.server = replace(self.ends.server, letterhead=watch)
+
+
+def a_pair(folder: Path) -> Pair:
+    """Fill every table of both stores, through the same functions as the program."""
+    (folder / "server").mkdir()
+    ends = the_ends(folder)
+    report = Report("report-2025-nl.html", TODAY, hashlib.sha256(REPORT).digest())
+    ends.publish(ends.world.letterhead.successor(reports=(report,)))
+    ends.world = replace(ends.world, letterhead=ends.newest_letterhead(ends.world.store))
+    site = open_system(folder, ends.world, secrets.token_bytes(32))
+    bad, good, closed, ended, ending = (site.a_source() for _ in range(5))
+    at_desk = an_adviser(ends)
+    at_desk.desk.exporter = Paper(folder)
+    bad.writes("the first question", [("dossier.pdf", b"author: iemand " * 2000)])
+    for each in (good, closed, ended, ending):
+        each.writes("a question")
+    removed = f"/en/mailbox/delete/{bad.writes('to be removed')}"
+    assert bad.browser.post(removed, bad.browser.hidden(bad.browser.get(removed), removed)).status_code == 303
+    at_desk.syncs()
+    for each in (bad, good, closed):
+        at_desk.answers(_at(at_desk.store, ends, each), "an answer")
+    propose(at_desk.desk, _at(at_desk.store, ends, bad))
+    at_desk.closes(_at(at_desk.store, ends, closed))
+    with ends.world.store.writing() as session:
+        public_files.put(session, "report-2025-nl.html", REPORT)
+    at_desk.syncs()
+    for each in (bad, good):
+        each.mailbox_page()
+        each.writes("thanks")
+    _end(ended)
+    for each in (bad, good):
+        casefiles.add_casefile_note(at_desk.desk, each.keys.address, "a note", TODAY)
+        drafts.keep_draft(at_desk.desk, each.keys.address, "a draft")
+    at_desk.syncs()
+    at_desk.counts(_at(at_desk.store, ends, ended))
+    at_desk.syncs()
+    _end(ending)
+    at_desk.syncs()
+    # News at both ends.
+    for each in (bad, good):
+        each.writes("news of the source")
+        at_desk.answers(_at(at_desk.store, ends, each), "news of the desk")
+        casefiles.add_casefile_note(at_desk.desk, each.keys.address, "a newer note", TODAY)
+        with ends.world.store.writing() as session:
+            attachments.begin_upload(
+                session,
+                address=each.keys.address,
+                entry_id=os.urandom(16),
+                attachment_id=os.urandom(16),
+                header=b"half a file",
+                half_hour=NOW,
+            )
+    with at_desk.store.writing() as session:
+        sync_findings.add(session, closed.keys.address, b"", FindingKind.DAMAGED, TODAY)
+    path = f"/mailbox/{bad.keys.address.hex()}/answer"
+    unsent_forms.keep_unsent(at_desk.store, at_desk.desk.config, path, [("text", "typed")], TODAY)
+    pair = Pair(ends, site, at_desk, bad, good, folder)
+    with ends.world.store.reading() as session:
+        for each in (bad, good):
+            ids = [entry.entry_id for entry in entries.of_mailbox(session, each.keys.address)]
+            files = [
+                file.attachment_id
+                for one in ids
+                for file in attachments.of_entry(session, each.keys.address, one)
+            ]
+            of_entries = [one.hex() for one in (*ids[:2], *ids[-2:])]
+            pair.ids[each.keys.address] = {
+                "entry_id": of_entries,
+                "proposal_id": of_entries,
+                "attachment_id": [one.hex() for one in files[:1]] or ["00" * 16],
+            }
+    pair.keep()
+    return pair
+
+
+def _at(store: Store, ends: Ends, source: ASource) -> SourceAtStore:
+    return SourceAtStore(replace(ends.world, store=store), source.keys)
+
+
+def _end(source: ASource) -> None:
+    end, browser = "/en/mailbox/end", source.browser
+    assert browser.post(end, {**browser.hidden(browser.get(end), end), "sure": "y"}).status_code == 303
