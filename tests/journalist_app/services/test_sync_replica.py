@@ -104,9 +104,9 @@ def test_every_page_says_when_the_last_sync_was_and_what_waits(at: AtDesk) -> No
         assert hooks(page, "synced") == [str(TODAY)]
         assert hooks(page, "waiting-items") == []
 
-    browser.get(f"/mailbox/{source.address}")  # which leaves a mark, and a casefile with what is counted
-    assert hooks(browser.get("/inbox").text, "waiting-items") == ["2"]
-    at.answers(source, "antwoord")
+    browser.get(f"/mailbox/{source.address}")  # which leaves a read receipt
+    assert hooks(browser.get("/inbox").text, "waiting-items") == ["1"]
+    at.answers(source, "antwoord")  # and a casefile with the facts for the report
     assert hooks(browser.get("/inbox").text, "waiting-items") == ["3"]
 
 
