@@ -10,11 +10,10 @@ from enum import StrEnum
 from typing import Final
 
 from crypto.errors import ForgedError
-from protocol.entry import SignedEntry, check_entry_signature, has_signed_payload
-from protocol.envelope import Author, EntryClass
+from protocol.entry import SignedEntry, has_signed_payload
 from protocol.heads import HEADS_OF_STRAND, UNSEEN_OF_STRAND, Head, Heads
-from protocol.identifiers import Address, Digest, StrandId
-from protocol.strand import StrandKey
+from protocol.identifiers import SOURCE_STRAND, Address, Digest, StrandId
+from protocol.strand import StrandKey, check_signature, strand_verify_key
 from protocol.transcript.knowledge import Knowledge
 
 
@@ -153,8 +152,9 @@ def read_transcript(  # noqa: PLR0913  # two switches, besides the mailbox
             forged.append((kind, entry))
     knowledge = Knowledge(authentic.values())
     removed = _removed(knowledge.order)
-    rejecting = _forks(authentic, remembered)
-    others: list[tuple[FaultKind, SignedEntry]] = _side_by_side(authentic)
+    rivals = _rivals(authentic, remembered)
+    rejecting = {digest: FaultKind(kind) for digest, kind in rivals.items() if kind == FaultKind.FORK}
+    others = [(kind, authentic[digest]) for digest, kind in rivals.items() if digest not in rejecting]
     if has_content:
         for digest, entry in authentic.items():
             kind = _content_fault(entry, is_removed=digest in removed)
@@ -188,12 +188,12 @@ def _signature_fault(
     part = entry.envelope
     if part.address != address:
         return FaultKind.WRONG_ADDRESS
-    key = strands.get(part.strand)
-    is_known = key is not None and key.counts_on(part.day) if part.strand else mailbox_verify_key is not None
-    if not is_known:
+    try:
+        key = strand_verify_key(part.strand, part.day, mailbox_verify_key=mailbox_verify_key, strands=strands)
+    except ForgedError:
         return FaultKind.UNKNOWN_STRAND
     try:
-        check_entry_signature(entry, mailbox_verify_key=mailbox_verify_key, strands=strands)
+        check_signature(key, part.to_bytes(), entry.signature)
     except ForgedError:
         return FaultKind.BAD_SIGNATURE
     return None
@@ -207,35 +207,29 @@ def _removed(order: Iterable[SignedEntry]) -> dict[Digest, SignedEntry]:
     return removed
 
 
-def _forks(authentic: Mapping[Digest, SignedEntry], remembered: Heads) -> dict[Digest, FaultKind]:
-    """Return the entries of workstations that have the number of another entry of their strand.
+def _rivals(authentic: Mapping[Digest, SignedEntry], remembered: Heads) -> dict[Digest, FaultKind]:
+    """Return the entries that have the number of another entry of their strand.
 
-    The other entry may be missing: the strand itself names it, or this workstation remembers it. What other
-    strands name does not count, because a source could name an entry that never existed.
+    The other entry may be missing: a workstation's strand itself names it, or this workstation remembers it.
+    What other strands name does not count, because a source could name an entry that never existed.
     """
     digests: dict[tuple[StrandId, int], set[Digest]] = defaultdict(set)
     for entry in authentic.values():
-        own = (head for head in entry.envelope.heads if head.strand == entry.envelope.strand)
-        for strand, number, digest in (head_of(entry), *own):
-            digests[strand, number].add(digest)
-    for strand, number, digest in remembered:
-        digests[strand, number].add(digest)
+        strand = entry.envelope.strand
+        for head in (
+            head_of(entry),
+            *(head for head in entry.envelope.heads if strand == head.strand != SOURCE_STRAND),
+        ):
+            digests[head[:2]].add(head.digest)
+    for head in remembered:
+        if head.strand != SOURCE_STRAND:
+            digests[head[:2]].add(head.digest)
     return {
-        digest: FaultKind.FORK
+        digest: FaultKind.FORK if strand else FaultKind.SIDE_BY_SIDE
         for (strand, _), rivals in digests.items()
-        if strand and len(rivals) > 1
+        if len(rivals) > 1
         for digest in sorted(rivals & authentic.keys())
     }
-
-
-def _side_by_side(authentic: Mapping[Digest, SignedEntry]) -> list[tuple[FaultKind, SignedEntry]]:
-    numbers: dict[int, list[SignedEntry]] = defaultdict(list)
-    for entry in authentic.values():
-        if entry.envelope.author is Author.SOURCE:
-            numbers[entry.envelope.number].append(entry)
-    return [
-        (FaultKind.SIDE_BY_SIDE, entry) for rivals in numbers.values() if len(rivals) > 1 for entry in rivals
-    ]
 
 
 def _content_fault(entry: SignedEntry, *, is_removed: bool) -> FaultKind | None:
@@ -243,7 +237,7 @@ def _content_fault(entry: SignedEntry, *, is_removed: bool) -> FaultKind | None:
 
     The payload of a removed entry may wait for the clean-up, but its header must be gone.
     """
-    if entry.envelope.entry_class is not EntryClass.WORDS:
+    if not entry.envelope.is_words:
         return None
     if is_removed:
         return None if entry.header is None else FaultKind.RESTORED

@@ -1,9 +1,9 @@
 """Knowledge: which entries the writer of an entry knew (docs/protocol.md, "Transcript")."""
 
 import heapq
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date
+from graphlib import TopologicalSorter
 
 from protocol.entry import SignedEntry
 from protocol.envelope import Author
@@ -110,24 +110,21 @@ def _thread_order(by_digest: Mapping[Digest, SignedEntry]) -> list[Digest]:
     then number, then digest. An entry names earlier entries by the digests of signed entries, so names cannot
     form a circle.
     """
-    waits_for: dict[Digest, int] = {}
-    successors: dict[Digest, list[Digest]] = defaultdict(list)
+    graph = TopologicalSorter(
+        {
+            digest: [head.digest for head in entry.envelope.heads if head.digest in by_digest]
+            for digest, entry in by_digest.items()
+        }
+    )
+    graph.prepare()
     ready: list[tuple[date, Author, int, Digest]] = []
-    for digest, entry in by_digest.items():
-        before = {head.digest for head in entry.envelope.heads if head.digest in by_digest}
-        waits_for[digest] = len(before)
-        for earlier in before:
-            successors[earlier].append(digest)
-        if not before:
-            heapq.heappush(ready, _rank(digest, entry))
     thread: list[Digest] = []
-    while ready:
+    while graph.is_active():
+        for digest in graph.get_ready():
+            heapq.heappush(ready, _rank(digest, by_digest[digest]))
         *_, digest = heapq.heappop(ready)
         thread.append(digest)
-        for later in successors[digest]:
-            waits_for[later] -= 1
-            if not waits_for[later]:
-                heapq.heappush(ready, _rank(later, by_digest[later]))
+        graph.done(digest)
     return thread
 
 

@@ -147,27 +147,14 @@ def _written_step(signed: SignedEntry, content: Content | None, *, is_void: bool
     if content is None:
         return None
     if content.kind is Kind.CLOSING:
-        return ThreadStep(
-            StepName.CLOSED, part.day, part.entry_id, text=content.text, by=part.due, is_derived=False
-        )
+        closed = (StepName.CLOSED, part.day, part.entry_id, content.text)
+        return ThreadStep(*closed, by=part.due, is_derived=False)
     if content.step is UNSET:
         return None
     note: StepNote = content.step
-    is_promise_void = is_void and note.step is StepName.PASSING_ON
-    return ThreadStep(
-        note.step,
-        part.day,
-        part.entry_id,
-        text=content.text,
-        next="" if is_promise_void else note.next,
-        by=None if is_promise_void else note.by,
-        to=note.to,
-        proposal=note.proposal,
-        delivered=note.delivered,
-        without_consent=note.without_consent,
-        is_derived=False,
-        is_void=is_void,
-    )
+    following, by = ("", None) if is_void and note.step is StepName.PASSING_ON else (note.next, note.by)
+    how = (content.text, following, by, note.to, note.proposal, note.delivered, note.without_consent)
+    return ThreadStep(note.step, part.day, part.entry_id, *how, is_derived=False, is_void=is_void)
 
 
 def _derived_step(

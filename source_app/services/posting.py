@@ -26,7 +26,6 @@ from source_app.services.new_entry import draft_entry
 from source_app.services.thread import is_mailbox_closed
 from store import attachments
 from store.attachments import ChunkWriter
-from store.errors import QuotaError
 from stored_mailbox.appending import PreparedAppend, append_entries
 from web.filenames import safe_name
 
@@ -76,7 +75,7 @@ class Posting:
     _incoming: "_IncomingFile | None" = None
     _sealed: SignedEntry | None = None
     _begun: list[AttachmentId] = field(default_factory=list)
-    _complete: "list[_CompleteFile]" = field(default_factory=list)
+    _complete: list[tuple[AttachmentNote, bytes]] = field(default_factory=list)  # with digests of the plain
 
     def begin_file(self, filename: str, media_type: str) -> None:
         """Start to receive a file.
@@ -96,8 +95,8 @@ class Posting:
         """Encrypt more bytes of the file that began last, and store them as a pending attachment.
 
         Raises:
-            MessageRefusedError: the message has too many files, the files exceed the limit of a message, or
-                the store has no room for more bytes.
+            MessageRefusedError: the message has too many files, or the files exceed the limit of a message.
+            QuotaError: the store has no room for more bytes.
             NoSuchMailboxError: the mailbox has ended.
         """
         self._received_bytes += len(piece)
@@ -105,24 +104,17 @@ class Posting:
             raise MessageRefusedError(MessageRefusal.FILES_TOO_LARGE)
         if self._incoming is None:
             self._incoming = self._begin()
-        try:
-            self._incoming.add(piece)
-        except QuotaError as why:
-            raise MessageRefusedError(MessageRefusal.NO_ROOM) from why
+        self._incoming.add(piece)
 
     def end_file(self) -> None:
         """Finish the file that began last, and store its last bytes.
 
         Raises:
-            MessageRefusedError: the store has no room for the file's last bytes.
+            QuotaError: the store has no room for the file's last bytes.
         """
         incoming, self._incoming = self._incoming, None
-        if incoming is None:
-            return
-        try:
+        if incoming is not None:
             self._complete.append(incoming.finish(*self._name_and_type))
-        except QuotaError as why:
-            raise MessageRefusedError(MessageRefusal.NO_ROOM) from why
 
     def commit(self, *, today: date) -> None:
         """Append the message with its files to the mailbox as an entry.
@@ -178,7 +170,7 @@ class Posting:
         if not draft.has_room():
             raise MessageRefusedError(MessageRefusal.MAILBOX_FULL)
         self.opens_again = draft.row.due is not None and is_mailbox_closed(self.desk, self.keys)
-        notes = tuple(file.note for file in self._complete)
+        notes = tuple(note for note, _ in self._complete)
         if self._sealed is None:
             self._sealed = draft.seal(
                 Content(kind=Kind.MESSAGE, language=self.language, text=self.text, attachments=notes)
@@ -203,43 +195,34 @@ class Posting:
         return (
             before.text == self.text
             and len(before.attachments) == len(self._complete)
-            and all(self._is_same_file(old, new) for old, new in files)
+            and all(self._is_same_file(old, *new) for old, new in files)
         )
 
-    def _is_same_file(self, old: AttachmentNote, new: "_CompleteFile") -> bool:
-        if (old.name, old.size) != (new.note.name, new.note.size):
+    def _is_same_file(self, old: AttachmentNote, new: AttachmentNote, plain_sha256: bytes) -> bool:
+        if (old.name, old.size) != (new.name, new.size):
             return False
         _, pieces = open_file(self.desk, self.keys, old.id)
         plain = hashlib.sha256()
         for piece in pieces:
             plain.update(piece)
-        return plain.digest() == new.plain_sha256
-
-
-@dataclass(frozen=True, slots=True)
-class _CompleteFile:
-    """File that has arrived completely, and that is stored as a pending attachment."""
-
-    note: AttachmentNote
-    plain_sha256: bytes
+        return plain.digest() == plain_sha256
 
 
 class _IncomingFile:
     """File that is arriving. Its bytes are encrypted and written to the store in chunks."""
 
     def __init__(self, sealer: AttachmentSealer, chunks: ChunkWriter) -> None:
-        self._sealer = sealer
-        self._chunks = chunks
-        self._plain = hashlib.sha256()
+        self._sealer, self._chunks, self._plain = sealer, chunks, hashlib.sha256()
 
     def add(self, piece: bytes) -> None:
         self._plain.update(piece)
         self._chunks.add(self._sealer.update(piece))
 
-    def finish(self, filename: str, media_type: str) -> _CompleteFile:
+    def finish(self, filename: str, media_type: str) -> tuple[AttachmentNote, bytes]:
+        """Write the last chunk. Return the file's description, and the digest of its plain bytes."""
         for padding in self._sealer.pad():
             self._chunks.add(padding)
         last, note = self._sealer.finish(safe_name(filename), media_type[:MEDIA_TYPE_CHARS])
         self._chunks.add(last)
         self._chunks.finish()
-        return _CompleteFile(note, self._plain.digest())
+        return note, self._plain.digest()

@@ -3,7 +3,7 @@
 This module reads the mailbox and writes nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -13,7 +13,7 @@ from protocol.content import Content, Kind, StepName, Verdict
 from protocol.entry import SignedEntry
 from protocol.envelope import Author
 from protocol.heads import Heads
-from protocol.identifiers import SOURCE_STRAND, Digest, EntryId, digest_words
+from protocol.identifiers import SOURCE_STRAND, Digest, digest_words
 from protocol.mailbox_keys import MailboxKeys
 from protocol.transcript.closing import closed_until
 from protocol.transcript.proposal_states import ProposalStatus
@@ -47,18 +47,17 @@ class ThreadEntry:
     """
 
     id: str
-    kind: Kind | None
     is_own: bool
     day: date
-    text: str = field(repr=False)
-    files: tuple[ThreadFile, ...]
-    withheld: Withheld | None
-    seen_on: date | None  # for an entry of the source: day on which the desk had first seen the entry
     words: str  # receipt words, made from the entry's digest
+    withheld: Withheld | None
+    kind: Kind | None = None
+    text: str = field(default="", repr=False)
+    files: tuple[ThreadFile, ...] = ()
+    verdict: Verdict | None = None
     step: ThreadStep | None = None
     proposal: ShownProposal | None = None  # proposal in this entry, or proposal that this answer is about
-    verdict: Verdict | None = None
-    delete_on: date | None = None
+    seen_on: date | None = None  # for an entry of the source: day on which the desk had first seen the entry
     confirmed_by: int = 0
 
     @property
@@ -112,7 +111,9 @@ def read_thread(desk: PublicDesk, keys: MailboxKeys, remembered: Heads = (), *, 
     steps = {step.entry_id: step for step in state.steps if not step.is_derived}
     shown = [
         replace(
-            _show_entry(signed, content, mailbox.withheld.get(signed.digest), proposals, steps),
+            _show_entry(signed, content, mailbox.withheld.get(signed.digest)),
+            step=steps.get(signed.envelope.entry_id),
+            proposal=_proposal_of(signed, content, proposals),
             seen_on=seen_on.get(signed.digest),
             confirmed_by=_confirmations(mailbox, signed.digest),
         )
@@ -159,8 +160,7 @@ def message_receipt(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> tup
     """
     for signed, content in read_sent_words(desk, keys, entry_id):
         if signed.envelope.author is Author.SOURCE and content is not None:
-            shown = _show_entry(signed, content, None, (), {})
-            return shown, desk.letterhead.expect_by(signed.envelope.day)
+            return _show_entry(signed, content), desk.letterhead.expect_by(signed.envelope.day)
     raise NotFoundError
 
 
@@ -171,7 +171,7 @@ def entry_to_delete(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> Thr
         NotFoundError: this mailbox has no such entry.
     """
     signed, content = read_sent_words(desk, keys, entry_id)[0]
-    return _show_entry(signed, content, None if content else Withheld.UNREADABLE, (), {})
+    return _show_entry(signed, content, None if content else Withheld.UNREADABLE)
 
 
 def is_mailbox_closed(desk: PublicDesk, keys: MailboxKeys) -> bool:
@@ -221,36 +221,20 @@ def _expected(by: date, today: date) -> Expected:
 
 
 def _show_entry(
-    signed: SignedEntry,
-    content: Content | None,
-    withheld: Withheld | None,
-    proposals: Sequence[ShownProposal],
-    steps: Mapping[EntryId, ThreadStep],
+    signed: SignedEntry, content: Content | None, withheld: Withheld | None = None
 ) -> ThreadEntry:
-    envelope = signed.envelope
-    entry = ThreadEntry(
-        id=envelope.entry_id.hex(),
-        kind=None if content is None else content.kind,
-        is_own=envelope.author is Author.SOURCE,
-        day=envelope.day,
-        text="" if content is None else content.text,
-        files=() if content is None else shown_files(content),
-        withheld=withheld,
-        seen_on=None,
-        words=digest_words(signed.digest),
-    )
+    part = signed.envelope
+    is_own = part.author is Author.SOURCE
+    entry = ThreadEntry(part.entry_id.hex(), is_own, part.day, digest_words(signed.digest), withheld)
     if content is None:
         return entry
-    about = [
-        each
-        for each in proposals
-        if each.id == entry.id
-        or (content.answer is not UNSET and each.digest == content.answer.proposal.hex())
-    ]
-    return replace(
-        entry,
-        step=steps.get(envelope.entry_id),
-        proposal=about[0] if about else None,
-        verdict=None if content.answer is UNSET else content.answer.verdict,
-        delete_on=None if content.closing is UNSET else envelope.due,
-    )
+    verdict = None if content.answer is UNSET else content.answer.verdict
+    return replace(entry, kind=content.kind, text=content.text, files=shown_files(content), verdict=verdict)
+
+
+def _proposal_of(
+    signed: SignedEntry, content: Content | None, proposals: Sequence[ShownProposal]
+) -> ShownProposal | None:
+    """Return the proposal that is in this entry, or that this answer is about."""
+    about = "" if content is None or content.answer is UNSET else content.answer.proposal.hex()
+    return next((each for each in proposals if about == each.digest or each.signed is signed), None)

@@ -7,7 +7,7 @@ from typing import Self
 
 from source_app.errors import MessageRefusal, MessageRefusedError
 from source_app.services.posting import Posting
-from store.errors import NoSuchMailboxError, StoreError
+from store.errors import NoSuchMailboxError, QuotaError, StoreError
 from web.errors import BodyError, BodyFault
 from web.multipart import Body, Event, Field, FileBegun, FileBytes, FormLimits, read_parts
 
@@ -114,7 +114,7 @@ def _refusal_of(why: BaseException) -> MessageRefusal | None:
     if isinstance(why, NoSuchMailboxError):
         return MessageRefusal.GONE
     if isinstance(why, StoreError):
-        return MessageRefusal.STORE
+        return MessageRefusal.NO_ROOM if isinstance(why, QuotaError) else MessageRefusal.STORE
     if isinstance(why, BodyError):
         return _REFUSALS.get(why.reason, MessageRefusal.UNREADABLE)
     return None

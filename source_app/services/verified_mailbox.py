@@ -127,9 +127,7 @@ def _content_or_reason(
     if not entry.envelope.is_words:
         return None
     if entry.digest in transcript.removed:
-        is_restored = any(
-            fault.kind is FaultKind.RESTORED and fault.digest == entry.digest for fault in transcript.faults
-        )
+        is_restored = transcript.authentic[entry.digest].header is not None
         return Withheld.RESTORED if is_restored else Withheld.REMOVED
     try:
         return open_entry(entry, [keys.identity])

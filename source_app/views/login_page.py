@@ -1,6 +1,6 @@
 """Log-in page, and the decorator for pages that need an open mailbox."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec
 
@@ -14,23 +14,15 @@ from source_app.views.request_context import current_session, lang, render_page
 _P = ParamSpec("_P")
 
 
-def render_login(
-    form: LogInForm,
-    status: int = 200,
-    *,
-    refusal: str = "",
-    unknown: Sequence[int] = (),
-    was_refused: bool = False,
-) -> Response:
+def render_login(form: LogInForm, status: int = 200, **faults: object) -> Response:
     """Return the log-in page. Its form contains the typed passphrase, and any text to post after the log-in.
 
-    `refusal` says why the last log-in failed: "no_mailbox", "busy" or "store", or "" without a failure.
+    `faults` can have `refusal`, which says why the last log-in failed: "no_mailbox", "busy" or "store".
     `unknown` has the positions, from 1, of words that are on no word list. `was_refused` is True if the site
     did not carry out a request, because the source's session had ended.
     """
-    return render_page(
-        "begin/log_in.html", status, form=form, refusal=refusal, unknown=unknown, was_refused=was_refused
-    )
+    faults = {"refusal": "", "unknown": (), "was_refused": False} | faults
+    return render_page("begin/log_in.html", status, form=form, **faults)
 
 
 def logged_out_page(text: str = "", proposal: str = "") -> Response:

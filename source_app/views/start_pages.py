@@ -1,7 +1,5 @@
 """Pages for starting a mailbox with a new passphrase, practising it, logging in and logging out."""
 
-from collections.abc import Sequence
-
 from flask import Blueprint, Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as WerkzeugResponse
@@ -103,20 +101,6 @@ def log_out_page() -> ResponseReturnValue:
     return without_session(redirect(url_for("pages.start_page", lang=lang()), code=303))
 
 
-def _practise_page(
-    form: PractiseForm,
-    status: int = 200,
-    *,
-    refusal: str = "",
-    wrong: Sequence[int] = (),
-    unknown: Sequence[int] = (),
-) -> Response:
-    return render_page(
-        "begin/practise.html",
-        status,
-        form=form,
-        ticket=form.ticket.data,
-        refusal=refusal,
-        wrong=wrong,
-        unknown=unknown,
-    )
+def _practise_page(form: PractiseForm, status: int = 200, **faults: object) -> Response:
+    faults = {"refusal": "", "wrong": (), "unknown": ()} | faults
+    return render_page("begin/practise.html", status, form=form, ticket=form.ticket.data, **faults)

@@ -77,14 +77,8 @@ def _one_own_head(_self: object, strand: StrandId, heads: Heads, unseen: Heads) 
 
 
 def _sources_fork_is_rejected(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(
-        check,
-        "_side_by_side",
-        lambda authentic: [(FaultKind.FORK, entry) for _, entry in _REAL_SIDE_BY_SIDE(authentic)],
-    )
-
-
-_REAL_SIDE_BY_SIDE = check._side_by_side
+    real = check._rivals
+    patch.setattr(check, "_rivals", lambda *known: dict.fromkeys(real(*known), FaultKind.FORK))
 
 
 def _knowledge(change: Callable[[Knowledge, SignedEntry], None]) -> Plant:
