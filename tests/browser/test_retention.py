@@ -12,7 +12,7 @@ from deploy.settings.load_settings import load_config
 from journalist_app.config import AdviserConfig
 from journalist_app.services.desk import background_check, unlocking
 from source_app.config import SourceConfig
-from store import deletion_orders, ledger_tallies, mailboxes
+from store import ledger_tallies, mailboxes
 from store.database.engine import Store, open_store
 from store.mailboxes import EndedMailbox
 from store.sessions import open_sessions
@@ -42,7 +42,8 @@ def _close(adviser: Page, closing_message: str) -> None:
 
 def _due(store: Store) -> list[date]:
     with store.reading() as session:
-        return [order.due for order in deletion_orders.all_due(session, date.max)]
+        found = mailboxes.find_all(session, mailboxes.all_addresses(session))
+        return [mailbox.due for mailbox in found if mailbox.due is not None]
 
 
 def _ended(store: Store) -> Sequence[EndedMailbox]:
@@ -104,7 +105,7 @@ def test_a_closed_mailbox_opens_by_writing_and_is_deleted_on_the_promised_day(
         assert 0 < ledger_tallies.count(session)
     assert 1 == len(_ended(store))
 
-    # On that day the desk recognises its own order, reports no missing mailbox, and removes the ended
+    # On that day the desk recognises its own closing, reports no missing mailbox, and removes the ended
     # mailbox. The running adviser app has today's clock, so the test opens the desk itself.
     desk = unlocking.unlock_desk(
         load_config(servers.desk.settings, "adviser", AdviserConfig), store, servers.desk.passphrase

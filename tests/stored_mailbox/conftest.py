@@ -1,0 +1,28 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from store import mailboxes
+from store.database.engine import Store
+from tests.protocol.mailbox_factories import DAY, Conversation
+from tests.stores import an_empty_store
+
+
+@pytest.fixture
+def talk() -> Conversation:
+    """Return a conversation of which the store has nothing yet."""
+    return Conversation()
+
+
+@pytest.fixture
+def store(tmp_path: Path, talk: Conversation) -> Iterator[Store]:
+    """Return a store with the empty mailbox of the conversation."""
+    store = an_empty_store(tmp_path / "var" / "store.db")
+    keys = talk.keys
+    with store.writing() as session:
+        mailboxes.create_mailbox(
+            session, address=keys.address, recipient=keys.recipient, verify_key=keys.verify_key, day=DAY
+        )
+    yield store
+    store.close()

@@ -1,0 +1,148 @@
+"""The append loop of both sides: all or nothing, after the state that was verified, and never twice."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+
+import pytest
+from sqlalchemy.orm import Session
+
+from protocol.entry import SignedEntry
+from store import entries, mailboxes
+from store.database.engine import Store
+from store.errors import EntryMissingError, MailboxChangedError, NoSuchMailboxError
+from stored_mailbox.appending import NewEntry, PreparedAppend, append_entries, recompute_state
+from tests.protocol.mailbox_factories import DAY, DUE, WORKSTATION, Conversation
+
+
+def prepared(
+    store: Store, talk: Conversation, *new: SignedEntry, hook: Callable[[Session], None] | None = None
+) -> PreparedAppend:
+    """Return entries that were signed after the mailbox was read now."""
+    with store.reading() as session:
+        mailbox = mailboxes.find(session, talk.keys.address)
+    version = 0 if mailbox is None else mailbox.version
+    return PreparedAppend(talk.keys.address, version, [NewEntry(each) for each in new], hook)
+
+
+def append(store: Store, talk: Conversation, *new: SignedEntry) -> None:
+    assert append_entries(store, lambda: prepared(store, talk, *new))
+
+
+def digests(store: Store, talk: Conversation) -> set[bytes]:
+    with store.reading() as session:
+        return set(entries.digests(session, talk.keys.address))
+
+
+def state(store: Store, talk: Conversation) -> tuple[date | None, date | None]:
+    with store.reading() as session:
+        mailbox = mailboxes.find(session, talk.keys.address)
+    assert mailbox is not None
+    return mailbox.waiting_since, mailbox.due
+
+
+def test_entries_are_appended_together(store: Store, talk: Conversation) -> None:
+    both = talk.write(talk.source), talk.write(WORKSTATION)
+
+    append(store, talk, *both)
+
+    assert {entry.digest for entry in both} == digests(store, talk)
+
+
+def test_nothing_to_append_changes_nothing(store: Store, talk: Conversation) -> None:
+    assert not append_entries(store, lambda: None)
+    assert set() == digests(store, talk)
+
+
+def test_entries_are_signed_again_after_each_change_of_the_mailbox(store: Store, talk: Conversation) -> None:
+    attempts: list[int] = []
+
+    def prepare() -> PreparedAppend:
+        attempts.append(len(attempts))
+        ready = prepared(store, talk, talk.write(talk.source))
+        if len(attempts) < 3:
+            append(store, talk, talk.write(WORKSTATION))
+        return ready
+
+    assert append_entries(store, prepare)
+    assert len(attempts) == 3
+    assert len(digests(store, talk)) == 3
+
+
+def test_a_mailbox_that_changes_at_every_attempt_is_given_up(store: Store, talk: Conversation) -> None:
+    def prepare() -> PreparedAppend:
+        ready = prepared(store, talk, talk.write(talk.source))
+        append(store, talk, talk.write(WORKSTATION))
+        return ready
+
+    with pytest.raises(MailboxChangedError):
+        append_entries(store, prepare)
+
+
+def test_a_failed_hook_rolls_the_entries_back(store: Store, talk: Conversation) -> None:
+    def fail(session: Session) -> None:
+        assert entries.digests(session, talk.keys.address)
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        append_entries(store, lambda: prepared(store, talk, talk.write(talk.source), hook=fail))
+    assert set() == digests(store, talk)
+
+
+def test_nothing_is_appended_to_a_mailbox_that_ended(store: Store, talk: Conversation) -> None:
+    with store.writing() as session:
+        mailboxes.end_for_good(session, talk.keys.address, proof=b"proof", day=DAY)
+
+    with pytest.raises(NoSuchMailboxError):
+        append(store, talk, talk.write(talk.source))
+
+
+def test_a_removal_destroys_the_header_in_its_own_transaction(store: Store, talk: Conversation) -> None:
+    words = talk.write(talk.source)
+    append(store, talk, words)
+
+    append(store, talk, talk.remove(words))
+
+    with store.reading() as session:
+        row = entries.find_digest(session, talk.keys.address, words.digest)
+    assert row is not None
+    assert row.header is None
+    assert state(store, talk) == (None, None)  # no one waits for an answer to removed words
+
+
+def test_a_removal_that_removes_nothing_is_not_appended(store: Store, talk: Conversation) -> None:
+    words = talk.write(talk.source)
+    append(store, talk, words)
+    append(store, talk, talk.remove(words))
+    before = digests(store, talk)
+
+    with pytest.raises(EntryMissingError):
+        append(store, talk, talk.remove(words))
+    assert before == digests(store, talk)
+
+
+def test_words_of_the_source_wait_until_words_of_the_desk(store: Store, talk: Conversation) -> None:
+    append(store, talk, talk.write(talk.source))
+    append(store, talk, talk.write(talk.source, day=DAY + timedelta(1)))
+    assert state(store, talk) == (DAY, None)
+    append(store, talk, talk.read(WORKSTATION))
+    assert state(store, talk) == (DAY, None)
+    append(store, talk, talk.write(WORKSTATION))
+    assert state(store, talk) == (None, None)
+
+
+def test_a_closing_is_due_until_someone_writes(store: Store, talk: Conversation) -> None:
+    append(store, talk, talk.close())
+    assert state(store, talk) == (None, DUE)
+    append(store, talk, talk.read(talk.source))
+    assert state(store, talk) == (None, DUE)
+    append(store, talk, talk.write(talk.source))
+    assert state(store, talk) == (DAY, None)
+
+
+def test_the_state_is_computed_again_from_the_envelopes(store: Store, talk: Conversation) -> None:
+    append(store, talk, talk.write(talk.source))
+    append(store, talk, talk.close())
+    with store.writing() as session:
+        entries.set_state(session, talk.keys.address, waiting_since=DAY, due=None)
+        recompute_state(session, talk.keys.address)
+    assert state(store, talk) == (None, DUE)
