@@ -95,10 +95,13 @@ def _write_files(folder: Path, key: OnionKey) -> None:
             for name in reversed(key.files()):  # write the secret last: if it is there, so are the others
                 (unfinished / name).rename(folder / name)
                 give_to_owner_of(folder, folder / name)
+            sync_folder(folder)
         else:
             give_to_owner_of(folder.parent, unfinished, *unfinished.iterdir())
+            sync_folder(
+                unfinished
+            )  # before the rename, so that a power cut leaves no folder without its files
             unfinished.rename(folder)
-        sync_folder(folder)
         sync_folder(folder.parent)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

@@ -23,9 +23,9 @@ _CUTS = {
     "deleting": 900,
     "syncing": 700,
     "carrying": 500,
-    "setting up": 500,
-    "pairing": 400,
-    "admitting to an onion": 100,
+    "setting up": 200,
+    "pairing": 700,
+    "admitting to an onion": 30,
     "migrating": 200,
 }
 _CONTROL_CUTS = 200 if IS_WHOLE else 12

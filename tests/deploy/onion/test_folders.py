@@ -8,6 +8,7 @@ from deploy.errors import OnionFolderError, OnionKeyError, UnsafePathError
 from deploy.onion.clients import admit_client, admitted_clients, make_client_key
 from deploy.onion.folders import read_host, read_service_key, write_service_key
 from deploy.onion.onion_keys import SECRET_FILE, OnionKey
+from tests.flushes import note_flushes
 
 
 def test_a_key_on_the_disk_is_for_its_owner_alone(tmp_path: Path) -> None:
@@ -93,3 +94,15 @@ def test_files_restored_by_root_belong_to_tors_user(tmp_path: Path) -> None:
 
     made = [tmp_path / "source", *(tmp_path / "source").iterdir()]
     assert {(path.stat().st_uid, path.stat().st_gid) for path in made} == {(12345, 12345)}
+
+
+def test_a_power_cut_leaves_no_folder_without_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed = note_flushes(monkeypatch)
+
+    write_service_key(tmp_path / "site", OnionKey.draw())
+
+    *_, unfinished, parent = flushed
+    assert unfinished.name.startswith(".site.")
+    assert parent == tmp_path
