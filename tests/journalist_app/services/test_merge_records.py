@@ -177,7 +177,10 @@ def test_a_record_that_was_dropped_at_the_same_time_stays(desks: TwoDesks) -> No
 
 def test_forged_records_are_not_applied(desks: TwoDesks) -> None:
     stranger = replace(
-        desks.second, strand=replace(desks.second.strand, id=StrandId(secrets.token_bytes(STRAND_ID_BYTES)))
+        desks.second,
+        strand=msgspec.structs.replace(
+            desks.second.strand, id=StrandId(secrets.token_bytes(STRAND_ID_BYTES))
+        ),
     )
     body = Casefile(theme="bullying").to_bytes()
     ours = desks.sealed(desks.first, body)
