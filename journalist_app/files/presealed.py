@@ -23,6 +23,7 @@ from crypto.age import armor
 from crypto.age.armor import Armoured, ArmourKind, find_armoured
 from crypto.errors import MalformedError, UnreadableError
 from journalist_app.files.file_types import with_file_ending
+from journalist_app.files.sealing_words import words_in
 
 SHOWN_CHARS: Final = 50_000  # limit of a message; a longer text is offered as a file
 DECRYPTIONS_PER_PAGE: Final = 40  # gpg takes 20 ms for each decryption
@@ -94,7 +95,8 @@ class TextPiece:
 
     `number` counts the blocks in the text from 1. In a block that was not decrypted (UNOPENED), `text` is the
     encrypted block itself. In a block that contains a file (FILE), `text` is empty. `is_signed` is True if
-    the block has a signature. No one checked who signed it.
+    the block has a signature. No one checked who signed it. `words` has the names of mailboxes in a decrypted
+    block (`sealing_words`).
     """
 
     kind: PieceKind
@@ -103,6 +105,7 @@ class TextPiece:
     size: int = 0  # of a FILE, in bytes
     is_signed: bool = False
     reason: UnopenedReason | None = None
+    words: frozenset[str] = frozenset()
 
 
 class PresealedKind(StrEnum):
@@ -115,12 +118,16 @@ class PresealedKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PresealedFileInfo:
-    """Kind of a file, determined from its first bytes. `name` is the name of the decrypted file."""
+    """Kind of a file, determined from its first bytes. `name` is the name of the decrypted file.
+
+    `words` has the names of mailboxes in the first bytes of a decrypted file (`sealing_words`).
+    """
 
     kind: PresealedKind
     name: str = field(repr=False)
     is_openpgp: bool = False
     reason: UnopenedReason | None = None
+    words: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +306,7 @@ class Unsealer:
         text = _as_text(content)
         if text is None:
             return TextPiece(PieceKind.FILE, "", size=len(content), is_signed=is_signed)
-        return TextPiece(PieceKind.OPENED, text, is_signed=is_signed)
+        return TextPiece(PieceKind.OPENED, text, is_signed=is_signed, words=words_in(text))
 
     def _content(self, block: Armoured) -> tuple[bytes, bool]:
         """Return the decrypted bytes of an armoured block, and whether the block has a signature.
@@ -373,7 +380,10 @@ def _info_and_first(kind: ArmourKind, name: str, inside: Iterator[bytes]) -> tup
         return PresealedFileInfo(PresealedKind.UNOPENED, name, is_openpgp, refused.reason), b""
     found = _SEALED_NAME.fullmatch(name)
     return PresealedFileInfo(
-        PresealedKind.OPENED, with_file_ending(found[1] if found else name, first), is_openpgp
+        PresealedKind.OPENED,
+        with_file_ending(found[1] if found else name, first),
+        is_openpgp,
+        words=words_in(first[:SHOWN_CHARS].decode("utf-8", "replace")),
     ), first
 
 

@@ -24,7 +24,8 @@ class MailboxSummary(msgspec.Struct, frozen=True, array_like=True):
     the day of the newest entry, and `step` the newest step. `asked` is the day of the source's first
     message, `waiting` the day of the source's oldest message without an answer, and `promised` the day that
     the newest step names. `is_confirmed` is True if the desk has written an entry. `has_substance` is True if
-    the desk gave advice, passed on or closed.
+    the desk gave advice, passed on or closed. `presealed` has the `digest_of_text` of each text
+    that the source encrypted with age before sending.
     """
 
     address: bytes
@@ -37,11 +38,17 @@ class MailboxSummary(msgspec.Struct, frozen=True, array_like=True):
     promised: date | None = None
     has_substance: bool = False
     is_closed: bool = False
+    presealed: tuple[bytes, ...] = ()
 
 
 def digest_of_rows(digests: Iterable[bytes]) -> bytes:
     """Return one digest, 32 bytes, of the digests of all entries that the store has in a mailbox."""
     return hashlib.sha256(b"".join(sorted(digests))).digest()
+
+
+def digest_of_text(text: str) -> bytes:
+    """Return a digest, 32 bytes, by which two mailboxes with the same text are recognised."""
+    return hashlib.sha256(text.strip().encode()).digest()
 
 
 def summarise_mailbox(

@@ -17,12 +17,7 @@ from store.database.engine import Store
 from store.errors import StoreReadOnlyError
 from tests.journalist_app.desk_factories import TODAY, ASource, World
 from tests.journalist_app.files.sealing import age_armour, recipient_of
-from tests.journalist_app.views.test_views import (
-    Browser,
-    browser,  # noqa: F401  # a fixture
-    proposed,
-    settle,
-)
+from tests.journalist_app.views.test_views import Browser, a_browser, proposed, settle
 from tests.store_snapshots import snapshot, written
 
 _AS_IT_IS = {
@@ -49,7 +44,8 @@ class Site:
 
 
 @pytest.fixture
-def site(world: World, browser: Browser, tmp_path: Path) -> Site:  # noqa: F811  # the fixture
+def site(world: World, tmp_path: Path) -> Site:
+    browser = a_browser(world)
     source, _ = proposed(world, browser, tmp_path)
     pasted = source.writes(age_armour(b"\x00 no text", [recipient_of(world)]))
     browser.get(f"/mailbox/{source.address}")

@@ -1,5 +1,6 @@
 """Attacks by the store's operator while an adviser works: what is signed is what was verified and shown."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,9 +18,11 @@ from protocol.content import Content, Kind, StepName, Verdict
 from protocol.entry import SignedEntry
 from protocol.envelope import EntryClass
 from protocol.heads import Heads
-from protocol.identifiers import EntryId
+from protocol.identifiers import EntryId, sealing_words
 from protocol.transcript.check import head_of
+from tests.journalist_app import desk_readers
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
+from tests.journalist_app.files.sealing import age_armour, age_file, recipient_of
 from tests.journalist_app.opening import heads_on_page, opens
 from tests.journalist_app.refusals import refuses
 from tests.journalist_app.services.test_closing import close, due_of
@@ -33,6 +36,8 @@ from tests.journalist_app.services.test_passing_on import (
     steps_of,
 )
 from tests.journalist_app.views.paper import Paper
+from tests.journalist_app.views.test_views import Browser, a_browser, settle
+from tests.pages import hooks
 
 
 @pytest.fixture
@@ -283,3 +288,71 @@ def test_a_message_that_the_adviser_was_not_shown_stops_the_closing(desk: OpenDe
 
     with refuses(SendRefusal.SOURCE_WROTE):
         answer(desk, source, heads, unseen)
+
+
+# ---- a sealed text or file of another source is sent again from another mailbox
+
+
+@pytest.fixture
+def browser(world: World) -> Iterator[Browser]:
+    made = a_browser(world)
+    made.unlock()
+    settle()
+    yield made
+    settle()
+
+
+@pytest.mark.parametrize("is_file", [False, True])
+def test_a_sealed_text_or_file_of_another_mailbox_is_withheld_until_confirmed(
+    world: World, source: ASource, browser: Browser, *, is_file: bool
+) -> None:
+    victim = a_source(world)
+    words = f"{sealing_words(victim.keys.address)}\nmijn geheim"
+    if is_file:
+        file = ("a.txt.age", age_file(words.encode(), [recipient_of(world)]))
+        copy = source.writes("kijk", file=file)
+    else:
+        copy = source.writes(age_armour(words.encode(), [recipient_of(world)]))
+
+    page = browser.get(f"/mailbox/{source.address}").text
+    assert hooks(page, "named") == ["other"]
+    assert "mijn geheim" not in page
+    assert "/opened" not in page
+    link = re.search(r'href="([^"]+confirmed=[^"#]+)', page)
+    assert link is not None
+    confirmed = browser.get(link[1]).text
+    assert ("/opened" if is_file else "mijn geheim") in confirmed
+    assert copy.digest in source.reads().transcript.authentic
+
+
+@pytest.mark.parametrize(("first_line", "named"), [("", ["none"]), ("{words}", []), ("{spaced}", [])])
+def test_a_sealed_text_says_whether_it_names_its_own_mailbox(
+    world: World, source: ASource, browser: Browser, first_line: str, named: list[str]
+) -> None:
+    words = sealing_words(source.keys.address)
+    line = first_line.format(words=words, spaced=words.replace("-", " ").title())
+    source.writes(age_armour(f"{line}\nmijn verhaal".encode(), [recipient_of(world)]))
+
+    page = browser.get(f"/mailbox/{source.address}").text
+
+    assert hooks(page, "named") == named
+    assert "mijn verhaal" in page
+
+
+def test_the_same_sealed_text_in_two_mailboxes_is_told_even_if_it_was_sealed_again(
+    world: World, desk: OpenDesk, source: ASource
+) -> None:
+    copy = a_source(world)
+    for each in (source, copy):
+        each.writes(age_armour(b"mijn verhaal\n", [recipient_of(world)]))
+    desk_readers.begin(desk)
+    assert desk.index.wait_until_whole(desk_readers.SECONDS).is_whole
+
+    (_, shown) = opens(desk, source.keys.address).entries
+    removed = [entry for entry in copy.reads().transcript.entries if entry.envelope.is_words]
+    copy.removes(*removed)
+    background_check.check_store(desk, TODAY)
+    desk.index.wait_until_whole(desk_readers.SECONDS)
+
+    assert [piece.also_in for piece in shown.pieces] == [(desk.label(copy.keys.address),)]
+    desk.stop()

@@ -19,11 +19,13 @@ from protocol.content import StepName, Verdict
 from protocol.envelope import EntryClass
 from protocol.identifiers import Digest
 from protocol.mailbox_keys import MailboxKeys
+from protocol.session import token_hash
 from protocol.transcript.check import FaultKind
 from source_app.services.verified_mailbox import read_mailbox
 from store.database.engine import Store
 from tests.proofs.proof_sizes import IS_WHOLE, print_result
 from tests.source_app.desks import ADesk, Browser, make_desk
+from web.dates import half_hour_now
 
 pytestmark = pytest.mark.slow
 
@@ -42,6 +44,7 @@ class Scene:
     browser: Browser
     keys: MailboxKeys
     proposal: str
+    session: tuple[bytes, bytes]  # its name and its encrypted state
     moment: "Moments"
 
     def sql(self, statement: str, *values: object) -> list[tuple[object, ...]]:
@@ -124,9 +127,14 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
     fields = browser.hidden(browser.get(path), path) | {"verdict": Verdict.AGREED.value, "sure": "y"}
     assert browser.post(path, fields).status_code == 303
     desk.receipt(keys)
-    made = Scene(desk, browser, keys, proposal, Moments())
-    for name in ("reading", "writing"):
-        monkeypatch.setattr(Store, name, _counted(getattr(Store, name), made.moment))
+    cookie = browser.client.get_cookie("mailbox")
+    assert cookie is not None
+    name = token_hash(bytes.fromhex(cookie.value))
+    box = desk.desk.sessions.get(name, half_hour_now())
+    assert box is not None
+    made = Scene(desk, browser, keys, proposal, (name, box), Moments())
+    for kind in ("reading", "writing"):
+        monkeypatch.setattr(Store, kind, _counted(getattr(Store, kind), made.moment))
     return made
 
 
@@ -250,6 +258,8 @@ def _check_heads(scene: Scene, known: set[Digest]) -> None:
 
 
 def _reset(scene: Scene, before: bytes) -> None:
+    """Bring back the store and the source's session as they were."""
+    scene.desk.desk.sessions.put(*scene.session, half_hour_now() + 2)
     scene.desk.store.close()
     for path in scene.desk.store.path.parent.glob(f"{scene.desk.store.path.name}*"):
         path.unlink()
@@ -260,9 +270,9 @@ def test_the_proof_would_notice_a_source_that_signs_what_it_did_not_verify(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Control: without the check of signatures, some edit for a moment is signed and stays."""
-    monkeypatch.setattr("protocol.transcript.check.check_entry_signature", lambda *_, **__: None)
-    monkeypatch.setattr("protocol.entry.check_entry_signature", lambda *_, **__: None)
-    row = scene.sql("SELECT max(id) FROM entry WHERE author = 1")[0][0]
+    monkeypatch.setattr("protocol.transcript.check.check_signature", lambda *_, **__: None)
+    monkeypatch.setattr("protocol.entry.check_signature", lambda *_, **__: None)
+    row = scene.sql("SELECT id FROM entry WHERE author = 0 ORDER BY number DESC")[0][0]
     scene.desk.store.checkpoint()
     before = scene.desk.store.path.read_bytes()
     edit = Edit("entry", row, "signature")  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ import importlib
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -367,6 +368,22 @@ def test_a_removal_that_removes_nothing_is_not_appended(
 
     assert answers == [303, 404]
     assert len(a_desk.entries_of(keys, EntryClass.REMOVAL, Author.SOURCE)) == 1
+
+
+def test_a_full_mailbox_refuses_neither_a_removal_nor_the_end(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    limits = replace(a_desk.desk.limits, entries=1, entries_bytes=1)
+    a_desk.app.extensions["desk"] = replace(a_desk.desk, limits=limits)
+    assert source.write("no room").status_code == 422
+    end = "/en/mailbox/end"
+
+    delete(source, messages(a_desk, keys)[0])
+    ended = source.post(end, {**source.hidden(source.get(end), end), "sure": "y"})
+
+    assert ended.status_code == 303
+    with a_desk.store.reading() as session:
+        assert mailboxes.find(session, keys.address) is None
 
 
 def test_the_end_stays_as_a_signed_proof_with_the_heads_of_the_source(

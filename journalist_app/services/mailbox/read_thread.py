@@ -23,6 +23,8 @@ from journalist_app.desk.verification import (
 )
 from journalist_app.errors import FileRefusedError
 from journalist_app.files.presealed import PieceKind, PresealedFileInfo, PresealedKind, TextPiece, Unsealer
+from journalist_app.files.sealing_words import NamedMailbox, named_mailbox
+from journalist_app.inbox.mailbox_summary import digest_of_text
 from journalist_app.services.mailbox import file_downloads
 from protocol.content import AttachmentNote, Kind
 from protocol.envelope import Author
@@ -37,6 +39,8 @@ from web.filenames import safe_name
 class AdviserFile:
     """Attachment of an entry on the adviser's page, with names that are safe to show and to save.
 
+    `named` is the mailbox that the content of an encrypted file names with six words, if it was decrypted.
+
     `sealed` says whether the desk can decrypt a file that the source encrypted before sending. `sealed` is
     None for every other file.
     """
@@ -45,6 +49,19 @@ class AdviserFile:
     name: str
     size: int
     sealed: PresealedFileInfo | None
+    named: NamedMailbox | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPiece:
+    """Piece of a text, and the mailbox that a decrypted block names with six words.
+
+    `also_in` has the labels of other mailboxes in which the source encrypted the same text with age.
+    """
+
+    text_piece: TextPiece
+    named: NamedMailbox | None = None
+    also_in: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +78,7 @@ class AdviserEntry:
     kind: str
     day: date
     text: str
-    pieces: tuple[TextPiece, ...]
+    pieces: tuple[ShownPiece, ...]
     files: tuple[AdviserFile, ...]
     is_removed: bool
     read_on: date | None
@@ -177,7 +194,7 @@ def _shown(  # noqa: PLR0913  # each is shown on the page
         kind=content.kind.value if content else "",
         day=part.day,
         text=content.text if content else "",
-        pieces=_pieces(unsealer, opened),
+        pieces=_pieces(desk, unsealer, opened),
         files=tuple(_file(desk, unsealer, opened, note) for note in content.attachments) if content else (),
         is_removed=opened.signed.digest in conversation.removed,
         read_on=read.get(opened.signed.digest),
@@ -187,13 +204,28 @@ def _shown(  # noqa: PLR0913  # each is shown on the page
     )
 
 
-def _pieces(unsealer: Unsealer, opened: OpenedEntry) -> tuple[TextPiece, ...]:
+def _pieces(desk: OpenDesk, unsealer: Unsealer, opened: OpenedEntry) -> tuple[ShownPiece, ...]:
     """Return the text of an entry in pieces. Encrypted blocks are decrypted only in the source's texts."""
     if opened.content is None or not opened.content.text:
         return ()
-    if opened.signed.envelope.author is Author.SOURCE:
-        return unsealer.text(opened.content.text)
-    return (TextPiece(PieceKind.PLAIN, opened.content.text),)
+    if opened.signed.envelope.author is Author.DESK:
+        return (ShownPiece(TextPiece(PieceKind.PLAIN, opened.content.text)),)
+    address = opened.signed.envelope.address
+    return tuple(_shown_piece(desk, address, piece) for piece in unsealer.text(opened.content.text))
+
+
+def _shown_piece(desk: OpenDesk, address: Address, piece: TextPiece) -> ShownPiece:
+    if piece.kind is PieceKind.FILE:
+        return ShownPiece(piece, NamedMailbox.NONE)
+    if piece.kind is not PieceKind.OPENED:
+        return ShownPiece(piece)
+    digest = digest_of_text(piece.text)
+    also_in = [
+        desk.label(Address(summary.address))
+        for summary in desk.index.summaries()
+        if digest in summary.presealed and summary.address != address
+    ]
+    return ShownPiece(piece, named_mailbox(piece.words, address), tuple(also_in))
 
 
 def _file(desk: OpenDesk, unsealer: Unsealer, opened: OpenedEntry, note: AttachmentNote) -> AdviserFile:
@@ -209,9 +241,9 @@ def _file(desk: OpenDesk, unsealer: Unsealer, opened: OpenedEntry, note: Attachm
             )
     if look is None or look.kind is PresealedKind.NOT_SEALED:
         return AdviserFile(note.id.hex(), safe_name(note.name), note.size, None)
-    return AdviserFile(
-        note.id.hex(), safe_name(note.name), note.size, replace(look, name=safe_name(look.name))
-    )
+    named = named_mailbox(look.words, part.address) if look.kind is PresealedKind.OPENED else None
+    sealed = replace(look, name=safe_name(look.name))
+    return AdviserFile(note.id.hex(), safe_name(note.name), note.size, sealed, named)
 
 
 def _proposal_of(opened: OpenedEntry, state: ThreadState) -> tuple[ProposalState | None, str]:

@@ -570,7 +570,7 @@ def test_the_adviser_reads_a_presealed_text_and_gets_both_files(world: World) ->
     as_sent = file_downloads.open_download(desk, source.keys.address, the_file(desk, source))
 
     assert [(PieceKind.PLAIN, "Dag"), (PieceKind.OPENED, "geheim")] == [
-        (piece.kind, piece.text) for piece in shown.pieces
+        (piece.text_piece.kind, piece.text_piece.text) for piece in shown.pieces
     ]
     assert shown.files[0].sealed == PresealedFileInfo(PresealedKind.OPENED, "bewijs.pdf")
     assert ("bewijs.pdf", None, b"%PDF-1.7") == (opened.name, opened.size, b"".join(opened.pieces))
@@ -595,9 +595,8 @@ def test_an_armoured_text_of_the_desk_is_not_decrypted(world: World) -> None:
     answered = source.is_answered(armour)
     desk = unlocked(world)
 
-    assert (TextPiece(PieceKind.PLAIN, armour),) == opens(desk, source.keys.address, today=TODAY).entries[
-        1
-    ].pieces
+    (_, shown) = opens(desk, source.keys.address, today=TODAY).entries
+    assert [TextPiece(PieceKind.PLAIN, armour)] == [piece.text_piece for piece in shown.pieces]
     with refuses(FileRefusal.MISSING):
         file_downloads.open_pasted(desk, source.keys.address, answered.envelope.entry_id, 1)
 

@@ -84,6 +84,10 @@ class Browser:
 
 @pytest.fixture
 def browser(world: World) -> Browser:
+    return a_browser(world)
+
+
+def a_browser(world: World) -> Browser:
     ended: list[bool] = []
     app = create_adviser_app(
         world.config, world.store, end_worker=lambda: ended.append(True), today=lambda: TODAY

@@ -1,0 +1,37 @@
+"""Six words that tie a presealed text or file (encrypted before sending) to one mailbox.
+
+Attack: someone captures a presealed text on its way to the server, and sends a copy from their own mailbox.
+"""
+
+import re
+from enum import StrEnum
+
+from crypto.passphrase import word_list
+from protocol.identifiers import Address, sealing_words
+
+_COUNT = 6
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+class NamedMailbox(StrEnum):
+    """The mailbox that a presealed text names with six words."""
+
+    OWN = "own"
+    OTHER = "other"
+    NONE = "none"
+
+
+def words_in(text: str) -> frozenset[str]:
+    """Return all names of mailboxes in a text: six words joined by hyphens, or alone on a line."""
+    listed = set(word_list("nl"))
+    folded = text.casefold()
+    joined = [run for run in folded.split() if run.count("-") == _COUNT - 1]
+    runs = [_WORD.findall(run) for run in (*joined, *folded.splitlines())]
+    return frozenset("-".join(run) for run in runs if len(run) == _COUNT and listed.issuperset(run))
+
+
+def named_mailbox(named: frozenset[str], address: Address) -> NamedMailbox:
+    """Return whether the words in a text name this mailbox, only another mailbox, or no mailbox."""
+    if sealing_words(address) in named:
+        return NamedMailbox.OWN
+    return NamedMailbox.OTHER if named else NamedMailbox.NONE
