@@ -5,7 +5,6 @@ Keys, signatures and heads are checked without decryption. Then the verified ent
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
 
 from sqlalchemy.orm import Session
 
@@ -21,7 +20,7 @@ from protocol.identifiers import SOURCE_STRAND, Address, Digest
 from protocol.transcript.check import Fault, FaultKind, Transcript
 from protocol.transcript.closing import closed_until
 from protocol.transcript.thread_state import ThreadState, thread_state
-from protocol.transcript.waiting import non_answers, waiting_since
+from protocol.transcript.waiting import waiting_since
 from store import sync_findings
 from store.mailboxes import StoredMailbox
 from store.sync_findings import FindingKind
@@ -225,11 +224,6 @@ def content_faults(opened: Sequence[OpenedEntry]) -> Iterator[ShownFault]:
         if each.fault and each.fault != FaultKind.LOST:
             part = each.signed.envelope
             yield ShownFault(each.fault, part.author, part.number, each.fault == "unreadable")
-
-
-def waits_since(conversation: Conversation, opened: Sequence[OpenedEntry]) -> date | None:
-    """Return the day of the oldest words of the source that wait for an answer, by content."""
-    return waiting_since(conversation.transcript, non_answers(entry_contents(opened)))
 
 
 def thread_of(conversation: Conversation, opened: Sequence[OpenedEntry]) -> ThreadState:

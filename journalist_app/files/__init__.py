@@ -12,4 +12,5 @@ for sentences about metadata.
 - `metadata_sentences`: sentences about findings, in the adviser's language
 - `pinned_recipients`: recipients in the settings, pinned by fingerprint
 - `presealed`: decryption of texts and files that the source encrypted before sending
+- `sealing_words`: six words by which a presealed text names its mailbox
 """

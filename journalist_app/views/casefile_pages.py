@@ -2,19 +2,20 @@
 
 from datetime import date
 
-from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import CasefileRefusal, CasefileRefusedError, RecordUnsoundError, SendRefusedError
-from journalist_app.forms import DRAIN_TIMES, AnswerParts, bytes_of_hex, read_answer
+from journalist_app.forms import DRAIN_TIMES, AnswerParts, read_answer
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import is_our_form, unlocked
+from journalist_app.requests.form_context import address_of, adviser_today
 from journalist_app.services.records import casefiles, drafts
 from journalist_app.services.records.casefiles import CasefileDetails
 from journalist_app.views import thread_pages
 from journalist_app.views.refusal_status import REFUSALS, reason_and_status
-from protocol.identifiers import ADDRESS_BYTES, Address
+from protocol.identifiers import Address
 from store.errors import StoreError
 from web.errors import BodyError
 from web.multipart import Body
@@ -27,14 +28,14 @@ _FORM_BYTES = 1024 * 1024  # for the fields and the boundaries; files come too a
 @unlocked
 def show_casefile(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Show the casefile of a mailbox, with the forms to change it."""
-    return _page(desk, _where(address))
+    return _page(desk, address_of(address))
 
 
 @bp.post("/<address>/casefile")
 @unlocked
 def save_casefile_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Save the casefile's fields. If the fields are refused, show the form again with the typed values."""
-    where, form = _where(address), request.form
+    where, form = address_of(address), request.form
     typed = {name: form.get(name, "") for name in ("labels", "theme", "route", "region", "outcome")}
     typed |= {"reminder": form.get("reminder", ""), "handover": form.get("handover", "")}
     kept_text.keep_typed_text(typed["labels"], typed["handover"])
@@ -64,12 +65,12 @@ def _day(typed: str) -> date | None:
 @unlocked
 def save_note(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Add a dated note to the casefile. If the note is refused, show the form again with the note's text."""
-    where, note = _where(address), request.form.get("note", "")
+    where, note = address_of(address), request.form.get("note", "")
     kept_text.keep_typed_text(note)
     if not is_our_form("casefile", request.form.get("token", "")):
         return _page(desk, where, note=note, refusal="stale", status=403)
     try:
-        casefiles.add_casefile_note(desk, where, note, current_app.extensions["today"]())
+        casefiles.add_casefile_note(desk, where, note, adviser_today())
     except REFUSALS as why:
         refusal, status = reason_and_status(why)
         return _page(desk, where, note=note, refusal=refusal, status=status)
@@ -80,7 +81,7 @@ def save_note(desk: OpenDesk, address: str) -> ResponseReturnValue:
 @unlocked
 def fill_answer_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Save the answer form's text as a draft, or add a reply template or the saved draft to the form."""
-    where, parts = _where(address), AnswerParts()
+    where, parts = address_of(address), AnswerParts()
     body = Body(request.environ["wsgi.input"], request.content_length, desk.config.upload_bytes + _FORM_BYTES)
     try:
         read_answer(body, request.content_type or "", desk.config.upload_files, parts)
@@ -137,10 +138,6 @@ def _joined(text: str, more: str) -> str:
     return f"{text.rstrip()}\n\n{more}" if text.strip() else more
 
 
-def _where(address: str) -> Address:
-    return Address(bytes_of_hex(address, ADDRESS_BYTES) or b"")
-
-
 def _page(  # noqa: PLR0913  # each is shown on the page
     desk: OpenDesk,
     where: Address,
@@ -153,7 +150,7 @@ def _page(  # noqa: PLR0913  # each is shown on the page
     if not casefiles.has_mailbox(desk, where):
         text = "\n\n".join(each for each in (note, *(typed or {}).values()) if each)
         return render_template("refusal.html", what="missing", text=text), 404
-    panel = casefiles.read_casefile_panel(desk, where, current_app.extensions["today"]())
+    panel = casefiles.read_casefile_panel(desk, where, adviser_today())
     kept = panel.casefile
     fields = {
         "labels": ", ".join(kept.labels),

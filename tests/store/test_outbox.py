@@ -440,6 +440,28 @@ def test_everything_is_packed_again_for_a_peer_that_lost_its_data(store: Store, 
     assert [(OutboxKind.ENTRY, address, entry_id)] == noted(store)
 
 
+@pytest.mark.usefixtures("peer")
+def test_the_revision_that_a_record_may_replace_is_stored_until_the_peer_confirms(store: Store) -> None:
+    name, digest = outbox.record_name("casefile", b"name"), os.urandom(32)
+
+    def replaced() -> list[bytes]:
+        with store.reading() as session:
+            return [each.replaces for each in outbox.of_kind(session, STRAND, OutboxKind.RECORD)]
+
+    a_record(store, b"name")
+    assert replaced() == [b""]
+    with store.writing() as session:
+        outbox.enqueue_for(session, STRAND, OutboxKind.RECORD, name=name, replaces=digest)
+    a_record(store, b"name", revision=2)
+    assert replaced() == [digest]
+    with store.writing() as session:
+        outbox.enqueue_all(session, STRAND)
+    assert replaced() == [digest]
+    acknowledge(store, pack(store))
+    a_record(store, b"name", revision=3)
+    assert replaced() == [b""]
+
+
 # ---- how it is read
 
 

@@ -11,6 +11,7 @@
 - `sync_replica`: syncs with the server
 - `sync_status`: status of syncing, for pages
 - `unlocking`: opens the keyring with the passphrase
+- `whole_check`: verifies every entry and file of the store, in the background
 - `yearly_report`: counts a year, and builds the report's files
 - `whole_check`: check of the whole store in the background, with progress
 """

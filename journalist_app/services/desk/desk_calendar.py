@@ -72,8 +72,8 @@ def publish_calendar(desk: OpenDesk, serial: int, calendar: Calendar, today: dat
     _require_valid(calendar)
     if serial != desk.letterhead.serial:
         raise LetterheadMovedError
-    past = _past_days(desk.letterhead, today)
-    absences = {*calendar.absences, *past.absences}
+    past_days, past_absences = _past_days(desk.letterhead, today)
+    absences = {*calendar.absences, *past_absences}
     try:
         with desk.store.writing() as session:
             following = sign_next_letterhead(
@@ -81,7 +81,7 @@ def publish_calendar(desk: OpenDesk, serial: int, calendar: Calendar, today: dat
                 session,
                 issued=max(today, desk.letterhead.issued),
                 working_days=tuple(sorted(set(calendar.working_days))),
-                closed_days=tuple(sorted({*calendar.closed_days, *past.closed_days})),
+                closed_days=tuple(sorted({*calendar.closed_days, *past_days})),
                 absences=tuple(Absence(since=since, until=until) for since, until in sorted(absences)),
                 answer_working_days=calendar.answer_working_days,
                 confirm_days=calendar.confirm_days,
@@ -139,15 +139,7 @@ def _day(token: str) -> date:
         raise CalendarRefusedError(CalendarRefusal.DAYS) from why
 
 
-@dataclass(frozen=True, slots=True)
-class _PastDays:
-    """Past closed days and absences that are still needed to count working days."""
-
-    closed_days: tuple[date, ...]
-    absences: tuple[tuple[date, date], ...]
-
-
-def _past_days(letterhead: Letterhead, today: date) -> _PastDays:
+def _past_days(letterhead: Letterhead, today: date) -> tuple[list[date], list[tuple[date, date]]]:
     """Return the past closed days and absences to keep in the desk's next signed letterhead.
 
     If there are too many, only the newest are kept.
@@ -157,7 +149,7 @@ def _past_days(letterhead: Letterhead, today: date) -> _PastDays:
     absences = sorted(
         (each.since, each.until) for each in letterhead.absences if each.until.toordinal() in kept
     )
-    return _PastDays(tuple(closed[-_CLOSED_MAX:]), tuple(absences[-ABSENCES_MAX:]))
+    return closed[-_CLOSED_MAX:], absences[-ABSENCES_MAX:]
 
 
 def _require_valid(calendar: Calendar) -> None:

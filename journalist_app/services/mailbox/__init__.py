@@ -4,7 +4,6 @@
 - `count_for_report`: saves facts for the yearly report in the casefile
 - `desk_read_receipts`: tells the source what an adviser has read
 - `file_downloads`: opens attachments for download, decrypted on the way
-- `order_deletion`: signs and renews orders to delete a mailbox
 - `pending_files`: stores encrypted files of a future entry
 - `read_thread`: verifies and decrypts the whole thread for a page
 - `send_entries`: appends entries of the desk, with retries

@@ -8,6 +8,7 @@ import pytest
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import (
+    CasefileRefusal,
     MailboxNotFoundError,
     RecordUnsoundError,
     SendRefusal,
@@ -323,6 +324,27 @@ def test_any_set_of_tallies_of_one_mailbox_counts_once(world: World) -> None:
 
     assert {each.id for each in early} == {each.id for each in late}
     assert set(ledger_format.counted_tallies([*early, *late])) == set(late)
+
+
+def test_a_casefile_that_is_too_long_changes_no_tallies(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    close(desk, source)
+    before = tallies_of(world, source), casefiles.read_casefile(desk, source.keys.address)
+    full = tuple(
+        Evidence(kind=EvidenceKind.ANSWER, day=TODAY, entry=Digest(bytes([at]) * 32), body=bytes(350_000))
+        for at in range(3)
+    )
+
+    with refuses(CasefileRefusal.FULL):
+        casefiles.update_casefile(
+            desk,
+            source.keys.address,
+            lambda now: msgspec.structs.replace(now, theme="bullying", evidence=full),
+        )
+
+    assert before == (tallies_of(world, source), casefiles.read_casefile(desk, source.keys.address))
 
 
 @pytest.mark.parametrize("step", [None, StepForm("in_conversation")])

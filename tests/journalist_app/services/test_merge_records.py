@@ -13,7 +13,7 @@ from journalist_app.services.desk.merge_records import RecordMerger, merge_bodie
 from journalist_app.services.records import reply_templates
 from journalist_app.services.records.reply_templates import ReplyTemplate
 from protocol import letterhead as letterhead_format
-from protocol.casefile import LABELS, Casefile, Evidence, EvidenceKind, Note, PassedOn
+from protocol.casefile import LABELS, TALLY_SEED_BYTES, Casefile, Evidence, EvidenceKind, Note, PassedOn
 from protocol.identifiers import STRAND_ID_BYTES, Digest, StrandId
 from protocol.keyring import Keyring, StrandSecret
 from protocol.letterhead import Absence, Letterhead, Report, Strand
@@ -351,6 +351,13 @@ def test_facts_for_the_report_are_the_earliest_that_either_knows() -> None:
 
     assert (merged.first_message, merged.first_answer) == (TODAY - timedelta(days=1), TODAY)
     assert merged.came_back
+
+
+def test_of_two_tally_seeds_the_lower_stays() -> None:
+    low, high = Casefile(tally_seed=bytes(TALLY_SEED_BYTES)), Casefile(tally_seed=b"z" * TALLY_SEED_BYTES)
+
+    assert both(low, high).tally_seed == low.tally_seed
+    assert both(high, Casefile()).tally_seed == high.tally_seed
 
 
 # ---- other records
