@@ -42,7 +42,7 @@ class SignedEntry:
 
     @classmethod
     def from_stored(
-        cls, *, envelope: bytes, signature: bytes, epoch: int, header: bytes | None, payload: bytes | None
+        cls, envelope: bytes, signature: bytes, epoch: int, header: bytes | None, payload: bytes | None
     ) -> Self:
         """Parse an entry from its columns in the store. Nothing is verified yet.
 

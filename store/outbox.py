@@ -154,14 +154,23 @@ _DELETE_COUNTED_END = PreparedChange(
     )
 )
 
-# All items that peers receive, for `enqueue_all`.
-_LETTERHEAD = PlainQuery(select(LetterheadRow.serial))
-_ENDED_ADDRESSES = PlainQuery(select(EndedMailboxRow.address))
-_WITH_TALLIES = PlainQuery(select(MailboxTallyRow.address).distinct())
-_ENTRIES = PlainQuery(select(EntryRow.address, EntryRow.digest).order_by(EntryRow.address, EntryRow.digest))
-_RECORDS = PlainQuery(select(RecordRow.kind, RecordRow.name).where(RecordRow.goes_to_peers))
-_TALLIES = PlainQuery(select(LedgerTallyRow.digest))
-_PUBLIC_FILES = PlainQuery(select(PublicFileRow.name))
+# All items that peers receive, for `enqueue_all`: the address and the name of each row.
+_EVERYTHING: Mapping[OutboxKind, PreparedQuery[tuple[bytes, bytes]]] = {
+    OutboxKind.LETTERHEAD: PreparedQuery(select(LetterheadRow.serial).limit(1), lambda _: (b"", b"")),
+    OutboxKind.ENDED: PreparedQuery(select(EndedMailboxRow.address), lambda address: (address, b"")),
+    OutboxKind.TALLIES: PreparedQuery(
+        select(MailboxTallyRow.address).distinct(), lambda address: (address, b"")
+    ),
+    OutboxKind.ENTRY: PlainQuery(
+        select(EntryRow.address, EntryRow.digest).order_by(EntryRow.address, EntryRow.digest)
+    ),
+    OutboxKind.RECORD: PreparedQuery(
+        select(RecordRow.kind, RecordRow.name).where(RecordRow.goes_to_peers),
+        lambda kind, name: (b"", record_name(kind, name)),
+    ),
+    OutboxKind.TALLY: PreparedQuery(select(LedgerTallyRow.digest), lambda digest: (b"", digest)),
+    OutboxKind.PUBLIC_FILE: PreparedQuery(select(PublicFileRow.name), lambda name: (b"", name.encode())),
+}
 
 
 def record_name(kind: str, name: bytes) -> bytes:
@@ -190,7 +199,7 @@ def enqueue(session: Session, kind: OutboxKind, *, address: bytes = b"", name: b
     excluded = session.info.get(_EXCLUDED_PEER)
     for peer in _PEERS.all(session):
         if peer != excluded:
-            _add(session, _ENQUEUE, peer, kind, address, name)
+            _add(session, _ENQUEUE, peer, kind, address=address, name=name)
 
 
 def enqueue_for(session: Session, peer: bytes, kind: OutboxKind, **item: bytes) -> None:
@@ -215,50 +224,18 @@ def enqueue_all(session: Session, peer: bytes) -> None:
     Raises:
         PeerMissingError: there is no such peer. Everything that this session wrote is rolled back.
     """
-    for kind, address, name in _everything(session):
-        _add(session, _ENQUEUE_AGAIN, peer, kind, address=address, name=name)
+    for kind, items in _EVERYTHING.items():
+        for address, name in items.each(session):
+            _add(session, _ENQUEUE_AGAIN, peer, kind, address=address, name=name)
 
 
-def _add(  # noqa: PLR0913, PLR0917  # the columns of the row
-    session: Session,
-    statement: PreparedChange,
-    peer: bytes,
-    kind: OutboxKind,
-    address: bytes = b"",
-    name: bytes = b"",
-    replaces: bytes = b"",
-) -> None:
+def _add(session: Session, statement: PreparedChange, peer: bytes, kind: OutboxKind, **item: bytes) -> None:
+    row = {"address": b"", "name": b"", "replaces": b"", **item}
     try:
-        statement.run(
-            session,
-            id=new_id(),
-            peer=peer,
-            kind=kind,
-            address=address,
-            name=name,
-            replaces=replaces,
-            is_changed=False,
-        )
+        statement.run(session, id=new_id(), peer=peer, kind=kind, is_changed=False, **row)
     except BrokenConstraintError as why:
         roll_back(session)
         raise PeerMissingError("there is no such peer") from why
-
-
-def _everything(session: Session) -> Iterator[tuple[OutboxKind, bytes, bytes]]:
-    if _LETTERHEAD.first(session) is not None:
-        yield OutboxKind.LETTERHEAD, b"", b""
-    for address in _ENDED_ADDRESSES.each(session):
-        yield OutboxKind.ENDED, address, b""
-    for address in _WITH_TALLIES.each(session):
-        yield OutboxKind.TALLIES, address, b""
-    for address, digest in _ENTRIES.each(session):
-        yield OutboxKind.ENTRY, address, digest
-    for kind, name in _RECORDS.each(session):
-        yield OutboxKind.RECORD, b"", record_name(kind, name)
-    for digest in _TALLIES.each(session):
-        yield OutboxKind.TALLY, b"", digest
-    for title in _PUBLIC_FILES.each(session):
-        yield OutboxKind.PUBLIC_FILE, b"", title.encode()
 
 
 # ---- reading items ---------------------------------------------------------------------------------

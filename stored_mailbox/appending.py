@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
 
 from sqlalchemy.orm import Session
 
@@ -113,13 +112,7 @@ def _add(session: Session, new: NewEntry) -> None:
         raise EntryMissingError("nothing is left to remove")
     if part.removes:
         recompute_state(session, part.address)  # removed words wait for no answer
-    if part.is_words:
-        _update_state(session, part.address, part.author, part.day, part.due)
-
-
-def _update_state(session: Session, address: Address, author: Author, day: date, due: date | None) -> None:
-    """Update the mailbox's state after new words, whose writer knew all words of the other side."""
-    if author is Author.SOURCE:
-        entries.mark_waiting(session, address, day)
-    else:
-        entries.set_state(session, address, waiting_since=None, due=due)
+    if part.is_words and part.author is Author.SOURCE:
+        entries.mark_waiting(session, part.address, part.day)
+    elif part.is_words:  # the desk knew all words of the source
+        entries.set_state(session, part.address, waiting_since=None, due=part.due)

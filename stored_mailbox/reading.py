@@ -14,8 +14,6 @@ from protocol.mailbox_keys import checked_verify_key
 from protocol.strand import StrandKey
 from protocol.transcript.check import Transcript, read_transcript
 from store import entries, mailboxes
-from store.entries import StoredEntry, StoredEnvelope
-from store.mailboxes import StoredMailbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +26,6 @@ class DamagedRow:
 
     author: Author | None
     number: int
-    entry_id: bytes
     is_parsed: bool
 
 
@@ -40,11 +37,11 @@ class StoredTranscript:
     the source's then.
     """
 
-    mailbox: StoredMailbox
+    mailbox: mailboxes.StoredMailbox
     transcript: Transcript
     damaged: tuple[DamagedRow, ...]
     has_sound_keys: bool = True
-    rows: Sequence[StoredEntry] = field(default=(), repr=False)
+    rows: Sequence[entries.StoredEntry] = field(default=(), repr=False)
 
 
 def read_stored(  # noqa: PLR0913  # the mailbox, and how to check it
@@ -71,8 +68,8 @@ def read_stored(  # noqa: PLR0913  # the mailbox, and how to check it
 
 
 def check_stored(  # noqa: PLR0913  # what `read_stored` has, and the rows
-    mailbox: StoredMailbox,
-    rows: Sequence[StoredEntry],
+    mailbox: mailboxes.StoredMailbox,
+    rows: Sequence[entries.StoredEntry],
     strands: Mapping[StrandId, StrandKey],
     *,
     remembered: Heads = (),
@@ -87,7 +84,7 @@ def check_stored(  # noqa: PLR0913  # what `read_stored` has, and the rows
     return StoredTranscript(mailbox, transcript, damaged, verify_key is not None, rows)
 
 
-def parse_rows(rows: Iterable[StoredEntry]) -> tuple[list[SignedEntry], tuple[DamagedRow, ...]]:
+def parse_rows(rows: Iterable[entries.StoredEntry]) -> tuple[list[SignedEntry], tuple[DamagedRow, ...]]:
     """Parse the rows of entries. A row that does not parse is damaged, and hides no other row.
 
     A row whose columns differ from its signed envelope is damaged, and its entry is parsed all the same: the
@@ -101,21 +98,19 @@ def parse_rows(rows: Iterable[StoredEntry]) -> tuple[list[SignedEntry], tuple[Da
             signed.append(entry)
         if entry is None or not has_signed_columns(row, entry):
             author = Author(row.author) if row.author in set(Author) else None
-            damaged.append(DamagedRow(author, row.number, row.entry_id, entry is not None))
+            damaged.append(DamagedRow(author, row.number, entry is not None))
     return signed, tuple(damaged)
 
 
-def read_envelopes(session: Session, address: Address) -> list[tuple[SignedEntry, StoredEnvelope]]:
+def read_envelopes(session: Session, address: Address) -> list[tuple[SignedEntry, entries.StoredEnvelope]]:
     """Parse the envelopes of a mailbox. This reads no ciphertext, so it costs less than `parse_rows`.
 
     Rows that do not parse are left out, and no signature is verified.
     """
-    found: list[tuple[SignedEntry, StoredEnvelope]] = []
+    found: list[tuple[SignedEntry, entries.StoredEnvelope]] = []
     for row in entries.envelopes(session, address):
         try:
-            signed = SignedEntry.from_stored(
-                envelope=row.envelope, signature=row.signature, epoch=0, header=None, payload=None
-            )
+            signed = SignedEntry.from_stored(row.envelope, row.signature, 0, None, None)
         except MalformedError:
             continue
         if signed.envelope.address == address:
@@ -136,21 +131,15 @@ def lost_entries(session: Session, address: Address) -> list[Digest]:
     return sorted((named - {row.digest for _, row in found}) | (opaque - removed))
 
 
-def parse_row(row: StoredEntry) -> SignedEntry | None:
+def parse_row(row: entries.StoredEntry) -> SignedEntry | None:
     """Parse one row as an entry, without verifying the entry. Return None if the row is malformed."""
     try:
-        return SignedEntry.from_stored(
-            envelope=row.envelope,
-            signature=row.signature,
-            epoch=row.epoch,
-            header=row.header,
-            payload=row.payload,
-        )
+        return SignedEntry.from_stored(row.envelope, row.signature, row.epoch, row.header, row.payload)
     except MalformedError:
         return None
 
 
-def has_signed_columns(row: StoredEntry, entry: SignedEntry) -> bool:
+def has_signed_columns(row: entries.StoredEntry, entry: SignedEntry) -> bool:
     """Return True if the columns of a row have the values of its signed envelope."""
     part = entry.envelope
     signed = (int(part.author), part.strand, part.number, part.entry_id, entry.digest, part.day)

@@ -75,8 +75,7 @@ def verify_store(
     with store.reading() as session:
         addresses = mailboxes.all_addresses(session)
     for place in range(bisect_right(addresses, after), len(addresses)):
-        address = Address(addresses[place])
-        verdict = _verify(store, strands, address, remembered(address), place + 1, len(addresses))
+        verdict = _verify(store, strands, addresses, place, remembered(Address(addresses[place])))
         if verdict is not None:
             yield verdict
 
@@ -88,39 +87,33 @@ def verify_in_processes(path: Path, strands: Mapping[StrandId, StrandKey]) -> It
     """
     with closing(open_store(path)) as store, store.reading() as session:
         addresses = mailboxes.all_addresses(session)
-    shares = ((at, addresses[at : at + _SHARE], len(addresses)) for at in range(0, len(addresses), _SHARE))
     with ProcessPoolExecutor(
-        len(os.sched_getaffinity(0)), get_context("spawn"), _open_in_process, (path, dict(strands))
+        len(os.sched_getaffinity(0)), get_context("spawn"), _open_in_process, (path, dict(strands), addresses)
     ) as pool:
-        for verdicts in pool.map(_verify_share, shares):
-            yield from verdicts
+        verdicts = pool.map(_verify_in_process, range(len(addresses)), chunksize=_SHARE)
+        yield from (verdict for verdict in verdicts if verdict is not None)
 
 
-_opened: list[tuple[Store, Mapping[StrandId, StrandKey]]] = []  # in each process of `verify_in_processes`
+# The arguments of `_verify`, in each process of `verify_in_processes`.
+_opened: list[tuple[Store, Mapping[StrandId, StrandKey], Sequence[bytes]]] = []
 
 
-def _open_in_process(path: Path, strands: Mapping[StrandId, StrandKey]) -> None:
-    _opened.append((open_store(path), strands))
+def _open_in_process(path: Path, strands: Mapping[StrandId, StrandKey], addresses: Sequence[bytes]) -> None:
+    _opened.append((open_store(path), strands, addresses))
 
 
-def _verify_share(share: tuple[int, Sequence[bytes], int]) -> list[MailboxVerdict]:
-    ((store, strands),) = _opened
-    before, addresses, total = share
-    verdicts = (
-        _verify(store, strands, Address(address), (), done, total)
-        for done, address in enumerate(addresses, before + 1)
-    )
-    return [verdict for verdict in verdicts if verdict is not None]
+def _verify_in_process(place: int) -> MailboxVerdict | None:
+    return _verify(*_opened[0], place)
 
 
-def _verify(  # noqa: PLR0913, PLR0917  # the mailbox and the progress
+def _verify(
     store: Store,
     strands: Mapping[StrandId, StrandKey],
-    address: Address,
-    remembered: Heads,
-    done: int,
-    total: int,
+    addresses: Sequence[bytes],
+    place: int,
+    remembered: Heads = (),
 ) -> MailboxVerdict | None:
+    address = Address(addresses[place])
     with store.reading() as session:
         found = read_stored(session, address, strands, remembered=remembered)
     if found is None:  # it was ended since
@@ -138,8 +131,8 @@ def _verify(  # noqa: PLR0913, PLR0917  # the mailbox and the progress
         damaged_rows=len(found.damaged),
         damaged_files=sum(not _has_signed_files(store, entry) for entry in with_files),
         entries=len(found.rows),
-        done=done,
-        total=total,
+        done=place + 1,
+        total=len(addresses),
     )
 
 

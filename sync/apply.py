@@ -18,7 +18,7 @@ from sync.endpoint import Endpoint
 from sync.errors import SyncRefusal, SyncRefusedError
 from sync.items import record_item
 from sync.items.contexts import ApplyContext
-from sync.items.item_kinds import kind_of
+from sync.items.item_kinds import kind_of, size_of
 from sync.verify import verify_pouch
 
 _BATCH_ITEMS = 32  # items in one transaction, for which a source's message waits only some milliseconds
@@ -38,8 +38,8 @@ class AppliedPouch:
     """
 
     head: PouchHead
-    is_duplicate: bool
     applied: int = 0
+    is_duplicate: bool = False
     peer_was_restored: bool = False
     we_were_restored: bool = False
     unwanted: frozenset[AttachmentId] = frozenset()
@@ -91,10 +91,10 @@ def apply_pouch(
             with endpoint.store.writing() as session:
                 peers.advance_serial(session, head.sender, head.taken)
         raise PouchRefusedError(PouchRefusal.EARLY)
-    deleted_wrongly = verify_pouch(endpoint, letterhead, pouch, verify_key)
+    verified = verify_pouch(endpoint, letterhead, pouch, verify_key)
     if head.serial <= peer.applied_serial:
         return AppliedPouch(head, is_duplicate=True)
-    context = ApplyContext(endpoint, head, StrandId(head.sender), deleted_wrongly)
+    context = ApplyContext(endpoint, head, StrandId(head.sender), verified)
     items = PouchReader(reopen(), endpoint.identities).items(verify_key)
     try:
         applied = sum(_apply_batch(context, batch) for batch in _batches(items))
@@ -120,13 +120,13 @@ def apply_pouch(
         peers.set_has_more(session, head.sender, is_so=head.more or is_early or is_reset)
         if not is_early:
             peers.mark_applied(session, head.sender, 0 if is_reset else head.serial, endpoint.today())
+    unwanted = frozenset(context.unwanted)
     return AppliedPouch(
         head,
-        is_duplicate=False,
-        applied=applied,
+        applied,
         peer_was_restored=peer_was_restored,
         we_were_restored=we_were_restored,
-        unwanted=frozenset(context.unwanted),
+        unwanted=unwanted,
     )
 
 
@@ -139,8 +139,9 @@ def _finish_mailboxes(context: ApplyContext) -> None:
         for address in context.changed:
             recompute_state(session, address)
             for digest in lost_entries(session, address):
-                kind = outbox.OutboxKind.ENTRY
-                outbox.enqueue_for(session, context.peer, kind, address=address, name=digest)
+                outbox.enqueue_for(
+                    session, context.peer, outbox.OutboxKind.ENTRY, address=address, name=digest
+                )
 
 
 def _require_for_us(endpoint: Endpoint, head: PouchHead) -> None:
@@ -175,11 +176,8 @@ def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
         if batch and (not kind.is_batched or len(batch) == _BATCH_ITEMS or size >= _BATCH_BYTES):
             yield batch
             batch, size = [], 0
-        if kind.is_batched:
-            batch.append(item)
-            size += kind.size(item)
-        else:
-            yield [item]
+        batch.append(item)
+        size += size_of(item) if kind.is_batched else _BATCH_BYTES
     if batch:
         yield batch
 

@@ -13,11 +13,10 @@ from protocol.pouch.pouch_file import PARTIALS, WHOLE, PouchHead, PouchWriter, l
 from protocol.pouch.pouch_items import Item, LetterheadItem, item_to_bytes
 from store import attachments, outbox, peers
 from store.errors import PeerMissingError
-from store.outbox import OutboxKind
 from sync.endpoint import Endpoint
 from sync.errors import SyncRefusal, SyncRefusedError
 from sync.items.contexts import BuildContext, VerifyContext
-from sync.items.item_kinds import ROW_PACKERS, kind_of, pack_damaged, pack_mailbox
+from sync.items.item_kinds import ROW_PACKERS, kind_of, pack_damaged, pack_mailbox, size_of
 from sync.sync_lock import sync_lock
 
 # Target size of a pouch on a connection. It limits the loss when a connection breaks, and the memory in use.
@@ -60,9 +59,9 @@ def build_pouch(
             peer. The other pouch contains everything that the pouch `after` contained.
         StoreError: the store cannot be used.
     """
-    builder = _PouchBuilder(endpoint, peer, partials, TARGET_BYTES, after)
+    context = BuildContext(endpoint, peer, endpoint.letterhead(), dict(partials), TARGET_BYTES)
+    builder = _PouchBuilder(context, after)
     items = list(builder)  # collected before the head is written, because the head says whether more follows
-    context = builder.context
     pouch = b"".join(builder.write(items, has_more=context.has_more, unwanted=unwanted))
     return BuiltPouch(pouch, builder.serial, context.chunks_at_peer, context.has_more)
 
@@ -95,13 +94,13 @@ def build_pouch_files(
         StoreError: the store cannot be used.
     """
     with sync_lock(endpoint):  # not held while a slow USB stick is written, or a sync would time out
-        builder = _PouchBuilder(endpoint, peer, {}, part_bytes)
-    while builder.context.size_limit is not None:
+        context = BuildContext(endpoint, peer, endpoint.letterhead(), {}, part_bytes)
+        builder = _PouchBuilder(context)
+    while context.size_limit is not None:
         yield builder.write(builder, has_more=True)
-        next_limit = part_bytes if builder.context.has_more else None
-        builder = _PouchBuilder(
-            endpoint, peer, builder.context.chunks_at_peer, next_limit, after=builder.serial
-        )
+        next_limit = part_bytes if context.has_more else None
+        context = BuildContext(endpoint, peer, endpoint.letterhead(), context.chunks_at_peer, next_limit)
+        builder = _PouchBuilder(context, after=builder.serial)
     yield builder.write(builder, has_more=False)
 
 
@@ -113,17 +112,10 @@ class _PouchBuilder:
     again.
     """
 
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        peer: StrandId,
-        chunks_at_peer: Mapping[AttachmentId, int],
-        size_limit: int | None,
-        after: int | None = None,
-    ) -> None:
-        letterhead = endpoint.letterhead()
-        self.context = BuildContext(endpoint, peer, letterhead, dict(chunks_at_peer), size_limit)
-        self._verifying = VerifyContext(endpoint, letterhead, is_own=True)
+    def __init__(self, context: BuildContext, after: int | None = None) -> None:
+        endpoint, peer = context.endpoint, context.peer
+        self._context = context
+        self._verifying = VerifyContext(endpoint, context.letterhead, is_own=True)
         # Read first which pouches the peer has confirmed, so that this pouch contains everything that this
         # store had when it applied the peer's last pouch. The transaction is durable: if the peer knew a
         # later serial than this store, the peer would conclude that the store was restored from a backup.
@@ -145,7 +137,7 @@ class _PouchBuilder:
         self, items: Iterable[Item], *, has_more: bool, unwanted: Iterable[AttachmentId] = ()
     ) -> Iterator[bytes]:
         """Yield the pieces of the pouch file, with these items."""
-        endpoint, peer = self.context.endpoint, self.context.peer
+        endpoint, peer = self._context.endpoint, self._context.peer
         with endpoint.store.reading() as session:
             partials = [*((each, WHOLE) for each in unwanted), *attachments.uploads_from_peer(session, peer)]
         head = PouchHead(
@@ -178,7 +170,7 @@ class _PouchBuilder:
                 yield item
 
     def _items(self) -> Iterator[Item]:
-        context = self.context
+        context = self._context
         for kind in ROW_PACKERS:
             yield from self._pack_rows(kind)
         with context.endpoint.store.reading() as session:
@@ -188,8 +180,8 @@ class _PouchBuilder:
                 return
             yield from self._pack_mailbox(Address(address))
 
-    def _pack_rows(self, kind: OutboxKind) -> Iterator[Item]:
-        context = self.context
+    def _pack_rows(self, kind: outbox.OutboxKind) -> Iterator[Item]:
+        context = self._context
         with context.endpoint.store.reading() as session:
             rows = list(outbox.of_kind(session, context.peer, kind))
         for at in range(0, len(rows), _ROWS):
@@ -202,19 +194,19 @@ class _PouchBuilder:
                     serial = item.serial if isinstance(item, LetterheadItem) else None
                     outbox.mark_packed(session, [row.id], self.serial, letterhead=serial)
                     if item is not None:
-                        context.size += kind_of(item).size(item)
+                        context.size += size_of(item)
                         items.append(item)
             yield from items
 
     def _pack_mailbox(self, address: Address) -> Iterator[Item]:
-        context = self.context
+        context = self._context
         with self._marking() as session:
             rows = outbox.of_mailbox(session, context.peer, address)
             left = {row.id for row in rows}
             outbox.mark_packed(session, left, self.serial)
             items = pack_mailbox(context, session, address, rows)
         for item, complete_row in items:
-            context.size += kind_of(item).size(item)
+            context.size += size_of(item)
             yield item
             left -= {complete_row}
         if context.has_more:
@@ -233,7 +225,7 @@ class _PouchBuilder:
                 not packed. A row that this pouch marked now would be deleted from the outbox when the peer
                 confirms the other pouch, although the peer may never receive this pouch.
         """
-        context = self.context
+        context = self._context
         with context.endpoint.store.writing(durable=durable) as session:
             known = peers.find(session, context.peer)
             if known is None or known.sent_serial != self.serial:

@@ -193,18 +193,18 @@ def _read_ssh(output: IO[bytes]) -> Iterator[bytes]:
 
 
 def _limit_time(pouches: Iterator[bytes], hang_up: Callable[[], object]) -> Iterator[bytes]:
-    """Yield pouches, and close the connection if one pouch takes longer than half an hour."""
-    while True:
+    """Return an iterator over pouches that closes the connection if one takes longer than half an hour."""
+
+    def take() -> bytes | None:
         timer = threading.Timer(_POUCH_SECONDS, hang_up)
         timer.daemon = True
         timer.start()
         try:
-            pouch = next(pouches, None)
+            return next(pouches, None)
         finally:
             timer.cancel()
-        if pouch is None:
-            return
-        yield pouch
+
+    return iter(take, None)
 
 
 def _refusal(word: bytes) -> SyncError:

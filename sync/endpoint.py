@@ -46,15 +46,12 @@ class Merger(Protocol):
         Raises:
             RecordFaultError: the received record is not applied.
         """
-        ...
 
     def past(self, kind: str, name: bytes, ours: bytes, /) -> tuple[bytes, ...] | None:
         """Return the digests of the revisions that our record contains, or None if it does not open."""
-        ...
 
     def letterheads(self, base: bytes, ours: bytes, theirs: bytes, /) -> tuple[int, bytes, bytes]:
         """Return serial, body and signature of a letterhead that contains the changes of both letterheads."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,6 @@ class Carrier(Protocol):
             SyncRefusedError: UNREACHABLE: the connection failed, at once or between two pouches.
             ServerRefusedError: the server refused, at once or instead of the first pouch.
         """
-        ...
 
 
 @dataclass(slots=True)

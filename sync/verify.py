@@ -5,7 +5,6 @@ The sender uses the same checks on the items of its own store.
 
 from crypto.errors import CryptoError
 from protocol.errors import PouchRefusal, PouchRefusedError
-from protocol.identifiers import Address
 from protocol.letterhead import Letterhead
 from protocol.pouch.pouch_file import PouchReader
 from sync.endpoint import Endpoint
@@ -15,10 +14,10 @@ from sync.items.item_kinds import kind_of
 
 def verify_pouch(
     endpoint: Endpoint, letterhead: Letterhead, pouch: PouchReader, verify_key: bytes
-) -> set[Address]:
+) -> VerifyContext:
     """Check every item of a pouch. If one item fails its check, refuse the whole pouch.
 
-    Returns the addresses of the mailboxes that the peer deleted although entries of this store forbid that.
+    Returns the context of the verification, with the mailboxes that the peer deleted wrongly.
 
     Raises:
         PouchRefusedError: the pouch or an item is false. `reason` says why.
@@ -31,4 +30,4 @@ def verify_pouch(
             raise
         except CryptoError as why:
             raise PouchRefusedError(PouchRefusal.FORGED) from why
-    return context.deleted_wrongly
+    return context

@@ -40,7 +40,7 @@ def proof_from_bytes(raw: bytes) -> tuple[SignedEntry, ...]:
     if not fields or len(fields) % 2:
         raise MalformedError
     return tuple(
-        SignedEntry.from_stored(envelope=envelope, signature=signature, epoch=0, header=None, payload=None)
+        SignedEntry.from_stored(envelope, signature, 0, None, None)
         for envelope, signature in zip(fields[::2], fields[1::2], strict=True)
     )
 

@@ -5,6 +5,7 @@ These items come before the item of the entry to which the attachment belongs.
 
 from collections.abc import Iterator
 
+from msgspec.structs import asdict
 from sqlalchemy.orm import Session
 
 from protocol.identifiers import Address, AttachmentId
@@ -57,15 +58,8 @@ def apply_file(context: ApplyContext, session: Session, item: FileItem) -> bool:
         context.unwanted.add(AttachmentId(item.attachment_id))
     if is_unwanted or attachments.find_upload(session, item.attachment_id) is not None:
         return False
-    attachments.begin_upload(
-        session,
-        address=item.address,
-        entry_id=item.entry_id,
-        attachment_id=item.attachment_id,
-        header=item.header,
-        half_hour=context.endpoint.half_hour(),
-        peer=context.peer,
-    )
+    half_hour = context.endpoint.half_hour()
+    attachments.begin_upload(session, **asdict(item), half_hour=half_hour, peer=context.peer)
     return True
 
 
@@ -88,9 +82,8 @@ def apply_chunk(context: ApplyContext, session: Session, item: ChunkItem) -> boo
     _, _, chunks, _ = pending
     if item.number < chunks:
         return False
-    attachments.add_chunk(
-        session, item.attachment_id, item.number, item.ciphertext, quota=context.endpoint.quota
-    )
+    quota = context.endpoint.quota
+    attachments.add_chunk(session, item.attachment_id, item.number, item.ciphertext, quota=quota)
     if item.is_last:
         attachments.finish_upload(session, item.attachment_id)
     return True

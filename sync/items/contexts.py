@@ -1,6 +1,5 @@
 """Contexts: the state that all kinds of items share while one pouch is built, verified or applied."""
 
-from collections.abc import Container
 from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
@@ -75,6 +74,7 @@ class VerifyContext:
 class ApplyContext:
     """State of one verified pouch that is being applied. `peer` is the sender of the pouch.
 
+    `verified` has what the verification of the pouch collected.
     `unwanted` collects the attachments of which the peer need not send the rest: this store has the
     attachment already, or does not have its mailbox. `changed` collects the mailboxes whose state must be
     computed again.
@@ -83,7 +83,7 @@ class ApplyContext:
     endpoint: Endpoint
     head: PouchHead
     peer: StrandId
-    deleted_wrongly: Container[Address]
+    verified: VerifyContext
     unwanted: set[AttachmentId] = field(default_factory=set)
     changed: set[Address] = field(default_factory=set)
     _removed: dict[Address, set[Digest]] = field(default_factory=dict)

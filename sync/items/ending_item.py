@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
+from msgspec.structs import asdict
 from sqlalchemy.orm import Session
 
 from crypto.errors import ForgedError
@@ -16,6 +17,7 @@ from protocol.transcript.ending import end_of, is_proved, proof_from_bytes
 from store import entries, mailboxes, outbox, records
 from store.sync_findings import FindingKind
 from stored_mailbox.reading import parse_rows
+from sync.endpoint import Endpoint
 from sync.items.contexts import ApplyContext, BuildContext, VerifyContext
 from sync.items.damaged_item import NO_ENTRY
 
@@ -53,23 +55,21 @@ def verify(context: VerifyContext, item: EndedItem) -> None:
 def apply(context: ApplyContext, session: Session, item: EndedItem) -> bool:
     """End a mailbox in this store. If this store shows that it was deleted wrongly, report that instead."""
     address = Address(item.address)
+    # `verify` has checked the proof.
+    is_by_source = any(not entry.envelope.strand for entry in proof_from_bytes(item.proof))
     if mailboxes.find_ended(session, address) is not None:
         return False
-    is_by_source = _is_by_source(item)
     if context.endpoint.is_server and not is_by_source:
         return False  # the server's clean-up deletes closed mailboxes, and checks them itself
-    if address in context.deleted_wrongly:
+    if address in context.verified.deleted_wrongly:
         return context.report(session, address, NO_ENTRY, FindingKind.DAMAGED)
-    if not is_by_source:
-        _report_crossed(context, session, address)
-    mailboxes.apply_end_from_peer(
-        session,
-        address=address,
-        recipient=item.recipient,
-        verify_key=item.verify_key,
-        proof=item.proof,
-        day=item.day,
-    )
+    crossed = [] if is_by_source else _rows_not_sent(context.endpoint, session, address)
+    if crossed:
+        # The server deleted the mailbox before these entries arrived there. The report names the first entry
+        # with words. If there are only receipts, it is about the whole mailbox.
+        words = [entry.digest for entry in parse_rows(crossed)[0] if entry.envelope.is_words]
+        context.report(session, address, words[0] if words else NO_ENTRY, FindingKind.CROSSED)
+    mailboxes.apply_end_from_peer(session, **asdict(item))
     if not is_by_source:
         records.drop_of_mailbox(session, address)
     return True
@@ -86,11 +86,8 @@ def _is_allowed_here(context: VerifyContext, item: EndedItem, proof: Transcript)
     the mailbox without them.
     """
     with context.endpoint.store.reading() as session:
-        rows = [
-            row
-            for row in entries.of_mailbox(session, item.address)
-            if row.strand != context.endpoint.name or not _is_queued(session, item.address, row.digest)
-        ]
+        not_sent = {row.digest for row in _rows_not_sent(context.endpoint, session, item.address)}
+        rows = [row for row in entries.of_mailbox(session, item.address) if row.digest not in not_sent]
     signed, damaged = parse_rows(rows)
     by_digest = {entry.digest: entry for entry in signed} | dict(proof.authentic)
     together = _read(context, item, tuple(by_digest.values()))
@@ -98,23 +95,8 @@ def _is_allowed_here(context: VerifyContext, item: EndedItem, proof: Transcript)
     return not damaged and may_delete(together, context.strands, latest)
 
 
-def _report_crossed(context: ApplyContext, session: Session, address: Address) -> None:
-    """Report that the server deleted a mailbox before entries of this workstation had arrived there.
-
-    The report names the first entry with words. If there are only receipts, it is about the whole mailbox.
-    """
-    rows = entries.of_mailbox(session, address)
-    name = context.endpoint.name
-    queued = [row for row in rows if row.strand == name and _is_queued(session, address, row.digest)]
-    if queued:
-        words = [entry.digest for entry in parse_rows(queued)[0] if entry.envelope.is_words]
-        context.report(session, address, words[0] if words else NO_ENTRY, FindingKind.CROSSED)
-
-
-def _is_queued(session: Session, address: bytes, digest: bytes) -> bool:
-    return outbox.is_queued(session, outbox.OutboxKind.ENTRY, address=address, name=digest)
-
-
-def _is_by_source(item: EndedItem) -> bool:
-    """Return whether the source ended the mailbox. `verify` has checked the proof."""
-    return any(not entry.envelope.strand for entry in proof_from_bytes(item.proof))
+def _rows_not_sent(endpoint: Endpoint, session: Session, address: bytes) -> list[entries.StoredEntry]:
+    """Return the entries of this workstation that may not have reached the server."""
+    own = [row for row in entries.of_mailbox(session, address) if row.strand == endpoint.name]
+    kind = outbox.OutboxKind.ENTRY
+    return [row for row in own if outbox.is_queued(session, kind, address=address, name=row.digest)]

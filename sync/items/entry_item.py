@@ -1,26 +1,24 @@
 """Entry in a pouch: pack a stored entry, verify its signature, and store the entry."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy.orm import Session
 
-from crypto.errors import ForgedError, MalformedError
-from protocol.entry import SignedEntry, check_entry_signature, has_signed_payload, verify_entry
+from crypto.errors import MalformedError
+from protocol.entry import SignedEntry, has_signed_payload, verify_entry
 from protocol.envelope import Author, EntryClass
 from protocol.errors import PouchRefusal, PouchRefusedError
 from protocol.identifiers import Address, StrandId
 from protocol.pouch.pouch_items import EntryItem
 from protocol.strand import StrandKey
+from protocol.transcript.check import read_transcript
 from store import attachments, entries, mailboxes, sync_findings
-from store.attachments import Attachment
-from store.entries import StoredEntry
-from store.sync_findings import FindingKind
 from stored_mailbox.appending import store_entry
 from stored_mailbox.reading import has_signed_columns, parse_row
 from sync.items.contexts import ApplyContext, VerifyContext
 
 
-def read_signed(row: StoredEntry, address: Address) -> SignedEntry | None:
+def read_signed(row: entries.StoredEntry, address: Address) -> SignedEntry | None:
     """Return the signed entry of a stored row, or None if the row is damaged."""
     entry = parse_row(row)
     if entry is None or entry.envelope.address != address or not has_signed_columns(row, entry):
@@ -28,7 +26,7 @@ def read_signed(row: StoredEntry, address: Address) -> SignedEntry | None:
     return entry
 
 
-def pack(entry: SignedEntry, files: Sequence[Attachment]) -> EntryItem:
+def pack(entry: SignedEntry, files: Sequence[attachments.Attachment]) -> EntryItem:
     """Return the item of an entry, which names the attachments of the entry.
 
     Without its header, no one can decrypt the payload, which waits for the clean-up and is not sent.
@@ -59,7 +57,7 @@ def verify(context: VerifyContext, item: EntryItem) -> None:
     verify_entry(entry, mailbox_verify_key=verify_key, strands=context.strands)
     if context.endpoint.is_server and not context.is_own and part.author is Author.DESK:
         with context.endpoint.store.reading() as session:
-            if _has_rival(session, entry, lambda: context.strands):
+            if _has_rival(session, entry, context.strands):
                 raise PouchRefusedError(PouchRefusal.FORK)
 
 
@@ -88,28 +86,21 @@ def apply(context: ApplyContext, session: Session, item: EntryItem) -> bool:
         if not (files or _is_better(context, stored, entry)):
             return False
         entries.drop_row(session, address, stored.digest)
-    elif part.author is Author.DESK and _has_rival(
-        session, entry, lambda: context.endpoint.letterhead().strand_keys
-    ):
-        return context.report(session, address, digest, FindingKind.FORK)
+    elif part.author is Author.DESK and _has_rival(session, entry, context.verified.strands):
+        return context.report(session, address, digest, sync_findings.FindingKind.FORK)
     store_entry(session, entry, files)
     removed.update(part.removes)
     context.changed.add(address)
-    sync_findings.drop(session, address, digest, FindingKind.DAMAGED)
+    sync_findings.drop(session, address, digest, sync_findings.FindingKind.DAMAGED)
     return True
 
 
 def _signed(item: EntryItem) -> SignedEntry:
-    return SignedEntry.from_stored(
-        envelope=item.envelope,
-        signature=item.signature,
-        epoch=item.epoch,
-        header=item.header or None,
-        payload=item.payload or None,
-    )
+    header, payload = item.header or None, item.payload or None
+    return SignedEntry.from_stored(item.envelope, item.signature, item.epoch, header, payload)
 
 
-def _stored(session: Session, entry: SignedEntry) -> StoredEntry | None:
+def _stored(session: Session, entry: SignedEntry) -> entries.StoredEntry | None:
     """Return this store's row of an entry, also if the digest in the row was changed."""
     part = entry.envelope
     found = entries.find_digest(session, part.address, entry.digest)
@@ -119,7 +110,7 @@ def _stored(session: Session, entry: SignedEntry) -> StoredEntry | None:
     return next((row for row in rows if (it := parse_row(row)) and it.digest == entry.digest), None)
 
 
-def _is_better(context: ApplyContext, stored: StoredEntry, entry: SignedEntry) -> bool:
+def _is_better(context: ApplyContext, stored: entries.StoredEntry, entry: SignedEntry) -> bool:
     """Return True if the stored copy of an entry is damaged, and the received copy is sound.
 
     No signature covers the age header. A workstation can open entries, so there a header that opens is better
@@ -136,21 +127,12 @@ def _is_better(context: ApplyContext, stored: StoredEntry, entry: SignedEntry) -
     return opens is not None and here.header != entry.header and not opens(here) and opens(entry)
 
 
-def _has_rival(
-    session: Session, entry: SignedEntry, strands: Callable[[], Mapping[StrandId, StrandKey]]
-) -> bool:
+def _has_rival(session: Session, entry: SignedEntry, strands: Mapping[StrandId, StrandKey]) -> bool:
     """Return True if this store has another authentic entry with the same strand and number."""
     part = entry.envelope
     rows = entries.of_strand(
         session, part.address, int(part.author), part.strand, number=part.number, last=part.number
     )
-    others = (read_signed(row, part.address) for row in rows if row.digest != entry.digest)
-    return any(other is not None and _is_authentic(other, strands()) for other in others)
-
-
-def _is_authentic(entry: SignedEntry, strands: Mapping[StrandId, StrandKey]) -> bool:
-    try:
-        check_entry_signature(entry, mailbox_verify_key=None, strands=strands)
-    except ForgedError:
-        return False
-    return True
+    read = (read_signed(row, part.address) for row in rows if row.digest != entry.digest)
+    others = [other for other in read if other is not None]
+    return bool(read_transcript(part.address, None, strands, others, has_content=False).authentic)

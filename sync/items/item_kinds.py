@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from msgspec.structs import astuple
 from sqlalchemy.orm import Session
 
 from protocol.pouch import pouch_items as formats
@@ -31,41 +32,31 @@ def _accept(_context: VerifyContext, _item: Item) -> None:
     """Accept an item without a check. The item is ciphertext, which sync does not decrypt."""
 
 
-def _entry_size(item: formats.EntryItem) -> int:
-    return len(item.header) + len(item.payload) + _OVERHEAD_BYTES
-
-
 @dataclass(frozen=True, slots=True)
 class ItemKind:
     """Functions of one kind of item.
 
-    `apply` returns whether the item changed something. `size` returns roughly the number of bytes, which is
-    used for limits only. `is_batched` is True if several such items may share one transaction.
+    `apply` returns whether the item changed something. `is_batched` is True if several such items may share
+    one transaction.
     """
 
     apply: Callable[[ApplyContext, Session, Any], bool]
     verify: Callable[[VerifyContext, Any], None] = _accept
-    size: Callable[[Any], int] = lambda _: _OVERHEAD_BYTES
     is_batched: bool = True
 
 
 ITEM_KINDS: Final[Mapping[type[Item], ItemKind]] = {
     formats.LetterheadItem: ItemKind(letterhead_item.apply, letterhead_item.verify, is_batched=False),
-    # A mailbox item counts as 0 bytes, so that it never fills a pouch without the items that belong to it.
-    formats.MailboxItem: ItemKind(mailbox_item.apply, mailbox_item.verify, lambda _: 0),
-    formats.FileItem: ItemKind(attachment_items.apply_file, size=lambda _: 0, is_batched=False),
-    formats.ChunkItem: ItemKind(
-        attachment_items.apply_chunk, size=lambda item: len(item.ciphertext), is_batched=False
-    ),
-    formats.EntryItem: ItemKind(entry_item.apply, entry_item.verify, _entry_size),
+    formats.MailboxItem: ItemKind(mailbox_item.apply, mailbox_item.verify),
+    formats.FileItem: ItemKind(attachment_items.apply_file, is_batched=False),
+    formats.ChunkItem: ItemKind(attachment_items.apply_chunk, is_batched=False),
+    formats.EntryItem: ItemKind(entry_item.apply, entry_item.verify),
     formats.EndedItem: ItemKind(ending_item.apply, ending_item.verify, is_batched=False),
     formats.CountedItem: ItemKind(counted_item.apply),
     formats.TalliesItem: ItemKind(tallies_item.apply),
-    formats.RecordItem: ItemKind(record_item.apply, record_item.verify, lambda item: len(item.sealed)),
-    formats.TallyItem: ItemKind(tally_item.apply, size=lambda item: len(item.sealed)),
-    formats.PublicFileItem: ItemKind(
-        public_file_item.apply, size=lambda item: len(item.body), is_batched=False
-    ),
+    formats.RecordItem: ItemKind(record_item.apply, record_item.verify),
+    formats.TallyItem: ItemKind(tally_item.apply),
+    formats.PublicFileItem: ItemKind(public_file_item.apply, is_batched=False),
     formats.DamagedItem: ItemKind(damaged_item.apply),
 }
 
@@ -86,3 +77,10 @@ pack_damaged: Final = damaged_item.pack
 def kind_of(item: Item) -> ItemKind:
     """Return the functions of an item's kind."""
     return ITEM_KINDS[type(item)]
+
+
+def size_of(item: Item) -> int:
+    """Return roughly the number of bytes of an item, which is used for limits only."""
+    if isinstance(item, formats.MailboxItem | formats.FileItem):
+        return 0  # so that such an item never fills a pouch without the items that belong to it
+    return _OVERHEAD_BYTES + sum(len(part) for part in astuple(item) if isinstance(part, bytes))

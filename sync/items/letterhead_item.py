@@ -27,10 +27,8 @@ def verify(context: VerifyContext, item: LetterheadItem) -> None:
         ForgedError: the serial in the item is not that of the letterhead.
         LetterheadRefusedError: the letterhead must not be used.
     """
-    ours = context.letterhead
-    found = verify_letterhead(
-        item.body, item.signature, context.endpoint.fingerprint, same_parameters_as=ours
-    )
+    ours, fingerprint = context.letterhead, context.endpoint.fingerprint
+    found = verify_letterhead(item.body, item.signature, fingerprint, same_parameters_as=ours)
     if found.serial != item.serial:
         raise ForgedError
     older, newer = sorted((ours, found), key=lambda each: each.serial)

@@ -53,7 +53,7 @@ def verify(_context: VerifyContext, item: RecordItem) -> None:
 def apply(context: ApplyContext, session: Session, item: RecordItem) -> bool:
     """Apply a received revision of a record, and return whether the stored record changed."""
     if (merger := context.endpoint.merger) is not None:
-        return _merge(context, session, merger, item.kind, item.name, item.sealed)
+        return _merge(context, session, merger, item)
     stored = records.find(session, item.kind, item.name)
     if stored is not None and stored.sealed == item.sealed:
         return False
@@ -76,13 +76,13 @@ def finish(context: ApplyContext, session: Session) -> None:
     for waiting in records.all_records(session, _WAITING):
         name, _, kind = waiting.name.rpartition(b":")
         records.drop(session, _WAITING, waiting.name)
-        _merge(context, session, merger, kind.decode(), name, waiting.sealed)
+        item = RecordItem(kind.decode(), name, 1, past=(), is_dropped=False, sealed=waiting.sealed)
+        _merge(context, session, merger, item)
 
 
-def _merge(  # noqa: PLR0913, PLR0917  # the record
-    context: ApplyContext, session: Session, merger: Merger, kind: str, name: bytes, received: bytes
-) -> bool:
+def _merge(context: ApplyContext, session: Session, merger: Merger, item: RecordItem) -> bool:
     """Replace the stored record by a received one, or merge the two. What does not verify changes nothing."""
+    kind, name, received = item.kind, item.name, item.sealed
     row_name = record_name(kind, name)
     stored = records.find(session, kind, name)
     if stored is not None and stored.sealed == received:
