@@ -15,10 +15,9 @@ Imports only from `crypto`. Uses no file, clock, environment variable, database 
 - `keyring`: the desk's secret keys
 - `ledger`: anonymous counts that remain of deleted mailboxes
 - `letterhead`: the desk's signed public statement
-- `letterhead_merge`: merge two letterheads that were signed at the same time
 - `mailbox_keys`: the keys of a mailbox, derived from its root key
 - `sealed_record`: the format of everything that the desk stores for itself
-- `session`: the source's session, form tokens and the ticket of a new passphrase
+- `session`: the source's session, and form tokens
 - `strand`: the signing keys of a mailbox's writers
 - `trusted_state`: heads and serials that a workstation remembers, to detect a roll-back
 """

@@ -150,23 +150,11 @@ def verify_entry(
         ForgedError: the strand is unknown or was not in use on the day of the entry, or the signature or the
             payload is wrong.
     """
-    check_entry_signature(entry, mailbox_verify_key=mailbox_verify_key, strands=strands)
-    if entry.payload is not None and not has_signed_payload(entry):
-        raise ForgedError
-
-
-def check_entry_signature(
-    entry: SignedEntry, *, mailbox_verify_key: bytes | None, strands: Mapping[StrandId, StrandKey]
-) -> None:
-    """Check that the key of an entry's strand, on the entry's day, signed its envelope.
-
-    Raises:
-        ForgedError: the strand is unknown or was not in use on the day of the entry, or the signature is
-            wrong.
-    """
     part = entry.envelope
     key = strand_verify_key(part.strand, part.day, mailbox_verify_key=mailbox_verify_key, strands=strands)
     check_signature(key, part.to_bytes(), entry.signature)
+    if entry.payload is not None and not has_signed_payload(entry):
+        raise ForgedError
 
 
 def has_signed_payload(entry: SignedEntry) -> bool:

@@ -46,23 +46,31 @@ _M_KIB_MIN: Final = 8  # RFC 9106, section 3.1: 8 KiB per lane
 _M_KIB_MAX: Final = 1024 * 1024  # 1 GiB: a hostile keyring file is refused before it fills the memory
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """Public part of one passphrase that opens the keyring.
+class Slot(StrictStruct, frozen=True, kw_only=True):
+    """Public part of one passphrase that opens the keyring: a salt, the Argon2id cost, and a recipient.
 
     The keyring contains the recipients of all slots. So a person who opens the keyring with one passphrase
     can encrypt the keyring again for all slots.
     """
 
-    salt: bytes  # 16 bytes
-    cost: Argon2Params
-    recipient: age.PQRecipient
+    kind: Literal["passphrase"] = "passphrase"
+    salt: Annotated[bytes, Meta(min_length=_SALT_BYTES, max_length=_SALT_BYTES)]
+    t: int
+    m_kib: int
+    p: int
+    recipient: bytes
 
     @classmethod
     def for_passphrase(cls, passphrase: str, cost: Argon2Params = SLOT_COST) -> Self:
         """Make a slot with a new salt for a passphrase. This takes half a second with the usual cost."""
         salt = secrets.token_bytes(_SALT_BYTES)
-        return cls(salt, cost, _slot_identity(passphrase, salt, cost).recipient)
+        recipient = _slot_identity(passphrase, salt, cost).recipient.to_bytes()
+        return cls(salt=salt, t=cost.t, m_kib=cost.m_kib, p=cost.p, recipient=recipient)
+
+    @property
+    def cost(self) -> Argon2Params:
+        """Return the Argon2id cost with which the slot's identity is derived."""
+        return Argon2Params(t=self.t, m_kib=self.m_kib, p=self.p)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +88,7 @@ class _SlotLabel:
         """Return the label as a stanza. The file key is not used."""
         cost = self.slot.cost
         numbers = (str(number) for number in (cost.t, cost.m_kib, cost.p))
-        return Stanza((_SLOT_TYPE, _SLOT_KIND, to_base64(self.slot.salt), *numbers), b"")
+        return Stanza((_SLOT_TYPE, self.slot.kind, to_base64(self.slot.salt), *numbers), b"")
 
 
 class StrandSecret(StrictStruct, frozen=True):
@@ -172,7 +180,11 @@ def seal_keyring(keyring: Keyring) -> bytes:
     for slot in keyring.slots:
         _require_bounded(slot.cost)
     signed = signed_lines.write_signed_lines(_VERSION, body, keyring.strand.seed)
-    recipients = [part for slot in keyring.slots for part in (_SlotLabel(slot), slot.recipient)]
+    recipients = [
+        part
+        for slot in keyring.slots
+        for part in (_SlotLabel(slot), age.PQRecipient.from_bytes(slot.recipient))
+    ]
     sealed = age.encrypt(signed, recipients)
     return sealed.header + sealed.payload
 
@@ -281,15 +293,6 @@ def _slot_identity(passphrase: str, salt: bytes, cost: Argon2Params) -> age.PQId
     return age.PQIdentity(hkdf(stretched, info=b"steunpunt/v1/slot"))
 
 
-class _SlotWire(StrictStruct, frozen=True):
-    kind: Literal["passphrase"]
-    salt: Annotated[bytes, Meta(min_length=_SALT_BYTES, max_length=_SALT_BYTES)]
-    t: int
-    m_kib: int
-    p: int
-    recipient: bytes
-
-
 class _EpochWire(StrictStruct, frozen=True):
     number: Annotated[int, Meta(ge=1, le=2**31 - 1)]
     seed: _Seed
@@ -302,7 +305,7 @@ class _KeyringJson(CanonicalStruct, frozen=True):
     desk_key: _Seed
     strand: StrandSecret
     epochs: Annotated[tuple[_EpochWire, ...], Meta(min_length=1)]
-    slots: Annotated[tuple[_SlotWire, ...], Meta(min_length=1, max_length=SLOTS_MAX)]
+    slots: Annotated[tuple[Slot, ...], Meta(min_length=1, max_length=SLOTS_MAX)]
     openpgp: str | UnsetType = UNSET  # older keyrings have none
 
     @classmethod
@@ -315,17 +318,7 @@ class _KeyringJson(CanonicalStruct, frozen=True):
                 _EpochWire(number=number, seed=identity.to_bytes())
                 for number, identity in sorted(keyring.epochs.items())
             ),
-            slots=tuple(
-                _SlotWire(
-                    kind=_SLOT_KIND,
-                    salt=slot.salt,
-                    t=slot.cost.t,
-                    m_kib=slot.cost.m_kib,
-                    p=slot.cost.p,
-                    recipient=slot.recipient.to_bytes(),
-                )
-                for slot in keyring.slots
-            ),
+            slots=keyring.slots,
             openpgp=keyring.openpgp or UNSET,
         )
 
@@ -333,6 +326,8 @@ class _KeyringJson(CanonicalStruct, frozen=True):
     def from_bytes(cls, raw: bytes) -> Self:
         content = super().from_bytes(raw)
         is_openpgp_key = content.openpgp is UNSET or _is_secret_key(content.openpgp)
+        for slot in content.slots:
+            age.PQRecipient.from_bytes(slot.recipient)
         if not is_openpgp_key or cls.of(content.to_keyring()) != content:
             raise MalformedError
         return content
@@ -343,13 +338,6 @@ class _KeyringJson(CanonicalStruct, frozen=True):
             desk_key=SecretKey(self.desk_key),
             strand=self.strand,
             epochs=MappingProxyType({epoch.number: age.PQIdentity(epoch.seed) for epoch in self.epochs}),
-            slots=tuple(
-                Slot(
-                    slot.salt,
-                    Argon2Params(t=slot.t, m_kib=slot.m_kib, p=slot.p),
-                    age.PQRecipient.from_bytes(slot.recipient),
-                )
-                for slot in self.slots
-            ),
+            slots=self.slots,
             openpgp="" if self.openpgp is UNSET else self.openpgp,
         )

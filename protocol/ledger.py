@@ -6,12 +6,12 @@ nothing shows which tallies belong to one mailbox.
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Final, Self
 
 from msgspec import Meta
+from msgspec.structs import astuple
 
 from crypto import age, signed_lines
 from crypto.canonical_json import CanonicalStruct
@@ -51,8 +51,7 @@ class Dimension(StrEnum):
 _PLACES: Final = tuple(dimension for dimension in Dimension if dimension is not Dimension.NOTHING)
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(CanonicalStruct, frozen=True):
     """One anonymous fact about one mailbox, counted for one year.
 
     - `id`: 16 bytes, derived from the mailbox's `tally_seed` and the place of the tally. Every set of tallies
@@ -61,9 +60,9 @@ class Tally:
     to it, so that equal revisions do not show which tallies belong to one mailbox
     """
 
-    id: bytes
-    revision: int
-    year: int
+    id: Annotated[bytes, Meta(min_length=ID_BYTES, max_length=ID_BYTES)]
+    revision: Annotated[int, Meta(ge=1, le=LARGEST_NUMBER)]
+    year: Annotated[int, Meta(ge=1, le=9999)]
     dimension: Dimension
     value: str
 
@@ -149,8 +148,8 @@ def seal_tallies(tallies: Sequence[Tally], letterhead: Letterhead, by: DeskWrite
     _, recipient = letterhead.current_epoch
     sealed = []
     for tally in tallies:
-        fields = _Line(tally.id, tally.revision, by.strand, tally.year, tally.dimension, tally.value)
-        line = fields.to_bytes()
+        fields = (*astuple(tally), by.strand)
+        line = _Line(*fields).to_bytes()
         _Line.from_bytes(line)
         made = age.encrypt(signed_lines.write_signed_lines(_VERSION, line, by.seed), [recipient])
         sealed.append(made.header + made.payload)
@@ -177,7 +176,7 @@ def open_tally(
     if key is None:
         raise ForgedError
     signed_lines.check_signed_lines(_VERSION, line, signature, key.verify_key)
-    return Tally(fields.id, fields.revision, fields.year, fields.dimension, fields.value)
+    return Tally(*astuple(fields)[:-1])
 
 
 def _derive(label: bytes, seed: bytes, place: Dimension) -> bytes:
@@ -195,15 +194,10 @@ def _passed_on(casefile: Casefile) -> str:
     return "both" if len(ways) > 1 else next(iter(ways), "not")
 
 
-class _Line(CanonicalStruct, frozen=True):
-    """A tally as a line of JSON, padded with spaces to one size."""
+class _Line(Tally, frozen=True):
+    """A tally and its writer's strand as a line of JSON, padded with spaces to one size."""
 
-    id: Annotated[bytes, Meta(min_length=ID_BYTES, max_length=ID_BYTES)]
-    revision: Annotated[int, Meta(ge=1, le=LARGEST_NUMBER)]
     strand: Annotated[bytes, Meta(min_length=STRAND_ID_BYTES, max_length=STRAND_ID_BYTES)]
-    year: Annotated[int, Meta(ge=1, le=9999)]
-    dimension: Dimension
-    value: str
 
     def to_bytes(self) -> bytes:
         line = super().to_bytes()

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import cached_property
 from itertools import pairwise
-from types import MappingProxyType
 from typing import Annotated, Final, Literal, Self, get_args
 
 import msgspec
@@ -149,12 +148,10 @@ class Letterhead(CanonicalStruct, frozen=True, dict=True):
     @cached_property
     def strand_keys(self) -> Mapping[StrandId, StrandKey]:
         """Return the public key and the days of use of each workstation, by its strand."""
-        return MappingProxyType(
-            {
-                StrandId(strand.id): StrandKey(strand.verify_key, strand.since, strand.until)
-                for strand in self.strands
-            }
-        )
+        return {
+            StrandId(strand.id): StrandKey(strand.verify_key, strand.since, strand.until)
+            for strand in self.strands
+        }
 
     @property
     def deletes_after_days(self) -> int:

@@ -39,14 +39,8 @@ def derive_mailbox_keys(root: RootKey) -> MailboxKeys:
     signing_key = SigningKey(hkdf(root, info=b"steunpunt/v1/signing"))
     recipient = identity.recipient.to_bytes()
     verify_key = bytes(signing_key.verify_key)
-    return MailboxKeys(
-        root=root,
-        address=_address(recipient, verify_key),
-        recipient=recipient,
-        verify_key=verify_key,
-        identity=identity,
-        signing_key=signing_key,
-    )
+    address = _address(recipient, verify_key)
+    return MailboxKeys(root, address, recipient, verify_key, identity, signing_key)
 
 
 def check_mailbox_keys(address: Address, recipient: bytes, verify_key: bytes) -> None:

@@ -7,6 +7,7 @@ This package imports `web`, `store`, `crypto` and `protocol`, but no module with
 - `errors`: exceptions, with the reasons for which the site refuses something
 - `forms`: fields and CSRF tokens of the forms
 - `hardened_flask`: Flask class with limits on forms and a log without visitors' text
+- `practice_ticket`: ticket with the new passphrase, while the source practises typing it
 - `public_desk`: context object that every use case receives
 - `services`: use cases of a source, without Flask
 - `signpost`: questions that lead a visitor to a fitting procedure

@@ -121,13 +121,9 @@ def _thread_order(by_digest: Mapping[Digest, SignedEntry]) -> list[Digest]:
     thread: list[Digest] = []
     while graph.is_active():
         for digest in graph.get_ready():
-            heapq.heappush(ready, _rank(digest, by_digest[digest]))
+            part = by_digest[digest].envelope
+            heapq.heappush(ready, (part.day, part.author, part.number, digest))
         *_, digest = heapq.heappop(ready)
         thread.append(digest)
         graph.done(digest)
     return thread
-
-
-def _rank(digest: Digest, entry: SignedEntry) -> tuple[date, Author, int, Digest]:
-    part = entry.envelope
-    return part.day, part.author, part.number, digest

@@ -76,10 +76,14 @@ def proposal_states(
     `opened` has the entries of the transcript, each with its content.
     """
     made = _proposals(address, opened)
-    return tuple(
-        _state(Consent(transcript, opened, digest, signed.digest), digest, signed, content, made[-1][1])
-        for digest, signed, content in made
-    )
+    states = []
+    for digest, signed, content in made:
+        consent = Consent(transcript, opened, digest, signed.digest)
+        is_newest = signed is made[-1][1]
+        state, answer = consent.status(is_newest=is_newest), consent.counted_answer()
+        how = (state, answer, is_newest, consent.void, consent.must_destroy)
+        states.append(ProposalState(signed, content, digest, *how))
+    return tuple(states)
 
 
 def void_steps(address: Address, transcript: Transcript, opened: Sequence[EntryContent]) -> frozenset[Digest]:
@@ -212,16 +216,6 @@ def _proposals(address: Address, opened: Sequence[EntryContent]) -> list[tuple[D
         for signed, content in opened
         if content is not None and content.proposal is not UNSET
     ]
-
-
-def _state(
-    consent: Consent, digest: Digest, signed: SignedEntry, content: Content, newest: SignedEntry
-) -> ProposalState:
-    is_newest = signed is newest
-    state, answer = consent.status(is_newest=is_newest), consent.counted_answer()
-    return ProposalState(
-        signed, content, digest, state, answer, is_newest, consent.void, must_destroy=consent.must_destroy
-    )
 
 
 def _answers_to(digest: Digest, opened: Sequence[EntryContent]) -> list[CountedAnswer]:

@@ -17,6 +17,7 @@ from protocol import session
 from protocol.heads import Head, Heads
 from protocol.mailbox_keys import MailboxKeys, derive_mailbox_keys
 from protocol.session import SessionState
+from source_app import practice_ticket
 from source_app.errors import PassphraseRefusal, PassphraseRefusedError, TicketRefusal, TicketRefusedError
 from source_app.public_desk import PublicDesk
 from store import mailboxes
@@ -45,7 +46,7 @@ def draw_passphrase(desk: PublicDesk, language: Language, *, now: int) -> tuple[
     hours since 1970, in all functions of this module.
     """
     drawn = passphrase.generate_passphrase(language)
-    return drawn.split(), session.seal_ticket(drawn, desk.server_secret, now + _TICKET_HALF_HOURS)
+    return drawn.split(), practice_ticket.seal_ticket(drawn, desk.server_secret, now + _TICKET_HALF_HOURS)
 
 
 def ticket_words(desk: PublicDesk, ticket: str, *, now: int) -> list[str]:
@@ -159,7 +160,7 @@ def log_out(desk: PublicDesk, token: bytes) -> None:
 
 def _decrypt_ticket(desk: PublicDesk, ticket: str, *, now: int) -> list[str]:
     try:
-        return session.open_ticket(ticket, desk.server_secret, now).split()
+        return practice_ticket.open_ticket(ticket, desk.server_secret, now).split()
     except UnreadableError as why:
         raise TicketRefusedError(TicketRefusal.EXPIRED) from why
 
@@ -180,7 +181,7 @@ def _is_used(desk: PublicDesk, words: Sequence[str], *, now: int) -> bool:
 
 
 def _used_name(desk: PublicDesk, words: Sequence[str]) -> bytes:
-    return session.spent_ticket_name(" ".join(words), desk.server_secret)
+    return practice_ticket.spent_ticket_name(" ".join(words), desk.server_secret)
 
 
 def _root(desk: PublicDesk, typed: str) -> RootKey:

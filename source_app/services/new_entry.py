@@ -10,7 +10,7 @@ from datetime import date
 
 from crypto.errors import CryptoError
 from protocol.content import Content
-from protocol.entry import SignedEntry, check_entry_signature, seal_words, sign_entry
+from protocol.entry import SignedEntry, seal_words, sign_entry, verify_entry
 from protocol.envelope import Author, EntryClass, Envelope
 from protocol.heads import Heads, next_number
 from protocol.identifiers import SOURCE_STRAND, AttachmentId, Digest, EntryId, StrandId
@@ -115,7 +115,7 @@ def is_authentic(
 ) -> bool:
     """Return True if the source, or a workstation among `strands`, signed this entry for this mailbox."""
     try:
-        check_entry_signature(entry, mailbox_verify_key=keys.verify_key, strands=strands or {})
+        verify_entry(entry, mailbox_verify_key=keys.verify_key, strands=strands or {})
     except CryptoError:
         return False
     return entry.envelope.address == keys.address

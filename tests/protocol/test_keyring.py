@@ -26,6 +26,7 @@ _VECTORS = json.loads((Path(__file__).parents[1] / "vectors/keyring_v1.json").re
 _CHEAP = Argon2Params(t=1, m_kib=8, p=1)
 _PASSPHRASE = "een twee drie vier vijf zes zeven"
 _SLOT = Slot.for_passphrase(_PASSPHRASE, _CHEAP)
+_RECIPIENT = age.PQRecipient.from_bytes(_SLOT.recipient)
 _KEYRING = create_keyring("Workstation 1", [_SLOT])
 _SEALED = seal_keyring(_KEYRING)
 _ARMOUR = "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nxcMG\n-----END PGP PRIVATE KEY BLOCK-----\n"
@@ -68,7 +69,7 @@ def _sealed_by_hand(plaintext: bytes, label: tuple[str, ...] | None = None) -> b
             usual = keyring._SlotLabel(_SLOT).wrap(file_key).arguments
             return Stanza(label or usual, b"")
 
-    sealed = age.encrypt(plaintext, [Label(), _SLOT.recipient])
+    sealed = age.encrypt(plaintext, [Label(), _RECIPIENT])
     return sealed.header + sealed.payload
 
 
@@ -157,7 +158,7 @@ def test_a_salt_of_another_length_is_refused() -> None:
 
 
 def test_a_file_of_many_slots_is_refused_before_any_is_tried() -> None:
-    labels = [part for _ in range(17) for part in (keyring._SlotLabel(_SLOT), _SLOT.recipient)]
+    labels = [part for _ in range(17) for part in (keyring._SlotLabel(_SLOT), _RECIPIENT)]
     sealed = age.encrypt(b"", labels)
     assert _refusal(sealed.header + sealed.payload) == KeyringRefusal.UNREADABLE
 
@@ -189,7 +190,7 @@ def test_a_slot_of_a_later_kind_does_not_keep_ours_from_opening() -> None:
             return Stanza(("steunpunt-slot/v1", "openpgp", "QUJD"), b"")
 
     stranger = age.PQIdentity(b"x" * 32).recipient
-    sealed = age.encrypt(signed, [Later(), stranger, keyring._SlotLabel(_SLOT), _SLOT.recipient])
+    sealed = age.encrypt(signed, [Later(), stranger, keyring._SlotLabel(_SLOT), _RECIPIENT])
     assert open_keyring(sealed.header + sealed.payload, _PASSPHRASE, _KEYRING.fingerprint).serial == 1
 
 
@@ -202,7 +203,7 @@ def test_a_slot_of_a_later_kind_does_not_keep_ours_from_opening() -> None:
         pytest.param(_with_epochs(_KEYRING, {0: _KEYRING.epochs[1]}), id="epoch 0"),
         pytest.param(create_keyring("", [_SLOT]), id="a workstation without a name"),
         pytest.param(
-            _with_slots(_KEYRING, [Slot(_SLOT.salt, Argon2Params(1, 2**30, 1), _SLOT.recipient)]),
+            _with_slots(_KEYRING, [Slot(salt=_SLOT.salt, t=1, m_kib=2**30, p=1, recipient=_SLOT.recipient)]),
             id="a cost that would be refused",
         ),
     ],

@@ -3,6 +3,7 @@
 - `about_desk`: facts for the page about this desk
 - `background_check`: checks the store for changes, in the background
 - `desk_calendar`: reads and publishes the desk's calendar and response times
+- `letterhead_merge`: merges two letterheads that were signed at the same time
 - `merge_records`: merges records that two workstations changed
 - `publish_letterhead`: signs the next letterhead
 - `publish_report`: freezes and publishes a yearly report

@@ -13,9 +13,9 @@ from typing import Any, Final, TypeVar
 
 from crypto.canonical_json import decode_json, encode_json
 from crypto.errors import ForgedError, MalformedError, TooLongError, UnreadableError
+from journalist_app.services.desk import letterhead_merge
 from journalist_app.services.desk.report_records import ReportWords
 from journalist_app.services.records import reply_templates
-from protocol import letterhead_merge
 from protocol.casefile import LABELS, Casefile, Evidence, EvidenceKind, Note, PassedOn
 from protocol.errors import NewerVersionError
 from protocol.identifiers import Digest

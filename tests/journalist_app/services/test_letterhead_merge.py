@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crypto.errors import MalformedError
+from journalist_app.services.desk.letterhead_merge import merge_letterheads
 from protocol.letterhead import Letterhead, Report, sign_letterhead, verify_letterhead
-from protocol.letterhead_merge import merge_letterheads
 from tests.protocol.desk_factories import (
     DESK_KEY,
     FINGERPRINT,

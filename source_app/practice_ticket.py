@@ -1,0 +1,68 @@
+"""Practice ticket: a new passphrase, encrypted in the form on which the source practises typing it.
+
+See docs/protocol.md, "Sessions".
+"""
+
+import base64
+import binascii
+import hmac
+from typing import Final
+
+from nacl.exceptions import CryptoError
+from nacl.secret import SecretBox
+
+from crypto.errors import TooLongError, UnreadableError
+from crypto.kdf import hkdf
+
+_EXPIRY_BYTES: Final = 4
+_PASSPHRASE_BYTES: Final = 96  # eight words of nine letters and seven spaces have 79
+
+
+def seal_ticket(passphrase: str, server_secret: bytes, last_half_hour: int) -> str:
+    """Encrypt a new passphrase as a ticket for the practice form, valid until the end of `last_half_hour`.
+
+    The source practises typing the new passphrase, so the form must not contain the passphrase in a readable
+    hidden field. There is no cookie yet, and the server stores nothing about a mailbox that may never be
+    opened. So the form contains this ticket. The ticket is URL-safe base64, and all tickets have one length.
+    Half hours are counted from 1970 in UTC.
+
+    Raises:
+        TooLongError: the passphrase has more than 96 bytes of UTF-8, which `generate_passphrase` never
+            returns.
+    """
+    encoded = passphrase.encode()
+    if len(encoded) > _PASSPHRASE_BYTES:
+        raise TooLongError
+    plaintext = last_half_hour.to_bytes(_EXPIRY_BYTES) + encoded.ljust(_PASSPHRASE_BYTES, b"\0")
+    sealed = SecretBox(_ticket_key(server_secret)).encrypt(plaintext)
+    return base64.urlsafe_b64encode(sealed).decode()
+
+
+def open_ticket(given: str, server_secret: bytes, half_hour: int) -> str:
+    """Decrypt the passphrase in a ticket. `half_hour` is the present half hour, counted from 1970 in UTC.
+
+    Raises:
+        UnreadableError: the ticket is from another run of the server, was changed, or has expired.
+    """
+    try:
+        sealed = base64.b64decode(given.encode(errors="replace"), altchars=b"-_", validate=True)
+        plaintext = SecretBox(_ticket_key(server_secret)).decrypt(sealed)
+    except (binascii.Error, CryptoError) as why:
+        raise UnreadableError from why
+    if half_hour > int.from_bytes(plaintext[:_EXPIRY_BYTES]):
+        raise UnreadableError
+    return plaintext[_EXPIRY_BYTES:].rstrip(b"\0").decode()
+
+
+def spent_ticket_name(passphrase: str, server_secret: bytes) -> bytes:
+    """Return the name (32 bytes) by which the store remembers that a new passphrase was used.
+
+    A new passphrase counts as used once it has opened its mailbox. Without the server's secret, no one can
+    test guesses of a passphrase against this name.
+    """
+    key = hkdf(server_secret, info=b"steunpunt/v1/spent-ticket")
+    return hmac.digest(key, passphrase.encode(), "sha256")
+
+
+def _ticket_key(server_secret: bytes) -> bytes:
+    return hkdf(server_secret, info=b"steunpunt/v1/practice-ticket")
