@@ -36,19 +36,11 @@ def waiting_words(
     Words of the source wait until the writer of words of the desk knew them. `no_answers` has the words of
     the desk that answer nothing (`non_answers`). Removed words do not wait.
     """
-    answers = [
-        entry.digest
-        for entry in transcript.entries
-        if entry.envelope.is_words and entry.envelope.author is Author.DESK and entry.digest not in no_answers
-    ]
-    said = {
-        entry.digest: entry
-        for entry in transcript.entries
-        if entry.envelope.is_words
-        and entry.envelope.author is Author.SOURCE
-        and entry.digest not in transcript.removed
-    }
-    return tuple(said[digest] for digest in transcript.knowledge.unknown_to_all(said, answers))
+    words = {entry.digest: entry for entry in transcript.entries if entry.envelope.is_words}
+    answers = {digest for digest, entry in words.items() if entry.envelope.author is Author.DESK}
+    said = [digest for digest in words if digest not in answers and digest not in transcript.removed]
+    unanswered = transcript.knowledge.unknown_to_all(said, answers.difference(no_answers))
+    return tuple(words[digest] for digest in unanswered)
 
 
 def waiting_since(transcript: Transcript, no_answers: Collection[Digest] = frozenset()) -> date | None:

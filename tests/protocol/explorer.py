@@ -85,7 +85,7 @@ class World(NamedTuple):
 
 @dataclass(frozen=True)
 class Limits:
-    """How often each action may occur in one exploration."""
+    """Number of times that each action may occur in one exploration."""
 
     message: int = 0  # of the source
     removal: int = 0
@@ -247,7 +247,7 @@ class Explorer:
         return (world.a, world.remembered_a) if name == "A" else (world.b, world.remembered_b)
 
     def _all(self, world: World) -> Rows:
-        """Return every entry that was ever written in this world, unspoilt; removed ones without headers."""
+        """Return every entry that was ever written in this world, unspoilt, and removed ones without headers."""
         digests = {digest for digest, _ in world.server | world.a | world.b}
         removed = {gone for digest in digests for gone in self.made[digest].entry.envelope.removes}
         return frozenset((digest, GONE if digest in removed else OK) for digest in digests)
@@ -547,7 +547,9 @@ class Explorer:
             if in_time and digest not in void and digest not in full.removed:
                 return "the source was not shown the step, and their withdrawal counts as too late"
             beside = self._beside(world, full, digest)
-            if agreed and digest in void and all(digest in truth[each] for each in beside):
+            crossed = [each for each in world.order if not full.knowledge.knew(digest, each)]
+            is_unclear = not full.removed.keys().isdisjoint(crossed)  # no one can read these words any more
+            if agreed and digest in void and not is_unclear and all(digest in truth[each] for each in beside):
                 return "the source was shown the step, and their withdrawal makes it void"
             if digest in full.removed and any(
                 each.state is ProposalStatus.PASSING_ON for each in self._state(whole, ()).proposals

@@ -67,9 +67,8 @@ ONE_OF_EACH_CLASS: Mapping[str, Envelope] = {
 
 @st.composite
 def envelopes(draw: st.DrawFn) -> Envelope:
-    some = st.frozensets(
-        st.builds(Head, st.sampled_from([SOURCE_STRAND, A_STRAND]), st.integers(1, 9), DIGESTS)
-    )
+    head = st.builds(Head, st.sampled_from([SOURCE_STRAND, A_STRAND]), st.integers(1, 9), DIGESTS)
+    some = st.frozensets(head, max_size=HEADS_OF_STRAND)
     made = draw(st.sampled_from(list(ONE_OF_EACH_CLASS.values())))
     removes = sorted(draw(st.sets(DIGESTS, min_size=1, max_size=3))) if made.removes else []
     return replace(
