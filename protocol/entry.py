@@ -139,22 +139,20 @@ def sign_again(entry: SignedEntry, *, by: EntryWriter, heads: Heads, unseen: Hea
 def verify_entry(
     entry: SignedEntry, *, mailbox_verify_key: bytes | None, strands: Mapping[StrandId, StrandKey]
 ) -> None:
-    """Check the signature of an entry and the digest of its payload, without decrypting the entry.
+    """Check that the key of an entry's strand, on the entry's day, signed its envelope. Nothing is decrypted.
 
     `mailbox_verify_key` must have passed `check_mailbox_keys` for the address that the caller asked for. If
-    the key is None, no entry is accepted as the source's. This function does not compare the entry's address
-    with the address that the caller asked for. For a whole mailbox, call `read_transcript`, which also
-    compares the addresses.
+    the key is None, no entry is accepted as the source's. This function compares neither the entry's address
+    with that address, nor its payload with the envelope (`has_signed_payload`). For a whole mailbox, call
+    `read_transcript`, which does both.
 
     Raises:
-        ForgedError: the strand is unknown or was not in use on the day of the entry, or the signature or the
-            payload is wrong.
+        ForgedError: the strand is unknown or was not in use on the day of the entry, or the signature is
+            wrong.
     """
     part = entry.envelope
     key = strand_verify_key(part.strand, part.day, mailbox_verify_key=mailbox_verify_key, strands=strands)
     check_signature(key, part.to_bytes(), entry.signature)
-    if entry.payload is not None and not has_signed_payload(entry):
-        raise ForgedError
 
 
 def has_signed_payload(entry: SignedEntry) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy.orm import Session
 
-from crypto.errors import MalformedError
+from crypto.errors import ForgedError, MalformedError
 from protocol.entry import SignedEntry, has_signed_payload, verify_entry
 from protocol.envelope import Author, EntryClass
 from protocol.errors import PouchRefusal, PouchRefusedError
@@ -55,6 +55,8 @@ def verify(context: VerifyContext, item: EntryItem) -> None:
         raise MalformedError
     verify_key = context.mailbox_key(part.address)
     verify_entry(entry, mailbox_verify_key=verify_key, strands=context.strands)
+    if entry.payload is not None and not has_signed_payload(entry):
+        raise ForgedError
     if context.endpoint.is_server and not context.is_own and part.author is Author.DESK:
         with context.endpoint.store.reading() as session:
             if _has_rival(session, entry, context.strands):

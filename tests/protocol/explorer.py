@@ -247,7 +247,7 @@ class Explorer:
         return (world.a, world.remembered_a) if name == "A" else (world.b, world.remembered_b)
 
     def _all(self, world: World) -> Rows:
-        """Return every entry that was ever written in this world, unspoilt, and removed ones without headers."""
+        """Return every entry that was ever written, unspoilt, and removed ones without headers."""
         digests = {digest for digest, _ in world.server | world.a | world.b}
         removed = {gone for digest in digests for gone in self.made[digest].entry.envelope.removes}
         return frozenset((digest, GONE if digest in removed else OK) for digest in digests)
