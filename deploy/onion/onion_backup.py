@@ -1,6 +1,6 @@
 """Encrypted backup of the onion keys, the admitted clients and the settings, which no one could make again.
 
-The format is "onion backup v1" of docs/protocol.md: a tar in an age file, so that it can be opened without
+The format is "onion backup v1" of docs/operator.md: a tar in an age file, so that it can be opened without
 this program.
 """
 
