@@ -1,9 +1,8 @@
 """Entries of mailboxes: added after a compare-and-set of the mailbox's version, read, and destroyed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date
-from typing import TypedDict, Unpack
 
 from sqlalchemy import Date, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
@@ -42,21 +41,6 @@ class StoredEntry:
     day: date
     header: bytes | None = field(repr=False)
     payload: bytes | None = field(repr=False)
-
-
-class EntryColumns(TypedDict):
-    """Columns of a new entry. The entry's writer has signed them, except `epoch` and `header`."""
-
-    address: bytes
-    author: int
-    strand: bytes
-    number: int
-    entry_id: bytes
-    digest: bytes
-    envelope: bytes
-    signature: bytes
-    epoch: int
-    day: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,37 +167,29 @@ def claim(session: Session, address: bytes, version: int) -> None:
         raise MailboxChangedError("the mailbox has changed")
 
 
-def add(
-    session: Session,
-    *,
-    header: bytes | None,
-    payload: bytes | None,
-    attachment_ids: Sequence[bytes] = (),
-    **signed: Unpack[EntryColumns],
-) -> None:
+def add(session: Session, entry: StoredEntry, attachment_ids: Sequence[bytes] = ()) -> None:
     """Add an entry to its mailbox, with its uploaded attachments.
 
-    The attachments of `attachment_ids` must be whole and pending for this entry. An entry without an
-    encrypted part has the header and payload None. If the entry is refused, everything that the session wrote
-    is rolled back.
+    The entry's writer has signed its columns, except `epoch` and `header`. The attachments of
+    `attachment_ids` must be whole and pending for this entry. An entry without an encrypted part has the
+    header and payload None. If the entry is refused, everything that the session wrote is rolled back.
 
     Raises:
         AttachmentMissingError: an attachment does not exist or is not whole.
         NoSuchMailboxError: there is no such mailbox.
     """
-    more = len(header or b"") + len(payload or b"")
-    count = {"address": signed["address"], "author": signed["author"], "day": signed["day"]}
-    if _COUNT.run(session, more=more, **count) == 0:
+    address, entry_id, header = entry.address, entry.entry_id, entry.header
+    more = len(header or b"") + len(entry.payload or b"")
+    if _COUNT.run(session, address=address, author=entry.author, day=entry.day, more=more) == 0:
         roll_back(session)
         raise NoSuchMailboxError("there is no such mailbox")
-    row = insert_sealed(session, header=header, payload=payload) if header is not None else new_id()
-    _ADD_ENTRY.run(session, id=row, **signed)
+    row = insert_sealed(session, header=header, payload=entry.payload) if header is not None else new_id()
+    _ADD_ENTRY.run(session, id=row, **asdict(entry))  # `header` and `payload` are no columns
     for attachment_id in attachment_ids:
-        ids = {"address": signed["address"], "entry_id": signed["entry_id"], "attachment_id": attachment_id}
-        if _ADOPT.run(session, **ids) == 0:
+        if _ADOPT.run(session, address=address, entry_id=entry_id, attachment_id=attachment_id) == 0:
             roll_back(session)  # half an entry is never committed, even if the caller catches the refusal
             raise AttachmentMissingError("an attachment of the entry does not exist, or is not whole")
-    enqueue(session, OutboxKind.ENTRY, address=signed["address"], name=signed["digest"])
+    enqueue(session, OutboxKind.ENTRY, address=address, name=entry.digest)
 
 
 def mark_waiting(session: Session, address: bytes, day: date) -> None:

@@ -76,8 +76,7 @@ def store_entry(session: Session, signed: SignedEntry, attachment_ids: Sequence[
     Returns the number of bytes that a removal freed. The caller keeps the mailbox's state up to date.
     """
     part = signed.envelope
-    entries.add(
-        session,
+    row = entries.StoredEntry(
         address=part.address,
         author=int(part.author),
         strand=part.strand,
@@ -90,8 +89,8 @@ def store_entry(session: Session, signed: SignedEntry, attachment_ids: Sequence[
         day=part.day,
         header=signed.header,
         payload=signed.payload,
-        attachment_ids=attachment_ids,
     )
+    entries.add(session, row, attachment_ids)
     return entries.destroy(session, part.address, part.removes) if part.removes else 0
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypedDict, Unpack
 
 from sqlalchemy.orm import Session
 
@@ -44,14 +45,16 @@ class StoredTranscript:
     rows: Sequence[entries.StoredEntry] = field(default=(), repr=False)
 
 
-def read_stored(  # noqa: PLR0913  # the mailbox, and how to check it
-    session: Session,
-    address: Address,
-    strands: Mapping[StrandId, StrandKey],
-    *,
-    remembered: Heads = (),
-    has_content: bool = True,
-    verify_key: bytes | None = None,
+class CheckOptions(TypedDict, total=False):
+    """Options of `check_stored`, which `read_stored` passes on."""
+
+    remembered: Heads
+    has_content: bool
+    verify_key: bytes | None
+
+
+def read_stored(
+    session: Session, address: Address, strands: Mapping[StrandId, StrandKey], **options: Unpack[CheckOptions]
 ) -> StoredTranscript | None:
     """Read a mailbox and check its transcript. Return None if there is no such mailbox.
 
@@ -61,13 +64,10 @@ def read_stored(  # noqa: PLR0913  # the mailbox, and how to check it
     mailbox = mailboxes.find(session, address)
     if mailbox is None:
         return None
-    rows = entries.of_mailbox(session, address)
-    return check_stored(
-        mailbox, rows, strands, remembered=remembered, has_content=has_content, verify_key=verify_key
-    )
+    return check_stored(mailbox, entries.of_mailbox(session, address), strands, **options)
 
 
-def check_stored(  # noqa: PLR0913  # what `read_stored` has, and the rows
+def check_stored(  # noqa: PLR0913  # the mailbox, its rows, and how to check them
     mailbox: mailboxes.StoredMailbox,
     rows: Sequence[entries.StoredEntry],
     strands: Mapping[StrandId, StrandKey],

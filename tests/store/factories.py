@@ -72,7 +72,7 @@ def an_entry(
     return digest
 
 
-def add(session: Session, address: bytes, **changed: Any) -> None:  # noqa: ANN401  # columns of many types
+def add(session: Session, address: bytes, attachment_ids: Sequence[bytes] = (), **changed: Any) -> None:  # noqa: ANN401  # columns of many types
     """Add an entry without a claim, as the sync does. `changed` are its columns."""
     columns: dict[str, Any] = {
         "author": entries.SOURCE,
@@ -87,7 +87,7 @@ def add(session: Session, address: bytes, **changed: Any) -> None:  # noqa: ANN4
         "header": b"header",
         "payload": b"payload",
     }
-    entries.add(session, address=address, **columns | changed)
+    entries.add(session, entries.StoredEntry(address=address, **columns | changed), attachment_ids)
 
 
 def destroy(store: Store, address: bytes, *digests: bytes) -> int:
