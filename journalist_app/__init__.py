@@ -28,7 +28,7 @@ from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 
 from journalist_app.config import AdviserConfig
 from journalist_app.desk.auto_lock import AutoLock
-from journalist_app.errors import MailboxNotFoundError
+from journalist_app.errors import ForeignFormError, MailboxNotFoundError
 from journalist_app.forms import heads_to_hex
 from journalist_app.inbox.option_lists import option_name
 from journalist_app.locale_format import (
@@ -39,7 +39,7 @@ from journalist_app.locale_format import (
 )
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import open_desk, page_form_token
-from journalist_app.requests.form_context import not_found_page
+from journalist_app.requests.form_context import foreign_form_page, not_found_page
 from journalist_app.search.search_index import WorkerStarter
 from journalist_app.services.desk.sync_status import LastSync, last_sync
 from journalist_app.views import (
@@ -113,6 +113,7 @@ def create_adviser_app(
         about_desk_pages.bp,
     ):
         app.register_blueprint(blueprint)
+    app.register_error_handler(ForeignFormError, lambda _why: foreign_form_page())
     app.register_error_handler(MailboxNotFoundError, lambda _why: not_found_page())
     app.register_error_handler(StoreError, _show_store_fault)
     app.register_error_handler(HTTPException, _show_http_error)

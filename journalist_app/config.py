@@ -6,9 +6,10 @@ from typing import Final
 
 from journalist_app.errors import AdviserConfigError
 from journalist_app.files.pinned_recipients import RecipientKey, recipient_faults
-from journalist_app.inbox.option_lists import Option, read_options
+from journalist_app.inbox.option_lists import read_options
 from report.disclosure import Floors
 from report.errors import FloorError
+from report.tables import TableLine
 from sync.carriers import carrier_of
 from web.origin import is_loopback
 
@@ -90,7 +91,7 @@ class AdviserConfig:
         """Return the smallest counts that the public and the Secretary-General's yearly report show."""
         return Floors(self.public_floor, self.sg_floor)
 
-    def options(self, list_name: str) -> tuple[Option, ...]:
+    def options(self, list_name: str) -> tuple[TableLine, ...]:
         """Return the options of one list in the settings: "themes", "routes", "regions" or "outcomes"."""
         return read_options(getattr(self, list_name))
 

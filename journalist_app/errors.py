@@ -156,6 +156,7 @@ class ReportRefusal(StrEnum):
     PUBLISHED = "published"  # the figures of a published report never change
     CHANGED = "changed"  # figures or texts changed since the adviser looked at the report
     TEXT = "text"  # the adviser's text is too long, or has characters that cannot be printed
+    UNRECOGNISABLE = "unrecognisable"  # the adviser did not confirm that no one can be recognised
     LEDGER = "ledger"  # the processes that decrypt the ledger were interrupted
 
 
@@ -165,6 +166,12 @@ class ReportRefusedError(UseCaseRefusedError[ReportRefusal]):
 
 class AdviserConfigError(AdviserError, ValueError):
     """The settings cannot be used. The message names every fault, but shows no setting's value."""
+
+
+class ForeignFormError(AdviserError):
+    """The form's CSRF token is wrong: another site sent the form, or the app was locked since then."""
+
+    reason = "stale"
 
 
 class MailboxNotFoundError(AdviserError):

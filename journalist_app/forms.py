@@ -10,11 +10,12 @@ from itertools import chain
 
 from crypto.errors import MalformedError
 from crypto.framing import frame, unframe
+from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from journalist_app.services.mailbox.steps import StepForm
 from protocol.content import TEXT_CHARS
 from protocol.heads import Heads, heads_from_bytes, heads_to_bytes
-from protocol.identifiers import ENTRY_ID_BYTES, EntryId
-from web.errors import BodyError
+from protocol.identifiers import ENTRY_ID_BYTES, Address, EntryId
+from web.errors import BodyError, BodyFault
 from web.multipart import Body, Event, Field, FileBegun, FileBytes, FileEnded, FormLimits, read_parts
 
 PASSPHRASE_CHARS = 500
@@ -25,7 +26,6 @@ FIELDS_BYTES = 2 * 4 * TEXT_CHARS + 16 * 1024
 # no response before they have sent the whole form, and the adviser would lose the typed text.
 DRAIN_TIMES = 2
 _OTHER_FIELDS = 60  # token, ids, four fields of a step, and one field for each ticked file
-PageHeads = tuple[Heads, Heads]  # what a page shows, and what it knows of and does not show
 _HEX = re.compile(r"[0-9a-f]*")
 
 
@@ -33,24 +33,39 @@ _HEX = re.compile(r"[0-9a-f]*")
 class AnswerParts:
     """Text fields of a submitted form, and the form's files, which are read later."""
 
-    token: str = ""
-    entry_id: EntryId | None = None
-    heads: PageHeads | None = None
-    text: str = field(default="", repr=False)
-    others: dict[str, list[str]] = field(default_factory=dict, repr=False)
+    fields: dict[str, list[str]] = field(default_factory=dict, repr=False)
     events: Iterator[Event] = field(default=iter(()), repr=False)
 
-    def other(self, name: str) -> str:
-        """Return the first value of a field in `others`. A field that was not sent gives an empty string."""
-        return self.others.get(name, [""])[0]
+    def first(self, name: str) -> str:
+        """Return the first value of a text field. A field that was not sent gives an empty string."""
+        return self.fields.get(name, [""])[0]
 
     def step(self) -> StepForm:
         """Return the fields of the step (kind, sentence, next step and day) that the adviser filled in."""
-        return StepForm(self.other("step"), self.other("step_text"), self.other("next"), self.other("by"))
+        return StepForm(*map(self.first, ("step", "step_text", "next", "by")))
 
     def typed(self) -> tuple[str, ...]:
         """Return every text that the adviser typed, so that an error page can show the texts again."""
-        return self.text, self.other("step_text"), self.other("next")
+        return self.first("text"), self.first("step_text"), self.first("next")
+
+    def entry_id(self, name: str) -> EntryId:
+        """Return the id of a new entry, from the hidden field with this name.
+
+        Raises:
+            BodyError: MALFORMED: the field is not an entry id.
+        """
+        raw = bytes_of_hex(self.first(name), ENTRY_ID_BYTES)
+        if raw is None:
+            raise BodyError(BodyFault.MALFORMED)
+        return EntryId(raw)
+
+    def form_context(self, address: Address) -> AdviserFormContext:
+        """Return the context of a form in this mailbox.
+
+        Raises:
+            BodyError: MALFORMED: a hidden field is missing or malformed.
+        """
+        return AdviserFormContext(address, self.entry_id("entry_id"), *heads_of_hex(self.first("heads")))
 
     def files(self) -> Iterator[tuple[str, str, Iterator[bytes]]]:
         """Yield the name, media type and pieces of each file. The caller may leave pieces unread.
@@ -88,26 +103,12 @@ def read_answer(body: Body, content_type: str, files: int, into: AnswerParts) ->
             if not isinstance(event, Field):
                 into.events = chain((event,), events)
                 return
-            _fill(into, event)
+            into.fields.setdefault(event.name, []).append(event.text)
     except BodyError as why:
         if why.unfinished is not None:
-            _fill(into, Field(*why.unfinished))
+            name, text = why.unfinished
+            into.fields.setdefault(name, []).append(text)
         raise
-
-
-def _fill(parts: AnswerParts, arrived: Field) -> None:
-    match arrived.name:
-        case "token":
-            parts.token = arrived.text
-        case "entry_id":
-            raw = bytes_of_hex(arrived.text, ENTRY_ID_BYTES)
-            parts.entry_id = None if raw is None else EntryId(raw)
-        case "heads":
-            parts.heads = heads_of_hex(arrived.text)
-        case "text":
-            parts.text = arrived.text
-        case _:
-            parts.others.setdefault(arrived.name, []).append(arrived.text)
 
 
 def bytes_of_hex(text: str, size: int) -> bytes | None:
@@ -115,14 +116,18 @@ def bytes_of_hex(text: str, size: int) -> bytes | None:
     return bytes.fromhex(text) if len(text) == 2 * size and _HEX.fullmatch(text) else None
 
 
-def heads_of_hex(text: str) -> PageHeads | None:
-    """Decode the heads and unseen entries of a page. Return None if `heads_to_hex` never writes this text."""
+def heads_of_hex(text: str) -> tuple[Heads, Heads]:
+    """Decode the heads that a page shows, and those that the page knows of and does not show.
+
+    Raises:
+        BodyError: MALFORMED: `heads_to_hex` never writes this text.
+    """
     if len(text) % 2 or not _HEX.fullmatch(text):
-        return None
+        raise BodyError(BodyFault.MALFORMED)
     try:
         heads, unseen = (heads_from_bytes(raw) for raw in unframe(bytes.fromhex(text)))
-    except (MalformedError, ValueError):  # ValueError: not two fields
-        return None
+    except (MalformedError, ValueError) as why:  # ValueError: not two fields
+        raise BodyError(BodyFault.MALFORMED) from why
     return heads, unseen
 
 

@@ -11,21 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import Protocol
 
-
-class Addressee(Protocol):
-    """Recipient to whom the desk may pass on texts and files."""
-
-    @property
-    def role(self) -> str:
-        """Return the recipient's role: the value of a `protocol.content.PassOnRecipient`."""
-
-    @property
-    def name(self) -> str:
-        """Return the recipient's name, which the source sees. It has at most 200 characters."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Return the fingerprint of the recipient's OpenPGP key: 40 hexadecimal digits."""
+from journalist_app.files.pinned_recipients import RecipientKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +29,7 @@ class Exporter(Protocol):
     """Interface of the external programs and OpenPGP keys with which the desk passes on texts and files."""
 
     @property
-    def recipients(self) -> tuple[Addressee, ...]:
+    def recipients(self) -> tuple[RecipientKey, ...]:
         """Return the recipients that the settings pin by fingerprint."""
 
     def require_usable(self, fingerprint: str, today: date) -> None:
@@ -63,7 +49,7 @@ class Exporter(Protocol):
         """Return a copy of a file without metadata, or None if mat2 fails. The original does not change."""
 
     def make(
-        self, recipient: Addressee, text: str, files: Iterable[tuple[str, Iterator[bytes]]], today: date
+        self, recipient: RecipientKey, text: str, files: Iterable[tuple[str, Iterator[bytes]]], today: date
     ) -> Iterator[bytes]:
         """Return an export package in pieces, encrypted to the recipient's key and signed by the desk.
 

@@ -1,7 +1,7 @@
-"""Export package: the zip file with text and files that a recipient gets, in one OpenPGP message.
+"""Export package: the zip file with text and files that a recipient gets in an OpenPGP message.
 
 The zip file contains exactly the text and files that the source was shown. Its file names are safe to save.
-The zip has no label, address or number of the mailbox, and no time of day. The message is made in pieces.
+The zip has no label, address or number of the mailbox, and no time of day.
 """
 
 import zipfile
@@ -11,7 +11,6 @@ from itertools import chain
 from pathlib import PurePosixPath
 from typing import IO, Final, cast
 
-from gpg.home import GpgHome
 from web.filenames import safe_name
 
 TEXT_NAME: Final = "proposal.txt"
@@ -19,29 +18,12 @@ _UNIX: Final = 3  # says in a zip file that `_MODE` is a file mode of Unix
 _MODE: Final = 0o600 << 16
 
 
-def make_export_package(  # noqa: PLR0913  # each argument is part of the package
-    home: GpgHome,
-    *,
-    recipient: str,
-    signer: str,
-    text: str,
-    files: Iterable[tuple[str, Iterator[bytes]]],
-    day: date,
-) -> Iterator[bytes]:
-    """Return the OpenPGP message with a text and files, in pieces. `recipient` and `signer` are fingerprints.
+def zip_package(text: str, files: Iterable[tuple[str, Iterator[bytes]]], day: date) -> Iterator[bytes]:
+    """Yield the zip file with a text and files, in pieces.
 
     The files are read in order, once, while the caller takes the pieces. If reading `files` raises an
-    exception, the iterator ends before the message's last piece. So a message that is complete is also
-    correct.
-
-    Raises:
-        RecipientRefusedError: the recipient's key cannot be used.
-        OpenPGPFailedError: raised by the iterator, if gpg fails.
+    exception, the iterator ends before the zip's last piece. So a zip file that is complete is also correct.
     """
-    return home.encrypt_and_sign(_zipped(text, files, day), recipient=recipient, signer=signer, day=day)
-
-
-def _zipped(text: str, files: Iterable[tuple[str, Iterator[bytes]]], day: date) -> Iterator[bytes]:
     output = _ZipOutput()
     names: set[str] = set()
     with zipfile.ZipFile(cast("IO[bytes]", output), "w", zipfile.ZIP_STORED) as archive:  # write-only

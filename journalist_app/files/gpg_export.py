@@ -15,7 +15,7 @@ from gpg.home import GpgHome
 from gpg.recipient_keys import KEY_BYTES_MAX
 from journalist_app.errors import PassOnRefusal, PassOnRefusedError
 from journalist_app.files import export_package
-from journalist_app.files.export import Addressee, FileFindings
+from journalist_app.files.export import FileFindings
 from journalist_app.files.metadata import Mat2
 from journalist_app.files.pinned_recipients import RecipientKey
 
@@ -67,7 +67,7 @@ class GpgExporter:
         return self.mat2.clean(path, name)
 
     def make(
-        self, recipient: Addressee, text: str, files: Iterable[tuple[str, Iterator[bytes]]], today: date
+        self, recipient: RecipientKey, text: str, files: Iterable[tuple[str, Iterator[bytes]]], today: date
     ) -> Iterator[bytes]:
         """Return an export package in pieces, encrypted to the recipient's key and signed by the desk.
 
@@ -79,16 +79,12 @@ class GpgExporter:
         return self._pieces(recipient, text, files, today)
 
     def _pieces(
-        self, recipient: Addressee, text: str, files: Iterable[tuple[str, Iterator[bytes]]], today: date
+        self, recipient: RecipientKey, text: str, files: Iterable[tuple[str, Iterator[bytes]]], today: date
     ) -> Iterator[bytes]:
         try:
-            yield from export_package.make_export_package(
-                self.home,
-                recipient=recipient.fingerprint,
-                signer=self.signer,
-                text=text,
-                files=files,
-                day=today,
+            zipped = export_package.zip_package(text, files, today)
+            yield from self.home.encrypt_and_sign(
+                zipped, recipient=recipient.fingerprint, signer=self.signer, day=today
             )
         except OpenPGPFailedError as why:
             raise PassOnRefusedError(PassOnRefusal.NO_OPENPGP) from why

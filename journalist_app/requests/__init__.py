@@ -3,6 +3,7 @@
 Imports Flask, and `desk`, `services` and `forms` of this app.
 
 - `access`: access check; gives a page the open desk, and checks CSRF tokens
+- `file_response`: response with a file to save
 - `form_context`: mailbox address, new entry's id and heads of the page, of one form
 - `kept_text`: typed text of this request, so that an error page can show it again
 """

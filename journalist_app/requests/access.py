@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.auto_lock import AutoLock
 from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.errors import ForeignFormError
 from protocol import session
 
 COOKIE = "adviser"
@@ -47,6 +48,17 @@ def page_form_token(purpose: str) -> str:
 def is_our_form(purpose: str, token: str) -> bool:
     """Return True if a form's CSRF token belongs to this browser and purpose. Compares in constant time."""
     return hmac.compare_digest(page_form_token(purpose).encode(), token.encode())
+
+
+def require_our_form(purpose: str, token: str | None = None) -> None:
+    """Require that the CSRF token is of this browser and purpose. By default, take the token of the form.
+
+    Raises:
+        ForeignFormError: the token is missing or wrong. Unless the page handles this error, the app shows
+            the error page for another site's form.
+    """
+    if not is_our_form(purpose, request.form.get("token", "") if token is None else token):
+        raise ForeignFormError
 
 
 def unlocked(

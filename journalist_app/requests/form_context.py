@@ -1,15 +1,22 @@
 """Form context of one mailbox: address, id of the new entry, and what the page with the form showed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 
 from flask import current_app, render_template, request
 from flask.typing import ResponseReturnValue
 
-from journalist_app.forms import bytes_of_hex, heads_of_hex
+from journalist_app.errors import ForeignFormError
+from journalist_app.forms import DRAIN_TIMES, AnswerParts, bytes_of_hex, read_answer
 from journalist_app.requests import kept_text
-from journalist_app.requests.access import is_our_form
+from journalist_app.requests.access import auto_lock, require_our_form
 from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from protocol.identifiers import ADDRESS_BYTES, ENTRY_ID_BYTES, Address, EntryId
+from web.errors import BodyError
+from web.multipart import Body
+
+_FORM_BYTES = 1024 * 1024  # for the fields and the boundaries, besides the files
 
 
 def adviser_today() -> date:
@@ -28,13 +35,40 @@ def entry_id_of(text: str) -> EntryId:
     return EntryId(bytes_of_hex(text, ENTRY_ID_BYTES) or b"")
 
 
-def read_form_context(address: Address, purpose: str) -> AdviserFormContext | None:
-    """Return the context of the submitted form. Return None for a wrong CSRF token or malformed field."""
-    entry_id = bytes_of_hex(request.form.get("entry_id", ""), ENTRY_ID_BYTES)
-    heads = heads_of_hex(request.form.get("heads", ""))
-    if entry_id is None or heads is None or not is_our_form(purpose, request.form.get("token", "")):
-        return None
-    return AdviserFormContext(address, EntryId(entry_id), *heads)
+def read_form_context(address: Address, purpose: str) -> AdviserFormContext:
+    """Return the context of the submitted form.
+
+    Raises:
+        ForeignFormError: the CSRF token is wrong, or a hidden field is malformed.
+    """
+    require_our_form(purpose)
+    try:
+        return AnswerParts(request.form.to_dict(flat=False)).form_context(address)
+    except BodyError as why:
+        raise ForeignFormError from why
+
+
+@contextmanager
+def submitted_form(purpose: str, parts: AnswerParts) -> Iterator[None]:
+    """Read the text fields of a form with files into `parts`, check its token, and then run the context.
+
+    At the end of the context, the rest of the body is read and discarded, and the typed text is kept for an
+    error page.
+
+    Raises:
+        BodyError: the request body is malformed, too large or cut off.
+        ForeignFormError: the CSRF token is wrong.
+    """
+    config = current_app.extensions["config"]
+    body = Body(request.environ["wsgi.input"], request.content_length, config.upload_bytes + _FORM_BYTES)
+    try:
+        read_answer(body, request.content_type or "", config.upload_files, parts)
+        require_our_form(purpose, parts.first("token"))
+        auto_lock().touch()
+        yield
+    finally:
+        kept_text.keep_typed_text(*parts.typed())
+        body.drain(DRAIN_TIMES * config.upload_bytes)
 
 
 def foreign_form_page() -> ResponseReturnValue:

@@ -6,6 +6,7 @@ socket closes: when the desk locks, or when the web worker that started it ends.
 
 import itertools
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final
@@ -152,13 +153,10 @@ class _SearchWorker:
     def run(self) -> None:
         """Read this process's share of the store, and answer commands until the connection closes."""
         try:
-            store = open_store(self._path)
-            try:
+            with closing(open_store(self._path)) as store:
                 self._read_share(store)
                 while True:
                     self._execute_next(store)
-            finally:
-                store.close()
         except StoreError:
             self._send(ReadingFailed())
 

@@ -5,7 +5,7 @@ are divided over several processes, one for each core.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import closing
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final
@@ -55,23 +55,17 @@ class TallyBatch(msgspec.Struct, frozen=True, tag=True):
     is_last: bool
 
 
-@dataclass(frozen=True, slots=True)
-class TallyKey:
-    """Keys to decrypt tallies (anonymous counts), and the signed letterhead with the keys to verify them."""
-
-    identities: tuple[PQIdentity, ...]
-    letterhead: Letterhead
-
-
-def read_tallies(store: Store, rows: Sequence[int], key: TallyKey) -> Iterator[tuple[OpenedTally, ...]]:
+def read_tallies(
+    store: Store, rows: Sequence[int], identities: Sequence[PQIdentity], letterhead: Letterhead
+) -> Iterator[tuple[OpenedTally, ...]]:
     """Decrypt these rows of the ledger (anonymous counts of deleted mailboxes), in batches.
 
-    A row that no longer exists is left out.
+    A row that no longer exists is left out. The signed letterhead has the keys to verify the tallies.
     """
     for start in range(0, len(rows), _AT_ONCE):
         with store.reading() as session:
             sealed = ledger_tallies.tallies_by_id(session, rows[start : start + _AT_ONCE])
-        yield tuple(_open(row, raw, key) for row, raw in sealed)
+        yield tuple(_open(row, raw, identities, letterhead) for row, raw in sealed)
 
 
 def serve_tallies(line: Connection, request: TallyRequest) -> None:
@@ -79,23 +73,19 @@ def serve_tallies(line: Connection, request: TallyRequest) -> None:
 
     A last batch without tallies, with `is_last`, says that all tallies were sent.
     """
-    key = TallyKey(
-        tuple(PQIdentity(seed) for seed in request.identities), Letterhead.from_bytes(request.letterhead)
-    )
+    identities = tuple(PQIdentity(seed) for seed in request.identities)
+    letterhead = Letterhead.from_bytes(request.letterhead)
     try:
-        store = open_store(Path(request.store))
-        try:
-            for opened in read_tallies(store, request.rows, key):
+        with closing(open_store(Path(request.store))) as store:
+            for opened in read_tallies(store, request.rows, identities, letterhead):
                 line.send_bytes(msgspec.msgpack.encode(TallyBatch(opened, is_last=False)))
-        finally:
-            store.close()
     except StoreError:
         return
     line.send_bytes(msgspec.msgpack.encode(TallyBatch((), is_last=True)))
 
 
-def _open(row: int, raw: bytes, key: TallyKey) -> OpenedTally:
+def _open(row: int, raw: bytes, identities: Sequence[PQIdentity], letterhead: Letterhead) -> OpenedTally:
     try:
-        return OpenedTally(row, open_tally(raw, key.identities, key.letterhead.strand_keys))
+        return OpenedTally(row, open_tally(raw, identities, letterhead.strand_keys))
     except (UnreadableError, MalformedError, ForgedError):
         return OpenedTally(row, None)

@@ -85,16 +85,17 @@ def read_inbox(desk: OpenDesk, wanted: InboxFilter, today: date) -> Inbox:
             if row.kind is FindingKind.COME_BACK and mailboxes.find(session, row.address) is None
         ]
     ended = list_unacknowledged(desk, today)
-    lists = _sort_lists(desk, today) if reading.is_whole else None
+    lists = _sort_lists(desk, today) if reading.is_whole else {}
     found: list[Address] = []
     first = (wanted.page - 1) * PAGE_ROWS
     if words:
         found = _find_by_label(desk, words)
         addresses: list[Address] = found[:PAGE_ROWS]
-    elif lists is not None:
-        addresses = [Address(each.summary.address) for each in lists.matching(desk, wanted)][first:][
-            : PAGE_ROWS + 1
+    elif lists:
+        matching = [
+            Address(each.summary.address) for each in lists[wanted.state] if _matches(desk, each, wanted)
         ]
+        addresses = matching[first : first + PAGE_ROWS + 1]
     else:
         addresses = _in_store_order(desk, wanted.state, first)
     with desk.store.reading() as session:
@@ -111,10 +112,10 @@ def read_inbox(desk: OpenDesk, wanted: InboxFilter, today: date) -> Inbox:
         ended=ended_shown,
         unsound=unsound_rows(desk, gone, restored),
         found=len(found) + len(ended_shown),
-        waiting=counts.waiting if lists is None else len(lists.waiting),
-        answered=counts.answered if lists is None else len(lists.answered),
-        closed=len(ended) + (0 if lists is None else len(lists.closed)),
-        late={} if lists is None else lists.late,
+        waiting=len(lists["waiting"]) if lists else counts.waiting,
+        answered=len(lists["answered"]) if lists else counts.answered,
+        closed=len(ended) + len(lists.get("closed", ())),
+        late={state: sum(_is_late(each.due) for each in one_list) for state, one_list in lists.items()},
         has_more=not words and len(addresses) > PAGE_ROWS,
         progress=desk.progress,
         whole_check=desk.whole_check,
@@ -124,53 +125,34 @@ def read_inbox(desk: OpenDesk, wanted: InboxFilter, today: date) -> Inbox:
     )
 
 
+def count_mailboxes(desk: OpenDesk) -> int:
+    """Return the number of mailboxes in the store."""
+    with desk.store.reading() as session:
+        counts = mailboxes.inbox_counts(session)
+    return counts.waiting + counts.answered
+
+
 @dataclass(frozen=True, slots=True)
 class _ListedMailbox:
     summary: MailboxSummary
     due: tuple[Deadline, ...]
 
 
-@dataclass(slots=True)
-class _SortedLists:
-    """The three lists of the inbox. In each list, the mailboxes are sorted by their earliest deadline."""
-
-    waiting: list[_ListedMailbox]
-    answered: list[_ListedMailbox]
-    closed: list[_ListedMailbox]
-
-    @property
-    def late(self) -> dict[str, int]:
-        return {
-            state: sum(_is_late(each.due) for each in one_list) for state, one_list in self._by_state.items()
-        }
-
-    @property
-    def _by_state(self) -> dict[str, list[_ListedMailbox]]:
-        return {"waiting": self.waiting, "answered": self.answered, "closed": self.closed}
-
-    def matching(self, desk: OpenDesk, wanted: InboxFilter) -> list[_ListedMailbox]:
-        return [
-            each
-            for each in self._by_state[wanted.state]
-            if not wanted.has_filter or _matches(desk, each, wanted)
-        ]
-
-
-def _sort_lists(desk: OpenDesk, today: date) -> _SortedLists:
+def _sort_lists(desk: OpenDesk, today: date) -> dict[str, list[_ListedMailbox]]:
     """Divide the search index's mailboxes over the three lists, sorted by deadline.
 
     The index is used only for the order. Every row that is shown is verified again.
     """
-    lists = _SortedLists([], [], [])
+    lists: dict[str, list[_ListedMailbox]] = {"waiting": [], "answered": [], "closed": []}
     for summary in desk.index.summaries():
         if summary.newest is None:
             continue  # nothing was written in this mailbox
         found = deadlines_of(
             summary, known_casefile(desk, Address(summary.address)).reminder, desk.letterhead, today
         )
-        one_list = lists.answered if summary.waiting is None else lists.waiting
-        (lists.closed if summary.is_closed else one_list).append(_ListedMailbox(summary, found))
-    for one_list in (lists.waiting, lists.answered, lists.closed):
+        state = "closed" if summary.is_closed else "answered" if summary.waiting is None else "waiting"
+        lists[state].append(_ListedMailbox(summary, found))
+    for one_list in lists.values():
         one_list.sort(
             key=lambda each: (first_deadline_day(each.due), -(each.summary.newest or date.min).toordinal())
         )

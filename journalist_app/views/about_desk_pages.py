@@ -3,12 +3,12 @@
 With the trusted state, the workstation detects a roll-back of the store.
 """
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.requests.access import is_our_form, unlocked
-from journalist_app.services.desk import about_desk
+from journalist_app.requests.access import require_our_form, unlocked
+from journalist_app.services import inbox_lists
 
 bp = Blueprint("about", __name__)
 
@@ -17,7 +17,14 @@ bp = Blueprint("about", __name__)
 @unlocked
 def show_about_desk(desk: OpenDesk) -> ResponseReturnValue:
     """Show the desk's fingerprint, number of mailboxes, and paths of its files."""
-    return render_template("about/show.html", desk=about_desk.desk_facts(desk))
+    return render_template(
+        "about/show.html",
+        config=desk.config,
+        letterhead=desk.letterhead,
+        mailboxes=inbox_lists.count_mailboxes(desk),
+        check=desk.whole_check,
+        trusted_state=desk.trusted_state_status.value,
+    )
 
 
 @bp.post("/start-new-memory")
@@ -27,7 +34,6 @@ def start_new_memory(desk: OpenDesk) -> ResponseReturnValue:
 
     The new file has the state that the workstation has in memory.
     """
-    if not is_our_form("start-new-memory", request.form.get("token", "")):
-        return render_template("refusal.html", what="foreign", text=""), 403
+    require_our_form("start-new-memory")
     desk.replace_damaged_trusted_state()
     return redirect(url_for("inbox.show_inbox"), code=303)

@@ -2,27 +2,27 @@
 
 from datetime import date
 
-from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.locale_format import chosen_language
-from journalist_app.requests.access import is_our_form, unlocked
+from journalist_app.requests.access import require_our_form, unlocked
+from journalist_app.requests.form_context import adviser_today
 from journalist_app.services.desk import desk_calendar
-from journalist_app.services.desk.desk_calendar import Calendar
+from journalist_app.services.desk.desk_calendar import NUMBERS, Calendar
 from journalist_app.views.refusal_status import REFUSALS, reason_and_status
 
 bp = Blueprint("calendar", __name__)
 _ROWS_LEFT = 3  # empty rows below the absences, to fill in more
 _ROWS_MAX = 60
-_NUMBERS = ("answer", "confirm", "substance", "retention", "abandoned")
 
 
 @bp.get("/calendar")
 @unlocked
 def show_calendar(desk: OpenDesk) -> ResponseReturnValue:
     """Show the form, filled with the calendar that sources see now."""
-    return _page(desk, _typed_of(desk_calendar.current_calendar(desk, current_app.extensions["today"]())))
+    return _page(desk, _typed_of(desk_calendar.current_calendar(desk, adviser_today())))
 
 
 @bp.post("/calendar")
@@ -33,16 +33,15 @@ def change_calendar(desk: OpenDesk) -> ResponseReturnValue:
     The form is shown again with the typed values if the calendar is refused.
     """
     typed = _typed()
-    if not is_our_form("calendar", request.form.get("token", "")):
-        return _page(desk, typed, refusal="stale", status=403)
-    today: date = current_app.extensions["today"]()
-    if "holidays" in request.form:
-        return _page(desk, {**typed, "closed": _with_holidays(str(typed["closed"]), today)}, is_filled=True)
+    today = adviser_today()
     try:
+        require_our_form("calendar")
+        if "holidays" in request.form:
+            filled = {**typed, "closed": _with_holidays(str(typed["closed"]), today)}
+            return _page(desk, filled, is_filled=True)
         desk_calendar.publish_calendar(desk, request.form.get("serial", 0, type=int), _calendar(typed), today)
     except REFUSALS as why:
-        refusal, status = reason_and_status(why)
-        return _page(desk, typed, refusal=refusal, status=status)
+        return _page(desk, typed, refused=why)
     return redirect(url_for("calendar.show_calendar", kept=1), code=303)
 
 
@@ -53,7 +52,7 @@ def _typed() -> dict[str, object]:
         "weekdays": [day for day in form.getlist("weekday") if day in set("0123456")],
         "closed": form.get("closed", ""),
         "absences": pairs,
-        **{name: form.get(name, "") for name in _NUMBERS},
+        **{name: form.get(name, "") for name in NUMBERS},
     }
 
 
@@ -62,11 +61,7 @@ def _typed_of(kept: Calendar) -> dict[str, object]:
         "weekdays": [str(day) for day in kept.working_days],
         "closed": "\n".join(_line(day) for day in kept.closed_days),
         "absences": [(since.isoformat(), until.isoformat()) for since, until in kept.absences],
-        "answer": str(kept.answer_working_days),
-        "confirm": str(kept.confirm_days),
-        "substance": str(kept.substance_months),
-        "retention": str(kept.retention_days),
-        "abandoned": str(kept.abandoned_months),
+        **{name: str(getattr(kept, name)) for name in NUMBERS},
     }
 
 
@@ -94,7 +89,7 @@ def _calendar(typed: dict[str, object]) -> Calendar:
         tuple(int(day) for day in weekdays) if isinstance(weekdays, list) else (),
         desk_calendar.parse_days(str(typed["closed"])),
         tuple(absences),
-        *(_number(typed[name]) for name in _NUMBERS),
+        *(_number(typed[name]) for name in NUMBERS),
     )
 
 
@@ -104,8 +99,9 @@ def _number(typed: object) -> int:
 
 
 def _page(
-    desk: OpenDesk, typed: dict[str, object], *, refusal: str = "", is_filled: bool = False, status: int = 200
+    desk: OpenDesk, typed: dict[str, object], *, refused: Exception | None = None, is_filled: bool = False
 ) -> ResponseReturnValue:
+    refusal, status = reason_and_status(refused)
     pairs = typed["absences"]
     rows = [*(pairs if isinstance(pairs, list) else []), *[("", "")] * _ROWS_LEFT]
     page = render_template(
@@ -116,6 +112,6 @@ def _page(
         refusal=refusal,
         is_filled=is_filled,
         is_kept="kept" in request.args,
-        closed_until=desk_calendar.last_closed_day(desk, current_app.extensions["today"]()),
+        closed_until=desk_calendar.last_closed_day(desk, adviser_today()),
     )
     return page, status

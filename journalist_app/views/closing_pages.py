@@ -10,12 +10,7 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import AdviserError
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import unlocked
-from journalist_app.requests.form_context import (
-    address_of,
-    adviser_today,
-    foreign_form_page,
-    read_form_context,
-)
+from journalist_app.requests.form_context import address_of, adviser_today, read_form_context
 from journalist_app.services.closing import close_mailbox
 from journalist_app.services.mailbox import read_thread
 from journalist_app.services.mailbox.send_entries import AdviserFormContext
@@ -55,10 +50,8 @@ def _close(
     desk: OpenDesk, address: str, purpose: str, close: Callable[[AdviserFormContext], None]
 ) -> ResponseReturnValue:
     where = address_of(address)
-    form_context = read_form_context(where, purpose)
     kept_text.keep_typed_text(request.form.get("text", ""))
-    if form_context is None:
-        return foreign_form_page()
+    form_context = read_form_context(where, purpose)
     try:
         close(form_context)
     except AdviserError as why:

@@ -3,13 +3,13 @@
 from contextlib import suppress
 from typing import Any
 
-from flask import Blueprint, current_app, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import MailboxNotFoundError, RecordUnsoundError, UnsoundMailboxError
-from journalist_app.forms import bytes_of_hex
-from journalist_app.requests.access import is_our_form, unlocked
+from journalist_app.requests.access import require_our_form, unlocked
+from journalist_app.requests.form_context import address_of, adviser_today
 from journalist_app.services import inbox_lists
 from journalist_app.services.closing import ended_mailboxes
 from journalist_app.services.desk import desk_calendar
@@ -18,7 +18,6 @@ from journalist_app.services.records import unsent_forms
 from journalist_app.services.records.casefiles import LABEL_CHARS
 from journalist_app.views.unlock_pages import start_checking
 from protocol.content import StepName
-from protocol.identifiers import ADDRESS_BYTES, Address
 
 bp = Blueprint("inbox", __name__)
 _STATES = ("waiting", "answered", "closed")
@@ -36,7 +35,7 @@ def show_inbox(desk: OpenDesk) -> ResponseReturnValue:
     stopped the reloading.
     """
     asked = request.args
-    today = current_app.extensions["today"]()
+    today = adviser_today()
     inbox = inbox_lists.read_inbox(desk, _wanted(), today)
     if not inbox.progress.is_running and "renewed" not in asked:
         start_checking(desk)
@@ -96,10 +95,8 @@ def _is_under_way(inbox: Inbox) -> bool:
 @unlocked
 def acknowledge_ended_mailbox(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Remove an ended mailbox from the inbox, because the adviser has seen that the source ended it."""
-    raw = bytes_of_hex(address, ADDRESS_BYTES)
-    if raw is None or not is_our_form("acknowledge", request.form.get("token", "")):
-        return render_template("refusal.html", what="foreign", text=""), 403
+    require_our_form("acknowledge")
     # The inbox, shown next, has the present state of this mailbox.
     with suppress(MailboxNotFoundError, UnsoundMailboxError, RecordUnsoundError):
-        ended_mailboxes.acknowledge_ended(desk, Address(raw), current_app.extensions["today"]())
+        ended_mailboxes.acknowledge_ended(desk, address_of(address), adviser_today())
     return redirect(url_for("inbox.show_inbox", state="closed"), code=303)

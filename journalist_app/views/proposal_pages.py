@@ -2,44 +2,38 @@
 
 import os
 from collections.abc import Callable
-from datetime import date
 from functools import partial
 from typing import BinaryIO
 
-from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wsgi import wrap_file
 
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import AdviserError, PassOnRefusal, PassOnRefusedError
-from journalist_app.forms import DRAIN_TIMES, AnswerParts, bytes_of_hex, read_answer
+from journalist_app.errors import AdviserError
+from journalist_app.forms import AnswerParts, bytes_of_hex
 from journalist_app.requests import kept_text
-from journalist_app.requests.access import auto_lock, is_our_form, unlocked
+from journalist_app.requests.access import require_our_form, unlocked
+from journalist_app.requests.file_response import file_response
 from journalist_app.requests.form_context import (
     address_of,
     adviser_today,
     entry_id_of,
-    foreign_form_page,
     not_found_page,
     read_form_context,
+    submitted_form,
 )
 from journalist_app.services.mailbox import read_thread
-from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from journalist_app.services.mailbox.steps import STEP_CHARS, StepForm
 from journalist_app.services.passing_on import make_export, pass_on, proposing, usable_recipients
 from journalist_app.services.passing_on.pass_on import REASON_CHARS_MIN, WithoutConsent
 from journalist_app.services.passing_on.proposing import PreparedProposal, ProposalForm
 from journalist_app.views.refusal_status import REFUSALS, reason_and_status
 from protocol.content import ATTACHMENTS, TEXT_CHARS
-from protocol.identifiers import ATTACHMENT_ID_BYTES, Address, AttachmentId, EntryId
+from protocol.identifiers import ATTACHMENT_ID_BYTES, Address, AttachmentId
 from web.dates import half_hour_now
-from web.errors import BodyError, BodyFault
-from web.filenames import attachment_disposition
-from web.headers import FILE_CSP
-from web.multipart import Body
 
 bp = Blueprint("proposals", __name__, url_prefix="/mailbox")
-_FORM_BYTES = 1024 * 1024  # for the fields and boundaries, on top of the files
 _FILE_NAME = "doorgeven.gpg"  # reveals nothing about the mailbox
 
 
@@ -55,43 +49,29 @@ def show_proposal_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
 def preview_proposal(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Inspect the proposal's files for metadata, and show the proposal as the source will see it."""
     where, parts = address_of(address), AnswerParts()
-    config = current_app.extensions["config"]
-    body = Body(request.environ["wsgi.input"], request.content_length, config.upload_bytes + _FORM_BYTES)
-    refusal = "stale"
     try:
-        read_answer(body, request.content_type or "", config.upload_files, parts)
-        if is_our_form("propose", parts.token):
-            return _shown(desk, _prepared(desk, where, parts))
+        with submitted_form("propose", parts):
+            prepared = _prepared(desk, where, parts)
+            label = desk.label(where)
+            return render_template(
+                "proposals/preview.html", prepared=prepared, address=where.hex(), label=label
+            )
     except REFUSALS as why:
-        refusal, _ = reason_and_status(why)
-    body.drain(DRAIN_TIMES * config.upload_bytes)
-    return _form(desk, where, parts=parts, refusal=refusal)
+        return _form(desk, where, parts=parts, refusal=reason_and_status(why)[0])
 
 
 def _prepared(desk: OpenDesk, where: Address, parts: AnswerParts) -> PreparedProposal:
-    auto_lock().touch()
-    if parts.entry_id is None or parts.heads is None:
-        raise BodyError(BodyFault.MALFORMED)
     chosen = tuple(
         AttachmentId(bytes_of_hex(each, ATTACHMENT_ID_BYTES) or b"")
-        for each in parts.others.get("chosen", [])
+        for each in parts.fields.get("chosen", [])
     )
     return proposing.prepare_proposal(
         desk,
-        AdviserFormContext(where, parts.entry_id, *parts.heads),
-        ProposalForm(parts.other("fingerprint"), parts.text, chosen, parts.step()),
+        parts.form_context(where),
+        ProposalForm(parts.first("fingerprint"), parts.first("text"), chosen, parts.step()),
         parts.files(),
         today=adviser_today(),
         half_hour=half_hour_now(),
-    )
-
-
-def _shown(desk: OpenDesk, prepared: PreparedProposal) -> ResponseReturnValue:
-    return render_template(
-        "proposals/preview.html",
-        prepared=prepared,
-        address=prepared.form_context.address.hex(),
-        label=desk.label(prepared.form_context.address),
     )
 
 
@@ -100,11 +80,10 @@ def _shown(desk: OpenDesk, prepared: PreparedProposal) -> ResponseReturnValue:
 def send_previewed_proposal(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Send the previewed proposal to the source."""
     where = address_of(address)
-    parts = AnswerParts(text=request.form.get("text", ""), others=request.form.to_dict(flat=False))
+    parts = AnswerParts(request.form.to_dict(flat=False))
     kept_text.keep_typed_text(*parts.typed())
     entry_id = entry_id_of(request.form.get("entry_id", ""))
-    if not is_our_form("propose", request.form.get("token", "")):
-        return foreign_form_page()
+    require_our_form("propose")
     try:
         cleaned = [place for place in range(ATTACHMENTS) if request.form.get(f"copy-{place}") == "cleaned"]
         proposing.send_proposal(desk, where, entry_id, cleaned, today=adviser_today())
@@ -158,16 +137,8 @@ def download_export(desk: OpenDesk, address: str, proposal_id: str) -> ResponseR
 @unlocked
 def save_handover(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
     """Append a step that tells the source that the proposal's file was handed over to the recipient."""
-
-    def deliver(
-        desk: OpenDesk, form_context: AdviserFormContext, proposal_id: EntryId, *, today: date
-    ) -> None:
-        try:
-            day = date.fromisoformat(request.form.get("delivered", "").strip())
-        except ValueError as why:
-            raise PassOnRefusedError(PassOnRefusal.HANDOVER_DAY) from why
-        pass_on.record_handover(desk, form_context, proposal_id, _words(), delivered=day, today=today)
-
+    delivered = request.form.get("delivered", "")
+    deliver = partial(pass_on.record_handover, words=_words(), delivered=delivered)
     return _act(desk, address, proposal_id, "deliver", deliver)
 
 
@@ -177,24 +148,15 @@ def _act(
     where = address_of(address)
     kept_text.keep_typed_text(_words().text, _words().next)
     form_context = read_form_context(where, purpose)
-    if form_context is None:
-        return foreign_form_page()
     try:
         made = action(desk, form_context, entry_id_of(proposal_id), today=adviser_today())
     except AdviserError as why:
         return _page(desk, where, proposal_id, refusal=why.reason)
     if made is not None:
-        return _file(made)
+        size = os.fstat(made.fileno()).st_size
+        return file_response(wrap_file(request.environ, made), _FILE_NAME, size)
     page = url_for("proposals.show_proposal_status", address=address, proposal_id=proposal_id, done=purpose)
     return redirect(page, code=303)
-
-
-def _file(made: BinaryIO) -> Response:
-    response = Response(wrap_file(request.environ, made), mimetype="application/octet-stream")
-    response.content_length = os.fstat(made.fileno()).st_size
-    response.headers["Content-Disposition"] = attachment_disposition(_FILE_NAME)
-    response.headers["Content-Security-Policy"] = FILE_CSP
-    return response
 
 
 def _form(
@@ -208,10 +170,10 @@ def _form(
     page = render_template(
         "proposals/write.html",
         thread=thread,
-        text=older[0].content.text if older else filled.text,
+        text=older[0].content.text if older else filled.first("text"),
         recipients=usable_recipients.available_recipients(desk),
-        fingerprint=filled.other("fingerprint"),
-        chosen=filled.others.get("chosen", []),
+        fingerprint=filled.first("fingerprint"),
+        chosen=filled.fields.get("chosen", []),
         step=filled.step(),
         step_chars=STEP_CHARS,
         refusal=refusal,

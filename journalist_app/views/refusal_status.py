@@ -6,7 +6,8 @@ from store.errors import RecordMovedError, StoreError
 from web.errors import BodyError, BodyFault
 
 # The form itself is valid, but the mailbox or record changed since then, or fails verification.
-_CONFLICTS = {"source_wrote", "form_reused", "moved", "mailbox_unsound", "record_unsound", "letterhead_moved"}
+_CONFLICTS = ("source_wrote", "form_reused", "moved", "mailbox_unsound", "record_unsound", "letterhead_moved")
+_STATUSES = {**dict.fromkeys(_CONFLICTS, 409), "stale": 403}
 _BODY_FAULTS: dict[BodyFault, tuple[str, int]] = {
     BodyFault.FIELD_TOO_LONG: (SendRefusal.TEXT_TOO_LONG, 422),
     BodyFault.TOO_MANY_PARTS: (SendRefusal.TOO_MANY_FILES, 422),
@@ -20,10 +21,15 @@ _OTHERS: dict[type[Exception], tuple[str, int]] = {
 REFUSALS = (AdviserError, BodyError, StoreError)
 
 
-def reason_and_status(why: Exception) -> tuple[str, int]:
-    """Return the key of the sentence that explains a refusal, and the HTTP status of the refusal's page."""
+def reason_and_status(why: Exception | None) -> tuple[str, int]:
+    """Return the key of the sentence that explains a refusal, and the HTTP status of the page with the form.
+
+    Without a refusal, the key is empty and the status is 200.
+    """
+    if why is None:
+        return "", 200
     if isinstance(why, AdviserError):
-        return why.reason, 409 if why.reason in _CONFLICTS else 422
+        return why.reason, _STATUSES.get(why.reason, 422)
     if isinstance(why, BodyError):
         return _BODY_FAULTS.get(why.reason, ("malformed", 400))
     return _OTHERS.get(type(why), ("store", 503) if isinstance(why, StoreError) else ("malformed", 400))

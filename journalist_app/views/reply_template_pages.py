@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import ReplyTemplateError
 from journalist_app.requests import kept_text
-from journalist_app.requests.access import is_our_form, unlocked
+from journalist_app.requests.access import require_our_form, unlocked
 from journalist_app.services.records import reply_templates
 from journalist_app.services.records.reply_templates import NAME_CHARS, TEXT_CHARS, ReplyTemplate
 from journalist_app.views.refusal_status import REFUSALS, reason_and_status
@@ -31,17 +31,15 @@ def save_reply_template(desk: OpenDesk) -> ResponseReturnValue:
     form = request.form
     typed = {name: form.get(name, "") for name in ("language", "name", "text", "place")}
     kept_text.keep_typed_text(typed["name"], typed["text"])
-    if not is_our_form("reply-templates", form.get("token", "")):
-        return _page(desk, typed=typed, refusal="stale", status=403)
     revision, place = form.get("revision", -1, type=int), form.get("place", None, type=int)
     try:
+        require_our_form("reply-templates")
         if form.get("what") == "drop":
             reply_templates.drop_template(desk, revision, -1 if place is None else place)
         else:
             reply_templates.put_template(desk, revision, place, _template(typed))
     except REFUSALS as why:
-        refusal, status = reason_and_status(why)
-        return _page(desk, typed=typed, refusal=refusal, status=status)
+        return _page(desk, typed=typed, refused=why)
     return redirect(url_for("reply_templates.show_reply_templates", kept=1), code=303)
 
 
@@ -55,19 +53,15 @@ def _template(typed: dict[str, str]) -> ReplyTemplate:
 
 
 def _page(
-    desk: OpenDesk, *, typed: dict[str, str] | None = None, refusal: str = "", status: int = 200
+    desk: OpenDesk, *, typed: dict[str, str] | None = None, refused: Exception | None = None
 ) -> ResponseReturnValue:
+    refusal, status = reason_and_status(refused)
     collection = reply_templates.read_templates(desk)
     place = request.args.get("place", -1, type=int)
     fields: dict[str, Any] = typed or {"language": "nl", "name": "", "text": "", "place": ""}
     if typed is None and 0 <= place < len(collection.templates):
         chosen = collection.templates[place]
-        fields = {
-            "language": chosen.language,
-            "name": chosen.name,
-            "text": chosen.text.strip(),
-            "place": str(place),
-        }
+        fields = {**msgspec.structs.asdict(chosen), "text": chosen.text.strip(), "place": str(place)}
     page = render_template(
         "reply_templates/show.html",
         collection=collection,

@@ -3,14 +3,15 @@
 SG is the Secretary-General.
 """
 
-from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import AdviserError, ReportRefusedError
+from journalist_app.errors import AdviserError, ReportRefusal, ReportRefusedError
 from journalist_app.locale_format import chosen_language
 from journalist_app.requests import kept_text
-from journalist_app.requests.access import is_our_form, unlocked
+from journalist_app.requests.access import require_our_form, unlocked
+from journalist_app.requests.form_context import adviser_today
 from journalist_app.services.desk import publish_report, report_records, yearly_report
 from journalist_app.services.desk.report_records import ReportWords
 from journalist_app.views.refusal_status import reason_and_status
@@ -25,6 +26,7 @@ bp = Blueprint("reports", __name__, url_prefix="/reports")
 # A report is one HTML page with its own style. The sandbox isolates the report from the adviser's site.
 _REPORT_CSP = FILE_CSP.replace("default-src 'none'", "default-src 'none'; style-src 'unsafe-inline'")
 _TYPES = {"html": "text/html", "pdf": "application/pdf", "csv": "text/csv"}
+_STATUSES = {"": 200, "stale": 403, "unrecognisable": 422}
 _REFUSED = (AdviserError, RecordMovedError, PdfToolsMissingError)
 
 
@@ -32,7 +34,7 @@ _REFUSED = (AdviserError, RecordMovedError, PdfToolsMissingError)
 @unlocked
 def list_report_years(desk: OpenDesk) -> ResponseReturnValue:
     """List the years that a report can cover, and mark those that were published."""
-    today = current_app.extensions["today"]()
+    today = adviser_today()
     try:
         years = yearly_report.years_to_report(desk, today)
     except ReportRefusedError as why:
@@ -68,12 +70,11 @@ def save_year_text(desk: OpenDesk, year: int) -> ResponseReturnValue:
     """Save the adviser's own text for a year's report."""
     words = ReportWords(_typed("nl"), _typed("en"))
     kept_text.keep_typed_text(words.nl, words.en)
-    if not is_our_form("report-words", request.form.get("token", "")):
-        return _page(desk, year, words=words, what="again", status=403)
     try:
+        require_our_form("report-words")
         publish_report.save_report_words(desk, year, words)
     except _REFUSED as why:
-        return _page(desk, year, words=words, what=reason_and_status(why)[0], status=409)
+        return _page(desk, year, words=words, refused=why)
     return redirect(url_for("reports.show_report_year", year=year, _anchor="versions"), code=303)
 
 
@@ -81,16 +82,13 @@ def save_year_text(desk: OpenDesk, year: int) -> ResponseReturnValue:
 @unlocked
 def publish_year(desk: OpenDesk, year: int) -> ResponseReturnValue:
     """Publish the report of a year. From then on, the counts in the report no longer change."""
-    if not is_our_form("report-publish", request.form.get("token", "")):
-        return _page(desk, year, what="again", status=403)
-    if request.form.get("unrecognisable") != "yes":
-        return _page(desk, year, what="unrecognisable", status=422)
     try:
-        publish_report.publish_report(
-            desk, year, request.form.get("digest", ""), current_app.extensions["today"]()
-        )
+        require_our_form("report-publish")
+        if request.form.get("unrecognisable") != "yes":
+            raise ReportRefusedError(ReportRefusal.UNRECOGNISABLE)
+        publish_report.publish_report(desk, year, request.form.get("digest", ""), adviser_today())
     except _REFUSED as why:
-        return _page(desk, year, what=reason_and_status(why)[0], status=409)
+        return _page(desk, year, refused=why)
     return redirect(url_for("reports.show_report_year", year=year), code=303)
 
 
@@ -102,7 +100,7 @@ def download_report_file(
     """Send one version of a report: HTML to show in the browser, PDF or CSV to save."""
     _require_year(year)
     try:
-        found = yearly_report.read_report_year(desk, year, current_app.extensions["today"]())
+        found = yearly_report.read_report_year(desk, year, adviser_today())
         body = yearly_report.build_report_file(desk, found, Audience(audience), language, kind)
     except _REFUSED as why:
         return _refused(why)
@@ -114,11 +112,12 @@ def download_report_file(
 
 
 def _page(
-    desk: OpenDesk, year: int, *, words: ReportWords | None = None, what: str = "", status: int = 200
+    desk: OpenDesk, year: int, *, words: ReportWords | None = None, refused: Exception | None = None
 ) -> ResponseReturnValue:
     """Show the report of a year. After a refusal, show its message and the typed text."""
     _require_year(year)
-    today = current_app.extensions["today"]()
+    today = adviser_today()
+    what, _ = reason_and_status(refused)
     try:
         found = yearly_report.read_report_year(desk, year, today)
     except _REFUSED as why:
@@ -134,7 +133,7 @@ def _page(
         is_over=year < today.year,
         what=what,
     )
-    return page, status
+    return page, _STATUSES.get(what, 409)
 
 
 def _refused(why: Exception, words: ReportWords | None = None) -> ResponseReturnValue:

@@ -9,17 +9,13 @@ from flask import Blueprint, Response, current_app, make_response, redirect, ren
 from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.open_desk import OpenDesk, SyncProgress
-from journalist_app.forms import bytes_of_hex
-from journalist_app.requests.access import auto_lock, is_our_form, open_desk, unlocked
-from journalist_app.requests.form_context import foreign_form_page
+from journalist_app.requests.access import open_desk, require_our_form, unlocked
+from journalist_app.requests.file_response import file_response, keep_awake
+from journalist_app.requests.form_context import address_of, adviser_today
 from journalist_app.services.desk import sync_replica, sync_status
-from journalist_app.views.thread_pages import keep_awake
-from protocol.identifiers import ADDRESS_BYTES, Address
 from store.errors import StoreError
 from sync.errors import SyncRefusedError
 from web.errors import BodyError
-from web.filenames import attachment_disposition
-from web.headers import FILE_CSP
 from web.multipart import Body, Field, FileBytes, FormLimits, read_parts
 
 bp = Blueprint("sync", __name__, url_prefix="/sync")
@@ -61,8 +57,7 @@ def show_sync(desk: OpenDesk) -> ResponseReturnValue:
 @unlocked
 def start_sync(desk: OpenDesk) -> ResponseReturnValue:
     """Start a sync with the server in the background."""
-    if not is_our_form("sync", request.form.get("token", "")):
-        return foreign_form_page()
+    require_our_form("sync")
     sync_replica.sync_in_background(desk, _clock())
     return redirect(url_for("sync.show_sync"), code=303)
 
@@ -71,17 +66,13 @@ def start_sync(desk: OpenDesk) -> ResponseReturnValue:
 @unlocked
 def download_pouch(desk: OpenDesk) -> ResponseReturnValue:
     """Make a pouch (sync bundle), and send it to the browser as a file for someone to carry to the server."""
-    if not is_our_form("sync", request.form.get("token", "")):
-        return foreign_form_page()
+    require_our_form("sync")
     try:
         pieces = sync_replica.make_pouch_file(desk, _clock())
     except (SyncRefusedError, StoreError) as why:
         desk.exchange = SyncProgress(refusal=sync_replica.sync_refusal_key(why))
         return redirect(url_for("sync.show_sync"), code=303)
-    response = Response(keep_awake(auto_lock(), pieces), mimetype="application/octet-stream")
-    response.headers["Content-Disposition"] = attachment_disposition(f"{_clock()().isoformat()}.pouch")
-    response.headers["Content-Security-Policy"] = FILE_CSP
-    return response
+    return file_response(keep_awake(pieces), f"{adviser_today().isoformat()}.pouch")
 
 
 @bp.post("/import")
@@ -92,13 +83,9 @@ def import_carried_pouch(desk: OpenDesk) -> ResponseReturnValue:
     body = Body(request.environ["wsgi.input"], request.content_length, limit)
     try:
         pieces = _pouch_pieces(body)
-        if pieces is None:
-            return render_template("refusal.html", what="foreign", text=""), 403
         first = next(pieces, b"")
         if first:
-            sync_replica.import_pouch_file(
-                desk, keep_awake(auto_lock(), itertools.chain([first], pieces)), _clock()
-            )
+            sync_replica.import_pouch_file(desk, keep_awake(itertools.chain([first], pieces)), _clock())
         else:
             desk.exchange = SyncProgress(refusal="no_file")
     except BodyError:
@@ -107,7 +94,7 @@ def import_carried_pouch(desk: OpenDesk) -> ResponseReturnValue:
     return redirect(url_for("sync.show_sync"), code=303)
 
 
-def _pouch_pieces(body: Body) -> Iterator[bytes] | None:
+def _pouch_pieces(body: Body) -> Iterator[bytes]:
     """Return the bytes of the uploaded pouch (sync bundle), or None if the CSRF token is wrong.
 
     The bytes are returned as they arrive. The browser sends the CSRF token before the pouch.
@@ -115,8 +102,7 @@ def _pouch_pieces(body: Body) -> Iterator[bytes] | None:
     limits = FormLimits(parts=_PARTS, fields_bytes=_FORM_BYTES)
     events = read_parts(body, request.content_type or "", limits)
     token = next((event.text for event in events if isinstance(event, Field)), "")
-    if not is_our_form("sync", token):
-        return None
+    require_our_form("sync", token)
     return (event.piece for event in events if isinstance(event, FileBytes))
 
 
@@ -130,8 +116,7 @@ def _clock() -> Callable[[], date]:
 @unlocked
 def dismiss_rollback_notice(desk: OpenDesk) -> ResponseReturnValue:
     """Hide the notice that the server was rolled back to an older copy. The adviser read the notice."""
-    if not is_our_form("sync-dismiss", request.form.get("token", "")):
-        return foreign_form_page()
+    require_our_form("sync-dismiss")
     sync_status.dismiss_rollback(desk)
     return redirect(url_for("sync.show_sync"), code=303)
 
@@ -143,10 +128,8 @@ def dismiss_finding_notice(desk: OpenDesk, address: str) -> ResponseReturnValue:
 
     The adviser submits this form after calling the operator.
     """
-    raw = bytes_of_hex(address, ADDRESS_BYTES)
-    if raw is None or not is_our_form("sync-dismiss", request.form.get("token", "")):
-        return foreign_form_page()
-    sync_status.dismiss_finding(desk, Address(raw))
+    require_our_form("sync-dismiss")
+    sync_status.dismiss_finding(desk, address_of(address))
     return redirect(url_for("sync.show_sync"), code=303)
 
 

@@ -1,35 +1,28 @@
 """Pages of one mailbox: its thread, the answer form, and downloads of its files."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 
-from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from crypto.errors import ForgedError, UnreadableError
-from journalist_app.desk.auto_lock import AutoLock
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import FileRefusal, FileRefusedError, RecordUnsoundError
-from journalist_app.forms import DRAIN_TIMES, AnswerParts, bytes_of_hex, read_answer
-from journalist_app.requests import kept_text
-from journalist_app.requests.access import auto_lock, is_our_form, unlocked
-from journalist_app.requests.form_context import address_of, adviser_today, entry_id_of
+from journalist_app.forms import AnswerParts, bytes_of_hex
+from journalist_app.requests.access import unlocked
+from journalist_app.requests.file_response import file_response, keep_awake
+from journalist_app.requests.form_context import address_of, adviser_today, entry_id_of, submitted_form
 from journalist_app.services.mailbox import answering, desk_read_receipts, file_downloads, read_thread, steps
 from journalist_app.services.mailbox.file_downloads import Download
-from journalist_app.services.mailbox.steps import StepForm
 from journalist_app.services.records import casefiles, drafts
 from journalist_app.views.refusal_status import REFUSALS, reason_and_status
 from protocol.content import TEXT_CHARS
-from protocol.identifiers import ATTACHMENT_ID_BYTES, ENTRY_ID_BYTES, Address, AttachmentId, EntryId
+from protocol.identifiers import ATTACHMENT_ID_BYTES, Address, AttachmentId
 from store.errors import StoreError
 from web.dates import half_hour_now
-from web.errors import BodyError, BodyFault
-from web.filenames import attachment_disposition
-from web.headers import FILE_CSP
-from web.multipart import Body
 
 bp = Blueprint("thread", __name__, url_prefix="/mailbox")
-_FORM_BYTES = 1024 * 1024  # for the fields and the boundaries, besides the files
 
 
 @bp.get("/<address>")
@@ -38,81 +31,58 @@ def show_thread(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Show all entries of a mailbox, with the answer form."""
     where = address_of(address)
     text = drafts.read_writing_help(desk, where).draft if "drafted" in request.args else ""
-    return thread_page(desk, where, text=text, was_carried=bool(text))
+    return thread_page(desk, where, AnswerParts({"text": [text]}), was_carried=bool(text))
 
 
 @bp.post("/<address>/answer")
 @unlocked
 def send_answer(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Send an answer. Files are encrypted while they arrive. A refused answer's text is shown again."""
-    where = address_of(address)
-    config = current_app.extensions["config"]
-    body = Body(request.environ["wsgi.input"], request.content_length, config.upload_bytes + _FORM_BYTES)
-    parts = AnswerParts()
-    refused: Exception | None = None
+    where, parts = address_of(address), AnswerParts()
     try:
-        read_answer(body, request.content_type or "", config.upload_files, parts)
-        if is_our_form("answer", parts.token):
+        with submitted_form("answer", parts):
             _send(desk, where, parts)
-            return redirect(url_for("thread.show_thread", address=address, sent=1, _anchor="sent"), code=303)
     except REFUSALS as why:
-        refused = why
-    body.drain(DRAIN_TIMES * config.upload_bytes)
-    return _not_sent(desk, where, parts, refused)
-
-
-def _not_sent(
-    desk: OpenDesk, where: Address, parts: AnswerParts, refused: Exception | None
-) -> ResponseReturnValue:
-    """Show the answer form again, with the typed text and the reason why the answer was not sent.
-
-    `refused` is None if the CSRF token was wrong, for example because the desk was locked after the form was
-    shown.
-    """
-    kept_text.keep_typed_text(*parts.typed())
-    if refused is None:
-        return thread_page(desk, where, text=parts.text, step=parts.step(), refusal="stale", status=403)
-    refusal, status = reason_and_status(refused)
-    return thread_page(desk, where, text=parts.text, step=parts.step(), refusal=refusal, status=status)
+        return thread_page(desk, where, parts, refused=why)
+    return redirect(url_for("thread.show_thread", address=address, sent=1, _anchor="sent"), code=303)
 
 
 def _send(desk: OpenDesk, where: Address, parts: AnswerParts) -> None:
-    auto_lock().touch()
-    step_id = bytes_of_hex(parts.other("step_id"), ENTRY_ID_BYTES)
-    if parts.entry_id is None or parts.heads is None or step_id is None:
-        raise BodyError(BodyFault.MALFORMED)
+    context = parts.form_context(where)
     form = answering.ReplyForm(
-        where, parts.entry_id, *parts.heads, parts.text, parts.step(), EntryId(step_id)
+        where,
+        context.entry_id,
+        context.heads,
+        context.unseen,
+        parts.first("text"),
+        parts.step(),
+        parts.entry_id("step_id"),
     )
     today = adviser_today()
     with answering.AnswerSender(desk, form, today=today, half_hour=half_hour_now()) as under_way:
         for name, media_type, pieces in parts.files():
             if not under_way.is_sent:
-                under_way.add_file(name, media_type, keep_awake(auto_lock(), pieces))
+                under_way.add_file(name, media_type, keep_awake(pieces))
         if not under_way.is_sent:
             under_way.send()
     with suppress(RecordUnsoundError, StoreError):  # sent; the adviser can delete the draft by hand
         drafts.keep_draft(desk, where, "")
 
 
-def keep_awake(holder: AutoLock, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the pieces of a file, and restart the idle time at each, so that a transfer is not cut off."""
-    for piece in pieces:
-        holder.touch()
-        yield piece
-
-
 def thread_page(  # noqa: PLR0913  # each is shown on the page
     desk: OpenDesk,
     where: Address,
+    parts: AnswerParts,
     *,
-    text: str = "",
-    step: StepForm = StepForm(),  # noqa: B008  # frozen
-    refusal: str = "",
+    refused: Exception | None = None,
+    outcome: str = "",
     was_carried: bool = False,
-    status: int = 200,
 ) -> ResponseReturnValue:
-    """Show a mailbox with its answer form, filled with this text and step."""
+    """Show a mailbox with its answer form, filled with the text and the step of `parts`.
+
+    `outcome` is the key of the sentence about a draft, if no form was refused.
+    """
+    refusal, status = reason_and_status(refused)
     config = current_app.extensions["config"]
     today = adviser_today()
     thread = read_thread.open_thread(desk, where, today=today, is_whole=True)
@@ -121,11 +91,11 @@ def thread_page(  # noqa: PLR0913  # each is shown on the page
         thread=thread,
         casefile=casefiles.read_casefile_panel(desk, where, today),
         help=drafts.read_writing_help(desk, where),
-        text=text,
-        step=step,
+        text=parts.first("text"),
+        step=parts.step(),
         steps_by_hand=[each.value for each in steps.MANUAL_STEPS],
         step_chars=steps.STEP_CHARS,
-        refusal=refusal,
+        refusal=refusal or outcome,
         was_carried=was_carried,
         is_sent="sent" in request.args,
         is_closed="closed" in request.args,
@@ -173,9 +143,4 @@ def _saved(asked: Callable[[], Download]) -> ResponseReturnValue:
     except FileRefusedError as why:
         status = 404 if why.reason is FileRefusal.MISSING else 409
         return render_template("refusal.html", what=why.reason, text=""), status
-    response = Response(keep_awake(auto_lock(), file.pieces), mimetype="application/octet-stream")
-    if file.size is not None:
-        response.content_length = file.size
-    response.headers["Content-Disposition"] = attachment_disposition(file.name)
-    response.headers["Content-Security-Policy"] = FILE_CSP
-    return response
+    return file_response(keep_awake(file.pieces), file.name, file.size)

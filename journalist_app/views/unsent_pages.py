@@ -4,9 +4,9 @@ from flask import Blueprint, current_app, redirect, render_template, request, ur
 from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import UnsentRefusedError
+from journalist_app.errors import ForeignFormError, UnsentRefusedError
 from journalist_app.forms import DRAIN_TIMES, FIELDS_BYTES, bytes_of_hex
-from journalist_app.requests.access import is_our_form, open_desk, unlocked
+from journalist_app.requests.access import open_desk, require_our_form, unlocked
 from journalist_app.services.records import unsent_forms
 from journalist_app.views.refusal_status import REFUSALS
 from store.errors import StoreError
@@ -72,8 +72,9 @@ def show_unsent(desk: OpenDesk) -> ResponseReturnValue:
 @unlocked
 def decide_unsent_form(desk: OpenDesk, name: str) -> ResponseReturnValue:
     """Turn an unsent form into the draft of its mailbox, or delete the form."""
-    if bytes_of_hex(name, _NAME_BYTES) is None or not is_our_form("unsent", request.form.get("token", "")):
-        return render_template("refusal.html", what="foreign", text=""), 403
+    require_our_form("unsent")
+    if bytes_of_hex(name, _NAME_BYTES) is None:
+        raise ForeignFormError
     try:
         if request.form.get("what") == "draft":
             address = unsent_forms.make_draft(desk, name)

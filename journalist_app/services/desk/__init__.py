@@ -1,6 +1,5 @@
 """Use cases about the desk as a whole. May import the other folders of `services`.
 
-- `about_desk`: facts for the page about this desk
 - `background_check`: checks the store for changes, in the background
 - `desk_calendar`: reads and publishes the desk's calendar and response times
 - `letterhead_merge`: merges two letterheads that were signed at the same time

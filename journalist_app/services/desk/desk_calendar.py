@@ -1,6 +1,5 @@
 """The desk's calendar and response times, which a new signed letterhead publishes."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
@@ -14,7 +13,14 @@ from protocol.letterhead import Absence, Letterhead
 
 _NORM_DAYS: Final = range(1, 61)  # the same limits as in the letterhead
 _NORM_MONTHS: Final = range(1, 121)
-_KEPT_DAYS: Final = range(1, 366)  # the letterhead allows ten years; a last message can be read within one
+# The letterhead allows ten years of retention; a last message can be read within one.
+NUMBERS: Final = {
+    "answer_working_days": _NORM_DAYS,
+    "confirm_days": _NORM_DAYS,
+    "substance_months": _NORM_MONTHS,
+    "retention_days": range(1, 366),
+    "abandoned_months": _NORM_MONTHS,
+}
 _ABSENCE_DAYS: Final = 366
 ABSENCES_MAX: Final = 50  # half of the letterhead's limit; past absences use the other half
 _CLOSED_MAX: Final = 500  # half of the letterhead's limit; past closed days use the other half
@@ -46,11 +52,8 @@ def current_calendar(desk: OpenDesk, today: date) -> Calendar:
         letterhead.working_days,
         tuple(sorted(day for day in letterhead.closed_days if day >= today)),
         tuple((each.since, each.until) for each in letterhead.absences if each.until >= today),
-        letterhead.answer_working_days,
-        letterhead.confirm_days,
-        letterhead.substance_months,
-        letterhead.deletes_after_days,
-        letterhead.abandoned_months,
+        **{name: getattr(letterhead, name) for name in NUMBERS if name != "retention_days"},
+        retention_days=letterhead.deletes_after_days,
     )
 
 
@@ -83,11 +86,7 @@ def publish_calendar(desk: OpenDesk, serial: int, calendar: Calendar, today: dat
                 working_days=tuple(sorted(set(calendar.working_days))),
                 closed_days=tuple(sorted({*calendar.closed_days, *past_days})),
                 absences=tuple(Absence(since=since, until=until) for since, until in sorted(absences)),
-                answer_working_days=calendar.answer_working_days,
-                confirm_days=calendar.confirm_days,
-                substance_months=calendar.substance_months,
-                retention_days=calendar.retention_days,
-                abandoned_months=calendar.abandoned_months,
+                **{name: getattr(calendar, name) for name in NUMBERS},
             )
     except MalformedError as why:
         # `_require_valid` has checked everything else.
@@ -123,25 +122,17 @@ def parse_days(typed: str) -> tuple[date, ...]:
     Raises:
         CalendarRefusedError: DAYS: a line has no day, or a day that does not exist.
     """
-    return tuple(_day(token) for token in _day_tokens(typed))
-
-
-def _day_tokens(typed: str) -> Iterable[str]:
-    for line in typed.replace(",", "\n").splitlines():
-        if line.strip():
-            yield line.split()[0]
-
-
-def _day(token: str) -> date:
+    lines = typed.replace(",", "\n").splitlines()
     try:
-        return date.fromisoformat(token)
+        return tuple(date.fromisoformat(line.split()[0]) for line in lines if line.strip())
     except ValueError as why:
         raise CalendarRefusedError(CalendarRefusal.DAYS) from why
 
 
-def _past_days(letterhead: Letterhead, today: date) -> tuple[list[date], list[tuple[date, date]]]:
+def _past_days(letterhead: Letterhead, today: date) -> tuple[tuple[date, ...], tuple[tuple[date, date], ...]]:
     """Return the past closed days and absences to keep in the desk's next signed letterhead.
 
+    They are still needed to count working days.
     If there are too many, only the newest are kept.
     """
     kept = range(date(max(today.year - _YEARS_KEPT, 1), 1, 1).toordinal(), today.toordinal())
@@ -149,19 +140,13 @@ def _past_days(letterhead: Letterhead, today: date) -> tuple[list[date], list[tu
     absences = sorted(
         (each.since, each.until) for each in letterhead.absences if each.until.toordinal() in kept
     )
-    return closed[-_CLOSED_MAX:], absences[-ABSENCES_MAX:]
+    return tuple(closed[-_CLOSED_MAX:]), tuple(absences[-ABSENCES_MAX:])
 
 
 def _require_valid(calendar: Calendar) -> None:
     if not calendar.working_days or not set(calendar.working_days) <= set(range(7)):
         raise CalendarRefusedError(CalendarRefusal.NO_WORKING_DAY)
-    if (
-        calendar.answer_working_days not in _NORM_DAYS
-        or calendar.confirm_days not in _NORM_DAYS
-        or calendar.substance_months not in _NORM_MONTHS
-        or calendar.retention_days not in _KEPT_DAYS
-        or calendar.abandoned_months not in _NORM_MONTHS
-    ):
+    if any(getattr(calendar, name) not in allowed for name, allowed in NUMBERS.items()):
         raise CalendarRefusedError(CalendarRefusal.NUMBERS)
     if len(calendar.absences) > ABSENCES_MAX or len(calendar.closed_days) > _CLOSED_MAX:
         raise CalendarRefusedError(CalendarRefusal.TOO_MANY)

@@ -22,13 +22,12 @@ from journalist_app.services.desk.report_records import (
     read_words_record,
     words_record_name,
 )
-from journalist_app.services.desk.yearly_report import build_document, build_report_file, read_report_year
+from journalist_app.services.desk.yearly_report import FILE_KINDS, build_report_file, read_report_year
 from journalist_app.services.mailbox import count_for_report
 from journalist_app.services.records import desk_records
 from protocol.identifiers import Address
 from protocol.letterhead import Letterhead, Report
 from protocol.sealed_record import RecordKind
-from report import html, pdf
 from report.disclosure import Audience
 from report.document import LANGUAGES, require_plain
 from report.errors import WordsError
@@ -83,16 +82,18 @@ def publish_report(desk: OpenDesk, year: int, digest: str, today: date) -> None:
         raise ReportRefusedError(ReportRefusal.CHANGED)
     frozen = replace(found, published=today)
     files = {
-        public_file_name(year, language, kind): body
+        public_file_name(year, language, kind): build_report_file(
+            desk, frozen, Audience.PUBLIC, language, kind
+        )
         for language in LANGUAGES
-        for kind, body in _files(desk, frozen, Audience.PUBLIC, language).items()
+        for kind in FILE_KINDS
     }
     _keep_first_days(desk, found.unread)
     _publish(desk, found, files, today)
 
 
 def _publish(desk: OpenDesk, found: ReportYear, files: Mapping[str, bytes], today: date) -> None:
-    name, body = frozen_record_name(found.year), FrozenReport.of(found, today).to_bytes()
+    name, body = frozen_record_name(found.year), msgspec.json.encode(FrozenReport.of(found, today))
     reports = tuple(
         Report(title=title, published=today, sha256=hashlib.sha256(file).digest())
         for title, file in files.items()
@@ -124,12 +125,3 @@ def _keep_first_days(desk: OpenDesk, unread: Sequence[Address]) -> None:
     for address in unread:
         with suppress(MailboxNotFoundError):
             count_for_report.save_counts(desk, conversation_of(desk, address))
-
-
-def _files(desk: OpenDesk, found: ReportYear, audience: Audience, language: str) -> dict[str, bytes]:
-    page = html.render_html(build_document(desk, found, audience, language))
-    return {
-        "html": page,
-        "pdf": pdf.render_pdf(page),
-        "csv": build_report_file(desk, found, audience, language, "csv"),
-    }

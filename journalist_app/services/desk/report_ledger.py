@@ -34,8 +34,7 @@ def read_ledger(desk: OpenDesk) -> Iterator[Tally]:
     new = [row for row in here if row not in desk.tallies]
     starters = desk.index.starters
     if len(new) < _PARALLEL_TALLIES or not starters:
-        key = tally_reader.TallyKey(desk.keyring.identities, desk.letterhead)
-        for opened in tally_reader.read_tallies(desk.store, new, key):
+        for opened in tally_reader.read_tallies(desk.store, new, desk.keyring.identities, desk.letterhead):
             _remember(desk, opened)
     else:
         _decrypt_in_processes(desk, new)

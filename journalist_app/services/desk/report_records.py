@@ -80,15 +80,6 @@ def public_file_name(year: int, language: str, kind: str) -> str:
     return f"report-{year}-{language}.{kind}"
 
 
-def read_report_words(desk: OpenDesk, year: int) -> ReportWords:
-    """Return the adviser's saved texts for a report that is not published yet, empty if none were saved.
-
-    Raises:
-        RecordUnsoundError: the record fails verification.
-    """
-    return read_words_record(desk, year)[1]
-
-
 class FrozenReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Record of a published report, from which the public version and the version for the SG are built.
 
@@ -120,10 +111,6 @@ class FrozenReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             words=found.words,
         )
 
-    def to_bytes(self) -> bytes:
-        """Encode this report as the body of its record."""
-        return msgspec.json.encode(self)
-
     def to_year(self) -> ReportYear:
         """Return the report with the counts and texts that were published."""
         return ReportYear(
@@ -144,15 +131,12 @@ def read_frozen_year(desk: OpenDesk, year: int) -> ReportYear | None:
         RecordUnsoundError: the record fails verification, or is missing although the desk's signed letterhead
             names the report as published.
     """
-    kept = desk_records.read_record(desk, RecordKind.COUNTS, frozen_record_name(year))
-    if kept is None:
-        if year in published_years(desk):
-            raise RecordUnsoundError  # the letterhead names this report, so someone removed its record
-        return None
-    try:
-        return msgspec.json.decode(kept.body, type=FrozenReport).to_year()
-    except msgspec.DecodeError as why:
-        raise RecordUnsoundError from why
+    _, kept = desk_records.read_json(desk, RecordKind.COUNTS, frozen_record_name(year), FrozenReport)
+    if kept is not None:
+        return kept.to_year()
+    if year in published_years(desk):
+        raise RecordUnsoundError  # the letterhead names this report, so someone removed its record
+    return None
 
 
 def read_words_record(desk: OpenDesk, year: int) -> tuple[int, ReportWords]:
@@ -161,13 +145,9 @@ def read_words_record(desk: OpenDesk, year: int) -> tuple[int, ReportWords]:
     Raises:
         RecordUnsoundError: the record fails verification.
     """
-    kept = desk_records.read_record(desk, RecordKind.COUNTS, words_record_name(year))
-    if kept is None:
-        return 0, ReportWords("", "")
-    try:
-        return kept.revision, msgspec.json.decode(kept.body, type=ReportWords)
-    except msgspec.DecodeError as why:
-        raise RecordUnsoundError from why
+    name = words_record_name(year)
+    revision, words = desk_records.read_json(desk, RecordKind.COUNTS, name, ReportWords)
+    return revision, words or ReportWords("", "")
 
 
 def frozen_record_name(year: int) -> bytes:

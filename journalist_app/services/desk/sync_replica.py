@@ -45,9 +45,6 @@ def workstation_endpoint(
     If a newer letterhead (the desk's signed public statement) arrives in a sync, it is used at once.
     """
 
-    def newest() -> Letterhead:
-        return use_newest_letterhead(desk)
-
     def opens(signed: SignedEntry) -> bool:
         try:
             open_entry(signed, desk.keyring.identities)
@@ -57,7 +54,7 @@ def workstation_endpoint(
             return False
         return True
 
-    config = desk.config
+    config, newest = desk.config, functools.partial(use_newest_letterhead, desk)
     return Endpoint(
         store=desk.store,
         name=desk.keyring.strand.id,
@@ -159,14 +156,11 @@ def import_pouch_file(
     """
 
     def work() -> SyncProgress:
-        return _import_result(pending.import_pouch(workstation_endpoint(desk, today, half_hour), pieces))
+        brought = pending.import_pouch(workstation_endpoint(desk, today, half_hour), pieces)
+        return SyncProgress(received=brought.applied, arrival=brought.outcome.name, held=brought.pending)
 
     with desk.syncing:
         _run(desk, today, work)
-
-
-def _import_result(brought: pending.ImportedPouch) -> SyncProgress:
-    return SyncProgress(received=brought.applied, arrival=brought.outcome.name, held=brought.pending)
 
 
 def make_pouch_file(

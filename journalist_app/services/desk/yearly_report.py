@@ -15,7 +15,6 @@ import msgspec
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import Conversation, conversation_of
 from journalist_app.errors import MailboxNotFoundError, RecordUnsoundError
-from journalist_app.inbox.option_lists import Option
 from journalist_app.services.closing.ended_mailboxes import list_unacknowledged
 from journalist_app.services.desk.report_ledger import read_ledger
 from journalist_app.services.desk.report_records import (
@@ -23,7 +22,7 @@ from journalist_app.services.desk.report_records import (
     ReportYear,
     published_years,
     read_frozen_year,
-    read_report_words,
+    read_words_record,
 )
 from journalist_app.services.mailbox import count_for_report
 from journalist_app.services.records import casefiles
@@ -36,7 +35,6 @@ from report.counts import Facts, count_year, years_with_mailboxes
 from report.disclosure import Audience
 from report.document import Document, Imprint, compose_report
 from report.tables import Lists, shapes
-from report.tables import TableLine as Line
 from store import entries
 
 FILE_KINDS: Final = ("html", "pdf", "csv")
@@ -80,7 +78,7 @@ def read_report_year(desk: OpenDesk, year: int, today: date) -> ReportYear:
         counts,
         desk.config.floors,
         lists,
-        read_report_words(desk, year),
+        read_words_record(desk, year)[1],
         today,
         published=None,
         unread=tuple(live.unread),
@@ -173,10 +171,10 @@ def _is_unread(conversation: Conversation) -> bool:
 
 
 def _lists(desk: OpenDesk) -> Lists:
-    def lines(what: str) -> tuple[Line, ...]:
-        offered: Sequence[Option] = desk.config.options(what)
-        return tuple(Line(choice.key, choice.nl, choice.en) for choice in offered)
-
+    options = desk.config.options
     return Lists(
-        theme=lines("themes"), route=lines("routes"), outcome=lines("outcomes"), region=lines("regions")
+        theme=options("themes"),
+        route=options("routes"),
+        outcome=options("outcomes"),
+        region=options("regions"),
     )

@@ -165,16 +165,16 @@ def record_handover(  # noqa: PLR0913  # each argument is part of the step
     proposal_id: EntryId,
     words: StepForm,
     *,
-    delivered: date,
+    delivered: str,
     today: date,
 ) -> None:
     """Append a step that tells the source when and how a proposal's file was handed over to the recipient.
 
-    The step also says what comes next. `delivered` is the day on which the recipient got the file. If the
+    The step also says what comes next. `delivered` is the typed day on which the recipient got it. If the
     source had withdrawn in time and the adviser could not destroy the file any more, the step says so too.
 
     Raises:
-        PassOnRefusedError: NOT_BEGUN: no file was made yet. HANDOVER_DAY: the day is in the future, or before
+        PassOnRefusedError: NOT_BEGUN: no file was made yet. HANDOVER_DAY: no date, in the future, or before
             the file was made. PROPOSAL_MISSING: the mailbox has no such proposal.
         SendRefusedError: a text of the step is too long, or its day is invalid. FORM_REUSED: the form was
             used before for another entry. SOURCE_WROTE: the source wrote after the page with the form was
@@ -182,6 +182,10 @@ def record_handover(  # noqa: PLR0913  # each argument is part of the step
         MailboxNotFoundError: the store has no such mailbox.
         UnsoundMailboxError: the mailbox failed verification.
     """
+    try:
+        day = date.fromisoformat(delivered.strip())
+    except ValueError as why:
+        raise PassOnRefusedError(PassOnRefusal.HANDOVER_DAY) from why
     conversation, _, thread = verified_thread(desk, form_context.address)
     proposed = find_proposal(thread, proposal_id)
     made = [
@@ -189,10 +193,10 @@ def record_handover(  # noqa: PLR0913  # each argument is part of the step
     ]
     if not made:
         raise PassOnRefusedError(PassOnRefusal.NOT_BEGUN)
-    if not made[0].day <= delivered <= today:
+    if not made[0].day <= day <= today:
         raise PassOnRefusedError(PassOnRefusal.HANDOVER_DAY)
     name = note_of_proposal(proposed).name
-    step = StepNote(step=StepName.PASSED_ON, to=name, proposal=proposed.digest, delivered=delivered)
+    step = StepNote(step=StepName.PASSED_ON, to=name, proposal=proposed.digest, delivered=day)
     content = build_step(words, step, desk.letterhead, today)
     new = NewWords(form_context.entry_id, content, due_of_step(conversation, today))
     EntrySender(desk, form_context, [new], today=today).send()
@@ -202,9 +206,7 @@ def record_handover(  # noqa: PLR0913  # each argument is part of the step
         lambda casefile: msgspec.structs.replace(
             casefile,
             passed_on=tuple(
-                msgspec.structs.replace(each, delivered=delivered)
-                if each.proposal == proposed.digest
-                else each
+                msgspec.structs.replace(each, delivered=day) if each.proposal == proposed.digest else each
                 for each in casefile.passed_on
             ),
         ),

@@ -13,7 +13,7 @@ from typing import Final
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of, open_all
 from journalist_app.errors import PassOnRefusal, PassOnRefusedError, UnsoundMailboxError
-from journalist_app.files.export import Addressee
+from journalist_app.files.pinned_recipients import RecipientKey
 from journalist_app.services.mailbox.pending_files import PendingFiles
 from journalist_app.services.mailbox.send_entries import (
     AdviserFormContext,
@@ -65,7 +65,7 @@ class PreparedProposal:
     """A proposal that the adviser previews and has not sent. `step` is a step for the source, or None."""
 
     form_context: AdviserFormContext
-    recipient: Addressee
+    recipient: RecipientKey
     text: str = field(repr=False)
     words: StepForm = field(repr=False)
     step: Content | None

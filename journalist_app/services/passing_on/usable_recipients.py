@@ -5,16 +5,17 @@ from datetime import date
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import PassOnRefusal, PassOnRefusedError
-from journalist_app.files.export import Addressee, Exporter
+from journalist_app.files.export import Exporter
+from journalist_app.files.pinned_recipients import RecipientKey
 from protocol.content import ProposalNote
 
 
-def available_recipients(desk: OpenDesk) -> tuple[Addressee, ...]:
+def available_recipients(desk: OpenDesk) -> tuple[RecipientKey, ...]:
     """Return the recipients to whom this desk can pass on proposals. Without OpenPGP, the list is empty."""
     return desk.exporter.recipients if desk.exporter is not None else ()
 
 
-def recipient_by_fingerprint(desk: OpenDesk, fingerprint: str, today: date) -> tuple[Exporter, Addressee]:
+def recipient_by_fingerprint(desk: OpenDesk, fingerprint: str, today: date) -> tuple[Exporter, RecipientKey]:
     """Return the exporter, and the pinned recipient whose key has this fingerprint.
 
     Raises:
@@ -24,7 +25,7 @@ def recipient_by_fingerprint(desk: OpenDesk, fingerprint: str, today: date) -> t
     return _usable(desk, lambda each: each.fingerprint == fingerprint, PassOnRefusal.RECIPIENT_MISSING, today)
 
 
-def recipient_of_proposal(desk: OpenDesk, note: ProposalNote, today: date) -> tuple[Exporter, Addressee]:
+def recipient_of_proposal(desk: OpenDesk, note: ProposalNote, today: date) -> tuple[Exporter, RecipientKey]:
     """Return the exporter, and the pinned recipient with the role, name and key that a proposal names.
 
     The settings may have received a new key for the same recipient after the proposal was sent. But the
@@ -45,8 +46,8 @@ def recipient_of_proposal(desk: OpenDesk, note: ProposalNote, today: date) -> tu
 
 
 def _usable(
-    desk: OpenDesk, is_meant: Callable[[Addressee], bool], refusal: PassOnRefusal, today: date
-) -> tuple[Exporter, Addressee]:
+    desk: OpenDesk, is_meant: Callable[[RecipientKey], bool], refusal: PassOnRefusal, today: date
+) -> tuple[Exporter, RecipientKey]:
     if desk.exporter is None:
         raise PassOnRefusedError(PassOnRefusal.NO_OPENPGP)
     found = next((each for each in desk.exporter.recipients if is_meant(each)), None)

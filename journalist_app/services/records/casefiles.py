@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
@@ -22,32 +22,19 @@ from store import mailbox_tallies, mailboxes, records
 
 PROSE_CHARS: Final = 20_000  # limit of a note and of the handover text, as in `protocol.casefile`
 LABEL_CHARS: Final = 40
-_FORM_FIELDS: Final = ("labels", "theme", "route", "region", "outcome", "reminder", "handover")
-
-
-@dataclass(frozen=True, slots=True)
-class CasefileDetails:
-    """Submitted casefile form. `shown` is the digest of the values that the form showed (`form_digest`)."""
-
-    shown: str
-    labels: str
-    theme: str
-    route: str
-    region: str
-    outcome: str
-    reminder: date | None
-    handover: str = field(repr=False)
+CHOICES: Final = ("theme", "route", "region", "outcome")  # fields with an option list in the settings
 
 
 @dataclass(frozen=True, slots=True)
 class CasefilePanel:
     """Casefile as a page shows it. If the casefile fails verification, the page shows an empty form.
 
-    `is_due` is True if the reminder's day has come. `shown` is the digest of the form's values, to detect a
-    change by someone else.
+    `is_due` is True if the reminder's day has come. `fields` has the form's values. `shown` is their digest,
+    to detect a change by someone else.
     """
 
     casefile: Casefile
+    fields: dict[str, str] = field(repr=False)
     shown: str
     is_unsound: bool
     is_due: bool
@@ -109,37 +96,35 @@ def add_casefile_note(desk: OpenDesk, address: Address, text: str, today: date) 
     )
 
 
-def save_casefile(desk: OpenDesk, address: Address, details: CasefileDetails) -> None:
+def save_casefile(desk: OpenDesk, address: Address, shown: str, typed: Mapping[str, str]) -> None:
     """Save a submitted casefile form, unless someone changed the form's values since it was shown.
 
+    `shown` is the digest of the values that the form showed. `typed` has the fields of `form_values`.
     Changes in other parts of the casefile are no reason to refuse, because the desk saves facts for the
     report there in the background. A choice that is not in the desk's option lists is ignored, unless the
     casefile already contains this choice.
 
     Raises:
         CasefileRefusedError: MOVED: someone changed a value of the form. FULL: a label or text is too long,
-            or there are too many labels.
+            or there are too many labels. DAY: the day of the reminder is not a date.
         RecordUnsoundError: the stored casefile is not the one that this desk wrote last.
     """
-    labels = parse_labels(details.labels)
-    handover = _trim(details.handover)
+    labels = parse_labels(typed["labels"])
+    handover = _trim(typed["handover"])
     too_long = len(handover) > PROSE_CHARS or any(len(label) > LABEL_CHARS for label in labels)
     if too_long or len(labels) > LABELS:
         raise CasefileRefusedError(CasefileRefusal.FULL)
+    day = typed["reminder"].strip()
+    try:
+        reminder = date.fromisoformat(day) if day else None
+    except ValueError as why:
+        raise CasefileRefusedError(CasefileRefusal.DAY) from why
 
     def change(before: Casefile) -> Casefile:
-        if form_digest(before) != details.shown:
+        if form_digest(before) != shown:
             raise CasefileRefusedError(CasefileRefusal.MOVED)
-        return msgspec.structs.replace(
-            before,
-            labels=labels,
-            theme=_chosen(desk, "themes", details.theme, before.theme),
-            route=_chosen(desk, "routes", details.route, before.route),
-            region=_chosen(desk, "regions", details.region, before.region),
-            outcome=_chosen(desk, "outcomes", details.outcome, before.outcome),
-            reminder=details.reminder,
-            handover=handover,
-        )
+        chosen = {name: _chosen(desk, name, typed[name], getattr(before, name)) for name in CHOICES}
+        return msgspec.structs.replace(before, **chosen, labels=labels, reminder=reminder, handover=handover)
 
     update_casefile(desk, address, change)
 
@@ -152,15 +137,26 @@ def read_casefile_panel(desk: OpenDesk, address: Address, today: date) -> Casefi
     try:
         casefile = read_casefile(desk, address)
     except RecordUnsoundError:
-        return CasefilePanel(Casefile(), "", is_unsound=True, is_due=False)
+        return CasefilePanel(Casefile(), form_values(Casefile()), "", is_unsound=True, is_due=False)
     is_due = casefile.reminder is not None and casefile.reminder <= today
-    return CasefilePanel(casefile, form_digest(casefile), is_unsound=False, is_due=is_due)
+    return CasefilePanel(
+        casefile, form_values(casefile), form_digest(casefile), is_unsound=False, is_due=is_due
+    )
+
+
+def form_values(casefile: Casefile) -> dict[str, str]:
+    """Return the values that the casefile form shows, by the field's name."""
+    return {
+        **{name: getattr(casefile, name) for name in CHOICES},
+        "labels": ", ".join(casefile.labels),
+        "reminder": casefile.reminder.isoformat() if casefile.reminder else "",
+        "handover": casefile.handover,
+    }
 
 
 def form_digest(casefile: Casefile) -> str:
     """Return the digest, in hexadecimal, of the values that the casefile form shows, to detect a change."""
-    form = [getattr(casefile, name) for name in _FORM_FIELDS]
-    return hashlib.sha256(msgspec.json.encode(form)).hexdigest()
+    return hashlib.sha256(msgspec.json.encode(form_values(casefile))).hexdigest()
 
 
 def has_mailbox(desk: OpenDesk, address: Address) -> bool:
@@ -271,8 +267,8 @@ def _unpublish(desk: OpenDesk, address: Address) -> None:
     desk.index.index_notes(address, "")
 
 
-def _chosen(desk: OpenDesk, what: str, key: str, before: str) -> str:
-    known = {"", before, *(choice.key for choice in desk.config.options(what))}
+def _chosen(desk: OpenDesk, name: str, key: str, before: str) -> str:
+    known = {"", before, *(choice.key for choice in desk.config.options(f"{name}s"))}
     return key if key in known else before
 
 

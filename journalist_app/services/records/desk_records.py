@@ -1,5 +1,8 @@
 """Reading, verifying and writing of sealed records. A record older than one seen before is refused."""
 
+from typing import TypeVar
+
+import msgspec
 from sqlalchemy.orm import Session
 
 from crypto.errors import ForgedError, MalformedError, UnreadableError
@@ -8,6 +11,8 @@ from journalist_app.errors import RecordUnsoundError
 from protocol.sealed_record import KEPT_HERE, OpenedRecord, RecordKind, open_record, seal_record
 from store import records
 from store.records import Record
+
+_Shape = TypeVar("_Shape")
 
 
 def read_record(desk: OpenDesk, kind: RecordKind, name: bytes) -> OpenedRecord | None:
@@ -24,6 +29,23 @@ def read_record(desk: OpenDesk, kind: RecordKind, name: bytes) -> OpenedRecord |
             raise RecordUnsoundError
         return None
     return verify_record(desk, kind, record)
+
+
+def read_json(
+    desk: OpenDesk, kind: RecordKind, name: bytes, shape: type[_Shape]
+) -> tuple[int, _Shape | None]:
+    """Return the revision and the decoded content of a record. Without a record, return 0 and None.
+
+    Raises:
+        RecordUnsoundError: the record fails verification, or its content does not have this shape.
+    """
+    kept = read_record(desk, kind, name)
+    if kept is None:
+        return 0, None
+    try:
+        return kept.revision, msgspec.json.decode(kept.body, type=shape)
+    except (msgspec.DecodeError, UnicodeDecodeError) as why:
+        raise RecordUnsoundError from why
 
 
 def verify_record(desk: OpenDesk, kind: RecordKind, record: Record) -> OpenedRecord:

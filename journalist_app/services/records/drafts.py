@@ -71,10 +71,5 @@ def read_writing_help(desk: OpenDesk, address: Address) -> WritingHelp:
 
 
 def _read(desk: OpenDesk, address: Address) -> tuple[int, str]:
-    kept = desk_records.read_record(desk, RecordKind.DRAFT, address)
-    if kept is None:
-        return 0, ""
-    try:
-        return kept.revision, msgspec.json.decode(kept.body, type=_Draft).text
-    except (msgspec.DecodeError, UnicodeDecodeError) as why:
-        raise RecordUnsoundError from why
+    revision, draft = desk_records.read_json(desk, RecordKind.DRAFT, address, _Draft)
+    return revision, draft.text if draft else ""

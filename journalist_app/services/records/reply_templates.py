@@ -1,7 +1,7 @@
 """Reply templates: texts that advisers often send, in Dutch and English."""
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Annotated, Final, Literal
@@ -72,15 +72,16 @@ def put_template(desk: OpenDesk, revision: int, place: int | None, template: Rep
         RecordMovedError: someone changed the templates since the adviser saw them.
         RecordUnsoundError: the stored templates are not the ones that this desk wrote last.
     """
-    templates = list(_current(desk, revision))
-    if place is None:
-        if len(templates) >= TEMPLATES:
+
+    def put(templates: list[ReplyTemplate]) -> None:
+        if place is not None:
+            templates[place] = template
+        elif len(templates) >= TEMPLATES:
             raise ReplyTemplateError
-        templates.append(template)
-    else:
-        _require_place(templates, place)
-        templates[place] = template
-    _keep(desk, revision, templates)
+        else:
+            templates.append(template)
+
+    _change(desk, revision, place, put)
 
 
 def drop_template(desk: OpenDesk, revision: int, place: int) -> None:
@@ -93,27 +94,21 @@ def drop_template(desk: OpenDesk, revision: int, place: int) -> None:
         RecordMovedError: someone changed the templates since the adviser saw them.
         RecordUnsoundError: the stored templates are not the ones that this desk wrote last.
     """
-    templates = list(_current(desk, revision))
-    _require_place(templates, place)
-    del templates[place]
-    _keep(desk, revision, templates)
+    _change(desk, revision, place, lambda templates: templates.pop(place))
 
 
-def _current(desk: OpenDesk, revision: int) -> tuple[ReplyTemplate, ...]:
+def _change(
+    desk: OpenDesk, revision: int, place: int | None, change: Callable[[list[ReplyTemplate]], object]
+) -> None:
     collection = read_templates(desk)
     if collection.is_unsound:
         raise RecordUnsoundError
     if collection.revision != revision:
         raise RecordMovedError("another workstation changed the templates")
-    return collection.templates
-
-
-def _require_place(templates: list[ReplyTemplate], place: int) -> None:
-    if not 0 <= place < len(templates):
+    templates = list(collection.templates)
+    if place is not None and not 0 <= place < len(templates):
         raise ReplyTemplateError
-
-
-def _keep(desk: OpenDesk, revision: int, templates: list[ReplyTemplate]) -> None:
+    change(templates)
     try:
         desk_records.write_record(
             desk, RecordKind.TEMPLATES, _NAME, revision + 1, templates_to_bytes(templates)

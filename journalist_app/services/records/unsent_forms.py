@@ -4,6 +4,7 @@ The app may lock itself while the adviser types. No secret key is in memory then
 the public key in the desk's signed letterhead, like a source's message. Files are not kept.
 """
 
+import re
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +28,7 @@ from store.database.engine import Store
 UNSENT_MAX: Final = 20  # with this many forms, the next one is not saved; the page shows its text again
 FIELDS_MAX: Final = 40
 _NAME_BYTES: Final = 16
-_MAILBOX: Final = "/mailbox/"
+_MAILBOX: Final = re.compile(rf"/mailbox/([0-9a-f]{{{2 * ADDRESS_BYTES}}})(?:/.*)?")
 
 
 class _Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -164,10 +165,5 @@ def _is_machine_made(name: str, text: str) -> bool:
 
 
 def _address_in(path: str) -> Address | None:
-    """Return the address of the mailbox in a path such as "/mailbox/…/answer", or None."""
-    raw = path.removeprefix(_MAILBOX).partition("/")[0] if path.startswith(_MAILBOX) else ""
-    try:
-        found = bytes.fromhex(raw)
-    except ValueError:
-        return None
-    return Address(found) if len(found) == ADDRESS_BYTES else None
+    found = _MAILBOX.fullmatch(path)
+    return Address(bytes.fromhex(found[1])) if found else None

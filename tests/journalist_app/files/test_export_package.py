@@ -132,7 +132,7 @@ def test_a_file_that_breaks_off_leaves_no_complete_export(exporter: GpgExporter,
 def test_a_long_file_is_zipped_piece_by_piece() -> None:
     pieces = (bytes(1_000_000) for _ in range(20))
 
-    longest = max(map(len, export_package._zipped(TEXT, [("long", pieces)], TODAY)))
+    longest = max(map(len, export_package.zip_package(TEXT, [("long", pieces)], TODAY)))
 
     assert longest < 1_100_000
 

@@ -16,7 +16,6 @@ from journalist_app.services import inbox_lists
 from journalist_app.services.desk import unlocking
 from journalist_app.services.inbox_lists import InboxFilter
 from journalist_app.services.records import casefiles
-from journalist_app.services.records.casefiles import CasefileDetails
 from protocol.casefile import Casefile
 from protocol.content import ClosingNote, Content, Kind, StepName, StepNote
 from protocol.identifiers import Digest
@@ -201,9 +200,9 @@ def test_a_reminder_brings_an_answered_mailbox_to_the_top(world: World) -> None:
         source.writes("vraag")
         source.is_answered("antwoord")
     desk = unlocked(world)
-    details = CasefileDetails(casefiles.form_digest(Casefile()), "", "", "", "", "", TODAY, "")
+    typed = {**casefiles.form_values(Casefile()), "reminder": TODAY.isoformat()}
 
-    casefiles.save_casefile(desk, second.keys.address, details)
+    casefiles.save_casefile(desk, second.keys.address, casefiles.form_digest(Casefile()), typed)
 
     assert second.address == inbox_lists.read_inbox(desk, InboxFilter("answered"), TODAY).rows[0].address
     desk.stop()
@@ -223,11 +222,8 @@ def test_a_filter_hides_the_mailboxes_that_do_not_match(world: World, wanted: In
     fits.writes("vraag", day=TODAY - timedelta(days=30))
     other.writes("vraag")
     desk = unlocked(world)
-    casefiles.save_casefile(
-        desk,
-        fits.keys.address,
-        CasefileDetails(casefiles.form_digest(Casefile()), "spoed", "bullying", "", "", "", None, ""),
-    )
+    typed = {**casefiles.form_values(Casefile()), "labels": "spoed", "theme": "bullying"}
+    casefiles.save_casefile(desk, fits.keys.address, casefiles.form_digest(Casefile()), typed)
 
     shown = inbox_lists.read_inbox(desk, wanted, TODAY)
 

@@ -1,7 +1,6 @@
 """The desk's own records: casefiles, drafts, reply templates."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import timedelta
 
 import msgspec
@@ -13,7 +12,7 @@ from journalist_app.services import inbox_lists
 from journalist_app.services.desk import background_check, unlocking
 from journalist_app.services.inbox_lists import InboxFilter
 from journalist_app.services.records import casefiles, desk_records, drafts, reply_templates, unsent_forms
-from journalist_app.services.records.casefiles import CasefileDetails
+from journalist_app.services.records.casefiles import CasefilePanel
 from journalist_app.services.records.reply_templates import ReplyTemplate
 from protocol.casefile import Casefile
 from protocol.identifiers import Address
@@ -32,9 +31,9 @@ def unlocked(world: World) -> OpenDesk:
     return unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
 
 
-def details(shown: Casefile = EMPTY, **changes: object) -> CasefileDetails:
-    empty = CasefileDetails(casefiles.form_digest(shown), "", "", "", "", "", None, "")
-    return replace(empty, **changes)  # type: ignore[arg-type]  # fields by name
+def details(shown: Casefile = EMPTY, **changes: str) -> tuple[str, dict[str, str]]:
+    """Return the digest of the form that was shown, and the fields of the submitted form."""
+    return casefiles.form_digest(shown), {**casefiles.form_values(EMPTY), **changes}
 
 
 def put_raw(world: World, kind: RecordKind, name: bytes, revision: int, body: bytes) -> None:
@@ -93,7 +92,7 @@ def test_a_mailbox_without_a_casefile_has_an_empty_one(world: World) -> None:
 
 def test_a_reminder_of_today_is_due(world: World) -> None:
     desk = unlocked(world)
-    casefiles.save_casefile(desk, ADDRESS, details(reminder=TODAY))
+    casefiles.save_casefile(desk, ADDRESS, *details(reminder=TODAY.isoformat()))
 
     assert casefiles.read_casefile_panel(desk, ADDRESS, TODAY).is_due
     assert not casefiles.read_casefile_panel(desk, ADDRESS, TODAY - timedelta(days=1)).is_due
@@ -101,10 +100,10 @@ def test_a_reminder_of_today_is_due(world: World) -> None:
 
 def test_of_two_workstations_the_second_is_told_and_changes_nothing(world: World) -> None:
     first, second = unlocked(world), unlocked(world)
-    casefiles.save_casefile(first, ADDRESS, details(handover="van de eerste"))
+    casefiles.save_casefile(first, ADDRESS, *details(handover="van de eerste"))
 
     with refuses(CasefileRefusal.MOVED):
-        casefiles.save_casefile(second, ADDRESS, details(handover="van de tweede"))
+        casefiles.save_casefile(second, ADDRESS, *details(handover="van de tweede"))
 
     assert "van de eerste" == casefiles.read_casefile(first, ADDRESS).handover
 
@@ -125,7 +124,7 @@ def test_notes_of_many_writers_at_once_are_all_kept(world: World) -> None:
 def test_what_is_not_in_the_lists_is_not_taken_over(world: World) -> None:
     desk = unlocked(world)
 
-    casefiles.save_casefile(desk, ADDRESS, details(theme="invented", route="only_talk"))
+    casefiles.save_casefile(desk, ADDRESS, *details(theme="invented", route="only_talk"))
 
     kept = casefiles.read_casefile(desk, ADDRESS)
     assert ("", "only_talk") == (kept.theme, kept.route)
@@ -140,7 +139,7 @@ def test_a_form_that_is_too_long_is_refused_and_nothing_changes(
     desk = unlocked(world)
 
     with refuses(CasefileRefusal.FULL):
-        casefiles.save_casefile(desk, ADDRESS, details(**changes))
+        casefiles.save_casefile(desk, ADDRESS, *details(**changes))
 
     assert casefiles.read_casefile(desk, ADDRESS) == EMPTY
 
@@ -206,10 +205,12 @@ def test_a_casefile_that_the_store_tampered_with_is_told_and_not_shown(world: Wo
 
 def test_a_check_takes_in_what_another_workstation_noted(world: World) -> None:
     desk, other = unlocked(world), unlocked(world)
-    casefiles.save_casefile(other, ADDRESS, details(labels="spoed"))
+    casefiles.save_casefile(other, ADDRESS, *details(labels="spoed"))
 
     background_check.check_store(desk, TODAY)
-    casefiles.save_casefile(other, ADDRESS, details(casefiles.read_casefile(other, ADDRESS), labels="rustig"))
+    casefiles.save_casefile(
+        other, ADDRESS, *details(casefiles.read_casefile(other, ADDRESS), labels="rustig")
+    )
     background_check.check_store(desk, TODAY)
 
     assert ("rustig",) == desk.casefiles[ADDRESS][1].labels
@@ -304,7 +305,8 @@ def test_a_draft_that_the_store_tampered_with_is_told_and_not_shown(world: World
 def test_what_was_typed_shows_in_no_printed_object() -> None:
     assert "geheim" not in repr(drafts._Draft("geheim"))
     assert "geheim" not in repr(unsent_forms._Form("/pad", TODAY, (("text", "geheim"),)))
-    assert "geheim" not in repr(details(handover="geheim"))
+    panel = CasefilePanel(EMPTY, {"handover": "geheim"}, "", is_unsound=False, is_due=False)
+    assert "geheim" not in repr(panel)
 
 
 # ---- reply templates

@@ -9,7 +9,6 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services.desk import background_check, unlocking
 from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
 from journalist_app.services.records import casefiles
-from journalist_app.services.records.casefiles import CasefileDetails
 from protocol.casefile import Casefile, Note
 from protocol.content import Content, Kind, StepName, StepNote
 from protocol.identifiers import EntryId
@@ -215,12 +214,10 @@ def test_a_full_disk_stops_no_reading(
 def test_a_form_about_a_mailbox_is_not_refused_for_what_the_desk_noted_to_count(
     desk: OpenDesk, source: ASource
 ) -> None:
-    shown = casefiles.read_casefile_panel(desk, source.keys.address, TODAY).shown
+    panel = casefiles.read_casefile_panel(desk, source.keys.address, TODAY)
     answer(desk, source)
 
-    casefiles.save_casefile(
-        desk, source.keys.address, CasefileDetails(shown, "", "bullying", "", "", "", None, "")
-    )
+    casefiles.save_casefile(desk, source.keys.address, panel.shown, {**panel.fields, "theme": "bullying"})
 
     assert casefiles.read_casefile(desk, source.keys.address).theme == "bullying"
     assert kept(desk, source) == ANSWERED

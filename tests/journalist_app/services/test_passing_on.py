@@ -166,7 +166,7 @@ def deliver(
         context_for(desk, source),
         proposed.entry_id,
         words,
-        delivered=day,
+        delivered=day.isoformat(),
         today=TODAY + timedelta(days=2),
     )
 

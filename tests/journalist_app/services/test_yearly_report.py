@@ -301,7 +301,7 @@ def test_the_advisers_words_are_kept_sealed(world: World, desk: OpenDesk) -> Non
     publish_report.save_report_words(desk, LAST_YEAR, ReportWords("Wat wij hoorden.", "What we heard."))
     publish_report.save_report_words(desk, LAST_YEAR, ReportWords("Wat wij hoorden.", "What we heard."))
     again = unlock_desk(world.config, world.store, PASSPHRASE)
-    assert ReportWords("Wat wij hoorden.", "What we heard.") == report_records.read_report_words(
+    assert ReportWords("Wat wij hoorden.", "What we heard.") == report_records.read_words_record(
         again, LAST_YEAR
     )
     assert "hoorden" not in repr(yearly_report.read_report_year(desk, LAST_YEAR, TODAY))
@@ -313,7 +313,7 @@ def test_words_that_no_document_can_carry_are_refused_and_nothing_is_kept(desk: 
     publish_report.save_report_words(desk, LAST_YEAR, ReportWords("eerst", "first"))
     with refuses(ReportRefusal.TEXT):
         publish_report.save_report_words(desk, LAST_YEAR, ReportWords("dan", text))
-    assert ReportWords("eerst", "first") == report_records.read_report_words(desk, LAST_YEAR)
+    assert ReportWords("eerst", "first") == report_records.read_words_record(desk, LAST_YEAR)[1]
 
 
 @pytest.mark.parametrize("name", [b"report-words-%d" % LAST_YEAR, b"report-%d" % LAST_YEAR])

@@ -8,16 +8,10 @@ from datetime import date
 from pathlib import Path
 
 from journalist_app.errors import PassOnRefusal, PassOnRefusedError
-from journalist_app.files.export import Addressee, FileFindings
+from journalist_app.files.export import FileFindings
+from journalist_app.files.pinned_recipients import RecipientKey
 
 KEY, OTHER_KEY = "A" * 40, "B" * 40
-
-
-@dataclass(frozen=True, slots=True)
-class Pinned:
-    role: str
-    name: str
-    fingerprint: str
 
 
 @dataclass
@@ -25,9 +19,9 @@ class Paper:
     """An outbox that keeps what it is given, in a folder of the test."""
 
     folder: Path
-    recipients: tuple[Addressee, ...] = (
-        Pinned("sg", "Secretaris-generaal", KEY),
-        Pinned("other", "X", OTHER_KEY),
+    recipients: tuple[RecipientKey, ...] = (
+        RecipientKey("sg", "Secretaris-generaal", KEY, Path()),
+        RecipientKey("other", "X", OTHER_KEY, Path()),
     )
     refused: set[str] = field(default_factory=set)
     is_broken: bool = False
@@ -54,7 +48,7 @@ class Paper:
         return path.read_bytes().replace(b"author", b"")
 
     def make(
-        self, recipient: Addressee, text: str, files: Iterable[tuple[str, Iterator[bytes]]], today: date
+        self, recipient: RecipientKey, text: str, files: Iterable[tuple[str, Iterator[bytes]]], today: date
     ) -> Iterator[bytes]:
         assert today
         if self.is_broken:

@@ -225,7 +225,8 @@ def calendar_form(browser: Browser, **changes: object) -> dict[str, object]:
     return {
         "token": token(page, "/calendar"), "serial": 1, "weekday": ["0", "3"], "closed": "2026-12-25 Kerst",
         "since": [(TODAY + timedelta(days=1)).isoformat(), ""], "until": ["", ""],
-        "answer": "3", "confirm": "7", "substance": "3", "retention": "60", "abandoned": "9", **changes,
+        "answer_working_days": "3", "confirm_days": "7", "substance_months": "3",
+        "retention_days": "60", "abandoned_months": "9", **changes,
     }  # fmt: skip
 
 
@@ -236,8 +237,8 @@ def test_a_calendar_is_published_from_the_page(browser: Browser) -> None:
 
     assert (303, "/calendar?kept=1") == (answer.status_code, answer.headers["Location"])
     page = browser.get("/calendar?kept=1").text
-    assert 'name="retention" type="text" inputmode="numeric" value="60"' in page
-    assert 'name="abandoned" type="text" inputmode="numeric" value="9"' in page
+    assert 'name="retention_days" type="text" inputmode="numeric" value="60"' in page
+    assert 'name="abandoned_months" type="text" inputmode="numeric" value="9"' in page
     assert "2026-12-25 Christmas Day" in page
     for each in (page, browser.get("/inbox").text):  # 25 December is near, and nothing follows
         assert hooks(each, "closed-until") == ["2026-12-25"]
@@ -259,8 +260,8 @@ def test_the_public_holidays_are_put_in_the_form_and_nothing_is_published(browse
     [
         ({"weekday": []}, 422, "no_working_day"),
         ({"closed": "kerst"}, 422, "days"),
-        ({"answer": "veel"}, 422, "numbers"),
-        ({"retention": "400"}, 422, "numbers"),
+        ({"answer_working_days": "veel"}, 422, "numbers"),
+        ({"retention_days": "400"}, 422, "numbers"),
         ({"serial": 7}, 409, "letterhead_moved"),
     ],
 )
