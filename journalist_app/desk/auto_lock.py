@@ -32,7 +32,8 @@ class AutoLock:
         self.page_secret = secrets.token_bytes(_TOKEN_BYTES)
         self.unlocking = threading.Lock()  # tries one passphrase at a time: Argon2id uses 256 MiB
         self._idle_seconds = idle_seconds
-        self._end_worker = end_worker
+        # Ends the worker process, which wipes its memory. To be called after the last response was sent.
+        self.end = end_worker
         self._clock = clock
         self._desk: OpenDesk | None = None
         self._token = b""
@@ -71,10 +72,6 @@ class AutoLock:
         self._desk = None
         self._token = b""
         self._closed.set()
-
-    def end(self) -> None:
-        """End the worker process, which wipes its memory. Call this after the last response was sent."""
-        self._end_worker()
 
     def _is_idle(self) -> bool:
         return self._clock() - self._last_use >= self._idle_seconds

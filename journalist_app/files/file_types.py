@@ -26,7 +26,7 @@ _IN_ZIP: Final = (  # names of members near the beginning of the zip file
     (b"xl/", ".xlsx"),
     (b"ppt/", ".pptx"),
 )
-_NOT_IN_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
+NOT_IN_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 _MEDIA: Final = ((b"ftyphei", ".heic"), (b"ftypM4A", ".m4a"), (b"ftypqt", ".mov"), (b"ftyp", ".mp4"))
 
 
@@ -55,4 +55,4 @@ def _is_text(first: bytes) -> bool:
         text = codecs.getincrementaldecoder("utf-8")().decode(first)
     except UnicodeDecodeError:
         return False
-    return not _NOT_IN_TEXT.search(text)
+    return not NOT_IN_TEXT.search(text)

@@ -19,14 +19,12 @@ from journalist_app.files.export import FileFindings
 from journalist_app.files.metadata import Mat2
 from journalist_app.files.pinned_recipients import RecipientKey
 
-_REASONS: Final[Mapping[RecipientRefusal, PassOnRefusal]] = MappingProxyType(
-    {
-        RecipientRefusal.EXPIRED: PassOnRefusal.RECIPIENT_EXPIRED,
-        RecipientRefusal.REVOKED: PassOnRefusal.RECIPIENT_REVOKED,
-        RecipientRefusal.OTHER_KEY: PassOnRefusal.RECIPIENT_OTHER_KEY,
-        RecipientRefusal.SEVERAL: PassOnRefusal.RECIPIENT_OTHER_KEY,
-    }
-)
+_REASONS: Final[Mapping[RecipientRefusal, PassOnRefusal]] = {
+    RecipientRefusal.EXPIRED: PassOnRefusal.RECIPIENT_EXPIRED,
+    RecipientRefusal.REVOKED: PassOnRefusal.RECIPIENT_REVOKED,
+    RecipientRefusal.OTHER_KEY: PassOnRefusal.RECIPIENT_OTHER_KEY,
+    RecipientRefusal.SEVERAL: PassOnRefusal.RECIPIENT_OTHER_KEY,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +74,10 @@ class GpgExporter:
                 exception too, if gpg fails.
         """
         self.require_usable(recipient.fingerprint, today)
-        return self._pieces(recipient, text, files, today)
+        return self._encrypted(recipient, export_package.zip_package(text, files, today), today)
 
-    def _pieces(
-        self, recipient: RecipientKey, text: str, files: Iterable[tuple[str, Iterator[bytes]]], today: date
-    ) -> Iterator[bytes]:
+    def _encrypted(self, recipient: RecipientKey, zipped: Iterator[bytes], today: date) -> Iterator[bytes]:
         try:
-            zipped = export_package.zip_package(text, files, today)
             yield from self.home.encrypt_and_sign(
                 zipped, recipient=recipient.fingerprint, signer=self.signer, day=today
             )

@@ -22,6 +22,7 @@ from typing import BinaryIO, Literal
 import msgspec
 
 from journalist_app.files.export import FileFindings
+from journalist_app.files.file_types import HEAD_BYTES
 from journalist_app.files.metadata_sentences import (
     DetailKind,
     FileRemark,
@@ -40,7 +41,6 @@ _MEMORY_BYTES = 2_000_000_000
 _SECONDS = 90.0
 _VALUE_CHARS = 200
 _LINES_OF_A_KIND = 12
-_HEAD_BYTES = 4096
 
 _HIDDEN_PARTS = Path(__file__).with_name("hidden_parts.py")
 _OFFICE = frozenset({".docx", ".xlsx", ".pptx", ".odt", ".ods", ".odp", ".odg"})
@@ -173,7 +173,7 @@ class Mat2:
             return FileRemark.TOO_LARGE
         if ending not in _SIGNATURES:
             return FileRemark.UNKNOWN_TYPE
-        if not _SIGNATURES[ending](file.read(_HEAD_BYTES)):
+        if not _SIGNATURES[ending](file.read(HEAD_BYTES)):
             return FileRemark.OTHER_TYPE
         file.seek(0)
         if not self.mat2.exists():

@@ -16,13 +16,14 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final
 
 from crypto import age
 from crypto.age import armor
 from crypto.age.armor import Armoured, ArmourKind, find_armoured
 from crypto.errors import MalformedError, UnreadableError
-from journalist_app.files.file_types import with_file_ending
+from gpg.home import GpgHome
+from journalist_app.files.file_types import NOT_IN_TEXT, with_file_ending
 from journalist_app.files.sealing_words import words_in
 
 SHOWN_CHARS: Final = 50_000  # limit of a message; a longer text is offered as a file
@@ -32,7 +33,6 @@ _CACHED_CHARS: Final = 20_000_000
 _CACHED: Final = 20_000
 _SEALED_NAME: Final = re.compile(r"(.+)\.(age|gpg|asc|pgp)", re.IGNORECASE)
 _OUR_FORMAT: Final = re.compile(rb"steunpunt-[a-z]+/\d+\n")
-_NOT_IN_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 _BYTE_ORDER_MARK: Final = "\ufeff".encode()
 _AGE: Final = (b"age-encryption.org/", b"-----BEGIN AGE ENCRYPTED FILE-----")
 _OPENPGP_ARMOUR: Final = b"-----BEGIN PGP MESSAGE-----"
@@ -43,32 +43,6 @@ _OPENPGP: Final = re.compile(
     rb"|(?:\x8c.|\xc3[\x00-\xbf])(?:\x04[\x01-\x0d][\x00\x01\x03\x04]|[\x05\x06])",
     re.DOTALL,
 )
-
-
-class OpenedMessage(Protocol):
-    """A decrypted OpenPGP message."""
-
-    @property
-    def content(self) -> bytes:
-        """Return the decrypted bytes of the message."""
-
-    @property
-    def is_signed(self) -> bool:
-        """Return True if the message has a signature. The signature is not verified."""
-
-
-class OpenPGP(Protocol):
-    """Interface to gpg for decryption with the desk's key. `gpg.home.GpgHome` implements it."""
-
-    def decrypt(self, raw: bytes, *, at_most: int) -> OpenedMessage:
-        """Decrypt a whole OpenPGP message of at most `at_most` decrypted bytes, or raise UnreadableError."""
-
-    def decrypt_stream(self, pieces: Iterable[bytes], *, at_most: int) -> Iterator[bytes]:
-        """Decrypt an OpenPGP message, and yield its plaintext in pieces.
-
-        If the message is damaged, UnreadableError comes instead of the last piece. The caller must then
-        discard the earlier pieces.
-        """
 
 
 class UnopenedReason(StrEnum):
@@ -190,7 +164,7 @@ class Unsealer:
     def __init__(
         self,
         identities: Sequence[age.PQIdentity],
-        openpgp: OpenPGP | None,
+        openpgp: GpgHome | None,
         known: PresealedCache,
         *,
         at_most: int,
@@ -340,7 +314,7 @@ class Unsealer:
             raise _UnopenedError(UnopenedReason.SEVERAL)
         return iter(age.AgeReader(header, self._identities, payload))
 
-    def _gpg(self) -> OpenPGP:
+    def _gpg(self) -> GpgHome:
         if self._openpgp is None:
             raise _UnopenedError(UnopenedReason.NO_OPENPGP)
         return self._openpgp
@@ -419,5 +393,5 @@ def _as_text(content: bytes) -> str | None:
         text = content.decode("utf-16" if is_wide else "utf-8-sig")
     except UnicodeDecodeError:
         return None
-    is_shown = len(text) <= SHOWN_CHARS and not _NOT_IN_TEXT.search(text)
+    is_shown = len(text) <= SHOWN_CHARS and not NOT_IN_TEXT.search(text)
     return text.replace("\r\n", "\n") if is_shown else None

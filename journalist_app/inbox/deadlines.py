@@ -3,7 +3,6 @@
 The desk's signed letterhead has the response times.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -50,11 +49,6 @@ def deadlines_of(
         if summary.asked is not None and not summary.has_substance:
             found.append((add_months(summary.asked, letterhead.substance_months), DeadlineKind.SUBSTANCE))
     return tuple(Deadline(kind, day, day < today) for day, kind in sorted(found))
-
-
-def first_deadline_day(found: Sequence[Deadline]) -> date:
-    """Return the day of the first deadline in a sorted list. An empty list gives 31 December 9999."""
-    return found[0].day if found else date.max
 
 
 def days_after(day: date, count: int) -> date:

@@ -66,9 +66,9 @@ class SearchIndex:
     def __init__(self, readers: Sequence[WorkerStarter]) -> None:
         """Prepare an index, and start no search process yet.
 
-        Each of the functions that are passed starts one search process.
+        Each of the functions that are passed starts one search process. They stay available as `starters`.
         """
-        self._starters = tuple(readers)
+        self.starters = tuple(readers)
         self._workers: list[_Worker] = []
         self._changed = threading.Condition()
         self._summaries: dict[bytes, MailboxSummary] = {}
@@ -80,7 +80,7 @@ class SearchIndex:
     def begin(self, store_path: str, keyring: Keyring, letterhead: Letterhead) -> None:
         """Start the search processes, which read the store. Returns at once. Does nothing after `stop`."""
         workers: list[_Worker] = []
-        for number, start in enumerate(() if self._has_stopped else self._starters):
+        for number, start in enumerate(() if self._has_stopped else self.starters):
             connection, end = start()
             worker = _Worker(connection, end)
             first = BeginReading(
@@ -88,7 +88,7 @@ class SearchIndex:
                 identities=tuple(identity.to_bytes() for identity in keyring.identities),
                 letterhead=letterhead.to_bytes(),
                 share=number,
-                shares=len(self._starters),
+                shares=len(self.starters),
             )
             self._send(worker, first)  # must be the first command on this connection
             workers.append(worker)
@@ -99,11 +99,6 @@ class SearchIndex:
             threading.Thread(target=self._listen, args=(worker,), name="index", daemon=True).start()
             if has_stopped:
                 worker.end()
-
-    @property
-    def starters(self) -> tuple[WorkerStarter, ...]:
-        """Return one function for each search process. Calling the function starts the process."""
-        return self._starters
 
     @property
     def reading(self) -> ReadingProgress:
@@ -163,11 +158,10 @@ class SearchIndex:
         if its entries are not those of its summary.
         """
         with self._changed:
-            stale = {
-                address
-                for address, digests in entries.items()
-                if not self._has(address, digest_of_rows(digests))
-            } | (self._summaries.keys() - entries.keys())
+            known = {address: summary.entries for address, summary in self._summaries.items()}
+        stale = {
+            address for address, digests in entries.items() if known.get(address) != digest_of_rows(digests)
+        } | (known.keys() - entries.keys())
         for number, worker in enumerate(self._workers):
             changed = tuple(sorted(each for each in stale if share_of(each, len(self._workers)) == number))
             if changed:
@@ -202,11 +196,7 @@ class SearchIndex:
             worker.end()
 
     def _is_all_read(self) -> bool:
-        return len(self._workers) == len(self._starters) and all(worker.is_whole for worker in self._workers)
-
-    def _has(self, address: bytes, entries: bytes) -> bool:
-        summary = self._summaries.get(address)
-        return summary is not None and summary.entries == entries
+        return len(self._workers) == len(self.starters) and all(worker.is_whole for worker in self._workers)
 
     def _send(self, worker: _Worker, command: Command) -> None:
         try:

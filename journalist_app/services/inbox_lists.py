@@ -6,7 +6,7 @@ from typing import Final
 
 from journalist_app.desk.open_desk import CheckProgress, OpenDesk, WholeCheck
 from journalist_app.desk.verification import examine
-from journalist_app.inbox.deadlines import Deadline, deadlines_of, first_deadline_day
+from journalist_app.inbox.deadlines import Deadline, deadlines_of
 from journalist_app.inbox.mailbox_summary import MailboxSummary
 from journalist_app.search.search_index import ReadingProgress
 from journalist_app.services.closing.ended_mailboxes import list_unacknowledged
@@ -154,7 +154,10 @@ def _sort_lists(desk: OpenDesk, today: date) -> dict[str, list[_ListedMailbox]]:
         lists[state].append(_ListedMailbox(summary, found))
     for one_list in lists.values():
         one_list.sort(
-            key=lambda each: (first_deadline_day(each.due), -(each.summary.newest or date.min).toordinal())
+            key=lambda each: (
+                each.due[0].day if each.due else date.max,
+                -(each.summary.newest or date.min).toordinal(),
+            )
         )
     return lists
 

@@ -1,6 +1,7 @@
 """Page on which the adviser changes and publishes the desk's calendar and response times."""
 
 from datetime import date
+from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -37,7 +38,7 @@ def change_calendar(desk: OpenDesk) -> ResponseReturnValue:
     try:
         require_our_form("calendar")
         if "holidays" in request.form:
-            filled = {**typed, "closed": _with_holidays(str(typed["closed"]), today)}
+            filled = {**typed, "closed": _with_holidays(typed["closed"], today)}
             return _page(desk, filled, is_filled=True)
         desk_calendar.publish_calendar(desk, request.form.get("serial", 0, type=int), _calendar(typed), today)
     except REFUSALS as why:
@@ -45,7 +46,7 @@ def change_calendar(desk: OpenDesk) -> ResponseReturnValue:
     return redirect(url_for("calendar.show_calendar", kept=1), code=303)
 
 
-def _typed() -> dict[str, object]:
+def _typed() -> dict[str, Any]:
     form = request.form
     pairs = list(zip(form.getlist("since"), form.getlist("until"), strict=False))[:_ROWS_MAX]
     return {
@@ -56,7 +57,7 @@ def _typed() -> dict[str, object]:
     }
 
 
-def _typed_of(kept: Calendar) -> dict[str, object]:
+def _typed_of(kept: Calendar) -> dict[str, Any]:
     return {
         "weekdays": [str(day) for day in kept.working_days],
         "closed": "\n".join(_line(day) for day in kept.closed_days),
@@ -77,37 +78,33 @@ def _with_holidays(typed: str, today: date) -> str:
     return "\n".join((typed.rstrip(), *new)).strip()
 
 
-def _calendar(typed: dict[str, object]) -> Calendar:
+def _calendar(typed: dict[str, Any]) -> Calendar:
     absences = []
-    pairs = typed["absences"]
-    for since, until in pairs if isinstance(pairs, list) else ():
+    for since, until in typed["absences"]:
         if since.strip() or until.strip():
             days = desk_calendar.parse_days(f"{since or until}\n{until or since}")
             absences.append((days[0], days[-1]))
-    weekdays = typed["weekdays"]
     return Calendar(
-        tuple(int(day) for day in weekdays) if isinstance(weekdays, list) else (),
-        desk_calendar.parse_days(str(typed["closed"])),
+        tuple(int(day) for day in typed["weekdays"]),
+        desk_calendar.parse_days(typed["closed"]),
         tuple(absences),
         *(_number(typed[name]) for name in NUMBERS),
     )
 
 
-def _number(typed: object) -> int:
-    text = str(typed).strip()
+def _number(typed: str) -> int:
+    text = typed.strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 4 else 0  # noqa: PLR2004  # four digits
 
 
 def _page(
-    desk: OpenDesk, typed: dict[str, object], *, refused: Exception | None = None, is_filled: bool = False
+    desk: OpenDesk, typed: dict[str, Any], *, refused: Exception | None = None, is_filled: bool = False
 ) -> ResponseReturnValue:
     refusal, status = reason_and_status(refused)
-    pairs = typed["absences"]
-    rows = [*(pairs if isinstance(pairs, list) else []), *[("", "")] * _ROWS_LEFT]
     page = render_template(
         "calendar/show.html",
         typed=typed,
-        rows=rows,
+        rows=[*typed["absences"], *[("", "")] * _ROWS_LEFT],
         serial=desk.letterhead.serial,
         refusal=refusal,
         is_filled=is_filled,

@@ -3,7 +3,7 @@
 SG is the Secretary-General.
 """
 
-from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
+from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.open_desk import OpenDesk
@@ -13,7 +13,7 @@ from journalist_app.requests import kept_text
 from journalist_app.requests.access import require_our_form, unlocked
 from journalist_app.requests.form_context import adviser_today
 from journalist_app.services.desk import publish_report, report_records, yearly_report
-from journalist_app.services.desk.report_records import ReportWords
+from journalist_app.services.desk.report_records import YEARS, ReportWords
 from journalist_app.views.refusal_status import reason_and_status
 from report.disclosure import Audience
 from report.errors import PdfToolsMissingError
@@ -25,6 +25,7 @@ bp = Blueprint("reports", __name__, url_prefix="/reports")
 
 # A report is one HTML page with its own style. The sandbox isolates the report from the adviser's site.
 _REPORT_CSP = FILE_CSP.replace("default-src 'none'", "default-src 'none'; style-src 'unsafe-inline'")
+_YEAR = f"/<int(min={YEARS.start}, max={YEARS.stop - 1}):year>"
 _TYPES = {"html": "text/html", "pdf": "application/pdf", "csv": "text/csv"}
 _STATUSES = {"": 200, "stale": 403, "unrecognisable": 422}
 _REFUSED = (AdviserError, RecordMovedError, PdfToolsMissingError)
@@ -52,19 +53,19 @@ def list_report_years(desk: OpenDesk) -> ResponseReturnValue:
 def go_to_year(_desk: OpenDesk) -> ResponseReturnValue:
     """Redirect to the report of the year that the adviser typed, or to the list if the year is invalid."""
     typed = request.args.get("year", "")
-    if not (typed.isascii() and typed.isdigit() and int(typed) in report_records.YEARS):
+    if not (typed.isascii() and typed.isdigit() and int(typed) in YEARS):
         return redirect(url_for("reports.list_report_years"), code=303)
     return redirect(url_for("reports.show_report_year", year=int(typed)), code=303)
 
 
-@bp.get("/<int:year>")
+@bp.get(_YEAR)
 @unlocked
 def show_report_year(desk: OpenDesk, year: int) -> ResponseReturnValue:
     """Show both versions of a year's report, for the public and for the Secretary-General, side by side."""
     return _page(desk, year)
 
 
-@bp.post("/<int:year>/words")
+@bp.post(f"{_YEAR}/words")
 @unlocked
 def save_year_text(desk: OpenDesk, year: int) -> ResponseReturnValue:
     """Save the adviser's own text for a year's report."""
@@ -78,7 +79,7 @@ def save_year_text(desk: OpenDesk, year: int) -> ResponseReturnValue:
     return redirect(url_for("reports.show_report_year", year=year, _anchor="versions"), code=303)
 
 
-@bp.post("/<int:year>/publish")
+@bp.post(f"{_YEAR}/publish")
 @unlocked
 def publish_year(desk: OpenDesk, year: int) -> ResponseReturnValue:
     """Publish the report of a year. From then on, the counts in the report no longer change."""
@@ -92,13 +93,12 @@ def publish_year(desk: OpenDesk, year: int) -> ResponseReturnValue:
     return redirect(url_for("reports.show_report_year", year=year), code=303)
 
 
-@bp.get("/<int:year>/<any(public, sg):audience>-<any(nl, en):language>.<any(html, pdf, csv):kind>")
+@bp.get(f"{_YEAR}/<any(public, sg):audience>-<any(nl, en):language>.<any(html, pdf, csv):kind>")
 @unlocked
 def download_report_file(
     desk: OpenDesk, year: int, audience: str, language: str, kind: str
 ) -> ResponseReturnValue:
     """Send one version of a report: HTML to show in the browser, PDF or CSV to save."""
-    _require_year(year)
     try:
         found = yearly_report.read_report_year(desk, year, adviser_today())
         body = yearly_report.build_report_file(desk, found, Audience(audience), language, kind)
@@ -115,7 +115,6 @@ def _page(
     desk: OpenDesk, year: int, *, words: ReportWords | None = None, refused: Exception | None = None
 ) -> ResponseReturnValue:
     """Show the report of a year. After a refusal, show its message and the typed text."""
-    _require_year(year)
     today = adviser_today()
     what, _ = reason_and_status(refused)
     try:
@@ -139,11 +138,6 @@ def _page(
 def _refused(why: Exception, words: ReportWords | None = None) -> ResponseReturnValue:
     what, _ = reason_and_status(why)
     return render_template("reports/refused.html", what=what, words=words or ReportWords("", "")), 409
-
-
-def _require_year(year: int) -> None:
-    if year not in report_records.YEARS:
-        abort(404)
 
 
 def _typed(language: str) -> str:

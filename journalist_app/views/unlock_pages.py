@@ -42,7 +42,11 @@ def show_unlock() -> ResponseReturnValue:
 
 @bp.post("/unlock")
 def unlock_with_passphrase() -> ResponseReturnValue:
-    """Unlock the desk with the passphrase. Start the background check of new entries, and syncing."""
+    """Unlock the desk with the passphrase. Start the background check of new entries, and syncing.
+
+    The response sets the session cookie. It redirects to the forms submitted while the app was locked, or to
+    the inbox.
+    """
     if not is_our_form("unlock", request.form.get("token", "")):
         return _unlock_page("stale", 403)
     extensions = current_app.extensions
@@ -56,14 +60,9 @@ def unlock_with_passphrase() -> ResponseReturnValue:
     desk.progress = CheckProgress(0, 0, is_running=True, is_broken=False)
     _in_background(unlocking.check_after_unlocking, desk)
     sync_replica.start_sync_thread(desk, extensions["today"])
-    return _let_in(desk)
-
-
-def _let_in(desk: OpenDesk) -> ResponseReturnValue:
-    """Set the session cookie. Redirect to the forms submitted while the app was locked, or to the inbox."""
-    token = auto_lock().admit(desk)
     goal = "unsent.show_unsent" if unsent_forms.count_unsent(desk) else "inbox.show_inbox"
     response = make_response(redirect(url_for(goal), code=303))
+    token = auto_lock().admit(desk)
     response.set_cookie(COOKIE, token.hex(), httponly=True, samesite="Strict", path="/")
     return response
 

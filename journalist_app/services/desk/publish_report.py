@@ -26,7 +26,7 @@ from journalist_app.services.desk.yearly_report import FILE_KINDS, build_report_
 from journalist_app.services.mailbox import count_for_report
 from journalist_app.services.records import desk_records
 from protocol.identifiers import Address
-from protocol.letterhead import Letterhead, Report
+from protocol.letterhead import Report
 from protocol.sealed_record import RecordKind
 from report.disclosure import Audience
 from report.document import LANGUAGES, require_plain
@@ -103,7 +103,7 @@ def _publish(desk: OpenDesk, found: ReportYear, files: Mapping[str, bytes], toda
             desk_records.put_record(desk, session, RecordKind.COUNTS, name, 1, body)
             for title, file in files.items():
                 public_files.put(session, title, file)
-            following: Letterhead = publish_letterhead.sign_next_letterhead(
+            following = publish_letterhead.sign_next_letterhead(
                 desk,
                 session,
                 issued=max(today, desk.letterhead.issued),

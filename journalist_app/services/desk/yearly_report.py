@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.desk.verification import Conversation, conversation_of
+from journalist_app.desk.verification import conversation_of
 from journalist_app.errors import MailboxNotFoundError, RecordUnsoundError
 from journalist_app.services.closing.ended_mailboxes import list_unacknowledged
 from journalist_app.services.desk.report_ledger import read_ledger
@@ -145,7 +145,8 @@ class _ExistingMailboxes:
         self.unsound += bool(conversation.faults)
         if known.first_message is None or known.first_message.year != self._year:
             return ()  # the signed entries name another year
-        if _is_unread(conversation) and not casefile.is_spam:
+        is_read = any(entry.envelope.author is Author.DESK for entry in conversation.entries)
+        if not is_read and not casefile.is_spam:
             self.unread.append(address)
         # Newer than tallies with the same ids that someone copied into the ledger.
         revision = self._desk.casefiles.get(address, (0, casefile))[0] + 1
@@ -164,10 +165,6 @@ class _ExistingMailboxes:
         except RecordUnsoundError:
             self.unsound += 1
             return Casefile()
-
-
-def _is_unread(conversation: Conversation) -> bool:
-    return not any(entry.envelope.author is Author.DESK for entry in conversation.entries)
 
 
 def _lists(desk: OpenDesk) -> Lists:

@@ -6,7 +6,7 @@ the public key in the desk's signed letterhead, like a source's message. Files a
 
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
@@ -106,9 +106,8 @@ def list_unsent(desk: OpenDesk) -> tuple[UnsentForm, ...]:
             form = msgspec.json.decode(open_unsent(record.sealed, desk.keyring.identities), type=_Form)
         except (UnreadableError, MalformedError, msgspec.DecodeError, UnicodeDecodeError):
             continue
-        found.append(
-            UnsentForm(record.name.hex(), form.path, form.day, _address_in(form.path), _typed(form.fields))
-        )
+        typed = tuple(each for each in form.fields if not _is_machine_made(*each))
+        found.append(UnsentForm(record.name.hex(), form.path, form.day, _address_in(form.path), typed))
     return tuple(sorted(found, key=lambda each: (each.day, each.name)))
 
 
@@ -150,14 +149,6 @@ def make_draft(desk: OpenDesk, name: str) -> Address | None:
         drafts.keep_draft(desk, form.address, f"{before}\n\n{text}" if before else text)
     drop_unsent(desk, name)
     return form.address
-
-
-def _typed(fields: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Return the form's fields that a person typed.
-
-    Tokens, ids and digests, which are long hexadecimal numbers, are left out.
-    """
-    return tuple((name, text) for name, text in fields if not _is_machine_made(name, text))
 
 
 def _is_machine_made(name: str, text: str) -> bool:

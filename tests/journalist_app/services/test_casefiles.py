@@ -65,8 +65,12 @@ def test_a_casefile_is_kept_sealed_and_read_back(world: World) -> None:
     casefiles.save_casefile(
         desk,
         ADDRESS,
-        details(
-            labels="b,  a ,b,", theme="bullying", region="europe", reminder=reminder, handover=" let op "
+        *details(
+            labels="b,  a ,b,",
+            theme="bullying",
+            region="europe",
+            reminder=reminder.isoformat(),
+            handover=" let op ",
         ),
     )
     kept = casefiles.read_casefile(unlocked(world), ADDRESS)
