@@ -14,7 +14,7 @@ from journalist_app.services.records import casefiles
 from protocol.envelope import Author
 from protocol.errors import KeyringRefusal, KeyringRefusedError, LetterheadRefusedError
 from protocol.keyring import Keyring, open_keyring
-from protocol.letterhead import Letterhead, verify_letterhead
+from protocol.letterhead import verify_letterhead
 from store import entries, letterheads
 from store.database.engine import Store
 
@@ -38,7 +38,11 @@ def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDes
             memory = TrustedStateStatus.SOUND  # the desk has written nothing yet, so no file is missing
     if published is None:
         raise UnlockRefusedError(UnlockRefusal.LETTERHEAD)
-    letterhead = _verified(published[1], published[2], config.fingerprint, trusted_state.letterhead_serial)
+    least = trusted_state.letterhead_serial
+    try:
+        letterhead = verify_letterhead(*published[1:], config.fingerprint, at_least_serial=least)
+    except LetterheadRefusedError as why:
+        raise UnlockRefusedError(UnlockRefusal.LETTERHEAD) from why
     desk = OpenDesk(config, store, keyring, letterhead, trusted_state, memory)
     desk.saw_letterhead()
     exporter = open_exporter(
@@ -81,10 +85,3 @@ def _open_keyring(config: AdviserConfig, passphrase: str) -> Keyring:
     except KeyringRefusedError as why:
         is_other = why.reason is KeyringRefusal.OTHER_DESK
         raise UnlockRefusedError(UnlockRefusal.OTHER_DESK if is_other else UnlockRefusal.CLOSED) from why
-
-
-def _verified(body: bytes, signature: bytes, fingerprint: str, serial: int) -> Letterhead:
-    try:
-        return verify_letterhead(body, signature, fingerprint, at_least_serial=serial)
-    except LetterheadRefusedError as why:
-        raise UnlockRefusedError(UnlockRefusal.LETTERHEAD) from why

@@ -20,37 +20,19 @@ from protocol.transcript.proposal_states import ProposalState
 
 
 @dataclass(frozen=True, slots=True)
-class EvidencePiece:
-    """Kept copy of a proposal, or of the source's answer to it. `kind` is "proposal" or "answer".
-
-    `content` is the decrypted content, or None if the copy is damaged. `entry` is the entry's digest in
-    hexadecimal. `is_signed` is True if the entry's envelope and signature are kept too.
-    """
-
-    kind: str
-    day: date
-    entry: str
-    content: Content | None = field(repr=False)
-    is_signed: bool
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """Return the names of the proposed files. The evidence of consent does not contain the files."""
-        return tuple(note.name for note in self.content.attachments) if self.content is not None else ()
-
-
-@dataclass(frozen=True, slots=True)
 class MailboxEvidence:
     """Evidence that the source of one mailbox agreed to pass on texts and files.
 
-    The evidence is deleted after the day `until`. `until` is None while the mailbox is open.
+    The evidence is deleted after the day `until`. `until` is None while the mailbox is open. `pieces` has the
+    kept copies of proposals and of the source's answers, each with its content. The content is None if the
+    copy is damaged. The evidence of consent does not contain the files, but the content has their names.
     """
 
     address: str
     label: str
     until: date | None
     is_here: bool
-    pieces: tuple[EvidencePiece, ...]
+    pieces: tuple[tuple[Evidence, Content | None], ...] = field(repr=False)
 
 
 def read_evidence(desk: OpenDesk) -> tuple[MailboxEvidence, ...]:
@@ -65,19 +47,12 @@ def read_evidence(desk: OpenDesk) -> tuple[MailboxEvidence, ...]:
             desk.label(address),
             casefile.keep_until,
             casefiles.has_mailbox(desk, address),
-            _pieces(casefile),
+            tuple((each, _content_of(each)) for each in casefile.evidence),
         )
         for address, (_, casefile) in list(desk.casefiles.items())
         if casefile.evidence
     ]
     return tuple(sorted(found, key=lambda each: (each.is_here, each.label)))
-
-
-def _pieces(casefile: Casefile) -> tuple[EvidencePiece, ...]:
-    return tuple(
-        EvidencePiece(each.kind.value, each.day, each.entry.hex(), _content_of(each), bool(each.signature))
-        for each in casefile.evidence
-    )
 
 
 def _content_of(piece: Evidence) -> Content | None:
