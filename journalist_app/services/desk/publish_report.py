@@ -87,7 +87,7 @@ def publish_report(desk: OpenDesk, year: int, digest: str, today: date) -> None:
         for language in LANGUAGES
         for kind in FILE_KINDS
     }
-    # The report counts these unread mailboxes in this year: their casefiles keep the day of the first message.
+    # The report counts these unread mailboxes in this year. Casefiles keep the day of the first message.
     # A source may end an unread mailbox in a later year. Without the saved day, the mailbox would then be
     # counted again, in that later year.
     for address in found.unread:

@@ -8,7 +8,7 @@ import pytest
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of, open_all
 from journalist_app.errors import AdviserConfigError
-from journalist_app.inbox.deadlines import DeadlineKind, days_after, deadlines_of, first_deadline_day
+from journalist_app.inbox.deadlines import DeadlineKind, days_after, deadlines_of
 from journalist_app.inbox.mailbox_summary import MailboxSummary
 from journalist_app.inbox.option_lists import option_name, read_options
 from journalist_app.inbox.response_facts import ResponseFacts, response_facts
@@ -59,7 +59,6 @@ def test_nothing_is_due_after_confirmation_answer_and_advice(world: World) -> No
     summary = msgspec.structs.replace(CARD, asked=TODAY, is_confirmed=True, has_substance=True)
 
     assert [] == dues(summary, world)
-    assert date.max == first_deadline_day(())
 
 
 def test_the_soonest_deadline_comes_first_and_only_a_past_one_is_late(world: World) -> None:
@@ -69,7 +68,7 @@ def test_the_soonest_deadline_comes_first_and_only_a_past_one_is_late(world: Wor
     assert [(DeadlineKind.REMINDER, True), (DeadlineKind.PROMISED, False)] == [
         (e.kind, e.is_late) for e in found
     ]
-    assert TODAY - timedelta(days=1) == first_deadline_day(found)
+    assert TODAY - timedelta(days=1) == found[0].day
 
 
 def test_a_closed_mailbox_has_only_its_reminder(world: World) -> None:

@@ -24,6 +24,7 @@ from journalist_app.errors import (
     SendRefusal,
     UnsoundMailboxError,
 )
+from journalist_app.files.pinned_recipients import RecipientKey
 from journalist_app.services.closing import ended_mailboxes
 from journalist_app.services.desk import unlocking
 from journalist_app.services.mailbox.send_entries import AdviserFormContext
@@ -54,7 +55,7 @@ from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, Worl
 from tests.journalist_app.files.sealing import age_file, recipient_of
 from tests.journalist_app.opening import heads_on_page, opens
 from tests.journalist_app.refusals import refuses
-from tests.journalist_app.views.paper import KEY, OTHER_KEY, Paper, Pinned
+from tests.journalist_app.views.paper import KEY, OTHER_KEY, Paper
 from tests.small_disk import CAN_MOUNT, a_small_disk
 
 REASON = "Er is acuut gevaar voor een ander; wij hebben dit eerst met je willen bespreken."
@@ -728,7 +729,7 @@ def test_a_key_swapped_under_the_same_name_is_refused(
     answers(source, Verdict.AGREED, proposed.digest)
     if when == "make":
         begin(desk, source, proposed)
-    paper.recipients = (Pinned("sg", "Secretaris-generaal", OTHER_KEY),)
+    paper.recipients = (RecipientKey("sg", "Secretaris-generaal", OTHER_KEY, Path()),)
 
     with refuses(PassOnRefusal.RECIPIENT_CHANGED):
         (begin if when == "begin" else make)(desk, source, proposed)
