@@ -87,22 +87,13 @@ class EntryClass(IntEnum):
 
 
 _CLASSES: Final = {bytes((each,)): each for each in EntryClass}
+_DIGEST_LENGTHS: Final = (0, DIGEST_BYTES)
 _STRAND_LENGTHS: Final = (len(SOURCE_STRAND), STRAND_ID_BYTES)
 _REMOVES_LENGTHS: Final = range(0, REMOVED_AT_ONCE * DIGEST_BYTES + 1, DIGEST_BYTES)
-_LENGTHS: Final = (
-    *(
-        (),
-        (ADDRESS_BYTES,),
-        (ENTRY_ID_BYTES,),
-        (1,),
-        _STRAND_LENGTHS,
-        (),
-        (),
-        (_DAY_BYTES,),
-        (_NUMBER_BYTES,),
-    ),
-    *((0, _DAY_BYTES), _REMOVES_LENGTHS, (0, DIGEST_BYTES), (0, DIGEST_BYTES), (0, COMMIT_BYTES)),
-)  # of each field; () means that the field has no fixed length
+_LENGTHS: Final = (  # of each field; () means that the field is checked by its parser
+    *((), (ADDRESS_BYTES,), (ENTRY_ID_BYTES,), (1,), _STRAND_LENGTHS, (), (), (), (_NUMBER_BYTES,), ()),
+    *(_REMOVES_LENGTHS, _DIGEST_LENGTHS, _DIGEST_LENGTHS, (0, COMMIT_BYTES)),
+)
 _OF_THE_SOURCE: Final = frozenset({EntryClass.REMOVAL, EntryClass.END})
 
 

@@ -11,7 +11,16 @@ from crypto.errors import ForgedError, MalformedError, TooLongError, UnreadableE
 from protocol.casefile import Casefile, PassedOn
 from protocol.heads import LARGEST_NUMBER
 from protocol.identifiers import Digest
-from protocol.ledger import ROWS, Dimension, Tally, counted_tallies, open_tally, seal_tallies, tallies_of
+from protocol.ledger import (
+    ROWS,
+    Dimension,
+    Tally,
+    counted_tallies,
+    open_tally,
+    seal_tallies,
+    tallies_of,
+    tally_seed_of_end,
+)
 from tests.protocol.desk_factories import EPOCH_IDENTITY, SECOND_IDENTITY, a_letterhead
 from tests.protocol.mailbox_factories import LAPTOP, WORKSTATION, the_strands
 
@@ -246,6 +255,13 @@ def test_a_casefile_without_a_seed_leaves_no_tallies() -> None:
     for seed in (b"", b"short"):
         with pytest.raises(MalformedError):
             tallies(a_casefile(tally_seed=seed))
+
+
+def test_workstations_that_count_an_ended_mailbox_at_the_same_time_derive_one_seed() -> None:
+    seed = tally_seed_of_end(b"d" * 32, b"e" * 32)
+    assert len(seed) == 16
+    assert seed == tally_seed_of_end(b"d" * 32, b"e" * 32)
+    assert len({seed, tally_seed_of_end(b"x" * 32, b"e" * 32), tally_seed_of_end(b"d" * 32, b"f" * 32)}) == 3
 
 
 def test_superseded_and_copied_tallies_do_not_count() -> None:

@@ -43,6 +43,9 @@ def test_a_replaced_key_is_detected() -> None:
     ):
         with pytest.raises(ForgedError):
             mailbox_keys.check_mailbox_keys(address, recipient, verify_key)
+        assert mailbox_keys.checked_verify_key(address, recipient, verify_key) is None
+    checked = mailbox_keys.checked_verify_key(keys.address, keys.recipient, keys.verify_key)
+    assert checked == keys.verify_key
 
 
 def test_no_secret_of_a_mailbox_shows_in_a_log() -> None:
