@@ -1,7 +1,7 @@
 """Saving the adviser's texts for a yearly report, and publishing the report once."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date
@@ -25,6 +25,7 @@ from journalist_app.services.desk.report_records import (
 from journalist_app.services.desk.yearly_report import FILE_KINDS, build_report_file, read_report_year
 from journalist_app.services.mailbox import count_for_report
 from journalist_app.services.records import desk_records
+from protocol.identifiers import Address
 from protocol.letterhead import Report
 from protocol.sealed_record import RecordKind
 from report.disclosure import Audience
@@ -87,12 +88,7 @@ def publish_report(desk: OpenDesk, year: int, digest: str, today: date) -> None:
         for language in LANGUAGES
         for kind in FILE_KINDS
     }
-    # The report counts these unread mailboxes in this year. Casefiles keep the day of the first message.
-    # A source may end an unread mailbox in a later year. Without the saved day, the mailbox would then be
-    # counted again, in that later year.
-    for address in found.unread:
-        with suppress(MailboxNotFoundError):
-            count_for_report.save_counts(desk, conversation_of(desk, address))
+    _keep_first_days(desk, found.unread)
     _publish(desk, found, files, today)
 
 
@@ -118,3 +114,14 @@ def _publish(desk: OpenDesk, found: ReportYear, files: Mapping[str, bytes], toda
     desk.saw_record(RecordKind.COUNTS, name, 1)
     publish_letterhead.use_letterhead(desk, following)
     desk.save()
+
+
+def _keep_first_days(desk: OpenDesk, unread: Sequence[Address]) -> None:
+    """Save the day of the first message of each unread mailbox in the mailbox's casefile.
+
+    The published report counts these mailboxes in this year. A source may end an unread mailbox in a later
+    year. Without the saved day, the mailbox would then be counted again, in that later year.
+    """
+    for address in unread:
+        with suppress(MailboxNotFoundError):
+            count_for_report.save_counts(desk, conversation_of(desk, address))
