@@ -45,8 +45,10 @@ def _read(address: bytes, digest: bytes, kind: str, day: date) -> SyncFinding:
 
 
 _IN_MAILBOX = SyncFindingRow.address == bindparam("address")
-_FINDINGS = select(*columns(SyncFinding, SyncFindingRow)).order_by(
-    SyncFindingRow.address, SyncFindingRow.kind, SyncFindingRow.digest
+_FINDINGS = (
+    select(*columns(SyncFinding, SyncFindingRow))
+    .where(SyncFindingRow.kind.in_(list(FindingKind)))
+    .order_by(SyncFindingRow.address, SyncFindingRow.kind, SyncFindingRow.digest)
 )
 _ALL_FINDINGS = PreparedQuery(_FINDINGS, _read)
 _OF_MAILBOX = PreparedQuery(_FINDINGS.where(_IN_MAILBOX), _read)

@@ -4,6 +4,7 @@ An item that was applied before changes nothing, so a pouch can be applied again
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from protocol.errors import PouchRefusal, PouchRefusedError
@@ -95,11 +96,7 @@ def apply_pouch(
     if head.serial <= peer.applied_serial:
         return AppliedPouch(head, is_duplicate=True)
     context = ApplyContext(endpoint, head, StrandId(head.sender), verified)
-    items = PouchReader(reopen(), endpoint.identities).items(verify_key)
-    try:
-        applied = sum(_apply_batch(context, batch) for batch in _batches(items))
-    finally:
-        _finish_mailboxes(context)
+    applied = _apply_items(context, PouchReader(reopen(), endpoint.identities).items(verify_key))
     peer_was_restored = head.taken < peer.acknowledged_serial or head.sent < peer.applied_serial
     with endpoint.store.writing() as session:
         if peer_was_restored:
@@ -128,6 +125,21 @@ def apply_pouch(
         we_were_restored=we_were_restored,
         unwanted=unwanted,
     )
+
+
+def _apply_items(context: ApplyContext, items: Iterable[Item]) -> int:
+    """Apply all items, and finish the mailboxes that changed, also if an item is refused.
+
+    Returns the number of items that changed something.
+    """
+    try:
+        applied = sum(_apply_batch(context, batch) for batch in _batches(items))
+    except SyncRefusedError:
+        with suppress(StoreFullError):  # a full disk may be the reason of the refusal
+            _finish_mailboxes(context)
+        raise
+    _finish_mailboxes(context)
+    return applied
 
 
 def _finish_mailboxes(context: ApplyContext) -> None:

@@ -162,7 +162,7 @@ class TwoMachines(Scenario):
         found: set[str] = set()
         for _, address in self.remembered("mailboxes"):
             with suppress(MailboxNotFoundError):
-                thread = read_thread.read_conversation(desk, address, today=utc_today())
+                thread = read_thread.open_thread(desk, address, today=utc_today())
                 assert thread.faults == ()
                 for entry in thread.entries:
                     found |= {at_workstation(text) for text in TEXT.findall(entry.text)}
