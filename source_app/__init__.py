@@ -46,11 +46,13 @@ from web import headers
 from web.dates import utc_today
 
 _MINUTES_OF_HALF_HOUR = 30
-_ENTRIES_OF_A_MAILBOX = 2_000  # one entry a day for more than five years
+_ENTRIES_MAX = 2_000  # in a mailbox: one entry a day for more than five years
 _CSS_COMMENT = re.compile(rb"/\*.*?\*/", re.DOTALL)
 _CSS_SPACE = re.compile(rb"\s+")
 _CSS_PUNCTUATION = re.compile(rb" ?([{};,>]) ?")
-_ENTRIES_BYTES_OF_A_MAILBOX = 16 * 1024 * 1024  # encrypted, without files: 300 of the longest messages
+_BYTES_MAX = (
+    16 * 1024 * 1024
+)  # of the entries of a mailbox, encrypted, without files: 300 of the longest messages
 
 
 def create_source_app(  # noqa: PLR0913  # the parts of the app
@@ -87,13 +89,7 @@ def create_source_app(  # noqa: PLR0913  # the parts of the app
         ),
         server_secret=server_secret,
         quota=Quota(config.mailbox_bytes, config.store_bytes, config.reserve_bytes),
-        limits=MailboxLimits(
-            TEXT_CHARS,
-            config.upload_files,
-            config.upload_bytes,
-            _ENTRIES_OF_A_MAILBOX,
-            _ENTRIES_BYTES_OF_A_MAILBOX,
-        ),
+        limits=MailboxLimits(TEXT_CHARS, config.upload_files, config.upload_bytes, _ENTRIES_MAX, _BYTES_MAX),
         session_half_hours=1 + -(-config.session_minutes // _MINUTES_OF_HALF_HOUR),
     )
     app.extensions["newest_letterhead"] = newest_letterhead or (lambda: letterhead)

@@ -46,7 +46,7 @@ class Argon2Limiter:
             if not any(place.enter_context(_claim(path)) for path in self._places):
                 raise QueueFullError("every place in the queue is taken")
             with ExitStack() as slot:
-                with _wait_for(self._gate):
+                with _claim(self._gate, waits=True):
                     while not any(slot.enter_context(_claim(path)) for path in self._slots):
                         time.sleep(_POLL_SECONDS)
                 return self._workers.submit(work).result()
@@ -57,27 +57,16 @@ def _lower_priority() -> None:
 
 
 @contextmanager
-def _claim(path: Path) -> Iterator[bool]:
-    """Try to hold a lock file during the block. Yield True if the lock was free, and False otherwise."""
-    lock = _open(path)
+def _claim(path: Path, *, waits: bool = False) -> Iterator[bool]:
+    """Try to hold a lock file during the block. Yield True if the lock was free, and False otherwise.
+
+    If `waits` is True, wait until the lock is free.
+    """
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_EX if waits else fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield True
     except BlockingIOError:
         yield False
     finally:
         os.close(lock)
-
-
-@contextmanager
-def _wait_for(path: Path) -> Iterator[None]:
-    lock = _open(path)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)
-
-
-def _open(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -1,7 +1,6 @@
 """Context object of the source's use cases: signed letterhead, store, sessions and limits of the server."""
 
-from dataclasses import dataclass, field, replace
-from typing import Self
+from dataclasses import dataclass, field
 
 from protocol.letterhead import Letterhead
 from source_app.argon2_limiter import Argon2Limiter
@@ -44,7 +43,3 @@ class PublicDesk:
     quota: Quota
     limits: MailboxLimits
     session_half_hours: int
-
-    def with_letterhead(self, newest: Letterhead) -> Self:
-        """Return a copy with a newer verified letterhead of the desk, or this object if it is the same."""
-        return self if newest is self.letterhead else replace(self, letterhead=newest)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
+from itertools import zip_longest
 
 from crypto import passphrase
 from crypto.errors import UnreadableError
@@ -82,9 +83,7 @@ def start_mailbox(desk: PublicDesk, ticket: str, typed: str, *, today: date, now
         if _is_used(desk, shown, now=now):  # a stranger may be typing, and must not learn which word is wrong
             raise TicketRefusedError(TicketRefusal.USED)
         raise PassphraseRefusedError(
-            PassphraseRefusal.OTHER_WORDS,
-            unknown=_positions(passphrase.unknown_words(typed)),
-            wrong=_differing(shown, given.split()),
+            PassphraseRefusal.OTHER_WORDS, unknown=_unknown(typed), wrong=_differing(shown, given.split())
         )
     root = _root(desk, given)
     keys = derive_mailbox_keys(root)
@@ -115,9 +114,7 @@ def log_in(desk: PublicDesk, typed: str, *, now: int) -> MailboxSession:
     with desk.store.reading() as reading:
         mailbox = mailboxes.find(reading, keys.address)
     if mailbox is None:
-        raise PassphraseRefusedError(
-            PassphraseRefusal.NO_MAILBOX, unknown=_positions(passphrase.unknown_words(typed))
-        )
+        raise PassphraseRefusedError(PassphraseRefusal.NO_MAILBOX, unknown=_unknown(typed))
     return _open_session(desk, root, now=now)
 
 
@@ -201,9 +198,8 @@ def _save(desk: PublicDesk, token: bytes, state: SessionState, *, now: int) -> N
 
 
 def _differing(shown: Sequence[str], given: Sequence[str]) -> list[int]:
-    count = max(len(shown), len(given))
-    return [place + 1 for place in range(count) if shown[place : place + 1] != given[place : place + 1]]
+    return [place for place, (one, other) in enumerate(zip_longest(shown, given), 1) if one != other]
 
 
-def _positions(indexes: Sequence[int]) -> list[int]:
-    return [index + 1 for index in indexes]
+def _unknown(typed: str) -> list[int]:
+    return [index + 1 for index in passphrase.unknown_words(typed)]

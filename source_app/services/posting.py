@@ -144,15 +144,16 @@ class Posting:
     def _begin(self) -> "_IncomingFile":
         if len(self._begun) >= self.desk.limits.files:
             raise MessageRefusedError(MessageRefusal.TOO_MANY_FILES)
+        entry_id, _, _ = self.form_context.parse()
         attachment_id = AttachmentId(secrets.token_bytes(ATTACHMENT_ID_BYTES))
         _, desk_recipient = self.desk.letterhead.current_epoch
         recipients = [desk_recipient, self.keys.identity.recipient]
-        sealer = AttachmentSealer(recipients, self.keys.address, self.form_context.parse()[0], attachment_id)
+        sealer = AttachmentSealer(recipients, self.keys.address, entry_id, attachment_id)
         with self.desk.store.writing(durable=False) as writing:
             attachments.begin_upload(
                 writing,
                 address=self.keys.address,
-                entry_id=self.form_context.parse()[0],
+                entry_id=entry_id,
                 attachment_id=attachment_id,
                 header=sealer.header,
                 half_hour=self.now,

@@ -9,6 +9,7 @@ answers, unless the reader knows the tree.
 import re
 import tomllib
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from functools import cached_property
@@ -110,8 +111,7 @@ class Signpost(_Part, frozen=True, dict=True):
 
     @cached_property
     def _pages(self) -> Mapping[int, Question | Outcome]:
-        questions: dict[int, Question | Outcome] = {page.number: page for page in self.question}
-        return questions | {page.number: page for page in self.outcome}
+        return {page.number: page for page in (*self.question, *self.outcome)}
 
     @cached_property
     def _before(self) -> Mapping[int, int]:
@@ -170,15 +170,14 @@ def _faults(signpost: Signpost) -> Iterator[str]:
     yield from _faults_of_numbers(signpost)
     yield from _faults_of_paths(signpost)
     yield from _faults_of_routes(signpost)
-    for place, text in _texts(signpost):
+    for _, place, text in _texts(signpost):
         if fault := _fault_of_text(text):
             yield f"{place} {fault}"
     yield from _faults_of_size(signpost)
 
 
 def _faults_of_numbers(signpost: Signpost) -> Iterator[str]:
-    numbers = [question.number for question in signpost.question]
-    numbers += [outcome.number for outcome in signpost.outcome]
+    numbers = [page.number for page in (*signpost.question, *signpost.outcome)]
     for number in numbers:
         if number not in _NUMBERS:
             yield f"the number {number} does not have two digits"
@@ -236,18 +235,18 @@ def _faults_of_routes(signpost: Signpost) -> Iterator[str]:
             yield f"the route '{route}' has {len(text.examples)} examples and must have {wanted}"
 
 
-def _texts(signpost: Signpost) -> Iterator[tuple[str, str]]:
+def _texts(signpost: Signpost) -> Iterator[tuple[int | Route, str, str]]:
+    """Yield each text of a signpost: its page or route, its place for an error message, and the text."""
+    for page in (*signpost.question, *signpost.outcome):
+        kind = type(page).__name__.lower()
+        yield page.number, f"the text of {kind} {page.number}", page.text
+        yield page.number, f"the hint of {kind} {page.number}", page.hint
     for question in signpost.question:
-        yield f"the text of question {question.number}", question.text
-        yield f"the hint of question {question.number}", question.hint
         for place, answer in enumerate(question.answers, 1):
-            yield f"answer {place} of question {question.number}", answer.text
-    for outcome in signpost.outcome:
-        yield f"the text of outcome {outcome.number}", outcome.text
-        yield f"the hint of outcome {outcome.number}", outcome.hint
+            yield question.number, f"answer {place} of question {question.number}", answer.text
     for route, text in signpost.route.items():
         for field, each in _fields_of(text):
-            yield f"'{field}' of the route '{route}'", each
+            yield route, f"'{field}' of the route '{route}'", each
 
 
 def _fields_of(text: RouteText) -> Iterator[tuple[str, str]]:
@@ -277,25 +276,18 @@ def _faults_of_size(signpost: Signpost) -> Iterator[str]:
 
     All pages are padded to one size. An observer of the network could recognise a larger page.
     """
-    sizes = {
-        route: sum(_html_bytes(each) for _, each in _fields_of(text))
-        for route, text in signpost.route.items()
-    }
-    for question in signpost.question:
-        texts = [question.text, question.hint, *(answer.text for answer in question.answers)]
-        yield from _fault_of_size(question.number, sum(map(_html_bytes, texts)))
+    sizes: Counter[int | Route] = Counter()
+    for page_or_route, _, text in _texts(signpost):
+        sizes[page_or_route] += _html_bytes(text)
     for outcome in signpost.outcome:
-        own = _html_bytes(outcome.text) + _html_bytes(outcome.hint)
-        yield from _fault_of_size(outcome.number, own + sum(sizes[route] for route in outcome.routes))
+        sizes[outcome.number] += sum(sizes[route] for route in outcome.routes)
+    for page in (*signpost.question, *signpost.outcome):
+        if sizes[page.number] > PAGE_TEXT_BYTES:
+            yield f"page {page.number} takes {sizes[page.number]} bytes; the limit is {PAGE_TEXT_BYTES}"
 
 
 def _html_bytes(text: str) -> int:
     return len(escape(text).encode()) + _ITEM_BYTES
-
-
-def _fault_of_size(number: int, size: int) -> Iterator[str]:
-    if size > PAGE_TEXT_BYTES:
-        yield f"page {number} takes {size} bytes; the limit is {PAGE_TEXT_BYTES}"
 
 
 # ---- differences between two files -----------------------------------------------------------------

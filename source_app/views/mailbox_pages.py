@@ -23,12 +23,11 @@ from source_app.views.request_context import (
     lang,
     parse_id,
     render_page,
+    send_download,
     without_session,
 )
 from store.errors import StoreError
 from web.dates import half_hour_now
-from web.filenames import attachment_disposition
-from web.headers import FILE_CSP
 
 _Form = TypeVar("_Form", bound=EntryForm)
 bp = Blueprint("mailbox", __name__, url_prefix="/<any(nl, en):lang>/mailbox")
@@ -93,15 +92,9 @@ def send_file(here: MailboxSession, attachment_id: str) -> ResponseReturnValue:
     If the file turns out to be damaged, the download ends too early.
     """
     about, pieces = mailbox_files.open_file(desk(), here.keys, parse_id(attachment_id))
-    return Response(
-        pieces,
-        mimetype="application/octet-stream",
-        headers={
-            "Content-Length": str(about.size),
-            "Content-Disposition": attachment_disposition(about.name),
-            "Content-Security-Policy": FILE_CSP,
-        },
-    )
+    answer = send_download(about.name, pieces, "application/octet-stream")
+    answer.content_length = about.size
+    return answer
 
 
 @bp.route("/delete/<entry_id>", methods=["GET", "POST"])

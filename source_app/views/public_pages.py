@@ -16,10 +16,9 @@ from source_app.views.request_context import (
     current_session,
     desk,
     render_page,
+    send_download,
     without_session,
 )
-from web.filenames import attachment_disposition
-from web.headers import FILE_CSP
 
 bp = Blueprint("pages", __name__)
 LIMITS_DATED: Final = date(2026, 11, 29)  # date of the text of the page /limits and of docs/threat-model.md
@@ -81,22 +80,19 @@ def seal_page() -> ResponseReturnValue:
 @bp.get("/<any(nl, en):lang>/seal/letterhead.json")
 def letterhead_body() -> ResponseReturnValue:
     """Send the desk's signed letterhead, so that anyone can check the desk's keys without trusting us."""
-    body, _ = published.signed_letterhead(desk())
-    return _plain_file("letterhead.json", body)
+    return _plain_file("letterhead.json", published.signed_letterhead(desk())[0])
 
 
 @bp.get("/<any(nl, en):lang>/seal/letterhead.json.minisig")
 def letterhead_signature() -> ResponseReturnValue:
     """Send the desk's signature of its letterhead (public statement), in the format of minisign."""
-    _, signature = published.signed_letterhead(desk())
-    return _plain_file("letterhead.json.minisig", signature)
+    return _plain_file("letterhead.json.minisig", published.signed_letterhead(desk())[1])
 
 
 @bp.get("/<any(nl, en):lang>/seal/recipient.txt")
 def age_recipient() -> ResponseReturnValue:
     """Send the desk's age recipient (public key) as a file of one line, for the option -R of age."""
-    _, recipient = desk().letterhead.current_epoch
-    return _plain_file("recipient.txt", f"{recipient}\n")
+    return _plain_file("recipient.txt", f"{desk().letterhead.current_epoch[1]}\n")
 
 
 @bp.get("/<any(nl, en):lang>/seal/key.asc")
@@ -132,8 +128,7 @@ def stylesheet() -> ResponseReturnValue:
 
 def _plain_file(name: str, content: str | bytes) -> Response:
     """Return a text as a download. Its name reveals nothing to someone who sees the visitor's downloads."""
-    headers = {"Content-Disposition": attachment_disposition(name), "Content-Security-Policy": FILE_CSP}
-    return Response(content, mimetype="text/plain", headers=headers)
+    return send_download(name, content, "text/plain")
 
 
 def _public(template: str) -> Response:

@@ -8,14 +8,12 @@ from flask import Blueprint, Response
 from flask.typing import ResponseReturnValue
 
 from source_app.services import published
-from source_app.views.request_context import desk, render_page
-from web.filenames import attachment_disposition
-from web.headers import FILE_CSP
+from source_app.views.request_context import desk, render_page, send_download
 
 bp = Blueprint("reports", __name__, url_prefix="/<any(nl, en):lang>/reports")
 
 _STYLE = re.compile(rb"<style>(.*?)</style>", re.DOTALL)
-_TYPES = {"html": "text/html", "pdf": "application/pdf", "csv": "text/csv"}
+_TYPES = {"pdf": "application/pdf", "csv": "text/csv"}
 
 
 @bp.get("")
@@ -29,10 +27,9 @@ def send_report(name: str) -> ResponseReturnValue:
     """Show a report in HTML, or send a report in another format as a download."""
     body = published.read_published_report(desk(), name)
     kind = name.rpartition(".")[2]
-    headers = {"Content-Security-Policy": _policy_of(body)}
-    if kind != "html":
-        headers = {"Content-Security-Policy": FILE_CSP, "Content-Disposition": attachment_disposition(name)}
-    return Response(body, mimetype=_TYPES[kind], headers=headers)
+    if kind == "html":
+        return Response(body, mimetype="text/html", headers={"Content-Security-Policy": _policy_of(body)})
+    return send_download(name, body, _TYPES[kind])
 
 
 def _policy_of(body: bytes) -> str:

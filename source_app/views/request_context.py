@@ -1,5 +1,7 @@
 """Request context: language, desk, open mailbox and session cookie of the current request."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from typing import cast
 
@@ -14,6 +16,8 @@ from source_app.public_desk import PublicDesk
 from source_app.services import login
 from source_app.services.login import MailboxSession
 from web.dates import half_hour_now
+from web.filenames import attachment_disposition
+from web.headers import FILE_CSP
 from web.origin import is_our_host
 
 _CLEARED = '"cache", "cookies", "storage"'
@@ -26,7 +30,7 @@ def desk() -> PublicDesk:
     """
     if "desk" not in g:
         ours = cast("PublicDesk", current_app.extensions["desk"])
-        g.desk = ours.with_letterhead(current_app.extensions["newest_letterhead"]())
+        g.desk = replace(ours, letterhead=current_app.extensions["newest_letterhead"]())
     return cast("PublicDesk", g.desk)
 
 
@@ -136,6 +140,12 @@ def render_page(template: str, status: int = 200, **context: object) -> Response
     answer = make_response(render_template(template, page_name=template.removesuffix(".html"), **context))
     answer.status_code = status
     return answer
+
+
+def send_download(name: str, content: str | bytes | Iterator[bytes], mimetype: str) -> Response:
+    """Return a response that the browser saves as a file, and never shows as a page."""
+    headers = {"Content-Disposition": attachment_disposition(name), "Content-Security-Policy": FILE_CSP}
+    return Response(content, mimetype=mimetype, headers=headers)
 
 
 def _session_of_cookie() -> MailboxSession | None:

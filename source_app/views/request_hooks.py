@@ -50,7 +50,6 @@ def _set_language(_endpoint: str | None, values: dict[str, object] | None) -> No
 
 
 def _refuse_other_sites() -> WerkzeugResponse | None:
-    language_of_request()
     ours = origin()
     if ours is None:
         return wrong_host_page()

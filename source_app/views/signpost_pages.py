@@ -47,12 +47,8 @@ def _where() -> dict[Route, str]:
 
     A text is empty if the settings do not contain the text.
     """
-    ours, language = config(), lang()
-    return {
-        Route.CONDUCT: ours.where_conduct_nl if language == "nl" else ours.where_conduct_en,
-        Route.INTEGRITY: ours.where_integrity_nl if language == "nl" else ours.where_integrity_en,
-        Route.COMPLAINTS: ours.where_complaints_nl if language == "nl" else ours.where_complaints_en,
-    }
+    procedures = (Route.CONDUCT, Route.INTEGRITY, Route.COMPLAINTS)
+    return {route: getattr(config(), f"where_{route}_{lang()}") for route in procedures}
 
 
 def _without_referrer(answer: Response) -> Response:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 import secrets
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -38,7 +39,7 @@ def _publish(a_desk: ADesk, files: dict[str, bytes], *more: Report) -> None:
     reports = (*(_report(name, body) for name, body in files.items()), *more)
     letterhead = msgspec.structs.replace(a_desk.letterhead, reports=reports)
     a_desk.app.extensions["newest_letterhead"] = lambda: letterhead
-    a_desk.app.extensions["desk"] = a_desk.desk.with_letterhead(letterhead)
+    a_desk.app.extensions["desk"] = replace(a_desk.desk, letterhead=letterhead)
 
 
 def test_years_are_listed_newest_first_with_all_their_files(a_desk: ADesk) -> None:
@@ -112,7 +113,7 @@ def test_the_newer_of_two_reports_under_one_name_counts(a_desk: ADesk) -> None:
     letterhead = msgspec.structs.replace(
         a_desk.desk.letterhead, reports=(old, *a_desk.desk.letterhead.reports)
     )
-    desk = a_desk.desk.with_letterhead(letterhead)
+    desk = replace(a_desk.desk, letterhead=letterhead)
 
     assert b"new" == published.read_published_report(desk, "report-2026-en.csv")
     assert 1 == len(published.reports_by_year(desk)[0][1])

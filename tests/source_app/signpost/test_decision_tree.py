@@ -86,7 +86,7 @@ def test_ours_speaks_dutch_to_one_person_in_short_and_everyday_words() -> None:
     stiff = re.compile(r"\b(u|uw|middels|echter|derhalve|teneinde|dient te|conform|inzake|betreffende)\b")
     dutch = decision_tree.load(decision_tree.PACKAGED)["nl"]
 
-    for place, text in decision_tree._texts(dutch):
+    for _, place, text in decision_tree._texts(dutch):
         assert not stiff.search(text.lower()), place
         for sentence in re.split(r"(?<=[.?!:]) ", text):
             assert len(sentence.split()) <= 20, sentence
