@@ -130,12 +130,6 @@ _SET_STATE = PreparedChange(
     .where(_IS_MAILBOX)
     .values(waiting_since=bindparam("since", type_=Date()), due=bindparam("until", type_=Date()))
 )
-_SET_HEADER = PreparedChange(
-    update(SealedRow)
-    .where(SealedRow.id.in_(select(EntryRow.id).where(_HAS_DIGEST)), SealedRow.header.is_not(None))
-    .values(header=bindparam("new_header"))
-)
-_SET_EPOCH = PreparedChange(update(EntryRow).where(_HAS_DIGEST).values(epoch=bindparam("new_epoch")))
 _DROP_ROW = PreparedChange(delete(EntryRow).where(_HAS_DIGEST))
 _ADD_ENTRY = PreparedChange(insert(EntryRow))
 _ADOPT = PreparedChange(
@@ -200,12 +194,6 @@ def mark_waiting(session: Session, address: bytes, day: date) -> None:
 def set_state(session: Session, address: bytes, *, waiting_since: date | None, due: date | None) -> None:
     """Record since which day the source of a mailbox waits, and from which day it may be deleted."""
     _SET_STATE.run(session, address=address, since=waiting_since, until=due)
-
-
-def replace_header(session: Session, address: bytes, digest: bytes, *, header: bytes, epoch: int) -> None:
-    """Replace the age header of an entry, which no signature covers. A destroyed header is not replaced."""
-    _SET_HEADER.run(session, address=address, digest=digest, new_header=header)
-    _SET_EPOCH.run(session, address=address, digest=digest, new_epoch=epoch)
 
 
 def destroy(session: Session, address: bytes, digests: Sequence[bytes]) -> int:

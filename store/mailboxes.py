@@ -145,16 +145,8 @@ def create_mailbox(
         return False
     if stored is None and find_ended(session, address) is not None:
         raise MailboxEndedError("this mailbox has ended")
-    _CREATE.run(
-        session,
-        id=new_id(),
-        address=address,
-        recipient=recipient,
-        verify_key=verify_key,
-        opened_day=day,
-        sealed_bytes=0,
-        version=0,
-    )
+    keys = {"recipient": recipient, "verify_key": verify_key}
+    _CREATE.run(session, id=new_id(), address=address, **keys, opened_day=day, sealed_bytes=0, version=0)
     return True
 
 

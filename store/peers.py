@@ -42,6 +42,7 @@ _PEERS = select(*columns(Peer, PeerRow))
 _FIND = PreparedQuery(_PEERS.where(_HAS_NAME), Peer)
 _ALL_PEERS = PreparedQuery(_PEERS.order_by(PeerRow.name), Peer)
 _ADD = PreparedChange(insert(PeerRow))
+_NO_SERIALS = {"sent_serial": 0, "acknowledged_serial": 0, "applied_serial": 0, "letterhead_serial": 0}
 _DELETE = PreparedChange(delete(PeerRow).where(_HAS_NAME))
 
 
@@ -51,17 +52,7 @@ def add(session: Session, name: bytes, card: bytes) -> None:
     If the peer exists, only its card (public keys) is replaced.
     """
     if _change(session, name, card=card) == 0:
-        _ADD.run(
-            session,
-            id=new_id(),
-            name=name,
-            card=card,
-            sent_serial=0,
-            acknowledged_serial=0,
-            applied_serial=0,
-            letterhead_serial=0,
-            has_more=False,
-        )
+        _ADD.run(session, id=new_id(), name=name, card=card, has_more=False, **_NO_SERIALS)
 
 
 def find(session: Session, name: bytes) -> Peer | None:

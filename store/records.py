@@ -5,7 +5,7 @@ mailbox is deleted by the desk's order.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.orm import Session
@@ -82,15 +82,8 @@ def replace(session: Session, record: Record, *, goes_to_peers: bool = True) -> 
     Called for a record that a peer sent or that was merged. `outbox.exclude_peer` excludes that peer.
     """
     drop(session, record.kind, record.name)
-    _ADD.run(
-        session,
-        id=insert_sealed(session, header=record.sealed),
-        kind=record.kind,
-        name=record.name,
-        revision=record.revision,
-        is_dropped=record.is_dropped,
-        goes_to_peers=goes_to_peers,
-    )
+    row = insert_sealed(session, header=record.sealed)
+    _ADD.run(session, id=row, goes_to_peers=goes_to_peers, **asdict(record))  # `sealed` is not a column
     if goes_to_peers:
         enqueue(session, OutboxKind.RECORD, name=record_name(record.kind, record.name))
 

@@ -101,17 +101,18 @@ class Signpost(_Part, frozen=True, dict=True):
     outcome: tuple[Outcome, ...]
     route: dict[Route, RouteText]
 
+    @property
+    def pages(self) -> tuple[Question | Outcome, ...]:
+        """Return all questions and outcomes."""
+        return (*self.question, *self.outcome)
+
     def page(self, number: int) -> Question | Outcome | None:
         """Return the question or outcome with a page number, or None if there is no such page."""
-        return self._pages.get(number)
+        return next((page for page in self.pages if page.number == number), None)
 
     def before(self, number: int) -> int | None:
         """Return the number of the question that leads to a page, or None for the first question."""
         return self._before.get(number)
-
-    @cached_property
-    def _pages(self) -> Mapping[int, Question | Outcome]:
-        return {page.number: page for page in (*self.question, *self.outcome)}
 
     @cached_property
     def _before(self) -> Mapping[int, int]:
@@ -177,7 +178,7 @@ def _faults(signpost: Signpost) -> Iterator[str]:
 
 
 def _faults_of_numbers(signpost: Signpost) -> Iterator[str]:
-    numbers = [page.number for page in (*signpost.question, *signpost.outcome)]
+    numbers = [page.number for page in signpost.pages]
     for number in numbers:
         if number not in _NUMBERS:
             yield f"the number {number} does not have two digits"
@@ -237,7 +238,7 @@ def _faults_of_routes(signpost: Signpost) -> Iterator[str]:
 
 def _texts(signpost: Signpost) -> Iterator[tuple[int | Route, str, str]]:
     """Yield each text of a signpost: its page or route, its place for an error message, and the text."""
-    for page in (*signpost.question, *signpost.outcome):
+    for page in signpost.pages:
         kind = type(page).__name__.lower()
         yield page.number, f"the text of {kind} {page.number}", page.text
         yield page.number, f"the hint of {kind} {page.number}", page.hint
@@ -281,7 +282,7 @@ def _faults_of_size(signpost: Signpost) -> Iterator[str]:
         sizes[page_or_route] += _html_bytes(text)
     for outcome in signpost.outcome:
         sizes[outcome.number] += sum(sizes[route] for route in outcome.routes)
-    for page in (*signpost.question, *signpost.outcome):
+    for page in signpost.pages:
         if sizes[page.number] > PAGE_TEXT_BYTES:
             yield f"page {page.number} takes {sizes[page.number]} bytes; the limit is {PAGE_TEXT_BYTES}"
 

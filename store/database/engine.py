@@ -7,7 +7,7 @@ with BEGIN IMMEDIATE. Readers see a snapshot and never wait for a writer. No con
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -39,8 +39,9 @@ class Store:
         self.path = path
         self._file: tuple[int, int] | None = None
         self._wait_seconds = wait_seconds
-        self._readers = _engine(path, _read_connection, connections=_READERS, wait_seconds=wait_seconds)
-        self._writer = _engine(path, _write_connection, connections=1, wait_seconds=wait_seconds)
+        self._readers = _engine(path, _READERS, wait_seconds, ("query_only=ON", "cache_size=-512"))
+        # `_retry` waits instead of SQLite.
+        self._writer = _engine(path, 1, wait_seconds, ("busy_timeout=0", "cache_size=-4096"))
         event.listen(self._readers, "begin", self._begin_reading)
         event.listen(self._writer, "begin", self._begin_writing)
         close_before_fork(self)
@@ -202,12 +203,11 @@ def open_store(path: Path) -> Store:
     return Store(path)
 
 
-def _engine(
-    path: Path, connection_to: Callable[[Path], sqlite3.Connection], *, connections: int, wait_seconds: float
-) -> Engine:
+def _engine(path: Path, connections: int, wait_seconds: float, settings: Sequence[str]) -> Engine:
+    """Return an engine whose connections have these settings. A negative `cache_size` is in KiB."""
     return create_engine(
         "sqlite://",
-        creator=lambda: connection_to(path),
+        creator=lambda: connect(path, *_SETTINGS, *settings),
         poolclass=QueuePool,
         pool_size=connections,
         max_overflow=0,
@@ -215,15 +215,6 @@ def _engine(
         pool_use_lifo=True,
         hide_parameters=True,
     )
-
-
-def _read_connection(path: Path) -> sqlite3.Connection:
-    # KiB; up to eight connections per process.
-    return connect(path, *_SETTINGS, "query_only=ON", "cache_size=-512")
-
-
-def _write_connection(path: Path) -> sqlite3.Connection:
-    return connect(path, *_SETTINGS, "busy_timeout=0", "cache_size=-4096")  # `_retry` waits instead
 
 
 def _driver(connection: Connection) -> sqlite3.Connection:

@@ -260,16 +260,6 @@ def test_a_damaged_row_is_dropped_with_its_ciphertext(store: Store, address: byt
     assert (2, 1) == (rows(store, "sealed"), rows(store, "deletion_queue"))
 
 
-def test_a_header_is_replaced_and_a_destroyed_one_is_not(store: Store, address: bytes) -> None:
-    kept, gone = an_entry(store, address), an_entry(store, address)
-    destroy(store, address, gone)
-    with store.writing() as session:
-        for digest in (kept, gone):
-            entries.replace_header(session, address, digest, header=b"wrapped again", epoch=2)
-    assert (b"wrapped again", 2) == (found(store, address, kept).header, found(store, address, kept).epoch)
-    assert found(store, address, gone).header is None
-
-
 def test_the_state_of_a_mailbox_is_what_its_writers_recorded(store: Store, address: bytes) -> None:
     def state() -> tuple[object, object]:
         with store.reading() as session:
