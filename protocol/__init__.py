@@ -5,7 +5,6 @@ Imports only from `crypto`. Uses no file, clock, environment variable, database 
 - `pouch`: sync bundles, and the files with which a server and a workstation are introduced
 - `transcript`: check a whole mailbox, and compute what follows from its entries
 - `attachment`: a file of an entry, encrypted while it arrives
-- `casefile`: the desk's notes about a mailbox
 - `content`: the encrypted part of words
 - `entry`: encrypt, sign, verify and decrypt one entry
 - `envelope`: the signed header of an entry

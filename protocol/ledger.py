@@ -6,7 +6,6 @@ nothing shows which tallies belong to one mailbox.
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
 from enum import StrEnum
 from typing import Annotated, Final, Self
 
@@ -18,7 +17,6 @@ from crypto.canonical_json import CanonicalStruct
 from crypto.errors import ForgedError, MalformedError, TooLongError
 from crypto.framing import frame
 from crypto.kdf import hkdf
-from protocol.casefile import TALLY_SEED_BYTES, Casefile
 from protocol.heads import LARGEST_NUMBER
 from protocol.identifiers import STRAND_ID_BYTES, Digest, StrandId
 from protocol.letterhead import Letterhead
@@ -26,6 +24,7 @@ from protocol.strand import DeskWriter, StrandKey
 
 ROWS: Final = 8  # one for each dimension but NOTHING; the same for every mailbox, also for spam
 ID_BYTES: Final = 16
+TALLY_SEED_BYTES: Final = 16
 _LINE_BYTES: Final = 512  # JSON with padding; a value of 60 characters in any script fits
 _VERSION: Final = b"steunpunt-tally/1"
 _ID_LABEL: Final = b"steunpunt/v1/tally-id"
@@ -75,39 +74,23 @@ class Tally(CanonicalStruct, frozen=True):
         )
 
 
-def tallies_of(
-    casefile: Casefile, letterhead: Letterhead, *, revision: int, closed: date, is_read: bool
+def make_tallies(
+    facts: Mapping[Dimension, str], *, seed: bytes, revision: int, year: int
 ) -> tuple[Tally, ...]:
-    """Return the tallies of a mailbox by a revision of its casefile, always `ROWS` (8) of them.
+    """Return the tallies of a mailbox with these facts, always `ROWS` (8) of them.
 
-    The tallies count for the year of the first message, or for the year of `closed` if there was no message.
-    Spam, and a mailbox that ended before anyone read it, are counted only under MAILBOX. So the counts of
-    every other dimension add up to the number of mailboxes that were read.
+    `seed` is the mailbox's `tally_seed`, and `revision` that of its casefile. A dimension without a fact
+    becomes a tally that counts nothing.
 
     Raises:
-        MalformedError: the casefile has no `tally_seed` yet.
+        MalformedError: the seed does not have 16 bytes.
     """
-    if len(casefile.tally_seed) != TALLY_SEED_BYTES:
+    if len(seed) != TALLY_SEED_BYTES:
         raise MalformedError
-    year = (casefile.first_message or closed).year
-    came_back = "yes" if casefile.came_back else "no"
-    if casefile.is_spam or not is_read:
-        facts = {Dimension.MAILBOX: "spam" if casefile.is_spam else "ended_unread"}
-    else:
-        facts = {
-            Dimension.MAILBOX: "read",
-            Dimension.THEME: casefile.theme,
-            Dimension.ROUTE: casefile.route,
-            Dimension.OUTCOME: casefile.outcome,
-            Dimension.REGION: casefile.region,
-            Dimension.CAME_BACK: came_back if casefile.first_answer else "no_answer",
-            Dimension.FIRST_ANSWER: _first_answer(casefile, letterhead),
-            Dimension.PASSED_ON: _passed_on(casefile),
-        }
     return tuple(
         Tally(
-            _derive(_ID_LABEL, casefile.tally_seed, place),
-            revision + int.from_bytes(_derive(_REVISION_LABEL, casefile.tally_seed, place)[:_OFFSET_BYTES]),
+            _derive(_ID_LABEL, seed, place),
+            revision + int.from_bytes(_derive(_REVISION_LABEL, seed, place)[:_OFFSET_BYTES]),
             year,
             place if place in facts else Dimension.NOTHING,
             facts.get(place, ""),
@@ -181,17 +164,6 @@ def open_tally(
 
 def _derive(label: bytes, seed: bytes, place: Dimension) -> bytes:
     return hashlib.blake2b(frame(label, seed, place.encode()), digest_size=ID_BYTES).digest()
-
-
-def _first_answer(casefile: Casefile, letterhead: Letterhead) -> str:
-    if casefile.first_message is None or casefile.first_answer is None:
-        return "none"
-    return str(letterhead.working_days_between(casefile.first_message, casefile.first_answer))
-
-
-def _passed_on(casefile: Casefile) -> str:
-    ways = {"with_consent" if passed.with_consent else "without_consent" for passed in casefile.passed_on}
-    return "both" if len(ways) > 1 else next(iter(ways), "not")
 
 
 class _Line(Tally, frozen=True):

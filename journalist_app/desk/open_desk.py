@@ -13,13 +13,13 @@ from typing import Protocol
 from crypto.errors import ForgedError, UnreadableError
 from gpg.home import GpgHome
 from journalist_app.config import AdviserConfig
+from journalist_app.desk.casefile import Casefile
 from journalist_app.desk.private_files import ExposedError, read_private
 from journalist_app.files.export import Exporter
 from journalist_app.files.presealed import PresealedCache, Unsealer
 from journalist_app.search.search_index import SearchIndex
 from journalist_app.search.tally_reader import OpenedTally
 from protocol import trusted_state as trusted_state_format
-from protocol.casefile import Casefile
 from protocol.heads import Heads
 from protocol.identifiers import Address, Digest, EntryId, mailbox_label
 from protocol.keyring import Keyring

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from journalist_app.desk.casefile import Casefile
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import Conversation, content_faults, entry_contents, open_all
 from journalist_app.inbox.deadlines import Deadline, deadlines_of
 from journalist_app.inbox.mailbox_summary import summarise_mailbox
 from journalist_app.services.closing.ended_mailboxes import end_by_source
-from protocol.casefile import Casefile
 from protocol.identifiers import Address
 from store.mailboxes import EndedMailbox
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
+from journalist_app.desk.casefile import Casefile
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of, open_all
 from journalist_app.errors import MailboxNotFoundError
@@ -11,7 +12,6 @@ from journalist_app.search.search_index import ReadingProgress
 from journalist_app.search.search_worker import entry_texts
 from journalist_app.search.text_index import QUERY_WORDS_MAX, fold_case_and_accents, query_words, snippet
 from journalist_app.services.records import casefiles
-from protocol.casefile import Casefile
 from protocol.envelope import Author
 from protocol.identifiers import Address
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from crypto import age, signed_lines
 from crypto.errors import ForgedError, MalformedError, TooLongError, UnreadableError
-from protocol.casefile import Casefile, PassedOn
+from journalist_app.desk.casefile import Casefile, PassedOn
+from journalist_app.desk.casefile_tallies import tallies_of
 from protocol.heads import LARGEST_NUMBER
 from protocol.identifiers import Digest
 from protocol.ledger import (
@@ -18,7 +19,6 @@ from protocol.ledger import (
     counted_tallies,
     open_tally,
     seal_tallies,
-    tallies_of,
     tally_seed_of_end,
 )
 from tests.protocol.desk_factories import EPOCH_IDENTITY, SECOND_IDENTITY, a_letterhead

@@ -11,13 +11,14 @@ import pytest
 
 from crypto.age import PQIdentity
 from crypto.errors import CryptoError, ForgedError, MalformedError, UnreadableError
-from protocol.casefile import Casefile
+from journalist_app.desk.casefile import Casefile
+from journalist_app.desk.casefile_tallies import tallies_of
 from protocol.content import Content, proposal_digest
 from protocol.entry import SignedEntry, open_entry, verify_entry
 from protocol.errors import NewerVersionError
 from protocol.identifiers import Address, Digest, EntryId, StrandId
 from protocol.keyring import create_keyring
-from protocol.ledger import Dimension, Tally, open_tally, tallies_of
+from protocol.ledger import Dimension, Tally, open_tally
 from protocol.sealed_record import OpenedRecord, RecordKind, open_record, open_unsent, record_digest
 from protocol.strand import StrandKey
 from tests.protocol.desk_factories import a_letterhead

@@ -14,9 +14,9 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
+from journalist_app.desk.casefile import Casefile
 from journalist_app.services.desk.merge_records import RecordMerger
 from protocol import letterhead as letterhead_format
-from protocol.casefile import Casefile
 from protocol.identifiers import STRAND_ID_BYTES, StrandId
 from protocol.keyring import Keyring, StrandSecret
 from protocol.letterhead import Letterhead, Strand

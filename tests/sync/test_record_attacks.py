@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import text
 
 from crypto import age
+from journalist_app.desk.casefile import Evidence, EvidenceKind
 from journalist_app.services.desk import sync_status
 from journalist_app.services.desk.merge_records import RecordMerger
 from journalist_app.services.records import casefiles, reply_templates
-from protocol.casefile import Evidence, EvidenceKind
 from protocol.identifiers import Address, Digest
 from protocol.keyring import create_keyring
 from protocol.sealed_record import RecordKind

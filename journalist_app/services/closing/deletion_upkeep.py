@@ -7,6 +7,7 @@ from datetime import date
 import msgspec
 
 from crypto.errors import CryptoError
+from journalist_app.desk.casefile import Casefile
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of, heads_shown, open_all, unconfirmed
 from journalist_app.errors import AdviserError, MailboxNotFoundError
@@ -14,7 +15,6 @@ from journalist_app.services.closing import close_mailbox
 from journalist_app.services.closing.ended_mailboxes import evidence_alone, forget_deleted_mailboxes
 from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from journalist_app.services.records import casefiles
-from protocol.casefile import Casefile
 from protocol.identifiers import ENTRY_ID_BYTES, Address, EntryId
 from protocol.ledger import open_tally
 from protocol.transcript.closing import closed_until

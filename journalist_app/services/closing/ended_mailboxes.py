@@ -10,15 +10,16 @@ import msgspec
 
 from crypto.errors import CryptoError
 from journalist_app.config import ONE_MACHINE
+from journalist_app.desk.casefile import Casefile
+from journalist_app.desk.casefile_tallies import tallies_of
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import MailboxNotFoundError, RecordUnsoundError, UnsoundMailboxError
 from journalist_app.services.closing import close_mailbox
 from journalist_app.services.mailbox import count_for_report
 from journalist_app.services.records import casefiles, unsent_forms
-from protocol.casefile import Casefile
 from protocol.entry import SignedEntry
 from protocol.identifiers import SOURCE_STRAND, Address
-from protocol.ledger import seal_tallies, tallies_of, tally_seed_of_end
+from protocol.ledger import seal_tallies, tally_seed_of_end
 from protocol.mailbox_keys import check_mailbox_keys
 from protocol.transcript.check import Transcript, head_of, read_transcript
 from protocol.transcript.closing import closed_until

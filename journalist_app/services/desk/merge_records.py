@@ -13,10 +13,10 @@ from typing import Any, Final, TypeVar
 
 from crypto.canonical_json import decode_json, encode_json
 from crypto.errors import ForgedError, MalformedError, TooLongError, UnreadableError
+from journalist_app.desk.casefile import LABELS, Casefile, Evidence, EvidenceKind, Note, PassedOn
 from journalist_app.services.desk import letterhead_merge
 from journalist_app.services.desk.report_records import ReportWords
 from journalist_app.services.records import reply_templates
-from protocol.casefile import LABELS, Casefile, Evidence, EvidenceKind, Note, PassedOn
 from protocol.errors import NewerVersionError
 from protocol.identifiers import Digest
 from protocol.keyring import Keyring
@@ -34,7 +34,7 @@ _CHOICES: Final = (
     ("outcome", "uitkomst"),
     ("reminder", "herinnering"),
 )
-_PROSE_CHARS: Final = 20_000  # limit of a note and of the handover text, as in `protocol.casefile`
+_PROSE_CHARS: Final = 20_000  # limit of a note and of the handover text, as in `journalist_app.desk.casefile`
 _WORDS_CHARS: Final = 20_000  # limit of the adviser's text in a report, as in `report.document`
 _BETWEEN: Final = "\n\n——\n\n"  # between the texts of two workstations in one field
 _MERGED: Final = "——"  # in a note, instead of a workstation's name

@@ -12,6 +12,8 @@ from typing import Final
 
 import msgspec
 
+from journalist_app.desk.casefile import Casefile
+from journalist_app.desk.casefile_tallies import tallies_of
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of
 from journalist_app.errors import MailboxNotFoundError, RecordUnsoundError
@@ -26,10 +28,9 @@ from journalist_app.services.desk.report_records import (
 )
 from journalist_app.services.mailbox import count_for_report
 from journalist_app.services.records import casefiles
-from protocol.casefile import TALLY_SEED_BYTES, Casefile
 from protocol.envelope import Author
 from protocol.identifiers import Address
-from protocol.ledger import Dimension, Tally, counted_tallies, tallies_of
+from protocol.ledger import TALLY_SEED_BYTES, Dimension, Tally, counted_tallies
 from report import html, pdf, table_csv
 from report.counts import Facts, count_year, years_with_mailboxes
 from report.disclosure import Audience

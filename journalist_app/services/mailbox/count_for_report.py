@@ -7,12 +7,12 @@ from contextlib import suppress
 
 import msgspec
 
+from journalist_app.desk.casefile import Casefile
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import Conversation, open_for_counting
 from journalist_app.errors import CasefileRefusedError, RecordUnsoundError
 from journalist_app.inbox.response_facts import response_facts
 from journalist_app.services.records import casefiles
-from protocol.casefile import Casefile
 from protocol.entry import SignedEntry
 from protocol.identifiers import SOURCE_STRAND
 from store.errors import StoreError

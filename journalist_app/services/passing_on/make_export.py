@@ -9,6 +9,7 @@ from typing import BinaryIO, cast
 import msgspec
 
 from crypto.errors import ForgedError, UnreadableError
+from journalist_app.desk.casefile import Casefile, PassedOn
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import Conversation, OpenedEntry, thread_of
 from journalist_app.errors import FileRefusal, FileRefusedError, PassOnRefusal, PassOnRefusedError
@@ -28,7 +29,6 @@ from journalist_app.services.passing_on.proposal_consent import (
 )
 from journalist_app.services.passing_on.usable_recipients import recipient_of_proposal
 from journalist_app.services.records import casefiles, consent_evidence
-from protocol.casefile import Casefile, PassedOn
 from protocol.content import Content, Kind, StepName, StepNote
 from protocol.identifiers import Address, EntryId
 from protocol.transcript.proposal_states import ProposalState, ProposalStatus

@@ -11,16 +11,17 @@ import msgspec
 from sqlalchemy.orm import Session
 
 from crypto.errors import MalformedError, TooLongError
+from journalist_app.desk.casefile import LABELS, Casefile, Note
+from journalist_app.desk.casefile_tallies import tallies_of
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import CasefileRefusal, CasefileRefusedError, RecordUnsoundError
 from journalist_app.services.records import desk_records
-from protocol.casefile import LABELS, TALLY_SEED_BYTES, Casefile, Note
 from protocol.identifiers import Address
-from protocol.ledger import Tally, seal_tallies, tallies_of
+from protocol.ledger import TALLY_SEED_BYTES, Tally, seal_tallies
 from protocol.sealed_record import RecordKind
 from store import mailbox_tallies, mailboxes, records
 
-PROSE_CHARS: Final = 20_000  # limit of a note and of the handover text, as in `protocol.casefile`
+PROSE_CHARS: Final = 20_000  # limit of a note and of the handover text, as in `journalist_app.desk.casefile`
 LABEL_CHARS: Final = 40
 CHOICES: Final = ("theme", "route", "region", "outcome")  # fields with an option list in the settings
 

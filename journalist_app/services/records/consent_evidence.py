@@ -10,9 +10,9 @@ import msgspec
 from msgspec import UNSET
 
 from crypto.errors import MalformedError
+from journalist_app.desk.casefile import Casefile, Evidence, EvidenceKind
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services.records import casefiles
-from protocol.casefile import Casefile, Evidence, EvidenceKind
 from protocol.content import Content
 from protocol.entry import SignedEntry
 from protocol.identifiers import Address

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 import msgspec
 import pytest
 
+from journalist_app.desk.casefile import Casefile
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of, open_all
 from journalist_app.errors import AdviserConfigError
@@ -16,7 +17,6 @@ from journalist_app.services import inbox_lists
 from journalist_app.services.desk import unlocking
 from journalist_app.services.inbox_lists import InboxFilter
 from journalist_app.services.records import casefiles
-from protocol.casefile import Casefile
 from protocol.content import ClosingNote, Content, Kind, StepName, StepNote
 from protocol.identifiers import Digest
 from tests.journalist_app import desk_readers

@@ -10,11 +10,12 @@ from typing import Final
 
 import msgspec
 
+from journalist_app.desk.casefile import Casefile, PassedOn
+from journalist_app.desk.casefile_tallies import tallies_of
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services.records import casefiles
-from protocol.casefile import TALLY_SEED_BYTES, Casefile, PassedOn
 from protocol.identifiers import Digest
-from protocol.ledger import seal_tallies, tallies_of
+from protocol.ledger import TALLY_SEED_BYTES, seal_tallies
 from store import ledger_tallies as ledger
 from tests.journalist_app.desk_factories import World, a_source
 

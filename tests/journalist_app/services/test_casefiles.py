@@ -6,6 +6,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from journalist_app.desk.casefile import Casefile
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import CasefileRefusal, RecordUnsoundError, ReplyTemplateError, SendRefusal
 from journalist_app.services import inbox_lists
@@ -14,7 +15,6 @@ from journalist_app.services.inbox_lists import InboxFilter
 from journalist_app.services.records import casefiles, desk_records, drafts, reply_templates, unsent_forms
 from journalist_app.services.records.casefiles import CasefilePanel
 from journalist_app.services.records.reply_templates import ReplyTemplate
-from protocol.casefile import Casefile
 from protocol.identifiers import Address
 from protocol.sealed_record import OpenedRecord, RecordKind, seal_record
 from store import outbox, peers, records

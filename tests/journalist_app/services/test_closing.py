@@ -6,6 +6,7 @@ from datetime import date, timedelta
 import msgspec
 import pytest
 
+from journalist_app.desk.casefile import Casefile, Evidence, EvidenceKind, PassedOn
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import (
     CasefileRefusal,
@@ -24,7 +25,6 @@ from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from journalist_app.services.mailbox.steps import StepForm
 from journalist_app.services.records import casefiles
 from protocol import ledger as ledger_format
-from protocol.casefile import Casefile, Evidence, EvidenceKind, PassedOn
 from protocol.content import TEXT_CHARS, ClosingNote, Content, Kind, StepName
 from protocol.entry import open_entry, sign_entry
 from protocol.identifiers import Digest, EntryId

@@ -5,11 +5,11 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from journalist_app.desk.casefile import Casefile, Note
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services.desk import background_check, unlocking
 from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
 from journalist_app.services.records import casefiles
-from protocol.casefile import Casefile, Note
 from protocol.content import Content, Kind, StepName, StepNote
 from protocol.identifiers import EntryId
 from protocol.sealed_record import BODY_BYTES, RecordKind

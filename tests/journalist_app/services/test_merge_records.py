@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from journalist_app.desk.casefile import LABELS, Casefile, Evidence, EvidenceKind, Note, PassedOn
 from journalist_app.services.desk.merge_records import RecordMerger, merge_bodies, merge_casefiles
 from journalist_app.services.records import reply_templates
 from journalist_app.services.records.reply_templates import ReplyTemplate
 from protocol import letterhead as letterhead_format
-from protocol.casefile import LABELS, TALLY_SEED_BYTES, Casefile, Evidence, EvidenceKind, Note, PassedOn
 from protocol.identifiers import STRAND_ID_BYTES, Digest, StrandId
 from protocol.keyring import Keyring, StrandSecret
+from protocol.ledger import TALLY_SEED_BYTES
 from protocol.letterhead import Absence, Letterhead, Report, Strand
 from protocol.sealed_record import (
     BODY_BYTES,

@@ -15,6 +15,7 @@ from typing import BinaryIO
 import pytest
 
 from crypto.age import PQIdentity
+from journalist_app.desk.casefile import Casefile, Evidence, EvidenceKind
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import Conversation
 from journalist_app.errors import (
@@ -40,7 +41,6 @@ from journalist_app.services.passing_on.pass_on import WithoutConsent
 from journalist_app.services.passing_on.proposal_files import UploadedFile
 from journalist_app.services.passing_on.proposing import ProposalForm
 from journalist_app.services.records import casefiles, consent_evidence
-from protocol.casefile import Casefile, Evidence, EvidenceKind
 from protocol.content import TEXT_CHARS, AnswerNote, Content, Kind, StepName, Verdict, proposal_digest
 from protocol.entry import SignedEntry
 from protocol.envelope import EntryClass

@@ -12,6 +12,8 @@ import msgspec
 import pytest
 from sqlalchemy import insert
 
+from journalist_app.desk.casefile import Casefile
+from journalist_app.desk.casefile_tallies import tallies_of
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import RecordUnsoundError, ReportRefusal
 from journalist_app.search import search_worker
@@ -21,9 +23,8 @@ from journalist_app.services.desk import publish_report, report_ledger, report_r
 from journalist_app.services.desk.report_records import ReportWords
 from journalist_app.services.desk.unlocking import unlock_desk
 from journalist_app.services.records import desk_records
-from protocol.casefile import TALLY_SEED_BYTES, Casefile
 from protocol.content import Content, Kind, StepName, StepNote
-from protocol.ledger import seal_tallies, tallies_of
+from protocol.ledger import TALLY_SEED_BYTES, seal_tallies
 from protocol.sealed_record import RecordKind
 from report.disclosure import Audience, rounded
 from report.document import read_words

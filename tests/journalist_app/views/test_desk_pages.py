@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from journalist_app.desk.casefile import Casefile
 from journalist_app.services.records import reply_templates
 from journalist_app.services.records.casefiles import form_digest
-from protocol.casefile import Casefile
 from tests.journalist_app import desk_readers
 from tests.journalist_app.desk_factories import TODAY, World, a_source
 from tests.journalist_app.views.test_views import Browser, answer_fields, browser, settle, token

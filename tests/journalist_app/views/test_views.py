@@ -18,11 +18,11 @@ from werkzeug.test import TestResponse
 
 from crypto.age import PQIdentity
 from journalist_app import create_adviser_app
+from journalist_app.desk.casefile import Casefile, Evidence, EvidenceKind
 from journalist_app.files.presealed import DECRYPTIONS_PER_PAGE
 from journalist_app.services.desk import unlocking
 from journalist_app.services.mailbox import read_thread
 from journalist_app.services.records import casefiles
-from protocol.casefile import Casefile, Evidence, EvidenceKind
 from protocol.content import TEXT_CHARS, AnswerNote, Content, Kind, PassOnRecipient, ProposalNote, Verdict
 from protocol.identifiers import Digest
 from protocol.pouch.pouch_file import SERVER

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crypto.errors import MalformedError, TooLongError
-from protocol.casefile import LABELS, Casefile, Evidence, EvidenceKind, Note, PassedOn
+from journalist_app.desk.casefile import LABELS, Casefile, Evidence, EvidenceKind, Note, PassedOn
 from protocol.identifiers import Digest
 from protocol.sealed_record import BODY_BYTES
 

@@ -12,13 +12,13 @@ from msgspec import Meta
 from crypto.canonical_json import CanonicalStruct, StrictStruct, decode_json, encode_json
 from crypto.errors import TooLongError
 from protocol.identifiers import DIGEST_BYTES, Digest
+from protocol.ledger import TALLY_SEED_BYTES
 from protocol.sealed_record import BODY_BYTES
 
 _Word = Annotated[str, Meta(max_length=200)]
 _Prose = Annotated[str, Meta(max_length=20_000)]
 _Digest = Annotated[Digest, Meta(min_length=DIGEST_BYTES, max_length=DIGEST_BYTES)]
 LABELS: Final = 50
-TALLY_SEED_BYTES: Final = 16
 _Seed = Annotated[bytes, Meta(max_length=TALLY_SEED_BYTES)]
 
 
