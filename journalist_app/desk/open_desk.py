@@ -111,9 +111,8 @@ class OpenDesk:
     last_check: date | None = None
     damaged_rows: int = 0  # of the store, when it was counted on the day of the last check
     damaged_files: set[Address] = field(default_factory=set)  # mailboxes, found by the whole check
-    tallied: dict[Address, tuple[int, date, int]] = field(
-        default_factory=dict
-    )  # closed; tallies were checked
+    # Closed mailboxes whose tallies were checked.
+    tallied: dict[Address, tuple[int, date, int]] = field(default_factory=dict)
     to_count: set[Address] = field(default_factory=set)  # mailboxes that were opened, for the yearly report
     abandoned_checked: date | None = None  # day on which abandoned mailboxes were looked for
     checking: threading.Lock = field(default_factory=threading.Lock)
@@ -217,11 +216,9 @@ class OpenDesk:
         """Encrypt the trusted state, which detects a roll-back, and write it to disk if it changed."""
         with self._changing:
             if self._is_changed and self.trusted_state_status is not TrustedStateStatus.DAMAGED:
+                sealed = trusted_state_format.seal_trusted_state(self.trusted_state, self.keyring)
                 try:
-                    replace_file(
-                        self.config.trusted_state_path,
-                        [trusted_state_format.seal_trusted_state(self.trusted_state, self.keyring)],
-                    )
+                    replace_file(self.config.trusted_state_path, [sealed])
                 except OSError:
                     self.trusted_state_status = TrustedStateStatus.UNSAVED
                 else:
@@ -265,9 +262,8 @@ def read_trusted_state(config: AdviserConfig, keyring: Keyring) -> tuple[Trusted
     damaged, the returned state is empty.
     """
     try:
-        return trusted_state_format.open_trusted_state(
-            read_private(config.trusted_state_path), keyring
-        ), TrustedStateStatus.SOUND
+        sealed = read_private(config.trusted_state_path)
+        return trusted_state_format.open_trusted_state(sealed, keyring), TrustedStateStatus.SOUND
     except FileNotFoundError:
         return TrustedState(), TrustedStateStatus.MISSING
     except (UnreadableError, ExposedError, OSError):

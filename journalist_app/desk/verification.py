@@ -10,14 +10,14 @@ from sqlalchemy.orm import Session
 
 from crypto.errors import ForgedError, MalformedError, UnreadableError
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import MailboxNotFoundError
+from journalist_app.errors import MailboxNotFoundError, UnsoundMailboxError
 from protocol.content import Content
 from protocol.entry import EntryContent, SignedEntry, open_entry
 from protocol.envelope import Author, EntryClass
 from protocol.errors import NewerVersionError
 from protocol.heads import Heads
 from protocol.identifiers import SOURCE_STRAND, Address, Digest
-from protocol.transcript.check import Fault, FaultKind, Transcript
+from protocol.transcript.check import FaultKind, Transcript
 from protocol.transcript.closing import closed_until
 from protocol.transcript.thread_state import ThreadState, thread_state
 from protocol.transcript.waiting import waiting_since
@@ -186,15 +186,24 @@ def _faults(
     for fault in stored.transcript.faults:
         is_loss = fault.kind in {FaultKind.LOST, FaultKind.RESTORED}
         if not (is_loss and fault.digest in remembered):
-            yield _shown_fault(fault)
+            author = Author.DESK if fault.strand else Author.SOURCE
+            yield ShownFault(fault.kind.value, author, fault.number, fault.allows_answers)
     for entry in restored:
         if entry.digest in remembered:
             yield ShownFault(FaultKind.RESTORED.value, entry.envelope.author, entry.envelope.number)
 
 
-def _shown_fault(fault: Fault) -> ShownFault:
-    author = Author.DESK if fault.strand else Author.SOURCE
-    return ShownFault(fault.kind.value, author, fault.number, fault.allows_answers)
+def require_answerable(desk: OpenDesk, address: Address) -> tuple[Conversation, tuple[OpenedEntry, ...]]:
+    """Verify and decrypt a mailbox in which the desk may write. Return it with its entries.
+
+    Raises:
+        MailboxNotFoundError: the store has no such mailbox.
+        UnsoundMailboxError: the mailbox has a fault with which the desk signs nothing.
+    """
+    conversation = conversation_of(desk, address)
+    if not conversation.may_answer:
+        raise UnsoundMailboxError
+    return conversation, open_all(desk, conversation)
 
 
 def open_all(desk: OpenDesk, conversation: Conversation) -> tuple[OpenedEntry, ...]:
@@ -218,7 +227,21 @@ def entry_contents(opened: Sequence[OpenedEntry]) -> tuple[EntryContent, ...]:
     return tuple((each.signed, each.content) for each in opened)
 
 
-def content_faults(opened: Sequence[OpenedEntry]) -> Iterator[ShownFault]:
+def open_with_faults(
+    desk: OpenDesk, conversation: Conversation
+) -> tuple[tuple[OpenedEntry, ...], tuple[ShownFault, ...]]:
+    """Decrypt every verified entry. Return the entries, and the faults of the mailbox and of their content.
+
+    A mailbox with faults goes into `desk.unsound`, for the inbox.
+    """
+    opened = open_all(desk, conversation)
+    faults = (*conversation.faults, *_content_faults(opened))
+    if faults:
+        desk.unsound[conversation.address] = tuple(dict.fromkeys(fault.kind for fault in faults))
+    return opened, faults
+
+
+def _content_faults(opened: Sequence[OpenedEntry]) -> Iterator[ShownFault]:
     """Yield a fault for each entry whose content this version of the app cannot read."""
     for each in opened:
         if each.fault and each.fault != FaultKind.LOST:

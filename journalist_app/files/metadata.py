@@ -136,14 +136,12 @@ class Mat2:
                 refusal = self._refusal(file, ending)
                 if refusal:
                     return _not_examined(refusal)
-                output = self._run(_INSPECT, file, path.parent, ending, _SHOWN_BYTES).decode(
-                    "utf-8", "replace"
-                )
+                output = self._run(_INSPECT, file, path.parent, ending, _SHOWN_BYTES)
         except NoSandboxError:
             return _not_examined(FileRemark.NO_SANDBOX)
         except (OSError, ProgramFailedError):
             return _not_examined(FileRemark.FAILED)
-        hidden, _, shown = output.partition(_DIVIDER)
+        hidden, _, shown = output.decode("utf-8", "replace").partition(_DIVIDER)
         try:
             found = _found(hidden, shown, ending)
         except (ProgramFailedError, msgspec.MsgspecError):
@@ -273,9 +271,7 @@ def _plain(text: str) -> str:
 
     Control characters also include the invisible characters that change the direction of writing.
     """
-    text = "".join(
-        character for character in text if not unicodedata.category(character).startswith("C")
-    ).strip()
+    text = "".join(each for each in text if not unicodedata.category(each).startswith("C")).strip()
     return text if len(text) <= _VALUE_CHARS else text[:_VALUE_CHARS] + "…"
 
 

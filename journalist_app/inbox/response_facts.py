@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
 
 from protocol.entry import EntryContent
-from protocol.letterhead import Letterhead
 from protocol.transcript.check import Transcript
 from protocol.transcript.waiting import non_answers
 
@@ -15,19 +13,15 @@ from protocol.transcript.waiting import non_answers
 class ResponseFacts:
     """Days of the first message and the first answer, and whether the source came back to read the answer.
 
-    `answer_working_days` counts the desk's working days after the first message, up to the day of the answer.
-    `came_back` is "no_answer" if the desk has not answered. A day is None if there is no such entry.
+    `came_back` is False if the desk has not answered. A day is None if there is no such entry.
     """
 
     first_message: date | None
     first_answer: date | None
-    answer_working_days: int | None
-    came_back: Literal["yes", "no", "no_answer"]
+    came_back: bool
 
 
-def response_facts(
-    transcript: Transcript, opened: Sequence[EntryContent], letterhead: Letterhead
-) -> ResponseFacts:
+def response_facts(transcript: Transcript, opened: Sequence[EntryContent]) -> ResponseFacts:
     """Compute the response times of one mailbox from its verified entries, in thread order.
 
     Content is None for a removed or unreadable entry. A removed entry still counts, because its envelope has
@@ -42,13 +36,7 @@ def response_facts(
         if signed.envelope.strand and signed.digest not in no_answers
     }
     if not messages or not answers:
-        return ResponseFacts(min(messages, default=None), None, None, "no_answer")
-    first, answered = min(messages), min(answers.values())
+        return ResponseFacts(min(messages, default=None), None, came_back=False)
     from_source = [signed.digest for signed, _ in opened if not signed.envelope.strand]
     unread = transcript.knowledge.unknown_to_all(answers, from_source)
-    return ResponseFacts(
-        first,
-        answered,
-        letterhead.working_days_between(first, answered),
-        "yes" if len(unread) < len(answers) else "no",
-    )
+    return ResponseFacts(min(messages), min(answers.values()), came_back=len(unread) < len(answers))

@@ -137,15 +137,11 @@ class SearchIndex:
                 )
                 if self._is_broken or len(answers) < len(self._workers):
                     raise IndexMissingError
-                summaries = [
-                    summary
-                    for each in answers
-                    for address in each
-                    if (summary := self._summaries.get(address))
-                ]
+                found = [self._summaries.get(address) for addresses in answers for address in addresses]
         finally:
             with self._changed:
                 self._answers.pop(query, None)
+        summaries = [summary for summary in found if summary is not None]
         summaries.sort(
             key=lambda summary: (-summary.newest.toordinal() if summary.newest else 0, summary.address)
         )

@@ -103,7 +103,7 @@ def read_inbox(desk: OpenDesk, wanted: InboxFilter, today: date) -> Inbox:
         rows = tuple(inbox_row(desk, examine(desk, session, each), today) for each in here)
     gone = tuple(ended_row(desk, each) for each in ended)
     if words:
-        ended_shown = tuple(row for row in gone if words in row.label.replace("-", " "))
+        ended_shown = tuple(row for row in gone if _fits(row.label, words))
     else:
         ended_shown = gone if wanted.state == "closed" and wanted.page == 1 and not wanted.has_filter else ()
     return Inbox(
@@ -177,15 +177,16 @@ def _is_late(found: tuple[Deadline, ...]) -> bool:
 
 
 def _tags(desk: OpenDesk) -> tuple[str, ...]:
-    return tuple(
-        sorted({label for _, casefile in list(desk.casefiles.values()) for label in casefile.labels})
-    )
+    labels = {label for _, casefile in list(desk.casefiles.values()) for label in casefile.labels}
+    return tuple(sorted(labels))
 
 
 def _find_by_label(desk: OpenDesk, words: str) -> list[Address]:
     with desk.store.reading() as session:
         return [
-            Address(each) for each in mailboxes.all_addresses(session) if _fits(desk, Address(each), words)
+            Address(each)
+            for each in mailboxes.all_addresses(session)
+            if _fits(desk.label(Address(each)), words)
         ]
 
 
@@ -196,5 +197,5 @@ def _in_store_order(desk: OpenDesk, state: str, first: int) -> list[Address]:
         return [Address(row.address) for row in mailboxes.inbox_page(session, state, first, PAGE_ROWS + 1)]
 
 
-def _fits(desk: OpenDesk, address: Address, words: str) -> bool:
-    return words in desk.label(address).replace("-", " ")
+def _fits(label: str, words: str) -> bool:
+    return words in label.replace("-", " ")

@@ -6,7 +6,7 @@ from datetime import date
 
 from journalist_app.desk.casefile import Casefile
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.desk.verification import Conversation, content_faults, entry_contents, open_all
+from journalist_app.desk.verification import Conversation, entry_contents, open_with_faults
 from journalist_app.inbox.deadlines import Deadline, deadlines_of
 from journalist_app.inbox.mailbox_summary import summarise_mailbox
 from journalist_app.services.closing.ended_mailboxes import end_by_source
@@ -61,10 +61,7 @@ class UnsoundRow:
 
 def inbox_row(desk: OpenDesk, conversation: Conversation, today: date) -> InboxRow:
     """Decrypt a verified mailbox and return its row. Add the mailbox's faults, if any, to `desk.unsound`."""
-    opened = open_all(desk, conversation)
-    faults = [fault.kind for fault in (*conversation.faults, *content_faults(opened))]
-    if faults:
-        desk.unsound[conversation.address] = tuple(dict.fromkeys(faults))
+    opened, faults = open_with_faults(desk, conversation)
     # The rows are not compared with an earlier reading, so their digest is left out.
     summary = summarise_mailbox(conversation.address, b"", conversation.transcript, entry_contents(opened))
     waits_since = summary.waiting or (conversation.mailbox.waiting_since if faults else None)
@@ -81,7 +78,7 @@ def inbox_row(desk: OpenDesk, conversation: Conversation, today: date) -> InboxR
         days=max(0, (today - since).days) if since else 0,
         entries=len(messages),
         files=sum(len(each.content.attachments) for each in opened if each.content),
-        faults=tuple(dict.fromkeys(faults)),
+        faults=tuple(dict.fromkeys(fault.kind for fault in faults)),
         step=summary.step,
         due=deadlines_of(summary, casefile.reminder, desk.letterhead, today),
         theme=casefile.theme,

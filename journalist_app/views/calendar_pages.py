@@ -68,13 +68,12 @@ def _typed_of(kept: Calendar) -> dict[str, Any]:
 
 def _line(day: date) -> str:
     """Return a date for the form. If the date is a public holiday, the holiday's name follows."""
-    name = desk_calendar.holiday_name(day, chosen_language())
-    return f"{day.isoformat()} {name}" if name else day.isoformat()
+    return f"{day.isoformat()} {desk_calendar.holiday_name(day, chosen_language())}".strip()
 
 
 def _with_holidays(typed: str, today: date) -> str:
     ahead = desk_calendar.holidays_ahead(today, chosen_language())
-    new = [f"{day.isoformat()} {name}" for day, name in ahead.items() if day.isoformat() not in typed]
+    new = [_line(day) for day in ahead if day.isoformat() not in typed]
     return "\n".join((typed.rstrip(), *new)).strip()
 
 

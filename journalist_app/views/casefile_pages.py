@@ -8,7 +8,7 @@ from journalist_app.errors import ForeignFormError, RecordUnsoundError, SendRefu
 from journalist_app.forms import AnswerParts
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import require_our_form, unlocked
-from journalist_app.requests.form_context import address_of, adviser_today, submitted_form
+from journalist_app.requests.form_context import address_of, adviser_today, not_found_page, submitted_form
 from journalist_app.services.records import casefiles, drafts
 from journalist_app.views import thread_pages
 from journalist_app.views.refusal_status import REFUSALS, reason_and_status
@@ -32,7 +32,7 @@ def save_casefile_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Save the casefile's fields. If the fields are refused, show the form again with the typed values."""
     where, form = address_of(address), request.form
     typed = {name: form.get(name, "") for name in (*casefiles.CHOICES, "labels", "reminder", "handover")}
-    kept_text.keep_typed_text(typed["labels"], typed["handover"])
+    kept_text.keep_typed_text(*typed.values())
     try:
         require_our_form("casefile")
         casefiles.save_casefile(desk, where, form.get("shown", ""), typed)
@@ -115,8 +115,7 @@ def _page(
     refused: Exception | None = None,
 ) -> ResponseReturnValue:
     if not casefiles.has_mailbox(desk, where):
-        text = "\n\n".join(each for each in (note, *(typed or {}).values()) if each)
-        return render_template("refusal.html", what="missing", text=text), 404
+        return not_found_page()
     refusal, status = reason_and_status(refused)
     panel = casefiles.read_casefile_panel(desk, where, adviser_today())
     page = render_template(

@@ -23,9 +23,8 @@ _RENEW_SECONDS = 3
 _FORM_BYTES = 64 * 1024  # for the fields and the boundaries, besides the pouch
 _DRAIN_BYTES = 64 * 1024 * 1024
 _PARTS = 4
-_AT_ONCE = frozenset(
-    {"proposals.start_passing_on", "proposals.start_without_consent"}
-)  # the file for the recipient waits until the server has this step
+# The file for the recipient waits until the server has the step of these forms.
+_AT_ONCE = frozenset({"proposals.start_passing_on", "proposals.start_without_consent"})
 
 
 @bp.get("")

@@ -48,15 +48,8 @@ def send_answer(desk: OpenDesk, address: str) -> ResponseReturnValue:
 
 
 def _send(desk: OpenDesk, where: Address, parts: AnswerParts) -> None:
-    context = parts.form_context(where)
     form = answering.ReplyForm(
-        where,
-        context.entry_id,
-        context.heads,
-        context.unseen,
-        parts.first("text"),
-        parts.step(),
-        parts.entry_id("step_id"),
+        parts.form_context(where), parts.first("text"), parts.step(), parts.entry_id("step_id")
     )
     today = adviser_today()
     with answering.AnswerSender(desk, form, today=today, half_hour=half_hour_now()) as under_way:

@@ -1,22 +1,23 @@
 """Unsent forms: saves forms that are submitted while the app is locked, and offers them after unlocking."""
 
+from contextlib import suppress
+
 from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import ForeignFormError, UnsentRefusedError
-from journalist_app.forms import DRAIN_TIMES, FIELDS_BYTES, bytes_of_hex
+from journalist_app.forms import DRAIN_TIMES, AnswerParts, bytes_of_hex, read_answer
 from journalist_app.requests.access import open_desk, require_our_form, unlocked
 from journalist_app.services.records import unsent_forms
 from journalist_app.views.refusal_status import REFUSALS
 from store.errors import StoreError
 from web.errors import BodyError
-from web.multipart import Body, Field, FormLimits, read_parts
+from web.multipart import Body
 
 bp = Blueprint("unsent", __name__)
 _MULTIPART = "multipart/form-data"
 _FORM_BYTES = 1024 * 1024  # for the fields and the boundaries, besides the files
-_PARTS = 200
 _NAME_BYTES = 16
 
 
@@ -45,20 +46,13 @@ def _fields() -> list[tuple[str, str]]:
     """Return the text fields of the submitted form. If the form has files, stop at the first file."""
     if request.mimetype != _MULTIPART:
         return list(request.form.items(multi=True))
-    largest = current_app.extensions["config"].upload_bytes + _FORM_BYTES
-    body = Body(request.environ["wsgi.input"], request.content_length, largest)
-    fields: list[tuple[str, str]] = []
-    try:
-        for event in read_parts(
-            body, request.content_type or "", FormLimits(parts=_PARTS, fields_bytes=FIELDS_BYTES)
-        ):
-            if not isinstance(event, Field):
-                break
-            fields.append((event.name, event.text))
-    except BodyError as why:
-        fields += [why.unfinished] if why.unfinished is not None else []
-    body.drain(DRAIN_TIMES * current_app.extensions["config"].upload_bytes)
-    return fields
+    config = current_app.extensions["config"]
+    body = Body(request.environ["wsgi.input"], request.content_length, config.upload_bytes + _FORM_BYTES)
+    parts = AnswerParts()
+    with suppress(BodyError):
+        read_answer(body, request.content_type or "", config.upload_files, parts)
+    body.drain(DRAIN_TIMES * config.upload_bytes)
+    return [(name, text) for name, texts in parts.fields.items() for text in texts]
 
 
 @bp.get("/unsent")

@@ -42,7 +42,7 @@ class AtDesk:
 
     def answers(self, source: ASource, words: str) -> None:
         context = self.form(source)
-        form = ReplyForm(context.address, context.entry_id, context.heads, context.unseen, words)
+        form = ReplyForm(context, words)
         with AnswerSender(self.desk, form, today=self.ends.clock.day, half_hour=1) as under_way:
             under_way.send()
 

@@ -1,6 +1,7 @@
 """Background check: verifies every mailbox that changed since this workstation last checked the store."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 from sqlalchemy.orm import Session
@@ -55,9 +56,7 @@ def check_store(desk: OpenDesk, today: date) -> None:
         desk.last_check = today
         desk.progress = CheckProgress(len(changed), len(changed), is_running=False, is_broken=False)
     except StoreError:
-        desk.progress = CheckProgress(
-            desk.progress.done, desk.progress.total, is_running=False, is_broken=True
-        )
+        desk.progress = replace(desk.progress, is_running=False, is_broken=True)
     finally:
         desk.checking.release()
 

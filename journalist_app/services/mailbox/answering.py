@@ -20,22 +20,17 @@ from journalist_app.services.mailbox.send_entries import (
 )
 from journalist_app.services.mailbox.steps import StepForm
 from protocol.content import AttachmentNote, Content, Kind
-from protocol.heads import Heads
-from protocol.identifiers import Address, EntryId
+from protocol.identifiers import EntryId
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyForm:
     """Fields of the answer form that arrive before its files.
 
-    `heads` and `unseen` name what the page showed, as in `AdviserFormContext`. The step becomes a separate
-    entry, with the id `step_id`.
+    The step becomes a separate entry, with the id `step_id`.
     """
 
-    address: Address
-    entry_id: EntryId
-    heads: Heads
-    unseen: Heads
+    context: AdviserFormContext
     text: str
     step: StepForm | None = None
     step_id: EntryId | None = None
@@ -60,17 +55,16 @@ class AnswerSender(EntrySender):
         text = message_text(form.text, is_required=False)
         self._has_text = bool(text.strip())
         if self._has_text:
-            new.append(NewWords(form.entry_id, Content(kind=Kind.MESSAGE, text=text)))
+            new.append(NewWords(form.context.entry_id, Content(kind=Kind.MESSAGE, text=text)))
         if form.step is not None and form.step_id is not None and form.step.is_filled:
             new.append(NewWords(form.step_id, steps.build_manual_step(form.step, desk.letterhead, today)))
         if not new:
             raise SendRefusedError(SendRefusal.TEXT_MISSING)
         entry_id = new[0].entry_id
-        form_context = AdviserFormContext(form.address, entry_id, form.heads, form.unseen)
-        super().__init__(desk, form_context, new, today=today)
+        super().__init__(desk, replace(form.context, entry_id=entry_id), new, today=today)
         self._notes: list[AttachmentNote] = []
         self.pending = PendingFiles(
-            desk, form.address, self._mailbox_recipient, entry_id, half_hour=half_hour
+            desk, form.context.address, self._mailbox_recipient, entry_id, half_hour=half_hour
         )
 
     def __enter__(self) -> Self:

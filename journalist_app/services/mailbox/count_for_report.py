@@ -24,12 +24,12 @@ def add_facts(desk: OpenDesk, casefile: Casefile, conversation: Conversation) ->
     The facts are the days of the first message and of the first answer, and whether the source came back.
     Facts that the casefile already has stay.
     """
-    found = response_facts(conversation.transcript, open_for_counting(desk, conversation), desk.letterhead)
+    found = response_facts(conversation.transcript, open_for_counting(desk, conversation))
     return msgspec.structs.replace(
         casefile,
         first_message=min(filter(None, (casefile.first_message, found.first_message)), default=None),
         first_answer=min(filter(None, (casefile.first_answer, found.first_answer)), default=None),
-        came_back=casefile.came_back or found.came_back == "yes",
+        came_back=casefile.came_back or found.came_back,
     )
 
 

@@ -95,29 +95,22 @@ def file_pieces(desk: OpenDesk, address: Address, entry_id: EntryId, note: Attac
         stored = attachments.find(session, address, note.id)
     if stored is None or stored.header is None:
         raise FileRefusedError(FileRefusal.MISSING)
-    chunks = _all_chunks(desk, address, note.id)
+    chunks = attachments.read_chunks(desk.store, address, note.id)
     opener = attachment.AttachmentOpener(
         stored.header, chunks, note, desk.keyring.identities, address, entry_id
     )
     return _as_signed(opener)
 
 
-def _all_chunks(desk: OpenDesk, address: Address, attachment_id: AttachmentId) -> Iterator[bytes]:
-    try:
-        yield from attachments.read_chunks(desk.store, address, attachment_id)
-    except AttachmentMissingError as why:  # a chunk is missing in the store
-        raise ForgedError from why
-
-
 def _as_signed(opener: attachment.AttachmentOpener) -> Iterator[bytes]:
-    """Yield an attachment's pieces, and raise ForgedError if the stored file is damaged.
+    """Yield an attachment's pieces, and raise ForgedError if a stored chunk is damaged or missing.
 
     ForgedError replaces UnreadableError here. So an UnreadableError from a download always means that the
     encryption that the source added is damaged.
     """
     try:
         yield from opener
-    except UnreadableError as why:
+    except (UnreadableError, AttachmentMissingError) as why:
         raise ForgedError from why
 
 

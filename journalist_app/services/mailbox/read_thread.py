@@ -14,10 +14,9 @@ from journalist_app.desk.verification import (
     Conversation,
     OpenedEntry,
     ShownFault,
-    content_faults,
     conversation_of,
     heads_shown,
-    open_all,
+    open_with_faults,
     thread_of,
     unconfirmed,
 )
@@ -124,10 +123,7 @@ def open_thread(desk: OpenDesk, address: Address, *, today: date, is_whole: bool
         MailboxNotFoundError: the store has no such mailbox.
     """
     conversation = conversation_of(desk, address)
-    opened = open_all(desk, conversation)
-    faults = (*conversation.faults, *content_faults(opened))
-    if faults:
-        desk.unsound[address] = tuple(dict.fromkeys(fault.kind for fault in faults))
+    opened, faults = open_with_faults(desk, conversation)
     desk.save()
     state = thread_of(conversation, opened)
     heads, unseen = heads_shown(desk, conversation, opened, is_whole=is_whole)

@@ -16,9 +16,9 @@ from journalist_app.desk.verification import (
     conversation_of,
     heads_shown,
     is_from_source,
-    open_all,
+    require_answerable,
 )
-from journalist_app.errors import MailboxNotFoundError, SendRefusal, SendRefusedError, UnsoundMailboxError
+from journalist_app.errors import MailboxNotFoundError, SendRefusal, SendRefusedError
 from journalist_app.services.mailbox import count_for_report
 from protocol import entry
 from protocol.content import TEXT_CHARS, Content
@@ -133,10 +133,7 @@ class EntrySender:
         return PreparedAppend(conversation.address, conversation.mailbox.version, new)
 
     def _verify(self) -> Conversation:
-        conversation = conversation_of(self._desk, self._form_context.address)
-        if not conversation.may_answer:
-            raise UnsoundMailboxError
-        opened = open_all(self._desk, conversation)
+        conversation, opened = require_answerable(self._desk, self._form_context.address)
         if self._was_sent(opened):
             self.is_sent = True
             return conversation

@@ -6,7 +6,7 @@ from typing import cast
 from msgspec import UNSET
 
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.desk.verification import Conversation, OpenedEntry, conversation_of, open_all, thread_of
+from journalist_app.desk.verification import Conversation, OpenedEntry, require_answerable, thread_of
 from journalist_app.errors import PassOnRefusal, PassOnRefusedError, UnsoundMailboxError
 from protocol.content import ProposalNote, StepName
 from protocol.envelope import Author
@@ -24,10 +24,7 @@ def verified_thread(
         MailboxNotFoundError: the store has no such mailbox.
         UnsoundMailboxError: the mailbox has a fault with which the desk signs nothing.
     """
-    conversation = conversation_of(desk, address)
-    if not conversation.may_answer:
-        raise UnsoundMailboxError
-    opened = open_all(desk, conversation)
+    conversation, opened = require_answerable(desk, address)
     return conversation, opened, thread_of(conversation, opened)
 
 

@@ -11,8 +11,8 @@ from datetime import date
 from typing import Final
 
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.desk.verification import conversation_of, open_all
-from journalist_app.errors import PassOnRefusal, PassOnRefusedError, UnsoundMailboxError
+from journalist_app.desk.verification import conversation_of, open_all, require_answerable
+from journalist_app.errors import PassOnRefusal, PassOnRefusedError
 from journalist_app.files.pinned_recipients import RecipientKey
 from journalist_app.services.mailbox.pending_files import PendingFiles
 from journalist_app.services.mailbox.send_entries import (
@@ -100,10 +100,8 @@ def prepare_proposal(  # noqa: PLR0913  # the form has many parts
     text = message_text(form.text)
     step = _step(desk, form.words, None, today)
     exporter, recipient = recipient_by_fingerprint(desk, form.fingerprint, today)
-    conversation = conversation_of(desk, form_context.address)
-    if not conversation.may_answer:
-        raise UnsoundMailboxError
-    refuse_if_source_wrote(desk, form_context, conversation, open_all(desk, conversation))
+    conversation, opened = require_answerable(desk, form_context.address)
+    refuse_if_source_wrote(desk, form_context, conversation, opened)
     address, entry_id = form_context.address, form_context.entry_id
     pending = PendingFiles(desk, address, conversation.mailbox.recipient, entry_id, half_hour=half_hour)
     try:

@@ -109,7 +109,12 @@ def answered(
     desk: OpenDesk, source: ASource, text: str, step: StepForm | None = None, *, today: date = TODAY
 ) -> None:
     heads, unseen = heads_on_page(desk, source.keys.address, today=today)
-    form = ReplyForm(source.keys.address, EntryId(b"a" * 16), heads, unseen, text, step, EntryId(b"s" * 16))
+    form = ReplyForm(
+        AdviserFormContext(source.keys.address, EntryId(b"a" * 16), heads, unseen),
+        text,
+        step,
+        EntryId(b"s" * 16),
+    )
     with AnswerSender(desk, form, today=today, half_hour=1) as under_way:
         under_way.send()
 

@@ -9,6 +9,7 @@ from journalist_app.desk.casefile import Casefile, Note
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services.desk import background_check, unlocking
 from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
+from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from journalist_app.services.records import casefiles
 from protocol.content import Content, Kind, StepName, StepNote
 from protocol.identifiers import EntryId
@@ -53,7 +54,10 @@ def revisions(world: World) -> list[int]:
 def answer(desk: OpenDesk, source: ASource) -> None:
     heads, unseen = heads_on_page(desk, source.keys.address, today=TODAY)
     form = ReplyForm(
-        source.keys.address, EntryId(b"a" * 16), heads, unseen, "antwoord", None, EntryId(b"s" * 16)
+        AdviserFormContext(source.keys.address, EntryId(b"a" * 16), heads, unseen),
+        "antwoord",
+        None,
+        EntryId(b"s" * 16),
     )
     with AnswerSender(desk, form, today=TODAY, half_hour=1) as under_way:
         under_way.send()

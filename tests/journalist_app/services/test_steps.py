@@ -9,6 +9,7 @@ from journalist_app.errors import SendRefusal
 from journalist_app.services.desk import unlocking
 from journalist_app.services.mailbox import steps
 from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
+from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from journalist_app.services.mailbox.steps import StepForm
 from protocol.content import StepName
 from protocol.identifiers import EntryId
@@ -27,7 +28,7 @@ def unlocked(world: World) -> OpenDesk:
 
 def form_for(desk: OpenDesk, source: ASource, text: str, step: StepForm | None) -> ReplyForm:
     heads, unseen = heads_on_page(desk, source.keys.address, today=TODAY)
-    return ReplyForm(source.keys.address, ANSWER_ID, heads, unseen, text, step, STEP_ID)
+    return ReplyForm(AdviserFormContext(source.keys.address, ANSWER_ID, heads, unseen), text, step, STEP_ID)
 
 
 def send(desk: OpenDesk, form: ReplyForm) -> None:
@@ -116,7 +117,7 @@ def test_a_form_used_again_for_another_step_is_told(world: World, text: str, ste
     send(desk, form)
 
     with refuses(SendRefusal.FORM_REUSED):
-        send(desk, ReplyForm(form.address, ANSWER_ID, form.heads, form.unseen, text, step, STEP_ID))
+        send(desk, ReplyForm(form.context, text, step, STEP_ID))
 
 
 def test_a_form_used_again_with_a_step_that_was_not_sent_is_told(world: World) -> None:
@@ -127,7 +128,7 @@ def test_a_form_used_again_with_a_step_that_was_not_sent_is_told(world: World) -
     send(desk, form)
 
     with refuses(SendRefusal.FORM_REUSED):
-        send(desk, ReplyForm(form.address, ANSWER_ID, form.heads, form.unseen, "antwoord", STEP, STEP_ID))
+        send(desk, ReplyForm(form.context, "antwoord", STEP, STEP_ID))
 
 
 def test_a_step_upon_something_unread_is_not_sent(world: World) -> None:
