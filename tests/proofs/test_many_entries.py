@@ -39,7 +39,6 @@ def a_filled_desk(entries: int, real_mailboxes: int) -> Iterator[desk_servers.De
         fill.add_random_rows(desk, entries)
         # Random rows only make the store large. The adviser must not see them, since they fail verification.
         with closing(sqlite3.connect(desk.path("source", "store_path"))) as store, store:
-            store.execute("DELETE FROM strand_head")
             store.execute("UPDATE mailbox SET waiting_since = NULL, last_day = NULL")
         fill.add_mailboxes(desk, real_mailboxes, 2, 3)
         yield desk

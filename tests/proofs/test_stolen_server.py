@@ -29,6 +29,7 @@ DOCUMENTED_FILES = {
     "letterhead-serial",
     "keyring.age",
     "trusted-state.age",
+    "store-check.age",
 }
 
 
