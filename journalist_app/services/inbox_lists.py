@@ -183,11 +183,8 @@ def _tags(desk: OpenDesk) -> tuple[str, ...]:
 
 def _find_by_label(desk: OpenDesk, words: str) -> list[Address]:
     with desk.store.reading() as session:
-        return [
-            Address(each)
-            for each in mailboxes.all_addresses(session)
-            if _fits(desk.label(Address(each)), words)
-        ]
+        addresses = map(Address, mailboxes.all_addresses(session))
+        return [each for each in addresses if _fits(desk.label(each), words)]
 
 
 def _in_store_order(desk: OpenDesk, state: str, first: int) -> list[Address]:

@@ -150,7 +150,6 @@ def _require_valid(calendar: Calendar) -> None:
         raise CalendarRefusedError(CalendarRefusal.NUMBERS)
     if len(calendar.absences) > ABSENCES_MAX or len(calendar.closed_days) > _CLOSED_MAX:
         raise CalendarRefusedError(CalendarRefusal.TOO_MANY)
-    if any(
-        not timedelta(0) <= until - since < timedelta(_ABSENCE_DAYS) for since, until in calendar.absences
-    ):
+    lengths = [until - since for since, until in calendar.absences]
+    if any(not timedelta(0) <= length < timedelta(_ABSENCE_DAYS) for length in lengths):
         raise CalendarRefusedError(CalendarRefusal.ABSENCE)

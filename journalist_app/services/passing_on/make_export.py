@@ -118,13 +118,8 @@ def _record_made(  # noqa: PLR0913  # each is a part of the step
         step = StepNote(  # the next step and its day stay the same
             step=StepName.PASSED_ON, to=note.name, proposal=proposed.digest, next=begun.next, by=begun.by
         )
-        EntrySender(
-            desk,
-            form_context,
-            [NewWords(form_context.entry_id, Content(kind=Kind.STEP, text="", step=step), due)],
-            today=today,
-            precondition=still_counts,
-        ).send()
+        new = [NewWords(form_context.entry_id, Content(kind=Kind.STEP, text="", step=step), due)]
+        EntrySender(desk, form_context, new, today=today, precondition=still_counts).send()
     passed = PassedOn(
         recipient=note.recipient.value,
         with_consent=not begun.without_consent,
