@@ -146,9 +146,7 @@ def count_ended_mailbox(desk: OpenDesk, end: SignedEntry, today: date) -> None:
     casefile = casefiles.read_casefile(desk, address)
     if casefile.evidence:
         keep_until = casefile.keep_until or close_mailbox.choose_deletion_day(desk, today)
-        casefiles.update_casefile(
-            desk, address, lambda now: msgspec.structs.replace(now, keep_until=keep_until)
-        )
+        casefiles.set_in_casefile(desk, address, keep_until=keep_until)
     known = count_for_report.add_facts_of_end(desk, casefile, end)
     seed = tally_seed_of_end(desk.keyring.desk_key.seed, end.digest)
     counted = tallies_of(

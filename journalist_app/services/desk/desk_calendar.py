@@ -137,9 +137,8 @@ def _past_days(letterhead: Letterhead, today: date) -> tuple[tuple[date, ...], t
     """
     kept = range(date(max(today.year - _YEARS_KEPT, 1), 1, 1).toordinal(), today.toordinal())
     closed = sorted(day for day in letterhead.closed_days if day.toordinal() in kept)
-    absences = sorted(
-        (each.since, each.until) for each in letterhead.absences if each.until.toordinal() in kept
-    )
+    past = (each for each in letterhead.absences if each.until.toordinal() in kept)
+    absences = sorted((each.since, each.until) for each in past)
     return tuple(closed[-_CLOSED_MAX:]), tuple(absences[-ABSENCES_MAX:])
 
 

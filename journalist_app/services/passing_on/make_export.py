@@ -57,9 +57,8 @@ def make_export(
     conversation, _, thread = verified_thread(desk, address)
     proposed = find_proposal(thread, proposal_id)
     begun = find_begun(thread, proposed)
-    if proposed.state is ProposalStatus.PASSING_ON and not is_confirmed_by_server(
-        desk, address, thread, proposed
-    ):
+    is_first = proposed.state is ProposalStatus.PASSING_ON
+    if is_first and not is_confirmed_by_server(desk, address, thread, proposed):
         raise PassOnRefusedError(PassOnRefusal.NOT_CONFIRMED)
     exporter, recipient = recipient_of_proposal(desk, note_of_proposal(proposed), today)
     consent_evidence.keep_evidence(desk, address, proposed)  # again: the app may have stopped before

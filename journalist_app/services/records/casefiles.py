@@ -50,8 +50,8 @@ def read_casefile(desk: OpenDesk, address: Address) -> Casefile:
     return _read(desk, address)[1]
 
 
-def update_casefile(desk: OpenDesk, address: Address, change: Callable[[Casefile], Casefile]) -> Casefile:
-    """Change a mailbox's casefile with the function `change`, and return the changed casefile.
+def update_casefile(desk: OpenDesk, address: Address, change: Callable[[Casefile], Casefile]) -> None:
+    """Change a mailbox's casefile with the function `change`.
 
     Reading and writing are one transaction, so no one else changes the casefile in between. `change` must not
     write to the store. If the mailbox is closed, its tallies (anonymous counts) are replaced in the same
@@ -76,7 +76,11 @@ def update_casefile(desk: OpenDesk, address: Address, change: Callable[[Casefile
     desk.saw_record(RecordKind.CASEFILE, address, revision + 1)
     desk.save()
     _publish_to_index(desk, address, revision + 1, casefile)
-    return casefile
+
+
+def set_in_casefile(desk: OpenDesk, address: Address, **fields: object) -> None:
+    """Change fields of a mailbox's casefile, by name. Raises the exceptions of `update_casefile`."""
+    update_casefile(desk, address, lambda casefile: msgspec.structs.replace(casefile, **fields))
 
 
 def add_casefile_note(desk: OpenDesk, address: Address, text: str, today: date) -> None:
