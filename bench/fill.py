@@ -125,7 +125,11 @@ def open_mailbox(store: Store, root: RootKey) -> MailboxKeys:
     keys = mailbox_keys.derive_mailbox_keys(root)
     with store.writing() as session:
         mailboxes.create_mailbox(
-            session, address=keys.address, recipient=keys.recipient, verify_key=keys.verify_key, day=_today()
+            session,
+            address=keys.address,
+            recipient=keys.recipient,
+            verify_key=keys.verify_key,
+            opened_day=_today(),
         )
     return keys
 

@@ -53,7 +53,9 @@ def destroy_deleted(
     in UTC. After each step, `on_progress` receives the number of rows destroyed so far, and the number of
     rows that were queued at the start.
     """
-    _queue_stale_uploads(store, now_half_hour - PENDING_HALF_HOURS)
+    with store.writing() as session:
+        for row, address in _STALE_UPLOADS.all(session, before=now_half_hour - PENDING_HALF_HOURS):
+            count_in_mailbox(session, address, -queue_attachment(session, row))
     with store.reading() as session:
         total = _COUNT_QUEUED.first(session) or 0
     rows = 0
@@ -77,12 +79,6 @@ def rewrite_store(store: Store) -> bool:
     """
     store.vacuum()
     return _empty_journal(store)
-
-
-def _queue_stale_uploads(store: Store, before: int) -> None:
-    with store.writing() as session:
-        for row, address in _STALE_UPLOADS.all(session, before=before):
-            count_in_mailbox(session, address, -queue_attachment(session, row))
 
 
 def _destroy_step(store: Store) -> int:

@@ -130,7 +130,7 @@ _DELETE_ENDED = PreparedChange(delete(EndedMailboxRow).where(_HAS_ENDED))
 
 
 def create_mailbox(
-    session: Session, *, address: bytes, recipient: bytes, verify_key: bytes, day: date
+    session: Session, *, address: bytes, recipient: bytes, verify_key: bytes, opened_day: date
 ) -> bool:
     """Create an empty mailbox. Return False if the mailbox exists already.
 
@@ -145,8 +145,8 @@ def create_mailbox(
         return False
     if stored is None and find_ended(session, address) is not None:
         raise MailboxEndedError("this mailbox has ended")
-    keys = {"recipient": recipient, "verify_key": verify_key}
-    _CREATE.run(session, id=new_id(), address=address, **keys, opened_day=day, sealed_bytes=0, version=0)
+    row = {"recipient": recipient, "verify_key": verify_key, "opened_day": opened_day}
+    _CREATE.run(session, id=new_id(), address=address, **row, sealed_bytes=0, version=0)
     return True
 
 

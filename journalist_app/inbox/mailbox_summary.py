@@ -56,16 +56,8 @@ def summarise_mailbox(
 ) -> MailboxSummary:
     """Summarise a mailbox. `opened` has its entries in thread order, with content None if not readable."""
     state = thread_state(address, transcript, opened)
-    asked = next(
-        (
-            signed.envelope.day
-            for signed, _ in opened
-            if signed.envelope.is_words
-            and not signed.envelope.strand
-            and signed.digest not in transcript.removed
-        ),
-        None,
-    )
+    words = [signed for signed, _ in opened if signed.envelope.is_words and not signed.envelope.strand]
+    asked = next((each.envelope.day for each in words if each.digest not in transcript.removed), None)
     own_steps = [step for step in state.steps if not step.is_derived]
     current = state.current.step if state.current else None
     if state.current is not None and state.current.is_void:

@@ -162,11 +162,8 @@ class _SearchWorker:
 
     def _read_share(self, store: Store) -> None:
         with store.reading() as session:
-            addresses = [
-                Address(each)
-                for each in mailboxes.all_addresses(session)
-                if share_of(each, self._shares) == self._share
-            ]
+            here = map(Address, mailboxes.all_addresses(session))
+            addresses = [each for each in here if share_of(each, self._shares) == self._share]
         self._total = len(addresses)
         self._send(MailboxesRead((), (), 0, self._total))
         for batch in _batches(addresses):

@@ -92,10 +92,8 @@ def read_inbox(desk: OpenDesk, wanted: InboxFilter, today: date) -> Inbox:
         found = _find_by_label(desk, words)
         addresses: list[Address] = found[:PAGE_ROWS]
     elif lists:
-        matching = [
-            Address(each.summary.address) for each in lists[wanted.state] if _matches(desk, each, wanted)
-        ]
-        addresses = matching[first : first + PAGE_ROWS + 1]
+        matching = [each.summary for each in lists[wanted.state] if _matches(desk, each, wanted)]
+        addresses = [Address(each.address) for each in matching[first : first + PAGE_ROWS + 1]]
     else:
         addresses = _in_store_order(desk, wanted.state, first)
     with desk.store.reading() as session:
@@ -147,9 +145,8 @@ def _sort_lists(desk: OpenDesk, today: date) -> dict[str, list[_ListedMailbox]]:
     for summary in desk.index.summaries():
         if summary.newest is None:
             continue  # nothing was written in this mailbox
-        found = deadlines_of(
-            summary, known_casefile(desk, Address(summary.address)).reminder, desk.letterhead, today
-        )
+        reminder = known_casefile(desk, Address(summary.address)).reminder
+        found = deadlines_of(summary, reminder, desk.letterhead, today)
         state = "closed" if summary.is_closed else "answered" if summary.waiting is None else "waiting"
         lists[state].append(_ListedMailbox(summary, found))
     for one_list in lists.values():
@@ -183,11 +180,8 @@ def _tags(desk: OpenDesk) -> tuple[str, ...]:
 
 def _find_by_label(desk: OpenDesk, words: str) -> list[Address]:
     with desk.store.reading() as session:
-        return [
-            Address(each)
-            for each in mailboxes.all_addresses(session)
-            if _fits(desk.label(Address(each)), words)
-        ]
+        addresses = map(Address, mailboxes.all_addresses(session))
+        return [each for each in addresses if _fits(desk.label(each), words)]
 
 
 def _in_store_order(desk: OpenDesk, state: str, first: int) -> list[Address]:

@@ -41,9 +41,8 @@ def close_with_last_message(desk: OpenDesk, address: str) -> ResponseReturnValue
 @unlocked
 def close_spam(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Close a mailbox as spam, because the sender does not seek advice."""
-    return _close(
-        desk, address, "close-spam", partial(close_mailbox.close_as_spam, desk, today=adviser_today())
-    )
+    close = partial(close_mailbox.close_as_spam, desk, today=adviser_today())
+    return _close(desk, address, "close-spam", close)
 
 
 def _close(

@@ -73,9 +73,8 @@ def decide_unsent_form(desk: OpenDesk, name: str) -> ResponseReturnValue:
         if request.form.get("what") == "draft":
             address = unsent_forms.make_draft(desk, name)
             if address is not None:
-                return redirect(
-                    url_for("thread.show_thread", address=address.hex(), drafted=1, _anchor="text"), code=303
-                )
+                page = url_for("thread.show_thread", address=address.hex(), drafted=1, _anchor="text")
+                return redirect(page, code=303)
         else:
             unsent_forms.drop_unsent(desk, name)
     except REFUSALS:

@@ -89,9 +89,8 @@ def start_mailbox(desk: PublicDesk, ticket: str, typed: str, *, today: date, now
     keys = derive_mailbox_keys(root)
     with desk.store.writing() as writing:
         try:
-            mailboxes.create_mailbox(
-                writing, address=keys.address, recipient=keys.recipient, verify_key=keys.verify_key, day=today
-            )
+            public = {"recipient": keys.recipient, "verify_key": keys.verify_key}
+            mailboxes.create_mailbox(writing, address=keys.address, **public, opened_day=today)
         except MailboxEndedError as why:  # the practice page was still open after its mailbox had ended
             raise TicketRefusedError(TicketRefusal.USED) from why
     _mark_used(desk, shown, now=now)

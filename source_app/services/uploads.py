@@ -11,9 +11,8 @@ from store.errors import NoSuchMailboxError, QuotaError, StoreError
 from web.errors import BodyError, BodyFault
 from web.multipart import Body, Event, Field, FileBegun, FileBytes, FormLimits, read_parts
 
-FIELDS_BYTES = (
-    1024 * 1024
-)  # twice 100,000 characters of four bytes, so that the form can show even a long text again
+# Twice 100,000 characters of four bytes, so that the form can show even a long text again.
+FIELDS_BYTES = 1024 * 1024
 FIELDS = 8  # limit on the parts of a form that are not files
 BESIDE_FILES_BYTES = 2 * FIELDS_BYTES  # limit on the fields and the headers of all parts of a form
 _REFUSALS = {

@@ -314,7 +314,7 @@ def _require_same_tree(read: Mapping[str, Signpost]) -> None:
 
 
 def _links(signpost: Signpost) -> Mapping[int, tuple[object, ...]]:
-    links: dict[int, tuple[object, ...]] = {
-        question.number: tuple(answer.to for answer in question.answers) for question in signpost.question
+    return {
+        page.number: page.routes if isinstance(page, Outcome) else tuple(answer.to for answer in page.answers)
+        for page in signpost.pages
     }
-    return links | {outcome.number: outcome.routes for outcome in signpost.outcome}

@@ -33,7 +33,7 @@ mailbox is open, every template also receives `log_out_form`. These templates re
 - mailbox/save.html: thread
 - mailbox/write.html: form, limits (a `MailboxLimits`), files_refused (True if files must be chosen again),
   refusal (None or a `MessageRefusal`), closed (True if a message opens the mailbox again)
-- mailbox/received.html: entry (a `ThreadEntry`), words, expect_by, reopened
+- mailbox/received.html: entry (a `ThreadEntry`), expect_by, reopened
 - mailbox/proposal.html: form, proposal (a `ShownProposal`), thread, limits, refusal (None or an
   `AnswerRefusal`)
 - mailbox/delete.html: form, entry

@@ -66,9 +66,7 @@ def show_receipt(here: MailboxSession, entry_id: str) -> ResponseReturnValue:
     """Show the receipt page of a message that the source has sent."""
     entry, expect_by = thread.message_receipt(desk(), here.keys, parse_id(entry_id))
     reopened = "opened_again" in request.args
-    return render_page(
-        "mailbox/received.html", entry=entry, words=entry.words, expect_by=expect_by, reopened=reopened
-    )
+    return render_page("mailbox/received.html", entry=entry, expect_by=expect_by, reopened=reopened)
 
 
 @bp.get("/proposal/<entry_id>")

@@ -77,22 +77,25 @@ def seal_page() -> ResponseReturnValue:
     )
 
 
+# The names of the downloads reveal nothing to someone who sees the visitor's downloads.
+
+
 @bp.get("/<any(nl, en):lang>/seal/letterhead.json")
 def letterhead_body() -> ResponseReturnValue:
     """Send the desk's signed letterhead, so that anyone can check the desk's keys without trusting us."""
-    return _plain_file("letterhead.json", published.signed_letterhead(desk())[0])
+    return send_download("letterhead.json", published.signed_letterhead(desk())[0])
 
 
 @bp.get("/<any(nl, en):lang>/seal/letterhead.json.minisig")
 def letterhead_signature() -> ResponseReturnValue:
     """Send the desk's signature of its letterhead (public statement), in the format of minisign."""
-    return _plain_file("letterhead.json.minisig", published.signed_letterhead(desk())[1])
+    return send_download("letterhead.json.minisig", published.signed_letterhead(desk())[1])
 
 
 @bp.get("/<any(nl, en):lang>/seal/recipient.txt")
 def age_recipient() -> ResponseReturnValue:
     """Send the desk's age recipient (public key) as a file of one line, for the option -R of age."""
-    return _plain_file("recipient.txt", f"{desk().letterhead.current_epoch[1]}\n")
+    return send_download("recipient.txt", f"{desk().letterhead.current_epoch[1]}\n")
 
 
 @bp.get("/<any(nl, en):lang>/seal/key.asc")
@@ -105,7 +108,7 @@ def openpgp_key() -> ResponseReturnValue:
     key = desk().letterhead.openpgp_key
     if not key:
         raise NotFoundError
-    return _plain_file("key.asc", key)
+    return send_download("key.asc", key)
 
 
 @bp.get("/<any(nl, en):lang>/leave")
@@ -124,11 +127,6 @@ def stylesheet() -> ResponseReturnValue:
     The answer has no header (such as an ETag) that a browser would return, so no visitor can be recognised.
     """
     return Response(current_app.extensions["stylesheet"], mimetype="text/css")
-
-
-def _plain_file(name: str, content: str | bytes) -> Response:
-    """Return a text as a download. Its name reveals nothing to someone who sees the visitor's downloads."""
-    return send_download(name, content, "text/plain")
 
 
 def _public(template: str) -> Response:

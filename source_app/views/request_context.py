@@ -142,10 +142,10 @@ def render_page(template: str, status: int = 200, **context: object) -> Response
     return answer
 
 
-def send_download(name: str, content: str | bytes | Iterator[bytes], mimetype: str) -> Response:
+def send_download(name: str, body: str | bytes | Iterator[bytes], mimetype: str = "text/plain") -> Response:
     """Return a response that the browser saves as a file, and never shows as a page."""
     headers = {"Content-Disposition": attachment_disposition(name), "Content-Security-Policy": FILE_CSP}
-    return Response(content, mimetype=mimetype, headers=headers)
+    return Response(body, mimetype=mimetype, headers=headers)
 
 
 def _session_of_cookie() -> MailboxSession | None:

@@ -3,7 +3,7 @@
 All pages have one size, and no answer is stored.
 """
 
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, current_app
 from flask.typing import ResponseReturnValue
 
 from source_app.errors import NotFoundError
@@ -39,7 +39,11 @@ def show_signpost(number: int) -> ResponseReturnValue:
         where=_where(),
         is_open=False,
     )
-    return _without_referrer(answer)
+    # With `no-referrer`, the browser sends no Referer header. Other pages have the Referrer-Policy
+    # `same-origin`. With this policy, the visitor's next request would tell our server the number of the
+    # signpost's page.
+    answer.headers["Referrer-Policy"] = "no-referrer"
+    return answer
 
 
 def _where() -> dict[Route, str]:
@@ -49,16 +53,6 @@ def _where() -> dict[Route, str]:
     """
     procedures = (Route.CONDUCT, Route.INTEGRITY, Route.COMPLAINTS)
     return {route: getattr(config(), f"where_{route}_{lang()}") for route in procedures}
-
-
-def _without_referrer(answer: Response) -> Response:
-    """Make the browser send no Referer header from a page of the signpost.
-
-    Other pages have the Referrer-Policy `same-origin`. With this policy, the visitor's next request would
-    tell our server the number of the signpost's page.
-    """
-    answer.headers["Referrer-Policy"] = "no-referrer"
-    return answer
 
 
 def _signposts() -> Signposts:

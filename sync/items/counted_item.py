@@ -21,7 +21,5 @@ def apply(context: ApplyContext, session: Session, item: CountedItem) -> bool:
         mailboxes.mark_ending_counted(session, item.address)
         return True
     is_marked = mailboxes.mark_counted(session, item.address)
-    return (
-        outbox.dequeue(session, context.peer, outbox.OutboxKind.ACKNOWLEDGED, address=item.address)
-        or is_marked
-    )
+    kind = outbox.OutboxKind.ACKNOWLEDGED
+    return outbox.dequeue(session, context.peer, kind, address=item.address) or is_marked

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from msgspec.structs import asdict
 from sqlalchemy.orm import Session
 
 from protocol.entry import SignedEntry
@@ -96,12 +97,6 @@ def apply(context: ApplyContext, session: Session, item: MailboxItem) -> bool:
     adviser.
     """
     try:
-        return mailboxes.create_mailbox(
-            session,
-            address=item.address,
-            recipient=item.recipient,
-            verify_key=item.verify_key,
-            day=item.opened_day,
-        )
+        return mailboxes.create_mailbox(session, **asdict(item))
     except MailboxEndedError:
         return context.report(session, item.address, b"", FindingKind.COME_BACK)

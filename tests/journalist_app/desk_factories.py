@@ -313,7 +313,11 @@ def a_source(world: World, *, day: date = TODAY) -> ASource:
     keys = derive_mailbox_keys(RootKey(secrets.token_bytes(32)))
     with world.store.writing() as session:
         mailboxes.create_mailbox(
-            session, address=keys.address, recipient=keys.recipient, verify_key=keys.verify_key, day=day
+            session,
+            address=keys.address,
+            recipient=keys.recipient,
+            verify_key=keys.verify_key,
+            opened_day=day,
         )
     return ASource(world, keys)
 

@@ -24,7 +24,7 @@ def a_mailbox(store: Store, day: date = DAY) -> bytes:
     address = os.urandom(20)
     with store.writing() as session:
         mailboxes.create_mailbox(
-            session, address=address, recipient=os.urandom(1216), verify_key=os.urandom(32), day=day
+            session, address=address, recipient=os.urandom(1216), verify_key=os.urandom(32), opened_day=day
         )
     return address
 

@@ -82,7 +82,7 @@ def test_a_fault_within_a_transaction_undoes_all_of_it(store: Store) -> None:
     def fail_half_way() -> None:
         with store.writing() as session:
             mailboxes.create_mailbox(
-                session, address=os.urandom(20), recipient=b"recipient", verify_key=b"key", day=DAY
+                session, address=os.urandom(20), recipient=b"recipient", verify_key=b"key", opened_day=DAY
             )
             raise KeyError
 

@@ -32,7 +32,7 @@ def in_list(store: Store, state: str, offset: int = 0, limit: int = 10) -> list[
 def test_a_mailbox_opens_once(store: Store) -> None:
     keys = {"address": os.urandom(20), "recipient": os.urandom(1216), "verify_key": os.urandom(32)}
     with store.writing() as session:
-        opened = [mailboxes.create_mailbox(session, **keys, day=DAY) for _ in range(2)]
+        opened = [mailboxes.create_mailbox(session, **keys, opened_day=DAY) for _ in range(2)]
         found = mailboxes.find(session, keys["address"])
     assert [True, False] == opened
     assert found is not None
@@ -256,7 +256,7 @@ def test_an_ended_mailbox_does_not_open_again_before_the_desk_has_seen_it(
     with store.writing() as session:
         mailboxes.end_for_good(session, address, proof=b"ended", day=DAY)
     with store.writing() as session, pytest.raises(MailboxEndedError):
-        mailboxes.create_mailbox(session, **keys, day=DAY)
+        mailboxes.create_mailbox(session, **keys, opened_day=DAY)
 
 
 def test_a_mailbox_that_does_not_exist_cannot_end(store: Store) -> None:

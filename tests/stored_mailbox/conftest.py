@@ -22,7 +22,11 @@ def store(tmp_path: Path, talk: Conversation) -> Iterator[Store]:
     keys = talk.keys
     with store.writing() as session:
         mailboxes.create_mailbox(
-            session, address=keys.address, recipient=keys.recipient, verify_key=keys.verify_key, day=DAY
+            session,
+            address=keys.address,
+            recipient=keys.recipient,
+            verify_key=keys.verify_key,
+            opened_day=DAY,
         )
     yield store
     store.close()

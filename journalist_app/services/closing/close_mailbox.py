@@ -3,8 +3,6 @@
 import secrets
 from datetime import date, timedelta
 
-import msgspec
-
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import AdviserError
 from journalist_app.services.mailbox.send_entries import (
@@ -66,18 +64,12 @@ def close_until(  # noqa: PLR0913  # each is a part of the closing
         return
     address = form_context.address
     before = casefiles.read_casefile(desk, address)
-
-    def note_closing(is_spam: bool, keep_until: date | None) -> None:  # noqa: FBT001  # two fields
-        casefiles.update_casefile(
-            desk, address, lambda now: msgspec.structs.replace(now, is_spam=is_spam, keep_until=keep_until)
-        )
-
     # The tallies come first, because the server deletes no mailbox without tallies.
-    note_closing(is_spam or before.is_spam, due)
+    casefiles.set_in_casefile(desk, address, is_spam=is_spam or before.is_spam, keep_until=due)
     try:
         sender.send()
     except AdviserError:
-        note_closing(before.is_spam, before.keep_until)
+        casefiles.set_in_casefile(desk, address, is_spam=before.is_spam, keep_until=before.keep_until)
         raise
 
 

@@ -57,7 +57,7 @@ def _maintain_tallies(desk: OpenDesk, address: Address, due: date) -> None:
     if not is_here or desk.tallied.get(address) == state:
         return
     if casefile.keep_until != due or not casefile.tally_seed:
-        casefiles.update_casefile(desk, address, lambda now: msgspec.structs.replace(now, keep_until=due))
+        casefiles.set_in_casefile(desk, address, keep_until=due)
     elif not _are_current(desk, sealed, revision, casefile):
         tallies = casefiles.sealed_tallies(desk, revision, casefile)
         with suppress(NoSuchMailboxError), desk.store.writing() as session:
@@ -95,7 +95,7 @@ def _maintain_casefile(desk: OpenDesk, address: Address, casefile: Casefile, tod
                 casefiles.drop_casefile(desk, session, address)
         return
     if conversation.may_answer and closed_until(conversation.transcript) is None:
-        casefiles.update_casefile(desk, address, _reopen)
+        casefiles.set_in_casefile(desk, address, keep_until=None, is_spam=False)
 
 
 def _keep_evidence_alone(desk: OpenDesk, address: Address, today: date) -> None:
@@ -114,10 +114,6 @@ def _keep_evidence_alone(desk: OpenDesk, address: Address, today: date) -> None:
     else:
         with desk.store.writing() as session:
             casefiles.drop_casefile(desk, session, address)
-
-
-def _reopen(casefile: Casefile) -> Casefile:
-    return msgspec.structs.replace(casefile, keep_until=None, is_spam=False)
 
 
 def _close_abandoned(desk: OpenDesk, today: date) -> None:

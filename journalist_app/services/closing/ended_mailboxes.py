@@ -91,15 +91,12 @@ def list_unacknowledged(desk: OpenDesk, today: date) -> list[EndedMailbox]:
     with desk.store.reading() as session:
         ended = mailboxes.ended_mailboxes(session)
     return [
-        row
-        for row in ended
-        if not (_is_counted(desk, row) and end_by_source(desk, row) is not None)
-        and not is_deleted_by_closing(desk, row, today)
+        row for row in ended if not _is_counted(desk, row) and not is_deleted_by_closing(desk, row, today)
     ]
 
 
 def _is_counted(desk: OpenDesk, row: EndedMailbox) -> bool:
-    """Return True if the desk has counted an ended mailbox.
+    """Return True if the desk has counted an ended mailbox, and the source has signed the ending.
 
     Another workstation may have counted the mailbox: its row then says so. Or this workstation counted the
     mailbox before the server was restored from a backup. The restored row no longer says so, but the trusted
@@ -110,7 +107,7 @@ def _is_counted(desk: OpenDesk, row: EndedMailbox) -> bool:
     it counted the mailbox.
     """
     was_ours = row.address in desk.trusted_state.ended and desk.config.server != ONE_MACHINE
-    return row.is_counted or was_ours
+    return (row.is_counted or was_ours) and end_by_source(desk, row) is not None
 
 
 def acknowledge_ended(desk: OpenDesk, address: Address, today: date) -> None:
@@ -149,9 +146,7 @@ def count_ended_mailbox(desk: OpenDesk, end: SignedEntry, today: date) -> None:
     casefile = casefiles.read_casefile(desk, address)
     if casefile.evidence:
         keep_until = casefile.keep_until or close_mailbox.choose_deletion_day(desk, today)
-        casefiles.update_casefile(
-            desk, address, lambda now: msgspec.structs.replace(now, keep_until=keep_until)
-        )
+        casefiles.set_in_casefile(desk, address, keep_until=keep_until)
     known = count_for_report.add_facts_of_end(desk, casefile, end)
     seed = tally_seed_of_end(desk.keyring.desk_key.seed, end.digest)
     counted = tallies_of(
@@ -183,7 +178,7 @@ def forget_deleted_mailboxes(desk: OpenDesk, today: date) -> None:
     for row in ended:
         if is_deleted_by_closing(desk, row, today):
             _forget_deleted(desk, Address(row.address))
-        elif _is_counted(desk, row) and end_by_source(desk, row) is not None:
+        elif _is_counted(desk, row):
             with suppress(RecordUnsoundError):  # the inbox shows the fault, and the row stays
                 _drop_row(desk, casefiles.read_casefile(desk, Address(row.address)), Address(row.address))
 

@@ -137,9 +137,8 @@ def _past_days(letterhead: Letterhead, today: date) -> tuple[tuple[date, ...], t
     """
     kept = range(date(max(today.year - _YEARS_KEPT, 1), 1, 1).toordinal(), today.toordinal())
     closed = sorted(day for day in letterhead.closed_days if day.toordinal() in kept)
-    absences = sorted(
-        (each.since, each.until) for each in letterhead.absences if each.until.toordinal() in kept
-    )
+    past = (each for each in letterhead.absences if each.until.toordinal() in kept)
+    absences = sorted((each.since, each.until) for each in past)
     return tuple(closed[-_CLOSED_MAX:]), tuple(absences[-ABSENCES_MAX:])
 
 
@@ -150,7 +149,6 @@ def _require_valid(calendar: Calendar) -> None:
         raise CalendarRefusedError(CalendarRefusal.NUMBERS)
     if len(calendar.absences) > ABSENCES_MAX or len(calendar.closed_days) > _CLOSED_MAX:
         raise CalendarRefusedError(CalendarRefusal.TOO_MANY)
-    if any(
-        not timedelta(0) <= until - since < timedelta(_ABSENCE_DAYS) for since, until in calendar.absences
-    ):
+    lengths = [until - since for since, until in calendar.absences]
+    if any(not timedelta(0) <= length < timedelta(_ABSENCE_DAYS) for length in lengths):
         raise CalendarRefusedError(CalendarRefusal.ABSENCE)

@@ -1,6 +1,7 @@
 """Saving the adviser's texts for a yearly report, and publishing the report once."""
 
 import hashlib
+import itertools
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -81,13 +82,10 @@ def publish_report(desk: OpenDesk, year: int, digest: str, today: date) -> None:
     if found.digest != digest:
         raise ReportRefusedError(ReportRefusal.CHANGED)
     frozen = replace(found, published=today)
-    files = {
-        public_file_name(year, language, kind): build_report_file(
-            desk, frozen, Audience.PUBLIC, language, kind
-        )
-        for language in LANGUAGES
-        for kind in FILE_KINDS
-    }
+    files: dict[str, bytes] = {}
+    for language, kind in itertools.product(LANGUAGES, FILE_KINDS):
+        file = build_report_file(desk, frozen, Audience.PUBLIC, language, kind)
+        files[public_file_name(year, language, kind)] = file
     _keep_first_days(desk, found.unread)
     _publish(desk, found, files, today)
 

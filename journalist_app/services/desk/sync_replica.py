@@ -84,9 +84,8 @@ def use_newest_letterhead(desk: OpenDesk) -> Letterhead:
     if found is None:
         raise SyncRefusedError(SyncRefusal.LETTERHEAD)
     try:
-        newest = verify_letterhead(
-            found[1], found[2], desk.keyring.fingerprint, at_least_serial=desk.letterhead.serial
-        )
+        least = desk.letterhead.serial
+        newest = verify_letterhead(*found[1:], desk.keyring.fingerprint, at_least_serial=least)
     except LetterheadRefusedError as why:
         raise SyncRefusedError(SyncRefusal.LETTERHEAD) from why
     use_letterhead(desk, newest)
@@ -110,7 +109,7 @@ def sync_replica(
     def work() -> SyncProgress:
         endpoint = workstation_endpoint(desk, today, half_hour)
         used_carrier = carrier or carrier_of(desk.config.server, desk.config.socks)
-        synced = exchange(endpoint, used_carrier, functools.partial(_progress, desk))
+        synced = exchange(endpoint, used_carrier, functools.partial(_show_left, desk))
         return SyncProgress(received=synced.received, held=pending.apply_pending(endpoint))
 
     with desk.syncing:
@@ -125,7 +124,7 @@ def _run(desk: OpenDesk, today: Callable[[], date], work: Callable[[], SyncProgr
     """
     outcome = SyncProgress(refusal="store")
     try:
-        desk.exchange = SyncProgress(is_running=True, left=count_outbox(desk))
+        _show_left(desk, count_outbox(desk))
         try:
             outcome = work()
         finally:  # also after an interruption, because applied items stay
@@ -136,7 +135,7 @@ def _run(desk: OpenDesk, today: Callable[[], date], work: Callable[[], SyncProgr
         desk.exchange = outcome
 
 
-def _progress(desk: OpenDesk, left: int) -> None:
+def _show_left(desk: OpenDesk, left: int) -> None:
     desk.exchange = SyncProgress(is_running=True, left=left)
 
 
@@ -221,7 +220,7 @@ def sync_in_background(desk: OpenDesk, today: Callable[[], date]) -> None:
     connection to a server.
     """
     if is_online(desk) and not desk.exchange.is_running:
-        desk.exchange = SyncProgress(is_running=True, left=count_outbox(desk))
+        _show_left(desk, count_outbox(desk))
         threading.Thread(target=sync_replica, args=(desk, today), name="sync now", daemon=True).start()
 
 

@@ -93,11 +93,8 @@ def last_sync(desk: OpenDesk, today: date) -> LastSync | None:
     with desk.store.reading() as session:
         known = peers.find(session, SERVER)
         left = outbox.count(session, SERVER)
-        unseen = [
-            row
-            for row in sync_findings.all_findings(session)
-            if row.kind is not FindingKind.CROSSED or row.digest
-        ]
+        found = sync_findings.all_findings(session)
+    is_unseen = any(row.kind is not FindingKind.CROSSED or row.digest for row in found)
     day = known.last_applied_day if known else None
     is_old = day is None or desk.letterhead.working_days_between(day, today) > _OLD_WORKING_DAYS
     return LastSync(
@@ -108,7 +105,7 @@ def last_sync(desk: OpenDesk, today: date) -> LastSync | None:
         bool(desk.exchange.refusal),
         desk.exchange.is_running,
         desk.config.server == BY_FILE,
-        bool(known and known.rollback_day) or bool(unseen),
+        bool(known and known.rollback_day) or is_unseen,
     )
 
 
@@ -120,12 +117,10 @@ def faults_at_server(desk: OpenDesk) -> tuple[ServerFaults, ...]:
     kinds: dict[Address, dict[str, None]] = {}
     for row in rows:
         kinds.setdefault(Address(row.address), {})[name_of_finding(row.kind)] = None
-    found = [
-        ServerFaults(
-            address.hex(), desk.label(address) if any(address) else "", tuple(of_it), address in here
-        )
-        for address, of_it in kinds.items()
-    ]
+    found = []
+    for address, of_it in kinds.items():
+        label = desk.label(address) if any(address) else ""
+        found.append(ServerFaults(address.hex(), label, tuple(of_it), address in here))
     return tuple(sorted(found, key=lambda each: each.label))
 
 

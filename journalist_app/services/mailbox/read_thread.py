@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 
 from msgspec import UNSET
 
@@ -216,12 +217,9 @@ def _shown_piece(desk: OpenDesk, address: Address, piece: TextPiece) -> ShownPie
     if piece.kind is not PieceKind.OPENED:
         return ShownPiece(piece)
     digest = digest_of_text(piece.text)
-    also_in = [
-        desk.label(Address(summary.address))
-        for summary in desk.index.summaries()
-        if digest in summary.presealed and summary.address != address
-    ]
-    return ShownPiece(piece, named_mailbox(piece.words, address), tuple(also_in))
+    same = [Address(each.address) for each in desk.index.summaries() if digest in each.presealed]
+    also_in = tuple(desk.label(each) for each in same if each != address)
+    return ShownPiece(piece, named_mailbox(piece.words, address), also_in)
 
 
 def _file(desk: OpenDesk, unsealer: Unsealer, opened: OpenedEntry, note: AttachmentNote) -> AdviserFile:
@@ -230,11 +228,8 @@ def _file(desk: OpenDesk, unsealer: Unsealer, opened: OpenedEntry, note: Attachm
     if part.author is Author.SOURCE:
         # A file that differs from the signed file is reported when the adviser downloads it.
         with suppress(FileRefusedError, ForgedError, UnreadableError):
-            look = unsealer.inspect(
-                note.id,
-                note.name,
-                lambda: file_downloads.file_pieces(desk, part.address, part.entry_id, note),
-            )
+            pieces = partial(file_downloads.file_pieces, desk, part.address, part.entry_id, note)
+            look = unsealer.inspect(note.id, note.name, pieces)
     if look is None or look.kind is PresealedKind.NOT_SEALED:
         return AdviserFile(note.id.hex(), safe_name(note.name), note.size, None)
     named = named_mailbox(look.words, part.address) if look.kind is PresealedKind.OPENED else None

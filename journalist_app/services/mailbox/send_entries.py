@@ -25,7 +25,7 @@ from protocol.content import TEXT_CHARS, Content
 from protocol.entry import SignedEntry
 from protocol.envelope import EntryClass
 from protocol.heads import Head, Heads
-from protocol.identifiers import Address, EntryId
+from protocol.identifiers import Address, Digest, EntryId
 from protocol.transcript.check import head_of
 from protocol.transcript.closing import closed_until
 from store.errors import NoSuchMailboxError
@@ -153,7 +153,7 @@ class EntrySender:
         there = [each for each in opened if each.signed.envelope.entry_id in new]
         if any(not _has_content(each, new[each.signed.envelope.entry_id]) for each in there):
             raise SendRefusedError(SendRefusal.FORM_REUSED)
-        if there and len(there) < len(new):
+        if 0 < len(there) < len(new):
             raise SendRefusedError(SendRefusal.FORM_REUSED)
         return bool(there)
 
@@ -202,19 +202,13 @@ def refuse_if_source_wrote(
     Raises:
         SendRefusedError: SOURCE_WROTE.
     """
-    within = conversation.transcript.knowledge.within
-    now, then = (
-        within(heads) | {head.digest for head in unseen}
-        for heads, unseen in (
-            heads_shown(desk, conversation, opened),
-            (form_context.heads, form_context.unseen),
-        )
-    )
-    if any(
-        is_from_source(each.signed, EntryClass.WORDS, EntryClass.REMOVAL)
-        for each in opened
-        if each.signed.digest in now - then
-    ):
+
+    def known(heads: Heads, unseen: Heads) -> frozenset[Digest]:
+        return conversation.transcript.knowledge.within(heads) | {head.digest for head in unseen}
+
+    new = known(*heads_shown(desk, conversation, opened)) - known(form_context.heads, form_context.unseen)
+    entries = [each.signed for each in opened if each.signed.digest in new]
+    if any(is_from_source(each, EntryClass.WORDS, EntryClass.REMOVAL) for each in entries):
         raise SendRefusedError(SendRefusal.SOURCE_WROTE)
 
 

@@ -57,9 +57,8 @@ def make_export(
     conversation, _, thread = verified_thread(desk, address)
     proposed = find_proposal(thread, proposal_id)
     begun = find_begun(thread, proposed)
-    if proposed.state is ProposalStatus.PASSING_ON and not is_confirmed_by_server(
-        desk, address, thread, proposed
-    ):
+    is_first = proposed.state is ProposalStatus.PASSING_ON
+    if is_first and not is_confirmed_by_server(desk, address, thread, proposed):
         raise PassOnRefusedError(PassOnRefusal.NOT_CONFIRMED)
     exporter, recipient = recipient_of_proposal(desk, note_of_proposal(proposed), today)
     consent_evidence.keep_evidence(desk, address, proposed)  # again: the app may have stopped before
@@ -118,13 +117,8 @@ def _record_made(  # noqa: PLR0913  # each is a part of the step
         step = StepNote(  # the next step and its day stay the same
             step=StepName.PASSED_ON, to=note.name, proposal=proposed.digest, next=begun.next, by=begun.by
         )
-        EntrySender(
-            desk,
-            form_context,
-            [NewWords(form_context.entry_id, Content(kind=Kind.STEP, text="", step=step), due)],
-            today=today,
-            precondition=still_counts,
-        ).send()
+        new = [NewWords(form_context.entry_id, Content(kind=Kind.STEP, text="", step=step), due)]
+        EntrySender(desk, form_context, new, today=today, precondition=still_counts).send()
     passed = PassedOn(
         recipient=note.recipient.value,
         with_consent=not begun.without_consent,

@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from journalist_app.desk.casefile import Casefile
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import Conversation, OpenedEntry, thread_of
 from journalist_app.errors import PassOnRefusal, PassOnRefusedError
@@ -103,13 +104,8 @@ def begin_passing_on(  # noqa: PLR0913  # each argument is part of the step
         require_consent(find_proposal(now, proposal_id), conversation, opened, now, is_without=is_without)
 
     consent_evidence.keep_evidence(desk, form_context.address, proposed)
-    EntrySender(
-        desk,
-        form_context,
-        [NewWords(form_context.entry_id, content)],
-        today=today,
-        precondition=is_still_agreed,
-    ).send()
+    new = [NewWords(form_context.entry_id, content)]
+    EntrySender(desk, form_context, new, today=today, precondition=is_still_agreed).send()
 
 
 def _checked_reason(without: WithoutConsent | None) -> str:
@@ -149,10 +145,9 @@ def is_confirmed_by_server(
     """
     begun = {step.entry_id for step in valid_steps(thread, proposed, StepName.PASSING_ON)}
     with desk.store.reading() as session:
-        queued = [
-            each for each in outbox.of_mailbox(session, SERVER, address) if each.kind is OutboxKind.ENTRY
-        ]
-        rows = [entries.find_digest(session, address, each.name) for each in queued]
+        queued = outbox.of_mailbox(session, SERVER, address)
+        names = [each.name for each in queued if each.kind is OutboxKind.ENTRY]
+        rows = [entries.find_digest(session, address, name) for name in names]
         server = peers.find(session, SERVER)
     if server is not None and server.has_more:
         return False
@@ -200,14 +195,12 @@ def record_handover(  # noqa: PLR0913  # each argument is part of the step
     content = build_step(words, step, desk.letterhead, today)
     new = NewWords(form_context.entry_id, content, due_of_step(conversation, today))
     EntrySender(desk, form_context, [new], today=today).send()
-    casefiles.update_casefile(
-        desk,
-        form_context.address,
-        lambda casefile: msgspec.structs.replace(
-            casefile,
-            passed_on=tuple(
-                msgspec.structs.replace(each, delivered=day) if each.proposal == proposed.digest else each
-                for each in casefile.passed_on
-            ),
-        ),
-    )
+
+    def add_day(casefile: Casefile) -> Casefile:
+        passed_on = (
+            msgspec.structs.replace(each, delivered=day) if each.proposal == proposed.digest else each
+            for each in casefile.passed_on
+        )
+        return msgspec.structs.replace(casefile, passed_on=tuple(passed_on))
+
+    casefiles.update_casefile(desk, form_context.address, add_day)

@@ -1,6 +1,6 @@
 """Look-up of pinned recipients, with a check that the recipient's key can be used today."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from datetime import date
 
 from journalist_app.desk.open_desk import OpenDesk
@@ -22,7 +22,8 @@ def recipient_by_fingerprint(desk: OpenDesk, fingerprint: str, today: date) -> t
         PassOnRefusedError: no pinned recipient has this key, the key cannot be used, or this desk has no
             OpenPGP.
     """
-    return _usable(desk, lambda each: each.fingerprint == fingerprint, PassOnRefusal.RECIPIENT_MISSING, today)
+    meant = [each for each in available_recipients(desk) if each.fingerprint == fingerprint]
+    return _usable(desk, meant, PassOnRefusal.RECIPIENT_MISSING, today)
 
 
 def recipient_of_proposal(desk: OpenDesk, note: ProposalNote, today: date) -> tuple[Exporter, RecipientKey]:
@@ -37,21 +38,16 @@ def recipient_of_proposal(desk: OpenDesk, note: ProposalNote, today: date) -> tu
             expired key.
     """
     shown = (note.recipient.value, note.name, note.fingerprint)
-    return _usable(
-        desk,
-        lambda each: (each.role, each.name, each.fingerprint) == shown,
-        PassOnRefusal.RECIPIENT_CHANGED,
-        today,
-    )
+    meant = [each for each in available_recipients(desk) if (each.role, each.name, each.fingerprint) == shown]
+    return _usable(desk, meant, PassOnRefusal.RECIPIENT_CHANGED, today)
 
 
 def _usable(
-    desk: OpenDesk, is_meant: Callable[[RecipientKey], bool], refusal: PassOnRefusal, today: date
+    desk: OpenDesk, meant: Sequence[RecipientKey], refusal: PassOnRefusal, today: date
 ) -> tuple[Exporter, RecipientKey]:
     if desk.exporter is None:
         raise PassOnRefusedError(PassOnRefusal.NO_OPENPGP)
-    found = next((each for each in desk.exporter.recipients if is_meant(each)), None)
-    if found is None:
+    if not meant:
         raise PassOnRefusedError(refusal)
-    desk.exporter.require_usable(found.fingerprint, today)
-    return desk.exporter, found
+    desk.exporter.require_usable(meant[0].fingerprint, today)
+    return desk.exporter, meant[0]

@@ -50,8 +50,8 @@ def read_casefile(desk: OpenDesk, address: Address) -> Casefile:
     return _read(desk, address)[1]
 
 
-def update_casefile(desk: OpenDesk, address: Address, change: Callable[[Casefile], Casefile]) -> Casefile:
-    """Change a mailbox's casefile with the function `change`, and return the changed casefile.
+def update_casefile(desk: OpenDesk, address: Address, change: Callable[[Casefile], Casefile]) -> None:
+    """Change a mailbox's casefile with the function `change`.
 
     Reading and writing are one transaction, so no one else changes the casefile in between. `change` must not
     write to the store. If the mailbox is closed, its tallies (anonymous counts) are replaced in the same
@@ -76,7 +76,11 @@ def update_casefile(desk: OpenDesk, address: Address, change: Callable[[Casefile
     desk.saw_record(RecordKind.CASEFILE, address, revision + 1)
     desk.save()
     _publish_to_index(desk, address, revision + 1, casefile)
-    return casefile
+
+
+def set_in_casefile(desk: OpenDesk, address: Address, **fields: object) -> None:
+    """Change fields of a mailbox's casefile, by name. Raises the exceptions of `update_casefile`."""
+    update_casefile(desk, address, lambda casefile: msgspec.structs.replace(casefile, **fields))
 
 
 def add_casefile_note(desk: OpenDesk, address: Address, text: str, today: date) -> None:
@@ -186,16 +190,10 @@ def load_casefiles(desk: OpenDesk) -> None:
     """
     with desk.store.reading() as session:
         here = {Address(name): revision for name, revision in records.revisions(session, RecordKind.CASEFILE)}
-    changed = [
-        address
-        for address, revision in here.items()
-        if address not in desk.casefiles or desk.casefiles[address][0] != revision
-    ]
-    gone = [
-        Address(name)
-        for kind, name in desk.trusted_state.records
-        if kind == RecordKind.CASEFILE and Address(name) not in here
-    ]
+    known = {address: revision for address, (revision, _) in list(desk.casefiles.items())}
+    changed = [address for address, revision in here.items() if known.get(address) != revision]
+    seen = [Address(name) for kind, name in desk.trusted_state.records if kind == RecordKind.CASEFILE]
+    gone = [address for address in seen if address not in here]
     for address in dict.fromkeys([*changed, *gone, *desk.unsound_casefiles]):
         if desk.stopping.is_set():
             return

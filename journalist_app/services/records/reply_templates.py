@@ -110,9 +110,8 @@ def _change(
         raise ReplyTemplateError
     change(templates)
     try:
-        desk_records.write_record(
-            desk, RecordKind.TEMPLATES, _NAME, revision + 1, templates_to_bytes(templates)
-        )
+        body = templates_to_bytes(templates)
+        desk_records.write_record(desk, RecordKind.TEMPLATES, _NAME, revision + 1, body)
     except (MalformedError, TooLongError) as why:
         raise ReplyTemplateError from why
 

@@ -90,10 +90,9 @@ def keep_unsent(
         sealed = seal_unsent(msgspec.json.encode(_Form(path, today, kept)), letterhead)
     except (TooLongError, UnicodeEncodeError) as why:
         raise UnsentRefusedError(UnsentRefusal.FULL) from why
+    name = secrets.token_bytes(_NAME_BYTES)
     with store.writing() as session:
-        records.put(
-            session, RecordKind.UNSENT, secrets.token_bytes(_NAME_BYTES), 1, sealed, goes_to_peers=False
-        )
+        records.put(session, RecordKind.UNSENT, name, 1, sealed, goes_to_peers=False)
 
 
 def list_unsent(desk: OpenDesk) -> tuple[UnsentForm, ...]:

@@ -68,7 +68,11 @@ class Shelf:
         keys = a_mailbox(seed)
         with self.store.writing() as session:
             mailboxes.create_mailbox(
-                session, address=keys.address, recipient=keys.recipient, verify_key=keys.verify_key, day=day
+                session,
+                address=keys.address,
+                recipient=keys.recipient,
+                verify_key=keys.verify_key,
+                opened_day=day,
             )
         return keys
 

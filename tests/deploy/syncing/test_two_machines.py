@@ -870,7 +870,7 @@ def test_a_workstations_sweeper_destroys_and_decides_nothing(paired: Desk, stick
     world = paired.world(paired.first)
     with world.store.writing() as session:
         mailboxes.create_mailbox(
-            session, address=bytes(20), recipient=b"r", verify_key=b"v", day=date(2001, 1, 1)
+            session, address=bytes(20), recipient=b"r", verify_key=b"v", opened_day=date(2001, 1, 1)
         )
     world.store.close()
 

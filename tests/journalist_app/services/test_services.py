@@ -505,7 +505,7 @@ def test_a_mailbox_put_back_after_its_end_is_told(world: World) -> None:
             address=source.keys.address,
             recipient=source.keys.recipient,
             verify_key=source.keys.verify_key,
-            day=TODAY,
+            opened_day=TODAY,
         )
     source.writes("teruggezet")
 
