@@ -1,7 +1,7 @@
 """Records: the desk's own encrypted records, by kind and name. Only the newest revision is stored.
 
 The name of a record about a mailbox begins with the mailbox's address. Such a record is deleted when the
-mailbox is deleted by the desk's order.
+mailbox is deleted because the desk closed it.
 """
 
 from collections.abc import Iterable, Sequence
