@@ -37,9 +37,8 @@ from journalist_app.locale_format import (
     format_long_day,
     format_whole_number,
 )
-from journalist_app.requests import kept_text
 from journalist_app.requests.access import open_desk, page_form_token
-from journalist_app.requests.form_context import foreign_form_page, not_found_page
+from journalist_app.requests.form_context import error_page
 from journalist_app.search.search_index import WorkerStarter
 from journalist_app.services.desk.sync_status import LastSync, last_sync
 from journalist_app.views import (
@@ -113,9 +112,9 @@ def create_adviser_app(
         about_desk_pages.bp,
     ):
         app.register_blueprint(blueprint)
-    app.register_error_handler(ForeignFormError, lambda _why: foreign_form_page())
-    app.register_error_handler(MailboxNotFoundError, lambda _why: not_found_page())
-    app.register_error_handler(StoreError, _show_store_fault)
+    app.register_error_handler(ForeignFormError, lambda _why: error_page("foreign", 403))
+    app.register_error_handler(MailboxNotFoundError, lambda _why: error_page("missing", 404))
+    app.register_error_handler(StoreError, lambda why: error_page(why.fault, 503))
     app.register_error_handler(HTTPException, _show_http_error)
     return app
 
@@ -163,10 +162,6 @@ def _last_sync() -> LastSync | None:
 
 def _choice_name(list_name: str, key: str) -> str:
     return option_name(current_app.extensions["config"].options(list_name), key, chosen_language())
-
-
-def _show_store_fault(why: StoreError) -> ResponseReturnValue:
-    return render_template("refusal.html", what=why.fault, text=kept_text.typed_text()), 503
 
 
 def _show_http_error(why: HTTPException) -> ResponseReturnValue:

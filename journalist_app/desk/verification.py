@@ -128,13 +128,11 @@ def examine(desk: OpenDesk, session: Session, address: Address) -> Conversation:
     if stored is None:
         raise MailboxNotFoundError
     transcript = stored.transcript
-    removed = trusted.removed.get(address, frozenset()) | transcript.removed.keys()
-    restored = tuple(
-        entry
-        for digest, entry in transcript.authentic.items()
-        if digest in removed and entry.header is not None
-    )
-    faults = [*_faults(stored, trusted.removed.get(address, frozenset()), restored)]
+    remembered = trusted.removed.get(address, frozenset())
+    removed = remembered | transcript.removed.keys()
+    gone = (entry for digest, entry in transcript.authentic.items() if digest in removed)
+    restored = tuple(entry for entry in gone if entry.header is not None)
+    faults = [*_faults(stored, remembered, restored)]
     if address in trusted.ended:
         faults.append(ShownFault("come_back"))
     waiting = waiting_since(transcript)

@@ -71,11 +71,10 @@ def submitted_form(purpose: str, parts: AnswerParts) -> Iterator[None]:
         body.drain(DRAIN_TIMES * config.upload_bytes)
 
 
-def foreign_form_page() -> ResponseReturnValue:
-    """Return the error page (403) for a form with a wrong CSRF token. The page shows the typed text again."""
-    return render_template("refusal.html", what="foreign", text=kept_text.typed_text()), 403
+def error_page(what: str, status: int) -> ResponseReturnValue:
+    """Return the error page with the sentence that `what` names. The page shows the typed text again.
 
-
-def not_found_page() -> ResponseReturnValue:
-    """Return the error page (404) for a missing mailbox or entry. The page shows the typed text again."""
-    return render_template("refusal.html", what="missing", text=kept_text.typed_text()), 404
+    `what` is, for example, "foreign" for a form with a wrong CSRF token, or "missing" for a missing mailbox
+    or entry.
+    """
+    return render_template("refusal.html", what=what, text=kept_text.typed_text()), status

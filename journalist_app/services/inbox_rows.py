@@ -66,8 +66,7 @@ def inbox_row(desk: OpenDesk, conversation: Conversation, today: date) -> InboxR
     summary = summarise_mailbox(conversation.address, b"", conversation.transcript, entry_contents(opened))
     waits_since = summary.waiting or (conversation.mailbox.waiting_since if faults else None)
     messages = [each for each in opened if each.signed.envelope.is_words]
-    last_day = messages[-1].signed.envelope.day if messages else None
-    since = waits_since or last_day
+    since = waits_since or (messages[-1].signed.envelope.day if messages else None)
     casefile = known_casefile(desk, conversation.address)
     return InboxRow(
         address=conversation.address.hex(),

@@ -8,7 +8,7 @@ from journalist_app.errors import ForeignFormError, RecordUnsoundError, SendRefu
 from journalist_app.forms import AnswerParts
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import require_our_form, unlocked
-from journalist_app.requests.form_context import address_of, adviser_today, not_found_page, submitted_form
+from journalist_app.requests.form_context import address_of, adviser_today, error_page, submitted_form
 from journalist_app.services.records import casefiles, drafts
 from journalist_app.views import thread_pages
 from journalist_app.views.refusal_status import REFUSALS, reason_and_status
@@ -115,7 +115,7 @@ def _page(
     refused: Exception | None = None,
 ) -> ResponseReturnValue:
     if not casefiles.has_mailbox(desk, where):
-        return not_found_page()
+        return error_page("missing", 404)
     refusal, status = reason_and_status(refused)
     panel = casefiles.read_casefile_panel(desk, where, adviser_today())
     page = render_template(

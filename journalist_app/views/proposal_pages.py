@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import BinaryIO
 
-from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wsgi import wrap_file
 
@@ -19,7 +19,7 @@ from journalist_app.requests.form_context import (
     address_of,
     adviser_today,
     entry_id_of,
-    not_found_page,
+    error_page,
     read_form_context,
     submitted_form,
 )
@@ -166,7 +166,6 @@ def _form(
     kept_text.keep_typed_text(*filled.typed())
     thread = read_thread.open_thread(desk, where, today=adviser_today())
     older = [each for each in thread.thread_state.proposals if each.entry_id == again]
-    config = current_app.extensions["config"]
     page = render_template(
         "proposals/write.html",
         thread=thread,
@@ -178,28 +177,24 @@ def _form(
         step_chars=STEP_CHARS,
         refusal=refusal,
         text_chars=TEXT_CHARS,
-        upload_files=config.upload_files,
-        upload_bytes=config.upload_bytes,
+        upload_files=desk.config.upload_files,
+        upload_bytes=desk.config.upload_bytes,
     )
     return page, {"": 200, "store": 503}.get(refusal, 409)
 
 
 def _page(desk: OpenDesk, where: Address, proposal_id: str, *, refusal: str = "") -> ResponseReturnValue:
     thread = read_thread.open_thread(desk, where, today=adviser_today())
-    found = [
-        (each, each.proposal)
-        for each in thread.entries
-        if each.kind == "proposal" and each.entry_id == proposal_id and each.proposal is not None
-    ]
-    if not found:
-        return not_found_page()  # or a source signed the entry; only the desk can make a proposal
-    entry, proposal = found[0]
+    made = (each for each in thread.entries if each.kind == "proposal" and each.entry_id == proposal_id)
+    entry = next((each for each in made if each.proposal is not None), None)
+    if entry is None or entry.proposal is None:
+        return error_page("missing", 404)  # or a source signed the entry; only the desk can make a proposal
     page = render_template(
         "proposals/show.html",
         thread=thread,
         entry=entry,
-        proposal=proposal,
-        is_confirmed=pass_on.is_confirmed_by_server(desk, where, thread.thread_state, proposal),
+        proposal=entry.proposal,
+        is_confirmed=pass_on.is_confirmed_by_server(desk, where, thread.thread_state, entry.proposal),
         refusal=refusal,
         done=request.args.get("done", ""),
         step=_words(),

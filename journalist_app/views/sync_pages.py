@@ -40,7 +40,6 @@ def show_sync(desk: OpenDesk) -> ResponseReturnValue:
         exchange=desk.exchange,
         is_paired=sync_status.is_paired(desk),
         minutes=desk.config.sync_minutes,
-        setback=sync_status.server_rollback_day(desk),
         found=sync_status.faults_at_server(desk),
         not_arrived=sync_status.undelivered_mailboxes(desk),
         waiting=sync_status.waiting_by_kind(desk),

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 
-from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from crypto.errors import ForgedError, UnreadableError
@@ -76,7 +76,6 @@ def thread_page(  # noqa: PLR0913  # each is shown on the page
     `outcome` is the key of the sentence about a draft, if no form was refused.
     """
     refusal, status = reason_and_status(refused)
-    config = current_app.extensions["config"]
     today = adviser_today()
     thread = read_thread.open_thread(desk, where, today=today, is_whole=True)
     shown = render_template(
@@ -94,8 +93,8 @@ def thread_page(  # noqa: PLR0913  # each is shown on the page
         is_closed="closed" in request.args,
         is_proposed="proposed" in request.args,
         text_chars=TEXT_CHARS,
-        upload_bytes=config.upload_bytes,
-        upload_files=config.upload_files,
+        upload_bytes=desk.config.upload_bytes,
+        upload_files=desk.config.upload_files,
     )
     # After the page was made, so that the receipt never confirms something that no one was shown.
     if request.method != "HEAD" and "Sec-Purpose" not in request.headers:  # otherwise no one sees the page
@@ -122,8 +121,7 @@ def download_attachment(desk: OpenDesk, address: str, attachment_id: str) -> Res
 @unlocked
 def download_pasted_file(desk: OpenDesk, address: str, entry_id: str, number: int) -> ResponseReturnValue:
     """Send the decrypted content of an encrypted block in a message, if the content is not a text."""
-    where = address_of(address)
-    which = entry_id_of(entry_id)
+    where, which = address_of(address), entry_id_of(entry_id)
     return _saved(lambda: file_downloads.open_pasted(desk, where, which, number))
 
 

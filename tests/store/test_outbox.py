@@ -441,6 +441,23 @@ def test_everything_is_packed_again_for_a_peer_that_lost_its_data(store: Store, 
 
 
 @pytest.mark.usefixtures("peer")
+@pytest.mark.parametrize(
+    "damage",
+    ["UPDATE outbox SET kind = 'other'", "UPDATE outbox SET address = 'text'", "UPDATE outbox SET name = 9"],
+)
+def test_a_damaged_row_of_the_outbox_makes_a_repeat_send_everything_again(
+    store: Store, address: bytes, damage: str
+) -> None:
+    names = [an_entry(store, address) for _ in range(2)]
+    deliver(store)
+    names.append(an_entry(store, address))
+    with store.writing() as session:
+        session.execute(text(damage))
+        outbox.repack_all(session, STRAND)
+    assert [(OutboxKind.ENTRY, address, name) for name in sorted(names)] == noted(store)
+
+
+@pytest.mark.usefixtures("peer")
 def test_the_revision_that_a_record_may_replace_is_stored_until_the_peer_confirms(store: Store) -> None:
     name, digest = outbox.record_name("casefile", b"name"), os.urandom(32)
 

@@ -1,6 +1,7 @@
 """The check of a whole store without keys detects every change of an entry or file, and names the mailbox."""
 
 import os
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,33 @@ def test_a_workstation_also_misses_what_it_remembers(world: World, source: ASour
 
     found = verify_store(world.store, world.letterhead.strand_keys, remembered=remembered)
     assert [each.faults for each in found if not each.is_sound] == [(FaultKind.ROLLED_BACK,)]
+
+
+def test_a_mailbox_that_ends_during_the_check_has_no_verdict(world: World, source: ASource) -> None:
+    third = a_source(world)
+    found = verify_store(world.store, world.letterhead.strand_keys)
+    first = next(found)
+    ended = next(each for each in (source, third) if each.keys.address != first.address)
+
+    ended.ends()
+
+    (last,) = found
+    assert ended.keys.address not in {first.address, last.address}
+
+
+def test_each_process_finds_what_the_calling_process_finds(
+    world: World, source: ASource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Coverage does not see the spawned processes, so this test calls their functions in its own process."""
+    world.execute("DELETE FROM entry WHERE address = :address AND author = 1", address=source.keys.address)
+    monkeypatch.setattr(whole_store, "_opened", [])
+    strands = world.letterhead.strand_keys
+
+    whole_store._open_in_process(world.store.path, strands, sorted(verdicts(world)))
+    with closing(whole_store._opened[0][0]):
+        found = [whole_store._verify_in_process(place) for place in range(2)]
+
+    assert found == list(verify_store(world.store, strands))
 
 
 def test_several_processes_find_what_one_finds(

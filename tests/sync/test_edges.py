@@ -85,6 +85,7 @@ def test_rows_whose_subject_is_gone_leave_the_outbox(ends: Ends, workstation: Wo
             (OutboxKind.ENDED, {"address": b"a" * 20}),
             (OutboxKind.PUBLIC_FILE, {"name": b"report"}),
             (OutboxKind.TALLY, {"name": b"d" * 32}),
+            (OutboxKind.RECORD, {"name": b"casefile:" + b"n" * 20}),
             (OutboxKind.ENTRY, {"address": b"b" * 20, "name": b"e" * 32}),
             (OutboxKind.TALLIES, {"address": b"b" * 20}),
         ):
@@ -125,6 +126,17 @@ def test_a_row_of_another_shape_in_our_own_tables_is_left_out(ends: Ends, workst
     ends.sync(workstation)
 
     assert all_of(workstation.replica)["record"] == set()
+
+
+def test_a_workstation_does_not_send_a_record_that_it_cannot_open(
+    ends: Ends, workstation: Workstation
+) -> None:
+    with workstation.replica.writing() as session:
+        records.put(session, "casefile", b"n" * 20, 1, b"sealed by no one", goes_to_peers=True)
+
+    ends.sync(workstation)
+
+    assert all_of(ends.world.store)["record"] == set()
 
 
 # ---- applied twice, or without a mailbox --------------------------------------------------------------

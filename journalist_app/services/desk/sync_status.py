@@ -24,7 +24,7 @@ class LastSync:
     `days` is the number of days since `day`. `waiting` counts the items in the outbox. `is_old` is True if
     the last sync was more than two working days of the desk ago. `has_failed` is True if the newest attempt
     since unlocking failed. `is_warning` is True if there is a fault at the server that the adviser has not
-    seen yet.
+    seen yet. `rollback_day` is the day on which a sync detected that the server was rolled back, or None.
     """
 
     day: date | None
@@ -35,6 +35,7 @@ class LastSync:
     is_running: bool
     is_by_file: bool
     is_warning: bool
+    rollback_day: date | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +70,6 @@ def count_outbox(desk: OpenDesk) -> int:
         return outbox.count(session, SERVER)
 
 
-def server_rollback_day(desk: OpenDesk) -> date | None:
-    """Return the day on which a sync detected that the server was rolled back, or None."""
-    with desk.store.reading() as session:
-        known = peers.find(session, SERVER)
-    return known.rollback_day if known else None
-
-
 def waiting_by_kind(desk: OpenDesk) -> dict[str, int]:
     """Return how many items of each kind are in the outbox, the most frequent kind first."""
     with desk.store.reading() as session:
@@ -95,7 +89,7 @@ def last_sync(desk: OpenDesk, today: date) -> LastSync | None:
         left = outbox.count(session, SERVER)
         found = sync_findings.all_findings(session)
     is_unseen = any(row.kind is not FindingKind.CROSSED or row.digest for row in found)
-    day = known.last_applied_day if known else None
+    day, rollback_day = (known.last_applied_day, known.rollback_day) if known else (None, None)
     is_old = day is None or desk.letterhead.working_days_between(day, today) > _OLD_WORKING_DAYS
     return LastSync(
         day,
@@ -105,7 +99,8 @@ def last_sync(desk: OpenDesk, today: date) -> LastSync | None:
         bool(desk.exchange.refusal),
         desk.exchange.is_running,
         desk.config.server == BY_FILE,
-        bool(known and known.rollback_day) or is_unseen,
+        rollback_day is not None or is_unseen,
+        rollback_day,
     )
 
 

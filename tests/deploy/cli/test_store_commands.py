@@ -10,6 +10,8 @@ from sqlalchemy import text
 from protocol.identifiers import mailbox_label
 from tests.deploy.two_machines import Desk, Machine, a_desk
 
+pytestmark = pytest.mark.enable_socket  # whether the adviser's port is free is looked at, on loopback
+
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:

@@ -366,6 +366,19 @@ def test_deleting_twice_is_deleting_once(a_desk: ADesk, source: Browser, keys: M
         a_desk.delete(keys, entry)
 
 
+def test_words_that_the_store_lists_under_another_digest_cannot_be_deleted(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    entry_id = bytes.fromhex(source.write("mine").location.rpartition("/")[2])
+    with a_desk.store.writing() as writing:
+        writing.execute(update(EntryRow).values(digest=bytes(32)))
+
+    with pytest.raises(NotFoundError):
+        a_desk.delete(keys, entry_id)
+
+    assert [] == a_desk.entries_of(keys, EntryClass.REMOVAL, Author.SOURCE)
+
+
 def test_deleting_wants_the_token_of_that_very_entry(source: Browser) -> None:
     one, two = (source.write(text).location.rpartition("/")[2] for text in ("one", "two"))
     path = "/en/mailbox/delete/"
