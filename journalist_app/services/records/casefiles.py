@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 from sqlalchemy.orm import Session
@@ -234,22 +234,13 @@ def _read(desk: OpenDesk, address: Address) -> tuple[int, Casefile]:
 
 
 def tallies_of_casefile(desk: OpenDesk, revision: int, casefile: Casefile) -> tuple[Tally, ...]:
-    """Return the tallies (anonymous counts) of a mailbox that the desk has closed.
-
-    Raises:
-        MalformedError: the casefile is not that of a closed mailbox.
-    """
-    if casefile.keep_until is None:
-        raise MalformedError
-    return tallies_of(casefile, desk.letterhead, revision=revision, closed=casefile.keep_until, is_read=True)
+    """Return the tallies (anonymous counts) of a mailbox that the desk has closed, so `keep_until` is set."""
+    closed = cast("date", casefile.keep_until)
+    return tallies_of(casefile, desk.letterhead, revision=revision, closed=closed, is_read=True)
 
 
 def sealed_tallies(desk: OpenDesk, revision: int, casefile: Casefile) -> tuple[bytes, ...]:
-    """Return the tallies of a mailbox that the desk has closed, signed and encrypted.
-
-    Raises:
-        MalformedError: the casefile is not that of a closed mailbox.
-    """
+    """Return the tallies of a mailbox that the desk has closed, signed and encrypted."""
     counted = tallies_of_casefile(desk, revision, casefile)
     return seal_tallies(counted, desk.letterhead, desk.keyring.desk_writer)
 

@@ -8,6 +8,7 @@ import pytest
 
 from journalist_app.desk.casefile import Casefile, Evidence, EvidenceKind, PassedOn
 from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.desk.verification import conversation_of
 from journalist_app.errors import (
     CasefileRefusal,
     MailboxNotFoundError,
@@ -410,6 +411,53 @@ def test_a_closing_whose_casefile_had_not_come_is_counted_at_the_next_check(worl
 
     assert casefiles.read_casefile(desk, source.keys.address).keep_until == TODAY + timedelta(days=90)
     assert counted(world, tallies_of(world, source))["mailbox"] == "read"
+
+
+def test_a_message_that_comes_while_closing_leaves_the_casefile_as_it_was(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = a_source(world)
+    source.writes("tassen")
+    desk = unlocked(world)
+    form_context = context_for(desk, source)
+    real = casefiles.set_in_casefile
+
+    def change_after_a_message(*asked: object, **fields: object) -> None:
+        monkeypatch.undo()
+        source.writes("Nee, echt: ik heb hulp nodig.")
+        real(*asked, **fields)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(casefiles, "set_in_casefile", change_after_a_message)
+    with refuses(SendRefusal.SOURCE_WROTE):
+        close_mailbox.close_as_spam(desk, form_context, today=TODAY)
+
+    casefile = casefiles.read_casefile(desk, source.keys.address)
+    assert (casefile.is_spam, casefile.keep_until) == (False, None)
+
+
+def test_a_desk_that_is_locked_puts_no_more_tallies(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    source.is_closed(due=TODAY + timedelta(days=90))
+    desk = unlocked(world)
+    conversation_of(desk, source.keys.address)
+    desk.stopping.set()
+
+    deletion_upkeep.maintain_deletions(desk, TODAY)
+
+    assert tallies_of(world, source) == ()
+
+
+def test_the_casefile_of_a_mailbox_that_fails_verification_is_left_alone(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    casefiles.set_in_casefile(desk, source.keys.address, keep_until=TODAY)
+    world.execute("UPDATE entry SET signature = zeroblob(64)")
+
+    deletion_upkeep.maintain_deletions(desk, TODAY)
+
+    assert casefiles.read_casefile(desk, source.keys.address).keep_until == TODAY
 
 
 # ---- abandoned

@@ -9,6 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crypto import age, signed_lines
+from crypto.canonical_json import encode_json
+from crypto.errors import TooLongError
 from journalist_app.desk.casefile import LABELS, Casefile, Evidence, EvidenceKind, Note, PassedOn
 from journalist_app.services.desk.merge_records import RecordMerger, merge_bodies, merge_casefiles
 from journalist_app.services.records import reply_templates
@@ -214,6 +217,18 @@ def test_a_record_of_a_later_version_waits(desks: TwoDesks) -> None:
     assert desks.fault(later, ours) is None
     assert desks.fault(later, ours, "a kind of a later version") is None
     assert desks.fault(ours, later) is None  # this workstation had a later version before
+
+
+def test_a_record_in_a_later_format_waits(desks: TwoDesks) -> None:
+    later = signed_lines.write_signed_lines(b"steunpunt-record/2", b"{}", desks.second.strand.seed)
+    sealed = age.encrypt(later, [desks.letterhead.current_epoch[1]])
+    assert desks.fault(sealed.header + sealed.payload) is None
+
+
+def test_texts_for_a_report_that_do_not_fit_together_are_too_long() -> None:
+    one, other = (encode_json(ReportWords(nl=each * 15_000, en="")) for each in "ab")
+    with pytest.raises(TooLongError):
+        merge_bodies(RecordKind.COUNTS, b"report-words-2026", one, other, TODAY)
 
 
 def test_our_damaged_record_is_replaced_by_a_sound_one(desks: TwoDesks) -> None:

@@ -6,6 +6,7 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services import inbox_lists
 from journalist_app.services.desk import unlocking, whole_check
 from journalist_app.services.inbox_lists import InboxFilter
+from store.errors import StoreBusyError
 from stored_mailbox import whole_store
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_source
 from tests.journalist_app.opening import opens
@@ -137,3 +138,31 @@ def test_a_saved_place_that_is_not_ours_begins_the_check_again(world: World, how
     whole_check.check_whole_store(desk, TOMORROW)
 
     assert desk.whole_check.day == TOMORROW
+
+
+def test_a_check_that_runs_is_not_begun_twice(world: World) -> None:
+    a_source(world).writes("vraag")
+    desk = unlocked(world)
+    with desk.checking_whole:
+        whole_check.check_whole_store(desk, TODAY)
+    assert desk.whole_check.day is None
+
+
+def test_a_store_that_fails_leaves_the_last_result(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = unlocked(world)
+
+    def fail(*_: object, **__: object) -> object:
+        raise StoreBusyError
+
+    monkeypatch.setattr(whole_check, "verify_store", fail)
+    whole_check.check_whole_store(desk, TODAY)
+    assert (desk.whole_check.day, desk.whole_check.is_running) == (None, False)
+
+
+def test_the_place_is_saved_while_the_check_runs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(2):
+        a_source(world).writes("vraag")
+    monkeypatch.setattr(whole_check, "_SAVED_EVERY", 1)
+    desk = unlocked(world)
+    whole_check.check_whole_store(desk, TODAY)
+    assert desk.whole_check.day == TODAY
