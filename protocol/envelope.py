@@ -34,6 +34,7 @@ from protocol.identifiers import (
 )
 
 COMMIT_BYTES = 32
+STRANDS_NAMED: Final = 64  # more workstations than any desk has; without a limit, names could fill the memory
 REMOVED_AT_ONCE: Final = 32  # the largest number of entries that one removal names
 
 
@@ -252,6 +253,7 @@ def _has_sound_heads(envelope: Envelope) -> bool:
     return (
         envelope.number <= LARGEST_NUMBER
         and max(heads.values(), default=0) <= HEADS_OF_STRAND
+        and len(heads | unseen) <= STRANDS_NAMED
         and max(unseen.values(), default=0) <= UNSEEN_OF_STRAND
         and envelope.strand not in unseen
         and not set(envelope.heads) & set(envelope.unseen)

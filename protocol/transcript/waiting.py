@@ -23,9 +23,7 @@ def non_answers(opened: Iterable[EntryContent]) -> frozenset[Digest]:
     being read. IN_CONVERSATION and ADVICE_GIVEN are answers only if the adviser wrote a text. Nor is
     an automatic closing. Words that were removed or do not open count as an answer.
     """
-    return frozenset(
-        signed.digest for signed, content in opened if content is not None and not _is_answer(content)
-    )
+    return frozenset(signed.digest for signed, content in opened if content and not _is_answer(content))
 
 
 def waiting_words(

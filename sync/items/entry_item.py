@@ -49,9 +49,12 @@ def verify(context: VerifyContext, item: EntryItem) -> None:
     """
     entry = _signed(item)
     part = entry.envelope
-    if bool(item.header) != bool(item.payload) or part.entry_class is EntryClass.END:
-        raise MalformedError  # an end arrives as the proof of an ended mailbox
-    if not part.is_words and (item.header or item.attachment_ids):
+    has_content = bool(item.header or item.payload or item.attachment_ids)
+    if (
+        bool(item.header) != bool(item.payload)
+        or part.entry_class is EntryClass.END  # an end arrives as the proof of an ended mailbox
+        or (has_content and not part.is_words)
+    ):
         raise MalformedError
     verify_key = context.mailbox_key(part.address)
     verify_entry(entry, mailbox_verify_key=verify_key, strands=context.strands)
@@ -85,8 +88,11 @@ def apply(context: ApplyContext, session: Session, item: EntryItem) -> bool:
     files = [each for each in ids if attachments.find(session, address, each) is None]
     stored = _stored(session, entry)
     if stored is not None:
-        if not (files or _is_better(context, stored, entry)):
+        is_better = _is_better(context, stored, entry)
+        if not (files or is_better):
             return False
+        if not is_better:  # only files are missing: keep our header, which the sender may have damaged
+            entry = read_signed(stored, address) or entry
         entries.drop_row(session, address, stored.digest)
     elif part.author is Author.DESK and _has_rival(session, entry, context.verified.strands):
         return context.report(session, address, digest, sync_findings.FindingKind.FORK)

@@ -28,7 +28,7 @@ def pack(context: BuildContext, session: Session, row: outbox.OutboxItem) -> Rec
     A workstation does not send a record that it cannot open itself.
     """
     kind, _, name = row.name.partition(b":")
-    record = records.find(session, kind.decode("ascii"), name)
+    record = records.find(session, kind.decode("ascii", "replace"), name)
     if record is None:
         return None
     merger = context.endpoint.merger

@@ -169,6 +169,9 @@ HOSTILE: Mapping[str, Envelope] = {
     "an end by the desk": without_content(EntryClass.END, A_STRAND),
     "an end that removes": without_content(EntryClass.END, removes=(Digest(b"r" * 32),)),
     "17 heads of one strand": words(heads=some_heads(SOURCE_STRAND, HEADS_OF_STRAND + 1), unseen=()),
+    "heads of 65 strands": words(
+        heads=tuple(head for at in range(65) for head in some_heads(StrandId(at.to_bytes(8)), 1)), unseen=()
+    ),
     "65 unseen entries of one strand": words(unseen=some_heads(SOURCE_STRAND, UNSEEN_OF_STRAND + 1, 99)),
     "an unseen entry of the own strand": words(unseen=some_heads(A_STRAND, 1, 99)),
     "a head that is unseen as well": words(

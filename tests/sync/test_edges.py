@@ -27,9 +27,10 @@ from protocol.pouch.pouch_items import (
     TalliesItem,
 )
 from protocol.transcript.ending import proof_to_bytes
-from store import attachments, entries, letterheads, mailboxes, outbox, public_files, records
+from store import attachments, entries, letterheads, mailboxes, outbox, public_files, records, sync_findings
 from store.errors import PeerMissingError, StoreFullError
 from store.outbox import OutboxKind
+from store.sync_findings import FindingKind
 from sync import apply
 from sync.apply import apply_pouch
 from sync.build import build_pouch, build_pouch_files
@@ -459,3 +460,43 @@ def test_an_answer_after_a_gap_counts_by_what_it_had_seen(ends: Ends, workstatio
         mailbox = mailboxes.find(session, source.keys.address)
     assert mailbox is not None
     assert mailbox.waiting_since is None
+
+
+def test_an_invented_file_does_not_replace_a_sound_header_by_a_damaged_one(ends: Ends) -> None:
+    """The operator adds a file to an entry that a workstation has, and flips a byte of its age header."""
+    workstation = ends.workstation()
+    source = a_source(ends.world)
+    source.writes("the evidence")
+    ends.sync(workstation)
+    with workstation.replica.reading() as session:
+        (row,) = entries.of_mailbox(session, source.keys.address)
+    file, is_last = os.urandom(16), True
+    header = bytes([row.header[0] ^ 1]) + row.header[1:]
+    down(
+        ends,
+        workstation,
+        FileItem(row.address, row.entry_id, file, b"header"),
+        ChunkItem(file, 0, is_last, b"junk"),
+        EntryItem(row.envelope, row.signature, row.epoch, header, row.payload, (file,)),
+    )
+    with workstation.replica.reading() as session:
+        (kept,) = entries.of_mailbox(session, source.keys.address)
+    assert kept.header == row.header
+
+
+def test_another_entry_with_the_number_of_ours_is_reported_and_not_kept(ends: Ends) -> None:
+    """A keyring in use twice signs two histories, and the server sends the other one."""
+    one = ends.workstation()
+    source = a_source(ends.world)
+    source.writes("hello")
+    ends.sync(one)
+    at(ends, one, source).is_answered("one answer")
+    rival = source.is_answered("another answer")
+    down(
+        ends,
+        one,
+        EntryItem(rival.envelope.to_bytes(), rival.signature, rival.epoch, rival.header, rival.payload, ()),
+    )
+    with one.replica.reading() as session:
+        kinds = [found.kind for found in sync_findings.of_mailbox(session, source.keys.address)]
+    assert kinds == [FindingKind.FORK]

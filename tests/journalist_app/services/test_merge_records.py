@@ -14,6 +14,7 @@ from crypto.canonical_json import encode_json
 from crypto.errors import TooLongError
 from journalist_app.desk.casefile import LABELS, Casefile, Evidence, EvidenceKind, Note, PassedOn
 from journalist_app.services.desk.merge_records import RecordMerger, merge_bodies, merge_casefiles
+from journalist_app.services.desk.report_records import ReportWords
 from journalist_app.services.records import reply_templates
 from journalist_app.services.records.reply_templates import ReplyTemplate
 from protocol import letterhead as letterhead_format

@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse
 from journalist_app import create_adviser_app
 from journalist_app.desk.open_desk import OpenDesk, SyncProgress
 from journalist_app.services.desk import background_check, sync_replica, sync_status
-from protocol.errors import PouchRefusal, PouchRefusedError
+from protocol.errors import NewerVersionError, PouchRefusal, PouchRefusedError
 from protocol.pouch.pouch_file import SERVER
 from store import outbox, peers, sync_findings
 from store.errors import StoreBusyError, StoreDamagedError
@@ -533,3 +533,19 @@ def test_what_waits_is_named_by_kind(at: AtDesk) -> None:
     assert (
         len(named) == len(OutboxKind) - 2
     )  # a mailbox that ended, one that was counted and its tally share one
+
+
+def test_a_workstation_says_which_entries_it_can_open(at: AtDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A header that opens replaces one that does not, and words of a newer version count as opened."""
+    signed = a_source(at.ends.world).writes("hello")
+    opens = sync_replica.workstation_endpoint(at.desk).opens
+    assert opens is not None
+    assert signed.header is not None
+    assert opens(signed)
+    assert not opens(replace(signed, header=signed.header[:-1] + bytes([signed.header[-1] ^ 1])))
+
+    def newer(*_: object) -> object:
+        raise NewerVersionError
+
+    monkeypatch.setattr(sync_replica, "open_entry", newer)
+    assert opens(signed)
