@@ -1,5 +1,7 @@
 """The check of the whole store verifies everything, continues after locking, and says what it found."""
 
+import itertools
+
 import pytest
 
 from journalist_app.desk.open_desk import OpenDesk
@@ -63,6 +65,37 @@ def test_a_check_that_is_stopped_by_locking_continues_after_unlocking(
     assert (len(first), len(second)) == (2, 3)
     assert sorted([*first, *second]) == [*first, *second]
     assert (desk.whole_check.day, again.whole_check.day) == (None, TODAY)
+
+
+def test_a_check_that_the_store_interrupts_continues_at_the_last_saved_place(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(5):
+        a_source(world).writes("vraag")
+    desk = unlocked(world)
+    real = whole_store.verify_store
+
+    def verify_three(*asked: object, **more: object) -> object:
+        yield from itertools.islice(real(*asked, **more), 3)  # type: ignore[arg-type]
+        raise StoreBusyError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(whole_check, "_SAVED_EVERY", 2)
+        patch.setattr(whole_check, "verify_store", verify_three)
+        whole_check.check_whole_store(desk, TODAY)
+
+    assert (desk.whole_check.is_running, desk.whole_check.day) == (False, None)
+    assert len(verified_by(desk, monkeypatch)) == 3
+    assert desk.whole_check.day == TODAY
+
+
+def test_two_checks_do_not_run_at_once(world: World) -> None:
+    desk = unlocked(world)
+
+    with desk.checking_whole:
+        whole_check.check_whole_store(desk, TODAY)
+
+    assert desk.whole_check.day is None
 
 
 def test_the_next_day_everything_is_verified_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,31 +171,3 @@ def test_a_saved_place_that_is_not_ours_begins_the_check_again(world: World, how
     whole_check.check_whole_store(desk, TOMORROW)
 
     assert desk.whole_check.day == TOMORROW
-
-
-def test_a_check_that_runs_is_not_begun_twice(world: World) -> None:
-    a_source(world).writes("vraag")
-    desk = unlocked(world)
-    with desk.checking_whole:
-        whole_check.check_whole_store(desk, TODAY)
-    assert desk.whole_check.day is None
-
-
-def test_a_store_that_fails_leaves_the_last_result(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk = unlocked(world)
-
-    def fail(*_: object, **__: object) -> object:
-        raise StoreBusyError
-
-    monkeypatch.setattr(whole_check, "verify_store", fail)
-    whole_check.check_whole_store(desk, TODAY)
-    assert (desk.whole_check.day, desk.whole_check.is_running) == (None, False)
-
-
-def test_the_place_is_saved_while_the_check_runs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    for _ in range(2):
-        a_source(world).writes("vraag")
-    monkeypatch.setattr(whole_check, "_SAVED_EVERY", 1)
-    desk = unlocked(world)
-    whole_check.check_whole_store(desk, TODAY)
-    assert desk.whole_check.day == TODAY
