@@ -500,3 +500,9 @@ def test_another_entry_with_the_number_of_ours_is_reported_and_not_kept(ends: En
     with one.replica.reading() as session:
         kinds = [found.kind for found in sync_findings.of_mailbox(session, source.keys.address)]
     assert kinds == [FindingKind.FORK]
+
+
+def test_a_record_that_the_server_has_already_changes_nothing(ends: Ends) -> None:
+    ends.sync(ends.workstation())
+    record = RecordItem("casefile", b"n" * 20, 1, (), is_dropped=False, sealed=b"sealed")
+    assert [up(ends, record), up(ends, record)] == [1, 0]
