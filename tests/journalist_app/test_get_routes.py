@@ -1,23 +1,25 @@
 """No GET writes anything in the store but, after the page was made, a read receipt of the thread."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services.mailbox import read_thread
 from protocol.content import Kind
 from protocol.envelope import Author, EntryClass, Envelope
-from store.database.engine import Store
+from store.database.engine import Store, open_store
 from store.errors import StoreReadOnlyError
 from tests.journalist_app.desk_factories import TODAY, ASource, World
 from tests.journalist_app.files.sealing import age_armour, recipient_of
 from tests.journalist_app.views.test_views import Browser, a_browser, proposed, settle
+from tests.refused_writes import WriteGuard, watch_all_connections
 from tests.store_snapshots import snapshot, written
 
 _AS_IT_IS = {
@@ -26,6 +28,7 @@ _AS_IT_IS = {
     "reports.go_to_year": 303,
     "thread.download_pasted_file": 200,
 }
+_ALLOWED = {"thread.show_thread": ("insert entry", "update mailbox")}  # its read receipt
 _RECEIPT_COLUMNS = {"version", "last_day", "last_author"}  # of the mailbox's row
 
 
@@ -44,7 +47,12 @@ class Site:
 
 
 @pytest.fixture
-def site(world: World, tmp_path: Path) -> Site:
+def guard(monkeypatch: pytest.MonkeyPatch) -> WriteGuard:
+    return watch_all_connections(monkeypatch)
+
+
+@pytest.fixture
+def site(guard: WriteGuard, world: World, tmp_path: Path) -> Site:  # noqa: ARG001  # first the guard
     browser = a_browser(world)
     source, _ = proposed(world, browser, tmp_path)
     pasted = source.writes(age_armour(b"\x00 no text", [recipient_of(world)]))
@@ -72,33 +80,37 @@ def site(world: World, tmp_path: Path) -> Site:
     return made
 
 
-@pytest.fixture
-def writers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Collect a line for every write that a request itself begins: background threads may write."""
-    begun: list[str] = []
-    real = Store.writing
-
-    def writing(store: Store, *, durable: bool = True) -> AbstractContextManager[Session]:
-        if threading.current_thread() is threading.main_thread():
-            begun.append(threading.current_thread().name)
-        return real(store, durable=durable)
-
-    monkeypatch.setattr(Store, "writing", writing)
-    yield begun
-    settle()
-
-
-def test_every_get_of_the_site_begins_no_write_but_the_receipt_of_the_thread(
-    site: Site, writers: list[str]
+def test_sqlite_refuses_every_write_of_a_get_but_the_receipt_of_the_thread(
+    guard: WriteGuard, site: Site
 ) -> None:
+    """The inbox also starts the background check, as unlocking does. Another check is running here."""
     for endpoint, path in site.paths.items():
         site.source.writes("nieuws")
-        writers.clear()
 
-        answer = site.browser.get(path)
+        with site.desk.checking, guard.refusing_all_but(*_ALLOWED.get(endpoint, ())):
+            answer = site.browser.get(path)
+            settle()
 
         assert answer.status_code == _AS_IT_IS.get(endpoint, 200), endpoint
-        assert len(writers) == (1 if endpoint == "thread.show_thread" else 0), endpoint
+        assert guard.refused == [], endpoint
+
+
+def test_the_guard_refuses_a_write_on_any_thread_and_any_connection(
+    guard: WriteGuard, site: Site, world: World
+) -> None:
+    site.source.writes("nieuws")  # a connection that was open before
+
+    def write(store: Store) -> None:
+        with suppress(DatabaseError), store.writing() as session:
+            session.execute(text("UPDATE mailbox SET version = version"))
+
+    with guard.refusing_all_but():
+        for store in (world.store, open_store(world.store.path)):
+            thread = threading.Thread(target=write, args=(store,))
+            thread.start()
+            thread.join()
+
+    assert guard.refused == ["update mailbox"] * 2
 
 
 def test_the_receipt_is_all_that_the_page_of_the_thread_writes(world: World, site: Site) -> None:
