@@ -96,6 +96,11 @@ class Conversation:
         return all(fault.allows_answers for fault in self.faults)
 
     @property
+    def may_lack_withdrawal(self) -> bool:
+        """Return True if the server has something of this mailbox that it could not send."""
+        return any(fault.kind == name_of_finding(FindingKind.DAMAGED) for fault in self.faults)
+
+    @property
     def is_answered_once(self) -> bool:
         """Return True if the desk ever wrote words in this mailbox."""
         parts = (entry.envelope for entry in self.entries)
@@ -149,8 +154,9 @@ def examine(desk: OpenDesk, session: Session, address: Address) -> Conversation:
     if address in desk.damaged_files:
         faults.append(ShownFault(DAMAGED_FILE, allows_answers=True))
     found = dict.fromkeys(finding.kind for finding in sync_findings.of_mailbox(session, address))
+    # Someone who can write to the server's store could otherwise block a mailbox for good.
     faults += [
-        ShownFault(name_of_finding(kind), allows_answers=kind is FindingKind.RESTORED) for kind in found
+        ShownFault(name_of_finding(kind), allows_answers=kind is not FindingKind.FORK) for kind in found
     ]
     if faults:
         desk.unsound[address] = tuple(dict.fromkeys(fault.kind for fault in faults))

@@ -209,9 +209,11 @@ def test_an_ending_before_the_step_reaches_the_server_counts(case: Case) -> None
     assert case.paper.made == []
 
 
-def test_a_withdrawal_that_was_damaged_at_the_server_stops_the_file(case: Case) -> None:
+@pytest.mark.parametrize("has_begun", [False, True])
+def test_a_withdrawal_that_was_damaged_at_the_server_stops_the_file(case: Case, *, has_begun: bool) -> None:
     """Someone who can write to the server's store must not be able to make the desk pass something on."""
-    case.begins()
+    if has_begun:
+        case.begins()
     back = case.answers(Verdict.TAKEN_BACK)
     case.ends.world.execute(
         "UPDATE sealed SET payload = x'00' WHERE id IN (SELECT id FROM entry WHERE digest = :digest)",
@@ -219,7 +221,8 @@ def test_a_withdrawal_that_was_damaged_at_the_server_stops_the_file(case: Case) 
     )
     case.sync()
 
+    does: Callable[[], object] = case.makes if has_begun else case.begins
     with pytest.raises(UnsoundMailboxError):
-        case.makes()
+        does()
 
     assert case.paper.made == []

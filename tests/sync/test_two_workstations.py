@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from journalist_app.desk.casefile import Casefile, Evidence, EvidenceKind
-from journalist_app.errors import MailboxNotFoundError
+from journalist_app.errors import MailboxNotFoundError, UnsoundMailboxError
 from journalist_app.services.desk import background_check, desk_calendar, publish_letterhead, sync_status
 from journalist_app.services.inbox_lists import InboxFilter, read_inbox
 from journalist_app.services.records import casefiles, drafts, reply_templates
@@ -445,6 +445,25 @@ def test_damage_at_the_server_marks_the_mailbox_here(scene: Scene) -> None:
     assert scene.first.desk.unsound == {address: ("damaged_at_server",)}
     (row,) = read_inbox(scene.first.desk, InboxFilter(), TODAY).rows
     assert row.faults == ("damaged_at_server",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "may_answer"), [(kind, kind is not FindingKind.FORK) for kind in FindingKind]
+)
+def test_the_server_cannot_stop_answers_by_damaging_what_it_sends(
+    scene: Scene, kind: FindingKind, *, may_answer: bool
+) -> None:
+    """Someone who runs the server could otherwise silence a mailbox for good, with one byte for each sync."""
+    source = scene.a_source_who_waits()
+    with scene.first.store.writing() as session:
+        sync_findings.add(session, source.keys.address, bytes(32), kind, TODAY)
+
+    if may_answer:
+        scene.first.answers(source, "here is your answer")
+        assert "here is your answer" in [each.text for each in scene.first.reads(source).entries]
+    else:
+        with pytest.raises(UnsoundMailboxError):
+            scene.first.answers(source, "here is your answer")
 
 
 def test_a_mailbox_that_came_back_at_the_server_is_named_though_it_is_not_here(scene: Scene) -> None:

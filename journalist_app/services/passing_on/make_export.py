@@ -56,7 +56,7 @@ def make_export(
     address = form_context.address
     conversation, _, thread = verified_thread(desk, address)
     proposed = find_proposal(thread, proposal_id)
-    begun = find_begun(thread, proposed)
+    begun = find_begun(conversation, thread, proposed)
     is_first = proposed.state is ProposalStatus.PASSING_ON
     if is_first and not is_confirmed_by_server(desk, address, thread, proposed):
         raise PassOnRefusedError(PassOnRefusal.NOT_CONFIRMED)
@@ -111,7 +111,7 @@ def _record_made(  # noqa: PLR0913  # each is a part of the step
 
     def still_counts(conversation: Conversation, opened: Sequence[OpenedEntry]) -> None:
         now = thread_of(conversation, opened)
-        find_begun(now, find_proposal(now, proposed.entry_id))
+        find_begun(conversation, now, find_proposal(now, proposed.entry_id))
 
     if proposed.state is ProposalStatus.PASSING_ON:
         step = StepNote(  # the next step and its day stay the same

@@ -57,13 +57,16 @@ def valid_steps(thread: ThreadState, proposed: ProposalState, name: StepName) ->
     ]
 
 
-def find_begun(thread: ThreadState, proposed: ProposalState) -> ThreadStep:
+def find_begun(conversation: Conversation, thread: ThreadState, proposed: ProposalState) -> ThreadStep:
     """Return the valid step that told the source that the desk begins to pass on a proposal.
 
     Raises:
         PassOnRefusedError: NOT_BEGUN: there is no such step. WITHDRAWN: the source withdrew the consent
             before they saw the step.
+        UnsoundMailboxError: something that was damaged at the server may withdraw the consent.
     """
+    if conversation.may_lack_withdrawal:
+        raise UnsoundMailboxError
     begun = valid_steps(thread, proposed, StepName.PASSING_ON)
     if not begun:
         raise PassOnRefusedError(PassOnRefusal.WITHDRAWN if proposed.void else PassOnRefusal.NOT_BEGUN)
@@ -88,7 +91,7 @@ def require_consent(
         PassOnRefusedError: PROPOSAL_OBSOLETE: a newer proposal exists. WITHDRAWN: the source withdrew the
             consent. OTHER_DIGEST: the source answered a proposal that the desk never made. NOT_AGREED: the
             source has not agreed.
-        UnsoundMailboxError: an entry is missing or cannot be decrypted.
+        UnsoundMailboxError: an entry is missing, cannot be decrypted, or was damaged at the server.
     """
     if not proposed.is_newest:
         raise PassOnRefusedError(PassOnRefusal.PROPOSAL_OBSOLETE)
@@ -109,7 +112,7 @@ def _refuse_hidden(answer: Digest, conversation: Conversation, opened: Sequence[
     transcript = conversation.transcript
     hidden = [each.signed.digest for each in opened if each.fault]
     hidden += [digest for digest in transcript.knowledge.named if digest not in transcript.authentic]
-    if transcript.knowledge.unknown_to_all(hidden, [answer]):
+    if conversation.may_lack_withdrawal or transcript.knowledge.unknown_to_all(hidden, [answer]):
         raise UnsoundMailboxError
     removed = [each.signed.digest for each in opened if each.signed.digest in conversation.removed]
     if transcript.knowledge.unknown_to_all(removed, [answer]):  # perhaps a proposal that replaced this one
