@@ -21,7 +21,7 @@ _CHECKSUM_DIGITS = 6
 def to_bech32(prefix: str, raw: bytes) -> str:
     """Encode bytes as Bech32 text with this prefix.
 
-    The whole text gets the case of the prefix (lower or upper).
+    The letters of the text are all lower case or all upper case, like the prefix.
     """
     low = prefix.lower()
     digits = _to_digits(raw)
@@ -49,7 +49,10 @@ def from_bech32(prefix: str, text: str) -> bytes:
 
 
 def _to_digits(raw: bytes) -> list[int]:
-    """Split bytes into groups of five bits. Zero bits fill up the last group."""
+    """Split bytes into groups of five bits, one for each Bech32 character.
+
+    Zero bits fill up the last group.
+    """
     return _regroup([*raw, 0], 8, 5)[: -(-len(raw) * 8 // 5)]
 
 

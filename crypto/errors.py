@@ -41,7 +41,7 @@ class TooLongError(CryptoError):
 
 
 class MixedRecipientsError(CryptoError):
-    """One file was to be encrypted to post-quantum and other recipients together, or to no recipient.
+    """Refusal to encrypt one file to post-quantum and other recipients together, or to no recipient.
 
     The weakest recipient would decide how hard the whole file is to decrypt, and no one would notice.
     """
@@ -51,9 +51,9 @@ class MixedRecipientsError(CryptoError):
 
 
 class ReasonError(CryptoError):
-    """Base class of exceptions with a reason from an enum.
+    """Base class of exceptions that have a reason, which is a member of an enum.
 
-    A subclass sets `subject` (the noun in its message) and names the enum of its reasons.
+    A subclass sets `subject` (the noun in the exception's message) and names the enum of its reasons.
     """
 
     subject: ClassVar[str]

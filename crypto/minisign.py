@@ -52,7 +52,10 @@ class PublicKey:
         return cls(raw[len(_ALGORITHM_KEY) : key_end], raw[key_end:])
 
     def verify(self, signed: bytes, signature: bytes) -> str:
-        """Check both signatures in a minisign file, and return the trusted comment of the file.
+        """Check that a minisign signature file signs these bytes, and return the file's trusted comment.
+
+        The file has two signatures, one over the bytes and one over the trusted comment. Both must be
+        correct.
 
         Raises:
             ForgedError: a signature is wrong, or the file is not a minisign file. The two cases share one

@@ -6,7 +6,7 @@ STEPS: Final = (4096, 8192, 16384, 32768, 65536)
 
 
 def padme(length: int) -> int:
-    """Return the smallest size of the Padmé scheme that is at least `length`. Both sizes are in bytes.
+    """Return the padded size of `length` bytes: the smallest size of the Padmé scheme that is large enough.
 
     There are at most a few hundred sizes between two powers of two, so a size reveals O(log log length) bits.
     From 64 bytes on, the padding adds less than 12 %.

@@ -34,11 +34,11 @@ _DOTLESS_I: Final = "\N{LATIN SMALL LETTER DOTLESS I}"
 
 @dataclass(frozen=True, slots=True)
 class Argon2Params:
-    """Cost of one guess: `t` passes over `m_kib` KiB of memory in `p` lanes (libsodium allows one lane).
+    """Cost of one guess of a passphrase: Argon2id makes `t` passes over `m_kib` KiB of memory in `p` lanes.
 
-    One guess with the default cost took 113 to 135 ms on one core of an ordinary server. No one can guess a
-    passphrase of 90 bits, even without this cost. The cost protects a source if someone saw a part of their
-    passphrase.
+    libsodium allows only one lane. One guess with the default cost took 113 to 135 ms on one core of an
+    ordinary server. No one can guess a passphrase of 90 bits, even without this cost. The cost protects a
+    source if someone saw a part of their passphrase.
     """
 
     t: int = 3
@@ -105,11 +105,11 @@ def unknown_words(typed: str) -> list[int]:
 def derive_root_key(typed: str, site_salt: bytes, params: Argon2Params) -> RootKey:
     """Derive the root key (32 bytes) of a mailbox from its passphrase.
 
-    Every text gives a root key, so a wrong passphrase raises no exception. `site_salt` is 16 bytes, public,
-    and fixed as long as the desk exists. A table of guesses that was computed for one desk is therefore
-    useless at another desk. All mailboxes share this salt. If each mailbox had its own salt, a log-in would
-    have to name the mailbox to find the salt. Python's global interpreter lock is released during the
-    derivation.
+    All keys of the mailbox come from this key. Every text gives a root key, so a wrong passphrase raises no
+    exception. `site_salt` is 16 bytes, public, and fixed as long as the desk exists. A table of guesses that
+    was computed for one desk is therefore useless at another desk. All mailboxes share this salt. If each
+    mailbox had its own salt, a log-in would have to name the mailbox to find the salt. Python's global
+    interpreter lock is released during the derivation.
     """
     password = normalise_passphrase(typed).encode()
     memory = params.m_kib * 1024

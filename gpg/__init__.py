@@ -5,7 +5,7 @@ Imports from `crypto` and `programs` only.
 - `arguments`: the options of gpg's command line, and the parameters of a new key
 - `errors`: the exceptions
 - `home`: a GnuPG home in memory, with its keys, and encryption and decryption with them
-- `keeper`: the process that destroys a home when its owner ends
+- `keeper`: the process that destroys a GnuPG home when the process that made the home ends
 - `process`: one run of gpg, with pieces of bytes as input and output
 - `recipient_keys`: the checks before anything is encrypted to a recipient's key
 - `status`: the status lines of one run

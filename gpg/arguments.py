@@ -39,7 +39,7 @@ _USER_ID_SYNTAX: Final = frozenset("<>()")  # gpg reads text in these brackets a
 
 
 def encryption_options(day: date) -> tuple[str, ...]:
-    """Return gpg's options to encrypt and sign. The message is dated at the start of `day`, in UTC."""
+    """Return gpg's command-line options to encrypt and sign a message, dated at the start of `day` in UTC."""
     return (*_ENCRYPTING, f"--faked-system-time={int(_midnight(day).timestamp())}!")
 
 

@@ -6,7 +6,7 @@ from crypto.errors import CryptoError, ReasonError
 
 
 class RecipientRefusal(StrEnum):
-    """Reason why nothing may be encrypted to an OpenPGP key."""
+    """Reason why we refuse to encrypt to a recipient's OpenPGP key."""
 
     UNREADABLE = "unreadable"  # no file, or no public key in it
     SEVERAL = "several"  # more than one key in the file: it is not clear which key was meant
@@ -19,28 +19,28 @@ class RecipientRefusal(StrEnum):
 
 
 class RecipientRefusedError(ReasonError):
-    """Nothing may be encrypted to this OpenPGP key. `reason` says why the key is refused."""
+    """We refuse to encrypt to this OpenPGP key. `reason` says why."""
 
     subject = "OpenPGP key"
     reason: RecipientRefusal
 
 
 class OpenPGPMissingError(CryptoError):
-    """GnuPG 2.2 or newer is not installed on this machine."""
+    """This machine does not have GnuPG 2.2 or newer."""
 
     def __init__(self) -> None:
         super().__init__("GnuPG 2.2 or newer is not installed")
 
 
 class OpenPGPPlaceError(CryptoError):
-    """The folder for GnuPG homes is not in memory, other users can enter it, or its path is too long."""
+    """The folder for GnuPG homes is unsafe: not in memory, open to other users, or with too long a path."""
 
     def __init__(self) -> None:
         super().__init__("GnuPG's home cannot be made safely in this folder")
 
 
 class OpenPGPFailedError(CryptoError):
-    """GnuPG failed, or did not report success. Its output must not be used."""
+    """GnuPG failed, or did not report success. The caller must not use GnuPG's output."""
 
     def __init__(self) -> None:
         super().__init__("GnuPG failed")

@@ -1,7 +1,7 @@
 """GnuPG home in memory: its keys, and encrypting, signing and decrypting with them.
 
 The home has a random name and is separate from the user's own GnuPG home. Secret keys and plaintext reach gpg
-through pipes only. They are in no argument, no environment variable and no file on a disk.
+through pipes only. No argument, environment variable or file on a disk contains them.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ _VERSION_MIN: Final = (2, 2)
 
 @dataclass(frozen=True, slots=True)
 class OpenPGPKey:
-    """A new OpenPGP key: fingerprint (40 hexadecimal digits), public and secret key in ASCII armour."""
+    """A new OpenPGP key: fingerprint (40 hexadecimal digits), and public and secret half in ASCII armour."""
 
     fingerprint: str
     secret: str = field(repr=False)
@@ -38,7 +38,7 @@ class OpenPGPKey:
 
 @dataclass(frozen=True, slots=True)
 class DecryptedMessage:
-    """A decrypted OpenPGP message, with the signer.
+    """A decrypted OpenPGP message, and the key that signed the message.
 
     `signer` is the primary fingerprint of the key that signed the message, if the GnuPG home has that key. If
     `is_signed` is true and `signer` is None, the signature proves nothing: the key that signed is not in the
@@ -51,9 +51,9 @@ class DecryptedMessage:
 
 
 class GpgHome:
-    """GnuPG (gpg) with its own home folder in memory, which `close` destroys.
+    """Private home folder of GnuPG (gpg) in memory, and the operations with its keys.
 
-    Threads may share this object once all keys are imported.
+    `close` destroys the folder. Threads may share this object once all keys are imported.
     """
 
     def __init__(self, folder: KeptFolder, program: str) -> None:
@@ -96,7 +96,7 @@ class GpgHome:
         self.close()
 
     def close(self) -> None:
-        """End gpg's agent, then overwrite and remove the home. A second call does nothing."""
+        """End gpg's agent, then overwrite and remove the GnuPG home. A second call does nothing."""
         with self._closing:
             self._folder.destroy()
 
@@ -116,7 +116,7 @@ class GpgHome:
     # ---- keys
 
     def make_key(self, name: str, day: date) -> OpenPGPKey:
-        """Make a key that signs and decrypts, with `name` as its user id.
+        """Make an OpenPGP key that signs and decrypts, with `name` as its user id.
 
         The key is dated at the start of `day`, in UTC.
 
@@ -145,13 +145,14 @@ class GpgHome:
         return str(listed[0]["fingerprint"])
 
     def export_public(self, fingerprint: str) -> str:
-        """Return the public half of a key in ASCII armour, or "" if the key is not in this home."""
+        """Return a public key in ASCII armour, or "" if this GnuPG home does not have the key."""
         return str(self._gpg().export_keys(fingerprint))
 
     def import_public(self, raw: bytes, fingerprint: str) -> None:
-        """Import a recipient's public key from a file that has only the key of this primary fingerprint.
+        """Import a recipient's public key from a key file.
 
-        An expired or revoked key is imported too, because `usable_subkey` refuses such a key at every use.
+        The file must have one key, with this primary fingerprint. An expired or revoked key is imported too,
+        because `usable_subkey` refuses such a key at every use.
 
         Raises:
             RecipientRefusedError: the reason is UNREADABLE (also if the file is over 1 MiB), SEVERAL or

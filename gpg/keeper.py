@@ -1,9 +1,9 @@
 """GnuPG homes in memory, and the keeper process that destroys a home when its owner ends.
 
-The keeper is a small shell that reads a pipe from our process. However our process ends, the pipe closes.
-Then the keeper ends gpg's agent, overwrites the files of the home and removes the home. If both the owner and
-the keeper were killed, the home is destroyed when the next home is made. An owner keeps a lock (flock) on its
-home, so a home without a lock is abandoned.
+The owner of a home is the process that made the home. The keeper is a small shell that reads a pipe from the
+owner. However the owner ends, the pipe closes. Then the keeper ends gpg's agent, overwrites the files of the
+home and removes the home. If both the owner and the keeper were killed, the home is destroyed when the next
+home is made. An owner keeps a lock (flock) on its home, so a home without a lock is abandoned.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ rm -rf "$1"
 
 @dataclass(frozen=True, slots=True)
 class KeptFolder:
-    """A folder for one GnuPG home, with its lock and the keeper process that will destroy it."""
+    """Folder for one GnuPG home, with the lock of its owner and the process that will destroy the folder."""
 
     path: Path
     _lock: int
@@ -46,9 +46,8 @@ class KeptFolder:
     def make(cls, parent: Path) -> Self:
         """Make a folder for a GnuPG home in `parent`, a folder in memory.
 
-        Also destroy the homes in `parent` that killed processes left behind.
-
-        The name of the new folder is random: 16 hexadecimal digits.
+        Also destroy the homes in `parent` that killed processes left behind. The name of the new folder is
+        random: 16 hexadecimal digits.
 
         Raises:
             OpenPGPPlaceError: other users can enter `parent`, or its path is too long for a socket.
@@ -82,7 +81,9 @@ class KeptFolder:
 
 @contextlib.contextmanager
 def _locked_private(parent: Path) -> Iterator[None]:
-    """Make the parent folder of GnuPG homes if needed, check that only this user can enter it, and lock it.
+    """Lock the parent folder of GnuPG homes, after checking that no other user can enter.
+
+    Make the folder if needed.
 
     Raises:
         OpenPGPPlaceError: `parent` is not a folder, belongs to another user, or other users can enter it.
@@ -108,10 +109,7 @@ def _lock(folder: Path) -> int:
 
 
 def _destroy_abandoned(parent: Path) -> None:
-    """Destroy the GnuPG homes that no process locks.
-
-    The owner and the keeper of such a home were both killed.
-    """
+    """Destroy the GnuPG homes without a lock. The processes that made and guarded such a home were killed."""
     for folder in parent.iterdir():
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:

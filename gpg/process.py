@@ -1,4 +1,7 @@
-"""One run of gpg through python-gnupg. The input and output are pieces of bytes, so memory stays flat."""
+"""One run of gpg through python-gnupg.
+
+The input and output are pieces of bytes, so a long message does not fill the memory.
+"""
 
 import contextlib
 import os
@@ -19,7 +22,7 @@ _PIECES_AHEAD: Final = 8  # largest number of pieces of output that wait in memo
 
 
 class GpgProcess(gnupg.GPG):  # type: ignore[misc]  # has no types
-    """python-gnupg for one run of gpg, with a minimal environment, larger pieces, and `stop` to kill gpg."""
+    """One run of gpg through python-gnupg, with a minimal environment and larger pieces. `stop` kills gpg."""
 
     def __init__(self, program: str, home: Path, options: Sequence[str]) -> None:
         self.is_started = threading.Event()
@@ -41,11 +44,11 @@ class GpgProcess(gnupg.GPG):  # type: ignore[misc]  # has no types
     def stream(
         self, work: Callable[["PieceReader"], object], pieces: Iterable[bytes], status: GpgStatus
     ) -> Iterator[bytes]:
-        """Run `work` in a thread, and yield gpg's output while gpg writes it.
+        """Run `work`, a function that starts gpg, in a thread. Yield gpg's output while gpg writes it.
 
-        `work` starts gpg and reads the input from a `PieceReader`. An empty piece is yielded before the last
-        piece. By then gpg has ended and `status` is complete, so the caller can decide whether to use the
-        last piece. `pieces` is gpg's input. If `pieces` raises an exception, this method raises it again.
+        `pieces` is gpg's input, which `work` reads from a `PieceReader`. If `pieces` raises an exception,
+        this method raises the same exception. An empty piece is yielded before the last piece of output. By
+        then gpg has ended and `status` is complete, so the caller can decide whether to use the last piece.
         """
         output: queue.Queue[bytes | None] = queue.Queue(_PIECES_AHEAD)
         reader = PieceReader(pieces, self.stop)
@@ -95,7 +98,7 @@ class GpgProcess(gnupg.GPG):  # type: ignore[misc]  # has no types
 class PieceReader:
     """File-like reader over pieces of bytes, from which python-gnupg reads gpg's input.
 
-    If reading a piece raises an exception, gpg is killed, and `failure` is set to the exception.
+    If getting the next piece raises an exception, the reader kills gpg and sets `failure` to the exception.
     """
 
     def __init__(self, pieces: Iterable[bytes], stop: Callable[[], None]) -> None:

@@ -19,7 +19,7 @@ _FACTORED: Final = frozenset({"1", "2", "3", "16", "17", "20"})  # RFC 4880, 9.1
 
 
 def require_only_key(listed: Sequence[ListedKey], fingerprint: str) -> None:
-    """Check that a key file has exactly one public key, with this primary fingerprint.
+    """Check that a key file has exactly one public key, and that the key has the right primary fingerprint.
 
     Raises:
         RecipientRefusedError: the reason is UNREADABLE, SEVERAL or OTHER_KEY.
@@ -35,7 +35,7 @@ def require_only_key(listed: Sequence[ListedKey], fingerprint: str) -> None:
 def newest_usable_subkey(key: ListedKey | None, today: date) -> str:
     """Return the fingerprint of the newest subkey of an OpenPGP key that may be used for encryption today.
 
-    If no subkey may be used, the result is the fingerprint of the primary key, if that key can encrypt.
+    If the key has no such subkey, but its primary key can encrypt, return the fingerprint of the primary key.
 
     Raises:
         RecipientRefusedError: the reason is UNKNOWN (no key), REVOKED, EXPIRED, NO_ENCRYPTION or WEAK.
@@ -57,7 +57,10 @@ def newest_usable_subkey(key: ListedKey | None, today: date) -> str:
 
 
 def _encrypting_parts(key: ListedKey) -> list[ListedKey]:
-    """Return the subkeys that can encrypt, newest first. The primary key comes last, if it can encrypt."""
+    """Return the subkeys of an OpenPGP key that can encrypt, newest first.
+
+    The primary key comes last, if it can.
+    """
     info = key.get("subkey_info", {})
     subkeys = [{**info[keyid], "fingerprint": fingerprint} for keyid, _, fingerprint, *_ in key["subkeys"]]
     newest_first = sorted(subkeys, key=lambda subkey: int(subkey["date"]), reverse=True)

@@ -1,7 +1,7 @@
 """Status lines of one run of gpg, which say whether gpg's output may be used.
 
-Source: GnuPG, doc/DETAILS, "Format of the --status-fd output". The exit code does not suffice: it is 2 also
-for a good message that someone with an unknown key signed.
+Source: GnuPG, doc/DETAILS, "Format of the --status-fd output". The exit code does not suffice: gpg also exits
+with code 2 after a good message that someone with an unknown key signed.
 """
 
 from typing import Final
@@ -10,7 +10,10 @@ STATUS_LINES_MAX: Final = 1000  # without a limit, a message with a million sign
 
 
 class GpgStatus:
-    """Status lines of one run of gpg, in order. python-gnupg adds each line with `handle_status`."""
+    """Status lines that gpg wrote during one run, in order.
+
+    The library adds each line with `handle_status`.
+    """
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, str]] = []  # keyword and value
@@ -19,12 +22,12 @@ class GpgStatus:
         self.returncode: int | None = None
 
     def handle_status(self, key: str, value: str) -> None:
-        """Add one status line. Lines after the first 1,000 are dropped."""
+        """Add one status line of gpg. Lines after the first 1,000 are dropped."""
         if len(self.lines) < STATUS_LINES_MAX:
             self.lines.append((key, value))
 
     def is_encrypted(self, signer: str) -> bool:
-        """Return True if gpg encrypted the whole message, and signed it with the key of this fingerprint.
+        """Return True if gpg encrypted the whole message, and signed with the key of this fingerprint.
 
         The fingerprint is checked because gpg signs with another key if the key of this fingerprint is
         missing.
@@ -44,7 +47,7 @@ class GpgStatus:
         return bool(self._values("NEWSIG"))
 
     def signer(self) -> str | None:
-        """Return the primary fingerprint of the key that signed, or None.
+        """Return the primary fingerprint of the key that signed the message, or None.
 
         The result is None unless there is exactly one valid signature, by a key that is not expired or
         revoked.

@@ -2,11 +2,11 @@
 
 
 class ProgramError(Exception):
-    """Base class of the exceptions of this package."""
+    """Base class of the exceptions about external programs."""
 
 
 class ProgramFailedError(ProgramError):
-    """An external program took too long, wrote too much, or failed. Its output must not be used."""
+    """An external program took too long, wrote too much, or failed. The caller must not use its output."""
 
 
 class NoSandboxError(ProgramError):

@@ -31,9 +31,10 @@ _SHOWN_FILES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """Bubblewrap sandbox. Each run of a program starts a new sandbox.
+    """Bubblewrap sandbox, which isolates an external program from this machine.
 
-    `seconds` is the longest time that `is_allowed` waits. `folder_bytes` is the size of the sandbox's /tmp.
+    Each run starts a new sandbox. `seconds` is the longest time that `is_allowed` waits. `folder_bytes` is
+    the size of the sandbox's /tmp.
     """
 
     bwrap: Path
@@ -60,7 +61,7 @@ class Sandbox:
     def command(self, *words: str) -> tuple[str, ...]:
         """Return the command line that runs a program in a new sandbox.
 
-        `words` are further options of bubblewrap, then the program and its arguments.
+        `words` are further options of bubblewrap, then the program's name and its arguments.
         """
         return (
             *(str(self.bwrap), "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"),
@@ -86,7 +87,7 @@ class Sandbox:
 
 
 def resource_limits(*, memory_bytes: int, file_bytes: int, seconds: float) -> tuple[str, ...]:
-    """Return the beginning of a command line that limits the resources of the program after it.
+    """Return the words to put before a command, so that the kernel limits the resources of the command.
 
     The kernel ends the program if it exceeds a limit. `memory_bytes` limits its memory, `file_bytes` the
     largest file that it may write, and `seconds` its CPU time.

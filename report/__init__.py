@@ -1,9 +1,9 @@
 """Yearly report: counts of mailboxes, rounded and hidden so that no one can be recognised.
 
 This package imports no other folder of the project. Its input is counts, and its output is files.
-docs/report.md specifies and proves the disclosure control.
+docs/report.md specifies and proves the disclosure control (the rules for hiding and rounding counts).
 
-- `counts`: the exact counts of a year, computed from the ledger's tallies
+- `counts`: the exact counts of a year, computed from anonymous facts about deleted mailboxes
 - `disclosure`: disclosure control, which decides which counts may be shown and rounds them
 - `document`: texts and tables of one report in one language
 - `errors`: the exceptions of this package

@@ -15,13 +15,13 @@ Facts = Counter[tuple[int, str, str]]
 
 @dataclass(frozen=True, slots=True)
 class YearCounts:
-    """Exact counts of one year, which the desk must keep secret. `disclosure.treat` makes them safe to show.
+    """Exact counts of mailboxes in one year, which the desk must keep secret.
 
-    `mailboxes` has three counts: mailboxes that were read, mailboxes that ended before anyone read them, and
-    spam. `tables` has the count of each line of each dimension, also lines with a count of zero, and the
-    lines "not recorded" and "other words", which the report never shows. Each dimension adds up to the number
-    of mailboxes read. `strange` is the number of tallies that are missing or not valid. Only the adviser sees
-    this number.
+    `disclosure.treat` makes them safe to show. `mailboxes` has three counts: mailboxes that the desk has
+    read, mailboxes that ended before the desk read them, and spam. `tables` has the count of each line of
+    each table, also of lines with a count of zero, and of the two lines that the report never shows: "not
+    recorded" and "other words". Each table adds up to the number of mailboxes that were read. `strange` is
+    the number of stored facts that are missing or not valid. Only the adviser sees this number.
     """
 
     year: int
@@ -41,20 +41,19 @@ class YearCounts:
 
 
 def years_with_mailboxes(facts: Facts) -> set[int]:
-    """Return the years in which mailboxes were counted."""
+    """Return the years of which the facts count at least one mailbox. Only these years can have a report."""
     return {year for year, dimension, kind in facts if dimension == MAILBOX and kind in MAILBOXES}
 
 
 def count_year(facts: Facts, year: int, tables: Shapes, padding: str) -> YearCounts:
     """Return the exact counts of one year for the lines of the given tables.
 
-    `padding` is the dimension of tallies without a fact, which only keep the number of tallies of each
-    mailbox the same. These tallies are skipped.
+    `facts` has one fact about each mailbox for each table, and some padding: facts of the dimension
+    `padding`, which only keep the number of facts about each mailbox the same. The padding is skipped.
 
-    Attack: someone who controls the store can withhold tallies, so that some dimensions add up to less than
-    others. So this function takes the highest sum as the number of mailboxes that were read. In each other
-    dimension, the missing mailboxes are counted as "not recorded", so that all tables add up to the same
-    number.
+    Attack: someone who controls the store can withhold facts, so that some tables add up to less than others.
+    So this function takes the highest sum as the number of mailboxes that were read. In each other table, the
+    missing mailboxes are counted as "not recorded", so that all tables add up to the same number.
     """
     mailboxes = {kind: facts[year, MAILBOX, kind] for kind in MAILBOXES}
     counted = {name: Counter(dict.fromkeys((*lines, *NEVER_SHOWN), 0)) for name, lines in tables.items()}

@@ -1,4 +1,7 @@
-"""Disclosure control: decides which counts of a year may be shown, and to whom. Proof: docs/report.md."""
+"""Disclosure control: decides which counts of a year the report may show, and to whom.
+
+Proof: docs/report.md.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +19,7 @@ SG_FLOOR_MINIMUM: Final = 5
 
 
 class Audience(StrEnum):
-    """Readers of one version of the report: the public, or the Secretary-General (SG)."""
+    """Readers of one version of the yearly report: the public, or the Secretary-General (SG)."""
 
     PUBLIC = "public"
     SG = "sg"
@@ -24,11 +27,11 @@ class Audience(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Floors:
-    """Smallest counts that the report shows: `public` in the public version, `sg` in the SG version.
+    """Smallest counts that the yearly report shows: `public` in the public version, `sg` in the SG's version.
 
-    SG is the Secretary-General. Shown counts are rounded to multiples of five, so each floor must be a
-    multiple of five. With a floor of 12, for example, only a count of 12 would be shown as 10, so a shown 10
-    would reveal the exact count.
+    SG is the Secretary-General, the highest official of the ministry. Shown counts are rounded to multiples
+    of five, so each floor must be a multiple of five. With a floor of 12, for example, only a count of 12
+    would be shown as 10, so a shown 10 would reveal the exact count.
 
     Raises:
         FloorError: a floor is below its minimum or is not a multiple of five, or the SG's floor is above the
@@ -47,17 +50,17 @@ class Floors:
             raise FloorError("the SG's floor is above the public one")
 
     def of(self, audience: Audience) -> int:
-        """Return the floor (smallest count that is shown) of the version for an audience."""
+        """Return the floor (smallest count that is shown) of the report's version for the given readers."""
         return self.public if audience is Audience.PUBLIC else self.sg
 
 
 @dataclass(frozen=True, slots=True)
 class Treated:
-    """Counts of a year that are safe to show in one version of the report.
+    """Counts of mailboxes in a year that are safe to show in one version of the report.
 
-    A count is rounded to a multiple of five, or is None if it is not shown. The lines "not recorded" and
-    "other words" (`tables.NEVER_SHOWN`) are left out. The only totals are the numbers of mailboxes that were
-    read, that ended before someone read them, and that were spam.
+    A count is rounded to a multiple of five, or is None if the report must not show the count. Two lines of
+    each table are left out: "not recorded" and "other words" (`tables.NEVER_SHOWN`). The only totals are the
+    numbers of mailboxes that were read, that ended before someone read them, and that were spam.
     """
 
     year: int
@@ -71,9 +74,9 @@ def treat(counts: YearCounts, floors: Floors, audience: Audience) -> Treated:
     """Return the rounded counts of a year that one version of the report may show.
 
     In each table, the function checks the lines from the largest count to the smallest. A line is shown if
-    two conditions are true. First, the line's count is at least the floor (smallest count that is shown).
-    Second, after subtracting all shown lines from the mailboxes that were read, at least `floor - 1`
-    mailboxes remain. This sum uses the lowest count that each shown number can stand for.
+    two conditions are true. First, the line's count is at least the floor (smallest count that the report
+    shows). Second, at least `floor - 1` of the mailboxes that were read remain after subtracting all shown
+    lines. For each shown number, this sum uses the lowest count that would be rounded to the number.
 
     So which lines are shown depends only on numbers that the reader sees. Each hidden count can be anything
     from 0 to `floor - 1`, even for a reader who knows this rule.
@@ -92,7 +95,7 @@ def treat(counts: YearCounts, floors: Floors, audience: Audience) -> Treated:
 
 
 def rounded(count: int) -> int:
-    """Return a count rounded to the nearest multiple of five. No whole number is exactly halfway."""
+    """Return a count rounded to the nearest multiple of five. A whole number is never exactly halfway."""
     return (count + _REACH) // STEP * STEP
 
 
@@ -112,10 +115,10 @@ def _treat_table(table: Mapping[str, int], read: int, floors: Floors, floor: int
 
 
 def _lowest(count: int, floors: Floors) -> int:
-    """Return the lowest count that looks the same as this count in both versions of the report.
+    """Return the lowest count that both versions of the report would show in the same way as this count.
 
-    `treat` uses this lowest count, so that its result depends only on the numbers that a reader of the public
-    and the Secretary-General's version sees.
+    `treat` uses this lowest count instead of the exact count. So the result of `treat` depends only on the
+    numbers that the readers of both versions (the public and the Secretary-General) see.
     """
     floor = floors.public if count >= floors.public else floors.sg
     return max(floor, rounded(count) - _REACH)

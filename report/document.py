@@ -1,4 +1,4 @@
-"""Content of one report in one language: its texts and tables in order, without layout."""
+"""Content of the yearly report in one language: its texts and tables in order, without layout."""
 
 import tomllib
 from collections.abc import Mapping
@@ -19,7 +19,10 @@ _LINE_ENDS = "\n\r\t"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Row of a table in the report. `count` is a rounded number, or None if the count is not shown."""
+    """Row of a table in the report.
+
+    `count` is a rounded number, or None if the report must not show the count.
+    """
 
     name: str
     count: int | None
@@ -29,7 +32,7 @@ class Row:
 class Table:
     """Table of the report, with its heading (`name`) and its explanation (`about`).
 
-    `has_never_shown` is True if the table also has lines whose count is never shown.
+    `has_never_shown` is True if the report must say that the table also has lines whose count is never shown.
     """
 
     dimension: str
@@ -40,7 +43,7 @@ class Table:
 
     @property
     def most(self) -> int:
-        """Return the largest count that is shown, or 0 if no count is shown."""
+        """Return the largest count that the table shows, or 0 if the table shows no count."""
         return max((row.count or 0 for row in self.rows), default=0)
 
 
@@ -48,8 +51,8 @@ class Table:
 class Imprint:
     """Name of the desk, date of publication and the adviser's text, for a report in one language.
 
-    A draft says that it is a draft, for two reasons. Its counts can still change. And someone who compares
-    two drafts of one year could see what a single mailbox changed, so a draft must not be published.
+    The report says if it is a draft, for two reasons. The counts of a draft can still change. And someone who
+    compares two drafts of one year could see what a single mailbox changed, so a draft must not be published.
     `own_words` is the adviser's plain text, of at most `OWN_WORDS_CHARACTERS`. An empty line begins a
     paragraph.
     """
@@ -62,7 +65,10 @@ class Imprint:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Report in one language, ready for layout. `words` has its sentences by key, with values filled in."""
+    """Yearly report in one language, ready for layout.
+
+    `words` has its sentences by key, with values filled in.
+    """
 
     language: str
     words: Mapping[str, str]
@@ -138,7 +144,7 @@ def compose_report(treated: Treated, lists: Lists, language: str, imprint: Impri
 
 
 def require_plain(own_words: str) -> None:
-    """Check that the report can contain a text of the adviser.
+    """Check that the adviser's text for the report is short enough and has no control characters.
 
     Raises:
         WordsError: the text has more than `OWN_WORDS_CHARACTERS`, or a control character.

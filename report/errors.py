@@ -2,7 +2,7 @@
 
 
 class ReportError(Exception):
-    """Base class of the report's exceptions.
+    """Base class of the exceptions of the yearly report.
 
     `render_pdf` raises this class itself if the HTML page refers to another file or address. Our own pages
     never do.
@@ -10,16 +10,19 @@ class ReportError(Exception):
 
 
 class FloorError(ReportError):
-    """A floor (smallest count that a report shows) is not allowed.
+    """A floor (smallest count that the yearly report shows) is not allowed.
 
-    The floor is below its minimum or not a multiple of five, or the floor for the Secretary-General is above
-    the public floor.
+    The floor is below its minimum or not a multiple of five, or the floor for the Secretary-General's version
+    is above the floor for the public version.
     """
 
 
 class PdfToolsMissingError(ReportError):
-    """Libraries that make PDF files are missing (Debian packages: libpango-1.0-0, libpangoft2-1.0-0)."""
+    """This machine has no Pango libraries, which are needed to make PDF files.
+
+    The Debian packages are libpango-1.0-0 and libpangoft2-1.0-0.
+    """
 
 
 class WordsError(ReportError):
-    """The adviser's text is too long, or has characters that a report cannot contain."""
+    """The adviser's text for the report is too long, or has characters that a report cannot contain."""

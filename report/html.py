@@ -7,7 +7,10 @@ from report.svg import lay_out_chart
 
 
 def templates_of(package: str) -> Environment:
-    """Return the HTML and SVG templates of a package. They escape every value, and fail on a missing one."""
+    """Load the HTML and SVG templates of a package.
+
+    The templates escape every value. A template that uses a missing value raises an exception.
+    """
     return Environment(
         loader=PackageLoader(package),
         autoescape=select_autoescape(("html", "svg")),

@@ -9,7 +9,7 @@ _VARIANT: Final = "pdf/ua-1"  # ISO 14289-1: tagged, with a language, a title, a
 
 
 def render_pdf(page: bytes) -> bytes:
-    """Convert a report's HTML page to a PDF on A4 paper. No other file is read, and no address is fetched.
+    """Convert a report's HTML page to a PDF on A4 paper, without reading any other file or address.
 
     Raises:
         PdfToolsMissingError: Pango, which lays out the text, is not installed on this machine.

@@ -1,4 +1,7 @@
-"""Layout of the report's bar charts: the position of every bar and text. Markup: templates/chart.svg."""
+"""Layout of the report's bar charts: the position of every bar and text.
+
+`templates/chart.svg` has the markup.
+"""
 
 import textwrap
 from dataclasses import dataclass
@@ -18,9 +21,10 @@ _HIDDEN_WIDTH: Final = 28
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """Bar of a chart, with its name on one or more lines above the bar. Positions are in SVG user units.
+    """Bar of a chart in the yearly report. The bar's name is above the bar, on one or more lines.
 
-    `count` is the number beside the bar, or None if the count is not shown.
+    Positions are in SVG user units. `count` is the number beside the bar, or None if the report must not show
+    it.
     """
 
     name: tuple[tuple[int, str], ...]  # baseline and text of each line
@@ -48,7 +52,10 @@ class Chart:
 
 
 def lay_out_chart(table: Table) -> Chart:
-    """Compute a bar chart for a table that shows at least one count. All bars start at zero, on one scale."""
+    """Compute the bar chart of a table that shows at least one count.
+
+    The bars share one scale, which starts at zero.
+    """
     scale = (WIDTH - _VALUE_ROOM) / table.most
     bars = []
     y = 0

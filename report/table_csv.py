@@ -1,4 +1,7 @@
-"""CSV version of a report (RFC 4180), with a byte order mark so that spreadsheets read it as UTF-8."""
+"""CSV version of a report (RFC 4180).
+
+The file begins with a byte order mark, so that spreadsheets read UTF-8.
+"""
 
 import csv
 import io
@@ -28,5 +31,8 @@ def render_csv(document: Document, year: int) -> bytes:
 
 
 def _plain(text: str) -> str:
-    """Return a name with an apostrophe in front if a spreadsheet would execute the name as a formula."""
+    """Return the text for a CSV cell.
+
+    Put an apostrophe first if a spreadsheet would execute the text as a formula.
+    """
     return f"'{text}" if text.startswith(_STARTS_A_FORMULA) else text

@@ -1,4 +1,4 @@
-"""Tables of a report, and the lines of each table.
+"""Tables of the yearly report, and the lines of each table.
 
 The lines depend only on the settings, never on the counts. If a line appeared together with its first
 mailbox, the line would reveal that mailbox.
@@ -34,20 +34,23 @@ NEVER_SHOWN: Final = (NOT_RECORDED, OTHER_WORDS)
 
 @dataclass(frozen=True, slots=True)
 class TableLine:
-    """Line of a table: the key that tallies use, and the line's name in both languages."""
+    """Line of a table in the report: the key under which mailboxes are counted, and its two names."""
 
     key: str
     nl: str
     en: str
 
     def name(self, language: str) -> str:
-        """Return the line's name in "nl" or "en"."""
+        """Return the name of the table's line in Dutch ("nl") or English ("en")."""
         return self.nl if language == "nl" else self.en
 
 
 @dataclass(frozen=True, slots=True)
 class Lists:
-    """Lists from the desk's settings. Each list gives the lines of one table of the report."""
+    """Four lists in the desk's settings: themes, routes, outcomes and regions.
+
+    Each list has the lines of one table.
+    """
 
     theme: tuple[TableLine, ...]
     route: tuple[TableLine, ...]
@@ -60,7 +63,7 @@ Shapes = Mapping[str, tuple[str, ...]]
 
 
 def shapes(lists: Lists) -> Shapes:
-    """Return the structure of all tables about the mailboxes that were read.
+    """Return the structure of the tables about mailboxes that were read: the keys of each table's lines.
 
     The counts of each table add up to the number of these mailboxes, if the two lines that are never shown
     ("not recorded" and "other words") are included.
@@ -80,10 +83,10 @@ def shapes(lists: Lists) -> Shapes:
 
 
 def counted_line(tables: Shapes, dimension: str, value: str) -> str:
-    """Return the key of the line in which a tally's value (fact about one mailbox) is counted.
+    """Return the key of the table's line in which the report counts one fact about a mailbox.
 
-    An empty value is counted in the line "not recorded", and a value without a line in the line "other
-    words".
+    `value` is the fact, such as "within_2". An empty value is counted in the line "not recorded", and a value
+    without a line of its own in the line "other words".
     """
     if not value:
         return NOT_RECORDED

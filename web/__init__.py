@@ -1,6 +1,6 @@
 """HTTP and HTML code that both Flask apps and the sync endpoint use.
 
-This package imports no other folder of the project. It knows no mailbox, no key and no database.
+This package imports no other folder of the project. Its code uses no mailbox, no key and no database.
 
 - `csrf`: CSRF tokens of forms
 - `dates`: today's date, the current half hour, and adding months to a day

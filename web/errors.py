@@ -15,7 +15,7 @@ class BodyFault(StrEnum):
 
 
 class BodyError(Exception):
-    """The request body cannot be used. Parts that arrived whole before the fault are valid."""
+    """A request body cannot be used. The parts that arrived completely before the fault are valid."""
 
     def __init__(self, reason: BodyFault) -> None:
         super().__init__(reason.value)

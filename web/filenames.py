@@ -1,4 +1,4 @@
-"""File names from outside: sanitise them, so that they are safe to show and to save."""
+"""Sanitising of file names that came from outside, so that the names are safe to show and to save."""
 
 import re
 import unicodedata

@@ -50,7 +50,7 @@ _MARKS_A_VISITOR = ("ETag", "Last-Modified")  # browsers return these values, so
 
 
 def install_headers(app: Flask) -> None:
-    """Make an app add the security headers to every response.
+    """Make an app add the security headers to every response, also to error pages.
 
     A header that a view has set, such as a stricter Content-Security-Policy, is kept. Headers that a site
     could use to recognise a visitor are removed.

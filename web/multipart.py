@@ -1,9 +1,9 @@
-"""Streaming parser of multipart forms. It yields text fields whole and files in pieces, and writes no file.
+"""Streaming parser of multipart forms, which yields text fields whole and files in pieces.
 
-For files of any size, memory contains at most one read, the headers of one part, and the text fields. The
+The parser writes no file. Its memory has at most one read, the headers of one part, and the text fields. The
 parser is strict: it accepts only forms as browsers send them. We tried Werkzeug's decoder first and rejected
-it. If a read ends between a boundary and its line break, that decoder adds a carriage return to the file
-(Werkzeug 3.1).
+that decoder. If a read ends between a boundary and its line break, Werkzeug 3.1 adds a carriage return to the
+file.
 
 Source: RFC 7578 (multipart/form-data), RFC 2046 section 5.1.1 (boundaries).
 """
@@ -25,11 +25,11 @@ class Readable(Protocol):
     """Byte stream that a WSGI server passes as `wsgi.input`."""
 
     def read(self, size: int, /) -> bytes:
-        """Return the next bytes of the stream, at most `size`, or b"" at its end."""
+        """Return the next bytes of the stream, at most `size`. Return b"" at the end of the stream."""
 
 
 class Body:
-    """Reader of a request body that refuses a body that is cut off or too large."""
+    """Reader of a request body, which raises an exception if the body is cut off or too large."""
 
     def __init__(self, stream: Readable, content_length: int | None, limit_bytes: int) -> None:
         """Wrap the stream of a request body.
@@ -42,7 +42,7 @@ class Body:
         self._allowed_bytes = limit_bytes
 
     def read(self) -> bytes:
-        """Return the next bytes of the body, at most `READ_BYTES`, or b"" at its end.
+        """Return the next bytes of the request body, at most `READ_BYTES`. Return b"" at the end of the body.
 
         Raises:
             BodyError: the body was cut off, or is longer than the limit.
@@ -56,7 +56,7 @@ class Body:
         return piece
 
     def refuse_announced(self) -> None:
-        """Refuse the rest of the body without reading it, if its announced length exceeds the limit.
+        """Refuse a request body that announced too great a length, without reading the rest of the body.
 
         Call this function after the text fields were read, when the first file begins. The page that refuses
         the form can then show the typed text again.
@@ -68,10 +68,10 @@ class Body:
             raise BodyError(BodyFault.TOO_LARGE)
 
     def drain(self, limit_bytes: int) -> bool:
-        """Read and discard the rest of the body. Return True if the body ended within `limit_bytes`.
+        """Read and discard the rest of the request body. Return True if the body ended within `limit_bytes`.
 
-        Called before the response, because a browser reads a response only after the browser has sent its
-        whole request.
+        Call this function before sending the response, because a browser reads a response only after the
+        browser has sent its whole request.
         """
         if self._left_bytes is not None and self._left_bytes > limit_bytes:
             return False
@@ -121,7 +121,7 @@ class FileBegun:
 
 @dataclass(frozen=True, slots=True)
 class FileBytes:
-    """Event of the parser: more bytes of the file that began last. `piece` is never empty."""
+    """Event of the parser: more bytes of the file that began last have arrived. `piece` is never empty."""
 
     piece: bytes
 
@@ -136,7 +136,7 @@ Event = Field | FileBegun | FileBytes | FileEnded
 
 @dataclass(frozen=True, slots=True)
 class FormLimits:
-    """Limits of a form: the number of parts, and the bytes of all text fields together.
+    """Limits of a multipart form: the number of parts, and the bytes of all text fields together.
 
     `Body` limits the bytes of the whole form.
     """
@@ -183,7 +183,10 @@ class _PartReader:
         self._began = False
 
     def next_part(self) -> bool:
-        """Go to the next part of the form. After the last part, read and ignore the rest and return False."""
+        """Go to the next part of the form. Return False if no part follows.
+
+        After the last part, this method also reads and discards the rest of the body.
+        """
         if not self._began:
             self._until(self._delimiter)
             self._began = True
@@ -202,7 +205,7 @@ class _PartReader:
         return self._until(b"\r\n\r\n")
 
     def content(self) -> Iterator[bytes]:
-        """Yield the content of the present part in pieces.
+        """Yield the content of the current part of the form in pieces.
 
         Raises:
             BodyError: the body was cut off or is too large. The bytes that arrived were yielded first.
@@ -245,7 +248,10 @@ def _boundary(content_type: str) -> bytes:
 
 
 def _parse_headers(raw: bytes) -> tuple[str, str | None, str]:
-    """Parse the headers of a part. Return its name, its file name (None for a text field) and media type."""
+    """Parse the headers of one part of a form.
+
+    Return the part's field name, its file name and its media type. The file name is None for a text field.
+    """
     try:
         lines = [line.partition(":") for line in raw.decode().split("\r\n")]
     except UnicodeDecodeError as why:

@@ -1,4 +1,8 @@
-"""Checks of the Host and Origin headers and of a site's own address, against other sites and machines."""
+"""Checks of a request's Host and Origin headers, which refuse requests that another site causes.
+
+These checks prevent CSRF and DNS rebinding. One more check makes sure that a site's own address is on this
+machine.
+"""
 
 import ipaddress
 from typing import Protocol
@@ -9,14 +13,14 @@ _OURS = frozenset({"same-origin", "none"})
 
 
 class Headers(Protocol):
-    """Interface of the headers of a request, found by name."""
+    """Interface of an object that returns the headers of a request by name."""
 
     def get(self, name: str, /) -> str | None:
         """Return the value of a header, or None if the request does not have this header."""
 
 
 def is_our_request(method: str, headers: Headers, own_origin: str) -> bool:
-    """Return True if a request comes from our own pages, or changes nothing (GET, HEAD or OPTIONS).
+    """Return True if a request comes from a page of our own site, or changes nothing (GET, HEAD or OPTIONS).
 
     Any other request must have the `Sec-Fetch-Site` header `same-origin` or `none`, and an `Origin` header
     that is exactly `own_origin` (so not `null`). A missing header is accepted, because text browsers send
@@ -31,14 +35,17 @@ def is_our_request(method: str, headers: Headers, own_origin: str) -> bool:
 
 
 def is_our_host(host: str | None, own_origin: str) -> bool:
-    """Return True if a Host header names our site. Prevents DNS rebinding by the pages of another site."""
+    """Return True if the Host header of a request names our site.
+
+    This check prevents DNS rebinding, with which a page of another site could read our pages.
+    """
     return host is not None and own_origin.split("://", 1)[-1] == host.lower()
 
 
 def is_loopback(address: str) -> bool:
-    """Return True for a port on an IP address of this machine, such as "127.0.0.2:8081" or "[::1]:8081".
+    """Return True if an address is a port on a loopback IP, such as "127.0.0.2:8081" or "[::1]:8081".
 
-    A host name is refused: DNS could point it to another machine later.
+    A host name is refused, because DNS could point the name to another machine later.
     """
     host, _, port = address.rpartition(":")
     try:

@@ -1,4 +1,4 @@
-"""Page padding: hides the length of a page from someone who counts bytes on the network."""
+"""Padding of pages, which hides the length of a page from someone who counts bytes on the network."""
 
 STEP_BYTES = 16 * 1024
 

@@ -22,7 +22,7 @@ _EDGE_BYTES: Final = 4096  # largest beginning or end of armour: white space, fi
 
 
 class ArmourKind(StrEnum):
-    """Format of the encrypted bytes inside armour."""
+    """Format of the encrypted bytes inside ASCII armour: an age file or an OpenPGP message."""
 
     AGE = "age"
     OPENPGP = "openpgp"
@@ -36,10 +36,10 @@ _ENDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Armoured:
-    """Armour that was found in a text, at `text[start:end]`.
+    """Armoured age file or OpenPGP message, found in a longer text at `text[start:end]`.
 
-    `start` is the beginning of its first line, and `end` the end of its last line. `armour` is the same
-    armour without the white space that copying adds at the edges of lines.
+    `start` is the beginning of the armour's first line, and `end` the end of its last line. `armour` is the
+    same armour without the white space that copying adds at the edges of lines.
     """
 
     kind: ArmourKind
@@ -78,7 +78,8 @@ def dearmor(armoured: str) -> bytes:
 def dearmor_stream(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Decode ASCII armour that arrives in pieces of any size. Yield the binary age file in pieces.
 
-    The rules are those of `dearmor`, but at most 4 KiB of white space may follow the armour.
+    The text must follow the same strict rules as for `dearmor`. But at most 4 KiB of white space may follow
+    the armour.
 
     Raises:
         MalformedError: the text is not strict armour. Raised while the caller iterates.
@@ -109,7 +110,10 @@ def dearmor_stream(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _full_lines(text: bytes) -> int:
-    """Return the number of consecutive lines of 64 characters at the beginning of a text."""
+    """Return the number of complete 64-character lines of armour at the beginning of a text.
+
+    The count ends at the first line of another length. `dearmor_stream` can decode these lines at once.
+    """
     count = len(text) // (_COLUMNS + 1)
     ends = text[_COLUMNS : count * (_COLUMNS + 1) : _COLUMNS + 1]
     if ends == b"\n" * count and text.count(b"\n", 0, count * (_COLUMNS + 1)) == count:
@@ -119,9 +123,10 @@ def _full_lines(text: bytes) -> int:
 
 
 def _decoded(lines: bytes) -> bytes:
-    """Decode full lines of armour to bytes.
+    """Decode complete 64-character lines of armour to bytes.
 
-    Padding in the middle of armour is refused, because it would cut off the encrypted bytes.
+    Padding in these lines is refused, because padding in the middle of armour would cut off the encrypted
+    bytes.
 
     Raises:
         MalformedError: the lines contain padding, or a character that is not base64.

@@ -24,13 +24,16 @@ _ARGUMENTS = re.compile(r"-> ([\x21-\x7e]+(?: [\x21-\x7e]+)*)")
 
 @dataclass(frozen=True, slots=True)
 class Stanza:
-    """Stanza of a header: its type and arguments, and the file key wrapped for one recipient."""
+    """Stanza of an age file's header: a type, arguments, and the file key encrypted for one recipient."""
 
     arguments: tuple[str, ...]  # printable ASCII without spaces, at least one
     body: bytes
 
     def to_bytes(self) -> bytes:
-        """Write the stanza as text. Its body has lines of 64 columns, and always ends with a shorter line."""
+        """Write the stanza as text.
+
+        The stanza's body has lines of 64 columns, and always ends with a shorter line.
+        """
         body = to_base64(self.body)
         lines = [body[at : at + _COLUMNS] for at in range(0, len(body) + 1, _COLUMNS)]
         return "".join(f"{line}\n" for line in ["-> " + " ".join(self.arguments), *lines]).encode("ascii")
@@ -38,7 +41,10 @@ class Stanza:
 
 @dataclass(frozen=True, slots=True)
 class AgeHeader:
-    """A parsed header of an age file. Its MAC is not checked yet, because the check needs the file key."""
+    """A parsed header of an age file.
+
+    The header's MAC is not checked yet, because the check needs the file key.
+    """
 
     stanzas: tuple[Stanza, ...]
     mac: bytes

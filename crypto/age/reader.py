@@ -24,7 +24,7 @@ class AgeReader:
     file_key: Final[bytes]
 
     def __init__(self, header: bytes, identities: Sequence[AgeIdentity], chunks: Iterable[bytes]) -> None:
-        """Decrypt the file key in the header, with one of the identities. No payload is read yet.
+        """Decrypt the file key in the header with one of the identities (secret keys). Read no payload yet.
 
         Raises:
             UnreadableError: no identity can decrypt the file key.
@@ -78,10 +78,10 @@ def split_stream(pieces: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
 
 
 def unwrap(header: bytes, identities: Sequence[AgeIdentity]) -> bytes:
-    """Return the file key of a header, decrypted by one of the identities.
+    """Decrypt the file key in an age file's header with one of the identities (secret keys), and return it.
 
-    Each identity is tried on each stanza, in order. Trying is the only way: stanzas name no recipient, so
-    that the readers of a file stay unknown.
+    The function tries each identity on each stanza, in order. This is the only way, because stanzas name no
+    recipient, so that the readers of a file stay unknown.
 
     Raises:
         UnreadableError: the header is malformed, was changed, or is encrypted to other recipients.

@@ -46,7 +46,7 @@ class AgeIdentity(Protocol):
     """Interface of a secret key that decrypts age files."""
 
     def unwrap(self, stanza: Stanza) -> bytes | None:
-        """Decrypt the file key in a stanza. Return None if the stanza is for another identity.
+        """Decrypt the file key in a stanza. Return None if the stanza was made for another secret key.
 
         Raises:
             MalformedError: the stanza has this identity's type, but its arguments or body do not fit that
@@ -163,7 +163,7 @@ class PQIdentity:
         return to_bech32(_PQ_IDENTITY_PREFIX, self._seed)
 
     def unwrap(self, stanza: Stanza) -> bytes | None:
-        """Decrypt the file key in a stanza. Return None if the stanza is for another identity.
+        """Decrypt the file key in a stanza. Return None if the stanza was made for another secret key.
 
         Raises:
             MalformedError: the stanza has this identity's type, but its arguments or body do not fit that
@@ -268,7 +268,7 @@ class X25519Identity:
         return to_bech32(_X25519_IDENTITY_PREFIX, self._key.private_bytes_raw())
 
     def unwrap(self, stanza: Stanza) -> bytes | None:
-        """Decrypt the file key in a stanza. Return None if the stanza is for another identity.
+        """Decrypt the file key in a stanza. Return None if the stanza was made for another secret key.
 
         Raises:
             MalformedError: the stanza has this identity's type, but its arguments or body do not fit that
@@ -285,10 +285,10 @@ class X25519Identity:
 
 
 def _share_of(stanza: Stanza, kind: str, share_bytes: int) -> bytes | None:
-    """Return the sender's key share from a stanza of type `kind`. Return None if the stanza has another type.
+    """Return the sender's public key share in a stanza. Return None if the stanza is not of the type `kind`.
 
-    The body's length is checked before anything is decrypted, because a longer body would allow partitioning
-    oracle attacks.
+    The reader combines the share with their own secret key. The length of the stanza's body is checked before
+    anything is decrypted, because a longer body would allow partitioning oracle attacks.
 
     Raises:
         MalformedError: the stanza has this type, but its arguments or body do not fit that type.

@@ -22,10 +22,10 @@ _COUNTER_BYTES = 11
 
 
 class _Cutter:
-    """Cutter that turns pieces of input of any size into chunks of equal size, and holds back the last chunk.
+    """Buffer that turns pieces of input of any size into chunks of equal size, and holds back the last chunk.
 
-    The last chunk is encrypted differently, and only the end of the input shows which chunk is the last. A
-    chunk whose bytes are all in one piece of input is not copied.
+    The last chunk is encrypted differently, and only the end of the input shows which chunk is the last. If
+    all bytes of a chunk are in one piece of input, these bytes are not copied.
     """
 
     __slots__ = ("_size", "rest")
@@ -35,7 +35,10 @@ class _Cutter:
         self.rest = bytearray()  # never longer than one chunk
 
     def cut(self, piece: bytes) -> list[bytearray | memoryview]:
-        """Add a piece of input. Return the chunks that are complete and cannot be the last chunk."""
+        """Add a piece of input.
+
+        Return the chunks that are now complete, except a chunk that may be the last one.
+        """
         view = memoryview(piece)
         at = self._size - len(self.rest)
         self.rest += view[:at]
@@ -50,7 +53,7 @@ class _Cutter:
 
 
 class _Nonces:
-    """Counter of the nonces of one payload. Each chunk has its own nonce, and each file its own key."""
+    """Counter that gives each chunk of a payload its own nonce. Each payload has its own key."""
 
     __slots__ = ("count",)
 
@@ -64,7 +67,10 @@ class _Nonces:
 
 
 class StreamWriter:
-    """Encryption of an age payload while its plaintext arrives. The writer holds back at most one chunk."""
+    """Encryption of an age payload while its plaintext arrives.
+
+    At most one chunk (64 KiB) waits in memory.
+    """
 
     __slots__ = ("_aead", "_cutter", "_nonces", "_start")
 
@@ -76,7 +82,10 @@ class StreamWriter:
         self._nonces = _Nonces()
 
     def update(self, plaintext: bytes) -> bytes:
-        """Encrypt more plaintext, of any length. Return the payload bytes that are ready, maybe b""."""
+        """Encrypt more plaintext, of any length.
+
+        Return the payload bytes that are ready, which may be b"".
+        """
         return self._out([self._seal(chunk, last=False) for chunk in self._cutter.cut(plaintext)])
 
     def finish(self) -> bytes:

@@ -16,7 +16,7 @@ from crypto.errors import MixedRecipientsError
 
 @dataclass(frozen=True, slots=True)
 class AgeFile:
-    """A whole age file in two parts: its bytes are `header + payload`."""
+    """A whole age file in two parts, header and payload. The bytes of the file are `header + payload`."""
 
     header: bytes
     payload: bytes
@@ -24,7 +24,7 @@ class AgeFile:
 
 
 class AgeWriter:
-    """Encryption of an age file while its plaintext arrives. The writer holds back at most 64 KiB."""
+    """Encryption of an age file while its plaintext arrives. At most 64 KiB of plaintext waits in memory."""
 
     __slots__ = ("_stream", "file_key", "header")
     header: Final[bytes]
@@ -48,7 +48,10 @@ class AgeWriter:
         return "AgeWriter()"
 
     def update(self, plaintext: bytes) -> bytes:
-        """Encrypt more plaintext, of any length. Return the payload bytes that are ready, maybe b""."""
+        """Encrypt more plaintext, of any length.
+
+        Return the payload bytes that are ready, which may be b"".
+        """
         return self._stream.update(plaintext)
 
     def finish(self) -> bytes:
@@ -60,7 +63,9 @@ class AgeWriter:
 
 
 def encrypt(plaintext: bytes, recipients: Sequence[AgeRecipient]) -> AgeFile:
-    """Encrypt bytes to recipients. The stanzas in the header have the order of the recipients.
+    """Encrypt bytes to recipients (public keys), as an age file.
+
+    Its stanzas have the order of the recipients.
 
     Raises:
         MixedRecipientsError: there are post-quantum and other recipients together, or there is no recipient.
