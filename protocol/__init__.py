@@ -5,7 +5,7 @@ Imports only from `crypto`. Uses no file, clock, environment variable, database 
 - `pouch`: sync bundles, and the files with which a server and a workstation are introduced
 - `transcript`: check a whole mailbox, and compute what follows from its entries
 - `attachment`: a file of an entry, encrypted while it arrives
-- `content`: the encrypted part of words
+- `content`: the encrypted part of an entry: a message, step, proposal, answer or closing
 - `entry`: encrypt, sign, verify and decrypt one entry
 - `envelope`: the signed header of an entry
 - `errors`: the exceptions
@@ -15,8 +15,8 @@ Imports only from `crypto`. Uses no file, clock, environment variable, database 
 - `ledger`: anonymous counts that remain of deleted mailboxes
 - `letterhead`: the desk's signed public statement
 - `mailbox_keys`: the keys of a mailbox, derived from its root key
-- `sealed_record`: the format of everything that the desk stores for itself
+- `sealed_record`: the format of the encrypted notes that the desk stores for itself
 - `session`: the source's session, and form tokens
 - `strand`: the signing keys of a mailbox's writers
-- `trusted_state`: heads and serials that a workstation remembers, to detect a roll-back
+- `trusted_state`: newest entries and serials that a workstation remembers, to detect a roll-back
 """

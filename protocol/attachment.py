@@ -29,7 +29,7 @@ def padded_bytes(size: int) -> int:
 
 
 class AttachmentSealer:
-    """Encryption of one attachment while it arrives. Memory use does not grow with the attachment.
+    """Encryption of one attached file while the file arrives. Memory use does not grow with the file.
 
     Call `update` for each piece of the file, then iterate over all of `pad()`, then call `finish`. The bytes
     that these methods return, in order, are the encrypted payload.
@@ -45,7 +45,7 @@ class AttachmentSealer:
         entry_id: EntryId,
         attachment_id: AttachmentId,
     ) -> None:
-        """Start to encrypt an attachment to the recipients of the entry that it belongs to."""
+        """Start to encrypt an attachment to `recipients`, the public keys of those who may read the entry."""
         self._writer = age.AgeWriter(recipients)
         self._digest = hashlib.sha256()
         self._address, self._entry_id, self._attachment_id = address, entry_id, attachment_id
@@ -59,7 +59,7 @@ class AttachmentSealer:
     def update(self, plaintext: bytes) -> bytes:
         """Encrypt the next piece of the file, of any length.
 
-        Return the payload bytes that are ready, maybe b"".
+        Return the payload bytes that are ready, which may be b"".
 
         Raises:
             TooLongError: the file is over a terabyte.
@@ -70,7 +70,7 @@ class AttachmentSealer:
         return self._sealed(plaintext)
 
     def pad(self) -> Iterator[bytes]:
-        """Yield the payload bytes of the padding, in pieces of little more than 1 MiB.
+        """Encrypt the padding of the file, and yield the payload bytes in pieces of little more than 1 MiB.
 
         A file of 2 GB may need 32 MiB of padding. A caller that stores each piece at once never has all 32
         MiB in memory.
@@ -108,7 +108,7 @@ class AttachmentSealer:
 
 
 class AttachmentOpener:
-    """Decryption of one attachment whose payload arrives in pieces of any size."""
+    """Decryption of one attached file whose encrypted payload arrives in pieces of any size."""
 
     __slots__ = ("_chunks", "_digest", "_note", "_reader")
 
@@ -121,9 +121,9 @@ class AttachmentOpener:
         address: Address,
         entry_id: EntryId,
     ) -> None:
-        """Decrypt the file key, and check it against the commitment in the note. No payload is read yet.
+        """Decrypt the file key, and check the key against the commitment in the note. Read no payload yet.
 
-        `note` comes from the content of a verified entry.
+        `note` comes from the content of a verified entry, and describes the file.
 
         Raises:
             UnreadableError: no identity can decrypt the file key in this header.
@@ -147,7 +147,7 @@ class AttachmentOpener:
 
         Raises:
             UnreadableError: the payload is damaged or cut off.
-            ForgedError: the payload is not the payload that the note describes.
+            ForgedError: the note describes another payload than this one.
         """
         left = self._note.size
         sealed = 0

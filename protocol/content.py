@@ -1,4 +1,4 @@
-"""Content: the encrypted part of words (docs/protocol.md, "Content", "Steps" and "Consent").
+"""Content: the encrypted part of an entry (docs/protocol.md, "Content", "Steps" and "Consent").
 
 A reader refuses content with an unknown field, because without the field it would show less than the writer
 meant. So a writer that uses a later field raises the minor version, and an older reader shows nothing of the
@@ -33,7 +33,7 @@ _PROPOSAL: Final = b"steunpunt/v1/proposal"
 
 
 class Kind(StrEnum):
-    """Purpose of words."""
+    """Purpose of an encrypted entry: a message, a step, a proposal, an answer to a proposal, or a closing."""
 
     MESSAGE = "message"
     STEP = "step"
@@ -43,7 +43,7 @@ class Kind(StrEnum):
 
 
 class StepName(StrEnum):
-    """Name of a step in the handling of a mailbox."""
+    """Name of a step: a statement that says what the desk has done in a mailbox."""
 
     RECEIVED = "received"
     BEING_READ = "being_read"
@@ -57,7 +57,7 @@ class StepName(StrEnum):
 
 
 class PassOnRecipient(StrEnum):
-    """Role of the recipient to whom text and files are passed on."""
+    """Role of the recipient to whom the desk passes on a text or files, such as the Secretary-General."""
 
     SG = "sg"
     INTEGRITY = "integrity"
@@ -66,7 +66,7 @@ class PassOnRecipient(StrEnum):
 
 
 class Verdict(StrEnum):
-    """Answer of a source to a proposal."""
+    """Decision of a source about a proposal of the desk to pass on a text."""
 
     AGREED = "agreed"
     DECLINED = "declined"
@@ -75,7 +75,7 @@ class Verdict(StrEnum):
 
 
 class AttachmentNote(StrictStruct, frozen=True):
-    """Description of one attachment.
+    """Description of one attached file, in the encrypted content of its entry.
 
     - `id`: 16 bytes
     - `name`: at most 255 bytes of UTF-8, as the writer typed it; never trust it as a path
@@ -97,16 +97,18 @@ _PASSING: Final = frozenset({StepName.PASSING_ON, StepName.PASSED_ON})
 
 
 class StepNote(StrictStruct, frozen=True):
-    """Details of a step. The adviser's own sentence about the step is the text of the content.
+    """Details of a step, in the encrypted content of its entry.
+
+    The adviser's own sentence is the text of the content.
 
     - `next`: the next thing that will happen, at most 2,000 characters; may be empty
     - `by`: the working day on which to expect the next thing
     - `to`: name of the recipient; only with PASSING_ON and PASSED_ON
     - `proposal`: digest of the proposal that the step is about. PASSING_ON and PASSED_ON need a proposal, or
-    `without_consent`
+      `without_consent`
     - `without_consent`: the source did not agree; then the text of the content is the written reason
     - `delivered`: day on which the file was handed over; only with PASSED_ON. Without this day, the file was
-    made and is still with the desk
+      made and is still with the desk
     """
 
     step: StepName
@@ -119,7 +121,7 @@ class StepNote(StrictStruct, frozen=True):
 
 
 class ProposedFile(StrictStruct, frozen=True):
-    """A file that a proposal would pass on.
+    """A file that the desk proposes to pass on.
 
     The file is an attachment of the proposal, so the source can look at it. `sha256` is the digest of the
     bytes that would be passed on, without padding. `is_cleaned` is True for a cleaned copy. `about` says
@@ -135,10 +137,11 @@ class ProposedFile(StrictStruct, frozen=True):
 
 
 class ProposalNote(StrictStruct, frozen=True):
-    """Proposal to pass on the text of the content, with its attachments, to a recipient.
+    """Proposal of the desk to pass on a text and files to a recipient, if the source agrees.
 
-    `fingerprint` is the recipient's OpenPGP fingerprint, 40 hexadecimal digits. `files` has one item for
-    each attachment of the content, in the same order.
+    The text is the text of the content, and the files are its attachments. `fingerprint` is the recipient's
+    OpenPGP fingerprint, 40 hexadecimal digits. `files` has one item for each attachment of the content, in
+    the same order.
     """
 
     recipient: PassOnRecipient
@@ -148,7 +151,7 @@ class ProposalNote(StrictStruct, frozen=True):
 
 
 class AnswerNote(StrictStruct, frozen=True):
-    """Answer of the source to one proposal. `proposal` is the digest of the proposal.
+    """Answer of the source to one proposal of the desk. `proposal` is the digest of the proposal.
 
     The source may explain the answer in the text of the content.
     """
@@ -158,17 +161,17 @@ class AnswerNote(StrictStruct, frozen=True):
 
 
 class ClosingNote(StrictStruct, frozen=True):
-    """Closing of a mailbox. The text of the content is the desk's last message.
+    """Closing of a mailbox by the desk. The text of the content is the desk's last message.
 
-    The envelope has the day from which the mailbox may be deleted. `automatic` is True if the desk's
-    program closed an abandoned mailbox: this closing answers nothing.
+    The envelope has the day from which the mailbox may be deleted. `automatic` is True if the desk's program
+    closed an abandoned mailbox: this closing answers nothing.
     """
 
     automatic: bool = False
 
 
 class Content(StrictStruct, frozen=True):
-    """Decrypted content of an entry. The text has at most 50,000 characters.
+    """Decrypted content of an entry: its kind, its text (at most 50,000 characters), its files and its note.
 
     A step, a proposal, an answer and a closing each have the note of their own kind, and no other note. A
     message has no note. `language` is the language of the page on which the text was written, or empty if
@@ -200,7 +203,7 @@ class Content(StrictStruct, frozen=True):
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
-        """Read the JSON of a content that `to_bytes` or another implementation wrote.
+        """Parse the JSON of a content, which `to_bytes` or another implementation wrote.
 
         Any spelling of the JSON is accepted, because another JSON library may order fields and escape
         characters differently. The bytes are signed, so only their writer chose the spelling.
@@ -219,16 +222,16 @@ class Content(StrictStruct, frozen=True):
 
 
 class _MinorVersion(Struct, frozen=True):
-    """The one field that a reader can use in content of any minor version."""
+    """Minor version of a content: the only field that a reader can use even if other fields are unknown."""
 
     minor: Annotated[int, Meta(ge=0)] = 0
 
 
 def proposal_digest(content: Content, *, address: Address, entry_id: EntryId) -> Digest:
-    """Return the digest by which an answer names a proposal.
+    """Return the digest by which the source's answer names a proposal of the desk.
 
     The digest is SHA-256 of the text, the files, the recipient, the address and the entry id. Because of the
-    entry id, consent to one proposal never fits another proposal with the same words.
+    entry id, consent to one proposal never fits another proposal with the same text.
 
     Raises:
         MalformedError: the content is not a proposal, or a reader would refuse the content.
@@ -271,7 +274,7 @@ def _is_too_long(content: Content) -> bool:
 
 
 def _is_consistent(content: Content) -> bool:
-    """Return True if the notes of a content fit its kind and do not contradict each other."""
+    """Return True if the content has exactly the notes of its kind, and no value contradicts another."""
     notes = {
         Kind.STEP: content.step,
         Kind.PROPOSAL: content.proposal,

@@ -27,11 +27,11 @@ NO_EPOCH = 0  # of an entry without an encrypted part
 
 @dataclass(frozen=True)
 class SignedEntry:
-    """An entry in the form in which it is stored: envelope, signature, age header and payload.
+    """An entry of a mailbox as the store has it: envelope (signed header), signature, age header and payload.
 
     `epoch` is the number of the desk key to which `header` encrypts the file key, or 0. The signature covers
     neither `epoch` nor `header`, so that the desk can encrypt the file key again to a new desk key. `header`
-    and `payload` are None in an entry without an encrypted part, and in words that were removed or lost.
+    and `payload` are None if the entry has no encrypted part, or if this part was removed or lost.
     """
 
     envelope: Envelope
@@ -46,7 +46,8 @@ class SignedEntry:
     ) -> Self:
         """Parse an entry from its columns in the store. Nothing is verified yet.
 
-        Only words have an encrypted part: what is stored as that of another entry is ignored.
+        Only the class "words" has an encrypted part. For an entry of another class, the columns of the
+        encrypted part are ignored.
 
         Raises:
             MalformedError: the envelope is malformed, or the signature does not have 64 bytes.
@@ -80,11 +81,12 @@ def seal_words(  # noqa: PLR0913  # each is a field of the envelope
     day: date,
     due: date | None = None,
 ) -> SignedEntry:
-    """Encrypt content to the desk's current epoch and to the mailbox, and sign the result as new words.
+    """Encrypt a content to the desk and to the mailbox, and sign the result as a new entry.
 
-    `mailbox_recipient` must have passed `check_mailbox_keys`. `entry_id` is 16 random bytes, drawn when the
-    form was shown. `heads` and `unseen` come from `Transcript.heads_for`. With `due`, the words close the
-    mailbox.
+    The content is encrypted to the newest key (epoch) of the desk. `mailbox_recipient` must have passed
+    `check_mailbox_keys`. `entry_id` is 16 random bytes, drawn when the form was shown. `heads` and `unseen`
+    come from `Transcript.heads_for`. If `due` is given, the entry closes the mailbox, which may be deleted
+    from that day.
 
     Raises:
         TooLongError: the text, a file name or the list of attachments is over its limit.
@@ -117,7 +119,9 @@ def sign_entry(
     header: bytes | None = None,
     payload: bytes | None = None,
 ) -> SignedEntry:
-    """Sign an envelope as a new entry. Only words have an epoch, a header and a payload.
+    """Sign an envelope (header of an entry) and return the new entry.
+
+    Only an entry with an encrypted part has an epoch, a header and a payload.
 
     Raises:
         MalformedError: a reader would refuse the envelope.
@@ -130,7 +134,8 @@ def sign_entry(
 def sign_again(entry: SignedEntry, *, by: EntryWriter, heads: Heads, unseen: Heads, day: date) -> SignedEntry:
     """Sign a new entry again with other heads, because another entry was stored first.
 
-    The ciphertext stays the same. The caller must drop the old signature and never store it.
+    The heads name the newest entries that the writer knew. The ciphertext stays the same. The caller must
+    drop the old signature and never store it.
     """
     envelope = replace(entry.envelope, heads=heads, unseen=unseen, day=day)
     return sign_entry(envelope, by=by, epoch=entry.epoch, header=entry.header, payload=entry.payload)
@@ -139,16 +144,16 @@ def sign_again(entry: SignedEntry, *, by: EntryWriter, heads: Heads, unseen: Hea
 def verify_entry(
     entry: SignedEntry, *, mailbox_verify_key: bytes | None, strands: Mapping[StrandId, StrandKey]
 ) -> None:
-    """Check that the key of an entry's strand, on the entry's day, signed its envelope. Nothing is decrypted.
+    """Check the signature of an entry with the key that its writer had on the entry's day. Decrypt nothing.
 
     `mailbox_verify_key` must have passed `check_mailbox_keys` for the address that the caller asked for. If
-    the key is None, no entry is accepted as the source's. This function compares neither the entry's address
+    the key is None, every entry of the source is refused. This function compares neither the entry's address
     with that address, nor its payload with the envelope (`has_signed_payload`). For a whole mailbox, call
     `read_transcript`, which does both.
 
     Raises:
-        ForgedError: the strand is unknown or was not in use on the day of the entry, or the signature is
-            wrong.
+        ForgedError: the writer is unknown, the writer's key was not in use on the day of the entry, or the
+            signature is wrong.
     """
     part = entry.envelope
     key = strand_verify_key(part.strand, part.day, mailbox_verify_key=mailbox_verify_key, strands=strands)
@@ -156,18 +161,18 @@ def verify_entry(
 
 
 def has_signed_payload(entry: SignedEntry) -> bool:
-    """Return True if an entry has a payload with the digest in its envelope."""
+    """Return True if the entry's encrypted payload has the digest that the signed envelope names."""
     return (
         entry.payload is not None and hashlib.sha256(entry.payload).digest() == entry.envelope.payload_sha256
     )
 
 
 def open_entry(entry: SignedEntry, identities: Sequence[age.AgeIdentity]) -> Content:
-    """Decrypt the content of words that passed `verify_entry` or `read_transcript`.
+    """Decrypt the content of an entry that passed `verify_entry` or `read_transcript`.
 
     Raises:
-        UnreadableError: the entry has no encrypted part, the words were removed or lost, or no identity can
-            decrypt them.
+        UnreadableError: the entry has no encrypted part, this part was removed or lost, or no identity can
+            decrypt it.
         ForgedError: the payload or the file key differs from what was signed.
         NewerVersionError: a later version of our code wrote the content.
         MalformedError: the decrypted bytes are not content, or the content does not fit the envelope.
@@ -188,10 +193,12 @@ def open_entry(entry: SignedEntry, identities: Sequence[age.AgeIdentity]) -> Con
 
 
 def _fits_envelope(content: Content, envelope: Envelope) -> bool:
-    """Return True if kind and files fit the author and the signature, and only a closing has `due`.
+    """Return True if a decrypted content agrees with the signed envelope of its entry.
 
-    A step that a file was handed over repeats the `due` of the closing before it. Without this check, words
-    could announce a closing that never deletes, or could delete without an announcement.
+    The kind of content must be one that this author can write. The files must have the signed digest. Only a
+    closing has `due` (the day from which the mailbox may be deleted), and so does a step that says that a
+    file was handed over after the closing. Without this check, an entry could announce a closing that never
+    deletes, or could delete without an announcement.
     """
     if content.kind not in _KINDS[envelope.author] or _files_sha256(content) != envelope.files_sha256:
         return False

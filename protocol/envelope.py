@@ -39,20 +39,20 @@ REMOVED_AT_ONCE: Final = 32  # the largest number of entries that one removal na
 
 
 def commit_to_key(file_key: bytes, *names: bytes) -> bytes:
-    """Return the commitment to an age file key, 32 bytes.
+    """Return the commitment (32 bytes) that ties an age file key to one entry or file.
 
     `names` are the address, the entry id and, for a file, the attachment id. The commitment stops two
     attacks. In the first attack, someone who can write to the store takes another mailbox's payload with its
-    age header, and signs it under an address of their own. The desk's re-wrapping would then decrypt that
-    payload for the attacker. The commitment reveals this attack, because the ids differ. In the second
-    attack, one ciphertext decrypts to two texts for two readers: ChaCha20-Poly1305 alone does not commit to
-    its key.
+    age header, and signs it under an address of their own. When the desk encrypts the file key again to a new
+    desk key, the attacker would get the key to that payload. The commitment reveals this attack, because the
+    ids differ. In the second attack, one ciphertext decrypts to two texts for two readers: ChaCha20-Poly1305
+    alone does not commit to its key.
     """
     return hkdf(file_key, info=b"steunpunt/v1/commit" + frame(*names))
 
 
 def digest_of_files(files: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Return the digest that names the encrypted files of an entry: 32 bytes, or b"" if there are no files.
+    """Return the digest that names all encrypted files of an entry: 32 bytes, or b"" if there are no files.
 
     Each file is a pair of its attachment id and the SHA-256 digest of its encrypted payload, in any order.
     """
@@ -66,7 +66,7 @@ _DAY_BYTES: Final = 4
 
 
 class Author(IntEnum):
-    """Side that wrote an entry."""
+    """Side that wrote an entry: the source or the desk."""
 
     SOURCE = 0
     DESK = 1
@@ -103,20 +103,20 @@ class Envelope:
     """Signed header of an entry, which everyone may read.
 
     - `strand`: empty for the source, 8 bytes for a workstation of the desk
-    - `heads`: the newest entries that the writer knew. Of the writer's own strand these are verified entries,
-    of every other strand entries that were shown to the writer
-    - `unseen`: entries of other strands that the writer knew of and was not shown
+    - `heads`: the newest entries that the writer knew. Of the writer's own entries these are verified
+      entries, of every other writer's entries those that were shown to the writer
+    - `unseen`: entries of other writers that the writer knew of and was not shown
     - `day`: a UTC day
-    - `due`: only in words of the desk that close the mailbox: the day from which the mailbox may be deleted
+    - `due`: only if the desk closes the mailbox: the day from which the mailbox may be deleted
     - `removes`: only in a removal: sorted digests of the removed entries, 1 to 32
-    - `files_sha256`: only in words with files: digest of their encrypted files (`digest_of_files`), so that a
-    reader without keys can check the files; otherwise empty
+    - `files_sha256`: only in an entry with files: digest of its encrypted files (`digest_of_files`), so that
+      a reader without keys can check the files; otherwise empty
     - `payload_sha256`: digest of the age payload, without the age header; empty without an encrypted part
     - `commit`: commitment to the file key (`commit_to_key`); empty without an encrypted part
 
-    The signature does not cover the age header. When an epoch ends, the desk encrypts the file key again
-    without the writer, which changes the age header. `commit` ties the file key in the age header to the
-    payload.
+    The signature does not cover the age header. When the desk begins to use a new encryption key, the desk
+    encrypts the file key again without the writer, which changes the age header. `commit` ties the file key
+    in the age header to the payload.
     """
 
     address: Address
@@ -135,17 +135,20 @@ class Envelope:
 
     @property
     def author(self) -> Author:
-        """Return the side that wrote the entry."""
+        """Return the side that wrote the entry: the source or the desk."""
         return Author.DESK if self.strand else Author.SOURCE
 
     @property
     def number(self) -> int:
-        """Return the entry's number in its strand: one more than the largest of its own strand's heads."""
+        """Return the number of the entry among the entries of its writer (its strand).
+
+        The number is one more than the largest number among the entries of this writer that `heads` names.
+        """
         return next_number(self.heads, self.strand)
 
     @property
     def is_words(self) -> bool:
-        """Return True if the entry has an encrypted part, which someone can answer."""
+        """Return True if the entry has an encrypted part, such as a message, which someone can answer."""
         return self.entry_class is EntryClass.WORDS
 
     def to_bytes(self) -> bytes:
@@ -173,7 +176,9 @@ class Envelope:
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
-        """Parse an envelope. Only the exact bytes that `to_bytes` writes are accepted.
+        """Parse the envelope (signed header) of an entry.
+
+        Only the exact bytes that `to_bytes` writes are accepted.
 
         Raises:
             MalformedError: the version is another one, a field is missing or has a wrong length, a day does
@@ -231,7 +236,10 @@ def day_from_bytes(raw: bytes) -> date:
 
 
 def _fits_class(envelope: Envelope) -> bool:
-    """Return True if the class may have this author, this encrypted part, this `due` and these `removes`."""
+    """Return True if the author and the fields of an envelope are allowed for its class of entry.
+
+    For example, only a removal has `removes`, and only the desk can set `due`.
+    """
     is_words, is_desk, removes = envelope.is_words, envelope.author is Author.DESK, envelope.removes
     is_removal = envelope.entry_class is EntryClass.REMOVAL
     return (
@@ -247,7 +255,7 @@ def _fits_class(envelope: Envelope) -> bool:
 def _has_sound_heads(envelope: Envelope) -> bool:
     """Return True if the heads and unseen entries are within their limits and do not contradict each other.
 
-    A writer knows every entry of its own strand, so no entry of this strand is unseen.
+    A writer knows all of their own entries, so an own entry can never be unseen.
     """
     heads, unseen = (Counter(head.strand for head in named) for named in (envelope.heads, envelope.unseen))
     return (

@@ -1,4 +1,4 @@
-"""Exceptions of `protocol`: one class for each kind of thing that can be refused, with an enum of reasons."""
+"""Exceptions of `protocol`: one class for each kind of thing that we can refuse, with an enum of reasons."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ from crypto.errors import CryptoError, ReasonError, UnreadableError
 
 
 class LetterheadRefusal(StrEnum):
-    """Reason why a letterhead was refused."""
+    """Reason why we refuse a letterhead (the desk's signed public statement)."""
 
     FORGED = "forged"
     MALFORMED = "malformed"
@@ -15,14 +15,14 @@ class LetterheadRefusal(StrEnum):
 
 
 class LetterheadRefusedError(ReasonError):
-    """This letterhead must not be used. `reason` says why."""
+    """A letterhead (the desk's signed public statement) must not be used. `reason` says why."""
 
     subject = "letterhead"
     reason: LetterheadRefusal
 
 
 class KeyringRefusal(StrEnum):
-    """Reason why a keyring was refused."""
+    """Reason why we refuse a keyring (the file with the desk's secret keys)."""
 
     UNREADABLE = "unreadable"  # wrong passphrase or damaged: no one can tell these apart
     OTHER_DESK = "other_desk"  # the keyring was decrypted, but its desk key is not the pinned key
@@ -30,14 +30,14 @@ class KeyringRefusal(StrEnum):
 
 
 class KeyringRefusedError(ReasonError):
-    """This keyring must not be used. `reason` says why."""
+    """A keyring (the file with the desk's secret keys) must not be used. `reason` says why."""
 
     subject = "keyring"
     reason: KeyringRefusal
 
 
 class PouchRefusal(StrEnum):
-    """Reason why a pouch was refused."""
+    """Reason why we refuse a pouch (sync bundle)."""
 
     UNREADABLE = "unreadable"  # damaged, cut off, or not for these keys: no one can tell these apart
     NEWER = "newer"  # in a later version of the format
@@ -51,7 +51,7 @@ class PouchRefusal(StrEnum):
 
 
 class PouchRefusedError(ReasonError):
-    """This pouch must not be applied. None of its items was applied. `reason` says why."""
+    """A pouch (sync bundle) is refused, and none of its items was applied. `reason` says why."""
 
     subject = "pouch"
     reason: PouchRefusal

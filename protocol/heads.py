@@ -1,4 +1,4 @@
-"""Heads: the newest entries of the strands of a mailbox, by which an entry names what its writer knew.
+"""Heads: the newest entries of each writer in a mailbox, which a new entry names to say what its writer knew.
 
 See docs/protocol.md, "Envelope".
 """
@@ -18,7 +18,10 @@ _FIELDS: Final = 3
 
 
 class Head(NamedTuple):
-    """Name of one entry: its strand, its number in this strand (from 1), and its digest (32 bytes)."""
+    """Name of one entry: the id of its strand, its number in the strand (from 1) and its digest (32 bytes).
+
+    A strand is the list of all entries of one writer.
+    """
 
     strand: StrandId
     number: int
@@ -29,14 +32,16 @@ Heads = tuple[Head, ...]  # in ascending order, none twice
 
 
 def heads_to_bytes(heads: Iterable[Head]) -> bytes:
-    """Write heads as bytes: a frame that contains one frame for each head, in ascending order."""
+    """Write heads (names of entries) as bytes: a frame that contains a frame for each head, in order."""
     return frame(
         *(frame(strand, number.to_bytes(_NUMBER_BYTES), digest) for strand, number, digest in sorted(heads))
     )
 
 
 def heads_from_bytes(raw: bytes) -> Heads:
-    """Parse heads from bytes. Only the exact bytes that `heads_to_bytes` writes are accepted.
+    """Parse heads (names of entries) from bytes.
+
+    Only the exact bytes that `heads_to_bytes` writes are accepted.
 
     Raises:
         MalformedError: `heads_to_bytes` never writes these bytes, a head is there twice, or a number is below
@@ -49,7 +54,7 @@ def heads_from_bytes(raw: bytes) -> Heads:
 
 
 def next_number(heads: Iterable[Head], strand: StrandId) -> int:
-    """Return the number of an entry of this strand whose envelope names these heads."""
+    """Return the number of a writer's next entry: one more than the largest of the writer's own `heads`."""
     return max((head.number for head in heads if head.strand == strand), default=0) + 1
 
 

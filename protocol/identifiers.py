@@ -1,6 +1,6 @@
 """Identifiers: ids, digests, and the words that people read instead (docs/protocol.md, "Mailbox keys").
 
-Each kind of identifier has its own type, so that an address cannot be passed as an entry id.
+Each kind of identifier has its own type, so that no one can pass an address where an entry id is needed.
 """
 
 import hashlib
@@ -41,16 +41,17 @@ def mailbox_label(address: Address) -> str:
 
 
 def sealing_words(address: Address) -> str:
-    """Return the six words, joined by hyphens, that a source writes inside a text sealed before sending.
+    """Return six words, which a source writes inside a text that they encrypt themselves before sending.
 
-    The words tie the text to one mailbox. Three words have 38 bits: an attacker needs days to find a mailbox
-    with the same three words, and could then send a captured text from their own mailbox.
+    The words are joined by hyphens, and tie the text to one mailbox. Three words have 38 bits: an attacker
+    needs days to find a mailbox with the same three words, and could then send a captured text from their own
+    mailbox.
     """
     return "-".join(_words(b"steunpunt/v1/sealing-words", address, _SEALING_WORDS))
 
 
 def digest_words(digest: Digest) -> str:
-    """Return four words, joined by hyphens, that represent the digest of an entry on a receipt."""
+    """Return four words, joined by hyphens, that represent the digest of an entry on the source's receipt."""
     return "-".join(_words(b"steunpunt/v1/digest", digest, _DIGEST_WORDS))
 
 

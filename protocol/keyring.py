@@ -47,10 +47,10 @@ _M_KIB_MAX: Final = 1024 * 1024  # 1 GiB: a hostile keyring file is refused befo
 
 
 class Slot(StrictStruct, frozen=True, kw_only=True):
-    """Public part of one passphrase that opens the keyring: a salt, the Argon2id cost, and a recipient.
+    """Public part of one passphrase that opens the keyring: a salt, the Argon2id cost, and a public key.
 
-    The keyring contains the recipients of all slots. So a person who opens the keyring with one passphrase
-    can encrypt the keyring again for all slots.
+    The keyring (the file with the desk's secret keys) contains the public keys (recipients) of all slots. So
+    a person who opens the keyring with one passphrase can encrypt the keyring again for all slots.
     """
 
     kind: Literal["passphrase"] = "passphrase"
@@ -62,37 +62,41 @@ class Slot(StrictStruct, frozen=True, kw_only=True):
 
     @classmethod
     def for_passphrase(cls, passphrase: str, cost: Argon2Params = SLOT_COST) -> Self:
-        """Make a slot with a new salt for a passphrase. This takes half a second with the usual cost."""
+        """Make a slot with a new salt for a passphrase, which will then open the keyring.
+
+        This takes half a second with the usual cost.
+        """
         salt = secrets.token_bytes(_SALT_BYTES)
         recipient = _slot_identity(passphrase, salt, cost).recipient.to_bytes()
         return cls(salt=salt, t=cost.t, m_kib=cost.m_kib, p=cost.p, recipient=recipient)
 
     @property
     def cost(self) -> Argon2Params:
-        """Return the Argon2id cost with which the slot's identity is derived."""
+        """Return the Argon2id cost of deriving the slot's secret key from its passphrase."""
         return Argon2Params(t=self.t, m_kib=self.m_kib, p=self.p)
 
 
 @dataclass(frozen=True, slots=True)
 class _SlotLabel:
-    """Stanza that comes before the stanza of a passphrase slot.
+    """Stanza with the public values of a passphrase slot, in the age header of a keyring file.
 
-    The label contains the salt and cost with which to derive the slot's identity. The label wraps no key, so
-    a stock age tool skips the label. No one can change the label, because the header's MAC covers the label.
+    The label comes before the stanza that wraps the file key for this slot. The label contains the salt and
+    cost with which to derive the slot's secret key. The label wraps no key, so a stock age tool skips the
+    label. No one can change the label, because the header's MAC covers the label.
     """
 
     post_quantum: ClassVar[bool] = True
     slot: Slot
 
     def wrap(self, file_key: bytes) -> Stanza:  # noqa: ARG002  # a label wraps no key
-        """Return the label as a stanza. The file key is not used."""
+        """Return the label as a stanza of an age header. The file key is not used."""
         cost = self.slot.cost
         numbers = (str(number) for number in (cost.t, cost.m_kib, cost.p))
         return Stanza((_SLOT_TYPE, self.slot.kind, to_base64(self.slot.salt), *numbers), b"")
 
 
 class StrandSecret(StrictStruct, frozen=True):
-    """Signing key of a workstation's strand: id (8 bytes), name, and Ed25519 seed (32 bytes)."""
+    """Secret key with which one workstation signs: id (8 bytes), name, and Ed25519 seed (32 bytes)."""
 
     id: Annotated[StrandId, Meta(min_length=STRAND_ID_BYTES, max_length=STRAND_ID_BYTES)]
     name: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -100,18 +104,21 @@ class StrandSecret(StrictStruct, frozen=True):
 
     @classmethod
     def draw(cls, name: str) -> Self:
-        """Make a random signing key for a new workstation. `name` has 1 to 200 characters."""
+        """Draw a random signing key for a new workstation. `name` has 1 to 200 characters."""
         return cls(StrandId(secrets.token_bytes(STRAND_ID_BYTES)), name, secrets.token_bytes(SEED_BYTES))
 
     @property
     def verify_key(self) -> bytes:
-        """Return the public key (32 bytes), which the letterhead certifies."""
+        """Return the public key (32 bytes), which the desk's signed letterhead names."""
         return bytes(SigningKey(self.seed).verify_key)
 
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """A decrypted keyring, which exists only in the memory of one process, between unlocking and locking."""
+    """All secret keys of the desk, decrypted.
+
+    They are only in the memory of one process, until the process locks.
+    """
 
     serial: int  # from 1, one more with every change
     desk_key: SecretKey = field(repr=False)
@@ -123,12 +130,12 @@ class Keyring:
 
     @property
     def fingerprint(self) -> str:
-        """Return the desk's fingerprint, as it is printed on posters."""
+        """Return the desk's public signing key as text, as it is printed on posters."""
         return str(self.desk_key.public)
 
     @property
     def identities(self) -> tuple[age.PQIdentity, ...]:
-        """Return the identities that decrypt entries, from the newest epoch to the oldest."""
+        """Return the desk's secret keys that decrypt entries, from the newest to the oldest."""
         return tuple(self.epochs[number] for number in sorted(self.epochs, reverse=True))
 
     @property
@@ -138,15 +145,20 @@ class Keyring:
 
     @property
     def trusted_state_identity(self) -> age.PQIdentity:
-        """Return the identity that decrypts this workstation's trusted state."""
+        """Return the secret key for the trusted state, which this workstation saves to detect a roll-back."""
         return age.PQIdentity(hkdf(self.strand.seed, info=b"steunpunt/v1/trusted-state"))
 
     def with_strand(self, strand: StrandSecret) -> Self:
-        """Return a copy of the keyring with the next serial, for another workstation with this strand."""
+        """Return a copy of the keyring for another workstation, which signs with the key `strand`.
+
+        The copy has the next serial.
+        """
         return replace(self, serial=self.serial + 1, strand=strand)
 
     def with_openpgp(self, armoured: str) -> Self:
-        """Return a copy of the keyring with the next serial and this OpenPGP secret key in ASCII armour.
+        """Return a copy of the keyring with this OpenPGP secret key in ASCII armour.
+
+        The copy has the next serial.
 
         Raises:
             MalformedError: the text does not begin and end with the armour lines of a secret key, or the text
@@ -158,7 +170,7 @@ class Keyring:
 
 
 def create_keyring(workstation_name: str, slots: Sequence[Slot]) -> Keyring:
-    """Make the keyring of a new desk: new keys, one workstation, epoch 1."""
+    """Make the keyring of a new desk, with new random keys for the desk and for one workstation."""
     return Keyring(
         serial=1,
         desk_key=SecretKey(secrets.token_bytes(SEED_BYTES)),
@@ -190,12 +202,12 @@ def seal_keyring(keyring: Keyring) -> bytes:
 
 
 def open_keyring(raw: bytes, passphrase: str, fingerprint: str, *, at_least_serial: int = 0) -> Keyring:
-    """Open a keyring file with a passphrase, in any spelling that has the same normal form.
+    """Decrypt and verify a keyring file (the desk's secret keys) with a passphrase.
 
-    The desk key inside must be the pinned key (`fingerprint`). Otherwise the file may be false, because
-    anyone who knows the recipient of a slot can encrypt another keyring to this recipient. The pinned key
-    proves that this is the desk's keyring. The signature proves that the workstation named in the keyring
-    wrote the file.
+    Any spelling of the passphrase that has the same normal form is accepted. The desk key inside must be the
+    pinned key (`fingerprint`). Otherwise the file may be false, because anyone who knows the public key of a
+    slot can encrypt another keyring to this key. The pinned key proves that this is the desk's keyring. The
+    signature proves that the workstation named in the keyring wrote the file.
 
     Raises:
         KeyringRefusedError: `reason` says why. A wrong passphrase and a damaged file have the same reason.
@@ -219,10 +231,10 @@ def _opened(raw: bytes, passphrase: str) -> Keyring:
 
 
 def _plaintext(raw: bytes, passphrase: str) -> bytes:
-    """Decrypt a keyring file with a passphrase.
+    """Decrypt a keyring file with a passphrase, without verifying the result.
 
-    Each try of a slot takes half a second. So the key of a slot is derived only after the slots before it
-    have failed.
+    One try of a slot takes half a second. So the key of a slot is derived only after the slots before it have
+    failed.
     """
     header, payload = age.split_file(raw)
     for salt, cost in _labels(header):
@@ -233,7 +245,7 @@ def _plaintext(raw: bytes, passphrase: str) -> bytes:
 
 
 def _labels(header: bytes) -> list[tuple[bytes, Argon2Params]]:
-    """Return the salt and cost of every passphrase slot in a header.
+    """Return the salt and the Argon2id cost of every passphrase slot in the header of a keyring file.
 
     Slots of kinds from later versions are skipped. The header is not authentic yet, so every number is
     limited before it costs memory or time.
@@ -299,7 +311,7 @@ class _EpochWire(StrictStruct, frozen=True):
 
 
 class _KeyringJson(CanonicalStruct, frozen=True):
-    """JSON structure of a keyring."""
+    """JSON structure of a decrypted keyring file."""
 
     serial: Annotated[int, Meta(ge=1, le=2**63 - 1)]
     desk_key: _Seed

@@ -1,4 +1,4 @@
-"""Ledger: anonymous tallies that remain of deleted mailboxes (docs/protocol.md, "Tallies").
+"""Ledger: anonymous facts (tallies) that remain of deleted mailboxes (docs/protocol.md, "Tallies").
 
 Every mailbox leaves the same number of tallies. Each tally has one fact. All tallies have the same size, and
 nothing shows which tallies belong to one mailbox.
@@ -34,7 +34,7 @@ _YEAR_BYTES: Final = 2
 
 
 class Dimension(StrEnum):
-    """Kind of fact that a tally counts."""
+    """Kind of fact that a tally has about a mailbox, such as its theme."""
 
     MAILBOX = "mailbox"  # "read", "ended_unread" or "spam"
     THEME = "theme"  # a name from the desk's list, or ""; so are the values of ROUTE, OUTCOME and REGION
@@ -53,10 +53,10 @@ _PLACES: Final = tuple(dimension for dimension in Dimension if dimension is not 
 class Tally(CanonicalStruct, frozen=True):
     """One anonymous fact about one mailbox, counted for one year.
 
-    - `id`: 16 bytes, derived from the mailbox's `tally_seed` and the place of the tally. Every set of tallies
-    of one mailbox has the same eight ids, and no one can tell which ids belong to one mailbox
-    - `revision`: larger in a set of a later revision of the casefile. A number derived from the seed is added
-    to it, so that equal revisions do not show which tallies belong to one mailbox
+    - `id`: 16 bytes, derived from the mailbox's secret `tally_seed` and the kind of fact. If the tallies of a
+      mailbox are made again, they have the same eight ids. No one can tell which ids belong to one mailbox
+    - `revision`: larger in tallies that were made from a later revision of the casefile. A number derived
+      from the seed is added, so that equal revisions do not show which tallies belong to one mailbox
     """
 
     id: Annotated[bytes, Meta(min_length=ID_BYTES, max_length=ID_BYTES)]
@@ -67,7 +67,7 @@ class Tally(CanonicalStruct, frozen=True):
 
     @property
     def digest(self) -> Digest:
-        """Return the SHA-256 digest of the fields, which decides between two tallies of one revision."""
+        """Return the SHA-256 digest of the tally. Of two tallies of one revision, the lower digest counts."""
         year = self.year.to_bytes(_YEAR_BYTES)
         return Digest(
             hashlib.sha256(frame(self.id, year, self.dimension.encode(), self.value.encode())).digest()
@@ -77,10 +77,11 @@ class Tally(CanonicalStruct, frozen=True):
 def make_tallies(
     facts: Mapping[Dimension, str], *, seed: bytes, revision: int, year: int
 ) -> tuple[Tally, ...]:
-    """Return the tallies of a mailbox with these facts, always `ROWS` (8) of them.
+    """Return the tallies (anonymous facts) about a mailbox, always `ROWS` (8) of them.
 
-    `seed` is the mailbox's `tally_seed`, and `revision` that of its casefile. A dimension without a fact
-    becomes a tally that counts nothing.
+    `facts` has the known facts by kind. For each missing fact, the result has a tally that counts nothing.
+    `seed` is the mailbox's `tally_seed`, and `revision` that of its casefile (the desk's notes about the
+    mailbox).
 
     Raises:
         MalformedError: the seed does not have 16 bytes.
@@ -100,7 +101,7 @@ def make_tallies(
 
 
 def tally_seed_of_end(desk_seed: bytes, end: bytes) -> bytes:
-    """Return the `tally_seed` of a mailbox that its source ended, from the digest of the source's end.
+    """Derive the secret `tally_seed` of a mailbox that its source ended, from the digest of the last entry.
 
     Workstations that count the mailbox at the same time derive the same seed. `desk_seed` is the seed of the
     desk's own key, so no one else can link the tallies to the mailbox.
@@ -109,9 +110,9 @@ def tally_seed_of_end(desk_seed: bytes, end: bytes) -> bytes:
 
 
 def counted_tallies(tallies: Iterable[Tally]) -> tuple[Tally, ...]:
-    """Return the tallies that count: of each id the one with the highest revision, then the lowest digest.
+    """Return one tally for each id: the one with the highest revision, or else with the lowest digest.
 
-    So someone who puts old or copied tallies into the store changes nothing.
+    So the counts do not change if someone puts old or copied tallies into the store.
     """
     counted: dict[bytes, Tally] = {}
     for tally in sorted(tallies, key=lambda each: (-each.revision, each.digest)):
@@ -120,7 +121,7 @@ def counted_tallies(tallies: Iterable[Tally]) -> tuple[Tally, ...]:
 
 
 def seal_tallies(tallies: Sequence[Tally], letterhead: Letterhead, by: DeskWriter) -> tuple[bytes, ...]:
-    """Sign each tally and encrypt it to the desk's current epoch.
+    """Sign each tally (anonymous fact about a mailbox), and encrypt it to the desk's newest key.
 
     The encrypted tallies all have one size, and their order does not depend on the order of the input.
 
@@ -142,15 +143,15 @@ def seal_tallies(tallies: Sequence[Tally], letterhead: Letterhead, by: DeskWrite
 def open_tally(
     raw: bytes, identities: Sequence[age.PQIdentity], strands: Mapping[StrandId, StrandKey]
 ) -> Tally:
-    """Decrypt one tally, and check that a workstation of the desk signed it.
+    """Decrypt one tally (anonymous fact about a mailbox), and check that a workstation of the desk signed it.
 
-    Anyone can encrypt to the epoch's recipient, because it is public. Without the signature, someone who can
+    Anyone can encrypt to the desk's key, because this key is public. Without the signature, someone who can
     write to the store could invent the statistics of a year.
 
     Raises:
         UnreadableError: the tally is damaged, or was not encrypted to any of the identities.
         MalformedError: the decrypted bytes are not a tally.
-        ForgedError: the letterhead does not have the strand, or the signature is wrong.
+        ForgedError: the letterhead does not have the workstation's key, or the signature is wrong.
     """
     plaintext, _ = age.decrypt(*age.split_file(raw), identities)
     line, signature = signed_lines.read_signed_lines(_VERSION, plaintext)
@@ -167,7 +168,7 @@ def _derive(label: bytes, seed: bytes, place: Dimension) -> bytes:
 
 
 class _Line(Tally, frozen=True):
-    """A tally and its writer's strand as a line of JSON, padded with spaces to one size."""
+    """A tally and the id of the workstation that signed the tally, as a line of JSON of fixed length."""
 
     strand: Annotated[bytes, Meta(min_length=STRAND_ID_BYTES, max_length=STRAND_ID_BYTES)]
 

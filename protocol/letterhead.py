@@ -40,7 +40,7 @@ _Days = Annotated[int, Meta(ge=1, le=60)]
 
 
 class Argon2(StrictStruct, frozen=True):
-    """Cost of one guess at a source's passphrase. The cost is fixed as long as the desk exists.
+    """Argon2id cost of one guess at a source's passphrase. The cost is fixed as long as the desk exists.
 
     The limits on the cost prevent a typing error that locks out every source, or makes guesses cheap.
     """
@@ -56,7 +56,7 @@ class Argon2(StrictStruct, frozen=True):
 
 
 class Epoch(StrictStruct, frozen=True):
-    """Generation of the desk's encryption key. From its day on, entries are encrypted to `recipient`.
+    """Generation of the desk's encryption key: its number, its public key (`recipient`) and its first day.
 
     `recipient` is "age1pq1…", which a stock age tool can read.
     """
@@ -67,9 +67,9 @@ class Epoch(StrictStruct, frozen=True):
 
 
 class Strand(StrictStruct, frozen=True):
-    """Workstation of the desk: its id (8 bytes), name, Ed25519 public key (32 bytes) and days of use.
+    """Public key of one workstation: id (8 bytes), name, Ed25519 key (32 bytes) and days of use.
 
-    Entries of this workstation may be dated from `since` to `until`, both days included.
+    Entries that this workstation signed may be dated from `since` to `until`, both days included.
     """
 
     id: Annotated[bytes, Meta(min_length=STRAND_ID_BYTES, max_length=STRAND_ID_BYTES)]
@@ -80,14 +80,14 @@ class Strand(StrictStruct, frozen=True):
 
 
 class Absence(StrictStruct, frozen=True):
-    """Period in which no one answers. The first and the last day are included."""
+    """Period in which no one at the desk answers. The first and the last day are included."""
 
     since: date
     until: date
 
 
 class Report(StrictStruct, frozen=True):
-    """Published yearly report, with its SHA-256 digest."""
+    """A yearly report that the desk has published: its name and its SHA-256 digest."""
 
     title: _Line
     published: date
@@ -95,7 +95,7 @@ class Report(StrictStruct, frozen=True):
 
 
 class Letterhead(CanonicalStruct, frozen=True, dict=True):
-    """The desk's public statement: its keys, calendar and texts.
+    """The desk's public statement: its keys, its calendar, its promises and its texts.
 
     A letterhead is public, so values derived from it may be cached on the object.
     """
@@ -138,16 +138,16 @@ class Letterhead(CanonicalStruct, frozen=True, dict=True):
 
     @cached_property
     def current_epoch(self) -> tuple[int, PQRecipient]:
-        """Return the number and the recipient of the newest epoch.
+        """Return the number and the public key of the desk's newest epoch (generation of its encryption key).
 
-        New entries are encrypted to this recipient.
+        New entries are encrypted to this key.
         """
         newest = self.epochs[-1]
         return newest.number, PQRecipient.from_text(newest.recipient)
 
     @cached_property
     def strand_keys(self) -> Mapping[StrandId, StrandKey]:
-        """Return the public key and the days of use of each workstation, by its strand."""
+        """Return the public signing key and the days of use of each workstation, by the id of its strand."""
         return {
             StrandId(strand.id): StrandKey(strand.verify_key, strand.since, strand.until)
             for strand in self.strands
@@ -159,7 +159,10 @@ class Letterhead(CanonicalStruct, frozen=True, dict=True):
         return RETENTION_DAYS if self.retention_days is UNSET else self.retention_days
 
     def successor(self, **changes: object) -> Self:
-        """Return the next letterhead, with these fields changed. `sign_letterhead` checks the result."""
+        """Return a copy of the letterhead with these fields changed and the next serial.
+
+        `sign_letterhead` checks the result.
+        """
         return msgspec.structs.replace(self, serial=self.serial + 1, **changes)
 
     def expect_by(self, day: date) -> date:
@@ -208,7 +211,7 @@ class Letterhead(CanonicalStruct, frozen=True, dict=True):
 
 
 def sign_letterhead(letterhead: Letterhead, desk_key: SecretKey) -> tuple[bytes, bytes]:
-    """Return the letterhead's bytes, and their signature as a minisign file.
+    """Return the letterhead's bytes, and the desk's signature of these bytes as a minisign file.
 
     Raises:
         MalformedError: `verify_letterhead` would refuse the letterhead. Without this check, every server
@@ -227,7 +230,7 @@ def verify_letterhead(
     at_least_serial: int = 0,
     same_parameters_as: Letterhead | None = None,
 ) -> Letterhead:
-    """Check a letterhead and its signature, and return the letterhead.
+    """Check a letterhead (the desk's public statement) and its signature, and return the letterhead.
 
     `fingerprint` is the desk's minisign public key ("RW…"). The caller reads the fingerprint from the
     settings, and never from the place that the letterhead comes from. `at_least_serial` is the newest serial
@@ -290,7 +293,7 @@ def _require_consistent(letterhead: Letterhead) -> None:
 
 
 def _require_public_key(armoured: str, fingerprint: str | None) -> None:
-    """Check the first and last line of an OpenPGP public key, and that the letterhead has its fingerprint.
+    """Check that the letterhead's OpenPGP key has the first and last line of a public key, and a fingerprint.
 
     The key is never parsed here. The program that later reads the key compares its fingerprint.
 

@@ -44,7 +44,7 @@ def derive_mailbox_keys(root: RootKey) -> MailboxKeys:
 
 
 def check_mailbox_keys(address: Address, recipient: bytes, verify_key: bytes) -> None:
-    """Check that a recipient and a verify key belong to the mailbox of this address.
+    """Check that two public keys belong to the mailbox of this address: the age recipient and the verify key.
 
     Call this before anyone encrypts to the recipient or verifies signatures with the key. The address is a
     digest of both keys, so a key that someone swapped in the store is detected here. An attacker who swaps
@@ -59,7 +59,7 @@ def check_mailbox_keys(address: Address, recipient: bytes, verify_key: bytes) ->
 
 
 def checked_verify_key(address: Address, recipient: bytes, verify_key: bytes) -> bytes | None:
-    """Return the verify key of a stored mailbox, or None if its keys are damaged or of another."""
+    """Return the verify key of a stored mailbox, or None if the stored keys do not fit the address."""
     try:
         check_mailbox_keys(address, recipient, verify_key)
     except CryptoError:

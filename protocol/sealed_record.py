@@ -1,4 +1,4 @@
-"""Sealed records: the encrypted, signed format of everything that the desk stores for its own use.
+"""Sealed records: encrypted, signed notes that the desk stores for its own use, such as drafts.
 
 See docs/protocol.md, "Records".
 """
@@ -32,7 +32,7 @@ _LARGEST_REVISION: Final = 2**63 - 1  # the largest number of a signed 64-bit co
 
 
 class RecordKind(StrEnum):
-    """Purpose of a record."""
+    """Purpose of a record: an encrypted note that the desk stores for its own use."""
 
     CASEFILE = "casefile"
     DRAFT = "draft"
@@ -48,10 +48,10 @@ KEPT_HERE: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class OpenedRecord:
-    """A decrypted and verified record. `strand` is the id of the workstation that wrote the record.
+    """A record of the desk, decrypted and verified.
 
-    `past` has the digests of the last revisions that this revision contains. An empty body means that the
-    desk dropped the record.
+    `strand` is the id of the workstation that wrote the record. `past` has the digests of the last revisions
+    that this revision replaces. An empty body means that the desk dropped the record.
     """
 
     revision: int
@@ -69,9 +69,10 @@ def record_digest(sealed: bytes) -> Digest:
 
 
 def past_after(*made_from: Revision) -> tuple[Digest, ...]:
-    """Return the `past` of a record that is made from these revisions, in any order.
+    """Return the digests of earlier revisions (`past`) for a record that replaces these revisions.
 
-    If the result is over its limit, it keeps as many digests of each revision's own past.
+    The revisions can have any order. The result has at most `PAST` digests. If there are more, it keeps the
+    nearest ones of each revision, the same number of each.
     """
     pasts = sorted((record_digest(sealed), *opened.past) for sealed, opened in made_from)
     nearest_first = itertools.chain.from_iterable(itertools.zip_longest(*pasts))
@@ -81,10 +82,10 @@ def past_after(*made_from: Revision) -> tuple[Digest, ...]:
 def seal_record(
     kind: RecordKind, name: bytes, body: bytes, *made_from: Revision, keyring: Keyring, letterhead: Letterhead
 ) -> bytes:
-    """Sign a record as this workstation, and encrypt the record to the desk's current epoch.
+    """Sign a record of the desk as this workstation, and encrypt the record to the desk's newest key.
 
     `name` has at most 64 bytes and is often the address of a mailbox. `body` has at most 700,000 bytes. The
-    record contains the revisions `made_from`, and its number is one more than the highest of theirs. Without
+    record replaces the revisions `made_from`, and its number is one more than the highest of theirs. Without
     such revisions, its number is 1.
 
     Raises:
@@ -112,11 +113,11 @@ def open_record(
     record.
 
     Raises:
-        UnreadableError: the record is damaged, or was not encrypted to an epoch of the desk.
+        UnreadableError: the record is damaged, or was not encrypted to any key of the desk.
         MalformedError: the decrypted bytes are not a record.
         NewerVersionError: a later version of the program wrote the record.
-        ForgedError: the letterhead does not have the strand, the signature is wrong, or the record has
-            another kind or name.
+        ForgedError: the letterhead does not have the workstation's key, the signature is wrong, or the record
+            has another kind or name.
     """
     plaintext, _ = age.decrypt(*age.split_file(raw), keyring.identities)
     version, _, _ = plaintext.partition(b"\n")
@@ -132,7 +133,7 @@ def open_record(
 
 
 def seal_unsent(body: bytes, letterhead: Letterhead) -> bytes:
-    """Encrypt a text that was submitted to a locked interface, where no key is available to sign the text.
+    """Encrypt a text that an adviser submitted after the app had locked, without a key to sign the text.
 
     `body` has at most 700,000 bytes. Someone who can write to the store can encrypt a text in this way too.
     So show the decrypted text to the adviser, and never send the text unread.
@@ -147,7 +148,7 @@ def seal_unsent(body: bytes, letterhead: Letterhead) -> bytes:
 
 
 def open_unsent(raw: bytes, identities: tuple[age.PQIdentity, ...]) -> bytes:
-    """Decrypt an unsent text. Nothing proves who wrote the text.
+    """Decrypt a text that someone submitted while the app was locked. Nothing proves who wrote the text.
 
     Raises:
         UnreadableError: the text is damaged, or was not encrypted to any of the identities.

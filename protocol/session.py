@@ -26,10 +26,11 @@ _STATE_STEP: Final = 1024  # fits 14 heads: the size does not show how many stra
 
 @dataclass(frozen=True, slots=True)
 class SessionState:
-    """Secret state of one session: the mailbox's root key, and what the source was shown last.
+    """Secret state of one source's session: the mailbox's root key, and what the source was shown last.
 
-    `shown` has the heads and the unseen entries that a new entry of the source signs. Both are empty until
-    the session has shown the mailbox.
+    `shown` has two lists of entries that a new entry of the source signs: the newest entries that the source
+    was shown (heads), and the entries that the source was not shown (unseen). Both are empty until the
+    session has shown the mailbox.
     """
 
     root: RootKey = field(repr=False)
@@ -37,7 +38,7 @@ class SessionState:
 
 
 def seal_session(state: SessionState, token: bytes, server_secret: bytes) -> bytes:
-    """Encrypt the state of one session, to be stored under `token_hash(token)`.
+    """Encrypt the state of a source's session, so that the store can keep it under `token_hash(token)`.
 
     The state can be decrypted only by combining three things: the cookie, the session store and the memory of
     the running server.
@@ -63,9 +64,9 @@ def open_session(sealed: bytes, token: bytes, server_secret: bytes) -> SessionSt
 
 
 def token_hash(token: bytes) -> bytes:
-    """Return the name (32 bytes) under which the store keeps a session.
+    """Return the hash of a session's cookie (32 bytes), under which the store keeps the session.
 
-    The name reveals neither the token nor the root key.
+    The hash reveals neither the token in the cookie nor the root key.
     """
     return hashlib.sha256(frame(b"steunpunt/v1/session-name", token)).digest()
 
@@ -82,7 +83,7 @@ def form_token(token: bytes, purpose: str) -> str:
 
 
 def check_form_token(given: str, token: bytes, purpose: str) -> bool:
-    """Return True if `given` is the CSRF token of this purpose. The comparison takes constant time."""
+    """Return True if `given` is the CSRF token of forms with this purpose. Compare in constant time."""
     return hmac.compare_digest(given.encode(errors="replace"), form_token(token, purpose).encode())
 
 

@@ -1,4 +1,7 @@
-"""Strands: the signing keys of a mailbox's writers, and signature checks (docs/protocol.md, "Entries")."""
+"""Strands: the entries of one writer in a mailbox, with the keys that sign and verify them.
+
+See docs/protocol.md, "Entries".
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +18,7 @@ from protocol.mailbox_keys import MailboxKeys
 
 @dataclass(frozen=True, slots=True)
 class StrandKey:
-    """Public key of one workstation's strand, certified by the letterhead.
+    """Public key that verifies the entries of one workstation. The desk's signed letterhead names the key.
 
     `verify_key` is an Ed25519 public key of 32 bytes. The key is valid from `since` to `until`, both
     included. `until` is None while the workstation is in use.
@@ -26,7 +29,7 @@ class StrandKey:
     until: date | None = None
 
     def counts_on(self, day: date) -> bool:
-        """Return True if the key may sign entries of this day."""
+        """Return True if the workstation may sign entries that are dated on this day."""
         return self.since <= day and (self.until is None or day <= self.until)
 
 
@@ -38,7 +41,7 @@ class EntryWriter(Protocol):
 
     @property
     def strand(self) -> StrandId:
-        """Return the strand in which this writer's entries are numbered."""
+        """Return the id of the writer's strand, in which the writer's entries are numbered."""
 
     def sign(self, message: bytes) -> bytes:
         """Sign a message. Return an Ed25519 signature of 64 bytes."""
@@ -46,7 +49,7 @@ class EntryWriter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SourceWriter:
-    """The source as the writer of entries, with the keys of their mailbox."""
+    """The source as the writer of entries, who signs with the keys of their mailbox."""
 
     keys: MailboxKeys
 
@@ -62,9 +65,9 @@ class SourceWriter:
 
 @dataclass(frozen=True, slots=True)
 class DeskWriter:
-    """A workstation of the desk as the writer of entries: its strand's id (8 bytes) and seed (32 bytes).
+    """A workstation as the writer of entries, with the id of its strand (8 bytes) and its seed (32 bytes).
 
-    The seed is that of an Ed25519 key.
+    The seed is the secret part of an Ed25519 key.
     """
 
     strand: StrandId
@@ -78,7 +81,7 @@ class DeskWriter:
 def strand_verify_key(
     strand: StrandId, day: date, *, mailbox_verify_key: bytes | None, strands: Mapping[StrandId, StrandKey]
 ) -> bytes:
-    """Return the Ed25519 public key that may sign entries of a strand on a day.
+    """Return the Ed25519 public key that verifies the entries of a writer (strand) on a day.
 
     Raises:
         ForgedError: the letterhead has no key of this strand for that day. Or the strand is the source's, and

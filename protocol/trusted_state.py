@@ -1,4 +1,4 @@
-"""Trusted state: heads and serials that a workstation remembers, to detect a roll-back of the store.
+"""Trusted state: newest entries and serials that a workstation remembers, to detect a roll-back of the store.
 
 See docs/protocol.md, "Trusted state". The state is encrypted on the workstation's own disk. The workstation
 cannot notice when its own disk is restored to an older copy of the state. The source still can notice this.
@@ -28,10 +28,10 @@ RecordName = tuple[RecordKind, bytes]
 
 @dataclass(frozen=True, slots=True)
 class TrustedState:
-    """Newest heads of every mailbox, and newest numbers of records and of the letterhead.
+    """Newest versions that a workstation has seen: of mailboxes, of the desk's records and of the letterhead.
 
-    With these, a workstation detects that a store was rolled back. Each method that changes something
-    returns a new object.
+    With these, a workstation detects that someone restored an older copy of the store. Each method that
+    changes something returns a new object.
     """
 
     letterhead_serial: int = 0
@@ -51,11 +51,12 @@ class TrustedState:
         closed: date | None = None,
         is_answered: bool = False,
     ) -> Self:
-        """Remember newer heads and removals of one mailbox, after `read_transcript` found no roll-back.
+        """Remember the newest entries (heads) and removals of one mailbox, after a check found no roll-back.
 
-        `removed` has the digests of the removed entries, because someone can restore a removed entry and drop
-        the newest removal. `closed` is `closed_until`, and `is_answered` is True if no words of the source
-        wait for an answer: anyone who can write to the store can change what the store says about both.
+        `read_transcript` is this check. `removed` has the digests of the removed entries, because someone can
+        restore a removed entry and drop the newest removal. `closed` is `closed_until`, and `is_answered` is
+        True if no message of the source waits for an answer: anyone who can write to the store can change
+        what the store says about both.
 
         Raises:
             ForgedError: a remembered head would disappear, or the mailbox has ended.
@@ -76,9 +77,10 @@ class TrustedState:
         )
 
     def end(self, address: Address) -> Self:
-        """Remember that the source ended a mailbox, and forget everything else about the mailbox.
+        """Remember that the source ended a mailbox, and forget the newest entries of the mailbox.
 
-        The revisions of the desk's own records about the mailbox stay until the desk drops them (`purged`).
+        The revisions of the desk's own records about the mailbox stay until the desk drops these records
+        (`purged`).
         """
         return replace(self._without(address), ended=self.ended | {address})
 
@@ -107,7 +109,7 @@ class TrustedState:
         return replace(self, records=left)
 
     def saw_letterhead(self, serial: int) -> Self:
-        """Remember the newest serial of the letterhead.
+        """Remember the newest serial of the letterhead (the desk's signed public statement) that was seen.
 
         Raises:
             ForgedError: the serial is older than the remembered one.
@@ -153,7 +155,7 @@ class TrustedState:
         return trusted_state
 
     def _without(self, address: Address) -> Self:
-        """Forget what is remembered about a mailbox, except that it ended, and the desk's records."""
+        """Return a copy without a mailbox, except the fact that it ended and the desk's records about it."""
         return replace(
             self,
             mailboxes=_others(self.mailboxes, address),
@@ -164,14 +166,14 @@ class TrustedState:
 
 
 def seal_trusted_state(trusted_state: TrustedState, keyring: Keyring) -> bytes:
-    """Sign the trusted state as this workstation, and encrypt it as an age file for this workstation only."""
+    """Sign the trusted state, which detects a roll-back, and encrypt it for this workstation only."""
     signed = signed_lines.write_signed_lines(_VERSION, trusted_state.to_bytes(), keyring.strand.seed)
     sealed = age.encrypt(signed, [keyring.trusted_state_identity.recipient])
     return sealed.header + sealed.payload
 
 
 def open_trusted_state(raw: bytes, keyring: Keyring) -> TrustedState:
-    """Decrypt and verify the trusted state that this workstation saved.
+    """Decrypt and verify the trusted state, which this workstation saved to detect a roll-back.
 
     Raises:
         UnreadableError: the file is damaged, or this workstation did not write it.

@@ -1,7 +1,7 @@
-"""Card file and pairing file, which introduce a server and a workstation to each other.
+"""Card file and pairing file: two public files that introduce a server and a workstation to each other.
 
-See docs/protocol.md, "Pouch". A person carries the files, and both are public. The server's card file goes to
-the workstation, and then the workstation's pairing file goes to the server.
+See docs/protocol.md, "Pouch". A person carries the files. The server's card file goes to the workstation, and
+then the workstation's pairing file goes to the server.
 """
 
 import hashlib
@@ -28,9 +28,9 @@ _ONION_CHARS: Final = 52
 class Pairing(StrictStruct, frozen=True):
     """Contents of a pairing file, which introduces a workstation to a server.
 
-    `strand` is the workstation's strand, and `letterhead` the letterhead that certifies the strand. `base` is
-    the SHA-256 of the previous letterhead, from which `letterhead` was made, or empty. `onion_client` is the
-    workstation's key for the onion service in Tor's form, or empty.
+    `strand` is the id of the workstation. `letterhead` is the desk's signed public statement that names the
+    workstation's public key. `base` is the SHA-256 of the previous letterhead, from which `letterhead` was
+    made, or empty. `onion_client` is the workstation's key for the onion service in Tor's form, or empty.
     """
 
     strand: Annotated[bytes, Meta(min_length=STRAND_ID_BYTES, max_length=STRAND_ID_BYTES)]
@@ -40,20 +40,20 @@ class Pairing(StrictStruct, frozen=True):
     onion_client: Annotated[str, Meta(pattern="^([A-Z2-7]{52})?$", max_length=_ONION_CHARS)]
 
     def to_bytes(self, seed: bytes) -> bytes:
-        """Return the pairing file, signed with the strand's Ed25519 seed (32 bytes)."""
+        """Return the pairing file, signed with `seed`, the workstation's Ed25519 seed (32 bytes)."""
         return signed_lines.write_signed_lines(_VERSION, encode_json(self), seed)
 
 
 def read_pairing(raw: bytes, fingerprint: str) -> tuple[Pairing, Letterhead]:
-    """Check a pairing file, and return the pairing and its letterhead.
+    """Check a pairing file, which introduces a workstation to a server.
 
-    `fingerprint` is that of the desk. The caller must still check that the letterhead is the newest, and that
-    the strand is still in use.
+    Return the pairing and its letterhead. `fingerprint` is the pinned public key of the desk. The caller must
+    still check that the letterhead is the newest, and that the workstation is still in use.
 
     Raises:
         MalformedError: the bytes are not a pairing file.
         LetterheadRefusedError: the letterhead in the pairing file must not be used.
-        ForgedError: the letterhead does not name the strand, or the strand did not sign this file.
+        ForgedError: the letterhead does not name the workstation, or the workstation did not sign this file.
     """
     body, signature = signed_lines.read_signed_lines(_VERSION, raw)
     pairing = decode_json(body, Pairing)
@@ -69,16 +69,17 @@ def read_pairing(raw: bytes, fingerprint: str) -> tuple[Pairing, Letterhead]:
 
 @dataclass(frozen=True, slots=True)
 class CardFile:
-    """Contents of a card file: a server's card, and the server's newest letterhead if there is one.
+    """Contents of a card file: a server's card (its public keys), and the desk's newest letterhead, if any.
 
-    `letterhead` has the body and the signature of the letterhead, or is None.
+    `letterhead` has the body and the signature of the letterhead (the desk's signed public statement), or is
+    None.
     """
 
     card: ServerCard
     letterhead: tuple[bytes, bytes] | None
 
     def to_bytes(self) -> bytes:
-        """Return the card file: one line for the card, and one more if the server has a letterhead."""
+        """Return the card file: one line for the server's card, and one for the letterhead, if any."""
         lines = [str(self.card)]
         if self.letterhead is not None:
             lines.append(" ".join((_LETTERHEAD, *map(to_base64, self.letterhead))))
@@ -109,5 +110,5 @@ class CardFile:
 
 
 def letterhead_digest(letterhead_body: bytes) -> bytes:
-    """Return the digest of a letterhead, by which a pairing file names the previous letterhead."""
+    """Return the digest of a letterhead, by which a pairing file names the letterhead that it replaces."""
     return hashlib.sha256(letterhead_body).digest()

@@ -48,7 +48,10 @@ _Partial = tuple[
 
 
 class PouchHead(CanonicalStruct, frozen=True, kw_only=True):
-    """Head of a pouch: sender, receiver, serials and day. docs/protocol.md, "Pouch", explains each field."""
+    """Head of a pouch (sync bundle): sender, receiver, serials and day.
+
+    docs/protocol.md, "Pouch", explains each field.
+    """
 
     desk: Annotated[str, Meta(max_length=100)]
     sender: _Name
@@ -63,7 +66,7 @@ class PouchHead(CanonicalStruct, frozen=True, kw_only=True):
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
-        """Parse the head of a pouch. Only the exact bytes that `to_bytes` writes are accepted.
+        """Parse the head of a pouch (sync bundle). Only the exact bytes that `to_bytes` writes are accepted.
 
         Raises:
             MalformedError: `to_bytes` never writes these bytes, or the pouch is not between the server and
@@ -78,20 +81,20 @@ class PouchHead(CanonicalStruct, frozen=True, kw_only=True):
 
 
 def lowest_serial(half_hour: int) -> int:
-    """Return the lowest serial for pouches that are made in one half hour, counted from 1970 in UTC.
+    """Return the lowest serial for pouches (sync bundles) that are made in one half hour.
 
-    Serials depend on the time, and are not a plain counter. With a plain counter, a sender whose store was
-    restored to an earlier day would use a serial again. The receiver would then believe that it already has
-    the items of that pouch.
+    Half hours are counted from 1970 in UTC. Serials depend on the time, and are not a plain counter. With a
+    plain counter, a sender whose store was restored to an earlier day would use a serial again. The receiver
+    would then believe that it already has the items of that pouch.
     """
     return half_hour * _SERIALS_A_HALF_HOUR
 
 
 @dataclass(frozen=True, slots=True)
 class ServerCard:
-    """Public keys of a server. One key verifies the server's pouches.
+    """Card of a server: its two public keys. Workstations encrypt pouches (sync bundles) to one of the keys.
 
-    Workstations encrypt their pouches for the server to the other key.
+    The other key verifies the pouches that the server signs.
     """
 
     verify_key: bytes
@@ -121,7 +124,10 @@ class ServerCard:
 
 @dataclass(frozen=True, slots=True)
 class ServerKey:
-    """Secret keys of a server, 64 bytes, which decrypt and sign pouches and decrypt nothing in the store."""
+    """Secret keys of a server, 64 bytes, which decrypt and sign pouches (sync bundles).
+
+    These keys cannot decrypt any message in the store.
+    """
 
     seed: bytes = field(repr=False)  # Ed25519, 32 bytes
     identity: age.PQIdentity = field(repr=False)
@@ -144,7 +150,7 @@ class ServerKey:
 
 
 class PouchWriter:
-    """Writer of a pouch whose items arrive one by one.
+    """Writer of a pouch (sync bundle) whose items arrive one by one.
 
     The pouch file consists of `header`, and then the bytes that `add` and `finish` return, in order. `size`
     is the number of bytes of plaintext so far.
@@ -155,7 +161,9 @@ class PouchWriter:
     size: int
 
     def __init__(self, head: PouchHead, recipient: age.PQRecipient, seed: bytes) -> None:
-        """Begin a pouch that only `recipient` can decrypt. `seed` is the sender's Ed25519 seed, 32 bytes.
+        """Begin a pouch (sync bundle) that only `recipient` can decrypt.
+
+        `seed` is the sender's Ed25519 seed, 32 bytes.
 
         Raises:
             MalformedError: `PouchHead.from_bytes` would refuse the head.
@@ -172,7 +180,7 @@ class PouchWriter:
         return "PouchWriter()"
 
     def add(self, item: Item) -> bytes:
-        """Add an item to the pouch. Return the encrypted bytes that are ready, maybe b"".
+        """Add an item to the pouch. Return the encrypted bytes that are ready, which may be b"".
 
         Raises:
             MalformedError: a reader would refuse the item. The item was not added.
@@ -201,7 +209,7 @@ class PouchWriter:
 
 
 class PouchReader:
-    """Reader of a pouch that arrives in pieces.
+    """Reader of a pouch (sync bundle) that arrives in pieces.
 
     A caller must not act on an item before `items` ends without an error.
     """
@@ -241,8 +249,9 @@ class PouchReader:
     def items(self, verify_key: bytes) -> Iterator[Item]:
         """Yield the items of the pouch.
 
-        After the last item, this method checks the signature over all items, and checks that only padding
-        follows. `verify_key` is the sender's public key.
+        The caller must not act on them before the iteration ends without an error. After the last item, this
+        method checks the signature over all items, and checks that only padding follows. `verify_key` is the
+        sender's public key.
 
         Raises:
             PouchRefusedError: the reason is UNREADABLE, MALFORMED or FORGED. The caller must then drop all
@@ -270,9 +279,9 @@ def _padded(length: int) -> int:
 
 
 class _Plaintext:
-    """Decrypted bytes of a pouch. The caller reads them in the lengths that the pouch format prescribes.
+    """Decrypted bytes of a pouch, from which the caller reads a prescribed number of bytes at a time.
 
-    The object also computes a digest of all bytes read so far.
+    The object also computes a digest of all bytes that were read so far.
     """
 
     __slots__ = ("_digest", "_held", "_pieces", "_taken")
@@ -307,7 +316,7 @@ class _Plaintext:
         return self.take(length)
 
     def require_padding(self) -> None:
-        """Check that the rest of the pouch is zeros, as many as a writer adds to pad the pouch.
+        """Check that the rest of the pouch is zeros, exactly as many as a writer adds to pad the pouch.
 
         Other bytes are refused, because the signature does not cover them.
 

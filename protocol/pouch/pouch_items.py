@@ -1,6 +1,7 @@
-"""Items of a pouch: one class for each kind of item that a sync exchanges (docs/protocol.md, "Pouch").
+"""Items of a pouch (sync bundle): one class for each kind of item that a sync exchanges.
 
-This module checks only the form of the items. `sync` verifies each item before applying the item.
+See docs/protocol.md, "Pouch". This module checks only the form of the items. `sync` verifies each item before
+applying the item.
 """
 
 from datetime import date
@@ -39,7 +40,7 @@ _Tallies = Annotated[tuple[_Sealed, ...], Meta(max_length=TALLIES)]
 
 
 class _Item(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Base class of all items of a pouch.
+    """Base class of all items of a pouch (sync bundle).
 
     `repr` shows no field, because the fields are encrypted or signed, and long.
     """
@@ -49,7 +50,7 @@ class _Item(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
 
 
 class LetterheadItem(_Item, frozen=True, tag="letterhead"):
-    """A letterhead of the desk with its signature.
+    """Item of a sync: a letterhead (the desk's public statement) with its signature.
 
     `base` is the serial of the letterhead from which this letterhead was made.
     """
@@ -61,7 +62,7 @@ class LetterheadItem(_Item, frozen=True, tag="letterhead"):
 
 
 class MailboxItem(_Item, frozen=True, tag="mailbox"):
-    """A mailbox's public keys. This item comes before the mailbox's entries."""
+    """Item of a sync: a mailbox's public keys. This item comes before the mailbox's entries."""
 
     address: _Address
     recipient: _Recipient
@@ -70,7 +71,7 @@ class MailboxItem(_Item, frozen=True, tag="mailbox"):
 
 
 class FileItem(_Item, frozen=True, tag="file"):
-    """The start of an attachment. The items with its chunks follow."""
+    """Item of a sync: the start of an attached file. The items with the chunks of the file follow."""
 
     address: _Address
     entry_id: _EntryId
@@ -79,7 +80,7 @@ class FileItem(_Item, frozen=True, tag="file"):
 
 
 class ChunkItem(_Item, frozen=True, tag="chunk"):
-    """The next chunk of an attachment's encrypted payload, in the form in which the store has the chunk."""
+    """Item of a sync: the next chunk of an attached file, encrypted, as the sender's store has the chunk."""
 
     attachment_id: _AttachmentId
     number: _Count
@@ -88,7 +89,7 @@ class ChunkItem(_Item, frozen=True, tag="chunk"):
 
 
 class EntryItem(_Item, frozen=True, tag="entry"):
-    """An entry of a mailbox.
+    """Item of a sync: one entry of a mailbox, such as a message.
 
     The header and the payload are empty if the entry has no encrypted part, or if this part was destroyed.
     """
@@ -102,7 +103,7 @@ class EntryItem(_Item, frozen=True, tag="entry"):
 
 
 class EndedItem(_Item, frozen=True, tag="ended"):
-    """Proof that a mailbox was ended or deleted, with the public keys of the mailbox."""
+    """Item of a sync: the proof that a mailbox was ended or deleted, with the public keys of the mailbox."""
 
     address: _Address
     recipient: _Recipient
@@ -112,23 +113,27 @@ class EndedItem(_Item, frozen=True, tag="ended"):
 
 
 class CountedItem(_Item, frozen=True, tag="counted"):
-    """Notice that the desk has counted an ended mailbox."""
+    """Item of a sync: a notice that the desk has counted an ended mailbox for its yearly report."""
 
     address: _Address
 
 
 class TalliesItem(_Item, frozen=True, tag="tallies"):
-    """The present set of tallies beside a mailbox. An empty set withdraws the tallies."""
+    """Item of a sync: the current tallies (anonymous facts) about a mailbox, which replace earlier ones.
+
+    An empty set withdraws the tallies.
+    """
 
     address: _Address
     tallies: _Tallies
 
 
 class RecordItem(_Item, frozen=True, tag="record"):
-    """Newest revision of a record.
+    """Item of a sync: the newest revision of a record (an encrypted note of the desk).
 
     A workstation also names the digests of the revisions that the server may replace by this revision
-    (`past`), and says whether the desk dropped the record. The server cannot read either in `sealed`.
+    (`past`), and says whether the desk dropped the record. The server cannot read these facts in the
+    encrypted record.
     """
 
     kind: Annotated[str, Meta(min_length=1, max_length=40)]
@@ -140,22 +145,23 @@ class RecordItem(_Item, frozen=True, tag="record"):
 
 
 class TallyItem(_Item, frozen=True, tag="tally"):
-    """One encrypted tally of the ledger."""
+    """Item of a sync: one encrypted tally (anonymous fact about a deleted mailbox)."""
 
     sealed: _Sealed
 
 
 class PublicFileItem(_Item, frozen=True, tag="public_file"):
-    """A public file, such as a yearly report."""
+    """Item of a sync: a public file, such as a yearly report."""
 
     name: Annotated[str, Meta(min_length=1, max_length=200)]
     body: bytes
 
 
 class DamagedItem(_Item, frozen=True, tag="damaged"):
-    """Notice that an entry is missing or damaged in the sender's store.
+    """Item of a sync: a notice that an entry is missing or damaged in the sender's store.
 
-    A receiver that has the entry sends it. If `digest` is empty, the mailbox itself is damaged.
+    If the receiver has the entry, the receiver sends it to the sender. If `digest` is empty, the mailbox
+    itself is damaged.
     """
 
     address: _Address
@@ -179,7 +185,7 @@ Item = (
 
 
 def item_to_bytes(item: Item) -> bytes:
-    """Write an item of a pouch as MessagePack.
+    """Write an item of a pouch (sync bundle) as MessagePack.
 
     Raises:
         MalformedError: a field is over its limit, so that `item_from_bytes` would refuse the item.
@@ -193,7 +199,9 @@ def item_to_bytes(item: Item) -> bytes:
 
 
 def item_from_bytes(raw: bytes) -> Item:
-    """Parse an item of a pouch. Only the exact MessagePack bytes that `item_to_bytes` writes are accepted.
+    """Parse an item of a pouch (sync bundle). Only the exact bytes that `item_to_bytes` writes are accepted.
+
+    The bytes are MessagePack.
 
     Raises:
         MalformedError: `item_to_bytes` never writes these bytes.

@@ -2,7 +2,7 @@
 
 Imports only from `crypto` and the rest of `protocol`.
 
-- `check`: check a whole mailbox, and give the heads for a new entry
+- `check`: check a whole mailbox, and return the heads for a new entry
 - `closing`: whether a mailbox is closed, and from which day the server may delete it
 - `ending`: the proof that stays of a mailbox that was ended or deleted
 - `knowledge`: which entries the writer of an entry knew

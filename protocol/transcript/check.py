@@ -18,7 +18,7 @@ from protocol.transcript.knowledge import Knowledge
 
 
 class FaultKind(StrEnum):
-    """Kind of fault in a mailbox."""
+    """Kind of fault that the check of a mailbox can find, such as a missing entry."""
 
     WRONG_ADDRESS = "wrong_address"  # an entry of another mailbox
     UNKNOWN_STRAND = "unknown_strand"  # the letterhead has no key of this strand for that day
@@ -40,9 +40,10 @@ _ALLOW_ANSWERS: Final = frozenset({FaultKind.SIDE_BY_SIDE, FaultKind.MISSING, Fa
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault in a mailbox, in or about the entry with this number in this strand.
+    """One fault that the check found in a mailbox, in or about one entry.
 
-    `digest` names the entry, which may be missing. It is None if the entry is not authentic.
+    `strand` and `number` say which entry of which writer. `digest` names the entry, which may be missing. It
+    is None if the entry is not authentic.
     """
 
     kind: FaultKind
@@ -58,13 +59,13 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """Result of the check of a mailbox.
+    """Result of the check of a mailbox: its verified entries in order, and its faults.
 
     - `entries`: the entries that may be shown, in thread order
     - `authentic`: all entries with a valid signature by digest, also those with another fault
     - `rejected`: only an adviser may see these, and the page must then show their fault too
     - `removed`: the removal of each entry that the source removed, by the digest of the removed entry
-    - `heads`: the newest authentic entries of each strand, which a workstation remembers
+    - `heads`: the newest authentic entries of each writer, which a workstation remembers
     """
 
     entries: tuple[SignedEntry, ...]
@@ -78,15 +79,16 @@ class Transcript:
     def heads_for(
         self, strand: StrandId, shown: Collection[Digest], remembered: Heads = ()
     ) -> tuple[Heads, Heads]:
-        """Return `heads` and `unseen` for the envelope of a new entry of this strand.
+        """Return the heads and the unseen entries that a new entry of this writer (strand) must name.
 
         `shown` has the entries that the writer was shown: entries that the writer could open, entries without
-        an encrypted part, and removed entries. `remembered` has heads that the writer verified before, and
-        names of its own strand stay in the new entry even if their rows are missing now: so hiding a row
-        never makes a workstation sign the same number twice.
+        an encrypted part, and removed entries. `remembered` has heads that the writer verified before. If one
+        of these is an entry of the writer's own, the new entry names it even if its row is missing now: so
+        hiding a row never makes a workstation sign the same number twice.
 
-        Of the writer's own strand, all verified tips are named. Of every other strand, the tips among the
-        shown entries are named, and everything else that is known to exist is unseen.
+        Of the writer's own entries, the result names all verified ones that no later entry names. Of every
+        other writer's entries, it names those among the shown entries. All other known entries of other
+        writers are unseen.
         """
         heads = {head for head in remembered if head.strand == strand and head.digest not in self.authentic}
         unseen: list[Head] = []
@@ -103,15 +105,16 @@ class Transcript:
 
 
 def head_of(entry: SignedEntry) -> Head:
-    """Return the name of an entry: its strand, number and digest."""
+    """Return the name of an entry: its strand (id of the writer), its number and its digest."""
     return Head(entry.envelope.strand, entry.envelope.number, entry.digest)
 
 
 def heads_after(heads: Heads, newer: Sequence[SignedEntry]) -> Heads:
-    """Return heads of a strand's own writer after it wrote `newer`, in which older heads may be named.
+    """Return the heads (newest entries) of a writer after the writer added the entries `newer`.
 
-    The source's site calls this function for a new message: the page with the form was made from a whole
-    transcript, so only the source's entries since that page must be read and verified.
+    `heads` has the writer's heads before. The source's site calls this function for a new message: the page
+    with the form was made from a whole transcript, so only the source's entries since that page must be read
+    and verified.
     """
     own = {head_of(entry) for entry in newer}
     strands = {head.strand for head in own}
@@ -129,15 +132,15 @@ def read_transcript(  # noqa: PLR0913  # two switches, besides the mailbox
     has_content: bool = True,
     is_verified: bool = False,
 ) -> Transcript:
-    """Check every entry of a mailbox, and that the entries fit each other.
+    """Verify every entry of a mailbox, and check that the entries fit each other.
 
-    `mailbox_verify_key` must have passed `check_mailbox_keys`. If the key is None, no entry is accepted as
-    the source's. `remembered` has the heads that this workstation remembers. With `has_content=False`, the
-    entries have no encrypted parts, and only envelopes and signatures are checked. With `is_verified`, the
-    caller has verified all signatures before.
+    `mailbox_verify_key` must have passed `check_mailbox_keys`. If the key is None, every entry of the source
+    is refused. `remembered` has the newest entries (heads) that this workstation remembers. With
+    `has_content=False`, the entries have no encrypted parts, and only envelopes and signatures are checked.
+    With `is_verified`, the caller has verified all signatures before.
 
     The check detects every change of an entry. It also detects a missing entry, if a remembered head or
-    another entry names the missing entry. It cannot detect that the newest entry of a strand is missing, as
+    another entry names the missing entry. It cannot detect that the newest entry of a writer is missing, as
     long as no other entry names this entry.
     """
     authentic: dict[Digest, SignedEntry] = {}
@@ -208,10 +211,11 @@ def _removed(order: Iterable[SignedEntry]) -> dict[Digest, SignedEntry]:
 
 
 def _rivals(authentic: Mapping[Digest, SignedEntry], remembered: Heads) -> dict[Digest, FaultKind]:
-    """Return the entries that have the number of another entry of their strand.
+    """Return the entries whose number their writer used twice, each with its kind of fault.
 
-    The other entry may be missing: a workstation's strand itself names it, or this workstation remembers it.
-    What other strands name does not count, because a source could name an entry that never existed.
+    The other entry with the number may be missing: a workstation's own entries name it, or this workstation
+    remembers it. What other writers name does not count, because a source could name an entry that never
+    existed.
     """
     digests: dict[tuple[StrandId, int], set[Digest]] = defaultdict(set)
     for entry in authentic.values():
@@ -233,7 +237,7 @@ def _rivals(authentic: Mapping[Digest, SignedEntry], remembered: Heads) -> dict[
 
 
 def _content_fault(entry: SignedEntry, *, is_removed: bool) -> FaultKind | None:
-    """Return the fault in the encrypted part of an authentic entry, or None.
+    """Return the fault in the encrypted part of an authentic entry, or None if there is no fault.
 
     The payload of a removed entry may wait for the clean-up, but its header must be gone.
     """
@@ -271,7 +275,7 @@ def _by_strand(heads: Iterable[Head]) -> dict[StrandId, list[Head]]:
 
 
 def _limited(heads: Iterable[Head]) -> Heads:
-    """Return heads in their order, of each strand at most as many as an envelope may have."""
+    """Sort heads (names of entries), and keep at most as many of each writer as an envelope may have."""
     strands = _by_strand(sorted(heads, key=_digest))
     return tuple(sorted(head for known in strands.values() for head in known[:HEADS_OF_STRAND]))
 

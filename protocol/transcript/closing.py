@@ -19,7 +19,11 @@ _ALLOW_DELETION: Final = frozenset(
 
 
 def last_words(transcript: Transcript) -> list[SignedEntry]:
-    """Return the words of a mailbox that the writer of no other words knew. They may be on both sides."""
+    """Return the newest encrypted entries of a mailbox: no writer of another encrypted entry knew them.
+
+    Encrypted entries (words) are messages, steps, proposals, answers and closings. If two writers wrote at
+    the same time, the result has entries of both.
+    """
     words = [digest for digest, entry in transcript.authentic.items() if entry.envelope.is_words]
     return [transcript.authentic[digest] for digest in transcript.knowledge.unknown_to_all(words, words)]
 
@@ -27,8 +31,8 @@ def last_words(transcript: Transcript) -> list[SignedEntry]:
 def closed_until(transcript: Transcript) -> date | None:
     """Return the day from which a closed mailbox may be deleted, or None if the mailbox is not closed.
 
-    A mailbox is closed if each of its last words carries such a day. The latest of these days counts. So
-    words of the source that crossed a closing keep the mailbox open.
+    A mailbox is closed if each of its newest messages (`last_words`) names such a day. The latest of these
+    days counts. So a message that the source wrote without knowing of the closing keeps the mailbox open.
     """
     days = [entry.envelope.due for entry in last_words(transcript)]
     closed = [day for day in days if day is not None]
@@ -36,7 +40,7 @@ def closed_until(transcript: Transcript) -> date | None:
 
 
 def may_delete(transcript: Transcript, strands: Mapping[StrandId, StrandKey], today: date) -> bool:
-    """Return True if a mailbox is closed, its day has come, and no entry speaks against its deletion.
+    """Return True if the desk closed a mailbox, its day of deletion has come, and no entry forbids deletion.
 
     Nothing is deleted if an entry is not authentic, if the workstation that closed the mailbox was retired
     since, if there is an entry that the closing lists as unseen, or if an entry is missing that the writers

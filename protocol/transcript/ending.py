@@ -1,7 +1,8 @@
-"""Proof that a mailbox was ended or deleted: the envelopes that stay when everything else is gone.
+"""Proof that a mailbox was ended or deleted: the few signed envelopes that stay when everything else is gone.
 
-See docs/protocol.md, "End" and "Closing and deletion". A proof has the source's end, or the last words of the
-desk that closed the mailbox. It stays in the store until every active workstation has seen it.
+See docs/protocol.md, "End" and "Closing and deletion". A proof has the source's entry that ended the mailbox,
+or the last entries of the desk, which closed the mailbox. The proof stays in the store until every active
+workstation has seen it.
 """
 
 from collections.abc import Sequence
@@ -15,23 +16,31 @@ from protocol.transcript.closing import last_words
 
 
 def end_of(transcript: Transcript) -> SignedEntry | None:
-    """Return the source's end of a mailbox, or None. An end counts, whatever other entries there are."""
+    """Return the entry with which the source ended the mailbox, or None if the source did not end it.
+
+    Such an entry counts, whatever other entries there are.
+    """
     ends = [entry for entry in transcript.entries if entry.envelope.entry_class is EntryClass.END]
     return ends[0] if ends else None
 
 
 def proof_of_deletion(transcript: Transcript) -> bytes:
-    """Return the proof that stays of a mailbox for which `may_delete` returned True."""
+    """Return the proof that a closed mailbox was deleted rightly. Its closing entries stay in the proof.
+
+    Call this function only if `may_delete` returned True.
+    """
     return proof_to_bytes(last_words(transcript))
 
 
 def proof_to_bytes(entries: Sequence[SignedEntry]) -> bytes:
-    """Write the envelopes and signatures of some entries as a proof."""
+    """Write the envelopes and signatures of entries as the proof that a mailbox was ended or deleted."""
     return frame(*(part for entry in entries for part in (entry.envelope.to_bytes(), entry.signature)))
 
 
 def proof_from_bytes(raw: bytes) -> tuple[SignedEntry, ...]:
-    """Parse a proof. The entries have no encrypted parts, and their signatures are not verified yet.
+    """Parse the proof that a mailbox was ended or deleted, and return its entries.
+
+    The entries have no encrypted parts, and their signatures are not verified yet.
 
     Raises:
         MalformedError: the bytes are not a proof.
@@ -46,9 +55,9 @@ def proof_from_bytes(raw: bytes) -> tuple[SignedEntry, ...]:
 
 
 def is_proved(transcript: Transcript) -> bool:
-    """Return True if a transcript of a proof's entries has an end of the source, or closing words alone.
+    """Return True if a proof's verified entries show that the source ended or the desk closed the mailbox.
 
-    The caller compares the day of closing words with today.
+    The caller must still check that the day of deletion of a closed mailbox has come.
     """
     is_forged = any(fault.digest is None for fault in transcript.faults)
     closing = [entry.envelope.due for entry in transcript.entries]

@@ -12,12 +12,13 @@ from protocol.identifiers import Digest
 
 
 class Knowledge:
-    """Knowledge of the writers of a mailbox's entries. All entries must be authentic.
+    """Index that says, for each entry of a mailbox, which earlier entries its writer knew.
 
-    An entry covers what its own heads name, and what is behind these heads in their strands. It covers
-    neither an entry that it lists as unseen, nor anything that is behind such an entry only. A writer knew
-    what its new entry and all entries behind it in its own strand cover. What an entry of another strand
-    covers is not passed on.
+    All entries must be authentic. A strand is the list of all entries of one writer. An entry covers the
+    entries that its heads name, and everything behind these heads in their strands. It covers neither an
+    entry that it lists as unseen, nor anything that is behind such an entry only. A writer knew everything
+    that their new entry and their own earlier entries cover. What an entry of another writer covers is not
+    passed on.
 
     Missing entries count too, because other entries name them. A set of entries is stored as a whole number
     with one bit for each entry, so that a mailbox of thousands of entries takes milliseconds.
@@ -40,30 +41,31 @@ class Knowledge:
         return bool(self._known[later] & self._bit(earlier))
 
     def covers(self, later: Digest, earlier: Digest) -> bool:
-        """Return True if the own heads of the entry `later` cover the entry `earlier`.
+        """Return True if the heads of the entry `later` cover the entry `earlier`.
 
-        Unlike `knew`, this leaves out what earlier entries of the same strand cover.
+        The heads are the newest entries that the writer knew. Unlike `knew`, this method leaves out what
+        earlier entries of the same writer cover.
         """
         return bool(self._covered[later] & self._bit(earlier))
 
     def within(self, heads: Iterable[Head]) -> frozenset[Digest]:
-        """Return the entries that heads name, and all entries that are behind these in their strands."""
+        """Return the entries that heads name, and all earlier entries of the same writers behind them."""
         reach = 0
         for head in heads:
             reach |= self._bit(head.digest) | self._behind.get(head.digest, 0)
         return frozenset(digest for digest, bit in self._bits.items() if reach & bit)
 
     def tips(self, digests: Collection[Digest]) -> set[Digest]:
-        """Return those of some entries that no other of them names in its own strand.
+        """Return the newest of the given entries: no other given entry of the same writer names them.
 
-        An entry that is behind another one only through entries outside `digests` is a tip too, because an
-        envelope that names these tips lists the entries in between as unseen.
+        If two of the entries are connected only through entries outside `digests`, both are tips. An envelope
+        that names these tips lists the entries in between as unseen.
         """
         chosen = set(digests)
         return chosen.difference(*(self._parents.get(digest, ()) for digest in chosen))
 
     def unknown_to_all(self, digests: Iterable[Digest], writers: Iterable[Digest]) -> list[Digest]:
-        """Return those of some entries that the writer of no entry in `writers` knew."""
+        """Return the entries in `digests` that no writer of an entry in `writers` knew."""
         known = 0
         for writer in writers:
             known |= self._known[writer]
@@ -84,7 +86,10 @@ class Knowledge:
         self._known[entry.digest] = known
 
     def _reach(self, heads: Iterable[Digest], unseen: int) -> int:
-        """Return the entries that heads name, and those behind them, on ways without an unseen entry."""
+        """Return the entries that heads name, and those behind them, without passing an unseen entry.
+
+        The result is a whole number with one bit for each entry.
+        """
         todo = list(heads)
         reach = 0
         while todo:
@@ -104,7 +109,7 @@ class Knowledge:
 
 
 def _thread_order(by_digest: Mapping[Digest, SignedEntry]) -> list[Digest]:
-    """Return the digests of entries in thread order.
+    """Return the digests of entries in thread order, the order in which pages show the entries.
 
     An entry comes after all entries that its heads name. The rest is ordered by day, then source before desk,
     then number, then digest. An entry names earlier entries by the digests of signed entries, so names cannot

@@ -1,4 +1,4 @@
-"""Consent: the state of each proposal to pass something on (docs/protocol.md, "Consent").
+"""Consent: the state of each proposal to pass on a text or file (docs/protocol.md, "Consent").
 
 Both apps compute the state from the same verified entries, so the adviser sees the same state as the source.
 """
@@ -18,7 +18,7 @@ from protocol.transcript.check import Transcript
 
 
 class ProposalStatus(StrEnum):
-    """State of a proposal."""
+    """State of a proposal of the desk to pass on a text, such as "agreed" or "passed on"."""
 
     WAITING = "waiting"
     AGREED = "agreed"
@@ -32,7 +32,7 @@ class ProposalStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CountedAnswer:
-    """The source's answer that decides about a proposal."""
+    """The one answer of the source that decides about a proposal of the desk."""
 
     signed: SignedEntry = field(repr=False)
     content: Content
@@ -42,7 +42,7 @@ class CountedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ProposalState:
-    """One proposal with its text, its state, and the source's answer to the proposal.
+    """One proposal of the desk to pass on a text, with its state and the source's answer to the proposal.
 
     `void` has the digests of the steps about this proposal that have no effect. If the file was made all the
     same, `must_destroy` is True: the adviser must destroy the file, or record that it was handed over.
@@ -59,7 +59,7 @@ class ProposalState:
 
     @property
     def entry_id(self) -> EntryId:
-        """Return the id of the proposal's entry."""
+        """Return the id of the entry that contains the proposal."""
         return self.signed.envelope.entry_id
 
     @property
@@ -71,9 +71,9 @@ class ProposalState:
 def proposal_states(
     address: Address, transcript: Transcript, opened: Sequence[EntryContent]
 ) -> tuple[ProposalState, ...]:
-    """Return the state of each proposal that can be read, oldest first.
+    """Return the state of each proposal in a mailbox that can be read, oldest first.
 
-    `opened` has the entries of the transcript, each with its content.
+    `opened` has the entries of the transcript, each with its decrypted content.
     """
     made = _proposals(address, opened)
     states = []
@@ -87,9 +87,10 @@ def proposal_states(
 
 
 def void_steps(address: Address, transcript: Transcript, opened: Sequence[EntryContent]) -> frozenset[Digest]:
-    """Return the digests of all steps about proposals that have no effect.
+    """Return the digests of all steps without effect: the source did not agree to them, or withdrew in time.
 
-    A PASSED_ON step is among them if its file was made although the source had withdrawn in time.
+    All of these steps are about a proposal. A PASSED_ON step is among them if its file was made although the
+    source had withdrawn in time.
     """
     proposals = {digest: signed.digest for digest, signed, _ in _proposals(address, opened)}
     named = {
@@ -102,14 +103,15 @@ def void_steps(address: Address, transcript: Transcript, opened: Sequence[EntryC
 
 
 class Consent:
-    """The source's answers to one proposal, and which steps of the desk they allow.
+    """The source's answers to one proposal, and the steps of the desk that these answers allow.
 
     `digest` names the proposal, and `proposal` its entry, which is None if no one can read it any more.
 
     An agreement holds until the source withdraws it. A withdrawal is an answer against the proposal, or a
-    removal of the proposal, of the agreement, or of anything that the source said later. Words of the source
-    that do not open may be such an answer, so they count as one. What the writer of the agreement knew is
-    settled by the agreement. Removed words that crossed a step may have been a withdrawal in time.
+    removal of the proposal, of the agreement, or of anything that the source wrote later. An entry of the
+    source that cannot be decrypted may be such an answer, so it counts as one. An agreement settles
+    everything that the source knew when they agreed. If the source removed an entry that was written at the
+    same time as a step, the entry may have been a withdrawal in time.
     """
 
     def __init__(
@@ -147,11 +149,11 @@ class Consent:
 
     @property
     def void(self) -> frozenset[Digest]:
-        """Return the steps that have no effect."""
+        """Return the digests of the steps about the proposal that have no effect."""
         return frozenset(self._begun.keys() - self.counted) | (self._made if self.must_destroy else set())
 
     def status(self, *, is_newest: bool) -> ProposalStatus:
-        """Return the state of the proposal."""
+        """Return the state of the proposal, such as "agreed" or "passed on"."""
         if self._made or self.counted:
             return ProposalStatus.PASSED_ON if self._made else ProposalStatus.PASSING_ON
         if not is_newest:
@@ -164,10 +166,11 @@ class Consent:
         return ProposalStatus(answer.verdict)  # every verdict is a state with the same value
 
     def counted_answer(self) -> CountedAnswer | None:
-        """Return the answer that decides about the proposal, or None.
+        """Return the answer of the source that decides about the proposal, or None.
 
-        If passing on has begun, this is the agreement on which the desk relied. Otherwise it is the newest
-        answer. Of answers that were written side by side, one against the proposal wins.
+        If the desk has begun to pass on the proposal, this is the agreement on which the desk relied.
+        Otherwise it is the newest answer. If the source gave several answers at the same time, an answer
+        against the proposal wins.
         """
         if self.counted:
             chosen = {key for key in self._agreed if any(self._allows(key, step) for step in self.counted)}
@@ -178,14 +181,18 @@ class Consent:
         return next((answer for answer in reversed(self.answers) if answer.signed.digest in chosen), None)
 
     def _is_in_force(self, agreement: Digest) -> bool:
-        """Return True if nothing withdrew an agreement. A missing entry of the source may be a withdrawal."""
+        """Return True if the source did not withdraw an agreement.
+
+        A missing entry of the source may be a withdrawal.
+        """
         missing = self._knowledge.unknown_to_all(self._missing, [agreement])
         return not missing and not self._withdrawals(agreement)
 
     def _has_effect(self, step: Digest, note: StepNote, allowing: Iterable[Digest]) -> bool:
-        """Return True if the source did not withdraw in time.
+        """Return True if a step to pass on the proposal is valid: the source did not withdraw in time.
 
-        A step without consent needs no agreement. Only an answer that its writer did not know makes it void.
+        A step without consent needs no agreement. Only an answer that its writer did not know makes the step
+        void.
         """
         if note.without_consent:
             unread = self._knowledge.unknown_to_all(self._against, [step])
@@ -195,7 +202,8 @@ class Consent:
     def _allows(self, agreement: Digest, step: Digest) -> bool:
         """Return True if the writer of a step knew an agreement, and every withdrawal came too late.
 
-        A withdrawal is too late only if its own heads cover the step. Earlier read receipts do not count.
+        A withdrawal came too late only if its own heads show that the source had seen the step. Earlier read
+        receipts do not count.
         """
         crossed = self._knowledge.unknown_to_all(self._removed, [step, agreement])
         withdrawals = [*self._withdrawals(agreement), *(words for words in crossed if words != agreement)]

@@ -1,6 +1,7 @@
-"""Thread state: the steps of a mailbox, with the state of each proposal (docs/protocol.md, "Steps").
+"""Thread state: the steps of the desk in a mailbox, with the state of each proposal.
 
-Both apps compute the state from the same verified entries, so the adviser sees the same state as the source.
+See docs/protocol.md, "Steps". Both apps compute the state from the same verified entries, so the adviser sees
+the same state as the source.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -21,15 +22,15 @@ from protocol.transcript.proposal_states import ProposalState, proposal_states, 
 
 @dataclass(frozen=True, slots=True)
 class ThreadStep:
-    """One step of a mailbox.
+    """One step in a mailbox: what the desk has done, on which day, and what happens next.
 
     - `text`: the adviser's sentence, such as a last message or a reason
     - `next`, `by`: the next thing that will happen, and the working day on which to expect it. With CLOSED,
-    `by` is the day from which the mailbox may be deleted
+      `by` is the day from which the mailbox may be deleted
     - `to`, `delivered`: the recipient, and the day on which the file was handed over
     - `is_derived`: no one wrote this step; it follows from the entries
     - `is_void`: the step has no effect, because the source had taken the agreement back in time. With
-    PASSED_ON, the file was made all the same
+      PASSED_ON, the file was made all the same
     """
 
     step: StepName
@@ -48,7 +49,7 @@ class ThreadStep:
 
 @dataclass(frozen=True, slots=True)
 class ThreadState:
-    """State of a mailbox: every step and every proposal, oldest first.
+    """State of a mailbox: every step that the desk has taken, and every proposal, oldest first.
 
     `closing` is the closing of the mailbox, or None if the mailbox is open. Its `by` is the day from which
     the mailbox may be deleted.
@@ -60,15 +61,15 @@ class ThreadState:
 
     @property
     def current(self) -> ThreadStep | None:
-        """Return the newest step, or None if the mailbox is empty."""
+        """Return the newest step in the mailbox, or None if the mailbox is empty."""
         return self.steps[-1] if self.steps else None
 
 
 def thread_state(address: Address, transcript: Transcript, opened: Sequence[EntryContent]) -> ThreadState:
-    """Compute the steps and proposals of a mailbox.
+    """Compute the steps of the desk in a mailbox, and the state of each proposal.
 
-    `opened` has the entries of the transcript in thread order, each with its content, or with None for an
-    entry without an encrypted part, for removed words, and for words that cannot be opened.
+    `opened` has the entries of the transcript in thread order, each with its content. The content is None for
+    an entry without an encrypted part, or with an encrypted part that was removed or cannot be opened.
     """
     proposals = proposal_states(address, transcript, opened)
     void = void_steps(address, transcript, opened)
@@ -88,7 +89,7 @@ def _steps(
     proposals: Mapping[Digest, Digest],
     void: Collection[Digest],
 ) -> list[ThreadStep]:
-    """Return all steps of a mailbox: those that the adviser wrote, and those that follow from the entries.
+    """Return all steps in a mailbox: those that the adviser wrote, and those that follow from other entries.
 
     A derived step occurs once, and never after a step of a later stage. A read receipt in the middle of a
     conversation adds no step.
@@ -121,7 +122,11 @@ def _steps(
 
 
 def _open_words(transcript: Transcript, words: Sequence[SignedEntry]) -> list[SignedEntry]:
-    """Return those words that keep a mailbox open: no other words build on them, and they name no day."""
+    """Return the newest encrypted entries, unless they close the mailbox.
+
+    These entries keep the mailbox open. An entry is one of the newest if no writer of another encrypted entry
+    knew it.
+    """
     digests = {entry.digest: entry for entry in words}
     last = transcript.knowledge.unknown_to_all(digests, digests)
     return [digests[digest] for digest in last if digests[digest].envelope.due is None]
@@ -142,7 +147,7 @@ def _add_written_step(steps: list[ThreadStep], step: ThreadStep) -> None:
 
 
 def _written_step(signed: SignedEntry, content: Content | None, *, is_void: bool) -> ThreadStep | None:
-    """Return the step that the adviser wrote in this entry, or None if the entry has no written step."""
+    """Return the step that the adviser wrote in this entry, or None if the adviser wrote no step in it."""
     part = signed.envelope
     if content is None:
         return None
@@ -160,7 +165,10 @@ def _written_step(signed: SignedEntry, content: Content | None, *, is_void: bool
 def _derived_step(
     signed: SignedEntry, content: Content | None, proposals: Mapping[Digest, Digest], *, is_closed: bool
 ) -> ThreadStep | None:
-    """Return the step that follows from an entry in which the adviser wrote no step, or None."""
+    """Return the step that follows from an entry in which the adviser wrote no step.
+
+    Return None if no step follows.
+    """
     part = signed.envelope
     name = _derived_name(signed, content, is_closed=is_closed)
     if name is None:

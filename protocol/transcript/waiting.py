@@ -1,7 +1,7 @@
 """Rules about who waits for whom in a mailbox (docs/protocol.md, "Waiting").
 
-The store and the sync decide by envelopes, without a key. A reader who can decrypt corrects this by content:
-some words of the desk only confirm that a message arrived, and answer nothing.
+The store and the sync decide by envelopes, without a key. A reader who can decrypt the entries corrects this:
+some entries of the desk only confirm that a message arrived, and answer nothing.
 """
 
 from collections.abc import Collection, Iterable
@@ -17,11 +17,11 @@ from protocol.transcript.check import Transcript
 
 
 def non_answers(opened: Iterable[EntryContent]) -> frozenset[Digest]:
-    """Return the words of the desk that answer nothing, for a reader who can open them.
+    """Return the digests of the desk's entries that answer nothing, for a reader who can decrypt the entries.
 
     The steps RECEIVED and BEING_READ are not answers: these steps only confirm that the message arrived or is
-    being read. IN_CONVERSATION and ADVICE_GIVEN are answers only if the adviser wrote a text. Nor is
-    an automatic closing. Words that were removed or do not open count as an answer.
+    being read. IN_CONVERSATION and ADVICE_GIVEN are answers only if the adviser wrote a text. An automatic
+    closing is not an answer. An entry of the desk that was removed or cannot be opened counts as an answer.
     """
     return frozenset(signed.digest for signed, content in opened if content and not _is_answer(content))
 
@@ -29,10 +29,10 @@ def non_answers(opened: Iterable[EntryContent]) -> frozenset[Digest]:
 def waiting_words(
     transcript: Transcript, no_answers: Collection[Digest] = frozenset()
 ) -> tuple[SignedEntry, ...]:
-    """Return the words of the source that wait for an answer of the desk, in thread order.
+    """Return the messages of the source that wait for an answer of the desk, in thread order.
 
-    Words of the source wait until the writer of words of the desk knew them. `no_answers` has the words of
-    the desk that answer nothing (`non_answers`). Removed words do not wait.
+    A message waits until the desk writes an answer whose writer knew the message. `no_answers` has the
+    entries of the desk that answer nothing (`non_answers`). A removed message does not wait.
     """
     words = {entry.digest: entry for entry in transcript.entries if entry.envelope.is_words}
     answers = {digest for digest, entry in words.items() if entry.envelope.author is Author.DESK}
@@ -42,7 +42,7 @@ def waiting_words(
 
 
 def waiting_since(transcript: Transcript, no_answers: Collection[Digest] = frozenset()) -> date | None:
-    """Return the day of the oldest words of the source that wait for an answer, or None."""
+    """Return the day of the source's oldest message that waits for an answer, or None if no message waits."""
     return min((entry.envelope.day for entry in waiting_words(transcript, no_answers)), default=None)
 
 
