@@ -43,9 +43,9 @@ def seal_session(state: SessionState, token: bytes, server_secret: bytes) -> byt
     The state can be decrypted only by combining three things: the cookie, the session store and the memory of
     the running server.
     """
-    plaintext = frame(state.root, *map(heads_to_bytes, state.shown))
-    plaintext += bytes(-len(plaintext) % _STATE_STEP)  # zeros, which `unframe` reads as empty fields
-    return _box(token, server_secret).encrypt(plaintext)
+    fields = (state.root, *map(heads_to_bytes, state.shown))
+    padding = bytes(-len(frame(*fields, b"")) % _STATE_STEP)
+    return _box(token, server_secret).encrypt(frame(*fields, padding))
 
 
 def open_session(sealed: bytes, token: bytes, server_secret: bytes) -> SessionState:
@@ -59,7 +59,7 @@ def open_session(sealed: bytes, token: bytes, server_secret: bytes) -> SessionSt
         plaintext = _box(token, server_secret).decrypt(sealed)
     except CryptoError as why:
         raise UnreadableError from why
-    root, heads, unseen, *_ = unframe(plaintext)
+    root, heads, unseen, _ = unframe(plaintext)
     return SessionState(RootKey(root), (heads_from_bytes(heads), heads_from_bytes(unseen)))
 
 

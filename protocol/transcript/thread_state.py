@@ -95,7 +95,7 @@ def _steps(
     conversation adds no step.
     """
     steps: list[ThreadStep] = []
-    words: list[SignedEntry] = []
+    last: list[SignedEntry] = []  # the words so far that the writer of no other words knew
     reached = 0
     is_closed = False
     for signed, content in opened:
@@ -107,8 +107,9 @@ def _steps(
             if step is not None and _RANK.get(step.step, reached + 1) > reached:
                 steps.append(step)
         if signed.envelope.is_words:
-            words.append(signed)
-            crossing = _open_words(transcript, words)
+            last = [each for each in last if not transcript.knowledge.knew(signed.digest, each.digest)]
+            last.append(signed)
+            crossing = [each for each in last if each.envelope.due is None]
             is_closed = not crossing
             if crossing and step is not None and step.step is StepName.CLOSED:
                 # Someone wrote these words without knowing the closing, and the writer of the closing did not
@@ -119,17 +120,6 @@ def _steps(
             is_reopened = step.step is StepName.REOPENED
             reached = 1 if is_reopened else max(reached, _RANK.get(step.step, len(_RANK)))
     return steps
-
-
-def _open_words(transcript: Transcript, words: Sequence[SignedEntry]) -> list[SignedEntry]:
-    """Return the newest encrypted entries, unless they close the mailbox.
-
-    These entries keep the mailbox open. An entry is one of the newest if no writer of another encrypted entry
-    knew it.
-    """
-    digests = {entry.digest: entry for entry in words}
-    last = transcript.knowledge.unknown_to_all(digests, digests)
-    return [digests[digest] for digest in last if digests[digest].envelope.due is None]
 
 
 def _add_written_step(steps: list[ThreadStep], step: ThreadStep) -> None:
