@@ -7,29 +7,11 @@ from flask import Flask, Response
 
 PAGE_CSP = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 FILE_CSP = "default-src 'none'; sandbox; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-_NO_FEATURES = ", ".join(
-    f"{feature}=()"
-    for feature in (
-        "accelerometer",
-        "browsing-topics",
-        "camera",
-        "clipboard-read",
-        "display-capture",
-        "geolocation",
-        "gyroscope",
-        "identity-credentials-get",
-        "interest-cohort",
-        "magnetometer",
-        "microphone",
-        "midi",
-        "otp-credentials",
-        "payment",
-        "publickey-credentials-get",
-        "screen-wake-lock",
-        "serial",
-        "usb",
-        "xr-spatial-tracking",
-    )
+_NO_FEATURES = (
+    "accelerometer=(), browsing-topics=(), camera=(), clipboard-read=(), display-capture=(), geolocation=(), "
+    "gyroscope=(), identity-credentials-get=(), interest-cohort=(), magnetometer=(), microphone=(), midi=(), "
+    "otp-credentials=(), payment=(), publickey-credentials-get=(), screen-wake-lock=(), serial=(), usb=(), "
+    "xr-spatial-tracking=()"
 )
 EVERY_ANSWER: Mapping[str, str] = MappingProxyType(
     {
