@@ -1,34 +1,74 @@
 """WTForms of the source's site: fields and CSRF tokens. `services` checks the meaning of the values."""
 
-from typing import Any
-
 from flask_babel import lazy_gettext
 from werkzeug.datastructures import MultiDict
 from wtforms import BooleanField, Form, HiddenField, MultipleFileField, StringField, TextAreaField
-from wtforms.validators import InputRequired
+from wtforms.csrf.core import CSRF, CSRFTokenField
+from wtforms.validators import InputRequired, ValidationError
 
-from web.csrf import NoTokens, TokenCSRF, Tokens
+from protocol.session import check_form_token, form_token
+
+
+class SessionCSRF(CSRF):  # type: ignore[misc]  # wtforms has no types
+    """CSRF token of a form, which is valid for one purpose in one session of a source."""
+
+    def setup_form(self, form: Form) -> list[tuple[str, object]]:
+        """Get the session's token and the purpose from the form's settings, and set up the CSRF field."""
+        self._session_and_purpose = form.meta.csrf_context
+        return super().setup_form(form)  # type: ignore[no-any-return]  # wtforms has no types
+
+    def generate_csrf_token(self, csrf_token_field: CSRFTokenField) -> str:  # noqa: ARG002  # WTForms's shape
+        """Return the CSRF token for the form's hidden field."""
+        return form_token(*self._session_and_purpose)
+
+    def validate_csrf_token(self, form: Form, field: CSRFTokenField) -> None:  # noqa: ARG002  # WTForms
+        """Check the submitted CSRF token, to refuse a form that this site did not show in this session.
+
+        Raises:
+            ValidationError: the token does not belong to this form.
+        """
+        if not check_form_token(field.data or "", *self._session_and_purpose):
+            raise ValidationError("csrf")
 
 
 class OurForm(Form):  # type: ignore[misc]  # wtforms has no types
-    """Base class of the forms. A form is only valid in the session in which it was shown (CSRF token)."""
+    """Base class of the forms. A form is only valid in the session in which it was shown (CSRF token).
+
+    `session_and_purpose` has the token in the cookie of the session, and the purpose of the form.
+    """
 
     class Meta:
         """Settings of WTForms: use our CSRF tokens, and do not load the translations of WTForms."""
 
         csrf = True
-        csrf_class = TokenCSRF
+        csrf_class = SessionCSRF
         csrf_field_name = "token"
         locales = False
 
     def __init__(
-        self, fields: "MultiDict[str, str] | None" = None, *, tokens: Tokens | None = None, **shown: object
+        self,
+        fields: "MultiDict[str, str] | None" = None,
+        *,
+        session_and_purpose: tuple[bytes, str] | None = None,
+        **shown: object,
     ) -> None:
-        meta: dict[str, Any] = {"csrf_context": tokens or NoTokens()}
-        super().__init__(fields, data=shown, meta=meta)
+        super().__init__(fields, data=shown, meta={"csrf_context": session_and_purpose})
 
 
-class LogInForm(OurForm):
+class SessionlessForm(OurForm):
+    """Base class of the forms that a visitor sends without a session, and so without a CSRF token.
+
+    A form without a session gives an attacker no session to misuse. The check of the Origin header protects
+    these forms against other sites.
+    """
+
+    class Meta:
+        """Settings of WTForms: no CSRF token."""
+
+        csrf = False
+
+
+class LogInForm(SessionlessForm):
     """Log-in form: the passphrase, and a text that the source typed before an earlier session ended.
 
     `proposal` is the id of the proposal that the text answers. `proposal` is empty if the text is a message.
@@ -39,7 +79,7 @@ class LogInForm(OurForm):
     text = TextAreaField()
 
 
-class PractiseForm(OurForm):
+class PractiseForm(SessionlessForm):
     """Practice form: the typed passphrase, and the encrypted ticket with the passphrase that was shown."""
 
     ticket = HiddenField()

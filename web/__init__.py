@@ -2,7 +2,6 @@
 
 This package imports no other folder of the project. Its code uses no mailbox, no key and no database.
 
-- `csrf`: CSRF tokens of forms
 - `dates`: today's date, the current half hour, and adding months to a day
 - `errors`: reasons why a request body cannot be used
 - `filenames`: file names that are safe to show and to save

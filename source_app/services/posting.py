@@ -43,14 +43,18 @@ def check_message_form(
     Raises:
         MessageRefusedError: the form was not made in this session, or its text is too long.
     """
-    form_context = FormContext.from_fields(fields)
-    purpose = form_context.purpose(ACTION, opened.keys.address)
-    if not session.check_form_token(fields.get("token", ""), opened.token, purpose):
+    if not is_form_of_session(opened, fields):
         raise MessageRefusedError(MessageRefusal.FORM_EXPIRED)
     text = form_text(fields)
     if len(text) > desk.limits.text_chars:
         raise MessageRefusedError(MessageRefusal.TEXT_TOO_LONG)
-    return Posting(desk, opened.keys, form_context, text, language, now)
+    return Posting(desk, opened.keys, FormContext.from_fields(fields), text, language, now)
+
+
+def is_form_of_session(opened: MailboxSession, fields: Mapping[str, str]) -> bool:
+    """Return True if the token in the fields of a message form is from a form that this session has shown."""
+    purpose = FormContext.from_fields(fields).purpose(ACTION, opened.keys.address)
+    return session.check_form_token(fields.get("token", ""), opened.token, purpose)
 
 
 @dataclass

@@ -13,15 +13,7 @@ from source_app.services.login import MailboxSession
 from source_app.services.mailbox_form import FormContext, form_text
 from source_app.views import write_pages
 from source_app.views.login_page import logged_out_page
-from source_app.views.request_context import (
-    SessionTokens,
-    current_day,
-    current_session,
-    desk,
-    lang,
-    parse_id,
-    render_page,
-)
+from source_app.views.request_context import current_day, current_session, desk, lang, parse_id, render_page
 
 _STATUS = {AnswerRefusal.FORM_EXPIRED: 403}
 
@@ -40,7 +32,7 @@ def proposal_page(
     form_context = FormContext.new(*mailbox.heads_for(seen))
     purpose = consent.answer_purpose(shown.id, shown.digest, form_context, here.keys.address)
     form = ConsentForm(
-        tokens=SessionTokens(here, purpose), digest=shown.digest, text=text, **asdict(form_context)
+        session_and_purpose=(here.token, purpose), digest=shown.digest, text=text, **asdict(form_context)
     )
     return render_page(
         "mailbox/proposal.html",

@@ -17,7 +17,6 @@ from source_app.services.mailbox_form import FormContext
 from source_app.views import answer_pages, write_pages
 from source_app.views.login_page import mailbox_open
 from source_app.views.request_context import (
-    SessionTokens,
     current_day,
     desk,
     lang,
@@ -132,8 +131,8 @@ def _entry_form(here: MailboxSession, kind: type[_Form], action: str) -> tuple[F
     """Return the form that the source sent, or a new form, with the values of its hidden fields."""
     is_sent = request.method == "POST"
     form_context = FormContext.from_fields(request.form) if is_sent else FormContext.new(*here.state.shown)
-    tokens = SessionTokens(here, form_context.purpose(action, here.keys.address))
-    return form_context, kind(request.form, tokens=tokens, **asdict(form_context))
+    purpose = form_context.purpose(action, here.keys.address)
+    return form_context, kind(request.form, session_and_purpose=(here.token, purpose), **asdict(form_context))
 
 
 def _conversation_page(here: MailboxSession, template: str) -> Response:

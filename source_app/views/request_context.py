@@ -9,7 +9,7 @@ from flask import Response, current_app, g, make_response, render_template, requ
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from crypto.passphrase import Language
-from protocol.session import TOKEN_BYTES, check_form_token, form_token
+from protocol.session import TOKEN_BYTES
 from source_app.config import SourceConfig
 from source_app.errors import NotFoundError
 from source_app.public_desk import PublicDesk
@@ -61,22 +61,6 @@ def current_day() -> date:
 def lang() -> Language:
     """Return the language of the current request, "nl" or "en"."""
     return cast("Language", g.lang)
-
-
-class SessionTokens:
-    """CSRF tokens that are valid for one purpose in one session of a source."""
-
-    def __init__(self, opened: MailboxSession, purpose: str) -> None:
-        self._opened = opened
-        self._purpose = purpose
-
-    def make(self) -> str:
-        """Return the token for the hidden CSRF field of a form."""
-        return form_token(self._opened.token, self._purpose)
-
-    def fits(self, token: str) -> bool:
-        """Return True if a submitted token belongs to this session and purpose. Compares in constant time."""
-        return check_form_token(token, self._opened.token, self._purpose)
 
 
 def current_session() -> MailboxSession | None:

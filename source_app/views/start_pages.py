@@ -11,7 +11,6 @@ from source_app.views import answer_pages
 from source_app.views.error_pages import unavailable_reason, with_retry_after
 from source_app.views.login_page import render_login
 from source_app.views.request_context import (
-    SessionTokens,
     current_day,
     current_session,
     desk,
@@ -96,7 +95,7 @@ def try_log_in() -> ResponseReturnValue:
 def log_out_page() -> ResponseReturnValue:
     """Log the source out and delete the cookie. With a wrong CSRF token, only the cookie is deleted."""
     here = current_session()
-    if here is not None and LogOutForm(request.form, tokens=SessionTokens(here, "log-out")).validate():
+    if here is not None and LogOutForm(request.form, session_and_purpose=(here.token, "log-out")).validate():
         login.log_out(desk(), here.token)
     return without_session(redirect(url_for("pages.start_page", lang=lang()), code=303))
 

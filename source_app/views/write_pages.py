@@ -18,14 +18,7 @@ from source_app.services.posting import Posting
 from source_app.services.uploads import BESIDE_FILES_BYTES, ReceivedForm, receive_form
 from source_app.views.error_pages import gone_page, store_error_page
 from source_app.views.login_page import logged_out_page
-from source_app.views.request_context import (
-    SessionTokens,
-    current_day,
-    current_session,
-    desk,
-    lang,
-    render_page,
-)
+from source_app.views.request_context import current_day, current_session, desk, lang, render_page
 from store.errors import NoSuchMailboxError, StoreError
 from web.dates import half_hour_now
 from web.multipart import Body
@@ -103,8 +96,7 @@ def _refused(here: MailboxSession, received: ReceivedForm) -> WerkzeugResponse:
     if refusal is MessageRefusal.GONE or refusal is None:
         return gone_page(text)
     form_context = FormContext.from_fields(received.fields)
-    tokens = SessionTokens(here, form_context.purpose(posting.ACTION, here.keys.address))
-    if refusal is MessageRefusal.CHANGED or not tokens.fits(received.fields.get("token", "")):
+    if refusal is MessageRefusal.CHANGED or not posting.is_form_of_session(here, received.fields):
         form_context = FormContext.new(*here.state.shown)
         try:
             thread.is_mailbox_closed(desk(), here.keys)
@@ -122,12 +114,12 @@ def _write_page(
     refusal: MessageRefusal | None = None,
     **notices: bool,
 ) -> Response:
-    tokens = SessionTokens(here, form_context.purpose(posting.ACTION, here.keys.address))
+    purpose = form_context.purpose(posting.ACTION, here.keys.address)
     notices = {"closed": False, "files_refused": False} | notices
     return render_page(
         "mailbox/write.html",
         200 if refusal is None else _STATUS.get(refusal, 422),
-        form=WriteForm(tokens=tokens, text=text, **asdict(form_context)),
+        form=WriteForm(session_and_purpose=(here.token, purpose), text=text, **asdict(form_context)),
         limits=desk().limits,
         refusal=refusal,
         sealing_words=sealing_words(here.keys.address),
