@@ -6,7 +6,7 @@ No row shows which mailbox it is about, or when it was added.
 import hashlib
 from collections.abc import Sequence
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from store import outbox
@@ -25,7 +25,6 @@ _TALLIES_BY_ID = PlainQuery(
 )
 _TALLY_IDS = PlainQuery(select(LedgerTallyRow.id))
 _TALLY_ID = PlainQuery(select(LedgerTallyRow.id).where(_HAS_DIGEST))
-_COUNT = PlainQuery(select(func.count()).select_from(LedgerTallyRow))
 _ADD = PreparedChange(insert(LedgerTallyRow))
 
 
@@ -78,8 +77,3 @@ def tallies_by_id(session: Session, ids: Sequence[int]) -> Sequence[tuple[int, b
     Ids of rows that were deleted are left out.
     """
     return _TALLIES_BY_ID.all(session, ids=ids)
-
-
-def count(session: Session) -> int:
-    """Return the number of tallies in the ledger."""
-    return _COUNT.first(session) or 0

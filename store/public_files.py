@@ -1,7 +1,5 @@
 """Public files: files for everyone, such as the yearly reports. Code that reads a file must verify it."""
 
-from collections.abc import Sequence
-
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
@@ -11,7 +9,6 @@ from store.outbox import OutboxKind, enqueue
 
 _HAS_NAME = PublicFileRow.name == bindparam("name")
 _FIND = PlainQuery(select(PublicFileRow.body).where(_HAS_NAME))
-_NAMES = PlainQuery(select(PublicFileRow.name).order_by(PublicFileRow.name))
 _DELETE = PreparedChange(delete(PublicFileRow).where(_HAS_NAME))
 _ADD = PreparedChange(insert(PublicFileRow))
 
@@ -26,8 +23,3 @@ def put(session: Session, name: str, body: bytes) -> None:
 def find(session: Session, name: str) -> bytes | None:
     """Return the content of the public file named `name`, or None if there is no such file."""
     return _FIND.first(session, name=name)
-
-
-def names(session: Session) -> Sequence[str]:
-    """Return the names of all public files, sorted."""
-    return _NAMES.all(session)

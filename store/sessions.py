@@ -36,7 +36,7 @@ class SessionStore:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._idle: list[sqlite3.Connection] = []
-        close_before_fork(self)
+        close_before_fork(self.close)
 
     def put(self, token_hash: bytes, box: bytes, expires_half_hour: int) -> None:
         """Store the encrypted value of the session with this token hash, and replace any earlier value.
@@ -113,19 +113,12 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def is_in_memory(folder: Path, *, mounts: Path = _MOUNTS) -> bool:
-    """Return True if a folder is in memory (tmpfs or ramfs). Its files reach a disk only through swap."""
-    return _file_system(folder, mounts) in _TMPFS_TYPES
+    """Return True if a folder is in memory (tmpfs or ramfs). Its files reach a disk only through swap.
 
-
-def _file_system(folder: Path, mounts: Path) -> str:
-    """Return the type of a folder's file system, from the kernel's list of mounts.
-
-    Source: proc_pid_mountinfo(5).
+    The kernel's list of mounts (`mounts`) names the file system of the folder's device. Source:
+    proc_pid_mountinfo(5).
     """
     device = folder.stat().st_dev
     wanted = f"{os.major(device)}:{os.minor(device)}"
-    for line in mounts.read_text("utf-8").splitlines():
-        before, _, after = line.partition(" - ")
-        if before.split()[2] == wanted:
-            return after.split()[0]
-    return "unknown"
+    halves = (line.split(" - ") for line in mounts.read_text("utf-8").splitlines())
+    return any(before.split()[2] == wanted and after.split()[0] in _TMPFS_TYPES for before, after in halves)

@@ -3,12 +3,8 @@
 import os
 import sqlite3
 import weakref
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
-
-
-class _Closeable(Protocol):
-    def close(self) -> None: ...
 
 
 def connect(path: Path, *settings: str) -> sqlite3.Connection:
@@ -35,17 +31,17 @@ def connect(path: Path, *settings: str) -> sqlite3.Connection:
     return connection
 
 
-def close_before_fork(store: _Closeable) -> None:
-    """Register a store, so that its `close` method is called before each fork of this process.
+def close_before_fork(close: Callable[[], None]) -> None:
+    """Register the `close` method of a store, which is then called before each fork of this process.
 
     A child process does not inherit POSIX locks. With an inherited connection, SQLite in the child would
     believe that it has those locks. The store is not kept alive by this registration.
     """
-    reference = weakref.ref(store)
-    os.register_at_fork(before=lambda: _close(reference))
+    reference = weakref.WeakMethod(close)
 
+    def close_if_alive() -> None:
+        method = reference()
+        if method is not None:
+            method()
 
-def _close(reference: weakref.ref[_Closeable]) -> None:
-    store = reference()
-    if store is not None:
-        store.close()
+    os.register_at_fork(before=close_if_alive)

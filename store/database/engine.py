@@ -44,7 +44,7 @@ class Store:
         self._writer = _engine(path, 1, wait_seconds, ("busy_timeout=0", "cache_size=-4096"))
         event.listen(self._readers, "begin", self._begin_reading)
         event.listen(self._writer, "begin", self._begin_writing)
-        close_before_fork(self)
+        close_before_fork(self.close)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

@@ -44,16 +44,6 @@ def columns(result: type, *tables: type[Base]) -> list[InstrumentedAttribute[Any
     ]
 
 
-def as_tuple(*values: Any) -> tuple[Any, ...]:  # noqa: ANN401  # a column can have any type
-    """Return the columns of a row as a tuple. Pass this function to a `PreparedQuery` as its `row`."""
-    return values
-
-
-def only_column(value: Any) -> Any:  # noqa: ANN401  # a column can have any type
-    """Return the only column of a row. Pass this function to a `PreparedQuery` as its `row`."""
-    return value
-
-
 def _reader(column: ColumnElement[Any]) -> Callable[[Any], Any] | None:
     """Return the function that checks a column's values: NULL too, if the column is never NULL."""
     if isinstance(column.type, CheckedType) and not getattr(column, "nullable", True):
@@ -131,4 +121,5 @@ class PlainQuery(PreparedQuery[Any]):
     """Prepared SELECT whose results are plain values: of the only column, or a tuple if there are several."""
 
     def __init__(self, statement: Select[*tuple[Any, ...]]) -> None:
-        super().__init__(statement, only_column if len(statement.selected_columns) == 1 else as_tuple)
+        has_one_column = len(statement.selected_columns) == 1
+        super().__init__(statement, (lambda value: value) if has_one_column else lambda *values: values)

@@ -1,5 +1,6 @@
 from store import public_files
 from store.database.engine import Store
+from tests.store.factories import rows
 
 
 def test_a_published_file_is_the_newest_of_its_name(store: Store) -> None:
@@ -7,7 +8,8 @@ def test_a_published_file_is_the_newest_of_its_name(store: Store) -> None:
         public_files.put(session, "report-2026.pdf", b"first")
         public_files.put(session, "report-2025.html", b"older")
         public_files.put(session, "report-2026.pdf", b"mended")
+    assert 2 == rows(store, "public_file")
     with store.reading() as session:
-        assert ["report-2025.html", "report-2026.pdf"] == public_files.names(session)
+        assert b"older" == public_files.find(session, "report-2025.html")
         assert b"mended" == public_files.find(session, "report-2026.pdf")
         assert public_files.find(session, "report-2027.pdf") is None

@@ -6,11 +6,11 @@ from journalist_app import create_adviser_app
 from journalist_app.desk.casefile import Casefile
 from journalist_app.services.desk import report_records
 from journalist_app.services.desk.unlocking import unlock_desk
-from store import ledger_tallies
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_source
 from tests.journalist_app.services.test_yearly_report import DAY, LAST_YEAR, leave_tallies
 from tests.journalist_app.views.test_views import Browser, token
 from tests.pages import hooks
+from tests.store.factories import rows
 
 PAGE = f"/reports/{LAST_YEAR}"
 
@@ -119,6 +119,5 @@ def test_frozen_counts_that_were_taken_away_are_told(world: World, browser: Brow
 
 def test_a_year_in_the_ledger_alone_is_listed(world: World, browser: Browser) -> None:
     leave_tallies(world, Casefile(first_message=DAY))
-    with world.store.reading() as session:
-        assert 8 == ledger_tallies.count(session)
+    assert 8 == rows(world.store, "ledger_tally")
     assert f'href="{PAGE}"' in browser.get("/reports").text
