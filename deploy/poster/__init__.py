@@ -2,8 +2,6 @@
 
 May import the modules at the root of `deploy`.
 
-- `make_poster`: write the four files
+- `make_poster`: the poster as HTML and as PDF, and its four files
 - `poster_content`: sentences and facts of one poster
-- `poster_layout`: positions of everything in the drawing
-- `poster_markup`: the poster as HTML and as SVG
 """

@@ -1,25 +1,28 @@
-"""Files of the poster, for `steunpunt poster`: one PDF and one SVG in each language."""
+"""Files of the poster, for `steunpunt poster`: one PDF and one HTML page in each language."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from crypto.passphrase import Language
 from deploy.errors import DeployError, os_error_as, refused_as
-from deploy.poster import poster_markup
-from deploy.poster.poster_content import LANGUAGES, PosterFacts, compose_poster
+from deploy.poster.poster_content import LANGUAGES, Poster, PosterFacts, compose_poster
 from protocol.letterhead import Letterhead
 from report import pdf
 from report.errors import PdfToolsMissingError
+from report.html import templates_of
 from source_app.config import SourceConfig
 
 _TELEPHONE_CHARS = 30  # as many as fit on one line of the poster
-_NO_PDF = "This machine cannot make a PDF. The SVG was written: install libpango-1.0-0 and libpangoft2-1.0-0."
+_NO_PDF = (
+    "This machine cannot make a PDF. The HTML page was written: print it with a browser, or install "
+    "libpango-1.0-0 and libpangoft2-1.0-0."
+)
 
 
 def make_posters(
     source: SourceConfig, letterhead: Letterhead, folder: Path, telephone: str
 ) -> Iterator[Path]:
-    """Write the poster in each language, as SVG and as PDF. Yield the path of each file after it is written.
+    """Write the poster in each language, as HTML and as PDF. Yield the path of each file after it is written.
 
     Raises:
         DeployError: the settings name no onion, the telephone number is too long, or a file cannot be made.
@@ -33,10 +36,17 @@ def make_posters(
         raise DeployError(f"A telephone number is one line of at most {_TELEPHONE_CHARS} characters.")
     for language in LANGUAGES:
         poster = compose_poster(_facts(source, letterhead, language, telephone), language)
-        yield _write(folder / f"poster-{language}.svg", poster_markup.poster_svg(poster))
+        page = poster_html(poster)
+        yield _write(folder / f"poster-{language}.html", page)
         with refused_as(PdfToolsMissingError, _NO_PDF):
-            document = pdf.render_pdf(poster_markup.poster_html(poster))
+            document = pdf.render_pdf(page)
         yield _write(folder / f"poster-{language}.pdf", document)
+
+
+def poster_html(poster: Poster) -> bytes:
+    """Return the poster as an HTML page of size A4 that loads nothing from elsewhere."""
+    page = templates_of("deploy.poster").get_template("poster.html")
+    return page.render(poster=poster, words=poster.words, facts=poster.facts).encode()
 
 
 def _facts(source: SourceConfig, letterhead: Letterhead, language: Language, telephone: str) -> PosterFacts:
