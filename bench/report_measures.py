@@ -15,7 +15,7 @@ from bench.desk_servers import Desk
 from bench.report import Measurement, at_most, mebibytes
 from journalist_app.desk.casefile import Casefile
 from journalist_app.desk.casefile_tallies import tallies_of
-from protocol.ledger import ROWS, TALLY_SEED_BYTES, seal_tallies
+from protocol.ledger import ROWS, seal_tallies
 
 _LINES = 100_000
 _YEARS = 10
@@ -54,9 +54,9 @@ def _sealed(author: fill.DeskAuthor, numbers: Sequence[int]) -> list[bytes]:
     sealed: list[bytes] = []
     for number in numbers:
         day = date(_year(number % _YEARS), 5, 6)
-        seed = secrets.token_bytes(TALLY_SEED_BYTES)
-        casefile = Casefile(first_message=day, theme="bullying", region="africa", tally_seed=seed)
-        counted = tallies_of(casefile, author.letterhead, revision=1, closed=day, is_read=True)
+        casefile = Casefile(first_message=day, theme="bullying", region="africa")
+        seed = secrets.token_bytes(32)
+        counted = tallies_of(casefile, author.letterhead, seed=seed, revision=1, closed=day, is_read=True)
         sealed += seal_tallies(counted, author.letterhead, author.writer)
     return sealed
 

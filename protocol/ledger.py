@@ -24,7 +24,6 @@ from protocol.strand import DeskWriter, StrandKey
 
 ROWS: Final = 8  # one for each dimension but NOTHING; the same for every mailbox, also for spam
 ID_BYTES: Final = 16
-TALLY_SEED_BYTES: Final = 16
 _LINE_BYTES: Final = 512  # JSON with padding; a value of 60 characters in any script fits
 _VERSION: Final = b"steunpunt-tally/1"
 _ID_LABEL: Final = b"steunpunt/v1/tally-id"
@@ -53,8 +52,8 @@ _PLACES: Final = tuple(dimension for dimension in Dimension if dimension is not 
 class Tally(CanonicalStruct, frozen=True):
     """One anonymous fact about one mailbox, counted for one year.
 
-    - `id`: 16 bytes, derived from the mailbox's secret `tally_seed` and the kind of fact. If the tallies of a
-      mailbox are made again, they have the same eight ids. No one can tell which ids belong to one mailbox
+    - `id`: 16 bytes, derived from the mailbox's secret seed (`tally_seed`) and the kind of fact. If the tallies
+      of a mailbox are made again, they have the same eight ids. No one can tell which ids belong to one mailbox
     - `revision`: larger in tallies that were made from a later revision of the casefile. A number derived
       from the seed is added, so that equal revisions do not show which tallies belong to one mailbox
     """
@@ -80,14 +79,8 @@ def make_tallies(
     """Return the tallies (anonymous facts) about a mailbox, always `ROWS` (8) of them.
 
     `facts` has the known facts by kind. For each missing fact, the result has a tally that counts nothing.
-    `seed` is the mailbox's `tally_seed`, and `revision` that of its casefile (the desk's notes about the
-    mailbox).
-
-    Raises:
-        MalformedError: the seed does not have 16 bytes.
+    `seed` is that of `tally_seed`, and `revision` that of the casefile (the desk's notes about the mailbox).
     """
-    if len(seed) != TALLY_SEED_BYTES:
-        raise MalformedError
     return tuple(
         Tally(
             _derive(_ID_LABEL, seed, place),
@@ -100,13 +93,15 @@ def make_tallies(
     )
 
 
-def tally_seed_of_end(desk_seed: bytes, end: bytes) -> bytes:
-    """Derive the secret `tally_seed` of a mailbox that its source ended, from the digest of the last entry.
+def tally_seed(desk_seed: bytes, verify_key: bytes) -> bytes:
+    """Derive the secret seed of a mailbox's tallies, 32 bytes, from its verify key.
 
-    Workstations that count the mailbox at the same time derive the same seed. `desk_seed` is the seed of the
-    desk's own key, so no one else can link the tallies to the mailbox.
+    Every workstation derives the same seed, so all tallies of a mailbox count once. `desk_seed` is the seed
+    of the desk's own key, so no one else can link the tallies to the mailbox. `verify_key` must belong to the
+    mailbox's address. The verify key is deleted with the mailbox. Afterwards not even the desk can link the
+    tallies to the address, which a workstation remembers.
     """
-    return hkdf(desk_seed, info=b"steunpunt/v1/tally-seed" + end)[:TALLY_SEED_BYTES]
+    return hkdf(desk_seed, info=b"steunpunt/v1/tally-seed" + verify_key)
 
 
 def counted_tallies(tallies: Iterable[Tally]) -> tuple[Tally, ...]:

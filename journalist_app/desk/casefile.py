@@ -12,14 +12,12 @@ from msgspec import Meta
 from crypto.canonical_json import CanonicalStruct, StrictStruct, decode_json, encode_json
 from crypto.errors import TooLongError
 from protocol.identifiers import DIGEST_BYTES, Digest
-from protocol.ledger import TALLY_SEED_BYTES
 from protocol.sealed_record import BODY_BYTES
 
 _Word = Annotated[str, Meta(max_length=200)]
 _Prose = Annotated[str, Meta(max_length=20_000)]
 _Digest = Annotated[Digest, Meta(min_length=DIGEST_BYTES, max_length=DIGEST_BYTES)]
 LABELS: Final = 50
-_Seed = Annotated[bytes, Meta(max_length=TALLY_SEED_BYTES)]
 
 
 class Note(StrictStruct, frozen=True):
@@ -76,8 +74,6 @@ class Casefile(CanonicalStruct, frozen=True):
     `theme`, `route`, `region` and `outcome` are names from the desk's own lists, or empty if nothing was
     chosen. `first_message` and `first_answer` are days. `came_back` is True if the source came back after
     the first answer. `keep_until` is the last day on which evidence is kept after the mailbox ends.
-    `tally_seed` is 16 random bytes, drawn once, or empty until then: the ids of the mailbox's tallies are
-    derived from it. A merge of two casefiles keeps the lower seed.
     """
 
     version: Literal[1] = 1
@@ -96,7 +92,6 @@ class Casefile(CanonicalStruct, frozen=True):
     first_answer: date | None = None
     came_back: bool = False
     passed_on: tuple[PassedOn, ...] = ()
-    tally_seed: _Seed = b""
 
     def to_bytes(self) -> bytes:
         """Write the casefile as JSON, which becomes the body of a sealed record.

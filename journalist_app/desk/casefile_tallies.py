@@ -7,17 +7,14 @@ from protocol.ledger import Dimension, Tally, make_tallies
 from protocol.letterhead import Letterhead
 
 
-def tallies_of(
-    casefile: Casefile, letterhead: Letterhead, *, revision: int, closed: date, is_read: bool
+def tallies_of(  # noqa: PLR0913  # what a tally consists of
+    casefile: Casefile, letterhead: Letterhead, *, seed: bytes, revision: int, closed: date, is_read: bool
 ) -> tuple[Tally, ...]:
     """Return the tallies of a mailbox by a revision of its casefile, always `ROWS` (8) of them.
 
     The tallies count for the year of the first message, or for the year of `closed` if there was no message.
     Spam, and a mailbox that ended before anyone read it, are counted only under MAILBOX. So the counts of
     every other dimension add up to the number of mailboxes that were read.
-
-    Raises:
-        MalformedError: the casefile has no `tally_seed` yet.
     """
     year = (casefile.first_message or closed).year
     came_back = "yes" if casefile.came_back else "no"
@@ -34,7 +31,7 @@ def tallies_of(
             Dimension.FIRST_ANSWER: _first_answer(casefile, letterhead),
             Dimension.PASSED_ON: _passed_on(casefile),
         }
-    return make_tallies(facts, seed=casefile.tally_seed, revision=revision, year=year)
+    return make_tallies(facts, seed=seed, revision=revision, year=year)
 
 
 def _first_answer(casefile: Casefile, letterhead: Letterhead) -> str:

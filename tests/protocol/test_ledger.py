@@ -12,20 +12,12 @@ from journalist_app.desk.casefile import Casefile, PassedOn
 from journalist_app.desk.casefile_tallies import tallies_of
 from protocol.heads import LARGEST_NUMBER
 from protocol.identifiers import Digest
-from protocol.ledger import (
-    ROWS,
-    Dimension,
-    Tally,
-    counted_tallies,
-    open_tally,
-    seal_tallies,
-    tally_seed_of_end,
-)
+from protocol.ledger import ROWS, Dimension, Tally, counted_tallies, open_tally, seal_tallies, tally_seed
 from tests.protocol.desk_factories import EPOCH_IDENTITY, SECOND_IDENTITY, a_letterhead
 from tests.protocol.mailbox_factories import LAPTOP, WORKSTATION, the_strands
 
 LETTERHEAD = a_letterhead(working_days=(0, 1, 3))
-SEED = b"s" * 16
+SEED = b"s" * 32
 CLOSED = date(2027, 1, 20)
 A_TALLY = Tally(b"i" * 16, 1, 2026, Dimension.THEME, "bullying")
 
@@ -39,7 +31,6 @@ def a_casefile(**changes: object) -> Casefile:
         "first_message": date(2026, 12, 28),
         "first_answer": date(2027, 1, 4),
         "came_back": True,
-        "tally_seed": SEED,
     }
     return Casefile(**(fields | changes))
 
@@ -52,7 +43,7 @@ def passed(*consents: str) -> tuple[PassedOn, ...]:
 
 
 def facts(casefile: Casefile, *, is_read: bool = True) -> dict[str, str]:
-    tallies = tallies_of(casefile, LETTERHEAD, revision=3, closed=CLOSED, is_read=is_read)
+    tallies = tallies_of(casefile, LETTERHEAD, seed=SEED, revision=3, closed=CLOSED, is_read=is_read)
     assert len(tallies) == ROWS
     assert len({tally.id for tally in tallies}) == ROWS
     return {tally.dimension.value: tally.value for tally in tallies}
@@ -130,7 +121,7 @@ def test_the_facts_of_a_mailbox_have_few_values(
 
 def test_a_mailbox_counts_for_the_year_in_which_it_began() -> None:
     for casefile, year in ((a_casefile(), 2026), (a_casefile(first_message=None), 2027)):
-        tallies = tallies_of(casefile, LETTERHEAD, revision=3, closed=CLOSED, is_read=True)
+        tallies = tallies_of(casefile, LETTERHEAD, seed=SEED, revision=3, closed=CLOSED, is_read=True)
         assert {year} == {tally.year for tally in tallies}
 
 
@@ -159,11 +150,14 @@ def test_every_mailbox_leaves_tallies_of_one_number_and_size() -> None:
     left = [
         Counter(map(len, seal_tallies(tallies, LETTERHEAD, WORKSTATION)))
         for tallies in (
-            tallies_of(a_casefile(), LETTERHEAD, revision=3, closed=CLOSED, is_read=True),
-            tallies_of(a_casefile(is_spam=True), LETTERHEAD, revision=3, closed=CLOSED, is_read=True),
+            tallies_of(a_casefile(), LETTERHEAD, seed=SEED, revision=3, closed=CLOSED, is_read=True),
             tallies_of(
-                Casefile(theme="\N{GRINNING FACE}" * 60, tally_seed=SEED),
+                a_casefile(is_spam=True), LETTERHEAD, seed=SEED, revision=3, closed=CLOSED, is_read=True
+            ),
+            tallies_of(
+                Casefile(theme="\N{GRINNING FACE}" * 60),
                 LETTERHEAD,
+                seed=SEED,
                 revision=3,
                 closed=CLOSED,
                 is_read=True,
@@ -239,29 +233,23 @@ def test_bytes_that_we_never_write_are_malformed(change: Callable[[bytes], bytes
 # ---- ids and revisions: any number of sets of one mailbox counts once
 
 
-def tallies(casefile: Casefile, revision: int = 3) -> tuple[Tally, ...]:
-    return tallies_of(casefile, LETTERHEAD, revision=revision, closed=CLOSED, is_read=True)
+def tallies(casefile: Casefile, revision: int = 3, seed: bytes = SEED) -> tuple[Tally, ...]:
+    return tallies_of(casefile, LETTERHEAD, seed=seed, revision=revision, closed=CLOSED, is_read=True)
 
 
 def test_every_set_of_one_mailbox_has_the_same_ids_also_when_it_became_spam() -> None:
     read, spam = tallies(a_casefile()), tallies(a_casefile(is_spam=True), 4)
     assert [tally.id for tally in read] == [tally.id for tally in spam]
     assert {tally.id for tally in read}.isdisjoint(
-        tally.id for tally in tallies(a_casefile(tally_seed=b"t" * 16))
+        tally.id for tally in tallies(a_casefile(), seed=b"t" * 32)
     )
 
 
-def test_a_casefile_without_a_seed_leaves_no_tallies() -> None:
-    for seed in (b"", b"short"):
-        with pytest.raises(MalformedError):
-            tallies(a_casefile(tally_seed=seed))
-
-
-def test_workstations_that_count_an_ended_mailbox_at_the_same_time_derive_one_seed() -> None:
-    seed = tally_seed_of_end(b"d" * 32, b"e" * 32)
-    assert len(seed) == 16
-    assert seed == tally_seed_of_end(b"d" * 32, b"e" * 32)
-    assert len({seed, tally_seed_of_end(b"x" * 32, b"e" * 32), tally_seed_of_end(b"d" * 32, b"f" * 32)}) == 3
+def test_a_seed_belongs_to_one_desk_and_one_mailbox() -> None:
+    seed = tally_seed(b"d" * 32, b"k" * 32)
+    assert len(seed) == 32
+    assert seed == tally_seed(b"d" * 32, b"k" * 32)
+    assert len({seed, tally_seed(b"x" * 32, b"k" * 32), tally_seed(b"d" * 32, b"x" * 32)}) == 3
 
 
 def test_superseded_and_copied_tallies_do_not_count() -> None:

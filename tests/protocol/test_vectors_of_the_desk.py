@@ -18,7 +18,7 @@ from protocol.entry import SignedEntry, open_entry, verify_entry
 from protocol.errors import NewerVersionError
 from protocol.identifiers import Address, Digest, EntryId, StrandId
 from protocol.keyring import create_keyring
-from protocol.ledger import Dimension, Tally, open_tally
+from protocol.ledger import Dimension, Tally, open_tally, tally_seed
 from protocol.sealed_record import OpenedRecord, RecordKind, open_record, open_unsent, record_digest
 from protocol.strand import StrandKey
 from tests.protocol.desk_factories import a_letterhead
@@ -172,10 +172,10 @@ def test_a_committed_tally_reads_as_it_did(vector: Vector) -> None:
 
 def test_the_ids_and_revisions_of_tallies_are_derived_as_they_were() -> None:
     vector = TALLIES["ids"]
-    casefile = Casefile(tally_seed=bytes.fromhex(vector["tally_seed_hex"]))
-    tallies = tallies_of(
-        casefile, a_letterhead(), revision=vector["revision"], closed=date(2026, 3, 2), is_read=True
-    )
+    seed = tally_seed(bytes.fromhex(vector["desk_seed_hex"]), bytes.fromhex(vector["verify_key_hex"]))
+    how: dict[str, Any] = {"revision": vector["revision"], "closed": date(2026, 3, 2), "is_read": True}
+    tallies = tallies_of(Casefile(), a_letterhead(), seed=seed, **how)
+    assert vector["tally_seed_hex"] == seed.hex()
     assert vector["tallies"] == [
         {"place": tally.dimension.value, "id_hex": tally.id.hex(), "revision": tally.revision}
         for tally in tallies

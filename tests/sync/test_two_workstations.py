@@ -17,7 +17,7 @@ from protocol.identifiers import Address, Digest
 from protocol.ledger import ROWS, Dimension
 from protocol.letterhead import Report
 from protocol.sealed_record import RecordKind
-from store import mailbox_tallies, mailboxes, outbox, public_files, records, sync_findings
+from store import ledger_tallies, mailbox_tallies, mailboxes, outbox, public_files, records, sync_findings
 from store.outbox import OutboxKind
 from store.sync_findings import FindingKind
 from tests.journalist_app.desk_factories import TODAY, ASource, a_source
@@ -225,6 +225,24 @@ def test_what_both_closed_is_deleted_and_counted_once(scene: Scene) -> None:
             assert mailboxes.find(session, source.keys.address) is None
             assert mailboxes.ended_mailboxes(session) == []
         assert at.desk.unsound == {}
+
+
+def test_the_sets_of_two_workstations_that_closed_at_once_count_once(scene: Scene) -> None:
+    """The operator kept every set that came to the server, and put all of them into the ledger."""
+    source = scene.a_source_who_waits()
+    kept: list[bytes] = []
+    for at in (scene.first, scene.second):
+        at.closes(source)
+        with at.store.reading() as session:
+            kept += mailbox_tallies.find(session, source.keys.address)
+    scene.both_sync()
+    scene.ends.clock.day += timedelta(days=200)
+    the_server_cleans_up(scene.ends)
+    with scene.ends.world.store.writing() as session:
+        ledger_tallies.add(session, kept)
+    scene.both_sync()
+
+    assert scene.counted() == ["read"]
 
 
 # ---- counting

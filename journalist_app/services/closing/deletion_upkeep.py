@@ -1,6 +1,7 @@
 """Background work on closed and abandoned mailboxes, and on the casefiles of deleted mailboxes."""
 
 import secrets
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date
 
@@ -16,7 +17,7 @@ from journalist_app.services.closing.ended_mailboxes import evidence_alone, forg
 from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from journalist_app.services.records import casefiles
 from protocol.identifiers import ENTRY_ID_BYTES, Address, EntryId
-from protocol.ledger import open_tally
+from protocol.ledger import Tally, open_tally
 from protocol.transcript.closing import closed_until
 from store import mailbox_tallies, mailboxes
 from store.errors import NoSuchMailboxError
@@ -52,25 +53,25 @@ def _maintain_tallies(desk: OpenDesk, address: Address, due: date) -> None:
     revision, casefile = desk.casefiles.get(address, (0, Casefile()))
     with desk.store.reading() as session:
         sealed = mailbox_tallies.find(session, address)
-        is_here = mailboxes.find(session, address) is not None
-    state = (revision, due, hash(sealed))
-    if not is_here or desk.tallied.get(address) == state:
+        mailbox = mailboxes.find(session, address)
+    state = (revision, due, hash((sealed, mailbox)))
+    if mailbox is None or desk.tallied.get(address) == state:
         return
-    if casefile.keep_until != due or not casefile.tally_seed:
+    if casefile.keep_until != due:
         casefiles.set_in_casefile(desk, address, keep_until=due)
-    elif not _are_current(desk, sealed, revision, casefile):
-        tallies = casefiles.sealed_tallies(desk, revision, casefile)
-        with suppress(NoSuchMailboxError), desk.store.writing() as session:
-            mailbox_tallies.put(session, address, tallies)
-    else:
+        return
+    wanted = casefiles.tallies_of_closed(desk, mailbox, revision, casefile)
+    if _are_current(desk, sealed, wanted):
         desk.tallied[address] = state
+        return
+    with suppress(NoSuchMailboxError), desk.store.writing() as session:
+        casefiles.put_tallies(desk, session, address, wanted)
 
 
-def _are_current(desk: OpenDesk, sealed: tuple[bytes, ...], revision: int, casefile: Casefile) -> bool:
+def _are_current(desk: OpenDesk, sealed: Sequence[bytes], wanted: Sequence[Tally]) -> bool:
     keys = desk.keyring.identities, desk.letterhead.strand_keys
     try:
         there = {tally.id: tally.revision for tally in (open_tally(raw, *keys) for raw in sealed)}
-        wanted = casefiles.tallies_of_casefile(desk, revision, casefile)
     except CryptoError:
         return False
     return all(there.get(tally.id, 0) >= tally.revision for tally in wanted)

@@ -6,8 +6,6 @@ A row with a proof remains of each in the store, until the desk has counted the 
 from contextlib import suppress
 from datetime import date
 
-import msgspec
-
 from crypto.errors import CryptoError
 from journalist_app.config import ONE_MACHINE
 from journalist_app.desk.casefile import Casefile
@@ -19,7 +17,7 @@ from journalist_app.services.mailbox import count_for_report
 from journalist_app.services.records import casefiles, unsent_forms
 from protocol.entry import SignedEntry
 from protocol.identifiers import SOURCE_STRAND, Address
-from protocol.ledger import seal_tallies, tally_seed_of_end
+from protocol.ledger import seal_tallies, tally_seed
 from protocol.mailbox_keys import check_mailbox_keys
 from protocol.transcript.check import Transcript, head_of, read_transcript
 from protocol.transcript.closing import closed_until
@@ -128,11 +126,11 @@ def acknowledge_ended(desk: OpenDesk, address: Address, today: date) -> None:
     end = end_by_source(desk, row)
     if end is None:
         raise UnsoundMailboxError
-    count_ended_mailbox(desk, end, today)
+    count_ended_mailbox(desk, row, end, today)
 
 
-def count_ended_mailbox(desk: OpenDesk, end: SignedEntry, today: date) -> None:
-    """Count a mailbox whose source signed its end, and drop its row and its casefile.
+def count_ended_mailbox(desk: OpenDesk, row: EndedMailbox, end: SignedEntry, today: date) -> None:
+    """Count a mailbox with the source's signed end in its row, and drop its row and its casefile.
 
     If two workstations count the mailbox at once, their tallies have the same ids, so each counts once.
     Evidence that the source agreed to pass on texts and files stays until the day on which the mailbox would
@@ -148,10 +146,10 @@ def count_ended_mailbox(desk: OpenDesk, end: SignedEntry, today: date) -> None:
         keep_until = casefile.keep_until or close_mailbox.choose_deletion_day(desk, today)
         casefiles.set_in_casefile(desk, address, keep_until=keep_until)
     known = count_for_report.add_facts_of_end(desk, casefile, end)
-    seed = tally_seed_of_end(desk.keyring.desk_key.seed, end.digest)
     counted = tallies_of(
-        msgspec.structs.replace(known, tally_seed=seed),
+        known,
         desk.letterhead,
+        seed=tally_seed(desk.keyring.desk_key.seed, row.verify_key),
         revision=desk.casefiles.get(address, (0, casefile))[0] + 1,
         closed=part.day,
         # An adviser who read the mailbox or wrote in it left an entry.

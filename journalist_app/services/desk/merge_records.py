@@ -197,7 +197,6 @@ def merge_casefiles(one: Casefile, other: Casefile, today: date) -> Casefile:
         first_answer=min(_days(one.first_answer, other.first_answer), default=None),
         came_back=one.came_back or other.came_back,
         passed_on=_merge_passed_on(one.passed_on, other.passed_on),
-        tally_seed=min(filter(None, (one.tally_seed, other.tally_seed)), default=b""),
     )
 
 

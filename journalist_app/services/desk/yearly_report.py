@@ -3,14 +3,11 @@
 There are two versions, for the public and for the SG, in two languages.
 """
 
-import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from itertools import chain
 from typing import Final
-
-import msgspec
 
 from journalist_app.desk.casefile import Casefile
 from journalist_app.desk.casefile_tallies import tallies_of
@@ -30,7 +27,7 @@ from journalist_app.services.mailbox import count_for_report
 from journalist_app.services.records import casefiles
 from protocol.envelope import Author
 from protocol.identifiers import Address
-from protocol.ledger import TALLY_SEED_BYTES, Dimension, Tally, counted_tallies
+from protocol.ledger import Dimension, Tally, counted_tallies, tally_seed
 from report import html, pdf, table_csv
 from report.counts import Facts, count_year, years_with_mailboxes
 from report.disclosure import Audience
@@ -146,15 +143,17 @@ class _ExistingMailboxes:
         self.unsound += bool(conversation.faults)
         if known.first_message is None or known.first_message.year != self._year:
             return ()  # the signed entries name another year
+        if not conversation.stored.has_sound_keys:
+            return ()  # counted among the mailboxes with faults
         is_read = any(entry.envelope.author is Author.DESK for entry in conversation.entries)
         if not is_read and not casefile.is_spam:
             self.unread.append(address)
         # Newer than tallies with the same ids that someone copied into the ledger.
         revision = self._desk.casefiles.get(address, (0, casefile))[0] + 1
-        seed = casefile.tally_seed or secrets.token_bytes(TALLY_SEED_BYTES)
         return tallies_of(
-            msgspec.structs.replace(known, tally_seed=seed),
+            known,
             self._desk.letterhead,
+            seed=tally_seed(self._desk.keyring.desk_key.seed, conversation.mailbox.verify_key),
             revision=revision,
             closed=known.first_message,
             is_read=True,

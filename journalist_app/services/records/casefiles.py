@@ -1,8 +1,7 @@
 """Casefiles: the desk's notes about a mailbox, which no source sees."""
 
 import hashlib
-import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, cast
@@ -17,9 +16,11 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import CasefileRefusal, CasefileRefusedError, RecordUnsoundError
 from journalist_app.services.records import desk_records
 from protocol.identifiers import Address
-from protocol.ledger import TALLY_SEED_BYTES, Tally, seal_tallies
+from protocol.ledger import Tally, seal_tallies, tally_seed
+from protocol.mailbox_keys import checked_verify_key
 from protocol.sealed_record import RecordKind
 from store import mailbox_tallies, mailboxes, records
+from store.mailboxes import StoredMailbox
 
 PROSE_CHARS: Final = 20_000  # limit of a note and of the handover text, as in `journalist_app.desk.casefile`
 LABEL_CHARS: Final = 40
@@ -65,10 +66,10 @@ def update_casefile(desk: OpenDesk, address: Address, change: Callable[[Casefile
         revision, before = _read(desk, address)
         casefile = change(before)
         try:
-            if casefile.keep_until is not None and mailboxes.find(session, address) is not None:
-                seed = casefile.tally_seed or secrets.token_bytes(TALLY_SEED_BYTES)
-                casefile = msgspec.structs.replace(casefile, tally_seed=seed)
-                mailbox_tallies.put(session, address, sealed_tallies(desk, revision + 1, casefile))
+            mailbox = mailboxes.find(session, address)
+            if casefile.keep_until is not None and mailbox is not None:
+                tallies = tallies_of_closed(desk, mailbox, revision + 1, casefile)
+                put_tallies(desk, session, address, tallies)
             body = casefile.to_bytes()
             desk_records.put_record(desk, session, RecordKind.CASEFILE, address, revision + 1, body)
         except (TooLongError, MalformedError) as why:
@@ -233,16 +234,29 @@ def _read(desk: OpenDesk, address: Address) -> tuple[int, Casefile]:
     return revision, casefile
 
 
-def tallies_of_casefile(desk: OpenDesk, revision: int, casefile: Casefile) -> tuple[Tally, ...]:
-    """Return the tallies (anonymous counts) of a mailbox that the desk has closed, so `keep_until` is set."""
-    closed = cast("date", casefile.keep_until)
-    return tallies_of(casefile, desk.letterhead, revision=revision, closed=closed, is_read=True)
+def tallies_of_closed(
+    desk: OpenDesk, mailbox: StoredMailbox, revision: int, casefile: Casefile
+) -> tuple[Tally, ...]:
+    """Return the tallies (anonymous counts) of a mailbox that the desk has closed, so `keep_until` is set.
+
+    The result is empty if the keys in the mailbox's row were swapped: tallies with ids that follow from
+    another key would make the mailbox count twice.
+    """
+    key = checked_verify_key(Address(mailbox.address), mailbox.recipient, mailbox.verify_key)
+    if key is None:
+        return ()
+    seed, closed = tally_seed(desk.keyring.desk_key.seed, key), cast("date", casefile.keep_until)
+    return tallies_of(casefile, desk.letterhead, seed=seed, revision=revision, closed=closed, is_read=True)
 
 
-def sealed_tallies(desk: OpenDesk, revision: int, casefile: Casefile) -> tuple[bytes, ...]:
-    """Return the tallies of a mailbox that the desk has closed, signed and encrypted."""
-    counted = tallies_of_casefile(desk, revision, casefile)
-    return seal_tallies(counted, desk.letterhead, desk.keyring.desk_writer)
+def put_tallies(desk: OpenDesk, session: Session, address: Address, tallies: Sequence[Tally]) -> None:
+    """Sign and encrypt the tallies of a mailbox that the desk has closed, and put them beside it.
+
+    Raises:
+        NoSuchMailboxError: there is no such mailbox.
+    """
+    sealed = seal_tallies(tallies, desk.letterhead, desk.keyring.desk_writer)
+    mailbox_tallies.put(session, address, sealed)
 
 
 def _publish_to_index(desk: OpenDesk, address: Address, revision: int, casefile: Casefile) -> None:

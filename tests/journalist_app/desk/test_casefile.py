@@ -52,7 +52,6 @@ CASEFILES = st.builds(
         ),
         max_size=2,
     ).map(tuple),
-    tally_seed=st.binary(min_size=16, max_size=16) | st.just(b""),
 )
 
 
@@ -76,7 +75,6 @@ def test_an_empty_casefile_is_valid() -> None:
     [
         Casefile(handover="\ud800"),
         Casefile(theme="x" * 201),
-        Casefile(tally_seed=bytes(17)),
         Casefile(labels=("x",) * (LABELS + 1)),
         Casefile(notes=(Note(day=date(2026, 3, 2), strand="", text="x" * 20_001),)),
         Casefile(
@@ -85,7 +83,7 @@ def test_an_empty_casefile_is_valid() -> None:
             )
         ),
     ],
-    ids=["half a pair", "a long theme", "a long seed", "many labels", "a long note", "a short digest"],
+    ids=["half a pair", "a long theme", "many labels", "a long note", "a short digest"],
 )
 def test_a_casefile_that_a_reader_would_refuse_is_not_written(casefile: Casefile) -> None:
     with pytest.raises(MalformedError):

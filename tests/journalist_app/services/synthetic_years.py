@@ -15,7 +15,7 @@ from journalist_app.desk.casefile_tallies import tallies_of
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services.records import casefiles
 from protocol.identifiers import Digest
-from protocol.ledger import TALLY_SEED_BYTES, seal_tallies
+from protocol.ledger import seal_tallies
 from store import ledger_tallies as ledger
 from tests.journalist_app.desk_factories import World, a_source
 
@@ -30,9 +30,10 @@ def fill(world: World, desk: OpenDesk, year: int, mailboxes: int, *, seed: int) 
     live = 0
     for _ in range(mailboxes):
         casefile, is_read = _a_casefile(chance, desk, year)
-        seeded = msgspec.structs.replace(casefile, tally_seed=chance.randbytes(TALLY_SEED_BYTES))
-        closed = date(year, 12, 31)
-        tallies = tallies_of(seeded, world.letterhead, revision=1, closed=closed, is_read=is_read)
+        closed, tally_seed = date(year, 12, 31), chance.randbytes(32)
+        tallies = tallies_of(
+            casefile, world.letterhead, seed=tally_seed, revision=1, closed=closed, is_read=is_read
+        )
         truth.update((tally.dimension.value, tally.value) for tally in tallies)
         if is_read and live < _LIVE and chance.random() < 0.5:
             live += 1

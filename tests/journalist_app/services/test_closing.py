@@ -1,6 +1,8 @@
 """Closed, reopened, retained, gone: and every way in which that promise could be broken."""
 
+import sqlite3
 import threading
+from contextlib import closing
 from datetime import date, timedelta
 
 import msgspec
@@ -330,6 +332,69 @@ def test_any_set_of_tallies_of_one_mailbox_counts_once(world: World) -> None:
 
     assert {each.id for each in early} == {each.id for each in late}
     assert set(ledger_format.counted_tallies([*early, *late])) == set(late)
+
+
+def test_tallies_of_a_closed_mailbox_that_were_copied_do_not_count_beside_those_of_its_end(
+    world: World,
+) -> None:
+    """The operator copied the set beside a closed mailbox into the ledger, before its source ended it."""
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    close(desk, source)
+    with world.store.writing() as session:
+        ledger.add(session, mailbox_tallies.find(session, source.keys.address))
+    source.ends()
+    ended_mailboxes.acknowledge_ended(desk, source.keys.address, TODAY)
+
+    with world.store.reading() as session:
+        left = opened_tallies(world, tuple(all_tallies(session)))
+    assert len(left) == 2 * ledger_format.ROWS
+    assert len(ledger_format.counted_tallies(left)) == ledger_format.ROWS
+
+
+def test_what_stays_of_a_deleted_mailbox_does_not_link_its_tallies_to_it(world: World) -> None:
+    """The keyring and the address, which the trusted state keeps, say nothing without the mailbox's key."""
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    key = source.keys.verify_key
+    close(desk, source)
+    source.ends()
+    assert key.hex() in everything_in(world)
+
+    ended_mailboxes.acknowledge_ended(desk, source.keys.address, TODAY)
+
+    assert source.keys.address in desk.trusted_state.ended
+    assert key.hex() not in everything_in(world)
+    with world.store.reading() as session:
+        ids = {each.id for each in opened_tallies(world, tuple(all_tallies(session)))}
+    seed = ledger_format.tally_seed(desk.keyring.desk_key.seed, source.keys.address)
+    derived = ledger_format.make_tallies({}, seed=seed, revision=1, year=2026)
+    assert ids.isdisjoint(each.id for each in derived)
+
+
+def everything_in(world: World) -> str:
+    with closing(sqlite3.connect(world.store.path)) as connection:
+        return "\n".join(connection.iterdump()).lower()
+
+
+def test_keys_that_were_swapped_for_a_moment_leave_no_tallies_under_other_ids(world: World) -> None:
+    """A copy of tallies with other ids would count beside the right ones."""
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    close(desk, source)
+    before = {each.id for each in opened_tallies(world, tallies_of(world, source))}
+    world.execute("UPDATE mailbox SET verify_key = zeroblob(32)")
+    casefiles.set_in_casefile(desk, source.keys.address, theme="bullying")
+    deletion_upkeep.maintain_deletions(desk, TODAY)
+    assert tallies_of(world, source) == ()
+    world.execute("UPDATE mailbox SET verify_key = :key", key=source.keys.verify_key)
+
+    deletion_upkeep.maintain_deletions(desk, TODAY)
+
+    assert {each.id for each in opened_tallies(world, tallies_of(world, source))} == before
 
 
 def test_a_casefile_that_is_too_long_changes_no_tallies(world: World) -> None:

@@ -20,7 +20,6 @@ from journalist_app.services.records.reply_templates import ReplyTemplate
 from protocol import letterhead as letterhead_format
 from protocol.identifiers import STRAND_ID_BYTES, Digest, StrandId
 from protocol.keyring import Keyring, StrandSecret
-from protocol.ledger import TALLY_SEED_BYTES
 from protocol.letterhead import Absence, Letterhead, Report, Strand
 from protocol.sealed_record import (
     BODY_BYTES,
@@ -368,13 +367,6 @@ def test_facts_for_the_report_are_the_earliest_that_either_knows() -> None:
 
     assert (merged.first_message, merged.first_answer) == (TODAY - timedelta(days=1), TODAY)
     assert merged.came_back
-
-
-def test_of_two_tally_seeds_the_lower_stays() -> None:
-    low, high = Casefile(tally_seed=bytes(TALLY_SEED_BYTES)), Casefile(tally_seed=b"z" * TALLY_SEED_BYTES)
-
-    assert both(low, high).tally_seed == low.tally_seed
-    assert both(high, Casefile()).tally_seed == high.tally_seed
 
 
 # ---- other records

@@ -22,9 +22,9 @@ from journalist_app.services.closing import ended_mailboxes
 from journalist_app.services.desk import publish_report, report_ledger, report_records, yearly_report
 from journalist_app.services.desk.report_records import ReportWords
 from journalist_app.services.desk.unlocking import unlock_desk
-from journalist_app.services.records import desk_records
+from journalist_app.services.records import casefiles, desk_records
 from protocol.content import Content, Kind, StepName, StepNote
-from protocol.ledger import TALLY_SEED_BYTES, seal_tallies
+from protocol.ledger import seal_tallies
 from protocol.sealed_record import RecordKind
 from report.disclosure import Audience, rounded
 from report.document import read_words
@@ -49,8 +49,8 @@ def desk(world: World) -> OpenDesk:
 
 def leave_tallies(world: World, casefile: Casefile, times: int = 1) -> None:
     for _ in range(times):
-        seeded = msgspec.structs.replace(casefile, tally_seed=secrets.token_bytes(TALLY_SEED_BYTES))
-        counted = tallies_of(seeded, world.letterhead, revision=1, closed=DAY, is_read=True)
+        seed = secrets.token_bytes(32)
+        counted = tallies_of(casefile, world.letterhead, seed=seed, revision=1, closed=DAY, is_read=True)
         with world.store.writing() as session:
             ledger_tallies.add(session, seal_tallies(counted, world.letterhead, world.writer()))
 
@@ -165,6 +165,16 @@ def test_a_mailbox_that_fails_verification_is_counted_by_what_is_sound(world: Wo
     world.execute("UPDATE entry SET signature = zeroblob(64) WHERE number = 2")
     found = yearly_report.read_report_year(desk, LAST_YEAR, TODAY)
     assert (1, 1) == (found.unsound, found.counts.read)
+
+
+def test_a_mailbox_with_swapped_keys_is_not_counted_under_other_ids(world: World, desk: OpenDesk) -> None:
+    """Tallies with the right ids may be in the ledger, and the mailbox would count twice."""
+    source = a_source(world, day=DAY)
+    source.writes("vraag", day=DAY)
+    casefiles.set_in_casefile(desk, source.keys.address, first_message=DAY)
+    world.execute("UPDATE mailbox SET verify_key = zeroblob(32)")
+    found = yearly_report.read_report_year(desk, LAST_YEAR, TODAY)
+    assert (1, True) == (found.unsound, found.counts.is_empty)
 
 
 def test_a_day_that_only_the_store_tells_counts_nothing(world: World, desk: OpenDesk) -> None:
