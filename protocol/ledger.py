@@ -52,8 +52,9 @@ _PLACES: Final = tuple(dimension for dimension in Dimension if dimension is not 
 class Tally(CanonicalStruct, frozen=True):
     """One anonymous fact about one mailbox, counted for one year.
 
-    - `id`: 16 bytes, derived from the mailbox's secret seed (`tally_seed`) and the kind of fact. If the tallies
-      of a mailbox are made again, they have the same eight ids. No one can tell which ids belong to one mailbox
+    - `id`: 16 bytes, derived from the mailbox's secret seed (`tally_seed`) and the kind of fact. If the
+      tallies of a mailbox are made again, they have the same eight ids. No one can tell which ids belong to
+      one mailbox
     - `revision`: larger in tallies that were made from a later revision of the casefile. A number derived
       from the seed is added, so that equal revisions do not show which tallies belong to one mailbox
     """
