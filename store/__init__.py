@@ -4,7 +4,7 @@ The store imports no other package of the project. Functions take a session of `
 never commit. In every module, `find` returns one row or None, `of_mailbox` returns all rows of a mailbox, and
 `count` returns a number of rows. `add` writes a row if the store does not have that row yet. `put` writes a
 row and replaces an existing row. `drop` deletes a row, or does nothing if the row is missing.
-`apply_from_peer` writes a row that arrived in a peer's pouch (sync bundle).
+`apply_from_peer` writes a row that arrived in a pouch (sync bundle) of a peer (another store).
 
 - `attachments`: files of entries, in chunks, also while they are uploaded
 - `cleanup`: destruction of deleted rows, and the nightly rewrite of the store's file

@@ -25,7 +25,7 @@ from store.quota import Quota, free_bytes
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """Complete attachment of an entry in the store. `read_chunks` reads the attachment's ciphertext."""
+    """A complete attached file in the store, without its ciphertext. `read_chunks` reads the ciphertext."""
 
     entry_id: bytes
     attachment_id: bytes
@@ -88,10 +88,11 @@ def begin_upload(  # noqa: PLR0913  # the columns of the attachment, by name
     half_hour: int,
     peer: bytes | None = None,
 ) -> None:
-    """Create a pending attachment without chunks, for an entry that will be written after the upload.
+    """Create an attachment without chunks, for an entry that will be written after the upload.
 
-    `half_hour` is the current half hour, counted from 1970 in UTC. `peer` is the name of the peer that sends
-    the attachment in its pouches. `peer` is None if no peer sends the attachment.
+    The attachment is pending until its entry is written. `half_hour` is the current half hour, counted from
+    1970 in UTC. `peer` is the name of the other store that sends the attachment by sync, or None if the
+    attachment does not arrive by sync.
 
     Raises:
         AttachmentExistsError: an attachment with this id exists.
@@ -119,7 +120,7 @@ def begin_upload(  # noqa: PLR0913  # the columns of the attachment, by name
 def add_chunk(
     session: Session, attachment_id: bytes, number: int, ciphertext: bytes, *, quota: Quota | None = None
 ) -> None:
-    """Append a chunk of ciphertext, of at most `CHUNK_BYTES` bytes, to a pending attachment.
+    """Append a chunk of ciphertext, of at most `CHUNK_BYTES` bytes, to an attachment that is being uploaded.
 
     `number` is the place of the chunk in the attachment, counted from 0. The caller's transaction need not be
     durable, because the entry is committed later. Without a `quota`, any number of bytes is accepted.
@@ -142,7 +143,7 @@ def add_chunk(
 
 
 def finish_upload(session: Session, attachment_id: bytes) -> None:
-    """Mark a pending attachment as whole: all its chunks are stored, and its entry may be written.
+    """Mark an uploaded attachment as whole: all its chunks are stored, and its entry may be written.
 
     Raises:
         AttachmentMissingError: no such attachment is pending.
@@ -154,7 +155,7 @@ def finish_upload(session: Session, attachment_id: bytes) -> None:
 def abandon_uploads(
     session: Session, address: bytes, entry_id: bytes, *, attachment_ids: Sequence[bytes] | None = None
 ) -> None:
-    """Queue the pending attachments of an entry for deletion, because the entry will not be written.
+    """Queue the uploaded attachments of an entry for deletion, because the entry will not be written.
 
     Attachments of an entry that was written are kept. With `attachment_ids`, only these attachments are
     queued: another attempt to send the same entry may still be uploading other attachments.
@@ -224,12 +225,12 @@ def of_entry(session: Session, address: bytes, entry_id: bytes) -> Sequence[Atta
 
 
 def uploads_from_peer(session: Session, peer: bytes) -> Sequence[tuple[bytes, int]]:
-    """Return the pending attachments that a peer is sending: id and number of stored chunks, sorted by id."""
+    """Return the attachments that a peer (another store) is still sending: id and number of stored chunks."""
     return _UPLOADS_FROM_PEER.all(session, peer=peer)
 
 
 def find_upload(session: Session, attachment_id: bytes) -> tuple[bytes, bytes, int, bool] | None:
-    """Return a pending attachment, or None if no such attachment is pending.
+    """Return an attachment that is being uploaded, or None if no such attachment is pending.
 
     The result has the mailbox's address, the entry id, the number of stored chunks, and `is_whole`.
     """
@@ -239,7 +240,7 @@ def find_upload(session: Session, attachment_id: bytes) -> tuple[bytes, bytes, i
 def read_chunk(session: Session, address: bytes, attachment_id: bytes, number: int) -> bytes | None:
     """Return one chunk of an attachment's ciphertext, by number, counted from 0.
 
-    Returns None if the chunk does not exist, or if the attachment is still pending.
+    The result is None if the chunk does not exist, or if the attachment is still pending.
     """
     return _CHUNK.first(session, address=address, attachment_id=attachment_id, number=number)
 

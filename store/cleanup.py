@@ -35,7 +35,7 @@ _DELETE_QUEUED = PreparedChange(
 
 @dataclass(frozen=True, slots=True)
 class SweepResult:
-    """Number of rows that a sweep destroyed, and whether the journal is empty.
+    """Result of one clean-up (sweep): the number of rows destroyed, and whether the journal is empty.
 
     `is_clean` is False if a reader prevented the emptying of the journal. In that case, sweep again soon.
     """
@@ -49,9 +49,9 @@ def destroy_deleted(
 ) -> SweepResult:
     """Destroy all rows in the deletion queue in short steps, and empty the database journal.
 
-    Also queues uploads that are pending for more than a day. `now_half_hour` counts from 1970
-    in UTC. After each step, `on_progress` receives the number of rows destroyed so far, and the number of
-    rows that were queued at the start.
+    Also queue uploads that are pending for more than a day. `now_half_hour` counts from 1970 in UTC. After
+    each step, `on_progress` receives the number of rows destroyed so far, and the number of rows that were
+    queued at the start.
     """
     with store.writing() as session:
         for row, address in _STALE_UPLOADS.all(session, before=now_half_hour - PENDING_HALF_HOURS):

@@ -27,7 +27,10 @@ LARGEST_NUMBER = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class StoredEntry:
-    """Entry from the store, not verified. If `header` is None, no one can decrypt the entry."""
+    """One entry of a mailbox as read from the store, not verified.
+
+    If `header` is None, no one can decrypt the entry.
+    """
 
     address: bytes
     author: int
@@ -45,9 +48,9 @@ class StoredEntry:
 
 @dataclass(frozen=True, slots=True)
 class StoredEnvelope:
-    """Envelope and signature of an entry, without ciphertext. They show who wrote the entry, and when.
+    """Signed header (envelope) and signature of an entry, without ciphertext.
 
-    `has_header` is False if no one can decrypt the entry.
+    They show who wrote the entry, and when. `has_header` is False if no one can decrypt the entry.
     """
 
     envelope: bytes = field(repr=False)
@@ -146,13 +149,13 @@ _ADOPT = PreparedChange(
 
 
 def claim(session: Session, address: bytes, version: int) -> None:
-    """Begin a change of a mailbox by compare-and-set of its version.
+    """Begin to change a mailbox, if no one has changed the mailbox since the caller read it.
 
-    `version` is that of the mailbox's row in the snapshot that the writer verified. From here until the
+    This is a compare-and-set: `version` is the version of the row that the caller read. From here until the
     commit, no one else can write in the store.
 
     Raises:
-        MailboxChangedError: the mailbox has changed since that snapshot.
+        MailboxChangedError: someone else has changed the mailbox since then.
         NoSuchMailboxError: there is no such mailbox.
     """
     if _CLAIM.run(session, address=address, expected=version) == 0:
@@ -187,7 +190,7 @@ def add(session: Session, entry: StoredEntry, attachment_ids: Sequence[bytes] = 
 
 
 def mark_waiting(session: Session, address: bytes, day: date) -> None:
-    """Record that the source of a mailbox wrote words on a day: they wait, and the mailbox is not closed."""
+    """Record that the source of a mailbox wrote on this day: the source waits, and the mailbox is open."""
     _MARK_WAITING.run(session, address=address, day=day)
 
 
@@ -197,10 +200,10 @@ def set_state(session: Session, address: bytes, *, waiting_since: date | None, d
 
 
 def destroy(session: Session, address: bytes, digests: Sequence[bytes]) -> int:
-    """Destroy the headers of entries and of their attachments, and queue their payloads for deletion.
+    """Make entries and their attachments unreadable: destroy the headers and queue the payloads for deletion.
 
-    Digests of entries that are not in the mailbox are ignored. Returns the number of bytes that were freed: 0
-    if no entry had a header any more.
+    `digests` names the entries. Digests of entries that are not in the mailbox are ignored. Return the number
+    of bytes that were freed: 0 if no entry had a header any more.
     """
     freed = 0
     for digest in digests:
@@ -212,7 +215,7 @@ def destroy(session: Session, address: bytes, digests: Sequence[bytes]) -> int:
 
 
 def drop_row(session: Session, address: bytes, digest: bytes) -> None:
-    """Delete the row of an entry, because it is damaged and a sound copy is about to be stored."""
+    """Delete the damaged row of an entry, because the caller is about to store a sound copy of the entry."""
     count_in_mailbox(session, address, -queue_entries(session, address, digest))
     _DROP_ROW.run(session, address=address, digest=digest)
 
@@ -233,7 +236,10 @@ def of_mailboxes(session: Session, addresses: Sequence[bytes]) -> dict[bytes, li
 def of_strand(  # noqa: PLR0913  # the strand's key, and a range of numbers
     session: Session, address: bytes, author: int, strand: bytes, *, number: int, last: int = LARGEST_NUMBER
 ) -> Sequence[StoredEntry]:
-    """Return the entries of a strand with numbers from `number` to `last`, sorted by number and digest."""
+    """Return the entries of one writer (strand) with numbers from `number` to `last`.
+
+    The entries are sorted by number and digest.
+    """
     return _OF_STRAND.all(session, address=address, author=author, strand=strand, number=number, last=last)
 
 
@@ -266,7 +272,7 @@ def all_digests(session: Session) -> dict[bytes, list[bytes]]:
 
 
 def first_entry_days(session: Session, author: int) -> Sequence[tuple[bytes, date]]:
-    """Return, for each mailbox, its address and the day of an author's first entry.
+    """Return the address of each mailbox, and the day of its first entry by an author (source or desk).
 
     Removed entries count too. Mailboxes without an entry of this author are left out.
     """

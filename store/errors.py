@@ -1,11 +1,11 @@
-"""Exceptions of the store. Each class is a failure on which callers act in another way.
+"""Exceptions of the store: one class for each failure to which callers react in a different way.
 
 No message contains a value from a row.
 """
 
 
 class StoreError(Exception):
-    """Base class of the store's exceptions. `fault` names the sentence for the adviser."""
+    """Base class of the store's exceptions. `fault` names the sentence that the adviser sees."""
 
     fault = "store"
 
@@ -29,7 +29,7 @@ class StoreReadOnlyError(StoreError):
 
 
 class StoreFullError(StoreError):
-    """The store's disk is full, or has no room for what was to be written."""
+    """The store's disk is full, or has no room for the new content."""
 
     fault = "store_full"
 
@@ -51,7 +51,7 @@ class StoreExistsError(StoreError):
 
 
 class NotTmpfsError(StoreError):
-    """The folder for login sessions is on a disk. Sessions may be in memory (tmpfs) only."""
+    """The folder for login sessions is on a disk. Sessions may only be in memory (tmpfs)."""
 
 
 class MailboxChangedError(StoreError):
@@ -63,7 +63,7 @@ class AttachmentExistsError(StoreError):
 
 
 class EntryMissingError(StoreError):
-    """The mailbox has none of these entries, or they were destroyed before."""
+    """The mailbox has none of the entries to remove, or they were destroyed before."""
 
 
 class AttachmentMissingError(StoreError):
@@ -75,16 +75,16 @@ class NoSuchMailboxError(StoreError):
 
 
 class MailboxEndedError(StoreError):
-    """The mailbox of this address has ended, and the desk or a peer does not know about its end yet."""
+    """The mailbox of this address has ended, and the desk or another store does not know this yet."""
 
 
 class QuotaError(StoreError):
-    """No room is left for files. Text is still accepted."""
+    """The mailbox or the store has no room left for files. Text is still accepted."""
 
 
 class RecordMovedError(StoreError):
-    """The record has another revision than the writer saw. Read the record, change it and write it again."""
+    """Someone else changed this record of the desk. Read the record again, change it and write it again."""
 
 
 class PeerMissingError(StoreError):
-    """There is no such peer, or the peer was removed. Nothing was written for this peer."""
+    """The other store (peer) is not known, or was removed. Nothing was written for this peer."""

@@ -1,4 +1,4 @@
-"""Ledger: encrypted tallies (anonymous counts of deleted mailboxes), all of one size.
+"""Ledger: encrypted tallies (anonymous facts about deleted mailboxes), all of one size.
 
 No row shows which mailbox it is about, or when it was added.
 """
@@ -29,7 +29,7 @@ _ADD = PreparedChange(insert(LedgerTallyRow))
 
 
 def add(session: Session, tallies: Sequence[bytes]) -> None:
-    """Add encrypted tallies to the ledger, with new random ids.
+    """Add encrypted tallies (anonymous facts about deleted mailboxes) to the ledger, with new random ids.
 
     A tally that the ledger already has is not added again. The tallies must be of one size, so that the size
     of a tally does not reveal what it counts.
@@ -41,7 +41,10 @@ def add(session: Session, tallies: Sequence[bytes]) -> None:
 
 
 def apply_from_peer(session: Session, tally: bytes) -> bool:
-    """Add one encrypted tally to the ledger. Return False if the ledger already has this tally."""
+    """Add one encrypted tally that arrived by sync to the ledger.
+
+    Return False if the ledger already has it.
+    """
     digest = tally_digest(tally)
     if _TALLY_ID.first(session, digest=digest) is not None:
         return False
@@ -51,18 +54,12 @@ def apply_from_peer(session: Session, tally: bytes) -> bool:
 
 
 def tally_digest(tally: bytes) -> bytes:
-    """Return the SHA-256 digest of an encrypted tally.
-
-    The outbox and pouches use this digest as the tally's name.
-    """
+    """Return the SHA-256 digest of an encrypted tally, by which syncs name the tally."""
     return hashlib.sha256(tally).digest()
 
 
 def find(session: Session, digest: bytes) -> bytes | None:
-    """Return the encrypted tally whose SHA-256 digest is `digest`.
-
-    Return None if the ledger has no such tally.
-    """
+    """Return the encrypted tally with this SHA-256 digest, or None if the ledger has no such tally."""
     return _FIND.first(session, digest=digest)
 
 
@@ -72,8 +69,8 @@ def tally_ids(session: Session) -> Sequence[int]:
 
 
 def tallies_by_id(session: Session, ids: Sequence[int]) -> Sequence[tuple[int, bytes]]:
-    """Return up to a few hundred tallies by row id, as pairs of row id and encrypted tally.
+    """Return tallies of the ledger by row id, as pairs of row id and encrypted tally.
 
-    Ids of rows that were deleted are left out.
+    A call can ask for a few hundred row ids. Ids of rows that were deleted are left out.
     """
     return _TALLIES_BY_ID.all(session, ids=ids)

@@ -1,4 +1,4 @@
-"""Letterheads: versions of the desk's signed configuration, by serial. Readers verify the signature."""
+"""Letterheads: versions of the desk's signed public statement, by serial. Readers verify the signature."""
 
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
@@ -16,13 +16,13 @@ _DELETE = PreparedChange(delete(LetterheadRow).where(_HAS_SERIAL))
 
 
 def add(session: Session, serial: int, body: bytes, signature: bytes) -> None:
-    """Write a letterhead. If the store has a letterhead with the same serial, nothing is written."""
+    """Write a letterhead (the desk's signed statement), unless the store has one with this serial."""
     if find(session, serial) is None:
         put(session, serial, body, signature)
 
 
 def put(session: Session, serial: int, body: bytes, signature: bytes) -> None:
-    """Write a letterhead, and replace any letterhead with the same serial.
+    """Write a letterhead (the desk's signed statement), and replace one with the same serial.
 
     Replace a letterhead only if no other store has received the old letterhead yet.
     """
@@ -37,8 +37,8 @@ def latest(session: Session) -> tuple[int, bytes, bytes] | None:
 
 
 def find(session: Session, serial: int) -> tuple[int, bytes, bytes] | None:
-    """Return the serial, body and signature of the letterhead whose serial is `serial`, or None.
+    """Return the serial, body and signature of the letterhead with this serial.
 
-    None means that the store has no such letterhead.
+    Return None if the store has no such letterhead.
     """
     return _FIND.first(session, serial=serial)

@@ -1,6 +1,7 @@
-"""Tallies (anonymous counts) beside a mailbox, which go into the ledger when the mailbox is deleted.
+"""Tallies (anonymous facts) beside a mailbox, which go into the ledger when the mailbox is deleted.
 
-The desk replaces the set of a mailbox whenever its casefile changes. Without a set, no mailbox is deleted.
+The desk replaces the tallies of a mailbox whenever its notes about the mailbox change. A mailbox without
+tallies is not deleted.
 """
 
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ _DELETE = PreparedChange(delete(MailboxTallyRow).where(_OF_MAILBOX))
 
 
 def put(session: Session, address: bytes, tallies: Sequence[bytes]) -> None:
-    """Replace the set of encrypted tallies beside a mailbox. An empty set withdraws the tallies.
+    """Replace the encrypted tallies (anonymous facts) beside a mailbox. An empty set withdraws the tallies.
 
     Raises:
         NoSuchMailboxError: there is no such mailbox.
@@ -40,11 +41,11 @@ def put(session: Session, address: bytes, tallies: Sequence[bytes]) -> None:
 
 
 def find(session: Session, address: bytes) -> tuple[bytes, ...]:
-    """Return the encrypted tallies beside a mailbox, sorted by their ciphertext."""
+    """Return the encrypted tallies (anonymous facts) beside a mailbox, sorted by their ciphertext."""
     return tuple(_FIND.all(session, address=address))
 
 
 def drop(session: Session, address: bytes) -> None:
-    """Delete the tallies beside a mailbox."""
+    """Delete the tallies (anonymous facts) beside a mailbox, because the mailbox is deleted."""
     queue_rows(session, _IDS.all(session, address=address))
     _DELETE.run(session, address=address)

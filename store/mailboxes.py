@@ -25,12 +25,13 @@ class InboxList(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StoredMailbox:
-    """Mailbox of one source, from the store.
+    """Mailbox of one source: its row in the store.
 
     `sealed_bytes` is the size of the mailbox's ciphertext, including pending attachments. `version` counts
-    the changes of its entries. `waiting_since` is the day of the oldest unanswered words, or None. `due` is
-    the day from which the mailbox may be deleted, or None if it is not closed. `last_day` and `last_author`
-    are None before the first entry. All of these are hints that no signature covers.
+    the changes of its entries. `waiting_since` is the day of the oldest message without an answer, or None.
+    `due` is the day from which the mailbox may be deleted, or None if the desk has not closed the mailbox.
+    `last_day` and `last_author` are None before the first entry. No signature covers these values, so callers
+    verify the entries before they rely on them.
     """
 
     address: bytes
@@ -47,10 +48,10 @@ class StoredMailbox:
 
 @dataclass(frozen=True, slots=True)
 class EndedMailbox:
-    """Proof that a mailbox was ended or deleted (its last envelopes), with the keys of the mailbox.
+    """Proof that a mailbox was ended or deleted (its last signed envelopes), with the keys of the mailbox.
 
-    `is_counted` is True if the desk has seen the proof. The proof is then kept only for peers that do not
-    have it yet.
+    `is_counted` is True if the desk has seen the proof. The proof is then kept only for other stores that do
+    not have it yet.
     """
 
     address: bytes
@@ -63,7 +64,7 @@ class EndedMailbox:
 
 @dataclass(frozen=True, slots=True)
 class InboxCounts:
-    """Number of mailboxes in each list of the inbox."""
+    """Number of mailboxes in each list of the adviser's inbox."""
 
     waiting: int
     answered: int
@@ -138,7 +139,8 @@ def create_mailbox(
     the keys belong to the address.
 
     Raises:
-        MailboxEndedError: the mailbox has ended, and the desk or a peer does not know about its end yet.
+        MailboxEndedError: the mailbox has ended, and the desk or another store does not know about its end
+            yet.
     """
     stored = find(session, address)
     if stored is not None and (stored.recipient, stored.verify_key) == (recipient, verify_key):
@@ -182,8 +184,8 @@ def inbox_counts(session: Session) -> InboxCounts:
 def end_for_good(session: Session, address: bytes, *, proof: bytes, day: date) -> None:
     """End a mailbox: make its content unreadable, queue it for deletion, and store the signed `proof`.
 
-    Also deletes the tallies beside the mailbox. The desk's records about the mailbox stay until the desk
-    deletes them.
+    Also delete the tallies (anonymous facts) beside the mailbox. The desk's records about the mailbox stay
+    until the desk deletes them.
 
     Raises:
         NoSuchMailboxError: there is no such mailbox.
@@ -199,9 +201,10 @@ def end_for_good(session: Session, address: bytes, *, proof: bytes, day: date) -
 def apply_end_from_peer(  # noqa: PLR0913  # the columns of the line, by name
     session: Session, *, address: bytes, recipient: bytes, verify_key: bytes, proof: bytes, day: date
 ) -> None:
-    """End a mailbox because a peer reports its end. The caller must have verified the proof.
+    """End a mailbox because another store (peer) sent a proof of its end.
 
-    If the mailbox is not in this store, only the proof is stored. An existing proof is not replaced.
+    The caller must have verified the proof. If the mailbox is not in this store, only the proof is stored. An
+    existing proof is not replaced.
     """
     if find(session, address) is not None:
         end_for_good(session, address, proof=proof, day=day)
@@ -213,7 +216,7 @@ def apply_end_from_peer(  # noqa: PLR0913  # the columns of the line, by name
 def purge_mailbox(session: Session, address: bytes, *, proof: bytes, day: date) -> None:
     """Delete a mailbox that the desk closed, with the desk's records about it.
 
-    The tallies beside the mailbox are added to the ledger with new row ids.
+    The tallies (anonymous facts) beside the mailbox are added to the ledger with new row ids.
 
     Raises:
         NoSuchMailboxError: there is no such mailbox.
@@ -255,23 +258,24 @@ def drop_empty(session: Session, address: bytes) -> bool:
 
 
 def ended_mailboxes(session: Session) -> Sequence[EndedMailbox]:
-    """Return the proofs of ended mailboxes, sorted by address.
+    """Return the proofs of all ended mailboxes, sorted by address.
 
-    The result includes proofs with `is_counted`, which an adviser has removed from the inbox.
+    The result includes the proofs that an adviser has already removed from the inbox (`is_counted`).
     """
     return _ALL_ENDED.all(session)
 
 
 def find_ended(session: Session, address: bytes) -> EndedMailbox | None:
-    """Return the proof of an ended mailbox, or None if there is no proof."""
+    """Return the proof that a mailbox has ended, or None if there is no proof."""
     return _FIND_ENDED.first(session, address=address)
 
 
 def mark_ending_counted(session: Session, address: bytes, *, tallies: Sequence[bytes] = ()) -> None:
     """Delete the proof of an ended mailbox, because the desk has seen the mailbox's end.
 
-    Also add `tallies` to the ledger. The tallies are encrypted and of one size. If some peer does not know
-    about the mailbox's end yet, the proof is not deleted but marked as counted.
+    Also add `tallies` (anonymous facts about the mailbox) to the ledger. The tallies are encrypted and of one
+    size. If some other store does not know about the mailbox's end yet, the proof is not deleted but marked
+    as counted.
     """
     ledger_tallies.add(session, tallies)
     ended = find_ended(session, address)
@@ -284,7 +288,7 @@ def mark_ending_counted(session: Session, address: bytes, *, tallies: Sequence[b
 
 
 def mark_counted(session: Session, address: bytes) -> bool:
-    """Record that the desk has counted an ended mailbox.
+    """Record that the desk has counted an ended mailbox for its yearly report.
 
     Return False if the store has no proof of the mailbox's end.
     """

@@ -1,9 +1,8 @@
-"""Outbox: replication queue of the items that each peer may not have yet.
+"""Outbox: replication queue of the items that each peer (another store) may not have yet.
 
-A row is added in the transaction that writes the item. The row is marked when the item is packed into a
-pouch (sync bundle), and deleted when the peer confirms that pouch. A row contains only the name of its item.
-The item itself is read from its table when a pouch is packed. No column shows the order in which items
-arrived.
+A row is added in the transaction that writes the item. The row is marked when the item is packed into a pouch
+(sync bundle), and deleted when the peer confirms that pouch. A row contains only the name of its item. The
+item itself is read from its table when a pouch is packed. No column shows the order in which items arrived.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -38,7 +37,10 @@ from store.errors import PeerMissingError
 
 
 class OutboxKind(StrEnum):
-    """Kind of an outbox item. The comments say which columns of the outbox identify an item of that kind."""
+    """Kind of an item that must be sent by sync.
+
+    The comments say which columns identify an item of that kind.
+    """
 
     LETTERHEAD = "letterhead"  # no column: always the newest letterhead
     ACKNOWLEDGED = "acknowledged"  # `address` of an ended mailbox that was counted
@@ -52,7 +54,7 @@ class OutboxKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OutboxItem:
-    """Item that a peer may not have yet."""
+    """Name of an item, such as an entry, that another store (peer) may not have yet."""
 
     id: int
     kind: OutboxKind
@@ -174,7 +176,10 @@ _EVERYTHING: Mapping[OutboxKind, PreparedQuery[tuple[bytes, bytes]]] = {
 
 
 def record_name(kind: str, name: bytes) -> bytes:
-    """Return the outbox name of a record: its kind, a colon and its name. No kind contains a colon."""
+    """Return the name of a record in the outbox: its kind, a colon and its own name.
+
+    No kind contains a colon.
+    """
     return kind.encode() + b":" + name
 
 
@@ -182,19 +187,20 @@ def record_name(kind: str, name: bytes) -> bytes:
 
 
 def exclude_peer(session: Session, peer: bytes) -> None:
-    """Make `enqueue` skip one peer for the rest of this session.
+    """Make `enqueue` skip one other store (peer) for the rest of this session.
 
-    Called while this peer's pouch is applied, so that the peer does not receive its own items again.
+    The sync calls this function before it applies that peer's pouch, so that the peer does not receive its
+    own items again.
     """
     session.info[_EXCLUDED_PEER] = peer
 
 
 def enqueue(session: Session, kind: OutboxKind, *, address: bytes = b"", name: bytes = b"") -> None:
-    """Add an item to the outbox of every peer, except a peer that `exclude_peer` has excluded.
+    """Add an item to the outbox of every peer (another store), so that the next sync sends the item.
 
-    An item that is already in the outbox is marked as changed. If the item was packed before, it will be
-    packed again. In a store without peers, a call takes 6 to 7 µs of processor time (measured on a busy
-    machine).
+    A peer that `exclude_peer` has excluded is skipped. An item that is already in the outbox is marked as
+    changed. If the item was packed before, it will be packed again. In a store without peers, a call takes 6
+    to 7 µs of processor time (measured on a busy machine).
     """
     excluded = session.info.get(_EXCLUDED_PEER)
     for peer in _PEERS.all(session):
@@ -203,11 +209,11 @@ def enqueue(session: Session, kind: OutboxKind, *, address: bytes = b"", name: b
 
 
 def enqueue_for(session: Session, peer: bytes, kind: OutboxKind, **item: bytes) -> None:
-    """Add an item to the outbox of one peer, so that it will be packed even if it was packed before.
+    """Add an item to the outbox of one other store (peer), so that the next sync sends the item, even again.
 
     `item` has the columns of `enqueue`. For a record, `replaces` is the digest of a revision that the peer
-    may replace by this record; an empty digest does not change the stored one. Also adds the item for a peer
-    that `exclude_peer` has excluded.
+    may replace by this record; an empty digest does not change the stored one. The item is also added for a
+    peer that `exclude_peer` has excluded.
 
     Raises:
         PeerMissingError: there is no such peer. Everything that this session wrote is rolled back.
@@ -216,7 +222,7 @@ def enqueue_for(session: Session, peer: bytes, kind: OutboxKind, **item: bytes) 
 
 
 def enqueue_all(session: Session, peer: bytes) -> None:
-    """Add all items of the store to the outbox of one peer, because the peer is new or lost its data.
+    """Add all items of the store to the outbox of one other store (peer), which is new or has lost its data.
 
     Records that do not go to peers are left out. Items that were packed before will be packed again. Rows are
     read and added one at a time, so that little memory is used.
@@ -242,17 +248,23 @@ def _add(session: Session, statement: PreparedChange, peer: bytes, kind: OutboxK
 
 
 def of_kind(session: Session, peer: bytes, kind: OutboxKind) -> Iterator[OutboxItem]:
-    """Yield the items of one kind that must still be packed for a peer, sorted by address and name."""
+    """Yield the items of one kind that must still be sent to a peer (another store).
+
+    The items are sorted by address and name.
+    """
     return _OF_KIND.each(session, peer=peer, kind=kind)
 
 
 def mailboxes_to_pack(session: Session, peer: bytes) -> Sequence[bytes]:
-    """Return the mailboxes of which entries or tallies must still be packed for a peer, sorted by address."""
+    """Return the mailboxes with entries or tallies that must still be sent to a peer (another store).
+
+    The result has the addresses of the mailboxes, sorted.
+    """
     return _MAILBOXES.all(session, peer=peer)
 
 
 def of_mailbox(session: Session, peer: bytes, address: bytes) -> Sequence[OutboxItem]:
-    """Return the entries and tallies of a mailbox that must still be packed for a peer.
+    """Return the entries and tallies of a mailbox that must still be sent to a peer (another store).
 
     The items are sorted by kind and name.
     """
@@ -265,12 +277,12 @@ def count(session: Session, peer: bytes) -> int:
 
 
 def counts(session: Session, peer: bytes) -> Mapping[OutboxKind, int]:
-    """Return the number of items in a peer's outbox, by kind."""
+    """Return the number of items of each kind in a peer's outbox, which the peer may not have yet."""
     return {OutboxKind(kind): number for kind, number in _COUNTS.each(session, peer=peer)}
 
 
 def is_queued(session: Session, kind: OutboxKind, *, address: bytes = b"", name: bytes = b"") -> bool:
-    """Return True if an item is in the outbox of any peer, so that some peer may not have the item yet."""
+    """Return True if an item is in the outbox of any peer (another store) that may not have the item yet."""
     return _IS_QUEUED.first(session, kind=kind, address=address, name=name) is not None
 
 
@@ -278,20 +290,22 @@ def is_queued(session: Session, kind: OutboxKind, *, address: bytes = b"", name:
 
 
 def mark_packed(session: Session, ids: Iterable[int], serial: int, *, letterhead: int | None = None) -> None:
-    """Record that the outbox items with these row ids are packed in the pouch whose serial is `serial`.
+    """Record that items of the outbox are packed in the pouch (sync bundle) whose serial is `serial`.
 
-    `letterhead` is the serial of the packed letterhead. Mark an item before the item is
-    read, or in the transaction that reads it. A later change is then recorded, and at worst the item is
-    packed twice. If an item were marked after it was read, a change in between would be lost.
+    `ids` has the row ids of the items. `letterhead` is the serial of the packed letterhead. Mark an item
+    before the item is read, or in the transaction that reads it. A later change is then recorded, and at
+    worst the item is packed twice. If an item were marked after it was read, a change in between would be
+    lost.
     """
     for row in ids:
         _MARK_PACKED.run(session, row=row, serial=serial, revision=letterhead)
 
 
 def repack_all(session: Session, peer: bytes) -> None:
-    """Mark all packed items of a peer as not packed, because the pouches may never have arrived.
+    """Mark all packed items of a peer as not packed, because the pouches with them may never have arrived.
 
-    A damaged row does not say which item the peer needs. So all items of the store are then queued again.
+    A damaged row of the outbox does not say which item the peer needs. If there is such a row, all items of
+    the store are queued again.
     """
     if _DELETE_DAMAGED.run(session, peer=peer):
         enqueue_all(session, peer)
@@ -299,7 +313,10 @@ def repack_all(session: Session, peer: bytes) -> None:
 
 
 def unmark_packed(session: Session, ids: Iterable[int]) -> None:
-    """Mark the outbox items with these row ids as not packed, because they did not fit into the pouch."""
+    """Mark items of the outbox as not packed, because they did not fit into the pouch (sync bundle).
+
+    `ids` has the row ids of the items.
+    """
     for row in ids:
         _UNMARK_PACKED.run(session, row=row)
 
@@ -307,9 +324,9 @@ def unmark_packed(session: Session, ids: Iterable[int]) -> None:
 def acknowledge_pouch(session: Session, peer: bytes, serial: int) -> None:
     """Delete the items from a peer's outbox that were packed in the pouches up to `serial`.
 
-    Called when the peer confirms that it has applied these pouches. Items that changed after they were packed
-    will be packed again. The proof of an ended mailbox is deleted too, if the desk has counted the
-    mailbox and no other peer needs the proof.
+    Call this function when the peer confirms that it has applied these pouches. Items that changed after they
+    were packed will be packed again. The proof of an ended mailbox is deleted too, if the desk has counted
+    the mailbox and no other peer needs the proof.
     """
     confirmed = {"peer": peer, "serial": serial}
     for letterhead in _CONFIRMED_LETTERHEAD.all(session, **confirmed):
@@ -325,10 +342,10 @@ def acknowledge_pouch(session: Session, peer: bytes, serial: int) -> None:
 
 
 def drop_peer(session: Session, peer: bytes) -> None:
-    """Delete the outbox of a peer.
+    """Delete the whole outbox of one peer (another store).
 
-    The proof of an ended mailbox is deleted too, if the desk has counted the mailbox and no other peer
-    needs the proof.
+    The proof of an ended mailbox is deleted too, if the desk has counted the mailbox and no other peer needs
+    the proof.
     """
     ends = _ENDS_OF_PEER.all(session, peer=peer)
     _DELETE_OF_PEER.run(session, peer=peer)
@@ -346,7 +363,7 @@ def drop_mailbox(session: Session, address: bytes) -> None:
 def dequeue(
     session: Session, peer: bytes, kind: OutboxKind, *, address: bytes = b"", name: bytes = b""
 ) -> bool:
-    """Delete an item from a peer's outbox. Return False if the item was not there."""
+    """Delete one item from a peer's outbox. Return False if the outbox did not have the item."""
     return _DELETE_FOR_PEER.run(session, peer=peer, kind=kind, address=address, name=name) > 0
 
 

@@ -1,6 +1,6 @@
 """Peers: other stores with which this store exchanges pouches (sync bundles).
 
-The server's peers are the workstations, and the peer of a workstation is the server.
+The server's peers are the workstations. A workstation's only peer is the server.
 """
 
 from collections.abc import Sequence
@@ -20,10 +20,10 @@ from store.errors import PeerMissingError
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Another store with which this store exchanges pouches.
+    """Another store with which this store exchanges pouches (sync bundles), and the state of this exchange.
 
-    `name` is a workstation's strand (8 bytes), or b"" for the server. A serial is 0 if there was no pouch or
-    letterhead yet.
+    `name` is the id of a workstation's strand (8 bytes), or b"" for the server. A serial is 0 if there was no
+    pouch or letterhead yet.
     """
 
     name: bytes
@@ -47,7 +47,7 @@ _DELETE = PreparedChange(delete(PeerRow).where(_HAS_NAME))
 
 
 def add(session: Session, name: bytes, card: bytes) -> None:
-    """Add a peer with which this store will exchange pouches.
+    """Add another store (peer), with which this store will exchange pouches (sync bundles).
 
     If the peer exists, only its card (public keys) is replaced.
     """
@@ -56,37 +56,37 @@ def add(session: Session, name: bytes, card: bytes) -> None:
 
 
 def find(session: Session, name: bytes) -> Peer | None:
-    """Return the peer named `name`, or None if there is no such peer."""
+    """Return the peer (another store) named `name`, or None if there is no such peer."""
     return _FIND.first(session, peer=name)
 
 
 def all_peers(session: Session) -> Sequence[Peer]:
-    """Return every peer, sorted by name."""
+    """Return every peer (store with which this store syncs), sorted by name."""
     return _ALL_PEERS.all(session)
 
 
 def remove_peer(session: Session, name: bytes) -> None:
-    """Delete a peer and its outbox.
+    """Delete a peer (another store) and its outbox, so that this store no longer syncs with the peer.
 
-    A statement about an ended mailbox is deleted too, if the desk has counted the mailbox and no other peer
-    needs the statement.
+    The proof of an ended mailbox is deleted too, if the desk has counted the mailbox and no other peer needs
+    the proof.
     """
     outbox.drop_peer(session, name)
     _DELETE.run(session, peer=name)
 
 
 def mark_applied(session: Session, name: bytes, serial: int, day: date) -> None:
-    """Record that this store applied a peer's pouch: the serial of the pouch, and the day."""
+    """Record the serial of a peer's pouch (sync bundle) that this store applied, and the day."""
     _change(session, name, applied_serial=serial, last_applied_day=day)
 
 
 def set_has_more(session: Session, name: bytes, *, is_so: bool) -> None:
-    """Record whether a peer has more items for this store than its newest pouch contains."""
+    """Record whether a peer has more items for this store than its newest pouch (sync bundle) contains."""
     _change(session, name, has_more=is_so)
 
 
 def reserve_serial(session: Session, name: bytes, *, at_least: int = 0) -> int:
-    """Return the serial for the next pouch to a peer, and store it as used.
+    """Return the serial for the next pouch (sync bundle) to a peer, and store this serial as used.
 
     The serial is one higher than that of the last pouch, and not lower than `at_least`. With `at_least`, a
     store that was restored from a backup does not use a serial twice.
@@ -103,7 +103,7 @@ def reserve_serial(session: Session, name: bytes, *, at_least: int = 0) -> int:
 
 
 def advance_serial(session: Session, name: bytes, serial: int) -> None:
-    """Set the serial of the last pouch for a peer, because the peer has a pouch that this store forgot.
+    """Raise the serial of the last pouch to a peer, because the peer has a pouch that this store forgot.
 
     A store forgets pouches if it is restored from a backup. The items that this store remembers as packed
     were not in that pouch, so they will be packed again.
@@ -113,25 +113,25 @@ def advance_serial(session: Session, name: bytes, serial: int) -> None:
 
 
 def set_shared_letterhead(session: Session, name: bytes, serial: int) -> None:
-    """Record the serial of a letterhead that both the peer and this store have."""
+    """Record the serial of the newest letterhead that both the peer and this store have."""
     _change(session, name, letterhead_serial=serial)
 
 
 def mark_rollback(session: Session, name: bytes, day: date) -> None:
-    """Record the day on which this store detected that a peer was rolled back.
+    """Record the day on which this store detected that a peer was restored from an older copy.
 
-    A peer that was rolled back has lost pouches that it had applied.
+    Such a peer has lost pouches (sync bundles) that it had applied.
     """
     _change(session, name, rollback_day=day)
 
 
 def clear_rollback(session: Session, name: bytes) -> None:
-    """Clear the recorded day on which a peer was rolled back, because someone has seen the warning."""
+    """Delete the record that a peer was restored from an older copy, because someone has seen the warning."""
     _change(session, name, rollback_day=None)
 
 
 def reset_acknowledged(session: Session, name: bytes) -> None:
-    """Record that a peer starts again without any of our pouches. The serials of our pouches continue."""
+    """Record that a peer starts again without any of our pouches (sync bundles). Our serials continue."""
     _change(session, name, acknowledged_serial=0)
 
 

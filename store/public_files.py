@@ -14,7 +14,7 @@ _ADD = PreparedChange(insert(PublicFileRow))
 
 
 def put(session: Session, name: str, body: bytes) -> None:
-    """Write a public file, and replace any public file with the same name."""
+    """Write a file for everyone, such as a yearly report, and replace any public file with the same name."""
     _DELETE.run(session, name=name)
     _ADD.run(session, id=new_id(), name=name, body=body)
     enqueue(session, OutboxKind.PUBLIC_FILE, name=name.encode())

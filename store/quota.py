@@ -12,7 +12,10 @@ from store.database.schema import MailboxRow, UsageRow
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """Limits on files, in bytes of ciphertext. Files leave `reserve_bytes` of the disk free for text."""
+    """Limits on the space that files may take, in bytes of ciphertext.
+
+    Files leave `reserve_bytes` of the disk free for text.
+    """
 
     mailbox_bytes: int
     store_bytes: int
@@ -27,7 +30,7 @@ _USED = PlainQuery(
 
 
 def free_bytes(session: Session, address: bytes, quota: Quota) -> int:
-    """Return how many bytes of files a mailbox may still receive, at least 0. Pending files count as used.
+    """Return how many more bytes of files a mailbox may receive, at least 0. Pending files count as used.
 
     Call this function in the transaction that writes a chunk. The result is then exact, and concurrent
     uploads cannot exceed the quota together.

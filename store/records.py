@@ -1,4 +1,4 @@
-"""Records: the desk's own encrypted records, by kind and name. Only the newest revision is stored.
+"""Records: encrypted notes of the desk, by kind and name. Only the newest revision is stored.
 
 The name of a record about a mailbox begins with the mailbox's address. Such a record is deleted when the
 mailbox is deleted because the desk closed it.
@@ -21,9 +21,10 @@ from store.outbox import OutboxKind, enqueue, record_name
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Encrypted record of the desk, from the store.
+    """Encrypted record (note of the desk), as read from the store.
 
-    `is_dropped` is True if the desk dropped the record. Such a revision is kept until every peer has it.
+    `is_dropped` is True if the desk dropped the record. Such a revision is kept until every other store has
+    it.
     """
 
     kind: str
@@ -62,9 +63,9 @@ def put(  # noqa: PLR0913  # the columns
 ) -> None:
     """Write the next revision of a record by compare-and-set, and replace the stored revision.
 
-    `revision` must be one more than the stored revision, or 1 if there is no such record. So a form that was
-    open before a record was deleted cannot bring the record back. With `goes_to_peers`, the record is sent to
-    all peers.
+    A record is an encrypted note of the desk. `revision` must be one more than the stored revision, or 1 if
+    there is no such record. So a form that was open before a record was deleted cannot bring the record back.
+    With `goes_to_peers`, the record is sent to all other stores.
 
     Raises:
         RecordMovedError: another revision is stored. Nothing was written.
@@ -77,9 +78,10 @@ def put(  # noqa: PLR0913  # the columns
 
 
 def replace(session: Session, record: Record, *, goes_to_peers: bool = True) -> None:
-    """Write a record without compare-and-set. With `goes_to_peers`, the record is sent to all peers.
+    """Write a record that another store sent or that was merged, without compare-and-set.
 
-    Called for a record that a peer sent or that was merged. `outbox.exclude_peer` excludes that peer.
+    With `goes_to_peers`, the record is sent to all other stores, except a store that `outbox.exclude_peer`
+    has excluded.
     """
     drop(session, record.kind, record.name)
     row = insert_sealed(session, header=record.sealed)
@@ -89,32 +91,38 @@ def replace(session: Session, record: Record, *, goes_to_peers: bool = True) -> 
 
 
 def find(session: Session, kind: str, name: bytes) -> Record | None:
-    """Return the record of this kind named `name`, or None if there is no such record."""
+    """Return the record (encrypted note of the desk) of this kind and name, or None."""
     return _FIND.first(session, kind=kind, name=name)
 
 
 def all_records(session: Session, kind: str) -> Sequence[Record]:
-    """Return every record of a kind, sorted by name."""
+    """Return every record (encrypted note of the desk) of a kind, sorted by name."""
     return _ALL_RECORDS.all(session, kind=kind)
 
 
 def revisions(session: Session, kind: str) -> Sequence[tuple[bytes, int]]:
-    """Return name and revision of every record of a kind, without reading the records' ciphertext."""
+    """Return the name and the revision number of every record of a kind, without reading any ciphertext."""
     return _REVISIONS.all(session, kind=kind)
 
 
 def drop(session: Session, kind: str, name: bytes) -> None:
-    """Delete a record of this store, and tell no peer. Does nothing if there is no such record."""
+    """Delete a record (encrypted note of the desk) in this store only: no other store is told.
+
+    If there is no such record, the function does nothing.
+    """
     _delete(session, _FIND_ROW.all(session, kind=kind, name=name))
 
 
 def drop_of_mailbox(session: Session, address: bytes) -> None:
-    """Delete every record whose name begins with a mailbox's address, and tell no peer."""
+    """Delete the desk's records about a mailbox in this store only: no other store is told.
+
+    The names of these records begin with the mailbox's address.
+    """
     _delete(session, _ROWS_OF_MAILBOX.all(session, length=len(address), address=address))
 
 
 def delete_dropped(session: Session) -> None:
-    """Delete the records that the desk dropped, if every peer has the revision that says so."""
+    """Delete the records that the desk dropped, if every other store has received this change."""
     for row, kind, name in _DROPPED.all(session):
         if not outbox.is_queued(session, OutboxKind.RECORD, name=record_name(kind, name)):
             _delete(session, [row])

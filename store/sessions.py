@@ -1,7 +1,7 @@
 """Login sessions of sources, in a separate SQLite file in memory (tmpfs) that is never backed up.
 
-A row contains an encrypted box. No one can decrypt the box without the visitor's cookie and a secret of the
-running server.
+A row contains an encrypted value. No one can decrypt the value without the visitor's cookie and a secret of
+the running server.
 """
 
 import os
@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS session (
 
 
 class SessionStore:
-    """Store of login sessions. Threads can share this object.
+    """Store of the login sessions of sources. Threads can share this object.
 
     Each session has one encrypted value (`box`), which contains the root key of the mailbox. A session is
     found by `token_hash`, the hash of the token in the visitor's cookie. Before a fork, this object closes
@@ -39,7 +39,7 @@ class SessionStore:
         close_before_fork(self.close)
 
     def put(self, token_hash: bytes, box: bytes, expires_half_hour: int) -> None:
-        """Store the encrypted value of the session with this token hash, and replace any earlier value.
+        """Store the encrypted value of a login session under its token hash, and replace any earlier value.
 
         The session expires when the half hour `expires_half_hour`, counted from 1970 in UTC, begins.
         """
@@ -49,7 +49,7 @@ class SessionStore:
             )
 
     def get(self, token_hash: bytes, now_half_hour: int) -> bytes | None:
-        """Return the encrypted value of the session with this token hash.
+        """Return the encrypted value of the login session with this token hash.
 
         Return None if there is no such session, or if the session has expired.
         """
@@ -59,7 +59,7 @@ class SessionStore:
         return None if row is None else row[0]
 
     def drop(self, token_hash: bytes) -> None:
-        """Delete the login session with this token hash. Does nothing if there is no such session."""
+        """Delete the login session with this token hash. Do nothing if there is no such session."""
         with self._connection() as connection:
             connection.execute("DELETE FROM session WHERE token_hash = ?", (token_hash,))
 
@@ -69,7 +69,7 @@ class SessionStore:
             connection.execute("DELETE FROM session WHERE expires_half_hour <= ?", (now_half_hour,))
 
     def close(self) -> None:
-        """Close every connection that is not in use. The store opens new connections when it needs them."""
+        """Close every connection that is not in use. This object opens new connections when it needs them."""
         while self._idle:
             self._idle.pop().close()
 
@@ -87,7 +87,7 @@ class SessionStore:
 
 
 def open_sessions(path: Path, *, allow_disk: bool = False, mounts: Path = _MOUNTS) -> SessionStore:
-    """Open the store of login sessions. Creates its file (mode 0600) if the file is missing.
+    """Open the store of login sessions. Create its file (mode 0600) if the file is missing.
 
     No connection stays open, so that a server may fork.
 

@@ -16,7 +16,7 @@ NO_MAILBOX: Final = bytes(20)
 
 
 class FindingKind(StrEnum):
-    """Kind of a fault at the server."""
+    """Kind of a fault at the server that a sync can detect."""
 
     DAMAGED = "damaged"  # the server has an item that differs from the signed one
     FORK = "fork"  # at one place in a strand, the server and this store have different entries
@@ -29,7 +29,7 @@ class FindingKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SyncFinding:
-    """One fault at the server. `digest` is b"" if the fault is not about one entry.
+    """One fault at the server that a sync detected. `digest` is b"" if the fault is not about one entry.
 
     `address` is `NO_MAILBOX` if the fault is in a record of no mailbox, such as the reply templates.
     """
@@ -62,22 +62,28 @@ _DELETE_OF_MAILBOX = PreparedChange(delete(SyncFindingRow).where(_IN_MAILBOX))
 
 
 def add(session: Session, address: bytes, digest: bytes, kind: FindingKind, day: date) -> bool:
-    """Write a finding. Return False if the store already has the same finding."""
+    """Write a finding (fault at the server that a sync detected).
+
+    Return False if the store already has it.
+    """
     return _ADD.run(session, id=new_id(), address=address, digest=digest, kind=kind, day=day) == 1
 
 
 def all_findings(session: Session) -> Sequence[SyncFinding]:
-    """Return every finding, sorted by address."""
+    """Return every finding (fault at the server that a sync detected), sorted by address."""
     return _ALL_FINDINGS.all(session)
 
 
 def of_mailbox(session: Session, address: bytes) -> Sequence[SyncFinding]:
-    """Return every finding about one mailbox."""
+    """Return every finding (fault at the server that a sync detected) about one mailbox."""
     return _OF_MAILBOX.all(session, address=address)
 
 
 def drop(session: Session, address: bytes, digest: bytes, kind: FindingKind) -> None:
-    """Delete a finding that is no longer true. Does nothing if there is no such finding."""
+    """Delete a finding (fault at the server) that is no longer true.
+
+    Do nothing if there is no such finding.
+    """
     _DELETE.run(session, address=address, digest=digest, kind=kind)
 
 

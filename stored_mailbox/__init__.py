@@ -1,9 +1,9 @@
-"""Stored mailboxes: read as verified transcripts, and changed by one append loop.
+"""Reading of stored mailboxes as verified transcripts, and the only way to append entries to them.
 
 Both apps, the sync and the clean-up use this package. It imports `store`, `protocol` (without the modules for
 the desk's secrets) and `crypto`. It decrypts nothing.
 
 - `appending`: the compare-and-set loop that appends entries to a mailbox
 - `reading`: parse the rows of a mailbox, and check them as a transcript
-- `whole_store`: verify every mailbox of a store with public material alone
+- `whole_store`: verify every mailbox of a store with public keys alone
 """

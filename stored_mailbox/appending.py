@@ -1,4 +1,4 @@
-"""Append loop: the one way by which new entries of a source or of the desk come into a mailbox."""
+"""Append loop: the only code that adds new entries of a source or of the desk to a mailbox."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _TRIES = 20  # attempts, because other tabs and the other side may append at the
 
 @dataclass(frozen=True, slots=True)
 class NewEntry:
-    """A signed entry to append, with the ids of its uploaded attachments."""
+    """A signed entry to append to a mailbox, with the ids of its uploaded attachments."""
 
     signed: SignedEntry
     attachment_ids: Sequence[AttachmentId] = ()
@@ -29,10 +29,10 @@ class NewEntry:
 
 @dataclass(frozen=True, slots=True)
 class PreparedAppend:
-    """Entries that were signed after the mailbox was verified in one snapshot of the store.
+    """Signed entries that are ready to be appended to a mailbox, and the `version` of the verified mailbox.
 
-    `version` is that of the mailbox in this snapshot: no entry is appended if the mailbox has changed since.
-    `hook` runs in the transaction, after the entries were added.
+    If the mailbox has another version now, someone else has changed it, and no entry is appended. `hook` runs
+    in the transaction, after the entries were added.
     """
 
     address: Address
@@ -44,8 +44,9 @@ class PreparedAppend:
 def append_entries(store: Store, prepare: Callable[[], PreparedAppend | None]) -> bool:
     """Append the entries that `prepare` returns, all or none. Return False if there is nothing to append.
 
-    `prepare` reads and verifies the mailbox, decides, and signs. If someone else changed the mailbox before
-    the entries were written, `prepare` is called again. It may raise an exception to refuse.
+    `prepare` is a function that reads and verifies the mailbox, decides, and signs. If someone else changed
+    the mailbox before the entries were written, `prepare` is called again. It may raise an exception to
+    refuse.
 
     Raises:
         MailboxChangedError: someone else changed the mailbox at every attempt.
@@ -71,9 +72,10 @@ def append_entries(store: Store, prepare: Callable[[], PreparedAppend | None]) -
 
 
 def store_entry(session: Session, signed: SignedEntry, attachment_ids: Sequence[bytes] = ()) -> int:
-    """Write a verified entry in its mailbox. A removal destroys the entries that it names.
+    """Write a verified entry in its mailbox.
 
-    Returns the number of bytes that a removal freed. The caller keeps the mailbox's state up to date.
+    If the entry is a removal, also destroy the entries that it names. Return the number of bytes that a
+    removal freed. The caller keeps the mailbox's state up to date.
     """
     part = signed.envelope
     row = entries.StoredEntry(
@@ -95,9 +97,10 @@ def store_entry(session: Session, signed: SignedEntry, attachment_ids: Sequence[
 
 
 def recompute_state(session: Session, address: Address) -> None:
-    """Compute again since when the source of a mailbox waits, and from which day it may be deleted.
+    """Compute again since when the source of a mailbox waits, and from which day the mailbox may be deleted.
 
-    The entries were verified when they arrived. No one relies on this state without verifying them again.
+    The entries were verified when they arrived. No one relies on this state without verifying the entries
+    again.
     """
     signed = [entry for entry, _ in read_envelopes(session, address)]
     transcript = read_transcript(address, None, {}, signed, has_content=False, is_verified=True)

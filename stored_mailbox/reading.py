@@ -1,4 +1,7 @@
-"""Read a mailbox from the store: parse its rows and check its transcript. No other code parses these rows."""
+"""Reading of a mailbox from the store: parses its rows and checks the entries as a whole (transcript).
+
+No other code parses these rows.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,7 +35,7 @@ class DamagedRow:
 
 @dataclass(frozen=True, slots=True)
 class StoredTranscript:
-    """A mailbox in one snapshot of the store: its row, its checked transcript, and its damaged rows.
+    """A mailbox in one snapshot of the store: its row, verified entries (transcript) and damaged rows.
 
     If `has_sound_keys` is False, the mailbox's public keys do not belong to its address. No entry counts as
     the source's then.
@@ -46,7 +49,7 @@ class StoredTranscript:
 
 
 class CheckOptions(TypedDict, total=False):
-    """Options of `check_stored`, which `read_stored` passes on."""
+    """Optional arguments of `check_stored`, which `read_stored` passes on to it."""
 
     remembered: Heads
     has_content: bool
@@ -56,10 +59,11 @@ class CheckOptions(TypedDict, total=False):
 def read_stored(
     session: Session, address: Address, strands: Mapping[StrandId, StrandKey], **options: Unpack[CheckOptions]
 ) -> StoredTranscript | None:
-    """Read a mailbox and check its transcript. Return None if there is no such mailbox.
+    """Read a mailbox from the store and verify its entries. Return None if there is no such mailbox.
 
-    With `has_content=False`, the encrypted parts are not checked. A source passes the `verify_key` that
-    follows from the passphrase, and the stored key is then ignored.
+    `strands` has the public keys of the desk's workstations. With `has_content=False`, the encrypted parts
+    are not checked. A source passes the `verify_key` that follows from the passphrase, and the stored key is
+    then ignored.
     """
     mailbox = mailboxes.find(session, address)
     if mailbox is None:
@@ -76,7 +80,7 @@ def check_stored(  # noqa: PLR0913  # the mailbox, its rows, and how to check th
     has_content: bool = True,
     verify_key: bytes | None = None,
 ) -> StoredTranscript:
-    """Check the transcript of a mailbox whose rows were read already. See `read_stored`."""
+    """Verify the entries of a mailbox whose rows were read already. `read_stored` explains the options."""
     address = Address(mailbox.address)
     verify_key = verify_key or checked_verify_key(address, mailbox.recipient, mailbox.verify_key)
     signed, damaged = parse_rows(rows)
@@ -85,10 +89,11 @@ def check_stored(  # noqa: PLR0913  # the mailbox, its rows, and how to check th
 
 
 def parse_rows(rows: Iterable[entries.StoredEntry]) -> tuple[list[SignedEntry], tuple[DamagedRow, ...]]:
-    """Parse the rows of entries. A row that does not parse is damaged, and hides no other row.
+    """Parse the rows of a mailbox's entries. Return the entries, and the rows that are damaged.
 
-    A row whose columns differ from its signed envelope is damaged, and its entry is parsed all the same: the
-    store sorts and finds entries by these columns, which are not signed.
+    A row that does not parse is damaged, and does not prevent the parsing of other rows. A row whose columns
+    differ from its signed envelope is damaged, and its entry is parsed all the same: the store sorts and
+    finds entries by these columns, which are not signed.
     """
     signed: list[SignedEntry] = []
     damaged: list[DamagedRow] = []
@@ -103,9 +108,9 @@ def parse_rows(rows: Iterable[entries.StoredEntry]) -> tuple[list[SignedEntry], 
 
 
 def read_envelopes(session: Session, address: Address) -> list[tuple[SignedEntry, entries.StoredEnvelope]]:
-    """Parse the envelopes of a mailbox. This reads no ciphertext, so it costs less than `parse_rows`.
+    """Parse the signed headers (envelopes) of a mailbox's entries, without reading any ciphertext.
 
-    Rows that do not parse are left out, and no signature is verified.
+    So this costs less than `parse_rows`. Rows that do not parse are left out, and no signature is verified.
     """
     found: list[tuple[SignedEntry, entries.StoredEnvelope]] = []
     for row in entries.envelopes(session, address):
@@ -119,10 +124,10 @@ def read_envelopes(session: Session, address: Address) -> list[tuple[SignedEntry
 
 
 def lost_entries(session: Session, address: Address) -> list[Digest]:
-    """Return the entries of a mailbox that this store has lost, sorted, so that a peer can give them back.
+    """Return the digests of a mailbox's entries that this store has lost, so that a peer can send them again.
 
-    An entry is lost if it is not found by its digest, although another entry names it. It is also lost if its
-    encrypted part is gone, although the source did not remove it.
+    A peer is another store. An entry is lost if it is not found by its digest, although another entry names
+    it. It is also lost if its encrypted part is gone, although the source did not remove it.
     """
     found = read_envelopes(session, address)
     named = {head.digest for entry, _ in found for head in (*entry.envelope.heads, *entry.envelope.unseen)}
@@ -140,7 +145,7 @@ def parse_row(row: entries.StoredEntry) -> SignedEntry | None:
 
 
 def has_signed_columns(row: entries.StoredEntry, entry: SignedEntry) -> bool:
-    """Return True if the columns of a row have the values of its signed envelope."""
+    """Return True if the columns of an entry's row have the values in the entry's signed envelope."""
     part = entry.envelope
     signed = (int(part.author), part.strand, part.number, part.entry_id, entry.digest, part.day)
     return signed == (row.author, row.strand, row.number, row.entry_id, row.digest, row.day)

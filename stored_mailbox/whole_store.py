@@ -1,4 +1,4 @@
-"""Verify every mailbox of a store with public material alone: no key of the desk or of a source is needed."""
+"""Verification of every mailbox of a store with public keys alone, so that an operator can run it."""
 
 import hashlib
 import os
@@ -29,8 +29,8 @@ class MailboxVerdict:
     """Result of the verification of one mailbox, and the progress through the store.
 
     `faults` are the kinds of fault in its entries. `damaged_rows` counts rows that do not parse or that
-    differ from what was signed, `damaged_files` entries whose encrypted files differ from what was signed,
-    and `entries` all entries. `done` of `total` mailboxes are verified.
+    differ from what was signed. `damaged_files` counts entries whose encrypted files differ from what was
+    signed. `entries` counts all entries. `done` of `total` mailboxes are verified.
     """
 
     address: Address
@@ -44,11 +44,11 @@ class MailboxVerdict:
 
     @property
     def is_sound(self) -> bool:
-        """Return True if everything in the mailbox is as it was signed."""
+        """Return True if the verification found no fault in the mailbox."""
         return self.has_sound_keys and not (self.faults or self.damaged_rows or self.damaged_files)
 
     def describe(self) -> str:
-        """Return what differs from what was signed, in words for an operator."""
+        """Return a text for the operator that says which faults the verification found in the mailbox."""
         found = [kind.value.replace("_", " ") for kind in dict.fromkeys(self.faults)]
         if not self.has_sound_keys:
             found.append("wrong keys")
@@ -66,11 +66,11 @@ def verify_store(
     after: bytes = b"",
     remembered: Callable[[Address], Heads] = lambda _address: (),
 ) -> Iterator[MailboxVerdict]:
-    """Verify all mailboxes whose address comes after `after`, in ascending order, and yield each verdict.
+    """Verify all mailboxes whose address comes after `after`, in ascending order, and yield each result.
 
     Each mailbox is read in its own transaction, so that writers never wait for the verification. An
-    interrupted verification continues with the last address as `after`. `remembered` returns the heads of a
-    mailbox that a workstation remembers.
+    interrupted verification continues with the last address as `after`. `remembered` returns the newest
+    entries (heads) of a mailbox that a workstation remembers.
     """
     with store.reading() as session:
         addresses = mailboxes.all_addresses(session)
@@ -81,7 +81,7 @@ def verify_store(
 
 
 def verify_in_processes(path: Path, strands: Mapping[StrandId, StrandKey]) -> Iterator[MailboxVerdict]:
-    """Verify all mailboxes of the store at a path, with one process for each core that may be used.
+    """Verify all mailboxes of the store at a path, with one process for each processor core that may be used.
 
     The processes are new programs and not forks, so the caller may have threads.
     """

@@ -37,7 +37,7 @@ def make_folders(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush a folder's list of file names to the disk, so that a power cut loses no new name."""
+    """Flush a folder's list of file names to the disk, so that a power cut does not lose a new file name."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -8,11 +8,12 @@ from pathlib import Path
 
 
 def connect(path: Path, *settings: str) -> sqlite3.Connection:
-    """Open a sqlite3 connection to an existing file. Never creates a file.
+    """Open a sqlite3 connection to an existing file.
 
-    `settings` are SQLite pragmas, such as "query_only=ON". SQLite overwrites deleted content with zeros. The
-    driver begins no transactions: the caller executes BEGIN. In text that is not UTF-8, U+FFFD replaces the
-    wrong bytes: the driver would make the whole query fail because of one such value.
+    If the file is missing, raise an exception and create no file. `settings` are SQLite pragmas, such as
+    "query_only=ON". SQLite overwrites deleted content with zeros. The driver begins no transactions: the
+    caller executes BEGIN. In text that is not UTF-8, U+FFFD replaces the wrong bytes: the driver would make
+    the whole query fail because of one such value.
     """
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=rw",
@@ -35,7 +36,8 @@ def close_before_fork(close: Callable[[], None]) -> None:
     """Register the `close` method of a store, which is then called before each fork of this process.
 
     A child process does not inherit POSIX locks. With an inherited connection, SQLite in the child would
-    believe that it has those locks. The store is not kept alive by this registration.
+    believe that it has those locks. The registration is a weak reference: a store that nothing else uses is
+    freed.
     """
     reference = weakref.WeakMethod(close)
 

@@ -1,7 +1,7 @@
 """Damaged rows: rows with a value that our code never writes, or that refer to a row that does not exist.
 
-Such a row stops nothing. Queries read the wrong value as a constant (see `database.schema`), or do not find
-the row.
+Such a row does not stop the program. Queries read the wrong value as a constant (see `database.schema`), or
+do not find the row.
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ from store.database.schema import Base, Blob, Day, Word
 
 
 def count_damaged(session: Session) -> Counter[str]:
-    """Return the number of damaged rows in each table that has such rows. Reads no ciphertext."""
+    """Return the number of damaged rows in each table that has damaged rows. Read no ciphertext."""
     found = Counter({table: query.first(session) or 0 for table, query in _COUNTS.items()})
     found.update(row[0] for row in session.info["driver"].execute("PRAGMA foreign_key_check"))
     return +found

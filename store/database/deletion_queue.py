@@ -1,6 +1,6 @@
 """Deletion queue of encrypted rows. A queued row loses its header at once. `cleanup` destroys the row later.
 
-A ciphertext cannot be decrypted without its header. A chunk of a file needs the header of its attachment.
+No one can decrypt a ciphertext without its header. A chunk of a file needs the header of its attachment.
 """
 
 from collections.abc import Sequence
@@ -34,9 +34,9 @@ _ENQUEUE = PreparedChange(insert(DeletionQueueRow))
 
 
 def queue_entries(session: Session, address: bytes, digest: bytes | None = None) -> int:
-    """Queue the content of an entry for deletion, or of all entries of a mailbox if `digest` is None.
+    """Queue the ciphertext of an entry for deletion, or of all entries of a mailbox if `digest` is None.
 
-    Returns the number of bytes of ciphertext that are freed.
+    Return the number of bytes of ciphertext that are freed.
     """
     if digest is None:
         return queue_rows(session, _ENTRIES_OF_MAILBOX.all(session, address=address))
@@ -46,7 +46,8 @@ def queue_entries(session: Session, address: bytes, digest: bytes | None = None)
 def queue_attachments(session: Session, address: bytes, entry_id: bytes | None = None) -> int:
     """Queue the attachments of an entry for deletion, or of a whole mailbox if `entry_id` is None.
 
-    Includes pending attachments. Returns the number of bytes of ciphertext that are freed.
+    Include attachments that are still being uploaded. Return the number of bytes of ciphertext that are
+    freed.
     """
     if entry_id is None:
         rows = _ATTACHMENTS_OF_MAILBOX.all(session, address=address)
@@ -56,7 +57,10 @@ def queue_attachments(session: Session, address: bytes, entry_id: bytes | None =
 
 
 def queue_attachment(session: Session, row: int) -> int:
-    """Queue an attachment and its chunks for deletion, by row id. Return the number of bytes freed."""
+    """Queue one attachment and its chunks for deletion. Return the number of bytes that are freed.
+
+    `row` is the row id of the attachment.
+    """
     freed = queue_rows(session, [row, *_CHUNKS.all(session, row=row)])
     _DELETE_CHUNKS.run(session, row=row)
     _DELETE_ATTACHMENT.run(session, row=row)

@@ -1,7 +1,7 @@
 """Engine: creates, upgrades and opens the store's file, and opens short transactions.
 
-A process has one connection for writing, and its threads queue for that connection. Processes take turns
-with BEGIN IMMEDIATE. Readers see a snapshot and never wait for a writer. No connection is open during a fork.
+A process has one connection for writing, and its threads queue for that connection. Processes take turns with
+BEGIN IMMEDIATE. Readers see a snapshot and never wait for a writer. No connection is open during a fork.
 """
 
 import os
@@ -30,7 +30,7 @@ _READERS = 8  # reading connections per process; further threads wait some micro
 
 
 class Store:
-    """Open store, from which code gets sessions for reading and writing. Can be shared by threads.
+    """An open store, which opens sessions for reading and writing. Threads can share this object.
 
     All connections are closed before a fork. After the fork, parent and child each open new connections.
     """
@@ -136,7 +136,7 @@ class Store:
         return Session(connection, autoflush=False, expire_on_commit=False, info=info)
 
     def _check_file(self) -> None:
-        """Close all connections if the store's file was replaced.
+        """Close all connections if someone replaced the store's file with another file.
 
         An open connection would still write to the old file, and everything it writes would be lost.
 
@@ -187,7 +187,9 @@ def upgrade_store(path: Path) -> None:
 
 
 def open_store(path: Path) -> Store:
-    """Open an existing store, after checking its file. No connection stays open, so a server may fork.
+    """Check the file of an existing store, and return the store.
+
+    No connection stays open, so a server may fork.
 
     Raises:
         StoreMissingError: there is no file at `path`.
@@ -204,7 +206,7 @@ def open_store(path: Path) -> Store:
 
 
 def _engine(path: Path, connections: int, wait_seconds: float, settings: Sequence[str]) -> Engine:
-    """Return an engine whose connections have these settings. A negative `cache_size` is in KiB."""
+    """Return a SQLAlchemy engine whose connections have these settings. A negative `cache_size` is in KiB."""
     return create_engine(
         "sqlite://",
         creator=lambda: connect(path, *_SETTINGS, *settings),

@@ -28,13 +28,16 @@ _Found = TypeVar("_Found")
 
 
 def roll_back(session: Session) -> None:
-    """Undo everything that a session has written. The session's next statement begins a new transaction."""
+    """Undo everything that a session has written since its transaction began.
+
+    The session's next statement begins a new transaction.
+    """
     session.rollback()
     session.info["driver"].rollback()
 
 
 def columns(result: type, *tables: type[Base]) -> list[InstrumentedAttribute[Any]]:
-    """Return the columns that have the names of a dataclass's fields, in the order of the fields.
+    """Return the table columns whose names are the fields of a dataclass, in the order of the fields.
 
     If several tables have a column of that name, the column of the first table is returned.
     """
@@ -45,14 +48,17 @@ def columns(result: type, *tables: type[Base]) -> list[InstrumentedAttribute[Any
 
 
 def _reader(column: ColumnElement[Any]) -> Callable[[Any], Any] | None:
-    """Return the function that checks a column's values: NULL too, if the column is never NULL."""
+    """Return the function that checks each value read from a column.
+
+    If the column is never NULL, it checks NULL too.
+    """
     if isinstance(column.type, CheckedType) and not getattr(column, "nullable", True):
         return type(column.type).read
     return column.type.result_processor(_DIALECT, None)
 
 
 class _PreparedStatement:
-    """SQL statement that is compiled when it is executed for the first time."""
+    """SQL statement that is compiled once, when it is executed for the first time."""
 
     def __init__(self, statement: Select[*tuple[Any, ...]] | Update | Insert | Delete) -> None:
         self._statement = statement
@@ -79,7 +85,7 @@ class _PreparedStatement:
 
 
 class PreparedChange(_PreparedStatement):
-    """Prepared INSERT, UPDATE or DELETE with named parameters. A missing parameter is NULL."""
+    """Prepared INSERT, UPDATE or DELETE with named parameters. A parameter that the caller omits is NULL."""
 
     def run(self, session: Session, **values: object) -> int:
         """Execute the statement and return the number of rows that it changed.
@@ -118,7 +124,7 @@ class PreparedQuery(_PreparedStatement, Generic[_Found]):
 
 
 class PlainQuery(PreparedQuery[Any]):
-    """Prepared SELECT whose results are plain values: of the only column, or a tuple if there are several."""
+    """Prepared SELECT that returns plain values: that of its only column, or a tuple of several columns."""
 
     def __init__(self, statement: Select[*tuple[Any, ...]]) -> None:
         has_one_column = len(statement.selected_columns) == 1

@@ -67,18 +67,21 @@ def _read_day(value: object) -> date:
 
 
 class CheckedType(TypeDecorator[Any]):
-    """Column type that replaces a value of the wrong type by a constant when the value is read."""
+    """Column type that replaces a value of the wrong type by a constant when the value is read.
+
+    Someone who can write to the file can store any value. An exception would make the whole query fail.
+    """
 
     read: Callable[[object], Any]
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[object], Any]:  # noqa: ARG002  # its shape
-        """Return the function that checks a value of a column that can be NULL."""
+        """Return the function that checks each value read from a column that can be NULL."""
         read = type(self).read
         return lambda value: None if value is None else read(value)
 
 
 class Blob(CheckedType):
-    """Column of bytes. A value of another type is read as `NO_BYTES`."""
+    """Column of bytes. A stored value of another type is read as `NO_BYTES`."""
 
     impl = LargeBinary
     cache_ok = True
@@ -86,7 +89,7 @@ class Blob(CheckedType):
 
 
 class Whole(CheckedType):
-    """Column of whole numbers. A value of another type is read as `NO_NUMBER`."""
+    """Column of whole numbers. A stored value of another type is read as `NO_NUMBER`."""
 
     impl = Integer
     cache_ok = True
@@ -94,14 +97,20 @@ class Whole(CheckedType):
 
 
 class Serial(Whole):
-    """Column of serials. Any other value is read as 0, as after a restore, from which sync recovers."""
+    """Column of serial numbers of pouches (sync bundles). A damaged value is read as 0.
+
+    A sync recovers from 0 in the same way as after a restored backup.
+    """
 
     cache_ok = True
     read = staticmethod(lambda value: max(value, 0) if isinstance(value, int) else 0)
 
 
 class Day(CheckedType):
-    """Column of days, which SQLite stores as ISO 8601 text. Any other value is read as `NO_DAY`."""
+    """Column of days, which SQLite stores as ISO 8601 text.
+
+    A stored value of another form is read as `NO_DAY`.
+    """
 
     impl = Date
     cache_ok = True
@@ -109,7 +118,7 @@ class Day(CheckedType):
 
 
 class Word(CheckedType):
-    """Column of text. A value of another type is read as `NO_WORD`."""
+    """Column of text. A stored value of another type is read as `NO_WORD`."""
 
     impl = String
     cache_ok = True
@@ -150,9 +159,9 @@ _AddressOfMailbox = Annotated[bytes, mapped_column(Blob, ForeignKey("mailbox.add
 
 
 class UsageRow(_WithId, Base):
-    """Table of one row: the number of encrypted bytes in the store.
+    """Table with a single row: the number of encrypted bytes in the store.
 
-    This number includes deleted bytes that no sweep has destroyed yet.
+    This number includes deleted bytes that the clean-up has not destroyed yet.
     """
 
     __tablename__ = "usage"
@@ -185,7 +194,7 @@ class MailboxRow(_WithId, Base):
 
 
 class SealedRow(_WithId, Base):
-    """Ciphertext of an entry, of an attachment's header or chunk, or of a record or a tally.
+    """Ciphertext of an entry, of an attachment's header or chunk, of a record, or of a tally.
 
     An entry has a header and a payload. A chunk has only a payload. Every other ciphertext is stored
     completely in `header`, because a deletion clears the header at once.
@@ -200,7 +209,7 @@ class SealedRow(_WithId, Base):
 
 
 class EntryRow(_WithId, Base):
-    """Signed envelope of an entry.
+    """Signed header (envelope) of one entry of a mailbox.
 
     The row in `sealed` with the same id has the entry's ciphertext. An entry without an encrypted part, or
     with a destroyed one, may have no such row. An entry is named by its digest: a number or an entry id may
@@ -226,7 +235,7 @@ class EntryRow(_WithId, Base):
 
 
 class AttachmentRow(_WithSealedId, Base):
-    """Attachment (file) of an entry. The row in `sealed` with the same id has its encrypted header."""
+    """Attached file of an entry. The row in `sealed` with the same id has the file's encrypted header."""
 
     __tablename__ = "attachment"
     __table_args__ = (
@@ -245,7 +254,7 @@ class AttachmentRow(_WithSealedId, Base):
 
 
 class ChunkRow(_WithSealedId, Base):
-    """Chunk of an attachment, by number. The row in `sealed` with the same id has the chunk's ciphertext."""
+    """Numbered chunk of an attached file. The row in `sealed` with the same id has the chunk's ciphertext."""
 
     __tablename__ = "chunk"
     __table_args__ = (UniqueConstraint("attachment_row", "number"),)
@@ -254,15 +263,15 @@ class ChunkRow(_WithSealedId, Base):
 
 
 class DeletionQueueRow(_WithId, Base):
-    """Id of a row in `sealed` that the next sweep destroys. The header of that row is NULL already."""
+    """Id of a row in `sealed` that the next clean-up destroys. The header of that row is NULL already."""
 
     __tablename__ = "deletion_queue"
 
 
 class EndedMailboxRow(_WithId, Base):
-    """Proof that a mailbox was ended by its source or deleted by the desk: its last envelopes.
+    """Proof that the source ended or the desk deleted a mailbox: the mailbox's last signed envelopes.
 
-    The proof is kept until the desk has seen it and every peer has received it.
+    The proof is kept until the desk has seen it and every other store (peer) has received it.
     """
 
     __tablename__ = "ended_mailbox"
@@ -276,7 +285,7 @@ class EndedMailboxRow(_WithId, Base):
 
 
 class LetterheadRow(Base):
-    """Letterhead: a version of the desk's signed configuration. Each version has a higher serial."""
+    """Letterhead: one version of the desk's signed configuration. Each version has a higher serial."""
 
     __tablename__ = "letterhead"
     serial: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
@@ -285,7 +294,10 @@ class LetterheadRow(Base):
 
 
 class RecordRow(_WithSealedId, Base):
-    """Newest revision of one of the desk's own records. The row in `sealed` has the record's ciphertext."""
+    """Newest revision of one of the desk's encrypted notes (records).
+
+    The row in `sealed` with the same id has the record's ciphertext.
+    """
 
     __tablename__ = "record"
     __table_args__ = (UniqueConstraint("kind", "name"), CheckConstraint("revision >= 1", name="revision"))
@@ -297,7 +309,7 @@ class RecordRow(_WithSealedId, Base):
 
 
 class MailboxTallyRow(_WithSealedId, Base):
-    """Tally (anonymous count) that is added to the ledger when its mailbox is deleted.
+    """Tally (anonymous fact about a mailbox) that is added to the ledger when the mailbox is deleted.
 
     The row in `sealed` with the same id has the tally's ciphertext.
     """
@@ -308,10 +320,11 @@ class MailboxTallyRow(_WithSealedId, Base):
 
 
 class LedgerTallyRow(_WithSealedId, Base):
-    """Tally (anonymous count) in the ledger. The row in `sealed` with the same id has its ciphertext.
+    """Tally (anonymous fact about a deleted mailbox) in the ledger.
 
-    No column names the deleted mailbox. When a mailbox is deleted, its tallies get new row ids in the ledger.
-    So the row id does not show from which mailbox a tally came.
+    The row in `sealed` with the same id has the tally's ciphertext. No column names the deleted mailbox. When
+    a mailbox is deleted, its tallies get new row ids in the ledger. So the row id does not show from which
+    mailbox a tally came.
     """
 
     __tablename__ = "ledger_tally"
@@ -329,7 +342,7 @@ class PublicFileRow(_WithId, Base):
 
 
 class PeerRow(_WithId, Base):
-    """Another store with which this store exchanges pouches. `store.peers.Peer` explains the columns."""
+    """Another store with which this store syncs. `store.peers.Peer` explains the columns."""
 
     __tablename__ = "peer"
     __table_args__ = (UniqueConstraint("name"), CheckConstraint("length(name) IN (0, 8)", name="name"))
@@ -345,7 +358,10 @@ class PeerRow(_WithId, Base):
 
 
 class OutboxRow(_WithId, Base):
-    """Item that a peer may not have yet. The row's id is random, so no column shows the order of arrival."""
+    """Name of an item that another store (peer) may not have yet, and that must be sent by sync.
+
+    The row's id is random, so no column shows the order in which items arrived.
+    """
 
     __tablename__ = "outbox"
     __table_args__ = (UniqueConstraint("peer", "kind", "address", "name"), Index(None, "peer", "address"))
@@ -360,7 +376,7 @@ class OutboxRow(_WithId, Base):
 
 
 class SyncFindingRow(_WithId, Base):
-    """Fault at the server that this store detected when it applied a pouch of the server."""
+    """Fault at the server that this store detected when it applied a pouch (sync bundle) of the server."""
 
     __tablename__ = "sync_finding"
     __table_args__ = (UniqueConstraint("address", "digest", "kind"),)

@@ -1,4 +1,7 @@
-"""Encrypted rows: written behind the shield and counted here. `deletion_queue` removes encrypted rows."""
+"""Encrypted rows: written after a page of zeros, and counted here. `deletion_queue` removes encrypted rows.
+
+The page of zeros (the shield) prevents a remnant of a deleted row in the file.
+"""
 
 from sqlalchemy import bindparam, func, update
 from sqlalchemy.orm import Session
@@ -23,8 +26,8 @@ def insert_sealed(session: Session, *, header: bytes | None = None, payload: byt
     """Write ciphertext in a new row, add its bytes to the store's count, and return the row's random id.
 
     A page of zeros, the shield, is written before the ciphertext (`schema.SHIELD`). Without the shield,
-    SQLite could leave a copy of some ciphertext in the file after the row is deleted. A record, an order or a
-    tally is passed completely as `header`, because deletion sets the header to NULL at once.
+    SQLite could leave a copy of some ciphertext in the file after the row is deleted. A record or a tally is
+    passed completely as `header`, because deletion sets the header to NULL at once.
     """
     row = new_id()
     size = len(header or b"") + len(payload or b"")
@@ -34,7 +37,7 @@ def insert_sealed(session: Session, *, header: bytes | None = None, payload: byt
 
 
 def count_in_mailbox(session: Session, address: bytes, more: int) -> bool:
-    """Add `more` (may be negative) to a mailbox's count of bytes.
+    """Add `more` to a mailbox's number of encrypted bytes. `more` may be negative.
 
     Return False if there is no such mailbox.
     """
@@ -42,8 +45,8 @@ def count_in_mailbox(session: Session, address: bytes, more: int) -> bool:
 
 
 def count_in_store(session: Session, more: int) -> None:
-    """Add `more` (may be negative) to the store's count of bytes.
+    """Add `more` to the store's number of encrypted bytes. `more` may be negative.
 
-    A deleted row still counts until a sweep destroys the row.
+    A deleted row still counts until the clean-up destroys the row.
     """
     _COUNT_IN_STORE.run(session, more=more)

@@ -1,4 +1,4 @@
-"""Alembic environment: runs the migrations in the transaction that `engine.upgrade_store` has opened."""
+"""Alembic environment, which runs the migrations in the transaction that `engine.upgrade_store` opened."""
 
 from alembic import context
 
