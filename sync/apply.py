@@ -1,4 +1,4 @@
-"""Apply pouches to the store: a pouch is verified as a whole, and then applied item by item.
+"""Applying of pouches (sync bundles): a pouch is verified as a whole, and then applied item by item.
 
 An item that was applied before changes nothing, so a pouch can be applied again after a failure.
 """
@@ -29,13 +29,17 @@ _HALF_HOURS_AHEAD = 2 * 48  # more than the day by which a clock may be ahead
 
 @dataclass(frozen=True, slots=True)
 class AppliedPouch:
-    """Result of applying a pouch. `applied` counts the items that changed something.
+    """Result of applying a pouch (sync bundle) to the store.
 
-    `is_duplicate`: the pouch was applied before. `peer_was_restored`: the sender lost pouches that it had
-    applied or sent, so its store was restored from a backup. `we_were_restored`: the sender applied a pouch
-    that this store does not remember, so this store was restored from a backup. `unwanted`: attachments of
-    which this store does not need the rest, because this store has the whole attachment, or does not have its
-    mailbox.
+    `applied` counts the items that changed something.
+
+    - `is_duplicate`: the pouch was applied before
+    - `peer_was_restored`: the sender lost pouches that it had applied or sent, so its store was restored from
+      a backup
+    - `we_were_restored`: the sender applied a pouch that this store does not remember, so this store was
+      restored from a backup
+    - `unwanted`: attachments of which this store does not need the rest, because this store has the whole
+      attachment, or does not have its mailbox
     """
 
     head: PouchHead
@@ -47,17 +51,14 @@ class AppliedPouch:
 
     @property
     def partials(self) -> Mapping[AttachmentId, int]:
-        """Return the attachments that the sender has in part.
-
-        The values are the number of chunks of each attachment that the sender has.
-        """
+        """Return the attachments of which the sender has only a part, with the number of its chunks."""
         return {AttachmentId(attachment_id): chunks for attachment_id, chunks in self.head.partials}
 
 
 def apply_pouch(
     endpoint: Endpoint, reopen: Callable[[], Iterable[bytes]], *, is_direct: bool
 ) -> AppliedPouch:
-    """Verify a pouch that another machine sent, and apply the items of the pouch to the store.
+    """Verify a pouch (sync bundle) that another machine sent, and apply its items to the store.
 
     `reopen` returns the bytes of the pouch from the start, and is called twice: to verify all items, and then
     to apply them. `is_direct` is True if the pouch arrived over a connection, and False if it is a file. A
@@ -128,9 +129,9 @@ def apply_pouch(
 
 
 def _apply_items(context: ApplyContext, items: Iterable[Item]) -> int:
-    """Apply all items, and finish the mailboxes that changed, also if an item is refused.
+    """Apply all items of a pouch, and update the mailboxes that changed, even if an item is refused.
 
-    Returns the number of items that changed something.
+    Return the number of items that changed something.
     """
     try:
         applied = sum(_apply_batch(context, batch) for batch in _batches(items))
@@ -143,9 +144,10 @@ def _apply_items(context: ApplyContext, items: Iterable[Item]) -> int:
 
 
 def _finish_mailboxes(context: ApplyContext) -> None:
-    """Compute the state of all changed mailboxes again, and ask the peer for entries that are lost here.
+    """Update the state of mailboxes that a pouch changed, and ask the sender for entries that are lost here.
 
-    A row of the outbox for a lost entry lets the builder pack this mailbox, and the builder asks.
+    A row of the outbox for a lost entry makes the builder of the next pouch pack this mailbox, and the
+    builder then asks for the entry.
     """
     with context.endpoint.store.writing(durable=False) as session:
         for address in context.changed:
@@ -164,11 +166,11 @@ def _require_for_us(endpoint: Endpoint, head: PouchHead) -> None:
 
 
 def _require_day(endpoint: Endpoint, head: PouchHead, *, is_direct: bool) -> None:
-    """Refuse a pouch whose day cannot be right.
+    """Refuse a pouch (sync bundle) whose day is impossible, because one of the two clocks is wrong.
 
-    If the sender's clock is wrong, the entries in its pouch have wrong days too. A pouch from a
-    file may be weeks old. Serials of future half hours are refused too: if such a serial were stored here,
-    the lower serials of all real pouches would count as old.
+    If the sender's clock is wrong, the entries in its pouch have wrong days too. A pouch from a file may be
+    weeks old. Serials of future half hours are refused too: if such a serial were stored here, the lower
+    serials of all real pouches would count as old.
 
     Raises:
         PouchRefusedError: the reason is CLOCK.
@@ -180,7 +182,7 @@ def _require_day(endpoint: Endpoint, head: PouchHead, *, is_direct: bool) -> Non
 
 
 def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
-    """Yield the items in their order, in batches that are small enough for one transaction."""
+    """Yield the items of a pouch in their order, in batches that are small enough for one transaction."""
     batch: list[Item] = []
     size = 0
     for item in items:
@@ -195,10 +197,11 @@ def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
 
 
 def _apply_batch(context: ApplyContext, items: Sequence[Item]) -> int:
-    """Apply some items in one transaction. If an item fails, the items before that item stay applied.
+    """Apply some items of a pouch in one transaction.
 
-    This transaction is not durable yet. The later commit that marks the pouch as applied makes all
-    transactions durable at once. If the power fails before that commit, the sender sends the pouch again.
+    If an item fails, the items before that item stay applied. This transaction is not durable yet. The later
+    commit that marks the pouch as applied makes all transactions durable at once. If the power fails before
+    that commit, the sender sends the pouch again.
     """
     try:
         with context.endpoint.store.writing(durable=False) as session:

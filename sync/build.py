@@ -1,4 +1,4 @@
-"""Builder of pouches: packs the outbox for one peer, in an order in which the peer can apply the items."""
+"""Builder of pouches (sync bundles), which contain the items of a peer's outbox in the right order."""
 
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,7 +27,7 @@ _ROWS = 64  # rows of the outbox in one transaction
 
 @dataclass(frozen=True, slots=True)
 class BuiltPouch:
-    """A pouch to send over a connection, and the state from which the next pouch continues.
+    """A pouch (sync bundle) to send over a connection, and what the next pouch needs to continue after it.
 
     `chunks_at_peer` counts, for each attachment in transfer, the chunks that the peer has after applying this
     pouch.
@@ -47,7 +47,7 @@ def build_pouch(
     *,
     after: int | None = None,
 ) -> BuiltPouch:
-    """Return a pouch of about `TARGET_BYTES` from the outbox of a peer.
+    """Build a pouch (sync bundle) of about `TARGET_BYTES`, with items that a peer may not have yet.
 
     `partials` counts, for each attachment, the chunks that the peer already has. `unwanted` names attachments
     in the peer's last pouch of which this endpoint does not want the rest. If the new pouch continues a pouch
@@ -67,7 +67,7 @@ def build_pouch(
 
 
 def build_whole_pouch(endpoint: Endpoint, peer: StrandId) -> Iterator[bytes]:
-    """Return one pouch with everything in a peer's outbox, as an iterator of pieces.
+    """Return one pouch (sync bundle), in pieces of bytes, with all items that a peer may not have yet.
 
     Raises:
         PeerMissingError: there is no such peer.
@@ -80,12 +80,12 @@ def build_whole_pouch(endpoint: Endpoint, peer: StrandId) -> Iterator[bytes]:
 def build_pouch_files(
     endpoint: Endpoint, peer: StrandId, part_bytes: int | None
 ) -> Iterator[Iterator[bytes]]:
-    """Yield pouches with everything in a peer's outbox, each as an iterator of pieces, to write to files.
+    """Yield pouches (sync bundles) to write to files, with all items that a peer may not have yet.
 
-    Each pouch has about `part_bytes`, for USB sticks with a limit on file size. If `part_bytes` is None,
-    there is one pouch. Read all pieces of a pouch before you ask for the next pouch, because each pouch
-    continues where the pouch before it ended. The number of pouches is known only at the end. So the last
-    pouch is small, and only says that no pouch follows.
+    Each pouch is an iterator of pieces of bytes, and has about `part_bytes`, for USB sticks with a limit on
+    file size. If `part_bytes` is None, there is one pouch. Read all pieces of a pouch before you ask for the
+    next pouch, because each pouch continues where the pouch before it ended. The number of pouches is known
+    only at the end. So the last pouch is small, and only says that no pouch follows.
 
     Raises:
         PeerMissingError: there is no such peer.
@@ -105,7 +105,7 @@ def build_pouch_files(
 
 
 class _PouchBuilder:
-    """Builder of the contents of one pouch. Iterate over the builder once to get the items.
+    """Builder of one pouch (sync bundle). Iterate over the builder once to get the items of the pouch.
 
     An item that the peer would refuse is replaced by a report of damage. The outbox row of an item is marked
     in the same transaction that reads the item. If the item changes later, the item is therefore packed
@@ -136,7 +136,7 @@ class _PouchBuilder:
     def write(
         self, items: Iterable[Item], *, has_more: bool, unwanted: Iterable[AttachmentId] = ()
     ) -> Iterator[bytes]:
-        """Yield the pieces of the pouch file, with these items."""
+        """Write a pouch file with these items, and yield its bytes in pieces."""
         endpoint, peer = self._context.endpoint, self._context.peer
         with endpoint.store.reading() as session:
             partials = [*((each, WHOLE) for each in unwanted), *attachments.uploads_from_peer(session, peer)]
@@ -216,7 +216,7 @@ class _PouchBuilder:
 
     @contextmanager
     def _marking(self, *, durable: bool = False) -> Iterator[Session]:
-        """Open a transaction in which the caller marks outbox rows as packed in this pouch.
+        """Open a transaction in which the caller marks rows of the outbox as packed in this pouch.
 
         After a power cut, a mark that was not durable may be missing. The row is then packed again.
 

@@ -1,4 +1,7 @@
-"""Connections from a workstation to its server: onion service, SSH, or a Unix socket on one machine."""
+"""Connections that carry pouches (sync bundles) from a workstation to its server and back.
+
+The connection is an onion service, SSH, or a Unix socket on one machine.
+"""
 
 import re
 import socket
@@ -43,14 +46,17 @@ _UNIX: Final = re.compile(r"unix:(/\S+)")
 
 @dataclass(frozen=True, slots=True)
 class OnionCarrier:
-    """Carrier to the server's onion service through Tor. `socks` is Tor's SOCKS port, as "127.0.0.1:9050"."""
+    """Connection that carries pouches (sync bundles) to the server's onion service, through Tor.
+
+    `socks` is Tor's SOCKS port, as "127.0.0.1:9050".
+    """
 
     onion: str
     socks: str
 
     @contextmanager
     def carry(self, pouch: bytes) -> Iterator[Iterator[bytes]]:
-        """Send a pouch through Tor, and return the pouches with which the server answers.
+        """Send a pouch (sync bundle) through Tor, and return the pouches of the server's answer.
 
         Raises:
             SyncRefusedError: UNREACHABLE: the connection failed, at once or between two pouches.
@@ -65,13 +71,13 @@ class OnionCarrier:
 
 @dataclass(frozen=True, slots=True)
 class UnixCarrier:
-    """Carrier to a server on this machine, through a Unix socket."""
+    """Connection that carries pouches (sync bundles) to a server on this machine, through a Unix socket."""
 
     path: Path
 
     @contextmanager
     def carry(self, pouch: bytes) -> Iterator[Iterator[bytes]]:
-        """Send a pouch through the Unix socket, and return the pouches with which the server answers.
+        """Send a pouch (sync bundle) through the Unix socket, and return the pouches of the server's answer.
 
         Raises:
             SyncRefusedError: UNREACHABLE: the connection failed, at once or between two pouches.
@@ -87,9 +93,10 @@ class UnixCarrier:
 
 @dataclass(frozen=True, slots=True)
 class SshCarrier:
-    """Carrier through the `ssh` program, with the user's own SSH settings and keys.
+    """Connection that carries pouches (sync bundles) to the server through the `ssh` program.
 
-    `ssh` is started with options that stop it from asking the user for a password or a confirmation.
+    The program uses the user's own SSH settings and keys, with options that stop it from asking the user for
+    a password or a confirmation.
     """
 
     target: str
@@ -97,7 +104,7 @@ class SshCarrier:
 
     @contextmanager
     def carry(self, pouch: bytes) -> Iterator[Iterator[bytes]]:
-        """Send a pouch through SSH, and return the pouches with which the server answers.
+        """Send a pouch (sync bundle) through SSH, and return the pouches of the server's answer.
 
         Raises:
             SyncRefusedError: UNREACHABLE: the connection failed, at once or between two pouches.
@@ -119,7 +126,7 @@ class SshCarrier:
 
 
 def carrier_of(server: str, socks: str) -> OnionCarrier | SshCarrier | UnixCarrier:
-    """Return the carrier for a setting of the form "onion:…", "ssh:user@host" or "unix:/path".
+    """Return the connection to the server that a setting names: "onion:…", "ssh:user@host" or "unix:/path".
 
     `socks` is the address of Tor's SOCKS port, for an onion service.
 
@@ -137,7 +144,7 @@ def carrier_of(server: str, socks: str) -> OnionCarrier | SshCarrier | UnixCarri
 
 @contextmanager
 def _unreachable() -> Iterator[None]:
-    """Replace a connection failure inside the `with` block by SyncRefusedError with UNREACHABLE."""
+    """Turn a failure of the connection inside the block into SyncRefusedError with the reason UNREACHABLE."""
     try:
         yield
     except (OSError, ProxyError, HTTPException) as why:
@@ -146,7 +153,7 @@ def _unreachable() -> Iterator[None]:
 
 @contextmanager
 def _posting(opened: socket.socket, host: str, pouch: bytes) -> Iterator[Iterator[bytes]]:
-    """Post a pouch over an open socket, and return the pouches of the answer.
+    """Post a pouch (sync bundle) to the server over an open socket, and return the pouches of the answer.
 
     When the `with` block ends, the socket is shut down, so that a thread that still reads is interrupted.
     """
@@ -164,7 +171,7 @@ def _posting(opened: socket.socket, host: str, pouch: bytes) -> Iterator[Iterato
 
 
 def _post(opened: socket.socket, response: HTTPResponse, host: str, pouch: bytes) -> Iterator[bytes]:
-    """Post a pouch over HTTP/1.0, and yield the pouches of the answer.
+    """Post a pouch (sync bundle) over HTTP/1.0, and yield the pouches of the answer.
 
     With HTTP/1.0, the answer ends with the connection and does not use HTTP's chunked encoding. Chunked
     encoding is avoided because http.client accepts negative chunk lengths, and then reads without end.
@@ -184,7 +191,10 @@ def _post(opened: socket.socket, response: HTTPResponse, host: str, pouch: bytes
 
 
 def _read_ssh(output: IO[bytes]) -> Iterator[bytes]:
-    """Yield the pouches in the output of `steunpunt sync answer`, which runs on the server."""
+    """Yield the pouches (sync bundles) of the server's answer over SSH.
+
+    The answer is the output of the command `steunpunt sync answer`, which runs on the server.
+    """
     start = output.read(len(SSH_POUCHES))
     if start != SSH_POUCHES:
         start += output.read(len(SSH_REFUSED) + _WORD_BYTES - len(start))
@@ -193,7 +203,7 @@ def _read_ssh(output: IO[bytes]) -> Iterator[bytes]:
 
 
 def _limit_time(pouches: Iterator[bytes], hang_up: Callable[[], object]) -> Iterator[bytes]:
-    """Return an iterator over pouches that closes the connection if one takes longer than half an hour."""
+    """Yield pouches as they arrive, and close the connection if one pouch takes over half an hour."""
 
     def take() -> bytes | None:
         timer = threading.Timer(_POUCH_SECONDS, hang_up)
@@ -208,7 +218,7 @@ def _limit_time(pouches: Iterator[bytes], hang_up: Callable[[], object]) -> Iter
 
 
 def _refusal(word: bytes) -> SyncError:
-    """Return the exception for the word with which a server refuses.
+    """Return the exception for the word with which the server refuses to sync.
 
     For an unknown word, the exception has the reason UNREACHABLE, because our server never sends such a word.
     """

@@ -1,4 +1,7 @@
-"""Endpoint of a sync: its store, its name, and the keys with which it signs and decrypts pouches."""
+"""Endpoint of a sync: one machine's store, its name, and the keys with which it signs and decrypts pouches.
+
+A pouch is a sync bundle.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,10 +23,10 @@ from sync.errors import SyncRefusal, SyncRefusedError
 
 
 class RecordFaultError(Exception):
-    """A received record is not applied, because of the fault `finding`.
+    """A workstation does not apply a received record (note of the desk), because of the fault `finding`.
 
-    Without a fault, this workstation cannot open the record yet: it lacks the epoch, or a later version of
-    the program wrote the record.
+    If `finding` is None, the record has no fault, but this workstation cannot decrypt the record yet: it
+    lacks the desk's newest key, or a later version of the program wrote the record.
     """
 
     def __init__(self, finding: FindingKind | None = None) -> None:
@@ -32,13 +35,13 @@ class RecordFaultError(Exception):
 
 
 class Merger(Protocol):
-    """Interface to verify received records, and to merge concurrent changes of two workstations.
+    """Interface of an object that verifies received records and merges the changes of two workstations.
 
     Only a workstation can do this, because only workstations have the desk's keys.
     """
 
     def records(self, kind: str, name: bytes, ours: bytes | None, theirs: bytes, /) -> Record | None:
-        """Return the revision to store: the received record, or both records merged.
+        """Return the revision of a record to store: the received record, or both records merged.
 
         `ours` and `theirs` are the stored and the received record, encrypted. Return None if the stored
         record contains the received record.
@@ -48,20 +51,24 @@ class Merger(Protocol):
         """
 
     def past(self, kind: str, name: bytes, ours: bytes, /) -> tuple[bytes, ...] | None:
-        """Return the digests of the revisions that our record contains, or None if it does not open."""
+        """Return the digests of the revisions that our record replaces, or None if it cannot be decrypted."""
 
     def letterheads(self, base: bytes, ours: bytes, theirs: bytes, /) -> tuple[int, bytes, bytes]:
-        """Return serial, body and signature of a letterhead that contains the changes of both letterheads."""
+        """Return a letterhead (the desk's public statement) with the changes of two conflicting letterheads.
+
+        The result is its serial, its body and its signature. `base` is the letterhead from which both were
+        made.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One machine in a sync: the server or a workstation.
+    """One machine in a sync, the server or a workstation: its store, its keys and its limits.
 
-    `name` is `SERVER` or a workstation's strand. `seed` is the Ed25519 seed with which this endpoint signs.
-    `letterhead` returns the newest letterhead that was verified. `quota` limits the attachments that are
-    applied. `opens` returns whether this workstation can decrypt an entry. The server has no `merger` and no
-    `opens`, because it cannot decrypt anything.
+    `name` is `SERVER` or the id of a workstation's strand. `seed` is the Ed25519 seed with which this
+    endpoint signs. `letterhead` returns the newest letterhead that was verified. `quota` limits the
+    attachments that are applied. `opens` returns whether this workstation can decrypt an entry. The server
+    has no `merger` and no `opens`, because it cannot decrypt anything.
     """
 
     store: Store
@@ -78,11 +85,11 @@ class Endpoint:
 
     @property
     def is_server(self) -> bool:
-        """Return whether this endpoint is the server."""
+        """Return True if this endpoint of the sync is the server, and False if it is a workstation."""
         return self.name == SERVER
 
     def recipient(self) -> PQRecipient:
-        """Return the public key to which this endpoint encrypts its pouches.
+        """Return the public key to which this endpoint encrypts its pouches (sync bundles).
 
         The server encrypts its pouches to the desk's key, and a workstation encrypts its pouches to the
         server's key.
@@ -93,7 +100,7 @@ class Endpoint:
         return self.letterhead().current_epoch[1] if self.is_server else self._card().recipient
 
     def verify_key_of(self, peer: StrandId, letterhead: Letterhead) -> bytes:
-        """Return the public key that verifies pouches from `peer`.
+        """Return the public key that verifies pouches (sync bundles) from `peer`, the other machine.
 
         Raises:
             SyncRefusedError: NOT_PAIRED. At the server: UNKNOWN_WORKSTATION or REVOKED_WORKSTATION.
@@ -101,9 +108,9 @@ class Endpoint:
         return self.workstation(peer, letterhead).verify_key if self.is_server else self._card().verify_key
 
     def workstation(self, peer: StrandId, letterhead: Letterhead) -> StrandKey:
-        """Return the strand key of a workstation that may exchange pouches today.
+        """Return the public key of a workstation, if the desk's letterhead allows it to sync today.
 
-        After the last day of its strand, a workstation is refused. The strand's first day is not checked: if
+        After the last day in the letterhead, the workstation is refused. The first day is not checked: if
         this machine's clock is a day behind, a check would refuse a new workstation.
 
         Raises:

@@ -5,7 +5,7 @@ from typing import Self
 
 
 class SyncRefusal(StrEnum):
-    """Reason why this endpoint cannot sync, or cannot continue."""
+    """Reason why this machine cannot sync, or cannot continue a sync."""
 
     UNKNOWN_WORKSTATION = "unknown"  # the letterhead does not name this workstation
     REVOKED_WORKSTATION = "revoked"  # the desk took this workstation out of use
@@ -18,14 +18,14 @@ class SyncRefusal(StrEnum):
 
 
 class SyncError(Exception):
-    """Base class of the exceptions of sync.
+    """Base class of the exceptions of the sync.
 
     Their messages contain no value from the store or the settings.
     """
 
 
 class SyncRefusedError(SyncError):
-    """This endpoint refuses to sync, or cannot continue. `reason` says why."""
+    """This machine refuses to sync, or cannot continue a sync. `reason` says why."""
 
     def __init__(self, reason: SyncRefusal) -> None:
         super().__init__(reason)
@@ -33,7 +33,7 @@ class SyncRefusedError(SyncError):
 
 
 class ServerRefusedError(SyncError):
-    """The server refused a pouch. `reason` is one of `sync.refusal_words.REFUSAL_WORDS`."""
+    """The server refused a pouch (sync bundle). `reason` is one of `sync.refusal_words.REFUSAL_WORDS`."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"the server refused: {reason}")

@@ -1,4 +1,4 @@
-"""Exchange of pouches over a connection between a workstation and its server, until both have everything."""
+"""Exchange of pouches (sync bundles) between a workstation and its server, until both have everything."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -24,12 +24,12 @@ _IDLE_MAX: Final = 1000  # pouches in a row without a change: a restored server 
 
 
 class Carrier(Protocol):
-    """Connection to the server, which delivers a pouch and returns the pouches of the answer."""
+    """Interface of a connection that delivers a pouch to the server and returns the pouches of the answer."""
 
     def carry(self, pouch: bytes) -> AbstractContextManager[Iterator[bytes]]:
-        """Send a pouch to the server, and return the pouches of its answer, at least one, as they arrive.
+        """Send a pouch (sync bundle) to the server, and return the pouches of its answer as they arrive.
 
-        Leaving the context closes the connection.
+        The answer has at least one pouch. Leaving the context closes the connection.
 
         Raises:
             SyncRefusedError: UNREACHABLE: the connection failed, at once or between two pouches.
@@ -39,11 +39,11 @@ class Carrier(Protocol):
 
 @dataclass(slots=True)
 class SyncResult:
-    """Result of a sync of a workstation with its server.
+    """Result of one sync of a workstation with its server.
 
-    `received` counts the received items that changed something, and `rounds` the pouches that the workstation
-    sent. `server_was_restored` is True if the server had fewer items than before, because the server was
-    restored from a backup.
+    `received` counts the received items that changed something, and `rounds` the pouches (sync bundles) that
+    the workstation sent. `server_was_restored` is True if the server had fewer items than before, because the
+    server was restored from a backup.
     """
 
     rounds: int = 0
@@ -54,13 +54,13 @@ class SyncResult:
 
 
 def answer_pouches(server: Endpoint, pouch: bytes) -> Iterator[bytes]:
-    """Apply a workstation's pouch on the server, and yield the pouches of the answer.
+    """Apply a workstation's pouch (sync bundle) on the server, and yield the pouches of the answer.
 
-    A workstation that the letterhead names becomes a peer with its first pouch. If one pouch is not enough,
-    the answer has several, so that the connection is not idle while the workstation applies one. Each pouch
-    is built when the caller asks for it. If building a later pouch fails, the answer ends. The server then
-    refuses the workstation's next pouch with the reason of the failure. So the exceptions below are raised
-    only before the first pouch.
+    A new workstation that the letterhead names becomes a peer with its first pouch. If one pouch is not
+    enough, the answer has several, so that the connection is not idle while the workstation applies one. Each
+    pouch is built when the caller asks for it. If building a later pouch fails, the answer ends. The server
+    then refuses the workstation's next pouch with the reason of the failure. So the exceptions below are
+    raised only before the first pouch.
 
     Raises:
         PouchRefusedError: the workstation's pouch was refused, and no item was applied.
@@ -89,8 +89,8 @@ def answer_pouches(server: Endpoint, pouch: bytes) -> Iterator[bytes]:
 def exchange(workstation: Endpoint, carrier: Carrier, on_progress: Callable[[int], None]) -> SyncResult:
     """Sync a workstation with its server until each has all items of the other.
 
-    `on_progress` gets the number of items left in the outbox. If the sync fails, everything that was
-    exchanged before stays, and the next sync sends the rest.
+    `on_progress` receives the number of items that must still be sent to the server. If the sync fails,
+    everything that was exchanged before stays, and the next sync sends the rest.
 
     Raises:
         PouchRefusedError: a pouch of the server was refused.
@@ -107,9 +107,10 @@ def exchange(workstation: Endpoint, carrier: Carrier, on_progress: Callable[[int
 
 @dataclass(slots=True)
 class _Rounds:
-    """Rounds of one exchange, on the workstation's side.
+    """State of one sync on the workstation.
 
-    `has_more` is True until the workstation and the server each have all items of the other.
+    In each round, the workstation sends a pouch and the server answers. `has_more` is True until the
+    workstation and the server each have all items of the other.
     """
 
     workstation: Endpoint
@@ -155,10 +156,10 @@ class _Rounds:
 
 
 def _identify_sender(server: Endpoint, pouch: bytes) -> StrandId:
-    """Return the sender of a pouch, and make a new sender a peer.
+    """Return the workstation that sent a pouch (sync bundle) to the server. Make a new workstation a peer.
 
-    A new sender must first prove the signature of its pouch, because all items of the store are then queued
-    for the new peer.
+    A new workstation must first prove the signature of its pouch, because all items of the store are then
+    queued for the new peer.
 
     Raises:
         PouchRefusedError: the pouch is for another desk, or its signature is wrong.

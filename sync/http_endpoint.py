@@ -1,4 +1,4 @@
-"""HTTP endpoint of the server for workstations: one POST with a pouch, answered with pouches.
+"""HTTP endpoint of the server for syncing: a workstation posts a pouch (sync bundle), and gets pouches back.
 
 The endpoint listens behind an onion service or on a Unix socket.
 """
@@ -23,7 +23,10 @@ _TOO_LARGE: Final = 413
 
 
 def create_sync_app(server: Endpoint) -> Flask:
-    """Build the Flask app of a server's sync endpoint. It has one route, for pouches."""
+    """Build the Flask app of a server's sync endpoint.
+
+    Its only route receives and answers pouches (sync bundles).
+    """
     app = Flask(__name__, static_folder=None)
     app.config.from_mapping(MAX_CONTENT_LENGTH=POUCH_BYTES)
     headers.install_headers(app)

@@ -1,7 +1,7 @@
-"""Import of pouches from files. A pouch that arrives before an earlier one is kept next to the store.
+"""Import of pouches (sync bundles) from files.
 
-A pouch is first copied from the USB stick, because it is read twice: to verify and to apply. A USB stick
-could return other bytes the second time.
+A pouch that arrives before an earlier one is kept next to the store. A pouch is first copied from the USB
+stick, because it is read twice: to verify and to apply. A USB stick could return other bytes the second time.
 """
 
 import errno
@@ -29,7 +29,7 @@ _NOT_A_PEER = {SyncRefusal.NOT_PAIRED, SyncRefusal.UNKNOWN_WORKSTATION, SyncRefu
 
 
 class ImportOutcome(Enum):
-    """Outcome of importing one pouch."""
+    """Outcome of importing one pouch (sync bundle) from a file."""
 
     APPLIED = "applied"
     DUPLICATE = "duplicate"  # the pouch was applied before
@@ -38,7 +38,7 @@ class ImportOutcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ImportedPouch:
-    """Result of importing a pouch from a file.
+    """Result of importing a pouch (sync bundle) from a file.
 
     `applied` counts the items that changed something, in this pouch and in the pending pouches after it.
     `also_applied` counts these pending pouches, and `pending` the pouches that are still kept.
@@ -53,7 +53,7 @@ class ImportedPouch:
 
 
 def import_pouch(endpoint: Endpoint, pieces: Iterable[bytes]) -> ImportedPouch:
-    """Apply a pouch that arrives in pieces of any size, and then the pending pouches that follow it.
+    """Apply a pouch (sync bundle) that arrives in pieces, and then the pending pouches that follow it.
 
     An interrupted import can be repeated. If the pouch is refused, no copy of it is kept.
 
@@ -87,7 +87,9 @@ def import_pouch(endpoint: Endpoint, pieces: Iterable[bytes]) -> ImportedPouch:
 
 
 def apply_pending(endpoint: Endpoint) -> int:
-    """Apply the pending pouches that can be applied after a sync. Return the number of pouches still pending.
+    """Apply the pouches (sync bundles) that had arrived too early, if they can be applied now.
+
+    Return the number of pouches that still cannot be applied.
 
     Raises:
         SyncRefusedError: the sync cannot continue. The pouch stays pending.
@@ -118,7 +120,7 @@ def _apply_file(endpoint: Endpoint, path: Path) -> AppliedPouch:
 
 
 def _apply_pending(endpoint: Endpoint, folder: Path) -> list[AppliedPouch]:
-    """Apply pending pouches in any order, until no pouch can be applied.
+    """Apply pouches (sync bundles) that had arrived too early, in any order, until no pouch can be applied.
 
     A pouch that is refused is deleted.
     """
@@ -143,7 +145,7 @@ def _apply_pending(endpoint: Endpoint, folder: Path) -> list[AppliedPouch]:
 
 
 def _copy(folder: Path, pieces: Iterable[bytes], reserve_bytes: int) -> Path:
-    """Copy a pouch to a file named after its digest, so that a second copy replaces the first.
+    """Copy a pouch (sync bundle) to a file named after its digest, so that a second copy replaces the first.
 
     Raises:
         SyncRefusedError: NO_ROOM: the only space left on the disk is reserved for text.

@@ -1,4 +1,4 @@
-"""Stream of several pouches over one connection.
+"""Stream of several pouches (sync bundles) over one connection.
 
 Each pouch is built while the pouch before it is transferred.
 """
@@ -19,7 +19,7 @@ _LENGTH_BYTES: Final = 4
 
 
 def frame_pouches(pouches: Iterator[bytes]) -> Iterator[bytes]:
-    """Return the bytes of an answer with several pouches: `frame(pouch) … frame("")`.
+    """Write several pouches (sync bundles) as one stream of bytes: `frame(pouch) … frame("")`.
 
     The first pouch is built at once, so that an exception is raised here, before any byte is sent.
     """
@@ -33,7 +33,7 @@ def _framed(pouches: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def read_pouches(read: Callable[[int], bytes]) -> Iterator[bytes]:
-    """Yield the pouches of an answer, at least one.
+    """Yield the pouches (sync bundles) of the server's answer, at least one.
 
     `read(n)` returns n bytes, or fewer bytes at the end of the connection.
 
@@ -58,7 +58,7 @@ def _read_exactly(read: Callable[[int], bytes], length: int) -> bytes:
 
 
 def prefetch(pool: Executor, pouches: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield pouches. A thread of `pool` gets the next pouch while the caller uses the current one."""
+    """Yield pouches (sync bundles). While the caller uses one pouch, a thread of `pool` gets the next one."""
     upcoming = pool.submit(next, pouches, None)
     while (pouch := upcoming.result()) is not None:
         upcoming = pool.submit(next, pouches, None)

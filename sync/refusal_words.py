@@ -1,4 +1,7 @@
-"""Words with which a server refuses a pouch, on every kind of connection (docs/protocol.md, "Sync")."""
+"""Words with which a server refuses a pouch (sync bundle), on every kind of connection.
+
+See docs/protocol.md, "Sync".
+"""
 
 from typing import Final
 
@@ -17,7 +20,7 @@ Refusal = PouchRefusedError | SyncError | StoreError
 
 
 def refusal_word(why: Refusal) -> str:
-    """Return the word with which the server tells a workstation why the server refuses a pouch."""
+    """Return the word that tells a workstation why the server refuses its pouch (sync bundle)."""
     if isinstance(why, PouchRefusedError) or (isinstance(why, SyncRefusedError) and why.reason in _OF_SYNC):
         return why.reason.value
     return BUSY if isinstance(why, StoreBusyError) else STORE

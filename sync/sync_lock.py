@@ -1,4 +1,4 @@
-"""Cross-process lock that allows one process at a time to apply or pack pouches for a store.
+"""Cross-process lock that allows one process at a time to apply or pack pouches (sync bundles) for a store.
 
 Without the lock, two processes that pack for one peer could each mark rows of the outbox that the other
 process sends. Two processes that apply pouches of one peer could store the older state of the peer last.
@@ -20,8 +20,8 @@ _PRIVATE_FOLDER = 0o700
 def sync_lock(endpoint: Endpoint) -> Iterator[Path]:
     """Wait for the lock that lets one sync at a time use a store, and hold the lock during the block.
 
-    Yields the folder for pouches that arrive too early. Never acquire this lock while you hold the lock: the
-    process would wait for itself.
+    Yield the folder for pouches (sync bundles) that arrive too early. Never call this function inside the
+    block: the process would wait for itself.
     """
     folder = endpoint.store.path.with_name(_FOLDER)
     folder.mkdir(_PRIVATE_FOLDER, exist_ok=True)

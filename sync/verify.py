@@ -1,4 +1,4 @@
-"""Verification of pouches: each item is checked by its own signatures before any item is applied.
+"""Verification of pouches (sync bundles): the signatures of all items are checked before any is applied.
 
 The sender uses the same checks on the items of its own store.
 """
@@ -15,9 +15,9 @@ from sync.items.item_kinds import kind_of
 def verify_pouch(
     endpoint: Endpoint, letterhead: Letterhead, pouch: PouchReader, verify_key: bytes
 ) -> VerifyContext:
-    """Check every item of a pouch. If one item fails its check, refuse the whole pouch.
+    """Check every item of a pouch (sync bundle). If one item fails its check, refuse the whole pouch.
 
-    Returns the context of the verification, with the mailboxes that the peer deleted wrongly.
+    Return the context of the verification, with the mailboxes that the peer deleted wrongly.
 
     Raises:
         PouchRefusedError: the pouch or an item is false. `reason` says why.

@@ -1,4 +1,4 @@
-"""Kinds of pouch item: one module for each kind, with its `pack()`, `verify()` and `apply()` side by side.
+"""Kinds of items in a pouch (sync bundle): a module for each kind, with its `pack`, `verify` and `apply`.
 
 `pack` makes an item from the rows of this store, `verify` checks a received item against its signatures, and
 `apply` changes this store. A kind that needs no check of its own has no `verify`. The formats are in
@@ -14,10 +14,10 @@ To add or remove a kind, add or remove its module and its lines in `item_kinds`.
 - `entry_item`: an entry
 - `attachment_items`: an attachment's header and chunks
 - `ending_item`: the proof that a mailbox was ended or deleted
-- `counted_item`: the desk's acknowledgement that it counted an ended mailbox
+- `counted_item`: the desk's notice that it counted an ended mailbox
 - `record_item`: a sealed record of the desk
 - `tallies_item`: the tallies beside a mailbox
-- `tally_item`: one line of the ledger
+- `tally_item`: one tally of the ledger
 - `public_file_item`: a file of a yearly report
 - `damaged_item`: a report that something in the sender's store does not verify
 """

@@ -1,6 +1,6 @@
-"""Attachment in a pouch: one item for its header, and then one item for each chunk.
+"""Attached file in a pouch (sync bundle): one item for its header, and then one item for each chunk.
 
-These items come before the item of the entry to which the attachment belongs.
+These items come before the item of the entry to which the file belongs.
 """
 
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ from sync.items.contexts import ApplyContext, BuildContext
 def pack(
     context: BuildContext, file: attachments.Attachment, address: Address
 ) -> Iterator[FileItem | ChunkItem | DamagedItem]:
-    """Yield the items of an attachment, from the first chunk that the peer does not have.
+    """Yield the sync items of an attached file, from the first chunk that the peer does not have.
 
-    The items end early when the pouch is full.
+    The items end early when the pouch (sync bundle) is full.
     """
     attachment_id = AttachmentId(file.attachment_id)
     first = context.chunks_at_peer.get(attachment_id, 0)
@@ -42,10 +42,9 @@ def pack(
 
 
 def apply_file(context: ApplyContext, session: Session, item: FileItem) -> bool:
-    """Begin to receive an attachment.
+    """Begin to receive an attached file by sync.
 
-    Do nothing if this store has the attachment already, does not have its mailbox, or has the removal of its
-    entry.
+    Do nothing if this store has the file already, does not have its mailbox, or has the removal of its entry.
     """
     address = Address(item.address)
     rows = entries.find_by_entry_id(session, address, item.entry_id)
@@ -64,10 +63,10 @@ def apply_file(context: ApplyContext, session: Session, item: FileItem) -> bool:
 
 
 def apply_chunk(context: ApplyContext, session: Session, item: ChunkItem) -> bool:
-    """Add the next chunk to an attachment that this store is receiving.
+    """Add the next chunk to an attached file that this store is receiving by sync.
 
     Raises:
-        SyncRefusedError: BROKEN_TRANSFER: this store is not receiving such an attachment.
+        SyncRefusedError: BROKEN_TRANSFER: this store is not receiving such a file.
         AttachmentMissingError: chunks are missing between the newest stored chunk and this chunk.
         QuotaError: the quota has no room for the chunk.
         StoreFullError: the disk has no room for the chunk.

@@ -1,4 +1,4 @@
-"""Contexts: the state that all kinds of items share while one pouch is built, verified or applied."""
+"""Contexts: the state that all items share while a pouch (sync bundle) is built, verified or applied."""
 
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ from sync.endpoint import Endpoint
 
 @dataclass(slots=True)
 class BuildContext:
-    """State of one pouch that is being built for a peer.
+    """State of one pouch (sync bundle) while it is built for a peer, shared by all kinds of items.
 
     `chunks_at_peer` counts, for each attachment, the chunks that the peer has after applying this pouch.
     `size` is roughly the number of bytes packed so far. `size_limit` is None for a pouch of any size.
@@ -32,7 +32,7 @@ class BuildContext:
     has_more: bool = False
 
     def is_full(self) -> bool:
-        """Return whether the pouch is full. If it is, also note that there is more to pack."""
+        """Return True if the pouch is full. In that case, also note that there are more items to pack."""
         if self.size_limit is not None and self.size >= self.size_limit:
             self.has_more = True
         return self.has_more
@@ -40,7 +40,7 @@ class BuildContext:
 
 @dataclass(slots=True)
 class VerifyContext:
-    """Keys that verify the items of one pouch, collected in the order of the pouch.
+    """Public keys that verify the items of one pouch (sync bundle), collected in the order of the items.
 
     A letterhead and a mailbox come before the items that need their keys. `is_own` is True if the items come
     from this endpoint's own store, and are verified before they are sent. `deleted_wrongly` collects the
@@ -58,9 +58,10 @@ class VerifyContext:
         self.strands = dict(self.letterhead.strand_keys)
 
     def mailbox_key(self, address: Address) -> bytes | None:
-        """Return the verify key of a mailbox's source, from this pouch or from this endpoint's store.
+        """Return the public key of a mailbox's source, from this pouch or from this store.
 
-        The result is None if neither has the mailbox, or if its row in the store is damaged.
+        The key verifies the source's entries. The result is None if neither the pouch nor the store has the
+        mailbox, or if its row in the store is damaged.
         """
         if address not in self.mailbox_keys:
             with self.endpoint.store.reading() as session:
@@ -72,11 +73,11 @@ class VerifyContext:
 
 @dataclass(slots=True)
 class ApplyContext:
-    """State of one verified pouch that is being applied. `peer` is the sender of the pouch.
+    """State of one verified pouch (sync bundle) while it is applied, shared by all kinds of items.
 
-    `verified` has what the verification of the pouch collected.
-    `unwanted` collects the attachments of which the peer need not send the rest: this store has the
-    attachment already, or does not have its mailbox. `changed` collects the mailboxes whose state must be
+    `peer` is the sender of the pouch. `verified` has the keys and facts that the verification of the pouch
+    collected. `unwanted` collects the attachments of which the peer need not send the rest: this store has
+    the attachment already, or does not have its mailbox. `changed` collects the mailboxes whose state must be
     computed again.
     """
 
@@ -96,7 +97,7 @@ class ApplyContext:
         return self._removed[address]
 
     def report(self, session: Session, address: bytes, digest: bytes, kind: FindingKind) -> bool:
-        """Note a fault at the server, for the adviser to see.
+        """Record a fault at the server, so that the adviser sees the fault.
 
         Return False if the fault was known already, or if this endpoint is the server itself.
         """

@@ -1,4 +1,4 @@
-"""Notice in a pouch that the desk has counted an ended mailbox."""
+"""Notice in a pouch (sync bundle) that the desk has counted an ended mailbox for its yearly report."""
 
 from sqlalchemy.orm import Session
 
@@ -8,12 +8,12 @@ from sync.items.contexts import ApplyContext, BuildContext
 
 
 def pack(_context: BuildContext, _session: Session, row: outbox.OutboxItem) -> CountedItem:
-    """Return the notice that the desk has counted an ended mailbox."""
+    """Return the notice that the desk has counted an ended mailbox for its yearly report."""
     return CountedItem(row.address)
 
 
 def apply(context: ApplyContext, session: Session, item: CountedItem) -> bool:
-    """Mark an ended mailbox as counted. Its tallies are separate items, and each counts once."""
+    """Mark an ended mailbox as counted by the desk. Its tallies (anonymous facts) are separate items."""
     if context.endpoint.is_server:
         ended = mailboxes.find_ended(session, item.address)
         if ended is None or ended.is_counted:

@@ -1,4 +1,4 @@
-"""Report of damage in a pouch: something in the sender's store is missing or failed its check."""
+"""Report of damage in a pouch (sync bundle): something in the sender's store is missing or damaged."""
 
 import hashlib
 from typing import Final
@@ -16,7 +16,7 @@ NO_ENTRY: Final = b""  # used if the mailbox itself is damaged, and not one entr
 
 
 def pack(item: Item) -> DamagedItem | None:
-    """Return a report about an item that failed its check, or None if the item belongs to no mailbox."""
+    """Return a report that an item failed its check, or None if the item belongs to no mailbox."""
     match item:
         case EntryItem():
             part = Envelope.from_bytes(item.envelope)
@@ -28,7 +28,10 @@ def pack(item: Item) -> DamagedItem | None:
 
 
 def apply(context: ApplyContext, session: Session, item: DamagedItem) -> bool:
-    """Note the damage that the sender found in its store, and send the entry if this store has it."""
+    """Record the damage that the sender found in its store.
+
+    If this store has the entry, queue the entry for the sender.
+    """
     if item.digest and entries.find_digest(session, item.address, item.digest) is not None:
         kind = outbox.OutboxKind.ENTRY
         outbox.enqueue_for(session, context.peer, kind, address=item.address, name=item.digest)

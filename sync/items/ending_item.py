@@ -1,4 +1,4 @@
-"""End of a mailbox in a pouch: the proof that its source ended it, or that the desk closed it."""
+"""End of a mailbox in a pouch (sync bundle): the proof that its source or the desk ended the mailbox."""
 
 from datetime import timedelta
 from typing import Final
@@ -25,7 +25,7 @@ _CLOCK_DIFFERENCE: Final = timedelta(days=1)  # the most by which the clocks of 
 
 
 def pack(_context: BuildContext, session: Session, row: outbox.OutboxItem) -> EndedItem | None:
-    """Return the item for an ended mailbox, or None if the store has no proof of its end any more."""
+    """Return the sync item of an ended mailbox, or None if the store has no proof of its end any more."""
     ended = mailboxes.find_ended(session, row.address)
     if ended is None:
         return None
@@ -33,7 +33,7 @@ def pack(_context: BuildContext, session: Session, row: outbox.OutboxItem) -> En
 
 
 def verify(context: VerifyContext, item: EndedItem) -> None:
-    """Check that the source ended this mailbox, or that the desk closed it and the day has come.
+    """Check the proof that the source ended a mailbox, or that the desk closed it and its day has come.
 
     Raises:
         ForgedError: neither is true.
@@ -53,7 +53,10 @@ def verify(context: VerifyContext, item: EndedItem) -> None:
 
 
 def apply(context: ApplyContext, session: Session, item: EndedItem) -> bool:
-    """End a mailbox in this store. If this store shows that it was deleted wrongly, report that instead."""
+    """End a mailbox in this store.
+
+    If this store shows that the peer deleted it wrongly, report that to the adviser instead.
+    """
     address = Address(item.address)
     # `verify` has checked the proof.
     is_by_source = any(not entry.envelope.strand for entry in proof_from_bytes(item.proof))
@@ -80,7 +83,7 @@ def _read(context: VerifyContext, item: EndedItem, signed: tuple[SignedEntry, ..
 
 
 def _is_allowed_here(context: VerifyContext, item: EndedItem, proof: Transcript) -> bool:
-    """Return whether the entries of this replica, together with the proof, allow the deletion.
+    """Return True if the entries of this replica, together with the proof, allow the deletion of the mailbox.
 
     Entries of this workstation that had not reached the server do not count: the server was right to delete
     the mailbox without them.
@@ -96,7 +99,7 @@ def _is_allowed_here(context: VerifyContext, item: EndedItem, proof: Transcript)
 
 
 def _rows_not_sent(endpoint: Endpoint, session: Session, address: bytes) -> list[entries.StoredEntry]:
-    """Return the entries of this workstation that may not have reached the server."""
+    """Return the entries of this workstation in a mailbox that may not have reached the server."""
     own = [row for row in entries.of_mailbox(session, address) if row.strand == endpoint.name]
     kind = outbox.OutboxKind.ENTRY
     return [row for row in own if outbox.is_queued(session, kind, address=address, name=row.digest)]

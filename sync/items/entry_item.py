@@ -1,4 +1,4 @@
-"""Entry in a pouch: pack a stored entry, verify its signature, and store the entry."""
+"""Entry in a pouch (sync bundle): pack a stored entry, verify its signature, and store the entry."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,7 +19,7 @@ from sync.items.contexts import ApplyContext, VerifyContext
 
 
 def read_signed(row: entries.StoredEntry, address: Address) -> SignedEntry | None:
-    """Return the signed entry of a stored row, or None if the row is damaged."""
+    """Parse the stored row of an entry, and return the signed entry, or None if the row is damaged."""
     entry = parse_row(row)
     if entry is None or entry.envelope.address != address or not has_signed_columns(row, entry):
         return None
@@ -27,9 +27,10 @@ def read_signed(row: entries.StoredEntry, address: Address) -> SignedEntry | Non
 
 
 def pack(entry: SignedEntry, files: Sequence[attachments.Attachment]) -> EntryItem:
-    """Return the item of an entry, which names the attachments of the entry.
+    """Return the sync item of an entry, which also names the attached files of the entry.
 
-    Without its header, no one can decrypt the payload, which waits for the clean-up and is not sent.
+    If the entry has lost its header, no one can decrypt its payload. Then the payload waits for the clean-up
+    and is not sent.
     """
     envelope, signature, epoch = entry.envelope.to_bytes(), entry.signature, entry.epoch
     if entry.header is None:
@@ -39,13 +40,13 @@ def pack(entry: SignedEntry, files: Sequence[attachments.Attachment]) -> EntryIt
 
 
 def verify(context: VerifyContext, item: EntryItem) -> None:
-    """Check the signature of an entry.
+    """Check the signature of an entry that arrived by sync.
 
     Raises:
         MalformedError: the item does not have the form of an entry.
         ForgedError: a signature or a digest is wrong.
-        PouchRefusedError: FORK, at the server: the server has another entry of this workstation's strand with
-            the same number.
+        PouchRefusedError: FORK, at the server: the server has another entry of this workstation with the same
+            number.
     """
     entry = _signed(item)
     part = entry.envelope
@@ -67,9 +68,10 @@ def verify(context: VerifyContext, item: EntryItem) -> None:
 
 
 def apply(context: ApplyContext, session: Session, item: EntryItem) -> bool:
-    """Store a new entry, or replace a damaged copy of the entry. A removal destroys what it names.
+    """Store a new entry that arrived by sync, or replace a damaged copy of the entry.
 
-    If a workstation's strand has another entry with the same number, report this fork to the adviser.
+    If the entry is a removal, the entries that it names are destroyed. If the workstation that wrote the
+    entry has another entry with the same number, this fork is reported to the adviser.
 
     Raises:
         AttachmentMissingError: an attachment of the entry is not in this store.
@@ -109,7 +111,7 @@ def _signed(item: EntryItem) -> SignedEntry:
 
 
 def _stored(session: Session, entry: SignedEntry) -> entries.StoredEntry | None:
-    """Return this store's row of an entry, also if the digest in the row was changed."""
+    """Return this store's row of a received entry, even if someone changed the digest in the row."""
     part = entry.envelope
     found = entries.find_digest(session, part.address, entry.digest)
     if found is not None:
@@ -121,8 +123,8 @@ def _stored(session: Session, entry: SignedEntry) -> entries.StoredEntry | None:
 def _is_better(context: ApplyContext, stored: entries.StoredEntry, entry: SignedEntry) -> bool:
     """Return True if the stored copy of an entry is damaged, and the received copy is sound.
 
-    No signature covers the age header. A workstation can open entries, so there a header that opens is better
-    than one that does not.
+    No signature covers the age header. A workstation can decrypt entries, so a workstation also prefers a
+    header that it can decrypt.
     """
     here = read_signed(stored, entry.envelope.address)
     if here is None:
@@ -136,7 +138,7 @@ def _is_better(context: ApplyContext, stored: entries.StoredEntry, entry: Signed
 
 
 def _has_rival(session: Session, entry: SignedEntry, strands: Mapping[StrandId, StrandKey]) -> bool:
-    """Return True if this store has another authentic entry with the same strand and number."""
+    """Return True if this store has another authentic entry of the same writer with the same number."""
     part = entry.envelope
     rows = entries.of_strand(
         session, part.address, int(part.author), part.strand, number=part.number, last=part.number

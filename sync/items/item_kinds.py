@@ -1,4 +1,4 @@
-"""Table of all kinds of pouch items, with the functions that pack, verify and apply each kind."""
+"""Table of all kinds of items in a pouch (sync bundle), with the functions that handle each kind."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,12 +29,12 @@ _OVERHEAD_BYTES: Final = 512  # rough size of an item without its encrypted part
 
 
 def _accept(_context: VerifyContext, _item: Item) -> None:
-    """Accept an item without a check. The item is ciphertext, which sync does not decrypt."""
+    """Accept an item of a sync without a check. The item is ciphertext, which sync does not decrypt."""
 
 
 @dataclass(frozen=True, slots=True)
 class ItemKind:
-    """Functions of one kind of item.
+    """Functions that verify and apply one kind of item in a sync.
 
     `apply` returns whether the item changed something. `is_batched` is True if several such items may share
     one transaction.
@@ -75,12 +75,12 @@ pack_damaged: Final = damaged_item.pack
 
 
 def kind_of(item: Item) -> ItemKind:
-    """Return the functions of an item's kind."""
+    """Return the functions that verify and apply the kind of this item."""
     return ITEM_KINDS[type(item)]
 
 
 def size_of(item: Item) -> int:
-    """Return roughly the number of bytes of an item, which is used for limits only."""
+    """Return roughly the number of bytes of an item in a sync. The number is used for limits only."""
     if isinstance(item, formats.MailboxItem | formats.FileItem):
         return 0  # so that such an item never fills a pouch without the items that belong to it
     return _OVERHEAD_BYTES + sum(len(part) for part in astuple(item) if isinstance(part, bytes))

@@ -1,4 +1,4 @@
-"""Letterhead in a pouch: pack the newest letterhead, verify a received one, and publish or merge it."""
+"""Letterhead (the desk's signed statement) in a pouch (sync bundle): pack, verify, publish and merge."""
 
 from sqlalchemy.orm import Session
 
@@ -10,7 +10,7 @@ from sync.items.contexts import ApplyContext, BuildContext, VerifyContext
 
 
 def pack(context: BuildContext, session: Session, _row: outbox.OutboxItem) -> LetterheadItem | None:
-    """Return the item with the letterhead in use: the newest letterhead that this endpoint has verified."""
+    """Return the sync item with the newest letterhead (the desk's public statement) verified here."""
     found = letterheads.find(session, context.letterhead.serial)
     if found is None:
         return None
@@ -19,9 +19,10 @@ def pack(context: BuildContext, session: Session, _row: outbox.OutboxItem) -> Le
 
 
 def verify(context: VerifyContext, item: LetterheadItem) -> None:
-    """Check the desk's signature on a letterhead, and use its strand keys for the rest of the pouch.
+    """Check the desk's signature on a received letterhead, and use its keys for the rest of the pouch.
 
-    This function does not check whether the letterhead is the newest. `apply` does.
+    A letterhead is the desk's public statement, with the keys of its workstations. This function does not
+    check whether the letterhead is the newest. `apply` does.
 
     Raises:
         ForgedError: the serial in the item is not that of the letterhead.
@@ -36,9 +37,9 @@ def verify(context: VerifyContext, item: LetterheadItem) -> None:
 
 
 def apply(context: ApplyContext, session: Session, item: LetterheadItem) -> bool:
-    """Publish a received letterhead if it is newer than ours.
+    """Publish a received letterhead (the desk's public statement) if it is newer than the one in this store.
 
-    A workstation merges two conflicting letterheads.
+    If the two letterheads conflict, a workstation merges them.
     """
     newest = letterheads.latest(session)
     merger = context.endpoint.merger
@@ -67,9 +68,9 @@ def apply(context: ApplyContext, session: Session, item: LetterheadItem) -> bool
 
 
 def _is_rolled_back(session: Session, item: LetterheadItem, shared: int) -> bool:
-    """Return whether a received letterhead shows that the server was restored from a backup.
+    """Return True if a received letterhead shows that the server was restored from a backup.
 
-    Such a letterhead was in use in this store before, or is older than the last letterhead that both ends
+    Such a letterhead was in use in this store before, or is older than the last letterhead that both machines
     had.
     """
     before = letterheads.find(session, item.serial)

@@ -1,4 +1,4 @@
-"""Mailbox in a pouch: its public keys, then its entries with their attachments, then its tallies."""
+"""Mailbox in a pouch (sync bundle): its public keys, then its entries with their files, then its tallies."""
 
 from collections.abc import Iterator, Sequence
 
@@ -23,12 +23,12 @@ from sync.items.contexts import ApplyContext, BuildContext, VerifyContext
 def pack(
     context: BuildContext, session: Session, address: Address, rows: Sequence[OutboxItem]
 ) -> Iterator[tuple[Item, int | None]]:
-    """Read the outbox rows of one mailbox, and return an iterator over the items for them.
+    """Return an iterator over the sync items of one mailbox, from its rows in the outbox.
 
     Each item comes with the id of the outbox row that is complete after this item, or with None. The iterator
-    reads attachments outside `session`. It ends early when the pouch is full. The public keys come with every
-    entry of the source, because the peer may not have the mailbox yet. Entries that this store has lost, or
-    that its own new entries list as unseen, are asked for.
+    reads attachments outside `session`. It ends early when the pouch (sync bundle) is full. The public keys
+    come with every entry of the source, because the peer may not have the mailbox yet. Some items ask the
+    peer for entries: those that this store has lost, and those that its own new entries list as unseen.
     """
     mailbox = mailboxes.find(session, address)
     row_ids = {row.name: row.id for row in rows if row.kind is OutboxKind.ENTRY}
@@ -66,9 +66,9 @@ def pack(
 def _pack_entry(
     context: BuildContext, entry: SignedEntry, files: Sequence[attachments.Attachment], row_id: int
 ) -> Iterator[tuple[Item, int | None]]:
-    """Yield the items of an entry's attachments, and then the item of the entry.
+    """Yield the sync items of an entry's attached files, and then the item of the entry itself.
 
-    If the entry fails its check, yield a report of damage instead.
+    If a file is damaged, yield a report of damage instead of the entry.
     """
     for file in files:
         for item in attachment_items.pack(context, file, entry.envelope.address):
@@ -81,7 +81,7 @@ def _pack_entry(
 
 
 def verify(context: VerifyContext, item: MailboxItem) -> None:
-    """Check that the public keys belong to the mailbox's address, and use them to verify its entries.
+    """Check that received public keys belong to the mailbox's address, and use them to verify its entries.
 
     Raises:
         ForgedError: the keys belong to another address.
@@ -91,10 +91,10 @@ def verify(context: VerifyContext, item: MailboxItem) -> None:
 
 
 def apply(context: ApplyContext, session: Session, item: MailboxItem) -> bool:
-    """Create a mailbox that this store does not have, or write its keys again if they are damaged here.
+    """Create a mailbox that this store does not have.
 
-    If the mailbox has ended in this store but the server still has the mailbox, report this fault to the
-    adviser.
+    If the mailbox's keys are damaged here, write them again. If the mailbox has ended in this store but the
+    server still has the mailbox, report this fault to the adviser.
     """
     try:
         return mailboxes.create_mailbox(session, **asdict(item))

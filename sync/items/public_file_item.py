@@ -1,4 +1,7 @@
-"""Public file in a pouch: a file of a yearly report. The letterhead names the file by its digest."""
+"""Public file in a pouch (sync bundle): a file of a yearly report.
+
+The letterhead names the file by its digest.
+"""
 
 import hashlib
 
@@ -10,14 +13,14 @@ from sync.items.contexts import ApplyContext, BuildContext
 
 
 def pack(_context: BuildContext, session: Session, row: outbox.OutboxItem) -> PublicFileItem | None:
-    """Return the item with a public file, or None if the store does not have the file any more."""
+    """Return the sync item with a public file, or None if the store does not have the file any more."""
     name = row.name.decode("utf-8", "replace")
     body = public_files.find(session, name)
     return None if body is None else PublicFileItem(name, body)
 
 
 def apply(context: ApplyContext, session: Session, item: PublicFileItem) -> bool:
-    """Publish a received file. If the letterhead has the digest of the stored file, keep the stored file."""
+    """Store a received public file, unless the letterhead names the file that this store already has."""
     stored = public_files.find(session, item.name)
     if stored == item.body:
         return False

@@ -1,7 +1,7 @@
-"""Sealed record of the desk in a pouch: a workstation verifies and merges it, and the server keeps one.
+"""Record (encrypted note of the desk) in a pouch: a workstation merges records, the server stores them.
 
-Code and words of docs/protocol.md, "Records" and "Pouch". The server cannot open a record. It replaces its
-revision only by a revision whose sender names that revision in `past`.
+See docs/protocol.md, "Records" and "Pouch". A pouch is a sync bundle. The server cannot decrypt a record. It
+replaces its revision only by a revision whose sender names that revision in `past`.
 """
 
 import hashlib
@@ -23,9 +23,10 @@ _LOCAL_KINDS: Final = frozenset({"draft", "unsent", _WAITING})
 
 
 def pack(context: BuildContext, session: Session, row: outbox.OutboxItem) -> RecordItem | None:
-    """Return the item with the newest revision of a record, or None if there is nothing to send.
+    """Return the sync item with the newest revision of a record, or None if there is nothing to send.
 
-    A workstation does not send a record that it cannot open itself.
+    A record is an encrypted note of the desk. A workstation does not send a record that it cannot decrypt
+    itself.
     """
     kind, _, name = row.name.partition(b":")
     record = records.find(session, kind.decode("ascii", "replace"), name)
@@ -40,7 +41,9 @@ def pack(context: BuildContext, session: Session, row: outbox.OutboxItem) -> Rec
 
 
 def verify(_context: VerifyContext, item: RecordItem) -> None:
-    """Refuse a kind of record that no endpoint sends. The encrypted bytes are verified when they are applied.
+    """Refuse a kind of record that no machine sends by sync.
+
+    The encrypted bytes are verified when they are applied.
 
     Raises:
         MalformedError: the record is a draft or an unsent text. The adviser would believe that the text was
@@ -51,7 +54,10 @@ def verify(_context: VerifyContext, item: RecordItem) -> None:
 
 
 def apply(context: ApplyContext, session: Session, item: RecordItem) -> bool:
-    """Apply a received revision of a record, and return whether the stored record changed."""
+    """Apply a received revision of a record (encrypted note of the desk).
+
+    Return True if the stored record changed.
+    """
     if (merger := context.endpoint.merger) is not None:
         return _merge(context, session, merger, item)
     stored = records.find(session, item.kind, item.name)
@@ -65,10 +71,10 @@ def apply(context: ApplyContext, session: Session, item: RecordItem) -> bool:
 
 
 def finish(context: ApplyContext, session: Session) -> None:
-    """Do the work that follows a peer's last pouch.
+    """Do the work on records that follows the last pouch (sync bundle) of a peer.
 
     The server deletes dropped records that every workstation has. A workstation tries the records again that
-    it could not open before.
+    it could not decrypt before.
     """
     if (merger := context.endpoint.merger) is None:
         records.delete_dropped(session)
@@ -81,7 +87,10 @@ def finish(context: ApplyContext, session: Session) -> None:
 
 
 def _merge(context: ApplyContext, session: Session, merger: Merger, item: RecordItem) -> bool:
-    """Replace the stored record by a received one, or merge the two. What does not verify changes nothing."""
+    """Replace the stored record by a received one, or merge the two.
+
+    A record that does not verify changes nothing.
+    """
     kind, name, received = item.kind, item.name, item.sealed
     row_name = record_name(kind, name)
     stored = records.find(session, kind, name)

@@ -1,4 +1,4 @@
-"""Tallies beside a mailbox in a pouch: the present set, which replaces the set that the receiver has."""
+"""Tallies (anonymous facts about a mailbox) in a pouch (sync bundle), which replace earlier ones."""
 
 from sqlalchemy.orm import Session
 
@@ -9,14 +9,18 @@ from sync.items.contexts import ApplyContext
 
 
 def pack(session: Session, address: Address) -> TalliesItem:
-    """Return the item with the tallies beside a mailbox. An empty set withdraws the tallies."""
+    """Return the sync item with the tallies (anonymous facts) beside a mailbox.
+
+    An empty set withdraws the tallies.
+    """
     return TalliesItem(address, mailbox_tallies.find(session, address))
 
 
 def apply(context: ApplyContext, session: Session, item: TalliesItem) -> bool:
-    """Replace the tallies beside a mailbox. A workstation keeps a set that it has not sent yet.
+    """Replace the tallies (anonymous facts) beside a mailbox by the received ones.
 
-    So the set that reaches the server last is everywhere in the end.
+    A workstation keeps tallies that it has not sent yet. So in the end, every store has the tallies that
+    reached the server last.
     """
     is_known = mailbox_tallies.find(session, item.address) == tuple(sorted(item.tallies))
     if is_known or mailboxes.find(session, item.address) is None:

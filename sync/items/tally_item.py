@@ -1,4 +1,4 @@
-"""Encrypted tally of the ledger in a pouch."""
+"""Tally in a pouch (sync bundle): one encrypted anonymous fact about a deleted mailbox."""
 
 from sqlalchemy.orm import Session
 
@@ -9,11 +9,11 @@ from sync.items.contexts import ApplyContext, BuildContext
 
 
 def pack(_context: BuildContext, session: Session, row: OutboxItem) -> TallyItem | None:
-    """Return the item with a tally, or None if the ledger does not have it any more."""
+    """Return the sync item with a tally (anonymous fact), or None if the ledger no longer has the tally."""
     sealed = ledger_tallies.find(session, row.name)
     return None if sealed is None else TallyItem(sealed)
 
 
 def apply(_context: ApplyContext, session: Session, item: TallyItem) -> bool:
-    """Store a tally, if this store does not have it yet."""
+    """Store a received tally (anonymous fact about a deleted mailbox), if this store does not have it yet."""
     return ledger_tallies.apply_from_peer(session, item.sealed)
