@@ -68,10 +68,10 @@ def create_source_app(  # noqa: PLR0913  # the parts of the app
 ) -> Flask:
     """Build the Flask app of the source's site, for a verified letterhead and an open store.
 
-    The letterhead is the desk's signed public statement. `server_secret` is 32 random bytes that all worker
-    processes share until the server stops. In each request, the app calls the function `newest_letterhead`
-    once, and uses the verified letterhead that this function returns. If `newest_letterhead` is None, the app
-    always uses `letterhead`.
+    The letterhead is the desk's signed public statement, with its keys and texts. `server_secret` is 32
+    random bytes that all worker processes share until the server stops. In each request, the app calls the
+    function `newest_letterhead` once, and uses the verified letterhead that this function returns. If
+    `newest_letterhead` is None, the app always uses `letterhead`.
     """
     app = Site(__name__, static_folder=None)
     # Werkzeug would redirect an address with a wrong slash to `http://` and the Host header of the request.
@@ -107,6 +107,6 @@ def create_source_app(  # noqa: PLR0913  # the parts of the app
 
 
 def _minified(style: bytes) -> bytes:
-    """Return a stylesheet without comments and needless white space, for visitors with a slow connection."""
+    """Remove comments and unnecessary white space from a stylesheet, for visitors with a slow connection."""
     words = _CSS_SPACE.sub(b" ", _CSS_COMMENT.sub(b"", style)).strip()
     return _CSS_PUNCTUATION.sub(rb"\1", words).replace(b": ", b":").replace(b";}", b"}")

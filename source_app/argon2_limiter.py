@@ -24,9 +24,10 @@ _NICENESS = 10  # reading a page has priority over deriving a key
 
 
 class Argon2Limiter:
-    """Queue for Argon2id runs: `at_once` callers run in parallel, and at most `waiting` more callers wait.
+    """Queue that limits how many Argon2id computations run at once on the whole server.
 
-    Threads and worker processes share the queue through lock files in `folder`.
+    `at_once` callers run in parallel, and at most `waiting` more callers wait. Threads and worker processes
+    share the queue through lock files in `folder`.
     """
 
     def __init__(self, folder: Path, *, at_once: int, waiting: int) -> None:
@@ -37,7 +38,7 @@ class Argon2Limiter:
         self._workers = ThreadPoolExecutor(at_once, "argon2", initializer=_lower_priority)
 
     def run(self, work: Callable[[], _T]) -> _T:
-        """Wait in the queue for a free slot, then call `work` in a thread and return its result.
+        """Wait in the queue for a free slot, then call `work` in a thread and return the result of `work`.
 
         Raises:
             QueueFullError: every place in the queue is taken. `work` was not called.
@@ -58,9 +59,9 @@ def _lower_priority() -> None:
 
 @contextmanager
 def _claim(path: Path, *, waits: bool = False) -> Iterator[bool]:
-    """Try to hold a lock file during the block. Yield True if the lock was free, and False otherwise.
+    """Try to hold the lock of a lock file during the block.
 
-    If `waits` is True, wait until the lock is free.
+    Yield True if the lock was free, and False otherwise. If `waits` is True, wait until the lock is free.
     """
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -18,7 +18,7 @@ class SourceError(Exception):
 
 
 class SourceRefusedError(SourceError, Generic[_Reason]):
-    """A use case refused what a source asked. `reason` is a member of the use case's enum of reasons."""
+    """The source's site refused what a source asked. `reason` says why, as a member of an enum."""
 
     def __init__(self, reason: _Reason) -> None:
         super().__init__(reason.value)
@@ -26,14 +26,14 @@ class SourceRefusedError(SourceError, Generic[_Reason]):
 
 
 class PassphraseRefusal(StrEnum):
-    """Reasons why a typed passphrase opened no mailbox."""
+    """Reason why a typed passphrase did not open a mailbox."""
 
     OTHER_WORDS = "other_words"  # the words are not the passphrase that was shown for practice
     NO_MAILBOX = "no_mailbox"  # wrong or mistyped words, or an ended mailbox: all of these look the same
 
 
 class PassphraseRefusedError(SourceRefusedError[PassphraseRefusal]):
-    """A typed passphrase opened no mailbox.
+    """A typed passphrase did not open a mailbox.
 
     `unknown` has the positions of typed words that are on no word list. `wrong` has the positions of typed
     words that differ from the new passphrase that was shown. Positions count from 1.
@@ -48,18 +48,18 @@ class PassphraseRefusedError(SourceRefusedError[PassphraseRefusal]):
 
 
 class TicketRefusal(StrEnum):
-    """Reasons why a practice ticket (encrypted form field with a new passphrase) cannot be used any more."""
+    """Reason why a practice ticket (form field with an encrypted new passphrase) cannot be used any more."""
 
     EXPIRED = "ticket_expired"  # the ticket is too old, or was made before the server's last start
     USED = "words_used"  # a mailbox was opened with its words, so the words are not shown or compared again
 
 
 class TicketRefusedError(SourceRefusedError[TicketRefusal]):
-    """The practice ticket, which contains a new passphrase, cannot be used any more."""
+    """A practice ticket (form field with an encrypted new passphrase) cannot be used any more."""
 
 
 class MessageRefusal(StrEnum):
-    """Reasons why a message was not accepted.
+    """Reason why a message of a source was not accepted.
 
     After a refusal, the page shows the message form again, with the typed text.
     """
@@ -79,11 +79,11 @@ class MessageRefusal(StrEnum):
 
 
 class MessageRefusedError(SourceRefusedError[MessageRefusal]):
-    """A message was not accepted, and no part of the message was kept."""
+    """A message of a source was not accepted, and no part of the message was kept."""
 
 
 class AnswerRefusal(StrEnum):
-    """Reasons why an answer to a proposal was not accepted.
+    """Reason why the source's answer to a proposal was not accepted.
 
     After a refusal, the page shows the answer form again, with the typed text.
     """
@@ -101,11 +101,11 @@ class AnswerRefusal(StrEnum):
 
 
 class AnswerRefusedError(SourceRefusedError[AnswerRefusal]):
-    """An answer to a proposal was not accepted, and no part of the answer was sent."""
+    """The source's answer to a proposal was not accepted, and no part of the answer was sent."""
 
 
 class QueueFullError(SourceError):
-    """Too many people are waiting for Argon2id. A later attempt can succeed."""
+    """Too many people are logging in at this moment. A later attempt can succeed."""
 
 
 class NotFoundError(SourceError):
@@ -117,4 +117,7 @@ class ReportMissingError(SourceError):
 
 
 class SignpostError(SourceError):
-    """A text file of the signpost has a fault. The message names the file and the place in one sentence."""
+    """A text file of the signpost (the questions that lead to a route) has a fault.
+
+    The message names the file and the place in one sentence.
+    """

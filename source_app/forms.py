@@ -10,7 +10,7 @@ from protocol.session import check_form_token, form_token
 
 
 class SessionCSRF(CSRF):  # type: ignore[misc]  # wtforms has no types
-    """CSRF token of a form, which is valid for one purpose in one session of a source."""
+    """CSRF protection of a form, whose token is valid for one purpose in one session of a source."""
 
     def setup_form(self, form: Form) -> list[tuple[str, object]]:
         """Get the session's token and the purpose from the form's settings, and set up the CSRF field."""
@@ -69,9 +69,10 @@ class SessionlessForm(OurForm):
 
 
 class LogInForm(SessionlessForm):
-    """Log-in form: the passphrase, and a text that the source typed before an earlier session ended.
+    """Log-in form with two fields: the passphrase, and a text that the source typed before a session ended.
 
-    `proposal` is the id of the proposal that the text answers. `proposal` is empty if the text is a message.
+    If the text answers a proposal, `proposal` is the id of this proposal. If the text is a message,
+    `proposal` is empty.
     """
 
     proposal = HiddenField()
@@ -80,14 +81,17 @@ class LogInForm(SessionlessForm):
 
 
 class PractiseForm(SessionlessForm):
-    """Practice form: the typed passphrase, and the encrypted ticket with the passphrase that was shown."""
+    """Form on which the source practises a new passphrase.
+
+    The ticket is the encrypted passphrase that was shown.
+    """
 
     ticket = HiddenField()
     words = StringField(lazy_gettext("Your passphrase"))
 
 
 class EntryForm(OurForm):
-    """Base class of the forms that add an entry to a mailbox, with the fields of a `FormContext`."""
+    """Base class of the forms that add an entry to a mailbox, with the hidden fields of a `FormContext`."""
 
     entry_id = HiddenField()
     heads = HiddenField()
@@ -95,7 +99,7 @@ class EntryForm(OurForm):
 
 
 class WriteForm(EntryForm):
-    """Form of a message.
+    """Form with which a source writes a message and adds files.
 
     Browsers send the text fields before the files, so the app checks the text fields first.
     """
@@ -105,7 +109,7 @@ class WriteForm(EntryForm):
 
 
 class ConsentForm(EntryForm):
-    """Form of an answer to a proposal. Each button sends a different answer."""
+    """Form with which a source answers a proposal of the desk. Each button sends a different answer."""
 
     digest = HiddenField()
     sure = BooleanField()
@@ -113,15 +117,15 @@ class ConsentForm(EntryForm):
 
 
 class DeleteForm(EntryForm):
-    """Form that deletes an entry."""
+    """Form with which a source deletes one entry of their mailbox."""
 
 
 class LogOutForm(OurForm):
-    """Form that logs out. Its only field is the CSRF token."""
+    """Form with which a source logs out. Its only field is the CSRF token."""
 
 
 class EndForm(EntryForm):
-    """Form that ends a mailbox. The source must tick a box as well as press the button."""
+    """Form with which a source ends their mailbox. The source must tick a box as well as press the button."""
 
     sure = BooleanField(
         lazy_gettext("Yes, delete everything in this mailbox for good"), [InputRequired("not ticked")]

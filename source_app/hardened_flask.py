@@ -12,9 +12,9 @@ log = logging.getLogger("steunpunt.source")
 
 
 class SmallFormRequest(Request):
-    """Request that lets Flask read only small forms without files.
+    """Request that lets Flask read only small forms without files. Flask would write files to the disk.
 
-    Werkzeug, the library below Flask, would write larger files to the disk, unencrypted. Only the form of a
+    Werkzeug, the library below Flask, writes larger files to the disk, unencrypted. Only the form of a
     message can have files. The module `services.uploads` reads this form from the network, without temporary
     files.
     """
@@ -32,14 +32,17 @@ class SmallFormRequest(Request):
 
 
 class Site(Flask):
-    """Flask app of the source's site. Its log names the type and place of an error, and no visitor's text."""
+    """Flask app of the source's site.
+
+    Its log has the type and place of an error, and never a visitor's text.
+    """
 
     request_class = SmallFormRequest
 
     def log_exception(
         self, exc_info: tuple[type, BaseException, TracebackType] | tuple[None, None, None]
     ) -> None:
-        """Log the type and place of an exception, but not its message, which can quote a visitor."""
+        """Log the type and place of an exception, but not its message, which can quote a visitor's text."""
         kind, _, trace = exc_info
         place = "?"
         while trace is not None:

@@ -39,7 +39,9 @@ def seal_ticket(passphrase: str, server_secret: bytes, last_half_hour: int) -> s
 
 
 def open_ticket(given: str, server_secret: bytes, half_hour: int) -> str:
-    """Decrypt the passphrase in a ticket. `half_hour` is the present half hour, counted from 1970 in UTC.
+    """Decrypt the passphrase in a practice ticket.
+
+    `half_hour` is the current half hour, counted from 1970 in UTC.
 
     Raises:
         UnreadableError: the ticket is from another run of the server, was changed, or has expired.

@@ -28,7 +28,7 @@ class MailboxLimits:
 
 @dataclass(frozen=True, slots=True)
 class PublicDesk:
-    """Context object of the source's use cases: the desk's verified letterhead, open store and limits.
+    """Context object of the source's use cases: the desk's verified letterhead, the store and the limits.
 
     The letterhead is the desk's signed public statement. `server_secret` is 32 random bytes that are made
     when the server starts, and that are never stored. A session lasts `session_half_hours` half hours after

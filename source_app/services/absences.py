@@ -10,7 +10,7 @@ _AHEAD = timedelta(days=21)  # an absence after that does not matter yet to some
 
 @dataclass(frozen=True, slots=True)
 class ShownAbsence:
-    """Absence of the desk: its first day, its last day, and the first working day after the absence."""
+    """Absence of the desk: its first day, its last day, and the first working day after it."""
 
     since: date
     until: date
@@ -19,7 +19,10 @@ class ShownAbsence:
 
 
 def shown_absences(letterhead: Letterhead, today: date) -> tuple[ShownAbsence, ...]:
-    """Return the desk's absences of today and of the next three weeks, sorted by first day."""
+    """Return the desk's absences that public pages show: those of today and of the next three weeks.
+
+    The absences are sorted by their first day.
+    """
     near = [each for each in letterhead.absences if today <= each.until and each.since <= today + _AHEAD]
     return tuple(
         ShownAbsence(

@@ -1,4 +1,4 @@
-"""Answers of the source to a proposal: agreed, declined, changes asked, taken back.
+"""Answers of the source to a proposal to pass on a text: agreed, declined, changes asked, taken back.
 
 An answer contains the digest of the proposal, and signs what the page of the answer form had shown. The whole
 mailbox is verified before an answer is appended (docs/protocol.md, "Consent").
@@ -30,7 +30,7 @@ _TOO_LATE = frozenset({ProposalStatus.PASSING_ON, ProposalStatus.PASSED_ON})
 
 @dataclass(frozen=True, slots=True)
 class ConsentAnswer:
-    """Answer to a proposal, from a form whose fields and token were checked.
+    """Answer of the source to a proposal, from a form whose fields and token were checked.
 
     `proposal_id` and `digest` are those of the proposal that the page showed.
     """
@@ -44,14 +44,16 @@ class ConsentAnswer:
 
 
 def answer_purpose(proposal_id: str, digest: str, form_context: FormContext, address: Address) -> str:
-    """Return the purpose of an answer form's CSRF token, which binds the token to a proposal and a form."""
+    """Return the purpose of an answer form's CSRF token: the token fits only this proposal and this form."""
     return form_context.purpose(f"answer {proposal_id} {digest}", address)
 
 
 def check_answer_form(
     desk: PublicDesk, opened: MailboxSession, proposal_id: str, fields: Mapping[str, str], language: Language
 ) -> ConsentAnswer:
-    """Check the fields of an answer form, and return the answer. `language` is that of the form's page.
+    """Check the fields of the form with which a source answers a proposal, and return the answer.
+
+    `language` is that of the form's page.
 
     Raises:
         AnswerRefusedError: the form was not made in this session, contains no valid answer, or has a text
@@ -78,7 +80,7 @@ def check_answer_form(
 
 
 def append_consent(desk: PublicDesk, keys: MailboxKeys, answer: ConsentAnswer, *, today: date) -> None:
-    """Append an answer to the proposal that the page showed, if this answer is still possible.
+    """Append the source's answer to a proposal to the mailbox, if this answer is still possible.
 
     If the same answer is sent twice, only one entry is appended.
 

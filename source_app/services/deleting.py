@@ -1,4 +1,4 @@
-"""Deleting: remove messages, or end the whole mailbox, with an entry that the source signs."""
+"""Deletion by the source: remove messages, or end the whole mailbox, with an entry that the source signs."""
 
 from contextlib import suppress
 from datetime import date
@@ -22,12 +22,12 @@ from stored_mailbox.appending import PreparedAppend, append_entries
 def delete_words(
     desk: PublicDesk, keys: MailboxKeys, entry_id: bytes, form_context: FormContext, *, today: date
 ) -> None:
-    """Make all words with an entry id, and their files, unreadable for everyone, also for the desk.
+    """Make all entries with an entry id, and their files, unreadable for everyone, also for the desk.
 
     If the same form is sent twice, only one removal is appended.
 
     Raises:
-        NotFoundError: this mailbox has no such words, or they were removed before.
+        NotFoundError: this mailbox has no such entry, or it was removed before.
         NoSuchMailboxError: the mailbox has ended.
     """
 
@@ -47,7 +47,10 @@ def delete_words(
 def end_mailbox(
     desk: PublicDesk, opened: MailboxSession, keys: MailboxKeys, form_context: FormContext, *, today: date
 ) -> None:
-    """Make everything in a mailbox unreadable, and log the source out. A second call changes nothing."""
+    """Make everything in a mailbox unreadable for good, and log the source out.
+
+    A second call changes nothing.
+    """
 
     def prepare() -> PreparedAppend:
         draft = draft_entry(desk, keys, form_context, today)

@@ -29,29 +29,29 @@ _TICKET_HALF_HOURS = 4  # gives a visitor time to find a pen and a hiding place
 
 @dataclass(frozen=True)
 class MailboxSession:
-    """Session of a source who is logged in: the token of the cookie, and the state of the session."""
+    """Session of a source who is logged in: the token in the cookie, and the session's decrypted state."""
 
     token: bytes = field(repr=False)
     state: SessionState
 
     @cached_property
     def keys(self) -> MailboxKeys:
-        """Return the keys of the open mailbox."""
+        """Return the keys of the source's open mailbox."""
         return derive_mailbox_keys(self.state.root)
 
 
 def draw_passphrase(desk: PublicDesk, language: Language, *, now: int) -> tuple[list[str], str]:
     """Return the words of a new passphrase, and an encrypted ticket that contains these words.
 
-    The ticket is a hidden field of the next form, so the server stores nothing. `now` is the number of half
-    hours since 1970, in all functions of this module.
+    The ticket is a hidden field of the form on which the source practises the words, so the server stores
+    nothing. `now` is the number of half hours since 1970, in all functions of this module.
     """
     drawn = passphrase.generate_passphrase(language)
     return drawn.split(), practice_ticket.seal_ticket(drawn, desk.server_secret, now + _TICKET_HALF_HOURS)
 
 
 def ticket_words(desk: PublicDesk, ticket: str, *, now: int) -> list[str]:
-    """Decrypt a practice ticket and return the words of its passphrase, to show them again.
+    """Decrypt a practice ticket and return the words of its passphrase, to show them to the source again.
 
     A practice ticket is a form field with the encrypted passphrase of a new mailbox.
 
@@ -65,11 +65,11 @@ def ticket_words(desk: PublicDesk, ticket: str, *, now: int) -> list[str]:
 
 
 def start_mailbox(desk: PublicDesk, ticket: str, typed: str, *, today: date, now: int) -> MailboxSession:
-    """Create a mailbox for someone who typed the words of their practice ticket, and log them in.
+    """Create a mailbox for someone who has typed their new passphrase correctly, and log them in.
 
-    A practice ticket is a form field with the encrypted passphrase of a new mailbox. After a typing error, no
-    mailbox is created. The source may have written the same wrong words on paper, and these words would not
-    open the new mailbox.
+    `ticket` is a form field with the encrypted passphrase, and `typed` the text that the source typed. After
+    a typing error, no mailbox is created. The source may have written the same wrong words on paper, and
+    these words would not open the new mailbox.
 
     Raises:
         PassphraseRefusedError: the typed words differ from the words of the ticket.
@@ -98,7 +98,7 @@ def start_mailbox(desk: PublicDesk, ticket: str, typed: str, *, today: date, now
 
 
 def log_in(desk: PublicDesk, typed: str, *, now: int) -> MailboxSession:
-    """Log in with a typed passphrase, and return the session of its mailbox.
+    """Log in with a typed passphrase, and return the session of the mailbox that it opens.
 
     Argon2id runs for every typed text, also if a word is on no word list, so that every response takes
     equally long.
@@ -118,9 +118,9 @@ def log_in(desk: PublicDesk, typed: str, *, now: int) -> MailboxSession:
 
 
 def find_session(desk: PublicDesk, token: bytes, *, now: int) -> MailboxSession | None:
-    """Return the session that belongs to a cookie's token, and extend the session.
+    """Return the session of the source whose cookie has this token, and extend the session.
 
-    Returns None if there is no such session, or if the session has expired.
+    Return None if there is no such session, or if the session has expired.
     """
     name = session.token_hash(token)
     box = desk.sessions.get(name, now)
@@ -137,20 +137,23 @@ def find_session(desk: PublicDesk, token: bytes, *, now: int) -> MailboxSession 
 
 
 def remember_page(desk: PublicDesk, opened: MailboxSession, shown: tuple[Heads, Heads], *, now: int) -> None:
-    """Record in a session what the source was shown last, for the forms that the session shows next."""
+    """Record in a source's session which entries the last page showed.
+
+    New entries of the source sign this.
+    """
     if shown != opened.state.shown:
         _save(desk, opened.token, replace(opened.state, shown=shown), now=now)
 
 
 def remember_entry(desk: PublicDesk, opened: MailboxSession, head: Head, *, now: int) -> None:
-    """Record in a session that the source wrote an entry, so that the next form names this entry."""
+    """Record in a source's session that the source wrote an entry, so that the next entry names this one."""
     heads, unseen = opened.state.shown
     others = [each for each in heads if each.strand != head.strand]
     remember_page(desk, opened, (tuple(sorted([head, *others])), unseen), now=now)
 
 
 def log_out(desk: PublicDesk, token: bytes) -> None:
-    """Delete the session that belongs to a cookie's token."""
+    """Delete the session of the source whose cookie has this token."""
     desk.sessions.drop(session.token_hash(token))
 
 
@@ -162,12 +165,10 @@ def _decrypt_ticket(desk: PublicDesk, ticket: str, *, now: int) -> list[str]:
 
 
 def _mark_used(desk: PublicDesk, words: Sequence[str], *, now: int) -> None:
-    """Record that a mailbox was opened with a practice ticket's words, so that the words are not shown again.
+    """Record that a new passphrase has opened its mailbox, so that the site never shows the passphrase again.
 
-    A practice ticket is a form field with the encrypted passphrase of a new mailbox.
-
-    Attack: a browser's history contains the form with the ticket. The next person at the device could use the
-    back button and see the passphrase, even after the source logged out.
+    Attack: a browser's history contains the form with the encrypted passphrase (ticket). The next person at
+    the device could use the back button and see the passphrase, even after the source logged out.
     """
     desk.sessions.put(_used_name(desk, words), b"", now + _TICKET_HALF_HOURS + 1)
 

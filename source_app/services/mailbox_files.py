@@ -21,10 +21,11 @@ from web.filenames import safe_name
 
 @dataclass(frozen=True, slots=True)
 class ThreadFile:
-    """File of an entry, for a page. `id` is hexadecimal, `size` is in bytes, and `name` is safe to show.
+    """Attached file of an entry, as a page shows it.
 
-    In a proposal, `is_cleaned` is True for a copy without metadata, and `about` describes the hidden details
-    of the file. For other files, `is_cleaned` is None.
+    `id` is hexadecimal, `size` is in bytes, `name` is safe to show. In a proposal, `is_cleaned` is True for a
+    copy without metadata, and `about` describes the hidden details of the file. For other files, `is_cleaned`
+    is None.
     """
 
     id: str
@@ -35,7 +36,7 @@ class ThreadFile:
 
 
 def shown_files(content: Content) -> tuple[ThreadFile, ...]:
-    """Return the files of an entry, in the form that the pages show."""
+    """Return the attached files of an entry, in the form that the pages show."""
     return tuple(_shown_file(note, proposed) for note, proposed in _files(content))
 
 
@@ -69,7 +70,7 @@ def open_file(
 
 
 def _files(content: Content) -> Iterator[tuple[AttachmentNote, ProposedFile | None]]:
-    """Yield each file of an entry, with the proposal's statement about the file.
+    """Yield each attached file of an entry, with the proposal's statement about the file.
 
     The statement is None if the entry is not a proposal.
     """
@@ -85,7 +86,7 @@ def _shown_file(note: AttachmentNote, proposed: ProposedFile | None) -> ThreadFi
 
 
 def _only_if(pieces: Iterator[bytes], sha256: Digest) -> Iterator[bytes]:
-    """Yield the pieces of a file. Yield the last piece only if the whole file has the digest `sha256`.
+    """Yield the pieces of a file, but the last piece only if the whole file has the digest `sha256`.
 
     Raises:
         ForgedError: the file has another digest. The visitor's download then ends too early.

@@ -11,10 +11,11 @@ from protocol.identifiers import ENTRY_ID_BYTES, Address, EntryId
 
 @dataclass(frozen=True, slots=True)
 class FormContext:
-    """Hidden fields of a form: the new entry's id, and the entries that the source was shown before the form.
+    """Hidden fields of a form that adds an entry: the entry's id, and the entries that the source was shown.
 
-    All fields are hexadecimal. `heads` and `unseen` go into the envelope of the new entry. The form's CSRF
-    token covers all three fields, so no one can choose what the source signs as seen.
+    All fields are hexadecimal. `heads` has the newest entries that the source was shown, and `unseen` the
+    known entries that the source was not shown. Both go into the signed envelope of the new entry. The form's
+    CSRF token covers all three fields, so no one can choose what the source signs as seen.
     """
 
     entry_id: str
@@ -23,24 +24,27 @@ class FormContext:
 
     @classmethod
     def new(cls, heads: Heads, unseen: Heads) -> Self:
-        """Return the fields of a new form, which is shown together with these entries or after them."""
+        """Return the hidden fields of a new form, which is shown with or after the entries in `heads`."""
         entry_id = secrets.token_bytes(ENTRY_ID_BYTES).hex()
         return cls(entry_id, heads_to_bytes(heads).hex(), heads_to_bytes(unseen).hex())
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, str]) -> Self:
-        """Return the fields of a form that was sent. Check the form's token before using the values."""
+        """Return the hidden fields of a form that was sent.
+
+        Check the form's token before using the values.
+        """
         return cls(fields.get("entry_id", ""), fields.get("heads", ""), fields.get("unseen", ""))
 
     def purpose(self, action: str, address: Address) -> str:
-        """Return the purpose of the form's CSRF token.
+        """Return the purpose of the form's CSRF token: this action, this mailbox and these hidden fields.
 
-        The token then fits only this action in this mailbox, together with the values of the hidden fields.
+        So the token does not fit another action, another mailbox or other values.
         """
         return f"{action} {address.hex()} {self.entry_id} {self.heads} {self.unseen}"
 
     def parse(self) -> tuple[EntryId, Heads, Heads]:
-        """Return the entry id, the heads and the unseen entries of a form whose token was checked."""
+        """Parse the hidden fields of a form whose token was checked: entry id, heads and unseen entries."""
         return (
             EntryId(bytes.fromhex(self.entry_id)),
             heads_from_bytes(bytes.fromhex(self.heads)),

@@ -1,4 +1,4 @@
-"""New entry of the source: its place after the entries of a form's page, its signature and the limits.
+"""New entry of the source: its place after the entries that a page showed, its signature and its limits.
 
 A new message reads and verifies only what the source wrote since that page, so it takes as long in a mailbox
 of 2,000 entries as in a new one. The page had verified the rest.
@@ -28,9 +28,10 @@ from stored_mailbox.reading import parse_rows
 
 @dataclass(frozen=True, slots=True)
 class EntryDraft:
-    """Fields that a new entry of the source signs besides its content, after the mailbox was read.
+    """New entry of the source before its signature: all fields that the source signs, except the content.
 
-    `row` is the mailbox's row. `sent` has earlier entries with the same entry id: the form was sent before.
+    `row` is the mailbox's row in the store. `sent` has earlier entries with the same entry id. If there are
+    any, the form was sent before.
     """
 
     desk: PublicDesk
@@ -43,7 +44,7 @@ class EntryDraft:
     sent: tuple[SignedEntry, ...] = field(default=(), repr=False)
 
     def seal(self, content: Content) -> SignedEntry:
-        """Encrypt content, and sign the result as the new entry."""
+        """Encrypt a content such as a message, and sign the result as the source's new entry."""
         return seal_words(
             content,
             address=self.keys.address,
@@ -57,7 +58,7 @@ class EntryDraft:
         )
 
     def sign(self, entry_class: EntryClass, removes: tuple[Digest, ...] = ()) -> SignedEntry:
-        """Sign a receipt, a removal or an end, which has no encrypted part."""
+        """Sign a new entry without an encrypted part: a read receipt, a removal, or the mailbox's end."""
         envelope = Envelope(
             address=self.keys.address,
             entry_id=self.entry_id,
@@ -72,13 +73,13 @@ class EntryDraft:
         return sign_entry(envelope, by=SourceWriter(self.keys))
 
     def append(self, signed: SignedEntry, attachment_ids: Sequence[AttachmentId] = ()) -> PreparedAppend:
-        """Return the signed entry for the append loop."""
+        """Return the signed entry in the form in which `append_entries` appends it to the mailbox."""
         return PreparedAppend(self.keys.address, self.row.version, [NewEntry(signed, attachment_ids)])
 
     def has_room(self, *, spare: int = 0) -> bool:
         """Return False if the source's entries have reached the limit on their number or on their bytes.
 
-        `spare` entries may exceed the limit on their number.
+        The limit on their number is raised by `spare`.
         """
         limits = self.desk.limits
         if next_number(self.heads, SOURCE_STRAND) > limits.entries + spare:
@@ -96,10 +97,10 @@ def draft_entry(
     today: date,
     verified: tuple[StoredMailbox, Sequence[SignedEntry]] | None = None,
 ) -> EntryDraft:
-    """Draft the entry of a form, after the source's entries since the form's page.
+    """Prepare the new entry of a form, which follows everything that the source wrote since the form's page.
 
-    Of the desk's entries it signs those that the form names, whatever the store shows now. `verified` has the
-    mailbox's row and the source's entries, if the caller has verified the whole mailbox.
+    The new entry also names the desk's entries that the form names, whatever the store shows now. `verified`
+    has the mailbox's row and the source's entries, if the caller has verified the whole mailbox.
 
     Raises:
         NoSuchMailboxError: the mailbox has ended.
@@ -124,7 +125,10 @@ def is_authentic(
 def _read_newer(
     desk: PublicDesk, keys: MailboxKeys, heads: Heads
 ) -> tuple[StoredMailbox, Sequence[SignedEntry]]:
-    """Read and verify the source's entries since those that `heads` names. Leave out what fails the check."""
+    """Read and verify the source's entries since those that `heads` names.
+
+    Leave out entries that fail the check.
+    """
     number = min((head.number for head in heads if head.strand == SOURCE_STRAND), default=1)
     with desk.store.reading() as session:
         row = mailboxes.find(session, keys.address)

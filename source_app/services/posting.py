@@ -1,4 +1,4 @@
-"""Posting: receive a message and its files, and append the message to the mailbox as an entry."""
+"""Posting of a message: receive the message and its files, and append it to the mailbox as an entry."""
 
 import hashlib
 import secrets
@@ -35,7 +35,7 @@ ACTION = "write"  # of the form of a message
 def check_message_form(
     desk: PublicDesk, opened: MailboxSession, fields: Mapping[str, str], language: Language, *, now: int
 ) -> "Posting":
-    """Check the fields of a message form, and return a `Posting` that accepts the files of the form.
+    """Check the text fields of a message form, and return a `Posting` that accepts the files of the form.
 
     All fields arrive before the files, so a wrong form is refused before a file is read. `language` is that
     of the form's page.
@@ -52,14 +52,14 @@ def check_message_form(
 
 
 def is_form_of_session(opened: MailboxSession, fields: Mapping[str, str]) -> bool:
-    """Return True if the token in the fields of a message form is from a form that this session has shown."""
+    """Return True if this session has shown the message form, according to the form's CSRF token."""
     purpose = FormContext.from_fields(fields).purpose(ACTION, opened.keys.address)
     return session.check_form_token(fields.get("token", ""), opened.token, purpose)
 
 
 @dataclass
 class Posting:
-    """Message that is arriving, from the form fields that `check_message_form` has checked.
+    """Message that is arriving from a form whose text fields `check_message_form` has checked.
 
     No part of the message can be read before `commit`. If the message is refused or cut off, call `abandon`.
     `now` is the number of half hours since 1970. After `commit`, `head` names the new entry, and
@@ -82,7 +82,7 @@ class Posting:
     _complete: list[tuple[AttachmentNote, bytes]] = field(default_factory=list)  # with digests of the plain
 
     def begin_file(self, filename: str, media_type: str) -> None:
-        """Start to receive a file.
+        """Start to receive one file of the message.
 
         If a visitor chose no file, the browser sends a file without a name and without bytes. Such a file is
         ignored.
@@ -96,7 +96,7 @@ class Posting:
             self._incoming = self._begin()
 
     def add(self, piece: bytes) -> None:
-        """Encrypt more bytes of the file that began last, and store them as a pending attachment.
+        """Encrypt more bytes of the file that is arriving, and store the encrypted bytes.
 
         Raises:
             MessageRefusedError: the message has too many files, or the files exceed the limit of a message.
@@ -111,7 +111,7 @@ class Posting:
         self._incoming.add(piece)
 
     def end_file(self) -> None:
-        """Finish the file that began last, and store its last bytes.
+        """Encrypt and store the last bytes of the file that is arriving.
 
         Raises:
             QuotaError: the store has no room for the file's last bytes.
@@ -166,7 +166,10 @@ class Posting:
         return _IncomingFile(sealer, ChunkWriter(self.desk.store, attachment_id, self.desk.quota))
 
     def _prepare(self, today: date) -> PreparedAppend | None:
-        """Sign the message after the source's newest entry. Return None if the message was sent before."""
+        """Sign the message, so that it follows the source's newest entry.
+
+        Return None if it was sent before.
+        """
         draft = draft_entry(self.desk, self.keys, self.form_context, today)
         if draft.sent:
             if not any(self._is_same_message(entry) for entry in draft.sent):
@@ -188,7 +191,7 @@ class Posting:
         return draft.append(self._sealed, [note.id for note in notes])
 
     def _is_same_message(self, sent: SignedEntry) -> bool:
-        """Return True if an entry has this message's text and files.
+        """Return True if an entry that was sent before has this message's text and files.
 
         An entry that was removed, or that cannot be read, counts as another message.
         """
@@ -214,7 +217,7 @@ class Posting:
 
 
 class _IncomingFile:
-    """File that is arriving. Its bytes are encrypted and written to the store in chunks."""
+    """One file of a message while the file arrives. Its bytes are encrypted and stored in chunks."""
 
     def __init__(self, sealer: AttachmentSealer, chunks: ChunkWriter) -> None:
         self._sealer, self._chunks, self._plain = sealer, chunks, hashlib.sha256()
@@ -224,7 +227,7 @@ class _IncomingFile:
         self._chunks.add(self._sealer.update(piece))
 
     def finish(self, filename: str, media_type: str) -> tuple[AttachmentNote, bytes]:
-        """Write the last chunk. Return the file's description, and the digest of its plain bytes."""
+        """Write the file's last chunk. Return the file's description, and the digest of its plain bytes."""
         for padding in self._sealer.pad():
             self._chunks.add(padding)
         last, note = self._sealer.finish(safe_name(filename), media_type[:MEDIA_TYPE_CHARS])

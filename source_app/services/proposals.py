@@ -1,4 +1,4 @@
-"""Proposals of the desk to pass something on: the exact text, the state, and the possible answers."""
+"""Proposals of the desk to pass on a text, as the source's pages show them."""
 
 from dataclasses import dataclass, field
 from datetime import date
@@ -25,7 +25,7 @@ _POSSIBLE_ANSWERS = {
 
 @dataclass(frozen=True, slots=True)
 class ShownProposal:
-    """Proposal as the source's page shows it: the exact text to pass on, its state and possible answers."""
+    """Proposal of the desk as the source's page shows it: exact text, state and possible answers."""
 
     id: str
     digest: str  # hexadecimal; an answer contains this digest
@@ -46,7 +46,7 @@ class ShownProposal:
 
 
 def read_proposal(mailbox: SourceMailbox, keys: MailboxKeys, entry_id: bytes) -> ShownProposal:
-    """Return one proposal of a mailbox, by the id of its entry.
+    """Return one proposal of the desk in a mailbox, by the id of its entry.
 
     Raises:
         NotFoundError: no verified entry of the mailbox is a proposal with this id.

@@ -19,7 +19,7 @@ _NAME = re.compile(r"report-(?P<year>20\d\d)-(?P<language>nl|en)\.(?P<kind>html|
 
 @dataclass(frozen=True, slots=True)
 class PublishedReport:
-    """File of a yearly report that the desk's signed letterhead names.
+    """File of a yearly report that the desk's signed letterhead (public statement) names.
 
     `kind` is the ending of the file's name: html, pdf or csv.
     """
@@ -64,7 +64,7 @@ def reports_by_year(desk: PublicDesk) -> tuple[tuple[int, tuple[PublishedReport,
 
 
 def read_published_report(desk: PublicDesk, name: str) -> bytes:
-    """Return the bytes of a report file, after checking that the desk signed exactly these bytes.
+    """Return the bytes of a yearly report, after checking that the desk signed exactly these bytes.
 
     Raises:
         NotFoundError: the desk's signed letterhead names no such report.

@@ -1,4 +1,4 @@
-"""Read receipts of the source: tell the desk which of the desk's words a page has shown."""
+"""Read receipts of the source, which tell the desk which of the desk's entries a page has shown."""
 
 from datetime import date
 
@@ -14,11 +14,12 @@ from stored_mailbox.appending import PreparedAppend, append_entries
 
 
 def append_read_receipt(desk: PublicDesk, keys: MailboxKeys, shown: SourceMailbox, *, today: date) -> None:
-    """Append a read receipt if a page showed words of the desk that no entry of the source covers.
+    """Append a read receipt if a page showed entries of the desk that the source has not confirmed yet.
 
-    If another tab wrote an entry after the page was read, the mailbox is read again, so that two tabs do not
-    append two receipts for the same words. The receipt still covers only what this page showed. Receipts stop
-    when the source has half of the entries that a mailbox may have. The other half is for messages.
+    An entry of the desk counts as confirmed once a later entry of the source covers it. If another tab wrote
+    an entry after the page was read, the mailbox is read again, so that two tabs do not append two receipts.
+    The receipt still covers only what this page showed. Receipts stop when the source has half of the entries
+    that a mailbox may have. The other half is for messages.
 
     Raises:
         NoSuchMailboxError: the mailbox has ended.

@@ -41,9 +41,10 @@ _DELETED = frozenset({Withheld.REMOVED, Withheld.RESTORED})
 
 @dataclass(frozen=True, slots=True)
 class ThreadEntry:
-    """Verified words as the source's page shows them. Withheld words have no text and no kind.
+    """One entry of the conversation as the source's page shows it, such as a message.
 
-    `confirmed_by` is the number of the desk's workstations that confirmed the deletion of removed words.
+    An entry whose text is withheld has no text and no kind. `confirmed_by` is the number of the desk's
+    workstations that confirmed the deletion of a removed entry.
     """
 
     id: str
@@ -62,7 +63,7 @@ class ThreadEntry:
 
     @property
     def is_removed(self) -> bool:
-        """Return True if the source deleted the words."""
+        """Return True if the source deleted the entry."""
         return self.withheld in _DELETED
 
 
@@ -98,7 +99,7 @@ class Thread:
 def read_thread(desk: PublicDesk, keys: MailboxKeys, remembered: Heads = (), *, today: date) -> Thread:
     """Read and verify a mailbox, and return the whole conversation with its state.
 
-    `remembered` has the heads that this session was shown before.
+    `remembered` has the newest entries (heads) that this session was shown before.
 
     Raises:
         NoSuchMailboxError: the mailbox has ended.
@@ -153,7 +154,7 @@ def read_thread(desk: PublicDesk, keys: MailboxKeys, remembered: Heads = (), *, 
 
 
 def message_receipt(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> tuple[ThreadEntry, date]:
-    """Return an entry of the source, and the day by which to expect an answer, for the entry's receipt page.
+    """Return what the receipt page of a message shows: the message, and the day by which to expect an answer.
 
     Raises:
         NotFoundError: this mailbox has no such entry of the source.
@@ -177,7 +178,8 @@ def entry_to_delete(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> Thr
 def is_mailbox_closed(desk: PublicDesk, keys: MailboxKeys) -> bool:
     """Return True if the desk has closed the mailbox, so that a new message would open the mailbox again.
 
-    The whole mailbox is read only if its row has a day of deletion, which no signature covers.
+    The mailbox's row in the store says whether it is closed, but no signature covers the row. If the row says
+    so, the whole mailbox is read and verified.
 
     Raises:
         NoSuchMailboxError: the mailbox has ended.
@@ -202,7 +204,10 @@ def _days_seen(mailbox: SourceMailbox) -> dict[Digest, date]:
 
 
 def _confirmations(mailbox: SourceMailbox, digest: Digest) -> int:
-    """Return how many workstations of the desk wrote an entry after they had applied the removal of words."""
+    """Return how many workstations of the desk have confirmed that they removed an entry.
+
+    A workstation confirms the removal when it writes a later entry.
+    """
     removal = mailbox.transcript.removed.get(digest)
     if removal is None:
         return 0
@@ -235,6 +240,6 @@ def _show_entry(
 def _proposal_of(
     signed: SignedEntry, content: Content | None, proposals: Sequence[ShownProposal]
 ) -> ShownProposal | None:
-    """Return the proposal that is in this entry, or that this answer is about."""
+    """Return the proposal that an entry contains, or the proposal that the entry answers."""
     about = "" if content is None or content.answer is UNSET else content.answer.proposal.hex()
     return next((each for each in proposals if about == each.digest or each.signed is signed), None)

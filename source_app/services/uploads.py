@@ -27,7 +27,7 @@ Commit = Callable[[Posting], object]
 
 @dataclass(slots=True)
 class ReceivedForm:
-    """Message form that was read. `posted` is the message that was committed, or `refusal` says why not.
+    """Result of reading a message form. `posted` is the message that was stored, or `refusal` says why not.
 
     If the sender had no session, `posted` and `refusal` are None, and the form's files were discarded.
     """
@@ -39,7 +39,7 @@ class ReceivedForm:
 
 
 def receive_form(body: Body, content_type: str, files: int, *, admit: Admit, commit: Commit) -> ReceivedForm:
-    """Read a message form from a request body, and commit the message. After a failure, nothing is stored.
+    """Read a message form from a request body, and store the message. After a failure, nothing is stored.
 
     The form may have at most `files` files. `admit` is called once, when the first file begins or the form
     ends. It receives the text fields that came before, and returns the new message. If `admit` returns None,
@@ -57,7 +57,10 @@ def receive_form(body: Body, content_type: str, files: int, *, admit: Admit, com
 
 
 class _Attempt:
-    """Context manager for receiving a form. An exception abandons the files and sets the form's refusal."""
+    """Context manager for reading a message form.
+
+    After an exception, it deletes the files and sets the form's refusal.
+    """
 
     def __init__(self, received: ReceivedForm, admit: Admit) -> None:
         self._received = received
@@ -104,7 +107,7 @@ class _Attempt:
 
 
 def _refusal_of(why: BaseException) -> MessageRefusal | None:
-    """Return the reason that the form's page shows for an exception.
+    """Return the reason for an exception that the message form's page shows.
 
     Return None if the exception leads to an error page instead.
     """

@@ -26,7 +26,7 @@ _MISSING = frozenset({FaultKind.MISSING, FaultKind.ROLLED_BACK})
 
 
 class Withheld(StrEnum):
-    """Reasons why a page shows no text of words. `templates/mailbox` has the sentences."""
+    """Reason why a page shows an entry without its text. `templates/mailbox` has the sentences."""
 
     REMOVED = "removed"  # the source deleted the words
     RESTORED = "restored"  # the source deleted the words, and someone put the encrypted text back
@@ -40,12 +40,13 @@ _REMOVED = frozenset({Withheld.REMOVED, Withheld.RESTORED})
 
 @dataclass(frozen=True, slots=True)
 class SourceMailbox:
-    """All verified entries of a mailbox, decrypted, from one snapshot of the store.
+    """All verified entries of a mailbox, decrypted with the source's keys, from one snapshot of the store.
 
-    - `opened`: the entries in thread order. Words that were removed or cannot be decrypted have content None
-    - `withheld`: why words have no content, by their digest
-    - `left_out`: an entry failed a check, so that no page shows it
-    - `remembered`: the heads that the session was shown before
+    - `opened`: the entries in thread order. If the encrypted part was removed or cannot be decrypted, the
+      content is None
+    - `withheld`: the reason why an entry has no content, by the entry's digest
+    - `left_out`: True if an entry failed a check, so that no page shows it
+    - `remembered`: the newest entries (heads) that the session was shown before
     """
 
     row: StoredMailbox
@@ -63,16 +64,16 @@ class SourceMailbox:
 
     @property
     def is_missing_entries(self) -> bool:
-        """Return True if the session was shown, or an entry names, an entry that is not in the store."""
+        """Return True if the store lacks an entry that another entry names or that the session was shown."""
         return any(fault.kind in _MISSING for fault in self.transcript.faults)
 
     def own_entries(self) -> list[SignedEntry]:
-        """Return the source's own entries, in no order."""
+        """Return all entries that the source wrote, in no particular order."""
         authentic = self.transcript.authentic.values()
         return [entry for entry in authentic if entry.envelope.author is Author.SOURCE]
 
     def uncovered_words(self, shown: Collection[Digest]) -> list[Digest]:
-        """Return those words of the desk among `shown` that no entry of the source covers."""
+        """Return the desk's entries among `shown` that no entry of the source has confirmed yet."""
         words = [
             digest
             for digest, entry in self.transcript.authentic.items()
@@ -82,14 +83,17 @@ class SourceMailbox:
         return self.transcript.knowledge.unknown_to_all(words, own)
 
     def heads_for(self, shown: Collection[Digest]) -> tuple[Heads, Heads]:
-        """Return heads and unseen entries for a new entry of a source who was shown these entries."""
+        """Return the heads and the unseen entries that a new entry of the source must name.
+
+        `shown` has the digests of the entries that the source was shown.
+        """
         return self.transcript.heads_for(SOURCE_STRAND, shown, self.remembered)
 
 
 def read_mailbox(desk: PublicDesk, keys: MailboxKeys, remembered: Heads = ()) -> SourceMailbox:
-    """Read a whole mailbox, verify its entries, and decrypt the valid ones.
+    """Read a whole mailbox of a source, verify its entries, and decrypt the valid ones.
 
-    `remembered` has the heads that this session was shown before.
+    `remembered` has the newest entries (heads) that this session was shown before.
 
     Raises:
         NoSuchMailboxError: the mailbox has ended.
@@ -123,7 +127,10 @@ def read_mailbox(desk: PublicDesk, keys: MailboxKeys, remembered: Heads = ()) ->
 def _content_or_reason(
     entry: SignedEntry, keys: MailboxKeys, transcript: Transcript
 ) -> Content | Withheld | None:
-    """Return the content of words, or the reason why they have none. Other entries have neither."""
+    """Return the decrypted content of an entry, or the reason why the page must withhold it.
+
+    For an entry without an encrypted part, return None.
+    """
     if not entry.envelope.is_words:
         return None
     if entry.digest in transcript.removed:
@@ -138,13 +145,14 @@ def _content_or_reason(
 
 
 def read_sent_words(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> list[EntryContent]:
-    """Return the words of a mailbox with this entry id, decrypted: normally one entry, sorted by digest.
+    """Return the encrypted entries of a mailbox that have this entry id, decrypted: normally one entry.
 
-    Words whose header was destroyed are left out. Words that were removed and restored, or that cannot be
-    decrypted, have content None. Only these words and the source's later entries are verified.
+    Entries that can no longer be decrypted because their header was destroyed are left out. Entries that were
+    removed and restored, or that cannot be decrypted, have content None. Only these entries and the source's
+    later entries are verified.
 
     Raises:
-        NotFoundError: the mailbox has no such words.
+        NotFoundError: the mailbox has no such entry.
     """
     with desk.store.reading() as reading:
         found = [

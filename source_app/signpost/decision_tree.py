@@ -34,7 +34,7 @@ _ITEM_BYTES = 80  # bytes of the tags and the link around one text
 
 
 class Route(StrEnum):
-    """Routes (procedures, or a talk with the desk) to which the signpost's questions can lead a visitor."""
+    """Route that the signpost's questions can lead to: a procedure, or only a talk with the desk."""
 
     TALK = "talk"  # only a conversation with the desk, without a procedure
     CONDUCT = "conduct"  # a complaint about unwanted conduct
@@ -44,18 +44,21 @@ class Route(StrEnum):
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base class of all parts of a signpost file. An unknown key is refused, because it is a typing error."""
+    """Base class of all parts of a signpost file.
+
+    An unknown key is refused, because it is probably a typing error.
+    """
 
 
 class SignpostAnswer(_Part, frozen=True):
-    """Answer that a visitor can choose, and the number of the page that the answer leads to."""
+    """Answer that a visitor of the signpost can choose, and the number of the page that follows."""
 
     text: str
     to: int
 
 
 class Question(_Part, frozen=True):
-    """Page of the signpost with a question and its answers."""
+    """Page of the signpost with one question and the answers to choose from."""
 
     number: int
     text: str
@@ -64,7 +67,7 @@ class Question(_Part, frozen=True):
 
 
 class Outcome(_Part, frozen=True):
-    """Page at the end of a path: the routes (procedures) that may fit, the most likely route first."""
+    """Last page of the signpost: the routes (procedures) that may fit the visitor, the most likely first."""
 
     number: int
     text: str
@@ -91,7 +94,7 @@ class RouteText(_Part, frozen=True):
 
 
 class Signpost(_Part, frozen=True, dict=True):
-    """Complete signpost (decision tree of questions) in one language.
+    """Complete signpost in one language: the tree of questions that leads a visitor to a fitting procedure.
 
     `first` is the number of the first question.
     """
@@ -103,15 +106,15 @@ class Signpost(_Part, frozen=True, dict=True):
 
     @property
     def pages(self) -> tuple[Question | Outcome, ...]:
-        """Return all questions and outcomes."""
+        """Return all pages of the signpost: its questions and outcomes."""
         return (*self.question, *self.outcome)
 
     def page(self, number: int) -> Question | Outcome | None:
-        """Return the question or outcome with a page number, or None if there is no such page."""
+        """Return the question or outcome with this page number, or None if there is no such page."""
         return next((page for page in self.pages if page.number == number), None)
 
     def before(self, number: int) -> int | None:
-        """Return the number of the question that leads to a page, or None for the first question."""
+        """Return the number of the question that leads to this page, or None for the first question."""
         return self._before.get(number)
 
     @cached_property
@@ -164,7 +167,7 @@ def check_signpost(name: str, document: Mapping[str, object]) -> Signpost:
 
 
 def _faults(signpost: Signpost) -> Iterator[str]:
-    """Yield the faults of a signpost as texts.
+    """Yield the faults of a signpost file as texts.
 
     Only the first fault is reliable, because each later check assumes that the earlier checks found no fault.
     """
@@ -189,7 +192,10 @@ def _faults_of_numbers(signpost: Signpost) -> Iterator[str]:
 
 
 def _faults_of_paths(signpost: Signpost) -> Iterator[str]:
-    """Yield faults of the paths through the signpost. Each path must end at an outcome, without a loop."""
+    """Yield the faults of the paths through the signpost.
+
+    Each path must end at an outcome, without a loop.
+    """
     questions = {question.number: question for question in signpost.question}
     outcomes = {outcome.number for outcome in signpost.outcome}
     reached = {signpost.first}
@@ -237,7 +243,7 @@ def _faults_of_routes(signpost: Signpost) -> Iterator[str]:
 
 
 def _texts(signpost: Signpost) -> Iterator[tuple[int | Route, str, str]]:
-    """Yield each text of a signpost: its page or route, its place for an error message, and the text."""
+    """Yield each text of a signpost, with its page or route and its place for an error message."""
     for page in signpost.pages:
         kind = type(page).__name__.lower()
         yield page.number, f"the text of {kind} {page.number}", page.text
@@ -259,7 +265,7 @@ def _fields_of(text: RouteText) -> Iterator[tuple[str, str]]:
 
 
 def _fault_of_text(text: str) -> str:
-    """Return the fault of a text, or an empty string.
+    """Return the fault of one text of the signpost, or an empty string if the text has no fault.
 
     A text with a link is refused, because links belong in the settings.
     """
@@ -273,7 +279,7 @@ def _fault_of_text(text: str) -> str:
 
 
 def _faults_of_size(signpost: Signpost) -> Iterator[str]:
-    """Yield a fault for each page that is too large.
+    """Yield a fault for each page of the signpost that is too large.
 
     All pages are padded to one size. An observer of the network could recognise a larger page.
     """
@@ -295,7 +301,9 @@ def _html_bytes(text: str) -> int:
 
 
 def _require_same_tree(read: Mapping[str, Signpost]) -> None:
-    """Check that the tree is the same in all languages, so that a link to a page in another language works.
+    """Check that the signpost has the same tree of questions in all languages.
+
+    Otherwise a link to a page in another language would not work.
 
     Raises:
         SignpostError: the trees differ. The message names the page.

@@ -1,4 +1,4 @@
-"""Page of a proposal, with the form for the source's answer."""
+"""Page of a proposal to pass on a text, with the form for the source's answer."""
 
 from contextlib import suppress
 from dataclasses import asdict
@@ -21,7 +21,7 @@ _STATUS = {AnswerRefusal.FORM_EXPIRED: 403}
 def proposal_page(
     here: MailboxSession, entry_id: bytes, refusal: AnswerRefusal | None = None, text: str = ""
 ) -> Response:
-    """Return the page of a proposal in its present state, with a new answer form that contains `text`.
+    """Return the page of a proposal in its current state, with a new answer form that contains `text`.
 
     `refusal` is the reason why the last answer was not accepted, or None.
     """
@@ -46,7 +46,7 @@ def proposal_page(
 
 
 def page_with_text(here: MailboxSession, text: str, proposal_id: str) -> Response:
-    """Return the page on which the source typed a text before the session ended, with this text in its form.
+    """Return the page of the form in which the source typed a text before the session ended, with this text.
 
     `proposal_id` names the proposal that the text answers, or is empty for a message. If this proposal is no
     longer in the mailbox, the text is in the form for a new message.
@@ -60,7 +60,7 @@ def page_with_text(here: MailboxSession, text: str, proposal_id: str) -> Respons
 
 
 def receive_answer(entry_id: bytes) -> ResponseReturnValue:
-    """Accept an answer to a proposal. After a refusal, the page shows the form again with the typed text."""
+    """Accept the source's answer to a proposal. After a refusal, show the form again with the typed text."""
     here = current_session()
     text = form_text(request.form)
     if here is None:

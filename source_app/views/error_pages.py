@@ -45,7 +45,10 @@ def wrong_host_page() -> Response:
 
 
 def gone_page(text: str) -> Response:
-    """Return the page that says that the mailbox has ended, and shows the typed text that was not sent."""
+    """Return the page that says that the mailbox has ended.
+
+    The page shows the typed text that was not sent.
+    """
     return without_session(_error_page(404, "gone", text))
 
 
@@ -55,7 +58,10 @@ def store_error_page(text: str) -> Response:
 
 
 def unavailable_reason(why: QueueFullError | StoreError) -> str:
-    """Return why a log-in failed: "busy" (full queue) or "store" (store error). A store error is logged."""
+    """Return the reason why a log-in failed: "busy" (queue is full) or "store" (error of the store).
+
+    An error of the store is logged.
+    """
     if isinstance(why, StoreError):
         log.error("store: %s", type(why).__name__)
         return "store"

@@ -1,4 +1,4 @@
-"""Log-in page, and the decorator for pages that need an open mailbox."""
+"""Log-in page of the source's site, and the decorator for pages that need an open mailbox."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -26,7 +26,7 @@ def render_login(form: LogInForm, status: int = 200, **faults: object) -> Respon
 
 
 def logged_out_page(text: str = "", proposal: str = "") -> Response:
-    """Return the log-in page for a request that was not carried out because its session had ended.
+    """Return the log-in page for a request that the site did not carry out, because the session had ended.
 
     The form contains the typed text, so that the text is not lost, and the id of the proposal that the text
     is about (ADR 5).
@@ -39,8 +39,8 @@ def mailbox_open(
 ) -> Callable[_P, ResponseReturnValue]:
     """Decorate a view that needs an open mailbox. The view receives the session of the mailbox.
 
-    Without a session, a GET is redirected to the log-in page. A POST receives a log-in page that says that
-    nothing was done.
+    Without a session, a GET request is redirected to the log-in page. A POST request receives a log-in page
+    that says that nothing was done.
     """
 
     @wraps(view)

@@ -35,14 +35,14 @@ bp = Blueprint("mailbox", __name__, url_prefix="/<any(nl, en):lang>/mailbox")
 @bp.get("")
 @mailbox_open
 def show_mailbox(here: MailboxSession) -> ResponseReturnValue:
-    """Show the whole conversation."""
+    """Show the whole conversation of the source's mailbox."""
     return _conversation_page(here, "mailbox/thread.html")
 
 
 @bp.get("/save")
 @mailbox_open
 def show_printable(here: MailboxSession) -> ResponseReturnValue:
-    """Show the whole conversation on one page to print or save."""
+    """Show the whole conversation of the mailbox on one page that the source can print or save."""
     return _conversation_page(here, "mailbox/save.html")
 
 
@@ -71,20 +71,20 @@ def show_receipt(here: MailboxSession, entry_id: str) -> ResponseReturnValue:
 @bp.get("/proposal/<entry_id>")
 @mailbox_open
 def show_proposal(here: MailboxSession, entry_id: str) -> ResponseReturnValue:
-    """Show the exact text of a proposal, and a form with the answers that are possible."""
+    """Show the exact text that the desk proposes to pass on, and a form with the possible answers."""
     return answer_pages.proposal_page(here, parse_id(entry_id))
 
 
 @bp.post("/proposal/<entry_id>")
 def receive_consent(entry_id: str) -> ResponseReturnValue:
-    """Accept the source's answer to a proposal."""
+    """Accept the source's answer to a proposal of the desk."""
     return answer_pages.receive_answer(parse_id(entry_id))
 
 
 @bp.get("/files/<attachment_id>")
 @mailbox_open
 def send_file(here: MailboxSession, attachment_id: str) -> ResponseReturnValue:
-    """Send a file of the mailbox as a download, which the browser never shows as a page.
+    """Send an attached file of the mailbox as a download, which the browser never shows as a page.
 
     If the file turns out to be damaged, the download ends too early.
     """
@@ -123,12 +123,12 @@ def end_page(here: MailboxSession) -> ResponseReturnValue:
 
 @bp.get("/ended")
 def ended_page() -> ResponseReturnValue:
-    """Show the page that confirms that the mailbox has ended."""
+    """Show the page that confirms that the source has ended the mailbox."""
     return render_page("mailbox/ended.html")
 
 
 def _entry_form(here: MailboxSession, kind: type[_Form], action: str) -> tuple[FormContext, _Form]:
-    """Return the form that the source sent, or a new form, with the values of its hidden fields."""
+    """Return a form that adds an entry, with its hidden fields: the form that was sent, or a new form."""
     is_sent = request.method == "POST"
     form_context = FormContext.from_fields(request.form) if is_sent else FormContext.new(*here.state.shown)
     purpose = form_context.purpose(action, here.keys.address)
@@ -138,8 +138,9 @@ def _entry_form(here: MailboxSession, kind: type[_Form], action: str) -> tuple[F
 def _conversation_page(here: MailboxSession, template: str) -> Response:
     """Show the whole conversation, and record in the session what the page shows.
 
-    After the page was sent, append a read receipt for the desk's words. The visitor does not wait for the
-    receipt, and a failure is logged and not shown. Nothing is recorded for a page that no one reads.
+    After the page was sent, append a read receipt for the desk's entries. The visitor does not wait for the
+    receipt, and a failure is logged and not shown. Nothing is recorded for a page that no one reads, such as
+    a page that the browser fetches in advance.
     """
     ours, day = desk(), current_day()
     shown = thread.read_thread(ours, here.keys, here.state.shown[0], today=day)

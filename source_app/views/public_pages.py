@@ -26,7 +26,7 @@ LIMITS_DATED: Final = date(2026, 11, 29)  # date of the text of the page /limits
 
 @bp.get("/")
 def start_without_language() -> ResponseReturnValue:
-    """Show the start page in the browser's language.
+    """Show the start page in the language that the browser prefers, without a redirect.
 
     A redirect to the page of this language would take more time on a slow connection.
     """
@@ -49,7 +49,7 @@ def help() -> ResponseReturnValue:  # noqa: A001  # the name of the page
 
 @bp.get("/<any(nl, en):lang>/privacy")
 def privacy() -> ResponseReturnValue:
-    """Show the privacy statement."""
+    """Show the privacy statement of the source's site."""
     return render_page("privacy.html")
 
 
@@ -61,7 +61,7 @@ def limits() -> ResponseReturnValue:
 
 @bp.get("/<any(nl, en):lang>/accessibility")
 def accessibility() -> ResponseReturnValue:
-    """Show the accessibility statement."""
+    """Show the accessibility statement of the source's site."""
     return render_page("accessibility.html")
 
 
@@ -82,25 +82,25 @@ def seal_page() -> ResponseReturnValue:
 
 @bp.get("/<any(nl, en):lang>/seal/letterhead.json")
 def letterhead_body() -> ResponseReturnValue:
-    """Send the desk's signed letterhead, so that anyone can check the desk's keys without trusting us."""
+    """Send the desk's signed public statement (letterhead), so that anyone can check the desk's keys."""
     return send_download("letterhead.json", published.signed_letterhead(desk())[0])
 
 
 @bp.get("/<any(nl, en):lang>/seal/letterhead.json.minisig")
 def letterhead_signature() -> ResponseReturnValue:
-    """Send the desk's signature of its letterhead (public statement), in the format of minisign."""
+    """Send the desk's signature of its public statement (letterhead), in the format of minisign."""
     return send_download("letterhead.json.minisig", published.signed_letterhead(desk())[1])
 
 
 @bp.get("/<any(nl, en):lang>/seal/recipient.txt")
 def age_recipient() -> ResponseReturnValue:
-    """Send the desk's age recipient (public key) as a file of one line, for the option -R of age."""
+    """Send the desk's public key for the age program, as a file of one line for its option -R."""
     return send_download("recipient.txt", f"{desk().letterhead.current_epoch[1]}\n")
 
 
 @bp.get("/<any(nl, en):lang>/seal/key.asc")
 def openpgp_key() -> ResponseReturnValue:
-    """Send the desk's OpenPGP key in ASCII armour.
+    """Send the desk's public OpenPGP key in ASCII armour.
 
     Raises:
         NotFoundError: the desk has no OpenPGP key.
@@ -124,11 +124,12 @@ def leave() -> ResponseReturnValue:
 def stylesheet() -> ResponseReturnValue:
     """Send the stylesheet, which the app keeps in memory.
 
-    The answer has no header (such as an ETag) that a browser would return, so no visitor can be recognised.
+    The answer has no header that a browser would send back later (such as an ETag), because with such a
+    header the site could recognise a visitor.
     """
     return Response(current_app.extensions["stylesheet"], mimetype="text/css")
 
 
 def _public(template: str) -> Response:
-    """Return a public page that also announces the desk's absences."""
+    """Render a public page that also announces the desk's absences."""
     return render_page(template, away=shown_absences(desk().letterhead, current_day()))

@@ -1,4 +1,4 @@
-"""Pages of the published yearly reports."""
+"""Pages of the yearly reports that the desk has published."""
 
 import base64
 import hashlib
@@ -18,13 +18,13 @@ _TYPES = {"pdf": "application/pdf", "csv": "text/csv"}
 
 @bp.get("")
 def list_reports() -> ResponseReturnValue:
-    """Show the page with links to the published reports, by year."""
+    """Show the page with links to the published yearly reports, by year."""
     return render_page("reports/index.html", years=published.reports_by_year(desk()))
 
 
 @bp.get("/<name>")
 def send_report(name: str) -> ResponseReturnValue:
-    """Show a report in HTML, or send a report in another format as a download."""
+    """Show a yearly report in HTML, or send a report in another format as a download."""
     body = published.read_published_report(desk(), name)
     kind = name.rpartition(".")[2]
     if kind == "html":
@@ -33,7 +33,7 @@ def send_report(name: str) -> ResponseReturnValue:
 
 
 def _policy_of(body: bytes) -> str:
-    """Return the Content-Security-Policy of a report. The policy allows only the report's inline stylesheet.
+    """Return the Content-Security-Policy of a yearly report in HTML, which allows only its inline stylesheet.
 
     The policy names the stylesheet by its digest. The report can load no file and run no script. Its charts
     are part of the page. Source: CSP Level 3, section 8.3 (the digest of an inline block).

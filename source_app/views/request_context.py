@@ -24,9 +24,10 @@ _CLEARED = '"cache", "cookies", "storage"'
 
 
 def desk() -> PublicDesk:
-    """Return the context object for use cases, with the same signed letterhead during the whole request.
+    """Return the context object for the source's use cases, with the desk's letterhead, store and limits.
 
-    The letterhead has the desk's public keys, calendar and texts.
+    The letterhead (signed statement with the desk's keys, calendar and texts) stays the same during a
+    request.
     """
     if "desk" not in g:
         ours = cast("PublicDesk", current_app.extensions["desk"])
@@ -46,7 +47,7 @@ def origin() -> str | None:
 
 
 def is_https() -> bool:
-    """Return True if this visitor uses TLS, so that the session cookie can require TLS.
+    """Return True if this visitor's connection uses TLS, so that the session cookie can require TLS.
 
     The onion service has no TLS.
     """
@@ -54,7 +55,7 @@ def is_https() -> bool:
 
 
 def current_day() -> date:
-    """Return today's date, from the clock that the app was created with."""
+    """Return today's date, from the clock that the app received when it was created."""
     return cast("date", current_app.extensions["today"]())
 
 
@@ -79,12 +80,12 @@ def current_session() -> MailboxSession | None:
 
 
 def set_current_session(opened: MailboxSession) -> None:
-    """Make a session the current session for the rest of this request. Called after a log-in."""
+    """Make a session the current session for the rest of this request. Call this function after a log-in."""
     g.opened = opened
 
 
 def cookie_name() -> str:
-    """Return the name of the session cookie. With TLS, `__Host-` binds the cookie to this host."""
+    """Return the name of the session cookie. With TLS, the prefix `__Host-` binds the cookie to this host."""
     return "__Host-mailbox" if is_https() else "mailbox"
 
 
@@ -99,7 +100,7 @@ def with_session_cookie(answer: WerkzeugResponse, opened: MailboxSession) -> Wer
 def without_session(answer: WerkzeugResponse) -> WerkzeugResponse:
     """Make a response delete the session cookie, and everything else that the browser stored of this site.
 
-    Does nothing if the request had no session cookie.
+    If the request had no session cookie, the response is not changed.
     """
     if cookie_name() in request.cookies:
         answer.delete_cookie(cookie_name(), path="/", secure=is_https(), httponly=True, samesite="Strict")

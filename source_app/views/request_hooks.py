@@ -18,7 +18,7 @@ _PUBLIC_BLUEPRINTS = frozenset({"pages", "reports"})  # their pages are the same
 
 
 def install_request_hooks(app: Flask) -> None:
-    """Install the request hooks of an app: language, checks of Host and Origin, padding, Onion-Location.
+    """Install the code that runs before and after every view: language, checks of headers, padding.
 
     Call this function after Babel is installed.
     """
@@ -59,7 +59,7 @@ def _refuse_other_sites() -> WerkzeugResponse | None:
 
 
 def _translations() -> Translations:
-    """Return the translations into the page's language. The translations are looked up once per request.
+    """Return the translations into the page's language. They are looked up once per request.
 
     Twenty look-ups in one request would take a tenth of the time that a page takes.
     """

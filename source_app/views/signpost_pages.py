@@ -1,4 +1,4 @@
-"""Pages of the signpost: questions, and outcomes with the routes that may fit a visitor.
+"""Pages of the signpost: questions, and outcomes with the routes (procedures) that may fit a visitor.
 
 All pages have one size, and no answer is stored.
 """
@@ -15,13 +15,13 @@ bp = Blueprint("signpost", __name__, url_prefix="/<any(nl, en):lang>/s")
 
 @bp.app_context_processor
 def first_question() -> dict[str, int]:
-    """Give every template the number of the signpost's first question, for links to this question."""
+    """Give every template the number of the signpost's first question, so that pages can link to it."""
     return {"signpost_first": _signposts()["nl"].first}
 
 
 @bp.get("/<int:number>")
 def show_signpost(number: int) -> ResponseReturnValue:
-    """Show one question of the signpost (questions that lead to a fitting route), or the route that fits.
+    """Show one question of the signpost (questions that lead to a fitting route), or the routes that may fit.
 
     Visitors with and without a mailbox see the same page.
     """
@@ -47,7 +47,7 @@ def show_signpost(number: int) -> ResponseReturnValue:
 
 
 def _where() -> dict[Route, str]:
-    """Return, for each procedure of the organisation, a text that says where to find the procedure.
+    """Return, for each procedure of the organisation, the text in the settings that says where to find it.
 
     A text is empty if the settings do not contain the text.
     """

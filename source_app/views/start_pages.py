@@ -28,7 +28,10 @@ bp = Blueprint("begin", __name__, url_prefix="/<any(nl, en):lang>")
 
 @bp.route("/begin", methods=["GET", "POST"])
 def passphrase() -> ResponseReturnValue:
-    """Show a new passphrase, or the same passphrase again to someone who returns from the practice page."""
+    """Show a new passphrase to a visitor who starts a mailbox.
+
+    A visitor who returns from the practice page sees the same passphrase again.
+    """
     now = half_hour_now()
     ticket = request.form.get("ticket", "")
     if ticket:
@@ -40,7 +43,10 @@ def passphrase() -> ResponseReturnValue:
 
 @bp.post("/card")
 def passphrase_card() -> ResponseReturnValue:
-    """Show a card for printing with only the words of a passphrase. The card does not say what they open."""
+    """Show a card to print, which has only the words of a passphrase.
+
+    The card does not say what they open.
+    """
     ticket = request.form.get("ticket", "")
     words = login.ticket_words(desk(), ticket, now=half_hour_now())
     return render_page("begin/card.html", words=words, ticket=ticket)
@@ -65,7 +71,7 @@ def practise() -> ResponseReturnValue:
 
 @bp.get("/log-in")
 def log_in_page() -> ResponseReturnValue:
-    """Show the log-in page."""
+    """Show the log-in page, on which a source types their passphrase."""
     return render_login(LogInForm())
 
 

@@ -38,7 +38,7 @@ _DRAIN_TIMES = 2
 
 
 def page_for_text(here: MailboxSession, text: str) -> Response:
-    """Return the page with the form of a new message. The form contains `text`."""
+    """Return the page on which a source writes a new message, with `text` in its form."""
     closed = thread.is_mailbox_closed(desk(), here.keys)
     return _write_page(here, FormContext.new(*here.state.shown), text, closed=closed)
 
