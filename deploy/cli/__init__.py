@@ -6,11 +6,10 @@ each process loads only its own part.
 - `main`: options of all commands, and the list of commands
 - `setup_commands`: setup, setup server, upgrade
 - `run_commands`: run, serve, sweep
-- `public_commands`: fingerprint, letterhead, poster
+- `public_commands`: fingerprint, letterhead, poster, store verify
 - `desk_commands`: openpgp, report
 - `onion_commands`: onion
 - `pairing_commands`: card, pair, admit, retire, rebuild
-- `store_commands`: store verify
 - `sync_commands`: sync, pouch
 - `terminal`: types of arguments, questions and progress lines that several commands share
 """

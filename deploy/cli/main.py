@@ -12,7 +12,6 @@ from deploy.cli import (
     public_commands,
     run_commands,
     setup_commands,
-    store_commands,
     sync_commands,
 )
 from deploy.errors import DeployError
@@ -59,7 +58,6 @@ for _module in (
     desk_commands,
     onion_commands,
     pairing_commands,
-    store_commands,
     sync_commands,
 ):
     for _command in _module.COMMANDS:

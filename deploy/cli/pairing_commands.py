@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from deploy.cli.terminal import EXISTING_FILE, FILE, ask_passphrase
+from deploy.cli.terminal import EXISTING_FILE, FILE, ask_passphrase, show_step
 
 _server_option = click.option(
     "--server",
@@ -85,9 +85,7 @@ def admit_command(settings: Path, pairing: Path | None, remove: str | None) -> N
     if remove is not None:
         server.remove_workstation(settings, remove, say=click.echo)
     elif pairing is not None:
-        server.admit_workstation(
-            settings, pairing, say=click.echo, on_step=lambda line: click.echo(line, err=True)
-        )
+        server.admit_workstation(settings, pairing, say=click.echo, on_step=show_step)
 
 
 @click.command()

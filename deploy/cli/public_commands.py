@@ -1,36 +1,33 @@
-"""Commands `fingerprint`, `letterhead` and `poster`: print what the desk publishes about itself."""
+"""Commands `fingerprint`, `letterhead`, `poster` and `store`, which need no secret key.
+
+They print what the desk publishes about itself, and check that the store is as it was signed.
+"""
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import click
+
+from deploy.cli.terminal import show_verified
 
 if TYPE_CHECKING:
     from protocol.letterhead import Letterhead
 
 
 @click.command()
-@click.option(
-    "--qr", type=click.File("wb"), help="Write the fingerprint to this file too, as a QR code in SVG."
-)
 @click.pass_obj
-def fingerprint_command(settings: Path, qr: BinaryIO | None) -> None:
+def fingerprint_command(settings: Path) -> None:
     """Print the desk's fingerprint, which is on the desk's posters.
 
     If the desk has an OpenPGP key, print the fingerprint of that key too.
     """
-    import segno
-
     from deploy.serving.topology import load_public_settings
 
-    fingerprint = load_public_settings(settings).fingerprint
-    click.echo(fingerprint)
+    click.echo(load_public_settings(settings).fingerprint)
     openpgp_fingerprint = _verified_letterhead(settings).openpgp_fingerprint
     if openpgp_fingerprint is not None:
         click.echo("OpenPGP: " + " ".join(re.findall("....", openpgp_fingerprint)))
-    if qr is not None:
-        segno.make_qr(fingerprint, error="m").save(qr, kind="svg", border=4)
 
 
 @click.command()
@@ -66,6 +63,37 @@ def show_command(settings: Path) -> None:
     click.echo(_verified_letterhead(settings).to_bytes().decode())
 
 
+@click.group(name="store")
+def store_group() -> None:
+    """Inspect the encrypted store."""
+
+
+@store_group.command(name="verify")
+@click.pass_obj
+def verify_command(settings: Path) -> None:
+    """Verify every entry and file in the store: signatures, order, and digests of all encrypted parts.
+
+    No secret key is needed, so the operator of the server can do this. The command ends with status 1 if
+    something in the store is not as its writer signed it.
+    """
+    from deploy.serving.topology import load_public_settings
+    from protocol.identifiers import mailbox_label
+    from stored_mailbox.whole_store import verify_in_processes
+
+    strands = _verified_letterhead(settings).strand_keys
+    total = unsound = 0
+    for verdict in verify_in_processes(load_public_settings(settings).store_path, strands):
+        total += verdict.entries
+        show_verified(verdict.done, verdict.total)
+        if not verdict.is_sound:
+            unsound += 1
+            click.echo(f"Mailbox {mailbox_label(verdict.address)}: {verdict.describe()}")
+    click.echo(f"{total} entries verified. Mailboxes that differ from what was signed: {unsound}.")
+    if unsound:
+        click.echo("Tell the desk which mailboxes these are. Do not change the store.")
+        raise click.exceptions.Exit(1)
+
+
 def _verified_letterhead(settings: Path) -> "Letterhead":
     from deploy.pinned_letterhead import open_letterhead
     from deploy.serving.topology import load_public_settings
@@ -75,4 +103,4 @@ def _verified_letterhead(settings: Path) -> "Letterhead":
     return open_letterhead(open_store(config.store_path), config.fingerprint, config.letterhead_serial_path)
 
 
-COMMANDS = (fingerprint_command, letterhead_group, poster_command)
+COMMANDS = (fingerprint_command, letterhead_group, poster_command, store_group)

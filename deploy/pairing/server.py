@@ -17,7 +17,7 @@ from deploy.settings.settings_text import from_example
 from deploy.settings.sync_settings import SyncConfig
 from protocol.errors import LetterheadRefusedError
 from protocol.identifiers import StrandId
-from protocol.letterhead import Letterhead
+from protocol.letterhead import Letterhead, Strand
 from protocol.pouch.pairing_file import CardFile, Pairing, letterhead_digest, read_pairing
 from store import letterheads, outbox, peers
 from store.database.atomic_files import replace_file
@@ -99,7 +99,7 @@ def admit_workstation(settings: Path, path: Path, *, say: Say, on_step: Say) -> 
             published = (pairing.letterhead, pairing.signature)
             accept_letterhead(published, config.fingerprint, config.letterhead_serial_path, in_use)
         name = _name_in_service(letterhead if is_newer or in_use is None else in_use, pairing)
-        on_step("Queueing everything for the workstation, which takes a while when the store is large ...")
+        on_step("Queueing everything for the workstation, which takes a while when the store is large")
         with store.writing() as session:
             if is_newer:
                 letterheads.add(session, letterhead.serial, pairing.letterhead, pairing.signature)
@@ -127,9 +127,9 @@ def remove_workstation(settings: Path, name: str, *, say: Say) -> None:
         # Search the whole letterhead: the sweeper may have forgotten the peer, but not its onion key.
         strand = find_workstation(in_use, in_use.strand_keys, name)
         with store.writing() as session:
-            peers.remove_peer(session, strand)
+            peers.remove_peer(session, strand.id)
     say(f"This server has forgotten {name}.")
-    until = in_use.strand_keys[strand].until
+    until = strand.until
     if until is None:
         say(
             "The letterhead still names it, so it may connect again: the desk must retire it (steunpunt "
@@ -137,11 +137,11 @@ def remove_workstation(settings: Path, name: str, *, say: Say) -> None:
         )
     elif until >= utc_today():
         say(f"The desk takes it out of use after {until}. Until then it may connect again, if it still can.")
-    _dismiss_from_onion(settings, strand, say)
+    _dismiss_from_onion(settings, strand.id.hex(), say)
 
 
-def find_workstation(letterhead: Letterhead, known: Collection[bytes], name: str | None) -> StrandId:
-    """Return the strand id of the workstation that has this name or id, among the strand ids in `known`.
+def find_workstation(letterhead: Letterhead, known: Collection[bytes], name: str | None) -> Strand:
+    """Return the workstation that has this name or strand id, among those whose strand ids are in `known`.
 
     A strand is one workstation's chain of signed entries, so its id identifies the workstation. If `name` is
     None, there must be only one workstation.
@@ -149,12 +149,12 @@ def find_workstation(letterhead: Letterhead, known: Collection[bytes], name: str
     Raises:
         DeployError: no workstation has that name or id, or several workstations fit.
     """
-    names = {strand.id: strand.name for strand in letterhead.strands if strand.id in known}
-    matching = [strand for strand, own_name in names.items() if name in {None, own_name, strand.hex()}]
+    strands = [strand for strand in letterhead.strands if strand.id in known]
+    matching = [strand for strand in strands if name in {None, strand.name, strand.id.hex()}]
     if len(matching) == 1:
-        return StrandId(matching[0])
-    listed = ", ".join(sorted(f'"{own_name}" ({strand.hex()})' for strand, own_name in names.items()))
-    raise DeployError(f"Which workstation? This server knows: {listed or 'none yet'}.")
+        return matching[0]
+    listed = ", ".join(sorted(f'"{strand.name}" ({strand.id.hex()})' for strand in strands))
+    raise DeployError(f"Which workstation? This machine knows: {listed or 'none yet'}.")
 
 
 def _read_pairing_file(path: Path, config: SyncConfig) -> tuple[Pairing, Letterhead]:
@@ -248,14 +248,14 @@ def _admit_to_onion(settings: Path, pairing: Pairing, say: Say) -> None:
         say(f"Its key is where Tor reads it. {onion.how_to_apply('reload')}")
 
 
-def _dismiss_from_onion(settings: Path, strand: StrandId, say: Say) -> None:
+def _dismiss_from_onion(settings: Path, name: str, say: Say) -> None:
     onion = _sync_onion(settings)
     if onion is None:
         return
     try:
-        is_removed = clients.dismiss_client(onion.clients_folder, strand.hex())
+        is_removed = clients.dismiss_client(onion.clients_folder, name)
     except OnionFolderError:
-        say(f"Only Tor's user may remove its key. Run as root: steunpunt onion dismiss {strand.hex()}")
+        say(f"Only Tor's user may remove its key. Run as root: steunpunt onion dismiss {name}")
         return
     if is_removed:
         say(f"Its key to the onion service is removed. {onion.how_to_apply('restart')}")

@@ -119,6 +119,7 @@ def _receiver(endpoint: Endpoint, to: str | None) -> tuple[StrandId, str]:
     letterhead = endpoint.letterhead()
     with endpoint.store.reading() as session:
         known = [peer.name for peer in peers.all_peers(session)]
-    peer = find_workstation(letterhead, known, to)
+    strand = find_workstation(letterhead, known, to)
+    peer = StrandId(strand.id)
     endpoint.workstation(peer, letterhead)
-    return peer, next(strand.name for strand in letterhead.strands if strand.id == peer)
+    return peer, strand.name

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from deploy.desk_for_command import open_desk_for_command
 from deploy.errors import DeployError
+from deploy.pairing.server import find_workstation
 from deploy.pairing.workstation import ONION, PairingRequest, end_strand, pair_new_workstation
 from deploy.syncing.manual_exchange import desk_warnings, pending_pouch_sentences
 from deploy.syncing.sync_refusals import refusals_as_sentences
@@ -15,7 +16,6 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services.desk import publish_letterhead as publishing
 from journalist_app.services.desk.sync_replica import check_after_sync, workstation_endpoint
 from protocol.keyring import Keyring
-from protocol.letterhead import Strand
 from protocol.pouch.pouch_file import SERVER
 from store import outbox, peers
 from store.outbox import OutboxKind
@@ -62,7 +62,7 @@ def retire_workstation(desk: OpenDesk, name: str, since: date | None, *, say: Sa
             day.
         StoreError: the store cannot be used.
     """
-    strand = _find_strand(desk, name)
+    strand = find_workstation(desk.letterhead, desk.letterhead.strand_keys, name)
     if strand.id == desk.keyring.strand.id:
         raise DeployError("That is this workstation itself: retire it from another one.")
     today = utc_today()
@@ -164,11 +164,3 @@ def _carrier(desk: OpenDesk) -> Carrier:
             "and in."
         )
     return carrier_of(server, desk.config.socks)
-
-
-def _find_strand(desk: OpenDesk, name: str) -> Strand:
-    found = [each for each in desk.letterhead.strands if name in {each.name, each.id.hex()}]
-    if len(found) != 1:
-        listed = ", ".join(f'"{each.name}" ({each.id.hex()})' for each in desk.letterhead.strands)
-        raise DeployError(f"Which workstation? The letterhead names: {listed}.")
-    return found[0]

@@ -23,9 +23,7 @@ def _open_umask() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_open_umask")
-@pytest.mark.parametrize(
-    "words", [("fingerprint",), ("fingerprint", "--qr", "code.svg"), ("letterhead", "show")]
-)
+@pytest.mark.parametrize("words", [("fingerprint",), ("letterhead", "show")])
 def test_the_remembered_serial_is_for_its_user_alone(
     desk: Desk, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -556,7 +556,7 @@ def test_a_stick_that_cannot_be_written_gets_one_sentence(paired: Desk, tmp_path
 def test_a_workstation_that_was_never_paired_has_no_one_to_send_to(desk: Desk, stick: Path) -> None:
     assert "do not know each other" in desk.first.is_told("pouch", "out", stick)
     assert "This is one machine" in desk.first.is_told("sync")
-    assert "Which workstation? This server knows: none yet." in first_letterhead_only(desk).is_told(
+    assert "Which workstation? This machine knows: none yet." in first_letterhead_only(desk).is_told(
         "pouch", "out", stick
     )
 
