@@ -14,8 +14,9 @@ from crypto.errors import TooLongError
 from protocol.identifiers import DIGEST_BYTES, Digest
 from protocol.sealed_record import BODY_BYTES
 
+PROSE_CHARS: Final = 20_000  # limit of a note and of the handover text
 _Word = Annotated[str, Meta(max_length=200)]
-_Prose = Annotated[str, Meta(max_length=20_000)]
+_Prose = Annotated[str, Meta(max_length=PROSE_CHARS)]
 _Digest = Annotated[Digest, Meta(min_length=DIGEST_BYTES, max_length=DIGEST_BYTES)]
 LABELS: Final = 50
 

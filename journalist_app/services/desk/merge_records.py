@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 from crypto.canonical_json import decode_json, encode_json
 from crypto.errors import ForgedError, MalformedError, TooLongError, UnreadableError
-from journalist_app.desk.casefile import LABELS, Casefile, Evidence, EvidenceKind, Note, PassedOn
+from journalist_app.desk.casefile import LABELS, PROSE_CHARS, Casefile, Evidence, EvidenceKind, Note, PassedOn
 from journalist_app.services.desk import letterhead_merge
 from journalist_app.services.desk.report_records import ReportWords
 from journalist_app.services.records import reply_templates
@@ -34,7 +34,6 @@ _CHOICES: Final = (
     ("outcome", "uitkomst"),
     ("reminder", "herinnering"),
 )
-_PROSE_CHARS: Final = 20_000  # limit of a note and of the handover text, as in `journalist_app.desk.casefile`
 _WORDS_CHARS: Final = 20_000  # limit of the adviser's text in a report, as in `report.document`
 _BETWEEN: Final = "\n\n——\n\n"  # between the texts of two workstations in one field
 _MERGED: Final = "——"  # in a note, instead of a workstation's name
@@ -178,7 +177,7 @@ def merge_casefiles(one: Casefile, other: Casefile, today: date) -> Casefile:
         chosen[name] = values[0] if values else getattr(one, name)
         asides += [f"{_DIFFERENT}\n{dutch} / {name}: {value}" for value in values[1:]]
     handover = _merge_texts(one.handover, other.handover)
-    if len(handover) > _PROSE_CHARS:
+    if len(handover) > PROSE_CHARS:
         handover, too_much = sorted((one.handover, other.handover))
         asides.append(too_much)
     labels = sorted({*one.labels, *other.labels})
@@ -192,16 +191,12 @@ def merge_casefiles(one: Casefile, other: Casefile, today: date) -> Casefile:
         handover=handover,
         is_spam=one.is_spam or other.is_spam,
         evidence=_merge_evidence(one.evidence, other.evidence),
-        keep_until=max(_days(one.keep_until, other.keep_until), default=None),
-        first_message=min(_days(one.first_message, other.first_message), default=None),
-        first_answer=min(_days(one.first_answer, other.first_answer), default=None),
+        keep_until=max(filter(None, (one.keep_until, other.keep_until)), default=None),
+        first_message=min(filter(None, (one.first_message, other.first_message)), default=None),
+        first_answer=min(filter(None, (one.first_answer, other.first_answer)), default=None),
         came_back=one.came_back or other.came_back,
         passed_on=_merge_passed_on(one.passed_on, other.passed_on),
     )
-
-
-def _days(*days: date | None) -> list[date]:
-    return [day for day in days if day is not None]
 
 
 def _union(one: Sequence[_Part], other: Sequence[_Part], order: Callable[[_Part], Any]) -> tuple[_Part, ...]:
@@ -249,6 +244,6 @@ def _merge_passed_on(one: Sequence[PassedOn], other: Sequence[PassedOn]) -> tupl
             with_consent=each.with_consent and known.with_consent,
             made=min(each.made, known.made),
             proposal=each.proposal,
-            delivered=min(_days(each.delivered, known.delivered), default=None),
+            delivered=min(filter(None, (each.delivered, known.delivered)), default=None),
         )
     return tuple(sorted(found.values(), key=lambda each: (each.made, each.proposal)))

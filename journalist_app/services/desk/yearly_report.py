@@ -69,7 +69,7 @@ def read_report_year(desk: OpenDesk, year: int, today: date) -> ReportYear:
         return frozen
     live = _ExistingMailboxes(desk, year)
     facts = _facts(chain(read_ledger(desk), live.tallies()))
-    lists = _lists(desk)
+    lists = Lists(**{name: desk.config.options(f"{name}s") for name in casefiles.CHOICES})
     counts = count_year(facts, year, shapes(lists), Dimension.NOTHING)
     return ReportYear(
         year,
@@ -165,13 +165,3 @@ class _ExistingMailboxes:
         except RecordUnsoundError:
             self.unsound += 1
             return Casefile()
-
-
-def _lists(desk: OpenDesk) -> Lists:
-    options = desk.config.options
-    return Lists(
-        theme=options("themes"),
-        route=options("routes"),
-        outcome=options("outcomes"),
-        region=options("regions"),
-    )

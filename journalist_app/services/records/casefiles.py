@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy.orm import Session
 
 from crypto.errors import MalformedError, TooLongError
-from journalist_app.desk.casefile import LABELS, Casefile, Note
+from journalist_app.desk.casefile import Casefile, Note
 from journalist_app.desk.casefile_tallies import tallies_of
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import CasefileRefusal, CasefileRefusedError, RecordUnsoundError
@@ -22,7 +22,6 @@ from protocol.sealed_record import RecordKind
 from store import mailbox_tallies, mailboxes, records
 from store.mailboxes import StoredMailbox
 
-PROSE_CHARS: Final = 20_000  # limit of a note and of the handover text, as in `journalist_app.desk.casefile`
 LABEL_CHARS: Final = 40
 CHOICES: Final = ("theme", "route", "region", "outcome")  # fields with an option list in the settings
 
@@ -94,8 +93,6 @@ def add_casefile_note(desk: OpenDesk, address: Address, text: str, today: date) 
     text = _trim(text)
     if not text:
         return
-    if len(text) > PROSE_CHARS:
-        raise CasefileRefusedError(CasefileRefusal.FULL)
     note = Note(day=today, strand=desk.keyring.strand.name, text=text)
     update_casefile(
         desk, address, lambda casefile: msgspec.structs.replace(casefile, notes=(*casefile.notes, note))
@@ -116,9 +113,7 @@ def save_casefile(desk: OpenDesk, address: Address, shown: str, typed: Mapping[s
         RecordUnsoundError: the stored casefile is not the one that this desk wrote last.
     """
     labels = parse_labels(typed["labels"])
-    handover = _trim(typed["handover"])
-    too_long = len(handover) > PROSE_CHARS or any(len(label) > LABEL_CHARS for label in labels)
-    if too_long or len(labels) > LABELS:
+    if any(len(label) > LABEL_CHARS for label in labels):
         raise CasefileRefusedError(CasefileRefusal.FULL)
     day = typed["reminder"].strip()
     try:
@@ -130,6 +125,7 @@ def save_casefile(desk: OpenDesk, address: Address, shown: str, typed: Mapping[s
         if form_digest(before) != shown:
             raise CasefileRefusedError(CasefileRefusal.MOVED)
         chosen = {name: _chosen(desk, name, typed[name], getattr(before, name)) for name in CHOICES}
+        handover = _trim(typed["handover"])
         return msgspec.structs.replace(before, **chosen, labels=labels, reminder=reminder, handover=handover)
 
     update_casefile(desk, address, change)
@@ -141,13 +137,11 @@ def read_casefile_panel(desk: OpenDesk, address: Address, today: date) -> Casefi
     If the casefile fails verification, the returned panel is empty and `is_unsound` is True.
     """
     try:
-        casefile = read_casefile(desk, address)
+        casefile, is_unsound = read_casefile(desk, address), False
     except RecordUnsoundError:
-        return CasefilePanel(Casefile(), form_values(Casefile()), "", is_unsound=True, is_due=False)
+        casefile, is_unsound = Casefile(), True
     is_due = casefile.reminder is not None and casefile.reminder <= today
-    return CasefilePanel(
-        casefile, form_values(casefile), form_digest(casefile), is_unsound=False, is_due=is_due
-    )
+    return CasefilePanel(casefile, form_values(casefile), form_digest(casefile), is_unsound, is_due)
 
 
 def form_values(casefile: Casefile) -> dict[str, str]:
