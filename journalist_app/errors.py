@@ -41,17 +41,6 @@ class UnlockRefusedError(UseCaseRefusedError[UnlockRefusal]):
     """The desk was not unlocked."""
 
 
-class UnsentRefusal(StrEnum):
-    """Reasons why a form that was sent to the locked app was not kept."""
-
-    FULL = "full"  # the text is too long, or too many forms are kept already
-    LETTERHEAD = "letterhead"  # the letterhead is missing or forged, so there is no key to encrypt to
-
-
-class UnsentRefusedError(UseCaseRefusedError[UnsentRefusal]):
-    """A form that was sent to the locked app was not kept."""
-
-
 class SendRefusal(StrEnum):
     """Reasons why an answer, step, proposal or closing was not sent.
 
@@ -202,6 +191,15 @@ class ReplyTemplateError(AdviserError):
     """A reply template has no name or text, or is too long, or there are too many templates."""
 
     reason = "template"
+
+
+class UnsentRefusedError(AdviserError):
+    """A form that was sent to the locked app was not kept.
+
+    The text is too long, too many forms are kept already, or there is no sound letterhead with a key.
+    """
+
+    reason = "not_kept"
 
 
 class IndexMissingError(AdviserError):

@@ -14,7 +14,6 @@ from journalist_app.errors import (
     ReportRefusal,
     SendRefusal,
     UnlockRefusal,
-    UnsentRefusal,
 )
 
 TEMPLATES = Path(errors.__file__).with_name("templates")
@@ -32,13 +31,12 @@ TABLES: dict[type[StrEnum], tuple[str, ...]] = {
     ),
     UnlockRefusal: ("unlock/show.html",),
 }
-ONE_SENTENCE_FOR_ALL = {UnsentRefusal}
 
 
 def test_every_enum_of_reasons_is_checked_here() -> None:
     enums = {each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, StrEnum)}
 
-    assert enums - {StrEnum} == set(TABLES) | ONE_SENTENCE_FOR_ALL
+    assert enums - {StrEnum} == set(TABLES)
 
 
 @pytest.mark.parametrize("reason", [reason for enum in TABLES for reason in enum], ids=repr)

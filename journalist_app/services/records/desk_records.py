@@ -2,9 +2,9 @@
 
 from typing import TypeVar
 
-import msgspec
 from sqlalchemy.orm import Session
 
+from crypto.canonical_json import decode_json
 from crypto.errors import ForgedError, MalformedError, UnreadableError
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import RecordUnsoundError
@@ -43,8 +43,8 @@ def read_json(
     if kept is None:
         return 0, None
     try:
-        return kept.revision, msgspec.json.decode(kept.body, type=shape)
-    except (msgspec.DecodeError, UnicodeDecodeError) as why:
+        return kept.revision, decode_json(kept.body, shape)
+    except MalformedError as why:
         raise RecordUnsoundError from why
 
 

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass, field
 
-import msgspec
-
+from crypto.canonical_json import StrictStruct, encode_json
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import RecordUnsoundError, SendRefusal, SendRefusedError
 from journalist_app.services.records import desk_records, reply_templates
@@ -13,11 +12,8 @@ from protocol.identifiers import Address
 from protocol.sealed_record import RecordKind
 
 
-class _Draft(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _Draft(StrictStruct, frozen=True):
     text: str
-
-    def __repr__(self) -> str:
-        return "_Draft()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +51,7 @@ def keep_draft(desk: OpenDesk, address: Address, text: str) -> None:
         revision, before = _read(desk, address)
         if before == text:
             return
-        body = msgspec.json.encode(_Draft(text))
+        body = encode_json(_Draft(text=text))
         desk_records.put_record(desk, session, RecordKind.DRAFT, address, revision + 1, body)
     desk.saw_record(RecordKind.DRAFT, address, revision + 1)
     desk.save()

@@ -1,7 +1,7 @@
 """Reply templates: texts that advisers often send, in Dutch and English."""
 
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Annotated, Final, Literal
@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from crypto.canonical_json import decode_json, encode_json
 from crypto.errors import MalformedError, TooLongError
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import RecordUnsoundError, ReplyTemplateError
@@ -72,16 +73,7 @@ def put_template(desk: OpenDesk, revision: int, place: int | None, template: Rep
         RecordMovedError: someone changed the templates since the adviser saw them.
         RecordUnsoundError: the stored templates are not the ones that this desk wrote last.
     """
-
-    def put(templates: list[ReplyTemplate]) -> None:
-        if place is not None:
-            templates[place] = template
-        elif len(templates) >= TEMPLATES:
-            raise ReplyTemplateError
-        else:
-            templates.append(template)
-
-    _change(desk, revision, place, put)
+    _change(desk, revision, place, [template])
 
 
 def drop_template(desk: OpenDesk, revision: int, place: int) -> None:
@@ -94,21 +86,21 @@ def drop_template(desk: OpenDesk, revision: int, place: int) -> None:
         RecordMovedError: someone changed the templates since the adviser saw them.
         RecordUnsoundError: the stored templates are not the ones that this desk wrote last.
     """
-    _change(desk, revision, place, lambda templates: templates.pop(place))
+    _change(desk, revision, place, [])
 
 
-def _change(
-    desk: OpenDesk, revision: int, place: int | None, change: Callable[[list[ReplyTemplate]], object]
-) -> None:
+def _change(desk: OpenDesk, revision: int, place: int | None, new: Sequence[ReplyTemplate]) -> None:
+    """Replace the template at a place, or the empty place after the last template, by the new ones."""
     collection = read_templates(desk)
     if collection.is_unsound:
         raise RecordUnsoundError
     if collection.revision != revision:
         raise RecordMovedError("another workstation changed the templates")
     templates = list(collection.templates)
-    if place is not None and not 0 <= place < len(templates):
+    at = len(templates) if place is None else place
+    if not 0 <= at < (TEMPLATES if place is None else len(templates)):
         raise ReplyTemplateError
-    change(templates)
+    templates[at : at + 1] = new
     try:
         body = templates_to_bytes(templates)
         desk_records.write_record(desk, RecordKind.TEMPLATES, _NAME, revision + 1, body)
@@ -124,10 +116,7 @@ def templates_to_bytes(templates: Iterable[ReplyTemplate]) -> bytes:
             templates.
     """
     ordered = sorted(templates, key=lambda template: LANGUAGES.index(template.language))
-    try:
-        body = msgspec.json.encode(_Kept(tuple(ordered)))
-    except UnicodeEncodeError as why:
-        raise MalformedError from why
+    body = encode_json(_Kept(tuple(ordered)))
     templates_from_bytes(body)
     return body
 
@@ -138,10 +127,7 @@ def templates_from_bytes(body: bytes) -> tuple[ReplyTemplate, ...]:
     Raises:
         MalformedError: `templates_to_bytes` would not write this body.
     """
-    try:
-        return msgspec.json.decode(body, type=_Kept).templates
-    except (msgspec.DecodeError, UnicodeDecodeError) as why:
-        raise MalformedError from why
+    return decode_json(body, _Kept).templates
 
 
 def _shipped() -> tuple[ReplyTemplate, ...]:

@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
-import msgspec
-
+from crypto.canonical_json import StrictStruct, decode_json, encode_json
 from crypto.errors import MalformedError, TooLongError, UnreadableError
 from journalist_app.config import AdviserConfig
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import UnsentRefusal, UnsentRefusedError
+from journalist_app.errors import UnsentRefusedError
 from journalist_app.services.records import casefiles, drafts
 from protocol.errors import LetterheadRefusedError
 from protocol.identifiers import ADDRESS_BYTES, Address
@@ -31,13 +30,10 @@ _NAME_BYTES: Final = 16
 _MAILBOX: Final = re.compile(rf"/mailbox/([0-9a-f]{{{2 * ADDRESS_BYTES}}})(?:/.*)?")
 
 
-class _Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _Form(StrictStruct, frozen=True):
     path: str
     day: date
     fields: tuple[tuple[str, str], ...]
-
-    def __repr__(self) -> str:
-        return "_Form()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +74,13 @@ def keep_unsent(
     with store.reading() as session:
         published = letterheads.latest(session)
         waiting = len(records.revisions(session, RecordKind.UNSENT))
-    if published is None:
-        raise UnsentRefusedError(UnsentRefusal.LETTERHEAD)
+    if published is None or waiting >= UNSENT_MAX:
+        raise UnsentRefusedError
     try:
-        letterhead = verify_letterhead(published[1], published[2], config.fingerprint)
-    except LetterheadRefusedError as why:
-        raise UnsentRefusedError(UnsentRefusal.LETTERHEAD) from why
-    if waiting >= UNSENT_MAX:
-        raise UnsentRefusedError(UnsentRefusal.FULL)
-    try:
-        sealed = seal_unsent(msgspec.json.encode(_Form(path, today, kept)), letterhead)
-    except (TooLongError, UnicodeEncodeError) as why:
-        raise UnsentRefusedError(UnsentRefusal.FULL) from why
+        letterhead = verify_letterhead(*published[1:], config.fingerprint)
+        sealed = seal_unsent(encode_json(_Form(path=path, day=today, fields=kept)), letterhead)
+    except (LetterheadRefusedError, TooLongError, MalformedError) as why:
+        raise UnsentRefusedError from why
     name = secrets.token_bytes(_NAME_BYTES)
     with store.writing() as session:
         records.put(session, RecordKind.UNSENT, name, 1, sealed, goes_to_peers=False)
@@ -102,8 +93,8 @@ def list_unsent(desk: OpenDesk) -> tuple[UnsentForm, ...]:
     found = []
     for record in here[:UNSENT_MAX]:
         try:
-            form = msgspec.json.decode(open_unsent(record.sealed, desk.keyring.identities), type=_Form)
-        except (UnreadableError, MalformedError, msgspec.DecodeError, UnicodeDecodeError):
+            form = decode_json(open_unsent(record.sealed, desk.keyring.identities), _Form)
+        except (UnreadableError, MalformedError):
             continue
         typed = tuple(each for each in form.fields if not _is_machine_made(*each))
         found.append(UnsentForm(record.name.hex(), form.path, form.day, _address_in(form.path), typed))

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import CalendarRefusedError, LetterheadMovedError, UnsentRefusal
+from journalist_app.errors import CalendarRefusedError, LetterheadMovedError, UnsentRefusedError
 from journalist_app.services.closing import close_mailbox
 from journalist_app.services.desk import desk_calendar, publish_letterhead, unlocking
 from journalist_app.services.desk.desk_calendar import Calendar
@@ -16,7 +16,6 @@ from protocol.sealed_record import RecordKind, seal_unsent
 from store import letterheads as stored_letterheads
 from store import records
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_source
-from tests.journalist_app.refusals import refuses
 
 DAY = timedelta(days=1)
 
@@ -267,11 +266,11 @@ def test_what_the_adviser_is_done_with_is_forgotten(world: World) -> None:
 
 
 def test_no_more_is_kept_than_fits(world: World) -> None:
-    with refuses(UnsentRefusal.FULL):
+    with pytest.raises(UnsentRefusedError):
         keep(world, text="x" * 700_001)
     for _ in range(unsent_forms.UNSENT_MAX):
         keep(world, text="tekst")
-    with refuses(UnsentRefusal.FULL):
+    with pytest.raises(UnsentRefusedError):
         keep(world, text="tekst")
 
 
@@ -279,7 +278,7 @@ def test_no_more_is_kept_than_fits(world: World) -> None:
 def test_nothing_is_sealed_to_a_letterhead_that_is_not_this_desks(world: World, how: str) -> None:
     world.execute("DELETE FROM letterhead" if how == "missing" else "UPDATE letterhead SET body = x'7b7d'")
 
-    with refuses(UnsentRefusal.LETTERHEAD):
+    with pytest.raises(UnsentRefusedError):
         keep(world, text="tekst")
 
 
