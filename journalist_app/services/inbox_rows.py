@@ -1,6 +1,6 @@
 """Rows of the inbox: mailboxes, ended mailboxes, and mailboxes that failed verification."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -51,7 +51,10 @@ class EndedInboxRow:
 
 @dataclass(frozen=True, slots=True)
 class UnsoundRow:
-    """One mailbox that failed verification. `is_here` is False if the mailbox is not in the store."""
+    """One mailbox that failed verification. `is_here` is False if the mailbox is not in the store.
+
+    Without a label, the faults are in records of no mailbox.
+    """
 
     address: str
     label: str
@@ -102,26 +105,25 @@ def unsound_rows(
     row. `closed` has the ended mailboxes: such a mailbox gets a row if its ending is forged. `restored` has
     mailboxes that ended, but that someone restored at the server.
     """
-    rows = [
-        UnsoundRow(address.hex(), desk.label(address), "gone" not in faults, faults)
-        for address, faults in list(desk.unsound.items())
-    ]
+    found = list(desk.unsound.items())
     # Do not list a missing casefile if its mailbox is listed as missing or ended.
-    listed = {row.address for row in rows} | {row.address for row in closed}
-    rows += [
-        UnsoundRow(address.hex(), desk.label(address), is_here=True, faults=("bad_casefile",))
-        for address in list(desk.unsound_casefiles)
-        if address.hex() not in listed
-    ]
-    rows += [
-        UnsoundRow(row.address, row.label, is_here=False, faults=("false_ending",))
-        for row in closed
-        if not row.is_proved
-    ]
-    rows += [
-        UnsoundRow(address.hex(), desk.label(address), is_here=False, faults=("come_back_at_server",))
-        for address in restored
-    ]
+    listed = {address.hex() for address, _ in found} | {row.address for row in closed}
+    bad_casefiles = [each for each in list(desk.unsound_casefiles) if each.hex() not in listed]
+    false_endings = [Address(bytes.fromhex(row.address)) for row in closed if not row.is_proved]
+    rows = [unsound_row(desk, each, faults, is_here="gone" not in faults) for each, faults in found]
+    rows += [unsound_row(desk, each, ("bad_casefile",), is_here=True) for each in bad_casefiles]
+    rows += [unsound_row(desk, each, ("false_ending",), is_here=False) for each in false_endings]
+    rows += [unsound_row(desk, each, ("come_back_at_server",), is_here=False) for each in restored]
+    return sort_by_label(rows)
+
+
+def unsound_row(desk: OpenDesk, address: Address, faults: tuple[str, ...], *, is_here: bool) -> UnsoundRow:
+    """Return the row of a mailbox with these faults. The address of only zeros stands for no mailbox."""
+    return UnsoundRow(address.hex(), desk.label(address) if any(address) else "", is_here, faults)
+
+
+def sort_by_label(rows: Iterable[UnsoundRow]) -> tuple[UnsoundRow, ...]:
+    """Return rows of mailboxes with faults, sorted by label."""
     return tuple(sorted(rows, key=lambda row: row.label))
 
 

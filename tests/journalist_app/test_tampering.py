@@ -179,7 +179,7 @@ def test_a_restored_entry_is_not_shown_destroyed_again_and_reported(
 
     transcript = source.reads().transcript
     assert transcript.authentic[removed.digest].header is None
-    assert ("restored",) == sync_status.faults_at_server(desk)[0].kinds
+    assert ("restored",) == sync_status.faults_at_server(desk)[0].faults
     after = opens(desk, source.keys.address)
     assert "restored" in [fault.kind for fault in after.faults]
     assert after.may_answer is not is_removal_dropped  # a removal that is gone was rolled back

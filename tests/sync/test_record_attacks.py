@@ -143,7 +143,7 @@ def test_a_forged_record_changes_nothing_and_is_reported(scene: Scene, forgery: 
     assert casefiles.read_casefile(scene.first.desk, scene.address) == casefile
     assert casefiles.read_casefile(scene.second.desk, scene.address) == casefile
     (found,) = sync_status.faults_at_server(scene.first.desk)
-    assert (found.address, found.kinds) == (scene.address.hex(), ("forged_record_at_server",))
+    assert (found.address, found.faults) == (scene.address.hex(), ("forged_record_at_server",))
 
 
 def test_an_earlier_genuine_revision_changes_nothing_and_the_server_gets_ours(scene: Scene) -> None:
@@ -335,7 +335,7 @@ def test_a_damaged_record_on_the_server_is_replaced_by_ours(scene: Scene) -> Non
     scene.sync(scene.first)
 
     assert scene.at_server() == sound
-    assert [each.kinds for each in sync_status.faults_at_server(scene.first.desk)] == [
+    assert [each.faults for each in sync_status.faults_at_server(scene.first.desk)] == [
         ("forged_record_at_server",)
     ]
 
@@ -347,6 +347,6 @@ def test_reply_templates_that_the_server_forged_are_named_on_the_page(scene: Sce
     scene.sync(scene.first)
 
     (found,) = sync_status.faults_at_server(scene.first.desk)
-    assert (found.label, found.kinds, found.is_here) == ("", ("forged_record_at_server",), False)
+    assert (found.label, found.faults, found.is_here) == ("", ("forged_record_at_server",), False)
     assert scene.first.desk.unsound == {}
     assert not reply_templates.read_templates(scene.first.desk).is_unsound

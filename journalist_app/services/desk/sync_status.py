@@ -9,6 +9,7 @@ from journalist_app.config import BY_FILE, ONE_MACHINE
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of, name_of_finding
 from journalist_app.errors import MailboxNotFoundError
+from journalist_app.services.inbox_rows import UnsoundRow, sort_by_label, unsound_row
 from protocol.identifiers import Address
 from protocol.pouch.pouch_file import SERVER
 from store import mailboxes, outbox, peers, sync_findings
@@ -36,19 +37,6 @@ class LastSync:
     is_by_file: bool
     is_warning: bool
     rollback_day: date | None
-
-
-@dataclass(frozen=True, slots=True)
-class ServerFaults:
-    """Faults that a sync found in one mailbox at the server. Without a label: in records of no mailbox.
-
-    `is_here` is True if this workstation's store has the mailbox too.
-    """
-
-    address: str
-    label: str
-    kinds: tuple[str, ...]
-    is_here: bool
 
 
 def is_paired(desk: OpenDesk) -> bool:
@@ -104,7 +92,7 @@ def last_sync(desk: OpenDesk, today: date) -> LastSync | None:
     )
 
 
-def faults_at_server(desk: OpenDesk) -> tuple[ServerFaults, ...]:
+def faults_at_server(desk: OpenDesk) -> tuple[UnsoundRow, ...]:
     """Return the mailboxes in which a sync found faults at the server, sorted by label."""
     with desk.store.reading() as session:
         rows = [row for row in sync_findings.all_findings(session) if row.kind is not FindingKind.CROSSED]
@@ -112,20 +100,17 @@ def faults_at_server(desk: OpenDesk) -> tuple[ServerFaults, ...]:
     kinds: dict[Address, dict[str, None]] = {}
     for row in rows:
         kinds.setdefault(Address(row.address), {})[name_of_finding(row.kind)] = None
-    found = []
-    for address, of_it in kinds.items():
-        label = desk.label(address) if any(address) else ""
-        found.append(ServerFaults(address.hex(), label, tuple(of_it), address in here))
-    return tuple(sorted(found, key=lambda each: each.label))
+    return sort_by_label(
+        unsound_row(desk, address, tuple(found), is_here=address in here) for address, found in kinds.items()
+    )
 
 
-def undelivered_mailboxes(desk: OpenDesk) -> tuple[ServerFaults, ...]:
+def undelivered_mailboxes(desk: OpenDesk) -> tuple[UnsoundRow, ...]:
     """Return the mailboxes that the server deleted before it had received our newest entries."""
     with desk.store.reading() as session:
         rows = sync_findings.all_findings(session)
     crossed = [Address(row.address) for row in rows if row.kind is FindingKind.CROSSED and row.digest]
-    found = [ServerFaults(address.hex(), desk.label(address), (), is_here=False) for address in crossed]
-    return tuple(sorted(found, key=lambda each: each.label))
+    return sort_by_label(unsound_row(desk, address, (), is_here=False) for address in crossed)
 
 
 def dismiss_rollback(desk: OpenDesk) -> None:
