@@ -15,7 +15,7 @@ from gpg.home import GpgHome
 from journalist_app.config import AdviserConfig
 from journalist_app.desk.casefile import Casefile
 from journalist_app.desk.private_files import ExposedError, read_private
-from journalist_app.files.export import Exporter
+from journalist_app.files.gpg_export import Exporter
 from journalist_app.files.presealed import PresealedCache, Unsealer
 from journalist_app.search.search_index import SearchIndex
 from journalist_app.search.tally_reader import OpenedTally

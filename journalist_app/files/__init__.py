@@ -3,10 +3,9 @@
 Imports `errors` of this app, and `gpg`, `programs`, `protocol`, `crypto` and `web`; no Flask, but Flask-Babel
 for sentences about metadata.
 
-- `export`: interface of the programs and keys that passing on needs
 - `export_package`: zip file for a recipient, encrypted and signed with OpenPGP
 - `file_types`: guess of a missing file ending from the first bytes
-- `gpg_export`: implementation of `export` with gpg and mat2
+- `gpg_export`: programs and OpenPGP keys with which the desk passes on: gpg and mat2
 - `hidden_parts`: program that runs in the sandbox; tracked changes and comments of office files
 - `metadata`: inspection and cleaning of files with mat2 in the sandbox
 - `metadata_sentences`: sentences about findings, in the adviser's language

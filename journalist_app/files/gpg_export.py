@@ -1,7 +1,9 @@
-"""Exporter that runs gpg to encrypt and sign, and mat2 to inspect and clean files."""
+"""Exporter of proposals: runs gpg to encrypt and sign, and mat2 to inspect and clean files.
+
+Without gpg or an OpenPGP key, the desk has no exporter and cannot pass anything on.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -15,7 +17,6 @@ from gpg.home import GpgHome
 from gpg.recipient_keys import KEY_BYTES_MAX
 from journalist_app.errors import PassOnRefusal, PassOnRefusedError
 from journalist_app.files import export_package
-from journalist_app.files.export import FileFindings
 from journalist_app.files.metadata import Mat2
 from journalist_app.files.pinned_recipients import RecipientKey
 
@@ -28,8 +29,12 @@ _REASONS: Final[Mapping[RecipientRefusal, PassOnRefusal]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class GpgExporter:
-    """Exporter that runs gpg and mat2. `refused` has the keys that gpg refused to import, with reasons."""
+class Exporter:
+    """External programs and OpenPGP keys with which the desk passes on texts and files.
+
+    `recipients` are the recipients that the settings pin by fingerprint. `refused` has the keys that gpg
+    refused to import, with reasons.
+    """
 
     home: GpgHome
     signer: str  # fingerprint of the desk's own OpenPGP key
@@ -51,18 +56,6 @@ class GpgExporter:
                 reason = why.reason
         if reason is not None:
             raise PassOnRefusedError(_REASONS.get(reason, PassOnRefusal.RECIPIENT_KEY))
-
-    def work_folder(self) -> AbstractContextManager[Path]:
-        """Create an empty private folder in memory. The folder is deleted at the end of the context."""
-        return self.home.work_folder()
-
-    def inspect(self, path: Path, name: str) -> FileFindings:
-        """Find metadata and hidden parts of a file in a work folder. `name` is the file's original name."""
-        return self.mat2.inspect(path, name)
-
-    def clean(self, path: Path, name: str) -> bytes | None:
-        """Return a copy of a file without metadata, or None if mat2 fails. The original does not change."""
-        return self.mat2.clean(path, name)
 
     def make(
         self, recipient: RecipientKey, text: str, files: Iterable[tuple[str, Iterator[bytes]]], today: date
@@ -87,7 +80,7 @@ class GpgExporter:
 
 def open_exporter(
     home_path: Path, secret_key: str, recipients: tuple[RecipientKey, ...], mat2: Mat2
-) -> GpgExporter | None:
+) -> Exporter | None:
     """Import the desk's and the recipients' keys into gpg. Return None if the desk has no key or no gpg.
 
     A recipient's key that cannot be imported is refused later, when the adviser chooses this recipient. The
@@ -105,7 +98,7 @@ def open_exporter(
         home.close()
         return None
     refused = MappingProxyType(_import_keys(home, recipients))
-    return GpgExporter(home, signer, recipients, refused, mat2)
+    return Exporter(home, signer, recipients, refused, mat2)
 
 
 def _import_keys(home: GpgHome, recipients: Iterable[RecipientKey]) -> dict[str, RecipientRefusal]:

@@ -15,13 +15,12 @@ import tempfile
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Literal
 
 import msgspec
 
-from journalist_app.files.export import FileFindings
 from journalist_app.files.file_types import HEAD_BYTES
 from journalist_app.files.metadata_sentences import (
     DetailKind,
@@ -109,6 +108,17 @@ _SIGNATURES: dict[str, Callable[[bytes], bool]] = {
 
 
 # ---- mat2 ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FileFindings:
+    """Result of inspecting a file: one sentence per finding, and whether a cleaned copy can be made.
+
+    Findings are metadata and hidden parts. If the file could not be inspected, `lines` says why.
+    """
+
+    lines: tuple[str, ...] = field(repr=False)
+    can_clean: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from typing import Final
 from crypto.errors import ForgedError, UnreadableError
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import FileRefusal, FileRefusedError, SendRefusal, SendRefusedError
-from journalist_app.files.export import Exporter, FileFindings
+from journalist_app.files.gpg_export import Exporter
+from journalist_app.files.metadata import FileFindings
 from journalist_app.services.mailbox import file_downloads
 from journalist_app.services.mailbox.pending_files import PendingFiles
 from protocol.content import ATTACHMENTS, AttachmentNote
@@ -89,14 +90,14 @@ def prepare_file(exporter: Exporter, pending: PendingFiles, file: UploadedFile) 
     """Encrypt a file of a proposal while it arrives, then inspect and clean a temporary copy in memory."""
     name, media_type, pieces = file
     name = safe_name(name)
-    with exporter.work_folder() as folder:
+    with exporter.home.work_folder() as folder:
         path = folder / "file"
         copy = _MemoryCopy(path)
         original = _encrypt(pending, name, media_type, copy.pass_on(pieces))
         if not copy.is_whole:
             return PreparedFile(name, original, None, None)
-        findings = exporter.inspect(path, name)
-        made = exporter.clean(path, name) if findings.can_clean else None
+        findings = exporter.mat2.inspect(path, name)
+        made = exporter.mat2.clean(path, name) if findings.can_clean else None
     cleaned = None if made is None else _encrypt(pending, name, media_type, iter([made]))
     return PreparedFile(name, original, cleaned, findings)
 

@@ -5,7 +5,7 @@ from datetime import date
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import PassOnRefusal, PassOnRefusedError
-from journalist_app.files.export import Exporter
+from journalist_app.files.gpg_export import Exporter
 from journalist_app.files.pinned_recipients import RecipientKey
 from protocol.content import ProposalNote
 

@@ -16,7 +16,7 @@ from gpg.home import GpgHome, OpenPGPKey
 from journalist_app.config import AdviserConfig
 from journalist_app.errors import AdviserConfigError, PassOnRefusal
 from journalist_app.files import export_package
-from journalist_app.files.gpg_export import GpgExporter, open_exporter
+from journalist_app.files.gpg_export import Exporter, open_exporter
 from journalist_app.files.metadata import Mat2
 from journalist_app.files.pinned_recipients import RecipientKey
 from journalist_app.services.desk import unlocking
@@ -68,12 +68,12 @@ def world(tmp_path: Path, memory: Path, theirs: OpenPGPKey, own: OpenPGPKey) -> 
     return world
 
 
-def an_exporter(config: AdviserConfig, keyring: Keyring) -> GpgExporter | None:
+def an_exporter(config: AdviserConfig, keyring: Keyring) -> Exporter | None:
     return open_exporter(config.openpgp_home_path, keyring.openpgp, config.recipients, Mat2())
 
 
 @pytest.fixture
-def exporter(world: World) -> Iterator[GpgExporter]:
+def exporter(world: World) -> Iterator[Exporter]:
     opened = an_exporter(world.config, world.keyring)
     assert opened is not None
     yield opened
@@ -88,7 +88,7 @@ def opened_zip(stranger: GpgHome, sealed: bytes) -> zipfile.ZipFile:
 
 
 def test_the_recipient_decrypts_and_verifies_the_export(
-    exporter: GpgExporter, stranger: GpgHome, own: OpenPGPKey
+    exporter: Exporter, stranger: GpgHome, own: OpenPGPKey
 ) -> None:
     to = exporter.recipients[0]
     photo = secrets.token_bytes(300_000)
@@ -104,7 +104,7 @@ def test_the_recipient_decrypts_and_verifies_the_export(
         assert archive.read("foto (2).jpg") == b"two"
 
 
-def test_an_export_reveals_the_day_and_nothing_else(exporter: GpgExporter, stranger: GpgHome) -> None:
+def test_an_export_reveals_the_day_and_nothing_else(exporter: Exporter, stranger: GpgHome) -> None:
     files = [("../../etc/pass\u202ewd", iter((b"x",))), ("PROPOSAL.TXT", iter(()))]
 
     sealed = b"".join(exporter.make(exporter.recipients[0], TEXT, files, TODAY))
@@ -116,7 +116,7 @@ def test_an_export_reveals_the_day_and_nothing_else(exporter: GpgExporter, stran
         assert not any(each.comment or each.filename.startswith("/") for each in archive.infolist())
 
 
-def test_a_file_that_breaks_off_leaves_no_complete_export(exporter: GpgExporter, stranger: GpgHome) -> None:
+def test_a_file_that_breaks_off_leaves_no_complete_export(exporter: Exporter, stranger: GpgHome) -> None:
     def broken() -> Iterator[bytes]:
         yield bytes(100_000)
         raise ConnectionResetError
@@ -137,7 +137,7 @@ def test_a_long_file_is_zipped_piece_by_piece() -> None:
     assert longest < 1_100_000
 
 
-def test_a_failure_of_gpg_is_reported(exporter: GpgExporter) -> None:
+def test_a_failure_of_gpg_is_reported(exporter: Exporter) -> None:
     shutil.rmtree(exporter.home.folder / "private-keys-v1.d")
 
     with refuses(PassOnRefusal.NO_OPENPGP):
@@ -184,7 +184,7 @@ def test_a_missing_key_file_is_refused_and_the_other_recipients_are_not(
     ],
 )
 def test_each_fault_of_a_key_is_refused_for_its_own_reason(
-    exporter: GpgExporter, key_reason: RecipientRefusal, reason: PassOnRefusal
+    exporter: Exporter, key_reason: RecipientRefusal, reason: PassOnRefusal
 ) -> None:
     fingerprint = exporter.recipients[0].fingerprint
     with_refusal = dataclasses.replace(exporter, refused={fingerprint: key_reason})
@@ -193,7 +193,7 @@ def test_each_fault_of_a_key_is_refused_for_its_own_reason(
         with_refusal.require_usable(fingerprint, TODAY)
 
 
-def test_a_key_that_was_never_pinned_is_refused(exporter: GpgExporter) -> None:
+def test_a_key_that_was_never_pinned_is_refused(exporter: Exporter) -> None:
     with refuses(PassOnRefusal.RECIPIENT_KEY):
         exporter.require_usable("B" * 40, TODAY)
 

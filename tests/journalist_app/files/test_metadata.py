@@ -16,8 +16,7 @@ import pytest
 from PIL import Image
 
 from journalist_app.files import metadata
-from journalist_app.files.export import FileFindings
-from journalist_app.files.metadata import Mat2
+from journalist_app.files.metadata import FileFindings, Mat2
 from journalist_app.files.metadata_sentences import DetailKind, FileRemark, detail_sentence, remark_sentence
 from tests.journalist_app.files.file_factories import (
     ADDED,

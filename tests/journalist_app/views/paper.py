@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Self
 
 from journalist_app.errors import PassOnRefusal, PassOnRefusedError
-from journalist_app.files.export import FileFindings
+from journalist_app.files.metadata import FileFindings
 from journalist_app.files.pinned_recipients import RecipientKey
 
 KEY, OTHER_KEY = "A" * 40, "B" * 40
@@ -31,6 +32,14 @@ class Paper:
         assert today
         if fingerprint in self.refused:
             raise PassOnRefusedError(PassOnRefusal.RECIPIENT_KEY)
+
+    @property
+    def home(self) -> Self:
+        return self
+
+    @property
+    def mat2(self) -> Self:
+        return self
 
     @contextlib.contextmanager
     def work_folder(self) -> Iterator[Path]:
