@@ -20,15 +20,10 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Literal
 
 import msgspec
+from flask_babel import LazyString
 
+from journalist_app.files import metadata_sentences
 from journalist_app.files.file_types import HEAD_BYTES
-from journalist_app.files.metadata_sentences import (
-    DetailKind,
-    FileRemark,
-    detail_sentence,
-    more_details_sentence,
-    remark_sentence,
-)
 from programs.errors import NoSandboxError, ProgramFailedError
 from programs.sandbox import SANDBOX_FOLDER, Sandbox, resource_limits, run_program
 
@@ -46,9 +41,9 @@ _OFFICE = frozenset({".docx", ".xlsx", ".pptx", ".odt", ".ods", ".odp", ".odg"})
 _ARCHIVES = frozenset({".zip", ".epub"})
 _VIDEOS = frozenset({".mp4", ".m4v", ".avi", ".wmv"})  # mat2 cleans these with ffmpeg, which may be missing
 _REMARKS = {
-    ".pdf": (FileRemark.PDF,),
-    **dict.fromkeys(_OFFICE, (FileRemark.OFFICE,)),
-    **dict.fromkeys(_ARCHIVES, (FileRemark.ARCHIVE,)),
+    ".pdf": (metadata_sentences.PDF,),
+    **dict.fromkeys(_OFFICE, (metadata_sentences.OFFICE,)),
+    **dict.fromkeys(_ARCHIVES, (metadata_sentences.ARCHIVE,)),
 }
 _DIVIDER = "=\n"
 
@@ -148,19 +143,19 @@ class Mat2:
                     return _not_examined(refusal)
                 output = self._run(_INSPECT, file, path.parent, ending, _SHOWN_BYTES)
         except NoSandboxError:
-            return _not_examined(FileRemark.NO_SANDBOX)
+            return _not_examined(metadata_sentences.NO_SANDBOX)
         except (OSError, ProgramFailedError):
-            return _not_examined(FileRemark.FAILED)
+            return _not_examined(metadata_sentences.FAILED)
         hidden, _, shown = output.decode("utf-8", "replace").partition(_DIVIDER)
         try:
             found = _found(hidden, shown, ending)
         except (ProgramFailedError, msgspec.MsgspecError):
-            return _not_examined(FileRemark.FAILED)
-        lines = _sentences(found) or (remark_sentence(FileRemark.NOTHING),)
+            return _not_examined(metadata_sentences.FAILED)
+        lines = _sentences(found) or (str(metadata_sentences.NOTHING),)
         can_clean = ending not in _ARCHIVES | {".txt"} and (
             ending not in _VIDEOS or shutil.which("ffmpeg", path="/usr/bin") is not None
         )
-        return FileFindings((*lines, *map(remark_sentence, _REMARKS.get(ending, ()))), can_clean)
+        return FileFindings((*lines, *map(str, _REMARKS.get(ending, ()))), can_clean)
 
     def clean(self, path: Path, name: str) -> bytes | None:
         """Return a copy of a file without metadata, or None if mat2 cannot make one.
@@ -176,16 +171,16 @@ class Mat2:
         except (OSError, NoSandboxError, ProgramFailedError):
             return None
 
-    def _refusal(self, file: BinaryIO, ending: str) -> FileRemark | None:
+    def _refusal(self, file: BinaryIO, ending: str) -> LazyString | None:
         if os.fstat(file.fileno()).st_size > self.max_bytes:
-            return FileRemark.TOO_LARGE
+            return metadata_sentences.TOO_LARGE
         if ending not in _SIGNATURES:
-            return FileRemark.UNKNOWN_TYPE
+            return metadata_sentences.UNKNOWN_TYPE
         if not _SIGNATURES[ending](file.read(HEAD_BYTES)):
-            return FileRemark.OTHER_TYPE
+            return metadata_sentences.OTHER_TYPE
         file.seek(0)
         if not self.mat2.exists():
-            return FileRemark.NO_MAT2
+            return metadata_sentences.NO_MAT2
         return None
 
     def _run(self, script: str, file: BinaryIO, work_folder: Path, ending: str, limit: int) -> bytes:
@@ -212,8 +207,8 @@ class Mat2:
             return run_program(command, folder=work, seconds=self.seconds, output_bytes=limit)
 
 
-def _not_examined(remark: FileRemark) -> FileFindings:
-    return FileFindings((remark_sentence(remark),), can_clean=False)
+def _not_examined(remark: LazyString) -> FileFindings:
+    return FileFindings((str(remark),), can_clean=False)
 
 
 @contextmanager
@@ -229,20 +224,17 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
 
 
 _KEYS = (
-    (DetailKind.PLACE, "^gps|location|city|country|latitude|longitude|province"),
-    (DetailKind.TIME, "date|time|^created$|^modified$|printed|revision|offset"),
+    ("place", "^gps|location|city|country|latitude|longitude|province"),
+    ("time", "date|time|^created$|^modified$|printed|revision|offset"),
+    ("person", "author|creator$|artist|owner|modifiedby|byline|copyright|company|manager|uname|printedby"),
     (
-        DetailKind.PERSON,
-        "author|creator$|artist|owner|modifiedby|byline|copyright|company|manager|uname|printedby",
-    ),
-    (
-        DetailKind.DEVICE,
+        "device",
         "^make$|model|serial|lens|software|producer|application|generator|tool|host|version|template|device",
     ),
 )
 
 _HiddenPart = tuple[Literal["detail", "changes", "comments", "hidden"], str, str]
-_Found = dict[DetailKind, list[tuple[str, str]]]
+_Found = dict[str, list[tuple[str, str]]]
 
 
 def _ending(name: str) -> str:
@@ -252,13 +244,13 @@ def _ending(name: str) -> str:
 def _found(hidden: str, shown: str, ending: str) -> _Found:
     if shown.startswith("[-]"):  # mat2 could not read the file, but its exit code is 0
         raise ProgramFailedError
-    found: _Found = {about: [] for about in DetailKind}
+    found: _Found = {about: [] for about in metadata_sentences.DETAILS}
     for line in hidden.splitlines():
         kind, key, value = msgspec.json.decode(line, type=_HiddenPart)
         if kind == "detail":
             _add(found, key, value, ending)
         else:
-            found[DetailKind[kind.upper()]].append((key, _plain(value)))
+            found[kind].append((key, _plain(value)))
     for line in shown.split("\n"):
         key, colon, value = line.strip().partition(": ")
         if colon and not line.lstrip().startswith("[+"):
@@ -268,9 +260,9 @@ def _found(hidden: str, shown: str, ending: str) -> _Found:
 
 def _add(found: _Found, key: str, value: str, ending: str) -> None:
     word = re.sub(r"[^a-z]", "", key.rpartition(":")[2].lower())
-    about = next((about for about, pattern in _KEYS if re.search(pattern, word)), DetailKind.OTHER)
+    about = next((about for about, pattern in _KEYS if re.search(pattern, word)), "other")
     if ending == ".pdf" and word == "creator":
-        about = DetailKind.DEVICE  # in a PDF, the creator is a program, and the author a person
+        about = "device"  # in a PDF, the creator is a program, and the author a person
     line = (_plain(key.rpartition(":")[2]), _plain(value))
     if line[1] and line not in found[about]:
         found[about].append(line)
@@ -288,8 +280,10 @@ def _plain(text: str) -> str:
 def _sentences(found: _Found) -> tuple[str, ...]:
     lines = []
     for about, details in found.items():
-        lines += [detail_sentence(about, key, value) for key, value in details[:_LINES_OF_A_KIND]]
+        lines += [
+            metadata_sentences.detail_sentence(about, key, value) for key, value in details[:_LINES_OF_A_KIND]
+        ]
         more = len(details) - _LINES_OF_A_KIND
         if more > 0:
-            lines.append(more_details_sentence(more))
+            lines.append(metadata_sentences.more_details_sentence(more))
     return tuple(lines)

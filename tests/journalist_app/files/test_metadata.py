@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from journalist_app.files import metadata
+from journalist_app.files import metadata, metadata_sentences
 from journalist_app.files.metadata import FileFindings, Mat2
-from journalist_app.files.metadata_sentences import DetailKind, FileRemark, detail_sentence, remark_sentence
+from journalist_app.files.metadata_sentences import detail_sentence
 from tests.journalist_app.files.file_factories import (
     ADDED,
     ADDER,
@@ -76,23 +76,22 @@ def a_sandbox(room: Path, says: str) -> Mat2:
 def test_author_changes_comments_and_hidden_text_of_a_docx_are_reported(tmp_path: Path) -> None:
     looked = OPENLY.inspect(a_file(tmp_path, a_docx()), "brief.docx")
 
-    assert detail_sentence(DetailKind.PERSON, "creator", AUTHOR) in looked.lines
-    assert detail_sentence(DetailKind.CHANGES, "3", f"{LAYOUT}, {ADDER}, {DELETER}") in looked.lines
-    assert detail_sentence(DetailKind.COMMENTS, "1", COMMENTER) in looked.lines
-    assert detail_sentence(DetailKind.HIDDEN, "1", "") in looked.lines
+    assert detail_sentence("person", "creator", AUTHOR) in looked.lines
+    assert detail_sentence("changes", "3", f"{LAYOUT}, {ADDER}, {DELETER}") in looked.lines
+    assert detail_sentence("comments", "1", COMMENTER) in looked.lines
+    assert detail_sentence("hidden", "1", "") in looked.lines
     assert looked.can_clean
 
 
 def test_place_maker_camera_and_day_of_a_photograph_are_reported(tmp_path: Path) -> None:
     looked = OPENLY.inspect(a_file(tmp_path, a_jpeg()), "Foto.JPG")
 
-    assert detail_sentence(DetailKind.PERSON, "Artist", AUTHOR) in looked.lines
-    assert detail_sentence(DetailKind.DEVICE, "Model", CAMERA) in looked.lines
+    assert detail_sentence("person", "Artist", AUTHOR) in looked.lines
+    assert detail_sentence("device", "Model", CAMERA) in looked.lines
     assert any(
-        line.startswith(detail_sentence(DetailKind.PLACE, "GPSPosition", "52 deg 4' 47"))
-        for line in looked.lines
+        line.startswith(detail_sentence("place", "GPSPosition", "52 deg 4' 47")) for line in looked.lines
     )
-    time = detail_sentence(DetailKind.TIME, "(", "").partition("((")[0]
+    time = detail_sentence("time", "(", "").partition("((")[0]
     assert any(line.startswith(time) and "2026:03:02 09:10:11" in line for line in looked.lines)
     assert looked.can_clean
 
@@ -101,17 +100,17 @@ def test_place_maker_camera_and_day_of_a_photograph_are_reported(tmp_path: Path)
 def test_author_changes_and_comments_of_an_odt_are_reported(tmp_path: Path) -> None:
     looked = OPENLY.inspect(a_file(tmp_path, an_odt()), "brief.odt")
 
-    assert detail_sentence(DetailKind.PERSON, "initial-creator", AUTHOR) in looked.lines
-    assert detail_sentence(DetailKind.CHANGES, "3", f"{ADDER}, {DELETER}, {LAYOUT}") in looked.lines
-    assert detail_sentence(DetailKind.COMMENTS, "1", COMMENTER) in looked.lines
+    assert detail_sentence("person", "initial-creator", AUTHOR) in looked.lines
+    assert detail_sentence("changes", "3", f"{ADDER}, {DELETER}, {LAYOUT}") in looked.lines
+    assert detail_sentence("comments", "1", COMMENTER) in looked.lines
 
 
 @pytest.mark.slow
 def test_the_author_and_the_program_of_a_pdf_are_distinguished(tmp_path: Path) -> None:
     looked = OPENLY.inspect(a_file(tmp_path, a_pdf()), "stuk.pdf")
 
-    assert detail_sentence(DetailKind.PERSON, "author", AUTHOR) in looked.lines
-    assert detail_sentence(DetailKind.DEVICE, "creator", CAMERA) in looked.lines
+    assert detail_sentence("person", "author", AUTHOR) in looked.lines
+    assert detail_sentence("device", "creator", CAMERA) in looked.lines
     assert looked.can_clean
 
 
@@ -122,7 +121,7 @@ def test_a_file_in_which_nothing_is_found_is_not_called_empty(tmp_path: Path) ->
 
     looked = OPENLY.inspect(a_file(tmp_path, cleaned), "beeld.png")
 
-    assert FileFindings((remark_sentence(FileRemark.NOTHING),), can_clean=True) == looked
+    assert FileFindings((str(metadata_sentences.NOTHING),), can_clean=True) == looked
 
 
 def test_an_archive_is_reported_but_not_cleaned(tmp_path: Path) -> None:
@@ -131,8 +130,8 @@ def test_an_archive_is_reported_but_not_cleaned(tmp_path: Path) -> None:
 
     looked = mat2.inspect(path, "alles.zip")
 
-    assert detail_sentence(DetailKind.TIME, "date_time", "2026-03-02") == looked.lines[0]
-    assert looked.lines[1:] == (remark_sentence(FileRemark.ARCHIVE),)
+    assert detail_sentence("time", "date_time", "2026-03-02") == looked.lines[0]
+    assert looked.lines[1:] == (str(metadata_sentences.ARCHIVE),)
     assert not looked.can_clean
     assert mat2.clean(path, "alles.zip") is None
 
@@ -143,10 +142,10 @@ def test_the_creator_of_a_pdf_is_a_program(tmp_path: Path) -> None:
     looked = mat2.inspect(a_file(tmp_path, a_pdf()), "stuk.pdf")
 
     assert (
-        detail_sentence(DetailKind.PERSON, "author", AUTHOR),
-        detail_sentence(DetailKind.DEVICE, "creator", CAMERA),
+        detail_sentence("person", "author", AUTHOR),
+        detail_sentence("device", "creator", CAMERA),
     ) == looked.lines[:2]
-    assert looked.lines[2:] == (remark_sentence(FileRemark.PDF),)
+    assert looked.lines[2:] == (str(metadata_sentences.PDF),)
 
 
 def test_a_video_is_cleaned_only_if_ffmpeg_is_installed(
@@ -247,7 +246,7 @@ def test_where_no_sandbox_is_allowed_mat2_does_not_run_and_the_adviser_is_told(t
     looked = mat2.inspect(path, "brief.docx")
 
     assert not looked.can_clean
-    assert (remark_sentence(FileRemark.NO_SANDBOX),) == looked.lines
+    assert (str(metadata_sentences.NO_SANDBOX),) == looked.lines
     assert mat2.clean(path, "brief.docx") is None
     assert not (tmp_path / "ran").exists()
 
@@ -255,7 +254,7 @@ def test_where_no_sandbox_is_allowed_mat2_does_not_run_and_the_adviser_is_told(t
 def test_where_bubblewrap_is_missing_mat2_does_not_run_and_the_adviser_is_told(tmp_path: Path) -> None:
     looked = Mat2(bwrap=tmp_path / "missing").inspect(a_file(tmp_path, a_docx()), "brief.docx")
 
-    assert (remark_sentence(FileRemark.NO_SANDBOX),) == looked.lines
+    assert (str(metadata_sentences.NO_SANDBOX),) == looked.lines
 
 
 def test_the_sandbox_has_no_network_and_does_not_see_the_files_name(tmp_path: Path) -> None:
@@ -264,7 +263,7 @@ def test_the_sandbox_has_no_network_and_does_not_see_the_files_name(tmp_path: Pa
     looked = a_sandbox(tmp_path, "=\\n    Author: Anna\\n").inspect(a_file(tmp_path, a_docx()), name)
 
     called = (tmp_path / "called").read_text()
-    assert detail_sentence(DetailKind.PERSON, "Author", "Anna") == looked.lines[0]
+    assert detail_sentence("person", "Author", "Anna") == looked.lines[0]
     for word in ("--unshare-all", "--die-with-parent", "--new-session", "--clearenv", "/tmp/file.docx"):  # noqa: S108
         assert word in called.splitlines()
     assert "geheim" not in called
@@ -274,7 +273,7 @@ def test_the_sandbox_has_no_network_and_does_not_see_the_files_name(tmp_path: Pa
 def test_output_in_another_format_than_ours_is_refused(tmp_path: Path) -> None:
     looked = a_sandbox(tmp_path, '["detail"]\\n=\\n').inspect(a_file(tmp_path, a_docx()), "brief.docx")
 
-    assert looked.lines[0] == remark_sentence(FileRemark.FAILED)
+    assert looked.lines[0] == str(metadata_sentences.FAILED)
     assert not looked.can_clean
 
 
@@ -297,7 +296,7 @@ def test_a_file_that_is_too_large_is_not_inspected(tmp_path: Path) -> None:
 
     looked = mat2.inspect(path, "brief.docx")
 
-    assert looked.lines == (remark_sentence(FileRemark.TOO_LARGE),)
+    assert looked.lines == (str(metadata_sentences.TOO_LARGE),)
     assert not looked.can_clean
     assert mat2.clean(path, "brief.docx") is None
 
@@ -308,7 +307,7 @@ def test_a_file_that_is_too_large_is_not_inspected(tmp_path: Path) -> None:
 def test_an_unknown_type_of_file_is_reported_as_unknown(tmp_path: Path, name: str) -> None:
     looked = OPENLY.inspect(a_file(tmp_path, a_docx()), name)
 
-    assert looked.lines == (remark_sentence(FileRemark.UNKNOWN_TYPE),)
+    assert looked.lines == (str(metadata_sentences.UNKNOWN_TYPE),)
     assert not looked.can_clean
 
 
@@ -318,21 +317,21 @@ def test_a_photograph_under_another_name_does_not_pass_for_clean(tmp_path: Path,
 
     looked = OPENLY.inspect(path, name)
 
-    assert looked.lines == (remark_sentence(FileRemark.OTHER_TYPE),)
+    assert looked.lines == (str(metadata_sentences.OTHER_TYPE),)
     assert OPENLY.clean(path, name) is None
 
 
 def test_plain_text_is_inspected_and_needs_no_copy(tmp_path: Path) -> None:
     looked = a_mat2(tmp_path, "echo '  No metadata found'").inspect(a_file(tmp_path, b"tekst"), "brief.txt")
 
-    assert looked.lines[0] == remark_sentence(FileRemark.NOTHING)
+    assert looked.lines[0] == str(metadata_sentences.NOTHING)
     assert not looked.can_clean
 
 
 def test_a_missing_mat2_is_reported(tmp_path: Path) -> None:
     looked = replace(OPENLY, mat2=tmp_path / "missing").inspect(a_file(tmp_path, a_docx()), "brief.docx")
 
-    assert looked.lines == (remark_sentence(FileRemark.NO_MAT2),)
+    assert looked.lines == (str(metadata_sentences.NO_MAT2),)
     assert not looked.can_clean
 
 
@@ -348,7 +347,7 @@ def test_only_a_plain_file_is_opened(tmp_path: Path, kind: str) -> None:
     elif kind == "folder":
         path.mkdir()
 
-    assert OPENLY.inspect(path, "brief.docx").lines[0] == remark_sentence(FileRemark.FAILED)
+    assert OPENLY.inspect(path, "brief.docx").lines[0] == str(metadata_sentences.FAILED)
     assert OPENLY.clean(path, "brief.docx") is None
 
 
@@ -365,7 +364,7 @@ def test_only_a_plain_file_is_opened(tmp_path: Path, kind: str) -> None:
 def test_a_malformed_office_file_is_reported(tmp_path: Path, name: str, content: bytes) -> None:
     path = a_file(tmp_path, content)
 
-    assert OPENLY.inspect(path, name).lines[0] == remark_sentence(FileRemark.FAILED)
+    assert OPENLY.inspect(path, name).lines[0] == str(metadata_sentences.FAILED)
     assert OPENLY.clean(path, name) is None
 
 
@@ -382,7 +381,7 @@ def test_a_malformed_office_file_is_reported(tmp_path: Path, name: str, content:
 def test_a_malformed_picture_or_pdf_is_reported(tmp_path: Path, name: str, content: bytes) -> None:
     path = a_file(tmp_path, content)
 
-    assert OPENLY.inspect(path, name).lines[0] == remark_sentence(FileRemark.FAILED)
+    assert OPENLY.inspect(path, name).lines[0] == str(metadata_sentences.FAILED)
     assert OPENLY.clean(path, name) is None
 
 
@@ -396,7 +395,7 @@ def test_a_zip_bomb_is_not_unpacked(tmp_path: Path) -> None:
     looked = OPENLY.inspect(path, "bom.docx")
 
     assert path.stat().st_size < 100_000
-    assert looked.lines[0] == remark_sentence(FileRemark.FAILED)
+    assert looked.lines[0] == str(metadata_sentences.FAILED)
     assert OPENLY.clean(path, "bom.docx") is None
     assert ["file"] == [each.name for each in tmp_path.iterdir()]
 
@@ -416,7 +415,7 @@ def test_a_program_that_hangs_floods_or_fails_is_ended_and_reported(tmp_path: Pa
 
     looked = mat2.inspect(a_file(tmp_path, b"tekst"), "brief.txt")
 
-    assert looked.lines[0] == remark_sentence(FileRemark.FAILED)
+    assert looked.lines[0] == str(metadata_sentences.FAILED)
     assert not looked.can_clean
 
 
@@ -433,8 +432,8 @@ def test_output_of_mat2_is_cut_and_has_no_control_characters(tmp_path: Path) -> 
     looked = a_mat2(tmp_path, f"/bin/cat {tmp_path}/said").inspect(a_file(tmp_path, b"tekst"), "brief.txt")
 
     value = "An[31mna " + "x" * 500
-    assert detail_sentence(DetailKind.PERSON, "Author", value[:200] + "…") == looked.lines[0]
-    assert detail_sentence(DetailKind.OTHER, "Odd0", "y") == looked.lines[1]
+    assert detail_sentence("person", "Author", value[:200] + "…") == looked.lines[0]
+    assert detail_sentence("other", "Odd0", "y") == looked.lines[1]
     assert "2" in looked.lines[13]
     assert 14 == len(looked.lines)
 
