@@ -13,7 +13,7 @@ import shutil
 import stat
 import tempfile
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -62,44 +62,24 @@ _CLEAN = _PREPARE + (
 
 # ---- which files, by name and by first bytes -------------------------------------------------------
 
-
-def _begins(*starts: bytes) -> Callable[[bytes], bool]:
-    return lambda head: head.startswith(starts)
-
-
-def _is_pdf(head: bytes) -> bool:
-    return b"%PDF-" in head[:1024]
-
-
-def _is_svg(head: bytes) -> bool:
-    return b"<svg" in head
-
-
-def _is_media(head: bytes) -> bool:
-    return head[4:8] == b"ftyp"
-
-
-def _is_text(head: bytes) -> bool:
-    return b"\0" not in head and not _is_pdf(head) and not _is_svg(head)
-
-
-_ZIP = _begins(b"PK\x03\x04")
-_SIGNATURES: dict[str, Callable[[bytes], bool]] = {
-    **dict.fromkeys((*_OFFICE, *_ARCHIVES), _ZIP),
-    **dict.fromkeys((".jpg", ".jpeg"), _begins(b"\xff\xd8\xff")),
-    **dict.fromkeys((".tif", ".tiff"), _begins(b"II*\0", b"MM\0*")),
-    **dict.fromkeys((".ogg", ".oga", ".opus"), _begins(b"OggS")),
-    **dict.fromkeys((".mp4", ".m4v", ".heic"), _is_media),
-    **dict.fromkeys((".wav", ".avi"), _begins(b"RIFF")),
-    ".pdf": _is_pdf,
-    ".png": _begins(b"\x89PNG\r\n\x1a\n"),
-    ".gif": _begins(b"GIF8"),
-    ".svg": _is_svg,
-    ".flac": _begins(b"fLaC"),
-    ".mp3": _begins(b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2"),
-    ".wmv": _begins(b"0&\xb2u\x8ef\xcf\x11"),
-    ".txt": _is_text,
-}  # otherwise a picture named .txt would pass as a text without metadata
+# Regular expressions for the first bytes of each type of file. Without the one for .txt, a picture named .txt
+# would pass as a text without metadata.
+_SIGNATURES = {
+    **dict.fromkeys((*_OFFICE, *_ARCHIVES), rb"PK\x03\x04"),
+    **dict.fromkeys((".jpg", ".jpeg"), rb"\xff\xd8\xff"),
+    **dict.fromkeys((".tif", ".tiff"), rb"II\*\0|MM\0\*"),
+    **dict.fromkeys((".ogg", ".oga", ".opus"), rb"OggS"),
+    **dict.fromkeys((".mp4", ".m4v", ".heic"), rb".{4}ftyp"),
+    **dict.fromkeys((".wav", ".avi"), rb"RIFF"),
+    ".pdf": rb".{0,1019}%PDF-",
+    ".png": rb"\x89PNG\r\n\x1a\n",
+    ".gif": rb"GIF8",
+    ".svg": rb".*<svg",
+    ".flac": rb"fLaC",
+    ".mp3": rb"ID3|\xff[\xfb\xf3\xf2]",
+    ".wmv": rb"0&\xb2u\x8ef\xcf\x11",
+    ".txt": rb"(?!.*\0|.*<svg|.{0,1019}%PDF-)",
+}
 
 
 # ---- mat2 ------------------------------------------------------------------------------------------
@@ -176,7 +156,7 @@ class Mat2:
             return metadata_sentences.TOO_LARGE
         if ending not in _SIGNATURES:
             return metadata_sentences.UNKNOWN_TYPE
-        if not _SIGNATURES[ending](file.read(HEAD_BYTES)):
+        if not re.match(_SIGNATURES[ending], file.read(HEAD_BYTES), re.DOTALL):
             return metadata_sentences.OTHER_TYPE
         file.seek(0)
         if not self.mat2.exists():
