@@ -10,7 +10,7 @@ May import all other packages. Nothing imports `deploy`. Its packages import eac
 - `pairing`: server and workstations exchange their public keys
 - `syncing`: sync as commands and timers start it
 - `onion`: onion services of Tor
-- `cleanup`: the sweepers
+- `cleanup`: the background tasks that destroy deleted content
 - `poster`: the poster for partner organisations
 - `atomic_folder`: make a folder completely or not at all
 - `desk_for_command`: unlock the desk for one command

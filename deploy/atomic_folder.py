@@ -16,7 +16,7 @@ from store.database.atomic_files import make_folders, sync_folder
 def new_private_folder(settings: Path) -> Iterator[Path]:
     """Yield a temporary folder to fill, and rename it at the end to the folder that contains `settings`.
 
-    If the process is killed or the power fails at any moment, there is either a complete folder or none.
+    If the process is killed or the power fails at any moment, the folder is either complete or absent.
 
     Raises:
         DeployError: the folder contains other files or cannot be made, or another set-up is running.
@@ -56,7 +56,7 @@ def write_new(path: Path, content: bytes) -> None:
 
 @contextmanager
 def folder_lock(folder: Path, *, is_waiting: bool) -> Iterator[None]:
-    """Lock a folder against other processes that use this lock.
+    """Hold a lock on a folder during the block, so that one process at a time changes the folder.
 
     If this process is killed, the kernel releases the lock. If `is_waiting` is True, wait for another process
     that has the lock.

@@ -1,4 +1,4 @@
-"""The desk on a workstation, unlocked with the passphrase for one command and then locked again."""
+"""The desk on a workstation, unlocked with the adviser's passphrase for one command and then locked again."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -32,7 +32,7 @@ _SENTENCES: dict[UnlockRefusal, str] = {
 
 @contextmanager
 def open_desk_for_command(settings: Path, passphrase: str) -> Iterator[OpenDesk]:
-    """Yield the unlocked desk of this workstation, and lock it afterwards.
+    """Yield the desk of this workstation, unlocked with a passphrase, and lock the desk afterwards.
 
     Raises:
         DeployError: the desk cannot be unlocked, or its signed letterhead was replaced during the command.
@@ -54,7 +54,9 @@ def open_desk_for_command(settings: Path, passphrase: str) -> Iterator[OpenDesk]
 
 
 def open_keyring_copy(path: Path, passphrase: str, fingerprint: str) -> Keyring:
-    """Decrypt a copy of the desk's keyring, and compare its fingerprint with that on the desk's posters.
+    """Decrypt a copy of the desk's keyring (secret keys), and check that the keyring is this desk's.
+
+    The fingerprint on the desk's posters must be that of the keyring.
 
     Raises:
         DeployError: the copy cannot be decrypted, or is another desk's keyring.

@@ -32,7 +32,7 @@ def new_openpgp_key(name: str, day: date) -> OpenPGPKey:
 
 
 def make_openpgp_key(settings: Path, passphrase: str, *, say: Callable[[str], object]) -> None:
-    """Make an OpenPGP key for a desk that has no such key.
+    """Make an OpenPGP key for a desk that has no such key, and publish its public half.
 
     The key is stored in the keyring. Then its public half is published in the desk's signed letterhead. If
     the process stops between these two steps, a second run publishes the key that is in the keyring.
@@ -71,7 +71,7 @@ def _make_and_publish(desk: OpenDesk, say: Callable[[str], object]) -> None:
 
 
 def _public_half(secret: str) -> tuple[str, str]:
-    """Return the fingerprint and the public key of an OpenPGP secret key."""
+    """Return the fingerprint and the public half of an OpenPGP secret key."""
     with _temporary_home() as home:
         fingerprint = home.import_secret(secret)
         return fingerprint, home.export_public(fingerprint)

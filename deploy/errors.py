@@ -52,7 +52,7 @@ class TorAwayError(OnionError):
 def os_error_as(
     sentence: str, error: type[DeployError] = DeployError, *, advice: str = "."
 ) -> Iterator[None]:
-    """Replace an OSError inside the `with` block with the exception `error`.
+    """Replace an OSError inside the `with` block by an exception of the class `error`.
 
     The message of the new exception is `sentence`, followed by the kind of the OSError and by `advice`. The
     message of the OSError is left out.
@@ -70,10 +70,10 @@ def os_error_as(
 def refused_as(
     kind: type[Exception], sentence: str, error: type[DeployError] = DeployError
 ) -> Iterator[None]:
-    """Replace an exception of this kind inside the `with` block with the exception `error`.
+    """Replace exceptions of one class inside the `with` block by an exception of the class `error`.
 
     Raises:
-        DeployError: there was an exception of this kind. The message is `sentence`.
+        DeployError: there was such an exception. The message is `sentence`.
     """
     try:
         yield

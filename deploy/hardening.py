@@ -30,7 +30,7 @@ def harden_process() -> None:
 
 
 def end_with_parent(parent_pid: int) -> None:
-    """Have the kernel end this process when its parent ends, even if the parent is killed."""
+    """Make the kernel end this process when its parent process ends, even if the parent is killed."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent_pid:  # the parent ended before `prctl` was called
         raise SystemExit(0)

@@ -1,7 +1,7 @@
-"""Newest letterhead that a server may use: signed by the desk in the settings, and not older than one before.
+"""Verification of the desk's newest letterhead: signed by the pinned desk, not older than one seen before.
 
-The letterhead is the desk's public statement. The server remembers the newest letterhead in a file outside
-the store: its serial, and a digest of its salt and cost.
+The letterhead is the desk's public statement. The settings pin the desk by its fingerprint. The server
+remembers the newest letterhead in a file outside the store: its serial, and a digest of its salt and cost.
 """
 
 import hashlib
@@ -60,10 +60,11 @@ def open_letterhead(store: Store, fingerprint: str, serial_path: Path) -> Letter
 def accept_letterhead(
     published: tuple[bytes, bytes], fingerprint: str, serial_path: Path, in_use: Letterhead | None
 ) -> None:
-    """Verify body and signature of the letterhead in a pairing file as strictly as a stored letterhead.
+    """Verify the letterhead in a pairing file as strictly as a letterhead in the store.
 
-    `in_use` is the server's present letterhead, or None on a new server. Both letterheads must have the same
-    salt and cost, with which passphrases are turned into keys.
+    A letterhead is the desk's signed public statement. `in_use` is the server's current letterhead, or None
+    on a new server. Both letterheads must have the same salt and cost, with which passphrases are turned into
+    keys.
 
     Raises:
         LetterheadError: the letterhead must not be used.
@@ -77,9 +78,9 @@ def accept_letterhead(
 
 
 class LetterheadWatch:
-    """Signed letterhead that a running process uses, replaced when the store has a newer valid letterhead.
+    """Provider of the desk's signed letterhead for a running process. It checks the store for newer versions.
 
-    If the newest letterhead is invalid, the fault is logged once, and the present letterhead stays in use.
+    If the newest letterhead is invalid, the fault is logged once, and the current letterhead stays in use.
     Threads may share this object: one thread checks the store, and the others never wait for it.
     """
 
@@ -92,7 +93,7 @@ class LetterheadWatch:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Use `in_use`, which `open_letterhead` returned, until a newer letterhead is found.
+        """Begin with the letterhead `in_use`, which `open_letterhead` returned.
 
         `clock` returns seconds since any fixed moment.
         """
@@ -106,7 +107,7 @@ class LetterheadWatch:
         self._last_logged = ""
 
     def __call__(self) -> Letterhead:
-        """Return the desk's signed letterhead to use.
+        """Return the letterhead that this process must use now.
 
         If the last check was `LOOK_SECONDS` ago or more, the store is checked first for a newer letterhead.
         """
@@ -186,7 +187,9 @@ def _parameters_digest(verified: Letterhead) -> str:
 def _verify(
     published: tuple[bytes, bytes], fingerprint: str, seen: tuple[int, str | None], in_use: Letterhead | None
 ) -> Letterhead:
-    """Verify a letterhead, which must not be older or have other parameters than those seen and in use.
+    """Verify a letterhead, and check that it is not older than the known letterheads.
+
+    Its salt and cost must be the same as before, because passphrases are turned into keys with them.
 
     Raises:
         LetterheadRefusedError: the letterhead must not be used.
@@ -202,9 +205,9 @@ def _verify(
 
 
 def _recall(path: Path) -> tuple[int, str | None]:
-    """Return, from the file at `path`, facts about the newest letterhead that this server has seen.
+    """Read what this server remembers about the newest letterhead that it has seen, from the file at `path`.
 
-    The facts are its serial, and the digest of the salt and cost from which passphrases are turned into keys.
+    The result is the serial, and the digest of the salt and cost with which passphrases are turned into keys.
     On a new server, the result is 0 and None.
 
     Raises:

@@ -10,7 +10,10 @@ UNIX = "unix:"
 
 
 def socket_address(address: str) -> tuple[socket.AddressFamily, str | tuple[str, int]]:
-    """Return the address family and the socket address for "unix:/path", "host:port" or "[::1]:port"."""
+    """Parse an address to listen on: "unix:/path", "host:port" or "[::1]:port".
+
+    Return the address family and the socket address, as Python's `socket` module needs them.
+    """
     if address.startswith(UNIX):
         return socket.AF_UNIX, address.removeprefix(UNIX)
     host, _, port = address.rpartition(":")
@@ -18,7 +21,7 @@ def socket_address(address: str) -> tuple[socket.AddressFamily, str | tuple[str,
 
 
 def is_listening(address: str) -> bool:
-    """Return whether a program accepts connections at an address."""
+    """Return True if a program accepts connections at this address."""
     family, place = socket_address(address)
     with socket.socket(family) as probe:
         return probe.connect_ex(place) == 0

@@ -30,10 +30,13 @@ _MASTER_MESSAGES = frozenset(
 
 
 class QuietFormatter(logging.Formatter):
-    """Log format with day, level, logger and place in the code. It prints only our own messages."""
+    """Format of log lines that have only the day, the level, the logger and the place in the code.
+
+    The text of a message is printed only if our own code logged the message.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return a log line that contains nothing from outside the program."""
+        """Return a log line without anything that came from outside the program."""
         day = datetime.fromtimestamp(record.created, UTC).date()
         is_own = f"{record.name}.".startswith(f"{OWN_LOGGER}.")
         event = record.getMessage() if is_own else f"{record.name} at {record.module}:{record.lineno}"
@@ -74,7 +77,7 @@ def _log_uncaught(
 
 
 class GunicornLogger:
-    """Logger for gunicorn. It logs what the master process does to a worker, and nothing about a request."""
+    """Logger for gunicorn, which logs what the master does to a worker process, and never a request."""
 
     access_log_enabled = False
 
@@ -87,7 +90,7 @@ class GunicornLogger:
         self.cfg = cfg
 
     def log(self, lvl: int, msg: object, *args: object, **_more: object) -> None:
-        """Log an event of gunicorn's master. For any other event, log only that there was an event."""
+        """Log an event of gunicorn's master process. For any other event, log only that an event happened."""
         if msg in _MASTER_MESSAGES:
             self._own.log(lvl, "gunicorn: " + str(msg), *args)
         else:
@@ -97,7 +100,7 @@ class GunicornLogger:
     warning = partialmethod(log, logging.WARNING)
 
     def exception(self, _msg: object, *_args: object, **_more: object) -> None:
-        """Log the kind of the current exception, and the place in the code."""
+        """Log the kind of the current exception and the place in the code, but not its message."""
         kind, _, trace = sys.exc_info()
         self._own.error("gunicorn: %s", traceback_places(kind, trace) if kind else "an exception")
 

@@ -1,4 +1,4 @@
-"""Set-up of a new desk: make keys, first signed letterhead, empty store and settings, all or nothing."""
+"""Set-up of a new desk, all or nothing: keys, first signed letterhead, empty store and settings file."""
 
 import secrets
 from collections.abc import Callable
@@ -44,13 +44,13 @@ def set_up(
     show_passphrase: Callable[[str], None],
     on_step: Callable[[str], None],
 ) -> bool:
-    """Make a desk in the folder of `settings`, unless there is a desk already.
+    """Make a new desk in the folder of `settings`, unless there is a desk already.
 
     Return True if the desk was made now. All files are made in a temporary folder, which is renamed at the
-    end. If the process is killed at any moment, there is a complete desk or none. The passphrase is shown
-    before the folder is renamed, so that there is never a desk whose passphrase was not shown. `on_step`
-    receives one line before each step of up to a few seconds. If there is no gpg, the desk gets no OpenPGP
-    key, and `on_step` receives a line that says so.
+    end. If the process is killed at any moment, the desk is either complete or absent. The passphrase is
+    shown before the folder is renamed, so that there is never a desk whose passphrase was not shown.
+    `on_step` receives one line before each step of up to a few seconds. If there is no gpg, the desk gets no
+    OpenPGP key, and `on_step` receives a line that says so.
 
     Raises:
         DeployError: another set-up is running, or the folder contains other files.
@@ -91,7 +91,7 @@ def set_up(
 def first_letterhead(
     keyring: Keyring, desk: DeskConfig, today: date, openpgp: OpenPGPKey | None = None
 ) -> Letterhead:
-    """Return the first letterhead (public statement) of a new desk: public keys, calendar and promises."""
+    """Return the first letterhead of a new desk: its public statement, with keys, calendar and promises."""
     cost = Argon2Params()
     strand = keyring.strand
     return Letterhead(
@@ -122,9 +122,9 @@ def first_letterhead(
 
 
 def _closed_days(desk: DeskConfig, today: date) -> tuple[date, ...]:
-    """Return the closed days in the settings, together with the public holidays until the end of next year.
+    """Return the days on which the desk is closed: those in the settings, and public holidays.
 
-    Holidays before today are left out.
+    The public holidays go until the end of next year. Holidays before today are left out.
     """
     ahead = {day for day in dutch_holidays((today.year, today.year + 1)) if day >= today}
     return tuple(sorted(ahead.union(desk.closed_days)))

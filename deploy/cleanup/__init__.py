@@ -2,7 +2,7 @@
 
 May import `deploy.settings`, `deploy.pinned_letterhead` and the other modules at the root of `deploy`.
 
-- `replica_cleanup`: the sweeper of a workstation's replica
+- `replica_cleanup`: the clean-up of a workstation's replica
 - `retention`: mailboxes to delete: those that the desk closed, and those that were never used
-- `server_cleanup`: the sweeper of a server's store, and the loop of both sweepers
+- `server_cleanup`: the clean-up of a server's store, and the loop of both clean-ups
 """

@@ -1,6 +1,6 @@
 """Clean-up of a workstation: destroy deleted rows in the replica, and rewrite the replica each night.
 
-This clean-up deletes no closed mailboxes and drops no empty ones. The server does, and sync then ends those
+This clean-up does not delete closed or empty mailboxes. The server deletes them, and sync then ends those
 mailboxes in the replica.
 """
 
@@ -14,7 +14,7 @@ from store.database.engine import open_store
 
 
 def open_replica_cleanup(settings: Path) -> StoreSweeper:
-    """Open a workstation's replica, and return the background task that cleans it up.
+    """Open a workstation's copy of the store, and return the background task that destroys its deleted rows.
 
     Raises:
         ConfigError: the settings have faults.

@@ -26,9 +26,10 @@ _log = logging.getLogger(OWN_LOGGER)
 
 @dataclass(frozen=True, slots=True)
 class RetentionResult:
-    """Counts of one round of retention. No count identifies a mailbox.
+    """Result of one run of the retention rules: numbers of mailboxes, none of which identifies a mailbox.
 
-    `kept` counts mailboxes that the store calls due, but that may not be deleted.
+    `purged` counts mailboxes that were deleted. `kept` counts mailboxes whose row in the store says that they
+    are due, but that may not be deleted. `never_used` counts mailboxes in which no one ever wrote.
     """
 
     purged: int = 0
@@ -37,7 +38,7 @@ class RetentionResult:
 
 
 def apply_retention(store: Store, letterhead: Letterhead, today: date) -> RetentionResult:
-    """Delete the mailboxes whose closing is due, and drop unused mailboxes.
+    """Delete closed mailboxes whose day of deletion has come, and old mailboxes in which no one ever wrote.
 
     Each mailbox is deleted in its own transaction.
 
@@ -60,7 +61,7 @@ def apply_retention(store: Store, letterhead: Letterhead, today: date) -> Retent
 
 
 def purge_if_due(session: Session, address: Address, letterhead: Letterhead, today: date) -> bool:
-    """Delete a mailbox, if the desk closed it and its day has come. Return False if the mailbox is kept."""
+    """Delete a mailbox if the desk closed it and its day of deletion has come. Otherwise return False."""
     proof = _proof(session, address, letterhead, today)
     if proof is None:
         return False
@@ -69,10 +70,10 @@ def purge_if_due(session: Session, address: Address, letterhead: Letterhead, tod
 
 
 def _proof(session: Session, address: Address, letterhead: Letterhead, today: date) -> bytes | None:
-    """Return the proof that stays of a mailbox that may be deleted, or None if it may not be deleted.
+    """Return the proof that may replace a deleted mailbox, or None if the mailbox may not be deleted.
 
-    Without tallies beside the mailbox, the desk has not counted it yet. Tallies of several sizes are not from
-    the desk.
+    If the mailbox has no tallies (anonymous facts), the desk has not counted it yet. Tallies of several sizes
+    are not from the desk.
     """
     found = read_stored(session, address, letterhead.strand_keys, has_content=False)
     if found is None or found.damaged or not found.has_sound_keys:
@@ -86,7 +87,8 @@ def _proof(session: Session, address: Address, letterhead: Letterhead, today: da
 def refresh_hints(store: Store) -> None:
     """Compute again, for every mailbox, since when its source waits and from which day it may be deleted.
 
-    These days are not signed. Without this, someone who changed them once would stop a deletion for good.
+    No signature covers these days in the store. Without this function, someone who changed them once would
+    stop a deletion for good.
 
     Raises:
         StoreError: the store failed.
@@ -115,9 +117,9 @@ def forget_retired(store: Store, letterhead: Letterhead, today: date) -> None:
 
 
 def log_retention(retained: RetentionResult, before: RetentionResult) -> None:
-    """Log the counts of a round of retention.
+    """Log how many mailboxes the retention rules deleted and kept.
 
-    Kept mailboxes are logged only if their number has changed since the round `before`.
+    The number of kept mailboxes is logged only if it has changed since the earlier result `before`.
     """
     if retained.purged:
         _log.info("mailboxes deleted that the desk closed: %d", retained.purged)

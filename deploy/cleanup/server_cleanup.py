@@ -45,7 +45,8 @@ class StoreSweeper:
     ) -> cleanup.SweepResult:
         """Destroy all content that is in the deletion queue now.
 
-        `on_progress` receives the number of destroyed parts, and the total number.
+        `on_progress` receives the number of encrypted parts that were destroyed, and the number of all parts
+        to destroy.
 
         Raises:
             StoreError: the store failed.
@@ -53,7 +54,9 @@ class StoreSweeper:
         return cleanup.destroy_deleted(self.store, half_hour_of(now), on_progress=on_progress)
 
     def tidy(self) -> None:
-        """Correct the unsigned days of all mailboxes, and rewrite the store. Done once each night.
+        """Correct the unsigned days of all mailboxes, and rewrite the store's file.
+
+        Call this once each night.
 
         Raises:
             StoreError: the store failed.
@@ -63,14 +66,14 @@ class StoreSweeper:
 
 
 class ServerSweeper(StoreSweeper):
-    """Background task of a server's store: deletes the mailboxes that the desk closed, and deleted rows.
+    """Background task of a server, which deletes mailboxes that the desk closed, and destroys deleted rows.
 
-    Each sweep first checks for a newer letterhead (the desk's signed public statement). So the closings of a
+    Each run first checks for a newer letterhead (the desk's signed public statement). So the closings of a
     new workstation are accepted at once.
     """
 
     def __init__(self, store: Store, sessions: SessionStore, config: SourceConfig) -> None:
-        """Prepare to sweep a store and the sources' sessions.
+        """Prepare to clean up a server's store and the sources' login sessions.
 
         `config` has the fingerprint of the desk whose signed letterhead is used.
         """
@@ -114,9 +117,9 @@ class ServerSweeper(StoreSweeper):
 
 
 def sweep_until_stopped(sweeper: StoreSweeper, stop: threading.Event) -> None:
-    """Sweep every 20 seconds until `stop` is set.
+    """Run a clean-up task every 20 seconds until `stop` is set, and rewrite the store once a night.
 
-    If the store is busy or full, the next sweep tries again.
+    If the store is busy or full, the next run tries again.
     """
     quiet_log.install_quiet_log(sys.stderr)
     rewritten: date | None = None
@@ -136,10 +139,10 @@ def sweep_until_stopped(sweeper: StoreSweeper, stop: threading.Event) -> None:
 def sweep_now(
     sweeper: StoreSweeper, on_step: Callable[[str], None], on_progress: Callable[[int, int], None]
 ) -> cleanup.SweepResult:
-    """Sweep and rewrite the store once, for `steunpunt sweep --once`.
+    """Destroy deleted content and rewrite the store once, for the command `steunpunt sweep --once`.
 
-    `on_step` receives the name of each step. `on_progress` receives the number of parts that are done, and
-    the total number.
+    `on_step` receives the name of each step. `on_progress` receives the number of encrypted parts that were
+    destroyed, and the number of all parts to destroy.
 
     Raises:
         StoreError: the store failed.
@@ -158,7 +161,7 @@ def half_hour_of(now: datetime) -> int:
 
 
 def open_server_cleanup(settings: Path) -> ServerSweeper:
-    """Open a server's store and sessions, and return the background task that cleans them up.
+    """Open a server's store and the sources' login sessions. Return the background task that cleans them up.
 
     Raises:
         ConfigError: the settings have faults.

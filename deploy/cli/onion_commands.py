@@ -38,7 +38,7 @@ def torrc_command(settings: Path) -> None:
 @click.option("--once", is_flag=True, help="Publish now and end. The services stay until Tor restarts.")
 @click.pass_obj
 def publish_command(settings: Path, *, once: bool) -> None:
-    """Publish the services through Tor's control port, and again after each restart of Tor."""
+    """Publish the onion services through Tor's control port, and again after each restart of Tor."""
     from deploy.onion import publish_services
 
     config, source = _configs(settings)
@@ -116,7 +116,10 @@ def backup_command(settings: Path, file: Path, recipients: tuple[str, ...]) -> N
 )
 @click.pass_obj
 def restore_command(settings: Path, file: Path, identity: Path) -> None:
-    """Restore keys and settings from a file that `backup` wrote. Existing files are never replaced."""
+    """Restore the onion keys and the settings from a file that `backup` wrote.
+
+    Existing files are never replaced.
+    """
     from deploy.onion.onion_backup import restore_onions
 
     click.echo("\n".join(restore_onions(settings, file, identity)))

@@ -53,7 +53,7 @@ def poster_command(settings: Path, folder: Path, telephone: str) -> None:
 
 @click.group()
 def letterhead_group() -> None:
-    """Inspect the letterhead, which is the desk's public statement."""
+    """Inspect the letterhead, which is the desk's signed public statement."""
 
 
 @letterhead_group.command()

@@ -1,4 +1,4 @@
-"""Commands `run`, `serve` and `sweep`: start the programs that stay running."""
+"""Commands `run`, `serve` and `sweep`, which start the programs that stay running."""
 
 import threading
 from pathlib import Path
@@ -15,7 +15,7 @@ from deploy.serving.gc_tuning import collect_from_here
 @adviser_bind_option
 @click.pass_obj
 def run_command(settings: Path, source_bind: str, adviser_bind: str) -> None:
-    """Set up a desk if there are no settings, and run every part that the settings have a section for."""
+    """Set up a desk if there are no settings, and start each part that has a section in the settings."""
     from deploy.serving.supervisor import run_together
     from deploy.serving.topology import parts_to_run
 
@@ -29,7 +29,7 @@ def run_command(settings: Path, source_bind: str, adviser_bind: str) -> None:
 @click.argument("interface", type=click.Choice(["source", "adviser", "sync"]))
 @click.pass_obj
 def serve_command(settings: Path, interface: str) -> None:
-    """Serve one interface, or the sync endpoint for workstations, until Ctrl-C or SIGTERM."""
+    """Serve one of the two sites, or the sync endpoint for workstations, until Ctrl-C or SIGTERM."""
     if interface == "source":
         from deploy.serving import serve_source
 

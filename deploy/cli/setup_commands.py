@@ -71,8 +71,8 @@ def make_openpgp_command(settings: Path) -> None:
 def upgrade_command(settings: Path) -> None:
     """Upgrade the store's tables to this version.
 
-    Before you run this command, stop all running parts: the source's site, the adviser's site and the
-    sweeper.
+    Before you run this command, stop all running parts: the source's site, the adviser's site and the sweeper
+    (clean-up task).
     """
     from deploy.serving.topology import load_public_settings
     from store.database.engine import upgrade_store
@@ -84,7 +84,7 @@ def upgrade_command(settings: Path) -> None:
 
 
 def set_up_and_show(settings: Path, source_bind: str, adviser_bind: str) -> None:
-    """Make a desk and show its passphrase once, unless there is a desk already."""
+    """Make a desk and print its passphrase once. If there is a desk already, do nothing."""
     from deploy.setup import set_up
 
     def show_once(passphrase: str) -> None:

@@ -1,4 +1,4 @@
-"""Commands `sync` and `pouch`: exchange items with the server or a workstation, directly or as files."""
+"""Commands `sync` and `pouch`, which exchange items with the other machine directly or as files."""
 
 import sys
 from collections.abc import Iterator
@@ -68,7 +68,10 @@ def out_command(settings: Path, file: Path, to: str | None, part_bytes: int | No
 @click.argument("file", type=EXISTING_FILE)
 @click.pass_obj
 def in_command(settings: Path, file: Path) -> None:
-    """Apply a pouch file (sync bundle) that the server or the workstation on the other side made."""
+    """Apply a pouch file (sync bundle) that the other machine made.
+
+    On a workstation, the other machine is the server. On a server, it is a workstation.
+    """
     from deploy.syncing.manual_exchange import apply_pouch_file
 
     with _open_endpoint(settings) as endpoint:

@@ -11,27 +11,27 @@ EXISTING_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 
 def ask_passphrase() -> str:
-    """Ask for the adviser's passphrase on standard error. The typed text is not shown."""
+    """Ask for the adviser's passphrase on standard error. The terminal does not show the typed text."""
     return str(click.prompt("Passphrase", hide_input=True, err=True))
 
 
 def show_step(step: str) -> None:
-    """Print on standard error which step begins now."""
+    """Print on standard error which step of the command begins now."""
     click.echo(f"{step} ...", err=True)
 
 
 def show_count(done: int, total: int) -> None:
-    """Print the number of encrypted parts that are destroyed. Each call overwrites the same line."""
+    """Print how many encrypted parts the clean-up has destroyed. Each call overwrites the same line."""
     click.echo(f"\r{done} of {total} encrypted parts", err=True, nl=done >= total)
 
 
 def show_verified(done: int, total: int) -> None:
-    """Print the number of mailboxes that are verified. Each call overwrites the same line."""
+    """Print how many mailboxes are verified so far. Each call overwrites the same line."""
     click.echo(f"\r{done} of {total} mailboxes verified", err=True, nl=done >= total)
 
 
 def show_items_left(left: int) -> None:
-    """Print the number of items that are still to be sent. Each call overwrites the same line."""
+    """Print how many items a sync must still send. Each call overwrites the same line."""
     click.echo(f"\r{left} items left to send", err=True, nl=left == 0)
 
 

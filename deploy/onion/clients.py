@@ -41,15 +41,19 @@ UNUSED_CLIENT = "nobody"
 
 @dataclass(frozen=True, slots=True)
 class ClientKey:
-    """Key pair of a workstation for one onion service. Only `public` leaves the workstation."""
+    """Key pair with which a workstation connects to one onion service.
+
+    Only `public` leaves the workstation.
+    """
 
     public: str
     _private: str = field(repr=False)
 
     def private_line(self, onion_host: str) -> str:
-        """Return the line for a file whose name ends in `.auth_private`, in Tor's `ClientOnionAuthDir`.
+        """Return the line with this secret key for a workstation's Tor.
 
-        The line contains the secret key: write it only to a file of mode 600.
+        The line belongs in a file of mode 600 whose name ends in `.auth_private`, in Tor's
+        `ClientOnionAuthDir`.
 
         Raises:
             OnionError: the host is not the address of an onion service.
@@ -60,7 +64,10 @@ class ClientKey:
 
 
 def make_client_key() -> ClientKey:
-    """Make a workstation's key pair. Each key is 52 characters of base32."""
+    """Make the key pair with which a workstation connects to an onion service.
+
+    Each key is 52 characters of base32.
+    """
     private = X25519PrivateKey.generate()
     return ClientKey(
         public=_base32(private.public_key().public_bytes_raw()), _private=_base32(private.private_bytes_raw())
@@ -68,11 +75,12 @@ def make_client_key() -> ClientKey:
 
 
 def admit_client(folder: Path, name: str, public: str) -> None:
-    """Write a client's public key to an `authorized_clients` folder. A missing folder is made.
+    """Allow a workstation to connect to an onion service: write its public key to the folder of clients.
 
-    Tor admits the client when Tor reads its settings again. If `steunpunt onion publish` runs, it tells Tor
-    about the client, and Tor needs no restart. If there is a client of this name, the client gets the new
-    key, and the old key no longer connects.
+    The folder is `authorized_clients`. A missing folder is made. Tor admits the client when Tor reads its
+    settings again. If `steunpunt onion publish` runs, it tells Tor about the client, and Tor needs no
+    restart. If there is a client of this name, the client gets the new key, and the old key no longer
+    connects.
 
     Raises:
         OnionError: the name or the key has a wrong form.
@@ -85,7 +93,7 @@ def admit_client(folder: Path, name: str, public: str) -> None:
 
 
 def require_client_keys(folder: Path) -> None:
-    """Make Tor ask for a client's key, even before any workstation is admitted.
+    """Make Tor refuse everyone without a client's key, even before any workstation is admitted.
 
     The service is published before the first workstation is admitted, because pairing needs the address of
     the service.
@@ -98,9 +106,9 @@ def require_client_keys(folder: Path) -> None:
 
 
 def dismiss_client(folder: Path, name: str) -> bool:
-    """Remove a client. Return whether there was a client of this name.
+    """Forbid a workstation (client) to connect to an onion service.
 
-    After the last client is removed, no one can connect.
+    Return True if there was a client of this name. After the last client is removed, no one can connect.
 
     Raises:
         OnionError: the name has a wrong form.
@@ -115,7 +123,7 @@ def dismiss_client(folder: Path, name: str) -> bool:
 
 
 def admitted_clients(folder: Path) -> dict[str, str]:
-    """Return the public keys of all admitted clients, by name.
+    """Return the public keys of all workstations (clients) that may connect to an onion service, by name.
 
     The key of the unused client is left out. This key only stops Tor from letting everyone connect, and its
     secret half was never kept.
@@ -128,7 +136,7 @@ def admitted_clients(folder: Path) -> dict[str, str]:
 
 
 def client_keys(folder: Path) -> dict[str, str]:
-    """Return all public keys in a folder of clients, by name, with the key of the unused client.
+    """Return all public keys in an onion service's folder of clients, by name, also the unused client's.
 
     The key of the unused client was made without keeping its secret half, so no one can connect with the key.
     The key is there because Tor lets everyone connect if the folder is empty.
@@ -221,7 +229,7 @@ def _writing(folder: Path) -> Iterator[None]:
 
 
 def _write_client(folder: Path, name: str, public: str) -> None:
-    """Write the file of a client that may connect, in one step.
+    """Write the file of a client that may connect to the onion service, in one step.
 
     Tor may read the file at any moment. If Tor read a half-written file, it would stop publishing the
     service.

@@ -27,9 +27,10 @@ _ASK_AGAIN_SECONDS = 5.0  # time until the next relay that keeps descriptors is 
 
 @contextlib.contextmanager
 def connect_to_tor(control: str) -> Iterator[Controller]:
-    """Connect to Tor at "unix:/run/tor/control" or "127.0.0.1:9051", and sign in with Tor's cookie.
+    """Connect to the control port of Tor, and sign in with Tor's cookie.
 
-    Passwords are not supported, because a password would have to be stored somewhere.
+    The address is "unix:/run/tor/control" or "127.0.0.1:9051". Passwords are not supported, because a
+    password would have to be stored somewhere.
 
     Raises:
         TorAwayError: nothing listens at this address, or the connection was lost.
@@ -72,12 +73,12 @@ def _away(control: str) -> TorAwayError:
 def add_onion(
     controller: Controller, key: OnionKey, target: str, *, clients: list[str] | None = None
 ) -> None:
-    """Publish an onion service at port 80 until Tor ends.
+    """Make Tor publish an onion service at port 80, until Tor ends.
 
     If a service runs under the same key, the new service replaces that service. `target` is the path of a
     Unix socket, without a space. If `clients` is None, everyone can connect, and the proof-of-work defence is
     on. Otherwise `clients` are public keys in base32, at least one. Then only these clients can connect, and
-    the present connections are closed first.
+    the open connections are closed first.
 
     Raises:
         OnionError: Tor refused.
@@ -100,7 +101,7 @@ def add_onion(
 
 
 def _close_connections(controller: Controller, address: str) -> None:
-    """Close the present connections to an onion service.
+    """Close the open connections to an onion service.
 
     Tor checks a client's key only when the client connects. A stolen workstation could otherwise sync for as
     long as it keeps its connection (tried with tor 0.4.9.11).
@@ -115,8 +116,8 @@ def _close_connections(controller: Controller, address: str) -> None:
 class PublishedService:
     """Properties of an onion service that anyone can read in the Tor network.
 
-    Both fields are None if they can be read only with a client's key. This must be so for the onion service
-    for sync.
+    Both fields are None if only someone with a client's key can read the properties. This must be so for the
+    onion service for sync.
     """
 
     defends_by_work: bool | None

@@ -57,10 +57,10 @@ def read_host(folder: Path) -> str | None:
 
 
 def write_service_key(folder: Path, key: OnionKey) -> None:
-    """Write a key to a service's folder (mode 0700), with files of mode 0600, unless the same key is there.
+    """Write the key of an onion service to its folder (mode 0700), unless the same key is there.
 
-    Either all three files (secret key, public key and host name) are written, or no file. If half of a
-    published key were lost, no one could ever use its address again.
+    Either all three files (secret key, public key and host name) are written with mode 0600, or no file. If
+    half of a published key were lost, no one could ever use its address again.
 
     Raises:
         OnionKeyError: the folder has another key. Nothing was changed.
@@ -72,7 +72,7 @@ def write_service_key(folder: Path, key: OnionKey) -> None:
 
 
 def refuse_another_key(folder: Path, key: OnionKey) -> bool:
-    """Return True if a folder contains this key, and False if the folder contains no key.
+    """Return True if an onion service's folder contains this key, and False if the folder contains no key.
 
     Raises:
         OnionKeyError: the folder contains another key, or a damaged key.

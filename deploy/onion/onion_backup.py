@@ -1,7 +1,7 @@
-"""Encrypted backup of the onion keys, the admitted clients and the settings, which no one could make again.
+"""Encrypted backup of the onion keys, the admitted clients and the settings.
 
-The format is "onion backup v1" of docs/operator.md: a tar in an age file, so that it can be opened without
-this program.
+No one could make lost keys again. The format is "onion backup v1" of docs/operator.md: a tar in an age file,
+so that an operator can open the backup without this program.
 """
 
 import io
@@ -35,7 +35,7 @@ _Identity = age.PQIdentity | age.X25519Identity
 
 
 def back_up_onions(settings: Path, file: Path, recipients: Sequence[str]) -> list[str]:
-    """Encrypt the onion keys and the settings to age recipients, in a new file.
+    """Encrypt the onion keys and the settings to age recipients (public keys), in a new file.
 
     Return the sentences to print.
 
@@ -125,9 +125,10 @@ def _pack(files: Mapping[str, bytes]) -> bytes:
 
 
 def _unpack(packed: bytes) -> dict[str, bytes]:
-    """Return the files in the tar of a backup by name.
+    """Return the files in a backup of the onion keys by name.
 
-    A file with an unknown name is refused, because its name decides where the file is written.
+    The backup is a tar. A file with an unknown name is refused, because its name decides where the file is
+    written.
     """
     files: dict[str, bytes] = {}
     try:

@@ -28,7 +28,7 @@ _SEED_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class OnionKey:
-    """Identity key of a v3 onion service: an expanded Ed25519 key of 64 bytes, as Tor stores it.
+    """Secret key of an onion service (version 3): an expanded Ed25519 key of 64 bytes, as Tor stores it.
 
     Anyone who has the key can act as the service. A new key means a new address.
     """
@@ -37,7 +37,7 @@ class OnionKey:
 
     @classmethod
     def draw(cls) -> Self:
-        """Make a random key for a new onion service, which gets a new address."""
+        """Make a random secret key for a new onion service, which gets a new address."""
         expanded = bytearray(hashlib.sha512(os.urandom(_SEED_BYTES)).digest())
         expanded[0] &= 248  # these bits are set and cleared as in RFC 8032, section 5.1.5
         expanded[31] = (expanded[31] & 63) | 64
@@ -45,7 +45,7 @@ class OnionKey:
 
     @classmethod
     def from_file_bytes(cls, raw: bytes) -> Self:
-        """Parse the contents of Tor's file `hs_ed25519_secret_key`.
+        """Parse a secret key from the contents of Tor's file `hs_ed25519_secret_key`.
 
         Raises:
             OnionKeyError: the contents have a wrong form.
@@ -59,9 +59,9 @@ class OnionKey:
         return cls(expanded)
 
     def files(self) -> dict[str, bytes]:
-        """Return the contents of the three files of a `HiddenServiceDir`, by file name.
+        """Return the contents of the three files in which Tor stores this key, by file name.
 
-        The first file contains the secret key.
+        The files belong in a `HiddenServiceDir`. The first file contains the secret key.
         """
         return {
             SECRET_FILE: _SECRET_HEAD + self._expanded,
@@ -75,7 +75,7 @@ class OnionKey:
 
     @property
     def host(self) -> str:
-        """Return the onion address of this key: 56 letters and digits, and ".onion"."""
+        """Return the onion address that belongs to this key: 56 letters and digits, and ".onion"."""
         return onion_address(self._public())
 
     def _public(self) -> bytes:

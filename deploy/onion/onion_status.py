@@ -18,7 +18,7 @@ _LOOK_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class StatusLine:
-    """One sentence about the onion services.
+    """One sentence about the state of the onion services, with advice for the operator.
 
     `to_do` says what to do, and is empty if there is nothing to do.
     """
@@ -32,7 +32,7 @@ def check_onion_status(
 ) -> list[StatusLine]:
     """Check whether Tor runs, and fetch both onion services from the Tor network. Return the lines to print.
 
-    Each service is fetched for at most `seconds`.
+    Each fetch takes at most `seconds`.
 
     Raises:
         TorAwayError: Tor is not running, or nothing listens at its control port.

@@ -1,4 +1,4 @@
-"""Publish the onion services through Tor's control port, and again after each restart of Tor."""
+"""Publishing of the onion services through Tor's control port, and again after each restart of Tor."""
 
 import threading
 from collections.abc import Callable
@@ -32,10 +32,11 @@ def publish_services(config: OnionConfig, source_socket: str, *, say: Say) -> No
 
 
 def keep_published(config: OnionConfig, source_socket: str, stop: threading.Event, *, say: Say) -> None:
-    """Keep the onion services published until `stop` is set.
+    """Keep the onion services published in the Tor network until `stop` is set.
 
-    They are published now, after each restart of Tor, and after each change of the admitted clients. If Tor
-    is not running yet, this function waits, because a server starts Tor and this program at the same time.
+    The services are published now, after each restart of Tor, and after each change of the admitted clients.
+    If Tor is not running yet, this function waits, because a server starts Tor and this program at the same
+    time.
 
     Raises:
         OnionError: the services cannot be published, and waiting for Tor would not help. The message says
@@ -58,7 +59,7 @@ def keep_published(config: OnionConfig, source_socket: str, stop: threading.Even
 
 
 class _Services:
-    """Onion services of the source's site and of sync, with their keys, sockets and clients."""
+    """The onion services of the source's site and of sync, with their keys, sockets and clients."""
 
     def __init__(self, config: OnionConfig, source_socket: str) -> None:
         if config.way != Way.CONTROL:
@@ -95,9 +96,9 @@ class _Services:
 
 
 def read_or_make_service_key(folder: Path) -> OnionKey:
-    """Return the key of an onion service in a folder that belongs to this user.
+    """Return the secret key of an onion service, from a folder that belongs to this user.
 
-    Make the key if it is missing.
+    If the key is missing, make a new key.
 
     Raises:
         OnionKeyError: the key is damaged.

@@ -32,10 +32,9 @@ HiddenServicePort 80 unix:{socket}
 
 
 def torrc_lines(config: OnionConfig, source_socket: str) -> str:
-    """Return the lines for Tor's settings file that publish the onion services.
+    """Return the lines for Tor's settings file with which Tor publishes the onion services.
 
-    The lines are for the source's interface, and for the sync endpoint if the settings name a socket for
-    sync.
+    The lines are for the source's site, and for the sync endpoint if the settings name a socket for sync.
 
     Raises:
         OnionError: no socket is named, a folder's name has characters that Tor would misread, or a client's

@@ -1,4 +1,4 @@
-"""Server side of pairing: set up a server, make its card file, admit and remove workstations."""
+"""Server's part of pairing: set up a server, make its card file, admit and remove workstations."""
 
 from collections.abc import Callable, Collection
 from contextlib import closing
@@ -33,7 +33,7 @@ Say = Callable[[str], object]
 
 
 def set_up_server(settings: Path, fingerprint: str, *, source_bind: str, sync_bind: str) -> bool:
-    """Set up a server for the desk with this fingerprint, unless there is a server already.
+    """Set up this machine as the server of the desk with this fingerprint, unless it is a server already.
 
     Return True if the server was made now. The server gets none of the desk's secret keys. The source's site
     cannot start until `steunpunt admit` has stored the desk's signed letterhead.
@@ -80,10 +80,10 @@ def server_card(settings: Path) -> CardFile:
 
 
 def admit_workstation(settings: Path, path: Path, *, say: Say, on_step: Say) -> None:
-    """Let the workstation that wrote a pairing file sync with this server.
+    """Let a workstation sync with this server. The workstation's public key comes from a pairing file.
 
-    The workstation becomes a peer. Its letterhead (the desk's signed public statement) is published if it is
-    newer than the server's letterhead.
+    The letterhead (the desk's signed public statement) in the file is published if it is newer than the
+    server's letterhead.
 
     Raises:
         DeployError: the pairing file is refused. Nothing was changed.
@@ -113,9 +113,10 @@ def admit_workstation(settings: Path, path: Path, *, say: Say, on_step: Say) -> 
 
 
 def remove_workstation(settings: Path, name: str, *, say: Say) -> None:
-    """Forget a workstation: delete its outbox, and remove its onion key.
+    """Remove a workstation from this server: the workstation can no longer sync.
 
-    `name` is the workstation's name in the desk's signed letterhead.
+    `name` is the workstation's name in the desk's signed letterhead. The list of items to send to the
+    workstation and its onion key are deleted.
 
     Raises:
         DeployError: there is no such workstation.
@@ -141,10 +142,10 @@ def remove_workstation(settings: Path, name: str, *, say: Say) -> None:
 
 
 def find_workstation(letterhead: Letterhead, known: Collection[bytes], name: str | None) -> Strand:
-    """Return the workstation that has this name or strand id, among those whose strand ids are in `known`.
+    """Return the id of the workstation that has this name or id, if the id is in `known`.
 
-    A strand is one workstation's chain of signed entries, so its id identifies the workstation. If `name` is
-    None, there must be only one workstation.
+    The id is that of the workstation's strand (chain of signed entries). If `name` is None, there must be
+    only one workstation.
 
     Raises:
         DeployError: no workstation has that name or id, or several workstations fit.
@@ -175,7 +176,10 @@ def _read_pairing_file(path: Path, config: SyncConfig) -> tuple[Pairing, Letterh
 
 
 def _open_letterhead_if_any(store: Store, config: SyncConfig) -> Letterhead | None:
-    """Verify the desk's signed letterhead in the store and return it. Return None if there never was one."""
+    """Verify and return the desk's signed letterhead in the store.
+
+    Return None if there never was a letterhead.
+    """
     with store.reading() as session:
         is_empty = letterheads.latest(session) is None
     if is_empty and not config.letterhead_serial_path.exists():
@@ -184,7 +188,7 @@ def _open_letterhead_if_any(store: Store, config: SyncConfig) -> Letterhead | No
 
 
 def _is_newer(store: Store, pairing: Pairing, in_use: Letterhead | None) -> bool:
-    """Return True if the letterhead in a pairing file must be published on this server.
+    """Return True if this server must publish the letterhead in a pairing file.
 
     A letterhead is the desk's signed public statement, which names the desk's workstations. If the letterhead
     in use already names the workstation, the result is False: the workstation can then send its letterhead by
@@ -209,7 +213,7 @@ def _is_newer(store: Store, pairing: Pairing, in_use: Letterhead | None) -> bool
 
 
 def _name_in_service(letterhead: Letterhead, pairing: Pairing) -> str:
-    """Return the name of the workstation in a pairing file, after checking that the desk still uses it.
+    """Return the name of the workstation that wrote a pairing file, if the desk still uses the workstation.
 
     Raises:
         DeployError: the desk took the workstation out of use.

@@ -1,4 +1,4 @@
-"""The server's own secret key, in a file of 64 bytes that is made once."""
+"""Secret key with which a server signs and decrypts sync bundles, in a file of 64 bytes that is made once."""
 
 import os
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""Workstation side of pairing: read the server's card file, and write a pairing file for the server."""
+"""Workstation's part of pairing: read the server's card file, and write a pairing file for the server."""
 
 import re
 from collections.abc import Callable
@@ -49,10 +49,11 @@ Say = Callable[[str], object]
 
 @dataclass(frozen=True, slots=True)
 class PairingRequest:
-    """Request to pair a workstation with a server.
+    """Values that the person at the terminal gave, to pair a workstation with a server.
 
-    `card` is the server's card file. `server` is the address of the server. `out` is the path of the pairing
-    file, or None for the default path. `say` prints whole sentences for the person at the terminal.
+    `card` is the server's card file (its public keys). `server` is the address of the server. `out` is the
+    path of the pairing file, or None for the default path. `say` prints whole sentences for the person at the
+    terminal.
 
     Raises:
         DeployError: `server` is an onion address with a typing error.
@@ -72,7 +73,7 @@ class PairingRequest:
 
 
 def read_card_file(path: Path) -> CardFile:
-    """Read a card file, which has a server's public keys and perhaps the desk's newest signed letterhead.
+    """Read a card file, which has a server's public keys and sometimes the desk's newest signed letterhead.
 
     Raises:
         DeployError: the file cannot be read, or is not a card file.
@@ -83,7 +84,7 @@ def read_card_file(path: Path) -> CardFile:
 
 
 def pair_workstation(settings: Path, passphrase: str, request: PairingRequest) -> None:
-    """Pair the existing workstation of a desk with a server, or with another server than before.
+    """Pair this workstation, which has a store already, with a server or with another server than before.
 
     If the server is new to the workstation, the server will receive everything in the workstation's store.
     The workstation's store becomes a replica of the server's store. If the process is stopped halfway, the
@@ -108,9 +109,9 @@ def pair_workstation(settings: Path, passphrase: str, request: PairingRequest) -
 def pair_new_workstation(
     settings: Path, keyring: Keyring, name: str, request: PairingRequest, *, retire: bool = False
 ) -> None:
-    """Set up another workstation of the desk, with its own chain of entries and an empty copy of the store.
+    """Set up this machine as another workstation of the desk, with its own signing key and an empty store.
 
-    `keyring` is the desk's keyring, copied from another workstation. With `retire`, the workstation from
+    `keyring` has the desk's secret keys, copied from another workstation. With `retire`, the workstation from
     which the keyring was copied may sign until the end of today.
 
     Raises:
@@ -159,7 +160,7 @@ def pair_new_workstation(
 
 
 def end_strand(strand: Strand, *, until: date) -> Strand:
-    """Return a workstation's strand (signed chain of entries) with `until` as its last day.
+    """Return a workstation's strand (its name, key and days of use) with `until` as its last day.
 
     If the strand already ends earlier, its last day stays. The last day is never before the first day.
     """
@@ -182,7 +183,7 @@ def _paired_settings(settings: Path, server: str) -> str:
 
 
 def _register_server(desk: OpenDesk, card: ServerCard) -> None:
-    """Make the server with this card (its public keys) a peer.
+    """Make a server the peer with which this workstation syncs. `card` has the server's public keys.
 
     If the server's key is new to this store, queue everything in the store for the server.
     """
@@ -223,7 +224,7 @@ def _merge_letterheads(desk: OpenDesk, card: CardFile) -> bytes:
 
 
 def _newest(session: Session) -> tuple[bytes, bytes]:
-    """Return body and signature of the desk's newest signed letterhead in the workstation's store.
+    """Return the body and the signature of the desk's newest signed letterhead in the workstation's store.
 
     Raises:
         DeployError: the store has no letterhead.
@@ -249,7 +250,7 @@ def _verified(published: tuple[bytes, bytes], fingerprint: str) -> Letterhead:
 def _write_pairing_file(
     keyring: Keyring, published: tuple[bytes, bytes], base: bytes, folder: Path, request: PairingRequest
 ) -> None:
-    """Write the pairing file, and print what to do with it.
+    """Write the pairing file (the workstation's public keys), and print what to do with the file.
 
     If the server has an onion service, also write the key with which this workstation may connect to it.
 

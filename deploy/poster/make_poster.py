@@ -22,7 +22,9 @@ _NO_PDF = (
 def make_posters(
     source: SourceConfig, letterhead: Letterhead, folder: Path, telephone: str
 ) -> Iterator[Path]:
-    """Write the poster in each language, as HTML and as PDF. Yield the path of each file after it is written.
+    """Write the desk's poster in each language, as HTML and as PDF.
+
+    Yield the path of each file after it is written.
 
     Raises:
         DeployError: the settings name no onion, the telephone number is too long, or a file cannot be made.

@@ -18,7 +18,7 @@ _KEY_CHARS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class PosterFacts:
-    """Facts about one desk for its poster.
+    """Facts about one desk that its poster shows, such as its addresses and fingerprints.
 
     `telephone` and `clear_origin` (https://…) are empty if the desk has none.
     """
@@ -34,7 +34,10 @@ class PosterFacts:
 
 @dataclass(frozen=True, slots=True)
 class QrCode:
-    """QR code of `size` modules, with a quiet zone of four modules. Its dark modules are one SVG path."""
+    """QR code on the poster, as one SVG path of its dark modules.
+
+    The code has `size` modules on each side, with a quiet zone of four modules around it.
+    """
 
     size: int
     path: str
@@ -42,7 +45,7 @@ class QrCode:
 
 @dataclass(frozen=True, slots=True)
 class Poster:
-    """Content of one poster. `words` has the sentences by key.
+    """Content of one poster in one language. `words` has the sentences by key.
 
     The other fields are facts, in the form in which the poster shows them.
     """
@@ -88,7 +91,7 @@ def _groups(key: str) -> tuple[str, ...]:
 
 
 def _code(address: str) -> QrCode:
-    """Return the QR code of an address.
+    """Return the QR code of one of the desk's addresses.
 
     Each run of dark modules is a rectangle, and all rectangles are in one path that is sharp at any size.
     """

@@ -18,6 +18,6 @@ def collect_seldom() -> None:
 
 
 def collect_from_here() -> None:
-    """Restore the garbage collector's usual thresholds, but exclude all present objects from collection."""
+    """Restore the garbage collector's usual thresholds, and make it ignore all objects that exist now."""
     gc.freeze()
     gc.set_threshold(*_USUAL)

@@ -1,4 +1,4 @@
-"""Server process for one app under gunicorn: a master process that has no keys, and its workers."""
+"""Server processes of one app under gunicorn: a master process that has no keys, and its workers."""
 
 import os
 import stat
@@ -21,7 +21,7 @@ _SOCKET_MODE = stat.S_IRUSR | stat.S_IWUSR | stat.S_IRGRP | stat.S_IWGRP
 
 
 class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
-    """gunicorn for one app, with its settings and its workers.
+    """gunicorn server for one app, with its settings and its worker processes.
 
     Each worker calls `build` after the fork, so that processes share no database connection, lock or thread.
     The master makes the server secret before the fork, because all workers need the same secret, including
@@ -68,7 +68,7 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no 
         super().__init__()
 
     def run(self) -> None:
-        """Serve until a signal says to stop.
+        """Serve the app until a signal says to stop.
 
         Temporary files are in memory. The log contains no addresses and nothing that people sent.
         """
@@ -101,7 +101,7 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no 
 
 
 def _open_sockets_to_group(arbiter: Any) -> None:  # noqa: ANN401  # gunicorn has no types
-    """Let the group of the Unix sockets connect to the sockets, because Tor is in this group.
+    """Let the group of the Unix sockets connect to them, because Tor's user is in this group.
 
     The folder of the sockets keeps everyone else out.
     """

@@ -45,10 +45,10 @@ _NOWHERE = _Nowhere()
 
 
 class PlainResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
-    """HTTP answer without the header `Server`."""
+    """HTTP response without the header `Server`, which would name the software."""
 
     def default_headers(self) -> list[str]:
-        """Return gunicorn's own headers without `Server`."""
+        """Return gunicorn's own headers of a response, without `Server`."""
         return [line for line in super().default_headers() if not line.startswith("Server:")]
 
 
@@ -74,7 +74,7 @@ class QuietWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has n
         super().enqueue_req(conn)
 
     def handle(self, conn: Any) -> Any:  # noqa: ANN401  # gunicorn has no types
-        """Serve one request.
+        """Serve one request of a connection.
 
         If the connection sends nothing, give it to the poller, so that it occupies no thread.
         """
@@ -85,7 +85,7 @@ class QuietWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has n
         return super().handle(conn)
 
     def handle_request(self, req: Any, conn: Any) -> bool:  # noqa: ANN401  # gunicorn has no types
-        """Answer one request. Return whether the connection may carry another request.
+        """Answer one request. Return True if the connection may carry another request.
 
         This is gunicorn's own method without its access log and hooks. The client's addresses are removed
         before the app sees them, so that the app cannot store them.

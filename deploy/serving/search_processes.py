@@ -1,4 +1,4 @@
-"""Processes that read the store for the adviser's search: their main function, and how they are started.
+"""Search processes, which read the store for the adviser's search: their main function, and their start.
 
     python -m deploy.serving.search_processes DESCRIPTOR
 
@@ -22,15 +22,16 @@ _MOST = 4  # most processes; each has its share of the words, and with more, the
 
 
 def search_process_starters() -> list[Callable[[], tuple[Connection, Callable[[], None]]]]:
-    """Return a list of functions that each start one search process, for as many cores as may be used."""
+    """Return functions that each start a search process: one for each processor core that may be used."""
     return [start_search_process] * min(len(os.sched_getaffinity(0)), _MOST)
 
 
 def start_search_process() -> tuple[Connection, Callable[[], None]]:
-    """Start a search process. Return the connection to the process, and a function that ends the process.
+    """Start a process that reads the store for the adviser's search.
 
-    With the option `-P`, Python imports no modules from the current folder. Otherwise a file among someone's
-    downloads could be imported, and could receive the desk's keys.
+    Return the connection to the process, and a function that ends the process. With the option `-P`, Python
+    imports no modules from the current folder. Otherwise a file among someone's downloads could be imported,
+    and could receive the desk's keys.
     """
     ours, theirs = Pipe()
     with theirs:
@@ -50,7 +51,10 @@ def start_search_process() -> tuple[Connection, Callable[[], None]]:
 
 
 def run_search_process(descriptor: str) -> None:
-    """Serve searches until the socket closes. `descriptor` is the number of the socket's file descriptor."""
+    """Answer the adviser's searches in this process, until the socket closes.
+
+    `descriptor` is the number of the socket's file descriptor.
+    """
     harden_process()
     os.nice(_NICENESS)
     collect_seldom()

@@ -28,7 +28,7 @@ class PatientSocket:
         wrapped.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
 
     def start_over(self) -> None:
-        """Reset the counts of waiting time and bytes, before a new request on the same connection."""
+        """Set the counts of waiting time and bytes to zero, before a new request on the same connection."""
         self._waited_seconds = 0.0
         self._moved_bytes = 0
 

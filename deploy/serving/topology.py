@@ -1,4 +1,4 @@
-"""Parts to run for a settings file, on one machine, on a server, or on a workstation."""
+"""Parts that `steunpunt run` starts for a settings file: on one machine, on a server, or on a workstation."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ _PARTS: tuple[tuple[str, type[Any], str, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class PublicSettings:
-    """Settings that every machine has: the path of its store, and the fingerprint of its desk."""
+    """Settings that every machine has, such as the path of its store and the fingerprint of its desk."""
 
     store_path: Path
     fingerprint: str
@@ -73,13 +73,13 @@ def load_public_settings(settings: Path) -> PublicSettings:
 
 
 def _refuse_wrong_sections(settings: Path, sections: frozenset[str]) -> None:
-    """Refuse a workstation's settings whose sections do not fit together.
+    """Refuse a workstation's settings file if its sections contradict each other.
 
     If the workstation is paired with a server, only that server may run the source's site and the sync
     endpoint. If the workstation is not paired, the workstation itself must run the source's site.
 
     Raises:
-        ConfigError: the sections do not fit together.
+        ConfigError: the sections contradict each other.
     """
     is_paired = load_config(settings, "adviser", AdviserConfig).server != ONE_MACHINE
     if is_paired and sections & {"source", "sync"}:

@@ -1,4 +1,4 @@
-"""Read the settings file: one section for each process, and one message that names all faults."""
+"""Reading of the settings file: one section for each process, and one message that names all faults."""
 
 import re
 import tomllib
@@ -22,7 +22,7 @@ _LINE_CHARS = 200
 
 @dataclass(frozen=True, slots=True)
 class DeskConfig:
-    """Section [desk]: the desk's public statements.
+    """Section [desk] of the settings: the texts and days that the desk states in public.
 
     `steunpunt setup` signs these statements into the first letterhead, which everyone may read.
     `working_days` counts from 0 for Monday. Texts and lists are in Dutch (`_nl`) and in English (`_en`).
@@ -82,9 +82,9 @@ def load_config(path: Path, section: str, shape: type[_Config], *, raw: bytes | 
 
 
 def sections_in(path: Path) -> frozenset[str]:
-    """Return the names of the sections in a settings file.
+    """Return the names of the sections in a settings file, which show what kind of machine this is.
 
-    The names show whether the machine is a server or a workstation.
+    A server and a workstation have different sections.
 
     Raises:
         ConfigError: the file cannot be read.
@@ -115,7 +115,9 @@ _NAMES: dict[type, tuple[str, str]] = {
 
 
 def _read(value: object, kind: Any, folder: Path) -> Any:  # noqa: ANN401  # any type of a setting
-    """Convert a TOML value to the type of its setting. Lists become tuples, and tables become dataclasses.
+    """Convert a value of the TOML file to the type of its setting.
+
+    Lists become tuples, tables become dataclasses.
 
     Raises:
         TypeError: the value has another type.

@@ -1,4 +1,4 @@
-"""Address of a v3 onion service: compute an address from the public key, and check an address in settings.
+"""Address of an onion service (version 3): compute it from the public key, and check it in settings.
 
 Source: Tor's rend-spec-v3, section 1.9.
 """
@@ -19,7 +19,7 @@ def onion_address(public_key: bytes) -> str:
 
 
 def is_onion_host(text: str) -> bool:
-    """Return True if a text is the address of a v3 onion service, in small letters, with a correct checksum.
+    """Return True if a text is the address of an onion service, in small letters, with a correct checksum.
 
     Without this check, a typing error in the settings would send every source to an address that no one has,
     or that someone else has.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class Way(StrEnum):
-    """Program that publishes the onion services."""
+    """Way in which the onion services are published: Tor's own settings file, or Tor's control port."""
 
     TORRC = "torrc"
     CONTROL = "control"
@@ -44,7 +44,7 @@ class OnionConfig:
         return self.sync_folder / "authorized_clients"
 
     def how_to_apply(self, action: str) -> str:
-        """Return a sentence that says how to make Tor apply a change of clients.
+        """Return a sentence for the operator that says how to make Tor apply a change of clients.
 
         `action` is what Tor needs: "reload" or "restart".
         """

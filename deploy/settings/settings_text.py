@@ -13,7 +13,7 @@ _GAP = "\n\n\n"  # between two sections
 
 
 def from_example(sections: Collection[str], fingerprint: str, keys: Mapping[tuple[str, str], str]) -> str:
-    """Return the text of the example settings, reduced to the sections in `sections`, with the fingerprint.
+    """Return the text of a new settings file: the example, with only these sections and this fingerprint.
 
     Paths under /dev/shm get a random folder name. `keys` has the values of further settings, by section and
     name.
@@ -29,7 +29,7 @@ def from_example(sections: Collection[str], fingerprint: str, keys: Mapping[tupl
 
 
 def without_sections(text: str, sections: Collection[str]) -> str:
-    """Return the text of a settings file without the given sections and the comments above their headers."""
+    """Remove sections from the text of a settings file, with the comments above their headers."""
     kept = [part.strip("\n") for name, part in _parts(text) if name not in sections]
     return _GAP.join(kept) + "\n"
 

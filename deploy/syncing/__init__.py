@@ -3,7 +3,7 @@
 May import `deploy.pairing`, `deploy.settings` and the modules at the root of `deploy`; not `deploy.serving`,
 which imports this package. The protocol of a sync is in `sync`.
 
-- `manual_exchange`: pouches as files, on either machine
+- `manual_exchange`: pouches (sync bundles) as files, on either machine
 - `pending_at_server`: background thread that applies pouch files that came before an earlier one
 - `server_endpoint`: a server's end of a sync: its store and its key
 - `sync_refusals`: table of sentences about refusals

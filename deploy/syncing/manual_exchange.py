@@ -26,7 +26,7 @@ _EARLY = (
 def write_pouch_file(
     endpoint: Endpoint, path: Path, to: str | None, *, part_bytes: int | None = None, say: Say
 ) -> None:
-    """Write everything that the other machine has not confirmed to a pouch file (sync bundle).
+    """Write a pouch file (sync bundle) with everything that the other machine has not confirmed yet.
 
     It does no harm to lose the file or to apply it twice. On a server with several workstations, `to` names
     the workstation that gets the pouch. With `part_bytes`, the pouch is split into files of about that size,
@@ -50,7 +50,7 @@ def write_pouch_file(
 
 
 def apply_pouch_file(endpoint: Endpoint, path: Path, *, say: Say) -> None:
-    """Apply a pouch (sync bundle) from a file, and then the pending pouches that waited for this pouch.
+    """Apply a pouch (sync bundle) from a file, and then the pouches that had to wait for this one.
 
     Raises:
         DeployError: no part of the pouch was applied.
@@ -89,9 +89,9 @@ def desk_warnings(store: Store) -> list[str]:
 
 
 def pending_pouch_sentences(pouches: int) -> list[str]:
-    """Return a list with one sentence about the pouches (sync bundles) that wait for an earlier pouch.
+    """Return a sentence about the pouches (sync bundles) that wait for an earlier pouch.
 
-    The list is empty if no pouch waits.
+    The sentence is in a list, which is empty if no pouch waits.
     """
     return [f"Pouches that came early and still wait for a missing one: {pouches}."] if pouches else []
 

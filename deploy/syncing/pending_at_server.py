@@ -21,9 +21,9 @@ _log = logging.getLogger(quiet_log.OWN_LOGGER)
 
 
 def apply_pending_until_stopped(settings: Path, stop: threading.Event) -> None:
-    """Apply the pending pouches (sync bundles that arrived too early) that can be applied.
+    """Apply the pouches (sync bundles) that had arrived too early, now and then every quarter of an hour.
 
-    The function tries now, and again each quarter of an hour until `stop` is set.
+    The function returns when `stop` is set.
     """
     last_fault = ""
     while True:
@@ -33,7 +33,7 @@ def apply_pending_until_stopped(settings: Path, stop: threading.Event) -> None:
 
 
 def apply_pending_now(settings: Path, last_fault: str = "") -> str:
-    """Apply the pending pouches (sync bundles that arrived too early) that can be applied now.
+    """Apply the pouches (sync bundles) that had arrived too early, if they can be applied now.
 
     Return the fault, or an empty text if there was no fault. The fault is logged unless it is the same as
     `last_fault`.

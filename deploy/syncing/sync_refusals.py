@@ -1,4 +1,4 @@
-"""Sentences about refusals of a sync. Each says what happened, what was kept, and what to do now."""
+"""Sentences for the operator about a refused sync: what happened, what was kept, and what to do now."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

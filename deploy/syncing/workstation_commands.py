@@ -32,7 +32,9 @@ Say = Callable[[str], object]
 
 
 def sync_now(desk: OpenDesk, *, say: Say, on_left: Callable[[int], None]) -> None:
-    """Exchange everything with the server now. `on_left` receives the number of items left to send.
+    """Exchange everything with the server now.
+
+    `on_left` receives the number of items that must still be sent.
 
     Raises:
         DeployError: the exchange was not completed.
@@ -128,11 +130,12 @@ def rebuild_workstation(
 
 
 def _introduce_to_server(desk: OpenDesk, lost: Keyring, carrier: Carrier) -> None:
-    """Send the server a letterhead that names this workstation, in a pouch of the lost workstation.
+    """Make this new workstation known to the server, with a message that the lost workstation's key signs.
 
-    The server does not know this workstation yet, so it would refuse a pouch (sync bundle) of this
-    workstation. But the server accepts pouches of the lost workstation. So this function signs the pouch with
-    the lost workstation's key, and applies the server's answer.
+    The message is a pouch (sync bundle) with a letterhead that names this workstation. The server does not
+    know this workstation yet, so it would refuse a pouch of this workstation. But the server accepts pouches
+    of the lost workstation. So this function signs the pouch with the lost workstation's key, and applies the
+    server's answer.
 
     Then this function resets the saved state of the exchange with the server. Otherwise this workstation
     would treat the serial numbers of the lost workstation's pouches as its own.
