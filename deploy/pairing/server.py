@@ -113,10 +113,10 @@ def admit_workstation(settings: Path, path: Path, *, say: Say, on_step: Say) -> 
 
 
 def remove_workstation(settings: Path, name: str, *, say: Say) -> None:
-    """Remove a workstation from this server: the workstation can no longer sync.
+    """Forget a workstation on this server: delete its queue of items, and its key for the onion service.
 
-    `name` is the workstation's name in the desk's signed letterhead. The list of items to send to the
-    workstation and its onion key are deleted.
+    `name` is the workstation's name in the desk's signed letterhead. As long as the letterhead names the
+    workstation as in use, the workstation may connect again.
 
     Raises:
         DeployError: there is no such workstation.
@@ -142,10 +142,10 @@ def remove_workstation(settings: Path, name: str, *, say: Say) -> None:
 
 
 def find_workstation(letterhead: Letterhead, known: Collection[bytes], name: str | None) -> Strand:
-    """Return the id of the workstation that has this name or id, if the id is in `known`.
+    """Return the workstation in the desk's letterhead that has this name or id, if its id is in `known`.
 
-    The id is that of the workstation's strand (chain of signed entries). If `name` is None, there must be
-    only one workstation.
+    If `name` is None, there must be only one workstation. The result is the workstation's strand: its id,
+    name, public key and days of use.
 
     Raises:
         DeployError: no workstation has that name or id, or several workstations fit.
