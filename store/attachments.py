@@ -8,18 +8,10 @@ from sqlalchemy.orm import Session
 
 from store.database.deletion_queue import queue_attachment
 from store.database.engine import Store
-from store.database.prepared_statements import (
-    BrokenConstraintError,
-    PlainQuery,
-    PreparedChange,
-    PreparedQuery,
-    columns,
-    insert,
-    roll_back,
-)
+from store.database.prepared_statements import PlainQuery, PreparedChange, PreparedQuery, columns, insert
 from store.database.schema import CHUNK_BYTES, AttachmentRow, ChunkRow, SealedRow
 from store.database.sealed_rows import count_in_mailbox, insert_sealed
-from store.errors import AttachmentExistsError, AttachmentMissingError, NoSuchMailboxError, QuotaError
+from store.errors import AttachmentMissingError, NoSuchMailboxError, QuotaError
 from store.quota import Quota, free_bytes
 
 
@@ -33,8 +25,8 @@ class Attachment:
     chunks: int
 
 
-_HAS_ID = AttachmentRow.attachment_id == bindparam("attachment_id")
 _IN_MAILBOX = AttachmentRow.address == bindparam("address")
+_HAS_ID = _IN_MAILBOX & (AttachmentRow.attachment_id == bindparam("attachment_id"))
 _OF_ENTRY = AttachmentRow.entry_id == bindparam("entry_id")
 _IS_PENDING = AttachmentRow.pending_half_hour.is_not(None)
 _IS_ADOPTED = AttachmentRow.pending_half_hour.is_(None)
@@ -47,15 +39,14 @@ _ADOPTED = (
 _FIND = PreparedQuery(_ADOPTED.where(_HAS_ID), Attachment)
 _FIND_OF_ENTRY = PreparedQuery(_ADOPTED.where(_OF_ENTRY).order_by(AttachmentRow.attachment_id), Attachment)
 _UPLOADS_FROM_PEER = PlainQuery(
-    select(AttachmentRow.attachment_id, AttachmentRow.chunks)
+    select(AttachmentRow.address, AttachmentRow.attachment_id, AttachmentRow.chunks)
     .where(_IS_PENDING, AttachmentRow.peer == bindparam("peer"))
-    .order_by(AttachmentRow.attachment_id)
+    .order_by(AttachmentRow.address, AttachmentRow.attachment_id)
 )
 _FIND_UPLOAD = PlainQuery(
-    select(AttachmentRow.address, AttachmentRow.entry_id, AttachmentRow.chunks, AttachmentRow.is_whole).where(
-        _HAS_ID, _IS_PENDING
-    )
+    select(AttachmentRow.entry_id, AttachmentRow.chunks, AttachmentRow.is_whole).where(_HAS_ID, _IS_PENDING)
 )
+_ROWS = PlainQuery(select(AttachmentRow.id).where(_HAS_ID))
 _UPLOADS_OF_ENTRY = PlainQuery(
     select(AttachmentRow.id, AttachmentRow.attachment_id).where(_IN_MAILBOX, _OF_ENTRY, _IS_PENDING)
 )
@@ -63,19 +54,20 @@ _CHUNK = PlainQuery(
     select(SealedRow.payload)
     .join(ChunkRow, ChunkRow.id == SealedRow.id)
     .join(AttachmentRow, AttachmentRow.id == ChunkRow.attachment_row)
-    .where(_IN_MAILBOX, _HAS_ID, _IS_ADOPTED, ChunkRow.number == bindparam("number"))
+    .where(_HAS_ID, _IS_ADOPTED, ChunkRow.number == bindparam("number"))
 )
 _BEGIN = PreparedChange(insert(AttachmentRow))
 _AWAITS_CHUNK = PlainQuery(
-    select(AttachmentRow.id, AttachmentRow.address).where(
+    select(AttachmentRow.id).where(
         _HAS_ID, AttachmentRow.chunks == bindparam("number"), AttachmentRow.is_whole.is_(False)
     )
 )
 _ADD_CHUNK = PreparedChange(insert(ChunkRow))
 _COUNT_CHUNK = PreparedChange(
-    update(AttachmentRow).where(AttachmentRow.id == bindparam("row")).values(chunks=AttachmentRow.chunks + 1)
+    update(AttachmentRow)
+    .where(AttachmentRow.id == bindparam("row"))
+    .values(chunks=AttachmentRow.chunks + 1, is_whole=bindparam("is_last"))
 )
-_FINISH = PreparedChange(update(AttachmentRow).where(_HAS_ID, _IS_PENDING).values(is_whole=True))
 
 
 def begin_upload(  # noqa: PLR0913  # the columns of the attachment, by name
@@ -92,38 +84,42 @@ def begin_upload(  # noqa: PLR0913  # the columns of the attachment, by name
 
     The attachment is pending until its entry is written. `half_hour` is the current half hour, counted from
     1970 in UTC. `peer` is the name of the other store that sends the attachment by sync, or None if the
-    attachment does not arrive by sync.
+    attachment does not arrive by sync. The mailbox must not have an attachment with this id: a random id is
+    new, and `drop` makes room for an id that a peer sends.
 
     Raises:
-        AttachmentExistsError: an attachment with this id exists.
         NoSuchMailboxError: there is no such mailbox.
     """
     _count_in_mailbox(session, address, len(header))
     row = insert_sealed(session, header=header)
-    try:
-        _BEGIN.run(
-            session,
-            id=row,
-            address=address,
-            entry_id=entry_id,
-            attachment_id=attachment_id,
-            chunks=0,
-            is_whole=False,
-            pending_half_hour=half_hour,
-            peer=peer,
-        )
-    except BrokenConstraintError as why:
-        roll_back(session)
-        raise AttachmentExistsError("an attachment with this id exists already") from why
+    _BEGIN.run(
+        session,
+        id=row,
+        address=address,
+        entry_id=entry_id,
+        attachment_id=attachment_id,
+        chunks=0,
+        is_whole=False,
+        pending_half_hour=half_hour,
+        peer=peer,
+    )
 
 
-def add_chunk(
-    session: Session, attachment_id: bytes, number: int, ciphertext: bytes, *, quota: Quota | None = None
+def add_chunk(  # noqa: PLR0913  # the chunk's place
+    session: Session,
+    address: bytes,
+    attachment_id: bytes,
+    number: int,
+    ciphertext: bytes,
+    *,
+    is_last: bool,
+    quota: Quota,
 ) -> None:
     """Append a chunk of ciphertext, of at most `CHUNK_BYTES` bytes, to an attachment that is being uploaded.
 
-    `number` is the place of the chunk in the attachment, counted from 0. The caller's transaction need not be
-    durable, because the entry is committed later. Without a `quota`, any number of bytes is accepted.
+    `number` is the place of the chunk in the attachment, counted from 0. After the last chunk, the attachment
+    is whole, and its entry may be written. The caller's transaction need not be durable, because the entry is
+    committed later.
 
     Raises:
         AttachmentMissingError: no such attachment is pending, or its next chunk has another number.
@@ -131,25 +127,14 @@ def add_chunk(
     """
     if len(ciphertext) > CHUNK_BYTES:
         raise ValueError("a chunk is larger than CHUNK_BYTES")
-    attachment = _AWAITS_CHUNK.first(session, attachment_id=attachment_id, number=number)
-    if attachment is None:
+    row = _AWAITS_CHUNK.first(session, address=address, attachment_id=attachment_id, number=number)
+    if row is None:
         raise AttachmentMissingError("no such attachment is pending, or this is not its next chunk")
-    row, address = attachment
-    if quota is not None and free_bytes(session, address, quota) < len(ciphertext):
+    if free_bytes(session, address, quota) < len(ciphertext):
         raise QuotaError("no room is left for files")
     _ADD_CHUNK.run(session, id=insert_sealed(session, payload=ciphertext), attachment_row=row, number=number)
-    _COUNT_CHUNK.run(session, row=row)
+    _COUNT_CHUNK.run(session, row=row, is_last=is_last)
     _count_in_mailbox(session, address, len(ciphertext))
-
-
-def finish_upload(session: Session, attachment_id: bytes) -> None:
-    """Mark an uploaded attachment as whole: all its chunks are stored, and its entry may be written.
-
-    Raises:
-        AttachmentMissingError: no such attachment is pending.
-    """
-    if _FINISH.run(session, attachment_id=attachment_id) == 0:
-        raise AttachmentMissingError("no such attachment is pending")
 
 
 def abandon_uploads(
@@ -168,6 +153,12 @@ def abandon_uploads(
     count_in_mailbox(session, address, -freed)
 
 
+def drop(session: Session, address: bytes, attachment_id: bytes) -> None:
+    """Queue an attachment for deletion, or what is left of it. Does nothing if the mailbox has none."""
+    rows = _ROWS.all(session, address=address, attachment_id=attachment_id)
+    count_in_mailbox(session, address, -sum(queue_attachment(session, row) for row in rows))
+
+
 class ChunkWriter:
     """Writer that splits an attachment's ciphertext into chunks, and writes each chunk in a transaction.
 
@@ -175,10 +166,10 @@ class ChunkWriter:
     to be on the disk after the entry with this attachment is committed.
     """
 
-    def __init__(self, store: Store, attachment_id: bytes, quota: Quota) -> None:
+    def __init__(self, store: Store, address: bytes, attachment_id: bytes, quota: Quota) -> None:
         """Prepare to write to an attachment that `begin_upload` has created."""
         self._store = store
-        self._attachment_id = attachment_id
+        self._key = (address, attachment_id)
         self._quota = quota
         self._buffer = bytearray()
         self._chunks = 0
@@ -195,8 +186,7 @@ class ChunkWriter:
             with memoryview(self._buffer) as buffer:
                 chunk = bytes(buffer[:CHUNK_BYTES])
             del self._buffer[:CHUNK_BYTES]
-            with self._store.writing(durable=False) as session:
-                self._write(session, chunk)
+            self._write(chunk, is_last=False)
 
     def finish(self) -> None:
         """Write the last chunk of the attachment's ciphertext, and mark the attachment as whole.
@@ -205,12 +195,11 @@ class ChunkWriter:
             QuotaError: the quota has no room for the last chunk.
             AttachmentMissingError: `abandon_uploads` has queued the attachment for deletion.
         """
-        with self._store.writing(durable=False) as session:
-            self._write(session, bytes(self._buffer))
-            finish_upload(session, self._attachment_id)
+        self._write(bytes(self._buffer), is_last=True)
 
-    def _write(self, session: Session, chunk: bytes) -> None:
-        add_chunk(session, self._attachment_id, self._chunks, chunk, quota=self._quota)
+    def _write(self, chunk: bytes, *, is_last: bool) -> None:
+        with self._store.writing(durable=False) as session:
+            add_chunk(session, *self._key, self._chunks, chunk, is_last=is_last, quota=self._quota)
         self._chunks += 1
 
 
@@ -224,17 +213,20 @@ def of_entry(session: Session, address: bytes, entry_id: bytes) -> Sequence[Atta
     return _FIND_OF_ENTRY.all(session, address=address, entry_id=entry_id)
 
 
-def uploads_from_peer(session: Session, peer: bytes) -> Sequence[tuple[bytes, int]]:
-    """Return the attachments that a peer (another store) is still sending: id and number of stored chunks."""
+def uploads_from_peer(session: Session, peer: bytes) -> Sequence[tuple[bytes, bytes, int]]:
+    """Return the attachments that a peer (another store) is still sending, sorted.
+
+    Each has the mailbox's address, the attachment's id and the number of stored chunks.
+    """
     return _UPLOADS_FROM_PEER.all(session, peer=peer)
 
 
-def find_upload(session: Session, attachment_id: bytes) -> tuple[bytes, bytes, int, bool] | None:
+def find_upload(session: Session, address: bytes, attachment_id: bytes) -> tuple[bytes, int, bool] | None:
     """Return an attachment that is being uploaded, or None if no such attachment is pending.
 
-    The result has the mailbox's address, the entry id, the number of stored chunks, and `is_whole`.
+    The result has the entry id, the number of stored chunks, and `is_whole`.
     """
-    return _FIND_UPLOAD.first(session, attachment_id=attachment_id)
+    return _FIND_UPLOAD.first(session, address=address, attachment_id=attachment_id)
 
 
 def read_chunk(session: Session, address: bytes, attachment_id: bytes, number: int) -> bytes | None:

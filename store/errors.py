@@ -58,10 +58,6 @@ class MailboxChangedError(StoreError):
     """The mailbox has changed since the writer read it. Read and verify the mailbox, and sign again."""
 
 
-class AttachmentExistsError(StoreError):
-    """The store already has an attachment with this id."""
-
-
 class EntryMissingError(StoreError):
     """The mailbox has none of the entries to remove, or they were destroyed before."""
 

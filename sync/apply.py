@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from protocol.errors import PouchRefusal, PouchRefusedError
-from protocol.identifiers import AttachmentId, StrandId
+from protocol.identifiers import StrandId
 from protocol.pouch.pouch_file import PouchHead, PouchReader, lowest_serial
 from protocol.pouch.pouch_items import Item
 from store import outbox, peers
@@ -18,7 +18,7 @@ from stored_mailbox.reading import lost_entries
 from sync.endpoint import Endpoint
 from sync.errors import SyncRefusal, SyncRefusedError
 from sync.items import record_item
-from sync.items.contexts import ApplyContext
+from sync.items.contexts import ApplyContext, FileKey
 from sync.items.item_kinds import kind_of, size_of
 from sync.verify import verify_pouch
 
@@ -47,12 +47,12 @@ class AppliedPouch:
     is_duplicate: bool = False
     peer_was_restored: bool = False
     we_were_restored: bool = False
-    unwanted: frozenset[AttachmentId] = frozenset()
+    unwanted: frozenset[FileKey] = frozenset()
 
     @property
-    def partials(self) -> Mapping[AttachmentId, int]:
+    def partials(self) -> Mapping[FileKey, int]:
         """Return the attachments of which the sender has only a part, with the number of its chunks."""
-        return {AttachmentId(attachment_id): chunks for attachment_id, chunks in self.head.partials}
+        return {(address, attachment_id): chunks for address, attachment_id, chunks in self.head.partials}
 
 
 def apply_pouch(

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from sqlalchemy.orm import Session
 
 from crypto.errors import CryptoError
-from protocol.identifiers import Address, AttachmentId, StrandId
+from protocol.identifiers import Address, StrandId
 from protocol.pouch.pouch_file import PARTIALS, WHOLE, PouchHead, PouchWriter, lowest_serial
 from protocol.pouch.pouch_items import Item, LetterheadItem, item_to_bytes
 from store import attachments, outbox, peers
 from store.errors import PeerMissingError
 from sync.endpoint import Endpoint
 from sync.errors import SyncRefusal, SyncRefusedError
-from sync.items.contexts import BuildContext, VerifyContext
+from sync.items.contexts import BuildContext, FileKey, VerifyContext
 from sync.items.item_kinds import ROW_PACKERS, kind_of, pack_damaged, pack_mailbox, size_of
 from sync.sync_lock import sync_lock
 
@@ -35,15 +35,15 @@ class BuiltPouch:
 
     pouch: bytes = field(repr=False)
     serial: int
-    chunks_at_peer: Mapping[AttachmentId, int]
+    chunks_at_peer: Mapping[FileKey, int]
     has_more: bool
 
 
 def build_pouch(
     endpoint: Endpoint,
     peer: StrandId,
-    partials: Mapping[AttachmentId, int],
-    unwanted: Iterable[AttachmentId] = (),
+    partials: Mapping[FileKey, int],
+    unwanted: Iterable[FileKey] = (),
     *,
     after: int | None = None,
 ) -> BuiltPouch:
@@ -134,12 +134,12 @@ class _PouchBuilder:
         self._after = known.acknowledged_serial if after is None else after
 
     def write(
-        self, items: Iterable[Item], *, has_more: bool, unwanted: Iterable[AttachmentId] = ()
+        self, items: Iterable[Item], *, has_more: bool, unwanted: Iterable[FileKey] = ()
     ) -> Iterator[bytes]:
         """Write a pouch file with these items, and yield its bytes in pieces."""
         endpoint, peer = self._context.endpoint, self._context.peer
         with endpoint.store.reading() as session:
-            partials = [*((each, WHOLE) for each in unwanted), *attachments.uploads_from_peer(session, peer)]
+            partials = [*((*each, WHOLE) for each in unwanted), *attachments.uploads_from_peer(session, peer)]
         head = PouchHead(
             desk=endpoint.fingerprint,
             sender=endpoint.name,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from protocol.errors import PouchRefusal, PouchRefusedError
-from protocol.identifiers import AttachmentId, StrandId
+from protocol.identifiers import StrandId
 from protocol.pouch.pouch_file import SERVER, PouchReader
 from store import outbox, peers
 from store.errors import StoreError
@@ -15,6 +15,7 @@ from sync.apply import AppliedPouch, apply_pouch
 from sync.build import build_pouch
 from sync.endpoint import Endpoint
 from sync.errors import SyncError, SyncRefusal, SyncRefusedError
+from sync.items.contexts import FileKey
 from sync.pouch_stream import prefetch
 from sync.sync_lock import sync_lock
 
@@ -120,8 +121,8 @@ class _Rounds:
     result: SyncResult = field(default_factory=SyncResult)
     _broken: int = 0
     _idle: int = 0
-    _partials: Mapping[AttachmentId, int] = field(default_factory=dict)
-    _unwanted: Collection[AttachmentId] = ()
+    _partials: Mapping[FileKey, int] = field(default_factory=dict)
+    _unwanted: Collection[FileKey] = ()
 
     def ask(self) -> None:
         """Send one pouch to the server, and apply each pouch of the answer while the next one arrives."""

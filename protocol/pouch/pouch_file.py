@@ -23,14 +23,14 @@ from crypto.errors import ForgedError, MalformedError, UnreadableError
 from crypto.framing import frame
 from crypto.padding import padme
 from protocol.errors import PouchRefusal, PouchRefusedError
-from protocol.identifiers import ATTACHMENT_ID_BYTES, STRAND_ID_BYTES, StrandId
-from protocol.pouch.pouch_items import CHUNK_BYTES, ITEM_BYTES, Item, item_from_bytes, item_to_bytes
+from protocol.identifiers import STRAND_ID_BYTES, StrandId
+from protocol.pouch.pouch_items import CHUNK_BYTES, ITEM_BYTES, Item, Partial, item_from_bytes, item_to_bytes
 from protocol.strand import SIGNATURE_BYTES, check_signature
 
 SERVER: Final = StrandId(b"")  # means the server as sender or receiver; a server has no strand
 FLOOR_BYTES: Final = 2048
 HEAD_BYTES: Final = 64 * 1024
-PARTIALS: Final = 1000
+PARTIALS: Final = 800  # so many fit into `HEAD_BYTES`
 _VERSION: Final = b"steunpunt-pouch/1\n"
 _LATER: Final = re.compile(rb"steunpunt-pouch/(?:[2-9]\n|[1-9][0-9])")  # as long as ours, or longer
 _END: Final = b"steunpunt/v1/pouch-end"
@@ -42,9 +42,6 @@ _SERIALS_A_HALF_HOUR: Final = 65_536
 
 _Name = Annotated[bytes, Meta(max_length=STRAND_ID_BYTES)]
 _Serial = Annotated[int, Meta(ge=0, le=_LARGEST)]
-_Partial = tuple[
-    Annotated[bytes, Meta(min_length=ATTACHMENT_ID_BYTES, max_length=ATTACHMENT_ID_BYTES)], _Serial
-]
 
 
 class PouchHead(CanonicalStruct, frozen=True, kw_only=True):
@@ -62,7 +59,7 @@ class PouchHead(CanonicalStruct, frozen=True, kw_only=True):
     taken: _Serial
     day: date
     more: bool = False
-    partials: Annotated[tuple[_Partial, ...], Meta(max_length=PARTIALS)] = ()
+    partials: Annotated[tuple[Partial, ...], Meta(max_length=PARTIALS)] = ()
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:

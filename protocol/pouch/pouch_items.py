@@ -37,6 +37,7 @@ _Signature = Annotated[bytes, Meta(min_length=SIGNATURE_BYTES, max_length=SIGNAT
 _Digest = Annotated[bytes, Meta(min_length=DIGEST_BYTES, max_length=DIGEST_BYTES)]
 _Sealed = Annotated[bytes, Meta(max_length=CHUNK_BYTES)]  # fits one row of the store
 _Tallies = Annotated[tuple[_Sealed, ...], Meta(max_length=TALLIES)]
+Partial = tuple[_Address, _AttachmentId, _Count]  # an attachment and its chunks, in the head of a pouch
 
 
 class _Item(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -82,6 +83,7 @@ class FileItem(_Item, frozen=True, tag="file"):
 class ChunkItem(_Item, frozen=True, tag="chunk"):
     """Item of a sync: the next chunk of an attached file, encrypted, as the sender's store has the chunk."""
 
+    address: _Address
     attachment_id: _AttachmentId
     number: _Count
     is_last: bool

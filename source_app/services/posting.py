@@ -150,8 +150,7 @@ class Posting:
             raise MessageRefusedError(MessageRefusal.TOO_MANY_FILES)
         entry_id, _, _ = self.form_context.parse()
         attachment_id = AttachmentId(secrets.token_bytes(ATTACHMENT_ID_BYTES))
-        _, desk_recipient = self.desk.letterhead.current_epoch
-        recipients = [desk_recipient, self.keys.identity.recipient]
+        recipients = [self.desk.letterhead.current_epoch[1], self.keys.identity.recipient]
         sealer = AttachmentSealer(recipients, self.keys.address, entry_id, attachment_id)
         with self.desk.store.writing(durable=False) as writing:
             attachments.begin_upload(
@@ -163,7 +162,8 @@ class Posting:
                 half_hour=self.now,
             )
         self._begun.append(attachment_id)
-        return _IncomingFile(sealer, ChunkWriter(self.desk.store, attachment_id, self.desk.quota))
+        chunks = ChunkWriter(self.desk.store, self.keys.address, attachment_id, self.desk.quota)
+        return _IncomingFile(sealer, chunks)
 
     def _prepare(self, today: date) -> PreparedAppend | None:
         """Sign the message, so that it follows the source's newest entry.

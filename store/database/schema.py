@@ -239,7 +239,7 @@ class AttachmentRow(_WithSealedId, Base):
 
     __tablename__ = "attachment"
     __table_args__ = (
-        UniqueConstraint("attachment_id"),
+        UniqueConstraint("address", "attachment_id"),
         Index(None, "address", "entry_id"),
         Index(None, "pending_half_hour"),
     )

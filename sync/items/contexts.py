@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
-from protocol.identifiers import Address, AttachmentId, Digest, StrandId
+from protocol.identifiers import Address, Digest, StrandId
 from protocol.letterhead import Letterhead
 from protocol.mailbox_keys import checked_verify_key
 from protocol.pouch.pouch_file import PouchHead
@@ -13,6 +13,8 @@ from store import mailboxes, sync_findings
 from store.sync_findings import FindingKind
 from stored_mailbox.reading import read_envelopes
 from sync.endpoint import Endpoint
+
+FileKey = tuple[bytes, bytes]  # address and attachment id: two mailboxes may have the same attachment id
 
 
 @dataclass(slots=True)
@@ -26,7 +28,7 @@ class BuildContext:
     endpoint: Endpoint
     peer: StrandId
     letterhead: Letterhead
-    chunks_at_peer: dict[AttachmentId, int]
+    chunks_at_peer: dict[FileKey, int]
     size_limit: int | None
     size: int = 0
     has_more: bool = False
@@ -85,7 +87,7 @@ class ApplyContext:
     head: PouchHead
     peer: StrandId
     verified: VerifyContext
-    unwanted: set[AttachmentId] = field(default_factory=set)
+    unwanted: set[FileKey] = field(default_factory=set)
     changed: set[Address] = field(default_factory=set)
     _removed: dict[Address, set[Digest]] = field(default_factory=dict)
 

@@ -28,6 +28,7 @@ from protocol.transcript.check import Transcript
 from protocol.transcript.ending import proof_to_bytes
 from store import attachments, letterheads, mailboxes
 from store.database.engine import Store
+from store.quota import Quota
 from stored_mailbox.appending import NewEntry, PreparedAppend, append_entries
 from stored_mailbox.reading import StoredTranscript, read_stored
 from tests.stores import an_empty_store
@@ -304,8 +305,15 @@ class ASource:
                 half_hour=0,
             )
             for number, at in enumerate(range(0, len(payload), 2**20)):
-                attachments.add_chunk(session, attachment_id, number, payload[at : at + 2**20])
-            attachments.finish_upload(session, attachment_id)
+                attachments.add_chunk(
+                    session,
+                    self.keys.address,
+                    attachment_id,
+                    number,
+                    payload[at : at + 2**20],
+                    is_last=at + 2**20 >= len(payload),
+                    quota=Quota(10**12, 10**12, 0),
+                )
         return note
 
 

@@ -9,9 +9,11 @@ from sqlalchemy.orm import Session
 from store import attachments, entries, ledger_tallies, mailbox_tallies, mailboxes, outbox, peers, records
 from store.database.engine import Store
 from store.outbox import OutboxKind
+from store.quota import Quota
 
 DAY = date(2026, 11, 23)
 NOW = 997_000  # half hours since 1970
+WIDE = Quota(mailbox_bytes=10**12, store_bytes=10**12, reserve_bytes=0)
 
 
 _NEWEST_NUMBER = text(
@@ -119,9 +121,8 @@ def an_upload(
         )
     for number, chunk in enumerate(chunks):
         with store.writing(durable=False) as session:
-            attachments.add_chunk(session, attachment_id, number, chunk)
-    with store.writing(durable=durable) as session:
-        attachments.finish_upload(session, attachment_id)
+            is_last = number == len(chunks) - 1
+            attachments.add_chunk(session, address, attachment_id, number, chunk, is_last=is_last, quota=WIDE)
     return attachment_id
 
 

@@ -8,7 +8,7 @@ CREATE TABLE attachment (
 	pending_half_hour INTEGER, 
 	peer BLOB, 
 	CONSTRAINT pk_attachment PRIMARY KEY (id), 
-	CONSTRAINT uq_attachment_attachment_id UNIQUE (attachment_id), 
+	CONSTRAINT uq_attachment_address_attachment_id UNIQUE (address, attachment_id), 
 	CONSTRAINT fk_attachment_id FOREIGN KEY(id) REFERENCES sealed (id), 
 	CONSTRAINT fk_attachment_address FOREIGN KEY(address) REFERENCES mailbox (address)
 );

@@ -6,11 +6,9 @@ from store import attachments, mailboxes
 from store.attachments import Attachment, ChunkWriter
 from store.database.engine import Store
 from store.database.schema import CHUNK_BYTES
-from store.errors import AttachmentExistsError, AttachmentMissingError, NoSuchMailboxError, QuotaError
+from store.errors import AttachmentMissingError, NoSuchMailboxError, QuotaError
 from store.quota import Quota
-from tests.store.factories import DAY, NOW, a_mailbox, an_entry, an_upload, destroy, rows, usage
-
-WIDE = Quota(mailbox_bytes=10**12, store_bytes=10**12, reserve_bytes=0)
+from tests.store.factories import DAY, NOW, WIDE, a_mailbox, an_entry, an_upload, destroy, rows
 
 
 def begin(store: Store, address: bytes, attachment_id: bytes) -> None:
@@ -67,40 +65,53 @@ def test_a_chunk_out_of_turn_is_refused(store: Store, address: bytes, number: in
     attachment_id = os.urandom(16)
     begin(store, address, attachment_id)
     with store.writing() as session:
-        attachments.add_chunk(session, attachment_id, 0, b"first")
+        attachments.add_chunk(session, address, attachment_id, 0, b"first", is_last=False, quota=WIDE)
     with store.writing() as session, pytest.raises(AttachmentMissingError):
-        attachments.add_chunk(session, attachment_id, number, b"again")
+        attachments.add_chunk(session, address, attachment_id, number, b"again", is_last=False, quota=WIDE)
 
 
 def test_a_finished_file_takes_no_more(store: Store, address: bytes) -> None:
     attachment_id = an_upload(store, address, os.urandom(16), [b"all"])
     with store.writing() as session, pytest.raises(AttachmentMissingError):
-        attachments.add_chunk(session, attachment_id, 1, b"more")
+        attachments.add_chunk(session, address, attachment_id, 1, b"more", is_last=True, quota=WIDE)
 
 
 def test_a_chunk_larger_than_a_row_may_be_is_refused(store: Store, address: bytes) -> None:
     attachment_id = os.urandom(16)
     begin(store, address, attachment_id)
     with store.writing() as session, pytest.raises(ValueError, match="CHUNK_BYTES"):
-        attachments.add_chunk(session, attachment_id, 0, bytes(CHUNK_BYTES + 1))
+        attachments.add_chunk(
+            session, address, attachment_id, 0, bytes(CHUNK_BYTES + 1), is_last=True, quota=WIDE
+        )
 
 
-def test_an_attachment_id_is_used_once(store: Store, address: bytes) -> None:
+def test_an_attachment_id_that_is_taken_in_another_mailbox_is_free_here(store: Store, address: bytes) -> None:
+    entry_id, other = os.urandom(16), a_mailbox(store)
+    attachment_id = an_upload(store, address, entry_id, [b"one"])
+    begin(store, other, attachment_id)
+    with store.writing() as session:
+        attachments.add_chunk(session, other, attachment_id, 0, b"other", is_last=True, quota=WIDE)
+        attachments.drop(session, other, attachment_id)
+    an_entry(store, address, entry_id=entry_id, attachment_ids=[attachment_id])
+    assert [b"one"] == list(attachments.read_chunks(store, address, attachment_id))
+    with store.reading() as session:
+        assert attachments.find_upload(session, other, attachment_id) is None
+
+
+def test_an_attachment_that_is_dropped_frees_its_bytes(store: Store, address: bytes) -> None:
+    with store.reading() as session:
+        before = mailboxes.find(session, address)
     attachment_id = an_upload(store, address, os.urandom(16))
-    before = usage(store)
-    with pytest.raises(AttachmentExistsError):
-        begin(store, a_mailbox(store), attachment_id)
-    assert before == usage(store)
+    with store.writing() as session:
+        attachments.drop(session, address, attachment_id)
+        attachments.drop(session, address, attachment_id)
+        assert before == mailboxes.find(session, address)
+    assert (0, 3) == (rows(store, "attachment"), rows(store, "deletion_queue"))
 
 
 def test_no_file_is_begun_without_a_mailbox(store: Store) -> None:
     with pytest.raises(NoSuchMailboxError):
         begin(store, os.urandom(20), os.urandom(16))
-
-
-def test_an_upload_that_was_not_begun_cannot_be_finished(store: Store) -> None:
-    with store.writing() as session, pytest.raises(AttachmentMissingError):
-        attachments.finish_upload(session, os.urandom(16))
 
 
 @pytest.mark.parametrize("size", [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES])
@@ -118,7 +129,7 @@ def test_a_file_is_written_in_as_few_chunks_as_possible(
             header=b"header",
             half_hour=NOW,
         )
-    writer = ChunkWriter(store, attachment_id, WIDE)
+    writer = ChunkWriter(store, address, attachment_id, WIDE)
     for start in range(0, size, piece):
         writer.add(payload[start : start + piece])
     writer.finish()
@@ -131,7 +142,7 @@ def test_a_file_is_written_in_as_few_chunks_as_possible(
 def test_a_file_that_finds_no_room_for_its_end_is_not_whole(store: Store, address: bytes) -> None:
     attachment_id = os.urandom(16)
     begin(store, address, attachment_id)
-    writer = ChunkWriter(store, attachment_id, Quota(CHUNK_BYTES + 10, 10**12, 0))
+    writer = ChunkWriter(store, address, attachment_id, Quota(CHUNK_BYTES + 10, 10**12, 0))
     writer.add(bytes(CHUNK_BYTES + 5))
     with pytest.raises(QuotaError):
         writer.finish()
@@ -141,7 +152,7 @@ def test_a_file_that_finds_no_room_for_its_end_is_not_whole(store: Store, addres
 def test_an_upload_that_was_abandoned_refuses_more_chunks(store: Store, address: bytes) -> None:
     attachment_id = os.urandom(16)
     begin(store, address, attachment_id)
-    writer = ChunkWriter(store, attachment_id, WIDE)
+    writer = ChunkWriter(store, address, attachment_id, WIDE)
     writer.add(bytes(10))
     with store.writing() as session:
         mailboxes.end_for_good(session, address, proof=b"ended", day=DAY)
@@ -189,21 +200,21 @@ def test_the_chunks_of_an_upload_are_reported_until_an_entry_adopts_it(store: St
         )
     for number in range(3):
         with store.writing() as session:
-            attachments.add_chunk(session, cut_off, number, b"chunk")
+            attachments.add_chunk(session, address, cut_off, number, b"chunk", is_last=False, quota=WIDE)
     whole = an_upload(store, address, entry_id)
     with store.reading() as session:
-        assert [(cut_off, 3)] == attachments.uploads_from_peer(session, b"strand-1")
+        assert [(address, cut_off, 3)] == attachments.uploads_from_peer(session, b"strand-1")
         assert [] == attachments.uploads_from_peer(session, b"strand-2")
-        assert (address, entry_id, 3, False) == attachments.find_upload(session, cut_off)
-        assert (address, entry_id, 2, True) == attachments.find_upload(session, whole)
-        assert attachments.find_upload(session, os.urandom(16)) is None
+        assert (entry_id, 3, False) == attachments.find_upload(session, address, cut_off)
+        assert (entry_id, 2, True) == attachments.find_upload(session, address, whole)
+        assert attachments.find_upload(session, address, os.urandom(16)) is None
         assert [] == attachments.of_entry(session, address, entry_id)
     an_entry(store, address, entry_id=entry_id, attachment_ids=[whole])
     with store.reading() as session:
-        assert attachments.find_upload(session, whole) is None
+        assert attachments.find_upload(session, address, whole) is None
     with store.writing() as session:
-        attachments.finish_upload(session, cut_off)
-        assert [(cut_off, 3)] == attachments.uploads_from_peer(
+        attachments.add_chunk(session, address, cut_off, 3, b"chunk", is_last=True, quota=WIDE)
+        assert [(address, cut_off, 4)] == attachments.uploads_from_peer(
             session, b"strand-1"
         )  # whole, and its entry is to come
 

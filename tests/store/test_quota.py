@@ -50,7 +50,7 @@ def test_text_goes_through_when_files_are_refused(store: Store, address: bytes) 
             half_hour=NOW,
         )
     with store.writing() as session, pytest.raises(QuotaError):
-        attachments.add_chunk(session, begun, 0, b"more", quota=none)
+        attachments.add_chunk(session, address, begun, 0, b"more", is_last=True, quota=none)
     an_entry(store, address)
     assert attachment_id != begun
 
@@ -71,7 +71,9 @@ def test_concurrent_uploads_do_not_exceed_the_limit_together(store: Store, addre
             )
         for number in range(100):
             with store.writing(durable=False) as session:
-                attachments.add_chunk(session, attachment_id, number, bytes(3000), quota=quota)
+                attachments.add_chunk(
+                    session, address, attachment_id, number, bytes(3000), is_last=False, quota=quota
+                )
 
     with ThreadPoolExecutor(6) as threads:
         uploads = [threads.submit(upload_until_refused, number) for number in range(6)]

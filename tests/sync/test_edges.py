@@ -156,9 +156,9 @@ def test_files_and_chunks_of_entries_that_are_here_are_skipped(ends: Ends, works
         ends,
         workstation,
         FileItem(address, entry_id, known.attachment_id, known.header),
-        ChunkItem(known.attachment_id, 0, is_last=True, ciphertext=b"other"),
+        ChunkItem(address, known.attachment_id, 0, is_last=True, ciphertext=b"other"),
         FileItem(b"n" * 20, entry_id, b"f" * 16, known.header),
-        ChunkItem(b"f" * 16, 0, is_last=True, ciphertext=b"for no mailbox"),
+        ChunkItem(b"n" * 20, b"f" * 16, 0, is_last=True, ciphertext=b"for no mailbox"),
     )
 
     assert applied == 0
@@ -170,23 +170,25 @@ def test_a_file_that_is_begun_twice_continues_where_it_was(ends: Ends, workstati
     ends.sync(workstation)
     begun = FileItem(source.keys.address, b"e" * 16, b"f" * 16, b"header")
 
-    first = down(ends, workstation, begun, ChunkItem(b"f" * 16, 0, is_last=False, ciphertext=b"0"))
+    first = down(
+        ends, workstation, begun, ChunkItem(source.keys.address, b"f" * 16, 0, is_last=False, ciphertext=b"0")
+    )
     second = down(
         ends,
         workstation,
         begun,
-        ChunkItem(b"f" * 16, 0, is_last=False, ciphertext=b"0"),
-        ChunkItem(b"f" * 16, 1, is_last=True, ciphertext=b"1"),
+        ChunkItem(source.keys.address, b"f" * 16, 0, is_last=False, ciphertext=b"0"),
+        ChunkItem(source.keys.address, b"f" * 16, 1, is_last=True, ciphertext=b"1"),
     )
 
     assert (first, second) == (2, 1)
     with workstation.replica.reading() as session:
-        assert attachments.uploads_from_peer(session, SERVER) == [(b"f" * 16, 2)]
+        assert attachments.uploads_from_peer(session, SERVER) == [(source.keys.address, b"f" * 16, 2)]
 
 
 def test_a_chunk_without_its_file_is_a_broken_transfer(ends: Ends, workstation: Workstation) -> None:
     with sync_refused(SyncRefusal.BROKEN_TRANSFER):
-        down(ends, workstation, ChunkItem(b"f" * 16, 3, is_last=False, ciphertext=b"3"))
+        down(ends, workstation, ChunkItem(b"a" * 20, b"f" * 16, 3, is_last=False, ciphertext=b"3"))
 
 
 def test_an_entry_whose_file_is_not_here_is_a_broken_transfer(ends: Ends, workstation: Workstation) -> None:
@@ -263,7 +265,10 @@ def test_more_entries_than_fit_in_one_transaction_come_in_several(
 def test_a_transfer_that_stays_broken_is_stopped(ends: Ends, workstation: Workstation) -> None:
     def broken(_: bytes) -> bytes:
         return to_workstation(
-            ends, workstation, ChunkItem(b"f" * 16, 3, is_last=False, ciphertext=b"3"), serial=next(SERIALS)
+            ends,
+            workstation,
+            ChunkItem(b"a" * 20, b"f" * 16, 3, is_last=False, ciphertext=b"3"),
+            serial=next(SERIALS),
         )
 
     with sync_refused(SyncRefusal.BROKEN_TRANSFER):
@@ -476,7 +481,7 @@ def test_an_invented_file_does_not_replace_a_sound_header_by_a_damaged_one(ends:
         ends,
         workstation,
         FileItem(row.address, row.entry_id, file, b"header"),
-        ChunkItem(file, 0, is_last, b"junk"),
+        ChunkItem(row.address, file, 0, is_last, b"junk"),
         EntryItem(row.envelope, row.signature, row.epoch, header, row.payload, (file,)),
     )
     with workstation.replica.reading() as session:

@@ -559,7 +559,8 @@ def test_a_file_whose_first_chunks_were_deleted_is_sent_from_the_start(ends: End
     workstation = ends.workstation()
     source = a_source(ends.world)
     source.writes("hello", file=("large", os.urandom(3_000_000)))
-    attachment_id = next(iter(all_of(ends.world.store)["file"]))[2]
+    address, _, attachment_id, *_ = next(iter(all_of(ends.world.store)["file"]))
+    assert isinstance(address, bytes)
     assert isinstance(attachment_id, bytes)
     ends.sync(ends.workstation(ends.second_keyring()))  # so that the server has several peers
 
@@ -567,7 +568,7 @@ def test_a_file_whose_first_chunks_were_deleted_is_sent_from_the_start(ends: End
         """Let the server believe that the workstation has two chunks, as if its cleanup had deleted them."""
         sender = workstation.keyring.strand.id
         answer(ends.server, pouch)
-        return build_pouch(ends.server, sender, {attachment_id: 2}).pouch
+        return build_pouch(ends.server, sender, {(address, attachment_id): 2}).pouch
 
     with sync_refused(SyncRefusal.BROKEN_TRANSFER):
         ends.sync(workstation, through=lying)

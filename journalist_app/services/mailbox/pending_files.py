@@ -49,7 +49,7 @@ class PendingFiles:
         sealer = attachment.AttachmentSealer(self._recipients, self._address, self._entry_id, attachment_id)
         config = self._desk.config
         quota = Quota(config.mailbox_bytes, config.store_bytes, config.reserve_bytes)
-        chunks = ChunkWriter(self._desk.store, attachment_id, quota)
+        chunks = ChunkWriter(self._desk.store, self._address, attachment_id, quota)
         self._begun.append(attachment_id)
         try:
             with self._desk.store.writing(durable=False) as session:

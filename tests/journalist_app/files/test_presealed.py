@@ -273,7 +273,9 @@ def _a_pouch(world: World, size: int) -> bytes:
         day=TODAY,
     )
     packer = PouchWriter(head, recipient_of(world), bytes(32))
-    item = ChunkItem(attachment_id=bytes(16), number=0, is_last=True, ciphertext=bytes(size))
+    item = ChunkItem(
+        address=bytes(20), attachment_id=bytes(16), number=0, is_last=True, ciphertext=bytes(size)
+    )
     return b"".join([packer.header, packer.add(item), *packer.finish()])
 
 

@@ -153,6 +153,7 @@ _SOME_ITEMS = st.lists(
         st.builds(TallyItem, sealed=st.binary(max_size=9000)),
         st.builds(
             ChunkItem,
+            address=st.binary(min_size=20, max_size=20),
             attachment_id=st.binary(min_size=16, max_size=16),
             number=st.integers(0, LARGEST),
             is_last=st.booleans(),
@@ -163,12 +164,16 @@ _SOME_ITEMS = st.lists(
 )
 
 
+def _exactly(length: int) -> st.SearchStrategy[bytes]:
+    return st.binary(min_size=length, max_size=length)
+
+
 @st.composite
 def _heads(draw: st.DrawFn) -> PouchHead:
     strand = draw(st.binary(min_size=8, max_size=8))
     sender, receiver = draw(st.permutations([SERVER, strand]))
     serial = draw(st.integers(1, LARGEST))
-    partial = st.tuples(st.binary(min_size=16, max_size=16), st.integers(0, LARGEST))
+    partial = st.tuples(_exactly(20), _exactly(16), st.integers(0, LARGEST))
     return a_head(
         desk=draw(st.text(st.characters(codec="utf-8"), max_size=100)),
         sender=sender,
@@ -351,8 +356,9 @@ def test_a_broken_connection_is_not_a_refusal_of_the_pouch() -> None:
         {"taken": 2**65},
         {"desk": "R" * 101},
         {"desk": "\ud800"},
-        {"partials": ((ATTACHMENT, 1),) * (PARTIALS + 1)},
-        {"partials": ((ATTACHMENT[1:], 1),)},
+        {"partials": ((ADDRESS, ATTACHMENT, 1),) * (PARTIALS + 1)},
+        {"partials": ((ADDRESS, ATTACHMENT[1:], 1),)},
+        {"partials": ((ADDRESS[1:], ATTACHMENT, 1),)},
     ],
     ids=str,
 )
@@ -367,7 +373,7 @@ def test_the_longest_head_is_read() -> None:
         serial=LARGEST,
         after=LARGEST - 1,
         taken=LARGEST,
-        partials=((b"\xff" * 16, LARGEST),) * PARTIALS,
+        partials=((b"\xff" * 20, b"\xff" * 16, LARGEST),) * PARTIALS,
     )
     assert len(head.to_bytes()) <= HEAD_BYTES
     assert (head, []) == taken_in(packed([], head))
@@ -425,7 +431,9 @@ def test_memory_does_not_grow_with_a_pouch() -> None:
     packer = PouchWriter(a_head(), ME.recipient, SERVER_KEY.seed)
     chunk = bytes(CHUNK_BYTES)
     chunks = [
-        ChunkItem(attachment_id=ATTACHMENT, number=number, is_last=number == 19, ciphertext=chunk)
+        ChunkItem(
+            address=ADDRESS, attachment_id=ATTACHMENT, number=number, is_last=number == 19, ciphertext=chunk
+        )
         for number in range(20)
     ]
     pieces = [packer.header, *map(packer.add, chunks), *packer.finish()]

@@ -59,7 +59,14 @@ _ITEMS: st.SearchStrategy[Item] = st.one_of(
         MailboxItem, address=_ADDRESSES, recipient=_RECIPIENTS, verify_key=_KEYS, opened_day=st.dates()
     ),
     st.builds(FileItem, address=_ADDRESSES, entry_id=_IDS, attachment_id=_IDS, header=st.binary()),
-    st.builds(ChunkItem, attachment_id=_IDS, number=_NUMBERS, is_last=st.booleans(), ciphertext=st.binary()),
+    st.builds(
+        ChunkItem,
+        address=_ADDRESSES,
+        attachment_id=_IDS,
+        number=_NUMBERS,
+        is_last=st.booleans(),
+        ciphertext=st.binary(),
+    ),
     st.builds(
         EntryItem,
         envelope=st.binary(),
