@@ -3,7 +3,7 @@
 import contextlib
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, repeat
 
@@ -14,10 +14,9 @@ from bench.report import Measurement, at_least, at_most, milliseconds
 from bench.source import SavedSession, Source
 from bench.timing import Timed, beside, interleaved, median, percentile, timed, together
 from crypto import passphrase
-from protocol.identifiers import Address
-from protocol.session import form_token
-from source_app.services.mailbox_form import FormContext
+from protocol.identifiers import ENTRY_ID_BYTES, Address, EntryId
 from source_app.services.posting import ACTION
+from stored_mailbox.entry_form import FormContext
 
 _CLIENTS = 8
 _POSTS_OF_A_FORM = 10
@@ -218,15 +217,18 @@ class PostingClient:
     def __call__(self) -> Callable[[], bool]:
         """Return the action that this client repeats."""
         source = self.session.source()
-        (cookie,) = self.session.cookies.values()
+        token = bytes.fromhex(*self.session.cookies.values())
         forms = chain.from_iterable(repeat(form, _POSTS_OF_A_FORM) for form in iter(source.write_form, None))
 
         def post() -> bool:
             form = next(forms)
-            form_context = replace(FormContext.from_fields(form.hidden), entry_id=secrets.token_hex(16))
-            token = form_token(bytes.fromhex(cookie), form_context.purpose(ACTION, self.address))
-            once = replace(form, hidden={"token": token, **asdict(form_context)})
-            return source.post_message(once, _TEXT).endswith("/" + form_context.entry_id)
+            sent = FormContext.of_form(form.hidden, token, ACTION, self.address)
+            if sent is None:
+                return False
+            again = replace(sent, entry_id=EntryId(secrets.token_bytes(ENTRY_ID_BYTES)))
+            again_form = replace(form, hidden=again.hidden_fields(token, ACTION))
+            receipt = source.post_message(again_form, _TEXT)
+            return receipt.endswith("/" + again.entry_id.hex())
 
         return post
 

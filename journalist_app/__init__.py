@@ -29,7 +29,6 @@ from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 from journalist_app.config import AdviserConfig
 from journalist_app.desk.auto_lock import AutoLock
 from journalist_app.errors import ForeignFormError, MailboxNotFoundError
-from journalist_app.forms import heads_to_hex
 from journalist_app.inbox.option_lists import option_name
 from journalist_app.locale_format import (
     chosen_language,
@@ -38,7 +37,7 @@ from journalist_app.locale_format import (
     format_whole_number,
 )
 from journalist_app.requests.access import open_desk, page_form_token
-from journalist_app.requests.form_context import error_page
+from journalist_app.requests.form_context import error_page, hidden_fields
 from journalist_app.search.search_index import WorkerStarter
 from journalist_app.services.desk.sync_status import LastSync, last_sync
 from journalist_app.views import (
@@ -141,7 +140,7 @@ def _template_globals() -> dict[str, object]:
         "last_sync": _last_sync(),
         "is_open": open_desk() is not None,
         "form_token": page_form_token,
-        "heads_to_hex": heads_to_hex,
+        "hidden_fields": hidden_fields,
         "long_day": format_long_day,
         "whole": format_whole_number,
         "file_size": format_file_size,

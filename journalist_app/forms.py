@@ -8,14 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
-from crypto.errors import MalformedError
-from crypto.framing import frame, unframe
-from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from journalist_app.services.mailbox.steps import StepForm
 from protocol.content import TEXT_CHARS
-from protocol.heads import Heads, heads_from_bytes, heads_to_bytes
-from protocol.identifiers import ENTRY_ID_BYTES, Address, EntryId
-from web.errors import BodyError, BodyFault
+from web.errors import BodyError
 from web.multipart import Body, Event, Field, FileBegun, FileBytes, FileEnded, FormLimits, read_parts
 
 PASSPHRASE_CHARS = 500
@@ -47,25 +42,6 @@ class AnswerParts:
     def typed(self) -> tuple[str, ...]:
         """Return every text that the adviser typed, so that an error page can show the texts again."""
         return self.first("text"), self.first("step_text"), self.first("next")
-
-    def entry_id(self, name: str) -> EntryId:
-        """Return the id of a new entry, from the hidden field with this name.
-
-        Raises:
-            BodyError: MALFORMED: the field is not an entry id.
-        """
-        raw = bytes_of_hex(self.first(name), ENTRY_ID_BYTES)
-        if raw is None:
-            raise BodyError(BodyFault.MALFORMED)
-        return EntryId(raw)
-
-    def form_context(self, address: Address) -> AdviserFormContext:
-        """Return the context of a form in this mailbox.
-
-        Raises:
-            BodyError: MALFORMED: a hidden field is missing or malformed.
-        """
-        return AdviserFormContext(address, self.entry_id("entry_id"), *heads_of_hex(self.first("heads")))
 
     def files(self) -> Iterator[tuple[str, str, Iterator[bytes]]]:
         """Yield the name, media type and pieces of each file. The caller may leave pieces unread.
@@ -114,23 +90,3 @@ def read_answer(body: Body, content_type: str, files: int, into: AnswerParts) ->
 def bytes_of_hex(text: str, size: int) -> bytes | None:
     """Decode lower-case hexadecimal digits. Return None if the text is not exactly `size` bytes in hex."""
     return bytes.fromhex(text) if len(text) == 2 * size and _HEX.fullmatch(text) else None
-
-
-def heads_of_hex(text: str) -> tuple[Heads, Heads]:
-    """Decode the heads that a page shows, and those that the page knows of and does not show.
-
-    Raises:
-        BodyError: MALFORMED: `heads_to_hex` never writes this text.
-    """
-    if len(text) % 2 or not _HEX.fullmatch(text):
-        raise BodyError(BodyFault.MALFORMED)
-    try:
-        heads, unseen = (heads_from_bytes(raw) for raw in unframe(bytes.fromhex(text)))
-    except (MalformedError, ValueError) as why:  # ValueError: not two fields
-        raise BodyError(BodyFault.MALFORMED) from why
-    return heads, unseen
-
-
-def heads_to_hex(heads: Heads, unseen: Heads) -> str:
-    """Encode the heads and unseen entries of a page for a form's hidden field."""
-    return frame(heads_to_bytes(heads), heads_to_bytes(unseen)).hex()

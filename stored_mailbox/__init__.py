@@ -4,6 +4,7 @@ Both apps, the sync and the clean-up use this package. It imports `store`, `prot
 the desk's secrets) and `crypto`. It decrypts nothing.
 
 - `appending`: the compare-and-set loop that appends entries to a mailbox
+- `entry_form`: the hidden fields of a form that adds entries, and the check of its token
 - `reading`: parse the rows of a mailbox, and check them as a transcript
 - `whole_store`: verify every mailbox of a store with public keys alone
 """

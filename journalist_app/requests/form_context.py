@@ -6,14 +6,14 @@ from datetime import date
 
 from flask import current_app, render_template, request
 from flask.typing import ResponseReturnValue
+from markupsafe import Markup
 
 from journalist_app.errors import ForeignFormError
 from journalist_app.forms import DRAIN_TIMES, AnswerParts, bytes_of_hex, read_answer
 from journalist_app.requests import kept_text
-from journalist_app.requests.access import auto_lock, require_our_form
-from journalist_app.services.mailbox.send_entries import AdviserFormContext
+from journalist_app.requests.access import auto_lock, token_of_request
 from protocol.identifiers import ADDRESS_BYTES, ENTRY_ID_BYTES, Address, EntryId
-from web.errors import BodyError
+from stored_mailbox.entry_form import FormContext
 from web.multipart import Body
 
 _FORM_BYTES = 1024 * 1024  # for the fields and the boundaries, besides the files
@@ -35,35 +35,40 @@ def entry_id_of(text: str) -> EntryId:
     return EntryId(bytes_of_hex(text, ENTRY_ID_BYTES) or b"")
 
 
-def read_form_context(address: Address, purpose: str) -> AdviserFormContext:
-    """Return the context of the submitted form.
+def hidden_fields(action: str, form_context: FormContext) -> Markup:
+    """Return the hidden fields of a form. They fit only this action, in this mailbox and this browser."""
+    fields = form_context.hidden_fields(token_of_request(), action)
+    shown = (Markup('<input type="hidden" name="{}" value="{}">').format(*each) for each in fields.items())
+    return Markup("\n").join(shown)
+
+
+def read_form_context(action: str, address: Address, parts: AnswerParts | None = None) -> FormContext:
+    """Return the context of the submitted form. `parts` has the fields of a form with files.
 
     Raises:
-        ForeignFormError: the CSRF token is wrong, or a hidden field is malformed.
+        ForeignFormError: this browser was not shown this form, for this action in this mailbox.
     """
-    require_our_form(purpose)
-    try:
-        return AnswerParts(request.form.to_dict(flat=False)).form_context(address)
-    except BodyError as why:
-        raise ForeignFormError from why
+    fields = request.form if parts is None else {name: texts[0] for name, texts in parts.fields.items()}
+    sent = FormContext.of_form(fields, token_of_request(), action, address)
+    if sent is None:
+        raise ForeignFormError
+    return sent
 
 
 @contextmanager
-def submitted_form(purpose: str, parts: AnswerParts) -> Iterator[None]:
-    """Read the text fields of a form with files into `parts`, check its token, and then run the context.
+def submitted_form(parts: AnswerParts) -> Iterator[None]:
+    """Read the text fields of a form with files into `parts`, and then run the context.
 
     At the end of the context, the rest of the body is read and discarded, and the typed text is kept for an
     error page.
 
     Raises:
         BodyError: the request body is malformed, too large or cut off.
-        ForeignFormError: the CSRF token is wrong.
     """
     config = current_app.extensions["config"]
     body = Body(request.environ["wsgi.input"], request.content_length, config.upload_bytes + _FORM_BYTES)
     try:
         read_answer(body, request.content_type or "", config.upload_files, parts)
-        require_our_form(purpose, parts.first("token"))
         auto_lock().touch()
         yield
     finally:

@@ -34,7 +34,7 @@ def save_casefile_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
     typed = {name: form.get(name, "") for name in (*casefiles.CHOICES, "labels", "reminder", "handover")}
     kept_text.keep_typed_text(*typed.values())
     try:
-        require_our_form("casefile")
+        require_our_form(f"casefile {address}")
         casefiles.save_casefile(desk, where, form.get("shown", ""), typed)
     except REFUSALS as why:
         return _page(desk, where, typed=typed, refused=why)
@@ -48,7 +48,7 @@ def save_note(desk: OpenDesk, address: str) -> ResponseReturnValue:
     where, note = address_of(address), request.form.get("note", "")
     kept_text.keep_typed_text(note)
     try:
-        require_our_form("casefile")
+        require_our_form(f"casefile {address}")
         casefiles.add_casefile_note(desk, where, note, adviser_today())
     except REFUSALS as why:
         return _page(desk, where, note=note, refused=why)
@@ -61,7 +61,8 @@ def fill_answer_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Save the answer form's text as a draft, or add a reply template or the saved draft to the form."""
     where, parts = address_of(address), AnswerParts()
     try:
-        with submitted_form("answer", parts):
+        with submitted_form(parts):
+            thread_pages.read_answer_context(where, parts)
             text, outcome = _text_with_help(desk, where, parts)
     except (BodyError, ForeignFormError) as why:
         return thread_pages.thread_page(desk, where, parts, refused=why)

@@ -13,10 +13,10 @@ from journalist_app.requests.access import unlocked
 from journalist_app.requests.form_context import address_of, adviser_today, read_form_context
 from journalist_app.services.closing import close_mailbox
 from journalist_app.services.mailbox import read_thread
-from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from journalist_app.services.passing_on import pass_on
 from protocol.content import TEXT_CHARS
 from protocol.identifiers import Address
+from stored_mailbox.entry_form import FormContext
 
 bp = Blueprint("closing", __name__, url_prefix="/mailbox")
 
@@ -46,11 +46,11 @@ def close_spam(desk: OpenDesk, address: str) -> ResponseReturnValue:
 
 
 def _close(
-    desk: OpenDesk, address: str, purpose: str, close: Callable[[AdviserFormContext], None]
+    desk: OpenDesk, address: str, purpose: str, close: Callable[[FormContext], None]
 ) -> ResponseReturnValue:
     where = address_of(address)
     kept_text.keep_typed_text(request.form.get("text", ""))
-    form_context = read_form_context(where, purpose)
+    form_context = read_form_context(purpose, where)
     try:
         close(form_context)
     except AdviserError as why:

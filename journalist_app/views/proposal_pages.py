@@ -13,7 +13,7 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import AdviserError
 from journalist_app.forms import AnswerParts, bytes_of_hex
 from journalist_app.requests import kept_text
-from journalist_app.requests.access import require_our_form, unlocked
+from journalist_app.requests.access import unlocked
 from journalist_app.requests.file_response import file_response
 from journalist_app.requests.form_context import (
     address_of,
@@ -50,7 +50,7 @@ def preview_proposal(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Inspect the proposal's files for metadata, and show the proposal as the source will see it."""
     where, parts = address_of(address), AnswerParts()
     try:
-        with submitted_form("propose", parts):
+        with submitted_form(parts):
             prepared = _prepared(desk, where, parts)
             label = desk.label(where)
             return render_template(
@@ -67,7 +67,7 @@ def _prepared(desk: OpenDesk, where: Address, parts: AnswerParts) -> PreparedPro
     )
     return proposing.prepare_proposal(
         desk,
-        parts.form_context(where),
+        read_form_context("propose", where, parts),
         ProposalForm(parts.first("fingerprint"), parts.first("text"), chosen, parts.step()),
         parts.files(),
         today=adviser_today(),
@@ -82,8 +82,7 @@ def send_previewed_proposal(desk: OpenDesk, address: str) -> ResponseReturnValue
     where = address_of(address)
     parts = AnswerParts(request.form.to_dict(flat=False))
     kept_text.keep_typed_text(*parts.typed())
-    entry_id = entry_id_of(request.form.get("entry_id", ""))
-    require_our_form("propose")
+    entry_id = read_form_context("send", where).entry_id
     try:
         cleaned = [place for place in range(ATTACHMENTS) if request.form.get(f"copy-{place}") == "cleaned"]
         proposing.send_proposal(desk, where, entry_id, cleaned, today=adviser_today())
@@ -147,7 +146,7 @@ def _act(
 ) -> ResponseReturnValue:
     where = address_of(address)
     kept_text.keep_typed_text(_words().text, _words().next)
-    form_context = read_form_context(where, purpose)
+    form_context = read_form_context(f"{purpose} {proposal_id}", where)
     try:
         made = action(desk, form_context, entry_id_of(proposal_id), today=adviser_today())
     except AdviserError as why:

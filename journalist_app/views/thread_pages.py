@@ -12,7 +12,13 @@ from journalist_app.errors import FileRefusal, FileRefusedError, RecordUnsoundEr
 from journalist_app.forms import AnswerParts, bytes_of_hex
 from journalist_app.requests.access import unlocked
 from journalist_app.requests.file_response import file_response, keep_awake
-from journalist_app.requests.form_context import address_of, adviser_today, entry_id_of, submitted_form
+from journalist_app.requests.form_context import (
+    address_of,
+    adviser_today,
+    entry_id_of,
+    read_form_context,
+    submitted_form,
+)
 from journalist_app.services.mailbox import answering, desk_read_receipts, file_downloads, read_thread, steps
 from journalist_app.services.mailbox.file_downloads import Download
 from journalist_app.services.records import casefiles, drafts
@@ -20,6 +26,7 @@ from journalist_app.views.refusal_status import REFUSALS, reason_and_status
 from protocol.content import TEXT_CHARS
 from protocol.identifiers import ATTACHMENT_ID_BYTES, Address, AttachmentId
 from store.errors import StoreError
+from stored_mailbox.entry_form import FormContext
 from web.dates import half_hour_now
 
 bp = Blueprint("thread", __name__, url_prefix="/mailbox")
@@ -40,7 +47,7 @@ def send_answer(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Send an answer. Files are encrypted while they arrive. A refused answer's text is shown again."""
     where, parts = address_of(address), AnswerParts()
     try:
-        with submitted_form("answer", parts):
+        with submitted_form(parts):
             _send(desk, where, parts)
     except REFUSALS as why:
         return thread_page(desk, where, parts, refused=why)
@@ -48,9 +55,9 @@ def send_answer(desk: OpenDesk, address: str) -> ResponseReturnValue:
 
 
 def _send(desk: OpenDesk, where: Address, parts: AnswerParts) -> None:
-    form = answering.ReplyForm(
-        parts.form_context(where), parts.first("text"), parts.step(), parts.entry_id("step_id")
-    )
+    form_context = read_answer_context(where, parts)
+    step_id = entry_id_of(parts.first("step_id"))
+    form = answering.ReplyForm(form_context, parts.first("text"), parts.step(), step_id)
     today = adviser_today()
     with answering.AnswerSender(desk, form, today=today, half_hour=half_hour_now()) as under_way:
         for name, media_type, pieces in parts.files():
@@ -60,6 +67,15 @@ def _send(desk: OpenDesk, where: Address, parts: AnswerParts) -> None:
             under_way.send()
     with suppress(RecordUnsoundError, StoreError):  # sent; the adviser can delete the draft by hand
         drafts.keep_draft(desk, where, "")
+
+
+def read_answer_context(where: Address, parts: AnswerParts) -> FormContext:
+    """Return the context of a submitted answer form, whose token covers the id of the answer's step too.
+
+    Raises:
+        ForeignFormError: this browser was not shown this form in this mailbox.
+    """
+    return read_form_context(f"answer {parts.first('step_id')}", where, parts)
 
 
 def thread_page(  # noqa: PLR0913  # each is shown on the page

@@ -5,7 +5,6 @@ Services import the rest of `source_app` except its views, and `web`, `store`, `
 - `absences`: the desk's absences, for the public pages
 - `consent`: the source's answers to proposals
 - `deleting`: delete messages, or end the mailbox
-- `mailbox_form`: the hidden fields of the forms that add an entry
 - `login`: new passphrases, log-in, log-out and sessions
 - `mailbox_files`: the files of a mailbox, and the download of a file
 - `new_entry`: the place, the signature and the limits of a new entry of the source

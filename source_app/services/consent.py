@@ -10,19 +10,19 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from crypto.passphrase import Language
-from protocol import session
 from protocol.content import AnswerNote, Content, Kind, Verdict
-from protocol.identifiers import Address, Digest
+from protocol.identifiers import Digest
 from protocol.mailbox_keys import MailboxKeys
 from protocol.transcript.proposal_states import ProposalStatus
 from source_app.errors import AnswerRefusal, AnswerRefusedError
 from source_app.public_desk import PublicDesk
 from source_app.services.login import MailboxSession
-from source_app.services.mailbox_form import FormContext, form_text
 from source_app.services.new_entry import draft_entry
+from source_app.services.posting import form_text
 from source_app.services.proposals import ShownProposal, read_proposal
 from source_app.services.verified_mailbox import read_mailbox
 from stored_mailbox.appending import PreparedAppend, append_entries
+from stored_mailbox.entry_form import FormContext
 
 _SPARE_ENTRIES = 100  # so that a source with a full mailbox can still decline, or take back an agreement
 _TOO_LATE = frozenset({ProposalStatus.PASSING_ON, ProposalStatus.PASSED_ON})
@@ -43,9 +43,9 @@ class ConsentAnswer:
     language: Language
 
 
-def answer_purpose(proposal_id: str, digest: str, form_context: FormContext, address: Address) -> str:
-    """Return the purpose of an answer form's CSRF token: the token fits only this proposal and this form."""
-    return form_context.purpose(f"answer {proposal_id} {digest}", address)
+def answer_action(proposal_id: str, digest: str) -> str:
+    """Return the action that an answer form's CSRF token covers: the token fits only this proposal."""
+    return f"answer {proposal_id} {digest}"
 
 
 def check_answer_form(
@@ -60,10 +60,10 @@ def check_answer_form(
             that is too long. Or the source agreed without ticking the box, or asked for changes without
             saying which changes.
     """
-    form_context = FormContext.from_fields(fields)
     digest = fields.get("digest", "")
-    purpose = answer_purpose(proposal_id, digest, form_context, opened.keys.address)
-    if not session.check_form_token(fields.get("token", ""), opened.token, purpose):
+    action = answer_action(proposal_id, digest)
+    form_context = FormContext.of_form(fields, opened.token, action, opened.keys.address)
+    if form_context is None:
         raise AnswerRefusedError(AnswerRefusal.FORM_EXPIRED)
     text = form_text(fields)
     if len(text) > desk.limits.text_chars:

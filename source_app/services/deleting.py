@@ -11,12 +11,12 @@ from protocol.transcript.ending import proof_to_bytes
 from source_app.errors import NotFoundError
 from source_app.public_desk import PublicDesk
 from source_app.services.login import MailboxSession, log_out
-from source_app.services.mailbox_form import FormContext
 from source_app.services.new_entry import draft_entry
 from source_app.services.verified_mailbox import read_sent_words
 from store import mailboxes
 from store.errors import EntryMissingError, NoSuchMailboxError
 from stored_mailbox.appending import PreparedAppend, append_entries
+from stored_mailbox.entry_form import FormContext
 
 
 def delete_words(

@@ -18,11 +18,11 @@ from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import SourceWriter, StrandKey
 from protocol.transcript.check import heads_after
 from source_app.public_desk import PublicDesk
-from source_app.services.mailbox_form import FormContext
 from store import entries, mailboxes
 from store.errors import NoSuchMailboxError
 from store.mailboxes import StoredMailbox
 from stored_mailbox.appending import NewEntry, PreparedAppend
+from stored_mailbox.entry_form import FormContext
 from stored_mailbox.reading import parse_rows
 
 
@@ -105,10 +105,11 @@ def draft_entry(
     Raises:
         NoSuchMailboxError: the mailbox has ended.
     """
-    entry_id, heads, unseen = form_context.parse()
-    row, newer = verified or _read_newer(desk, keys, heads)
+    entry_id = form_context.entry_id
+    row, newer = verified or _read_newer(desk, keys, form_context.heads)
     sent = tuple(entry for entry in newer if entry.envelope.entry_id == entry_id)
-    return EntryDraft(desk, keys, row, entry_id, heads_after(heads, newer), unseen, today, sent)
+    heads = heads_after(form_context.heads, newer)
+    return EntryDraft(desk, keys, row, entry_id, heads, form_context.unseen, today, sent)
 
 
 def is_authentic(

@@ -8,7 +8,6 @@ from datetime import date
 
 from crypto.errors import CryptoError
 from crypto.passphrase import Language
-from protocol import session
 from protocol.attachment import AttachmentSealer
 from protocol.content import MEDIA_TYPE_CHARS, AttachmentNote, Content, Kind
 from protocol.entry import SignedEntry, open_entry, sign_again
@@ -21,12 +20,12 @@ from source_app.errors import MessageRefusal, MessageRefusedError
 from source_app.public_desk import PublicDesk
 from source_app.services.login import MailboxSession
 from source_app.services.mailbox_files import open_file
-from source_app.services.mailbox_form import FormContext, form_text
 from source_app.services.new_entry import draft_entry
 from source_app.services.thread import is_mailbox_closed
 from store import attachments
 from store.attachments import ChunkWriter
 from stored_mailbox.appending import PreparedAppend, append_entries
+from stored_mailbox.entry_form import FormContext
 from web.filenames import safe_name
 
 ACTION = "write"  # of the form of a message
@@ -43,18 +42,13 @@ def check_message_form(
     Raises:
         MessageRefusedError: the form was not made in this session, or its text is too long.
     """
-    if not is_form_of_session(opened, fields):
+    form_context = FormContext.of_form(fields, opened.token, ACTION, opened.keys.address)
+    if form_context is None:
         raise MessageRefusedError(MessageRefusal.FORM_EXPIRED)
     text = form_text(fields)
     if len(text) > desk.limits.text_chars:
         raise MessageRefusedError(MessageRefusal.TEXT_TOO_LONG)
-    return Posting(desk, opened.keys, FormContext.from_fields(fields), text, language, now)
-
-
-def is_form_of_session(opened: MailboxSession, fields: Mapping[str, str]) -> bool:
-    """Return True if this session has shown the message form, according to the form's CSRF token."""
-    purpose = FormContext.from_fields(fields).purpose(ACTION, opened.keys.address)
-    return session.check_form_token(fields.get("token", ""), opened.token, purpose)
+    return Posting(desk, opened.keys, form_context, text, language, now)
 
 
 @dataclass
@@ -141,14 +135,16 @@ class Posting:
     def abandon(self) -> None:
         """Queue the files of this message for deletion, because the message was refused or cut off."""
         if self._begun:
-            entry_id, begun = self.form_context.parse()[0], tuple(self._begun)
+            entry_id = self.form_context.entry_id
             with self.desk.store.writing(durable=False) as writing:
-                attachments.abandon_uploads(writing, self.keys.address, entry_id, attachment_ids=begun)
+                attachments.abandon_uploads(
+                    writing, self.keys.address, entry_id, attachment_ids=tuple(self._begun)
+                )
 
     def _begin(self) -> "_IncomingFile":
         if len(self._begun) >= self.desk.limits.files:
             raise MessageRefusedError(MessageRefusal.TOO_MANY_FILES)
-        entry_id, _, _ = self.form_context.parse()
+        entry_id = self.form_context.entry_id
         attachment_id = AttachmentId(secrets.token_bytes(ATTACHMENT_ID_BYTES))
         recipients = [self.desk.letterhead.current_epoch[1], self.keys.identity.recipient]
         sealer = AttachmentSealer(recipients, self.keys.address, entry_id, attachment_id)
@@ -214,6 +210,11 @@ class Posting:
         for piece in pieces:
             plain.update(piece)
         return plain.digest() == plain_sha256
+
+
+def form_text(fields: Mapping[str, str]) -> str:
+    r"""Return the text field of a form. Lines end in "\n" instead of the "\r\n" that browsers send."""
+    return fields.get("text", "").replace("\r\n", "\n")
 
 
 class _IncomingFile:

@@ -7,10 +7,10 @@ from protocol.heads import next_number
 from protocol.identifiers import SOURCE_STRAND
 from protocol.mailbox_keys import MailboxKeys
 from source_app.public_desk import PublicDesk
-from source_app.services.mailbox_form import FormContext
 from source_app.services.new_entry import draft_entry
 from source_app.services.verified_mailbox import SourceMailbox, read_mailbox
 from stored_mailbox.appending import PreparedAppend, append_entries
+from stored_mailbox.entry_form import FormContext
 
 
 def append_read_receipt(desk: PublicDesk, keys: MailboxKeys, shown: SourceMailbox, *, today: date) -> None:
@@ -31,7 +31,7 @@ def append_read_receipt(desk: PublicDesk, keys: MailboxKeys, shown: SourceMailbo
         nonlocal mailbox
         now = mailbox or read_mailbox(desk, keys, shown.remembered)
         mailbox = None
-        form_context = FormContext.new(*now.heads_for(shown.shown))
+        form_context = FormContext.new(keys.address, *now.heads_for(shown.shown))
         draft = draft_entry(desk, keys, form_context, today, (now.row, ()))
         is_half_full = next_number(draft.heads, SOURCE_STRAND) > desk.limits.entries // 2
         if is_half_full or not now.uncovered_words(shown.shown):

@@ -1,7 +1,6 @@
 """Page of a proposal to pass on a text, with the form for the source's answer."""
 
 from contextlib import suppress
-from dataclasses import asdict
 
 from flask import Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -10,10 +9,11 @@ from source_app.errors import AnswerRefusal, AnswerRefusedError, NotFoundError
 from source_app.forms import ConsentForm
 from source_app.services import consent, proposals, thread
 from source_app.services.login import MailboxSession
-from source_app.services.mailbox_form import FormContext, form_text
+from source_app.services.posting import form_text
 from source_app.views import write_pages
 from source_app.views.login_page import logged_out_page
 from source_app.views.request_context import current_day, current_session, desk, lang, parse_id, render_page
+from stored_mailbox.entry_form import FormContext
 
 _STATUS = {AnswerRefusal.FORM_EXPIRED: 403}
 
@@ -29,11 +29,9 @@ def proposal_page(
     mailbox = conversation.mailbox
     shown = proposals.read_proposal(mailbox, here.keys, entry_id)
     seen = mailbox.shown.difference(mailbox.uncovered_words(mailbox.shown)) | {shown.signed.digest}
-    form_context = FormContext.new(*mailbox.heads_for(seen))
-    purpose = consent.answer_purpose(shown.id, shown.digest, form_context, here.keys.address)
-    form = ConsentForm(
-        session_and_purpose=(here.token, purpose), digest=shown.digest, text=text, **asdict(form_context)
-    )
+    form_context = FormContext.new(here.keys.address, *mailbox.heads_for(seen))
+    hidden = form_context.hidden_fields(here.token, consent.answer_action(shown.id, shown.digest))
+    form = ConsentForm(digest=shown.digest, text=text, **hidden)
     return render_page(
         "mailbox/proposal.html",
         200 if refusal is None else _STATUS.get(refusal, 422),

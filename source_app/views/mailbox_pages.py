@@ -1,7 +1,6 @@
 """Pages of an open mailbox: conversation, new message, receipt, proposals, files, deleting and ending."""
 
 from contextlib import suppress
-from dataclasses import asdict
 from typing import TypeVar
 
 from flask import Blueprint, Response, abort, redirect, request, url_for
@@ -13,7 +12,6 @@ from source_app.hardened_flask import log
 from source_app.services import deleting, login, mailbox_files, read_receipts, thread
 from source_app.services.absences import shown_absences
 from source_app.services.login import MailboxSession
-from source_app.services.mailbox_form import FormContext
 from source_app.views import answer_pages, write_pages
 from source_app.views.login_page import mailbox_open
 from source_app.views.request_context import (
@@ -26,6 +24,7 @@ from source_app.views.request_context import (
     without_session,
 )
 from store.errors import StoreError
+from stored_mailbox.entry_form import FormContext
 from web.dates import half_hour_now
 
 _Form = TypeVar("_Form", bound=EntryForm)
@@ -99,11 +98,9 @@ def send_file(here: MailboxSession, attachment_id: str) -> ResponseReturnValue:
 def delete(here: MailboxSession, entry_id: str) -> ResponseReturnValue:
     """Ask the source whether to delete an entry (GET), or delete the entry (POST)."""
     form_context, form = _entry_form(here, DeleteForm, f"delete {entry_id}")
-    if request.method == "GET":
+    if request.method != "POST":
         entry = thread.entry_to_delete(desk(), here.keys, parse_id(entry_id))
         return render_page("mailbox/delete.html", form=form, entry=entry)
-    if not form.validate():
-        abort(403)
     deleting.delete_words(desk(), here.keys, parse_id(entry_id), form_context, today=current_day())
     return redirect(url_for("mailbox.show_mailbox", lang=lang()), code=303)
 
@@ -113,10 +110,10 @@ def delete(here: MailboxSession, entry_id: str) -> ResponseReturnValue:
 def end_page(here: MailboxSession) -> ResponseReturnValue:
     """Ask the source whether to end the mailbox (GET), or end the mailbox if the box is ticked (POST)."""
     form_context, form = _entry_form(here, EndForm, "end")
-    if request.method == "GET":
+    if request.method != "POST":
         return render_page("mailbox/end.html", form=form)
     if not form.validate():
-        return abort(403) if form.token.errors else render_page("mailbox/end.html", 422, form=form)
+        return render_page("mailbox/end.html", 422, form=form)
     deleting.end_mailbox(desk(), here, here.keys, form_context, today=current_day())
     return without_session(redirect(url_for("mailbox.ended_page", lang=lang()), code=303))
 
@@ -128,11 +125,13 @@ def ended_page() -> ResponseReturnValue:
 
 
 def _entry_form(here: MailboxSession, kind: type[_Form], action: str) -> tuple[FormContext, _Form]:
-    """Return a form that adds an entry, with its hidden fields: the form that was sent, or a new form."""
-    is_sent = request.method == "POST"
-    form_context = FormContext.from_fields(request.form) if is_sent else FormContext.new(*here.state.shown)
-    purpose = form_context.purpose(action, here.keys.address)
-    return form_context, kind(request.form, session_and_purpose=(here.token, purpose), **asdict(form_context))
+    """Return the form that the source sent, or a new form, with its context. Refuse a foreign form."""
+    address = here.keys.address
+    if request.method == "POST":
+        form_context = FormContext.of_form(request.form, here.token, action, address) or abort(403)
+    else:
+        form_context = FormContext.new(address, *here.state.shown)
+    return form_context, kind(request.form, **form_context.hidden_fields(here.token, action))
 
 
 def _conversation_page(here: MailboxSession, template: str) -> Response:

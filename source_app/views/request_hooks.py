@@ -7,7 +7,7 @@ from flask import Flask, Response, abort, g, request
 from flask_babel import get_translations
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from source_app.forms import LogOutForm
+from protocol.session import form_token
 from source_app.views.error_pages import wrong_host_page
 from source_app.views.request_context import config, current_session, desk, origin
 from web.origin import is_our_request
@@ -78,7 +78,7 @@ def _template_context() -> dict[str, object]:
         "onion_origin": config().onion_origin,
     }
     if here is not None:
-        shared["log_out_form"] = LogOutForm(session_and_purpose=(here.token, "log-out"))
+        shared["log_out_token"] = form_token(here.token, "log-out")
     return shared
 
 

@@ -4,8 +4,9 @@ from flask import Blueprint, Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as WerkzeugResponse
 
+from protocol.session import check_form_token
 from source_app.errors import PassphraseRefusedError, QueueFullError
-from source_app.forms import LogInForm, LogOutForm, PractiseForm
+from source_app.forms import LogInForm, PractiseForm
 from source_app.services import login
 from source_app.views import answer_pages
 from source_app.views.error_pages import unavailable_reason, with_retry_after
@@ -101,7 +102,7 @@ def try_log_in() -> ResponseReturnValue:
 def log_out_page() -> ResponseReturnValue:
     """Log the source out and delete the cookie. With a wrong CSRF token, only the cookie is deleted."""
     here = current_session()
-    if here is not None and LogOutForm(request.form, session_and_purpose=(here.token, "log-out")).validate():
+    if here is not None and check_form_token(request.form.get("token", ""), here.token, "log-out"):
         login.log_out(desk(), here.token)
     return without_session(redirect(url_for("pages.start_page", lang=lang()), code=303))
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict
 
 from flask import Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -13,13 +12,13 @@ from source_app.errors import MessageRefusal
 from source_app.forms import WriteForm
 from source_app.services import login, posting, thread
 from source_app.services.login import MailboxSession
-from source_app.services.mailbox_form import FormContext, form_text
-from source_app.services.posting import Posting
+from source_app.services.posting import Posting, form_text
 from source_app.services.uploads import BESIDE_FILES_BYTES, ReceivedForm, receive_form
 from source_app.views.error_pages import gone_page, store_error_page
 from source_app.views.login_page import logged_out_page
 from source_app.views.request_context import current_day, current_session, desk, lang, render_page
 from store.errors import NoSuchMailboxError, StoreError
+from stored_mailbox.entry_form import FormContext
 from web.dates import half_hour_now
 from web.multipart import Body
 
@@ -40,7 +39,7 @@ _DRAIN_TIMES = 2
 def page_for_text(here: MailboxSession, text: str) -> Response:
     """Return the page on which a source writes a new message, with `text` in its form."""
     closed = thread.is_mailbox_closed(desk(), here.keys)
-    return _write_page(here, FormContext.new(*here.state.shown), text, closed=closed)
+    return _write_page(here, FormContext.new(here.keys.address, *here.state.shown), text, closed=closed)
 
 
 def receive_message() -> ResponseReturnValue:
@@ -85,7 +84,7 @@ def _posted(here: MailboxSession, posted: Posting) -> WerkzeugResponse:
     if posted.head is not None:
         with suppress(StoreError):  # the next form then names an older entry, which is as good
             login.remember_entry(desk(), here, posted.head, now=half_hour_now())
-    entry_id, again = posted.form_context.entry_id, posted.opens_again or None
+    entry_id, again = posted.form_context.entry_id.hex(), posted.opens_again or None
     receipt = url_for("mailbox.show_receipt", lang=lang(), entry_id=entry_id, opened_again=again)
     return redirect(receipt, code=303)
 
@@ -95,9 +94,10 @@ def _refused(here: MailboxSession, received: ReceivedForm) -> WerkzeugResponse:
     refusal = received.refusal
     if refusal is MessageRefusal.GONE or refusal is None:
         return gone_page(text)
-    form_context = FormContext.from_fields(received.fields)
-    if refusal is MessageRefusal.CHANGED or not posting.is_form_of_session(here, received.fields):
-        form_context = FormContext.new(*here.state.shown)
+    address = here.keys.address
+    form_context = FormContext.of_form(received.fields, here.token, posting.ACTION, address)
+    if refusal is MessageRefusal.CHANGED or form_context is None:
+        form_context = FormContext.new(address, *here.state.shown)
         try:
             thread.is_mailbox_closed(desk(), here.keys)
         except NoSuchMailboxError:
@@ -114,12 +114,11 @@ def _write_page(
     refusal: MessageRefusal | None = None,
     **notices: bool,
 ) -> Response:
-    purpose = form_context.purpose(posting.ACTION, here.keys.address)
     notices = {"closed": False, "files_refused": False} | notices
     return render_page(
         "mailbox/write.html",
         200 if refusal is None else _STATUS.get(refusal, 422),
-        form=WriteForm(session_and_purpose=(here.token, purpose), text=text, **asdict(form_context)),
+        form=WriteForm(text=text, **form_context.hidden_fields(here.token, posting.ACTION)),
         limits=desk().limits,
         refusal=refusal,
         sealing_words=sealing_words(here.keys.address),

@@ -13,7 +13,6 @@ from journalist_app.services import inbox_lists
 from journalist_app.services.desk import background_check, sync_status, unlocking
 from journalist_app.services.inbox_lists import InboxFilter
 from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
-from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from journalist_app.services.passing_on import pass_on
 from protocol.content import Content, Kind, StepName, Verdict
 from protocol.entry import SignedEntry
@@ -21,6 +20,7 @@ from protocol.envelope import EntryClass
 from protocol.heads import Heads
 from protocol.identifiers import EntryId, sealing_words
 from protocol.transcript.check import head_of
+from stored_mailbox.entry_form import FormContext
 from tests.journalist_app import desk_readers
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
 from tests.journalist_app.files.sealing import age_armour, age_file, recipient_of
@@ -67,7 +67,7 @@ def hidden(world: World, signed: SignedEntry) -> Iterator[None]:
 
 def answer(desk: OpenDesk, source: ASource, heads: Heads, unseen: Heads, text: str = "antwoord") -> None:
     entry_id = EntryId(text.encode().ljust(16)[:16])
-    form = ReplyForm(AdviserFormContext(source.keys.address, entry_id, heads, unseen), text)
+    form = ReplyForm(FormContext(source.keys.address, entry_id, heads, unseen), text)
     with AnswerSender(desk, form, today=TODAY, half_hour=1) as under_way:
         under_way.send()
 

@@ -45,7 +45,6 @@ from source_app.config import SourceConfig
 from source_app.public_desk import PublicDesk
 from source_app.services import deleting
 from source_app.services import login as services
-from source_app.services.mailbox_form import FormContext
 from source_app.services.thread import Thread, read_thread
 from source_app.services.verified_mailbox import read_mailbox
 from source_app.signpost import decision_tree
@@ -54,6 +53,7 @@ from store.database.engine import Store
 from store.quota import Quota
 from store.sessions import open_sessions
 from stored_mailbox.appending import NewEntry, PreparedAppend, append_entries
+from stored_mailbox.entry_form import FormContext
 from stored_mailbox.reading import read_stored
 from tests.stores import an_empty_store
 from web.dates import half_hour_now
@@ -96,7 +96,7 @@ class ADesk:
     def form_context(self, keys: MailboxKeys) -> FormContext:
         """Return the hidden fields of a form on a page that shows the whole mailbox."""
         mailbox = read_mailbox(self.desk, keys)
-        return FormContext.new(*mailbox.heads_for(mailbox.shown))
+        return FormContext.new(keys.address, *mailbox.heads_for(mailbox.shown))
 
     def delete(self, keys: MailboxKeys, entry_id: bytes) -> None:
         deleting.delete_words(self.desk, keys, entry_id, self.form_context(keys), today=TODAY)

@@ -12,12 +12,12 @@ from journalist_app.services.mailbox import read_thread
 from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
 from journalist_app.services.mailbox.desk_read_receipts import append_desk_read_receipt
 from journalist_app.services.mailbox.read_thread import ShownThread
-from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from protocol import keyring as keyring_format
 from protocol.identifiers import EntryId
 from protocol.keyring import Keyring
 from protocol.ledger import Tally, counted_tallies, open_tally
 from store.database.engine import Store
+from stored_mailbox.entry_form import FormContext
 from tests.journalist_app.desk_factories import PASSPHRASE, ASource
 from tests.sync.ends import Ends, Line, all_tallies
 
@@ -49,10 +49,10 @@ class AtDesk:
     def closes(self, source: ASource, words: str = "Het ga je goed.") -> None:
         close_mailbox.close_mailbox(self.desk, self.form(source), words, today=self.ends.clock.day)
 
-    def form(self, source: ASource) -> AdviserFormContext:
+    def form(self, source: ASource) -> FormContext:
         """Return the context of a form on the page that shows the mailbox now."""
         page = self.reads(source)
-        return AdviserFormContext(source.keys.address, EntryId(os.urandom(16)), page.heads, page.unseen)
+        return FormContext(source.keys.address, EntryId(os.urandom(16)), page.heads, page.unseen)
 
     def reads(self, source: ASource) -> ShownThread:
         return read_thread.open_thread(

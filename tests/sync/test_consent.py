@@ -11,7 +11,6 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import MailboxNotFoundError, PassOnRefusal, UnsoundMailboxError
 from journalist_app.services.desk import unlocking
 from journalist_app.services.mailbox import read_thread
-from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from journalist_app.services.passing_on import make_export, pass_on
 from protocol.content import (
     AnswerNote,
@@ -29,6 +28,7 @@ from protocol.pouch.pouch_file import SERVER
 from protocol.transcript.proposal_states import ProposalStatus
 from protocol.transcript.thread_state import ThreadState, thread_state
 from store.database.engine import Store
+from stored_mailbox.entry_form import FormContext
 from sync import build
 from sync.apply import apply_pouch
 from sync.build import build_pouch_files, build_whole_pouch
@@ -77,10 +77,10 @@ class Case:
         ]
         return thread_state(self.source.keys.address, transcript, opened)
 
-    def _sheet(self) -> AdviserFormContext:
+    def _sheet(self) -> FormContext:
         address = self.source.keys.address
         page = read_thread.open_thread(self.desk, address, today=TODAY, is_whole=True)
-        return AdviserFormContext(address, EntryId(next(_ids).to_bytes(16)), page.heads, page.unseen)
+        return FormContext(address, EntryId(next(_ids).to_bytes(16)), page.heads, page.unseen)
 
 
 @pytest.fixture

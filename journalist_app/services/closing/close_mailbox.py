@@ -5,19 +5,13 @@ from datetime import date, timedelta
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import AdviserError
-from journalist_app.services.mailbox.send_entries import (
-    AdviserFormContext,
-    EntrySender,
-    NewWords,
-    message_text,
-)
+from journalist_app.services.mailbox.send_entries import EntrySender, NewWords, message_text
 from journalist_app.services.records import casefiles
 from protocol.content import ClosingNote, Content, Kind
+from stored_mailbox.entry_form import FormContext
 
 
-def close_mailbox(
-    desk: OpenDesk, form_context: AdviserFormContext, last_message: str, *, today: date
-) -> None:
+def close_mailbox(desk: OpenDesk, form_context: FormContext, last_message: str, *, today: date) -> None:
     """Close a mailbox with a last message. The mailbox is deleted after the retention period.
 
     Submitting the same form a second time has no effect.
@@ -34,7 +28,7 @@ def close_mailbox(
     close_until(desk, form_context, text, choose_deletion_day(desk, today), today=today)
 
 
-def close_as_spam(desk: OpenDesk, form_context: AdviserFormContext, *, today: date) -> None:
+def close_as_spam(desk: OpenDesk, form_context: FormContext, *, today: date) -> None:
     """Close a mailbox as spam. The mailbox is deleted within days, and counted only as spam.
 
     Raises:
@@ -49,7 +43,7 @@ def close_as_spam(desk: OpenDesk, form_context: AdviserFormContext, *, today: da
 
 def close_until(  # noqa: PLR0913  # each is a part of the closing
     desk: OpenDesk,
-    form_context: AdviserFormContext,
+    form_context: FormContext,
     text: str,
     due: date,
     *,

@@ -1,6 +1,5 @@
 """Background work on closed and abandoned mailboxes, and on the casefiles of deleted mailboxes."""
 
-import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date
@@ -14,13 +13,13 @@ from journalist_app.desk.verification import conversation_of, heads_shown, open_
 from journalist_app.errors import AdviserError, MailboxNotFoundError
 from journalist_app.services.closing import close_mailbox
 from journalist_app.services.closing.ended_mailboxes import evidence_alone, forget_deleted_mailboxes
-from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from journalist_app.services.records import casefiles
-from protocol.identifiers import ENTRY_ID_BYTES, Address, EntryId
+from protocol.identifiers import Address
 from protocol.ledger import Tally, open_tally
 from protocol.transcript.closing import closed_until
 from store import mailbox_tallies, mailboxes
 from store.errors import NoSuchMailboxError
+from stored_mailbox.entry_form import FormContext
 from web.dates import add_months
 
 
@@ -149,7 +148,6 @@ def _close_if_abandoned(desk: OpenDesk, address: Address, before: date, today: d
         return
     if unconfirmed(conversation, opened):
         return
-    entry_id = EntryId(secrets.token_bytes(ENTRY_ID_BYTES))
-    form_context = AdviserFormContext(address, entry_id, *heads_shown(desk, conversation, opened))
+    form_context = FormContext.new(address, *heads_shown(desk, conversation, opened))
     due = close_mailbox.choose_early_deletion_day(desk, today)
     close_mailbox.close_until(desk, form_context, "", due, today=today, is_automatic=True)

@@ -12,15 +12,11 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import SendRefusal, SendRefusedError
 from journalist_app.services.mailbox import steps
 from journalist_app.services.mailbox.pending_files import PendingFiles
-from journalist_app.services.mailbox.send_entries import (
-    AdviserFormContext,
-    EntrySender,
-    NewWords,
-    message_text,
-)
+from journalist_app.services.mailbox.send_entries import EntrySender, NewWords, message_text
 from journalist_app.services.mailbox.steps import StepForm
 from protocol.content import AttachmentNote, Content, Kind
 from protocol.identifiers import EntryId
+from stored_mailbox.entry_form import FormContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +26,7 @@ class ReplyForm:
     The step becomes a separate entry, with the id `step_id`.
     """
 
-    context: AdviserFormContext
+    context: FormContext
     text: str
     step: StepForm | None = None
     step_id: EntryId | None = None
@@ -60,11 +56,10 @@ class AnswerSender(EntrySender):
             new.append(NewWords(form.step_id, steps.build_manual_step(form.step, desk.letterhead, today)))
         if not new:
             raise SendRefusedError(SendRefusal.TEXT_MISSING)
-        entry_id = new[0].entry_id
-        super().__init__(desk, replace(form.context, entry_id=entry_id), new, today=today)
+        super().__init__(desk, form.context, new, today=today)
         self._notes: list[AttachmentNote] = []
         self.pending = PendingFiles(
-            desk, form.context.address, self._mailbox_recipient, entry_id, half_hour=half_hour
+            desk, form.context.address, self._mailbox_recipient, new[0].entry_id, half_hour=half_hour
         )
 
     def __enter__(self) -> Self:

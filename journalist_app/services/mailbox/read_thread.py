@@ -32,6 +32,7 @@ from protocol.heads import Heads
 from protocol.identifiers import ENTRY_ID_BYTES, Address, Digest
 from protocol.transcript.proposal_states import ProposalState
 from protocol.transcript.thread_state import ThreadState
+from stored_mailbox.entry_form import FormContext
 from web.filenames import safe_name
 
 
@@ -103,7 +104,6 @@ class ShownThread:
     thread_state: ThreadState
     heads: Heads
     unseen: Heads
-    entry_id: str
     step_id: str
     expect_by: date
     has_news: bool
@@ -111,6 +111,10 @@ class ShownThread:
     trusted_state: str
     conversation: Conversation = field(repr=False)
     opened: tuple[OpenedEntry, ...] = field(repr=False)
+
+    def new_form(self) -> FormContext:
+        """Return the context of a new form on this page."""
+        return FormContext.new(self.conversation.address, self.heads, self.unseen)
 
 
 def open_thread(desk: OpenDesk, address: Address, *, today: date, is_whole: bool = False) -> ShownThread:
@@ -143,7 +147,6 @@ def open_thread(desk: OpenDesk, address: Address, *, today: date, is_whole: bool
         heads=heads,
         unseen=unseen,
         has_news=bool(unconfirmed(conversation, opened)),
-        entry_id=secrets.token_hex(ENTRY_ID_BYTES),
         step_id=secrets.token_hex(ENTRY_ID_BYTES),
         expect_by=desk.letterhead.expect_by(today),
         may_answer=all(fault.allows_answers for fault in faults),

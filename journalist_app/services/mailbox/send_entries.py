@@ -25,24 +25,12 @@ from protocol.content import TEXT_CHARS, Content
 from protocol.entry import SignedEntry
 from protocol.envelope import EntryClass
 from protocol.heads import Head, Heads
-from protocol.identifiers import Address, Digest, EntryId
+from protocol.identifiers import Digest, EntryId
 from protocol.transcript.check import head_of
 from protocol.transcript.closing import closed_until
 from store.errors import NoSuchMailboxError
 from stored_mailbox.appending import NewEntry, PreparedAppend, append_entries
-
-
-@dataclass(frozen=True, slots=True)
-class AdviserFormContext:
-    """Context of an adviser's form: the mailbox, and the id of the entry that the form appends.
-
-    `heads` and `unseen` name what the page with the form showed, and what it did not show.
-    """
-
-    address: Address
-    entry_id: EntryId
-    heads: Heads
-    unseen: Heads
+from stored_mailbox.entry_form import FormContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +68,7 @@ class EntrySender:
     def __init__(
         self,
         desk: OpenDesk,
-        form_context: AdviserFormContext,
+        form_context: FormContext,
         new: Sequence[NewWords],
         *,
         today: date,
@@ -192,10 +180,7 @@ class EntrySender:
 
 
 def refuse_if_source_wrote(
-    desk: OpenDesk,
-    form_context: AdviserFormContext,
-    conversation: Conversation,
-    opened: Sequence[OpenedEntry],
+    desk: OpenDesk, form_context: FormContext, conversation: Conversation, opened: Sequence[OpenedEntry]
 ) -> None:
     """Refuse a form whose page did not show words or removals of the source that are in the mailbox now.
 

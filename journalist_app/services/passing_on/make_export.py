@@ -14,12 +14,7 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import Conversation, OpenedEntry, thread_of
 from journalist_app.errors import FileRefusal, FileRefusedError, PassOnRefusal, PassOnRefusedError
 from journalist_app.services.mailbox import file_downloads
-from journalist_app.services.mailbox.send_entries import (
-    AdviserFormContext,
-    EntrySender,
-    NewWords,
-    due_of_step,
-)
+from journalist_app.services.mailbox.send_entries import EntrySender, NewWords, due_of_step
 from journalist_app.services.passing_on.pass_on import is_confirmed_by_server
 from journalist_app.services.passing_on.proposal_consent import (
     find_begun,
@@ -33,11 +28,10 @@ from protocol.content import Content, Kind, StepName, StepNote
 from protocol.identifiers import Address, EntryId
 from protocol.transcript.proposal_states import ProposalState, ProposalStatus
 from protocol.transcript.thread_state import ThreadStep
+from stored_mailbox.entry_form import FormContext
 
 
-def make_export(
-    desk: OpenDesk, form_context: AdviserFormContext, proposal_id: EntryId, *, today: date
-) -> BinaryIO:
+def make_export(desk: OpenDesk, form_context: FormContext, proposal_id: EntryId, *, today: date) -> BinaryIO:
     """Make the encrypted file for a proposal's recipient, and return it as an open temporary file.
 
     Closing the temporary file deletes it. The first time, a step in the mailbox tells the source that the
@@ -94,7 +88,7 @@ def _write_whole(desk: OpenDesk, pieces: Iterator[bytes]) -> BinaryIO:
 
 def _record_made(  # noqa: PLR0913  # each is a part of the step
     desk: OpenDesk,
-    form_context: AdviserFormContext,
+    form_context: FormContext,
     proposed: ProposalState,
     begun: ThreadStep,
     due: date | None,

@@ -19,12 +19,7 @@ from journalist_app.desk.casefile import Casefile
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import Conversation, OpenedEntry, thread_of
 from journalist_app.errors import PassOnRefusal, PassOnRefusedError
-from journalist_app.services.mailbox.send_entries import (
-    AdviserFormContext,
-    EntrySender,
-    NewWords,
-    due_of_step,
-)
+from journalist_app.services.mailbox.send_entries import EntrySender, NewWords, due_of_step
 from journalist_app.services.mailbox.steps import EMPTY_STEP_FORM, StepForm, build_step, trim_step_text
 from journalist_app.services.passing_on.proposal_consent import (
     find_proposal,
@@ -42,6 +37,7 @@ from protocol.transcript.proposal_states import ProposalState, ProposalStatus
 from protocol.transcript.thread_state import ThreadState
 from store import entries, outbox, peers
 from store.outbox import OutboxKind
+from stored_mailbox.entry_form import FormContext
 
 REASON_CHARS_MIN: Final = 40  # a full sentence: a reason such as "urgent" tells the source nothing
 
@@ -60,7 +56,7 @@ class WithoutConsent:
 
 def begin_passing_on(  # noqa: PLR0913  # each argument is part of the step
     desk: OpenDesk,
-    form_context: AdviserFormContext,
+    form_context: FormContext,
     proposal_id: EntryId,
     *,
     today: date,
@@ -156,7 +152,7 @@ def is_confirmed_by_server(
 
 def record_handover(  # noqa: PLR0913  # each argument is part of the step
     desk: OpenDesk,
-    form_context: AdviserFormContext,
+    form_context: FormContext,
     proposal_id: EntryId,
     words: StepForm,
     *,

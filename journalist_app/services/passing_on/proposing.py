@@ -16,7 +16,6 @@ from journalist_app.errors import PassOnRefusal, PassOnRefusedError
 from journalist_app.files.pinned_recipients import RecipientKey
 from journalist_app.services.mailbox.pending_files import PendingFiles
 from journalist_app.services.mailbox.send_entries import (
-    AdviserFormContext,
     EntrySender,
     NewWords,
     message_text,
@@ -43,6 +42,7 @@ from protocol.content import (
 )
 from protocol.identifiers import ENTRY_ID_BYTES, Address, AttachmentId, Digest, EntryId
 from store.errors import AttachmentMissingError
+from stored_mailbox.entry_form import FormContext
 
 PREPARED_MAX: Final = 20  # limit of prepared proposals in memory, of all browser windows together
 
@@ -64,7 +64,7 @@ class ProposalForm:
 class PreparedProposal:
     """A proposal that the adviser previews and has not sent. `step` is a step for the source, or None."""
 
-    form_context: AdviserFormContext
+    form_context: FormContext
     recipient: RecipientKey
     text: str = field(repr=False)
     words: StepForm = field(repr=False)
@@ -80,7 +80,7 @@ class PreparedProposal:
 
 def prepare_proposal(  # noqa: PLR0913  # the form has many parts
     desk: OpenDesk,
-    form_context: AdviserFormContext,
+    form_context: FormContext,
     form: ProposalForm,
     uploads: Iterable[UploadedFile],
     *,

@@ -24,7 +24,6 @@ from journalist_app.services.closing import close_mailbox, deletion_upkeep, ende
 from journalist_app.services.desk import background_check, unlocking, yearly_report
 from journalist_app.services.inbox_lists import InboxFilter
 from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
-from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from journalist_app.services.mailbox.steps import StepForm
 from journalist_app.services.records import casefiles
 from protocol import ledger as ledger_format
@@ -39,6 +38,7 @@ from protocol.transcript.ending import proof_of_deletion, proof_to_bytes
 from protocol.trusted_state import TrustedState
 from store import ledger_tallies as ledger
 from store import mailbox_tallies, mailboxes, peers, records
+from stored_mailbox.entry_form import FormContext
 from tests.journalist_app.desk_factories import (
     PASSPHRASE,
     TODAY,
@@ -64,9 +64,9 @@ def unlocked(world: World) -> OpenDesk:
 
 def context_for(
     desk: OpenDesk, source: ASource, entry_id: EntryId = CLOSING_ID, *, today: date = TODAY
-) -> AdviserFormContext:
+) -> FormContext:
     heads, unseen = heads_on_page(desk, source.keys.address, today=today)
-    return AdviserFormContext(source.keys.address, entry_id, heads, unseen)
+    return FormContext(source.keys.address, entry_id, heads, unseen)
 
 
 def close(desk: OpenDesk, source: ASource, *, today: date = TODAY) -> None:
@@ -113,10 +113,7 @@ def answered(
 ) -> None:
     heads, unseen = heads_on_page(desk, source.keys.address, today=today)
     form = ReplyForm(
-        AdviserFormContext(source.keys.address, EntryId(b"a" * 16), heads, unseen),
-        text,
-        step,
-        EntryId(b"s" * 16),
+        FormContext(source.keys.address, EntryId(b"a" * 16), heads, unseen), text, step, EntryId(b"s" * 16)
     )
     with AnswerSender(desk, form, today=today, half_hour=1) as under_way:
         under_way.send()

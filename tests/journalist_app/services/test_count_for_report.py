@@ -9,13 +9,13 @@ from journalist_app.desk.casefile import Casefile, Note
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services.desk import background_check, unlocking
 from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
-from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from journalist_app.services.records import casefiles
 from protocol.content import Content, Kind, StepName, StepNote
 from protocol.identifiers import EntryId
 from protocol.sealed_record import BODY_BYTES, RecordKind
 from store import records
 from store.errors import StoreFullError
+from stored_mailbox.entry_form import FormContext
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
 from tests.journalist_app.opening import heads_on_page, opens
 
@@ -54,7 +54,7 @@ def revisions(world: World) -> list[int]:
 def answer(desk: OpenDesk, source: ASource) -> None:
     heads, unseen = heads_on_page(desk, source.keys.address, today=TODAY)
     form = ReplyForm(
-        AdviserFormContext(source.keys.address, EntryId(b"a" * 16), heads, unseen),
+        FormContext(source.keys.address, EntryId(b"a" * 16), heads, unseen),
         "antwoord",
         None,
         EntryId(b"s" * 16),

@@ -28,7 +28,6 @@ from journalist_app.errors import (
 from journalist_app.files.pinned_recipients import RecipientKey
 from journalist_app.services.closing import ended_mailboxes
 from journalist_app.services.desk import unlocking
-from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from journalist_app.services.mailbox.steps import EMPTY_STEP_FORM, StepForm
 from journalist_app.services.passing_on import (
     make_export,
@@ -51,6 +50,7 @@ from protocol.transcript.proposal_states import ProposalState, ProposalStatus
 from protocol.transcript.thread_state import ThreadStep
 from store import attachments, entries, outbox, peers, sync_findings
 from store.sync_findings import FindingKind
+from stored_mailbox.entry_form import FormContext
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
 from tests.journalist_app.files.sealing import age_file, recipient_of
 from tests.journalist_app.opening import heads_on_page, opens
@@ -91,9 +91,9 @@ def source(world: World) -> ASource:
     return made
 
 
-def context_for(desk: OpenDesk, source: ASource) -> AdviserFormContext:
+def context_for(desk: OpenDesk, source: ASource) -> FormContext:
     heads, unseen = heads_on_page(desk, source.keys.address, today=TODAY)
-    return AdviserFormContext(
+    return FormContext(
         source.keys.address, EntryId(hashlib.sha256(str(next(_ids)).encode()).digest()[:16]), heads, unseen
     )
 
@@ -108,7 +108,7 @@ def file_of(desk: OpenDesk, source: ASource) -> AttachmentId:
 
 def prepare(
     desk: OpenDesk,
-    form_context: AdviserFormContext,
+    form_context: FormContext,
     text: str = "Woord voor woord.",
     chosen: tuple[AttachmentId, ...] = (),
     uploads: Iterable[UploadedFile] = (),
@@ -1080,10 +1080,7 @@ def test_evidence_stays_though_the_source_ends_the_mailbox(desk: OpenDesk, sourc
     )
     with pytest.raises(MailboxNotFoundError):
         make_export.make_export(
-            desk,
-            AdviserFormContext(source.keys.address, EntryId(b"z" * 16), (), ()),
-            proposed.entry_id,
-            today=TODAY,
+            desk, FormContext(source.keys.address, EntryId(b"z" * 16), (), ()), proposed.entry_id, today=TODAY
         )
 
 

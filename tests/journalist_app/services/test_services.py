@@ -25,7 +25,6 @@ from journalist_app.services.desk import background_check, unlocking
 from journalist_app.services.inbox_lists import InboxFilter
 from journalist_app.services.mailbox import file_downloads
 from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
-from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from protocol import keyring as keyring_format
 from protocol.content import TEXT_CHARS
 from protocol.entry import SignedEntry
@@ -35,6 +34,7 @@ from protocol.mailbox_keys import derive_mailbox_keys
 from store import entries, mailboxes
 from store.database.schema import Base
 from store.errors import MailboxChangedError
+from stored_mailbox.entry_form import FormContext
 from tests.journalist_app.desk_factories import (
     CHEAP,
     PASSPHRASE,
@@ -58,7 +58,7 @@ def unlocked(world: World) -> OpenDesk:
 
 def form_for(desk: OpenDesk, address: Address, text: str, entry_id: EntryId = NEW_ID) -> ReplyForm:
     heads, unseen = heads_on_page(desk, address, today=TODAY)
-    return ReplyForm(AdviserFormContext(address, entry_id, heads, unseen), text)
+    return ReplyForm(FormContext(address, entry_id, heads, unseen), text)
 
 
 def answering(desk: OpenDesk, form: ReplyForm) -> AnswerSender:
@@ -580,7 +580,7 @@ def assert_told(world: World, address: Address, fault: str, *, may_answer: bool 
 
 def assert_unanswerable(world: World, address: Address) -> None:
     desk = unlocked(world)
-    form = ReplyForm(AdviserFormContext(address, NEW_ID, (), ()), "antwoord")
+    form = ReplyForm(FormContext(address, NEW_ID, (), ()), "antwoord")
     with pytest.raises(UnsoundMailboxError):
         answering(desk, form)
 
@@ -925,7 +925,7 @@ def test_a_text_that_cannot_be_sent_is_refused_at_once(world: World, text: str, 
     desk = unlocked(world)
 
     with refuses(refusal):
-        answering(desk, ReplyForm(AdviserFormContext(source.keys.address, NEW_ID, (), ()), text))
+        answering(desk, ReplyForm(FormContext(source.keys.address, NEW_ID, (), ()), text))
 
 
 def test_a_source_who_wrote_meanwhile_is_read_first(world: World) -> None:
@@ -1037,7 +1037,7 @@ def test_an_answer_to_a_mailbox_that_ends_meanwhile_is_not_sent(world: World) ->
 def test_an_answer_in_an_empty_mailbox_that_ends_meanwhile_is_not_sent(world: World) -> None:
     source = a_source(world)
     desk = unlocked(world)
-    form = ReplyForm(AdviserFormContext(source.keys.address, NEW_ID, (), ()), "antwoord")
+    form = ReplyForm(FormContext(source.keys.address, NEW_ID, (), ()), "antwoord")
 
     with pytest.raises(MailboxNotFoundError):
         overtaken(desk, form, [source.ends]).send()

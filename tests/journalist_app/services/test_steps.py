@@ -9,10 +9,10 @@ from journalist_app.errors import SendRefusal
 from journalist_app.services.desk import unlocking
 from journalist_app.services.mailbox import steps
 from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
-from journalist_app.services.mailbox.send_entries import AdviserFormContext
 from journalist_app.services.mailbox.steps import StepForm
 from protocol.content import StepName
 from protocol.identifiers import EntryId
+from stored_mailbox.entry_form import FormContext
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
 from tests.journalist_app.opening import heads_on_page, opens
 from tests.journalist_app.refusals import refuses
@@ -28,7 +28,7 @@ def unlocked(world: World) -> OpenDesk:
 
 def form_for(desk: OpenDesk, source: ASource, text: str, step: StepForm | None) -> ReplyForm:
     heads, unseen = heads_on_page(desk, source.keys.address, today=TODAY)
-    return ReplyForm(AdviserFormContext(source.keys.address, ANSWER_ID, heads, unseen), text, step, STEP_ID)
+    return ReplyForm(FormContext(source.keys.address, ANSWER_ID, heads, unseen), text, step, STEP_ID)
 
 
 def send(desk: OpenDesk, form: ReplyForm) -> None:

@@ -504,7 +504,7 @@ def test_what_is_no_form_of_ours_is_refused(world: World, browser: Browser) -> N
     odd = raw_post(browser, f"{path}/answer", multipart({**fields, "entry_id": "zz", "other": "x"}, b"x"))
     plain = browser.post(f"{path}/answer", fields)
 
-    assert odd.status_code == 400
+    assert odd.status_code == 403
     assert "tekst" in odd.text
     assert plain.status_code in {400, 403}
 
@@ -682,7 +682,7 @@ def test_an_answer_that_finds_no_store_keeps_its_text(world: World, browser: Bro
         ("/reply-templates", "/reply-templates", "name", {"language": "nl", "text": "a", "revision": "0"}),
         ("/reports/2025", "/reports/2025/words", "nl", {"en": ""}),
         ("/reports/2025", "/reports/2025/words", "en", {"nl": ""}),
-        ("{mailbox}/close", "{mailbox}/close", "text", {"entry_id": "0" * 32, "heads": "0" * 16}),
+        ("{mailbox}/close", "{mailbox}/close", "text", {}),
     ],
 )
 def test_what_is_typed_for_the_desk_alone_outlives_a_missing_store(
@@ -697,7 +697,7 @@ def test_what_is_typed_for_the_desk_alone_outlives_a_missing_store(
     shown = browser.get(path.format(mailbox=mailbox))
     world.store.path.rename(world.store.path.with_suffix(".away"))
 
-    answer = browser.post(action, {"token": token(shown, action), field: "mijn woorden", **others})
+    answer = browser.post(action, closing_fields(shown, action, **others) | {field: "mijn woorden"})
 
     assert answer.status_code == 503
     assert "mijn woorden" in answer.text
@@ -770,10 +770,10 @@ def test_a_proposal_that_is_too_much_says_what_is(world: World, browser: Browser
 def test_a_proposal_looked_at_that_finds_no_store_keeps_all_its_words(
     world: World, browser: Browser, tmp_path: Path
 ) -> None:
-    source, _ = proposed(world, browser, tmp_path)
+    source = with_an_outbox(world, browser, tmp_path)
     where = f"/mailbox/{source.address}/propose"
-    form = closing_fields(browser.get(where), where)
     typed = {"text": "mijn voorstel", "step_text": "Lees dit.", "next": "Jij kiest."}
+    form = preview_fields(browser, source, is_kept=True)
     settle()
 
     with a_store_that_is("missing", world):
@@ -939,8 +939,80 @@ def test_a_step_form_without_its_id_is_refused(world: World, browser: Browser) -
 
     refused = browser.answer(where, fields)
 
-    assert refused.status_code == 400
+    assert refused.status_code == 403
     assert "mijn antwoord" in refused.text
+
+
+# ---- a form belongs to one mailbox and one page
+
+
+def every_form(page: TestResponse, address: str) -> Iterator[tuple[str, dict[str, object]]]:
+    """Yield the action and the hidden fields of each form about a mailbox on a page."""
+    for action in re.findall(rf'<form[^>]* action="(/mailbox/{address}/[^"]*)"', page.text):
+        yield action, closing_fields(page, action)
+
+
+def test_a_form_of_one_mailbox_changes_nothing_in_another(
+    world: World, browser: Browser, tmp_path: Path
+) -> None:
+    source, proposal = proposed(world, browser, tmp_path)
+    where = f"/mailbox/{source.address}"
+    new = proposal_form(browser.get(f"{where}/propose"), where, "tekst", KEY)
+    pages = [
+        *map(browser.get, (where, proposal, f"{where}/close", f"{where}/casefile", f"{where}/propose")),
+        browser.client.post(f"{where}/propose", data=new, headers=browser.headers, buffered=True),
+    ]
+    answer_of(browser, source, Verdict.AGREED)
+    for step in ("begin", "make", "deliver"):
+        pages.append(browser.get(proposal))
+        fields = closing_fields(pages[-1], f"{proposal}/{step}", delivered=str(TODAY))
+        browser.post(f"{proposal}/{step}", fields)
+    forms = dict(each for page in pages for each in every_form(page, source.address))
+    other = a_source(world)
+    other.writes("vraag")
+    browser.get(f"/mailbox/{other.address}")
+    before = other.reads().rows
+
+    refused = {
+        action.rpartition("/")[2]: browser.client.post(
+            action.replace(source.address, other.address),
+            data={**fields, "text": "x" * 50, "note": "x", "confirmed": "yes", "fingerprint": KEY},
+            headers=browser.headers,
+            content_type="multipart/form-data",
+            buffered=True,
+        )
+        for action, fields in forms.items()
+    }
+
+    assert set(refused) == {
+        "answer", "begin", "begin-without", "casefile", "close", "close-spam", "deliver", "make", "notes",
+        "propose", "send",
+    }  # fmt: skip
+    said = {name: hooks(page.text, "refusal") for name, page in refused.items()}
+    assert {name for name, why in said.items() if why not in (["stale"], ["foreign"])} == set()
+    assert other.reads().rows == before
+
+
+@pytest.mark.parametrize("name", ["entry_id", "heads", "step_id", "token"])
+def test_a_form_whose_hidden_fields_were_exchanged_signs_nothing(
+    world: World, browser: Browser, name: str
+) -> None:
+    source, other = a_source(world), a_source(world)
+    source.writes("vraag")
+    other.writes("een andere vraag")
+    browser.unlock()
+    settle()
+    path = f"/mailbox/{source.address}"
+    fields = answer_fields(browser.get(path), "mijn tekst")
+    foreign = answer_fields(browser.get(f"/mailbox/{other.address}"), "mijn tekst")
+    before = source.reads().rows
+
+    refused = browser.answer(path, {**fields, name: foreign[name]})
+
+    assert fields[name] != foreign[name]
+    assert refused.status_code == 403
+    assert "mijn tekst" in refused.text
+    assert source.reads().rows == before
 
 
 # ---- closing
@@ -1023,6 +1095,18 @@ def proposal_form(page: TestResponse, where: str, text: str, fingerprint: str) -
         "chosen": re.findall(r'name="chosen" value="(\w+)"', page.text),
         "files": (io.BytesIO(b"extra"), "bijlage.txt"),
     }
+
+
+def preview_fields(browser: Browser, source: ASource, *, is_kept: bool = False) -> dict[str, object]:
+    """Preview a proposal, and return the hidden fields of its preview. The desk then loses the proposal."""
+    where = f"/mailbox/{source.address}"
+    form = proposal_form(browser.get(f"{where}/propose"), where, "mijn voorstel", KEY)
+    preview = browser.client.post(
+        f"{where}/propose", data=form, headers=browser.headers, content_type="multipart/form-data"
+    )
+    if not is_kept:
+        browser.app.extensions["auto_lock"]._desk.prepared.clear()
+    return closing_fields(preview, f"{where}/propose/send")
 
 
 def with_an_outbox(
@@ -1149,7 +1233,7 @@ def test_what_is_said_with_a_proposal_comes_back_with_it(
         f"{where}/propose", data=form, headers=browser.headers, content_type="multipart/form-data"
     )
     unsent = browser.post(
-        f"{where}/propose/send", {"token": form["token"], "entry_id": "00", "text": "mijn voorstel", **typed}
+        f"{where}/propose/send", {**preview_fields(browser, source), "text": "mijn voorstel", **typed}
     )
 
     assert (refused.status_code, unsent.status_code) == (409, 409)
@@ -1240,6 +1324,7 @@ def test_a_proposal_that_cannot_be_made_gives_its_text_back(
     where = f"/mailbox/{source.address}"
     assert hooks(browser.get(f"{where}/propose").text, "refusal") == ["no_recipient"]
     browser.app.extensions["auto_lock"]._desk.exporter = Paper(tmp_path)
+    browser.get(where)
     form = proposal_form(browser.get(f"{where}/propose"), where, "mijn voorstel", "nobody")
 
     def post(**other: object) -> TestResponse:
@@ -1251,16 +1336,15 @@ def test_a_proposal_that_cannot_be_made_gives_its_text_back(
     refused = [
         post(), post(token="x"), post(entry_id="x"), post(fingerprint=KEY, text=" "),
     ]  # fmt: skip
-    unsent = browser.post(
-        f"{where}/propose/send", {"token": form["token"], "entry_id": "00", "text": "mijn tekst"}
-    )
+    previewed = preview_fields(browser, source)
+    unsent = browser.post(f"{where}/propose/send", {**previewed, "text": "mijn tekst"})
     foreign = browser.post(f"{where}/propose/send", {"token": "x", "text": "mijn tekst"})
     source.ends()
     gone = [
         post(fingerprint=KEY),
         browser.get(f"{where}/propose"),
         browser.get(f"{where}/proposal/{'0' * 32}"),
-        browser.post(f"{where}/propose/send", {"token": form["token"], "entry_id": "00"}),
+        browser.post(f"{where}/propose/send", previewed),
     ]
 
     assert [each.status_code for each in refused] == [409, 409, 409, 409]

@@ -11,13 +11,11 @@ from crypto.errors import ForgedError
 from protocol.content import AnswerNote, Content, Kind, PassOnRecipient, StepName, StepNote, Verdict
 from protocol.entry import SignedEntry, open_entry
 from protocol.mailbox_keys import MailboxKeys
-from protocol.session import form_token
 from protocol.transcript.proposal_states import ProposalStatus
 from source_app.errors import AnswerRefusal, AnswerRefusedError, NotFoundError
 from source_app.services import consent
 from source_app.services.consent import ConsentAnswer, append_consent
 from source_app.services.mailbox_files import open_file
-from source_app.services.mailbox_form import FormContext
 from source_app.services.proposals import ShownProposal, read_proposal
 from source_app.services.thread import read_thread
 from source_app.services.verified_mailbox import read_mailbox
@@ -263,13 +261,11 @@ def test_a_digest_that_is_not_that_of_the_proposal_sends_nothing(
     a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     other = "00" * 32
-    form = form_of(source, made)
     cookie = source.client.get_cookie("mailbox")
     assert cookie is not None
-    goes = consent.answer_purpose(
-        made.envelope.entry_id.hex(), other, FormContext.from_fields(form), a_desk.keys_of(source).address
-    )
-    form |= {"digest": other, "token": form_token(bytes.fromhex(cookie.value), goes)}
+    form_context = a_desk.form_context(keys)
+    action = consent.answer_action(made.envelope.entry_id.hex(), other)
+    form = {**form_context.hidden_fields(bytes.fromhex(cookie.value), action), "digest": other}
 
     refused = source.post(path_of(made), {**form, "verdict": "agreed", "sure": "y"})
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, literal_column, select, update
 
-from source_app.services.mailbox_form import FormContext
 from source_app.services.posting import Posting
 from source_app.services.uploads import receive_form
 from store.database.schema import AttachmentRow, MailboxRow
 from store.errors import MailboxChangedError, NoSuchMailboxError
+from stored_mailbox.entry_form import FormContext
 from tests.pages import hook, hooks
 from tests.source_app.desks import MIB, MULTIPART, TODAY, ADesk, Browser, make_desk, multipart
 from web.multipart import Body
@@ -280,7 +280,7 @@ def test_an_entry_id_that_we_did_not_give_is_refused(source: Browser) -> None:
     for made_up in (
         {"entry_id": "00" * 16},
         {"heads": "00" * 32},
-        {"unseen": "00" * 4},
+        {"heads": "00" * 4},
         {"entry_id": "zz"},
         {"token": ""},
     ):
@@ -568,7 +568,7 @@ def _overtaken(a_desk: ADesk, source: Browser, times: int) -> Posting:
     """Return a message that other tabs overtake, each time just after it has looked for its place."""
     desk = a_desk.overtaken(lambda: source.write("faster"), times)
     keys = a_desk.keys_of(source)
-    return Posting(desk, keys, FormContext.new((), ()), TEXT, "en", now=1)
+    return Posting(desk, keys, FormContext.new(keys.address, (), ()), TEXT, "en", now=1)
 
 
 def test_a_message_that_is_overtaken_takes_the_next_place(a_desk: ADesk, source: Browser) -> None:
@@ -602,7 +602,7 @@ def test_a_mailbox_that_ends_just_before_the_commit_takes_nothing(a_desk: ADesk,
     ending = a_desk.overtaken(lambda: a_desk.end(source))
 
     with pytest.raises(NoSuchMailboxError):
-        Posting(ending, keys, FormContext.new((), ()), TEXT, "en", now=1).commit(today=TODAY)
+        Posting(ending, keys, FormContext.new(keys.address, (), ()), TEXT, "en", now=1).commit(today=TODAY)
 
 
 def test_a_file_without_a_name_is_not_lost(a_desk: ADesk, source: Browser) -> None:

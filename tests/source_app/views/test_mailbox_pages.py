@@ -16,11 +16,11 @@ from protocol.strand import DeskWriter
 from source_app.errors import NotFoundError
 from source_app.services import deleting, login
 from source_app.services.mailbox_files import open_file
-from source_app.services.mailbox_form import FormContext
 from source_app.services.new_entry import draft_entry
 from source_app.services.thread import Expected, message_receipt, read_thread
 from store.database.schema import EntryRow, SealedRow
 from store.errors import NoSuchMailboxError
+from stored_mailbox.entry_form import FormContext
 from tests.pages import hook, hooks
 from tests.source_app.desks import STRAND, TODAY, ADesk, Browser
 
@@ -393,7 +393,7 @@ def test_a_removal_by_a_stranger_is_detected(a_desk: ADesk, source: Browser, key
     source.write("mine")
     entry = a_desk.answer(keys, "theirs")
     theirs = a_desk.keys_of(stranger(a_desk))
-    draft = draft_entry(a_desk.desk, theirs, FormContext.new((), ()), TODAY)
+    draft = draft_entry(a_desk.desk, theirs, FormContext.new(theirs.address, (), ()), TODAY)
     removal = draft.sign(EntryClass.REMOVAL, (entry.digest,))
     a_desk.append(replace(removal, envelope=replace(removal.envelope, address=keys.address)))
 

@@ -1,0 +1,57 @@
+"""Form context: the hidden fields of every form by which a source or an adviser adds entries to a mailbox."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hmac import compare_digest
+from typing import Self
+
+from crypto.errors import MalformedError
+from crypto.framing import frame, unframe
+from protocol.heads import Heads, heads_from_bytes, heads_to_bytes
+from protocol.identifiers import ENTRY_ID_BYTES, Address, EntryId
+from protocol.session import form_token
+
+
+@dataclass(frozen=True, slots=True)
+class FormContext:
+    """Mailbox of a form, id of the entry that the form adds, and what the page with the form showed.
+
+    `heads` has the newest entries that the sender was shown, and `unseen` the known entries that the sender
+    was not shown. Both go into the signed envelope of the new entry. The form's CSRF token covers all four
+    values. So a form fits one mailbox, and no one can choose what its sender signs as seen.
+    """
+
+    address: Address
+    entry_id: EntryId
+    heads: Heads
+    unseen: Heads
+
+    @classmethod
+    def new(cls, address: Address, heads: Heads, unseen: Heads) -> Self:
+        """Return the context of a new form, which is shown with or after the entries in `heads`."""
+        return cls(address, EntryId(secrets.token_bytes(ENTRY_ID_BYTES)), heads, unseen)
+
+    @classmethod
+    def of_form(
+        cls, fields: Mapping[str, str], session_token: bytes, action: str, address: Address
+    ) -> Self | None:
+        """Return the context of a form that was sent for this action in this mailbox.
+
+        Return None if no page of this session had a form with these hidden fields.
+        """
+        try:
+            entry_id, shown = (bytes.fromhex(fields.get(name, "")) for name in ("entry_id", "heads"))
+            heads, unseen = map(heads_from_bytes, unframe(shown))
+            sent = cls(address, EntryId(entry_id), heads, unseen)
+        except (MalformedError, ValueError):  # ValueError: not hexadecimal, or not two fields
+            return None
+        ours = sent.hidden_fields(session_token, action)["token"].encode()
+        return sent if compare_digest(ours, fields.get("token", "").encode(errors="replace")) else None
+
+    def hidden_fields(self, session_token: bytes, action: str) -> dict[str, str]:
+        """Return the hidden fields of a form for this action: a CSRF token, and the values that it covers."""
+        entry_id = self.entry_id.hex()
+        heads = frame(heads_to_bytes(self.heads), heads_to_bytes(self.unseen)).hex()
+        token = form_token(session_token, f"{action} {self.address.hex()} {entry_id} {heads}")
+        return {"token": token, "entry_id": entry_id, "heads": heads}
