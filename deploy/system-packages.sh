@@ -30,6 +30,7 @@ needs libpango-1.0-0 "$(library libpango-1.0.so.0)" "reports cannot be made as P
 needs libpangoft2-1.0-0 "$(library libpangoft2-1.0.so.0)" "reports cannot be made as PDF"
 needs libharfbuzz-subset0 "$(library libharfbuzz-subset.so.0)" "reports cannot be made as PDF"
 needs fonts-dejavu-core /usr/share/fonts/truetype/dejavu "reports as PDF have no fonts"
+needs poppler-utils pdftocairo "posters cannot be made as SVG"
 
 if [ "$1" = test ]; then
     needs chromium-headless-shell chromium-headless-shell "no test runs in a browser"
@@ -38,7 +39,6 @@ if [ "$1" = test ]; then
     needs w3m w3m "no test runs in a text browser"
     needs tmux tmux "no test runs in a text browser"
     needs wdutch /usr/share/dict/dutch "the word list is not compared with a Dutch dictionary"
-    needs poppler-utils pdftotext "no test reads a PDF report"
     needs nodejs node "the accessibility of pages is not tested"
     needs npm npm "the accessibility of pages is not tested"
     needs openssh-client ssh "no sync over SSH is tested"

@@ -2,6 +2,6 @@
 
 May import the modules at the root of `deploy`.
 
-- `make_poster`: the poster as HTML and as PDF, and its four files
+- `make_poster`: the four files of the poster: PDF and SVG, in two languages
 - `poster_content`: sentences and facts of one poster
 """

@@ -1,4 +1,4 @@
-"""Files of the poster, for `steunpunt poster`: one PDF and one HTML page in each language."""
+"""Files of the poster, for `steunpunt poster`: the same page as PDF and as SVG, in each language."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,6 +6,8 @@ from pathlib import Path
 from crypto.passphrase import Language
 from deploy.errors import DeployError, os_error_as, refused_as
 from deploy.poster.poster_content import LANGUAGES, Poster, PosterFacts, compose_poster
+from programs.errors import ProgramFailedError
+from programs.sandbox import run_program
 from protocol.letterhead import Letterhead
 from report import pdf
 from report.errors import PdfToolsMissingError
@@ -13,16 +15,17 @@ from report.html import templates_of
 from source_app.config import SourceConfig
 
 _TELEPHONE_CHARS = 30  # as many as fit on one line of the poster
-_NO_PDF = (
-    "This machine cannot make a PDF. The HTML page was written: print it with a browser, or install "
-    "libpango-1.0-0 and libpangoft2-1.0-0."
-)
+_NO_PDF = "This machine cannot make a PDF. Install libpango-1.0-0 and libpangoft2-1.0-0."
+_NO_SVG = "The PDF was written, but this machine cannot make an SVG drawing of it. Install poppler-utils."
+_PDFTOCAIRO = "/usr/bin/pdftocairo"
+_SVG_SECONDS = 60.0
+_SVG_BYTES = 20_000_000
 
 
 def make_posters(
     source: SourceConfig, letterhead: Letterhead, folder: Path, telephone: str
 ) -> Iterator[Path]:
-    """Write the desk's poster in each language, as HTML and as PDF.
+    """Write the desk's poster in each language, as PDF and as SVG.
 
     Yield the path of each file after it is written.
 
@@ -38,17 +41,24 @@ def make_posters(
         raise DeployError(f"A telephone number is one line of at most {_TELEPHONE_CHARS} characters.")
     for language in LANGUAGES:
         poster = compose_poster(_facts(source, letterhead, language, telephone), language)
-        page = poster_html(poster)
-        yield _write(folder / f"poster-{language}.html", page)
         with refused_as(PdfToolsMissingError, _NO_PDF):
-            document = pdf.render_pdf(page)
-        yield _write(folder / f"poster-{language}.pdf", document)
+            document = pdf.render_pdf(poster_html(poster))
+        path = _write(folder / f"poster-{language}.pdf", document)
+        yield path
+        yield _write(path.with_suffix(".svg"), _svg_of(path))
 
 
 def poster_html(poster: Poster) -> bytes:
     """Return the poster as an HTML page of size A4 that loads nothing from elsewhere."""
     page = templates_of("deploy.poster").get_template("poster.html")
     return page.render(poster=poster, words=poster.words, facts=poster.facts).encode()
+
+
+def _svg_of(path: Path) -> bytes:
+    """Return the page of a PDF as an SVG drawing, in which each letter is an outline."""
+    command = (_PDFTOCAIRO, "-svg", str(path.absolute()), "-")
+    with os_error_as(_NO_SVG), refused_as(ProgramFailedError, _NO_SVG):
+        return run_program(command, folder=Path("/"), seconds=_SVG_SECONDS, output_bytes=_SVG_BYTES)
 
 
 def _facts(source: SourceConfig, letterhead: Letterhead, language: Language, telephone: str) -> PosterFacts:

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import tomllib
+import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
 
@@ -138,13 +139,31 @@ def test_four_files_are_made_from_settings_and_letterhead(tmp_path: Path) -> Non
     desk.store.close()
 
     assert [path.name for path in made] == [
-        "poster-nl.html",
         "poster-nl.pdf",
-        "poster-en.html",
+        "poster-nl.svg",
         "poster-en.pdf",
+        "poster-en.svg",
     ]
-    assert {path.read_bytes()[:4] for path in made} == {b"<!do", b"%PDF"}
-    assert "http://localhost" not in made[0].read_text()  # an address that no one else can use
+    text = subprocess.run(["pdftotext", made[0], "-"], capture_output=True, text=True, check=True).stdout
+    assert "http://localhost" not in text  # an address that no one else can use
+    drawing = ET.fromstring(made[1].read_bytes())  # noqa: S314  # our own
+    assert drawing.tag == "{http://www.w3.org/2000/svg}svg"
+    assert drawing.get("viewBox", "").startswith("0 0 595.")  # the width of A4, in points
+
+
+def test_without_poppler_the_pdf_is_there_and_a_sentence_names_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "desk").mkdir()
+    desk = make_desk(tmp_path / "desk", onion_host=HOST, fingerprint=KEY)
+    monkeypatch.setattr(make_poster, "_PDFTOCAIRO", "/nowhere/pdftocairo")
+    monkeypatch.setattr(pdf, "render_pdf", lambda _: b"%PDF")
+
+    with pytest.raises(DeployError, match="poppler-utils"):
+        list(make_poster.make_posters(desk.config, desk.letterhead, tmp_path / "poster", ""))
+    desk.store.close()
+
+    assert (tmp_path / "poster" / "poster-nl.pdf").read_bytes() == b"%PDF"
 
 
 @pytest.mark.parametrize(
