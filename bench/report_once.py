@@ -1,4 +1,4 @@
-"""Make one yearly report, as the adviser's interface does, and print its time and memory.
+"""Make one yearly report, as `steunpunt report` does, and print its time and memory.
 
 Run it as `python -m bench.report_once SETTINGS YEAR`, with the passphrase on standard input. It prints the
 seconds, the bytes of memory including those of its child processes, and the number of mailboxes that were

@@ -2,7 +2,8 @@
 
 May import all other packages. Nothing imports `deploy`. Its packages import each other in this direction:
 `cli` → `serving` → `syncing` → `pairing` → `onion` → `settings` → the modules at the root. `cleanup` imports
-`settings` and root modules only. Two root modules import `settings`: `desk_for_command` and `setup`.
+`settings` and root modules only. Three root modules import packages: `desk_for_command` and `setup` import
+`settings`, and `report_files` imports `serving`.
 
 - `cli`: commands: read the arguments, call one function, print
 - `settings`: the settings file
@@ -20,5 +21,6 @@ May import all other packages. Nothing imports `deploy`. Its packages import eac
 - `pinned_letterhead`: verify the letterhead in the store, and watch for a newer one
 - `ports`: check that an address is free
 - `quiet_log`: logging without anything from a request
+- `report_files`: files of a yearly report
 - `setup`: make a new desk
 """

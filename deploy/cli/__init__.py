@@ -4,9 +4,10 @@ May import everything. Imports of our own code are inside the functions, so that
 each process loads only its own part.
 
 - `main`: options of all commands, and the list of commands
-- `setup_commands`: setup, setup server, openpgp make, upgrade
+- `setup_commands`: setup, setup server, upgrade
 - `run_commands`: run, serve, sweep
 - `public_commands`: fingerprint, letterhead, poster, store verify
+- `desk_commands`: openpgp, report
 - `onion_commands`: onion
 - `pairing_commands`: card, pair, admit, retire, rebuild
 - `sync_commands`: sync, pouch

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from deploy.cli import (
+    desk_commands,
     onion_commands,
     pairing_commands,
     public_commands,
@@ -54,6 +55,7 @@ for _module in (
     setup_commands,
     run_commands,
     public_commands,
+    desk_commands,
     onion_commands,
     pairing_commands,
     sync_commands,

@@ -1,10 +1,10 @@
-"""Commands `setup`, `setup server`, `openpgp make` and `upgrade`: make a desk or a server, or change it."""
+"""Commands `setup`, `setup server` and `upgrade`: make a desk or a server, or upgrade its store."""
 
 from pathlib import Path
 
 import click
 
-from deploy.cli.terminal import ask_passphrase, show_step
+from deploy.cli.terminal import show_step
 
 source_bind_option = click.option(
     "--source-bind",
@@ -52,20 +52,6 @@ def server_command(settings: Path, fingerprint: str, source_bind: str, sync_bind
     )
 
 
-@click.group()
-def openpgp_group() -> None:
-    """Manage the desk's OpenPGP key."""
-
-
-@openpgp_group.command("make")
-@click.pass_obj
-def make_openpgp_command(settings: Path) -> None:
-    """Make the OpenPGP key of a desk that has no such key, and publish it in the desk's signed letterhead."""
-    from deploy.desk_openpgp_key import make_openpgp_key
-
-    make_openpgp_key(settings, ask_passphrase(), say=click.echo)
-
-
 @click.command()
 @click.pass_obj
 def upgrade_command(settings: Path) -> None:
@@ -103,4 +89,4 @@ def set_up_and_show(settings: Path, source_bind: str, adviser_bind: str) -> None
     )
 
 
-COMMANDS = (setup_group, openpgp_group, upgrade_command)
+COMMANDS = (setup_group, upgrade_command)
