@@ -126,18 +126,18 @@ class Consent:
         self.answers = _answers_to(digest, opened)
         self._agreed = [a.signed.digest for a in self.answers if a.verdict is Verdict.AGREED]
         self._against = [a.signed.digest for a in self.answers if a.verdict is not Verdict.AGREED]
-        self._said = said
+        self._missing = {
+            key
+            for key, head in knowledge.named.items()
+            if head.strand == SOURCE_STRAND and key not in authentic
+        }
+        self._said = said | self._missing
         self._proposal = {proposal} if proposal is not None else words.keys() - said - readable
         self._unopened = unopened & said
         self._removed = said & transcript.removed.keys()
         self._removals = {
             key: entry.envelope.removes for key, entry in authentic.items() if entry.envelope.removes
         }
-        self._missing = [
-            key
-            for key, head in knowledge.named.items()
-            if head.strand == SOURCE_STRAND and key not in authentic
-        ]
         # An agreement that was removed, or that does not open, counts for the steps whose writers knew it:
         # the desk signed that it had an agreement, and the removal is a withdrawal.
         allowing = [*self._agreed, *(said - readable)]

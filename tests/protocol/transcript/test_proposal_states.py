@@ -263,6 +263,15 @@ def test_removing_a_withdrawal_that_was_in_time_does_not_renew_the_agreement(
     assert (talk.proposal().state, void(talk)) == (ProposalStatus.TAKEN_BACK, [True])
 
 
+def test_hiding_a_withdrawal_that_the_source_removed_does_not_renew_the_agreement(talk: Conversation) -> None:
+    """The removal shows that the source said something after the agreement, and removed it."""
+    digest = an_agreed(talk)
+    talk.remove(talk.answer(Verdict.TAKEN_BACK, digest))
+    *_, answer, removal = talk.entries
+    step = begin(talk, digest, hidden=[answer, removal])
+    assert talk.proposal(transcript=talk.without(answer)).void == {step.digest}
+
+
 def test_removing_another_entry_takes_nothing_back_after_passing_on_began(talk: Conversation) -> None:
     before = talk.write(talk.source)
     digest = an_agreed(talk)
