@@ -9,9 +9,11 @@ import pytest
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import PassOnRefusal, SendRefusal
+from journalist_app.files.sealing_words import NamedMailbox
 from journalist_app.services import inbox_lists
 from journalist_app.services.desk import background_check, sync_status, unlocking
 from journalist_app.services.inbox_lists import InboxFilter
+from journalist_app.services.mailbox import read_thread
 from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
 from journalist_app.services.passing_on import pass_on
 from protocol.content import Content, Kind, StepName, Verdict
@@ -39,6 +41,7 @@ from tests.journalist_app.services.test_passing_on import (
 from tests.journalist_app.views.paper import Paper
 from tests.journalist_app.views.test_views import Browser, a_browser, settle
 from tests.pages import hooks
+from tests.planted import finds_the_fault
 
 
 @pytest.fixture
@@ -324,6 +327,16 @@ def test_a_sealed_text_or_file_of_another_mailbox_is_withheld_until_confirmed(
     confirmed = browser.get(link[1]).text
     assert ("/opened" if is_file else "mijn geheim") in confirmed
     assert copy.digest in source.reads().transcript.authentic
+
+
+def test_a_planted_fault_is_found_every_sealed_text_names_its_own_mailbox(
+    world: World, source: ASource, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_thread, "named_mailbox", lambda *_: NamedMailbox.OWN)
+    with finds_the_fault():
+        test_a_sealed_text_or_file_of_another_mailbox_is_withheld_until_confirmed(
+            world, source, browser, is_file=False
+        )
 
 
 @pytest.mark.parametrize(("first_line", "named"), [("", ["none"]), ("{words}", []), ("{spaced}", [])])

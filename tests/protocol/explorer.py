@@ -21,7 +21,7 @@ from protocol.identifiers import SOURCE_STRAND, Digest, EntryId
 from protocol.strand import EntryWriter, SourceWriter
 from protocol.transcript import check, closing, ending, proposal_states, thread_state, waiting
 from protocol.transcript.check import FaultKind, Transcript, head_of
-from protocol.transcript.proposal_states import ProposalStatus
+from protocol.transcript.proposal_states import ProposalState, ProposalStatus
 from protocol.transcript.thread_state import ThreadState
 from tests.protocol.mailbox_factories import (
     CLOSING,
@@ -45,17 +45,19 @@ _NOTHING: Final = frozenset[Digest]()
 _CLASSES: Final = {"receipt": EntryClass.RECEIPT, "removal": EntryClass.REMOVAL, "end": EntryClass.END}
 _VERDICTS: Final = {"agreed": Verdict.AGREED, "against": Verdict.TAKEN_BACK}
 _STEPS: Final = {"passing_on": StepName.PASSING_ON, "made": StepName.PASSED_ON}
+_CLOSED_TO_ANSWERS: Final = {ProposalStatus.PASSING_ON, ProposalStatus.PASSED_ON, ProposalStatus.OBSOLETE}
 _HARMLESS: Final = {FaultKind.SIDE_BY_SIDE, FaultKind.MISSING}
 
 Rows = frozenset[tuple[Digest, str]]
 
 
 class Made(NamedTuple):
-    """One entry with its content and the action that wrote it."""
+    """One entry with its content, the action that wrote it, and the proposal that it is about."""
 
     entry: SignedEntry
     content: Content | None
     action: str
+    about: Digest | None = None
 
 
 class Page(NamedTuple):
@@ -80,6 +82,8 @@ class World(NamedTuple):
     truth: frozenset[tuple[Digest, frozenset[Digest]]] = frozenset()
     operator: tuple[int, int, int, int] = (0, 0, 0, 0)  # rows hidden, flipped, restored, repeated
     repeated: frozenset[Digest] = _NOTHING
+    unconfirmed: frozenset[tuple[str, Digest]] = frozenset()  # steps that a workstation wrote
+    overtaken: frozenset[Digest] = _NOTHING  # steps that came to the server after the source had withdrawn
     broken: str = ""
 
 
@@ -96,8 +100,10 @@ class Limits:
     words: tuple[int, int] = (0, 0)  # of the workstations A and B
     read: tuple[int, int] = (0, 0)
     closing: tuple[int, int] = (0, 0)
-    passing_on: int = 0
-    made: int = 0
+    proposal: tuple[int, int] = (0, 0)
+    passing_on: tuple[int, int] = (0, 0)
+    made: tuple[int, int] = (0, 0)
+    again: int = 0  # the source sends a form again whose message is hidden
     hide: int = 0
     flip: int = 0
     restore: int = 0
@@ -106,6 +112,7 @@ class Limits:
     keeps_pages: bool = True  # the source can write from a page that they opened earlier
     undoes: bool = True  # the operator can undo everything
     is_one_machine: bool = False  # workstation A works directly on the server's store
+    breaks_off: bool = False  # the answer to a sync can break off
 
 
 @dataclass
@@ -159,11 +166,13 @@ class Explorer:
         removes: tuple[Digest, ...] = (),
         due: date | None = None,
         form_number: int = 0,
+        about: Digest | None = None,
+        entry_id: EntryId | None = None,
     ) -> SignedEntry:
-        content = self._content(action)
-        form = repr((by.strand, action, heads, unseen, removes, form_number)).encode()
-        entry_id = EntryId(sha256(form).digest()[:16])
-        payload = None if content is None else action.encode() + entry_id
+        content = self._content(action, about)
+        form = repr((by.strand, action, heads, unseen, removes, form_number, about)).encode()
+        entry_id = entry_id or EntryId(sha256(form).digest()[:16])
+        payload = None if content is None else action.encode() + entry_id + bytes([form_number])
         envelope = Envelope(
             address=KEYS.address,
             entry_id=entry_id,
@@ -180,25 +189,23 @@ class Explorer:
         )
         header = None if payload is None else b"header"
         entry = _signed(envelope, by, header, payload)
-        self.made.setdefault(entry.digest, Made(entry, content, action))
+        self.made.setdefault(entry.digest, Made(entry, content, action, about))
         return entry
 
-    def _content(self, action: str) -> Content | None:
-        if action in _VERDICTS:
-            return an_answer(_VERDICTS[action], self._proposal()[1])
-        if action in _STEPS:
-            note = StepNote(step=_STEPS[action], to="SG", proposal=self._proposal()[1])
-            return Content(kind=Kind.STEP, text="", step=note)
+    def _content(self, action: str, about: Digest | None) -> Content | None:
+        if about is not None:
+            proposed = self.made[about]
+            assert proposed.content is not None
+            entry_id = proposed.entry.envelope.entry_id
+            named = proposal_digest(proposed.content, address=KEYS.address, entry_id=entry_id)
+            if action in _VERDICTS:
+                return an_answer(_VERDICTS[action], named)
+            return Content(
+                kind=Kind.STEP, text="", step=StepNote(step=_STEPS[action], to="SG", proposal=named)
+            )
         if action == "proposal":
             return Content(kind=Kind.PROPOSAL, text="", proposal=TO_SG)
         return {"closing": CLOSING, "message": MESSAGE, "words": MESSAGE}.get(action)
-
-    def _proposal(self) -> tuple[Digest, Digest]:
-        """Return the digest of the proposal's entry, and the digest by which answers name the proposal."""
-        made = next(made for made in self.made.values() if made.action == "proposal")
-        assert made.content is not None
-        entry_id = made.entry.envelope.entry_id
-        return made.entry.digest, proposal_digest(made.content, address=KEYS.address, entry_id=entry_id)
 
     # ---- what each side reads
 
@@ -286,25 +293,44 @@ class Explorer:
             if count(action) < getattr(limits, action):
                 made = self._sign(SOURCE, action, heads, form.unseen, form_number=len(world.order))
                 yield f"the source writes: {action}", self._posted(world, made, form.shown)
+        yield from self._messages_again(world, form, heads)
         yield from self._answers(world, form, heads, rows, count)
         if count("removal") < limits.removal:
             yield from self._removals(world, form, heads, now)
 
+    def _messages_again(self, world: World, form: Page, heads: Heads) -> Iterator[tuple[str, World]]:
+        """Send the form of a hidden message again, with the same entry id."""
+        ids = [self.made[digest].entry.envelope.entry_id for digest in world.order]
+        for digest in world.order:
+            made = self.made[digest]
+            entry_id = made.entry.envelope.entry_id
+            is_hidden_message = made.action == "message" and digest in world.hidden
+            if (
+                is_hidden_message
+                and ids.count(entry_id) == 1
+                and len(ids) - len(set(ids)) < self.limits.again
+            ):
+                again = self._sign(
+                    SOURCE, "message", heads, form.unseen, form_number=len(world.order), entry_id=entry_id
+                )
+                yield f"the source sends {self._name(digest)} again", self._posted(world, again, form.shown)
+
     def _answers(
         self, world: World, form: Page, heads: Heads, rows: Rows, count: Callable[[str], int]
     ) -> Iterator[tuple[str, World]]:
-        """Answer the proposal that a page shows, unless the server has the step."""
-        limits = self.limits
-        if limits.is_proposed and world.page and self._proposal()[0] in form.shown:
-            state = self._state(rows, ())
-            is_open = any(
-                each.state not in {ProposalStatus.PASSING_ON, ProposalStatus.PASSED_ON}
-                for each in state.proposals
-            )
-            for action in ("agreed", "against"):
-                if is_open and count(action) < getattr(limits, action):
-                    made = self._sign(SOURCE, action, heads, form.unseen, form_number=len(world.order))
-                    yield f"the source answers: {action}", self._posted(world, made, form.shown)
+        """Answer a proposal that a page shows, unless the server has the step or a newer proposal."""
+        if world.page is None or not any(self.made[digest].action == "proposal" for digest in form.shown):
+            return
+        for proposed in self._state(rows, ()).proposals:
+            about = proposed.signed.digest
+            if about not in form.shown or proposed.state in _CLOSED_TO_ANSWERS:
+                continue
+            for action in _VERDICTS:
+                if count(action) < getattr(self.limits, action):
+                    number = len(world.order)
+                    made = self._sign(SOURCE, action, heads, form.unseen, form_number=number, about=about)
+                    label = f"the source answers {self._name(about)}: {action}"
+                    yield label, self._posted(world, made, form.shown)
 
     def _removals(
         self, world: World, form: Page, heads: Heads, now: Transcript
@@ -328,6 +354,8 @@ class Explorer:
         synced = self.sync(world, name)
         if synced != world:
             yield f"{name} syncs", synced
+        if limits.breaks_off and (sent := self.sync(world, name, has_answer=False)) != world:
+            yield f"{name} syncs, and the answer breaks off", sent
         rows, remembered = self._replica(world, name)
         now = self._transcript(
             rows, remembered, world.repeated if rows is not world.a and not at else _NOTHING
@@ -337,8 +365,11 @@ class Explorer:
         shown = self._shown(rows, now)
         heads, unseen = now.heads_for(DESK[name].strand, shown, remembered)
 
-        def writes(action: str, due: date | None = None, broken: str = "") -> World:
-            made = self._sign(DESK[name], action, heads, unseen, due=due, form_number=len(world.truth))
+        def writes(
+            action: str, due: date | None = None, about: Digest | None = None, broken: str = ""
+        ) -> World:
+            number = len(world.truth)
+            made = self._sign(DESK[name], action, heads, unseen, due=due, form_number=number, about=about)
             return self._written(world, name, made, shown, broken)
 
         if count("words") < limits.words[at]:
@@ -347,33 +378,45 @@ class Explorer:
             yield f"{name} reads", writes("receipt")
         if count("closing") < limits.closing[at] and rows:
             yield f"{name} closes", writes("closing", LATER if at else DUE)
-        state = self._state(rows, remembered)
-        newest = state.proposals[-1] if state.proposals else None
-        if newest is None or at:
-            return
-        if count("passing_on") < limits.passing_on and newest.state is ProposalStatus.AGREED:
-            yield (
-                f"{name} begins to pass on",
-                writes("passing_on", broken=self._begun_against(world, rows, now)),
+        if count("proposal") < limits.proposal[at]:
+            yield f"{name} proposes", writes("proposal")
+        yield from self._passes_on(world, name, count, writes)
+
+    def _passes_on(
+        self, world: World, name: str, count: Callable[[str], int], writes: Callable[..., World]
+    ) -> Iterator[tuple[str, World]]:
+        """Begin to pass on what was agreed to, and make its file when the server has confirmed the step."""
+        limits, at = self.limits, 0 if name == "A" else 1
+        rows, remembered = self._replica(world, name)
+        now = self._transcript(rows, remembered, _NOTHING)
+        for proposed in self._state(rows, remembered).proposals:
+            about = proposed.signed.digest
+            if count("passing_on") < limits.passing_on[at] and proposed.state is ProposalStatus.AGREED:
+                broken = self._begun_against(world, rows, now, about)
+                yield f"{name} begins to pass on", writes("passing_on", about=about, broken=broken)
+            is_ready = proposed.state is ProposalStatus.PASSING_ON and self._is_confirmed(
+                world, name, proposed
             )
-        on_server = {digest for digest, _ in world.server}
-        is_applied = all(
-            self.made[digest].action != "passing_on" or digest in on_server for digest, _ in rows
-        ) and {digest for digest, _ in self._visible(world)} <= {digest for digest, _ in rows}
-        if count("made") < limits.made and newest.state is ProposalStatus.PASSING_ON and is_applied:
-            yield f"{name} makes the file", writes("made")
+            if count("made") < limits.made[at] and is_ready:
+                broken = self._made_against(world, rows, now, proposed)
+                yield f"{name} makes the file", writes("made", about=about, broken=broken)
+
+    def _is_confirmed(self, world: World, name: str, proposed: ProposalState) -> bool:
+        """Return True if a workstation knows that the server has each step about a proposal that counts."""
+        steps = {step for by, step in world.unconfirmed if by == name} - proposed.void
+        return all(self.made[step].about != proposed.signed.digest for step in steps)
 
     def _written(
         self, world: World, name: str, made: SignedEntry, shown: frozenset[Digest], broken: str
     ) -> World:
         row = (made.digest, OK)
-        truth = world.truth | {(made.digest, shown)}
+        after = world._replace(truth=world.truth | {(made.digest, shown)}, broken=broken)
         if name == "A" and self.limits.is_one_machine:
-            after = world._replace(server=world.server | {row}, truth=truth, broken=broken)
-        elif name == "A":
-            after = world._replace(a=world.a | {row}, truth=truth, broken=broken)
+            after = after._replace(server=world.server | {row})
         else:
-            after = world._replace(b=world.b | {row}, truth=truth, broken=broken)
+            after = after._replace(a=world.a | {row}) if name == "A" else after._replace(b=world.b | {row})
+            if self.made[made.digest].action == "passing_on":
+                after = after._replace(unconfirmed=world.unconfirmed | {(name, made.digest)})
         return self._remember(after, name)
 
     def _remember(self, world: World, name: str) -> World:
@@ -385,8 +428,11 @@ class Explorer:
             return world._replace(remembered_a=transcript.heads)
         return world._replace(remembered_b=transcript.heads)
 
-    def sync(self, world: World, name: str) -> World:
-        """Bring entries from a workstation to the server and back, and heal both."""
+    def sync(self, world: World, name: str, *, has_answer: bool = True) -> World:
+        """Bring entries from a workstation to the server and back, and heal both.
+
+        Without the whole answer, the workstation has nothing new, and does not know what the server has.
+        """
         if name == "A" and self.limits.is_one_machine:
             return self._remember(world, name)
         mine = dict(world.a if name == "A" else world.b)
@@ -401,9 +447,24 @@ class Explorer:
                 mine[digest] = OK
         seen = [self.made[digest].entry.envelope for digest in server if digest not in world.hidden]
         removed = [digest for envelope in seen for digest in envelope.removes]
-        replica = _destroyed(frozenset(mine.items()), removed)
         after = world._replace(server=_destroyed(frozenset(server.items()), removed))
+        after = after._replace(overtaken=world.overtaken | self._overtaken(world, after))
+        if not has_answer:
+            return after
+        unconfirmed = frozenset((by, step) for by, step in world.unconfirmed if by != name)
+        after = after._replace(unconfirmed=unconfirmed)
+        replica = _destroyed(frozenset(mine.items()), removed)
         return self._remember(after._replace(a=replica) if name == "A" else after._replace(b=replica), name)
+
+    def _overtaken(self, world: World, after: World) -> set[Digest]:
+        """Return the steps that now come to the server, although the source has withdrawn, in truth."""
+        known = {digest for digest, _ in world.server}
+        new = {digest for digest, _ in after.server} - known
+        steps = {digest for digest in new if self.made[digest].action == "passing_on"}
+        if not steps:
+            return steps
+        full = self._transcript(self._all(after), (), _NOTHING)
+        return {step for step in steps if self._withdrawals(world, full, step)}
 
     def _operator(self, world: World) -> Iterator[tuple[str, World]]:
         hidden, flipped, restored, repeated = world.operator
@@ -478,6 +539,9 @@ class Explorer:
 
     def _no_lasting_fault(self, world: World, full: Transcript) -> str:
         kinds = {fault.kind for fault in full.faults}
+        gone = {digest for digest, _ in self._all(world)} - full.authentic.keys()
+        if gone:
+            return f"{self._name(min(gone))} does not count"
         if kinds - _HARMLESS:
             return f"the whole mailbox has the faults {sorted(kinds)}"
         if kinds and not any(world.operator):
@@ -541,8 +605,8 @@ class Explorer:
         for digest, _ in whole:
             if self.made[digest].action != "passing_on":
                 continue
-            agreed = [at for at, each in enumerate(world.order) if self._is_agreement(each, full, digest)]
-            pages = [truth[each] for each in self._withdrawals(world, max(agreed, default=-1))]
+            agreed = self._agreements(world, full, digest)
+            pages = [truth[each] for each in self._withdrawals(world, full, digest)]
             in_time = [shown for shown in pages if digest not in shown]
             if in_time and digest not in void and digest not in full.removed:
                 return "the source was not shown the step, and their withdrawal counts as too late"
@@ -551,45 +615,94 @@ class Explorer:
             is_unclear = not full.removed.keys().isdisjoint(crossed)  # no one can read these words any more
             if agreed and digest in void and not is_unclear and all(digest in truth[each] for each in beside):
                 return "the source was shown the step, and their withdrawal makes it void"
-            if digest in full.removed and any(
-                each.state is ProposalStatus.PASSING_ON for each in self._state(whole, ()).proposals
+            about = self.made[digest].about
+            begun = [each for each, _ in whole if self.made[each][2:] == ("passing_on", about)]
+            if full.removed.keys() >= set(begun) and any(
+                each.state is ProposalStatus.PASSING_ON and each.signed.digest == about
+                for each in self._state(whole, ()).proposals
             ):
                 return "a step that was removed still counts"
         return ""
 
-    def _is_agreement(self, digest: Digest, full: Transcript, step: Digest) -> bool:
-        return self.made[digest].action == "agreed" and full.knowledge.knew(step, digest)
+    def _agreements(self, world: World, full: Transcript, step: Digest) -> list[int]:
+        """Return the places, in the source's order, of the agreements on which a step builds."""
+        about = self.made[step].about
+        return [
+            at
+            for at, digest in enumerate(world.order)
+            if self.made[digest].action == "agreed"
+            and self.made[digest].about == about
+            and full.knowledge.knew(step, digest)
+        ]
 
-    def _withdrawals(self, world: World, agreed: int) -> list[Digest]:
-        """Return what withdraws the agreement at a place of the source's order, in truth."""
+    def _withdrawals(self, world: World, full: Transcript, step: Digest) -> list[Digest]:
+        """Return what withdraws the last agreement on which a step builds, in truth."""
+        agreed = self._agreements(world, full, step)
+        return self._withdrawn_after(world, max(agreed, default=-1), self.made[step].about)
+
+    def _withdrawn_after(self, world: World, agreed: int, about: Digest | None) -> list[Digest]:
         if agreed < 0:
             return []
-        proposal, later = self._proposal()[0], world.order[agreed:]
-        named = {proposal, *(each for each in later if self.made[each].content is not None)}
+        later = world.order[agreed:]
+        named = {about, *(each for each in later if self.made[each].content is not None)}
         return [
             digest
             for digest in later[1:]
-            if self.made[digest].action == "against"
+            if (self.made[digest].action, self.made[digest].about) == ("against", about)
             or named.intersection(self.made[digest].entry.envelope.removes)
         ]
 
     def _beside(self, world: World, full: Transcript, step: Digest) -> list[Digest]:
         """Return what may withdraw an agreement that a step knew: all that the agreement did not know."""
-        agreed = [each for each in world.order if self._is_agreement(each, full, step)]
+        agreed = [world.order[at] for at in self._agreements(world, full, step)]
         return [
             digest
             for digest in world.order
             if self.made[digest].action in {"against", "removal"}
+            and self.made[digest].about in {self.made[step].about, None}
             and not all(full.knowledge.knew(each, digest) for each in agreed)
         ]
 
-    def _begun_against(self, world: World, rows: Rows, now: Transcript) -> str:
-        """Return what is wrong if passing on begins, in truth: the desk can see that the source withdrew."""
-        agreed = [at for at, digest in enumerate(world.order) if self.made[digest].action == "agreed"]
+    def _begun_against(self, world: World, rows: Rows, now: Transcript, about: Digest) -> str:
+        """Return what is wrong if passing on begins, in truth: the desk can see that it must not begin."""
         evident = {digest for digest, _ in rows} | now.knowledge.named.keys()
-        last = max((at for at in agreed if world.order[at] in evident), default=-1)
-        if last >= 0 and evident.intersection(self._withdrawals(world, last)):
+        agreed = [
+            at
+            for at, digest in enumerate(world.order)
+            if (self.made[digest].action, self.made[digest].about) == ("agreed", about) and digest in evident
+        ]
+        if evident.intersection(self._withdrawn_after(world, max(agreed, default=-1), about)):
             return "passing on begins although the desk can see that the source withdrew"
+        shown = dict(world.truth)
+        if any(
+            made.action == "proposal" and about in shown[digest] and condition == OK
+            for digest, condition, made in ((digest, how, self.made[digest]) for digest, how in rows)
+        ):
+            return "passing on begins although the desk proposed something else since"
+        return ""
+
+    def _made_against(self, world: World, rows: Rows, now: Transcript, proposed: ProposalState) -> str:
+        """Return what is wrong if the file is made, in truth: the source withdrew, or can still withdraw."""
+        about, truth = proposed.signed.digest, dict(world.truth)
+        here = {digest for digest, _ in rows}
+        on_server = {digest for digest, _ in world.server}
+        steps = {
+            digest
+            for digest in here & on_server
+            if (self.made[digest].action, self.made[digest].about) == ("passing_on", about)
+        }
+        if not steps:
+            return "the file is made before the server has the step"
+        was_hidden = world.operator[0]  # who hides a withdrawal for long enough can have the file made
+        if steps <= world.overtaken and not was_hidden:
+            return "the file is made although the source withdrew before the server had the step"
+        if all(
+            any(
+                digest in here and step not in truth[digest] for digest in self._withdrawals(world, now, step)
+            )
+            for step in steps
+        ):
+            return "the file is made although the desk can see that the source withdrew"
         return ""
 
     def _waiting(self, world: World, full: Transcript) -> str:
@@ -671,19 +784,27 @@ class Scenario(NamedTuple):
     heals: bool = False
 
 
-_CONSENT: Final = Limits(is_proposed=True, agreed=1, against=1, passing_on=1, hide=1, flip=1)
+_CONSENT: Final = Limits(is_proposed=True, agreed=1, against=1, passing_on=(1, 0), hide=1, flip=1)
+_FILE: Final = replace(_CONSENT, removal=1, made=(1, 1), hide=0, flip=0, breaks_off=True)
 
 SCENARIOS: Final = {
-    "source's rows are hidden": Scenario(Limits(message=3, hide=1, words=(1, 0)), 5, 8, heals=True),
+    "source's rows are hidden": Scenario(Limits(message=3, hide=1, again=1, words=(1, 0)), 5, 8, heals=True),
     "closings cross": Scenario(
         Limits(message=2, receipt=1, words=(1, 0), closing=(1, 1), hide=1, flip=1), 4, 8, heals=True
     ),
     "answers and a step cross": Scenario(replace(_CONSENT, receipt=1), 6, 11),
     "removals and a step cross": Scenario(replace(_CONSENT, against=0, message=1, removal=1), 5, 10),
     "a file is made on one machine": Scenario(
-        replace(_CONSENT, removal=1, made=1, is_one_machine=True), 6, 11
+        replace(_CONSENT, removal=1, made=(1, 0), is_one_machine=True), 6, 11
     ),
-    "the source agrees twice": Scenario(replace(_CONSENT, agreed=2, passing_on=2, hide=2, flip=0), 6, 10),
+    "a file is made on two machines": Scenario(_FILE, 8, 13),
+    "two workstations pass on": Scenario(replace(_FILE, passing_on=(1, 1), hide=1), 6, 11),
+    "two workstations propose": Scenario(
+        replace(_CONSENT, proposal=(1, 1), passing_on=(1, 1), is_proposed=False, flip=0), 6, 10
+    ),
+    "the source agrees twice": Scenario(
+        replace(_CONSENT, agreed=2, passing_on=(2, 0), hide=2, flip=0), 6, 10
+    ),
     "removed words are restored": Scenario(
         Limits(message=1, removal=1, restore=1, hide=1, words=(1, 0), read=(0, 1)), 5, 9, heals=True
     ),

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crypto.errors import MalformedError, TooLongError, UnreadableError
+from protocol import content as content_format
 from protocol.content import (
     ATTACHMENTS,
     NAME_BYTES,
@@ -29,6 +30,7 @@ from protocol.content import (
 )
 from protocol.errors import NewerVersionError
 from protocol.identifiers import Address, AttachmentId, Digest, EntryId
+from tests.planted import finds_the_fault
 
 UNICODE = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 NAMED = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60)
@@ -278,6 +280,14 @@ def test_a_message_is_written_in_this_order() -> None:
 def test_content_of_a_later_minor_version_is_never_half_read(raw: bytes) -> None:
     with pytest.raises(NewerVersionError):
         Content.from_bytes(raw)
+
+
+def test_a_planted_fault_is_found_newer_content_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(content_format, "MINOR", 1)
+    with finds_the_fault():
+        test_content_of_a_later_minor_version_is_never_half_read(
+            b'{"kind":"message","text":"hello","minor":1}'
+        )
 
 
 def test_a_caller_that_shows_unreadable_content_as_such_does_so_with_newer_content() -> None:

@@ -12,13 +12,13 @@ import pytest
 
 from protocol.entry import SignedEntry
 from protocol.heads import Heads
-from protocol.identifiers import Digest, StrandId
+from protocol.identifiers import Address, Digest, StrandId
 from protocol.strand import StrandKey
 from protocol.transcript import check, closing, ending, waiting
 from protocol.transcript.check import FaultKind, Transcript
 from protocol.transcript.knowledge import Knowledge
-from protocol.transcript.proposal_states import Consent, ProposalStatus
-from tests.protocol.explorer import SCENARIOS, Explorer, Limits
+from protocol.transcript.proposal_states import Consent, ProposalState, ProposalStatus
+from tests.protocol.explorer import SCENARIOS, Explorer, Limits, World
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -146,6 +146,43 @@ def _an_agreement_is_for_good(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Consent, "status", planted)
 
 
+def _an_older_proposal_counts(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Consent, "status", lambda self, *, is_newest: _REAL_STATUS(self, is_newest=True))  # noqa: ARG005
+
+
+def _a_void_step_counts(patch: pytest.MonkeyPatch) -> None:
+    def planted(self: Consent, *, is_newest: bool) -> ProposalStatus:
+        return ProposalStatus.PASSING_ON if self._begun else _REAL_STATUS(self, is_newest=is_newest)
+
+    patch.setattr(Consent, "status", planted)
+
+
+def _sent_is_confirmed(patch: pytest.MonkeyPatch) -> None:
+    def planted(_self: Explorer, world: World, _name: str, proposed: ProposalState) -> bool:
+        return any(
+            step not in proposed.void and (step, "ok") in world.server for _, step in world.unconfirmed
+        )
+
+    patch.setattr(Explorer, "_is_confirmed", planted)
+
+
+def _an_entry_id_counts_once(patch: pytest.MonkeyPatch) -> None:
+    real = check.read_transcript
+
+    def planted(
+        address: Address,
+        key: bytes,
+        strands: Mapping[StrandId, StrandKey],
+        entries: Iterable[SignedEntry],
+        remembered: Heads,
+        **how: bool,
+    ) -> Transcript:
+        once = {entry.envelope.entry_id: entry for entry in entries}
+        return real(address, key, strands, once.values(), remembered, **how)
+
+    patch.setattr(check, "read_transcript", planted)
+
+
 _REAL_STATUS = Consent.status
 _REAL_WITHDRAWALS = Consent._withdrawals
 
@@ -186,10 +223,13 @@ def _any_closing(days: Sequence[date | None]) -> date | None:
 
 
 def _consent(**more: Any) -> Limits:  # noqa: ANN401
-    return Limits(is_proposed=True, **{"agreed": 1, "against": 1, "passing_on": 1, **more})
+    return Limits(is_proposed=True, **{"agreed": 1, "against": 1, "passing_on": (1, 0), **more})
 
 
 PLANTED: Mapping[str, Planted] = {
+    "rule 1: of entries with one id, one counts": Planted(
+        _an_entry_id_counts_once, Limits(message=1, hide=1, again=1), "does not count"
+    ),
     "rule 2: verified counts as shown": Planted(
         _verified_is_shown, _consent(flip=1), "no one who answered was shown it"
     ),
@@ -270,6 +310,20 @@ PLANTED: Mapping[str, Planted] = {
     ),
     "rule 8: a removal withdraws nothing": Planted(
         _a_removal_withdraws_nothing, _consent(against=0, message=1, removal=1), "was not shown the step"
+    ),
+    "rule 8: an older proposal can be passed on": Planted(
+        _an_older_proposal_counts, _consent(proposal=(2, 0)), "proposed something else since"
+    ),
+    "rule 8: a void step makes the file": Planted(
+        _a_void_step_counts, _consent(made=(1, 0)), "the file is made although"
+    ),
+    "rule 8: the file is made at once": Planted(
+        lambda patch: patch.setattr(Explorer, "_is_confirmed", lambda *_: True),
+        _consent(made=(1, 0)),
+        "before the server has the step",
+    ),
+    "rule 8: the beginning of an answer confirms the step": Planted(
+        _sent_is_confirmed, _consent(made=(1, 0), breaks_off=True), "withdrew before the server had the step"
     ),
     "waiting: any words of the desk answer": Planted(
         _any_words_answer, Limits(message=1, words=(1, 0)), "does not wait"

@@ -2,9 +2,10 @@
 
 import random
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 
 import msgspec
 import pytest
@@ -20,8 +21,10 @@ from protocol.keyring import create_keyring
 from protocol.sealed_record import RecordKind
 from store import outbox, records, sync_findings
 from store.outbox import OutboxKind, record_name
+from store.records import Record
 from store.sync_findings import FindingKind
 from tests.journalist_app.desk_factories import TODAY, a_source
+from tests.planted import finds_the_fault
 from tests.sync.desks import AtDesk, an_adviser
 from tests.sync.ends import Ends, all_of
 from tests.sync.test_exchange import record_of
@@ -156,6 +159,24 @@ def test_an_earlier_genuine_revision_changes_nothing_and_the_server_gets_ours(sc
     assert kept_at(scene.first) == before
     assert scene.at_server() == newest
     assert sync_status.faults_at_server(scene.first.desk) == ()
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        partial(test_a_forged_record_changes_nothing_and_is_reported, forgery="random bytes"),
+        test_an_earlier_genuine_revision_changes_nothing_and_the_server_gets_ours,
+    ],
+)
+def test_a_planted_fault_is_found_what_the_server_sends_replaces_ours(
+    scene: Scene, attack: Callable[[Scene], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def planted(_self: object, kind: str, name: bytes, _ours: bytes, theirs: bytes) -> Record:
+        return Record(kind, name, _INFLATED, theirs, is_dropped=False)
+
+    monkeypatch.setattr(RecordMerger, "records", planted)
+    with finds_the_fault():
+        attack(scene)
 
 
 def test_a_forged_record_does_not_stop_a_newer_honest_one(scene: Scene) -> None:

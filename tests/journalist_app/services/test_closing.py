@@ -1,5 +1,6 @@
 """Closed, reopened, retained, gone: and every way in which that promise could be broken."""
 
+import secrets
 import sqlite3
 import threading
 from contextlib import closing
@@ -51,6 +52,7 @@ from tests.journalist_app.desk_factories import (
 )
 from tests.journalist_app.opening import heads_on_page, opens
 from tests.journalist_app.refusals import refuses
+from tests.planted import finds_the_fault
 from tests.store.factories import all_tallies
 
 CLOSING_ID = EntryId(b"c" * 16)
@@ -392,6 +394,14 @@ def test_keys_that_were_swapped_for_a_moment_leave_no_tallies_under_other_ids(wo
     deletion_upkeep.maintain_deletions(desk, TODAY)
 
     assert {each.id for each in opened_tallies(world, tallies_of(world, source))} == before
+
+
+def test_a_planted_fault_is_found_new_ids_for_each_set_of_tallies(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_format, "_derive", lambda *_: secrets.token_bytes(ledger_format.ID_BYTES))
+    with finds_the_fault():
+        test_any_set_of_tallies_of_one_mailbox_counts_once(world)
 
 
 def test_a_casefile_that_is_too_long_changes_no_tallies(world: World) -> None:

@@ -13,6 +13,7 @@ from crypto import age, signed_lines
 from crypto.canonical_json import encode_json
 from crypto.errors import TooLongError
 from journalist_app.desk.casefile import LABELS, Casefile, Evidence, EvidenceKind, Note, PassedOn
+from journalist_app.services.desk import merge_records
 from journalist_app.services.desk.merge_records import RecordMerger, merge_bodies, merge_casefiles
 from journalist_app.services.desk.report_records import ReportWords
 from journalist_app.services.records import reply_templates
@@ -32,6 +33,7 @@ from protocol.sealed_record import (
 from store.sync_findings import FindingKind
 from sync.endpoint import RecordFaultError
 from tests.journalist_app.desk_factories import TODAY, World
+from tests.planted import finds_the_fault
 
 NAMES = ("Werkstation 1", "Werkstation 2")
 NAME = bytes(20)
@@ -492,6 +494,12 @@ def test_a_merge_is_commutative_and_merging_again_adds_nothing(
     if kind is KIND and one and other:
         notes = set(Casefile.from_bytes(one).notes) | set(Casefile.from_bytes(other).notes)
         assert notes <= set(Casefile.from_bytes(merged).notes)
+
+
+def test_a_planted_fault_is_found_a_merge_keeps_the_notes_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(merge_records, "_merge_notes", lambda one, _other: one)
+    with finds_the_fault():
+        test_notes_of_both_are_in_the_casefile_by_day_and_in_their_order()
 
 
 # ---- letterheads
