@@ -13,8 +13,10 @@ from sqlalchemy import text
 
 from crypto import age
 from journalist_app.desk.casefile import Evidence, EvidenceKind
+from journalist_app.desk.verification import conversation_of
 from journalist_app.services.desk import sync_status
 from journalist_app.services.desk.merge_records import RecordMerger
+from journalist_app.services.mailbox import count_for_report
 from journalist_app.services.records import casefiles, reply_templates
 from protocol.identifiers import Address, Digest
 from protocol.keyring import create_keyring
@@ -95,7 +97,8 @@ def scene(ends: Ends) -> Iterator[Scene]:
     made.change(first, "first note", evidence=(evidence,), theme="bullying")
     made.sync(first, second)
     made.change(first, "second note")
-    made.sync(first, second)
+    count_for_report.save_counts(first.desk, conversation_of(first.desk, made.address))
+    made.sync(first, second)  # no check has anything left to save
     yield made
     for each in (first, second):
         each.desk.stop()
