@@ -55,9 +55,11 @@ class EntryForm(OurForm):
 class WriteForm(EntryForm):
     """Form with which a source writes a message and adds files.
 
-    Browsers send the text fields before the files, so the app checks the text fields first.
+    Browsers send the text fields before the files, so the app checks the text fields first. `closed` is not
+    empty if the page said that the message opens a closed mailbox again.
     """
 
+    closed = HiddenField()
     text = TextAreaField(lazy_gettext("Your message"))
     files = MultipleFileField(lazy_gettext("Files"))
 

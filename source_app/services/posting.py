@@ -21,7 +21,6 @@ from source_app.public_desk import PublicDesk
 from source_app.services.login import MailboxSession
 from source_app.services.mailbox_files import open_file
 from source_app.services.new_entry import draft_entry
-from source_app.services.thread import is_mailbox_closed
 from store import attachments
 from store.attachments import ChunkWriter
 from stored_mailbox.appending import PreparedAppend, append_entries
@@ -56,8 +55,7 @@ class Posting:
     """Message that is arriving from a form whose text fields `check_message_form` has checked.
 
     No part of the message can be read before `commit`. If the message is refused or cut off, call `abandon`.
-    `now` is the number of half hours since 1970. After `commit`, `head` names the new entry, and
-    `opens_again` is True if the message opens a closed mailbox again.
+    `now` is the number of half hours since 1970. After `commit`, `head` names the new entry.
     """
 
     desk: PublicDesk
@@ -67,7 +65,6 @@ class Posting:
     language: Language
     now: int
     head: Head | None = None
-    opens_again: bool = False
     _received_bytes: int = 0
     _name_and_type: tuple[str, str] = field(default=("", ""), repr=False)
     _incoming: "_IncomingFile | None" = None
@@ -173,7 +170,6 @@ class Posting:
             return None
         if not draft.has_room():
             raise MessageRefusedError(MessageRefusal.MAILBOX_FULL)
-        self.opens_again = draft.row.due is not None and is_mailbox_closed(self.desk, self.keys)
         notes = tuple(note for note, _ in self._complete)
         if self._sealed is None:
             self._sealed = draft.seal(

@@ -26,6 +26,7 @@ from source_app.services.proposals import ShownProposal, view_of_proposal
 from source_app.services.verified_mailbox import SourceMailbox, Withheld, read_mailbox, read_sent_words
 from store import mailboxes
 from store.errors import NoSuchMailboxError
+from store.mailboxes import StoredMailbox
 
 _USUAL_STEPS = (StepName.BEING_READ, StepName.IN_CONVERSATION, StepName.ADVICE_GIVEN, StepName.CLOSED)
 # Number of usual steps that are done, by current step. Any other step comes between advice and closing.
@@ -184,11 +185,21 @@ def is_mailbox_closed(desk: PublicDesk, keys: MailboxKeys) -> bool:
     Raises:
         NoSuchMailboxError: the mailbox has ended.
     """
+    is_marked = find_mailbox(desk, keys).due is not None
+    return is_marked and closed_until(read_mailbox(desk, keys).transcript) is not None
+
+
+def find_mailbox(desk: PublicDesk, keys: MailboxKeys) -> StoredMailbox:
+    """Return the row of a mailbox, which no signature covers.
+
+    Raises:
+        NoSuchMailboxError: the mailbox has ended.
+    """
     with desk.store.reading() as reading:
         row = mailboxes.find(reading, keys.address)
     if row is None:
         raise NoSuchMailboxError("the mailbox has ended")
-    return row.due is not None and closed_until(read_mailbox(desk, keys).transcript) is not None
+    return row
 
 
 def _days_seen(mailbox: SourceMailbox) -> dict[Digest, date]:

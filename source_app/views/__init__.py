@@ -32,7 +32,7 @@ mailbox is open, every template also receives `log_out_token`. These templates r
 - mailbox/thread.html: thread (a `Thread`), away
 - mailbox/save.html: thread
 - mailbox/write.html: form, limits (a `MailboxLimits`), files_refused (True if files must be chosen again),
-  refusal (None or a `MessageRefusal`), closed (True if a message opens the mailbox again)
+  refusal (None or a `MessageRefusal`)
 - mailbox/received.html: entry (a `ThreadEntry`), expect_by, reopened
 - mailbox/proposal.html: form, proposal (a `ShownProposal`), thread, limits, refusal (None or an
   `AnswerRefusal`)

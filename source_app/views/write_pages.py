@@ -38,8 +38,8 @@ _DRAIN_TIMES = 2
 
 def page_for_text(here: MailboxSession, text: str) -> Response:
     """Return the page on which a source writes a new message, with `text` in its form."""
-    closed = thread.is_mailbox_closed(desk(), here.keys)
-    return _write_page(here, FormContext.new(here.keys.address, *here.state.shown), text, closed=closed)
+    closed = "yes" if thread.is_mailbox_closed(desk(), here.keys) else ""
+    return _write_page(here, FormContext.new(here.keys.address, *here.state.shown), text, closed)
 
 
 def receive_message() -> ResponseReturnValue:
@@ -70,7 +70,7 @@ def receive_message() -> ResponseReturnValue:
     elif received.posted is None:
         answer = _refused(here, received)
     else:
-        answer = _posted(here, received.posted)
+        answer = _posted(here, received.posted, received.fields.get("closed") or None)
     if not is_read:
         answer.headers["Connection"] = "close"
     return answer
@@ -80,12 +80,12 @@ def _check_form(here: MailboxSession, fields: Mapping[str, str]) -> Posting:
     return posting.check_message_form(desk(), here, fields, lang(), now=half_hour_now())
 
 
-def _posted(here: MailboxSession, posted: Posting) -> WerkzeugResponse:
+def _posted(here: MailboxSession, posted: Posting, closed: str | None) -> WerkzeugResponse:
     if posted.head is not None:
         with suppress(StoreError):  # the next form then names an older entry, which is as good
             login.remember_entry(desk(), here, posted.head, now=half_hour_now())
-    entry_id, again = posted.form_context.entry_id.hex(), posted.opens_again or None
-    receipt = url_for("mailbox.show_receipt", lang=lang(), entry_id=entry_id, opened_again=again)
+    entry_id = posted.form_context.entry_id.hex()
+    receipt = url_for("mailbox.show_receipt", lang=lang(), entry_id=entry_id, opened_again=closed)
     return redirect(receipt, code=303)
 
 
@@ -99,30 +99,32 @@ def _refused(here: MailboxSession, received: ReceivedForm) -> WerkzeugResponse:
     if refusal is MessageRefusal.CHANGED or form_context is None:
         form_context = FormContext.new(address, *here.state.shown)
         try:
-            thread.is_mailbox_closed(desk(), here.keys)
+            thread.find_mailbox(desk(), here.keys)
         except NoSuchMailboxError:
             return gone_page(text)
         except StoreError:
             return store_error_page(text)
-    return _write_page(here, form_context, text, refusal, files_refused=received.had_files)
+    closed = received.fields.get("closed", "")
+    return _write_page(here, form_context, text, closed, refusal, files_refused=received.had_files)
 
 
-def _write_page(
+def _write_page(  # noqa: PLR0913  # each is shown on the page
     here: MailboxSession,
     form_context: FormContext,
     text: str,
+    closed: str,
     refusal: MessageRefusal | None = None,
-    **notices: bool,
+    *,
+    files_refused: bool = False,
 ) -> Response:
-    notices = {"closed": False, "files_refused": False} | notices
     return render_page(
         "mailbox/write.html",
         200 if refusal is None else _STATUS.get(refusal, 422),
-        form=WriteForm(text=text, **form_context.hidden_fields(here.token, posting.ACTION)),
+        form=WriteForm(text=text, closed=closed, **form_context.hidden_fields(here.token, posting.ACTION)),
         limits=desk().limits,
         refusal=refusal,
         sealing_words=sealing_words(here.keys.address),
-        **notices,
+        files_refused=files_refused,
     )
 
 

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
@@ -20,7 +21,7 @@ from protocol.transcript.check import FaultKind, head_of
 from protocol.transcript.proposal_states import ProposalStatus
 from source_app.services.proposals import read_proposal
 from source_app.services.verified_mailbox import Withheld, read_mailbox
-from store import mailboxes
+from store import entries, mailboxes
 from store.database.prepared_statements import PreparedQuery
 from stored_mailbox.appending import recompute_state, store_entry
 from tests.pages import hook, hooks
@@ -406,13 +407,21 @@ def test_the_end_stays_as_a_signed_proof_with_the_heads_of_the_source(
 # ---- what a form carries ------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("due", [None, date(2026, 6, 3)])  # a column that no one signed
 @pytest.mark.parametrize("count", [10, 2_000])
 def test_posting_verifies_and_reads_as_little_in_a_long_mailbox_as_in_a_short_one(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, monkeypatch: pytest.MonkeyPatch, count: int
+    a_desk: ADesk,
+    source: Browser,
+    keys: MailboxKeys,
+    monkeypatch: pytest.MonkeyPatch,
+    count: int,
+    due: date | None,
 ) -> None:
     fill(a_desk, keys, count)
     source.get(PAGE)
     form = source.form_context()
+    with a_desk.store.writing() as session:
+        entries.set_state(session, keys.address, waiting_since=None, due=due)
     verified, rows = counter(monkeypatch, "protocol.entry.check_signature"), rows_read(monkeypatch)
 
     assert source.write("another message", form_context=form).status_code == 303
@@ -420,6 +429,25 @@ def test_posting_verifies_and_reads_as_little_in_a_long_mailbox_as_in_a_short_on
     assert len(verified) == 1  # the source's newest entry, which the form names
     assert rows[0] < 20
     assert messages(a_desk, keys)[-1].envelope.number == count // 2 + 2
+
+
+def test_a_message_that_is_refused_verifies_as_little_as_one_that_is_posted(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(a_desk, keys, 100)
+    source.get(PAGE)
+    form = source.form_context()
+    source.write("a message", form_context=form)
+    with a_desk.store.writing() as session:
+        entries.set_state(session, keys.address, waiting_since=None, due=date(2026, 6, 3))
+    verified, rows = counter(monkeypatch, "protocol.entry.check_signature"), rows_read(monkeypatch)
+
+    changed = source.write("another message", form_context=form)
+    expired = source.write("a message", form_context={**form, "token": "x"})
+
+    assert (changed.status_code, expired.status_code) == (422, 403)
+    assert len(verified) <= 3
+    assert rows[0] < 20
 
 
 def fill(a_desk: ADesk, keys: MailboxKeys, count: int) -> None:
