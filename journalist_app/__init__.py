@@ -119,7 +119,7 @@ def create_adviser_app(
 
 
 def _refuse_other_origins() -> ResponseReturnValue | None:
-    """Refuse a request for another host name (DNS rebinding) and a form sent by another site."""
+    """Refuse a request that another site caused: with another host name (DNS rebinding), or by its form."""
     origin = current_app.extensions["config"].origin
     if not is_our_host(request.headers.get("Host"), origin):
         return render_template("refusal.html", what="host", text="", origin=origin), 421

@@ -88,7 +88,10 @@ class AdviserConfig:
 
     @property
     def floors(self) -> Floors:
-        """Return the smallest counts that the public and the Secretary-General's yearly report show."""
+        """Return the smallest counts that the two versions of the yearly report show (public and SG).
+
+        SG is the Secretary-General.
+        """
         return Floors(self.public_floor, self.sg_floor)
 
     def options(self, list_name: str) -> tuple[TableLine, ...]:

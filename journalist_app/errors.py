@@ -11,7 +11,7 @@ _Reason = TypeVar("_Reason", bound=StrEnum)
 
 
 class AdviserError(Exception):
-    """Base class of every exception in this package.
+    """Base class of every exception of the adviser's site.
 
     `reason` is the key of the sentence that the templates show for this exception.
     """
@@ -20,7 +20,10 @@ class AdviserError(Exception):
 
 
 class UseCaseRefusedError(AdviserError, Generic[_Reason]):
-    """Base class of the exceptions of one use case. `reason` is a member of the use case's own enum."""
+    """Base class of the exceptions with which use cases refuse.
+
+    `reason` is a member of the use case's own enum.
+    """
 
     def __init__(self, reason: _Reason) -> None:
         super().__init__(reason)
@@ -28,7 +31,7 @@ class UseCaseRefusedError(AdviserError, Generic[_Reason]):
 
 
 class UnlockRefusal(StrEnum):
-    """Reasons why the desk was not unlocked. `templates/unlock/show.html` has the sentences to show."""
+    """Reason why the desk was not unlocked. `templates/unlock/show.html` has the sentences to show."""
 
     MISSING = "missing"  # there is no keyring file at the path in the settings
     EXPOSED = "exposed"  # other users can read the keyring, or it is not a plain file
@@ -38,11 +41,11 @@ class UnlockRefusal(StrEnum):
 
 
 class UnlockRefusedError(UseCaseRefusedError[UnlockRefusal]):
-    """The desk was not unlocked."""
+    """The desk was not unlocked. `reason` says why."""
 
 
 class SendRefusal(StrEnum):
-    """Reasons why an answer, step, proposal or closing was not sent.
+    """Reason why an answer, step, proposal or closing was not sent.
 
     `templates/thread/` has the sentences to show.
     """
@@ -61,11 +64,11 @@ class SendRefusal(StrEnum):
 
 
 class SendRefusedError(UseCaseRefusedError[SendRefusal]):
-    """An answer, step, proposal or closing was not sent."""
+    """An answer, step, proposal or closing was not sent. `reason` says why."""
 
 
 class FileRefusal(StrEnum):
-    """Reasons why a file of a mailbox was not opened.
+    """Reason why a file of a mailbox was not opened.
 
     `templates/thread/_refused.html` has the sentences to show.
     """
@@ -76,11 +79,11 @@ class FileRefusal(StrEnum):
 
 
 class FileRefusedError(UseCaseRefusedError[FileRefusal]):
-    """A file of a mailbox was not opened."""
+    """A file of a mailbox was not opened. `reason` says why."""
 
 
 class PassOnRefusal(StrEnum):
-    """Reasons why a text was not proposed or passed on.
+    """Reason why the desk did not propose to pass on a text, or did not pass it on.
 
     `templates/thread/_refused.html` has the sentences to show.
     """
@@ -106,11 +109,14 @@ class PassOnRefusal(StrEnum):
 
 
 class PassOnRefusedError(UseCaseRefusedError[PassOnRefusal]):
-    """A text was not proposed or passed on."""
+    """The desk did not propose to pass on a text, or did not pass it on. `reason` says why."""
 
 
 class CasefileRefusal(StrEnum):
-    """Reasons why a casefile was not changed. `templates/casefile/show.html` has the sentences to show."""
+    """Reason why a casefile (notes about a mailbox) was not changed.
+
+    `templates/casefile/show.html` has the sentences to show.
+    """
 
     MOVED = "moved"  # someone else changed the casefile since the form was shown
     FULL = "full"  # the casefile, or one text in it, is too long
@@ -118,11 +124,14 @@ class CasefileRefusal(StrEnum):
 
 
 class CasefileRefusedError(UseCaseRefusedError[CasefileRefusal]):
-    """A casefile was not changed."""
+    """A casefile (the desk's notes about a mailbox) was not changed. `reason` says why."""
 
 
 class CalendarRefusal(StrEnum):
-    """Reasons why a calendar was not published. `templates/calendar/show.html` has the sentences to show."""
+    """Reason why the desk's calendar was not published.
+
+    `templates/calendar/show.html` has the sentences to show.
+    """
 
     NO_WORKING_DAY = "no_working_day"
     DAYS = "days"  # a line has no date, or a date that does not exist
@@ -132,11 +141,11 @@ class CalendarRefusal(StrEnum):
 
 
 class CalendarRefusedError(UseCaseRefusedError[CalendarRefusal]):
-    """A calendar was not published."""
+    """The desk's calendar was not published. `reason` says why."""
 
 
 class ReportRefusal(StrEnum):
-    """Reasons why a report's figures were not counted, or the report was not published.
+    """Reason why the figures of a yearly report were not counted, or the report was not published.
 
     `templates/reports/_words.html` has the sentences to show.
     """
@@ -176,13 +185,13 @@ class UnsoundMailboxError(AdviserError):
 
 
 class RecordUnsoundError(AdviserError):
-    """A sealed record of the desk is forged, damaged or missing, or someone restored an older copy."""
+    """A record (encrypted note of the desk) is forged, damaged or missing, or is an older copy."""
 
     reason = "record_unsound"
 
 
 class LetterheadMovedError(AdviserError):
-    """Another workstation published a newer signed letterhead than the one that the adviser was changing."""
+    """Another workstation has published a newer letterhead (signed statement) than the one being changed."""
 
     reason = "letterhead_moved"
 
@@ -194,7 +203,7 @@ class ReplyTemplateError(AdviserError):
 
 
 class UnsentRefusedError(AdviserError):
-    """A form that was sent to the locked app was not kept.
+    """A form that an adviser sent while the app was locked was not kept.
 
     The text is too long, too many forms are kept already, or there is no sound letterhead with a key.
     """

@@ -1,6 +1,7 @@
-"""Reader of the adviser's multipart forms: text fields first, then files. Checks only their shape.
+"""Reader of the adviser's multipart forms: text fields first, then files.
 
-`journalist_app.services` checks whether the content of the fields and files is allowed.
+It checks only the shape of the fields. `journalist_app.services` checks whether the content of the fields and
+files is allowed.
 """
 
 import re
@@ -32,7 +33,7 @@ class AnswerParts:
     events: Iterator[Event] = field(default=iter(()), repr=False)
 
     def first(self, name: str) -> str:
-        """Return the first value of a text field. A field that was not sent gives an empty string."""
+        """Return the first value of a text field, or an empty string if the field was not sent."""
         return self.fields.get(name, [""])[0]
 
     def step(self) -> StepForm:
@@ -40,7 +41,7 @@ class AnswerParts:
         return StepForm(*map(self.first, ("step", "step_text", "next", "by")))
 
     def typed(self) -> tuple[str, ...]:
-        """Return every text that the adviser typed, so that an error page can show the texts again."""
+        """Return every text that the adviser typed in the form, so that an error page can show it again."""
         return self.first("text"), self.first("step_text"), self.first("next")
 
     def files(self) -> Iterator[tuple[str, str, Iterator[bytes]]]:
@@ -65,7 +66,7 @@ class AnswerParts:
 
 
 def read_answer(body: Body, content_type: str, files: int, into: AnswerParts) -> None:
-    """Read a form's text fields, up to the first file, into `into`. The files are not read yet.
+    """Read the text fields of a submitted form into `into`, up to the first file. The files are not read yet.
 
     Raises:
         BodyError: the request body is malformed, too large or cut off. `into` has the fields read before.

@@ -11,7 +11,7 @@ _STEP = 1000
 
 
 def chosen_language() -> str:
-    """Return the language in the cookie, else the language that the browser prefers, else Dutch."""
+    """Return the language of the pages: from the cookie, else the browser's preference, else Dutch."""
     chosen = request.cookies.get(LANGUAGE_COOKIE)
     if chosen in LANGUAGES:
         return chosen

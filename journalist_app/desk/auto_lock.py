@@ -15,7 +15,7 @@ _TOKEN_BYTES = 32
 
 
 class AutoLock:
-    """Holder of the open desk between unlocking and locking. Thread-safe.
+    """Automatic lock, which holds the unlocked desk with its keys until the site is locked. Thread-safe.
 
     Python cannot wipe keys from memory, but the kernel wipes the memory of a process that ends. So locking
     calls `end_worker`, which ends the worker process.
@@ -41,7 +41,7 @@ class AutoLock:
         self._closed = threading.Event()
 
     def admit(self, desk: OpenDesk) -> bytes:
-        """Hold the desk that a browser unlocked, and return the browser's token.
+        """Hold the desk that a browser has unlocked, and return a token for the browser's cookie.
 
         From then on, tokens of earlier unlockings are refused.
         """
@@ -56,17 +56,20 @@ class AutoLock:
         return self._token
 
     def desk_of(self, token: bytes) -> OpenDesk | None:
-        """Return the open desk for a browser's token, or None if the token is wrong or the desk is locked."""
+        """Return the unlocked desk for a browser's token.
+
+        If the token is wrong or the desk is locked, return None.
+        """
         if self._desk is None or self._is_idle() or not hmac.compare_digest(token, self._token):
             return None
         return self._desk
 
     def touch(self) -> None:
-        """Restart the idle time. Call this when the adviser did something."""
+        """Start the idle time again. Call this method when the adviser did something."""
         self._last_use = self._clock()
 
     def close(self) -> None:
-        """Lock the site: drop the open desk with its keys. Copies of keys stay in memory until `end`."""
+        """Lock the site: drop the unlocked desk with its keys. Copies of keys stay in memory until `end`."""
         if self._desk is not None:
             self._desk.stop()
         self._desk = None

@@ -22,7 +22,10 @@ LABELS: Final = 50
 
 
 class Note(StrictStruct, frozen=True):
-    """Note of an adviser: the day, the name of the workstation, and a text of at most 20,000 characters."""
+    """Note of an adviser in a casefile: the day, the workstation's name, and a text.
+
+    The text has at most 20,000 characters.
+    """
 
     day: date
     strand: _Word
@@ -30,7 +33,7 @@ class Note(StrictStruct, frozen=True):
 
 
 class EvidenceKind(StrEnum):
-    """Kind of entry that is kept as evidence."""
+    """Kind of entry of which a copy is kept as evidence: a proposal, or the source's answer to a proposal."""
 
     PROPOSAL = "proposal"
     ANSWER = "answer"
@@ -54,12 +57,11 @@ class Evidence(StrictStruct, frozen=True):
 
 
 class PassedOn(StrictStruct, frozen=True):
-    """Note in a casefile that text and files were passed on to a recipient.
+    """Record in a casefile that the desk passed on a text and files to a recipient.
 
-    `made` is the day on which the desk made the file with this text and these files.
-
-    `delivered` is the day on which the file was handed over, or None if the desk still has the file.
-    `proposal` is the digest of the proposal that the source saw.
+    `made` is the day on which the desk made the file with this text and these files. `delivered` is the day
+    on which the file was handed over, or None if the desk still has the file. `proposal` is the digest of the
+    proposal that the source saw.
     """
 
     recipient: _Word
@@ -70,11 +72,11 @@ class PassedOn(StrictStruct, frozen=True):
 
 
 class Casefile(CanonicalStruct, frozen=True):
-    """Notes of the desk about one mailbox.
+    """The desk's own notes about one mailbox, which sources never see.
 
     `theme`, `route`, `region` and `outcome` are names from the desk's own lists, or empty if nothing was
-    chosen. `first_message` and `first_answer` are days. `came_back` is True if the source came back after
-    the first answer. `keep_until` is the last day on which evidence is kept after the mailbox ends.
+    chosen. `first_message` and `first_answer` are days. `came_back` is True if the source came back after the
+    first answer. `keep_until` is the last day on which evidence is kept after the mailbox ends.
     """
 
     version: Literal[1] = 1
@@ -95,7 +97,7 @@ class Casefile(CanonicalStruct, frozen=True):
     passed_on: tuple[PassedOn, ...] = ()
 
     def to_bytes(self) -> bytes:
-        """Write the casefile as JSON, which becomes the body of a sealed record.
+        """Write the casefile as JSON, in the form in which it is encrypted and stored as a record.
 
         Raises:
             TooLongError: the casefile is over 700,000 bytes.

@@ -1,4 +1,4 @@
-"""Tallies of a mailbox, by the facts in its casefile (docs/protocol.md, "Tallies")."""
+"""Tallies (anonymous facts) about a mailbox, made from its casefile (docs/protocol.md, "Tallies")."""
 
 from datetime import date
 
@@ -10,11 +10,11 @@ from protocol.letterhead import Letterhead
 def tallies_of(  # noqa: PLR0913  # what a tally consists of
     casefile: Casefile, letterhead: Letterhead, *, seed: bytes, revision: int, closed: date, is_read: bool
 ) -> tuple[Tally, ...]:
-    """Return the tallies of a mailbox by a revision of its casefile, always `ROWS` (8) of them.
+    """Return the tallies (anonymous facts) about a mailbox, made from its casefile: always `ROWS` (8).
 
     The tallies count for the year of the first message, or for the year of `closed` if there was no message.
     Spam, and a mailbox that ended before anyone read it, are counted only under MAILBOX. So the counts of
-    every other dimension add up to the number of mailboxes that were read.
+    every other kind of fact add up to the number of mailboxes that were read.
     """
     year = (casefile.first_message or closed).year
     came_back = "yes" if casefile.came_back else "no"

@@ -1,4 +1,4 @@
-"""The open desk: keys, trusted state and decrypted texts, in memory from unlocking until locking.
+"""The unlocked desk: keys, trusted state and decrypted texts, in memory from unlocking until locking.
 
 The trusted state has the newest entries and serials that this workstation has seen, to detect a roll-back.
 """
@@ -33,7 +33,7 @@ _DECOMPRESSED_TIMES = 4  # a decrypted file may be up to this many times the upl
 
 
 class TrustedStateStatus(StrEnum):
-    """Condition of the file with the trusted state, with which this workstation detects a roll-back."""
+    """Condition of the trusted state's file, with which this workstation detects a roll-back of the store."""
 
     SOUND = "sound"
     MISSING = "missing"  # there is no file, although the store has answers of this desk
@@ -43,7 +43,7 @@ class TrustedStateStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckProgress:
-    """Progress of the background check, counted in mailboxes that have new entries."""
+    """Progress of the background check of the mailboxes that have new entries, in numbers of mailboxes."""
 
     done: int
     total: int
@@ -53,10 +53,10 @@ class CheckProgress:
 
 @dataclass(frozen=True, slots=True)
 class WholeCheck:
-    """Check of the whole store: its progress in mailboxes, and the day and result of the last whole one.
+    """Progress of the check of the whole store, and the day and result of the last finished check.
 
-    `day` is None before the first check of the whole store was finished. `unsound` counts the mailboxes in
-    which it found a fault.
+    The progress is in numbers of mailboxes. `day` is None before the first check of the whole store was
+    finished. `unsound` counts the mailboxes in which it found a fault.
     """
 
     done: int = 0
@@ -85,18 +85,18 @@ class SyncProgress:
 
 
 class PreparedEntry(Protocol):
-    """Entry that the adviser previews and has not sent yet, with its uploaded files."""
+    """Interface of an entry that the adviser previews and has not sent yet, with its uploaded files."""
 
     def give_up(self) -> None:
-        """Give up this unsent entry. The sweep then deletes the entry's uploaded files."""
+        """Give up this unsent entry. The clean-up of the store then deletes the entry's uploaded files."""
 
 
 @dataclass(slots=True)
 class OpenDesk:
-    """The desk's keys, its trusted state, and everything that was verified or decrypted. Thread-safe.
+    """The unlocked desk: its keys, its trusted state, and everything that was verified or decrypted.
 
-    With the trusted state, the workstation detects a roll-back of the store. `unsound` has the mailboxes that
-    failed verification, each with the names of its faults.
+    Thread-safe. With the trusted state, the workstation detects a roll-back of the store. `unsound` has the
+    mailboxes that failed verification, each with the names of its faults.
     """
 
     config: AdviserConfig
@@ -136,7 +136,10 @@ class OpenDesk:
     _is_changed: bool = False
 
     def label(self, address: Address) -> str:
-        """Return the three words that name a mailbox. Cached, because the inbox searches 10,000 labels."""
+        """Return the label of a mailbox: three words by which advisers recognise it.
+
+        The label is cached, because the inbox searches 10,000 labels.
+        """
         known = self._labels.get(address)
         if known is None:
             known = self._labels[address] = mailbox_label(address)
@@ -156,11 +159,12 @@ class OpenDesk:
         closed: date | None = None,
         is_answered: bool = False,
     ) -> None:
-        """Add the verified heads and removals of a mailbox to the trusted state. `save` writes them to disk.
+        """Remember the newest entries (heads) and removals of a verified mailbox. `save` writes them to disk.
 
-        Later checks of the store compare it with the trusted state, to detect a roll-back. `closed` is the
-        day from which a closed mailbox may be deleted. `is_answered` is True if no words of the source wait
-        for an answer. None and False are always safe: the next check then reads the mailbox again.
+        They are part of the trusted state, with which later checks compare the store, to detect a roll-back.
+        `closed` is the day from which a closed mailbox may be deleted. `is_answered` is True if no message of
+        the source waits for an answer. None and False are always safe: the next check then reads the mailbox
+        again.
         """
         known = self.trusted_state
         now = (heads, removed | known.removed.get(address, frozenset()), closed, is_answered)
@@ -176,7 +180,7 @@ class OpenDesk:
             )
 
     def forget_ended(self, address: Address) -> None:
-        """Note in the trusted state that a mailbox ended and that the adviser has seen this.
+        """Remember that a mailbox ended and that the adviser has seen this.
 
         If the mailbox appears in the store again, this workstation then detects that someone restored it.
         """
@@ -184,19 +188,19 @@ class OpenDesk:
         self._change(lambda state: state.end(address))
 
     def saw_record(self, kind: RecordKind, name: bytes, revision: int) -> None:
-        """Note the newest revision of a sealed record in the trusted state, to detect an older copy later."""
+        """Remember the newest revision of one of the desk's records, to detect an older copy later."""
         if self.trusted_state.records.get((kind, name)) != revision:
             self._change(lambda state: state.saw_record(kind, name, revision))
 
     def forget_records(self, address: bytes) -> None:
-        """Drop a mailbox's records from the trusted state, after the desk itself deleted those records.
+        """Forget the revisions of records about a mailbox, after the desk itself deleted these records.
 
         Otherwise this workstation would report the records as missing.
         """
         self._change(lambda state: state.forget_records(address))
 
     def forget_purged(self, address: Address) -> None:
-        """Drop a mailbox that the desk closed and that was deleted from memory and from the trusted state.
+        """Forget a mailbox that the desk closed, after the mailbox was deleted.
 
         Otherwise this workstation, which saves the newest entries of each mailbox in the trusted state, would
         report the mailbox as missing.
@@ -207,7 +211,10 @@ class OpenDesk:
         self._change(lambda state: state.purged(address))
 
     def saw_letterhead(self) -> None:
-        """Save the serial of the desk's current signed letterhead now, to refuse older letterheads later."""
+        """Save the serial of the letterhead in use, so that this workstation later refuses an older one.
+
+        A letterhead is the desk's signed public statement.
+        """
         if self.letterhead.serial != self.trusted_state.letterhead_serial:
             self._change(lambda state: state.saw_letterhead(self.letterhead.serial))
             self.save()
@@ -227,9 +234,9 @@ class OpenDesk:
                         self.trusted_state_status = TrustedStateStatus.SOUND
 
     def replace_damaged_trusted_state(self) -> None:
-        """Overwrite the damaged file of the trusted state with the state in memory.
+        """Overwrite the damaged file of the trusted state with the trusted state in memory.
 
-        With the trusted state, the workstation detects a roll-back. Call this function only at the adviser's
+        With the trusted state, the workstation detects a roll-back. Call this method only at the adviser's
         request.
         """
         if self.trusted_state_status is TrustedStateStatus.DAMAGED:
@@ -238,7 +245,7 @@ class OpenDesk:
         self.save()
 
     def stop(self) -> None:
-        """Stop the background threads and the search processes, and remove gpg's home with the desk's key."""
+        """Stop the background threads and the search processes, and destroy gpg's home with its key."""
         self.stopping.set()
         self.first_page.set()
         self.sync_wanted.set()

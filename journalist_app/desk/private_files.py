@@ -1,4 +1,4 @@
-"""Reading of private files: the keyring and the trusted state."""
+"""Reading of the two private files of a workstation: the keyring and the trusted state."""
 
 import os
 import stat

@@ -31,7 +31,7 @@ DAMAGED_FILE = "damaged_file"  # found by the check of the whole store, which re
 
 @dataclass(frozen=True, slots=True)
 class ShownFault:
-    """One fault of a mailbox.
+    """One fault of a mailbox, as the adviser's pages show it.
 
     `author` and `number` identify the faulty entry. If the fault is not in one entry, `author` is None and
     `number` is 0. `allows_answers` is True if an adviser may write in a mailbox with this fault.
@@ -44,16 +44,20 @@ class ShownFault:
 
     @property
     def side(self) -> str:
-        """Return the faulty entry's author, "source" or "desk". A fault of the mailbox gives ""."""
+        """Return the author of the faulty entry, "source" or "desk".
+
+        Return "" if the fault is not in an entry.
+        """
         return "" if self.author is None else self.author.name.lower()
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedEntry:
-    """A verified entry and its content.
+    """A verified entry of a mailbox, with its decrypted content if it has any.
 
-    `content` is None if the entry has no encrypted part, was removed, or cannot be decrypted. `fault` is
-    empty, or says why words that were not removed have no content: "lost", "unreadable" or "newer_version".
+    `content` is None if the entry has no encrypted part, was removed, or cannot be decrypted. If an entry
+    that was not removed has lost its content, `fault` says why: "lost", "unreadable" or "newer_version".
+    Otherwise `fault` is empty.
     """
 
     signed: SignedEntry
@@ -63,7 +67,7 @@ class OpenedEntry:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A mailbox after verification, not decrypted. `entries` has only verified entries, in thread order.
+    """A mailbox after its verification, not decrypted. `entries` has only verified entries, in thread order.
 
     `removed` has the digests of the entries that the source removed, also of those whose removal only this
     workstation remembers. `restored` has the removed entries that have an encrypted part again.
@@ -77,7 +81,7 @@ class Conversation:
 
     @property
     def mailbox(self) -> StoredMailbox:
-        """Return the mailbox's row, which no signature covers."""
+        """Return the mailbox's row in the store, whose values no signature covers."""
         return self.stored.mailbox
 
     @property
@@ -87,22 +91,25 @@ class Conversation:
 
     @property
     def transcript(self) -> Transcript:
-        """Return the checked transcript."""
+        """Return the result of the check of the mailbox: its verified entries and its faults."""
         return self.stored.transcript
 
     @property
     def may_answer(self) -> bool:
-        """Return True if the faults, if any, are of kinds with which an adviser may write."""
+        """Return True if an adviser may write in this mailbox, in spite of its faults, if any."""
         return all(fault.allows_answers for fault in self.faults)
 
     @property
     def may_lack_withdrawal(self) -> bool:
-        """Return True if the server has something of this mailbox that it could not send."""
+        """Return True if an entry may be missing here because the entry is damaged at the server.
+
+        In such an entry, the source may have withdrawn their consent.
+        """
         return any(fault.kind == name_of_finding(FindingKind.DAMAGED) for fault in self.faults)
 
     @property
     def is_answered_once(self) -> bool:
-        """Return True if the desk ever wrote words in this mailbox."""
+        """Return True if the desk ever wrote a message or step in this mailbox."""
         parts = (entry.envelope for entry in self.entries)
         return any(part.is_words and part.author is Author.DESK for part in parts)
 
@@ -118,11 +125,11 @@ def conversation_of(desk: OpenDesk, address: Address) -> Conversation:
 
 
 def examine(desk: OpenDesk, session: Session, address: Address) -> Conversation:
-    """Verify every entry of a mailbox against its keys, and against what this workstation remembers.
+    """Verify every entry of a mailbox, and compare the mailbox with what this workstation remembers.
 
     The function decrypts nothing. What the workstation remembers is in the trusted state. If no entry was
-    rolled back or forged, the mailbox's heads are remembered there. A mailbox with faults goes into
-    `desk.unsound`, for the inbox. The faults include those that a sync found in the server's copy.
+    rolled back or forged, the mailbox's newest entries (heads) are remembered there. A mailbox with faults
+    goes into `desk.unsound`, for the inbox. The faults include those that a sync found in the server's copy.
 
     Raises:
         MailboxNotFoundError: the store has no mailbox with this address.
@@ -170,14 +177,14 @@ def examine(desk: OpenDesk, session: Session, address: Address) -> Conversation:
 
 
 def name_of_finding(kind: FindingKind) -> str:
-    """Return the name of the fault that a finding of a sync or check reports."""
+    """Return the name of the fault that a finding of a sync reports, as the adviser's pages use the name."""
     return kind.value if kind is FindingKind.RESTORED else f"{kind.value}_at_server"
 
 
 def _faults(
     stored: StoredTranscript, remembered: frozenset[Digest], restored: Sequence[SignedEntry]
 ) -> Iterator[ShownFault]:
-    """Yield the faults of the keys, rows and entries of a mailbox.
+    """Yield the faults that the verification found in the keys, rows and entries of a mailbox.
 
     Attack: someone keeps a copy of a signed entry, waits until the source removes the entry, restores the
     copy in the store and deletes the signed removal. The restored entry is detected because the trusted
@@ -198,7 +205,9 @@ def _faults(
 
 
 def require_answerable(desk: OpenDesk, address: Address) -> tuple[Conversation, tuple[OpenedEntry, ...]]:
-    """Verify and decrypt a mailbox in which the desk may write. Return it with its entries.
+    """Verify and decrypt a mailbox, and refuse if its faults forbid the desk to write in it.
+
+    Return the mailbox and its entries.
 
     Raises:
         MailboxNotFoundError: the store has no such mailbox.
@@ -211,14 +220,17 @@ def require_answerable(desk: OpenDesk, address: Address) -> tuple[Conversation, 
 
 
 def open_all(desk: OpenDesk, conversation: Conversation) -> tuple[OpenedEntry, ...]:
-    """Decrypt every verified entry. An entry that cannot be decrypted has a fault and no content."""
+    """Decrypt every verified entry of a mailbox.
+
+    An entry that cannot be decrypted has a fault and no content.
+    """
     return tuple(_open(desk, signed, conversation.removed) for signed in conversation.entries)
 
 
 def open_for_counting(desk: OpenDesk, conversation: Conversation) -> tuple[EntryContent, ...]:
-    """Decrypt only the desk's words, to tell answers from steps that only confirm receipt.
+    """Decrypt only the desk's entries in a mailbox, to tell answers from steps that only confirm receipt.
 
-    The source's words stay encrypted: their content is None in the result.
+    The source's entries stay encrypted: their content is None in the result.
     """
     return tuple(
         (signed, _open(desk, signed, conversation.removed).content if signed.envelope.strand else None)
@@ -227,16 +239,17 @@ def open_for_counting(desk: OpenDesk, conversation: Conversation) -> tuple[Entry
 
 
 def entry_contents(opened: Sequence[OpenedEntry]) -> tuple[EntryContent, ...]:
-    """Return signed entries with their contents, as `protocol.transcript` reads them."""
+    """Return each signed entry with its content, in the form that functions of `protocol.transcript` need."""
     return tuple((each.signed, each.content) for each in opened)
 
 
 def open_with_faults(
     desk: OpenDesk, conversation: Conversation
 ) -> tuple[tuple[OpenedEntry, ...], tuple[ShownFault, ...]]:
-    """Decrypt every verified entry. Return the entries, and the faults of the mailbox and of their content.
+    """Decrypt every verified entry of a mailbox. Return the entries, and all faults of the mailbox.
 
-    A mailbox with faults goes into `desk.unsound`, for the inbox.
+    The faults include those of entries that cannot be decrypted. A mailbox with faults goes into
+    `desk.unsound`, for the inbox.
     """
     opened = open_all(desk, conversation)
     faults = (*conversation.faults, *_content_faults(opened))
@@ -254,18 +267,18 @@ def _content_faults(opened: Sequence[OpenedEntry]) -> Iterator[ShownFault]:
 
 
 def thread_of(conversation: Conversation, opened: Sequence[OpenedEntry]) -> ThreadState:
-    """Compute the steps and proposals of a mailbox from its decrypted entries."""
+    """Compute the steps and the state of the proposals of a mailbox from its decrypted entries."""
     return thread_state(conversation.address, conversation.transcript, entry_contents(opened))
 
 
 def heads_shown(
     desk: OpenDesk, conversation: Conversation, opened: Sequence[OpenedEntry], *, is_whole: bool = True
 ) -> tuple[Heads, Heads]:
-    """Return `heads` and `unseen` of a page that shows these entries.
+    """Return the heads (newest shown entries) and the unseen entries of a page that shows these entries.
 
-    Words that were lost or cannot be opened were not shown. Removed words count as shown. A page with
-    `is_whole=False` does not show the thread: it names nothing new of the source, so its forms are refused
-    until the adviser has opened the thread.
+    Entries that were lost or cannot be opened were not shown. Removed entries count as shown. A page with
+    `is_whole=False` does not show the thread. Its result names nothing new of the source, so its forms are
+    refused until the adviser has opened the thread.
     """
     shown = {each.signed.digest for each in opened if not each.fault} | conversation.removed
     new = set() if is_whole else set(unconfirmed(conversation, opened))
@@ -276,7 +289,7 @@ def heads_shown(
 
 
 def unconfirmed(conversation: Conversation, opened: Sequence[OpenedEntry]) -> list[Digest]:
-    """Return the readable words and the removals of the source that no entry of the desk confirms."""
+    """Return the source's readable messages and removals that no entry of the desk has confirmed yet."""
     by_desk = [each.signed.digest for each in opened if each.signed.envelope.strand]
     said = [
         each.signed.digest

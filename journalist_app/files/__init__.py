@@ -1,4 +1,4 @@
-"""Files that arrive or are passed on: metadata, hidden parts, presealed files, export packages.
+"""Files that arrive or are passed on: metadata, hidden parts, the source's own encryption, export packages.
 
 Imports `errors` of this app, and `gpg`, `programs`, `protocol`, `crypto` and `web`; no Flask, but Flask-Babel
 for sentences about metadata.
@@ -11,5 +11,5 @@ for sentences about metadata.
 - `metadata_sentences`: sentences about findings, in the adviser's language
 - `pinned_recipients`: recipients in the settings, pinned by fingerprint
 - `presealed`: decryption of texts and files that the source encrypted before sending
-- `sealing_words`: six words by which a presealed text names its mailbox
+- `sealing_words`: six words by which a text of the source names its mailbox
 """

@@ -31,10 +31,10 @@ _MEDIA: Final = ((b"ftyphei", ".heic"), (b"ftypM4A", ".m4a"), (b"ftypqt", ".mov"
 
 
 def with_file_ending(name: str, first: bytes) -> str:
-    """Return the file name, with an ending such as ".pdf" guessed from the first bytes if it has none.
+    """Return a file name with an ending such as ".pdf". If the name has none, guess the ending from the file.
 
-    Only the first 4 KiB of `first` count. The guess helps a person to open the file. No code relies on the
-    guess.
+    Only the first 4 KiB of `first`, the beginning of the file, count. The guess helps a person to open the
+    file. No code relies on the guess.
     """
     stem, dot, ending = name.rpartition(".")
     return name if stem and dot and ending else name + _ending_of(first[:HEAD_BYTES])

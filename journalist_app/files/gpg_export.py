@@ -1,4 +1,4 @@
-"""Exporter of proposals: runs gpg to encrypt and sign, and mat2 to inspect and clean files.
+"""Exporter of proposals to recipients: runs gpg to encrypt and sign, and mat2 to inspect and clean files.
 
 Without gpg or an OpenPGP key, the desk has no exporter and cannot pass anything on.
 """
@@ -43,7 +43,7 @@ class Exporter:
     mat2: Mat2
 
     def require_usable(self, fingerprint: str, today: date) -> None:
-        """Check that the recipient's key with this fingerprint can be used today.
+        """Check that the recipient's OpenPGP key with this fingerprint can be used today.
 
         Raises:
             PassOnRefusedError: the key is unknown, expired, revoked, or not made for encryption.
@@ -81,7 +81,7 @@ class Exporter:
 def open_exporter(
     home_path: Path, secret_key: str, recipients: tuple[RecipientKey, ...], mat2: Mat2
 ) -> Exporter | None:
-    """Import the desk's and the recipients' keys into gpg. Return None if the desk has no key or no gpg.
+    """Import the desk's key and the recipients' keys into gpg. Return None if the desk has no key or no gpg.
 
     A recipient's key that cannot be imported is refused later, when the adviser chooses this recipient. The
     adviser can still choose the other recipients.

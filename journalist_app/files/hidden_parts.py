@@ -64,7 +64,7 @@ _COMMENT_TAGS = {"comment", "cm", "threadedComment"}
 
 
 class DamagedError(Exception):
-    """The office document was not inspected: it has too many parts, or a part that is too large."""
+    """An office document cannot be inspected: it has too many parts, or a part that is too large."""
 
 
 def findings(path: str) -> list[tuple[str, str, str]]:
@@ -186,7 +186,7 @@ def _accept(parent: ET.Element) -> None:
 
 
 def _tree_with_prefixes(raw: bytes) -> ET.Element:
-    """Parse XML, and register its namespace prefixes so that the copy has the same prefixes."""
+    """Parse the XML of an office document. Keep its namespace prefixes, so that a copy has the same ones."""
     for _event, (prefix, name) in ET.iterparse(io.BytesIO(raw), ["start-ns"]):  # noqa: S314  # in the sandbox
         if not re.fullmatch(r"ns\d+", prefix):
             ET.register_namespace(prefix, name)
@@ -198,7 +198,7 @@ def _written(tree: ET.Element) -> bytes:
 
 
 def run_hidden_parts(task: str, path: str, out: str = "") -> int:
-    """Run one task on the office file at `path`, and return the exit code: 0, or 3 for a failure.
+    """List or remove the hidden parts of the office file at `path`. Return 0, or 3 after a failure.
 
     Task "look" prints the findings, one JSON list a line. Task "cut" writes a copy to `out`. Only an office
     file has findings, and only the copy of an office file is cleaned.

@@ -87,9 +87,9 @@ _SIGNATURES = {
 
 @dataclass(frozen=True, slots=True)
 class FileFindings:
-    """Result of inspecting a file: one sentence per finding, and whether a cleaned copy can be made.
+    """Metadata and hidden parts that were found in a file, and whether a cleaned copy can be made.
 
-    Findings are metadata and hidden parts. If the file could not be inspected, `lines` says why.
+    `lines` has one sentence for each finding. If the file could not be inspected, `lines` says why.
     """
 
     lines: tuple[str, ...] = field(repr=False)
@@ -249,7 +249,7 @@ def _add(found: _Found, key: str, value: str, ending: str) -> None:
 
 
 def _plain(text: str) -> str:
-    """Return a text without control characters, cut off at a maximum length.
+    """Return a text from a hostile file without control characters, cut off at a maximum length.
 
     Control characters also include the invisible characters that change the direction of writing.
     """

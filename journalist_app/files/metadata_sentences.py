@@ -66,7 +66,10 @@ DETAILS: Final = {
 
 
 def detail_sentence(kind: str, key: str, value: str) -> str:
-    """Return one finding in a file as a sentence in the adviser's language. `kind` is a key of `DETAILS`."""
+    """Return a sentence in the adviser's language about one finding in a file.
+
+    `kind` is a key of `DETAILS`.
+    """
     return str(DETAILS[kind] % {"key": key, "value": value or gettext("someone without a name")})
 
 

@@ -15,7 +15,7 @@ _ROLES: Final = frozenset(role.value for role in PassOnRecipient)
 
 @dataclass(frozen=True, slots=True)
 class RecipientKey:
-    """One recipient in the settings, to whom the desk may pass on texts and files.
+    """A recipient to whom the desk may pass on texts and files, with their OpenPGP key, from the settings.
 
     `role` is "sg", "integrity", "complaints" or "other". The source sees `name`. `fingerprint` has the 40
     hexadecimal digits of the primary OpenPGP key. The file at `key_path` contains only that public key.

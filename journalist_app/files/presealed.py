@@ -55,7 +55,7 @@ class UnopenedReason(StrEnum):
 
 
 class PieceKind(StrEnum):
-    """Kinds of parts into which a text with encrypted blocks is divided."""
+    """Kind of part of a text with encrypted blocks: plain text, or a block, decrypted or not."""
 
     PLAIN = "plain"
     OPENED = "opened"
@@ -65,7 +65,7 @@ class PieceKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TextPiece:
-    """Part of a text: the plain text around encrypted blocks, or one block.
+    """Part of a source's text: plain text, or one block that the source encrypted before sending.
 
     `number` counts the blocks in the text from 1. In a block that was not decrypted (UNOPENED), `text` is the
     encrypted block itself. In a block that contains a file (FILE), `text` is empty. `is_signed` is True if
@@ -83,7 +83,7 @@ class TextPiece:
 
 
 class PresealedKind(StrEnum):
-    """Kinds of files: not encrypted by the source, decrypted, or not decrypted."""
+    """Kind of a file: not encrypted by the source, or encrypted by the source and decrypted here or not."""
 
     NOT_SEALED = "not_sealed"
     OPENED = "opened"
@@ -92,7 +92,7 @@ class PresealedKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PresealedFileInfo:
-    """Kind of a file, determined from its first bytes. `name` is the name of the decrypted file.
+    """Result of looking at a file's first bytes: whether the source encrypted it, and its decrypted name.
 
     `words` has the names of mailboxes in the first bytes of a decrypted file (`sealing_words`).
     """
@@ -106,7 +106,7 @@ class PresealedFileInfo:
 
 @dataclass(frozen=True, slots=True)
 class OpenedFile:
-    """A file with its decrypted content in pieces.
+    """A file whose content is decrypted in pieces, if the source encrypted the file before sending.
 
     If the source did not encrypt the file, `pieces` has the file's own bytes. If the file was not decrypted,
     `pieces` is empty. If the file is damaged or too large, `pieces` raises UnreadableError before its end.
@@ -117,7 +117,11 @@ class OpenedFile:
 
 
 class PresealedCache:
-    """Cache, while the desk is open, of decrypted texts and of the kinds of files. Thread-safe."""
+    """Cache of texts and files that the source encrypted before sending and the desk has decrypted.
+
+    Thread-safe. The cache has the decrypted texts and the kinds of the files. It lasts while the desk is
+    unlocked.
+    """
 
     def __init__(self, most: int = _CACHED, most_chars: int = _CACHED_CHARS) -> None:
         self._most, self._most_chars = most, most_chars
@@ -129,12 +133,12 @@ class PresealedCache:
         return "PresealedCache()"
 
     def piece(self, name: bytes) -> TextPiece | None:
-        """Return the decrypted text with this cache key (digest of the armoured block), or None."""
+        """Return the cached decrypted text for a key (digest of the encrypted block), or None."""
         found = self._found.get(name)
         return found if isinstance(found, TextPiece) else None
 
     def info(self, name: bytes) -> PresealedFileInfo | None:
-        """Return the kind of the file with this cache key (its file id), or None."""
+        """Return the cached kind of the file with this key (its file id), or None."""
         found = self._found.get(name)
         return found if isinstance(found, PresealedFileInfo) else None
 
@@ -169,7 +173,7 @@ class Unsealer:
         *,
         at_most: int,
     ) -> None:
-        """Set the age keys, gpg (None without OpenPGP), and the limit of a decrypted file in bytes."""
+        """Set the desk's age keys, gpg (None without OpenPGP), and the size limit of a decrypted file."""
         self._identities = identities
         self._openpgp = openpgp
         self._known = known
@@ -180,7 +184,7 @@ class Unsealer:
         return "Unsealer()"
 
     def text(self, text: str) -> tuple[TextPiece, ...]:
-        """Divide a text into plain parts and armoured blocks, in order, and decrypt each block."""
+        """Divide a text into plain parts and encrypted blocks, in order, and decrypt each block."""
         blocks = find_armoured(text)
         if not blocks:
             return (TextPiece(PieceKind.PLAIN, text),)
@@ -192,7 +196,7 @@ class Unsealer:
         return (*pieces, *_plain(text[at:]))
 
     def pasted(self, text: str, number: int) -> OpenedFile | None:
-        """Decrypt the armoured block with this number in a text, for download as a file.
+        """Decrypt the encrypted block with this number in a text, for download as a file.
 
         The file's kind is UNOPENED if the block cannot be decrypted. Return None if there is no such block.
         """
@@ -207,7 +211,7 @@ class Unsealer:
         return OpenedFile(PresealedFileInfo(PresealedKind.OPENED, name), iter([content]))
 
     def inspect(self, file_id: bytes, name: str, pieces: Callable[[], Iterable[bytes]]) -> PresealedFileInfo:
-        """Return whether a file is encrypted and can be decrypted, from the cache or its first piece.
+        """Find out whether the source encrypted a file, and whether the desk can decrypt the file.
 
         If the cache does not know the file, this function calls `pieces` and reads the file's first bytes
         from the returned iterator. Exceptions of the iterator reach the caller.
@@ -229,10 +233,10 @@ class Unsealer:
         return info
 
     def file(self, name: str, pieces: Iterable[bytes]) -> OpenedFile:
-        """Open a file, and decrypt the file if the source encrypted it. The file's name does not matter.
+        """Open a file, and decrypt its content if the source encrypted the file.
 
-        This function decrypts only the first piece. The other pieces are decrypted while the caller reads
-        them. Exceptions of `pieces` reach the caller.
+        The file's name does not matter. This function decrypts only the first piece. The other pieces are
+        decrypted while the caller reads them. Exceptions of `pieces` reach the caller.
         """
         whole, kind = _start(pieces)
         if kind is None:
@@ -244,7 +248,7 @@ class Unsealer:
         return OpenedFile(info, filter(None, itertools.chain([first], inside)))
 
     def _inside(self, kind: ArmourKind, whole: Iterable[bytes]) -> Generator[bytes, None, None]:
-        """Yield the decrypted bytes of an encrypted file.
+        """Yield the decrypted bytes of a file that the source encrypted.
 
         Raises:
             UnreadableError: the desk cannot decrypt the file, or a later part of the file is damaged.
@@ -283,7 +287,7 @@ class Unsealer:
         return TextPiece(PieceKind.OPENED, text, is_signed=is_signed, words=words_in(text))
 
     def _content(self, block: Armoured) -> tuple[bytes, bool]:
-        """Return the decrypted bytes of an armoured block, and whether the block has a signature.
+        """Return the decrypted bytes of an encrypted block in a text, and whether the block has a signature.
 
         Raises:
             _UnopenedError: the block cannot be decrypted. Or one of our own programs may have encrypted the
@@ -300,7 +304,7 @@ class Unsealer:
             raise _UnopenedError(UnopenedReason.UNREADABLE) from why
 
     def _age(self, header: bytes, payload: Iterable[bytes]) -> Iterator[bytes]:
-        """Decrypt an age file of the source. Refuse a file that one of our programs may have encrypted.
+        """Decrypt an age file of the source. Refuse a file that one of our own programs may have encrypted.
 
         Attack: a thief of the store sends an age file of another mailbox to their own mailbox, so that the
         adviser decrypts the file. Our own programs encrypt each such file to two keys, so it has two
@@ -321,7 +325,10 @@ class Unsealer:
 
 
 def sealed_as(first: bytes) -> ArmourKind | None:
-    """Return the encryption format of a file, from its first few dozen bytes. None means not encrypted."""
+    """Return the format in which a file is encrypted, or None if it is not encrypted.
+
+    `first` has the file's first few dozen bytes.
+    """
     edge = first.removeprefix(_BYTE_ORDER_MARK).lstrip()
     if first.startswith(_AGE[0]) or edge.startswith(_AGE[1]):
         return ArmourKind.AGE
@@ -331,7 +338,7 @@ def sealed_as(first: bytes) -> ArmourKind | None:
 
 
 def opened_by_age(text: str, identities: Sequence[age.PQIdentity]) -> Iterator[str]:
-    """Yield the decrypted text of each armoured age block in a text, so that search can index it."""
+    """Yield the decrypted text of each block that the source encrypted with age, for the search index."""
     if _AGE[1].decode() in text:
         pieces = Unsealer(identities, None, PresealedCache(), at_most=0).text(text)
         yield from (piece.text for piece in pieces if piece.kind is PieceKind.OPENED)
@@ -344,7 +351,10 @@ def _start(pieces: Iterable[bytes]) -> tuple[Iterator[bytes], ArmourKind | None]
 
 
 def _info_and_first(kind: ArmourKind, name: str, inside: Iterator[bytes]) -> tuple[PresealedFileInfo, bytes]:
-    """Return the kind of an encrypted file and its first decrypted piece, empty if it is not decrypted."""
+    """Return the kind of a file that the source encrypted, and its first decrypted piece.
+
+    The piece is empty if the file cannot be decrypted.
+    """
     is_openpgp = kind is ArmourKind.OPENPGP
     try:
         first = _refuse_our_format(next(inside, b""))
@@ -382,12 +392,12 @@ def _without_armour(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _plain(text: str) -> tuple[TextPiece, ...]:
-    """Return the text between two armoured blocks as one piece, or no piece if it is white space."""
+    """Return the plain text between two encrypted blocks as one piece. White space alone gives no piece."""
     return (TextPiece(PieceKind.PLAIN, text.strip("\n")),) if text.strip() else ()
 
 
 def _as_text(content: bytes) -> str | None:
-    """Decode bytes as a text to show. Return None if they are not a text, or too long a text."""
+    """Decode bytes as a text to show. Return None if they are not a text, or if the text is too long."""
     is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         text = content.decode("utf-16" if is_wide else "utf-8-sig")

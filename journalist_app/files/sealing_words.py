@@ -1,6 +1,6 @@
-"""Six words that tie a presealed text or file (encrypted before sending) to one mailbox.
+"""Six words that tie a text or file, which the source encrypted before sending, to one mailbox.
 
-Attack: someone captures a presealed text on its way to the server, and sends a copy from their own mailbox.
+Attack: someone captures such a text on its way to the server, and sends a copy from their own mailbox.
 """
 
 import re
@@ -14,7 +14,7 @@ _WORD = re.compile(r"[^\W\d_]+")
 
 
 class NamedMailbox(StrEnum):
-    """The mailbox that a presealed text names with six words."""
+    """Mailbox that a text of the source names with six words: this mailbox, another one, or no mailbox."""
 
     OWN = "own"
     OTHER = "other"
@@ -22,7 +22,7 @@ class NamedMailbox(StrEnum):
 
 
 def words_in(text: str) -> frozenset[str]:
-    """Return all names of mailboxes in a text: six words joined by hyphens, or alone on a line."""
+    """Return all names of mailboxes in a text. A name is six words, joined by hyphens or alone on a line."""
     listed = set(word_list("nl"))
     folded = text.casefold()
     joined = [run for run in folded.split() if run.count("-") == _COUNT - 1]
@@ -31,7 +31,7 @@ def words_in(text: str) -> frozenset[str]:
 
 
 def named_mailbox(named: frozenset[str], address: Address) -> NamedMailbox:
-    """Return whether the words in a text name this mailbox, only another mailbox, or no mailbox."""
+    """Return whether the six-word names in a text name this mailbox, only another mailbox, or no mailbox."""
     if sealing_words(address) in named:
         return NamedMailbox.OWN
     return NamedMailbox.OTHER if named else NamedMailbox.NONE

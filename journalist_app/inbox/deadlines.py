@@ -13,7 +13,7 @@ from web.dates import add_months
 
 
 class DeadlineKind(StrEnum):
-    """Kinds of deadline of a mailbox."""
+    """Kind of deadline before which the desk must act in a mailbox."""
 
     CONFIRM = "confirm"  # the desk confirms a first message within a number of days
     ANSWER = "answer"  # the desk answers within a number of working days
@@ -34,7 +34,7 @@ class Deadline:
 def deadlines_of(
     summary: MailboxSummary, reminder: date | None, letterhead: Letterhead, today: date
 ) -> tuple[Deadline, ...]:
-    """Return the deadlines of a mailbox, soonest first. A closed mailbox has only its reminder."""
+    """Return the deadlines of a mailbox, soonest first. A closed mailbox has only the adviser's reminder."""
     found: list[tuple[date, DeadlineKind]] = []
     if reminder is not None:
         found.append((reminder, DeadlineKind.REMINDER))

@@ -42,19 +42,25 @@ class MailboxSummary(msgspec.Struct, frozen=True, array_like=True):
 
 
 def digest_of_rows(digests: Iterable[bytes]) -> bytes:
-    """Return one digest, 32 bytes, of the digests of all entries that the store has in a mailbox."""
+    """Return one digest (32 bytes) of the digests of all entries that the store has in a mailbox.
+
+    A new or a lost entry changes this digest.
+    """
     return hashlib.sha256(b"".join(sorted(digests))).digest()
 
 
 def digest_of_text(text: str) -> bytes:
-    """Return a digest, 32 bytes, by which two mailboxes with the same text are recognised."""
+    """Return a digest (32 bytes) of a text, by which the app notices the same text in two mailboxes."""
     return hashlib.sha256(text.strip().encode()).digest()
 
 
 def summarise_mailbox(
     address: Address, entries: bytes, transcript: Transcript, opened: Sequence[EntryContent]
 ) -> MailboxSummary:
-    """Summarise a mailbox. `opened` has its entries in thread order, with content None if not readable."""
+    """Compute the summary of a mailbox, by which the inbox sorts and filters.
+
+    `opened` has the mailbox's entries in thread order. Unreadable entries have content None.
+    """
     state = thread_state(address, transcript, opened)
     words = [signed for signed, _ in opened if signed.envelope.is_words and not signed.envelope.strand]
     asked = next((each.envelope.day for each in words if each.digest not in transcript.removed), None)

@@ -1,4 +1,4 @@
-"""Option lists of the desk's settings: themes, routes, regions and outcomes of mailboxes."""
+"""Option lists in the desk's settings: themes, routes, regions and outcomes of mailboxes."""
 
 import re
 from collections.abc import Sequence
@@ -27,5 +27,8 @@ def read_options(lines: Sequence[str]) -> tuple[TableLine, ...]:
 
 
 def option_name(options: Sequence[TableLine], key: str, language: str) -> str:
-    """Return the name of the option with this key. If the settings have no such option, return the key."""
+    """Return the name of the option with this key, in the adviser's language.
+
+    If the settings have no such option, return the key.
+    """
     return next((option.name(language) for option in options if option.key == key), key)

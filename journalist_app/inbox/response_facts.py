@@ -11,9 +11,10 @@ from protocol.transcript.waiting import non_answers
 
 @dataclass(frozen=True, slots=True)
 class ResponseFacts:
-    """Days of the first message and the first answer, and whether the source came back to read the answer.
+    """Response times of a mailbox: the days of the first message and of the first answer.
 
-    `came_back` is False if the desk has not answered. A day is None if there is no such entry.
+    `came_back` is True if the source came back to read the answer, and False if the desk has not answered. A
+    day is None if there is no such entry.
     """
 
     first_message: date | None

@@ -18,13 +18,13 @@ _P = ParamSpec("_P")
 
 
 def auto_lock() -> AutoLock:
-    """Return the app's automatic lock, which holds the open desk."""
+    """Return the app's automatic lock, which holds the unlocked desk."""
     found: AutoLock = current_app.extensions["auto_lock"]
     return found
 
 
 def token_of_request() -> bytes:
-    """Return the session token in the request's cookie. A missing or malformed cookie gives b""."""
+    """Return the session token in the request's cookie, or b"" if the cookie is missing or malformed."""
     try:
         return bytes.fromhex(request.cookies.get(COOKIE, ""))
     except ValueError:
@@ -32,7 +32,10 @@ def token_of_request() -> bytes:
 
 
 def open_desk() -> OpenDesk | None:
-    """Return the open desk if this browser has unlocked it, or None. Cached for the current request."""
+    """Return the unlocked desk, or None if this browser has not unlocked it.
+
+    Cached for the current request.
+    """
     if "desk" not in g:
         g.desk = auto_lock().desk_of(token_of_request())
     desk: OpenDesk | None = g.desk
@@ -40,22 +43,27 @@ def open_desk() -> OpenDesk | None:
 
 
 def page_form_token(purpose: str) -> str:
-    """Return the CSRF token for a form of this purpose, such as "answer", on the current page."""
+    """Return the CSRF token for a form with this purpose, such as "answer", on the current page."""
     key = token_of_request() if open_desk() is not None else auto_lock().page_secret
     return session.form_token(key, purpose)
 
 
 def is_our_form(purpose: str, token: str) -> bool:
-    """Return True if a form's CSRF token belongs to this browser and purpose. Compares in constant time."""
+    """Return True if a form's CSRF token belongs to this browser and this purpose.
+
+    Compare in constant time.
+    """
     return hmac.compare_digest(page_form_token(purpose).encode(), token.encode())
 
 
 def require_our_form(purpose: str, token: str | None = None) -> None:
-    """Require that the CSRF token is of this browser and purpose. By default, take the token of the form.
+    """Refuse a form whose CSRF token does not belong to this browser and this purpose.
+
+    By default, the token is a field of the form.
 
     Raises:
-        ForeignFormError: the token is missing or wrong. Unless the page handles this error, the app shows
-            the error page for another site's form.
+        ForeignFormError: the token is missing or wrong. Unless the page handles this error, the app shows the
+            error page for another site's form.
     """
     if not is_our_form(purpose, request.form.get("token", "") if token is None else token):
         raise ForeignFormError
@@ -64,7 +72,7 @@ def require_our_form(purpose: str, token: str | None = None) -> None:
 def unlocked(
     view: Callable[Concatenate[OpenDesk, _P], ResponseReturnValue],
 ) -> Callable[_P, ResponseReturnValue]:
-    """Decorate a view that needs the open desk. While the desk is locked, redirect to the unlock page.
+    """Decorate a view that needs the unlocked desk. While the desk is locked, redirect to the unlock page.
 
     Each request restarts the idle time, except a request of a page that reloads itself.
     """

@@ -1,4 +1,4 @@
-"""Response with a file to save, and streaming without automatic lock."""
+"""Response with a file to save, and streaming of a long file without locking the app."""
 
 import functools
 from collections.abc import Iterable, Iterator
@@ -21,7 +21,7 @@ def file_response(pieces: Iterable[bytes], name: str, size: int | None = None) -
 
 
 def keep_awake(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Return the pieces of a file. Each piece restarts the idle time, so that a transfer is not cut off."""
+    """Yield the pieces of a file, and restart the idle time at each piece, so that no transfer is cut off."""
     return map(functools.partial(_touched, auto_lock()), pieces)
 
 

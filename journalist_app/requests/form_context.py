@@ -1,4 +1,4 @@
-"""Form context of one mailbox: address, id of the new entry, and what the page with the form showed."""
+"""Context of a form in one mailbox: address, id of the new entry, and what the form's page showed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +26,10 @@ def adviser_today() -> date:
 
 
 def address_of(text: str) -> Address:
-    """Decode the mailbox address in a page's path. A malformed address gives an empty one (no mailbox)."""
+    """Decode the mailbox address in a page's path.
+
+    A malformed address gives an empty one, which no mailbox has.
+    """
     return Address(bytes_of_hex(text, ADDRESS_BYTES) or b"")
 
 
@@ -43,7 +46,9 @@ def hidden_fields(action: str, form_context: FormContext) -> Markup:
 
 
 def read_form_context(action: str, address: Address, parts: AnswerParts | None = None) -> FormContext:
-    """Return the context of the submitted form. `parts` has the fields of a form with files.
+    """Check that this browser was shown the submitted form, and return the context in its hidden fields.
+
+    `parts` has the fields of a form with files.
 
     Raises:
         ForeignFormError: this browser was not shown this form, for this action in this mailbox.
@@ -57,9 +62,9 @@ def read_form_context(action: str, address: Address, parts: AnswerParts | None =
 
 @contextmanager
 def submitted_form(parts: AnswerParts) -> Iterator[None]:
-    """Read the text fields of a form with files into `parts`, and then run the context.
+    """Read the text fields of a form with files into `parts`, before the `with` block runs.
 
-    At the end of the context, the rest of the body is read and discarded, and the typed text is kept for an
+    After the block, the rest of the request's body is read and discarded, and the typed text is kept for an
     error page.
 
     Raises:

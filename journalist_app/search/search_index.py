@@ -50,7 +50,7 @@ class ReadingProgress:
 
 @dataclass(slots=True)
 class _Worker:
-    """One search process, its connection and its progress."""
+    """One search process, with the connection to it and its progress."""
 
     connection: Connection
     end: Callable[[], None]
@@ -61,12 +61,15 @@ class _Worker:
 
 
 class SearchIndex:
-    """Search index of the open desk, with its search processes and mailbox summaries. Thread-safe."""
+    """Search over all decrypted texts of the unlocked desk, through several search processes. Thread-safe.
+
+    The index also has a summary of each mailbox.
+    """
 
     def __init__(self, readers: Sequence[WorkerStarter]) -> None:
         """Prepare an index, and start no search process yet.
 
-        Each of the functions that are passed starts one search process. They stay available as `starters`.
+        Each function in `starters` starts one search process.
         """
         self.starters = tuple(readers)
         self._workers: list[_Worker] = []
@@ -78,7 +81,7 @@ class SearchIndex:
         self._has_stopped = False
 
     def begin(self, store_path: str, keyring: Keyring, letterhead: Letterhead) -> None:
-        """Start the search processes, which read the store. Returns at once. Does nothing after `stop`."""
+        """Start the search processes, which read the store, and return at once. After `stop`, do nothing."""
         workers: list[_Worker] = []
         for number, start in enumerate(() if self._has_stopped else self.starters):
             connection, end = start()
@@ -166,18 +169,21 @@ class SearchIndex:
     def use_letterhead(self, letterhead: Letterhead) -> None:
         """Send the search processes a newer letterhead, so that they accept entries of new workstations.
 
-        The letterhead, which the desk signs, lists the desk's workstations and their keys.
+        The letterhead (the desk's signed public statement) lists the desk's workstations and their keys.
         """
         for worker in self._workers:
             self._send(worker, UseLetterhead(letterhead.to_bytes()))
 
     def index_notes(self, address: Address, text: str) -> None:
-        """Make the adviser's notes about a mailbox searchable. Replaces earlier notes about this mailbox."""
+        """Make the adviser's notes about a mailbox searchable. They replace earlier notes about it."""
         if self._workers:
             self._send(self._workers[share_of(address, len(self._workers))], IndexNotes(address, text))
 
     def wait_until_whole(self, seconds: float) -> ReadingProgress:
-        """Wait until the whole store was read or reading failed, at most `seconds`. Return the progress."""
+        """Wait until the search processes have read the whole store or failed. Return their progress.
+
+        The wait takes at most `seconds`.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._is_broken or self._is_all_read(), seconds)
         return self.reading
@@ -202,7 +208,7 @@ class SearchIndex:
             self._mark_broken()
 
     def _listen(self, worker: _Worker) -> None:
-        """Apply each report that a search process sends, until the connection closes."""
+        """Apply each report that a search process sends, until its connection closes."""
         reports = msgspec.msgpack.Decoder(Report)
         try:
             while True:

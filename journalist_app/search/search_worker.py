@@ -54,13 +54,13 @@ class BeginReading(msgspec.Struct, frozen=True, tag=True):
 
 
 class ReadAgain(msgspec.Struct, frozen=True, tag=True):
-    """Command to read mailboxes again, because they have new entries or ended."""
+    """Command to a search process: read these mailboxes again, because they have new entries or ended."""
 
     addresses: tuple[bytes, ...]
 
 
 class IndexNotes(msgspec.Struct, frozen=True, tag=True):
-    """Command to replace the adviser's searchable notes about one mailbox."""
+    """Command to a search process: replace the adviser's searchable notes about one mailbox."""
 
     address: bytes
     text: str
@@ -70,13 +70,16 @@ class IndexNotes(msgspec.Struct, frozen=True, tag=True):
 
 
 class UseLetterhead(msgspec.Struct, frozen=True, tag=True):
-    """Command to verify entries with a newer signed letterhead, which may name more workstations."""
+    """Command to a search process: verify entries with a newer letterhead, which may name more workstations.
+
+    The letterhead is the desk's signed public statement.
+    """
 
     letterhead: bytes
 
 
 class FindWords(msgspec.Struct, frozen=True, tag=True):
-    """Query for the mailboxes that contain all of these words (lower case, no accents)."""
+    """Command to a search process: find the mailboxes with all of these words (lower case, no accents)."""
 
     query: int
     words: tuple[str, ...]
@@ -114,9 +117,10 @@ Report = MailboxesRead | SearchHits | ReadingFailed
 
 
 def share_of(address: bytes, shares: int) -> int:
-    """Return which search process, counted from 0, reads this mailbox.
+    """Return which search process, counted from 0, must read this mailbox.
 
-    Addresses are digests, so all shares have about the same size. A damaged address can be empty.
+    Addresses are digests, so all processes read about the same number of mailboxes. A damaged address can be
+    empty.
     """
     return int.from_bytes(address[:1]) * shares // 256
 
@@ -151,7 +155,7 @@ class _SearchWorker:
         self._commands = msgspec.msgpack.Decoder(Command)
 
     def run(self) -> None:
-        """Read this process's share of the store, and answer commands until the connection closes."""
+        """Read this process's share of the mailboxes, and answer commands until the connection closes."""
         try:
             with closing(open_store(self._path)) as store:
                 self._read_share(store)
@@ -198,7 +202,7 @@ class _SearchWorker:
         self._send(MailboxesRead(summaries, gone, self._done, self._total))
 
     def _summary(self, mailbox: StoredMailbox, rows: Sequence[StoredEntry]) -> MailboxSummary:
-        """Verify and decrypt one mailbox, index its texts, and summarise it.
+        """Verify and decrypt one mailbox, make its texts searchable, and return its summary.
 
         Entries that fail a check are left out.
         """
@@ -233,7 +237,7 @@ def _batches(addresses: Sequence[Address]) -> Iterator[Sequence[Address]]:
 
 
 def entry_texts(content: Content, identities: Sequence[PQIdentity]) -> Iterator[str]:
-    """Yield the searchable texts of one entry. Blocks that the source encrypted with age are decrypted."""
+    """Yield the searchable texts of one entry, also of blocks in it that the source encrypted with age."""
     yield content.text
     yield from opened_by_age(content.text, identities)
     if content.step is not UNSET:

@@ -24,7 +24,10 @@ _AT_ONCE: Final = 500  # rows of the ledger read in one transaction
 
 
 class TallyRequest(msgspec.Struct, frozen=True, tag=True):
-    """Command to decrypt some rows of the ledger (anonymous counts). Contains the secret decryption keys."""
+    """Command to a search process: decrypt some tallies (anonymous facts about deleted mailboxes).
+
+    The command contains the secret decryption keys.
+    """
 
     store: str
     identities: tuple[bytes, ...]  # seeds of the decryption keys, 32 bytes each, newest epoch first
@@ -36,7 +39,7 @@ class TallyRequest(msgspec.Struct, frozen=True, tag=True):
 
 
 class OpenedTally(msgspec.Struct, frozen=True, array_like=True):
-    """Decrypted row of the ledger, the anonymous counts of deleted mailboxes.
+    """One decrypted tally (anonymous fact about a deleted mailbox), with its row number.
 
     `tally` is None if the row is damaged or no workstation signed it.
     """
@@ -46,9 +49,9 @@ class OpenedTally(msgspec.Struct, frozen=True, array_like=True):
 
 
 class TallyBatch(msgspec.Struct, frozen=True, tag=True):
-    """Message from a search process to the app, with decrypted rows of the ledger.
+    """Message from a search process to the app, with decrypted tallies (facts about deleted mailboxes).
 
-    The ledger has the anonymous counts of deleted mailboxes. The last message has `is_last` and no rows.
+    The last message has `is_last` and no tallies.
     """
 
     opened: tuple[OpenedTally, ...]
@@ -58,9 +61,9 @@ class TallyBatch(msgspec.Struct, frozen=True, tag=True):
 def read_tallies(
     store: Store, rows: Sequence[int], identities: Sequence[PQIdentity], letterhead: Letterhead
 ) -> Iterator[tuple[OpenedTally, ...]]:
-    """Decrypt these rows of the ledger (anonymous counts of deleted mailboxes), in batches.
+    """Decrypt tallies (anonymous facts about deleted mailboxes) by row number, and yield them in batches.
 
-    A row that no longer exists is left out. The signed letterhead has the keys to verify the tallies.
+    A row that no longer exists is left out. The desk's signed letterhead has the keys to verify the tallies.
     """
     for start in range(0, len(rows), _AT_ONCE):
         with store.reading() as session:

@@ -34,13 +34,13 @@ def query_words(text: str) -> list[str]:
 
 
 class TextIndex:
-    """Searchable texts, stored by mailbox and by part of a mailbox. Not thread-safe."""
+    """Searchable texts in memory, stored by mailbox and by part of a mailbox. Not thread-safe."""
 
     def __init__(self) -> None:
         self._mailboxes: dict[bytes, dict[int, bytes]] = {}
 
     def put(self, address: bytes, part: int, texts: Iterable[str]) -> None:
-        """Replace the searchable texts of one part of a mailbox.
+        """Replace the searchable texts of one part of a mailbox, such as one entry.
 
         A normalised text is cut off at twice its original length. Attack: normalisation turns the letter
         U+FDFA into eighteen letters, so a few mailboxes with only that letter would fill the memory.
@@ -54,7 +54,10 @@ class TextIndex:
         self._mailboxes.pop(address, None)
 
     def find(self, words: Sequence[str]) -> list[bytes]:
-        """Return the mailboxes that contain all of these normalised words, alone or inside longer words."""
+        """Return the mailboxes that contain all of these normalised words.
+
+        A word may be inside a longer word.
+        """
         # The longest word first: search finds it fastest, and the fewest mailboxes contain it.
         needles = sorted({word.encode("utf-8") for word in words[:QUERY_WORDS_MAX]}, key=len, reverse=True)
         return [

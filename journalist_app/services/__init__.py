@@ -1,6 +1,6 @@
 """Use cases of the adviser, without Flask. May import every package of the app except `views` and `requests`.
 
-- `mailbox`: reads a mailbox, answers in it, orders its deletion
+- `mailbox`: reads a mailbox, and answers in it
 - `passing_on`: proposes to pass on, and passes on
 - `closing`: closes mailboxes, and counts ended and deleted mailboxes
 - `records`: casefiles, drafts, reply templates and other sealed records

@@ -28,10 +28,10 @@ PAGE_ROWS: Final = 25
 
 @dataclass(frozen=True, slots=True)
 class InboxFilter:
-    """Filter of the inbox. `state` is "waiting", "answered" or "closed". `page` counts from 1.
+    """The adviser's choice of mailboxes in the inbox. `state` is "waiting", "answered" or "closed".
 
-    `query` is a part of a mailbox's label. If `query` is set, the other filters have no effect. An empty
-    field matches every mailbox.
+    `page` counts from 1. `query` is a part of a mailbox's label (three words). If `query` is set, the other
+    filters have no effect. An empty field matches every mailbox.
     """
 
     state: str = "waiting"
@@ -44,13 +44,13 @@ class InboxFilter:
 
     @property
     def has_filter(self) -> bool:
-        """Return True if the inbox is filtered by theme, tag, step or lateness."""
+        """Return True if the adviser filters the inbox by theme, tag, step or lateness."""
         return bool(self.theme or self.tag or self.step or self.is_late)
 
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """One page of the inbox, with its rows and the counts of all lists."""
+    """One page of the inbox: its rows, and the number of mailboxes in each list."""
 
     wanted: InboxFilter
     rows: tuple[InboxRow, ...]
@@ -137,7 +137,7 @@ class _ListedMailbox:
 
 
 def _sort_lists(desk: OpenDesk, today: date) -> dict[str, list[_ListedMailbox]]:
-    """Divide the search index's mailboxes over the three lists, sorted by deadline.
+    """Divide the mailboxes in the search index over the inbox's three lists, and sort the lists by deadline.
 
     The index is used only for the order. Every row that is shown is verified again.
     """

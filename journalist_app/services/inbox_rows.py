@@ -41,7 +41,10 @@ class InboxRow:
 
 @dataclass(frozen=True, slots=True)
 class EndedInboxRow:
-    """One ended mailbox in the inbox. `is_proved` is True if the source has signed the ending."""
+    """One mailbox in the inbox that its source ended.
+
+    `is_proved` is True if the source has signed the ending.
+    """
 
     address: str
     label: str
@@ -51,9 +54,10 @@ class EndedInboxRow:
 
 @dataclass(frozen=True, slots=True)
 class UnsoundRow:
-    """One mailbox that failed verification. `is_here` is False if the mailbox is not in the store.
+    """One mailbox in the inbox that failed verification.
 
-    Without a label, the faults are in records of no mailbox.
+    `is_here` is False if the mailbox is not in the store. If the label is empty, the faults are in records of
+    no mailbox.
     """
 
     address: str
@@ -63,7 +67,10 @@ class UnsoundRow:
 
 
 def inbox_row(desk: OpenDesk, conversation: Conversation, today: date) -> InboxRow:
-    """Decrypt a verified mailbox and return its row. Add the mailbox's faults, if any, to `desk.unsound`."""
+    """Decrypt a verified mailbox, and return its row in the inbox.
+
+    If the mailbox has faults, they are added to `desk.unsound`.
+    """
     opened, faults = open_with_faults(desk, conversation)
     # The rows are not compared with an earlier reading, so their digest is left out.
     summary = summarise_mailbox(conversation.address, b"", conversation.transcript, entry_contents(opened))
@@ -89,7 +96,7 @@ def inbox_row(desk: OpenDesk, conversation: Conversation, today: date) -> InboxR
 
 
 def ended_row(desk: OpenDesk, row: EndedMailbox) -> EndedInboxRow:
-    """Return the row of an ended mailbox, after a check whether the source has signed the ending."""
+    """Return the inbox's row of an ended mailbox, after a check whether the source has signed the ending."""
     address = Address(row.address)
     end = end_by_source(desk, row)
     day = row.day if end is None else end.envelope.day
@@ -118,15 +125,15 @@ def unsound_rows(
 
 
 def unsound_row(desk: OpenDesk, address: Address, faults: tuple[str, ...], *, is_here: bool) -> UnsoundRow:
-    """Return the row of a mailbox with these faults. The address of only zeros stands for no mailbox."""
+    """Return the inbox's row of a mailbox with these faults. An address of zeros means no mailbox."""
     return UnsoundRow(address.hex(), desk.label(address) if any(address) else "", is_here, faults)
 
 
 def sort_by_label(rows: Iterable[UnsoundRow]) -> tuple[UnsoundRow, ...]:
-    """Return rows of mailboxes with faults, sorted by label."""
+    """Return rows of mailboxes with faults, sorted by the mailbox's label (three words)."""
     return tuple(sorted(rows, key=lambda row: row.label))
 
 
 def known_casefile(desk: OpenDesk, address: Address) -> Casefile:
-    """Return a mailbox's casefile as the last check of the store decrypted it, or an empty casefile."""
+    """Return a mailbox's casefile (notes) from the last check of the store, or an empty casefile."""
     return desk.casefiles.get(address, (0, Casefile()))[1]

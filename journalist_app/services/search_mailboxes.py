@@ -21,10 +21,10 @@ _AROUND_CHARS: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """Mailbox that contains all words of a query, with a snippet of one of its entries or its casefile.
+    """One search result: a mailbox that contains all words of a query, with a snippet of its text.
 
-    The snippet is from the place that contains the largest number of these words. `side` is "source" or
-    "desk" if that place is an entry of this author, written on `day`. `side` is "casefile" if it is the
+    The snippet is from the entry or casefile that contains the largest number of these words. `side` is
+    "source" or "desk" if it is an entry of this author, written on `day`. `side` is "casefile" if it is the
     casefile, and then `day` is None.
     """
 
@@ -71,7 +71,7 @@ def search(desk: OpenDesk, query: str, page: int) -> SearchResults:
 
 
 def _hit(desk: OpenDesk, address: Address, words: list[str]) -> SearchHit | None:
-    """Verify a mailbox and search it again for the words of a query.
+    """Verify a mailbox that the search index found, and search it again for the words of the query.
 
     Return the entry or casefile that contains the largest number of these words. Return None if the mailbox
     no longer contains all words.

@@ -22,14 +22,14 @@ _ROWS_MAX = 60
 @bp.get("/calendar")
 @unlocked
 def show_calendar(desk: OpenDesk) -> ResponseReturnValue:
-    """Show the form, filled with the calendar that sources see now."""
+    """Show the form for the desk's calendar, filled with the calendar that sources see now."""
     return _page(desk, _typed_of(desk_calendar.current_calendar(desk, adviser_today())))
 
 
 @bp.post("/calendar")
 @unlocked
 def change_calendar(desk: OpenDesk) -> ResponseReturnValue:
-    """Publish the calendar, or only add the public holidays to the form, depending on the button.
+    """Publish the desk's calendar, or only add the public holidays to the form, depending on the button.
 
     The form is shown again with the typed values if the calendar is refused.
     """
@@ -67,7 +67,7 @@ def _typed_of(kept: Calendar) -> dict[str, Any]:
 
 
 def _line(day: date) -> str:
-    """Return a date for the form. If the date is a public holiday, the holiday's name follows."""
+    """Return one line of the calendar form: a date, and its name if the date is a public holiday."""
     return f"{day.isoformat()} {desk_calendar.holiday_name(day, chosen_language())}".strip()
 
 

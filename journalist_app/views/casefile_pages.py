@@ -22,14 +22,17 @@ bp = Blueprint("casefile", __name__, url_prefix="/mailbox")
 @bp.get("/<address>/casefile")
 @unlocked
 def show_casefile(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Show the casefile of a mailbox, with the forms to change it."""
+    """Show the casefile (the desk's notes) of a mailbox, with the forms to change it."""
     return _page(desk, address_of(address))
 
 
 @bp.post("/<address>/casefile")
 @unlocked
 def save_casefile_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Save the casefile's fields. If the fields are refused, show the form again with the typed values."""
+    """Save the fields of a mailbox's casefile.
+
+    If they are refused, show the form again with the typed values.
+    """
     where, form = address_of(address), request.form
     typed = {name: form.get(name, "") for name in (*casefiles.CHOICES, "labels", "reminder", "handover")}
     kept_text.keep_typed_text(*typed.values())
@@ -44,7 +47,10 @@ def save_casefile_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
 @bp.post("/<address>/casefile/notes")
 @unlocked
 def save_note(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Add a dated note to the casefile. If the note is refused, show the form again with the note's text."""
+    """Add a dated note to a mailbox's casefile.
+
+    If the note is refused, show the form again with the note's text.
+    """
     where, note = address_of(address), request.form.get("note", "")
     kept_text.keep_typed_text(note)
     try:
@@ -71,7 +77,7 @@ def fill_answer_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
 
 
 def _text_with_help(desk: OpenDesk, where: Address, parts: AnswerParts) -> tuple[str, str]:
-    """Save a draft, or insert a draft or template, as the pressed button says.
+    """Save a draft, or insert a draft or a reply template, according to the button that was pressed.
 
     Return the new text of the answer form, and the key of a message for the page, or an empty string.
     """
@@ -87,7 +93,7 @@ def _text_with_help(desk: OpenDesk, where: Address, parts: AnswerParts) -> tuple
 
 
 def _save_draft(desk: OpenDesk, where: Address, text: str) -> str:
-    """Save the text as this mailbox's draft. Return the key of the message that the page shows."""
+    """Save the text as the draft of this mailbox. Return the key of the message that the page shows."""
     try:
         drafts.keep_draft(desk, where, text)
     except SendRefusedError as why:

@@ -13,5 +13,5 @@ bp = Blueprint("evidence", __name__)
 @bp.get("/evidence")
 @unlocked
 def show_evidence(desk: OpenDesk) -> ResponseReturnValue:
-    """Show every proposal that was passed on, with the source's answer to the proposal."""
+    """Show every proposal that the desk has passed on, with the source's answer to the proposal."""
     return render_template("evidence/show.html", kept=consent_evidence.read_evidence(desk))

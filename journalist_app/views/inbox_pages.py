@@ -1,4 +1,4 @@
-"""Inbox page: a filtered list of mailboxes."""
+"""Inbox page: a list of mailboxes, which the adviser can filter."""
 
 from contextlib import suppress
 from typing import Any

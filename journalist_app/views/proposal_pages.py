@@ -40,7 +40,7 @@ _FILE_NAME = "doorgeven.gpg"  # reveals nothing about the mailbox
 @bp.get("/<address>/propose")
 @unlocked
 def show_proposal_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Show the form for a proposal, empty or with the text of an older proposal."""
+    """Show the form of a proposal to pass on a text, empty or with the text of an older proposal."""
     return _form(desk, address_of(address), entry_id_of(request.args.get("again", "")))
 
 
@@ -117,7 +117,7 @@ def start_without_consent(desk: OpenDesk, address: str, proposal_id: str) -> Res
 
 
 def _words() -> StepForm:
-    """Return the texts that the adviser typed for a step that tells the source about passing on a proposal.
+    """Return the texts that the adviser typed for the step that tells the source about passing on a proposal.
 
     These are the step's sentence, the next step and its day.
     """

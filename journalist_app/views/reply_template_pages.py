@@ -27,7 +27,10 @@ def show_reply_templates(desk: OpenDesk) -> ResponseReturnValue:
 @bp.post("/reply-templates")
 @unlocked
 def save_reply_template(desk: OpenDesk) -> ResponseReturnValue:
-    """Add, change or delete a reply template. If this is refused, show the form with the typed values."""
+    """Add, change or delete a reply template.
+
+    If the app refuses this, show the form with the typed values.
+    """
     form = request.form
     typed = {name: form.get(name, "") for name in ("language", "name", "text", "place")}
     kept_text.keep_typed_text(typed["name"], typed["text"])

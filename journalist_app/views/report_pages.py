@@ -34,7 +34,7 @@ _REFUSED = (AdviserError, RecordMovedError, PdfToolsMissingError)
 @bp.get("")
 @unlocked
 def list_report_years(desk: OpenDesk) -> ResponseReturnValue:
-    """List the years that a report can cover, and mark those that were published."""
+    """List the years of which the desk can publish a report, and mark those with a published report."""
     today = adviser_today()
     try:
         years = yearly_report.years_to_report(desk, today)
@@ -114,7 +114,7 @@ def download_report_file(
 def _page(
     desk: OpenDesk, year: int, *, words: ReportWords | None = None, refused: Exception | None = None
 ) -> ResponseReturnValue:
-    """Show the report of a year. After a refusal, show its message and the typed text."""
+    """Show the page of a year's report. After a refusal, show the reason and the typed text."""
     today = adviser_today()
     what, _ = reason_and_status(refused)
     try:

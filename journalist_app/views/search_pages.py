@@ -20,7 +20,7 @@ _PAGE_MAX = 100_000
 @bp.get("/search")
 @unlocked
 def show_search_form(desk: OpenDesk) -> ResponseReturnValue:
-    """Show the search form, without results."""
+    """Show the search form of the adviser's site, without results."""
     return _page(SearchResults("", 1, (), 0, has_more=False, reading=desk.index.reading))
 
 

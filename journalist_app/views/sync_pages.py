@@ -30,7 +30,7 @@ _AT_ONCE = frozenset({"proposals.start_passing_on", "proposals.start_without_con
 @bp.get("")
 @unlocked
 def show_sync(desk: OpenDesk) -> ResponseReturnValue:
-    """Show the status of syncing.
+    """Show the status of syncing with the server.
 
     During a sync, the page reloads itself, unless the adviser stopped the reloading.
     """
@@ -105,7 +105,7 @@ def _pouch_pieces(body: Body) -> Iterator[bytes]:
 
 
 def _clock() -> Callable[[], date]:
-    """Return the function that gives the current day, for a thread that runs outside a request."""
+    """Return a function that gives the current day, for a thread that runs outside a request."""
     clock: Callable[[], date] = current_app.extensions["today"]
     return clock
 
@@ -113,7 +113,7 @@ def _clock() -> Callable[[], date]:
 @bp.post("/dismiss")
 @unlocked
 def dismiss_rollback_notice(desk: OpenDesk) -> ResponseReturnValue:
-    """Hide the notice that the server was rolled back to an older copy. The adviser read the notice."""
+    """Hide the notice that the server was restored from an older copy. The adviser has read the notice."""
     require_our_form("sync-dismiss")
     sync_status.dismiss_rollback(desk)
     return redirect(url_for("sync.show_sync"), code=303)

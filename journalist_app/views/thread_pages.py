@@ -1,4 +1,4 @@
-"""Pages of one mailbox: its thread, the answer form, and downloads of its files."""
+"""Pages of one mailbox: its thread (all entries), the answer form, and downloads of its files."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -44,7 +44,10 @@ def show_thread(desk: OpenDesk, address: str) -> ResponseReturnValue:
 @bp.post("/<address>/answer")
 @unlocked
 def send_answer(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Send an answer. Files are encrypted while they arrive. A refused answer's text is shown again."""
+    """Send an adviser's answer. Files are encrypted while they arrive.
+
+    After a refusal, show the text again.
+    """
     where, parts = address_of(address), AnswerParts()
     try:
         with submitted_form(parts):
@@ -89,7 +92,7 @@ def thread_page(  # noqa: PLR0913  # each is shown on the page
 ) -> ResponseReturnValue:
     """Show a mailbox with its answer form, filled with the text and the step of `parts`.
 
-    `outcome` is the key of the sentence about a draft, if no form was refused.
+    If no form was refused, `outcome` is the key of the sentence that says what happened to a draft.
     """
     refusal, status = reason_and_status(refused)
     today = adviser_today()
@@ -122,7 +125,7 @@ def thread_page(  # noqa: PLR0913  # each is shown on the page
 @bp.get("/<address>/files/<attachment_id>/opened", endpoint="download_decrypted_file")
 @unlocked
 def download_attachment(desk: OpenDesk, address: str, attachment_id: str) -> ResponseReturnValue:
-    """Send an attachment, decrypted on the way. The browser saves the file and never shows it.
+    """Send an attached file, decrypted while it is sent. The browser saves the file and never shows it.
 
     At the path that ends with "opened", the encryption that the source added is removed too.
     """
@@ -136,13 +139,13 @@ def download_attachment(desk: OpenDesk, address: str, attachment_id: str) -> Res
 @bp.get("/<address>/entries/<entry_id>/sealed/<int:number>")
 @unlocked
 def download_pasted_file(desk: OpenDesk, address: str, entry_id: str, number: int) -> ResponseReturnValue:
-    """Send the decrypted content of an encrypted block in a message, if the content is not a text."""
+    """Send the decrypted content of an encrypted block in a message, as a file to save."""
     where, which = address_of(address), entry_id_of(entry_id)
     return _saved(lambda: file_downloads.open_pasted(desk, where, which, number))
 
 
 def _saved(asked: Callable[[], Download]) -> ResponseReturnValue:
-    """Send the file that the function `asked` opens, or an error page with the reason for a refusal."""
+    """Send the file that the function `asked` opens, or an error page that says why the file was refused."""
     try:
         file = asked()
     except (ForgedError, UnreadableError):

@@ -20,7 +20,7 @@ bp = Blueprint("unlock", __name__)
 
 
 def _unlock_page(reason: str, status: int) -> ResponseReturnValue:
-    """Show the unlock page, with a message for this reason."""
+    """Show the page with the passphrase form, and the reason why the desk was not unlocked, if any."""
     minutes = current_app.extensions["config"].idle_minutes
     page = render_template("unlock/show.html", reason=reason, idle_minutes=minutes)
     return page, status
@@ -34,7 +34,7 @@ def go_to_inbox() -> ResponseReturnValue:
 
 @bp.get("/unlock")
 def show_unlock() -> ResponseReturnValue:
-    """Show the form for the passphrase. If the desk is open already, redirect to the inbox."""
+    """Show the form for the passphrase. If the desk is already unlocked, redirect to the inbox."""
     if open_desk() is not None:
         return redirect(url_for("inbox.show_inbox"), code=303)
     return _unlock_page(request.args.get("reason", ""), 200)
@@ -68,7 +68,7 @@ def unlock_with_passphrase() -> ResponseReturnValue:
 
 
 def start_checking(desk: OpenDesk) -> None:
-    """Start the background check of mailboxes with new entries."""
+    """Start the background check of the mailboxes with new entries."""
     _in_background(background_check.check_everything, desk)
 
 

@@ -65,7 +65,7 @@ def show_unsent(desk: OpenDesk) -> ResponseReturnValue:
 @bp.post("/unsent/<name>")
 @unlocked
 def decide_unsent_form(desk: OpenDesk, name: str) -> ResponseReturnValue:
-    """Turn an unsent form into the draft of its mailbox, or delete the form."""
+    """Turn a form that was sent while the app was locked into a draft, or delete it, as the adviser chose."""
     require_our_form("unsent")
     if bytes_of_hex(name, _NAME_BYTES) is None:
         raise ForeignFormError

@@ -51,7 +51,7 @@ def close_until(  # noqa: PLR0913  # each is a part of the closing
     is_spam: bool = False,
     is_automatic: bool = False,
 ) -> None:
-    """Close a mailbox, so that it is deleted on the day `due`. Raises the exceptions of `close_mailbox`."""
+    """Close a mailbox, so that it is deleted on the day `due`. Raise the exceptions of `close_mailbox`."""
     content = Content(kind=Kind.CLOSING, text=text, closing=ClosingNote(automatic=is_automatic))
     sender = EntrySender(desk, form_context, [NewWords(form_context.entry_id, content, due)], today=today)
     if sender.is_sent:

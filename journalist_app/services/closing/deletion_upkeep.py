@@ -24,11 +24,12 @@ from web.dates import add_months
 
 
 def maintain_deletions(desk: OpenDesk, today: date) -> None:
-    """Drop all traces of deleted mailboxes, put missing tallies beside closed ones, close abandoned ones.
+    """Do the background work on closed, abandoned and deleted mailboxes.
 
-    A casefile that calls an open mailbox closed is corrected. After a source ended a mailbox, the desk keeps
-    the evidence that the source agreed to pass on texts and files until a fixed day, and this function then
-    deletes the evidence.
+    Traces of deleted mailboxes are dropped, missing tallies (anonymous facts) of closed mailboxes are made
+    again, and abandoned mailboxes are closed. A casefile that says that an open mailbox is closed is
+    corrected. After a source ended a mailbox, the desk keeps the evidence that the source agreed to pass on
+    texts and files until a fixed day, and this function then deletes the evidence.
     """
     forget_deleted_mailboxes(desk, today)
     for address, due in list(desk.trusted_state.closed.items()):
@@ -43,11 +44,11 @@ def maintain_deletions(desk: OpenDesk, today: date) -> None:
 
 
 def _maintain_tallies(desk: OpenDesk, address: Address, due: date) -> None:
-    """Put the tallies (anonymous counts) beside a closed mailbox again, if they are missing or too old.
+    """Make the tallies (anonymous facts) of a closed mailbox again, if they are missing or too old.
 
     Another workstation may have changed the casefile, and anyone who can write to the store can delete the
-    tallies or restore earlier ones. The casefile keeps its revision, otherwise two workstations would answer
-    each other's tallies forever.
+    tallies or restore earlier ones. The revision of the casefile stays the same. Otherwise two workstations
+    would replace each other's tallies forever.
     """
     revision, casefile = desk.casefiles.get(address, (0, Casefile()))
     with desk.store.reading() as session:
@@ -77,7 +78,7 @@ def _are_current(desk: OpenDesk, sealed: Sequence[bytes], wanted: Sequence[Tally
 
 
 def _maintain_casefile(desk: OpenDesk, address: Address, casefile: Casefile, today: date) -> None:
-    """Correct the casefile of a mailbox that was reopened, and shorten or drop that of a deleted mailbox.
+    """Correct the casefile of a reopened mailbox, and shorten or drop the casefile of a deleted mailbox.
 
     The casefile of a deleted mailbox keeps only the evidence that the source agreed to pass on a proposal,
     until the evidence's last day.
@@ -139,7 +140,7 @@ def _close_abandoned(desk: OpenDesk, today: date) -> None:
 def _close_if_abandoned(desk: OpenDesk, address: Address, before: date, today: date) -> None:
     """Close a mailbox in which no one wrote since a day, if an adviser was shown everything in it.
 
-    A mailbox with words or removals of the source that no adviser was shown stays in the inbox.
+    A mailbox with a message or removal of the source that no adviser was shown stays in the inbox.
     """
     conversation = conversation_of(desk, address)
     opened = open_all(desk, conversation)

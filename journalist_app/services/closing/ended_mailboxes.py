@@ -1,6 +1,6 @@
 """Mailboxes that are gone: ended by their source, or closed by this desk and deleted.
 
-A row with a proof remains of each in the store, until the desk has counted the mailbox.
+The store has a row with a proof of each, until the desk has counted the mailbox.
 """
 
 from contextlib import suppress
@@ -28,17 +28,17 @@ from store.sync_findings import FindingKind
 
 
 def end_by_source(desk: OpenDesk, row: EndedMailbox) -> SignedEntry | None:
-    """Return the source's signed end of a mailbox, or None if the row does not prove such an end."""
+    """Return the signed entry with which the source ended a mailbox, or None if the row has no proof."""
     proof = _proof_in(desk, row)
     return None if proof is None else end_of(proof)
 
 
 def is_deleted_by_closing(desk: OpenDesk, row: EndedMailbox, today: date) -> bool:
-    """Return True if a closing of this desk explains why a mailbox is gone.
+    """Return True if a mailbox is gone because this desk closed it and its day of deletion came.
 
-    By our own clock, the day of the closing must have come. An attacker who can write to the store could put
-    an earlier closing in the row. So this workstation must remember exactly this day, or no entry that is
-    newer than the closing's last words.
+    By our own clock, this day must have come. An attacker who can write to the store could put an earlier
+    closing in the row. So this workstation must remember exactly this day, or no entry that is newer than the
+    last entries of the closing.
 
     Two kinds of newer entries are exceptions: entries of this workstation that had not reached the server
     before the deletion, and entries of the source that wait for no answer.
@@ -63,7 +63,7 @@ def is_deleted_by_closing(desk: OpenDesk, row: EndedMailbox, today: date) -> boo
 
 
 def _proof_in(desk: OpenDesk, row: EndedMailbox) -> Transcript | None:
-    """Return the verified transcript of a row's proof, or None if the proof is forged or damaged."""
+    """Return the verified entries in the proof that a mailbox ended, or None if the proof is false."""
     address = Address(row.address)
     try:
         check_mailbox_keys(address, row.recipient, row.verify_key)
@@ -83,8 +83,8 @@ def _has_crossed(desk: OpenDesk, address: Address) -> bool:
 def list_unacknowledged(desk: OpenDesk, today: date) -> list[EndedMailbox]:
     """Return the ended mailboxes that the adviser must see before the desk counts them.
 
-    A row that claims to be counted, but has no valid signature of the source, is forged. The list contains
-    such a row too.
+    If a row says that the desk has counted the mailbox, but has no valid signature of the source, the row is
+    forged. The result contains such a row too.
     """
     with desk.store.reading() as session:
         ended = mailboxes.ended_mailboxes(session)
@@ -130,11 +130,11 @@ def acknowledge_ended(desk: OpenDesk, address: Address, today: date) -> None:
 
 
 def count_ended_mailbox(desk: OpenDesk, row: EndedMailbox, end: SignedEntry, today: date) -> None:
-    """Count a mailbox with the source's signed end in its row, and drop its row and its casefile.
+    """Count a mailbox that its source ended, and drop its row and its casefile from the store.
 
-    If two workstations count the mailbox at once, their tallies have the same ids, so each counts once.
-    Evidence that the source agreed to pass on texts and files stays until the day on which the mailbox would
-    have been deleted.
+    `end` is the source's signed ending. If two workstations count the mailbox at once, their tallies
+    (anonymous facts) have the same ids, so each counts once. Evidence that the source agreed to pass on texts
+    and files stays until the day on which the mailbox would have been deleted.
 
     Raises:
         RecordUnsoundError: the casefile fails verification, so the mailbox cannot be counted.
@@ -165,11 +165,11 @@ def evidence_alone(casefile: Casefile) -> Casefile:
 
 
 def forget_deleted_mailboxes(desk: OpenDesk, today: date) -> None:
-    """Drop all traces (row, casefile, trusted state) of mailboxes that this desk closed and that are deleted.
+    """Drop everything that this workstation still has of mailboxes that were closed and deleted.
 
-    The traces of ended mailboxes that the desk has already counted are dropped too. This workstation can
-    still have such traces for two reasons. Another workstation counted the mailbox. Or the row returned when
-    the server was restored from a backup.
+    These traces are the row, the casefile and a part of the trusted state. The traces of ended mailboxes that
+    the desk has already counted are dropped too. This workstation can still have such traces for two reasons.
+    Another workstation counted the mailbox. Or the row returned when the server was restored from a backup.
     """
     with desk.store.reading() as session:
         ended = mailboxes.ended_mailboxes(session)
@@ -191,7 +191,7 @@ def _forget_deleted(desk: OpenDesk, address: Address) -> None:
 
 
 def _drop_row(desk: OpenDesk, casefile: Casefile, address: Address, tallies: tuple[bytes, ...] = ()) -> None:
-    """Drop the row of an ended mailbox, and its casefile without the evidence of consent.
+    """Drop the row of an ended mailbox, and its casefile except the evidence of consent.
 
     This evidence, that the source agreed to pass on texts and files, stays in the casefile.
     """

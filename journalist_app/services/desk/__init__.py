@@ -13,5 +13,4 @@
 - `unlocking`: opens the keyring with the passphrase
 - `whole_check`: verifies every entry and file of the store, in the background
 - `yearly_report`: counts a year, and builds the report's files
-- `whole_check`: check of the whole store in the background, with progress
 """

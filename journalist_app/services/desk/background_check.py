@@ -22,17 +22,17 @@ from store.sync_findings import FindingKind
 
 
 def check_everything(desk: OpenDesk, today: date) -> None:
-    """Check the mailboxes that changed, and then continue the check of the whole store."""
+    """Verify the mailboxes that changed, and then continue the check of the whole store."""
     check_store(desk, today)
     whole_check.check_whole_store(desk, today)
 
 
 def check_store(desk: OpenDesk, today: date) -> None:
-    """Compare the store with the heads that this workstation remembers, and verify every changed mailbox.
+    """Verify every mailbox that changed since this workstation last checked the store.
 
-    The remembered heads (newest entries) are in the trusted state, which reveals a roll-back of the store.
-    The check updates `desk.progress`, ends early when the desk is locked, and saves the trusted state. Only
-    one thread checks at a time. If a check is already running, this function returns at once.
+    The function compares the store with the newest entries (heads) in the trusted state, which reveals a
+    roll-back. It updates `desk.progress`, ends early when the desk is locked, and saves the trusted state.
+    Only one thread checks at a time. If a check is already running, this function returns at once.
     """
     if not desk.checking.acquire(blocking=False):
         return
@@ -92,10 +92,11 @@ def _changed_mailboxes(desk: OpenDesk) -> list[Address]:
 
 
 def _has_only(digests: Sequence[bytes], known: Heads) -> bool:
-    """Return True if the entries of a mailbox seem to be the remembered heads and the entries behind these.
+    """Return True if a mailbox seems to have exactly the entries that this workstation remembers.
 
-    The heads of a strand are its newest entries, so the largest number in a strand counts its entries. In a
-    mailbox where this is not true, because rows were lost or hidden, the result is False.
+    The workstation remembers the newest entries (heads) of each writer. The largest number among a writer's
+    entries is the number of these entries. In a mailbox where this is not true, because rows were lost or
+    hidden, the result is False.
     """
     newest = {head.strand: head.number for head in known}  # the largest number comes last
     return len(digests) == sum(newest.values()) and {head.digest for head in known} <= set(digests)
@@ -134,7 +135,7 @@ def _check_mailbox(desk: OpenDesk, address: Address, today: date) -> None:
 
 
 def _destroy_restored(desk: OpenDesk, conversation: Conversation, today: date) -> None:
-    """Destroy again what the source had removed and someone restored. Report this to the adviser."""
+    """Destroy entries that the source had removed and someone restored. Report this to the adviser."""
     if not conversation.restored:
         return
     address = conversation.address

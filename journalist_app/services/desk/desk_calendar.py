@@ -46,7 +46,7 @@ class Calendar:
 
 
 def current_calendar(desk: OpenDesk, today: date) -> Calendar:
-    """Return the calendar that the desk's signed letterhead publishes, without past days."""
+    """Return the calendar in the desk's signed letterhead, without days that are past."""
     letterhead = desk.letterhead
     return Calendar(
         letterhead.working_days,
@@ -130,10 +130,9 @@ def parse_days(typed: str) -> tuple[date, ...]:
 
 
 def _past_days(letterhead: Letterhead, today: date) -> tuple[tuple[date, ...], tuple[tuple[date, date], ...]]:
-    """Return the past closed days and absences to keep in the desk's next signed letterhead.
+    """Return the past closed days and absences that the desk's next signed letterhead must keep.
 
-    They are still needed to count working days.
-    If there are too many, only the newest are kept.
+    They are still needed to count working days. If there are too many, only the newest are kept.
     """
     kept = range(date(max(today.year - _YEARS_KEPT, 1), 1, 1).toordinal(), today.toordinal())
     closed = sorted(day for day in letterhead.closed_days if day.toordinal() in kept)

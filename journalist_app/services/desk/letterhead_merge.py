@@ -1,4 +1,7 @@
-"""Merge two letterheads that two workstations signed at the same time (docs/protocol.md, "Sync")."""
+"""Merging of two letterheads (public statements of the desk) that two workstations signed at the same time.
+
+See docs/protocol.md, "Sync".
+"""
 
 import itertools
 from collections.abc import Hashable, Iterable
@@ -53,9 +56,9 @@ def _merge_lists(base: Iterable[_Each], ours: Iterable[_Each], theirs: Iterable[
 
 
 def _strands(base: Iterable[Strand], ours: Iterable[Strand], theirs: Iterable[Strand]) -> tuple[Strand, ...]:
-    """Merge the strands of two letterheads.
+    """Merge the lists of workstations in two letterheads.
 
-    A strand is never removed, so that its signatures stay verifiable.
+    A workstation is never removed from the list, so that everyone can still verify its signatures.
     """
     before = set(base)
     found = {strand.id: strand for strand in theirs}

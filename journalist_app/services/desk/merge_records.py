@@ -45,9 +45,9 @@ _LABEL: Final = "Dit label paste er niet meer bij: / There was no room for this 
 
 @dataclass(frozen=True, slots=True)
 class RecordMerger:
-    """Merger that a sync calls for each received record, and for letterheads that two workstations changed.
+    """Object that a sync calls for each received record, and for letterheads that two workstations changed.
 
-    Implements `sync.endpoint.Merger`. `letterhead` returns the newest verified letterhead.
+    It implements `sync.endpoint.Merger`. `letterhead` returns the newest verified letterhead.
     """
 
     keyring: Keyring = field(repr=False)
@@ -55,11 +55,12 @@ class RecordMerger:
     today: Callable[[], date]
 
     def records(self, kind: str, name: bytes, ours: bytes | None, theirs: bytes) -> Record | None:
-        """Return the revision to store: the received record, or both records merged.
+        """Return the revision of a record to store: the received record, or both records merged.
 
-        The received record replaces ours only if it contains ours and an active workstation wrote it. A thief
-        of a retired workstation's keyring could otherwise remove what the desk wrote since. If our record
-        does not open, the received record replaces it. Returns None if ours contains the received record.
+        The received record replaces ours only if it contains the changes in ours and an active workstation
+        wrote it. A thief of a retired workstation's keyring could otherwise remove what the desk wrote since.
+        If we cannot decrypt our record, the received record replaces it. Return None if ours already contains
+        the changes in the received record.
 
         Raises:
             RecordFaultError: the received record is not applied.
@@ -92,18 +93,19 @@ class RecordMerger:
         return Record(kind, name, max(stored.revision, received.revision) + 1, sealed, not body)
 
     def past(self, kind: str, name: bytes, ours: bytes) -> tuple[Digest, ...] | None:
-        """Return the digests of the revisions that our record contains, or None if it does not open."""
+        """Return the digests of the revisions that our record replaces, or None if it cannot be decrypted."""
         try:
             return self._open(kind, name, ours, self.letterhead()).past
         except RecordFaultError:
             return None
 
     def letterheads(self, base: bytes, ours: bytes, theirs: bytes) -> tuple[int, bytes, bytes]:
-        """Merge our letterhead with the other workstation's. Return the serial, body and signature.
+        """Merge our letterhead with the other workstation's.
 
-        A letterhead is the desk's signed public statement. `base` is the last letterhead that both
-        workstations had, before each workstation changed it. If the merged calendar would have no working day
-        left, the result is the other workstation's letterhead, with our workstations added.
+        Return the serial, body and signature of the result. A letterhead is the desk's signed public
+        statement. `base` is the last letterhead that both workstations had, before each workstation changed
+        it. If the merged calendar would have no working day left, the result is the other workstation's
+        letterhead, with our workstations added.
         """
         then, mine, other = (Letterhead.from_bytes(each) for each in (base, ours, theirs))
         try:
@@ -133,9 +135,10 @@ class RecordMerger:
 
 
 def merge_bodies(kind: RecordKind, name: bytes, one: bytes, other: bytes, today: date) -> bytes:
-    """Merge the bodies of two revisions of a record. A body that is not empty wins over a dropped record.
+    """Merge the bodies (decrypted contents) of two revisions of a record.
 
-    Of bodies that cannot be merged, such as a year's frozen counts, one is kept: the one published first.
+    If one of the two is empty because the record was dropped, the other one stays. Of bodies that cannot be
+    merged, such as a year's frozen counts, the one that was published first stays.
 
     Raises:
         MalformedError, TooLongError: the merged record would be too long, or a body cannot be decoded.
@@ -165,7 +168,7 @@ def _merge_decoded(kind: RecordKind, name: bytes, one: bytes, other: bytes, toda
 
 
 def merge_casefiles(one: Casefile, other: Casefile, today: date) -> Casefile:
-    """Merge two versions of a casefile.
+    """Merge two versions of a casefile (the desk's notes about a mailbox).
 
     For a field with one value, such as the theme, the value that sorts first stays. A new note in the
     casefile names the other value.
@@ -200,21 +203,27 @@ def merge_casefiles(one: Casefile, other: Casefile, today: date) -> Casefile:
 
 
 def _union(one: Sequence[_Part], other: Sequence[_Part], order: Callable[[_Part], Any]) -> tuple[_Part, ...]:
-    """Return the items of both sequences once, in the order of a sequence that has them all, or sorted."""
+    """Return the items of both sequences once.
+
+    Keep the order of a sequence that has them all, or sort the items.
+    """
     both = {*one, *other}
     whole = [tuple(each) for each in (one, other) if {*each} == both]
     return min(whole, key=encode_json) if whole else tuple(sorted(both, key=order))
 
 
 def _merge_notes(one: Sequence[Note], other: Sequence[Note]) -> tuple[Note, ...]:
-    """Merge two lists of notes by day. Notes of one day keep the order of their casefile where possible."""
+    """Merge the notes of two casefiles by day.
+
+    Notes of one day keep the order of their casefile where possible.
+    """
     places = sorted([*enumerate(one), *enumerate(other)], key=itemgetter(0), reverse=True)
     place = {note: at for at, note in places}
     return _union(one, other, lambda note: (note.day, place[note], note.strand, note.text))
 
 
 def _merge_texts(one: str, other: str) -> str:
-    """Merge two texts of one field. If one text contains the other, return it alone."""
+    """Merge two texts of one field. If one text contains the other, return the longer text alone."""
     if one in other or other in one:
         return max(one, other, key=len)
     return _BETWEEN.join(sorted({*one.split(_BETWEEN), *other.split(_BETWEEN)}))
@@ -232,7 +241,7 @@ def _merge_evidence(one: Sequence[Evidence], other: Sequence[Evidence]) -> tuple
 
 
 def _merge_passed_on(one: Sequence[PassedOn], other: Sequence[PassedOn]) -> tuple[PassedOn, ...]:
-    """Merge two lists of what was passed on, so that each proposal is listed once.
+    """Merge two lists of proposals that were passed on, so that each proposal is listed once.
 
     The earlier day counts. A proposal counts as passed on with consent only if both lists say so.
     """

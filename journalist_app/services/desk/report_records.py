@@ -23,13 +23,13 @@ _Text = Annotated[str, Meta(max_length=100_000)]
 
 
 class ReportWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The adviser's own text in a report, in Dutch and in English: the body of a record."""
+    """The adviser's own text in a yearly report, in Dutch and in English."""
 
     nl: _Text
     en: _Text
 
     def of(self, language: str) -> str:
-        """Return the adviser's text in a language, "nl" or "en"."""
+        """Return the adviser's own text for the report in a language, "nl" or "en"."""
         return self.nl if language == "nl" else self.en
 
 
@@ -65,7 +65,11 @@ class ReportYear:
         return hashlib.sha256(msgspec.json.encode([shown, self.words, self.lists])).hexdigest()
 
     def version(self, audience: Audience) -> Treated:
-        """Return the counts for one audience. Counts under the audience's floor (minimum) are hidden."""
+        """Return the counts that the report shows to one audience.
+
+        Counts under the audience's floor are hidden. A floor is the smallest count that a version of the
+        report shows.
+        """
         return treat(self.counts, self.floors, audience)
 
 
@@ -81,10 +85,10 @@ def public_file_name(year: int, language: str, kind: str) -> str:
 
 
 class FrozenReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Record of a published report, from which the public version and the version for the SG are built.
+    """Figures and texts of a published report, from which the app can build its files again.
 
-    SG is the Secretary-General. The record contains the counts, the floors (smallest counts that the versions
-    show), the table lines from the settings and the adviser's texts.
+    The record contains the counts, the floors (smallest counts that the public and the Secretary-General's
+    version show), the table lines from the settings and the adviser's texts.
     """
 
     version: Literal[1] = 1
@@ -99,7 +103,7 @@ class FrozenReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     @classmethod
     def of(cls, found: ReportYear, today: date) -> Self:
-        """Make the record of a report that the desk publishes today."""
+        """Make the record with the figures and texts of a report that the desk publishes today."""
         return cls(
             year=found.year,
             published=today,
@@ -112,7 +116,7 @@ class FrozenReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         )
 
     def to_year(self) -> ReportYear:
-        """Return the report with the counts and texts that were published."""
+        """Return the report of the year, with the counts and texts that were published."""
         return ReportYear(
             self.year,
             YearCounts(self.year, self.mailboxes, self.tables),
@@ -140,7 +144,9 @@ def read_frozen_year(desk: OpenDesk, year: int) -> ReportYear | None:
 
 
 def read_words_record(desk: OpenDesk, year: int) -> tuple[int, ReportWords]:
-    """Return the revision and the adviser's texts of a report. Without a record: 0 and empty texts.
+    """Return the adviser's texts for a report, and the revision of the record that contains them.
+
+    If there is no record, return 0 and empty texts.
 
     Raises:
         RecordUnsoundError: the record fails verification.

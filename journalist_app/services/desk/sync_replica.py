@@ -1,4 +1,4 @@
-"""Syncing of the replica with its server: in the background while the desk is open, and on demand."""
+"""Syncing of this workstation with its server, in the background while the desk is unlocked or on demand."""
 
 import functools
 import itertools
@@ -40,7 +40,7 @@ _STORE_REFUSALS: Final[dict[type[Exception], str]] = {
 def workstation_endpoint(
     desk: OpenDesk, today: Callable[[], date] = utc_today, half_hour: Callable[[], int] = half_hour_now
 ) -> Endpoint:
-    """Return this workstation's end of a sync, with keys, quota, merger and opener.
+    """Return this workstation's end of a sync, with its store, its keys and its limits.
 
     If a newer letterhead (the desk's signed public statement) arrives in a sync, it is used at once.
     """
@@ -98,12 +98,10 @@ def sync_replica(
     half_hour: Callable[[], int] = half_hour_now,
     carrier: Carrier | None = None,
 ) -> None:
-    """Exchange pouches (sync bundles) with the server until both have sent all items.
+    """Sync this workstation's store with the server until both have all items.
 
-    Afterwards, verify the mailboxes that changed.
-
-    Only one sync runs at a time. `desk.exchange` has the progress, and afterwards the result. If a sync is
-    interrupted, the next sync continues at the same place.
+    Then verify the changed mailboxes. Only one sync runs at a time. `desk.exchange` has the progress, and
+    afterwards the result. If a sync is interrupted, the next sync continues at the same place.
     """
 
     def work() -> SyncProgress:
@@ -202,9 +200,9 @@ def sync_refusal_key(why: Exception) -> str:
 
 
 def keep_syncing(desk: OpenDesk, today: Callable[[], date]) -> None:
-    """Sync now, every `sync_minutes`, and soon after this workstation wrote an item for the server.
+    """Sync now, then every `sync_minutes`, and soon after this workstation wrote an item for the server.
 
-    Returns when the desk locks.
+    The function returns when the desk locks.
     """
     while not desk.stopping.is_set():
         desk.sync_wanted.clear()

@@ -20,12 +20,13 @@ _OLD_WORKING_DAYS: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class LastSync:
-    """Facts about the last sync, which every page shows. `day` is None before the first sync.
+    """Facts about the last sync with the server, which every page shows. `day` is None before the first sync.
 
-    `days` is the number of days since `day`. `waiting` counts the items in the outbox. `is_old` is True if
-    the last sync was more than two working days of the desk ago. `has_failed` is True if the newest attempt
-    since unlocking failed. `is_warning` is True if there is a fault at the server that the adviser has not
-    seen yet. `rollback_day` is the day on which a sync detected that the server was rolled back, or None.
+    `days` is the number of days since `day`. `waiting` counts the items that must still be sent. `is_old` is
+    True if the last sync was more than two working days of the desk ago. `has_failed` is True if the newest
+    attempt since unlocking failed. `is_warning` is True if there is a fault at the server that the adviser
+    has not seen yet. `rollback_day` is the day on which a sync detected that the server was rolled back, or
+    None.
     """
 
     day: date | None
@@ -53,13 +54,13 @@ def is_online(desk: OpenDesk) -> bool:
 
 
 def count_outbox(desk: OpenDesk) -> int:
-    """Return the number of items in the outbox, which the server may not have yet."""
+    """Return the number of items that the server may not have yet (the outbox)."""
     with desk.store.reading() as session:
         return outbox.count(session, SERVER)
 
 
 def waiting_by_kind(desk: OpenDesk) -> dict[str, int]:
-    """Return how many items of each kind are in the outbox, the most frequent kind first."""
+    """Return how many items of each kind must still be sent to the server, the most frequent kind first."""
     with desk.store.reading() as session:
         found = outbox.counts(session, SERVER)
     return {what.value: number for what, number in sorted(found.items(), key=lambda each: -each[1])}
@@ -93,7 +94,7 @@ def last_sync(desk: OpenDesk, today: date) -> LastSync | None:
 
 
 def faults_at_server(desk: OpenDesk) -> tuple[UnsoundRow, ...]:
-    """Return the mailboxes in which a sync found faults at the server, sorted by label."""
+    """Return the mailboxes in which a sync found faults at the server, sorted by label (three words)."""
     with desk.store.reading() as session:
         rows = [row for row in sync_findings.all_findings(session) if row.kind is not FindingKind.CROSSED]
         here = {row.address for row in rows if mailboxes.find(session, row.address) is not None}
@@ -114,13 +115,13 @@ def undelivered_mailboxes(desk: OpenDesk) -> tuple[UnsoundRow, ...]:
 
 
 def dismiss_rollback(desk: OpenDesk) -> None:
-    """Record that the adviser has seen the notice that the server was rolled back."""
+    """Record that the adviser has seen the notice that the server was restored from an older copy."""
     with desk.store.writing() as session:
         peers.clear_rollback(session, SERVER)
 
 
 def dismiss_finding(desk: OpenDesk, address: Address) -> None:
-    """Drop the findings about a mailbox at the server, because the adviser has seen these findings."""
+    """Delete the recorded faults of a mailbox at the server, because the adviser has seen them."""
     with desk.store.writing() as session:
         sync_findings.drop_findings(session, address)
     with suppress(MailboxNotFoundError):

@@ -22,7 +22,7 @@ _FIRST_PAGE_SECONDS: Final = 2
 
 
 def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDesk:
-    """Open the keyring with the passphrase, verify the desk's signed letterhead, and return the open desk.
+    """Unlock the desk with a passphrase: open the keyring, and verify the desk's signed letterhead.
 
     A right and a wrong passphrase both take about a second.
 
@@ -54,10 +54,11 @@ def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDes
 
 
 def check_after_unlocking(desk: OpenDesk, today: date) -> None:
-    """Start the search index, and check the store for changes. Runs in a background thread after unlocking.
+    """Start the search index, and check the store for changes.
 
-    The search index and the check use all cores of the processor for a while. So this function first waits,
-    for at most two seconds, until the adviser's first page was sent.
+    Call this in a background thread after unlocking. The search index and the check use all cores of the
+    processor for a while. So this function first waits, for at most two seconds, until the adviser's first
+    page was sent.
     """
     desk.first_page.wait(_FIRST_PAGE_SECONDS)
     start_indexing(desk)

@@ -23,7 +23,7 @@ _PAUSE_SECONDS: Final = 0.002  # after each mailbox, so that pages do not wait f
 
 
 class _State(StrictStruct, frozen=True):
-    """Place at which the check continues, and the result of the last whole check.
+    """State of the check of the whole store, saved between unlockings: its place and its results so far.
 
     `after` is the address of the last verified mailbox, or empty. `unsound` and `damaged_files` have the
     mailboxes in which the running check found faults, and those with damaged files.
@@ -103,7 +103,10 @@ def _path(desk: OpenDesk) -> Path:
 
 
 def _read(desk: OpenDesk) -> _State:
-    """Read the saved state. If the file is missing, damaged or not from this workstation, begin again."""
+    """Read the saved state of the check.
+
+    If the file is missing, damaged or not from this workstation, begin again.
+    """
     keyring = desk.keyring
     try:
         raw = read_private(_path(desk))

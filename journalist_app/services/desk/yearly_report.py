@@ -1,6 +1,6 @@
 """Yearly report: counts the mailboxes of a year, and builds the report's files.
 
-There are two versions, for the public and for the SG, in two languages.
+There are two versions, for the public and for the Secretary-General (SG), in two languages.
 """
 
 from collections import Counter
@@ -114,7 +114,7 @@ def download_name(found: ReportYear, audience: Audience, language: str, kind: st
 
 
 class _ExistingMailboxes:
-    """Counter of the mailboxes of a year that still exist. Collects unread mailboxes and counts faults."""
+    """Counter of a year's mailboxes that still exist. It also collects unread mailboxes and counts faults."""
 
     def __init__(self, desk: OpenDesk, year: int) -> None:
         self.unread: list[Address] = []
@@ -123,9 +123,9 @@ class _ExistingMailboxes:
         self._year = year
 
     def tallies(self) -> Iterator[Tally]:
-        """Verify each mailbox, and yield the counts (tallies) that it would leave after its deletion.
+        """Verify each existing mailbox, and yield the tallies (anonymous facts) that it would leave.
 
-        Deleted mailboxes leave these anonymous counts in the ledger, an encrypted table of the store.
+        Deleted mailboxes have left such tallies in the ledger, an encrypted table of the store.
         """
         with self._desk.store.reading() as session:
             days = entries.first_entry_days(session, Author.SOURCE)

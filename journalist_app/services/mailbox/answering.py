@@ -21,9 +21,9 @@ from stored_mailbox.entry_form import FormContext
 
 @dataclass(frozen=True, slots=True)
 class ReplyForm:
-    """Fields of the answer form that arrive before its files.
+    """Text fields of the adviser's answer form, which arrive before its files.
 
-    The step becomes a separate entry, with the id `step_id`.
+    If the adviser also filled in a step, the step becomes a separate entry, with the id `step_id`.
     """
 
     context: FormContext
@@ -33,9 +33,10 @@ class ReplyForm:
 
 
 class AnswerSender(EntrySender):
-    """Sender of one answer. Encrypts files while they arrive, and `send` appends the answer with its files.
+    """Sender of one answer of an adviser.
 
-    Use the sender as a context manager: if the answer was not sent, its files are deleted at the end.
+    Files are encrypted while they arrive, and `send` appends the answer. Use the sender as a context manager:
+    if the answer was not sent, its files are deleted at the end.
     """
 
     def __init__(self, desk: OpenDesk, form: ReplyForm, *, today: date, half_hour: int) -> None:
@@ -72,7 +73,7 @@ class AnswerSender(EntrySender):
             self.pending.give_up()
 
     def add_file(self, name: str, media_type: str, pieces: Iterator[bytes]) -> None:
-        """Encrypt a file of this answer while it arrives, and store it as a pending file.
+        """Encrypt and store a file of this answer while it arrives.
 
         Raises:
             SendRefusedError: TEXT_MISSING (a file needs a text that explains it), TOO_MANY_FILES, or NO_ROOM.
@@ -84,7 +85,7 @@ class AnswerSender(EntrySender):
         self._notes.append(self.pending.add(name, media_type, pieces))
 
     def send(self) -> None:
-        """Append the answer's text, files and step in one transaction.
+        """Append the answer's text, files and step to the mailbox in one transaction.
 
         Raises:
             MailboxNotFoundError: the source has ended the mailbox since the form was shown.

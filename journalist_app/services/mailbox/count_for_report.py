@@ -19,7 +19,7 @@ from store.errors import StoreError
 
 
 def add_facts(desk: OpenDesk, casefile: Casefile, conversation: Conversation) -> Casefile:
-    """Return the casefile with the facts from a mailbox that the yearly report counts.
+    """Return a copy of the casefile, with the facts about its mailbox that the yearly report counts.
 
     The facts are the days of the first message and of the first answer, and whether the source came back.
     Facts that the casefile already has stay.
@@ -34,7 +34,7 @@ def add_facts(desk: OpenDesk, casefile: Casefile, conversation: Conversation) ->
 
 
 def save_counts(desk: OpenDesk, conversation: Conversation) -> None:
-    """Save facts about a mailbox, which the yearly report counts, in its casefile, if the facts are new.
+    """Save facts about a mailbox for the yearly report in its casefile, if the facts are new.
 
     Exceptions are suppressed, because the facts are computed again by later checks.
     """
@@ -49,11 +49,11 @@ def save_counts(desk: OpenDesk, conversation: Conversation) -> None:
 
 
 def save_counts_in_background(desk: OpenDesk, conversation: Conversation) -> None:
-    """Save the report's facts about a mailbox with new entries, if an adviser of this workstation opened it.
+    """Save facts about a mailbox for the yearly report, if an adviser of this workstation opened the mailbox.
 
-    The background check makes no casefile for other mailboxes, for two reasons. A thief of the store would
-    think that a mailbox with a casefile has notes. And the first check of a full store would write casefiles
-    for hours.
+    The background check calls this function for mailboxes with new entries. It makes no casefile for other
+    mailboxes, for two reasons. A thief of the store would think that a mailbox with a casefile has notes. And
+    the first check of a full store would write casefiles for hours.
     """
     address = conversation.address
     if address in desk.casefiles or address in desk.to_count:
@@ -62,7 +62,7 @@ def save_counts_in_background(desk: OpenDesk, conversation: Conversation) -> Non
 
 
 def add_facts_of_end(desk: OpenDesk, casefile: Casefile, end: SignedEntry) -> Casefile:
-    """Return the casefile, with `came_back` set if the source's end shows that the source read an answer.
+    """Return a copy of the casefile in which `came_back` is True if the source read an answer before ending.
 
     A source who reads an answer and ends the mailbox at once leaves no read receipt for a check to find. But
     the end names the newest entries that the source was shown. The source came back if two facts are true:

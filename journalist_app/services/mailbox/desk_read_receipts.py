@@ -56,9 +56,10 @@ def append_desk_read_receipt(
 
 
 def _has_news(desk: OpenDesk, conversation: Conversation, opened: tuple[OpenedEntry, ...]) -> bool:
-    """Return True if the page showed words that no workstation confirmed, or a removal that this one did not.
+    """Return True if the page showed something of the source that the desk must confirm with a receipt.
 
-    Each workstation confirms a removal itself, because each may have had a copy of the removed words.
+    This is a message that no workstation confirmed, or a removal that this workstation did not confirm. Each
+    workstation confirms a removal itself, because each may have had a copy of the removed entry.
     """
     own = [each.signed.digest for each in opened if each.signed.envelope.strand == desk.keyring.strand.id]
     removals = [each.signed.digest for each in opened if is_from_source(each.signed, EntryClass.REMOVAL)]

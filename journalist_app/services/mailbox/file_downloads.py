@@ -19,9 +19,10 @@ from web.filenames import safe_name
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """Decrypted file to download. Reading `pieces` raises an exception if the stored file was changed.
+    """File to download, decrypted while the caller reads `pieces`.
 
-    The exception comes before the last piece. `size` is None if the size is known only after the last piece.
+    If the stored file was changed, `pieces` raises an exception before the last piece. `size` is None if the
+    size is known only after the last piece.
     """
 
     name: str
@@ -30,9 +31,9 @@ class Download:
 
 
 def open_download(desk: OpenDesk, address: Address, attachment_id: AttachmentId) -> Download:
-    """Open an attachment for download. The attachment's content is not changed.
+    """Open an attached file of a mailbox for download, without removing the source's own encryption.
 
-    The attachment's key commitment is checked before this function returns.
+    The key commitment (which ties the file to its entry) is checked before this function returns.
 
     Raises:
         MailboxNotFoundError: the store has no such mailbox.
@@ -45,9 +46,9 @@ def open_download(desk: OpenDesk, address: Address, attachment_id: AttachmentId)
 
 
 def open_presealed_file(desk: OpenDesk, address: Address, attachment_id: AttachmentId) -> Download:
-    """Open an attachment for download, decrypted if the source encrypted it before sending.
+    """Open an attached file for download, decrypted if the source encrypted the file before sending.
 
-    An attachment of the desk is returned unchanged. If the source's encrypted file is damaged, `pieces`
+    A file that the desk attached is returned unchanged. If the source's encrypted file is damaged, `pieces`
     raises UnreadableError before its end.
 
     Raises:
@@ -83,7 +84,7 @@ def open_pasted(desk: OpenDesk, address: Address, entry_id: EntryId, number: int
 
 
 def file_pieces(desk: OpenDesk, address: Address, entry_id: EntryId, note: AttachmentNote) -> Iterator[bytes]:
-    """Return the decrypted pieces of an attachment, after a check of the attachment's key commitment.
+    """Return the decrypted pieces of an attached file, after a check that the file belongs to its entry.
 
     The iterator raises ForgedError before its end if the stored file differs from the file that was signed.
 
@@ -103,7 +104,7 @@ def file_pieces(desk: OpenDesk, address: Address, entry_id: EntryId, note: Attac
 
 
 def _as_signed(opener: attachment.AttachmentOpener) -> Iterator[bytes]:
-    """Yield an attachment's pieces, and raise ForgedError if a stored chunk is damaged or missing.
+    """Yield the pieces of an attached file, and raise ForgedError if a stored chunk is damaged or missing.
 
     ForgedError replaces UnreadableError here. So an UnreadableError from a download always means that the
     encryption that the source added is damaged.

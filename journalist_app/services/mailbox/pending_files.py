@@ -1,4 +1,4 @@
-"""Pending files: encrypted and stored for a future entry, before that entry is appended."""
+"""Pending files: uploaded files that are encrypted and stored before their entry is appended."""
 
 import secrets
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ _MEDIA_TYPE_CHARS: Final = 127
 
 
 class PendingFiles:
-    """Uploaded files that are stored before their entry exists, so that the entry can refer to them.
+    """Uploaded files that are encrypted and stored before the entry that refers to them exists.
 
     If the entry is not sent, these files are deleted.
     """
@@ -39,7 +39,9 @@ class PendingFiles:
         self._begun: list[AttachmentId] = []
 
     def add(self, name: str, media_type: str, pieces: Iterator[bytes]) -> AttachmentNote:
-        """Encrypt and store a file while it arrives. Return its note, which goes into the entry.
+        """Encrypt and store a file while it arrives.
+
+        Return the file's description, which goes into the entry.
 
         Raises:
             SendRefusedError: NO_ROOM: the mailbox or the store has no room for the file.
@@ -75,7 +77,7 @@ class PendingFiles:
         return note
 
     def give_up(self, *, keep: Sequence[AttachmentId] = ()) -> None:
-        """Delete the pending files of an entry that was not sent, except the files in `keep`.
+        """Delete the uploaded files of an entry that was not sent, except the files in `keep`.
 
         If the deletion fails, the clean-up of the store deletes these files later.
         """
@@ -86,6 +88,6 @@ class PendingFiles:
 
 
 def _checked_media_type(claimed: str) -> str:
-    """Return the media type that the browser sent, or `application/octet-stream` if it is malformed."""
+    """Return a file's media type as the browser sent it, or `application/octet-stream` if it is malformed."""
     is_plain = claimed.isascii() and claimed.isprintable() and len(claimed) <= _MEDIA_TYPE_CHARS
     return claimed if claimed and is_plain else _MEDIA_TYPE

@@ -1,4 +1,4 @@
-"""Thread of one mailbox, verified and decrypted for the adviser's page."""
+"""Thread (all entries) of one mailbox, verified and decrypted for the adviser's page."""
 
 import secrets
 from collections.abc import Mapping
@@ -38,12 +38,11 @@ from web.filenames import safe_name
 
 @dataclass(frozen=True, slots=True)
 class AdviserFile:
-    """Attachment of an entry on the adviser's page, with names that are safe to show and to save.
-
-    `named` is the mailbox that the content of an encrypted file names with six words, if it was decrypted.
+    """Attached file of an entry on the adviser's page, with names that are safe to show and to save.
 
     `sealed` says whether the desk can decrypt a file that the source encrypted before sending. `sealed` is
-    None for every other file.
+    None for every other file. `named` is the mailbox that the content of such a file names with six words, if
+    the file was decrypted.
     """
 
     attachment_id: str
@@ -55,9 +54,10 @@ class AdviserFile:
 
 @dataclass(frozen=True, slots=True)
 class ShownPiece:
-    """Piece of a text, and the mailbox that a decrypted block names with six words.
+    """Piece of a text on the adviser's page: plain text, or a block that the source encrypted before sending.
 
-    `also_in` has the labels of other mailboxes in which the source encrypted the same text with age.
+    `named` is the mailbox that a decrypted block names with six words. `also_in` has the labels of other
+    mailboxes in which the source encrypted the same text with age.
     """
 
     text_piece: TextPiece
@@ -118,11 +118,10 @@ class ShownThread:
 
 
 def open_thread(desk: OpenDesk, address: Address, *, today: date, is_whole: bool = False) -> ShownThread:
-    """Verify and decrypt a whole mailbox for the adviser's page. Nothing is written in the store.
+    """Verify and decrypt a whole mailbox for the adviser's page. Write nothing in the store.
 
-    `is_whole` is True for a page that shows all entries.
-
-    The verified heads (newest entries) are saved in the trusted state, so that a later roll-back is detected.
+    `is_whole` is True for a page that shows all entries. The newest entries (heads) are saved in the trusted
+    state, so that a later roll-back of the store is detected.
 
     Raises:
         MailboxNotFoundError: the store has no such mailbox.
@@ -157,7 +156,7 @@ def open_thread(desk: OpenDesk, address: Address, *, today: date, is_whole: bool
 
 
 def _is_shown_elsewhere(opened: OpenedEntry) -> bool:
-    """Return True for an entry that the page does not show as a message: a step, receipt or removal."""
+    """Return True if the page does not show an entry as a message: a step, closing, receipt or removal."""
     if not opened.signed.envelope.is_words:
         return True
     return opened.content is not None and opened.content.kind in {Kind.STEP, Kind.CLOSING}
@@ -205,7 +204,7 @@ def _shown(  # noqa: PLR0913  # each is shown on the page
 
 
 def _pieces(desk: OpenDesk, unsealer: Unsealer, opened: OpenedEntry) -> tuple[ShownPiece, ...]:
-    """Return the text of an entry in pieces. Encrypted blocks are decrypted only in the source's texts."""
+    """Return the text of an entry in pieces: plain text, and decrypted blocks in the source's texts."""
     if opened.content is None or not opened.content.text:
         return ()
     if opened.signed.envelope.author is Author.DESK:
@@ -241,9 +240,9 @@ def _file(desk: OpenDesk, unsealer: Unsealer, opened: OpenedEntry, note: Attachm
 
 
 def _proposal_of(opened: OpenedEntry, state: ThreadState) -> tuple[ProposalState | None, str]:
-    """Return the proposal that an entry makes or answers, and the verdict if the entry is an answer.
+    """Return the proposal that an entry makes or answers, and the source's decision if it is an answer.
 
-    The proposal is None if the entry is about no known proposal. The verdict is empty if the entry is not an
+    The proposal is None if the entry is about no known proposal. The decision is empty if the entry is not an
     answer.
     """
     content = opened.content

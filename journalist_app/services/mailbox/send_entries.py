@@ -1,4 +1,4 @@
-"""Sending of new words of the desk, after the mailbox was verified again.
+"""Sending of the desk's new messages, steps and proposals, after the mailbox was verified again.
 
 The append is refused if the source wrote or removed something that the adviser's page did not show.
 """
@@ -35,7 +35,10 @@ from stored_mailbox.entry_form import FormContext
 
 @dataclass(frozen=True, slots=True)
 class NewWords:
-    """Content to send as new words. `due` is the day of deletion, in words that close the mailbox."""
+    """Content of a new entry of the desk, such as a message, that is ready to be sent.
+
+    If the entry closes the mailbox, `due` is the day from which the mailbox may be deleted.
+    """
 
     entry_id: EntryId
     content: Content
@@ -46,7 +49,7 @@ Precondition = Callable[[Conversation, tuple[OpenedEntry, ...]], None]
 
 
 def message_text(typed: str, *, is_required: bool = True) -> str:
-    """Return a typed text without the line ends before and after it.
+    """Check the length of a typed message, and return it without the line ends before and after it.
 
     Raises:
         SendRefusedError: the text is longer than 50,000 characters, or a required text is missing.
@@ -60,7 +63,7 @@ def message_text(typed: str, *, is_required: bool = True) -> str:
 
 
 class EntrySender:
-    """Sender of one or more new entries of the desk. All are appended together, or none.
+    """Sender of one or more new entries of the desk, which are appended all together or not at all.
 
     `is_sent` is True from the start if the same entries were sent before, for example by a double click.
     """
@@ -146,10 +149,10 @@ class EntrySender:
         return bool(there)
 
     def _sign(self, conversation: Conversation) -> tuple[SignedEntry, ...]:
-        """Sign the entries as the next entries of this workstation's strand.
+        """Sign the new entries as this workstation, each as the successor of the one before.
 
-        Of other strands, the first entry names what the page showed. In a retry, only the signatures are
-        renewed, so the content is not encrypted again.
+        The first entry also names the entries of other writers that the page showed. In a retry, only the
+        signatures are renewed, so the content is not encrypted again.
         """
         writer = self._desk.keyring.desk_writer
         shown = [head for head in self._form_context.heads if head.strand != writer.strand]
@@ -182,7 +185,7 @@ class EntrySender:
 def refuse_if_source_wrote(
     desk: OpenDesk, form_context: FormContext, conversation: Conversation, opened: Sequence[OpenedEntry]
 ) -> None:
-    """Refuse a form whose page did not show words or removals of the source that are in the mailbox now.
+    """Refuse a form whose page did not show messages or removals of the source that are in the mailbox now.
 
     Raises:
         SendRefusedError: SOURCE_WROTE.
@@ -198,13 +201,13 @@ def refuse_if_source_wrote(
 
 
 def due_of_step(conversation: Conversation, today: date) -> date | None:
-    """Return `due` for a step that leaves a closed mailbox closed, or None if the mailbox is open."""
+    """Return the day of deletion that a step in a closed mailbox repeats, or None if the mailbox is open."""
     until = closed_until(conversation.transcript)
     return None if until is None else max(until, today)
 
 
 def own_tips(desk: OpenDesk, conversation: Conversation) -> list[Head]:
-    """Return the newest entries of this workstation's strand, also those that only it remembers."""
+    """Return the newest entries that this workstation wrote in a mailbox, even if the store has lost them."""
     strand = desk.keyring.strand.id
     remembered = desk.trusted_state.mailboxes.get(conversation.address, ())
     heads, _ = conversation.transcript.heads_for(strand, (), remembered)
@@ -212,7 +215,10 @@ def own_tips(desk: OpenDesk, conversation: Conversation) -> list[Head]:
 
 
 def _has_content(opened: OpenedEntry, content: Content) -> bool:
-    """Return True if an entry has this content. Files are ignored, because they arrive after this check."""
+    """Return True if an entry that was sent before has this content, without comparing the files.
+
+    The files arrive after this check.
+    """
     return opened.content is not None and msgspec.structs.replace(
         opened.content, attachments=()
     ) == msgspec.structs.replace(content, attachments=())

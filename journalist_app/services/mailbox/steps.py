@@ -25,8 +25,8 @@ MANUAL_STEPS: Final = (
 class StepForm:
     """Typed fields of a step: its name, a sentence, what comes next, and the expected day as YYYY-MM-DD.
 
-    The name is empty if the step follows from an action, such as proposing to pass on a text, or passing it
-    on.
+    A step tells the source what the desk has done. The name is empty if the step follows from an action, such
+    as proposing to pass on a text, or passing it on.
     """
 
     step: str = ""
@@ -41,7 +41,7 @@ class StepForm:
 
     @property
     def has_words(self) -> bool:
-        """Return True if a sentence, a next step or a day was typed.
+        """Return True if the adviser typed a sentence, a next step or a day.
 
         Use this property for forms that suggest no day.
         """
@@ -68,6 +68,8 @@ def build_manual_step(form: StepForm, letterhead: Letterhead, today: date) -> Co
 def build_step(form: StepForm, step: StepNote, letterhead: Letterhead, today: date) -> Content:
     """Build the content of a step: the adviser's sentence, what comes next, and the expected day.
 
+    A step tells the source what the desk has done.
+
     Raises:
         SendRefusedError: STEP_TOO_LONG, or DAY_UNREADABLE, DAY_PAST or DAY_CLOSED.
     """
@@ -80,7 +82,7 @@ def build_step(form: StepForm, step: StepNote, letterhead: Letterhead, today: da
 
 
 def trim_step_text(text: str) -> str:
-    """Return a typed sentence of a step without the white space around it.
+    """Return the sentence that an adviser typed for a step, without the white space around it.
 
     Raises:
         SendRefusedError: STEP_TOO_LONG: the sentence is longer than 2,000 characters.

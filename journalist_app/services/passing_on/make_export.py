@@ -1,4 +1,4 @@
-"""File for the recipient: a proposal's text and files, encrypted to the recipient and signed by the desk."""
+"""File for a recipient: a proposal's text and files, encrypted to the recipient and signed by the desk."""
 
 import hashlib
 import tempfile
@@ -95,11 +95,10 @@ def _record_made(  # noqa: PLR0913  # each is a part of the step
     *,
     today: date,
 ) -> None:
-    """Note in the casefile that the export file was made. The first time, also append a step for the source.
+    """Record in the casefile that the recipient's file was made. The first time, also tell the source.
 
-    The step tells the source that the file was made. The mailbox is verified again before the step is
-    appended. An entry that withdraws the source's consent in time may have arrived together with the server's
-    confirmation.
+    The source is told in a step. The mailbox is verified again before the step is appended. An entry that
+    withdraws the source's consent in time may have arrived together with the server's confirmation.
     """
     address, note = form_context.address, note_of_proposal(proposed)
 
@@ -141,7 +140,11 @@ def _signed_files(
 
 
 def _checked(pieces: Iterator[bytes], sha256: bytes) -> Iterator[bytes]:
-    """Yield the pieces of a file. Raise FileRefusedError at the end if its digest is not the signed one."""
+    """Yield the pieces of a file of a proposal. At the end, check that the file has the signed digest.
+
+    Raises:
+        FileRefusedError: the digest is another one.
+    """
     digest = hashlib.sha256()
     try:
         for piece in pieces:

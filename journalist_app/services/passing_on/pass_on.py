@@ -44,7 +44,7 @@ REASON_CHARS_MIN: Final = 40  # a full sentence: a reason such as "urgent" tells
 
 @dataclass(frozen=True, slots=True)
 class WithoutConsent:
-    """Written reason to pass on a proposal without the source's consent.
+    """The adviser's written reason to pass on a proposal without the source's consent.
 
     The source can read the reason. The adviser must confirm that the desk passes on the proposal without
     consent.
@@ -159,10 +159,11 @@ def record_handover(  # noqa: PLR0913  # each argument is part of the step
     delivered: str,
     today: date,
 ) -> None:
-    """Append a step that tells the source when and how a proposal's file was handed over to the recipient.
+    """Append a step that tells the source when and how the desk handed over the recipient's file.
 
-    The step also says what comes next. `delivered` is the typed day on which the recipient got it. If the
-    source had withdrawn in time and the adviser could not destroy the file any more, the step says so too.
+    The step also says what comes next. `delivered` is the typed day on which the recipient got the file. If
+    the source had withdrawn in time and the adviser could not destroy the file any more, the step says so
+    too.
 
     Raises:
         PassOnRefusedError: NOT_BEGUN: no file was made yet. HANDOVER_DAY: no date, in the future, or before

@@ -18,7 +18,7 @@ from protocol.transcript.thread_state import ThreadState, ThreadStep
 def verified_thread(
     desk: OpenDesk, address: Address
 ) -> tuple[Conversation, tuple[OpenedEntry, ...], ThreadState]:
-    """Verify and decrypt a mailbox. Return it with its entries and its thread state.
+    """Verify and decrypt a mailbox. Return the mailbox, its entries, and its steps and proposals.
 
     Raises:
         MailboxNotFoundError: the store has no such mailbox.
@@ -29,7 +29,7 @@ def verified_thread(
 
 
 def find_proposal(thread: ThreadState, proposal_id: EntryId) -> ProposalState:
-    """Return the proposal with this entry id from a mailbox's thread state.
+    """Return the proposal with this entry id, among the proposals of a mailbox.
 
     Raises:
         PassOnRefusedError: PROPOSAL_MISSING: the mailbox has no such proposal.
@@ -46,9 +46,9 @@ def note_of_proposal(proposed: ProposalState) -> ProposalNote:
 
 
 def valid_steps(thread: ThreadState, proposed: ProposalState, name: StepName) -> list[ThreadStep]:
-    """Return the steps of this kind about a proposal, without void steps.
+    """Return the steps of this kind about a proposal that have effect.
 
-    A step is void if the source had withdrawn the consent before the source saw the step.
+    A step has no effect (is void) if the source had withdrawn the consent before the source saw the step.
     """
     return [
         step
@@ -81,7 +81,7 @@ def require_consent(
     *,
     is_without: bool,
 ) -> None:
-    """Raise an exception if the source has not agreed to a proposal, or if a newer proposal replaced it.
+    """Refuse to pass on a proposal if the source has not agreed to it, or if a newer proposal replaced it.
 
     If `is_without` is True, the proposal may be passed on without the source's consent. An agreement does not
     count if an entry that its writer did not know is missing, was removed or cannot be decrypted: the source

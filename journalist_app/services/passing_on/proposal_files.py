@@ -25,7 +25,7 @@ UploadedFile = tuple[str, str, Iterator[bytes]]  # name, media type, pieces
 
 @dataclass(frozen=True, slots=True)
 class PendingCopy:
-    """Encrypted copy of a file, kept until the proposal that contains the file is sent.
+    """Encrypted copy of a file that the desk proposes to pass on, kept until the proposal is sent.
 
     `sha256` is the digest of the plaintext.
     """
@@ -36,7 +36,7 @@ class PendingCopy:
 
 @dataclass(frozen=True, slots=True)
 class PreparedFile:
-    """A file that may be passed on: the original, and a cleaned copy or None if none could be made.
+    """A file that the desk proposes to pass on: the original, and a cleaned copy if one could be made.
 
     `findings` has the metadata and hidden parts of the original. `findings` is None if the file is too large
     to be inspected.
@@ -87,7 +87,11 @@ def _decrypted(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def prepare_file(exporter: Exporter, pending: PendingFiles, file: UploadedFile) -> PreparedFile:
-    """Encrypt a file of a proposal while it arrives, then inspect and clean a temporary copy in memory."""
+    """Encrypt a file of a proposal while it arrives.
+
+    Then inspect the file, and make a cleaned copy if possible. The inspection and the cleaning use a
+    temporary copy in memory.
+    """
     name, media_type, pieces = file
     name = safe_name(name)
     with exporter.home.work_folder() as folder:
@@ -103,7 +107,7 @@ def prepare_file(exporter: Exporter, pending: PendingFiles, file: UploadedFile) 
 
 
 class _MemoryCopy:
-    """Copy of a file in memory, for inspection. If the file is too large, the copy is emptied."""
+    """Copy of a proposal's file in memory, for inspection. If the file is too large, the copy is emptied."""
 
     def __init__(self, path: Path) -> None:
         self.is_whole = True

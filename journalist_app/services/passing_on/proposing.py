@@ -49,7 +49,7 @@ PREPARED_MAX: Final = 20  # limit of prepared proposals in memory, of all browse
 
 @dataclass(frozen=True, slots=True)
 class ProposalForm:
-    """Form of a proposal: the recipient's key, the text, and the files that were chosen from the mailbox.
+    """Submitted form of a proposal: the recipient's key, the text, and the files chosen from the mailbox.
 
     `words` is a step that only the source sees, at the top of their mailbox. The step is not passed on.
     """
@@ -62,7 +62,7 @@ class ProposalForm:
 
 @dataclass(slots=True)
 class PreparedProposal:
-    """A proposal that the adviser previews and has not sent. `step` is a step for the source, or None."""
+    """A proposal that the adviser previews and has not sent yet. `step` is a step for the source, or None."""
 
     form_context: FormContext
     recipient: RecipientKey
@@ -170,7 +170,7 @@ def send_proposal(
 
 
 def _step(desk: OpenDesk, words: StepForm, proposal: Digest | None, today: date) -> Content | None:
-    """Return the step that accompanies a proposal, or None if the adviser typed no step.
+    """Return the step that the adviser typed to accompany a proposal, or None if the adviser typed no step.
 
     The source answers the proposal, not this step.
     """

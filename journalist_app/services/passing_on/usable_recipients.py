@@ -1,4 +1,4 @@
-"""Look-up of pinned recipients, with a check that the recipient's key can be used today."""
+"""Look-up of the recipients in the settings, with a check that the recipient's key can be used today."""
 
 from collections.abc import Sequence
 from datetime import date

@@ -1,4 +1,6 @@
-"""Use cases about sealed records, the desk's own encrypted notes. May import `desk`, `protocol` and `store`.
+"""Use cases about records: encrypted notes that the desk stores for itself.
+
+May import `desk`, `protocol`, `store`.
 
 - `casefiles`: the desk's notes about a mailbox
 - `consent_evidence`: keeps proposals and the source's answers as evidence

@@ -28,7 +28,7 @@ CHOICES: Final = ("theme", "route", "region", "outcome")  # fields with an optio
 
 @dataclass(frozen=True, slots=True)
 class CasefilePanel:
-    """Casefile as a page shows it. If the casefile fails verification, the page shows an empty form.
+    """Casefile (notes about a mailbox) as a page shows it. The form is empty if the casefile is unsound.
 
     `is_due` is True if the reminder's day has come. `fields` has the form's values. `shown` is their digest,
     to detect a change by someone else.
@@ -42,7 +42,7 @@ class CasefilePanel:
 
 
 def read_casefile(desk: OpenDesk, address: Address) -> Casefile:
-    """Return the casefile of a mailbox. A mailbox without a casefile gives an empty one.
+    """Return the casefile (notes) of a mailbox, or an empty casefile if the mailbox has none.
 
     Raises:
         RecordUnsoundError: the stored casefile is not the one that this desk wrote last.
@@ -51,10 +51,10 @@ def read_casefile(desk: OpenDesk, address: Address) -> Casefile:
 
 
 def update_casefile(desk: OpenDesk, address: Address, change: Callable[[Casefile], Casefile]) -> None:
-    """Change a mailbox's casefile with the function `change`.
+    """Replace a mailbox's casefile by the result of the function `change`.
 
     Reading and writing are one transaction, so no one else changes the casefile in between. `change` must not
-    write to the store. If the mailbox is closed, its tallies (anonymous counts) are replaced in the same
+    write to the store. If the mailbox is closed, its tallies (anonymous facts) are replaced in the same
     transaction.
 
     Raises:
@@ -79,7 +79,7 @@ def update_casefile(desk: OpenDesk, address: Address, change: Callable[[Casefile
 
 
 def set_in_casefile(desk: OpenDesk, address: Address, **fields: object) -> None:
-    """Change fields of a mailbox's casefile, by name. Raises the exceptions of `update_casefile`."""
+    """Change fields of a mailbox's casefile, by name. Raise the exceptions of `update_casefile`."""
     update_casefile(desk, address, lambda casefile: msgspec.structs.replace(casefile, **fields))
 
 
@@ -155,7 +155,10 @@ def form_values(casefile: Casefile) -> dict[str, str]:
 
 
 def form_digest(casefile: Casefile) -> str:
-    """Return the digest, in hexadecimal, of the values that the casefile form shows, to detect a change."""
+    """Return the digest (hexadecimal) of the values that the casefile form shows.
+
+    The digest reveals whether someone else changed a value after the form was shown.
+    """
     return hashlib.sha256(msgspec.json.encode(form_values(casefile))).hexdigest()
 
 
@@ -166,7 +169,7 @@ def has_mailbox(desk: OpenDesk, address: Address) -> bool:
 
 
 def drop_casefile(desk: OpenDesk, session: Session, address: Address) -> None:
-    """Delete all records of the desk about a mailbox, in the caller's transaction.
+    """Delete all records (encrypted notes) of the desk about a mailbox, in the caller's transaction.
 
     The other workstations delete the casefile when they receive the revision that drops it.
 
@@ -201,7 +204,7 @@ def load_casefiles(desk: OpenDesk) -> None:
 
 
 def parse_labels(typed: str) -> tuple[str, ...]:
-    """Split a typed line into labels at the commas. Return each label once, sorted."""
+    """Split a typed line into labels (tags of a mailbox) at the commas. Return each label once, sorted."""
     found = {" ".join(label.split()) for label in typed.split(",")}
     return tuple(sorted(label for label in found if label))
 
@@ -231,7 +234,7 @@ def _read(desk: OpenDesk, address: Address) -> tuple[int, Casefile]:
 def tallies_of_closed(
     desk: OpenDesk, mailbox: StoredMailbox, revision: int, casefile: Casefile
 ) -> tuple[Tally, ...]:
-    """Return the tallies (anonymous counts) of a mailbox that the desk has closed, so `keep_until` is set.
+    """Return the tallies (anonymous facts) about a mailbox that the desk has closed, so `keep_until` is set.
 
     The result is empty if the keys in the mailbox's row were swapped: tallies with ids that follow from
     another key would make the mailbox count twice.
@@ -244,7 +247,7 @@ def tallies_of_closed(
 
 
 def put_tallies(desk: OpenDesk, session: Session, address: Address, tallies: Sequence[Tally]) -> None:
-    """Sign and encrypt the tallies of a mailbox that the desk has closed, and put them beside it.
+    """Sign and encrypt the tallies (anonymous facts) of a closed mailbox, and store them beside the mailbox.
 
     Raises:
         NoSuchMailboxError: there is no such mailbox.
@@ -254,7 +257,7 @@ def put_tallies(desk: OpenDesk, session: Session, address: Address, tallies: Seq
 
 
 def _publish_to_index(desk: OpenDesk, address: Address, revision: int, casefile: Casefile) -> None:
-    """Add a casefile to the inbox and the search index, unless they already have this revision."""
+    """Use a casefile's new revision in the inbox and the search, unless they already have this revision."""
     if desk.casefiles.get(address, (0, None))[0] != revision:
         desk.casefiles[address] = (revision, casefile)
         desk.index.index_notes(address, casefile_texts(casefile))

@@ -65,7 +65,9 @@ def _content_of(piece: Evidence) -> Content | None:
 
 
 def keep_evidence(desk: OpenDesk, address: Address, proposed: ProposalState) -> None:
-    """Copy a proposal and its answer into the casefile, because the source may end the mailbox at any time.
+    """Copy a proposal and the source's answer into the casefile, as evidence that the source agreed.
+
+    The copies are needed because the source may end the mailbox at any time.
 
     Raises:
         RecordUnsoundError: the stored casefile is not the one that this desk wrote last.

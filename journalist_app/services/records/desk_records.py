@@ -1,4 +1,4 @@
-"""Reading, verifying and writing of sealed records. A record older than one seen before is refused."""
+"""Reading, verifying and writing of the desk's records (encrypted notes). Older copies are refused."""
 
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ _Shape = TypeVar("_Shape")
 
 
 def read_record(desk: OpenDesk, kind: RecordKind, name: bytes) -> OpenedRecord | None:
-    """Decrypt and verify the record with this kind and name. Return None if no such record was ever written.
+    """Decrypt and verify the desk's record of this kind and name. Return None if it was never written.
 
     Raises:
         RecordUnsoundError: the record is not signed by this desk, is missing, or is older than a revision
@@ -34,7 +34,9 @@ def read_record(desk: OpenDesk, kind: RecordKind, name: bytes) -> OpenedRecord |
 def read_json(
     desk: OpenDesk, kind: RecordKind, name: bytes, shape: type[_Shape]
 ) -> tuple[int, _Shape | None]:
-    """Return the revision and the decoded content of a record. Without a record, return 0 and None.
+    """Decrypt a record of the desk, and return its revision and its decoded content.
+
+    If there is no such record, return 0 and None.
 
     Raises:
         RecordUnsoundError: the record fails verification, or its content does not have this shape.
@@ -49,9 +51,9 @@ def read_json(
 
 
 def verify_record(desk: OpenDesk, kind: RecordKind, record: Record) -> OpenedRecord:
-    """Decrypt and verify a stored record, and note its revision in the trusted state.
+    """Decrypt and verify a stored record of the desk, and remember its revision.
 
-    With this note, the workstation later detects if someone puts an older revision back in the store.
+    With the remembered revision, the workstation later detects if someone restores an older one in the store.
 
     Raises:
         RecordUnsoundError: the record is not signed by this desk, or is older than a revision that this
@@ -70,7 +72,9 @@ def verify_record(desk: OpenDesk, kind: RecordKind, record: Record) -> OpenedRec
 
 
 def write_record(desk: OpenDesk, kind: RecordKind, name: bytes, revision: int, body: bytes) -> None:
-    """Encrypt and store a record. `revision` is 1, or one more than the revision that it replaces.
+    """Encrypt and store a record (note of the desk).
+
+    `revision` is 1, or one more than the revision it replaces.
 
     Raises:
         RecordMovedError: another writer stored this revision first. This record was not stored.
@@ -84,9 +88,10 @@ def write_record(desk: OpenDesk, kind: RecordKind, name: bytes, revision: int, b
 
 
 def drop_record(desk: OpenDesk, session: Session, kind: RecordKind, name: bytes) -> None:
-    """Write a revision with an empty body: every workstation then drops the record, unless it changed it.
+    """Drop a record of the desk: write a revision with an empty body, which the other workstations receive.
 
-    Does nothing if there is no such record, or if it was dropped already.
+    A workstation then drops the record too, unless it has changed the record. If there is no such record, or
+    if it was dropped already, this function does nothing.
 
     Raises:
         RecordUnsoundError: the stored record is not signed by this desk.
@@ -101,7 +106,7 @@ def drop_record(desk: OpenDesk, session: Session, kind: RecordKind, name: bytes)
 def put_record(  # noqa: PLR0913, PLR0917  # the record
     desk: OpenDesk, session: Session, kind: RecordKind, name: bytes, revision: int, body: bytes
 ) -> None:
-    """Encrypt and store a record in the caller's transaction. An empty body drops the record.
+    """Encrypt and store a record of the desk in the caller's transaction. An empty body drops the record.
 
     Raises:
         RecordMovedError, RecordUnsoundError, TooLongError: as for `write_record`.

@@ -1,4 +1,4 @@
-"""Drafts: unsent answers, saved encrypted when the adviser asks for it or the app was locked."""
+"""Drafts: unsent answers of advisers, saved encrypted when the adviser asks for it or the app was locked."""
 
 from dataclasses import dataclass, field
 
@@ -18,7 +18,7 @@ class _Draft(StrictStruct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class WritingHelp:
-    """The draft and the reply templates that an adviser can insert into the answer form."""
+    """Texts that an adviser can insert into the answer form: the draft and the reply templates."""
 
     draft: str = field(repr=False)
     is_unsound: bool
@@ -26,7 +26,7 @@ class WritingHelp:
 
 
 def read_draft(desk: OpenDesk, address: Address) -> str:
-    """Return the draft of a mailbox. A mailbox without a draft gives an empty text.
+    """Return the draft of an answer in a mailbox, or an empty text if there is no draft.
 
     Raises:
         RecordUnsoundError: the stored draft is not the one that this desk wrote last.

@@ -26,7 +26,7 @@ _NAME: Final = b"replies"
 
 
 class ReplyTemplate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One reply template. Advisers choose it by its name, and the source gets its text."""
+    """One reply template: a text that advisers often send. Advisers choose it by its name."""
 
     language: Literal["nl", "en"]
     name: Annotated[str, Meta(min_length=1, max_length=NAME_CHARS)]
@@ -90,7 +90,7 @@ def drop_template(desk: OpenDesk, revision: int, place: int) -> None:
 
 
 def _change(desk: OpenDesk, revision: int, place: int | None, new: Sequence[ReplyTemplate]) -> None:
-    """Replace the template at a place, or the empty place after the last template, by the new ones."""
+    """Replace the template at a place by the templates `new`. The place after the last template adds them."""
     collection = read_templates(desk)
     if collection.is_unsound:
         raise RecordUnsoundError
@@ -131,6 +131,6 @@ def templates_from_bytes(body: bytes) -> tuple[ReplyTemplate, ...]:
 
 
 def _shipped() -> tuple[ReplyTemplate, ...]:
-    """Return the reply templates that are part of the app."""
+    """Return the reply templates that are part of the app, for a desk without templates of its own."""
     text = files("journalist_app").joinpath("reply_templates.toml").read_text("utf-8")
     return msgspec.convert(tomllib.loads(text)["reply"], type=tuple[ReplyTemplate, ...])

@@ -38,7 +38,7 @@ class _Form(StrictStruct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class UnsentForm:
-    """A form that was submitted while the app was locked.
+    """A form that an adviser submitted while the app was locked.
 
     `path` is the page that the form was submitted to, and `address` the mailbox in that path, or None.
     `texts` has the fields that the adviser typed. The form is not signed, so anyone who can write the store
@@ -87,7 +87,10 @@ def keep_unsent(
 
 
 def list_unsent(desk: OpenDesk) -> tuple[UnsentForm, ...]:
-    """Decrypt the unsent forms, oldest first. Forms that cannot be decrypted are left out."""
+    """Decrypt the forms that were submitted while the app was locked, oldest first.
+
+    Forms that cannot be decrypted are left out.
+    """
     with desk.store.reading() as session:
         here = records.all_records(session, RecordKind.UNSENT)
     found = []
@@ -102,13 +105,13 @@ def list_unsent(desk: OpenDesk) -> tuple[UnsentForm, ...]:
 
 
 def count_unsent(desk: OpenDesk) -> int:
-    """Return the number of unsent forms in the store, without decrypting them."""
+    """Return the number of forms that were submitted while the app was locked, without decrypting them."""
     with desk.store.reading() as session:
         return len(records.revisions(session, RecordKind.UNSENT))
 
 
 def drop_unsent(desk: OpenDesk, name: str) -> None:
-    """Delete one unsent form, which the adviser has dealt with."""
+    """Delete a form that was submitted while the app was locked, after the adviser has dealt with it."""
     with desk.store.writing() as session:
         records.drop(session, RecordKind.UNSENT, bytes.fromhex(name))
 
