@@ -123,11 +123,6 @@ _COUNT = PreparedChange(
         last_author=bindparam("author"),
     )
 )
-_MARK_WAITING = PreparedChange(
-    update(MailboxRow)
-    .where(_IS_MAILBOX)
-    .values(waiting_since=func.coalesce(MailboxRow.waiting_since, _DAY), due=None)
-)
 _SET_STATE = PreparedChange(
     update(MailboxRow)
     .where(_IS_MAILBOX)
@@ -187,11 +182,6 @@ def add(session: Session, entry: StoredEntry, attachment_ids: Sequence[bytes] = 
             roll_back(session)  # half an entry is never committed, even if the caller catches the refusal
             raise AttachmentMissingError("an attachment of the entry does not exist, or is not whole")
     enqueue(session, OutboxKind.ENTRY, address=address, name=entry.digest)
-
-
-def mark_waiting(session: Session, address: bytes, day: date) -> None:
-    """Record that the source of a mailbox wrote on this day: the source waits, and the mailbox is open."""
-    _MARK_WAITING.run(session, address=address, day=day)
 
 
 def set_state(session: Session, address: bytes, *, waiting_since: date | None, due: date | None) -> None:

@@ -10,8 +10,8 @@ from protocol.envelope import Author
 from protocol.identifiers import Address, AttachmentId
 from protocol.transcript.check import read_transcript
 from protocol.transcript.closing import closed_until
-from protocol.transcript.waiting import waiting_since
-from store import entries
+from protocol.transcript.waiting import waiting_since, waiting_since_with
+from store import entries, mailboxes
 from store.database.engine import Store
 from store.errors import EntryMissingError, MailboxChangedError
 from stored_mailbox.reading import read_envelopes
@@ -112,9 +112,9 @@ def _add(session: Session, new: NewEntry) -> None:
     freed = store_entry(session, new.signed, new.attachment_ids)
     if part.removes and not freed:
         raise EntryMissingError("nothing is left to remove")
-    if part.removes:
-        recompute_state(session, part.address)  # removed words wait for no answer
-    if part.is_words and part.author is Author.SOURCE:
-        entries.mark_waiting(session, part.address, part.day)
-    elif part.is_words:  # the desk knew all words of the source
-        entries.set_state(session, part.address, waiting_since=None, due=part.due)
+    if part.is_words and part.author is Author.SOURCE:  # quick, also in a long mailbox
+        row = mailboxes.find(session, part.address)
+        since = waiting_since_with(part, row.waiting_since if row else None)
+        entries.set_state(session, part.address, waiting_since=since, due=None)
+    elif part.is_words or part.removes:
+        recompute_state(session, part.address)

@@ -11,7 +11,7 @@ from msgspec import UNSET
 
 from protocol.content import Content, StepName
 from protocol.entry import EntryContent, SignedEntry
-from protocol.envelope import Author
+from protocol.envelope import Author, Envelope
 from protocol.identifiers import Digest
 from protocol.transcript.check import Transcript
 
@@ -44,6 +44,15 @@ def waiting_words(
 def waiting_since(transcript: Transcript, no_answers: Collection[Digest] = frozenset()) -> date | None:
     """Return the day of the source's oldest message that waits for an answer, or None if no message waits."""
     return min((entry.envelope.day for entry in waiting_words(transcript, no_answers)), default=None)
+
+
+def waiting_since_with(words: Envelope, before: date | None) -> date:
+    """Return the day since which a source waits after they wrote new words, which no one knows yet.
+
+    `before` is the day since which the source waited until then, or None. The result is that of
+    `waiting_since`, and the store need not read the whole mailbox for each message.
+    """
+    return min(before or words.day, words.day)
 
 
 def _is_answer(content: Content) -> bool:

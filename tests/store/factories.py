@@ -68,7 +68,7 @@ def an_entry(
             attachment_ids=attachment_ids,
         )
         if is_words and author == entries.SOURCE:
-            entries.mark_waiting(session, address, day)
+            entries.set_state(session, address, waiting_since=day, due=None)
         elif is_words:
             entries.set_state(session, address, waiting_since=None, due=due)
     return digest

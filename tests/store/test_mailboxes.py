@@ -96,17 +96,13 @@ def test_the_mailbox_that_was_answered_last_comes_first(store: Store) -> None:
     assert [second, first] == in_list(store, "answered")
 
 
-def test_a_source_who_writes_again_waits_since_the_first_time(store: Store, address: bytes) -> None:
+def test_a_mailbox_names_the_author_and_the_day_of_its_last_entry(store: Store, address: bytes) -> None:
     an_entry(store, address, day=DAY - timedelta(4))
     an_entry(store, address, day=DAY)
     with store.reading() as session:
         found = mailboxes.find(session, address)
     assert found is not None
-    assert (DAY - timedelta(4), DAY, entries.SOURCE) == (
-        found.waiting_since,
-        found.last_day,
-        found.last_author,
-    )
+    assert (DAY, entries.SOURCE) == (found.last_day, found.last_author)
 
 
 def test_a_read_receipt_neither_asks_nor_answers(store: Store, address: bytes) -> None:

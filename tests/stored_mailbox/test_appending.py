@@ -1,5 +1,6 @@
 """The append loop of both sides: all or nothing, after the state that was verified, and never twice."""
 
+import random
 from collections.abc import Callable
 from datetime import date, timedelta
 
@@ -7,11 +8,13 @@ import pytest
 from sqlalchemy.orm import Session
 
 from protocol.entry import SignedEntry
+from protocol.transcript.closing import closed_until
+from protocol.transcript.waiting import waiting_since
 from store import entries, mailboxes
 from store.database.engine import Store
 from store.errors import EntryMissingError, MailboxChangedError, NoSuchMailboxError
 from stored_mailbox.appending import NewEntry, PreparedAppend, append_entries, recompute_state
-from tests.protocol.mailbox_factories import DAY, DUE, WORKSTATION, Conversation
+from tests.protocol.mailbox_factories import DAY, DUE, LAPTOP, WORKSTATION, Conversation
 
 
 def prepared(
@@ -137,6 +140,42 @@ def test_a_closing_is_due_until_someone_writes(store: Store, talk: Conversation)
     assert state(store, talk) == (None, DUE)
     append(store, talk, talk.write(talk.source))
     assert state(store, talk) == (DAY, None)
+
+
+@pytest.mark.parametrize("how", ["not_shown", "hidden"])
+def test_words_of_the_desk_answer_and_close_only_what_their_writer_knew(
+    store: Store, talk: Conversation, how: str
+) -> None:
+    question = talk.write(talk.source)
+    append(store, talk, question)
+
+    append(store, talk, talk.write(WORKSTATION, **{how: [question]}))
+    assert state(store, talk) == (DAY, None)
+    append(store, talk, talk.close(**{how: [question]}))
+    assert state(store, talk) == (DAY, None)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_after_every_entry_the_stored_state_is_what_the_rules_say(
+    store: Store, talk: Conversation, seed: int
+) -> None:
+    drawn = random.Random(seed)
+    for turn in range(12):
+        words = [entry for entry in talk.entries if entry.envelope.is_words and entry.header is not None]
+        how = {drawn.choice(["not_shown", "hidden"]): drawn.sample(words, drawn.randint(0, len(words) // 2))}
+        day = DAY + timedelta(drawn.choice([turn, 0]))
+        make = drawn.choice([talk.write, talk.read, talk.close, talk.remove])
+        if make == talk.remove:
+            new = talk.remove(*words[:1], day=day) if words else talk.read(WORKSTATION)
+        elif make == talk.close:
+            new = talk.close(day=day, due=day + timedelta(30), **how)
+        else:
+            new = make(drawn.choice([talk.source, WORKSTATION, LAPTOP]), day=day, **how)
+
+        append(store, talk, new)
+
+        transcript = talk.check()
+        assert state(store, talk) == (waiting_since(transcript), closed_until(transcript))
 
 
 def test_the_state_is_computed_again_from_the_envelopes(store: Store, talk: Conversation) -> None:
