@@ -1,4 +1,4 @@
-"""Measurements: each figure is shown beside a baseline that was measured in the same run on the same machine.
+"""Measurements of speed and memory. Each figure has a baseline from the same run on the same machine.
 
 `python -m bench.run` measures everything. The measurements are in the modules `*_measures`. Other modules run
 servers (`desk_servers`, `baseline`, `copy_server`, `tor_network`), fill a store (`fill`), act as people

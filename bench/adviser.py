@@ -9,7 +9,7 @@ from bench.source import WrongAnswerError
 
 
 class Adviser:
-    """Adviser with one browser."""
+    """HTTP client that acts as an adviser with one browser."""
 
     def __init__(self, host: str, port: int) -> None:
         self.browser = Browser(host, port)
@@ -21,7 +21,7 @@ class Adviser:
         self.browser.close()
 
     def unlock(self, passphrase: str) -> Answer:
-        """Unlock, and return the answer: a redirect to the inbox."""
+        """Unlock the desk, and return the response: a redirect to the inbox."""
         page = self._expect(self.browser.get("/unlock"), 200, "unlock")
         form = form_to(page, "/unlock", ending="/unlock")
         body = form.filled({"passphrase": passphrase})

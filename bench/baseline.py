@@ -1,4 +1,4 @@
-"""Baseline server, and the actions of its clients."""
+"""Baseline server, with which measurements compare our own server, and the actions of its clients."""
 
 import contextlib
 import sys
@@ -13,7 +13,7 @@ from bench.forms import URLENCODED
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """Address of the running baseline server. Picklable, for clients in other processes."""
+    """Address of the running baseline server. It can be pickled, for clients in other processes."""
 
     host: str
     port: int

@@ -1,4 +1,4 @@
-"""Baseline app: bare Flask views that do the least work that counts as the same job, without any secret."""
+"""Baseline app for comparison: Flask views that do the least work for the same task, without encryption."""
 
 import secrets
 import sqlite3
@@ -45,7 +45,7 @@ def create_app(path: Path) -> Flask:
 
     @app.post("/insert")
     def insert() -> str:
-        """Insert one row."""
+        """Insert one row of text."""
         connection = database()
         connection.execute("BEGIN IMMEDIATE")
         connection.execute(
@@ -56,7 +56,7 @@ def create_app(path: Path) -> Flask:
 
     @app.post("/parse")
     def parse() -> str:
-        """Parse an upload as Flask does by default, and throw it away."""
+        """Parse an upload as Flask does by default, and discard it."""
         return str(len(request.files))
 
     @app.post("/store")

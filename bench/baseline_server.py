@@ -1,4 +1,4 @@
-"""Serve the baseline app with the gunicorn that serves the source interface."""
+"""Program that serves the baseline app with the same gunicorn settings as the source's site."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ from deploy.serving.gunicorn_server import GunicornServer
 
 
 def main(path: str, bind: str, workers: str, threads: str) -> None:
-    """Serve until SIGTERM."""
+    """Serve the baseline app until SIGTERM."""
     GunicornServer(
         lambda: baseline_app.create_app(Path(path)),
         binds=[bind],

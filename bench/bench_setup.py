@@ -17,11 +17,11 @@ class BenchSetup:
     quick: bool
 
     def turns(self, whole: int) -> int:
-        """Return how often to repeat: `whole`, or a fifth of it in a quick run."""
+        """Return how often to repeat an action: `whole`, or a fifth of `whole` in a quick run."""
         return max(2, whole // 5) if self.quick else whole
 
     def seconds(self, whole: float) -> float:
-        """Return how many seconds a load lasts: `whole`, or a quarter of it in a quick run."""
+        """Return how many seconds a load lasts: `whole`, or a quarter of `whole` in a quick run."""
         return whole / 4 if self.quick else whole
 
     def source(self) -> Source:

@@ -15,7 +15,7 @@ class BadAnswerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One whole response. Header names are in lower case."""
+    """One whole HTTP response. Header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]

@@ -15,7 +15,7 @@ _ARGUMENTS = (
 
 
 def start(playwright: Playwright, *arguments: str, proxy: ProxySettings | None = None) -> Browser:
-    """Start Chromium. As root it can only run without its own sandbox."""
+    """Start Chromium. A root user can only run Chromium without its own sandbox."""
     sandbox = () if os.geteuid() else ("--no-sandbox",)
     return playwright.chromium.launch(
         executable_path=_PATH, args=[*_ARGUMENTS, *arguments, *sandbox], proxy=proxy

@@ -1,4 +1,4 @@
-"""Fill a store for measurements: with sealed and signed mailboxes, or with a million rows of random bytes.
+"""Fills a store for measurements: with encrypted mailboxes, or with a million rows of random bytes.
 
 Most rows are inserted with `executemany`, without the store's own functions: we measure the interfaces on a
 full store, not how it was filled. No other process may have the store open while it is filled.
@@ -91,13 +91,13 @@ def open_keyring(desk: Desk) -> Keyring:
 
 
 def desk_author(desk: Desk) -> DeskAuthor:
-    """Return the author for a desk whose keyring is on this machine."""
+    """Return the letterhead and the workstation's key of a desk whose keyring is on this machine."""
     strand = open_keyring(desk).strand
     return DeskAuthor(read_letterhead(desk), DeskWriter(strand.id, strand.seed))
 
 
 def keys_of(desk: Desk, words: str) -> MailboxKeys:
-    """Return the keys of the mailbox of a passphrase."""
+    """Return the keys of the mailbox that a passphrase opens."""
     letterhead = read_letterhead(desk)
     root = passphrase.derive_root_key(words, letterhead.site_salt, letterhead.argon2.params)
     return mailbox_keys.derive_mailbox_keys(root)
@@ -152,7 +152,7 @@ def write_entries(
 
 
 def short_text() -> str:
-    """Return the same text of one kilobyte each time."""
+    """Return a text of one kilobyte, the same text for every call."""
     return _TEXT
 
 
@@ -169,7 +169,10 @@ def long_text() -> str:
 
 
 def made_up_word(rank: int) -> str:
-    """Return the word of a rank, the same each time. Common words, with a low rank, are short."""
+    """Return the made-up word with this rank, the same word for every call.
+
+    Words with a low rank are short.
+    """
     syllables = ("ba", "den", "ge", "li", "mor", "ra", "sin", "te", "vo", "zu")
     return "".join(syllables[int(digit)] for digit in str(rank * 7 + 3))
 
@@ -182,7 +185,7 @@ def add_mailboxes(  # noqa: PLR0913, PLR0917  # how many, how long, and with whi
     text: Callable[[], str] = short_text,
     author: DeskAuthor | None = None,
 ) -> list[bytes]:
-    """Add mailboxes of `shortest` to `longest` entries, and return their addresses.
+    """Add mailboxes with `shortest` to `longest` entries each, and return their addresses.
 
     Source and desk write in turns. A server does not have the desk's keyring and needs an `author`.
     """
@@ -284,7 +287,7 @@ def _sealed(  # noqa: PLR0913, PLR0917  # the author, the mailbox and the entry
     day: date,
     text: str,
 ) -> entry.SignedEntry:
-    """Sign a message whose writer knows the newest entry of each strand."""
+    """Encrypt and sign a message whose writer knows the newest entry of each writer."""
     return entry.seal_words(
         Content(kind=Kind.MESSAGE, text=text),
         address=keys.address,

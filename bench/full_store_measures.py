@@ -23,7 +23,7 @@ _VERIFIED_EACH_SECOND = 5_000
 
 
 def reading(setup: BenchSetup) -> Iterator[Measurement]:
-    """Unlock an inbox of 10,000 real mailboxes, and read a thread of 200 entries."""
+    """Measure unlocking an inbox of 10,000 real mailboxes, and reading a thread of 200 entries."""
     count = _MAILBOXES // 10 if setup.quick else _MAILBOXES
     with processes.folder_on_disk() as folder:
         desk = desk_servers.set_up(folder)
@@ -46,7 +46,7 @@ def reading(setup: BenchSetup) -> Iterator[Measurement]:
 
 
 def verifying(setup: BenchSetup) -> Iterator[Measurement]:
-    """Verify a whole store without keys, as `steunpunt store verify` does, in one process for each core."""
+    """Measure the check of a whole store (`steunpunt store verify`), with one process for each core."""
     count = _VERIFIED_MAILBOXES // 10 if setup.quick else _VERIFIED_MAILBOXES
     with processes.folder_on_disk() as folder:
         desk = desk_servers.set_up(folder)
@@ -70,7 +70,7 @@ def verifying(setup: BenchSetup) -> Iterator[Measurement]:
 
 
 def million(setup: BenchSetup) -> Iterator[Measurement]:
-    """Post into a store of a million entries, in turns with a store of a thousand entries."""
+    """Measure posting into a store of a million entries, in turns with a store of a thousand entries."""
     count = _ENTRIES // 20 if setup.quick else _ENTRIES
     with contextlib.ExitStack() as stack:
         sources = [stack.enter_context(_filled(entries)) for entries in (_FEW_ENTRIES, count)]

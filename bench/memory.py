@@ -6,7 +6,7 @@ _KIB = 1024
 
 
 def children(pid: int) -> list[int]:
-    """Return the direct children of a process. Those of a gunicorn server are its workers."""
+    """Return the direct child processes of a process. Those of a gunicorn server are its workers."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

@@ -1,4 +1,4 @@
-"""Server processes on free loopback ports. Each is ended by its own process id, and no other process is."""
+"""Server processes for measurements, on free loopback ports. Each is ended by its own process id."""
 
 import contextlib
 import os
@@ -104,7 +104,7 @@ def _answering(
 
 
 def listens(process: subprocess.Popen[bytes], connect: Callable[[], socket.socket]) -> bool:
-    """Wait at most a minute until a server answers. Return whether it does."""
+    """Wait at most a minute until a server answers. Return True if it answers."""
     deadline = time.monotonic() + _START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         with contextlib.suppress(OSError), connect() as probe:

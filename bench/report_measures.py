@@ -25,7 +25,7 @@ _BATCH = 250
 
 
 def reporting(setup: BenchSetup) -> Iterator[Measurement]:
-    """Make a report from a ledger of 100,000 lines, of which none was decrypted before."""
+    """Measure a report from a ledger of 100,000 tallies, of which no tally was decrypted before."""
     lines = _LINES // 25 if setup.quick else _LINES
     with processes.folder_on_disk() as folder:
         desk = desk_servers.set_up(folder)

@@ -25,7 +25,7 @@ _EVERY_SECONDS = 0.05
 
 
 def main(settings: str, year: str) -> None:
-    """Count a year, and make the pages of both versions in both languages."""
+    """Make one yearly report in both versions and both languages, and print its time and memory."""
     config = load_config(Path(settings), "adviser", AdviserConfig)
     store = open_store(config.store_path)
     desk = unlock_desk(config, store, sys.stdin.readline().rstrip("\n"))

@@ -54,7 +54,7 @@ def at_rest(setup: BenchSetup) -> Iterator[Measurement]:
 
 
 def opening(setup: BenchSetup) -> Iterator[Measurement]:
-    """Start a mailbox, from the first page to the last, beside one Argon2id call."""
+    """Measure starting a mailbox, from the first page to the last, in turns with one Argon2id call."""
 
     def open_one() -> None:
         with setup.source() as source:
@@ -65,7 +65,7 @@ def opening(setup: BenchSetup) -> Iterator[Measurement]:
 
 
 def logging_in(setup: BenchSetup) -> Iterator[Measurement]:
-    """Log in to a mailbox with ten new answers, until its page is complete, beside one Argon2id call."""
+    """Measure a log-in to a mailbox with ten new answers, in turns with one Argon2id call."""
     with setup.source() as source:
         kept = source.open_mailbox()
         source.submit(_TEXT)
@@ -81,7 +81,7 @@ def logging_in(setup: BenchSetup) -> Iterator[Measurement]:
 
 
 def posting(setup: BenchSetup) -> Iterator[Measurement]:
-    """Post 1 KiB beside a view that inserts one row: with one client, then with eight."""
+    """Measure posting 1 KiB, in turns with a view that inserts one row: with one client, then with eight."""
     with setup.source() as source:
         source.open_mailbox()
         row, post = interleaved(
@@ -119,7 +119,7 @@ def posting(setup: BenchSetup) -> Iterator[Measurement]:
 
 
 def posting_in_long_mailboxes(setup: BenchSetup) -> Iterator[Measurement]:
-    """Post 1 KiB into a mailbox of 2,000 entries, in turns with a mailbox of 10 entries."""
+    """Measure posting 1 KiB into a mailbox of 2,000 entries, in turns with a mailbox of 10 entries."""
     count = _MANY_ENTRIES // 10 if setup.quick else _MANY_ENTRIES
     with contextlib.ExitStack() as stack:
         sources = []
@@ -142,9 +142,9 @@ def posting_in_long_mailboxes(setup: BenchSetup) -> Iterator[Measurement]:
 
 
 def submitting(setup: BenchSetup) -> Iterator[Measurement]:
-    """Send whole submissions (form, post, receipt) with eight clients.
+    """Measure whole submissions (form, post, receipt) of eight clients.
 
-    Each answer is checked, and each text must be in its mailbox afterwards.
+    Each response is checked, and each text must be in its mailbox afterwards.
     """
     opened = _open_mailboxes(setup)
     crowd = [SubmittingClient(session, f"canary{number}") for number, (_, session) in enumerate(opened)]
@@ -162,7 +162,7 @@ def submitting(setup: BenchSetup) -> Iterator[Measurement]:
 
 
 def start_page(setup: BenchSetup) -> Iterator[Measurement]:
-    """Fetch the start page while four clients start one mailbox after another."""
+    """Measure the start page while four clients start one mailbox after another."""
     idle: list[float] = []
     crowded: list[float] = []
     server = setup.servers.source

@@ -62,7 +62,7 @@ _TOR_SECONDS = 120
 
 @dataclass(frozen=True, slots=True)
 class _Machines:
-    """Full server and paired, empty workstation, before any sync."""
+    """A full server and a paired workstation with an empty store, before any sync."""
 
     folder: Path
     sockets: Path
@@ -132,7 +132,7 @@ class _RecordingCarrier:
 
 @dataclass(frozen=True, slots=True)
 class _First:
-    """Result of a first sync."""
+    """Result of the first sync of an empty workstation."""
 
     seconds: float
     copied: float  # seconds to copy the same bytes over the same connection
@@ -154,7 +154,7 @@ class _Single:
 
 @dataclass(frozen=True, slots=True)
 class _Ways:
-    """Carriers to the sync endpoint and to the copy server, over the same kind of connection."""
+    """Connections to the sync endpoint and to the copy server, both of one kind."""
 
     name: str
     endpoint: Carrier
@@ -162,7 +162,7 @@ class _Ways:
 
 
 def syncing(setup: BenchSetup) -> Iterator[Measurement]:
-    """Sync over loopback, and in a whole round over Tor too."""
+    """Measure syncs over a Unix socket, and in a whole run over Tor too."""
     mailboxes = 20 if setup.quick else 1000
     with processes.folder_on_disk() as folder, tempfile.TemporaryDirectory(prefix="sync-") as sockets:
         machines = _set_up(folder, Path(sockets), mailboxes)
@@ -382,7 +382,10 @@ def _in_process(
 def _syncs(
     machines: _Machines, ways: _Ways, worker: int, *, keep: bool, singles: int
 ) -> tuple[_First, _Single]:
-    """Sync an empty workstation, then `singles` times one new entry. Copy the same bytes after each sync."""
+    """Sync an empty workstation, then sync one new entry `singles` times.
+
+    Copy the same bytes after each sync.
+    """
     config = load_config(machines.settings("workstation"), "adviser", AdviserConfig)
     store = open_store(config.store_path)
     desk = unlock_desk(config, store, machines.passphrase)

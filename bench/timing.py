@@ -41,7 +41,7 @@ def interleaved(repetitions: int, *actions: Timed, warm_ups: int = 1) -> list[li
 
 
 def median(seconds: Sequence[float]) -> float:
-    """Return the median."""
+    """Return the median of the measured values."""
     return statistics.median(seconds)
 
 
@@ -81,8 +81,8 @@ def _repeat(client: Client, start: float, end: float) -> tuple[int, int]:
 def beside(clients: Sequence[Client], seconds: float) -> Iterator[Callable[[], bool]]:
     """Run each client in its own process while the `with` block runs.
 
-    Yields a function that returns whether all clients are still running. At the end, raises the exception of
-    a client, and `ValueError` if a client got a wrong answer.
+    Yield a function that returns True if all clients are still running. At the end, raise the exception of a
+    client, or `ValueError` if a client got a wrong answer.
     """
     with _running_clients(clients, seconds) as tasks:
         yield lambda: not any(task.done() for task in tasks)

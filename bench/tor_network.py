@@ -94,7 +94,7 @@ class Tor:
 
     @property
     def pid(self) -> int | None:
-        """Return the process id, or None if tor does not run."""
+        """Return the process id of tor, or None if tor does not run."""
         return None if self._process is None else self._process.pid
 
     def add_lines(self, lines: str) -> None:
@@ -144,7 +144,7 @@ class Tor:
             yield controller
 
     def forget(self) -> None:
-        """Forget every descriptor and circuit, so that the next connection to an onion is like the first."""
+        """Make tor forget its descriptors and circuits, so that the next connection is like the first."""
         with self.controller() as controller:
             controller.msg("SIGNAL NEWNYM")
 
@@ -174,7 +174,7 @@ class Tor:
             time.sleep(_POLL_SECONDS)
 
     def log_end(self) -> str:
-        """Return the end of the log."""
+        """Return the end of tor's log."""
         return self.log.read_text("utf-8", "replace")[-2000:] if self.log.exists() else "there is no log"
 
     def _end(self, by: signal.Signals) -> None:

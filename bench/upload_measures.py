@@ -12,7 +12,7 @@ _GROWTH_BYTES = 32 * 1024**2
 
 
 def uploading(setup: BenchSetup) -> Iterator[Measurement]:
-    """Upload files of 100 MB and 1 GB, beside a view that stores the same bytes and one that drops them."""
+    """Measure uploads of 100 MB and 1 GB, in turns with views that store or discard the same bytes."""
     sizes = ((100_000_000, 2),) if setup.quick else ((100_000_000, 5), (1_000_000_000, 2))
     for size, turns in sizes:
         yield from _uploading(setup, size, turns)

@@ -1,7 +1,7 @@
-"""Setup of all tests: which tests run in one worker, which run first, and which compiled results they share.
+"""Setup of all tests: which tests share a worker process, which run first, and what they compile only once.
 
-The tests of one file share a worker for their fixtures, and all of tests/tor for its Tor network. Most
-tests build their own app, so each worker keeps compiled templates and URL rules.
+The tests of one file share a worker for their fixtures, and all of tests/tor for its Tor network. Most tests
+build their own app, so each worker keeps compiled templates and URL rules.
 """
 
 import os
@@ -55,7 +55,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest tests first. With `--no-loadscope-reorder` they start in this order."""
+    """Put the tests that take longest first. With `--no-loadscope-reorder` they start in this order."""
     items.sort(
         key=lambda item: next(
             (at for at, name in enumerate(_FIRST) if item.nodeid.startswith(name)), len(_FIRST)

@@ -1,4 +1,4 @@
-"""Files and folders that our code flushes to the disk, noted for tests of power cuts."""
+"""Recorder of the files and folders that our code flushes to the disk, for tests of power cuts."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 
 def note_flushes(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Return a list that gets the path of each file and folder which our code flushes from now on."""
+    """Return a list to which the path of each file and folder is added that our code flushes from now on."""
     flushed: list[Path] = []
     flush = os.fsync
 

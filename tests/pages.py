@@ -1,4 +1,4 @@
-"""Read the `data-` hooks by which a page tells tests what it says, whatever its words are."""
+"""Reading of the `data-` attributes of a page, which tell tests what the page shows, in any language."""
 
 import re
 from html import unescape
@@ -10,7 +10,7 @@ def hooks(page: str, name: str) -> list[str]:
 
 
 def hook(name: str, value: str) -> str:
-    """Return the attribute as it is written in a page, to find its place."""
+    """Return a `data-` attribute as it is written in a page, to find its place in the page."""
     return f'data-{name}="{value}"'
 
 

@@ -1,4 +1,4 @@
-"""A guard in SQLite that refuses writes, on every connection that this process opens, in any thread."""
+"""Guard that makes SQLite refuse writes, on every connection that this process opens, in any thread."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ _NAMES = {sqlite3.SQLITE_INSERT: "insert", sqlite3.SQLITE_UPDATE: "update", sqli
 
 @dataclass
 class WriteGuard:
-    """The writes that SQLite refused while the guard was on, such as "update mailbox"."""
+    """Writes that SQLite refused while the guard was active, such as "update mailbox"."""
 
     refused: list[str] = field(default_factory=list)
     _connections: list[sqlite3.Connection] = field(default_factory=list)

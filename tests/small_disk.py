@@ -32,7 +32,7 @@ def make_read_only(disk: Path) -> None:
 
 @contextmanager
 def a_read_only_copy_over(folder: Path, copy: Path) -> Iterator[None]:
-    """Mount a read-only copy of a folder over it, like a disk that is read-only after a fault.
+    """Replace a folder by a read-only copy of it, like a disk that becomes read-only after a fault.
 
     Both must be on a small disk, so that the mount is removed with the disk when a test run is killed.
     """

@@ -1,4 +1,4 @@
-"""Take the screenshots in this folder from the real apps: `make screenshots`."""
+"""Program that takes the screenshots in this folder from the real apps: `make screenshots`."""
 
 from pathlib import Path
 

@@ -95,7 +95,7 @@ def choose(page: Page, label: str | Locator, files: list[Path]) -> None:
 
 
 def fetch(page: Page, name: str, to: Path, *, exact: bool = False) -> bytes:
-    """Download a file by the text of its link, or a part of that text."""
+    """Download a file by the text of its link, or by a part of that text."""
     reach(page, page.get_by_role("link", name=name, exact=exact))
     with page.expect_download(timeout=120_000) as download:
         page.keyboard.press("Enter")

@@ -26,12 +26,12 @@ class _ThreadingServer(ThreadingMixIn, WSGIServer):
 
 class _QuietHandler(WSGIRequestHandler):
     def log_message(self, *_: object) -> None:
-        """Log nothing."""
+        """Print nothing for a request, so that the output of the tests stays readable."""
 
 
 @dataclass(slots=True)
 class PairedWorkstation:
-    """Paired workstation with the URL of its interface."""
+    """Workstation that is paired with a server, with the URL of its adviser interface."""
 
     at: AtDesk
     url: str

@@ -1,4 +1,4 @@
-"""axe-core finds nothing on any page of either app, light and dark, wide and at 320 px."""
+"""The checker axe-core finds no fault on any page of either app, light and dark, wide and at 320 px."""
 
 import hashlib
 import subprocess

@@ -1,4 +1,4 @@
-"""From a message to advice: steps and read receipts on both sides, and the answer in another browser."""
+"""A source asks and gets advice: steps and read receipts on both sides, and the answer in another browser."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""P8: from the first message to the ended mailbox, without JavaScript and without a mouse."""
+"""P8 (works without JavaScript): from the first message to the ended mailbox, also without a mouse."""
 
 import hashlib
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A closed mailbox: reopened by a message, closed again, kept until the promised day, and then deleted."""
+"""A closed mailbox is reopened by a message, closed again, kept until the promised day, and then deleted."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta

@@ -1,4 +1,4 @@
-"""From the first question to the mailbox, without JavaScript, without a mouse, and without traces."""
+"""A visitor goes from the signpost's first question to a mailbox: no JavaScript, no mouse, no traces."""
 
 from collections.abc import Callable
 

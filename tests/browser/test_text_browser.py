@@ -1,4 +1,6 @@
-"""P8: the same journey in w3m, a text browser, with one file in each direction."""
+"""P8 (works without JavaScript): the same journey in the text browser w3m, with one file in each
+direction.
+"""
 
 import os
 import re
@@ -202,5 +204,5 @@ def test_the_signpost_in_a_text_browser(browser: TextBrowser) -> None:
 
 
 def _first_sentence(words: str) -> str:
-    """Return the first sentence, because w3m only finds text that is on one line of the screen."""
+    """Return the first sentence of a text, because w3m only finds text that is on one line of the screen."""
     return words.partition(".")[0]

@@ -1,4 +1,4 @@
-"""Two years of mailboxes become reports, which everyone can read on the source interface."""
+"""Two years of mailboxes become yearly reports, which everyone can read on the source interface."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -59,7 +59,7 @@ def adviser_url(desk: desk_servers.Desk) -> Iterator[str]:
 
 @pytest.fixture
 def refused_by_policy(visit: Visit) -> tuple[BrowserContext, list[str]]:
-    """Return a browser, and the list of its errors about our own content policies."""
+    """Return a browser, and the list of the errors that our own content security policy caused in it."""
     context = visit()
     errors: list[str] = []
 

@@ -1,4 +1,4 @@
-"""Start real servers on free loopback ports, and end them."""
+"""Real servers on free loopback ports for the tests: start them, talk to them, and end them."""
 
 import os
 import secrets
@@ -26,7 +26,7 @@ class Server:
         return socket.create_connection((self.host, self.port), timeout=60)
 
     def exchange(self, raw: bytes) -> bytes:
-        """Send raw bytes on a connection of its own and return everything that comes back."""
+        """Send raw bytes on a new connection and return everything that the server sends back."""
         with self.connect() as client:
             client.sendall(raw)
             client.shutdown(socket.SHUT_WR)
@@ -48,7 +48,7 @@ def read_all(client: socket.socket) -> bytes:
 
 
 def free_address() -> tuple[str, int]:
-    """Return a loopback host of its own and a port that is free there."""
+    """Return an unused loopback host, and a port that is free on this host."""
     host = f"127.0.{secrets.randbelow(200) + 10}.{secrets.randbelow(200) + 10}"
     with socket.socket() as probe:
         probe.bind((host, 0))

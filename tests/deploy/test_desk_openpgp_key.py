@@ -46,7 +46,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Desk:
 
 @pytest.fixture(scope="module")
 def from_before(tmp_path_factory: pytest.TempPathFactory) -> tuple[Desk, list[str]]:
-    """Set a desk up without gpg, so that it has no OpenPGP key."""
+    """Set up a desk on a machine without gpg, so that the desk has no OpenPGP key."""
     with pytest.MonkeyPatch.context() as nowhere:
         nowhere.setenv("PATH", "/nowhere")
         return _set_up(tmp_path_factory.mktemp("before") / "var")
@@ -86,7 +86,10 @@ def home() -> Iterator[GpgHome]:
 
 
 def _both_halves_fit(desk: Desk, home: GpgHome) -> str:
-    """Import the key from the keyring and from the letterhead. Return its fingerprint."""
+    """Check that the secret key in the keyring fits the public key in the letterhead.
+
+    Return the fingerprint.
+    """
     published = _letterhead(desk)
     fingerprint = home.import_secret(_keyring(desk).openpgp)
     home.import_public(str(published.openpgp_key).encode(), fingerprint)

@@ -90,7 +90,10 @@ def _serving(desk: Desk) -> Iterator[Server]:
 
 
 def _ask_at_once(server: Server) -> list[bytes]:
-    """Return one page many times at once: if asked one by one, the same worker could answer all."""
+    """Request one page many times at once.
+
+    If the requests came one by one, one worker could answer all of them.
+    """
     with ThreadPoolExecutor(16) as visitors:
         return [page for _, page in visitors.map(server.get, ["/en/help"] * 48)]
 

@@ -27,7 +27,7 @@ CHEAP = Argon2Params(t=1, m_kib=8, p=1)
 
 @dataclass
 class Place:
-    """Store, desk, and the serial that the server remembers beside the store."""
+    """A store, a desk, and the file in which the server remembers the newest letterhead's serial."""
 
     store: Store
     keyring: Keyring
@@ -128,7 +128,7 @@ def test_another_passphrase_cost_or_salt_starts_nothing(place: Place) -> None:
 
 @dataclass
 class Running:
-    """Running server, and its clock."""
+    """A running server with a clock that the test sets."""
 
     place: Place
     seconds: float = 0.0
@@ -184,7 +184,7 @@ def _put_back(place: Place) -> None:
 
 
 def _forgotten_and_put_back(place: Place) -> None:
-    """Leave an older letterhead in the store, and no remembered serial."""
+    """Put an older letterhead in the store, and delete the serial that the server remembers."""
     place.serial_path.unlink()
     with place.store.writing() as session:
         session.execute(text("DELETE FROM letterhead WHERE serial = 3"))

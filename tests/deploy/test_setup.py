@@ -27,7 +27,7 @@ SHOWN = re.compile(r"(?m)^    ([a-z]+(?: [a-z]+){6,7})$")
 
 
 def _set_up(folder: Path) -> list[str]:
-    """Set up and return the passphrases that were shown."""
+    """Set up a desk and return the passphrases that the set-up showed."""
     shown: list[str] = []
     set_up(
         folder / "config.toml",

@@ -1,4 +1,4 @@
-"""Desk with a server and workstations in separate folders, driven by the command as people type it."""
+"""A desk with a server and workstations in separate folders, used through the commands that people type."""
 
 import shutil
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ _BEGAN = date(2020, 1, 1)
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """One machine: its settings, and the commands that a person types there."""
+    """One machine: its settings, and the commands that a person types on it."""
 
     settings: Path
     fingerprint: str
@@ -63,7 +63,7 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Desk with a first workstation and its keys. Nothing is paired yet."""
+    """A desk with its keys and a first workstation, which is not paired with a server yet."""
 
     folder: Path
     keyring: Keyring
@@ -71,7 +71,7 @@ class Desk:
     server: Machine
 
     def copied(self, folder: Path) -> "Desk":
-        """Return a copy of all its machines in another folder."""
+        """Return a copy of all machines of the desk in another folder."""
         shutil.copytree(self.folder, folder)
         return a_desk_in(folder, self.keyring)
 
@@ -79,7 +79,7 @@ class Desk:
         return Machine(self.folder / name / "var" / "config.toml", self.keyring.fingerprint)
 
     def pair_first(self, way: str = "file") -> None:
-        """Pair the first workstation, and have the server admit it."""
+        """Pair the first workstation, and let the server admit it."""
         card = self.card()
         self.first.does("pair", card, "--server", way, "--out", self.folder / "first.pairing")
         self.server.does("admit", self.folder / "first.pairing")
@@ -106,7 +106,7 @@ class Desk:
         return made
 
     def world(self, machine: Machine, keyring: Keyring | None = None) -> World:
-        """Return the world that factories write to: sources at the server, or a desk in its replica."""
+        """Return the store and keys that the test factories use: the server's, or those of a workstation."""
         store = machine.store()
         return World(None, keyring or self.keyring, newest(store, self.keyring), store)  # type: ignore[arg-type]  # no settings are read
 
@@ -143,7 +143,7 @@ def newest(store: Store, keyring: Keyring) -> letterhead_format.Letterhead:
 
 
 def a_desk(folder: Path, *, source_bind: str = "127.0.0.1:8080", sync_bind: str = "127.0.0.3:18082") -> Desk:
-    """Make a desk as `steunpunt setup` does, with a cheap passphrase, and an empty server."""
+    """Make a desk as `steunpunt setup` does, with a cheap key derivation, and an empty server."""
     keyring = keyrings.create_keyring(FIRST, [Slot.for_passphrase(PASSPHRASE, _CHEAP)])
     first = Machine(folder / "first" / "var" / "config.toml", keyring.fingerprint)
     letterhead = first_letterhead(keyring, load_config(EXAMPLE, "desk", DeskConfig), _BEGAN)
@@ -169,13 +169,13 @@ def a_desk_in(folder: Path, keyring: Keyring) -> Desk:
 
 
 def carry(out_of: Machine, into: Machine, stick: Path, *to: str) -> str:
-    """Carry a pouch by hand. Return the output of the machine that applied it."""
+    """Write a pouch on one machine and apply it on the other. Return the output of the second machine."""
     out_of.does("pouch", "out", stick, *to)
     return into.does("pouch", "in", stick)
 
 
 def texts_held(machine: Machine) -> set[bytes]:
-    """Return the digests of the entries that a machine holds."""
+    """Return the digests of the entries that a machine has."""
     store = machine.store()
     with store.reading() as session:
         found = {bytes(row[0]) for row in session.execute(text("SELECT digest FROM entry"))}

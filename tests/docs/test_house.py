@@ -1,4 +1,4 @@
-"""Layout of the code: small folders, names that occur once, and limits on lines of code."""
+"""Rules for the layout of the code: small folders, names that occur once, and limits on lines of code."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""Files, functions and links in the documents: all of them exist."""
+"""All files, functions and links that the documents name exist."""
 
 import re
 from pathlib import Path

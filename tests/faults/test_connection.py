@@ -1,4 +1,4 @@
-"""Broken connections and killed servers: the text is kept, and no message or file is half stored."""
+"""Broken connections and killed servers: a typed text is kept, and no message or file is half stored."""
 
 import os
 import re
@@ -31,7 +31,7 @@ PHOTO = os.urandom(6_000_000)
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Running source interface, with a client that has a mailbox open."""
+    """A running source interface, and a client that has logged in to a mailbox."""
 
     server: Server
     source: SourceClient

@@ -58,7 +58,7 @@ def disk() -> Iterator[Disk]:
 
 
 def is_store_refusal(answer: Answer, text: str) -> bool:
-    """Return whether a page returns the text and says that the store does not work now."""
+    """Return True if a page returns the typed text and says that the store does not work now."""
     page = answer.body.decode()
     return answer.status == 503 and text in page and hooks(page, "refusal") == ["store"]
 

@@ -1,4 +1,4 @@
-"""GnuPG homes: the desk's, and a stranger's who may be a recipient, a source or an attacker."""
+"""GnuPG homes for the tests: the desk's, and one of a stranger (a recipient, a source or an attacker)."""
 
 import secrets
 import shutil
@@ -38,7 +38,7 @@ def own(desk: GpgHome) -> OpenPGPKey:
 
 @pytest.fixture
 def theirs(desk: GpgHome, stranger: GpgHome) -> OpenPGPKey:
-    """Make a recipient's key in their own home, and import its public half at the desk."""
+    """Make a recipient's key in the stranger's home, and import its public half into the desk's home."""
     key = stranger.make_key("Sécretariat ☂", TODAY)
     desk.import_public(key.public.encode(), key.fingerprint)
     return key

@@ -1,4 +1,4 @@
-"""Keys, messages and stand-ins for gpg that the tests share."""
+"""Keys, messages and fake gpg programs that the tests of gpg share."""
 
 import re
 import subprocess
@@ -33,7 +33,7 @@ def run_gpg(home: GpgHome, *arguments: str, given: bytes = b"") -> bytes:
 
 
 def a_key(home: GpgHome, algorithm: str, usage: str, expires: str, *, at: date = TODAY) -> str:
-    """Make a key as its owner would, and return its fingerprint."""
+    """Make a key as its owner would, in the owner's home, and return its fingerprint."""
     clock = f"--faked-system-time={at:%Y%m%dT000000}"
     run_gpg(home, clock, "--quick-generate-key", "Somebody", algorithm, usage, expires)
     listed = run_gpg(home, "--with-colons", "--list-keys").decode()

@@ -1,4 +1,4 @@
-"""Messages and keys, with the real gpg. Every stranger is another home."""
+"""Messages and keys with the real gpg. Every stranger has a separate GnuPG home."""
 
 import re
 import secrets

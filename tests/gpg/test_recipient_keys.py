@@ -1,4 +1,4 @@
-"""Keys of recipients to which nothing may be encrypted."""
+"""Keys of recipients to which we refuse to encrypt."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Status lines of gpg."""
+"""Status lines of gpg: only a complete success counts as success."""
 
 from gpg.status import STATUS_LINES_MAX, GpgStatus
 

@@ -9,7 +9,7 @@ from tests.journalist_app.desk_factories import World, a_world
 
 @pytest.fixture(autouse=True)
 def begin_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the background work start at once, without waiting for a first page."""
+    """Start the background work at once, without waiting until a first page was sent."""
     monkeypatch.setattr(unlocking, "_FIRST_PAGE_SECONDS", 0)
 
 

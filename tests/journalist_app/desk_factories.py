@@ -1,4 +1,4 @@
-"""Real desk, store and sources on a temporary disk. Only Argon2id has cheap parameters."""
+"""A real desk, store and sources on a temporary disk. Only the cost of Argon2id is lower than in reality."""
 
 import os
 import secrets
@@ -41,7 +41,7 @@ ORIGIN = "http://127.0.0.2:8081"
 
 @dataclass(slots=True)
 class World:
-    """A desk on a disk, still locked."""
+    """A desk on a temporary disk, still locked."""
 
     config: AdviserConfig
     keyring: Keyring
@@ -132,7 +132,10 @@ def publish(store: Store, keyring: Keyring, letterhead: Letterhead) -> None:
 
 @dataclass(slots=True)
 class ASource:
-    """A source with a mailbox, who writes as the source's site does."""
+    """A source with a mailbox.
+
+    The methods write entries as the source's site or the desk's workstation does.
+    """
 
     world: World
     keys: MailboxKeys
@@ -150,27 +153,30 @@ class ASource:
         return self.world_writes(SourceWriter(self.keys), words, entry_id, notes, day, store_it=store_it)
 
     def is_answered(self, words: str, *, day: date = TODAY) -> SignedEntry:
-        """Have the desk's workstation answer, without the adviser's site."""
+        """Answer as the desk's workstation, without the adviser's site."""
         return self.world_writes(self.world.writer(), words, EntryId(os.urandom(16)), (), day)
 
     def answers_with_file(self, name: str, content: bytes, *, day: date = TODAY) -> SignedEntry:
-        """Have the desk's workstation answer with a file."""
+        """Answer with a file as the desk's workstation."""
         entry_id = EntryId(os.urandom(16))
         notes = (self._sends(entry_id, name, content),)
         return self.world_writes(self.world.writer(), "an answer", entry_id, notes, day)
 
     def looks(self, *, day: date = TODAY) -> SignedEntry:
-        """Leave a read receipt: the source was shown every entry of the mailbox."""
+        """Append a read receipt of the source for every entry of the mailbox."""
         return self.signs(SourceWriter(self.keys), EntryClass.RECEIPT, day=day)
 
     def is_looked_at(self, *, day: date = TODAY) -> SignedEntry:
-        """Have the desk's workstation leave a read receipt."""
+        """Append a read receipt of the desk's workstation."""
         return self.signs(self.world.writer(), EntryClass.RECEIPT, day=day)
 
     def says(
         self, content: Content, *, day: date = TODAY, shown: Collection[Digest] | None = None
     ) -> SignedEntry:
-        """Write words of any kind, as the source. `shown`: the entries that they had read, if not all."""
+        """Append an encrypted entry of any kind as the source.
+
+        `shown` has the entries that the source had read.
+        """
         return self._adds(SourceWriter(self.keys), content, EntryId(os.urandom(16)), day, shown=shown)
 
     def is_told(  # what a workstation can choose
@@ -182,12 +188,12 @@ class ASource:
         shown: Collection[Digest] | None = None,
         by: EntryWriter | None = None,
     ) -> SignedEntry:
-        """Have the desk's, or another, workstation write words of any kind, without the adviser's site."""
+        """Append an encrypted entry of any kind as a workstation of the desk, without the adviser's site."""
         writer = by or self.world.writer()
         return self._adds(writer, content, EntryId(os.urandom(16)), day, due=due, shown=shown)
 
     def is_closed(self, *, due: date, day: date = TODAY, text: str = "Het ga je goed.") -> SignedEntry:
-        """Have the desk's workstation close the mailbox, without the adviser's site."""
+        """Close the mailbox as the desk's workstation, without the adviser's site."""
         content = Content(kind=Kind.CLOSING, text=text, closing=ClosingNote())
         return self.is_told(content, day=day, due=due)
 
@@ -239,7 +245,7 @@ class ASource:
         return self.signs(SourceWriter(self.keys), EntryClass.REMOVAL, day=day, removes=digests)
 
     def ends(self, *, day: date = TODAY, forged_by: MailboxKeys | None = None) -> None:
-        """End the mailbox, as the source."""
+        """End the mailbox as the source."""
         by = SourceWriter(forged_by or self.keys)
         end = self.signs(by, EntryClass.END, day=day, store_it=False)
         with self.world.store.writing() as session:
@@ -333,7 +339,7 @@ def a_source(world: World, *, day: date = TODAY) -> ASource:
 def append(
     store: Store, signed: SignedEntry, notes: tuple[AttachmentNote, ...] = (), *, version: int | None = None
 ) -> None:
-    """Append a signed entry as both apps do, or, without `version`, whatever the mailbox's version is."""
+    """Append a signed entry as both apps do. Without `version`, the mailbox may have changed."""
     address = signed.envelope.address
 
     def prepare() -> PreparedAppend:

@@ -1,4 +1,4 @@
-"""Search workers for tests: the code of the processes, each on a thread, over a real socket."""
+"""Search workers for tests: the code of the search processes, on threads with real sockets."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""Opening a mailbox as an adviser's page does: read and verified, and then confirmed by a read receipt."""
+"""Opening of a mailbox as an adviser's page does it: read and verify, and then append a read receipt."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""Promises of the adviser's catalogue: plain words, one word for one thing, and short sentences in Dutch."""
+"""The adviser's page texts have plain words, one word for one thing, and short Dutch sentences."""
 
 import re
 from pathlib import Path

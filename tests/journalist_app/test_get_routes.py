@@ -1,4 +1,4 @@
-"""No GET writes anything in the store but, after the page was made, a read receipt of the thread."""
+"""A GET request writes nothing in the store, except a read receipt after the thread's page was made."""
 
 import threading
 from contextlib import AbstractContextManager, suppress
@@ -34,7 +34,7 @@ _RECEIPT_COLUMNS = {"version", "last_day", "last_author"}  # of the mailbox's ro
 
 @dataclass(slots=True)
 class Site:
-    """An open desk, a mailbox with something for every page, and a path for every GET route by endpoint."""
+    """An unlocked desk with a mailbox that has something for every page, and a path for every GET route."""
 
     browser: Browser
     source: ASource
@@ -83,7 +83,7 @@ def site(guard: WriteGuard, world: World, tmp_path: Path) -> Site:  # noqa: ARG0
 def test_sqlite_refuses_every_write_of_a_get_but_the_receipt_of_the_thread(
     guard: WriteGuard, site: Site
 ) -> None:
-    """The inbox also starts the background check, as unlocking does. Another check is running here."""
+    """The inbox page also starts a background check. In this test another check is already running."""
     for endpoint, path in site.paths.items():
         site.source.writes("nieuws")
 

@@ -1,4 +1,4 @@
-"""Attacks by someone who can write to the store: nothing is passed on or deleted, no page breaks."""
+"""Attacks by someone who can write to the store: nothing is passed on or deleted, and every page works."""
 
 from datetime import date
 from pathlib import Path
@@ -37,7 +37,7 @@ def source(world: World) -> ASource:
 
 
 def make_unreadable(world: World, signed: SignedEntry) -> None:
-    """Damage the age header. It is not signed, because a new epoch makes it again."""
+    """Damage the age header of an entry. No signature covers the header."""
     world.execute(
         "UPDATE sealed SET header = zeroblob(length(header))"
         " WHERE id = (SELECT id FROM entry WHERE entry_id = :entry_id)",

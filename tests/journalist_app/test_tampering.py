@@ -1,4 +1,4 @@
-"""Attacks by the store's operator while an adviser works: what is signed is what was verified and shown."""
+"""Attacks by the store's operator while an adviser works: the desk signs only what was verified and shown."""
 
 import re
 from collections.abc import Iterator
@@ -60,7 +60,7 @@ def source(world: World) -> ASource:
 
 @contextmanager
 def hidden(world: World, signed: SignedEntry) -> Iterator[None]:
-    """Hide a row for a moment, as the operator of the store can."""
+    """Hide a row during the block, as the operator of the store can."""
     world.execute("CREATE TABLE hidden AS SELECT * FROM entry WHERE digest = :digest", digest=signed.digest)
     world.execute("DELETE FROM entry WHERE digest = :digest", digest=signed.digest)
     yield
@@ -212,7 +212,7 @@ def test_a_withdrawal_while_the_step_was_hidden_is_in_time(
 def test_a_file_that_was_made_in_spite_of_a_withdrawal_in_time_must_go(
     desk: OpenDesk, source: ASource
 ) -> None:
-    """The operator holds the withdrawal back until the file is made."""
+    """Attack: the operator holds back the source's withdrawal until the file is made."""
     proposed = propose(desk, source)
     answers(source, Verdict.AGREED, proposed.digest)
     before = list(source.reads().transcript.authentic)

@@ -1,4 +1,4 @@
-"""Programs in the sandbox, and programs that hang, flood or fail."""
+"""Programs in the sandbox, and programs that hang, write too much, or fail."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""A server and a workstation with filled stores, of which a copy is damaged and then used in every way."""
+"""A server and a workstation with filled stores. The tests damage a copy and then use every function."""
 
 import hashlib
 import os
@@ -33,9 +33,10 @@ REPORT = b"<style>p { color: black }</style><p>a yearly report"
 
 @dataclass(slots=True)
 class Pair:
-    """A server with the site for sources, and a workstation with its replica, which are in sync but for news.
+    """A server with the site for sources, and a workstation, with stores that are in sync except for new
+    items.
 
-    `bad` is the source whose mailbox is damaged. Nothing that happens to it may stop anything for `good`.
+    `bad` is the source whose mailbox is damaged. This damage may not stop anything for the source `good`.
     """
 
     ends: Ends
@@ -67,7 +68,7 @@ class Pair:
         return AdviserBrowser(self._app, [])
 
     def keep(self) -> None:
-        """Keep all files as they are now."""
+        """Save a copy of all files as they are now."""
         for store in (self.server, self.replica):
             store.checkpoint()
             store.close()
@@ -76,7 +77,7 @@ class Pair:
             self._kept[path] = path.read_bytes()
 
     def put_back(self) -> None:
-        """Put all files back as they were kept. A store opens its file again when the file is another one."""
+        """Restore all files to the copy that `keep` saved. A store notices that its file was replaced."""
         for path, content in self._kept.items():
             for other in path.parent.glob(f"{path.name}*"):
                 other.unlink()
@@ -97,7 +98,9 @@ class Pair:
 
 
 def a_pair(folder: Path) -> Pair:
-    """Fill every table of both stores, through the same functions as the program."""
+    """Make a server and a workstation, and fill every table of both stores with the program's own
+    functions.
+    """
     (folder / "server").mkdir()
     ends = the_ends(folder)
     report = Report("report-2025-nl.html", TODAY, hashlib.sha256(REPORT).digest())

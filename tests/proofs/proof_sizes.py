@@ -1,4 +1,4 @@
-"""Sizes of the proofs: small in `make test`, whole in `make prove`."""
+"""Sizes of the proofs: small in `make test`, full in `make prove`."""
 
 import os
 

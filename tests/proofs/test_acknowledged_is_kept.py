@@ -1,4 +1,4 @@
-"""P7: after the source was told 'received', no kill of the server loses the message.
+"""P7 (acknowledged is kept): after the source was told "received", no kill of the server loses the message.
 
 The operating system keeps everything that a killed process wrote. So these tests prove nothing about the
 disk, and would pass without any sync: `test_power_cuts.py` replays power cuts.

@@ -1,4 +1,4 @@
-"""P9: one damaged value stops nothing else. Every column of every table gets a value of every kind, in SQL.
+"""One damaged value stops nothing else. Every column of every table gets a value of every kind, by SQL.
 
 The server's store and a workstation's replica are damaged, one value at a time. Then the pages, the
 background check, the sweeper and a sync are used.
@@ -38,7 +38,9 @@ def pair() -> Iterator[Pair]:
 
 
 def cases() -> list[tuple[str, Damage]]:
-    """Return every damage at both ends in `make prove`. Else each column once, with other kinds and ends."""
+    """Return every damage at both ends in `make prove`, and otherwise a smaller choice with every column
+    once.
+    """
     if IS_WHOLE:
         return [(end, damage) for end in ENDS for damage in all_damages()]
     columns: dict[tuple[str, str, str], list[Damage]] = {}
@@ -51,7 +53,7 @@ def cases() -> list[tuple[str, Damage]]:
 
 
 def has_damage(store: Store, pair: Pair, damage: Damage) -> bool:
-    """Put everything back, and damage one value. Return False if the table of this store is empty."""
+    """Restore all files, and damage one value. Return False if the table of this store is empty."""
     pair.put_back()
     return write(store.path, damage, pair.bad.keys.address)
 
@@ -69,7 +71,7 @@ def test_a_damaged_value_stops_nothing_else(pair: Pair, end: str, damage: Damage
 
 
 def unexpected(used: Use, damage: Damage) -> list[str]:
-    """Return what stopped, except what a sentence says about a damaged row that concerns the whole store."""
+    """Return what stopped, except what a page is allowed to say about a damaged row of the whole store."""
     allowed = WHOLE_STORE.get(damage.table, ())
     is_said = any(each in used.stopped for each in allowed)
     return [

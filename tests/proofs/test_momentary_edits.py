@@ -1,9 +1,9 @@
-"""P5: what the operator of the server changes for a moment is never signed to anyone's harm.
+"""P5 (tampering shows): a change that the operator undoes at once never makes anyone sign something harmful.
 
-Before each transaction of a use case, the operator changes one value in a row, or takes a row away. When the
-use case has ended, the operator puts everything back. A page may show less while the row is changed, and a
-message may be refused with its text. But nothing that the source signed then is false, every entry can be
-read afterwards, and an acknowledged message is in the mailbox.
+Before each transaction of a use case, the operator changes one value in a row, or removes a row. When the use
+case has ended, the operator restores everything. A page may show less while the row is changed, and a message
+may be refused with its text. But nothing that the source signed then is false, every entry can be read
+afterwards, and an acknowledged message is in the mailbox.
 """
 
 import random
@@ -38,7 +38,7 @@ QUESTION, ANSWER, NEWS = "the first question", "the answer of the desk", "the ne
 
 @dataclass
 class Scene:
-    """A mailbox in which both sides wrote, were read and agreed, and its source's browser."""
+    """A mailbox in which source and desk wrote, read and agreed, and the browser of its source."""
 
     desk: ADesk
     browser: Browser
@@ -55,7 +55,7 @@ class Scene:
 
 @dataclass
 class Moments:
-    """Counts the transactions of a use case, and calls the operator before one of them."""
+    """Counter of the transactions of a use case, which calls the operator's change before one of them."""
 
     at: int = -1
     operator: Callable[[], None] = lambda: None
@@ -73,7 +73,7 @@ class Moments:
 
 @dataclass(frozen=True)
 class Edit:
-    """Change of one column of one row, or of the whole row if `column` is empty."""
+    """One change by the operator: of one column of a row, or of the whole row if `column` is empty."""
 
     table: str
     row: int
@@ -167,7 +167,7 @@ def test_an_edit_for_a_moment_is_signed_to_no_ones_harm(scene: Scene, use_case: 
 
 
 def test_a_hidden_step_does_not_make_a_withdrawal_too_late(scene: Scene) -> None:
-    """The attack that was possible: hide the step, let the source withdraw, put the step back."""
+    """Attack that was once possible: hide the step, let the source withdraw, and restore the step."""
     (proposal,) = (
         entry
         for entry in scene.desk.entries_of(scene.keys, EntryClass.WORDS, 1)
@@ -210,7 +210,7 @@ def _play(scene: Scene, use_case: str, edit: Edit, at: int) -> None:
 
 
 def _apply(scene: Scene, edit: Edit) -> Callable[[], object]:
-    """Make the edit, and return how the operator puts the value back."""
+    """Make the operator's change, and return a function that restores the value."""
     if not edit.column:
         found = scene.sql(f"SELECT * FROM {edit.table} WHERE id = ?", edit.row)
         scene.sql("PRAGMA foreign_keys=OFF")
@@ -250,7 +250,7 @@ def _check(scene: Scene, known: set[Digest], acknowledged: str) -> None:
 
 
 def _check_heads(scene: Scene, known: set[Digest]) -> None:
-    """New entries of the source name only entries that exist, as they are."""
+    """Check that new entries of the source name only entries that exist unchanged."""
     transcript = scene.desk.transcript(scene.keys)
     for digest, entry in transcript.authentic.items():
         if digest not in known:
@@ -269,7 +269,7 @@ def _reset(scene: Scene, before: bytes) -> None:
 def test_the_proof_would_notice_a_source_that_signs_what_it_did_not_verify(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Control: without the check of signatures, some edit for a moment is signed and stays."""
+    """Control: if signatures are not checked, some of the changes make the source sign something false."""
     monkeypatch.setattr("protocol.transcript.check.check_signature", lambda *_, **__: None)
     monkeypatch.setattr("protocol.entry.check_signature", lambda *_, **__: None)
     row = scene.sql("SELECT id FROM entry WHERE author = 0 ORDER BY number DESC")[0][0]

@@ -1,4 +1,4 @@
-"""P1, a stolen server is worthless: its disk, logs and memory disk contain nothing readable."""
+"""P1 (a stolen server is worthless): its disk, logs and memory disk contain nothing readable."""
 
 import base64
 import contextlib
@@ -52,7 +52,7 @@ def _spellings(canary: bytes) -> Iterator[bytes]:
 
 
 def _contents(folder: Path, since: float) -> Iterator[tuple[Path, bytes]]:
-    """Yield the files in a folder that were written since a time.
+    """Yield the contents of the files in a folder that were written since a time.
 
     Ignores files that disappear, because other programs create and remove files in the meantime.
     """

@@ -1,4 +1,4 @@
-"""P5: tampering is detected. Each attack is plain SQL on the store's file, after a real conversation.
+"""P5 (tampering shows): each attack is plain SQL on the store's file, after a real conversation.
 
 The adviser is warned in the inbox and in the thread. The source is never shown a message that is not from the
 desk. No one gets a page that only says "error".
@@ -181,7 +181,7 @@ def test_a_store_rolled_back_to_yesterdays_copy_is_detected(system: MailboxSyste
 def test_an_entry_written_over_a_rolled_back_one_is_detected(
     system: MailboxSystem, source: ASource, tmp_path: Path
 ) -> None:
-    """The source does not know of the rollback. The adviser's trusted state has another third message."""
+    """The source does not know of the roll-back. The adviser's trusted state has another third message."""
     system.copy_to(tmp_path / "yesterday.db")
     source.writes("a third message that the adviser reads")
     system.adviser_view(source)
@@ -588,7 +588,9 @@ def test_a_message_forged_in_the_sources_name_is_detected(system: MailboxSystem,
 
 
 def test_a_reply_to_one_source_is_never_shown_to_another(system: MailboxSystem, source: ASource) -> None:
-    """The desk's own signature, on an entry whose every column was made to fit the other mailbox."""
+    """Attack: an entry that the desk really signed is copied to another mailbox, and every column is made
+    to fit.
+    """
     other = system.a_source()
     other.writes("what the other one asks")
     ((header, payload, envelope, signature),) = system.query(
@@ -639,7 +641,7 @@ def test_a_forged_removal_is_detected(
 
 
 def test_a_removal_signed_by_the_desk_removes_nothing(system: MailboxSystem, source: ASource) -> None:
-    """Only the source removes. An envelope of that class by the desk is malformed."""
+    """Only a source may remove entries. A removal that the desk signed is malformed."""
     ((digest,),) = system.query(f"SELECT digest FROM entry WHERE id = {SECOND}", a=source.keys.address)
     strand = system.world.keyring.strand
     with pytest.raises(MalformedError):
@@ -759,7 +761,7 @@ def _unlock_is_refused(system: MailboxSystem) -> bool:
 
 
 def test_a_letterhead_made_by_the_administrator_is_refused(system: MailboxSystem, source: ASource) -> None:
-    """With it every new source would encrypt to the administrator."""
+    """With such a letterhead, every new source would encrypt to the administrator's key."""
     own = keyring.create_keyring("workstation", [keyring.Slot.for_passphrase("their own", CHEAP)])
     system.sql("DELETE FROM letterhead")
     publish(system.world.store, own, a_letterhead(own, serial=2))

@@ -1,4 +1,4 @@
-"""P5 and P6 in depth: the explorer of transcripts, over many more actions in a row than in the fast tests."""
+"""P5 and P6 in depth: the search over orders of actions, with longer sequences than in the fast tests."""
 
 import pytest
 

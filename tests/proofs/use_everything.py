@@ -28,7 +28,7 @@ _NEVER = frozenset({"style.css", "static"})
 
 @dataclass(slots=True)
 class Use:
-    """Record of what stopped, and of what the pages said about faults."""
+    """Record of the actions that failed, and of what the pages said about faults."""
 
     pair: Pair
     stopped: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""A desk for tests: its keys and its letterhead."""
+"""A desk for tests of the protocol: its keys and its letterhead."""
 
 from datetime import date
 

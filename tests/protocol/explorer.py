@@ -69,7 +69,10 @@ class Page(NamedTuple):
 
 
 class World(NamedTuple):
-    """One state of the search. `truth` has what the page or the app had shown when an entry was signed."""
+    """One state of the search: what the server, the workstations and the source have.
+
+    For each signed entry, `truth` has the entries that the page or the app had shown when it was signed.
+    """
 
     server: Rows = frozenset()
     hidden: frozenset[Digest] = _NOTHING
@@ -254,7 +257,10 @@ class Explorer:
         return (world.a, world.remembered_a) if name == "A" else (world.b, world.remembered_b)
 
     def _all(self, world: World) -> Rows:
-        """Return every entry that was ever written, unspoilt, and removed ones without headers."""
+        """Return every entry that was ever written, without the operator's damage.
+
+        Removed ones have no header.
+        """
         digests = {digest for digest, _ in world.server | world.a | world.b}
         removed = {gone for digest in digests for gone in self.made[digest].entry.envelope.removes}
         return frozenset((digest, GONE if digest in removed else OK) for digest in digests)
@@ -429,10 +435,7 @@ class Explorer:
         return world._replace(remembered_b=transcript.heads)
 
     def sync(self, world: World, name: str, *, has_answer: bool = True) -> World:
-        """Bring entries from a workstation to the server and back, and heal both.
-
-        Without the whole answer, the workstation has nothing new, and does not know what the server has.
-        """
+        """Exchange entries between a workstation and the server, and repair what either of them has lost."""
         if name == "A" and self.limits.is_one_machine:
             return self._remember(world, name)
         mine = dict(world.a if name == "A" else world.b)
@@ -599,7 +602,7 @@ class Explorer:
         return ""
 
     def _consent(self, world: World, whole: Rows, full: Transcript) -> str:
-        """Check that exactly those withdrawals are too late whose page had shown the step."""
+        """Check that a withdrawal is too late exactly if the source had been shown the step."""
         truth = dict(world.truth)
         void = proposal_states.void_steps(KEYS.address, full, self._opened(whole, full))
         for digest, _ in whole:
@@ -636,7 +639,7 @@ class Explorer:
         ]
 
     def _withdrawals(self, world: World, full: Transcript, step: Digest) -> list[Digest]:
-        """Return what withdraws the last agreement on which a step builds, in truth."""
+        """Return the entries that really withdraw the last agreement on which a step builds."""
         agreed = self._agreements(world, full, step)
         return self._withdrawn_after(world, max(agreed, default=-1), self.made[step].about)
 
@@ -653,7 +656,9 @@ class Explorer:
         ]
 
     def _beside(self, world: World, full: Transcript, step: Digest) -> list[Digest]:
-        """Return what may withdraw an agreement that a step knew: all that the agreement did not know."""
+        """Return the entries that may withdraw an agreement, because the writer of the agreement did not
+        know them.
+        """
         agreed = [world.order[at] for at in self._agreements(world, full, step)]
         return [
             digest
@@ -664,7 +669,7 @@ class Explorer:
         ]
 
     def _begun_against(self, world: World, rows: Rows, now: Transcript, about: Digest) -> str:
-        """Return what is wrong if passing on begins, in truth: the desk can see that it must not begin."""
+        """Return why the desk must not begin to pass on, if it can see a withdrawal or a newer proposal."""
         evident = {digest for digest, _ in rows} | now.knowledge.named.keys()
         agreed = [
             at
@@ -728,7 +733,10 @@ class Explorer:
         return ""
 
     def _healing(self, world: World, lost: frozenset[Digest]) -> str:
-        """Check that the desk can read and close, and the server delete, if all but `lost` is undone."""
+        """Check that all is well again if the operator's changes, except `lost`, are undone.
+
+        The desk can then read and close the mailbox, and the server can delete it.
+        """
         if any(self.made[digest].action == "end" for digest, _ in self._all(world)):
             return ""
         after = self._undone(world)._replace(hidden=lost)

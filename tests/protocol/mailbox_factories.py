@@ -61,7 +61,7 @@ def kinds(transcript: Transcript) -> set[FaultKind]:
 
 @dataclass
 class Conversation:
-    """Appends entries as both apps do: each names what its writer knew and was shown.
+    """A mailbox to which tests append entries as both apps do: each names what its writer knew and was shown.
 
     The entries are signed and not encrypted: `contents` has what a reader would decrypt.
     """
@@ -81,7 +81,7 @@ class Conversation:
         return read_transcript(self.keys.address, self.keys.verify_key, the_strands(), rows, remembered)
 
     def without(self, *hidden: SignedEntry) -> Transcript:
-        """Return the transcript that a server shows which hides some rows."""
+        """Return the transcript that results if the server hides some rows."""
         return self.check([entry for entry in self.entries if entry not in hidden])
 
     def heads(
@@ -91,7 +91,7 @@ class Conversation:
         hidden: Collection[SignedEntry] = (),
         not_shown: Collection[SignedEntry] = (),
     ) -> tuple[Heads, Heads]:
-        """Return heads and unseen of a writer. Some rows were hidden from it, and others did not open."""
+        """Return the heads and unseen entries for a writer to whom some rows were hidden or unreadable."""
         transcript = self.without(*hidden)
         shown = transcript.authentic.keys() - {entry.digest for entry in not_shown}
         return transcript.heads_for(by.strand, shown, self.remembered)

@@ -66,7 +66,7 @@ def verify(made: SignedEntry) -> None:
 
 
 def with_content(raw: bytes, *, by: EntryWriter = SOURCE, **changes: object) -> SignedEntry:
-    """Return an entry that any bytes are sealed in, as a hostile writer could make it."""
+    """Return an entry whose encrypted part is any bytes, as a hostile writer could make it."""
     sealed = age.encrypt(raw, [EPOCH_IDENTITY.recipient])
     envelope = replace(
         seal(by=by).envelope,
@@ -100,7 +100,7 @@ def test_a_stored_entry_comes_back_as_it_was() -> None:
 
 
 def test_an_encrypted_part_beside_a_receipt_is_ignored() -> None:
-    """An attacker cannot make the page of a receipt fail by storing something beside it."""
+    """Attack: someone stores an encrypted part with a receipt, so that the page would fail."""
     receipt = Conversation().read(SOURCE)
     assert stored(receipt, epoch=9, header=b"x", payload=b"y") == receipt
 
@@ -144,7 +144,7 @@ def test_a_removed_entry_cannot_be_opened() -> None:
 
 
 def test_a_flipped_byte_of_the_header_makes_an_entry_unreadable_and_not_forged() -> None:
-    """The header is not signed: such words verify, and must not count as shown."""
+    """No signature covers the header. Such an entry verifies, and must not count as shown."""
     made = seal()
     header = bytes(made.header or b"")
     flipped = replace(made, header=header[:-1] + bytes([header[-1] ^ 1]))
@@ -266,7 +266,7 @@ def test_content_that_fits_its_envelope_opens(by: EntryWriter, content: Content,
     ],
 )
 def test_content_that_contradicts_its_envelope_is_malformed(forge: Callable[[], SignedEntry]) -> None:
-    """Otherwise the server, which cannot decrypt, and the reader would act on two different things."""
+    """Otherwise the server, which sees only the envelope, and the reader would act on different facts."""
     made = forge()
     verify(made)
     with pytest.raises(MalformedError):

@@ -1,4 +1,4 @@
-"""Promises of the transcript over every order of a few actions, and planted faults that the search must find.
+"""Promises about mailboxes hold for every order of a few actions, and the search finds planted faults.
 
 `make prove` searches further (`tests/proofs/test_transcripts.py`).
 """
@@ -36,7 +36,9 @@ def test_no_order_of_a_few_actions_breaks_a_promise(name: str) -> None:
 
 @dataclass(frozen=True)
 class Planted:
-    """A broken rule, the actions with which the search notices it, and what it then reports."""
+    """A planted fault (broken rule), the actions with which the search notices it, and the expected
+    report.
+    """
 
     plant: Plant
     limits: Limits

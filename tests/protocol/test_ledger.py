@@ -253,7 +253,7 @@ def test_a_seed_belongs_to_one_desk_and_one_mailbox() -> None:
 
 
 def test_superseded_and_copied_tallies_do_not_count() -> None:
-    """The operator of the server put every set that the desk ever made into the ledger."""
+    """Attack: the operator of the server puts all tallies that the desk ever made into the ledger."""
     old, new = tallies(a_casefile(theme="other")), tallies(a_casefile(is_spam=True), 4)
     assert Counter(counted_tallies([*new, *old, *new, *old])) == Counter(new)
     assert Counter(counted_tallies([*old, *new])) == Counter(new)

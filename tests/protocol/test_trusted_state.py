@@ -104,7 +104,9 @@ def test_seeing_the_same_again_changes_nothing() -> None:
 
 
 def test_two_entries_of_the_source_with_one_number_are_both_remembered() -> None:
-    """The operator hid the source's newest row for a moment, so the source signed its number again."""
+    """Attack: the operator hides the source's newest row for a moment, so that the source uses its number
+    again.
+    """
     state = TrustedState().advance(_ADDRESS, (_FIRST,)).advance(_ADDRESS, (_FIRST, _BESIDE))
     assert state.mailboxes == {_ADDRESS: (_FIRST, _BESIDE)}
     assert state.advance(_ADDRESS, (_SECOND,)).mailboxes == {_ADDRESS: (_SECOND,)}

@@ -1,4 +1,4 @@
-"""The committed vectors of envelopes, content, records and tallies."""
+"""Our code passes the committed test vectors of envelopes, content, records and tallies."""
 
 import base64
 import json

@@ -1,8 +1,8 @@
-"""Attackers of docs/report.md: a census of small years, and a solver for large ones.
+"""Attackers of docs/report.md: one lists all small years, and a solver attacks large years.
 
-The census knows the rule and the exact number of mailboxes read. It lists every possible year, applies the
-disclosure control to each, and finds the years that give the published numbers. Nothing is left to an
-argument.
+The first (the census) knows the rule and the exact number of mailboxes read. It lists every possible year,
+applies the disclosure control to each, and finds the years that give the published numbers. So this proof
+needs no argument.
 
 The solver does the same for years that are too large to list, with exact integer arithmetic on sets of whole
 numbers. Each set is stored as the bits of one number, so that adding two sets takes a few shifts.

@@ -1,4 +1,4 @@
-"""Factories of lists, tallies and synthetic years, from a seed. No real mailbox is in them."""
+"""Factories of option lists, tallies and synthetic years, from a seed. They contain no real mailbox."""
 
 import random
 from collections.abc import Iterator

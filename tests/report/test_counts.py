@@ -1,4 +1,4 @@
-"""Counts: each mailbox counts once, and every table adds up."""
+"""Counts of a year: each mailbox counts once, and every table adds up to the mailboxes read."""
 
 import random
 from collections import Counter

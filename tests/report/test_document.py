@@ -1,4 +1,4 @@
-"""Documents: both languages have the same texts and tables."""
+"""Content of the reports: both languages have the same texts and tables."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Desk for tests: real keys, a real store in a temporary folder, and a fast Argon2id."""
+"""Desk for tests of the source's site: real keys, a real store in a temporary folder, and a fast Argon2id."""
 
 import hashlib
 import io
@@ -65,7 +65,7 @@ MIB = 1024 * 1024
 
 @dataclass
 class ADesk:
-    """Desk with both sides of its keys, and the source's site for it."""
+    """Desk for tests, with the keys of the desk and the source's site."""
 
     app: Flask
     store: Store
@@ -134,9 +134,9 @@ class ADesk:
         replica: Transcript | None = None,
         **notes: StepNote | ProposalNote | ClosingNote | AnswerNote,
     ) -> SignedEntry:
-        """Append an entry of the desk, as the adviser's interface would. `notes` are those of its kind.
+        """Append an entry of the desk, as the adviser's interface would. `notes` are the notes of its kind.
 
-        `replica` is what the writer's workstation has, if that is not the whole mailbox.
+        `replica` is the mailbox as the writer's workstation has it, if that is not the whole mailbox.
         """
         entry_id = EntryId(secrets.token_bytes(16))
         attached: tuple[AttachmentNote, ...] = ()
@@ -172,7 +172,7 @@ class ADesk:
         recipient: PassOnRecipient = PassOnRecipient.SG,
         name: str = "J. Jansen",
     ) -> SignedEntry:
-        """Append a proposal to pass something on."""
+        """Append a proposal of the desk to pass on a text and files."""
         entry_id = EntryId(secrets.token_bytes(16))
         attached = tuple(self._attach(keys, entry_id, each.name, each.content) for each in files)
         proposed = tuple(
@@ -200,7 +200,8 @@ class ADesk:
     ) -> SignedEntry:
         """Append the step "passing on" for a proposal, as the adviser does before making the file.
 
-        `replica` is what the adviser's workstation had then. With a `reason`, the source did not agree.
+        `replica` is the mailbox as the adviser's workstation had it. With a `reason`, the source did not
+        agree.
         """
         content = open_entry(proposal, [keys.identity])
         digest = proposal_digest(content, address=keys.address, entry_id=proposal.envelope.entry_id)
@@ -301,7 +302,7 @@ class ADesk:
         return signed
 
     def append(self, signed: SignedEntry, attachment_ids: Sequence[AttachmentId] = ()) -> None:
-        """Append a signed entry, whatever it says."""
+        """Append any signed entry."""
 
         def prepare() -> PreparedAppend:
             with self.store.reading() as session:
@@ -352,7 +353,7 @@ class _Overtaken(Store):
 
 @dataclass(frozen=True)
 class ToGo:
-    """File of a proposal. The `sha256` of another file makes its statement false."""
+    """File of a proposal. If `sha256` is the digest of another file, the proposal's statement is false."""
 
     name: str
     content: bytes

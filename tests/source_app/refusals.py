@@ -1,4 +1,4 @@
-"""Expectation that a use case of the source refuses for one exact reason."""
+"""Check that a use case of the source refuses for one exact reason."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Waiting for Argon2id: bounded, over all processes, and no place is lost when a worker is killed."""
+"""The queue for Argon2id is bounded over all processes, and no place is lost when a worker is killed."""
 
 import os
 import signal

@@ -45,7 +45,7 @@ def keys(a_desk: ADesk, source: Browser) -> MailboxKeys:
 
 @contextmanager
 def hidden(a_desk: ADesk, *gone: SignedEntry) -> Iterator[None]:
-    """Take rows out of the store, and put them back afterwards."""
+    """Remove rows from the store during the block, and restore them afterwards."""
     with closing(sqlite3.connect(a_desk.store.path)) as connection:
         taken = []
         for entry in gone:

@@ -1,4 +1,4 @@
-"""No GET writes anything but the session's own row and, after the page was made, a read receipt."""
+"""A GET request writes only the session's own row and, after the page was made, a read receipt."""
 
 from collections.abc import Mapping
 from datetime import date

@@ -39,7 +39,7 @@ def test_the_browser_chooses_the_language_without_a_redirect(source: Browser, wa
 
 @pytest.mark.parametrize("path", ["/nl", "/nl/help/", "/nl//help", "//nl/help"])
 def test_no_address_sends_a_visitor_to_plain_http(source: Browser, path: str) -> None:
-    """Behind a proxy that ends TLS we are plain http, so a redirect of our own making must name no scheme."""
+    """A proxy ends TLS, so the app receives plain HTTP. A redirect must therefore not name a scheme."""
     answer = source.get(path)
 
     assert answer.status_code in {200, 404, 421}  # the test's client takes //nl for a host

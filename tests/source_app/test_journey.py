@@ -1,4 +1,4 @@
-"""A source comes, writes, comes back, reads, deletes and ends."""
+"""A source writes, comes back, reads the answer, deletes a message and ends the mailbox."""
 
 import re
 

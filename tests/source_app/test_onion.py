@@ -1,4 +1,4 @@
-"""One site with two addresses: an onion service, and a host on the public internet."""
+"""The source's site at two addresses: an onion service, and a host on the public internet."""
 
 import functools
 import re
@@ -23,7 +23,7 @@ def desk_of_both(tmp_path: Path) -> Iterator[ADesk]:
 
 
 def _by(desk: ADesk, address: str) -> Browser:
-    """Come by an address, as a reverse proxy or Tor hands it on: in plain HTTP, with the Host alone."""
+    """Request a page as a reverse proxy or Tor passes it on: in plain HTTP, with only the Host header."""
     browser = desk.browser()
     host = {"HTTP_HOST": address.split("://")[1]}
     browser.client.open = functools.partial(browser.client.open, environ_overrides=host)

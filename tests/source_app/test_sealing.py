@@ -1,4 +1,4 @@
-"""The lines that the sealing page tells people to type do what it says, with the real programs."""
+"""The commands that the page /seal tells people to type work with the real programs."""
 
 import base64
 import html
@@ -73,7 +73,7 @@ def _publish(made: ADesk, **changes: object) -> Letterhead:
 
 
 def _commands(desk: ADesk, program: str) -> list[str]:
-    """Return the lines that the page tells people to type, as they stand there."""
+    """Return the commands that the page tells people to type, exactly as they are on the page."""
     page = desk.browser().get("/en/seal").text
     lines = [html.unescape(line) for line in re.findall("<code>(.*?)</code>", page)]
     return [line for line in lines if line.startswith(f"{program} ")]
@@ -161,7 +161,7 @@ def test_minisign_finds_our_keys_true_and_another_servers_false(folder: Path, de
 
 @pytest.mark.slow
 def test_another_maker_of_age_files_seals_for_the_recipient_we_publish(folder: Path, desk: ADesk) -> None:
-    """typage, by the author of age: Debian's own age is too old for post-quantum recipients."""
+    """The program typage also encrypts to our key. Debian's own age is too old for post-quantum keys."""
     _CACHE.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json", "seal.mjs"):
         shutil.copy(_TYPAGE / name, _CACHE)
@@ -185,7 +185,7 @@ def test_another_maker_of_age_files_seals_for_the_recipient_we_publish(folder: P
 
 @pytest.mark.slow
 def test_the_lines_for_age_are_lines_that_age_takes(folder: Path, desk: ADesk) -> None:
-    """Use a recipient that Debian's age knows. The kind of recipient does not change the command."""
+    """The test uses a kind of key that Debian's age knows. The command is the same for every kind."""
     mine = age.X25519Identity(bytes(range(32)))
     (folder / "recipient.txt").write_text(f"{mine.recipient}\n")
     version, text, photo = _commands(desk, "age")

@@ -1,4 +1,4 @@
-"""Catalogues: every sentence is translated, and no other sentence is in them."""
+"""Translation catalogues of the source's site: they have every sentence of the pages, and no other one."""
 
 import re
 import tomllib
@@ -116,7 +116,9 @@ def test_dutch_speaks_to_one_person_and_plainly() -> None:
 
 
 def test_one_thing_has_one_word_in_dutch() -> None:
-    """Words: pagina, verwijderen, versleuteld, gesloten, overhandigd, akkoord, klachtenprocedure."""
+    """The Dutch words are pagina, verwijderen, versleuteld, gesloten, overhandigd, akkoord,
+    klachtenprocedure.
+    """
     other = re.compile(
         r"\b(bladzijden?|wis|wissen|wist|wiste|gewist|haar|vergrendel\w*|verzegel\w*|op slot|afgesloten"
         r"|afsluiten|afgegeven|instemming|klachtenregeling|gesynchroniseerd)\b"
@@ -127,7 +129,7 @@ def test_one_thing_has_one_word_in_dutch() -> None:
 
 
 def test_long_sentences_are_rare_in_dutch() -> None:
-    """B1: at most twenty-five words in a sentence, save in the statement of law."""
+    """Level B1 allows at most twenty-five words in a sentence. The statement of law is an exception."""
     of_law = re.compile(r"artikel|artikelen|autoriteit", re.IGNORECASE)
     sentences = [
         sentence

@@ -75,7 +75,10 @@ def an_entry(
 
 
 def add(session: Session, address: bytes, attachment_ids: Sequence[bytes] = (), **changed: Any) -> None:  # noqa: ANN401  # columns of many types
-    """Add an entry without a claim, as the sync does. `changed` are its columns."""
+    """Add an entry without the compare-and-set, as the sync does.
+
+    `changed` has other values for some columns.
+    """
     columns: dict[str, Any] = {
         "author": entries.SOURCE,
         "strand": b"",
@@ -155,7 +158,7 @@ def a_peer(store: Store, name: bytes = STRAND) -> bytes:
 
 
 def noted(store: Store, peer: bytes = STRAND) -> list[tuple[OutboxKind, bytes, bytes]]:
-    """Return kind, address and name of each item in a peer's outbox, packed or not, sorted by kind."""
+    """Return the items in a peer's outbox, packed or not: kind, address and name, sorted by kind."""
     query = text("SELECT kind, address, name FROM outbox WHERE peer = :peer")
     with store.reading() as session:
         found = [

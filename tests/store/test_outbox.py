@@ -44,7 +44,7 @@ def ids_of(store: Store, what: OutboxKind, peer: bytes = STRAND) -> list[int]:
 
 
 def pack(store: Store, peer: bytes = STRAND) -> int:
-    """Pack all that a peer is not known to have."""
+    """Pack all items that a peer may not have yet."""
     with store.writing() as session:
         serial = peers.reserve_serial(session, peer)
         ids = [each.id for what in OutboxKind for each in outbox.of_kind(session, peer, what)]

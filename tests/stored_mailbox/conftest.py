@@ -11,7 +11,7 @@ from tests.stores import an_empty_store
 
 @pytest.fixture
 def talk() -> Conversation:
-    """Return a conversation of which the store has nothing yet."""
+    """Return a conversation whose entries are not in the store yet."""
     return Conversation()
 
 

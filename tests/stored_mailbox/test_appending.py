@@ -1,4 +1,4 @@
-"""The append loop of both sides: all or nothing, after the state that was verified, and never twice."""
+"""The append loop appends all entries or none, only to the verified state of the mailbox, and never twice."""
 
 import random
 from collections.abc import Callable

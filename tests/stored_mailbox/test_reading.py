@@ -1,4 +1,4 @@
-"""Reading a mailbox: a damaged row is one damaged row, and everything else is read."""
+"""Reading a mailbox: a damaged row is reported, and everything else is read."""
 
 import pytest
 from sqlalchemy import text
@@ -13,7 +13,7 @@ from tests.protocol.mailbox_factories import WORKSTATION, Conversation, a_mailbo
 
 @pytest.fixture
 def filled(store: Store, talk: Conversation) -> Store:
-    """Return the store, with words of each side and a receipt."""
+    """Return a store with an encrypted entry of each side and a receipt."""
     talk.write(talk.source)
     talk.write(WORKSTATION)
     talk.read(talk.source)

@@ -24,7 +24,7 @@ def world(tmp_path: Path) -> World:
 
 @pytest.fixture
 def source(world: World) -> ASource:
-    """Return a mailbox with words, a file of two chunks, an answer and a removal. Another one is sound."""
+    """Return a mailbox with a file of two chunks, an answer and a removal. A second mailbox is sound."""
     a_source(world).writes("another mailbox")
     source = a_source(world)
     source.writes("hello", file=("a.pdf", os.urandom(1_500_000)))

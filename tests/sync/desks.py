@@ -1,4 +1,4 @@
-"""Advisers at their workstations: an open desk on a replica for each, and one server for all of them."""
+"""Advisers at workstations that sync: each has an unlocked desk and a replica, and all have one server."""
 
 import os
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from tests.sync.ends import Ends, Line, all_tallies
 
 @dataclass(slots=True)
 class AtDesk:
-    """Adviser with an open desk at a workstation."""
+    """Adviser with an unlocked desk at a workstation that syncs."""
 
     ends: Ends
     desk: OpenDesk

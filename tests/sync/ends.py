@@ -1,4 +1,4 @@
-"""Both ends of a sync: a server's store with real sources, and workstations with replicas of their own."""
+"""Both ends of a sync: a server's store with real sources, and workstations with their own replicas."""
 
 import os
 import secrets
@@ -91,7 +91,7 @@ class Workstation:
 
 @dataclass(slots=True)
 class Ends:
-    """Server, and the workstations that sync with it."""
+    """A server, and the workstations that sync with it."""
 
     folder: Path
     world: World  # the server's store, and the desk whose letterhead is in it
@@ -147,7 +147,7 @@ class Ends:
         return letterhead_format.verify_letterhead(found[1], found[2], self.world.keyring.fingerprint)
 
     def says_at(self, workstation: Workstation, **changes: object) -> None:
-        """Sign the next letterhead at a workstation, and store it in the replica."""
+        """Sign a changed letterhead at a workstation, and store it in the workstation's replica."""
         newest = self.newest_letterhead(workstation.replica).successor(**changes)
         body, signature = letterhead_format.sign_letterhead(newest, workstation.keyring.desk_key)
         with workstation.replica.writing() as session:
@@ -185,7 +185,7 @@ class Ends:
 
 @dataclass(slots=True)
 class Line:
-    """Carrier within this process. The real carriers are tested with real servers."""
+    """Connection to a server in this process. The real connections are tested with real servers."""
 
     ends: Ends
     through: Callable[[bytes], bytes] | None = None
@@ -200,7 +200,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """Carrier whose answers a test makes itself."""
+    """Connection whose answers a test makes itself."""
 
     answered: Callable[[bytes], Iterator[bytes]]
 
@@ -259,7 +259,7 @@ def the_ends(folder: Path) -> Ends:
 
 
 def at(ends: Ends, workstation: Workstation, source: ASource) -> ASource:
-    """Return a source's mailbox as the workstation has it. The desk's entries go into the replica."""
+    """Return a source's mailbox in a workstation's replica, so that the desk's entries are appended there."""
     world = ends.world
     here = World(world.config, workstation.keyring, world.letterhead, workstation.replica)
     return ASource(here, source.keys)

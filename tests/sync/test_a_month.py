@@ -65,7 +65,7 @@ class Person:
 
 @dataclass(slots=True)
 class Road:
-    """Pouch files on their way to one end. Chance decides which arrives next."""
+    """Pouch files that people carry to one end. Chance decides which file arrives next."""
 
     chance: random.Random
     under_way: list[bytes] = field(default_factory=list)
@@ -90,7 +90,7 @@ class Road:
 
 
 class Month:
-    """Simulation of a month. All chance comes from one seed."""
+    """Simulation of a month. All random choices come from one seed."""
 
     def __init__(self, ends: Ends, seed: int) -> None:
         self.ends = ends
@@ -281,14 +281,14 @@ class Month:
 
 
 def alike(store: Store) -> dict[str, set[tuple[object, ...]]]:
-    """Return the contents that must be equal in all stores. Only the newest letterhead counts."""
+    """Return the contents of a store that must be equal in all stores. Only the newest letterhead counts."""
     found = all_of(store)
     found["letterhead"] = {max(found["letterhead"])}
     return found
 
 
 def check(month: Month) -> None:
-    """Check the result, and that the simulation did enough."""
+    """Check that all stores are equal, and that the simulation did enough."""
     server, first, second = month.ends.world.store, month.first, month.second
     assert month.to_second.lost == month.to_server.lost == 1
     assert month.outcomes["APPLIED"] > DAYS

@@ -37,7 +37,7 @@ def _small_pouches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @dataclass(slots=True)
 class Watched:
-    """Line that counts the pouches of each answer, and can break within the first answer."""
+    """Connection that counts the pouches of each answer, and can break within the first answer."""
 
     ends: Ends
     breaks_behind: int | None = None
@@ -67,7 +67,9 @@ def some_pouches_full(ends: Ends, count: int) -> None:
 
 
 def given_again(ends: Ends, *file_bytes: int) -> Workstation:
-    """Return a workstation that has files of these sizes, and will be sent all of them again."""
+    """Return a workstation that has files of these sizes, and to which the server will send all of them
+    again.
+    """
     workstation = ends.workstation()
     for size in file_bytes:
         a_source(ends.world).writes("hello", file=("a file", os.urandom(size)))
@@ -118,7 +120,10 @@ def test_pouches_before_a_lost_connection_stay_and_are_not_sent_again(ends: Ends
 
 
 def test_an_abandoned_answer_ends_when_the_workstation_asks_again(ends: Ends) -> None:
-    """The connection broke, and the server notices late: no one would miss what it packs then."""
+    """The connection broke and the server has not noticed.
+
+    Items that it packs now would be lost without a trace.
+    """
     workstation = ends.workstation()
     some_pouches_full(ends, 4)
     question = build_pouch(workstation.endpoint, SERVER, {}).pouch
@@ -308,7 +313,9 @@ def test_a_refused_answer_closes_the_connection_at_once(ends: Ends, short_folder
         listening.listen()
 
         def serve() -> None:
-            """Send bytes that are not a pouch, and then nothing until the workstation hangs up."""
+            """Send bytes that are not a pouch, and then nothing until the workstation closes the
+            connection.
+            """
             opened, _ = listening.accept()
             with opened, suppress(ConnectionError):
                 opened.sendall(b"HTTP/1.0 200 OK\r\n\r\n\0\0\0\4none")

@@ -45,7 +45,7 @@ SERIALS: Iterator[int] = itertools.count(lowest_serial(HALF_HOUR + 48))
 
 
 def down(ends: Ends, workstation: Workstation, *items: Item) -> int:
-    """Give a workstation these items, and return how many of them brought something."""
+    """Apply these items at a workstation. Return how many of them changed something."""
     pouch = to_workstation(ends, workstation, *items, serial=next(SERIALS))
     return apply_pouch(workstation.endpoint, lambda: [pouch], is_direct=True).applied
 
@@ -79,7 +79,7 @@ def test_nothing_is_packed_for_a_stranger(ends: Ends) -> None:
 
 
 def test_rows_whose_subject_is_gone_leave_the_outbox(ends: Ends, workstation: Workstation) -> None:
-    """A row of the outbox names something that may be gone when it is packed."""
+    """A row of the outbox can name an item that is gone when the pouch is packed."""
     peer = workstation.keyring.strand.id
     with ends.world.store.writing() as session:
         for what, of in (
@@ -490,7 +490,7 @@ def test_an_invented_file_does_not_replace_a_sound_header_by_a_damaged_one(ends:
 
 
 def test_another_entry_with_the_number_of_ours_is_reported_and_not_kept(ends: Ends) -> None:
-    """A keyring in use twice signs two histories, and the server sends the other one."""
+    """If a keyring is in use on two machines, they sign two histories, and the server sends the other one."""
     one = ends.workstation()
     source = a_source(ends.world)
     source.writes("hello")

@@ -1,4 +1,4 @@
-"""After a sync both ends have everything that was new, and concurrent changes are merged."""
+"""After a sync, both ends have everything that was new, and concurrent changes are merged."""
 
 import os
 from collections.abc import Iterable, Sequence

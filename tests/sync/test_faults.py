@@ -1,4 +1,4 @@
-"""Faults and attacks on the way: nothing is lost or applied twice, and nothing is applied unverified."""
+"""Faults and attacks during a sync: nothing is lost, applied twice, or applied without verification."""
 
 import itertools
 import os
@@ -43,7 +43,7 @@ def refusal(endpoint: Endpoint, pouch: bytes, *, is_direct: bool = True) -> Pouc
 
 
 def to_come(ends: Ends) -> int:
-    """Return an unused serial, of tomorrow."""
+    """Return the serial of a future pouch, one of tomorrow."""
     return lowest_serial(ends.clock.half_hour() + 48)
 
 
@@ -64,7 +64,7 @@ def made_by_hand(ends: Ends, seed: bytes, *items: Item, **head: object) -> bytes
 
 @dataclass(slots=True)
 class Cutting:
-    """Line that at random loses a part of the question, a part of the answer, all of it, or nothing."""
+    """Connection that at random loses a part of the question, a part of the answer, all of it, or nothing."""
 
     ends: Ends
     chance: random.Random
@@ -346,7 +346,7 @@ def test_keys_of_another_address_are_forged(ends: Ends) -> None:
 
 
 def test_a_fork_of_the_desks_strand_refuses_the_pouch(ends: Ends) -> None:
-    """A keyring in use on two machines signs two histories of one strand."""
+    """If a keyring is in use on two machines, they sign two histories of one workstation."""
     one, copy = ends.workstation(), ends.workstation()
     source = a_source(ends.world)
     source.writes("hello")

@@ -1,4 +1,4 @@
-"""HTTP endpoint: answers a pouch with pouches, or with one word of refusal."""
+"""The HTTP endpoint answers a pouch with pouches, or with one word of refusal."""
 
 import io
 from dataclasses import replace

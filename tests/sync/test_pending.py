@@ -148,9 +148,9 @@ def test_a_pending_pouch_is_applied_after_the_missing_one(ends: Ends, workstatio
 def held_behind(
     ends: Ends, workstation: Workstation, file: tuple[str, bytes] | None = None
 ) -> tuple[bytes, bytes]:
-    """Return a pouch, and the pouch before it, which the server believes to be applied.
+    """Return a pouch that must wait, and the pouch before it, which the server believes to be applied.
 
-    That is the state after the replica applied it and was then restored from a backup.
+    This is the state if the replica applied the pouch before and was then restored from a backup.
     """
     a_source(ends.world).writes("hello")
     before = from_server(ends, workstation)

@@ -36,7 +36,7 @@ _INFLATED = 2**40  # the server's column is not signed, so the server can claim 
 
 @dataclass(slots=True)
 class Scene:
-    """Two workstations and their server, which shows each of them the record that it likes."""
+    """Two workstations and a dishonest server, which can show each of them any record."""
 
     ends: Ends
     first: AtDesk
@@ -206,7 +206,9 @@ def test_an_honest_newer_record_replaces_ours_as_it_is(scene: Scene) -> None:
 
 
 def test_an_equivocating_server_makes_no_acknowledged_note_vanish(scene: Scene) -> None:
-    """The server shows each workstation only revisions of the other history, and any earlier revision."""
+    """Attack: the server shows each workstation only revisions of the other history, and any earlier
+    revision.
+    """
     chosen = random.Random(7)
     written = {f"note {number}" for number in range(50)}
     for number, said in enumerate(sorted(written)):
@@ -237,7 +239,7 @@ def test_an_equivocating_server_makes_no_acknowledged_note_vanish(scene: Scene) 
 
 
 def test_a_retired_workstations_revision_removes_nothing(scene: Scene) -> None:
-    """A thief of a retired workstation's keyring and the server work together."""
+    """Attack: a thief of a retired workstation's keyring works together with the server."""
     scene.change(scene.second, "by the thief", labels=("theirs",))
     casefiles.update_casefile(
         scene.second.desk, scene.address, lambda now: msgspec.structs.replace(now, notes=(), evidence=())
@@ -310,7 +312,7 @@ def test_a_server_that_sends_a_dropped_casefile_again_does_not_undo_the_drop(sce
 
 
 def test_a_record_that_does_not_open_yet_is_kept_and_tried_again(ends: Ends) -> None:
-    """The first workstation lacks the epoch to which the second one encrypts."""
+    """The first workstation does not have the key (epoch) to which the second one encrypts."""
     first, second = ends.workstation(), ends.workstation(ends.second_keyring())
     able = first.endpoint.merger
     lacking = RecordMerger(replace(first.keyring, epochs={}), first.endpoint.letterhead, ends.clock.today)

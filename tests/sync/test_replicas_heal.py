@@ -1,4 +1,4 @@
-"""Entries that a store lost, damaged or brought back: peers give back and heal, and a removal stays."""
+"""Entries that a store lost or damaged: other stores send them again, and a removed entry stays removed."""
 
 from dataclasses import replace
 
@@ -197,7 +197,9 @@ def test_what_both_lost_is_reported_and_stops_nothing(
 def test_a_row_hidden_from_a_workstation_that_never_had_it_arrives_when_it_is_put_back(
     ends: Ends, source: ASource, workstation: Workstation
 ) -> None:
-    """An operator hides a row while a workstation syncs, so the workstation sees that it is missing."""
+    """Attack: an operator hides a row while a workstation syncs, so the workstation sees that it is
+    missing.
+    """
     hidden = source.writes("hello")
     source.writes("a second message")
     execute(
@@ -259,7 +261,9 @@ def test_a_removed_entry_that_arrives_after_its_removal_has_no_content(
 def test_a_removal_that_the_server_drops_is_given_back_and_destroys_again(
     ends: Ends, source: ASource, workstation: Workstation
 ) -> None:
-    """Once someone has named the removal, its loss shows, and a workstation that has it gives it back."""
+    """After some entry has named the removal, its loss shows, and a workstation that has it sends it
+    again.
+    """
     entry = source.writes("hello", file=("a.pdf", b"a file"))
     ends.sync(workstation)
     removal = source.removes(entry)

@@ -1,4 +1,4 @@
-"""Server restored to before the desk's newest letterhead: the newest letterhead stays in force."""
+"""The server was restored to before the desk's newest letterhead: the newest letterhead stays in force."""
 
 from datetime import timedelta
 
@@ -44,7 +44,7 @@ def test_the_workstations_letterhead_replaces_the_restored_one(ends: Ends, *, al
 
 
 def test_an_old_letterhead_at_the_server_is_never_signed_again(ends: Ends) -> None:
-    """The operator shows old letterheads to a new workstation, one after the other."""
+    """Attack: the operator shows old letterheads to a new workstation, one after the other."""
     old = ends.workstation()
     for days in (9, 8, 3):
         publishes(ends, old, answer_working_days=days)

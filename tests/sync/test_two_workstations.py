@@ -228,7 +228,7 @@ def test_what_both_closed_is_deleted_and_counted_once(scene: Scene) -> None:
 
 
 def test_the_sets_of_two_workstations_that_closed_at_once_count_once(scene: Scene) -> None:
-    """The operator kept every set that came to the server, and put all of them into the ledger."""
+    """Attack: the operator kept all tallies that reached the server, and puts all of them into the ledger."""
     source = scene.a_source_who_waits()
     kept: list[bytes] = []
     for at in (scene.first, scene.second):
@@ -571,7 +571,7 @@ def test_a_casefile_that_arrives_after_its_mailbox_was_counted_does_not_stay(sce
 
 
 def test_a_mailbox_whose_tombstone_arrives_twice_is_counted_once(scene: Scene) -> None:
-    """An unconfirmed pouch sends the tombstone again, together with the other workstation's count."""
+    """An unconfirmed pouch sends the proof of the end again, together with the other workstation's count."""
     source = scene.a_source_who_waits()
     source.ends()
     scene.both_sync()

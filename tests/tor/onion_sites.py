@@ -1,4 +1,4 @@
-"""Server of a desk behind its onions, and clients that reach it over SOCKS."""
+"""A desk's server with its onion services, and clients that connect to it through Tor."""
 
 import contextlib
 import re
@@ -26,7 +26,7 @@ _TRY_SECONDS = 20
 
 
 class NoAnswerError(Exception):
-    """No answer, and the reason: the code of SOCKS, or an empty answer."""
+    """The onion service did not answer. The message is SOCKS's reason, or says that the answer was empty."""
 
 
 @dataclass(frozen=True)
@@ -111,10 +111,10 @@ def serve_onion_site(network: TorNetwork) -> Iterator[OnionSite]:
 
 
 def wait_for_answer(client: Tor, host: str, path: str = "/", *, seconds: float = _PATIENCE_SECONDS) -> bytes:
-    """Request a page from an onion until it answers. Return the whole answer.
+    """Request a page of an onion service until it answers. Return the whole answer.
 
     Raises:
-        NoAnswerError: it does not, in so many seconds.
+        NoAnswerError: the service did not answer within the time limit.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -128,10 +128,10 @@ def wait_for_answer(client: Tor, host: str, path: str = "/", *, seconds: float =
 
 
 def fetch_once(client: Tor, host: str, path: str = "/") -> bytes:
-    """Request a page once.
+    """Request a page of an onion service once.
 
     Raises:
-        NoAnswerError: SOCKS says no, or nothing comes.
+        NoAnswerError: SOCKS refused, or the answer was empty.
         OSError: the connection broke.
     """
     assert client.socks is not None
@@ -189,7 +189,7 @@ def answering_socket(path: Path, says: bytes) -> Iterator[None]:
 
 
 def start_workstation_tor(network: TorNetwork, name: str, line: str) -> Tor:
-    """Start a workstation's tor, which has a key to an onion."""
+    """Start a workstation's Tor, which has a key for an onion service."""
     keys = network.folder / f"{name}-keys"
     keys.mkdir(mode=0o700)
     (keys / "desk.auth_private").write_text(line)

@@ -1,4 +1,4 @@
-"""Onions published through the control port, and faults that prevent it."""
+"""Onion services published through Tor's control port, and faults that prevent this."""
 
 import contextlib
 import os
@@ -179,7 +179,7 @@ def test_a_cookie_that_cannot_be_read_gets_a_sentence(services: Services) -> Non
 
 
 def test_a_socket_with_a_space_is_refused_by_us_and_by_tor(services: Services, short_folder: Path) -> None:
-    """If the settings ever accepted one, the sentence about Tor's refusal would not contain the key."""
+    """If our check were missing, the sentence about Tor's refusal would still not contain the key."""
     settings = settings_in(short_folder / "spaced", onion_socket=f"{short_folder}/a b.sock")
     said = run_steunpunt(settings, "onion", "torrc")
     key = OnionKey.draw()
@@ -206,7 +206,7 @@ def test_tor_that_is_not_running_gets_a_sentence(network: TorNetwork) -> None:
 
 
 def test_a_closed_control_port_gets_a_sentence(services: Services) -> None:
-    """This Tor is running, and listens for commands on its Unix socket only."""
+    """This Tor is running, but listens for commands only on its Unix socket."""
     settings = services.settings.read_text("utf-8")
     port = free_port("127.0.0.1")
     services.settings.write_text(

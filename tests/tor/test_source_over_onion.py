@@ -1,4 +1,4 @@
-"""A source over the onion, from the first page to the answer, on a Tor network of our own."""
+"""A source uses the onion service, from the first page to the answer, on a private Tor network."""
 
 import hashlib
 import os
@@ -37,7 +37,7 @@ def test_the_public_descriptor_has_the_proof_of_work_and_no_single_hop(site: Oni
 
 
 def test_the_descriptor_check_can_fail(client: Tor, network: TorNetwork, short_folder: Path) -> None:
-    """The check can distinguish a service without the defence from one with it."""
+    """The check can tell a service without the proof-of-work defence from a service with it."""
     folder = short_folder / "weak"
     tor = network.add(
         "weak", [f"HiddenServiceDir {folder}", f"HiddenServicePort 80 unix:{short_folder}/none"]

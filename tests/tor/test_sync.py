@@ -1,4 +1,4 @@
-"""Sync of a workstation and its server over Tor, through the onion that needs a key."""
+"""Sync of a workstation and its server over Tor, through the onion service that needs a key."""
 
 import contextlib
 import os
@@ -43,7 +43,7 @@ def workstation_tor(site: OnionSite, network: TorNetwork) -> Iterator[Tor]:
 
 @pytest.fixture
 def first(site: OnionSite, workstation_tor: Tor) -> Machine:
-    """Return the paired workstation. Its onion answers."""
+    """Return the paired workstation, whose onion service for sync answers."""
     through(site.desk.first, workstation_tor)
     wait_for_answer(workstation_tor, site.sync_host)
     return site.desk.first
@@ -136,7 +136,7 @@ def serving_endpoint(ends: Ends, path: Path) -> Iterator[None]:
 
 @dataclass(slots=True)
 class LossyCarrier:
-    """Carrier through Tor that loses every seventh answer."""
+    """Connection through Tor that loses every seventh answer."""
 
     carrier: Carrier
     times: int = 0
@@ -183,7 +183,7 @@ class Month:
         self.sync()
 
     def sync(self) -> None:
-        """Sync. If the connection is lost, do not try again today."""
+        """Sync with the server. If the connection is lost, do not try again on this day."""
         try:
             exchange(self.workstation.endpoint, self.line, lambda _left: None)
         except SyncRefusedError as why:

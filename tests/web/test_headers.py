@@ -1,4 +1,4 @@
-"""Every response has the security headers, errors included."""
+"""Every response has the security headers, also error pages."""
 
 import pytest
 from flask import Flask, Response, abort

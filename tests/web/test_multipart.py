@@ -15,7 +15,7 @@ from web.multipart import Body, Event, Field, FileBegun, FileBytes, FileEnded, F
 
 @contextmanager
 def refused_body(reason: BodyFault) -> Iterator[pytest.ExceptionInfo[BodyError]]:
-    """Fail unless the block refuses a body for this reason."""
+    """Check that the block refuses a request body for this reason."""
     with pytest.raises(BodyError) as caught:
         yield caught
     assert reason is caught.value.reason
@@ -27,7 +27,7 @@ PLENTY = 10_000_000
 
 
 class Pieces:
-    """Connection that delivers its bytes in the given pieces, then ends or breaks."""
+    """Connection that delivers its bytes in the given pieces, and then ends or breaks."""
 
     def __init__(self, pieces: list[bytes], *, then: Exception | None = None) -> None:
         self._pieces = [piece for piece in pieces if piece]
@@ -45,7 +45,7 @@ class Pieces:
 
 
 class Endless:
-    """Sender that never stops."""
+    """Sender whose request body never ends."""
 
     def __init__(self, first: bytes, piece: bytes) -> None:
         self._first = first

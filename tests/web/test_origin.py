@@ -1,4 +1,4 @@
-"""Another site cannot make a browser post to us."""
+"""Attack: another site cannot make a browser post a form to us."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Page padding: the size of a page reveals only its step."""
+"""Page padding: the size of a page reveals only a multiple of 16 KiB."""
 
 from hypothesis import given
 from hypothesis import strategies as st

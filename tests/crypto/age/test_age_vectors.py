@@ -1,4 +1,4 @@
-"""The public age vectors, except those that need scrypt, which we do not support."""
+"""Our age code passes the public test vectors of age, except those for scrypt, which we do not support."""
 
 import base64
 import hashlib
@@ -100,6 +100,9 @@ def test_each_public_vector_ends_as_it_should(package: Mapping[str, bytes], name
 
 
 def _first_piece(vector: Vector) -> bytes:
-    """Read up to the first plaintext: a fault in the header must show before any plaintext is returned."""
+    """Read up to the first piece of plaintext.
+
+    A fault in the header must show before any plaintext is returned.
+    """
     header, payload = age.split_file(vector.age_file)
     return next(iter(age.AgeReader(header, vector.identities, [payload])), b"")

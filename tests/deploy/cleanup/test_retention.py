@@ -58,7 +58,7 @@ LETTERHEAD = a_letterhead(strands=(a_strand(WORKSTATION), a_strand(LAPTOP)), aba
 
 @dataclass
 class Shelf:
-    """Store with mailboxes, in which sources and workstations of the desk write."""
+    """Store with mailboxes in which the tests let sources and workstations write."""
 
     store: Store
     letterhead: Letterhead = LETTERHEAD
@@ -85,7 +85,10 @@ class Shelf:
         shown: Collection[Digest] | None = None,
         letterhead: Letterhead | None = None,
     ) -> SignedEntry:
-        """Write words. With `due`, they close the mailbox. `shown`: what the writer had read, if not all."""
+        """Append an encrypted entry of the source or the desk. With `due`, the entry closes the mailbox.
+
+        `shown` has the entries that the writer had read, if not all.
+        """
         by = by or SourceWriter(keys)
         stored = self.read(keys, letterhead)
         known = stored.transcript.authentic.keys() if shown is None else shown
@@ -155,7 +158,10 @@ class Shelf:
             session.execute(text(statement), values)
 
     def says_due(self, day: date = DUE) -> None:
-        """Let the store call every mailbox due, as an attacker can: this day is not signed."""
+        """Change the store so that it calls every mailbox due.
+
+        An attacker can do so: this day is not signed.
+        """
         self.execute("UPDATE mailbox SET due = :day", day=day.isoformat())
 
     def retain(self, today: date = DUE) -> RetentionResult:
@@ -339,7 +345,10 @@ def test_a_closing_of_a_workstation_that_was_retired_since_waits_for_another(
 
 
 def test_an_earlier_day_that_is_put_back_deletes_nothing(shelf: Shelf, keys: MailboxKeys) -> None:
-    """The operator drops the second closing. The desk's receipt after it names it, so that it is missing."""
+    """Attack: the operator drops the second closing.
+
+    A later receipt of the desk names this closing, so it is missing.
+    """
     shelf.close(keys)
     later = shelf.close(keys, due=DUE + timedelta(days=90))
     shelf.sign(keys, WORKSTATION, EntryClass.RECEIPT)

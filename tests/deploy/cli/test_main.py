@@ -1,4 +1,4 @@
-"""Output of the command for the person at the terminal."""
+"""The command's output is readable for the person at the terminal."""
 
 import re
 import sqlite3

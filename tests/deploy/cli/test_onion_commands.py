@@ -1,4 +1,4 @@
-"""Output of `steunpunt onion`, where it needs no Tor."""
+"""Output of the commands of `steunpunt onion` that need no running Tor."""
 
 from pathlib import Path
 
@@ -46,7 +46,7 @@ def test_admit_and_dismiss_say_how_tor_applies_them(settings: Path) -> None:
 
 
 def test_the_onion_for_sync_has_an_address_before_a_workstation_is_admitted(settings: Path) -> None:
-    """A workstation is paired with that address first, and admitted later."""
+    """A workstation is first paired with the address of the onion service, and admitted later."""
     lines = _run(settings, "torrc")
 
     folder = load_config(settings, "onion", OnionConfig).clients_folder

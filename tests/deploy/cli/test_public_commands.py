@@ -1,4 +1,4 @@
-"""Commands that print what the desk publishes also write a file, for their own user alone."""
+"""Commands that print what the desk publishes also write a file, which only the user can read."""
 
 import os
 from collections.abc import Iterator

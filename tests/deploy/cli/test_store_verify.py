@@ -19,7 +19,7 @@ def desk(tmp_path: Path) -> Desk:
 
 
 def run(machine: Machine) -> subprocess.CompletedProcess[str]:
-    """Run the command as a program of its own."""
+    """Run the command in a new process."""
     argv = [sys.executable, "-m", "deploy.cli.main", "--settings", str(machine.settings), "store", "verify"]
     return subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
 

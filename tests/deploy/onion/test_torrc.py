@@ -41,7 +41,7 @@ def test_the_onion_for_sync_has_its_own_folder(tmp_path: Path) -> None:
 
 
 def test_an_onion_for_sync_without_a_client_key_is_refused(tmp_path: Path) -> None:
-    """Without any client Tor would ask no one for a key."""
+    """If an onion service has no client at all, Tor lets everyone connect without a key."""
     with pytest.raises(OnionError, match="has no client key yet"):
         torrc_lines(_config(tmp_path, "/run/steunpunt/sync.sock"), SOCKET)
 

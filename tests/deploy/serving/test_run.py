@@ -1,4 +1,4 @@
-"""Both interfaces and the sweeper, as `steunpunt run` starts them: seen from outside."""
+"""`steunpunt run` starts both interfaces and the sweeper. The tests look at them from outside."""
 
 import html
 import os
@@ -80,14 +80,14 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Running]:
-    """Run a desk that a test may stop or spoil."""
+    """Run a desk that the test alone uses, so that the test may stop or damage it."""
     desk = desk_servers.set_up(tmp_path / "var")
     with _running(desk.settings.parent, desk.address("source"), desk.address("adviser")) as running:
         yield running
 
 
 class Visitor:
-    """A browser without anything but cookies and forms."""
+    """A minimal browser: it keeps cookies and sends forms."""
 
     def __init__(self, address: tuple[str, int]) -> None:
         self.address = address
@@ -97,7 +97,7 @@ class Visitor:
         return self._ask("GET", path, None)
 
     def post(self, path: str, page: str, **fields: str) -> tuple[HTTPResponse, str]:
-        """Send the hidden fields of the page's form for this path together with what was typed."""
+        """Send the page's form for this path, with its hidden fields and the typed values."""
         hidden = {}
         forms = [form for form in FORM.findall(page) if f'action="{path}"' in form or "action=" not in form]
         for tag in FIELD.findall("".join(forms[:1])):
@@ -149,7 +149,7 @@ def test_it_stops_cleanly_and_leaves_nothing_running(own: Running, how: signal.S
 
 
 def test_ctrl_c_at_a_terminal_reaches_all_processes_and_stops_them_cleanly(own: Running) -> None:
-    """A terminal sends SIGINT to the whole group: here, to every process of the program at once."""
+    """A terminal sends SIGINT to the whole process group, so the test sends the signal to every process."""
     parts = _descendants(own.process.pid)
     for pid in [own.process.pid, *parts]:
         os.kill(pid, signal.SIGINT)

@@ -1,4 +1,6 @@
-"""Processes that receive the desk's keys run our own modules, whatever the current folder is."""
+"""Attack: files in the current folder cannot replace our modules in the processes that get the desk's
+keys.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A fault at the start gets one sentence and exit status 1. There is no traceback, and no server listens."""
+"""A fault at the start gives one sentence and exit status 1, without a traceback and without a server."""
 
 import re
 import shutil
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Make one desk for all tests here. Each test works on a copy."""
+    """Make one desk for all tests of this file. Each test works on a copy."""
     folder = tmp_path_factory.mktemp("made") / "var"
     _set_up(folder)
     config = load_config(folder / "config.toml", "source", SourceConfig)
@@ -56,7 +56,10 @@ def _set_up(folder: Path) -> None:
 
 
 def _refusal(folder: Path, *arguments: str) -> str:
-    """Return the sentence of a command. Check that it is one sentence, and that the exit status is 1."""
+    """Return the sentence with which a command refuses.
+
+    Check that it is one sentence, and that the status is 1.
+    """
     command = [sys.executable, "-m", "deploy.cli.main", "--settings", folder / "config.toml", *arguments]
     said = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
     lines = said.stderr.splitlines()
@@ -251,7 +254,7 @@ def test_a_folder_that_holds_something_else_is_not_set_up(tmp_path: Path) -> Non
 
 
 def test_a_broken_signpost_starts_nothing(folder: Path, tmp_path: Path) -> None:
-    """In a copy of our packages: the signpost's files are part of the program."""
+    """The signpost's files are part of the program, so the test damages a copy of our packages."""
     house = tmp_path / "house"
     for package in ("crypto", "store", "web", "source_app", "deploy"):
         shutil.copytree(ROOT / package, house / package, ignore=shutil.ignore_patterns("__pycache__"))

@@ -1,4 +1,4 @@
-"""Sync over a connection: the endpoint under a real gunicorn on a Unix socket, and SSH with a real sshd."""
+"""Sync over a real connection: the endpoint under gunicorn on a Unix socket, and SSH with a real sshd."""
 
 import io
 import os
@@ -40,7 +40,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.enable_socket]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Desk whose sync endpoint is listening."""
+    """A desk whose server's sync endpoint is running."""
 
     desk: Desk
     socket: Path
@@ -123,7 +123,7 @@ def test_two_workstations_on_one_server_work_at_once(line: Line) -> None:
 
 
 def _syncs(machine: Machine) -> int:
-    """Sync in a process of its own: click's runner cannot run two commands in one process."""
+    """Run a sync in a new process, because click's test runner cannot run two commands in one process."""
     command = [sys.executable, "-m", "deploy.cli.main", "--settings", str(machine.settings), "sync"]
     return subprocess.run(
         command, input=f"{PASSPHRASE}\n".encode(), cwd=ROOT, capture_output=True, check=False
@@ -131,7 +131,7 @@ def _syncs(machine: Machine) -> int:
 
 
 def test_the_server_refuses_unknown_and_retired_workstations_and_says_why(line: Line, tmp_path: Path) -> None:
-    """One server for all refusals: each would take seconds to start."""
+    """One server tests all refusals, because each server would take seconds to start."""
     desk = line.desk
     desk.a_source_writes()
     stranger = desk.second(line.way, admit=False)
@@ -170,7 +170,7 @@ def test_the_server_refuses_unknown_and_retired_workstations_and_says_why(line: 
 
 
 def _sentence(machine: Machine, *, days: int) -> str:
-    """Return the refusal of a workstation whose clock is wrong by a number of days."""
+    """Return the sentence that a workstation prints if its clock is wrong by this number of days."""
     with open_desk_for_command(machine.settings, PASSPHRASE) as desk:
         side = workstation_endpoint(desk, today=lambda: utc_today() + timedelta(days=days))
         carrier = UnixCarrier(Path(desk.config.server.removeprefix("unix:")))
@@ -185,7 +185,9 @@ def _exchanges(side: Endpoint, carrier: Carrier) -> None:
 
 
 def test_an_impostor_behind_the_address_is_detected(line: Line) -> None:
-    """Anyone who has the desk's public key can encrypt an answer to it, but not sign it as the server."""
+    """Attack: anyone with the desk's public key can encrypt an answer to the desk, but not sign it as the
+    server.
+    """
     desk = line.desk
     settings = desk.server.settings.with_name("server.key")
     genuine = settings.read_bytes()
@@ -200,7 +202,7 @@ def test_an_impostor_behind_the_address_is_detected(line: Line) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Answering:
-    """The server's end as SSH starts it, without SSH."""
+    """Connection that runs the server's command for SSH (`steunpunt sync answer`) directly, without SSH."""
 
     machine: Machine
 
@@ -378,7 +380,7 @@ def test_a_door_says_nothing_to_who_brings_no_pouch(line: Line) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Ssh:
-    """A real sshd with one user, one key and one command, and what `ssh` needs to get there."""
+    """A real sshd that allows one user, one key and one command, and what `ssh` needs to connect to it."""
 
     config: Path
     log: Path
@@ -491,7 +493,7 @@ def test_without_the_ssh_program_the_server_is_not_reached(
 
 
 def test_a_workstation_that_hangs_up_leaves_no_words_at_the_server(line: Line) -> None:
-    """It does so whenever it has something to say to what comes."""
+    """A workstation closes the connection early whenever it must react to the first pouch of an answer."""
     desk = line.desk
     for _ in range(3):
         desk.a_source_writes(file=("a.pdf", os.urandom(6_000_000)))

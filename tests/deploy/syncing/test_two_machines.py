@@ -1,4 +1,4 @@
-"""A server and its workstations, set up and carried between by hand, as their people see it."""
+"""A server and its workstations, set up with the commands, and synced by files that a person carries."""
 
 import os
 import shlex
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.enable_socket  # whether the adviser's port is free is 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    """Make one desk, to be copied for each test."""
+    """Make one desk, which each test copies."""
     return a_desk(tmp_path_factory.mktemp("made") / "desk")
 
 
@@ -167,7 +167,7 @@ def test_what_is_no_card_is_refused(desk: Desk, tmp_path: Path, content: bytes) 
 
 
 def with_an_onion_door(server: Machine, folder: Path, way: str = "torrc") -> Path:
-    """Give a server an onion for sync. Return the folder with the keys of its workstations."""
+    """Give a server an onion service for sync. Return the folder with the keys of its workstations."""
     folder.mkdir()
     text = server.settings.read_text("utf-8")
     for key, value in (("folder", str(folder)), ("way", way), ("sync_socket", str(folder / "sync.sock"))):
@@ -269,7 +269,7 @@ def test_a_changed_pairing_file_is_not_admitted(desk: Desk) -> None:
 
 
 def test_a_letterhead_older_than_one_the_server_has_seen_is_not_admitted(paired: Desk) -> None:
-    """Someone empties the server's store, and brings the first pairing file again."""
+    """Attack: someone empties the server's store, and admits the first pairing file again."""
     paired.publishes(paired.server, answer_working_days=9)
     paired.server.does("letterhead", "show")
     store = paired.server.store()
@@ -384,12 +384,12 @@ def test_another_desks_pouch_is_refused(paired: Desk, tmp_path: Path, stick: Pat
 
 
 def to_come() -> int:
-    """Return an unused serial of tomorrow."""
+    """Return the serial of a future pouch, one of tomorrow."""
     return lowest_serial(half_hour_now() + 48)
 
 
 def a_pouch(paired: Desk, seed: bytes | None = None, **changes: object) -> bytes:
-    """Make a pouch for the first workstation with a head or a writer that the program never makes."""
+    """Make a pouch for the first workstation that our program would never make, such as with a false head."""
     key = read_server_key(paired.server.settings.with_name("server.key"))
     head = PouchHead(
         desk=paired.keyring.fingerprint,
@@ -453,7 +453,7 @@ def test_a_pouch_that_comes_early_is_kept_until_the_missing_one_is_applied(paire
 
 
 def an_ssh_to(server: Machine, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put a program named ssh on the path that answers as the server does, without a connection."""
+    """Replace the program `ssh` by one that answers as the server does, without a connection."""
     folder.mkdir()
     program = folder / "ssh"
     run = shlex.join(
@@ -478,7 +478,7 @@ def held_at(machine: Machine) -> list[str]:
 
 @pytest.fixture
 def on_ssh(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """Pair over SSH. Both ends have applied a pouch of the other."""
+    """Pair a workstation over SSH, and sync until each end has applied a pouch of the other."""
     an_ssh_to(desk.server, tmp_path / "bin", monkeypatch)
     desk.pair_first("ssh:server")
     desk.first.does("sync")
@@ -562,7 +562,7 @@ def test_a_workstation_that_was_never_paired_has_no_one_to_send_to(desk: Desk, s
 
 
 def first_letterhead_only(desk: Desk) -> Machine:
-    """Return the server after its only workstation was forgotten."""
+    """Return a server that has forgotten its only workstation."""
     desk.pair_first()
     desk.server.does("admit", "--remove", FIRST)
     return desk.server
@@ -697,7 +697,7 @@ def test_a_workstation_that_was_retired_is_refused(paired: Desk, stick: Path) ->
 
 
 def test_no_deletion_waits_for_a_retired_workstation(paired: Desk, stick: Path) -> None:
-    """An ended mailbox stays until every workstation was told, except a retired one."""
+    """The proof of an ended mailbox stays until every workstation received it, except a retired one."""
     second = paired.second()
     carry(paired.server, second, stick, "--to", "Werkstation 2")
     second.does("retire", FIRST, "--since", "2025-01-31")
@@ -712,7 +712,10 @@ def test_no_deletion_waits_for_a_retired_workstation(paired: Desk, stick: Path) 
 def test_a_workstation_that_was_forgotten_already_loses_its_onion_key_too(
     desk: Desk, tmp_path: Path, stick: Path
 ) -> None:
-    """The sweeper forgets it the day after, but may not write where Tor reads: the operator must."""
+    """The sweeper forgets a retired workstation, but cannot write in Tor's folder.
+
+    So the operator removes its key.
+    """
     keys = with_an_onion_door(desk.server, tmp_path / "tor")
     desk.pair_first(f"onion:{OnionKey.draw().host}")
     second = desk.second()

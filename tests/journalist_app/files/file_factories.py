@@ -1,4 +1,4 @@
-"""Files with metadata, made here: a name, a place, a day, a device, tracked changes, comments."""
+"""Files with metadata, made by the tests: names, places, days, devices, tracked changes, comments."""
 
 import io
 import zipfile
@@ -76,7 +76,7 @@ def a_docx() -> bytes:
 
 
 def an_odt() -> bytes:
-    """Return an .odt with the same."""
+    """Return an .odt with an author, tracked changes in text and layout, a comment, and hidden text."""
     spaces = " ".join(
         f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
         for name in ("office", "text", "meta")

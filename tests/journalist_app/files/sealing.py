@@ -1,4 +1,4 @@
-"""Encryption by a source, with standard tools, before sending."""
+"""Encryption as a source does it before sending, with standard tools."""
 
 import subprocess
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Export package: its content, the pinned keys, and the exporter, with the real gpg."""
+"""Export package for a recipient: its content, the pinned keys, and the exporter, with the real gpg."""
 
 import dataclasses
 import io

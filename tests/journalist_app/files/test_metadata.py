@@ -278,7 +278,7 @@ def test_output_in_another_format_than_ours_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_real_sandbox_shows_what_mat2_shows_or_refuses(tmp_path: Path) -> None:
-    """Which of the two happens depends on the machine. On no machine may anything else happen."""
+    """The machine decides whether a sandbox is allowed. On no machine may a third result occur."""
     path = a_file(tmp_path, a_jpeg())
 
     looked = Mat2().inspect(path, "foto.jpg")

@@ -1,4 +1,4 @@
-"""Presealed texts and files. OpenPGP is the real gpg, in homes of its own."""
+"""Texts and files that the source encrypted before sending, with the real gpg in separate homes."""
 
 import secrets
 import shutil
@@ -50,7 +50,7 @@ MANY = 10**9
 
 @dataclass(frozen=True, slots=True)
 class GPG:
-    """Homes of the desk's and the source's gpg, with fingerprints. The source has the desk's public key."""
+    """GnuPG homes of the desk and of the source, with fingerprints. The source has the desk's public key."""
 
     desk: GpgHome
     source: GpgHome

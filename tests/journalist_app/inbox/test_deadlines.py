@@ -1,4 +1,4 @@
-"""Deadlines, mailbox summaries, response facts and option lists."""
+"""Facts about one mailbox for the inbox: deadlines, summaries, response times and option lists."""
 
 from datetime import date, timedelta
 

@@ -1,6 +1,6 @@
-"""Years of made-up mailboxes, from a seed: the same seed gives the same counts, the keys are fresh each time.
+"""Years of made-up mailboxes from a seed. The same seed gives the same counts, but new keys.
 
-Some mailboxes are still there, with entries and casefiles; the others were deleted, and left their tallies.
+Some mailboxes still exist, with entries and casefiles. The others were deleted, and left their tallies.
 """
 
 import random
@@ -74,7 +74,7 @@ def _a_casefile(chance: random.Random, desk: OpenDesk, year: int) -> tuple[Casef
 
 
 def _lives_on(world: World, desk: OpenDesk, casefile: Casefile) -> None:
-    """Leave the mailbox in the store: what the entries tell is left out of its casefile."""
+    """Keep the mailbox in the store. Its casefile leaves out the facts that its entries show."""
     assert casefile.first_message is not None
     source = a_source(world, day=casefile.first_message)
     source.writes("vraag", day=casefile.first_message)

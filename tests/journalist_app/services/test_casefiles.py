@@ -1,4 +1,4 @@
-"""The desk's own records: casefiles, drafts, reply templates."""
+"""The desk's own records: casefiles, drafts and reply templates."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -37,7 +37,7 @@ def details(shown: Casefile = EMPTY, **changes: str) -> tuple[str, dict[str, str
 
 
 def put_raw(world: World, kind: RecordKind, name: bytes, revision: int, body: bytes) -> None:
-    """Write a record as this workstation signs it, without reading the one before."""
+    """Write a record that this workstation signs, without reading the revision before it."""
     before = OpenedRecord(revision - 1, b"", world.keyring.strand.id)
     sealed = seal_record(kind, name, body, (b"x", before), keyring=world.keyring, letterhead=world.letterhead)
     with world.store.writing() as session:

@@ -1,4 +1,4 @@
-"""Closed, reopened, retained, gone: and every way in which that promise could be broken."""
+"""Closing and deletion of mailboxes, and every way in which someone could break these promises."""
 
 import secrets
 import sqlite3
@@ -76,7 +76,7 @@ def close(desk: OpenDesk, source: ASource, *, today: date = TODAY) -> None:
 
 
 def due_of(source: ASource) -> date | None:
-    """Return the day from which the mailbox may be deleted, by its entries alone."""
+    """Return the day from which the mailbox may be deleted, according to its entries alone."""
     return closed_until(source.reads().transcript)
 
 
@@ -104,7 +104,7 @@ def counted(world: World, tallies: tuple[bytes, ...]) -> dict[str, str]:
 
 
 def purge(world: World, source: ASource, day: date, proof: bytes | None = None) -> None:
-    """Do what the server does on the day: see `deploy.cleanup.retention`."""
+    """Delete the mailbox as the server's clean-up does on the day (`deploy.cleanup.retention`)."""
     found = proof or proof_of_deletion(source.reads().transcript)
     with world.store.writing() as session:
         mailboxes.purge_mailbox(session, source.keys.address, proof=found, day=day)
@@ -336,7 +336,7 @@ def test_any_set_of_tallies_of_one_mailbox_counts_once(world: World) -> None:
 def test_tallies_of_a_closed_mailbox_that_were_copied_do_not_count_beside_those_of_its_end(
     world: World,
 ) -> None:
-    """The operator copied the set beside a closed mailbox into the ledger, before its source ended it."""
+    """Attack: before the source ends the mailbox, the operator copies its tallies into the ledger."""
     source = a_source(world)
     source.writes("vraag")
     desk = unlocked(world)
@@ -353,7 +353,7 @@ def test_tallies_of_a_closed_mailbox_that_were_copied_do_not_count_beside_those_
 
 
 def test_what_stays_of_a_deleted_mailbox_does_not_link_its_tallies_to_it(world: World) -> None:
-    """The keyring and the address, which the trusted state keeps, say nothing without the mailbox's key."""
+    """The keyring and the remembered address cannot link the tallies without the mailbox's deleted key."""
     source = a_source(world)
     source.writes("vraag")
     desk = unlocked(world)
@@ -379,7 +379,7 @@ def everything_in(world: World) -> str:
 
 
 def test_keys_that_were_swapped_for_a_moment_leave_no_tallies_under_other_ids(world: World) -> None:
-    """A copy of tallies with other ids would count beside the right ones."""
+    """Attack: tallies with other ids would be counted in addition to the right ones."""
     source = a_source(world)
     source.writes("vraag")
     desk = unlocked(world)
@@ -473,7 +473,7 @@ def test_right_tallies_are_not_put_again(world: World) -> None:
 
 
 def test_a_closing_whose_casefile_had_not_come_is_counted_at_the_next_check(world: World) -> None:
-    """Another workstation closed it."""
+    """Another workstation closed the mailbox, and its casefile had not arrived yet."""
     source = a_source(world)
     source.writes("vraag")
     source.is_closed(due=TODAY + timedelta(days=90))
@@ -744,7 +744,9 @@ def answered_at_the_turn_of_the_year(world: World) -> tuple[ASource, OpenDesk]:
 
 
 def seen_to_have_ended(world: World, desk: OpenDesk, source: ASource) -> dict[str, str]:
-    """End a mailbox as its source, see it end as the adviser, and return what is counted, with its year."""
+    """End a mailbox as its source, acknowledge this as the adviser, and return the counted facts and their
+    year.
+    """
     source.ends(day=NEW_YEAR)
     ended_mailboxes.acknowledge_ended(desk, source.keys.address, NEW_YEAR)
     with world.store.reading() as session:
@@ -780,7 +782,7 @@ def test_a_closed_mailbox_that_its_source_ended_counts_as_any_other(world: World
 
 
 def test_who_reads_the_answer_and_ends_the_mailbox_at_once_came_back(world: World) -> None:
-    """No check ran in between, so no one noticed the source's read receipt."""
+    """No check ran between the reading and the end, so this workstation has not noticed the read receipt."""
     source, desk = answered_at_the_turn_of_the_year(world)
     source.looks(day=NEW_YEAR)
 
@@ -916,7 +918,7 @@ def test_of_what_another_workstation_counted_the_evidence_stays_and_nothing_else
 
 
 def test_a_casefile_that_comes_after_its_mailbox_is_gone_keeps_its_evidence_alone(world: World) -> None:
-    """Another workstation wrote it, and did not know yet."""
+    """Another workstation wrote the casefile, and did not know yet that the mailbox was gone."""
     source = a_source(world)
     source.writes("vraag")
     source.ends()
@@ -957,7 +959,7 @@ def test_a_desk_that_is_being_locked_closes_nothing(world: World) -> None:
 
 
 def test_a_source_who_writes_at_the_moment_of_closing_is_heard(world: World) -> None:
-    """Whichever comes first, the mailbox is never both waiting and closed."""
+    """In either order of the two writes, the mailbox is never both waiting and closed."""
     source = a_source(world)
     source.writes("vraag")
     crossing = source.writes("wacht", store_it=False)

@@ -1,4 +1,4 @@
-"""The facts that a report counts are in the casefile before the source can end the mailbox."""
+"""The casefile has the facts that a report counts before the source can end the mailbox."""
 
 from datetime import timedelta
 
@@ -36,7 +36,7 @@ def source(world: World) -> ASource:
 
 @pytest.fixture
 def desk(world: World, source: ASource) -> OpenDesk:
-    """Open the desk once the source has written."""
+    """Unlock the desk after the source has written."""
     assert source.world is world
     return unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
 

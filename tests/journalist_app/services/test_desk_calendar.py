@@ -1,4 +1,4 @@
-"""The desk's calendar, as a new signed letterhead, and what a locked app keeps."""
+"""The desk's calendar, which a new signed letterhead publishes, and forms that a locked app keeps."""
 
 from dataclasses import replace
 from datetime import date, timedelta

@@ -1,4 +1,4 @@
-"""Reading appends one signed read receipt, and never stops the page."""
+"""Reading a mailbox appends one signed read receipt, and a failure to append it never stops the page."""
 
 from datetime import timedelta
 

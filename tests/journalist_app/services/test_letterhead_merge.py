@@ -160,7 +160,7 @@ def test_a_workstation_is_never_removed_because_its_signatures_stay() -> None:
 def test_a_workstation_that_one_side_took_out_of_use_stays_out_from_the_earlier_day(
     ours: date | None, theirs: date | None, expected: date | None
 ) -> None:
-    """It may have been stolen, and the other side did not know that."""
+    """The workstation may have been stolen, and the other side did not know that."""
     (strand,) = merge_letterheads(
         BASE,
         BASE.successor(strands=(a_strand(until=ours),)),
@@ -178,7 +178,7 @@ def test_a_workstation_has_the_name_that_it_was_given() -> None:
 
 
 def test_two_letterheads_that_contradict_each_other_are_not_signed() -> None:
-    """One side works only on Mondays, and the other closes every Monday. No working day would be left."""
+    """One letterhead has only Mondays as working days, and the other closes every Monday."""
     ours = BASE.successor(working_days=(0,))
     year = [DAY + timedelta(days) for days in range(-7, 400)]
     theirs = BASE.successor(closed_days=tuple(day for day in year if day.weekday() == 0))

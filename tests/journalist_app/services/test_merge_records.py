@@ -1,4 +1,4 @@
-"""Received records are verified before they are used, and a merge loses nothing that either side wrote."""
+"""Received records are verified before use, and a merge loses nothing that either workstation wrote."""
 
 import secrets
 from dataclasses import dataclass, replace
@@ -42,7 +42,7 @@ KIND = RecordKind.CASEFILE
 
 @dataclass(slots=True)
 class TwoDesks:
-    """Two workstations of one desk, and a merger that runs on the first."""
+    """Two workstations of one desk, and the code that merges records at the first one."""
 
     first: Keyring
     second: Keyring
@@ -60,7 +60,9 @@ class TwoDesks:
         name: bytes = NAME,
         revision: int = 2,
     ) -> bytes:
-        """Seal a revision that was made from the revisions `after`, or from one that no one here has."""
+        """Encrypt and sign a revision that replaces the revisions `after`, or a revision that no one here
+        has.
+        """
         made_from = [(each, self.opened(each)) for each in after]
         before = (b"before %d" % revision, OpenedRecord(revision - 1, b"", by.strand.id))
         return seal_record(kind, name, body, *(made_from or [before]), keyring=by, letterhead=self.letterhead)
@@ -85,7 +87,7 @@ def desks(world: World) -> TwoDesks:
 
 
 def both(one: Casefile, other: Casefile) -> Casefile:
-    """Merge two casefiles in both orders, which must give the same."""
+    """Merge two casefiles in both orders, check that the results are equal, and return the result."""
     merged = merge_casefiles(one, other, TODAY)
     assert merged == merge_casefiles(other, one, TODAY)
     return merged

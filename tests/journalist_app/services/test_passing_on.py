@@ -1,6 +1,7 @@
-"""The source decides: what is passed on is what they agreed to, word for word, or the mailbox says why not.
+"""The desk passes on exactly what the source agreed to, or the mailbox says why not.
 
-The desk exports with gpg and mat2. Here, `Paper` keeps everything that it is given.
+In the real app, the desk exports with gpg and mat2. Here, the fake exporter `Paper` keeps everything that it
+gets.
 """
 
 import errno
@@ -600,7 +601,7 @@ def test_a_consent_with_another_digest_is_refused(desk: OpenDesk, source: ASourc
 def test_a_consent_replayed_from_another_mailbox_is_refused(
     world: World, desk: OpenDesk, source: ASource
 ) -> None:
-    """The same words, to the same recipient, agreed to by someone else."""
+    """Attack: in another mailbox, someone else agreed to the same text for the same recipient."""
     other = a_source(world)
     other.writes("vraag", file=("bewijs.pdf", b"author: iemand; inhoud"))
     answers(source, Verdict.AGREED, propose(desk, other).digest)
@@ -664,7 +665,7 @@ def test_taken_back_between_the_page_and_the_press_is_taken_back(desk: OpenDesk,
 
 
 class _Overtaken(pass_on.EntrySender):
-    """Passing on that something overtakes between its last look and its append."""
+    """Sender for which the source writes something between the sender's last check and its append."""
 
     overtaker: list[object] = []  # noqa: RUF012  # set by the test
 
@@ -883,7 +884,7 @@ def _pairs(world: World) -> None:
 
 
 def _syncs(world: World, source: ASource) -> None:
-    """Note that the server has everything, as a sync does. The tests in tests/sync really sync."""
+    """Mark all items as confirmed by the server, as a sync does. The tests in tests/sync really sync."""
     with world.store.writing() as session:
         serial = peers.reserve_serial(session, SERVER)
         rows = outbox.of_mailbox(session, SERVER, source.keys.address)
@@ -961,7 +962,9 @@ def test_what_the_source_said_before_they_could_see_the_step_stops_the_file(
 def test_passing_on_without_agreement_counts_as_that_though_a_step_with_it_was_void(
     world: World, desk: OpenDesk, source: ASource
 ) -> None:
-    """The yearly report counts it apart: the void step said that there was an agreement."""
+    """The yearly report counts this case separately: the step without effect said that there was an
+    agreement.
+    """
     proposed = propose(desk, source)
     answers(source, Verdict.AGREED, proposed.digest)
     seen = _seen_by_source(world, source)
@@ -1013,7 +1016,7 @@ def _deletes(source: ASource, removed: SignedEntry, shown: Sequence[Digest]) -> 
 def test_what_comes_in_while_the_file_is_made_stops_it(
     world: World, desk: OpenDesk, source: ASource, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    """The file exists by then, and no one gets it."""
+    """The file for the recipient already exists at that moment, and no one receives it."""
     proposed = propose(desk, source)
     agreed = answers(source, Verdict.AGREED, proposed.digest)
     seen = _seen_by_source(world, source)

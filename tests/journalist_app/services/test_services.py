@@ -375,7 +375,10 @@ def test_a_mark_of_the_desk_is_no_answer(world: World) -> None:
 
 
 def test_a_mark_of_the_desk_hides_no_mailbox(world: World) -> None:
-    """An attacker who can write the store marks a mailbox as answered, and has a read receipt of the desk."""
+    """Attack: someone who can write the store marks a waiting mailbox as answered.
+
+    It has a receipt of the desk.
+    """
     source = a_source(world)
     source.writes("vraag")
     source.is_looked_at()
@@ -565,7 +568,9 @@ def test_an_unknown_address_is_told(world: World) -> None:
 
 
 def assert_told(world: World, address: Address, fault: str, *, may_answer: bool = False) -> None:
-    """The thread, the inbox row and the list of what fails all name it, and whether an answer may go out."""
+    """Check that the thread, the inbox row and the list of faults name a fault, and whether an answer is
+    allowed.
+    """
     desk = unlocked(world)
     shown = opens(desk, address, today=TODAY)
     assert fault in [each.kind for each in shown.faults]
@@ -754,7 +759,10 @@ def test_a_value_of_another_type_stops_no_check_and_no_list(world: World, statem
 
 
 def test_the_newest_entry_dropped_before_anybody_saw_it_is_not_found(world: World) -> None:
-    """The protocol says that it cannot detect this. The test shows it, so that no one believes otherwise."""
+    """The protocol says that this loss cannot be detected.
+
+    The test shows the limit, so that no one relies on more.
+    """
     source = a_source(world)
     source.writes("een")
     background_check.check_store(unlocked(world), TODAY)
@@ -954,7 +962,7 @@ def test_a_source_who_wrote_while_files_came_in_is_read_first_and_the_files_are_
 
 
 class _Overtaken(AnswerSender):
-    """An answer that something overtakes between its last look and its append."""
+    """Sender for which someone else writes something between the sender's last check and its append."""
 
     overtakers: list[Callable[[], object]]
 

@@ -1,4 +1,4 @@
-"""Steps: sent with an answer or alone, in one transaction, and never for a day when no one works."""
+"""Steps are sent with an answer or alone, in one transaction, and never for a day on which no one works."""
 
 from datetime import date, timedelta
 

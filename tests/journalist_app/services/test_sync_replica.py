@@ -1,4 +1,4 @@
-"""The sync page and what every page says of syncing, over a real replica and a real server's store."""
+"""The sync page, and the sync status on every page, with a real replica and a real server's store."""
 
 import re
 import shutil
@@ -41,7 +41,7 @@ WORDS = Path(sync_replica.__file__).parents[2] / "templates/sync/_words.html"
 
 @pytest.fixture
 def ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ends]:
-    """Set up both ends with the half hours of today, as the app has them."""
+    """Set up both ends of a sync with today's half hours, as the app has them."""
     monkeypatch.setattr(Clock, "half_hour", lambda _: half_hour_now())
     (tmp_path / "server").mkdir()
     made = the_ends(tmp_path)
@@ -68,7 +68,7 @@ def a_browser(at: AtDesk, server: str = "file") -> Browser:
 
 
 def wait_for(is_so: Callable[[], bool]) -> None:
-    """Wait for what another thread does."""
+    """Wait until another thread has done something."""
     done = threading.Event()
     for _ in range(6000):
         if is_so():
@@ -245,7 +245,7 @@ class _UnixServer(WSGIServer):
 
 @pytest.fixture
 def door(ends: Ends, tmp_path: Path) -> Iterator[str]:
-    """Serve the server's own door on a Unix socket, and return how the settings name it."""
+    """Serve the server's sync endpoint on a Unix socket, and return the setting that names the socket."""
     path = tmp_path / "door"
     server = _UnixServer(str(path), _Quiet)  # type: ignore[arg-type]  # a path, as Unix sockets have
     app: WSGIApplication = a_door(ends.server)
@@ -293,7 +293,7 @@ def test_without_anything_to_send_it_syncs_again_after_some_minutes(at: AtDesk, 
     asked: list[float | None] = []
 
     class Clockwork(threading.Event):
-        """An event whose minutes are over at once, twice."""
+        """Event whose waiting time is over at once, twice."""
 
         def wait(self, timeout: float | None = None) -> bool:
             asked.append(timeout)
@@ -363,7 +363,7 @@ def test_passing_on_goes_to_the_server_at_once(at: AtDesk, monkeypatch: pytest.M
 def brings(
     browser: Browser, pouch: bytes, form_token: str | None = None, *, ending: bytes = b"\r\n--x--\r\n"
 ) -> TestResponse:
-    """Send a pouch as a browser does: the test client of Werkzeug leaves out a line end of an empty file."""
+    """Send a pouch file as a browser does. Werkzeug's test client leaves out a line end of an empty file."""
     form_token = sync_token(browser, "/sync/import") if form_token is None else form_token
     answer = browser.client.post(
         "/sync/import",
@@ -379,7 +379,7 @@ def brings(
 
 
 def from_server(at: AtDesk) -> bytes:
-    """Make a pouch at the server, which knows the workstation since it was admitted."""
+    """Make a pouch at the server. The server knows the workstation because it was admitted."""
     strand = at.desk.keyring.strand.id
     with at.ends.world.store.writing() as session:
         if peers.find(session, strand) is None:
@@ -536,7 +536,10 @@ def test_what_waits_is_named_by_kind(at: AtDesk) -> None:
 
 
 def test_a_workstation_says_which_entries_it_can_open(at: AtDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A header that opens replaces one that does not, and words of a newer version count as opened."""
+    """A header that can be decrypted replaces one that cannot.
+
+    Entries of a newer version count as decrypted.
+    """
     signed = a_source(at.ends.world).writes("hello")
     opens = sync_replica.workstation_endpoint(at.desk).opens
     assert opens is not None

@@ -21,7 +21,9 @@ def unlocked(world: World) -> OpenDesk:
 
 
 def verified_by(desk: OpenDesk, monkeypatch: pytest.MonkeyPatch, *, stop_after: int = 0) -> list[bytes]:
-    """Run the check, stop it after some mailboxes as locking does, and return what it verified."""
+    """Run the check, stop it after some mailboxes as locking does, and return the mailboxes that it
+    verified.
+    """
     verified: list[bytes] = []
     real = whole_store.verify_store
 
@@ -120,7 +122,7 @@ def test_the_next_day_everything_is_verified_again(world: World, monkeypatch: py
     ],
 )
 def test_what_heads_do_not_show_is_found_and_named(world: World, statement: str, fault: str) -> None:
-    """The heads of a mailbox that was verified before are as they were."""
+    """The damage does not change the newest entries (heads) of a mailbox that was verified before."""
     source, other = a_source(world), a_source(world)
     source.writes("vraag", file=("a.txt", b"inhoud"))
     desk = unlocked(world)

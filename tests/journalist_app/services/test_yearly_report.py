@@ -168,7 +168,7 @@ def test_a_mailbox_that_fails_verification_is_counted_by_what_is_sound(world: Wo
 
 
 def test_a_mailbox_with_swapped_keys_is_not_counted_under_other_ids(world: World, desk: OpenDesk) -> None:
-    """Tallies with the right ids may be in the ledger, and the mailbox would count twice."""
+    """The ledger may already have tallies with the right ids, so the mailbox would count twice."""
     source = a_source(world, day=DAY)
     source.writes("vraag", day=DAY)
     casefiles.set_in_casefile(desk, source.keys.address, first_message=DAY)
@@ -379,7 +379,7 @@ def test_the_sgs_version_of_a_published_year_is_made_from_what_was_frozen(
 
 
 def test_until_a_year_is_frozen_every_file_of_it_is_a_draft(world: World, desk: OpenDesk) -> None:
-    """Two versions of a year that is still being counted, subtracted, would tell a small count."""
+    """Someone could subtract two versions of an unfinished year, and find a small count."""
     leave_tallies(world, Casefile(first_message=DAY, theme="bullying"), 20)
     before = yearly_report.read_report_year(desk, LAST_YEAR, TODAY)
     publish(desk)

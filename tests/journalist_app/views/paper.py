@@ -1,4 +1,4 @@
-"""A desk's outbox of paper: it keeps what it is given, where gpg and mat2 would stand."""
+"""Fake exporter for tests, which keeps every text and file instead of running gpg and mat2."""
 
 import contextlib
 import tempfile
@@ -17,7 +17,7 @@ KEY, OTHER_KEY = "A" * 40, "B" * 40
 
 @dataclass
 class Paper:
-    """An outbox that keeps what it is given, in a folder of the test."""
+    """Fake exporter that keeps every text and file that it gets, in a folder of the test."""
 
     folder: Path
     recipients: tuple[RecipientKey, ...] = (

@@ -1,4 +1,4 @@
-"""The desk's own pages: casefile, help with writing, search, calendar, templates, what was not sent."""
+"""Pages of the desk itself: casefile, reply templates, search, calendar, and forms that were not sent."""
 
 import re
 from datetime import timedelta

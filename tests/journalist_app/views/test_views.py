@@ -119,7 +119,7 @@ def answer_fields(page: TestResponse, text: str) -> dict[str, object]:
 
 
 def settle() -> None:
-    """Wait for checking to end, so that a test sees the page after it."""
+    """Wait until the background check ends, so that a test sees the page after the check."""
     for thread in threading.enumerate():
         if thread.name == "checking":
             thread.join()
@@ -1112,7 +1112,7 @@ def preview_fields(browser: Browser, source: ASource, *, is_kept: bool = False) 
 def with_an_outbox(
     world: World, browser: Browser, tmp_path: Path, file: tuple[str, bytes] | None = None
 ) -> ASource:
-    """Have a source with one message, and an open desk that can propose."""
+    """Unlock a desk that can propose to pass on, with a source who has sent one message."""
     source = a_source(world)
     source.writes("vraag", file=file)
     browser.unlock()
@@ -1123,7 +1123,7 @@ def with_an_outbox(
 
 
 def proposed(world: World, browser: Browser, tmp_path: Path, **words: str) -> tuple[ASource, str]:
-    """Make a proposal of two files, and return the source and the proposal's page."""
+    """Send a proposal with two files, and return the source and the proposal's page."""
     source = with_an_outbox(world, browser, tmp_path, file=("bewijs.pdf", b"author"))
     where = f"/mailbox/{source.address}"
     form = proposal_form(browser.get(f"{where}/propose"), where, "woord <b>voor</b> woord", KEY) | words

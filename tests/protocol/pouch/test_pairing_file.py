@@ -1,4 +1,4 @@
-"""Card files and pairing files, and other bytes that someone could carry instead."""
+"""Card files and pairing files, and false files that someone could carry instead."""
 
 import base64
 import json

@@ -74,7 +74,7 @@ def packed(items: Iterable[Item], head: PouchHead | None = None) -> bytes:
 
 
 def sealed(plaintext: bytes) -> bytes:
-    """Encrypt bytes that our code never writes, as anyone can: the recipient is public."""
+    """Encrypt bytes that our code never writes. Anyone can do so, because the recipient's key is public."""
     made = age.encrypt(plaintext, [ME.recipient])
     return made.header + made.payload
 
@@ -224,7 +224,7 @@ def test_random_text_is_not_a_card(text: str) -> None:
 
 
 def test_every_changed_byte_of_the_plaintext_is_detected() -> None:
-    """Someone who can decrypt a pouch can encrypt it again, and could change unsigned bytes."""
+    """Attack: someone who can decrypt a pouch changes a byte and encrypts the pouch again."""
     items = [TallyItem(sealed=b"one"), TallyItem(sealed=b"two")]
     plaintext = plaintext_of(packed(items))
     end = end_of(plaintext) + 4 + 64

@@ -225,7 +225,10 @@ def test_a_short_item_cannot_make_a_reader_reserve_memory() -> None:
 
 
 def test_everything_in_the_store_fits_an_item() -> None:
-    """The limits are those of the writers. A thing over the limit of an item would never arrive."""
+    """The limits on items are not below the limits of the writers.
+
+    An item over its limit would never arrive.
+    """
     assert ledger.ROWS <= TALLIES
     assert sealed_record.NAME_BYTES == _NAME_BYTES
     assert max(len(kind) for kind in sealed_record.RecordKind) <= 40

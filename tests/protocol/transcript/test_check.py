@@ -26,7 +26,7 @@ from tests.protocol.mailbox_factories import (
 
 @pytest.fixture
 def talk() -> Conversation:
-    """Source, desk, source, desk: each was shown what came before."""
+    """Make a mailbox in which source and desk wrote in turns, and each was shown what came before."""
     conversation = Conversation()
     for writer in (conversation.source, WORKSTATION, conversation.source, WORKSTATION):
         conversation.write(writer)
@@ -152,7 +152,9 @@ def test_a_reply_forged_with_another_key_is_never_shown(talk: Conversation) -> N
 
 
 def test_an_entry_forged_in_the_sources_strand_is_never_shown(talk: Conversation) -> None:
-    """The operator takes the agreement back, removes a message or ends the mailbox in the source's place."""
+    """Attack: the operator withdraws the agreement, removes a message or ends the mailbox in the source's
+    name.
+    """
     stranger = SourceWriter(a_mailbox(9))
     for entry_class, removes in (
         (EntryClass.RECEIPT, ()), (EntryClass.REMOVAL, (talk.entries[0].digest,)), (EntryClass.END, ()),
@@ -187,7 +189,10 @@ def test_a_strand_key_that_is_a_bad_point_does_not_crash(talk: Conversation) -> 
 
 
 def test_two_entries_of_the_source_with_one_number_both_count(talk: Conversation) -> None:
-    """The operator hid the newest row for a moment. Rejecting both entries would ruin the mailbox."""
+    """Attack: the operator hides the newest row for a moment.
+
+    Rejecting both entries would ruin the mailbox.
+    """
     newest = talk.entries[2]
     beside = talk.write(talk.source, hidden=[newest, talk.entries[3]])
     transcript = talk.check()
@@ -212,7 +217,7 @@ def test_a_form_sent_twice_while_its_row_was_hidden_gives_two_entries_with_one_i
 
 
 def test_two_histories_of_one_workstation_are_both_held_back(talk: Conversation) -> None:
-    """Someone copied the workstation's key, or restored the workstation's disk to an earlier day."""
+    """Attack: someone copied the workstation's key, or restored the workstation's disk to an earlier day."""
     newest = talk.entries[3]
     rival = talk.write(WORKSTATION, hidden=[newest])
     transcript = talk.check()
@@ -257,7 +262,7 @@ def test_a_removal_by_the_source_counts_for_the_entries_of_both_sides(talk: Conv
 
 
 def test_a_removed_entry_whose_header_is_restored_is_reported_and_not_shown(talk: Conversation) -> None:
-    """The operator kept a copy of the row."""
+    """Attack: the operator keeps a copy of the row and restores it after the removal."""
     before = talk.entries[0]
     talk.remove(before)
     talk.entries[0] = before
@@ -298,7 +303,9 @@ def test_an_entry_names_its_own_tip_and_what_was_shown_of_the_others(talk: Conve
 
 
 def test_a_step_that_was_spoiled_while_the_page_was_made_is_not_signed_as_seen(talk: Conversation) -> None:
-    """Age headers are not signed: a flipped byte makes the desk's step unreadable for the source."""
+    """Attack: no signature covers age headers, so one changed byte makes the desk's step unreadable for
+    the source.
+    """
     spoiled = talk.entries[3]
     answer = talk.write(talk.source, not_shown=[spoiled])
     assert not talk.check().knowledge.knew(answer.digest, spoiled.digest)

@@ -1,4 +1,4 @@
-"""Closing and deletion: the server deletes what the desk promised, and nothing that the desk had not seen."""
+"""Closing and deletion: the server deletes what the desk closed, and nothing that the desk had not seen."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -89,7 +89,7 @@ def test_of_two_closings_that_crossed_the_latest_day_counts(talk: Conversation) 
 
 
 def test_an_earlier_closing_that_was_replaced_cannot_delete(talk: Conversation) -> None:
-    """The server puts the first closing forward, on its earlier day."""
+    """Attack: the server uses the first closing, on its earlier day."""
     first = talk.close()
     talk.close(due=LATER)
     assert not deletes(talk.check(), DUE)
@@ -121,7 +121,10 @@ def test_a_message_that_the_closing_lists_as_unseen_and_that_is_lost_does_not_bl
 
 
 def test_a_message_that_was_dropped_and_that_a_receipt_names_keeps_the_mailbox(talk: Conversation) -> None:
-    """The operator drops the source's message that crossed the closing. The next receipt names it."""
+    """Attack: the operator drops a message that the source wrote before seeing the closing.
+
+    A receipt names it.
+    """
     closing = talk.close()
     message = talk.write(talk.source, hidden=[closing])
     talk.read(talk.source)
@@ -185,7 +188,7 @@ def test_a_removed_message_does_not_keep_a_mailbox_open_that_was_closed_after_it
 
 
 def test_dropping_the_newer_entries_of_both_strands_brings_an_older_closing_back(talk: Conversation) -> None:
-    """Nothing stops this: only someone who saw the newer entries notices."""
+    """No check prevents this attack. Only someone who saw the newer entries notices it."""
     talk.close()
     before = list(talk.entries)
     talk.write(talk.source)

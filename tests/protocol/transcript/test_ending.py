@@ -95,7 +95,7 @@ def test_the_last_words_prove_that_the_desk_closed_the_mailbox(talk: Conversatio
     ],
 )
 def test_no_other_entries_prove_that_a_mailbox_is_gone(talk: Conversation, forge: object) -> None:
-    """The operator deletes a mailbox and shows the workstations some entries as the reason."""
+    """Attack: the operator deletes a mailbox and shows the workstations other entries as the proof."""
     entries: list[SignedEntry] = forge(talk)  # type: ignore[operator]
     transcript = read_transcript(talk.keys.address, talk.keys.verify_key, the_strands(), entries)
     assert not is_proved(transcript)

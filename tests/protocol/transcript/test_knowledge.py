@@ -1,4 +1,4 @@
-"""Knowledge: an entry builds on what its writer was shown, and on nothing else."""
+"""Knowledge: an entry covers what its writer was shown, and nothing else."""
 
 import random
 from datetime import timedelta
@@ -35,7 +35,10 @@ def test_an_entry_does_not_cover_what_it_lists_as_unseen(talk: Conversation) -> 
 
 
 def test_what_an_earlier_entry_of_the_strand_covered_is_known_and_not_covered(talk: Conversation) -> None:
-    """Too late is what a withdrawal itself builds on: earlier read receipts do not count."""
+    """A withdrawal is too late only if the withdrawal itself covers the step.
+
+    Earlier receipts do not count.
+    """
     step = talk.write(WORKSTATION)
     receipt = talk.read(talk.source)
     later = talk.write(talk.source, heads=((head_of(receipt),), ()))
@@ -73,7 +76,10 @@ def test_within_heads_is_what_they_name_and_what_is_behind_these(talk: Conversat
 
 
 def test_what_is_only_behind_an_unseen_entry_is_not_covered(talk: Conversation) -> None:
-    """The operator hides two rows of the desk. A third one, which is shown, names only the second."""
+    """Attack: the operator hides two entries of the desk.
+
+    A third one, which is shown, names only the second.
+    """
     step, between, last = (talk.write(WORKSTATION) for _ in range(3))
     answer = talk.write(talk.source, hidden=[step, between])
     assert answer.envelope.heads == (head_of(last),)
@@ -113,7 +119,7 @@ def test_an_entry_comes_after_all_that_it_names_even_if_its_day_is_earlier(talk:
 
 
 def test_a_name_of_an_entry_that_is_not_there_does_not_change_the_order(talk: Conversation) -> None:
-    """A pouch has only new entries: those that they name are already in the store."""
+    """A pouch has only new entries. The entries that they name are already in the store."""
     rows = [talk.write(writer) for writer in (talk.source, WORKSTATION, talk.source, WORKSTATION)]
     assert talk.check(rows[:1:-1]).entries == tuple(rows[2:])
 

@@ -1,4 +1,4 @@
-"""Consent: a withdrawal in time stops the passing on, and nothing renews an agreement but the source."""
+"""Consent: a withdrawal in time stops the passing on, and only the source can renew an agreement."""
 
 from datetime import timedelta
 
@@ -42,7 +42,9 @@ def begin(talk: Conversation, proposal: Digest, *, is_without: bool = False, **h
 def cross(
     talk: Conversation, verdict: Verdict, proposal: Digest, *, desk_first: bool, is_without: bool = False
 ) -> tuple[SignedEntry, SignedEntry]:
-    """Let both sides write without knowing the other's entry, in either order of the thread."""
+    """Let both sides write at the same time, without knowing the other's entry, in either order of the
+    thread.
+    """
     if desk_first:
         step = begin(talk, proposal, is_without=is_without)
         return step, talk.answer(verdict, proposal, hidden=[step], day=DAY + timedelta(days=1))
@@ -96,7 +98,9 @@ def test_a_newer_proposal_makes_the_older_obsolete_though_it_was_agreed(talk: Co
 def test_of_answers_side_by_side_one_against_wins(
     talk: Conversation, verdict: Verdict, *, is_agreed_last: bool
 ) -> None:
-    """The operator hides the source's answer while their page is made, so both have one number."""
+    """Attack: the operator hides the source's answer while a page is made, so both answers have one
+    number.
+    """
     digest = talk.propose()
     first, second = (verdict, AGREED) if is_agreed_last else (AGREED, verdict)
     hidden = talk.answer(first, digest)
@@ -159,7 +163,9 @@ def test_removing_the_proposal_leaves_nothing_to_pass_on(talk: Conversation) -> 
 
 
 def test_a_withdrawal_that_does_not_open_does_not_renew_the_agreement(talk: Conversation) -> None:
-    """The operator flips a byte of its header, which is not signed, or destroys the header."""
+    """Attack: the operator changes a byte of the withdrawal's header, which is not signed, or destroys the
+    header.
+    """
     digest = an_agreed(talk)
     back = talk.answer(Verdict.TAKEN_BACK, digest)
     assert talk.proposal(unreadable=[back]).state is ProposalStatus.TAKEN_BACK
@@ -177,7 +183,7 @@ def test_a_withdrawal_whose_payload_was_changed_does_not_renew_the_agreement(tal
 def test_a_withdrawal_that_is_missing_and_that_a_receipt_names_does_not_renew_the_agreement(
     talk: Conversation,
 ) -> None:
-    """The operator deletes the row. The source's next entry names it."""
+    """Attack: the operator deletes the withdrawal's row. The source's next entry names the withdrawal."""
     digest = an_agreed(talk)
     back = talk.answer(Verdict.TAKEN_BACK, digest)
     talk.read(talk.source)
@@ -281,7 +287,7 @@ def test_removing_another_entry_takes_nothing_back_after_passing_on_began(talk: 
 
 
 def test_a_step_that_was_removed_is_void(talk: Conversation) -> None:
-    """The step did not open on the source's page, so they removed it. They were never told."""
+    """The source could not read the step and removed it. So the source was never told."""
     digest = an_agreed(talk)
     step = begin(talk, digest)
     talk.remove(step, not_shown=[step])
@@ -291,7 +297,7 @@ def test_a_step_that_was_removed_is_void(talk: Conversation) -> None:
 
 
 def test_a_step_that_was_spoiled_while_the_page_was_made_is_not_seen(talk: Conversation) -> None:
-    """The operator flips a byte of the step's header, and puts it back after the source took back."""
+    """Attack: the operator changes a byte of the step's header, and restores it after the source withdrew."""
     digest = an_agreed(talk)
     step = begin(talk, digest)
     talk.answer(Verdict.TAKEN_BACK, digest, not_shown=[step])
@@ -299,7 +305,7 @@ def test_a_step_that_was_spoiled_while_the_page_was_made_is_not_seen(talk: Conve
 
 
 def test_an_earlier_read_receipt_for_the_step_does_not_make_a_withdrawal_late(talk: Conversation) -> None:
-    """The answer's form was left open in another tab, from before the step."""
+    """The form of the withdrawal was open in another tab since before the step."""
     digest = an_agreed(talk)
     form, unseen = talk.heads(talk.source)
     begin(talk, digest)
@@ -381,7 +387,7 @@ def test_a_step_that_was_written_against_an_answer_is_void(talk: Conversation) -
 
 
 def test_an_agreement_that_does_not_open_any_more_still_counts_for_the_step(talk: Conversation) -> None:
-    """Otherwise the operator could undo what the desk did with consent, by flipping a byte."""
+    """Attack: otherwise the operator could undo what the desk did with consent, by changing one byte."""
     digest = an_agreed(talk)
     agreement = talk.entries[1]
     begin(talk, digest)
@@ -484,7 +490,7 @@ def date_of_delivery(talk: Conversation, digest: Digest) -> object:
 def test_a_file_that_was_made_although_the_source_withdrew_must_be_destroyed(
     talk: Conversation, *, desk_first: bool
 ) -> None:
-    """A hostile server held the withdrawal back until the file was made."""
+    """Attack: a hostile server holds back the withdrawal until the file is made."""
     digest = an_agreed(talk)
     step, answer = cross(talk, Verdict.TAKEN_BACK, digest, desk_first=desk_first)
     made = talk.step(PASSED_ON, digest, hidden=[answer])
@@ -511,7 +517,9 @@ def test_a_made_file_of_a_removed_proposal_must_be_destroyed_if_the_removal_was_
 
 
 def test_a_made_file_need_not_be_destroyed_while_its_step_does_not_open(talk: Conversation) -> None:
-    """Otherwise the operator could make an adviser destroy a file, by flipping a byte of the step."""
+    """Attack: otherwise the operator could make an adviser destroy a file, by changing one byte of the
+    step.
+    """
     digest = an_agreed(talk)
     step = begin(talk, digest)
     talk.step(PASSED_ON, digest)

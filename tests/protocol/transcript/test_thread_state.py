@@ -199,7 +199,7 @@ def test_an_automatic_closing_closes(talk: Conversation) -> None:
 
 
 def test_a_closing_that_does_not_open_still_closes(talk: Conversation) -> None:
-    """Its day is in the envelope, and the server deletes on that day. The page must say so."""
+    """The day of deletion is in the envelope, and the server deletes on that day. So the page must say so."""
     talk.write(talk.source)
     closing = talk.close()
     for state in (talk.state(unreadable=[closing]), (talk.remove(closing), talk.state())[1]):

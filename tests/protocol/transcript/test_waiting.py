@@ -1,4 +1,4 @@
-"""Waiting for an answer, over the combinations of the last entries of both sides."""
+"""Waiting for an answer, for all combinations of the last entries of both sides."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -140,7 +140,7 @@ def test_the_day_of_the_oldest_message_counts() -> None:
 
 
 def test_words_that_do_not_open_count_as_an_answer() -> None:
-    """Otherwise the operator could make an adviser answer twice by flipping a byte."""
+    """Attack: otherwise the operator could make an adviser answer twice, by changing one byte."""
     talk = Conversation()
     talk.write(talk.source)
     confirmation = talk.write(WORKSTATION, a_step(StepName.RECEIVED))

@@ -1,4 +1,4 @@
-"""Consent: a source answers what they read, and no one answers for them or too late."""
+"""Consent: only the source can answer a proposal, only to what was shown, and not after passing on began."""
 
 import re
 import threading
@@ -55,7 +55,7 @@ def form_of(source: Browser, entry: SignedEntry) -> dict[str, str]:
 
 
 def say(source: Browser, entry: SignedEntry, verdict: str, **fields: str) -> TestResponse:
-    """Answer through the page, as a browser does."""
+    """Answer a proposal through the page, as a browser does."""
     return source.post(path_of(entry), {**form_of(source, entry), "verdict": verdict, **fields})
 
 
@@ -70,7 +70,7 @@ def state(a_desk: ADesk, keys: MailboxKeys, entry: SignedEntry) -> ProposalStatu
 def an_answer(
     a_desk: ADesk, keys: MailboxKeys, entry: SignedEntry, verdict: Verdict, text: str = ""
 ) -> ConsentAnswer:
-    """Return an answer as `consent.admit` gives it."""
+    """Return an answer of the source as `check_answer_form` returns it."""
     digest = shown(a_desk, keys, entry).digest
     form_context = a_desk.form_context(keys)
     return ConsentAnswer(entry.envelope.entry_id, digest, form_context, verdict, text, "en")
@@ -657,7 +657,10 @@ def test_a_full_mailbox_says_so_and_passes_nothing_on(
 def test_what_a_source_writes_as_a_proposal_or_a_step_is_none(
     a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
-    """Someone with the passphrase can sign any content. Only the desk makes proposals and steps."""
+    """Attack: someone with the passphrase can sign any content.
+
+    But only the desk makes proposals and steps.
+    """
     content = open_entry(made, [keys.identity])
     for forged in (content, Content(kind=Kind.STEP, text="", step=StepNote(step=StepName.ADVICE_GIVEN))):
         a_desk.write_as_source(keys, forged)
@@ -703,7 +706,7 @@ def test_passing_on_without_consent_is_shown_once_in_its_present_state(
 def crosses(
     a_desk: ADesk, keys: MailboxKeys, entry: SignedEntry, verdict: Verdict, *, reason: str = ""
 ) -> None:
-    """Answer, and have a step come in that the desk had begun before it could have read that."""
+    """Answer a proposal, and then append a step that the desk signed without knowing the answer."""
     replica = a_desk.transcript(keys)
     consent.append_consent(a_desk.desk, keys, an_answer(a_desk, keys, entry, verdict), today=TODAY)
     a_desk.pass_on(keys, entry, replica=replica, reason=reason)

@@ -1,4 +1,4 @@
-"""Read receipts: one for each answer, signed, after the page was sent, and never in the way."""
+"""Read receipts: the source's site signs one for each answer, after the page was sent."""
 
 import logging
 from dataclasses import replace
@@ -107,7 +107,7 @@ def test_other_requests_append_no_read_receipt(a_desk: ADesk, source: Browser, k
 def test_the_read_receipt_is_appended_after_the_page(
     a_desk: ADesk, source: Browser, keys: MailboxKeys
 ) -> None:
-    """The time that a page takes must not tell that it brought something new."""
+    """Otherwise the time that a page takes would reveal that the page had something new."""
     a_desk.answer(keys, "an answer")
 
     page = source.client.get("/en/mailbox")

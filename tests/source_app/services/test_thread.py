@@ -1,4 +1,4 @@
-"""Told about every step: the source sees where things stand, what comes next and when."""
+"""The source sees every step: what the desk has done, what comes next and on which day."""
 
 import re
 from dataclasses import replace
@@ -33,7 +33,7 @@ def keys(a_desk: ADesk, source: Browser) -> MailboxKeys:
 
 
 def _line(page: str) -> list[str]:
-    """Return the items of the line of steps: done, now or later, and which step."""
+    """Return the items of the page's list of steps: done, now or later, and which step."""
     return [f"{when} {step}" for when, step, _ in _items(page)]
 
 
@@ -49,7 +49,7 @@ def _items(page: str) -> list[tuple[str, str, str]]:
 
 
 def _said(markup: str) -> str:
-    """Return what a piece of a page says, as a text browser shows it."""
+    """Return the text of a piece of a page, without its markup."""
     return " ".join(re.sub(r"<[^>]+>", " ", markup).split())
 
 
@@ -437,7 +437,7 @@ def test_a_mailbox_with_a_proposal_is_no_larger_than_one_without(
 
 
 def test_the_desk_of_another_day_is_not_this_ones(a_desk: ADesk, keys: MailboxKeys, source: Browser) -> None:
-    """A line of steps rests on what verifies: entries signed with a key of no strand say no step."""
+    """The list of steps uses only verified entries: a step signed with an unknown key is left out."""
     source.write("hello")
     stranger = replace(a_desk.writer, seed=bytes(32))
     a_desk.answer(keys, "", kind=Kind.STEP, writer=stranger, step=StepNote(step=StepName.ADVICE_GIVEN))

@@ -1,4 +1,4 @@
-"""A signpost is whole, or it stops the start with one sentence that names the file and the place."""
+"""A faulty signpost stops the start with one sentence that names the file and the place of the fault."""
 
 import re
 import shutil
@@ -18,7 +18,7 @@ from tests.source_app.signpost.trees import Document, a_question, a_route, a_sig
 
 
 def _refusal(document: Document) -> str:
-    """Return why a document is refused, once it is seen that it is one sentence that names the file."""
+    """Return why a signpost file is refused, after checking that this is one sentence that names the file."""
     with pytest.raises(SignpostError) as refused:
         check_signpost("nl.toml", document)
     sentence = str(refused.value)
@@ -113,7 +113,7 @@ def test_a_signpost_of_any_build_is_taken_as_it_is(document: Document) -> None:
 def test_an_answer_that_is_turned_elsewhere_is_found_in_any_build(
     document: Document, data: st.DataObject
 ) -> None:
-    """Wherever else it leads (nowhere, back, to another's page), a page is cut off or reached twice."""
+    """If an answer leads elsewhere, some page of the tree is cut off or is reached twice."""
     question = data.draw(st.sampled_from(document["question"]))
     answer = data.draw(st.sampled_from(question["answers"]))
     answer["to"] = data.draw(st.integers(-1, 101).filter(lambda number: number != answer["to"]))

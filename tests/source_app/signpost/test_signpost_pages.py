@@ -42,7 +42,9 @@ def test_every_page_in_every_language_has_one_size(a_desk: ADesk) -> None:
 
 
 def test_the_longest_page_that_is_allowed_still_has_that_size(a_desk: ADesk) -> None:
-    """The longest name a desk may have, all settings full, and a page as long as the check allows."""
+    """The test uses the longest allowed name of a desk, all settings, and a page as long as the check
+    allows.
+    """
     report = Report(title="report-2026-en.html", published=TODAY, sha256=bytes(32))
     letterhead = msgspec.structs.replace(
         a_desk.letterhead, desk_name={"nl": "&" * 200, "en": "&" * 200}, reports=(report,)

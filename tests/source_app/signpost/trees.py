@@ -1,4 +1,4 @@
-"""Signposts to test with: a small whole one, and ones of any build that Hypothesis makes."""
+"""Signposts for tests: a small valid one, and random valid ones that Hypothesis generates."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def an_outcome(number: int, *routes: str) -> Document:
 
 
 def a_signpost() -> Document:
-    """Return two questions and three outcomes: 50 asks, and leads to 70, and by way of 20 to 40 and 90."""
+    """Return a signpost with two questions (50 and 20) and three outcomes (70, 40 and 90)."""
     return {
         "first": 50,
         "question": [a_question(50, 20, 70), a_question(20, 90, 40)],
@@ -39,7 +39,7 @@ def a_signpost() -> Document:
 
 @st.composite
 def signposts(draw: st.DrawFn) -> Document:
-    """Draw a whole signpost of any build: up to six questions on a way, numbers in any order."""
+    """Generate a random valid signpost, with up to six questions on a path and page numbers in any order."""
     # Steps that share no factor with 90 visit every number once: any order would take ninety draws.
     first, step = draw(st.integers(0, 89)), draw(st.sampled_from([1, 7, 11, 13, 43, 77, 89]))
     numbers = [10 + (first + step * place) % 90 for place in range(90)]

@@ -1,4 +1,4 @@
-"""Messages that fail: the text is returned, and no part of the message is kept."""
+"""Messages that fail: the source gets the typed text back, and no part of the message is stored."""
 
 import io
 import re
@@ -24,7 +24,7 @@ TEXT = "a text that must not be lost"
 
 
 class Endless(io.RawIOBase):
-    """A body without end."""
+    """Request body that never ends."""
 
     def __init__(self, first: bytes) -> None:
         self.left = first
@@ -565,7 +565,7 @@ def test_a_mailbox_that_ended_in_another_browser_gives_the_text_back(
 
 
 def _overtaken(a_desk: ADesk, source: Browser, times: int) -> Posting:
-    """Return a message that other tabs overtake, each time just after it has looked for its place."""
+    """Return a message for which other tabs write an entry just after the message was signed, each time."""
     desk = a_desk.overtaken(lambda: source.write("faster"), times)
     keys = a_desk.keys_of(source)
     return Posting(desk, keys, FormContext.new(keys.address, (), ()), TEXT, "en", now=1)

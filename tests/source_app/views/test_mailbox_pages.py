@@ -1,4 +1,4 @@
-"""Reading a mailbox: what passes every check is shown, what does not never is."""
+"""Reading a mailbox: the page shows every entry that passes all checks, and no other entry."""
 
 import re
 import secrets
@@ -38,7 +38,7 @@ def keys(a_desk: ADesk, source: Browser) -> MailboxKeys:
 
 
 def stranger(a_desk: ADesk) -> Browser:
-    """Return a browser with a mailbox of someone else."""
+    """Return the browser of another source, with another mailbox."""
     browser = a_desk.browser()
     browser.start()
     return browser

@@ -1,4 +1,4 @@
-"""Starting and logging in: nothing opens by accident, and no one learns who has a mailbox."""
+"""Starting and logging in: no mailbox opens by accident, and no one learns whether a mailbox exists."""
 
 import fcntl
 import re
