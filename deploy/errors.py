@@ -29,7 +29,10 @@ class OpenPGPError(DeployError):
 
 
 class LetterheadError(DeployError):
-    """The desk's signed letterhead must not be used: it is missing, forged, or older than one seen before."""
+    """The desk's signed letterhead must not be used: it is missing, forged, or older than one seen before.
+
+    A letterhead is the desk's signed public statement.
+    """
 
 
 class OnionError(DeployError):

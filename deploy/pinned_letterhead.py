@@ -42,7 +42,7 @@ _log = logging.getLogger(OWN_LOGGER)
 
 
 def open_letterhead(store: Store, fingerprint: str, serial_path: Path) -> Letterhead:
-    """Verify the desk's newest signed letterhead in the store and return it.
+    """Verify the desk's newest signed letterhead (public statement) in the store and return it.
 
     The serial of the letterhead is remembered outside the store, so that a restored older store is detected.
 
@@ -78,10 +78,11 @@ def accept_letterhead(
 
 
 class LetterheadWatch:
-    """Provider of the desk's signed letterhead for a running process. It checks the store for newer versions.
+    """Provider of the desk's signed letterhead (public statement) for a running process.
 
-    If the newest letterhead is invalid, the fault is logged once, and the current letterhead stays in use.
-    Threads may share this object: one thread checks the store, and the others never wait for it.
+    It checks the store for newer versions. If the newest letterhead is invalid, the fault is logged once, and
+    the current letterhead stays in use. Threads may share this object: one thread checks the store, and the
+    others never wait for it.
     """
 
     def __init__(
@@ -93,7 +94,7 @@ class LetterheadWatch:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begin with the letterhead `in_use`, which `open_letterhead` returned.
+        """Begin with the letterhead (signed public statement) `in_use`, which `open_letterhead` returned.
 
         `clock` returns seconds since any fixed moment.
         """
@@ -107,7 +108,7 @@ class LetterheadWatch:
         self._last_logged = ""
 
     def __call__(self) -> Letterhead:
-        """Return the letterhead that this process must use now.
+        """Return the letterhead (signed public statement) that this process must use now.
 
         If the last check was `LOOK_SECONDS` ago or more, the store is checked first for a newer letterhead.
         """
@@ -146,7 +147,8 @@ def _verify_newest(
 ) -> Letterhead:
     """Verify the desk's newest signed letterhead in the store, remember its serial, and return it.
 
-    A lock allows one process at a time to change the remembered serial.
+    A lock allows one process at a time to change the remembered serial. A letterhead is the desk's signed
+    public statement.
 
     Raises:
         LetterheadRefusedError: the letterhead must not be used.
@@ -189,7 +191,8 @@ def _verify(
 ) -> Letterhead:
     """Verify a letterhead, and check that it is not older than the known letterheads.
 
-    Its salt and cost must be the same as before, because passphrases are turned into keys with them.
+    Its salt and cost must be the same as before, because passphrases are turned into keys with them. A
+    letterhead is the desk's signed public statement.
 
     Raises:
         LetterheadRefusedError: the letterhead must not be used.
@@ -208,7 +211,7 @@ def _recall(path: Path) -> tuple[int, str | None]:
     """Read what this server remembers about the newest letterhead that it has seen, from the file at `path`.
 
     The result is the serial, and the digest of the salt and cost with which passphrases are turned into keys.
-    On a new server, the result is 0 and None.
+    On a new server, the result is 0 and None. A letterhead is the desk's signed public statement.
 
     Raises:
         LetterheadError: the file cannot be read, or has a wrong form.

@@ -24,14 +24,14 @@ class AdviserConfig:
 
     `bind` is an address of the loopback network and a port, such as "127.0.0.2:8081". The site has its own
     address because browsers send cookies to every port of a host. Sizes are in bytes. After `idle_minutes`
-    without activity, the site locks itself. `themes`, `routes`, `regions` and `outcomes` have lines
-    "key: Nederlands / English"; the key is stored and counted. The public version of the yearly report hides
-    counts under `public_floor`. The version for the Secretary-General (SG) hides counts under `sg_floor`.
+    without activity, the site locks itself. `themes`, `routes`, `regions` and `outcomes` have lines "key:
+    Nederlands / English"; the key is stored and counted. The public version of the yearly report hides counts
+    under `public_floor`. The version for the Secretary-General (SG) hides counts under `sg_floor`.
     `openpgp_home_path` is a folder on tmpfs.
 
     `server` says how to reach the store that sources write to. The value is empty if that store is
-    `store_path`, "file" if someone carries pouches over an air gap, otherwise "onion:…", "ssh:…" or "unix:…".
-    `socks` is the loopback address and port of Tor.
+    `store_path`, "file" if someone carries pouches (sync bundles) over an air gap, otherwise "onion:…",
+    "ssh:…" or "unix:…". `socks` is the loopback address and port of Tor.
 
     Raises:
         AdviserConfigError: some settings cannot be used. The message names each of them.

@@ -205,7 +205,8 @@ class ReplyTemplateError(AdviserError):
 class UnsentRefusedError(AdviserError):
     """A form that an adviser sent while the app was locked was not kept.
 
-    The text is too long, too many forms are kept already, or there is no sound letterhead with a key.
+    The text is too long, too many forms are kept already, or there is no sound letterhead (signed public
+    statement) with a key.
     """
 
     reason = "not_kept"

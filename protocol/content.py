@@ -163,8 +163,8 @@ class AnswerNote(StrictStruct, frozen=True):
 class ClosingNote(StrictStruct, frozen=True):
     """Closing of a mailbox by the desk. The text of the content is the desk's last message.
 
-    The envelope has the day from which the mailbox may be deleted. `automatic` is True if the desk's program
-    closed an abandoned mailbox: this closing answers nothing.
+    The envelope (signed header) of the entry has the day from which the mailbox may be deleted. `automatic`
+    is True if the desk's program closed an abandoned mailbox: this closing answers nothing.
     """
 
     automatic: bool = False

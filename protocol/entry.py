@@ -121,7 +121,8 @@ def sign_entry(
 ) -> SignedEntry:
     """Sign an envelope (header of an entry) and return the new entry.
 
-    Only an entry with an encrypted part has an epoch, a header and a payload.
+    If the entry has an encrypted part, `epoch` is the number of the desk's key, and `header` and `payload`
+    are the encrypted part.
 
     Raises:
         MalformedError: a reader would refuse the envelope.

@@ -236,7 +236,7 @@ def day_from_bytes(raw: bytes) -> date:
 
 
 def _fits_class(envelope: Envelope) -> bool:
-    """Return True if the author and the fields of an envelope are allowed for its class of entry.
+    """Return True if the author and the fields of an envelope (signed header) fit its class of entry.
 
     For example, only a removal has `removes`, and only the desk can set `due`.
     """
@@ -253,9 +253,10 @@ def _fits_class(envelope: Envelope) -> bool:
 
 
 def _has_sound_heads(envelope: Envelope) -> bool:
-    """Return True if the heads and unseen entries are within their limits and do not contradict each other.
+    """Return True if the entries that an envelope names are within limits and do not contradict each other.
 
-    A writer knows all of their own entries, so an own entry can never be unseen.
+    An envelope names the newest entries that its writer was shown (heads), and known entries that its writer
+    was not shown (unseen). A writer knows all of their own entries, so an own entry can never be unseen.
     """
     heads, unseen = (Counter(head.strand for head in named) for named in (envelope.heads, envelope.unseen))
     return (

@@ -54,7 +54,10 @@ def heads_from_bytes(raw: bytes) -> Heads:
 
 
 def next_number(heads: Iterable[Head], strand: StrandId) -> int:
-    """Return the number of a writer's next entry: one more than the largest of the writer's own `heads`."""
+    """Return the number of a writer's next entry, which comes after the entries that `heads` names.
+
+    The number is one more than the largest number among these entries that belong to the same writer.
+    """
     return max((head.number for head in heads if head.strand == strand), default=0) + 1
 
 

@@ -109,7 +109,7 @@ class StrandSecret(StrictStruct, frozen=True):
 
     @property
     def verify_key(self) -> bytes:
-        """Return the public key (32 bytes), which the desk's signed letterhead names."""
+        """Return the public key (32 bytes), which the desk's signed letterhead (public statement) names."""
         return bytes(SigningKey(self.seed).verify_key)
 
 
@@ -181,7 +181,7 @@ def create_keyring(workstation_name: str, slots: Sequence[Slot]) -> Keyring:
 
 
 def seal_keyring(keyring: Keyring) -> bytes:
-    """Sign the keyring, encrypt it for all its slots, and return the file.
+    """Sign the keyring, encrypt it for all its slots (passphrases), and return the file.
 
     Raises:
         MalformedError: the keyring has no slot or more than 16, or a name, number or cost that a reader would

@@ -55,8 +55,9 @@ class Tally(CanonicalStruct, frozen=True):
     - `id`: 16 bytes, derived from the mailbox's secret seed (`tally_seed`) and the kind of fact. If the
       tallies of a mailbox are made again, they have the same eight ids. No one can tell which ids belong to
       one mailbox
-    - `revision`: larger in tallies that were made from a later revision of the casefile. A number derived
-      from the seed is added, so that equal revisions do not show which tallies belong to one mailbox
+    - `revision`: larger in tallies that were made from a later revision of the casefile (notes about a
+      mailbox). A number derived from the seed is added, so that equal revisions do not show which tallies
+      belong to one mailbox
     """
 
     id: Annotated[bytes, Meta(min_length=ID_BYTES, max_length=ID_BYTES)]
@@ -67,7 +68,10 @@ class Tally(CanonicalStruct, frozen=True):
 
     @property
     def digest(self) -> Digest:
-        """Return the SHA-256 digest of the tally. Of two tallies of one revision, the lower digest counts."""
+        """Return the SHA-256 digest of the tally (anonymous fact).
+
+        Of two tallies of one revision, the lower digest counts.
+        """
         year = self.year.to_bytes(_YEAR_BYTES)
         return Digest(
             hashlib.sha256(frame(self.id, year, self.dimension.encode(), self.value.encode())).digest()
@@ -95,7 +99,7 @@ def make_tallies(
 
 
 def tally_seed(desk_seed: bytes, verify_key: bytes) -> bytes:
-    """Derive the secret seed of a mailbox's tallies, 32 bytes, from its verify key.
+    """Derive the secret seed of a mailbox's tallies (anonymous facts), 32 bytes, from its verify key.
 
     Every workstation derives the same seed, so all tallies of a mailbox count once. `desk_seed` is the seed
     of the desk's own key, so no one else can link the tallies to the mailbox. `verify_key` must belong to the
@@ -108,7 +112,8 @@ def tally_seed(desk_seed: bytes, verify_key: bytes) -> bytes:
 def counted_tallies(tallies: Iterable[Tally]) -> tuple[Tally, ...]:
     """Return one tally for each id: the one with the highest revision, or else with the lowest digest.
 
-    So the counts do not change if someone puts old or copied tallies into the store.
+    So the counts do not change if someone puts old or copied tallies into the store. A tally is one anonymous
+    fact about a mailbox.
     """
     counted: dict[bytes, Tally] = {}
     for tally in sorted(tallies, key=lambda each: (-each.revision, each.digest)):
@@ -164,7 +169,10 @@ def _derive(label: bytes, seed: bytes, place: Dimension) -> bytes:
 
 
 class _Line(Tally, frozen=True):
-    """A tally and the id of the workstation that signed the tally, as a line of JSON of fixed length."""
+    """A tally and the id of the workstation that signed the tally, as a line of JSON of fixed length.
+
+    A tally is one anonymous fact about a mailbox.
+    """
 
     strand: Annotated[bytes, Meta(min_length=STRAND_ID_BYTES, max_length=STRAND_ID_BYTES)]
 

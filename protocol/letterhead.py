@@ -124,9 +124,10 @@ class Letterhead(CanonicalStruct, frozen=True, dict=True):
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
-        """Parse a letterhead. Only the exact bytes that `to_bytes` writes are accepted.
+        """Parse a letterhead (signed public statement).
 
-        Parsing does not prove who wrote the letterhead. Only `verify_letterhead` proves that.
+        Only the exact bytes that `to_bytes` writes are accepted. Parsing does not prove who wrote the
+        letterhead. Only `verify_letterhead` proves that.
 
         Raises:
             MalformedError: `to_bytes` never writes these bytes, the version is another one, or values
@@ -161,7 +162,7 @@ class Letterhead(CanonicalStruct, frozen=True, dict=True):
     def successor(self, **changes: object) -> Self:
         """Return a copy of the letterhead with these fields changed and the next serial.
 
-        `sign_letterhead` checks the result.
+        `sign_letterhead` checks the result. A letterhead is the desk's signed public statement.
         """
         return msgspec.structs.replace(self, serial=self.serial + 1, **changes)
 
@@ -263,7 +264,7 @@ def verify_letterhead(
 
 
 def _require_consistent(letterhead: Letterhead) -> None:
-    """Check that the values of a parsed letterhead do not contradict each other.
+    """Check that the values of a parsed letterhead (signed public statement) do not contradict each other.
 
     Raises:
         MalformedError: values contradict each other. The exception has no reason, because only the desk's own

@@ -151,7 +151,7 @@ def open_unsent(raw: bytes, identities: tuple[age.PQIdentity, ...]) -> bytes:
     """Decrypt a text that someone submitted while the app was locked. Nothing proves who wrote the text.
 
     Raises:
-        UnreadableError: the text is damaged, or was not encrypted to any of the identities.
+        UnreadableError: the text is damaged, or was not encrypted to any of these secret keys.
         MalformedError: the decrypted bytes are not an unsent text.
     """
     plaintext, _ = age.decrypt(*age.split_file(raw), identities)

@@ -18,10 +18,11 @@ from protocol.mailbox_keys import MailboxKeys
 
 @dataclass(frozen=True, slots=True)
 class StrandKey:
-    """Public key that verifies the entries of one workstation. The desk's signed letterhead names the key.
+    """Public key that verifies the entries of one workstation.
 
-    `verify_key` is an Ed25519 public key of 32 bytes. The key is valid from `since` to `until`, both
-    included. `until` is None while the workstation is in use.
+    The desk's signed letterhead (public statement) names the key. `verify_key` is an Ed25519 public key of 32
+    bytes. The key is valid from `since` to `until`, both included. `until` is None while the workstation is
+    in use.
     """
 
     verify_key: bytes
@@ -55,7 +56,7 @@ class SourceWriter:
 
     @property
     def strand(self) -> StrandId:
-        """Return b"", which is the id of the source's only strand."""
+        """Return b"", the id of the source's strand (list of entries). Only workstations have longer ids."""
         return SOURCE_STRAND
 
     def sign(self, message: bytes) -> bytes:

@@ -31,7 +31,7 @@ class TrustedState:
     """Newest versions that a workstation has seen: of mailboxes, of the desk's records and of the letterhead.
 
     With these, a workstation detects that someone restored an older copy of the store. Each method that
-    changes something returns a new object.
+    changes something returns a new object. A letterhead is the desk's signed public statement.
     """
 
     letterhead_serial: int = 0
@@ -104,7 +104,7 @@ class TrustedState:
         return replace(self, records={**self.records, (kind, name): revision})
 
     def forget_records(self, address: bytes) -> Self:
-        """Forget the revisions of the records about a mailbox, because the desk dropped these records."""
+        """Forget the revisions of records (notes) about a mailbox, because the desk dropped these records."""
         left = {name: revision for name, revision in self.records.items() if not name[1].startswith(address)}
         return replace(self, records=left)
 
@@ -119,7 +119,10 @@ class TrustedState:
         return replace(self, letterhead_serial=serial)
 
     def to_bytes(self) -> bytes:
-        """Write the trusted state as JSON. All lists are in ascending order."""
+        """Write the trusted state (what a workstation remembers) as JSON.
+
+        All lists are in ascending order.
+        """
         wire = _Wire(
             letterhead_serial=self.letterhead_serial,
             mailboxes=tuple(
@@ -135,7 +138,9 @@ class TrustedState:
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
-        """Parse a trusted state. Only the exact bytes that `to_bytes` writes are accepted.
+        """Parse a trusted state (what a workstation remembers).
+
+        Only the exact bytes that `to_bytes` writes are accepted.
 
         Raises:
             MalformedError: `to_bytes` never writes these bytes.

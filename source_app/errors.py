@@ -113,7 +113,10 @@ class NotFoundError(SourceError):
 
 
 class ReportMissingError(SourceError):
-    """A report that the desk's letterhead names is missing in the store, or is not the signed report."""
+    """A report that the desk's letterhead names is missing in the store, or is not the signed report.
+
+    A letterhead is the desk's signed public statement.
+    """
 
 
 class SignpostError(SourceError):

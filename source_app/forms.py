@@ -7,7 +7,7 @@ from wtforms.validators import InputRequired
 
 
 class OurForm(Form):  # type: ignore[misc]  # wtforms has no types
-    """Base class of the forms.
+    """Base class of the forms of the source's site.
 
     A form that a visitor sends without a session has no CSRF token, because it gives an attacker no session
     to misuse. The check of the Origin header protects these forms against other sites.

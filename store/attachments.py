@@ -154,7 +154,10 @@ def abandon_uploads(
 
 
 def drop(session: Session, address: bytes, attachment_id: bytes) -> None:
-    """Queue an attachment for deletion, or what is left of it. Does nothing if the mailbox has none."""
+    """Queue an attached file for deletion, or what is left of it.
+
+    Do nothing if the mailbox has no such file.
+    """
     rows = _ROWS.all(session, address=address, attachment_id=attachment_id)
     count_in_mailbox(session, address, -sum(queue_attachment(session, row) for row in rows))
 

@@ -211,7 +211,7 @@ def drop_row(session: Session, address: bytes, digest: bytes) -> None:
 
 
 def of_mailbox(session: Session, address: bytes) -> Sequence[StoredEntry]:
-    """Return a mailbox's entries, sorted by author, strand, number and digest."""
+    """Return a mailbox's entries, sorted by author, writer (strand), number and digest."""
     return _OF_MAILBOX.all(session, address=address)
 
 

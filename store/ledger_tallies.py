@@ -41,7 +41,7 @@ def add(session: Session, tallies: Sequence[bytes]) -> None:
 
 
 def apply_from_peer(session: Session, tally: bytes) -> bool:
-    """Add one encrypted tally that arrived by sync to the ledger.
+    """Add one encrypted tally (anonymous fact) that arrived by sync to the ledger.
 
     Return False if the ledger already has it.
     """
@@ -54,22 +54,25 @@ def apply_from_peer(session: Session, tally: bytes) -> bool:
 
 
 def tally_digest(tally: bytes) -> bytes:
-    """Return the SHA-256 digest of an encrypted tally, by which syncs name the tally."""
+    """Return the SHA-256 digest of an encrypted tally (anonymous fact), by which syncs name the tally."""
     return hashlib.sha256(tally).digest()
 
 
 def find(session: Session, digest: bytes) -> bytes | None:
-    """Return the encrypted tally with this SHA-256 digest, or None if the ledger has no such tally."""
+    """Return the encrypted tally with this SHA-256 digest, or None if the ledger has no such tally.
+
+    A tally is one anonymous fact about a mailbox.
+    """
     return _FIND.first(session, digest=digest)
 
 
 def tally_ids(session: Session) -> Sequence[int]:
-    """Return the row ids of all tallies in the ledger."""
+    """Return the row ids of all tallies (anonymous facts) in the ledger."""
     return _TALLY_IDS.all(session)
 
 
 def tallies_by_id(session: Session, ids: Sequence[int]) -> Sequence[tuple[int, bytes]]:
-    """Return tallies of the ledger by row id, as pairs of row id and encrypted tally.
+    """Return tallies (anonymous facts) of the ledger by row id, as pairs of row id and encrypted tally.
 
     A call can ask for a few hundred row ids. Ids of rows that were deleted are left out.
     """

@@ -32,12 +32,15 @@ def put(session: Session, serial: int, body: bytes, signature: bytes) -> None:
 
 
 def latest(session: Session) -> tuple[int, bytes, bytes] | None:
-    """Return serial, body and signature of the newest letterhead, or None if the store has no letterhead."""
+    """Return serial, body and signature of the newest letterhead, or None if the store has no letterhead.
+
+    A letterhead is the desk's signed public statement.
+    """
     return _LATEST.first(session)
 
 
 def find(session: Session, serial: int) -> tuple[int, bytes, bytes] | None:
-    """Return the serial, body and signature of the letterhead with this serial.
+    """Return the serial, body and signature of the letterhead (signed public statement) with this serial.
 
     Return None if the store has no such letterhead.
     """

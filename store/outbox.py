@@ -178,7 +178,7 @@ _EVERYTHING: Mapping[OutboxKind, PreparedQuery[tuple[bytes, bytes]]] = {
 def record_name(kind: str, name: bytes) -> bytes:
     """Return the name of a record in the outbox: its kind, a colon and its own name.
 
-    No kind contains a colon.
+    No kind contains a colon. The outbox is the queue of items to send.
     """
     return kind.encode() + b":" + name
 
@@ -189,8 +189,8 @@ def record_name(kind: str, name: bytes) -> bytes:
 def exclude_peer(session: Session, peer: bytes) -> None:
     """Make `enqueue` skip one other store (peer) for the rest of this session.
 
-    The sync calls this function before it applies that peer's pouch, so that the peer does not receive its
-    own items again.
+    The sync calls this function before it applies that peer's pouch (sync bundle), so that the peer does not
+    receive its own items again.
     """
     session.info[_EXCLUDED_PEER] = peer
 
@@ -200,7 +200,7 @@ def enqueue(session: Session, kind: OutboxKind, *, address: bytes = b"", name: b
 
     A peer that `exclude_peer` has excluded is skipped. An item that is already in the outbox is marked as
     changed. If the item was packed before, it will be packed again. In a store without peers, a call takes 6
-    to 7 µs of processor time (measured on a busy machine).
+    to 7 µs of processor time (measured on a busy machine). The outbox is the queue of items to send.
     """
     excluded = session.info.get(_EXCLUDED_PEER)
     for peer in _PEERS.all(session):
@@ -225,7 +225,7 @@ def enqueue_all(session: Session, peer: bytes) -> None:
     """Add all items of the store to the outbox of one other store (peer), which is new or has lost its data.
 
     Records that do not go to peers are left out. Items that were packed before will be packed again. Rows are
-    read and added one at a time, so that little memory is used.
+    read and added one at a time, so that little memory is used. The outbox is the queue of items to send.
 
     Raises:
         PeerMissingError: there is no such peer. Everything that this session wrote is rolled back.
@@ -258,7 +258,7 @@ def of_kind(session: Session, peer: bytes, kind: OutboxKind) -> Iterator[OutboxI
 def mailboxes_to_pack(session: Session, peer: bytes) -> Sequence[bytes]:
     """Return the mailboxes with entries or tallies that must still be sent to a peer (another store).
 
-    The result has the addresses of the mailboxes, sorted.
+    The result has the addresses of the mailboxes, sorted. A tally is one anonymous fact about a mailbox.
     """
     return _MAILBOXES.all(session, peer=peer)
 
@@ -266,7 +266,7 @@ def mailboxes_to_pack(session: Session, peer: bytes) -> Sequence[bytes]:
 def of_mailbox(session: Session, peer: bytes, address: bytes) -> Sequence[OutboxItem]:
     """Return the entries and tallies of a mailbox that must still be sent to a peer (another store).
 
-    The items are sorted by kind and name.
+    The items are sorted by kind and name. A tally is one anonymous fact about a mailbox.
     """
     return _OF_MAILBOX.all(session, peer=peer, address=address)
 
@@ -292,10 +292,10 @@ def is_queued(session: Session, kind: OutboxKind, *, address: bytes = b"", name:
 def mark_packed(session: Session, ids: Iterable[int], serial: int, *, letterhead: int | None = None) -> None:
     """Record that items of the outbox are packed in the pouch (sync bundle) whose serial is `serial`.
 
-    `ids` has the row ids of the items. `letterhead` is the serial of the packed letterhead. Mark an item
-    before the item is read, or in the transaction that reads it. A later change is then recorded, and at
-    worst the item is packed twice. If an item were marked after it was read, a change in between would be
-    lost.
+    `ids` has the row ids of the items. `letterhead` is the serial of the packed letterhead (signed public
+    statement). Mark an item before the item is read, or in the transaction that reads it. A later change is
+    then recorded, and at worst the item is packed twice. If an item were marked after it was read, a change
+    in between would be lost. The outbox is the queue of items to send.
     """
     for row in ids:
         _MARK_PACKED.run(session, row=row, serial=serial, revision=letterhead)
@@ -305,7 +305,7 @@ def repack_all(session: Session, peer: bytes) -> None:
     """Mark all packed items of a peer as not packed, because the pouches with them may never have arrived.
 
     A damaged row of the outbox does not say which item the peer needs. If there is such a row, all items of
-    the store are queued again.
+    the store are queued again. A pouch is a sync bundle.
     """
     if _DELETE_DAMAGED.run(session, peer=peer):
         enqueue_all(session, peer)
@@ -315,18 +315,18 @@ def repack_all(session: Session, peer: bytes) -> None:
 def unmark_packed(session: Session, ids: Iterable[int]) -> None:
     """Mark items of the outbox as not packed, because they did not fit into the pouch (sync bundle).
 
-    `ids` has the row ids of the items.
+    `ids` has the row ids of the items. The outbox is the queue of items to send.
     """
     for row in ids:
         _UNMARK_PACKED.run(session, row=row)
 
 
 def acknowledge_pouch(session: Session, peer: bytes, serial: int) -> None:
-    """Delete the items from a peer's outbox that were packed in the pouches up to `serial`.
+    """Delete the items from a peer's outbox that were packed in the pouches (sync bundles) up to `serial`.
 
     Call this function when the peer confirms that it has applied these pouches. Items that changed after they
     were packed will be packed again. The proof of an ended mailbox is deleted too, if the desk has counted
-    the mailbox and no other peer needs the proof.
+    the mailbox and no other peer needs the proof. The outbox is the queue of items to send.
     """
     confirmed = {"peer": peer, "serial": serial}
     for letterhead in _CONFIRMED_LETTERHEAD.all(session, **confirmed):
@@ -342,7 +342,7 @@ def acknowledge_pouch(session: Session, peer: bytes, serial: int) -> None:
 
 
 def drop_peer(session: Session, peer: bytes) -> None:
-    """Delete the whole outbox of one peer (another store).
+    """Delete the whole outbox (queue of items to send) of one peer (another store).
 
     The proof of an ended mailbox is deleted too, if the desk has counted the mailbox and no other peer needs
     the proof.
@@ -353,9 +353,9 @@ def drop_peer(session: Session, peer: bytes) -> None:
 
 
 def drop_mailbox(session: Session, address: bytes) -> None:
-    """Delete a mailbox's entries and tallies from every peer's outbox.
+    """Delete a mailbox's entries and tallies (anonymous facts) from every peer's outbox.
 
-    Call this function when the store deletes the mailbox.
+    Call this function when the store deletes the mailbox. The outbox is the queue of items to send.
     """
     _DELETE_OF_MAILBOX.run(session, address=address)
 
@@ -363,7 +363,10 @@ def drop_mailbox(session: Session, address: bytes) -> None:
 def dequeue(
     session: Session, peer: bytes, kind: OutboxKind, *, address: bytes = b"", name: bytes = b""
 ) -> bool:
-    """Delete one item from a peer's outbox. Return False if the outbox did not have the item."""
+    """Delete one item from a peer's outbox (queue of items to send).
+
+    Return False if the outbox did not have the item.
+    """
     return _DELETE_FOR_PEER.run(session, peer=peer, kind=kind, address=address, name=name) > 0
 
 

@@ -23,7 +23,7 @@ class Peer:
     """Another store with which this store exchanges pouches (sync bundles), and the state of this exchange.
 
     `name` is the id of a workstation's strand (8 bytes), or b"" for the server. A serial is 0 if there was no
-    pouch or letterhead yet.
+    pouch or letterhead (signed public statement) yet.
     """
 
     name: bytes
@@ -69,7 +69,7 @@ def remove_peer(session: Session, name: bytes) -> None:
     """Delete a peer (another store) and its outbox, so that this store no longer syncs with the peer.
 
     The proof of an ended mailbox is deleted too, if the desk has counted the mailbox and no other peer needs
-    the proof.
+    the proof. The outbox is the queue of items to send.
     """
     outbox.drop_peer(session, name)
     _DELETE.run(session, peer=name)
@@ -106,14 +106,17 @@ def advance_serial(session: Session, name: bytes, serial: int) -> None:
     """Raise the serial of the last pouch to a peer, because the peer has a pouch that this store forgot.
 
     A store forgets pouches if it is restored from a backup. The items that this store remembers as packed
-    were not in that pouch, so they will be packed again.
+    were not in that pouch, so they will be packed again. A pouch is a sync bundle.
     """
     _change(session, name, sent_serial=serial)
     outbox.repack_all(session, name)
 
 
 def set_shared_letterhead(session: Session, name: bytes, serial: int) -> None:
-    """Record the serial of the newest letterhead that both the peer and this store have."""
+    """Record the serial of the newest letterhead that both this store and a peer (another store) have.
+
+    A letterhead is the desk's signed public statement.
+    """
     _change(session, name, letterhead_serial=serial)
 
 
@@ -126,7 +129,10 @@ def mark_rollback(session: Session, name: bytes, day: date) -> None:
 
 
 def clear_rollback(session: Session, name: bytes) -> None:
-    """Delete the record that a peer was restored from an older copy, because someone has seen the warning."""
+    """Delete the record that a peer (another store) was restored from an older copy.
+
+    Someone has seen the warning.
+    """
     _change(session, name, rollback_day=None)
 
 

@@ -78,7 +78,7 @@ def put(  # noqa: PLR0913  # the columns
 
 
 def replace(session: Session, record: Record, *, goes_to_peers: bool = True) -> None:
-    """Write a record that another store sent or that was merged, without compare-and-set.
+    """Write a record (encrypted note) that another store sent or that was merged, without compare-and-set.
 
     With `goes_to_peers`, the record is sent to all other stores, except a store that `outbox.exclude_peer`
     has excluded.
@@ -101,7 +101,7 @@ def all_records(session: Session, kind: str) -> Sequence[Record]:
 
 
 def revisions(session: Session, kind: str) -> Sequence[tuple[bytes, int]]:
-    """Return the name and the revision number of every record of a kind, without reading any ciphertext."""
+    """Return name and revision of every record (encrypted note) of a kind, without reading ciphertext."""
     return _REVISIONS.all(session, kind=kind)
 
 

@@ -88,5 +88,5 @@ def drop(session: Session, address: bytes, digest: bytes, kind: FindingKind) -> 
 
 
 def drop_findings(session: Session, address: bytes) -> None:
-    """Delete all findings about a mailbox, because the adviser has seen them."""
+    """Delete all recorded faults at the server about a mailbox, because the adviser has seen them."""
     _DELETE_OF_MAILBOX.run(session, address=address)

@@ -131,7 +131,7 @@ def apply_pouch(
 def _apply_items(context: ApplyContext, items: Iterable[Item]) -> int:
     """Apply all items of a pouch, and update the mailboxes that changed, even if an item is refused.
 
-    Return the number of items that changed something.
+    Return the number of items that changed something. A pouch is a sync bundle.
     """
     try:
         applied = sum(_apply_batch(context, batch) for batch in _batches(items))
@@ -146,8 +146,8 @@ def _apply_items(context: ApplyContext, items: Iterable[Item]) -> int:
 def _finish_mailboxes(context: ApplyContext) -> None:
     """Update the state of mailboxes that a pouch changed, and ask the sender for entries that are lost here.
 
-    A row of the outbox for a lost entry makes the builder of the next pouch pack this mailbox, and the
-    builder then asks for the entry.
+    A row of the outbox (queue of items to send) for a lost entry makes the builder of the next pouch pack
+    this mailbox, and the builder then asks for the entry. A pouch is a sync bundle.
     """
     with context.endpoint.store.writing(durable=False) as session:
         for address in context.changed:
@@ -182,7 +182,10 @@ def _require_day(endpoint: Endpoint, head: PouchHead, *, is_direct: bool) -> Non
 
 
 def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
-    """Yield the items of a pouch in their order, in batches that are small enough for one transaction."""
+    """Yield the items of a pouch in their order, in batches that are small enough for one transaction.
+
+    A pouch is a sync bundle.
+    """
     batch: list[Item] = []
     size = 0
     for item in items:
@@ -197,7 +200,7 @@ def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
 
 
 def _apply_batch(context: ApplyContext, items: Sequence[Item]) -> int:
-    """Apply some items of a pouch in one transaction.
+    """Apply some items of a pouch (sync bundle) in one transaction.
 
     If an item fails, the items before that item stay applied. This transaction is not durable yet. The later
     commit that marks the pouch as applied makes all transactions durable at once. If the power fails before

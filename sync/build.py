@@ -107,9 +107,9 @@ def build_pouch_files(
 class _PouchBuilder:
     """Builder of one pouch (sync bundle). Iterate over the builder once to get the items of the pouch.
 
-    An item that the peer would refuse is replaced by a report of damage. The outbox row of an item is marked
-    in the same transaction that reads the item. If the item changes later, the item is therefore packed
-    again.
+    An item that the peer would refuse is replaced by a report of damage. The outbox (queue of items to send)
+    row of an item is marked in the same transaction that reads the item. If the item changes later, the item
+    is therefore packed again.
     """
 
     def __init__(self, context: BuildContext, after: int | None = None) -> None:
@@ -136,7 +136,7 @@ class _PouchBuilder:
     def write(
         self, items: Iterable[Item], *, has_more: bool, unwanted: Iterable[FileKey] = ()
     ) -> Iterator[bytes]:
-        """Write a pouch file with these items, and yield its bytes in pieces."""
+        """Write a pouch (sync bundle) file with these items, and yield its bytes in pieces."""
         endpoint, peer = self._context.endpoint, self._context.peer
         with endpoint.store.reading() as session:
             partials = [*((*each, WHOLE) for each in unwanted), *attachments.uploads_from_peer(session, peer)]
@@ -218,7 +218,8 @@ class _PouchBuilder:
     def _marking(self, *, durable: bool = False) -> Iterator[Session]:
         """Open a transaction in which the caller marks rows of the outbox as packed in this pouch.
 
-        After a power cut, a mark that was not durable may be missing. The row is then packed again.
+        After a power cut, a mark that was not durable may be missing. The row is then packed again. A pouch
+        is a sync bundle. The outbox is the queue of items to send.
 
         Raises:
             SyncRefusedError: OVERTAKEN: another pouch was begun for this peer, and all rows were marked as

@@ -203,7 +203,10 @@ def _read_ssh(output: IO[bytes]) -> Iterator[bytes]:
 
 
 def _limit_time(pouches: Iterator[bytes], hang_up: Callable[[], object]) -> Iterator[bytes]:
-    """Yield pouches as they arrive, and close the connection if one pouch takes over half an hour."""
+    """Yield pouches as they arrive, and close the connection if one pouch takes over half an hour.
+
+    A pouch is a sync bundle.
+    """
 
     def take() -> bytes | None:
         timer = threading.Timer(_POUCH_SECONDS, hang_up)

@@ -51,7 +51,10 @@ class Merger(Protocol):
         """
 
     def past(self, kind: str, name: bytes, ours: bytes, /) -> tuple[bytes, ...] | None:
-        """Return the digests of the revisions that our record replaces, or None if it cannot be decrypted."""
+        """Return the digests of earlier revisions that our record (encrypted note) replaces.
+
+        Return None if this workstation cannot decrypt the record.
+        """
 
     def letterheads(self, base: bytes, ours: bytes, theirs: bytes, /) -> tuple[int, bytes, bytes]:
         """Return a letterhead (the desk's public statement) with the changes of two conflicting letterheads.
@@ -66,9 +69,9 @@ class Endpoint:
     """One machine in a sync, the server or a workstation: its store, its keys and its limits.
 
     `name` is `SERVER` or the id of a workstation's strand. `seed` is the Ed25519 seed with which this
-    endpoint signs. `letterhead` returns the newest letterhead that was verified. `quota` limits the
-    attachments that are applied. `opens` returns whether this workstation can decrypt an entry. The server
-    has no `merger` and no `opens`, because it cannot decrypt anything.
+    endpoint signs. `letterhead` returns the newest letterhead (signed public statement) that was verified.
+    `quota` limits the attachments that are applied. `opens` returns whether this workstation can decrypt an
+    entry. The server has no `merger` and no `opens`, because it cannot decrypt anything.
     """
 
     store: Store
@@ -111,7 +114,8 @@ class Endpoint:
         """Return the public key of a workstation, if the desk's letterhead allows it to sync today.
 
         After the last day in the letterhead, the workstation is refused. The first day is not checked: if
-        this machine's clock is a day behind, a check would refuse a new workstation.
+        this machine's clock is a day behind, a check would refuse a new workstation. A letterhead is the
+        desk's signed public statement.
 
         Raises:
             SyncRefusedError: UNKNOWN_WORKSTATION or REVOKED_WORKSTATION.

@@ -25,7 +25,10 @@ _IDLE_MAX: Final = 1000  # pouches in a row without a change: a restored server 
 
 
 class Carrier(Protocol):
-    """Interface of a connection that delivers a pouch to the server and returns the pouches of the answer."""
+    """Interface of a connection that delivers a pouch to the server and returns the pouches of the answer.
+
+    A pouch is a sync bundle.
+    """
 
     def carry(self, pouch: bytes) -> AbstractContextManager[Iterator[bytes]]:
         """Send a pouch (sync bundle) to the server, and return the pouches of its answer as they arrive.
@@ -57,11 +60,11 @@ class SyncResult:
 def answer_pouches(server: Endpoint, pouch: bytes) -> Iterator[bytes]:
     """Apply a workstation's pouch (sync bundle) on the server, and yield the pouches of the answer.
 
-    A new workstation that the letterhead names becomes a peer with its first pouch. If one pouch is not
-    enough, the answer has several, so that the connection is not idle while the workstation applies one. Each
-    pouch is built when the caller asks for it. If building a later pouch fails, the answer ends. The server
-    then refuses the workstation's next pouch with the reason of the failure. So the exceptions below are
-    raised only before the first pouch.
+    A new workstation that the letterhead (signed public statement) names becomes a peer with its first pouch.
+    If one pouch is not enough, the answer has several, so that the connection is not idle while the
+    workstation applies one. Each pouch is built when the caller asks for it. If building a later pouch fails,
+    the answer ends. The server then refuses the workstation's next pouch with the reason of the failure. So
+    the exceptions below are raised only before the first pouch.
 
     Raises:
         PouchRefusedError: the workstation's pouch was refused, and no item was applied.
@@ -110,8 +113,8 @@ def exchange(workstation: Endpoint, carrier: Carrier, on_progress: Callable[[int
 class _Rounds:
     """State of one sync on the workstation.
 
-    In each round, the workstation sends a pouch and the server answers. `has_more` is True until the
-    workstation and the server each have all items of the other.
+    In each round, the workstation sends a pouch (sync bundle) and the server answers. `has_more` is True
+    until the workstation and the server each have all items of the other.
     """
 
     workstation: Endpoint
@@ -125,7 +128,10 @@ class _Rounds:
     _unwanted: Collection[FileKey] = ()
 
     def ask(self) -> None:
-        """Send one pouch to the server, and apply each pouch of the answer while the next one arrives."""
+        """Send one pouch to the server, and apply each pouch of the answer while the next one arrives.
+
+        A pouch is a sync bundle.
+        """
         question = build_pouch(self.workstation, SERVER, self._partials, self._unwanted).pouch
         self.result.rounds += 1
         self.result.bytes_sent += len(question)

@@ -98,7 +98,7 @@ class PQRecipient:
     @classmethod
     @functools.lru_cache(maxsize=16)
     def from_text(cls, text: str) -> Self:
-        """Parse a recipient in the text form "age1pq1…".
+        """Parse a post-quantum recipient (public key) in the text form "age1pq1…".
 
         The last 16 results are cached, because recipients are public and parsing one takes 2 ms.
 
@@ -151,7 +151,7 @@ class PQIdentity:
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """Parse an identity in the text form "AGE-SECRET-KEY-PQ-1…".
+        """Parse a post-quantum identity (secret key) in the text form "AGE-SECRET-KEY-PQ-1…".
 
         Raises:
             MalformedError: the text is not a post-quantum identity in canonical Bech32.
@@ -209,7 +209,7 @@ class X25519Recipient:
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """Parse a recipient in the text form "age1…".
+        """Parse an X25519 recipient (public key) in the text form "age1…".
 
         Raises:
             MalformedError: the text is not an X25519 recipient in canonical Bech32.
@@ -256,7 +256,7 @@ class X25519Identity:
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """Parse an identity in the text form "AGE-SECRET-KEY-1…".
+        """Parse an X25519 identity (secret key) in the text form "AGE-SECRET-KEY-1…".
 
         Raises:
             MalformedError: the text is not an X25519 identity in canonical Bech32.

@@ -15,7 +15,10 @@ def openpgp_group() -> None:
 @openpgp_group.command("make")
 @click.pass_obj
 def make_openpgp_command(settings: Path) -> None:
-    """Make the OpenPGP key of a desk that has no such key, and publish it in the desk's signed letterhead."""
+    """Make the OpenPGP key of a desk that has no such key, and publish it in the desk's signed letterhead.
+
+    A letterhead is the desk's signed public statement.
+    """
     from deploy.desk_openpgp_key import make_openpgp_key
 
     make_openpgp_key(settings, ask_passphrase(), say=click.echo)

@@ -36,7 +36,7 @@ def set_up_server(settings: Path, fingerprint: str, *, source_bind: str, sync_bi
     """Set up this machine as the server of the desk with this fingerprint, unless it is a server already.
 
     Return True if the server was made now. The server gets none of the desk's secret keys. The source's site
-    cannot start until `steunpunt admit` has stored the desk's signed letterhead.
+    cannot start until `steunpunt admit` has stored the desk's signed letterhead (public statement).
 
     Raises:
         DeployError: the fingerprint has a wrong form, or the folder contains other files.
@@ -63,7 +63,8 @@ def set_up_server(settings: Path, fingerprint: str, *, source_bind: str, sync_bi
 def server_card(settings: Path) -> CardFile:
     """Return the server's card (its public keys), and the desk's newest signed letterhead if there is one.
 
-    If the server's secret key is missing, a new key is made first.
+    If the server's secret key is missing, a new key is made first. A letterhead is the desk's signed public
+    statement.
 
     Raises:
         DeployError: the settings, the key or the letterhead have faults.
@@ -115,8 +116,8 @@ def admit_workstation(settings: Path, path: Path, *, say: Say, on_step: Say) -> 
 def remove_workstation(settings: Path, name: str, *, say: Say) -> None:
     """Forget a workstation on this server: delete its queue of items, and its key for the onion service.
 
-    `name` is the workstation's name in the desk's signed letterhead. As long as the letterhead names the
-    workstation as in use, the workstation may connect again.
+    `name` is the workstation's name in the desk's signed letterhead (public statement). As long as the
+    letterhead names the workstation as in use, the workstation may connect again.
 
     Raises:
         DeployError: there is no such workstation.
@@ -145,7 +146,7 @@ def find_workstation(letterhead: Letterhead, known: Collection[bytes], name: str
     """Return the workstation in the desk's letterhead that has this name or id, if its id is in `known`.
 
     If `name` is None, there must be only one workstation. The result is the workstation's strand: its id,
-    name, public key and days of use.
+    name, public key and days of use. A letterhead is the desk's signed public statement.
 
     Raises:
         DeployError: no workstation has that name or id, or several workstations fit.
@@ -176,7 +177,7 @@ def _read_pairing_file(path: Path, config: SyncConfig) -> tuple[Pairing, Letterh
 
 
 def _open_letterhead_if_any(store: Store, config: SyncConfig) -> Letterhead | None:
-    """Verify and return the desk's signed letterhead in the store.
+    """Verify and return the desk's signed letterhead (public statement) in the store.
 
     Return None if there never was a letterhead.
     """

@@ -75,6 +75,8 @@ class PairingRequest:
 def read_card_file(path: Path) -> CardFile:
     """Read a card file, which has a server's public keys and sometimes the desk's newest signed letterhead.
 
+    A letterhead is the desk's signed public statement.
+
     Raises:
         DeployError: the file cannot be read, or is not a card file.
     """
@@ -225,6 +227,8 @@ def _merge_letterheads(desk: OpenDesk, card: CardFile) -> bytes:
 
 def _newest(session: Session) -> tuple[bytes, bytes]:
     """Return the body and the signature of the desk's newest signed letterhead in the workstation's store.
+
+    A letterhead is the desk's signed public statement.
 
     Raises:
         DeployError: the store has no letterhead.

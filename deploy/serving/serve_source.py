@@ -26,7 +26,7 @@ _SECRET_BYTES = 32
 def serve_source(settings: Path) -> None:
     """Check the settings, and serve the source's interface until a signal says to stop.
 
-    The ports and the desk's signed letterhead are also checked first.
+    The ports and the desk's signed letterhead (public statement) are also checked first.
 
     Raises:
         DeployError: the settings have faults, a port is taken, or the letterhead must not be used.

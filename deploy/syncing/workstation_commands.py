@@ -132,10 +132,10 @@ def rebuild_workstation(
 def _introduce_to_server(desk: OpenDesk, lost: Keyring, carrier: Carrier) -> None:
     """Make this new workstation known to the server, with a message that the lost workstation's key signs.
 
-    The message is a pouch (sync bundle) with a letterhead that names this workstation. The server does not
-    know this workstation yet, so it would refuse a pouch of this workstation. But the server accepts pouches
-    of the lost workstation. So this function signs the pouch with the lost workstation's key, and applies the
-    server's answer.
+    The message is a pouch (sync bundle) with a letterhead (signed public statement) that names this
+    workstation. The server does not know this workstation yet, so it would refuse a pouch of this
+    workstation. But the server accepts pouches of the lost workstation. So this function signs the pouch with
+    the lost workstation's key, and applies the server's answer.
 
     Then this function resets the saved state of the exchange with the server. Otherwise this workstation
     would treat the serial numbers of the lost workstation's pouches as its own.

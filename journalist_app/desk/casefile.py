@@ -24,7 +24,7 @@ LABELS: Final = 50
 class Note(StrictStruct, frozen=True):
     """Note of an adviser in a casefile: the day, the workstation's name, and a text.
 
-    The text has at most 20,000 characters.
+    The text has at most 20,000 characters. A casefile has the desk's notes about a mailbox.
     """
 
     day: date
@@ -61,7 +61,7 @@ class PassedOn(StrictStruct, frozen=True):
 
     `made` is the day on which the desk made the file with this text and these files. `delivered` is the day
     on which the file was handed over, or None if the desk still has the file. `proposal` is the digest of the
-    proposal that the source saw.
+    proposal that the source saw. A casefile has the desk's notes about a mailbox.
     """
 
     recipient: _Word
@@ -98,6 +98,8 @@ class Casefile(CanonicalStruct, frozen=True):
 
     def to_bytes(self) -> bytes:
         """Write the casefile as JSON, in the form in which it is encrypted and stored as a record.
+
+        A casefile has the desk's notes about a mailbox.
 
         Raises:
             TooLongError: the casefile is over 700,000 bytes.

@@ -193,7 +193,7 @@ class OpenDesk:
             self._change(lambda state: state.saw_record(kind, name, revision))
 
     def forget_records(self, address: bytes) -> None:
-        """Forget the revisions of records about a mailbox, after the desk itself deleted these records.
+        """Forget the revisions of records (encrypted notes) about a mailbox that the desk itself deleted.
 
         Otherwise this workstation would report the records as missing.
         """

@@ -23,10 +23,11 @@ class ResponseFacts:
 
 
 def response_facts(transcript: Transcript, opened: Sequence[EntryContent]) -> ResponseFacts:
-    """Compute the response times of one mailbox from its verified entries, in thread order.
+    """Compute when the desk first answered, and whether the source came back, from a mailbox's entries.
 
-    Content is None for a removed or unreadable entry. A removed entry still counts, because its envelope has
-    its author and day. A step that only confirms receipt is not an answer (`non_answers`).
+    The entries are verified and in thread order. Content is None for a removed or unreadable entry. A removed
+    entry still counts, because its signed header has its author and day. A step that only confirms receipt is
+    not an answer (`non_answers`).
     """
     no_answers = non_answers(opened)
     words = [signed for signed, _ in opened if signed.envelope.is_words]

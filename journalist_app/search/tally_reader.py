@@ -63,7 +63,8 @@ def read_tallies(
 ) -> Iterator[tuple[OpenedTally, ...]]:
     """Decrypt tallies (anonymous facts about deleted mailboxes) by row number, and yield them in batches.
 
-    A row that no longer exists is left out. The desk's signed letterhead has the keys to verify the tallies.
+    A row that no longer exists is left out. The desk's signed letterhead (public statement) has the keys to
+    verify the tallies.
     """
     for start in range(0, len(rows), _AT_ONCE):
         with store.reading() as session:

@@ -70,7 +70,9 @@ class Inbox:
 
 
 def read_inbox(desk: OpenDesk, wanted: InboxFilter, today: date) -> Inbox:
-    """Return one page of the inbox: a list, or a search by label. Every row's mailbox is verified first.
+    """Return one page of the inbox: a list of mailboxes, or those whose label (three words) was searched.
+
+    Every row's mailbox is verified first.
 
     The rows are sorted by deadline after the search index has read the whole store. Until then the rows are
     in the store's order, the filters have no effect, and `reading` has the progress.

@@ -56,8 +56,8 @@ class EndedInboxRow:
 class UnsoundRow:
     """One mailbox in the inbox that failed verification.
 
-    `is_here` is False if the mailbox is not in the store. If the label is empty, the faults are in records of
-    no mailbox.
+    `is_here` is False if the mailbox is not in the store. If the label (name of the mailbox) is empty, the
+    faults are in records of no mailbox.
     """
 
     address: str
@@ -106,11 +106,11 @@ def ended_row(desk: OpenDesk, row: EndedMailbox) -> EndedInboxRow:
 def unsound_rows(
     desk: OpenDesk, closed: tuple[EndedInboxRow, ...], restored: Sequence[Address]
 ) -> tuple[UnsoundRow, ...]:
-    """Return a row for each mailbox that the inbox shows as unsound, sorted by label.
+    """Return a row for each mailbox that the inbox must show as faulty, sorted by label (three words).
 
-    These are the mailboxes and casefiles that failed verification. Two other kinds of mailboxes also get a
-    row. `closed` has the ended mailboxes: such a mailbox gets a row if its ending is forged. `restored` has
-    mailboxes that ended, but that someone restored at the server.
+    These are the mailboxes and casefiles (notes about a mailbox) that failed verification. Two other kinds of
+    mailboxes also get a row. `closed` has the ended mailboxes: such a mailbox gets a row if its ending is
+    forged. `restored` has mailboxes that ended, but that someone restored at the server.
     """
     found = list(desk.unsound.items())
     # Do not list a missing casefile if its mailbox is listed as missing or ended.

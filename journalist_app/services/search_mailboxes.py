@@ -23,9 +23,9 @@ _AROUND_CHARS: Final = 60
 class SearchHit:
     """One search result: a mailbox that contains all words of a query, with a snippet of its text.
 
-    The snippet is from the entry or casefile that contains the largest number of these words. `side` is
-    "source" or "desk" if it is an entry of this author, written on `day`. `side` is "casefile" if it is the
-    casefile, and then `day` is None.
+    The snippet is from the entry or casefile (notes about a mailbox) that contains the largest number of
+    these words. `side` is "source" or "desk" if it is an entry of this author, written on `day`. `side` is
+    "casefile" if it is the casefile, and then `day` is None.
     """
 
     address: str
@@ -73,8 +73,8 @@ def search(desk: OpenDesk, query: str, page: int) -> SearchResults:
 def _hit(desk: OpenDesk, address: Address, words: list[str]) -> SearchHit | None:
     """Verify a mailbox that the search index found, and search it again for the words of the query.
 
-    Return the entry or casefile that contains the largest number of these words. Return None if the mailbox
-    no longer contains all words.
+    Return the entry or casefile (notes about a mailbox) that contains the largest number of these words.
+    Return None if the mailbox no longer contains all words.
     """
     try:
         conversation = conversation_of(desk, address)

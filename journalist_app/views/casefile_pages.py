@@ -29,7 +29,7 @@ def show_casefile(desk: OpenDesk, address: str) -> ResponseReturnValue:
 @bp.post("/<address>/casefile")
 @unlocked
 def save_casefile_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Save the fields of a mailbox's casefile.
+    """Save the fields of a mailbox's casefile (notes about a mailbox).
 
     If they are refused, show the form again with the typed values.
     """

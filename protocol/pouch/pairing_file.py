@@ -47,8 +47,9 @@ class Pairing(StrictStruct, frozen=True):
 def read_pairing(raw: bytes, fingerprint: str) -> tuple[Pairing, Letterhead]:
     """Check a pairing file, which introduces a workstation to a server.
 
-    Return the pairing and its letterhead. `fingerprint` is the pinned public key of the desk. The caller must
-    still check that the letterhead is the newest, and that the workstation is still in use.
+    Return the pairing and its letterhead (signed public statement). `fingerprint` is the pinned public key of
+    the desk. The caller must still check that the letterhead is the newest, and that the workstation is still
+    in use.
 
     Raises:
         MalformedError: the bytes are not a pairing file.
@@ -79,7 +80,10 @@ class CardFile:
     letterhead: tuple[bytes, bytes] | None
 
     def to_bytes(self) -> bytes:
-        """Return the card file: one line for the server's card, and one for the letterhead, if any."""
+        """Return the card file: one line for the server's card, and one for the letterhead, if any.
+
+        A letterhead is the desk's signed public statement.
+        """
         lines = [str(self.card)]
         if self.letterhead is not None:
             lines.append(" ".join((_LETTERHEAD, *map(to_base64, self.letterhead))))
@@ -87,7 +91,9 @@ class CardFile:
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> "CardFile":
-        """Parse a card file, with or without white space around it. The letterhead is not verified here.
+        """Parse a card file, with or without white space around it.
+
+        The letterhead (signed public statement) is not verified here.
 
         Raises:
             MalformedError: the bytes are not a card file that `to_bytes` writes.
@@ -110,5 +116,8 @@ class CardFile:
 
 
 def letterhead_digest(letterhead_body: bytes) -> bytes:
-    """Return the digest of a letterhead, by which a pairing file names the letterhead that it replaces."""
+    """Return the digest of a letterhead, by which a pairing file names the letterhead that it replaces.
+
+    A letterhead is the desk's signed public statement.
+    """
     return hashlib.sha256(letterhead_body).digest()

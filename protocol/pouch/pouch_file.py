@@ -158,7 +158,7 @@ class PouchWriter:
     size: int
 
     def __init__(self, head: PouchHead, recipient: age.PQRecipient, seed: bytes) -> None:
-        """Begin a pouch (sync bundle) that only `recipient` can decrypt.
+        """Begin a pouch (sync bundle) that only the owner of the public key `recipient` can decrypt.
 
         `seed` is the sender's Ed25519 seed, 32 bytes.
 
@@ -177,7 +177,9 @@ class PouchWriter:
         return "PouchWriter()"
 
     def add(self, item: Item) -> bytes:
-        """Add an item to the pouch. Return the encrypted bytes that are ready, which may be b"".
+        """Add an item to the pouch (sync bundle).
+
+        Return the encrypted bytes that are ready, which may be b"".
 
         Raises:
             MalformedError: a reader would refuse the item. The item was not added.
@@ -185,7 +187,7 @@ class PouchWriter:
         return self._write(frame(item_to_bytes(item)))
 
     def finish(self) -> Iterator[bytes]:
-        """Sign and pad the pouch, and yield its last bytes in pieces of at most 1 MiB.
+        """Sign and pad the pouch (sync bundle), and yield its last bytes in pieces of at most 1 MiB.
 
         Call this method once, after all calls of `add`.
         """
@@ -218,7 +220,7 @@ class PouchReader:
         """Decrypt the beginning of a pouch that arrives in pieces of any size, and read its head.
 
         The head is not authentic yet. Anyone who knows the recipient can make a pouch with a false head, or a
-        pouch that is refused as NEWER (in a later version of the format).
+        pouch that is refused as NEWER (in a later version of the format). A pouch is a sync bundle.
 
         Raises:
             PouchRefusedError: the reason is UNREADABLE, NEWER or MALFORMED.
@@ -244,7 +246,7 @@ class PouchReader:
         return "PouchReader()"
 
     def items(self, verify_key: bytes) -> Iterator[Item]:
-        """Yield the items of the pouch.
+        """Yield the items of the pouch (sync bundle).
 
         The caller must not act on them before the iteration ends without an error. After the last item, this
         method checks the signature over all items, and checks that only padding follows. `verify_key` is the
@@ -278,7 +280,7 @@ def _padded(length: int) -> int:
 class _Plaintext:
     """Decrypted bytes of a pouch, from which the caller reads a prescribed number of bytes at a time.
 
-    The object also computes a digest of all bytes that were read so far.
+    The object also computes a digest of all bytes that were read so far. A pouch is a sync bundle.
     """
 
     __slots__ = ("_digest", "_held", "_pieces", "_taken")
@@ -315,7 +317,7 @@ class _Plaintext:
     def require_padding(self) -> None:
         """Check that the rest of the pouch is zeros, exactly as many as a writer adds to pad the pouch.
 
-        Other bytes are refused, because the signature does not cover them.
+        Other bytes are refused, because the signature does not cover them. A pouch is a sync bundle.
 
         Raises:
             MalformedError: other bytes follow, or there is more or less padding than a writer adds.

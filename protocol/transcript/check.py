@@ -275,7 +275,7 @@ def _by_strand(heads: Iterable[Head]) -> dict[StrandId, list[Head]]:
 
 
 def _limited(heads: Iterable[Head]) -> Heads:
-    """Sort heads (names of entries), and keep at most as many of each writer as an envelope may have."""
+    """Sort heads (names of entries), and keep at most as many of each writer as an envelope can name."""
     strands = _by_strand(sorted(heads, key=_digest))
     return tuple(sorted(head for known in strands.values() for head in known[:HEADS_OF_STRAND]))
 

@@ -49,7 +49,7 @@ class Knowledge:
         return bool(self._covered[later] & self._bit(earlier))
 
     def within(self, heads: Iterable[Head]) -> frozenset[Digest]:
-        """Return the entries that heads name, and all earlier entries of the same writers behind them."""
+        """Return the entries that `heads` names, and all earlier entries of the same writers."""
         reach = 0
         for head in heads:
             reach |= self._bit(head.digest) | self._behind.get(head.digest, 0)
@@ -58,8 +58,8 @@ class Knowledge:
     def tips(self, digests: Collection[Digest]) -> set[Digest]:
         """Return the newest of the given entries: no other given entry of the same writer names them.
 
-        If two of the entries are connected only through entries outside `digests`, both are tips. An envelope
-        that names these tips lists the entries in between as unseen.
+        Two of the entries may be connected only through entries that are not in `digests`. Then both are in
+        the result. A new entry that names both lists the entries in between as unseen.
         """
         chosen = set(digests)
         return chosen.difference(*(self._parents.get(digest, ()) for digest in chosen))
@@ -86,9 +86,10 @@ class Knowledge:
         self._known[entry.digest] = known
 
     def _reach(self, heads: Iterable[Digest], unseen: int) -> int:
-        """Return the entries that heads name, and those behind them, without passing an unseen entry.
+        """Return the entries that `heads` names, and all entries behind them, but stop at unseen entries.
 
-        The result is a whole number with one bit for each entry.
+        An unseen entry is one that the writer was not shown. The result is a whole number with one bit for
+        each entry.
         """
         todo = list(heads)
         reach = 0

@@ -181,9 +181,9 @@ class Consent:
         return next((answer for answer in reversed(self.answers) if answer.signed.digest in chosen), None)
 
     def _is_in_force(self, agreement: Digest) -> bool:
-        """Return True if the source did not withdraw an agreement.
+        """Return True if the source has certainly not withdrawn an agreement.
 
-        A missing entry of the source may be a withdrawal.
+        If an entry of the source is missing, the result is False, because this entry may be a withdrawal.
         """
         missing = self._knowledge.unknown_to_all(self._missing, [agreement])
         return not missing and not self._withdrawals(agreement)
@@ -202,8 +202,9 @@ class Consent:
     def _allows(self, agreement: Digest, step: Digest) -> bool:
         """Return True if the writer of a step knew an agreement, and every withdrawal came too late.
 
-        A withdrawal came too late only if its own heads show that the source had seen the step. Earlier read
-        receipts do not count.
+        A step is the desk's statement that it passes on the proposal. A withdrawal came too late only if the
+        heads of the withdrawal itself show that the source had seen the step. Earlier read receipts do not
+        count.
         """
         crossed = self._knowledge.unknown_to_all(self._removed, [step, agreement])
         withdrawals = [*self._withdrawals(agreement), *(words for words in crossed if words != agreement)]

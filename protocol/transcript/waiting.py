@@ -47,10 +47,11 @@ def waiting_since(transcript: Transcript, no_answers: Collection[Digest] = froze
 
 
 def waiting_since_with(words: Envelope, before: date | None) -> date:
-    """Return the day since which a source waits after they wrote new words, which no one knows yet.
+    """Return the day since which a source waits for an answer, after the source wrote a new message.
 
-    `before` is the day since which the source waited until then, or None. The result is that of
-    `waiting_since`, and the store need not read the whole mailbox for each message.
+    `words` is the signed header of the message, and `before` the day since which the source waited until
+    then, or None. The result is that of `waiting_since`, and the store need not read the whole mailbox for
+    each message.
     """
     return min(before or words.day, words.day)
 

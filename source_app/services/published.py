@@ -50,7 +50,8 @@ def signed_letterhead(desk: PublicDesk) -> tuple[bytes, bytes]:
 def reports_by_year(desk: PublicDesk) -> tuple[tuple[int, tuple[PublishedReport, ...]], ...]:
     """Return the report files that the desk's signed letterhead names, by year, the newest year first.
 
-    A file whose name has another format is left out: that file is for another version of this program.
+    A file whose name has another format is left out: that file is for another version of this program. A
+    letterhead is the desk's signed public statement.
     """
     found: dict[str, PublishedReport] = {}
     for report in desk.letterhead.reports:

@@ -190,7 +190,7 @@ def is_mailbox_closed(desk: PublicDesk, keys: MailboxKeys) -> bool:
 
 
 def find_mailbox(desk: PublicDesk, keys: MailboxKeys) -> StoredMailbox:
-    """Return the row of a mailbox, which no signature covers.
+    """Return a mailbox's row in the store. No signature covers the values of this row.
 
     Raises:
         NoSuchMailboxError: the mailbox has ended.

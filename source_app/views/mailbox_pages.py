@@ -125,7 +125,10 @@ def ended_page() -> ResponseReturnValue:
 
 
 def _entry_form(here: MailboxSession, kind: type[_Form], action: str) -> tuple[FormContext, _Form]:
-    """Return the form that the source sent, or a new form, with its context. Refuse a foreign form."""
+    """Return a form that adds an entry, and its context: the form that was sent, or a new form.
+
+    A form that this session has not shown is refused.
+    """
     address = here.keys.address
     if request.method == "POST":
         form_context = FormContext.of_form(request.form, here.token, action, address) or abort(403)

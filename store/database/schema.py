@@ -197,7 +197,8 @@ class SealedRow(_WithId, Base):
     """Ciphertext of an entry, of an attachment's header or chunk, of a record, or of a tally.
 
     An entry has a header and a payload. A chunk has only a payload. Every other ciphertext is stored
-    completely in `header`, because a deletion clears the header at once.
+    completely in `header`, because a deletion clears the header at once. A tally is one anonymous fact about
+    a mailbox.
     """
 
     __tablename__ = "sealed"

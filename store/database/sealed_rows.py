@@ -26,8 +26,8 @@ def insert_sealed(session: Session, *, header: bytes | None = None, payload: byt
     """Write ciphertext in a new row, add its bytes to the store's count, and return the row's random id.
 
     A page of zeros, the shield, is written before the ciphertext (`schema.SHIELD`). Without the shield,
-    SQLite could leave a copy of some ciphertext in the file after the row is deleted. A record or a tally is
-    passed completely as `header`, because deletion sets the header to NULL at once.
+    SQLite could leave a copy of some ciphertext in the file after the row is deleted. A record or a tally
+    (anonymous fact) is passed completely as `header`, because deletion sets the header to NULL at once.
     """
     row = new_id()
     size = len(header or b"") + len(payload or b"")

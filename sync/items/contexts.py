@@ -34,7 +34,10 @@ class BuildContext:
     has_more: bool = False
 
     def is_full(self) -> bool:
-        """Return True if the pouch is full. In that case, also note that there are more items to pack."""
+        """Return True if the pouch (sync bundle) is full.
+
+        In that case, also note that there are more items to pack.
+        """
         if self.size_limit is not None and self.size >= self.size_limit:
             self.has_more = True
         return self.has_more
@@ -44,9 +47,10 @@ class BuildContext:
 class VerifyContext:
     """Public keys that verify the items of one pouch (sync bundle), collected in the order of the items.
 
-    A letterhead and a mailbox come before the items that need their keys. `is_own` is True if the items come
-    from this endpoint's own store, and are verified before they are sent. `deleted_wrongly` collects the
-    mailboxes that the peer deleted although entries of this store do not allow that.
+    A letterhead (signed public statement) and a mailbox come before the items that need their keys. `is_own`
+    is True if the items come from this endpoint's own store, and are verified before they are sent.
+    `deleted_wrongly` collects the mailboxes that the peer deleted although entries of this store do not allow
+    that.
     """
 
     endpoint: Endpoint
@@ -60,7 +64,7 @@ class VerifyContext:
         self.strands = dict(self.letterhead.strand_keys)
 
     def mailbox_key(self, address: Address) -> bytes | None:
-        """Return the public key of a mailbox's source, from this pouch or from this store.
+        """Return the public key of a mailbox's source, from this pouch (sync bundle) or from this store.
 
         The key verifies the source's entries. The result is None if neither the pouch nor the store has the
         mailbox, or if its row in the store is damaged.

@@ -53,9 +53,9 @@ def verify(context: VerifyContext, item: EndedItem) -> None:
 
 
 def apply(context: ApplyContext, session: Session, item: EndedItem) -> bool:
-    """End a mailbox in this store.
+    """End a mailbox in this store, because a verified proof of its end arrived by sync.
 
-    If this store shows that the peer deleted it wrongly, report that to the adviser instead.
+    If this store shows that the sender deleted the mailbox wrongly, report that to the adviser instead.
     """
     address = Address(item.address)
     # `verify` has checked the proof.

@@ -22,7 +22,7 @@ def verify(context: VerifyContext, item: LetterheadItem) -> None:
     """Check the desk's signature on a received letterhead, and use its keys for the rest of the pouch.
 
     A letterhead is the desk's public statement, with the keys of its workstations. This function does not
-    check whether the letterhead is the newest. `apply` does.
+    check whether the letterhead is the newest. `apply` does. A pouch is a sync bundle.
 
     Raises:
         ForgedError: the serial in the item is not that of the letterhead.
@@ -71,7 +71,7 @@ def _is_rolled_back(session: Session, item: LetterheadItem, shared: int) -> bool
     """Return True if a received letterhead shows that the server was restored from a backup.
 
     Such a letterhead was in use in this store before, or is older than the last letterhead that both machines
-    had.
+    had. A letterhead is the desk's signed public statement.
     """
     before = letterheads.find(session, item.serial)
     return item.serial < shared or (before is not None and before[1] == item.body)

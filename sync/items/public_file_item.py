@@ -20,7 +20,10 @@ def pack(_context: BuildContext, session: Session, row: outbox.OutboxItem) -> Pu
 
 
 def apply(context: ApplyContext, session: Session, item: PublicFileItem) -> bool:
-    """Store a received public file, unless the letterhead names the file that this store already has."""
+    """Store a received public file, unless the letterhead names the file that this store already has.
+
+    A letterhead is the desk's signed public statement.
+    """
     stored = public_files.find(session, item.name)
     if stored == item.body:
         return False

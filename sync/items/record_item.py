@@ -71,7 +71,7 @@ def apply(context: ApplyContext, session: Session, item: RecordItem) -> bool:
 
 
 def finish(context: ApplyContext, session: Session) -> None:
-    """Do the work on records that follows the last pouch (sync bundle) of a peer.
+    """Do the work on records (encrypted notes) that follows the last pouch (sync bundle) of a peer.
 
     The server deletes dropped records that every workstation has. A workstation tries the records again that
     it could not decrypt before.
@@ -87,7 +87,7 @@ def finish(context: ApplyContext, session: Session) -> None:
 
 
 def _merge(context: ApplyContext, session: Session, merger: Merger, item: RecordItem) -> bool:
-    """Replace the stored record by a received one, or merge the two.
+    """Replace the stored record (encrypted note) by a received one, or merge the two.
 
     A record that does not verify changes nothing.
     """

@@ -27,9 +27,9 @@ def maintain_deletions(desk: OpenDesk, today: date) -> None:
     """Do the background work on closed, abandoned and deleted mailboxes.
 
     Traces of deleted mailboxes are dropped, missing tallies (anonymous facts) of closed mailboxes are made
-    again, and abandoned mailboxes are closed. A casefile that says that an open mailbox is closed is
-    corrected. After a source ended a mailbox, the desk keeps the evidence that the source agreed to pass on
-    texts and files until a fixed day, and this function then deletes the evidence.
+    again, and abandoned mailboxes are closed. A casefile (notes about a mailbox) that says that an open
+    mailbox is closed is corrected. After a source ended a mailbox, the desk keeps the evidence that the
+    source agreed to pass on texts and files until a fixed day, and this function then deletes the evidence.
     """
     forget_deleted_mailboxes(desk, today)
     for address, due in list(desk.trusted_state.closed.items()):
@@ -46,9 +46,9 @@ def maintain_deletions(desk: OpenDesk, today: date) -> None:
 def _maintain_tallies(desk: OpenDesk, address: Address, due: date) -> None:
     """Make the tallies (anonymous facts) of a closed mailbox again, if they are missing or too old.
 
-    Another workstation may have changed the casefile, and anyone who can write to the store can delete the
-    tallies or restore earlier ones. The revision of the casefile stays the same. Otherwise two workstations
-    would replace each other's tallies forever.
+    Another workstation may have changed the casefile (notes about a mailbox), and anyone who can write to the
+    store can delete the tallies or restore earlier ones. The revision of the casefile stays the same.
+    Otherwise two workstations would replace each other's tallies forever.
     """
     revision, casefile = desk.casefiles.get(address, (0, Casefile()))
     with desk.store.reading() as session:
@@ -81,7 +81,7 @@ def _maintain_casefile(desk: OpenDesk, address: Address, casefile: Casefile, tod
     """Correct the casefile of a reopened mailbox, and shorten or drop the casefile of a deleted mailbox.
 
     The casefile of a deleted mailbox keeps only the evidence that the source agreed to pass on a proposal,
-    until the evidence's last day.
+    until the evidence's last day. A casefile has the desk's notes about a mailbox.
     """
     if address in desk.trusted_state.ended and casefile != evidence_alone(casefile):
         _keep_evidence_alone(desk, address, today)  # written by a workstation that did not know of the end
@@ -102,7 +102,7 @@ def _maintain_casefile(desk: OpenDesk, address: Address, casefile: Casefile, tod
 def _keep_evidence_alone(desk: OpenDesk, address: Address, today: date) -> None:
     """Delete the casefile of a mailbox that is gone, except the evidence of consent to pass on a proposal.
 
-    The evidence stays until `keep_until`.
+    The evidence stays until `keep_until`. A casefile has the desk's notes about a mailbox.
     """
     if casefiles.has_mailbox(desk, address):
         return  # someone restored the mailbox; the inbox reports that

@@ -134,7 +134,8 @@ def count_ended_mailbox(desk: OpenDesk, row: EndedMailbox, end: SignedEntry, tod
 
     `end` is the source's signed ending. If two workstations count the mailbox at once, their tallies
     (anonymous facts) have the same ids, so each counts once. Evidence that the source agreed to pass on texts
-    and files stays until the day on which the mailbox would have been deleted.
+    and files stays until the day on which the mailbox would have been deleted. A casefile has the desk's
+    notes about a mailbox.
 
     Raises:
         RecordUnsoundError: the casefile fails verification, so the mailbox cannot be counted.
@@ -160,16 +161,20 @@ def count_ended_mailbox(desk: OpenDesk, row: EndedMailbox, end: SignedEntry, tod
 
 
 def evidence_alone(casefile: Casefile) -> Casefile:
-    """Return a copy of a casefile with only the evidence that the source agreed to pass on a proposal."""
+    """Return a copy of a casefile with only the evidence that the source agreed to pass on a proposal.
+
+    A casefile has the desk's notes about a mailbox.
+    """
     return Casefile(evidence=casefile.evidence, passed_on=casefile.passed_on, keep_until=casefile.keep_until)
 
 
 def forget_deleted_mailboxes(desk: OpenDesk, today: date) -> None:
     """Drop everything that this workstation still has of mailboxes that were closed and deleted.
 
-    These traces are the row, the casefile and a part of the trusted state. The traces of ended mailboxes that
-    the desk has already counted are dropped too. This workstation can still have such traces for two reasons.
-    Another workstation counted the mailbox. Or the row returned when the server was restored from a backup.
+    These traces are the row, the casefile (notes about a mailbox) and a part of the trusted state. The traces
+    of ended mailboxes that the desk has already counted are dropped too. This workstation can still have such
+    traces for two reasons. Another workstation counted the mailbox. Or the row returned when the server was
+    restored from a backup.
     """
     with desk.store.reading() as session:
         ended = mailboxes.ended_mailboxes(session)
@@ -193,7 +198,8 @@ def _forget_deleted(desk: OpenDesk, address: Address) -> None:
 def _drop_row(desk: OpenDesk, casefile: Casefile, address: Address, tallies: tuple[bytes, ...] = ()) -> None:
     """Drop the row of an ended mailbox, and its casefile except the evidence of consent.
 
-    This evidence, that the source agreed to pass on texts and files, stays in the casefile.
+    This evidence, that the source agreed to pass on texts and files, stays in the casefile. A casefile has
+    the desk's notes about a mailbox.
     """
     desk.forget_ended(address)
     desk.save()  # before the row goes: without a row, a mailbox in the trusted state looks stolen

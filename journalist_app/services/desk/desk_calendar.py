@@ -46,7 +46,7 @@ class Calendar:
 
 
 def current_calendar(desk: OpenDesk, today: date) -> Calendar:
-    """Return the calendar in the desk's signed letterhead, without days that are past."""
+    """Return the calendar in the desk's signed letterhead (public statement), without days that are past."""
     letterhead = desk.letterhead
     return Calendar(
         letterhead.working_days,
@@ -60,7 +60,8 @@ def current_calendar(desk: OpenDesk, today: date) -> Calendar:
 def publish_calendar(desk: OpenDesk, serial: int, calendar: Calendar, today: date) -> None:
     """Publish a new signed letterhead with this calendar, and use the new letterhead from now on.
 
-    `serial` is the serial of the letterhead whose calendar the adviser changed.
+    `serial` is the serial of the letterhead whose calendar the adviser changed. A letterhead is the desk's
+    signed public statement.
 
     Past closed days and absences stay in the letterhead for some years. With these days, the app computes
     when a source can expect an answer. The yearly report also needs them, to count the working days until an
@@ -132,7 +133,8 @@ def parse_days(typed: str) -> tuple[date, ...]:
 def _past_days(letterhead: Letterhead, today: date) -> tuple[tuple[date, ...], tuple[tuple[date, date], ...]]:
     """Return the past closed days and absences that the desk's next signed letterhead must keep.
 
-    They are still needed to count working days. If there are too many, only the newest are kept.
+    They are still needed to count working days. If there are too many, only the newest are kept. A letterhead
+    is the desk's signed public statement.
     """
     kept = range(date(max(today.year - _YEARS_KEPT, 1), 1, 1).toordinal(), today.toordinal())
     closed = sorted(day for day in letterhead.closed_days if day.toordinal() in kept)

@@ -25,7 +25,7 @@ def merge_letterheads(base: Letterhead, ours: Letterhead, theirs: Letterhead) ->
     `theirs`. Closed days, absences and reports are merged as sets: what either side added is added, and what
     either side removed is removed. If two reports have one title, the report in `theirs` is kept, because it
     was published first. If one side took a workstation out of use, the workstation stays out of use from the
-    earlier day.
+    earlier day. A letterhead is the desk's signed public statement.
     """
     changes: dict[str, object] = {}
     for names in (*_TOGETHER, *((name,) for name in Letterhead.__struct_fields__ if name not in _APART)):
@@ -56,7 +56,7 @@ def _merge_lists(base: Iterable[_Each], ours: Iterable[_Each], theirs: Iterable[
 
 
 def _strands(base: Iterable[Strand], ours: Iterable[Strand], theirs: Iterable[Strand]) -> tuple[Strand, ...]:
-    """Merge the lists of workstations in two letterheads.
+    """Merge the lists of workstations in two letterheads (signed public statements).
 
     A workstation is never removed from the list, so that everyone can still verify its signatures.
     """

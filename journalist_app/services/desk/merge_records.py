@@ -47,7 +47,8 @@ _LABEL: Final = "Dit label paste er niet meer bij: / There was no room for this 
 class RecordMerger:
     """Object that a sync calls for each received record, and for letterheads that two workstations changed.
 
-    It implements `sync.endpoint.Merger`. `letterhead` returns the newest verified letterhead.
+    It implements `sync.endpoint.Merger`. `letterhead` returns the newest verified letterhead. A letterhead is
+    the desk's signed public statement.
     """
 
     keyring: Keyring = field(repr=False)
@@ -55,7 +56,7 @@ class RecordMerger:
     today: Callable[[], date]
 
     def records(self, kind: str, name: bytes, ours: bytes | None, theirs: bytes) -> Record | None:
-        """Return the revision of a record to store: the received record, or both records merged.
+        """Return the revision of a record (note) to store: the received record, or both records merged.
 
         The received record replaces ours only if it contains the changes in ours and an active workstation
         wrote it. A thief of a retired workstation's keyring could otherwise remove what the desk wrote since.
@@ -93,7 +94,10 @@ class RecordMerger:
         return Record(kind, name, max(stored.revision, received.revision) + 1, sealed, not body)
 
     def past(self, kind: str, name: bytes, ours: bytes) -> tuple[Digest, ...] | None:
-        """Return the digests of the revisions that our record replaces, or None if it cannot be decrypted."""
+        """Return the digests of earlier revisions that our record (encrypted note) replaces.
+
+        Return None if this workstation cannot decrypt the record.
+        """
         try:
             return self._open(kind, name, ours, self.letterhead()).past
         except RecordFaultError:
@@ -135,7 +139,7 @@ class RecordMerger:
 
 
 def merge_bodies(kind: RecordKind, name: bytes, one: bytes, other: bytes, today: date) -> bytes:
-    """Merge the bodies (decrypted contents) of two revisions of a record.
+    """Merge the bodies (decrypted contents) of two revisions of a record (note of the desk).
 
     If one of the two is empty because the record was dropped, the other one stays. Of bodies that cannot be
     merged, such as a year's frozen counts, the one that was published first stays.

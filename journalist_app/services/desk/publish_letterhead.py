@@ -29,7 +29,7 @@ def sign_next_letterhead(desk: OpenDesk, session: Session, **changes: object) ->
 
 
 def use_letterhead(desk: OpenDesk, letterhead: Letterhead) -> None:
-    """Use a newer signed letterhead of the desk from now on, and save its serial.
+    """Use a newer signed letterhead (public statement) of the desk from now on, and save its serial.
 
     This workstation then refuses a letterhead with a lower serial, so an attacker cannot bring back an older
     letterhead.

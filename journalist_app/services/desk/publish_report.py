@@ -118,7 +118,8 @@ def _keep_first_days(desk: OpenDesk, unread: Sequence[Address]) -> None:
     """Save the day of the first message of each unread mailbox in the mailbox's casefile.
 
     The published report counts these mailboxes in this year. A source may end an unread mailbox in a later
-    year. Without the saved day, the mailbox would then be counted again, in that later year.
+    year. Without the saved day, the mailbox would then be counted again, in that later year. A casefile has
+    the desk's notes about a mailbox.
     """
     for address in unread:
         with suppress(MailboxNotFoundError):

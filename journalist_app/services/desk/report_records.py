@@ -39,9 +39,9 @@ class ReportYear:
 
     `published` is the day of publication, or None. `unread` has the mailboxes that no adviser has opened yet.
     The report counts these mailboxes as read, because they still exist and an adviser will open them.
-    `unsound` is the number of mailboxes and casefiles that could not be counted correctly. `ended` is the
-    number of ended mailboxes in the inbox, which are not counted yet. `digest` identifies the figures and
-    texts, so that the adviser publishes exactly the report that was shown.
+    `unsound` is the number of mailboxes and casefiles (notes about a mailbox) that could not be counted
+    correctly. `ended` is the number of ended mailboxes in the inbox, which are not counted yet. `digest`
+    identifies the figures and texts, so that the adviser publishes exactly the report that was shown.
     """
 
     year: int
@@ -74,13 +74,19 @@ class ReportYear:
 
 
 def published_years(desk: OpenDesk) -> tuple[int, ...]:
-    """Return the years whose report the desk's signed letterhead names as published, newest first."""
+    """Return the years whose report the desk's signed letterhead names as published, newest first.
+
+    A letterhead is the desk's signed public statement.
+    """
     names = {report.title for report in desk.letterhead.reports}
     return tuple(year for year in reversed(YEARS) if public_file_name(year, "nl", "html") in names)
 
 
 def public_file_name(year: int, language: str, kind: str) -> str:
-    """Return the name of one file of a published report, in the store and in the desk's signed letterhead."""
+    """Return the name of one file of a published report, in the store and in the desk's signed letterhead.
+
+    A letterhead is the desk's signed public statement.
+    """
     return f"report-{year}-{language}.{kind}"
 
 
@@ -103,7 +109,7 @@ class FrozenReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     @classmethod
     def of(cls, found: ReportYear, today: date) -> Self:
-        """Make the record with the figures and texts of a report that the desk publishes today."""
+        """Make the record that keeps the figures and texts of a report that the desk publishes today."""
         return cls(
             year=found.year,
             published=today,
@@ -157,10 +163,10 @@ def read_words_record(desk: OpenDesk, year: int) -> tuple[int, ReportWords]:
 
 
 def frozen_record_name(year: int) -> bytes:
-    """Return the name of the record with the counts that a year's published report shows."""
+    """Return the name of the encrypted record that keeps the counts of a year's published report."""
     return b"report-%d" % year
 
 
 def words_record_name(year: int) -> bytes:
-    """Return the name of the record with the texts that the adviser wrote for a year's report."""
+    """Return the name of the encrypted record that keeps the adviser's texts for a year's report."""
     return b"report-words-%d" % year

@@ -73,6 +73,8 @@ def workstation_endpoint(
 def use_newest_letterhead(desk: OpenDesk) -> Letterhead:
     """Use the desk's newest signed letterhead in the replica from now on, and return it.
 
+    A letterhead is the desk's signed public statement.
+
     Raises:
         SyncRefusedError: LETTERHEAD: the letterhead is missing, not signed by this desk, or older than a
             letterhead that this workstation has used.
@@ -175,7 +177,10 @@ def make_pouch_file(
 
 
 def check_after_sync(desk: OpenDesk, today: date) -> None:
-    """Verify the mailboxes that a pouch (sync bundle) changed. Update the trusted state, inbox and search."""
+    """Verify the mailboxes that a pouch (sync bundle) changed, and update the inbox and the search.
+
+    What this workstation remembers to detect a roll-back (trusted state) is updated too.
+    """
     with suppress(SyncRefusedError):  # the next sync reports the letterhead
         use_newest_letterhead(desk)
     with desk.checking:  # wait for a check that began before the pouch arrived
@@ -229,6 +234,9 @@ def start_sync_thread(desk: OpenDesk, today: Callable[[], date]) -> None:
 
 
 def sync_soon(desk: OpenDesk) -> None:
-    """Make the background thread sync within seconds, if the outbox has items for the server."""
+    """Make the background thread sync within seconds, if the outbox has items for the server.
+
+    The outbox is the queue of items to send.
+    """
     if is_online(desk) and count_outbox(desk):
         desk.sync_wanted.set()

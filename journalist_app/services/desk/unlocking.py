@@ -24,7 +24,8 @@ _FIRST_PAGE_SECONDS: Final = 2
 def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDesk:
     """Unlock the desk with a passphrase: open the keyring, and verify the desk's signed letterhead.
 
-    A right and a wrong passphrase both take about a second.
+    A right and a wrong passphrase both take about a second. A letterhead is the desk's signed public
+    statement.
 
     Raises:
         UnlockRefusedError: the keyring or the letterhead cannot be used. Nothing was changed.
@@ -69,7 +70,8 @@ def check_after_unlocking(desk: OpenDesk, today: date) -> None:
 def start_indexing(desk: OpenDesk) -> None:
     """Start the search processes, and add the casefiles that have been decrypted so far to the search index.
 
-    The search processes read the mailboxes from the store and index them.
+    The search processes read the mailboxes from the store and index them. A casefile has the desk's notes
+    about a mailbox.
     """
     desk.index.begin(str(desk.store.path), desk.keyring, desk.letterhead)
     for address, (_, casefile) in list(desk.casefiles.items()):

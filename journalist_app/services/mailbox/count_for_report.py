@@ -22,7 +22,7 @@ def add_facts(desk: OpenDesk, casefile: Casefile, conversation: Conversation) ->
     """Return a copy of the casefile, with the facts about its mailbox that the yearly report counts.
 
     The facts are the days of the first message and of the first answer, and whether the source came back.
-    Facts that the casefile already has stay.
+    Facts that the casefile already has stay. A casefile has the desk's notes about a mailbox.
     """
     found = response_facts(conversation.transcript, open_for_counting(desk, conversation))
     return msgspec.structs.replace(
@@ -36,7 +36,8 @@ def add_facts(desk: OpenDesk, casefile: Casefile, conversation: Conversation) ->
 def save_counts(desk: OpenDesk, conversation: Conversation) -> None:
     """Save facts about a mailbox for the yearly report in its casefile, if the facts are new.
 
-    Exceptions are suppressed, because the facts are computed again by later checks.
+    Exceptions are suppressed, because the facts are computed again by later checks. A casefile has the desk's
+    notes about a mailbox.
     """
     if not conversation.may_answer:
         return
@@ -67,7 +68,7 @@ def add_facts_of_end(desk: OpenDesk, casefile: Casefile, end: SignedEntry) -> Ca
     A source who reads an answer and ends the mailbox at once leaves no read receipt for a check to find. But
     the end names the newest entries that the source was shown. The source came back if two facts are true:
     the source wrote an entry (such as a read receipt) after our last check, and the source was shown all
-    entries of the desk that this check knew.
+    entries of the desk that this check knew. A casefile has the desk's notes about a mailbox.
     """
     known = desk.trusted_state.mailboxes.get(end.envelope.address, ())
     newest = {head.strand: head.number for head in end.envelope.heads}

@@ -113,7 +113,7 @@ class ShownThread:
     opened: tuple[OpenedEntry, ...] = field(repr=False)
 
     def new_form(self) -> FormContext:
-        """Return the context of a new form on this page."""
+        """Return the context of a new form on this page: mailbox, new entry id, and what the page shows."""
         return FormContext.new(self.conversation.address, self.heads, self.unseen)
 
 

@@ -201,7 +201,10 @@ def refuse_if_source_wrote(
 
 
 def due_of_step(conversation: Conversation, today: date) -> date | None:
-    """Return the day of deletion that a step in a closed mailbox repeats, or None if the mailbox is open."""
+    """Return the day of deletion that a step in a closed mailbox repeats, or None if the mailbox is open.
+
+    A step is a statement of the desk that says what it has done.
+    """
     until = closed_until(conversation.transcript)
     return None if until is None else max(until, today)
 

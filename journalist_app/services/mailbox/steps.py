@@ -94,10 +94,10 @@ def trim_step_text(text: str) -> str:
 
 
 def parse_expected_day(typed: str, letterhead: Letterhead, today: date) -> date | None:
-    """Parse the expected day of the next step, typed as YYYY-MM-DD. An empty field gives None.
+    """Parse the day, typed as YYYY-MM-DD, on which a source can expect the next step.
 
-    A day on which the desk does not work is refused. A source who comes back on such a day finds no answer,
-    and may not come back again.
+    An empty field gives None. A day on which the desk does not work is refused. A source who comes back on
+    such a day finds no answer, and may not come back again.
 
     Raises:
         SendRefusedError: DAY_UNREADABLE, DAY_PAST or DAY_CLOSED.

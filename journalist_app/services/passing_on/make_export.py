@@ -95,10 +95,11 @@ def _record_made(  # noqa: PLR0913  # each is a part of the step
     *,
     today: date,
 ) -> None:
-    """Record in the casefile that the recipient's file was made. The first time, also tell the source.
+    """Record in the casefile (notes about a mailbox) that the recipient's file was made.
 
-    The source is told in a step. The mailbox is verified again before the step is appended. An entry that
-    withdraws the source's consent in time may have arrived together with the server's confirmation.
+    The first time, also tell the source. The source is told in a step. The mailbox is verified again before
+    the step is appended. An entry that withdraws the source's consent in time may have arrived together with
+    the server's confirmation.
     """
     address, note = form_context.address, note_of_proposal(proposed)
 

@@ -58,7 +58,7 @@ def valid_steps(thread: ThreadState, proposed: ProposalState, name: StepName) ->
 
 
 def find_begun(conversation: Conversation, thread: ThreadState, proposed: ProposalState) -> ThreadStep:
-    """Return the valid step that told the source that the desk begins to pass on a proposal.
+    """Return the step with which the desk told the source that it begins to pass on a proposal.
 
     Raises:
         PassOnRefusedError: NOT_BEGUN: there is no such step. WITHDRAWN: the source withdrew the consent

@@ -51,7 +51,7 @@ def read_casefile(desk: OpenDesk, address: Address) -> Casefile:
 
 
 def update_casefile(desk: OpenDesk, address: Address, change: Callable[[Casefile], Casefile]) -> None:
-    """Replace a mailbox's casefile by the result of the function `change`.
+    """Replace a mailbox's casefile (notes about a mailbox) by the result of the function `change`.
 
     Reading and writing are one transaction, so no one else changes the casefile in between. `change` must not
     write to the store. If the mailbox is closed, its tallies (anonymous facts) are replaced in the same
@@ -79,7 +79,10 @@ def update_casefile(desk: OpenDesk, address: Address, change: Callable[[Casefile
 
 
 def set_in_casefile(desk: OpenDesk, address: Address, **fields: object) -> None:
-    """Change fields of a mailbox's casefile, by name. Raise the exceptions of `update_casefile`."""
+    """Change fields of a mailbox's casefile (notes about a mailbox), by name.
+
+    Raise the exceptions of `update_casefile`.
+    """
     update_casefile(desk, address, lambda casefile: msgspec.structs.replace(casefile, **fields))
 
 
@@ -100,12 +103,12 @@ def add_casefile_note(desk: OpenDesk, address: Address, text: str, today: date) 
 
 
 def save_casefile(desk: OpenDesk, address: Address, shown: str, typed: Mapping[str, str]) -> None:
-    """Save a submitted casefile form, unless someone changed the form's values since it was shown.
+    """Save the form of a casefile (notes about a mailbox), unless someone has changed its values since.
 
-    `shown` is the digest of the values that the form showed. `typed` has the fields of `form_values`.
-    Changes in other parts of the casefile are no reason to refuse, because the desk saves facts for the
-    report there in the background. A choice that is not in the desk's option lists is ignored, unless the
-    casefile already contains this choice.
+    `shown` is the digest of the values that the form showed. `typed` has the fields of `form_values`. Changes
+    in other parts of the casefile (notes about a mailbox) are no reason to refuse, because the desk saves
+    facts for the report there in the background. A choice that is not in the desk's option lists is ignored,
+    unless the casefile already contains this choice.
 
     Raises:
         CasefileRefusedError: MOVED: someone changed a value of the form. FULL: a label or text is too long,
@@ -132,7 +135,7 @@ def save_casefile(desk: OpenDesk, address: Address, shown: str, typed: Mapping[s
 
 
 def read_casefile_panel(desk: OpenDesk, address: Address, today: date) -> CasefilePanel:
-    """Return a mailbox's casefile for the panel on the mailbox's page.
+    """Return a mailbox's casefile (notes about a mailbox) for the panel on the mailbox's page.
 
     If the casefile fails verification, the returned panel is empty and `is_unsound` is True.
     """
@@ -145,7 +148,7 @@ def read_casefile_panel(desk: OpenDesk, address: Address, today: date) -> Casefi
 
 
 def form_values(casefile: Casefile) -> dict[str, str]:
-    """Return the values that the casefile form shows, by the field's name."""
+    """Return the values that the form of a casefile (notes about a mailbox) shows, by the field's name."""
     return {
         **{name: getattr(casefile, name) for name in CHOICES},
         "labels": ", ".join(casefile.labels),
@@ -155,7 +158,7 @@ def form_values(casefile: Casefile) -> dict[str, str]:
 
 
 def form_digest(casefile: Casefile) -> str:
-    """Return the digest (hexadecimal) of the values that the casefile form shows.
+    """Return the digest (hexadecimal) of the values that the form of a casefile (notes) shows.
 
     The digest reveals whether someone else changed a value after the form was shown.
     """
@@ -184,7 +187,8 @@ def drop_casefile(desk: OpenDesk, session: Session, address: Address) -> None:
 def load_casefiles(desk: OpenDesk) -> None:
     """Decrypt the new and changed casefiles into `desk.casefiles`, for the inbox and for search.
 
-    The mailboxes whose casefile failed verification are in `desk.unsound_casefiles`.
+    The mailboxes whose casefile failed verification are in `desk.unsound_casefiles`. A casefile has the
+    desk's notes about a mailbox.
     """
     with desk.store.reading() as session:
         here = {Address(name): revision for name, revision in records.revisions(session, RecordKind.CASEFILE)}
@@ -210,7 +214,7 @@ def parse_labels(typed: str) -> tuple[str, ...]:
 
 
 def casefile_texts(casefile: Casefile) -> str:
-    """Return the searchable text of a casefile: labels, handover text and notes."""
+    """Return the searchable text of a casefile (notes about a mailbox): its tags, handover text and notes."""
     return "\n".join((*casefile.labels, casefile.handover, *(note.text for note in casefile.notes)))
 
 

@@ -38,8 +38,8 @@ class MailboxEvidence:
 def read_evidence(desk: OpenDesk) -> tuple[MailboxEvidence, ...]:
     """Return the evidence of consent to pass on texts and files, for each mailbox that has evidence.
 
-    Mailboxes that are no longer in the store come first. The evidence is read from the casefiles that the
-    last check of the store decrypted.
+    Mailboxes that are no longer in the store come first. The evidence is read from the casefiles (notes about
+    a mailbox) that the last check of the store decrypted.
     """
     found = [
         MailboxEvidence(
@@ -67,7 +67,8 @@ def _content_of(piece: Evidence) -> Content | None:
 def keep_evidence(desk: OpenDesk, address: Address, proposed: ProposalState) -> None:
     """Copy a proposal and the source's answer into the casefile, as evidence that the source agreed.
 
-    The copies are needed because the source may end the mailbox at any time.
+    The copies are needed because the source may end the mailbox at any time. A casefile has the desk's notes
+    about a mailbox.
 
     Raises:
         RecordUnsoundError: the stored casefile is not the one that this desk wrote last.

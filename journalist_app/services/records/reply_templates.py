@@ -109,7 +109,7 @@ def _change(desk: OpenDesk, revision: int, place: int | None, new: Sequence[Repl
 
 
 def templates_to_bytes(templates: Iterable[ReplyTemplate]) -> bytes:
-    """Encode reply templates, sorted by language, as the body of their record.
+    """Encode the desk's reply templates, sorted by language, in the form in which they are stored.
 
     Raises:
         MalformedError: a text has half a surrogate pair, or `templates_from_bytes` would refuse the
@@ -122,7 +122,7 @@ def templates_to_bytes(templates: Iterable[ReplyTemplate]) -> bytes:
 
 
 def templates_from_bytes(body: bytes) -> tuple[ReplyTemplate, ...]:
-    """Decode reply templates from the body of their record.
+    """Decode the desk's reply templates from the form that `templates_to_bytes` writes.
 
     Raises:
         MalformedError: `templates_to_bytes` would not write this body.
