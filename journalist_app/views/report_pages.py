@@ -35,27 +35,11 @@ _REFUSED = (AdviserError, RecordMovedError, PdfToolsMissingError)
 @unlocked
 def list_report_years(desk: OpenDesk) -> ResponseReturnValue:
     """List the years of which the desk can publish a report, and mark those with a published report."""
-    today = adviser_today()
     try:
-        years = yearly_report.years_to_report(desk, today)
+        years = yearly_report.years_to_report(desk, adviser_today())
     except ReportRefusedError as why:
         return _refused(why)
-    return render_template(
-        "reports/index.html",
-        years=years,
-        published=report_records.published_years(desk),
-        last_year=today.year - 1,
-    )
-
-
-@bp.get("/year")
-@unlocked
-def go_to_year(_desk: OpenDesk) -> ResponseReturnValue:
-    """Redirect to the report of the year that the adviser typed, or to the list if the year is invalid."""
-    typed = request.args.get("year", "")
-    if not (typed.isascii() and typed.isdigit() and int(typed) in YEARS):
-        return redirect(url_for("reports.list_report_years"), code=303)
-    return redirect(url_for("reports.show_report_year", year=int(typed)), code=303)
+    return render_template("reports/index.html", years=years, published=report_records.published_years(desk))
 
 
 @bp.get(_YEAR)

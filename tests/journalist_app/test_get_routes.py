@@ -25,7 +25,6 @@ from tests.store_snapshots import snapshot, written
 _AS_IT_IS = {
     "unlock.go_to_inbox": 303,
     "unlock.show_unlock": 303,  # the desk is open
-    "reports.go_to_year": 303,
     "thread.download_pasted_file": 200,
 }
 _ALLOWED = {"thread.show_thread": ("insert entry", "update mailbox")}  # its read receipt

@@ -39,7 +39,7 @@ FILE_KINDS: Final = ("html", "pdf", "csv")
 
 
 def years_to_report(desk: OpenDesk, today: date) -> tuple[int, ...]:
-    """Return the years with counted mailboxes whose report is not published yet, newest first.
+    """Return the years whose report is not published yet, newest first: last year, and years with mailboxes.
 
     This function decrypts the whole ledger, which has the anonymous counts of deleted mailboxes.
 
@@ -48,7 +48,8 @@ def years_to_report(desk: OpenDesk, today: date) -> tuple[int, ...]:
     """
     with desk.store.reading() as session:
         live = {day.year for _, day in entries.first_entry_days(session, Author.SOURCE)}
-    found = (live | years_with_mailboxes(_facts(read_ledger(desk)))) - set(published_years(desk))
+    counted = years_with_mailboxes(_facts(read_ledger(desk)))
+    found = {today.year - 1, *live, *counted} - set(published_years(desk))
     return tuple(sorted((year for year in found if year in YEARS and year <= today.year), reverse=True))
 
 
