@@ -7,7 +7,7 @@ from flask_babel import format_date, format_decimal
 
 LANGUAGES = ("nl", "en")  # Dutch, the first, is the default
 LANGUAGE_COOKIE = "language"
-_STEP = 1000
+_SIZE_UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def chosen_language() -> str:
@@ -30,11 +30,5 @@ def format_whole_number(number: int) -> str:
 
 def format_file_size(size: int) -> str:
     """Format a number of bytes as B, kB, MB, GB or TB, in steps of 1,000."""
-    amount = float(size)
-    unit = "B"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if amount < _STEP:
-            break
-        amount /= _STEP
-        unit = larger
-    return f"{format_decimal(amount, '#,##0.#')} {unit}"
+    power = min((len(str(size)) - 1) // 3, len(_SIZE_UNITS) - 1)
+    return f"{format_decimal(size / 1000**power, '#,##0.#')} {_SIZE_UNITS[power]}"

@@ -133,9 +133,8 @@ def download_attachment(desk: OpenDesk, address: str, attachment_id: str) -> Res
     """
     where = address_of(address)
     which = AttachmentId(bytes_of_hex(attachment_id, ATTACHMENT_ID_BYTES) or b"")
-    is_opened = request.path.endswith("/opened")
-    opening = file_downloads.open_presealed_file if is_opened else file_downloads.open_download
-    return _saved(lambda: opening(desk, where, which))
+    is_unsealed = request.path.endswith("/opened")
+    return _saved(lambda: file_downloads.open_download(desk, where, which, is_unsealed=is_unsealed))
 
 
 @bp.get("/<address>/entries/<entry_id>/sealed/<int:number>")

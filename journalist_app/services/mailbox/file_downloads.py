@@ -30,35 +30,25 @@ class Download:
     pieces: Iterator[bytes]
 
 
-def open_download(desk: OpenDesk, address: Address, attachment_id: AttachmentId) -> Download:
-    """Open an attached file of a mailbox for download, without removing the source's own encryption.
+def open_download(
+    desk: OpenDesk, address: Address, attachment_id: AttachmentId, *, is_unsealed: bool = False
+) -> Download:
+    """Open an attached file of a mailbox for download.
 
-    The key commitment (which ties the file to its entry) is checked before this function returns.
-
-    Raises:
-        MailboxNotFoundError: the store has no such mailbox.
-        FileRefusedError: MISSING: no verified entry has such an attachment.
-        ForgedError, UnreadableError: the stored file differs from the file that was signed.
-    """
-    note, entry = _note_of(desk, conversation_of(desk, address), attachment_id)
-    pieces = file_pieces(desk, address, entry.signed.envelope.entry_id, note)
-    return Download(safe_name(note.name), note.size, pieces)
-
-
-def open_presealed_file(desk: OpenDesk, address: Address, attachment_id: AttachmentId) -> Download:
-    """Open an attached file for download, decrypted if the source encrypted the file before sending.
-
-    A file that the desk attached is returned unchanged. If the source's encrypted file is damaged, `pieces`
-    raises UnreadableError before its end.
+    With `is_unsealed`, a file that the source encrypted before sending is decrypted too. If the encryption by
+    the source is damaged, `pieces` raises UnreadableError before its end. A file that the desk attached is
+    returned unchanged. The key commitment (which ties the file to its entry) is checked before this function
+    returns.
 
     Raises:
-        FileRefusedError: MISSING, or SEALED: this desk cannot decrypt the source's encryption.
+        FileRefusedError: MISSING: no verified entry has such an attachment. SEALED: this desk cannot decrypt
+            the source's encryption.
         MailboxNotFoundError: the store has no such mailbox.
         ForgedError, UnreadableError: the stored file differs from the file that was signed.
     """
     note, entry = _note_of(desk, conversation_of(desk, address), attachment_id)
     pieces = file_pieces(desk, address, entry.signed.envelope.entry_id, note)
-    if entry.signed.envelope.author is not Author.SOURCE:
+    if not is_unsealed or entry.signed.envelope.author is not Author.SOURCE:
         return Download(safe_name(note.name), note.size, pieces)
     file = desk.unsealer().file(note.name, pieces)
     return _opened(file, note.size if file.info.kind is PresealedKind.NOT_SEALED else None)

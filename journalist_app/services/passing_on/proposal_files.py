@@ -66,7 +66,7 @@ def chosen_files(
         raise SendRefusedError(SendRefusal.TOO_MANY_FILES)
     for attachment_id in chosen:
         try:
-            file = file_downloads.open_presealed_file(desk, address, attachment_id)
+            file = file_downloads.open_download(desk, address, attachment_id, is_unsealed=True)
         except (ForgedError, UnreadableError) as why:
             raise FileRefusedError(FileRefusal.BROKEN) from why
         yield file.name, "", _decrypted(file.pieces)

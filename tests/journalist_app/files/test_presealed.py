@@ -309,7 +309,7 @@ def test_a_captured_file_of_another_mailbox_is_not_decrypted_in_a_proposal(world
     desk = unlocked(world)
 
     with refuses(FileRefusal.SEALED):
-        file_downloads.open_presealed_file(desk, thief.keys.address, the_file(desk, thief))
+        file_downloads.open_download(desk, thief.keys.address, the_file(desk, thief), is_unsealed=True)
 
 
 # ---- files
@@ -568,7 +568,7 @@ def test_the_adviser_reads_a_presealed_text_and_gets_both_files(world: World) ->
     desk = unlocked(world)
 
     (shown,) = opens(desk, source.keys.address, today=TODAY).entries
-    opened = file_downloads.open_presealed_file(desk, source.keys.address, the_file(desk, source))
+    opened = file_downloads.open_download(desk, source.keys.address, the_file(desk, source), is_unsealed=True)
     as_sent = file_downloads.open_download(desk, source.keys.address, the_file(desk, source))
 
     assert [(PieceKind.PLAIN, "Dag"), (PieceKind.OPENED, "geheim")] == [
@@ -584,7 +584,7 @@ def test_a_file_that_was_not_presealed_is_offered_as_it_is(world: World) -> None
     source.writes("zie bijlage", file=("a.pdf", b"%PDF"))
     desk = unlocked(world)
 
-    out = file_downloads.open_presealed_file(desk, source.keys.address, the_file(desk, source))
+    out = file_downloads.open_download(desk, source.keys.address, the_file(desk, source), is_unsealed=True)
 
     assert ("a.pdf", 4, b"%PDF") == (out.name, out.size, b"".join(out.pieces))
     assert opens(desk, source.keys.address, today=TODAY).entries[0].files[0].sealed is None
@@ -634,7 +634,7 @@ def test_a_presealed_file_that_was_changed_in_the_store_is_not_blamed_on_its_sou
 
     assert shown.sealed is None
     with pytest.raises(ForgedError):
-        file_downloads.open_presealed_file(desk, source.keys.address, the_file(desk, source))
+        file_downloads.open_download(desk, source.keys.address, the_file(desk, source), is_unsealed=True)
 
 
 def test_search_finds_texts_that_were_encrypted_with_age(world: World) -> None:

@@ -813,9 +813,8 @@ def test_a_file_of_the_desks_own_is_given_as_it_was_sent(world: World) -> None:
     desk = unlocked(world)
     file = opens(desk, source.keys.address, today=TODAY).entries[-1].files[0]
 
-    out = file_downloads.open_presealed_file(
-        desk, source.keys.address, AttachmentId(bytes.fromhex(file.attachment_id))
-    )
+    attachment_id = AttachmentId(bytes.fromhex(file.attachment_id))
+    out = file_downloads.open_download(desk, source.keys.address, attachment_id, is_unsealed=True)
 
     assert out.name == "brief.pdf.age"
     assert b"".join(out.pieces) == b"age-encryption.org/v1 and no more"
