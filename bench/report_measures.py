@@ -13,8 +13,7 @@ from bench import desk_servers, fill, processes
 from bench.bench_setup import BenchSetup
 from bench.desk_servers import Desk
 from bench.report import Measurement, at_most, mebibytes
-from journalist_app.desk.casefile import Casefile
-from journalist_app.desk.casefile_tallies import tallies_of
+from journalist_app.desk.casefile import Casefile, tallies_of
 from protocol.ledger import ROWS, seal_tallies
 
 _LINES = 100_000

@@ -26,10 +26,9 @@ from flask_babel import Babel
 from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 
-from journalist_app.config import AdviserConfig
+from journalist_app.config import AdviserConfig, option_name
 from journalist_app.desk.auto_lock import AutoLock
 from journalist_app.errors import ForeignFormError, MailboxNotFoundError
-from journalist_app.inbox.option_lists import option_name
 from journalist_app.locale_format import (
     chosen_language,
     format_file_size,

@@ -1,12 +1,13 @@
 """Settings of the adviser's site. `deploy.settings.load_settings` reads them from the settings file."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from journalist_app.errors import AdviserConfigError
 from journalist_app.files.pinned_recipients import RecipientKey, recipient_faults
-from journalist_app.inbox.option_lists import read_options
 from report.disclosure import Floors
 from report.errors import FloorError
 from report.tables import TableLine
@@ -15,6 +16,7 @@ from web.origin import is_loopback
 
 _LISTS = ("themes", "routes", "regions", "outcomes")
 ONE_MACHINE: Final = ""  # value of `server`: the sources' site and this site use the same store
+_OPTION: Final = re.compile(r"([a-z][a-z0-9_]{0,39}): ([^/]+) / ([^/]+)")
 BY_FILE: Final = "file"  # value of `server`: someone carries pouches over an air gap, as files
 
 
@@ -102,3 +104,28 @@ class AdviserConfig:
     def origin(self) -> str:
         """Return the web origin of this site. Requests for any other origin are refused."""
         return f"http://{self.bind}"
+
+
+def read_options(lines: Sequence[str]) -> tuple[TableLine, ...]:
+    """Parse one option list of the settings. Each line is "key: Nederlands / English".
+
+    Raises:
+        AdviserConfigError: a line has another shape, or two lines have the same key.
+    """
+    options = []
+    for line in lines:
+        parts = _OPTION.fullmatch(line)
+        if parts is None:
+            raise AdviserConfigError('a line is not "key: Nederlands / English"')
+        options.append(TableLine(parts[1], parts[2].strip(), parts[3].strip()))
+    if len({option.key for option in options}) != len(options):
+        raise AdviserConfigError("two lines have the same key")
+    return tuple(options)
+
+
+def option_name(options: Sequence[TableLine], key: str, language: str) -> str:
+    """Return the name of the option with this key, in the adviser's language.
+
+    If the settings have no such option, return the key.
+    """
+    return next((option.name(language) for option in options if option.key == key), key)

@@ -3,8 +3,7 @@
 Imports `files`, `search`, `inbox`, `config` and `errors` of this app, and the packages below it. Does not
 import Flask, `services` or `views`.
 
-- `casefile`: the desk's notes about a mailbox
-- `casefile_tallies`: the tallies of a mailbox, by its casefile
+- `casefile`: the desk's notes about a mailbox, and its tallies
 - `auto_lock`: holds the open desk, and locks the site after the idle time
 - `open_desk`: keys, trusted state, caches and progress of the background work
 - `private_files`: reads files that only their owner may read

@@ -12,6 +12,8 @@ from msgspec import Meta
 from crypto.canonical_json import CanonicalStruct, StrictStruct, decode_json, encode_json
 from crypto.errors import TooLongError
 from protocol.identifiers import DIGEST_BYTES, Digest
+from protocol.ledger import Dimension, Tally, make_tallies
+from protocol.letterhead import Letterhead
 from protocol.sealed_record import BODY_BYTES
 
 PROSE_CHARS: Final = 20_000  # limit of a note and of the handover text
@@ -110,3 +112,41 @@ class Casefile(CanonicalStruct, frozen=True):
             raise TooLongError
         decode_json(raw, Casefile)
         return raw
+
+
+def tallies_of(  # noqa: PLR0913  # what a tally consists of
+    casefile: Casefile, letterhead: Letterhead, *, seed: bytes, revision: int, closed: date, is_read: bool
+) -> tuple[Tally, ...]:
+    """Return the tallies (anonymous facts) about a mailbox, made from its casefile: always `ROWS` (8).
+
+    The tallies count for the year of the first message, or for the year of `closed` if there was no message.
+    Spam, and a mailbox that ended before anyone read it, are counted only under MAILBOX. So the counts of
+    every other kind of fact add up to the number of mailboxes that were read.
+    """
+    year = (casefile.first_message or closed).year
+    came_back = "yes" if casefile.came_back else "no"
+    if casefile.is_spam or not is_read:
+        facts = {Dimension.MAILBOX: "spam" if casefile.is_spam else "ended_unread"}
+    else:
+        facts = {
+            Dimension.MAILBOX: "read",
+            Dimension.THEME: casefile.theme,
+            Dimension.ROUTE: casefile.route,
+            Dimension.OUTCOME: casefile.outcome,
+            Dimension.REGION: casefile.region,
+            Dimension.CAME_BACK: came_back if casefile.first_answer else "no_answer",
+            Dimension.FIRST_ANSWER: _first_answer(casefile, letterhead),
+            Dimension.PASSED_ON: _passed_on(casefile),
+        }
+    return make_tallies(facts, seed=seed, revision=revision, year=year)
+
+
+def _first_answer(casefile: Casefile, letterhead: Letterhead) -> str:
+    if casefile.first_message is None or casefile.first_answer is None:
+        return "none"
+    return str(letterhead.working_days_between(casefile.first_message, casefile.first_answer))
+
+
+def _passed_on(casefile: Casefile) -> str:
+    ways = {"with_consent" if passed.with_consent else "without_consent" for passed in casefile.passed_on}
+    return "both" if len(ways) > 1 else next(iter(ways), "not")

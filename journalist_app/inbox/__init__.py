@@ -4,6 +4,4 @@ Imports `protocol`, `report`, and `errors` of this app.
 
 - `deadlines`: the days before which the desk must act in a mailbox
 - `mailbox_summary`: the values by which the inbox sorts and filters mailboxes
-- `option_lists`: the desk's lists of themes, routes, regions and outcomes
-- `response_facts`: when the desk answered first, and whether the source came back
 """

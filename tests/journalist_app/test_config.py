@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from journalist_app.config import option_name, read_options
 from journalist_app.errors import AdviserConfigError
 from tests.journalist_app.desk_factories import World
 
@@ -49,3 +50,18 @@ def test_any_other_server_is_refused(world: World, server: str) -> None:
 def test_a_proxy_on_another_machine_is_refused(world: World, socks: str) -> None:
     with pytest.raises(AdviserConfigError, match="'socks'"):
         replace(world.config, socks=socks)
+
+
+def test_an_option_list_is_read_with_names_in_both_languages() -> None:
+    offered = read_options(["a_b: Iets / Something", "c: Iets, zoals dit / That"])
+
+    assert ("Iets", "Something") == (option_name(offered, "a_b", "nl"), option_name(offered, "a_b", "en"))
+    assert "gone" == option_name(offered, "gone", "nl")
+
+
+@pytest.mark.parametrize(
+    "lines", [["no key"], ["A: B / C"], ["a: alleen Nederlands"], ["a: B / C", "a: D / E"], ["a: b / c / d"]]
+)
+def test_an_option_list_with_a_fault_is_refused(lines: list[str]) -> None:
+    with pytest.raises(AdviserConfigError):
+        read_options(lines)

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from crypto import age, signed_lines
 from crypto.errors import ForgedError, MalformedError, TooLongError, UnreadableError
-from journalist_app.desk.casefile import Casefile, PassedOn
-from journalist_app.desk.casefile_tallies import tallies_of
+from journalist_app.desk.casefile import Casefile, PassedOn, tallies_of
 from protocol.heads import LARGEST_NUMBER
 from protocol.identifiers import Digest
 from protocol.ledger import ROWS, Dimension, Tally, counted_tallies, open_tally, seal_tallies, tally_seed

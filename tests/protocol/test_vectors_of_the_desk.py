@@ -11,8 +11,7 @@ import pytest
 
 from crypto.age import PQIdentity
 from crypto.errors import CryptoError, ForgedError, MalformedError, UnreadableError
-from journalist_app.desk.casefile import Casefile
-from journalist_app.desk.casefile_tallies import tallies_of
+from journalist_app.desk.casefile import Casefile, tallies_of
 from protocol.content import Content, proposal_digest
 from protocol.entry import SignedEntry, open_entry, verify_entry
 from protocol.errors import NewerVersionError

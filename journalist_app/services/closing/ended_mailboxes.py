@@ -8,8 +8,7 @@ from datetime import date
 
 from crypto.errors import CryptoError
 from journalist_app.config import ONE_MACHINE
-from journalist_app.desk.casefile import Casefile
-from journalist_app.desk.casefile_tallies import tallies_of
+from journalist_app.desk.casefile import Casefile, tallies_of
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import MailboxNotFoundError, RecordUnsoundError, UnsoundMailboxError
 from journalist_app.services.closing import close_mailbox

@@ -9,8 +9,7 @@ from datetime import date
 from itertools import chain
 from typing import Final
 
-from journalist_app.desk.casefile import Casefile
-from journalist_app.desk.casefile_tallies import tallies_of
+from journalist_app.desk.casefile import Casefile, tallies_of
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of
 from journalist_app.errors import MailboxNotFoundError, RecordUnsoundError

@@ -11,10 +11,10 @@ from journalist_app.desk.casefile import Casefile
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import Conversation, open_for_counting
 from journalist_app.errors import CasefileRefusedError, RecordUnsoundError
-from journalist_app.inbox.response_facts import response_facts
 from journalist_app.services.records import casefiles
 from protocol.entry import SignedEntry
 from protocol.identifiers import SOURCE_STRAND
+from protocol.transcript.waiting import non_answers
 from store.errors import StoreError
 
 
@@ -22,14 +22,23 @@ def add_facts(desk: OpenDesk, casefile: Casefile, conversation: Conversation) ->
     """Return a copy of the casefile, with the facts about its mailbox that the yearly report counts.
 
     The facts are the days of the first message and of the first answer, and whether the source came back.
-    Facts that the casefile already has stay. A casefile has the desk's notes about a mailbox.
+    Facts that the casefile already has stay. A casefile has the desk's notes about a mailbox. A removed entry
+    still counts, because its envelope has its author and day. A step that only confirms receipt is not an
+    answer (`non_answers`).
     """
-    found = response_facts(conversation.transcript, open_for_counting(desk, conversation))
+    opened = open_for_counting(desk, conversation)
+    no_answers = non_answers(opened)
+    words = [signed for signed, _ in opened if signed.envelope.is_words]
+    messages = [signed.envelope.day for signed in words if not signed.envelope.strand]
+    by_desk = [signed for signed in words if signed.envelope.strand and signed.digest not in no_answers]
+    answers = {signed.digest: signed.envelope.day for signed in by_desk if messages}
+    from_source = [signed.digest for signed, _ in opened if not signed.envelope.strand]
+    unread = conversation.transcript.knowledge.unknown_to_all(answers, from_source)
     return msgspec.structs.replace(
         casefile,
-        first_message=min(filter(None, (casefile.first_message, found.first_message)), default=None),
-        first_answer=min(filter(None, (casefile.first_answer, found.first_answer)), default=None),
-        came_back=casefile.came_back or found.came_back,
+        first_message=min(filter(None, (casefile.first_message, *messages)), default=None),
+        first_answer=min(filter(None, (casefile.first_answer, *answers.values())), default=None),
+        came_back=casefile.came_back or len(unread) < len(answers),
     )
 
 

@@ -10,8 +10,7 @@ import msgspec
 from sqlalchemy.orm import Session
 
 from crypto.errors import MalformedError, TooLongError
-from journalist_app.desk.casefile import Casefile, Note
-from journalist_app.desk.casefile_tallies import tallies_of
+from journalist_app.desk.casefile import Casefile, Note, tallies_of
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import CasefileRefusal, CasefileRefusedError, RecordUnsoundError
 from journalist_app.services.records import desk_records

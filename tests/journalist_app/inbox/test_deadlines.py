@@ -1,4 +1,4 @@
-"""Facts about one mailbox for the inbox: deadlines, summaries, response times and option lists."""
+"""Facts about one mailbox for the inbox: deadlines and summaries."""
 
 from datetime import date, timedelta
 
@@ -7,12 +7,8 @@ import pytest
 
 from journalist_app.desk.casefile import Casefile
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.desk.verification import conversation_of, open_all
-from journalist_app.errors import AdviserConfigError
 from journalist_app.inbox.deadlines import DeadlineKind, days_after, deadlines_of
 from journalist_app.inbox.mailbox_summary import MailboxSummary
-from journalist_app.inbox.option_lists import option_name, read_options
-from journalist_app.inbox.response_facts import ResponseFacts, response_facts
 from journalist_app.services import inbox_lists
 from journalist_app.services.desk import unlocking
 from journalist_app.services.inbox_lists import InboxFilter
@@ -238,77 +234,6 @@ def test_until_the_whole_store_is_read_no_filter_hides_a_mailbox(world: World) -
 
     assert 1 == len(inbox_lists.read_inbox(desk, InboxFilter(theme="bullying"), TODAY).rows)
     assert () == inbox_lists.read_inbox(desk, InboxFilter("closed"), TODAY).rows
-
-
-# ---- response facts
-
-
-def facts_of(world: World, source: ASource) -> ResponseFacts:
-    desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
-    conversation = conversation_of(desk, source.keys.address)
-    opened = [(each.signed, each.content) for each in open_all(desk, conversation)]
-    return response_facts(conversation.transcript, opened)
-
-
-def test_an_empty_mailbox_has_no_facts(world: World) -> None:
-    assert ResponseFacts(None, None, came_back=False) == facts_of(world, a_source(world))
-
-
-def test_a_source_without_an_answer_has_nothing_to_come_back_for(world: World) -> None:
-    source = a_source(world)
-    source.writes("vraag")
-
-    assert ResponseFacts(TODAY, None, came_back=False) == facts_of(world, source)
-
-
-def test_the_first_answer_has_its_own_day(world: World) -> None:
-    source = a_source(world)
-    source.writes("vraag", day=TODAY)
-    source.is_answered("antwoord", day=TODAY + timedelta(days=3))
-
-    assert ResponseFacts(TODAY, TODAY + timedelta(days=3), came_back=False) == facts_of(world, source)
-
-
-def test_a_step_that_only_confirms_is_not_the_first_answer(world: World) -> None:
-    source = a_source(world)
-    source.writes("vraag", day=TODAY)
-    confirmed = StepNote(step=StepName.BEING_READ, next="Wij antwoorden.")
-    source.is_told(Content(kind=Kind.STEP, text="Wij lezen je bericht.", step=confirmed))
-    source.looks()
-    assert ResponseFacts(TODAY, None, came_back=False) == facts_of(world, source)
-
-    advice = StepNote(step=StepName.ADVICE_GIVEN)
-    source.is_told(
-        Content(kind=Kind.STEP, text="Dit kun je doen.", step=advice), day=TODAY + timedelta(days=3)
-    )
-    assert ResponseFacts(TODAY, TODAY + timedelta(days=3), came_back=False) == facts_of(world, source)
-
-
-def test_a_source_who_writes_after_an_answer_came_back(world: World) -> None:
-    source = a_source(world)
-    source.writes("vraag")
-    source.is_answered("antwoord")
-    source.writes("dank")
-
-    assert facts_of(world, source).came_back
-
-
-# ---- option lists
-
-
-def test_an_option_list_is_read_with_names_in_both_languages() -> None:
-    offered = read_options(["a_b: Iets / Something", "c: Iets, zoals dit / That"])
-
-    assert ("Iets", "Something") == (option_name(offered, "a_b", "nl"), option_name(offered, "a_b", "en"))
-    assert "gone" == option_name(offered, "gone", "nl")
-
-
-@pytest.mark.parametrize(
-    "lines", [["no key"], ["A: B / C"], ["a: alleen Nederlands"], ["a: B / C", "a: D / E"], ["a: b / c / d"]]
-)
-def test_an_option_list_with_a_fault_is_refused(lines: list[str]) -> None:
-    with pytest.raises(AdviserConfigError):
-        read_options(lines)
 
 
 def test_a_deadline_is_never_after_the_last_day_of_the_calendar() -> None:

@@ -10,8 +10,7 @@ from typing import Final
 
 import msgspec
 
-from journalist_app.desk.casefile import Casefile, PassedOn
-from journalist_app.desk.casefile_tallies import tallies_of
+from journalist_app.desk.casefile import Casefile, PassedOn, tallies_of
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services.records import casefiles
 from protocol.identifiers import Digest

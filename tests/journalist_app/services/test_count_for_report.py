@@ -7,7 +7,9 @@ import pytest
 
 from journalist_app.desk.casefile import Casefile, Note
 from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.desk.verification import conversation_of
 from journalist_app.services.desk import background_check, unlocking
+from journalist_app.services.mailbox import count_for_report
 from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
 from journalist_app.services.records import casefiles
 from protocol.content import Content, Kind, StepName, StepNote
@@ -225,3 +227,55 @@ def test_a_form_about_a_mailbox_is_not_refused_for_what_the_desk_noted_to_count(
 
     assert casefiles.read_casefile(desk, source.keys.address).theme == "bullying"
     assert kept(desk, source) == ANSWERED
+
+
+# ---- facts
+
+
+def facts_of(world: World, source: ASource) -> tuple[object, object, bool]:
+    desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
+    found = count_for_report.add_facts(desk, Casefile(), conversation_of(desk, source.keys.address))
+    return found.first_message, found.first_answer, found.came_back
+
+
+def test_an_empty_mailbox_has_no_facts(world: World) -> None:
+    assert (None, None, False) == facts_of(world, a_source(world))
+
+
+def test_a_source_without_an_answer_has_nothing_to_come_back_for(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+
+    assert (TODAY, None, False) == facts_of(world, source)
+
+
+def test_the_first_answer_has_its_own_day(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag", day=TODAY)
+    source.is_answered("antwoord", day=TODAY + timedelta(days=3))
+
+    assert (TODAY, TODAY + timedelta(days=3), False) == facts_of(world, source)
+
+
+def test_a_step_that_only_confirms_is_not_the_first_answer(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag", day=TODAY)
+    confirmed = StepNote(step=StepName.BEING_READ, next="Wij antwoorden.")
+    source.is_told(Content(kind=Kind.STEP, text="Wij lezen je bericht.", step=confirmed))
+    source.looks()
+    assert (TODAY, None, False) == facts_of(world, source)
+
+    advice = StepNote(step=StepName.ADVICE_GIVEN)
+    source.is_told(
+        Content(kind=Kind.STEP, text="Dit kun je doen.", step=advice), day=TODAY + timedelta(days=3)
+    )
+    assert (TODAY, TODAY + timedelta(days=3), False) == facts_of(world, source)
+
+
+def test_a_source_who_writes_after_an_answer_came_back(world: World) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    source.is_answered("antwoord")
+    source.writes("dank")
+
+    assert facts_of(world, source)[2]

@@ -12,8 +12,7 @@ import msgspec
 import pytest
 from sqlalchemy import insert
 
-from journalist_app.desk.casefile import Casefile
-from journalist_app.desk.casefile_tallies import tallies_of
+from journalist_app.desk.casefile import Casefile, tallies_of
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import RecordUnsoundError, ReportRefusal
 from journalist_app.search import search_worker
