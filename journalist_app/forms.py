@@ -44,8 +44,8 @@ class AnswerParts:
         """Return every text that the adviser typed in the form, so that an error page can show it again."""
         return self.first("text"), self.first("step_text"), self.first("next")
 
-    def files(self) -> Iterator[tuple[str, str, Iterator[bytes]]]:
-        """Yield the name, media type and pieces of each file. The caller may leave pieces unread.
+    def files(self) -> Iterator[tuple[str, Iterator[bytes]]]:
+        """Yield the name and the pieces of each file. The caller may leave pieces unread.
 
         When the adviser chose no file, the browser sends a file without a name. Such a file is skipped.
         """
@@ -53,7 +53,7 @@ class AnswerParts:
             if isinstance(event, FileBegun):
                 pieces = self._pieces()
                 if event.filename:
-                    yield event.filename, event.media_type, pieces
+                    yield event.filename, pieces
                 for _ in pieces:
                     pass
 

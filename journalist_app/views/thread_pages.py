@@ -63,9 +63,9 @@ def _send(desk: OpenDesk, where: Address, parts: AnswerParts) -> None:
     form = answering.ReplyForm(form_context, parts.first("text"), parts.step(), step_id)
     today = adviser_today()
     with answering.AnswerSender(desk, form, today=today, half_hour=half_hour_now()) as under_way:
-        for name, media_type, pieces in parts.files():
+        for name, pieces in parts.files():
             if not under_way.is_sent:
-                under_way.add_file(name, media_type, keep_awake(pieces))
+                under_way.add_file(name, keep_awake(pieces))
         if not under_way.is_sent:
             under_way.send()
     with suppress(RecordUnsoundError, StoreError):  # sent; the adviser can delete the draft by hand

@@ -72,7 +72,7 @@ class AnswerSender(EntrySender):
         if not self.is_sent:
             self.pending.give_up()
 
-    def add_file(self, name: str, media_type: str, pieces: Iterator[bytes]) -> None:
+    def add_file(self, name: str, pieces: Iterator[bytes]) -> None:
         """Encrypt and store a file of this answer while it arrives.
 
         Raises:
@@ -82,7 +82,7 @@ class AnswerSender(EntrySender):
             raise SendRefusedError(SendRefusal.TEXT_MISSING)
         if len(self._notes) >= self._desk.config.upload_files:
             raise SendRefusedError(SendRefusal.TOO_MANY_FILES)
-        self._notes.append(self.pending.add(name, media_type, pieces))
+        self._notes.append(self.pending.add(name, pieces))
 
     def send(self) -> None:
         """Append the answer's text, files and step to the mailbox in one transaction.

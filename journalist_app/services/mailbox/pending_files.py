@@ -17,8 +17,7 @@ from store.errors import NoSuchMailboxError, QuotaError, StoreError
 from store.quota import Quota
 from web.filenames import safe_name
 
-_MEDIA_TYPE: Final = "application/octet-stream"
-_MEDIA_TYPE_CHARS: Final = 127
+_MEDIA_TYPE: Final = "application/octet-stream"  # of every file, because no program reads the type
 
 
 class PendingFiles:
@@ -38,7 +37,7 @@ class PendingFiles:
         self._half_hour = half_hour
         self._begun: list[AttachmentId] = []
 
-    def add(self, name: str, media_type: str, pieces: Iterator[bytes]) -> AttachmentNote:
+    def add(self, name: str, pieces: Iterator[bytes]) -> AttachmentNote:
         """Encrypt and store a file while it arrives.
 
         Return the file's description, which goes into the entry.
@@ -67,7 +66,7 @@ class PendingFiles:
                 chunks.add(sealer.update(piece))
             for padding in sealer.pad():
                 chunks.add(padding)
-            last, note = sealer.finish(safe_name(name), _checked_media_type(media_type))
+            last, note = sealer.finish(safe_name(name), _MEDIA_TYPE)
             chunks.add(last)
             chunks.finish()
         except QuotaError as why:
@@ -85,9 +84,3 @@ class PendingFiles:
         if given_up:
             with suppress(StoreError), self._desk.store.writing() as session:
                 attachments.abandon_uploads(session, self._address, self._entry_id, attachment_ids=given_up)
-
-
-def _checked_media_type(claimed: str) -> str:
-    """Return a file's media type as the browser sent it, or `application/octet-stream` if it is malformed."""
-    is_plain = claimed.isascii() and claimed.isprintable() and len(claimed) <= _MEDIA_TYPE_CHARS
-    return claimed if claimed and is_plain else _MEDIA_TYPE

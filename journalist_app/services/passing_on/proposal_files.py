@@ -20,7 +20,7 @@ from web.filenames import safe_name
 
 INSPECTED_BYTES: Final = 200_000_000  # a larger file is not copied into memory to be inspected
 
-UploadedFile = tuple[str, str, Iterator[bytes]]  # name, media type, pieces
+UploadedFile = tuple[str, Iterator[bytes]]  # name, pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def chosen_files(
             file = file_downloads.open_download(desk, address, attachment_id, is_unsealed=True)
         except (ForgedError, UnreadableError) as why:
             raise FileRefusedError(FileRefusal.BROKEN) from why
-        yield file.name, "", _decrypted(file.pieces)
+        yield file.name, _decrypted(file.pieces)
     allowed = min(desk.config.upload_files, ATTACHMENTS - len(chosen))
     for count, upload in enumerate(uploads):
         if count >= allowed:
@@ -92,17 +92,17 @@ def prepare_file(exporter: Exporter, pending: PendingFiles, file: UploadedFile) 
     Then inspect the file, and make a cleaned copy if possible. The inspection and the cleaning use a
     temporary copy in memory.
     """
-    name, media_type, pieces = file
+    name, pieces = file
     name = safe_name(name)
     with exporter.home.work_folder() as folder:
         path = folder / "file"
         copy = _MemoryCopy(path)
-        original = _encrypt(pending, name, media_type, copy.pass_on(pieces))
+        original = _encrypt(pending, name, copy.pass_on(pieces))
         if not copy.is_whole:
             return PreparedFile(name, original, None, None)
         findings = exporter.mat2.inspect(path, name)
         made = exporter.mat2.clean(path, name) if findings.can_clean else None
-    cleaned = None if made is None else _encrypt(pending, name, media_type, iter([made]))
+    cleaned = None if made is None else _encrypt(pending, name, iter([made]))
     return PreparedFile(name, original, cleaned, findings)
 
 
@@ -132,7 +132,7 @@ def _write(copy: FileIO, piece: bytes) -> bool:
         return False
 
 
-def _encrypt(pending: PendingFiles, name: str, media_type: str, pieces: Iterator[bytes]) -> PendingCopy:
+def _encrypt(pending: PendingFiles, name: str, pieces: Iterator[bytes]) -> PendingCopy:
     digest = hashlib.sha256()
 
     def digested() -> Iterator[bytes]:
@@ -140,5 +140,5 @@ def _encrypt(pending: PendingFiles, name: str, media_type: str, pieces: Iterator
             digest.update(piece)
             yield piece
 
-    note = pending.add(name, media_type, digested())
+    note = pending.add(name, digested())
     return PendingCopy(note, Digest(digest.digest()))

@@ -223,9 +223,7 @@ def test_files_of_the_form_go_too_and_leave_nothing_behind(
     world: World, desk: OpenDesk, source: ASource, paper: Paper
 ) -> None:
     form_context = context_for(desk, source)
-    prepared = prepare(
-        desk, form_context, uploads=[("../bijlage.txt", "text/plain", iter([b"een", b"twee"]))]
-    )
+    prepared = prepare(desk, form_context, uploads=[("../bijlage.txt", iter([b"een", b"twee"]))])
 
     assert [(file.name, file.lines, file.cleaned) for file in prepared.files] == [("bijlage.txt", (), None)]
     assert list(paper.folder.glob("tmp*")) == []
@@ -240,7 +238,7 @@ def test_a_file_too_large_to_look_into_goes_as_it_is(
     monkeypatch.setattr(proposal_files, "INSPECTED_BYTES", 5)
 
     prepared = prepare(
-        desk, context_for(desk, source), uploads=[("a.pdf", "", iter([b"author", b"more", b"and more"]))]
+        desk, context_for(desk, source), uploads=[("a.pdf", iter([b"author", b"more", b"and more"]))]
     )
 
     assert [(file.findings, file.lines, file.cleaned) for file in prepared.files] == [(None, (), None)]
@@ -255,7 +253,7 @@ def test_a_file_larger_than_the_disk_in_memory_goes_as_it_is(
     with a_small_disk("1m") as disk:
         desk.exporter = Paper(disk)
         pieces = [b"author" * 100_000, b"more" * 250_000, left]
-        prepared = prepare(desk, context_for(desk, source), uploads=[("a.pdf", "", iter(pieces))])
+        prepared = prepare(desk, context_for(desk, source), uploads=[("a.pdf", iter(pieces))])
 
     assert [(file.findings, file.cleaned) for file in prepared.files] == [(None, None)]
     assert prepared.files[0].original.sha256 == hashlib.sha256(b"".join(pieces)).digest()
@@ -268,7 +266,7 @@ def test_a_file_for_which_the_disk_in_memory_has_no_place_at_all_goes_as_it_is(
     with a_small_disk("1m") as disk:
         desk.exporter = Paper(disk)
         (disk / "others").write_bytes(bytes(1024 * 1024))
-        prepared = prepare(desk, context_for(desk, source), uploads=[("a.pdf", "", iter([b"author"]))])
+        prepared = prepare(desk, context_for(desk, source), uploads=[("a.pdf", iter([b"author"]))])
 
     assert [(file.findings, file.original.note.size) for file in prepared.files] == [(None, 6)]
 
@@ -278,7 +276,7 @@ def test_a_file_beyond_the_users_share_of_memory_goes_as_it_is(
 ) -> None:
     monkeypatch.setattr(Path, "open", lambda path, *_, **__: _BeyondQuota(path, "xb"))
 
-    prepared = prepare(desk, context_for(desk, source), uploads=[("a.pdf", "", iter([b"author", b"more"]))])
+    prepared = prepare(desk, context_for(desk, source), uploads=[("a.pdf", iter([b"author", b"more"]))])
 
     assert [(file.findings, file.original.note.size) for file in prepared.files] == [(None, 10)]
 
@@ -387,7 +385,7 @@ def test_the_oldest_preparation_makes_place_for_a_new_one(
 ) -> None:
     form_contexts = [context_for(desk, source) for _ in range(proposing.PREPARED_MAX + 1)]
     for form_context in form_contexts:
-        prepare(desk, form_context, uploads=[("a.txt", "", iter([b"x"]))])
+        prepare(desk, form_context, uploads=[("a.txt", iter([b"x"]))])
 
     assert form_contexts[0].entry_id not in desk.prepared
     assert pending_files(world) == proposing.PREPARED_MAX
@@ -397,7 +395,7 @@ def test_a_proposal_that_cannot_be_made_is_refused_and_leaves_nothing(
     world: World, desk: OpenDesk, source: ASource, paper: Paper
 ) -> None:
     form_context = context_for(desk, source)
-    many = [(f"{each}.txt", "", iter([b"x"])) for each in range(4)]
+    many = [(f"{each}.txt", iter([b"x"])) for each in range(4)]
     cases: list[tuple[dict[str, object], StrEnum]] = [
         ({"text": " "}, SendRefusal.TEXT_MISSING),
         ({"text": "x" * (TEXT_CHARS + 1)}, SendRefusal.TEXT_TOO_LONG),

@@ -68,7 +68,7 @@ def answering(desk: OpenDesk, form: ReplyForm) -> AnswerSender:
 def send(desk: OpenDesk, form: ReplyForm, *files: tuple[str, bytes]) -> None:
     with answering(desk, form) as under_way:
         for name, content in files:
-            under_way.add_file(name, "text/plain", in_pieces(content))
+            under_way.add_file(name, in_pieces(content))
         if not under_way.is_sent:
             under_way.send()
 
@@ -951,7 +951,7 @@ def test_a_source_who_wrote_while_files_came_in_is_read_first_and_the_files_are_
     source.writes("vraag")
     desk = unlocked(world)
     with answering(desk, form_for(desk, source.keys.address, "antwoord")) as under_way:
-        under_way.add_file("a", "", in_pieces(b"x"))
+        under_way.add_file("a", in_pieces(b"x"))
         source.writes("wacht, nog iets")
         with refuses(SendRefusal.SOURCE_WROTE):
             under_way.send()
@@ -1058,7 +1058,7 @@ def test_a_file_for_a_mailbox_that_ended_is_refused(world: World) -> None:
     with answering(desk, form_for(desk, source.keys.address, "antwoord")) as under_way:
         source.ends()
         with pytest.raises(MailboxNotFoundError):
-            under_way.add_file("a", "", in_pieces(b"x"))
+            under_way.add_file("a", in_pieces(b"x"))
 
 
 def test_files_past_the_limit_are_refused_and_dropped(world: World) -> None:
@@ -1092,22 +1092,20 @@ def test_pending_files_are_left_to_the_sweeper_when_the_store_is_gone(world: Wor
     gone = world.store.path.with_suffix(".gone")
 
     with answering(desk, form_for(desk, source.keys.address, "antwoord")) as under_way:
-        under_way.add_file("a", "text/plain", in_pieces(b"x"))
+        under_way.add_file("a", in_pieces(b"x"))
         world.store.path.rename(gone)
 
     gone.rename(world.store.path)
     assert count(world, "attachment") == 1
 
 
-def test_a_claimed_media_type_is_kept_only_when_it_looks_like_one(world: World) -> None:
+def test_a_file_of_the_desk_is_only_bytes_whatever_its_name_says(world: World) -> None:
     source = a_source(world)
     desk = unlocked(world)
     with answering(desk, form_for(desk, source.keys.address, "antwoord")) as under_way:
-        for claimed in ("text/plain", "ü/\n", ""):
-            under_way.add_file("a", claimed, in_pieces(b"x"))
-        kinds = [note.media_type for note in under_way._notes]
+        under_way.add_file("a.html", in_pieces(b"x"))
 
-    assert kinds == ["text/plain", "application/octet-stream", "application/octet-stream"]
+    assert [note.media_type for note in under_way._notes] == ["application/octet-stream"]
 
 
 def test_the_mailboxes_of_the_desk_are_counted(world: World) -> None:

@@ -83,7 +83,7 @@ def test_a_file_without_a_text_that_says_what_it_is_is_refused(world: World) -> 
         AnswerSender(desk, form_for(desk, source, "", STEP), today=TODAY, half_hour=1) as under_way,
         refuses(SendRefusal.TEXT_MISSING),
     ):
-        under_way.add_file("a.pdf", "", iter([b"x"]))
+        under_way.add_file("a.pdf", iter([b"x"]))
 
 
 def test_a_double_click_sends_answer_and_step_once(world: World) -> None:
