@@ -59,7 +59,6 @@ class AdviserConfig:
     sg_floor: int
     recipients: tuple[RecipientKey, ...]
     openpgp_home_path: Path
-    mat2_without_sandbox: bool
     server: str
     socks: str
     sync_minutes: int

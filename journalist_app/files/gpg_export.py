@@ -78,9 +78,7 @@ class Exporter:
             raise PassOnRefusedError(PassOnRefusal.NO_OPENPGP) from why
 
 
-def open_exporter(
-    home_path: Path, secret_key: str, recipients: tuple[RecipientKey, ...], mat2: Mat2
-) -> Exporter | None:
+def open_exporter(home_path: Path, secret_key: str, recipients: tuple[RecipientKey, ...]) -> Exporter | None:
     """Import the desk's key and the recipients' keys into gpg. Return None if the desk has no key or no gpg.
 
     A recipient's key that cannot be imported is refused later, when the adviser chooses this recipient. The
@@ -98,7 +96,7 @@ def open_exporter(
         home.close()
         return None
     refused = MappingProxyType(_import_keys(home, recipients))
-    return Exporter(home, signer, recipients, refused, mat2)
+    return Exporter(home, signer, recipients, refused, Mat2())
 
 
 def _import_keys(home: GpgHome, recipients: Iterable[RecipientKey]) -> dict[str, RecipientRefusal]:

@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import stat
-import tempfile
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -100,11 +99,10 @@ class FileFindings:
 class Mat2:
     """Runner of mat2 with its limits. Sizes are in bytes, and one run may take `seconds`.
 
-    If the system does not allow a sandbox, mat2 runs only with `without_sandbox`. A hostile file that takes
-    over mat2 can then do everything that the adviser's own programs can do.
+    mat2 runs only in a sandbox. Outside, a hostile file that takes over mat2 could do everything that the
+    adviser's own programs can do.
     """
 
-    without_sandbox: bool = False
     max_bytes: int = _MAX_BYTES
     seconds: float = _SECONDS
     mat2: Path = Path("/usr/bin/mat2")
@@ -121,7 +119,7 @@ class Mat2:
                 refusal = self._refusal(file, ending)
                 if refusal:
                     return _not_examined(refusal)
-                output = self._run(_INSPECT, file, path.parent, ending, _SHOWN_BYTES)
+                output = self._run(_INSPECT, file, ending, _SHOWN_BYTES)
         except NoSandboxError:
             return _not_examined(metadata_sentences.NO_SANDBOX)
         except (OSError, ProgramFailedError):
@@ -147,7 +145,7 @@ class Mat2:
             with _opened(path) as file:
                 if ending in _ARCHIVES | {".txt"} or self._refusal(file, ending):
                     return None
-                return self._run(_CLEAN, file, path.parent, ending, _CLEANED_BYTES) or None
+                return self._run(_CLEAN, file, ending, _CLEANED_BYTES) or None
         except (OSError, NoSandboxError, ProgramFailedError):
             return None
 
@@ -163,28 +161,22 @@ class Mat2:
             return metadata_sentences.NO_MAT2
         return None
 
-    def _run(self, script: str, file: BinaryIO, work_folder: Path, ending: str, limit: int) -> bytes:
+    def _run(self, script: str, file: BinaryIO, ending: str, limit: int) -> bytes:
         limits = resource_limits(memory_bytes=_MEMORY_BYTES, file_bytes=_CLEANED_BYTES, seconds=self.seconds)
         command = (
             *limits, "/bin/sh", "-c", script, "sh", str(self.mat2), ending, _HIDDEN_PARTS.read_text("utf-8")
         )  # fmt: skip
         sandbox = Sandbox(self.bwrap, _ROOM_BYTES, self.seconds)
-        if sandbox.is_allowed():
-            source = file.fileno()
-            return run_program(
-                sandbox.command("--ro-bind-data", str(source), f"{SANDBOX_FOLDER}/file{ending}", *command),
-                folder=Path("/"),
-                seconds=self.seconds,
-                output_bytes=limit,
-                open_files=(source,),
-            )
-        if not self.without_sandbox:
+        if not sandbox.is_allowed():
             raise NoSandboxError
-        with tempfile.TemporaryDirectory(dir=work_folder, ignore_cleanup_errors=True) as folder:
-            work = Path(folder)
-            with (work / f"file{ending}").open("xb") as copy:
-                shutil.copyfileobj(file, copy)
-            return run_program(command, folder=work, seconds=self.seconds, output_bytes=limit)
+        source = file.fileno()
+        return run_program(
+            sandbox.command("--ro-bind-data", str(source), f"{SANDBOX_FOLDER}/file{ending}", *command),
+            folder=Path("/"),
+            seconds=self.seconds,
+            output_bytes=limit,
+            open_files=(source,),
+        )
 
 
 def _not_examined(remark: LazyString) -> FileFindings:

@@ -111,7 +111,6 @@ def a_world(folder: Path) -> World:
         sg_floor=5,
         recipients=(),
         openpgp_home_path=folder / "gpg",
-        mat2_without_sandbox=False,
         server="",
         socks="127.0.0.1:9050",
         sync_minutes=15,

@@ -8,7 +8,6 @@ from journalist_app.desk.open_desk import OpenDesk, TrustedStateStatus, read_tru
 from journalist_app.desk.private_files import ExposedError, read_private
 from journalist_app.errors import UnlockRefusal, UnlockRefusedError
 from journalist_app.files.gpg_export import open_exporter
-from journalist_app.files.metadata import Mat2
 from journalist_app.services.desk import background_check
 from journalist_app.services.records import casefiles
 from protocol.envelope import Author
@@ -46,9 +45,7 @@ def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDes
         raise UnlockRefusedError(UnlockRefusal.LETTERHEAD) from why
     desk = OpenDesk(config, store, keyring, letterhead, trusted_state, memory)
     desk.saw_letterhead()
-    exporter = open_exporter(
-        config.openpgp_home_path, keyring.openpgp, config.recipients, Mat2(config.mat2_without_sandbox)
-    )
+    exporter = open_exporter(config.openpgp_home_path, keyring.openpgp, config.recipients)
     if exporter is not None:
         desk.openpgp, desk.exporter = exporter.home, exporter
     return desk

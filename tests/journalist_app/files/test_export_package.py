@@ -17,7 +17,6 @@ from journalist_app.config import AdviserConfig
 from journalist_app.errors import AdviserConfigError, PassOnRefusal
 from journalist_app.files import export_package
 from journalist_app.files.gpg_export import Exporter, open_exporter
-from journalist_app.files.metadata import Mat2
 from journalist_app.files.pinned_recipients import RecipientKey
 from journalist_app.services.desk import unlocking
 from protocol.keyring import Keyring
@@ -69,7 +68,7 @@ def world(tmp_path: Path, memory: Path, theirs: OpenPGPKey, own: OpenPGPKey) -> 
 
 
 def an_exporter(config: AdviserConfig, keyring: Keyring) -> Exporter | None:
-    return open_exporter(config.openpgp_home_path, keyring.openpgp, config.recipients, Mat2())
+    return open_exporter(config.openpgp_home_path, keyring.openpgp, config.recipients)
 
 
 @pytest.fixture
