@@ -121,7 +121,8 @@ def tallies_of(  # noqa: PLR0913  # what a tally consists of
 
     The tallies count for the year of the first message, or for the year of `closed` if there was no message.
     Spam, and a mailbox that ended before anyone read it, are counted only under MAILBOX. So the counts of
-    every other kind of fact add up to the number of mailboxes that were read.
+    every other kind of fact add up to the number of mailboxes that were read. A casefile has the desk's notes
+    about a mailbox.
     """
     year = (casefile.first_message or closed).year
     came_back = "yes" if casefile.came_back else "no"
