@@ -118,13 +118,12 @@ def apply_pouch(
         peers.set_has_more(session, head.sender, is_so=head.more or is_early or is_reset)
         if not is_early:
             peers.mark_applied(session, head.sender, 0 if is_reset else head.serial, endpoint.today())
-    unwanted = frozenset(context.unwanted)
     return AppliedPouch(
         head,
         applied,
         peer_was_restored=peer_was_restored,
         we_were_restored=we_were_restored,
-        unwanted=unwanted,
+        unwanted=frozenset(context.unwanted),
     )
 
 

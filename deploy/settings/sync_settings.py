@@ -15,7 +15,6 @@ class SyncConfig:
     fingerprint: str
     key_path: Path
     bind: str
-    mailbox_bytes: int
     store_bytes: int
     reserve_bytes: int
     workers: int
@@ -23,5 +22,5 @@ class SyncConfig:
 
     @property
     def quota(self) -> Quota:
-        """Return the limits on the number of bytes that attachments may use."""
-        return Quota(self.mailbox_bytes, self.store_bytes, self.reserve_bytes)
+        """Return the limits on the bytes that attachments may use, none of them of one mailbox."""
+        return Quota(self.store_bytes, self.store_bytes, self.reserve_bytes)

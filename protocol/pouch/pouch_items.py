@@ -140,7 +140,7 @@ class RecordItem(_Item, frozen=True, tag="record"):
 
     kind: Annotated[str, Meta(min_length=1, max_length=40)]
     name: _Name
-    revision: _Count
+    revision: Annotated[int, Meta(ge=1, le=_LARGEST)]
     past: Annotated[tuple[_Digest, ...], Meta(max_length=PAST)]
     is_dropped: bool
     sealed: _Sealed

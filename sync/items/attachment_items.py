@@ -4,6 +4,7 @@ These items come before the item of the entry to which the file belongs.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from msgspec.structs import asdict
 from sqlalchemy.orm import Session
@@ -23,13 +24,14 @@ def pack(
     """
     key = (address, file.attachment_id)
     first = context.chunks_at_peer.get(key, 0)
+    is_sound = file.header is not None and file.chunks > 0
     if first == 0 and file.header is not None:
         yield FileItem(address, file.entry_id, file.attachment_id, file.header)
-    for number in range(first, file.chunks):
+    for number in range(first, max(file.chunks, 1)):
         if context.is_full():
             return
         with context.endpoint.store.reading() as session:
-            ciphertext = attachments.read_chunk(session, *key, number)
+            ciphertext = attachments.read_chunk(session, *key, number) if is_sound else None
             stored = entries.find_by_entry_id(session, address, file.entry_id) if ciphertext is None else ()
         if ciphertext is None:
             whole = [row for row in stored if row.header is not None]
@@ -47,9 +49,10 @@ def apply_file(context: ApplyContext, session: Session, item: FileItem) -> bool:
     """
     address, key = Address(item.address), (item.address, item.attachment_id)
     rows = entries.find_by_entry_id(session, address, item.entry_id)
+    here = attachments.find(session, *key)
     is_unwanted = (
         mailboxes.find(session, address) is None
-        or attachments.find(session, *key) is not None
+        or (here is not None and here.header is not None)
         or any(row.digest in context.removed(session, address) for row in rows)
     )
     if is_unwanted:
@@ -80,7 +83,7 @@ def apply_chunk(context: ApplyContext, session: Session, item: ChunkItem) -> boo
     pending = attachments.find_upload(session, *key)
     if pending is not None and item.number < pending[1]:
         return False
-    attachments.add_chunk(
-        session, *key, item.number, item.ciphertext, is_last=item.is_last, quota=context.endpoint.quota
-    )
+    # A mailbox's own limit counted where the file was uploaded. Here, one mailbox would stop all others.
+    quota = replace(context.endpoint.quota, mailbox_bytes=context.endpoint.quota.store_bytes)
+    attachments.add_chunk(session, *key, item.number, item.ciphertext, is_last=item.is_last, quota=quota)
     return True

@@ -153,9 +153,9 @@ class Ends:
         with workstation.replica.writing() as session:
             letterheads.add(session, newest.serial, body, signature)
 
-    def with_room(self, workstation: Workstation, mailbox_bytes: int) -> Workstation:
-        """Return the same workstation with another limit for the files of a mailbox."""
-        quota = replace(ROOM, mailbox_bytes=mailbox_bytes)
+    def with_room(self, workstation: Workstation, **limits: int) -> Workstation:
+        """Return the same workstation with other limits for files."""
+        quota = replace(ROOM, **limits)
         return replace(workstation, endpoint=replace(workstation.endpoint, quota=quota))
 
     def server_believes(self, serial: int) -> None:

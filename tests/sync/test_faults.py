@@ -546,7 +546,7 @@ def test_without_room_files_wait_and_nothing_is_lost(ends: Ends) -> None:
     workstation = ends.workstation()
     source = a_source(ends.world)
     source.writes("hello", file=("large", os.urandom(2_000_000)))
-    tight = ends.with_room(workstation, 1_500_000)
+    tight = ends.with_room(workstation, store_bytes=1_500_000)
 
     with sync_refused(SyncRefusal.NO_ROOM):
         ends.sync(tight)

@@ -3,13 +3,18 @@
 import os
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
-from store import attachments, entries
+from protocol.pouch.pouch_file import SERVER
+from store import attachments, entries, outbox
 from store.database.engine import Store
+from store.outbox import OutboxKind
+from store.sync_findings import FindingKind
 from tests.journalist_app.desk_factories import ASource, a_source
-from tests.sync.ends import Ends, Workstation, all_of
+from tests.sync.ends import ROOM, Ends, Workstation, all_of, at
+from tests.sync.test_exchange import found_at
 
 
 @pytest.fixture
@@ -80,3 +85,106 @@ def test_what_is_left_under_the_id_of_a_file_makes_room_for_the_file(
     ends.sync(workstation)
 
     assert all_of(workstation.replica) == all_of(ends.world.store)
+
+
+# ---- the limit of a mailbox ----------------------------------------------------------------------------
+
+
+def test_a_mailbox_over_its_limit_at_the_workstation_stops_nothing(
+    ends: Ends, workstation: Workstation
+) -> None:
+    full, other = a_source(ends.world), a_source(ends.world)
+    full.writes("hello", file=("large", os.urandom(2_500_000)))
+    other.writes("hello")
+
+    ends.sync(ends.with_room(workstation, mailbox_bytes=1_000_000))
+
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+
+
+def test_a_source_who_fills_the_mailbox_at_the_server_stops_no_workstation(
+    ends: Ends, workstation: Workstation
+) -> None:
+    """The desk's proposal has a file. Its mailbox is full by the time that the file reaches the server."""
+    full, other = a_source(ends.world), a_source(ends.world)
+    for source in (full, other):
+        source.writes("hello")
+    ends.sync(workstation)
+    at(ends, workstation, full).answers_with_file("large", os.urandom(2_500_000))
+    at(ends, workstation, other).is_answered("an answer")
+    ends.server = replace(ends.server, quota=replace(ROOM, mailbox_bytes=1_000_000))
+
+    ends.sync(workstation)
+
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+
+
+# ---- damaged files -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE sealed SET header = NULL WHERE id IN (SELECT id FROM attachment WHERE address = :a)",
+        "UPDATE attachment SET chunks = 0 WHERE address = :a",
+        "UPDATE attachment SET chunks = 'three' WHERE address = :a",
+        "UPDATE attachment SET chunks = 4 WHERE address = :a",
+    ],
+)
+def test_a_damaged_file_is_reported_and_stops_no_other_mailbox(
+    ends: Ends, workstation: Workstation, damage: str
+) -> None:
+    bad, good = a_source(ends.world), a_source(ends.world)
+    bad.writes("hello", file=("a", os.urandom(2_500_000)))
+    good.writes("hello", file=("b", b"another file"))
+    ends.world.execute(damage, a=bad.keys.address)
+
+    ends.sync(workstation)
+
+    assert file_of(workstation.replica, good) == file_of(ends.world.store, good)
+    assert found_at(workstation) == [(bad.keys.address, FindingKind.DAMAGED)]
+
+
+def test_a_file_whose_header_the_server_lost_is_given_back(ends: Ends, workstation: Workstation) -> None:
+    source = a_source(ends.world)
+    entry = source.writes("hello", file=("a", b"the file"))
+    ends.sync(workstation)
+    before = all_of(ends.world.store)
+    ends.world.execute("UPDATE sealed SET header = NULL WHERE id IN (SELECT id FROM attachment)")
+    with ends.world.store.writing() as session:
+        outbox.enqueue(session, OutboxKind.ENTRY, address=source.keys.address, name=entry.digest)
+
+    ends.sync(workstation)
+
+    with ends.world.store.reading() as session:
+        found = attachments.find(session, source.keys.address, file_of(workstation.replica, source))
+    assert found is not None
+    assert found.header is not None
+    assert all_of(ends.world.store) == before
+
+
+@pytest.mark.parametrize("value", [b"short", "text"])
+@pytest.mark.parametrize("column", ["address", "attachment_id"])
+def test_a_damaged_row_of_a_file_in_transfer_stops_no_sync(
+    ends: Ends, workstation: Workstation, column: str, value: object
+) -> None:
+    source = a_source(ends.world)
+    source.writes("hello")
+    ends.sync(workstation)
+    with workstation.replica.writing() as session:
+        attachments.begin_upload(
+            session,
+            address=source.keys.address,
+            entry_id=os.urandom(16),
+            attachment_id=os.urandom(16),
+            header=b"header",
+            half_hour=1,
+            peer=SERVER,
+        )
+    with closing(sqlite3.connect(workstation.replica.path)) as connection, connection:
+        connection.execute(f"UPDATE attachment SET {column} = ?", (value,))  # noqa: S608  # no value of others
+    source.writes("more")
+
+    ends.sync(workstation)
+
+    assert len(all_of(workstation.replica)["entry"]) == 2

@@ -179,7 +179,7 @@ def test_a_pending_pouch_without_room_stays_pending(ends: Ends, workstation: Wor
     import_pouch(workstation.endpoint, [early])
 
     with sync_refused(SyncRefusal.NO_ROOM):
-        import_pouch(ends.with_room(workstation, 1_500_000).endpoint, [before])
+        import_pouch(ends.with_room(workstation, store_bytes=1_500_000).endpoint, [before])
 
     assert len(held_by(workstation.endpoint)) == 1
     assert apply_pending(workstation.endpoint) == 0
