@@ -58,7 +58,7 @@ def open_file(
     if attachment is None or attachment.header is None:
         raise NotFoundError
     for signed, content in read_sent_words(desk, keys, attachment.entry_id):
-        for note, proposed in () if content is None else _files(content):
+        for note, proposed in _files(content) if isinstance(content, Content) else ():
             if note.id == attachment_id:
                 chunks = attachments.read_chunks(desk.store, keys.address, attachment_id)
                 opener = AttachmentOpener(

@@ -113,7 +113,7 @@ def read_thread(desk: PublicDesk, keys: MailboxKeys, remembered: Heads = (), *, 
     steps = {step.entry_id: step for step in state.steps if not step.is_derived}
     shown = [
         replace(
-            _show_entry(signed, content, mailbox.withheld.get(signed.digest)),
+            _show_entry(signed, content or mailbox.withheld[signed.digest]),
             step=steps.get(signed.envelope.entry_id),
             proposal=_proposal_of(signed, content, proposals),
             seen_on=seen_on.get(signed.digest),
@@ -161,7 +161,7 @@ def message_receipt(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> tup
         NotFoundError: this mailbox has no such entry of the source.
     """
     for signed, content in read_sent_words(desk, keys, entry_id):
-        if signed.envelope.author is Author.SOURCE and content is not None:
+        if signed.envelope.author is Author.SOURCE and isinstance(content, Content):
             return _show_entry(signed, content), desk.letterhead.expect_by(signed.envelope.day)
     raise NotFoundError
 
@@ -172,8 +172,7 @@ def entry_to_delete(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> Thr
     Raises:
         NotFoundError: this mailbox has no such entry.
     """
-    signed, content = read_sent_words(desk, keys, entry_id)[0]
-    return _show_entry(signed, content, None if content else Withheld.UNREADABLE)
+    return _show_entry(*read_sent_words(desk, keys, entry_id)[0])
 
 
 def is_mailbox_closed(desk: PublicDesk, keys: MailboxKeys) -> bool:
@@ -236,13 +235,12 @@ def _expected(by: date, today: date) -> Expected:
     return Expected(by, is_late=by < today)
 
 
-def _show_entry(
-    signed: SignedEntry, content: Content | None, withheld: Withheld | None = None
-) -> ThreadEntry:
+def _show_entry(signed: SignedEntry, content: Content | Withheld) -> ThreadEntry:
     part = signed.envelope
     is_own = part.author is Author.SOURCE
+    withheld = content if isinstance(content, Withheld) else None
     entry = ThreadEntry(part.entry_id.hex(), is_own, part.day, digest_words(signed.digest), withheld)
-    if content is None:
+    if isinstance(content, Withheld):
         return entry
     verdict = None if content.answer is UNSET else content.answer.verdict
     return replace(entry, kind=content.kind, text=content.text, files=shown_files(content), verdict=verdict)

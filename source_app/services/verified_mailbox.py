@@ -1,7 +1,6 @@
 """Verified mailbox: read a mailbox from the store, verify its entries, and decrypt the valid entries."""
 
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -136,20 +135,17 @@ def _content_or_reason(
     if entry.digest in transcript.removed:
         is_restored = transcript.authentic[entry.digest].header is not None
         return Withheld.RESTORED if is_restored else Withheld.REMOVED
-    try:
-        return open_entry(entry, [keys.identity])
-    except NewerVersionError:
-        return Withheld.NEWER_VERSION
-    except CryptoError:
-        return Withheld.LOST if None in (entry.header, entry.payload) else Withheld.UNREADABLE
+    return _open(entry, keys)
 
 
-def read_sent_words(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> list[EntryContent]:
+def read_sent_words(
+    desk: PublicDesk, keys: MailboxKeys, entry_id: bytes
+) -> list[tuple[SignedEntry, Content | Withheld]]:
     """Return the encrypted entries of a mailbox that have this entry id, decrypted: normally one entry.
 
     Entries that can no longer be decrypted because their header was destroyed are left out. Entries that were
-    removed and restored, or that cannot be decrypted, have content None. Only these entries and the source's
-    later entries are verified.
+    removed and restored, or that cannot be decrypted, have this reason instead of a content. Only these
+    entries and the source's later entries are verified.
 
     Raises:
         NotFoundError: the mailbox has no such entry.
@@ -169,10 +165,13 @@ def read_sent_words(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> lis
             entries.of_strand(reading, keys.address, Author.SOURCE, SOURCE_STRAND, number=number)
         )
     removed = {digest for entry in own if is_authentic(entry, keys) for digest in entry.envelope.removes}
-    return [(entry, None if entry.digest in removed else _open(entry, keys)) for entry in found]
+    return [(entry, Withheld.RESTORED if entry.digest in removed else _open(entry, keys)) for entry in found]
 
 
-def _open(entry: SignedEntry, keys: MailboxKeys) -> Content | None:
-    with suppress(CryptoError):
+def _open(entry: SignedEntry, keys: MailboxKeys) -> Content | Withheld:
+    try:
         return open_entry(entry, [keys.identity])
-    return None
+    except NewerVersionError:
+        return Withheld.NEWER_VERSION
+    except CryptoError:
+        return Withheld.LOST if None in (entry.header, entry.payload) else Withheld.UNREADABLE

@@ -1,6 +1,7 @@
 """Attacks of someone who can write to the store: what the source signs stays true, and faults are shown."""
 
 import importlib
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -15,7 +16,7 @@ from protocol.envelope import Author, EntryClass, Envelope
 from protocol.heads import Head
 from protocol.identifiers import EntryId, sealing_words
 from protocol.mailbox_keys import MailboxKeys
-from protocol.strand import SourceWriter
+from protocol.strand import DeskWriter, SourceWriter
 from protocol.transcript import ending
 from protocol.transcript.check import FaultKind, head_of
 from protocol.transcript.proposal_states import ProposalStatus
@@ -250,7 +251,8 @@ def test_what_cannot_be_stopped_is_said_before_the_source_agrees(
 ) -> None:
     page = source.get(path_of(a_desk.propose(keys, "a text"))).text
 
-    assert page.index(hook("before-agreeing", "can_be_held_back")) < page.index('value="agreed"')
+    for danger in ("start_can_be_hidden", "can_be_held_back"):
+        assert page.index(hook("before-agreeing", danger)) < page.index('value="agreed"')
 
 
 # ---- a row that was hidden for a moment gives two entries side by side ---------------------------------
@@ -334,6 +336,39 @@ def test_an_entry_whose_text_was_destroyed_by_someone_else_is_shown_as_lost(
     assert hooks(page, "notice")[0] == "lost"
     assert hooks(page, "entry").count("lost") == 2
     assert set(a_desk.thread_of(source).mailbox.withheld.values()) == {Withheld.LOST}
+
+
+def test_every_fault_says_what_happened_and_what_to_do(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change = "UPDATE sealed SET header = ? WHERE id = (SELECT id FROM entry WHERE digest = ?)"
+    source.write("a secret")
+    restored = messages(a_desk, keys)[-1]
+    delete(source, restored)
+    sql(a_desk, change, restored.header, restored.digest)
+    a_desk.answer(keys, "FORGED", writer=DeskWriter(a_desk.writer.strand, bytes(32)))
+    lost, unreadable, missing = (a_desk.answer(keys, text) for text in ("lost", "unreadable", "missing"))
+    with monkeypatch.context() as newer:
+        newer.setattr("protocol.content.MINOR", 1)
+        newest = Content(minor=1, kind=Kind.MESSAGE, text="words of another time")
+        a_desk._append_of_desk(keys, newest, EntryId(bytes(16)), a_desk.writer, TODAY)
+    sql(a_desk, change, None, lost.digest)
+    sql(a_desk, change, bytes(9), unreadable.digest)
+    sql(a_desk, "DELETE FROM entry WHERE digest = ?", missing.digest)
+
+    for lang, actions in (
+        ("en", r"ask us in another|talk to us|come back|delete (this|the) message"),
+        ("nl", r"vraag ons op een andere|praat met ons|kom |verwijder (dit|het) bericht"),
+    ):
+        paths = ["", "/save", *(f"/delete/{each.envelope.entry_id.hex()}" for each in (restored, unreadable))]
+        pages = [source.get(f"/{lang}/mailbox{path}").text for path in paths]
+        said = [dict(re.findall(r'<p data-(?:notice|entry)="(\w+)">([^<]+)', page)) for page in pages]
+
+        whole = {"left_out", "missing", "lost", "restored", "newer_version"}
+        assert [whole <= set(each) for each in said[:2]] == [True, True]
+        assert [{"restored", "unreadable"} & set(each) for each in said[2:]] == [{"restored"}, {"unreadable"}]
+        sentences = [text for page in said for fault, text in page.items() if fault in {*whole, "unreadable"}]
+        assert [text for text in sentences if not re.search(rf"[:.] ({actions})", text, re.IGNORECASE)] == []
 
 
 def test_a_removal_is_shown_with_the_workstations_that_confirmed_it(

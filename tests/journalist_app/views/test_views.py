@@ -1039,10 +1039,34 @@ def test_a_mailbox_is_closed_with_a_last_word_and_its_day(world: World, browser:
     shown = browser.get(closed.headers["Location"].partition("#")[0]).text
 
     assert closed.status_code == 303
-    assert hooks(shown, "news") == ["closed"]
+    assert hooks(shown, "news") == ["closed", "opens_again"]
     assert "Het ga je goed." in shown
     assert len(hooks(shown, "deleted")) == 1
     assert hooks(browser.get("/inbox").text, "waiting") == ["0"]
+
+
+def test_a_form_that_opens_a_closed_mailbox_again_says_so_before_it_is_sent(
+    world: World, browser: Browser, tmp_path: Path
+) -> None:
+    source, proposal = proposed(world, browser, tmp_path)
+    where = f"/mailbox/{source.address}"
+
+    def warned() -> list[int]:
+        pages = (browser.get(page) for page in (where, f"{where}/propose", proposal))
+        return [hooks(page.text, "news").count("opens_again") for page in pages]
+
+    open_before = warned()
+    source.is_closed(due=TODAY + timedelta(90))
+    closed = warned()
+    browser.answer(where, answer_fields(browser.get(where), "nog iets"))
+    open_after = warned()
+    answer_of(browser, source, Verdict.AGREED)
+    source.is_closed(due=TODAY + timedelta(90))
+    agreed = warned()
+    browser.post(f"{proposal}/begin", closing_fields(browser.get(proposal), f"{proposal}/begin"))
+
+    assert (open_before, open_after, warned()) == ([0, 0, 0], [0, 0, 0], [0, 0, 0])
+    assert (closed, agreed) == ([1, 1, 1], [1, 1, 1])
 
 
 def test_spam_takes_one_press(world: World, browser: Browser) -> None:

@@ -2,10 +2,13 @@
 
 import logging
 from dataclasses import replace
+from datetime import date
 
 import pytest
-from sqlalchemy import literal_column, update
+from msgspec import UNSET
+from sqlalchemy import literal_column, select, update
 
+from protocol.content import StepName, StepNote
 from protocol.entry import SignedEntry
 from protocol.envelope import Author, EntryClass
 from protocol.mailbox_keys import MailboxKeys
@@ -15,7 +18,7 @@ from source_app.services.verified_mailbox import read_mailbox
 from store.database.schema import EntryRow, MailboxRow, SealedRow
 from store.errors import MailboxChangedError, NoSuchMailboxError, StoreReadOnlyError
 from tests.pages import hooks
-from tests.source_app.desks import STRAND, TODAY, ADesk, Browser
+from tests.source_app.desks import STRAND, TODAY, ADesk, Browser, ToGo
 
 
 @pytest.fixture
@@ -138,6 +141,39 @@ def test_an_entry_that_fails_a_check_is_not_named_as_seen(
     assert known.covers(receipt.digest, first.digest)
     assert known.covers(receipt.digest, third.digest)
     assert not known.covers(receipt.digest, second.digest)
+
+
+@pytest.mark.parametrize("path", ["/en/mailbox", "/en/mailbox/save"])
+def test_a_page_whose_receipt_covers_words_shows_these_words_in_full(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, path: str
+) -> None:
+    a_desk.answer(keys, "an answer with a file", file=("notes.txt", b"notes"))
+    a_desk.say_step(keys, "a step", StepNote(step=StepName.ADVICE_GIVEN, next="what is next"))
+    a_desk.propose(keys, "a text to pass on", files=[ToGo("proof.pdf", b"proof")])
+    spoilt = a_desk.answer(keys, "to be spoilt")
+    a_desk.close(keys, "a last message", date(2026, 6, 3))
+    with a_desk.store.writing() as writing:
+        row = select(EntryRow.id).where(EntryRow.digest == spoilt.digest).scalar_subquery()
+        writing.execute(update(SealedRow).where(SealedRow.id == row).values(header=b"spoilt"))
+
+    page = source.get(path).text
+
+    (receipt,) = receipts(a_desk, keys)
+    known = a_desk.transcript(keys).knowledge
+    covered = [
+        (entry, content)
+        for entry, content in read_mailbox(a_desk.desk, keys).opened
+        if entry.envelope.is_words and known.covers(receipt.digest, entry.digest)
+    ]
+    assert len(covered) == 5
+    for entry, content in covered:
+        assert content is not None
+        shown = page[page.index(f'id="entry-{entry.envelope.entry_id.hex()}"') :].partition("</article>")[0]
+        assert content.text in shown
+        assert all(file.name in shown for file in content.attachments)
+        assert content.step is UNSET or content.step.next in shown
+    assert [head.digest for head in receipt.envelope.unseen] == [spoilt.digest]
+    assert spoilt.envelope.entry_id.hex() not in page
 
 
 def test_a_forged_answer_gets_no_read_receipt(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
