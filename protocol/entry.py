@@ -196,10 +196,11 @@ def open_entry(entry: SignedEntry, identities: Sequence[age.AgeIdentity]) -> Con
 def _fits_envelope(content: Content, envelope: Envelope) -> bool:
     """Return True if a decrypted content agrees with the signed envelope of its entry.
 
-    The kind of content must be one that this author can write. The files must have the signed digest. Only a
-    closing has `due` (the day from which the mailbox may be deleted), and so does a step that says that a
-    file was handed over after the closing. Without this check, an entry could announce a closing that never
-    deletes, or could delete without an announcement.
+    The kind of content must be one that this author can write. The files must have the signed digest. The
+    envelope must have `due` (the day from which the mailbox may be deleted) if the content is a closing. It
+    may have `due` if the content is a step that says that a file was made or handed over. In every other
+    envelope, `due` is refused. Without this check, an entry could announce a closing that never deletes, or
+    could delete without an announcement.
     """
     if content.kind not in _KINDS[envelope.author] or _files_sha256(content) != envelope.files_sha256:
         return False

@@ -70,7 +70,7 @@ class Tally(CanonicalStruct, frozen=True):
     def digest(self) -> Digest:
         """Return the SHA-256 digest of the tally (anonymous fact).
 
-        Of two tallies of one revision, the lower digest counts.
+        If two tallies have the same id and the same revision, only the one with the lower digest counts.
         """
         year = self.year.to_bytes(_YEAR_BYTES)
         return Digest(
@@ -112,8 +112,8 @@ def tally_seed(desk_seed: bytes, verify_key: bytes) -> bytes:
 def counted_tallies(tallies: Iterable[Tally]) -> tuple[Tally, ...]:
     """Return one tally for each id: the one with the highest revision, or else with the lowest digest.
 
-    So the counts do not change if someone puts old or copied tallies into the store. A tally is one anonymous
-    fact about a mailbox.
+    If someone puts old or copied tallies into the store, the counts therefore do not change. A tally is one
+    anonymous fact about a mailbox.
     """
     counted: dict[bytes, Tally] = {}
     for tally in sorted(tallies, key=lambda each: (-each.revision, each.digest)):

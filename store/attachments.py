@@ -217,10 +217,10 @@ def of_entry(session: Session, address: bytes, entry_id: bytes) -> Sequence[Atta
 
 
 def uploads_from_peer(session: Session, peer: bytes) -> Sequence[tuple[bytes, bytes, int]]:
-    """Return the attachments that a peer (another store) is still sending, sorted.
+    """Return the attachments that a peer (another store) has begun to send but not completed, sorted.
 
-    Each has the mailbox's address, the attachment's id and the number of stored chunks. Damaged rows are left
-    out: with their values, no pouch could be made.
+    Each result has the mailbox's address, the attachment's id and the number of stored chunks. Damaged rows
+    are left out, because no pouch (sync bundle) can be made with their values.
     """
     found = _UPLOADS_FROM_PEER.all(session, peer=peer)
     return [each for each in found if (len(each[0]), len(each[1])) == (20, 16) and each[2] >= 0]

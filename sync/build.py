@@ -107,9 +107,9 @@ def build_pouch_files(
 class _PouchBuilder:
     """Builder of one pouch (sync bundle). Iterate over the builder once to get the items of the pouch.
 
-    An item that the peer would refuse is replaced by a report of damage. The outbox (queue of items to send)
-    row of an item is marked in the same transaction that reads the item. If the item changes later, the item
-    is therefore packed again.
+    An item that the peer would refuse is replaced by a report of damage. Each item has a row in the outbox
+    (the queue of items to send). The row is marked as packed in the same transaction that reads the item. If
+    the item changes later, the item is therefore packed again.
     """
 
     def __init__(self, context: BuildContext, after: int | None = None) -> None:

@@ -58,7 +58,8 @@ def decrypt(header: bytes, payload: bytes, identities: Sequence[AgeIdentity]) ->
 def split_stream(pieces: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
     """Split an age file that arrives in pieces of any size into its header and the pieces of its payload.
 
-    Neither the header nor the payload is checked. Only the pieces that contain the header are read here.
+    Neither the header nor the payload is checked. This function reads only the pieces that contain the
+    header. The caller reads the rest from the returned iterator.
 
     Raises:
         MalformedError: no header ends within the first 64 KiB of the file.

@@ -70,10 +70,10 @@ def purge_if_due(session: Session, address: Address, letterhead: Letterhead, tod
 
 
 def _proof(session: Session, address: Address, letterhead: Letterhead, today: date) -> bytes | None:
-    """Return the proof that may replace a deleted mailbox, or None if the mailbox may not be deleted.
+    """Return the proof that the desk closed a mailbox, to store in its place after the mailbox is deleted.
 
-    If the mailbox has no tallies (anonymous facts), the desk has not counted it yet. Tallies of several sizes
-    are not from the desk.
+    Return None if the mailbox may not be deleted. Without tallies (anonymous facts) beside the mailbox, the
+    desk has not counted the mailbox yet. If the tallies differ in size, someone else put them there.
     """
     found = read_stored(session, address, letterhead.strand_keys, has_content=False)
     if found is None or found.damaged or not found.has_sound_keys:

@@ -22,5 +22,8 @@ class SyncConfig:
 
     @property
     def quota(self) -> Quota:
-        """Return the limits on the bytes that attachments may use, none of them of one mailbox."""
+        """Return the limits for attachments that arrive in a sync: how many bytes the whole store accepts.
+
+        There is no limit for one mailbox, because one full mailbox would stop the sync of all others.
+        """
         return Quota(self.store_bytes, self.store_bytes, self.reserve_bytes)

@@ -69,7 +69,10 @@ class AutoLock:
         self._last_use = self._clock()
 
     def close(self) -> None:
-        """Lock the site: drop the unlocked desk with its keys. Copies of keys stay in memory until `end`."""
+        """Lock the site: drop the unlocked desk with its keys.
+
+        Copies of the keys stay in the memory of this process until `end` ends the process.
+        """
         if self._desk is not None:
             self._desk.stop()
         self._desk = None

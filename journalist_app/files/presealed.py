@@ -83,7 +83,7 @@ class TextPiece:
 
 
 class PresealedKind(StrEnum):
-    """Kind of a file: not encrypted by the source, or encrypted by the source and decrypted here or not."""
+    """Whether the source encrypted a file before sending, and whether the desk could decrypt the file."""
 
     NOT_SEALED = "not_sealed"
     OPENED = "opened"

@@ -25,7 +25,7 @@ def end_of(transcript: Transcript) -> SignedEntry | None:
 
 
 def proof_of_deletion(transcript: Transcript) -> bytes:
-    """Return the proof that a closed mailbox was deleted rightly. Its closing entries stay in the proof.
+    """Return the proof that a mailbox was deleted rightly: the signed entries with which the desk closed it.
 
     Call this function only if `may_delete` returned True.
     """

@@ -44,8 +44,9 @@ class CountedAnswer:
 class ProposalState:
     """One proposal of the desk to pass on a text, with its state and the source's answer to the proposal.
 
-    `void` has the digests of the steps about this proposal that have no effect. If the file was made all the
-    same, `must_destroy` is True: the adviser must destroy the file, or record that it was handed over.
+    `void` has the digests of the steps about this proposal that have no effect, for example because the
+    source withdrew in time. `must_destroy` is True if the desk made the recipient's file although no step had
+    effect. The adviser must then destroy the file, or record that it was handed over.
     """
 
     signed: SignedEntry = field(repr=False)
@@ -87,10 +88,10 @@ def proposal_states(
 
 
 def void_steps(address: Address, transcript: Transcript, opened: Sequence[EntryContent]) -> frozenset[Digest]:
-    """Return the digests of all steps without effect: the source did not agree to them, or withdrew in time.
+    """Return the digests of all steps to pass on a proposal that have no effect.
 
-    All of these steps are about a proposal. A PASSED_ON step is among them if its file was made although the
-    source had withdrawn in time.
+    Such a step has no effect if the source did not agree to the proposal, or withdrew the consent in time.
+    The step PASSED_ON has no effect if the desk made the file although the source had withdrawn in time.
     """
     proposals = {digest: signed.digest for digest, signed, _ in _proposals(address, opened)}
     named = {
@@ -149,7 +150,10 @@ class Consent:
 
     @property
     def void(self) -> frozenset[Digest]:
-        """Return the digests of the steps about the proposal that have no effect."""
+        """Return the digests of the steps about the proposal that have no effect.
+
+        A step has no effect if the source did not agree to the proposal, or withdrew the consent in time.
+        """
         return frozenset(self._begun.keys() - self.counted) | (self._made if self.must_destroy else set())
 
     def status(self, *, is_newest: bool) -> ProposalStatus:
@@ -191,8 +195,9 @@ class Consent:
     def _has_effect(self, step: Digest, note: StepNote, allowing: Iterable[Digest]) -> bool:
         """Return True if a step to pass on the proposal is valid: the source did not withdraw in time.
 
-        A step without consent needs no agreement. Only an answer that its writer did not know makes the step
-        void.
+        A step to pass on without consent needs no agreement. Such a step is invalid only if the source
+        answered against the proposal, and neither the writer of the step knew this answer nor the source knew
+        the step.
         """
         if note.without_consent:
             unread = self._knowledge.unknown_to_all(self._against, [step])

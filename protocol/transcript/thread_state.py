@@ -29,8 +29,8 @@ class ThreadStep:
       `by` is the day from which the mailbox may be deleted
     - `to`, `delivered`: the recipient, and the day on which the file was handed over
     - `is_derived`: no one wrote this step; it follows from the entries
-    - `is_void`: the step has no effect, because the source had taken the agreement back in time. With
-      PASSED_ON, the file was made all the same
+    - `is_void`: the step has no effect, because the source had taken the agreement back in time. If such a
+      step is PASSED_ON, the desk made the file nevertheless
     """
 
     step: StepName

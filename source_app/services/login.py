@@ -139,7 +139,7 @@ def find_session(desk: PublicDesk, token: bytes, *, now: int) -> MailboxSession 
 def remember_page(desk: PublicDesk, opened: MailboxSession, shown: tuple[Heads, Heads], *, now: int) -> None:
     """Record in a source's session which entries the last page showed.
 
-    New entries of the source sign this.
+    The source's next entry names these entries, so the source signs what they had seen when they wrote.
     """
     if shown != opened.state.shown:
         _save(desk, opened.token, replace(opened.state, shown=shown), now=now)

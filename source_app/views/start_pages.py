@@ -46,7 +46,7 @@ def passphrase() -> ResponseReturnValue:
 def passphrase_card() -> ResponseReturnValue:
     """Show a card to print, which has only the words of a passphrase.
 
-    The card does not say what they open.
+    The card does not say what the words open, in case someone else finds the card.
     """
     ticket = request.form.get("ticket", "")
     words = login.ticket_words(desk(), ticket, now=half_hour_now())

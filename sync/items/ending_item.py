@@ -36,7 +36,7 @@ def verify(context: VerifyContext, item: EndedItem) -> None:
     """Check the proof that the source ended a mailbox, or that the desk closed it and its day has come.
 
     Raises:
-        ForgedError: neither is true.
+        ForgedError: the proof shows neither.
         MalformedError: the proof does not have the form of a proof.
     """
     check_mailbox_keys(Address(item.address), item.recipient, item.verify_key)

@@ -94,9 +94,9 @@ def _changed_mailboxes(desk: OpenDesk) -> list[Address]:
 def _has_only(digests: Sequence[bytes], known: Heads) -> bool:
     """Return True if a mailbox seems to have exactly the entries that this workstation remembers.
 
-    The workstation remembers the newest entries (heads) of each writer. The largest number among a writer's
-    entries is the number of these entries. In a mailbox where this is not true, because rows were lost or
-    hidden, the result is False.
+    The workstation remembers the newest entry (head) of each writer. A writer's entries are numbered from 1,
+    so the number of this entry is how many entries the writer has. If the mailbox has another number of
+    entries, some were added, lost or hidden, and the result is False.
     """
     newest = {head.strand: head.number for head in known}  # the largest number comes last
     return len(digests) == sum(newest.values()) and {head.digest for head in known} <= set(digests)

@@ -113,7 +113,10 @@ class ShownThread:
     opened: tuple[OpenedEntry, ...] = field(repr=False)
 
     def new_form(self) -> FormContext:
-        """Return the context of a new form on this page: mailbox, new entry id, and what the page shows."""
+        """Return the values for the hidden fields of a new form on this page.
+
+        They name the mailbox, the id of the new entry, and which entries the page shows.
+        """
         return FormContext.new(self.conversation.address, self.heads, self.unseen)
 
 

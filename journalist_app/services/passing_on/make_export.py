@@ -144,7 +144,7 @@ def _checked(pieces: Iterator[bytes], sha256: bytes) -> Iterator[bytes]:
     """Yield the pieces of a file of a proposal. At the end, check that the file has the signed digest.
 
     Raises:
-        FileRefusedError: the digest is another one.
+        FileRefusedError: the file has another digest.
     """
     digest = hashlib.sha256()
     try:

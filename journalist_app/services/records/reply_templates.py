@@ -90,7 +90,10 @@ def drop_template(desk: OpenDesk, revision: int, place: int) -> None:
 
 
 def _change(desk: OpenDesk, revision: int, place: int | None, new: Sequence[ReplyTemplate]) -> None:
-    """Replace the template at a place by the templates `new`. The place after the last template adds them."""
+    """Replace the template at a place in the list by the templates `new`, and store the changed list.
+
+    If `place` is None, the templates `new` are added at the end. If `new` is empty, the template is deleted.
+    """
     collection = read_templates(desk)
     if collection.is_unsound:
         raise RecordUnsoundError
