@@ -83,7 +83,7 @@ class TextPiece:
 
 
 class PresealedKind(StrEnum):
-    """Whether the source encrypted a file before sending, and whether the desk could decrypt the file."""
+    """State of a file: never encrypted by the source, decrypted by the desk, or still encrypted."""
 
     NOT_SEALED = "not_sealed"
     OPENED = "opened"
