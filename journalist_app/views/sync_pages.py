@@ -1,9 +1,8 @@
 """Page of syncing with the server: status, start a sync, and pouches (sync bundles) carried as files."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from datetime import date
 
 from flask import Blueprint, Response, current_app, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -14,6 +13,7 @@ from journalist_app.requests.file_response import file_response, keep_awake
 from journalist_app.requests.form_context import address_of, adviser_today
 from journalist_app.services.desk import sync_replica, sync_status
 from store.errors import StoreError
+from sync.endpoint import Endpoint
 from sync.errors import SyncRefusedError
 from web.errors import BodyError
 from web.multipart import Body, Field, FileBytes, FormLimits, read_parts
@@ -56,7 +56,7 @@ def show_sync(desk: OpenDesk) -> ResponseReturnValue:
 def start_sync(desk: OpenDesk) -> ResponseReturnValue:
     """Start a sync with the server in the background."""
     require_our_form("sync")
-    sync_replica.sync_in_background(desk, _clock())
+    sync_replica.sync_in_background(desk, _endpoint(desk))
     return redirect(url_for("sync.show_sync"), code=303)
 
 
@@ -66,7 +66,7 @@ def download_pouch(desk: OpenDesk) -> ResponseReturnValue:
     """Make a pouch (sync bundle), and send it to the browser as a file for someone to carry to the server."""
     require_our_form("sync")
     try:
-        pieces = sync_replica.make_pouch_file(desk, _clock())
+        pieces = sync_replica.make_pouch_file(_endpoint(desk))
     except (SyncRefusedError, StoreError) as why:
         desk.exchange = SyncProgress(refusal=sync_replica.sync_refusal_key(why))
         return redirect(url_for("sync.show_sync"), code=303)
@@ -83,7 +83,9 @@ def import_carried_pouch(desk: OpenDesk) -> ResponseReturnValue:
         pieces = _pouch_pieces(body)
         first = next(pieces, b"")
         if first:
-            sync_replica.import_pouch_file(desk, keep_awake(itertools.chain([first], pieces)), _clock())
+            sync_replica.import_pouch_file(
+                desk, _endpoint(desk), keep_awake(itertools.chain([first], pieces))
+            )
         else:
             desk.exchange = SyncProgress(refusal="no_file")
     except BodyError:
@@ -104,10 +106,8 @@ def _pouch_pieces(body: Body) -> Iterator[bytes]:
     return (event.piece for event in events if isinstance(event, FileBytes))
 
 
-def _clock() -> Callable[[], date]:
-    """Return a function that gives the current day, for a thread that runs outside a request."""
-    clock: Callable[[], date] = current_app.extensions["today"]
-    return clock
+def _endpoint(desk: OpenDesk) -> Endpoint:
+    return sync_replica.workstation_endpoint(desk, current_app.extensions["today"])
 
 
 @bp.post("/dismiss")
@@ -142,7 +142,7 @@ def sync_after_post(response: Response) -> Response:
     if desk is not None:
         with suppress(StoreError):  # the page itself reports what is wrong with the store
             if request.endpoint in _AT_ONCE:
-                sync_replica.sync_in_background(desk, _clock())
+                sync_replica.sync_in_background(desk, _endpoint(desk))
             else:
                 sync_replica.sync_soon(desk)
     return response

@@ -59,7 +59,7 @@ def unlock_with_passphrase() -> ResponseReturnValue:
     desk.index = SearchIndex(extensions["readers"])
     desk.progress = CheckProgress(0, 0, is_running=True, is_broken=False)
     _in_background(unlocking.check_after_unlocking, desk)
-    sync_replica.start_sync_thread(desk, extensions["today"])
+    sync_replica.start_sync_thread(desk, sync_replica.workstation_endpoint(desk, extensions["today"]))
     goal = "unsent.show_unsent" if unsent_forms.count_unsent(desk) else "inbox.show_inbox"
     response = make_response(redirect(url_for(goal), code=303))
     token = auto_lock().admit(desk)

@@ -133,7 +133,8 @@ def _sync(use: Use) -> None:
     def sync() -> None:
         desk = unlocking.unlock_desk(pair.at_desk.desk.config, pair.replica, PASSPHRASE)
         for _ in range(2):  # the second carries what the first found to be missing
-            sync_replica.sync_replica(desk, lambda: TODAY, lambda: HALF_HOUR, Line(pair.ends))
+            endpoint = sync_replica.workstation_endpoint(desk, lambda: TODAY, lambda: HALF_HOUR)
+            sync_replica.sync_replica(desk, endpoint, Line(pair.ends))
         use.require(f"sync is refused: {desk.exchange.refusal}", that=not desk.exchange.refusal)
         use.require("check after sync is broken", that=not desk.progress.is_broken)
 

@@ -18,6 +18,7 @@ from protocol.keyring import Keyring
 from protocol.ledger import Tally, counted_tallies, open_tally
 from store.database.engine import Store
 from stored_mailbox.entry_form import FormContext
+from sync.endpoint import Endpoint
 from tests.journalist_app.desk_factories import PASSPHRASE, ASource
 from tests.sync.ends import Ends, Line, all_tallies
 
@@ -33,11 +34,14 @@ class AtDesk:
     def store(self) -> Store:
         return self.desk.store
 
+    @property
+    def endpoint(self) -> Endpoint:
+        """This workstation's end of a sync, with the clock of the test."""
+        return sync_replica.workstation_endpoint(self.desk, self.ends.clock.today, self.ends.clock.half_hour)
+
     def syncs(self, through: Callable[[bytes], bytes] | None = None) -> None:
         """Sync, and let the desk check what arrived. Fail if the sync was refused."""
-        sync_replica.sync_replica(
-            self.desk, self.ends.clock.today, self.ends.clock.half_hour, Line(self.ends, through)
-        )
+        sync_replica.sync_replica(self.desk, self.endpoint, Line(self.ends, through))
         assert self.desk.exchange.refusal == ""
 
     def answers(self, source: ASource, words: str) -> None:

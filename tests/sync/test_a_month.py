@@ -227,13 +227,11 @@ class Month:
             self._server_takes_in(pouch)
 
     def _made_by_second(self) -> bytes:
-        return b"".join(
-            sync_replica.make_pouch_file(self.second.desk, self.ends.clock.today, self.ends.clock.half_hour)
-        )
+        return b"".join(sync_replica.make_pouch_file(self.second.endpoint))
 
     def _second_takes_in(self, pouch: bytes) -> None:
         desk = self.second.desk
-        sync_replica.import_pouch_file(desk, [pouch], self.ends.clock.today, self.ends.clock.half_hour)
+        sync_replica.import_pouch_file(desk, self.second.endpoint, [pouch])
         assert desk.exchange.refusal == ""
         self.outcomes[desk.exchange.arrival] += 1
 

@@ -94,30 +94,25 @@ def use_newest_letterhead(desk: OpenDesk) -> Letterhead:
     return newest
 
 
-def sync_replica(
-    desk: OpenDesk,
-    today: Callable[[], date],
-    half_hour: Callable[[], int] = half_hour_now,
-    carrier: Carrier | None = None,
-) -> None:
+def sync_replica(desk: OpenDesk, endpoint: Endpoint, carrier: Carrier | None = None) -> None:
     """Sync this workstation's store with the server until both have all items.
 
+    `endpoint` is this workstation's `workstation_endpoint`, here and in the other functions of this module.
     Then verify the changed mailboxes. Only one sync runs at a time. `desk.exchange` has the progress, and
     afterwards the result. If a sync is interrupted, the next sync continues at the same place.
     """
 
     def work() -> SyncProgress:
-        endpoint = workstation_endpoint(desk, today, half_hour)
         used_carrier = carrier or carrier_of(desk.config.server, desk.config.socks)
         synced = exchange(endpoint, used_carrier, functools.partial(_show_left, desk))
         return SyncProgress(received=synced.received, held=pending.apply_pending(endpoint))
 
     with desk.syncing:
         if not desk.stopping.is_set():
-            _run(desk, today, work)
+            _run(desk, endpoint, work)
 
 
-def _run(desk: OpenDesk, today: Callable[[], date], work: Callable[[], SyncProgress]) -> None:
+def _run(desk: OpenDesk, endpoint: Endpoint, work: Callable[[], SyncProgress]) -> None:
     """Run a sync or an import of a pouch (sync bundle), then verify the mailboxes that changed.
 
     `desk.exchange` has the result, also after a failure.
@@ -128,7 +123,7 @@ def _run(desk: OpenDesk, today: Callable[[], date], work: Callable[[], SyncProgr
         try:
             outcome = work()
         finally:  # also after an interruption, because applied items stay
-            check_after_sync(desk, today())
+            check_after_sync(desk, endpoint.today())
     except (SyncError, CryptoError, StoreError) as why:
         outcome = SyncProgress(refusal=sync_refusal_key(why))
     finally:
@@ -139,12 +134,7 @@ def _show_left(desk: OpenDesk, left: int) -> None:
     desk.exchange = SyncProgress(is_running=True, left=left)
 
 
-def import_pouch_file(
-    desk: OpenDesk,
-    pieces: Iterable[bytes],
-    today: Callable[[], date],
-    half_hour: Callable[[], int] = half_hour_now,
-) -> None:
+def import_pouch_file(desk: OpenDesk, endpoint: Endpoint, pieces: Iterable[bytes]) -> None:
     """Import a pouch (sync bundle) from a file that someone carried to this workstation.
 
     Only one import or sync runs at a time. Pouches that arrived earlier and waited for this pouch are
@@ -155,23 +145,21 @@ def import_pouch_file(
     """
 
     def work() -> SyncProgress:
-        brought = pending.import_pouch(workstation_endpoint(desk, today, half_hour), pieces)
+        brought = pending.import_pouch(endpoint, pieces)
         return SyncProgress(received=brought.applied, arrival=brought.outcome.name, held=brought.pending)
 
     with desk.syncing:
-        _run(desk, today, work)
+        _run(desk, endpoint, work)
 
 
-def make_pouch_file(
-    desk: OpenDesk, today: Callable[[], date], half_hour: Callable[[], int] = half_hour_now
-) -> Iterator[bytes]:
+def make_pouch_file(endpoint: Endpoint) -> Iterator[bytes]:
     """Make a pouch (sync bundle) with all items that the server may not have yet. Return its pieces.
 
     Raises:
         SyncRefusedError, PeerMissingError: this workstation is not paired with a server.
         StoreError: the store cannot be read.
     """
-    pieces = build_whole_pouch(workstation_endpoint(desk, today, half_hour), SERVER)
+    pieces = build_whole_pouch(endpoint, SERVER)
     first = next(pieces)  # an exception must come before the response begins
     return itertools.chain([first], pieces)
 
@@ -204,19 +192,19 @@ def sync_refusal_key(why: Exception) -> str:
             return _STORE_REFUSALS.get(type(why), "store")
 
 
-def keep_syncing(desk: OpenDesk, today: Callable[[], date]) -> None:
+def keep_syncing(desk: OpenDesk, endpoint: Endpoint) -> None:
     """Sync now, then every `sync_minutes`, and soon after this workstation wrote an item for the server.
 
     The function returns when the desk locks.
     """
     while not desk.stopping.is_set():
         desk.sync_wanted.clear()
-        sync_replica(desk, today)
+        sync_replica(desk, endpoint)
         if desk.sync_wanted.wait(desk.config.sync_minutes * 60):
             desk.stopping.wait(_SOON_SECONDS)
 
 
-def sync_in_background(desk: OpenDesk, today: Callable[[], date]) -> None:
+def sync_in_background(desk: OpenDesk, endpoint: Endpoint) -> None:
     """Start a sync in a background thread.
 
     Nothing happens if a sync is running, or if the settings say that this workstation has no network
@@ -224,13 +212,13 @@ def sync_in_background(desk: OpenDesk, today: Callable[[], date]) -> None:
     """
     if is_online(desk) and not desk.exchange.is_running:
         _show_left(desk, count_outbox(desk))
-        threading.Thread(target=sync_replica, args=(desk, today), name="sync now", daemon=True).start()
+        threading.Thread(target=sync_replica, args=(desk, endpoint), name="sync now", daemon=True).start()
 
 
-def start_sync_thread(desk: OpenDesk, today: Callable[[], date]) -> None:
+def start_sync_thread(desk: OpenDesk, endpoint: Endpoint) -> None:
     """Start the background thread that syncs regularly, if the server is reached online."""
     if is_online(desk):
-        threading.Thread(target=keep_syncing, args=(desk, today), name="syncing", daemon=True).start()
+        threading.Thread(target=keep_syncing, args=(desk, endpoint), name="syncing", daemon=True).start()
 
 
 def sync_soon(desk: OpenDesk) -> None:

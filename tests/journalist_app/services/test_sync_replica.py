@@ -196,7 +196,7 @@ def test_what_stopped_a_sync_is_kept_by_name(at: AtDesk, why: Exception, name: s
         def carry(self, _pouch: bytes) -> AbstractContextManager[Iterator[bytes]]:
             raise why
 
-    sync_replica.sync_replica(at.desk, at.ends.clock.today, at.ends.clock.half_hour, Broken())
+    sync_replica.sync_replica(at.desk, at.endpoint, Broken())
 
     assert at.desk.exchange == SyncProgress(refusal=name)
 
@@ -205,7 +205,7 @@ def test_a_letterhead_that_somebody_swapped_here_stops_the_sync(at: AtDesk) -> N
     with at.store.writing() as session:
         session.connection().exec_driver_sql("UPDATE letterhead SET serial = serial + 1, body = x'00'")
 
-    sync_replica.sync_replica(at.desk, at.ends.clock.today)
+    sync_replica.sync_replica(at.desk, at.endpoint)
 
     assert at.desk.exchange.refusal == "letterhead"
 
@@ -214,7 +214,7 @@ def test_a_store_without_letterhead_stops_the_sync(at: AtDesk) -> None:
     with at.store.writing() as session:
         session.connection().exec_driver_sql("DELETE FROM letterhead")
 
-    sync_replica.sync_replica(at.desk, at.ends.clock.today)
+    sync_replica.sync_replica(at.desk, at.endpoint)
 
     assert at.desk.exchange.refusal == "letterhead"
 
@@ -278,7 +278,7 @@ def test_what_was_sent_goes_out_soon_and_by_itself(
     source = a_source(at.ends.world)
     source.writes("vraag")
     browser = a_browser(at, door)
-    sync_replica.start_sync_thread(at.desk, at.ends.clock.today)
+    sync_replica.start_sync_thread(at.desk, at.endpoint)
     wait_for(lambda: at.desk.exchange.received is not None)
 
     page = browser.get(f"/mailbox/{source.address}")
@@ -304,7 +304,7 @@ def test_without_anything_to_send_it_syncs_again_after_some_minutes(at: AtDesk, 
     at.desk.config = replace(at.desk.config, server=door, sync_minutes=7)
     at.desk.sync_wanted = Clockwork()
 
-    sync_replica.keep_syncing(at.desk, at.ends.clock.today)
+    sync_replica.keep_syncing(at.desk, at.endpoint)
 
     assert asked == [7 * 60, 7 * 60]
     assert at.desk.exchange.received == 0
@@ -313,8 +313,8 @@ def test_without_anything_to_send_it_syncs_again_after_some_minutes(at: AtDesk, 
 def test_over_an_air_gap_nothing_runs_in_the_background(at: AtDesk) -> None:
     at.desk.config = replace(at.desk.config, server="file")
 
-    sync_replica.start_sync_thread(at.desk, at.ends.clock.today)
-    sync_replica.sync_in_background(at.desk, at.ends.clock.today)
+    sync_replica.start_sync_thread(at.desk, at.endpoint)
+    sync_replica.sync_in_background(at.desk, at.endpoint)
     sync_replica.sync_soon(at.desk)
 
     assert at.desk.exchange == SyncProgress()
@@ -341,7 +341,7 @@ def test_a_sync_that_runs_is_not_started_twice(at: AtDesk, door: str) -> None:
 def test_a_desk_that_stops_syncs_no_more(at: AtDesk) -> None:
     at.desk.stopping.set()
 
-    sync_replica.sync_replica(at.desk, at.ends.clock.today)
+    sync_replica.sync_replica(at.desk, at.endpoint)
 
     assert at.desk.exchange == SyncProgress()
 

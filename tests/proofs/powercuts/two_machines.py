@@ -117,7 +117,7 @@ class TwoMachines(Scenario):
 
     @staticmethod
     def _sync(desk: OpenDesk, server: Endpoint) -> None:
-        sync_replica.sync_replica(desk, utc_today, carrier=_Line(server))
+        sync_replica.sync_replica(desk, sync_replica.workstation_endpoint(desk), _Line(server))
         assert desk.exchange.refusal == ""
 
     def open_server(self) -> None:
@@ -240,7 +240,7 @@ class Carrying(TwoMachines):
     def bring_pouches(self, desk: OpenDesk) -> set[str]:
         parts = sorted((self.disk / "stick").glob("pouch.[0-9]"))
         for each in parts:
-            sync_replica.import_pouch_file(desk, read_pieces(each), utc_today)
+            sync_replica.import_pouch_file(desk, sync_replica.workstation_endpoint(desk), read_pieces(each))
             assert desk.exchange.refusal == ""
         return {f"carried: {name}" for name in self._at_workstation(desk)} if parts else set()
 
