@@ -125,13 +125,6 @@ def read_inbox(desk: OpenDesk, wanted: InboxFilter, today: date) -> Inbox:
     )
 
 
-def count_mailboxes(desk: OpenDesk) -> int:
-    """Return the number of mailboxes in the store."""
-    with desk.store.reading() as session:
-        counts = mailboxes.inbox_counts(session)
-    return counts.waiting + counts.answered
-
-
 @dataclass(frozen=True, slots=True)
 class _ListedMailbox:
     summary: MailboxSummary

@@ -8,7 +8,6 @@ from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.requests.access import require_our_form, unlocked
-from journalist_app.services import inbox_lists
 
 bp = Blueprint("about", __name__)
 
@@ -16,12 +15,11 @@ bp = Blueprint("about", __name__)
 @bp.get("/about")
 @unlocked
 def show_about_desk(desk: OpenDesk) -> ResponseReturnValue:
-    """Show the desk's fingerprint, number of mailboxes, and paths of its files."""
+    """Show the desk's fingerprint, and paths of its files."""
     return render_template(
         "about/show.html",
         config=desk.config,
         letterhead=desk.letterhead,
-        mailboxes=inbox_lists.count_mailboxes(desk),
         check=desk.whole_check,
         trusted_state=desk.trusted_state_status.value,
     )

@@ -1108,12 +1108,6 @@ def test_a_file_of_the_desk_is_only_bytes_whatever_its_name_says(world: World) -
     assert [note.media_type for note in under_way._notes] == ["application/octet-stream"]
 
 
-def test_the_mailboxes_of_the_desk_are_counted(world: World) -> None:
-    a_source(world).writes("vraag")
-
-    assert 1 == inbox_lists.count_mailboxes(unlocked(world))
-
-
 def test_a_day_in_the_future_does_not_count_backwards(world: World) -> None:
     a_source(world).writes("vraag", day=date(2030, 1, 1))
 
