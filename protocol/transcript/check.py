@@ -177,7 +177,7 @@ def read_transcript(  # noqa: PLR0913  # two switches, besides the mailbox
             *_missing(authentic, knowledge, remembered),
         ),
         removed=removed,
-        heads=_newest(authentic, knowledge),
+        heads=tuple(sorted(head_of(authentic[tip]) for tip in knowledge.tips(authentic))),
         knowledge=knowledge,
     )
 
@@ -263,10 +263,6 @@ def _missing(authentic: Mapping[Digest, SignedEntry], knowledge: Knowledge, reme
     ]
 
 
-def _newest(authentic: Mapping[Digest, SignedEntry], knowledge: Knowledge) -> Heads:
-    return tuple(sorted(head_of(authentic[tip]) for tip in knowledge.tips(authentic)))
-
-
 def _by_strand(heads: Iterable[Head]) -> dict[StrandId, list[Head]]:
     strands: dict[StrandId, list[Head]] = defaultdict(list)
     for head in heads:
@@ -276,9 +272,5 @@ def _by_strand(heads: Iterable[Head]) -> dict[StrandId, list[Head]]:
 
 def _limited(heads: Iterable[Head]) -> Heads:
     """Sort heads (names of entries), and keep at most as many of each writer as an envelope can name."""
-    strands = _by_strand(sorted(heads, key=_digest))
+    strands = _by_strand(sorted(heads, key=lambda head: head.digest))
     return tuple(sorted(head for known in strands.values() for head in known[:HEADS_OF_STRAND]))
-
-
-def _digest(head: Head) -> Digest:
-    return head.digest

@@ -1,13 +1,14 @@
 """Knowledge: which entries the writer of an entry knew (docs/protocol.md, "Transcript")."""
 
 import heapq
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from graphlib import TopologicalSorter
 
 from protocol.entry import SignedEntry
 from protocol.envelope import Author
-from protocol.heads import Head
+from protocol.heads import Head, Heads
 from protocol.identifiers import Digest
 
 
@@ -20,40 +21,44 @@ class Knowledge:
     that their new entry and their own earlier entries cover. What an entry of another writer covers is not
     passed on.
 
-    Missing entries count too, because other entries name them. A set of entries is stored as a whole number
-    with one bit for each entry, so that a mailbox of thousands of entries takes milliseconds.
+    Missing entries count too, because other entries name them. Nothing is computed before someone asks, so
+    that a mailbox with many names takes no more memory than the names themselves.
     """
 
     def __init__(self, entries: Collection[SignedEntry]) -> None:
-        by_digest = {entry.digest: entry for entry in entries}
-        self.order = tuple(by_digest[digest] for digest in _thread_order(by_digest))
+        self._entries = {entry.digest: entry for entry in entries}
+        self.order = tuple(self._entries[digest] for digest in _thread_order(self._entries))
         self.named: dict[Digest, Head] = {}  # every entry that another entry names, also missing ones
-        self._bits: dict[Digest, int] = {}
         self._parents: dict[Digest, tuple[Digest, ...]] = {}  # what an entry names of its own strand
-        self._behind: dict[Digest, int] = {}
-        self._covered: dict[Digest, int] = {}
-        self._known: dict[Digest, int] = {}
         for entry in self.order:
-            self._add(entry)
+            part = entry.envelope
+            self.named.update((head.digest, head) for head in (*part.heads, *part.unseen))
+            self._parents[entry.digest] = tuple(
+                head.digest for head in part.heads if head.strand == part.strand
+            )
 
-    def knew(self, later: Digest, earlier: Digest) -> bool:
-        """Return True if the writer of the entry `later` knew the entry `earlier`."""
-        return bool(self._known[later] & self._bit(earlier))
+    def all_cover(self, laters: Iterable[Digest], earlier: Digest) -> bool:
+        """Return True if the heads of each entry in `laters` cover the entry `earlier`.
 
-    def covers(self, later: Digest, earlier: Digest) -> bool:
-        """Return True if the heads of the entry `later` cover the entry `earlier`.
-
-        The heads are the newest entries that the writer knew. Unlike `knew`, this method leaves out what
+        The heads are the newest entries that the writer knew. Unlike `known_to`, this method leaves out what
         earlier entries of the same writer cover.
         """
-        return bool(self._covered[later] & self._bit(earlier))
+        ahead: dict[Heads, set[Digest]] = {}  # by unseen entries: all entries behind which `earlier` is
+        for later in laters:
+            part = self._entries[later].envelope
+            if part.unseen not in ahead:
+                unseen = _digests(part.unseen)
+                ahead[part.unseen] = reach = {earlier} - unseen
+                for digest, parents in self._parents.items():  # in thread order
+                    if digest not in unseen and not reach.isdisjoint(parents):
+                        reach.add(digest)
+            if ahead[part.unseen].isdisjoint(_digests(part.heads)):
+                return False
+        return True
 
-    def within(self, heads: Iterable[Head]) -> frozenset[Digest]:
+    def within(self, heads: Iterable[Head]) -> set[Digest]:
         """Return the entries that `heads` names, and all earlier entries of the same writers."""
-        reach = 0
-        for head in heads:
-            reach |= self._bit(head.digest) | self._behind.get(head.digest, 0)
-        return frozenset(digest for digest, bit in self._bits.items() if reach & bit)
+        return self._visit(_digests(heads), set())
 
     def tips(self, digests: Collection[Digest]) -> set[Digest]:
         """Return the newest of the given entries: no other given entry of the same writer names them.
@@ -64,49 +69,58 @@ class Knowledge:
         chosen = set(digests)
         return chosen.difference(*(self._parents.get(digest, ()) for digest in chosen))
 
+    def known_to(self, writers: Iterable[Digest]) -> set[Digest]:
+        """Return everything that the writers of these entries knew."""
+        return self._learn(writers, set(), {})
+
     def unknown_to_all(self, digests: Iterable[Digest], writers: Iterable[Digest]) -> list[Digest]:
         """Return the entries in `digests` that no writer of an entry in `writers` knew."""
-        known = 0
+        known = self.known_to(writers)
+        return [digest for digest in digests if digest not in known]
+
+    def first_known(self, digests: Iterable[Digest], writers: Iterable[Digest]) -> dict[Digest, Digest]:
+        """Return, for each entry in `digests` that one of the writers knew, the first such writer's entry."""
+        wanted, first = set(digests), dict[Digest, Digest]()
+        own: set[Digest] = set()
+        visited: dict[Heads, set[Digest]] = {}
         for writer in writers:
-            known |= self._known[writer]
-        return [digest for digest in digests if not known & self._bit(digest)]
+            for digest in self._learn([writer], own, visited) & wanted:
+                first.setdefault(digest, writer)
+        return first
 
-    def _add(self, entry: SignedEntry) -> None:
-        part = entry.envelope
-        own = tuple(head.digest for head in part.heads if head.strand == part.strand)
-        self.named.update((head.digest, head) for head in (*part.heads, *part.unseen))
-        unseen = sum(self._bit(head.digest) for head in part.unseen)  # no entry is listed twice
-        covered = self._reach((head.digest for head in part.heads), unseen)
-        known = covered
-        for digest in own:
-            known |= self._known.get(digest, 0)
-        self._parents[entry.digest] = own
-        self._behind[entry.digest] = self._reach(own, 0)
-        self._covered[entry.digest] = covered
-        self._known[entry.digest] = known
+    def _learn(
+        self, writers: Iterable[Digest], own: set[Digest], visited: dict[Heads, set[Digest]]
+    ) -> set[Digest]:
+        """Return what the writers of these entries knew, without what earlier calls have visited.
 
-    def _reach(self, heads: Iterable[Digest], unseen: int) -> int:
-        """Return the entries that `heads` names, and all entries behind them, but stop at unseen entries.
-
-        An unseen entry is one that the writer was not shown. The result is a whole number with one bit for
-        each entry.
+        `own` has the visited entries of the writers. `visited` has the visited entries of others, by what the
+        writer's entry lists as unseen. The unseen entries count as visited, so nothing behind them is.
         """
-        todo = list(heads)
-        reach = 0
+        known: set[Digest] = set()
+        heads: dict[Heads, list[Digest]] = defaultdict(list)
+        for digest in self._visit(writers, own) & self._entries.keys():
+            part = self._entries[digest].envelope
+            known.update(self._parents[digest])
+            heads[part.unseen] += [head.digest for head in part.heads if head.strand != part.strand]
+        for unseen, others in heads.items():
+            known |= self._visit(others, visited.setdefault(unseen, _digests(unseen)))
+        return known
+
+    def _visit(self, digests: Iterable[Digest], visited: set[Digest]) -> set[Digest]:
+        """Visit these entries and those behind them in their strands. Return what was not visited before."""
+        new: set[Digest] = set()
+        todo = list(digests)
         while todo:
             digest = todo.pop()
-            bit, behind = self._bit(digest), self._behind.get(digest, 0)
-            if (reach | unseen) & bit:
-                continue
-            if behind & unseen:
-                reach |= bit
-                todo += self._parents[digest]
-            else:
-                reach |= bit | behind
-        return reach
+            if digest not in visited:
+                visited.add(digest)
+                new.add(digest)
+                todo += self._parents.get(digest, ())
+        return new
 
-    def _bit(self, digest: Digest) -> int:
-        return self._bits.setdefault(digest, 1 << len(self._bits))
+
+def _digests(heads: Iterable[Head]) -> set[Digest]:
+    return {head.digest for head in heads}
 
 
 def _thread_order(by_digest: Mapping[Digest, SignedEntry]) -> list[Digest]:

@@ -3,7 +3,7 @@
 Both apps compute the state from the same verified entries, so the adviser sees the same state as the source.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -87,20 +87,21 @@ def proposal_states(
     return tuple(states)
 
 
-def void_steps(address: Address, transcript: Transcript, opened: Sequence[EntryContent]) -> frozenset[Digest]:
+def void_steps(
+    transcript: Transcript, opened: Sequence[EntryContent], proposals: Sequence[ProposalState]
+) -> frozenset[Digest]:
     """Return the digests of all steps to pass on a proposal that have no effect.
 
     Such a step has no effect if the source did not agree to the proposal, or withdrew the consent in time.
     The step PASSED_ON has no effect if the desk made the file although the source had withdrawn in time.
+    `proposals` has the states of all proposals that can be read. Steps may be about others too.
     """
-    proposals = {digest: signed.digest for digest, signed, _ in _proposals(address, opened)}
     named = {
         content.step.proposal for _, content in opened if content is not None and content.step is not UNSET
     }
-    about = (
-        Consent(transcript, opened, digest, proposals.get(digest)) for digest in named - {None} if digest
-    )
-    return frozenset().union(*(consent.void for consent in about))
+    lost = named - {each.digest for each in proposals}
+    consents = (Consent(transcript, opened, digest, None) for digest in lost if digest)
+    return frozenset().union(*(each.void for each in proposals), *(each.void for each in consents))
 
 
 class Consent:
@@ -127,11 +128,8 @@ class Consent:
         self.answers = _answers_to(digest, opened)
         self._agreed = [a.signed.digest for a in self.answers if a.verdict is Verdict.AGREED]
         self._against = [a.signed.digest for a in self.answers if a.verdict is not Verdict.AGREED]
-        self._missing = {
-            key
-            for key, head in knowledge.named.items()
-            if head.strand == SOURCE_STRAND and key not in authentic
-        }
+        named = (head.digest for head in knowledge.named.values() if head.strand == SOURCE_STRAND)
+        self._missing = set(named) - authentic.keys()
         self._said = said | self._missing
         self._proposal = {proposal} if proposal is not None else words.keys() - said - readable
         self._unopened = unopened & said
@@ -144,6 +142,7 @@ class Consent:
         allowing = [*self._agreed, *(said - readable)]
         steps = _steps_about(digest, opened)
         self._begun = {key: note for key, note in steps if note.step is StepName.PASSING_ON}
+        self._known_at = {step: knowledge.known_to([step]) for step in self._begun}
         self._made = {key for key, note in steps if note.step is StepName.PASSED_ON}
         self.counted = [key for key, note in self._begun.items() if self._has_effect(key, note, allowing)]
         self.must_destroy = bool(self._made) and not self.counted and not unopened - said
@@ -165,7 +164,7 @@ class Consent:
         answer = self.counted_answer()
         if answer is None:
             return ProposalStatus.WAITING
-        if answer.verdict is Verdict.AGREED and not any(map(self._is_in_force, self._agreed)):
+        if answer.verdict is Verdict.AGREED and not any(map(self._is_in_force, self._newest(self._agreed))):
             return ProposalStatus.TAKEN_BACK
         return ProposalStatus(answer.verdict)  # every verdict is a state with the same value
 
@@ -176,12 +175,10 @@ class Consent:
         Otherwise it is the newest answer. If the source gave several answers at the same time, an answer
         against the proposal wins.
         """
+        newest = self._newest([*self._agreed, *self._against])
+        chosen = newest & set(self._against) or newest
         if self.counted:
-            chosen = {key for key in self._agreed if any(self._allows(key, step) for step in self.counted)}
-        else:
-            keys = [*self._agreed, *self._against]
-            newest = set(self._knowledge.unknown_to_all(keys, keys))
-            chosen = newest & set(self._against) or newest
+            chosen = set().union(*(self._allowing(step, self._agreed) for step in self.counted))
         return next((answer for answer in reversed(self.answers) if answer.signed.digest in chosen), None)
 
     def _is_in_force(self, agreement: Digest) -> bool:
@@ -189,8 +186,8 @@ class Consent:
 
         If an entry of the source is missing, the result is False, because this entry may be a withdrawal.
         """
-        missing = self._knowledge.unknown_to_all(self._missing, [agreement])
-        return not missing and not self._withdrawals(agreement)
+        known = self._knowledge.known_to([agreement])
+        return known.issuperset(self._missing) and not self._withdrawals(agreement, known)
 
     def _has_effect(self, step: Digest, note: StepNote, allowing: Iterable[Digest]) -> bool:
         """Return True if a step to pass on the proposal is valid: the source did not withdraw in time.
@@ -200,28 +197,36 @@ class Consent:
         the step.
         """
         if note.without_consent:
-            unread = self._knowledge.unknown_to_all(self._against, [step])
-            return all(self._knowledge.covers(answer, step) for answer in unread)
-        return any(self._allows(agreement, step) for agreement in allowing)
+            return self._knowledge.all_cover(set(self._against) - self._known_at[step], step)
+        return bool(self._allowing(step, allowing))
+
+    def _allowing(self, step: Digest, agreements: Iterable[Digest]) -> set[Digest]:
+        """Return the newest of the agreements that the writer of a step knew, if they allow the step."""
+        known = self._known_at[step].intersection(agreements)
+        return {agreement for agreement in self._newest(known) if self._allows(agreement, step)}
 
     def _allows(self, agreement: Digest, step: Digest) -> bool:
-        """Return True if the writer of a step knew an agreement, and every withdrawal came too late.
+        """Return True if every withdrawal of an agreement, which the writer of a step knew, came too late.
 
         A step is the desk's statement that it passes on the proposal. A withdrawal came too late only if the
         heads of the withdrawal itself show that the source had seen the step. Earlier read receipts do not
         count.
         """
-        crossed = self._knowledge.unknown_to_all(self._removed, [step, agreement])
-        withdrawals = [*self._withdrawals(agreement), *(words for words in crossed if words != agreement)]
-        return self._knowledge.knew(step, agreement) and all(
-            self._knowledge.covers(withdrawal, step) for withdrawal in withdrawals
-        )
+        known = self._knowledge.known_to([agreement])
+        crossed = self._removed - known - self._known_at[step]
+        return self._knowledge.all_cover(crossed | self._withdrawals(agreement, known), step)
 
-    def _withdrawals(self, agreement: Digest) -> list[Digest]:
-        named = self._proposal | set(self._knowledge.unknown_to_all(self._said, [agreement]))
+    def _withdrawals(self, agreement: Digest, known: set[Digest]) -> set[Digest]:
+        named = self._proposal | self._said - known
         removals = [key for key, removes in self._removals.items() if not named.isdisjoint(removes)]
-        possible = [*self._against, *self._unopened, *removals]
-        return [key for key in self._knowledge.unknown_to_all(possible, [agreement]) if key != agreement]
+        return self._unopened.union(self._against, removals) - known - {agreement}
+
+    def _newest(self, keys: Collection[Digest]) -> set[Digest]:
+        """Return those of these entries of the source that the writer of no other one knew.
+
+        Of two agreements, the one that was written later allows everything that the other one allows.
+        """
+        return set(keys) - self._knowledge.known_to(keys)
 
 
 def _proposals(address: Address, opened: Sequence[EntryContent]) -> list[tuple[Digest, SignedEntry, Content]]:

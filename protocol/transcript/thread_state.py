@@ -72,7 +72,7 @@ def thread_state(address: Address, transcript: Transcript, opened: Sequence[Entr
     an entry without an encrypted part, or with an encrypted part that was removed or cannot be opened.
     """
     proposals = proposal_states(address, transcript, opened)
-    void = void_steps(address, transcript, opened)
+    void = void_steps(transcript, opened, proposals)
     steps = _steps(transcript, opened, {each.signed.digest: each.digest for each in proposals}, void)
     until = closed_until(transcript)
     closing = next((step for step in reversed(steps) if step.step is StepName.CLOSED), None)
@@ -95,6 +95,8 @@ def _steps(
     conversation adds no step.
     """
     steps: list[ThreadStep] = []
+    words = [signed.digest for signed, _ in opened if signed.envelope.is_words]
+    known_by = transcript.knowledge.first_known(words, words)
     last: list[SignedEntry] = []  # the words so far that the writer of no other words knew
     reached = 0
     is_closed = False
@@ -107,7 +109,7 @@ def _steps(
             if step is not None and _RANK.get(step.step, reached + 1) > reached:
                 steps.append(step)
         if signed.envelope.is_words:
-            last = [each for each in last if not transcript.knowledge.knew(signed.digest, each.digest)]
+            last = [each for each in last if known_by.get(each.digest) != signed.digest]
             last.append(signed)
             crossing = [each for each in last if each.envelope.due is None]
             is_closed = not crossing

@@ -3,6 +3,8 @@
 This module reads the mailbox and writes nothing.
 """
 
+import itertools
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -13,7 +15,7 @@ from protocol.content import Content, Kind, StepName, Verdict
 from protocol.entry import SignedEntry
 from protocol.envelope import Author
 from protocol.heads import Heads
-from protocol.identifiers import SOURCE_STRAND, Digest, digest_words
+from protocol.identifiers import Digest, StrandId, digest_words
 from protocol.mailbox_keys import MailboxKeys
 from protocol.transcript.closing import closed_until
 from protocol.transcript.proposal_states import ProposalStatus
@@ -109,7 +111,7 @@ def read_thread(desk: PublicDesk, keys: MailboxKeys, remembered: Heads = (), *, 
     transcript = mailbox.transcript
     state = thread_state(keys.address, transcript, mailbox.opened)
     proposals = tuple(map(view_of_proposal, state.proposals))
-    seen_on = _days_seen(mailbox)
+    seen_on, confirmed = _days_seen(mailbox), _confirmations(mailbox)
     steps = {step.entry_id: step for step in state.steps if not step.is_derived}
     shown = [
         replace(
@@ -117,7 +119,7 @@ def read_thread(desk: PublicDesk, keys: MailboxKeys, remembered: Heads = (), *, 
             step=steps.get(signed.envelope.entry_id),
             proposal=_proposal_of(signed, content, proposals),
             seen_on=seen_on.get(signed.digest),
-            confirmed_by=_confirmations(mailbox, signed.digest),
+            confirmed_by=confirmed[signed.digest],
         )
         for signed, content in mailbox.opened
         if signed.envelope.is_words and mailbox.withheld.get(signed.digest) is not Withheld.UNREADABLE
@@ -203,32 +205,26 @@ def find_mailbox(desk: PublicDesk, keys: MailboxKeys) -> StoredMailbox:
 
 def _days_seen(mailbox: SourceMailbox) -> dict[Digest, date]:
     """Return the day on which the desk had first seen each entry of the source, by the entry's digest."""
-    unseen = [entry.digest for entry in mailbox.own_entries()]
-    days: dict[Digest, date] = {}
-    for signed, _ in mailbox.opened:
-        if signed.envelope.author is Author.DESK:
-            left = mailbox.transcript.knowledge.unknown_to_all(unseen, [signed.digest])
-            days |= dict.fromkeys(set(unseen).difference(left), signed.envelope.day)
-            unseen = left
-    return days
+    own = [entry.digest for entry in mailbox.own_entries()]
+    days = {signed.digest: signed.envelope.day for signed, _ in mailbox.opened if signed.envelope.strand}
+    readers = mailbox.transcript.knowledge.first_known(own, days)
+    return {digest: days[reader] for digest, reader in readers.items()}
 
 
-def _confirmations(mailbox: SourceMailbox, digest: Digest) -> int:
-    """Return how many workstations of the desk have confirmed that they removed an entry.
+def _confirmations(mailbox: SourceMailbox) -> Counter[Digest]:
+    """Return, for each removed entry, how many workstations of the desk have confirmed that they removed it.
 
     A workstation confirms the removal when it writes a later entry.
     """
-    removal = mailbox.transcript.removed.get(digest)
-    if removal is None:
-        return 0
-    knows = mailbox.transcript.knowledge.knew
-    return len(
-        {
-            signed.envelope.strand
-            for signed, _ in mailbox.opened
-            if signed.envelope.strand != SOURCE_STRAND and knows(signed.digest, removal.digest)
-        }
-    )
+    writers: dict[StrandId, list[Digest]] = defaultdict(list)
+    for signed, _ in mailbox.opened:
+        if signed.envelope.author is Author.DESK:
+            writers[signed.envelope.strand].append(signed.digest)
+    removed = mailbox.transcript.removed
+    removals = {removal.digest for removal in removed.values()}
+    known = (mailbox.transcript.knowledge.first_known(removals, each) for each in writers.values())
+    confirmed = Counter(itertools.chain.from_iterable(known))
+    return Counter({digest: confirmed[removal.digest] for digest, removal in removed.items()})
 
 
 def _expected(by: date, today: date) -> Expected:

@@ -181,7 +181,7 @@ def test_a_hidden_step_does_not_make_a_withdrawal_too_late(scene: Scene) -> None
 
     transcript = scene.desk.transcript(scene.keys)
     withdrawal = scene.desk.entries_of(scene.keys, EntryClass.WORDS, 0)[-1]
-    assert not transcript.knowledge.covers(withdrawal.digest, step.digest)
+    assert not transcript.knowledge.all_cover([withdrawal.digest], step.digest)
     assert "not passed on" in scene.browser.get("/en/mailbox").text.lower()
 
 

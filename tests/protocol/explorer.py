@@ -604,7 +604,9 @@ class Explorer:
     def _consent(self, world: World, whole: Rows, full: Transcript) -> str:
         """Check that a withdrawal is too late exactly if the source had been shown the step."""
         truth = dict(world.truth)
-        void = proposal_states.void_steps(KEYS.address, full, self._opened(whole, full))
+        opened = self._opened(whole, full)
+        states = proposal_states.proposal_states(KEYS.address, full, opened)
+        void = proposal_states.void_steps(full, opened, states)
         for digest, _ in whole:
             if self.made[digest].action != "passing_on":
                 continue
@@ -614,7 +616,7 @@ class Explorer:
             if in_time and digest not in void and digest not in full.removed:
                 return "the source was not shown the step, and their withdrawal counts as too late"
             beside = self._beside(world, full, digest)
-            crossed = [each for each in world.order if not full.knowledge.knew(digest, each)]
+            crossed = full.knowledge.unknown_to_all(world.order, [digest])
             is_unclear = not full.removed.keys().isdisjoint(crossed)  # no one can read these words any more
             if agreed and digest in void and not is_unclear and all(digest in truth[each] for each in beside):
                 return "the source was shown the step, and their withdrawal makes it void"
@@ -630,12 +632,11 @@ class Explorer:
     def _agreements(self, world: World, full: Transcript, step: Digest) -> list[int]:
         """Return the places, in the source's order, of the agreements on which a step builds."""
         about = self.made[step].about
+        known = full.knowledge.known_to([step])
         return [
             at
             for at, digest in enumerate(world.order)
-            if self.made[digest].action == "agreed"
-            and self.made[digest].about == about
-            and full.knowledge.knew(step, digest)
+            if self.made[digest].action == "agreed" and self.made[digest].about == about and digest in known
         ]
 
     def _withdrawals(self, world: World, full: Transcript, step: Digest) -> list[Digest]:
@@ -665,7 +666,7 @@ class Explorer:
             for digest in world.order
             if self.made[digest].action in {"against", "removal"}
             and self.made[digest].about in {self.made[step].about, None}
-            and not all(full.knowledge.knew(each, digest) for each in agreed)
+            and not all(digest in full.knowledge.known_to([each]) for each in agreed)
         ]
 
     def _begun_against(self, world: World, rows: Rows, now: Transcript, about: Digest) -> str:

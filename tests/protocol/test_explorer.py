@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -83,34 +83,49 @@ def _sources_fork_is_rejected(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(check, "_rivals", lambda *known: dict.fromkeys(real(*known), FaultKind.FORK))
 
 
-def _knowledge(change: Callable[[Knowledge, SignedEntry], None]) -> Plant:
-    real = Knowledge._add
+def _passed_on_by_others(patch: pytest.MonkeyPatch) -> None:
+    real = Knowledge._learn
 
-    def planted(self: Knowledge, entry: SignedEntry) -> None:
-        real(self, entry)
-        change(self, entry)
+    def planted(self: Knowledge, writers: Iterable[Digest], *visited: Any) -> set[Digest]:  # noqa: ANN401
+        known = set(writers)
+        for entry in reversed(self.order):
+            if entry.digest in known:
+                known |= {head.digest for head in entry.envelope.heads}
+        return real(self, known, *visited)
 
-    return lambda patch: patch.setattr(Knowledge, "_add", planted)
-
-
-def _passed_on_by_others(self: Knowledge, entry: SignedEntry) -> None:
-    for head in entry.envelope.heads:
-        self._known[entry.digest] |= self._known.get(head.digest, 0)
+    patch.setattr(Knowledge, "_learn", planted)
 
 
-def _unseen_is_covered(self: Knowledge, entry: SignedEntry) -> None:
-    for head in entry.envelope.unseen:
-        self._known[entry.digest] |= self._bit(head.digest)
-        self._covered[entry.digest] |= self._bit(head.digest)
+def _unseen_is_covered(patch: pytest.MonkeyPatch) -> None:
+    real = Knowledge.__init__
+
+    def planted(self: Knowledge, entries: Collection[SignedEntry]) -> None:
+        real(self, entries)
+        self._entries = {
+            digest: replace(entry, envelope=replace(part, heads=(*part.heads, *part.unseen), unseen=()))
+            for digest, entry in self._entries.items()
+            for part in [entry.envelope]
+        }
+
+    patch.setattr(Knowledge, "__init__", planted)
 
 
 def _what_is_behind_unseen_is_covered(patch: pytest.MonkeyPatch) -> None:
-    real = Knowledge._reach
+    real = Knowledge._visit
 
-    def planted(self: Knowledge, heads: Iterable[Digest], unseen: int) -> int:
-        return real(self, heads, 0) & ~unseen
+    def planted(self: Knowledge, digests: Iterable[Digest], visited: set[Digest]) -> set[Digest]:
+        new = real(self, digests, set()) - visited
+        visited |= new
+        return new
 
-    patch.setattr(Knowledge, "_reach", planted)
+    patch.setattr(Knowledge, "_visit", planted)
+
+
+def _earlier_receipts_make_late(patch: pytest.MonkeyPatch) -> None:
+    def planted(self: Knowledge, laters: Iterable[Digest], earlier: Digest) -> bool:
+        return all(earlier in self.known_to([later]) for later in laters)
+
+    patch.setattr(Knowledge, "all_cover", planted)
 
 
 def _may_delete(*, checks_unseen: bool, checks_missing: bool) -> Plant:
@@ -190,8 +205,8 @@ _REAL_WITHDRAWALS = Consent._withdrawals
 
 
 def _a_removal_withdraws_nothing(patch: pytest.MonkeyPatch) -> None:
-    def planted(self: Consent, agreement: Digest) -> list[Digest]:
-        return [each for each in _REAL_WITHDRAWALS(self, agreement) if each not in self._removals]
+    def planted(self: Consent, agreement: Digest, known: set[Digest]) -> set[Digest]:
+        return _REAL_WITHDRAWALS(self, agreement, known) - self._removals.keys()
 
     patch.setattr(Consent, "_withdrawals", planted)
 
@@ -247,12 +262,10 @@ PLANTED: Mapping[str, Planted] = {
         _sources_fork_is_rejected, Limits(message=2, hide=1), "fork"
     ),
     "rule 2: what another strand had seen is passed on": Planted(
-        _knowledge(_passed_on_by_others),
-        Limits(message=1, read=(1, 0), words=(0, 1), flip=1),
-        "does not wait",
+        _passed_on_by_others, Limits(message=1, read=(1, 0), words=(0, 1), flip=1), "does not wait"
     ),
     "rule 2: what is unseen is covered": Planted(
-        _knowledge(_unseen_is_covered), _consent(flip=1, words=(1, 0)), "no one who answered was shown it"
+        _unseen_is_covered, _consent(flip=1, words=(1, 0)), "no one who answered was shown it"
     ),
     "rule 2: what is behind an unseen entry is covered": Planted(
         _what_is_behind_unseen_is_covered,
@@ -298,12 +311,10 @@ PLANTED: Mapping[str, Planted] = {
         "the end does not count",
     ),
     "rule 8: earlier receipts make a withdrawal late": Planted(
-        lambda patch: patch.setattr(Knowledge, "covers", Knowledge.knew),
-        _consent(against=0, removal=1, receipt=1),
-        "was not shown the step",
+        _earlier_receipts_make_late, _consent(against=0, removal=1, receipt=1), "was not shown the step"
     ),
     "rule 8: every withdrawal after the step is in time": Planted(
-        lambda patch: patch.setattr(Knowledge, "covers", lambda *_: False),
+        lambda patch: patch.setattr(Knowledge, "all_cover", lambda _self, laters, _step: not laters),
         _consent(against=0, removal=1),
         "makes it void",
     ),

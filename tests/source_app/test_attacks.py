@@ -147,7 +147,7 @@ def test_a_message_claims_to_have_seen_nothing_that_was_shown_later(
     source.write("the second message", form_context=form)
 
     second = messages(a_desk, keys)[-1]
-    assert not a_desk.transcript(keys).knowledge.knew(second.digest, later.digest)
+    assert later.digest not in a_desk.transcript(keys).knowledge.known_to([second.digest])
 
 
 def test_a_step_with_a_flipped_byte_does_not_count_as_seen(
@@ -164,7 +164,7 @@ def test_a_step_with_a_flipped_byte_does_not_count_as_seen(
     second = messages(a_desk, keys)[-1]
     assert "left_out" in hooks(page, "notice")
     assert second.envelope.unseen == (head_of(entry),)
-    assert not a_desk.transcript(keys).knowledge.knew(second.digest, entry.digest)
+    assert entry.digest not in a_desk.transcript(keys).knowledge.known_to([second.digest])
     assert "an answer" in source.get(PAGE).text
 
 

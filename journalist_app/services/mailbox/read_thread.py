@@ -167,14 +167,10 @@ def _is_shown_elsewhere(opened: OpenedEntry) -> bool:
 
 def _read_by_source(conversation: Conversation) -> dict[Digest, date]:
     """Return the first day on which the source is known to have read each entry of the desk."""
-    unread = [entry.digest for entry in conversation.entries if entry.envelope.strand]
-    readers = [entry for entry in conversation.entries if not entry.envelope.strand]
-    read: dict[Digest, date] = {}
-    for reader in sorted(readers, key=lambda entry: entry.envelope.day):
-        left = conversation.transcript.knowledge.unknown_to_all(unread, [reader.digest])
-        read |= dict.fromkeys(set(unread) - set(left), reader.envelope.day)
-        unread = left
-    return read
+    from_desk = [entry.digest for entry in conversation.entries if entry.envelope.strand]
+    days = {entry.digest: entry.envelope.day for entry in conversation.entries if not entry.envelope.strand}
+    readers = conversation.transcript.knowledge.first_known(from_desk, sorted(days, key=days.__getitem__))
+    return {digest: days[reader] for digest, reader in readers.items()}
 
 
 def _shown(  # noqa: PLR0913  # each is shown on the page

@@ -191,7 +191,7 @@ def refuse_if_source_wrote(
         SendRefusedError: SOURCE_WROTE.
     """
 
-    def known(heads: Heads, unseen: Heads) -> frozenset[Digest]:
+    def known(heads: Heads, unseen: Heads) -> set[Digest]:
         return conversation.transcript.knowledge.within(heads) | {head.digest for head in unseen}
 
     new = known(*heads_shown(desk, conversation, opened)) - known(form_context.heads, form_context.unseen)

@@ -138,9 +138,9 @@ def test_an_entry_that_fails_a_check_is_not_named_as_seen(
     (receipt,) = receipts(a_desk, keys)
     known = a_desk.transcript(keys).knowledge
     assert [head.digest for head in receipt.envelope.unseen] == [second.digest]
-    assert known.covers(receipt.digest, first.digest)
-    assert known.covers(receipt.digest, third.digest)
-    assert not known.covers(receipt.digest, second.digest)
+    assert known.all_cover([receipt.digest], first.digest)
+    assert known.all_cover([receipt.digest], third.digest)
+    assert not known.all_cover([receipt.digest], second.digest)
 
 
 @pytest.mark.parametrize("path", ["/en/mailbox", "/en/mailbox/save"])
@@ -303,8 +303,8 @@ def test_a_receipt_does_not_cover_what_came_after_its_page(
 
     (receipt,) = receipts(a_desk, keys)
     known = a_desk.transcript(keys).knowledge
-    assert known.covers(receipt.digest, first.digest)
-    assert not known.covers(receipt.digest, second.digest)
+    assert known.all_cover([receipt.digest], first.digest)
+    assert not known.all_cover([receipt.digest], second.digest)
     assert [head.digest for head in receipt.envelope.unseen] == [second.digest]
 
 
