@@ -141,11 +141,12 @@ def _content_or_reason(
 def read_sent_words(
     desk: PublicDesk, keys: MailboxKeys, entry_id: bytes
 ) -> list[tuple[SignedEntry, Content | Withheld]]:
-    """Return the encrypted entries of a mailbox that have this entry id, decrypted: normally one entry.
+    """Return the encrypted entries of a mailbox that have this entry id, each with its decrypted content.
 
-    Entries that can no longer be decrypted because their header was destroyed are left out. Entries that were
-    removed and restored, or that cannot be decrypted, have this reason instead of a content. Only these
-    entries and the source's later entries are verified.
+    Normally there is one entry. Entries that can no longer be decrypted because their header was destroyed
+    are left out. Entries that were removed and restored, or that cannot be decrypted, come with the reason
+    why the page must withhold the text (`Withheld`). Only these entries and the source's later entries are
+    verified.
 
     Raises:
         NotFoundError: the mailbox has no such entry.
