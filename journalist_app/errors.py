@@ -96,7 +96,6 @@ class PassOnRefusal(StrEnum):
     RECIPIENT_MISSING = "recipient_missing"  # no recipient was chosen, or one that the settings do not pin
     RECIPIENT_CHANGED = "recipient_changed"  # the settings now have another key than the proposal named
     PREPARATION_GONE = "preparation_gone"  # the proposal is no longer in memory, or its files were deleted
-    PROPOSAL_MISSING = "proposal_missing"  # the mailbox has no such proposal, or the proposal was deleted
     PROPOSAL_OBSOLETE = "proposal_obsolete"  # a newer proposal replaced this one
     NOT_AGREED = "not_agreed"
     WITHDRAWN = "withdrawn"  # the source withdrew, or the proposal or the answer was deleted
@@ -176,6 +175,12 @@ class MailboxNotFoundError(AdviserError):
     """The store has no mailbox with this address: the mailbox ended, or never existed."""
 
     reason = "mailbox_missing"
+
+
+class NoSuchProposalError(AdviserError):
+    """The mailbox has no such proposal, or the source deleted the proposal."""
+
+    reason = "missing"
 
 
 class UnsoundMailboxError(AdviserError):

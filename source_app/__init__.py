@@ -85,7 +85,7 @@ def create_source_app(  # noqa: PLR0913  # the parts of the app
         store=store,
         sessions=sessions,
         argon2_limiter=Argon2Limiter(
-            config.argon2_lock_path, at_once=config.argon2_at_once, waiting=config.argon2_line
+            config.argon2_lock_path, at_once=config.argon2_at_once, waiting=config.argon2_queue
         ),
         server_secret=server_secret,
         quota=Quota(config.mailbox_bytes, config.store_bytes, config.reserve_bytes),

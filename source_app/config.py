@@ -29,7 +29,7 @@ class SourceConfig:
     store_bytes: int
     reserve_bytes: int
     argon2_at_once: int
-    argon2_line: int
+    argon2_queue: int
     argon2_lock_path: Path
     workers: int
     threads: int

@@ -33,10 +33,10 @@ def serve_source(settings: Path) -> None:
         StoreError: the store cannot be opened, or the sessions' folder is not in memory.
     """
     config = load_config(settings, "source", SourceConfig)
-    if config.argon2_at_once + config.argon2_line >= config.threads:
+    if config.argon2_at_once + config.argon2_queue >= config.threads:
         # All waiting log-ins may be in one process. A flood of log-ins would then occupy all of its threads.
         raise ConfigError(
-            f"{settings}: [source] 'argon2_at_once' and 'argon2_line' must together be less than 'threads'."
+            f"{settings}: [source] 'argon2_at_once' and 'argon2_queue' must together be less than 'threads'."
         )
     if config.tells_onion and not config.onion_host:
         raise ConfigError(f"{settings}: [source] 'tells_onion' needs 'onion_host'.")

@@ -40,9 +40,10 @@ def entry_id_of(text: str) -> EntryId:
 
 def hidden_fields(action: str, form_context: FormContext) -> Markup:
     """Return the HTML of a form's hidden fields. They fit one action in one mailbox and one browser."""
-    fields = form_context.hidden_fields(token_of_request(), action)
-    shown = (Markup('<input type="hidden" name="{}" value="{}">').format(*each) for each in fields.items())
-    return Markup("\n").join(shown)
+    fields = form_context.hidden_fields(token_of_request(), action).items()
+    return Markup().join(
+        Markup('<input type="hidden" name="{}" value="{}">').format(*each) for each in fields
+    )
 
 
 def read_form_context(action: str, address: Address, parts: AnswerParts | None = None) -> FormContext:

@@ -224,7 +224,7 @@ def open_system(
         store_bytes=128 * MIB,
         reserve_bytes=0,
         argon2_at_once=1,
-        argon2_line=4,
+        argon2_queue=4,
         argon2_lock_path=folder / "line",
         workers=1,
         threads=4,

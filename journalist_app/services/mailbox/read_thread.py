@@ -1,6 +1,5 @@
 """Thread (all entries) of one mailbox, verified and decrypted for the adviser's page."""
 
-import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -29,7 +28,7 @@ from journalist_app.services.mailbox import file_downloads
 from protocol.content import AttachmentNote, Kind
 from protocol.envelope import Author
 from protocol.heads import Heads
-from protocol.identifiers import ENTRY_ID_BYTES, Address, Digest
+from protocol.identifiers import Address, Digest
 from protocol.transcript.proposal_states import ProposalState
 from protocol.transcript.thread_state import ThreadState
 from stored_mailbox.entry_form import FormContext
@@ -104,7 +103,6 @@ class ShownThread:
     thread_state: ThreadState
     heads: Heads
     unseen: Heads
-    step_id: str
     expect_by: date
     has_news: bool
     may_answer: bool
@@ -149,7 +147,6 @@ def open_thread(desk: OpenDesk, address: Address, *, today: date, is_whole: bool
         heads=heads,
         unseen=unseen,
         has_news=bool(unconfirmed(conversation, opened)),
-        step_id=secrets.token_hex(ENTRY_ID_BYTES),
         expect_by=desk.letterhead.expect_by(today),
         may_answer=all(fault.allows_answers for fault in faults),
         trusted_state=desk.trusted_state_status.value,

@@ -167,7 +167,8 @@ def record_handover(  # noqa: PLR0913  # each argument is part of the step
 
     Raises:
         PassOnRefusedError: NOT_BEGUN: no file was made yet. HANDOVER_DAY: no date, in the future, or before
-            the file was made. PROPOSAL_MISSING: the mailbox has no such proposal.
+            the file was made.
+        NoSuchProposalError: the mailbox has no such proposal.
         SendRefusedError: a text of the step is too long, or its day is invalid. FORM_REUSED: the form was
             used before for another entry. SOURCE_WROTE: the source wrote after the page with the form was
             shown.

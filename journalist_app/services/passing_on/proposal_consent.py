@@ -7,7 +7,7 @@ from msgspec import UNSET
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import Conversation, OpenedEntry, require_answerable, thread_of
-from journalist_app.errors import PassOnRefusal, PassOnRefusedError, UnsoundMailboxError
+from journalist_app.errors import NoSuchProposalError, PassOnRefusal, PassOnRefusedError, UnsoundMailboxError
 from protocol.content import ProposalNote, StepName
 from protocol.envelope import Author
 from protocol.identifiers import Address, Digest, EntryId
@@ -32,11 +32,11 @@ def find_proposal(thread: ThreadState, proposal_id: EntryId) -> ProposalState:
     """Return the proposal with this entry id, among the proposals of a mailbox.
 
     Raises:
-        PassOnRefusedError: PROPOSAL_MISSING: the mailbox has no such proposal.
+        NoSuchProposalError: the mailbox has no such proposal.
     """
     found = next((each for each in thread.proposals if each.entry_id == proposal_id), None)
     if found is None:
-        raise PassOnRefusedError(PassOnRefusal.PROPOSAL_MISSING)
+        raise NoSuchProposalError
     return found
 
 

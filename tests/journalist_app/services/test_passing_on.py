@@ -22,6 +22,7 @@ from journalist_app.desk.verification import Conversation
 from journalist_app.errors import (
     FileRefusal,
     MailboxNotFoundError,
+    NoSuchProposalError,
     PassOnRefusal,
     SendRefusal,
     UnsoundMailboxError,
@@ -716,7 +717,7 @@ def test_a_deleted_agreement_is_no_agreement(desk: OpenDesk, source: ASource) ->
 
 
 def test_a_proposal_that_is_not_there_cannot_be_passed_on(desk: OpenDesk, source: ASource) -> None:
-    with refuses(PassOnRefusal.PROPOSAL_MISSING):
+    with pytest.raises(NoSuchProposalError):
         pass_on.begin_passing_on(desk, context_for(desk, source), EntryId(b"x" * 16), today=TODAY)
 
 

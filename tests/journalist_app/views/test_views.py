@@ -1396,6 +1396,22 @@ def test_a_proposals_forms_refuse_strangers_and_what_is_gone(
     assert all(words in each.text for each in (foreign, gone) for words in ("x" * 50, "Wij bellen."))
 
 
+def test_a_proposal_that_the_source_deleted_has_no_page_and_is_not_passed_on(
+    world: World, browser: Browser, tmp_path: Path
+) -> None:
+    source, page = proposed(world, browser, tmp_path)
+    answer_of(browser, source, Verdict.AGREED)
+    fields = closing_fields(browser.get(page), f"{page}/begin", text="mijn woorden")
+    words = (each for each in source.reads().transcript.entries if each.envelope.is_words)
+    source.removes(*(each for each in words if each.envelope.strand))
+
+    refused = browser.post(f"{page}/begin", fields)
+
+    assert refused.status_code == 404
+    assert hooks(refused.text, "refusal") == ["missing"]
+    assert "mijn woorden" in refused.text
+
+
 @pytest.mark.parametrize("language", ["en", "nl"])
 def test_a_step_that_was_taken_back_in_time_is_told_and_nothing_says_it_is_passed_on(
     world: World, browser: Browser, tmp_path: Path, language: str
