@@ -10,8 +10,7 @@ from flask import Flask, Response, request
 
 from deploy.serving.gunicorn_server import GunicornServer
 from sync.build import TARGET_BYTES
-from sync.http_endpoint import PATH
-from sync.pouch_stream import frame_pouches
+from sync.pouch_stream import POUCH_PATH, frame_pouches
 
 SIZE_BYTES = 8
 
@@ -21,7 +20,7 @@ def create_app() -> Flask:
     app = Flask(__name__)
     piece = os.urandom(TARGET_BYTES)
 
-    @app.post(PATH)
+    @app.post(POUCH_PATH)
     def copy() -> Response:
         wanted = max(1, int.from_bytes(request.get_data(cache=False)[:SIZE_BYTES]))
         pieces = (piece[: wanted - done] for done in range(0, wanted, TARGET_BYTES))

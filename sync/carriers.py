@@ -19,8 +19,7 @@ from python_socks import ProxyError
 from python_socks.sync import Proxy
 
 from sync.errors import ServerRefusedError, SyncError, SyncRefusal, SyncRefusedError
-from sync.http_endpoint import PATH
-from sync.pouch_stream import read_pouches
+from sync.pouch_stream import POUCH_PATH, read_pouches
 from sync.refusal_words import REFUSAL_WORDS
 
 # Longest wait without receiving a byte. An onion circuit needs some seconds, or tens of seconds to rebuild.
@@ -177,7 +176,7 @@ def _post(opened: socket.socket, response: HTTPResponse, host: str, pouch: bytes
     encoding is avoided because http.client accepts negative chunk lengths, and then reads without end.
     """
     head = (
-        f"POST {PATH} HTTP/1.0\r\nHost: {host}\r\n"
+        f"POST {POUCH_PATH} HTTP/1.0\r\nHost: {host}\r\n"
         f"Content-Type: application/octet-stream\r\nContent-Length: {len(pouch)}\r\n\r\n"
     )
     with _unreachable():

@@ -13,11 +13,10 @@ from store.errors import StoreError
 from sync.endpoint import Endpoint
 from sync.errors import SyncError
 from sync.exchange import answer_pouches
-from sync.pouch_stream import POUCH_BYTES, frame_pouches
+from sync.pouch_stream import POUCH_BYTES, POUCH_PATH, frame_pouches
 from sync.refusal_words import TOO_LARGE, Refusal, refusal_word
 from web import headers
 
-PATH: Final = "/pouch"
 _REFUSED: Final = 422
 _TOO_LARGE: Final = 413
 
@@ -31,7 +30,7 @@ def create_sync_app(server: Endpoint) -> Flask:
     app.config.from_mapping(MAX_CONTENT_LENGTH=POUCH_BYTES)
     headers.install_headers(app)
 
-    @app.post(PATH)
+    @app.post(POUCH_PATH)
     def exchange() -> Response:
         stream = frame_pouches(answer_pouches(server, request.get_data(cache=False)))
         return Response(stream, mimetype="application/octet-stream")

@@ -13,6 +13,7 @@ from protocol.pouch.pouch_items import ITEM_BYTES
 from sync.build import TARGET_BYTES
 from sync.errors import SyncRefusal, SyncRefusedError
 
+POUCH_PATH: Final = "/pouch"  # where the HTTP endpoint receives and answers the stream
 # Largest pouch that a receiver accepts. The last item may be one of the largest, and there is padding.
 POUCH_BYTES: Final = 2 * (TARGET_BYTES + ITEM_BYTES)
 _LENGTH_BYTES: Final = 4

@@ -13,7 +13,8 @@ from store.errors import StoreBusyError, StoreFullError
 from sync import http_endpoint, pouch_stream
 from sync.build import build_pouch
 from sync.errors import ServerRefusedError, SyncRefusal, SyncRefusedError
-from sync.http_endpoint import PATH, create_sync_app
+from sync.http_endpoint import create_sync_app
+from sync.pouch_stream import POUCH_PATH
 from sync.refusal_words import BUSY, REFUSAL_WORDS, STORE, TOO_LARGE, refusal_word
 from tests.journalist_app.desk_factories import a_source
 from tests.sync.ends import Ends, Workstation, all_of
@@ -24,7 +25,7 @@ def at_the_door(ends: Ends) -> FlaskClient:
 
 
 def knock(client: FlaskClient, pouch: bytes) -> tuple[int, bytes]:
-    with client.post(PATH, data=pouch) as answer:
+    with client.post(POUCH_PATH, data=pouch) as answer:
         return answer.status_code, answer.data
 
 
@@ -73,7 +74,7 @@ def test_a_foreign_letterhead_in_the_store_has_its_own_word(ends: Ends) -> None:
 def test_no_answer_may_be_cached_and_nothing_else_is_served(ends: Ends) -> None:
     client = at_the_door(ends)
 
-    with client.post(PATH, data=b"x") as refused, client.get("/") as other:
+    with client.post(POUCH_PATH, data=b"x") as refused, client.get("/") as other:
         assert refused.headers["Cache-Control"] == "no-store"
         assert other.status_code == 404
 
