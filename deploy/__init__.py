@@ -1,6 +1,7 @@
 """The `steunpunt` command: set-up, servers, clean-up, pairing, sync, onion services and posters.
 
-May import all other packages. Nothing imports `deploy`. Its packages import each other in this direction:
+Imports `source_app`, `journalist_app`, `sync`, `report`, `stored_mailbox`, `web`, `store`, `protocol`, `gpg`,
+`programs` and `crypto`. Nothing imports `deploy`. Its packages import each other in this direction:
 `cli` → `serving` → `syncing` → `pairing` → `onion` → `settings` → the modules at the root. `cleanup` imports
 `settings` and root modules only. Three root modules import packages: `desk_for_command` and `setup` import
 `settings`, and `report_files` imports `serving`.

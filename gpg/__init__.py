@@ -1,6 +1,6 @@
 """OpenPGP encryption with the GnuPG program. No other package runs gpg.
 
-Imports from `crypto` and `programs` only.
+Imports only `crypto`.
 
 - `arguments`: the options of gpg's command line, and the parameters of a new key
 - `errors`: the exceptions

@@ -1,7 +1,7 @@
 """The adviser's site: a Flask app that runs on the workstation and opens the desk's keyring.
 
-Imports `sync`, `report`, `web`, `store`, `protocol`, `gpg`, `programs` and `crypto`; never `source_app` or
-`deploy`. This module has the app factory, the check of every request's origin, and the error pages.
+Imports `sync`, `report`, `web`, `stored_mailbox`, `store`, `protocol`, `gpg`, `programs` and `crypto`. This
+module has the app factory, the check of every request's origin, and the error pages.
 
 - `config`: settings, read from the settings file by `deploy.settings.load_settings`
 - `desk/`: the unlocked desk in memory, automatic lock, verification

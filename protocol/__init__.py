@@ -1,6 +1,6 @@
 """Formats and rules of docs/protocol.md as pure functions, one module for each section: bytes in, bytes out.
 
-Imports only from `crypto`. Uses no file, clock, environment variable, database or log.
+Imports only `crypto`. Uses no file, clock, environment variable, database or log.
 
 - `pouch`: sync bundles, and the files with which a server and a workstation are introduced
 - `transcript`: check a whole mailbox, and compute what follows from its entries

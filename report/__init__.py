@@ -1,6 +1,6 @@
 """Yearly report: counts of mailboxes, rounded and hidden so that no one can be recognised.
 
-This package imports no other folder of the project. Its input is counts, and its output is files.
+Imports none of our other packages. Its input is counts, and its output is files.
 docs/report.md specifies and proves the disclosure control (the rules for hiding and rounding counts).
 
 - `counts`: the exact counts of a year, computed from anonymous facts about deleted mailboxes

@@ -1,6 +1,6 @@
 """Site for sources: a public Flask app without JavaScript that remembers nothing about its visitors.
 
-This package imports `web`, `store`, `crypto` and `protocol`, but no module with the desk's secrets.
+Imports `web`, `stored_mailbox`, `store`, `crypto`, and `protocol` without the modules for the desk's secrets.
 
 - `argon2_limiter`: queue of log-ins, and limit on parallel Argon2id runs
 - `config`: settings of the site

@@ -1,6 +1,6 @@
 """Store of ciphertext, signatures, days and counts in one SQLite file. See docs/store.md.
 
-The store imports no other package of the project. Functions take a session of `database.engine.Store` and
+Imports none of our other packages. Functions take a session of `database.engine.Store` and
 never commit. In every module, `find` returns one row or None, `of_mailbox` returns all rows of a mailbox, and
 `count` returns a number of rows. `add` writes a row if the store does not have that row yet. `put` writes a
 row and replaces an existing row. `drop` deletes a row, or does nothing if the row is missing.

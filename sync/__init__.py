@@ -1,8 +1,8 @@
 """Sync between the server's store and the replicas of workstations, by pouches (encrypted, signed bundles).
 
 This package builds, verifies, applies and carries pouches. No module of this package can decrypt a message,
-because sync has no key of the desk. The package may import `web`, `store`, `protocol` (without the modules
-for the desk's secrets) and `crypto`, but not the two apps.
+because sync has no key of the desk. Imports `web`, `stored_mailbox`, `store`, `protocol` (without the modules
+for the desk's secrets) and `crypto`.
 
 - `endpoint`: one end of a sync: its store, its keys and its limits
 - `build`: build pouches from the outbox of a peer

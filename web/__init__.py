@@ -1,6 +1,6 @@
 """HTTP and HTML code that both Flask apps and the sync endpoint use.
 
-This package imports no other folder of the project. Its code uses no mailbox, no key and no database.
+Imports none of our other packages. The code uses no mailbox, no key and no database.
 
 - `dates`: today's date, the current half hour, and adding months to a day
 - `errors`: reasons why a request body cannot be used

@@ -1,6 +1,6 @@
 """The age v1 file format (https://c2sp.org/age): encrypt and decrypt, whole or as a stream.
 
-Imports only from `crypto`. Other packages import the names below from `crypto.age`.
+Imports only modules at the root of `crypto`. Other packages import the names below from `crypto.age`.
 
 - `armor`: age files as text (ASCII armour).
 - `header`: the text before the payload, with stanzas and a MAC.

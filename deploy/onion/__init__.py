@@ -1,6 +1,6 @@
 """Onion services of Tor: the source's interface, and the sync endpoint.
 
-May import `deploy.settings` and the modules at the root of `deploy`.
+Imports `deploy.settings`, modules at the root of `deploy`, and `store` and `crypto`.
 
 - `clients`: workstations that may connect to the onion service for sync (client authorisation)
 - `control`: commands to Tor over its control port

@@ -1,7 +1,7 @@
 """Pairing of a server with its workstations: each machine stores the public keys of the other.
 
-May import `deploy.onion`, `deploy.settings` and the modules at the root of `deploy`; not `deploy.serving` or
-`deploy.syncing`, which import this package.
+Imports `deploy.onion`, `deploy.settings`, modules at the root of `deploy`, and `journalist_app`, `web`,
+`store`, `protocol` and `crypto`.
 
 - `server`: set up a server, print its card, admit and remove workstations
 - `server_key`: the server's own key on its disk

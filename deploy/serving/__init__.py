@@ -1,6 +1,7 @@
 """Processes that serve the two interfaces and the sync endpoint.
 
-May import everything in `deploy` except `deploy.cli`.
+Imports `deploy.pairing`, `deploy.settings`, `deploy.syncing`, modules at the root of `deploy`, and
+`source_app`, `journalist_app`, `sync`, `web`, `store` and `protocol`.
 
 - `gc_tuning`: thresholds of Python's garbage collector
 - `gunicorn_server`: one app under gunicorn, and its settings

@@ -1,6 +1,6 @@
 """Settings file: read it, check it, write it.
 
-May import the settings classes of the apps and the modules at the root of `deploy`.
+Imports modules at the root of `deploy`, and `web` and `store`.
 
 - `load_settings`: read one section into its dataclass, and report all faults in one message
 - `onion_address`: compute and check the address of an onion service

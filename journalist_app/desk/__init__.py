@@ -1,7 +1,7 @@
 """The unlocked desk: keys and decrypted state in memory, automatic lock, and verification of mailboxes.
 
-Imports `files`, `search`, `inbox`, `config` and `errors` of this app, and the packages below it. Does not
-import Flask, `services` or `views`.
+Imports `journalist_app.files`, `journalist_app.search`, modules at the root of `journalist_app`, and
+`stored_mailbox`, `store`, `protocol`, `gpg` and `crypto`. This folder contains no Flask.
 
 - `casefile`: the desk's notes about a mailbox, and its tallies
 - `auto_lock`: holds the open desk, and locks the site after the idle time

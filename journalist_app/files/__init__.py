@@ -1,7 +1,7 @@
 """Files that arrive or are passed on: metadata, hidden parts, the source's own encryption, export packages.
 
-Imports `errors` of this app, and `gpg`, `programs`, `protocol`, `crypto` and `web`; no Flask, but Flask-Babel
-for sentences about metadata.
+Imports modules at the root of `journalist_app`, and `gpg`, `programs`, `protocol`, `crypto` and `web`. This
+folder contains no Flask, but Flask-Babel for sentences about metadata.
 
 - `export_package`: zip file for a recipient, encrypted and signed with OpenPGP
 - `file_types`: guess of a missing file ending from the first bytes

@@ -1,6 +1,6 @@
 """Facts about one mailbox for the inbox and the yearly report. Pure functions: no store, no Flask.
 
-Imports `protocol`, `report`, and `errors` of this app.
+Imports `protocol` and `web`.
 
 - `deadlines`: the days before which the desk must act in a mailbox
 - `mailbox_summary`: the values by which the inbox sorts and filters mailboxes

@@ -1,6 +1,7 @@
 """Request context of the adviser's pages: access check, form context, and typed text.
 
-Imports Flask, and `desk`, `services` and `forms` of this app.
+Imports `journalist_app.desk`, modules at the root of `journalist_app`, and `stored_mailbox`, `protocol` and
+`web`.
 
 - `access`: access check; gives a page the open desk, and checks CSRF tokens
 - `file_response`: response with a file to save

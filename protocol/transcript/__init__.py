@@ -1,6 +1,6 @@
 """The verified transcript of a mailbox: its entries in order, what each writer knew, and what follows.
 
-Imports only from `crypto` and the rest of `protocol`.
+Imports `crypto`, and modules at the root of `protocol`.
 
 - `check`: check a whole mailbox, and return the heads for a new entry
 - `closing`: whether a mailbox is closed, and from which day the server may delete it

@@ -1,6 +1,6 @@
 """Use cases of a source, without Flask: everything that a visitor can do, with or without a mailbox.
 
-Services import the rest of `source_app` except its views, and `web`, `store`, `protocol` and `crypto`.
+Imports modules at the root of `source_app`, and `web`, `stored_mailbox`, `store`, `protocol` and `crypto`.
 
 - `absences`: the desk's absences, for the public pages
 - `consent`: the source's answers to proposals

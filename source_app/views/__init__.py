@@ -1,6 +1,7 @@
 """Views of the source's site: turn a request into one call of a service, and the result into a page.
 
-Views import Flask and the rest of `source_app`, and write no SQL.
+Views write no SQL. Imports `source_app.services`, `source_app.signpost`, modules at the root of `source_app`,
+and `web`, `stored_mailbox`, `store`, `protocol` and `crypto`.
 
 - `answer_pages`: the page of a proposal, and the source's answers
 - `error_pages`: the page and the HTTP status of each exception

@@ -1,5 +1,7 @@
 """Access to the store's database file. Only this folder knows that the database is SQLite.
 
+Imports only the exceptions at the root of `store`.
+
 - `engine`: opens the file, and sessions for reading and writing
 - `connections`: opens sqlite3 connections, and closes them before a fork
 - `schema`: tables

@@ -2,8 +2,8 @@
 
 `pack` makes an item from the rows of this store, `verify` checks a received item against its signatures, and
 `apply` changes this store. A kind that needs no check of its own has no `verify`. The formats are in
-`protocol.pouch.pouch_items`. These modules may import what `sync` may import, but no other module of `sync`
-except `endpoint` and `errors`.
+`protocol.pouch.pouch_items`. Imports `stored_mailbox`, `store`, `protocol` and `crypto`, and two modules
+at the root of `sync`: the endpoint and the exceptions.
 
 To add or remove a kind, add or remove its module and its lines in `item_kinds`.
 

@@ -80,6 +80,42 @@ def test_every_package_says_what_lives_in_each_module() -> None:
     assert [] == sorted(missing)
 
 
+def _package_of(module: str, name: str) -> str:
+    """Return the package that `from MODULE import NAME` reads."""
+    folder = ROOT.joinpath(*module.split("."))
+    if (folder / name / "__init__.py").exists():
+        return f"{module}.{name}"
+    return module if folder.is_dir() else module.rpartition(".")[0]
+
+
+def _imported_packages(package: Path) -> set[str]:
+    """Return our packages that a folder and its subfolders import.
+
+    Another top folder is named as a whole. A package of the same top folder is named in full.
+    """
+    own, top = ".".join(package.relative_to(ROOT).parts), package.relative_to(ROOT).parts[0]
+    found = set()
+    for file in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                found |= {_package_of(node.module, each.name) for each in node.names}
+    ours = {name for name in found if name.split(".")[0] in read_limits()}
+    outside = {name for name in ours if name != own and not name.startswith(f"{own}.")}
+    return {name if name.split(".")[0] == top else name.split(".")[0] for name in outside}
+
+
+def test_every_package_says_which_packages_it_imports() -> None:
+    said, imported = {}, {}
+    for file in (each for each in _modules() if each.name == "__init__.py"):
+        docstring = ast.get_docstring(ast.parse(file.read_text("utf-8"))) or ""
+        sentence = re.search(r"\bImports (.+?)\.(?:\s|$)", docstring, re.DOTALL)
+        name = str(file.parent.relative_to(ROOT))
+        said[name] = set(re.findall(r"`([a-z_.]+)`", sentence[1])) if sentence else None
+        imported[name] = _imported_packages(file.parent)
+
+    assert imported == said
+
+
 def test_blank_lines_comments_and_docstrings_are_not_counted() -> None:
     source = (
         '"""Module."""\n\n# why\ndef f() -> str:\n    """Return\n    text."""\n    return """a\nb"""  # end\n'

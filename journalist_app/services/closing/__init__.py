@@ -1,4 +1,7 @@
-"""Use cases about closed, ended and deleted mailboxes. May import `services.mailbox` and `services.records`.
+"""Use cases about closed, ended and deleted mailboxes.
+
+Imports `journalist_app.services.mailbox`, `journalist_app.services.records`, `journalist_app.desk`, modules
+at the root of `journalist_app`, and `web`, `stored_mailbox`, `store`, `protocol` and `crypto`.
 
 - `close_mailbox`: closes a mailbox with a last message, or as spam
 - `deletion_upkeep`: background work on tallies, abandoned mailboxes and casefiles of deleted ones

@@ -1,4 +1,8 @@
-"""Use cases about one mailbox. May import `services.records`, but no other folder of `services`.
+"""Use cases about one mailbox.
+
+Imports `journalist_app.services.records`, `journalist_app.desk`, `journalist_app.files`,
+`journalist_app.inbox`, modules at the root of `journalist_app`, and `web`, `stored_mailbox`, `store`,
+`protocol` and `crypto`.
 
 - `answering`: sends an answer: a text with its files, a step, or both
 - `count_for_report`: saves facts for the yearly report in the casefile

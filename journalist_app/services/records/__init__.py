@@ -1,6 +1,6 @@
 """Use cases about records: encrypted notes that the desk stores for itself.
 
-May import `desk`, `protocol`, `store`.
+Imports `journalist_app.desk`, modules at the root of `journalist_app`, and `store`, `protocol` and `crypto`.
 
 - `casefiles`: the desk's notes about a mailbox
 - `consent_evidence`: keeps proposals and the source's answers as evidence
