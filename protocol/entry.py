@@ -27,7 +27,7 @@ NO_EPOCH = 0  # of an entry without an encrypted part
 
 @dataclass(frozen=True)
 class SignedEntry:
-    """An entry of a mailbox as the store has it: envelope (signed header), signature, age header and payload.
+    """An entry of a mailbox as the store keeps it: envelope, signature, age header and payload.
 
     `epoch` is the number of the desk key to which `header` encrypts the file key, or 0. The signature covers
     neither `epoch` nor `header`, so that the desk can encrypt the file key again to a new desk key. `header`

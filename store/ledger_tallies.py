@@ -43,7 +43,7 @@ def add(session: Session, tallies: Sequence[bytes]) -> None:
 def apply_from_peer(session: Session, tally: bytes) -> bool:
     """Add one encrypted tally (anonymous fact) that arrived by sync to the ledger.
 
-    Return False if the ledger already has it.
+    Return False if the ledger already has this tally.
     """
     digest = tally_digest(tally)
     if _TALLY_ID.first(session, digest=digest) is not None:

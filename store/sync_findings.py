@@ -64,7 +64,7 @@ _DELETE_OF_MAILBOX = PreparedChange(delete(SyncFindingRow).where(_IN_MAILBOX))
 def add(session: Session, address: bytes, digest: bytes, kind: FindingKind, day: date) -> bool:
     """Write a finding (fault at the server that a sync detected).
 
-    Return False if the store already has it.
+    Return False if the store already has this finding.
     """
     return _ADD.run(session, id=new_id(), address=address, digest=digest, kind=kind, day=day) == 1
 

@@ -1,4 +1,4 @@
-"""Sanitising of file names that came from outside, so that the names are safe to show and to save."""
+"""Clean-up of file names that came from outside: normalise a name, so that it is safe to show and to save."""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""Text index in memory: search that ignores accents and capitals (normalisation), and snippets.
+"""Text index in memory: normalise texts (search ignores accents and capitals), and cut snippets.
 
 A search scans all texts. Measured with 10,000 mailboxes of five texts of 4 KiB on two cores, a search takes
 less than 0.1 s, and adding a text takes 5 microseconds. An inverted index would search in milliseconds. But

@@ -57,6 +57,7 @@ _BANNED: Final = {
     "goes on": "continue",
     "had back": "get back, recover",
     "had before it|had before them": "had seen, had read",
+    "has it": "as described in; name the thing: has the entry",
     "hears": "receive, be told",
     "holds for": "apply to, be true for",
     "in the place of": "instead of",

@@ -136,7 +136,7 @@ class ADesk:
     ) -> SignedEntry:
         """Append an entry of the desk, as the adviser's interface would. `notes` are the notes of its kind.
 
-        `replica` is the mailbox as the writer's workstation has it, if that is not the whole mailbox.
+        `replica` is the mailbox at the writer's workstation, if that is not the whole mailbox.
         """
         entry_id = EntryId(secrets.token_bytes(16))
         attached: tuple[AttachmentNote, ...] = ()

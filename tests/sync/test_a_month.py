@@ -269,7 +269,7 @@ class Month:
         return f"{who} {self._words}"
 
     def _as_source(self) -> SimpleNamespace:
-        """Return the desk as the source's interface has it."""
+        """Return the desk as the source's interface sees it."""
         return SimpleNamespace(store=self.ends.world.store, letterhead=self._letterhead())
 
     def seen_by_source(self, person: Person) -> Counter[str]:

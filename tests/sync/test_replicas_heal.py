@@ -261,9 +261,7 @@ def test_a_removed_entry_that_arrives_after_its_removal_has_no_content(
 def test_a_removal_that_the_server_drops_is_given_back_and_destroys_again(
     ends: Ends, source: ASource, workstation: Workstation
 ) -> None:
-    """After some entry has named the removal, its loss shows, and a workstation that has it sends it
-    again.
-    """
+    """After some entry has named the removal, the loss shows, and a workstation with a copy sends it."""
     entry = source.writes("hello", file=("a.pdf", b"a file"))
     ends.sync(workstation)
     removal = source.removes(entry)

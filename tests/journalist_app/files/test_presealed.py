@@ -93,7 +93,7 @@ def whole(name: str, content: bytes, unsealer: Unsealer | None = None) -> tuple[
 
 
 def a_captured_entry(to: age.PQRecipient) -> bytes:
-    """Return the age file of another mailbox's message, as an attacker who captured the store has it."""
+    """Return the age file of another mailbox's message, as an attacker can read it from a captured store."""
     content = Content(kind=Kind.MESSAGE, text="wat een ander schreef")
     return age_file(content.to_bytes(), [to, STRANGER])
 

@@ -8,7 +8,7 @@ START = "start"
 
 
 def state(about: str, *names: str) -> None:
-    """Write a statement in one system call, so that the trace has it at the right place.
+    """Write a statement in one system call, so that it is at the right place of the trace.
 
     `about` is one of the words of `Statement`.
     """

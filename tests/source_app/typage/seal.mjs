@@ -2,7 +2,7 @@
 import { webcrypto } from "node:crypto";
 import { readFileSync } from "node:fs";
 
-globalThis.crypto ??= webcrypto; // Debian 12's Node 18 has it under this name alone
+globalThis.crypto ??= webcrypto; // in Debian 12's Node 18 it has only this name
 const { Encrypter, armor } = await import("age-encryption");
 
 const encrypter = new Encrypter();
