@@ -4,12 +4,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import and_, bindparam, delete, exists, func, select, update
 
 from store.database.deletion_queue import queue_attachment
 from store.database.engine import Store
 from store.database.prepared_statements import PlainQuery, PreparedChange
-from store.database.schema import AttachmentRow, DeletionQueueRow, SealedRow
+from store.database.schema import SEALED_TABLES, AttachmentRow, DeletionQueueRow, SealedRow
 from store.database.sealed_rows import count_in_mailbox, count_in_store
 
 PENDING_HALF_HOURS = 48  # a pending upload is deleted after a day: enough for 2 GB at 25 kB/s
@@ -24,7 +24,11 @@ _STALE_UPLOADS = PlainQuery(
 )
 _COUNT_QUEUED = PlainQuery(select(func.count()).select_from(DeletionQueueRow))
 _NEXT_QUEUED = PlainQuery(select(DeletionQueueRow.id).limit(_STEP_ROWS))
-_IS_IN_STEP = SealedRow.id.in_(bindparam("ids", expanding=True))
+# Without the second condition, one false row in the queue would break a foreign key and stop every clean-up.
+_IS_IN_STEP = and_(
+    SealedRow.id.in_(bindparam("ids", expanding=True)),
+    *(~exists().where(table.id == SealedRow.id) for table in SEALED_TABLES),
+)
 _STEP_BYTES = PlainQuery(select(func.sum(SealedRow.size)).where(_IS_IN_STEP))
 _CLEAR_PAYLOADS = PreparedChange(update(SealedRow).where(_IS_IN_STEP).values(payload=None))
 _DELETE_SEALED = PreparedChange(delete(SealedRow).where(_IS_IN_STEP))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 
-from sqlalchemy import Date, bindparam, delete, func, select, update
+from sqlalchemy import Date, bindparam, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from store.database.deletion_queue import queue_attachments, queue_entries
@@ -107,10 +107,12 @@ _NOT_WAITING = PlainQuery(select(MailboxRow.address).where(MailboxRow.waiting_si
 
 _IS_MAILBOX = MailboxRow.address == bindparam("address")
 _MAILBOX = PlainQuery(select(MailboxRow.id).where(_IS_MAILBOX))
+# A version is random, because an operator may write the largest number, to which nothing can be added.
+_IS_WHOLE = func.typeof(MailboxRow.version) == "integer"
 _CLAIM = PreparedChange(
     update(MailboxRow)
-    .where(_IS_MAILBOX, MailboxRow.version == bindparam("expected"))
-    .values(version=MailboxRow.version + 1)
+    .where(_IS_MAILBOX, or_(MailboxRow.version == bindparam("expected"), ~_IS_WHOLE))
+    .values(version=func.random())
 )
 _DAY = bindparam("day", type_=Date())
 _COUNT = PreparedChange(
@@ -118,7 +120,7 @@ _COUNT = PreparedChange(
     .where(_IS_MAILBOX)
     .values(
         sealed_bytes=MailboxRow.sealed_bytes + bindparam("more"),
-        version=MailboxRow.version + 1,
+        version=func.random(),
         last_day=_DAY,
         last_author=bindparam("author"),
     )

@@ -125,7 +125,16 @@ _HAS_ENDED = EndedMailboxRow.address == bindparam("address")
 _ENDED = select(*columns(EndedMailbox, EndedMailboxRow))
 _ALL_ENDED = PreparedQuery(_ENDED.order_by(EndedMailboxRow.address), EndedMailbox)
 _FIND_ENDED = PreparedQuery(_ENDED.where(_HAS_ENDED), EndedMailbox)
-_ADD_ENDED = PreparedChange(insert(EndedMailboxRow))
+_NEW_END = insert(EndedMailboxRow)
+_ADD_ENDED = PreparedChange(  # a false row of the operator must not stop the end of a mailbox
+    _NEW_END.on_conflict_do_update(
+        index_elements=[EndedMailboxRow.address],
+        set_={
+            name: _NEW_END.excluded[name]
+            for name in ("recipient", "verify_key", "proof", "day", "is_counted")
+        },
+    )
+)
 _MARK_COUNTED = PreparedChange(update(EndedMailboxRow).where(_HAS_ENDED).values(is_counted=True))
 _DELETE_ENDED = PreparedChange(delete(EndedMailboxRow).where(_HAS_ENDED))
 

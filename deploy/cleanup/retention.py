@@ -5,6 +5,7 @@ day in the store.
 """
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 
@@ -17,6 +18,7 @@ from protocol.transcript.closing import may_delete
 from protocol.transcript.ending import proof_of_deletion
 from store import mailbox_tallies, mailboxes, peers
 from store.database.engine import Store
+from store.errors import StoreDamagedError
 from stored_mailbox.appending import recompute_state
 from stored_mailbox.reading import read_stored
 from web.dates import add_months
@@ -40,7 +42,7 @@ class RetentionResult:
 def apply_retention(store: Store, letterhead: Letterhead, today: date) -> RetentionResult:
     """Delete closed mailboxes whose day of deletion has come, and old mailboxes in which no one ever wrote.
 
-    Each mailbox is deleted in its own transaction.
+    Each mailbox is deleted in its own transaction. A mailbox with damaged rows is kept, and stops no other.
 
     Raises:
         StoreError: the store failed. The transactions before the failure are kept.
@@ -51,11 +53,11 @@ def apply_retention(store: Store, letterhead: Letterhead, today: date) -> Retent
         may_go = [address for address in due if _proof(session, address, letterhead, today) is not None]
     purged = 0
     for address in may_go:
-        with store.writing() as session:
+        with suppress(StoreDamagedError), store.writing() as session:
             purged += purge_if_due(session, address, letterhead, today)
     never_used = 0
     for empty in unused:
-        with store.writing() as session:
+        with suppress(StoreDamagedError), store.writing() as session:
             never_used += mailboxes.drop_empty(session, empty)
     return RetentionResult(purged, len(due) - purged, never_used)
 
@@ -96,7 +98,7 @@ def refresh_hints(store: Store) -> None:
     with store.reading() as session:
         addresses = mailboxes.all_addresses(session)
     for address in addresses:
-        with store.writing(durable=False) as session:
+        with suppress(StoreDamagedError), store.writing(durable=False) as session:
             recompute_state(session, Address(address))
 
 

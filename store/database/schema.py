@@ -385,3 +385,7 @@ class SyncFindingRow(_WithId, Base):
     digest: Mapped[bytes]  # of an entry; b"" if the fault is about a whole mailbox
     kind: Mapped[str]
     day: Mapped[date]
+
+
+# Tables that refer to their rows in `sealed`. Entries keep their envelope when their ciphertext is destroyed.
+SEALED_TABLES = (AttachmentRow, ChunkRow, RecordRow, MailboxTallyRow, LedgerTallyRow)

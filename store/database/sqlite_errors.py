@@ -18,6 +18,8 @@ _BY_PRIMARY_CODE: dict[int, type[errors.StoreError]] = {
     sqlite3.SQLITE_PROTOCOL: errors.StoreBusyError,
     sqlite3.SQLITE_READONLY: errors.StoreReadOnlyError,
     sqlite3.SQLITE_PERM: errors.StoreReadOnlyError,
+    sqlite3.SQLITE_CONSTRAINT: errors.StoreDamagedError,  # callers handle the rows that may exist already
+    sqlite3.SQLITE_MISMATCH: errors.StoreDamagedError,
     sqlite3.SQLITE_CORRUPT: errors.StoreDamagedError,
     sqlite3.SQLITE_NOTADB: errors.StoreDamagedError,
     sqlite3.SQLITE_IOERR: errors.StoreDamagedError,

@@ -13,7 +13,17 @@ from sqlalchemy import text
 from store import attachments, cleanup, entries, mailboxes
 from store.database.engine import Store, open_store
 from store.database.schema import CHUNK_BYTES, SHIELD, Base
-from tests.store.factories import NOW, a_mailbox, an_entry, an_upload, destroy, files_of, rows, usage
+from tests.store.factories import (
+    NOW,
+    a_mailbox,
+    a_record,
+    an_entry,
+    an_upload,
+    destroy,
+    files_of,
+    rows,
+    usage,
+)
 
 CANARY = re.compile(rb"canary[0-9a-f]{16}")
 
@@ -205,3 +215,15 @@ def test_both_apps_run_while_the_store_is_rewritten(store: Store, address: bytes
         numbers = [entry.number for entry in entries.of_mailbox(session, address)]
     other.close()
     assert list(range(1, len(numbers) + 1)) == numbers
+
+
+def test_a_row_in_the_queue_that_is_still_in_use_stops_no_clean_up(store: Store, address: bytes) -> None:
+    a_record(store, b"a record")
+    an_upload(store, address, os.urandom(16))
+    kept = rows(store, "sealed")
+    with store.writing() as session:
+        session.execute(text("INSERT INTO deletion_queue (id) SELECT id FROM sealed"))
+        session.execute(text("INSERT INTO deletion_queue (id) VALUES (7)"))
+    destroy(store, address, an_entry(store, address))
+    cleanup.destroy_deleted(store, NOW)
+    assert (kept, 0) == (rows(store, "sealed"), rows(store, "deletion_queue"))

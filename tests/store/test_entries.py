@@ -3,7 +3,6 @@ import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from sqlite3 import IntegrityError
 
 import pytest
 from sqlalchemy import text
@@ -13,7 +12,7 @@ from store.database.engine import Store, open_store
 from store.database.prepared_statements import roll_back
 from store.database.sealed_rows import insert_sealed
 from store.entries import StoredEntry
-from store.errors import AttachmentMissingError, MailboxChangedError, NoSuchMailboxError
+from store.errors import AttachmentMissingError, MailboxChangedError, NoSuchMailboxError, StoreDamagedError
 from tests.store.factories import DAY, NOW, a_mailbox, add, an_entry, an_upload, destroy, rows, usage
 
 
@@ -145,7 +144,7 @@ def test_a_refusal_that_the_caller_catches_commits_nothing(store: Store, address
 
 
 def test_a_row_that_breaks_a_constraint_is_not_reported_as_a_lost_race(store: Store, address: bytes) -> None:
-    with pytest.raises(IntegrityError):
+    with pytest.raises(StoreDamagedError):
         an_entry(store, address, digest=None, number=None, strand=None)  # type: ignore[arg-type]  # NULL
     assert (0, 0) == (rows(store, "entry"), usage(store))
 
@@ -326,3 +325,12 @@ def test_the_entries_of_several_mailboxes_are_those_of_each_mailbox(store: Store
     with store.reading() as session:
         listed = entries.of_mailboxes(session, [written, silent])
         assert {written: entries.of_mailbox(session, written), silent: []} == listed
+
+
+@pytest.mark.parametrize("value", ["9223372036854775807", "-9223372036854775808", "1.5", "'text'", "x'ff'"])
+def test_a_version_that_the_operator_changed_stops_no_entry(store: Store, address: bytes, value: str) -> None:
+    with store.writing() as session:
+        session.execute(text(f"UPDATE mailbox SET version = {value}"))  # noqa: S608  # one of the values above
+    for number in (1, 2):
+        append_if_unchanged(store, address, version_of(store, address), number)
+    assert 2 == rows(store, "entry")

@@ -564,3 +564,35 @@ def test_the_log_has_numbers_and_points_at_no_mailbox(shelf: Shelf, caplog: pyte
         "mailboxes dropped in which no one ever wrote: 1",
         "mailboxes kept, although the store calls them due: 1; tell the desk",
     ] == caplog.messages
+
+
+def test_a_false_row_of_an_ended_mailbox_stops_no_deletion(
+    shelf: Shelf, keys: MailboxKeys, sweeper: ServerSweeper
+) -> None:
+    shelf.close(keys)
+    shelf.execute(
+        "INSERT INTO ended_mailbox (id, address, recipient, verify_key, proof, day, is_counted) "
+        "SELECT 1, address, x'', x'', x'', '2026-01-01', 1 FROM mailbox"
+    )
+    publish(shelf.store)
+    sweeper.sweep_once(at_noon(DUE))
+    assert not shelf.holds(keys)
+    with shelf.store.reading() as session:
+        (ended,) = mailboxes.ended_mailboxes(session)
+    assert proof_from_bytes(ended.proof)
+    assert not ended.is_counted
+
+
+def test_a_mailbox_whose_deletion_breaks_a_constraint_stops_no_other(shelf: Shelf, keys: MailboxKeys) -> None:
+    shelf.close(keys)
+    other = shelf.open(2)
+    shelf.write(other)
+    shelf.close(other)
+    unused = shelf.open(3, day=DAY - timedelta(days=500))
+    shelf.execute(
+        "CREATE TRIGGER fault BEFORE DELETE ON mailbox WHEN old.address = x'"
+        + keys.address.hex()
+        + "' BEGIN SELECT RAISE(ABORT, 'as if a constraint were broken'); END"
+    )
+    assert RetentionResult(1, 1, 1) == shelf.retain()
+    assert [True, False, False] == [shelf.holds(each) for each in (keys, other, unused)]
