@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, literal_column, select, update
+from sqlalchemy import func, select, update
 
 from source_app.services.posting import Posting
 from source_app.services.uploads import receive_form
@@ -635,10 +635,15 @@ def test_an_error_of_our_own_is_not_called_a_refusal() -> None:
         receive_form(Body(io.BytesIO(body), len(body), MIB), MULTIPART, 1, admit=broken, commit=str)
 
 
-def test_a_mailbox_with_a_damaged_version_gives_the_text_back(a_desk: ADesk, source: Browser) -> None:
-    source.write("the first")
-    with a_desk.store.writing() as writing:
-        writing.execute(update(MailboxRow).values(version=literal_column("'no number'")))
-    refused = source.write(TEXT)
+def test_a_mailbox_that_others_change_at_every_attempt_gives_the_text_back(
+    a_desk: ADesk, source: Browser
+) -> None:
+    def change() -> None:
+        with a_desk.store.writing() as writing:
+            writing.execute(update(MailboxRow).values(version=MailboxRow.version + 1))
+
+    form_context = source.form_context()
+    a_desk.app.extensions["desk"] = a_desk.overtaken(change, 1000)
+    refused = source.write(TEXT, form_context=form_context)
     assert refused.status_code == 503
     assert TEXT in refused.text
