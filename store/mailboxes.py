@@ -190,11 +190,14 @@ def inbox_counts(session: Session) -> InboxCounts:
     return _COUNTS.first(session) or InboxCounts(0, 0)
 
 
-def end_for_good(session: Session, address: bytes, *, proof: bytes, day: date) -> None:
+def end_for_good(
+    session: Session, address: bytes, *, proof: bytes, day: date, keys: tuple[bytes, bytes] | None = None
+) -> None:
     """End a mailbox: make its content unreadable, queue it for deletion, and store the signed `proof`.
 
-    Also delete the tallies (anonymous facts) beside the mailbox. The desk's records about the mailbox stay
-    until the desk deletes them.
+    The proof is stored with `keys`: the recipient and the verify key, which the caller has verified. By
+    default, these are the keys in the mailbox's row. Also delete the tallies (anonymous facts) beside the
+    mailbox. The desk's records about the mailbox stay until the desk deletes them.
 
     Raises:
         NoSuchMailboxError: there is no such mailbox.
@@ -203,8 +206,8 @@ def end_for_good(session: Session, address: bytes, *, proof: bytes, day: date) -
     if mailbox is None:
         raise NoSuchMailboxError("there is no such mailbox")
     _delete(session, address)
-    keys = {"recipient": mailbox.recipient, "verify_key": mailbox.verify_key}
-    _add_ended(session, address, **keys, proof=proof, day=day)
+    recipient, verify_key = keys or (mailbox.recipient, mailbox.verify_key)
+    _add_ended(session, address, recipient=recipient, verify_key=verify_key, proof=proof, day=day)
 
 
 def apply_end_from_peer(  # noqa: PLR0913  # the columns of the line, by name
@@ -216,7 +219,7 @@ def apply_end_from_peer(  # noqa: PLR0913  # the columns of the line, by name
     existing proof is not replaced.
     """
     if find(session, address) is not None:
-        end_for_good(session, address, proof=proof, day=day)
+        end_for_good(session, address, proof=proof, day=day, keys=(recipient, verify_key))
     elif find_ended(session, address) is None:
         keys = {"recipient": recipient, "verify_key": verify_key}
         _add_ended(session, address, **keys, proof=proof, day=day)

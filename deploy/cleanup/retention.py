@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from deploy.quiet_log import OWN_LOGGER
 from protocol.identifiers import Address, StrandId
+from protocol.ledger import ROWS
 from protocol.letterhead import Letterhead
 from protocol.transcript.closing import may_delete
 from protocol.transcript.ending import proof_of_deletion
@@ -74,14 +75,19 @@ def purge_if_due(session: Session, address: Address, letterhead: Letterhead, tod
 def _proof(session: Session, address: Address, letterhead: Letterhead, today: date) -> bytes | None:
     """Return the proof that the desk closed a mailbox, to store in its place after the mailbox is deleted.
 
-    Return None if the mailbox may not be deleted. Without tallies (anonymous facts) beside the mailbox, the
-    desk has not counted the mailbox yet. If the tallies differ in size, someone else put them there.
+    Return None if the mailbox may not be deleted. If a tally (anonymous fact) beside the mailbox is missing,
+    the desk has not counted the mailbox yet, or someone took the tally away. If the tallies differ in size,
+    someone else put them there.
     """
     found = read_stored(session, address, letterhead.strand_keys, has_content=False)
     if found is None or found.damaged or not found.has_sound_keys:
         return None
-    sizes = {len(tally) for tally in mailbox_tallies.find(session, address)}
-    if len(sizes) != 1 or not may_delete(found.transcript, letterhead.strand_keys, today):
+    sizes = [len(tally) for tally in mailbox_tallies.find(session, address)]
+    if (
+        len(sizes) < ROWS
+        or len(set(sizes)) > 1
+        or not may_delete(found.transcript, letterhead.strand_keys, today)
+    ):
         return None
     return proof_of_deletion(found.transcript)
 

@@ -57,7 +57,8 @@ def end_mailbox(
         proof = proof_to_bytes([draft.sign(EntryClass.END)])
 
         def end(writing: Session) -> None:
-            mailboxes.end_for_good(writing, keys.address, proof=proof, day=today)
+            own = keys.recipient, keys.verify_key  # the row could have others for a moment
+            mailboxes.end_for_good(writing, keys.address, proof=proof, day=today, keys=own)
 
         return PreparedAppend(keys.address, draft.row.version, [], end)
 

@@ -15,7 +15,7 @@ from protocol.entry import SignedEntry, open_entry, sign_entry, verify_entry
 from protocol.envelope import Author, EntryClass, Envelope
 from protocol.heads import Head
 from protocol.identifiers import EntryId, sealing_words
-from protocol.mailbox_keys import MailboxKeys
+from protocol.mailbox_keys import MailboxKeys, check_mailbox_keys
 from protocol.strand import DeskWriter, SourceWriter
 from protocol.transcript import ending
 from protocol.transcript.check import FaultKind, head_of
@@ -422,17 +422,23 @@ def test_a_full_mailbox_refuses_neither_a_removal_nor_the_end(
         assert mailboxes.find(session, keys.address) is None
 
 
-def test_the_end_stays_as_a_signed_proof_with_the_heads_of_the_source(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+@pytest.mark.parametrize("column", ["verify_key", "recipient"])
+def test_the_end_stays_as_a_signed_proof_with_the_heads_and_keys_of_the_source(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, column: str
 ) -> None:
+    """The operator changed a key in the mailbox's row. The desk would refuse a proof with other keys."""
     (first,) = messages(a_desk, keys)
     end = "/en/mailbox/end"
     source.get(PAGE)
-    source.post(end, {**source.hidden(source.get(end), end), "sure": "y"})
+    form = {**source.hidden(source.get(end), end), "sure": "y"}
+    with closing(sqlite3.connect(a_desk.store.path)) as connection, connection:
+        connection.execute(f"UPDATE mailbox SET {column} = zeroblob(32)")  # noqa: S608
+    source.post(end, form)
 
     with a_desk.store.reading() as session:
         ended = mailboxes.find_ended(session, keys.address)
     assert ended is not None
+    check_mailbox_keys(keys.address, ended.recipient, ended.verify_key)
     (proof,) = ending.proof_from_bytes(ended.proof)
     verify_entry(proof, mailbox_verify_key=ended.verify_key, strands={})
     assert proof.envelope.entry_class is EntryClass.END

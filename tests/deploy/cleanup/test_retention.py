@@ -405,14 +405,17 @@ def test_words_that_the_source_wrote_and_the_operator_dropped_keep_a_mailbox_onc
     assert RetentionResult(kept=1) == shelf.retain()
 
 
-def test_without_tallies_nothing_is_deleted(shelf: Shelf, keys: MailboxKeys) -> None:
-    shelf.close(keys, tallies=())
+@pytest.mark.parametrize("tallies", [(), TALLIES[1:]], ids=["none", "one is hidden"])
+def test_without_all_tallies_nothing_is_deleted(
+    shelf: Shelf, keys: MailboxKeys, tallies: tuple[bytes, ...]
+) -> None:
+    shelf.close(keys, tallies=tallies)
     assert RetentionResult(kept=1) == shelf.retain()
     assert (True, []) == (shelf.holds(keys), shelf.tallies())
 
 
 def test_tallies_of_different_sizes_do_not_enter_the_ledger(shelf: Shelf, keys: MailboxKeys) -> None:
-    shelf.close(keys, tallies=[b"long tally", b"short"])
+    shelf.close(keys, tallies=[*TALLIES, b"short"])
     assert RetentionResult(kept=1) == shelf.retain()
     assert shelf.holds(keys)
 
