@@ -138,7 +138,7 @@ class PresealedCache:
         return found if isinstance(found, TextPiece) else None
 
     def info(self, name: bytes) -> PresealedFileInfo | None:
-        """Return the cached kind of the file with this key (its file id), or None."""
+        """Return the cached kind of a file, or None. The key is the digest of its entry, then its file id."""
         found = self._found.get(name)
         return found if isinstance(found, PresealedFileInfo) else None
 

@@ -144,9 +144,14 @@ class ASource:
         return self.keys.address.hex()
 
     def writes(
-        self, words: str, *, day: date = TODAY, file: tuple[str, bytes] | None = None, store_it: bool = True
+        self,
+        words: str,
+        *,
+        day: date = TODAY,
+        file: tuple[str, bytes] | tuple[str, bytes, AttachmentId] | None = None,
+        store_it: bool = True,
     ) -> SignedEntry:
-        """Write a message, after reading every entry of the mailbox."""
+        """Write a message, after reading every entry of the mailbox. A file may get an id that is taken."""
         entry_id = EntryId(os.urandom(16))
         notes = (self._sends(entry_id, *file),) if file else ()
         return self.world_writes(SourceWriter(self.keys), words, entry_id, notes, day, store_it=store_it)
@@ -289,8 +294,10 @@ class ASource:
         assert stored is not None
         return stored
 
-    def _sends(self, entry_id: EntryId, name: str, content: bytes) -> AttachmentNote:
-        attachment_id = AttachmentId(os.urandom(16))
+    def _sends(
+        self, entry_id: EntryId, name: str, content: bytes, attachment_id: AttachmentId | None = None
+    ) -> AttachmentNote:
+        attachment_id = attachment_id or AttachmentId(os.urandom(16))
         sealer = attachment.AttachmentSealer(
             [self.world.letterhead.current_epoch[1], PQRecipient.from_bytes(self.keys.recipient)],
             self.keys.address,

@@ -227,7 +227,7 @@ def _file(desk: OpenDesk, unsealer: Unsealer, opened: OpenedEntry, note: Attachm
         # A file that differs from the signed file is reported when the adviser downloads it.
         with suppress(FileRefusedError, ForgedError, UnreadableError):
             pieces = partial(file_downloads.file_pieces, desk, part.address, part.entry_id, note)
-            look = unsealer.inspect(note.id, note.name, pieces)
+            look = unsealer.inspect(opened.signed.digest + note.id, note.name, pieces)
     if look is None or look.kind is PresealedKind.NOT_SEALED:
         return AdviserFile(note.id.hex(), safe_name(note.name), note.size, None)
     named = named_mailbox(look.words, part.address) if look.kind is PresealedKind.OPENED else None

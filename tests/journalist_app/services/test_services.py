@@ -7,6 +7,7 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import func, select
 
+from crypto import age
 from crypto.errors import CryptoError
 from crypto.passphrase import RootKey
 from journalist_app.desk.open_desk import OpenDesk, TrustedStateStatus
@@ -25,6 +26,7 @@ from journalist_app.services.desk import background_check, unlocking
 from journalist_app.services.inbox_lists import InboxFilter
 from journalist_app.services.mailbox import file_downloads
 from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
+from journalist_app.services.mailbox.read_thread import open_thread
 from protocol import keyring as keyring_format
 from protocol.content import TEXT_CHARS
 from protocol.entry import SignedEntry
@@ -1128,3 +1130,18 @@ def test_entries_are_kept_in_the_store_as_ciphertext_alone(world: World) -> None
 
     assert len(stored) == 3  # the mark of having read, too
     assert b"canary" not in raw
+
+
+def test_a_file_with_the_id_of_another_mailboxs_file_is_not_shown_as_that_file(world: World) -> None:
+    taken = AttachmentId(bytes(16))
+    made = age.encrypt(b"inside", [world.letterhead.current_epoch[1]])
+    hostile, victim = a_source(world), a_source(world)
+    hostile.writes("a", file=("hostile.exe.age", made.header + made.payload, taken))
+    victim.writes("b", file=("report.pdf", b"%PDF-1.7", taken))
+    desk = unlocked(world)
+
+    shown = [open_thread(desk, source.keys.address, today=TODAY) for source in (hostile, victim)]
+
+    (opened,), (plain,) = (thread.entries[0].files for thread in shown)
+    assert opened.sealed is not None
+    assert plain.sealed is None
