@@ -13,7 +13,8 @@ def connect(path: Path, *settings: str) -> sqlite3.Connection:
     If the file is missing, raise an exception and create no file. `settings` are SQLite pragmas, such as
     "query_only=ON". SQLite overwrites deleted content with zeros. The driver begins no transactions: the
     caller executes BEGIN. In text that is not UTF-8, U+FFFD replaces the wrong bytes: the driver would make
-    the whole query fail because of one such value.
+    the whole query fail because of one such value. No column accepts U+FFFD (see `schema`). If the driver
+    returned bytes, a text could not be told from a blob.
     """
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=rw",

@@ -61,9 +61,14 @@ NO_WORD = ""
 
 def _read_day(value: object) -> date:
     try:
-        return date.fromisoformat(value) if isinstance(value, str) else NO_DAY
+        day = date.fromisoformat(value) if isinstance(value, str) else NO_DAY
     except ValueError:
         return NO_DAY
+    return day if day.isoformat() == value else NO_DAY  # Python reads other spellings of a day too
+
+
+def _read_word(value: object) -> str:
+    return value if isinstance(value, str) and value.isascii() and value.isprintable() else NO_WORD
 
 
 class CheckedType(TypeDecorator[Any]):
@@ -118,11 +123,11 @@ class Day(CheckedType):
 
 
 class Word(CheckedType):
-    """Column of text. A stored value of another type is read as `NO_WORD`."""
+    """Column of text in printable ASCII. Any other stored value is read as `NO_WORD`."""
 
     impl = String
     cache_ok = True
-    read = staticmethod(lambda value: value if isinstance(value, str) else NO_WORD)
+    read = staticmethod(_read_word)
 
 
 class Base(DeclarativeBase):

@@ -1,9 +1,17 @@
-import pytest
-from sqlalchemy import text
+from contextlib import closing
+from datetime import date
 
-from store import mailboxes
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import select, text
+
+from store import mailboxes, public_files
+from store.database.connections import connect
 from store.database.engine import Store
-from store.database.schema import NO_BYTES, NO_DAY, NO_NUMBER
+from store.database.prepared_statements import PlainQuery
+from store.database.schema import NO_BYTES, NO_DAY, NO_NUMBER, NO_WORD, CheckedType, Day, PublicFileRow, Word
+from tests.store.factories import DAY
 
 NOT_UTF8 = "CAST(x'ff41' AS TEXT)"
 KINDS = ("'a text'", NOT_UTF8, "x'00ff'", "12345", "1.5", "NULL")
@@ -35,3 +43,60 @@ def test_a_value_of_the_wrong_type_is_read_as_a_constant(
 
     assert found is not None
     assert right.get(value, instead) == getattr(found, column)
+
+
+def test_a_text_in_place_of_an_address_is_not_this_address(store: Store) -> None:
+    address = b"a" * 20
+    with store.writing() as session:
+        mailboxes.create_mailbox(session, address=address, recipient=b"r", verify_key=b"v", opened_day=DAY)
+        session.execute(text("UPDATE mailbox SET address = CAST(address AS TEXT)"))
+
+    with store.reading() as session:
+        assert mailboxes.find(session, address) is None
+        assert mailboxes.all_addresses(session) == [NO_BYTES]
+
+
+def test_two_words_that_are_not_utf8_are_not_read_as_one_word(store: Store) -> None:
+    with store.writing() as session:
+        for name in (b"one", b"two"):
+            public_files.put(session, name.decode(), name)
+        session.execute(text("UPDATE public_file SET name = CAST(x'ff41' AS TEXT) WHERE body = x'6f6e65'"))
+        session.execute(text("UPDATE public_file SET name = CAST(x'fe41' AS TEXT) WHERE body = x'74776f'"))
+
+    with store.reading() as session:
+        assert PlainQuery(select(PublicFileRow.name)).all(session) == [NO_WORD, NO_WORD]
+        assert [public_files.find(session, name) for name in ("\ufffdA", NO_WORD)] == [None, None]
+
+
+def read_as_text(store: Store, raw: bytes, column: type[CheckedType]) -> object:
+    """Return what a column reads if a row has these bytes as TEXT. The bytes need not be UTF-8."""
+    with closing(connect(store.path)) as connection:
+        (value,) = connection.execute("SELECT CAST(? AS TEXT)", (raw,)).fetchone()
+    return column.read(value)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(b"\xffA", b"\xfeA"), (b"\xff", "\ufffd".encode()), (b"\xc3", b"\xe2\x82"), (b"A", b"A\x00")],
+)
+def test_two_texts_are_never_read_as_one_word(store: Store, one: bytes, other: bytes) -> None:
+    read = [read_as_text(store, raw, Word) for raw in (one, other)]
+
+    assert read[0] != read[1] or read == [NO_WORD, NO_WORD]
+
+
+@given(raw=st.one_of(st.binary(max_size=8), st.text(max_size=8).map(str.encode), st.just(b"entry")))
+def test_a_text_is_read_as_it_is_stored_or_as_a_constant(raw: bytes) -> None:
+    value = raw.decode("utf-8", "replace")  # as the driver decodes it
+
+    assert Word.read(value) in {NO_WORD, value}
+    assert Word.read(value).encode() in {b"", raw}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"20261123", b"2026-W48-1", b"2026-11-23 ", b"2026-11-23\x00", b"2026-11-2\xff", b"2026-11-23T00", b""],
+)
+def test_a_day_has_one_spelling(store: Store, raw: bytes) -> None:
+    assert date(2026, 11, 23) == read_as_text(store, b"2026-11-23", Day)
+    assert NO_DAY == read_as_text(store, raw, Day)
