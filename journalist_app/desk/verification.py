@@ -281,23 +281,32 @@ def heads_shown(
     refused until the adviser has opened the thread.
     """
     shown = {each.signed.digest for each in opened if not each.fault} | conversation.removed
-    new = set() if is_whole else set(unconfirmed(conversation, opened))
+    new = set() if is_whole else set(unconfirmed(desk, conversation, opened))
     heads, unseen = conversation.transcript.heads_for(
         desk.keyring.strand.id, shown - new, desk.trusted_state.mailboxes.get(conversation.address, ())
     )
     return heads, tuple(head for head in unseen if head.digest not in new)
 
 
-def unconfirmed(conversation: Conversation, opened: Sequence[OpenedEntry]) -> list[Digest]:
-    """Return the source's readable messages and removals that no entry of the desk has confirmed yet."""
-    by_desk = [each.signed.digest for each in opened if each.signed.envelope.strand]
+def unconfirmed(
+    desk: OpenDesk, conversation: Conversation, opened: Sequence[OpenedEntry], *, by_us: bool = False
+) -> list[Digest]:
+    """Return the source's readable messages and removals that no entry of the desk has confirmed yet.
+
+    With `by_us`, the result has the removals that this workstation itself has not confirmed. Entries that a
+    new entry could not confirm either, because too many others do not open, are left out.
+    """
+    knowledge = conversation.transcript.knowledge
+    by_desk = [each.signed for each in opened if each.signed.envelope.strand]
+    ours = [entry.digest for entry in by_desk if not by_us or entry.envelope.strand == desk.keyring.strand.id]
+    possible = knowledge.within(heads_shown(desk, conversation, opened)[0])
     said = [
         each.signed.digest
         for each in opened
         if is_from_source(each.signed, EntryClass.REMOVAL)
-        or (each.content is not None and is_from_source(each.signed, EntryClass.WORDS))
+        or (not by_us and each.content is not None and is_from_source(each.signed, EntryClass.WORDS))
     ]
-    return conversation.transcript.knowledge.unknown_to_all(said, by_desk)
+    return knowledge.unknown_to_all(possible.intersection(said), ours)
 
 
 def is_from_source(entry: SignedEntry, *classes: EntryClass) -> bool:

@@ -88,19 +88,20 @@ class Transcript:
 
         Of the writer's own entries, the result names all verified ones that no later entry names. Of every
         other writer's entries, it names those among the shown entries. All other known entries of other
-        writers are unseen.
+        writers are unseen. If these are more than an envelope can name, only the newest entries of this
+        writer are unseen, and none is named as shown.
         """
         heads = {head for head in remembered if head.strand == strand and head.digest not in self.authentic}
         unseen: list[Head] = []
         named = self.knowledge.named | {digest: head_of(entry) for digest, entry in self.authentic.items()}
         for other, known in _by_strand(named.values()).items():
-            seen = {head.digest for head in known} & (
-                self.authentic.keys() if other == strand else set(shown)
-            )
+            seen = {head.digest for head in known}.intersection(self.authentic if other == strand else shown)
             not_shown = [head for head in known if other != strand and head.digest not in seen]
-            if len(not_shown) <= UNSEEN_OF_STRAND:  # otherwise claim to have seen nothing of this strand
-                heads |= {named[digest] for digest in self.knowledge.tips(seen)}
-                unseen += not_shown
+            if len(not_shown) > UNSEEN_OF_STRAND:  # claim to have seen nothing, and name the newest as unseen
+                newest = self.knowledge.tips([head.digest for head in known])
+                seen, not_shown = set(), [named[digest] for digest in sorted(newest)[:UNSEEN_OF_STRAND]]
+            heads |= {named[digest] for digest in self.knowledge.tips(seen)}
+            unseen += not_shown
         return _limited(heads), tuple(sorted(unseen))
 
 

@@ -147,7 +147,7 @@ def _close_if_abandoned(desk: OpenDesk, address: Address, before: date, today: d
     days = [each.signed.envelope.day for each in opened if each.signed.envelope.is_words]
     if conversation.faults or any(each.fault for each in opened) or not days or max(days) >= before:
         return
-    if unconfirmed(conversation, opened):
+    if unconfirmed(desk, conversation, opened):
         return
     form_context = FormContext.new(address, *heads_shown(desk, conversation, opened))
     due = close_mailbox.choose_early_deletion_day(desk, today)

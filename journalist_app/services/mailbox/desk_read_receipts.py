@@ -10,7 +10,6 @@ from journalist_app.desk.verification import (
     OpenedEntry,
     conversation_of,
     heads_shown,
-    is_from_source,
     unconfirmed,
 )
 from journalist_app.errors import MailboxNotFoundError
@@ -33,7 +32,8 @@ def append_desk_read_receipt(
     if not conversation.may_answer:
         return
     desk.to_count.add(conversation.address)
-    if not _has_news(desk, conversation, opened):
+    # Each workstation confirms a removal itself, because each may have had a copy of the removed entry.
+    if not any(unconfirmed(desk, conversation, opened, by_us=by_us) for by_us in (False, True)):
         return
     writer = desk.keyring.desk_writer
     heads, unseen = heads_shown(desk, conversation, opened)
@@ -53,16 +53,3 @@ def append_desk_read_receipt(
         if append_entries(desk.store, lambda: next(attempts, None)):
             conversation_of(desk, conversation.address)  # remembers the receipt
             desk.save()
-
-
-def _has_news(desk: OpenDesk, conversation: Conversation, opened: tuple[OpenedEntry, ...]) -> bool:
-    """Return True if the page showed something of the source that the desk must confirm with a receipt.
-
-    This is a message that no workstation confirmed, or a removal that this workstation did not confirm. Each
-    workstation confirms a removal itself, because each may have had a copy of the removed entry.
-    """
-    own = [each.signed.digest for each in opened if each.signed.envelope.strand == desk.keyring.strand.id]
-    removals = [each.signed.digest for each in opened if is_from_source(each.signed, EntryClass.REMOVAL)]
-    return bool(
-        unconfirmed(conversation, opened) or conversation.transcript.knowledge.unknown_to_all(removals, own)
-    )

@@ -146,7 +146,7 @@ def open_thread(desk: OpenDesk, address: Address, *, today: date, is_whole: bool
         thread_state=state,
         heads=heads,
         unseen=unseen,
-        has_news=bool(unconfirmed(conversation, opened)),
+        has_news=bool(unconfirmed(desk, conversation, opened)),
         expect_by=desk.letterhead.expect_by(today),
         may_answer=all(fault.allows_answers for fault in faults),
         trusted_state=desk.trusted_state_status.value,

@@ -41,6 +41,7 @@ from tests.journalist_app.desk_factories import (
     CHEAP,
     PASSPHRASE,
     TODAY,
+    ASource,
     World,
     a_letterhead,
     a_source,
@@ -946,6 +947,51 @@ def test_a_source_who_wrote_meanwhile_is_read_first(world: World) -> None:
 
     with refuses(SendRefusal.SOURCE_WROTE):
         answering(desk, form)
+
+
+@pytest.mark.parametrize("is_readable", [False, True])
+def test_a_source_who_wrote_is_read_first_also_after_65_messages_that_do_not_open(
+    world: World, *, is_readable: bool
+) -> None:
+    """An envelope names at most 64 unseen entries of a strand, so the form could not name what it showed."""
+    source = a_mailbox_of_65_messages_that_do_not_open(world)
+    desk = unlocked(world)
+    form = form_for(desk, source.keys.address, "antwoord")
+    source.writes("wacht, nog iets")
+    if not is_readable:
+        damage_headers(world)
+
+    with refuses(SendRefusal.SOURCE_WROTE):
+        answering(desk, form)
+
+    send(desk, form_for(desk, source.keys.address, "antwoord"))
+    assert opens(desk, source.keys.address).entries[-1].text == "antwoord"
+
+
+def test_a_page_with_65_messages_that_do_not_open_leaves_no_receipts_that_confirm_nothing(
+    world: World,
+) -> None:
+    """Each opening of the mailbox would otherwise leave a receipt."""
+    source = a_mailbox_of_65_messages_that_do_not_open(world)
+    source.removes(source.writes("dit is leesbaar"))
+    source.writes("dit ook")
+    desk = unlocked(world)
+
+    assert not opens(desk, source.keys.address).has_news
+
+    assert len(opens(desk, source.keys.address).conversation.entries) == 68
+
+
+def a_mailbox_of_65_messages_that_do_not_open(world: World) -> ASource:
+    source = a_source(world)
+    for number in range(65):
+        source.writes(f"bericht {number}")
+    damage_headers(world)
+    return source
+
+
+def damage_headers(world: World) -> None:
+    world.execute("UPDATE sealed SET header = zeroblob(1000) WHERE header IS NOT NULL")
 
 
 def test_a_source_who_wrote_while_files_came_in_is_read_first_and_the_files_are_dropped(world: World) -> None:
