@@ -9,16 +9,8 @@ from journalist_app.desk.verification import examine
 from journalist_app.inbox.deadlines import Deadline, deadlines_of
 from journalist_app.inbox.mailbox_summary import MailboxSummary
 from journalist_app.search.search_index import ReadingProgress
+from journalist_app.services import inbox_rows
 from journalist_app.services.closing.ended_mailboxes import list_unacknowledged
-from journalist_app.services.inbox_rows import (
-    EndedInboxRow,
-    InboxRow,
-    UnsoundRow,
-    ended_row,
-    inbox_row,
-    known_casefile,
-    unsound_rows,
-)
 from protocol.identifiers import Address
 from store import mailboxes, sync_findings
 from store.sync_findings import FindingKind
@@ -53,9 +45,9 @@ class Inbox:
     """One page of the inbox: its rows, and the number of mailboxes in each list."""
 
     wanted: InboxFilter
-    rows: tuple[InboxRow, ...]
-    ended: tuple[EndedInboxRow, ...]
-    unsound: tuple[UnsoundRow, ...]
+    rows: tuple[inbox_rows.InboxRow, ...]
+    ended: tuple[inbox_rows.EndedInboxRow, ...]
+    unsound: tuple[inbox_rows.UnsoundRow, ...]
     found: int
     waiting: int
     answered: int
@@ -100,8 +92,8 @@ def read_inbox(desk: OpenDesk, wanted: InboxFilter, today: date) -> Inbox:
         addresses = _in_store_order(desk, wanted.state, first)
     with desk.store.reading() as session:
         here = [each for each in addresses[:PAGE_ROWS] if mailboxes.find(session, each) is not None]
-        rows = tuple(inbox_row(desk, examine(desk, session, each), today) for each in here)
-    gone = tuple(ended_row(desk, each) for each in ended)
+        rows = tuple(inbox_rows.inbox_row(desk, examine(desk, session, each), today) for each in here)
+    gone = tuple(inbox_rows.ended_row(desk, each) for each in ended)
     if words:
         ended_shown = tuple(row for row in gone if _fits(row.label, words))
     else:
@@ -110,7 +102,7 @@ def read_inbox(desk: OpenDesk, wanted: InboxFilter, today: date) -> Inbox:
         wanted=wanted,
         rows=rows,
         ended=ended_shown,
-        unsound=unsound_rows(desk, gone, restored),
+        unsound=inbox_rows.unsound_rows(desk, gone, restored),
         found=len(found) + len(ended_shown),
         waiting=len(lists["waiting"]) if lists else counts.waiting,
         answered=len(lists["answered"]) if lists else counts.answered,
@@ -140,7 +132,7 @@ def _sort_lists(desk: OpenDesk, today: date) -> dict[str, list[_ListedMailbox]]:
     for summary in desk.index.summaries():
         if summary.newest is None:
             continue  # nothing was written in this mailbox
-        reminder = known_casefile(desk, Address(summary.address)).reminder
+        reminder = inbox_rows.known_casefile(desk, Address(summary.address)).reminder
         found = deadlines_of(summary, reminder, desk.letterhead, today)
         state = "closed" if summary.is_closed else "answered" if summary.waiting is None else "waiting"
         lists[state].append(_ListedMailbox(summary, found))
@@ -155,7 +147,7 @@ def _sort_lists(desk: OpenDesk, today: date) -> dict[str, list[_ListedMailbox]]:
 
 
 def _matches(desk: OpenDesk, listed: _ListedMailbox, wanted: InboxFilter) -> bool:
-    casefile = known_casefile(desk, Address(listed.summary.address))
+    casefile = inbox_rows.known_casefile(desk, Address(listed.summary.address))
     return (
         (not wanted.theme or casefile.theme == wanted.theme)
         and (not wanted.tag or wanted.tag in casefile.labels)

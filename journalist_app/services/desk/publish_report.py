@@ -12,17 +12,8 @@ import msgspec
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of
 from journalist_app.errors import MailboxNotFoundError, ReportRefusal, ReportRefusedError
-from journalist_app.services.desk import publish_letterhead
-from journalist_app.services.desk.report_records import (
-    FrozenReport,
-    ReportWords,
-    ReportYear,
-    frozen_record_name,
-    public_file_name,
-    read_frozen_year,
-    read_words_record,
-    words_record_name,
-)
+from journalist_app.services.desk import publish_letterhead, report_records
+from journalist_app.services.desk.report_records import FrozenReport, ReportWords, ReportYear
 from journalist_app.services.desk.yearly_report import FILE_KINDS, build_report_file, read_report_year
 from journalist_app.services.mailbox import count_for_report
 from journalist_app.services.records import desk_records
@@ -51,12 +42,12 @@ def save_report_words(desk: OpenDesk, year: int, words: ReportWords) -> None:
             require_plain(words.of(language))
     except WordsError as why:
         raise ReportRefusedError(ReportRefusal.TEXT) from why
-    if read_frozen_year(desk, year) is not None:
+    if report_records.read_frozen_year(desk, year) is not None:
         raise ReportRefusedError(ReportRefusal.PUBLISHED)
-    revision, before = read_words_record(desk, year)
+    revision, before = report_records.read_words_record(desk, year)
     if words != before:
-        body = msgspec.json.encode(words)
-        desk_records.write_record(desk, RecordKind.COUNTS, words_record_name(year), revision + 1, body)
+        name, body = report_records.words_record_name(year), msgspec.json.encode(words)
+        desk_records.write_record(desk, RecordKind.COUNTS, name, revision + 1, body)
 
 
 def publish_report(desk: OpenDesk, year: int, digest: str, today: date) -> None:
@@ -85,13 +76,14 @@ def publish_report(desk: OpenDesk, year: int, digest: str, today: date) -> None:
     files: dict[str, bytes] = {}
     for language, kind in itertools.product(LANGUAGES, FILE_KINDS):
         file = build_report_file(desk, frozen, Audience.PUBLIC, language, kind)
-        files[public_file_name(year, language, kind)] = file
+        files[report_records.public_file_name(year, language, kind)] = file
     _keep_first_days(desk, found.unread)
     _publish(desk, found, files, today)
 
 
 def _publish(desk: OpenDesk, found: ReportYear, files: Mapping[str, bytes], today: date) -> None:
-    name, body = frozen_record_name(found.year), msgspec.json.encode(FrozenReport.of(found, today))
+    name = report_records.frozen_record_name(found.year)
+    body = msgspec.json.encode(FrozenReport.of(found, today))
     reports = tuple(
         Report(title=title, published=today, sha256=hashlib.sha256(file).digest())
         for title, file in files.items()

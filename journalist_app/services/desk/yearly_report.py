@@ -14,14 +14,9 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of
 from journalist_app.errors import MailboxNotFoundError, RecordUnsoundError
 from journalist_app.services.closing.ended_mailboxes import list_unacknowledged
+from journalist_app.services.desk import report_records
 from journalist_app.services.desk.report_ledger import read_ledger
-from journalist_app.services.desk.report_records import (
-    YEARS,
-    ReportYear,
-    published_years,
-    read_frozen_year,
-    read_words_record,
-)
+from journalist_app.services.desk.report_records import YEARS, ReportYear
 from journalist_app.services.mailbox import count_for_report
 from journalist_app.services.records import casefiles
 from protocol.envelope import Author
@@ -48,7 +43,7 @@ def years_to_report(desk: OpenDesk, today: date) -> tuple[int, ...]:
     with desk.store.reading() as session:
         live = {day.year for _, day in entries.first_entry_days(session, Author.SOURCE)}
     counted = years_with_mailboxes(_facts(read_ledger(desk)))
-    found = {today.year - 1, *live, *counted} - set(published_years(desk))
+    found = {today.year - 1, *live, *counted} - set(report_records.published_years(desk))
     return tuple(sorted((year for year in found if year in YEARS and year <= today.year), reverse=True))
 
 
@@ -64,7 +59,7 @@ def read_report_year(desk: OpenDesk, year: int, today: date) -> ReportYear:
         ReportRefusedError: LEDGER: a process that decrypts the ledger (counts of deleted mailboxes) ended or
             did not answer.
     """
-    frozen = read_frozen_year(desk, year)
+    frozen = report_records.read_frozen_year(desk, year)
     if frozen is not None:
         return frozen
     live = _ExistingMailboxes(desk, year)
@@ -76,7 +71,7 @@ def read_report_year(desk: OpenDesk, year: int, today: date) -> ReportYear:
         counts,
         desk.config.floors,
         lists,
-        read_words_record(desk, year)[1],
+        report_records.read_words_record(desk, year)[1],
         today,
         published=None,
         unread=tuple(live.unread),

@@ -4,14 +4,9 @@ import secrets
 from contextlib import suppress
 from datetime import date
 
+from journalist_app.desk import verification
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.desk.verification import (
-    Conversation,
-    OpenedEntry,
-    conversation_of,
-    heads_shown,
-    unconfirmed,
-)
+from journalist_app.desk.verification import Conversation, OpenedEntry, unconfirmed
 from journalist_app.errors import MailboxNotFoundError
 from protocol.entry import sign_entry
 from protocol.envelope import EntryClass, Envelope
@@ -36,7 +31,7 @@ def append_desk_read_receipt(
     if not any(unconfirmed(desk, conversation, opened, by_us=by_us) for by_us in (False, True)):
         return
     writer = desk.keyring.desk_writer
-    heads, unseen = heads_shown(desk, conversation, opened)
+    heads, unseen = verification.heads_shown(desk, conversation, opened)
     envelope = Envelope(
         address=conversation.address,
         entry_id=EntryId(secrets.token_bytes(ENTRY_ID_BYTES)),
@@ -51,5 +46,5 @@ def append_desk_read_receipt(
     attempts = iter([PreparedAppend(conversation.address, conversation.mailbox.version, [new])])
     with suppress(StoreError, MailboxNotFoundError):
         if append_entries(desk.store, lambda: next(attempts, None)):
-            conversation_of(desk, conversation.address)  # remembers the receipt
+            verification.conversation_of(desk, conversation.address)  # remembers the receipt
             desk.save()

@@ -9,17 +9,9 @@ from functools import partial
 from msgspec import UNSET
 
 from crypto.errors import ForgedError, UnreadableError
+from journalist_app.desk import verification
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.desk.verification import (
-    Conversation,
-    OpenedEntry,
-    ShownFault,
-    conversation_of,
-    heads_shown,
-    open_with_faults,
-    thread_of,
-    unconfirmed,
-)
+from journalist_app.desk.verification import Conversation, OpenedEntry, ShownFault
 from journalist_app.errors import FileRefusedError
 from journalist_app.files.presealed import PieceKind, PresealedFileInfo, PresealedKind, TextPiece, Unsealer
 from journalist_app.files.sealing_words import NamedMailbox, named_mailbox
@@ -127,11 +119,11 @@ def open_thread(desk: OpenDesk, address: Address, *, today: date, is_whole: bool
     Raises:
         MailboxNotFoundError: the store has no such mailbox.
     """
-    conversation = conversation_of(desk, address)
-    opened, faults = open_with_faults(desk, conversation)
+    conversation = verification.conversation_of(desk, address)
+    opened, faults = verification.open_with_faults(desk, conversation)
     desk.save()
-    state = thread_of(conversation, opened)
-    heads, unseen = heads_shown(desk, conversation, opened, is_whole=is_whole)
+    state = verification.thread_of(conversation, opened)
+    heads, unseen = verification.heads_shown(desk, conversation, opened, is_whole=is_whole)
     read = _read_by_source(conversation)
     unsealer = desk.unsealer()
     return ShownThread(
@@ -146,7 +138,7 @@ def open_thread(desk: OpenDesk, address: Address, *, today: date, is_whole: bool
         thread_state=state,
         heads=heads,
         unseen=unseen,
-        has_news=bool(unconfirmed(desk, conversation, opened)),
+        has_news=bool(verification.unconfirmed(desk, conversation, opened)),
         expect_by=desk.letterhead.expect_by(today),
         may_answer=all(fault.allows_answers for fault in faults),
         trusted_state=desk.trusted_state_status.value,
