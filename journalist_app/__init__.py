@@ -26,15 +26,11 @@ from flask_babel import Babel
 from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 
+from journalist_app import locale_format
 from journalist_app.config import AdviserConfig, option_name
 from journalist_app.desk.auto_lock import AutoLock
 from journalist_app.errors import ForeignFormError, MailboxNotFoundError
-from journalist_app.locale_format import (
-    chosen_language,
-    format_file_size,
-    format_long_day,
-    format_whole_number,
-)
+from journalist_app.locale_format import chosen_language
 from journalist_app.requests.access import open_desk, page_form_token
 from journalist_app.requests.form_context import error_page, hidden_fields
 from journalist_app.search.search_index import WorkerStarter
@@ -140,9 +136,9 @@ def _template_globals() -> dict[str, object]:
         "is_open": open_desk() is not None,
         "form_token": page_form_token,
         "hidden_fields": hidden_fields,
-        "long_day": format_long_day,
-        "whole": format_whole_number,
-        "file_size": format_file_size,
+        "long_day": locale_format.format_long_day,
+        "whole": locale_format.format_whole_number,
+        "file_size": locale_format.format_file_size,
         "choice_name": _choice_name,
         "way_back": request.full_path if request.method == "GET" else "/inbox",
     }

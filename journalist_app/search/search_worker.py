@@ -17,12 +17,8 @@ from msgspec import UNSET
 from crypto.age import PQIdentity
 from crypto.errors import CryptoError
 from journalist_app.files.presealed import opened_by_age
-from journalist_app.inbox.mailbox_summary import (
-    MailboxSummary,
-    digest_of_rows,
-    digest_of_text,
-    summarise_mailbox,
-)
+from journalist_app.inbox import mailbox_summary
+from journalist_app.inbox.mailbox_summary import MailboxSummary
 from journalist_app.search import tally_reader
 from journalist_app.search.text_index import TextIndex
 from protocol.content import Content
@@ -211,10 +207,10 @@ class _SearchWorker:
         opened = [(entry, self._content(entry)) for entry in transcript.entries]
         texts = [entry_texts(content, self._identities) for _, content in opened if content]
         self._index.put(address, ENTRIES_PART, itertools.chain.from_iterable(texts))
-        entries_digest = digest_of_rows(row.digest for row in rows)
-        summary = summarise_mailbox(address, entries_digest, transcript, opened)
+        entries_digest = mailbox_summary.digest_of_rows(row.digest for row in rows)
+        summary = mailbox_summary.summarise_mailbox(address, entries_digest, transcript, opened)
         presealed = (
-            digest_of_text(text)
+            mailbox_summary.digest_of_text(text)
             for entry, content in opened
             if content is not None and not entry.envelope.strand
             for text in opened_by_age(content.text, self._identities)
