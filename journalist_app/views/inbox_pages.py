@@ -95,7 +95,7 @@ def _is_under_way(inbox: Inbox) -> bool:
 @unlocked
 def acknowledge_ended_mailbox(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Remove an ended mailbox from the inbox, because the adviser has seen that the source ended it."""
-    require_our_form("acknowledge")
+    require_our_form(f"acknowledge {address}")
     # The inbox, shown next, has the present state of this mailbox.
     with suppress(MailboxNotFoundError, UnsoundMailboxError, RecordUnsoundError):
         ended_mailboxes.acknowledge_ended(desk, address_of(address), adviser_today())

@@ -114,7 +114,7 @@ def _endpoint(desk: OpenDesk) -> Endpoint:
 @unlocked
 def dismiss_rollback_notice(desk: OpenDesk) -> ResponseReturnValue:
     """Hide the notice that the server was restored from an older copy. The adviser has read the notice."""
-    require_our_form("sync-dismiss")
+    require_our_form(request.path)
     sync_status.dismiss_rollback(desk)
     return redirect(url_for("sync.show_sync"), code=303)
 
@@ -126,7 +126,7 @@ def dismiss_finding_notice(desk: OpenDesk, address: str) -> ResponseReturnValue:
 
     The adviser submits this form after calling the operator.
     """
-    require_our_form("sync-dismiss")
+    require_our_form(request.path)
     sync_status.dismiss_finding(desk, address_of(address))
     return redirect(url_for("sync.show_sync"), code=303)
 

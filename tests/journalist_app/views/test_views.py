@@ -596,14 +596,17 @@ def test_what_the_desk_wrote_is_named_as_the_desks_when_it_fails(world: World, b
 
 
 def test_an_ended_mailbox_is_shown_and_acknowledged(world: World, browser: Browser) -> None:
-    source = a_source(world)
-    source.writes("vraag", day=TODAY - timedelta(days=1))
-    source.ends()
+    source, other = a_source(world), a_source(world)
+    for each in (source, other):
+        each.writes("vraag", day=TODAY - timedelta(days=1))
+        each.ends()
     browser.unlock()
     page = browser.get("/inbox?state=closed")
-    assert hooks(page.text, "state") == ["ended"]
-    action = f"/inbox/ended/{source.address}"
+    assert hooks(page.text, "state") == ["ended", "ended"]
+    action, foreign = f"/inbox/ended/{source.address}", f"/inbox/ended/{other.address}"
 
+    assert browser.post(action, {"token": token(page, foreign)}).status_code == 403
+    assert browser.post(foreign, {"token": token(page, foreign)}).status_code == 303
     assert browser.post(action, {"token": token(page, action)}).status_code == 303
 
     assert hooks(browser.get("/inbox?state=closed").text, "state") == []
