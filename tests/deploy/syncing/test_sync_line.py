@@ -27,9 +27,10 @@ from store import outbox, peers
 from sync import carriers
 from sync import pouch_stream as line_of_sync
 from sync.build import build_pouch
-from sync.carriers import PATH, SshCarrier, UnixCarrier
+from sync.carriers import SshCarrier, UnixCarrier
 from sync.endpoint import Endpoint
 from sync.exchange import Carrier, exchange
+from sync.pouch_stream import POUCH_PATH
 from tests.deploy.servers import ROOT, end, free_address, wait_for_socket
 from tests.deploy.two_machines import FIRST, PASSPHRASE, Desk, Machine, a_desk, newest, texts_held
 from tests.small_disk import CAN_MOUNT, a_small_disk
@@ -363,7 +364,7 @@ def _fill(path: Path) -> None:
 
 def test_a_door_says_nothing_to_who_brings_no_pouch(line: Line) -> None:
     answers = []
-    for method, path, body in (("GET", PATH, b""), ("POST", "/", b"x"), ("POST", PATH, b"no pouch")):
+    for method, path, body in (("GET", POUCH_PATH, b""), ("POST", "/", b"x"), ("POST", POUCH_PATH, b"no pouch")):
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(str(line.socket))
             head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
