@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sync.endpoint import Endpoint
 
-_FOLDER = "held"
+_FOLDER = "pending"
 _PRIVATE_FOLDER = 0o700
 
 

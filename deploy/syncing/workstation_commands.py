@@ -45,12 +45,12 @@ def sync_now(desk: OpenDesk, *, say: Say, on_left: Callable[[int], None]) -> Non
     side = workstation_endpoint(desk)
     with refusals_as_sentences(from_server=True):
         done = exchange(side, _carrier(desk), on_left)
-        held = apply_pending(side)
+        pending = apply_pending(side)
     say(
         f"Synced on {utc_today()}: received {done.received} new items ({done.bytes_received} "
         f"bytes), sent {queued} ({done.bytes_sent} bytes)."
     )
-    for sentence in (*pending_pouch_sentences(held), *desk_warnings(desk.store)):
+    for sentence in (*pending_pouch_sentences(pending), *desk_warnings(desk.store)):
         say(sentence)
 
 

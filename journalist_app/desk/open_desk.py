@@ -72,7 +72,7 @@ class SyncProgress:
 
     `left` counts the items to send, and `received` counts the items that arrived. `refusal` is the key of the
     sentence that says why the sync stopped, or empty. `arrival` is the outcome of a pouch (sync bundle) that
-    was read from a file: "APPLIED", "DUPLICATE" or "PENDING". `held` counts pouches that wait until an
+    was read from a file: "APPLIED", "DUPLICATE" or "PENDING". `pending` counts pouches that wait until an
     earlier pouch arrives.
     """
 
@@ -81,7 +81,7 @@ class SyncProgress:
     received: int | None = None
     refusal: str = ""
     arrival: str = ""
-    held: int = 0
+    pending: int = 0
 
 
 class PreparedEntry(Protocol):

@@ -311,7 +311,7 @@ def test_axe_finds_nothing_on_the_sync_page_of_a_workstation(
         for server, exchange in (
             ("unix:/nowhere", SyncProgress(is_running=True, left=3)),
             ("unix:/nowhere", SyncProgress(refusal="unreachable")),
-            ("file", SyncProgress(received=0, arrival="PENDING", held=1)),
+            ("file", SyncProgress(received=0, arrival="PENDING", pending=1)),
         ):
             paired.set_server(server)
             paired.at.desk.exchange = exchange

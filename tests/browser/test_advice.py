@@ -62,7 +62,7 @@ def test_from_a_message_to_advice_that_is_read_in_another_browser(
         expect(there).to_contain_text(words)
     expect(there.locator(selector_of("step", "advice_given"))).to_be_visible()
     expect(there.locator("[data-expected]")).to_be_visible()
-    steps = elsewhere.locator(".standing li.done [data-step]").all()
+    steps = elsewhere.locator(".thread-state li.done [data-step]").all()
     assert ["received", "being_read"] == [step.get_attribute("data-step") for step in steps[:2]]
 
     adviser.reload()

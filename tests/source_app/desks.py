@@ -494,7 +494,7 @@ def make_desk(folder: Path, **settings: object) -> ADesk:
         reserve_bytes=0,
         argon2_at_once=1,
         argon2_queue=4,
-        argon2_lock_path=folder / "line",
+        argon2_lock_path=folder / "argon2-queue",
         workers=1,
         threads=4,
         leave_url="https://example.org/",

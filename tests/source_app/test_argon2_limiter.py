@@ -19,15 +19,15 @@ def test_what_is_run_comes_back(tmp_path: Path) -> None:
 
 
 def test_an_error_comes_back_and_frees_the_place(tmp_path: Path) -> None:
-    line = Argon2Limiter(tmp_path, at_once=1, waiting=0)
+    limiter = Argon2Limiter(tmp_path, at_once=1, waiting=0)
 
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
-            line.run(lambda: 1 // 0)
+            limiter.run(lambda: 1 // 0)
 
 
 def test_no_more_than_n_run_at_a_time_and_no_one_within_the_limit_is_refused(tmp_path: Path) -> None:
-    lines = [Argon2Limiter(tmp_path, at_once=2, waiting=6) for _ in range(2)]  # two workers
+    limiters = [Argon2Limiter(tmp_path, at_once=2, waiting=6) for _ in range(2)]  # two workers
     working = 0
     most = 0
     lock = threading.Lock()
@@ -42,7 +42,7 @@ def test_no_more_than_n_run_at_a_time_and_no_one_within_the_limit_is_refused(tmp
         with lock:
             working -= 1
 
-    threads = [threading.Thread(target=lines[number % 2].run, args=(work,)) for number in range(8)]
+    threads = [threading.Thread(target=limiters[number % 2].run, args=(work,)) for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -52,14 +52,14 @@ def test_no_more_than_n_run_at_a_time_and_no_one_within_the_limit_is_refused(tmp
 
 
 def test_over_the_limit_a_caller_is_refused_at_once(tmp_path: Path) -> None:
-    line = Argon2Limiter(tmp_path, at_once=1, waiting=0)
+    limiter = Argon2Limiter(tmp_path, at_once=1, waiting=0)
     begun, done = threading.Event(), threading.Event()
 
     def work() -> None:
         begun.set()
         done.wait(10)
 
-    busy = threading.Thread(target=line.run, args=(work,))
+    busy = threading.Thread(target=limiter.run, args=(work,))
     busy.start()
     begun.wait(10)
     with pytest.raises(QueueFullError):
@@ -67,7 +67,7 @@ def test_over_the_limit_a_caller_is_refused_at_once(tmp_path: Path) -> None:
     done.set()
     busy.join()
 
-    assert line.run(lambda: "free again") == "free again"
+    assert limiter.run(lambda: "free again") == "free again"
 
 
 def _hold(folder: Path, begun: Event) -> None:
@@ -92,8 +92,8 @@ def test_a_worker_that_is_killed_leaves_its_place(tmp_path: Path) -> None:
 
 
 def test_readers_have_priority_over_log_ins(tmp_path: Path) -> None:
-    line = Argon2Limiter(tmp_path, at_once=1, waiting=0)
+    limiter = Argon2Limiter(tmp_path, at_once=1, waiting=0)
     before = os.getpriority(os.PRIO_PROCESS, 0)
 
-    assert line.run(lambda: os.getpriority(os.PRIO_PROCESS, 0)) == 10
+    assert limiter.run(lambda: os.getpriority(os.PRIO_PROCESS, 0)) == 10
     assert os.getpriority(os.PRIO_PROCESS, 0) == before

@@ -40,7 +40,7 @@ def from_workstation(workstation: Workstation) -> bytes:
 
 
 def held_by(endpoint: Endpoint) -> list[Path]:
-    folder = endpoint.store.path.with_name("held")
+    folder = endpoint.store.path.with_name("pending")
     return sorted(folder.iterdir()) if folder.exists() else []
 
 
@@ -124,10 +124,10 @@ def test_sticks_in_the_wrong_order_are_all_applied(ends: Ends, workstation: Work
 def test_a_pouch_that_arrives_early_is_pending_and_private(ends: Ends, workstation: Workstation) -> None:
     missing, early = early_at_restored_server(ends, workstation)
 
-    held = import_pouch(ends.server, [early])
+    early_import = import_pouch(ends.server, [early])
     again = import_pouch(ends.server, [early])
 
-    assert (held.outcome, held.pending, again.pending) == (ImportOutcome.PENDING, 1, 1)
+    assert (early_import.outcome, early_import.pending, again.pending) == (ImportOutcome.PENDING, 1, 1)
     assert [stat.S_IMODE(path.stat().st_mode) for path in held_by(ends.server)] == [0o600]
     assert stat.S_IMODE(held_by(ends.server)[0].parent.stat().st_mode) == 0o700
     after = import_pouch(ends.server, [missing])
@@ -238,7 +238,7 @@ def test_a_pending_pouch_that_was_damaged_is_deleted(ends: Ends, workstation: Wo
 
 def test_the_unfinished_copy_of_a_killed_process_is_deleted(ends: Ends, workstation: Workstation) -> None:
     a_source(ends.world).writes("hello")
-    folder = workstation.endpoint.store.path.with_name("held")
+    folder = workstation.endpoint.store.path.with_name("pending")
     (folder / "0011.new").write_bytes(b"half")
 
     import_pouch(workstation.endpoint, [from_server(ends, workstation)])
@@ -275,7 +275,7 @@ def test_a_full_disk_leaves_no_half_of_a_pouch(ends: Ends, workstation: Workstat
     a_source(ends.world).writes("hello", file=("a.pdf", os.urandom(3_000_000)))
     pouch = from_server(ends, workstation)
     with a_small_disk("2m") as disk:
-        folder = workstation.endpoint.store.path.with_name("held")
+        folder = workstation.endpoint.store.path.with_name("pending")
         folder.rmdir()
         folder.symlink_to(disk)
         with sync_refused(SyncRefusal.NO_ROOM):
@@ -313,6 +313,6 @@ def test_a_pouch_that_is_kept_for_later_is_not_lost_in_a_power_cut(
 
     imported = import_pouch(ends.server, [pouch])
 
-    held = ends.server.store.path.with_name("held")
+    folder = ends.server.store.path.with_name("pending")
     assert imported.outcome is ImportOutcome.PENDING
-    assert flushed[-2:] == [held, held.parent]
+    assert flushed[-2:] == [folder, folder.parent]

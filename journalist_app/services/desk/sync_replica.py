@@ -105,7 +105,7 @@ def sync_replica(desk: OpenDesk, endpoint: Endpoint, carrier: Carrier | None = N
     def work() -> SyncProgress:
         used_carrier = carrier or carrier_of(desk.config.server, desk.config.socks)
         synced = exchange(endpoint, used_carrier, functools.partial(_show_left, desk))
-        return SyncProgress(received=synced.received, held=pending.apply_pending(endpoint))
+        return SyncProgress(received=synced.received, pending=pending.apply_pending(endpoint))
 
     with desk.syncing:
         if not desk.stopping.is_set():
@@ -146,7 +146,7 @@ def import_pouch_file(desk: OpenDesk, endpoint: Endpoint, pieces: Iterable[bytes
 
     def work() -> SyncProgress:
         brought = pending.import_pouch(endpoint, pieces)
-        return SyncProgress(received=brought.applied, arrival=brought.outcome.name, held=brought.pending)
+        return SyncProgress(received=brought.applied, arrival=brought.outcome.name, pending=brought.pending)
 
     with desk.syncing:
         _run(desk, endpoint, work)

@@ -443,13 +443,13 @@ def test_a_pouch_that_comes_early_is_kept_until_the_missing_one_is_applied(paire
     stick.write_bytes(a_pouch(paired, after=to_come() - 1))
 
     assert "came early" in paired.first.does("pouch", "in", stick)
-    held = paired.first.settings.parent / "held"
-    assert [stat.S_IMODE(each.stat().st_mode) for each in (held, *held.iterdir())] == [0o700, 0o600]
+    folder = paired.first.settings.parent / "pending"
+    assert [stat.S_IMODE(each.stat().st_mode) for each in (folder, *folder.iterdir())] == [0o700, 0o600]
 
     stick.write_bytes(a_pouch(paired, serial=to_come() - 1))
     said = paired.first.does("pouch", "in", stick)
     assert "had come early and were applied now: 1" in said
-    assert list(held.iterdir()) == []
+    assert list(folder.iterdir()) == []
 
 
 def an_ssh_to(server: Machine, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -472,8 +472,8 @@ def forgets_pouches_of(machine: Machine, name: bytes) -> None:
     store.close()
 
 
-def held_at(machine: Machine) -> list[str]:
-    return [path.name for path in (machine.settings.parent / "held").iterdir()]
+def pending_at(machine: Machine) -> list[str]:
+    return [path.name for path in (machine.settings.parent / "pending").iterdir()]
 
 
 @pytest.fixture
@@ -491,11 +491,11 @@ def test_a_pending_pouch_at_a_workstation_is_applied_by_the_next_sync(on_ssh: De
     on_ssh.a_source_writes()
     forgets_pouches_of(on_ssh.first, SERVER)
     assert "came early" in carry(on_ssh.server, on_ssh.first, stick, "--to", FIRST)
-    assert len(held_at(on_ssh.first)) == 1
+    assert len(pending_at(on_ssh.first)) == 1
 
     on_ssh.first.does("sync")
 
-    assert held_at(on_ssh.first) == []
+    assert pending_at(on_ssh.first) == []
     assert texts_held(on_ssh.first) == texts_held(on_ssh.server) != set()
 
 
@@ -513,9 +513,9 @@ def test_a_pending_pouch_at_a_server_is_applied_by_its_sweeper(on_ssh: Desk, sti
     forgets_pouches_of(on_ssh.server, on_ssh.keyring.strand.id)
     assert "came early" in carry(on_ssh.first, on_ssh.server, stick)
     on_ssh.server.does("sweep", "--once")
-    assert len(held_at(on_ssh.server)) == 1  # the earlier one has not arrived
+    assert len(pending_at(on_ssh.server)) == 1  # the earlier one has not arrived
     on_ssh.first.does("sync")
-    assert len(held_at(on_ssh.server)) == 1  # no workstation waits for that
+    assert len(pending_at(on_ssh.server)) == 1  # no workstation waits for that
 
     if how == "once":
         on_ssh.server.does("sweep", "--once")
@@ -524,7 +524,7 @@ def test_a_pending_pouch_at_a_server_is_applied_by_its_sweeper(on_ssh: Desk, sti
         stop.set()
         apply_pending_until_stopped(on_ssh.server.settings, stop)
 
-    assert held_at(on_ssh.server) == []
+    assert pending_at(on_ssh.server) == []
 
 
 def test_a_fault_that_keeps_pouches_pending_is_logged_once_and_stops_no_sweep(

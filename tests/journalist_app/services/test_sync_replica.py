@@ -422,7 +422,7 @@ def test_a_pouch_that_came_too_early_waits_for_the_one_before_it(at: AtDesk) -> 
         session.connection().exec_driver_sql("UPDATE peer SET applied_serial = 0")
 
     brings(browser, second)
-    assert hooks(browser.get("/sync").text, "news") == ["held"]
+    assert hooks(browser.get("/sync").text, "news") == ["pending"]
     with at.store.writing() as session:
         peers.mark_applied(session, SERVER, known.acknowledged_serial, TODAY)
     brings(browser, late)
@@ -438,7 +438,7 @@ def test_nothing_chosen_and_a_form_cut_off_change_nothing(at: AtDesk) -> None:
     brings(browser, b"half", ending=b"")
 
     assert hooks(browser.get("/sync").text, "refusal") == ["cut_off"]
-    assert list((at.store.path.parent / "held").glob("*")) == []
+    assert list((at.store.path.parent / "pending").glob("*")) == []
 
 
 def test_a_pouch_that_is_none_is_refused_with_its_sentence(at: AtDesk) -> None:

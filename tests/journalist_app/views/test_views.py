@@ -893,7 +893,7 @@ def test_a_step_stands_on_top_of_the_conversation(world: World, browser: Browser
     shown = browser.get(where).text
 
     assert sent.status_code == 303
-    assert shown.index('id="standing"') < shown.index('class="entry theirs"')
+    assert shown.index('id="thread-state"') < shown.index('class="entry theirs"')
     assert hooks(shown, "step")[-1] == "advice_given"
     assert "&lt;b&gt;raad&lt;/b&gt;" in shown
     assert hooks(shown, "by") == [expected]

@@ -55,7 +55,7 @@ def _said(markup: str) -> str:
 
 def test_an_empty_mailbox_has_no_line_yet(a_desk: ADesk, source: Browser) -> None:
     assert a_desk.thread_of(source).steps == ()
-    assert 'id="standing"' not in source.get("/en/mailbox").text
+    assert 'id="thread-state"' not in source.get("/en/mailbox").text
 
 
 def test_a_first_message_is_received_and_the_rest_is_to_come(source: Browser) -> None:
@@ -94,7 +94,7 @@ def test_the_current_step_is_told_by_words_and_to_a_screen_reader(
     assert _line(page)[:3] == ["done received", "done being_read", "now in_conversation"]
     stages = re.findall(r'<li class="(\w+)"[^>]*>\s*<p><span class="stage">(\w+:)</span>', page)
     assert len(set(stages)) == len({words for _, words in stages}) == 3
-    assert page.index('id="standing"') < page.index("<article")
+    assert page.index('id="thread-state"') < page.index("<article")
 
 
 def test_the_advisers_text_of_a_step_is_shown(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
@@ -317,7 +317,7 @@ def test_a_closed_mailbox_says_its_last_word_and_its_last_day_on_top(
 
     page = source.get("/en/mailbox").text
 
-    top = page[: page.index('id="standing"')]
+    top = page[: page.index('id="thread-state"')]
     assert hooks(top, "notice") == ["closed", "opens_again", "last_word"]
     assert "Take care of yourself." in top
     assert hooks(top, "delete-on") == ["2026-06-03"]
