@@ -2,8 +2,8 @@
 
     with processes.folder_on_disk() as folder:
         desk = set_up(folder)
-        with open_doors(desk) as world:
-            world.source.port, world.adviser.port, desk.passphrase
+        with serve_all(desk) as servers:
+            servers.source.port, servers.adviser.port, desk.passphrase
 
 To measure a full store, fill it between the two steps. Only processes that were started here are ended.
 """

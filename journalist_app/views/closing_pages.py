@@ -55,7 +55,9 @@ def _close(
         close(form_context)
     except AdviserError as why:
         return _page(desk, where, refusal=why.reason)
-    return redirect(url_for("thread.show_thread", address=address, closed=1, _anchor="thread-state"), code=303)
+    return redirect(
+        url_for("thread.show_thread", address=address, closed=1, _anchor="thread-state"), code=303
+    )
 
 
 def _page(desk: OpenDesk, where: Address, *, refusal: str = "") -> ResponseReturnValue:

@@ -88,7 +88,9 @@ def send_previewed_proposal(desk: OpenDesk, address: str) -> ResponseReturnValue
         proposing.send_proposal(desk, where, entry_id, cleaned, today=adviser_today())
     except AdviserError as why:
         return _form(desk, where, parts=parts, refusal=why.reason)
-    return redirect(url_for("thread.show_thread", address=address, proposed=1, _anchor="thread-state"), code=303)
+    return redirect(
+        url_for("thread.show_thread", address=address, proposed=1, _anchor="thread-state"), code=303
+    )
 
 
 @bp.get("/<address>/proposal/<proposal_id>")

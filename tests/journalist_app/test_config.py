@@ -32,14 +32,14 @@ def test_one_message_names_every_fault(world: World) -> None:
 
 @pytest.mark.parametrize(
     "server",
-    ["", "file", "onion:" + "a" * 56 + ".onion", "ssh:sync@server.example", "unix:/run/steunpunt/door"],
+    ["", "file", "onion:" + "a" * 56 + ".onion", "ssh:sync@server.example", "unix:/run/steunpunt/sync.sock"],
 )
 def test_a_server_is_this_machine_a_file_or_a_carrier(world: World, server: str) -> None:
     assert replace(world.config, server=server).server == server
 
 
 @pytest.mark.parametrize(
-    "server", ["files", "onion:abc.onion", "ssh:-oProxyCommand=x", "unix:door", "http://x"]
+    "server", ["files", "onion:abc.onion", "ssh:-oProxyCommand=x", "unix:sync.sock", "http://x"]
 )
 def test_any_other_server_is_refused(world: World, server: str) -> None:
     with pytest.raises(AdviserConfigError, match="'server'"):

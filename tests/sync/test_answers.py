@@ -306,7 +306,7 @@ def test_a_restored_replica_asks_again_before_it_applies_more_of_an_answer(
 
 def test_a_refused_answer_closes_the_connection_at_once(ends: Ends, short_folder: Path) -> None:
     workstation = ends.workstation()
-    path = short_folder / "door"
+    path = short_folder / "endpoint"
     heard: list[bytes] = []
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))

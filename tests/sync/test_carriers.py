@@ -23,7 +23,7 @@ POUCH = b"a pouch"
 @pytest.fixture
 def listens(short_folder: Path) -> Iterator[Callable[[Iterable[bytes]], UnixCarrier]]:
     """Return a function that starts a server with these bytes as its answer."""
-    path = short_folder / "door"
+    path = short_folder / "endpoint"
     opened: list[socket.socket] = []
 
     def says(pieces: Iterable[bytes]) -> UnixCarrier:

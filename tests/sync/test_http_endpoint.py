@@ -20,7 +20,7 @@ from tests.journalist_app.desk_factories import a_source
 from tests.sync.ends import Ends, Workstation, all_of
 
 
-def at_the_door(ends: Ends) -> FlaskClient:
+def endpoint_client(ends: Ends) -> FlaskClient:
     return create_sync_app(ends.server).test_client()
 
 
@@ -36,7 +36,7 @@ def a_pouch(workstation: Workstation) -> bytes:
 def test_a_pouch_is_answered_with_pouches(ends: Ends) -> None:
     workstation = ends.workstation()
     a_source(ends.world).writes("hello")
-    client = at_the_door(ends)
+    client = endpoint_client(ends)
 
     def through(pouch: bytes) -> bytes:
         status, brought = knock(client, pouch)
@@ -50,13 +50,13 @@ def test_a_pouch_is_answered_with_pouches(ends: Ends) -> None:
 
 
 def test_a_refusal_is_one_word(ends: Ends) -> None:
-    assert knock(at_the_door(ends), b"no pouch") == (422, PouchRefusal.UNREADABLE.encode())
+    assert knock(endpoint_client(ends), b"no pouch") == (422, PouchRefusal.UNREADABLE.encode())
 
 
 def test_a_body_that_is_too_large_is_not_read(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_endpoint, "POUCH_BYTES", 1000)
 
-    assert knock(at_the_door(ends), bytes(2000)) == (413, TOO_LARGE.encode())
+    assert knock(endpoint_client(ends), bytes(2000)) == (413, TOO_LARGE.encode())
 
 
 def test_a_foreign_letterhead_in_the_store_has_its_own_word(ends: Ends) -> None:
@@ -68,11 +68,11 @@ def test_a_foreign_letterhead_in_the_store_has_its_own_word(ends: Ends) -> None:
 
     ends.server = replace(ends.server, letterhead=unsound)
 
-    assert knock(at_the_door(ends), pouch) == (422, b"letterhead")
+    assert knock(endpoint_client(ends), pouch) == (422, b"letterhead")
 
 
 def test_no_answer_may_be_cached_and_nothing_else_is_served(ends: Ends) -> None:
-    client = at_the_door(ends)
+    client = endpoint_client(ends)
 
     with client.post(POUCH_PATH, data=b"x") as refused, client.get("/") as other:
         assert refused.headers["Cache-Control"] == "no-store"

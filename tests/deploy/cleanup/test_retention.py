@@ -57,7 +57,7 @@ LETTERHEAD = a_letterhead(strands=(a_strand(WORKSTATION), a_strand(LAPTOP)), aba
 
 
 @dataclass
-class Shelf:
+class RetentionStore:
     """Store with mailboxes in which the tests let sources and workstations write."""
 
     store: Store
@@ -177,18 +177,18 @@ class Shelf:
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Iterator[Shelf]:
+def stored(tmp_path: Path) -> Iterator[RetentionStore]:
     store = create_store(tmp_path / "var" / "store.db")
-    yield Shelf(store)
+    yield RetentionStore(store)
     store.close()
 
 
 @pytest.fixture
-def keys(shelf: Shelf) -> MailboxKeys:
+def keys(stored: RetentionStore) -> MailboxKeys:
     """Return a mailbox with a question and an answer."""
-    keys = shelf.open(1)
-    shelf.write(keys)
-    shelf.write(keys, WORKSTATION)
+    keys = stored.open(1)
+    stored.write(keys)
+    stored.write(keys, WORKSTATION)
     return keys
 
 
@@ -196,182 +196,190 @@ def keys(shelf: Shelf) -> MailboxKeys:
 
 
 def test_a_mailbox_that_the_desk_closed_leaves_no_byte_but_its_tallies(
-    shelf: Shelf, keys: MailboxKeys
+    stored: RetentionStore, keys: MailboxKeys
 ) -> None:
-    other = shelf.open(2)
-    shelf.write(other)
-    a_record(shelf.store, keys.address, b"what the desk noted about it" * 100)
-    closing = shelf.close(keys)
-    assert RetentionResult(purged=1) == shelf.retain()
-    assert cleanup.destroy_deleted(shelf.store, NOW).is_clean
-    raw = files_of(shelf.store)
+    other = stored.open(2)
+    stored.write(other)
+    a_record(stored.store, keys.address, b"what the desk noted about it" * 100)
+    closing = stored.close(keys)
+    assert RetentionResult(purged=1) == stored.retain()
+    assert cleanup.destroy_deleted(stored.store, NOW).is_clean
+    raw = files_of(stored.store)
     gone = [
         sealed[at : at + 24]
-        for sealed in shelf.sealed[keys.address]
+        for sealed in stored.sealed[keys.address]
         for at in range(64, len(sealed) - 24, 24)  # after the bytes that every age file begins with
     ]
     assert len(gone) > 500
     assert [] == [piece for piece in gone if piece in raw]
     assert b"what the desk noted" not in raw
-    kept = [sealed[-24:] for sealed in shelf.sealed[other.address]]
+    kept = [sealed[-24:] for sealed in stored.sealed[other.address]]
     assert [True] * 2 == [piece in raw for piece in kept]
-    assert list(TALLIES) == shelf.tallies()
-    with shelf.store.reading() as session:
+    assert list(TALLIES) == stored.tallies()
+    with stored.store.reading() as session:
         (ended,) = mailboxes.ended_mailboxes(session)
     assert (keys.address, keys.verify_key, DUE) == (ended.address, ended.verify_key, ended.day)
     assert [closing.digest] == [entry.digest for entry in proof_from_bytes(ended.proof)]
 
 
-def test_a_closed_mailbox_is_also_deleted_late(shelf: Shelf, keys: MailboxKeys) -> None:
-    shelf.close(keys)
-    assert RetentionResult(purged=1) == shelf.retain(DUE + timedelta(days=400))
+def test_a_closed_mailbox_is_also_deleted_late(stored: RetentionStore, keys: MailboxKeys) -> None:
+    stored.close(keys)
+    assert RetentionResult(purged=1) == stored.retain(DUE + timedelta(days=400))
 
 
-def test_read_receipts_of_either_side_do_not_keep_a_mailbox(shelf: Shelf, keys: MailboxKeys) -> None:
-    shelf.close(keys)
-    shelf.sign(keys, SourceWriter(keys), EntryClass.RECEIPT)
-    shelf.sign(keys, WORKSTATION, EntryClass.RECEIPT)
-    assert RetentionResult(purged=1) == shelf.retain()
+def test_read_receipts_of_either_side_do_not_keep_a_mailbox(
+    stored: RetentionStore, keys: MailboxKeys
+) -> None:
+    stored.close(keys)
+    stored.sign(keys, SourceWriter(keys), EntryClass.RECEIPT)
+    stored.sign(keys, WORKSTATION, EntryClass.RECEIPT)
+    assert RetentionResult(purged=1) == stored.retain()
 
 
-def test_a_removal_after_the_closing_does_not_keep_a_mailbox(shelf: Shelf, keys: MailboxKeys) -> None:
-    said = shelf.write(keys)
-    shelf.close(keys)
-    shelf.sign(keys, SourceWriter(keys), EntryClass.REMOVAL, (said.digest,))
-    assert RetentionResult(purged=1) == shelf.retain()
+def test_a_removal_after_the_closing_does_not_keep_a_mailbox(
+    stored: RetentionStore, keys: MailboxKeys
+) -> None:
+    said = stored.write(keys)
+    stored.close(keys)
+    stored.sign(keys, SourceWriter(keys), EntryClass.REMOVAL, (said.digest,))
+    assert RetentionResult(purged=1) == stored.retain()
 
 
-def test_a_later_closing_of_another_workstation_counts(shelf: Shelf, keys: MailboxKeys) -> None:
-    shelf.close(keys)
-    shelf.close(keys, LAPTOP, due=DUE + timedelta(days=3))
-    assert RetentionResult() == shelf.retain()
-    assert RetentionResult(purged=1) == shelf.retain(DUE + timedelta(days=3))
+def test_a_later_closing_of_another_workstation_counts(stored: RetentionStore, keys: MailboxKeys) -> None:
+    stored.close(keys)
+    stored.close(keys, LAPTOP, due=DUE + timedelta(days=3))
+    assert RetentionResult() == stored.retain()
+    assert RetentionResult(purged=1) == stored.retain(DUE + timedelta(days=3))
 
 
 # ---- what is not closed is kept ---------------------------------------------------------------------
 
 
-def test_a_closing_that_is_due_tomorrow_waits_whatever_the_row_says(shelf: Shelf, keys: MailboxKeys) -> None:
-    shelf.close(keys, due=DUE + timedelta(days=1))
-    assert RetentionResult() == shelf.retain()
-    shelf.says_due()
-    assert RetentionResult(kept=1) == shelf.retain()
-    assert shelf.holds(keys)
-    assert RetentionResult(purged=1) == shelf.retain(DUE + timedelta(days=1))
+def test_a_closing_that_is_due_tomorrow_waits_whatever_the_row_says(
+    stored: RetentionStore, keys: MailboxKeys
+) -> None:
+    stored.close(keys, due=DUE + timedelta(days=1))
+    assert RetentionResult() == stored.retain()
+    stored.says_due()
+    assert RetentionResult(kept=1) == stored.retain()
+    assert stored.holds(keys)
+    assert RetentionResult(purged=1) == stored.retain(DUE + timedelta(days=1))
 
 
 def test_a_clock_that_is_set_back_deletes_nothing_and_brings_nothing_back(
-    shelf: Shelf, keys: MailboxKeys
+    stored: RetentionStore, keys: MailboxKeys
 ) -> None:
-    shelf.close(keys)
-    shelf.open(2, day=DUE)
+    stored.close(keys)
+    stored.open(2, day=DUE)
     for today in (DAY - timedelta(days=1), date(1970, 1, 1), date.min):
-        assert RetentionResult() == shelf.retain(today)
-    assert RetentionResult(purged=1) == shelf.retain()
-    assert RetentionResult() == shelf.retain(DAY)
-    assert not shelf.holds(keys)
+        assert RetentionResult() == stored.retain(today)
+    assert RetentionResult(purged=1) == stored.retain()
+    assert RetentionResult() == stored.retain(DAY)
+    assert not stored.holds(keys)
 
 
 @pytest.mark.parametrize("by", [None, WORKSTATION, LAPTOP], ids=["the source", "the desk", "another strand"])
 def test_later_words_of_either_side_keep_a_mailbox(
-    shelf: Shelf, keys: MailboxKeys, by: DeskWriter | None
+    stored: RetentionStore, keys: MailboxKeys, by: DeskWriter | None
 ) -> None:
-    shelf.close(keys)
-    shelf.write(keys, by)
-    assert RetentionResult() == shelf.retain()
-    shelf.says_due()
-    assert RetentionResult(kept=1) == shelf.retain()
-    assert shelf.holds(keys)
+    stored.close(keys)
+    stored.write(keys, by)
+    assert RetentionResult() == stored.retain()
+    stored.says_due()
+    assert RetentionResult(kept=1) == stored.retain()
+    assert stored.holds(keys)
 
 
-def test_words_between_the_decision_and_the_deletion_count(shelf: Shelf, keys: MailboxKeys) -> None:
-    shelf.close(keys)
-    shelf.write(keys)
-    with shelf.store.writing() as session:
+def test_words_between_the_decision_and_the_deletion_count(stored: RetentionStore, keys: MailboxKeys) -> None:
+    stored.close(keys)
+    stored.write(keys)
+    with stored.store.writing() as session:
         assert not purge_if_due(session, keys.address, LETTERHEAD, DUE)
-    assert shelf.holds(keys)
+    assert stored.holds(keys)
 
 
-def test_words_that_the_closing_lists_as_unseen_keep_a_mailbox(shelf: Shelf, keys: MailboxKeys) -> None:
-    shown = shelf.read(keys).transcript.authentic.keys()
-    shelf.write(keys)
-    with shelf.store.writing(durable=False) as session:
+def test_words_that_the_closing_lists_as_unseen_keep_a_mailbox(
+    stored: RetentionStore, keys: MailboxKeys
+) -> None:
+    shown = stored.read(keys).transcript.authentic.keys()
+    stored.write(keys)
+    with stored.store.writing(durable=False) as session:
         mailbox_tallies.put(session, keys.address, TALLIES)
-    shelf.write(keys, WORKSTATION, due=DUE, shown=shown)
-    shelf.says_due()
-    assert RetentionResult(kept=1) == shelf.retain()
+    stored.write(keys, WORKSTATION, due=DUE, shown=shown)
+    stored.says_due()
+    assert RetentionResult(kept=1) == stored.retain()
 
 
-def test_an_empty_mailbox_that_the_store_calls_due_is_kept(shelf: Shelf) -> None:
-    empty = shelf.open(3)
-    shelf.says_due()
-    assert RetentionResult(kept=1) == shelf.retain()
-    assert shelf.holds(empty)
+def test_an_empty_mailbox_that_the_store_calls_due_is_kept(stored: RetentionStore) -> None:
+    empty = stored.open(3)
+    stored.says_due()
+    assert RetentionResult(kept=1) == stored.retain()
+    assert stored.holds(empty)
 
 
 # ---- what the desk did not write --------------------------------------------------------------------
 
 
-def test_a_forged_closing_deletes_nothing(shelf: Shelf, keys: MailboxKeys) -> None:
-    shelf.close(keys, DeskWriter(WORKSTATION.strand, os.urandom(32)))
-    assert RetentionResult(kept=1) == shelf.retain()
-    assert shelf.holds(keys)
+def test_a_forged_closing_deletes_nothing(stored: RetentionStore, keys: MailboxKeys) -> None:
+    stored.close(keys, DeskWriter(WORKSTATION.strand, os.urandom(32)))
+    assert RetentionResult(kept=1) == stored.retain()
+    assert stored.holds(keys)
 
 
-def test_the_closing_of_another_mailbox_deletes_nothing(shelf: Shelf, keys: MailboxKeys) -> None:
-    other = shelf.open(2)
-    shelf.write(other)
-    closing = shelf.close(other)
-    shelf.execute(
+def test_the_closing_of_another_mailbox_deletes_nothing(stored: RetentionStore, keys: MailboxKeys) -> None:
+    other = stored.open(2)
+    stored.write(other)
+    closing = stored.close(other)
+    stored.execute(
         "UPDATE entry SET address = :address WHERE digest = :digest",
         address=keys.address,
         digest=closing.digest,
     )
-    shelf.says_due()
-    assert RetentionResult(kept=2) == shelf.retain()
+    stored.says_due()
+    assert RetentionResult(kept=2) == stored.retain()
 
 
 def test_a_closing_of_a_workstation_that_was_retired_since_waits_for_another(
-    shelf: Shelf, keys: MailboxKeys
+    stored: RetentionStore, keys: MailboxKeys
 ) -> None:
-    shelf.close(keys, LAPTOP)
-    shelf.letterhead = a_letterhead(strands=(a_strand(WORKSTATION), a_strand(LAPTOP, DUE - timedelta(1))))
-    assert RetentionResult(kept=1) == shelf.retain()
-    shelf.letterhead = a_letterhead(strands=(a_strand(WORKSTATION),))
-    assert RetentionResult(kept=1) == shelf.retain()
-    shelf.letterhead = a_letterhead(strands=(a_strand(WORKSTATION), a_strand(LAPTOP, DUE - timedelta(1))))
-    shelf.close(keys)
-    assert RetentionResult(purged=1) == shelf.retain()
+    stored.close(keys, LAPTOP)
+    stored.letterhead = a_letterhead(strands=(a_strand(WORKSTATION), a_strand(LAPTOP, DUE - timedelta(1))))
+    assert RetentionResult(kept=1) == stored.retain()
+    stored.letterhead = a_letterhead(strands=(a_strand(WORKSTATION),))
+    assert RetentionResult(kept=1) == stored.retain()
+    stored.letterhead = a_letterhead(strands=(a_strand(WORKSTATION), a_strand(LAPTOP, DUE - timedelta(1))))
+    stored.close(keys)
+    assert RetentionResult(purged=1) == stored.retain()
 
 
-def test_an_earlier_day_that_is_put_back_deletes_nothing(shelf: Shelf, keys: MailboxKeys) -> None:
+def test_an_earlier_day_that_is_put_back_deletes_nothing(stored: RetentionStore, keys: MailboxKeys) -> None:
     """Attack: the operator drops the second closing.
 
     A later receipt of the desk names this closing, so it is missing.
     """
-    shelf.close(keys)
-    later = shelf.close(keys, due=DUE + timedelta(days=90))
-    shelf.sign(keys, WORKSTATION, EntryClass.RECEIPT)
-    shelf.execute("DELETE FROM entry WHERE digest = :digest", digest=later.digest)
-    shelf.says_due()
-    assert RetentionResult(kept=1) == shelf.retain()
+    stored.close(keys)
+    later = stored.close(keys, due=DUE + timedelta(days=90))
+    stored.sign(keys, WORKSTATION, EntryClass.RECEIPT)
+    stored.execute("DELETE FROM entry WHERE digest = :digest", digest=later.digest)
+    stored.says_due()
+    assert RetentionResult(kept=1) == stored.retain()
 
 
 def test_a_closing_after_the_mailbox_was_opened_again_deletes_nothing(
-    shelf: Shelf, keys: MailboxKeys
+    stored: RetentionStore, keys: MailboxKeys
 ) -> None:
-    closing = shelf.close(keys)
-    assert RetentionResult(purged=1) == shelf.retain()
-    with shelf.store.writing() as session:
+    closing = stored.close(keys)
+    assert RetentionResult(purged=1) == stored.retain()
+    with stored.store.writing() as session:
         mailboxes.mark_ending_counted(session, keys.address)
-    assert keys.address == shelf.open(1).address
-    shelf.write(keys)
-    with shelf.store.writing() as session:
+    assert keys.address == stored.open(1).address
+    stored.write(keys)
+    with stored.store.writing() as session:
         mailbox_tallies.put(session, keys.address, TALLIES)
-    shelf.append(closing, shelf.read(keys))
-    shelf.says_due()
-    assert RetentionResult(kept=1) == shelf.retain()
-    assert shelf.holds(keys)
+    stored.append(closing, stored.read(keys))
+    stored.says_due()
+    assert RetentionResult(kept=1) == stored.retain()
+    assert stored.holds(keys)
 
 
 @pytest.mark.parametrize(
@@ -386,46 +394,48 @@ def test_a_closing_after_the_mailbox_was_opened_again_deletes_nothing(
     ],
 )
 def test_a_damaged_mailbox_is_left_for_the_desk_to_see(
-    shelf: Shelf, keys: MailboxKeys, statement: str
+    stored: RetentionStore, keys: MailboxKeys, statement: str
 ) -> None:
-    shelf.close(keys)
-    shelf.execute(statement)
-    assert RetentionResult(kept=1) == shelf.retain()
-    assert shelf.holds(keys)
+    stored.close(keys)
+    stored.execute(statement)
+    assert RetentionResult(kept=1) == stored.retain()
+    assert stored.holds(keys)
 
 
 def test_words_that_the_source_wrote_and_the_operator_dropped_keep_a_mailbox_once_they_are_named(
-    shelf: Shelf, keys: MailboxKeys
+    stored: RetentionStore, keys: MailboxKeys
 ) -> None:
-    shelf.close(keys)
-    shelf.write(keys)
-    shelf.sign(keys, SourceWriter(keys), EntryClass.RECEIPT)
-    shelf.execute("DELETE FROM entry WHERE author = 0 AND number = 2")
-    shelf.says_due()
-    assert RetentionResult(kept=1) == shelf.retain()
+    stored.close(keys)
+    stored.write(keys)
+    stored.sign(keys, SourceWriter(keys), EntryClass.RECEIPT)
+    stored.execute("DELETE FROM entry WHERE author = 0 AND number = 2")
+    stored.says_due()
+    assert RetentionResult(kept=1) == stored.retain()
 
 
 @pytest.mark.parametrize("tallies", [(), TALLIES[1:]], ids=["none", "one is hidden"])
 def test_without_all_tallies_nothing_is_deleted(
-    shelf: Shelf, keys: MailboxKeys, tallies: tuple[bytes, ...]
+    stored: RetentionStore, keys: MailboxKeys, tallies: tuple[bytes, ...]
 ) -> None:
-    shelf.close(keys, tallies=tallies)
-    assert RetentionResult(kept=1) == shelf.retain()
-    assert (True, []) == (shelf.holds(keys), shelf.tallies())
+    stored.close(keys, tallies=tallies)
+    assert RetentionResult(kept=1) == stored.retain()
+    assert (True, []) == (stored.holds(keys), stored.tallies())
 
 
-def test_tallies_of_different_sizes_do_not_enter_the_ledger(shelf: Shelf, keys: MailboxKeys) -> None:
-    shelf.close(keys, tallies=[*TALLIES, b"short"])
-    assert RetentionResult(kept=1) == shelf.retain()
-    assert shelf.holds(keys)
+def test_tallies_of_different_sizes_do_not_enter_the_ledger(
+    stored: RetentionStore, keys: MailboxKeys
+) -> None:
+    stored.close(keys, tallies=[*TALLIES, b"short"])
+    assert RetentionResult(kept=1) == stored.retain()
+    assert stored.holds(keys)
 
 
-def test_a_hint_that_the_operator_cleared_only_delays(shelf: Shelf, keys: MailboxKeys) -> None:
-    shelf.close(keys)
-    shelf.execute("UPDATE mailbox SET due = NULL")
-    assert RetentionResult() == shelf.retain()
-    refresh_hints(shelf.store)
-    assert RetentionResult(purged=1) == shelf.retain()
+def test_a_hint_that_the_operator_cleared_only_delays(stored: RetentionStore, keys: MailboxKeys) -> None:
+    stored.close(keys)
+    stored.execute("UPDATE mailbox SET due = NULL")
+    assert RetentionResult() == stored.retain()
+    refresh_hints(stored.store)
+    assert RetentionResult(purged=1) == stored.retain()
 
 
 # ---- as its source sees it -------------------------------------------------------------------------
@@ -464,53 +474,53 @@ def test_a_source_whose_mailbox_was_purged_gets_the_same_page_as_after_a_wrong_p
 # ---- mailboxes that were never used -----------------------------------------------------------------
 
 
-def test_an_unused_mailbox_is_dropped_after_the_months_in_the_letterhead(shelf: Shelf) -> None:
+def test_an_unused_mailbox_is_dropped_after_the_months_in_the_letterhead(stored: RetentionStore) -> None:
     opened = date(2026, 3, 31)
-    unused, used = shelf.open(1, opened), shelf.open(2, opened)
-    shelf.write(used)
-    assert RetentionResult() == shelf.retain(date(2027, 3, 31))
-    assert RetentionResult(never_used=1) == shelf.retain(date(2027, 4, 1))
-    assert (False, True) == (shelf.holds(unused), shelf.holds(used))
-    assert 0 == rows(shelf.store, "ended_mailbox")  # there is nothing that the desk could miss
+    unused, used = stored.open(1, opened), stored.open(2, opened)
+    stored.write(used)
+    assert RetentionResult() == stored.retain(date(2027, 3, 31))
+    assert RetentionResult(never_used=1) == stored.retain(date(2027, 4, 1))
+    assert (False, True) == (stored.holds(unused), stored.holds(used))
+    assert 0 == rows(stored.store, "ended_mailbox")  # there is nothing that the desk could miss
 
 
 # ---- in the sweeper ---------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
-def test_killed_at_any_moment_each_mailbox_is_complete_or_purged(shelf: Shelf) -> None:
-    made = [shelf.open(seed) for seed in range(1, 41)]
+def test_killed_at_any_moment_each_mailbox_is_complete_or_purged(stored: RetentionStore) -> None:
+    made = [stored.open(seed) for seed in range(1, 41)]
     for keys in made:
-        shelf.write(keys)
-        shelf.close(keys, tallies=[os.urandom(600) for _ in range(8)])
+        stored.write(keys)
+        stored.close(keys, tallies=[os.urandom(600) for _ in range(8)])
     fork = multiprocessing.get_context("fork")
     for wait in (0.0, 0.01, 0.03, 0.05):
-        retaining = fork.Process(target=shelf.retain)
+        retaining = fork.Process(target=stored.retain)
         retaining.start()
         time.sleep(wait)  # no condition to wait for: any moment is the right one
         os.kill(retaining.pid or 0, signal.SIGKILL)
         retaining.join()
-        held = sum(map(shelf.holds, made))
+        held = sum(map(stored.holds, made))
         tables = ("entry", "ended_mailbox", "ledger_tally", "mailbox_tally")
-        count = {table: rows(shelf.store, table) for table in tables}
+        count = {table: rows(stored.store, table) for table in tables}
         assert count == {
             "entry": 2 * held,
             "ended_mailbox": 40 - held,
             "ledger_tally": 8 * (40 - held),
             "mailbox_tally": 8 * held,
         }
-    left = sum(map(shelf.holds, made))
-    assert RetentionResult(purged=left) == shelf.retain()
-    assert 320 == len(set(shelf.tallies()))
-    cleanup.destroy_deleted(shelf.store, NOW)
-    assert 320 * 600 == usage(shelf.store)
+    left = sum(map(stored.holds, made))
+    assert RetentionResult(purged=left) == stored.retain()
+    assert 320 == len(set(stored.tallies()))
+    cleanup.destroy_deleted(stored.store, NOW)
+    assert 320 * 600 == usage(stored.store)
 
 
 @pytest.fixture
-def sweeper(shelf: Shelf, tmp_path: Path) -> ServerSweeper:
+def sweeper(stored: RetentionStore, tmp_path: Path) -> ServerSweeper:
     example = load_config(EXAMPLE, "source", SourceConfig)
     config = replace(example, fingerprint=FINGERPRINT, letterhead_serial_path=tmp_path / "serial")
-    return ServerSweeper(shelf.store, open_sessions(tmp_path / "sessions.db", allow_disk=True), config)
+    return ServerSweeper(stored.store, open_sessions(tmp_path / "sessions.db", allow_disk=True), config)
 
 
 def publish(store: Store, one: Letterhead = LETTERHEAD) -> None:
@@ -523,45 +533,47 @@ def at_noon(day: date) -> datetime:
 
 
 def test_a_sweep_deletes_what_is_due_and_leaves_no_byte(
-    shelf: Shelf, keys: MailboxKeys, sweeper: ServerSweeper, caplog: pytest.LogCaptureFixture
+    stored: RetentionStore, keys: MailboxKeys, sweeper: ServerSweeper, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    shelf.close(keys)
-    publish(shelf.store)
+    stored.close(keys)
+    publish(stored.store)
     sweeper.sweep_once(at_noon(DUE - timedelta(days=1)))
-    assert shelf.holds(keys)
+    assert stored.holds(keys)
     assert sweeper.sweep_once(at_noon(DUE)).is_clean
-    raw = files_of(shelf.store)
-    assert [False] * 6 == [sealed[-24:] in raw for sealed in shelf.sealed[keys.address]]
+    raw = files_of(stored.store)
+    assert [False] * 6 == [sealed[-24:] in raw for sealed in stored.sealed[keys.address]]
     assert ["mailboxes deleted that the desk closed: 1"] == caplog.messages
 
 
 def test_without_a_letterhead_no_closed_mailbox_is_deleted_and_all_else_is_swept(
-    shelf: Shelf, keys: MailboxKeys, sweeper: ServerSweeper, caplog: pytest.LogCaptureFixture
+    stored: RetentionStore, keys: MailboxKeys, sweeper: ServerSweeper, caplog: pytest.LogCaptureFixture
 ) -> None:
-    shelf.close(keys)
-    other = shelf.open(2)
-    shelf.sign(other, SourceWriter(other), EntryClass.REMOVAL, (shelf.write(other).digest,))
+    stored.close(keys)
+    other = stored.open(2)
+    stored.sign(other, SourceWriter(other), EntryClass.REMOVAL, (stored.write(other).digest,))
     assert [1, 0] == [sweeper.sweep_once(at_noon(DUE)).rows for _ in range(2)]
-    assert shelf.holds(keys)
+    assert stored.holds(keys)
     (said,) = caplog.messages  # once, not with every sweep
     assert said.startswith("No closed mailbox is deleted. The store holds no letterhead")
-    publish(shelf.store)
+    publish(stored.store)
     sweeper.sweep_once(at_noon(DUE))
-    assert not shelf.holds(keys)
+    assert not stored.holds(keys)
 
 
-def test_the_log_has_numbers_and_points_at_no_mailbox(shelf: Shelf, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_has_numbers_and_points_at_no_mailbox(
+    stored: RetentionStore, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO)
-    forged, reopened, closed = (shelf.open(seed) for seed in (1, 2, 3))
-    shelf.open(4, day=DAY - timedelta(days=500))
+    forged, reopened, closed = (stored.open(seed) for seed in (1, 2, 3))
+    stored.open(4, day=DAY - timedelta(days=500))
     for keys in (forged, reopened, closed):
-        shelf.write(keys)
-        shelf.close(keys, DeskWriter(LAPTOP.strand, bytes(32)) if keys is forged else WORKSTATION)
-    shelf.write(reopened)
-    first = shelf.retain()
+        stored.write(keys)
+        stored.close(keys, DeskWriter(LAPTOP.strand, bytes(32)) if keys is forged else WORKSTATION)
+    stored.write(reopened)
+    first = stored.retain()
     log_retention(first, RetentionResult())
-    log_retention(shelf.retain(), first)
+    log_retention(stored.retain(), first)
     assert [
         "mailboxes deleted that the desk closed: 1",
         "mailboxes dropped in which no one ever wrote: 1",
@@ -570,32 +582,34 @@ def test_the_log_has_numbers_and_points_at_no_mailbox(shelf: Shelf, caplog: pyte
 
 
 def test_a_false_row_of_an_ended_mailbox_stops_no_deletion(
-    shelf: Shelf, keys: MailboxKeys, sweeper: ServerSweeper
+    stored: RetentionStore, keys: MailboxKeys, sweeper: ServerSweeper
 ) -> None:
-    shelf.close(keys)
-    shelf.execute(
+    stored.close(keys)
+    stored.execute(
         "INSERT INTO ended_mailbox (id, address, recipient, verify_key, proof, day, is_counted) "
         "SELECT 1, address, x'', x'', x'', '2026-01-01', 1 FROM mailbox"
     )
-    publish(shelf.store)
+    publish(stored.store)
     sweeper.sweep_once(at_noon(DUE))
-    assert not shelf.holds(keys)
-    with shelf.store.reading() as session:
+    assert not stored.holds(keys)
+    with stored.store.reading() as session:
         (ended,) = mailboxes.ended_mailboxes(session)
     assert proof_from_bytes(ended.proof)
     assert not ended.is_counted
 
 
-def test_a_mailbox_whose_deletion_breaks_a_constraint_stops_no_other(shelf: Shelf, keys: MailboxKeys) -> None:
-    shelf.close(keys)
-    other = shelf.open(2)
-    shelf.write(other)
-    shelf.close(other)
-    unused = shelf.open(3, day=DAY - timedelta(days=500))
-    shelf.execute(
+def test_a_mailbox_whose_deletion_breaks_a_constraint_stops_no_other(
+    stored: RetentionStore, keys: MailboxKeys
+) -> None:
+    stored.close(keys)
+    other = stored.open(2)
+    stored.write(other)
+    stored.close(other)
+    unused = stored.open(3, day=DAY - timedelta(days=500))
+    stored.execute(
         "CREATE TRIGGER fault BEFORE DELETE ON mailbox WHEN old.address = x'"
         + keys.address.hex()
         + "' BEGIN SELECT RAISE(ABORT, 'as if a constraint were broken'); END"
     )
-    assert RetentionResult(1, 1, 1) == shelf.retain()
-    assert [True, False, False] == [shelf.holds(each) for each in (keys, other, unused)]
+    assert RetentionResult(1, 1, 1) == stored.retain()
+    assert [True, False, False] == [stored.holds(each) for each in (keys, other, unused)]

@@ -24,8 +24,7 @@ from deploy.syncing.sync_refusals import refusals_as_sentences
 from journalist_app.services.desk.sync_replica import workstation_endpoint
 from protocol.pouch.pouch_file import SERVER
 from store import outbox, peers
-from sync import carriers
-from sync import pouch_stream as line_of_sync
+from sync import carriers, pouch_stream
 from sync.build import build_pouch
 from sync.carriers import SshCarrier, UnixCarrier
 from sync.endpoint import Endpoint
@@ -40,7 +39,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.enable_socket]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class RunningEndpoint:
     """A desk whose server's sync endpoint is running."""
 
     desk: Desk
@@ -53,17 +52,17 @@ class Line:
 
 
 @contextmanager
-def a_door(desk: Desk, socket_path: Path, *, is_small: bool = False) -> Iterator[Line]:
+def an_endpoint(desk: Desk, socket_path: Path, *, is_small: bool = False) -> Iterator[RunningEndpoint]:
     """Start the endpoint with `steunpunt serve sync`, and wait until it listens."""
     settings = desk.server.settings
     settings.write_text(with_key(settings.read_text("utf-8"), "sync", "bind", f"unix:{socket_path}"), "utf-8")
-    log = desk.folder / "door.log"
+    log = desk.folder / "endpoint.log"
     command = [sys.executable, "-m", "deploy.cli.main", "--settings", str(settings), "serve", "sync"]
     with log.open("wb") as sink:
         process = subprocess.Popen(command, cwd=ROOT, stdout=sink, stderr=sink)
     try:
         wait_for_socket(socket_path, process)
-        yield Line(desk, socket_path, log)
+        yield RunningEndpoint(desk, socket_path, log)
     finally:
         end(process)
         assert is_small or b"not caught" not in log.read_bytes()
@@ -79,15 +78,17 @@ def socket_path() -> Iterator[Path]:
 
 
 @pytest.fixture
-def line(tmp_path: Path, socket_path: Path) -> Iterator[Line]:
+def running(tmp_path: Path, socket_path: Path) -> Iterator[RunningEndpoint]:
     desk = a_desk(tmp_path / "desk")
     desk.pair_first(f"unix:{socket_path}")
-    with a_door(desk, socket_path) as opened_door:
-        yield opened_door
+    with an_endpoint(desk, socket_path) as running:
+        yield running
 
 
-def test_messages_of_sources_arrive_by_sync_and_the_answer_goes_back_at_once(line: Line) -> None:
-    desk = line.desk
+def test_messages_of_sources_arrive_by_sync_and_the_answer_goes_back_at_once(
+    running: RunningEndpoint,
+) -> None:
+    desk = running.desk
     source = desk.a_source_writes(file=("a.pdf", os.urandom(9_000_000)))
 
     assert "new items" in desk.first.does("sync")
@@ -96,13 +97,13 @@ def test_messages_of_sources_arrive_by_sync_and_the_answer_goes_back_at_once(lin
 
     assert texts_held(desk.server) == texts_held(desk.first)
     assert len(texts_held(desk.server)) == 2
-    assert line.log.read_text() == ""
+    assert running.log.read_text() == ""
 
 
-def test_two_workstations_on_one_server_work_at_once(line: Line) -> None:
-    desk = line.desk
+def test_two_workstations_on_one_server_work_at_once(running: RunningEndpoint) -> None:
+    desk = running.desk
     source = desk.a_source_writes()
-    second = desk.second(line.way)
+    second = desk.second(running.way)
     machines = (desk.first, second)
     for machine in machines:
         machine.does("sync")
@@ -131,16 +132,18 @@ def _syncs(machine: Machine) -> int:
     ).returncode
 
 
-def test_the_server_refuses_unknown_and_retired_workstations_and_says_why(line: Line, tmp_path: Path) -> None:
+def test_the_server_refuses_unknown_and_retired_workstations_and_says_why(
+    running: RunningEndpoint, tmp_path: Path
+) -> None:
     """One server tests all refusals, because each server would take seconds to start."""
-    desk = line.desk
+    desk = running.desk
     desk.a_source_writes()
-    stranger = desk.second(line.way, admit=False)
+    stranger = desk.second(running.way, admit=False)
     assert "does not know this workstation" in stranger.is_told("sync")
 
     (tmp_path / "other").mkdir()
     other = a_desk(tmp_path / "other" / "desk")
-    other.pair_first(line.way)
+    other.pair_first(running.way)
     assert "has a new key" in other.first.is_told("sync")  # the wrong card
     store = other.first.store()
     with store.writing() as session:
@@ -167,7 +170,7 @@ def test_the_server_refuses_unknown_and_retired_workstations_and_says_why(line: 
     said = stranger.is_told("sync")
     assert "someone changed the store" in said
     assert "call the operator" in said
-    assert "steunpunt" not in line.log.read_text()
+    assert "steunpunt" not in running.log.read_text()
 
 
 def _sentence(machine: Machine, *, days: int) -> str:
@@ -185,11 +188,11 @@ def _exchanges(side: Endpoint, carrier: Carrier) -> None:
         exchange(side, carrier, lambda _: None)
 
 
-def test_an_impostor_behind_the_address_is_detected(line: Line) -> None:
+def test_an_impostor_behind_the_address_is_detected(running: RunningEndpoint) -> None:
     """Attack: anyone with the desk's public key can encrypt an answer to the desk, but not sign it as the
     server.
     """
-    desk = line.desk
+    desk = running.desk
     settings = desk.server.settings.with_name("server.key")
     genuine = settings.read_bytes()
     settings.write_bytes(os.urandom(32) + genuine[32:])  # decrypts pouches, and signs as another server
@@ -213,11 +216,11 @@ class _Answering:
         done = subprocess.run(
             [*command, "sync", "answer"], input=pouch, cwd=ROOT, capture_output=True, check=True
         )
-        yield line_of_sync.read_pouches(io.BytesIO(done.stdout.removeprefix(b"pouch\n")).read)
+        yield pouch_stream.read_pouches(io.BytesIO(done.stdout.removeprefix(b"pouch\n")).read)
 
 
-def test_a_server_that_is_not_there_loses_nothing(line: Line, tmp_path: Path) -> None:
-    desk = line.desk
+def test_a_server_that_is_not_there_loses_nothing(running: RunningEndpoint, tmp_path: Path) -> None:
+    desk = running.desk
     source = desk.a_source_writes()
     desk.first.does("sync")
     desk.is_answered(source, desk.first)
@@ -233,8 +236,8 @@ def test_a_server_that_is_not_there_loses_nothing(line: Line, tmp_path: Path) ->
     assert texts_held(desk.server) == texts_held(desk.first)
 
 
-def test_a_lost_workstation_is_rebuilt_with_one_command(line: Line) -> None:
-    desk = line.desk
+def test_a_lost_workstation_is_rebuilt_with_one_command(running: RunningEndpoint) -> None:
+    desk = running.desk
     source = desk.a_source_writes(file=("a.pdf", os.urandom(6_000_000)))
     desk.first.does("sync")
     desk.is_answered(source, desk.first)
@@ -244,7 +247,7 @@ def test_a_lost_workstation_is_rebuilt_with_one_command(line: Line) -> None:
     shutil.rmtree(desk.first.settings.parent)
     again = desk.machine("again")
 
-    words = ["--server", line.way, "--fingerprint", desk.keyring.fingerprint]
+    words = ["--server", running.way, "--fingerprint", desk.keyring.fingerprint]
     said = again.does("rebuild", copy, card, *words, "--out", desk.folder / "again.pairing")
 
     assert '"Werkstation 1" ends today' in said
@@ -268,8 +271,10 @@ def test_a_lost_workstation_is_rebuilt_with_one_command(line: Line) -> None:
     store.close()
 
 
-def test_a_workstation_rebuilt_without_a_connection_is_admitted_by_hand(line: Line, tmp_path: Path) -> None:
-    desk = line.desk
+def test_a_workstation_rebuilt_without_a_connection_is_admitted_by_hand(
+    running: RunningEndpoint, tmp_path: Path
+) -> None:
+    desk = running.desk
     desk.a_source_writes()
     again = desk.machine("again")
 
@@ -280,7 +285,7 @@ def test_a_workstation_rebuilt_without_a_connection_is_admitted_by_hand(line: Li
     assert "pairing file to the server" in said
     desk.server.does("admit", desk.folder / "again.pairing")
     text = again.settings.read_text("utf-8")
-    again.settings.write_text(with_key(text, "adviser", "server", line.way), "utf-8")
+    again.settings.write_text(with_key(text, "adviser", "server", running.way), "utf-8")
     again.does("sync")
 
     assert texts_held(again) == texts_held(desk.server)
@@ -303,7 +308,7 @@ def test_a_full_disk_of_the_server_is_reported_and_the_answer_arrives_once_there
         _move_onto(disk, folder)
         desk.pair_first(f"unix:{socket_path}")
         source = desk.a_source_writes()
-        with a_door(desk, socket_path, is_small=True):
+        with an_endpoint(desk, socket_path, is_small=True):
             desk.first.does("sync")
             desk.is_answered(source, desk.first)
             filler = disk / "filler"
@@ -330,7 +335,7 @@ def test_a_full_disk_of_a_workstation_is_reported_and_the_rest_arrives_once_ther
         text = settings.read_text("utf-8")  # the disk itself is to be full, and not the room kept for text
         settings.write_text(text.replace("reserve_bytes = 2_000_000_000", "reserve_bytes = 0"), "utf-8")
         desk.a_source_writes()
-        with a_door(desk, socket_path):
+        with an_endpoint(desk, socket_path):
             desk.first.does("sync")
             before = texts_held(desk.first)
             desk.a_source_writes("large", file=("a.pdf", os.urandom(3_000_000)))
@@ -362,11 +367,15 @@ def _fill(path: Path) -> None:
             return
 
 
-def test_a_door_says_nothing_to_who_brings_no_pouch(line: Line) -> None:
+def test_the_endpoint_says_nothing_to_who_brings_no_pouch(running: RunningEndpoint) -> None:
     answers = []
-    for method, path, body in (("GET", POUCH_PATH, b""), ("POST", "/", b"x"), ("POST", POUCH_PATH, b"no pouch")):
+    for method, path, body in (
+        ("GET", POUCH_PATH, b""),
+        ("POST", "/", b"x"),
+        ("POST", POUCH_PATH, b"no pouch"),
+    ):
         with socket.socket(socket.AF_UNIX) as client:
-            client.connect(str(line.socket))
+            client.connect(str(running.socket))
             head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
             client.sendall(f"{head}Connection: close\r\n\r\n".encode() + body)
             answers.append(b"".join(iter(lambda: client.recv(65536), b"")))  # read at once
@@ -493,9 +502,9 @@ def test_without_the_ssh_program_the_server_is_not_reached(
     assert "could not be reached" in desk.first.is_told("sync")
 
 
-def test_a_workstation_that_hangs_up_leaves_no_words_at_the_server(line: Line) -> None:
+def test_a_workstation_that_hangs_up_leaves_no_words_at_the_server(running: RunningEndpoint) -> None:
     """A workstation closes the connection early whenever it must react to the first pouch of an answer."""
-    desk = line.desk
+    desk = running.desk
     for _ in range(3):
         desk.a_source_writes(file=("a.pdf", os.urandom(6_000_000)))
     with open_desk_for_command(desk.first.settings, PASSPHRASE) as there:
@@ -514,9 +523,9 @@ def test_a_workstation_that_hangs_up_leaves_no_words_at_the_server(line: Line) -
         said = process.stderr.read()
 
     assert (began, said) == (b"pouch\n", b"")
-    log = line.log.read_text()
-    with UnixCarrier(line.socket).carry(question) as pouches:
+    log = running.log.read_text()
+    with UnixCarrier(running.socket).carry(question) as pouches:
         next(pouches)
     desk.first.does("sync")
     assert texts_held(desk.server) == texts_held(desk.first)
-    assert line.log.read_text() == log
+    assert running.log.read_text() == log

@@ -166,7 +166,7 @@ def test_what_is_no_card_is_refused(desk: Desk, tmp_path: Path, content: bytes) 
     assert "is not a card file" in desk.first.is_told("pair", tmp_path / "card", "--server", "file")
 
 
-def with_an_onion_door(server: Machine, folder: Path, way: str = "torrc") -> Path:
+def with_an_onion_endpoint(server: Machine, folder: Path, way: str = "torrc") -> Path:
     """Give a server an onion service for sync. Return the folder with the keys of its workstations."""
     folder.mkdir()
     text = server.settings.read_text("utf-8")
@@ -178,7 +178,7 @@ def with_an_onion_door(server: Machine, folder: Path, way: str = "torrc") -> Pat
 
 def test_an_onion_gets_a_key_that_only_the_workstation_has(desk: Desk, tmp_path: Path) -> None:
     host = OnionKey.draw().host
-    keys = with_an_onion_door(desk.server, tmp_path / "tor")
+    keys = with_an_onion_endpoint(desk.server, tmp_path / "tor")
 
     desk.pair_first(f"onion:{host}")
 
@@ -197,7 +197,7 @@ def test_an_onion_gets_a_key_that_only_the_workstation_has(desk: Desk, tmp_path:
 
 
 def test_with_the_control_port_no_one_is_asked_to_restart_tor(desk: Desk, tmp_path: Path) -> None:
-    keys = with_an_onion_door(desk.server, tmp_path / "onion", way="control")
+    keys = with_an_onion_endpoint(desk.server, tmp_path / "onion", way="control")
     words = ["--server", f"onion:{OnionKey.draw().host}", "--out", desk.folder / "first.pairing"]
     desk.first.does("pair", desk.card(), *words)
 
@@ -716,7 +716,7 @@ def test_a_workstation_that_was_forgotten_already_loses_its_onion_key_too(
 
     So the operator removes its key.
     """
-    keys = with_an_onion_door(desk.server, tmp_path / "tor")
+    keys = with_an_onion_endpoint(desk.server, tmp_path / "tor")
     desk.pair_first(f"onion:{OnionKey.draw().host}")
     second = desk.second()
     carry(desk.server, second, stick, "--to", "Werkstation 2")
@@ -848,7 +848,9 @@ def test_run_starts_the_parts_that_have_a_section(paired: Desk) -> None:
         pytest.param(("desk",), "", "there is nothing to run", id="nothing"),
         pytest.param(("adviser",), "", "run steunpunt pair", id="a workstation without a server"),
         pytest.param(("source", "adviser"), "file", "belong there and not here", id="a replica for sources"),
-        pytest.param(("sync", "adviser"), "file", "belong there and not here", id="a replica with a door"),
+        pytest.param(
+            ("sync", "adviser"), "file", "belong there and not here", id="a replica with an endpoint"
+        ),
     ],
 )
 def test_settings_with_wrong_sections_are_not_run(

@@ -27,7 +27,7 @@ from store.sync_findings import FindingKind
 from sync.apply import apply_pouch
 from sync.build import build_whole_pouch
 from sync.errors import ServerRefusedError, SyncRefusal, SyncRefusedError
-from sync.http_endpoint import create_sync_app as a_door
+from sync.http_endpoint import create_sync_app
 from sync.refusal_words import REFUSAL_WORDS
 from tests.journalist_app.desk_factories import TODAY, a_source
 from tests.journalist_app.views.test_views import Browser, answer_fields, token
@@ -219,7 +219,7 @@ def test_a_store_without_letterhead_stops_the_sync(at: AtDesk) -> None:
     assert at.desk.exchange.refusal == "letterhead"
 
 
-# ---- a line to a real door
+# ---- a connection to a real endpoint
 
 
 class _Quiet(WSGIRequestHandler):
@@ -244,11 +244,11 @@ class _UnixServer(WSGIServer):
 
 
 @pytest.fixture
-def door(ends: Ends, tmp_path: Path) -> Iterator[str]:
+def endpoint_setting(ends: Ends, tmp_path: Path) -> Iterator[str]:
     """Serve the server's sync endpoint on a Unix socket, and return the setting that names the socket."""
-    path = tmp_path / "door"
+    path = tmp_path / "endpoint"
     server = _UnixServer(str(path), _Quiet)  # type: ignore[arg-type]  # a path, as Unix sockets have
-    app: WSGIApplication = a_door(ends.server)
+    app: WSGIApplication = create_sync_app(ends.server)
     server.set_app(app)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -258,10 +258,10 @@ def door(ends: Ends, tmp_path: Path) -> Iterator[str]:
     server.server_close()
 
 
-def test_sync_now_brings_what_a_source_wrote(at: AtDesk, door: str) -> None:
+def test_sync_now_brings_what_a_source_wrote(at: AtDesk, endpoint_setting: str) -> None:
     source = a_source(at.ends.world)
     source.writes("vraag")
-    browser = a_browser(at, door)
+    browser = a_browser(at, endpoint_setting)
 
     answer = browser.post("/sync", {"token": sync_token(browser)})
 
@@ -272,12 +272,12 @@ def test_sync_now_brings_what_a_source_wrote(at: AtDesk, door: str) -> None:
 
 
 def test_what_was_sent_goes_out_soon_and_by_itself(
-    at: AtDesk, door: str, monkeypatch: pytest.MonkeyPatch
+    at: AtDesk, endpoint_setting: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sync_replica, "_SOON_SECONDS", 0)
     source = a_source(at.ends.world)
     source.writes("vraag")
-    browser = a_browser(at, door)
+    browser = a_browser(at, endpoint_setting)
     sync_replica.start_sync_thread(at.desk, at.endpoint)
     wait_for(lambda: at.desk.exchange.received is not None)
 
@@ -289,7 +289,9 @@ def test_what_was_sent_goes_out_soon_and_by_itself(
     wait_for(lambda: not any(thread.name == "syncing" for thread in threading.enumerate()))
 
 
-def test_without_anything_to_send_it_syncs_again_after_some_minutes(at: AtDesk, door: str) -> None:
+def test_without_anything_to_send_it_syncs_again_after_some_minutes(
+    at: AtDesk, endpoint_setting: str
+) -> None:
     asked: list[float | None] = []
 
     class Clockwork(threading.Event):
@@ -301,7 +303,7 @@ def test_without_anything_to_send_it_syncs_again_after_some_minutes(at: AtDesk, 
                 at.desk.stopping.set()
             return False
 
-    at.desk.config = replace(at.desk.config, server=door, sync_minutes=7)
+    at.desk.config = replace(at.desk.config, server=endpoint_setting, sync_minutes=7)
     at.desk.sync_wanted = Clockwork()
 
     sync_replica.keep_syncing(at.desk, at.endpoint)
@@ -322,8 +324,8 @@ def test_over_an_air_gap_nothing_runs_in_the_background(at: AtDesk) -> None:
     assert not any(thread.name in {"syncing", "sync now"} for thread in threading.enumerate())
 
 
-def test_a_sync_that_runs_is_not_started_twice(at: AtDesk, door: str) -> None:
-    browser = a_browser(at, door)
+def test_a_sync_that_runs_is_not_started_twice(at: AtDesk, endpoint_setting: str) -> None:
+    browser = a_browser(at, endpoint_setting)
     at.desk.exchange = SyncProgress(is_running=True, left=2)
 
     page = browser.get("/sync")

@@ -125,7 +125,7 @@ def settle() -> None:
             thread.join()
 
 
-# ---- the door
+# ---- unlocking
 
 
 def test_another_hosts_name_is_refused(browser: Browser) -> None:
