@@ -5,7 +5,7 @@ This module reads the mailbox and writes nothing.
 
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -111,7 +111,8 @@ def read_thread(desk: PublicDesk, keys: MailboxKeys, remembered: Heads = (), *, 
     transcript = mailbox.transcript
     state = thread_state(keys.address, transcript, mailbox.opened)
     proposals = tuple(map(view_of_proposal, state.proposals))
-    seen_on, confirmed = _days_seen(mailbox), _confirmations(mailbox)
+    in_use = {strand for strand, key in desk.letterhead.strand_keys.items() if key.counts_on(today)}
+    seen_on, confirmed = _days_seen(mailbox), _confirmations(mailbox, in_use)
     steps = {step.entry_id: step for step in state.steps if not step.is_derived}
     shown = [
         replace(
@@ -151,7 +152,7 @@ def read_thread(desk: PublicDesk, keys: MailboxKeys, remembered: Heads = (), *, 
             }.values()
         ),
         closing=state.closing,
-        workstations=sum(key.counts_on(today) for key in desk.letterhead.strand_keys.values()),
+        workstations=len(in_use),
         mailbox=mailbox,
     )
 
@@ -211,14 +212,15 @@ def _days_seen(mailbox: SourceMailbox) -> dict[Digest, date]:
     return {digest: days[reader] for digest, reader in readers.items()}
 
 
-def _confirmations(mailbox: SourceMailbox) -> Counter[Digest]:
-    """Return, for each removed entry, how many workstations of the desk have confirmed that they removed it.
+def _confirmations(mailbox: SourceMailbox, in_use: Collection[StrandId]) -> Counter[Digest]:
+    """Return, for each removed entry, how many workstations in use have confirmed that they removed it.
 
-    A workstation confirms the removal when it writes a later entry.
+    A workstation confirms the removal when it writes a later entry. A workstation that was retired since does
+    not count, because the page says how many of the workstations in use have confirmed.
     """
     writers: dict[StrandId, list[Digest]] = defaultdict(list)
     for signed, _ in mailbox.opened:
-        if signed.envelope.author is Author.DESK:
+        if signed.envelope.strand in in_use:
             writers[signed.envelope.strand].append(signed.digest)
     removed = mailbox.transcript.removed
     removals = {removal.digest for removal in removed.values()}

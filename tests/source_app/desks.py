@@ -78,8 +78,8 @@ class ADesk:
         """Return the keys of the mailbox that a browser started."""
         return services.log_in(self.desk, browser.passphrase, now=half_hour_now()).keys
 
-    def thread_of(self, browser: "Browser") -> Thread:
-        return read_thread(self.desk, self.keys_of(browser), today=TODAY)
+    def thread_of(self, browser: "Browser", today: date = TODAY) -> Thread:
+        return read_thread(self.desk, self.keys_of(browser), today=today)
 
     @property
     def desk(self) -> PublicDesk:
@@ -92,6 +92,17 @@ class ADesk:
 
     def browser(self) -> "Browser":
         return Browser(self.app.test_client())
+
+    def add_workstation(self, name: bytes, *, since: date, until: date | None = None) -> DeskWriter:
+        """Add a workstation to the letterhead, or change its days if it is there. Its id has 8 bytes."""
+        by = DeskWriter(StrandId(name), name * 4)
+        key = bytes(SigningKey(by.seed).verify_key)
+        added = Strand(id=by.strand, name="another", verify_key=key, since=since, until=until)
+        others = (strand for strand in self.letterhead.strands if strand.id != added.id)
+        self.letterhead = self.letterhead.successor(strands=(*others, added))
+        self.app.extensions["desk"] = replace(self.desk, letterhead=self.letterhead)
+        self.app.extensions["newest_letterhead"] = lambda: self.letterhead
+        return by
 
     def form_context(self, keys: MailboxKeys) -> FormContext:
         """Return the hidden fields of a form on a page that shows the whole mailbox."""

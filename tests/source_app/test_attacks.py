@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
@@ -381,6 +381,21 @@ def test_a_removal_is_shown_with_the_workstations_that_confirmed_it(
     for _ in range(2):  # one workstation that confirms twice is one workstation
         a_desk.receipt(keys)
         assert hooks(source.get(PAGE).text, "confirmed-by") == ["1"]
+
+
+def test_a_workstation_that_was_retired_since_does_not_confirm_for_those_in_use(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys
+) -> None:
+    delete(source, messages(a_desk, keys)[0])
+    old = a_desk.add_workstation(b"desk-old", since=date(2026, 1, 1))
+    a_desk.receipt(keys, old)
+    assert hooks(source.get(PAGE).text, "confirmed-by") == ["1"]
+
+    a_desk.add_workstation(b"desk-old", since=date(2026, 1, 1), until=TODAY)
+    a_desk.add_workstation(b"desk-new", since=TODAY + timedelta(days=1))
+    assert [each.confirmed_by for each in a_desk.thread_of(source, TODAY).entries] == [1]
+    thread = a_desk.thread_of(source, TODAY + timedelta(days=1))
+    assert ([each.confirmed_by for each in thread.entries], thread.workstations) == ([0], 2)
 
 
 def test_a_workstation_that_knew_nothing_of_a_removal_confirms_nothing(
