@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import and_, bindparam, delete, exists, func, select, update
+from sqlalchemy import BindParameter, and_, bindparam, delete, exists, func, select, update
 
 from store.database.deletion_queue import queue_attachment
 from store.database.engine import Store
@@ -24,17 +24,15 @@ _STALE_UPLOADS = PlainQuery(
 )
 _COUNT_QUEUED = PlainQuery(select(func.count()).select_from(DeletionQueueRow))
 _NEXT_QUEUED = PlainQuery(select(DeletionQueueRow.id).limit(_STEP_ROWS))
+_IDS: BindParameter[int] = bindparam("ids", expanding=True)
 # Without the second condition, one false row in the queue would break a foreign key and stop every clean-up.
 _IS_IN_STEP = and_(
-    SealedRow.id.in_(bindparam("ids", expanding=True)),
-    *(~exists().where(table.id == SealedRow.id) for table in SEALED_TABLES),
+    SealedRow.id.in_(_IDS), *(~exists().where(table.id == SealedRow.id) for table in SEALED_TABLES)
 )
 _STEP_BYTES = PlainQuery(select(func.sum(SealedRow.size)).where(_IS_IN_STEP))
 _CLEAR_PAYLOADS = PreparedChange(update(SealedRow).where(_IS_IN_STEP).values(payload=None))
 _DELETE_SEALED = PreparedChange(delete(SealedRow).where(_IS_IN_STEP))
-_DELETE_QUEUED = PreparedChange(
-    delete(DeletionQueueRow).where(DeletionQueueRow.id.in_(bindparam("ids", expanding=True)))
-)
+_DELETE_QUEUED = PreparedChange(delete(DeletionQueueRow).where(DeletionQueueRow.id.in_(_IDS)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,15 +20,12 @@ _ATTACHMENTS_OF_ENTRY = PlainQuery(_ATTACHMENTS.where(AttachmentRow.entry_id == 
 _CHUNKS = PlainQuery(select(ChunkRow.id).where(ChunkRow.attachment_row == bindparam("row")))
 _DELETE_CHUNKS = PreparedChange(delete(ChunkRow).where(ChunkRow.attachment_row == bindparam("row")))
 _DELETE_ATTACHMENT = PreparedChange(delete(AttachmentRow).where(AttachmentRow.id == bindparam("row")))
+_IS_ROW = SealedRow.id == bindparam("row")
 _SIZE = PlainQuery(
-    select(SealedRow.size).where(
-        SealedRow.id == bindparam("row"), ~exists().where(DeletionQueueRow.id == SealedRow.id)
-    )
+    select(SealedRow.size).where(_IS_ROW, ~exists().where(DeletionQueueRow.id == SealedRow.id))
 )
 _CLEAR_HEADER = PreparedChange(
-    update(SealedRow)
-    .where(SealedRow.id == bindparam("row"), SealedRow.header.is_not(None))
-    .values(header=None)
+    update(SealedRow).where(_IS_ROW, SealedRow.header.is_not(None)).values(header=None)
 )
 _ENQUEUE = PreparedChange(insert(DeletionQueueRow))
 
