@@ -5,53 +5,58 @@ No message contains a value from a row.
 
 
 class StoreError(Exception):
-    """Base class of the store's exceptions. `fault` names the sentence that the adviser sees."""
+    """Base class of the store's exceptions. `fault` names the sentence that the adviser sees.
+
+    `sentence` is the message for the operator, if the code that raises the exception gives no message.
+    """
 
     fault = "store"
+    sentence = ""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or self.sentence)
 
 
 class StoreMissingError(StoreError):
     """The store's file is missing, or cannot be opened."""
 
     fault = "store_missing"
+    sentence = "the store's file is missing or cannot be opened"
 
 
 class StoreBusyError(StoreError):
     """Another process had the store's write lock for longer than we wait."""
 
     fault = "store_busy"
+    sentence = "the store is in use by another writer"
 
 
 class StoreReadOnlyError(StoreError):
     """The store's file or its disk is read-only."""
 
     fault = "store_read_only"
+    sentence = "the store cannot be written"
 
 
 class StoreFullError(StoreError):
     """The store's disk is full, or has no room for the new content."""
 
     fault = "store_full"
+    sentence = "the store's disk is full; what is in it stays: make room there, and do the same again"
 
 
 class StoreDamagedError(StoreError):
     """The store's file is damaged or is not a store, or its disk fails."""
 
     fault = "store_damaged"
+    sentence = "the store's file is damaged or is not a store"
 
 
 class StoreOutdatedError(StoreError):
     """The store's tables have an older or a newer version than this program needs."""
 
     fault = "store_outdated"
-
-
-class StoreExistsError(StoreError):
-    """A file exists where a new store was to be created."""
-
-
-class NotTmpfsError(StoreError):
-    """The folder for login sessions is on a disk. Sessions may only be in memory (tmpfs)."""
+    sentence = "the store's tables are of another version"
 
 
 class MailboxChangedError(StoreError):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from store.database.connections import close_before_fork, connect
 from store.database.sqlite_errors import translating
-from store.errors import NotTmpfsError, StoreMissingError
+from store.errors import StoreError, StoreMissingError
 
 _MOUNTS = Path("/proc/self/mountinfo")
 _TMPFS_TYPES = {"tmpfs", "ramfs"}
@@ -92,13 +92,13 @@ def open_sessions(path: Path, *, allow_disk: bool = False, mounts: Path = _MOUNT
     No connection stays open, so that a server may fork.
 
     Raises:
-        NotTmpfsError: the folder of `path` is not on tmpfs, and `allow_disk` is False.
         StoreMissingError: the folder of `path` does not exist.
+        StoreError: the folder of `path` is not on tmpfs, and `allow_disk` is False.
     """
     if not path.parent.is_dir():
         raise StoreMissingError("the folder for the sessions is missing")
     if not allow_disk and not is_in_memory(path.parent, mounts=mounts):
-        raise NotTmpfsError("the folder for the sessions must be on tmpfs")
+        raise StoreError("the folder for the sessions must be on tmpfs")
     with translating(path):
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         with closing(_connect(path)) as connection:

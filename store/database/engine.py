@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 
 from store.database.connections import close_before_fork, connect
 from store.database.schema import PAGE_BYTES, SCHEMA
-from store.database.sqlite_errors import SENTENCES, translating
-from store.errors import StoreExistsError, StoreFullError, StoreMissingError, StoreOutdatedError
+from store.database.sqlite_errors import translating
+from store.errors import StoreError, StoreFullError, StoreMissingError, StoreOutdatedError
 
 WAIT_SECONDS = 30  # for the write lock; after that a request gets StoreBusyError
 # Pause between two attempts to get the write lock. Measured with two processes of four threads, in three
@@ -107,7 +107,7 @@ class Store:
             self._check_file()
             disk = os.statvfs(self.path)
             if disk.f_bavail * disk.f_frsize < 2 * self.path.stat().st_size:
-                raise StoreFullError(SENTENCES[StoreFullError])
+                raise StoreFullError
             with self._writer.connect() as connection:
                 driver = _driver(connection)
                 driver.execute("PRAGMA temp_store=FILE")  # a store may be larger than memory
@@ -147,7 +147,7 @@ class Store:
             status = self.path.stat()
         except FileNotFoundError:
             self.close()
-            raise StoreMissingError(SENTENCES[StoreMissingError]) from None
+            raise StoreMissingError from None
         if self._file != (status.st_dev, status.st_ino):
             self.close()
             self._file = (status.st_dev, status.st_ino)
@@ -157,14 +157,14 @@ def create_store(path: Path) -> Store:
     """Create an empty store and open it. The file gets mode 0600, and its folder gets mode 0700.
 
     Raises:
-        StoreExistsError: a file exists at `path`.
+        StoreError: a file exists at `path`.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.parent.chmod(0o700)
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:
-        raise StoreExistsError("a file exists where the new store was to be created") from None
+        raise StoreError("a file exists where the new store was to be created") from None
     with translating(path), closing(connect(path, *_SETTINGS)) as connection:
         connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
         connection.execute("PRAGMA journal_mode=WAL")
@@ -197,11 +197,11 @@ def open_store(path: Path) -> Store:
         StoreOutdatedError: the store's tables have another version than this program needs.
     """
     if not path.is_file():
-        raise StoreMissingError(SENTENCES[StoreMissingError])
+        raise StoreMissingError
     with translating(path), closing(connect(path, *_SETTINGS)) as connection:
         versions = connection.execute("SELECT version_num FROM alembic_version").fetchall()
     if versions != [(SCHEMA,)]:
-        raise StoreOutdatedError(SENTENCES[StoreOutdatedError])
+        raise StoreOutdatedError
     return Store(path)
 
 

@@ -24,16 +24,6 @@ _BY_PRIMARY_CODE: dict[int, type[errors.StoreError]] = {
     sqlite3.SQLITE_NOTADB: errors.StoreDamagedError,
     sqlite3.SQLITE_IOERR: errors.StoreDamagedError,
 }
-SENTENCES: dict[type[errors.StoreError], str] = {
-    errors.StoreBusyError: "the store is in use by another writer",
-    errors.StoreReadOnlyError: "the store cannot be written",
-    errors.StoreDamagedError: "the store's file is damaged or is not a store",
-    errors.StoreFullError: (
-        "the store's disk is full; what is in it stays: make room there, and do the same again"
-    ),
-    errors.StoreMissingError: "the store's file is missing or cannot be opened",
-    errors.StoreOutdatedError: "the store's tables are of another version",
-}
 
 
 @contextmanager
@@ -47,13 +37,13 @@ def translating(path: Path) -> Iterator[None]:
     try:
         yield
     except QueueTimeoutError as why:
-        raise errors.StoreBusyError(SENTENCES[errors.StoreBusyError]) from why
+        raise errors.StoreBusyError from why
     except (DBAPIError, sqlite3.Error) as why:
         cause = why.orig if isinstance(why, DBAPIError) else why
         kind = _kind(cause, path)
         if kind is None:
             raise
-        raise kind(SENTENCES[kind]) from why
+        raise kind from why
 
 
 def _kind(cause: BaseException | None, path: Path) -> type[errors.StoreError] | None:

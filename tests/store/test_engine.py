@@ -19,7 +19,6 @@ from store.errors import (
     StoreBusyError,
     StoreDamagedError,
     StoreError,
-    StoreExistsError,
     StoreFullError,
     StoreMissingError,
     StoreOutdatedError,
@@ -67,7 +66,7 @@ def test_only_its_owner_reads_the_store(store: Store) -> None:
 
 
 def test_a_new_store_replaces_no_file(store: Store) -> None:
-    with pytest.raises(StoreExistsError):
+    with pytest.raises(StoreError, match="a file exists"):
         create_store(store.path)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from store.errors import NotTmpfsError, StoreMissingError
+from store.errors import StoreError, StoreMissingError
 from store.sessions import SessionStore, open_sessions
 
 TOKEN, BOX = os.urandom(32), os.urandom(72)
@@ -73,7 +73,10 @@ def test_threads_and_a_forked_process_share_the_sessions(sessions: SessionStore)
 
 
 def test_sessions_refuse_a_disk() -> None:
-    with tempfile.TemporaryDirectory(dir=Path(__file__).parent) as folder, pytest.raises(NotTmpfsError):
+    with (
+        tempfile.TemporaryDirectory(dir=Path(__file__).parent) as folder,
+        pytest.raises(StoreError, match="tmpfs"),
+    ):
         open_sessions(Path(folder) / "sessions.db")
 
 
@@ -96,5 +99,5 @@ def test_sessions_need_their_folder(tmp_path: Path) -> None:
 def test_a_folder_on_an_unknown_mount_is_not_in_memory(tmp_path: Path) -> None:
     mounts = tmp_path / "mountinfo"
     mounts.write_text("1 0 0:1 / /elsewhere rw - tmpfs tmpfs rw\n")
-    with pytest.raises(NotTmpfsError):
+    with pytest.raises(StoreError, match="tmpfs"):
         open_sessions(tmp_path / "sessions.db", mounts=mounts)
