@@ -283,7 +283,7 @@ class Unsealer:
             return TextPiece(PieceKind.UNOPENED, "", reason=refused.reason)
         text = _as_text(content)
         if text is None:
-            return TextPiece(PieceKind.FILE, "", size=len(content), is_signed=is_signed)
+            return TextPiece(PieceKind.FILE, "", 0, len(content), is_signed, words=_words(content))
         return TextPiece(PieceKind.OPENED, text, is_signed=is_signed, words=words_in(text))
 
     def _content(self, block: Armoured) -> tuple[bytes, bool]:
@@ -337,11 +337,11 @@ def sealed_as(first: bytes) -> ArmourKind | None:
     return None
 
 
-def opened_by_age(text: str, identities: Sequence[age.PQIdentity]) -> Iterator[str]:
-    """Yield the decrypted text of each block that the source encrypted with age, for the search index."""
+def opened_by_age(text: str, identities: Sequence[age.PQIdentity]) -> Iterator[TextPiece]:
+    """Yield each block of a text that the source encrypted with age, decrypted, for the search index."""
     if _AGE[1].decode() in text:
         pieces = Unsealer(identities, None, PresealedCache(), at_most=0).text(text)
-        yield from (piece.text for piece in pieces if piece.kind is PieceKind.OPENED)
+        yield from (piece for piece in pieces if piece.kind is PieceKind.OPENED)
 
 
 def _start(pieces: Iterable[bytes]) -> tuple[Iterator[bytes], ArmourKind | None]:
@@ -367,8 +367,12 @@ def _info_and_first(kind: ArmourKind, name: str, inside: Iterator[bytes]) -> tup
         PresealedKind.OPENED,
         with_file_ending(found[1] if found else name, first),
         is_openpgp,
-        words=words_in(first[:SHOWN_CHARS].decode("utf-8", "replace")),
+        words=_words(first),
     ), first
+
+
+def _words(content: bytes) -> frozenset[str]:
+    return words_in(content[:SHOWN_CHARS].decode("utf-8", "replace"))
 
 
 def _refuse_our_format(content: bytes) -> bytes:

@@ -17,6 +17,7 @@ from msgspec import UNSET
 from crypto.age import PQIdentity
 from crypto.errors import CryptoError
 from journalist_app.files.presealed import opened_by_age
+from journalist_app.files.sealing_words import NamedMailbox, named_mailbox
 from journalist_app.inbox import mailbox_summary
 from journalist_app.inbox.mailbox_summary import MailboxSummary
 from journalist_app.search import tally_reader
@@ -205,15 +206,15 @@ class _SearchWorker:
         address = Address(mailbox.address)
         transcript = check_stored(mailbox, rows, self._strands).transcript
         opened = [(entry, self._content(entry)) for entry in transcript.entries]
-        texts = [entry_texts(content, self._identities) for _, content in opened if content]
+        texts = [entry_texts(address, content, self._identities) for _, content in opened if content]
         self._index.put(address, ENTRIES_PART, itertools.chain.from_iterable(texts))
         entries_digest = mailbox_summary.digest_of_rows(row.digest for row in rows)
         summary = mailbox_summary.summarise_mailbox(address, entries_digest, transcript, opened)
         presealed = (
-            mailbox_summary.digest_of_text(text)
+            mailbox_summary.digest_of_text(piece.text)
             for entry, content in opened
             if content is not None and not entry.envelope.strand
-            for text in opened_by_age(content.text, self._identities)
+            for piece in opened_by_age(content.text, self._identities)
         )
         return msgspec.structs.replace(summary, presealed=tuple(presealed))
 
@@ -232,10 +233,14 @@ def _batches(addresses: Sequence[Address]) -> Iterator[Sequence[Address]]:
         yield addresses[start : start + _AT_ONCE]
 
 
-def entry_texts(content: Content, identities: Sequence[PQIdentity]) -> Iterator[str]:
-    """Yield the searchable texts of one entry, also of blocks in it that the source encrypted with age."""
+def entry_texts(address: Address, content: Content, identities: Sequence[PQIdentity]) -> Iterator[str]:
+    """Yield the searchable texts of one entry, also of blocks in it that the source encrypted with age.
+
+    A block that names another mailbox is left out: its text is withheld until the adviser confirms.
+    """
     yield content.text
-    yield from opened_by_age(content.text, identities)
+    pieces = opened_by_age(content.text, identities)
+    yield from (each.text for each in pieces if named_mailbox(each.words, address) is not NamedMailbox.OTHER)
     if content.step is not UNSET:
         yield content.step.next
         yield content.step.to

@@ -85,7 +85,8 @@ def _hit(desk: OpenDesk, address: Address, words: list[str]) -> SearchHit | None
         if each.content is not None:
             part = each.signed.envelope
             side = "source" if part.author is Author.SOURCE else "desk"
-            places.append((side, part.day, tuple(entry_texts(each.content, desk.keyring.identities))))
+            texts = tuple(entry_texts(address, each.content, desk.keyring.identities))
+            places.append((side, part.day, texts))
     _, casefile = desk.casefiles.get(address, (0, Casefile()))
     places.append(("casefile", None, (casefiles.casefile_texts(casefile),)))
     folded = [fold_case_and_accents("\n".join(texts)) for _, _, texts in places]

@@ -10,7 +10,7 @@ import pytest
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import PassOnRefusal, SendRefusal
 from journalist_app.files.sealing_words import NamedMailbox
-from journalist_app.services import inbox_lists
+from journalist_app.services import inbox_lists, search_mailboxes
 from journalist_app.services.desk import background_check, sync_status, unlocking
 from journalist_app.services.inbox_lists import InboxFilter
 from journalist_app.services.mailbox import read_thread
@@ -306,13 +306,15 @@ def browser(world: World) -> Iterator[Browser]:
     settle()
 
 
-@pytest.mark.parametrize("is_file", [False, True])
+@pytest.mark.parametrize("how", ["a text", "a text that is offered as a file", "a file"])
 def test_a_sealed_text_or_file_of_another_mailbox_is_withheld_until_confirmed(
-    world: World, source: ASource, browser: Browser, *, is_file: bool
+    world: World, source: ASource, browser: Browser, how: str
 ) -> None:
     victim = a_source(world)
     words = f"{sealing_words(victim.keys.address)}\nmijn geheim"
-    if is_file:
+    if how == "a text that is offered as a file":
+        words += "\0"
+    if how == "a file":
         file = ("a.txt.age", age_file(words.encode(), [recipient_of(world)]))
         copy = source.writes("kijk", file=file)
     else:
@@ -322,10 +324,12 @@ def test_a_sealed_text_or_file_of_another_mailbox_is_withheld_until_confirmed(
     assert hooks(page, "named") == ["other"]
     assert "mijn geheim" not in page
     assert "/opened" not in page
+    assert "/sealed/" not in page
     link = re.search(r'href="([^"]+confirmed=[^"#]+)', page)
     assert link is not None
     confirmed = browser.get(link[1]).text
-    assert ("/opened" if is_file else "mijn geheim") in confirmed
+    shown = {"a text": "mijn geheim", "a file": "/opened"}
+    assert shown.get(how, "/sealed/1") in confirmed
     assert copy.digest in source.reads().transcript.authentic
 
 
@@ -335,8 +339,25 @@ def test_a_planted_fault_is_found_every_sealed_text_names_its_own_mailbox(
     monkeypatch.setattr(read_thread, "named_mailbox", lambda *_: NamedMailbox.OWN)
     with finds_the_fault():
         test_a_sealed_text_or_file_of_another_mailbox_is_withheld_until_confirmed(
-            world, source, browser, is_file=False
+            world, source, browser, "a text"
         )
+
+
+@pytest.mark.parametrize("is_own", [False, True])
+def test_search_finds_and_shows_no_sealed_text_that_names_another_mailbox(
+    world: World, desk: OpenDesk, source: ASource, *, is_own: bool
+) -> None:
+    named = source if is_own else a_source(world)
+    words = f"{sealing_words(named.keys.address)}\nmijn geheim"
+    source.writes(age_armour(words.encode(), [recipient_of(world)]))
+    source.writes("een tweede geheim, dat iedereen mag zien")
+    desk_readers.begin(desk)
+    assert desk.index.wait_until_whole(desk_readers.SECONDS).is_whole
+
+    assert desk.index.find(["mijn"]) == ([source.keys.address] if is_own else [])
+    (hit,) = search_mailboxes.search(desk, "geheim", 1).hits
+    assert ("mijn geheim" in hit.snippet) == is_own
+    desk.stop()
 
 
 @pytest.mark.parametrize(("first_line", "named"), [("", ["none"]), ("{words}", []), ("{spaced}", [])])

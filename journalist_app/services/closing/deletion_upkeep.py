@@ -59,13 +59,11 @@ def _maintain_tallies(desk: OpenDesk, address: Address, due: date) -> None:
         return
     if casefile.keep_until != due:
         casefiles.set_in_casefile(desk, address, keep_until=due)
-        return
-    wanted = casefiles.tallies_of_closed(desk, mailbox, revision, casefile)
-    if _are_current(desk, sealed, wanted):
+    elif _are_current(desk, sealed, wanted := casefiles.tallies_of_closed(desk, mailbox, revision, casefile)):
         desk.tallied[address] = state
-        return
-    with suppress(NoSuchMailboxError), desk.store.writing() as session:
-        casefiles.put_tallies(desk, session, address, wanted)
+    else:
+        with suppress(NoSuchMailboxError), desk.store.writing() as session:
+            casefiles.put_tallies(desk, session, address, wanted)
 
 
 def _are_current(desk: OpenDesk, sealed: Sequence[bytes], wanted: Sequence[Tally]) -> bool:

@@ -202,11 +202,9 @@ def _pieces(desk: OpenDesk, unsealer: Unsealer, opened: OpenedEntry) -> tuple[Sh
 
 
 def _shown_piece(desk: OpenDesk, address: Address, piece: TextPiece) -> ShownPiece:
-    if piece.kind is PieceKind.FILE:
-        return ShownPiece(piece, NamedMailbox.NONE)
-    if piece.kind is not PieceKind.OPENED:
+    if piece.kind in {PieceKind.PLAIN, PieceKind.UNOPENED}:
         return ShownPiece(piece)
-    digest = digest_of_text(piece.text)
+    digest = piece.text and digest_of_text(piece.text)  # a file has no text
     same = [Address(each.address) for each in desk.index.summaries() if digest in each.presealed]
     also_in = tuple(desk.label(each) for each in same if each != address)
     return ShownPiece(piece, named_mailbox(piece.words, address), also_in)

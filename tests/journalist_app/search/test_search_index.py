@@ -364,8 +364,8 @@ def test_steps_and_proposals_are_found_by_their_texts() -> None:
     note = ProposalNote(recipient=PassOnRecipient.SG, name="naam", fingerprint="A" * 40)
     proposal = Content(kind=Kind.PROPOSAL, text="tekst", proposal=note)
 
-    assert ["zin", "daarna", ""] == list(search_worker.entry_texts(step, ()))
-    assert ["tekst", "naam"] == list(search_worker.entry_texts(proposal, ()))
+    assert ["zin", "daarna", ""] == list(search_worker.entry_texts(Address(bytes(20)), step, ()))
+    assert ["tekst", "naam"] == list(search_worker.entry_texts(Address(bytes(20)), proposal, ()))
 
 
 @pytest.mark.slow

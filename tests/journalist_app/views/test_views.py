@@ -24,7 +24,7 @@ from journalist_app.services.desk import unlocking
 from journalist_app.services.mailbox import read_thread
 from journalist_app.services.records import casefiles
 from protocol.content import TEXT_CHARS, AnswerNote, Content, Kind, PassOnRecipient, ProposalNote, Verdict
-from protocol.identifiers import Digest
+from protocol.identifiers import Digest, sealing_words
 from protocol.pouch.pouch_file import SERVER
 from store import outbox, peers
 from tests.journalist_app.desk_factories import ORIGIN, PASSPHRASE, TODAY, ASource, World, a_source
@@ -1506,6 +1506,21 @@ def test_a_file_sealed_before_sending_is_offered_opened_and_as_sent(world: World
     assert (b"%PDF-1.7", sealed) == (opened.data, as_sent.data)
     assert 'filename="bewijs.pdf"' in opened.headers["Content-Disposition"]
     assert "default-src 'none'" in opened.headers["Content-Security-Policy"]
+
+
+def test_a_sealed_file_that_names_another_mailbox_cannot_be_chosen_for_a_proposal(
+    world: World, browser: Browser, tmp_path: Path
+) -> None:
+    source, victim = with_an_outbox(world, browser, tmp_path), a_source(world)
+    for mailbox, name in ((victim, "stolen.age"), (source, "own.age")):
+        content = sealing_words(mailbox.keys.address).encode()
+        source.writes("zie bijlage", file=(name, age_file(content, [recipient_of(world)])))
+
+    page = browser.get(f"/mailbox/{source.address}/propose").text
+
+    assert hooks(page, "named") == ["other"]
+    assert len(re.findall('name="chosen"', page)) == 1
+    assert "own.age" in page
 
 
 def test_what_was_pasted_sealed_can_be_saved(world: World, browser: Browser) -> None:
