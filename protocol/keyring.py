@@ -7,7 +7,7 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Annotated, ClassVar, Final, Literal, Self
 
@@ -259,21 +259,15 @@ def _labels(header: bytes) -> list[tuple[bytes, Argon2Params]]:
                 if len(salt) != _SALT_BYTES:
                     raise MalformedError
                 labels.append((salt, cost))
-            case _:
-                continue
     if len(labels) > SLOTS_MAX:
         raise MalformedError
     return labels
 
 
 def _cost(numbers: Sequence[str]) -> Argon2Params:
-    if not all(_NUMBER.fullmatch(number) for number in numbers):
+    if len(numbers) != len(fields(Argon2Params)) or not all(map(_NUMBER.fullmatch, numbers)):
         raise MalformedError
-    match [int(number) for number in numbers]:
-        case [t, m_kib, p]:
-            cost = Argon2Params(t=t, m_kib=m_kib, p=p)
-        case _:
-            raise MalformedError
+    cost = Argon2Params(*map(int, numbers))
     _require_bounded(cost)
     return cost
 

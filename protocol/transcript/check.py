@@ -220,13 +220,10 @@ def _rivals(authentic: Mapping[Digest, SignedEntry], remembered: Heads) -> dict[
     """
     digests: dict[tuple[StrandId, int], set[Digest]] = defaultdict(set)
     for entry in authentic.values():
-        strand = entry.envelope.strand
-        for head in (
-            head_of(entry),
-            *(head for head in entry.envelope.heads if strand == head.strand != SOURCE_STRAND),
-        ):
-            digests[head[:2]].add(head.digest)
-    for head in remembered:
+        digests[head_of(entry)[:2]].add(entry.digest)
+    parts = [entry.envelope for entry in authentic.values()]
+    own = (head for part in parts for head in part.heads if head.strand == part.strand)
+    for head in (*remembered, *own):
         if head.strand != SOURCE_STRAND:
             digests[head[:2]].add(head.digest)
     return {
