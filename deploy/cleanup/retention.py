@@ -15,8 +15,8 @@ from deploy.quiet_log import OWN_LOGGER
 from protocol.identifiers import Address, StrandId
 from protocol.ledger import ROWS
 from protocol.letterhead import Letterhead
-from protocol.transcript.closing import may_delete
-from protocol.transcript.ending import proof_of_deletion
+from protocol.transcript.closing import last_words, may_delete
+from protocol.transcript.ending import proof_to_bytes
 from store import mailbox_tallies, mailboxes, peers
 from store.database.engine import Store
 from store.errors import StoreDamagedError
@@ -89,7 +89,7 @@ def _proof(session: Session, address: Address, letterhead: Letterhead, today: da
         or not may_delete(found.transcript, letterhead.strand_keys, today)
     ):
         return None
-    return proof_of_deletion(found.transcript)
+    return proof_to_bytes(last_words(found.transcript))
 
 
 def refresh_hints(store: Store) -> None:

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from crypto.errors import MalformedError
 from crypto.framing import frame, unframe
 from protocol.entry import SignedEntry
-from protocol.envelope import EntryClass
+from protocol.envelope import STRANDS_NAMED, EntryClass
 from protocol.transcript.check import Transcript
-from protocol.transcript.closing import last_words
 
 
 def end_of(transcript: Transcript) -> SignedEntry | None:
@@ -24,34 +23,35 @@ def end_of(transcript: Transcript) -> SignedEntry | None:
     return ends[0] if ends else None
 
 
-def proof_of_deletion(transcript: Transcript) -> bytes:
-    """Return the proof that a mailbox was deleted rightly: the signed entries with which the desk closed it.
-
-    Call this function only if `may_delete` returned True.
-    """
-    return proof_to_bytes(last_words(transcript))
-
-
 def proof_to_bytes(entries: Sequence[SignedEntry]) -> bytes:
-    """Write the envelopes and signatures of entries as the proof that a mailbox was ended or deleted."""
+    """Write the envelopes and signatures of entries as the proof that a mailbox was ended or deleted.
+
+    `entries` has the source's end, or the `last_words` of a mailbox that the desk may delete (`may_delete`).
+    """
     return frame(*(part for entry in entries for part in (entry.envelope.to_bytes(), entry.signature)))
 
 
 def proof_from_bytes(raw: bytes) -> tuple[SignedEntry, ...]:
     """Parse the proof that a mailbox was ended or deleted, and return its entries.
 
-    The entries have no encrypted parts, and their signatures are not verified yet.
+    The entries have no encrypted parts, and their signatures are not verified yet. A proof has one entry with
+    which a source ended the mailbox, or 1 to 64 words. With more entries, a hostile source could make every
+    view of the adviser's inbox take minutes.
 
     Raises:
         MalformedError: the bytes are not a proof.
     """
     fields = unframe(raw)
-    if not fields or len(fields) % 2:
+    if len(fields) not in range(2, 2 * STRANDS_NAMED + 1, 2):
         raise MalformedError
-    return tuple(
+    entries = tuple(
         SignedEntry.from_stored(envelope, signature, 0, None, None)
         for envelope, signature in zip(fields[::2], fields[1::2], strict=True)
     )
+    is_end = [entry.envelope.entry_class for entry in entries] == [EntryClass.END]
+    if not (is_end or all(entry.envelope.is_words for entry in entries)):
+        raise MalformedError
+    return entries
 
 
 def is_proved(transcript: Transcript) -> bool:

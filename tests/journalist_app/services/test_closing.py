@@ -35,7 +35,7 @@ from protocol.ledger import Dimension, Tally
 from protocol.sealed_record import RecordKind
 from protocol.strand import DeskWriter
 from protocol.transcript.closing import closed_until, last_words, may_delete
-from protocol.transcript.ending import proof_of_deletion, proof_to_bytes
+from protocol.transcript.ending import proof_to_bytes
 from protocol.trusted_state import TrustedState
 from store import ledger_tallies as ledger
 from store import mailbox_tallies, mailboxes, peers, records
@@ -105,7 +105,7 @@ def counted(world: World, tallies: tuple[bytes, ...]) -> dict[str, str]:
 
 def purge(world: World, source: ASource, day: date, proof: bytes | None = None) -> None:
     """Delete the mailbox as the server's clean-up does on the day (`deploy.cleanup.retention`)."""
-    found = proof or proof_of_deletion(source.reads().transcript)
+    found = proof or proof_to_bytes(last_words(source.reads().transcript))
     with world.store.writing() as session:
         mailboxes.purge_mailbox(session, source.keys.address, proof=found, day=day)
 
@@ -666,8 +666,8 @@ def test_a_mailbox_deleted_without_a_right_closing_is_told(world: World, how: st
     stranger = DeskWriter(world.keyring.strand.id, b"x" * 32)
     forged = sign_entry(last_words(source.reads().transcript)[0].envelope, by=stranger)
     proof, day = {
-        "before its day": (proof_of_deletion(source.reads().transcript), TODAY),
-        "another mailbox's closing": (proof_of_deletion(other.reads().transcript), day_of(other)),
+        "before its day": (proof_to_bytes(last_words(source.reads().transcript)), TODAY),
+        "another mailbox's closing": (proof_to_bytes(last_words(other.reads().transcript)), day_of(other)),
         "by a stranger": (proof_to_bytes([forged]), day_of(source)),
         "rubbish": (b"rubbish", day_of(source)),
     }[how]
@@ -686,7 +686,7 @@ def test_an_earlier_closing_that_was_replaced_deletes_nothing_unnoticed(world: W
     source.writes("vraag")
     desk = unlocked(world)
     close(desk, source)
-    early, proof = day_of(source), proof_of_deletion(source.reads().transcript)
+    early, proof = day_of(source), proof_to_bytes(last_words(source.reads().transcript))
     source.writes("toch nog iets")
     if how == "closed again for a later day":
         source.is_closed(due=early + timedelta(days=30))

@@ -6,8 +6,8 @@ from crypto.errors import MalformedError
 from crypto.framing import frame, unframe
 from protocol.entry import SignedEntry
 from protocol.transcript.check import FaultKind, Transcript, read_transcript
-from protocol.transcript.closing import closed_until
-from protocol.transcript.ending import end_of, is_proved, proof_from_bytes, proof_of_deletion, proof_to_bytes
+from protocol.transcript.closing import closed_until, last_words
+from protocol.transcript.ending import end_of, is_proved, proof_from_bytes, proof_to_bytes
 from tests.protocol.mailbox_factories import (
     DUE,
     LAPTOP,
@@ -62,7 +62,7 @@ def test_the_end_alone_proves_that_the_source_ended_the_mailbox(talk: Conversati
 def test_the_last_words_prove_that_the_desk_closed_the_mailbox(talk: Conversation) -> None:
     first = talk.close()
     second = talk.close(LAPTOP, hidden=[first])
-    raw = proof_of_deletion(talk.check())
+    raw = proof_to_bytes(last_words(talk.check()))
     assert {entry.digest for entry in proof_from_bytes(raw)} == {first.digest, second.digest}
     assert all(entry.payload is None for entry in proof_from_bytes(raw))
     read = proof(talk, raw)
@@ -99,6 +99,32 @@ def test_no_other_entries_prove_that_a_mailbox_is_gone(talk: Conversation, forge
     entries: list[SignedEntry] = forge(talk)  # type: ignore[operator]
     transcript = read_transcript(talk.keys.address, talk.keys.verify_key, the_strands(), entries)
     assert not is_proved(transcript)
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        lambda talk: [talk.end(), talk.read(talk.source)],
+        lambda talk: [talk.end(), *talk.entries[:1]],
+        lambda talk: [talk.end(), talk.end()],
+        lambda talk: [talk.close(), talk.read(WORKSTATION)],
+        lambda talk: [talk.close()] * 65,
+    ],
+    ids=["an end and a receipt", "an end and words", "two ends", "words and a receipt", "65 words"],
+)
+def test_a_proof_that_a_source_made_long_is_refused_before_any_signature(
+    talk: Conversation, entries: object
+) -> None:
+    """Attack: a source puts thousands of own entries beside their end, and each view of the inbox verifies
+    all of them.
+    """
+    raw = proof_to_bytes(entries(talk))  # type: ignore[operator]
+    with pytest.raises(MalformedError):
+        proof_from_bytes(raw)
+
+
+def test_a_proof_may_have_the_last_words_of_64_workstations(talk: Conversation) -> None:
+    assert len(proof_from_bytes(proof_to_bytes([talk.close()] * 64))) == 64
 
 
 @pytest.mark.parametrize("change", [lambda raw: raw[:0], lambda raw: raw[:-1], lambda raw: raw + frame(b"x")])
