@@ -15,8 +15,8 @@ from deploy.serving import search_processes
 from deploy.settings.load_settings import load_config
 from journalist_app.config import AdviserConfig
 from journalist_app.search.search_index import SearchIndex
-from journalist_app.services.desk import yearly_report
-from journalist_app.services.desk.unlocking import unlock_desk
+from journalist_app.services.whole_desk import yearly_report
+from journalist_app.services.whole_desk.unlocking import unlock_desk
 from report.disclosure import Audience
 from store.database.engine import open_store
 from web.dates import utc_today

@@ -34,8 +34,8 @@ from crypto.framing import frame
 from crypto.passphrase import RootKey
 from deploy.settings.load_settings import load_config
 from journalist_app.config import AdviserConfig
-from journalist_app.services.desk.sync_replica import workstation_endpoint
-from journalist_app.services.desk.unlocking import unlock_desk
+from journalist_app.services.whole_desk.sync_replica import workstation_endpoint
+from journalist_app.services.whole_desk.unlocking import unlock_desk
 from protocol import keyring as keyrings
 from protocol import mailbox_keys
 from protocol.letterhead import verify_letterhead

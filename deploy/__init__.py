@@ -2,7 +2,7 @@
 
 Imports `source_app`, `journalist_app`, `sync`, `report`, `stored_mailbox`, `web`, `store`, `protocol`, `gpg`,
 `programs` and `crypto`. Nothing imports `deploy`. Its packages import each other in this direction:
-`cli` → `serving` → `syncing` → `pairing` → `onion` → `settings` → the modules at the root. `cleanup` imports
+`cli` → `serving` → `syncing` → `pairing` → `onion` → `settings` → the modules at the root. `sweeping` imports
 `settings` and root modules only. Three root modules import packages: `desk_for_command` and `setup` import
 `settings`, and `report_files` imports `serving`.
 
@@ -12,7 +12,7 @@ Imports `source_app`, `journalist_app`, `sync`, `report`, `stored_mailbox`, `web
 - `pairing`: server and workstations exchange their public keys
 - `syncing`: sync as commands and timers start it
 - `onion`: onion services of Tor
-- `cleanup`: the background tasks that destroy deleted content
+- `sweeping`: the background tasks that destroy deleted content
 - `poster`: the poster for partner organisations
 - `atomic_folder`: make a folder completely or not at all
 - `desk_for_command`: unlock the desk for one command

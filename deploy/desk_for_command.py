@@ -10,7 +10,7 @@ from deploy.settings.load_settings import load_config
 from journalist_app.config import AdviserConfig
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import LetterheadMovedError, UnlockRefusal, UnlockRefusedError
-from journalist_app.services.desk.unlocking import unlock_desk
+from journalist_app.services.whole_desk.unlocking import unlock_desk
 from protocol import keyring as keyrings
 from protocol.errors import KeyringRefusal, KeyringRefusedError
 from protocol.keyring import Keyring

@@ -13,7 +13,7 @@ from deploy.hardening import TMPFS
 from gpg.errors import OpenPGPMissingError
 from gpg.home import GpgHome, OpenPGPKey
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.services.desk import publish_letterhead
+from journalist_app.services.whole_desk import publish_letterhead
 from protocol import keyring as keyrings
 from store.database.atomic_files import replace_file
 from web.dates import utc_today

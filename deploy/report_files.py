@@ -10,8 +10,8 @@ from deploy.serving import search_processes
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import RecordUnsoundError, ReportRefusedError
 from journalist_app.search.search_index import SearchIndex
-from journalist_app.services.desk import yearly_report
-from journalist_app.services.desk.report_records import ReportYear
+from journalist_app.services.whole_desk import yearly_report
+from journalist_app.services.whole_desk.report_records import ReportYear
 from report.disclosure import Audience
 from report.document import LANGUAGES
 from report.errors import PdfToolsMissingError

@@ -34,7 +34,7 @@ from journalist_app.locale_format import chosen_language
 from journalist_app.requests.access import open_desk, page_form_token
 from journalist_app.requests.form_context import error_page, hidden_fields
 from journalist_app.search.search_index import WorkerStarter
-from journalist_app.services.desk.sync_status import LastSync, last_sync
+from journalist_app.services.whole_desk.sync_status import LastSync, last_sync
 from journalist_app.views import (
     about_desk_pages,
     calendar_pages,

@@ -1,6 +1,6 @@
 """Command line of `steunpunt`. Each module reads the arguments, calls one function of `deploy`, and prints.
 
-Imports `deploy.cleanup`, `deploy.onion`, `deploy.pairing`, `deploy.poster`, `deploy.serving`,
+Imports `deploy.sweeping`, `deploy.onion`, `deploy.pairing`, `deploy.poster`, `deploy.serving`,
 `deploy.settings`, `deploy.syncing`, modules at the root of `deploy`, and `source_app`, `journalist_app`,
 `sync`, `stored_mailbox`, `store` and `protocol`. Imports of our own code are inside the functions, so that
 `steunpunt` starts fast and each process loads only its own part.

@@ -49,8 +49,8 @@ def serve_command(settings: Path, interface: str) -> None:
 @click.pass_obj
 def sweep_command(settings: Path, *, once: bool) -> None:
     """Destroy deleted content every 20 seconds, and rewrite the store once a night."""
-    from deploy.cleanup import server_cleanup
     from deploy.settings.load_settings import sections_in
+    from deploy.sweeping import server_cleanup
     from deploy.syncing.pending_at_server import apply_pending_now, apply_pending_until_stopped
 
     sections = sections_in(settings)
@@ -58,7 +58,7 @@ def sweep_command(settings: Path, *, once: bool) -> None:
     if "source" in sections:
         sweeper = server_cleanup.open_server_cleanup(settings)
     else:
-        from deploy.cleanup import replica_cleanup
+        from deploy.sweeping import replica_cleanup
 
         sweeper = replica_cleanup.open_replica_cleanup(settings)
     if once:

@@ -90,7 +90,7 @@ def _open_endpoint(settings: Path) -> "Iterator[Endpoint]":
             yield endpoint
         return
     from deploy.desk_for_command import open_desk_for_command
-    from journalist_app.services.desk.sync_replica import workstation_endpoint
+    from journalist_app.services.whole_desk.sync_replica import workstation_endpoint
 
     with open_desk_for_command(settings, ask_passphrase()) as desk:
         yield workstation_endpoint(desk)

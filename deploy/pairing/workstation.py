@@ -23,8 +23,8 @@ from deploy.settings.settings_text import from_example, with_key, without_sectio
 from deploy.setup import KEYRING, STORE
 from journalist_app.config import AdviserConfig
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.services.desk import publish_letterhead as publishing
-from journalist_app.services.desk.merge_records import RecordMerger
+from journalist_app.services.whole_desk import publish_letterhead as publishing
+from journalist_app.services.whole_desk.merge_records import RecordMerger
 from protocol import keyring as keyrings
 from protocol import letterhead as letterheads_format
 from protocol.errors import LetterheadRefusedError

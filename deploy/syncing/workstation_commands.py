@@ -13,8 +13,8 @@ from deploy.syncing.manual_exchange import desk_warnings, pending_pouch_sentence
 from deploy.syncing.sync_refusals import refusals_as_sentences
 from journalist_app.config import BY_FILE, ONE_MACHINE
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.services.desk import publish_letterhead as publishing
-from journalist_app.services.desk.sync_replica import check_after_sync, workstation_endpoint
+from journalist_app.services.whole_desk import publish_letterhead as publishing
+from journalist_app.services.whole_desk.sync_replica import check_after_sync, workstation_endpoint
 from protocol.keyring import Keyring
 from protocol.pouch.pouch_file import SERVER
 from store import outbox, peers

@@ -8,7 +8,7 @@ and `crypto`.
 - `passing_on`: proposes to pass on, and passes on
 - `closing`: closes mailboxes, and counts ended and deleted mailboxes
 - `records`: casefiles, drafts, reply templates and other sealed records
-- `desk`: unlocks the desk; calendar, syncing and yearly report
+- `whole_desk`: unlocks the desk; calendar, syncing and yearly report
 - `inbox_lists`, `inbox_rows`: the lists of the inbox, and their rows
 - `search_mailboxes`: full-text search with verified results
 """

@@ -1,6 +1,6 @@
 """Pages of the adviser's site, one Flask blueprint per module. Views parse a form and call one service.
 
-Imports `journalist_app.services`, `journalist_app.services.closing`, `journalist_app.services.desk`,
+Imports `journalist_app.services`, `journalist_app.services.closing`, `journalist_app.services.whole_desk`,
 `journalist_app.services.mailbox`, `journalist_app.services.passing_on`, `journalist_app.services.records`,
 `journalist_app.requests`, `journalist_app.desk`, `journalist_app.search`, modules at the root of
 `journalist_app`, and `sync`, `report`, `web`, `stored_mailbox`, `store`, `protocol` and `crypto`.

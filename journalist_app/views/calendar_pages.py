@@ -10,8 +10,8 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.locale_format import chosen_language
 from journalist_app.requests.access import require_our_form, unlocked
 from journalist_app.requests.form_context import adviser_today
-from journalist_app.services.desk import desk_calendar
-from journalist_app.services.desk.desk_calendar import NUMBERS, Calendar
+from journalist_app.services.whole_desk import desk_calendar
+from journalist_app.services.whole_desk.desk_calendar import NUMBERS, Calendar
 from journalist_app.views.refusal_status import REFUSALS, reason_and_status
 
 bp = Blueprint("calendar", __name__)

@@ -12,10 +12,10 @@ from journalist_app.requests.access import require_our_form, unlocked
 from journalist_app.requests.form_context import address_of, adviser_today
 from journalist_app.services import inbox_lists
 from journalist_app.services.closing import ended_mailboxes
-from journalist_app.services.desk import desk_calendar
 from journalist_app.services.inbox_lists import Inbox, InboxFilter
 from journalist_app.services.records import unsent_forms
 from journalist_app.services.records.casefiles import LABEL_CHARS
+from journalist_app.services.whole_desk import desk_calendar
 from journalist_app.views.unlock_pages import start_checking
 from protocol.content import StepName
 

@@ -11,7 +11,7 @@ from journalist_app.desk.open_desk import OpenDesk, SyncProgress
 from journalist_app.requests.access import open_desk, require_our_form, unlocked
 from journalist_app.requests.file_response import file_response, keep_awake
 from journalist_app.requests.form_context import address_of, adviser_today
-from journalist_app.services.desk import sync_replica, sync_status
+from journalist_app.services.whole_desk import sync_replica, sync_status
 from store.errors import StoreError
 from sync.endpoint import Endpoint
 from sync.errors import SyncRefusedError

@@ -13,8 +13,8 @@ from journalist_app.forms import PASSPHRASE_CHARS
 from journalist_app.locale_format import LANGUAGE_COOKIE, LANGUAGES
 from journalist_app.requests.access import COOKIE, auto_lock, is_our_form, open_desk, unlocked
 from journalist_app.search.search_index import SearchIndex
-from journalist_app.services.desk import background_check, sync_replica, unlocking
 from journalist_app.services.records import unsent_forms
+from journalist_app.services.whole_desk import background_check, sync_replica, unlocking
 
 bp = Blueprint("unlock", __name__)
 

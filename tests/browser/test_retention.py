@@ -7,10 +7,10 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from bench import desk_servers
-from deploy.cleanup.server_cleanup import ServerSweeper
 from deploy.settings.load_settings import load_config
+from deploy.sweeping.server_cleanup import ServerSweeper
 from journalist_app.config import AdviserConfig
-from journalist_app.services.desk import background_check, unlocking
+from journalist_app.services.whole_desk import background_check, unlocking
 from source_app.config import SourceConfig
 from store import mailboxes
 from store.database.engine import Store, open_store

@@ -12,8 +12,8 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 from bench import desk_servers
 from deploy.settings.load_settings import load_config
 from journalist_app.config import AdviserConfig
-from journalist_app.services.desk import publish_letterhead
-from journalist_app.services.desk.unlocking import unlock_desk as unlock_keyring
+from journalist_app.services.whole_desk import publish_letterhead
+from journalist_app.services.whole_desk.unlocking import unlock_desk as unlock_keyring
 from protocol.letterhead import Letterhead
 from store.database.engine import open_store
 from store.letterheads import latest

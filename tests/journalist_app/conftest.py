@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from journalist_app.services.desk import unlocking
+from journalist_app.services.whole_desk import unlocking
 from tests.journalist_app.desk_factories import World, a_world
 
 

@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.search import search_worker
 from journalist_app.search.search_index import SearchIndex, WorkerStarter
-from journalist_app.services.desk import unlocking
+from journalist_app.services.whole_desk import unlocking
 
 SECONDS = 60  # far more than any of them takes, so a longer wait is a fault
 

@@ -8,9 +8,9 @@ import pytest
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import AdviserError
 from journalist_app.services import inbox_lists
-from journalist_app.services.desk import background_check, unlocking
 from journalist_app.services.inbox_lists import InboxFilter
 from journalist_app.services.records import casefiles, unsent_forms
+from journalist_app.services.whole_desk import background_check, unlocking
 from protocol.content import ClosingNote, Content, Kind, StepName, StepNote, Verdict
 from protocol.entry import SignedEntry
 from protocol.sealed_record import RecordKind

@@ -11,11 +11,11 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import PassOnRefusal, SendRefusal
 from journalist_app.files.sealing_words import NamedMailbox
 from journalist_app.services import inbox_lists, search_mailboxes
-from journalist_app.services.desk import background_check, sync_status, unlocking
 from journalist_app.services.inbox_lists import InboxFilter
 from journalist_app.services.mailbox import read_thread
 from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
 from journalist_app.services.passing_on import pass_on
+from journalist_app.services.whole_desk import background_check, sync_status, unlocking
 from protocol.content import Content, Kind, StepName, Verdict
 from protocol.entry import SignedEntry
 from protocol.envelope import EntryClass

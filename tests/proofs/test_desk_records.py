@@ -9,9 +9,9 @@ import pytest
 from crypto.errors import CryptoError
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import RecordUnsoundError
-from journalist_app.services.desk import unlocking
 from journalist_app.services.records import casefiles, drafts, reply_templates, unsent_forms
 from journalist_app.services.records.reply_templates import ReplyTemplate
+from journalist_app.services.whole_desk import unlocking
 from protocol.content import StepName, Verdict
 from protocol.ledger import open_tally
 from store import records

@@ -10,9 +10,9 @@ from werkzeug.routing import AnyConverter, Rule
 from werkzeug.test import TestResponse
 
 from crypto.errors import CryptoError
-from deploy.cleanup.retention import apply_retention
+from deploy.sweeping.retention import apply_retention
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.services.desk import sync_replica, unlocking
+from journalist_app.services.whole_desk import sync_replica, unlocking
 from store import cleanup, entries
 from store.database.engine import Store
 from store.errors import AttachmentMissingError

@@ -4,14 +4,14 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from deploy.cleanup.retention import apply_retention
+from deploy.sweeping.retention import apply_retention
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services.closing import close_mailbox, ended_mailboxes
-from journalist_app.services.desk import sync_replica, unlocking
 from journalist_app.services.mailbox import read_thread
 from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
 from journalist_app.services.mailbox.desk_read_receipts import append_desk_read_receipt
 from journalist_app.services.mailbox.read_thread import ShownThread
+from journalist_app.services.whole_desk import sync_replica, unlocking
 from protocol import keyring as keyring_format
 from protocol.identifiers import EntryId
 from protocol.keyring import Keyring
@@ -109,5 +109,5 @@ def an_adviser(ends: Ends, keyring: Keyring | None = None) -> AtDesk:
 
 
 def the_server_cleans_up(ends: Ends) -> None:
-    """Delete the closed mailboxes that are due, as `deploy.cleanup.server_cleanup` does."""
+    """Delete the closed mailboxes that are due, as `deploy.sweeping.server_cleanup` does."""
     apply_retention(ends.world.store, ends.newest_letterhead(ends.world.store), ends.clock.day)

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import text
 
 from journalist_app.desk.casefile import Casefile
-from journalist_app.services.desk.merge_records import RecordMerger
+from journalist_app.services.whole_desk.merge_records import RecordMerger
 from protocol import letterhead as letterhead_format
 from protocol.identifiers import STRAND_ID_BYTES, StrandId
 from protocol.keyring import Keyring, StrandSecret

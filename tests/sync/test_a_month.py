@@ -13,12 +13,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from deploy.cleanup.retention import apply_retention
+from deploy.sweeping.retention import apply_retention
 from journalist_app.errors import SendRefusal, SendRefusedError
-from journalist_app.services.desk import sync_replica
 from journalist_app.services.inbox_lists import InboxFilter, read_inbox
 from journalist_app.services.mailbox.send_entries import EntrySender, NewWords
 from journalist_app.services.records import casefiles
+from journalist_app.services.whole_desk import sync_replica
 from protocol.content import (
     AnswerNote,
     Content,

@@ -9,9 +9,9 @@ import pytest
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import MailboxNotFoundError, PassOnRefusal, UnsoundMailboxError
-from journalist_app.services.desk import unlocking
 from journalist_app.services.mailbox import read_thread
 from journalist_app.services.passing_on import make_export, pass_on
+from journalist_app.services.whole_desk import unlocking
 from protocol.content import (
     AnswerNote,
     Content,

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from deploy.cleanup.retention import apply_retention
+from deploy.sweeping.retention import apply_retention
 from protocol.pouch.pouch_items import Item
 from store import (
     attachments,

@@ -14,10 +14,10 @@ from sqlalchemy import text
 from crypto import age
 from journalist_app.desk.casefile import Evidence, EvidenceKind
 from journalist_app.desk.verification import conversation_of
-from journalist_app.services.desk import sync_status
-from journalist_app.services.desk.merge_records import RecordMerger
 from journalist_app.services.mailbox import count_for_report
 from journalist_app.services.records import casefiles, reply_templates
+from journalist_app.services.whole_desk import sync_status
+from journalist_app.services.whole_desk.merge_records import RecordMerger
 from protocol.identifiers import Address, Digest
 from protocol.keyring import create_keyring
 from protocol.sealed_record import RecordKind

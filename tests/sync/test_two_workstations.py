@@ -10,9 +10,14 @@ import pytest
 
 from journalist_app.desk.casefile import Casefile, Evidence, EvidenceKind
 from journalist_app.errors import MailboxNotFoundError, UnsoundMailboxError
-from journalist_app.services.desk import background_check, desk_calendar, publish_letterhead, sync_status
 from journalist_app.services.inbox_lists import InboxFilter, read_inbox
 from journalist_app.services.records import casefiles, drafts, reply_templates
+from journalist_app.services.whole_desk import (
+    background_check,
+    desk_calendar,
+    publish_letterhead,
+    sync_status,
+)
 from protocol.identifiers import Address, Digest
 from protocol.ledger import ROWS, Dimension
 from protocol.letterhead import Report

@@ -33,7 +33,7 @@ def _imported_by(module: str) -> set[str]:
         "deploy.serving.serve_source",
         "deploy.serving.serve_adviser",
         "deploy.serving.serve_sync",
-        "deploy.cleanup.server_cleanup",
+        "deploy.sweeping.server_cleanup",
         "deploy.serving.supervisor",
     ],
 )
@@ -46,7 +46,7 @@ def test_no_process_imports_modules_that_it_does_not_need(module: str) -> None:
     [
         "deploy.serving.serve_source",
         "deploy.serving.serve_sync",
-        "deploy.cleanup.server_cleanup",
+        "deploy.sweeping.server_cleanup",
         "deploy.syncing.pending_at_server",
     ],
 )

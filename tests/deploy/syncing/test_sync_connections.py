@@ -21,7 +21,7 @@ from deploy.errors import DeployError
 from deploy.hardening import TMPFS
 from deploy.settings.settings_text import with_key
 from deploy.syncing.sync_refusals import refusals_as_sentences
-from journalist_app.services.desk.sync_replica import workstation_endpoint
+from journalist_app.services.whole_desk.sync_replica import workstation_endpoint
 from protocol.pouch.pouch_file import SERVER
 from store import outbox, peers
 from sync import carriers, pouch_stream

@@ -2,7 +2,7 @@ import threading
 import time
 
 from journalist_app.desk.auto_lock import AutoLock
-from journalist_app.services.desk import unlocking
+from journalist_app.services.whole_desk import unlocking
 from tests.journalist_app.desk_factories import PASSPHRASE, World
 
 

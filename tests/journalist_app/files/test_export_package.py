@@ -18,7 +18,7 @@ from journalist_app.errors import AdviserConfigError, PassOnRefusal
 from journalist_app.files import export_package
 from journalist_app.files.gpg_export import Exporter, open_exporter
 from journalist_app.files.pinned_recipients import RecipientKey
-from journalist_app.services.desk import unlocking
+from journalist_app.services.whole_desk import unlocking
 from protocol.keyring import Keyring
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_world, write_keyring
 from tests.journalist_app.refusals import refuses

@@ -27,8 +27,8 @@ from journalist_app.files.presealed import (
     Unsealer,
 )
 from journalist_app.services import search_mailboxes
-from journalist_app.services.desk import unlocking
 from journalist_app.services.mailbox import file_downloads
+from journalist_app.services.whole_desk import unlocking
 from protocol.content import Content, Kind
 from protocol.identifiers import AttachmentId
 from protocol.pouch.pouch_file import SERVER, PouchHead, PouchWriter

@@ -10,9 +10,9 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.inbox.deadlines import DeadlineKind, days_after, deadlines_of
 from journalist_app.inbox.mailbox_summary import MailboxSummary
 from journalist_app.services import inbox_lists
-from journalist_app.services.desk import unlocking
 from journalist_app.services.inbox_lists import InboxFilter
 from journalist_app.services.records import casefiles
+from journalist_app.services.whole_desk import unlocking
 from protocol.content import ClosingNote, Content, Kind, StepName, StepNote
 from protocol.identifiers import Digest
 from tests.journalist_app import desk_readers

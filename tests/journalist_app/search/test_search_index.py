@@ -16,8 +16,8 @@ from journalist_app.search import search_worker
 from journalist_app.search.search_index import SearchIndex, _Worker
 from journalist_app.search.search_worker import BeginReading, FindWords, IndexNotes, ReadAgain, ReadingFailed
 from journalist_app.services import search_mailboxes
-from journalist_app.services.desk import background_check, unlocking
 from journalist_app.services.records import casefiles
+from journalist_app.services.whole_desk import background_check, unlocking
 from protocol.content import Content, Kind, PassOnRecipient, ProposalNote, StepName, StepNote
 from protocol.identifiers import Address
 from tests.journalist_app import desk_readers

@@ -10,11 +10,11 @@ from journalist_app.desk.casefile import Casefile
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import CasefileRefusal, RecordUnsoundError, ReplyTemplateError, SendRefusal
 from journalist_app.services import inbox_lists
-from journalist_app.services.desk import background_check, unlocking
 from journalist_app.services.inbox_lists import InboxFilter
 from journalist_app.services.records import casefiles, desk_records, drafts, reply_templates, unsent_forms
 from journalist_app.services.records.casefiles import CasefilePanel
 from journalist_app.services.records.reply_templates import ReplyTemplate
+from journalist_app.services.whole_desk import background_check, unlocking
 from protocol.identifiers import Address
 from protocol.sealed_record import OpenedRecord, RecordKind, seal_record
 from store import outbox, peers, records

@@ -22,11 +22,11 @@ from journalist_app.errors import (
 )
 from journalist_app.services import inbox_lists
 from journalist_app.services.closing import close_mailbox, deletion_upkeep, ended_mailboxes
-from journalist_app.services.desk import background_check, unlocking, yearly_report
 from journalist_app.services.inbox_lists import InboxFilter
 from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
 from journalist_app.services.mailbox.steps import StepForm
 from journalist_app.services.records import casefiles
+from journalist_app.services.whole_desk import background_check, unlocking, yearly_report
 from protocol import ledger as ledger_format
 from protocol.content import TEXT_CHARS, ClosingNote, Content, Kind, StepName
 from protocol.entry import open_entry, sign_entry
@@ -104,7 +104,7 @@ def counted(world: World, tallies: tuple[bytes, ...]) -> dict[str, str]:
 
 
 def purge(world: World, source: ASource, day: date, proof: bytes | None = None) -> None:
-    """Delete the mailbox as the server's clean-up does on the day (`deploy.cleanup.retention`)."""
+    """Delete the mailbox as the server's clean-up does on the day (`deploy.sweeping.retention`)."""
     found = proof or proof_to_bytes(last_words(source.reads().transcript))
     with world.store.writing() as session:
         mailboxes.purge_mailbox(session, source.keys.address, proof=found, day=day)

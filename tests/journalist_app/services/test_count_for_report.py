@@ -8,10 +8,10 @@ import pytest
 from journalist_app.desk.casefile import Casefile, Note
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of
-from journalist_app.services.desk import background_check, unlocking
 from journalist_app.services.mailbox import count_for_report
 from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
 from journalist_app.services.records import casefiles
+from journalist_app.services.whole_desk import background_check, unlocking
 from protocol.content import Content, Kind, StepName, StepNote
 from protocol.identifiers import EntryId
 from protocol.sealed_record import BODY_BYTES, RecordKind

@@ -8,9 +8,9 @@ import pytest
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import CalendarRefusedError, LetterheadMovedError, UnsentRefusedError
 from journalist_app.services.closing import close_mailbox
-from journalist_app.services.desk import desk_calendar, publish_letterhead, unlocking
-from journalist_app.services.desk.desk_calendar import Calendar
 from journalist_app.services.records import drafts, unsent_forms
+from journalist_app.services.whole_desk import desk_calendar, publish_letterhead, unlocking
+from journalist_app.services.whole_desk.desk_calendar import Calendar
 from protocol.letterhead import verify_letterhead
 from protocol.sealed_record import RecordKind, seal_unsent
 from store import letterheads as stored_letterheads

@@ -7,9 +7,9 @@ import pytest
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of, open_all
 from journalist_app.services import inbox_lists
-from journalist_app.services.desk import background_check, unlocking
 from journalist_app.services.inbox_lists import InboxFilter
 from journalist_app.services.mailbox import desk_read_receipts
+from journalist_app.services.whole_desk import background_check, unlocking
 from protocol.content import Content, Kind
 from protocol.entry import SignedEntry
 from protocol.envelope import EntryClass

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crypto.errors import MalformedError
-from journalist_app.services.desk.letterhead_merge import merge_letterheads
+from journalist_app.services.whole_desk.letterhead_merge import merge_letterheads
 from protocol.letterhead import Letterhead, Report, sign_letterhead, verify_letterhead
 from tests.protocol.desk_factories import (
     DESK_KEY,

@@ -13,11 +13,11 @@ from crypto import age, signed_lines
 from crypto.canonical_json import encode_json
 from crypto.errors import TooLongError
 from journalist_app.desk.casefile import LABELS, Casefile, Evidence, EvidenceKind, Note, PassedOn
-from journalist_app.services.desk import merge_records
-from journalist_app.services.desk.merge_records import RecordMerger, merge_bodies, merge_casefiles
-from journalist_app.services.desk.report_records import ReportWords
 from journalist_app.services.records import reply_templates
 from journalist_app.services.records.reply_templates import ReplyTemplate
+from journalist_app.services.whole_desk import merge_records
+from journalist_app.services.whole_desk.merge_records import RecordMerger, merge_bodies, merge_casefiles
+from journalist_app.services.whole_desk.report_records import ReportWords
 from protocol import letterhead as letterhead_format
 from protocol.identifiers import STRAND_ID_BYTES, Digest, StrandId
 from protocol.keyring import Keyring, StrandSecret

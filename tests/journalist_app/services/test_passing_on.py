@@ -29,7 +29,6 @@ from journalist_app.errors import (
 )
 from journalist_app.files.pinned_recipients import RecipientKey
 from journalist_app.services.closing import ended_mailboxes
-from journalist_app.services.desk import unlocking
 from journalist_app.services.mailbox.steps import EMPTY_STEP_FORM, StepForm
 from journalist_app.services.passing_on import (
     make_export,
@@ -42,6 +41,7 @@ from journalist_app.services.passing_on.pass_on import WithoutConsent
 from journalist_app.services.passing_on.proposal_files import UploadedFile
 from journalist_app.services.passing_on.proposing import ProposalForm
 from journalist_app.services.records import casefiles, consent_evidence
+from journalist_app.services.whole_desk import unlocking
 from protocol.content import TEXT_CHARS, AnswerNote, Content, Kind, StepName, Verdict, proposal_digest
 from protocol.entry import SignedEntry
 from protocol.envelope import EntryClass

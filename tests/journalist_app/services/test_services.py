@@ -22,11 +22,11 @@ from journalist_app.errors import (
 )
 from journalist_app.services import inbox_lists
 from journalist_app.services.closing import ended_mailboxes
-from journalist_app.services.desk import background_check, unlocking
 from journalist_app.services.inbox_lists import InboxFilter
 from journalist_app.services.mailbox import file_downloads
 from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
 from journalist_app.services.mailbox.read_thread import open_thread
+from journalist_app.services.whole_desk import background_check, unlocking
 from protocol import keyring as keyring_format
 from protocol.content import TEXT_CHARS
 from protocol.entry import SignedEntry

@@ -6,10 +6,10 @@ import pytest
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import SendRefusal
-from journalist_app.services.desk import unlocking
 from journalist_app.services.mailbox import steps
 from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
 from journalist_app.services.mailbox.steps import StepForm
+from journalist_app.services.whole_desk import unlocking
 from protocol.content import StepName
 from protocol.identifiers import EntryId
 from stored_mailbox.entry_form import FormContext

@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 
 from journalist_app import create_adviser_app
 from journalist_app.desk.open_desk import OpenDesk, SyncProgress
-from journalist_app.services.desk import background_check, sync_replica, sync_status
+from journalist_app.services.whole_desk import background_check, sync_replica, sync_status
 from protocol.errors import NewerVersionError, PouchRefusal, PouchRefusedError
 from protocol.pouch.pouch_file import SERVER
 from store import outbox, peers, sync_findings

@@ -6,8 +6,8 @@ import pytest
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services import inbox_lists
-from journalist_app.services.desk import unlocking, whole_check
 from journalist_app.services.inbox_lists import InboxFilter
+from journalist_app.services.whole_desk import unlocking, whole_check
 from store.errors import StoreBusyError
 from stored_mailbox import whole_store
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_source

@@ -18,10 +18,10 @@ from journalist_app.errors import RecordUnsoundError, ReportRefusal
 from journalist_app.search import search_worker
 from journalist_app.search.search_index import SearchIndex, WorkerStarter
 from journalist_app.services.closing import ended_mailboxes
-from journalist_app.services.desk import publish_report, report_ledger, report_records, yearly_report
-from journalist_app.services.desk.report_records import ReportWords
-from journalist_app.services.desk.unlocking import unlock_desk
 from journalist_app.services.records import casefiles, desk_records
+from journalist_app.services.whole_desk import publish_report, report_ledger, report_records, yearly_report
+from journalist_app.services.whole_desk.report_records import ReportWords
+from journalist_app.services.whole_desk.unlocking import unlock_desk
 from protocol.content import Content, Kind, StepName, StepNote
 from protocol.ledger import seal_tallies
 from protocol.sealed_record import RecordKind

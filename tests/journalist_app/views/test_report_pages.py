@@ -4,8 +4,8 @@ import pytest
 
 from journalist_app import create_adviser_app
 from journalist_app.desk.casefile import Casefile
-from journalist_app.services.desk import report_records
-from journalist_app.services.desk.unlocking import unlock_desk
+from journalist_app.services.whole_desk import report_records
+from journalist_app.services.whole_desk.unlocking import unlock_desk
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_source
 from tests.journalist_app.services.test_yearly_report import DAY, LAST_YEAR, leave_tallies
 from tests.journalist_app.views.test_views import Browser, token

@@ -20,9 +20,9 @@ from crypto.age import PQIdentity
 from journalist_app import create_adviser_app
 from journalist_app.desk.casefile import Casefile, Evidence, EvidenceKind
 from journalist_app.files.presealed import DECRYPTIONS_PER_PAGE
-from journalist_app.services.desk import unlocking
 from journalist_app.services.mailbox import read_thread
 from journalist_app.services.records import casefiles
+from journalist_app.services.whole_desk import unlocking
 from protocol.content import TEXT_CHARS, AnswerNote, Content, Kind, PassOnRecipient, ProposalNote, Verdict
 from protocol.identifiers import Digest, sealing_words
 from protocol.pouch.pouch_file import SERVER

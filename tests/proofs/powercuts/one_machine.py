@@ -8,8 +8,8 @@ import secrets
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 
-from deploy.cleanup.server_cleanup import StoreSweeper
 from deploy.pinned_letterhead import open_letterhead
+from deploy.sweeping.server_cleanup import StoreSweeper
 from journalist_app import create_adviser_app
 from journalist_app.desk.open_desk import TrustedStateStatus, read_trusted_state
 from protocol.keyring import open_keyring

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from journalist_app.services.desk import unlocking
+from journalist_app.services.whole_desk import unlocking
 from tests.proofs.powercuts.all_scenarios import SCENARIOS
 from tests.proofs.powercuts.statements import START, state
 

@@ -18,9 +18,9 @@ from journalist_app import create_adviser_app
 from journalist_app.config import AdviserConfig
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import FileRefusedError, MailboxNotFoundError
-from journalist_app.services.desk import sync_replica
 from journalist_app.services.mailbox import read_thread
 from journalist_app.services.mailbox.file_downloads import open_download
+from journalist_app.services.whole_desk import sync_replica
 from protocol.identifiers import Address, AttachmentId
 from store.database.engine import open_store
 from sync.endpoint import Endpoint

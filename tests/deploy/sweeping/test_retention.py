@@ -14,15 +14,15 @@ import pytest
 from nacl.signing import SigningKey
 from sqlalchemy import text
 
-from deploy.cleanup.retention import (
+from deploy.settings.load_settings import load_config
+from deploy.sweeping.retention import (
     RetentionResult,
     apply_retention,
     log_retention,
     purge_if_due,
     refresh_hints,
 )
-from deploy.cleanup.server_cleanup import ServerSweeper
-from deploy.settings.load_settings import load_config
+from deploy.sweeping.server_cleanup import ServerSweeper
 from protocol import letterhead
 from protocol.content import ClosingNote, Content, Kind
 from protocol.entry import SignedEntry, seal_words, sign_entry

@@ -10,10 +10,10 @@ from typing import Final
 
 from crypto.errors import CryptoError
 from journalist_app.desk.open_desk import OpenDesk, SyncProgress
-from journalist_app.services.desk import background_check
-from journalist_app.services.desk.merge_records import RecordMerger
-from journalist_app.services.desk.publish_letterhead import use_letterhead
-from journalist_app.services.desk.sync_status import count_outbox, is_online
+from journalist_app.services.whole_desk import background_check
+from journalist_app.services.whole_desk.merge_records import RecordMerger
+from journalist_app.services.whole_desk.publish_letterhead import use_letterhead
+from journalist_app.services.whole_desk.sync_status import count_outbox, is_online
 from protocol.entry import SignedEntry, open_entry
 from protocol.errors import LetterheadRefusedError, NewerVersionError, PouchRefusedError
 from protocol.letterhead import Letterhead, verify_letterhead

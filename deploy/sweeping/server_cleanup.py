@@ -9,17 +9,17 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from deploy import quiet_log
-from deploy.cleanup.retention import (
+from deploy.errors import LetterheadError
+from deploy.hardening import private_folder
+from deploy.pinned_letterhead import LetterheadWatch, open_letterhead
+from deploy.settings.load_settings import load_config
+from deploy.sweeping.retention import (
     RetentionResult,
     apply_retention,
     forget_retired,
     log_retention,
     refresh_hints,
 )
-from deploy.errors import LetterheadError
-from deploy.hardening import private_folder
-from deploy.pinned_letterhead import LetterheadWatch, open_letterhead
-from deploy.settings.load_settings import load_config
 from protocol.letterhead import Letterhead
 from source_app.config import SourceConfig
 from store import cleanup

@@ -10,9 +10,9 @@ from journalist_app.desk.open_desk import CheckProgress, OpenDesk
 from journalist_app.desk.verification import Conversation, examine
 from journalist_app.errors import MailboxNotFoundError
 from journalist_app.services.closing import deletion_upkeep, ended_mailboxes
-from journalist_app.services.desk import whole_check
 from journalist_app.services.mailbox import count_for_report
 from journalist_app.services.records import casefiles
+from journalist_app.services.whole_desk import whole_check
 from protocol.heads import Heads
 from protocol.identifiers import SOURCE_STRAND, Address
 from store import entries, mailboxes, sync_findings

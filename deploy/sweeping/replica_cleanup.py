@@ -7,8 +7,8 @@ mailboxes in the replica.
 import os
 from pathlib import Path
 
-from deploy.cleanup.server_cleanup import StoreSweeper
 from deploy.settings.load_settings import load_config
+from deploy.sweeping.server_cleanup import StoreSweeper
 from journalist_app.config import AdviserConfig
 from store.database.engine import open_store
 

@@ -8,7 +8,7 @@ from crypto.errors import MalformedError
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import CalendarRefusal, CalendarRefusedError, LetterheadMovedError
 from journalist_app.public_holidays import dutch_holidays
-from journalist_app.services.desk.publish_letterhead import sign_next_letterhead, use_letterhead
+from journalist_app.services.whole_desk.publish_letterhead import sign_next_letterhead, use_letterhead
 from protocol.letterhead import Absence, Letterhead
 
 _NORM_DAYS: Final = range(1, 61)  # the same limits as in the letterhead

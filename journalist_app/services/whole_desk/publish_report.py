@@ -12,11 +12,11 @@ import msgspec
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of
 from journalist_app.errors import MailboxNotFoundError, ReportRefusal, ReportRefusedError
-from journalist_app.services.desk import publish_letterhead, report_records
-from journalist_app.services.desk.report_records import FrozenReport, ReportWords, ReportYear
-from journalist_app.services.desk.yearly_report import FILE_KINDS, build_report_file, read_report_year
 from journalist_app.services.mailbox import count_for_report
 from journalist_app.services.records import desk_records
+from journalist_app.services.whole_desk import publish_letterhead, report_records
+from journalist_app.services.whole_desk.report_records import FrozenReport, ReportWords, ReportYear
+from journalist_app.services.whole_desk.yearly_report import FILE_KINDS, build_report_file, read_report_year
 from protocol.identifiers import Address
 from protocol.letterhead import Report
 from protocol.sealed_record import RecordKind

@@ -14,9 +14,9 @@ from typing import Any, Final, TypeVar
 from crypto.canonical_json import decode_json, encode_json
 from crypto.errors import ForgedError, MalformedError, TooLongError, UnreadableError
 from journalist_app.desk.casefile import LABELS, PROSE_CHARS, Casefile, Evidence, EvidenceKind, Note, PassedOn
-from journalist_app.services.desk import letterhead_merge
-from journalist_app.services.desk.report_records import ReportWords
 from journalist_app.services.records import reply_templates
+from journalist_app.services.whole_desk import letterhead_merge
+from journalist_app.services.whole_desk.report_records import ReportWords
 from protocol.errors import NewerVersionError
 from protocol.identifiers import Digest
 from protocol.keyring import Keyring

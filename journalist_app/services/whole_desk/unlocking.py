@@ -8,8 +8,8 @@ from journalist_app.desk.open_desk import OpenDesk, TrustedStateStatus, read_tru
 from journalist_app.desk.private_files import ExposedError, read_private
 from journalist_app.errors import UnlockRefusal, UnlockRefusedError
 from journalist_app.files.gpg_export import open_exporter
-from journalist_app.services.desk import background_check
 from journalist_app.services.records import casefiles
+from journalist_app.services.whole_desk import background_check
 from protocol.envelope import Author
 from protocol.errors import KeyringRefusal, KeyringRefusedError, LetterheadRefusedError
 from protocol.keyring import Keyring, open_keyring

@@ -14,11 +14,11 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of
 from journalist_app.errors import MailboxNotFoundError, RecordUnsoundError
 from journalist_app.services.closing.ended_mailboxes import list_unacknowledged
-from journalist_app.services.desk import report_records
-from journalist_app.services.desk.report_ledger import read_ledger
-from journalist_app.services.desk.report_records import YEARS, ReportYear
 from journalist_app.services.mailbox import count_for_report
 from journalist_app.services.records import casefiles
+from journalist_app.services.whole_desk import report_records
+from journalist_app.services.whole_desk.report_ledger import read_ledger
+from journalist_app.services.whole_desk.report_records import YEARS, ReportYear
 from protocol.envelope import Author
 from protocol.identifiers import Address
 from protocol.ledger import Dimension, Tally, counted_tallies, tally_seed
