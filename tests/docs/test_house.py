@@ -13,8 +13,10 @@ from tests.code_lines import ROOT, count_lines, lines_by_folder, read_limits
 _MODULES_MAX: Final = 15  # side by side in one folder, `__init__.py` not counted
 _MORE_MODULES: Final = {"protocol": 18}  # one module for each section of docs/protocol.md
 
-# One interface's names: every package has its errors, every app its settings and forms.
-_MODULE_INTERFACES: Final = {"errors", "config", "forms"}
+# One interface's names: every package has its errors, every app its settings, forms, use cases and pages.
+_MODULE_INTERFACES: Final = {"errors", "config", "forms", "services", "views"}
+# One thing at two layers: the rule or the table, and the adviser's use cases with it (docs/style.md, section 6).
+_TWO_LAYERS: Final = {"closing", "records"}
 # The modules of `store` share the verbs of a table; each migration has an `upgrade`.
 _FUNCTION_INTERFACES: Final = {
     "store/": {"add", "apply_from_peer", "count", "drop", "find", "of_mailbox", "put", "upgrade"},
@@ -45,13 +47,15 @@ def test_no_folder_has_too_many_modules() -> None:
     assert {} == crowded
 
 
-def test_no_two_modules_have_the_same_name() -> None:
+def test_no_two_modules_or_packages_have_the_same_name() -> None:
     places: defaultdict[str, list[str]] = defaultdict(list)
     for file in _modules():
-        if file.stem != "__init__" and file.stem not in _MODULE_INTERFACES:
-            places[file.stem].append(str(file.relative_to(ROOT)))
+        places[file.parent.name if file.stem == "__init__" else file.stem].append(str(file.relative_to(ROOT)))
 
-    assert {} == {name: found for name, found in places.items() if len(found) > 1}
+    twice = {name: found for name, found in places.items() if len(found) > 1}
+    assert {} == {
+        name: found for name, found in twice.items() if name not in _MODULE_INTERFACES | _TWO_LAYERS
+    }
 
 
 def test_no_two_public_classes_or_functions_have_the_same_name() -> None:
