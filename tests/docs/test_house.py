@@ -15,7 +15,7 @@ _MORE_MODULES: Final = {"protocol": 18}  # one module for each section of docs/p
 
 # One interface's names: every package has its errors, every app its settings, forms, use cases and pages.
 _MODULE_INTERFACES: Final = {"errors", "config", "forms", "services", "views"}
-# One thing at two layers: the rule or the table, and the adviser's use cases with it (docs/style.md, section 6).
+# One thing at two layers: its rule or its table, and the adviser's use cases (docs/style.md, section 6).
 _TWO_LAYERS: Final = {"closing", "records"}
 # The modules of `store` share the verbs of a table; each migration has an `upgrade`.
 _FUNCTION_INTERFACES: Final = {
