@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bench.adviser import Adviser
-from bench.baseline import Baseline
+from bench.baselines.baseline import Baseline
 from bench.desk_servers import DeskServers
 from bench.source import Source
 

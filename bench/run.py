@@ -12,19 +12,17 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import (
-    baseline,
-    desk_servers,
+from bench import desk_servers, processes, report
+from bench.baselines import baseline
+from bench.bench_setup import BenchSetup
+from bench.measures import (
     full_store_measures,
-    processes,
-    report,
     report_measures,
     search_measures,
     source_measures,
     sync_measures,
     upload_measures,
 )
-from bench.bench_setup import BenchSetup
 from bench.report import Measurement
 from store.database.schema import PAGE_BYTES
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from bench import desk_servers, fill, processes
+from bench.measures.source_measures import one_post
 from bench.source import Source
-from bench.source_measures import one_post
 from bench.timing import interleaved, median
 from store import cleanup
 from store.database.engine import open_store

@@ -23,8 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import desk_servers, fill, memory, processes
+from bench.baselines.copy_server import SIZE_BYTES
 from bench.bench_setup import BenchSetup
-from bench.copy_server import SIZE_BYTES
 from bench.report import Measurement, at_most, mebibytes, milliseconds
 from bench.timing import median
 from bench.tor_network import Tor, TorNetwork
@@ -237,7 +237,7 @@ def _run(settings: Path, *words: str | Path, typed: str = "") -> None:
 
 @contextlib.contextmanager
 def _serving_copies(machines: _Machines) -> Iterator[None]:
-    argv = [sys.executable, "-m", "bench.copy_server", f"unix:{machines.copy_server}"]
+    argv = [sys.executable, "-m", "bench.baselines.copy_server", f"unix:{machines.copy_server}"]
     with processes.serving_at(argv, machines.copy_server):
         yield
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, repeat
 
-from bench import baseline, fill, memory
-from bench.baseline import Baseline
+from bench import fill, memory
+from bench.baselines import baseline
+from bench.baselines.baseline import Baseline
 from bench.bench_setup import BenchSetup
 from bench.report import Measurement, at_least, at_most, milliseconds
 from bench.source import SavedSession, Source

@@ -29,7 +29,7 @@ def reporting(setup: BenchSetup) -> Iterator[Measurement]:
     with processes.folder_on_disk() as folder:
         desk = desk_servers.set_up(folder)
         _fill(desk, lines // ROWS)
-        argv = [sys.executable, "-m", "bench.report_once", str(desk.settings), str(_year(0))]
+        argv = [sys.executable, "-m", "bench.measures.report_once", str(desk.settings), str(_year(0))]
         done = subprocess.run(argv, input=f"{desk.passphrase}\n", capture_output=True, text=True, check=True)
     seconds, memory, read = (float(each) for each in done.stdout.split())
     assert read == lines // ROWS / _YEARS

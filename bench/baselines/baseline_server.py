@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from bench import baseline_app
+from bench.baselines import baseline_app
 from deploy.serving.gunicorn_server import GunicornServer
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import baseline_app, processes
+from bench import processes
+from bench.baselines import baseline_app
 from bench.browser import Browser, Upload
 from bench.forms import URLENCODED
 
@@ -29,7 +30,7 @@ def serving_baseline(folder: Path, *, page_bytes: int, workers: int, threads: in
     path = folder / "baseline.sqlite3"
     baseline_app.create_database(path, page_bytes)
     host, port = "127.0.0.1", processes.free_port()
-    server = (sys.executable, "-m", "bench.baseline_server")
+    server = (sys.executable, "-m", "bench.baselines.baseline_server")
     argv = [*server, str(path), f"{host}:{port}", str(workers), str(threads)]
     with processes.serving(argv, host, port):
         yield Baseline(host, port)

@@ -8,9 +8,9 @@ from bench import desk_servers, fill, processes
 from bench.adviser import Adviser
 from bench.bench_setup import BenchSetup
 from bench.desk_servers import Desk
+from bench.measures.source_measures import one_post
 from bench.report import Measurement, at_least, at_most, milliseconds
 from bench.source import Source
-from bench.source_measures import one_post
 from bench.timing import interleaved, median, timed
 from stored_mailbox.whole_store import MailboxVerdict, verify_in_processes
 

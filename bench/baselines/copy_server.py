@@ -1,6 +1,6 @@
 """Baseline server for sync: reads any request, and answers with as many bytes as its first eight ask for.
 
-python -m bench.copy_server unix:/path/to/socket
+python -m bench.baselines.copy_server unix:/path/to/socket
 """
 
 import os

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from bench import baseline, memory
+from bench import memory
+from bench.baselines import baseline
 from bench.bench_setup import BenchSetup
 from bench.report import Measurement, at_least, at_most, mebibytes
 from bench.source import Source

@@ -1,8 +1,8 @@
 """Make one yearly report, as `steunpunt report` does, and print its time and memory.
 
-Run it as `python -m bench.report_once SETTINGS YEAR`, with the passphrase on standard input. It prints the
-seconds, the bytes of memory including those of its child processes, and the number of mailboxes that were
-counted. Unlocking is not measured: every use of the desk waits for that first.
+Run it as `python -m bench.measures.report_once SETTINGS YEAR`, with the passphrase on standard input. It
+prints the seconds, the bytes of memory including those of its child processes, and the number of mailboxes
+that were counted. Unlocking is not measured: every use of the desk waits for that first.
 """
 
 import os
