@@ -3,7 +3,7 @@
 import pytest
 
 from tests.proofs.proof_sizes import IS_WHOLE, print_result
-from tests.protocol.explorer import SCENARIOS, Explorer
+from tests.protocol.transcript.explorer import SCENARIOS, Explorer
 
 pytestmark = pytest.mark.slow
 

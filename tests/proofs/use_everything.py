@@ -19,7 +19,7 @@ from store.errors import AttachmentMissingError
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY
 from tests.journalist_app.views.test_views import answer_fields, settle
 from tests.proofs.conversation import ASource
-from tests.proofs.damaged_pair import Pair
+from tests.proofs.damage.damaged_pair import Pair
 from tests.sync.ends import HALF_HOUR, Line
 
 _HOOKS = re.compile(r'data-(?:fault|notice|warning|unsound|refusal|failure|memory)="[^"]+"')

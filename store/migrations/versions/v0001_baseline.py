@@ -1,8 +1,8 @@
 """Baseline migration: creates all tables of the first deployed version.
 
 The tables are those of `store.database.schema`, as long as this is the only migration. The second migration
-freezes them first: this file then executes the SQL of `tests/store/tables_0001.sql`. A test compares that SQL
-with the tables of a new store.
+freezes them first: this file then executes the SQL of `tests/store/migrations/tables_0001.sql`. A test
+compares that SQL with the tables of a new store.
 """
 
 from alembic import op

@@ -12,8 +12,8 @@ import pytest
 
 from store.database.damaged_rows import count_damaged
 from store.database.engine import Store
-from tests.proofs.damaged_pair import Pair, a_pair
-from tests.proofs.damages import VALUES, Damage, all_damages, write
+from tests.proofs.damage.damaged_pair import Pair, a_pair
+from tests.proofs.damage.damages import VALUES, Damage, all_damages, write
 from tests.proofs.proof_sizes import IS_WHOLE, print_result
 from tests.proofs.use_everything import Use, use_replica, use_server
 

@@ -18,7 +18,7 @@ from protocol.transcript import check, closing, ending, waiting
 from protocol.transcript.check import FaultKind, Transcript
 from protocol.transcript.knowledge import Knowledge
 from protocol.transcript.proposal_states import Consent, ProposalState, ProposalStatus
-from tests.protocol.explorer import SCENARIOS, Explorer, Limits, World
+from tests.protocol.transcript.explorer import SCENARIOS, Explorer, Limits, World
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 

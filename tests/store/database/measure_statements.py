@@ -1,4 +1,6 @@
-"""Measures what prepared statements save, for ADR 22. Run: `python -m tests.store.measure_statements`.
+"""Measurement of the time that prepared statements save, for ADR 22.
+
+Run: `python -m tests.store.database.measure_statements`.
 
 Each action runs with the prepared statements of the store, and again with the same statements executed by
 SQLAlchemy. The two take turns. Numbers are processor time, so that a busy machine matters less.
