@@ -179,15 +179,6 @@ class SearchIndex:
         if self._workers:
             self._send(self._workers[share_of(address, len(self._workers))], IndexNotes(address, text))
 
-    def wait_until_whole(self, seconds: float) -> ReadingProgress:
-        """Wait until the search processes have read the whole store or failed. Return their progress.
-
-        The wait takes at most `seconds`.
-        """
-        with self._changed:
-            self._changed.wait_for(lambda: self._is_broken or self._is_all_read(), seconds)
-        return self.reading
-
     def stop(self) -> None:
         """End the search processes and drop the summaries."""
         with self._changed:

@@ -10,6 +10,7 @@ from journalist_app.desk.verification import Conversation, entry_contents, open_
 from journalist_app.inbox.deadlines import Deadline, deadlines_of
 from journalist_app.inbox.mailbox_summary import summarise_mailbox
 from journalist_app.services.closing.ended_mailboxes import end_by_source
+from journalist_app.services.mailbox.count_for_report import count_not_arrived
 from protocol.identifiers import Address
 from store.mailboxes import EndedMailbox
 
@@ -43,13 +44,15 @@ class InboxRow:
 class EndedInboxRow:
     """One mailbox in the inbox that its source ended.
 
-    `is_proved` is True if the source has signed the ending.
+    `is_proved` is True if the source has signed the ending. `not_arrived` counts the source's last entries
+    before the ending that never reached this workstation.
     """
 
     address: str
     label: str
     day: date
     is_proved: bool
+    not_arrived: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +102,8 @@ def ended_row(desk: OpenDesk, row: EndedMailbox) -> EndedInboxRow:
     """Return the inbox's row of an ended mailbox, after a check whether the source has signed the ending."""
     address = Address(row.address)
     end = end_by_source(desk, row)
-    day = row.day if end is None else end.envelope.day
-    return EndedInboxRow(address.hex(), desk.label(address), day, is_proved=end is not None)
+    day, not_arrived = (row.day, 0) if end is None else (end.envelope.day, count_not_arrived(desk, end))
+    return EndedInboxRow(address.hex(), desk.label(address), day, end is not None, not_arrived)
 
 
 def unsound_rows(

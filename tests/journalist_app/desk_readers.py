@@ -3,13 +3,14 @@
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.search import search_worker
-from journalist_app.search.search_index import SearchIndex, WorkerStarter
+from journalist_app.search.search_index import ReadingProgress, SearchIndex, WorkerStarter
 from journalist_app.services.whole_desk import unlocking
 
 SECONDS = 60  # far more than any of them takes, so a longer wait is a fault
@@ -30,6 +31,14 @@ def start() -> tuple[Connection, Callable[[], None]]:
             line.close()
 
     return ours, end
+
+
+def wait_until_whole(index: SearchIndex, seconds: float = SECONDS) -> ReadingProgress:
+    """Wait until the search processes have read the whole store or failed. Return their progress."""
+    until = time.monotonic() + seconds
+    while not (index.reading.is_whole or index.reading.is_broken) and time.monotonic() < until:
+        time.sleep(0.002)
+    return index.reading
 
 
 def begin(desk: OpenDesk, starters: Sequence[WorkerStarter] = (start,)) -> None:

@@ -352,7 +352,7 @@ def test_search_finds_and_shows_no_sealed_text_that_names_another_mailbox(
     source.writes(age_armour(words.encode(), [recipient_of(world)]))
     source.writes("een tweede geheim, dat iedereen mag zien")
     desk_readers.begin(desk)
-    assert desk.index.wait_until_whole(desk_readers.SECONDS).is_whole
+    assert desk_readers.wait_until_whole(desk.index).is_whole
 
     assert desk.index.find(["mijn"]) == ([source.keys.address] if is_own else [])
     (hit,) = search_mailboxes.search(desk, "geheim", 1).hits
@@ -381,13 +381,13 @@ def test_the_same_sealed_text_in_two_mailboxes_is_told_even_if_it_was_sealed_aga
     for each in (source, copy):
         each.writes(age_armour(b"mijn verhaal\n", [recipient_of(world)]))
     desk_readers.begin(desk)
-    assert desk.index.wait_until_whole(desk_readers.SECONDS).is_whole
+    assert desk_readers.wait_until_whole(desk.index).is_whole
 
     (_, shown) = opens(desk, source.keys.address).entries
     removed = [entry for entry in copy.reads().transcript.entries if entry.envelope.is_words]
     copy.removes(*removed)
     background_check.check_store(desk, TODAY)
-    desk.index.wait_until_whole(desk_readers.SECONDS)
+    desk_readers.wait_until_whole(desk.index)
 
     assert [piece.also_in for piece in shown.pieces] == [(desk.label(copy.keys.address),)]
     desk.stop()

@@ -16,6 +16,7 @@ from journalist_app.services.whole_desk import sync_replica, unlocking
 from store import cleanup, entries
 from store.database.engine import Store
 from store.errors import AttachmentMissingError
+from tests.journalist_app import desk_readers
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY
 from tests.journalist_app.views.test_views import answer_fields, settle
 from tests.proofs.conversation import ASource
@@ -161,7 +162,7 @@ def _use_adviser(use: Use, *, every_page: bool) -> None:
     if desk is None:
         use.stopped.append("locked")
         return
-    use.require("index is broken", that=desk.index.wait_until_whole(2).is_whole)
+    use.require("index is broken", that=desk_readers.wait_until_whole(desk.index, 2).is_whole)
     use.require("check is broken", that=not desk.progress.is_broken and not desk.progress.is_running)
     use.require("check has no day", that=desk.last_check == TODAY)
     for name, source in (("bad", pair.bad), ("good", pair.good)):

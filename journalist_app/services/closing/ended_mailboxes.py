@@ -56,7 +56,9 @@ def is_deleted_by_closing(desk: OpenDesk, row: EndedMailbox, today: date) -> boo
         for head in desk.trusted_state.mailboxes.get(address, ())
         if head not in named and head.number >= newest.get(head.strand, 0)
     }
-    if _has_crossed(desk, address):
+    with desk.store.reading() as session:
+        found = sync_findings.of_mailbox(session, address)
+    if any(each.kind is FindingKind.CROSSED for each in found):
         later.discard(desk.keyring.strand.id)
     return not later or (later == {SOURCE_STRAND} and address in desk.trusted_state.answered)
 
@@ -72,11 +74,6 @@ def _proof_in(desk: OpenDesk, row: EndedMailbox) -> Transcript | None:
     strands = desk.letterhead.strand_keys
     proof = read_transcript(address, row.verify_key, strands, entries, has_content=False)
     return proof if is_proved(proof) else None
-
-
-def _has_crossed(desk: OpenDesk, address: Address) -> bool:
-    with desk.store.reading() as session:
-        return any(found.kind is FindingKind.CROSSED for found in sync_findings.of_mailbox(session, address))
 
 
 def list_unacknowledged(desk: OpenDesk, today: date) -> list[EndedMailbox]:

@@ -71,6 +71,13 @@ def save_counts_in_background(desk: OpenDesk, conversation: Conversation) -> Non
         save_counts(desk, conversation)
 
 
+def count_not_arrived(desk: OpenDesk, end: SignedEntry) -> int:
+    """Return how many entries the source made before the end that this workstation never verified."""
+    known = desk.trusted_state.mailboxes.get(end.envelope.address, ())
+    newest = max((head.number for head in known if head.strand == SOURCE_STRAND), default=0)
+    return max(0, end.envelope.number - 1 - newest)
+
+
 def add_facts_of_end(desk: OpenDesk, casefile: Casefile, end: SignedEntry) -> Casefile:
     """Return a copy of the casefile in which `came_back` is True if the source read an answer before ending.
 
@@ -82,6 +89,5 @@ def add_facts_of_end(desk: OpenDesk, casefile: Casefile, end: SignedEntry) -> Ca
     known = desk.trusted_state.mailboxes.get(end.envelope.address, ())
     newest = {head.strand: head.number for head in end.envelope.heads}
     had_ours = all(newest.get(head.strand, 0) >= head.number for head in known if head.strand)
-    ours = max((head.number for head in known if head.strand == SOURCE_STRAND), default=0)
-    moved_on = 0 < ours < end.envelope.number - 1
+    moved_on = any(head.strand == SOURCE_STRAND for head in known) and count_not_arrived(desk, end) > 0
     return msgspec.structs.replace(casefile, came_back=casefile.came_back or (had_ours and moved_on))

@@ -644,7 +644,7 @@ def test_search_finds_texts_that_were_encrypted_with_age(world: World) -> None:
     desk = unlocked(world)
     desk_readers.begin(desk)
     try:
-        assert desk.index.wait_until_whole(desk_readers.SECONDS).is_whole
+        assert desk_readers.wait_until_whole(desk.index).is_whole
         found = [search_mailboxes.search(desk, word, 1) for word in ("paardenbloem", "distel")]
     finally:
         desk.stop()

@@ -30,7 +30,7 @@ def dues(
 def unlocked(world: World) -> OpenDesk:
     desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
     desk_readers.begin(desk)
-    assert desk.index.wait_until_whole(desk_readers.SECONDS).is_whole
+    assert desk_readers.wait_until_whole(desk.index).is_whole
     return desk
 
 

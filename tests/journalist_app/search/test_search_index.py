@@ -27,7 +27,7 @@ from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_sour
 def unlocked(world: World, shares: int = 2) -> OpenDesk:
     desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
     desk_readers.begin(desk, [desk_readers.start] * shares)
-    assert desk.index.wait_until_whole(desk_readers.SECONDS).is_whole
+    assert desk_readers.wait_until_whole(desk.index).is_whole
     return desk
 
 
@@ -216,7 +216,7 @@ def test_a_missing_store_is_reported(world: World) -> None:
 
     desk_readers.begin(desk)
 
-    assert desk.index.wait_until_whole(desk_readers.SECONDS).is_broken
+    assert desk_readers.wait_until_whole(desk.index).is_broken
     desk.stop()
 
 
@@ -273,7 +273,7 @@ def test_a_note_from_before_the_search_processes_started_is_found(world: World) 
 
     unlocking.start_indexing(desk)
 
-    assert desk.index.wait_until_whole(desk_readers.SECONDS).is_whole
+    assert desk_readers.wait_until_whole(desk.index).is_whole
     assert [source.address] == found(desk, "vroegteken")
     desk.stop()
 
@@ -382,7 +382,7 @@ def test_the_search_processes_read_the_store_and_end_when_the_desk_locks(world: 
         return line, end
 
     desk_readers.begin(desk, [start] * 2)
-    assert desk.index.wait_until_whole(desk_readers.SECONDS).is_whole
+    assert desk_readers.wait_until_whole(desk.index).is_whole
     assert [source.address] == found(desk, "woord")
     started = set(threading.enumerate()) - before
     desk.stop()

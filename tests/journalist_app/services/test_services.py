@@ -484,6 +484,24 @@ def test_an_ended_mailbox_is_shown_once_and_then_forgotten(world: World) -> None
         ended_mailboxes.acknowledge_ended(desk, source.keys.address, TODAY)
 
 
+@pytest.mark.parametrize("more", [0, 2])
+def test_the_end_tells_how_many_entries_never_arrived(world: World, more: int) -> None:
+    """Attack: the operator of the server loses the source's last words before any workstation has them."""
+    source = a_source(world)
+    source.writes("vraag")
+    source.is_answered("antwoord")
+    desk = unlocked(world)
+    background_check.check_store(desk, TODAY)
+    if more:
+        source.writes("dit kwam nooit aan")
+        source.looks()
+    source.ends()
+
+    (row,) = inbox_lists.read_inbox(desk, InboxFilter("closed"), TODAY).ended
+
+    assert row.not_arrived == more
+
+
 def test_an_ending_that_the_source_did_not_sign_is_shown_and_stays(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")

@@ -22,7 +22,7 @@ def opened(browser: Browser) -> None:
     browser.app.extensions["readers"] = [desk_readers.start]
     browser.unlock()
     desk = browser.app.extensions["auto_lock"]._desk
-    assert desk.index.wait_until_whole(desk_readers.SECONDS).is_whole
+    assert desk_readers.wait_until_whole(desk.index).is_whole
     settle()
 
 

@@ -595,6 +595,24 @@ def test_what_the_desk_wrote_is_named_as_the_desks_when_it_fails(world: World, b
     assert set(hooks(browser.get(f"/mailbox/{source.address}").text, "entry")) == {"desk-1"}
 
 
+@pytest.mark.parametrize("is_seen", [False, True])
+def test_an_ended_mailbox_says_what_never_arrived(world: World, browser: Browser, *, is_seen: bool) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    if is_seen:
+        browser.unlock()
+        settle()
+        browser.get(f"/mailbox/{source.address}")
+    source.ends()
+    if not is_seen:
+        browser.unlock()
+        settle()
+
+    page = browser.get("/inbox?state=closed").text
+
+    assert re.findall(r'data-not-arrived="(\d+)"', page) == ([] if is_seen else ["1"])
+
+
 def test_an_ended_mailbox_is_shown_and_acknowledged(world: World, browser: Browser) -> None:
     source, other = a_source(world), a_source(world)
     for each in (source, other):
