@@ -154,6 +154,10 @@ class Letterhead(CanonicalStruct, frozen=True, dict=True):
             for strand in self.strands
         }
 
+    def strands_in_use(self, today: date) -> set[StrandId]:
+        """Return the strands of the workstations that the desk has not taken out of use."""
+        return {StrandId(each.id) for each in self.strands if each.until is None or each.until >= today}
+
     @property
     def deletes_after_days(self) -> int:
         """Return the number of days between the closing of a mailbox and its deletion."""

@@ -1,11 +1,11 @@
 """Mailboxes: created, listed for the adviser's inbox, and ended by their source or by the desk."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
-from sqlalchemy import bindparam, delete, exists, func, select, update
+from sqlalchemy import bindparam, delete, exists, func, select
 from sqlalchemy.orm import Session
 
 from store import ledger_tallies, mailbox_tallies, outbox, records
@@ -48,18 +48,13 @@ class StoredMailbox:
 
 @dataclass(frozen=True, slots=True)
 class EndedMailbox:
-    """Proof that a mailbox was ended or deleted (its last signed envelopes), with the keys of the mailbox.
-
-    `is_counted` is True if the desk has seen the proof. The proof is then kept only for other stores that do
-    not have it yet.
-    """
+    """Proof that a mailbox was ended or deleted (its last signed envelopes), with the keys of the mailbox."""
 
     address: bytes
     recipient: bytes = field(repr=False)
     verify_key: bytes = field(repr=False)
     proof: bytes = field(repr=False)
     day: date
-    is_counted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +124,9 @@ _NEW_END = insert(EndedMailboxRow)
 _ADD_ENDED = PreparedChange(  # a false row of the operator must not stop the end of a mailbox
     _NEW_END.on_conflict_do_update(
         index_elements=[EndedMailboxRow.address],
-        set_={
-            name: _NEW_END.excluded[name]
-            for name in ("recipient", "verify_key", "proof", "day", "is_counted")
-        },
+        set_={name: _NEW_END.excluded[name] for name in ("recipient", "verify_key", "proof", "day")},
     )
 )
-_MARK_COUNTED = PreparedChange(update(EndedMailboxRow).where(_HAS_ENDED).values(is_counted=True))
 _DELETE_ENDED = PreparedChange(delete(EndedMailboxRow).where(_HAS_ENDED))
 
 
@@ -270,10 +261,7 @@ def drop_empty(session: Session, address: bytes) -> bool:
 
 
 def ended_mailboxes(session: Session) -> Sequence[EndedMailbox]:
-    """Return the proofs of all ended mailboxes, sorted by address.
-
-    The result includes the proofs that an adviser has already removed from the inbox (`is_counted`).
-    """
+    """Return the proofs of all ended mailboxes, sorted by address."""
     return _ALL_ENDED.all(session)
 
 
@@ -282,33 +270,14 @@ def find_ended(session: Session, address: bytes) -> EndedMailbox | None:
     return _FIND_ENDED.first(session, address=address)
 
 
-def mark_ending_counted(session: Session, address: bytes, *, tallies: Sequence[bytes] = ()) -> None:
-    """Delete the proof of an ended mailbox, because the desk has seen the mailbox's end.
-
-    Also add `tallies` (anonymous facts about the mailbox) to the ledger. The tallies are encrypted and of one
-    size. If some other store does not know about the mailbox's end yet, the proof is not deleted but marked
-    as counted.
-    """
-    ledger_tallies.add(session, tallies)
-    ended = find_ended(session, address)
-    if ended is None or not ended.is_counted:
-        enqueue(session, OutboxKind.ACKNOWLEDGED, address=address)
-    if outbox.is_queued(session, OutboxKind.ENDED, address=address):
-        mark_counted(session, address)
-    else:
+def drop_ended(session: Session, address: bytes, peers: Iterable[bytes]) -> None:
+    """Delete the proof that a mailbox has ended, if each of these peers (other stores) has the proof."""
+    if outbox.have_confirmed(session, peers, OutboxKind.ENDED, address=address):
         _DELETE_ENDED.run(session, address=address)
 
 
-def mark_counted(session: Session, address: bytes) -> bool:
-    """Record that the desk has counted an ended mailbox for its yearly report.
-
-    Return False if the store has no proof of the mailbox's end.
-    """
-    return _MARK_COUNTED.run(session, address=address) == 1
-
-
 def _add_ended(session: Session, address: bytes, **line: object) -> None:
-    _ADD_ENDED.run(session, id=new_id(), address=address, is_counted=False, **line)
+    _ADD_ENDED.run(session, id=new_id(), address=address, **line)
     enqueue(session, OutboxKind.ENDED, address=address)
 
 

@@ -43,7 +43,6 @@ class OutboxKind(StrEnum):
     """
 
     LETTERHEAD = "letterhead"  # no column: always the newest letterhead
-    ACKNOWLEDGED = "acknowledged"  # `address` of an ended mailbox that was counted
     ENDED = "ended"  # `address` of an ended mailbox
     PUBLIC_FILE = "public_file"  # `name` of the file in UTF-8
     RECORD = "record"  # `name` from `record_name`, and in `replaces` a revision that it may replace
@@ -113,6 +112,13 @@ _MAILBOXES = PlainQuery(
 )
 _COUNTS = PlainQuery(select(OutboxRow.kind, func.count()).where(_OF_PEER, _IS_SOUND).group_by(OutboxRow.kind))
 _IS_QUEUED = PlainQuery(select(OutboxRow.id).where(_OF_ALL_PEERS, _IS_ITEM))
+_HAS_CONFIRMED = PlainQuery(
+    select(PeerRow.id).where(
+        PeerRow.name == bindparam("peer"),
+        PeerRow.acknowledged_serial > 0,
+        ~exists().where(_OF_PEER, _IS_ITEM),
+    )
+)
 _MARK_PACKED = PreparedChange(
     update(OutboxRow)
     .where(_HAS_ROW)
@@ -138,23 +144,11 @@ _ACKNOWLEDGE = PreparedChange(
     .where(PeerRow.name == bindparam("peer"))
     .values(acknowledged_serial=func.max(PeerRow.acknowledged_serial, bindparam("serial")))
 )
-_ENDED = select(OutboxRow.address).where(OutboxRow.kind == OutboxKind.ENDED)
-_CONFIRMED_ENDS = PlainQuery(_ENDED.where(_IS_CONFIRMED, _IS_UNCHANGED))
-_ENDS_OF_PEER = PlainQuery(_ENDED.where(_OF_PEER))
 _DELETE_CONFIRMED = PreparedChange(delete(OutboxRow).where(_IS_CONFIRMED, _IS_UNCHANGED))
 _DELETE_DAMAGED = PreparedChange(delete(OutboxRow).where(_OF_PEER, ~_IS_SOUND))
 _DELETE_OF_PEER = PreparedChange(delete(OutboxRow).where(_OF_PEER))
 _DELETE_OF_MAILBOX = PreparedChange(delete(OutboxRow).where(_OF_ALL_PEERS, _IN_MAILBOX, _IS_ABOUT_MAILBOX))
 _DELETE_FOR_PEER = PreparedChange(delete(OutboxRow).where(_OF_PEER, _IS_ITEM))
-_DELETE_COUNTED_END = PreparedChange(
-    delete(EndedMailboxRow).where(
-        EndedMailboxRow.address == bindparam("address"),
-        EndedMailboxRow.is_counted,
-        ~exists().where(
-            _OF_ALL_PEERS, OutboxRow.kind == OutboxKind.ENDED, OutboxRow.address == EndedMailboxRow.address
-        ),
-    )
-)
 
 # All items that peers receive, for `enqueue_all`: the address and the name of each row.
 _EVERYTHING: Mapping[OutboxKind, PreparedQuery[tuple[bytes, bytes]]] = {
@@ -286,6 +280,17 @@ def is_queued(session: Session, kind: OutboxKind, *, address: bytes = b"", name:
     return _IS_QUEUED.first(session, kind=kind, address=address, name=name) is not None
 
 
+def have_confirmed(
+    session: Session, peers: Iterable[bytes], kind: OutboxKind, *, address: bytes = b"", name: bytes = b""
+) -> bool:
+    """Return True if each of these peers (other stores) has confirmed an item, or has no use for the item.
+
+    A peer that this store does not know, or that has confirmed nothing yet, has not confirmed the item.
+    """
+    item = {"kind": kind, "address": address, "name": name}
+    return all(_HAS_CONFIRMED.first(session, peer=peer, **item) is not None for peer in peers)
+
+
 # ---- packing and confirming items ------------------------------------------------------------------
 
 
@@ -325,16 +330,13 @@ def acknowledge_pouch(session: Session, peer: bytes, serial: int) -> None:
     """Delete the items from a peer's outbox that were packed in the pouches (sync bundles) up to `serial`.
 
     Call this function when the peer confirms that it has applied these pouches. Items that changed after they
-    were packed will be packed again. The proof of an ended mailbox is deleted too, if the desk has counted
-    the mailbox and no other peer needs the proof. The outbox is the queue of items to send.
+    were packed will be packed again. The outbox is the queue of items to send.
     """
     confirmed = {"peer": peer, "serial": serial}
     for letterhead in _CONFIRMED_LETTERHEAD.all(session, **confirmed):
         _SET_LETTERHEAD.run(session, peer=peer, serial=letterhead)
-    ends = _CONFIRMED_ENDS.all(session, **confirmed)
     _DELETE_CONFIRMED.run(session, **confirmed)
     _REPACK_CHANGED.run(session, **confirmed)
-    _delete_counted(session, ends)
     _ACKNOWLEDGE.run(session, **confirmed)
 
 
@@ -342,14 +344,8 @@ def acknowledge_pouch(session: Session, peer: bytes, serial: int) -> None:
 
 
 def drop_peer(session: Session, peer: bytes) -> None:
-    """Delete the whole outbox (queue of items to send) of one peer (another store).
-
-    The proof of an ended mailbox is deleted too, if the desk has counted the mailbox and no other peer needs
-    the proof.
-    """
-    ends = _ENDS_OF_PEER.all(session, peer=peer)
+    """Delete the whole outbox (queue of items to send) of one peer (another store)."""
     _DELETE_OF_PEER.run(session, peer=peer)
-    _delete_counted(session, ends)
 
 
 def drop_mailbox(session: Session, address: bytes) -> None:
@@ -368,8 +364,3 @@ def dequeue(
     Return False if the outbox did not have the item.
     """
     return _DELETE_FOR_PEER.run(session, peer=peer, kind=kind, address=address, name=name) > 0
-
-
-def _delete_counted(session: Session, addresses: Iterable[bytes]) -> None:
-    for address in addresses:
-        _DELETE_COUNTED_END.run(session, address=address)

@@ -68,8 +68,7 @@ def all_peers(session: Session) -> Sequence[Peer]:
 def remove_peer(session: Session, name: bytes) -> None:
     """Delete a peer (another store) and its outbox, so that this store no longer syncs with the peer.
 
-    The proof of an ended mailbox is deleted too, if the desk has counted the mailbox and no other peer needs
-    the proof. The outbox is the queue of items to send.
+    The outbox is the queue of items to send.
     """
     outbox.drop_peer(session, name)
     _DELETE.run(session, peer=name)

@@ -4,7 +4,7 @@ The name of a record about a mailbox begins with the mailbox's address. Such a r
 mailbox is deleted because the desk closed it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 
 from sqlalchemy import bindparam, delete, func, select
@@ -121,10 +121,10 @@ def drop_of_mailbox(session: Session, address: bytes) -> None:
     _delete(session, _ROWS_OF_MAILBOX.all(session, length=len(address), address=address))
 
 
-def delete_dropped(session: Session) -> None:
-    """Delete the records that the desk dropped, if every other store has received this change."""
+def delete_dropped(session: Session, peers: Collection[bytes]) -> None:
+    """Delete the records that the desk dropped, if each of these peers (other stores) knows that."""
     for row, kind, name in _DROPPED.all(session):
-        if not outbox.is_queued(session, OutboxKind.RECORD, name=record_name(kind, name)):
+        if outbox.have_confirmed(session, peers, OutboxKind.RECORD, name=record_name(kind, name)):
             _delete(session, [row])
 
 

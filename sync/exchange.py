@@ -165,8 +165,8 @@ class _Rounds:
 def _identify_sender(server: Endpoint, pouch: bytes) -> StrandId:
     """Return the workstation that sent a pouch (sync bundle) to the server. Make a new workstation a peer.
 
-    A new workstation must first prove the signature of its pouch, because all items of the store are then
-    queued for the new peer.
+    A workstation that has applied nothing of this server is new, even if the store has an unsigned row for
+    it. It must first prove the signature of its pouch, because all items of the store are then queued for it.
 
     Raises:
         PouchRefusedError: the pouch is for another desk, or its signature is wrong.
@@ -179,7 +179,7 @@ def _identify_sender(server: Endpoint, pouch: bytes) -> StrandId:
     verify_key = server.verify_key_of(sender, server.letterhead())
     with server.store.reading() as session:
         is_known = peers.find(session, sender) is not None
-    if not is_known:
+    if not (is_known and reader.head.taken):
         for _ in reader.items(verify_key):
             pass
         with server.store.writing() as session:

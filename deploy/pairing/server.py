@@ -104,7 +104,8 @@ def admit_workstation(settings: Path, path: Path, *, say: Say, on_step: Say) -> 
         with store.writing() as session:
             if is_newer:
                 letterheads.add(session, letterhead.serial, pairing.letterhead, pairing.signature)
-            if peers.find(session, pairing.strand) is None:
+            known = peers.find(session, pairing.strand)
+            if known is None or not known.acknowledged_serial:
                 peers.add(session, pairing.strand, b"")
                 outbox.enqueue_all(session, pairing.strand)
         open_letterhead(store, config.fingerprint, config.letterhead_serial_path)

@@ -12,12 +12,12 @@ from datetime import date
 from sqlalchemy.orm import Session
 
 from deploy.quiet_log import OWN_LOGGER
-from protocol.identifiers import Address, StrandId
+from protocol.identifiers import Address
 from protocol.ledger import ROWS
 from protocol.letterhead import Letterhead
 from protocol.transcript.closing import last_words, may_delete
 from protocol.transcript.ending import proof_to_bytes
-from store import mailbox_tallies, mailboxes, peers
+from store import mailbox_tallies, mailboxes, peers, records
 from store.database.engine import Store
 from store.errors import StoreDamagedError
 from stored_mailbox.appending import recompute_state
@@ -108,20 +108,25 @@ def refresh_hints(store: Store) -> None:
             recompute_state(session, Address(address))
 
 
-def forget_retired(store: Store, letterhead: Letterhead, today: date) -> None:
-    """Forget workstations that the desk took out of use, so that no deletion waits for their confirmation.
+def forget_known(store: Store, letterhead: Letterhead, today: date) -> None:
+    """Delete what the server kept only until every workstation in use had it, and retired workstations.
+
+    The server keeps proofs of ended mailboxes, and records (encrypted notes) that the desk dropped. The
+    letterhead (the desk's signed public statement) says which workstations are in use. The server's own list
+    of workstations is not signed, so no one can shorten the wait by changing this list.
 
     Raises:
         StoreError: the store failed.
     """
-    with store.reading() as session:
-        known = [peer.name for peer in peers.all_peers(session) if peer.name]
-    for name in known:
-        key = letterhead.strand_keys.get(StrandId(name))
-        if key is not None and key.until is not None and key.until < today:
-            with store.writing() as session:
-                peers.remove_peer(session, name)
-            _log.info("a workstation that the desk took out of use is forgotten")
+    in_use = letterhead.strands_in_use(today)
+    with store.writing() as session:
+        for ended in mailboxes.ended_mailboxes(session):
+            mailboxes.drop_ended(session, ended.address, in_use)
+        records.delete_dropped(session, in_use)
+        for peer in peers.all_peers(session):
+            if peer.name in letterhead.strand_keys.keys() - in_use:
+                peers.remove_peer(session, peer.name)
+                _log.info("a workstation that the desk took out of use is forgotten")
 
 
 def log_retention(retained: RetentionResult, before: RetentionResult) -> None:

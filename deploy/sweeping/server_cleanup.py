@@ -16,7 +16,7 @@ from deploy.settings.load_settings import load_config
 from deploy.sweeping.retention import (
     RetentionResult,
     apply_retention,
-    forget_retired,
+    forget_known,
     log_retention,
     refresh_hints,
 )
@@ -100,7 +100,7 @@ class ServerSweeper(StoreSweeper):
         if letterhead is not None:
             before, self._retained = self._retained, apply_retention(self.store, letterhead, now.date())
             log_retention(self._retained, before)
-            forget_retired(self.store, letterhead, now.date())
+            forget_known(self.store, letterhead, now.date())
         return super().sweep_once(now, on_progress)
 
     def _letterhead(self) -> Letterhead | None:

@@ -4,7 +4,7 @@ The trusted state has the newest entries and serials that this workstation has s
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -12,7 +12,7 @@ from typing import Protocol
 
 from crypto.errors import ForgedError, UnreadableError
 from gpg.home import GpgHome
-from journalist_app.config import AdviserConfig
+from journalist_app.config import ONE_MACHINE, AdviserConfig
 from journalist_app.desk.casefile import Casefile
 from journalist_app.desk.private_files import ExposedError, read_private
 from journalist_app.files.gpg_export import Exporter
@@ -24,6 +24,7 @@ from protocol.heads import Heads
 from protocol.identifiers import Address, Digest, EntryId, mailbox_label
 from protocol.keyring import Keyring
 from protocol.letterhead import Letterhead
+from protocol.pouch.pouch_file import SERVER
 from protocol.sealed_record import RecordKind
 from protocol.trusted_state import TrustedState
 from store.database.atomic_files import replace_file
@@ -178,6 +179,15 @@ class OpenDesk:
             self._change(
                 lambda state: state.advance(address, heads, removed, closed=closed, is_answered=is_answered)
             )
+
+    def stores_to_tell(self, today: date) -> Collection[bytes]:
+        """Return the stores that must have a proof or a dropped record before it is deleted here.
+
+        For a workstation, this is the server. If this site uses the server's own store, these are the other
+        workstations in use.
+        """
+        others = self.letterhead.strands_in_use(today) - {self.keyring.strand.id}
+        return others if self.config.server == ONE_MACHINE else {SERVER}
 
     def forget_ended(self, address: Address) -> None:
         """Remember that a mailbox ended and that the adviser has seen this.

@@ -114,12 +114,6 @@ class EndedItem(_Item, frozen=True, tag="ended"):
     day: date
 
 
-class CountedItem(_Item, frozen=True, tag="counted"):
-    """Item of a sync: a notice that the desk has counted an ended mailbox for its yearly report."""
-
-    address: _Address
-
-
 class TalliesItem(_Item, frozen=True, tag="tallies"):
     """Item of a sync: the current tallies (anonymous facts) about a mailbox, which replace earlier ones.
 
@@ -177,7 +171,6 @@ Item = (
     | ChunkItem
     | EntryItem
     | EndedItem
-    | CountedItem
     | TalliesItem
     | RecordItem
     | TallyItem

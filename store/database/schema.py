@@ -277,7 +277,8 @@ class DeletionQueueRow(_WithId, Base):
 class EndedMailboxRow(_WithId, Base):
     """Proof that the source ended or the desk deleted a mailbox: the mailbox's last signed envelopes.
 
-    The proof is kept until the desk has seen it and every other store (peer) has received it.
+    A server keeps the proof until every workstation that the letterhead names as in use has received it. A
+    workstation keeps the proof until the adviser has seen it.
     """
 
     __tablename__ = "ended_mailbox"
@@ -287,7 +288,6 @@ class EndedMailboxRow(_WithId, Base):
     verify_key: Mapped[bytes]
     proof: Mapped[bytes]
     day: Mapped[date]
-    is_counted: Mapped[bool]  # True: the desk has seen the proof, and some peer does not have it yet
 
 
 class LetterheadRow(Base):

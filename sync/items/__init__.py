@@ -14,7 +14,6 @@ To add or remove a kind, add or remove its module and its lines in `item_kinds`.
 - `entry_item`: an entry
 - `attachment_items`: an attachment's header and chunks
 - `ending_item`: the proof that a mailbox was ended or deleted
-- `counted_item`: the desk's notice that it counted an ended mailbox
 - `record_item`: a sealed record of the desk
 - `tallies_item`: the tallies beside a mailbox
 - `tally_item`: one tally of the ledger

@@ -12,7 +12,6 @@ from protocol.pouch.pouch_items import Item
 from store.outbox import OutboxItem, OutboxKind
 from sync.items import (
     attachment_items,
-    counted_item,
     damaged_item,
     ending_item,
     entry_item,
@@ -52,7 +51,6 @@ ITEM_KINDS: Final[Mapping[type[Item], ItemKind]] = {
     formats.ChunkItem: ItemKind(attachment_items.apply_chunk, is_batched=False),
     formats.EntryItem: ItemKind(entry_item.apply, entry_item.verify),
     formats.EndedItem: ItemKind(ending_item.apply, ending_item.verify, is_batched=False),
-    formats.CountedItem: ItemKind(counted_item.apply),
     formats.TalliesItem: ItemKind(tallies_item.apply),
     formats.RecordItem: ItemKind(record_item.apply, record_item.verify),
     formats.TallyItem: ItemKind(tally_item.apply),
@@ -65,7 +63,6 @@ ITEM_KINDS: Final[Mapping[type[Item], ItemKind]] = {
 ROW_PACKERS: Final[Mapping[OutboxKind, Callable[[BuildContext, Session, OutboxItem], Item | None]]] = {
     OutboxKind.LETTERHEAD: letterhead_item.pack,
     OutboxKind.ENDED: ending_item.pack,
-    OutboxKind.ACKNOWLEDGED: counted_item.pack,  # after the ending that it counts
     OutboxKind.PUBLIC_FILE: public_file_item.pack,
     OutboxKind.RECORD: record_item.pack,
     OutboxKind.TALLY: tally_item.pack,

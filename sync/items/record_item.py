@@ -71,13 +71,11 @@ def apply(context: ApplyContext, session: Session, item: RecordItem) -> bool:
 
 
 def finish(context: ApplyContext, session: Session) -> None:
-    """Do the work on records (encrypted notes) that follows the last pouch (sync bundle) of a peer.
+    """Try the records (encrypted notes) again that this workstation could not decrypt before.
 
-    The server deletes dropped records that every workstation has. A workstation tries the records again that
-    it could not decrypt before.
+    Called after the last pouch (sync bundle) of a peer. The server has no such records.
     """
     if (merger := context.endpoint.merger) is None:
-        records.delete_dropped(session)
         return
     for waiting in records.all_records(session, _WAITING):
         name, _, kind = waiting.name.rpartition(b":")

@@ -165,15 +165,13 @@ def test_an_ended_mailbox_leaves_one_signed_line_and_nothing_else(store: Store, 
         assert attachments.find(session, address, adopted) is None
         ended = mailboxes.ended_mailboxes(session)
     assert mailbox is not None
-    assert [
-        EndedMailbox(address, mailbox.recipient, mailbox.verify_key, b"ended", DAY, is_counted=False)
-    ] == ended
+    assert [EndedMailbox(address, mailbox.recipient, mailbox.verify_key, b"ended", DAY)] == ended
     cleanup.destroy_deleted(store, NOW)
     assert canary not in files_of(store)
     left = {name: rows(store, name) for name in ("mailbox", "entry", "sealed", "attachment", "chunk")}
     assert {"mailbox": 1, "entry": 1, "sealed": 1, "attachment": 0, "chunk": 0} == left
     with store.writing() as session:
-        mailboxes.mark_ending_counted(session, address)
+        mailboxes.drop_ended(session, address, [])
         assert mailboxes.ended_mailboxes(session) == []
     cleanup.rewrite_store(store)
     assert address not in files_of(store)
@@ -203,14 +201,12 @@ def test_a_purged_mailbox_leaves_the_proof_and_anonymous_tallies_and_nothing_els
         assert {tally * 50, tally * 49 + bytes(24)} == set(all_tallies(session))
         ended = mailboxes.ended_mailboxes(session)
     assert mailbox is not None
-    assert [
-        EndedMailbox(address, mailbox.recipient, mailbox.verify_key, b"the proof", DAY, is_counted=False)
-    ] == ended
+    assert [EndedMailbox(address, mailbox.recipient, mailbox.verify_key, b"the proof", DAY)] == ended
     cleanup.destroy_deleted(store, NOW)
     assert canary not in files_of(store)
     assert 4 == rows(store, "sealed")  # two tallies, and what is the other's
     with store.writing() as session:
-        mailboxes.mark_ending_counted(session, address)
+        mailboxes.drop_ended(session, address, [])
     cleanup.rewrite_store(store)
     assert address not in files_of(store)
 
@@ -280,28 +276,8 @@ def test_a_mailbox_ends_when_a_peer_reports_its_end(store: Store, address: bytes
         lines = [mailboxes.find_ended(session, ended) for ended in (address, unknown, os.urandom(20))]
         assert mailboxes.find(session, address) is None
     assert [
-        EndedMailbox(address, b"r", b"v", b"ended", DAY, is_counted=False),
-        EndedMailbox(unknown, b"r", b"v", b"ended", DAY, is_counted=False),
+        EndedMailbox(address, b"r", b"v", b"ended", DAY),
+        EndedMailbox(unknown, b"r", b"v", b"ended", DAY),
         None,
     ] == lines
     assert (0, 0, 0) == tuple(rows(store, table) for table in ("mailbox", "entry", "mailbox_tally"))
-
-
-def test_the_line_of_an_ended_mailbox_is_marked_as_counted(store: Store, address: bytes) -> None:
-    with store.writing() as session:
-        assert not mailboxes.mark_counted(session, address)
-        mailboxes.end_for_good(session, address, proof=b"ended", day=DAY)
-        assert mailboxes.mark_counted(session, address)
-        assert mailboxes.mark_counted(session, address)
-        (line,) = mailboxes.ended_mailboxes(session)
-        assert line.is_counted
-        mailboxes.mark_ending_counted(session, address)
-    assert 0 == rows(store, "ended_mailbox")
-
-
-def test_tallies_of_different_sizes_acknowledge_nothing(store: Store, address: bytes) -> None:
-    with store.writing() as session:
-        mailboxes.end_for_good(session, address, proof=b"ended", day=DAY)
-    with pytest.raises(ValueError, match="size"), store.writing() as session:
-        mailboxes.mark_ending_counted(session, address, tallies=[b"one", b"other"])
-    assert (0, 1) == (rows(store, "ledger_tally"), rows(store, "ended_mailbox"))

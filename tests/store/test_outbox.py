@@ -20,7 +20,6 @@ from tests.store.factories import (
     a_mailbox,
     a_peer,
     a_record,
-    all_tallies,
     an_entry,
     deliver,
     destroy,
@@ -213,21 +212,6 @@ def test_a_mailbox_that_is_dropped_as_empty_leaves_nothing_queued(store: Store, 
     assert [] == noted(store)
 
 
-@pytest.mark.usefixtures("peer")
-def test_an_acknowledged_end_is_not_queued_again(store: Store, address: bytes) -> None:
-    a_peer(store, OTHER)
-    end(store, address)
-    for _ in range(2):
-        with store.writing() as session:
-            mailboxes.mark_ending_counted(session, address)
-        with store.writing() as session:
-            outbox.mark_packed(
-                session, [row.id for row in outbox.of_kind(session, STRAND, OutboxKind.ACKNOWLEDGED)], 1
-            )
-    acknowledge(store, 1)
-    assert [(OutboxKind.ENDED, address, b"")] == noted(store)
-
-
 # ---- what is packed, and told
 
 
@@ -293,37 +277,27 @@ def test_each_of_two_workstations_receives_everything(store: Store, address: byt
     assert [] == noted(store, OTHER)
 
 
-@pytest.mark.usefixtures("peer")
-def test_the_line_of_an_ended_mailbox_stays_until_each_peer_knows(store: Store, address: bytes) -> None:
-    a_peer(store, OTHER)
-    end(store, address)
-    tallies = [os.urandom(64), os.urandom(64)]
+def is_dropped(store: Store, address: bytes) -> bool:
+    """Drop the proof of an ended mailbox if `STRAND` and `OTHER` have it, and return whether it is gone."""
     with store.writing() as session:
-        mailboxes.mark_ending_counted(session, address, tallies=tallies)
-    with store.reading() as session:
-        (line,) = mailboxes.ended_mailboxes(session)
-        assert outbox.is_queued(session, OutboxKind.ENDED, address=address)
-    assert line.is_counted
-    deliver(store, STRAND)
-    assert 1 == rows(store, "ended_mailbox")
-    deliver(store, OTHER)
-    assert 0 == rows(store, "ended_mailbox")
-    with store.reading() as session:
-        assert not outbox.is_queued(session, OutboxKind.ENDED, address=address)
-        assert set(tallies) == set(all_tallies(session))
+        mailboxes.drop_ended(session, address, (STRAND, OTHER))
+        return mailboxes.find_ended(session, address) is None
 
 
 @pytest.mark.usefixtures("peer")
-def test_a_line_that_each_peer_knows_stays_until_the_desk_has_counted_it(
+def test_the_proof_of_an_ended_mailbox_stays_until_each_named_peer_has_it(
     store: Store, address: bytes
 ) -> None:
     end(store, address)
-    deliver(store)
-    assert 1 == rows(store, "ended_mailbox")
+    deliver(store, STRAND)
+    assert not is_dropped(store, address)  # the store does not know the other peer
+    a_peer(store, OTHER)
+    assert not is_dropped(store, address)  # the other peer has confirmed nothing
     with store.writing() as session:
-        mailboxes.mark_ending_counted(session, address)
-    assert 0 == rows(store, "ended_mailbox")
-    assert [(OutboxKind.ACKNOWLEDGED, address, b"")] == noted(store)
+        outbox.enqueue_all(session, OTHER)
+    assert not is_dropped(store, address)
+    deliver(store, OTHER)
+    assert is_dropped(store, address)
 
 
 @pytest.mark.usefixtures("peer")
@@ -386,9 +360,9 @@ def test_a_peer_that_confirmed_a_letterhead_shares_it(store: Store) -> None:
 def test_a_dequeued_item_is_gone_for_that_peer_only(store: Store, address: bytes) -> None:
     a_peer(store, OTHER)
     with store.writing() as session:
-        outbox.enqueue(session, OutboxKind.ACKNOWLEDGED, address=address)
-        assert outbox.dequeue(session, STRAND, OutboxKind.ACKNOWLEDGED, address=address)
-        assert not outbox.dequeue(session, STRAND, OutboxKind.ACKNOWLEDGED, address=address)
+        outbox.enqueue(session, OutboxKind.ENDED, address=address)
+        assert outbox.dequeue(session, STRAND, OutboxKind.ENDED, address=address)
+        assert not outbox.dequeue(session, STRAND, OutboxKind.ENDED, address=address)
     assert ([], 1) == (noted(store, STRAND), len(noted(store, OTHER)))
 
 
@@ -547,8 +521,10 @@ def test_a_confirmed_item_leaves_no_byte_behind(store: Store) -> None:
     for address in gone:
         with store.writing(durable=False) as session:
             mailboxes.end_for_good(session, address, proof=b"ended", day=DAY)
-            mailboxes.mark_ending_counted(session, address)
     deliver(store)
+    for address in gone:
+        with store.writing(durable=False) as session:
+            mailboxes.drop_ended(session, address, [STRAND])
     assert (0, 0) == (rows(store, "outbox"), rows(store, "ended_mailbox"))
     assert cleanup.destroy_deleted(store, NOW).is_clean
     assert cleanup.rewrite_store(store)

@@ -2,23 +2,11 @@ import os
 
 import pytest
 
-from store import mailboxes, outbox, peers
+from store import outbox, peers
 from store.database.engine import Store
 from store.errors import PeerMissingError
-from store.outbox import OutboxKind
 from store.peers import Peer
-from tests.store.factories import (
-    DAY,
-    SERVER,
-    STRAND,
-    a_mailbox,
-    a_peer,
-    a_record,
-    an_entry,
-    deliver,
-    noted,
-    rows,
-)
+from tests.store.factories import DAY, SERVER, STRAND, a_peer, a_record, an_entry, deliver, noted, rows
 
 OTHER = b"strand-2"
 
@@ -111,32 +99,19 @@ def test_no_serial_is_reserved_for_a_missing_peer(store: Store) -> None:
         peers.reserve_serial(session, STRAND)
 
 
-def test_a_peer_that_is_removed_holds_nothing_back(store: Store, address: bytes) -> None:
+def test_a_peer_that_is_removed_leaves_no_outbox(store: Store, address: bytes) -> None:
     a_peer(store)
     a_peer(store, OTHER)
-    alone, both, seen_by_nobody = address, a_mailbox(store), a_mailbox(store)
-    an_entry(store, a_mailbox(store))
-    for ended in (alone, both, seen_by_nobody):
-        with store.writing() as session:
-            mailboxes.end_for_good(session, ended, proof=b"ended", day=DAY)
-    with store.writing() as session:
-        only = [each.id for each in outbox.of_kind(session, OTHER, OutboxKind.ENDED) if each.address == alone]
-        outbox.mark_packed(session, only, peers.reserve_serial(session, OTHER))
-        outbox.acknowledge_pouch(session, OTHER, 1)
-        for ended in (alone, both):
-            mailboxes.mark_ending_counted(session, ended)
-    assert 3 == rows(store, "ended_mailbox")
+    an_entry(store, address)
     with store.writing() as session:
         peers.remove_peer(session, STRAND)
         peers.remove_peer(session, STRAND)  # twice is once
     with store.reading() as session:
         assert [OTHER] == [peer.name for peer in peers.all_peers(session)]
-        left = {line.address for line in mailboxes.ended_mailboxes(session)}
-    assert {both, seen_by_nobody} == left
     assert [] == noted(store, STRAND)
     with store.writing() as session:
         peers.remove_peer(session, OTHER)
-    assert (0, 0, 1) == (rows(store, "peer"), rows(store, "outbox"), rows(store, "ended_mailbox"))
+    assert (0, 0) == (rows(store, "peer"), rows(store, "outbox"))
     a_record(store, os.urandom(20))
     assert 0 == rows(store, "outbox")
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from deploy.sweeping.retention import apply_retention
+from deploy.sweeping.retention import apply_retention, forget_known
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services.closing import close_mailbox, ended_mailboxes
 from journalist_app.services.mailbox import read_thread
@@ -109,5 +109,7 @@ def an_adviser(ends: Ends, keyring: Keyring | None = None) -> AtDesk:
 
 
 def the_server_cleans_up(ends: Ends) -> None:
-    """Delete the closed mailboxes that are due, as `deploy.sweeping.server_cleanup` does."""
-    apply_retention(ends.world.store, ends.newest_letterhead(ends.world.store), ends.clock.day)
+    """Delete what is due or known everywhere, as `deploy.sweeping.server_cleanup` does."""
+    now = (ends.world.store, ends.newest_letterhead(ends.world.store), ends.clock.day)
+    apply_retention(*now)
+    forget_known(*now)

@@ -13,7 +13,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from deploy.sweeping.retention import apply_retention
 from journalist_app.errors import SendRefusal, SendRefusedError
 from journalist_app.services.inbox_lists import InboxFilter, read_inbox
 from journalist_app.services.mailbox.send_entries import EntrySender, NewWords
@@ -38,7 +37,7 @@ from store.database.engine import Store
 from sync import pending
 from sync.build import build_whole_pouch
 from tests.journalist_app.desk_factories import TODAY, ASource, a_source
-from tests.sync.desks import AtDesk, an_adviser, tallies_of
+from tests.sync.desks import AtDesk, an_adviser, tallies_of, the_server_cleans_up
 from tests.sync.ends import Ends
 from tests.sync.test_exchange import all_of
 
@@ -114,7 +113,7 @@ class Month:
             for at in (self.first, self.second):
                 self._adviser(at)
             self.first.syncs()
-            apply_retention(self.ends.world.store, self._letterhead(), self.ends.clock.day)
+            the_server_cleans_up(self.ends)
             self._files_go()
             if day >= DAYS // 2:
                 self.to_second.loses_one()
@@ -250,10 +249,12 @@ class Month:
                 takes_in(pouch)
         for _ in range(3):
             self._to_and_fro()
-        for row in read_inbox(self.first.desk, InboxFilter("closed"), self.ends.clock.day).ended:
-            self.first.counts(next(p.source for p in self.people if p.source.address == row.address))
+        for at in (self.first, self.second):
+            for row in read_inbox(at.desk, InboxFilter("closed"), self.ends.clock.day).ended:
+                at.counts(next(p.source for p in self.people if p.source.address == row.address))
         for _ in range(3):
             self._to_and_fro()
+        the_server_cleans_up(self.ends)
 
     def _to_and_fro(self) -> None:
         self.first.syncs()

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from deploy.sweeping.retention import apply_retention
+from deploy.sweeping.retention import apply_retention, forget_known
+from protocol.pouch.pouch_file import SERVER
 from protocol.pouch.pouch_items import Item
 from store import (
     attachments,
@@ -55,12 +56,15 @@ def put_tallies(store: Store, source: ASource, tallies: tuple[bytes, ...] = TALL
 def cleans_up(ends: Ends) -> int:
     """Clean up the server, and return how many mailboxes it deleted because the desk had closed them."""
     letterhead = ends.newest_letterhead(ends.world.store)
-    return apply_retention(ends.world.store, letterhead, ends.clock.day).purged
+    purged = apply_retention(ends.world.store, letterhead, ends.clock.day).purged
+    forget_known(ends.world.store, letterhead, ends.clock.day)
+    return purged
 
 
 def count(store: Store, source: ASource, tallies: tuple[bytes, ...] = TALLIES) -> None:
     with store.writing() as session:
-        mailboxes.mark_ending_counted(session, source.keys.address, tallies=tallies)
+        ledger.add(session, tallies)
+        mailboxes.drop_ended(session, source.keys.address, [SERVER])
 
 
 # ---- entries -----------------------------------------------------------------------------------------
@@ -298,6 +302,7 @@ def test_two_workstations_may_count_an_ended_mailbox_at_once(ends: Ends) -> None
 
     for workstation in (first, second, first, second):
         ends.sync(workstation)
+    cleans_up(ends)
 
     assert all_of(first.replica) == all_of(second.replica) == all_of(ends.world.store)
     assert sorted(all_tallies(ends.world.store)) == sorted((*TALLIES, *others))
@@ -314,15 +319,17 @@ def test_a_workstation_that_syncs_late_still_receives_an_ending(ends: Ends) -> N
     ends.sync(first)
     count(first.replica, source)
     ends.sync(first)
+    cleans_up(ends)
 
     ends.sync(second)
 
     with second.replica.reading() as session:
-        assert [line.is_counted for line in mailboxes.ended_mailboxes(session)] == [True]
+        assert [line.address for line in mailboxes.ended_mailboxes(session)] == [source.keys.address]
         assert len(ledger.tally_ids(session)) == len(TALLIES)
+    assert len(all_of(ends.world.store)["ended"]) == 1
     ends.sync(second)
-    with ends.world.store.reading() as session:
-        assert mailboxes.ended_mailboxes(session) == []
+    cleans_up(ends)
+    assert all_of(ends.world.store)["ended"] == set()
 
 
 # ---- records, letterheads, reports --------------------------------------------------------------------

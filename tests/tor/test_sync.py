@@ -15,7 +15,8 @@ from bench.tor_network import Tor, TorNetwork
 from deploy.onion.clients import make_client_key
 from deploy.onion.control import add_onion, connect_to_tor
 from deploy.onion.onion_keys import OnionKey
-from store import mailboxes
+from protocol.pouch.pouch_file import SERVER
+from store import ledger_tallies, mailboxes
 from sync.carriers import OnionCarrier
 from sync.errors import SyncRefusal, SyncRefusedError
 from sync.exchange import Carrier, exchange
@@ -198,9 +199,8 @@ class Month:
     def _count(self) -> None:
         with self.workstation.replica.writing() as session:
             for line in mailboxes.ended_mailboxes(session):
-                mailboxes.mark_ending_counted(
-                    session, line.address, tallies=tuple(os.urandom(40) for _ in range(8))
-                )
+                ledger_tallies.add(session, [os.urandom(40) for _ in range(8)])
+                mailboxes.drop_ended(session, line.address, [SERVER])
 
 
 def test_after_a_month_of_syncs_server_and_replica_hold_the_same(

@@ -7,7 +7,6 @@ from contextlib import suppress
 from datetime import date
 
 from crypto.errors import CryptoError
-from journalist_app.config import ONE_MACHINE
 from journalist_app.desk.casefile import Casefile, tallies_of
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import MailboxNotFoundError, RecordUnsoundError, UnsoundMailboxError
@@ -21,7 +20,7 @@ from protocol.mailbox_keys import check_mailbox_keys
 from protocol.transcript.check import Transcript, head_of, read_transcript
 from protocol.transcript.closing import closed_until
 from protocol.transcript.ending import end_of, is_proved, proof_from_bytes
-from store import mailboxes, sync_findings
+from store import ledger_tallies, mailboxes, records, sync_findings
 from store.mailboxes import EndedMailbox
 from store.sync_findings import FindingKind
 
@@ -77,10 +76,9 @@ def _proof_in(desk: OpenDesk, row: EndedMailbox) -> Transcript | None:
 
 
 def list_unacknowledged(desk: OpenDesk, today: date) -> list[EndedMailbox]:
-    """Return the ended mailboxes that the adviser must see before the desk counts them.
+    """Return the ended mailboxes that the adviser has not seen on this workstation.
 
-    If a row says that the desk has counted the mailbox, but has no valid signature of the source, the row is
-    forged. The result contains such a row too.
+    The result contains every row that has neither a valid signature of the source nor a valid closing.
     """
     with desk.store.reading() as session:
         ended = mailboxes.ended_mailboxes(session)
@@ -90,70 +88,54 @@ def list_unacknowledged(desk: OpenDesk, today: date) -> list[EndedMailbox]:
 
 
 def _is_counted(desk: OpenDesk, row: EndedMailbox) -> bool:
-    """Return True if the desk has counted an ended mailbox, and the source has signed the ending.
+    """Return True if this workstation has counted an ended mailbox, and the source has signed the ending.
 
-    Another workstation may have counted the mailbox: its row then says so. Or this workstation counted the
-    mailbox before the server was restored from a backup. The restored row no longer says so, but the trusted
-    state, which this workstation saves outside the store, still names the mailbox as ended.
-
-    If the sources' site uses the same store as this site, the trusted state does not prove that the desk
-    counted the mailbox. The app may have stopped after it saved the ending in the trusted state, but before
-    it counted the mailbox.
+    Only the trusted state says so, which this workstation signs and saves outside the store. The row of a
+    counted mailbox returns if the server was restored from a backup.
     """
-    was_ours = row.address in desk.trusted_state.ended and desk.config.server != ONE_MACHINE
-    return (row.is_counted or was_ours) and end_by_source(desk, row) is not None
+    return row.address in desk.trusted_state.ended and end_by_source(desk, row) is not None
 
 
 def acknowledge_ended(desk: OpenDesk, address: Address, today: date) -> None:
-    """Count a mailbox that its source ended for the yearly report, and drop its row from the store.
+    """Count a mailbox that its source ended for the yearly report, and drop its row and its casefile.
 
-    The inbox calls this function after the adviser has seen the ending.
+    The inbox calls this function after the adviser has seen the ending on this workstation. The tallies
+    (anonymous facts) of all workstations have the same ids, so each fact counts once: that of the newest
+    casefile (the desk's notes about the mailbox). If another workstation counted the mailbox and left only
+    the evidence in the casefile, nothing is counted again. Evidence that the source agreed to pass on texts
+    and files stays until the day on which the mailbox would have been deleted.
 
     Raises:
-        MailboxNotFoundError: the store has no row of this mailbox, or the desk has already counted the
-            mailbox.
+        MailboxNotFoundError: the store has no row of this mailbox, or this workstation has already counted
+            the mailbox.
         UnsoundMailboxError: the source has not signed the ending. The row stays in the store, as evidence.
         RecordUnsoundError: the casefile fails verification, so the mailbox cannot be counted.
     """
     with desk.store.reading() as session:
         row = mailboxes.find_ended(session, address)
-    if row is None or row.is_counted:
+    if row is None or _is_counted(desk, row):
         raise MailboxNotFoundError
     end = end_by_source(desk, row)
     if end is None:
         raise UnsoundMailboxError
-    count_ended_mailbox(desk, row, end, today)
-
-
-def count_ended_mailbox(desk: OpenDesk, row: EndedMailbox, end: SignedEntry, today: date) -> None:
-    """Count a mailbox that its source ended, and drop its row and its casefile from the store.
-
-    `end` is the source's signed ending. If two workstations count the mailbox at once, their tallies
-    (anonymous facts) have the same ids, so each counts once. Evidence that the source agreed to pass on texts
-    and files stays until the day on which the mailbox would have been deleted. A casefile has the desk's
-    notes about a mailbox.
-
-    Raises:
-        RecordUnsoundError: the casefile fails verification, so the mailbox cannot be counted.
-    """
     part = end.envelope
-    address = part.address
     casefile = casefiles.read_casefile(desk, address)
-    if casefile.evidence:
-        keep_until = casefile.keep_until or close_mailbox.choose_deletion_day(desk, today)
-        casefiles.set_in_casefile(desk, address, keep_until=keep_until)
-    known = count_for_report.add_facts_of_end(desk, casefile, end)
-    counted = tallies_of(
-        known,
-        desk.letterhead,
-        seed=tally_seed(desk.keyring.desk_key.seed, row.verify_key),
-        revision=desk.casefiles.get(address, (0, casefile))[0] + 1,
-        closed=part.day,
-        # An adviser who read the mailbox or wrote in it left an entry.
-        is_read=any(head.strand for head in (*part.heads, *part.unseen)),
-    )
-    tallies = seal_tallies(counted, desk.letterhead, desk.keyring.desk_writer)
-    _drop_row(desk, casefile, address, tallies=tallies)
+    if casefile.keep_until is None or casefile != evidence_alone(casefile):
+        if casefile.evidence:
+            keep_until = casefile.keep_until or close_mailbox.choose_deletion_day(desk, today)
+            casefiles.set_in_casefile(desk, address, keep_until=keep_until)
+        counted = tallies_of(
+            count_for_report.add_facts_of_end(desk, casefile, end),
+            desk.letterhead,
+            seed=tally_seed(desk.keyring.desk_key.seed, row.verify_key),
+            revision=desk.casefiles.get(address, (0, casefile))[0] + 1,
+            closed=part.day,
+            # An adviser who read the mailbox or wrote in it left an entry.
+            is_read=any(head.strand for head in (*part.heads, *part.unseen)),
+        )
+        with desk.store.writing() as session:  # before the trusted state says that the mailbox is counted
+            ledger_tallies.add(session, seal_tallies(counted, desk.letterhead, desk.keyring.desk_writer))
+    _drop_row(desk, address, today)
 
 
 def evidence_alone(casefile: Casefile) -> Casefile:
@@ -168,41 +150,46 @@ def forget_deleted_mailboxes(desk: OpenDesk, today: date) -> None:
     """Drop everything that this workstation still has of mailboxes that were closed and deleted.
 
     These traces are the row, the casefile (notes about a mailbox) and a part of the trusted state. The traces
-    of ended mailboxes that the desk has already counted are dropped too. This workstation can still have such
-    traces for two reasons. Another workstation counted the mailbox. Or the row returned when the server was
-    restored from a backup.
+    of ended mailboxes that this workstation has already counted are dropped too. This workstation can still
+    have such traces for two reasons. The server does not have the proof yet. Or the row returned when the
+    server was restored from a backup.
     """
     with desk.store.reading() as session:
         ended = mailboxes.ended_mailboxes(session)
     for row in ended:
         if is_deleted_by_closing(desk, row, today):
-            _forget_deleted(desk, Address(row.address))
+            _forget_deleted(desk, Address(row.address), today)
         elif _is_counted(desk, row):
             with suppress(RecordUnsoundError):  # the inbox shows the fault, and the row stays
-                _drop_row(desk, casefiles.read_casefile(desk, Address(row.address)), Address(row.address))
+                _drop_row(desk, Address(row.address), today)
 
 
-def _forget_deleted(desk: OpenDesk, address: Address) -> None:
+def _forget_deleted(desk: OpenDesk, address: Address, today: date) -> None:
     unsent_forms.drop_unsent_about(desk, address)
     desk.forget_purged(address)
     desk.save()  # before the row goes: without a row, a mailbox in the trusted state looks stolen
     with desk.store.writing() as session:
-        mailboxes.mark_ending_counted(session, address)
+        mailboxes.drop_ended(session, address, desk.stores_to_tell(today))
         sync_findings.drop(session, address, b"", FindingKind.CROSSED)  # only read receipts crossed
 
 
-def _drop_row(desk: OpenDesk, casefile: Casefile, address: Address, tallies: tuple[bytes, ...] = ()) -> None:
+def _drop_row(desk: OpenDesk, address: Address, today: date) -> None:
     """Drop the row of an ended mailbox, and its casefile except the evidence of consent.
 
     This evidence, that the source agreed to pass on texts and files, stays in the casefile. A casefile has
     the desk's notes about a mailbox.
+
+    Raises:
+        RecordUnsoundError: the casefile fails verification. Nothing was dropped.
     """
+    casefile = casefiles.read_casefile(desk, address)
     desk.forget_ended(address)
     desk.save()  # before the row goes: without a row, a mailbox in the trusted state looks stolen
     with desk.store.writing() as session:
-        mailboxes.mark_ending_counted(session, address, tallies=tallies)
+        mailboxes.drop_ended(session, address, desk.stores_to_tell(today))
         if not casefile.evidence:
             casefiles.drop_casefile(desk, session, address)
+            records.delete_dropped(session, desk.stores_to_tell(today))
     if casefile.evidence and casefile != evidence_alone(casefile):
         casefiles.update_casefile(desk, address, evidence_alone)
     desk.save()

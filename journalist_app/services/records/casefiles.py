@@ -202,8 +202,6 @@ def load_casefiles(desk: OpenDesk) -> None:
             _read(desk, address)
         except RecordUnsoundError:
             continue  # `_read` has added the mailbox to `desk.unsound_casefiles`
-    with desk.store.writing() as session:
-        records.delete_dropped(session)
 
 
 def parse_labels(typed: str) -> tuple[str, ...]:

@@ -100,7 +100,6 @@ def drop_record(desk: OpenDesk, session: Session, kind: RecordKind, name: bytes)
     if stored is not None and not stored.is_dropped:
         put_record(desk, session, kind, name, stored.revision + 1, b"")
     desk.forget_records(name)
-    records.delete_dropped(session)
 
 
 def put_record(  # noqa: PLR0913, PLR0917  # the record

@@ -15,7 +15,7 @@ from journalist_app.services.records import casefiles
 from journalist_app.services.whole_desk import whole_check
 from protocol.heads import Heads
 from protocol.identifiers import SOURCE_STRAND, Address
-from store import entries, mailboxes, sync_findings
+from store import entries, mailboxes, records, sync_findings
 from store.database.damaged_rows import count_damaged
 from store.errors import StoreError
 from store.sync_findings import FindingKind
@@ -51,6 +51,8 @@ def check_store(desk: OpenDesk, today: date) -> None:
         ended_mailboxes.forget_deleted_mailboxes(desk, today)
         casefiles.load_casefiles(desk)
         deletion_upkeep.maintain_deletions(desk, today)
+        with desk.store.writing() as session:
+            records.delete_dropped(session, desk.stores_to_tell(today))
         desk.save()
         _update_index(desk)
         desk.last_check = today

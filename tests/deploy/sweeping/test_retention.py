@@ -18,6 +18,7 @@ from deploy.settings.load_settings import load_config
 from deploy.sweeping.retention import (
     RetentionResult,
     apply_retention,
+    forget_known,
     log_retention,
     purge_if_due,
     refresh_hints,
@@ -33,7 +34,7 @@ from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import DeskWriter, EntryWriter, SourceWriter
 from protocol.transcript.ending import proof_from_bytes
 from source_app.config import SourceConfig
-from store import cleanup, letterheads, mailbox_tallies, mailboxes
+from store import cleanup, letterheads, mailbox_tallies, mailboxes, outbox, peers, records
 from store.database.engine import Store, create_store
 from store.sessions import open_sessions
 from stored_mailbox.appending import NewEntry, PreparedAppend, append_entries
@@ -371,7 +372,7 @@ def test_a_closing_after_the_mailbox_was_opened_again_deletes_nothing(
     closing = stored.close(keys)
     assert RetentionResult(purged=1) == stored.retain()
     with stored.store.writing() as session:
-        mailboxes.mark_ending_counted(session, keys.address)
+        mailboxes.drop_ended(session, keys.address, ())
     assert keys.address == stored.open(1).address
     stored.write(keys)
     with stored.store.writing() as session:
@@ -516,6 +517,67 @@ def test_killed_at_any_moment_each_mailbox_is_complete_or_purged(stored: Retenti
     assert 320 * 600 == usage(stored.store)
 
 
+# ---- what is kept until every workstation was told
+
+
+def left(stored: RetentionStore) -> tuple[int, int]:
+    """Let the server forget what is known everywhere. Return how many proofs and dropped records are left."""
+    forget_known(stored.store, stored.letterhead, DUE)
+    return rows(stored.store, "ended_mailbox"), rows(stored.store, "record")
+
+
+@pytest.fixture
+def kept(stored: RetentionStore, keys: MailboxKeys) -> RetentionStore:
+    """Return a server with the proof of an ended mailbox and a dropped record, and without workstations."""
+    with stored.store.writing() as session:
+        mailboxes.end_for_good(session, keys.address, proof=b"proof", day=DAY)
+        records.put(session, "casefile", keys.address, 1, b"", goes_to_peers=True, is_dropped=True)
+    return stored
+
+
+def confirms(stored: RetentionStore, by: DeskWriter) -> None:
+    with stored.store.writing() as session:
+        peers.add(session, by.strand, b"")
+        outbox.enqueue_all(session, by.strand)
+        for kind in outbox.OutboxKind:
+            outbox.mark_packed(session, [each.id for each in outbox.of_kind(session, by.strand, kind)], 1)
+        outbox.acknowledge_pouch(session, by.strand, 1)
+
+
+def test_a_list_without_workstations_shortens_no_wait(kept: RetentionStore) -> None:
+    """Attack: the operator deletes the rows of the workstations, so that no one waits for them."""
+    confirms(kept, WORKSTATION)
+    kept.execute("DELETE FROM peer WHERE name = :name", name=WORKSTATION.strand)
+    confirms(kept, LAPTOP)
+    assert left(kept) == (1, 1)
+    confirms(kept, WORKSTATION)
+    assert left(kept) == (0, 0)
+
+
+def test_an_invented_workstation_shortens_no_wait(kept: RetentionStore) -> None:
+    confirms(kept, WORKSTATION)
+    with kept.store.writing() as session:
+        peers.add(session, LAPTOP.strand, b"")  # its outbox is empty, but it has confirmed nothing
+    assert left(kept) == (1, 1)
+
+
+def test_no_one_waits_for_a_workstation_that_was_taken_out_of_use(
+    kept: RetentionStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    confirms(kept, WORKSTATION)
+    with kept.store.writing() as session:
+        for name in (LAPTOP.strand, b"stranger"):
+            peers.add(session, name, b"")
+    kept.letterhead = a_letterhead(strands=(a_strand(WORKSTATION), a_strand(LAPTOP, DUE)))
+    assert left(kept) == (1, 1)
+    kept.letterhead = a_letterhead(strands=(a_strand(WORKSTATION), a_strand(LAPTOP, DUE - timedelta(1))))
+    assert left(kept) == (0, 0)
+    with kept.store.reading() as session:
+        assert [each.name for each in peers.all_peers(session)] == [WORKSTATION.strand, b"stranger"]
+    assert caplog.messages == ["a workstation that the desk took out of use is forgotten"]
+
+
 @pytest.fixture
 def sweeper(stored: RetentionStore, tmp_path: Path) -> ServerSweeper:
     example = load_config(EXAMPLE, "source", SourceConfig)
@@ -586,8 +648,8 @@ def test_a_false_row_of_an_ended_mailbox_stops_no_deletion(
 ) -> None:
     stored.close(keys)
     stored.execute(
-        "INSERT INTO ended_mailbox (id, address, recipient, verify_key, proof, day, is_counted) "
-        "SELECT 1, address, x'', x'', x'', '2026-01-01', 1 FROM mailbox"
+        "INSERT INTO ended_mailbox (id, address, recipient, verify_key, proof, day) "
+        "SELECT 1, address, x'', x'', x'', '2026-01-01' FROM mailbox"
     )
     publish(stored.store)
     sweeper.sweep_once(at_noon(DUE))
@@ -595,7 +657,6 @@ def test_a_false_row_of_an_ended_mailbox_stops_no_deletion(
     with stored.store.reading() as session:
         (ended,) = mailboxes.ended_mailboxes(session)
     assert proof_from_bytes(ended.proof)
-    assert not ended.is_counted
 
 
 def test_a_mailbox_whose_deletion_breaks_a_constraint_stops_no_other(

@@ -32,13 +32,15 @@ from protocol.content import TEXT_CHARS, ClosingNote, Content, Kind, StepName
 from protocol.entry import open_entry, sign_entry
 from protocol.identifiers import Digest, EntryId
 from protocol.ledger import Dimension, Tally
+from protocol.letterhead import Strand
 from protocol.sealed_record import RecordKind
 from protocol.strand import DeskWriter
 from protocol.transcript.closing import closed_until, last_words, may_delete
 from protocol.transcript.ending import proof_to_bytes
 from protocol.trusted_state import TrustedState
 from store import ledger_tallies as ledger
-from store import mailbox_tallies, mailboxes, peers, records
+from store import mailbox_tallies, mailboxes, records
+from store.errors import StoreError
 from stored_mailbox.entry_form import FormContext
 from tests.journalist_app.desk_factories import (
     PASSPHRASE,
@@ -814,15 +816,15 @@ def test_a_workstation_that_remembers_nothing_makes_up_no_reading(world: World) 
     assert_counted(seen_to_have_ended(world, desk, source), came_back="no")
 
 
-def test_a_mailbox_that_was_counted_is_shown_and_counted_no_more_while_a_peer_waits_to_be_told(
+def test_a_mailbox_that_was_counted_is_shown_and_counted_no_more_while_a_workstation_waits_for_the_proof(
     world: World,
 ) -> None:
     source = a_source(world)
     source.writes("vraag")
     source.is_answered("antwoord")
-    with world.store.writing() as session:
-        peers.add(session, b"strand-2", b"card")
+    second = Strand(id=b"strand-2", name="2", verify_key=bytes(32), since=TODAY)
     desk = unlocked(world)
+    desk.letterhead = desk.letterhead.successor(strands=(*desk.letterhead.strands, second))
     source.ends()
     year = TODAY.year
     assert (1, 1) == (
@@ -835,7 +837,7 @@ def test_a_mailbox_that_was_counted_is_shown_and_counted_no_more_while_a_peer_wa
     with world.store.reading() as session:
         (line,) = mailboxes.ended_mailboxes(session)
         assert ledger_format.ROWS == len(ledger.tally_ids(session))
-    assert line.is_counted
+    assert line.address == source.keys.address
     shown = inbox_lists.read_inbox(desk, InboxFilter("closed", 1), TODAY)
     assert ((), ()) == (shown.ended, shown.unsound)
     assert 0 == yearly_report.read_report_year(desk, year, TODAY).ended
@@ -894,27 +896,47 @@ def test_evidence_outlives_a_mailbox_that_its_source_ended_until_its_day(world: 
     assert desk.unsound == {}
 
 
-@pytest.mark.parametrize("theme", ["", "intimidation"])
-def test_of_what_another_workstation_counted_the_evidence_stays_and_nothing_else(
-    world: World, theme: str
+def test_the_evidence_that_another_workstation_left_when_it_counted_is_not_counted_again(
+    world: World,
+) -> None:
+    """Attack on the ledger: tallies of a casefile without facts, with a higher revision, would count."""
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    left = Casefile(evidence=(EVIDENCE,), keep_until=TODAY + timedelta(days=90))
+    casefiles.update_casefile(desk, source.keys.address, lambda _: left)
+    source.ends()
+
+    ended_mailboxes.acknowledge_ended(desk, source.keys.address, TODAY)
+
+    with world.store.reading() as session:
+        assert ledger.tally_ids(session) == []
+    assert casefiles.read_casefile(desk, source.keys.address) == left
+    assert source.keys.address in desk.trusted_state.ended
+
+
+def test_a_power_cut_after_the_ending_was_seen_counts_the_mailbox_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = a_source(world)
     source.writes("vraag")
-    with world.store.writing() as session:
-        peers.add(session, b"strand-2", b"card")
     desk = unlocked(world)
-    casefiles.update_casefile(
-        desk, source.keys.address, lambda _: Casefile(theme=theme, evidence=(EVIDENCE,))
-    )
     source.ends()
-    with world.store.writing() as session:
-        mailboxes.mark_counted(session, source.keys.address)
+    monkeypatch.setattr(mailboxes, "drop_ended", _power_cut)
+    with pytest.raises(StoreError):
+        ended_mailboxes.acknowledge_ended(desk, source.keys.address, TODAY)
+    assert source.keys.address in desk.trusted_state.ended
+    monkeypatch.undo()
 
     background_check.check_store(desk, TODAY)
 
-    kept = casefiles.read_casefile(desk, source.keys.address)
-    assert (kept.theme, kept.evidence) == ("", (EVIDENCE,))
-    assert source.keys.address in desk.trusted_state.ended
+    with world.store.reading() as session:
+        assert counted(world, tuple(all_tallies(session))) == {"mailbox": "ended_unread"}
+        assert mailboxes.ended_mailboxes(session) == []
+
+
+def _power_cut(*_: object) -> None:
+    raise StoreError
 
 
 def test_a_casefile_that_comes_after_its_mailbox_is_gone_keeps_its_evidence_alone(world: World) -> None:

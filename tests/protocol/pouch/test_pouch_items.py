@@ -18,7 +18,6 @@ from protocol.pouch.pouch_items import (
     ITEM_BYTES,
     TALLIES,
     ChunkItem,
-    CountedItem,
     DamagedItem,
     EndedItem,
     EntryItem,
@@ -84,7 +83,6 @@ _ITEMS: st.SearchStrategy[Item] = st.one_of(
         proof=st.binary(),
         day=st.dates(),
     ),
-    st.builds(CountedItem, address=_ADDRESSES),
     st.builds(TalliesItem, address=_ADDRESSES, tallies=_TALLY_LISTS),
     st.builds(
         RecordItem,

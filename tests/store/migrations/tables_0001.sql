@@ -32,7 +32,6 @@ CREATE TABLE ended_mailbox (
 	verify_key BLOB NOT NULL, 
 	proof BLOB NOT NULL, 
 	day DATE NOT NULL, 
-	is_counted BOOLEAN NOT NULL, 
 	CONSTRAINT pk_ended_mailbox PRIMARY KEY (id), 
 	CONSTRAINT uq_ended_mailbox_address UNIQUE (address)
 );

@@ -27,7 +27,7 @@ from store.records import Record
 from store.sync_findings import FindingKind
 from tests.journalist_app.desk_factories import TODAY, a_source
 from tests.planted import finds_the_fault
-from tests.sync.desks import AtDesk, an_adviser
+from tests.sync.desks import AtDesk, an_adviser, the_server_cleans_up
 from tests.sync.ends import Ends, all_of
 from tests.sync.test_exchange import record_of
 
@@ -263,6 +263,7 @@ def drop(scene: Scene, workstation: AtDesk) -> None:
 def test_a_dropped_casefile_goes_once_every_workstation_has_dropped_it(scene: Scene) -> None:
     drop(scene, scene.first)
     scene.sync(scene.first)
+    the_server_cleans_up(scene.ends)
     assert scene.at_server() != b""  # the second workstation has not been told
 
     scene.sync(scene.second, scene.first)
@@ -272,6 +273,7 @@ def test_a_dropped_casefile_goes_once_every_workstation_has_dropped_it(scene: Sc
         assert each.desk.unsound_casefiles == set()
         assert casefiles.read_casefile(each.desk, scene.address).notes == ()
     scene.sync(scene.second)
+    the_server_cleans_up(scene.ends)
     assert scene.at_server() == b""
 
 
@@ -296,6 +298,7 @@ def test_a_server_that_sends_a_dropped_casefile_again_does_not_undo_the_drop(sce
     scene.sync(scene.first, scene.second)
     scene.first.counts(source)
     scene.sync(scene.first, scene.second, scene.first, scene.second)
+    the_server_cleans_up(scene.ends)
     assert scene.at_server(source.keys.address) == b""
 
     with scene.ends.world.store.writing() as session:
