@@ -82,9 +82,7 @@ def list_unacknowledged(desk: OpenDesk, today: date) -> list[EndedMailbox]:
     """
     with desk.store.reading() as session:
         ended = mailboxes.ended_mailboxes(session)
-    return [
-        row for row in ended if not _is_counted(desk, row) and not is_deleted_by_closing(desk, row, today)
-    ]
+    return [row for row in ended if not (_is_counted(desk, row) or is_deleted_by_closing(desk, row, today))]
 
 
 def _is_counted(desk: OpenDesk, row: EndedMailbox) -> bool:
