@@ -74,6 +74,10 @@ class Verdict(StrEnum):
     TAKEN_BACK = "taken_back"
 
 
+_Id = Annotated[AttachmentId, Meta(min_length=ATTACHMENT_ID_BYTES, max_length=ATTACHMENT_ID_BYTES)]
+_Digest = Annotated[Digest, Meta(min_length=DIGEST_BYTES, max_length=DIGEST_BYTES)]
+
+
 class AttachmentNote(StrictStruct, frozen=True):
     """Description of one attached file, in the encrypted content of its entry.
 
@@ -84,15 +88,14 @@ class AttachmentNote(StrictStruct, frozen=True):
     - `commit`: `commit_to_key` of the file key, address, entry id and attachment id
     """
 
-    id: Annotated[AttachmentId, Meta(min_length=ATTACHMENT_ID_BYTES, max_length=ATTACHMENT_ID_BYTES)]
+    id: _Id
     name: str
     media_type: Annotated[str, Meta(max_length=MEDIA_TYPE_CHARS)]
     size: Annotated[int, Meta(ge=0, le=_LARGEST_SIZE)]
-    payload_sha256: Annotated[Digest, Meta(min_length=DIGEST_BYTES, max_length=DIGEST_BYTES)]
+    payload_sha256: _Digest
     commit: Annotated[bytes, Meta(min_length=COMMIT_BYTES, max_length=COMMIT_BYTES)]
 
 
-_Digest = Annotated[Digest, Meta(min_length=DIGEST_BYTES, max_length=DIGEST_BYTES)]
 _PASSING: Final = frozenset({StepName.PASSING_ON, StepName.PASSED_ON})
 
 
@@ -128,9 +131,7 @@ class ProposedFile(StrictStruct, frozen=True):
     which metadata was found or is left, in at most 2,000 characters.
     """
 
-    attachment_id: Annotated[
-        AttachmentId, Meta(min_length=ATTACHMENT_ID_BYTES, max_length=ATTACHMENT_ID_BYTES)
-    ]
+    attachment_id: _Id
     sha256: _Digest
     is_cleaned: bool
     about: str = ""

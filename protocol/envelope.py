@@ -187,17 +187,13 @@ class Envelope:
         fields = unframe(raw)
         if len(fields) != len(_LENGTHS) or fields[0] != _LABEL or fields[3] not in _CLASSES:
             raise MalformedError
-        if any(
-            lengths and len(field) not in lengths for field, lengths in zip(fields, _LENGTHS, strict=True)
-        ):
+        if any(sizes and len(each) not in sizes for each, sizes in zip(fields, _LENGTHS, strict=True)):
             raise MalformedError
-        _, address, entry_id, class_, strand, heads, unseen, day, serial, due, removes, files, *sealed = (
-            fields
-        )
+        _, address, entry_id, kind, strand, heads, unseen, day, serial, due, removes, files, *sealed = fields
         envelope = cls(
             address=Address(address),
             entry_id=EntryId(entry_id),
-            entry_class=_CLASSES[class_],
+            entry_class=_CLASSES[kind],
             strand=StrandId(strand),
             heads=heads_from_bytes(heads),
             unseen=heads_from_bytes(unseen),

@@ -14,7 +14,7 @@ HEADS_OF_STRAND: Final = 16  # a strand has one head, unless rows of the store w
 UNSEEN_OF_STRAND: Final = 64
 LARGEST_NUMBER: Final = 2**63 - 1  # the largest number of a signed 64-bit column
 _NUMBER_BYTES: Final = 8
-_FIELDS: Final = 3
+_LENGTHS: Final = [[strand, _NUMBER_BYTES, DIGEST_BYTES] for strand in (len(SOURCE_STRAND), STRAND_ID_BYTES)]
 
 
 class Head(NamedTuple):
@@ -63,15 +63,10 @@ def next_number(heads: Iterable[Head], strand: StrandId) -> int:
 
 def _head_from_bytes(raw: bytes) -> Head:
     fields = unframe(raw)
-    if len(fields) != _FIELDS:
+    if [len(field) for field in fields] not in _LENGTHS:
         raise MalformedError
     strand, number, digest = fields
     head = Head(StrandId(strand), int.from_bytes(number), Digest(digest))
-    if (
-        len(strand) not in (len(SOURCE_STRAND), STRAND_ID_BYTES)
-        or len(number) != _NUMBER_BYTES
-        or not 1 <= head.number <= LARGEST_NUMBER
-        or len(digest) != DIGEST_BYTES
-    ):
+    if not 1 <= head.number <= LARGEST_NUMBER:
         raise MalformedError
     return head

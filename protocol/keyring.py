@@ -255,10 +255,9 @@ def _labels(header: bytes) -> list[tuple[bytes, Argon2Params]]:
         match stanza.arguments:
             case (kind, how, salt_text, *numbers) if (kind, how) == (_SLOT_TYPE, _SLOT_KIND):
                 salt = from_base64(salt_text)
-                cost = _cost(numbers)
                 if len(salt) != _SALT_BYTES:
                     raise MalformedError
-                labels.append((salt, cost))
+                labels.append((salt, _cost(numbers)))
     if len(labels) > SLOTS_MAX:
         raise MalformedError
     return labels
