@@ -6,6 +6,7 @@ See docs/protocol.md, "Transcript". The check decrypts nothing.
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from enum import StrEnum
 from typing import Final
 
@@ -23,6 +24,7 @@ class FaultKind(StrEnum):
     WRONG_ADDRESS = "wrong_address"  # an entry of another mailbox
     UNKNOWN_STRAND = "unknown_strand"  # the letterhead has no key of this strand for that day
     BAD_SIGNATURE = "bad_signature"
+    DATED_BACK = "dated_back"  # a retired workstation wrote this entry after it was retired
     BAD_PAYLOAD = "bad_payload"  # the payload differs from the payload that was signed
     REPLAYED = "replayed"  # the mailbox has the same entry twice
     FORK = "fork"  # a workstation's strand has two different histories
@@ -34,8 +36,10 @@ class FaultKind(StrEnum):
 
 
 # An adviser may write in a mailbox with these faults. Otherwise the operator of the server could block a
-# mailbox for good by losing one row.
-_ALLOW_ANSWERS: Final = frozenset({FaultKind.SIDE_BY_SIDE, FaultKind.MISSING, FaultKind.LOST})
+# mailbox for good by losing one row, or by adding one with the key of a retired workstation.
+_ALLOW_ANSWERS: Final = frozenset(
+    {FaultKind.SIDE_BY_SIDE, FaultKind.MISSING, FaultKind.LOST, FaultKind.DATED_BACK}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class Fault:
     """One fault that the check found in a mailbox, in or about one entry.
 
     `strand` and `number` say which entry of which writer. `digest` names the entry, which may be missing. It
-    is None if the entry is not authentic.
+    is None if the entry is not authentic, is a copy, or is dated back.
     """
 
     kind: FaultKind
@@ -62,10 +66,12 @@ class Transcript:
     """Result of the check of a mailbox: its verified entries in order, and its faults.
 
     - `entries`: the entries that may be shown, in thread order
-    - `authentic`: all entries with a valid signature by digest, also those with another fault
+    - `authentic`: all entries with a valid signature by digest, also those with another fault, but not those
+      that are dated back
     - `rejected`: only an adviser may see these, and the page must then show their fault too
     - `removed`: the removal of each entry that the source removed, by the digest of the removed entry
-    - `heads`: the newest authentic entries of each writer, which a workstation remembers
+    - `heads`: the newest authentic entries of each writer, which a workstation remembers. Remembered entries
+      that turn out to be dated back stay in
     """
 
     entries: tuple[SignedEntry, ...]
@@ -155,6 +161,12 @@ def read_transcript(  # noqa: PLR0913  # two switches, besides the mailbox
         else:
             forged.append((kind, entry))
     knowledge = Knowledge(authentic.values())
+    dated_back = _dated_back(knowledge.order, strands)
+    if dated_back:
+        forged += [(FaultKind.DATED_BACK, authentic.pop(entry.digest)) for entry in dated_back]
+        knowledge = Knowledge(authentic.values())
+    ignored = set(remembered).intersection(map(head_of, dated_back))
+    remembered = tuple(head for head in remembered if head not in ignored)
     removed = _removed(knowledge.order)
     rivals = _rivals(authentic, remembered)
     rejecting = {digest: FaultKind(kind) for digest, kind in rivals.items() if kind == FaultKind.FORK}
@@ -178,7 +190,7 @@ def read_transcript(  # noqa: PLR0913  # two switches, besides the mailbox
             *_missing(authentic, knowledge, remembered),
         ),
         removed=removed,
-        heads=tuple(sorted(head_of(authentic[tip]) for tip in knowledge.tips(authentic))),
+        heads=tuple(sorted({*ignored, *(head_of(authentic[tip]) for tip in knowledge.tips(authentic))})),
         knowledge=knowledge,
     )
 
@@ -192,15 +204,32 @@ def _signature_fault(
     part = entry.envelope
     if part.address != address:
         return FaultKind.WRONG_ADDRESS
+    kind = FaultKind.UNKNOWN_STRAND
     try:
         key = strand_verify_key(part.strand, part.day, mailbox_verify_key=mailbox_verify_key, strands=strands)
-    except ForgedError:
-        return FaultKind.UNKNOWN_STRAND
-    try:
+        kind = FaultKind.BAD_SIGNATURE
         check_signature(key, part.to_bytes(), entry.signature)
     except ForgedError:
-        return FaultKind.BAD_SIGNATURE
+        return kind
     return None
+
+
+def _dated_back(order: Iterable[SignedEntry], strands: Mapping[StrandId, StrandKey]) -> list[SignedEntry]:
+    """Return the entries of retired workstations that come after an entry from after the retirement.
+
+    Attack: someone has the key of a retired workstation, and signs for a day before the retirement. But an
+    entry is always written after the entries that its heads name, and after those that these name.
+    """
+    newest: dict[Digest, date] = {}  # of each entry and all entries before it
+    found = []
+    for entry in order:
+        part = entry.envelope
+        named = (newest[head.digest] for head in part.heads if head.digest in newest)
+        newest[entry.digest] = max([part.day, *named])
+        key = strands.get(part.strand)
+        if key is not None and key.ended_before(newest[entry.digest]):
+            found.append(entry)
+    return found
 
 
 def _removed(order: Iterable[SignedEntry]) -> dict[Digest, SignedEntry]:
@@ -253,12 +282,9 @@ def _without_content(entry: SignedEntry) -> SignedEntry:
 
 
 def _missing(authentic: Mapping[Digest, SignedEntry], knowledge: Knowledge, remembered: Heads) -> list[Fault]:
-    rolled_back = [head for head in remembered if head.digest not in authentic]
-    missing = [head for digest, head in sorted(knowledge.named.items()) if digest not in authentic]
-    return [
-        *(Fault(FaultKind.ROLLED_BACK, *head) for head in rolled_back),
-        *(Fault(FaultKind.MISSING, *head) for head in missing if head not in rolled_back),
-    ]
+    kinds = dict.fromkeys(sorted(knowledge.named.values()), FaultKind.MISSING)
+    kinds.update(dict.fromkeys(remembered, FaultKind.ROLLED_BACK))
+    return [Fault(kind, *head) for head, kind in kinds.items() if head.digest not in authentic]
 
 
 def _by_strand(heads: Iterable[Head]) -> dict[StrandId, list[Head]]:

@@ -3,9 +3,11 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from nacl.signing import SigningKey
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import PassOnRefusal, SendRefusal
@@ -16,15 +18,18 @@ from journalist_app.services.mailbox import read_thread
 from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
 from journalist_app.services.passing_on import pass_on
 from journalist_app.services.whole_desk import background_check, sync_status, unlocking
-from protocol.content import Content, Kind, StepName, Verdict
+from protocol.content import Content, Kind, StepName, StepNote, Verdict
 from protocol.entry import SignedEntry
 from protocol.envelope import EntryClass
 from protocol.heads import Heads
-from protocol.identifiers import EntryId, sealing_words
+from protocol.identifiers import EntryId, StrandId, sealing_words
+from protocol.letterhead import Strand
+from protocol.strand import DeskWriter
 from protocol.transcript.check import head_of
+from protocol.transcript.proposal_states import ProposalStatus
 from stored_mailbox.entry_form import FormContext
 from tests.journalist_app import desk_readers
-from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
+from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source, publish
 from tests.journalist_app.files.sealing import age_armour, age_file, recipient_of
 from tests.journalist_app.opening import heads_on_page, opens
 from tests.journalist_app.refusals import refuses
@@ -237,6 +242,42 @@ def test_of_answers_side_by_side_one_against_wins(world: World, desk: OpenDesk, 
 
     with refuses(PassOnRefusal.NOT_AGREED):
         begin(desk, source, proposed)
+
+
+# ---- someone has the key of a workstation that was retired
+
+
+RETIRED_DAY = TODAY - timedelta(days=30)
+
+
+@pytest.fixture
+def retired(world: World) -> DeskWriter:
+    by = DeskWriter(StrandId(b"desk-old"), bytes(32))
+    key = bytes(SigningKey(by.seed).verify_key)
+    strand = Strand(id=by.strand, name="oud", verify_key=key, since=RETIRED_DAY, until=RETIRED_DAY)
+    world.letterhead = world.letterhead.successor(strands=(*world.letterhead.strands, strand))
+    publish(world.store, world.keyring, world.letterhead)
+    return by
+
+
+def test_a_step_that_a_retired_workstation_dates_back_begins_nothing(
+    retired: DeskWriter, desk: OpenDesk, source: ASource, browser: Browser
+) -> None:
+    """Attack: with the retired key, the operator passes on what the source agreed to after the retirement."""
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    note = StepNote(step=StepName.PASSING_ON, to="SG", proposal=proposed.digest)
+    source.is_told(Content(kind=Kind.STEP, text="", step=note), day=RETIRED_DAY, by=retired)
+
+    shown = opens(desk, source.keys.address)
+    assert [(fault.kind, fault.allows_answers) for fault in shown.faults] == [("dated_back", True)]
+    assert newest(desk, source).state is ProposalStatus.AGREED
+    assert pass_on.list_unfinished(shown.thread_state) == ()
+    page = browser.get(f"/mailbox/{source.address}").text
+    assert hooks(page, "fault") == ["dated_back"]
+
+    answers(source, Verdict.TAKEN_BACK, proposed.digest)
+    assert newest(desk, source).state is ProposalStatus.TAKEN_BACK
 
 
 # ---- one malformed row stops nothing else

@@ -10,16 +10,17 @@ from datetime import date, timedelta
 
 import pytest
 
-from protocol.content import Content, Kind, StepName, Verdict
+from protocol.content import Content, Kind, StepName, StepNote, Verdict
 from protocol.entry import SignedEntry, open_entry, sign_entry, verify_entry
 from protocol.envelope import Author, EntryClass, Envelope
 from protocol.heads import Head
-from protocol.identifiers import EntryId, sealing_words
+from protocol.identifiers import Digest, EntryId, sealing_words
 from protocol.mailbox_keys import MailboxKeys, check_mailbox_keys
 from protocol.strand import DeskWriter, SourceWriter
 from protocol.transcript import ending
 from protocol.transcript.check import FaultKind, head_of
 from protocol.transcript.proposal_states import ProposalStatus
+from protocol.transcript.waiting import waiting_since
 from source_app.services.proposals import read_proposal
 from source_app.services.verified_mailbox import Withheld, read_mailbox
 from store import entries, mailboxes
@@ -225,6 +226,45 @@ def test_a_server_that_has_the_step_appends_no_answer_and_shows_the_step(
     assert hooks(refused.text, "refusal") == ["too_late"]
     assert hooks(refused.text, "state") == ["passing_on"]
     assert len(messages(a_desk, keys)) == 2
+
+
+# ---- someone has the key of a workstation that was retired
+
+
+@pytest.fixture
+def retired(a_desk: ADesk) -> DeskWriter:
+    return a_desk.add_workstation(b"desk-old", since=date(2026, 1, 1), until=date(2026, 1, 31))
+
+
+def test_a_retired_workstation_cannot_begin_to_pass_on_what_the_source_agreed_to_later(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, retired: DeskWriter
+) -> None:
+    """Attack: with the retired key, the operator dates a step back, and the withdrawal would be too late."""
+    proposal = a_desk.propose(keys, "a text")
+    answer(source, proposal, Verdict.AGREED)
+    digest = a_desk.thread_of(source).newest_proposal.digest  # type: ignore[union-attr]
+    note = StepNote(step=StepName.PASSING_ON, to="J. Jansen", proposal=Digest(bytes.fromhex(digest)))
+    a_desk.answer(keys, "", kind=Kind.STEP, step=note, writer=retired, day=date(2026, 1, 20))
+
+    assert "left_out" in hooks(source.get(PAGE).text, "notice")
+    answer(source, proposal, Verdict.TAKEN_BACK)
+
+    assert state(a_desk, keys, proposal) is ProposalStatus.TAKEN_BACK
+
+
+def test_a_retired_workstation_cannot_answer_what_was_written_later(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, retired: DeskWriter
+) -> None:
+    forged = a_desk.answer(keys, "FORGED", writer=retired, day=date(2026, 1, 20))
+
+    page = source.get(PAGE).text
+    thread = a_desk.thread_of(source)
+    assert "FORGED" not in page
+    assert "left_out" in hooks(page, "notice")
+    assert (thread.is_answered, thread.entries[0].seen_on) == (False, None)
+    assert waiting_since(a_desk.transcript(keys)) == TODAY
+    assert source.write("are you there?").status_code == 303
+    assert head_of(forged) not in messages(a_desk, keys)[-1].envelope.unseen
 
 
 def test_a_file_that_was_made_all_the_same_is_shown_with_what_became_of_it(

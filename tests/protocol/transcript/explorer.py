@@ -8,17 +8,19 @@ breadth-first, so a broken promise is reported with one of its shortest traces.
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, timedelta
 from functools import lru_cache
 from hashlib import sha256
 from typing import ClassVar, Final, NamedTuple
+
+from nacl.signing import SigningKey
 
 from protocol.content import Content, Kind, StepName, StepNote, Verdict, proposal_digest
 from protocol.entry import EntryContent, SignedEntry, sign_entry
 from protocol.envelope import Author, EntryClass, Envelope
 from protocol.heads import Heads
-from protocol.identifiers import SOURCE_STRAND, Digest, EntryId
-from protocol.strand import EntryWriter, SourceWriter
+from protocol.identifiers import SOURCE_STRAND, Digest, EntryId, StrandId
+from protocol.strand import DeskWriter, EntryWriter, SourceWriter, StrandKey
 from protocol.transcript import check, closing, ending, proposal_states, thread_state, waiting
 from protocol.transcript.check import FaultKind, Transcript, head_of
 from protocol.transcript.proposal_states import ProposalState, ProposalStatus
@@ -38,15 +40,23 @@ from tests.protocol.mailbox_factories import (
 
 KEYS: Final = a_mailbox()
 SOURCE: Final = SourceWriter(KEYS)
+RETIRED: Final = DeskWriter(StrandId(b"strand-r"), b"r" * 32)
+RETIRED_DAY: Final = DAY - timedelta(days=30)
+STRANDS: Final = {
+    **the_strands(),
+    RETIRED.strand: StrandKey(bytes(SigningKey(RETIRED.seed).verify_key), RETIRED_DAY, RETIRED_DAY),
+}
 DESK: Final = {"A": WORKSTATION, "B": LAPTOP}
 LATER: Final = date(2026, 3, 30)
 OK, FLIPPED, GONE = "ok", "flipped", "gone"  # condition of the header of one row
 _NOTHING: Final = frozenset[Digest]()
 _CLASSES: Final = {"receipt": EntryClass.RECEIPT, "removal": EntryClass.REMOVAL, "end": EntryClass.END}
 _VERDICTS: Final = {"agreed": Verdict.AGREED, "against": Verdict.TAKEN_BACK}
-_STEPS: Final = {"passing_on": StepName.PASSING_ON, "made": StepName.PASSED_ON}
+_STEPS: Final = {
+    "passing_on": StepName.PASSING_ON, "made": StepName.PASSED_ON, "dated back": StepName.PASSING_ON
+}  # fmt: skip
 _CLOSED_TO_ANSWERS: Final = {ProposalStatus.PASSING_ON, ProposalStatus.PASSED_ON, ProposalStatus.OBSOLETE}
-_HARMLESS: Final = {FaultKind.SIDE_BY_SIDE, FaultKind.MISSING}
+_HARMLESS: Final = {FaultKind.SIDE_BY_SIDE, FaultKind.MISSING, FaultKind.DATED_BACK}
 
 Rows = frozenset[tuple[Digest, str]]
 
@@ -111,6 +121,7 @@ class Limits:
     flip: int = 0
     restore: int = 0
     repeat: int = 0
+    dated_back: int = 0  # the operator has the key of a retired workstation
     is_proposed: bool = False  # the desk's proposal is there from the start, on all machines
     keeps_pages: bool = True  # the source can write from a page that they opened earlier
     undoes: bool = True  # the operator can undo everything
@@ -183,7 +194,7 @@ class Explorer:
             strand=by.strand,
             heads=heads,
             unseen=unseen,
-            day=DAY,
+            day=RETIRED_DAY if by is RETIRED else DAY,
             letterhead_serial=1,
             due=due,
             removes=removes,
@@ -208,7 +219,7 @@ class Explorer:
             )
         if action == "proposal":
             return Content(kind=Kind.PROPOSAL, text="", proposal=TO_SG)
-        return {"closing": CLOSING, "message": MESSAGE, "words": MESSAGE}.get(action)
+        return None if action in _CLASSES else CLOSING if action == "closing" else MESSAGE
 
     # ---- what each side reads
 
@@ -221,7 +232,7 @@ class Explorer:
         ]
         again = [self.made[digest].entry for digest, _ in sorted(rows) if digest in repeated]
         return check.read_transcript(
-            KEYS.address, KEYS.verify_key, the_strands(), [*entries, *again], remembered, is_verified=True
+            KEYS.address, KEYS.verify_key, STRANDS, [*entries, *again], remembered, is_verified=True
         )
 
     def _opened(self, rows: Rows, transcript: Transcript) -> list[EntryContent]:
@@ -506,9 +517,26 @@ class Explorer:
                         repeated=world.repeated | {digest}, operator=(hidden, flipped, restored, repeated + 1)
                     ),
                 )
+        if len(self._dated_back(world.server)) < limits.dated_back:
+            yield from self._dates_back(world)
         is_spoilt = any(condition == FLIPPED for _, condition in world.server)
         if limits.undoes and (world.hidden or world.repeated or is_spoilt):
             yield "the operator undoes everything", self._undone(world)
+
+    def _dates_back(self, world: World) -> Iterator[tuple[str, World]]:
+        """Sign words or a step with the key of a retired workstation, for a day before it was retired."""
+        rows = self._visible(world)
+        now = self._transcript(rows, (), _NOTHING)
+        heads, unseen = now.heads_for(RETIRED.strand, now.authentic.keys())
+        proposed = [digest for digest, _ in sorted(rows) if self.made[digest].action == "proposal"]
+        for about in (None, *proposed) if heads else ():
+            made = self._sign(RETIRED, "dated back", heads, unseen, about=about)
+            label = f"the operator dates back {'words' if about is None else 'a step'}"
+            truth = world.truth | {(made.digest, _NOTHING)}
+            yield label, world._replace(server=world.server | {(made.digest, OK)}, truth=truth)
+
+    def _dated_back(self, rows: Rows) -> set[Digest]:
+        return {digest for digest, _ in rows if self.made[digest].action == "dated back"}
 
     def _undone(self, world: World) -> World:
         return world._replace(
@@ -542,12 +570,15 @@ class Explorer:
 
     def _no_lasting_fault(self, world: World, full: Transcript) -> str:
         kinds = {fault.kind for fault in full.faults}
+        forged = self._dated_back(self._all(world))
         gone = {digest for digest, _ in self._all(world)} - full.authentic.keys()
-        if gone:
+        if gone - forged:
             return f"{self._name(min(gone))} does not count"
+        if forged - gone:
+            return f"{self._name(min(forged))} counts, although its writer was retired before"
         if kinds - _HARMLESS:
             return f"the whole mailbox has the faults {sorted(kinds)}"
-        if kinds and not any(world.operator):
+        if kinds and not any(world.operator) and not forged:
             return f"without a hostile operator, the mailbox has the faults {sorted(kinds)}"
         return ""
 
@@ -555,7 +586,7 @@ class Explorer:
         visible = self._visible(world)
         bare = frozenset((digest, OK) for digest, _ in visible)
         transcript = self._transcript(bare, (), world.repeated)
-        if not closing.may_delete(transcript, the_strands(), LATER):
+        if not closing.may_delete(transcript, STRANDS, LATER):
             return ""
         truth = dict(world.truth)
         known = {
@@ -580,7 +611,7 @@ class Explorer:
             if digest in named - spared:
                 return f"deleted although an entry names {self._name(digest)}, which the operator hid"
         promised = [entry.envelope.due for entry in closing.last_words(transcript)]
-        if closing.may_delete(transcript, the_strands(), DUE) and LATER in promised:
+        if closing.may_delete(transcript, STRANDS, DUE) and LATER in promised:
             return "deleted on the earlier of two days that the desk promised"
         return ""
 
@@ -763,7 +794,7 @@ class Explorer:
             made = self._sign(WORKSTATION, "closing", heads, unseen, due=LATER)
             after = self.sync(self._written(after, "A", made, shown, ""), "A")
         visible = frozenset((digest, OK) for digest, _ in self._visible(after))
-        if not closing.may_delete(self._transcript(visible, (), _NOTHING), the_strands(), LATER):
+        if not closing.may_delete(self._transcript(visible, (), _NOTHING), STRANDS, LATER):
             return "the desk was shown everything and closed, and the mailbox is not deleted"
         return ""
 
@@ -819,6 +850,9 @@ SCENARIOS: Final = {
     ),
     "two workstations answer": Scenario(
         Limits(message=2, words=(1, 1), read=(1, 1), hide=1, flip=1, repeat=1), 4, 7, heals=True
+    ),
+    "a retired workstation dates back": Scenario(
+        replace(_CONSENT, words=(1, 0), receipt=1, flip=0, dated_back=1), 5, 10
     ),
     "the source ends": Scenario(
         Limits(message=1, end=1, words=(1, 0), closing=(1, 0), hide=1, repeat=1), 5, 9, heals=True

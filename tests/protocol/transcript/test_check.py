@@ -13,6 +13,7 @@ from protocol.heads import Head
 from protocol.identifiers import SOURCE_STRAND, Digest, EntryId, StrandId
 from protocol.strand import DeskWriter, SourceWriter
 from protocol.transcript.check import Fault, FaultKind, head_of, heads_after, read_transcript
+from protocol.trusted_state import TrustedState
 from tests.protocol.mailbox_factories import (
     DAY,
     LAPTOP,
@@ -170,6 +171,67 @@ def test_a_reply_from_a_strand_that_the_letterhead_does_not_name_is_never_shown(
     forged = talk.write(DeskWriter(StrandId(b"strand-x"), b"x" * 32))
     assert talk.check().rejected == (forged,)
     assert kinds(talk.check()) == {FaultKind.UNKNOWN_STRAND}
+
+
+# ---- the key of a retired workstation: both workstations of these tests are retired on the 30th day
+
+
+def test_a_retired_workstation_cannot_have_known_what_was_written_later(talk: Conversation) -> None:
+    """Attack: someone has the key of a retired workstation, and signs for a day before the retirement."""
+    later = talk.write(talk.source, day=DAY + timedelta(days=32))
+    forged = talk.write(LAPTOP)
+    transcript = talk.check()
+    assert transcript.faults == (Fault(FaultKind.DATED_BACK, LAPTOP.strand, 1, None),)
+    assert (transcript.rejected, transcript.entries[-1]) == ((forged,), later)
+    assert forged.digest not in transcript.authentic
+    assert transcript.faults[0].allows_answers
+
+
+def test_it_cannot_have_known_them_through_other_entries_either(talk: Conversation) -> None:
+    later = talk.write(talk.source, day=DAY + timedelta(days=32))
+    hidden = talk.write(talk.source)  # on an earlier day, after the later message
+    chain = [talk.write(LAPTOP, hidden=[later]), talk.write(LAPTOP, hidden=[later, hidden])]
+    assert talk.check().rejected == tuple(chain)
+
+
+def test_a_clock_that_is_off_by_a_day_dates_nothing_back(talk: Conversation) -> None:
+    talk.write(talk.source, day=DAY + timedelta(days=31))
+    talk.write(LAPTOP, day=DAY + timedelta(days=30))
+    assert talk.check().faults == ()
+
+
+def test_a_workstation_in_use_may_have_a_clock_that_is_far_behind(talk: Conversation) -> None:
+    talk.write(talk.source, day=DAY + timedelta(days=300))
+    talk.write(LAPTOP)
+    strands = {strand: replace(key, until=None) for strand, key in the_strands().items()}
+    assert read_transcript(talk.keys.address, talk.keys.verify_key, strands, talk.entries).faults == ()
+
+
+def test_what_is_dated_back_is_no_second_history_and_names_nothing(talk: Conversation) -> None:
+    """Attack: the forged entry has the number of a real one, so that both are a fork. Or it names an entry
+    that never existed.
+    """
+    real = talk.entries[-1]
+    later = talk.write(talk.source, day=DAY + timedelta(days=32))
+    invented = Head(LAPTOP.strand, 7, Digest(b"x" * 32))
+    own = head_of(talk.entries[1])
+    talk.read(WORKSTATION, heads=(tuple(sorted((own, head_of(later)))), (invented,)))
+    transcript = talk.check()
+    assert kinds(transcript) == {FaultKind.DATED_BACK}
+    assert transcript.entries == (*talk.entries[:3], real, later)
+    assert transcript.heads_for(WORKSTATION.strand, transcript.authentic)[1] == ()
+
+
+def test_a_workstation_that_remembers_what_is_dated_back_can_still_write(talk: Conversation) -> None:
+    """The workstation saw the forged entry before it had the letterhead that retires the strand."""
+    talk.write(talk.source, day=DAY + timedelta(days=32))
+    forged = talk.write(LAPTOP)
+    in_use = {strand: replace(key, until=None) for strand, key in the_strands().items()}
+    known = read_transcript(talk.keys.address, talk.keys.verify_key, in_use, talk.entries).heads
+    transcript = talk.check(remembered=known)
+    assert kinds(transcript) == {FaultKind.DATED_BACK}
+    assert head_of(forged) in transcript.heads
+    assert TrustedState().advance(talk.keys.address, known).advance(talk.keys.address, transcript.heads)
 
 
 @pytest.mark.parametrize("days", [-1, 31], ids=["before its first day", "after its last day"])

@@ -277,6 +277,11 @@ PLANTED: Mapping[str, Planted] = {
         Limits(words=(2, 0), hide=1, is_one_machine=True),
         "fork",
     ),
+    "rule 2: a retired workstation may know what was written later": Planted(
+        lambda patch: patch.setattr(check, "_dated_back", lambda *_: []),
+        Limits(message=1, dated_back=1),
+        "its writer was retired before",
+    ),
     "rule 3: a form ignores what was written since": Planted(
         lambda patch: patch.setattr(check, "heads_after", lambda heads, _newer: heads),
         Limits(message=2),
