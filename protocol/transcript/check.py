@@ -12,6 +12,7 @@ from typing import Final
 
 from crypto.errors import ForgedError
 from protocol.entry import SignedEntry, has_signed_payload
+from protocol.envelope import STRANDS_NAMED
 from protocol.heads import HEADS_OF_STRAND, UNSEEN_OF_STRAND, Head, Heads
 from protocol.identifiers import SOURCE_STRAND, Address, Digest, StrandId
 from protocol.strand import StrandKey, check_signature, strand_verify_key
@@ -95,12 +96,19 @@ class Transcript:
         Of the writer's own entries, the result names all verified ones that no later entry names. Of every
         other writer's entries, it names those among the shown entries. All other known entries of other
         writers are unseen. If these are more than an envelope can name, only the newest entries of this
-        writer are unseen, and none is named as shown.
+        writer are unseen, and none is named as shown. At most 64 writers are named: first those of which an
+        entry is there.
         """
         heads = {head for head in remembered if head.strand == strand and head.digest not in self.authentic}
         unseen: list[Head] = []
         named = self.knowledge.named | {digest: head_of(entry) for digest, entry in self.authentic.items()}
-        for other, known in _by_strand(named.values()).items():
+        strands = _by_strand(named.values())
+        here = {entry.envelope.strand for entry in self.authentic.values()}
+        # Someone may have named entries of many strands that never existed, and an envelope has limited room.
+        first = (strand, SOURCE_STRAND)
+        ranked = sorted({strand, *strands}, key=lambda each: (each not in first, each not in here, each))
+        for other in ranked[:STRANDS_NAMED]:
+            known = strands[other]
             seen = {head.digest for head in known}.intersection(self.authentic if other == strand else shown)
             not_shown = [head for head in known if other != strand and head.digest not in seen]
             if len(not_shown) > UNSEEN_OF_STRAND:  # claim to have seen nothing, and name the newest as unseen
@@ -167,7 +175,8 @@ def read_transcript(  # noqa: PLR0913  # two switches, besides the mailbox
         knowledge = Knowledge(authentic.values())
     ignored = set(remembered).intersection(map(head_of, dated_back))
     remembered = tuple(head for head in remembered if head not in ignored)
-    removed = _removed(knowledge.order)
+    order = reversed(knowledge.order)  # of two removals of an entry, the first one counts
+    removed = {digest: entry for entry in order for digest in entry.envelope.removes}
     rivals = _rivals(authentic, remembered)
     rejecting = {digest: FaultKind(kind) for digest, kind in rivals.items() if kind == FaultKind.FORK}
     others = [(kind, authentic[digest]) for digest, kind in rivals.items() if digest not in rejecting]
@@ -230,14 +239,6 @@ def _dated_back(order: Iterable[SignedEntry], strands: Mapping[StrandId, StrandK
         if key is not None and key.ended_before(newest[entry.digest]):
             found.append(entry)
     return found
-
-
-def _removed(order: Iterable[SignedEntry]) -> dict[Digest, SignedEntry]:
-    removed: dict[Digest, SignedEntry] = {}
-    for entry in order:
-        for digest in entry.envelope.removes:
-            removed.setdefault(digest, entry)
-    return removed
 
 
 def _rivals(authentic: Mapping[Digest, SignedEntry], remembered: Heads) -> dict[Digest, FaultKind]:

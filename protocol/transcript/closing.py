@@ -52,7 +52,8 @@ def may_delete(transcript: Transcript, strands: Mapping[StrandId, StrandKey], to
     if any(fault.kind not in _ALLOW_DELETION for fault in transcript.faults):
         return False
     last = last_words(transcript)
-    if any(not _is_active(strands, entry.envelope.strand, today) for entry in last):
+    keys = [strands.get(entry.envelope.strand) for entry in last]
+    if any(key is None or not key.counts_on(today) for key in keys):
         return False
     unseen = {head.digest for entry in last for head in entry.envelope.unseen}
     if unseen & transcript.authentic.keys():
@@ -60,8 +61,3 @@ def may_delete(transcript: Transcript, strands: Mapping[StrandId, StrandKey], to
     missing = transcript.knowledge.named.keys() - transcript.authentic.keys() - unseen
     writers = [entry.digest for entry in last]
     return not transcript.knowledge.unknown_to_all(missing, writers)
-
-
-def _is_active(strands: Mapping[StrandId, StrandKey], strand: StrandId, today: date) -> bool:
-    key = strands.get(strand)
-    return key is not None and key.counts_on(today)

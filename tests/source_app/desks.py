@@ -296,9 +296,17 @@ class ADesk:
     def _append_without_content(
         self, keys: MailboxKeys, by: EntryWriter, entry_class: EntryClass
     ) -> SignedEntry:
+        signed = sign_entry(self.draft_receipt(keys, by, entry_class), by=by)
+        self.append(signed)
+        return signed
+
+    def draft_receipt(
+        self, keys: MailboxKeys, by: EntryWriter, entry_class: EntryClass = EntryClass.RECEIPT
+    ) -> Envelope:
+        """Return the envelope of an entry without an encrypted part, which names everything in a mailbox."""
         transcript = self.transcript(keys)
         heads, unseen = transcript.heads_for(by.strand, transcript.authentic.keys())
-        envelope = Envelope(
+        return Envelope(
             address=keys.address,
             entry_id=EntryId(secrets.token_bytes(16)),
             entry_class=entry_class,
@@ -308,9 +316,6 @@ class ADesk:
             day=TODAY,
             letterhead_serial=self.letterhead.serial,
         )
-        signed = sign_entry(envelope, by=by)
-        self.append(signed)
-        return signed
 
     def append(self, signed: SignedEntry, attachment_ids: Sequence[AttachmentId] = ()) -> None:
         """Append any signed entry."""

@@ -14,7 +14,7 @@ from protocol.content import Content, Kind, StepName, StepNote, Verdict
 from protocol.entry import SignedEntry, open_entry, sign_entry, verify_entry
 from protocol.envelope import Author, EntryClass, Envelope
 from protocol.heads import Head
-from protocol.identifiers import Digest, EntryId, sealing_words
+from protocol.identifiers import Digest, EntryId, StrandId, sealing_words
 from protocol.mailbox_keys import MailboxKeys, check_mailbox_keys
 from protocol.strand import DeskWriter, SourceWriter
 from protocol.transcript import ending
@@ -265,6 +265,26 @@ def test_a_retired_workstation_cannot_answer_what_was_written_later(
     assert waiting_since(a_desk.transcript(keys)) == TODAY
     assert source.write("are you there?").status_code == 303
     assert head_of(forged) not in messages(a_desk, keys)[-1].envelope.unseen
+
+
+def test_names_of_workstations_that_never_existed_stop_no_one(
+    a_desk: ADesk, source: Browser, keys: MailboxKeys, retired: DeskWriter
+) -> None:
+    """Attack: two entries that are dated back name 124 strands, and an envelope can name 64."""
+    proposal = a_desk.propose(keys, "a text")
+    for first in (0, 62):
+        ids = (StrandId(bytes([first + at]) * 8) for at in range(62))
+        own = [head for head in a_desk.transcript(keys).heads if head.strand == retired.strand]
+        named = tuple(sorted([*own, *(Head(strand, 1, Digest(strand * 4)) for strand in ids)]))
+        part = replace(a_desk.draft_receipt(keys, retired), heads=named, unseen=(), day=date(2026, 1, 20))
+        a_desk.append(sign_entry(part, by=retired))
+
+    assert source.write("a second message").status_code == 303
+    answer(source, proposal, Verdict.DECLINED)
+    delete(source, messages(a_desk, keys)[0])
+    a_desk.answer(keys, "an answer")
+    assert a_desk.thread_of(source).newest_reply.text == "an answer"  # type: ignore[union-attr]
+    a_desk.end(source)
 
 
 def test_a_file_that_was_made_all_the_same_is_shown_with_what_became_of_it(

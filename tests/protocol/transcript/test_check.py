@@ -430,6 +430,38 @@ def test_a_writer_that_was_shown_64_entries_too_few_names_the_newest_as_unseen()
     assert talk.heads(WORKSTATION, not_shown=rows[:65]) == ((), (head_of(rows[-1]),))
 
 
+def invented_strands(count: int, first: int = 0) -> list[Head]:
+    ids = (StrandId(bytes([first + at]) * 8) for at in range(count))
+    return [Head(strand, 1, Digest(strand * 4)) for strand in ids]
+
+
+@pytest.mark.parametrize("ids", [0, 150], ids=["below the real ones", "above the real ones"])
+def test_names_of_strands_that_never_existed_stop_no_writer(ids: int) -> None:
+    """Attack: two entries with the key of one workstation together name more strands than an envelope can."""
+    talk = Conversation()
+    message = talk.write(talk.source)
+    talk.read(LAPTOP, heads=((), tuple(invented_strands(60, ids))))
+    second = (head_of(talk.entries[-1]), *invented_strands(40, ids + 60))
+    named = talk.read(LAPTOP, heads=(tuple(sorted(second)), ()))
+    for writer in (talk.source, WORKSTATION, LAPTOP):
+        heads, unseen = talk.heads(writer)
+        assert {head_of(message), head_of(named)} <= set(heads)
+        strands = {head.strand for head in (*heads, *unseen)} | {writer.strand}
+        assert len(strands) == 64
+        assert unseen == tuple(invented_strands(len(unseen), ids))
+        assert talk.check([*talk.entries, talk.write(writer)]).rejected == ()
+        talk.entries.pop()
+
+
+def test_a_workstation_that_remembers_its_own_entry_alone_has_room_for_it() -> None:
+    talk = Conversation()
+    own = talk.read(WORKSTATION)
+    talk.remembered = talk.check().heads
+    talk.read(LAPTOP, heads=((), tuple(invented_strands(63))))
+    made = talk.read(WORKSTATION, hidden=[own])
+    assert head_of(own) in made.envelope.heads
+
+
 # ---- a form of the source that is posted later
 
 
