@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @dataclass
-class Server:
+class ServerProcess:
     process: subprocess.Popen[bytes]
     host: str
     port: int
@@ -74,7 +74,7 @@ def _wait(family: int, address: tuple[str, int] | str, process: subprocess.Popen
 
 
 @contextmanager
-def toy_server(folder: Path) -> Iterator[Server]:
+def toy_server(folder: Path) -> Iterator[ServerProcess]:
     host, port = free_address()
     log = folder / "server.log"
     with log.open("wb") as sink:
@@ -87,7 +87,7 @@ def toy_server(folder: Path) -> Iterator[Server]:
         )
     try:
         wait_for(host, port, process)
-        yield Server(process, host, port, log)
+        yield ServerProcess(process, host, port, log)
     finally:
         end(process)
 

@@ -22,7 +22,7 @@ from protocol.keyring import Keyring, Slot
 from source_app.config import SourceConfig
 from store import letterheads
 from store.database.engine import open_store
-from tests.deploy.servers import ROOT, Server, end, free_address, wait_for
+from tests.deploy.servers import ROOT, ServerProcess, end, free_address, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +38,7 @@ serve_source(Path(sys.argv[1]))
 
 
 @dataclass
-class Desk:
+class PublishingDesk:
     settings: Path
     config: SourceConfig
     keyring: Keyring
@@ -57,7 +57,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+def desk(tmp_path: Path) -> Iterator[PublishingDesk]:
     host, port = free_address()
     shown: list[str] = []
     settings = tmp_path / "var" / "config.toml"
@@ -70,12 +70,12 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     )
     config = load_config(settings, "source", SourceConfig)
     sealed = load_config(settings, "adviser", AdviserConfig).keyring_path.read_bytes()
-    yield Desk(settings, config, keyrings.open_keyring(sealed, shown[0], config.fingerprint))
+    yield PublishingDesk(settings, config, keyrings.open_keyring(sealed, shown[0], config.fingerprint))
     shutil.rmtree(config.sessions_path.parent, ignore_errors=True)
 
 
 @contextmanager
-def _serving(desk: Desk) -> Iterator[Server]:
+def _serving(desk: PublishingDesk) -> Iterator[ServerProcess]:
     host, _, port = desk.config.bind.partition(":")
     log = desk.settings.with_name("server.log")
     with log.open("wb") as sink:
@@ -84,12 +84,12 @@ def _serving(desk: Desk) -> Iterator[Server]:
         )
     try:
         wait_for(host, int(port), process)
-        yield Server(process, host, int(port), log)
+        yield ServerProcess(process, host, int(port), log)
     finally:
         end(process)
 
 
-def _ask_at_once(server: Server) -> list[bytes]:
+def _ask_at_once(server: ServerProcess) -> list[bytes]:
     """Request one page many times at once.
 
     If the requests came one by one, one worker could answer all of them.
@@ -98,13 +98,15 @@ def _ask_at_once(server: Server) -> list[bytes]:
         return [page for _, page in visitors.map(server.get, ["/en/help"] * 48)]
 
 
-def _wait_until_every_worker_says(server: Server, word: bytes) -> None:
+def _wait_until_every_worker_says(server: ServerProcess, word: bytes) -> None:
     until = time.monotonic() + 60
     while not all(word in page for page in _ask_at_once(server)):
         assert time.monotonic() < until, server.log.read_text()
 
 
-def test_running_workers_use_the_newest_letterhead_and_keep_it_when_a_forged_one_follows(desk: Desk) -> None:
+def test_running_workers_use_the_newest_letterhead_and_keep_it_when_a_forged_one_follows(
+    desk: PublishingDesk,
+) -> None:
     with _serving(desk) as server:
         head, page = server.get("/en/help")
         assert b" 200 " in head

@@ -127,7 +127,7 @@ def test_another_passphrase_cost_or_salt_starts_nothing(place: Place) -> None:
 
 
 @dataclass
-class Running:
+class RunningServer:
     """A running server with a clock that the test sets."""
 
     place: Place
@@ -149,13 +149,13 @@ class Running:
 
 
 @pytest.fixture
-def running(place: Place) -> Running:
+def running(place: Place) -> RunningServer:
     place.publish(1)
-    return Running(place)
+    return RunningServer(place)
 
 
 def test_a_running_server_uses_a_newer_letterhead_within_a_minute_and_looks_no_more_often(
-    running: Running, caplog: pytest.LogCaptureFixture
+    running: RunningServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     running.place.publish(2)
@@ -166,7 +166,7 @@ def test_a_running_server_uses_a_newer_letterhead_within_a_minute_and_looks_no_m
     assert [2, 2, 3] == [running.serial_after(seconds) for seconds in (1, 58, 1)]
 
 
-def test_a_running_server_remembers_a_newer_letterhead_too(running: Running) -> None:
+def test_a_running_server_remembers_a_newer_letterhead_too(running: RunningServer) -> None:
     running.place.publish(2)
     assert 2 == running.serial_after(60)
     with running.place.store.writing() as session:
@@ -238,7 +238,7 @@ def test_a_letterhead_that_would_start_no_server_changes_nothing_in_one_that_run
 ) -> None:
     for serial in (1, 3) if spoil is _forgotten_and_put_back else (1,):
         place.publish(serial)
-    running = Running(place)
+    running = RunningServer(place)
     in_use = running.watch()
     spoil(place)
     for _ in range(3):
@@ -258,7 +258,7 @@ def test_a_worker_that_is_started_later_begins_with_the_newest(place: Place) -> 
     assert (1, 2) == (at_start.serial, watch().serial)
 
 
-def test_no_thread_waits_for_the_one_that_checks_the_store(running: Running) -> None:
+def test_no_thread_waits_for_the_one_that_checks_the_store(running: RunningServer) -> None:
     running.place.publish(2)
     running.seconds += 60
     with running.watch._checking:

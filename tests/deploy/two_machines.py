@@ -62,7 +62,7 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class TwoMachineDesk:
     """A desk with its keys and a first workstation, which is not paired with a server yet."""
 
     folder: Path
@@ -70,7 +70,7 @@ class Desk:
     first: Machine
     server: Machine
 
-    def copied(self, folder: Path) -> "Desk":
+    def copied(self, folder: Path) -> "TwoMachineDesk":
         """Return a copy of all machines of the desk in another folder."""
         shutil.copytree(self.folder, folder)
         return a_desk_in(folder, self.keyring)
@@ -142,7 +142,9 @@ def newest(store: Store, keyring: Keyring) -> letterhead_format.Letterhead:
     return letterhead_format.verify_letterhead(found[1], found[2], keyring.fingerprint)
 
 
-def a_desk(folder: Path, *, source_bind: str = "127.0.0.1:8080", sync_bind: str = "127.0.0.3:18082") -> Desk:
+def a_desk(
+    folder: Path, *, source_bind: str = "127.0.0.1:8080", sync_bind: str = "127.0.0.3:18082"
+) -> TwoMachineDesk:
     """Make a desk as `steunpunt setup` does, with a cheap key derivation, and an empty server."""
     keyring = keyrings.create_keyring(FIRST, [Slot.for_passphrase(PASSPHRASE, _CHEAP)])
     first = Machine(folder / "first" / "var" / "config.toml", keyring.fingerprint)
@@ -161,11 +163,11 @@ def a_desk(folder: Path, *, source_bind: str = "127.0.0.1:8080", sync_bind: str 
     return desk
 
 
-def a_desk_in(folder: Path, keyring: Keyring) -> Desk:
+def a_desk_in(folder: Path, keyring: Keyring) -> TwoMachineDesk:
     first, server = (
         Machine(folder / name / "var" / "config.toml", keyring.fingerprint) for name in ("first", "server")
     )
-    return Desk(folder, keyring, first, server)
+    return TwoMachineDesk(folder, keyring, first, server)
 
 
 def carry(out_of: Machine, into: Machine, stick: Path, *to: str) -> str:

@@ -70,6 +70,16 @@ def test_no_two_public_classes_or_functions_have_the_same_name() -> None:
     assert {} == {name: found for name, found in twice.items() if not _is_of_interface(name, found)}
 
 
+def test_no_two_classes_of_tests_and_bench_have_the_same_name() -> None:
+    places: defaultdict[str, list[str]] = defaultdict(list)
+    for file in [*(ROOT / "tests").rglob("*.py"), *(ROOT / "bench").rglob("*.py"), *_modules()]:
+        for node in ast.parse(file.read_text("utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].append(str(file.relative_to(ROOT)))
+
+    assert {} == {name: found for name, found in places.items() if len(found) > 1}
+
+
 def test_every_package_says_what_lives_in_each_module() -> None:
     missing = []
     for package in (file for file in _modules() if file.name == "__init__.py"):

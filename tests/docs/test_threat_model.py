@@ -14,7 +14,7 @@ _TESTS = sorted(set(re.findall(r"`(tests/[\w/]+\.py(?:::\w+)?)`", _DOCUMENT)))
 _LAST = re.compile(r"^## What this cannot do \((\d{4}-\d{2}-\d{2})\)\n(.*)\Z", re.MULTILINE | re.DOTALL)
 
 
-class Limits(HTMLParser):
+class LimitsPage(HTMLParser):
     """Headings of a page, each with its first paragraph, and the dates on the page."""
 
     def __init__(self, page: str) -> None:
@@ -79,8 +79,8 @@ def test_every_promise_and_every_attacker_has_a_claim_with_a_test() -> None:
 
 def test_the_site_shows_every_limit_of_the_threat_model_with_its_date(site: ADesk) -> None:
     day, limits = _last_section()
-    english = Limits(site.browser().get("/en/limits").text)
-    dutch = Limits(site.browser().get("/nl/limits").text)
+    english = LimitsPage(site.browser().get("/en/limits").text)
+    dutch = LimitsPage(site.browser().get("/nl/limits").text)
     site.store.close()
 
     assert len(limits) > 10

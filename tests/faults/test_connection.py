@@ -30,7 +30,7 @@ PHOTO = os.urandom(6_000_000)
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class SourceConnection:
     """A running source interface, and a client that has logged in to a mailbox."""
 
     server: Server
@@ -54,11 +54,11 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+def site(tmp_path: Path) -> Iterator[SourceConnection]:
     desk = desk_servers.set_up(tmp_path / "var")
     with desk_servers.serving(desk, "source") as server, SourceClient(server.host, server.port) as source:
         source.open_mailbox()
-        yield Site(server, source, desk.path("source", "store_path"))
+        yield SourceConnection(server, source, desk.path("source", "store_path"))
 
 
 def read_all(client: socket.socket) -> bytes:
@@ -69,7 +69,7 @@ def read_all(client: socket.socket) -> bytes:
 
 
 @pytest.mark.parametrize("cut", ["in the file", "in the text", "before the end"])
-def test_a_request_that_is_cut_off_returns_the_text_that_arrived(site: Site, cut: str) -> None:
+def test_a_request_that_is_cut_off_returns_the_text_that_arrived(site: SourceConnection, cut: str) -> None:
     form = site.source.write_form()
     media_type, body = multipart({**form.hidden, "text": TEXT}, {"photo.jpg": PHOTO})
     end = {
@@ -90,7 +90,9 @@ def test_a_request_that_is_cut_off_returns_the_text_that_arrived(site: Site, cut
 
 
 @pytest.mark.parametrize("claimed", [-1000, 1000], ids=["too small", "too large"])
-def test_a_wrong_content_length_returns_the_text_and_stores_nothing(site: Site, claimed: int) -> None:
+def test_a_wrong_content_length_returns_the_text_and_stores_nothing(
+    site: SourceConnection, claimed: int
+) -> None:
     form = site.source.write_form()
     media_type, body = multipart({**form.hidden, "text": TEXT}, {"photo.jpg": PHOTO[:100_000]})
 
@@ -104,7 +106,9 @@ def test_a_wrong_content_length_returns_the_text_and_stores_nothing(site: Site, 
     assert 0 == site.count("entry")
 
 
-def test_the_clean_up_removes_everything_that_a_server_killed_during_an_upload_leaves(site: Site) -> None:
+def test_the_clean_up_removes_everything_that_a_server_killed_during_an_upload_leaves(
+    site: SourceConnection,
+) -> None:
     form = site.source.write_form()
     media_type, body = multipart({**form.hidden, "text": TEXT}, {"photo.jpg": PHOTO})
 
@@ -148,12 +152,12 @@ def _send_at_once(sources: list[tuple[SourceClient, Form, str]]) -> list[Answer]
     return answers
 
 
-def _tabs(site: Site, count: int) -> list[SourceClient]:
+def _tabs(site: SourceConnection, count: int) -> list[SourceClient]:
     cookies = site.source.browser.cookies
     return [SourceClient(site.server.host, site.server.port, cookies) for _ in range(count)]
 
 
-def test_tabs_that_post_at_the_same_time_each_make_one_entry(site: Site) -> None:
+def test_tabs_that_post_at_the_same_time_each_make_one_entry(site: SourceConnection) -> None:
     tabs = _tabs(site, 6)
 
     answers = _send_at_once([(tab, tab.write_form(), f"tabblad {number}") for number, tab in enumerate(tabs)])
@@ -167,7 +171,7 @@ def test_tabs_that_post_at_the_same_time_each_make_one_entry(site: Site) -> None
         tab.browser.close()
 
 
-def test_one_form_sent_many_times_at_once_makes_one_entry(site: Site) -> None:
+def test_one_form_sent_many_times_at_once_makes_one_entry(site: SourceConnection) -> None:
     form = site.source.write_form()
     tabs = _tabs(site, 6)
 

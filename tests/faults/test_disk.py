@@ -22,7 +22,7 @@ pytestmark = [
 PHOTO = {"photo.jpg": os.urandom(2_000_000)}
 
 
-class Disk:
+class ServerOnSmallDisk:
     """Running server whose store is on a small disk that a test can fill."""
 
     def __init__(self, folder: Path, desk: desk_servers.Desk, source: SourceClient) -> None:
@@ -49,12 +49,12 @@ class Disk:
 
 
 @pytest.fixture
-def disk() -> Iterator[Disk]:
+def disk() -> Iterator[ServerOnSmallDisk]:
     with a_small_disk("40m") as folder:
         desk = desk_servers.set_up(folder / "var", {"reserve_bytes": 0})
         with desk_servers.serving(desk, "source") as site, SourceClient(site.host, site.port) as source:
             source.open_mailbox()
-            yield Disk(folder, desk, source)
+            yield ServerOnSmallDisk(folder, desk, source)
 
 
 def is_store_refusal(answer: Answer, text: str) -> bool:
@@ -63,7 +63,9 @@ def is_store_refusal(answer: Answer, text: str) -> bool:
     return answer.status == 503 and text in page and hooks(page, "refusal") == ["store"]
 
 
-def test_a_full_disk_refuses_texts_with_a_page_and_keeps_every_one_it_acknowledged(disk: Disk) -> None:
+def test_a_full_disk_refuses_texts_with_a_page_and_keeps_every_one_it_acknowledged(
+    disk: ServerOnSmallDisk,
+) -> None:
     forms = [disk.source.write_form() for _ in range(40)]
     disk.fill()
 
@@ -84,7 +86,7 @@ def test_a_full_disk_refuses_texts_with_a_page_and_keeps_every_one_it_acknowledg
     assert len(received) + 1 == disk.count("entry")
 
 
-def test_a_full_disk_refuses_a_file_with_a_page_and_keeps_no_part_of_it(disk: Disk) -> None:
+def test_a_full_disk_refuses_a_file_with_a_page_and_keeps_no_part_of_it(disk: ServerOnSmallDisk) -> None:
     form = disk.source.write_form()
     disk.fill()
 
@@ -100,7 +102,9 @@ def test_a_full_disk_refuses_a_file_with_a_page_and_keeps_no_part_of_it(disk: Di
     assert 1 == disk.count("attachment WHERE pending_half_hour IS NULL")
 
 
-def test_a_store_that_becomes_read_only_returns_the_text_and_works_again_later(disk: Disk) -> None:
+def test_a_store_that_becomes_read_only_returns_the_text_and_works_again_later(
+    disk: ServerOnSmallDisk,
+) -> None:
     form = disk.source.write_form()
 
     with a_read_only_copy_over(disk.store.parent, disk.folder / "copy"):
@@ -111,7 +115,9 @@ def test_a_store_that_becomes_read_only_returns_the_text_and_works_again_later(d
     assert disk.source.write("weer te schrijven")
 
 
-def test_a_store_that_is_moved_away_and_back_still_gives_pages_and_loses_nothing(disk: Disk) -> None:
+def test_a_store_that_is_moved_away_and_back_still_gives_pages_and_loses_nothing(
+    disk: ServerOnSmallDisk,
+) -> None:
     disk.source.write("van tevoren")
     form = disk.source.write_form()
     moved = [(path, path.with_name(f"away-{path.name}")) for path in disk.store.parent.glob("store.db*")]
@@ -133,7 +139,9 @@ def test_a_store_that_is_moved_away_and_back_still_gives_pages_and_loses_nothing
     assert b"zonder opslag" not in page
 
 
-def test_a_store_that_another_process_locks_returns_the_text_and_works_again_later(disk: Disk) -> None:
+def test_a_store_that_another_process_locks_returns_the_text_and_works_again_later(
+    disk: ServerOnSmallDisk,
+) -> None:
     form = disk.source.write_form()
     with closing(sqlite3.connect(disk.store, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

@@ -18,7 +18,7 @@ from store.database.engine import Store, open_store
 from store.errors import StoreReadOnlyError
 from tests.journalist_app.desk_factories import TODAY, ASource, World
 from tests.journalist_app.files.sealing import age_armour, recipient_of
-from tests.journalist_app.views.test_views import Browser, a_browser, proposed, settle
+from tests.journalist_app.views.test_views import AdviserBrowser, a_browser, proposed, settle
 from tests.refused_writes import WriteGuard, watch_all_connections
 from tests.store_snapshots import snapshot, written
 
@@ -32,10 +32,10 @@ _RECEIPT_COLUMNS = {"version", "last_day", "last_author"}  # of the mailbox's ro
 
 
 @dataclass(slots=True)
-class Site:
+class EveryPage:
     """An unlocked desk with a mailbox that has something for every page, and a path for every GET route."""
 
-    browser: Browser
+    browser: AdviserBrowser
     source: ASource
     paths: dict[str, str]
 
@@ -51,13 +51,13 @@ def guard(monkeypatch: pytest.MonkeyPatch) -> WriteGuard:
 
 
 @pytest.fixture
-def site(guard: WriteGuard, world: World, tmp_path: Path) -> Site:  # noqa: ARG001  # first the guard
+def site(guard: WriteGuard, world: World, tmp_path: Path) -> EveryPage:  # noqa: ARG001  # first the guard
     browser = a_browser(world)
     source, _ = proposed(world, browser, tmp_path)
     pasted = source.writes(age_armour(b"\x00 no text", [recipient_of(world)]))
     browser.get(f"/mailbox/{source.address}")
     settle()
-    made = Site(browser, source, {})
+    made = EveryPage(browser, source, {})
     shown = read_thread.open_thread(made.desk, source.keys.address, today=TODAY)
     values = {
         "address": source.address,
@@ -80,7 +80,7 @@ def site(guard: WriteGuard, world: World, tmp_path: Path) -> Site:  # noqa: ARG0
 
 
 def test_sqlite_refuses_every_write_of_a_get_but_the_receipt_of_the_thread(
-    guard: WriteGuard, site: Site
+    guard: WriteGuard, site: EveryPage
 ) -> None:
     """The inbox page also starts a background check. In this test another check is already running."""
     for endpoint, path in site.paths.items():
@@ -95,7 +95,7 @@ def test_sqlite_refuses_every_write_of_a_get_but_the_receipt_of_the_thread(
 
 
 def test_the_guard_refuses_a_write_on_any_thread_and_any_connection(
-    guard: WriteGuard, site: Site, world: World
+    guard: WriteGuard, site: EveryPage, world: World
 ) -> None:
     site.source.writes("nieuws")  # a connection that was open before
 
@@ -112,7 +112,7 @@ def test_the_guard_refuses_a_write_on_any_thread_and_any_connection(
     assert guard.refused == ["update mailbox"] * 2
 
 
-def test_the_receipt_is_all_that_the_page_of_the_thread_writes(world: World, site: Site) -> None:
+def test_the_receipt_is_all_that_the_page_of_the_thread_writes(world: World, site: EveryPage) -> None:
     site.source.writes("nieuws")
     before = snapshot(world.store.path)
 
@@ -128,7 +128,7 @@ def test_the_receipt_is_all_that_the_page_of_the_thread_writes(world: World, sit
     assert {name for name in mailbox if mailbox[name] != was[name]} <= _RECEIPT_COLUMNS
 
 
-def test_a_page_that_no_one_sees_leaves_no_receipt(world: World, site: Site) -> None:
+def test_a_page_that_no_one_sees_leaves_no_receipt(world: World, site: EveryPage) -> None:
     site.source.writes("nieuws")
     path = site.paths["thread.show_thread"]
     before = snapshot(world.store.path)
@@ -140,7 +140,7 @@ def test_a_page_that_no_one_sees_leaves_no_receipt(world: World, site: Site) -> 
 
 
 def test_every_get_answers_although_the_store_refuses_all_writes(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+    site: EveryPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site.source.writes("nieuws")
 

@@ -44,7 +44,7 @@ from tests.journalist_app.services.test_passing_on import (
     steps_of,
 )
 from tests.journalist_app.views.paper import Paper
-from tests.journalist_app.views.test_views import Browser, a_browser, settle
+from tests.journalist_app.views.test_views import AdviserBrowser, a_browser, settle
 from tests.pages import hooks
 from tests.planted import finds_the_fault
 
@@ -261,7 +261,7 @@ def retired(world: World) -> DeskWriter:
 
 
 def test_a_step_that_a_retired_workstation_dates_back_begins_nothing(
-    retired: DeskWriter, desk: OpenDesk, source: ASource, browser: Browser
+    retired: DeskWriter, desk: OpenDesk, source: ASource, browser: AdviserBrowser
 ) -> None:
     """Attack: with the retired key, the operator passes on what the source agreed to after the retirement."""
     proposed = propose(desk, source)
@@ -339,7 +339,7 @@ def test_a_message_that_the_adviser_was_not_shown_stops_the_closing(desk: OpenDe
 
 
 @pytest.fixture
-def browser(world: World) -> Iterator[Browser]:
+def browser(world: World) -> Iterator[AdviserBrowser]:
     made = a_browser(world)
     made.unlock()
     settle()
@@ -349,7 +349,7 @@ def browser(world: World) -> Iterator[Browser]:
 
 @pytest.mark.parametrize("how", ["a text", "a text that is offered as a file", "a file"])
 def test_a_sealed_text_or_file_of_another_mailbox_is_withheld_until_confirmed(
-    world: World, source: ASource, browser: Browser, how: str
+    world: World, source: ASource, browser: AdviserBrowser, how: str
 ) -> None:
     victim = a_source(world)
     words = f"{sealing_words(victim.keys.address)}\nmijn geheim"
@@ -375,7 +375,7 @@ def test_a_sealed_text_or_file_of_another_mailbox_is_withheld_until_confirmed(
 
 
 def test_a_planted_fault_is_found_every_sealed_text_names_its_own_mailbox(
-    world: World, source: ASource, browser: Browser, monkeypatch: pytest.MonkeyPatch
+    world: World, source: ASource, browser: AdviserBrowser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(read_thread, "named_mailbox", lambda *_: NamedMailbox.OWN)
     with finds_the_fault():
@@ -403,7 +403,7 @@ def test_search_finds_and_shows_no_sealed_text_that_names_another_mailbox(
 
 @pytest.mark.parametrize(("first_line", "named"), [("", ["none"]), ("{words}", []), ("{spaced}", [])])
 def test_a_sealed_text_says_whether_it_names_its_own_mailbox(
-    world: World, source: ASource, browser: Browser, first_line: str, named: list[str]
+    world: World, source: ASource, browser: AdviserBrowser, first_line: str, named: list[str]
 ) -> None:
     words = sealing_words(source.keys.address)
     line = first_line.format(words=words, spaced=words.replace("-", " ").title())

@@ -28,9 +28,8 @@ from source_app.signpost import decision_tree
 from store.database.engine import open_store
 from store.sessions import SessionStore, open_sessions
 from tests.journalist_app.desk_factories import TODAY, World, a_world
-from tests.journalist_app.views.test_views import Browser as AdviserBrowser
-from tests.journalist_app.views.test_views import answer_fields, settle
-from tests.source_app.desks import MIB, Browser
+from tests.journalist_app.views.test_views import AdviserBrowser, answer_fields, settle
+from tests.source_app.desks import MIB, SourceBrowser
 from web.dates import half_hour_now
 
 QUESTION, ANSWER, THANKS = "the first question", "the true answer", "the second message"
@@ -38,10 +37,10 @@ FILE = b"a page of the dossier. " * 20_000  # longer than one segment of an age 
 
 
 @dataclass(slots=True)
-class ASource:
+class ProofSource:
     """Source with a browser, the keys of their mailbox, and the words of their receipts."""
 
-    browser: Browser
+    browser: SourceBrowser
     keys: MailboxKeys
     receipts: list[str] = field(default_factory=list)
 
@@ -83,21 +82,21 @@ class MailboxSystem:
     sessions: SessionStore
     server_secret: bytes
 
-    def a_source(self) -> ASource:
-        browser = Browser(self.site.test_client())
+    def a_source(self) -> ProofSource:
+        browser = SourceBrowser(self.site.test_client())
         browser.start()
         return self._source_at(browser)
 
-    def a_source_with(self, cookies: "_Cookies", passphrase: str) -> ASource:
+    def a_source_with(self, cookies: "_Cookies", passphrase: str) -> ProofSource:
         """Return the source whose browser has these cookies."""
-        browser = Browser(self.site.test_client())
+        browser = SourceBrowser(self.site.test_client())
         browser.client._cookies = dict(cookies)
         browser.passphrase = passphrase
         return self._source_at(browser)
 
-    def _source_at(self, browser: Browser) -> ASource:
+    def _source_at(self, browser: SourceBrowser) -> ProofSource:
         desk = self.site.extensions["desk"]
-        return ASource(browser, login.log_in(desk, browser.passphrase, now=half_hour_now()).keys)
+        return ProofSource(browser, login.log_in(desk, browser.passphrase, now=half_hour_now()).keys)
 
     def an_adviser(self) -> AdviserBrowser:
         """Start a new adviser interface, unlock it and return its browser."""
@@ -107,13 +106,13 @@ class MailboxSystem:
         settle()
         return adviser
 
-    def adviser_answers(self, source: ASource, words: str) -> None:
+    def adviser_answers(self, source: ProofSource, words: str) -> None:
         adviser = self.an_adviser()
         sent = adviser.answer(source.path, answer_fields(adviser.get(source.path), words))
         assert sent.status_code == 303
         self.adviser_view(source)
 
-    def adviser_view(self, source: ASource, *, thread_status: int = 200) -> AdviserView:
+    def adviser_view(self, source: ProofSource, *, thread_status: int = 200) -> AdviserView:
         """Unlock, and open the lists of the inbox and the thread. Every attack must still give pages."""
         adviser = self.an_adviser()
         lists = [adviser.get(f"/inbox?state={state}") for state in ("waiting", "answered", "closed")]
@@ -155,7 +154,7 @@ def a_mailbox_system(folder: Path) -> MailboxSystem:
     return open_system(folder, a_world(folder), secrets.token_bytes(32))
 
 
-def a_conversation(folder: Path) -> tuple[MailboxSystem, ASource]:
+def a_conversation(folder: Path) -> tuple[MailboxSystem, ProofSource]:
     """Copy a desk in which a source asked, was answered and wrote again, and the adviser read everything."""
     played = _played_once()
     shutil.copytree(played.folder, folder, dirs_exist_ok=True)
@@ -249,7 +248,7 @@ def _signposts() -> decision_tree.Signposts:
     return decision_tree.load(decision_tree.PACKAGED)
 
 
-def _play(system: MailboxSystem) -> ASource:
+def _play(system: MailboxSystem) -> ProofSource:
     source = system.a_source()
     source.writes(QUESTION, [("dossier.pdf", FILE)])
     system.adviser_answers(source, ANSWER)

@@ -24,7 +24,7 @@ from protocol.transcript.check import FaultKind
 from source_app.services.verified_mailbox import read_mailbox
 from store.database.engine import Store
 from tests.proofs.proof_sizes import IS_WHOLE, print_result
-from tests.source_app.desks import ADesk, Browser, make_desk
+from tests.source_app.desks import ADesk, SourceBrowser, make_desk
 from web.dates import half_hour_now
 
 pytestmark = pytest.mark.slow
@@ -37,11 +37,11 @@ QUESTION, ANSWER, NEWS = "the first question", "the answer of the desk", "the ne
 
 
 @dataclass
-class Scene:
+class EditedMailbox:
     """A mailbox in which source and desk wrote, read and agreed, and the browser of its source."""
 
     desk: ADesk
-    browser: Browser
+    browser: SourceBrowser
     keys: MailboxKeys
     proposal: str
     session: tuple[bytes, bytes]  # its name and its encrypted state
@@ -80,19 +80,19 @@ class Edit:
     column: str
 
 
-def write(scene: Scene) -> str:
+def write(scene: EditedMailbox) -> str:
     """Send a message. Return the text if it was acknowledged."""
     sent = scene.browser.write(NEWS)
     assert sent.status_code == 303 or NEWS in sent.text
     return NEWS if sent.status_code == 303 else ""
 
 
-def read(scene: Scene) -> str:
+def read(scene: EditedMailbox) -> str:
     assert scene.browser.get("/en/mailbox").status_code in {200, 303}
     return ""
 
 
-def remove(scene: Scene) -> str:
+def remove(scene: EditedMailbox) -> str:
     entry_id = scene.desk.entries_of(scene.keys, EntryClass.WORDS, 0)[0].envelope.entry_id.hex()
     path = f"/en/mailbox/delete/{entry_id}"
     page = scene.browser.get(path)
@@ -101,7 +101,7 @@ def remove(scene: Scene) -> str:
     return ""
 
 
-def take_back(scene: Scene) -> str:
+def take_back(scene: EditedMailbox) -> str:
     path = f"/en/mailbox/proposal/{scene.proposal}"
     page = scene.browser.get(path)
     if page.status_code == 200 and 'value="taken_back"' in page.text:
@@ -114,7 +114,7 @@ USE_CASES = {"write": write, "read": read, "remove": remove, "take back": take_b
 
 
 @pytest.fixture
-def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EditedMailbox:
     desk = make_desk(tmp_path)
     browser = desk.browser()
     browser.start()
@@ -132,7 +132,7 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
     name = token_hash(bytes.fromhex(cookie.value))
     box = desk.desk.sessions.get(name, half_hour_now())
     assert box is not None
-    made = Scene(desk, browser, keys, proposal, (name, box), Moments())
+    made = EditedMailbox(desk, browser, keys, proposal, (name, box), Moments())
     for kind in ("reading", "writing"):
         monkeypatch.setattr(Store, kind, _counted(getattr(Store, kind), made.moment))
     return made
@@ -149,7 +149,7 @@ def _counted(opened: Callable[..., AbstractContextManager[object]], moment: Mome
 
 
 @pytest.mark.parametrize("use_case", USE_CASES)
-def test_an_edit_for_a_moment_is_signed_to_no_ones_harm(scene: Scene, use_case: str) -> None:
+def test_an_edit_for_a_moment_is_signed_to_no_ones_harm(scene: EditedMailbox, use_case: str) -> None:
     path = scene.desk.store.path
     scene.desk.store.checkpoint()
     before = path.read_bytes()
@@ -166,7 +166,7 @@ def test_an_edit_for_a_moment_is_signed_to_no_ones_harm(scene: Scene, use_case: 
     print_result(f"{len(cases)} momentary edits during {use_case!r}, none signed to anyone's harm")
 
 
-def test_a_hidden_step_does_not_make_a_withdrawal_too_late(scene: Scene) -> None:
+def test_a_hidden_step_does_not_make_a_withdrawal_too_late(scene: EditedMailbox) -> None:
     """Attack that was once possible: hide the step, let the source withdraw, and restore the step."""
     (proposal,) = (
         entry
@@ -185,7 +185,7 @@ def test_a_hidden_step_does_not_make_a_withdrawal_too_late(scene: Scene) -> None
     assert "not passed on" in scene.browser.get("/en/mailbox").text.lower()
 
 
-def _edits(scene: Scene) -> list[Edit]:
+def _edits(scene: EditedMailbox) -> list[Edit]:
     found = []
     for table in _TABLES:
         columns = [name for _, name, *_ in scene.sql(f"PRAGMA table_info({table})")]
@@ -197,7 +197,7 @@ def _edits(scene: Scene) -> list[Edit]:
     return found
 
 
-def _play(scene: Scene, use_case: str, edit: Edit, at: int) -> None:
+def _play(scene: EditedMailbox, use_case: str, edit: Edit, at: int) -> None:
     known = set(scene.desk.transcript(scene.keys).authentic)
     put_back: list[Callable[[], object]] = []
     scene.moment.at, scene.moment.count = at, 0
@@ -209,7 +209,7 @@ def _play(scene: Scene, use_case: str, edit: Edit, at: int) -> None:
     _check(scene, known, acknowledged)
 
 
-def _apply(scene: Scene, edit: Edit) -> Callable[[], object]:
+def _apply(scene: EditedMailbox, edit: Edit) -> Callable[[], object]:
     """Make the operator's change, and return a function that restores the value."""
     if not edit.column:
         found = scene.sql(f"SELECT * FROM {edit.table} WHERE id = ?", edit.row)
@@ -236,7 +236,7 @@ def _other(value: object) -> object:
             return 7
 
 
-def _check(scene: Scene, known: set[Digest], acknowledged: str) -> None:
+def _check(scene: EditedMailbox, known: set[Digest], acknowledged: str) -> None:
     transcript = scene.desk.transcript(scene.keys)
     assert {fault.kind for fault in transcript.faults} <= {FaultKind.SIDE_BY_SIDE}
     assert known <= set(transcript.authentic)
@@ -249,7 +249,7 @@ def _check(scene: Scene, known: set[Digest], acknowledged: str) -> None:
     _check_heads(scene, known)
 
 
-def _check_heads(scene: Scene, known: set[Digest]) -> None:
+def _check_heads(scene: EditedMailbox, known: set[Digest]) -> None:
     """Check that new entries of the source name only entries that exist unchanged."""
     transcript = scene.desk.transcript(scene.keys)
     for digest, entry in transcript.authentic.items():
@@ -257,7 +257,7 @@ def _check_heads(scene: Scene, known: set[Digest]) -> None:
             assert {head.digest for head in entry.envelope.heads} <= set(transcript.authentic)
 
 
-def _reset(scene: Scene, before: bytes) -> None:
+def _reset(scene: EditedMailbox, before: bytes) -> None:
     """Bring back the store and the source's session as they were."""
     scene.desk.desk.sessions.put(*scene.session, half_hour_now() + 2)
     scene.desk.store.close()
@@ -267,7 +267,7 @@ def _reset(scene: Scene, before: bytes) -> None:
 
 
 def test_the_proof_would_notice_a_source_that_signs_what_it_did_not_verify(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
+    scene: EditedMailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Control: if signatures are not checked, some of the changes make the source sign something false."""
     monkeypatch.setattr("protocol.transcript.check.check_signature", lambda *_, **__: None)
@@ -280,7 +280,7 @@ def test_the_proof_would_notice_a_source_that_signs_what_it_did_not_verify(
         _play_all(scene, edit, before)
 
 
-def _play_all(scene: Scene, edit: Edit, before: bytes) -> None:
+def _play_all(scene: EditedMailbox, edit: Edit, before: bytes) -> None:
     for use_case in USE_CASES:
         for at in range(1, 6):
             _play(scene, use_case, edit, at)

@@ -29,16 +29,15 @@ from protocol.strand import DeskWriter, EntryWriter, SourceWriter
 from protocol.transcript.ending import proof_to_bytes
 from stored_mailbox.reading import read_stored
 from tests.journalist_app.desk_factories import CHEAP, TODAY, a_letterhead, publish
-from tests.journalist_app.views.test_views import Browser as AdviserBrowser
-from tests.journalist_app.views.test_views import answer_fields
+from tests.journalist_app.views.test_views import AdviserBrowser, answer_fields
 from tests.pages import hook
 from tests.proofs.conversation import (
     ANSWER,
     FILE,
     QUESTION,
     THANKS,
-    ASource,
     MailboxSystem,
+    ProofSource,
     a_conversation,
     a_mailbox_system,
 )
@@ -79,7 +78,7 @@ FIRST, SECOND, REPLY = _WORDS.format(0, 0), _WORDS.format(0, 1), _WORDS.format(1
 
 
 @pytest.fixture
-def conversation(tmp_path: Path) -> tuple[MailboxSystem, ASource]:
+def conversation(tmp_path: Path) -> tuple[MailboxSystem, ProofSource]:
     return a_conversation(tmp_path)
 
 
@@ -93,12 +92,12 @@ def system(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[MailboxSy
 
 
 @pytest.fixture
-def source(conversation: tuple[MailboxSystem, ASource]) -> ASource:
+def source(conversation: tuple[MailboxSystem, ProofSource]) -> ProofSource:
     return conversation[1]
 
 
 def assert_adviser_is_warned(
-    system: MailboxSystem, source: ASource, *words: str, may_answer: bool = False
+    system: MailboxSystem, source: ProofSource, *words: str, may_answer: bool = False
 ) -> None:
     """Check that an adviser sees these faults in the inbox, before opening the thread, and in the thread.
 
@@ -128,7 +127,7 @@ def delete(which: str) -> tuple[str, str]:
 # ---- removing -------------------------------------------------------------------------------------
 
 
-def test_an_entry_dropped_from_the_middle_is_detected(system: MailboxSystem, source: ASource) -> None:
+def test_an_entry_dropped_from_the_middle_is_detected(system: MailboxSystem, source: ProofSource) -> None:
     system.sql(*delete(FIRST), a=source.keys.address)
 
     assert_adviser_is_warned(system, source, MISSING, may_answer=True)
@@ -136,7 +135,7 @@ def test_an_entry_dropped_from_the_middle_is_detected(system: MailboxSystem, sou
 
 
 def test_the_newest_entry_dropped_after_the_adviser_saw_it_is_detected(
-    system: MailboxSystem, source: ASource
+    system: MailboxSystem, source: ProofSource
 ) -> None:
     system.sql(
         "DELETE FROM entry WHERE address = :a AND author = 1 AND number = (SELECT max(number) FROM entry"
@@ -150,7 +149,7 @@ def test_the_newest_entry_dropped_after_the_adviser_saw_it_is_detected(
 
 
 def test_a_reply_dropped_after_the_source_wrote_on_is_detected_by_both(
-    system: MailboxSystem, source: ASource
+    system: MailboxSystem, source: ProofSource
 ) -> None:
     system.sql(
         "DELETE FROM sealed WHERE id IN (SELECT id FROM entry WHERE address = :a AND author = 1)",
@@ -179,7 +178,7 @@ def test_a_store_rolled_back_to_yesterdays_copy_is_detected(system: MailboxSyste
 
 
 def test_an_entry_written_over_a_rolled_back_one_is_detected(
-    system: MailboxSystem, source: ASource, tmp_path: Path
+    system: MailboxSystem, source: ProofSource, tmp_path: Path
 ) -> None:
     """The source does not know of the roll-back. The adviser's trusted state has another third message."""
     system.copy_to(tmp_path / "yesterday.db")
@@ -191,7 +190,7 @@ def test_an_entry_written_over_a_rolled_back_one_is_detected(
     assert_adviser_is_warned(system, source, ROLLED_BACK)
 
 
-def test_a_whole_mailbox_removed_is_detected(system: MailboxSystem, source: ASource) -> None:
+def test_a_whole_mailbox_removed_is_detected(system: MailboxSystem, source: ProofSource) -> None:
     system.sql(
         *(f"DELETE FROM {table} WHERE address = :a" for table in ("attachment", "entry", "mailbox")),
         a=source.keys.address,
@@ -203,7 +202,7 @@ def test_a_whole_mailbox_removed_is_detected(system: MailboxSystem, source: ASou
     assert GONE in seen.inbox
 
 
-def test_a_mailbox_whose_ending_was_forged_is_detected(system: MailboxSystem, source: ASource) -> None:
+def test_a_mailbox_whose_ending_was_forged_is_detected(system: MailboxSystem, source: ProofSource) -> None:
     attacker = SourceWriter(derive_mailbox_keys(RootKey(bytes(32))))
     _end_with(system, source, _an_end(source.keys.address, attacker))
 
@@ -213,7 +212,9 @@ def test_a_mailbox_whose_ending_was_forged_is_detected(system: MailboxSystem, so
     assert FALSE_ENDING in seen.inbox
 
 
-def test_a_mailbox_ended_with_the_end_of_another_is_detected(system: MailboxSystem, source: ASource) -> None:
+def test_a_mailbox_ended_with_the_end_of_another_is_detected(
+    system: MailboxSystem, source: ProofSource
+) -> None:
     other = system.a_source()
     _end_with(system, source, _an_end(other.keys.address, SourceWriter(other.keys)))
 
@@ -225,7 +226,7 @@ def _an_end(address: Address, by: EntryWriter) -> bytes:
     return proof_to_bytes([entry.sign_entry(envelope, by=by)])
 
 
-def _end_with(system: MailboxSystem, source: ASource, proof: bytes) -> None:
+def _end_with(system: MailboxSystem, source: ProofSource, proof: bytes) -> None:
     system.sql(
         "INSERT INTO ended_mailbox SELECT id, address, recipient, verify_key, :s, '2026-11-23', 0"
         " FROM mailbox WHERE address = :a",
@@ -236,7 +237,7 @@ def _end_with(system: MailboxSystem, source: ASource, proof: bytes) -> None:
 
 
 def test_a_mailbox_restored_after_its_source_ended_it_is_detected(
-    system: MailboxSystem, source: ASource, tmp_path: Path
+    system: MailboxSystem, source: ProofSource, tmp_path: Path
 ) -> None:
     system.copy_to(tmp_path / "yesterday.db")
     end = "/en/mailbox/end"
@@ -255,7 +256,7 @@ def test_a_mailbox_restored_after_its_source_ended_it_is_detected(
 
 
 def test_a_waiting_mailbox_hidden_among_the_answered_ones_is_detected(
-    system: MailboxSystem, source: ASource
+    system: MailboxSystem, source: ProofSource
 ) -> None:
     system.sql("UPDATE mailbox SET waiting_since = NULL", a=source.keys.address)
 
@@ -265,7 +266,7 @@ def test_a_waiting_mailbox_hidden_among_the_answered_ones_is_detected(
 # ---- moving ---------------------------------------------------------------------------------------
 
 
-def test_two_encrypted_parts_swapped_are_detected(system: MailboxSystem, source: ASource) -> None:
+def test_two_encrypted_parts_swapped_are_detected(system: MailboxSystem, source: ProofSource) -> None:
     _swap(system, source, "sealed", "header", "payload")
 
     assert_adviser_is_warned(system, source, CHANGED)
@@ -275,14 +276,16 @@ def test_two_encrypted_parts_swapped_are_detected(system: MailboxSystem, source:
     assert THANKS not in page
 
 
-def test_two_headers_swapped_are_detected(system: MailboxSystem, source: ASource) -> None:
+def test_two_headers_swapped_are_detected(system: MailboxSystem, source: ProofSource) -> None:
     _swap(system, source, "sealed", "header")
 
     assert_adviser_is_warned(system, source, DOES_NOT_OPEN, may_answer=True)
     assert LEFT_OUT in source.mailbox_page()
 
 
-def test_two_envelopes_and_signatures_swapped_are_detected(system: MailboxSystem, source: ASource) -> None:
+def test_two_envelopes_and_signatures_swapped_are_detected(
+    system: MailboxSystem, source: ProofSource
+) -> None:
     _swap(system, source, "entry", "envelope", "signature")
 
     assert_adviser_is_warned(system, source, DAMAGED_ROW)
@@ -290,7 +293,7 @@ def test_two_envelopes_and_signatures_swapped_are_detected(system: MailboxSystem
 
 
 def test_two_numbers_swapped_are_detected_and_the_signed_order_is_shown(
-    system: MailboxSystem, source: ASource
+    system: MailboxSystem, source: ProofSource
 ) -> None:
     system.sql(
         "UPDATE entry SET number = number + 10 WHERE address = :a AND author = 0",
@@ -315,14 +318,14 @@ def test_two_numbers_swapped_are_detected_and_the_signed_order_is_shown(
     ],
 )
 def test_a_column_that_differs_from_the_signed_envelope_is_detected(
-    system: MailboxSystem, source: ASource, change: str
+    system: MailboxSystem, source: ProofSource, change: str
 ) -> None:
     system.sql(change.format(SECOND), a=source.keys.address)
 
     assert_adviser_is_warned(system, source, DAMAGED_ROW)
 
 
-def test_an_entry_replayed_in_its_own_mailbox_is_detected(system: MailboxSystem, source: ASource) -> None:
+def test_an_entry_replayed_in_its_own_mailbox_is_detected(system: MailboxSystem, source: ProofSource) -> None:
     _copy_entry(system, REPLY, source, into=source)
 
     assert_adviser_is_warned(system, source, TWICE)
@@ -333,7 +336,7 @@ def test_an_entry_replayed_in_its_own_mailbox_is_detected(system: MailboxSystem,
 
 @pytest.mark.parametrize("which", [FIRST, REPLY], ids=["a message", "a reply"])
 def test_an_entry_replayed_in_another_mailbox_is_detected(
-    system: MailboxSystem, source: ASource, which: str
+    system: MailboxSystem, source: ProofSource, which: str
 ) -> None:
     other = system.a_source()
     other.writes("what the other one asks")
@@ -346,7 +349,7 @@ def test_an_entry_replayed_in_another_mailbox_is_detected(
     assert QUESTION not in system.adviser_view(other).thread
 
 
-def _swap(system: MailboxSystem, source: ASource, table: str, *columns: str) -> None:
+def _swap(system: MailboxSystem, source: ProofSource, table: str, *columns: str) -> None:
     names = ", ".join(columns)
     (first,) = system.query(f"SELECT {names} FROM {table} WHERE id = {FIRST}", a=source.keys.address)
     (second,) = system.query(f"SELECT {names} FROM {table} WHERE id = {SECOND}", a=source.keys.address)
@@ -355,7 +358,7 @@ def _swap(system: MailboxSystem, source: ASource, table: str, *columns: str) -> 
             system.sql(f"UPDATE {table} SET {column} = :v WHERE id = {which}", a=source.keys.address, v=value)
 
 
-def _copy_entry(system: MailboxSystem, which: str, source: ASource, *, into: ASource) -> None:
+def _copy_entry(system: MailboxSystem, which: str, source: ProofSource, *, into: ProofSource) -> None:
     system.sql(
         "INSERT INTO entry SELECT 77, :into, author, strand, number + 5, zeroblob(16), digest, envelope,"
         f" signature, epoch, day FROM entry WHERE id = {which}",
@@ -369,7 +372,9 @@ def _copy_entry(system: MailboxSystem, which: str, source: ASource, *, into: ASo
 
 
 @pytest.mark.parametrize("at", [0, 60, 150, -1])
-def test_a_byte_flipped_in_an_envelope_is_detected(system: MailboxSystem, source: ASource, at: int) -> None:
+def test_a_byte_flipped_in_an_envelope_is_detected(
+    system: MailboxSystem, source: ProofSource, at: int
+) -> None:
     flip(system, "entry", "envelope", SECOND, source.keys.address, at)
 
     seen = system.adviser_view(source)
@@ -388,7 +393,7 @@ def test_a_byte_flipped_in_an_envelope_is_detected(system: MailboxSystem, source
 @pytest.mark.parametrize("at", [0, -1])
 @pytest.mark.parametrize("which", [SECOND, REPLY], ids=["a message", "a reply"])
 def test_a_byte_flipped_in_an_entry_is_detected(
-    system: MailboxSystem, source: ASource, table: str, column: str, words: str, at: int, which: str
+    system: MailboxSystem, source: ProofSource, table: str, column: str, words: str, at: int, which: str
 ) -> None:
     flip(system, table, column, which, source.keys.address, at)
 
@@ -400,7 +405,7 @@ def test_a_byte_flipped_in_an_entry_is_detected(
 
 @pytest.mark.parametrize("part", ["header", "payload"])
 def test_a_byte_flipped_in_a_file_is_detected_and_the_download_is_not_whole(
-    system: MailboxSystem, source: ASource, part: str
+    system: MailboxSystem, source: ProofSource, part: str
 ) -> None:
     adviser = system.an_adviser()
     (link,) = {each for each in adviser.get(source.path).text.split('"') if "/files/" in each}
@@ -421,7 +426,9 @@ def test_a_byte_flipped_in_a_file_is_detected_and_the_download_is_not_whole(
         assert not is_whole
 
 
-def test_a_file_replaced_by_another_that_decrypts_is_not_sent(system: MailboxSystem, source: ASource) -> None:
+def test_a_file_replaced_by_another_that_decrypts_is_not_sent(
+    system: MailboxSystem, source: ProofSource
+) -> None:
     """The attacker can encrypt to both recipients. The entry contains the digest of the real file."""
     adviser = system.an_adviser()
     (link,) = {each for each in adviser.get(source.path).text.split('"') if "/files/" in each}
@@ -449,7 +456,7 @@ def test_a_file_replaced_by_another_that_decrypts_is_not_sent(system: MailboxSys
 
 @pytest.mark.parametrize("column", ["recipient", "verify_key"])
 def test_a_replaced_key_of_a_mailbox_is_detected_and_nothing_is_encrypted_to_it(
-    system: MailboxSystem, source: ASource, column: str
+    system: MailboxSystem, source: ProofSource, column: str
 ) -> None:
     adviser = system.an_adviser()
     fields = answer_fields(adviser.get(source.path), "for the source alone")
@@ -484,7 +491,7 @@ def test_both_keys_of_a_mailbox_replaced_before_the_first_answer_are_detected(sy
 
 
 def test_a_payload_of_another_source_signed_as_ones_own_is_not_shown(
-    system: MailboxSystem, source: ASource
+    system: MailboxSystem, source: ProofSource
 ) -> None:
     """Mallory copies Alice's header and payload, and signs them for their own mailbox.
 
@@ -509,7 +516,7 @@ def test_a_payload_of_another_source_signed_as_ones_own_is_not_shown(
     assert QUESTION not in page
 
 
-def _heads(system: MailboxSystem, source: ASource) -> Heads:
+def _heads(system: MailboxSystem, source: ProofSource) -> Heads:
     """Return the heads that a new entry in the mailbox would name."""
     with system.world.store.reading() as session:
         found = read_stored(session, source.keys.address, system.world.letterhead.strand_keys)
@@ -517,7 +524,7 @@ def _heads(system: MailboxSystem, source: ASource) -> Heads:
     return found.transcript.heads
 
 
-def _forged(system: MailboxSystem, source: ASource, by: EntryWriter, words: str) -> SignedEntry:
+def _forged(system: MailboxSystem, source: ProofSource, by: EntryWriter, words: str) -> SignedEntry:
     return entry.seal_words(
         Content(kind=Kind.MESSAGE, text=words, attachments=()),
         address=source.keys.address,
@@ -552,7 +559,7 @@ def _insert(system: MailboxSystem, signed: SignedEntry) -> None:
 
 
 def test_a_forged_reply_in_the_desks_name_is_detected_and_never_shown_to_the_source(
-    system: MailboxSystem, source: ASource
+    system: MailboxSystem, source: ProofSource
 ) -> None:
     strand = system.world.keyring.strand.id
     words = "come to the side door"
@@ -566,7 +573,7 @@ def test_a_forged_reply_in_the_desks_name_is_detected_and_never_shown_to_the_sou
 
 
 def test_a_reply_of_an_unknown_workstation_is_detected_and_never_shown_to_the_source(
-    system: MailboxSystem, source: ASource
+    system: MailboxSystem, source: ProofSource
 ) -> None:
     forger = DeskWriter(StrandId(b"nowhere!"), bytes(32))
     _insert(system, _forged(system, source, forger, "come to the side door"))
@@ -577,7 +584,7 @@ def test_a_reply_of_an_unknown_workstation_is_detected_and_never_shown_to_the_so
     assert LEFT_OUT in page
 
 
-def test_a_message_forged_in_the_sources_name_is_detected(system: MailboxSystem, source: ASource) -> None:
+def test_a_message_forged_in_the_sources_name_is_detected(system: MailboxSystem, source: ProofSource) -> None:
     forger = SourceWriter(replace(source.keys, signing_key=SigningKey(bytes(32))))
     words = "I take it all back"
     _insert(system, _forged(system, source, forger, words))
@@ -587,7 +594,7 @@ def test_a_message_forged_in_the_sources_name_is_detected(system: MailboxSystem,
     assert words not in source.mailbox_page()
 
 
-def test_a_reply_to_one_source_is_never_shown_to_another(system: MailboxSystem, source: ASource) -> None:
+def test_a_reply_to_one_source_is_never_shown_to_another(system: MailboxSystem, source: ProofSource) -> None:
     """Attack: an entry that the desk really signed is copied to another mailbox, and every column is made
     to fit.
     """
@@ -610,13 +617,13 @@ def test_a_reply_to_one_source_is_never_shown_to_another(system: MailboxSystem, 
 # ---- removals -------------------------------------------------------------------------------------
 
 
-def _delete_through_the_interface(source: ASource, entry_id: str) -> None:
+def _delete_through_the_interface(source: ProofSource, entry_id: str) -> None:
     path = f"/en/mailbox/delete/{entry_id}"
     browser = source.browser
     assert browser.post(path, browser.hidden(browser.get(path), path)).status_code == 303
 
 
-def test_an_entry_emptied_without_a_removal_is_detected(system: MailboxSystem, source: ASource) -> None:
+def test_an_entry_emptied_without_a_removal_is_detected(system: MailboxSystem, source: ProofSource) -> None:
     system.sql(f"UPDATE sealed SET header = NULL, payload = NULL WHERE id = {SECOND}", a=source.keys.address)
 
     assert_adviser_is_warned(system, source, LOST, may_answer=True)
@@ -626,7 +633,7 @@ def test_an_entry_emptied_without_a_removal_is_detected(system: MailboxSystem, s
 @pytest.mark.parametrize("which", [SECOND, REPLY], ids=["a message", "a reply"])
 @pytest.mark.parametrize("forger", ["another key", "another source"])
 def test_a_forged_removal_is_detected(
-    system: MailboxSystem, source: ASource, which: str, forger: str
+    system: MailboxSystem, source: ProofSource, which: str, forger: str
 ) -> None:
     ((digest,),) = system.query(f"SELECT digest FROM entry WHERE id = {which}", a=source.keys.address)
     keys = replace(source.keys, signing_key=SigningKey(bytes(32)))
@@ -640,7 +647,7 @@ def test_a_forged_removal_is_detected(
     assert LEFT_OUT in source.mailbox_page()
 
 
-def test_a_removal_signed_by_the_desk_removes_nothing(system: MailboxSystem, source: ASource) -> None:
+def test_a_removal_signed_by_the_desk_removes_nothing(system: MailboxSystem, source: ProofSource) -> None:
     """Only a source may remove entries. A removal that the desk signed is malformed."""
     ((digest,),) = system.query(f"SELECT digest FROM entry WHERE id = {SECOND}", a=source.keys.address)
     strand = system.world.keyring.strand
@@ -648,7 +655,7 @@ def test_a_removal_signed_by_the_desk_removes_nothing(system: MailboxSystem, sou
         _a_removal(system, source, DeskWriter(strand.id, strand.seed), Digest(digest))
 
 
-def _a_removal(system: MailboxSystem, source: ASource, by: EntryWriter, digest: Digest) -> SignedEntry:
+def _a_removal(system: MailboxSystem, source: ProofSource, by: EntryWriter, digest: Digest) -> SignedEntry:
     heads = _heads(system, source)
     envelope = Envelope(
         source.keys.address,
@@ -664,7 +671,7 @@ def _a_removal(system: MailboxSystem, source: ASource, by: EntryWriter, digest: 
     return entry.sign_entry(envelope, by=by)
 
 
-def test_a_removal_dropped_is_detected(system: MailboxSystem, source: ASource) -> None:
+def test_a_removal_dropped_is_detected(system: MailboxSystem, source: ProofSource) -> None:
     _delete_through_the_interface(source, source.writes("deleted for good"))
     system.sql(
         "DELETE FROM entry WHERE author = 0 AND epoch = 0 AND number = (SELECT max(number) FROM entry)"
@@ -675,7 +682,7 @@ def test_a_removal_dropped_is_detected(system: MailboxSystem, source: ASource) -
 
 @pytest.mark.parametrize("is_dropped", [False, True], ids=["beside its removal", "and its removal dropped"])
 def test_a_deleted_entry_restored_in_full_is_detected_and_not_shown(
-    system: MailboxSystem, source: ASource, *, is_dropped: bool
+    system: MailboxSystem, source: ProofSource, *, is_dropped: bool
 ) -> None:
     """The adviser has seen the removal, so the trusted state knows the removed entry."""
     entry_id = bytes.fromhex(source.writes("deleted for good"))
@@ -714,7 +721,7 @@ def test_a_deleted_entry_restored_in_full_is_detected_and_not_shown(
     ],
 )
 def test_bytes_that_are_not_an_entry_are_shown_as_a_fault_and_break_no_page(
-    system: MailboxSystem, source: ASource, place: str, value: str
+    system: MailboxSystem, source: ProofSource, place: str, value: str
 ) -> None:
     system.sql(place.format(value, SECOND), a=source.keys.address)
 
@@ -741,7 +748,7 @@ def test_bytes_that_are_not_an_entry_are_shown_as_a_fault_and_break_no_page(
     ],
 )
 def test_a_column_of_the_wrong_kind_breaks_no_page(
-    system: MailboxSystem, source: ASource, change: str
+    system: MailboxSystem, source: ProofSource, change: str
 ) -> None:
     system.sql(change.format(SECOND), a=source.keys.address)
 
@@ -760,7 +767,9 @@ def _unlock_is_refused(system: MailboxSystem) -> bool:
     return answer.status_code < 500 and REFUSED in answer.text
 
 
-def test_a_letterhead_made_by_the_administrator_is_refused(system: MailboxSystem, source: ASource) -> None:
+def test_a_letterhead_made_by_the_administrator_is_refused(
+    system: MailboxSystem, source: ProofSource
+) -> None:
     """With such a letterhead, every new source would encrypt to the administrator's key."""
     own = keyring.create_keyring("workstation", [keyring.Slot.for_passphrase("their own", CHEAP)])
     system.sql("DELETE FROM letterhead")
@@ -785,7 +794,7 @@ def test_an_older_letterhead_is_refused(system: MailboxSystem) -> None:
 
 
 def test_the_newest_message_dropped_before_the_adviser_saw_it_is_proved_only_by_its_receipt(
-    system: MailboxSystem, source: ASource
+    system: MailboxSystem, source: ProofSource
 ) -> None:
     """The adviser never saw the message and cannot miss it. The source can: the message is no longer in their
     mailbox, and the four words on their receipt prove that it was.

@@ -21,7 +21,7 @@ _SOURCES = 7  # and one adviser
 
 
 @dataclass
-class Visitor:
+class BusySource:
     """Source who uses every function, and checks that the mailbox shows exactly their own messages."""
 
     host: str
@@ -104,7 +104,7 @@ class Visitor:
 
 
 @dataclass
-class Desk:
+class BusyAdviser:
     """Adviser who reads and answers all the time."""
 
     passphrase: str
@@ -136,12 +136,12 @@ def test_no_error_occurs_and_no_mailbox_shows_another(tmp_path: Path) -> None:
     desk = desk_servers.set_up(tmp_path / "var")
     with desk_servers.serve_all(desk) as running:
         until = time.monotonic() + LOAD_SECONDS
-        visitors = [Visitor(running.source.host, running.source.port) for _ in range(_SOURCES)]
-        adviser = Desk(desk.passphrase, running.adviser.host, running.adviser.port)
+        visitors = [BusySource(running.source.host, running.source.port) for _ in range(_SOURCES)]
+        adviser = BusyAdviser(desk.passphrase, running.adviser.host, running.adviser.port)
         people = [*visitors, adviser]
         broken: list[str] = []
 
-        def live(person: Visitor | Desk) -> None:
+        def live(person: BusySource | BusyAdviser) -> None:
             try:
                 person.live(until)
             except Exception as why:  # noqa: BLE001  # in a thread: passed on to the test

@@ -19,7 +19,7 @@ from store.errors import AttachmentMissingError
 from tests.journalist_app import desk_readers
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY
 from tests.journalist_app.views.test_views import answer_fields, settle
-from tests.proofs.conversation import ASource
+from tests.proofs.conversation import ProofSource
 from tests.proofs.damage.damaged_pair import Pair
 from tests.sync.ends import HALF_HOUR, Line
 
@@ -113,7 +113,7 @@ def _filled(app: Flask, rule: Rule, values: Mapping[str, Sequence[str]]) -> Iter
         yield adapter.build(rule.endpoint, one, method="GET")
 
 
-def _use_site(use: Use, name: str, source: ASource) -> None:
+def _use_site(use: Use, name: str, source: ProofSource) -> None:
     browser = source.browser
     values = {**use.pair.ids[source.keys.address], "number": ["1"], "name": ["report-2025-nl.html"]}
     every = _paths(use.pair.site.site, values)
@@ -147,7 +147,7 @@ def _sync(use: Use) -> None:
         )
 
 
-def _newest(store: Store, source: ASource) -> set[bytes]:
+def _newest(store: Store, source: ProofSource) -> set[bytes]:
     with store.reading() as session:
         return {each.entry_id for each in entries.of_mailbox(session, source.keys.address)}
 

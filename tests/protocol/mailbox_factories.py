@@ -60,7 +60,7 @@ def kinds(transcript: Transcript) -> set[FaultKind]:
 
 
 @dataclass
-class Conversation:
+class Talk:
     """A mailbox to which tests append entries as both apps do: each names what its writer knew and was shown.
 
     The entries are signed and not encrypted: `contents` has what a reader would decrypt.

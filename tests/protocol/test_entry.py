@@ -32,7 +32,7 @@ from tests.protocol.mailbox_factories import (
     MESSAGE,
     TO_SG,
     WORKSTATION,
-    Conversation,
+    Talk,
     a_mailbox,
     the_strands,
 )
@@ -101,7 +101,7 @@ def test_a_stored_entry_comes_back_as_it_was() -> None:
 
 def test_an_encrypted_part_beside_a_receipt_is_ignored() -> None:
     """Attack: someone stores an encrypted part with a receipt, so that the page would fail."""
-    receipt = Conversation().read(SOURCE)
+    receipt = Talk().read(SOURCE)
     assert stored(receipt, epoch=9, header=b"x", payload=b"y") == receipt
 
 
@@ -274,7 +274,7 @@ def test_content_that_contradicts_its_envelope_is_malformed(forge: Callable[[], 
 
 
 def test_every_class_without_an_encrypted_part_is_signed_and_has_nothing_to_open() -> None:
-    talk = Conversation()
+    talk = Talk()
     message = talk.write(talk.source)
     for made in (talk.read(WORKSTATION), talk.remove(message), talk.end()):
         verify(made)

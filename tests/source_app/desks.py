@@ -74,11 +74,11 @@ class ADesk:
     writer: DeskWriter
     config: SourceConfig
 
-    def keys_of(self, browser: "Browser") -> MailboxKeys:
+    def keys_of(self, browser: "SourceBrowser") -> MailboxKeys:
         """Return the keys of the mailbox that a browser started."""
         return services.log_in(self.desk, browser.passphrase, now=half_hour_now()).keys
 
-    def thread_of(self, browser: "Browser", today: date = TODAY) -> Thread:
+    def thread_of(self, browser: "SourceBrowser", today: date = TODAY) -> Thread:
         return read_thread(self.desk, self.keys_of(browser), today=today)
 
     @property
@@ -90,8 +90,8 @@ class ADesk:
         """Return a desk with a store in which `interference` runs just before each of the first writes."""
         return replace(self.desk, store=_Overtaken(self.config.store_path, interference, times))
 
-    def browser(self) -> "Browser":
-        return Browser(self.app.test_client())
+    def browser(self) -> "SourceBrowser":
+        return SourceBrowser(self.app.test_client())
 
     def add_workstation(self, name: bytes, *, since: date, until: date | None = None) -> DeskWriter:
         """Add a workstation to the letterhead, or change its days if it is there. Its id has 8 bytes."""
@@ -112,7 +112,7 @@ class ADesk:
     def delete(self, keys: MailboxKeys, entry_id: bytes) -> None:
         deleting.delete_words(self.desk, keys, entry_id, self.form_context(keys), today=TODAY)
 
-    def end(self, browser: "Browser") -> None:
+    def end(self, browser: "SourceBrowser") -> None:
         opened = services.log_in(self.desk, browser.passphrase, now=half_hour_now())
         keys = opened.keys
         deleting.end_mailbox(self.desk, opened, keys, self.form_context(keys), today=TODAY)
@@ -378,7 +378,7 @@ class ToGo:
     sha256: bytes = b""
 
 
-class Browser:
+class SourceBrowser:
     """Browser without JavaScript, in English. Sends the forms that are on a page."""
 
     def __init__(self, client: FlaskClient) -> None:

@@ -27,13 +27,13 @@ from store import entries, mailboxes
 from store.database.prepared_statements import PreparedQuery
 from stored_mailbox.appending import recompute_state, store_entry
 from tests.pages import hook, hooks
-from tests.source_app.desks import MULTIPART, TODAY, ADesk, Browser, multipart
+from tests.source_app.desks import MULTIPART, TODAY, ADesk, SourceBrowser, multipart
 
 PAGE = "/en/mailbox"
 
 
 @pytest.fixture
-def source(a_desk: ADesk) -> Browser:
+def source(a_desk: ADesk) -> SourceBrowser:
     browser = a_desk.browser()
     browser.start()
     browser.write("the first message")
@@ -41,7 +41,7 @@ def source(a_desk: ADesk) -> Browser:
 
 
 @pytest.fixture
-def keys(a_desk: ADesk, source: Browser) -> MailboxKeys:
+def keys(a_desk: ADesk, source: SourceBrowser) -> MailboxKeys:
     return a_desk.keys_of(source)
 
 
@@ -78,7 +78,7 @@ def path_of(entry: SignedEntry) -> str:
     return f"/en/mailbox/proposal/{entry.envelope.entry_id.hex()}"
 
 
-def answer(source: Browser, proposal: SignedEntry, verdict: Verdict) -> None:
+def answer(source: SourceBrowser, proposal: SignedEntry, verdict: Verdict) -> None:
     form = source.hidden(source.get(path_of(proposal)), path_of(proposal))
     sent = source.post(path_of(proposal), {**form, "verdict": verdict, "sure": "y"})
     assert sent.status_code == 303
@@ -92,7 +92,7 @@ def state(a_desk: ADesk, keys: MailboxKeys, proposal: SignedEntry) -> ProposalSt
 
 
 def test_a_hidden_row_is_still_named_by_the_next_message(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     (first,) = messages(a_desk, keys)
     source.get(PAGE)
@@ -111,7 +111,7 @@ def test_a_hidden_row_is_still_named_by_the_next_message(
     ["number = 7", "number = -1", "strand = x'00'", "author = 1", "entry_id = x'00'", "day = '2020-01-01'"],
 )
 def test_an_edited_column_changes_nothing_that_is_signed(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, edit: str
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, edit: str
 ) -> None:
     (first,) = messages(a_desk, keys)
     source.get(PAGE)
@@ -128,7 +128,7 @@ def test_an_edited_column_changes_nothing_that_is_signed(
 
 
 def test_a_message_signs_what_its_page_showed_although_the_store_shows_less(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     shown = a_desk.answer(keys, "an answer")
     source.get(PAGE)
@@ -140,7 +140,7 @@ def test_a_message_signs_what_its_page_showed_although_the_store_shows_less(
 
 
 def test_a_message_claims_to_have_seen_nothing_that_was_shown_later(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     source.get(PAGE)
     form = source.form_context()
@@ -152,7 +152,7 @@ def test_a_message_claims_to_have_seen_nothing_that_was_shown_later(
 
 
 def test_a_step_with_a_flipped_byte_does_not_count_as_seen(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     entry = a_desk.answer(keys, "an answer")
     header = entry.header or b""
@@ -173,7 +173,7 @@ def test_a_step_with_a_flipped_byte_does_not_count_as_seen(
 
 
 def test_a_withdrawal_while_the_step_was_hidden_is_in_time(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     proposal = a_desk.propose(keys, "a text")
     answer(source, proposal, Verdict.AGREED)
@@ -186,7 +186,7 @@ def test_a_withdrawal_while_the_step_was_hidden_is_in_time(
 
 
 def test_a_withdrawal_is_in_time_although_an_earlier_receipt_covers_the_hidden_step(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     proposal = a_desk.propose(keys, "a text")
     answer(source, proposal, Verdict.AGREED)
@@ -199,7 +199,7 @@ def test_a_withdrawal_is_in_time_although_an_earlier_receipt_covers_the_hidden_s
 
 
 def test_a_deletion_of_the_agreement_while_the_step_was_hidden_is_in_time(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     proposal = a_desk.propose(keys, "a text")
     answer(source, proposal, Verdict.AGREED)
@@ -214,7 +214,7 @@ def test_a_deletion_of_the_agreement_while_the_step_was_hidden_is_in_time(
 
 
 def test_a_server_that_has_the_step_appends_no_answer_and_shows_the_step(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     proposal = a_desk.propose(keys, "a text")
     answer(source, proposal, Verdict.AGREED)
@@ -237,7 +237,7 @@ def retired(a_desk: ADesk) -> DeskWriter:
 
 
 def test_a_retired_workstation_cannot_begin_to_pass_on_what_the_source_agreed_to_later(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, retired: DeskWriter
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, retired: DeskWriter
 ) -> None:
     """Attack: with the retired key, the operator dates a step back, and the withdrawal would be too late."""
     proposal = a_desk.propose(keys, "a text")
@@ -253,7 +253,7 @@ def test_a_retired_workstation_cannot_begin_to_pass_on_what_the_source_agreed_to
 
 
 def test_a_retired_workstation_cannot_answer_what_was_written_later(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, retired: DeskWriter
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, retired: DeskWriter
 ) -> None:
     forged = a_desk.answer(keys, "FORGED", writer=retired, day=date(2026, 1, 20))
 
@@ -268,7 +268,7 @@ def test_a_retired_workstation_cannot_answer_what_was_written_later(
 
 
 def test_names_of_workstations_that_never_existed_stop_no_one(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, retired: DeskWriter
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, retired: DeskWriter
 ) -> None:
     """Attack: two entries that are dated back name 124 strands, and an envelope can name 64."""
     proposal = a_desk.propose(keys, "a text")
@@ -288,7 +288,7 @@ def test_names_of_workstations_that_never_existed_stop_no_one(
 
 
 def test_a_file_that_was_made_all_the_same_is_shown_with_what_became_of_it(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     proposal = a_desk.propose(keys, "a text")
     answer(source, proposal, Verdict.AGREED)
@@ -307,7 +307,7 @@ def test_a_file_that_was_made_all_the_same_is_shown_with_what_became_of_it(
 
 
 def test_what_cannot_be_stopped_is_said_before_the_source_agrees(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     page = source.get(path_of(a_desk.propose(keys, "a text"))).text
 
@@ -319,7 +319,7 @@ def test_what_cannot_be_stopped_is_said_before_the_source_agrees(
 
 
 def test_two_entries_side_by_side_are_both_there_and_nothing_is_rejected(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     form = source.form_context()
     source.write("sent twice", form_context=form)
@@ -342,7 +342,7 @@ def test_two_entries_side_by_side_are_both_there_and_nothing_is_rejected(
 
 
 def test_a_form_sent_twice_is_one_entry_while_no_row_is_hidden(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     form = source.form_context()
     first, second = (source.write("sent twice", form_context=form) for _ in range(2))
@@ -354,13 +354,13 @@ def test_a_form_sent_twice_is_one_entry_while_no_row_is_hidden(
 # ---- a removed entry is restored, or an entry is lost --------------------------------------------------
 
 
-def delete(source: Browser, entry: SignedEntry) -> None:
+def delete(source: SourceBrowser, entry: SignedEntry) -> None:
     path = f"/en/mailbox/delete/{entry.envelope.entry_id.hex()}"
     assert source.post(path, source.hidden(source.get(path), path)).status_code == 303
 
 
 def test_a_restored_entry_is_not_shown_and_can_be_deleted_again(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     source.write("a secret", [("a.txt", b"a file")])
     (file,) = a_desk.thread_of(source).entries[-1].files
@@ -386,7 +386,7 @@ def test_a_restored_entry_is_not_shown_and_can_be_deleted_again(
 
 
 def test_an_entry_whose_text_was_destroyed_by_someone_else_is_shown_as_lost(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     a_desk.answer(keys, "an answer")
     sql(a_desk, "UPDATE sealed SET header = NULL, payload = NULL")
@@ -399,7 +399,7 @@ def test_an_entry_whose_text_was_destroyed_by_someone_else_is_shown_as_lost(
 
 
 def test_every_fault_says_what_happened_and_what_to_do(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, monkeypatch: pytest.MonkeyPatch
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     change = "UPDATE sealed SET header = ? WHERE id = (SELECT id FROM entry WHERE digest = ?)"
     source.write("a secret")
@@ -432,7 +432,7 @@ def test_every_fault_says_what_happened_and_what_to_do(
 
 
 def test_a_removal_is_shown_with_the_workstations_that_confirmed_it(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     source.get(PAGE)
     delete(source, messages(a_desk, keys)[0])
@@ -444,7 +444,7 @@ def test_a_removal_is_shown_with_the_workstations_that_confirmed_it(
 
 
 def test_a_workstation_that_was_retired_since_does_not_confirm_for_those_in_use(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     delete(source, messages(a_desk, keys)[0])
     old = a_desk.add_workstation(b"desk-old", since=date(2026, 1, 1))
@@ -459,7 +459,7 @@ def test_a_workstation_that_was_retired_since_does_not_confirm_for_those_in_use(
 
 
 def test_a_workstation_that_knew_nothing_of_a_removal_confirms_nothing(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     replica = a_desk.transcript(keys)
     delete(source, messages(a_desk, keys)[0])
@@ -469,7 +469,7 @@ def test_a_workstation_that_knew_nothing_of_a_removal_confirms_nothing(
 
 
 def test_a_removal_that_removes_nothing_is_not_appended(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     (first,) = messages(a_desk, keys)
     path = f"/en/mailbox/delete/{first.envelope.entry_id.hex()}"
@@ -482,7 +482,7 @@ def test_a_removal_that_removes_nothing_is_not_appended(
 
 
 def test_a_full_mailbox_refuses_neither_a_removal_nor_the_end(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     limits = replace(a_desk.desk.limits, entries=1, entries_bytes=1)
     a_desk.app.extensions["desk"] = replace(a_desk.desk, limits=limits)
@@ -499,7 +499,7 @@ def test_a_full_mailbox_refuses_neither_a_removal_nor_the_end(
 
 @pytest.mark.parametrize("column", ["verify_key", "recipient"])
 def test_the_end_stays_as_a_signed_proof_with_the_heads_and_keys_of_the_source(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, column: str
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, column: str
 ) -> None:
     """The operator changed a key in the mailbox's row. The desk would refuse a proof with other keys."""
     (first,) = messages(a_desk, keys)
@@ -527,7 +527,7 @@ def test_the_end_stays_as_a_signed_proof_with_the_heads_and_keys_of_the_source(
 @pytest.mark.parametrize("count", [10, 2_000])
 def test_posting_verifies_and_reads_as_little_in_a_long_mailbox_as_in_a_short_one(
     a_desk: ADesk,
-    source: Browser,
+    source: SourceBrowser,
     keys: MailboxKeys,
     monkeypatch: pytest.MonkeyPatch,
     count: int,
@@ -548,7 +548,7 @@ def test_posting_verifies_and_reads_as_little_in_a_long_mailbox_as_in_a_short_on
 
 
 def test_a_message_that_is_refused_verifies_as_little_as_one_that_is_posted(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, monkeypatch: pytest.MonkeyPatch
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(a_desk, keys, 100)
     source.get(PAGE)
@@ -616,7 +616,7 @@ def rows_read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return count
 
 
-def test_a_form_is_good_for_its_own_mailbox_alone(a_desk: ADesk, source: Browser) -> None:
+def test_a_form_is_good_for_its_own_mailbox_alone(a_desk: ADesk, source: SourceBrowser) -> None:
     other = a_desk.browser()
     other.start()
 
@@ -625,7 +625,7 @@ def test_a_form_is_good_for_its_own_mailbox_alone(a_desk: ADesk, source: Browser
 
 @pytest.mark.parametrize("language", ["en", "nl"])
 def test_words_carry_the_language_of_their_page(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, language: str
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, language: str
 ) -> None:
     path = f"/{language}/mailbox/write"
     form = {**source.hidden(source.get(path), path), "text": "words"}
@@ -636,7 +636,7 @@ def test_words_carry_the_language_of_their_page(
 
 
 def test_words_of_a_newer_version_are_named_and_do_not_count_as_seen(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, monkeypatch: pytest.MonkeyPatch
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as newer:
         newer.setattr("protocol.content.MINOR", 1)
@@ -652,7 +652,9 @@ def test_words_of_a_newer_version_are_named_and_do_not_count_as_seen(
     assert messages(a_desk, keys)[-1].envelope.unseen == (head_of(entry),)
 
 
-def test_the_six_words_of_the_mailbox_are_asked_for_and_shown(source: Browser, keys: MailboxKeys) -> None:
+def test_the_six_words_of_the_mailbox_are_asked_for_and_shown(
+    source: SourceBrowser, keys: MailboxKeys
+) -> None:
     words = sealing_words(keys.address)
 
     assert len(words.split("-")) == 6

@@ -10,7 +10,7 @@ from protocol.mailbox_keys import MailboxKeys
 from protocol.session import token_hash
 from store import letterheads
 from store.errors import StoreReadOnlyError
-from tests.source_app.desks import ADesk, Browser
+from tests.source_app.desks import ADesk, SourceBrowser
 from tests.store_snapshots import snapshot, written
 
 _RECEIPT_COLUMNS = {"version", "last_day", "last_author"}  # of the mailbox's row
@@ -22,11 +22,11 @@ _AS_IT_IS = {
 
 
 @pytest.fixture
-def source(a_desk: ADesk) -> Browser:
+def source(a_desk: ADesk) -> SourceBrowser:
     return _a_full_mailbox(a_desk)
 
 
-def _a_full_mailbox(a_desk: ADesk) -> Browser:
+def _a_full_mailbox(a_desk: ADesk) -> SourceBrowser:
     """Return the browser of a source whose mailbox has something for every page, and news."""
     browser = a_desk.browser()
     browser.start()
@@ -40,7 +40,7 @@ def _a_full_mailbox(a_desk: ADesk) -> Browser:
     return browser
 
 
-def _paths(a_desk: ADesk, source: Browser) -> dict[str, str]:
+def _paths(a_desk: ADesk, source: SourceBrowser) -> dict[str, str]:
     """Return a path for every GET route of the site, by endpoint."""
     thread = a_desk.thread_of(source)
     own = thread.entries[0]
@@ -61,7 +61,7 @@ def _paths(a_desk: ADesk, source: Browser) -> dict[str, str]:
     return paths
 
 
-def test_every_get_leaves_the_store_as_it_is(a_desk: ADesk, source: Browser) -> None:
+def test_every_get_leaves_the_store_as_it_is(a_desk: ADesk, source: SourceBrowser) -> None:
     keys = a_desk.keys_of(source)
     source.get("/en/mailbox")  # appends the receipt for what is news
     receipts = a_desk.entries_of(keys, EntryClass.RECEIPT, Author.SOURCE)
@@ -77,7 +77,7 @@ def test_every_get_leaves_the_store_as_it_is(a_desk: ADesk, source: Browser) -> 
             source.log_in(source.passphrase)
 
 
-def test_a_page_with_news_writes_its_receipt_and_nothing_else(a_desk: ADesk, source: Browser) -> None:
+def test_a_page_with_news_writes_its_receipt_and_nothing_else(a_desk: ADesk, source: SourceBrowser) -> None:
     keys = a_desk.keys_of(source)
     for endpoint, path in _paths(a_desk, source).items():
         a_desk.answer(keys, "news")
@@ -116,7 +116,9 @@ def _assert_one_receipt(
     assert a_desk.transcript(keys).faults == ()
 
 
-def test_every_get_answers_although_the_store_refuses_all_writes(a_desk: ADesk, source: Browser) -> None:
+def test_every_get_answers_although_the_store_refuses_all_writes(
+    a_desk: ADesk, source: SourceBrowser
+) -> None:
     paths = _paths(a_desk, source)
 
     def refuse() -> None:
@@ -129,7 +131,7 @@ def test_every_get_answers_although_the_store_refuses_all_writes(a_desk: ADesk, 
             source.log_in(source.passphrase)
 
 
-def test_of_the_sessions_a_get_writes_its_own_row_alone(a_desk: ADesk, source: Browser) -> None:
+def test_of_the_sessions_a_get_writes_its_own_row_alone(a_desk: ADesk, source: SourceBrowser) -> None:
     other = _a_full_mailbox(a_desk)
     other.get("/en/mailbox")
     for endpoint, path in _paths(a_desk, source).items():
@@ -146,7 +148,7 @@ def test_of_the_sessions_a_get_writes_its_own_row_alone(a_desk: ADesk, source: B
             assert source.log_in(source.passphrase).status_code == 303
 
 
-def test_the_head_of_a_page_and_a_prefetched_page_write_nothing(a_desk: ADesk, source: Browser) -> None:
+def test_the_head_of_a_page_and_a_prefetched_page_write_nothing(a_desk: ADesk, source: SourceBrowser) -> None:
     paths = _paths(a_desk, source)
     del paths["pages.leave"]
     before = [snapshot(path) for path in (a_desk.store.path, a_desk.config.sessions_path)]

@@ -8,17 +8,17 @@ import pytest
 from flask import Flask
 
 from tests.pages import hook, hooks
-from tests.source_app.desks import ADesk, Browser
+from tests.source_app.desks import ADesk, SourceBrowser
 from web.headers import EVERY_ANSWER
 from web.page_padding import STEP_BYTES
 
 
 @pytest.fixture
-def source(a_desk: ADesk) -> Browser:
+def source(a_desk: ADesk) -> SourceBrowser:
     return a_desk.browser()
 
 
-def test_the_start_page_with_its_stylesheet_is_small(source: Browser) -> None:
+def test_the_start_page_with_its_stylesheet_is_small(source: SourceBrowser) -> None:
     for path in ("/", "/nl/", "/en/"):
         page = source.get(path)
         assert len(page.data) + len(source.get("/style.css").data) < 14 * 1024
@@ -29,7 +29,9 @@ def test_the_start_page_with_its_stylesheet_is_small(source: Browser) -> None:
     ("wanted", "lang"),
     [("nl-NL,nl;q=0.9", "nl"), ("en", "en"), ("fr", "en"), ("", "en"), ("fr,nl;q=0.1", "nl")],
 )
-def test_the_browser_chooses_the_language_without_a_redirect(source: Browser, wanted: str, lang: str) -> None:
+def test_the_browser_chooses_the_language_without_a_redirect(
+    source: SourceBrowser, wanted: str, lang: str
+) -> None:
     page = source.client.get("/", headers={"Accept-Language": wanted})
 
     assert page.status_code == 200
@@ -38,7 +40,7 @@ def test_the_browser_chooses_the_language_without_a_redirect(source: Browser, wa
 
 
 @pytest.mark.parametrize("path", ["/nl", "/nl/help/", "/nl//help", "//nl/help"])
-def test_no_address_sends_a_visitor_to_plain_http(source: Browser, path: str) -> None:
+def test_no_address_sends_a_visitor_to_plain_http(source: SourceBrowser, path: str) -> None:
     """A proxy ends TLS, so the app receives plain HTTP. A redirect must therefore not name a scheme."""
     answer = source.get(path)
 
@@ -46,7 +48,7 @@ def test_no_address_sends_a_visitor_to_plain_http(source: Browser, path: str) ->
     assert "Location" not in answer.headers
 
 
-def test_every_page_leads_to_the_other_language_and_out(source: Browser) -> None:
+def test_every_page_leads_to_the_other_language_and_out(source: SourceBrowser) -> None:
     source.start()
     for page in (
         "",
@@ -75,7 +77,7 @@ def test_every_page_leads_to_the_other_language_and_out(source: Browser) -> None
         ("/en/mailbox/files/x", 303),
     ],
 )
-def test_errors_are_kind_pages_with_every_header(source: Browser, path: str, status: int) -> None:
+def test_errors_are_kind_pages_with_every_header(source: SourceBrowser, path: str, status: int) -> None:
     answer = source.get(path)
 
     assert answer.status_code == status
@@ -86,14 +88,14 @@ def test_errors_are_kind_pages_with_every_header(source: Browser, path: str, sta
         assert len(answer.data) % STEP_BYTES == 0
 
 
-def test_a_body_that_is_too_large_for_a_small_form_is_refused(source: Browser) -> None:
+def test_a_body_that_is_too_large_for_a_small_form_is_refused(source: SourceBrowser) -> None:
     answer = source.post("/en/log-in", {"words": "x" * 5_000_000})
 
     assert answer.status_code == 413
     assert hooks(answer.text, "failure") == ["413"]
 
 
-def test_a_flood_of_fields_is_refused_before_it_is_taken_apart(source: Browser) -> None:
+def test_a_flood_of_fields_is_refused_before_it_is_taken_apart(source: SourceBrowser) -> None:
     started = time.process_time()
 
     answer = source.client.post(
@@ -104,7 +106,7 @@ def test_a_flood_of_fields_is_refused_before_it_is_taken_apart(source: Browser) 
     assert time.process_time() - started < 1
 
 
-def test_a_form_with_a_file_goes_nowhere_else(source: Browser) -> None:
+def test_a_form_with_a_file_goes_nowhere_else(source: SourceBrowser) -> None:
     answer = source.client.post(
         "/en/log-in", data={"words": (b"", "x.txt")}, content_type="multipart/form-data"
     )
@@ -113,7 +115,7 @@ def test_a_form_with_a_file_goes_nowhere_else(source: Browser) -> None:
 
 
 def test_an_error_of_ours_says_nothing_of_the_visitor(
-    a_desk: ADesk, source: Browser, caplog: pytest.LogCaptureFixture
+    a_desk: ADesk, source: SourceBrowser, caplog: pytest.LogCaptureFixture
 ) -> None:
     app: Flask = a_desk.app
 
@@ -131,6 +133,6 @@ def test_an_error_of_ours_says_nothing_of_the_visitor(
     assert "unexpected error: ValueError at test_hardened_flask.py:" in caplog.text
 
 
-def test_pages_answer_in_dutch(source: Browser) -> None:
+def test_pages_answer_in_dutch(source: SourceBrowser) -> None:
     assert '<html lang="nl"' in source.get("/nl/log-in").text
     assert '<html lang="nl"' in source.client.get("/nergens", headers={"Accept-Language": "nl"}).text

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.source_app.desks import ADesk, Browser, make_desk
+from tests.source_app.desks import ADesk, SourceBrowser, make_desk
 
 HOST = "su65btplhtb2mxt4qvcr7ly7a4upguwit4cptdwqldw3ec4iz35fpeqd.onion"
 ONION = f"http://{HOST}"
@@ -22,7 +22,7 @@ def desk_of_both(tmp_path: Path) -> Iterator[ADesk]:
     desk.store.close()
 
 
-def _by(desk: ADesk, address: str) -> Browser:
+def _by(desk: ADesk, address: str) -> SourceBrowser:
     """Request a page as a reverse proxy or Tor passes it on: in plain HTTP, with only the Host header."""
     browser = desk.browser()
     host = {"HTTP_HOST": address.split("://")[1]}
@@ -30,7 +30,7 @@ def _by(desk: ADesk, address: str) -> Browser:
     return browser
 
 
-def _practise(browser: Browser, origin: str) -> TestResponse:
+def _practise(browser: SourceBrowser, origin: str) -> TestResponse:
     shown = browser.get("/en/begin")
     words = " ".join(re.findall(r"<span>([a-z]+)</span>", shown.text))
     fields = {**browser.hidden(shown, "/en/practise"), "words": words}

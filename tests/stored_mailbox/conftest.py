@@ -5,18 +5,18 @@ import pytest
 
 from store import mailboxes
 from store.database.engine import Store
-from tests.protocol.mailbox_factories import DAY, Conversation
+from tests.protocol.mailbox_factories import DAY, Talk
 from tests.stores import an_empty_store
 
 
 @pytest.fixture
-def talk() -> Conversation:
+def talk() -> Talk:
     """Return a conversation whose entries are not in the store yet."""
-    return Conversation()
+    return Talk()
 
 
 @pytest.fixture
-def store(tmp_path: Path, talk: Conversation) -> Iterator[Store]:
+def store(tmp_path: Path, talk: Talk) -> Iterator[Store]:
     """Return a store with the empty mailbox of the conversation."""
     store = an_empty_store(tmp_path / "var" / "store.db")
     keys = talk.keys

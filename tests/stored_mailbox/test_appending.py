@@ -14,11 +14,11 @@ from store import entries, mailboxes
 from store.database.engine import Store
 from store.errors import EntryMissingError, MailboxChangedError, NoSuchMailboxError
 from stored_mailbox.appending import NewEntry, PreparedAppend, append_entries, recompute_state
-from tests.protocol.mailbox_factories import DAY, DUE, LAPTOP, WORKSTATION, Conversation
+from tests.protocol.mailbox_factories import DAY, DUE, LAPTOP, WORKSTATION, Talk
 
 
 def prepared(
-    store: Store, talk: Conversation, *new: SignedEntry, hook: Callable[[Session], None] | None = None
+    store: Store, talk: Talk, *new: SignedEntry, hook: Callable[[Session], None] | None = None
 ) -> PreparedAppend:
     """Return entries that were signed after the mailbox was read now."""
     with store.reading() as session:
@@ -27,23 +27,23 @@ def prepared(
     return PreparedAppend(talk.keys.address, version, [NewEntry(each) for each in new], hook)
 
 
-def append(store: Store, talk: Conversation, *new: SignedEntry) -> None:
+def append(store: Store, talk: Talk, *new: SignedEntry) -> None:
     assert append_entries(store, lambda: prepared(store, talk, *new))
 
 
-def digests(store: Store, talk: Conversation) -> set[bytes]:
+def digests(store: Store, talk: Talk) -> set[bytes]:
     with store.reading() as session:
         return set(entries.digests(session, talk.keys.address))
 
 
-def state(store: Store, talk: Conversation) -> tuple[date | None, date | None]:
+def state(store: Store, talk: Talk) -> tuple[date | None, date | None]:
     with store.reading() as session:
         mailbox = mailboxes.find(session, talk.keys.address)
     assert mailbox is not None
     return mailbox.waiting_since, mailbox.due
 
 
-def test_entries_are_appended_together(store: Store, talk: Conversation) -> None:
+def test_entries_are_appended_together(store: Store, talk: Talk) -> None:
     both = talk.write(talk.source), talk.write(WORKSTATION)
 
     append(store, talk, *both)
@@ -51,12 +51,12 @@ def test_entries_are_appended_together(store: Store, talk: Conversation) -> None
     assert {entry.digest for entry in both} == digests(store, talk)
 
 
-def test_nothing_to_append_changes_nothing(store: Store, talk: Conversation) -> None:
+def test_nothing_to_append_changes_nothing(store: Store, talk: Talk) -> None:
     assert not append_entries(store, lambda: None)
     assert set() == digests(store, talk)
 
 
-def test_entries_are_signed_again_after_each_change_of_the_mailbox(store: Store, talk: Conversation) -> None:
+def test_entries_are_signed_again_after_each_change_of_the_mailbox(store: Store, talk: Talk) -> None:
     attempts: list[int] = []
 
     def prepare() -> PreparedAppend:
@@ -71,7 +71,7 @@ def test_entries_are_signed_again_after_each_change_of_the_mailbox(store: Store,
     assert len(digests(store, talk)) == 3
 
 
-def test_a_mailbox_that_changes_at_every_attempt_is_given_up(store: Store, talk: Conversation) -> None:
+def test_a_mailbox_that_changes_at_every_attempt_is_given_up(store: Store, talk: Talk) -> None:
     def prepare() -> PreparedAppend:
         ready = prepared(store, talk, talk.write(talk.source))
         append(store, talk, talk.write(WORKSTATION))
@@ -81,7 +81,7 @@ def test_a_mailbox_that_changes_at_every_attempt_is_given_up(store: Store, talk:
         append_entries(store, prepare)
 
 
-def test_a_failed_hook_rolls_the_entries_back(store: Store, talk: Conversation) -> None:
+def test_a_failed_hook_rolls_the_entries_back(store: Store, talk: Talk) -> None:
     def fail(session: Session) -> None:
         assert entries.digests(session, talk.keys.address)
         raise KeyError
@@ -91,7 +91,7 @@ def test_a_failed_hook_rolls_the_entries_back(store: Store, talk: Conversation) 
     assert set() == digests(store, talk)
 
 
-def test_nothing_is_appended_to_a_mailbox_that_ended(store: Store, talk: Conversation) -> None:
+def test_nothing_is_appended_to_a_mailbox_that_ended(store: Store, talk: Talk) -> None:
     with store.writing() as session:
         mailboxes.end_for_good(session, talk.keys.address, proof=b"proof", day=DAY)
 
@@ -99,7 +99,7 @@ def test_nothing_is_appended_to_a_mailbox_that_ended(store: Store, talk: Convers
         append(store, talk, talk.write(talk.source))
 
 
-def test_a_removal_destroys_the_header_in_its_own_transaction(store: Store, talk: Conversation) -> None:
+def test_a_removal_destroys_the_header_in_its_own_transaction(store: Store, talk: Talk) -> None:
     words = talk.write(talk.source)
     append(store, talk, words)
 
@@ -112,7 +112,7 @@ def test_a_removal_destroys_the_header_in_its_own_transaction(store: Store, talk
     assert state(store, talk) == (None, None)  # no one waits for an answer to removed words
 
 
-def test_a_removal_that_removes_nothing_is_not_appended(store: Store, talk: Conversation) -> None:
+def test_a_removal_that_removes_nothing_is_not_appended(store: Store, talk: Talk) -> None:
     words = talk.write(talk.source)
     append(store, talk, words)
     append(store, talk, talk.remove(words))
@@ -123,7 +123,7 @@ def test_a_removal_that_removes_nothing_is_not_appended(store: Store, talk: Conv
     assert before == digests(store, talk)
 
 
-def test_words_of_the_source_wait_until_words_of_the_desk(store: Store, talk: Conversation) -> None:
+def test_words_of_the_source_wait_until_words_of_the_desk(store: Store, talk: Talk) -> None:
     append(store, talk, talk.write(talk.source))
     append(store, talk, talk.write(talk.source, day=DAY + timedelta(1)))
     assert state(store, talk) == (DAY, None)
@@ -133,7 +133,7 @@ def test_words_of_the_source_wait_until_words_of_the_desk(store: Store, talk: Co
     assert state(store, talk) == (None, None)
 
 
-def test_a_closing_is_due_until_someone_writes(store: Store, talk: Conversation) -> None:
+def test_a_closing_is_due_until_someone_writes(store: Store, talk: Talk) -> None:
     append(store, talk, talk.close())
     assert state(store, talk) == (None, DUE)
     append(store, talk, talk.read(talk.source))
@@ -144,7 +144,7 @@ def test_a_closing_is_due_until_someone_writes(store: Store, talk: Conversation)
 
 @pytest.mark.parametrize("how", ["not_shown", "hidden"])
 def test_words_of_the_desk_answer_and_close_only_what_their_writer_knew(
-    store: Store, talk: Conversation, how: str
+    store: Store, talk: Talk, how: str
 ) -> None:
     question = talk.write(talk.source)
     append(store, talk, question)
@@ -157,7 +157,7 @@ def test_words_of_the_desk_answer_and_close_only_what_their_writer_knew(
 
 @pytest.mark.parametrize("seed", range(30))
 def test_after_every_entry_the_stored_state_is_what_the_rules_say(
-    store: Store, talk: Conversation, seed: int
+    store: Store, talk: Talk, seed: int
 ) -> None:
     drawn = random.Random(seed)
     for turn in range(12):
@@ -178,7 +178,7 @@ def test_after_every_entry_the_stored_state_is_what_the_rules_say(
         assert state(store, talk) == (waiting_since(transcript), closed_until(transcript))
 
 
-def test_the_state_is_computed_again_from_the_envelopes(store: Store, talk: Conversation) -> None:
+def test_the_state_is_computed_again_from_the_envelopes(store: Store, talk: Talk) -> None:
     append(store, talk, talk.write(talk.source))
     append(store, talk, talk.close())
     with store.writing() as session:

@@ -8,11 +8,11 @@ from protocol.transcript.check import FaultKind
 from store.database.engine import Store
 from stored_mailbox.appending import store_entry
 from stored_mailbox.reading import StoredTranscript, read_stored
-from tests.protocol.mailbox_factories import WORKSTATION, Conversation, a_mailbox, kinds, the_strands
+from tests.protocol.mailbox_factories import WORKSTATION, Talk, a_mailbox, kinds, the_strands
 
 
 @pytest.fixture
-def filled(store: Store, talk: Conversation) -> Store:
+def filled(store: Store, talk: Talk) -> Store:
     """Return a store with an encrypted entry of each side and a receipt."""
     talk.write(talk.source)
     talk.write(WORKSTATION)
@@ -23,7 +23,7 @@ def filled(store: Store, talk: Conversation) -> Store:
     return store
 
 
-def read(store: Store, talk: Conversation, verify_key: bytes | None = None) -> StoredTranscript:
+def read(store: Store, talk: Talk, verify_key: bytes | None = None) -> StoredTranscript:
     with store.reading() as session:
         stored = read_stored(session, talk.keys.address, the_strands(), verify_key=verify_key)
     assert stored is not None
@@ -36,7 +36,7 @@ def change(store: Store, statement: str) -> None:
         session.execute(text(statement))
 
 
-def test_a_mailbox_is_read_as_it_was_written(filled: Store, talk: Conversation) -> None:
+def test_a_mailbox_is_read_as_it_was_written(filled: Store, talk: Talk) -> None:
     stored = read(filled, talk)
 
     assert [entry.digest for entry in talk.entries] == [entry.digest for entry in stored.transcript.entries]
@@ -52,7 +52,7 @@ def test_there_is_no_transcript_without_a_mailbox(store: Store) -> None:
 @pytest.mark.parametrize("column", ["envelope", "signature"])
 @pytest.mark.parametrize("value", ["'words'", "7", "1.5", "x'ff'", "CAST(x'ff' AS TEXT)"])
 def test_a_row_that_does_not_parse_hides_no_other_row(
-    filled: Store, talk: Conversation, column: str, value: str
+    filled: Store, talk: Talk, column: str, value: str
 ) -> None:
     change(filled, f"UPDATE entry SET {column} = {value} WHERE author = 1")  # noqa: S608  # our own words
 
@@ -68,7 +68,7 @@ def test_a_row_that_does_not_parse_hides_no_other_row(
     "edit", ["number = 9", "author = 0", "strand = x'00'", "entry_id = x'00'", "day = 'x'", "digest = x'00'"]
 )
 def test_a_row_whose_columns_differ_from_what_was_signed_is_damaged_and_read(
-    filled: Store, talk: Conversation, edit: str
+    filled: Store, talk: Talk, edit: str
 ) -> None:
     change(filled, f"UPDATE entry SET {edit} WHERE author = 1")  # noqa: S608  # our own words
 
@@ -78,7 +78,7 @@ def test_a_row_whose_columns_differ_from_what_was_signed_is_damaged_and_read(
     assert [entry.digest for entry in talk.entries] == [entry.digest for entry in stored.transcript.entries]
 
 
-def test_an_author_that_no_one_is_is_no_author(filled: Store, talk: Conversation) -> None:
+def test_an_author_that_no_one_is_is_no_author(filled: Store, talk: Talk) -> None:
     change(filled, "UPDATE entry SET author = 7 WHERE author = 1")
 
     (damaged,) = read(filled, talk).damaged
@@ -86,9 +86,7 @@ def test_an_author_that_no_one_is_is_no_author(filled: Store, talk: Conversation
     assert damaged.author is None
 
 
-def test_with_keys_of_another_mailbox_no_entry_counts_as_the_sources(
-    filled: Store, talk: Conversation
-) -> None:
+def test_with_keys_of_another_mailbox_no_entry_counts_as_the_sources(filled: Store, talk: Talk) -> None:
     change(filled, "UPDATE mailbox SET verify_key = zeroblob(32)")
 
     stored = read(filled, talk)

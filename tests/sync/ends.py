@@ -199,7 +199,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class AnsweringCarrier:
     """Connection whose answers a test makes itself."""
 
     answered: Callable[[bytes], Iterator[bytes]]

@@ -25,7 +25,7 @@ from sync.carriers import UnixCarrier
 from sync.errors import SyncRefusal, SyncRefusedError
 from sync.exchange import POUCHES_MAX, answer_pouches, exchange
 from tests.journalist_app.desk_factories import TODAY, a_source
-from tests.sync.ends import Ends, Way, Workstation, all_of, at, copy_of, restore, sync_refused
+from tests.sync.ends import AnsweringCarrier, Ends, Workstation, all_of, at, copy_of, restore, sync_refused
 
 PIECE_BYTES = 10_000
 
@@ -149,7 +149,7 @@ def test_a_long_answer_to_one_workstation_does_not_keep_another_waiting(ends: En
         ends.sync(second)
         yield from pouches
 
-    exchange(first.endpoint, Way(between), lambda _left: None)
+    exchange(first.endpoint, AnsweringCarrier(between), lambda _left: None)
 
     assert all_of(first.replica) == all_of(second.replica) == all_of(ends.world.store)
 
@@ -355,7 +355,7 @@ def test_an_entry_written_during_a_sync_is_sent_in_it(ends: Ends) -> None:
             is_answered.append(at(ends, workstation, source).is_answered("meanwhile"))
         return answer_pouches(ends.server, question)
 
-    exchange(workstation.endpoint, Way(writing), lambda _left: None)
+    exchange(workstation.endpoint, AnsweringCarrier(writing), lambda _left: None)
 
     assert ends.left(workstation.replica, SERVER) == 0
     assert all_of(workstation.replica) == all_of(ends.world.store)

@@ -26,7 +26,17 @@ from sync.endpoint import Endpoint
 from sync.errors import SyncError, SyncRefusal, SyncRefusedError
 from sync.exchange import answer_pouches, exchange
 from tests.journalist_app.desk_factories import TODAY, a_source
-from tests.sync.ends import Ends, Way, Workstation, all_of, answer, at, copy_of, restore, sync_refused
+from tests.sync.ends import (
+    AnsweringCarrier,
+    Ends,
+    Workstation,
+    all_of,
+    answer,
+    at,
+    copy_of,
+    restore,
+    sync_refused,
+)
 from tests.sync.test_exchange import found_at, record_of
 
 CUTS = 200
@@ -469,7 +479,7 @@ def test_a_server_restored_between_two_pouches_of_an_answer_is_detected(
             a_source(ends.world).writes("since then")
         return pouch
 
-    way = Way(lambda question: map(copied, answer_pouches(ends.server, question)))
+    way = AnsweringCarrier(lambda question: map(copied, answer_pouches(ends.server, question)))
     exchange(workstation.endpoint, way, lambda _left: None)
     everything = all_of(ends.world.store)
     assert all_of(workstation.replica) == everything

@@ -31,7 +31,7 @@ from tests.sync.ends import Ends
 
 
 @dataclass(slots=True)
-class Scene:
+class TwoWorkstations:
     ends: Ends
     first: AtDesk
     second: AtDesk
@@ -57,9 +57,9 @@ class Scene:
 
 
 @pytest.fixture
-def scene(ends: Ends) -> Iterator[Scene]:
+def scene(ends: Ends) -> Iterator[TwoWorkstations]:
     first = an_adviser(ends)
-    made = Scene(ends, first, an_adviser(ends, ends.second_keyring()))
+    made = TwoWorkstations(ends, first, an_adviser(ends, ends.second_keyring()))
     made.both_sync()
     yield made
     for each in (made.first, made.second):
@@ -78,7 +78,7 @@ def notes(at: AtDesk, address: Address) -> set[str]:
 # ---- casefiles, templates, drafts
 
 
-def test_a_casefile_that_both_changed_has_both_changes_on_both(scene: Scene) -> None:
+def test_a_casefile_that_both_changed_has_both_changes_on_both(scene: TwoWorkstations) -> None:
     source = scene.a_source_who_waits()
     address = source.keys.address
     note(scene.first, address, "called them", theme="bullying", labels=("embassy",))
@@ -93,7 +93,7 @@ def test_a_casefile_that_both_changed_has_both_changes_on_both(scene: Scene) -> 
     assert any("thema / theme: intimidation" in each.text for each in ours.notes)
 
 
-def test_a_casefile_that_was_merged_can_be_written_on_both(scene: Scene) -> None:
+def test_a_casefile_that_was_merged_can_be_written_on_both(scene: TwoWorkstations) -> None:
     address = scene.a_source_who_waits().keys.address
     note(scene.first, address, "one")
     note(scene.second, address, "two")
@@ -108,7 +108,7 @@ def test_a_casefile_that_was_merged_can_be_written_on_both(scene: Scene) -> None
     assert scene.first.desk.unsound_casefiles == scene.second.desk.unsound_casefiles == set()
 
 
-def test_reply_templates_that_each_added_are_on_both(scene: Scene) -> None:
+def test_reply_templates_that_each_added_are_on_both(scene: TwoWorkstations) -> None:
     for at, name in ((scene.first, "Eerste"), (scene.second, "Tweede")):
         reply_templates.put_template(
             at.desk,
@@ -124,7 +124,7 @@ def test_reply_templates_that_each_added_are_on_both(scene: Scene) -> None:
     assert {"Eerste", "Tweede"} < {each.name for each in found[0].templates}
 
 
-def test_a_draft_stays_where_it_was_typed(scene: Scene) -> None:
+def test_a_draft_stays_where_it_was_typed(scene: TwoWorkstations) -> None:
     source = scene.a_source_who_waits()
     drafts.keep_draft(scene.first.desk, source.keys.address, "half an answer")
 
@@ -140,7 +140,7 @@ def test_a_draft_stays_where_it_was_typed(scene: Scene) -> None:
 # ---- the letterhead
 
 
-def test_a_calendar_that_both_changed_is_merged_on_both(scene: Scene) -> None:
+def test_a_calendar_that_both_changed_is_merged_on_both(scene: TwoWorkstations) -> None:
     for at, changed in (
         (scene.first, {"closed_days": (date(2026, 12, 24),)}),
         (scene.second, {"answer_working_days": 2}),
@@ -166,7 +166,7 @@ def publish(at: AtDesk, body: bytes) -> None:
     publish_letterhead.use_letterhead(at.desk, following)
 
 
-def test_a_report_that_both_published_is_the_first_one_everywhere(scene: Scene) -> None:
+def test_a_report_that_both_published_is_the_first_one_everywhere(scene: TwoWorkstations) -> None:
     publish(scene.first, b"first")
     publish(scene.second, b"second")
 
@@ -182,7 +182,7 @@ def test_a_report_that_both_published_is_the_first_one_everywhere(scene: Scene) 
 # ---- the same mailbox
 
 
-def test_both_answer_at_once_and_the_source_reads_both(scene: Scene) -> None:
+def test_both_answer_at_once_and_the_source_reads_both(scene: TwoWorkstations) -> None:
     source = scene.a_source_who_waits()
     scene.first.answers(source, "from the first")
     scene.second.answers(source, "from the second")
@@ -193,7 +193,7 @@ def test_both_answer_at_once_and_the_source_reads_both(scene: Scene) -> None:
     assert set(scene.second.sees(source)) == set(scene.first.sees(source))
 
 
-def test_both_close_at_once_and_one_set_of_tallies_remains(scene: Scene) -> None:
+def test_both_close_at_once_and_one_set_of_tallies_remains(scene: TwoWorkstations) -> None:
     source = scene.a_source_who_waits()
     scene.first.closes(source, "first")
     scene.second.closes(source, "second")
@@ -213,7 +213,7 @@ def test_both_close_at_once_and_one_set_of_tallies_remains(scene: Scene) -> None
     assert len(tallies) == ROWS
 
 
-def test_what_both_closed_is_deleted_and_counted_once(scene: Scene) -> None:
+def test_what_both_closed_is_deleted_and_counted_once(scene: TwoWorkstations) -> None:
     source = scene.a_source_who_waits()
     scene.first.closes(source)
     scene.second.closes(source)
@@ -232,7 +232,7 @@ def test_what_both_closed_is_deleted_and_counted_once(scene: Scene) -> None:
         assert at.desk.unsound == {}
 
 
-def test_the_sets_of_two_workstations_that_closed_at_once_count_once(scene: Scene) -> None:
+def test_the_sets_of_two_workstations_that_closed_at_once_count_once(scene: TwoWorkstations) -> None:
     """Attack: the operator kept all tallies that reached the server, and puts all of them into the ledger."""
     source = scene.a_source_who_waits()
     kept: list[bytes] = []
@@ -254,7 +254,7 @@ def test_the_sets_of_two_workstations_that_closed_at_once_count_once(scene: Scen
 
 
 def test_an_ending_is_shown_on_each_workstation_and_the_facts_of_the_casefile_are_counted(
-    scene: Scene,
+    scene: TwoWorkstations,
 ) -> None:
     """No one signs that a mailbox was counted, so no workstation believes that another one counted it."""
     source = scene.a_source_who_waits()
@@ -281,7 +281,7 @@ def test_an_ending_is_shown_on_each_workstation_and_the_facts_of_the_casefile_ar
     assert source.keys.address in scene.second.desk.trusted_state.ended
 
 
-def test_a_mailbox_that_both_counted_at_once_is_counted_once(scene: Scene) -> None:
+def test_a_mailbox_that_both_counted_at_once_is_counted_once(scene: TwoWorkstations) -> None:
     source = scene.a_source_who_waits()
     source.ends()
     scene.both_sync()
@@ -293,7 +293,7 @@ def test_a_mailbox_that_both_counted_at_once_is_counted_once(scene: Scene) -> No
     assert scene.counted() == ["ended_unread"]
 
 
-def test_a_workstation_that_comes_later_sees_the_ending_and_changes_no_count(scene: Scene) -> None:
+def test_a_workstation_that_comes_later_sees_the_ending_and_changes_no_count(scene: TwoWorkstations) -> None:
     source = scene.a_source_who_waits()
     source.ends()
     scene.first.syncs()
@@ -309,7 +309,7 @@ def test_a_workstation_that_comes_later_sees_the_ending_and_changes_no_count(sce
     assert scene.counted() == ["ended_unread"]
 
 
-def test_evidence_of_one_stays_when_the_other_counts(scene: Scene) -> None:
+def test_evidence_of_one_stays_when_the_other_counts(scene: TwoWorkstations) -> None:
     source = scene.a_source_who_waits()
     address = source.keys.address
     kept = Evidence(kind=EvidenceKind.PROPOSAL, day=TODAY, entry=Digest(bytes(32)), body=b"{}")
@@ -330,7 +330,7 @@ def test_evidence_of_one_stays_when_the_other_counts(scene: Scene) -> None:
         assert casefiles.read_casefile(at.desk, address).notes == ()
 
 
-def test_evidence_that_the_other_never_saw_is_not_dropped_by_it(scene: Scene) -> None:
+def test_evidence_that_the_other_never_saw_is_not_dropped_by_it(scene: TwoWorkstations) -> None:
     source = scene.a_source_who_waits()
     address = source.keys.address
     kept = Evidence(kind=EvidenceKind.PROPOSAL, day=TODAY, entry=Digest(bytes(32)), body=b"{}")
@@ -350,7 +350,7 @@ def test_evidence_that_the_other_never_saw_is_not_dropped_by_it(scene: Scene) ->
         assert records.find(session, RecordKind.CASEFILE, address) is not None
 
 
-def test_a_tombstone_of_a_restored_server_is_not_counted_again(scene: Scene) -> None:
+def test_a_tombstone_of_a_restored_server_is_not_counted_again(scene: TwoWorkstations) -> None:
     source = scene.a_source_who_waits()
     source.ends()
     scene.both_sync()
@@ -380,7 +380,7 @@ def facts_at(at: AtDesk, source: ASource) -> tuple[date | None, date | None, boo
     return casefile.first_message, casefile.first_answer, casefile.came_back
 
 
-def test_the_other_workstation_counts_an_answer_in_the_right_year(scene: Scene) -> None:
+def test_the_other_workstation_counts_an_answer_in_the_right_year(scene: TwoWorkstations) -> None:
     source = scene.a_source_who_waits()
     scene.first.answers(source, "antwoord")
     scene.both_sync()
@@ -404,7 +404,7 @@ def test_the_other_workstation_counts_an_answer_in_the_right_year(scene: Scene) 
         assert records.revisions(session, RecordKind.CASEFILE) == []
 
 
-def test_a_source_who_reads_both_answers_and_ends_is_counted_as_returned(scene: Scene) -> None:
+def test_a_source_who_reads_both_answers_and_ends_is_counted_as_returned(scene: TwoWorkstations) -> None:
     source = scene.a_source_who_waits()
     scene.first.answers(source, "from the first")
     scene.second.answers(source, "from the second")
@@ -421,7 +421,7 @@ def test_a_source_who_reads_both_answers_and_ends_is_counted_as_returned(scene: 
     assert came_back.value == "yes"
 
 
-def test_an_answer_that_never_got_to_the_server_was_not_read(scene: Scene) -> None:
+def test_an_answer_that_never_got_to_the_server_was_not_read(scene: TwoWorkstations) -> None:
     source = scene.a_source_who_waits()
     scene.first.answers(source, "antwoord")
     source.looks()
@@ -434,7 +434,7 @@ def test_an_answer_that_never_got_to_the_server_was_not_read(scene: Scene) -> No
     assert "yes" not in {each.value for each in scene.first.tallies()}
 
 
-def test_concurrent_changes_of_one_casefile_settle(scene: Scene) -> None:
+def test_concurrent_changes_of_one_casefile_settle(scene: TwoWorkstations) -> None:
     source = scene.a_source_who_waits()
     scene.ends.clock.day += timedelta(days=2)
     scene.first.answers(source, "from the first")
@@ -456,7 +456,7 @@ def test_concurrent_changes_of_one_casefile_settle(scene: Scene) -> None:
         assert notes(at, source.keys.address) == set()
 
 
-def revisions_at(scene: Scene, source: ASource) -> list[int]:
+def revisions_at(scene: TwoWorkstations, source: ASource) -> list[int]:
     found = []
     for store in (scene.ends.world.store, scene.first.store, scene.second.store):
         with store.reading() as session:
@@ -467,7 +467,7 @@ def revisions_at(scene: Scene, source: ASource) -> list[int]:
 # ---- faults at the server
 
 
-def test_damage_at_the_server_marks_the_mailbox_here(scene: Scene) -> None:
+def test_damage_at_the_server_marks_the_mailbox_here(scene: TwoWorkstations) -> None:
     source = scene.a_source_who_waits()
     address = source.keys.address
     with scene.first.store.writing() as session:
@@ -484,7 +484,7 @@ def test_damage_at_the_server_marks_the_mailbox_here(scene: Scene) -> None:
     ("kind", "may_answer"), [(kind, kind is not FindingKind.FORK) for kind in FindingKind]
 )
 def test_the_server_cannot_stop_answers_by_damaging_what_it_sends(
-    scene: Scene, kind: FindingKind, *, may_answer: bool
+    scene: TwoWorkstations, kind: FindingKind, *, may_answer: bool
 ) -> None:
     """Someone who runs the server could otherwise silence a mailbox for good, with one byte for each sync."""
     source = scene.a_source_who_waits()
@@ -499,7 +499,9 @@ def test_the_server_cannot_stop_answers_by_damaging_what_it_sends(
             scene.first.answers(source, "here is your answer")
 
 
-def test_a_mailbox_that_came_back_at_the_server_is_named_though_it_is_not_here(scene: Scene) -> None:
+def test_a_mailbox_that_came_back_at_the_server_is_named_though_it_is_not_here(
+    scene: TwoWorkstations,
+) -> None:
     source = scene.a_source_who_waits()
     with scene.ends.world.store.reading() as session:
         before = mailboxes.find(session, source.keys.address)
@@ -514,7 +516,7 @@ def test_a_mailbox_that_came_back_at_the_server_is_named_though_it_is_not_here(s
     assert (row.address, row.is_here, row.faults) == (source.address, False, ("come_back_at_server",))
 
 
-def test_a_casefile_without_a_mailbox_is_not_touched(scene: Scene) -> None:
+def test_a_casefile_without_a_mailbox_is_not_touched(scene: TwoWorkstations) -> None:
     address = scene.a_source_who_waits().keys.address
     note(scene.first, address, "kept")
     scene.both_sync()
@@ -531,7 +533,7 @@ def test_a_casefile_without_a_mailbox_is_not_touched(scene: Scene) -> None:
 # ---- entries that crossed a deletion
 
 
-def test_texts_that_crossed_a_deletion_are_reported_and_are_not_an_attack(scene: Scene) -> None:
+def test_texts_that_crossed_a_deletion_are_reported_and_are_not_an_attack(scene: TwoWorkstations) -> None:
     source = scene.a_source_who_waits()
     scene.first.closes(source)
     scene.both_sync()
@@ -552,7 +554,7 @@ def test_texts_that_crossed_a_deletion_are_reported_and_are_not_an_attack(scene:
     assert scene.counted() == ["read"]
 
 
-def test_a_read_receipt_that_crossed_a_deletion_is_not_reported(scene: Scene) -> None:
+def test_a_read_receipt_that_crossed_a_deletion_is_not_reported(scene: TwoWorkstations) -> None:
     source = scene.a_source_who_waits()
     scene.first.closes(source)
     scene.both_sync()
@@ -569,7 +571,7 @@ def test_a_read_receipt_that_crossed_a_deletion_is_not_reported(scene: Scene) ->
         assert sync_findings.all_findings(session) == []
 
 
-def test_a_casefile_that_arrives_after_its_mailbox_was_counted_does_not_stay(scene: Scene) -> None:
+def test_a_casefile_that_arrives_after_its_mailbox_was_counted_does_not_stay(scene: TwoWorkstations) -> None:
     source = scene.a_source_who_waits()
     source.ends()
     scene.first.syncs()
@@ -588,7 +590,7 @@ def test_a_casefile_that_arrives_after_its_mailbox_was_counted_does_not_stay(sce
             assert records.revisions(session, RecordKind.CASEFILE) == []
 
 
-def test_a_mailbox_whose_tombstone_arrives_twice_is_counted_once(scene: Scene) -> None:
+def test_a_mailbox_whose_tombstone_arrives_twice_is_counted_once(scene: TwoWorkstations) -> None:
     """An unconfirmed pouch sends the proof of the end again, together with the other workstation's count."""
     source = scene.a_source_who_waits()
     source.ends()

@@ -33,7 +33,7 @@ class NoAnswerError(Exception):
 class OnionSite:
     """Desk whose server is listening, and the tor through which sources and its workstation reach it."""
 
-    desk: two_machines.Desk
+    desk: two_machines.TwoMachineDesk
     tor: Tor
     host: str
     sync_host: str

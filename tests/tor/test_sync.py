@@ -155,7 +155,7 @@ class LossyCarrier:
 
 
 @dataclass(slots=True)
-class Month:
+class TorMonth:
     """Sources who write, delete and end, and an adviser who answers and counts, day by day."""
 
     ends: Ends
@@ -220,7 +220,9 @@ def test_after_a_month_of_syncs_server_and_replica_hold_the_same(
         stack.callback(tor.stop)
         assert tor.socks is not None
         wait_for_answer(tor, onion.host)
-        month = Month(ends, workstation, LossyCarrier(OnionCarrier(onion.host, "{}:{}".format(*tor.socks))))
+        month = TorMonth(
+            ends, workstation, LossyCarrier(OnionCarrier(onion.host, "{}:{}".format(*tor.socks)))
+        )
 
         for number in range(DAYS):
             month.live(number)

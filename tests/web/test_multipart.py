@@ -44,7 +44,7 @@ class Pieces:
         return piece[:size]
 
 
-class Endless:
+class EndlessSender:
     """Sender whose request body never ends."""
 
     def __init__(self, first: bytes, piece: bytes) -> None:
@@ -174,7 +174,7 @@ def test_a_chunked_body_that_ends_properly_is_read() -> None:
 @pytest.mark.parametrize("then", [file("a.png", b"x")[:-2], END], ids=["a file", "after the end"])
 def test_an_announced_length_over_the_limit_is_refused_once_the_text_was_read(then: bytes) -> None:
     """Someone who chose files that are too large must not lose their text."""
-    endless = Endless(field("text", b"hello") + then, b"x" * 1000)
+    endless = EndlessSender(field("text", b"hello") + then, b"x" * 1000)
     events: list[Event] = []
 
     with refused_body(BodyFault.TOO_LARGE):
@@ -193,7 +193,7 @@ def test_an_announced_length_over_the_limit_is_refused_once_the_text_was_read(th
     ids=["in a file", "after the end", "almost a boundary"],
 )
 def test_an_endless_body_is_refused_at_the_limit(first: bytes, piece: bytes) -> None:
-    endless = Endless(first, piece)
+    endless = EndlessSender(first, piece)
 
     with refused_body(BodyFault.TOO_LARGE):
         list(read_parts(Body(endless, None, 200_000), TYPE, LIMITS))
@@ -203,7 +203,7 @@ def test_an_endless_body_is_refused_at_the_limit(first: bytes, piece: bytes) -> 
 
 @pytest.mark.parametrize("first", [b"", b"--XyZ\r\n"], ids=["preamble", "headers"])
 def test_endless_headers_are_refused_early(first: bytes) -> None:
-    endless = Endless(first + b"A: ", b"a" * 1000)
+    endless = EndlessSender(first + b"A: ", b"a" * 1000)
 
     with refused_body(BodyFault.HEADERS_TOO_LONG):
         list(read_parts(Body(endless, None, PLENTY), TYPE, LIMITS))
@@ -263,7 +263,7 @@ def test_the_rest_of_a_body_is_discarded_up_to_a_limit() -> None:
     assert Body(io.BytesIO(b"x" * 500), None, 10).drain(1000)
     assert Body(io.BytesIO(b"x" * 400), 500, 10).drain(1000)
     assert not Body(io.BytesIO(b"x" * 500), 500, 10).drain(499)
-    endless = Endless(b"", b"x" * 100)
+    endless = EndlessSender(b"", b"x" * 100)
     assert not Body(endless, None, 10).drain(1000)
     assert endless.given == 1000
 

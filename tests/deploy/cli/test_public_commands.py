@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.two_machines import Desk, a_desk
+from tests.deploy.two_machines import TwoMachineDesk, a_desk
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
+def desk(tmp_path: Path) -> TwoMachineDesk:
     return a_desk(tmp_path)
 
 
@@ -25,7 +25,7 @@ def _open_umask() -> Iterator[None]:
 @pytest.mark.usefixtures("_open_umask")
 @pytest.mark.parametrize("words", [("fingerprint",), ("letterhead", "show")])
 def test_the_remembered_serial_is_for_its_user_alone(
-    desk: Desk, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    desk: TwoMachineDesk, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = desk.first.settings.parent
     monkeypatch.chdir(folder)

@@ -8,13 +8,13 @@ import pytest
 from sqlalchemy import text
 
 from protocol.identifiers import mailbox_label
-from tests.deploy.two_machines import Desk, Machine, a_desk
+from tests.deploy.two_machines import Machine, TwoMachineDesk, a_desk
 
 pytestmark = pytest.mark.enable_socket  # whether the adviser's port is free is looked at, on loopback
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
+def desk(tmp_path: Path) -> TwoMachineDesk:
     return a_desk(tmp_path)
 
 
@@ -24,7 +24,7 @@ def run(machine: Machine) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
 
 
-def test_a_sound_store_is_verified_on_both_machines(desk: Desk) -> None:
+def test_a_sound_store_is_verified_on_both_machines(desk: TwoMachineDesk) -> None:
     desk.pair_first()
     for _ in range(3):
         desk.a_source_writes(file=("a.pdf", b"a file"))
@@ -39,7 +39,7 @@ def test_a_sound_store_is_verified_on_both_machines(desk: Desk) -> None:
     assert "0 entries verified" in desk.first.does("store", "verify")
 
 
-def test_a_changed_mailbox_is_named_and_ends_the_command_with_status_1(desk: Desk) -> None:
+def test_a_changed_mailbox_is_named_and_ends_the_command_with_status_1(desk: TwoMachineDesk) -> None:
     desk.pair_first()
     source = desk.a_source_writes()
     desk.a_source_writes()

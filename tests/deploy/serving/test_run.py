@@ -33,7 +33,7 @@ WORKER_BYTES_AT_REST = 80_000_000
 
 
 @dataclass
-class Running:
+class RunningCommand:
     """Running `steunpunt run`, and its output."""
 
     process: subprocess.Popen[bytes]
@@ -52,7 +52,7 @@ class Running:
 
 
 @contextmanager
-def _running(folder: Path, source: tuple[str, int], adviser: tuple[str, int]) -> Iterator[Running]:
+def _running(folder: Path, source: tuple[str, int], adviser: tuple[str, int]) -> Iterator[RunningCommand]:
     said = folder.parent / "said"
     binds = [
         f"--{name}-bind={host}:{port}" for name, (host, port) in (("source", source), ("adviser", adviser))
@@ -62,7 +62,7 @@ def _running(folder: Path, source: tuple[str, int], adviser: tuple[str, int]) ->
         process = subprocess.Popen(command, stdout=sink, stderr=sink, cwd=ROOT)
     try:
         assert _comes_true(lambda: "Ctrl-C" in said.read_text() or process.poll() is not None, seconds=180)
-        yield Running(process, folder, source, adviser, said)
+        yield RunningCommand(process, folder, source, adviser, said)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
@@ -71,7 +71,7 @@ def _running(folder: Path, source: tuple[str, int], adviser: tuple[str, int]) ->
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCommand]:
     """Run one desk for all tests that leave it running."""
     folder = tmp_path_factory.mktemp("shared") / "var"
     with _running(folder, free_address(), free_address()) as running:
@@ -79,14 +79,14 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Iterator[Running]:
+def own(tmp_path: Path) -> Iterator[RunningCommand]:
     """Run a desk that the test alone uses, so that the test may stop or damage it."""
     desk = desk_servers.set_up(tmp_path / "var")
     with _running(desk.settings.parent, desk.address("source"), desk.address("adviser")) as running:
         yield running
 
 
-class Visitor:
+class MinimalBrowser:
     """A minimal browser: it keeps cookies and sends forms."""
 
     def __init__(self, address: tuple[str, int]) -> None:
@@ -137,7 +137,7 @@ def test_the_first_run_prints_both_addresses_and_shows_the_passphrase_once(tmp_p
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_it_stops_cleanly_and_leaves_nothing_running(own: Running, how: signal.Signals) -> None:
+def test_it_stops_cleanly_and_leaves_nothing_running(own: RunningCommand, how: signal.Signals) -> None:
     parts = _descendants(own.process.pid)
 
     own.process.send_signal(how)
@@ -148,7 +148,7 @@ def test_it_stops_cleanly_and_leaves_nothing_running(own: Running, how: signal.S
     assert [pid for pid in parts if _is_running(pid)] == []
 
 
-def test_ctrl_c_at_a_terminal_reaches_all_processes_and_stops_them_cleanly(own: Running) -> None:
+def test_ctrl_c_at_a_terminal_reaches_all_processes_and_stops_them_cleanly(own: RunningCommand) -> None:
     """A terminal sends SIGINT to the whole process group, so the test sends the signal to every process."""
     parts = _descendants(own.process.pid)
     for pid in [own.process.pid, *parts]:
@@ -166,7 +166,9 @@ def test_ctrl_c_at_a_terminal_reaches_all_processes_and_stops_them_cleanly(own: 
     ("part", "name"),
     [("source", "source's interface"), ("adviser", "adviser's interface"), ("sweep", "sweeper")],
 )
-def test_when_a_part_ends_the_others_are_stopped_and_it_says_so(own: Running, part: str, name: str) -> None:
+def test_when_a_part_ends_the_others_are_stopped_and_it_says_so(
+    own: RunningCommand, part: str, name: str
+) -> None:
     parts = _descendants(own.process.pid)
 
     os.kill(own.children(part)[0], signal.SIGKILL)
@@ -176,7 +178,7 @@ def test_when_a_part_ends_the_others_are_stopped_and_it_says_so(own: Running, pa
     assert _comes_true(lambda: not any(_is_running(pid) for pid in parts), seconds=10)
 
 
-def test_when_the_command_itself_is_killed_nothing_is_left_running(own: Running) -> None:
+def test_when_the_command_itself_is_killed_nothing_is_left_running(own: RunningCommand) -> None:
     parts = _descendants(own.process.pid)
 
     own.process.send_signal(signal.SIGKILL)
@@ -184,12 +186,12 @@ def test_when_the_command_itself_is_killed_nothing_is_left_running(own: Running)
     assert _comes_true(lambda: not any(_is_running(pid) for pid in parts), seconds=20)
 
 
-def test_a_killed_worker_is_replaced_and_sessions_stay_open(shared: Running) -> None:
+def test_a_killed_worker_is_replaced_and_sessions_stay_open(shared: RunningCommand) -> None:
     workers = shared.children("source")[1:]
     for pid in workers:
         os.kill(pid, signal.SIGKILL)
 
-    response, _ = Visitor(shared.source).get("/en/")
+    response, _ = MinimalBrowser(shared.source).get("/en/")
 
     assert response.status == 200
     assert _comes_true(lambda: len(shared.children("source")) == 1 + len(workers), seconds=10)
@@ -199,22 +201,22 @@ def test_a_killed_worker_is_replaced_and_sessions_stay_open(shared: Running) -> 
 
 
 @pytest.mark.parametrize("interface", ["source", "adviser"])
-def test_no_answer_names_the_server_program(shared: Running, interface: str) -> None:
+def test_no_answer_names_the_server_program(shared: RunningCommand, interface: str) -> None:
     for path in ("/", "/en/", "/nothing-here", "/static/nothing"):
-        response, _ = Visitor(getattr(shared, interface)).get(path)
+        response, _ = MinimalBrowser(getattr(shared, interface)).get(path)
 
         assert response.headers["Server"] is None
         assert response.headers["ETag"] is None
         assert response.headers["Last-Modified"] is None
 
 
-def test_the_log_holds_nothing_that_was_typed_or_sent(shared: Running) -> None:
-    visitor = Visitor(shared.source)
+def test_the_log_holds_nothing_that_was_typed_or_sent(shared: RunningCommand) -> None:
+    visitor = MinimalBrowser(shared.source)
     _, page = visitor.get("/en/log-in")
     visitor.post("/en/log-in", page, passphrase=f"{CANARY} " * 7)
     visitor.post(f"/en/{CANARY}", page, **{CANARY: CANARY})
     visitor.get(f"/en/?{CANARY}={CANARY}")
-    adviser = Visitor(shared.adviser)
+    adviser = MinimalBrowser(shared.adviser)
     _, page = adviser.get("/unlock")
     adviser.post("/unlock", page, passphrase=CANARY)
     for host, port in (shared.source, shared.adviser):
@@ -243,8 +245,8 @@ def test_the_log_holds_nothing_that_was_typed_or_sent(shared: Running) -> None:
 # ---- the adviser's lock ----------------------------------------------------------------------------
 
 
-def test_locking_ends_the_process_that_held_the_keys(shared: Running) -> None:
-    visitor = Visitor(shared.adviser)
+def test_locking_ends_the_process_that_held_the_keys(shared: RunningCommand) -> None:
+    visitor = MinimalBrowser(shared.adviser)
     _, page = visitor.get("/unlock")
     response, _ = visitor.post("/unlock", page, passphrase=shared.passphrase())
     assert response.status == 303
@@ -265,8 +267,8 @@ def test_locking_ends_the_process_that_held_the_keys(shared: Running) -> None:
 # ---- memory ----------------------------------------------------------------------------------------
 
 
-def test_a_workers_memory_at_rest_is_modest(shared: Running) -> None:
-    Visitor(shared.source).get("/en/")
+def test_a_workers_memory_at_rest_is_modest(shared: RunningCommand) -> None:
+    MinimalBrowser(shared.source).get("/en/")
 
     resident = [_resident_bytes(pid) for pid in shared.children("source")[1:]]
 

@@ -10,7 +10,7 @@ import pytest
 
 from deploy.serving.gunicorn_server import GunicornServer
 from deploy.serving.slow_clients import LEAST_BYTES_A_SECOND, STALL_SECONDS
-from tests.deploy.servers import Server, read_all, toy_server
+from tests.deploy.servers import ServerProcess, read_all, toy_server
 from web.headers import EVERY_ANSWER
 
 pytestmark = pytest.mark.slow
@@ -20,23 +20,23 @@ _FILES_OF_A_PROCESS = 1024  # the most files that a process may open by default
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
+def server(tmp_path: Path) -> Iterator[ServerProcess]:
     with toy_server(tmp_path) as running:
         yield running
 
 
-def _process(server: Server) -> int:
+def _process(server: ServerProcess) -> int:
     return int(server.get("/process")[1])
 
 
-def test_no_answer_names_the_server_program(server: Server) -> None:
+def test_no_answer_names_the_server_program(server: ServerProcess) -> None:
     head, body = server.get("/")
 
     assert (body, b"server" in head.lower()) == (b"hello", False)
     assert b"gunicorn" not in head.lower()
 
 
-def test_the_app_is_never_given_the_address_of_a_client(server: Server) -> None:
+def test_the_app_is_never_given_the_address_of_a_client(server: ServerProcess) -> None:
     assert server.get("/client")[1] == b"('', None)"
 
 
@@ -66,7 +66,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("raw", MALFORMED.values(), ids=MALFORMED.keys())
-def test_neither_log_nor_answer_quotes_a_request(server: Server, raw: str) -> None:
+def test_neither_log_nor_answer_quotes_a_request(server: ServerProcess, raw: str) -> None:
     answer = server.exchange(raw.encode())
 
     assert server.get("/")[1] == b"hello"  # it still serves
@@ -78,13 +78,13 @@ def test_neither_log_nor_answer_quotes_a_request(server: Server, raw: str) -> No
 @pytest.mark.parametrize(
     "fault", ["a line that is too long", "a header that is too long", "two lengths", "an app that fails"]
 )
-def test_an_error_answer_of_the_server_itself_has_the_headers_too(server: Server, fault: str) -> None:
+def test_an_error_answer_of_the_server_itself_has_the_headers_too(server: ServerProcess, fault: str) -> None:
     answer = server.exchange(MALFORMED[fault].encode()).decode()
 
     assert [name for name, value in EVERY_ANSWER.items() if f"\r\n{name}: {value}\r\n" not in answer] == []
 
 
-def test_the_log_holds_a_day_and_a_place_but_no_hour_and_no_address(server: Server) -> None:
+def test_the_log_holds_a_day_and_a_place_but_no_hour_and_no_address(server: ServerProcess) -> None:
     server.exchange(f"GET /raise?{CANARY} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     server.exchange(f"{CANARY}\r\n\r\n".encode())
 
@@ -95,7 +95,7 @@ def test_the_log_holds_a_day_and_a_place_but_no_hour_and_no_address(server: Serv
     assert not re.search(r"\d\d:\d\d:\d\d|127\.0\.", logged)
 
 
-def test_ending_a_worker_sends_its_answer_first_and_starts_a_new_one_at_once(server: Server) -> None:
+def test_ending_a_worker_sends_its_answer_first_and_starts_a_new_one_at_once(server: ServerProcess) -> None:
     before = _process(server)
     with (
         server.connect() as idle
@@ -113,7 +113,7 @@ def test_ending_a_worker_sends_its_answer_first_and_starts_a_new_one_at_once(ser
     assert _comes_true(lambda: not Path(f"/proc/{before}").exists(), seconds=8)
 
 
-def test_ending_a_worker_does_not_wait_for_a_client_that_reads_nothing(server: Server) -> None:
+def test_ending_a_worker_does_not_wait_for_a_client_that_reads_nothing(server: ServerProcess) -> None:
     before = _process(server)
     with server.connect() as greedy:
         greedy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -125,14 +125,14 @@ def test_ending_a_worker_does_not_wait_for_a_client_that_reads_nothing(server: S
         assert _comes_true(lambda: not Path(f"/proc/{before}").exists(), seconds=8)
 
 
-def test_a_secret_made_in_the_master_reaches_a_worker_that_is_started_later(server: Server) -> None:
+def test_a_secret_made_in_the_master_reaches_a_worker_that_is_started_later(server: ServerProcess) -> None:
     before = server.get("/secret")[1]
     server.get("/end")
 
     assert before == server.get("/secret")[1]
 
 
-def test_a_client_that_stalls_in_its_body_is_disconnected_and_delays_no_one(server: Server) -> None:
+def test_a_client_that_stalls_in_its_body_is_disconnected_and_delays_no_one(server: ServerProcess) -> None:
     with contextlib.ExitStack() as stack:
         stalled = [stack.enter_context(server.connect()) for _ in range(2)]  # one for each thread
         for client in stalled:
@@ -146,7 +146,7 @@ def test_a_client_that_stalls_in_its_body_is_disconnected_and_delays_no_one(serv
     assert not any(b"200 OK" in answer for answer in ended)
 
 
-def test_a_client_that_sends_too_slowly_is_disconnected_too(server: Server) -> None:
+def test_a_client_that_sends_too_slowly_is_disconnected_too(server: ServerProcess) -> None:
     with server.connect() as client:
         client.sendall(b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n")
         since = time.monotonic()
@@ -158,7 +158,7 @@ def test_a_client_that_sends_too_slowly_is_disconnected_too(server: Server) -> N
     assert time.monotonic() - since < 2 * STALL_SECONDS
 
 
-def test_connections_that_send_nothing_occupy_no_thread(server: Server) -> None:
+def test_connections_that_send_nothing_occupy_no_thread(server: ServerProcess) -> None:
     with contextlib.ExitStack() as stack:
         for _ in range(40):
             stack.enter_context(server.connect())
@@ -169,13 +169,13 @@ def test_connections_that_send_nothing_occupy_no_thread(server: Server) -> None:
     assert time.monotonic() - since < 50
 
 
-def test_a_termination_signal_ends_it_cleanly(server: Server) -> None:
+def test_a_termination_signal_ends_it_cleanly(server: ServerProcess) -> None:
     server.process.send_signal(signal.SIGTERM)
 
     assert server.process.wait(timeout=15) == 0
 
 
-def test_a_worker_leaves_no_core_file_and_cannot_be_read_by_a_debugger(server: Server) -> None:
+def test_a_worker_leaves_no_core_file_and_cannot_be_read_by_a_debugger(server: ServerProcess) -> None:
     limits = Path(f"/proc/{_process(server)}/limits").read_text()
 
     assert re.search(r"Max core file size\s+0\s+0\s", limits)

@@ -31,7 +31,7 @@ from sync.endpoint import Endpoint
 from sync.exchange import Carrier, exchange
 from sync.pouch_stream import POUCH_PATH
 from tests.deploy.servers import ROOT, end, free_address, wait_for_socket
-from tests.deploy.two_machines import FIRST, PASSPHRASE, Desk, Machine, a_desk, newest, texts_held
+from tests.deploy.two_machines import FIRST, PASSPHRASE, Machine, TwoMachineDesk, a_desk, newest, texts_held
 from tests.small_disk import CAN_MOUNT, a_small_disk
 from web.dates import utc_today
 
@@ -42,7 +42,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.enable_socket]
 class RunningEndpoint:
     """A desk whose server's sync endpoint is running."""
 
-    desk: Desk
+    desk: TwoMachineDesk
     socket: Path
     log: Path
 
@@ -52,7 +52,9 @@ class RunningEndpoint:
 
 
 @contextmanager
-def an_endpoint(desk: Desk, socket_path: Path, *, is_small: bool = False) -> Iterator[RunningEndpoint]:
+def an_endpoint(
+    desk: TwoMachineDesk, socket_path: Path, *, is_small: bool = False
+) -> Iterator[RunningEndpoint]:
     """Start the endpoint with `steunpunt serve sync`, and wait until it listens."""
     settings = desk.server.settings
     settings.write_text(with_key(settings.read_text("utf-8"), "sync", "bind", f"unix:{socket_path}"), "utf-8")

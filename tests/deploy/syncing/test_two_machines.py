@@ -26,7 +26,16 @@ from journalist_app.config import AdviserConfig
 from protocol.pouch.pouch_file import SERVER, PouchHead, PouchWriter, lowest_serial
 from protocol.pouch.pouch_items import RecordItem
 from store import mailboxes, peers
-from tests.deploy.two_machines import FIRST, PASSPHRASE, Desk, Machine, a_desk, carry, newest, texts_held
+from tests.deploy.two_machines import (
+    FIRST,
+    PASSPHRASE,
+    Machine,
+    TwoMachineDesk,
+    a_desk,
+    carry,
+    newest,
+    texts_held,
+)
 from tests.small_disk import CAN_MOUNT, a_small_disk
 from web.dates import half_hour_now, utc_today
 
@@ -34,25 +43,25 @@ pytestmark = pytest.mark.enable_socket  # whether the adviser's port is free is 
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+def made(tmp_path_factory: pytest.TempPathFactory) -> TwoMachineDesk:
     """Make one desk, which each test copies."""
     return a_desk(tmp_path_factory.mktemp("made") / "desk")
 
 
 @pytest.fixture(scope="module")
-def made_and_paired(made: Desk, tmp_path_factory: pytest.TempPathFactory) -> Desk:
+def made_and_paired(made: TwoMachineDesk, tmp_path_factory: pytest.TempPathFactory) -> TwoMachineDesk:
     copy = made.copied(tmp_path_factory.mktemp("paired") / "desk")
     copy.pair_first()
     return copy
 
 
 @pytest.fixture
-def desk(made: Desk, tmp_path: Path) -> Desk:
+def desk(made: TwoMachineDesk, tmp_path: Path) -> TwoMachineDesk:
     return made.copied(tmp_path / "desk")
 
 
 @pytest.fixture
-def paired(made_and_paired: Desk, tmp_path: Path) -> Desk:
+def paired(made_and_paired: TwoMachineDesk, tmp_path: Path) -> TwoMachineDesk:
     return made_and_paired.copied(tmp_path / "desk")
 
 
@@ -64,7 +73,7 @@ def stick(tmp_path: Path) -> Path:
 # ---- setting up ------------------------------------------------------------------------------------
 
 
-def test_a_server_is_set_up_without_any_key_of_the_desk(desk: Desk) -> None:
+def test_a_server_is_set_up_without_any_key_of_the_desk(desk: TwoMachineDesk) -> None:
     folder = desk.server.settings.parent
 
     assert sections_in(desk.server.settings) == {"source", "onion", "sync"}
@@ -86,12 +95,12 @@ def test_a_server_for_no_desk_is_not_set_up(tmp_path: Path) -> None:
     assert not stranger.settings.exists()
 
 
-def test_a_server_starts_nothing_before_the_desks_letterhead_is_there(desk: Desk) -> None:
+def test_a_server_starts_nothing_before_the_desks_letterhead_is_there(desk: TwoMachineDesk) -> None:
     for part in ("source", "sync"):
         assert "holds no letterhead: pair" in desk.server.is_told("serve", part)
 
 
-def test_a_card_is_one_line_and_the_same_each_time(desk: Desk) -> None:
+def test_a_card_is_one_line_and_the_same_each_time(desk: TwoMachineDesk) -> None:
     card = desk.server.does("card")
 
     assert card.startswith("steunpunt-card/1 ")
@@ -109,13 +118,15 @@ def test_a_card_is_one_line_and_the_same_each_time(desk: Desk) -> None:
         pytest.param(lambda key: key.write_bytes(b"short"), "not a server key of 64 bytes", id="damaged"),
     ],
 )
-def test_a_spoilt_server_key_is_told(desk: Desk, spoil: Callable[[Path], object], said: str) -> None:
+def test_a_spoilt_server_key_is_told(
+    desk: TwoMachineDesk, spoil: Callable[[Path], object], said: str
+) -> None:
     spoil(desk.server.settings.with_name("server.key"))
 
     assert said in desk.server.is_told("card")
 
 
-def test_pairing_makes_a_workstation_of_one_machine(desk: Desk) -> None:
+def test_pairing_makes_a_workstation_of_one_machine(desk: TwoMachineDesk) -> None:
     settings = desk.first.settings
     settings.write_text(settings.read_text("utf-8").replace("idle_minutes = 15", "idle_minutes = 7"), "utf-8")
 
@@ -128,10 +139,10 @@ def test_pairing_makes_a_workstation_of_one_machine(desk: Desk) -> None:
     assert not settings.with_name("config.toml.trial").exists()
 
 
-def test_what_was_there_before_pairing_goes_to_the_server(desk: Desk, stick: Path) -> None:
+def test_what_was_there_before_pairing_goes_to_the_server(desk: TwoMachineDesk, stick: Path) -> None:
     world = desk.world(desk.first)
     world.store.close()
-    at_first = Desk(desk.folder, desk.keyring, desk.first, desk.first)
+    at_first = TwoMachineDesk(desk.folder, desk.keyring, desk.first, desk.first)
     at_first.a_source_writes("from when it was one machine")
 
     desk.pair_first()
@@ -141,7 +152,7 @@ def test_what_was_there_before_pairing_goes_to_the_server(desk: Desk, stick: Pat
     assert texts_held(desk.server) == texts_held(desk.first)
 
 
-def test_a_way_that_is_none_is_refused_and_changes_nothing(desk: Desk) -> None:
+def test_a_way_that_is_none_is_refused_and_changes_nothing(desk: TwoMachineDesk) -> None:
     before = desk.first.settings.read_bytes()
 
     said = desk.first.is_told("pair", desk.card(), "--server", "telnet:somewhere")
@@ -150,7 +161,7 @@ def test_a_way_that_is_none_is_refused_and_changes_nothing(desk: Desk) -> None:
     assert desk.first.settings.read_bytes() == before
 
 
-def test_a_wrong_passphrase_pairs_nothing(desk: Desk) -> None:
+def test_a_wrong_passphrase_pairs_nothing(desk: TwoMachineDesk) -> None:
     before = desk.first.settings.read_bytes()
 
     done = desk.first.types("pair", desk.card(), "--server", "file", passphrase="another one")
@@ -160,7 +171,7 @@ def test_a_wrong_passphrase_pairs_nothing(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"steunpunt-card/1 YQ age1pq1x\n", b"\xff"])
-def test_what_is_no_card_is_refused(desk: Desk, tmp_path: Path, content: bytes) -> None:
+def test_what_is_no_card_is_refused(desk: TwoMachineDesk, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "card").write_bytes(content)
 
     assert "is not a card file" in desk.first.is_told("pair", tmp_path / "card", "--server", "file")
@@ -176,7 +187,7 @@ def with_an_onion_endpoint(server: Machine, folder: Path, way: str = "torrc") ->
     return load_config(server.settings, "onion", OnionConfig).clients_folder
 
 
-def test_an_onion_gets_a_key_that_only_the_workstation_has(desk: Desk, tmp_path: Path) -> None:
+def test_an_onion_gets_a_key_that_only_the_workstation_has(desk: TwoMachineDesk, tmp_path: Path) -> None:
     host = OnionKey.draw().host
     keys = with_an_onion_endpoint(desk.server, tmp_path / "tor")
 
@@ -196,7 +207,7 @@ def test_an_onion_gets_a_key_that_only_the_workstation_has(desk: Desk, tmp_path:
     assert "systemctl restart tor" in said  # a reload would leave its connection open
 
 
-def test_with_the_control_port_no_one_is_asked_to_restart_tor(desk: Desk, tmp_path: Path) -> None:
+def test_with_the_control_port_no_one_is_asked_to_restart_tor(desk: TwoMachineDesk, tmp_path: Path) -> None:
     keys = with_an_onion_endpoint(desk.server, tmp_path / "onion", way="control")
     words = ["--server", f"onion:{OnionKey.draw().host}", "--out", desk.folder / "first.pairing"]
     desk.first.does("pair", desk.card(), *words)
@@ -215,7 +226,7 @@ def content_of(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_one_wrong_letter_in_the_onion_address_writes_nothing(paired: Desk) -> None:
+def test_one_wrong_letter_in_the_onion_address_writes_nothing(paired: TwoMachineDesk) -> None:
     copy, card = paired.copy_of_keyring(), paired.card()
     new = ["--server", WRONG_ONION, "--fingerprint", paired.keyring.fingerprint]
     out = ["--out", paired.folder / "made.pairing"]
@@ -231,7 +242,7 @@ def test_one_wrong_letter_in_the_onion_address_writes_nothing(paired: Desk) -> N
     assert content_of(paired.folder) == before
 
 
-def test_an_onion_key_for_a_server_without_an_onion_for_sync_is_reported(desk: Desk) -> None:
+def test_an_onion_key_for_a_server_without_an_onion_for_sync_is_reported(desk: TwoMachineDesk) -> None:
     desk.first.does(
         "pair",
         desk.card(),
@@ -247,7 +258,7 @@ def test_an_onion_key_for_a_server_without_an_onion_for_sync_is_reported(desk: D
 # ---- admitting -------------------------------------------------------------------------------------
 
 
-def test_another_desks_workstation_is_not_admitted(paired: Desk, tmp_path: Path) -> None:
+def test_another_desks_workstation_is_not_admitted(paired: TwoMachineDesk, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     other = a_desk(tmp_path / "other")
     other.pair_first()
@@ -257,7 +268,7 @@ def test_another_desks_workstation_is_not_admitted(paired: Desk, tmp_path: Path)
     assert "is not this desk's. Nothing was changed" in said
 
 
-def test_a_changed_pairing_file_is_not_admitted(desk: Desk) -> None:
+def test_a_changed_pairing_file_is_not_admitted(desk: TwoMachineDesk) -> None:
     desk.first.does("pair", desk.card(), "--server", "file", "--out", desk.folder / "first.pairing")
     path = desk.folder / "first.pairing"
     path.write_bytes(path.read_bytes().replace(b'"onion_client":""', b'"onion_client":"' + b"A" * 52 + b'"'))
@@ -268,7 +279,7 @@ def test_a_changed_pairing_file_is_not_admitted(desk: Desk) -> None:
     assert "holds no letterhead" in desk.server.is_told("serve", "sync")
 
 
-def test_a_letterhead_older_than_one_the_server_has_seen_is_not_admitted(paired: Desk) -> None:
+def test_a_letterhead_older_than_one_the_server_has_seen_is_not_admitted(paired: TwoMachineDesk) -> None:
     """Attack: someone empties the server's store, and admits the first pairing file again."""
     paired.publishes(paired.server, answer_working_days=9)
     paired.server.does("letterhead", "show")
@@ -281,7 +292,9 @@ def test_a_letterhead_older_than_one_the_server_has_seen_is_not_admitted(paired:
     assert "holds no letterhead" in said
 
 
-def test_a_letterhead_swapped_in_the_servers_database_stops_everything(paired: Desk, stick: Path) -> None:
+def test_a_letterhead_swapped_in_the_servers_database_stops_everything(
+    paired: TwoMachineDesk, stick: Path
+) -> None:
     paired.first.does("pouch", "out", stick)
     world = paired.world(paired.server)
     world.execute("UPDATE letterhead SET body = replace(body, 'Werkstation 1', 'Werkstation 9')")
@@ -294,7 +307,7 @@ def test_a_letterhead_swapped_in_the_servers_database_stops_everything(paired: D
     assert "is forged" in paired.server.is_told("card")
 
 
-def test_the_same_pairing_twice_changes_nothing(paired: Desk) -> None:
+def test_the_same_pairing_twice_changes_nothing(paired: TwoMachineDesk) -> None:
     store = paired.server.store()
     before = peers_of(paired.server)
 
@@ -312,7 +325,7 @@ def peers_of(machine: Machine) -> list[peers.Peer]:
     return found
 
 
-def test_admit_needs_a_file_or_a_name(paired: Desk) -> None:
+def test_admit_needs_a_file_or_a_name(paired: TwoMachineDesk) -> None:
     assert paired.server.types("admit").exit_code == 2
     assert "Which workstation?" in paired.server.is_told("admit", "--remove", "Nobody")
 
@@ -320,7 +333,7 @@ def test_admit_needs_a_file_or_a_name(paired: Desk) -> None:
 # ---- by stick --------------------------------------------------------------------------------------
 
 
-def test_messages_of_sources_arrive_by_stick_and_answers_go_back(paired: Desk, stick: Path) -> None:
+def test_messages_of_sources_arrive_by_stick_and_answers_go_back(paired: TwoMachineDesk, stick: Path) -> None:
     source = paired.a_source_writes("hello", file=("a.pdf", b"x" * 100_000))
 
     assert "new items" in carry(paired.server, paired.first, stick)
@@ -332,14 +345,14 @@ def test_messages_of_sources_arrive_by_stick_and_answers_go_back(paired: Desk, s
     assert len(texts_held(paired.server)) == 2
 
 
-def test_a_pouch_that_is_brought_twice_is_reported(paired: Desk, stick: Path) -> None:
+def test_a_pouch_that_is_brought_twice_is_reported(paired: TwoMachineDesk, stick: Path) -> None:
     paired.a_source_writes()
     carry(paired.server, paired.first, stick)
 
     assert "was applied before. Nothing was changed." in paired.first.does("pouch", "in", stick)
 
 
-def test_a_stick_that_is_lost_loses_nothing(paired: Desk, stick: Path) -> None:
+def test_a_stick_that_is_lost_loses_nothing(paired: TwoMachineDesk, stick: Path) -> None:
     paired.a_source_writes("this was on the stick that was lost")
     paired.server.does("pouch", "out", stick)
     stick.unlink()
@@ -361,7 +374,7 @@ def test_a_stick_that_is_lost_loses_nothing(paired: Desk, stick: Path) -> None:
     ],
 )
 def test_a_damaged_pouch_is_refused_completely(
-    paired: Desk, stick: Path, spoil: Callable[[bytes], bytes], said: str
+    paired: TwoMachineDesk, stick: Path, spoil: Callable[[bytes], bytes], said: str
 ) -> None:
     paired.a_source_writes()
     paired.server.does("pouch", "out", stick)
@@ -374,7 +387,7 @@ def test_a_damaged_pouch_is_refused_completely(
     assert "new items" in paired.first.does("pouch", "in", stick)
 
 
-def test_another_desks_pouch_is_refused(paired: Desk, tmp_path: Path, stick: Path) -> None:
+def test_another_desks_pouch_is_refused(paired: TwoMachineDesk, tmp_path: Path, stick: Path) -> None:
     (tmp_path / "other").mkdir()
     other = a_desk(tmp_path / "other")
     other.pair_first()
@@ -388,7 +401,7 @@ def to_come() -> int:
     return lowest_serial(half_hour_now() + 48)
 
 
-def a_pouch(paired: Desk, seed: bytes | None = None, **changes: object) -> bytes:
+def a_pouch(paired: TwoMachineDesk, seed: bytes | None = None, **changes: object) -> bytes:
     """Make a pouch for the first workstation that our program would never make, such as with a false head."""
     key = read_server_key(paired.server.settings.with_name("server.key"))
     head = PouchHead(
@@ -421,7 +434,7 @@ def a_pouch(paired: Desk, seed: bytes | None = None, **changes: object) -> bytes
     ],
 )
 def test_a_pouch_with_a_wrong_head_or_writer_is_refused(
-    paired: Desk, stick: Path, changes: dict[str, object], said: str
+    paired: TwoMachineDesk, stick: Path, changes: dict[str, object], said: str
 ) -> None:
     stick.write_bytes(a_pouch(paired, **changes))  # type: ignore[arg-type]  # of several types
 
@@ -429,7 +442,7 @@ def test_a_pouch_with_a_wrong_head_or_writer_is_refused(
 
 
 def test_a_pouch_of_a_later_version_is_refused(
-    paired: Desk, stick: Path, monkeypatch: pytest.MonkeyPatch
+    paired: TwoMachineDesk, stick: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as later:
         later.setattr("protocol.pouch.pouch_file._VERSION", b"steunpunt-pouch/2\n")
@@ -438,7 +451,9 @@ def test_a_pouch_of_a_later_version_is_refused(
     assert "by a newer version of the program" in paired.first.is_told("pouch", "in", stick)
 
 
-def test_a_pouch_that_comes_early_is_kept_until_the_missing_one_is_applied(paired: Desk, stick: Path) -> None:
+def test_a_pouch_that_comes_early_is_kept_until_the_missing_one_is_applied(
+    paired: TwoMachineDesk, stick: Path
+) -> None:
     paired.a_source_writes()
     stick.write_bytes(a_pouch(paired, after=to_come() - 1))
 
@@ -477,7 +492,7 @@ def pending_at(machine: Machine) -> list[str]:
 
 
 @pytest.fixture
-def on_ssh(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+def on_ssh(desk: TwoMachineDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TwoMachineDesk:
     """Pair a workstation over SSH, and sync until each end has applied a pouch of the other."""
     an_ssh_to(desk.server, tmp_path / "bin", monkeypatch)
     desk.pair_first("ssh:server")
@@ -487,7 +502,9 @@ def on_ssh(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
 
 
 @pytest.mark.slow
-def test_a_pending_pouch_at_a_workstation_is_applied_by_the_next_sync(on_ssh: Desk, stick: Path) -> None:
+def test_a_pending_pouch_at_a_workstation_is_applied_by_the_next_sync(
+    on_ssh: TwoMachineDesk, stick: Path
+) -> None:
     on_ssh.a_source_writes()
     forgets_pouches_of(on_ssh.first, SERVER)
     assert "came early" in carry(on_ssh.server, on_ssh.first, stick, "--to", FIRST)
@@ -500,7 +517,7 @@ def test_a_pending_pouch_at_a_workstation_is_applied_by_the_next_sync(on_ssh: De
 
 
 @pytest.mark.slow
-def test_a_pouch_that_is_still_pending_after_a_sync_is_reported(on_ssh: Desk, stick: Path) -> None:
+def test_a_pouch_that_is_still_pending_after_a_sync_is_reported(on_ssh: TwoMachineDesk, stick: Path) -> None:
     stick.write_bytes(a_pouch(on_ssh, after=to_come() - 1))
     on_ssh.first.does("pouch", "in", stick)
 
@@ -509,7 +526,9 @@ def test_a_pouch_that_is_still_pending_after_a_sync_is_reported(on_ssh: Desk, st
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["once", "beside"])
-def test_a_pending_pouch_at_a_server_is_applied_by_its_sweeper(on_ssh: Desk, stick: Path, how: str) -> None:
+def test_a_pending_pouch_at_a_server_is_applied_by_its_sweeper(
+    on_ssh: TwoMachineDesk, stick: Path, how: str
+) -> None:
     forgets_pouches_of(on_ssh.server, on_ssh.keyring.strand.id)
     assert "came early" in carry(on_ssh.first, on_ssh.server, stick)
     on_ssh.server.does("sweep", "--once")
@@ -528,7 +547,7 @@ def test_a_pending_pouch_at_a_server_is_applied_by_its_sweeper(on_ssh: Desk, sti
 
 
 def test_a_fault_that_keeps_pouches_pending_is_logged_once_and_stops_no_sweep(
-    paired: Desk, caplog: pytest.LogCaptureFixture
+    paired: TwoMachineDesk, caplog: pytest.LogCaptureFixture
 ) -> None:
     paired.server.settings.with_name("server.key").unlink()
 
@@ -540,20 +559,20 @@ def test_a_fault_that_keeps_pouches_pending_is_logged_once_and_stops_no_sweep(
     assert [said in each for each in caplog.messages] == [True]
 
 
-def test_a_machine_does_not_apply_its_own_pouch(paired: Desk, stick: Path) -> None:
+def test_a_machine_does_not_apply_its_own_pouch(paired: TwoMachineDesk, stick: Path) -> None:
     paired.first.does("pouch", "out", stick)
 
     assert "damaged, cut off, or made for another machine" in paired.first.is_told("pouch", "in", stick)
 
 
-def test_a_stick_that_cannot_be_written_gets_one_sentence(paired: Desk, tmp_path: Path) -> None:
+def test_a_stick_that_cannot_be_written_gets_one_sentence(paired: TwoMachineDesk, tmp_path: Path) -> None:
     folder = tmp_path / "gone"
     folder.mkdir()
 
     assert "cannot be written" in paired.first.is_told("pouch", "out", tmp_path / "nowhere" / "a.pouch")
 
 
-def test_a_workstation_that_was_never_paired_has_no_one_to_send_to(desk: Desk, stick: Path) -> None:
+def test_a_workstation_that_was_never_paired_has_no_one_to_send_to(desk: TwoMachineDesk, stick: Path) -> None:
     assert "do not know each other" in desk.first.is_told("pouch", "out", stick)
     assert "This is one machine" in desk.first.is_told("sync")
     assert "Which workstation? This machine knows: none yet." in first_letterhead_only(desk).is_told(
@@ -561,19 +580,19 @@ def test_a_workstation_that_was_never_paired_has_no_one_to_send_to(desk: Desk, s
     )
 
 
-def first_letterhead_only(desk: Desk) -> Machine:
+def first_letterhead_only(desk: TwoMachineDesk) -> Machine:
     """Return a server that has forgotten its only workstation."""
     desk.pair_first()
     desk.server.does("admit", "--remove", FIRST)
     return desk.server
 
 
-def test_a_workstation_paired_by_hand_cannot_sync_over_a_connection(paired: Desk) -> None:
+def test_a_workstation_paired_by_hand_cannot_sync_over_a_connection(paired: TwoMachineDesk) -> None:
     assert "has no connection to its server" in paired.first.is_told("sync")
 
 
 @pytest.mark.skipif(not CAN_MOUNT, reason="only root may mount a small disk")
-def test_a_full_stick_holds_no_incomplete_pouch(paired: Desk) -> None:
+def test_a_full_stick_holds_no_incomplete_pouch(paired: TwoMachineDesk) -> None:
     paired.a_source_writes(file=("a.pdf", b"x" * 3_000_000))
     with a_small_disk("2m") as disk:
         said = paired.server.is_told("pouch", "out", disk / "a.pouch")
@@ -581,7 +600,9 @@ def test_a_full_stick_holds_no_incomplete_pouch(paired: Desk) -> None:
         assert list(disk.iterdir()) == []
 
 
-def test_without_room_for_files_everything_received_before_is_kept(paired: Desk, stick: Path) -> None:
+def test_without_room_for_files_everything_received_before_is_kept(
+    paired: TwoMachineDesk, stick: Path
+) -> None:
     settings = paired.first.settings
     text = settings.read_text("utf-8")
     full = text.replace("store_bytes = 200_000_000_000", "store_bytes = 1_000_000")
@@ -600,7 +621,9 @@ def test_without_room_for_files_everything_received_before_is_kept(paired: Desk,
 # ---- several workstations ---------------------------------------------------------------------------
 
 
-def test_a_second_workstation_reads_and_answers_with_its_own_strand(paired: Desk, stick: Path) -> None:
+def test_a_second_workstation_reads_and_answers_with_its_own_strand(
+    paired: TwoMachineDesk, stick: Path
+) -> None:
     source = paired.a_source_writes()
     second = paired.second()
 
@@ -619,7 +642,7 @@ def test_a_second_workstation_reads_and_answers_with_its_own_strand(paired: Desk
     assert sections_in(second.settings) == {"adviser"}
 
 
-def test_a_server_with_two_workstations_asks_for_which_one(paired: Desk, stick: Path) -> None:
+def test_a_server_with_two_workstations_asks_for_which_one(paired: TwoMachineDesk, stick: Path) -> None:
     paired.second()
 
     said = paired.server.is_told("pouch", "out", stick)
@@ -628,14 +651,14 @@ def test_a_server_with_two_workstations_asks_for_which_one(paired: Desk, stick: 
     assert '"Werkstation 2"' in said
 
 
-def test_a_workstation_that_was_not_admitted_is_refused(paired: Desk, stick: Path) -> None:
+def test_a_workstation_that_was_not_admitted_is_refused(paired: TwoMachineDesk, stick: Path) -> None:
     second = paired.second(admit=False)
     second.does("pouch", "out", stick)
 
     assert "does not name the workstation that made this" in paired.server.is_told("pouch", "in", stick)
 
 
-def test_two_workstations_cannot_have_one_name(paired: Desk) -> None:
+def test_two_workstations_cannot_have_one_name(paired: TwoMachineDesk) -> None:
     words = ["--keyring", paired.copy_of_keyring(), "--fingerprint", paired.keyring.fingerprint]
 
     said = paired.machine("second").is_told(
@@ -645,7 +668,9 @@ def test_two_workstations_cannot_have_one_name(paired: Desk) -> None:
     assert "has this name already" in said
 
 
-def test_a_new_workstation_needs_a_name_and_the_posters_fingerprint(paired: Desk, tmp_path: Path) -> None:
+def test_a_new_workstation_needs_a_name_and_the_posters_fingerprint(
+    paired: TwoMachineDesk, tmp_path: Path
+) -> None:
     new = paired.machine("second")
     copy = paired.copy_of_keyring()
 
@@ -658,7 +683,7 @@ def test_a_new_workstation_needs_a_name_and_the_posters_fingerprint(paired: Desk
     assert not new.settings.exists()
 
 
-def test_a_new_workstation_needs_the_newest_letterhead(desk: Desk) -> None:
+def test_a_new_workstation_needs_the_newest_letterhead(desk: TwoMachineDesk) -> None:
     words = ["--keyring", desk.copy_of_keyring(), "--name", "x", "--fingerprint", desk.keyring.fingerprint]
 
     said = desk.machine("second").is_told("pair", desk.card(), "--server", "file", *words)
@@ -666,7 +691,9 @@ def test_a_new_workstation_needs_the_newest_letterhead(desk: Desk) -> None:
     assert "no letterhead in this card file" in said
 
 
-def test_a_letterhead_published_between_card_and_admission_is_not_lost(paired: Desk, stick: Path) -> None:
+def test_a_letterhead_published_between_card_and_admission_is_not_lost(
+    paired: TwoMachineDesk, stick: Path
+) -> None:
     second = paired.second(admit=False)
     paired.publishes(paired.server, answer_working_days=9)
 
@@ -682,7 +709,7 @@ def test_a_letterhead_published_between_card_and_admission_is_not_lost(paired: D
     carry(second, paired.server, stick)
 
 
-def test_a_workstation_that_was_retired_is_refused(paired: Desk, stick: Path) -> None:
+def test_a_workstation_that_was_retired_is_refused(paired: TwoMachineDesk, stick: Path) -> None:
     second = paired.second()
     carry(paired.server, second, stick, "--to", "Werkstation 2")
 
@@ -696,7 +723,7 @@ def test_a_workstation_that_was_retired_is_refused(paired: Desk, stick: Path) ->
     assert "out of use" in paired.server.is_told("admit", paired.folder / "first.pairing")
 
 
-def test_no_deletion_waits_for_a_retired_workstation(paired: Desk, stick: Path) -> None:
+def test_no_deletion_waits_for_a_retired_workstation(paired: TwoMachineDesk, stick: Path) -> None:
     """The proof of an ended mailbox stays until every workstation received it, except a retired one."""
     second = paired.second()
     carry(paired.server, second, stick, "--to", "Werkstation 2")
@@ -710,7 +737,7 @@ def test_no_deletion_waits_for_a_retired_workstation(paired: Desk, stick: Path) 
 
 
 def test_a_workstation_that_was_forgotten_already_loses_its_onion_key_too(
-    desk: Desk, tmp_path: Path, stick: Path
+    desk: TwoMachineDesk, tmp_path: Path, stick: Path
 ) -> None:
     """The sweeper forgets a retired workstation, but cannot write in Tor's folder.
 
@@ -733,7 +760,9 @@ def test_a_workstation_that_was_forgotten_already_loses_its_onion_key_too(
     assert "may connect again" not in said
 
 
-def test_a_workstation_retired_today_may_connect_until_the_end_of_the_day(paired: Desk, stick: Path) -> None:
+def test_a_workstation_retired_today_may_connect_until_the_end_of_the_day(
+    paired: TwoMachineDesk, stick: Path
+) -> None:
     second = paired.second()
     carry(paired.server, second, stick, "--to", "Werkstation 2")
     second.does("retire", FIRST)
@@ -743,12 +772,12 @@ def test_a_workstation_retired_today_may_connect_until_the_end_of_the_day(paired
     assert f"out of use after {utc_today()}" in paired.server.does("admit", "--remove", FIRST)
 
 
-def test_a_workstation_cannot_retire_itself(paired: Desk) -> None:
+def test_a_workstation_cannot_retire_itself(paired: TwoMachineDesk) -> None:
     assert "this workstation itself" in paired.first.is_told("retire", FIRST)
     assert "Which workstation?" in paired.first.is_told("retire", "Nobody")
 
 
-def test_no_workstation_is_retired_before_it_was_in_use(paired: Desk) -> None:
+def test_no_workstation_is_retired_before_it_was_in_use(paired: TwoMachineDesk) -> None:
     paired.second()
     stick = paired.folder / "stick"
     carry(paired.server, paired.first, stick, "--to", FIRST)
@@ -759,7 +788,7 @@ def test_no_workstation_is_retired_before_it_was_in_use(paired: Desk) -> None:
 # ---- a lost workstation ----------------------------------------------------------------------------
 
 
-def test_a_lost_workstation_is_rebuilt_by_stick(paired: Desk, stick: Path) -> None:
+def test_a_lost_workstation_is_rebuilt_by_stick(paired: TwoMachineDesk, stick: Path) -> None:
     source = paired.a_source_writes()
     carry(paired.server, paired.first, stick)
     paired.is_answered(source, paired.first)
@@ -789,7 +818,7 @@ def test_a_lost_workstation_is_rebuilt_by_stick(paired: Desk, stick: Path) -> No
 
 
 def test_a_workstation_rebuilt_behind_an_onion_prints_each_step_that_is_left(
-    paired: Desk, monkeypatch: pytest.MonkeyPatch
+    paired: TwoMachineDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_tor(*_args: object, **_words: object) -> None:
         raise ConnectionRefusedError
@@ -819,7 +848,7 @@ def test_a_workstation_rebuilt_behind_an_onion_prints_each_step_that_is_left(
         assert step in told
 
 
-def test_a_workstation_is_not_rebuilt_in_the_folder_of_another(paired: Desk) -> None:
+def test_a_workstation_is_not_rebuilt_in_the_folder_of_another(paired: TwoMachineDesk) -> None:
     words = ["--server", "file", "--fingerprint", paired.keyring.fingerprint]
 
     said = paired.first.is_told("rebuild", paired.copy_of_keyring(), paired.card(), *words)
@@ -830,7 +859,7 @@ def test_a_workstation_is_not_rebuilt_in_the_folder_of_another(paired: Desk) -> 
 # ---- settings with only some sections ----------------------------------------------------------------
 
 
-def test_run_starts_the_parts_that_have_a_section(paired: Desk) -> None:
+def test_run_starts_the_parts_that_have_a_section(paired: TwoMachineDesk) -> None:
     assert [part.arguments for part in parts_to_run(paired.server.settings)[0]] == [
         ["serve", "source"],
         ["serve", "sync"],
@@ -863,13 +892,13 @@ def test_settings_with_wrong_sections_are_not_run(
     assert said in Machine(settings, "").is_told("run")
 
 
-def test_a_workstation_shows_its_fingerprint_and_letterhead_too(paired: Desk) -> None:
+def test_a_workstation_shows_its_fingerprint_and_letterhead_too(paired: TwoMachineDesk) -> None:
     assert paired.first.does("fingerprint").splitlines()[0] == paired.keyring.fingerprint
     assert '"strands"' in paired.first.does("letterhead", "show")
     assert "of this version" in paired.first.does("upgrade")
 
 
-def test_a_workstations_sweeper_destroys_and_decides_nothing(paired: Desk, stick: Path) -> None:
+def test_a_workstations_sweeper_destroys_and_decides_nothing(paired: TwoMachineDesk, stick: Path) -> None:
     paired.a_source_writes()
     carry(paired.server, paired.first, stick)
     world = paired.world(paired.first)
@@ -891,7 +920,7 @@ def test_a_workstations_sweeper_destroys_and_decides_nothing(paired: Desk, stick
 # ---- a backup that is restored -----------------------------------------------------------------------
 
 
-def test_a_restored_server_gets_everything_again_by_stick(paired: Desk, stick: Path) -> None:
+def test_a_restored_server_gets_everything_again_by_stick(paired: TwoMachineDesk, stick: Path) -> None:
     source = paired.a_source_writes()
     carry(paired.server, paired.first, stick)
     carry(paired.first, paired.server, stick)

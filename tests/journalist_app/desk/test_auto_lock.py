@@ -6,7 +6,7 @@ from journalist_app.services.whole_desk import unlocking
 from tests.journalist_app.desk_factories import PASSPHRASE, World
 
 
-class Clock:
+class IdleClock:
     def __init__(self) -> None:
         self.now = 0.0
 
@@ -40,7 +40,7 @@ def test_unlocking_in_another_browser_locks_the_first_one_out(world: World) -> N
 
 
 def test_an_idle_desk_is_locked_before_the_background_thread_notices(world: World) -> None:
-    clock = Clock()
+    clock = IdleClock()
     auto_lock = AutoLock(60, lambda: None, clock=clock)
     token = auto_lock.admit(unlocking.unlock_desk(world.config, world.store, PASSPHRASE))
     clock.now = 59

@@ -30,7 +30,7 @@ from sync.errors import ServerRefusedError, SyncRefusal, SyncRefusedError
 from sync.http_endpoint import create_sync_app
 from sync.refusal_words import REFUSAL_WORDS
 from tests.journalist_app.desk_factories import TODAY, a_source
-from tests.journalist_app.views.test_views import Browser, answer_fields, token
+from tests.journalist_app.views.test_views import AdviserBrowser, answer_fields, token
 from tests.pages import hooks
 from tests.sync.desks import AtDesk, an_adviser
 from tests.sync.ends import Clock, Ends, the_ends
@@ -57,11 +57,11 @@ def at(ends: Ends) -> Iterator[AtDesk]:
     made.desk.stop()
 
 
-def a_browser(at: AtDesk, server: str = "file") -> Browser:
+def a_browser(at: AtDesk, server: str = "file") -> AdviserBrowser:
     """Return a browser that has the desk of a workstation open."""
     at.desk.config = replace(at.desk.config, server=server)
     app = create_adviser_app(at.desk.config, at.store, end_worker=lambda: None, today=at.ends.clock.today)
-    browser = Browser(app, [])
+    browser = AdviserBrowser(app, [])
     auto_lock = app.extensions["auto_lock"]
     browser.headers["Cookie"] = f"adviser={auto_lock.admit(at.desk).hex()}"
     return browser
@@ -77,7 +77,7 @@ def wait_for(is_so: Callable[[], bool]) -> None:
     pytest.fail("it never came to be so")
 
 
-def sync_token(browser: Browser, action: str = "/sync") -> str:
+def sync_token(browser: AdviserBrowser, action: str = "/sync") -> str:
     return token(browser.get("/sync"), action)
 
 
@@ -363,7 +363,7 @@ def test_passing_on_goes_to_the_server_at_once(at: AtDesk, monkeypatch: pytest.M
 
 
 def brings(
-    browser: Browser, pouch: bytes, form_token: str | None = None, *, ending: bytes = b"\r\n--x--\r\n"
+    browser: AdviserBrowser, pouch: bytes, form_token: str | None = None, *, ending: bytes = b"\r\n--x--\r\n"
 ) -> TestResponse:
     """Send a pouch file as a browser does. Werkzeug's test client leaves out a line end of an empty file."""
     form_token = sync_token(browser, "/sync/import") if form_token is None else form_token

@@ -10,7 +10,7 @@ from journalist_app.services.records import reply_templates
 from journalist_app.services.records.casefiles import form_digest
 from tests.journalist_app import desk_readers
 from tests.journalist_app.desk_factories import TODAY, World, a_source
-from tests.journalist_app.views.test_views import Browser, answer_fields, browser, settle, token
+from tests.journalist_app.views.test_views import AdviserBrowser, answer_fields, browser, settle, token
 from tests.pages import hooks, label_of
 
 __all__ = ["browser"]  # the fixture
@@ -18,7 +18,7 @@ EMPTY = form_digest(Casefile())
 PAGES = ["/search", "/calendar", "/reply-templates", "/unsent", "/evidence"]
 
 
-def opened(browser: Browser) -> None:
+def opened(browser: AdviserBrowser) -> None:
     browser.app.extensions["readers"] = [desk_readers.start]
     browser.unlock()
     desk = browser.app.extensions["auto_lock"]._desk
@@ -28,7 +28,9 @@ def opened(browser: Browser) -> None:
 
 @pytest.mark.parametrize("path", PAGES)
 @pytest.mark.parametrize("language", ["nl", "en"])
-def test_every_page_of_the_desk_opens_in_both_languages(browser: Browser, path: str, language: str) -> None:
+def test_every_page_of_the_desk_opens_in_both_languages(
+    browser: AdviserBrowser, path: str, language: str
+) -> None:
     browser.headers["Accept-Language"] = language
     opened(browser)
 
@@ -39,7 +41,7 @@ def test_every_page_of_the_desk_opens_in_both_languages(browser: Browser, path: 
 
 
 @pytest.mark.parametrize("path", PAGES[:3])
-def test_a_form_from_before_a_lock_gives_what_was_typed_back(browser: Browser, path: str) -> None:
+def test_a_form_from_before_a_lock_gives_what_was_typed_back(browser: AdviserBrowser, path: str) -> None:
     opened(browser)
 
     answer = browser.post(path, {"token": "old", "query": "getypt", "closed": "getypt", "text": "getypt"})
@@ -51,7 +53,9 @@ def test_a_form_from_before_a_lock_gives_what_was_typed_back(browser: Browser, p
 # ---- casefile
 
 
-def test_a_casefile_is_filled_in_and_shown_in_mailbox_and_inbox(world: World, browser: Browser) -> None:
+def test_a_casefile_is_filled_in_and_shown_in_mailbox_and_inbox(
+    world: World, browser: AdviserBrowser
+) -> None:
     source = a_source(world)
     source.writes("vraag")
     opened(browser)
@@ -71,7 +75,7 @@ def test_a_casefile_is_filled_in_and_shown_in_mailbox_and_inbox(world: World, br
     assert "Bullying" in browser.get("/inbox?theme=bullying&tag=spoed&late=1&step=nonsense").text
 
 
-def test_of_two_forms_the_second_comes_back_with_both_texts(world: World, browser: Browser) -> None:
+def test_of_two_forms_the_second_comes_back_with_both_texts(world: World, browser: AdviserBrowser) -> None:
     source = a_source(world)
     opened(browser)
     path = f"/mailbox/{source.address}/casefile"
@@ -100,7 +104,7 @@ def test_of_two_forms_the_second_comes_back_with_both_texts(world: World, browse
     ],
 )
 def test_what_cannot_be_kept_comes_back(
-    world: World, browser: Browser, more: str, form: dict[str, object], status: int
+    world: World, browser: AdviserBrowser, more: str, form: dict[str, object], status: int
 ) -> None:
     source = a_source(world)
     opened(browser)
@@ -113,7 +117,7 @@ def test_what_cannot_be_kept_comes_back(
     assert "getypt" in answer.text
 
 
-def test_what_was_typed_about_a_mailbox_that_is_gone_comes_back(browser: Browser) -> None:
+def test_what_was_typed_about_a_mailbox_that_is_gone_comes_back(browser: AdviserBrowser) -> None:
     opened(browser)
 
     answer = browser.post(f"/mailbox/{'00' * 20}/casefile/notes", {"token": "x", "note": "getypt"})
@@ -125,7 +129,7 @@ def test_what_was_typed_about_a_mailbox_that_is_gone_comes_back(browser: Browser
 # ---- help with writing
 
 
-def writing(browser: Browser, address: str, text: str, **more: str) -> str:
+def writing(browser: AdviserBrowser, address: str, text: str, **more: str) -> str:
     path = f"/mailbox/{address}"
     fields = {**answer_fields(browser.get(path), text), **more}
     answer = browser.client.post(
@@ -134,7 +138,7 @@ def writing(browser: Browser, address: str, text: str, **more: str) -> str:
     return answer.text
 
 
-def test_a_template_comes_behind_what_was_typed(world: World, browser: Browser) -> None:
+def test_a_template_comes_behind_what_was_typed(world: World, browser: AdviserBrowser) -> None:
     source = a_source(world)
     source.writes("vraag")
     opened(browser)
@@ -166,7 +170,7 @@ def test_the_templates_that_come_with_the_app_promise_what_the_desk_can_keep(
         assert not any(denied in text for text in texts)
 
 
-def test_a_draft_is_kept_and_put_back_in_the_answer(world: World, browser: Browser) -> None:
+def test_a_draft_is_kept_and_put_back_in_the_answer(world: World, browser: AdviserBrowser) -> None:
     source = a_source(world)
     source.writes("vraag")
     opened(browser)
@@ -179,7 +183,7 @@ def test_a_draft_is_kept_and_put_back_in_the_answer(world: World, browser: Brows
     assert "half antwoord</textarea>" in again
 
 
-def test_help_from_before_a_lock_gives_the_text_back(world: World, browser: Browser) -> None:
+def test_help_from_before_a_lock_gives_the_text_back(world: World, browser: AdviserBrowser) -> None:
     source = a_source(world)
     source.writes("vraag")
     opened(browser)
@@ -190,7 +194,7 @@ def test_help_from_before_a_lock_gives_the_text_back(world: World, browser: Brow
 # ---- search
 
 
-def test_a_search_shows_where_the_words_stand(world: World, browser: Browser) -> None:
+def test_a_search_shows_where_the_words_stand(world: World, browser: AdviserBrowser) -> None:
     source = a_source(world)
     source.writes("mijn <Subsidié> is ingetrokken")
     opened(browser)
@@ -202,7 +206,7 @@ def test_a_search_shows_where_the_words_stand(world: World, browser: Browser) ->
     assert "subsidie" not in (found.headers.get("Location") or "")
 
 
-def test_a_search_that_nobody_answers_says_so(browser: Browser) -> None:
+def test_a_search_that_nobody_answers_says_so(browser: AdviserBrowser) -> None:
     opened(browser)
     page = browser.get("/search")
     index = browser.app.extensions["auto_lock"]._desk.index
@@ -220,7 +224,7 @@ def test_a_search_that_nobody_answers_says_so(browser: Browser) -> None:
 # ---- calendar
 
 
-def calendar_form(browser: Browser, **changes: object) -> dict[str, object]:
+def calendar_form(browser: AdviserBrowser, **changes: object) -> dict[str, object]:
     page = browser.get("/calendar")
     return {
         "token": token(page, "/calendar"), "serial": 1, "weekday": ["0", "3"], "closed": "2026-12-25 Kerst",
@@ -230,7 +234,7 @@ def calendar_form(browser: Browser, **changes: object) -> dict[str, object]:
     }  # fmt: skip
 
 
-def test_a_calendar_is_published_from_the_page(browser: Browser) -> None:
+def test_a_calendar_is_published_from_the_page(browser: AdviserBrowser) -> None:
     opened(browser)
 
     answer = browser.post("/calendar", calendar_form(browser))
@@ -245,7 +249,7 @@ def test_a_calendar_is_published_from_the_page(browser: Browser) -> None:
     assert (TODAY + timedelta(days=1)).isoformat() in page
 
 
-def test_the_public_holidays_are_put_in_the_form_and_nothing_is_published(browser: Browser) -> None:
+def test_the_public_holidays_are_put_in_the_form_and_nothing_is_published(browser: AdviserBrowser) -> None:
     opened(browser)
 
     page = browser.post("/calendar", calendar_form(browser, holidays="1")).text
@@ -266,7 +270,7 @@ def test_the_public_holidays_are_put_in_the_form_and_nothing_is_published(browse
     ],
 )
 def test_a_calendar_that_cannot_be_published_comes_back_with_the_reason(
-    browser: Browser, changes: dict[str, object], status: int, refusal: str
+    browser: AdviserBrowser, changes: dict[str, object], status: int, refusal: str
 ) -> None:
     opened(browser)
 
@@ -279,7 +283,7 @@ def test_a_calendar_that_cannot_be_published_comes_back_with_the_reason(
 # ---- reply templates
 
 
-def test_a_template_is_added_changed_and_removed_on_its_page(browser: Browser) -> None:
+def test_a_template_is_added_changed_and_removed_on_its_page(browser: AdviserBrowser) -> None:
     opened(browser)
     form: dict[str, object] = {
         "token": token(browser.get("/reply-templates"), "/reply-templates"), "revision": 0, "language": "en",
@@ -303,7 +307,7 @@ def test_a_template_is_added_changed_and_removed_on_its_page(browser: Browser) -
     ("changes", "status"), [({"name": ""}, 422), ({"revision": 5}, 409), ({"place": 99}, 422)]
 )
 def test_a_template_that_cannot_be_kept_comes_back(
-    browser: Browser, changes: dict[str, object], status: int
+    browser: AdviserBrowser, changes: dict[str, object], status: int
 ) -> None:
     opened(browser)
     form = {
@@ -322,7 +326,7 @@ def test_a_template_that_cannot_be_kept_comes_back(
 
 
 @pytest.mark.parametrize("path", ["/reply-templates", "/calendar", "/search", "/mailbox/{}/casefile/notes"])
-def test_every_form_that_meets_a_locked_app_is_kept(world: World, browser: Browser, path: str) -> None:
+def test_every_form_that_meets_a_locked_app_is_kept(world: World, browser: AdviserBrowser, path: str) -> None:
     where = path.format(a_source(world).address)
 
     answer = browser.post(where, {"token": "x", "text": "getypt en bewaard"})
@@ -337,7 +341,7 @@ def test_every_form_that_meets_a_locked_app_is_kept(world: World, browser: Brows
     assert "getypt en bewaard" not in browser.get("/unsent").text
 
 
-def test_what_was_kept_is_named_as_on_its_own_page(world: World, browser: Browser) -> None:
+def test_what_was_kept_is_named_as_on_its_own_page(world: World, browser: AdviserBrowser) -> None:
     source = a_source(world)
     source.writes("vraag")
     typed = {"step_text": "een stap", "next": "wij bellen", "handover": "voor jou", "elsewhere": "x"}
@@ -354,14 +358,14 @@ def test_what_was_kept_is_named_as_on_its_own_page(world: World, browser: Browse
         assert f"<h3><bdi>{words}</bdi></h3>" in page
 
 
-def test_a_form_without_words_leaves_nothing_behind(browser: Browser) -> None:
+def test_a_form_without_words_leaves_nothing_behind(browser: AdviserBrowser) -> None:
     answer = browser.post("/reply-templates", {"token": "x"})
 
     assert "/unlock" == answer.headers["Location"]
     assert "/inbox" == browser.unlock().headers["Location"]
 
 
-def test_what_cannot_be_kept_is_shown_to_be_copied(world: World, browser: Browser) -> None:
+def test_what_cannot_be_kept_is_shown_to_be_copied(world: World, browser: AdviserBrowser) -> None:
     world.execute("DELETE FROM letterhead")
 
     answer = browser.post("/reply-templates", {"token": "x", "text": "getypt"})
@@ -371,14 +375,14 @@ def test_what_cannot_be_kept_is_shown_to_be_copied(world: World, browser: Browse
     assert hooks(answer.text, "refusal") == ["not_kept"]
 
 
-def test_another_sites_form_is_not_kept(browser: Browser) -> None:
+def test_another_sites_form_is_not_kept(browser: AdviserBrowser) -> None:
     answer = browser.post("/reply-templates", {"text": "van elders"}, Origin="http://evil.example")
 
     assert 403 == answer.status_code
     assert "/inbox" == browser.unlock().headers["Location"]
 
 
-def test_a_form_that_is_not_ours_decides_nothing(browser: Browser) -> None:
+def test_a_form_that_is_not_ours_decides_nothing(browser: AdviserBrowser) -> None:
     opened(browser)
 
     assert 403 == browser.post(f"/unsent/{'00' * 16}", {"token": "old"}).status_code

@@ -37,7 +37,7 @@ PACKAGE = Path(__file__).parents[3] / "journalist_app"
 
 
 @dataclass(slots=True)
-class Browser:
+class AdviserBrowser:
     """A browser without JavaScript, in front of the adviser's interface.
 
     Every answer is read to its end and closed: the file that it came from is not left to the garbage
@@ -83,16 +83,16 @@ class Browser:
 
 
 @pytest.fixture
-def browser(world: World) -> Browser:
+def browser(world: World) -> AdviserBrowser:
     return a_browser(world)
 
 
-def a_browser(world: World) -> Browser:
+def a_browser(world: World) -> AdviserBrowser:
     ended: list[bool] = []
     app = create_adviser_app(
         world.config, world.store, end_worker=lambda: ended.append(True), today=lambda: TODAY
     )
-    return Browser(app, ended)
+    return AdviserBrowser(app, ended)
 
 
 def token(page: TestResponse, action: str) -> str:
@@ -128,7 +128,7 @@ def settle() -> None:
 # ---- unlocking
 
 
-def test_another_hosts_name_is_refused(browser: Browser) -> None:
+def test_another_hosts_name_is_refused(browser: AdviserBrowser) -> None:
     for host in ("localhost:8081", "127.0.0.2", "evil.example", "127.0.0.2:8081.evil.example"):
         browser.headers["Host"] = host
         assert browser.get("/unlock").status_code == 421
@@ -140,7 +140,7 @@ def test_another_hosts_name_is_refused(browser: Browser) -> None:
     [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"},
      {"Sec-Fetch-Site": "same-site"}, {"Origin": "http://127.0.0.1:8080"}],
 )  # fmt: skip
-def test_another_sites_form_is_refused(browser: Browser, headers: dict[str, str]) -> None:
+def test_another_sites_form_is_refused(browser: AdviserBrowser, headers: dict[str, str]) -> None:
     page = browser.get("/unlock")
     form: dict[str, object] = {"token": token(page, "/unlock"), "passphrase": PASSPHRASE}
 
@@ -150,7 +150,7 @@ def test_another_sites_form_is_refused(browser: Browser, headers: dict[str, str]
     assert browser.post("/unlock", form, Origin=ORIGIN).status_code == 303
 
 
-def test_a_form_without_its_token_changes_nothing(world: World, browser: Browser) -> None:
+def test_a_form_without_its_token_changes_nothing(world: World, browser: AdviserBrowser) -> None:
     source = a_source(world)
     source.writes("vraag")
     assert browser.post("/unlock", {"token": "x", "passphrase": PASSPHRASE}).status_code == 403
@@ -168,7 +168,7 @@ def test_a_form_without_its_token_changes_nothing(world: World, browser: Browser
     assert browser.ended == []
 
 
-def test_every_answer_is_hardened(browser: Browser) -> None:
+def test_every_answer_is_hardened(browser: AdviserBrowser) -> None:
     browser.unlock()
 
     for path in ("/inbox", "/unlock", "/nowhere", "/static/style.css", "/about"):
@@ -180,7 +180,7 @@ def test_every_answer_is_hardened(browser: Browser) -> None:
         assert "ETag" not in headers
 
 
-def test_the_cookie_tells_nothing_and_goes_nowhere(browser: Browser) -> None:
+def test_the_cookie_tells_nothing_and_goes_nowhere(browser: AdviserBrowser) -> None:
     cookie = browser.unlock().headers["Set-Cookie"]
 
     assert re.fullmatch(r"adviser=[0-9a-f]{64}; HttpOnly; Path=/; SameSite=Strict", cookie)
@@ -188,7 +188,7 @@ def test_the_cookie_tells_nothing_and_goes_nowhere(browser: Browser) -> None:
 
 @pytest.mark.parametrize("path", ["/inbox", "/about", "/mailbox/00", "/mailbox/00/files/00"])
 @pytest.mark.parametrize("cookie", ["", "adviser=zz", "adviser=00"])
-def test_a_locked_app_shows_nothing(browser: Browser, path: str, cookie: str) -> None:
+def test_a_locked_app_shows_nothing(browser: AdviserBrowser, path: str, cookie: str) -> None:
     browser.headers["Cookie"] = cookie
 
     answer = browser.get(path)
@@ -196,7 +196,7 @@ def test_a_locked_app_shows_nothing(browser: Browser, path: str, cookie: str) ->
     assert (answer.status_code, answer.headers["Location"]) == (303, "/unlock")
 
 
-def test_a_wrong_passphrase_is_said_beside_its_field(browser: Browser) -> None:
+def test_a_wrong_passphrase_is_said_beside_its_field(browser: AdviserBrowser) -> None:
     page = browser.get("/unlock")
 
     answer = browser.post("/unlock", {"token": token(page, "/unlock"), "passphrase": "fout"})
@@ -208,7 +208,7 @@ def test_a_wrong_passphrase_is_said_beside_its_field(browser: Browser) -> None:
 
 
 def test_an_exposed_a_missing_keyring_and_a_missing_letterhead_are_said(
-    world: World, browser: Browser
+    world: World, browser: AdviserBrowser
 ) -> None:
     world.execute("DELETE FROM letterhead")
     assert hooks(browser.unlock().text, "refusal") == ["letterhead"]
@@ -218,7 +218,7 @@ def test_an_exposed_a_missing_keyring_and_a_missing_letterhead_are_said(
     assert hooks(browser.unlock().text, "refusal") == ["missing"]
 
 
-def test_locking_drops_the_keys_and_ends_the_worker_after_the_answer(browser: Browser) -> None:
+def test_locking_drops_the_keys_and_ends_the_worker_after_the_answer(browser: AdviserBrowser) -> None:
     browser.unlock()
     page = browser.get("/about")
     with browser.client.post(
@@ -231,7 +231,7 @@ def test_locking_drops_the_keys_and_ends_the_worker_after_the_answer(browser: Br
     assert browser.get("/inbox").headers["Location"] == "/unlock"
 
 
-def test_an_open_app_goes_straight_to_work(browser: Browser) -> None:
+def test_an_open_app_goes_straight_to_work(browser: AdviserBrowser) -> None:
     browser.unlock()
 
     assert browser.get("/").headers["Location"] == "/inbox"
@@ -241,7 +241,7 @@ def test_an_open_app_goes_straight_to_work(browser: Browser) -> None:
 # ---- languages
 
 
-def test_the_browser_chooses_the_language_and_the_adviser_may_choose_another(browser: Browser) -> None:
+def test_the_browser_chooses_the_language_and_the_adviser_may_choose_another(browser: AdviserBrowser) -> None:
     browser.headers["Accept-Language"] = "fr"
     page = browser.get("/unlock")
     assert '<html lang="nl"' in page.text
@@ -255,7 +255,7 @@ def test_the_browser_chooses_the_language_and_the_adviser_may_choose_another(bro
 
 
 @pytest.mark.parametrize("back", ["//evil.example", "/\\evil.example", "https://evil.example", "", "/\n"])
-def test_the_way_back_leads_nowhere_else(browser: Browser, back: str) -> None:
+def test_the_way_back_leads_nowhere_else(browser: AdviserBrowser, back: str) -> None:
     answer = browser.post("/language", {"token": "x", "language": "en", "back": back})
 
     assert answer.headers["Location"] == "/inbox"
@@ -278,7 +278,9 @@ def test_every_sentence_is_in_the_catalogue_and_in_dutch() -> None:
 # ---- reading
 
 
-def test_the_inbox_says_who_waits_and_while_checking_renews_itself(world: World, browser: Browser) -> None:
+def test_the_inbox_says_who_waits_and_while_checking_renews_itself(
+    world: World, browser: AdviserBrowser
+) -> None:
     a_source(world).writes("vraag")
     browser.unlock()
     settle()
@@ -298,7 +300,7 @@ def test_the_inbox_says_who_waits_and_while_checking_renews_itself(world: World,
 
 
 def test_what_runs_behind_begins_when_the_first_page_is_out(
-    browser: Browser, monkeypatch: pytest.MonkeyPatch
+    browser: AdviserBrowser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(unlocking, "_FIRST_PAGE_SECONDS", 60)
     browser.unlock()
@@ -314,7 +316,7 @@ def test_what_runs_behind_begins_when_the_first_page_is_out(
 
 
 def test_what_runs_behind_begins_in_time_without_a_page_and_never_after_locking(
-    world: World, browser: Browser, monkeypatch: pytest.MonkeyPatch
+    world: World, browser: AdviserBrowser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
     unlocking.check_after_unlocking(desk, TODAY)
@@ -328,7 +330,7 @@ def test_what_runs_behind_begins_in_time_without_a_page_and_never_after_locking(
     assert late.whole_check.day is None
 
 
-def test_a_page_that_renews_itself_is_no_activity(browser: Browser) -> None:
+def test_a_page_that_renews_itself_is_no_activity(browser: AdviserBrowser) -> None:
     browser.unlock()
     auto_lock = browser.app.extensions["auto_lock"]
     auto_lock._last_use -= 60
@@ -341,7 +343,7 @@ def test_a_page_that_renews_itself_is_no_activity(browser: Browser) -> None:
     assert auto_lock._last_use > before
 
 
-def test_what_a_source_wrote_is_text_and_nothing_else(world: World, browser: Browser) -> None:
+def test_what_a_source_wrote_is_text_and_nothing_else(world: World, browser: AdviserBrowser) -> None:
     source = a_source(world)
     source.writes("<script>alert(1)</script>\nhttps://evil.example \"'", file=('<b>"x".html', b"x"))
     browser.unlock()
@@ -354,14 +356,14 @@ def test_what_a_source_wrote_is_text_and_nothing_else(world: World, browser: Bro
     assert "<b>" not in page
 
 
-def test_an_unknown_mailbox_or_page_is_said(browser: Browser) -> None:
+def test_an_unknown_mailbox_or_page_is_said(browser: AdviserBrowser) -> None:
     browser.unlock()
 
     for path in ("/mailbox/zz", "/mailbox/" + "00" * 20, "/mailbox/zz/files/zz", "/nowhere"):
         assert browser.get(path).status_code == 404
 
 
-def test_tampering_is_shown_and_the_form_is_gone(world: World, browser: Browser) -> None:
+def test_tampering_is_shown_and_the_form_is_gone(world: World, browser: AdviserBrowser) -> None:
     source = a_source(world)
     source.writes("vraag")
     browser.unlock()
@@ -380,7 +382,7 @@ def test_tampering_is_shown_and_the_form_is_gone(world: World, browser: Browser)
     assert hooks(browser.get("/inbox").text, "unsound") == ["1"]
 
 
-def test_a_file_is_saved_and_never_shown(world: World, browser: Browser) -> None:
+def test_a_file_is_saved_and_never_shown(world: World, browser: AdviserBrowser) -> None:
     content = os.urandom(200_000)
     source = a_source(world)
     source.writes("zie bijlage", file=("../../été.html", content))
@@ -402,7 +404,7 @@ def test_a_file_is_saved_and_never_shown(world: World, browser: Browser) -> None
 # ---- answering
 
 
-def test_an_answer_is_sent_with_its_files(world: World, browser: Browser) -> None:
+def test_an_answer_is_sent_with_its_files(world: World, browser: AdviserBrowser) -> None:
     source = a_source(world)
     source.writes("vraag")
     browser.unlock()
@@ -423,7 +425,7 @@ def test_an_answer_is_sent_with_its_files(world: World, browser: Browser) -> Non
     assert browser.get(path).text.count("<article") == 2
 
 
-def test_a_form_with_no_file_chosen_sends_none(world: World, browser: Browser) -> None:
+def test_a_form_with_no_file_chosen_sends_none(world: World, browser: AdviserBrowser) -> None:
     source = a_source(world)
     source.writes("vraag")
     browser.unlock()
@@ -445,7 +447,7 @@ def multipart(fields: dict[str, object], content: bytes, *, filename: str = "a.t
     return parts.encode() + head.encode() + content + b"\r\n--B--\r\n"
 
 
-def raw_post(browser: Browser, path: str, body: bytes, length: int | None = None) -> TestResponse:
+def raw_post(browser: AdviserBrowser, path: str, body: bytes, length: int | None = None) -> TestResponse:
     return browser.client.post(
         path,
         input_stream=io.BytesIO(body),
@@ -464,7 +466,7 @@ def raw_post(browser: Browser, path: str, body: bytes, length: int | None = None
     ],
 )
 def test_a_text_that_cannot_be_sent_comes_back(
-    world: World, browser: Browser, text: str, refusal: str, length: str
+    world: World, browser: AdviserBrowser, text: str, refusal: str, length: str
 ) -> None:
     source = a_source(world)
     browser.unlock()
@@ -478,7 +480,7 @@ def test_a_text_that_cannot_be_sent_comes_back(
     assert text[:200_000] in answer.text
 
 
-def test_a_body_that_is_cut_off_gives_the_text_back(world: World, browser: Browser) -> None:
+def test_a_body_that_is_cut_off_gives_the_text_back(world: World, browser: AdviserBrowser) -> None:
     source = a_source(world)
     browser.unlock()
     path = f"/mailbox/{source.address}"
@@ -495,7 +497,7 @@ def test_a_body_that_is_cut_off_gives_the_text_back(world: World, browser: Brows
     assert "<article" not in browser.get(path).text
 
 
-def test_what_is_no_form_of_ours_is_refused(world: World, browser: Browser) -> None:
+def test_what_is_no_form_of_ours_is_refused(world: World, browser: AdviserBrowser) -> None:
     source = a_source(world)
     browser.unlock()
     path = f"/mailbox/{source.address}"
@@ -509,7 +511,7 @@ def test_what_is_no_form_of_ours_is_refused(world: World, browser: Browser) -> N
     assert plain.status_code in {400, 403}
 
 
-def test_files_over_the_limits_are_refused_with_the_text_kept(world: World, browser: Browser) -> None:
+def test_files_over_the_limits_are_refused_with_the_text_kept(world: World, browser: AdviserBrowser) -> None:
     source = a_source(world)
     source.writes("vraag")
     browser.unlock()
@@ -526,7 +528,7 @@ def test_files_over_the_limits_are_refused_with_the_text_kept(world: World, brow
 
 
 def test_a_source_who_wrote_meanwhile_is_shown_first_with_the_text_kept(
-    world: World, browser: Browser
+    world: World, browser: AdviserBrowser
 ) -> None:
     source = a_source(world)
     source.writes("vraag")
@@ -543,7 +545,9 @@ def test_a_source_who_wrote_meanwhile_is_shown_first_with_the_text_kept(
     assert browser.answer(path, answer_fields(refused, "mijn tekst")).status_code == 303
 
 
-def test_a_text_that_meets_a_locked_app_comes_back_after_unlocking(world: World, browser: Browser) -> None:
+def test_a_text_that_meets_a_locked_app_comes_back_after_unlocking(
+    world: World, browser: AdviserBrowser
+) -> None:
     source = a_source(world)
     source.writes("vraag")
     browser.unlock()
@@ -571,7 +575,7 @@ def test_a_text_that_meets_a_locked_app_comes_back_after_unlocking(world: World,
     assert hooks(browser.get("/unsent").text, "empty") == ["unsent"]
 
 
-def test_a_cut_off_body_that_meets_a_locked_app_keeps_its_text(world: World, browser: Browser) -> None:
+def test_a_cut_off_body_that_meets_a_locked_app_keeps_its_text(world: World, browser: AdviserBrowser) -> None:
     source = a_source(world)
     whole = multipart({"token": "x", "entry_id": "x", "heads": "00", "text": "mijn tekst"}, b"x")
 
@@ -585,7 +589,9 @@ def test_a_cut_off_body_that_meets_a_locked_app_keeps_its_text(world: World, bro
 # ---- faults
 
 
-def test_what_the_desk_wrote_is_named_as_the_desks_when_it_fails(world: World, browser: Browser) -> None:
+def test_what_the_desk_wrote_is_named_as_the_desks_when_it_fails(
+    world: World, browser: AdviserBrowser
+) -> None:
     source = a_source(world)
     source.writes("vraag")
     source.is_answered("antwoord")
@@ -596,7 +602,9 @@ def test_what_the_desk_wrote_is_named_as_the_desks_when_it_fails(world: World, b
 
 
 @pytest.mark.parametrize("is_seen", [False, True])
-def test_an_ended_mailbox_says_what_never_arrived(world: World, browser: Browser, *, is_seen: bool) -> None:
+def test_an_ended_mailbox_says_what_never_arrived(
+    world: World, browser: AdviserBrowser, *, is_seen: bool
+) -> None:
     source = a_source(world)
     source.writes("vraag")
     if is_seen:
@@ -613,7 +621,7 @@ def test_an_ended_mailbox_says_what_never_arrived(world: World, browser: Browser
     assert re.findall(r'data-not-arrived="(\d+)"', page) == ([] if is_seen else ["1"])
 
 
-def test_an_ended_mailbox_is_shown_and_acknowledged(world: World, browser: Browser) -> None:
+def test_an_ended_mailbox_is_shown_and_acknowledged(world: World, browser: AdviserBrowser) -> None:
     source, other = a_source(world), a_source(world)
     for each in (source, other):
         each.writes("vraag", day=TODAY - timedelta(days=1))
@@ -635,7 +643,7 @@ def test_an_ended_mailbox_is_shown_and_acknowledged(world: World, browser: Brows
 
 
 def test_damaged_anchors_are_said_on_every_page_until_the_adviser_decides(
-    world: World, browser: Browser
+    world: World, browser: AdviserBrowser
 ) -> None:
     source = a_source(world)
     source.writes("vraag")
@@ -662,7 +670,7 @@ def a_store_that_is(fault: str, world: World) -> Iterator[None]:
         yield
 
 
-def test_a_missing_store_is_a_page_and_comes_back_by_itself(world: World, browser: Browser) -> None:
+def test_a_missing_store_is_a_page_and_comes_back_by_itself(world: World, browser: AdviserBrowser) -> None:
     a_source(world).writes("vraag")
     browser.unlock()
     settle()
@@ -677,7 +685,7 @@ def test_a_missing_store_is_a_page_and_comes_back_by_itself(world: World, browse
     assert browser.get("/inbox").status_code == 200
 
 
-def test_an_answer_that_finds_no_store_keeps_its_text(world: World, browser: Browser) -> None:
+def test_an_answer_that_finds_no_store_keeps_its_text(world: World, browser: AdviserBrowser) -> None:
     source = a_source(world)
     source.writes("vraag")
     browser.unlock()
@@ -707,7 +715,7 @@ def test_an_answer_that_finds_no_store_keeps_its_text(world: World, browser: Bro
     ],
 )
 def test_what_is_typed_for_the_desk_alone_outlives_a_missing_store(
-    world: World, browser: Browser, path: str, form: str, field: str, others: dict[str, object]
+    world: World, browser: AdviserBrowser, path: str, form: str, field: str, others: dict[str, object]
 ) -> None:
     source = a_source(world)
     source.writes("vraag")
@@ -727,7 +735,7 @@ def test_what_is_typed_for_the_desk_alone_outlives_a_missing_store(
 @pytest.mark.parametrize("fault", ["missing", "busy"])
 @pytest.mark.parametrize("how", ["propose", "begin-without", "answer"])
 def test_what_is_typed_for_a_source_outlives_a_failing_store(
-    world: World, browser: Browser, tmp_path: Path, fault: str, how: str
+    world: World, browser: AdviserBrowser, tmp_path: Path, fault: str, how: str
 ) -> None:
     source, proposal = proposed(world, browser, tmp_path)
     mailbox = f"/mailbox/{source.address}"
@@ -753,7 +761,7 @@ def test_what_is_typed_for_a_source_outlives_a_failing_store(
 
 
 def test_a_proposal_that_finds_a_busy_store_is_still_in_its_form(
-    world: World, browser: Browser, tmp_path: Path
+    world: World, browser: AdviserBrowser, tmp_path: Path
 ) -> None:
     source = with_an_outbox(world, browser, tmp_path)
     where = f"/mailbox/{source.address}/propose"
@@ -769,7 +777,9 @@ def test_a_proposal_that_finds_a_busy_store_is_still_in_its_form(
     assert "mijn voorstel</textarea>" in answer.text
 
 
-def test_a_proposal_that_is_too_much_says_what_is(world: World, browser: Browser, tmp_path: Path) -> None:
+def test_a_proposal_that_is_too_much_says_what_is(
+    world: World, browser: AdviserBrowser, tmp_path: Path
+) -> None:
     source = with_an_outbox(world, browser, tmp_path)
     where = f"/mailbox/{source.address}/propose"
     form = proposal_form(browser.get(where), f"/mailbox/{source.address}", "mijn voorstel", KEY)
@@ -789,7 +799,7 @@ def test_a_proposal_that_is_too_much_says_what_is(world: World, browser: Browser
 
 
 def test_a_proposal_looked_at_that_finds_no_store_keeps_all_its_words(
-    world: World, browser: Browser, tmp_path: Path
+    world: World, browser: AdviserBrowser, tmp_path: Path
 ) -> None:
     source = with_an_outbox(world, browser, tmp_path)
     where = f"/mailbox/{source.address}/propose"
@@ -806,7 +816,7 @@ def test_a_proposal_looked_at_that_finds_no_store_keeps_all_its_words(
 
 @pytest.mark.parametrize("how", ["propose", "fill-answer"])
 def test_a_text_that_broke_off_comes_back_as_far_as_it_arrived(
-    world: World, browser: Browser, tmp_path: Path, how: str
+    world: World, browser: AdviserBrowser, tmp_path: Path, how: str
 ) -> None:
     source = with_an_outbox(world, browser, tmp_path)
 
@@ -822,7 +832,9 @@ def test_a_text_that_broke_off_comes_back_as_far_as_it_arrived(
 
 
 @pytest.mark.parametrize("button", ["keep", "template"])
-def test_an_answer_half_written_outlives_a_missing_store(world: World, browser: Browser, button: str) -> None:
+def test_an_answer_half_written_outlives_a_missing_store(
+    world: World, browser: AdviserBrowser, button: str
+) -> None:
     source = a_source(world)
     source.writes("vraag")
     browser.unlock()
@@ -852,7 +864,7 @@ def test_an_answer_half_written_outlives_a_missing_store(world: World, browser: 
     ],
 )
 def test_a_refusal_says_in_sentences_what_happened_what_was_kept_and_what_to_do_now(
-    browser: Browser, path: str, form: str | None, host: dict[str, str], refusal: str
+    browser: AdviserBrowser, path: str, form: str | None, host: dict[str, str], refusal: str
 ) -> None:
     browser.unlock()
     browser.headers |= host
@@ -865,7 +877,7 @@ def test_a_refusal_says_in_sentences_what_happened_what_was_kept_and_what_to_do_
     assert len(re.findall(r"[.?](?:\s|$)", told[1])) >= 3
 
 
-def test_a_damaged_store_is_left_as_it_is_and_its_page_says_so(world: World, browser: Browser) -> None:
+def test_a_damaged_store_is_left_as_it_is_and_its_page_says_so(world: World, browser: AdviserBrowser) -> None:
     browser.unlock()
     settle()
     world.store.close()
@@ -877,14 +889,14 @@ def test_a_damaged_store_is_left_as_it_is_and_its_page_says_so(world: World, bro
     assert hooks(answer.text, "refusal") == ["store_damaged"]
 
 
-def test_too_much_in_a_small_form_is_refused(browser: Browser) -> None:
+def test_too_much_in_a_small_form_is_refused(browser: AdviserBrowser) -> None:
     answer = browser.post("/unlock", {"text": "x" * 3_000_000})
 
     assert answer.status_code == 413
     assert hooks(answer.text, "refusal") == ["too_large"]
 
 
-def test_another_method_is_refused(browser: Browser) -> None:
+def test_another_method_is_refused(browser: AdviserBrowser) -> None:
     assert browser.client.put("/unlock", headers=browser.headers).status_code == 405
 
 
@@ -895,7 +907,7 @@ def step_fields(page: TestResponse, text: str, **step: str) -> dict[str, object]
     return {**answer_fields(page, text), **step}
 
 
-def test_a_step_stands_on_top_of_the_conversation(world: World, browser: Browser) -> None:
+def test_a_step_stands_on_top_of_the_conversation(world: World, browser: AdviserBrowser) -> None:
     source = a_source(world)
     source.writes("vraag")
     browser.unlock()
@@ -928,7 +940,7 @@ def test_a_step_stands_on_top_of_the_conversation(world: World, browser: Browser
     ],
 )
 def test_a_step_that_cannot_be_sent_comes_back_with_what_was_typed(
-    world: World, browser: Browser, step: dict[str, str], refusal: str
+    world: World, browser: AdviserBrowser, step: dict[str, str], refusal: str
 ) -> None:
     source = a_source(world)
     source.writes("vraag")
@@ -944,7 +956,7 @@ def test_a_step_that_cannot_be_sent_comes_back_with_what_was_typed(
     assert '<details class="step-fields" open>' in refused.text
 
 
-def test_a_step_form_without_its_id_is_refused(world: World, browser: Browser) -> None:
+def test_a_step_form_without_its_id_is_refused(world: World, browser: AdviserBrowser) -> None:
     source = a_source(world)
     source.writes("vraag")
     browser.unlock()
@@ -967,7 +979,7 @@ def every_form(page: TestResponse, address: str) -> Iterator[tuple[str, dict[str
 
 
 def test_a_form_of_one_mailbox_changes_nothing_in_another(
-    world: World, browser: Browser, tmp_path: Path
+    world: World, browser: AdviserBrowser, tmp_path: Path
 ) -> None:
     source, proposal = proposed(world, browser, tmp_path)
     where = f"/mailbox/{source.address}"
@@ -1009,7 +1021,7 @@ def test_a_form_of_one_mailbox_changes_nothing_in_another(
 
 @pytest.mark.parametrize("name", ["entry_id", "heads", "step_id", "token"])
 def test_a_form_whose_hidden_fields_were_exchanged_signs_nothing(
-    world: World, browser: Browser, name: str
+    world: World, browser: AdviserBrowser, name: str
 ) -> None:
     source, other = a_source(world), a_source(world)
     source.writes("vraag")
@@ -1040,7 +1052,7 @@ def closing_fields(page: TestResponse, action: str, **more: str) -> dict[str, ob
     return {**hidden, **more}
 
 
-def test_a_mailbox_is_closed_with_a_last_word_and_its_day(world: World, browser: Browser) -> None:
+def test_a_mailbox_is_closed_with_a_last_word_and_its_day(world: World, browser: AdviserBrowser) -> None:
     source = a_source(world)
     source.writes("vraag")
     browser.unlock()
@@ -1060,7 +1072,7 @@ def test_a_mailbox_is_closed_with_a_last_word_and_its_day(world: World, browser:
 
 
 def test_a_form_that_opens_a_closed_mailbox_again_says_so_before_it_is_sent(
-    world: World, browser: Browser, tmp_path: Path
+    world: World, browser: AdviserBrowser, tmp_path: Path
 ) -> None:
     source, proposal = proposed(world, browser, tmp_path)
     where = f"/mailbox/{source.address}"
@@ -1083,7 +1095,7 @@ def test_a_form_that_opens_a_closed_mailbox_again_says_so_before_it_is_sent(
     assert (closed, agreed) == ([1, 1, 1], [1, 1, 1])
 
 
-def test_spam_takes_one_press(world: World, browser: Browser) -> None:
+def test_spam_takes_one_press(world: World, browser: AdviserBrowser) -> None:
     source = a_source(world)
     source.writes("tassen")
     browser.unlock()
@@ -1098,7 +1110,7 @@ def test_spam_takes_one_press(world: World, browser: Browser) -> None:
     assert hooks(browser.get("/inbox").text, "waiting") == ["0"]
 
 
-def test_a_closing_that_cannot_be_gives_the_last_word_back(world: World, browser: Browser) -> None:
+def test_a_closing_that_cannot_be_gives_the_last_word_back(world: World, browser: AdviserBrowser) -> None:
     source = a_source(world)
     source.writes("vraag")
     browser.unlock()
@@ -1135,7 +1147,7 @@ def proposal_form(page: TestResponse, where: str, text: str, fingerprint: str) -
     }
 
 
-def preview_fields(browser: Browser, source: ASource, *, is_kept: bool = False) -> dict[str, object]:
+def preview_fields(browser: AdviserBrowser, source: ASource, *, is_kept: bool = False) -> dict[str, object]:
     """Preview a proposal, and return the hidden fields of its preview. The desk then loses the proposal."""
     where = f"/mailbox/{source.address}"
     form = proposal_form(browser.get(f"{where}/propose"), where, "mijn voorstel", KEY)
@@ -1148,7 +1160,7 @@ def preview_fields(browser: Browser, source: ASource, *, is_kept: bool = False) 
 
 
 def with_an_outbox(
-    world: World, browser: Browser, tmp_path: Path, file: tuple[str, bytes] | None = None
+    world: World, browser: AdviserBrowser, tmp_path: Path, file: tuple[str, bytes] | None = None
 ) -> ASource:
     """Unlock a desk that can propose to pass on, with a source who has sent one message."""
     source = a_source(world)
@@ -1160,7 +1172,7 @@ def with_an_outbox(
     return source
 
 
-def proposed(world: World, browser: Browser, tmp_path: Path, **words: str) -> tuple[ASource, str]:
+def proposed(world: World, browser: AdviserBrowser, tmp_path: Path, **words: str) -> tuple[ASource, str]:
     """Send a proposal with two files, and return the source and the proposal's page."""
     source = with_an_outbox(world, browser, tmp_path, file=("bewijs.pdf", b"author"))
     where = f"/mailbox/{source.address}"
@@ -1185,7 +1197,7 @@ def proposed(world: World, browser: Browser, tmp_path: Path, **words: str) -> tu
 
 
 def answer_of(
-    browser: Browser, source: ASource, verdict: Verdict, shown: Collection[Digest] | None = None
+    browser: AdviserBrowser, source: ASource, verdict: Verdict, shown: Collection[Digest] | None = None
 ) -> None:
     desk = browser.app.extensions["auto_lock"]._desk
     digest = read_thread.open_thread(desk, source.keys.address, today=TODAY).thread_state.proposals[-1].digest
@@ -1195,7 +1207,7 @@ def answer_of(
 
 
 def test_a_proposal_is_looked_at_sent_agreed_made_and_handed_over(
-    world: World, browser: Browser, tmp_path: Path
+    world: World, browser: AdviserBrowser, tmp_path: Path
 ) -> None:
     source, page = proposed(world, browser, tmp_path)
     assert "cleaned" in hooks(browser.get(page).text, "copy")
@@ -1227,7 +1239,7 @@ def test_a_proposal_is_looked_at_sent_agreed_made_and_handed_over(
 
 
 def test_what_is_said_with_each_step_of_passing_on_is_shown_and_comes_back_when_refused(
-    world: World, browser: Browser, tmp_path: Path
+    world: World, browser: AdviserBrowser, tmp_path: Path
 ) -> None:
     source, page = proposed(world, browser, tmp_path, step_text="Lees <b>dit</b>.", next="Jij kiest.")
     where = f"/mailbox/{source.address}"
@@ -1260,7 +1272,7 @@ def test_what_is_said_with_each_step_of_passing_on_is_shown_and_comes_back_when_
 
 
 def test_what_is_said_with_a_proposal_comes_back_with_it(
-    world: World, browser: Browser, tmp_path: Path
+    world: World, browser: AdviserBrowser, tmp_path: Path
 ) -> None:
     source = with_an_outbox(world, browser, tmp_path)
     where = f"/mailbox/{source.address}"
@@ -1282,7 +1294,7 @@ def test_what_is_said_with_a_proposal_comes_back_with_it(
 
 
 def test_closing_while_something_is_passed_on_is_warned_about_and_not_kept_from(
-    world: World, browser: Browser, tmp_path: Path
+    world: World, browser: AdviserBrowser, tmp_path: Path
 ) -> None:
     source, page = proposed(world, browser, tmp_path)
     closing = f"/mailbox/{source.address}/close"
@@ -1306,7 +1318,7 @@ def test_closing_while_something_is_passed_on_is_warned_about_and_not_kept_from(
     assert hooks(browser.get(closing).text, "under-way") == []
 
 
-def test_evidence_that_was_damaged_does_not_close_its_page(world: World, browser: Browser) -> None:
+def test_evidence_that_was_damaged_does_not_close_its_page(world: World, browser: AdviserBrowser) -> None:
     source = a_source(world)
     source.writes("vraag")
     browser.unlock()
@@ -1321,7 +1333,7 @@ def test_evidence_that_was_damaged_does_not_close_its_page(world: World, browser
 
 
 def test_what_was_taken_back_too_soon_or_declined_is_said(
-    world: World, browser: Browser, tmp_path: Path
+    world: World, browser: AdviserBrowser, tmp_path: Path
 ) -> None:
     source, page = proposed(world, browser, tmp_path)
     answer_of(browser, source, Verdict.AGREED)
@@ -1338,7 +1350,7 @@ def test_what_was_taken_back_too_soon_or_declined_is_said(
 
 
 def test_without_agreement_it_takes_a_reason_and_a_second_word(
-    world: World, browser: Browser, tmp_path: Path
+    world: World, browser: AdviserBrowser, tmp_path: Path
 ) -> None:
     source, page = proposed(world, browser, tmp_path)
     fields = closing_fields(browser.get(page), f"{page}/begin-without", text="x" * 50)
@@ -1353,7 +1365,7 @@ def test_without_agreement_it_takes_a_reason_and_a_second_word(
 
 
 def test_a_proposal_that_cannot_be_made_gives_its_text_back(
-    world: World, browser: Browser, tmp_path: Path
+    world: World, browser: AdviserBrowser, tmp_path: Path
 ) -> None:
     source = a_source(world)
     source.writes("vraag")
@@ -1394,7 +1406,7 @@ def test_a_proposal_that_cannot_be_made_gives_its_text_back(
 
 
 def test_a_proposals_forms_refuse_strangers_and_what_is_gone(
-    world: World, browser: Browser, tmp_path: Path
+    world: World, browser: AdviserBrowser, tmp_path: Path
 ) -> None:
     source, page = proposed(world, browser, tmp_path)
     fields = closing_fields(browser.get(page), f"{page}/begin-without", text="x" * 50, confirmed="yes")
@@ -1411,7 +1423,7 @@ def test_a_proposals_forms_refuse_strangers_and_what_is_gone(
 
 
 def test_a_proposal_that_the_source_deleted_has_no_page_and_is_not_passed_on(
-    world: World, browser: Browser, tmp_path: Path
+    world: World, browser: AdviserBrowser, tmp_path: Path
 ) -> None:
     source, page = proposed(world, browser, tmp_path)
     answer_of(browser, source, Verdict.AGREED)
@@ -1428,7 +1440,7 @@ def test_a_proposal_that_the_source_deleted_has_no_page_and_is_not_passed_on(
 
 @pytest.mark.parametrize("language", ["en", "nl"])
 def test_a_step_that_was_taken_back_in_time_is_told_and_nothing_says_it_is_passed_on(
-    world: World, browser: Browser, tmp_path: Path, language: str
+    world: World, browser: AdviserBrowser, tmp_path: Path, language: str
 ) -> None:
     source, page = proposed(world, browser, tmp_path)
     browser.headers["Accept-Language"] = language
@@ -1460,7 +1472,7 @@ def test_a_step_that_was_taken_back_in_time_is_told_and_nothing_says_it_is_passe
 
 
 def test_what_a_source_signs_as_a_proposal_has_no_page(
-    world: World, browser: Browser, tmp_path: Path
+    world: World, browser: AdviserBrowser, tmp_path: Path
 ) -> None:
     source, page = proposed(world, browser, tmp_path)
     note = ProposalNote(recipient=PassOnRecipient.SG, name="SG", fingerprint=KEY)
@@ -1476,7 +1488,7 @@ def test_what_a_source_signs_as_a_proposal_has_no_page(
 
 
 def test_what_was_sealed_before_sending_is_read_on_the_page_and_cannot_write_into_it(
-    world: World, browser: Browser
+    world: World, browser: AdviserBrowser
 ) -> None:
     source = a_source(world)
     stranger = PQIdentity(b"x" * 32).recipient
@@ -1495,7 +1507,7 @@ def test_what_was_sealed_before_sending_is_read_on_the_page_and_cannot_write_int
 
 
 @pytest.mark.parametrize("why", ["several", "no_openpgp", "later"])
-def test_why_something_was_not_opened_is_said(world: World, browser: Browser, why: str) -> None:
+def test_why_something_was_not_opened_is_said(world: World, browser: AdviserBrowser, why: str) -> None:
     source = a_source(world)
     armour = {
         "several": age_armour(b"x", [recipient_of(world), PQIdentity(b"x" * 32).recipient]),
@@ -1511,7 +1523,9 @@ def test_why_something_was_not_opened_is_said(world: World, browser: Browser, wh
     assert why in hooks(browser.get(f"/mailbox/{source.address}").text, "unopened")
 
 
-def test_a_file_sealed_before_sending_is_offered_opened_and_as_sent(world: World, browser: Browser) -> None:
+def test_a_file_sealed_before_sending_is_offered_opened_and_as_sent(
+    world: World, browser: AdviserBrowser
+) -> None:
     source = a_source(world)
     sealed = age_file(b"%PDF-1.7", [recipient_of(world)])
     source.writes("zie bijlage", file=("bewijs.age", sealed))
@@ -1527,7 +1541,7 @@ def test_a_file_sealed_before_sending_is_offered_opened_and_as_sent(world: World
 
 
 def test_a_sealed_file_that_names_another_mailbox_cannot_be_chosen_for_a_proposal(
-    world: World, browser: Browser, tmp_path: Path
+    world: World, browser: AdviserBrowser, tmp_path: Path
 ) -> None:
     source, victim = with_an_outbox(world, browser, tmp_path), a_source(world)
     for mailbox, name in ((victim, "stolen.age"), (source, "own.age")):
@@ -1541,7 +1555,7 @@ def test_a_sealed_file_that_names_another_mailbox_cannot_be_chosen_for_a_proposa
     assert "own.age" in page
 
 
-def test_what_was_pasted_sealed_can_be_saved(world: World, browser: Browser) -> None:
+def test_what_was_pasted_sealed_can_be_saved(world: World, browser: AdviserBrowser) -> None:
     source = a_source(world)
     wrote = source.writes(
         age_armour(bytes(9), [recipient_of(world)]) + age_armour(b"x", [PQIdentity(b"x" * 32).recipient])

@@ -22,8 +22,8 @@ from tests.journalist_app.desk_factories import TODAY
 from tests.journalist_app.desk_factories import ASource as SourceAtStore
 from tests.journalist_app.services.test_passing_on import propose
 from tests.journalist_app.views.paper import Paper
-from tests.journalist_app.views.test_views import Browser as AdviserBrowser
-from tests.proofs.conversation import ASource, MailboxSystem, open_system
+from tests.journalist_app.views.test_views import AdviserBrowser
+from tests.proofs.conversation import MailboxSystem, ProofSource, open_system
 from tests.store.factories import NOW
 from tests.sync.desks import AtDesk, an_adviser
 from tests.sync.ends import Ends, the_ends
@@ -42,8 +42,8 @@ class Pair:
     ends: Ends
     site: MailboxSystem
     at_desk: AtDesk
-    bad: ASource
-    good: ASource
+    bad: ProofSource
+    good: ProofSource
     folder: Path
     ids: dict[bytes, dict[str, list[str]]] = field(default_factory=dict)
     _app: Flask | None = None
@@ -172,10 +172,10 @@ def a_pair(folder: Path) -> Pair:
     return pair
 
 
-def _at(store: Store, ends: Ends, source: ASource) -> SourceAtStore:
+def _at(store: Store, ends: Ends, source: ProofSource) -> SourceAtStore:
     return SourceAtStore(replace(ends.world, store=store), source.keys)
 
 
-def _end(source: ASource) -> None:
+def _end(source: ProofSource) -> None:
     end, browser = "/en/mailbox/end", source.browser
     assert browser.post(end, {**browser.hidden(browser.get(end), end), "sure": "y"}).status_code == 303

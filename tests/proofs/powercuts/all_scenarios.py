@@ -1,19 +1,19 @@
 """Table of all scenarios, by name."""
 
-from tests.proofs.powercuts.one_machine import Answering, Deleting, Posting, Uploading
+from tests.proofs.powercuts.one_machine import Answering, Deleting, PostingScenario, Uploading
 from tests.proofs.powercuts.scenarios import Scenario
-from tests.proofs.powercuts.set_up import AdmittingToOnion, Migrating, Pairing, SettingUp
+from tests.proofs.powercuts.set_up import AdmittingToOnion, Migrating, PairingScenario, SettingUp
 from tests.proofs.powercuts.two_machines import Carrying, Syncing
 
 SCENARIOS: dict[str, type[Scenario]] = {
-    "posting": Posting,
+    "posting": PostingScenario,
     "uploading": Uploading,
     "answering": Answering,
     "deleting": Deleting,
     "syncing": Syncing,
     "carrying": Carrying,
     "setting up": SettingUp,
-    "pairing": Pairing,
+    "pairing": PairingScenario,
     "admitting to an onion": AdmittingToOnion,
     "migrating": Migrating,
 }

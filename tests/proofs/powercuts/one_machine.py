@@ -16,12 +16,11 @@ from protocol.keyring import open_keyring
 from store.cleanup import rewrite_store
 from store.database.engine import open_store
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_world
-from tests.journalist_app.views.test_views import Browser as AdviserBrowser
-from tests.journalist_app.views.test_views import answer_fields, settle
-from tests.proofs.conversation import ASource, MailboxSystem, open_system
+from tests.journalist_app.views.test_views import AdviserBrowser, answer_fields, settle
+from tests.proofs.conversation import MailboxSystem, ProofSource, open_system
 from tests.proofs.powercuts.scenarios import Scenario
 from tests.proofs.powercuts.statements import state
-from tests.source_app.desks import Browser
+from tests.source_app.desks import SourceBrowser
 
 TEXT = re.compile(r"text-[0-9a-f]{12}")
 _FILE_LINK = re.compile(
@@ -50,7 +49,7 @@ def file_content(name: str) -> bytes:
 
 def seen_by_source(system: MailboxSystem, mailbox: str, passphrase: str) -> set[str]:
     """Return the names that a source can read after logging in: the mailbox, its texts, and whole files."""
-    browser = Browser(system.site.test_client())
+    browser = SourceBrowser(system.site.test_client())
     if browser.log_in(passphrase).status_code != 303:
         return set()
     page = browser.get("/en/mailbox")
@@ -62,14 +61,14 @@ def seen_by_source(system: MailboxSystem, mailbox: str, passphrase: str) -> set[
     return found
 
 
-def delete_entry(source: ASource, entry_id: str) -> None:
+def delete_entry(source: ProofSource, entry_id: str) -> None:
     """Delete an entry as the source does, with the form for it."""
     path = f"/en/mailbox/delete/{entry_id}"
     form = source.browser.hidden(source.browser.get(path), path)
     assert source.browser.post(path, form).status_code == 303
 
 
-def end_mailbox(source: ASource) -> None:
+def end_mailbox(source: ProofSource) -> None:
     """End a mailbox as its source does, with the form for it."""
     form = source.browser.hidden(source.browser.get("/en/mailbox/end"), "/en/mailbox/end")
     assert source.browser.post("/en/mailbox/end", {**form, "sure": "y"}).status_code == 303
@@ -87,7 +86,7 @@ class OneMachine(Scenario):
         self.remember("passphrases", [])
         return set()
 
-    def new_source(self) -> ASource:
+    def new_source(self) -> ProofSource:
         """Open a mailbox. Its name in statements is "mailbox 0", "mailbox 1" and so on."""
         passphrases = self.remembered("passphrases")
         mailbox = f"mailbox {len(passphrases)}"
@@ -97,7 +96,7 @@ class OneMachine(Scenario):
         state("kept", mailbox)
         return source
 
-    def post(self, source: ASource, *sizes: int, chars: int = 0) -> tuple[str, tuple[str, ...]]:
+    def post(self, source: ProofSource, *sizes: int, chars: int = 0) -> tuple[str, tuple[str, ...]]:
         """Send a message with files of these sizes. Return its entry id, and the names of text and files."""
         text, files = a_text(chars), [a_file(size) for size in sizes]
         names = (text[:17], *(name for name, _ in files))
@@ -123,7 +122,7 @@ class OneMachine(Scenario):
             self.system.close()
 
 
-class Posting(OneMachine):
+class PostingScenario(OneMachine):
     """A source opens a mailbox and posts messages, short and long. Another source does the same."""
 
     def prepare(self) -> set[str]:

@@ -16,7 +16,7 @@ _REPEATED_AT_MOST = 500  # disks in a row that were checked before: there are ha
 
 
 @dataclass(slots=True)
-class Expected:
+class ExpectedNames:
     """Names of the things that must be readable at a moment, and of those that must not be readable."""
 
     tried: set[str] = field(default_factory=set)
@@ -88,12 +88,12 @@ def replay(scenario: Scenario, recording: Recording, *, cuts: int, seed: int) ->
 
 def _cuts(
     scenario: Scenario, recording: Recording, cuts: int, chance: random.Random
-) -> Iterator[tuple[int, Expected, Image]]:
+) -> Iterator[tuple[int, ExpectedNames, Image]]:
     """Yield disks after power cuts without end, in rounds over all moments or some of them."""
     places = moments(recording)
     for number in itertools.count():
         chosen = set(chance.sample(places, min(len(places), max(1, cuts // 4))))
-        disk, expected = Disk(recording.start), Expected()
+        disk, expected = Disk(recording.start), ExpectedNames()
         for moment, operation in enumerate([*recording.operations, None]):
             if moment in chosen:
                 for machine in scenario.machines:
@@ -112,14 +112,14 @@ def _disk_after_cut(disk: Disk, machine: str, number: int, chance: random.Random
     return (disk.in_order if number % 2 else disk.at_random)(machine, chance)
 
 
-def _check(scenario: Scenario, expected: Expected) -> str:
+def _check(scenario: Scenario, expected: ExpectedNames) -> str:
     try:
         return expected.difference(scenario.readable())
     except Exception as why:  # noqa: BLE001  # any failure to read is a loss
         return f"cannot be read: {type(why).__name__}: {str(why)[:300]}"
 
 
-def _digest(image: Image, expected: Expected) -> bytes:
+def _digest(image: Image, expected: ExpectedNames) -> bytes:
     found = hashlib.blake2b(repr((sorted(expected.kept), sorted(expected.gone))).encode())
     for path, content in sorted(image.items()):
         found.update(f"{path}\0{-1 if content is None else len(content)}\0".encode())

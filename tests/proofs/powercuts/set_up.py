@@ -92,7 +92,7 @@ class SettingUp(Scenario):
         self.remember("passphrase", passphrase)
 
 
-class Pairing(Scenario):
+class PairingScenario(Scenario):
     """A desk adds an OpenPGP key to its keyring, and its workstation is paired with a server."""
 
     def prepare(self) -> set[str]:

@@ -28,9 +28,8 @@ from sync.exchange import answer_pouches
 from sync.pending import read_pieces
 from tests.deploy.two_machines import PASSPHRASE, Machine, a_desk
 from tests.journalist_app.desk_factories import World
-from tests.journalist_app.views.test_views import Browser as AdviserBrowser
-from tests.journalist_app.views.test_views import answer_fields, settle, token
-from tests.proofs.conversation import ASource, MailboxSystem, open_system
+from tests.journalist_app.views.test_views import AdviserBrowser, answer_fields, settle, token
+from tests.proofs.conversation import MailboxSystem, ProofSource, open_system
 from tests.proofs.powercuts.one_machine import (
     TEXT,
     a_file,
@@ -80,7 +79,7 @@ class TwoMachines(Scenario):
     def machine(self, name: str) -> Machine:
         return Machine(self.disk / name / "var" / "config.toml", self.remembered("fingerprint"))
 
-    def post(self, source: ASource, *sizes: int) -> tuple[str, list[str]]:
+    def post(self, source: ProofSource, *sizes: int) -> tuple[str, list[str]]:
         """Post at the server. Return the entry id, and the names of the text and the files."""
         text, files = a_text(), [a_file(size) for size in sizes]
         names = [text, *(name for name, _ in files)]
@@ -89,7 +88,7 @@ class TwoMachines(Scenario):
         state("kept", *names, *later(names))
         return entry_id, names
 
-    def answer(self, source: ASource) -> list[str]:
+    def answer(self, source: ProofSource) -> list[str]:
         """Answer at the workstation. Return the name of the text."""
         text = a_text()
         state("trying", text, at_workstation(text), *later([text]))
@@ -200,7 +199,7 @@ class Syncing(TwoMachines):
         state("kept", *map(at_workstation, names))
 
     @staticmethod
-    def _delete(source: ASource, entry_id: str, names: list[str]) -> None:
+    def _delete(source: ProofSource, entry_id: str, names: list[str]) -> None:
         state("deleting", *names, *map(at_workstation, names), *later(names))
         delete_entry(source, entry_id)
         state("gone", *names, *later(names))

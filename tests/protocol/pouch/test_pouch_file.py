@@ -41,7 +41,7 @@ from protocol.pouch.pouch_items import (
 )
 from protocol.transcript.ending import proof_to_bytes
 from tests.crypto.age_sizes import payload_bytes
-from tests.protocol.mailbox_factories import LAPTOP, WORKSTATION, Conversation
+from tests.protocol.mailbox_factories import LAPTOP, WORKSTATION, Talk
 
 Vector = dict[str, Any]
 
@@ -399,7 +399,7 @@ def test_the_size_reveals_no_more_than_padme(length: int) -> None:
 
 
 def test_an_empty_pouch_is_as_long_as_one_that_reports_a_removal_an_end_or_a_closing() -> None:
-    talk = Conversation()
+    talk = Talk()
     message = talk.write(talk.source)
     talk.write(WORKSTATION)
     talk.write(LAPTOP)

@@ -78,7 +78,7 @@ class Page(NamedTuple):
     shown: frozenset[Digest]
 
 
-class World(NamedTuple):
+class ExploredState(NamedTuple):
     """One state of the search: what the server, the workstations and the source have.
 
     For each signed entry, `truth` has the entries that the page or the app had shown when it was signed.
@@ -147,7 +147,7 @@ class Explorer:
     def run(self, depth: int, states: int = 1_000_000) -> tuple[str, tuple[str, ...], int]:
         """Return the first broken promise (or ""), its trace, and the number of states."""
         start = self._start()
-        todo: deque[tuple[World, tuple[str, ...]]] = deque([(start, ())])
+        todo: deque[tuple[ExploredState, tuple[str, ...]]] = deque([(start, ())])
         known = {start}
         while todo and len(known) < states:
             world, trace = todo.popleft()
@@ -161,12 +161,12 @@ class Explorer:
                         todo.append((after, (*trace, label)))
         return "", (), len(known)
 
-    def _start(self) -> World:
+    def _start(self) -> ExploredState:
         if not self.limits.is_proposed:
-            return World()
+            return ExploredState()
         made = self._sign(WORKSTATION, "proposal", (), ())
         rows = frozenset({(made.digest, OK)})
-        return World(server=rows, a=rows, b=rows, truth=frozenset({(made.digest, _NOTHING)}))
+        return ExploredState(server=rows, a=rows, b=rows, truth=frozenset({(made.digest, _NOTHING)}))
 
     # ---- entries
 
@@ -259,15 +259,15 @@ class Explorer:
         transcript = self._transcript(rows, remembered, _NOTHING)
         return thread_state.thread_state(KEYS.address, transcript, self._opened(rows, transcript))
 
-    def _visible(self, world: World) -> Rows:
+    def _visible(self, world: ExploredState) -> Rows:
         return frozenset(row for row in world.server if row[0] not in world.hidden)
 
-    def _replica(self, world: World, name: str) -> tuple[Rows, Heads]:
+    def _replica(self, world: ExploredState, name: str) -> tuple[Rows, Heads]:
         if name == "A" and self.limits.is_one_machine:
             return self._visible(world), world.remembered_a
         return (world.a, world.remembered_a) if name == "A" else (world.b, world.remembered_b)
 
-    def _all(self, world: World) -> Rows:
+    def _all(self, world: ExploredState) -> Rows:
         """Return every entry that was ever written, without the operator's damage.
 
         Removed ones have no header.
@@ -278,7 +278,7 @@ class Explorer:
 
     # ---- actions
 
-    def _moves(self, world: World) -> Iterator[tuple[str, World]]:
+    def _moves(self, world: ExploredState) -> Iterator[tuple[str, ExploredState]]:
         digests = {digest for digest, _ in world.server | world.a | world.b}
         done = [(self.made[digest].action, self.made[digest].entry.envelope.strand) for digest in digests]
         yield from self._source(world, lambda action: done.count((action, SOURCE_STRAND)))
@@ -286,7 +286,9 @@ class Explorer:
             yield from self._desk(world, name, lambda action, w=writer: done.count((action, w.strand)))  # type: ignore[misc]
         yield from self._operator(world)
 
-    def _source(self, world: World, count: Callable[[str], int]) -> Iterator[tuple[str, World]]:
+    def _source(
+        self, world: ExploredState, count: Callable[[str], int]
+    ) -> Iterator[tuple[str, ExploredState]]:
         limits = self.limits
         rows = self._visible(world)
         now = self._transcript(rows, (), world.repeated)
@@ -315,7 +317,9 @@ class Explorer:
         if count("removal") < limits.removal:
             yield from self._removals(world, form, heads, now)
 
-    def _messages_again(self, world: World, form: Page, heads: Heads) -> Iterator[tuple[str, World]]:
+    def _messages_again(
+        self, world: ExploredState, form: Page, heads: Heads
+    ) -> Iterator[tuple[str, ExploredState]]:
         """Send the form of a hidden message again, with the same entry id."""
         ids = [self.made[digest].entry.envelope.entry_id for digest in world.order]
         for digest in world.order:
@@ -333,8 +337,8 @@ class Explorer:
                 yield f"the source sends {self._name(digest)} again", self._posted(world, again, form.shown)
 
     def _answers(
-        self, world: World, form: Page, heads: Heads, rows: Rows, count: Callable[[str], int]
-    ) -> Iterator[tuple[str, World]]:
+        self, world: ExploredState, form: Page, heads: Heads, rows: Rows, count: Callable[[str], int]
+    ) -> Iterator[tuple[str, ExploredState]]:
         """Answer a proposal that a page shows, unless the server has the step or a newer proposal."""
         if world.page is None or not any(self.made[digest].action == "proposal" for digest in form.shown):
             return
@@ -350,8 +354,8 @@ class Explorer:
                     yield label, self._posted(world, made, form.shown)
 
     def _removals(
-        self, world: World, form: Page, heads: Heads, now: Transcript
-    ) -> Iterator[tuple[str, World]]:
+        self, world: ExploredState, form: Page, heads: Heads, now: Transcript
+    ) -> Iterator[tuple[str, ExploredState]]:
         for entry in now.entries:
             if entry.envelope.is_words and entry.digest not in now.removed and entry.header is not None:
                 made = self._sign(SOURCE, "removal", heads, form.unseen, removes=(entry.digest,))
@@ -359,14 +363,16 @@ class Explorer:
                 label = f"the source removes {self._name(entry.digest)}"
                 yield label, after._replace(server=_destroyed(after.server, [entry.digest]))
 
-    def _posted(self, world: World, made: SignedEntry, shown: frozenset[Digest]) -> World:
+    def _posted(self, world: ExploredState, made: SignedEntry, shown: frozenset[Digest]) -> ExploredState:
         return world._replace(
             server=world.server | {(made.digest, OK)},
             order=(*world.order, made.digest),
             truth=world.truth | {(made.digest, shown)},
         )
 
-    def _desk(self, world: World, name: str, count: Callable[[str], int]) -> Iterator[tuple[str, World]]:
+    def _desk(
+        self, world: ExploredState, name: str, count: Callable[[str], int]
+    ) -> Iterator[tuple[str, ExploredState]]:
         limits, at = self.limits, 0 if name == "A" else 1
         synced = self.sync(world, name)
         if synced != world:
@@ -384,7 +390,7 @@ class Explorer:
 
         def writes(
             action: str, due: date | None = None, about: Digest | None = None, broken: str = ""
-        ) -> World:
+        ) -> ExploredState:
             number = len(world.truth)
             made = self._sign(DESK[name], action, heads, unseen, due=due, form_number=number, about=about)
             return self._written(world, name, made, shown, broken)
@@ -400,8 +406,12 @@ class Explorer:
         yield from self._passes_on(world, name, count, writes)
 
     def _passes_on(
-        self, world: World, name: str, count: Callable[[str], int], writes: Callable[..., World]
-    ) -> Iterator[tuple[str, World]]:
+        self,
+        world: ExploredState,
+        name: str,
+        count: Callable[[str], int],
+        writes: Callable[..., ExploredState],
+    ) -> Iterator[tuple[str, ExploredState]]:
         """Begin to pass on what was agreed to, and make its file when the server has confirmed the step."""
         limits, at = self.limits, 0 if name == "A" else 1
         rows, remembered = self._replica(world, name)
@@ -418,14 +428,14 @@ class Explorer:
                 broken = self._made_against(world, rows, now, proposed)
                 yield f"{name} makes the file", writes("made", about=about, broken=broken)
 
-    def _is_confirmed(self, world: World, name: str, proposed: ProposalState) -> bool:
+    def _is_confirmed(self, world: ExploredState, name: str, proposed: ProposalState) -> bool:
         """Return True if a workstation knows that the server has each step about a proposal that counts."""
         steps = {step for by, step in world.unconfirmed if by == name} - proposed.void
         return all(self.made[step].about != proposed.signed.digest for step in steps)
 
     def _written(
-        self, world: World, name: str, made: SignedEntry, shown: frozenset[Digest], broken: str
-    ) -> World:
+        self, world: ExploredState, name: str, made: SignedEntry, shown: frozenset[Digest], broken: str
+    ) -> ExploredState:
         row = (made.digest, OK)
         after = world._replace(truth=world.truth | {(made.digest, shown)}, broken=broken)
         if name == "A" and self.limits.is_one_machine:
@@ -436,7 +446,7 @@ class Explorer:
                 after = after._replace(unconfirmed=world.unconfirmed | {(name, made.digest)})
         return self._remember(after, name)
 
-    def _remember(self, world: World, name: str) -> World:
+    def _remember(self, world: ExploredState, name: str) -> ExploredState:
         rows, remembered = self._replica(world, name)
         transcript = self._transcript(rows, remembered, _NOTHING)
         if any(fault.kind is FaultKind.ROLLED_BACK for fault in transcript.faults):
@@ -445,7 +455,7 @@ class Explorer:
             return world._replace(remembered_a=transcript.heads)
         return world._replace(remembered_b=transcript.heads)
 
-    def sync(self, world: World, name: str, *, has_answer: bool = True) -> World:
+    def sync(self, world: ExploredState, name: str, *, has_answer: bool = True) -> ExploredState:
         """Exchange entries between a workstation and the server, and repair what either of them has lost."""
         if name == "A" and self.limits.is_one_machine:
             return self._remember(world, name)
@@ -470,7 +480,7 @@ class Explorer:
         replica = _destroyed(frozenset(mine.items()), removed)
         return self._remember(after._replace(a=replica) if name == "A" else after._replace(b=replica), name)
 
-    def _overtaken(self, world: World, after: World) -> set[Digest]:
+    def _overtaken(self, world: ExploredState, after: ExploredState) -> set[Digest]:
         """Return the steps that now come to the server, although the source has withdrawn, in truth."""
         known = {digest for digest, _ in world.server}
         new = {digest for digest, _ in after.server} - known
@@ -480,7 +490,7 @@ class Explorer:
         full = self._transcript(self._all(after), (), _NOTHING)
         return {step for step in steps if self._withdrawals(world, full, step)}
 
-    def _operator(self, world: World) -> Iterator[tuple[str, World]]:
+    def _operator(self, world: ExploredState) -> Iterator[tuple[str, ExploredState]]:
         hidden, flipped, restored, repeated = world.operator
         limits = self.limits
         for digest, condition in sorted(self._visible(world)):
@@ -523,7 +533,7 @@ class Explorer:
         if limits.undoes and (world.hidden or world.repeated or is_spoilt):
             yield "the operator undoes everything", self._undone(world)
 
-    def _dates_back(self, world: World) -> Iterator[tuple[str, World]]:
+    def _dates_back(self, world: ExploredState) -> Iterator[tuple[str, ExploredState]]:
         """Sign words or a step with the key of a retired workstation, for a day before it was retired."""
         rows = self._visible(world)
         now = self._transcript(rows, (), _NOTHING)
@@ -538,7 +548,7 @@ class Explorer:
     def _dated_back(self, rows: Rows) -> set[Digest]:
         return {digest for digest, _ in rows if self.made[digest].action == "dated back"}
 
-    def _undone(self, world: World) -> World:
+    def _undone(self, world: ExploredState) -> ExploredState:
         return world._replace(
             server=frozenset((digest, OK if how == FLIPPED else how) for digest, how in world.server),
             hidden=_NOTHING,
@@ -553,7 +563,7 @@ class Explorer:
 
     # ---- promises
 
-    def _broken(self, world: World) -> str:
+    def _broken(self, world: ExploredState) -> str:
         whole = self._all(world)
         full = self._transcript(whole, (), _NOTHING)
         promises = (
@@ -568,7 +578,7 @@ class Explorer:
         )
         return next(filter(None, promises), "")
 
-    def _no_lasting_fault(self, world: World, full: Transcript) -> str:
+    def _no_lasting_fault(self, world: ExploredState, full: Transcript) -> str:
         kinds = {fault.kind for fault in full.faults}
         forged = self._dated_back(self._all(world))
         gone = {digest for digest, _ in self._all(world)} - full.authentic.keys()
@@ -582,7 +592,7 @@ class Explorer:
             return f"without a hostile operator, the mailbox has the faults {sorted(kinds)}"
         return ""
 
-    def _deletion(self, world: World) -> str:
+    def _deletion(self, world: ExploredState) -> str:
         visible = self._visible(world)
         bare = frozenset((digest, OK) for digest, _ in visible)
         transcript = self._transcript(bare, (), world.repeated)
@@ -615,14 +625,14 @@ class Explorer:
             return "deleted on the earlier of two days that the desk promised"
         return ""
 
-    def _is_closed_by_its_writer(self, world: World, entry: SignedEntry) -> bool:
+    def _is_closed_by_its_writer(self, world: ExploredState, entry: SignedEntry) -> bool:
         return entry.envelope.due is not None or any(
             other.envelope.due and head_of(other)[:2] > head_of(entry)[:2]
             for other in (self.made[digest].entry for digest, _ in world.server)
             if other.envelope.strand == entry.envelope.strand
         )
 
-    def _removal(self, world: World) -> str:
+    def _removal(self, world: ExploredState) -> str:
         views = [self._visible(world), *(self._replica(world, name)[0] for name in DESK)]
         for rows in views:
             transcript = self._transcript(rows, (), _NOTHING)
@@ -632,7 +642,7 @@ class Explorer:
                     return f"{self._name(entry.digest)} is shown beside its removal"
         return ""
 
-    def _consent(self, world: World, whole: Rows, full: Transcript) -> str:
+    def _consent(self, world: ExploredState, whole: Rows, full: Transcript) -> str:
         """Check that a withdrawal is too late exactly if the source had been shown the step."""
         truth = dict(world.truth)
         opened = self._opened(whole, full)
@@ -660,7 +670,7 @@ class Explorer:
                 return "a step that was removed still counts"
         return ""
 
-    def _agreements(self, world: World, full: Transcript, step: Digest) -> list[int]:
+    def _agreements(self, world: ExploredState, full: Transcript, step: Digest) -> list[int]:
         """Return the places, in the source's order, of the agreements on which a step builds."""
         about = self.made[step].about
         known = full.knowledge.known_to([step])
@@ -670,12 +680,12 @@ class Explorer:
             if self.made[digest].action == "agreed" and self.made[digest].about == about and digest in known
         ]
 
-    def _withdrawals(self, world: World, full: Transcript, step: Digest) -> list[Digest]:
+    def _withdrawals(self, world: ExploredState, full: Transcript, step: Digest) -> list[Digest]:
         """Return the entries that really withdraw the last agreement on which a step builds."""
         agreed = self._agreements(world, full, step)
         return self._withdrawn_after(world, max(agreed, default=-1), self.made[step].about)
 
-    def _withdrawn_after(self, world: World, agreed: int, about: Digest | None) -> list[Digest]:
+    def _withdrawn_after(self, world: ExploredState, agreed: int, about: Digest | None) -> list[Digest]:
         if agreed < 0:
             return []
         later = world.order[agreed:]
@@ -687,7 +697,7 @@ class Explorer:
             or named.intersection(self.made[digest].entry.envelope.removes)
         ]
 
-    def _beside(self, world: World, full: Transcript, step: Digest) -> list[Digest]:
+    def _beside(self, world: ExploredState, full: Transcript, step: Digest) -> list[Digest]:
         """Return the entries that may withdraw an agreement, because the writer of the agreement did not
         know them.
         """
@@ -700,7 +710,7 @@ class Explorer:
             and not all(digest in full.knowledge.known_to([each]) for each in agreed)
         ]
 
-    def _begun_against(self, world: World, rows: Rows, now: Transcript, about: Digest) -> str:
+    def _begun_against(self, world: ExploredState, rows: Rows, now: Transcript, about: Digest) -> str:
         """Return why the desk must not begin to pass on, if it can see a withdrawal or a newer proposal."""
         evident = {digest for digest, _ in rows} | now.knowledge.named.keys()
         agreed = [
@@ -718,7 +728,9 @@ class Explorer:
             return "passing on begins although the desk proposed something else since"
         return ""
 
-    def _made_against(self, world: World, rows: Rows, now: Transcript, proposed: ProposalState) -> str:
+    def _made_against(
+        self, world: ExploredState, rows: Rows, now: Transcript, proposed: ProposalState
+    ) -> str:
         """Return what is wrong if the file is made, in truth: the source withdrew, or can still withdraw."""
         about, truth = proposed.signed.digest, dict(world.truth)
         here = {digest for digest, _ in rows}
@@ -742,7 +754,7 @@ class Explorer:
             return "the file is made although the desk can see that the source withdrew"
         return ""
 
-    def _waiting(self, world: World, full: Transcript) -> str:
+    def _waiting(self, world: ExploredState, full: Transcript) -> str:
         truth = dict(world.truth)
         answered = {
             shown
@@ -757,14 +769,14 @@ class Explorer:
                 return f"{self._name(digest)} does not wait, and no one who answered was shown it"
         return ""
 
-    def _end(self, world: World) -> str:
+    def _end(self, world: ExploredState) -> str:
         for rows in (self._visible(world), world.a, world.b):
             ends = [digest for digest, _ in rows if self.made[digest].action == "end"]
             if ends and ending.end_of(self._transcript(rows, (), _NOTHING)) is None:
                 return "the source ended the mailbox, and the end does not count"
         return ""
 
-    def _healing(self, world: World, lost: frozenset[Digest]) -> str:
+    def _healing(self, world: ExploredState, lost: frozenset[Digest]) -> str:
         """Check that all is well again if the operator's changes, except `lost`, are undone.
 
         The desk can then read and close the mailbox, and the server can delete it.
@@ -815,7 +827,7 @@ def _is_newer(entry: SignedEntry, heads: Heads) -> bool:
     return entry.envelope.number >= min(own, default=1)
 
 
-class Scenario(NamedTuple):
+class Exploration(NamedTuple):
     """Actions to explore, and how many in a row: in the fast tests, and in `make prove`."""
 
     limits: Limits
@@ -828,33 +840,35 @@ _CONSENT: Final = Limits(is_proposed=True, agreed=1, against=1, passing_on=(1, 0
 _FILE: Final = replace(_CONSENT, removal=1, made=(1, 1), hide=0, flip=0, breaks_off=True)
 
 SCENARIOS: Final = {
-    "source's rows are hidden": Scenario(Limits(message=3, hide=1, again=1, words=(1, 0)), 5, 8, heals=True),
-    "closings cross": Scenario(
+    "source's rows are hidden": Exploration(
+        Limits(message=3, hide=1, again=1, words=(1, 0)), 5, 8, heals=True
+    ),
+    "closings cross": Exploration(
         Limits(message=2, receipt=1, words=(1, 0), closing=(1, 1), hide=1, flip=1), 4, 8, heals=True
     ),
-    "answers and a step cross": Scenario(replace(_CONSENT, receipt=1), 6, 11),
-    "removals and a step cross": Scenario(replace(_CONSENT, against=0, message=1, removal=1), 5, 10),
-    "a file is made on one machine": Scenario(
+    "answers and a step cross": Exploration(replace(_CONSENT, receipt=1), 6, 11),
+    "removals and a step cross": Exploration(replace(_CONSENT, against=0, message=1, removal=1), 5, 10),
+    "a file is made on one machine": Exploration(
         replace(_CONSENT, removal=1, made=(1, 0), is_one_machine=True), 6, 11
     ),
-    "a file is made on two machines": Scenario(_FILE, 8, 13),
-    "two workstations pass on": Scenario(replace(_FILE, passing_on=(1, 1), hide=1), 6, 11),
-    "two workstations propose": Scenario(
+    "a file is made on two machines": Exploration(_FILE, 8, 13),
+    "two workstations pass on": Exploration(replace(_FILE, passing_on=(1, 1), hide=1), 6, 11),
+    "two workstations propose": Exploration(
         replace(_CONSENT, proposal=(1, 1), passing_on=(1, 1), is_proposed=False, flip=0), 6, 10
     ),
-    "the source agrees twice": Scenario(
+    "the source agrees twice": Exploration(
         replace(_CONSENT, agreed=2, passing_on=(2, 0), hide=2, flip=0), 6, 10
     ),
-    "removed words are restored": Scenario(
+    "removed words are restored": Exploration(
         Limits(message=1, removal=1, restore=1, hide=1, words=(1, 0), read=(0, 1)), 5, 9, heals=True
     ),
-    "two workstations answer": Scenario(
+    "two workstations answer": Exploration(
         Limits(message=2, words=(1, 1), read=(1, 1), hide=1, flip=1, repeat=1), 4, 7, heals=True
     ),
-    "a retired workstation dates back": Scenario(
+    "a retired workstation dates back": Exploration(
         replace(_CONSENT, words=(1, 0), receipt=1, flip=0, dated_back=1), 5, 10
     ),
-    "the source ends": Scenario(
+    "the source ends": Exploration(
         Limits(message=1, end=1, words=(1, 0), closing=(1, 0), hide=1, repeat=1), 5, 9, heals=True
     ),
 }

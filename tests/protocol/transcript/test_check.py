@@ -14,21 +14,13 @@ from protocol.identifiers import SOURCE_STRAND, Digest, EntryId, StrandId
 from protocol.strand import DeskWriter, SourceWriter
 from protocol.transcript.check import Fault, FaultKind, head_of, heads_after, read_transcript
 from protocol.trusted_state import TrustedState
-from tests.protocol.mailbox_factories import (
-    DAY,
-    LAPTOP,
-    WORKSTATION,
-    Conversation,
-    a_mailbox,
-    kinds,
-    the_strands,
-)
+from tests.protocol.mailbox_factories import DAY, LAPTOP, WORKSTATION, Talk, a_mailbox, kinds, the_strands
 
 
 @pytest.fixture
-def talk() -> Conversation:
+def talk() -> Talk:
     """Make a mailbox in which source and desk wrote in turns, and each was shown what came before."""
-    conversation = Conversation()
+    conversation = Talk()
     for writer in (conversation.source, WORKSTATION, conversation.source, WORKSTATION):
         conversation.write(writer)
     return conversation
@@ -38,45 +30,45 @@ def digests(entries: tuple[SignedEntry, ...]) -> list[Digest]:
     return [entry.digest for entry in entries]
 
 
-def test_an_untouched_mailbox_is_shown_whole_and_in_its_order(talk: Conversation) -> None:
+def test_an_untouched_mailbox_is_shown_whole_and_in_its_order(talk: Talk) -> None:
     remembered = talk.check().heads
     transcript = talk.check(random.sample(talk.entries, 4), remembered)
     assert (transcript.entries, transcript.rejected, transcript.faults) == (tuple(talk.entries), (), ())
     assert transcript.heads == (head_of(talk.entries[2]), head_of(talk.entries[3]))
 
 
-def test_an_empty_mailbox_has_no_faults(talk: Conversation) -> None:
+def test_an_empty_mailbox_has_no_faults(talk: Talk) -> None:
     transcript = talk.check([])
     assert (transcript.entries, transcript.rejected, transcript.faults, transcript.heads) == ((), (), (), ())
 
 
-def test_dropping_an_entry_that_another_entry_names_is_detected(talk: Conversation) -> None:
+def test_dropping_an_entry_that_another_entry_names_is_detected(talk: Talk) -> None:
     for dropped in talk.entries[:-1]:
         transcript = talk.without(dropped)
         assert transcript.faults == (Fault(FaultKind.MISSING, *head_of(dropped)),)
         assert transcript.faults[0].allows_answers
 
 
-def test_rolling_back_what_the_workstation_remembers_is_detected(talk: Conversation) -> None:
+def test_rolling_back_what_the_workstation_remembers_is_detected(talk: Talk) -> None:
     newest = talk.entries[-1]
     transcript = talk.check(talk.entries[:-1], talk.check().heads)
     assert transcript.faults == (Fault(FaultKind.ROLLED_BACK, *head_of(newest)),)
     assert not transcript.faults[0].allows_answers
 
 
-def test_emptying_a_whole_mailbox_is_detected(talk: Conversation) -> None:
+def test_emptying_a_whole_mailbox_is_detected(talk: Talk) -> None:
     transcript = talk.check([], talk.check().heads)
     assert [fault.kind for fault in transcript.faults] == [FaultKind.ROLLED_BACK] * 2
 
 
-def test_an_entry_that_no_one_saw_can_be_dropped_unnoticed(talk: Conversation) -> None:
+def test_an_entry_that_no_one_saw_can_be_dropped_unnoticed(talk: Talk) -> None:
     """This is the limit of the check: only its writer's receipt proves that the newest entry existed."""
     before = talk.check().heads
     talk.write(talk.source)
     assert talk.check(talk.entries[:-1], before).faults == ()
 
 
-def test_swapping_the_content_of_two_entries_is_detected(talk: Conversation) -> None:
+def test_swapping_the_content_of_two_entries_is_detected(talk: Talk) -> None:
     first, third = talk.entries[0], talk.entries[2]
     talk.entries[0] = replace(first, header=third.header, payload=third.payload)
     transcript = talk.check()
@@ -86,7 +78,7 @@ def test_swapping_the_content_of_two_entries_is_detected(talk: Conversation) -> 
     assert not transcript.faults[0].allows_answers
 
 
-def test_without_content_only_envelopes_and_signatures_are_checked(talk: Conversation) -> None:
+def test_without_content_only_envelopes_and_signatures_are_checked(talk: Talk) -> None:
     talk.entries[0] = replace(talk.entries[0], header=None, payload=None)
     rows = [replace(entry, header=None, payload=None) for entry in talk.entries]
     bare = read_transcript(talk.keys.address, talk.keys.verify_key, the_strands(), rows, has_content=False)
@@ -94,7 +86,7 @@ def test_without_content_only_envelopes_and_signatures_are_checked(talk: Convers
     assert talk.check(rows).faults == tuple(Fault(FaultKind.LOST, *head_of(entry)) for entry in talk.entries)
 
 
-def test_signatures_that_the_caller_has_verified_are_not_verified_again(talk: Conversation) -> None:
+def test_signatures_that_the_caller_has_verified_are_not_verified_again(talk: Talk) -> None:
     forged = replace(talk.entries[0], signature=bytes(64))
     trusting = read_transcript(talk.keys.address, None, {}, [forged], is_verified=True)
     assert trusting.authentic == {forged.digest: forged}
@@ -115,7 +107,7 @@ def test_signatures_that_the_caller_has_verified_are_not_verified_again(talk: Co
     ids=["signature", "day", "entry id", "commitment", "heads", "unseen"],
 )
 def test_flipping_anything_signed_is_detected(
-    talk: Conversation, change: Callable[[SignedEntry], SignedEntry]
+    talk: Talk, change: Callable[[SignedEntry], SignedEntry]
 ) -> None:
     talk.entries[3] = change(talk.entries[3])
     transcript = talk.check()
@@ -123,36 +115,36 @@ def test_flipping_anything_signed_is_detected(
     assert transcript.rejected == (talk.entries[3],)
 
 
-def test_reordering_rows_changes_nothing(talk: Conversation) -> None:
+def test_reordering_rows_changes_nothing(talk: Talk) -> None:
     assert talk.check(talk.entries[::-1]).entries == tuple(talk.entries)
 
 
-def test_replaying_an_entry_into_another_mailbox_is_detected(talk: Conversation) -> None:
-    other = Conversation(a_mailbox(2), [talk.entries[1]])
+def test_replaying_an_entry_into_another_mailbox_is_detected(talk: Talk) -> None:
+    other = Talk(a_mailbox(2), [talk.entries[1]])
     assert kinds(other.check()) == {FaultKind.WRONG_ADDRESS}
     assert other.check().entries == ()
 
 
-def test_an_entry_that_is_stored_twice_is_shown_once(talk: Conversation) -> None:
+def test_an_entry_that_is_stored_twice_is_shown_once(talk: Talk) -> None:
     transcript = talk.check([*talk.entries, talk.entries[1]])
     assert kinds(transcript) == {FaultKind.REPLAYED}
     assert transcript.entries == tuple(talk.entries)
     assert transcript.faults[0].digest is None
 
 
-def test_with_a_replaced_mailbox_key_nothing_counts_as_the_sources(talk: Conversation) -> None:
+def test_with_a_replaced_mailbox_key_nothing_counts_as_the_sources(talk: Talk) -> None:
     transcript = read_transcript(talk.keys.address, None, the_strands(), talk.entries)
     assert FaultKind.UNKNOWN_STRAND in kinds(transcript)
     assert all(shown.envelope.strand for shown in transcript.entries)
 
 
-def test_a_reply_forged_with_another_key_is_never_shown(talk: Conversation) -> None:
+def test_a_reply_forged_with_another_key_is_never_shown(talk: Talk) -> None:
     forged = talk.write(DeskWriter(WORKSTATION.strand, b"x" * 32))
     transcript = talk.check()
     assert (kinds(transcript), transcript.rejected) == ({FaultKind.BAD_SIGNATURE}, (forged,))
 
 
-def test_an_entry_forged_in_the_sources_strand_is_never_shown(talk: Conversation) -> None:
+def test_an_entry_forged_in_the_sources_strand_is_never_shown(talk: Talk) -> None:
     """Attack: the operator withdraws the agreement, removes a message or ends the mailbox in the source's
     name.
     """
@@ -167,7 +159,7 @@ def test_an_entry_forged_in_the_sources_strand_is_never_shown(talk: Conversation
         talk.entries.pop()
 
 
-def test_a_reply_from_a_strand_that_the_letterhead_does_not_name_is_never_shown(talk: Conversation) -> None:
+def test_a_reply_from_a_strand_that_the_letterhead_does_not_name_is_never_shown(talk: Talk) -> None:
     forged = talk.write(DeskWriter(StrandId(b"strand-x"), b"x" * 32))
     assert talk.check().rejected == (forged,)
     assert kinds(talk.check()) == {FaultKind.UNKNOWN_STRAND}
@@ -176,7 +168,7 @@ def test_a_reply_from_a_strand_that_the_letterhead_does_not_name_is_never_shown(
 # ---- the key of a retired workstation: both workstations of these tests are retired on the 30th day
 
 
-def test_a_retired_workstation_cannot_have_known_what_was_written_later(talk: Conversation) -> None:
+def test_a_retired_workstation_cannot_have_known_what_was_written_later(talk: Talk) -> None:
     """Attack: someone has the key of a retired workstation, and signs for a day before the retirement."""
     later = talk.write(talk.source, day=DAY + timedelta(days=32))
     forged = talk.write(LAPTOP)
@@ -187,27 +179,27 @@ def test_a_retired_workstation_cannot_have_known_what_was_written_later(talk: Co
     assert transcript.faults[0].allows_answers
 
 
-def test_it_cannot_have_known_them_through_other_entries_either(talk: Conversation) -> None:
+def test_it_cannot_have_known_them_through_other_entries_either(talk: Talk) -> None:
     later = talk.write(talk.source, day=DAY + timedelta(days=32))
     hidden = talk.write(talk.source)  # on an earlier day, after the later message
     chain = [talk.write(LAPTOP, hidden=[later]), talk.write(LAPTOP, hidden=[later, hidden])]
     assert talk.check().rejected == tuple(chain)
 
 
-def test_a_clock_that_is_off_by_a_day_dates_nothing_back(talk: Conversation) -> None:
+def test_a_clock_that_is_off_by_a_day_dates_nothing_back(talk: Talk) -> None:
     talk.write(talk.source, day=DAY + timedelta(days=31))
     talk.write(LAPTOP, day=DAY + timedelta(days=30))
     assert talk.check().faults == ()
 
 
-def test_a_workstation_in_use_may_have_a_clock_that_is_far_behind(talk: Conversation) -> None:
+def test_a_workstation_in_use_may_have_a_clock_that_is_far_behind(talk: Talk) -> None:
     talk.write(talk.source, day=DAY + timedelta(days=300))
     talk.write(LAPTOP)
     strands = {strand: replace(key, until=None) for strand, key in the_strands().items()}
     assert read_transcript(talk.keys.address, talk.keys.verify_key, strands, talk.entries).faults == ()
 
 
-def test_what_is_dated_back_is_no_second_history_and_names_nothing(talk: Conversation) -> None:
+def test_what_is_dated_back_is_no_second_history_and_names_nothing(talk: Talk) -> None:
     """Attack: the forged entry has the number of a real one, so that both are a fork. Or it names an entry
     that never existed.
     """
@@ -222,7 +214,7 @@ def test_what_is_dated_back_is_no_second_history_and_names_nothing(talk: Convers
     assert transcript.heads_for(WORKSTATION.strand, transcript.authentic)[1] == ()
 
 
-def test_a_workstation_that_remembers_what_is_dated_back_can_still_write(talk: Conversation) -> None:
+def test_a_workstation_that_remembers_what_is_dated_back_can_still_write(talk: Talk) -> None:
     """The workstation saw the forged entry before it had the letterhead that retires the strand."""
     talk.write(talk.source, day=DAY + timedelta(days=32))
     forged = talk.write(LAPTOP)
@@ -235,13 +227,13 @@ def test_a_workstation_that_remembers_what_is_dated_back_can_still_write(talk: C
 
 
 @pytest.mark.parametrize("days", [-1, 31], ids=["before its first day", "after its last day"])
-def test_a_strand_key_outside_its_days_does_not_count(talk: Conversation, days: int) -> None:
+def test_a_strand_key_outside_its_days_does_not_count(talk: Talk, days: int) -> None:
     late = talk.write(LAPTOP, day=DAY + timedelta(days=days))
     assert talk.check().rejected == (late,)
     assert kinds(talk.check()) == {FaultKind.UNKNOWN_STRAND}
 
 
-def test_a_strand_key_that_is_a_bad_point_does_not_crash(talk: Conversation) -> None:
+def test_a_strand_key_that_is_a_bad_point_does_not_crash(talk: Talk) -> None:
     strands = {WORKSTATION.strand: replace(the_strands()[WORKSTATION.strand], verify_key=b"short")}
     transcript = read_transcript(talk.keys.address, talk.keys.verify_key, strands, talk.entries)
     assert FaultKind.BAD_SIGNATURE in kinds(transcript)
@@ -250,7 +242,7 @@ def test_a_strand_key_that_is_a_bad_point_does_not_crash(talk: Conversation) -> 
 # ---- forks
 
 
-def test_two_entries_of_the_source_with_one_number_both_count(talk: Conversation) -> None:
+def test_two_entries_of_the_source_with_one_number_both_count(talk: Talk) -> None:
     """Attack: the operator hides the newest row for a moment.
 
     Rejecting both entries would ruin the mailbox.
@@ -271,14 +263,14 @@ def test_two_entries_of_the_source_with_one_number_both_count(talk: Conversation
     assert after.envelope.number == 3
 
 
-def test_a_form_sent_twice_while_its_row_was_hidden_gives_two_entries_with_one_id(talk: Conversation) -> None:
+def test_a_form_sent_twice_while_its_row_was_hidden_gives_two_entries_with_one_id(talk: Talk) -> None:
     first = talk.write(talk.source, entry_id=EntryId(b"f" * 16))
     again = talk.write(talk.source, entry_id=EntryId(b"f" * 16), hidden=[first], day=DAY + timedelta(days=1))
     shown = digests(talk.check().entries)
     assert {first.digest, again.digest} <= set(shown)
 
 
-def test_two_histories_of_one_workstation_are_both_held_back(talk: Conversation) -> None:
+def test_two_histories_of_one_workstation_are_both_held_back(talk: Talk) -> None:
     """Attack: someone copied the workstation's key, or restored the workstation's disk to an earlier day."""
     newest = talk.entries[3]
     rival = talk.write(WORKSTATION, hidden=[newest])
@@ -288,7 +280,7 @@ def test_two_histories_of_one_workstation_are_both_held_back(talk: Conversation)
     assert not any(fault.allows_answers for fault in transcript.faults)
 
 
-def test_an_entry_of_a_workstation_that_continues_another_history_is_held_back(talk: Conversation) -> None:
+def test_an_entry_of_a_workstation_that_continues_another_history_is_held_back(talk: Talk) -> None:
     own = Head(WORKSTATION.strand, 1, Digest(b"x" * 32))
     stray = sign_again(talk.entries[3], by=WORKSTATION, heads=(own,), unseen=(), day=DAY)
     transcript = talk.check([*talk.entries[:3], stray])
@@ -296,14 +288,14 @@ def test_an_entry_of_a_workstation_that_continues_another_history_is_held_back(t
     assert transcript.rejected == (talk.entries[1],)
 
 
-def test_a_history_rewritten_after_the_workstation_saw_it_is_detected(talk: Conversation) -> None:
+def test_a_history_rewritten_after_the_workstation_saw_it_is_detected(talk: Talk) -> None:
     remembered = (Head(WORKSTATION.strand, 2, Digest(b"o" * 32)),)
     transcript = talk.check(remembered=remembered)
     assert kinds(transcript) == {FaultKind.ROLLED_BACK, FaultKind.FORK}
     assert transcript.rejected == (talk.entries[3],)
 
 
-def test_a_source_that_names_an_entry_that_never_was_holds_no_ones_entry_back(talk: Conversation) -> None:
+def test_a_source_that_names_an_entry_that_never_was_holds_no_ones_entry_back(talk: Talk) -> None:
     invented = Head(WORKSTATION.strand, 2, Digest(b"o" * 32))
     talk.add(talk.source, EntryClass.RECEIPT, heads=((invented,), ()))
     transcript = talk.check()
@@ -314,7 +306,7 @@ def test_a_source_that_names_an_entry_that_never_was_holds_no_ones_entry_back(ta
 # ---- removal
 
 
-def test_a_removal_by_the_source_counts_for_the_entries_of_both_sides(talk: Conversation) -> None:
+def test_a_removal_by_the_source_counts_for_the_entries_of_both_sides(talk: Talk) -> None:
     removal = talk.remove(*talk.entries[:2])
     transcript = talk.check()
     assert transcript.faults == ()
@@ -323,7 +315,7 @@ def test_a_removal_by_the_source_counts_for_the_entries_of_both_sides(talk: Conv
     assert len(transcript.entries) == 5
 
 
-def test_a_removed_entry_whose_header_is_restored_is_reported_and_not_shown(talk: Conversation) -> None:
+def test_a_removed_entry_whose_header_is_restored_is_reported_and_not_shown(talk: Talk) -> None:
     """Attack: the operator keeps a copy of the row and restores it after the removal."""
     before = talk.entries[0]
     talk.remove(before)
@@ -333,7 +325,7 @@ def test_a_removed_entry_whose_header_is_restored_is_reported_and_not_shown(talk
     assert transcript.entries[0] == replace(before, header=None, payload=None)
 
 
-def test_dropping_the_removal_too_is_detected_by_anyone_who_knew_it(talk: Conversation) -> None:
+def test_dropping_the_removal_too_is_detected_by_anyone_who_knew_it(talk: Talk) -> None:
     before = talk.entries[0]
     removal = talk.remove(before)
     remembered = talk.check().heads
@@ -342,14 +334,14 @@ def test_dropping_the_removal_too_is_detected_by_anyone_who_knew_it(talk: Conver
     assert talk.check(rows, remembered).faults == (Fault(FaultKind.ROLLED_BACK, *head_of(removal)),)
 
 
-def test_a_header_that_is_gone_without_a_removal_is_lost(talk: Conversation) -> None:
+def test_a_header_that_is_gone_without_a_removal_is_lost(talk: Talk) -> None:
     for damaged in (replace(talk.entries[0], header=None), replace(talk.entries[0], payload=None)):
         transcript = talk.check([damaged, *talk.entries[1:]])
         assert transcript.faults == (Fault(FaultKind.LOST, *head_of(damaged)),)
         assert transcript.faults[0].allows_answers
 
 
-def test_an_entry_that_two_removals_name_keeps_the_first(talk: Conversation) -> None:
+def test_an_entry_that_two_removals_name_keeps_the_first(talk: Talk) -> None:
     first, _ = talk.remove(talk.entries[0]), talk.remove(talk.entries[0], day=DAY + timedelta(days=1))
     assert talk.check().removed == {talk.entries[0].digest: first}
 
@@ -357,14 +349,14 @@ def test_an_entry_that_two_removals_name_keeps_the_first(talk: Conversation) -> 
 # ---- heads of a new entry
 
 
-def test_an_entry_names_its_own_tip_and_what_was_shown_of_the_others(talk: Conversation) -> None:
+def test_an_entry_names_its_own_tip_and_what_was_shown_of_the_others(talk: Talk) -> None:
     first, answer, second, last = talk.entries
     assert talk.heads(LAPTOP) == ((head_of(second), head_of(last)), ())
     assert talk.heads(talk.source, not_shown=[last]) == ((head_of(second), head_of(answer)), (head_of(last),))
     assert talk.heads(LAPTOP, not_shown=[first]) == ((head_of(second), head_of(last)), (head_of(first),))
 
 
-def test_a_step_that_was_spoiled_while_the_page_was_made_is_not_signed_as_seen(talk: Conversation) -> None:
+def test_a_step_that_was_spoiled_while_the_page_was_made_is_not_signed_as_seen(talk: Talk) -> None:
     """Attack: no signature covers age headers, so one changed byte makes the desk's step unreadable for
     the source.
     """
@@ -373,7 +365,7 @@ def test_a_step_that_was_spoiled_while_the_page_was_made_is_not_signed_as_seen(t
     assert spoiled.digest not in talk.check().knowledge.known_to([answer.digest])
 
 
-def test_an_entry_that_another_entry_names_and_that_is_not_there_is_unseen(talk: Conversation) -> None:
+def test_an_entry_that_another_entry_names_and_that_is_not_there_is_unseen(talk: Talk) -> None:
     first, _, second, last = talk.entries
     heads, unseen = talk.heads(LAPTOP, hidden=[second])
     assert heads == (head_of(first), head_of(last))
@@ -381,10 +373,10 @@ def test_an_entry_that_another_entry_names_and_that_is_not_there_is_unseen(talk:
 
 
 def test_an_empty_mailbox_gives_no_heads() -> None:
-    assert Conversation().heads(WORKSTATION) == ((), ())
+    assert Talk().heads(WORKSTATION) == ((), ())
 
 
-def test_hiding_a_workstations_newest_row_never_makes_it_sign_a_number_twice(talk: Conversation) -> None:
+def test_hiding_a_workstations_newest_row_never_makes_it_sign_a_number_twice(talk: Talk) -> None:
     newest = talk.entries[3]
     talk.remembered = talk.check().heads
     made = talk.write(WORKSTATION, hidden=[newest])
@@ -392,14 +384,14 @@ def test_hiding_a_workstations_newest_row_never_makes_it_sign_a_number_twice(tal
     assert talk.check().faults == ()
 
 
-def test_what_a_workstation_remembers_of_other_strands_is_not_claimed_as_shown(talk: Conversation) -> None:
+def test_what_a_workstation_remembers_of_other_strands_is_not_claimed_as_shown(talk: Talk) -> None:
     talk.remembered = talk.check().heads
     made = talk.write(LAPTOP, hidden=talk.entries)
     assert (made.envelope.heads, made.envelope.unseen) == ((), ())
 
 
 def test_at_most_16_heads_of_a_strand_are_named_and_the_rest_follows_later() -> None:
-    talk = Conversation()
+    talk = Talk()
     tips = [
         talk.write(talk.source, hidden=list(talk.entries), day=DAY + timedelta(days=at)) for at in range(17)
     ]
@@ -413,7 +405,7 @@ def test_at_most_16_heads_of_a_strand_are_named_and_the_rest_follows_later() -> 
 
 
 def test_a_writer_that_was_shown_64_entries_too_few_claims_to_have_seen_nothing() -> None:
-    talk = Conversation()
+    talk = Talk()
     rows = [
         talk.write(talk.source, hidden=list(talk.entries), day=DAY + timedelta(days=at)) for at in range(66)
     ]
@@ -425,7 +417,7 @@ def test_a_writer_that_was_shown_64_entries_too_few_claims_to_have_seen_nothing(
 
 def test_a_writer_that_was_shown_64_entries_too_few_names_the_newest_as_unseen() -> None:
     """A form of the desk could otherwise not say what its page showed, and nothing newer would stop it."""
-    talk = Conversation()
+    talk = Talk()
     rows = [talk.write(talk.source) for _ in range(66)]
     assert talk.heads(WORKSTATION, not_shown=rows[:65]) == ((), (head_of(rows[-1]),))
 
@@ -438,7 +430,7 @@ def invented_strands(count: int, first: int = 0) -> list[Head]:
 @pytest.mark.parametrize("ids", [0, 150], ids=["below the real ones", "above the real ones"])
 def test_names_of_strands_that_never_existed_stop_no_writer(ids: int) -> None:
     """Attack: two entries with the key of one workstation together name more strands than an envelope can."""
-    talk = Conversation()
+    talk = Talk()
     message = talk.write(talk.source)
     talk.read(LAPTOP, heads=((), tuple(invented_strands(60, ids))))
     second = (head_of(talk.entries[-1]), *invented_strands(40, ids + 60))
@@ -454,7 +446,7 @@ def test_names_of_strands_that_never_existed_stop_no_writer(ids: int) -> None:
 
 
 def test_a_workstation_that_remembers_its_own_entry_alone_has_room_for_it() -> None:
-    talk = Conversation()
+    talk = Talk()
     own = talk.read(WORKSTATION)
     talk.remembered = talk.check().heads
     talk.read(LAPTOP, heads=((), tuple(invented_strands(63))))
@@ -465,7 +457,7 @@ def test_a_workstation_that_remembers_its_own_entry_alone_has_room_for_it() -> N
 # ---- a form of the source that is posted later
 
 
-def test_a_message_follows_what_other_tabs_wrote_since_its_form_was_made(talk: Conversation) -> None:
+def test_a_message_follows_what_other_tabs_wrote_since_its_form_was_made(talk: Talk) -> None:
     form, _ = talk.heads(talk.source)
     one, two = talk.write(talk.source), talk.write(talk.source)
     assert heads_after(form, ()) == form
@@ -473,7 +465,7 @@ def test_a_message_follows_what_other_tabs_wrote_since_its_form_was_made(talk: C
     assert heads_after(form, (one, two)) == heads_after(form, (two, one)) == talk.heads(talk.source)[0]
 
 
-def test_a_row_that_was_hidden_from_a_form_is_named_beside_it(talk: Conversation) -> None:
+def test_a_row_that_was_hidden_from_a_form_is_named_beside_it(talk: Talk) -> None:
     hidden = talk.entries[2]
     form, _ = talk.heads(talk.source, hidden=[hidden])
     assert {head.digest for head in heads_after(form, (hidden,))} == {hidden.digest, talk.entries[3].digest}
@@ -481,13 +473,13 @@ def test_a_row_that_was_hidden_from_a_form_is_named_beside_it(talk: Conversation
     assert {head_of(hidden), head_of(aside)} < set(heads_after(form, (hidden, aside)))
 
 
-def test_what_a_form_names_of_the_desk_stays_even_if_it_is_hidden_now(talk: Conversation) -> None:
+def test_what_a_form_names_of_the_desk_stays_even_if_it_is_hidden_now(talk: Talk) -> None:
     form, _ = talk.heads(talk.source)
     assert head_of(talk.entries[3]) in heads_after(form, (talk.entries[2],))
 
 
 def test_seventeen_rows_that_were_hidden_for_a_moment_do_not_block_the_source_for_good() -> None:
-    talk = Conversation()
+    talk = Talk()
     rows = [
         talk.write(talk.source, hidden=list(talk.entries), day=DAY + timedelta(days=at)) for at in range(17)
     ]

@@ -13,14 +13,14 @@ from protocol.identifiers import SOURCE_STRAND, Digest, StrandId
 from protocol.strand import DeskWriter
 from protocol.transcript.check import Transcript, read_transcript
 from protocol.transcript.closing import closed_until, last_words, may_delete
-from tests.protocol.mailbox_factories import DAY, DUE, LAPTOP, WORKSTATION, Conversation, the_strands
+from tests.protocol.mailbox_factories import DAY, DUE, LAPTOP, WORKSTATION, Talk, the_strands
 
 LATER = DUE + timedelta(days=5)
 
 
 @pytest.fixture
-def talk() -> Conversation:
-    conversation = Conversation()
+def talk() -> Talk:
+    conversation = Talk()
     conversation.write(conversation.source)
     return conversation
 
@@ -29,7 +29,7 @@ def deletes(transcript: Transcript, today: date = DUE) -> bool:
     return may_delete(transcript, the_strands(), today)
 
 
-def test_an_open_mailbox_is_never_deleted(talk: Conversation) -> None:
+def test_an_open_mailbox_is_never_deleted(talk: Talk) -> None:
     assert closed_until(talk.check()) is None
     talk.write(WORKSTATION)
     assert closed_until(talk.check()) is None
@@ -38,7 +38,7 @@ def test_an_open_mailbox_is_never_deleted(talk: Conversation) -> None:
     assert not deletes(talk.check([]))
 
 
-def test_a_closed_mailbox_is_deleted_from_its_day_and_not_before(talk: Conversation) -> None:
+def test_a_closed_mailbox_is_deleted_from_its_day_and_not_before(talk: Talk) -> None:
     closing = talk.close()
     assert closed_until(talk.check()) == DUE
     assert last_words(talk.check()) == [closing]
@@ -46,21 +46,21 @@ def test_a_closed_mailbox_is_deleted_from_its_day_and_not_before(talk: Conversat
     assert deletes(talk.check())
 
 
-def test_envelopes_and_signatures_are_enough_for_the_server(talk: Conversation) -> None:
+def test_envelopes_and_signatures_are_enough_for_the_server(talk: Talk) -> None:
     talk.close()
     rows = [replace(entry, header=None, payload=None) for entry in talk.entries]
     bare = read_transcript(talk.keys.address, talk.keys.verify_key, the_strands(), rows, has_content=False)
     assert deletes(bare)
 
 
-def test_read_receipts_of_both_sides_do_not_open_a_mailbox(talk: Conversation) -> None:
+def test_read_receipts_of_both_sides_do_not_open_a_mailbox(talk: Talk) -> None:
     talk.close()
     talk.read(talk.source)
     talk.read(LAPTOP)
     assert deletes(talk.check())
 
 
-def test_the_source_opens_a_mailbox_by_writing(talk: Conversation) -> None:
+def test_the_source_opens_a_mailbox_by_writing(talk: Talk) -> None:
     talk.close()
     talk.write(talk.source)
     assert closed_until(talk.check()) is None
@@ -68,27 +68,27 @@ def test_the_source_opens_a_mailbox_by_writing(talk: Conversation) -> None:
     assert closed_until(talk.check()) == LATER
 
 
-def test_words_of_the_source_that_crossed_the_closing_keep_the_mailbox(talk: Conversation) -> None:
+def test_words_of_the_source_that_crossed_the_closing_keep_the_mailbox(talk: Talk) -> None:
     crossed = talk.write(talk.source)
     talk.close(hidden=[crossed])
     assert set(last_words(talk.check())) == set(talk.entries[1:])
     assert not deletes(talk.check())
 
 
-def test_words_of_another_workstation_that_crossed_the_closing_keep_the_mailbox(talk: Conversation) -> None:
+def test_words_of_another_workstation_that_crossed_the_closing_keep_the_mailbox(talk: Talk) -> None:
     answer = talk.write(LAPTOP)
     talk.close(hidden=[answer])
     assert not deletes(talk.check())
 
 
-def test_of_two_closings_that_crossed_the_latest_day_counts(talk: Conversation) -> None:
+def test_of_two_closings_that_crossed_the_latest_day_counts(talk: Talk) -> None:
     first = talk.close()
     talk.close(LAPTOP, due=LATER, hidden=[first])
     assert closed_until(talk.check()) == LATER
     assert not deletes(talk.check(), DUE)
 
 
-def test_an_earlier_closing_that_was_replaced_cannot_delete(talk: Conversation) -> None:
+def test_an_earlier_closing_that_was_replaced_cannot_delete(talk: Talk) -> None:
     """Attack: the server uses the first closing, on its earlier day."""
     first = talk.close()
     talk.close(due=LATER)
@@ -97,20 +97,20 @@ def test_an_earlier_closing_that_was_replaced_cannot_delete(talk: Conversation) 
     assert deletes(talk.check(), LATER)
 
 
-def test_words_of_the_desk_without_a_day_open_a_mailbox(talk: Conversation) -> None:
+def test_words_of_the_desk_without_a_day_open_a_mailbox(talk: Talk) -> None:
     talk.close()
     talk.write(WORKSTATION)
     assert closed_until(talk.check()) is None
 
 
-def test_a_hidden_or_spoiled_message_that_comes_back_keeps_the_mailbox(talk: Conversation) -> None:
+def test_a_hidden_or_spoiled_message_that_comes_back_keeps_the_mailbox(talk: Talk) -> None:
     message = talk.entries[0]
     talk.close(not_shown=[message])
     assert not deletes(talk.check())
 
 
 def test_a_message_that_the_closing_lists_as_unseen_and_that_is_lost_does_not_block_deletion(
-    talk: Conversation,
+    talk: Talk,
 ) -> None:
     """Without `unseen`, one row that the operator lost would make the mailbox undeletable for good."""
     lost = talk.write(talk.source)
@@ -120,7 +120,7 @@ def test_a_message_that_the_closing_lists_as_unseen_and_that_is_lost_does_not_bl
     assert not deletes(talk.check())
 
 
-def test_a_message_that_was_dropped_and_that_a_receipt_names_keeps_the_mailbox(talk: Conversation) -> None:
+def test_a_message_that_was_dropped_and_that_a_receipt_names_keeps_the_mailbox(talk: Talk) -> None:
     """Attack: the operator drops a message that the source wrote before seeing the closing.
 
     A receipt names it.
@@ -131,9 +131,7 @@ def test_a_message_that_was_dropped_and_that_a_receipt_names_keeps_the_mailbox(t
     assert not deletes(talk.without(message))
 
 
-def test_an_entry_that_is_missing_and_that_the_closing_knew_does_not_block_deletion(
-    talk: Conversation,
-) -> None:
+def test_an_entry_that_is_missing_and_that_the_closing_knew_does_not_block_deletion(talk: Talk) -> None:
     talk.close()
     assert deletes(talk.without(talk.entries[0]))
 
@@ -144,7 +142,7 @@ def test_an_entry_that_is_missing_and_that_the_closing_knew_does_not_block_delet
     ids=["a forged envelope", "a changed payload"],
 )
 def test_nothing_is_deleted_while_an_entry_is_not_authentic(
-    talk: Conversation, spoil: Callable[[SignedEntry], SignedEntry]
+    talk: Talk, spoil: Callable[[SignedEntry], SignedEntry]
 ) -> None:
     talk.write(talk.source)
     talk.close()
@@ -152,7 +150,7 @@ def test_nothing_is_deleted_while_an_entry_is_not_authentic(
     assert not deletes(talk.check(rows))
 
 
-def test_faults_that_the_server_can_cause_at_any_time_do_not_block_deletion(talk: Conversation) -> None:
+def test_faults_that_the_server_can_cause_at_any_time_do_not_block_deletion(talk: Talk) -> None:
     first = talk.entries[0]
     beside = talk.write(talk.source, hidden=[first])
     talk.remove(beside)
@@ -164,13 +162,13 @@ def test_faults_that_the_server_can_cause_at_any_time_do_not_block_deletion(talk
     assert deletes(transcript)
 
 
-def test_a_workstation_does_not_delete_while_an_entry_that_it_remembers_is_gone(talk: Conversation) -> None:
+def test_a_workstation_does_not_delete_while_an_entry_that_it_remembers_is_gone(talk: Talk) -> None:
     remembered = (Head(SOURCE_STRAND, 7, Digest(b"x" * 32)),)
     talk.close()
     assert not deletes(talk.check(remembered=remembered))
 
 
-def test_the_closing_of_a_workstation_that_was_retired_waits_for_another(talk: Conversation) -> None:
+def test_the_closing_of_a_workstation_that_was_retired_waits_for_another(talk: Talk) -> None:
     talk.close(LAPTOP)
     retired = {**the_strands(), LAPTOP.strand: replace(the_strands()[LAPTOP.strand], until=DAY)}
     transcript = read_transcript(talk.keys.address, talk.keys.verify_key, retired, talk.entries)
@@ -181,13 +179,13 @@ def test_the_closing_of_a_workstation_that_was_retired_waits_for_another(talk: C
     assert may_delete(again, retired, DUE)
 
 
-def test_a_removed_message_does_not_keep_a_mailbox_open_that_was_closed_after_it(talk: Conversation) -> None:
+def test_a_removed_message_does_not_keep_a_mailbox_open_that_was_closed_after_it(talk: Talk) -> None:
     talk.close()
     talk.remove(talk.entries[0])
     assert deletes(talk.check())
 
 
-def test_dropping_the_newer_entries_of_both_strands_brings_an_older_closing_back(talk: Conversation) -> None:
+def test_dropping_the_newer_entries_of_both_strands_brings_an_older_closing_back(talk: Talk) -> None:
     """No check prevents this attack. Only someone who saw the newer entries notices it."""
     talk.close()
     before = list(talk.entries)
@@ -198,14 +196,14 @@ def test_dropping_the_newer_entries_of_both_strands_brings_an_older_closing_back
     assert not deletes(talk.check(before, remembered))
 
 
-def test_a_closing_by_a_stranger_counts_for_nothing(talk: Conversation) -> None:
+def test_a_closing_by_a_stranger_counts_for_nothing(talk: Talk) -> None:
     stranger = DeskWriter(StrandId(b"strand-x"), b"x" * 32)
     talk.close(stranger)
     assert closed_until(talk.check()) is None
     assert not deletes(talk.check())
 
 
-def test_a_handed_over_step_repeats_the_day(talk: Conversation) -> None:
+def test_a_handed_over_step_repeats_the_day(talk: Talk) -> None:
     talk.close()
     talk.add(WORKSTATION, EntryClass.WORDS, content=talk.contents[talk.entries[0].digest], due=LATER)
     assert closed_until(talk.check()) == LATER

@@ -8,31 +8,23 @@ from protocol.entry import SignedEntry
 from protocol.transcript.check import FaultKind, Transcript, read_transcript
 from protocol.transcript.closing import closed_until, last_words
 from protocol.transcript.ending import end_of, is_proved, proof_from_bytes, proof_to_bytes
-from tests.protocol.mailbox_factories import (
-    DUE,
-    LAPTOP,
-    WORKSTATION,
-    Conversation,
-    a_mailbox,
-    kinds,
-    the_strands,
-)
+from tests.protocol.mailbox_factories import DUE, LAPTOP, WORKSTATION, Talk, a_mailbox, kinds, the_strands
 
 
 @pytest.fixture
-def talk() -> Conversation:
-    conversation = Conversation()
+def talk() -> Talk:
+    conversation = Talk()
     conversation.write(conversation.source)
     return conversation
 
 
-def proof(talk: Conversation, raw: bytes) -> Transcript:
+def proof(talk: Talk, raw: bytes) -> Transcript:
     return read_transcript(
         talk.keys.address, talk.keys.verify_key, the_strands(), proof_from_bytes(raw), has_content=False
     )
 
 
-def test_an_end_counts_whatever_stands_beside_it(talk: Conversation) -> None:
+def test_an_end_counts_whatever_stands_beside_it(talk: Talk) -> None:
     assert end_of(talk.check()) is None
     last = talk.write(WORKSTATION)
     end = talk.end(hidden=[last])
@@ -40,26 +32,26 @@ def test_an_end_counts_whatever_stands_beside_it(talk: Conversation) -> None:
     assert end_of(talk.check()) == end
 
 
-def test_of_two_ends_the_same_is_returned_for_every_order_of_the_rows(talk: Conversation) -> None:
+def test_of_two_ends_the_same_is_returned_for_every_order_of_the_rows(talk: Talk) -> None:
     first = talk.end()
     talk.end()
     assert end_of(talk.check(talk.entries[::-1])) == first
 
 
-def test_the_end_tells_the_desk_which_entries_never_arrived(talk: Conversation) -> None:
+def test_the_end_tells_the_desk_which_entries_never_arrived(talk: Talk) -> None:
     lost = talk.write(talk.source)
     talk.end()
     assert kinds(talk.without(lost)) == {FaultKind.MISSING}
 
 
-def test_the_end_alone_proves_that_the_source_ended_the_mailbox(talk: Conversation) -> None:
+def test_the_end_alone_proves_that_the_source_ended_the_mailbox(talk: Talk) -> None:
     end = talk.end()
     raw = proof_to_bytes([end])
     assert proof_from_bytes(raw) == (end,)
     assert is_proved(proof(talk, raw))
 
 
-def test_the_last_words_prove_that_the_desk_closed_the_mailbox(talk: Conversation) -> None:
+def test_the_last_words_prove_that_the_desk_closed_the_mailbox(talk: Talk) -> None:
     first = talk.close()
     second = talk.close(LAPTOP, hidden=[first])
     raw = proof_to_bytes(last_words(talk.check()))
@@ -78,9 +70,9 @@ def test_the_last_words_prove_that_the_desk_closed_the_mailbox(talk: Conversatio
         lambda talk: [talk.close(), talk.write(WORKSTATION)],
         lambda talk: [talk.close(), talk.entries[0]],
         lambda talk: [talk.read(WORKSTATION)],
-        lambda _talk: [Conversation(a_mailbox(2)).end()],
-        lambda _talk: [Conversation(a_mailbox(2)).close()],
-        lambda talk: [talk.end(), Conversation(a_mailbox(2)).end()],
+        lambda _talk: [Talk(a_mailbox(2)).end()],
+        lambda _talk: [Talk(a_mailbox(2)).close()],
+        lambda talk: [talk.end(), Talk(a_mailbox(2)).end()],
     ],
     ids=[
         "nothing",
@@ -94,7 +86,7 @@ def test_the_last_words_prove_that_the_desk_closed_the_mailbox(talk: Conversatio
         "an end beside a forged one",
     ],
 )
-def test_no_other_entries_prove_that_a_mailbox_is_gone(talk: Conversation, forge: object) -> None:
+def test_no_other_entries_prove_that_a_mailbox_is_gone(talk: Talk, forge: object) -> None:
     """Attack: the operator deletes a mailbox and shows the workstations other entries as the proof."""
     entries: list[SignedEntry] = forge(talk)  # type: ignore[operator]
     transcript = read_transcript(talk.keys.address, talk.keys.verify_key, the_strands(), entries)
@@ -112,9 +104,7 @@ def test_no_other_entries_prove_that_a_mailbox_is_gone(talk: Conversation, forge
     ],
     ids=["an end and a receipt", "an end and words", "two ends", "words and a receipt", "65 words"],
 )
-def test_a_proof_that_a_source_made_long_is_refused_before_any_signature(
-    talk: Conversation, entries: object
-) -> None:
+def test_a_proof_that_a_source_made_long_is_refused_before_any_signature(talk: Talk, entries: object) -> None:
     """Attack: a source puts thousands of own entries beside their end, and each view of the inbox verifies
     all of them.
     """
@@ -123,17 +113,17 @@ def test_a_proof_that_a_source_made_long_is_refused_before_any_signature(
         proof_from_bytes(raw)
 
 
-def test_a_proof_may_have_the_last_words_of_64_workstations(talk: Conversation) -> None:
+def test_a_proof_may_have_the_last_words_of_64_workstations(talk: Talk) -> None:
     assert len(proof_from_bytes(proof_to_bytes([talk.close()] * 64))) == 64
 
 
 @pytest.mark.parametrize("change", [lambda raw: raw[:0], lambda raw: raw[:-1], lambda raw: raw + frame(b"x")])
-def test_bytes_that_are_not_a_proof_are_malformed(talk: Conversation, change: object) -> None:
+def test_bytes_that_are_not_a_proof_are_malformed(talk: Talk, change: object) -> None:
     raw: bytes = change(proof_to_bytes([talk.end()]))  # type: ignore[operator]
     with pytest.raises(MalformedError):
         proof_from_bytes(raw)
 
 
-def test_a_proof_is_a_frame_of_envelopes_and_signatures(talk: Conversation) -> None:
+def test_a_proof_is_a_frame_of_envelopes_and_signatures(talk: Talk) -> None:
     end = talk.end()
     assert unframe(proof_to_bytes([end])) == (end.envelope.to_bytes(), end.signature)

@@ -18,7 +18,7 @@ from protocol.transcript import check, closing, ending, waiting
 from protocol.transcript.check import FaultKind, Transcript
 from protocol.transcript.knowledge import Knowledge
 from protocol.transcript.proposal_states import Consent, ProposalState, ProposalStatus
-from tests.protocol.transcript.explorer import SCENARIOS, Explorer, Limits, World
+from tests.protocol.transcript.explorer import SCENARIOS, ExploredState, Explorer, Limits
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -175,7 +175,7 @@ def _a_void_step_counts(patch: pytest.MonkeyPatch) -> None:
 
 
 def _sent_is_confirmed(patch: pytest.MonkeyPatch) -> None:
-    def planted(_self: Explorer, world: World, _name: str, proposed: ProposalState) -> bool:
+    def planted(_self: Explorer, world: ExploredState, _name: str, proposed: ProposalState) -> bool:
         return any(
             step not in proposed.void and (step, "ok") in world.server for _, step in world.unconfirmed
         )

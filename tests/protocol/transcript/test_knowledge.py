@@ -16,15 +16,15 @@ from protocol.heads import Head, Heads
 from protocol.identifiers import SOURCE_STRAND, Digest, StrandId
 from protocol.transcript.check import head_of
 from protocol.transcript.knowledge import Knowledge
-from tests.protocol.mailbox_factories import DAY, LAPTOP, WORKSTATION, Conversation
+from tests.protocol.mailbox_factories import DAY, LAPTOP, WORKSTATION, Talk
 
 
 @pytest.fixture
-def talk() -> Conversation:
-    return Conversation()
+def talk() -> Talk:
+    return Talk()
 
 
-def test_an_entry_covers_what_its_heads_name_and_what_is_behind_them(talk: Conversation) -> None:
+def test_an_entry_covers_what_its_heads_name_and_what_is_behind_them(talk: Talk) -> None:
     first, second = talk.write(talk.source), talk.write(talk.source)
     answer = talk.write(WORKSTATION)
     knowledge = talk.check().knowledge
@@ -36,13 +36,13 @@ def test_an_entry_covers_what_its_heads_name_and_what_is_behind_them(talk: Conve
     assert answer.digest not in knowledge.known_to([first.digest])
 
 
-def test_an_entry_does_not_cover_what_it_lists_as_unseen(talk: Conversation) -> None:
+def test_an_entry_does_not_cover_what_it_lists_as_unseen(talk: Talk) -> None:
     first, _ = talk.write(talk.source), talk.write(talk.source)
     answer = talk.write(WORKSTATION, not_shown=[first])
     assert first.digest not in talk.check().knowledge.known_to([answer.digest])
 
 
-def test_what_an_earlier_entry_of_the_strand_covered_is_known_and_not_covered(talk: Conversation) -> None:
+def test_what_an_earlier_entry_of_the_strand_covered_is_known_and_not_covered(talk: Talk) -> None:
     """A withdrawal is too late only if the withdrawal itself covers the step.
 
     Earlier receipts do not count.
@@ -55,7 +55,7 @@ def test_what_an_earlier_entry_of_the_strand_covered_is_known_and_not_covered(ta
     assert not knowledge.all_cover([later.digest], step.digest)
 
 
-def test_what_another_strand_had_seen_is_not_passed_on(talk: Conversation) -> None:
+def test_what_another_strand_had_seen_is_not_passed_on(talk: Talk) -> None:
     message = talk.write(talk.source)
     answer = talk.write(WORKSTATION)
     laptop = talk.write(LAPTOP, heads=((head_of(answer),), ()))
@@ -64,7 +64,7 @@ def test_what_another_strand_had_seen_is_not_passed_on(talk: Conversation) -> No
     assert message.digest not in knowledge.known_to([laptop.digest])
 
 
-def test_missing_entries_are_known_by_name(talk: Conversation) -> None:
+def test_missing_entries_are_known_by_name(talk: Talk) -> None:
     first, second, answer = talk.write(talk.source), talk.write(talk.source), talk.write(WORKSTATION)
     knowledge = talk.without(second).knowledge
     assert knowledge.named[second.digest] == head_of(second)
@@ -74,7 +74,7 @@ def test_missing_entries_are_known_by_name(talk: Conversation) -> None:
     assert knowledge.unknown_to_all([first.digest], []) == [first.digest]
 
 
-def test_within_heads_is_what_they_name_and_what_is_behind_these(talk: Conversation) -> None:
+def test_within_heads_is_what_they_name_and_what_is_behind_these(talk: Talk) -> None:
     first, second = talk.write(talk.source), talk.write(talk.source)
     answer = talk.write(WORKSTATION)
     knowledge = talk.check().knowledge
@@ -83,7 +83,7 @@ def test_within_heads_is_what_they_name_and_what_is_behind_these(talk: Conversat
     assert knowledge.within([]) == frozenset()
 
 
-def test_what_is_only_behind_an_unseen_entry_is_not_covered(talk: Conversation) -> None:
+def test_what_is_only_behind_an_unseen_entry_is_not_covered(talk: Talk) -> None:
     """Attack: the operator hides two entries of the desk.
 
     A third one, which is shown, names only the second.
@@ -98,7 +98,7 @@ def test_what_is_only_behind_an_unseen_entry_is_not_covered(talk: Conversation) 
     assert step.digest not in knowledge.known_to([answer.digest])
 
 
-def test_what_was_shown_behind_an_unseen_entry_is_a_head_of_its_own(talk: Conversation) -> None:
+def test_what_was_shown_behind_an_unseen_entry_is_a_head_of_its_own(talk: Talk) -> None:
     first, lost, last = (talk.write(WORKSTATION) for _ in range(3))
     for how in ({"hidden": [lost]}, {"not_shown": [lost]}):
         answer = talk.write(talk.source, **how)
@@ -108,7 +108,7 @@ def test_what_was_shown_behind_an_unseen_entry_is_a_head_of_its_own(talk: Conver
         assert not knowledge.all_cover([answer.digest], lost.digest)
 
 
-def test_tips_are_behind_no_other(talk: Conversation) -> None:
+def test_tips_are_behind_no_other(talk: Talk) -> None:
     one = talk.write(talk.source)
     two = talk.write(talk.source, hidden=[one])
     three = talk.write(talk.source, hidden=[two])
@@ -117,7 +117,7 @@ def test_tips_are_behind_no_other(talk: Conversation) -> None:
     assert knowledge.tips([one.digest]) == {one.digest}
 
 
-def test_an_entry_comes_after_all_that_it_names_even_if_its_day_is_earlier(talk: Conversation) -> None:
+def test_an_entry_comes_after_all_that_it_names_even_if_its_day_is_earlier(talk: Talk) -> None:
     first = talk.write(talk.source, day=DAY + timedelta(days=9))
     answer = talk.write(WORKSTATION)
     apart = talk.write(LAPTOP, day=DAY + timedelta(days=3), hidden=[first, answer])
@@ -126,13 +126,13 @@ def test_an_entry_comes_after_all_that_it_names_even_if_its_day_is_earlier(talk:
         assert talk.check(random.sample(talk.entries, 4)).entries == (apart, first, answer, again)
 
 
-def test_a_name_of_an_entry_that_is_not_there_does_not_change_the_order(talk: Conversation) -> None:
+def test_a_name_of_an_entry_that_is_not_there_does_not_change_the_order(talk: Talk) -> None:
     """A pouch has only new entries. The entries that they name are already in the store."""
     rows = [talk.write(writer) for writer in (talk.source, WORKSTATION, talk.source, WORKSTATION)]
     assert talk.check(rows[:1:-1]).entries == tuple(rows[2:])
 
 
-def test_a_head_with_a_false_number_or_strand_covers_the_entry_with_its_digest(talk: Conversation) -> None:
+def test_a_head_with_a_false_number_or_strand_covers_the_entry_with_its_digest(talk: Talk) -> None:
     """A hostile source can write such a head. It harms no one: entries are named by their digests."""
     answer = talk.write(WORKSTATION)
     odd = talk.write(talk.source, heads=((Head(LAPTOP.strand, 9, answer.digest),), ()))
@@ -141,7 +141,7 @@ def test_a_head_with_a_false_number_or_strand_covers_the_entry_with_its_digest(t
     assert talk.heads(LAPTOP)[1] == ()
 
 
-def test_what_is_far_behind_is_known_too(talk: Conversation) -> None:
+def test_what_is_far_behind_is_known_too(talk: Talk) -> None:
     for at in range(80):
         talk.write(talk.source if at % 2 else WORKSTATION)
     knowledge = talk.check().knowledge
@@ -184,7 +184,7 @@ def known(by_digest: Mapping[Digest, SignedEntry], entry: SignedEntry) -> set[Di
 @settings(max_examples=60, deadline=None)
 def test_what_anyone_knew_is_what_the_specification_says(chance: random.Random) -> None:
     """Rows were hidden, and texts did not open, at any moment."""
-    talk = Conversation()
+    talk = Talk()
     for _ in range(12):
         hidden, not_shown = (
             (chance.sample(talk.entries, chance.randrange(3)) for _ in range(2))
@@ -223,7 +223,7 @@ def names_of_nothing(entry: int) -> Heads:
 
 def test_a_hostile_source_cannot_fill_the_memory_with_names() -> None:
     """With one bit of every set for each name, 45,000 names took 142 MB, and a million would take 70 GB."""
-    talk = Conversation()
+    talk = Talk()
     for at in range(100):
         own = (head_of(talk.entries[-1]),) if talk.entries else ()
         talk.add(talk.source, EntryClass.RECEIPT, heads=(own, names_of_nothing(at)))

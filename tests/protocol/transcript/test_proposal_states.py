@@ -8,7 +8,7 @@ from protocol.content import StepName, StepNote, Verdict
 from protocol.entry import SignedEntry
 from protocol.identifiers import Digest
 from protocol.transcript.proposal_states import ProposalStatus
-from tests.protocol.mailbox_factories import DAY, LAPTOP, MESSAGE, WORKSTATION, Conversation
+from tests.protocol.mailbox_factories import DAY, LAPTOP, MESSAGE, WORKSTATION, Talk
 
 AGREED = Verdict.AGREED
 AGAINST = [Verdict.TAKEN_BACK, Verdict.DECLINED, Verdict.CHANGES_ASKED]
@@ -17,17 +17,17 @@ PASSING_ON, PASSED_ON = StepName.PASSING_ON, StepName.PASSED_ON
 
 
 @pytest.fixture
-def talk() -> Conversation:
-    return Conversation()
+def talk() -> Talk:
+    return Talk()
 
 
-def an_agreed(talk: Conversation) -> Digest:
+def an_agreed(talk: Talk) -> Digest:
     digest = talk.propose()
     talk.answer(AGREED, digest)
     return digest
 
 
-def begin(talk: Conversation, proposal: Digest, *, is_without: bool = False, **how: object) -> SignedEntry:
+def begin(talk: Talk, proposal: Digest, *, is_without: bool = False, **how: object) -> SignedEntry:
     note = StepNote(
         step=PASSING_ON,
         to="SG",
@@ -40,7 +40,7 @@ def begin(talk: Conversation, proposal: Digest, *, is_without: bool = False, **h
 
 
 def cross(
-    talk: Conversation, verdict: Verdict, proposal: Digest, *, desk_first: bool, is_without: bool = False
+    talk: Talk, verdict: Verdict, proposal: Digest, *, desk_first: bool, is_without: bool = False
 ) -> tuple[SignedEntry, SignedEntry]:
     """Let both sides write at the same time, without knowing the other's entry, in either order of the
     thread.
@@ -53,14 +53,14 @@ def cross(
     return step, answer
 
 
-def void(talk: Conversation) -> list[bool]:
+def void(talk: Talk) -> list[bool]:
     return [step.is_void for step in talk.state().steps if step.step is PASSING_ON]
 
 
 # ---- the state of a proposal before passing on begins
 
 
-def test_a_proposal_waits_for_its_answer(talk: Conversation) -> None:
+def test_a_proposal_waits_for_its_answer(talk: Talk) -> None:
     digest = talk.propose()
     proposal = talk.proposal()
     assert (proposal.state, proposal.digest, proposal.answer) == (ProposalStatus.WAITING, digest, None)
@@ -69,7 +69,7 @@ def test_a_proposal_waits_for_its_answer(talk: Conversation) -> None:
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))
-def test_the_newest_answer_counts(talk: Conversation, verdict: Verdict) -> None:
+def test_the_newest_answer_counts(talk: Talk, verdict: Verdict) -> None:
     digest = talk.propose()
     for other in Verdict:
         talk.answer(other, digest)
@@ -80,13 +80,13 @@ def test_the_newest_answer_counts(talk: Conversation, verdict: Verdict) -> None:
     assert (proposal.answer.signed.digest, proposal.answer.day) == (newest.digest, DAY)
 
 
-def test_an_answer_with_another_digest_does_not_count(talk: Conversation) -> None:
+def test_an_answer_with_another_digest_does_not_count(talk: Talk) -> None:
     talk.propose()
     talk.answer(AGREED, Digest(b"x" * 32))
     assert talk.proposal().state is ProposalStatus.WAITING
 
 
-def test_a_newer_proposal_makes_the_older_obsolete_though_it_was_agreed(talk: Conversation) -> None:
+def test_a_newer_proposal_makes_the_older_obsolete_though_it_was_agreed(talk: Talk) -> None:
     an_agreed(talk)
     talk.propose("twee")
     assert [each.state for each in talk.state().proposals] == ["obsolete", "waiting"]
@@ -96,7 +96,7 @@ def test_a_newer_proposal_makes_the_older_obsolete_though_it_was_agreed(talk: Co
 @pytest.mark.parametrize("verdict", AGAINST)
 @pytest.mark.parametrize("is_agreed_last", [True, False])
 def test_of_answers_side_by_side_one_against_wins(
-    talk: Conversation, verdict: Verdict, *, is_agreed_last: bool
+    talk: Talk, verdict: Verdict, *, is_agreed_last: bool
 ) -> None:
     """Attack: the operator hides the source's answer while a page is made, so both answers have one
     number.
@@ -110,7 +110,7 @@ def test_of_answers_side_by_side_one_against_wins(
     assert talk.proposal().state is ProposalStatus.AGREED
 
 
-def test_two_agreements_side_by_side_are_an_agreement(talk: Conversation) -> None:
+def test_two_agreements_side_by_side_are_an_agreement(talk: Talk) -> None:
     digest = talk.propose()
     hidden = talk.answer(AGREED, digest)
     talk.answer(AGREED, digest, hidden=[hidden])
@@ -120,7 +120,7 @@ def test_two_agreements_side_by_side_are_an_agreement(talk: Conversation) -> Non
 # ---- removals, and entries that no one can read
 
 
-def test_removing_something_from_before_the_agreement_withdraws_nothing(talk: Conversation) -> None:
+def test_removing_something_from_before_the_agreement_withdraws_nothing(talk: Talk) -> None:
     before = talk.write(talk.source)
     an_agreed(talk)
     advice = talk.write(WORKSTATION)
@@ -128,13 +128,13 @@ def test_removing_something_from_before_the_agreement_withdraws_nothing(talk: Co
     assert talk.proposal().state is ProposalStatus.AGREED
 
 
-def test_removing_the_agreement_withdraws_it(talk: Conversation) -> None:
+def test_removing_the_agreement_withdraws_it(talk: Talk) -> None:
     an_agreed(talk)
     talk.remove(talk.entries[1])
     assert (talk.proposal().state, talk.proposal().answer) == (ProposalStatus.WAITING, None)
 
 
-def test_removing_anything_said_after_the_agreement_withdraws_it(talk: Conversation) -> None:
+def test_removing_anything_said_after_the_agreement_withdraws_it(talk: Talk) -> None:
     digest = an_agreed(talk)
     talk.remove(talk.write(talk.source))
     assert talk.proposal().state is ProposalStatus.TAKEN_BACK
@@ -142,7 +142,7 @@ def test_removing_anything_said_after_the_agreement_withdraws_it(talk: Conversat
     assert talk.proposal().state is ProposalStatus.AGREED
 
 
-def test_removing_what_was_said_beside_the_agreement_withdraws_it(talk: Conversation) -> None:
+def test_removing_what_was_said_beside_the_agreement_withdraws_it(talk: Talk) -> None:
     an_agreed(talk)
     beside = talk.write(talk.source, hidden=[talk.entries[1]])
     assert talk.proposal().state is ProposalStatus.AGREED
@@ -150,19 +150,19 @@ def test_removing_what_was_said_beside_the_agreement_withdraws_it(talk: Conversa
     assert talk.proposal().state is ProposalStatus.TAKEN_BACK
 
 
-def test_removing_an_answer_against_the_proposal_does_not_renew_the_agreement(talk: Conversation) -> None:
+def test_removing_an_answer_against_the_proposal_does_not_renew_the_agreement(talk: Talk) -> None:
     digest = an_agreed(talk)
     talk.remove(talk.answer(Verdict.TAKEN_BACK, digest))
     assert talk.proposal().state is ProposalStatus.TAKEN_BACK
 
 
-def test_removing_the_proposal_leaves_nothing_to_pass_on(talk: Conversation) -> None:
+def test_removing_the_proposal_leaves_nothing_to_pass_on(talk: Talk) -> None:
     an_agreed(talk)
     talk.remove(talk.entries[0])
     assert talk.state().proposals == ()
 
 
-def test_a_withdrawal_that_does_not_open_does_not_renew_the_agreement(talk: Conversation) -> None:
+def test_a_withdrawal_that_does_not_open_does_not_renew_the_agreement(talk: Talk) -> None:
     """Attack: the operator changes a byte of the withdrawal's header, which is not signed, or destroys the
     header.
     """
@@ -171,7 +171,7 @@ def test_a_withdrawal_that_does_not_open_does_not_renew_the_agreement(talk: Conv
     assert talk.proposal(unreadable=[back]).state is ProposalStatus.TAKEN_BACK
 
 
-def test_a_withdrawal_whose_payload_was_changed_does_not_renew_the_agreement(talk: Conversation) -> None:
+def test_a_withdrawal_whose_payload_was_changed_does_not_renew_the_agreement(talk: Talk) -> None:
     digest = an_agreed(talk)
     back = talk.answer(Verdict.TAKEN_BACK, digest)
     spoiled = SignedEntry(back.envelope, back.signature, 1, b"header", b"changed")
@@ -181,7 +181,7 @@ def test_a_withdrawal_whose_payload_was_changed_does_not_renew_the_agreement(tal
 
 
 def test_a_withdrawal_that_is_missing_and_that_a_receipt_names_does_not_renew_the_agreement(
-    talk: Conversation,
+    talk: Talk,
 ) -> None:
     """Attack: the operator deletes the withdrawal's row. The source's next entry names the withdrawal."""
     digest = an_agreed(talk)
@@ -192,7 +192,7 @@ def test_a_withdrawal_that_is_missing_and_that_a_receipt_names_does_not_renew_th
     assert talk.proposal(transcript=talk.without(back)).state is ProposalStatus.AGREED
 
 
-def test_a_lost_entry_of_the_desk_or_from_before_withdraws_nothing(talk: Conversation) -> None:
+def test_a_lost_entry_of_the_desk_or_from_before_withdraws_nothing(talk: Talk) -> None:
     before = talk.write(talk.source)
     digest = talk.propose()
     talk.answer(AGREED, digest)
@@ -205,7 +205,7 @@ def test_a_lost_entry_of_the_desk_or_from_before_withdraws_nothing(talk: Convers
 # ---- after passing on began
 
 
-def test_taking_back_ends_when_passing_on_begins(talk: Conversation) -> None:
+def test_taking_back_ends_when_passing_on_begins(talk: Talk) -> None:
     digest = an_agreed(talk)
     begin(talk, digest)
     talk.answer(Verdict.TAKEN_BACK, digest)
@@ -218,9 +218,7 @@ def test_taking_back_ends_when_passing_on_begins(talk: Conversation) -> None:
 
 @pytest.mark.parametrize("between", [0, 1])
 @pytest.mark.parametrize("verdict", AGAINST)
-def test_an_answer_that_builds_on_the_step_is_too_late(
-    talk: Conversation, verdict: Verdict, between: int
-) -> None:
+def test_an_answer_that_builds_on_the_step_is_too_late(talk: Talk, verdict: Verdict, between: int) -> None:
     digest = an_agreed(talk)
     begin(talk, digest)
     for _ in range(between):
@@ -231,7 +229,7 @@ def test_an_answer_that_builds_on_the_step_is_too_late(
 
 
 @pytest.mark.parametrize("which", ["the proposal", "the agreement", "something later"])
-def test_a_removal_that_builds_on_the_step_is_too_late(talk: Conversation, which: str) -> None:
+def test_a_removal_that_builds_on_the_step_is_too_late(talk: Talk, which: str) -> None:
     digest = an_agreed(talk)
     later = talk.write(talk.source)
     begin(talk, digest)
@@ -243,9 +241,7 @@ def test_a_removal_that_builds_on_the_step_is_too_late(talk: Conversation, which
 
 @pytest.mark.parametrize("which", ["the proposal", "the agreement", "something later"])
 @IN_BOTH_ORDERS
-def test_a_removal_that_crossed_the_step_is_in_time(
-    talk: Conversation, which: str, *, desk_first: bool
-) -> None:
+def test_a_removal_that_crossed_the_step_is_in_time(talk: Talk, which: str, *, desk_first: bool) -> None:
     digest = an_agreed(talk)
     later = talk.write(talk.source)
     named = {"the proposal": talk.entries[0], "the agreement": talk.entries[1], "something later": later}
@@ -261,7 +257,7 @@ def test_a_removal_that_crossed_the_step_is_in_time(
 
 @IN_BOTH_ORDERS
 def test_removing_a_withdrawal_that_was_in_time_does_not_renew_the_agreement(
-    talk: Conversation, *, desk_first: bool
+    talk: Talk, *, desk_first: bool
 ) -> None:
     """The source reads that nothing was passed on, and deletes the answer that says why."""
     _, answer = cross(talk, Verdict.TAKEN_BACK, an_agreed(talk), desk_first=desk_first)
@@ -269,7 +265,7 @@ def test_removing_a_withdrawal_that_was_in_time_does_not_renew_the_agreement(
     assert (talk.proposal().state, void(talk)) == (ProposalStatus.TAKEN_BACK, [True])
 
 
-def test_hiding_a_withdrawal_that_the_source_removed_does_not_renew_the_agreement(talk: Conversation) -> None:
+def test_hiding_a_withdrawal_that_the_source_removed_does_not_renew_the_agreement(talk: Talk) -> None:
     """The removal shows that the source said something after the agreement, and removed it."""
     digest = an_agreed(talk)
     talk.remove(talk.answer(Verdict.TAKEN_BACK, digest))
@@ -278,7 +274,7 @@ def test_hiding_a_withdrawal_that_the_source_removed_does_not_renew_the_agreemen
     assert talk.proposal(transcript=talk.without(answer)).void == {step.digest}
 
 
-def test_removing_another_entry_takes_nothing_back_after_passing_on_began(talk: Conversation) -> None:
+def test_removing_another_entry_takes_nothing_back_after_passing_on_began(talk: Talk) -> None:
     before = talk.write(talk.source)
     digest = an_agreed(talk)
     step = begin(talk, digest)
@@ -286,7 +282,7 @@ def test_removing_another_entry_takes_nothing_back_after_passing_on_began(talk: 
     assert talk.proposal().state is ProposalStatus.PASSING_ON
 
 
-def test_a_step_that_was_removed_is_void(talk: Conversation) -> None:
+def test_a_step_that_was_removed_is_void(talk: Talk) -> None:
     """The source could not read the step and removed it. So the source was never told."""
     digest = an_agreed(talk)
     step = begin(talk, digest)
@@ -296,7 +292,7 @@ def test_a_step_that_was_removed_is_void(talk: Conversation) -> None:
     assert talk.proposal().state is ProposalStatus.TAKEN_BACK
 
 
-def test_a_step_that_was_spoiled_while_the_page_was_made_is_not_seen(talk: Conversation) -> None:
+def test_a_step_that_was_spoiled_while_the_page_was_made_is_not_seen(talk: Talk) -> None:
     """Attack: the operator changes a byte of the step's header, and restores it after the source withdrew."""
     digest = an_agreed(talk)
     step = begin(talk, digest)
@@ -304,7 +300,7 @@ def test_a_step_that_was_spoiled_while_the_page_was_made_is_not_seen(talk: Conve
     assert (talk.proposal().state, void(talk)) == (ProposalStatus.TAKEN_BACK, [True])
 
 
-def test_an_earlier_read_receipt_for_the_step_does_not_make_a_withdrawal_late(talk: Conversation) -> None:
+def test_an_earlier_read_receipt_for_the_step_does_not_make_a_withdrawal_late(talk: Talk) -> None:
     """The form of the withdrawal was open in another tab since before the step."""
     digest = an_agreed(talk)
     form, unseen = talk.heads(talk.source)
@@ -314,7 +310,7 @@ def test_an_earlier_read_receipt_for_the_step_does_not_make_a_withdrawal_late(ta
     assert (talk.proposal().state, void(talk)) == (ProposalStatus.TAKEN_BACK, [True])
 
 
-def test_a_newer_entry_of_another_workstation_does_not_make_a_withdrawal_late(talk: Conversation) -> None:
+def test_a_newer_entry_of_another_workstation_does_not_make_a_withdrawal_late(talk: Talk) -> None:
     digest = an_agreed(talk)
     step = begin(talk, digest)
     talk.write(LAPTOP)
@@ -325,7 +321,7 @@ def test_a_newer_entry_of_another_workstation_does_not_make_a_withdrawal_late(ta
 @IN_BOTH_ORDERS
 @pytest.mark.parametrize("verdict", AGAINST)
 def test_taking_back_before_seeing_the_step_is_in_time(
-    talk: Conversation, verdict: Verdict, *, desk_first: bool
+    talk: Talk, verdict: Verdict, *, desk_first: bool
 ) -> None:
     step, answer = cross(talk, verdict, an_agreed(talk), desk_first=desk_first)
     proposal = talk.proposal()
@@ -336,21 +332,21 @@ def test_taking_back_before_seeing_the_step_is_in_time(
 
 
 @IN_BOTH_ORDERS
-def test_the_promise_of_a_void_step_is_void(talk: Conversation, *, desk_first: bool) -> None:
+def test_the_promise_of_a_void_step_is_void(talk: Talk, *, desk_first: bool) -> None:
     cross(talk, Verdict.TAKEN_BACK, an_agreed(talk), desk_first=desk_first)
     (step,) = [step for step in talk.state().steps if step.is_void]
     assert (step.next, step.by) == ("", None)
 
 
 @IN_BOTH_ORDERS
-def test_an_agreement_that_crossed_voids_nothing(talk: Conversation, *, desk_first: bool) -> None:
+def test_an_agreement_that_crossed_voids_nothing(talk: Talk, *, desk_first: bool) -> None:
     cross(talk, AGREED, an_agreed(talk), desk_first=desk_first)
     assert (talk.proposal().state, void(talk)) == (ProposalStatus.PASSING_ON, [False])
 
 
 @IN_BOTH_ORDERS
 def test_a_message_that_crossed_voids_nothing_unless_it_does_not_open(
-    talk: Conversation, *, desk_first: bool
+    talk: Talk, *, desk_first: bool
 ) -> None:
     digest = an_agreed(talk)
     if desk_first:
@@ -362,7 +358,7 @@ def test_a_message_that_crossed_voids_nothing_unless_it_does_not_open(
     assert talk.proposal(unreadable=[message]).state is ProposalStatus.TAKEN_BACK
 
 
-def test_an_answer_about_another_proposal_voids_nothing(talk: Conversation) -> None:
+def test_an_answer_about_another_proposal_voids_nothing(talk: Talk) -> None:
     older = an_agreed(talk)
     digest = talk.propose("twee")
     talk.answer(AGREED, digest)
@@ -371,7 +367,7 @@ def test_an_answer_about_another_proposal_voids_nothing(talk: Conversation) -> N
     assert void(talk) == [False]
 
 
-def test_a_step_without_an_agreement_that_its_writer_knew_is_void(talk: Conversation) -> None:
+def test_a_step_without_an_agreement_that_its_writer_knew_is_void(talk: Talk) -> None:
     digest = talk.propose()
     begin(talk, digest)
     assert (talk.proposal().state, void(talk)) == (ProposalStatus.WAITING, [True])
@@ -379,14 +375,14 @@ def test_a_step_without_an_agreement_that_its_writer_knew_is_void(talk: Conversa
     assert (talk.proposal().state, void(talk)) == (ProposalStatus.AGREED, [True])
 
 
-def test_a_step_that_was_written_against_an_answer_is_void(talk: Conversation) -> None:
+def test_a_step_that_was_written_against_an_answer_is_void(talk: Talk) -> None:
     digest = an_agreed(talk)
     talk.answer(Verdict.TAKEN_BACK, digest)
     begin(talk, digest)
     assert (talk.proposal().state, void(talk)) == (ProposalStatus.TAKEN_BACK, [True])
 
 
-def test_an_agreement_that_does_not_open_any_more_still_counts_for_the_step(talk: Conversation) -> None:
+def test_an_agreement_that_does_not_open_any_more_still_counts_for_the_step(talk: Talk) -> None:
     """Attack: otherwise the operator could undo what the desk did with consent, by changing one byte."""
     digest = an_agreed(talk)
     agreement = talk.entries[1]
@@ -397,7 +393,7 @@ def test_an_agreement_that_does_not_open_any_more_still_counts_for_the_step(talk
 
 @IN_BOTH_ORDERS
 def test_after_a_void_step_the_source_can_agree_and_the_desk_begin_again(
-    talk: Conversation, *, desk_first: bool
+    talk: Talk, *, desk_first: bool
 ) -> None:
     digest = an_agreed(talk)
     cross(talk, Verdict.TAKEN_BACK, digest, desk_first=desk_first)
@@ -415,7 +411,7 @@ def test_after_a_void_step_the_source_can_agree_and_the_desk_begin_again(
     assert not talk.proposal().must_destroy
 
 
-def test_agreeing_again_before_the_step_was_seen_needs_another_step(talk: Conversation) -> None:
+def test_agreeing_again_before_the_step_was_seen_needs_another_step(talk: Talk) -> None:
     digest = an_agreed(talk)
     back = talk.answer(Verdict.TAKEN_BACK, digest)
     again = talk.answer(AGREED, digest)
@@ -423,7 +419,7 @@ def test_agreeing_again_before_the_step_was_seen_needs_another_step(talk: Conver
     assert (talk.proposal().state, void(talk)) == (ProposalStatus.AGREED, [True])
 
 
-def test_a_newer_proposal_makes_one_obsolete_whose_step_was_void(talk: Conversation) -> None:
+def test_a_newer_proposal_makes_one_obsolete_whose_step_was_void(talk: Talk) -> None:
     cross(talk, Verdict.CHANGES_ASKED, an_agreed(talk), desk_first=True)
     talk.propose("anders")
     assert [each.state for each in talk.state().proposals] == ["obsolete", "waiting"]
@@ -434,9 +430,7 @@ def test_a_newer_proposal_makes_one_obsolete_whose_step_was_void(talk: Conversat
 
 
 @IN_BOTH_ORDERS
-def test_a_refusal_that_crossed_must_be_read_before_passing_on(
-    talk: Conversation, *, desk_first: bool
-) -> None:
+def test_a_refusal_that_crossed_must_be_read_before_passing_on(talk: Talk, *, desk_first: bool) -> None:
     """Passing on without agreement stays possible, but not past an unread answer."""
     digest = talk.propose()
     cross(talk, Verdict.DECLINED, digest, desk_first=desk_first, is_without=True)
@@ -449,7 +443,7 @@ def test_a_refusal_that_crossed_must_be_read_before_passing_on(
     assert void(talk) == [True, False]
 
 
-def test_without_consent_only_a_readable_answer_voids_a_step(talk: Conversation) -> None:
+def test_without_consent_only_a_readable_answer_voids_a_step(talk: Talk) -> None:
     before = talk.write(talk.source)
     digest = talk.propose()
     step = begin(talk, digest, is_without=True)
@@ -460,7 +454,7 @@ def test_without_consent_only_a_readable_answer_voids_a_step(talk: Conversation)
     assert (talk.proposal().state, void(talk)) == (ProposalStatus.PASSING_ON, [False])
 
 
-def test_a_step_without_consent_and_without_a_proposal_is_never_void(talk: Conversation) -> None:
+def test_a_step_without_consent_and_without_a_proposal_is_never_void(talk: Talk) -> None:
     note = StepNote(step=PASSING_ON, to="OM", without_consent=True)
     talk.step(PASSING_ON, text="De wet eist het.", note=note)
     assert void(talk) == [False]
@@ -469,7 +463,7 @@ def test_a_step_without_consent_and_without_a_proposal_is_never_void(talk: Conve
 # ---- the file was made
 
 
-def test_a_made_file_is_passed_on_and_a_delivered_file_has_its_day(talk: Conversation) -> None:
+def test_a_made_file_is_passed_on_and_a_delivered_file_has_its_day(talk: Talk) -> None:
     digest = an_agreed(talk)
     begin(talk, digest)
     talk.step(PASSED_ON, digest)
@@ -480,7 +474,7 @@ def test_a_made_file_is_passed_on_and_a_delivered_file_has_its_day(talk: Convers
     assert (last.step, last.delivered, last.to, last.is_void) == ("passed_on", delivered, "SG", False)
 
 
-def date_of_delivery(talk: Conversation, digest: Digest) -> object:
+def date_of_delivery(talk: Talk, digest: Digest) -> object:
     note = StepNote(step=PASSED_ON, to="SG", proposal=digest, delivered=DAY + timedelta(days=3))
     talk.step(PASSED_ON, note=note)
     return note.delivered
@@ -488,7 +482,7 @@ def date_of_delivery(talk: Conversation, digest: Digest) -> object:
 
 @IN_BOTH_ORDERS
 def test_a_file_that_was_made_although_the_source_withdrew_must_be_destroyed(
-    talk: Conversation, *, desk_first: bool
+    talk: Talk, *, desk_first: bool
 ) -> None:
     """Attack: a hostile server holds back the withdrawal until the file is made."""
     digest = an_agreed(talk)
@@ -506,9 +500,7 @@ def test_a_file_that_was_made_although_the_source_withdrew_must_be_destroyed(
     assert (last.delivered, last.is_void) == (delivered, True)
 
 
-def test_a_made_file_of_a_removed_proposal_must_be_destroyed_if_the_removal_was_in_time(
-    talk: Conversation,
-) -> None:
+def test_a_made_file_of_a_removed_proposal_must_be_destroyed_if_the_removal_was_in_time(talk: Talk) -> None:
     digest = an_agreed(talk)
     step = begin(talk, digest)
     talk.step(PASSED_ON, digest)
@@ -516,7 +508,7 @@ def test_a_made_file_of_a_removed_proposal_must_be_destroyed_if_the_removal_was_
     assert [step.is_void for step in talk.state().steps if step.step in {PASSING_ON, PASSED_ON}] == [True] * 2
 
 
-def test_a_made_file_need_not_be_destroyed_while_its_step_does_not_open(talk: Conversation) -> None:
+def test_a_made_file_need_not_be_destroyed_while_its_step_does_not_open(talk: Talk) -> None:
     """Attack: otherwise the operator could make an adviser destroy a file, by changing one byte of the
     step.
     """
@@ -529,7 +521,7 @@ def test_a_made_file_need_not_be_destroyed_while_its_step_does_not_open(talk: Co
     assert talk.proposal().must_destroy
 
 
-def test_a_file_that_was_made_and_not_begun_must_be_destroyed(talk: Conversation) -> None:
+def test_a_file_that_was_made_and_not_begun_must_be_destroyed(talk: Talk) -> None:
     digest = an_agreed(talk)
     talk.step(PASSED_ON, digest)
     assert talk.proposal().must_destroy
@@ -538,21 +530,21 @@ def test_a_file_that_was_made_and_not_begun_must_be_destroyed(talk: Conversation
 # ---- who may say what
 
 
-def test_a_receipt_that_crossed_changes_nothing(talk: Conversation) -> None:
+def test_a_receipt_that_crossed_changes_nothing(talk: Talk) -> None:
     digest = an_agreed(talk)
     step = begin(talk, digest)
     talk.read(talk.source, hidden=[step])
     assert talk.proposal().state is ProposalStatus.PASSING_ON
 
 
-def test_each_proposal_has_its_own_answer(talk: Conversation) -> None:
+def test_each_proposal_has_its_own_answer(talk: Talk) -> None:
     first, second = talk.propose("een"), talk.propose("een")
     assert first != second
     talk.answer(AGREED, first)
     assert [each.answer is not None for each in talk.state().proposals] == [True, False]
 
 
-def test_the_state_is_the_same_for_every_order_of_the_rows(talk: Conversation) -> None:
+def test_the_state_is_the_same_for_every_order_of_the_rows(talk: Talk) -> None:
     digest = an_agreed(talk)
     cross(talk, Verdict.TAKEN_BACK, digest, desk_first=True)
     talk.write(talk.source, MESSAGE)

@@ -8,16 +8,7 @@ import pytest
 from protocol.content import ClosingNote, Content, Kind, StepName, StepNote
 from protocol.entry import SignedEntry
 from protocol.transcript.waiting import non_answers, waiting_since, waiting_words
-from tests.protocol.mailbox_factories import (
-    CLOSING,
-    DAY,
-    DUE,
-    LAPTOP,
-    MESSAGE,
-    TO_SG,
-    WORKSTATION,
-    Conversation,
-)
+from tests.protocol.mailbox_factories import CLOSING, DAY, DUE, LAPTOP, MESSAGE, TO_SG, WORKSTATION, Talk
 
 AUTOMATIC = Content(kind=Kind.CLOSING, text="", closing=ClosingNote(automatic=True))
 
@@ -34,7 +25,7 @@ PASSED_ON = Content(
 )
 
 # What the source did last, and whether they wait then if the desk does nothing.
-SOURCES: dict[str, tuple[Callable[[Conversation], object], bool]] = {
+SOURCES: dict[str, tuple[Callable[[Talk], object], bool]] = {
     "nothing": (lambda _talk: None, False),
     "a message": (lambda talk: talk.write(talk.source), True),
     "a message and a receipt": (lambda talk: (talk.write(talk.source), talk.read(talk.source)), True),
@@ -43,7 +34,7 @@ SOURCES: dict[str, tuple[Callable[[Conversation], object], bool]] = {
 }
 
 # What the desk did after it, and whether this answers by envelope, and for a reader who can decrypt.
-DESKS: dict[str, tuple[Callable[[Conversation], object], bool, bool]] = {
+DESKS: dict[str, tuple[Callable[[Talk], object], bool, bool]] = {
     "nothing": (lambda _talk: None, False, False),
     "a receipt": (lambda talk: talk.read(WORKSTATION), False, False),
     "a message": (lambda talk: talk.write(WORKSTATION), True, True),
@@ -99,7 +90,7 @@ DESKS: dict[str, tuple[Callable[[Conversation], object], bool, bool]] = {
 def test_who_waits_at_both_levels(source: str, desk: str) -> None:
     write, waits = SOURCES[source]
     answer, is_answer_by_envelope, is_answer = DESKS[desk]
-    talk = Conversation()
+    talk = Talk()
     write(talk)
     answer(talk)
     transcript = talk.check()
@@ -112,7 +103,7 @@ def test_who_waits_at_both_levels(source: str, desk: str) -> None:
 @pytest.mark.parametrize("source", SOURCES)
 def test_the_source_waits_again_for_what_they_wrote_after_the_answer(source: str) -> None:
     write, waits = SOURCES[source]
-    talk = Conversation()
+    talk = Talk()
     earlier = talk.write(talk.source)
     talk.write(WORKSTATION)
     talk.day = DAY + timedelta(days=2)
@@ -123,7 +114,7 @@ def test_the_source_waits_again_for_what_they_wrote_after_the_answer(source: str
 
 
 def test_a_message_that_crossed_the_answer_waits_and_the_one_before_does_not() -> None:
-    talk = Conversation()
+    talk = Talk()
     talk.write(talk.source)
     crossed = talk.write(talk.source, day=DAY + timedelta(days=1))
     talk.write(WORKSTATION, hidden=[crossed])
@@ -132,7 +123,7 @@ def test_a_message_that_crossed_the_answer_waits_and_the_one_before_does_not() -
 
 
 def test_the_day_of_the_oldest_message_counts() -> None:
-    talk = Conversation()
+    talk = Talk()
     late = talk.write(talk.source, day=DAY + timedelta(days=3))
     early = talk.write(talk.source, hidden=[late])
     assert waiting_words(talk.check()) == (early, late)
@@ -141,7 +132,7 @@ def test_the_day_of_the_oldest_message_counts() -> None:
 
 def test_words_that_do_not_open_count_as_an_answer() -> None:
     """Attack: otherwise the operator could make an adviser answer twice, by changing one byte."""
-    talk = Conversation()
+    talk = Talk()
     talk.write(talk.source)
     confirmation = talk.write(WORKSTATION, a_step(StepName.RECEIVED))
     opened = talk.opened(unreadable=[confirmation])
@@ -151,7 +142,7 @@ def test_words_that_do_not_open_count_as_an_answer() -> None:
 
 
 def test_a_closing_by_an_adviser_answers_and_an_automatic_one_does_not() -> None:
-    talk = Conversation()
+    talk = Talk()
     message: SignedEntry = talk.write(talk.source, MESSAGE)
     automatic = talk.close(content=AUTOMATIC)
     assert waiting_words(talk.check(), non_answers(talk.opened())) == (message,)

@@ -22,14 +22,14 @@ from source_app.services.verified_mailbox import read_mailbox
 from store import mailboxes
 from store.errors import MailboxChangedError, NoSuchMailboxError
 from tests.pages import hook, hooks
-from tests.source_app.desks import TODAY, ADesk, Browser, ToGo
+from tests.source_app.desks import TODAY, ADesk, SourceBrowser, ToGo
 from tests.source_app.refusals import refuses
 
 TEXT = "We report that <b>someone</b> did this.\nSecond line."
 
 
 @pytest.fixture
-def source(a_desk: ADesk) -> Browser:
+def source(a_desk: ADesk) -> SourceBrowser:
     browser = a_desk.browser()
     browser.start()
     browser.write("my story")
@@ -37,7 +37,7 @@ def source(a_desk: ADesk) -> Browser:
 
 
 @pytest.fixture
-def keys(a_desk: ADesk, source: Browser) -> MailboxKeys:
+def keys(a_desk: ADesk, source: SourceBrowser) -> MailboxKeys:
     return a_desk.keys_of(source)
 
 
@@ -50,11 +50,11 @@ def path_of(entry: SignedEntry) -> str:
     return f"/en/mailbox/proposal/{entry.envelope.entry_id.hex()}"
 
 
-def form_of(source: Browser, entry: SignedEntry) -> dict[str, str]:
+def form_of(source: SourceBrowser, entry: SignedEntry) -> dict[str, str]:
     return source.hidden(source.get(path_of(entry)), path_of(entry))
 
 
-def say(source: Browser, entry: SignedEntry, verdict: str, **fields: str) -> TestResponse:
+def say(source: SourceBrowser, entry: SignedEntry, verdict: str, **fields: str) -> TestResponse:
     """Answer a proposal through the page, as a browser does."""
     return source.post(path_of(entry), {**form_of(source, entry), "verdict": verdict, **fields})
 
@@ -84,7 +84,7 @@ def answers_in(a_desk: ADesk, keys: MailboxKeys) -> list[Verdict | None]:
 # ---- what is read ------------------------------------------------------------------------------------
 
 
-def test_a_proposal_is_shown_word_for_word(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+def test_a_proposal_is_shown_word_for_word(a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys) -> None:
     files = [
         ToGo("letter.pdf", b"the original", about="Author: a name"),
         ToGo("photo.png", b"cleaned", is_cleaned=True, about="the place was taken out"),
@@ -113,7 +113,7 @@ def test_a_proposal_is_shown_word_for_word(a_desk: ADesk, source: Browser, keys:
     ],
 )
 def test_the_recipient_is_named_with_their_role(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, recipient: PassOnRecipient, told: str
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, recipient: PassOnRecipient, told: str
 ) -> None:
     made = a_desk.propose(keys, TEXT, recipient=recipient, name="N. Naam")
 
@@ -121,7 +121,7 @@ def test_the_recipient_is_named_with_their_role(
 
 
 def test_a_file_that_is_not_the_one_the_proposal_names_ends_too_short(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     made = a_desk.propose(keys, TEXT, files=[ToGo("a.bin", b"shown", sha256=bytes(32)), ToGo("b", b"")])
     first, empty = shown(a_desk, keys, made).files
@@ -132,7 +132,9 @@ def test_a_file_that_is_not_the_one_the_proposal_names_ends_too_short(
     assert source.get(f"/en/mailbox/files/{empty.id}").data == b""
 
 
-def test_a_large_file_of_a_proposal_comes_whole(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+def test_a_large_file_of_a_proposal_comes_whole(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
     content = bytes(range(256)) * 1000
     made = a_desk.propose(keys, TEXT, files=[ToGo("large.bin", content)])
     (file,) = shown(a_desk, keys, made).files
@@ -140,14 +142,14 @@ def test_a_large_file_of_a_proposal_comes_whole(a_desk: ADesk, source: Browser, 
     assert source.get(f"/en/mailbox/files/{file.id}").data == content
 
 
-def test_before_agreeing_the_page_says_what_happens_then(source: Browser, made: SignedEntry) -> None:
+def test_before_agreeing_the_page_says_what_happens_then(source: SourceBrowser, made: SignedEntry) -> None:
     page = source.get(path_of(made)).text
 
     for promise in ("may_take_back", "until_it_begins", "stays_in_the_file", "is_kept_as_evidence"):
         assert page.index(hook("before-agreeing", promise)) < page.index('value="agreed"')
 
 
-def test_the_mailbox_asks_for_an_answer_on_top(source: Browser, made: SignedEntry) -> None:
+def test_the_mailbox_asks_for_an_answer_on_top(source: SourceBrowser, made: SignedEntry) -> None:
     page = source.get("/en/mailbox").text
 
     assert page.index(hook("notice", "asked")) < page.index("my story")
@@ -158,7 +160,7 @@ def test_the_mailbox_asks_for_an_answer_on_top(source: Browser, made: SignedEntr
 
 
 def test_agreeing_takes_two_movements_of_the_hand(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     refused = say(source, made, "agreed")
 
@@ -174,7 +176,7 @@ def test_agreeing_takes_two_movements_of_the_hand(
 
 
 def test_the_answer_names_the_proposal_that_was_read(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     say(source, made, "agreed", sure="y")
 
@@ -188,7 +190,7 @@ def test_the_answer_names_the_proposal_that_was_read(
 
 
 def test_an_agreement_is_taken_back(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     say(source, made, "agreed", sure="y")
 
@@ -200,7 +202,7 @@ def test_an_agreement_is_taken_back(
 
 
 def test_declining_and_agreeing_after_all(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     assert say(source, made, "declined").status_code == 303
     assert state(a_desk, keys, made) is ProposalStatus.DECLINED
@@ -210,7 +212,7 @@ def test_declining_and_agreeing_after_all(
 
 
 def test_a_wish_for_changes_reaches_the_desk_in_the_words_of_the_source(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     empty = say(source, made, "changes_asked", text="  \n")
     assert empty.status_code == 422
@@ -224,7 +226,7 @@ def test_a_wish_for_changes_reaches_the_desk_in_the_words_of_the_source(
 
 
 def test_every_answer_is_told_in_words_in_the_conversation(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     say(source, made, "declined")
     say(source, made, "changes_asked", text="shorter")
@@ -244,7 +246,7 @@ def test_every_answer_is_told_in_words_in_the_conversation(
 
 
 def test_an_answer_waits_for_the_desk_like_any_word(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     say(source, made, "declined")
 
@@ -258,7 +260,7 @@ def test_an_answer_waits_for_the_desk_like_any_word(
 
 
 def test_a_digest_that_is_not_that_of_the_proposal_sends_nothing(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     other = "00" * 32
     cookie = source.client.get_cookie("mailbox")
@@ -287,7 +289,7 @@ def test_a_digest_of_no_form_sends_nothing(
     assert answers_in(a_desk, keys) == []
 
 
-def test_the_token_is_good_for_the_digest_on_the_page_alone(source: Browser, made: SignedEntry) -> None:
+def test_the_token_is_good_for_the_digest_on_the_page_alone(source: SourceBrowser, made: SignedEntry) -> None:
     form = form_of(source, made) | {"digest": "00" * 32}
 
     refused = source.post(path_of(made), {**form, "verdict": "agreed", "sure": "y"})
@@ -297,7 +299,7 @@ def test_the_token_is_good_for_the_digest_on_the_page_alone(source: Browser, mad
 
 
 def test_a_consent_replayed_from_another_mailbox_counts_for_nothing(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     other = a_desk.browser()
     other.start()
@@ -317,7 +319,9 @@ def test_a_consent_replayed_from_another_mailbox_counts_for_nothing(
     assert source.get("/en/mailbox").status_code == 200
 
 
-def test_a_form_of_another_mailbox_is_refused(a_desk: ADesk, source: Browser, made: SignedEntry) -> None:
+def test_a_form_of_another_mailbox_is_refused(
+    a_desk: ADesk, source: SourceBrowser, made: SignedEntry
+) -> None:
     other = a_desk.browser()
     other.start()
     theirs = a_desk.propose(a_desk.keys_of(other), TEXT)
@@ -329,7 +333,7 @@ def test_a_form_of_another_mailbox_is_refused(a_desk: ADesk, source: Browser, ma
 
 
 def test_another_site_cannot_answer(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     form = {**form_of(source, made), "verdict": "agreed", "sure": "y"}
 
@@ -340,7 +344,7 @@ def test_another_site_cannot_answer(
 
 
 def test_a_form_from_before_logging_in_gives_the_wish_back(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     form = form_of(source, made)
     source.log_in(source.passphrase)
@@ -353,7 +357,7 @@ def test_a_form_from_before_logging_in_gives_the_wish_back(
 
 
 def test_a_text_typed_before_a_log_out_returns_on_its_proposals_page(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     form = form_of(source, made)
     stranger = a_desk.browser()
@@ -379,7 +383,7 @@ def test_a_text_typed_before_a_log_out_returns_on_its_proposals_page(
 
 
 @pytest.mark.parametrize("proposal", ["ab" * 16, "no hexadecimal"])
-def test_a_wish_for_a_proposal_that_is_not_there_is_not_lost(source: Browser, proposal: str) -> None:
+def test_a_wish_for_a_proposal_that_is_not_there_is_not_lost(source: SourceBrowser, proposal: str) -> None:
     entered = source.log_in(source.passphrase, text="my wish", proposal=proposal)
 
     assert entered.status_code == 200
@@ -389,7 +393,7 @@ def test_a_wish_for_a_proposal_that_is_not_there_is_not_lost(source: Browser, pr
 
 @pytest.mark.parametrize("verdict", ["agreed", "declined", "taken_back"])
 def test_after_a_log_out_the_page_says_that_no_answer_was_sent(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry, verdict: str
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry, verdict: str
 ) -> None:
     form = {**form_of(source, made), "verdict": verdict, "sure": "y"}
 
@@ -400,7 +404,7 @@ def test_after_a_log_out_the_page_says_that_no_answer_was_sent(
     assert answers_in(a_desk, keys) == []
 
 
-def test_a_wish_that_can_no_longer_be_sent_stays_to_copy(source: Browser, made: SignedEntry) -> None:
+def test_a_wish_that_can_no_longer_be_sent_stays_to_copy(source: SourceBrowser, made: SignedEntry) -> None:
     form = form_of(source, made)
     assert say(source, made, "agreed", sure="y").status_code == 303
 
@@ -410,11 +414,11 @@ def test_a_wish_that_can_no_longer_be_sent_stays_to_copy(source: Browser, made: 
 
 
 @pytest.mark.parametrize("verdict", ["", "perhaps"])
-def test_a_form_without_an_answer_is_refused(source: Browser, made: SignedEntry, verdict: str) -> None:
+def test_a_form_without_an_answer_is_refused(source: SourceBrowser, made: SignedEntry, verdict: str) -> None:
     assert say(source, made, verdict).status_code == 403
 
 
-def test_a_wish_that_is_too_long_comes_back(source: Browser, made: SignedEntry) -> None:
+def test_a_wish_that_is_too_long_comes_back(source: SourceBrowser, made: SignedEntry) -> None:
     refused = say(source, made, "changes_asked", text="x" * 50_001)
 
     assert refused.status_code == 422
@@ -424,7 +428,7 @@ def test_a_wish_that_is_too_long_comes_back(source: Browser, made: SignedEntry) 
 
 
 def test_sent_twice_is_one_answer(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     form = {**form_of(source, made), "verdict": "agreed", "sure": "y"}
 
@@ -433,7 +437,7 @@ def test_sent_twice_is_one_answer(
 
 
 def test_a_form_used_again_for_another_answer_is_refused(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     form = form_of(source, made)
     source.post(path_of(made), {**form, "verdict": "agreed", "sure": "y"})
@@ -446,7 +450,7 @@ def test_a_form_used_again_for_another_answer_is_refused(
 
 
 def test_an_answer_from_another_window_is_not_replaced(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     stale = form_of(source, made)
     say(source, made, "agreed", sure="y")
@@ -458,12 +462,12 @@ def test_an_answer_from_another_window_is_not_replaced(
     assert answers_in(a_desk, keys) == [Verdict.AGREED]
 
 
-def test_taking_back_what_was_never_agreed_is_refused(source: Browser, made: SignedEntry) -> None:
+def test_taking_back_what_was_never_agreed_is_refused(source: SourceBrowser, made: SignedEntry) -> None:
     assert say(source, made, "taken_back").status_code == 422
 
 
 def test_a_newer_proposal_makes_the_older_one_obsolete(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     stale = form_of(source, made)
     say(source, made, "agreed", sure="y")
@@ -482,7 +486,7 @@ def test_a_newer_proposal_makes_the_older_one_obsolete(
 
 
 def test_once_it_is_being_passed_on_nothing_is_taken_back(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     say(source, made, "agreed", sure="y")
     form = form_of(source, made)
@@ -500,7 +504,7 @@ def test_once_it_is_being_passed_on_nothing_is_taken_back(
 
 
 def test_passing_on_that_begins_between_look_and_answer_wins(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     say(source, made, "agreed", sure="y")
     answer = an_answer(a_desk, keys, made, Verdict.TAKEN_BACK)
@@ -576,7 +580,7 @@ def test_of_taking_back_and_passing_on_at_once_exactly_one_happens(a_desk: ADesk
 
 
 def test_deleting_the_agreement_takes_it_back(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     say(source, made, "agreed", sure="y")
     (agreed,) = [entry for entry in a_desk.thread_of(source).entries if entry.kind is Kind.ANSWER]
@@ -590,7 +594,7 @@ def test_deleting_the_agreement_takes_it_back(
 
 
 def test_deleting_the_taking_back_does_not_bring_the_agreement_to_life(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     say(source, made, "agreed", sure="y")
     say(source, made, "taken_back")
@@ -603,7 +607,7 @@ def test_deleting_the_taking_back_does_not_bring_the_agreement_to_life(
 
 
 def test_an_answer_in_a_mailbox_that_has_ended_is_refused(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     answer = an_answer(a_desk, keys, made, Verdict.DECLINED)
     ending = a_desk.overtaken(lambda: a_desk.end(source))
@@ -616,7 +620,7 @@ def test_an_answer_in_a_mailbox_that_has_ended_is_refused(
 
 
 def test_the_page_of_a_proposal_that_is_not_there_is_not_found(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     message = a_desk.answer(keys, "no proposal")
 
@@ -642,7 +646,7 @@ def test_in_a_full_mailbox_a_source_can_still_decline_but_not_forever(
 
 
 def test_a_full_mailbox_says_so_and_passes_nothing_on(
-    a_desk: ADesk, source: Browser, made: SignedEntry
+    a_desk: ADesk, source: SourceBrowser, made: SignedEntry
 ) -> None:
     a_desk.app.extensions["desk"] = replace(
         a_desk.desk, limits=replace(a_desk.desk.limits, entries=1 - consent._SPARE_ENTRIES)
@@ -655,7 +659,7 @@ def test_a_full_mailbox_says_so_and_passes_nothing_on(
 
 
 def test_what_a_source_writes_as_a_proposal_or_a_step_is_none(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     """Attack: someone with the passphrase can sign any content.
 
@@ -677,7 +681,7 @@ def test_what_a_source_writes_as_a_proposal_or_a_step_is_none(
 
 @pytest.mark.parametrize("step", [StepName.PASSING_ON, StepName.PASSED_ON])
 def test_passing_on_without_consent_is_shown_on_top_with_its_reason(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, step: StepName
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, step: StepName
 ) -> None:
     a_desk.say_step(keys, "The law obliges us.", StepNote(step=step, to="the police", without_consent=True))
 
@@ -690,7 +694,7 @@ def test_passing_on_without_consent_is_shown_on_top_with_its_reason(
 
 
 def test_passing_on_without_consent_is_shown_once_in_its_present_state(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     for step, to in ((StepName.PASSING_ON, "X"), (StepName.PASSED_ON, "X"), (StepName.PASSING_ON, "Y")):
         a_desk.say_step(keys, "a reason", StepNote(step=step, to=to, without_consent=True))
@@ -714,7 +718,7 @@ def crosses(
 
 @pytest.mark.parametrize("language", ["en", "nl"])
 def test_a_taking_back_that_crossed_the_passing_on_was_in_time_and_the_page_says_so(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry, language: str
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry, language: str
 ) -> None:
     say(source, made, "agreed", sure="y")
     crosses(a_desk, keys, made, Verdict.TAKEN_BACK)
@@ -734,7 +738,7 @@ def test_a_taking_back_that_crossed_the_passing_on_was_in_time_and_the_page_says
 
 
 def test_a_refusal_that_crossed_passing_on_without_agreement_is_not_told_as_if_that_was_done(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     crosses(a_desk, keys, made, Verdict.DECLINED, reason="The law obliges us.")
 
@@ -749,7 +753,7 @@ def test_a_refusal_that_crossed_passing_on_without_agreement_is_not_told_as_if_t
 
 
 def test_after_an_agreement_was_deleted_in_time_no_answer_is_promised(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     say(source, made, "agreed", sure="y")
     replica = a_desk.transcript(keys)
@@ -764,7 +768,7 @@ def test_after_an_agreement_was_deleted_in_time_no_answer_is_promised(
 
 
 def test_after_a_step_that_was_void_the_source_can_answer_as_before(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, made: SignedEntry
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     say(source, made, "agreed", sure="y")
     crosses(a_desk, keys, made, Verdict.TAKEN_BACK)

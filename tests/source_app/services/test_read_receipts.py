@@ -18,11 +18,11 @@ from source_app.services.verified_mailbox import read_mailbox
 from store.database.schema import EntryRow, MailboxRow, SealedRow
 from store.errors import MailboxChangedError, NoSuchMailboxError, StoreReadOnlyError
 from tests.pages import hooks
-from tests.source_app.desks import STRAND, TODAY, ADesk, Browser, ToGo
+from tests.source_app.desks import STRAND, TODAY, ADesk, SourceBrowser, ToGo
 
 
 @pytest.fixture
-def source(a_desk: ADesk) -> Browser:
+def source(a_desk: ADesk) -> SourceBrowser:
     browser = a_desk.browser()
     browser.start()
     browser.write("a question")
@@ -30,7 +30,7 @@ def source(a_desk: ADesk) -> Browser:
 
 
 @pytest.fixture
-def keys(a_desk: ADesk, source: Browser) -> MailboxKeys:
+def keys(a_desk: ADesk, source: SourceBrowser) -> MailboxKeys:
     return a_desk.keys_of(source)
 
 
@@ -39,7 +39,7 @@ def receipts(a_desk: ADesk, keys: MailboxKeys) -> list[SignedEntry]:
 
 
 def test_an_answer_gets_one_read_receipt_however_often_it_is_read(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     answer = a_desk.answer(keys, "an answer")
     for _ in range(3):
@@ -52,7 +52,7 @@ def test_an_answer_gets_one_read_receipt_however_often_it_is_read(
 
 
 def test_each_newer_answer_gets_its_own_read_receipt(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     for text in ("one", "two"):
         a_desk.answer(keys, text)
@@ -62,7 +62,7 @@ def test_each_newer_answer_gets_its_own_read_receipt(
 
 
 def test_a_read_receipt_is_never_shown_and_neither_waits_nor_answers(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     a_desk.answer(keys, "an answer")
     source.get("/en/mailbox")
@@ -77,7 +77,9 @@ def test_a_read_receipt_is_never_shown_and_neither_waits_nor_answers(
     assert page.count("<article") == 2
 
 
-def test_without_news_no_read_receipt_is_appended(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+def test_without_news_no_read_receipt_is_appended(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
     source.get("/en/mailbox")
     a_desk.receipt(keys)
     source.get("/en/mailbox")
@@ -86,7 +88,7 @@ def test_without_news_no_read_receipt_is_appended(a_desk: ADesk, source: Browser
 
 
 def test_a_reply_that_names_the_answer_needs_no_read_receipt(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     a_desk.answer(keys, "an answer")
     page = source.client.get("/en/mailbox")
@@ -98,7 +100,9 @@ def test_a_reply_that_names_the_answer_needs_no_read_receipt(
     assert len(receipts(a_desk, keys)) == 0
 
 
-def test_other_requests_append_no_read_receipt(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+def test_other_requests_append_no_read_receipt(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
     a_desk.answer(keys, "an answer")
     source.client.head("/en/mailbox", buffered=True)
     source.client.get("/en/mailbox", headers={"Sec-Purpose": "prefetch"}, buffered=True)
@@ -108,7 +112,7 @@ def test_other_requests_append_no_read_receipt(a_desk: ADesk, source: Browser, k
 
 
 def test_the_read_receipt_is_appended_after_the_page(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     """Otherwise the time that a page takes would reveal that the page had something new."""
     a_desk.answer(keys, "an answer")
@@ -122,7 +126,7 @@ def test_the_read_receipt_is_appended_after_the_page(
 
 
 def test_an_entry_that_fails_a_check_is_not_named_as_seen(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     first = a_desk.answer(keys, "good")
     second = a_desk.answer(keys, "to be spoilt")
@@ -145,7 +149,7 @@ def test_an_entry_that_fails_a_check_is_not_named_as_seen(
 
 @pytest.mark.parametrize("path", ["/en/mailbox", "/en/mailbox/save"])
 def test_a_page_whose_receipt_covers_words_shows_these_words_in_full(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, path: str
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, path: str
 ) -> None:
     a_desk.answer(keys, "an answer with a file", file=("notes.txt", b"notes"))
     a_desk.say_step(keys, "a step", StepNote(step=StepName.ADVICE_GIVEN, next="what is next"))
@@ -176,7 +180,9 @@ def test_a_page_whose_receipt_covers_words_shows_these_words_in_full(
     assert spoilt.envelope.entry_id.hex() not in page
 
 
-def test_a_forged_answer_gets_no_read_receipt(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+def test_a_forged_answer_gets_no_read_receipt(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
     a_desk.answer(keys, "forged", writer=DeskWriter(STRAND, bytes(32)))
 
     page = source.get("/en/mailbox").text
@@ -185,7 +191,9 @@ def test_a_forged_answer_gets_no_read_receipt(a_desk: ADesk, source: Browser, ke
     assert len(receipts(a_desk, keys)) == 0
 
 
-def test_a_deleted_answer_gets_no_read_receipt(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+def test_a_deleted_answer_gets_no_read_receipt(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
     answer = a_desk.answer(keys, "an answer")
     a_desk.delete(keys, answer.envelope.entry_id)
     source.get("/en/mailbox")
@@ -194,7 +202,7 @@ def test_a_deleted_answer_gets_no_read_receipt(a_desk: ADesk, source: Browser, k
 
 
 def test_a_store_that_takes_nothing_does_not_hurt_the_page(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, caplog: pytest.LogCaptureFixture
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, caplog: pytest.LogCaptureFixture
 ) -> None:
     a_desk.answer(keys, "an answer")
 
@@ -211,7 +219,7 @@ def test_a_store_that_takes_nothing_does_not_hurt_the_page(
 
 
 def test_a_damaged_version_hides_no_answer_and_stops_no_receipt(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     a_desk.answer(keys, "an answer")
     with a_desk.store.writing() as writing:
@@ -225,7 +233,7 @@ def test_a_damaged_version_hides_no_answer_and_stops_no_receipt(
 
 
 def test_a_mailbox_that_ends_during_a_visit_does_not_break_the_page(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     a_desk.answer(keys, "an answer")
     page = source.client.get("/en/mailbox")
@@ -239,7 +247,7 @@ def test_a_mailbox_that_ends_during_a_visit_does_not_break_the_page(
 
 
 def test_two_tabs_that_read_at_once_append_one_read_receipt(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     a_desk.answer(keys, "an answer")
     pages = [source.client.get("/en/mailbox") for _ in range(2)]
@@ -251,7 +259,7 @@ def test_two_tabs_that_read_at_once_append_one_read_receipt(
 
 
 def test_a_read_receipt_comes_after_a_message_of_another_tab(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     stale = source.form_context()
     a_desk.answer(keys, "an answer")
@@ -265,7 +273,7 @@ def test_a_read_receipt_comes_after_a_message_of_another_tab(
 
 
 def test_if_other_tabs_keep_writing_a_later_visit_appends_the_receipt(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     form_contexts = [source.form_context() for _ in range(20)]
     a_desk.answer(keys, "an answer")
@@ -282,7 +290,7 @@ def test_if_other_tabs_keep_writing_a_later_visit_appends_the_receipt(
 
 
 def test_read_receipts_leave_half_of_a_mailbox_for_messages(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     a_desk.app.extensions["desk"] = replace(a_desk.desk, limits=replace(a_desk.desk.limits, entries=4))
     for text in ("one", "two", "three"):
@@ -294,7 +302,7 @@ def test_read_receipts_leave_half_of_a_mailbox_for_messages(
 
 
 def test_a_receipt_does_not_cover_what_came_after_its_page(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     first = a_desk.answer(keys, "an answer")
     page = source.client.get("/en/mailbox")
@@ -309,7 +317,7 @@ def test_a_receipt_does_not_cover_what_came_after_its_page(
 
 
 def test_the_sources_own_entry_tells_the_day_on_which_it_was_seen(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     page = source.get("/en/mailbox").text
     assert hooks(page, "seen") == ["not_yet"]
@@ -322,7 +330,7 @@ def test_the_sources_own_entry_tells_the_day_on_which_it_was_seen(
 
 
 def test_a_read_receipt_in_the_store_reveals_nothing(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     a_desk.answer(keys, "an answer")
     source.get("/en/mailbox")

@@ -13,7 +13,7 @@ from protocol.mailbox_keys import MailboxKeys
 from source_app.services.absences import shown_absences
 from source_app.services.thread import Expected, is_mailbox_closed, read_thread
 from tests.pages import hook, hooks
-from tests.source_app.desks import TODAY, ADesk, Browser
+from tests.source_app.desks import TODAY, ADesk, SourceBrowser
 from web.page_padding import STEP_BYTES
 
 _SOON = date(2026, 3, 5)
@@ -21,14 +21,14 @@ _AWAY = "2026-03-02/2026-03-09"
 
 
 @pytest.fixture
-def source(a_desk: ADesk) -> Browser:
+def source(a_desk: ADesk) -> SourceBrowser:
     browser = a_desk.browser()
     browser.start()
     return browser
 
 
 @pytest.fixture
-def keys(a_desk: ADesk, source: Browser) -> MailboxKeys:
+def keys(a_desk: ADesk, source: SourceBrowser) -> MailboxKeys:
     return a_desk.keys_of(source)
 
 
@@ -53,12 +53,12 @@ def _said(markup: str) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", markup).split())
 
 
-def test_an_empty_mailbox_has_no_line_yet(a_desk: ADesk, source: Browser) -> None:
+def test_an_empty_mailbox_has_no_line_yet(a_desk: ADesk, source: SourceBrowser) -> None:
     assert a_desk.thread_of(source).steps == ()
     assert 'id="thread-state"' not in source.get("/en/mailbox").text
 
 
-def test_a_first_message_is_received_and_the_rest_is_to_come(source: Browser) -> None:
+def test_a_first_message_is_received_and_the_rest_is_to_come(source: SourceBrowser) -> None:
     source.write("hello")
 
     page = source.get("/en/mailbox").text
@@ -77,7 +77,7 @@ def test_a_first_message_is_received_and_the_rest_is_to_come(source: Browser) ->
 
 
 def test_the_current_step_is_told_by_words_and_to_a_screen_reader(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     source.write("hello")
     a_desk.receipt(keys)
@@ -97,7 +97,9 @@ def test_the_current_step_is_told_by_words_and_to_a_screen_reader(
     assert page.index('id="thread-state"') < page.index("<article")
 
 
-def test_the_advisers_text_of_a_step_is_shown(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+def test_the_advisers_text_of_a_step_is_shown(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
     source.write("hello")
     a_desk.say_step(
         keys,
@@ -136,7 +138,7 @@ def test_the_advisers_text_of_a_step_is_shown(a_desk: ADesk, source: Browser, ke
     ids=lambda each: each.step if isinstance(each, StepNote) else "",
 )
 def test_every_step_has_words_of_its_own_and_says_what_is_next(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, note: StepNote, comes_next: str
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, note: StepNote, comes_next: str
 ) -> None:
     source.write("hello")
     a_desk.say_step(keys, "a reason", note)
@@ -153,7 +155,7 @@ def test_every_step_has_words_of_its_own_and_says_what_is_next(
 
 
 def test_a_proposal_and_what_the_adviser_says_with_it_are_one_step(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     source.write("hello")
     made = a_desk.propose(keys, "The exact text.")
@@ -190,7 +192,7 @@ def test_a_proposal_and_what_the_adviser_says_with_it_are_one_step(
     ids=lambda each: each.step if isinstance(each, StepNote) else "",
 )
 def test_the_expected_day_is_shown_until_there_is_an_answer(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys, note: StepNote, text: str, *, waits: bool
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, note: StepNote, text: str, *, waits: bool
 ) -> None:
     source.write("hello")
     a_desk.say_step(keys, text, note)
@@ -201,7 +203,9 @@ def test_the_expected_day_is_shown_until_there_is_an_answer(
     assert ("Thursday 5 March 2026" in _said(now)) is waits
 
 
-def test_early_steps_of_a_long_list_are_folded(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+def test_early_steps_of_a_long_list_are_folded(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
     source.write("hello")
     for number in range(8):
         a_desk.say_step(keys, f"word {number}", StepNote(step=StepName.ADVICE_GIVEN))
@@ -221,7 +225,7 @@ def test_early_steps_of_a_long_list_are_folded(a_desk: ADesk, source: Browser, k
 # ---- by when -----------------------------------------------------------------------------------------
 
 
-def test_a_late_answer_is_shown_as_late(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+def test_a_late_answer_is_shown_as_late(a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys) -> None:
     source.write("hello")
     a_desk.app.extensions["today"] = lambda: date(2026, 3, 6)
 
@@ -236,7 +240,9 @@ def test_a_late_answer_is_shown_as_late(a_desk: ADesk, source: Browser, keys: Ma
     assert on_the_day.expect == Expected(_SOON, is_late=False)
 
 
-def test_a_promise_of_the_adviser_is_late_too(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+def test_a_promise_of_the_adviser_is_late_too(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
     source.write("hello")
     a_desk.say_step(keys, "", StepNote(step=StepName.IN_CONVERSATION, by=_SOON))
     a_desk.app.extensions["today"] = lambda: date(2026, 3, 6)
@@ -257,7 +263,7 @@ def _letterhead_with(a_desk: ADesk, *absences: Absence) -> Letterhead:
     return a_desk.letterhead.successor(absences=absences)
 
 
-def test_an_absence_moves_the_expected_day_and_is_announced(a_desk: ADesk, source: Browser) -> None:
+def test_an_absence_moves_the_expected_day_and_is_announced(a_desk: ADesk, source: SourceBrowser) -> None:
     source.write("hello")
     _with_absence(a_desk, TODAY, date(2026, 3, 9))
 
@@ -310,7 +316,7 @@ def test_the_norms_of_service_are_public_and_of_the_desks_own_accord(a_desk: ADe
 
 
 def test_a_closed_mailbox_says_its_last_word_and_its_last_day_on_top(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     source.write("hello")
     a_desk.close(keys, "Take care of yourself.", date(2026, 6, 3))
@@ -328,7 +334,7 @@ def test_a_closed_mailbox_says_its_last_word_and_its_last_day_on_top(
 
 
 def test_a_mailbox_is_still_closed_when_something_was_handed_over_since(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     source.write("hello")
     a_desk.close(keys, "Goodbye.", date(2026, 6, 3))
@@ -350,7 +356,9 @@ def test_a_mailbox_is_still_closed_when_something_was_handed_over_since(
     assert hooks(source.get("/en/mailbox/write").text, "notice") == ["opens_again"]
 
 
-def test_a_closing_without_a_word_is_a_closing(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+def test_a_closing_without_a_word_is_a_closing(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
     source.write("hello")
     a_desk.close(keys, "", date(2026, 6, 3))
 
@@ -361,7 +369,7 @@ def test_a_closing_without_a_word_is_a_closing(a_desk: ADesk, source: Browser, k
 
 
 def test_writing_again_reopens_and_says_so_before_and_after(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     source.write("hello")
     a_desk.close(keys, "Goodbye.", date(2026, 6, 3))
@@ -379,7 +387,9 @@ def test_writing_again_reopens_and_says_so_before_and_after(
     assert hooks(source.get(again.location).text, "notice") == ["received"]
 
 
-def test_a_read_receipt_does_not_reopen_a_mailbox(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+def test_a_read_receipt_does_not_reopen_a_mailbox(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
     source.write("hello")
     a_desk.close(keys, "Goodbye.", date(2026, 6, 3))
 
@@ -390,7 +400,7 @@ def test_a_read_receipt_does_not_reopen_a_mailbox(a_desk: ADesk, source: Browser
 
 
 def test_a_closing_that_its_source_deleted_is_still_a_closed_mailbox_without_a_word(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     source.write("hello")
     closing = a_desk.close(keys, "Goodbye.", date(2026, 6, 3))
@@ -406,7 +416,7 @@ def test_a_closing_that_its_source_deleted_is_still_a_closed_mailbox_without_a_w
 
 
 def test_a_proposal_in_a_closed_mailbox_says_that_an_answer_opens_it(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     source.write("hello")
     made = a_desk.propose(keys, "a text")
@@ -421,7 +431,7 @@ def test_a_proposal_in_a_closed_mailbox_says_that_an_answer_opens_it(
 
 
 def test_a_mailbox_with_a_proposal_is_no_larger_than_one_without(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     source.write("hello")
     a_desk.answer(keys, "an answer")
@@ -436,7 +446,9 @@ def test_a_mailbox_with_a_proposal_is_no_larger_than_one_without(
     assert sizes == {STEP_BYTES}
 
 
-def test_the_desk_of_another_day_is_not_this_ones(a_desk: ADesk, keys: MailboxKeys, source: Browser) -> None:
+def test_the_desk_of_another_day_is_not_this_ones(
+    a_desk: ADesk, keys: MailboxKeys, source: SourceBrowser
+) -> None:
     """The list of steps uses only verified entries: a step signed with an unknown key is left out."""
     source.write("hello")
     stranger = replace(a_desk.writer, seed=bytes(32))

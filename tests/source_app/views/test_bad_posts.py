@@ -17,13 +17,13 @@ from store.database.schema import AttachmentRow, MailboxRow
 from store.errors import MailboxChangedError, NoSuchMailboxError
 from stored_mailbox.entry_form import FormContext
 from tests.pages import hook, hooks
-from tests.source_app.desks import MIB, MULTIPART, TODAY, ADesk, Browser, make_desk, multipart
+from tests.source_app.desks import MIB, MULTIPART, TODAY, ADesk, SourceBrowser, make_desk, multipart
 from web.multipart import Body
 
 TEXT = "a text that must not be lost"
 
 
-class Endless(io.RawIOBase):
+class EndlessBody(io.RawIOBase):
     """Request body that never ends."""
 
     def __init__(self, first: bytes) -> None:
@@ -38,7 +38,7 @@ class Endless(io.RawIOBase):
 
 
 @pytest.fixture
-def source(a_desk: ADesk) -> Browser:
+def source(a_desk: ADesk) -> SourceBrowser:
     browser = a_desk.browser()
     browser.start()
     return browser
@@ -49,7 +49,7 @@ def pending(a_desk: ADesk) -> int:
         return reading.scalar(select(func.count()).select_from(AttachmentRow)) or 0
 
 
-def test_an_empty_message_is_refused_kindly(a_desk: ADesk, source: Browser) -> None:
+def test_an_empty_message_is_refused_kindly(a_desk: ADesk, source: SourceBrowser) -> None:
     for text in ("", " \r\n\t "):
         refused = source.write(text, [("", b"")])
         assert refused.status_code == 422
@@ -57,12 +57,14 @@ def test_an_empty_message_is_refused_kindly(a_desk: ADesk, source: Browser) -> N
     assert not a_desk.thread_of(source).entries
 
 
-def test_a_message_may_be_files_alone(a_desk: ADesk, source: Browser) -> None:
+def test_a_message_may_be_files_alone(a_desk: ADesk, source: SourceBrowser) -> None:
     assert source.write("", [("a.txt", b"")]).status_code == 303
     assert len(a_desk.thread_of(source).entries[0].files) == 1
 
 
-def test_a_message_of_a_hundred_thousand_characters_comes_back_whole(a_desk: ADesk, source: Browser) -> None:
+def test_a_message_of_a_hundred_thousand_characters_comes_back_whole(
+    a_desk: ADesk, source: SourceBrowser
+) -> None:
     text = "é" * 99_999 + "!"
 
     refused = source.write(text, [("a.txt", b"x")])
@@ -75,7 +77,7 @@ def test_a_message_of_a_hundred_thousand_characters_comes_back_whole(a_desk: ADe
     assert pending(a_desk) == 0
 
 
-def test_a_text_of_exactly_the_limit_is_taken(a_desk: ADesk, source: Browser) -> None:
+def test_a_text_of_exactly_the_limit_is_taken(a_desk: ADesk, source: SourceBrowser) -> None:
     text = "漢\r\n" * 25_000
 
     assert source.write(text).status_code == 303
@@ -84,7 +86,7 @@ def test_a_text_of_exactly_the_limit_is_taken(a_desk: ADesk, source: Browser) ->
 
 @pytest.mark.parametrize("mib", [4, 7, 30], ids=["a little over", "over", "more than is read away"])
 def test_files_over_the_limit_are_refused_and_nothing_of_them_is_kept(
-    a_desk: ADesk, source: Browser, mib: int
+    a_desk: ADesk, source: SourceBrowser, mib: int
 ) -> None:
     refused = source.write(TEXT, [("a.bin", b"x" * 5 * MIB), ("b.bin", b"x" * mib * MIB)])
 
@@ -95,7 +97,7 @@ def test_files_over_the_limit_are_refused_and_nothing_of_them_is_kept(
     assert pending(a_desk) == 0
 
 
-def test_an_announced_length_over_every_limit_gets_an_answer(source: Browser) -> None:
+def test_an_announced_length_over_every_limit_gets_an_answer(source: SourceBrowser) -> None:
     refused = source.send(
         multipart({**source.form_context(), "text": TEXT}, [("a.bin", b"x")]), length=10**12
     )
@@ -105,7 +107,7 @@ def test_an_announced_length_over_every_limit_gets_an_answer(source: Browser) ->
     assert refused.headers["Connection"] == "close"
 
 
-def test_too_many_files_are_refused_with_the_text_back(a_desk: ADesk, source: Browser) -> None:
+def test_too_many_files_are_refused_with_the_text_back(a_desk: ADesk, source: SourceBrowser) -> None:
     for count in (4, 30):
         refused = source.write(TEXT, [(f"{number}.txt", b"x") for number in range(count)])
         assert refused.status_code == 413
@@ -119,7 +121,7 @@ def test_too_many_files_are_refused_with_the_text_back(a_desk: ADesk, source: Br
 
 @pytest.mark.parametrize("file_bytes", [10, 3 * MIB])
 def test_a_body_cut_off_in_a_file_gives_the_text_back(
-    a_desk: ADesk, source: Browser, file_bytes: int
+    a_desk: ADesk, source: SourceBrowser, file_bytes: int
 ) -> None:
     form_context = source.form_context()
     body = multipart({**form_context, "text": TEXT}, [("a.bin", b"x" * file_bytes)], end=False)
@@ -133,7 +135,7 @@ def test_a_body_cut_off_in_a_file_gives_the_text_back(
     assert len(a_desk.thread_of(source).entries) == 1
 
 
-def test_a_body_cut_off_in_the_text_gives_back_what_arrived(a_desk: ADesk, source: Browser) -> None:
+def test_a_body_cut_off_in_the_text_gives_back_what_arrived(a_desk: ADesk, source: SourceBrowser) -> None:
     body = multipart({**source.form_context(), "text": TEXT}, [])
     cut = body[: body.index(TEXT.encode()) + 13]
 
@@ -146,7 +148,7 @@ def test_a_body_cut_off_in_the_text_gives_back_what_arrived(a_desk: ADesk, sourc
 
 @pytest.mark.parametrize("off_by", [-20, 20])
 def test_a_lying_content_length_keeps_nothing_and_loses_no_text(
-    a_desk: ADesk, source: Browser, off_by: int
+    a_desk: ADesk, source: SourceBrowser, off_by: int
 ) -> None:
     body = multipart({**source.form_context(), "text": TEXT}, [("a.txt", b"x" * 100)])
 
@@ -158,13 +160,13 @@ def test_a_lying_content_length_keeps_nothing_and_loses_no_text(
 
 
 @pytest.mark.parametrize("place", ["in a file", "after the end", "before the beginning"])
-def test_a_body_without_end_is_refused_at_a_bound(a_desk: ADesk, source: Browser, place: str) -> None:
+def test_a_body_without_end_is_refused_at_a_bound(a_desk: ADesk, source: SourceBrowser, place: str) -> None:
     first = {
         "in a file": multipart({**source.form_context(), "text": TEXT}, [("a.bin", b"x")], end=False)[:-2],
         "after the end": multipart({**source.form_context(), "text": TEXT}, []),
         "before the beginning": b"x",
     }[place]
-    endless = Endless(first)
+    endless = EndlessBody(first)
 
     refused = source.send(endless, chunked=True)
 
@@ -176,13 +178,13 @@ def test_a_body_without_end_is_refused_at_a_bound(a_desk: ADesk, source: Browser
     assert pending(a_desk) == 0
 
 
-def test_a_chunked_body_that_ends_is_taken(source: Browser) -> None:
+def test_a_chunked_body_that_ends_is_taken(source: SourceBrowser) -> None:
     body = multipart({**source.form_context(), "text": TEXT}, [("a.bin", b"x")])
 
     assert source.send(io.BytesIO(body), chunked=True).status_code == 303
 
 
-def test_no_length_and_no_server_that_ends_the_body_is_no_body(source: Browser) -> None:
+def test_no_length_and_no_server_that_ends_the_body_is_no_body(source: SourceBrowser) -> None:
     body = io.BytesIO(multipart({**source.form_context(), "text": TEXT}, []))
     environ = {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input": body, "CONTENT_TYPE": MULTIPART}
 
@@ -203,7 +205,7 @@ def test_no_length_and_no_server_that_ends_the_body_is_no_body(source: Browser) 
         ("<b>.pdf", "_b_.pdf"),
     ],
 )
-def test_a_file_name_does_no_harm(a_desk: ADesk, source: Browser, name: str, shown: str) -> None:
+def test_a_file_name_does_no_harm(a_desk: ADesk, source: SourceBrowser, name: str, shown: str) -> None:
     assert source.write("see the file", [(name, b"content")]).status_code == 303
 
     (file,) = a_desk.thread_of(source).entries[0].files
@@ -216,21 +218,21 @@ def test_a_file_name_does_no_harm(a_desk: ADesk, source: Browser, name: str, sho
     assert "sandbox" in answer.headers["Content-Security-Policy"]
 
 
-def test_a_file_name_out_of_all_bounds_gives_the_text_back(source: Browser) -> None:
+def test_a_file_name_out_of_all_bounds_gives_the_text_back(source: SourceBrowser) -> None:
     refused = source.write(TEXT, [("n" * 20_000, b"x")])
 
     assert refused.status_code == 400
     assert TEXT in refused.text
 
 
-def test_what_is_no_form_is_refused(source: Browser) -> None:
+def test_what_is_no_form_is_refused(source: SourceBrowser) -> None:
     refused = source.client.post("/en/mailbox/write", data="hello", content_type="text/plain")
 
     assert refused.status_code == 400
 
 
 def test_a_session_that_expired_while_writing_gives_the_text_to_the_log_in_page(
-    a_desk: ADesk, source: Browser
+    a_desk: ADesk, source: SourceBrowser
 ) -> None:
     form_context = source.form_context()
     text = 'line one\r\n<b>"line" two</b>'
@@ -253,7 +255,7 @@ def test_a_session_that_expired_while_writing_gives_the_text_to_the_log_in_page(
     assert a_desk.thread_of(source).entries[0].text == text.replace("\r\n", "\n")
 
 
-def test_files_alone_that_come_without_a_session_are_said_to_be_not_sent(source: Browser) -> None:
+def test_files_alone_that_come_without_a_session_are_said_to_be_not_sent(source: SourceBrowser) -> None:
     form_context = source.form_context()
     source.client.delete_cookie("mailbox")
 
@@ -263,7 +265,7 @@ def test_files_alone_that_come_without_a_session_are_said_to_be_not_sent(source:
     assert hooks(expired.text, "refusal") == ["logged_out"]
 
 
-def test_a_form_of_another_session_gives_the_text_back_with_a_fresh_form(source: Browser) -> None:
+def test_a_form_of_another_session_gives_the_text_back_with_a_fresh_form(source: SourceBrowser) -> None:
     form_context = source.form_context()
     source.log_in(source.passphrase)
 
@@ -276,7 +278,7 @@ def test_a_form_of_another_session_gives_the_text_back_with_a_fresh_form(source:
     assert source.write(TEXT, form_context=fresh).status_code == 303
 
 
-def test_an_entry_id_that_we_did_not_give_is_refused(source: Browser) -> None:
+def test_an_entry_id_that_we_did_not_give_is_refused(source: SourceBrowser) -> None:
     for made_up in (
         {"entry_id": "00" * 16},
         {"heads": "00" * 32},
@@ -287,7 +289,7 @@ def test_an_entry_id_that_we_did_not_give_is_refused(source: Browser) -> None:
         assert source.write(TEXT, form_context={**source.form_context(), **made_up}).status_code == 403
 
 
-def test_fields_after_the_files_are_too_late(a_desk: ADesk, source: Browser) -> None:
+def test_fields_after_the_files_are_too_late(a_desk: ADesk, source: SourceBrowser) -> None:
     form_context = source.form_context()
     body = multipart({}, [("a.bin", b"x")], end=False) + multipart({**form_context, "text": TEXT}, [])
 
@@ -295,7 +297,7 @@ def test_fields_after_the_files_are_too_late(a_desk: ADesk, source: Browser) -> 
     assert pending(a_desk) == 0
 
 
-def test_another_site_cannot_post_a_message(a_desk: ADesk, source: Browser) -> None:
+def test_another_site_cannot_post_a_message(a_desk: ADesk, source: SourceBrowser) -> None:
     body = multipart({**source.form_context(), "text": TEXT}, [])
 
     for headers in ({"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
@@ -304,7 +306,7 @@ def test_another_site_cannot_post_a_message(a_desk: ADesk, source: Browser) -> N
     assert not a_desk.thread_of(source).entries
 
 
-def test_a_double_submit_is_one_entry_with_one_receipt(a_desk: ADesk, source: Browser) -> None:
+def test_a_double_submit_is_one_entry_with_one_receipt(a_desk: ADesk, source: SourceBrowser) -> None:
     form_context = source.form_context()
     files = [("a.bin", b"x" * 2 * MIB), ("b.txt", b"")]
 
@@ -329,7 +331,7 @@ def test_a_double_submit_is_one_entry_with_one_receipt(a_desk: ADesk, source: Br
     ],
 )
 def test_a_used_form_with_another_message_never_gets_the_old_receipt(
-    a_desk: ADesk, source: Browser, text: str, files: list[tuple[str, bytes]]
+    a_desk: ADesk, source: SourceBrowser, text: str, files: list[tuple[str, bytes]]
 ) -> None:
     form_context = source.form_context()
     source.write(TEXT, [("a.bin", b"one")], form_context)
@@ -343,7 +345,7 @@ def test_a_used_form_with_another_message_never_gets_the_old_receipt(
     assert len(a_desk.thread_of(source).entries) == 2
 
 
-def test_a_used_form_of_an_entry_that_was_deleted_gets_the_text_back(source: Browser) -> None:
+def test_a_used_form_of_an_entry_that_was_deleted_gets_the_text_back(source: SourceBrowser) -> None:
     form_context = source.form_context()
     source.write(TEXT, form_context=form_context)
     delete = f"/en/mailbox/delete/{form_context['entry_id']}"
@@ -352,7 +354,7 @@ def test_a_used_form_of_an_entry_that_was_deleted_gets_the_text_back(source: Bro
     assert source.write(TEXT, form_context=form_context).status_code == 422
 
 
-def test_two_tabs_write_two_entries(a_desk: ADesk, source: Browser) -> None:
+def test_two_tabs_write_two_entries(a_desk: ADesk, source: SourceBrowser) -> None:
     one, two = source.form_context(), source.form_context()
 
     assert source.write("from one", form_context=one).status_code == 303
@@ -361,7 +363,7 @@ def test_two_tabs_write_two_entries(a_desk: ADesk, source: Browser) -> None:
     assert [entry.text for entry in a_desk.thread_of(source).entries] == ["from one", "from two"]
 
 
-def test_many_tabs_at_once_lose_nothing(a_desk: ADesk, source: Browser) -> None:
+def test_many_tabs_at_once_lose_nothing(a_desk: ADesk, source: SourceBrowser) -> None:
     cookie = source.client.get_cookie("mailbox")
     assert cookie is not None
     statuses: list[int] = []
@@ -384,7 +386,9 @@ def test_many_tabs_at_once_lose_nothing(a_desk: ADesk, source: Browser) -> None:
     assert not shown.mailbox.is_missing_entries
 
 
-def test_an_attempt_that_fails_does_not_take_the_files_of_another(a_desk: ADesk, source: Browser) -> None:
+def test_an_attempt_that_fails_does_not_take_the_files_of_another(
+    a_desk: ADesk, source: SourceBrowser
+) -> None:
     form_context = source.form_context()
     body = multipart({**form_context, "text": TEXT}, [("a.bin", b"x" * 3 * MIB)])
 
@@ -427,7 +431,7 @@ def test_past_the_quota_files_are_refused_and_text_still_goes(tmp_path: Path) ->
 
 @pytest.mark.parametrize("bound", [{"entries": 2}, {"entries_bytes": 8_000}], ids=["many", "long"])
 def test_a_source_who_never_stops_writing_is_stopped_with_the_text_back(
-    a_desk: ADesk, source: Browser, bound: dict[str, int]
+    a_desk: ADesk, source: SourceBrowser, bound: dict[str, int]
 ) -> None:
     limits = replace(a_desk.desk.limits, **bound)
     a_desk.app.extensions["desk"] = replace(a_desk.desk, limits=limits)
@@ -446,7 +450,7 @@ def test_a_source_who_never_stops_writing_is_stopped_with_the_text_back(
     )  # a double click does not send a third message
 
 
-def test_large_files_do_not_make_a_mailbox_full_of_text(a_desk: ADesk, source: Browser) -> None:
+def test_large_files_do_not_make_a_mailbox_full_of_text(a_desk: ADesk, source: SourceBrowser) -> None:
     limits = replace(a_desk.desk.limits, entries_bytes=50_000)
     a_desk.app.extensions["desk"] = replace(a_desk.desk, limits=limits)
     source.write("one", [("a.bin", b"x" * 100_000)])
@@ -492,7 +496,7 @@ def _pragma(a_desk: ADesk, broken: str, repaired: str) -> Callable[[], None]:
 @pytest.mark.parametrize("files", [[], [("a.bin", b"x" * MIB)]], ids=["text", "file"])
 def test_a_store_that_takes_nothing_gives_the_text_back_and_keeps_no_half(
     a_desk: ADesk,
-    source: Browser,
+    source: SourceBrowser,
     breaks: Callable[[ADesk], Callable[[], None]],
     files: list[tuple[str, bytes]],
 ) -> None:
@@ -510,7 +514,9 @@ def test_a_store_that_takes_nothing_gives_the_text_back_and_keeps_no_half(
     assert len(a_desk.thread_of(source).entries) == 1
 
 
-def test_a_store_that_is_missing_gets_a_page_that_says_what_to_do(a_desk: ADesk, source: Browser) -> None:
+def test_a_store_that_is_missing_gets_a_page_that_says_what_to_do(
+    a_desk: ADesk, source: SourceBrowser
+) -> None:
     repair = missing(a_desk)
 
     answers = [
@@ -548,7 +554,7 @@ def test_sessions_that_do_not_answer_give_the_text_back(a_desk: ADesk) -> None:
 @pytest.mark.parametrize("files", [[], [("a.bin", b"x")]], ids=["text", "file"])
 @pytest.mark.parametrize("is_old_form", [True, False])
 def test_a_mailbox_that_ended_in_another_browser_gives_the_text_back(
-    a_desk: ADesk, source: Browser, files: list[tuple[str, bytes]], *, is_old_form: bool
+    a_desk: ADesk, source: SourceBrowser, files: list[tuple[str, bytes]], *, is_old_form: bool
 ) -> None:
     form_context = source.form_context()
     other = a_desk.browser()
@@ -564,14 +570,14 @@ def test_a_mailbox_that_ended_in_another_browser_gives_the_text_back(
     assert source.get("/en/mailbox").location == "/en/log-in"
 
 
-def _overtaken(a_desk: ADesk, source: Browser, times: int) -> Posting:
+def _overtaken(a_desk: ADesk, source: SourceBrowser, times: int) -> Posting:
     """Return a message for which other tabs write an entry just after the message was signed, each time."""
     desk = a_desk.overtaken(lambda: source.write("faster"), times)
     keys = a_desk.keys_of(source)
     return Posting(desk, keys, FormContext.new(keys.address, (), ()), TEXT, "en", now=1)
 
 
-def test_a_message_that_is_overtaken_takes_the_next_place(a_desk: ADesk, source: Browser) -> None:
+def test_a_message_that_is_overtaken_takes_the_next_place(a_desk: ADesk, source: SourceBrowser) -> None:
     _overtaken(a_desk, source, 3).commit(today=TODAY)
 
     thread = a_desk.thread_of(source)
@@ -579,7 +585,9 @@ def test_a_message_that_is_overtaken_takes_the_next_place(a_desk: ADesk, source:
     assert not thread.mailbox.left_out
 
 
-def test_a_message_that_is_overtaken_for_ever_is_refused_at_a_bound(a_desk: ADesk, source: Browser) -> None:
+def test_a_message_that_is_overtaken_for_ever_is_refused_at_a_bound(
+    a_desk: ADesk, source: SourceBrowser
+) -> None:
     with pytest.raises(MailboxChangedError):
         _overtaken(a_desk, source, 1000).commit(today=TODAY)
 
@@ -597,7 +605,9 @@ def test_a_small_file_for_which_there_is_no_room_is_refused_and_the_text_comes_b
     a_desk.store.close()
 
 
-def test_a_mailbox_that_ends_just_before_the_commit_takes_nothing(a_desk: ADesk, source: Browser) -> None:
+def test_a_mailbox_that_ends_just_before_the_commit_takes_nothing(
+    a_desk: ADesk, source: SourceBrowser
+) -> None:
     keys = a_desk.keys_of(source)
     ending = a_desk.overtaken(lambda: a_desk.end(source))
 
@@ -605,7 +615,7 @@ def test_a_mailbox_that_ends_just_before_the_commit_takes_nothing(a_desk: ADesk,
         Posting(ending, keys, FormContext.new(keys.address, (), ()), TEXT, "en", now=1).commit(today=TODAY)
 
 
-def test_a_file_without_a_name_is_not_lost(a_desk: ADesk, source: Browser) -> None:
+def test_a_file_without_a_name_is_not_lost(a_desk: ADesk, source: SourceBrowser) -> None:
     source.write("", [("", b"content")])
 
     (file,) = a_desk.thread_of(source).entries[0].files
@@ -636,7 +646,7 @@ def test_an_error_of_our_own_is_not_called_a_refusal() -> None:
 
 
 def test_a_mailbox_that_others_change_at_every_attempt_gives_the_text_back(
-    a_desk: ADesk, source: Browser
+    a_desk: ADesk, source: SourceBrowser
 ) -> None:
     def change() -> None:
         with a_desk.store.writing() as writing:

@@ -22,29 +22,29 @@ from store.database.schema import EntryRow, SealedRow
 from store.errors import NoSuchMailboxError
 from stored_mailbox.entry_form import FormContext
 from tests.pages import hook, hooks
-from tests.source_app.desks import STRAND, TODAY, ADesk, Browser
+from tests.source_app.desks import STRAND, TODAY, ADesk, SourceBrowser
 
 
 @pytest.fixture
-def source(a_desk: ADesk) -> Browser:
+def source(a_desk: ADesk) -> SourceBrowser:
     browser = a_desk.browser()
     browser.start()
     return browser
 
 
 @pytest.fixture
-def keys(a_desk: ADesk, source: Browser) -> MailboxKeys:
+def keys(a_desk: ADesk, source: SourceBrowser) -> MailboxKeys:
     return a_desk.keys_of(source)
 
 
-def stranger(a_desk: ADesk) -> Browser:
+def stranger(a_desk: ADesk) -> SourceBrowser:
     """Return the browser of another source, with another mailbox."""
     browser = a_desk.browser()
     browser.start()
     return browser
 
 
-def test_an_empty_mailbox_waits_for_nothing(a_desk: ADesk, source: Browser) -> None:
+def test_an_empty_mailbox_waits_for_nothing(a_desk: ADesk, source: SourceBrowser) -> None:
     thread = a_desk.thread_of(source)
 
     assert thread.entries == ()
@@ -53,7 +53,7 @@ def test_an_empty_mailbox_waits_for_nothing(a_desk: ADesk, source: Browser) -> N
     assert not thread.is_answered
 
 
-def test_the_newest_reply_is_unmissable(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+def test_the_newest_reply_is_unmissable(a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys) -> None:
     source.write("a question")
     a_desk.answer(keys, "the first answer")
     a_desk.answer(keys, "the newest answer")
@@ -73,7 +73,7 @@ def test_the_newest_reply_is_unmissable(a_desk: ADesk, source: Browser, keys: Ma
 
 
 def test_a_read_receipt_of_the_desk_says_seen_and_answers_nothing(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     source.write("a question")
     waited_for = a_desk.thread_of(source).expect
@@ -89,7 +89,7 @@ def test_a_read_receipt_of_the_desk_says_seen_and_answers_nothing(
 
 
 def test_a_read_receipt_of_the_source_waits_for_no_answer(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     source.write("a question")
     a_desk.answer(keys, "an answer")
@@ -104,7 +104,7 @@ def test_a_read_receipt_of_the_source_waits_for_no_answer(
 
 
 def test_a_message_that_the_desk_read_is_shown_as_seen(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     source.write("one")
     source.write("two")
@@ -119,7 +119,7 @@ def test_a_message_that_the_desk_read_is_shown_as_seen(
 
 
 def test_an_answer_that_came_while_writing_is_not_called_seen(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     source.write("one")
     shown = a_desk.answer(keys, "before")
@@ -134,7 +134,7 @@ def test_an_answer_that_came_while_writing_is_not_called_seen(
 
 
 def test_the_expected_day_is_that_of_the_oldest_entry_that_waits(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     source.write("answered")
     a_desk.answer(keys, "answer")
@@ -146,7 +146,7 @@ def test_the_expected_day_is_that_of_the_oldest_entry_that_waits(
     assert not thread.is_answered
 
 
-def test_a_deleted_entry_waits_for_no_answer(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+def test_a_deleted_entry_waits_for_no_answer(a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys) -> None:
     sent = source.write("take back")
     a_desk.delete(keys, bytes.fromhex(sent.location.rpartition("/")[2]))
 
@@ -159,12 +159,12 @@ def test_a_deleted_entry_waits_for_no_answer(a_desk: ADesk, source: Browser, key
     assert not thread.mailbox.is_missing_entries
 
 
-def _delete(source: Browser, entry_id: str) -> None:
+def _delete(source: SourceBrowser, entry_id: str) -> None:
     path = f"/en/mailbox/delete/{entry_id}"
     assert source.post(path, source.hidden(source.get(path), path)).status_code == 303
 
 
-def test_an_emptied_mailbox_promises_no_answer(a_desk: ADesk, source: Browser) -> None:
+def test_an_emptied_mailbox_promises_no_answer(a_desk: ADesk, source: SourceBrowser) -> None:
     _delete(source, source.write("take back").location.rpartition("/")[2])
 
     page = source.get("/en/mailbox").text
@@ -177,7 +177,7 @@ def test_an_emptied_mailbox_promises_no_answer(a_desk: ADesk, source: Browser) -
 
 
 def test_an_answer_stays_the_news_when_what_came_after_it_is_deleted(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     source.write("a question")
     a_desk.answer(keys, "an answer")
@@ -189,7 +189,7 @@ def test_an_answer_stays_the_news_when_what_came_after_it_is_deleted(
     assert hooks(page, "next") == ["may_write"]
 
 
-def test_a_message_that_is_left_still_waits_when_a_newer_one_is_deleted(source: Browser) -> None:
+def test_a_message_that_is_left_still_waits_when_a_newer_one_is_deleted(source: SourceBrowser) -> None:
     source.write("a question")
     _delete(source, source.write("take back").location.rpartition("/")[2])
 
@@ -202,7 +202,7 @@ def test_a_message_that_is_left_still_waits_when_a_newer_one_is_deleted(source: 
 
 
 def test_a_message_whose_answer_was_deleted_waits_for_no_other(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     source.write("a question")
     _delete(source, a_desk.answer(keys, "an answer").envelope.entry_id.hex())
@@ -217,7 +217,7 @@ def test_a_message_whose_answer_was_deleted_waits_for_no_other(
 @pytest.mark.parametrize("lang", ["en", "nl"])
 @pytest.mark.parametrize("what", ["delete", "end"])
 def test_after_a_log_out_the_page_says_that_nothing_was_deleted_or_ended(
-    a_desk: ADesk, source: Browser, lang: str, what: str
+    a_desk: ADesk, source: SourceBrowser, lang: str, what: str
 ) -> None:
     own = source.write("mine").location.rpartition("/")[2]
     path = f"/{lang}/mailbox/end" if what == "end" else f"/{lang}/mailbox/delete/{own}"
@@ -235,7 +235,7 @@ def test_after_a_log_out_the_page_says_that_nothing_was_deleted_or_ended(
     assert a_desk.thread_of(source).entries[0].text == "mine"
 
 
-def test_a_forged_reply_is_never_shown(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+def test_a_forged_reply_is_never_shown(a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys) -> None:
     source.write("a question")
     a_desk.answer(keys, "FORGED", writer=DeskWriter(STRAND, secrets.token_bytes(32)))
 
@@ -249,7 +249,7 @@ def test_a_forged_reply_is_never_shown(a_desk: ADesk, source: Browser, keys: Mai
 
 
 def test_a_reply_of_a_workstation_that_the_desk_does_not_know_is_never_shown(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     a_desk.answer(keys, "FORGED", writer=DeskWriter(StrandId(b"other-on"), a_desk.writer.seed))
 
@@ -257,7 +257,9 @@ def test_a_reply_of_a_workstation_that_the_desk_does_not_know_is_never_shown(
     assert "FORGED" not in source.get("/en/mailbox/save").text
 
 
-def test_an_entry_that_is_no_entry_is_left_out(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+def test_an_entry_that_is_no_entry_is_left_out(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
     entry = a_desk.answer(keys, "real")
     with a_desk.store.writing() as writing:
         writing.execute(update(EntryRow).values(envelope=b"nonsense"))
@@ -268,7 +270,7 @@ def test_an_entry_that_is_no_entry_is_left_out(a_desk: ADesk, source: Browser, k
 
 
 def test_an_entry_whose_header_was_swapped_is_left_out(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     sent = source.write("mine")
     a_desk.answer(keys, "theirs")
@@ -282,7 +284,7 @@ def test_an_entry_whose_header_was_swapped_is_left_out(
     assert source.get(sent.location).status_code == 404
 
 
-def test_an_own_entry_that_is_gone_is_missed(a_desk: ADesk, source: Browser) -> None:
+def test_an_own_entry_that_is_gone_is_missed(a_desk: ADesk, source: SourceBrowser) -> None:
     sent = source.write("one")
     source.write("two")
     with a_desk.store.writing() as writing:
@@ -294,7 +296,7 @@ def test_an_own_entry_that_is_gone_is_missed(a_desk: ADesk, source: Browser) -> 
     assert "missing" in hooks(source.get("/en/mailbox").text, "notice")
 
 
-def test_an_entry_of_another_mailbox_is_not_found(a_desk: ADesk, source: Browser) -> None:
+def test_an_entry_of_another_mailbox_is_not_found(a_desk: ADesk, source: SourceBrowser) -> None:
     other = a_desk.browser()
     other.start()
     entry = other.write("of another", [("a.txt", b"x")]).location.rpartition("/")[2]
@@ -309,7 +311,7 @@ def test_an_entry_of_another_mailbox_is_not_found(a_desk: ADesk, source: Browser
 
 
 def test_an_entry_put_into_another_mailbox_is_not_found(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     other = a_desk.browser()
     other.start()
@@ -324,7 +326,9 @@ def test_an_entry_put_into_another_mailbox_is_not_found(
         message_receipt(a_desk.desk, keys, entry)
 
 
-def test_an_entry_under_another_id_is_not_found(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+def test_an_entry_under_another_id_is_not_found(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
     source.write("mine")
     with a_desk.store.writing() as writing:
         writing.execute(update(EntryRow).values(entry_id=bytes(16)))
@@ -340,7 +344,7 @@ def test_a_reply_has_no_receipt(a_desk: ADesk, keys: MailboxKeys) -> None:
         message_receipt(a_desk.desk, keys, entry.envelope.entry_id)
 
 
-def test_a_source_may_delete_a_reply_too(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+def test_a_source_may_delete_a_reply_too(a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys) -> None:
     entry = a_desk.answer(keys, "an answer", file=("a.txt", b"x"))
     (file,) = a_desk.thread_of(source).entries[0].files
 
@@ -353,7 +357,7 @@ def test_a_source_may_delete_a_reply_too(a_desk: ADesk, source: Browser, keys: M
         open_file(a_desk.desk, keys, bytes.fromhex(file.id))
 
 
-def test_deleting_twice_is_deleting_once(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+def test_deleting_twice_is_deleting_once(a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys) -> None:
     entry = bytes.fromhex(source.write("mine").location.rpartition("/")[2])
 
     form_context = a_desk.form_context(keys)
@@ -367,7 +371,7 @@ def test_deleting_twice_is_deleting_once(a_desk: ADesk, source: Browser, keys: M
 
 
 def test_words_that_the_store_lists_under_another_digest_cannot_be_deleted(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     entry_id = bytes.fromhex(source.write("mine").location.rpartition("/")[2])
     with a_desk.store.writing() as writing:
@@ -379,7 +383,7 @@ def test_words_that_the_store_lists_under_another_digest_cannot_be_deleted(
     assert [] == a_desk.entries_of(keys, EntryClass.REMOVAL, Author.SOURCE)
 
 
-def test_deleting_wants_the_token_of_that_very_entry(source: Browser) -> None:
+def test_deleting_wants_the_token_of_that_very_entry(source: SourceBrowser) -> None:
     one, two = (source.write(text).location.rpartition("/")[2] for text in ("one", "two"))
     path = "/en/mailbox/delete/"
 
@@ -389,7 +393,7 @@ def test_deleting_wants_the_token_of_that_very_entry(source: Browser) -> None:
     assert "two" in source.get("/en/mailbox").text
 
 
-def test_a_removal_by_a_stranger_is_detected(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+def test_a_removal_by_a_stranger_is_detected(a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys) -> None:
     source.write("mine")
     entry = a_desk.answer(keys, "theirs")
     theirs = a_desk.keys_of(stranger(a_desk))
@@ -403,7 +407,7 @@ def test_a_removal_by_a_stranger_is_detected(a_desk: ADesk, source: Browser, key
     assert not thread.entries[-1].is_removed
 
 
-def test_ending_wants_a_second_movement_of_the_hand(a_desk: ADesk, source: Browser) -> None:
+def test_ending_wants_a_second_movement_of_the_hand(a_desk: ADesk, source: SourceBrowser) -> None:
     end = "/en/mailbox/end"
     token = source.hidden(source.get(end), end)
 
@@ -413,7 +417,7 @@ def test_ending_wants_a_second_movement_of_the_hand(a_desk: ADesk, source: Brows
 
 
 def test_ending_says_goodbye_and_forgets_the_session(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     source.write("mine")
     end = "/en/mailbox/end"
@@ -425,7 +429,7 @@ def test_ending_says_goodbye_and_forgets_the_session(
         read_thread(a_desk.desk, keys, today=TODAY)
 
 
-def test_ending_twice_is_ending_once(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+def test_ending_twice_is_ending_once(a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys) -> None:
     opened = login.log_in(a_desk.desk, source.passphrase, now=1)
     form_context = a_desk.form_context(keys)
 
@@ -436,7 +440,7 @@ def test_ending_twice_is_ending_once(a_desk: ADesk, source: Browser, keys: Mailb
         read_thread(a_desk.desk, keys, today=TODAY)
 
 
-def test_an_open_browser_learns_that_its_mailbox_has_ended(a_desk: ADesk, source: Browser) -> None:
+def test_an_open_browser_learns_that_its_mailbox_has_ended(a_desk: ADesk, source: SourceBrowser) -> None:
     a_desk.end(source)
 
     gone = source.get("/en/mailbox")
@@ -445,7 +449,9 @@ def test_an_open_browser_learns_that_its_mailbox_has_ended(a_desk: ADesk, source
     assert hooks(gone.text, "failure") == ["gone"]
 
 
-def test_a_file_that_is_damaged_ends_too_short(a_desk: ADesk, source: Browser, keys: MailboxKeys) -> None:
+def test_a_file_that_is_damaged_ends_too_short(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
     source.write("", [("a.bin", b"x" * 1000)])
     (file,) = a_desk.thread_of(source).entries[0].files
     with a_desk.store.writing() as writing:
@@ -464,7 +470,7 @@ def test_a_file_that_is_damaged_ends_too_short(a_desk: ADesk, source: Browser, k
 
 
 def test_a_file_that_its_entry_does_not_name_is_not_found(
-    a_desk: ADesk, source: Browser, keys: MailboxKeys
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     source.write("", [("a.bin", b"x")])
     (file,) = a_desk.thread_of(source).entries[0].files
@@ -478,7 +484,7 @@ def test_a_file_that_its_entry_does_not_name_is_not_found(
         open_file(a_desk.desk, keys, bytes.fromhex(file.id))
 
 
-def test_the_source_s_words_are_escaped_and_keep_their_lines(source: Browser) -> None:
+def test_the_source_s_words_are_escaped_and_keep_their_lines(source: SourceBrowser) -> None:
     source.write("<script>alert(1)</script>\r\nhttp://evil.example")
 
     page = source.get("/en/mailbox").text
@@ -488,7 +494,9 @@ def test_the_source_s_words_are_escaped_and_keep_their_lines(source: Browser) ->
     assert 'href="http' not in page
 
 
-def test_a_file_whose_header_is_damaged_gets_a_page_and_no_bytes(a_desk: ADesk, source: Browser) -> None:
+def test_a_file_whose_header_is_damaged_gets_a_page_and_no_bytes(
+    a_desk: ADesk, source: SourceBrowser
+) -> None:
     source.write("", [("a.bin", b"x" * 1000)])
     (file,) = a_desk.thread_of(source).entries[0].files
     with a_desk.store.writing() as writing:

@@ -16,7 +16,7 @@ from protocol.letterhead import Letterhead
 from source_app.services import login
 from store import entries
 from tests.pages import hook, hooks
-from tests.source_app.desks import ADesk, Browser, ToGo, make_desk
+from tests.source_app.desks import ADesk, SourceBrowser, ToGo, make_desk
 from web.dates import half_hour_now
 
 _KIB = 1024
@@ -55,7 +55,7 @@ class Outline(HTMLParser):
         return [attributes["id"] for _, attributes in self.tags if "id" in attributes]
 
 
-def _open_pages(browser: Browser, lang: str) -> Iterator[tuple[str, TestResponse]]:
+def _open_pages(browser: SourceBrowser, lang: str) -> Iterator[tuple[str, TestResponse]]:
     everybodys = ("", "help", "privacy", "limits", "accessibility", "seal", "reports", "s/47", "s/83", "s/38")
     for path in (*everybodys, "begin", "log-in", "no-such-page", "mailbox/ended"):
         yield path or "start", browser.get(f"/{lang}/{path}")

@@ -35,7 +35,7 @@ _INFLATED = 2**40  # the server's column is not signed, so the server can claim 
 
 
 @dataclass(slots=True)
-class Scene:
+class DishonestServer:
     """Two workstations and a dishonest server, which can show each of them any record."""
 
     ends: Ends
@@ -86,12 +86,12 @@ class Scene:
 
 
 @pytest.fixture
-def scene(ends: Ends) -> Iterator[Scene]:
+def scene(ends: Ends) -> Iterator[DishonestServer]:
     first = an_adviser(ends)
     second = an_adviser(ends, ends.second_keyring())
     source = a_source(ends.world)
     source.writes("vraag")
-    made = Scene(ends, first, second, source.keys.address)
+    made = DishonestServer(ends, first, second, source.keys.address)
     made.sync(first, second, first, second)
     evidence = Evidence(kind=EvidenceKind.PROPOSAL, day=TODAY, entry=Digest(bytes(32)), body=b"{}")
     made.change(first, "first note", evidence=(evidence,), theme="bullying")
@@ -118,7 +118,7 @@ def kept_at(workstation: AtDesk) -> list[tuple[object, ...]]:
         ]
 
 
-def another_mailboxes_record(scene: Scene) -> bytes:
+def another_mailboxes_record(scene: DishonestServer) -> bytes:
     other = a_source(scene.ends.world)
     other.writes("een andere vraag")
     scene.sync(scene.second)
@@ -131,7 +131,7 @@ def another_mailboxes_record(scene: Scene) -> bytes:
 
 
 @pytest.mark.parametrize("forgery", ["random bytes", "one changed byte", "another mailbox's record"])
-def test_a_forged_record_changes_nothing_and_is_reported(scene: Scene, forgery: str) -> None:
+def test_a_forged_record_changes_nothing_and_is_reported(scene: DishonestServer, forgery: str) -> None:
     shown = bytearray(scene.at_server())
     shown[len(shown) // 2] ^= 1
     forged = {
@@ -152,7 +152,7 @@ def test_a_forged_record_changes_nothing_and_is_reported(scene: Scene, forgery: 
     assert (found.address, found.faults) == (scene.address.hex(), ("forged_record_at_server",))
 
 
-def test_an_earlier_genuine_revision_changes_nothing_and_the_server_gets_ours(scene: Scene) -> None:
+def test_an_earlier_genuine_revision_changes_nothing_and_the_server_gets_ours(scene: DishonestServer) -> None:
     before, newest = kept_at(scene.first), scene.at_server()
     assert len(scene.genuine) >= 2
 
@@ -172,7 +172,7 @@ def test_an_earlier_genuine_revision_changes_nothing_and_the_server_gets_ours(sc
     ],
 )
 def test_a_planted_fault_is_found_what_the_server_sends_replaces_ours(
-    scene: Scene, attack: Callable[[Scene], None], monkeypatch: pytest.MonkeyPatch
+    scene: DishonestServer, attack: Callable[[DishonestServer], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def planted(_self: object, kind: str, name: bytes, _ours: bytes, theirs: bytes) -> Record:
         return Record(kind, name, _INFLATED, theirs, is_dropped=False)
@@ -182,7 +182,7 @@ def test_a_planted_fault_is_found_what_the_server_sends_replaces_ours(
         attack(scene)
 
 
-def test_a_forged_record_does_not_stop_a_newer_honest_one(scene: Scene) -> None:
+def test_a_forged_record_does_not_stop_a_newer_honest_one(scene: DishonestServer) -> None:
     scene.server_shows(scene.first, secrets.token_bytes(5000))
     scene.sync(scene.first, scene.second)
     scene.change(scene.second, "third note")
@@ -193,7 +193,7 @@ def test_a_forged_record_does_not_stop_a_newer_honest_one(scene: Scene) -> None:
     assert scene.first.desk.unsound_casefiles == set()
 
 
-def test_an_honest_newer_record_replaces_ours_as_it_is(scene: Scene) -> None:
+def test_an_honest_newer_record_replaces_ours_as_it_is(scene: DishonestServer) -> None:
     scene.change(scene.second, "third note")
     scene.sync(scene.second, scene.first)
 
@@ -205,7 +205,7 @@ def test_an_honest_newer_record_replaces_ours_as_it_is(scene: Scene) -> None:
 # ---- two histories
 
 
-def test_an_equivocating_server_makes_no_acknowledged_note_vanish(scene: Scene) -> None:
+def test_an_equivocating_server_makes_no_acknowledged_note_vanish(scene: DishonestServer) -> None:
     """Attack: the server shows each workstation only revisions of the other history, and any earlier
     revision.
     """
@@ -238,7 +238,7 @@ def test_an_equivocating_server_makes_no_acknowledged_note_vanish(scene: Scene) 
 # ---- a retired workstation, and dropped casefiles
 
 
-def test_a_retired_workstations_revision_removes_nothing(scene: Scene) -> None:
+def test_a_retired_workstations_revision_removes_nothing(scene: DishonestServer) -> None:
     """Attack: a thief of a retired workstation's keyring works together with the server."""
     scene.change(scene.second, "by the thief", labels=("theirs",))
     casefiles.update_casefile(
@@ -255,12 +255,12 @@ def test_a_retired_workstations_revision_removes_nothing(scene: Scene) -> None:
     assert casefile.labels == ("theirs",)
 
 
-def drop(scene: Scene, workstation: AtDesk) -> None:
+def drop(scene: DishonestServer, workstation: AtDesk) -> None:
     with workstation.store.writing() as session:
         casefiles.drop_casefile(workstation.desk, session, scene.address)
 
 
-def test_a_dropped_casefile_goes_once_every_workstation_has_dropped_it(scene: Scene) -> None:
+def test_a_dropped_casefile_goes_once_every_workstation_has_dropped_it(scene: DishonestServer) -> None:
     drop(scene, scene.first)
     scene.sync(scene.first)
     the_server_cleans_up(scene.ends)
@@ -277,7 +277,7 @@ def test_a_dropped_casefile_goes_once_every_workstation_has_dropped_it(scene: Sc
     assert scene.at_server() == b""
 
 
-def test_a_note_written_while_another_drops_the_casefile_stays(scene: Scene) -> None:
+def test_a_note_written_while_another_drops_the_casefile_stays(scene: DishonestServer) -> None:
     drop(scene, scene.first)
     scene.change(scene.second, "third note")
 
@@ -287,7 +287,7 @@ def test_a_note_written_while_another_drops_the_casefile_stays(scene: Scene) -> 
         assert scene.notes(each) == {"first note", "second note", "third note"}
 
 
-def test_a_server_that_sends_a_dropped_casefile_again_does_not_undo_the_drop(scene: Scene) -> None:
+def test_a_server_that_sends_a_dropped_casefile_again_does_not_undo_the_drop(scene: DishonestServer) -> None:
     source = a_source(scene.ends.world)
     source.writes("vraag")
     scene.sync(scene.first, scene.second)
@@ -357,7 +357,7 @@ def test_a_record_that_never_opens_is_reported_once_it_could(ends: Ends) -> None
     assert (found.address, found.kind) == (sync_findings.NO_MAILBOX, FindingKind.FORGED_RECORD)
 
 
-def test_a_damaged_record_on_the_server_is_replaced_by_ours(scene: Scene) -> None:
+def test_a_damaged_record_on_the_server_is_replaced_by_ours(scene: DishonestServer) -> None:
     sound = scene.at_server()
     scene.server_shows(scene.first, sound[:-1] + bytes([sound[-1] ^ 1]))
 
@@ -369,7 +369,7 @@ def test_a_damaged_record_on_the_server_is_replaced_by_ours(scene: Scene) -> Non
     ]
 
 
-def test_reply_templates_that_the_server_forged_are_named_on_the_page(scene: Scene) -> None:
+def test_reply_templates_that_the_server_forged_are_named_on_the_page(scene: DishonestServer) -> None:
     with scene.ends.world.store.writing() as session:
         records.put(session, RecordKind.TEMPLATES, b"replies", 1, b"forged", goes_to_peers=True)
 
