@@ -4,7 +4,7 @@ The trusted state has the newest entries and serials that this workstation has s
 """
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -110,7 +110,8 @@ class OpenDesk:
     progress: CheckProgress = CheckProgress(0, 0, is_running=False, is_broken=False)
     whole_check: WholeCheck = WholeCheck()
     last_check: date | None = None
-    damaged_rows: int = 0  # of the store, when it was counted on the day of the last check
+    # Damaged rows of the store, by table and address, when they were counted on the day of the last check.
+    damaged_rows: Mapping[tuple[str, bytes], int] = field(default_factory=dict)
     damaged_files: set[Address] = field(default_factory=set)  # mailboxes, found by the whole check
     # Closed mailboxes whose tallies were checked.
     tallied: dict[Address, tuple[int, date, int]] = field(default_factory=dict)

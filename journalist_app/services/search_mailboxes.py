@@ -12,7 +12,6 @@ from journalist_app.search.search_index import ReadingProgress
 from journalist_app.search.search_worker import entry_texts
 from journalist_app.search.text_index import QUERY_WORDS_MAX, fold_case_and_accents, query_words, snippet
 from journalist_app.services.records import casefiles
-from protocol.envelope import Author
 from protocol.identifiers import Address
 
 PAGE_ROWS: Final = 10  # each mailbox is verified and decrypted again before it is shown
@@ -84,9 +83,8 @@ def _hit(desk: OpenDesk, address: Address, words: list[str]) -> SearchHit | None
     for each in open_all(desk, conversation):
         if each.content is not None:
             part = each.signed.envelope
-            side = "source" if part.author is Author.SOURCE else "desk"
             texts = tuple(entry_texts(address, each.content, desk.keyring.identities))
-            places.append((side, part.day, texts))
+            places.append((part.author.name.lower(), part.day, texts))
     _, casefile = desk.casefiles.get(address, (0, Casefile()))
     places.append(("casefile", None, (casefiles.casefile_texts(casefile),)))
     folded = [fold_case_and_accents("\n".join(texts)) for _, _, texts in places]

@@ -43,7 +43,8 @@ def show_inbox(desk: OpenDesk) -> ResponseReturnValue:
     page = render_template(
         "inbox/show.html",
         inbox=inbox,
-        damaged_rows=desk.damaged_rows,
+        damaged_rows=desk.damaged_rows.items(),
+        label=desk.label,
         is_refreshing=is_refreshing,
         asked=_asked(inbox.wanted),
         themes=desk.config.options("themes"),

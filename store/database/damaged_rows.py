@@ -6,18 +6,24 @@ do not find the row.
 
 from collections import Counter
 
-from sqlalchemy import CheckConstraint, Column, ColumnElement, Table, and_, func, not_, or_, select
+from sqlalchemy import CheckConstraint, Column, ColumnElement, Table, and_, func, literal, not_, or_, select
 from sqlalchemy.orm import Session
 
-from store.database.prepared_statements import PlainQuery, PreparedQuery
-from store.database.schema import Base, Blob, Day, Word
+from store.database.prepared_statements import PlainQuery
+from store.database.schema import NO_BYTES, Base, Blob, Day, Word
 
 
-def count_damaged(session: Session) -> Counter[str]:
-    """Return the number of damaged rows in each table that has damaged rows. Read no ciphertext."""
-    found = Counter({table: query.first(session) or 0 for table, query in _COUNTS.items()})
-    found.update(row[0] for row in session.info["driver"].execute("PRAGMA foreign_key_check"))
-    return +found
+def count_damaged(session: Session) -> Counter[tuple[str, bytes]]:
+    """Return the number of damaged rows by table and address of their mailbox. Read no ciphertext.
+
+    The address is empty if a row belongs to no mailbox, or does not say to which.
+    """
+    found = Counter[tuple[str, bytes]]()
+    for table, query in _COUNTS.items():
+        for address, count in query.each(session):
+            found[table, address] += count
+    found.update((row[0], NO_BYTES) for row in session.info["driver"].execute("PRAGMA foreign_key_check"))
+    return found
 
 
 def _is_sound(column: Column[object]) -> ColumnElement[bool]:
@@ -30,10 +36,12 @@ def _is_sound(column: Column[object]) -> ColumnElement[bool]:
     return or_(column.is_(None), sound) if column.nullable else sound
 
 
-def _count_in(table: Table) -> PreparedQuery[int]:
+def _count_in(table: Table) -> PlainQuery:
+    address = table.columns.get("address", literal(NO_BYTES, Blob))
     checks = (each.sqltext for each in table.constraints if isinstance(each, CheckConstraint))
     sound = and_(*map(_is_sound, table.columns), *checks)
-    return PlainQuery(select(func.count()).select_from(table).where(not_(sound)))
+    counts = select(address, func.count()).select_from(table).where(not_(sound))
+    return PlainQuery(counts.group_by(address))
 
 
 _COUNTS = {table.name: _count_in(table) for table in Base.metadata.sorted_tables}

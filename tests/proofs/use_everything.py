@@ -23,7 +23,7 @@ from tests.proofs.conversation import ProofSource
 from tests.proofs.damage.damaged_pair import Pair
 from tests.sync.ends import HALF_HOUR, Line
 
-_HOOKS = re.compile(r'data-(?:fault|notice|warning|unsound|refusal|failure|memory)="[^"]+"')
+_HOOKS = re.compile(r'data-(?:damaged|fault|notice|warning|unsound|refusal|failure|memory)="[^"]+"')
 _NEVER = frozenset({"style.css", "static"})
 
 

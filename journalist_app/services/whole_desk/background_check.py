@@ -39,7 +39,7 @@ def check_store(desk: OpenDesk, today: date) -> None:
     try:
         if desk.last_check != today:
             with desk.store.reading() as session:
-                desk.damaged_rows = sum(count_damaged(session).values())
+                desk.damaged_rows = count_damaged(session)
         changed = _changed_mailboxes(desk)
         desk.progress = CheckProgress(0, len(changed), is_running=True, is_broken=False)
         for done, address in enumerate(changed, 1):

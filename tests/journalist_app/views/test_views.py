@@ -24,7 +24,7 @@ from journalist_app.services.mailbox import read_thread
 from journalist_app.services.records import casefiles
 from journalist_app.services.whole_desk import unlocking
 from protocol.content import TEXT_CHARS, AnswerNote, Content, Kind, PassOnRecipient, ProposalNote, Verdict
-from protocol.identifiers import Digest, sealing_words
+from protocol.identifiers import Digest, mailbox_label, sealing_words
 from protocol.pouch.pouch_file import SERVER
 from store import outbox, peers
 from tests.journalist_app.desk_factories import ORIGIN, PASSPHRASE, TODAY, ASource, World, a_source
@@ -599,6 +599,21 @@ def test_what_the_desk_wrote_is_named_as_the_desks_when_it_fails(
     browser.unlock()
 
     assert set(hooks(browser.get(f"/mailbox/{source.address}").text, "entry")) == {"desk-1"}
+
+
+def test_a_damaged_value_is_named_by_table_and_mailbox(world: World, browser: Browser) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    world.execute("UPDATE mailbox SET last_author = 'a text'")
+    world.execute("UPDATE usage SET sealed_bytes = 'a text'")
+    browser.unlock()
+    settle()
+
+    page = browser.get("/inbox").text
+
+    assert sorted(hooks(page, "damaged")) == ["mailbox", "usage"]
+    (line,) = re.findall('data-damaged="mailbox">([^<]+)', page)
+    assert mailbox_label(source.keys.address) in line
 
 
 @pytest.mark.parametrize("is_seen", [False, True])

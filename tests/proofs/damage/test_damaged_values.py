@@ -93,17 +93,18 @@ def test_every_value_of_a_wrong_type_is_counted_as_damage(pair: Pair, end: str) 
             continue
         if has_damage(store, pair, damage):
             with store.reading() as session:
-                assert count_damaged(session)[damage.table], str(damage)
+                assert damage.table in {table for table, _ in count_damaged(session)}, str(damage)
             written += 1
     print_result(f"{written} values of a wrong type were counted as damaged rows ({end})")
 
 
-def test_the_adviser_reads_how_many_rows_are_damaged(pair: Pair) -> None:
-    assert has_damage(pair.replica, pair, Damage("outbox", "pouch_serial", "text"))
+@pytest.mark.parametrize(("table", "column"), [("outbox", "pouch_serial"), ("mailbox", "last_author")])
+def test_the_adviser_reads_which_rows_are_damaged(pair: Pair, table: str, column: str) -> None:
+    assert has_damage(pair.replica, pair, Damage(table, column, "text"))
 
     used = use_replica(pair)
 
-    assert any('data-notice="damaged_rows"' in said for said in used.said)
+    assert any(f'data-damaged="{table}"' in said for said in used.said)
 
 
 def test_the_values_are_of_every_kind() -> None:

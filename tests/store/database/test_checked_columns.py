@@ -8,6 +8,7 @@ from sqlalchemy import select, text
 
 from store import mailboxes, public_files
 from store.database.connections import connect
+from store.database.damaged_rows import count_damaged
 from store.database.engine import Store
 from store.database.prepared_statements import PlainQuery
 from store.database.schema import NO_BYTES, NO_DAY, NO_NUMBER, NO_WORD, CheckedType, Day, PublicFileRow, Word
@@ -54,6 +55,24 @@ def test_a_text_in_place_of_an_address_is_not_this_address(store: Store) -> None
     with store.reading() as session:
         assert mailboxes.find(session, address) is None
         assert mailboxes.all_addresses(session) == [NO_BYTES]
+
+
+def test_damaged_rows_are_counted_by_table_and_mailbox(store: Store, address: bytes) -> None:
+    with store.writing() as session:
+        mailboxes.create_mailbox(session, address=b"b" * 20, recipient=b"r", verify_key=b"v", opened_day=DAY)
+        public_files.put(session, "name", b"body")
+        session.execute(text("UPDATE mailbox SET last_author = 'a text' WHERE address = :a"), {"a": address})
+        session.execute(text("UPDATE public_file SET body = 'a text'"))
+
+    with store.reading() as session:
+        assert count_damaged(session) == {("mailbox", address): 1, ("public_file", NO_BYTES): 1}
+
+    with store.writing() as session:
+        session.execute(text("PRAGMA ignore_check_constraints=ON"))
+        session.execute(text("UPDATE mailbox SET address = id"))
+
+    with store.reading() as session:
+        assert count_damaged(session)["mailbox", NO_BYTES] == 2
 
 
 def test_two_words_that_are_not_utf8_are_not_read_as_one_word(store: Store) -> None:
