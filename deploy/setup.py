@@ -49,8 +49,8 @@ def set_up(
     Return True if the desk was made now. All files are made in a temporary folder, which is renamed at the
     end. If the process is killed at any moment, the desk is either complete or absent. The passphrase is
     shown before the folder is renamed, so that there is never a desk whose passphrase was not shown.
-    `on_step` receives one line before each step of up to a few seconds. If there is no gpg, the desk gets no
-    OpenPGP key, and `on_step` receives a line that says so.
+    `on_step` receives one line before each step, because a step can take some seconds. If there is no gpg,
+    the desk gets no OpenPGP key, and `on_step` receives a line that says so.
 
     Raises:
         DeployError: another set-up is running, or the folder contains other files.

@@ -70,7 +70,7 @@ class KeptFolder:
         return cls(path, lock, keeper)
 
     def destroy(self) -> None:
-        """End gpg's agent, then overwrite and remove the folder. A second call does nothing."""
+        """End gpg's agent, then overwrite and remove its home folder. A second call does nothing."""
         if self._keeper.stdin is None or self._keeper.stdin.closed:
             return
         self._keeper.stdin.close()

@@ -142,7 +142,8 @@ class Envelope:
     def number(self) -> int:
         """Return the number of the entry among the entries of its writer (its strand).
 
-        The number is one more than the largest number among the entries of this writer that `heads` names.
+        The first entry has the number 1. Each later entry has one more than the largest number of the
+        writer's own entries that `heads` names.
         """
         return next_number(self.heads, self.strand)
 

@@ -204,10 +204,10 @@ def seal_keyring(keyring: Keyring) -> bytes:
 def open_keyring(raw: bytes, passphrase: str, fingerprint: str, *, at_least_serial: int = 0) -> Keyring:
     """Decrypt and verify a keyring file (the desk's secret keys) with a passphrase.
 
-    Any spelling of the passphrase that has the same normal form is accepted. The desk key inside must be the
-    pinned key (`fingerprint`). Otherwise the file may be false, because anyone who knows the public key of a
-    slot can encrypt another keyring to this key. The pinned key proves that this is the desk's keyring. The
-    signature proves that the workstation named in the keyring wrote the file.
+    Any spelling of the passphrase that has the same normal form is accepted. The desk key inside must have
+    the pinned `fingerprint`. That the passphrase opens the file proves nothing: the file is encrypted to
+    public keys, and anyone who knows one of them can encrypt a false keyring to it. The signature proves that
+    the workstation named in the keyring wrote the file.
 
     Raises:
         KeyringRefusedError: `reason` says why. A wrong passphrase and a damaged file have the same reason.

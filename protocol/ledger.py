@@ -53,8 +53,8 @@ class Tally(CanonicalStruct, frozen=True):
     """One anonymous fact about one mailbox, counted for one year.
 
     - `id`: 16 bytes, derived from the mailbox's secret seed (`tally_seed`) and the kind of fact. If the
-      tallies of a mailbox are made again, they have the same eight ids. No one can tell which ids belong to
-      one mailbox
+      tallies of a mailbox are made again, they have the same ids. Without the seed, no one can tell which ids
+      belong to one mailbox
     - `revision`: larger in tallies that were made from a later revision of the casefile (notes about a
       mailbox). A number derived from the seed is added, so that equal revisions do not show which tallies
       belong to one mailbox

@@ -69,10 +69,10 @@ def record_digest(sealed: bytes) -> Digest:
 
 
 def past_after(*made_from: Revision) -> tuple[Digest, ...]:
-    """Return the digests of earlier revisions (`past`) for a record that replaces these revisions.
+    """Return the digests (`past`) that a new record, made from these revisions, names as replaced by it.
 
-    The revisions can have any order. The result has at most `PAST` digests. If there are more, it keeps the
-    nearest ones of each revision, the same number of each.
+    These are the digests of the given revisions, then of the revisions that these replaced, the latest first:
+    at most `PAST` digests. The given revisions can have any order.
     """
     pasts = sorted((record_digest(sealed), *opened.past) for sealed, opened in made_from)
     nearest_first = itertools.chain.from_iterable(itertools.zip_longest(*pasts))

@@ -19,9 +19,9 @@ class YearCounts:
 
     `disclosure.treat` makes them safe to show. `mailboxes` has three counts: mailboxes that the desk has
     read, mailboxes that ended before the desk read them, and spam. `tables` has the count of each line of
-    each table, also of lines with a count of zero, and of the two lines that the report never shows: "not
-    recorded" and "other words". Each table adds up to the number of mailboxes that were read. `strange` is
-    the number of stored facts that are missing or not valid. Only the adviser sees this number.
+    each table. Each table has two lines that the report never shows, "not recorded" and "other words", and
+    adds up to the number of mailboxes that were read. `strange` is the number of stored facts that are
+    missing or not valid. Only the adviser sees this number.
     """
 
     year: int
@@ -48,12 +48,12 @@ def years_with_mailboxes(facts: Facts) -> set[int]:
 def count_year(facts: Facts, year: int, tables: Shapes, padding: str) -> YearCounts:
     """Return the exact counts of one year for the lines of the given tables.
 
-    `facts` has one fact about each mailbox for each table, and some padding: facts of the dimension
-    `padding`, which only keep the number of facts about each mailbox the same. The padding is skipped.
+    Each mailbox that was read has one fact for each table. Facts of the dimension `padding` are not counted:
+    they only give every mailbox the same number of facts.
 
-    Attack: someone who controls the store can withhold facts, so that some tables add up to less than others.
-    So this function takes the highest sum as the number of mailboxes that were read. In each other table, the
-    missing mailboxes are counted as "not recorded", so that all tables add up to the same number.
+    Attack: someone who controls the store withholds facts, so that some tables add up to less than others.
+    So this function takes the highest sum as the number of mailboxes that were read. In every other table,
+    the missing mailboxes are counted as "not recorded", so that all tables add up to this number.
     """
     mailboxes = {kind: facts[year, MAILBOX, kind] for kind in MAILBOXES}
     counted = {name: Counter(dict.fromkeys((*lines, *NEVER_SHOWN), 0)) for name, lines in tables.items()}

@@ -115,10 +115,10 @@ def _treat_table(table: Mapping[str, int], read: int, floors: Floors, floor: int
 
 
 def _lowest(count: int, floors: Floors) -> int:
-    """Return the lowest count that both versions of the report would show in the same way as this count.
+    """Return the lowest exact count for which both versions of the report show the same as for `count`.
 
-    `treat` uses this lowest count instead of the exact count. So the result of `treat` depends only on the
-    numbers that the readers of both versions (the public and the Secretary-General) see.
+    `treat` uses this lowest count instead of the exact count. So which lines are shown depends only on the
+    numbers that the readers of the versions (the public and the Secretary-General) see.
     """
     floor = floors.public if count >= floors.public else floors.sg
     return max(floor, rounded(count) - _REACH)

@@ -49,7 +49,7 @@ class TableLine:
 class Lists:
     """Four lists in the desk's settings: themes, routes, outcomes and regions.
 
-    Each list has the lines of one table.
+    Each list is a table of the yearly report, which counts the mailboxes for each line.
     """
 
     theme: tuple[TableLine, ...]

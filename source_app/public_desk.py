@@ -13,10 +13,10 @@ from store.sessions import SessionStore
 class MailboxLimits:
     """Limits on the text and files of one message, and on the source's entries in one mailbox.
 
-    `entries_bytes` limits the encrypted bytes of the entries, without files. To show a mailbox, the source's
-    site and the adviser's inbox verify and decrypt all text of the mailbox. For 1,000 short entries, this
-    takes a third of a second. For 1,000 long entries, this takes a gigabyte of memory. Without limits, one
-    source who never stops writing could make both sites unusable.
+    Without limits, one source who never stops writing could make both sites unusable. To show a mailbox, the
+    sites verify and decrypt all its text: this takes a third of a second for 1,000 short entries, and a
+    gigabyte of memory for 1,000 long entries. `entries` limits the number of entries, and `entries_bytes`
+    their encrypted bytes, without files.
     """
 
     text_chars: int

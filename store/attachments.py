@@ -237,7 +237,7 @@ def find_upload(session: Session, address: bytes, attachment_id: bytes) -> tuple
 def read_chunk(session: Session, address: bytes, attachment_id: bytes, number: int) -> bytes | None:
     """Return one chunk of an attachment's ciphertext, by number, counted from 0.
 
-    The result is None if the chunk does not exist, or if the attachment is still pending.
+    The result is None if the chunk does not exist, or if the attachment does not belong to an entry yet.
     """
     return _CHUNK.first(session, address=address, attachment_id=attachment_id, number=number)
 

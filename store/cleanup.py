@@ -69,11 +69,11 @@ def destroy_deleted(
 
 
 def rewrite_store(store: Store) -> bool:
-    """Rewrite the store's file in the order of the random row ids. Return True if the journal is empty then.
+    """Rewrite the store's file in the order of the random row ids, so that no deleted bytes are left in it.
 
-    After the rewrite, the file does not show in which order rows arrived, and its unused space has no remnant
-    of a deleted row. If the program is killed halfway, the store stays as it was. Both apps may run during
-    the rewrite, but writers wait.
+    The new file does not show in which order rows arrived. Return True if SQLite's journal could be emptied
+    too: the journal can also contain deleted bytes. If the program is killed halfway, the store stays as it
+    was. Both apps may run during the rewrite, but writers wait.
 
     Raises:
         StoreFullError: the disk has no room for two more copies of the store.

@@ -27,7 +27,7 @@ _DELETE = PreparedChange(delete(MailboxTallyRow).where(_OF_MAILBOX))
 
 
 def put(session: Session, address: bytes, tallies: Sequence[bytes]) -> None:
-    """Replace the encrypted tallies (anonymous facts) beside a mailbox. An empty set withdraws the tallies.
+    """Replace all encrypted tallies (anonymous facts) of a mailbox. Without new tallies, delete the old ones.
 
     Raises:
         NoSuchMailboxError: there is no such mailbox.

@@ -192,9 +192,9 @@ def exclude_peer(session: Session, peer: bytes) -> None:
 def enqueue(session: Session, kind: OutboxKind, *, address: bytes = b"", name: bytes = b"") -> None:
     """Add an item to the outbox of every peer (another store), so that the next sync sends the item.
 
-    A peer that `exclude_peer` has excluded is skipped. An item that is already in the outbox is marked as
-    changed. If the item was packed before, it will be packed again. In a store without peers, a call takes 6
-    to 7 µs of processor time (measured on a busy machine). The outbox is the queue of items to send.
+    The outbox is the queue of items to send. A peer that `exclude_peer` has excluded is skipped. An item that
+    is already in the outbox is marked as changed. If the item was packed before, it will be packed again. In
+    a store without peers, a call takes 7 µs of processor time.
     """
     excluded = session.info.get(_EXCLUDED_PEER)
     for peer in _PEERS.all(session):
@@ -276,7 +276,7 @@ def counts(session: Session, peer: bytes) -> Mapping[OutboxKind, int]:
 
 
 def is_queued(session: Session, kind: OutboxKind, *, address: bytes = b"", name: bytes = b"") -> bool:
-    """Return True if an item is in the outbox of any peer (another store) that may not have the item yet."""
+    """Return True if an item is in the outbox (the queue of items to send) of one or more other stores."""
     return _IS_QUEUED.first(session, kind=kind, address=address, name=name) is not None
 
 

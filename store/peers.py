@@ -128,9 +128,9 @@ def mark_rollback(session: Session, name: bytes, day: date) -> None:
 
 
 def clear_rollback(session: Session, name: bytes) -> None:
-    """Delete the record that a peer (another store) was restored from an older copy.
+    """Delete the warning that a peer (another store) was restored from an older copy.
 
-    Someone has seen the warning.
+    Call this function when someone has seen the warning.
     """
     _change(session, name, rollback_day=None)
 

@@ -49,7 +49,7 @@ class StoredTranscript:
 
 
 class CheckOptions(TypedDict, total=False):
-    """Optional arguments of `check_stored`, which `read_stored` passes on to it."""
+    """Options for the verification of a mailbox's entries. `read_stored` explains them."""
 
     remembered: Heads
     has_content: bool

@@ -55,11 +55,11 @@ class ImportedPouch:
 def import_pouch(endpoint: Endpoint, pieces: Iterable[bytes]) -> ImportedPouch:
     """Apply a pouch (sync bundle) that arrives in pieces, and then the pending pouches that follow it.
 
-    An interrupted import can be repeated. If the pouch is refused, no copy of it is kept.
+    If an earlier pouch has not arrived yet, the pouch is stored (pending). If the pouch is refused, no copy
+    of it is stored. An interrupted import can be repeated.
 
     Raises:
-        PouchRefusedError: no item was applied. `reason` says why, but never EARLY, because a pouch that
-            arrives too early is kept.
+        PouchRefusedError: no item was applied. `reason` says why, and is never EARLY.
         SyncRefusedError: NOT_PAIRED, UNKNOWN_WORKSTATION, REVOKED_WORKSTATION, NO_ROOM or BROKEN_TRANSFER.
         StoreError: the store failed. Items that were applied before the failure stay applied.
     """
@@ -87,9 +87,9 @@ def import_pouch(endpoint: Endpoint, pieces: Iterable[bytes]) -> ImportedPouch:
 
 
 def apply_pending(endpoint: Endpoint) -> int:
-    """Apply the pouches (sync bundles) that had arrived too early, if they can be applied now.
+    """Apply each pending pouch (sync bundle) if the earlier pouch for which it waited has arrived.
 
-    Return the number of pouches that still cannot be applied.
+    Return the number of pouches that are still pending.
 
     Raises:
         SyncRefusedError: the sync cannot continue. The pouch stays pending.
@@ -120,7 +120,7 @@ def _apply_file(endpoint: Endpoint, path: Path) -> AppliedPouch:
 
 
 def _apply_pending(endpoint: Endpoint, folder: Path) -> list[AppliedPouch]:
-    """Apply pouches (sync bundles) that had arrived too early, in any order, until no pouch can be applied.
+    """Apply the pending pouches (sync bundles), until each pouch that is left waits for an earlier one.
 
     A pouch that is refused is deleted.
     """

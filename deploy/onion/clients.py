@@ -125,8 +125,8 @@ def dismiss_client(folder: Path, name: str) -> bool:
 def admitted_clients(folder: Path) -> dict[str, str]:
     """Return the public keys of all workstations (clients) that may connect to an onion service, by name.
 
-    The key of the unused client is left out. This key only stops Tor from letting everyone connect, and its
-    secret half was never kept.
+    The folder has one more key, which is left out. No one has its secret half. The key is there because Tor
+    lets everyone connect if the folder is empty.
 
     Raises:
         OnionError: a file has a wrong form. The message names the file.

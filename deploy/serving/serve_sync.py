@@ -28,9 +28,9 @@ _STOP_SECONDS = 10  # time that pouches get to finish after a signal to stop
 
 
 def serve_sync(settings: Path) -> None:
-    """Check the settings, and serve the sync endpoint until a signal says to stop.
+    """Check the settings, key, port and letterhead. Serve the sync endpoint until a signal says to stop.
 
-    The key, the port and the desk's signed letterhead (public statement) are also checked first.
+    A letterhead is the desk's signed public statement.
 
     Raises:
         DeployError: the settings or the key have faults, the port is taken, or the letterhead must not be

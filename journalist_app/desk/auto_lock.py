@@ -15,7 +15,7 @@ _TOKEN_BYTES = 32
 
 
 class AutoLock:
-    """Automatic lock, which holds the unlocked desk with its keys until the site is locked. Thread-safe.
+    """Automatic lock: drops the unlocked desk with its keys after a time without activity. Thread-safe.
 
     Python cannot wipe keys from memory, but the kernel wipes the memory of a process that ends. So locking
     calls `end_worker`, which ends the worker process.
@@ -41,7 +41,7 @@ class AutoLock:
         self._closed = threading.Event()
 
     def admit(self, desk: OpenDesk) -> bytes:
-        """Hold the desk that a browser has unlocked, and return a token for the browser's cookie.
+        """Keep the unlocked desk in memory. Return a token for the cookie of the browser that unlocked it.
 
         From then on, tokens of earlier unlockings are refused.
         """

@@ -205,13 +205,11 @@ def _faults(
 
 
 def require_answerable(desk: OpenDesk, address: Address) -> tuple[Conversation, tuple[OpenedEntry, ...]]:
-    """Verify and decrypt a mailbox, and refuse if its faults forbid the desk to write in it.
-
-    Return the mailbox and its entries.
+    """Verify and decrypt a mailbox in which the desk wants to write. Return the mailbox and its entries.
 
     Raises:
         MailboxNotFoundError: the store has no such mailbox.
-        UnsoundMailboxError: the mailbox has a fault with which the desk signs nothing.
+        UnsoundMailboxError: the mailbox has a fault with which the desk must not write in it.
     """
     conversation = conversation_of(desk, address)
     if not conversation.may_answer:
@@ -293,8 +291,9 @@ def unconfirmed(
 ) -> list[Digest]:
     """Return the source's readable messages and removals that no entry of the desk has confirmed yet.
 
-    With `by_us`, the result has the removals that this workstation itself has not confirmed. Entries that a
-    new entry could not confirm either, because too many others do not open, are left out.
+    With `by_us`, the result has the removals that this workstation itself has not confirmed. A new entry of
+    the desk must list each entry of the source that cannot be opened. If there are too many to list, the new
+    entry can confirm nothing, so the result is empty.
     """
     knowledge = conversation.transcript.knowledge
     by_desk = [each.signed for each in opened if each.signed.envelope.strand]

@@ -119,8 +119,8 @@ class OpenedFile:
 class PresealedCache:
     """Cache of texts and files that the source encrypted before sending and the desk has decrypted.
 
-    Thread-safe. The cache has the decrypted texts and the kinds of the files. It lasts while the desk is
-    unlocked.
+    Thread-safe. The cache has the decrypted texts. Of each file it has only the name, and whether the desk
+    can decrypt the file. The cache lasts until the app locks.
     """
 
     def __init__(self, most: int = _CACHED, most_chars: int = _CACHED_CHARS) -> None:
@@ -143,7 +143,7 @@ class PresealedCache:
         return found if isinstance(found, PresealedFileInfo) else None
 
     def keep(self, name: bytes, found: TextPiece | PresealedFileInfo) -> None:
-        """Add a decrypted text or a file's kind to the cache. If the cache is full, empty it first."""
+        """Add a decrypted text, or the result for a file, to the cache. Empty a full cache first."""
         chars = len(found.text) if isinstance(found, TextPiece) else len(found.name)
         with self._changing:
             if self._chars + chars > self._most_chars or len(self._found) >= self._most:

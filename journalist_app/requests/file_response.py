@@ -21,7 +21,7 @@ def file_response(pieces: Iterable[bytes], name: str, size: int | None = None) -
 
 
 def keep_awake(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the pieces of a file, and restart the idle time at each piece, so that no transfer is cut off."""
+    """Yield the pieces of a file. Each piece counts as activity, so the app stays unlocked."""
     return map(functools.partial(_touched, auto_lock()), pieces)
 
 

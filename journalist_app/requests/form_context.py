@@ -39,7 +39,7 @@ def entry_id_of(text: str) -> EntryId:
 
 
 def hidden_fields(action: str, form_context: FormContext) -> Markup:
-    """Return the HTML of a form's hidden fields. They fit one action in one mailbox and one browser."""
+    """Return the HTML of a form's hidden fields, valid only for this action, mailbox and browser."""
     fields = form_context.hidden_fields(token_of_request(), action).items()
     return Markup().join(
         Markup('<input type="hidden" name="{}" value="{}">').format(*each) for each in fields

@@ -99,7 +99,7 @@ def inbox_row(desk: OpenDesk, conversation: Conversation, today: date) -> InboxR
 
 
 def ended_row(desk: OpenDesk, row: EndedMailbox) -> EndedInboxRow:
-    """Return the inbox's row of an ended mailbox, after a check whether the source has signed the ending."""
+    """Return the inbox's row of an ended mailbox. The row says whether the source has signed the ending."""
     address = Address(row.address)
     end = end_by_source(desk, row)
     day, not_arrived = (row.day, 0) if end is None else (end.envelope.day, count_not_arrived(desk, end))

@@ -28,9 +28,9 @@ def show_about_desk(desk: OpenDesk) -> ResponseReturnValue:
 @bp.post("/start-new-memory")
 @unlocked
 def start_new_memory(desk: OpenDesk) -> ResponseReturnValue:
-    """Replace the damaged file of the trusted state, which detects a roll-back, at the adviser's request.
+    """Replace the damaged file of the trusted state by the state that the workstation has in memory.
 
-    The new file has the state that the workstation has in memory.
+    With its trusted state, a workstation detects that someone restored an older copy of the store.
     """
     require_our_form("start-new-memory")
     desk.replace_damaged_trusted_state()

@@ -44,9 +44,9 @@ def show_thread(desk: OpenDesk, address: str) -> ResponseReturnValue:
 @bp.post("/<address>/answer")
 @unlocked
 def send_answer(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Send an adviser's answer. Files are encrypted while they arrive.
+    """Send an adviser's answer. If the answer is refused, show the form again with its text.
 
-    After a refusal, show the text again.
+    Files are encrypted while they arrive.
     """
     where, parts = address_of(address), AnswerParts()
     try:

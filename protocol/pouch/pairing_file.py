@@ -80,9 +80,9 @@ class CardFile:
     letterhead: tuple[bytes, bytes] | None
 
     def to_bytes(self) -> bytes:
-        """Return the card file: one line for the server's card, and one for the letterhead, if any.
+        """Return the bytes of the file: a line with the server's public keys, and one with the letterhead.
 
-        A letterhead is the desk's signed public statement.
+        Without a letterhead (the desk's signed public statement), there is only the first line.
         """
         lines = [str(self.card)]
         if self.letterhead is not None:

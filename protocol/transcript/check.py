@@ -47,8 +47,8 @@ _ALLOW_ANSWERS: Final = frozenset(
 class Fault:
     """One fault that the check found in a mailbox, in or about one entry.
 
-    `strand` and `number` say which entry of which writer. `digest` names the entry, which may be missing. It
-    is None if the entry is not authentic, is a copy, or is dated back.
+    `strand` and `number` say which entry of which writer. `digest` is the digest of this entry, even if the
+    entry is missing. It is None if the entry is not authentic, is a copy, or is dated back.
     """
 
     kind: FaultKind
@@ -125,11 +125,10 @@ def head_of(entry: SignedEntry) -> Head:
 
 
 def heads_after(heads: Heads, newer: Sequence[SignedEntry]) -> Heads:
-    """Return the heads (newest entries) of a writer after the writer added the entries `newer`.
+    """Return `heads` with the entries `newer` added, without the entries that these follow.
 
-    `heads` has the writer's heads before. The source's site calls this function for a new message: the page
-    with the form was made from a whole transcript, so only the source's entries since that page must be read
-    and verified.
+    Heads are the newest entries that a writer knows. The source's site calls this function for a new message:
+    the form has the heads of the whole mailbox, so only the source's entries since then must be verified.
     """
     own = {head_of(entry) for entry in newer}
     strands = {head.strand for head in own}

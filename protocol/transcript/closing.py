@@ -19,10 +19,10 @@ _ALLOW_DELETION: Final = frozenset(
 
 
 def last_words(transcript: Transcript) -> list[SignedEntry]:
-    """Return the newest encrypted entries of a mailbox: no writer of another encrypted entry knew them.
+    """Return the newest encrypted entries of a mailbox. An entry is newer than all entries its writer knew.
 
-    Encrypted entries (words) are messages, steps, proposals, answers and closings. If two writers wrote at
-    the same time, the result has entries of both.
+    If two writers did not know each other's newest entry, the result has both entries. Encrypted entries
+    (words) are messages, steps, proposals, answers and closings.
     """
     words = [digest for digest, entry in transcript.authentic.items() if entry.envelope.is_words]
     return [transcript.authentic[digest] for digest in transcript.knowledge.unknown_to_all(words, words)]

@@ -61,10 +61,10 @@ class Knowledge:
         return self._visit(_digests(heads), set())
 
     def tips(self, digests: Collection[Digest]) -> set[Digest]:
-        """Return the newest of the given entries: no other given entry of the same writer names them.
+        """Return the newest of the given entries: those that no other given entry of the same writer names.
 
-        Two of the entries may be connected only through entries that are not in `digests`. Then both are in
-        the result. A new entry that names both lists the entries in between as unseen.
+        Only direct names count. If entry B names A, entry C names B, and `digests` has only A and C, then the
+        result has A and C.
         """
         chosen = set(digests)
         return chosen.difference(*(self._parents.get(digest, ()) for digest in chosen))
@@ -126,9 +126,9 @@ def _digests(heads: Iterable[Head]) -> set[Digest]:
 def _thread_order(by_digest: Mapping[Digest, SignedEntry]) -> list[Digest]:
     """Return the digests of entries in thread order, the order in which pages show the entries.
 
-    An entry comes after all entries that its heads name. The rest is ordered by day, then source before desk,
-    then number, then digest. An entry names earlier entries by the digests of signed entries, so names cannot
-    form a circle.
+    An entry comes after all entries that it names as known to its writer (its heads). Other entries are
+    ordered by day, then source before desk, then number, then digest. An entry names other entries by their
+    digests, so two entries cannot name each other.
     """
     graph = TopologicalSorter(
         {

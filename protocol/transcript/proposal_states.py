@@ -109,11 +109,11 @@ class Consent:
 
     `digest` names the proposal, and `proposal` its entry, which is None if no one can read it any more.
 
-    An agreement holds until the source withdraws it. A withdrawal is an answer against the proposal, or a
-    removal of the proposal, of the agreement, or of anything that the source wrote later. An entry of the
-    source that cannot be decrypted may be such an answer, so it counts as one. An agreement settles
-    everything that the source knew when they agreed. If the source removed an entry that was written at the
-    same time as a step, the entry may have been a withdrawal in time.
+    An agreement is in force until the source withdraws it. A withdrawal is an answer against the proposal, or
+    a removal of the proposal, of the agreement, or of anything that the source wrote later. An entry that
+    cannot be decrypted may be such an answer, so it counts as a withdrawal. So does a removed entry of the
+    source that the desk did not know when it wrote a step. A withdrawal does not count against an agreement
+    if the source knew the withdrawal when they agreed, because the agreement is then the later one.
     """
 
     def __init__(

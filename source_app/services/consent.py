@@ -44,7 +44,7 @@ class ConsentAnswer:
 
 
 def answer_action(proposal_id: str, digest: str) -> str:
-    """Return the action that an answer form's CSRF token covers: the token fits only this proposal."""
+    """Return the purpose of an answer form's CSRF token. The token is then valid only for this proposal."""
     return f"answer {proposal_id} {digest}"
 
 

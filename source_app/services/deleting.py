@@ -22,9 +22,10 @@ from stored_mailbox.entry_form import FormContext
 def delete_words(
     desk: PublicDesk, keys: MailboxKeys, entry_id: bytes, form_context: FormContext, *, today: date
 ) -> None:
-    """Make all entries with an entry id, and their files, unreadable for everyone, also for the desk.
+    """Make each entry with this id, and its files, unreadable for everyone, also for the desk.
 
-    If the same form is sent twice, only one removal is appended.
+    Normally one entry has the id. The source's removal, a signed entry that names what it removes, is
+    appended to the mailbox. If the same form is sent twice, only one removal is appended.
 
     Raises:
         NotFoundError: this mailbox has no such entry, or it was removed before.

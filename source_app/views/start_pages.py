@@ -55,7 +55,7 @@ def passphrase_card() -> ResponseReturnValue:
 
 @bp.post("/practise")
 def practise() -> ResponseReturnValue:
-    """Ask the visitor to type the new passphrase. If the words are right, create a mailbox and log in."""
+    """Ask the visitor to type the new passphrase. If it is typed right, create a mailbox and log in."""
     form = PractiseForm(request.form)
     ticket, typed = form.ticket.data or "", form.words.data or ""
     if not typed.strip():

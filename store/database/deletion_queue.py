@@ -67,8 +67,8 @@ def queue_attachment(session: Session, row: int) -> int:
 def queue_rows(session: Session, ids: Sequence[int]) -> int:
     """Queue encrypted rows for deletion, by their row ids. Return the number of bytes of ciphertext freed.
 
-    A row that is in the queue already is not counted again. Before this call, make sure that no query finds
-    the rows through another table any more. A foreign key may still refer to the rows.
+    A row that is in the queue already is not counted again. In the same transaction, the caller must delete
+    the rows of other tables that refer to these rows. Only the rows of destroyed entries stay.
     """
     freed = 0
     for row in ids:

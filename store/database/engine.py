@@ -206,7 +206,7 @@ def open_store(path: Path) -> Store:
 
 
 def _engine(path: Path, connections: int, wait_seconds: float, settings: Sequence[str]) -> Engine:
-    """Return a SQLAlchemy engine whose connections have these settings. A negative `cache_size` is in KiB."""
+    """Return a SQLAlchemy engine. Each of its connections begins with the PRAGMA statements in `settings`."""
     return create_engine(
         "sqlite://",
         creator=lambda: connect(path, *_SETTINGS, *settings),

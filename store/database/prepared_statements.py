@@ -50,7 +50,7 @@ def columns(result: type, *tables: type[Base]) -> list[InstrumentedAttribute[Any
 def _reader(column: ColumnElement[Any]) -> Callable[[Any], Any] | None:
     """Return the function that checks each value read from a column.
 
-    If the column is never NULL, it checks NULL too.
+    In a column that must not be NULL, NULL counts as a damaged value.
     """
     if isinstance(column.type, CheckedType) and not getattr(column, "nullable", True):
         return type(column.type).read

@@ -111,7 +111,10 @@ def _signed(item: EntryItem) -> SignedEntry:
 
 
 def _stored(session: Session, entry: SignedEntry) -> entries.StoredEntry | None:
-    """Return this store's row of a received entry, even if someone changed the digest in the row."""
+    """Return this store's row of a received entry, also if the digest in the row is wrong.
+
+    Such a row is found by its entry id.
+    """
     part = entry.envelope
     found = entries.find_digest(session, part.address, entry.digest)
     if found is not None:

@@ -85,9 +85,9 @@ def finish(context: ApplyContext, session: Session) -> None:
 
 
 def _merge(context: ApplyContext, session: Session, merger: Merger, item: RecordItem) -> bool:
-    """Replace the stored record (encrypted note) by a received one, or merge the two.
+    """Replace the stored record by a newer received one, or merge the two if both were changed.
 
-    A record that does not verify changes nothing.
+    A record is an encrypted note of the desk. A received record that fails verification changes nothing.
     """
     kind, name, received = item.kind, item.name, item.sealed
     row_name = record_name(kind, name)

@@ -9,9 +9,9 @@ from sync.items.contexts import ApplyContext
 
 
 def pack(session: Session, address: Address) -> TalliesItem:
-    """Return the sync item with the tallies (anonymous facts) beside a mailbox.
+    """Return the sync item with all tallies (anonymous facts for the yearly report) of a mailbox.
 
-    An empty set withdraws the tallies.
+    If the mailbox has no tallies, the receiver deletes the tallies that it has of the mailbox.
     """
     return TalliesItem(address, mailbox_tallies.find(session, address))
 

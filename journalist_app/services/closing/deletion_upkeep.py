@@ -26,10 +26,10 @@ from web.dates import add_months
 def maintain_deletions(desk: OpenDesk, today: date) -> None:
     """Do the background work on closed, abandoned and deleted mailboxes.
 
-    Traces of deleted mailboxes are dropped, missing tallies (anonymous facts) of closed mailboxes are made
-    again, and abandoned mailboxes are closed. A casefile (notes about a mailbox) that says that an open
-    mailbox is closed is corrected. After a source ended a mailbox, the desk keeps the evidence that the
-    source agreed to pass on texts and files until a fixed day, and this function then deletes the evidence.
+    Drop what this workstation still has of deleted mailboxes, make missing tallies (anonymous facts) of
+    closed mailboxes again, and close abandoned mailboxes. Correct a casefile (notes about a mailbox) that
+    says that an open mailbox is closed. After a mailbox ended, delete the evidence of the source's consent
+    when its last day is over.
     """
     forget_deleted_mailboxes(desk, today)
     for address, due in list(desk.trusted_state.closed.items()):
@@ -47,8 +47,8 @@ def _maintain_tallies(desk: OpenDesk, address: Address, due: date) -> None:
     """Make the tallies (anonymous facts) of a closed mailbox again, if they are missing or too old.
 
     Another workstation may have changed the casefile (notes about a mailbox), and anyone who can write to the
-    store can delete the tallies or restore earlier ones. The revision of the casefile stays the same.
-    Otherwise two workstations would replace each other's tallies forever.
+    store can delete the tallies or restore earlier ones. New tallies have the revision of the casefile. If
+    each workstation chose a higher revision, two workstations would replace each other's tallies forever.
     """
     revision, casefile = desk.casefiles.get(address, (0, Casefile()))
     with desk.store.reading() as session:

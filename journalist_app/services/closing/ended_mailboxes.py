@@ -32,11 +32,11 @@ def end_by_source(desk: OpenDesk, row: EndedMailbox) -> SignedEntry | None:
 
 
 def is_deleted_by_closing(desk: OpenDesk, row: EndedMailbox, today: date) -> bool:
-    """Return True if a mailbox is gone because this desk closed it and its day of deletion came.
+    """Return True if a mailbox is gone because this desk closed it and its day of deletion has come.
 
-    By our own clock, this day must have come. An attacker who can write to the store could put an earlier
-    closing in the row. So this workstation must remember exactly this day, or no entry that is newer than the
-    last entries of the closing.
+    `row` has the proof: the last signed entries of the mailbox. Attack: someone who can write to the store
+    puts an old closing in the row, although the mailbox was opened again later. So this workstation must
+    remember the same day of deletion, or remember no entry that is newer than the proof.
 
     Two kinds of newer entries are exceptions: entries of this workstation that had not reached the server
     before the deletion, and entries of the source that wait for no answer.

@@ -32,8 +32,8 @@ class AdviserFile:
     """Attached file of an entry on the adviser's page, with names that are safe to show and to save.
 
     `sealed` says whether the desk can decrypt a file that the source encrypted before sending. `sealed` is
-    None for every other file. `named` is the mailbox that the content of such a file names with six words, if
-    the file was decrypted.
+    None for every other file. A source can write six words in such a file, which name their mailbox. `named`
+    says whether the words in the decrypted file name this mailbox, another mailbox or none.
     """
 
     attachment_id: str
@@ -148,7 +148,7 @@ def open_thread(desk: OpenDesk, address: Address, *, today: date, is_whole: bool
 
 
 def _is_shown_elsewhere(opened: OpenedEntry) -> bool:
-    """Return True if the page does not show an entry as a message: a step, closing, receipt or removal."""
+    """Return True for steps, closings, receipts and removals, which the page does not show as messages."""
     if not opened.signed.envelope.is_words:
         return True
     return opened.content is not None and opened.content.kind in {Kind.STEP, Kind.CLOSING}

@@ -16,7 +16,9 @@ def available_recipients(desk: OpenDesk) -> tuple[RecipientKey, ...]:
 
 
 def recipient_by_fingerprint(desk: OpenDesk, fingerprint: str, today: date) -> tuple[Exporter, RecipientKey]:
-    """Return the exporter, and the pinned recipient whose key has this fingerprint.
+    """Return the exporter, and the recipient in the settings whose OpenPGP key has this fingerprint.
+
+    The exporter has the external programs and keys with which the desk encrypts files for recipients.
 
     Raises:
         PassOnRefusedError: no pinned recipient has this key, the key cannot be used, or this desk has no

@@ -102,12 +102,12 @@ def add_casefile_note(desk: OpenDesk, address: Address, text: str, today: date) 
 
 
 def save_casefile(desk: OpenDesk, address: Address, shown: str, typed: Mapping[str, str]) -> None:
-    """Save the form of a casefile (notes about a mailbox), unless someone has changed its values since.
+    """Save the form of a casefile (notes about a mailbox), unless a value changed after the form was shown.
 
     `shown` is the digest of the values that the form showed. `typed` has the fields of `form_values`. Changes
-    in other parts of the casefile (notes about a mailbox) are no reason to refuse, because the desk saves
-    facts for the report there in the background. A choice that is not in the desk's option lists is ignored,
-    unless the casefile already contains this choice.
+    in other parts of the casefile are no reason to refuse, because the desk saves facts for the report there
+    in the background. A choice that is not in the desk's option lists is ignored, unless the casefile already
+    contains this choice.
 
     Raises:
         CasefileRefusedError: MOVED: someone changed a value of the form. FULL: a label or text is too long,

@@ -23,9 +23,9 @@ from protocol.transcript.proposal_states import ProposalState
 class MailboxEvidence:
     """Evidence that the source of one mailbox agreed to pass on texts and files.
 
-    The evidence is deleted after the day `until`. `until` is None while the mailbox is open. `pieces` has the
-    kept copies of proposals and of the source's answers, each with its content. The content is None if the
-    copy is damaged. The evidence of consent does not contain the files, but the content has their names.
+    The evidence is deleted after the day `until`. `until` is None while the mailbox is open. `pieces` has
+    copies of proposals and of the source's answers, each with its content: the text and the names of files,
+    but not the files. The content is None if the copy is damaged.
     """
 
     address: str

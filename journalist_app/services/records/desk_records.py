@@ -34,12 +34,12 @@ def read_record(desk: OpenDesk, kind: RecordKind, name: bytes) -> OpenedRecord |
 def read_json(
     desk: OpenDesk, kind: RecordKind, name: bytes, shape: type[_Shape]
 ) -> tuple[int, _Shape | None]:
-    """Decrypt a record of the desk, and return its revision and its decoded content.
+    """Decrypt a record of the desk. Return its revision, and its JSON content decoded as the class `shape`.
 
     If there is no such record, return 0 and None.
 
     Raises:
-        RecordUnsoundError: the record fails verification, or its content does not have this shape.
+        RecordUnsoundError: the record fails verification, or its JSON content does not fit the class.
     """
     kept = read_record(desk, kind, name)
     if kept is None:

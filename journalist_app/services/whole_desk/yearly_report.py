@@ -118,9 +118,9 @@ class _ExistingMailboxes:
         self._year = year
 
     def tallies(self) -> Iterator[Tally]:
-        """Verify each existing mailbox, and yield the tallies (anonymous facts) that it would leave.
+        """Verify each existing mailbox, and yield its tallies (anonymous facts), as if it were deleted now.
 
-        Deleted mailboxes have left such tallies in the ledger, an encrypted table of the store.
+        The tallies of deleted mailboxes are in the ledger, an encrypted table of the store.
         """
         with self._desk.store.reading() as session:
             days = entries.first_entry_days(session, Author.SOURCE)
