@@ -601,7 +601,7 @@ def test_what_the_desk_wrote_is_named_as_the_desks_when_it_fails(
     assert set(hooks(browser.get(f"/mailbox/{source.address}").text, "entry")) == {"desk-1"}
 
 
-def test_a_damaged_value_is_named_by_table_and_mailbox(world: World, browser: Browser) -> None:
+def test_a_damaged_value_is_named_by_table_and_mailbox(world: World, browser: AdviserBrowser) -> None:
     source = a_source(world)
     source.writes("vraag")
     world.execute("UPDATE mailbox SET last_author = 'a text'")
