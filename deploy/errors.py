@@ -39,10 +39,6 @@ class OnionError(DeployError):
     """An onion service cannot be set up, published, inspected or backed up."""
 
 
-class OnionKeyError(OnionError):
-    """The key of an onion service is missing, damaged, readable by others, or not the expected key."""
-
-
 class OnionFolderError(OnionError):
     """This user cannot read or write the folder of an onion service."""
 

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from deploy.atomic_folder import write_new
-from deploy.errors import OnionFolderError, OnionKeyError, os_error_as
+from deploy.errors import OnionError, OnionFolderError, os_error_as
 from deploy.hardening import PRIVATE_FOLDER, refuse_readable_by_others
 from deploy.onion.onion_keys import HOST_FILE, SECRET_FILE, OnionKey
 from deploy.settings.onion_address import is_onion_host
@@ -19,7 +19,7 @@ def find_service_key(folder: Path) -> OnionKey | None:
     """Read the secret key of an onion service from its folder. Return None if there is no key.
 
     Raises:
-        OnionKeyError: the key is damaged.
+        OnionError: the key is damaged.
         UnsafePathError: others can read the key.
         OnionFolderError: this user cannot read the folder.
     """
@@ -37,13 +37,13 @@ def read_service_key(folder: Path) -> OnionKey:
     """Read the secret key of an onion service from its folder, as `find_service_key` does.
 
     Raises:
-        OnionKeyError: the key is missing or damaged.
+        OnionError: the key is missing or damaged.
         UnsafePathError: others can read the key.
         OnionFolderError: this user cannot read the folder.
     """
     key = find_service_key(folder)
     if key is None:
-        raise OnionKeyError(f"There is no onion key in {folder}.")
+        raise OnionError(f"There is no onion key in {folder}.")
     return key
 
 
@@ -63,7 +63,7 @@ def write_service_key(folder: Path, key: OnionKey) -> None:
     half of a published key were lost, no one could ever use its address again.
 
     Raises:
-        OnionKeyError: the folder has another key. Nothing was changed.
+        OnionError: the folder has another key. Nothing was changed.
         OnionFolderError: the folder cannot be read or written.
     """
     if not refuse_another_key(folder, key):
@@ -75,12 +75,12 @@ def refuse_another_key(folder: Path, key: OnionKey) -> bool:
     """Return True if an onion service's folder contains this key, and False if the folder contains no key.
 
     Raises:
-        OnionKeyError: the folder contains another key, or a damaged key.
+        OnionError: the folder contains another key, or a damaged key.
         OnionFolderError: this user cannot read the folder.
     """
     present = find_service_key(folder)
     if present not in {None, key}:
-        raise OnionKeyError(f"The key of another onion is in {folder}: move it away first, if you mean it.")
+        raise OnionError(f"The key of another onion is in {folder}: move it away first, if you mean it.")
     return present is not None
 
 

@@ -12,7 +12,7 @@ from typing import Self
 
 from nacl.bindings import crypto_scalarmult_ed25519_base_noclamp
 
-from deploy.errors import OnionKeyError
+from deploy.errors import OnionError
 from deploy.settings.onion_address import onion_address
 
 SECRET_FILE = "hs_ed25519_secret_key"  # noqa: S105  # a file's name
@@ -48,14 +48,14 @@ class OnionKey:
         """Parse a secret key from the contents of Tor's file `hs_ed25519_secret_key`.
 
         Raises:
-            OnionKeyError: the contents have a wrong form.
+            OnionError: the contents have a wrong form.
         """
         expanded = raw.removeprefix(_SECRET_HEAD)
         if len(raw) != SECRET_FILE_BYTES or len(expanded) != _EXPANDED_BYTES:
-            raise OnionKeyError("This is not a key of an onion service as Tor writes it (96 bytes).")
+            raise OnionError("This is not a key of an onion service as Tor writes it (96 bytes).")
         clamped = not expanded[0] & 7 and expanded[31] & 192 == 64  # noqa: PLR2004  # RFC 8032
         if not clamped:
-            raise OnionKeyError("The key of the onion service is damaged: Tor makes no such key.")
+            raise OnionError("The key of the onion service is damaged: Tor makes no such key.")
         return cls(expanded)
 
     def files(self) -> dict[str, bytes]:

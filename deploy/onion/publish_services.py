@@ -101,7 +101,7 @@ def read_or_make_service_key(folder: Path) -> OnionKey:
     If the key is missing, make a new key.
 
     Raises:
-        OnionKeyError: the key is damaged.
+        OnionError: the key is damaged.
         UnsafePathError: others can read the key.
         OnionFolderError: the folder cannot be read or written.
     """

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.errors import OnionFolderError, OnionKeyError, UnsafePathError
+from deploy.errors import OnionError, OnionFolderError, UnsafePathError
 from deploy.onion.clients import admit_client, admitted_clients, make_client_key
 from deploy.onion.folders import read_host, read_service_key, write_service_key
 from deploy.onion.onion_keys import SECRET_FILE, OnionKey
@@ -28,7 +28,7 @@ def test_a_key_is_never_replaced_by_another(tmp_path: Path) -> None:
     write_service_key(tmp_path / "source", key)
     write_service_key(tmp_path / "source", key)  # the same key again does no harm
 
-    with pytest.raises(OnionKeyError, match="move it away first"):
+    with pytest.raises(OnionError, match="move it away first"):
         write_service_key(tmp_path / "source", OnionKey.draw())
 
     assert read_service_key(tmp_path / "source") == key
@@ -46,7 +46,7 @@ def test_workstations_admitted_before_there_was_a_key_stay(tmp_path: Path) -> No
 
 
 def test_a_missing_key_gets_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(OnionKeyError, match="no onion key"):
+    with pytest.raises(OnionError, match="no onion key"):
         read_service_key(tmp_path)
     assert read_host(tmp_path) is None
 
@@ -64,9 +64,9 @@ def test_a_damaged_key_is_not_used_and_not_replaced(tmp_path: Path) -> None:
     write_service_key(tmp_path / "source", OnionKey.draw())
     (tmp_path / "source" / SECRET_FILE).write_bytes(b"half a ke")
 
-    with pytest.raises(OnionKeyError):
+    with pytest.raises(OnionError):
         read_service_key(tmp_path / "source")
-    with pytest.raises(OnionKeyError):
+    with pytest.raises(OnionError):
         write_service_key(tmp_path / "source", OnionKey.draw())
 
 

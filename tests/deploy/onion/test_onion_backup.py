@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from crypto import age
-from deploy.errors import ConfigError, OnionError, OnionKeyError
+from deploy.errors import ConfigError, OnionError
 from deploy.onion import onion_backup
 from deploy.onion.clients import UNUSED_CLIENT, admit_client, admitted_clients, client_keys, make_client_key
 from deploy.onion.folders import read_service_key, write_service_key
@@ -135,7 +135,7 @@ def test_another_onions_key_is_never_replaced_and_nothing_is_half_done(site: Pat
     (config.source_folder / SECRET_FILE).unlink()
     site.rename(tmp_path / "moved away")
 
-    with pytest.raises(OnionKeyError, match="move it away first"):
+    with pytest.raises(OnionError, match="move it away first"):
         onion_backup.restore_onions(site, backup, _identity_file(tmp_path))
 
     assert not site.exists()
@@ -147,7 +147,7 @@ def test_a_damaged_key_in_the_way_is_refused(site: Path, tmp_path: Path) -> None
     onion_backup.back_up_onions(site, backup, [str(PQ.recipient)])
     (_config(site).source_folder / SECRET_FILE).write_bytes(b"damaged")
 
-    with pytest.raises(OnionKeyError, match="96 bytes"):
+    with pytest.raises(OnionError, match="96 bytes"):
         onion_backup.restore_onions(site, backup, _identity_file(tmp_path))
 
 
@@ -176,7 +176,7 @@ def test_an_older_backup_is_not_replaced(site: Path, tmp_path: Path) -> None:
 def test_a_site_without_a_key_gets_no_backup(tmp_path: Path) -> None:
     settings = settings_in(tmp_path / "var", folder="onion")
 
-    with pytest.raises(OnionKeyError, match="no onion key"):
+    with pytest.raises(OnionError, match="no onion key"):
         onion_backup.back_up_onions(settings, tmp_path / "backup.age", [str(PQ.recipient)])
 
     assert not (tmp_path / "backup.age").exists()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.errors import OnionKeyError
+from deploy.errors import OnionError
 from deploy.onion.onion_keys import HOST_FILE, PUBLIC_FILE, SECRET_FILE, OnionKey
 from deploy.settings.onion_address import is_onion_host
 
@@ -48,7 +48,7 @@ def test_the_repr_of_a_key_shows_no_part_of_it() -> None:
 
 @given(st.binary(max_size=120))
 def test_random_bytes_are_refused(raw: bytes) -> None:
-    with pytest.raises(OnionKeyError):
+    with pytest.raises(OnionError):
         OnionKey.from_file_bytes(raw)
 
 
@@ -57,7 +57,7 @@ def test_a_key_that_tor_never_makes_is_refused(place: int) -> None:
     damaged = bytearray(TORS_SECRET)
     damaged[place] ^= 1 if place == 32 else 0x80
 
-    with pytest.raises(OnionKeyError, match="damaged"):
+    with pytest.raises(OnionError, match="damaged"):
         OnionKey.from_file_bytes(bytes(damaged))
 
 
