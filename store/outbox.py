@@ -31,6 +31,7 @@ from store.database.schema import (
     PeerRow,
     PublicFileRow,
     RecordRow,
+    Word,
     new_id,
 )
 from store.errors import PeerMissingError
@@ -60,6 +61,12 @@ class OutboxItem:
     address: bytes
     name: bytes = field(repr=False)
     replaces: bytes = field(repr=False)
+
+    @property
+    def record(self) -> tuple[str, bytes]:
+        """Return kind and name of a record (encrypted note): see `record_name`."""
+        kind, _, name = self.name.partition(b":")
+        return as_word(kind), name
 
 
 def _read(row: int, kind: str, address: bytes, name: bytes, replaces: bytes) -> OutboxItem:
@@ -175,6 +182,11 @@ def record_name(kind: str, name: bytes) -> bytes:
     No kind contains a colon. The outbox is the queue of items to send.
     """
     return kind.encode() + b":" + name
+
+
+def as_word(name: bytes) -> str:
+    """Return a word that a row has as bytes, or the constant for a damaged word: see `schema.Word`."""
+    return Word.read(name.decode("utf-8", "replace"))
 
 
 # ---- adding items ----------------------------------------------------------------------------------

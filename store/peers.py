@@ -9,7 +9,7 @@ from datetime import date
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, case, delete, select, update
 from sqlalchemy.orm import Session
 
 from store import outbox
@@ -42,6 +42,12 @@ _PEERS = select(*columns(Peer, PeerRow))
 _FIND = PreparedQuery(_PEERS.where(_HAS_NAME), Peer)
 _ALL_PEERS = PreparedQuery(_PEERS.order_by(PeerRow.name), Peer)
 _ADD = PreparedChange(insert(PeerRow))
+_SERIALS = (PeerRow.sent_serial, PeerRow.acknowledged_serial, PeerRow.applied_serial)
+_FORGET_FUTURE = PreparedChange(
+    update(PeerRow)
+    .where(_HAS_NAME)
+    .values({each.key: case((each < bindparam("future"), each), else_=0) for each in _SERIALS})
+)
 _NO_SERIALS = {"sent_serial": 0, "acknowledged_serial": 0, "applied_serial": 0, "letterhead_serial": 0}
 _DELETE = PreparedChange(delete(PeerRow).where(_HAS_NAME))
 
@@ -58,6 +64,16 @@ def add(session: Session, name: bytes, card: bytes) -> None:
 def find(session: Session, name: bytes) -> Peer | None:
     """Return the peer (another store) named `name`, or None if there is no such peer."""
     return _FIND.first(session, peer=name)
+
+
+def find_in_time(session: Session, name: bytes, future: int) -> Peer | None:
+    """Return the peer named `name` as `find` does, and set its serials from `future` on to 0.
+
+    Such a serial was written while a clock was wrong, or by someone who changed the store. It would be higher
+    than all real serials for years. With 0, sync recovers as after a restore.
+    """
+    _FORGET_FUTURE.run(session, peer=name, future=future)
+    return find(session, name)
 
 
 def all_peers(session: Session) -> Sequence[Peer]:

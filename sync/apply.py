@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from protocol.errors import PouchRefusal, PouchRefusedError
 from protocol.identifiers import StrandId
-from protocol.pouch.pouch_file import PouchHead, PouchReader, lowest_serial
+from protocol.pouch.pouch_file import PouchHead, PouchReader
 from protocol.pouch.pouch_items import Item
 from store import outbox, peers
 from store.errors import AttachmentMissingError, QuotaError, StoreFullError
@@ -24,7 +24,6 @@ from sync.verify import verify_pouch
 
 _BATCH_ITEMS = 32  # items in one transaction, for which a source's message waits only some milliseconds
 _BATCH_BYTES = 1024 * 1024
-_HALF_HOURS_AHEAD = 2 * 48  # more than the day by which a clock may be ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +77,8 @@ def apply_pouch(
     _require_for_us(endpoint, head)
     verify_key = endpoint.verify_key_of(StrandId(head.sender), letterhead)
     _require_day(endpoint, head, is_direct=is_direct)
-    with endpoint.store.reading() as session:
-        peer = peers.find(session, head.sender)
+    with endpoint.store.writing(durable=False) as session:
+        peer = peers.find_in_time(session, head.sender, endpoint.future_serial())
     if peer is None:
         raise SyncRefusedError(SyncRefusal.NOT_PAIRED)
     # On a connection, this endpoint has confirmed every pouch before this one. If the sender sent an earlier
@@ -175,8 +174,8 @@ def _require_day(endpoint: Endpoint, head: PouchHead, *, is_direct: bool) -> Non
         PouchRefusedError: the reason is CLOCK.
     """
     days_ahead = (head.day - endpoint.today()).days
-    future = lowest_serial(endpoint.half_hour() + _HALF_HOURS_AHEAD)
-    if days_ahead > 1 or (is_direct and days_ahead < -1) or max(head.serial, head.taken) >= future:
+    is_future = max(head.serial, head.taken) >= endpoint.future_serial()
+    if days_ahead > 1 or (is_direct and days_ahead < -1) or is_future:
         raise PouchRefusedError(PouchRefusal.CLOCK)
 
 

@@ -120,7 +120,7 @@ class _PouchBuilder:
         # store had when it applied the peer's last pouch. The transaction is durable: if the peer knew a
         # later serial than this store, the peer would conclude that the store was restored from a backup.
         with endpoint.store.writing() as session:
-            known = peers.find(session, peer)
+            known = peers.find_in_time(session, peer, endpoint.future_serial())
             if known is None:
                 raise PeerMissingError("there is no such peer")
             if after is None:

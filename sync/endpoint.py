@@ -6,13 +6,13 @@ A pouch is a sync bundle.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Protocol
+from typing import Final, Protocol
 
 from crypto.age import PQIdentity, PQRecipient
 from protocol.entry import SignedEntry
 from protocol.identifiers import StrandId
 from protocol.letterhead import Letterhead
-from protocol.pouch.pouch_file import SERVER, ServerCard
+from protocol.pouch.pouch_file import SERVER, ServerCard, lowest_serial
 from protocol.strand import StrandKey
 from store import peers
 from store.database.engine import Store
@@ -20,6 +20,8 @@ from store.quota import Quota
 from store.records import Record
 from store.sync_findings import FindingKind
 from sync.errors import SyncRefusal, SyncRefusedError
+
+_HALF_HOURS_AHEAD: Final = 2 * 48  # more than the day by which a clock may be ahead
 
 
 class RecordFaultError(Exception):
@@ -90,6 +92,10 @@ class Endpoint:
     def is_server(self) -> bool:
         """Return True if this endpoint of the sync is the server, and False if it is a workstation."""
         return self.name == SERVER
+
+    def future_serial(self) -> int:
+        """Return the lowest serial that no pouch (sync bundle) has yet, even if a clock is a day ahead."""
+        return lowest_serial(self.half_hour() + _HALF_HOURS_AHEAD)
 
     def recipient(self) -> PQRecipient:
         """Return the public key to which this endpoint encrypts its pouches (sync bundles).

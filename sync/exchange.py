@@ -43,18 +43,11 @@ class Carrier(Protocol):
 
 @dataclass(slots=True)
 class SyncResult:
-    """Result of one sync of a workstation with its server.
+    """Result of one sync of a workstation. `received` counts the received items that changed something."""
 
-    `received` counts the received items that changed something, and `rounds` the pouches (sync bundles) that
-    the workstation sent. `server_was_restored` is True if the server had fewer items than before, because the
-    server was restored from a backup.
-    """
-
-    rounds: int = 0
     received: int = 0
     bytes_sent: int = 0
     bytes_received: int = 0
-    server_was_restored: bool = False
 
 
 def answer_pouches(server: Endpoint, pouch: bytes) -> Iterator[bytes]:
@@ -133,7 +126,6 @@ class _Rounds:
         A pouch is a sync bundle.
         """
         question = build_pouch(self.workstation, SERVER, self._partials, self._unwanted).pouch
-        self.result.rounds += 1
         self.result.bytes_sent += len(question)
         with ThreadPoolExecutor(1) as pool, self.carrier.carry(question) as pouches:
             for pouch in prefetch(pool, pouches):
@@ -155,7 +147,6 @@ class _Rounds:
             raise SyncRefusedError(SyncRefusal.UNREACHABLE)
         self._partials, self._unwanted = applied.partials, applied.unwanted
         self.result.received += applied.applied
-        self.result.server_was_restored |= applied.peer_was_restored
         with self.workstation.store.reading() as session:
             left = outbox.count(session, SERVER)
         self.on_progress(left)

@@ -14,7 +14,7 @@ from sync.items.contexts import ApplyContext, BuildContext
 
 def pack(_context: BuildContext, session: Session, row: outbox.OutboxItem) -> PublicFileItem | None:
     """Return the sync item with a public file, or None if the store does not have the file any more."""
-    name = row.name.decode("utf-8", "replace")
+    name = outbox.as_word(row.name)
     body = public_files.find(session, name)
     return None if body is None else PublicFileItem(name, body)
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from crypto.errors import MalformedError
 from protocol.pouch.pouch_items import RecordItem
 from store import outbox, records
-from store.outbox import OutboxKind, record_name
+from store.outbox import OutboxKind, as_word, record_name
 from store.records import Record
 from store.sync_findings import NO_MAILBOX, FindingKind
 from sync.endpoint import Merger, RecordFaultError
@@ -28,16 +28,16 @@ def pack(context: BuildContext, session: Session, row: outbox.OutboxItem) -> Rec
     A record is an encrypted note of the desk. A workstation does not send a record that it cannot decrypt
     itself.
     """
-    kind, _, name = row.name.partition(b":")
-    record = records.find(session, kind.decode("ascii", "replace"), name)
+    kind, name = row.record
+    record = records.find(session, kind, name)
     if record is None:
         return None
     merger = context.endpoint.merger
-    past = () if merger is None else merger.past(record.kind, name, record.sealed)
+    past = () if merger is None else merger.past(kind, name, record.sealed)
     if past is None:
         return None
     past += (row.replaces,) if row.replaces else ()
-    return RecordItem(record.kind, name, record.revision, past, record.is_dropped, record.sealed)
+    return RecordItem(kind, name, record.revision, past, record.is_dropped, record.sealed)
 
 
 def verify(_context: VerifyContext, item: RecordItem) -> None:
@@ -80,7 +80,7 @@ def finish(context: ApplyContext, session: Session) -> None:
     for waiting in records.all_records(session, _WAITING):
         name, _, kind = waiting.name.rpartition(b":")
         records.drop(session, _WAITING, waiting.name)
-        item = RecordItem(kind.decode(), name, 1, past=(), is_dropped=False, sealed=waiting.sealed)
+        item = RecordItem(as_word(kind), name, 1, past=(), is_dropped=False, sealed=waiting.sealed)
         _merge(context, session, merger, item)
 
 

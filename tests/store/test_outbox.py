@@ -9,8 +9,9 @@ from sqlalchemy import text
 from store import cleanup, letterheads, mailbox_tallies, mailboxes, outbox, peers, public_files, records
 from store import ledger_tallies as ledger
 from store.database.engine import Store
+from store.database.schema import NO_WORD
 from store.errors import AttachmentMissingError, PeerMissingError
-from store.outbox import OutboxKind
+from store.outbox import OutboxKind, record_name
 from store.records import Record
 from tests.store.factories import (
     DAY,
@@ -364,6 +365,19 @@ def test_a_dequeued_item_is_gone_for_that_peer_only(store: Store, address: bytes
         assert outbox.dequeue(session, STRAND, OutboxKind.ENDED, address=address)
         assert not outbox.dequeue(session, STRAND, OutboxKind.ENDED, address=address)
     assert ([], 1) == (noted(store, STRAND), len(noted(store, OTHER)))
+
+
+@pytest.mark.parametrize("raw", [b"\xff", b"\xc3(", b"two\nlines", "café".encode()])
+def test_a_name_that_is_not_a_word_names_nothing(raw: bytes) -> None:
+    """A damaged row must neither stop a sync nor be read as the name of something else."""
+    assert outbox.as_word(raw) == NO_WORD
+    item = outbox.OutboxItem(1, OutboxKind.RECORD, b"", raw + b":a\xff:b", b"")
+    assert item.record == (NO_WORD, b"a\xff:b")
+
+
+def test_the_name_of_a_record_comes_back_as_it_was() -> None:
+    item = outbox.OutboxItem(1, OutboxKind.RECORD, b"", record_name("casefile", b"\xff:b"), b"")
+    assert item.record == ("casefile", b"\xff:b")
 
 
 # ---- everything again

@@ -99,6 +99,7 @@ class Ends:
     clock: Clock
     server: Endpoint
     opened: list[Store] = field(default_factory=list)
+    questions: int = 0  # pouches that the workstation sent in the last sync
 
     def workstation(self, keyring: Keyring | None = None) -> Workstation:
         """Pair a workstation, by default the one that made the desk, with an empty replica."""
@@ -176,7 +177,15 @@ class Ends:
 
     def sync(self, workstation: Workstation, through: Callable[[bytes], bytes] | None = None) -> SyncResult:
         """Sync until both ends have everything. A test can intercept each question with `through`."""
+        self.questions = 0
         return exchange(workstation.endpoint, Line(self, through), lambda _left: None)
+
+    def notes_restored_server(self, workstation: Workstation) -> bool:
+        """Return whether a workstation noted that the server was restored, and mark this as seen."""
+        with workstation.replica.writing() as session:
+            known = peers.find(session, SERVER)
+            peers.clear_rollback(session, SERVER)
+        return known is not None and known.rollback_day is not None
 
     def left(self, store: Store, peer: bytes) -> int:
         with store.reading() as session:
@@ -192,6 +201,7 @@ class Line:
 
     @contextmanager
     def carry(self, pouch: bytes) -> Iterator[Iterator[bytes]]:
+        self.ends.questions += 1
         if self.through is not None:
             yield iter([self.through(pouch)])
         else:

@@ -530,3 +530,28 @@ def test_an_invented_row_of_a_new_workstation_hides_nothing_from_it(ends: Ends) 
     ends.sync(second)
 
     assert all_of(second.replica) == all_of(ends.world.store)
+
+
+@pytest.mark.parametrize("kind", ["record", "public_file"])
+def test_a_row_of_the_outbox_with_a_name_that_is_not_utf8_leaves_the_outbox(
+    ends: Ends, workstation: Workstation, kind: str
+) -> None:
+    with ends.world.store.writing() as session:
+        outbox.enqueue(session, OutboxKind(kind), name=b"\xff\xfe:name")
+    a_source(ends.world).writes("hello")
+
+    ends.sync(workstation)
+    ends.sync(workstation)
+
+    assert ends.left(ends.world.store, workstation.keyring.strand.id) == 0
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+
+
+def test_a_damaged_name_of_a_record_that_waits_stops_no_sync(ends: Ends, workstation: Workstation) -> None:
+    with workstation.replica.writing() as session:
+        records.put(session, "waiting", b"name:\xff", 1, b"sealed", goes_to_peers=False)
+    a_source(ends.world).writes("hello")
+
+    ends.sync(workstation)
+
+    assert len(all_of(workstation.replica)["entry"]) == 1

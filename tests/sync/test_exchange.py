@@ -81,7 +81,7 @@ def test_a_sources_entries_arrive_at_the_workstation_once(ends: Ends) -> None:
     again = ends.sync(workstation)
 
     assert all_of(workstation.replica) == all_of(ends.world.store)
-    assert (again.rounds, again.received, again.server_was_restored) == (1, 0, False)
+    assert (ends.questions, again.received, ends.notes_restored_server(workstation)) == (1, 0, False)
     assert ends.left(ends.world.store, workstation.keyring.strand.id) == 0
 
 
@@ -430,10 +430,10 @@ def test_a_large_file_travels_in_many_pouches_both_ways(ends: Ends, monkeypatch:
     source.writes("after it")
     ends.sync(workstation)
     at(ends, workstation, source).answers_with_file("large too", os.urandom(2_500_000))
-    up = ends.sync(workstation)
+    ends.sync(workstation)
 
     assert all_of(workstation.replica) == all_of(ends.world.store)
-    assert up.rounds >= 3
+    assert ends.questions >= 3
     with ends.world.store.reading() as session:
         assert attachments.uploads_from_peer(session, workstation.keyring.strand.id) == []
 
@@ -444,10 +444,10 @@ def test_a_pouch_has_no_more_small_items_than_fit(ends: Ends, monkeypatch: pytes
     for number in range(10):
         workstation.writes_record(bytes([number]), "x" * 4000)
 
-    synced = ends.sync(workstation)
+    ends.sync(workstation)
 
     assert all_of(workstation.replica) == all_of(ends.world.store)
-    assert synced.rounds >= 3
+    assert ends.questions >= 3
 
 
 def test_small_items_are_applied_in_batches(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
