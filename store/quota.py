@@ -3,11 +3,12 @@
 import os
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select, union_all, update
 from sqlalchemy.orm import Session
 
-from store.database.prepared_statements import PlainQuery
-from store.database.schema import MailboxRow, UsageRow
+from store.database.engine import Store
+from store.database.prepared_statements import PlainQuery, PreparedChange
+from store.database.schema import AttachmentRow, ChunkRow, EntryRow, MailboxRow, SealedRow, UsageRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,35 @@ _USED = PlainQuery(
         MailboxRow.address == bindparam("address"), UsageRow.id == 1
     )
 )
+_LENGTH = func.coalesce(func.length(SealedRow.header), 0) + func.coalesce(func.length(SealedRow.payload), 0)
+_BYTES = select(func.coalesce(func.sum(_LENGTH), 0))
+_IS_FILE = AttachmentRow.address == MailboxRow.address
+_OF_ENTRIES = select(EntryRow.id).where(EntryRow.address == MailboxRow.address)
+_OF_FILES = select(AttachmentRow.id).where(_IS_FILE)
+_OF_CHUNKS = (
+    select(ChunkRow.id).join(AttachmentRow, AttachmentRow.id == ChunkRow.attachment_row).where(_IS_FILE)
+)
+_IN_MAILBOX = SealedRow.id.in_(
+    union_all(*(each.correlate(MailboxRow) for each in (_OF_ENTRIES, _OF_FILES, _OF_CHUNKS)))
+)
+_COUNT_STORE = PreparedChange(update(UsageRow).values(sealed_bytes=_BYTES.scalar_subquery()))
+_COUNT_MAILBOXES = PreparedChange(
+    update(MailboxRow).values(sealed_bytes=_BYTES.where(_IN_MAILBOX).scalar_subquery())
+)
+
+
+def recount_bytes(store: Store) -> None:
+    """Count the encrypted bytes of the store and of each mailbox again.
+
+    No signature covers the counts. Without this function, someone who changed a count once would stop all
+    files for good. Call this function after the clean-up destroyed the deleted rows.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    with store.writing() as session:
+        _COUNT_STORE.run(session)
+        _COUNT_MAILBOXES.run(session)
 
 
 def free_bytes(session: Session, address: bytes, quota: Quota) -> int:

@@ -13,7 +13,7 @@ from crypto.errors import MalformedError
 from protocol.entry import SignedEntry
 from protocol.envelope import Author
 from protocol.heads import Heads
-from protocol.identifiers import Address, Digest, StrandId
+from protocol.identifiers import Address, StrandId
 from protocol.mailbox_keys import checked_verify_key
 from protocol.strand import StrandKey
 from protocol.transcript.check import Transcript, read_transcript
@@ -121,19 +121,6 @@ def read_envelopes(session: Session, address: Address) -> list[tuple[SignedEntry
         if signed.envelope.address == address:
             found.append((signed, row))
     return found
-
-
-def lost_entries(session: Session, address: Address) -> list[Digest]:
-    """Return the digests of a mailbox's entries that this store has lost, so that a peer can send them again.
-
-    A peer is another store. An entry is lost if it is not found by its digest, although another entry names
-    it. It is also lost if its encrypted part is gone, although the source did not remove it.
-    """
-    found = read_envelopes(session, address)
-    named = {head.digest for entry, _ in found for head in (*entry.envelope.heads, *entry.envelope.unseen)}
-    removed = {digest for entry, _ in found for digest in entry.envelope.removes}
-    opaque = {Digest(row.digest) for entry, row in found if entry.envelope.is_words and not row.has_header}
-    return sorted((named - {row.digest for _, row in found}) | (opaque - removed))
 
 
 def parse_row(row: entries.StoredEntry) -> SignedEntry | None:

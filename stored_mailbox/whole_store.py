@@ -1,6 +1,5 @@
 """Verification of every mailbox of a store with public keys alone, so that an operator can run it."""
 
-import hashlib
 import os
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,15 +9,13 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from protocol.entry import SignedEntry
-from protocol.envelope import digest_of_files
 from protocol.heads import Heads
-from protocol.identifiers import Address, StrandId
+from protocol.identifiers import Address, Digest, StrandId
 from protocol.strand import StrandKey
 from protocol.transcript.check import FaultKind
-from store import attachments, mailboxes
+from store import mailboxes
 from store.database.engine import Store, open_store
-from store.errors import AttachmentMissingError
+from stored_mailbox.lost_entries import has_signed_files
 from stored_mailbox.reading import read_stored
 
 _SHARE = 64  # mailboxes that a process verifies before it takes the next ones
@@ -29,7 +26,7 @@ class MailboxVerdict:
     """Result of the verification of one mailbox, and the progress through the store.
 
     `faults` are the kinds of fault in its entries. `damaged_rows` counts rows that do not parse or that
-    differ from what was signed. `damaged_files` counts entries whose encrypted files differ from what was
+    differ from what was signed. `damaged_files` names entries whose encrypted files differ from what was
     signed. `entries` counts all entries. `done` of `total` mailboxes are verified.
     """
 
@@ -37,7 +34,7 @@ class MailboxVerdict:
     faults: tuple[FaultKind, ...]
     has_sound_keys: bool
     damaged_rows: int
-    damaged_files: int
+    damaged_files: tuple[Digest, ...]
     entries: int
     done: int
     total: int
@@ -55,7 +52,7 @@ class MailboxVerdict:
         if self.damaged_rows:
             found.append(f"damaged rows: {self.damaged_rows}")
         if self.damaged_files:
-            found.append(f"damaged files: {self.damaged_files}")
+            found.append(f"damaged files: {len(self.damaged_files)}")
         return ", ".join(found)
 
 
@@ -120,7 +117,7 @@ def _verify(
         return None
     transcript = found.transcript
     with_files = [
-        entry
+        digest
         for digest, entry in transcript.authentic.items()
         if entry.envelope.files_sha256 and digest not in transcript.removed
     ]
@@ -129,24 +126,12 @@ def _verify(
         faults=tuple(fault.kind for fault in transcript.faults),
         has_sound_keys=found.has_sound_keys,
         damaged_rows=len(found.damaged),
-        damaged_files=sum(not _has_signed_files(store, entry) for entry in with_files),
+        damaged_files=tuple(
+            digest
+            for digest in with_files
+            if not has_signed_files(store, transcript.authentic[digest].envelope)
+        ),
         entries=len(found.rows),
         done=place + 1,
         total=len(addresses),
     )
-
-
-def _has_signed_files(store: Store, entry: SignedEntry) -> bool:
-    part = entry.envelope
-    with store.reading() as session:
-        files = attachments.of_entry(session, part.address, part.entry_id)
-    digests: dict[bytes, bytes] = {}
-    try:
-        for file in files:
-            payload = hashlib.sha256()
-            for chunk in attachments.read_chunks(store, part.address, file.attachment_id):
-                payload.update(chunk)
-            digests[file.attachment_id] = payload.digest()
-    except AttachmentMissingError:
-        return False
-    return digest_of_files(digests.items()) == part.files_sha256

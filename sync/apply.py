@@ -8,13 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from protocol.errors import PouchRefusal, PouchRefusedError
-from protocol.identifiers import StrandId
+from protocol.identifiers import Address, Digest, StrandId
 from protocol.pouch.pouch_file import PouchHead, PouchReader
 from protocol.pouch.pouch_items import Item
 from store import outbox, peers
-from store.errors import AttachmentMissingError, QuotaError, StoreFullError
+from store.errors import StoreFullError
 from stored_mailbox.appending import recompute_state
-from stored_mailbox.reading import lost_entries
+from stored_mailbox.lost_entries import lost_and_given
 from sync.endpoint import Endpoint
 from sync.errors import SyncRefusal, SyncRefusedError
 from sync.items import record_item
@@ -37,8 +37,9 @@ class AppliedPouch:
       a backup
     - `we_were_restored`: the sender applied a pouch that this store does not remember, so this store was
       restored from a backup
-    - `unwanted`: attachments of which this store does not need the rest, because this store has the whole
-      attachment, or does not have its mailbox
+    - `unwanted`: attachments of which this store does not want the rest, because this store has the whole
+      attachment, does not have its mailbox, or has no room
+    - `without_room`: entries (address and entry id) whose files found no room
     """
 
     head: PouchHead
@@ -47,6 +48,7 @@ class AppliedPouch:
     peer_was_restored: bool = False
     we_were_restored: bool = False
     unwanted: frozenset[FileKey] = frozenset()
+    without_room: frozenset[tuple[bytes, bytes]] = frozenset()
 
     @property
     def partials(self) -> Mapping[FileKey, int]:
@@ -66,8 +68,8 @@ def apply_pouch(
     Raises:
         PouchRefusedError: no item was applied. `reason` says why.
         SyncRefusedError: NOT_PAIRED, UNKNOWN_WORKSTATION or REVOKED_WORKSTATION: no item was applied, because
-            the sender is not a peer. NO_ROOM or BROKEN_TRANSFER: an item could not be stored. Items that were
-            applied before this item stay applied, and the same pouch can be applied again.
+            the sender is not a peer. NO_ROOM: the disk is full. Or, for a pouch from a file: a file found no
+            room. All items that could be applied stay applied, and the same pouch can be applied again.
         StoreError: the store failed. Items that were applied before the failure stay applied, and the same
             pouch can be applied again.
     """
@@ -96,7 +98,8 @@ def apply_pouch(
     if head.serial <= peer.applied_serial:
         return AppliedPouch(head, is_duplicate=True)
     context = ApplyContext(endpoint, head, StrandId(head.sender), verified)
-    applied = _apply_items(context, PouchReader(reopen(), endpoint.identities).items(verify_key))
+    items = PouchReader(reopen(), endpoint.identities).items(verify_key)
+    applied = _apply_items(context, items, is_direct=is_direct)
     peer_was_restored = head.taken < peer.acknowledged_serial or head.sent < peer.applied_serial
     with endpoint.store.writing() as session:
         if peer_was_restored:
@@ -123,10 +126,11 @@ def apply_pouch(
         peer_was_restored=peer_was_restored,
         we_were_restored=we_were_restored,
         unwanted=frozenset(context.unwanted),
+        without_room=frozenset(context.without_room),
     )
 
 
-def _apply_items(context: ApplyContext, items: Iterable[Item]) -> int:
+def _apply_items(context: ApplyContext, items: Iterable[Item], *, is_direct: bool) -> int:
     """Apply all items of a pouch, and update the mailboxes that changed, even if an item is refused.
 
     Return the number of items that changed something. A pouch is a sync bundle.
@@ -138,22 +142,28 @@ def _apply_items(context: ApplyContext, items: Iterable[Item]) -> int:
             _finish_mailboxes(context)
         raise
     _finish_mailboxes(context)
+    if context.without_room and not is_direct:  # the file with this pouch is kept, and can be applied again
+        raise SyncRefusedError(SyncRefusal.NO_ROOM)
     return applied
 
 
 def _finish_mailboxes(context: ApplyContext) -> None:
-    """Update the state of mailboxes that a pouch changed, and ask the sender for entries that are lost here.
+    """Update the state of mailboxes that a pouch changed, and queue the entries that the sender asked for.
 
-    A row of the outbox (queue of items to send) for a lost entry makes the builder of the next pouch pack
-    this mailbox, and the builder then asks for the entry. A pouch is a sync bundle.
+    Also ask the sender for entries that are lost here. A row of the outbox (queue of items to send) for a
+    lost entry makes the builder of the next pouch pack this mailbox, and the builder then asks for the entry.
+    A pouch is a sync bundle.
     """
-    with context.endpoint.store.writing(durable=False) as session:
+    store, strands = context.endpoint.store, context.verified.strands
+    queued: list[tuple[Address, Digest]] = []
+    for address in context.changed | context.asked.keys():
+        lost, given = lost_and_given(store, address, strands, asked=context.asked.get(address, ()))
+        queued += ((address, digest) for digest in given + (lost if address in context.changed else []))
+    with store.writing(durable=False) as session:
         for address in context.changed:
             recompute_state(session, address)
-            for digest in lost_entries(session, address):
-                outbox.enqueue_for(
-                    session, context.peer, outbox.OutboxKind.ENTRY, address=address, name=digest
-                )
+        for address, digest in queued:
+            outbox.enqueue_for(session, context.peer, outbox.OutboxKind.ENTRY, address=address, name=digest)
 
 
 def _require_for_us(endpoint: Endpoint, head: PouchHead) -> None:
@@ -208,9 +218,7 @@ def _apply_batch(context: ApplyContext, items: Sequence[Item]) -> int:
         with context.endpoint.store.writing(durable=False) as session:
             outbox.exclude_peer(session, context.peer)
             return sum([kind_of(item).apply(context, session, item) for item in items])
-    except (QuotaError, StoreFullError, AttachmentMissingError) as why:
+    except StoreFullError as why:
         if len(items) == 1:
-            is_full = isinstance(why, QuotaError | StoreFullError)
-            reason = SyncRefusal.NO_ROOM if is_full else SyncRefusal.BROKEN_TRANSFER
-            raise SyncRefusedError(reason) from why
+            raise SyncRefusedError(SyncRefusal.NO_ROOM) from why
         return sum(_apply_batch(context, [item]) for item in items)

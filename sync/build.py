@@ -115,7 +115,7 @@ class _PouchBuilder:
     def __init__(self, context: BuildContext, after: int | None = None) -> None:
         endpoint, peer = context.endpoint, context.peer
         self._context = context
-        self._verifying = VerifyContext(endpoint, context.letterhead, is_own=True)
+        self._verifying = VerifyContext(endpoint, context.letterhead, sender=None)
         # Read first which pouches the peer has confirmed, so that this pouch contains everything that this
         # store had when it applied the peer's last pouch. The transaction is durable: if the peer knew a
         # later serial than this store, the peer would conclude that the store was restored from a backup.

@@ -12,7 +12,6 @@ class SyncRefusal(StrEnum):
     LETTERHEAD = "letterhead"  # the letterhead in the store must not be used: someone changed the store
     NOT_PAIRED = "not_paired"  # this workstation was never paired with a server
     NO_ROOM = "no_room"  # there is no room for files: the quota is used up, or the disk is full
-    BROKEN_TRANSFER = "broken"  # a chunk does not follow the chunks here; resend from the number we report
     OVERTAKEN = "overtaken"  # another pouch was begun for this peer, on another connection
     UNREACHABLE = "unreachable"  # no connection, a lost connection, or an answer that our server never gives
 

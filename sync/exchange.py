@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from protocol.errors import PouchRefusal, PouchRefusedError
 from protocol.identifiers import StrandId
 from protocol.pouch.pouch_file import SERVER, PouchReader
-from store import outbox, peers
+from store import entries, outbox, peers
 from store.errors import StoreError
 from sync.apply import AppliedPouch, apply_pouch
 from sync.build import build_pouch
@@ -20,7 +20,6 @@ from sync.pouch_stream import prefetch
 from sync.sync_lock import sync_lock
 
 POUCHES_MAX: Final = 8  # pouches in one answer: newer entries of the workstation wait until the answer ends
-_BROKEN_MAX: Final = 3  # attempts to transfer a file whose chunks do not fit, before the adviser is told
 _IDLE_MAX: Final = 1000  # pouches in a row without a change: a restored server sends some gigabytes again
 
 
@@ -99,6 +98,9 @@ def exchange(workstation: Endpoint, carrier: Carrier, on_progress: Callable[[int
         rounds = _Rounds(workstation, carrier, on_progress)
         while rounds.has_more:
             rounds.ask()
+        if rounds.without_room:
+            _ask_again(workstation, rounds.without_room)
+            raise SyncRefusedError(SyncRefusal.NO_ROOM)
         return rounds.result
 
 
@@ -107,15 +109,16 @@ class _Rounds:
     """State of one sync on the workstation.
 
     In each round, the workstation sends a pouch (sync bundle) and the server answers. `has_more` is True
-    until the workstation and the server each have all items of the other.
+    until the workstation and the server each have all items of the other. `without_room` has the entries
+    (address and entry id) whose files found no room.
     """
 
     workstation: Endpoint
     carrier: Carrier
     on_progress: Callable[[int], None]
     has_more: bool = True
+    without_room: set[tuple[bytes, bytes]] = field(default_factory=set)
     result: SyncResult = field(default_factory=SyncResult)
-    _broken: int = 0
     _idle: int = 0
     _partials: Mapping[FileKey, int] = field(default_factory=dict)
     _unwanted: Collection[FileKey] = ()
@@ -130,13 +133,7 @@ class _Rounds:
         with ThreadPoolExecutor(1) as pool, self.carrier.carry(question) as pouches:
             for pouch in prefetch(pool, pouches):
                 self.result.bytes_received += len(pouch)
-                try:
-                    applied = apply_pouch(self.workstation, lambda: [pouch], is_direct=True)  # noqa: B023  # at once
-                except SyncRefusedError as why:
-                    self._broken += 1
-                    if why.reason is not SyncRefusal.BROKEN_TRANSFER or self._broken == _BROKEN_MAX:
-                        raise
-                    return
+                applied = apply_pouch(self.workstation, lambda: [pouch], is_direct=True)  # noqa: B023  # at once
                 self._note(applied)
                 if applied.unwanted or applied.we_were_restored:
                     return  # later pouches continue these files, or need items that this store has lost
@@ -146,11 +143,21 @@ class _Rounds:
         if applied.is_duplicate or self._idle == _IDLE_MAX:  # our own server repeats nothing, and ends
             raise SyncRefusedError(SyncRefusal.UNREACHABLE)
         self._partials, self._unwanted = applied.partials, applied.unwanted
+        self.without_room |= applied.without_room
         self.result.received += applied.applied
         with self.workstation.store.reading() as session:
             left = outbox.count(session, SERVER)
         self.on_progress(left)
         self.has_more = bool(left or applied.head.more or applied.we_were_restored)
+
+
+def _ask_again(workstation: Endpoint, without_room: Collection[tuple[bytes, bytes]]) -> None:
+    """Let the next sync ask the server for entries whose files found no room at the workstation."""
+    with workstation.store.writing() as session:
+        for address, entry_id in without_room:
+            for row in entries.find_by_entry_id(session, address, entry_id):
+                kind = outbox.OutboxKind.ENTRY
+                outbox.enqueue_for(session, SERVER, kind, address=address, name=row.digest)
 
 
 def _identify_sender(server: Endpoint, pouch: bytes) -> StrandId:

@@ -60,7 +60,7 @@ def import_pouch(endpoint: Endpoint, pieces: Iterable[bytes]) -> ImportedPouch:
 
     Raises:
         PouchRefusedError: no item was applied. `reason` says why, and is never EARLY.
-        SyncRefusedError: NOT_PAIRED, UNKNOWN_WORKSTATION, REVOKED_WORKSTATION, NO_ROOM or BROKEN_TRANSFER.
+        SyncRefusedError: NOT_PAIRED, UNKNOWN_WORKSTATION, REVOKED_WORKSTATION, or NO_ROOM.
         StoreError: the store failed. Items that were applied before the failure stay applied.
     """
     with sync_lock(endpoint) as folder:

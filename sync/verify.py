@@ -5,6 +5,7 @@ The sender uses the same checks on the items of its own store.
 
 from crypto.errors import CryptoError
 from protocol.errors import PouchRefusal, PouchRefusedError
+from protocol.identifiers import StrandId
 from protocol.letterhead import Letterhead
 from protocol.pouch.pouch_file import PouchReader
 from sync.endpoint import Endpoint
@@ -22,7 +23,7 @@ def verify_pouch(
     Raises:
         PouchRefusedError: the pouch or an item is false. `reason` says why.
     """
-    context = VerifyContext(endpoint, letterhead, is_own=False)
+    context = VerifyContext(endpoint, letterhead, StrandId(pouch.head.sender))
     for item in pouch.items(verify_key):
         try:
             kind_of(item).verify(context, item)

@@ -25,6 +25,7 @@ from source_app.config import SourceConfig
 from store import cleanup
 from store.database.engine import Store, open_store
 from store.errors import StoreError
+from store.quota import recount_bytes
 from store.sessions import SessionStore, open_sessions
 
 SWEEP_SECONDS = 20  # deleted content must be unreadable within a minute, whatever the timing
@@ -54,7 +55,7 @@ class StoreSweeper:
         return cleanup.destroy_deleted(self.store, half_hour_of(now), on_progress=on_progress)
 
     def tidy(self) -> None:
-        """Correct the unsigned days of all mailboxes, and rewrite the store's file.
+        """Correct the unsigned days and byte counts of all mailboxes, and rewrite the store's file.
 
         Call this once each night.
 
@@ -62,6 +63,7 @@ class StoreSweeper:
             StoreError: the store failed.
         """
         refresh_hints(self.store)
+        recount_bytes(self.store)
         cleanup.rewrite_store(self.store)
 
 

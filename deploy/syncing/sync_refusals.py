@@ -59,10 +59,6 @@ _SYNC: dict[SyncRefusal, str] = {
         "There is no room for files left on this machine. Everything received before is kept: make room, and "
         "run the same command again."
     ),
-    SyncRefusal.BROKEN_TRANSFER: (
-        "A file did not arrive complete. Everything received before is kept: run the same command again. If "
-        "it fails again, tell the operator."
-    ),
     SyncRefusal.OVERTAKEN: (
         "A sync with the same machine began while this was written. Nothing is lost: run the same command "
         "again."
@@ -91,7 +87,6 @@ _SERVER: dict[str, str] = {
         f"The server has no room for files left. {_NEXT_TIME} Call the operator: sources can still send "
         "text, but no files."
     ),
-    "broken": f"A file did not arrive complete at the server. {_NEXT_TIME} Sync again.",
     BUSY: f"The server is busy. {_NEXT_TIME} Try again in a minute.",
     STORE: f"There is a fault in the server's store. {_NEXT_TIME} Call the operator.",
     TOO_LARGE: (

@@ -10,33 +10,33 @@ from msgspec.structs import asdict
 from sqlalchemy.orm import Session
 
 from protocol.identifiers import Address
-from protocol.pouch.pouch_items import ChunkItem, DamagedItem, FileItem
+from protocol.pouch.pouch_items import ChunkItem, FileItem
 from store import attachments, entries, mailboxes
+from store.errors import AttachmentMissingError, QuotaError
+from stored_mailbox.lost_entries import has_signed_files
+from stored_mailbox.reading import parse_row
 from sync.items.contexts import ApplyContext, BuildContext
 
 
 def pack(
     context: BuildContext, file: attachments.Attachment, address: Address
-) -> Iterator[FileItem | ChunkItem | DamagedItem]:
+) -> Iterator[FileItem | ChunkItem]:
     """Yield the sync items of an attached file, from the first chunk that the peer does not have.
 
-    The items end early when the pouch (sync bundle) is full.
+    The items end early when the pouch (sync bundle) is full, or if a part of the file is missing.
     """
     key = (address, file.attachment_id)
     first = context.chunks_at_peer.get(key, 0)
-    is_sound = file.header is not None and file.chunks > 0
-    if first == 0 and file.header is not None:
+    if file.header is None:
+        return
+    if first == 0:
         yield FileItem(address, file.entry_id, file.attachment_id, file.header)
-    for number in range(first, max(file.chunks, 1)):
+    for number in range(first, file.chunks):
         if context.is_full():
             return
         with context.endpoint.store.reading() as session:
-            ciphertext = attachments.read_chunk(session, *key, number) if is_sound else None
-            stored = entries.find_by_entry_id(session, address, file.entry_id) if ciphertext is None else ()
+            ciphertext = attachments.read_chunk(session, *key, number)
         if ciphertext is None:
-            whole = [row for row in stored if row.header is not None]
-            yield from (DamagedItem(address, row.digest) for row in whole)
-            context.has_more |= not whole  # the file was just removed: the next pouch has the removal
             return
         yield ChunkItem(*key, number, number == file.chunks - 1, ciphertext)
         context.chunks_at_peer[key] = number + 1
@@ -45,15 +45,17 @@ def pack(
 def apply_file(context: ApplyContext, session: Session, item: FileItem) -> bool:
     """Begin to receive an attached file by sync.
 
-    Do nothing if this store has the file already, does not have its mailbox, or has the removal of its entry.
+    Do nothing if this store has the files that were signed, does not have the mailbox, or has the removal of
+    the entry.
     """
     address, key = Address(item.address), (item.address, item.attachment_id)
     rows = entries.find_by_entry_id(session, address, item.entry_id)
     here = attachments.find(session, *key)
+    signed = [entry.envelope for row in rows if (entry := parse_row(row)) is not None]
     is_unwanted = (
         mailboxes.find(session, address) is None
-        or (here is not None and here.header is not None)
         or any(row.digest in context.removed(session, address) for row in rows)
+        or (here is not None and any(has_signed_files(context.endpoint.store, part) for part in signed))
     )
     if is_unwanted:
         context.unwanted.add(key)
@@ -69,10 +71,10 @@ def apply_file(context: ApplyContext, session: Session, item: FileItem) -> bool:
 def apply_chunk(context: ApplyContext, session: Session, item: ChunkItem) -> bool:
     """Add the next chunk to an attached file that this store is receiving by sync.
 
+    If this is not the next chunk, or the quota has no room for it, drop what has arrived of the file. The
+    entry is then stored without the file, and this store asks for the entry again.
+
     Raises:
-        AttachmentMissingError: this store is not receiving such a file, or chunks are missing before this
-            chunk.
-        QuotaError: the quota has no room for the chunk.
         StoreFullError: the disk has no room for the chunk.
     """
     key = (item.address, item.attachment_id)
@@ -81,9 +83,16 @@ def apply_chunk(context: ApplyContext, session: Session, item: ChunkItem) -> boo
             context.unwanted.discard(key)
         return False
     pending = attachments.find_upload(session, *key)
-    if pending is not None and item.number < pending[1]:
+    if pending is None or item.number < pending[1]:
         return False
     # A mailbox's own limit counted where the file was uploaded. Here, one mailbox would stop all others.
     quota = replace(context.endpoint.quota, mailbox_bytes=context.endpoint.quota.store_bytes)
-    attachments.add_chunk(session, *key, item.number, item.ciphertext, is_last=item.is_last, quota=quota)
+    try:
+        attachments.add_chunk(session, *key, item.number, item.ciphertext, is_last=item.is_last, quota=quota)
+    except (AttachmentMissingError, QuotaError) as why:
+        if isinstance(why, QuotaError):
+            context.without_room.add((item.address, pending[0]))
+            context.unwanted.add(key)
+        attachments.drop(session, *key)
+        return False
     return True

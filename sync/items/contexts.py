@@ -47,15 +47,15 @@ class BuildContext:
 class VerifyContext:
     """Public keys that verify the items of one pouch (sync bundle), collected in the order of the items.
 
-    A letterhead (signed public statement) and a mailbox come before the items that need their keys. `is_own`
-    is True if the items come from this endpoint's own store, and are verified before they are sent.
+    A letterhead (signed public statement) and a mailbox come before the items that need their keys. `sender`
+    is None if the items come from this endpoint's own store, and are verified before they are sent.
     `deleted_wrongly` collects the mailboxes that the peer deleted although entries of this store do not allow
     that.
     """
 
     endpoint: Endpoint
     letterhead: Letterhead
-    is_own: bool
+    sender: StrandId | None
     strands: dict[StrandId, StrandKey] = field(init=False)
     mailbox_keys: dict[Address, bytes | None] = field(default_factory=dict)
     deleted_wrongly: set[Address] = field(default_factory=set)
@@ -83,8 +83,9 @@ class ApplyContext:
 
     `peer` is the sender of the pouch. `verified` has the keys and facts that the verification of the pouch
     collected. `unwanted` collects the attachments of which the peer need not send the rest: this store has
-    the attachment already, or does not have its mailbox. `changed` collects the mailboxes whose state must be
-    computed again.
+    the attachment already, does not have its mailbox, or has no room. `without_room` collects the entries
+    (address and entry id) whose files found no room, `asked` the entries (address and digest) that the peer
+    asked for, and `changed` the mailboxes whose state must be computed again.
     """
 
     endpoint: Endpoint
@@ -92,6 +93,8 @@ class ApplyContext:
     peer: StrandId
     verified: VerifyContext
     unwanted: set[FileKey] = field(default_factory=set)
+    without_room: set[tuple[bytes, bytes]] = field(default_factory=set)
+    asked: dict[Address, list[Digest]] = field(default_factory=dict)
     changed: set[Address] = field(default_factory=set)
     _removed: dict[Address, set[Digest]] = field(default_factory=dict)
 

@@ -6,9 +6,17 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from protocol.envelope import Envelope
-from protocol.identifiers import ADDRESS_BYTES
-from protocol.pouch.pouch_items import DamagedItem, EndedItem, EntryItem, Item, MailboxItem, TalliesItem
-from store import entries, outbox
+from protocol.identifiers import ADDRESS_BYTES, Address, Digest
+from protocol.pouch.pouch_items import (
+    ChunkItem,
+    DamagedItem,
+    EndedItem,
+    EntryItem,
+    FileItem,
+    Item,
+    MailboxItem,
+    TalliesItem,
+)
 from store.sync_findings import FindingKind
 from sync.items.contexts import ApplyContext
 
@@ -21,18 +29,16 @@ def pack(item: Item) -> DamagedItem | None:
         case EntryItem():
             part = Envelope.from_bytes(item.envelope)
             return DamagedItem(part.address, hashlib.sha256(item.envelope + item.signature).digest())
-        case MailboxItem() | EndedItem() | TalliesItem() if len(item.address) == ADDRESS_BYTES:
+        case MailboxItem() | EndedItem() | TalliesItem() | FileItem() | ChunkItem() if (
+            len(item.address) == ADDRESS_BYTES
+        ):
             return DamagedItem(item.address, NO_ENTRY)
         case _:
             return None
 
 
 def apply(context: ApplyContext, session: Session, item: DamagedItem) -> bool:
-    """Record the damage that the sender found in its store.
-
-    If this store has the entry, queue the entry for the sender.
-    """
-    if item.digest and entries.find_digest(session, item.address, item.digest) is not None:
-        kind = outbox.OutboxKind.ENTRY
-        outbox.enqueue_for(session, context.peer, kind, address=item.address, name=item.digest)
+    """Record the damage that the sender found in its store, and that the sender asks for the entry."""
+    if item.digest:
+        context.asked.setdefault(Address(item.address), []).append(Digest(item.digest))
     return context.report(session, item.address, item.digest, FindingKind.DAMAGED)

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy.orm import Session
 
 from crypto.errors import ForgedError, MalformedError
+from protocol.content import ATTACHMENTS
 from protocol.entry import SignedEntry, has_signed_payload, verify_entry
 from protocol.envelope import Author, EntryClass
 from protocol.errors import PouchRefusal, PouchRefusedError
-from protocol.identifiers import Address, StrandId
+from protocol.identifiers import ATTACHMENT_ID_BYTES, Address, StrandId
 from protocol.pouch.pouch_items import EntryItem
 from protocol.strand import StrandKey
 from protocol.transcript.check import read_transcript
@@ -35,8 +36,8 @@ def pack(entry: SignedEntry, files: Sequence[attachments.Attachment]) -> EntryIt
     envelope, signature, epoch = entry.envelope.to_bytes(), entry.signature, entry.epoch
     if entry.header is None:
         return EntryItem(envelope, signature, epoch, b"", b"", ())
-    ids = tuple(file.attachment_id for file in files)
-    return EntryItem(envelope, signature, epoch, entry.header, entry.payload or b"", ids)
+    ids = [file.attachment_id for file in files if len(file.attachment_id) == ATTACHMENT_ID_BYTES]
+    return EntryItem(envelope, signature, epoch, entry.header, entry.payload or b"", tuple(ids[:ATTACHMENTS]))
 
 
 def verify(context: VerifyContext, item: EntryItem) -> None:
@@ -45,8 +46,8 @@ def verify(context: VerifyContext, item: EntryItem) -> None:
     Raises:
         MalformedError: the item does not have the form of an entry.
         ForgedError: a signature or a digest is wrong.
-        PouchRefusedError: FORK, at the server: the server has another entry of this workstation with the same
-            number.
+        PouchRefusedError: FORK, at the server: the server has another entry with the same number of the
+            workstation that sent the pouch. Someone uses its keyring on two computers.
     """
     entry = _signed(item)
     part = entry.envelope
@@ -61,7 +62,7 @@ def verify(context: VerifyContext, item: EntryItem) -> None:
     verify_entry(entry, mailbox_verify_key=verify_key, strands=context.strands)
     if entry.payload is not None and not has_signed_payload(entry):
         raise ForgedError
-    if context.endpoint.is_server and not context.is_own and part.author is Author.DESK:
+    if context.endpoint.is_server and part.strand == context.sender:
         with context.endpoint.store.reading() as session:
             if _has_rival(session, entry, context.strands):
                 raise PouchRefusedError(PouchRefusal.FORK)
@@ -71,11 +72,10 @@ def apply(context: ApplyContext, session: Session, item: EntryItem) -> bool:
     """Store a new entry that arrived by sync, or replace a damaged copy of the entry.
 
     If the entry is a removal, the entries that it names are destroyed. If the workstation that wrote the
-    entry has another entry with the same number, this fork is reported to the adviser.
+    entry has another entry with the same number, this fork is reported to the adviser. A file that did not
+    arrive completely is left out.
 
     Raises:
-        AttachmentMissingError: an attachment of the entry is not in this store.
-        QuotaError: the quota has no room for the entry.
         StoreFullError: the disk has no room for the entry.
     """
     entry = _signed(item)
@@ -87,7 +87,12 @@ def apply(context: ApplyContext, session: Session, item: EntryItem) -> bool:
     if digest in removed:
         entry = SignedEntry(part, entry.signature)
     ids = item.attachment_ids if entry.header is not None else ()
-    files = [each for each in ids if attachments.find(session, address, each) is None]
+    arrived = (part.entry_id, True)
+    files = [
+        each
+        for each in dict.fromkeys(ids)
+        if (upload := attachments.find_upload(session, address, each)) and upload[::2] == arrived
+    ]
     stored = _stored(session, entry)
     if stored is not None:
         is_better = _is_better(context, stored, entry)

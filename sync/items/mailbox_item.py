@@ -6,7 +6,6 @@ from msgspec.structs import asdict
 from sqlalchemy.orm import Session
 
 from protocol.entry import SignedEntry
-from protocol.envelope import Author
 from protocol.identifiers import Address
 from protocol.mailbox_keys import check_mailbox_keys
 from protocol.pouch.pouch_items import DamagedItem, Item, MailboxItem
@@ -15,7 +14,7 @@ from store import attachments, entries, mailboxes
 from store.errors import MailboxEndedError
 from store.outbox import OutboxItem, OutboxKind
 from store.sync_findings import FindingKind
-from stored_mailbox.reading import lost_entries
+from stored_mailbox.lost_entries import has_signed_files, lost_and_given
 from sync.items import attachment_items, entry_item, tallies_item
 from sync.items.contexts import ApplyContext, BuildContext, VerifyContext
 
@@ -27,7 +26,7 @@ def pack(
 
     Each item comes with the id of the outbox row that is complete after this item, or with None. The iterator
     reads attachments outside `session`. It ends early when the pouch (sync bundle) is full. The public keys
-    come with every entry of the source, because the peer may not have the mailbox yet. Some items ask the
+    come first, because the peer may not have the mailbox yet, or may have lost it. The last items ask the
     peer for entries: those that this store has lost, and those that its own new entries list as unseen.
     """
     mailbox = mailboxes.find(session, address)
@@ -36,29 +35,27 @@ def pack(
     files = {row.entry_id: attachments.of_entry(session, address, row.entry_id) for row in stored}
     tally_rows = [row.id for row in rows if row.kind is OutboxKind.TALLIES]
     tallies = [(tallies_item.pack(session, address), row_id) for row_id in tally_rows]
-    lost = set(lost_entries(session, address))
+    strands = context.letterhead.strand_keys
 
     def items() -> Iterator[tuple[Item, int | None]]:
         if mailbox is None:
             return  # the mailbox has ended in the meantime, and its ending is a separate item
-        if any(row.author == Author.SOURCE for row in stored):
-            yield MailboxItem(address, mailbox.recipient, mailbox.verify_key, mailbox.opened_day), None
-        signed: list[SignedEntry] = []
-        for row in stored:
-            entry = entry_item.read_signed(row, address)
-            if entry is None:
-                yield DamagedItem(address, row.digest), row_ids[row.digest]
-            else:
-                signed.append(entry)
-                is_own = entry.envelope.strand == context.endpoint.name
-                lost.update(head.digest for head in entry.envelope.unseen if is_own)
-        yield from ((DamagedItem(address, digest), None) for digest in sorted(lost))
+        yield MailboxItem(address, mailbox.recipient, mailbox.verify_key, mailbox.opened_day), None
+        read = {row.digest: entry_item.read_signed(row, address) for row in stored}
+        signed = [entry for entry in read.values() if entry is not None]
         for entry in Knowledge(signed).order:
             if context.is_full():
                 return
             yield from _pack_entry(context, entry, files[entry.envelope.entry_id], row_ids[entry.digest])
-        if not context.has_more:
-            yield from tallies
+        if context.has_more:
+            return
+        yield from tallies
+        yield from ((DamagedItem(address, each), row_ids[each]) for each in read if read[each] is None)
+        own = [entry.digest for entry in signed if entry.envelope.strand == context.endpoint.name]
+        lost, _ = lost_and_given(context.endpoint.store, address, strands, written=own)
+        # With an entry that the peer asked for, nothing is asked: the two would ask each other forever.
+        if own or not row_ids.keys().isdisjoint(lost):
+            yield from ((DamagedItem(address, digest), None) for digest in lost)
 
     return items()
 
@@ -68,16 +65,18 @@ def _pack_entry(
 ) -> Iterator[tuple[Item, int | None]]:
     """Yield the sync items of an entry's attached files, and then the item of the entry itself.
 
-    If a file is damaged, yield a report of damage instead of the entry.
+    If the files are not those that were signed, also yield a report of damage, which asks the peer for its
+    copy.
     """
+    part = entry.envelope
     for file in files:
-        for item in attachment_items.pack(context, file, entry.envelope.address):
-            if isinstance(item, DamagedItem):
-                yield item, row_id
-                return
+        for item in attachment_items.pack(context, file, part.address):
             yield item, None
-    if not context.has_more:
-        yield entry_item.pack(entry, files), row_id
+    if context.has_more:
+        return
+    yield entry_item.pack(entry, files), row_id
+    if entry.header is not None and not has_signed_files(context.endpoint.store, part):
+        yield DamagedItem(part.address, entry.digest), None
 
 
 def verify(context: VerifyContext, item: MailboxItem) -> None:

@@ -2,11 +2,12 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import text
 
 from store import attachments
 from store.database.engine import Store
 from store.errors import QuotaError
-from store.quota import Quota, free_bytes
+from store.quota import Quota, free_bytes, recount_bytes
 from tests.store.factories import NOW, a_mailbox, an_entry, an_upload, usage
 
 WIDE = 10**12
@@ -79,3 +80,20 @@ def test_concurrent_uploads_do_not_exceed_the_limit_together(store: Store, addre
         uploads = [threads.submit(upload_until_refused, number) for number in range(6)]
     assert [QuotaError] * 6 == [type(upload.exception()) for upload in uploads]
     assert 97_000 < usage(store) <= 100_000
+
+
+def test_false_counts_of_bytes_are_corrected_each_night(store: Store, address: bytes) -> None:
+    """The operator stops all files with one number."""
+    an_entry(store, address)
+    an_upload(store, address, os.urandom(16), [bytes(300), bytes(20)], header=bytes(100))
+    an_upload(store, a_mailbox(store), os.urandom(16), [bytes(7)], header=bytes(100))
+    quotas = Quota(1000_000, WIDE, 0), Quota(WIDE, 1000_000, 0)
+    before = [room_in(store, address, quota) for quota in quotas]
+    for table in ("usage", "mailbox"):
+        with store.writing() as session:
+            session.execute(text(f"UPDATE {table} SET sealed_bytes = 4611686018427387904"))  # noqa: S608
+    assert [room_in(store, address, quota) for quota in quotas] == [0, 0]
+
+    recount_bytes(store)
+
+    assert [room_in(store, address, quota) for quota in quotas] == before

@@ -186,11 +186,8 @@ def test_a_large_file_goes_on_in_the_next_pouch_of_the_same_answer(ends: Ends) -
     assert all_of(workstation.replica) == all_of(ends.world.store)
 
 
-def test_the_rest_of_a_large_file_that_is_here_is_not_sent(
-    ends: Ends, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_rest_of_a_large_file_that_is_here_is_not_sent(ends: Ends) -> None:
     """The workstation closes the connection, and its next question says that it has this file."""
-    monkeypatch.setattr(exchange_module, "_BROKEN_MAX", 1)  # one chunk more would not fit
     workstation = given_again(ends, 6_300_000)
 
     answered = synced(workstation, Watched(ends))

@@ -43,10 +43,8 @@ from store.sync_findings import FindingKind
 from sync import apply
 from sync.apply import apply_pouch
 from sync.build import build_pouch, build_pouch_files
-from sync.errors import SyncRefusal
-from sync.exchange import exchange
 from tests.journalist_app.desk_factories import TODAY, a_source
-from tests.sync.ends import HALF_HOUR, Ends, Line, Workstation, all_of, at, sync_refused
+from tests.sync.ends import HALF_HOUR, Ends, Workstation, all_of, at
 from tests.sync.test_exchange import TALLIES, put_tallies
 from tests.sync.test_faults import made_by_hand, to_workstation
 
@@ -195,48 +193,37 @@ def test_a_file_that_is_begun_twice_continues_where_it_was(ends: Ends, workstati
         assert attachments.uploads_from_peer(session, SERVER) == [(source.keys.address, b"f" * 16, 2)]
 
 
-def test_a_chunk_without_its_file_is_a_broken_transfer(ends: Ends, workstation: Workstation) -> None:
-    with sync_refused(SyncRefusal.BROKEN_TRANSFER):
-        down(ends, workstation, ChunkItem(b"a" * 20, b"f" * 16, 3, is_last=False, ciphertext=b"3"))
+def test_a_chunk_without_its_file_changes_nothing(ends: Ends, workstation: Workstation) -> None:
+    chunk = ChunkItem(b"a" * 20, b"f" * 16, 3, is_last=False, ciphertext=b"3")
+
+    assert down(ends, workstation, chunk) == 0
 
 
-def test_an_entry_whose_file_is_not_here_is_a_broken_transfer(ends: Ends, workstation: Workstation) -> None:
+def test_words_do_not_wait_for_their_file(ends: Ends, workstation: Workstation) -> None:
+    """The file was cut off, for example because the clean-up deleted its first chunks."""
     source = a_source(ends.world)
     source.writes("hello")
     ends.sync(workstation)
-    entry = source.writes("with a file", store_it=False)
+    words = source.writes("with a file", file=("a", os.urandom(1_500_000)))
+    (file,) = (row for row in all_of(ends.world.store)["file"] if row[1] == words.envelope.entry_id)
+    address, entry_id, attachment_id, *_ = file
+    assert isinstance(attachment_id, bytes)
     item = EntryItem(
-        entry.envelope.to_bytes(), entry.signature, 1, entry.header or b"", entry.payload or b"", (b"f" * 16,)
+        words.envelope.to_bytes(),
+        words.signature,
+        1,
+        words.header or b"",
+        words.payload or b"",
+        (attachment_id,),
     )
+    begun = FileItem(source.keys.address, words.envelope.entry_id, attachment_id, b"header")
+    gap = ChunkItem(source.keys.address, attachment_id, 1, is_last=True, ciphertext=b"1")
 
-    with sync_refused(SyncRefusal.BROKEN_TRANSFER):
-        down(ends, workstation, item)
-
-    with workstation.replica.reading() as session:
-        assert entries.find_digest(session, source.keys.address, entry.digest) is None
-
-
-def test_of_a_batch_only_the_entry_that_does_not_fit_is_left_out(
-    ends: Ends, workstation: Workstation
-) -> None:
-    source = a_source(ends.world)
-    source.writes("hello")
+    assert down(ends, workstation, begun, gap, item) == 2
     ends.sync(workstation)
-    fits = source.writes("and more")
-    broken = source.writes("with a file", store_it=False)
-    items = [
-        EntryItem(
-            entry.envelope.to_bytes(), entry.signature, 1, entry.header or b"", entry.payload or b"", of
-        )
-        for entry, of in ((fits, ()), (broken, (b"f" * 16,)))
-    ]
 
-    with sync_refused(SyncRefusal.BROKEN_TRANSFER):
-        down(ends, workstation, *items)
-
-    with workstation.replica.reading() as session:
-        assert entries.find_digest(session, source.keys.address, fits.digest) is not None
-        assert entries.find_digest(session, source.keys.address, broken.digest) is None
+    assert (address, entry_id) == (source.keys.address, words.envelope.entry_id)
+    assert all_of(workstation.replica) == all_of(ends.world.store)
 
 
 def test_a_batch_that_fits_at_the_second_try_is_complete(
@@ -269,19 +256,6 @@ def test_more_entries_than_fit_in_one_transaction_come_in_several(
     ends.sync(workstation)
 
     assert all_of(workstation.replica) == all_of(ends.world.store)
-
-
-def test_a_transfer_that_stays_broken_is_stopped(ends: Ends, workstation: Workstation) -> None:
-    def broken(_: bytes) -> bytes:
-        return to_workstation(
-            ends,
-            workstation,
-            ChunkItem(b"a" * 20, b"f" * 16, 3, is_last=False, ciphertext=b"3"),
-            serial=next(SERIALS),
-        )
-
-    with sync_refused(SyncRefusal.BROKEN_TRANSFER):
-        exchange(workstation.endpoint, Line(ends, broken), lambda _left: None)
 
 
 def test_tallies_that_are_here_or_without_a_mailbox_change_nothing(

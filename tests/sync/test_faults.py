@@ -603,8 +603,8 @@ def test_a_file_whose_first_chunks_were_deleted_is_sent_from_the_start(ends: End
         answer(ends.server, pouch)
         return build_pouch(ends.server, sender, {(address, attachment_id): 2}).pouch
 
-    with sync_refused(SyncRefusal.BROKEN_TRANSFER):
-        ends.sync(workstation, through=lying)
+    ends.sync(workstation, through=lying)
+    source.writes("more")
     ends.sync(workstation)
 
     assert all_of(workstation.replica) == all_of(ends.world.store)

@@ -85,7 +85,6 @@ def test_every_refusal_has_a_word() -> None:
         refusal_word(SyncRefusedError(SyncRefusal.UNKNOWN_WORKSTATION)),
         refusal_word(SyncRefusedError(SyncRefusal.REVOKED_WORKSTATION)),
         refusal_word(SyncRefusedError(SyncRefusal.NO_ROOM)),
-        refusal_word(SyncRefusedError(SyncRefusal.BROKEN_TRANSFER)),
         refusal_word(SyncRefusedError(SyncRefusal.LETTERHEAD)),
     }
 

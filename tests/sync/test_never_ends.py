@@ -69,7 +69,7 @@ def test_a_file_with_a_missing_chunk_is_reported_and_the_rest_arrives(
     in_some_rounds(ends, workstation)
 
     held = {row[5] for row in all_of(workstation.replica)["entry"]}
-    assert {each.digest for each in others} == held
+    assert {each.digest for each in (broken, *others)} == held
     with workstation.replica.reading() as session:
         (found,) = sync_findings.all_findings(session)
     assert (found.kind, found.digest) == (FindingKind.DAMAGED, broken.digest)

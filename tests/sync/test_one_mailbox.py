@@ -7,12 +7,19 @@ from dataclasses import replace
 
 import pytest
 
+from protocol.entry import SignedEntry, sign_entry
+from protocol.envelope import EntryClass, Envelope
+from protocol.heads import Head, Heads
+from protocol.identifiers import Digest, EntryId, StrandId
 from protocol.pouch.pouch_file import SERVER
+from protocol.strand import SourceWriter
 from store import attachments, entries, outbox
 from store.database.engine import Store
 from store.outbox import OutboxKind
+from store.quota import recount_bytes
 from store.sync_findings import FindingKind
-from tests.journalist_app.desk_factories import ASource, a_source
+from stored_mailbox.appending import store_entry
+from tests.journalist_app.desk_factories import TODAY, ASource, a_source
 from tests.sync.ends import ROOM, Ends, Workstation, all_of, at
 from tests.sync.test_exchange import found_at
 
@@ -129,6 +136,10 @@ def test_a_source_who_fills_the_mailbox_at_the_server_stops_no_workstation(
         "UPDATE attachment SET chunks = 0 WHERE address = :a",
         "UPDATE attachment SET chunks = 'three' WHERE address = :a",
         "UPDATE attachment SET chunks = 4 WHERE address = :a",
+        "UPDATE attachment SET chunks = 2 WHERE address = :a",
+        "UPDATE attachment SET attachment_id = zeroblob(15) WHERE address = :a",
+        "UPDATE sealed SET header = zeroblob(70000) WHERE id = (SELECT id FROM attachment WHERE chunks = 3)",
+        "UPDATE sealed SET payload = zeroblob(1048577) WHERE id = (SELECT id FROM chunk WHERE number = 1)",
     ],
 )
 def test_a_damaged_file_is_reported_and_stops_no_other_mailbox(
@@ -137,12 +148,15 @@ def test_a_damaged_file_is_reported_and_stops_no_other_mailbox(
     bad, good = a_source(ends.world), a_source(ends.world)
     bad.writes("hello", file=("a", os.urandom(2_500_000)))
     good.writes("hello", file=("b", b"another file"))
-    ends.world.execute(damage, a=bad.keys.address)
+    with closing(sqlite3.connect(ends.world.store.path)) as connection, connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        connection.execute(damage, {"a": bad.keys.address})
 
     ends.sync(workstation)
 
     assert file_of(workstation.replica, good) == file_of(ends.world.store, good)
-    assert found_at(workstation) == [(bad.keys.address, FindingKind.DAMAGED)]
+    assert all_of(workstation.replica)["entry"] == all_of(ends.world.store)["entry"]
+    assert set(found_at(workstation)) == {(bad.keys.address, FindingKind.DAMAGED)}
 
 
 def test_a_file_whose_header_the_server_lost_is_given_back(ends: Ends, workstation: Workstation) -> None:
@@ -188,3 +202,109 @@ def test_a_damaged_row_of_a_file_in_transfer_stops_no_sync(
     ends.sync(workstation)
 
     assert len(all_of(workstation.replica)["entry"]) == 2
+
+
+# ---- names of entries that never existed ----------------------------------------------------------------
+
+
+def names_of(source: ASource, *, signed: bool) -> SignedEntry:
+    """Return an envelope that names 5,040 entries which never existed."""
+    strands = [StrandId(os.urandom(8)) for _ in range(63)]
+
+    def some(number: int) -> Heads:
+        return tuple(sorted(Head(each, 1, Digest(os.urandom(32))) for each in strands for _ in range(number)))
+
+    envelope = Envelope(
+        address=source.keys.address,
+        entry_id=EntryId(os.urandom(16)),
+        entry_class=EntryClass.RECEIPT,
+        strand=StrandId(b""),
+        heads=some(16),
+        unseen=some(64),
+        day=TODAY,
+        letterhead_serial=1,
+    )
+    return sign_entry(envelope, by=SourceWriter(source.keys)) if signed else SignedEntry(envelope, bytes(64))
+
+
+@pytest.mark.parametrize("signed", [False, True], ids=["by the operator", "by a hostile source"])
+def test_names_of_entries_that_never_existed_stop_no_other_mailbox(
+    ends: Ends,
+    workstation: Workstation,
+    signed: bool,  # noqa: FBT001  # a parameter of pytest
+) -> None:
+    bad, *others = sorted((a_source(ends.world) for _ in range(4)), key=lambda each: each.keys.address)
+    for source in (bad, *others):
+        source.writes("a question")
+    with ends.world.store.writing() as session:
+        for _ in range(2):
+            store_entry(session, names_of(bad, signed=signed))
+
+    ends.sync(workstation)
+
+    assert ends.questions < 5
+    for source in others:
+        assert at(ends, workstation, source).reads().transcript.entries
+    asked = len(found_at(workstation))
+    assert asked == (256 if signed else 2)  # the two rows themselves
+
+
+# ---- a retired workstation's key in the hands of the operator --------------------------------------------
+
+
+def test_a_fork_of_a_retired_strand_stops_no_other_mailbox(ends: Ends, workstation: Workstation) -> None:
+    """The server lost an entry of a retired workstation, and has another one under its number."""
+    old = ends.second_keyring()
+    bad, good = a_source(ends.world), a_source(ends.world)
+    for source in (bad, good):
+        source.writes("a question")
+    ends.sync(workstation)
+    second = ends.workstation(old)
+    ends.sync(second)
+    answer = at(ends, second, bad).is_answered("an answer")
+    ends.sync(second)
+    bad.looks()
+    ends.sync(workstation)
+    ends.retire(old.strand.id, TODAY)
+    ends.world.execute("DELETE FROM entry WHERE digest = :digest", digest=answer.digest)
+    rival = replace(
+        answer.envelope,
+        entry_class=EntryClass.RECEIPT,
+        payload_sha256=b"",
+        commit=b"",
+        entry_id=EntryId(b"r" * 16),
+    )
+    with ends.world.store.writing() as session:
+        store_entry(session, sign_entry(rival, by=old.desk_writer))
+    bad.writes("something new")
+    at(ends, workstation, good).is_answered("an answer to another source")
+
+    ends.sync(workstation)
+
+    assert all_of(ends.world.store)["entry"] >= {
+        row for row in all_of(workstation.replica)["entry"] if row[0] == good.keys.address
+    }
+
+
+# ---- no room for a file --------------------------------------------------------------------------------
+
+
+def test_a_file_without_room_at_the_server_stops_no_other_mailbox(
+    ends: Ends, workstation: Workstation
+) -> None:
+    """The operator changes the count of the store's bytes. Each night, the bytes are counted again."""
+    one, other = sorted((a_source(ends.world) for _ in range(2)), key=lambda each: each.keys.address)
+    for source in (one, other):
+        source.writes("hello")
+    ends.sync(workstation)
+    ends.world.execute("UPDATE usage SET sealed_bytes = 4611686018427387904")
+    at(ends, workstation, one).answers_with_file("a", os.urandom(5_000_000))
+    at(ends, workstation, other).is_answered("an answer")
+
+    ends.sync(workstation)
+    assert all_of(workstation.replica)["entry"] == all_of(ends.world.store)["entry"]
+    recount_bytes(ends.world.store)
+    one.looks()
+    ends.sync(workstation)
+
+    assert all_of(workstation.replica) == all_of(ends.world.store)

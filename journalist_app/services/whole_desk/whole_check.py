@@ -13,9 +13,11 @@ from journalist_app.desk.private_files import ExposedError, read_private
 from journalist_app.desk.verification import conversation_of
 from journalist_app.errors import MailboxNotFoundError
 from protocol.identifiers import Address
+from store import outbox
 from store.database.atomic_files import replace_file
 from store.errors import StoreError
-from stored_mailbox.whole_store import verify_store
+from store.outbox import OutboxKind
+from stored_mailbox.whole_store import MailboxVerdict, verify_store
 
 _VERSION: Final = b"steunpunt-store-check/1"
 _SAVED_EVERY: Final = 200  # mailboxes
@@ -74,6 +76,7 @@ def _check(desk: OpenDesk, state: _State, today: date) -> _State:
         if verdict.damaged_files:
             damaged[after] = None
             desk.damaged_files.add(verdict.address)
+            _ask_for(desk, verdict)
         else:
             damaged.pop(after, None)
             desk.damaged_files.discard(verdict.address)
@@ -91,6 +94,13 @@ def _check(desk: OpenDesk, state: _State, today: date) -> _State:
     finished = _State(damaged_files=tuple(damaged), day=today, last_unsound=len(unsound))
     _show(desk, finished)
     return finished
+
+
+def _ask_for(desk: OpenDesk, verdict: MailboxVerdict) -> None:
+    """Let the next sync ask the server for the entries whose files fail verification here."""
+    with desk.store.writing() as session:
+        for digest in verdict.damaged_files:
+            outbox.enqueue(session, OutboxKind.ENTRY, address=verdict.address, name=digest)
 
 
 def _show(desk: OpenDesk, state: _State) -> None:

@@ -352,7 +352,7 @@ def test_a_full_disk_of_a_workstation_is_reported_and_the_rest_arrives_once_ther
             said = desk.first.is_told("sync")
             assert "no room for files left on this machine" in said
             assert "Everything received before is kept" in said
-            assert texts_held(desk.first) == before
+            assert texts_held(desk.first) >= before  # words do not wait for their files
             filler.unlink()
             desk.first.does("sync")
         assert texts_held(desk.first) == texts_held(desk.server)

@@ -181,7 +181,6 @@ def test_each_reason_has_a_clear_sentence_of_its_own(at: AtDesk, language: str) 
     [
         (SyncRefusedError(SyncRefusal.UNREACHABLE), "unreachable"),
         (SyncRefusedError(SyncRefusal.NO_ROOM), "no_room"),
-        (SyncRefusedError(SyncRefusal.BROKEN_TRANSFER), "broken"),
         (SyncRefusedError(SyncRefusal.NOT_PAIRED), "not_paired"),
         (SyncRefusedError(SyncRefusal.LETTERHEAD), "letterhead"),
         (ServerRefusedError("clock"), "server_clock"),

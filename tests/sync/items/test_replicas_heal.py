@@ -1,10 +1,12 @@
 """Entries that a store lost or damaged: other stores send them again, and a removed entry stays removed."""
 
+import os
 from dataclasses import replace
 
 import pytest
 
 from crypto.errors import CryptoError
+from journalist_app.services.whole_desk.whole_check import check_whole_store
 from protocol.entry import SignedEntry, open_entry
 from protocol.envelope import EntryClass
 from protocol.pouch.pouch_items import EntryItem
@@ -13,7 +15,8 @@ from store import sync_findings
 from store.database.engine import Store
 from store.sync_findings import FindingKind
 from stored_mailbox.appending import store_entry
-from tests.journalist_app.desk_factories import ASource, World, a_source
+from tests.journalist_app.desk_factories import TODAY, ASource, World, a_source
+from tests.sync.desks import an_adviser
 from tests.sync.ends import Ends, Workstation, all_of, at
 from tests.sync.test_edges import down
 
@@ -225,6 +228,79 @@ def test_a_row_hidden_from_a_workstation_that_never_had_it_arrives_when_it_is_pu
 
     assert faults_of(here) == set()
     assert all_of(workstation.replica) == all_of(ends.world.store)
+
+
+# ---- files, and whole mailboxes ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", ["", " AND attachment_id = (SELECT min(attachment_id) FROM attachment)"])
+def test_a_file_of_the_desk_that_the_server_lost_is_given_back(
+    ends: Ends, source: ASource, workstation: Workstation, loss: str
+) -> None:
+    source.writes("hello")
+    ends.sync(workstation)
+    here = at(ends, workstation, source)
+    here.answers_with_file("proposal.pdf", b"a proposal")
+    ends.sync(workstation)
+    execute(
+        ends,
+        ends.world.store,
+        "DELETE FROM chunk WHERE attachment_row IN (SELECT id FROM attachment WHERE 1" + loss + ")",  # noqa: S608
+    )
+    execute(ends, ends.world.store, "DELETE FROM attachment WHERE 1 " + loss)  # noqa: S608
+
+    source.writes("I cannot open your file")
+    ends.sync(workstation)
+
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+    with workstation.replica.reading() as session:
+        assert [each.kind for each in sync_findings.all_findings(session)] == [FindingKind.DAMAGED]
+
+
+@pytest.mark.parametrize(
+    ("edit", "undo"),
+    [
+        ("UPDATE attachment SET chunks = 1", "UPDATE attachment SET chunks = 2"),
+        ("UPDATE chunk SET number = 5 WHERE number = 1", "UPDATE chunk SET number = 1 WHERE number = 5"),
+        ("UPDATE attachment SET entry_id = zeroblob(16)", "UPDATE attachment SET entry_id = :entry_id"),
+    ],
+)
+def test_a_file_that_was_changed_during_one_sync_and_put_back_is_healed_by_the_whole_check(
+    ends: Ends, edit: str, undo: str
+) -> None:
+    adviser = an_adviser(ends)
+    source = a_source(ends.world)
+    words = source.writes("with a file", file=("a.pdf", os.urandom(1_500_000)))
+    execute(ends, ends.world.store, edit)
+    adviser.syncs()
+    execute(ends, ends.world.store, undo, **({"entry_id": words.envelope.entry_id} if ":" in undo else {}))
+    check_whole_store(adviser.desk, TODAY)
+
+    adviser.syncs()
+
+    assert all_of(adviser.store)["file"] == all_of(ends.world.store)["file"]
+    assert all_of(adviser.store)["chunk"] == all_of(ends.world.store)["chunk"]
+
+
+def test_a_mailbox_that_the_server_lost_is_given_back(ends: Ends) -> None:
+    adviser = an_adviser(ends)
+    source = a_source(ends.world)
+    source.writes("a question", file=("a.pdf", b"a file"))
+    adviser.syncs()
+    adviser.answers(source, "a first answer")
+    adviser.syncs()
+    for table in ("chunk", "attachment", "mailbox_tally", "entry", "outbox", "mailbox"):
+        execute(ends, ends.world.store, f"DELETE FROM {table}")  # noqa: S608  # no value of others
+
+    adviser.answers(source, "an important answer")
+    adviser.syncs()
+
+    kept = all_of(adviser.store)
+    there = all_of(ends.world.store)
+    assert all(kept[what] == there[what] for what in ("entry", "file", "chunk"))
+    assert faults_of(source) == set()
+    with adviser.store.reading() as session:
+        assert {each.kind for each in sync_findings.all_findings(session)} == {FindingKind.DAMAGED}
 
 
 # ---- a removal stays a removal -------------------------------------------------------------------------
