@@ -3,6 +3,7 @@
 Both apps compute the state from the same verified entries, so the adviser sees the same state as the source.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -77,9 +78,10 @@ def proposal_states(
     `opened` has the entries of the transcript, each with its decrypted content.
     """
     made = _proposals(address, opened)
+    facts = _Facts(transcript, opened)
     states = []
     for digest, signed, content in made:
-        consent = Consent(transcript, opened, digest, signed.digest)
+        consent = Consent(facts, digest, signed.digest)
         is_newest = signed is made[-1][1]
         state, answer = consent.status(is_newest=is_newest), consent.counted_answer()
         how = (state, answer, is_newest, consent.void, consent.must_destroy)
@@ -96,12 +98,44 @@ def void_steps(
     The step PASSED_ON has no effect if the desk made the file although the source had withdrawn in time.
     `proposals` has the states of all proposals that can be read. Steps may be about others too.
     """
-    named = {
-        content.step.proposal for _, content in opened if content is not None and content.step is not UNSET
-    }
-    lost = named - {each.digest for each in proposals}
-    consents = (Consent(transcript, opened, digest, None) for digest in lost if digest)
+    facts = _Facts(transcript, opened)
+    lost = facts.steps.keys() - {each.digest for each in proposals}
+    consents = [Consent(facts, digest, None) for digest in lost]
     return frozenset().union(*(each.void for each in proposals), *(each.void for each in consents))
+
+
+class _Facts:
+    """Facts about a mailbox that are the same for all its proposals.
+
+    They are computed once: otherwise a mailbox with a thousand proposals would take seconds to read.
+
+    - `said`: the source's words, also those that are missing, and `unreadable`: those without a content
+    - `unopened`: the words of both sides that do not open, although no one removed them
+    - `answers`, `steps`: by the digest of the proposal
+    """
+
+    def __init__(self, transcript: Transcript, opened: Sequence[EntryContent]) -> None:
+        self.knowledge, authentic = transcript.knowledge, transcript.authentic
+        readable = {signed.digest for signed, content in opened if content is not None}
+        words = {key: entry.envelope.author for key, entry in authentic.items() if entry.envelope.is_words}
+        said = {key for key, author in words.items() if author is Author.SOURCE}
+        named = {head.digest for head in self.knowledge.named.values() if head.strand == SOURCE_STRAND}
+        self.missing = named - authentic.keys()
+        self.said = said | self.missing
+        self.unreadable, self.unreadable_of_desk = said - readable, words.keys() - said - readable
+        self.unopened = words.keys() - readable - transcript.removed.keys()
+        self.removed = said & transcript.removed.keys()
+        self.removals = {
+            key: entry.envelope.removes for key, entry in authentic.items() if entry.envelope.removes
+        }
+        self.answers: dict[Digest, list[CountedAnswer]] = defaultdict(list)
+        self.steps: dict[Digest, list[tuple[Digest, StepNote]]] = defaultdict(list)
+        for signed, content in opened:
+            if content is not None and content.answer is not UNSET:
+                answer = CountedAnswer(signed, content, content.answer.verdict, signed.envelope.day)
+                self.answers[content.answer.proposal].append(answer)
+            if content is not None and content.step is not UNSET and content.step.proposal is not None:
+                self.steps[content.step.proposal].append((signed.digest, content.step))
 
 
 class Consent:
@@ -116,36 +150,21 @@ class Consent:
     if the source knew the withdrawal when they agreed, because the agreement is then the later one.
     """
 
-    def __init__(
-        self, transcript: Transcript, opened: Sequence[EntryContent], digest: Digest, proposal: Digest | None
-    ) -> None:
-        knowledge, authentic = transcript.knowledge, transcript.authentic
-        readable = {signed.digest for signed, content in opened if content is not None}
-        words = {key: entry.envelope.author for key, entry in authentic.items() if entry.envelope.is_words}
-        said = {key for key, author in words.items() if author is Author.SOURCE}
-        unopened = words.keys() - readable - transcript.removed.keys()
-        self._knowledge = knowledge
-        self.answers = _answers_to(digest, opened)
+    def __init__(self, facts: _Facts, digest: Digest, proposal: Digest | None) -> None:
+        self._facts, self._knowledge = facts, facts.knowledge
+        self.answers = facts.answers[digest]
         self._agreed = [a.signed.digest for a in self.answers if a.verdict is Verdict.AGREED]
         self._against = [a.signed.digest for a in self.answers if a.verdict is not Verdict.AGREED]
-        named = (head.digest for head in knowledge.named.values() if head.strand == SOURCE_STRAND)
-        self._missing = set(named) - authentic.keys()
-        self._said = said | self._missing
-        self._proposal = {proposal} if proposal is not None else words.keys() - said - readable
-        self._unopened = unopened & said
-        self._removed = said & transcript.removed.keys()
-        self._removals = {
-            key: entry.envelope.removes for key, entry in authentic.items() if entry.envelope.removes
-        }
+        self._proposal = {proposal} if proposal is not None else facts.unreadable_of_desk
         # An agreement that was removed, or that does not open, counts for the steps whose writers knew it:
         # the desk signed that it had an agreement, and the removal is a withdrawal.
-        allowing = [*self._agreed, *(said - readable)]
-        steps = _steps_about(digest, opened)
+        allowing = [*self._agreed, *facts.unreadable]
+        steps = facts.steps[digest]
         self._begun = {key: note for key, note in steps if note.step is StepName.PASSING_ON}
-        self._known_at = {step: knowledge.known_to([step]) for step in self._begun}
+        self._known_at = {step: self._knowledge.known_to([step]) for step in self._begun}
         self._made = {key for key, note in steps if note.step is StepName.PASSED_ON}
         self.counted = [key for key, note in self._begun.items() if self._has_effect(key, note, allowing)]
-        self.must_destroy = bool(self._made) and not self.counted and not unopened - said
+        self.must_destroy = bool(self._made) and not self.counted and not facts.unopened - facts.said
 
     @property
     def void(self) -> frozenset[Digest]:
@@ -187,7 +206,7 @@ class Consent:
         If an entry of the source is missing, the result is False, because this entry may be a withdrawal.
         """
         known = self._knowledge.known_to([agreement])
-        return known.issuperset(self._missing) and not self._withdrawals(agreement, known)
+        return known.issuperset(self._facts.missing) and not self._withdrawals(agreement, known)
 
     def _has_effect(self, step: Digest, note: StepNote, allowing: Iterable[Digest]) -> bool:
         """Return True if a step to pass on the proposal is valid: the source did not withdraw in time.
@@ -213,13 +232,15 @@ class Consent:
         count.
         """
         known = self._knowledge.known_to([agreement])
-        crossed = self._removed - known - self._known_at[step]
+        crossed = self._facts.removed - known - self._known_at[step]
         return self._knowledge.all_cover(crossed | self._withdrawals(agreement, known), step)
 
     def _withdrawals(self, agreement: Digest, known: set[Digest]) -> set[Digest]:
-        named = self._proposal | self._said - known
-        removals = [key for key, removes in self._removals.items() if not named.isdisjoint(removes)]
-        return self._unopened.union(self._against, removals) - known - {agreement}
+        facts = self._facts
+        named = self._proposal | facts.said - known
+        removals = [key for key, removes in facts.removals.items() if not named.isdisjoint(removes)]
+        unopened = facts.unopened & facts.said
+        return unopened.union(self._against, removals) - known - {agreement}
 
     def _newest(self, keys: Collection[Digest]) -> set[Digest]:
         """Return those of these entries of the source that the writer of no other one knew.
@@ -234,20 +255,4 @@ def _proposals(address: Address, opened: Sequence[EntryContent]) -> list[tuple[D
         (proposal_digest(content, address=address, entry_id=signed.envelope.entry_id), signed, content)
         for signed, content in opened
         if content is not None and content.proposal is not UNSET
-    ]
-
-
-def _answers_to(digest: Digest, opened: Sequence[EntryContent]) -> list[CountedAnswer]:
-    return [
-        CountedAnswer(signed, content, content.answer.verdict, signed.envelope.day)
-        for signed, content in opened
-        if content is not None and content.answer is not UNSET and content.answer.proposal == digest
-    ]
-
-
-def _steps_about(digest: Digest, opened: Sequence[EntryContent]) -> list[tuple[Digest, StepNote]]:
-    return [
-        (signed.digest, content.step)
-        for signed, content in opened
-        if content is not None and content.step is not UNSET and content.step.proposal == digest
     ]

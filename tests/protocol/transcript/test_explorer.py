@@ -206,7 +206,7 @@ _REAL_WITHDRAWALS = Consent._withdrawals
 
 def _a_removal_withdraws_nothing(patch: pytest.MonkeyPatch) -> None:
     def planted(self: Consent, agreement: Digest, known: set[Digest]) -> set[Digest]:
-        return _REAL_WITHDRAWALS(self, agreement, known) - self._removals.keys()
+        return _REAL_WITHDRAWALS(self, agreement, known) - self._facts.removals.keys()
 
     patch.setattr(Consent, "_withdrawals", planted)
 

@@ -1,13 +1,17 @@
 """Consent: a withdrawal in time stops the passing on, and only the source can renew an agreement."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
 
 from protocol.content import StepName, StepNote, Verdict
 from protocol.entry import SignedEntry
+from protocol.envelope import EntryClass, Envelope
 from protocol.identifiers import Digest
+from protocol.transcript.knowledge import Knowledge
 from protocol.transcript.proposal_states import ProposalStatus
+from protocol.transcript.thread_state import thread_state
 from tests.protocol.mailbox_factories import DAY, LAPTOP, MESSAGE, WORKSTATION, Talk
 
 AGREED = Verdict.AGREED
@@ -550,3 +554,48 @@ def test_the_state_is_the_same_for_every_order_of_the_rows(talk: Talk) -> None:
     talk.write(talk.source, MESSAGE)
     forwards, backwards = talk.state(), talk.state(transcript=talk.check(talk.entries[::-1]))
     assert forwards == backwards
+
+
+@pytest.mark.parametrize("kind", ["proposals", "answers to one proposal"])
+def test_many_proposals_and_answers_make_a_page_no_slower_than_other_entries(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attack: a thousand proposals or answers in one mailbox make the inbox wait for seconds."""
+    talk = Talk()
+    work = []
+    for count in (20, 40, 80):
+        first = talk.propose()
+        while len(talk.entries) < count:
+            number = str(len(talk.entries))
+            if kind == "proposals":
+                talk.propose(number)
+            else:
+                talk.answer(AGREED if len(talk.entries) % 2 else Verdict.TAKEN_BACK, first)
+        work.append(reads(talk, monkeypatch))
+    assert work[2] - work[1] < 3 * (work[1] - work[0])  # with the square of the entries, it would be 4 times
+
+
+def reads(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Return how often the state of a mailbox reads an envelope or visits an entry."""
+    transcript = talk.check()
+    opened = talk.opened(transcript)
+    count = 0
+    with monkeypatch.context() as patch:
+
+        def planted(self: Envelope) -> bool:
+            nonlocal count
+            count += 1
+            return self.entry_class is EntryClass.WORDS
+
+        patch.setattr(Envelope, "is_words", property(planted))
+        real = Knowledge._visit
+
+        def visit(self: Knowledge, digests: Iterable[Digest], visited: set[Digest]) -> set[Digest]:
+            nonlocal count
+            new = real(self, digests, visited)
+            count += len(new)
+            return new
+
+        patch.setattr(Knowledge, "_visit", visit)
+        thread_state(talk.keys.address, transcript, opened)
+    return count
