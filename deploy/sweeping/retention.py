@@ -109,11 +109,12 @@ def refresh_hints(store: Store) -> None:
 
 
 def forget_known(store: Store, letterhead: Letterhead, today: date) -> None:
-    """Delete what the server kept only until every workstation in use had it, and retired workstations.
+    """Delete what the server kept only until every workstation in use had it, and all other workstations.
 
     The server keeps proofs of ended mailboxes, and records (encrypted notes) that the desk dropped. The
     letterhead (the desk's signed public statement) says which workstations are in use. The server's own list
-    of workstations is not signed, so no one can shorten the wait by changing this list.
+    of workstations is not signed, so no one can shorten the wait by changing this list. A workstation in the
+    list that the letterhead does not name would only make each message slower.
 
     Raises:
         StoreError: the store failed.
@@ -124,9 +125,9 @@ def forget_known(store: Store, letterhead: Letterhead, today: date) -> None:
             mailboxes.drop_ended(session, ended.address, in_use)
         records.delete_dropped(session, in_use)
         for peer in peers.all_peers(session):
-            if peer.name in letterhead.strand_keys.keys() - in_use:
+            if peer.name not in in_use:
                 peers.remove_peer(session, peer.name)
-                _log.info("a workstation that the desk took out of use is forgotten")
+                _log.info("a workstation that the desk does not use is forgotten")
 
 
 def log_retention(retained: RetentionResult, before: RetentionResult) -> None:

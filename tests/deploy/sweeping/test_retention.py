@@ -567,15 +567,24 @@ def test_no_one_waits_for_a_workstation_that_was_taken_out_of_use(
     caplog.set_level(logging.INFO)
     confirms(kept, WORKSTATION)
     with kept.store.writing() as session:
-        for name in (LAPTOP.strand, b"stranger"):
-            peers.add(session, name, b"")
+        peers.add(session, LAPTOP.strand, b"")
     kept.letterhead = a_letterhead(strands=(a_strand(WORKSTATION), a_strand(LAPTOP, DUE)))
     assert left(kept) == (1, 1)
     kept.letterhead = a_letterhead(strands=(a_strand(WORKSTATION), a_strand(LAPTOP, DUE - timedelta(1))))
     assert left(kept) == (0, 0)
     with kept.store.reading() as session:
-        assert [each.name for each in peers.all_peers(session)] == [WORKSTATION.strand, b"stranger"]
-    assert caplog.messages == ["a workstation that the desk took out of use is forgotten"]
+        assert [each.name for each in peers.all_peers(session)] == [WORKSTATION.strand]
+    assert caplog.messages == ["a workstation that the desk does not use is forgotten"]
+
+
+def test_invented_workstations_are_forgotten(kept: RetentionStore) -> None:
+    """Attack: the operator adds workstations, so that each message adds a row to the outbox for each."""
+    with kept.store.writing() as session:
+        for number in range(200):
+            peers.add(session, number.to_bytes(8), b"")
+    left(kept)
+    with kept.store.reading() as session:
+        assert peers.all_peers(session) == []
 
 
 @pytest.fixture
