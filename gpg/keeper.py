@@ -36,7 +36,10 @@ rm -rf "$1"
 
 @dataclass(frozen=True, slots=True)
 class KeptFolder:
-    """Folder for one GnuPG home, with the lock of its owner and the process that will destroy the folder."""
+    """Folder for one GnuPG home, and the process that destroys the folder when its owner ends.
+
+    The owner keeps a lock, which shows that the folder is in use.
+    """
 
     path: Path
     _lock: int

@@ -47,8 +47,8 @@ class GpgProcess(gnupg.GPG):  # type: ignore[misc]  # has no types
         """Run `work`, a function that starts gpg, in a thread. Yield gpg's output while gpg writes it.
 
         `pieces` is gpg's input, which `work` reads from a `PieceReader`. If `pieces` raises an exception,
-        this method raises the same exception. An empty piece is yielded before the last piece of output. By
-        then gpg has ended and `status` is complete, so the caller can decide whether to use the last piece.
+        this method raises the same exception. Before the last piece of output, an empty piece is yielded. At
+        that moment gpg has ended and `status` is complete, so the caller can still refuse the last piece.
         """
         output: queue.Queue[bytes | None] = queue.Queue(_PIECES_AHEAD)
         reader = PieceReader(pieces, self.stop)

@@ -162,10 +162,10 @@ class AnswerNote(StrictStruct, frozen=True):
 
 
 class ClosingNote(StrictStruct, frozen=True):
-    """Closing of a mailbox by the desk. The text of the content is the desk's last message.
+    """Note that makes a message of the desk the closing of a mailbox.
 
-    The envelope (signed header) of the entry has the day from which the mailbox may be deleted. `automatic`
-    is True if the desk's program closed an abandoned mailbox: this closing answers nothing.
+    The envelope (signed header) of the message has the day from which the mailbox may be deleted. If
+    `automatic` is True, the program closed an abandoned mailbox, and the closing does not count as an answer.
     """
 
     automatic: bool = False
@@ -223,7 +223,7 @@ class Content(StrictStruct, frozen=True):
 
 
 class _MinorVersion(Struct, frozen=True):
-    """Minor version of a content: the only field that a reader can use even if other fields are unknown."""
+    """Minor version of a content, parsed first: a newer version may have fields that we do not know."""
 
     minor: Annotated[int, Meta(ge=0)] = 0
 

@@ -29,9 +29,10 @@ NO_EPOCH = 0  # of an entry without an encrypted part
 class SignedEntry:
     """An entry of a mailbox as the store keeps it: envelope, signature, age header and payload.
 
-    `epoch` is the number of the desk key to which `header` encrypts the file key, or 0. The signature covers
-    neither `epoch` nor `header`, so that the desk can encrypt the file key again to a new desk key. `header`
-    and `payload` are None if the entry has no encrypted part, or if this part was removed or lost.
+    `epoch` is the number of the desk key to which `header` encrypts the file key, or 0 if the entry has no
+    encrypted part. The signature covers neither `epoch` nor `header`, so that the desk can encrypt the file
+    key again to a new desk key. `header` and `payload` are None if the entry has no encrypted part, or if
+    this part was removed or lost.
     """
 
     envelope: Envelope

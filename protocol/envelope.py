@@ -42,11 +42,10 @@ def commit_to_key(file_key: bytes, *names: bytes) -> bytes:
     """Return the commitment (32 bytes) that ties an age file key to one entry or file.
 
     `names` are the address, the entry id and, for a file, the attachment id. The commitment stops two
-    attacks. In the first attack, someone who can write to the store takes another mailbox's payload with its
-    age header, and signs it under an address of their own. When the desk encrypts the file key again to a new
-    desk key, the attacker would get the key to that payload. The commitment reveals this attack, because the
-    ids differ. In the second attack, one ciphertext decrypts to two texts for two readers: ChaCha20-Poly1305
-    alone does not commit to its key.
+    attacks. First, someone who can write to the store copies another mailbox's encrypted entry to their own
+    mailbox, and signs the copy. If the desk then encrypted the file key again for a new desk key and for this
+    mailbox, the attacker could decrypt the copy. Second, one ciphertext could decrypt to two texts for two
+    readers, because ChaCha20-Poly1305 alone does not commit to its key.
     """
     return hkdf(file_key, info=b"steunpunt/v1/commit" + frame(*names))
 

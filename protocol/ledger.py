@@ -110,10 +110,10 @@ def tally_seed(desk_seed: bytes, verify_key: bytes) -> bytes:
 
 
 def counted_tallies(tallies: Iterable[Tally]) -> tuple[Tally, ...]:
-    """Return one tally for each id: the one with the highest revision, or else with the lowest digest.
+    """Return one tally (anonymous fact about a mailbox) for each id: the one with the highest revision.
 
-    If someone puts old or copied tallies into the store, the counts therefore do not change. A tally is one
-    anonymous fact about a mailbox.
+    If several tallies have this revision, the one with the lowest digest counts. So the counts do not change
+    if someone puts old or copied tallies into the store.
     """
     counted: dict[bytes, Tally] = {}
     for tally in sorted(tallies, key=lambda each: (-each.revision, each.digest)):

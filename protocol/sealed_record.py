@@ -50,8 +50,8 @@ KEPT_HERE: Final = frozenset(
 class OpenedRecord:
     """A record of the desk, decrypted and verified.
 
-    `strand` is the id of the workstation that wrote the record. `past` has the digests of the last revisions
-    that this revision replaces. An empty body means that the desk dropped the record.
+    `strand` is the id of the workstation that wrote the record. `past` has the digests of earlier revisions
+    that this revision replaces, the newest first. An empty body means that the desk dropped the record.
     """
 
     revision: int
@@ -108,9 +108,9 @@ def open_record(
     """Decrypt a record, and check that a workstation of the desk wrote the record for this kind and name.
 
     This function cannot tell whether the record is the newest revision. Only the trusted state can
-    (`TrustedState.saw_record`). A workstation that is no longer in use is still accepted as the writer. Its
-    records remain valid, and refusing by day would not help: a thief of its key could write any day into a
-    record.
+    (`TrustedState.saw_record`). A record of a workstation that is no longer in use is accepted too, because
+    its older records remain valid. A check of the day could not refuse newer ones: a thief of the
+    workstation's key could write an older day into a record.
 
     Raises:
         UnreadableError: the record is damaged, or was not encrypted to any key of the desk.

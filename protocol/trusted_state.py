@@ -85,11 +85,7 @@ class TrustedState:
         return replace(self._without(address), ended=self.ended | {address})
 
     def purged(self, address: Address) -> Self:
-        """Remember that a mailbox is gone, and forget the revisions of the desk's own records about it.
-
-        Either the mailbox was closed and its day came, or the source ended the mailbox and the desk dropped
-        its records.
-        """
+        """Remember that a closed mailbox was deleted, and forget the revisions of its records (notes)."""
         return self.end(address).forget_records(address)
 
     def saw_record(self, kind: RecordKind, name: bytes, revision: int) -> Self:
@@ -160,7 +156,10 @@ class TrustedState:
         return trusted_state
 
     def _without(self, address: Address) -> Self:
-        """Return a copy without a mailbox, except the fact that it ended and the desk's records about it."""
+        """Return a copy that has forgotten the entries, removals, closing and answers of a mailbox.
+
+        The copy still has the revisions of the desk's records and the list of ended mailboxes.
+        """
         return replace(
             self,
             mailboxes=_others(self.mailboxes, address),

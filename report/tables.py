@@ -63,15 +63,14 @@ Shapes = Mapping[str, tuple[str, ...]]
 
 
 def shapes(lists: Lists) -> Shapes:
-    """Return the structure of the tables about mailboxes that were read: the keys of each table's lines.
+    """Return the keys of the lines of each table that counts mailboxes by one fact.
 
-    The counts of each table add up to the number of these mailboxes, if the two lines that are never shown
-    ("not recorded" and "other words") are included.
+    The tables count the mailboxes that the desk has read. With the two lines that are never shown ("not
+    recorded" and "other words"), the counts of each table add up to the number of these mailboxes.
 
-    No two tables contain the same fact. Otherwise one table could show a count that another table hides,
-    which would undo the disclosure control. For this reason, only the table of times to the first answer has
-    a line for mailboxes without an answer. For the same reason, the table of sources who came back has only
-    the line "yes".
+    No fact is in two tables, because one table could then show a count that the other table hides. So only
+    the table of times to the first answer has a line for mailboxes without an answer, and the table of
+    sources who came back has only the line "yes".
     """
     listed = ("theme", "route", "outcome", "region")
     return {

@@ -50,7 +50,8 @@ class StoredEntry:
 class StoredEnvelope:
     """Signed header (envelope) and signature of an entry, without ciphertext.
 
-    They show who wrote the entry, and when. `has_header` is False if no one can decrypt the entry.
+    They show who wrote the entry, and when. `has_header` is True if the store also has the entry's age
+    header, without which no one can decrypt the entry.
     """
 
     envelope: bytes = field(repr=False)

@@ -278,12 +278,12 @@ def of_mailbox(session: Session, peer: bytes, address: bytes) -> Sequence[Outbox
 
 
 def count(session: Session, peer: bytes) -> int:
-    """Return the number of items in a peer's outbox: the items that the peer may not have yet."""
+    """Return the number of items in a peer's outbox: not sent yet, or sent but not confirmed."""
     return sum(counts(session, peer).values())
 
 
 def counts(session: Session, peer: bytes) -> Mapping[OutboxKind, int]:
-    """Return the number of items of each kind in a peer's outbox, which the peer may not have yet."""
+    """Return the number of items of each kind in a peer's outbox: not sent yet, or sent but not confirmed."""
     return {OutboxKind(kind): number for kind, number in _COUNTS.each(session, peer=peer)}
 
 
@@ -339,10 +339,10 @@ def unmark_packed(session: Session, ids: Iterable[int]) -> None:
 
 
 def acknowledge_pouch(session: Session, peer: bytes, serial: int) -> None:
-    """Delete the items from a peer's outbox that were packed in the pouches (sync bundles) up to `serial`.
+    """Delete from a peer's outbox (queue of items to send) the items whose arrival the peer has confirmed.
 
-    Call this function when the peer confirms that it has applied these pouches. Items that changed after they
-    were packed will be packed again. The outbox is the queue of items to send.
+    The peer has applied our pouches (sync bundles) up to `serial`. Items that changed after they were packed
+    stay in the outbox, and will be packed again.
     """
     confirmed = {"peer": peer, "serial": serial}
     for letterhead in _CONFIRMED_LETTERHEAD.all(session, **confirmed):

@@ -152,7 +152,10 @@ def clear_rollback(session: Session, name: bytes) -> None:
 
 
 def reset_acknowledged(session: Session, name: bytes) -> None:
-    """Record that a peer starts again without any of our pouches (sync bundles). Our serials continue."""
+    """Record that a peer has confirmed no pouch (sync bundle), because the peer was restored from a backup.
+
+    The serials of our next pouches do not start again.
+    """
     _change(session, name, acknowledged_serial=0)
 
 

@@ -15,7 +15,7 @@ from store.database.schema import AttachmentRow, ChunkRow, EntryRow, MailboxRow,
 class Quota:
     """Limits on the space that files may take, in bytes of ciphertext.
 
-    Files leave `reserve_bytes` of the disk free for text.
+    Files may not use the last `reserve_bytes` of the disk, so that text can still be stored.
     """
 
     mailbox_bytes: int

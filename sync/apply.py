@@ -37,9 +37,8 @@ class AppliedPouch:
       a backup
     - `we_were_restored`: the sender applied a pouch that this store does not remember, so this store was
       restored from a backup
-    - `unwanted`: attachments of which this store does not want the rest, because this store has the whole
-      attachment, does not have its mailbox, or has no room
-    - `without_room`: entries (address and entry id) whose files found no room
+    - `unwanted`: attachments that the sender must not continue to send: this store has the whole attachment,
+      the entry was removed, or the mailbox is not in this store
     """
 
     head: PouchHead
@@ -52,7 +51,10 @@ class AppliedPouch:
 
     @property
     def partials(self) -> Mapping[FileKey, int]:
-        """Return the attachments of which the sender has only a part, with the number of its chunks."""
+        """Return, for each attachment that the sender has only in part, how many chunks the sender has.
+
+        If the sender needs no more chunks, the number is `WHOLE`.
+        """
         return {(address, attachment_id): chunks for address, attachment_id, chunks in self.head.partials}
 
 
@@ -174,11 +176,11 @@ def _require_for_us(endpoint: Endpoint, head: PouchHead) -> None:
 
 
 def _require_day(endpoint: Endpoint, head: PouchHead, *, is_direct: bool) -> None:
-    """Refuse a pouch (sync bundle) whose day is impossible, because one of the two clocks is wrong.
+    """Refuse a pouch (sync bundle) whose day or serial shows that the clock of one machine is wrong.
 
     If the sender's clock is wrong, the entries in its pouch have wrong days too. A pouch from a file may be
-    weeks old. Serials of future half hours are refused too: if such a serial were stored here, the lower
-    serials of all real pouches would count as old.
+    weeks old, but a pouch from a connection may not. A serial is made from the time. If this store recorded a
+    serial from the future, the lower serials of all later pouches would count as old.
 
     Raises:
         PouchRefusedError: the reason is CLOCK.

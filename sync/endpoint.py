@@ -43,13 +43,13 @@ class Merger(Protocol):
     """
 
     def records(self, kind: str, name: bytes, ours: bytes | None, theirs: bytes, /) -> Record | None:
-        """Return the revision of a record to store: the received record, or both records merged.
+        """Return the record to store after a sync: the received record, or both records merged.
 
         `ours` and `theirs` are the stored and the received record, encrypted. Return None if the stored
         record contains the received record.
 
         Raises:
-            RecordFaultError: the received record is not applied.
+            RecordFaultError: the received record has a fault, or cannot be decrypted yet.
         """
 
     def past(self, kind: str, name: bytes, ours: bytes, /) -> tuple[bytes, ...] | None:
@@ -72,8 +72,8 @@ class Endpoint:
 
     `name` is `SERVER` or the id of a workstation's strand. `seed` is the Ed25519 seed with which this
     endpoint signs. `letterhead` returns the newest letterhead (signed public statement) that was verified.
-    `quota` limits the attachments that are applied. `opens` returns whether this workstation can decrypt an
-    entry. The server has no `merger` and no `opens`, because it cannot decrypt anything.
+    `quota` limits the attachments that are applied. `merger` merges two versions of a record. `opens` returns
+    True if this workstation can decrypt an entry. The server cannot decrypt anything, so both are None there.
     """
 
     store: Store

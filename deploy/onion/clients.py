@@ -136,10 +136,10 @@ def admitted_clients(folder: Path) -> dict[str, str]:
 
 
 def client_keys(folder: Path) -> dict[str, str]:
-    """Return all public keys in an onion service's folder of clients, by name, also the unused client's.
+    """Return the public keys of all clients in an onion service's folder, by the client's name.
 
-    The key of the unused client was made without keeping its secret half, so no one can connect with the key.
-    The key is there because Tor lets everyone connect if the folder is empty.
+    One of the clients is never used. It is in the folder because Tor lets everyone connect if the folder is
+    empty. Its secret key was not kept, so no one can connect as this client.
 
     Raises:
         OnionError: a file has a wrong form. The message names the file.
@@ -209,9 +209,9 @@ def _writing(folder: Path) -> Iterator[None]:
     """Make the folder of clients if needed, and replace an OSError inside the block by OnionFolderError.
 
     Tor lets everyone connect if the folder is empty. So the folder always contains the public key of a client
-    that no one uses: the secret half of its key was thrown away. Each new folder is given to the owner of its
-    parent, because Tor accepts no folder of another user. At the end, every change of a name is flushed to
-    the disk, so that no removed client comes back.
+    that no one uses, whose secret key was not kept. Each new folder is given to the owner of its parent,
+    because Tor accepts no folder of another user. At the end, the folder is flushed to the disk, so that a
+    removed client does not come back after a power cut.
 
     Raises:
         OnionFolderError: the folder cannot be written.

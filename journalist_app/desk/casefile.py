@@ -59,11 +59,11 @@ class Evidence(StrictStruct, frozen=True):
 
 
 class PassedOn(StrictStruct, frozen=True):
-    """Record in a casefile that the desk passed on a text and files to a recipient.
+    """Item of a casefile (the desk's notes about a mailbox): a text and files were passed on to a recipient.
 
     `made` is the day on which the desk made the file with this text and these files. `delivered` is the day
     on which the file was handed over, or None if the desk still has the file. `proposal` is the digest of the
-    proposal that the source saw. A casefile has the desk's notes about a mailbox.
+    proposal that the source saw.
     """
 
     recipient: _Word

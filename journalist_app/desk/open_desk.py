@@ -204,7 +204,7 @@ class OpenDesk:
             self._change(lambda state: state.saw_record(kind, name, revision))
 
     def forget_records(self, address: bytes) -> None:
-        """Forget the revisions of records (encrypted notes) about a mailbox that the desk itself deleted.
+        """Forget the revisions of a mailbox's records (notes), because the desk dropped the records.
 
         Otherwise this workstation would report the records as missing.
         """

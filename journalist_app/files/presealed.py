@@ -290,9 +290,8 @@ class Unsealer:
         """Return the decrypted bytes of an encrypted block in a text, and whether the block has a signature.
 
         Raises:
-            _UnopenedError: the block cannot be decrypted. Or one of our own programs may have encrypted the
-                block: a thief of the store could send such a block of another mailbox, so that the adviser
-                decrypts it.
+            _UnopenedError: the block cannot be decrypted, or may be an entry of another mailbox: a thief of
+                the store could send such an entry, so that the adviser decrypts it for the thief.
         """
         try:
             if block.kind is ArmourKind.OPENPGP:

@@ -116,8 +116,8 @@ Report = MailboxesRead | SearchHits | ReadingFailed
 def share_of(address: bytes, shares: int) -> int:
     """Return which search process, counted from 0, must read this mailbox.
 
-    Addresses are digests, so all processes read about the same number of mailboxes. A damaged address can be
-    empty.
+    Addresses are digests, so all processes read about the same number of mailboxes. If a damaged row has an
+    empty address, process 0 reads it.
     """
     return int.from_bytes(address[:1]) * shares // 256
 

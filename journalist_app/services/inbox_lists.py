@@ -62,12 +62,11 @@ class Inbox:
 
 
 def read_inbox(desk: OpenDesk, wanted: InboxFilter, today: date) -> Inbox:
-    """Return one page of the inbox: a list of mailboxes, or those whose label (three words) was searched.
+    """Return one page of the inbox: a list of mailboxes, or the result of a search by label (three words).
 
-    Every row's mailbox is verified first.
-
-    The rows are sorted by deadline after the search index has read the whole store. Until then the rows are
-    in the store's order, the filters have no effect, and `reading` has the progress.
+    The mailbox of every row is verified first. The rows are sorted by deadline as soon as the search index
+    has read the whole store. Until then the rows are in the store's order, the filters have no effect, and
+    `Inbox.reading` says how many mailboxes the index has read.
     """
     words = " ".join(wanted.query.casefold().replace("-", " ").split())
     reading = desk.index.reading

@@ -111,9 +111,9 @@ def unsound_rows(
 ) -> tuple[UnsoundRow, ...]:
     """Return a row for each mailbox that the inbox must show as faulty, sorted by label (three words).
 
-    These are the mailboxes and casefiles (notes about a mailbox) that failed verification. Two other kinds of
-    mailboxes also get a row. `closed` has the ended mailboxes: such a mailbox gets a row if its ending is
-    forged. `restored` has mailboxes that ended, but that someone restored at the server.
+    A mailbox is faulty if the mailbox or its casefile (the desk's notes about it) failed verification, or if
+    its ending is forged. A mailbox that ended, but that someone restored at the server, is faulty too.
+    `closed` has the rows of ended mailboxes, and `restored` the addresses of restored mailboxes.
     """
     found = list(desk.unsound.items())
     # Do not list a missing casefile if its mailbox is listed as missing or ended.
@@ -128,7 +128,10 @@ def unsound_rows(
 
 
 def unsound_row(desk: OpenDesk, address: Address, faults: tuple[str, ...], *, is_here: bool) -> UnsoundRow:
-    """Return the inbox's row of a mailbox with these faults. An address of zeros means no mailbox."""
+    """Return a row that shows the faults of one mailbox, for the inbox or the sync page.
+
+    If a fault concerns no mailbox, the address has only zeros, and the row has no label.
+    """
     return UnsoundRow(address.hex(), desk.label(address) if any(address) else "", is_here, faults)
 
 

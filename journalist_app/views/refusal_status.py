@@ -22,9 +22,9 @@ REFUSALS = (AdviserError, BodyError, StoreError)
 
 
 def reason_and_status(why: Exception | None) -> tuple[str, int]:
-    """Return the key of the sentence that explains a refusal, and the HTTP status of the page with the form.
+    """Return the reason for a refusal, as a word for the templates, and the HTTP status of the page.
 
-    If nothing was refused, the key is empty and the status is 200.
+    If nothing was refused, the word is empty and the status is 200.
     """
     if why is None:
         return "", 200

@@ -146,7 +146,7 @@ def download_pasted_file(desk: OpenDesk, address: str, entry_id: str, number: in
 
 
 def _saved(asked: Callable[[], Download]) -> ResponseReturnValue:
-    """Send the file that the function `asked` opens, or an error page that says why the file was refused."""
+    """Call `asked` to open a file, and send the file. If the file is refused, show a page that says why."""
     try:
         file = asked()
     except (ForgedError, UnreadableError):

@@ -42,9 +42,12 @@ def closed_until(transcript: Transcript) -> date | None:
 def may_delete(transcript: Transcript, strands: Mapping[StrandId, StrandKey], today: date) -> bool:
     """Return True if the desk closed a mailbox, its day of deletion has come, and no entry forbids deletion.
 
-    Nothing is deleted if an entry is not authentic, if the workstation that closed the mailbox was retired
-    since, if there is an entry that the closing lists as unseen, or if an entry is missing that the writers
-    of the last words neither knew nor listed as unseen.
+    Deletion is forbidden in these cases:
+
+    - an entry is not authentic
+    - the workstation that closed the mailbox was retired since then
+    - the store has an entry that the writer of the closing was not shown (`unseen` in the closing)
+    - an entry is missing, and the writer of the closing neither knew it nor listed it as unseen
     """
     due = closed_until(transcript)
     if due is None or due > today:

@@ -15,11 +15,11 @@ from protocol.identifiers import Digest
 class Knowledge:
     """Index that says, for each entry of a mailbox, which earlier entries its writer knew.
 
-    All entries must be authentic. A strand is the list of all entries of one writer. An entry covers the
-    entries that its heads name, and everything behind these heads in their strands. It covers neither an
-    entry that it lists as unseen, nor anything that is behind such an entry only. A writer knew everything
-    that their new entry and their own earlier entries cover. What an entry of another writer covers is not
-    passed on.
+    All entries must be authentic. A strand is the list of all entries of one writer. An entry names its heads
+    (the newest entries that its writer knew) and its unseen entries (which the writer was not shown). It
+    covers the heads, and the earlier entries in the strands of the heads. It does not cover the unseen
+    entries, nor entries that come only before an unseen entry. A writer knew what their new entry and their
+    own earlier entries cover, but not what the entries of other writers cover.
 
     Missing entries count too, because other entries name them. Nothing is computed before someone asks, so
     that a mailbox with many names takes no more memory than the names themselves.
@@ -38,10 +38,9 @@ class Knowledge:
             )
 
     def all_cover(self, laters: Iterable[Digest], earlier: Digest) -> bool:
-        """Return True if the heads of each entry in `laters` cover the entry `earlier`.
+        """Return True if each entry in `laters` shows by itself that its writer knew the entry `earlier`.
 
-        The heads are the newest entries that the writer knew. Unlike `known_to`, this method leaves out what
-        earlier entries of the same writer cover.
+        Unlike in `known_to`, what only the writer's earlier entries show does not count.
         """
         ahead: dict[Heads, set[Digest]] = {}  # by unseen entries: all entries behind which `earlier` is
         for later in laters:

@@ -45,9 +45,10 @@ class CountedAnswer:
 class ProposalState:
     """One proposal of the desk to pass on a text, with its state and the source's answer to the proposal.
 
-    `void` has the digests of the steps about this proposal that have no effect, for example because the
-    source withdrew in time. `must_destroy` is True if the desk made the recipient's file although no step had
-    effect. The adviser must then destroy the file, or record that it was handed over.
+    `void` has the digests of the desk's steps to pass on this proposal that have no effect, for example
+    because the source withdrew before they saw the step. `must_destroy` is True if the desk made the file for
+    the recipient although no step has an effect. The adviser must then destroy the file, or record that it
+    was handed over.
     """
 
     signed: SignedEntry = field(repr=False)
@@ -168,9 +169,9 @@ class Consent:
 
     @property
     def void(self) -> frozenset[Digest]:
-        """Return the digests of the steps about the proposal that have no effect.
+        """Return the digests of the desk's steps to pass on this proposal that have no effect.
 
-        A step has no effect if the source did not agree to the proposal, or withdrew the consent in time.
+        A step has no effect if the source did not allow it, or withdrew the consent before they saw the step.
         """
         return frozenset(self._begun.keys() - self.counted) | (self._made if self.must_destroy else set())
 

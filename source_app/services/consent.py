@@ -80,15 +80,13 @@ def check_answer_form(
 
 
 def append_consent(desk: PublicDesk, keys: MailboxKeys, answer: ConsentAnswer, *, today: date) -> None:
-    """Append the source's answer to a proposal to the mailbox, if this answer is still possible.
+    """Append the source's answer to a proposal (the desk's request to pass on a text) to the mailbox.
 
     If the same answer is sent twice, only one entry is appended.
 
     Raises:
         NotFoundError: this mailbox has no such proposal.
-        AnswerRefusedError: the page showed another proposal than the mailbox contains, or the proposal has
-            been replaced or is being passed on. Or this answer is not possible now, the mailbox is full, or
-            the same form was used before to send another answer.
+        AnswerRefusedError: OTHER_PROPOSAL, OBSOLETE, TOO_LATE, ANSWERED, CHANGED or MAILBOX_FULL.
         NoSuchMailboxError: the mailbox has ended.
         StoreError: the store could not write the answer.
     """

@@ -44,9 +44,9 @@ class Route(StrEnum):
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base class of all parts of a signpost file.
+    """Base class of the structs that are parsed from the signpost's TOML file.
 
-    An unknown key is refused, because it is probably a typing error.
+    An unknown key in the file is refused, because it is probably a typing error.
     """
 
 

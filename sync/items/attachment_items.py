@@ -43,10 +43,10 @@ def pack(
 
 
 def apply_file(context: ApplyContext, session: Session, item: FileItem) -> bool:
-    """Begin to receive an attached file by sync.
+    """Prepare the store to receive the chunks of an attached file by sync.
 
-    Do nothing if this store has the files that were signed, does not have the mailbox, or has the removal of
-    the entry.
+    Do nothing if this store has the whole file or does not have its mailbox, or if the file's entry was
+    removed.
     """
     address, key = Address(item.address), (item.address, item.attachment_id)
     rows = entries.find_by_entry_id(session, address, item.entry_id)

@@ -83,10 +83,10 @@ def _read(context: VerifyContext, item: EndedItem, signed: tuple[SignedEntry, ..
 
 
 def _is_allowed_here(context: VerifyContext, item: EndedItem, proof: Transcript) -> bool:
-    """Return True if the entries of this replica, together with the proof, allow the deletion of the mailbox.
+    """Return True if the entries of this replica and of the proof show that the mailbox may be deleted.
 
-    Entries of this workstation that had not reached the server do not count: the server was right to delete
-    the mailbox without them.
+    Entries that this workstation has not sent to the server do not count, because the server deleted the
+    mailbox without knowing them.
     """
     with context.endpoint.store.reading() as session:
         not_sent = {row.digest for row in _rows_not_sent(context.endpoint, session, item.address)}

@@ -22,12 +22,12 @@ from sync.items.contexts import ApplyContext, BuildContext, VerifyContext
 def pack(
     context: BuildContext, session: Session, address: Address, rows: Sequence[OutboxItem]
 ) -> Iterator[tuple[Item, int | None]]:
-    """Return an iterator over the sync items of one mailbox, from its rows in the outbox.
+    """Return an iterator over the sync items of one mailbox, from its rows in the outbox (queue to send).
 
-    Each item comes with the id of the outbox row that is complete after this item, or with None. The iterator
-    reads attachments outside `session`. It ends early when the pouch (sync bundle) is full. The public keys
-    come first, because the peer may not have the mailbox yet, or may have lost it. The last items ask the
-    peer for entries: those that this store has lost, and those that its own new entries list as unseen.
+    Each item comes with the id of an outbox row if it is the row's last item, and otherwise with None. The
+    iterator ends early when the pouch (sync bundle) is full. If the source wrote one of the entries, the
+    first item has the mailbox's public keys, because the peer may not have the mailbox yet. A `DamagedItem`
+    asks the peer for an entry that this store has lost, or that a new entry of this endpoint lists as unseen.
     """
     mailbox = mailboxes.find(session, address)
     row_ids = {row.name: row.id for row in rows if row.kind is OutboxKind.ENTRY}

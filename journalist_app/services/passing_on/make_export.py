@@ -69,9 +69,11 @@ def make_export(desk: OpenDesk, form_context: FormContext, proposal_id: EntryId,
 def _write_whole(desk: OpenDesk, pieces: Iterator[bytes]) -> BinaryIO:
     """Write the whole encrypted file to disk before the adviser gets any part of it.
 
-    The encrypted file may be too long for memory. On the disk, the file has no name, and is in the folder
-    that also has the file of the trusted state. The encrypted file is safe there, because this workstation
-    cannot decrypt it.
+    The encrypted file may be too long for memory. So it is a temporary file without a name, on the disk of
+    the trusted state. The file is safe there, because this workstation cannot decrypt it.
+
+    Raises:
+        PassOnRefusedError: DISK_FULL.
     """
     file = cast("BinaryIO", tempfile.TemporaryFile(dir=desk.config.trusted_state_path.parent))  # noqa: SIM115  # the caller closes it
     try:

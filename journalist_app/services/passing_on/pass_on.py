@@ -132,12 +132,9 @@ def is_confirmed_by_server(
 ) -> bool:
     """Return True if the server has every step that tells the source that the desk passes on this proposal.
 
-    The result is always True if the sources' site uses this same store. Otherwise the source cannot see the
-    step, and can still withdraw the consent, until the server has the step. It does not matter whether other
-    workstations have the step.
-
-    While the server has more entries for this workstation, the result is False, because one of these entries
-    may withdraw the consent.
+    Until the server has the step, the source cannot see it, and can still withdraw the consent. While the
+    server has more entries for this workstation, the result is False, because one of these entries may
+    withdraw the consent. If the sources' site uses this same store, the result is always True.
     """
     begun = {step.entry_id for step in valid_steps(thread, proposed, StepName.PASSING_ON)}
     with desk.store.reading() as session:

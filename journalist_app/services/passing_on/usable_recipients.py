@@ -29,10 +29,11 @@ def recipient_by_fingerprint(desk: OpenDesk, fingerprint: str, today: date) -> t
 
 
 def recipient_of_proposal(desk: OpenDesk, note: ProposalNote, today: date) -> tuple[Exporter, RecipientKey]:
-    """Return the exporter, and the pinned recipient with the role, name and key that a proposal names.
+    """Return the exporter, and the recipient in the settings with the role, name and key of a proposal.
 
-    The settings may have received a new key for the same recipient after the proposal was sent. But the
-    source agreed to the key in the proposal, so a recipient with another key is refused.
+    The exporter has the external programs and keys with which the desk encrypts files for recipients. After
+    the proposal was sent, the settings may have received a new key for the same recipient. But the source
+    agreed to the key in the proposal, so a recipient with another key is refused.
 
     Raises:
         PassOnRefusedError: RECIPIENT_CHANGED: the settings have no recipient with this role, name and key.
