@@ -42,6 +42,11 @@ _RECORDS = select(RecordRow.kind, RecordRow.name, RecordRow.revision, WHOLE, Rec
 _FIND = PreparedQuery(_RECORDS.where(_HAS_NAME), Record)
 _ALL_RECORDS = PreparedQuery(_RECORDS.where(_HAS_KIND).order_by(RecordRow.name), Record)
 _REVISIONS = PlainQuery(select(RecordRow.name, RecordRow.revision).where(_HAS_KIND))
+_COUNT = PlainQuery(
+    select(func.count(), func.total(SealedRow.size))
+    .join(RecordRow, RecordRow.id == SealedRow.id)
+    .where(_HAS_KIND)
+)
 _FIND_ROW = PlainQuery(select(RecordRow.id).where(_HAS_NAME))
 _ROWS_OF_MAILBOX = PlainQuery(
     select(RecordRow.id).where(func.substr(RecordRow.name, 1, bindparam("length")) == bindparam("address"))
@@ -103,6 +108,11 @@ def all_records(session: Session, kind: str) -> Sequence[Record]:
 def revisions(session: Session, kind: str) -> Sequence[tuple[bytes, int]]:
     """Return name and revision of every record (encrypted note) of a kind, without reading ciphertext."""
     return _REVISIONS.all(session, kind=kind)
+
+
+def count(session: Session, kind: str) -> tuple[int, int]:
+    """Return the number of records (encrypted notes) of a kind, and the sum of their bytes."""
+    return _COUNT.first(session, kind=kind) or (0, 0)
 
 
 def drop(session: Session, kind: str, name: bytes) -> None:

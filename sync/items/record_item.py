@@ -5,6 +5,7 @@ replaces its revision only by a revision whose sender names that revision in `pa
 """
 
 import hashlib
+from contextlib import suppress
 from typing import Final
 
 from sqlalchemy.orm import Session
@@ -19,6 +20,8 @@ from sync.endpoint import Merger, RecordFaultError
 from sync.items.contexts import ApplyContext, BuildContext, VerifyContext
 
 _WAITING: Final = "waiting"  # kind of a received record that this workstation cannot open yet
+_WAITING_RECORDS: Final = 1_000  # anyone who can write to the server's store can invent such records
+_WAITING_BYTES: Final = 64 * 1024 * 1024
 _LOCAL_KINDS: Final = frozenset({"draft", "unsent", _WAITING})
 
 
@@ -59,7 +62,10 @@ def apply(context: ApplyContext, session: Session, item: RecordItem) -> bool:
     Return True if the stored record changed.
     """
     if (merger := context.endpoint.merger) is not None:
-        return _merge(context, session, merger, item)
+        try:
+            return _merge(context, session, merger, item)
+        except RecordFaultError:
+            return _wait(context, session, item)
     stored = records.find(session, item.kind, item.name)
     if stored is not None and stored.sealed == item.sealed:
         return False
@@ -77,17 +83,34 @@ def finish(context: ApplyContext, session: Session) -> None:
     """
     if (merger := context.endpoint.merger) is None:
         return
-    for waiting in records.all_records(session, _WAITING):
-        name, _, kind = waiting.name.rpartition(b":")
-        records.drop(session, _WAITING, waiting.name)
-        item = RecordItem(as_word(kind), name, 1, past=(), is_dropped=False, sealed=waiting.sealed)
-        _merge(context, session, merger, item)
+    for row_name, _ in records.revisions(session, _WAITING):
+        name, _, kind = row_name.rpartition(b":")
+        waiting = records.find(session, _WAITING, row_name)
+        sealed = waiting.sealed if waiting else b""
+        with suppress(RecordFaultError):  # it waits on
+            item = RecordItem(as_word(kind), name, 1, past=(), is_dropped=False, sealed=sealed)
+            _merge(context, session, merger, item)
+            records.drop(session, _WAITING, row_name)
+
+
+def _wait(context: ApplyContext, session: Session, item: RecordItem) -> bool:
+    """Keep a record that this workstation cannot open yet, and report a fault if too many wait already."""
+    number, size = records.count(session, _WAITING)
+    if number >= _WAITING_RECORDS or size + len(item.sealed) > _WAITING_BYTES:
+        return context.report(session, NO_MAILBOX, b"", FindingKind.FORGED_RECORD)
+    # A name that begins with the record's own name, so that the row is dropped with its mailbox.
+    waiting = Record(_WAITING, item.name + b":" + item.kind.encode(), 1, item.sealed)
+    records.replace(session, waiting, goes_to_peers=False)
+    return False
 
 
 def _merge(context: ApplyContext, session: Session, merger: Merger, item: RecordItem) -> bool:
     """Replace the stored record by a newer received one, or merge the two if both were changed.
 
     A record is an encrypted note of the desk. A received record that fails verification changes nothing.
+
+    Raises:
+        RecordFaultError: this workstation cannot open the received record yet.
     """
     kind, name, received = item.kind, item.name, item.sealed
     row_name = record_name(kind, name)
@@ -98,10 +121,7 @@ def _merge(context: ApplyContext, session: Session, merger: Merger, item: Record
         revised = merger.records(kind, name, None if stored is None else stored.sealed, received)
     except RecordFaultError as why:
         if why.finding is None:
-            # A name that begins with the record's own name, so that the row is dropped with its mailbox.
-            waiting = Record(_WAITING, name + b":" + kind.encode(), 1, received)
-            records.replace(session, waiting, goes_to_peers=False)
-            return False
+            raise
         address = name[: len(NO_MAILBOX)] if len(name) >= len(NO_MAILBOX) else NO_MAILBOX
         is_new = context.report(session, address, b"", why.finding)
         if is_new and why.finding is FindingKind.FORGED_RECORD and stored is not None:

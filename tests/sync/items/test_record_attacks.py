@@ -25,6 +25,7 @@ from store import outbox, records, sync_findings
 from store.outbox import OutboxKind, record_name
 from store.records import Record
 from store.sync_findings import FindingKind
+from sync.items import record_item
 from tests.journalist_app.desk_factories import TODAY, a_source
 from tests.planted import finds_the_fault
 from tests.sync.desks import AtDesk, an_adviser, the_server_cleans_up
@@ -355,6 +356,31 @@ def test_a_record_that_never_opens_is_reported_once_it_could(ends: Ends) -> None
         (found,) = sync_findings.all_findings(session)
         assert records.revisions(session, RecordKind.TEMPLATES) == []
     assert (found.address, found.kind) == (sync_findings.NO_MAILBOX, FindingKind.FORGED_RECORD)
+
+
+@pytest.mark.parametrize(("limit", "most"), [("_WAITING_RECORDS", 3), ("_WAITING_BYTES", 350)])
+def test_invented_records_of_a_later_version_wait_up_to_a_limit(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch, limit: str, most: int
+) -> None:
+    """Attack: the operator fills the disk of a workstation with records that it cannot open."""
+    monkeypatch.setattr(record_item, limit, most)
+    first = ends.workstation()
+    with ends.world.store.writing() as session:
+        for number in range(5):
+            records.put(session, "later", bytes([number]), 1, bytes(100), goes_to_peers=True)
+
+    ends.sync(first)
+
+    def waiting() -> list[object]:
+        with first.replica.reading() as session:
+            return list(session.execute(text("SELECT id FROM record WHERE kind = 'waiting' ORDER BY id")))
+
+    kept = waiting()
+    ends.sync(first)
+    assert len(kept) == 3
+    assert waiting() == kept  # not written again
+    with first.replica.reading() as session:
+        assert [each.kind for each in sync_findings.all_findings(session)] == [FindingKind.FORGED_RECORD]
 
 
 def test_a_damaged_record_on_the_server_is_replaced_by_ours(scene: DishonestServer) -> None:
