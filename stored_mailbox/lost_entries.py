@@ -65,7 +65,7 @@ def has_signed_files(store: Store, part: Envelope) -> bool:
     digests: dict[bytes, bytes] = {}
     try:
         for file in files:
-            if file.header is None:
+            if not file.header:
                 return False
             payload = hashlib.sha256()
             for chunk in attachments.read_chunks(store, part.address, file.attachment_id):

@@ -27,7 +27,7 @@ def pack(
     """
     key = (address, file.attachment_id)
     first = context.chunks_at_peer.get(key, 0)
-    if file.header is None:
+    if not file.header:
         return
     if first == 0:
         yield FileItem(address, file.entry_id, file.attachment_id, file.header)

@@ -138,6 +138,7 @@ def test_a_source_who_fills_the_mailbox_at_the_server_stops_no_workstation(
         "UPDATE attachment SET chunks = 4 WHERE address = :a",
         "UPDATE attachment SET chunks = 2 WHERE address = :a",
         "UPDATE attachment SET attachment_id = zeroblob(15) WHERE address = :a",
+        "UPDATE sealed SET header = 'text' WHERE id = (SELECT id FROM attachment WHERE chunks = 3)",
         "UPDATE sealed SET header = zeroblob(70000) WHERE id = (SELECT id FROM attachment WHERE chunks = 3)",
         "UPDATE sealed SET payload = zeroblob(1048577) WHERE id = (SELECT id FROM chunk WHERE number = 1)",
     ],
