@@ -36,7 +36,10 @@ class QuietFormatter(logging.Formatter):
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return a log line without anything that came from outside the program."""
+        """Return a log line with our own message, or for another library only the place in its code.
+
+        The text of an exception is left out. So the line contains nothing that people or other machines sent.
+        """
         day = datetime.fromtimestamp(record.created, UTC).date()
         is_own = f"{record.name}.".startswith(f"{OWN_LOGGER}.")
         event = record.getMessage() if is_own else f"{record.name} at {record.module}:{record.lineno}"

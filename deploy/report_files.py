@@ -69,9 +69,9 @@ def _make_files(desk: OpenDesk, counted: ReportYear, on_step: Callable[[str], ob
 
 
 def _write_files(folder: Path, files: dict[str, bytes]) -> None:
-    """Write the report's files, which only this user can read.
+    """Write the report's files so that only the user who runs this command can read them.
 
-    The Secretary-General's version is confidential.
+    The version for the Secretary-General is confidential.
     """
     with os_error_as(f"{folder}: cannot be written"):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -22,7 +22,7 @@ _PIECES_AHEAD: Final = 8  # largest number of pieces of output that wait in memo
 
 
 class GpgProcess(gnupg.GPG):  # type: ignore[misc]  # has no types
-    """One run of gpg through python-gnupg, with a minimal environment and larger pieces. `stop` kills gpg."""
+    """One run of gpg through python-gnupg, with a minimal environment. `stop` kills gpg."""
 
     def __init__(self, program: str, home: Path, options: Sequence[str]) -> None:
         self.is_started = threading.Event()

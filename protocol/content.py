@@ -172,11 +172,10 @@ class ClosingNote(StrictStruct, frozen=True):
 
 
 class Content(StrictStruct, frozen=True):
-    """Decrypted content of an entry: its kind, its text (at most 50,000 characters), its files and its note.
+    """Decrypted content of an entry: its kind, text (at most 50,000 characters), files and details.
 
-    A step, a proposal, an answer and a closing each have the note of their own kind, and no other note. A
-    message has no note. `language` is the language of the page on which the text was written, or empty if
-    unknown.
+    A step, a proposal, an answer and a closing have their details in the field with that name. A message has
+    no details. `language` is the language of the page on which the text was written, or empty if unknown.
     """
 
     kind: Kind
@@ -229,13 +228,13 @@ class _MinorVersion(Struct, frozen=True):
 
 
 def proposal_digest(content: Content, *, address: Address, entry_id: EntryId) -> Digest:
-    """Return the digest by which the source's answer names a proposal of the desk.
+    """Return the digest by which the source's answer names the proposal that it answers.
 
-    The digest is SHA-256 of the text, the files, the recipient, the address and the entry id. Because of the
-    entry id, consent to one proposal never fits another proposal with the same text.
+    The digest is SHA-256 of the proposal's text, files and recipient, of its entry id, and of the mailbox
+    address. Because of the entry id, consent to one proposal never fits another proposal with the same text.
 
     Raises:
-        MalformedError: the content is not a proposal, or a reader would refuse the content.
+        MalformedError: the content is not a proposal, or `Content.from_bytes` would refuse the content.
     """
     content.to_bytes()
     note = content.proposal

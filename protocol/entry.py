@@ -197,11 +197,10 @@ def open_entry(entry: SignedEntry, identities: Sequence[age.AgeIdentity]) -> Con
 def _fits_envelope(content: Content, envelope: Envelope) -> bool:
     """Return True if a decrypted content agrees with the signed envelope of its entry.
 
-    The kind of content must be one that this author can write. The files must have the signed digest. The
-    envelope must have `due` (the day from which the mailbox may be deleted) if the content is a closing. It
-    may have `due` if the content is a step that says that a file was made or handed over. In every other
-    envelope, `due` is refused. Without this check, an entry could announce a closing that never deletes, or
-    could delete without an announcement.
+    The author must be allowed to write this kind of content, and the files must have the signed digest. The
+    field `due` of the envelope is the day from which the mailbox may be deleted. A closing must have `due`,
+    the step PASSED_ON may have it, and no other content may have it. Without this check, an entry could
+    announce a closing and delete nothing, or delete a mailbox without announcing a closing.
     """
     if content.kind not in _KINDS[envelope.author] or _files_sha256(content) != envelope.files_sha256:
         return False

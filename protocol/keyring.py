@@ -78,11 +78,11 @@ class Slot(StrictStruct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class _SlotLabel:
-    """Stanza with the public values of a passphrase slot, in the age header of a keyring file.
+    """Stanza in the age header of a keyring file, with the salt and the cost of one passphrase.
 
-    The label comes before the stanza that wraps the file key for this slot. The label contains the salt and
-    cost with which to derive the slot's secret key. The label wraps no key, so a stock age tool skips the
-    label. No one can change the label, because the header's MAC covers the label.
+    The passphrase's secret key is derived with this salt and cost. The next stanza encrypts the file key for
+    this secret key. The label itself encrypts no key, so other age tools skip the label. No one can change
+    the label, because the header's MAC covers the label.
     """
 
     post_quantum: ClassVar[bool] = True

@@ -77,10 +77,9 @@ class TrustedState:
         )
 
     def end(self, address: Address) -> Self:
-        """Remember that the source ended a mailbox, and forget the newest entries of the mailbox.
+        """Remember that the source ended a mailbox, in place of the newest entries of the mailbox.
 
-        The revisions of the desk's own records about the mailbox stay until the desk drops these records
-        (`purged`).
+        The remembered revisions of the desk's records (notes) about the mailbox stay until `forget_records`.
         """
         return replace(self._without(address), ended=self.ended | {address})
 

@@ -79,7 +79,7 @@ class MessageRefusal(StrEnum):
 
 
 class MessageRefusedError(SourceRefusedError[MessageRefusal]):
-    """A message of a source was not accepted, and no part of the message was kept."""
+    """A message of a source was refused, and no part of the message is in the mailbox."""
 
 
 class AnswerRefusal(StrEnum):

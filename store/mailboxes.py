@@ -139,8 +139,7 @@ def create_mailbox(
     the keys belong to the address.
 
     Raises:
-        MailboxEndedError: the mailbox has ended, and the desk or another store does not know about its end
-            yet.
+        MailboxEndedError: the mailbox has ended, and the store still has the proof of its end.
     """
     stored = find(session, address)
     if stored is not None and (stored.recipient, stored.verify_key) == (recipient, verify_key):

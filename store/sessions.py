@@ -113,10 +113,9 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def is_in_memory(folder: Path, *, mounts: Path = _MOUNTS) -> bool:
-    """Return True if a folder is in memory (tmpfs or ramfs). Its files reach a disk only through swap.
+    """Return True if a folder is in memory (tmpfs or ramfs): its files reach a disk only through swap.
 
-    The kernel's list of mounts (`mounts`) names the file system of the folder's device. Source:
-    proc_pid_mountinfo(5).
+    `mounts` is the kernel's list of mounted file systems. Source: proc_pid_mountinfo(5).
     """
     device = folder.stat().st_dev
     wanted = f"{os.major(device)}:{os.minor(device)}"

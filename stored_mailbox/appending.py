@@ -44,15 +44,15 @@ class PreparedAppend:
 def append_entries(store: Store, prepare: Callable[[], PreparedAppend | None]) -> bool:
     """Append the entries that `prepare` returns, all or none. Return False if there is nothing to append.
 
-    `prepare` is a function that reads and verifies the mailbox, decides, and signs. If someone else changed
-    the mailbox before the entries were written, `prepare` is called again. It may raise an exception to
-    refuse.
+    `prepare` is a function that reads and verifies the mailbox, decides what to append, and signs the
+    entries. To refuse, `prepare` raises an exception. If someone else changed the mailbox before the entries
+    were written, `prepare` is called again.
 
     Raises:
         MailboxChangedError: someone else changed the mailbox at every attempt.
         NoSuchMailboxError: the mailbox has ended.
-        EntryMissingError: a removal names no entry that could still be read.
-        AttachmentMissingError: an attachment does not exist or is not whole.
+        EntryMissingError: everything that a new entry removes is missing or already unreadable.
+        AttachmentMissingError: an attachment does not exist or was not uploaded completely.
     """
     for _ in range(_TRIES):
         prepared = prepare()

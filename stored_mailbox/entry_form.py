@@ -29,7 +29,7 @@ class FormContext:
 
     @classmethod
     def new(cls, address: Address, heads: Heads, unseen: Heads) -> Self:
-        """Return the context of a new form, which is shown with or after the entries in `heads`."""
+        """Return the context of a new form, which names the shown entries (`heads`) and the unseen ones."""
         return cls(address, EntryId(secrets.token_bytes(ENTRY_ID_BYTES)), heads, unseen)
 
     @classmethod

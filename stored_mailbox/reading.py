@@ -62,8 +62,8 @@ def read_stored(
     """Read a mailbox from the store and verify its entries. Return None if there is no such mailbox.
 
     `strands` has the public keys of the desk's workstations. With `has_content=False`, the encrypted parts
-    are not checked. A source passes the `verify_key` that follows from the passphrase, and the stored key is
-    then ignored.
+    are not checked. If `verify_key` is given (the source's app derives this key from the passphrase), the
+    stored key is ignored.
     """
     mailbox = mailboxes.find(session, address)
     if mailbox is None:

@@ -150,11 +150,11 @@ def _apply_items(context: ApplyContext, items: Iterable[Item], *, is_direct: boo
 
 
 def _finish_mailboxes(context: ApplyContext) -> None:
-    """Update the state of mailboxes that a pouch changed, and queue the entries that the sender asked for.
+    """Update the state of mailboxes that a pouch (sync bundle) changed, and queue entries for the next pouch.
 
-    Also ask the sender for entries that are lost here. A row of the outbox (queue of items to send) for a
-    lost entry makes the builder of the next pouch pack this mailbox, and the builder then asks for the entry.
-    A pouch is a sync bundle.
+    The queue (outbox) gets the entries that the sender asked for. It also gets the entries that are lost
+    here: when the builder of the next pouch finds a lost entry in the queue, the pouch asks the sender for
+    this entry.
     """
     store, strands = context.endpoint.store, context.verified.strands
     queued: list[tuple[Address, Digest]] = []

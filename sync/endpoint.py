@@ -112,7 +112,8 @@ class Endpoint:
         """Return the public key that verifies pouches (sync bundles) from `peer`, the other machine.
 
         Raises:
-            SyncRefusedError: NOT_PAIRED. At the server: UNKNOWN_WORKSTATION or REVOKED_WORKSTATION.
+            SyncRefusedError: on a workstation, NOT_PAIRED: it was never paired with a server. On the server,
+                UNKNOWN_WORKSTATION or REVOKED_WORKSTATION (see `workstation`).
         """
         return self.workstation(peer, letterhead).verify_key if self.is_server else self._card().verify_key
 

@@ -20,9 +20,9 @@ _LENGTH_BYTES: Final = 4
 
 
 def frame_pouches(pouches: Iterator[bytes]) -> Iterator[bytes]:
-    """Write several pouches (sync bundles) as one stream of bytes: `frame(pouch) … frame("")`.
+    """Write several pouches (sync bundles) as one stream: each after its length, then a length of 0.
 
-    The first pouch is built at once, so that an exception is raised here, before any byte is sent.
+    The first pouch is built at once. If this fails, the exception is raised here, before any byte is sent.
     """
     return _framed(itertools.chain([next(pouches)], pouches))
 

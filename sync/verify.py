@@ -18,7 +18,8 @@ def verify_pouch(
 ) -> VerifyContext:
     """Check every item of a pouch (sync bundle). If one item fails its check, refuse the whole pouch.
 
-    Return the context of the verification, with the mailboxes that the peer deleted wrongly.
+    Return the keys that the check collected, and the mailboxes that the sender deleted although entries in
+    this store do not allow it.
 
     Raises:
         PouchRefusedError: the pouch or an item is false. `reason` says why.

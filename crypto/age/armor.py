@@ -110,9 +110,9 @@ def dearmor_stream(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _full_lines(text: bytes) -> int:
-    """Return the number of complete 64-character lines of armour at the beginning of a text.
+    """Return how many lines of exactly 64 characters a piece of armour begins with.
 
-    The count ends at the first line of another length. `dearmor_stream` can decode these lines at once.
+    `dearmor_stream` decodes these lines before the rest of the text arrives.
     """
     count = len(text) // (_COLUMNS + 1)
     ends = text[_COLUMNS : count * (_COLUMNS + 1) : _COLUMNS + 1]

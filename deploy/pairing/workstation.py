@@ -117,8 +117,8 @@ def pair_new_workstation(
     which the keyring was copied may sign until the end of today.
 
     Raises:
-        DeployError: there is a workstation here, the card file has no letterhead of this desk, the name is
-            invalid or in use, or the keyring is too old.
+        DeployError: this machine is a workstation already, the server's card file has no letterhead of this
+            desk, the name is invalid or in use, or the keyring lacks the key that the desk uses now.
         StoreError: the store cannot be made.
     """
     if settings.exists():
@@ -199,11 +199,11 @@ def _register_server(desk: OpenDesk, card: ServerCard) -> None:
 
 
 def _merge_letterheads(desk: OpenDesk, card: CardFile) -> bytes:
-    """Publish a letterhead that names this workstation and has the newer parts of the server's letterhead.
+    """Merge the server's letterhead into this workstation's letterhead, and publish the result.
 
-    A letterhead is the desk's signed public statement. Return the digest of the server's letterhead, from
-    which the new letterhead was made. The digest is empty if the server has no letterhead, or if its
-    letterhead already names this workstation.
+    A letterhead is the desk's signed public statement. Return the digest of the server's letterhead. Return
+    b"" and publish nothing if the server has no letterhead, or if its letterhead already names this
+    workstation.
     """
     if card.letterhead is None:
         return b""

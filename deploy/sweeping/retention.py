@@ -43,7 +43,8 @@ class RetentionResult:
 def apply_retention(store: Store, letterhead: Letterhead, today: date) -> RetentionResult:
     """Delete closed mailboxes whose day of deletion has come, and old mailboxes in which no one ever wrote.
 
-    Each mailbox is deleted in its own transaction. A mailbox with damaged rows is kept, and stops no other.
+    Each mailbox is deleted in its own transaction. A mailbox with damaged rows is kept, and the other
+    mailboxes are still deleted.
 
     Raises:
         StoreError: the store failed. The transactions before the failure are kept.
@@ -73,11 +74,11 @@ def purge_if_due(session: Session, address: Address, letterhead: Letterhead, tod
 
 
 def _proof(session: Session, address: Address, letterhead: Letterhead, today: date) -> bytes | None:
-    """Return the proof that the desk closed a mailbox, to store in its place after the mailbox is deleted.
+    """Return the proof that the desk closed a mailbox, or None if the mailbox may not be deleted now.
 
-    Return None if the mailbox may not be deleted. If a tally (anonymous fact) beside the mailbox is missing,
-    the desk has not counted the mailbox yet, or someone took the tally away. If the tallies differ in size,
-    someone else put them there.
+    The store keeps the proof in place of the deleted mailbox. A mailbox is kept if one of its tallies
+    (anonymous facts) is missing, because the desk may not have counted the mailbox yet. A mailbox is also
+    kept if its tallies differ in size, because someone other than the desk wrote one of them.
     """
     found = read_stored(session, address, letterhead.strand_keys, has_content=False)
     if found is None or found.damaged or not found.has_sound_keys:

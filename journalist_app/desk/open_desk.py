@@ -274,10 +274,10 @@ class OpenDesk:
 
 
 def read_trusted_state(config: AdviserConfig, keyring: Keyring) -> tuple[TrustedState, TrustedStateStatus]:
-    """Read the file with the trusted state, and return the state and the condition of the file.
+    """Read the trusted state from its file. Return it, and whether the file is sound, missing or damaged.
 
-    With the trusted state, this workstation detects a roll-back of the store. If the file is missing or
-    damaged, the returned state is empty.
+    The trusted state is this workstation's own record of what it has seen, to detect a roll-back of the
+    store. If the file is missing or damaged, the returned state is empty.
     """
     try:
         sealed = read_private(config.trusted_state_path)

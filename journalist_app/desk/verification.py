@@ -272,11 +272,12 @@ def thread_of(conversation: Conversation, opened: Sequence[OpenedEntry]) -> Thre
 def heads_shown(
     desk: OpenDesk, conversation: Conversation, opened: Sequence[OpenedEntry], *, is_whole: bool = True
 ) -> tuple[Heads, Heads]:
-    """Return the heads (newest shown entries) and the unseen entries of a page that shows these entries.
+    """Return the heads (newest shown entries) and the unseen entries that a form on this page must name.
 
-    Entries that were lost or cannot be opened were not shown. Removed entries count as shown. A page with
-    `is_whole=False` does not show the thread. Its result names nothing new of the source, so its forms are
-    refused until the adviser has opened the thread.
+    Entries that were lost or cannot be opened were not shown. Removed entries count as shown. Pass
+    `is_whole=False` for a page that does not show the thread. The result then leaves out what the source
+    wrote or removed and the desk has not confirmed yet. If there is anything of this kind, the page's forms
+    are refused until the adviser has opened the thread.
     """
     shown = {each.signed.digest for each in opened if not each.fault} | conversation.removed
     new = set() if is_whole else set(unconfirmed(desk, conversation, opened))

@@ -21,8 +21,9 @@ _MODE: Final = 0o600 << 16
 def zip_package(text: str, files: Iterable[tuple[str, Iterator[bytes]]], day: date) -> Iterator[bytes]:
     """Yield the zip file with the text and files for a recipient, in pieces.
 
-    The files are read in order, once, while the caller takes the pieces. If reading `files` raises an
-    exception, the iterator ends before the zip's last piece. So a zip file that is complete is also correct.
+    The files are read once, in order, while the caller takes the pieces. If reading a file raises an
+    exception, the caller gets this exception before the last piece. So a complete zip file never has an
+    incomplete file in it.
     """
     output = _ZipOutput()
     names: set[str] = set()

@@ -68,9 +68,10 @@ class DamagedError(Exception):
 
 
 def findings(path: str) -> list[tuple[str, str, str]]:
-    """Return the hidden parts and metadata of an office file, one triple for each finding.
+    """Return the hidden parts and metadata of an office file, each as three texts.
 
-    A triple is ("changes", "comments" or "hidden", count, authors) or ("detail", key, value).
+    For hidden parts: "changes", "comments" or "hidden", their number, and their authors. For metadata:
+    "detail", the name, and the value.
     """
     counts = {"changes": 0, "comments": 0, "hidden": 0}
     names: dict[str, dict[str, None]] = {kind: {} for kind in counts}

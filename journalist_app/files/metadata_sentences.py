@@ -74,7 +74,7 @@ def detail_sentence(kind: str, key: str, value: str) -> str:
 
 
 def more_details_sentence(count: int) -> str:
-    """Return a sentence that says how many more findings of one kind are not listed."""
+    """Return a sentence that says how many hidden details of one kind a file has beside the listed one."""
     return str(
         ngettext(
             "The file contains %(num)d more hidden detail like the one in the line above.",

@@ -106,10 +106,11 @@ class PresealedFileInfo:
 
 @dataclass(frozen=True, slots=True)
 class OpenedFile:
-    """A file whose content is decrypted in pieces, if the source encrypted the file before sending.
+    """Content of a source's file: decrypted first, if the source encrypted the file before sending.
 
-    If the source did not encrypt the file, `pieces` has the file's own bytes. If the file was not decrypted,
-    `pieces` is empty. If the file is damaged or too large, `pieces` raises UnreadableError before its end.
+    If the source did not encrypt the file, `pieces` has the file's own bytes. If the source encrypted the
+    file and the desk cannot decrypt it, `pieces` is empty. If the file is damaged or too large, `pieces`
+    raises UnreadableError before its end.
     """
 
     info: PresealedFileInfo

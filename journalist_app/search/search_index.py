@@ -151,10 +151,10 @@ class SearchIndex:
         return [Address(summary.address) for summary in summaries]
 
     def read_changed(self, entries: Mapping[bytes, Iterable[bytes]]) -> None:
-        """Make the search processes read the mailboxes that changed or ended since the last reading.
+        """Make the search processes read the mailboxes that have changed or ended, again.
 
         `entries` has the digests of all entries in the store, by the mailbox's address. A mailbox has changed
-        if its entries are not those of its summary.
+        if these entries differ from those in its summary.
         """
         with self._changed:
             known = {address: summary.entries for address, summary in self._summaries.items()}

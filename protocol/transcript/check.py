@@ -67,12 +67,13 @@ class Transcript:
     """Result of the check of a mailbox: its verified entries in order, and its faults.
 
     - `entries`: the entries that may be shown, in thread order
-    - `authentic`: all entries with a valid signature by digest, also those with another fault, but not those
+    - `authentic`: by digest, the entries with a valid signature, also those with another fault, but not those
       that are dated back
-    - `rejected`: only an adviser may see these, and the page must then show their fault too
-    - `removed`: the removal of each entry that the source removed, by the digest of the removed entry
+    - `rejected`: entries with a fault. Only an adviser may see them, and the page must then show their fault
+      too
+    - `removed`: by the digest of an entry that the source removed, the entry that removed it
     - `heads`: the newest authentic entries of each writer, which a workstation remembers. Remembered entries
-      that turn out to be dated back stay in
+      stay in this list even if they turn out to be dated back
     """
 
     entries: tuple[SignedEntry, ...]
@@ -266,7 +267,7 @@ def _rivals(authentic: Mapping[Digest, SignedEntry], remembered: Heads) -> dict[
 def _content_fault(entry: SignedEntry, *, is_removed: bool) -> FaultKind | None:
     """Return the fault in the encrypted part of an authentic entry, or None if there is no fault.
 
-    The payload of a removed entry may wait for the clean-up, but its header must be gone.
+    A removed entry must have no header. Its payload may stay until the clean-up.
     """
     if not entry.envelope.is_words:
         return None

@@ -78,7 +78,10 @@ class Knowledge:
         return [digest for digest in digests if digest not in known]
 
     def first_known(self, digests: Iterable[Digest], writers: Iterable[Digest]) -> dict[Digest, Digest]:
-        """Return, for each entry in `digests` that one of the writers knew, the first such writer's entry."""
+        """Return, by entry in `digests`, the first entry in `writers` whose writer knew that entry.
+
+        Both arguments are digests of entries. An entry that no writer in `writers` knew is not in the result.
+        """
         wanted, first = set(digests), dict[Digest, Digest]()
         own: set[Digest] = set()
         visited: dict[Heads, set[Digest]] = {}

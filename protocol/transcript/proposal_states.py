@@ -97,7 +97,7 @@ def void_steps(
 
     Such a step has no effect if the source did not agree to the proposal, or withdrew the consent in time.
     The step PASSED_ON has no effect if the desk made the file although the source had withdrawn in time.
-    `proposals` has the states of all proposals that can be read. Steps may be about others too.
+    `proposals` has the states of all proposals that can be read. Steps about other proposals are included.
     """
     facts = _Facts(transcript, opened)
     lost = facts.steps.keys() - {each.digest for each in proposals}

@@ -24,13 +24,13 @@ from protocol.transcript.proposal_states import ProposalState, proposal_states, 
 class ThreadStep:
     """One step in a mailbox: what the desk has done, on which day, and what happens next.
 
-    - `text`: the adviser's sentence, such as a last message or a reason
-    - `next`, `by`: the next thing that will happen, and the working day on which to expect it. With CLOSED,
-      `by` is the day from which the mailbox may be deleted
-    - `to`, `delivered`: the recipient, and the day on which the file was handed over
+    - `text`: the adviser's sentence, such as the last message before closing, or a reason
+    - `next`, `by`: what will happen next, and the working day on which to expect it. In the step CLOSED, `by`
+      is the day from which the mailbox may be deleted
+    - `to`, `delivered`: the recipient of a proposal, and the day on which the recipient got the file
     - `is_derived`: no one wrote this step; it follows from the entries
-    - `is_void`: the step has no effect, because the source had taken the agreement back in time. If such a
-      step is PASSED_ON, the desk made the file nevertheless
+    - `is_void`: the step has no effect, because the source had not agreed to the proposal, or had withdrawn
+      the consent in time. If such a step is PASSED_ON, the desk must destroy the recipient's file
     """
 
     step: StepName
@@ -91,8 +91,9 @@ def _steps(
 ) -> list[ThreadStep]:
     """Return all steps in a mailbox: those that the adviser wrote, and those that follow from other entries.
 
-    A derived step occurs once, and never after a step of a later stage. A read receipt in the middle of a
-    conversation adds no step.
+    A step that follows from an entry is left out if the mailbox has reached its stage or a later stage
+    already. For example, only the first read receipt of the desk can give the step BEING_READ. Reopening a
+    mailbox starts the stages again.
     """
     steps: list[ThreadStep] = []
     words = [signed.digest for signed, _ in opened if signed.envelope.is_words]

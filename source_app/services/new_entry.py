@@ -77,9 +77,9 @@ class EntryDraft:
         return PreparedAppend(self.keys.address, self.row.version, [NewEntry(signed, attachment_ids)])
 
     def has_room(self, *, spare: int = 0) -> bool:
-        """Return False if the source's entries have reached the limit on their number or on their bytes.
+        """Return True if the source can append an entry: the limits on number and bytes are not reached.
 
-        The limit on their number is raised by `spare`.
+        With `spare`, the limit on the number is higher by `spare`, and the bytes are not counted.
         """
         limits = self.desk.limits
         if next_number(self.heads, SOURCE_STRAND) > limits.entries + spare:

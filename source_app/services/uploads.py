@@ -107,9 +107,9 @@ class _Attempt:
 
 
 def _refusal_of(why: BaseException) -> MessageRefusal | None:
-    """Return the reason for an exception that the message form's page shows.
+    """Return why a message is refused after this exception, for the page with the message form.
 
-    Return None if the exception leads to an error page instead.
+    Return None if the app must show an error page.
     """
     if isinstance(why, MessageRefusedError):
         return why.reason

@@ -72,7 +72,11 @@ class SourceMailbox:
         return [entry for entry in authentic if entry.envelope.author is Author.SOURCE]
 
     def uncovered_words(self, shown: Collection[Digest]) -> list[Digest]:
-        """Return the desk's entries among `shown` that no entry of the source has confirmed yet."""
+        """Return which of the desk's encrypted entries in `shown` the source has not confirmed yet.
+
+        The source confirms the entries on a page when the source signs a later entry, such as a read receipt.
+        `shown` and the result are digests.
+        """
         words = [
             digest
             for digest, entry in self.transcript.authentic.items()
@@ -143,10 +147,10 @@ def read_sent_words(
 ) -> list[tuple[SignedEntry, Content | Withheld]]:
     """Return the encrypted entries of a mailbox that have this entry id, each with its decrypted content.
 
-    Normally there is one entry. Entries that can no longer be decrypted because their header was destroyed
-    are left out. Entries that were removed and restored, or that cannot be decrypted, come with the reason
-    why the page must withhold the text (`Withheld`). Only these entries and the source's later entries are
-    verified.
+    Normally there is one entry. Entries whose header was destroyed are left out. If an entry cannot be
+    decrypted, or was restored after its removal, the result has the reason (`Withheld`) in place of the
+    content. Of the rest of the mailbox, only the source's later entries are verified, because they may be
+    removals.
 
     Raises:
         NotFoundError: the mailbox has no such entry.

@@ -79,11 +79,11 @@ class VerifyContext:
 
 @dataclass(slots=True)
 class ApplyContext:
-    """State of one verified pouch (sync bundle) while it is applied, shared by all kinds of items.
+    """State of applying one verified pouch (sync bundle). Each of its items can add to this state.
 
     `peer` is the sender of the pouch. `verified` has the keys and facts that the verification of the pouch
-    collected. `unwanted` collects the attachments of which the peer need not send the rest: this store has
-    the attachment already, does not have its mailbox, or has no room. `without_room` collects the entries
+    collected. `unwanted` collects attachments of which the peer need send no more chunks, because this store
+    has the attachment already, does not have its mailbox, or has no room. `without_room` collects the entries
     (address and entry id) whose files found no room, `asked` the entries (address and digest) that the peer
     asked for, and `changed` the mailboxes whose state must be computed again.
     """

@@ -79,12 +79,12 @@ def count_not_arrived(desk: OpenDesk, end: SignedEntry) -> int:
 
 
 def add_facts_of_end(desk: OpenDesk, casefile: Casefile, end: SignedEntry) -> Casefile:
-    """Return a copy of the casefile in which `came_back` is True if the source read an answer before ending.
+    """Return a copy of a casefile (notes about a mailbox), updated by whether the source read an answer.
 
-    A source who reads an answer and ends the mailbox at once leaves no read receipt for a check to find. But
-    the end names the newest entries that the source was shown. The source came back if two facts are true:
-    the source wrote an entry (such as a read receipt) after our last check, and the source was shown all
-    entries of the desk that this check knew. A casefile has the desk's notes about a mailbox.
+    `came_back` becomes True if the signed end of the mailbox shows two facts: the source was shown all
+    entries of the desk that this workstation knew, and the source wrote an entry before the end (such as a
+    read receipt) that never arrived here. The end is the only sign if the source read the answer and ended
+    the mailbox at once.
     """
     known = desk.trusted_state.mailboxes.get(end.envelope.address, ())
     newest = {head.strand: head.number for head in end.envelope.heads}

@@ -35,14 +35,13 @@ def open_download(
 ) -> Download:
     """Open an attached file of a mailbox for download.
 
-    With `is_unsealed`, a file that the source encrypted before sending is decrypted too. If the encryption by
-    the source is damaged, `pieces` raises UnreadableError before its end. A file that the desk attached is
-    returned unchanged. The key commitment (which ties the file to its entry) is checked before this function
-    returns.
+    With `is_unsealed`, a file that the source encrypted before sending is decrypted too. If that encryption
+    is damaged, `pieces` raises UnreadableError before its end. A file of the desk is returned unchanged. The
+    key commitment (which ties the file to its entry) is checked before this function returns.
 
     Raises:
         FileRefusedError: MISSING: no verified entry has such an attachment. SEALED: this desk cannot decrypt
-            the source's encryption.
+            what the source encrypted.
         MailboxNotFoundError: the store has no such mailbox.
         ForgedError, UnreadableError: the stored file differs from the file that was signed.
     """

@@ -83,9 +83,9 @@ class AdviserEntry:
 class ShownThread:
     """Mailbox on the adviser's page: its entries, its state, and the values for the answer form.
 
-    `heads` and `unseen` name what the page shows and what it does not show. `has_news` is True if the source
-    wrote or removed something that no adviser has been shown in the thread yet. After the page was made,
-    `conversation` and `opened` go to `append_desk_read_receipt`.
+    `heads` names the newest entries that the page shows, and `unseen` the entries that it does not show.
+    `has_news` is True if the source wrote or removed something that no entry of the desk has confirmed yet.
+    After the page was made, `conversation` and `opened` go to `append_desk_read_receipt`.
     """
 
     address: str

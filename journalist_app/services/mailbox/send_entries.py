@@ -77,13 +77,13 @@ class EntrySender:
         today: date,
         precondition: Precondition | None = None,
     ) -> None:
-        """Verify the mailbox, and check that the page showed everything that the source wrote or removed.
+        """Verify the mailbox, and check that the form's page showed all that the source wrote or removed.
 
         `precondition` is called before every attempt to append, and raises an exception to refuse.
 
         Raises:
             MailboxNotFoundError: the store has no such mailbox.
-            UnsoundMailboxError: the mailbox has a fault with which the desk signs nothing.
+            UnsoundMailboxError: the mailbox has a fault with which the desk must not write in it.
             SendRefusedError: FORM_REUSED: the form was used before for another entry. SOURCE_WROTE: the
                 source wrote or removed something after the page with the form was shown.
         """
@@ -101,7 +101,7 @@ class EntrySender:
 
         Raises:
             MailboxNotFoundError: the source has ended the mailbox since the form was shown.
-            UnsoundMailboxError: the mailbox has a fault with which the desk signs nothing.
+            UnsoundMailboxError: the mailbox has a fault with which the desk must not write in it.
             SendRefusedError: FORM_REUSED: the form was used before for another entry. SOURCE_WROTE: the
                 source wrote or removed something while the adviser was typing or sending.
         """

@@ -43,7 +43,7 @@ class StepForm:
     def has_words(self) -> bool:
         """Return True if the adviser typed a sentence, a next step or a day.
 
-        Use this property for forms that suggest no day.
+        For a form that suggests a day, use `is_filled`, which ignores the day.
         """
         return bool(self.text.strip() or self.next.strip() or self.by.strip())
 

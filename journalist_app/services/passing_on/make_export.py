@@ -99,9 +99,9 @@ def _record_made(  # noqa: PLR0913  # each is a part of the step
 ) -> None:
     """Record in the casefile (notes about a mailbox) that the recipient's file was made.
 
-    The first time, also tell the source. The source is told in a step. The mailbox is verified again before
-    the step is appended. An entry that withdraws the source's consent in time may have arrived together with
-    the server's confirmation.
+    The first time, also append a step that tells the source. Before this, the mailbox is verified again: the
+    server's confirmation may have brought an entry with which the source withdrew the consent in time. Then
+    nothing is appended or recorded, and `find_begun` raises its exception.
     """
     address, note = form_context.address, note_of_proposal(proposed)
 

@@ -67,14 +67,14 @@ def begin_passing_on(  # noqa: PLR0913  # each argument is part of the step
 
     When the source can see the step, the source can no longer withdraw the consent.
 
-    `words` has the step's sentence, the next step and its day. If `without` is given, the desk passes on the
-    proposal without the source's consent, and the step has the written reason instead of the sentence. A
-    second call has no effect.
+    `words` has the step's sentence, the next step, and the day on which to expect the next step. If `without`
+    is given, the desk passes on the proposal without the source's consent, and the reason in `without`
+    replaces the sentence. If the desk has begun already, nothing is appended.
 
     Raises:
-        PassOnRefusedError: `without` is None, and the source has not agreed to exactly this proposal.
-            REASON_MISSING: the reason in `without` is too short, or the adviser did not confirm it. Or the
-            recipient's key cannot be used.
+        PassOnRefusedError: the recipient's key cannot be used, or a newer proposal exists. If `without` is
+            None: the source has not agreed to exactly this proposal. Otherwise REASON_MISSING: the reason is
+            too short, or the adviser did not confirm it.
         SendRefusedError: a text of the step is too long, or its day is invalid. FORM_REUSED: the form was
             used before for another entry. SOURCE_WROTE: the source wrote after the page with the form was
             shown.
@@ -158,13 +158,13 @@ def record_handover(  # noqa: PLR0913  # each argument is part of the step
 ) -> None:
     """Append a step that tells the source when and how the desk handed over the recipient's file.
 
-    The step also says what comes next. `delivered` is the typed day on which the recipient got the file. If
-    the source had withdrawn in time and the adviser could not destroy the file any more, the step says so
-    too.
+    The step also says what comes next. `delivered` is the day on which the recipient got the file, as the
+    adviser typed it. The step is also accepted if the source had withdrawn in time, but the file could not be
+    destroyed any more: the source must know that too.
 
     Raises:
-        PassOnRefusedError: NOT_BEGUN: no file was made yet. HANDOVER_DAY: no date, in the future, or before
-            the file was made.
+        PassOnRefusedError: NOT_BEGUN: no file was made yet. HANDOVER_DAY: `delivered` is not a date, is in
+            the future, or is before the day on which the file was made.
         NoSuchProposalError: the mailbox has no such proposal.
         SendRefusedError: a text of the step is too long, or its day is invalid. FORM_REUSED: the form was
             used before for another entry. SOURCE_WROTE: the source wrote after the page with the form was

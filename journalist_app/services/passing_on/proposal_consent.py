@@ -62,8 +62,8 @@ def find_begun(conversation: Conversation, thread: ThreadState, proposed: Propos
 
     Raises:
         PassOnRefusedError: NOT_BEGUN: there is no such step. WITHDRAWN: the source withdrew the consent
-            before they saw the step.
-        UnsoundMailboxError: something that was damaged at the server may withdraw the consent.
+            before the source saw the step.
+        UnsoundMailboxError: an entry was damaged at the server, and may be a withdrawal of the consent.
     """
     if conversation.may_lack_withdrawal:
         raise UnsoundMailboxError

@@ -258,7 +258,10 @@ def put_tallies(desk: OpenDesk, session: Session, address: Address, tallies: Seq
 
 
 def _publish_to_index(desk: OpenDesk, address: Address, revision: int, casefile: Casefile) -> None:
-    """Use a casefile's new revision in the inbox and the search, unless they already have this revision."""
+    """Update the inbox and the search index with a casefile (notes about a mailbox).
+
+    Do nothing if they have this revision of the casefile already.
+    """
     if desk.casefiles.get(address, (0, None))[0] != revision:
         desk.casefiles[address] = (revision, casefile)
         desk.index.index_notes(address, casefile_texts(casefile))

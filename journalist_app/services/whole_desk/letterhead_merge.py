@@ -18,14 +18,13 @@ _APART: Final = {"serial", "issued", "strands", *_LISTS, *itertools.chain(*_TOGE
 
 
 def merge_letterheads(base: Letterhead, ours: Letterhead, theirs: Letterhead) -> Letterhead:
-    """Return the next letterhead, which has the changes of two letterheads made from the letterhead `base`.
+    """Merge two letterheads (signed public statements) that were both made from the letterhead `base`.
 
-    `sign_letterhead` checks the result. `theirs` is already published, and sources have used it; `ours` is
-    not. So a field gets the value of `ours` if only `ours` differs from `base`, and otherwise the value of
-    `theirs`. Closed days, absences and reports are merged as sets: what either side added is added, and what
-    either side removed is removed. If two reports have one title, the report in `theirs` is kept, because it
-    was published first. If one side took a workstation out of use, the workstation stays out of use from the
-    earlier day. A letterhead is the desk's signed public statement.
+    `theirs` is published and in use; `ours` is not published yet. A field gets the value of `ours` if only
+    `ours` differs from `base`, and otherwise the value of `theirs`. In the lists of closed days, absences and
+    reports, what either side added is added, and what either side removed is removed. Of two reports with the
+    same title, the one in `theirs` is kept. If both give a last day for a workstation, the earlier day
+    counts. `sign_letterhead` checks the result.
     """
     changes: dict[str, object] = {}
     for names in (*_TOGETHER, *((name,) for name in Letterhead.__struct_fields__ if name not in _APART)):

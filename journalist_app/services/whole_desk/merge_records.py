@@ -209,7 +209,7 @@ def merge_casefiles(one: Casefile, other: Casefile, today: date) -> Casefile:
 def _union(one: Sequence[_Part], other: Sequence[_Part], order: Callable[[_Part], Any]) -> tuple[_Part, ...]:
     """Return the items of both sequences once.
 
-    Keep the order of a sequence that has them all, or sort the items.
+    If one of the sequences has all items, keep its order. Otherwise sort the items by `order`.
     """
     both = {*one, *other}
     whole = [tuple(each) for each in (one, other) if {*each} == both]

@@ -25,10 +25,11 @@ _PAUSE_SECONDS: Final = 0.002  # after each mailbox, so that pages do not wait f
 
 
 class _State(StrictStruct, frozen=True):
-    """State of the check of the whole store, saved between unlockings: its place and its results so far.
+    """Progress and results of the check of the whole store, saved until the desk is unlocked again.
 
-    `after` is the address of the last verified mailbox, or empty. `unsound` and `damaged_files` have the
-    mailboxes in which the running check found faults, and those with damaged files.
+    `after` is the address of the last mailbox that the running check verified, or empty. `unsound` and
+    `damaged_files` name the mailboxes with a fault, and those with damaged files, that the check has found so
+    far.
     """
 
     after: bytes = b""
