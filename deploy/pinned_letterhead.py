@@ -151,7 +151,8 @@ def _verify_newest(
     public statement.
 
     Raises:
-        LetterheadRefusedError: the letterhead must not be used.
+        LetterheadRefusedError: the letterhead is forged, malformed or older than the remembered one, or has
+            another salt or cost.
         LetterheadError: the letterhead is missing, or the remembered serial cannot be read.
     """
     with folder_lock(serial_path.parent, is_waiting=True):
@@ -195,7 +196,7 @@ def _verify(
     letterhead is the desk's signed public statement.
 
     Raises:
-        LetterheadRefusedError: the letterhead must not be used.
+        LetterheadRefusedError: the letterhead is forged, malformed or older, or has another salt or cost.
     """
     seen_serial, seen_parameters = seen
     at_least = max(seen_serial, in_use.serial) if in_use else seen_serial

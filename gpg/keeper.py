@@ -112,7 +112,7 @@ def _lock(folder: Path) -> int:
 
 
 def _destroy_abandoned(parent: Path) -> None:
-    """Destroy the GnuPG homes without a lock. The processes that made and guarded such a home were killed."""
+    """Destroy each GnuPG home that no process has locked, because the processes that used it were killed."""
     for folder in parent.iterdir():
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:

@@ -137,7 +137,7 @@ def sign_again(entry: SignedEntry, *, by: EntryWriter, heads: Heads, unseen: Hea
     """Sign a new entry again with other heads, because another entry was stored first.
 
     The heads name the newest entries that the writer knew. The ciphertext stays the same. The caller must
-    drop the old signature and never store it.
+    never store the earlier signed entry: two entries of a writer with the same number are a fault.
     """
     envelope = replace(entry.envelope, heads=heads, unseen=unseen, day=day)
     return sign_entry(envelope, by=by, epoch=entry.epoch, header=entry.header, payload=entry.payload)

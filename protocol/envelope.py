@@ -102,9 +102,9 @@ class Envelope:
     """Signed header of an entry, which everyone may read.
 
     - `strand`: empty for the source, 8 bytes for a workstation of the desk
-    - `heads`: the newest entries that the writer knew. Of the writer's own entries these are verified
-      entries, of every other writer's entries those that were shown to the writer
-    - `unseen`: entries of other writers that the writer knew of and was not shown
+    - `heads`: the newest entries that the writer knew: the writer's own verified entries, and other writers'
+      entries that were shown to the writer
+    - `unseen`: entries of other writers that the writer knew of, but was not shown
     - `day`: a UTC day
     - `due`: only if the desk closes the mailbox: the day from which the mailbox may be deleted
     - `removes`: only in a removal: sorted digests of the removed entries, 1 to 32

@@ -219,8 +219,7 @@ def sign_letterhead(letterhead: Letterhead, desk_key: SecretKey) -> tuple[bytes,
     """Return the letterhead's bytes, and the desk's signature of these bytes as a minisign file.
 
     Raises:
-        MalformedError: `verify_letterhead` would refuse the letterhead. Without this check, every server
-            would refuse the published letterhead.
+        MalformedError: the letterhead has a fault for which every server would refuse it.
     """
     body = letterhead.to_bytes()
     Letterhead.from_bytes(body)

@@ -118,8 +118,8 @@ def add_chunk(  # noqa: PLR0913  # the chunk's place
     """Append a chunk of ciphertext, of at most `CHUNK_BYTES` bytes, to an attachment that is being uploaded.
 
     `number` is the place of the chunk in the attachment, counted from 0. After the last chunk, the attachment
-    is whole, and its entry may be written. The caller's transaction need not be durable, because the entry is
-    committed later.
+    is whole, and its entry may be written. The caller's transaction need not be durable: the entry's commit
+    is durable, and SQLite writes commits to the disk in their order.
 
     Raises:
         AttachmentMissingError: no such attachment is pending, or its next chunk has another number.

@@ -69,8 +69,8 @@ def put(  # noqa: PLR0913  # the columns
     """Write the next revision of a record by compare-and-set, and replace the stored revision.
 
     A record is an encrypted note of the desk. `revision` must be one more than the stored revision, or 1 if
-    there is no such record. So a form that was open before a record was deleted cannot bring the record back.
-    With `goes_to_peers`, the record is sent to all other stores.
+    there is no such record. So a form about a record that was deleted in the meantime cannot bring the record
+    back. With `goes_to_peers`, the record is sent to all other stores.
 
     Raises:
         RecordMovedError: another revision is stored. Nothing was written.

@@ -31,8 +31,8 @@ class NewEntry:
 class PreparedAppend:
     """Signed entries that are ready to be appended to a mailbox, and the `version` of the verified mailbox.
 
-    If the mailbox has another version now, someone else has changed it, and no entry is appended. `hook` runs
-    in the transaction, after the entries were added.
+    If the mailbox has another version now, someone else has changed it, and no entry is appended. `hook` is a
+    function that is called in the same transaction, after the entries were added.
     """
 
     address: Address

@@ -133,9 +133,9 @@ def apply_pouch(
 
 
 def _apply_items(context: ApplyContext, items: Iterable[Item], *, is_direct: bool) -> int:
-    """Apply all items of a pouch, and update the mailboxes that changed, even if an item is refused.
+    """Apply the items of a pouch (sync bundle), and return the number of items that changed something.
 
-    Return the number of items that changed something. A pouch is a sync bundle.
+    If an item is refused, the items before it stay applied. The mailboxes that changed are then updated too.
     """
     try:
         applied = sum(_apply_batch(context, batch) for batch in _batches(items))

@@ -71,7 +71,8 @@ def build_whole_pouch(endpoint: Endpoint, peer: StrandId) -> Iterator[bytes]:
 
     Raises:
         PeerMissingError: there is no such peer.
-        SyncRefusedError: NOT_PAIRED or OVERTAKEN.
+        SyncRefusedError: NOT_PAIRED: this workstation was never paired with a server. OVERTAKEN: another
+            connection began a pouch for this peer.
         StoreError: the store cannot be used.
     """
     return next(build_pouch_files(endpoint, peer, None))

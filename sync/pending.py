@@ -148,7 +148,7 @@ def _copy(folder: Path, pieces: Iterable[bytes], reserve_bytes: int) -> Path:
     """Copy a pouch (sync bundle) to a file named after its digest, so that a second copy replaces the first.
 
     Raises:
-        SyncRefusedError: NO_ROOM: the only space left on the disk is reserved for text.
+        SyncRefusedError: NO_ROOM: the disk is full, or has only the `reserve_bytes` left that are for text.
     """
     unfinished = folder / f"{secrets.token_hex(8)}{_UNFINISHED}"
     digest = hashlib.sha256()

@@ -80,7 +80,7 @@ def in_command(settings: Path, file: Path) -> None:
 
 @contextmanager
 def _open_endpoint(settings: Path) -> "Iterator[Endpoint]":
-    """Yield this machine's end of a sync: the server, or the workstation after its keyring is unlocked."""
+    """Yield the object with which this machine syncs. On a workstation, unlock the keyring first."""
     from deploy.settings.load_settings import sections_in
 
     if "sync" in sections_in(settings):

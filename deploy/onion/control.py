@@ -77,8 +77,8 @@ def add_onion(
 
     If a service runs under the same key, the new service replaces that service. `target` is the path of a
     Unix socket, without a space. If `clients` is None, everyone can connect, and the proof-of-work defence is
-    on. Otherwise `clients` are public keys in base32, at least one. Then only these clients can connect, and
-    the open connections are closed first.
+    on. Otherwise only `clients` can connect: public keys in base32, at least one. Connections to the replaced
+    service are then closed, because Tor checks a client only when the client connects.
 
     Raises:
         OnionError: Tor refused.

@@ -44,7 +44,7 @@ class OnionConfig:
         return self.sync_folder / "authorized_clients"
 
     def how_to_apply(self, action: str) -> str:
-        """Return a sentence for the operator that says how to make Tor apply a change of clients.
+        """Return a sentence that tells the operator how to make Tor use a changed list of clients.
 
         `action` is what Tor needs: "reload" or "restart".
         """

@@ -55,8 +55,9 @@ class StoreSweeper:
         return cleanup.destroy_deleted(self.store, half_hour_of(now), on_progress=on_progress)
 
     def tidy(self) -> None:
-        """Correct the unsigned days and byte counts of all mailboxes, and rewrite the store's file.
+        """Compute the unsigned values of each mailbox again, and rewrite the store's file.
 
+        These values are the day since which the source waits, the day of deletion, and the number of bytes.
         Call this once each night.
 
         Raises:

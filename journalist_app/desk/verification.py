@@ -109,7 +109,7 @@ class Conversation:
 
     @property
     def is_answered_once(self) -> bool:
-        """Return True if the desk ever wrote a message or step in this mailbox."""
+        """Return True if the desk ever wrote an encrypted entry, such as a message, in this mailbox."""
         parts = (entry.envelope for entry in self.entries)
         return any(part.is_words and part.author is Author.DESK for part in parts)
 
@@ -125,11 +125,12 @@ def conversation_of(desk: OpenDesk, address: Address) -> Conversation:
 
 
 def examine(desk: OpenDesk, session: Session, address: Address) -> Conversation:
-    """Verify every entry of a mailbox, and compare the mailbox with what this workstation remembers.
+    """Verify every entry of a mailbox, and compare the mailbox with the trusted state of this workstation.
 
-    The function decrypts nothing. What the workstation remembers is in the trusted state. If no entry was
-    rolled back or forged, the mailbox's newest entries (heads) are remembered there. A mailbox with faults
-    goes into `desk.unsound`, for the inbox. The faults include those that a sync found in the server's copy.
+    The trusted state has the newest entries (heads) that this workstation has seen. If no entry was rolled
+    back or forged, the heads of this mailbox are added. If the mailbox has a fault, also one that a sync
+    found in the server's copy, `desk.unsound` names the mailbox, and the inbox shows the fault. Nothing is
+    decrypted.
 
     Raises:
         MailboxNotFoundError: the store has no mailbox with this address.

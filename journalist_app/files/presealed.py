@@ -163,7 +163,8 @@ class _UnopenedError(Exception):
 class Unsealer:
     """Decrypter of the texts and files on one page that the source encrypted before sending.
 
-    An unsealer decrypts at most 40 texts and files that are not in the cache.
+    An unsealer decrypts at most 40 texts and files, without those in the cache. For the others, the page says
+    that they are decrypted when the page is loaded again.
     """
 
     def __init__(
@@ -234,10 +235,11 @@ class Unsealer:
         return info
 
     def file(self, name: str, pieces: Iterable[bytes]) -> OpenedFile:
-        """Open a file, and decrypt its content if the source encrypted the file.
+        """Return a file, decrypted if the source encrypted the file before sending.
 
-        The file's name does not matter. This function decrypts only the first piece. The other pieces are
-        decrypted while the caller reads them. Exceptions of `pieces` reach the caller.
+        `pieces` yields the bytes of the file. The first bytes, and not the name, show whether the file is
+        encrypted. Only the first piece is decrypted at once, and the others while the caller reads them.
+        Exceptions of `pieces` reach the caller.
         """
         whole, kind = _start(pieces)
         if kind is None:

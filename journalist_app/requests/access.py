@@ -59,11 +59,11 @@ def is_our_form(purpose: str, token: str) -> bool:
 def require_our_form(purpose: str, token: str | None = None) -> None:
     """Refuse a form whose CSRF token does not belong to this browser and this purpose.
 
-    By default, the token is a field of the form.
+    Without `token`, the form's field `token` is checked.
 
     Raises:
-        ForeignFormError: the token is missing or wrong. Unless the page handles this error, the app shows the
-            error page for another site's form.
+        ForeignFormError: the token is missing or wrong. If the view does not catch this error, the app
+            answers with an error page and status 403.
     """
     if not is_our_form(purpose, request.form.get("token", "") if token is None else token):
         raise ForeignFormError

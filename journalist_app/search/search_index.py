@@ -199,7 +199,7 @@ class SearchIndex:
             self._mark_broken()
 
     def _listen(self, worker: _Worker) -> None:
-        """Apply each report that a search process sends, until its connection closes."""
+        """Update the index with each report of a search process, until the process closes its connection."""
         reports = msgspec.msgpack.Decoder(Report)
         try:
             while True:

@@ -77,9 +77,10 @@ def fill_answer_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
 
 
 def _text_with_help(desk: OpenDesk, where: Address, parts: AnswerParts) -> tuple[str, str]:
-    """Save a draft, or insert a draft or a reply template, according to the button that was pressed.
+    """Save a draft, or add a draft or a reply template to the text, according to the pressed button.
 
-    Return the new text of the answer form, and the key of a message for the page, or an empty string.
+    Return the new text of the answer form, and the key of the message that the page shows. The key is an
+    empty string if the page shows no message.
     """
     text = parts.first("text").replace("\r\n", "\n")
     offered = drafts.read_writing_help(desk, where)

@@ -94,7 +94,8 @@ def thread_page(  # noqa: PLR0913  # each is shown on the page
 ) -> ResponseReturnValue:
     """Show a mailbox with its answer form, filled with the text and the step of `parts`.
 
-    If no form was refused, `outcome` is the key of the sentence that says what happened to a draft.
+    The page also says why a form was refused (`refused`), or else what happened to a draft: `outcome` is the
+    key of that sentence.
     """
     refusal, status = reason_and_status(refused)
     today = adviser_today()

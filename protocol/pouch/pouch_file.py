@@ -67,8 +67,8 @@ class PouchHead(CanonicalStruct, frozen=True, kw_only=True):
 
         Raises:
             MalformedError: `to_bytes` never writes these bytes, or the pouch is not between the server and
-                one workstation. Or `after` or `sent` is not lower than the pouch's own serial: the receiver
-                would then wait forever for an earlier pouch that does not exist.
+                one workstation. Or the head says that this pouch follows a pouch (`after` or `sent`) whose
+                serial is not lower than its own. The receiver would wait forever for such a pouch.
         """
         head = super().from_bytes(raw)
         sides = sorted((len(head.sender), len(head.receiver)))

@@ -90,15 +90,14 @@ class Transcript:
         """Return the heads and the unseen entries that a new entry of this writer (strand) must name.
 
         `shown` has the entries that the writer was shown: entries that the writer could open, entries without
-        an encrypted part, and removed entries. `remembered` has heads that the writer verified before. If one
-        of these is an entry of the writer's own, the new entry names it even if its row is missing now: so
-        hiding a row never makes a workstation sign the same number twice.
+        an encrypted part, and removed entries. `remembered` has heads that the writer verified before. The
+        new entry names those that the writer itself wrote, even if their rows are missing now. So hiding a
+        row never makes a workstation sign the same number twice.
 
-        Of the writer's own entries, the result names all verified ones that no later entry names. Of every
-        other writer's entries, it names those among the shown entries. All other known entries of other
-        writers are unseen. If these are more than an envelope can name, only the newest entries of this
-        writer are unseen, and none is named as shown. At most 64 writers are named: first those of which an
-        entry is there.
+        The heads are the newest verified entries of the writer itself, and the newest shown entries of every
+        other writer. All other known entries of other writers are unseen. If an envelope cannot name all
+        unseen entries of another writer, it names only the newest entries of that writer, as unseen. At most
+        64 writers are named: first those of which an entry is there.
         """
         heads = {head for head in remembered if head.strand == strand and head.digest not in self.authentic}
         unseen: list[Head] = []
@@ -296,6 +295,6 @@ def _by_strand(heads: Iterable[Head]) -> dict[StrandId, list[Head]]:
 
 
 def _limited(heads: Iterable[Head]) -> Heads:
-    """Sort heads (names of entries), and keep at most as many of each writer as an envelope can name."""
+    """Sort heads (names of entries), and keep for each writer only the number that an envelope can name."""
     strands = _by_strand(sorted(heads, key=lambda head: head.digest))
     return tuple(sorted(head for known in strands.values() for head in known[:HEADS_OF_STRAND]))

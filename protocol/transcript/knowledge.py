@@ -69,11 +69,11 @@ class Knowledge:
         return chosen.difference(*(self._parents.get(digest, ()) for digest in chosen))
 
     def known_to(self, writers: Iterable[Digest]) -> set[Digest]:
-        """Return everything that the writers of these entries knew."""
+        """Return the digests of all entries that the writers of these entries knew."""
         return self._learn(writers, set(), {})
 
     def unknown_to_all(self, digests: Iterable[Digest], writers: Iterable[Digest]) -> list[Digest]:
-        """Return the entries in `digests` that no writer of an entry in `writers` knew."""
+        """Return those of `digests` whose entry was unknown to the writer of every entry in `writers`."""
         known = self.known_to(writers)
         return [digest for digest in digests if digest not in known]
 
@@ -109,7 +109,7 @@ class Knowledge:
         return known
 
     def _visit(self, digests: Iterable[Digest], visited: set[Digest]) -> set[Digest]:
-        """Visit these entries and those behind them in their strands. Return what was not visited before."""
+        """Add these entries and all earlier ones of their writers to `visited`. Return the added ones."""
         new: set[Digest] = set()
         todo = list(digests)
         while todo:

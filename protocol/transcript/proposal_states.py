@@ -213,8 +213,8 @@ class Consent:
         """Return True if a step to pass on the proposal is valid: the source did not withdraw in time.
 
         A step to pass on without consent needs no agreement. Such a step is invalid only if the source
-        answered against the proposal, and neither the writer of the step knew this answer nor the source knew
-        the step.
+        answered against the proposal before seeing the step, and the desk wrote the step before seeing this
+        answer.
         """
         if note.without_consent:
             return self._knowledge.all_cover(set(self._against) - self._known_at[step], step)

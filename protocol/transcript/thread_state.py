@@ -128,8 +128,9 @@ def _steps(
 def _add_written_step(steps: list[ThreadStep], step: ThreadStep) -> None:
     """Add a step that the adviser wrote, or replace the derived step of the same name.
 
-    A step about a proposal replaces the derived step about the same proposal, even if newer steps follow,
-    because another workstation may have written in between. Any other step can only replace the newest step.
+    A derived step follows from an entry without a written step, such as "proposal made" from a proposal. A
+    step about a proposal replaces the step that was derived from this proposal, even if other steps are in
+    between: another workstation may have written them. Any other step replaces only the step just before it.
     """
     for at, before in enumerate(steps):
         is_same = before.proposal == step.proposal if step.proposal else at == len(steps) - 1
@@ -158,9 +159,9 @@ def _written_step(signed: SignedEntry, content: Content | None, *, is_void: bool
 def _derived_step(
     signed: SignedEntry, content: Content | None, proposals: Mapping[Digest, Digest], *, is_closed: bool
 ) -> ThreadStep | None:
-    """Return the step that follows from an entry in which the adviser wrote no step.
+    """Return the step that follows from an entry in which the adviser wrote no step, or None.
 
-    Return None if no step follows.
+    A step is a statement of progress. For example, "received" follows from a message of the source.
     """
     part = signed.envelope
     name = _derived_name(signed, content, is_closed=is_closed)

@@ -50,8 +50,7 @@ def waiting_since_with(words: Envelope, before: date | None) -> date:
     """Return the day since which a source waits for an answer, after the source wrote a new message.
 
     `words` is the signed header of the message, and `before` the day since which the source waited until
-    then, or None. The result is that of `waiting_since`, and the store need not read the whole mailbox for
-    each message.
+    then, or None. The result is the same as that of `waiting_since`, which needs the whole mailbox.
     """
     return min(before or words.day, words.day)
 

@@ -8,13 +8,12 @@ from pathlib import Path
 
 
 def connect(path: Path, *settings: str) -> sqlite3.Connection:
-    """Open a sqlite3 connection to an existing file.
+    """Open a sqlite3 connection to an existing file. If the file is missing, raise an exception.
 
-    If the file is missing, raise an exception and create no file. `settings` are SQLite pragmas, such as
-    "query_only=ON". SQLite overwrites deleted content with zeros. The driver begins no transactions: the
-    caller executes BEGIN. In text that is not UTF-8, U+FFFD replaces the wrong bytes: the driver would make
-    the whole query fail because of one such value. No column accepts U+FFFD (see `schema`). If the driver
-    returned bytes, a text could not be told from a blob.
+    `settings` are SQLite pragmas, such as "query_only=ON". SQLite overwrites deleted content with zeros. The
+    driver begins no transactions: the caller executes BEGIN. If a stored text is not UTF-8, the wrong bytes
+    are read as U+FFFD, so that one damaged text does not make the whole query fail. No column accepts U+FFFD
+    (see `schema`).
     """
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=rw",

@@ -218,8 +218,8 @@ class EntryRow(_WithId, Base):
     """Signed header (envelope) of one entry of a mailbox.
 
     The row in `sealed` with the same id has the entry's ciphertext. An entry without an encrypted part, or
-    with a destroyed one, may have no such row. An entry is named by its digest: a number or an entry id may
-    occur twice.
+    with a destroyed one, may have no such row. Only the digest names one entry: a dishonest writer can use a
+    number or an entry id twice.
     """
 
     __tablename__ = "entry"

@@ -26,8 +26,9 @@ def insert_sealed(session: Session, *, header: bytes | None = None, payload: byt
     """Write ciphertext in a new row, add its bytes to the store's count, and return the row's random id.
 
     A page of zeros, the shield, is written before the ciphertext (`schema.SHIELD`). Without the shield,
-    SQLite could leave a copy of some ciphertext in the file after the row is deleted. A record or a tally
-    (anonymous fact) is passed completely as `header`, because deletion sets the header to NULL at once.
+    SQLite could leave a copy of some ciphertext in the file after the row is deleted. A deletion erases the
+    header at once, and the payload later. So the caller passes a whole record or tally (anonymous fact) as
+    `header`.
     """
     row = new_id()
     size = len(header or b"") + len(payload or b"")
@@ -37,7 +38,7 @@ def insert_sealed(session: Session, *, header: bytes | None = None, payload: byt
 
 
 def count_in_mailbox(session: Session, address: bytes, more: int) -> bool:
-    """Add `more` to a mailbox's number of encrypted bytes. `more` may be negative.
+    """Add `more` to the stored number of bytes of ciphertext in a mailbox. `more` may be negative.
 
     Return False if there is no such mailbox.
     """

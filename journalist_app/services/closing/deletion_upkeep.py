@@ -76,10 +76,11 @@ def _are_current(desk: OpenDesk, sealed: Sequence[bytes], wanted: Sequence[Tally
 
 
 def _maintain_casefile(desk: OpenDesk, address: Address, casefile: Casefile, today: date) -> None:
-    """Correct the casefile of a reopened mailbox, and shorten or drop the casefile of a deleted mailbox.
+    """Update the casefile (the desk's notes about a mailbox) after the mailbox was reopened or deleted.
 
-    The casefile of a deleted mailbox keeps only the evidence that the source agreed to pass on a proposal,
-    until the evidence's last day. A casefile has the desk's notes about a mailbox.
+    For a reopened mailbox, the last day of the evidence and the mark as spam are removed. For a deleted
+    mailbox, only the evidence stays that the source agreed to pass on a proposal. After the last day of the
+    evidence, the casefile is dropped.
     """
     if address in desk.trusted_state.ended and casefile != evidence_alone(casefile):
         _keep_evidence_alone(desk, address, today)  # written by a workstation that did not know of the end

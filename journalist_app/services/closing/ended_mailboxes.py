@@ -95,7 +95,7 @@ def _is_counted(desk: OpenDesk, row: EndedMailbox) -> bool:
 
 
 def acknowledge_ended(desk: OpenDesk, address: Address, today: date) -> None:
-    """Count a mailbox that its source ended for the yearly report, and drop its row and its casefile.
+    """For the yearly report, count a mailbox that its source ended. Then drop its row and its casefile.
 
     The inbox calls this function after the adviser has seen the ending on this workstation. The tallies
     (anonymous facts) of all workstations have the same ids, so each fact counts once: that of the newest

@@ -61,9 +61,9 @@ def save_counts(desk: OpenDesk, conversation: Conversation) -> None:
 def save_counts_in_background(desk: OpenDesk, conversation: Conversation) -> None:
     """Save facts about a mailbox for the yearly report, if an adviser of this workstation opened the mailbox.
 
-    The background check calls this function for mailboxes with new entries. It makes no casefile for other
-    mailboxes, for two reasons. A thief of the store would think that a mailbox with a casefile has notes. And
-    the first check of a full store would write casefiles for hours.
+    The background check calls this function for mailboxes with new entries. It makes no casefile (notes about
+    a mailbox) for mailboxes that no adviser opened. Otherwise a thief of the store would believe that the
+    desk had notes about them, and the first check of a full store would write casefiles for hours.
     """
     address = conversation.address
     if address in desk.casefiles or address in desk.to_count:

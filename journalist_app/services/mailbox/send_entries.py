@@ -201,9 +201,10 @@ def refuse_if_source_wrote(
 
 
 def due_of_step(conversation: Conversation, today: date) -> date | None:
-    """Return the day of deletion that a step in a closed mailbox repeats, or None if the mailbox is open.
+    """Return the day of deletion that a step "passed on" in a closed mailbox must name.
 
-    A step is a statement of the desk that says what it has done.
+    An entry of the desk without such a day would open the mailbox again. The result is the day that the
+    closing named, or today if that day has passed. Return None if the mailbox is open.
     """
     until = closed_until(conversation.transcript)
     return None if until is None else max(until, today)

@@ -22,7 +22,7 @@ def verified_thread(
 
     Raises:
         MailboxNotFoundError: the store has no such mailbox.
-        UnsoundMailboxError: the mailbox has a fault with which the desk signs nothing.
+        UnsoundMailboxError: the mailbox has a fault with which the desk must not write in it.
     """
     conversation, opened = require_answerable(desk, address)
     return conversation, opened, thread_of(conversation, opened)
@@ -84,8 +84,8 @@ def require_consent(
     """Refuse to pass on a proposal if the source has not agreed to it, or if a newer proposal replaced it.
 
     If `is_without` is True, the proposal may be passed on without the source's consent. An agreement does not
-    count if an entry that its writer did not know is missing, was removed or cannot be decrypted: the source
-    may have withdrawn the consent in this entry, or the desk may have proposed something else.
+    count if an entry that the source did not know when agreeing is missing, was removed or cannot be
+    decrypted: this entry may be a withdrawal of the consent, or another proposal of the desk.
 
     Raises:
         PassOnRefusedError: PROPOSAL_OBSOLETE: a newer proposal exists. WITHDRAWN: the source withdrew the

@@ -137,13 +137,14 @@ def find_prepared(desk: OpenDesk, address: Address, entry_id: EntryId) -> Prepar
 def send_proposal(
     desk: OpenDesk, address: Address, entry_id: EntryId, cleaned: Collection[int], *, today: date
 ) -> None:
-    """Append a prepared proposal to the mailbox, and its step for the source in the same transaction.
+    """Append a prepared proposal, and the step that the adviser wrote about it, in one transaction.
 
     `cleaned` has the positions, counted from 0, of the files that are sent as a cleaned copy. Sending a
     proposal twice, for example by a double click, has no effect.
 
     Raises:
-        PassOnRefusedError: PREPARATION_GONE, or the recipient's key can no longer be used.
+        PassOnRefusedError: PREPARATION_GONE: the proposal is no longer in memory, or its files were deleted.
+            Or the recipient's key can no longer be used.
         SendRefusedError: FORM_REUSED: the form was used before for another entry. SOURCE_WROTE: the source
             wrote after the page with the form was shown. DAY_PAST: the step's day has passed since the
             preview.

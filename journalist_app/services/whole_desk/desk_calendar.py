@@ -133,8 +133,8 @@ def parse_days(typed: str) -> tuple[date, ...]:
 def _past_days(letterhead: Letterhead, today: date) -> tuple[tuple[date, ...], tuple[tuple[date, date], ...]]:
     """Return the past closed days and absences that the desk's next signed letterhead must keep.
 
-    They are still needed to count working days. If there are too many, only the newest are kept. A letterhead
-    is the desk's signed public statement.
+    The yearly report needs them to count the working days until an answer. If there are too many, only the
+    newest are kept. A letterhead is the desk's signed public statement.
     """
     kept = range(date(max(today.year - _YEARS_KEPT, 1), 1, 1).toordinal(), today.toordinal())
     closed = sorted(day for day in letterhead.closed_days if day.toordinal() in kept)

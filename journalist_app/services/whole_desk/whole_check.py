@@ -42,8 +42,9 @@ class _State(StrictStruct, frozen=True):
 def check_whole_store(desk: OpenDesk, today: date) -> None:
     """Continue the check of the whole store, or begin a new one if the last one ended before today.
 
-    The check ends early when the desk is locked. The place is saved encrypted in a file beside the trusted
-    state. Only one thread checks at a time. If a check is already running, this function returns at once.
+    The check ends early when the desk is locked. Its progress is saved, encrypted, in a file beside the
+    trusted state, so that a later call can continue. Only one thread checks at a time. If a check is already
+    running, this function returns at once.
     """
     if not desk.checking_whole.acquire(blocking=False):
         return
