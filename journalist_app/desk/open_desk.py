@@ -112,6 +112,8 @@ class OpenDesk:
     last_check: date | None = None
     # Damaged rows of the store, by table and address, when they were counted on the day of the last check.
     damaged_rows: Mapping[tuple[str, bytes], int] = field(default_factory=dict)
+    # Digests of what sources encrypted before sending, by the digest of the entry.
+    contents: dict[Digest, frozenset[bytes]] = field(default_factory=dict, repr=False)
     damaged_files: set[Address] = field(default_factory=set)  # mailboxes, found by the whole check
     # Closed mailboxes whose tallies were checked.
     tallied: dict[Address, tuple[int, date, int]] = field(default_factory=dict)

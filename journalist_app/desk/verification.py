@@ -42,14 +42,6 @@ class ShownFault:
     number: int = 0
     allows_answers: bool = False
 
-    @property
-    def side(self) -> str:
-        """Return the author of the faulty entry, "source" or "desk".
-
-        Return "" if the fault is not in an entry.
-        """
-        return "" if self.author is None else self.author.name.lower()
-
 
 @dataclass(frozen=True, slots=True)
 class OpenedEntry:

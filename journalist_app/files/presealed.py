@@ -339,13 +339,6 @@ def sealed_as(first: bytes) -> ArmourKind | None:
     return None
 
 
-def opened_by_age(text: str, identities: Sequence[age.PQIdentity]) -> Iterator[TextPiece]:
-    """Yield each block of a text that the source encrypted with age, decrypted, for the search index."""
-    if _AGE[1].decode() in text:
-        pieces = Unsealer(identities, None, PresealedCache(), at_most=0).text(text)
-        yield from (piece for piece in pieces if piece.kind is PieceKind.OPENED)
-
-
 def _start(pieces: Iterable[bytes]) -> tuple[Iterator[bytes], ArmourKind | None]:
     rest = iter(pieces)
     first = next(rest, b"")

@@ -9,7 +9,7 @@ import msgspec
 
 from protocol.content import StepName
 from protocol.entry import EntryContent
-from protocol.identifiers import Address
+from protocol.identifiers import Address, Digest
 from protocol.transcript.check import Transcript
 from protocol.transcript.thread_state import thread_state
 from protocol.transcript.waiting import non_answers, waiting_since
@@ -24,8 +24,8 @@ class MailboxSummary(msgspec.Struct, frozen=True, array_like=True):
     the day of the newest entry, and `step` the newest step. `asked` is the day of the source's first
     message, `waiting` the day of the source's oldest message without an answer, and `promised` the day that
     the newest step names. `is_confirmed` is True if the desk has written an entry. `has_substance` is True if
-    the desk gave advice, passed on or closed. `presealed` has the `digest_of_text` of each text
-    that the source encrypted with age before sending.
+    the desk gave advice, passed on or closed. `presealed` has the digests of the source's entries with files,
+    or with what may be a text that the source encrypted before sending.
     """
 
     address: bytes
@@ -38,7 +38,7 @@ class MailboxSummary(msgspec.Struct, frozen=True, array_like=True):
     promised: date | None = None
     has_substance: bool = False
     is_closed: bool = False
-    presealed: tuple[bytes, ...] = ()
+    presealed: tuple[Digest, ...] = ()
 
 
 def digest_of_rows(digests: Iterable[bytes]) -> bytes:
@@ -47,11 +47,6 @@ def digest_of_rows(digests: Iterable[bytes]) -> bytes:
     A new or a lost entry changes this digest.
     """
     return hashlib.sha256(b"".join(sorted(digests))).digest()
-
-
-def digest_of_text(text: str) -> bytes:
-    """Return a digest (32 bytes) of a text, by which the app notices the same text in two mailboxes."""
-    return hashlib.sha256(text.strip().encode()).digest()
 
 
 def summarise_mailbox(
@@ -80,4 +75,11 @@ def summarise_mailbox(
         promised=own_steps[-1].by if own_steps and not is_closed else None,
         has_substance=any(step.step in _SUBSTANCE for step in state.steps),
         is_closed=is_closed,
+        presealed=tuple(
+            signed.digest
+            for signed, content in opened
+            if content
+            and not signed.envelope.strand
+            and (content.attachments or "-----BEGIN " in content.text)
+        ),
     )

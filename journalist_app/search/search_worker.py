@@ -16,7 +16,7 @@ from msgspec import UNSET
 
 from crypto.age import PQIdentity
 from crypto.errors import CryptoError
-from journalist_app.files.presealed import opened_by_age
+from journalist_app.files.presealed import PieceKind, PresealedCache, Unsealer
 from journalist_app.files.sealing_words import NamedMailbox, named_mailbox
 from journalist_app.inbox import mailbox_summary
 from journalist_app.inbox.mailbox_summary import MailboxSummary
@@ -209,14 +209,7 @@ class _SearchWorker:
         texts = [entry_texts(address, content, self._identities) for _, content in opened if content]
         self._index.put(address, ENTRIES_PART, itertools.chain.from_iterable(texts))
         entries_digest = mailbox_summary.digest_of_rows(row.digest for row in rows)
-        summary = mailbox_summary.summarise_mailbox(address, entries_digest, transcript, opened)
-        presealed = (
-            mailbox_summary.digest_of_text(piece.text)
-            for entry, content in opened
-            if content is not None and not entry.envelope.strand
-            for piece in opened_by_age(content.text, self._identities)
-        )
-        return msgspec.structs.replace(summary, presealed=tuple(presealed))
+        return mailbox_summary.summarise_mailbox(address, entries_digest, transcript, opened)
 
     def _content(self, entry: SignedEntry) -> Content | None:
         try:
@@ -239,8 +232,9 @@ def entry_texts(address: Address, content: Content, identities: Sequence[PQIdent
     A block that names another mailbox is left out: its text is withheld until the adviser confirms.
     """
     yield content.text
-    pieces = opened_by_age(content.text, identities)
-    yield from (each.text for each in pieces if named_mailbox(each.words, address) is not NamedMailbox.OTHER)
+    for piece in Unsealer(identities, None, PresealedCache(), at_most=0).text(content.text):
+        if piece.kind is PieceKind.OPENED and named_mailbox(piece.words, address) is not NamedMailbox.OTHER:
+            yield piece.text
     if content.step is not UNSET:
         yield content.step.next
         yield content.step.to

@@ -1,8 +1,9 @@
 """Attacks by the store's operator while an adviser works: the desk signs only what was verified and shown."""
 
 import re
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from journalist_app.errors import PassOnRefusal, SendRefusal
 from journalist_app.files.sealing_words import NamedMailbox
 from journalist_app.services import inbox_lists, search_mailboxes
 from journalist_app.services.inbox_lists import InboxFilter
-from journalist_app.services.mailbox import read_thread
+from journalist_app.services.mailbox import file_downloads, read_thread
 from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
 from journalist_app.services.passing_on import pass_on
 from journalist_app.services.whole_desk import background_check, sync_status, unlocking
@@ -415,20 +416,95 @@ def test_a_sealed_text_says_whether_it_names_its_own_mailbox(
     assert "mijn verhaal" in page
 
 
-def test_the_same_sealed_text_in_two_mailboxes_is_told_even_if_it_was_sealed_again(
+CONTENT = b"mijn verhaal, en wie het deed\n"
+
+
+def sends_sealed(world: World, source: ASource, how: str) -> SignedEntry:
+    """Have a source send the same content, encrypted again: as a text, among other text, or as a file."""
+    if how == "file":
+        return source.writes("kijk", file=("a.age", age_file(CONTENT, [recipient_of(world)])))
+    around = "" if how == "text" else "Zie hieronder.\n\n"
+    return source.writes(around + age_armour(CONTENT, [recipient_of(world)]))
+
+
+def compares(desk: OpenDesk) -> None:
+    desk_readers.begin(desk)
+    assert desk_readers.wait_until_whole(desk.index).is_whole
+    file_downloads.compare_new_contents(desk)
+
+
+@pytest.mark.parametrize("first", ["text", "file"])
+@pytest.mark.parametrize("second", ["text among others", "file"])
+def test_the_same_sealed_content_in_two_mailboxes_is_told_even_if_it_was_sealed_again(
+    world: World, desk: OpenDesk, source: ASource, first: str, second: str
+) -> None:
+    """The bytes of a captured text or file can be rewritten without the key."""
+    copy, other = a_source(world), a_source(world)
+    sends_sealed(world, source, first)
+    copied = sends_sealed(world, copy, second)
+    other.writes(age_armour(b"iets anders", [recipient_of(world)]))
+    assert opens(desk, source.keys.address).entries[-1].also_in is None
+    compares(desk)
+
+    assert opens(desk, source.keys.address).entries[-1].also_in == (desk.label(copy.keys.address),)
+    assert opens(desk, copy.keys.address).entries[-1].also_in == (desk.label(source.keys.address),)
+    assert opens(desk, other.keys.address).entries[-1].also_in == ()
+
+    copy.removes(copied)
+    compares(desk)
+    assert opens(desk, source.keys.address).entries[-1].also_in == ()
+    desk.stop()
+
+
+def test_a_sealed_file_that_is_damaged_is_compared_when_it_is_whole_again(
     world: World, desk: OpenDesk, source: ASource
 ) -> None:
     copy = a_source(world)
-    for each in (source, copy):
-        each.writes(age_armour(b"mijn verhaal\n", [recipient_of(world)]))
+    sends_sealed(world, copy, "file")
+    entry_id = sends_sealed(world, source, "file").envelope.entry_id
+    ours = "SELECT c.id FROM chunk c JOIN attachment a ON c.attachment_row = a.id WHERE a.entry_id = :entry"
+    with closing(sqlite3.connect(world.store.path)) as connection:
+        query = f"SELECT id, payload FROM sealed WHERE id IN ({ours})"  # noqa: S608  # of this test
+        row, payload = connection.execute(query, {"entry": entry_id}).fetchone()
+    put = "UPDATE sealed SET payload = :payload WHERE id = :row"
+    world.execute(put, payload=payload[:-1] + bytes([payload[-1] ^ 1]), row=row)
+    compares(desk)
+    assert opens(desk, copy.keys.address).entries[-1].also_in == ()
+
+    world.execute(put, payload=payload, row=row)
+    file_downloads.compare_new_contents(desk)
+
+    assert opens(desk, copy.keys.address).entries[-1].also_in == (desk.label(source.keys.address),)
+    desk.stop()
+
+
+def test_what_cannot_be_opened_to_its_end_is_compared_with_nothing(
+    world: World, desk: OpenDesk, source: ASource
+) -> None:
+    source.writes("kijk", file=("a.age", age_file(bytes(200_000), [recipient_of(world)])[:-1]))
+    gone = a_source(world)
+    sends_sealed(world, gone, "text")
     desk_readers.begin(desk)
     assert desk_readers.wait_until_whole(desk.index).is_whole
+    gone.ends()
+    file_downloads.compare_new_contents(desk)
 
-    (_, shown) = opens(desk, source.keys.address).entries
-    removed = [entry for entry in copy.reads().transcript.entries if entry.envelope.is_words]
-    copy.removes(*removed)
-    background_check.check_store(desk, TODAY)
-    desk_readers.wait_until_whole(desk.index)
-
-    assert [piece.also_in for piece in shown.pieces] == [(desk.label(copy.keys.address),)]
+    assert opens(desk, source.keys.address).entries[-1].also_in == ()
+    assert set(desk.contents.values()) == {frozenset()}
     desk.stop()
+
+
+def test_the_page_says_what_was_also_sent_from_another_mailbox(
+    world: World, source: ASource, browser: AdviserBrowser
+) -> None:
+    copy = a_source(world)
+    for each in (source, copy):
+        sends_sealed(world, each, "text")
+    assert hooks(browser.get(f"/mailbox/{source.address}").text, "also-in") == ["unknown"]
+    desk = browser.app.extensions["auto_lock"]._desk
+    compares(desk)
+
+    page = browser.get(f"/mailbox/{source.address}").text
+
+    assert hooks(page, "also-in") == ["1"]
+    assert desk.label(copy.keys.address) in page

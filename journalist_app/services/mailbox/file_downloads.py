@@ -1,19 +1,28 @@
-"""Downloads of attachments, decrypted while they are sent to the adviser's browser."""
+"""Attached files and pasted encrypted blocks, opened for download, and compared between mailboxes.
 
+Attack: someone captures a text or file that a source encrypted before sending, and sends the copy from
+another mailbox. The copy may have other bytes, because anyone can rewrite the form of encrypted bytes without
+the key. So the decrypted contents are compared, by digests that exist only in memory.
+"""
+
+import hashlib
+import itertools
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from crypto.errors import ForgedError, UnreadableError
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import Conversation, OpenedEntry, conversation_of, open_all
-from journalist_app.errors import FileRefusal, FileRefusedError
+from journalist_app.errors import FileRefusal, FileRefusedError, MailboxNotFoundError
 from journalist_app.files.presealed import OpenedFile, PresealedKind
 from protocol import attachment
-from protocol.content import AttachmentNote
+from protocol.content import AttachmentNote, Content
+from protocol.entry import SignedEntry
 from protocol.envelope import Author
 from protocol.identifiers import Address, AttachmentId, EntryId
 from store import attachments
-from store.errors import AttachmentMissingError
+from store.errors import AttachmentMissingError, StoreError
 from web.filenames import safe_name
 
 
@@ -118,3 +127,47 @@ def _note_of(
             if note.id == attachment_id:
                 return note, each
     raise FileRefusedError(FileRefusal.MISSING)
+
+
+def compare_new_contents(desk: OpenDesk) -> None:
+    """Decrypt what sources encrypted in entries that were not compared since the desk was unlocked.
+
+    The search processes have found these entries. A damaged file is tried again at the next call.
+    """
+    for summary in desk.index.summaries():
+        new = set(summary.presealed) - desk.contents.keys()
+        with suppress(MailboxNotFoundError, StoreError):
+            for one in open_all(desk, conversation_of(desk, Address(summary.address))) if new else ():
+                if one.content is not None and one.signed.digest in new:
+                    with suppress(ForgedError, FileRefusedError):
+                        desk.contents[one.signed.digest] = frozenset(_digests(desk, one.signed, one.content))
+
+
+def other_mailboxes(desk: OpenDesk, opened: OpenedEntry) -> tuple[str, ...] | None:
+    """Return the labels of other mailboxes with something that the source encrypted in this entry.
+
+    The result is None if the entry was not compared yet.
+    """
+    mine = desk.contents.get(opened.signed.digest)
+    if mine is None:
+        return None
+    same = [
+        Address(each.address)
+        for each in desk.index.summaries()
+        if any(not mine.isdisjoint(desk.contents.get(digest, ())) for digest in each.presealed)
+    ]
+    return tuple(desk.label(each) for each in same if each != opened.signed.envelope.address)
+
+
+def _digests(desk: OpenDesk, signed: SignedEntry, content: Content) -> Iterator[bytes]:
+    """Yield a digest of each encrypted block and file of an entry, decrypted."""
+    part, numbers = signed.envelope, itertools.count(1)
+    blocks = iter(lambda: desk.unsealer().pasted(content.text, next(numbers)), None)
+    pieces = (file_pieces(desk, part.address, part.entry_id, note) for note in content.attachments)
+    for file in itertools.chain(blocks, (desk.unsealer().file("", each) for each in pieces)):
+        if file.info.kind is PresealedKind.OPENED:
+            digest = hashlib.sha256()
+            with suppress(UnreadableError):  # what the source encrypted is damaged, and stays so
+                for piece in file.pieces:
+                    digest.update(piece)
+                yield digest.digest()

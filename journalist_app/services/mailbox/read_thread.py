@@ -15,7 +15,6 @@ from journalist_app.desk.verification import Conversation, OpenedEntry, ShownFau
 from journalist_app.errors import FileRefusedError
 from journalist_app.files.presealed import PieceKind, PresealedFileInfo, PresealedKind, TextPiece, Unsealer
 from journalist_app.files.sealing_words import NamedMailbox, named_mailbox
-from journalist_app.inbox.mailbox_summary import digest_of_text
 from journalist_app.services.mailbox import file_downloads
 from protocol.content import AttachmentNote, Kind
 from protocol.envelope import Author
@@ -44,25 +43,14 @@ class AdviserFile:
 
 
 @dataclass(frozen=True, slots=True)
-class ShownPiece:
-    """Piece of a text on the adviser's page: plain text, or a block that the source encrypted before sending.
-
-    `named` is the mailbox that a decrypted block names with six words. `also_in` has the labels of other
-    mailboxes in which the source encrypted the same text with age.
-    """
-
-    text_piece: TextPiece
-    named: NamedMailbox | None = None
-    also_in: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class AdviserEntry:
     """Verified entry on the adviser's page. An entry with a `fault` has no text.
 
     `kind` is empty if the entry has no content. `read_on` is the first day on which the source is known to
     have read this entry, if the desk wrote the entry. `pieces` is the text, with decrypted blocks where the
-    source encrypted a part before sending.
+    source encrypted a part before sending. Each piece comes with the mailbox that it names with six words.
+    `also_in` has the labels of other mailboxes to which the same block or encrypted file was sent, or is None
+    if the app has not compared the entry yet.
     """
 
     entry_id: str
@@ -70,13 +58,14 @@ class AdviserEntry:
     kind: str
     day: date
     text: str
-    pieces: tuple[ShownPiece, ...]
+    pieces: tuple[tuple[TextPiece, NamedMailbox], ...]
     files: tuple[AdviserFile, ...]
     is_removed: bool
     read_on: date | None
     fault: str
     proposal: ProposalState | None  # the proposal that this entry makes or answers
     verdict: str  # of an answer to a proposal, otherwise empty
+    also_in: tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,39 +164,35 @@ def _shown(  # noqa: PLR0913  # each is shown on the page
     content = opened.content
     is_source = part.author is Author.SOURCE
     proposal, verdict = _proposal_of(opened, state)
+    pieces = _pieces(unsealer, opened)
+    files = tuple(_file(desk, unsealer, opened, note) for note in content.attachments) if content else ()
+    is_sealed = any(piece.number for piece, _ in pieces) or any(each.sealed for each in files)
     return AdviserEntry(
         entry_id=part.entry_id.hex(),
         is_source=is_source,
         kind=content.kind.value if content else "",
         day=part.day,
         text=content.text if content else "",
-        pieces=_pieces(desk, unsealer, opened),
-        files=tuple(_file(desk, unsealer, opened, note) for note in content.attachments) if content else (),
+        pieces=pieces,
+        files=files,
         is_removed=opened.signed.digest in conversation.removed,
         read_on=read.get(opened.signed.digest),
         fault=opened.fault,
         proposal=proposal,
         verdict=verdict,
+        also_in=file_downloads.other_mailboxes(desk, opened) if is_sealed else (),
     )
 
 
-def _pieces(desk: OpenDesk, unsealer: Unsealer, opened: OpenedEntry) -> tuple[ShownPiece, ...]:
+def _pieces(unsealer: Unsealer, opened: OpenedEntry) -> tuple[tuple[TextPiece, NamedMailbox], ...]:
     """Return the text of an entry in pieces: plain text, and decrypted blocks in the source's texts."""
     if opened.content is None or not opened.content.text:
         return ()
     if opened.signed.envelope.author is Author.DESK:
-        return (ShownPiece(TextPiece(PieceKind.PLAIN, opened.content.text)),)
+        return ((TextPiece(PieceKind.PLAIN, opened.content.text), NamedMailbox.NONE),)
     address = opened.signed.envelope.address
-    return tuple(_shown_piece(desk, address, piece) for piece in unsealer.text(opened.content.text))
-
-
-def _shown_piece(desk: OpenDesk, address: Address, piece: TextPiece) -> ShownPiece:
-    if piece.kind in {PieceKind.PLAIN, PieceKind.UNOPENED}:
-        return ShownPiece(piece)
-    digest = piece.text and digest_of_text(piece.text)  # a file has no text
-    same = [Address(each.address) for each in desk.index.summaries() if digest in each.presealed]
-    also_in = tuple(desk.label(each) for each in same if each != address)
-    return ShownPiece(piece, named_mailbox(piece.words, address), also_in)
+    pieces = unsealer.text(opened.content.text)
+    return tuple((piece, named_mailbox(piece.words, address)) for piece in pieces)
 
 
 def _file(desk: OpenDesk, unsealer: Unsealer, opened: OpenedEntry, note: AttachmentNote) -> AdviserFile:

@@ -10,7 +10,7 @@ from journalist_app.desk.open_desk import CheckProgress, OpenDesk
 from journalist_app.desk.verification import Conversation, examine
 from journalist_app.errors import MailboxNotFoundError
 from journalist_app.services.closing import deletion_upkeep, ended_mailboxes
-from journalist_app.services.mailbox import count_for_report
+from journalist_app.services.mailbox import count_for_report, file_downloads
 from journalist_app.services.records import casefiles
 from journalist_app.services.whole_desk import whole_check
 from protocol.heads import Heads
@@ -24,6 +24,7 @@ from store.sync_findings import FindingKind
 def check_everything(desk: OpenDesk, today: date) -> None:
     """Verify the mailboxes that changed, and then continue the check of the whole store."""
     check_store(desk, today)
+    file_downloads.compare_new_contents(desk)
     whole_check.check_whole_store(desk, today)
 
 

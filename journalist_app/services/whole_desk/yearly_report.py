@@ -136,10 +136,9 @@ class _ExistingMailboxes:
         casefile = self._casefile(address)
         known = count_for_report.add_facts(self._desk, casefile, conversation)
         self.unsound += bool(conversation.faults)
-        if known.first_message is None or known.first_message.year != self._year:
-            return ()  # the signed entries name another year
-        if not conversation.stored.has_sound_keys:
-            return ()  # counted among the mailboxes with faults
+        first = known.first_message
+        if first is None or first.year != self._year or not conversation.stored.has_sound_keys:
+            return ()  # the signed entries name another year, or the mailbox counts only as faulty
         is_read = any(entry.envelope.author is Author.DESK for entry in conversation.entries)
         if not is_read and not casefile.is_spam:
             self.unread.append(address)
@@ -150,7 +149,7 @@ class _ExistingMailboxes:
             self._desk.letterhead,
             seed=tally_seed(self._desk.keyring.desk_key.seed, conversation.mailbox.verify_key),
             revision=revision,
-            closed=known.first_message,
+            closed=first,
             is_read=True,
         )
 

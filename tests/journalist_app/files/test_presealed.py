@@ -572,7 +572,7 @@ def test_the_adviser_reads_a_presealed_text_and_gets_both_files(world: World) ->
     as_sent = file_downloads.open_download(desk, source.keys.address, the_file(desk, source))
 
     assert [(PieceKind.PLAIN, "Dag"), (PieceKind.OPENED, "geheim")] == [
-        (piece.text_piece.kind, piece.text_piece.text) for piece in shown.pieces
+        (piece.kind, piece.text) for piece, _ in shown.pieces
     ]
     assert shown.files[0].sealed == PresealedFileInfo(PresealedKind.OPENED, "bewijs.pdf")
     assert ("bewijs.pdf", None, b"%PDF-1.7") == (opened.name, opened.size, b"".join(opened.pieces))
@@ -598,7 +598,7 @@ def test_an_armoured_text_of_the_desk_is_not_decrypted(world: World) -> None:
     desk = unlocked(world)
 
     (_, shown) = opens(desk, source.keys.address, today=TODAY).entries
-    assert [TextPiece(PieceKind.PLAIN, armour)] == [piece.text_piece for piece in shown.pieces]
+    assert [TextPiece(PieceKind.PLAIN, armour)] == [piece for piece, _ in shown.pieces]
     with refuses(FileRefusal.MISSING):
         file_downloads.open_pasted(desk, source.keys.address, answered.envelope.entry_id, 1)
 
