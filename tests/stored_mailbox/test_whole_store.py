@@ -1,7 +1,7 @@
 """The check of a whole store without keys detects every change of an entry or file, and names the mailbox."""
 
 import os
-from contextlib import closing
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -123,31 +123,22 @@ def test_a_mailbox_that_ends_during_the_check_has_no_verdict(world: World, sourc
     assert ended.keys.address not in {first.address, last.address}
 
 
-def test_each_process_finds_what_the_calling_process_finds(
-    world: World, source: ASource, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Coverage does not see the spawned processes, so this test calls their functions in its own process."""
-    world.execute("DELETE FROM entry WHERE address = :address AND author = 1", address=source.keys.address)
-    monkeypatch.setattr(whole_store, "_opened", [])
-    strands = world.letterhead.strand_keys
-
-    whole_store._open_in_process(world.store.path, strands, sorted(verdicts(world)))
-    with closing(whole_store._opened[0][0]):
-        found = [whole_store._verify_in_process(place) for place in range(2)]
-
-    assert found == list(verify_store(world.store, strands))
-
-
+@pytest.mark.parametrize(
+    "executor", [ThreadPoolExecutor, pytest.param(ProcessPoolExecutor, marks=pytest.mark.slow)]
+)
 def test_several_processes_find_what_one_finds(
-    world: World, source: ASource, monkeypatch: pytest.MonkeyPatch
+    world: World, source: ASource, monkeypatch: pytest.MonkeyPatch, executor: type[Executor]
 ) -> None:
-    world.execute(
-        "DELETE FROM entry WHERE address = :address AND author = 1 AND number = 1",
-        address=source.keys.address,
-    )
+    """With threads for processes, this test is fast, and coverage sees what they do."""
+    world.execute(f"DELETE FROM entry WHERE {_OF_DESK}", address=source.keys.address)  # noqa: S608
     for _ in range(4):
         a_source(world).writes("and more")
     monkeypatch.setattr(whole_store, "_SHARE", 2)
-    strands = world.letterhead.strand_keys
+    monkeypatch.setattr(whole_store, "_opened", [])
+    monkeypatch.setattr(whole_store, "ProcessPoolExecutor", executor)
 
-    assert list(verify_in_processes(world.store.path, strands)) == list(verify_store(world.store, strands))
+    found = list(verify_in_processes(world.store.path, world.letterhead.strand_keys))
+
+    assert found == list(verify_store(world.store, world.letterhead.strand_keys))
+    for store, *_ in whole_store._opened:
+        store.close()

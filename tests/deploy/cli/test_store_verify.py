@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from protocol.identifiers import mailbox_label
+from stored_mailbox import whole_store
 from tests.deploy.two_machines import Machine, TwoMachineDesk, a_desk
 
 pytestmark = pytest.mark.enable_socket  # whether the adviser's port is free is looked at, on loopback
@@ -24,6 +26,7 @@ def run(machine: Machine) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
 
 
+@pytest.mark.slow
 def test_a_sound_store_is_verified_on_both_machines(desk: TwoMachineDesk) -> None:
     desk.pair_first()
     for _ in range(3):
@@ -39,7 +42,10 @@ def test_a_sound_store_is_verified_on_both_machines(desk: TwoMachineDesk) -> Non
     assert "0 entries verified" in desk.first.does("store", "verify")
 
 
-def test_a_changed_mailbox_is_named_and_ends_the_command_with_status_1(desk: TwoMachineDesk) -> None:
+def test_a_changed_mailbox_is_named_and_ends_the_command_with_status_1(
+    desk: TwoMachineDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads stand for the processes, which the other test starts."""
     desk.pair_first()
     source = desk.a_source_writes()
     desk.a_source_writes()
@@ -50,6 +56,8 @@ def test_a_changed_mailbox_is_named_and_ends_the_command_with_status_1(desk: Two
             {"address": source.keys.address},
         )
     store.close()
+    monkeypatch.setattr(whole_store, "_opened", [])
+    monkeypatch.setattr(whole_store, "ProcessPoolExecutor", ThreadPoolExecutor)
 
     done = desk.server.types("store", "verify")
 
@@ -59,3 +67,5 @@ def test_a_changed_mailbox_is_named_and_ends_the_command_with_status_1(desk: Two
         "2 entries verified. Mailboxes that differ from what was signed: 1.\n"
         "Tell the desk which mailboxes these are. Do not change the store.\n"
     )
+    for opened, *_ in whole_store._opened:
+        opened.close()
