@@ -37,9 +37,10 @@ class FaultKind(StrEnum):
 
 
 # An adviser may write in a mailbox with these faults. Otherwise the operator of the server could block a
-# mailbox for good by losing one row, or by adding one with the key of a retired workstation.
+# mailbox for good by losing one row, by adding one with the key of a retired workstation, or by hiding a row
+# until a sync has restored the row.
 _ALLOW_ANSWERS: Final = frozenset(
-    {FaultKind.SIDE_BY_SIDE, FaultKind.MISSING, FaultKind.LOST, FaultKind.DATED_BACK}
+    map(FaultKind, ("side_by_side", "missing", "lost", "dated_back", "replayed"))
 )
 
 

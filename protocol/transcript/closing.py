@@ -14,7 +14,7 @@ from protocol.strand import StrandKey
 from protocol.transcript.check import FaultKind, Transcript
 
 _ALLOW_DELETION: Final = frozenset(
-    {FaultKind.SIDE_BY_SIDE, FaultKind.MISSING, FaultKind.LOST, FaultKind.RESTORED}
+    map(FaultKind, ("side_by_side", "missing", "lost", "restored", "replayed"))
 )
 
 

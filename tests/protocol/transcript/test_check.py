@@ -130,6 +130,7 @@ def test_an_entry_that_is_stored_twice_is_shown_once(talk: Talk) -> None:
     assert kinds(transcript) == {FaultKind.REPLAYED}
     assert transcript.entries == tuple(talk.entries)
     assert transcript.faults[0].digest is None
+    assert transcript.faults[0].allows_answers
 
 
 def test_with_a_replaced_mailbox_key_nothing_counts_as_the_sources(talk: Talk) -> None:
