@@ -87,7 +87,7 @@ class MailboxSystem:
         browser.start()
         return self._source_at(browser)
 
-    def a_source_with(self, cookies: "_Cookies", passphrase: str) -> ProofSource:
+    def a_source_with(self, cookies: "Cookies", passphrase: str) -> ProofSource:
         """Return the source whose browser has these cookies."""
         browser = SourceBrowser(self.site.test_client())
         browser.client._cookies = dict(cookies)
@@ -171,7 +171,7 @@ def a_conversation(folder: Path) -> tuple[MailboxSystem, ProofSource]:
     return system, source
 
 
-_Cookies = Mapping[tuple[str, str, str], Cookie]
+Cookies = Mapping[tuple[str, str, str], Cookie]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,7 @@ class _Played:
     folder: Path
     world: World
     server_secret: bytes
-    cookies: _Cookies
+    cookies: Cookies
     passphrase: str
     receipts: list[str]
 

@@ -1,287 +1,267 @@
 """P5 (tampering shows): a change that the operator undoes at once never makes anyone sign something harmful.
 
-Before each transaction of a use case, the operator changes one value in a row, or removes a row. When the use
-case has ended, the operator restores everything. A page may show less while the row is changed, and a message
-may be refused with its text. But nothing that the source signed then is false, every entry can be read
-afterwards, and an acknowledged message is in the mailbox.
+Before some transaction of a use case, the operator changes one value or removes a row. The operator restores
+it before the next transaction, or after the use case. In the meantime, a page may show less, and an action
+may be refused. But nothing that was signed then is false, and what was acknowledged was done. Afterwards both
+ends can read and write everything.
 """
 
 import random
-import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-from protocol.content import StepName, Verdict
-from protocol.envelope import EntryClass
+from crypto.errors import CryptoError
+from journalist_app.desk.open_desk import OpenDesk, TrustedStateStatus
+from journalist_app.desk.verification import conversation_of
+from journalist_app.services.closing import ended_mailboxes
+from journalist_app.services.records import casefiles
+from protocol.content import Content, Kind
+from protocol.entry import open_entry
 from protocol.identifiers import Digest
-from protocol.mailbox_keys import MailboxKeys
-from protocol.session import token_hash
-from protocol.transcript.check import FaultKind
-from source_app.services.verified_mailbox import read_mailbox
+from protocol.ledger import ROWS, open_tally
+from protocol.transcript.check import FaultKind, Transcript
+from protocol.transcript.closing import closed_until
+from store import mailbox_tallies
 from store.database.engine import Store
+from stored_mailbox.reading import read_stored
+from tests.journalist_app.desk_factories import TODAY
+from tests.planted import finds_the_fault
+from tests.proofs.conversation import ProofSource
+from tests.proofs.momentary import scene as scenes
+from tests.proofs.momentary.edits import MomentaryEdit, MomentaryOperator, edits_of, sql
+from tests.proofs.momentary.scene import (
+    NOTE,
+    OF_DESK,
+    OF_SOURCE,
+    USE_CASES,
+    InterruptedUseCase,
+    MomentaryScene,
+)
 from tests.proofs.proof_sizes import IS_WHOLE, print_result
-from tests.source_app.desks import ADesk, SourceBrowser, make_desk
-from web.dates import half_hour_now
+from tests.sync.ends import all_tallies
 
 pytestmark = pytest.mark.slow
 
-_SAMPLE = 40  # edits for each use case in `make test`; `make prove` tries all of them
-_TABLES = ("mailbox", "entry", "sealed")
-_UNTOUCHED = {"id", "address", "shield"}  # without its id or address, a row is only missing, which we try too
-
-QUESTION, ANSWER, NEWS = "the first question", "the answer of the desk", "the news"
-
-
-@dataclass
-class EditedMailbox:
-    """A mailbox in which source and desk wrote, read and agreed, and the browser of its source."""
-
-    desk: ADesk
-    browser: SourceBrowser
-    keys: MailboxKeys
-    proposal: str
-    session: tuple[bytes, bytes]  # its name and its encrypted state
-    moment: "Moments"
-
-    def sql(self, statement: str, *values: object) -> list[tuple[object, ...]]:
-        with closing(sqlite3.connect(self.desk.store.path)) as connection, connection:
-            connection.execute("PRAGMA ignore_check_constraints=ON")
-            return connection.execute(statement, values).fetchall()
+# If a note of the desk seems dropped for a moment, a workstation deletes it, and its adviser is told.
+SHOWN_AS_MISSING = ("replica", "record", "is_dropped")
+HARMLESS = {FaultKind.SIDE_BY_SIDE, FaultKind.REPLAYED}  # an entry was written or given twice
+_SAMPLE = 4  # edits for each use case in `make test`; `make prove` tries all of them
 
 
-@dataclass
-class Moments:
-    """Counter of the transactions of a use case, which calls the operator's change before one of them."""
-
-    at: int = -1
-    operator: Callable[[], None] = lambda: None
-    count: int = -1  # not counting
-
-    def before_transaction(self) -> None:
-        if self.count < 0:
-            return
-        self.count += 1
-        if self.count == self.at:
-            at_once, self.count = self.count, -1
-            self.operator()
-            self.count = at_once
-
-
-@dataclass(frozen=True)
-class Edit:
-    """One change by the operator: of one column of a row, or of the whole row if `column` is empty."""
-
-    table: str
-    row: int
-    column: str
-
-
-def write(scene: EditedMailbox) -> str:
-    """Send a message. Return the text if it was acknowledged."""
-    sent = scene.browser.write(NEWS)
-    assert sent.status_code == 303 or NEWS in sent.text
-    return NEWS if sent.status_code == 303 else ""
-
-
-def read(scene: EditedMailbox) -> str:
-    assert scene.browser.get("/en/mailbox").status_code in {200, 303}
-    return ""
-
-
-def remove(scene: EditedMailbox) -> str:
-    entry_id = scene.desk.entries_of(scene.keys, EntryClass.WORDS, 0)[0].envelope.entry_id.hex()
-    path = f"/en/mailbox/delete/{entry_id}"
-    page = scene.browser.get(path)
-    if page.status_code == 200:
-        scene.browser.post(path, scene.browser.hidden(page, path))
-    return ""
-
-
-def take_back(scene: EditedMailbox) -> str:
-    path = f"/en/mailbox/proposal/{scene.proposal}"
-    page = scene.browser.get(path)
-    if page.status_code == 200 and 'value="taken_back"' in page.text:
-        fields = scene.browser.hidden(page, path) | {"verdict": Verdict.TAKEN_BACK.value}
-        scene.browser.post(path, fields)
-    return ""
-
-
-USE_CASES = {"write": write, "read": read, "remove": remove, "take back": take_back}
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> MomentaryScene:
+    return scenes.a_scene(tmp_path_factory.mktemp("scene"))
 
 
 @pytest.fixture
-def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EditedMailbox:
-    desk = make_desk(tmp_path)
-    browser = desk.browser()
-    browser.start()
-    keys = desk.keys_of(browser)
-    browser.write(QUESTION)
-    desk.answer(keys, ANSWER)
-    browser.get("/en/mailbox")
-    proposal = desk.propose(keys, "the text to pass on").envelope.entry_id.hex()
-    path = f"/en/mailbox/proposal/{proposal}"
-    fields = browser.hidden(browser.get(path), path) | {"verdict": Verdict.AGREED.value, "sure": "y"}
-    assert browser.post(path, fields).status_code == 303
-    desk.receipt(keys)
-    cookie = browser.client.get_cookie("mailbox")
-    assert cookie is not None
-    name = token_hash(bytes.fromhex(cookie.value))
-    box = desk.desk.sessions.get(name, half_hour_now())
-    assert box is not None
-    made = EditedMailbox(desk, browser, keys, proposal, (name, box), Moments())
-    for kind in ("reading", "writing"):
-        monkeypatch.setattr(Store, kind, _counted(getattr(Store, kind), made.moment))
-    return made
+def operator(scene: MomentaryScene, monkeypatch: pytest.MonkeyPatch) -> MomentaryOperator:
+    operator = MomentaryOperator(scene.paths)
+    operator.watch(monkeypatch)
+    return operator
 
 
-def _counted(opened: Callable[..., AbstractContextManager[object]], moment: Moments) -> object:
-    @contextmanager
-    def counting(store: Store, **how: bool) -> Iterator[object]:
-        moment.before_transaction()
-        with opened(store, **how) as session:
-            yield session
-
-    return counting
-
-
-@pytest.mark.parametrize("use_case", USE_CASES)
-def test_an_edit_for_a_moment_is_signed_to_no_ones_harm(scene: EditedMailbox, use_case: str) -> None:
-    path = scene.desk.store.path
-    scene.desk.store.checkpoint()
-    before = path.read_bytes()
-    scene.moment.count = 0
-    USE_CASES[use_case](scene)
-    moments, scene.moment.count = scene.moment.count, -1
-    _reset(scene, before)
-    cases = [(edit, at) for edit in _edits(scene) for at in range(1, moments + 1)]
-    if not IS_WHOLE:
-        cases = random.Random(use_case).sample(cases, min(_SAMPLE, len(cases)))
-    for edit, at in cases:
-        _play(scene, use_case, edit, at)
-        _reset(scene, before)
-    print_result(f"{len(cases)} momentary edits during {use_case!r}, none signed to anyone's harm")
-
-
-def test_a_hidden_step_does_not_make_a_withdrawal_too_late(scene: EditedMailbox) -> None:
-    """Attack that was once possible: hide the step, let the source withdraw, and restore the step."""
-    (proposal,) = (
-        entry
-        for entry in scene.desk.entries_of(scene.keys, EntryClass.WORDS, 1)
-        if entry.envelope.entry_id.hex() == scene.proposal
-    )
-    step = scene.desk.pass_on(scene.keys, proposal, StepName.PASSING_ON)
-    row = scene.sql("SELECT * FROM entry WHERE digest = ?", step.digest)[0]
-    scene.sql("DELETE FROM entry WHERE digest = ?", step.digest)
-    take_back(scene)
-    scene.sql(f"INSERT INTO entry VALUES ({', '.join('?' * len(row))})", *row)
-
-    transcript = scene.desk.transcript(scene.keys)
-    withdrawal = scene.desk.entries_of(scene.keys, EntryClass.WORDS, 0)[-1]
-    assert not transcript.knowledge.all_cover([withdrawal.digest], step.digest)
-    assert "not passed on" in scene.browser.get("/en/mailbox").text.lower()
-
-
-def _edits(scene: EditedMailbox) -> list[Edit]:
-    found = []
-    for table in _TABLES:
-        columns = [name for _, name, *_ in scene.sql(f"PRAGMA table_info({table})")]
-        rows = [row for (row,) in scene.sql(f"SELECT id FROM {table}")]
-        for row in rows:
-            found += [Edit(table, row, str(name)) for name in columns if name not in _UNTOUCHED]
-            if table != "mailbox":  # without its row, there is no mailbox and no page of it
-                found.append(Edit(table, row, ""))  # type: ignore[arg-type]
-    return found
-
-
-def _play(scene: EditedMailbox, use_case: str, edit: Edit, at: int) -> None:
-    known = set(scene.desk.transcript(scene.keys).authentic)
-    put_back: list[Callable[[], object]] = []
-    scene.moment.at, scene.moment.count = at, 0
-    scene.moment.operator = lambda: put_back.append(_apply(scene, edit))
-    acknowledged = USE_CASES[use_case](scene)
-    scene.moment.count = -1
-    for undo in put_back:
-        undo()
-    _check(scene, known, acknowledged)
-
-
-def _apply(scene: EditedMailbox, edit: Edit) -> Callable[[], object]:
-    """Make the operator's change, and return a function that restores the value."""
-    if not edit.column:
-        found = scene.sql(f"SELECT * FROM {edit.table} WHERE id = ?", edit.row)
-        scene.sql("PRAGMA foreign_keys=OFF")
-        scene.sql(f"DELETE FROM {edit.table} WHERE id = ?", edit.row)
-        marks = ", ".join("?" * len(found[0]))
-        return lambda: scene.sql(f"INSERT OR IGNORE INTO {edit.table} VALUES ({marks})", *found[0])
-    where = f"{edit.table} SET {edit.column} = ? WHERE id = ?"
-    ((value,),) = scene.sql(f"SELECT {edit.column} FROM {edit.table} WHERE id = ?", edit.row)
-    other = _other(value)
-    scene.sql(f"UPDATE {where}", other, edit.row)
-    return lambda: scene.sql(f"UPDATE {where} AND {edit.column} IS ?", value, edit.row, other)
-
-
-def _other(value: object) -> object:
-    match value:
-        case bytes() if value:
-            return value[:-1] + bytes([value[-1] ^ 1])
-        case int():
-            return value + 1
-        case str():
-            return "2020-02-02"
-        case _:
-            return 7
-
-
-def _check(scene: EditedMailbox, known: set[Digest], acknowledged: str) -> None:
-    transcript = scene.desk.transcript(scene.keys)
-    assert {fault.kind for fault in transcript.faults} <= {FaultKind.SIDE_BY_SIDE}
-    assert known <= set(transcript.authentic)
-    mailbox = read_mailbox(scene.desk.desk, scene.keys)
-    assert not mailbox.left_out
-    texts = {content.text for _, content in mailbox.opened if content is not None}
-    assert ANSWER in texts
-    if acknowledged:
-        assert acknowledged in texts
-    _check_heads(scene, known)
-
-
-def _check_heads(scene: EditedMailbox, known: set[Digest]) -> None:
-    """Check that new entries of the source name only entries that exist unchanged."""
-    transcript = scene.desk.transcript(scene.keys)
-    for digest, entry in transcript.authentic.items():
-        if digest not in known:
-            assert {head.digest for head in entry.envelope.heads} <= set(transcript.authentic)
-
-
-def _reset(scene: EditedMailbox, before: bytes) -> None:
-    """Bring back the store and the source's session as they were."""
-    scene.desk.desk.sessions.put(*scene.session, half_hour_now() + 2)
-    scene.desk.store.close()
-    for path in scene.desk.store.path.parent.glob(f"{scene.desk.store.path.name}*"):
-        path.unlink()
-    scene.desk.store.path.write_bytes(before)
-
-
-def test_the_proof_would_notice_a_source_that_signs_what_it_did_not_verify(
-    scene: EditedMailbox, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", USE_CASES)
+def test_an_edit_for_a_moment_is_signed_to_no_ones_harm(
+    scene: MomentaryScene, operator: MomentaryOperator, name: str
 ) -> None:
-    """Control: if signatures are not checked, some of the changes make the source sign something false."""
+    cases = cases_of(scene, operator, name)
+    if not IS_WHOLE:
+        cases = random.Random(name).sample(cases, min(_SAMPLE, len(cases)))
+    for edit, at, is_brief in cases:
+        with explaining(f"{name}: {edit} at {at}, {'brief' if is_brief else 'until the end'}"):
+            play(scene, operator, name, edit, at, is_brief=is_brief)
+    print_result(f"{len(cases)} momentary edits during {name!r}, none to anyone's harm")
+
+
+def cases_of(
+    scene: MomentaryScene, operator: MomentaryOperator, name: str
+) -> list[tuple[MomentaryEdit, int, bool]]:
+    """Return every edit of a column that the use case reads, at each moment before it reads this column."""
+    use_case = USE_CASES[name]
+    scene.start(use_case.base)
+    every = [edit for place in use_case.places for edit in edits_of(place, scene.paths[place])]
+    edits = [edit for edit in every if (edit.place, edit.table, edit.column) != SHOWN_AS_MISSING]
+    with operator.noting_reads() as reads:
+        use_case.run(scene)
+    assert scene.acknowledged == (use_case.makes is not None)
+    check(scene, name)
+    return [
+        (edit, at, is_brief)
+        for edit in edits
+        for at in sorted(reads.get((f"{edit.place}.{edit.table}", edit.column), ()))
+        for is_brief in (True, False)
+    ]
+
+
+def play(
+    scene: MomentaryScene,
+    operator: MomentaryOperator,
+    name: str,
+    edit: MomentaryEdit,
+    at: int,
+    *,
+    is_brief: bool,
+) -> None:
+    use_case = USE_CASES[name]
+    scene.start(use_case.base)
+    with operator.acting(edit, at, is_brief=is_brief):
+        use_case.run(scene)
+    check(scene, name)
+
+
+def test_a_hidden_step_does_not_make_a_withdrawal_too_late(
+    scene: MomentaryScene, operator: MomentaryOperator
+) -> None:
+    """The attack that was possible: hide the step, let the source withdraw, and restore the step."""
+    scene.start("begun")
+    (step,) = scene.known["begun"] - scene.known["agreed"]
+
+    with operator.acting(MomentaryEdit("server", "entry", row_of(scene, "server", step), ""), 1):
+        USE_CASES["the source takes back"].run(scene)
+
+    found = opened_at(scene.pair.server, scene, scene.source)
+    assert found is not None
+    new = found.transcript.authentic.keys() - scene.known["begun"]  # a receipt and the withdrawal
+    assert [False, False] == [found.transcript.knowledge.all_cover([each], step) for each in new]
+    assert "not passed on" in scene.get("/en/mailbox").text.lower()
+
+
+def test_a_planted_fault_is_found_signatures_are_not_verified(
+    scene: MomentaryScene, operator: MomentaryOperator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("protocol.transcript.check.check_signature", lambda *_, **__: None)
     monkeypatch.setattr("protocol.entry.check_signature", lambda *_, **__: None)
-    row = scene.sql("SELECT id FROM entry WHERE author = 0 ORDER BY number DESC")[0][0]
-    scene.desk.store.checkpoint()
-    before = scene.desk.store.path.read_bytes()
-    edit = Edit("entry", row, "signature")  # type: ignore[arg-type]
-    with pytest.raises(AssertionError):
-        _play_all(scene, edit, before)
+    edit = MomentaryEdit("server", "entry", row_of(scene, "server", scene.of_source), "signature")
+    with finds_the_fault():
+        for at in range(1, 8):
+            play(scene, operator, "the source writes", edit, at, is_brief=False)
 
 
-def _play_all(scene: EditedMailbox, edit: Edit, before: bytes) -> None:
-    for use_case in USE_CASES:
-        for at in range(1, 6):
-            _play(scene, use_case, edit, at)
-            _reset(scene, before)
+def test_a_planted_fault_is_found_what_does_not_open_counts_as_shown(
+    scene: MomentaryScene, operator: MomentaryOperator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Transcript.heads_for
+    monkeypatch.setattr(
+        Transcript,
+        "heads_for",
+        lambda self, strand, _shown, *known: real(self, strand, self.authentic, *known),
+    )
+    edit = MomentaryEdit("replica", "sealed", row_of(scene, "replica", scene.of_source), "header")
+    with finds_the_fault():
+        play(scene, operator, "the desk answers", edit, 1, is_brief=False)
+
+
+def row_of(scene: MomentaryScene, place: str, digest: Digest) -> int:
+    ((row,),) = sql(scene.paths[place], "SELECT id FROM entry WHERE digest = ?", digest)
+    return int(str(row))
+
+
+@contextmanager
+def explaining(case: str) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as why:
+        why.add_note(case)
+        raise
+
+
+# ---- what must hold
+
+
+def check(scene: MomentaryScene, name: str) -> None:
+    """Check what was signed. Then let both ends work on as usual: nothing is lost or stopped."""
+    use_case = USE_CASES[name]
+    signed = {digest for store in scene.stores for digest in check_signed(scene, store, use_case)}
+    is_ended = opened_at(scene.pair.server, scene, scene.source) is None
+    assert is_ended <= (name == "the source ends")
+    assert (scene.acknowledged and name == "the source ends") <= is_ended
+    assert all(made == scene.file_to_make for made in scene.paper.made)
+    scenes.work_on(scene, is_ended=is_ended)
+    for store in scene.stores:
+        found = opened_at(store, scene, scene.source)
+        assert (found is None) == is_ended
+        if found is not None:
+            assert not found.faults
+            assert scene.known[use_case.base] | signed <= found.transcript.authentic.keys()
+            assert found.unreadable <= found.transcript.removed.keys()
+        check_closed(scene, store, is_last_day=name == "the clean-up on the last day")
+    for desk in (scene.desk.desk, scene.unlock().desk):
+        check_desk(scene, desk, is_ended=is_ended)
+
+
+@dataclass(frozen=True)
+class OpenedMailbox:
+    """A mailbox as it is in one store, with what can be read of it."""
+
+    transcript: Transcript
+    contents: dict[Digest, Content]
+    faults: list[FaultKind | str]
+
+    @property
+    def unreadable(self) -> set[Digest]:
+        words = {entry.digest for entry in self.transcript.authentic.values() if entry.envelope.is_words}
+        return words - self.contents.keys()
+
+
+def opened_at(store: Store, scene: MomentaryScene, source: ProofSource) -> OpenedMailbox | None:
+    with store.reading() as session:
+        stored = read_stored(session, source.keys.address, scene.strands)
+    if stored is None:
+        return None
+    contents = {}
+    for entry in stored.transcript.entries:
+        with suppress(CryptoError):
+            contents[entry.digest] = open_entry(entry, [*scene.identities, source.keys.identity])
+    faults = {fault.kind for fault in stored.transcript.faults} - HARMLESS
+    others = ["damaged"] * len(stored.damaged) + ["keys"] * (not stored.has_sound_keys)
+    return OpenedMailbox(stored.transcript, contents, [*faults, *others])
+
+
+def check_signed(scene: MomentaryScene, store: Store, use_case: InterruptedUseCase) -> set[Digest]:
+    """Check that new entries claim to have seen only what a page had shown, and return their digests."""
+    found = opened_at(store, scene, scene.source)
+    if found is None:
+        return set()
+    all_cover, authentic = found.transcript.knowledge.all_cover, found.transcript.authentic
+    new = authentic.keys() - scene.known[use_case.base]
+    for digest in new:
+        news = OF_SOURCE if authentic[digest].envelope.strand else OF_DESK
+        claimed = [each for each, content in found.contents.items() if content.text == news]
+        was_shown = any(news in page for page in scene.shown)
+        assert was_shown or not any(all_cover([digest], each) for each in claimed)
+    made = {found.contents[digest].kind for digest in new & found.contents.keys()}
+    made |= {authentic[digest].envelope.entry_class for digest in new}
+    acts_here = (store is scene.pair.server) == ("server" in use_case.places)
+    assert use_case.makes in made or not (scene.acknowledged and acts_here)
+    assert not (use_case.is_refused and (scene.acknowledged or Kind.STEP in made))
+    assert (closed_until(found.transcript) is not None) == (Kind.CLOSING in made)
+    return new
+
+
+def check_closed(scene: MomentaryScene, store: Store, *, is_last_day: bool) -> None:
+    """The mailbox that the desk closed is deleted and counted on its last day, and not before."""
+    found = opened_at(store, scene, scene.pair.good)
+    assert (found is None) == is_last_day
+    with store.reading() as session:
+        sealed = [*mailbox_tallies.find(session, scene.pair.good.keys.address), *all_tallies(store)]
+    ids = set()
+    for tally in sealed:
+        with suppress(CryptoError):  # the operator changed a copy of it
+            ids.add(open_tally(tally, scene.identities, scene.strands).id)
+    assert len(ids) >= ROWS - is_last_day  # a tally that is changed while it moves to the ledger is lost
+
+
+def check_desk(scene: MomentaryScene, desk: OpenDesk, *, is_ended: bool) -> None:
+    """The workstation has its memory and its notes, can answer, and knows why the mailbox is gone."""
+    address = scene.source.keys.address
+    assert desk.trusted_state_status is TrustedStateStatus.SOUND
+    assert NOTE in {note.text for note in casefiles.read_casefile(desk, address).notes}
+    if is_ended:
+        (row,) = ended_mailboxes.list_unacknowledged(desk, TODAY)
+        assert ended_mailboxes.end_by_source(desk, row) is not None
+    else:
+        conversation = conversation_of(desk, address)
+        assert conversation.may_answer, conversation.faults

@@ -47,7 +47,7 @@ class Pair:
     folder: Path
     ids: dict[bytes, dict[str, list[str]]] = field(default_factory=dict)
     _app: Flask | None = None
-    _kept: dict[Path, bytes] = field(default_factory=dict)
+    kept: dict[Path, bytes] = field(default_factory=dict)
 
     @property
     def server(self) -> Store:
@@ -71,14 +71,15 @@ class Pair:
         """Save a copy of all files as they are now."""
         for store in (self.server, self.replica):
             store.checkpoint()
-            store.close()
+        self._close()
         config = self.at_desk.desk.config
-        for path in (self.server.path, self.replica.path, config.trusted_state_path):
-            self._kept[path] = path.read_bytes()
+        paths = (self.server.path, self.replica.path, config.trusted_state_path, self.folder / "sessions.db")
+        self.kept = {path: path.read_bytes() for path in paths}
 
     def put_back(self) -> None:
-        """Restore all files to the copy that `keep` saved. A store notices that its file was replaced."""
-        for path, content in self._kept.items():
+        """Restore all files to the copy that `keep` saved."""
+        self._close()
+        for path, content in self.kept.items():
             for other in path.parent.glob(f"{path.name}*"):
                 other.unlink()
             new = path.with_name("new")
@@ -95,6 +96,10 @@ class Pair:
         )
         self.site.site.extensions["newest_letterhead"] = watch
         self.ends.server = replace(self.ends.server, letterhead=watch)
+
+    def _close(self) -> None:
+        for each in (self.server, self.replica, self.site.sessions):
+            each.close()
 
 
 def a_pair(folder: Path) -> Pair:
@@ -117,28 +122,28 @@ def a_pair(folder: Path) -> Pair:
     assert bad.browser.post(removed, bad.browser.hidden(bad.browser.get(removed), removed)).status_code == 303
     at_desk.syncs()
     for each in (bad, good, closed):
-        at_desk.answers(_at(at_desk.store, ends, each), "an answer")
-    propose(at_desk.desk, _at(at_desk.store, ends, bad))
-    at_desk.closes(_at(at_desk.store, ends, closed))
+        at_desk.answers(source_at(at_desk.store, ends, each), "an answer")
+    propose(at_desk.desk, source_at(at_desk.store, ends, bad))
+    at_desk.closes(source_at(at_desk.store, ends, closed))
     with ends.world.store.writing() as session:
         public_files.put(session, "report-2025-nl.html", REPORT)
     at_desk.syncs()
     for each in (bad, good):
         each.mailbox_page()
         each.writes("thanks")
-    _end(ended)
+    end_mailbox(ended)
     for each in (bad, good):
         casefiles.add_casefile_note(at_desk.desk, each.keys.address, "a note", TODAY)
         drafts.keep_draft(at_desk.desk, each.keys.address, "a draft")
     at_desk.syncs()
-    at_desk.counts(_at(at_desk.store, ends, ended))
+    at_desk.counts(source_at(at_desk.store, ends, ended))
     at_desk.syncs()
-    _end(ending)
+    end_mailbox(ending)
     at_desk.syncs()
     # News at both ends.
     for each in (bad, good):
         each.writes("news of the source")
-        at_desk.answers(_at(at_desk.store, ends, each), "news of the desk")
+        at_desk.answers(source_at(at_desk.store, ends, each), "news of the desk")
         casefiles.add_casefile_note(at_desk.desk, each.keys.address, "a newer note", TODAY)
         with ends.world.store.writing() as session:
             attachments.begin_upload(
@@ -172,10 +177,10 @@ def a_pair(folder: Path) -> Pair:
     return pair
 
 
-def _at(store: Store, ends: Ends, source: ProofSource) -> SourceAtStore:
+def source_at(store: Store, ends: Ends, source: ProofSource) -> SourceAtStore:
     return SourceAtStore(replace(ends.world, store=store), source.keys)
 
 
-def _end(source: ProofSource) -> None:
-    end, browser = "/en/mailbox/end", source.browser
-    assert browser.post(end, {**browser.hidden(browser.get(end), end), "sure": "y"}).status_code == 303
+def end_mailbox(source: ProofSource) -> None:
+    path, browser = "/en/mailbox/end", source.browser
+    assert browser.post(path, {**browser.hidden(browser.get(path), path), "sure": "y"}).status_code == 303
