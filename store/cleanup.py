@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from sqlalchemy import BindParameter, and_, bindparam, delete, exists, func, select, update
 
@@ -11,6 +10,7 @@ from store.database.engine import Store
 from store.database.prepared_statements import PlainQuery, PreparedChange
 from store.database.schema import SEALED_TABLES, AttachmentRow, DeletionQueueRow, SealedRow
 from store.database.sealed_rows import count_in_mailbox, count_in_store
+from store.errors import StoreBusyError
 
 PENDING_HALF_HOURS = 48  # a pending upload is deleted after a day: enough for 2 GB at 25 kB/s
 _STEP_ROWS = 8  # rows of at most 1 MiB: writers wait some tens of milliseconds for one step
@@ -35,25 +35,18 @@ _DELETE_SEALED = PreparedChange(delete(SealedRow).where(_IS_IN_STEP))
 _DELETE_QUEUED = PreparedChange(delete(DeletionQueueRow).where(DeletionQueueRow.id.in_(_IDS)))
 
 
-@dataclass(frozen=True, slots=True)
-class SweepResult:
-    """Result of one clean-up (sweep): the number of rows destroyed, and whether the journal is empty.
-
-    `is_clean` is False if a reader prevented the emptying of the journal. In that case, sweep again soon.
-    """
-
-    rows: int
-    is_clean: bool
-
-
 def destroy_deleted(
     store: Store, now_half_hour: int, *, on_progress: Callable[[int, int], None] = lambda _done, _total: None
-) -> SweepResult:
+) -> int:
     """Destroy all rows in the deletion queue in short steps, and empty the database journal.
 
     Also queue uploads that are pending for more than a day. `now_half_hour` counts from 1970 in UTC. After
     each step, `on_progress` receives the number of rows destroyed so far, and the number of rows that were
-    queued at the start.
+    queued at the start. Return the number of rows destroyed.
+
+    Raises:
+        StoreBusyError: a reader prevented the emptying of the journal, which may have a copy of the destroyed
+            rows. Call this function again soon.
     """
     with store.writing() as session:
         for row, address in _STALE_UPLOADS.all(session, before=now_half_hour - PENDING_HALF_HOURS):
@@ -65,22 +58,23 @@ def destroy_deleted(
         rows += step
         on_progress(rows, total)
         time.sleep(_PAUSE_SECONDS)
-    return SweepResult(rows, _empty_journal(store))
+    _empty_journal(store)
+    return rows
 
 
-def rewrite_store(store: Store) -> bool:
+def rewrite_store(store: Store) -> None:
     """Rewrite the store's file in the order of the random row ids, so that no deleted bytes are left in it.
 
-    The new file does not show in which order rows arrived. Return True if SQLite's journal could be emptied
-    too: the journal can also contain deleted bytes. If the program is killed halfway, the store stays as it
-    was. Both apps may run during the rewrite, but writers wait.
+    The new file does not show in which order rows arrived. Also empty SQLite's journal, which can contain
+    deleted bytes. If the program is killed halfway, the store stays as it was. Both apps may run during the
+    rewrite, but writers wait.
 
     Raises:
         StoreFullError: the disk has no room for two more copies of the store.
-        StoreBusyError: another writer had the write lock for too long.
+        StoreBusyError: another writer had the write lock for too long, or a reader kept the journal in use.
     """
     store.vacuum()
-    return _empty_journal(store)
+    _empty_journal(store)
 
 
 def _destroy_step(store: Store) -> int:
@@ -95,9 +89,9 @@ def _destroy_step(store: Store) -> int:
         return len(ids)
 
 
-def _empty_journal(store: Store) -> bool:
+def _empty_journal(store: Store) -> None:
     for _ in range(_CHECKPOINT_TRIES):
         if store.checkpoint():
-            return True
+            return
         time.sleep(_PAUSE_SECONDS)
-    return False
+    raise StoreBusyError("a reader keeps the store's journal in use")

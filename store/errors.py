@@ -25,10 +25,10 @@ class StoreMissingError(StoreError):
 
 
 class StoreBusyError(StoreError):
-    """Another process had the store's write lock for longer than we wait."""
+    """Another process had the store's write lock, or read from its journal, for longer than we wait."""
 
     fault = "store_busy"
-    sentence = "the store is in use by another writer"
+    sentence = "the store is in use by another program"
 
 
 class StoreReadOnlyError(StoreError):

@@ -14,7 +14,7 @@ from protocol.transcript.waiting import waiting_since, waiting_since_with
 from store import entries, mailboxes
 from store.database.engine import Store
 from store.errors import EntryMissingError, MailboxChangedError
-from stored_mailbox.reading import read_envelopes
+from stored_mailbox.reading import read_envelopes, read_stored
 
 _TRIES = 20  # attempts, because other tabs and the other side may append at the same time
 
@@ -105,6 +105,14 @@ def recompute_state(session: Session, address: Address) -> None:
     signed = [entry for entry, _ in read_envelopes(session, address)]
     transcript = read_transcript(address, None, {}, signed, has_content=False, is_verified=True)
     entries.set_state(session, address, waiting_since=waiting_since(transcript), due=closed_until(transcript))
+
+
+def destroy_restored(session: Session, address: Address) -> int:
+    """Destroy again what the source of a mailbox removed, if someone restored it. Return the bytes freed."""
+    if not any(entry.envelope.removes for entry, _ in read_envelopes(session, address)):
+        return 0  # so far, nothing was verified, and no ciphertext was read
+    found = read_stored(session, address, {}, has_content=False)
+    return 0 if found is None else entries.destroy(session, address, sorted(found.transcript.removed))
 
 
 def _add(session: Session, new: NewEntry) -> None:

@@ -4,6 +4,7 @@ No other code parses these rows.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypedDict, Unpack
 
@@ -114,21 +115,18 @@ def read_envelopes(session: Session, address: Address) -> list[tuple[SignedEntry
     """
     found: list[tuple[SignedEntry, entries.StoredEnvelope]] = []
     for row in entries.envelopes(session, address):
-        try:
+        with suppress(MalformedError):
             signed = SignedEntry.from_stored(row.envelope, row.signature, 0, None, None)
-        except MalformedError:
-            continue
-        if signed.envelope.address == address:
-            found.append((signed, row))
+            if signed.envelope.address == address:
+                found.append((signed, row))
     return found
 
 
 def parse_row(row: entries.StoredEntry) -> SignedEntry | None:
     """Parse one row as an entry, without verifying the entry. Return None if the row is malformed."""
-    try:
+    with suppress(MalformedError):
         return SignedEntry.from_stored(row.envelope, row.signature, row.epoch, row.header, row.payload)
-    except MalformedError:
-        return None
+    return None
 
 
 def has_signed_columns(row: entries.StoredEntry, entry: SignedEntry) -> bool:

@@ -116,21 +116,15 @@ def _verify(
     if found is None:  # it was ended since
         return None
     transcript = found.transcript
-    with_files = [
-        digest
-        for digest, entry in transcript.authentic.items()
-        if entry.envelope.files_sha256 and digest not in transcript.removed
-    ]
+    parts = {digest: entry.envelope for digest, entry in transcript.authentic.items()}
+    kept = sorted(parts.keys() - transcript.removed.keys())
+    with_files = [digest for digest in kept if parts[digest].files_sha256]
     return MailboxVerdict(
         address=address,
         faults=tuple(fault.kind for fault in transcript.faults),
         has_sound_keys=found.has_sound_keys,
         damaged_rows=len(found.damaged),
-        damaged_files=tuple(
-            digest
-            for digest in with_files
-            if not has_signed_files(store, transcript.authentic[digest].envelope)
-        ),
+        damaged_files=tuple(digest for digest in with_files if not has_signed_files(store, parts[digest])),
         entries=len(found.rows),
         done=place + 1,
         total=len(addresses),

@@ -62,8 +62,8 @@ def sweep_command(settings: Path, *, once: bool) -> None:
 
         sweeper = replica_cleanup.open_replica_cleanup(settings)
     if once:
-        swept = server_cleanup.sweep_now(sweeper, on_step=show_step, on_progress=show_count)
-        click.echo(f"Destroyed {swept.rows} encrypted parts.")
+        rows = server_cleanup.sweep_now(sweeper, on_step=show_step, on_progress=show_count)
+        click.echo(f"Destroyed {rows} encrypted parts.")
         if "sync" in sections:
             apply_pending_now(settings)
         return

@@ -20,7 +20,7 @@ from protocol.transcript.ending import proof_to_bytes
 from store import mailbox_tallies, mailboxes, peers, records
 from store.database.engine import Store
 from store.errors import StoreDamagedError
-from stored_mailbox.appending import recompute_state
+from stored_mailbox.appending import destroy_restored, recompute_state
 from stored_mailbox.reading import read_stored
 from web.dates import add_months
 
@@ -84,11 +84,8 @@ def _proof(session: Session, address: Address, letterhead: Letterhead, today: da
     if found is None or found.damaged or not found.has_sound_keys:
         return None
     sizes = [len(tally) for tally in mailbox_tallies.find(session, address)]
-    if (
-        len(sizes) < ROWS
-        or len(set(sizes)) > 1
-        or not may_delete(found.transcript, letterhead.strand_keys, today)
-    ):
+    is_counted = len(sizes) >= ROWS and len(set(sizes)) == 1
+    if not (is_counted and may_delete(found.transcript, letterhead.strand_keys, today)):
         return None
     return proof_to_bytes(last_words(found.transcript))
 
@@ -97,16 +94,21 @@ def refresh_hints(store: Store) -> None:
     """Compute again, for every mailbox, since when its source waits and from which day it may be deleted.
 
     No signature covers these days in the store. Without this function, someone who changed them once would
-    stop a deletion for good.
+    stop a deletion for good. Also destroy again what sources removed and someone restored, and tell the
+    operator.
 
     Raises:
         StoreError: the store failed.
     """
     with store.reading() as session:
         addresses = mailboxes.all_addresses(session)
+    restored = 0
     for address in addresses:
         with suppress(StoreDamagedError), store.writing(durable=False) as session:
             recompute_state(session, Address(address))
+            restored += destroy_restored(session, Address(address)) > 0
+    if restored:
+        _log.error("mailboxes with removed words that someone restored: %d; tell the desk", restored)
 
 
 def forget_known(store: Store, letterhead: Letterhead, today: date) -> None:

@@ -43,8 +43,8 @@ class StoreSweeper:
 
     def sweep_once(
         self, now: datetime, on_progress: Callable[[int, int], None] = lambda _done, _total: None
-    ) -> cleanup.SweepResult:
-        """Destroy all content that is in the deletion queue now.
+    ) -> int:
+        """Destroy all content that is in the deletion queue now. Return the number of encrypted parts.
 
         `on_progress` receives the number of encrypted parts that were destroyed, and the number of all parts
         to destroy.
@@ -89,11 +89,11 @@ class ServerSweeper(StoreSweeper):
 
     def sweep_once(
         self, now: datetime, on_progress: Callable[[int, int], None] = lambda _done, _total: None
-    ) -> cleanup.SweepResult:
+    ) -> int:
         """Drop expired sessions, delete the closed mailboxes that are due, and destroy the deleted rows.
 
         Without a valid letterhead (the desk's signed public statement), no closed mailbox is deleted, and
-        everything else is done.
+        everything else is done. Return the number of encrypted parts that were destroyed.
 
         Raises:
             StoreError: the store failed.
@@ -141,11 +141,11 @@ def sweep_until_stopped(sweeper: StoreSweeper, stop: threading.Event) -> None:
 
 def sweep_now(
     sweeper: StoreSweeper, on_step: Callable[[str], None], on_progress: Callable[[int, int], None]
-) -> cleanup.SweepResult:
+) -> int:
     """Destroy deleted content and rewrite the store once, for the command `steunpunt sweep --once`.
 
     `on_step` receives the name of each step. `on_progress` receives the number of encrypted parts that were
-    destroyed, and the number of all parts to destroy.
+    destroyed, and the number of all parts to destroy. Return the number of parts that were destroyed.
 
     Raises:
         StoreError: the store failed.

@@ -84,7 +84,8 @@ def apply(context: ApplyContext, session: Session, item: EntryItem) -> bool:
     if mailboxes.find(session, address) is None:
         return False  # the mailbox has ended here
     removed = context.removed(session, address)
-    if digest in removed:
+    if digest in removed and entry.header is not None:  # someone restored it, or the whole server
+        context.report(session, address, digest, sync_findings.FindingKind.RESTORED)
         entry = SignedEntry(part, entry.signature)
     ids = item.attachment_ids if entry.header is not None else ()
     arrived = (part.entry_id, True)

@@ -125,7 +125,7 @@ def test_the_clean_up_removes_everything_that_a_server_killed_during_an_upload_l
     assert 1 == site.count("attachment WHERE pending_half_hour IS NOT NULL")
     store = open_store(site.store)
     tomorrow = int(time.time()) // 1800 + cleanup.PENDING_HALF_HOURS + 1
-    assert cleanup.destroy_deleted(store, tomorrow).rows >= 1
+    assert cleanup.destroy_deleted(store, tomorrow) >= 1
     store.close()
     assert [0, 0, 0, 0] == [
         site.count(table) for table in ("attachment", "chunk", "sealed", "deletion_queue")

@@ -540,8 +540,8 @@ def test_a_confirmed_item_leaves_no_byte_behind(store: Store) -> None:
         with store.writing(durable=False) as session:
             mailboxes.drop_ended(session, address, [STRAND])
     assert (0, 0) == (rows(store, "outbox"), rows(store, "ended_mailbox"))
-    assert cleanup.destroy_deleted(store, NOW).is_clean
-    assert cleanup.rewrite_store(store)
+    cleanup.destroy_deleted(store, NOW)
+    cleanup.rewrite_store(store)
     raw = files_of(store)
     assert (0, len(kept)) == tuple(sum(address in raw for address in group) for group in (gone, kept))
 

@@ -529,3 +529,23 @@ def test_a_damaged_name_of_a_record_that_waits_stops_no_sync(ends: Ends, worksta
     ends.sync(workstation)
 
     assert len(all_of(workstation.replica)["entry"]) == 1
+
+
+def test_removed_words_that_the_server_sends_again_are_reported_and_not_kept(
+    ends: Ends, workstation: Workstation
+) -> None:
+    """Attack: the operator restores removed words on the server. The workstation knows the removal."""
+    source = a_source(ends.world)
+    words = source.writes("hello")
+    source.removes(words)
+    ends.sync(workstation)
+    part = words.envelope.to_bytes()
+
+    down(ends, workstation, EntryItem(part, words.signature, 1, words.header, words.payload, ()))
+
+    with workstation.replica.reading() as session:
+        kept = entries.find_digest(session, source.keys.address, words.digest)
+        kinds = [found.kind for found in sync_findings.of_mailbox(session, source.keys.address)]
+    assert kept is not None
+    assert kept.header is None
+    assert kinds == [FindingKind.RESTORED]

@@ -32,13 +32,15 @@ from protocol.identifiers import Address, Digest, EntryId
 from protocol.letterhead import Letterhead, Strand
 from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import DeskWriter, EntryWriter, SourceWriter
+from protocol.transcript.check import FaultKind
 from protocol.transcript.ending import proof_from_bytes
 from source_app.config import SourceConfig
-from store import cleanup, letterheads, mailbox_tallies, mailboxes, outbox, peers, records
+from store import cleanup, entries, letterheads, mailbox_tallies, mailboxes, outbox, peers, records
 from store.database.engine import Store, create_store
 from store.sessions import open_sessions
 from stored_mailbox.appending import NewEntry, PreparedAppend, append_entries
 from stored_mailbox.reading import StoredTranscript, read_stored
+from stored_mailbox.whole_store import verify_store
 from tests.protocol.desk_factories import DESK_KEY, FINGERPRINT, a_letterhead
 from tests.protocol.mailbox_factories import DAY, LAPTOP, WORKSTATION, a_mailbox
 from tests.source_app.desks import TODAY, make_desk
@@ -204,7 +206,7 @@ def test_a_mailbox_that_the_desk_closed_leaves_no_byte_but_its_tallies(
     a_record(stored.store, keys.address, b"what the desk noted about it" * 100)
     closing = stored.close(keys)
     assert RetentionResult(purged=1) == stored.retain()
-    assert cleanup.destroy_deleted(stored.store, NOW).is_clean
+    cleanup.destroy_deleted(stored.store, NOW)
     raw = files_of(stored.store)
     gone = [
         sealed[at : at + 24]
@@ -517,6 +519,73 @@ def test_killed_at_any_moment_each_mailbox_is_complete_or_purged(stored: Retenti
     assert 320 * 600 == usage(stored.store)
 
 
+# ---- what a source removed
+
+
+_RESTORE = (
+    "INSERT OR REPLACE INTO sealed (id, size, shield, header, payload)"
+    " SELECT id, :size, zeroblob(4096), :header, :payload FROM entry WHERE digest = :digest"
+)
+
+
+@pytest.fixture
+def gone(stored: RetentionStore, keys: MailboxKeys) -> SignedEntry:
+    """Return words that their source removed, and that the clean-up destroyed."""
+    made = stored.write(keys)
+    stored.sign(keys, SourceWriter(keys), EntryClass.REMOVAL, (made.digest,))
+    cleanup.destroy_deleted(stored.store, NOW)
+    return made
+
+
+def restore(stored: RetentionStore, made: SignedEntry) -> None:
+    """Put the encrypted part of an entry back, as an operator can who kept a copy."""
+    stored.execute(
+        _RESTORE, digest=made.digest, size=len(made.payload or b""), header=made.header, payload=made.payload
+    )
+
+
+def is_restored(stored: RetentionStore, keys: MailboxKeys) -> bool:
+    return any(fault.kind is FaultKind.RESTORED for fault in stored.read(keys).transcript.faults)
+
+
+def test_removed_words_that_the_operator_restores_are_destroyed_again_and_reported(
+    stored: RetentionStore, keys: MailboxKeys, gone: SignedEntry, caplog: pytest.LogCaptureFixture
+) -> None:
+    refresh_hints(stored.store)
+    assert caplog.messages == []
+    restore(stored, gone)
+    assert is_restored(stored, keys)
+
+    refresh_hints(stored.store)
+    cleanup.destroy_deleted(stored.store, NOW)
+
+    assert not is_restored(stored, keys)
+    raw = files_of(stored.store)
+    assert [False] * 2 == [sealed[-24:] in raw for sealed in stored.sealed[keys.address][-2:]]
+    assert caplog.messages == ["mailboxes with removed words that someone restored: 1; tell the desk"]
+
+
+def test_a_forged_removal_destroys_nothing(stored: RetentionStore, keys: MailboxKeys) -> None:
+    """Attack: a removal that the source did not sign makes the clean-up destroy the words of the source."""
+    made = stored.write(keys)
+    stored.sign(keys, SourceWriter(a_mailbox(9)), EntryClass.REMOVAL, (made.digest,))
+    cleanup.destroy_deleted(stored.store, NOW)
+    restore(stored, made)
+
+    refresh_hints(stored.store)
+
+    with stored.store.reading() as session:
+        found = entries.find_digest(session, keys.address, made.digest)
+    assert found is not None
+    assert found.header == made.header
+
+
+def test_the_check_of_the_store_names_restored_words(stored: RetentionStore, gone: SignedEntry) -> None:
+    restore(stored, gone)
+    (verdict,) = verify_store(stored.store, stored.letterhead.strand_keys)
+    assert verdict.describe() == "restored"
+
+
 # ---- what is kept until every workstation was told
 
 
@@ -611,7 +680,7 @@ def test_a_sweep_deletes_what_is_due_and_leaves_no_byte(
     publish(stored.store)
     sweeper.sweep_once(at_noon(DUE - timedelta(days=1)))
     assert stored.holds(keys)
-    assert sweeper.sweep_once(at_noon(DUE)).is_clean
+    sweeper.sweep_once(at_noon(DUE))
     raw = files_of(stored.store)
     assert [False] * 6 == [sealed[-24:] in raw for sealed in stored.sealed[keys.address]]
     assert ["mailboxes deleted that the desk closed: 1"] == caplog.messages
@@ -623,7 +692,7 @@ def test_without_a_letterhead_no_closed_mailbox_is_deleted_and_all_else_is_swept
     stored.close(keys)
     other = stored.open(2)
     stored.sign(other, SourceWriter(other), EntryClass.REMOVAL, (stored.write(other).digest,))
-    assert [1, 0] == [sweeper.sweep_once(at_noon(DUE)).rows for _ in range(2)]
+    assert [1, 0] == [sweeper.sweep_once(at_noon(DUE)) for _ in range(2)]
     assert stored.holds(keys)
     (said,) = caplog.messages  # once, not with every sweep
     assert said.startswith("No closed mailbox is deleted. The store holds no letterhead")
