@@ -8,8 +8,8 @@ STEPS: Final = (4096, 8192, 16384, 32768, 65536)
 def padme(length: int) -> int:
     """Return the padded size of `length` bytes: the smallest size of the Padmé scheme that is large enough.
 
-    There are at most a few hundred sizes between two powers of two, so a size reveals O(log log length) bits.
-    From 64 bytes on, the padding adds less than 12 %.
+    The padded size reveals only O(log log length) bits about the length. From 64 bytes on, the padding adds
+    less than 12 %.
 
     Source: Nikitin, Barman, Lueks and others, "Reducing metadata leakage from encrypted files and
     communication with PURBs", PoPETs 2019(4), algorithm 1.

@@ -51,13 +51,13 @@ class TorAwayError(OnionError):
 def os_error_as(
     sentence: str, error: type[DeployError] = DeployError, *, advice: str = "."
 ) -> Iterator[None]:
-    """Replace an OSError inside the `with` block by an exception of the class `error`.
+    """Replace an OSError inside the `with` block by the exception `error`.
 
-    The message of the new exception is `sentence`, followed by the kind of the OSError and by `advice`. The
-    message of the OSError is left out.
+    The message of the new exception is `sentence`, followed by the class name of the OSError and by `advice`.
+    The message of the OSError is left out.
 
     Raises:
-        DeployError: there was an OSError.
+        DeployError: there was an OSError. The exception has the class `error`.
     """
     try:
         yield

@@ -106,10 +106,10 @@ class AdviserConfig:
 
 
 def read_options(lines: Sequence[str]) -> tuple[TableLine, ...]:
-    """Parse one option list of the settings. Each line is "key: Nederlands / English".
+    """Parse the lines of one list in the settings, such as the themes: "key: Nederlands / English".
 
     Raises:
-        AdviserConfigError: a line has another shape, or two lines have the same key.
+        AdviserConfigError: a line has another form, or two lines have the same key.
     """
     options = []
     for line in lines:

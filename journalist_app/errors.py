@@ -208,10 +208,10 @@ class ReplyTemplateError(AdviserError):
 
 
 class UnsentRefusedError(AdviserError):
-    """A form that an adviser sent while the app was locked was not kept.
+    """A form that an adviser sent while the app was locked was not stored.
 
-    The text is too long, too many forms are kept already, or there is no sound letterhead (signed public
-    statement) with a key.
+    The form is too long, too many forms are stored already, or the desk has not signed a letterhead (public
+    statement) with the key to encrypt the form.
     """
 
     reason = "not_kept"

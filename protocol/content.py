@@ -274,7 +274,7 @@ def _is_too_long(content: Content) -> bool:
 
 
 def _is_consistent(content: Content) -> bool:
-    """Return True if the content has exactly the notes of its kind, and no value contradicts another."""
+    """Return True if the content has the fields of its kind and no others, and its values agree."""
     notes = {
         Kind.STEP: content.step,
         Kind.PROPOSAL: content.proposal,

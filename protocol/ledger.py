@@ -101,10 +101,10 @@ def make_tallies(
 def tally_seed(desk_seed: bytes, verify_key: bytes) -> bytes:
     """Derive the secret seed of a mailbox's tallies (anonymous facts), 32 bytes, from its verify key.
 
-    Every workstation derives the same seed, so all tallies of a mailbox count once. `desk_seed` is the seed
-    of the desk's own key, so no one else can link the tallies to the mailbox. `verify_key` must belong to the
-    mailbox's address. The verify key is deleted with the mailbox. Afterwards not even the desk can link the
-    tallies to the address, which a workstation remembers.
+    Every workstation derives the same seed, and from the seed the same ids for the tallies. So a tally that
+    two workstations write counts once. `desk_seed` is the seed of the desk's own key, so no one else can link
+    the tallies to the mailbox. After the verify key is deleted with the mailbox, not even the desk can.
+    `verify_key` must belong to the mailbox's address.
     """
     return hkdf(desk_seed, info=b"steunpunt/v1/tally-seed" + verify_key)
 

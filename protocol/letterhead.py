@@ -297,9 +297,9 @@ def _require_consistent(letterhead: Letterhead) -> None:
 
 
 def _require_public_key(armoured: str, fingerprint: str | None) -> None:
-    """Check that the letterhead's OpenPGP key has the first and last line of a public key, and a fingerprint.
+    """Check that an OpenPGP key begins and ends like a public key, and that the letterhead has a fingerprint.
 
-    The key is never parsed here. The program that later reads the key compares its fingerprint.
+    The key itself is not parsed here.
 
     Raises:
         MalformedError: the text does not begin and end with the armour lines of a public key, or the

@@ -99,7 +99,7 @@ class TrustedState:
         return replace(self, records={**self.records, (kind, name): revision})
 
     def forget_records(self, address: bytes) -> Self:
-        """Forget the revisions of records (notes) about a mailbox, because the desk dropped these records."""
+        """Forget the revision numbers of the records (notes) about a mailbox, which the desk has dropped."""
         left = {name: revision for name, revision in self.records.items() if not name[1].startswith(address)}
         return replace(self, records=left)
 

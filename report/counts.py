@@ -41,7 +41,7 @@ class YearCounts:
 
 
 def years_with_mailboxes(facts: Facts) -> set[int]:
-    """Return the years of which the facts count at least one mailbox. Only these years can have a report."""
+    """Return the years in which `facts` counts at least one mailbox. Only these years can have a report."""
     return {year for year, dimension, kind in facts if dimension == MAILBOX and kind in MAILBOXES}
 
 

@@ -84,8 +84,8 @@ def begin_upload(  # noqa: PLR0913  # the columns of the attachment, by name
 
     The attachment is pending until its entry is written. `half_hour` is the current half hour, counted from
     1970 in UTC. `peer` is the name of the other store that sends the attachment by sync, or None if the
-    attachment does not arrive by sync. The mailbox must not have an attachment with this id: a random id is
-    new, and `drop` makes room for an id that a peer sends.
+    attachment does not arrive by sync. The mailbox must not have an attachment with this id. Draw a random
+    id, or call `drop` first with the id that a peer sent.
 
     Raises:
         NoSuchMailboxError: there is no such mailbox.

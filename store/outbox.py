@@ -215,11 +215,11 @@ def enqueue(session: Session, kind: OutboxKind, *, address: bytes = b"", name: b
 
 
 def enqueue_for(session: Session, peer: bytes, kind: OutboxKind, **item: bytes) -> None:
-    """Add an item to the outbox of one other store (peer), so that the next sync sends the item, even again.
+    """Add an item to the outbox of one other store (peer), even if the item was sent before.
 
-    `item` has the columns of `enqueue`. For a record, `replaces` is the digest of a revision that the peer
-    may replace by this record; an empty digest does not change the stored one. The item is also added for a
-    peer that `exclude_peer` has excluded.
+    The outbox is the queue of items to send. `item` has the columns of `enqueue`. For a record, `replaces` is
+    the digest of a revision that the peer may replace by this record. If `replaces` is empty, the digest in
+    the outbox stays as it is. The item is also added for a peer that `exclude_peer` has excluded.
 
     Raises:
         PeerMissingError: there is no such peer. Everything that this session wrote is rolled back.
@@ -307,12 +307,11 @@ def have_confirmed(
 
 
 def mark_packed(session: Session, ids: Iterable[int], serial: int, *, letterhead: int | None = None) -> None:
-    """Record that items of the outbox are packed in the pouch (sync bundle) whose serial is `serial`.
+    """Record that items of the outbox (queue of items to send) are packed in the pouch with this serial.
 
     `ids` has the row ids of the items. `letterhead` is the serial of the packed letterhead (signed public
-    statement). Mark an item before the item is read, or in the transaction that reads it. A later change is
-    then recorded, and at worst the item is packed twice. If an item were marked after it was read, a change
-    in between would be lost. The outbox is the queue of items to send.
+    statement). A pouch is a sync bundle. Call this function before you read the items, or in the same
+    transaction. If the items were read first, a change between reading and marking would never be sent.
     """
     for row in ids:
         _MARK_PACKED.run(session, row=row, serial=serial, revision=letterhead)

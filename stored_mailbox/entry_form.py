@@ -50,7 +50,11 @@ class FormContext:
         return sent if compare_digest(ours, fields.get("token", "").encode(errors="replace")) else None
 
     def hidden_fields(self, session_token: bytes, action: str) -> dict[str, str]:
-        """Return the hidden fields of a form for this action: a CSRF token, and the values that it covers."""
+        """Return the hidden fields of a form: a CSRF token, the entry id, and the heads and unseen entries.
+
+        The token is valid only for this session, action, mailbox and these fields. `action` is, for example,
+        "delete" with the id of an entry.
+        """
         entry_id = self.entry_id.hex()
         heads = frame(heads_to_bytes(self.heads), heads_to_bytes(self.unseen)).hex()
         token = form_token(session_token, f"{action} {self.address.hex()} {entry_id} {heads}")

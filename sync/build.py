@@ -83,15 +83,14 @@ def build_pouch_files(
 ) -> Iterator[Iterator[bytes]]:
     """Yield pouches (sync bundles) to write to files, with all items that a peer may not have yet.
 
-    Each pouch is an iterator of pieces of bytes, and has about `part_bytes`, for USB sticks with a limit on
-    file size. If `part_bytes` is None, there is one pouch. Read all pieces of a pouch before you ask for the
-    next pouch, because each pouch continues where the pouch before it ended. The number of pouches is known
-    only at the end. So the last pouch is small, and only says that no pouch follows.
+    Each pouch is an iterator of pieces of bytes. A pouch has about `part_bytes`, because some USB sticks
+    limit the size of a file. If `part_bytes` is None, there is one pouch. Read all pieces of a pouch before
+    you ask for the next pouch. The last of several pouches is small: it only says that no pouch follows.
 
     Raises:
         PeerMissingError: there is no such peer.
         SyncRefusedError: NOT_PAIRED. Or OVERTAKEN: a sync with this peer began before the last pouch was
-            written. The pouches that were already written may be applied or deleted. Neither does harm.
+            written. The pouches that were already written do no harm: apply them or delete them.
         StoreError: the store cannot be used.
     """
     with sync_lock(endpoint):  # not held while a slow USB stick is written, or a sync would time out
@@ -217,15 +216,13 @@ class _PouchBuilder:
 
     @contextmanager
     def _marking(self, *, durable: bool = False) -> Iterator[Session]:
-        """Open a transaction in which the caller marks rows of the outbox as packed in this pouch.
+        """Open a transaction in which the caller marks items to send as packed in this pouch (sync bundle).
 
-        After a power cut, a mark that was not durable may be missing. The row is then packed again. A pouch
-        is a sync bundle. The outbox is the queue of items to send.
+        After a power cut, marks that were not durable may be missing. Their items are then packed again.
 
         Raises:
-            SyncRefusedError: OVERTAKEN: another pouch was begun for this peer, and all rows were marked as
-                not packed. A row that this pouch marked now would be deleted from the outbox when the peer
-                confirms the other pouch, although the peer may never receive this pouch.
+            SyncRefusedError: OVERTAKEN: a newer pouch for this peer was begun. If this pouch marked an item
+                now, the item would be lost: the peer's answer to the newer pouch would confirm the item too.
         """
         context = self._context
         with context.endpoint.store.writing(durable=durable) as session:

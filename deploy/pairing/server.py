@@ -190,14 +190,13 @@ def _open_letterhead_if_any(store: Store, config: SyncConfig) -> Letterhead | No
 
 
 def _is_newer(store: Store, pairing: Pairing, in_use: Letterhead | None) -> bool:
-    """Return True if this server must publish the letterhead in a pairing file.
+    """Return True if this server must publish the letterhead that is in a workstation's pairing file.
 
-    A letterhead is the desk's signed public statement, which names the desk's workstations. If the letterhead
-    in use already names the workstation, the result is False: the workstation can then send its letterhead by
-    sync.
+    A letterhead is the desk's signed public statement, which names the desk's workstations. If the server's
+    letterhead already names the workstation, the result is False: any newer letterhead will arrive by sync.
 
     Raises:
-        DeployError: the desk published another letterhead after the workstation was paired.
+        DeployError: the server has another letterhead than the one from which the file's letterhead was made.
     """
     if in_use is None:
         return True

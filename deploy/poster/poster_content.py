@@ -45,9 +45,10 @@ class QrCode:
 
 @dataclass(frozen=True, slots=True)
 class Poster:
-    """Content of one poster in one language. `words` has the sentences by key.
+    """Content of one poster in one language.
 
-    The other fields are facts, in the form in which the poster shows them.
+    `words` maps keys to the sentences of the poster. The last four fields are the onion address, the keys and
+    the QR code, in the form in which the poster shows them.
     """
 
     language: str

@@ -21,7 +21,7 @@ _log = logging.getLogger(quiet_log.OWN_LOGGER)
 
 
 def apply_pending_until_stopped(settings: Path, stop: threading.Event) -> None:
-    """Apply the pouches (sync bundles) that had arrived too early, now and then every quarter of an hour.
+    """Apply pouches (sync bundles) that arrived before an earlier one: at once, then every 15 minutes.
 
     The function returns when `stop` is set.
     """

@@ -117,12 +117,12 @@ class Casefile(CanonicalStruct, frozen=True):
 def tallies_of(  # noqa: PLR0913  # what a tally consists of
     casefile: Casefile, letterhead: Letterhead, *, seed: bytes, revision: int, closed: date, is_read: bool
 ) -> tuple[Tally, ...]:
-    """Return the tallies (anonymous facts) about a mailbox, made from its casefile: always `ROWS` (8).
+    """Make the `ROWS` (8) tallies of a mailbox: anonymous facts from its casefile, for the yearly report.
 
-    The tallies count for the year of the first message, or for the year of `closed` if there was no message.
-    Spam, and a mailbox that ended before anyone read it, are counted only under MAILBOX. So the counts of
-    every other kind of fact add up to the number of mailboxes that were read. A casefile has the desk's notes
-    about a mailbox.
+    A casefile has the desk's notes about a mailbox. The tallies count for the year of the first message, or
+    for the year of `closed` if there was no message. For spam, and for a mailbox that ended before anyone
+    read it, only the tally MAILBOX has a fact. So every other table of the report counts only mailboxes that
+    were read.
     """
     year = (casefile.first_message or closed).year
     came_back = "yes" if casefile.came_back else "no"

@@ -86,7 +86,7 @@ class SyncProgress:
 
 
 class PreparedEntry(Protocol):
-    """Interface of an entry that the adviser previews and has not sent yet, with its uploaded files."""
+    """Protocol class for an entry with files that the adviser previews and has not sent yet."""
 
     def give_up(self) -> None:
         """Give up this unsent entry. The clean-up of the store then deletes the entry's uploaded files."""

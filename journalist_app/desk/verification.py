@@ -258,7 +258,7 @@ def _content_faults(opened: Sequence[OpenedEntry]) -> Iterator[ShownFault]:
 
 
 def thread_of(conversation: Conversation, opened: Sequence[OpenedEntry]) -> ThreadState:
-    """Compute the steps and the state of the proposals of a mailbox from its decrypted entries."""
+    """Compute the desk's steps in a mailbox, and the state of each proposal, from the decrypted entries."""
     return thread_state(conversation.address, conversation.transcript, entry_contents(opened))
 
 

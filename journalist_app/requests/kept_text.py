@@ -4,11 +4,11 @@ from flask import g
 
 
 def keep_typed_text(*texts: str) -> None:
-    """Keep the texts that the adviser typed, in case this request ends with an error page."""
+    """Remember the texts that the adviser typed, so that an error page of this request can show them."""
     g.typed = "\n\n".join(each for each in texts if each)
 
 
 def typed_text() -> str:
-    """Return the text that `keep_typed_text` kept in this request, or an empty string."""
+    """Return the text that the adviser typed in this request, or "" if `keep_typed_text` was not called."""
     text: str = g.get("typed", "")
     return text

@@ -229,7 +229,7 @@ def _batches(addresses: Sequence[Address]) -> Iterator[Sequence[Address]]:
 def entry_texts(address: Address, content: Content, identities: Sequence[PQIdentity]) -> Iterator[str]:
     """Yield the searchable texts of one entry, also of blocks in it that the source encrypted with age.
 
-    A block that names another mailbox is left out: its text is withheld until the adviser confirms.
+    A block that names only another mailbox is left out: someone may have copied the block from there.
     """
     yield content.text
     for piece in Unsealer(identities, None, PresealedCache(), at_most=0).text(content.text):

@@ -78,11 +78,11 @@ class PouchHead(CanonicalStruct, frozen=True, kw_only=True):
 
 
 def lowest_serial(half_hour: int) -> int:
-    """Return the lowest serial for pouches (sync bundles) that are made in one half hour.
+    """Return the lowest serial of a pouch (sync bundle) made in this half hour, counted from 1970 in UTC.
 
-    Half hours are counted from 1970 in UTC. Serials depend on the time, and are not a plain counter. With a
-    plain counter, a sender whose store was restored to an earlier day would use a serial again. The receiver
-    would then believe that it already has the items of that pouch.
+    Serials depend on the time, and are not a plain counter. With a plain counter, a sender whose store was
+    restored from a backup would use a serial again. The receiver would then believe that it already has the
+    items of that pouch.
     """
     return half_hour * _SERIALS_A_HALF_HOUR
 

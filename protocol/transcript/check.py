@@ -242,11 +242,11 @@ def _dated_back(order: Iterable[SignedEntry], strands: Mapping[StrandId, StrandK
 
 
 def _rivals(authentic: Mapping[Digest, SignedEntry], remembered: Heads) -> dict[Digest, FaultKind]:
-    """Return the entries whose number their writer used twice, each with its kind of fault.
+    """Return the entries whose number their writer used for two entries, and the kind of fault of each.
 
-    The other entry with the number may be missing: a workstation's own entries name it, or this workstation
-    remembers it. What other writers name does not count, because a source could name an entry that never
-    existed.
+    The second entry may be missing from the store. Then it counts only if a workstation names an entry of its
+    own, or if this workstation remembers the entry. An entry that another writer names does not count,
+    because a source could name an entry that never existed.
     """
     digests: dict[tuple[StrandId, int], set[Digest]] = defaultdict(set)
     for entry in authentic.values():

@@ -24,9 +24,10 @@ def end_of(transcript: Transcript) -> SignedEntry | None:
 
 
 def proof_to_bytes(entries: Sequence[SignedEntry]) -> bytes:
-    """Write the envelopes and signatures of entries as the proof that a mailbox was ended or deleted.
+    """Write the proof that a mailbox was ended or deleted: envelopes and signatures of its last entries.
 
-    `entries` has the source's end, or the `last_words` of a mailbox that the desk may delete (`may_delete`).
+    `entries` has the entry with which the source ended the mailbox. If the desk deletes a closed mailbox,
+    `entries` has its newest encrypted entries (`last_words`).
     """
     return frame(*(part for entry in entries for part in (entry.envelope.to_bytes(), entry.signature)))
 

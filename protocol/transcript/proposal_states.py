@@ -74,9 +74,10 @@ class ProposalState:
 def proposal_states(
     address: Address, transcript: Transcript, opened: Sequence[EntryContent]
 ) -> tuple[ProposalState, ...]:
-    """Return the state of each proposal in a mailbox that can be read, oldest first.
+    """Return the state of each proposal in a mailbox, oldest first.
 
-    `opened` has the entries of the transcript, each with its decrypted content.
+    `opened` has the entries of the transcript, each with its decrypted content. Proposals that could not be
+    decrypted are left out.
     """
     made = _proposals(address, opened)
     facts = _Facts(transcript, opened)
@@ -221,7 +222,10 @@ class Consent:
         return bool(self._allowing(step, allowing))
 
     def _allowing(self, step: Digest, agreements: Iterable[Digest]) -> set[Digest]:
-        """Return the newest of the agreements that the writer of a step knew, if they allow the step."""
+        """Return the source's agreements that allow a step of the desk.
+
+        Of `agreements`, only the newest that the writer of the step knew can allow the step.
+        """
         known = self._known_at[step].intersection(agreements)
         return {agreement for agreement in self._newest(known) if self._allows(agreement, step)}
 

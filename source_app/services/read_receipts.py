@@ -16,10 +16,10 @@ from stored_mailbox.entry_form import FormContext
 def append_read_receipt(desk: PublicDesk, keys: MailboxKeys, shown: SourceMailbox, *, today: date) -> None:
     """Append a read receipt if a page showed entries of the desk that the source has not confirmed yet.
 
-    An entry of the desk counts as confirmed once a later entry of the source covers it. If another tab wrote
-    an entry after the page was read, the mailbox is read again, so that two tabs do not append two receipts.
-    The receipt still covers only what this page showed. Receipts stop when the source has half of the entries
-    that a mailbox may have. The other half is for messages.
+    Each entry of the source confirms the desk's entries that the source saw before. If another tab has just
+    appended an entry, the mailbox is read again, so that two tabs do not append two receipts. A receipt
+    confirms only what this page showed. If the source has used half of the entries that a mailbox may have,
+    no receipt is appended: the other half is for messages.
 
     Raises:
         NoSuchMailboxError: the mailbox has ended.

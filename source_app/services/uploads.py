@@ -57,9 +57,10 @@ def receive_form(body: Body, content_type: str, files: int, *, admit: Admit, com
 
 
 class _Attempt:
-    """Context manager for reading a message form.
+    """Context manager in which a message form is read.
 
-    After an exception, it deletes the files and sets the form's refusal.
+    After an exception, it deletes the files that arrived. If the source can be told why the form was refused,
+    it stores the reason in `ReceivedForm.refusal` and stops the exception.
     """
 
     def __init__(self, received: ReceivedForm, admit: Admit) -> None:

@@ -124,7 +124,7 @@ class PreparedQuery(_PreparedStatement, Generic[_Found]):
 
 
 class PlainQuery(PreparedQuery[Any]):
-    """Prepared SELECT that returns plain values: that of its only column, or a tuple of several columns."""
+    """Prepared SELECT that returns each row as a tuple, or as a plain value if the row has one column."""
 
     def __init__(self, statement: Select[*tuple[Any, ...]]) -> None:
         has_one_column = len(statement.selected_columns) == 1

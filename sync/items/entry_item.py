@@ -130,10 +130,10 @@ def _stored(session: Session, entry: SignedEntry) -> entries.StoredEntry | None:
 
 
 def _is_better(context: ApplyContext, stored: entries.StoredEntry, entry: SignedEntry) -> bool:
-    """Return True if the stored copy of an entry is damaged, and the received copy is sound.
+    """Return True if the stored copy of an entry is damaged, and the received copy is not.
 
-    No signature covers the age header. A workstation can decrypt entries, so a workstation also prefers a
-    header that it can decrypt.
+    The age header of an entry is not signed. Only a workstation can notice that a header is damaged: it
+    cannot decrypt the entry.
     """
     here = read_signed(stored, entry.envelope.address)
     if here is None:

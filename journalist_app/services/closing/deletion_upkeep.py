@@ -137,9 +137,9 @@ def _close_abandoned(desk: OpenDesk, today: date) -> None:
 
 
 def _close_if_abandoned(desk: OpenDesk, address: Address, before: date, today: date) -> None:
-    """Close a mailbox in which no one wrote since a day, if an adviser was shown everything in it.
+    """Close a mailbox if its newest message is older than the day `before`, and an adviser saw all entries.
 
-    A mailbox with a message or removal of the source that no adviser was shown stays in the inbox.
+    A mailbox with faults is not closed.
     """
     conversation = conversation_of(desk, address)
     opened = open_all(desk, conversation)

@@ -137,20 +137,20 @@ def acknowledge_ended(desk: OpenDesk, address: Address, today: date) -> None:
 
 
 def evidence_alone(casefile: Casefile) -> Casefile:
-    """Return a copy of a casefile with only the evidence that the source agreed to pass on a proposal.
+    """Return a copy of a casefile (notes about a mailbox) that keeps only the facts about passing on.
 
-    A casefile has the desk's notes about a mailbox.
+    These are the evidence of the source's consent, what the desk passed on, and the last day on which the
+    evidence is kept.
     """
     return Casefile(evidence=casefile.evidence, passed_on=casefile.passed_on, keep_until=casefile.keep_until)
 
 
 def forget_deleted_mailboxes(desk: OpenDesk, today: date) -> None:
-    """Drop everything that this workstation still has of mailboxes that were closed and deleted.
+    """Drop what this workstation still has of closed mailboxes that were deleted, and of counted ended ones.
 
-    These traces are the row, the casefile (notes about a mailbox) and a part of the trusted state. The traces
-    of ended mailboxes that this workstation has already counted are dropped too. This workstation can still
-    have such traces for two reasons. The server does not have the proof yet. Or the row returned when the
-    server was restored from a backup.
+    Of both kinds, the workstation can still have the row of the proof that the mailbox ended, the casefile
+    (notes about the mailbox) and a part of the trusted state. A counted mailbox can have a row because the
+    server does not have the proof yet, or because the server was restored from a backup.
     """
     with desk.store.reading() as session:
         ended = mailboxes.ended_mailboxes(session)

@@ -19,12 +19,11 @@ from store.errors import StoreError
 
 
 def add_facts(desk: OpenDesk, casefile: Casefile, conversation: Conversation) -> Casefile:
-    """Return a copy of the casefile, with the facts about its mailbox that the yearly report counts.
+    """Return a copy of a casefile (notes about a mailbox), with three facts that the yearly report counts.
 
     The facts are the days of the first message and of the first answer, and whether the source came back.
-    Facts that the casefile already has stay. A casefile has the desk's notes about a mailbox. A removed entry
-    still counts, because its envelope has its author and day. A step that only confirms receipt is not an
-    answer (`non_answers`).
+    Facts that are already in the casefile are kept. A removed entry still counts. A step that only confirms
+    receipt is not an answer (`non_answers`).
     """
     opened = open_for_counting(desk, conversation)
     no_answers = non_answers(opened)

@@ -116,7 +116,7 @@ def _checked_reason(without: WithoutConsent | None) -> str:
 def list_unfinished(thread: ThreadState) -> tuple[ProposalState, ...]:
     """Return the proposals that the desk has begun to pass on, but not yet handed over to the recipient.
 
-    A proposal whose file the adviser must destroy is left out.
+    A proposal is left out if the desk made its file without a valid consent: the adviser must destroy it.
     """
     handed_over = {step.proposal for step in thread.steps if step.delivered}
     begun = {ProposalStatus.PASSING_ON, ProposalStatus.PASSED_ON}

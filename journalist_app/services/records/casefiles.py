@@ -171,9 +171,9 @@ def has_mailbox(desk: OpenDesk, address: Address) -> bool:
 
 
 def drop_casefile(desk: OpenDesk, session: Session, address: Address) -> None:
-    """Delete all records (encrypted notes) of the desk about a mailbox, in the caller's transaction.
+    """Delete a mailbox's casefile (the desk's notes) and draft, in the caller's transaction.
 
-    The other workstations delete the casefile when they receive the revision that drops it.
+    The next syncs make the other workstations delete the casefile too.
 
     Raises:
         RecordUnsoundError: the stored casefile is not signed by this desk.

@@ -65,7 +65,7 @@ def check_store(desk: OpenDesk, today: date) -> None:
 
 
 def _update_index(desk: OpenDesk) -> None:
-    """Make the search index read the mailboxes that changed since it read the whole store."""
+    """Update the search index for the changed mailboxes, if the index has read the whole store once."""
     if not desk.index.reading.is_whole:
         return
     with desk.store.reading() as session:

@@ -30,9 +30,9 @@ _YEARS_KEPT: Final = 2  # past years to keep: a report is made a year later, an 
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """Calendar and response times as the adviser sets them.
+    """Calendar and response times of the desk, as the adviser sets them.
 
-    If the adviser leaves out a day that is in the past, this day still stays in the published calendar.
+    Closed days and absences that are past may be missing here. `publish_calendar` adds them again.
     """
 
     working_days: tuple[int, ...]  # 0 is Monday

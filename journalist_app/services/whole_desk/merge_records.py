@@ -58,10 +58,10 @@ class RecordMerger:
     def records(self, kind: str, name: bytes, ours: bytes | None, theirs: bytes) -> Record | None:
         """Return the revision of a record (note) to store: the received record, or both records merged.
 
-        The received record replaces ours only if it contains the changes in ours and an active workstation
-        wrote it. A thief of a retired workstation's keyring could otherwise remove what the desk wrote since.
-        If we cannot decrypt our record, the received record replaces it. Return None if ours already contains
-        the changes in the received record.
+        Return None if our record already contains the changes in the received record. The received record
+        replaces ours if it contains the changes in ours, or if ours is damaged or forged. Otherwise the two
+        are merged. A record of a retired workstation is always merged: a thief of its keyring could otherwise
+        remove what the desk wrote.
 
         Raises:
             RecordFaultError: the received record is not applied.
@@ -217,9 +217,10 @@ def _union(one: Sequence[_Part], other: Sequence[_Part], order: Callable[[_Part]
 
 
 def _merge_notes(one: Sequence[Note], other: Sequence[Note]) -> tuple[Note, ...]:
-    """Merge the notes of two casefiles by day.
+    """Merge the notes of two casefiles, sorted by day.
 
-    Notes of one day keep the order of their casefile where possible.
+    Notes of one day are sorted by their position in the casefiles. If one casefile has all notes, its order
+    stays.
     """
     places = sorted([*enumerate(one), *enumerate(other)], key=itemgetter(0), reverse=True)
     place = {note: at for at, note in places}

@@ -38,10 +38,10 @@ class ReportYear:
     """Report of one year, as it was published, or counted now if it was not published yet.
 
     `published` is the day of publication, or None. `unread` has the mailboxes that no adviser has opened yet.
-    The report counts these mailboxes as read, because they still exist and an adviser will open them.
-    `unsound` is the number of mailboxes and casefiles (notes about a mailbox) that could not be counted
-    correctly. `ended` is the number of ended mailboxes in the inbox, which are not counted yet. `digest`
-    identifies the figures and texts, so that the adviser publishes exactly the report that was shown.
+    The report counts these mailboxes as if they were read. `unsound` is the number of mailboxes and casefiles
+    (notes about a mailbox) that could not be counted correctly. `ended` is the number of ended mailboxes in
+    the inbox, which are not counted yet. `digest` identifies the figures and texts, so that the adviser
+    publishes exactly the report that was shown.
     """
 
     year: int

@@ -95,11 +95,10 @@ def use_newest_letterhead(desk: OpenDesk) -> Letterhead:
 
 
 def sync_replica(desk: OpenDesk, endpoint: Endpoint, carrier: Carrier | None = None) -> None:
-    """Sync this workstation's store with the server until both have all items.
+    """Sync this workstation's store with the server until both have all items, then verify what changed.
 
-    `endpoint` is this workstation's `workstation_endpoint`, here and in the other functions of this module.
-    Then verify the changed mailboxes. Only one sync runs at a time. `desk.exchange` has the progress, and
-    afterwards the result. If a sync is interrupted, the next sync continues at the same place.
+    `endpoint` comes from `workstation_endpoint`. Only one sync runs at a time. `desk.exchange` has the
+    progress, and afterwards the result. If a sync is interrupted, the next sync continues at the same place.
     """
 
     def work() -> SyncProgress:
@@ -177,9 +176,9 @@ def check_after_sync(desk: OpenDesk, today: date) -> None:
 
 
 def sync_refusal_key(why: Exception) -> str:
-    """Return the key of the sentence on the sync page that says why a sync was refused.
+    """Return the key of the sentence with which the sync page explains an exception.
 
-    The exception may also be the refusal of a pouch (sync bundle) from a file.
+    `why` is the exception of a sync, or of the import of a pouch (sync bundle) from a file.
     """
     match why:
         case ServerRefusedError():

@@ -96,7 +96,7 @@ def build_report_file(
 
 
 def build_document(desk: OpenDesk, found: ReportYear, audience: Audience, language: str) -> Document:
-    """Return the content of a report for one audience in one language, before its layout as a file."""
+    """Return the content of a report for one audience in one language, without a file format."""
     names: Mapping[str, str] = {str(each): name for each, name in desk.letterhead.desk_name.items()}
     imprint = Imprint(names[language], found.day, found.words.of(language), is_draft=found.published is None)
     return compose_report(found.version(audience), found.lists, language, imprint)
