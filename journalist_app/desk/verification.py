@@ -154,6 +154,7 @@ def examine(desk: OpenDesk, session: Session, address: Address) -> Conversation:
     if address in desk.damaged_files:
         faults.append(ShownFault(DAMAGED_FILE, allows_answers=True))
     found = dict.fromkeys(finding.kind for finding in sync_findings.of_mailbox(session, address))
+    found.pop(FindingKind.LONG_RECORD, None)  # the page about the sync shows it, and the mailbox is sound
     # Someone who can write to the server's store could otherwise block a mailbox for good.
     faults += [
         ShownFault(name_of_finding(kind), allows_answers=kind is not FindingKind.FORK) for kind in found

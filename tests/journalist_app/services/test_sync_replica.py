@@ -515,6 +515,26 @@ def test_what_is_wrong_at_the_server_is_told_by_label_until_the_adviser_has_call
     assert at.sees(source) == ["vraag"]
 
 
+def test_notes_that_are_too_long_together_do_not_make_their_mailbox_faulty(at: AtDesk) -> None:
+    source = a_source(at.ends.world)
+    source.writes("vraag")
+    at.syncs()
+    with at.store.writing() as session:
+        sync_findings.add(session, source.keys.address, b"", FindingKind.LONG_RECORD, TODAY)
+    background_check.check_store(at.desk, TODAY)
+    browser = a_browser(at)
+
+    page = browser.get("/sync")
+
+    assert hooks(page.text, "fault") == ["long_record_at_server"]
+    assert (hooks(page.text, "too-long"), hooks(page.text, "found")) == (["1"], [])
+    assert hooks(browser.get(f"/mailbox/{source.address}").text, "fault") == []
+    assert at.desk.unsound == {}
+    where = f"/sync/dismiss/{source.address}"
+    browser.post(where, {"token": token(page, where)})
+    assert hooks(browser.get("/sync").text, "fault") == []
+
+
 def test_what_waits_is_named_by_kind(at: AtDesk) -> None:
     source = a_source(at.ends.world)
     source.writes("vraag")
