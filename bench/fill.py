@@ -274,7 +274,6 @@ def _fill_mailbox(batch: _Batch, author: DeskAuthor, lines: int, text: Callable[
             "version": lines,
             "waiting_since": since and since.isoformat(),
             "last_day": day.isoformat(),
-            "last_author": int(bool(writer.strand)),
         }
     )
 

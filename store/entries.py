@@ -119,12 +119,7 @@ _DAY = bindparam("day", type_=Date())
 _COUNT = PreparedChange(
     update(MailboxRow)
     .where(_IS_MAILBOX)
-    .values(
-        sealed_bytes=MailboxRow.sealed_bytes + bindparam("more"),
-        version=func.random(),
-        last_day=_DAY,
-        last_author=bindparam("author"),
-    )
+    .values(sealed_bytes=MailboxRow.sealed_bytes + bindparam("more"), version=func.random(), last_day=_DAY)
 )
 _SET_STATE = PreparedChange(
     update(MailboxRow)
@@ -175,7 +170,7 @@ def add(session: Session, entry: StoredEntry, attachment_ids: Sequence[bytes] = 
     """
     address, entry_id, header = entry.address, entry.entry_id, entry.header
     more = len(header or b"") + len(entry.payload or b"")
-    if _COUNT.run(session, address=address, author=entry.author, day=entry.day, more=more) == 0:
+    if _COUNT.run(session, address=address, day=entry.day, more=more) == 0:
         roll_back(session)
         raise NoSuchMailboxError("there is no such mailbox")
     row = insert_sealed(session, header=header, payload=entry.payload) if header is not None else new_id()

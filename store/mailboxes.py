@@ -30,8 +30,8 @@ class StoredMailbox:
     `sealed_bytes` is the size of the mailbox's ciphertext, including pending attachments. `version` counts
     the changes of its entries. `waiting_since` is the day of the oldest message without an answer, or None.
     `due` is the day from which the mailbox may be deleted, or None if the desk has not closed the mailbox.
-    `last_day` and `last_author` are None before the first entry. No signature covers these values, so callers
-    verify the entries before they rely on them.
+    `last_day` is None before the first entry. No signature covers these values, so callers verify the entries
+    before they rely on them.
     """
 
     address: bytes
@@ -43,7 +43,6 @@ class StoredMailbox:
     waiting_since: date | None
     due: date | None
     last_day: date | None
-    last_author: int | None
 
 
 @dataclass(frozen=True, slots=True)

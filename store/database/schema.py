@@ -195,7 +195,6 @@ class MailboxRow(_WithId, Base):
     waiting_since: Mapped[date | None]  # day of the source's oldest words without an answer
     due: Mapped[date | None]  # day from which a closed mailbox may be deleted: where the clean-up must look
     last_day: Mapped[date | None]  # NULL until the first entry
-    last_author: Mapped[int | None]
 
 
 class SealedRow(_WithId, Base):

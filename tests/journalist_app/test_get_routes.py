@@ -28,7 +28,7 @@ _AS_IT_IS = {
     "thread.download_pasted_file": 200,
 }
 _ALLOWED = {"thread.show_thread": ("insert entry", "update mailbox")}  # its read receipt
-_RECEIPT_COLUMNS = {"version", "last_day", "last_author"}  # of the mailbox's row
+_RECEIPT_COLUMNS = {"version", "last_day"}  # of the mailbox's row
 
 
 @dataclass(slots=True)

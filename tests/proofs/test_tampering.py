@@ -141,7 +141,7 @@ def test_the_newest_entry_dropped_after_the_adviser_saw_it_is_detected(
         "DELETE FROM entry WHERE address = :a AND author = 1 AND number = (SELECT max(number) FROM entry"
         " WHERE author = 1)",
         *delete(SECOND),
-        "UPDATE mailbox SET waiting_since = NULL, last_author = 1 WHERE address = :a",
+        "UPDATE mailbox SET waiting_since = NULL WHERE address = :a",
         a=source.keys.address,
     )
 

@@ -13,7 +13,7 @@ from store.errors import StoreReadOnlyError
 from tests.source_app.desks import ADesk, SourceBrowser
 from tests.store_snapshots import snapshot, written
 
-_RECEIPT_COLUMNS = {"version", "last_day", "last_author"}  # of the mailbox's row
+_RECEIPT_COLUMNS = {"version", "last_day"}  # of the mailbox's row
 _AS_IT_IS = {
     "pages.openpgp_key": 404,  # this desk has no such key
     "reports.send_report": 404,

@@ -37,14 +37,13 @@ def test_a_mailbox_opens_once(store: Store) -> None:
     assert [True, False] == opened
     assert found is not None
     assert keys == {name: getattr(found, name) for name in keys}
-    assert (DAY, 0, 0, None, None, None, None) == (
+    assert (DAY, 0, 0, None, None, None) == (
         found.opened_day,
         found.sealed_bytes,
         found.version,
         found.waiting_since,
         found.due,
         found.last_day,
-        found.last_author,
     )
 
 
@@ -102,7 +101,7 @@ def test_a_mailbox_names_the_author_and_the_day_of_its_last_entry(store: Store, 
     with store.reading() as session:
         found = mailboxes.find(session, address)
     assert found is not None
-    assert (DAY, entries.SOURCE) == (found.last_day, found.last_author)
+    assert found.last_day == DAY
 
 
 def test_a_read_receipt_neither_asks_nor_answers(store: Store, address: bytes) -> None:
@@ -120,7 +119,7 @@ def test_an_answer_that_crossed_a_question_does_not_answer_it(store: Store, addr
         entries.set_state(session, address, waiting_since=DAY - timedelta(4), due=None)
         found = mailboxes.find(session, address)
     assert found is not None
-    assert (DAY - timedelta(4), DAY, entries.DESK) == (found.waiting_since, found.last_day, found.last_author)
+    assert (DAY - timedelta(4), DAY) == (found.waiting_since, found.last_day)
     assert [address] == in_list(store, "waiting")
 
 

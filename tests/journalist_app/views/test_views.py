@@ -604,7 +604,7 @@ def test_what_the_desk_wrote_is_named_as_the_desks_when_it_fails(
 def test_a_damaged_value_is_named_by_table_and_mailbox(world: World, browser: AdviserBrowser) -> None:
     source = a_source(world)
     source.writes("vraag")
-    world.execute("UPDATE mailbox SET last_author = 'a text'")
+    world.execute("UPDATE mailbox SET due = 'a text'")
     world.execute("UPDATE usage SET sealed_bytes = 'a text'")
     browser.unlock()
     settle()

@@ -26,7 +26,6 @@ KINDS = ("'a text'", NOT_UTF8, "x'00ff'", "12345", "1.5", "NULL")
         ("opened_day", {}, NO_DAY),
         ("sealed_bytes", {"12345": 12345}, NO_NUMBER),
         ("last_day", {"NULL": None}, NO_DAY),
-        ("last_author", {"12345": 12345, "NULL": None}, NO_NUMBER),
     ],
 )
 def test_a_value_of_the_wrong_type_is_read_as_a_constant(
@@ -61,7 +60,7 @@ def test_damaged_rows_are_counted_by_table_and_mailbox(store: Store, address: by
     with store.writing() as session:
         mailboxes.create_mailbox(session, address=b"b" * 20, recipient=b"r", verify_key=b"v", opened_day=DAY)
         public_files.put(session, "name", b"body")
-        session.execute(text("UPDATE mailbox SET last_author = 'a text' WHERE address = :a"), {"a": address})
+        session.execute(text("UPDATE mailbox SET due = 'a text' WHERE address = :a"), {"a": address})
         session.execute(text("UPDATE public_file SET body = 'a text'"))
 
     with store.reading() as session:

@@ -83,7 +83,6 @@ CREATE TABLE mailbox (
 	waiting_since DATE, 
 	due DATE, 
 	last_day DATE, 
-	last_author INTEGER, 
 	CONSTRAINT pk_mailbox PRIMARY KEY (id), 
 	CONSTRAINT uq_mailbox_address UNIQUE (address), 
 	CONSTRAINT ck_mailbox_address CHECK (length(address) = 20)
