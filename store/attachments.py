@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import and_, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from store.database.deletion_queue import queue_attachment
@@ -46,7 +46,7 @@ _UPLOADS_FROM_PEER = PlainQuery(
 _FIND_UPLOAD = PlainQuery(
     select(AttachmentRow.entry_id, AttachmentRow.chunks, AttachmentRow.is_whole).where(_HAS_ID, _IS_PENDING)
 )
-_ROWS = PlainQuery(select(AttachmentRow.id).where(_HAS_ID))
+_ROWS = PlainQuery(select(AttachmentRow.id).where(or_(_HAS_ID, and_(_IN_MAILBOX, _OF_ENTRY, _IS_ADOPTED))))
 _UPLOADS_OF_ENTRY = PlainQuery(
     select(AttachmentRow.id, AttachmentRow.attachment_id).where(_IN_MAILBOX, _OF_ENTRY, _IS_PENDING)
 )
@@ -153,12 +153,12 @@ def abandon_uploads(
     count_in_mailbox(session, address, -freed)
 
 
-def drop(session: Session, address: bytes, attachment_id: bytes) -> None:
+def drop(session: Session, address: bytes, attachment_id: bytes, *, entry_id: bytes | None = None) -> None:
     """Queue an attached file for deletion, or what is left of it.
 
-    Do nothing if the mailbox has no such file.
+    With `entry_id`, also queue all complete files of that entry. Do nothing if the mailbox has no such file.
     """
-    rows = _ROWS.all(session, address=address, attachment_id=attachment_id)
+    rows = _ROWS.all(session, address=address, attachment_id=attachment_id, entry_id=entry_id)
     count_in_mailbox(session, address, -sum(queue_attachment(session, row) for row in rows))
 
 

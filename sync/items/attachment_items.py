@@ -50,19 +50,19 @@ def apply_file(context: ApplyContext, session: Session, item: FileItem) -> bool:
     """
     address, key = Address(item.address), (item.address, item.attachment_id)
     rows = entries.find_by_entry_id(session, address, item.entry_id)
-    here = attachments.find(session, *key)
     signed = [entry.envelope for row in rows if (entry := parse_row(row)) is not None]
     is_unwanted = (
         mailboxes.find(session, address) is None
         or any(row.digest in context.removed(session, address) for row in rows)
-        or (here is not None and any(has_signed_files(context.endpoint.store, part) for part in signed))
+        or any(has_signed_files(context.endpoint.store, part) for part in signed)
     )
     if is_unwanted:
         context.unwanted.add(key)
     upload = attachments.find_upload(session, *key)
     if is_unwanted or (upload is not None and upload[0] == item.entry_id):
         return False
-    attachments.drop(session, *key)  # an upload for another entry, or what is left of a damaged attachment
+    # An upload for another entry, and what is left of the entry's damaged files, even under other ids.
+    attachments.drop(session, *key, entry_id=item.entry_id)
     half_hour = context.endpoint.half_hour()
     attachments.begin_upload(session, **asdict(item), half_hour=half_hour, peer=context.peer)
     return True

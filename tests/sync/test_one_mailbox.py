@@ -205,6 +205,29 @@ def test_a_damaged_row_of_a_file_in_transfer_stops_no_sync(
     assert len(all_of(workstation.replica)["entry"]) == 2
 
 
+@pytest.mark.parametrize("by_desk", [False, True])
+def test_a_damaged_id_of_a_file_at_the_workstation_does_not_sync_forever(
+    ends: Ends,
+    workstation: Workstation,
+    by_desk: bool,  # noqa: FBT001  # a parameter of pytest
+) -> None:
+    source = a_source(ends.world)
+    source.writes("hello", file=None if by_desk else ("a", b"the file"))
+    ends.sync(workstation)
+    if by_desk:
+        at(ends, workstation, source).answers_with_file("a", b"the file")
+        ends.sync(workstation)
+    with closing(sqlite3.connect(workstation.replica.path)) as connection, connection:
+        connection.execute("UPDATE attachment SET attachment_id = 1.5")
+    at(ends, workstation, source).is_looked_at()
+
+    ends.sync(workstation)
+
+    assert ends.questions < 5
+    if by_desk:
+        assert all_of(workstation.replica) == all_of(ends.world.store)
+
+
 # ---- names of entries that never existed ----------------------------------------------------------------
 
 

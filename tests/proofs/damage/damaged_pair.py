@@ -142,18 +142,20 @@ def a_pair(folder: Path) -> Pair:
     at_desk.syncs()
     # News at both ends.
     for each in (bad, good):
-        each.writes("news of the source")
+        each.writes("news of the source", [("news.pdf", b"news " * 2000)])
         at_desk.answers(source_at(at_desk.store, ends, each), "news of the desk")
         casefiles.add_casefile_note(at_desk.desk, each.keys.address, "a newer note", TODAY)
         with ends.world.store.writing() as session:
-            attachments.begin_upload(
-                session,
-                address=each.keys.address,
-                entry_id=os.urandom(16),
-                attachment_id=os.urandom(16),
-                header=b"half a file",
-                half_hour=NOW,
-            )
+            for peer in (None, at_desk.desk.keyring.strand.id):  # of a source, and of the workstation
+                attachments.begin_upload(
+                    session,
+                    address=each.keys.address,
+                    entry_id=os.urandom(16),
+                    attachment_id=os.urandom(16),
+                    header=b"half a file",
+                    half_hour=NOW,
+                    peer=peer,
+                )
     with at_desk.store.writing() as session:
         sync_findings.add(session, closed.keys.address, b"", FindingKind.DAMAGED, TODAY)
     path = f"/mailbox/{bad.keys.address.hex()}/answer"
