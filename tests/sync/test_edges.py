@@ -43,8 +43,9 @@ from store.sync_findings import FindingKind
 from sync import apply
 from sync.apply import apply_pouch
 from sync.build import build_pouch, build_pouch_files
+from sync.errors import SyncRefusal
 from tests.journalist_app.desk_factories import TODAY, a_source
-from tests.sync.ends import HALF_HOUR, Ends, Workstation, all_of, at
+from tests.sync.ends import HALF_HOUR, Ends, Workstation, all_of, at, sync_refused
 from tests.sync.test_exchange import TALLIES, put_tallies
 from tests.sync.test_faults import made_by_hand, to_workstation
 
@@ -239,6 +240,24 @@ def test_a_batch_that_fits_at_the_second_try_is_complete(
         raise StoreFullError("the store's disk is full")
 
     monkeypatch.setattr(entries, "add", full_once)
+
+    ends.sync(workstation)
+
+    assert all_of(workstation.replica) == all_of(ends.world.store)
+
+
+def test_a_full_disk_stops_a_sync_and_nothing_is_lost(
+    ends: Ends, workstation: Workstation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_source(ends.world).writes("hello")
+
+    def full(*_of: object, **_columns: object) -> None:
+        raise StoreFullError("the store's disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(entries, "add", full)
+        with sync_refused(SyncRefusal.NO_ROOM):
+            ends.sync(workstation)
 
     ends.sync(workstation)
 
