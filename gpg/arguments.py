@@ -8,39 +8,27 @@ from crypto.errors import MalformedError
 # We do not read gpg's messages for people. They can quote text from a stranger's message, and that text
 # could pose as a status line.
 BASE_OPTIONS: Final = (
-    "--no-options",
-    "--no-auto-key-locate",
-    "--no-auto-key-retrieve",
-    "--disable-dirmngr",
-    "--no-random-seed-file",
-    "--display-charset=utf-8",
-    "--pinentry-mode=error",
-    "--logger-file=/dev/null",
+    "--no-options --no-auto-key-locate --no-auto-key-retrieve --disable-dirmngr --no-random-seed-file"
+    " --display-charset=utf-8 --pinentry-mode=error --logger-file=/dev/null"
+    " --allow-freeform-uid"  # `new_key_parameters` checks the name
 )
-# All keys are imported before a message is encrypted or decrypted. Then gpg needs no lock and writes to no
-# file.
-NO_LOCK: Final = "--lock-never"
-# The trust model is `always` because gpg does not decide about trust here: the settings pin keys by
-# fingerprint, and only a pinned key is ever named. (Importing does not use this option, because an import
-# fails without a trust database.) Every OpenPGP program knows AES since 2000 and SHA-512 since 2010. A key's
-# own preferences could ask for 3DES.
+# All keys are imported before a message is encrypted or decrypted. Then gpg needs no lock. The trust model
+# is `always` because gpg does not decide about trust here: the settings pin keys by fingerprint, and only a
+# pinned key is ever named. With these two options gpg writes to no file. (Importing does not use them,
+# because an import fails without a trust database.)
+DECRYPTING: Final = ("--lock-never", "--trust-model=always")
+# Every OpenPGP program knows AES since 2000 and SHA-512 since 2010. A key's own preferences could ask for
+# 3DES.
 _ENCRYPTING: Final = (
-    NO_LOCK,
-    "--trust-model=always",
-    "--cipher-algo=AES256",
-    "--digest-algo=SHA512",
-    "--compress-algo=none",
-    "--set-filename",
-    "",
-    "--ignore-time-conflict",
-    "--ignore-valid-from",
+    "--cipher-algo=AES256 --digest-algo=SHA512 --compress-algo=none"
+    " --ignore-time-conflict --ignore-valid-from --set-filename"
 )
 _USER_ID_SYNTAX: Final = frozenset("<>()")  # gpg reads text in these brackets as an address or a comment
 
 
 def encryption_options(day: date) -> tuple[str, ...]:
     """Return gpg's command-line options to encrypt and sign a message, dated at the start of `day` in UTC."""
-    return (*_ENCRYPTING, f"--faked-system-time={int(_midnight(day).timestamp())}!")
+    return (*DECRYPTING, *_ENCRYPTING.split(), "", f"--faked-system-time={int(_midnight(day).timestamp())}!")
 
 
 def new_key_parameters(name: str, day: date) -> str:

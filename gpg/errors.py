@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from crypto.errors import CryptoError, ReasonError
+from crypto.errors import CryptoError, ReasonError, UnreadableError
 
 
 class RecipientRefusal(StrEnum):
@@ -44,3 +44,10 @@ class OpenPGPFailedError(CryptoError):
 
     def __init__(self) -> None:
         super().__init__("GnuPG failed")
+
+
+class OpenPGPBlockedError(OpenPGPFailedError, UnreadableError):
+    """GnuPG took too long over a message, or too much memory. The message is damaged, or made to block us."""
+
+    def __init__(self) -> None:
+        CryptoError.__init__(self, "GnuPG took too long, or too much memory")

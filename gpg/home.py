@@ -4,27 +4,37 @@ The home has a random name and is separate from the user's own GnuPG home. Secre
 through pipes only. No argument, environment variable or file on a disk contains them.
 """
 
-import contextlib
 import logging
-import secrets
 import shutil
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from crypto.errors import MalformedError, UnreadableError
+from crypto.errors import CryptoError, MalformedError, UnreadableError
 from gpg import arguments
-from gpg.errors import OpenPGPFailedError, OpenPGPMissingError, RecipientRefusal, RecipientRefusedError
+from gpg.errors import (
+    OpenPGPBlockedError,
+    OpenPGPFailedError,
+    OpenPGPMissingError,
+    RecipientRefusal,
+    RecipientRefusedError,
+)
 from gpg.keeper import KeptFolder
-from gpg.process import GpgProcess, PieceReader
+from gpg.process import Gpg
 from gpg.recipient_keys import KEY_BYTES_MAX, newest_usable_subkey, require_only_key
 from gpg.status import GpgStatus
+from programs.errors import ProgramFailedError, ProgramLimitError
+from programs.runner import Program
 
+DECRYPT_SECONDS: Final = 10  # gpg takes 20 ms for a text
 _VERSION_MIN: Final = (2, 2)
+_ENCRYPT_SECONDS: Final = 600
+_BYTES_PER_SECOND: Final = 5_000_000  # a slow computer decrypts ten times as fast
+_NO_LIMIT: Final = 2**62  # of gpg's output, if we made the input
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,30 +46,16 @@ class OpenPGPKey:
     public: str
 
 
-@dataclass(frozen=True, slots=True)
-class DecryptedMessage:
-    """A decrypted OpenPGP message, and the key that signed the message.
-
-    `signer` is the primary fingerprint of the key that signed the message, if the GnuPG home has that key. If
-    `is_signed` is true and `signer` is None, the signature proves nothing: the key that signed is not in the
-    home, or is expired or revoked.
-    """
-
-    content: bytes = field(repr=False)
-    is_signed: bool
-    signer: str | None
-
-
 class GpgHome:
     """Private home folder of GnuPG (gpg) in memory, and the operations with its keys.
 
     `close` destroys the folder. Threads may share this object once all keys are imported.
     """
 
-    def __init__(self, folder: KeptFolder, program: str) -> None:
+    def __init__(self, folder: KeptFolder, gpg: Gpg) -> None:
         self.folder: Final = folder.path
         self._folder = folder
-        self._program = program
+        self._gpg = gpg
         self._closing = threading.Lock()
 
     @classmethod
@@ -73,16 +69,19 @@ class GpgHome:
             OpenPGPPlaceError: other users can enter `parent`, or its path is too long for a socket.
         """
         logging.getLogger("gnupg").disabled = True  # at the level DEBUG python-gnupg logs keys
-        if not all(map(shutil.which, (program, "gpgconf", "gpg-connect-agent", "shred"))):
+        found = shutil.which(program)
+        if found is None or not all(map(shutil.which, ("gpgconf", "shred"))):
             raise OpenPGPMissingError
-        home = cls(KeptFolder.make(parent), program)
-        (home.folder / "gpg-agent.conf").write_text("disable-scdaemon\n")
+        folder = KeptFolder.make(parent)
         try:
-            home._require_recent()
-        except OpenPGPMissingError:
-            home.close()
-            raise
-        return home
+            gpg = Gpg(found, folder.path)
+        except (OSError, ValueError) as why:
+            folder.destroy()
+            raise OpenPGPMissingError from why
+        if tuple(gpg.version or ()) < _VERSION_MIN:
+            folder.destroy()
+            raise OpenPGPMissingError
+        return cls(folder, gpg)
 
     def __repr__(self) -> str:
         return "GpgHome()"
@@ -100,19 +99,6 @@ class GpgHome:
         with self._closing:
             self._folder.destroy()
 
-    @contextlib.contextmanager
-    def work_folder(self) -> Iterator[Path]:
-        """Yield an empty folder in memory that only this user can enter.
-
-        The folder and its files are removed when the `with` block ends.
-        """
-        folder = self.folder / f"work-{secrets.token_hex(8)}"
-        folder.mkdir(0o700)
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
     # ---- keys
 
     def make_key(self, name: str, day: date) -> OpenPGPKey:
@@ -124,10 +110,9 @@ class GpgHome:
             MalformedError: the name is empty, or gpg would read an address, a comment or a new line in it.
             OpenPGPFailedError: gpg did not make the key.
         """
-        gpg = self._gpg("--allow-freeform-uid")
-        fingerprint = str(gpg.gen_key(arguments.new_key_parameters(name, day)).fingerprint)
-        secret = gpg.export_keys(fingerprint, secret=True, expect_passphrase=False)
-        public = gpg.export_keys(fingerprint)
+        fingerprint = str(self._gpg.gen_key(arguments.new_key_parameters(name, day)).fingerprint)
+        secret = self._gpg.export_keys(fingerprint, secret=True, expect_passphrase=False)
+        public = self._gpg.export_keys(fingerprint)
         if not (fingerprint and secret and public):
             raise OpenPGPFailedError
         return OpenPGPKey(fingerprint, secret, public)
@@ -138,15 +123,15 @@ class GpgHome:
         Raises:
             MalformedError: the text does not contain exactly one secret key with a user id.
         """
-        listed = self._gpg().scan_keys_mem(armoured.encode())
+        listed = self._gpg.scan_keys_mem(armoured.encode())
         is_one = [key["type"] for key in listed] == ["sec"]
-        if not is_one or not self._gpg().import_keys(armoured).fingerprints:
+        if not is_one or not self._gpg.import_keys(armoured).fingerprints:
             raise MalformedError
         return str(listed[0]["fingerprint"])
 
     def export_public(self, fingerprint: str) -> str:
         """Return a public key in ASCII armour, or "" if this GnuPG home does not have the key."""
-        return str(self._gpg().export_keys(fingerprint))
+        return str(self._gpg.export_keys(fingerprint))
 
     def import_public(self, raw: bytes, fingerprint: str) -> None:
         """Import a recipient's public key from a key file.
@@ -158,8 +143,8 @@ class GpgHome:
             RecipientRefusedError: the reason is UNREADABLE (also if the file is over 1 MiB), SEVERAL or
                 OTHER_KEY.
         """
-        require_only_key(self._gpg().scan_keys_mem(raw) if len(raw) <= KEY_BYTES_MAX else [], fingerprint)
-        self._gpg().import_keys(raw)
+        require_only_key(self._gpg.scan_keys_mem(raw) if len(raw) <= KEY_BYTES_MAX else [], fingerprint)
+        self._gpg.import_keys(raw)
         # gpg does not import a key without a user id that the key itself signed.
         if self._listed(fingerprint) is None:
             raise RecipientRefusedError(RecipientRefusal.UNREADABLE)
@@ -194,62 +179,66 @@ class GpgHome:
         return self._encrypt(pieces, subkey, signer, day)
 
     def _encrypt(self, pieces: Iterable[bytes], subkey: str, signer: str, day: date) -> Iterator[bytes]:
-        gpg, status = self._gpg(*arguments.encryption_options(day)), GpgStatus()
+        # "!" makes gpg use exactly this subkey, not one that gpg chooses.
+        keys = ("--recipient", f"{subkey}!", "--default-key", f"{signer}!")
+        words = (*arguments.encryption_options(day), *keys, "--sign", "--encrypt")
+        run = self._gpg.start(*words, seconds=_ENCRYPT_SECONDS, output_bytes=_NO_LIMIT)
+        yield from _checked(run, pieces, lambda status: status.is_encrypted(signer), OpenPGPFailedError)
 
-        def encrypt(reader: PieceReader) -> None:
-            # "!" makes gpg use exactly this subkey, not one that gpg chooses.
-            gpg.encrypt_file(reader, [f"{subkey}!"], sign=f"{signer}!", armor=False)
-
-        for piece in gpg.stream(encrypt, pieces, status):
-            if not piece and not status.is_encrypted(signer):
-                raise OpenPGPFailedError
-            yield piece
-
-    def decrypt_stream(self, pieces: Iterable[bytes], *, at_most: int) -> Iterator[bytes]:
+    def decrypt_stream(
+        self, pieces: Iterable[bytes], *, at_most: int, seconds: float | None = None
+    ) -> Iterator[bytes]:
         """Decrypt a binary or armoured message, and yield its plaintext in pieces.
 
-        The last piece is held back until the whole message is checked.
+        The last piece is held back until the whole message is checked. `seconds` limits the time that gpg may
+        take. The usual limit is enough for `at_most` bytes of plaintext.
 
         Raises:
             UnreadableError: the input was changed or cut off, is not exactly one message that is encrypted to
                 a key in this home, or has more than `at_most` bytes of plaintext. Raised while the caller
                 iterates.
+            OpenPGPBlockedError: gpg exceeded its time or memory. Raised while the caller iterates.
         """
-        return self._decrypt(pieces, at_most, GpgStatus())
+        limit = seconds or DECRYPT_SECONDS + at_most / _BYTES_PER_SECOND
+        yield from _checked(self._decrypting(at_most, limit), pieces, GpgStatus.is_decrypted, UnreadableError)
 
-    def decrypt(self, raw: bytes, *, at_most: int) -> DecryptedMessage:
-        """Decrypt a whole message with at most `at_most` bytes of plaintext, and check its signature.
+    def decrypt(self, raw: bytes, *, at_most: int) -> tuple[bytes, bool]:
+        """Decrypt a whole message with at most `at_most` bytes of plaintext.
+
+        Also return whether the message has a signature. No one checks who signed it.
 
         Raises:
             UnreadableError: the input was changed or cut off, is not exactly one message that is encrypted to
                 a key in this home, or has more than `at_most` bytes of plaintext.
+            OpenPGPBlockedError: gpg took longer than 10 seconds, or too much memory.
         """
-        status = GpgStatus()
-        content = b"".join(self._decrypt([raw], at_most, status))
-        return DecryptedMessage(content, status.is_signed(), status.signer())
+        run = self._decrypting(at_most, DECRYPT_SECONDS)
+        content = b"".join(_checked(run, [raw], GpgStatus.is_decrypted, UnreadableError))
+        return content, GpgStatus(run.messages).is_signed()
 
-    def _decrypt(self, pieces: Iterable[bytes], at_most: int, status: GpgStatus) -> Iterator[bytes]:
-        gpg = self._gpg(arguments.NO_LOCK)
-        size = 0
-        for piece in gpg.stream(gpg.decrypt_file, pieces, status):
-            size += len(piece)
-            if size > at_most or (not piece and not status.is_decrypted()):
-                raise UnreadableError
-            yield piece
-
-    # ---- gpg
-
-    def _gpg(self, *options: str) -> GpgProcess:
-        return GpgProcess(self._program, self.folder, [*arguments.BASE_OPTIONS, *options])
-
-    def _require_recent(self) -> None:
-        try:
-            version = self._gpg().version
-        except (OSError, ValueError) as why:
-            raise OpenPGPMissingError from why
-        if tuple(version or ()) < _VERSION_MIN:
-            raise OpenPGPMissingError
+    def _decrypting(self, at_most: int, seconds: float) -> Program:
+        return self._gpg.start(*arguments.DECRYPTING, "--decrypt", seconds=seconds, output_bytes=at_most)
 
     def _listed(self, fingerprint: str) -> dict[str, Any] | None:
-        listed = self._gpg().list_keys()
+        listed = self._gpg.list_keys()
         return next((key for key in listed if key["fingerprint"] == fingerprint), None)
+
+
+def _checked(
+    run: Program, pieces: Iterable[bytes], is_good: Callable[[GpgStatus], bool], failure: type[CryptoError]
+) -> Iterator[bytes]:
+    """Yield the output of a run of gpg. Hold back the last piece until gpg has ended and reported success."""
+    last = b""
+    try:
+        with run:
+            for piece in run.output(pieces):
+                if last:
+                    yield last
+                last = piece
+    except ProgramLimitError as why:
+        raise OpenPGPBlockedError from why
+    except ProgramFailedError as why:
+        raise failure from why
+    if not is_good(GpgStatus(run.messages)):
+        raise failure
+    yield last

@@ -18,20 +18,23 @@ from pathlib import Path
 from typing import Final, Self
 
 from gpg.errors import OpenPGPPlaceError
+from programs.errors import ProgramFailedError
+from programs.runner import ProgramLimits, run_at_our_end, run_program
 
 _CLOSE_SECONDS: Final = 10
 _SOCKET_PATH_MAX: Final = 107  # bytes; source: Linux, unix(7)
 _LONGEST_SOCKET: Final = "S.gpg-agent.browser"
+_START_AGENT: Final = 'gpgconf --homedir "$1" --launch gpg-agent'
+# Source: gnupg, common/asshelp.c: the agent's command line has the folder as an argument.
 _DESTROY: Final = """
-trap '' HUP INT TERM
-cat >/dev/null
-agent=$(gpg-connect-agent --homedir "$1" --no-autostart 'getinfo pid' /bye 2>/dev/null | sed -n 's/^D //p')
-gpgconf --homedir "$1" --kill all 2>/dev/null
-[ -z "$agent" ] || kill -KILL "$agent" 2>/dev/null
-gpgconf --homedir "$1" --remove-socketdir 2>/dev/null
-find "$1" -type f -exec shred --iterations=0 --zero {} + 2>/dev/null
+for each in $(grep -lzxFe "$1" /proc/[0-9]*/cmdline | xargs -r grep -lzxE "(.*/)?gpg-agent"); do
+    each=${each%/cmdline}; kill -s KILL "${each#/proc/}"
+done
+timeout 5 gpgconf --homedir "$1" --remove-socketdir
+find "$1" -type f -exec shred --iterations=0 --zero {} +
 rm -rf "$1"
 """
+_DESTROY_LIMITS: Final = ProgramLimits(_CLOSE_SECONDS, 500_000_000, output_bytes=0, file_bytes=10_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +65,8 @@ class KeptFolder:
             _destroy_abandoned(parent)
             path.mkdir(0o700)
             lock = _lock(path)
-        # The keeper gets its own session, so that Ctrl-C or a signal to our process group does not end it.
-        keeper = subprocess.Popen(  # noqa: S603  # the script is fixed, the folder is ours
-            ["/bin/sh", "-c", _DESTROY, "keeper", path],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        return cls(path, lock, keeper)
+        # An agent that a run of gpg starts would have the limits of that run. So the keeper starts the agent.
+        return cls(path, lock, run_at_our_end(_DESTROY, str(path), first=_START_AGENT))
 
     def destroy(self) -> None:
         """End gpg's agent, then overwrite and remove its home folder. A second call does nothing."""
@@ -120,8 +116,7 @@ def _destroy_abandoned(parent: Path) -> None:
         except BlockingIOError:
             continue
         else:
-            subprocess.run(  # noqa: S603  # the script is fixed, the folder is ours
-                ["/bin/sh", "-c", _DESTROY, "keeper", folder], stdin=subprocess.DEVNULL, check=False
-            )
+            with contextlib.suppress(ProgramFailedError):  # the next home tries again
+                run_program(("/bin/sh", "-c", _DESTROY, "keeper", str(folder)), _DESTROY_LIMITS)
         finally:
             os.close(descriptor)

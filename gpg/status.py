@@ -6,25 +6,16 @@ with code 2 after a good message that someone with an unknown key signed.
 
 from typing import Final
 
-STATUS_LINES_MAX: Final = 1000  # without a limit, a message with a million signatures would fill our memory
+_MARK: Final = "[GNUPG:] "
 
 
 class GpgStatus:
-    """Status lines that gpg wrote during one run, in order.
+    """Status lines of one run of gpg, which gpg wrote to its standard error among other lines."""
 
-    The library adds each line with `handle_status`.
-    """
-
-    def __init__(self) -> None:
-        self.lines: list[tuple[str, str]] = []  # keyword and value
-        self.data = b""
-        self.stderr = ""
-        self.returncode: int | None = None
-
-    def handle_status(self, key: str, value: str) -> None:
-        """Add one status line of gpg. Lines after the first 1,000 are dropped."""
-        if len(self.lines) < STATUS_LINES_MAX:
-            self.lines.append((key, value))
+    def __init__(self, messages: bytes | bytearray) -> None:
+        found = (line for line in messages.decode("utf-8", "replace").split("\n") if line.startswith(_MARK))
+        pairs = (line.removeprefix(_MARK).partition(" ") for line in found)
+        self.lines: list[tuple[str, str]] = [(keyword, value) for keyword, _, value in pairs]
 
     def is_encrypted(self, signer: str) -> bool:
         """Return True if gpg encrypted the whole message, and signed with the key of this fingerprint.
@@ -45,16 +36,6 @@ class GpgStatus:
     def is_signed(self) -> bool:
         """Return True if the message has a signature, valid or not."""
         return bool(self._values("NEWSIG"))
-
-    def signer(self) -> str | None:
-        """Return the primary fingerprint of the key that signed the message, or None.
-
-        The result is None unless there is exactly one valid signature, by a key that is not expired or
-        revoked.
-        """
-        valid = self._values("VALIDSIG")
-        is_good = len(self._values("NEWSIG")) == len(self._values("GOODSIG")) == len(valid) == 1
-        return valid[0].split()[-1] if is_good else None
 
     def _values(self, keyword: str) -> list[str]:
         return [value for key, value in self.lines if key == keyword]

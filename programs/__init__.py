@@ -2,6 +2,7 @@
 
 Imports none of our other packages.
 
-- `sandbox`: the bubblewrap sandbox, and one run of a program with limits on time, memory and output
 - `errors`: the exceptions
+- `runner`: one run of a program, with its limits, and the end of all runs
+- `sandbox`: the bubblewrap sandbox
 """

@@ -1,13 +1,13 @@
 """Exceptions of `programs`: one class for each case that a caller handles differently."""
 
 
-class ProgramError(Exception):
-    """Base class of the exceptions about external programs."""
+class ProgramFailedError(Exception):
+    """An external program failed, or exceeded a limit. The caller must not use its output."""
 
 
-class ProgramFailedError(ProgramError):
-    """An external program took too long, wrote too much, or failed. The caller must not use its output."""
+class ProgramLimitError(ProgramFailedError):
+    """An external program took longer, or more memory or processes, than its limits allow."""
 
 
-class NoSandboxError(ProgramError):
+class NoSandboxError(Exception):
     """This machine does not allow us to start a sandbox."""

@@ -7,7 +7,7 @@ from crypto.passphrase import Language
 from deploy.errors import DeployError, os_error_as, refused_as
 from deploy.poster.poster_content import LANGUAGES, Poster, PosterFacts, compose_poster
 from programs.errors import ProgramFailedError
-from programs.sandbox import run_program
+from programs.runner import ProgramLimits, run_program
 from protocol.letterhead import Letterhead
 from report import pdf
 from report.errors import PdfToolsMissingError
@@ -18,8 +18,7 @@ _TELEPHONE_CHARS = 30  # as many as fit on one line of the poster
 _NO_PDF = "This machine cannot make a PDF. Install libpango-1.0-0 and libpangoft2-1.0-0."
 _NO_SVG = "The PDF was written, but this machine cannot make an SVG drawing of it. Install poppler-utils."
 _PDFTOCAIRO = "/usr/bin/pdftocairo"
-_SVG_SECONDS = 60.0
-_SVG_BYTES = 20_000_000
+_SVG_LIMITS = ProgramLimits(60, memory_bytes=2_000_000_000, output_bytes=20_000_000)
 
 
 def make_posters(
@@ -58,7 +57,7 @@ def _svg_of(path: Path) -> bytes:
     """Return the page of a PDF as an SVG drawing, in which each letter is an outline."""
     command = (_PDFTOCAIRO, "-svg", str(path.absolute()), "-")
     with os_error_as(_NO_SVG), refused_as(ProgramFailedError, _NO_SVG):
-        return run_program(command, folder=Path("/"), seconds=_SVG_SECONDS, output_bytes=_SVG_BYTES)
+        return run_program(command, _SVG_LIMITS)
 
 
 def _facts(source: SourceConfig, letterhead: Letterhead, language: Language, telephone: str) -> PosterFacts:

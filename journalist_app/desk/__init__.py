@@ -1,7 +1,7 @@
 """The unlocked desk: keys and decrypted state in memory, automatic lock, and verification of mailboxes.
 
 Imports `journalist_app.files`, `journalist_app.search`, modules at the root of `journalist_app`, and
-`stored_mailbox`, `store`, `protocol`, `gpg` and `crypto`. This folder contains no Flask.
+`stored_mailbox`, `store`, `protocol`, `gpg`, `programs` and `crypto`. This folder contains no Flask.
 
 - `casefile`: the desk's notes about a mailbox, and its tallies
 - `auto_lock`: holds the open desk, and locks the site after the idle time

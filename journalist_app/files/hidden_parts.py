@@ -27,32 +27,23 @@ _OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
 _TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 _DC = "{http://purl.org/dc/elements/1.1/}"
 
-_UNWRAPPED = {_WORD + "ins", _WORD + "moveTo"}  # the mark is removed, but its text stays
-_CHANGES = {
-    *_UNWRAPPED,
-    *(
-        _WORD + name
-        for name in (
-            "del", "moveFrom", "cellIns", "cellDel", "cellMerge", "numberingChange", "pPrChange", "rPrChange",
-            "sectPrChange", "tblGridChange", "tblPrChange", "tblPrExChange", "tcPrChange", "trPrChange",
-        )
-    ),
-    _TEXT + "changed-region",
-}  # fmt: skip
+
+def _named(prefix: str, names: str) -> set[str]:
+    return {prefix + name for name in names.split()}
+
+
+_UNWRAPPED = _named(_WORD, "ins moveTo")  # the mark is removed, but its text stays
+_CHANGES = {_TEXT + "changed-region"} | _UNWRAPPED | _named(
+    _WORD,
+    "del moveFrom cellIns cellDel cellMerge numberingChange pPrChange rPrChange sectPrChange tblGridChange"
+    " tblPrChange tblPrExChange tcPrChange trPrChange",
+)  # fmt: skip
 _COMMENTS = {_WORD + "comment", _OFFICE + "annotation"}
-_MARKS = {
-    *(
-        _WORD + name
-        for name in (
-            "commentRangeStart", "commentRangeEnd", "commentReference", "moveFromRangeStart",
-            "moveFromRangeEnd", "moveToRangeStart",
-            "moveToRangeEnd", "customXmlInsRangeStart", "customXmlInsRangeEnd",
-            "customXmlDelRangeStart", "customXmlDelRangeEnd",
-        )
-    ),
-    _OFFICE + "annotation-end",
-    *(_TEXT + name for name in ("tracked-changes", "change", "change-start", "change-end")),
-}  # fmt: skip
+_MARKS = _named(_TEXT, "tracked-changes change change-start change-end") | _named(
+    _WORD,
+    "commentRangeStart commentRangeEnd commentReference moveFromRangeStart moveFromRangeEnd moveToRangeStart"
+    " moveToRangeEnd customXmlInsRangeStart customXmlInsRangeEnd customXmlDelRangeStart customXmlDelRangeEnd",
+) | {_OFFICE + "annotation-end"}  # fmt: skip
 _REMOVED = ((_CHANGES | _COMMENTS) - _UNWRAPPED) | _MARKS
 
 # Members of a .docx, .xlsx or .pptx that contain only comments and the names of their authors.

@@ -6,17 +6,14 @@ memory and output. mat2 gets a copy of the file under a fixed name, so mat2 cann
 see its name.
 """
 
-import errno
 import os
 import re
 import shutil
-import stat
 import unicodedata
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Literal
+from typing import Literal
 
 import msgspec
 from flask_babel import LazyString
@@ -24,13 +21,15 @@ from flask_babel import LazyString
 from journalist_app.files import metadata_sentences
 from journalist_app.files.file_types import HEAD_BYTES
 from programs.errors import NoSandboxError, ProgramFailedError
-from programs.sandbox import SANDBOX_FOLDER, Sandbox, resource_limits, run_program
+from programs.runner import ProgramLimits, run_program
+from programs.sandbox import SANDBOX_FOLDER, Sandbox
 
 _MAX_BYTES = 50_000_000  # limit of a file to inspect, which is in memory twice
 _SHOWN_BYTES = 400_000  # limit of the output of hidden_parts and mat2
 _CLEANED_BYTES = 200_000_000
 _ROOM_BYTES = 600_000_000  # size of the sandbox's /tmp
 _MEMORY_BYTES = 2_000_000_000
+_PROCESSES = 64  # ffmpeg has a thread for each core
 _SECONDS = 90.0
 _VALUE_CHARS = 200
 _LINES_OF_A_KIND = 12
@@ -49,7 +48,9 @@ _DIVIDER = "=\n"
 # $1 is mat2, $2 the ending of the file's name, $3 the program hidden_parts. mat2 finds no bubblewrap in bin/,
 # so mat2 starts no sandbox of its own. A sandbox inside our sandbox would fail, and the meaning of mat2's
 # option against it differs between versions.
-_PREPARE = "set -e; /usr/bin/mkdir bin; /usr/bin/ln -s /usr/bin/exiftool /usr/bin/ffmpeg bin/; "
+_PREPARE = (
+    "set -e; exec 2>/dev/null; /usr/bin/mkdir bin; /usr/bin/ln -s /usr/bin/exiftool /usr/bin/ffmpeg bin/; "
+)
 _INSPECT = _PREPARE + ('/usr/bin/python3 -I -S -c "$3" look "file$2"; echo =; exec "$1" --show "file$2"')
 _CLEAN = _PREPARE + (
     '/usr/bin/python3 -I -S -c "$3" cut "file$2" "copy$2"; "$1" "copy$2" >/dev/null;'
@@ -108,26 +109,22 @@ class Mat2:
     mat2: Path = Path("/usr/bin/mat2")
     bwrap: Path = Path("/usr/bin/bwrap")
 
-    def inspect(self, path: Path, name: str) -> FileFindings:
+    def inspect(self, file: FileIO, name: str) -> FileFindings:
         """Return a file's metadata and hidden parts as sentences, or a sentence about why inspection failed.
 
-        `path` is a plain file in a private folder in memory. `name` is the file's original name.
+        `file` is an open file in memory. `name` is the file's original name.
         """
+        ending = _ending(name)
+        refusal = self._refusal(file, ending)
+        if refusal:
+            return _not_examined(refusal)
         try:
-            with _opened(path) as file:
-                ending = _ending(name)
-                refusal = self._refusal(file, ending)
-                if refusal:
-                    return _not_examined(refusal)
-                output = self._run(_INSPECT, file, ending, _SHOWN_BYTES)
+            output = self._run(_INSPECT, file, ending, _SHOWN_BYTES).decode("utf-8", "replace")
+            hidden, _, shown = output.partition(_DIVIDER)
+            found = _found(hidden, shown, ending)
         except NoSandboxError:
             return _not_examined(metadata_sentences.NO_SANDBOX)
-        except (OSError, ProgramFailedError):
-            return _not_examined(metadata_sentences.FAILED)
-        hidden, _, shown = output.decode("utf-8", "replace").partition(_DIVIDER)
-        try:
-            found = _found(hidden, shown, ending)
-        except (ProgramFailedError, msgspec.MsgspecError):
+        except (OSError, ProgramFailedError, msgspec.MsgspecError):
             return _not_examined(metadata_sentences.FAILED)
         lines = _sentences(found) or (str(metadata_sentences.NOTHING),)
         can_clean = ending not in _ARCHIVES | {".txt"} and (
@@ -135,61 +132,47 @@ class Mat2:
         )
         return FileFindings((*lines, *map(str, _REMARKS.get(ending, ()))), can_clean)
 
-    def clean(self, path: Path, name: str) -> bytes | None:
+    def clean(self, file: FileIO, name: str) -> bytes | None:
         """Return a copy of a file without metadata, or None if mat2 cannot make one.
 
         In the copy, tracked changes are accepted and comments are removed. The original file does not change.
         """
         ending = _ending(name)
+        if ending in _ARCHIVES | {".txt"} or self._refusal(file, ending):
+            return None
         try:
-            with _opened(path) as file:
-                if ending in _ARCHIVES | {".txt"} or self._refusal(file, ending):
-                    return None
-                return self._run(_CLEAN, file, ending, _CLEANED_BYTES) or None
+            return self._run(_CLEAN, file, ending, _CLEANED_BYTES) or None
         except (OSError, NoSandboxError, ProgramFailedError):
             return None
 
-    def _refusal(self, file: BinaryIO, ending: str) -> LazyString | None:
+    def _refusal(self, file: FileIO, ending: str) -> LazyString | None:
         if os.fstat(file.fileno()).st_size > self.max_bytes:
             return metadata_sentences.TOO_LARGE
         if ending not in _SIGNATURES:
             return metadata_sentences.UNKNOWN_TYPE
-        if not re.match(_SIGNATURES[ending], file.read(HEAD_BYTES), re.DOTALL):
+        if not re.match(_SIGNATURES[ending], os.pread(file.fileno(), HEAD_BYTES, 0), re.DOTALL):
             return metadata_sentences.OTHER_TYPE
-        file.seek(0)
+        os.lseek(file.fileno(), 0, os.SEEK_SET)  # the sandbox reads from here
         if not self.mat2.exists():
             return metadata_sentences.NO_MAT2
         return None
 
-    def _run(self, script: str, file: BinaryIO, ending: str, limit: int) -> bytes:
-        limits = resource_limits(memory_bytes=_MEMORY_BYTES, file_bytes=_CLEANED_BYTES, seconds=self.seconds)
-        command = (
-            *limits, "/bin/sh", "-c", script, "sh", str(self.mat2), ending, _HIDDEN_PARTS.read_text("utf-8")
-        )  # fmt: skip
-        sandbox = Sandbox(self.bwrap, _ROOM_BYTES, self.seconds)
+    def _run(self, script: str, file: FileIO, ending: str, limit: int) -> bytes:
+        limits = ProgramLimits(self.seconds, _MEMORY_BYTES, limit, _CLEANED_BYTES, _PROCESSES)
+        command = ("/bin/sh", "-c", script, "sh", str(self.mat2), ending, _HIDDEN_PARTS.read_text("utf-8"))
+        sandbox = Sandbox(self.bwrap, _ROOM_BYTES)
         if not sandbox.is_allowed():
             raise NoSandboxError
         source = file.fileno()
         return run_program(
             sandbox.command("--ro-bind-data", str(source), f"{SANDBOX_FOLDER}/file{ending}", *command),
-            folder=Path("/"),
-            seconds=self.seconds,
-            output_bytes=limit,
+            limits,
             open_files=(source,),
         )
 
 
 def _not_examined(remark: LazyString) -> FileFindings:
     return FileFindings((str(remark),), can_clean=False)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
-    """Open a plain file for reading. Links and other kinds of files raise OSError."""
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb", buffering=0) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "not a plain file")
-        yield file
 
 
 # ---- findings --------------------------------------------------------------------------------------

@@ -14,20 +14,23 @@ import itertools
 import re
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar
 
 from crypto import age
 from crypto.age import armor
 from crypto.age.armor import Armoured, ArmourKind, find_armoured
 from crypto.errors import MalformedError, UnreadableError
-from gpg.home import GpgHome
+from gpg.errors import OpenPGPBlockedError
+from gpg.home import DECRYPT_SECONDS, GpgHome
 from journalist_app.files.file_types import NOT_IN_TEXT, with_file_ending
 from journalist_app.files.sealing_words import words_in
 
 SHOWN_CHARS: Final = 50_000  # limit of a message; a longer text is offered as a file
 DECRYPTIONS_PER_PAGE: Final = 40  # gpg takes 20 ms for each decryption
+_BLOCKED_COUNTS: Final = 20  # as many decryptions, so that a page waits at most twice until gpg is ended
 _PASTED_BYTES: Final = 1024 * 1024  # 50,000 characters of armour are 37 kB, and text compresses to a tenth
 _CACHED_CHARS: Final = 20_000_000
 _CACHED: Final = 20_000
@@ -50,8 +53,9 @@ class UnopenedReason(StrEnum):
 
     UNREADABLE = "unreadable"  # encrypted to another reader, damaged, or too large when decrypted
     SEVERAL = "several"  # encrypted to several readers, or made by one of our programs
+    BLOCKED = "blocked"  # took longer than 10 seconds, or too much memory
     NO_OPENPGP = "no_openpgp"
-    LATER = "later"  # over the limit of one page; the next page decrypts it
+    LATER = "later"  # over the limit of one page, or another request decrypts it; the next page shows it
 
 
 class PieceKind(StrEnum):
@@ -117,6 +121,9 @@ class OpenedFile:
     pieces: Iterator[bytes]
 
 
+_Found = TypeVar("_Found", TextPiece, PresealedFileInfo)
+
+
 class PresealedCache:
     """Cache of texts and files that the source encrypted before sending and the desk has decrypted.
 
@@ -129,19 +136,31 @@ class PresealedCache:
         self._found: dict[bytes, TextPiece | PresealedFileInfo] = {}
         self._chars = 0
         self._changing = threading.Lock()
+        self._busy: set[bytes] = set()
 
     def __repr__(self) -> str:
         return "PresealedCache()"
 
-    def piece(self, name: bytes) -> TextPiece | None:
-        """Return the cached decrypted text for a key (digest of the encrypted block), or None."""
-        found = self._found.get(name)
-        return found if isinstance(found, TextPiece) else None
+    def get(self, name: bytes, kind: type[_Found]) -> _Found | None:
+        """Return a cached result of this class, or None.
 
-    def info(self, name: bytes) -> PresealedFileInfo | None:
-        """Return the cached kind of a file, or None. The key is the digest of its entry, then its file id."""
+        The key of a text is the digest of its encrypted block. The key of a file is the digest of its entry,
+        then its file id.
+        """
         found = self._found.get(name)
-        return found if isinstance(found, PresealedFileInfo) else None
+        return found if isinstance(found, kind) else None
+
+    @contextmanager
+    def turn(self, name: bytes) -> Iterator[bool]:
+        """Yield True if this thread may decrypt a text or file now, and False if another thread does it."""
+        with self._changing:
+            is_ours = name not in self._busy
+            self._busy.add(name)
+        try:
+            yield is_ours
+        finally:
+            if is_ours:
+                self._busy.discard(name)
 
     def keep(self, name: bytes, found: TextPiece | PresealedFileInfo) -> None:
         """Add a decrypted text, or the result for a file, to the cache. Empty a full cache first."""
@@ -218,21 +237,25 @@ class Unsealer:
         If the cache does not know the file, this function calls `pieces` and reads the file's first bytes
         from the returned iterator. Exceptions of the iterator reach the caller.
         """
-        known = self._known.info(file_id)
+        known = self._known.get(file_id, PresealedFileInfo)
         if known is not None:
             return known
-        whole, kind = _start(pieces())
-        if kind is not None and self._left == 0:
-            return PresealedFileInfo(PresealedKind.UNOPENED, name, reason=UnopenedReason.LATER)
-        if kind is None:
-            info = PresealedFileInfo(PresealedKind.NOT_SEALED, name)
-        else:
-            self._left -= 1
-            inside = self._inside(kind, whole)
-            info, _ = _info_and_first(kind, name, inside)
-            inside.close()
-        self._known.keep(file_id, info)
+        with self._known.turn(file_id) as is_ours:
+            whole, kind = _start(pieces())
+            if kind is not None and (self._left <= 0 or not is_ours):
+                return PresealedFileInfo(PresealedKind.UNOPENED, name, reason=UnopenedReason.LATER)
+            if kind is None:
+                info = PresealedFileInfo(PresealedKind.NOT_SEALED, name)
+            else:
+                inside = self._inside(kind, whole, DECRYPT_SECONDS)
+                info, _ = _info_and_first(kind, name, inside)
+                inside.close()
+                self._count(info.reason)
+            self._known.keep(file_id, info)
         return info
+
+    def _count(self, reason: UnopenedReason | None) -> None:
+        self._left -= _BLOCKED_COUNTS if reason is UnopenedReason.BLOCKED else 1
 
     def file(self, name: str, pieces: Iterable[bytes]) -> OpenedFile:
         """Return a file, decrypted if the source encrypted the file before sending.
@@ -250,8 +273,10 @@ class Unsealer:
             inside.close()
         return OpenedFile(info, filter(None, itertools.chain([first], inside)))
 
-    def _inside(self, kind: ArmourKind, whole: Iterable[bytes]) -> Generator[bytes, None, None]:
-        """Yield the decrypted bytes of a file that the source encrypted.
+    def _inside(
+        self, kind: ArmourKind, whole: Iterable[bytes], seconds: float | None = None
+    ) -> Generator[bytes, None, None]:
+        """Yield the decrypted bytes of a file that the source encrypted. gpg may take `seconds`.
 
         Raises:
             UnreadableError: the desk cannot decrypt the file, or a later part of the file is damaged.
@@ -259,7 +284,7 @@ class Unsealer:
         """
         plain = _without_mark(whole)
         if kind is ArmourKind.OPENPGP:
-            yield from self._gpg().decrypt_stream(plain, at_most=self._at_most)
+            yield from self._gpg().decrypt_stream(plain, at_most=self._at_most, seconds=seconds)
             return
         try:
             header, payload = age.split_stream(_without_armour(plain))
@@ -269,13 +294,14 @@ class Unsealer:
 
     def _piece(self, block: Armoured, number: int) -> TextPiece:
         name = hashlib.sha256(block.armour.encode()).digest()
-        piece = self._known.piece(name)
-        if piece is None and self._left == 0:
-            return TextPiece(PieceKind.UNOPENED, block.armour, number, reason=UnopenedReason.LATER)
-        if piece is None:
-            self._left -= 1
-            piece = self._opened(block)
-            self._known.keep(name, piece)
+        with self._known.turn(name) as is_ours:
+            piece = self._known.get(name, TextPiece)
+            if piece is None and (self._left <= 0 or not is_ours):
+                return TextPiece(PieceKind.UNOPENED, block.armour, number, reason=UnopenedReason.LATER)
+            if piece is None:
+                piece = self._opened(block)
+                self._known.keep(name, piece)
+                self._count(piece.reason)
         text = block.armour if piece.kind is PieceKind.UNOPENED else piece.text
         return replace(piece, number=number, text=text)
 
@@ -298,12 +324,12 @@ class Unsealer:
         """
         try:
             if block.kind is ArmourKind.OPENPGP:
-                opened = self._gpg().decrypt(block.armour.encode(), at_most=_PASTED_BYTES)
-                return _refuse_our_format(opened.content), opened.is_signed
+                content, is_signed = self._gpg().decrypt(block.armour.encode(), at_most=_PASTED_BYTES)
+                return _refuse_our_format(content), is_signed
             header, payload = age.split_file(armor.dearmor(block.armour))
             return _refuse_our_format(b"".join(self._age(header, [payload]))), False
         except (UnreadableError, MalformedError) as why:
-            raise _UnopenedError(UnopenedReason.UNREADABLE) from why
+            raise _UnopenedError(_reason(why)) from why
 
     def _age(self, header: bytes, payload: Iterable[bytes]) -> Iterator[bytes]:
         """Decrypt an age file of the source. Refuse a file that one of our own programs may have encrypted.
@@ -353,8 +379,8 @@ def _info_and_first(kind: ArmourKind, name: str, inside: Iterator[bytes]) -> tup
     is_openpgp = kind is ArmourKind.OPENPGP
     try:
         first = _refuse_our_format(next(inside, b""))
-    except UnreadableError:
-        return PresealedFileInfo(PresealedKind.UNOPENED, name, is_openpgp, UnopenedReason.UNREADABLE), b""
+    except UnreadableError as why:
+        return PresealedFileInfo(PresealedKind.UNOPENED, name, is_openpgp, _reason(why)), b""
     except _UnopenedError as refused:
         return PresealedFileInfo(PresealedKind.UNOPENED, name, is_openpgp, refused.reason), b""
     found = _SEALED_NAME.fullmatch(name)
@@ -368,6 +394,10 @@ def _info_and_first(kind: ArmourKind, name: str, inside: Iterator[bytes]) -> tup
 
 def _words(content: bytes) -> frozenset[str]:
     return words_in(content[:SHOWN_CHARS].decode("utf-8", "replace"))
+
+
+def _reason(why: Exception) -> UnopenedReason:
+    return UnopenedReason.BLOCKED if isinstance(why, OpenPGPBlockedError) else UnopenedReason.UNREADABLE
 
 
 def _refuse_our_format(content: bytes) -> bytes:

@@ -32,6 +32,15 @@ def run_gpg(home: GpgHome, *arguments: str, given: bytes = b"") -> bytes:
     return done.stdout
 
 
+def signer_of(home: GpgHome, sealed: bytes) -> str | None:
+    """Return the primary fingerprint of the key with a valid signature under a message, as gpg reports it."""
+    said = run_gpg(
+        home, "--trust-model=always", "--status-fd=1", "--output=/dev/null", "--decrypt", given=sealed
+    )
+    found = re.search(rb"VALIDSIG .* ([0-9A-F]{40})\n", said)
+    return found[1].decode() if found else None
+
+
 def a_key(home: GpgHome, algorithm: str, usage: str, expires: str, *, at: date = TODAY) -> str:
     """Make a key as its owner would, in the owner's home, and return its fingerprint."""
     clock = f"--faked-system-time={at:%Y%m%dT000000}"

@@ -1,6 +1,5 @@
 """A GnuPG home leaves nothing behind, and no secret is readable while the home exists."""
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -13,15 +12,12 @@ import pytest
 from gpg.errors import OpenPGPMissingError, OpenPGPPlaceError
 from gpg.home import GpgHome, OpenPGPKey
 from tests.gpg.gpg_factories import MANY, TEXT, TODAY, a_program, encrypted_by
+from tests.journalist_app.files.sealing import openpgp_bomb
+from tests.programs.hostile_programs import are_gone, running_with
 
 
-def _agents(folder: Path) -> list[int]:
-    found = []
-    for process in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            if b"gpg-agent" in (said := process.read_bytes()) and os.fsencode(folder) in said:
-                found.append(int(process.parent.name))
-    return found
+def _agents(folder: Path) -> set[int]:
+    return set(running_with(str(folder))) & set(running_with("gpg-agent"))
 
 
 def test_closing_leaves_no_home_and_no_agent(parent: Path) -> None:
@@ -34,33 +30,39 @@ def test_closing_leaves_no_home_and_no_agent(parent: Path) -> None:
     home.close()  # harmless
 
 
-def test_a_work_folder_is_empty_private_and_gone_afterwards(desk: GpgHome) -> None:
-    with desk.work_folder() as folder:
-        assert folder.stat().st_mode & 0o777 == 0o700
-        (folder / "paper.pdf").write_bytes(TEXT)
-
-    assert not folder.exists()
-
-
-def test_a_killed_process_leaves_no_home(parent: Path) -> None:
+def test_a_killed_process_leaves_no_home_and_no_gpg(parent: Path) -> None:
     program = (
-        "import sys, time; from datetime import date; from pathlib import Path\n"
-        "from gpg.home import GpgHome\n"
-        "home = GpgHome.open(Path(sys.argv[1])); home.make_key('Steunpunt', date(2026, 11, 23))\n"
-        "print(home.folder, flush=True); time.sleep(600)"
+        "import sys; from datetime import date; from pathlib import Path\n"
+        "from gpg import home; home.DECRYPT_SECONDS = 600\n"
+        "home = home.GpgHome.open(Path(sys.argv[1])); home.make_key('Steunpunt', date(2026, 11, 23))\n"
+        "print(home.folder, flush=True); home.decrypt(sys.stdin.buffer.read(), at_most=1000)"
     )
-    with subprocess.Popen([sys.executable, "-c", program, parent], stdout=subprocess.PIPE) as process:
+    command = [sys.executable, "-c", program, parent]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
         assert process.stdout is not None
-        folder = Path(os.fsdecode(process.stdout.readline().strip()))
-        assert folder.exists()
+        folder = process.stdout.readline().strip().decode()
+        with process.stdin as pipe:
+            pipe.write(openpgp_bomb())
+        while not any(
+            b"--decrypt" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in running_with(folder)
+        ):
+            time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
 
-    for _ in range(600):
-        if not folder.exists():
-            break
-        time.sleep(0.05)
-    assert not folder.exists()
-    assert not _agents(folder)
+    assert are_gone(folder)
+    assert not Path(folder).exists()
+
+
+def test_an_agent_that_does_not_answer_is_ended(parent: Path) -> None:
+    with GpgHome.open(parent) as home:
+        home.make_key("Steunpunt", TODAY)
+        assert _agents(home.folder)
+        for agent in _agents(home.folder):
+            os.kill(agent, signal.SIGSTOP)
+
+    assert not _agents(home.folder)
+    assert not home.folder.exists()
 
 
 def test_an_abandoned_home_is_removed_by_the_next_and_a_home_in_use_is_not(
@@ -112,8 +114,10 @@ def test_an_old_or_broken_gpg_is_reported(parent: Path, tmp_path: Path, script: 
 def test_no_secret_and_no_plaintext_is_an_argument_or_in_the_environment(
     parent: Path, tmp_path: Path, stranger: GpgHome
 ) -> None:
-    log = tmp_path / "said"
-    program = a_program(tmp_path, f'{{ echo "$@"; env; }} >>{log}\nexec gpg "$@"')
+    pipe = tmp_path / "said"
+    os.mkfifo(pipe)  # gpg may write to no file
+    log = os.open(pipe, os.O_RDWR)
+    program = a_program(tmp_path, f'{{ echo "$@"; env; }} >{pipe}\nexec gpg "$@"')
     key = stranger.make_key("Sécretariat", TODAY)
     with GpgHome.open(parent, program=program) as home:
         own = home.make_key("Steunpunt", TODAY)
@@ -121,7 +125,8 @@ def test_no_secret_and_no_plaintext_is_an_argument_or_in_the_environment(
         home.import_public(key.public.encode(), key.fingerprint)
         encrypted_by(home, own, key.fingerprint)
 
-    said = log.read_text("utf-8")
+    said = os.read(log, 1_000_000).decode("utf-8")
+    os.close(log)
     assert own.fingerprint in said
     assert TEXT.decode() not in said
     assert not any(line in said for line in own.secret.splitlines()[2:-2])
@@ -148,8 +153,8 @@ def test_gpg_writes_no_byte_to_any_file_while_it_encrypts_and_decrypts(
             stranger.encrypt_and_sign([text], recipient=own.fingerprint, signer=key.fingerprint, day=TODAY)
         )
 
-        assert stranger.decrypt(sealed, at_most=MANY).content == text
-        assert home.decrypt(to_us, at_most=MANY).content == text
+        assert stranger.decrypt(sealed, at_most=MANY) == (text, True)
+        assert home.decrypt(to_us, at_most=MANY) == (text, True)
         to_a_file = [program, "--homedir", stranger.folder, "--output", tmp_path / "out", "--decrypt"]
         assert subprocess.run(to_a_file, input=sealed, capture_output=True, check=False).returncode != 0
         files = [path for path in home.folder.rglob("*") if path.is_file()]

@@ -7,6 +7,7 @@ IS_WHOLE = os.environ.get("STEUNPUNT_PROVE") == "whole"
 KILLS = 200 if IS_WHOLE else 20
 CLIENTS = 4 if IS_WHOLE else 2  # clients that write while the server is killed, and log in again after it
 LOAD_SECONDS = 120 if IS_WHOLE else 20
+MUTATIONS = 2_000 if IS_WHOLE else 44  # of OpenPGP and age inputs
 MANY_ENTRIES = 1_000_000 if IS_WHOLE else 20_000
 
 

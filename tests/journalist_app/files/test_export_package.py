@@ -20,6 +20,7 @@ from journalist_app.files.gpg_export import Exporter, open_exporter
 from journalist_app.files.pinned_recipients import RecipientKey
 from journalist_app.services.whole_desk import unlocking
 from protocol.keyring import Keyring
+from tests.gpg.gpg_factories import signer_of
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_world, write_keyring
 from tests.journalist_app.refusals import refuses
 
@@ -80,7 +81,7 @@ def exporter(world: World) -> Iterator[Exporter]:
 
 
 def opened_zip(stranger: GpgHome, sealed: bytes) -> zipfile.ZipFile:
-    return zipfile.ZipFile(io.BytesIO(stranger.decrypt(sealed, at_most=MANY).content))
+    return zipfile.ZipFile(io.BytesIO(stranger.decrypt(sealed, at_most=MANY)[0]))
 
 
 # ---- the file --------------------------------------------------------------------------------------
@@ -95,7 +96,7 @@ def test_the_recipient_decrypts_and_verifies_the_export(
 
     sealed = b"".join(exporter.make(to, TEXT, files, TODAY))
 
-    assert stranger.decrypt(sealed, at_most=MANY).signer == own.fingerprint
+    assert own.fingerprint == signer_of(stranger, sealed)
     with opened_zip(stranger, sealed) as archive:
         assert archive.namelist() == ["proposal.txt", "foto.jpg", "foto (2).jpg"]
         assert archive.read("proposal.txt").decode() == TEXT

@@ -5,12 +5,11 @@ machine.
 """
 
 import hashlib
-import os
 import subprocess
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from io import BytesIO
+from io import BytesIO, FileIO
 from pathlib import Path
 
 import pytest
@@ -39,13 +38,23 @@ from tests.journalist_app.files.file_factories import (
 )
 
 NO_SANDBOX = Path("/bin/false")
+_OPENED: list[FileIO] = []
 OPENLY = Mat2(bwrap=Path(__file__).with_name("no_isolation.sh"))
 
 
-def a_file(room: Path, content: bytes) -> Path:
+@pytest.fixture(autouse=True)
+def close_files() -> Iterator[None]:
+    yield
+    while _OPENED:
+        _OPENED.pop().close()
+
+
+def a_file(room: Path, content: bytes) -> FileIO:
+    """Make an open file with this content."""
     path = room / "file"
     path.write_bytes(content)
-    return path
+    _OPENED.append(path.open("rb", buffering=0))
+    return _OPENED[-1]
 
 
 def a_program(room: Path, script: str) -> Path:
@@ -178,7 +187,7 @@ def of_bytes(raw: bytes) -> str:
 
 def test_a_cleaned_docx_has_no_metadata_and_the_original_is_unchanged(tmp_path: Path) -> None:
     path = a_file(tmp_path, a_docx())
-    before = hashlib.sha256(path.read_bytes()).digest()
+    before = hashlib.sha256(path.read()).digest()
 
     cleaned = OPENLY.clean(path, "brief.docx")
 
@@ -189,7 +198,7 @@ def test_a_cleaned_docx_has_no_metadata_and_the_original_is_unchanged(tmp_path: 
     assert "Change" not in left
     assert KEPT in left
     assert ADDED in left
-    assert before == hashlib.sha256(path.read_bytes()).digest()
+    assert before == hashlib.sha256((tmp_path / "file").read_bytes()).digest()
     assert ["file"] == sorted(each.name for each in tmp_path.iterdir())
 
 
@@ -208,7 +217,7 @@ def test_a_cleaned_copy_has_no_metadata_and_the_original_is_unchanged(
     tmp_path: Path, make: Callable[[], bytes], name: str, look: Callable[[bytes], str], marks: tuple[str, ...]
 ) -> None:
     path = a_file(tmp_path, make())
-    original = path.read_bytes()
+    original = path.read()
     before = look(original)
 
     cleaned = OPENLY.clean(path, name)
@@ -216,7 +225,7 @@ def test_a_cleaned_copy_has_no_metadata_and_the_original_is_unchanged(
     assert cleaned is not None
     assert list(marks) == [mark for mark in marks if mark in before]
     assert [] == [mark for mark in marks if mark in look(cleaned)]
-    assert original == path.read_bytes()
+    assert original == (tmp_path / "file").read_bytes()
 
 
 @pytest.mark.slow
@@ -336,22 +345,6 @@ def test_a_missing_mat2_is_reported(tmp_path: Path) -> None:
     assert not looked.can_clean
 
 
-@pytest.mark.parametrize("kind", ["symlink", "fifo", "folder", "nothing"])
-def test_only_a_plain_file_is_opened(tmp_path: Path, kind: str) -> None:
-    path = tmp_path / "file"
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.write_bytes(a_docx())
-    if kind == "symlink":
-        path.symlink_to(elsewhere)
-    elif kind == "fifo":
-        os.mkfifo(path)
-    elif kind == "folder":
-        path.mkdir()
-
-    assert OPENLY.inspect(path, "brief.docx").lines[0] == str(metadata_sentences.FAILED)
-    assert OPENLY.clean(path, "brief.docx") is None
-
-
 @pytest.mark.parametrize(
     ("name", "content"),
     [
@@ -395,7 +388,7 @@ def test_a_zip_bomb_is_not_unpacked(tmp_path: Path) -> None:
 
     looked = OPENLY.inspect(path, "bom.docx")
 
-    assert path.stat().st_size < 100_000
+    assert len(raw.getvalue()) < 100_000
     assert looked.lines[0] == str(metadata_sentences.FAILED)
     assert OPENLY.clean(path, "bom.docx") is None
     assert ["file"] == [each.name for each in tmp_path.iterdir()]

@@ -224,11 +224,11 @@ def test_the_cache_has_a_limit() -> None:
     known = PresealedCache(most=2, most_chars=10)
     for number in range(5):
         known.keep(b"%d" % number, TextPiece(PieceKind.OPENED, "x"))
-    assert [False, True] == [known.piece(name) is not None for name in (b"0", b"4")]
+    assert [False, True] == [known.get(name, TextPiece) is not None for name in (b"0", b"4")]
 
     known.keep(b"long", TextPiece(PieceKind.OPENED, "x" * 10))
 
-    assert [False, True] == [known.piece(name) is not None for name in (b"4", b"long")]
+    assert [False, True] == [known.get(name, TextPiece) is not None for name in (b"4", b"long")]
 
 
 def test_no_repr_shows_a_decrypted_text() -> None:
@@ -239,7 +239,7 @@ def test_no_repr_shows_a_decrypted_text() -> None:
         [
             known,
             an_unsealer(known=known),
-            known.piece(b"a"),
+            known.get(b"a", TextPiece),
             PresealedFileInfo(PresealedKind.OPENED, "geheim"),
         ]
     )

@@ -273,9 +273,9 @@ def test_a_file_for_which_the_disk_in_memory_has_no_place_at_all_goes_as_it_is(
 
 
 def test_a_file_beyond_the_users_share_of_memory_goes_as_it_is(
-    desk: OpenDesk, source: ASource, monkeypatch: pytest.MonkeyPatch
+    desk: OpenDesk, source: ASource, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(Path, "open", lambda path, *_, **__: _BeyondQuota(path, "xb"))
+    monkeypatch.setattr(proposal_files, "TemporaryFile", lambda **_: _BeyondQuota(tmp_path / "memory", "x+b"))
 
     prepared = prepare(desk, context_for(desk, source), uploads=[("a.pdf", iter([b"author", b"more"]))])
 

@@ -1,0 +1,116 @@
+"""A message or file of a source cannot keep the adviser's pages from answering, nor outlive the lock."""
+
+import dataclasses
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gpg import home
+from journalist_app.files import presealed
+from tests.gpg.gpg_factories import TODAY
+from tests.journalist_app.desk_factories import World, a_source, a_world, write_keyring
+from tests.journalist_app.files.sealing import age_armour, openpgp_armour, openpgp_bomb, recipient_of
+from tests.journalist_app.views.test_views import AdviserBrowser, a_browser
+from tests.pages import hooks
+from tests.programs.hostile_programs import are_gone, running_with
+
+BOMB = openpgp_armour(openpgp_bomb())
+
+
+@pytest.fixture
+def memory() -> Iterator[Path]:
+    folder = Path("/dev/shm") / f"steunpunt-test-{secrets.token_hex(6)}"  # noqa: S108  # memory, on purpose
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def world(tmp_path: Path, memory: Path) -> World:
+    """Make a desk with an OpenPGP key."""
+    world = a_world(tmp_path)
+    memory.mkdir(0o700)
+    with home.GpgHome.open(memory / "other") as other:
+        world.keyring = world.keyring.with_openpgp(other.make_key("Steunpunt", TODAY).secret)
+    write_keyring(world.config.keyring_path, world.keyring)
+    world.config = dataclasses.replace(world.config, openpgp_home_path=memory / "gpg")
+    return world
+
+
+@pytest.fixture
+def browser(world: World) -> Iterator[AdviserBrowser]:
+    made = a_browser(world)
+    made.unlock()
+    yield made
+    made.app.extensions["auto_lock"].close()
+
+
+def the_home(world: World) -> str:
+    (folder,) = world.config.openpgp_home_path.iterdir()
+    return str(folder)
+
+
+def gpgs(folder: str) -> list[int]:
+    """Return the running programs of a GnuPG home that are not the agent or the keeper."""
+    return [pid for pid in running_with(folder) if b"--decrypt" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def test_a_bomb_blocks_neither_its_page_nor_its_neighbours(
+    world: World, browser: AdviserBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(BOMB) < 1_400
+    monkeypatch.setattr(home, "DECRYPT_SECONDS", 0.5)
+    monkeypatch.setattr(presealed, "DECRYPT_SECONDS", 0.5)
+    source = a_source(world)
+    source.writes(f"Dag\n{BOMB}\n{age_armour(b'leesbaar', [recipient_of(world)])}\nGroet")
+    source.writes("nog een bestand", file=("foto.jpg", openpgp_bomb() + bytes(100_000)))
+    source.writes("gewoon bericht", file=("foto.gpg", BOMB.encode()))
+
+    page = browser.get(f"/mailbox/{source.address}").text
+    again = browser.get(f"/mailbox/{source.address}").text
+
+    assert ["blocked", "blocked"] == hooks(page, "unopened")
+    assert ["blocked", "blocked"] == hooks(again, "unopened")
+    for part in ("Dag", "leesbaar", "Groet", "gewoon bericht", "answer"):
+        assert part in page
+    assert not gpgs(the_home(world))
+
+
+def test_many_bombs_make_a_page_wait_twice_and_then_open_later(
+    world: World, browser: AdviserBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(home, "DECRYPT_SECONDS", 0.2)
+    source = a_source(world)
+    source.writes("".join(openpgp_armour(openpgp_bomb(6, 33 + number)) for number in range(4)))
+
+    pages = [browser.get(f"/mailbox/{source.address}").text for _ in range(2)]
+
+    assert ["blocked"] * 2 + ["later"] * 2 == hooks(pages[0], "unopened")
+    assert ["blocked"] * 4 == hooks(pages[1], "unopened")
+
+
+def test_reloading_starts_no_second_program_and_locking_ends_the_first(
+    world: World, browser: AdviserBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(home, "DECRYPT_SECONDS", 300)
+    source = a_source(world)
+    source.writes(f"Dag\n{BOMB}")
+    folder = the_home(world)
+    page = threading.Thread(target=browser.get, args=[f"/mailbox/{source.address}"])
+    page.start()
+    while not gpgs(folder):
+        time.sleep(0.01)
+
+    second = browser.get(f"/mailbox/{source.address}").text
+
+    assert ["later"] == hooks(second, "unopened")
+    assert 1 == len(gpgs(folder))
+    browser.app.extensions["auto_lock"].close()
+    page.join(20)
+    assert not page.is_alive()
+    assert are_gone(folder)
+    assert not Path(folder).exists()
