@@ -228,7 +228,7 @@ def _an_end(address: Address, by: EntryWriter) -> bytes:
 
 def _end_with(system: MailboxSystem, source: ProofSource, proof: bytes) -> None:
     system.sql(
-        "INSERT INTO ended_mailbox SELECT id, address, recipient, verify_key, :s, '2026-11-23', 0"
+        "INSERT INTO ended_mailbox SELECT id, address, recipient, verify_key, :s, '2026-11-23'"
         " FROM mailbox WHERE address = :a",
         *(f"DELETE FROM {table} WHERE address = :a" for table in ("attachment", "entry", "mailbox")),
         a=source.keys.address,
