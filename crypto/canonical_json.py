@@ -25,7 +25,7 @@ def encode_json(value: object) -> bytes:
 
 
 def decode_json(raw: bytes, shape: type[_Value]) -> _Value:
-    """Decode JSON into a value of the type `shape`. Any spelling of the JSON is accepted.
+    """Decode JSON into a value of the type `shape`. The JSON need not be in the canonical form.
 
     Raises:
         MalformedError: the bytes are not JSON, or the value does not have this type.

@@ -114,7 +114,7 @@ def create_adviser_app(
 
 
 def _refuse_other_origins() -> ResponseReturnValue | None:
-    """Refuse a request that another site caused: with another host name (DNS rebinding), or by its form."""
+    """Refuse a request to another host name (DNS rebinding), or from a page of another site."""
     origin = current_app.extensions["config"].origin
     if not is_our_host(request.headers.get("Host"), origin):
         return render_template("refusal.html", what="host", text="", origin=origin), 421

@@ -100,7 +100,7 @@ _PASSING: Final = frozenset({StepName.PASSING_ON, StepName.PASSED_ON})
 
 
 class StepNote(StrictStruct, frozen=True):
-    """Details of a step, in the encrypted content of its entry.
+    """Details of a step (the desk's statement of what it has done), in the encrypted content of its entry.
 
     The adviser's own sentence is the text of the content.
 

@@ -249,10 +249,11 @@ def _fits_class(envelope: Envelope) -> bool:
 
 
 def _has_sound_heads(envelope: Envelope) -> bool:
-    """Return True if the entries that an envelope names are within limits and do not contradict each other.
+    """Return True if an envelope does not name too many entries, and names them without contradictions.
 
     An envelope names the newest entries that its writer was shown (heads), and known entries that its writer
-    was not shown (unseen). A writer knows all of their own entries, so an own entry can never be unseen.
+    was not shown (unseen). No entry can be in both lists. A writer knows all of their own entries, so an own
+    entry can never be unseen.
     """
     heads, unseen = (Counter(head.strand for head in named) for named in (envelope.heads, envelope.unseen))
     return (

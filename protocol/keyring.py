@@ -233,8 +233,8 @@ def _opened(raw: bytes, passphrase: str) -> Keyring:
 def _plaintext(raw: bytes, passphrase: str) -> bytes:
     """Decrypt a keyring file with a passphrase, without verifying the result.
 
-    One try of a slot takes half a second. So the key of a slot is derived only after the slots before it have
-    failed.
+    The file has one slot for each passphrase that opens it. Trying a slot takes half a second, because
+    Argon2id derives the slot's key. So the slots are tried one by one, until one opens.
     """
     header, payload = age.split_file(raw)
     for salt, cost in _labels(header):

@@ -270,8 +270,8 @@ def _require_consistent(letterhead: Letterhead) -> None:
     """Check that the values of a parsed letterhead (signed public statement) do not contradict each other.
 
     Raises:
-        MalformedError: values contradict each other. The exception has no reason, because only the desk's own
-            tool can cause this.
+        MalformedError: values contradict each other. The exception does not say which ones: only a fault in
+            the desk's own program can cause this, because the desk signs each letterhead.
     """
     epochs, strands, week = letterhead.epochs, letterhead.strands, letterhead.working_days
     texts = (letterhead.desk_name, letterhead.talk, letterhead.secrecy_limits)

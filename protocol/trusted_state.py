@@ -53,10 +53,10 @@ class TrustedState:
     ) -> Self:
         """Remember the newest entries (heads) and removals of one mailbox, after a check found no roll-back.
 
-        `read_transcript` is this check. `removed` has the digests of the removed entries, because someone can
-        restore a removed entry and drop the newest removal. `closed` is `closed_until`, and `is_answered` is
-        True if no message of the source waits for an answer: anyone who can write to the store can change
-        what the store says about both.
+        `read_transcript` is this check. `removed` has the digests of the removed entries. `closed` is the day
+        from which the mailbox may be deleted (`closed_until`). `is_answered` is True if no message of the
+        source waits for an answer. Attack: someone who can write to the store restores a removed entry and
+        drops its removal, or changes the last two facts. This workstation can then detect the change.
 
         Raises:
             ForgedError: a remembered head would disappear, or the mailbox has ended.

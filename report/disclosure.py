@@ -73,10 +73,11 @@ class Treated:
 def treat(counts: YearCounts, floors: Floors, audience: Audience) -> Treated:
     """Return the rounded counts of a year that one version of the report may show.
 
-    In each table, the function checks the lines from the largest count to the smallest. A line is shown if
-    two conditions are true. First, the line's count is at least the floor (smallest count that the report
-    shows). Second, at least `floor - 1` of the mailboxes that were read remain after subtracting all shown
-    lines. For each shown number, this sum uses the lowest count that would be rounded to the number.
+    In each table, the lines are checked from the largest count to the smallest. The first line that fails one
+    of two conditions is hidden, and so are all lines after it. First, the line's count must be at least the
+    floor (smallest count that the report shows). Second, subtract from the number of mailboxes that were read
+    the counts of this line and of all lines shown before it: at least `floor - 1` must remain. This
+    subtraction takes for each number the lowest one that the report would show in the same way.
 
     So which lines are shown depends only on numbers that the reader sees. Each hidden count can be anything
     from 0 to `floor - 1`, even for a reader who knows this rule.

@@ -183,7 +183,7 @@ def add(session: Session, entry: StoredEntry, attachment_ids: Sequence[bytes] = 
 
 
 def set_state(session: Session, address: bytes, *, waiting_since: date | None, due: date | None) -> None:
-    """Record since which day the source of a mailbox waits, and from which day it may be deleted."""
+    """Record since which day a mailbox's source waits, and from which day the mailbox may be deleted."""
     _SET_STATE.run(session, address=address, since=waiting_since, until=due)
 
 

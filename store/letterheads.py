@@ -24,7 +24,7 @@ def add(session: Session, serial: int, body: bytes, signature: bytes) -> None:
 def put(session: Session, serial: int, body: bytes, signature: bytes) -> None:
     """Write a letterhead (the desk's signed statement), and replace one with the same serial.
 
-    Replace a letterhead only if no other store has received the old letterhead yet.
+    The caller must make sure that no other store has received the replaced letterhead.
     """
     _DELETE.run(session, serial=serial)
     _ADD.run(session, serial=serial, body=body, signature=signature)

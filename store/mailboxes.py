@@ -217,7 +217,8 @@ def apply_end_from_peer(  # noqa: PLR0913  # the columns of the line, by name
 def purge_mailbox(session: Session, address: bytes, *, proof: bytes, day: date) -> None:
     """Delete a mailbox that the desk closed, with the desk's records about it.
 
-    The tallies (anonymous facts) beside the mailbox are added to the ledger with new row ids.
+    The mailbox's tallies (anonymous facts about it) move to the ledger, the list of the tallies of all
+    deleted mailboxes. There they get random row ids, so that no row shows which mailbox it is about.
 
     Raises:
         NoSuchMailboxError: there is no such mailbox.

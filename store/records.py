@@ -83,7 +83,7 @@ def put(  # noqa: PLR0913  # the columns
 
 
 def replace(session: Session, record: Record, *, goes_to_peers: bool = True) -> None:
-    """Write a record (encrypted note) that another store sent or that was merged, without compare-and-set.
+    """Write a record (encrypted note) that another store sent or that was merged, whatever the store has now.
 
     With `goes_to_peers`, the record is sent to all other stores, except a store that `outbox.exclude_peer`
     has excluded.

@@ -64,7 +64,7 @@ class SessionStore:
             connection.execute("DELETE FROM session WHERE token_hash = ?", (token_hash,))
 
     def sweep(self, now_half_hour: int) -> None:
-        """Delete every login session that has expired at `now_half_hour`, counted from 1970 in UTC."""
+        """Delete every expired login session. `now_half_hour` counts the half hours since 1970, in UTC."""
         with self._connection() as connection:
             connection.execute("DELETE FROM session WHERE expires_half_hour <= ?", (now_half_hour,))
 

@@ -72,10 +72,10 @@ def append_entries(store: Store, prepare: Callable[[], PreparedAppend | None]) -
 
 
 def store_entry(session: Session, signed: SignedEntry, attachment_ids: Sequence[bytes] = ()) -> int:
-    """Write a verified entry in its mailbox.
+    """Write a verified entry in its mailbox. If the entry is a removal, destroy the entries that it names.
 
-    If the entry is a removal, also destroy the entries that it names. Return the number of bytes that a
-    removal freed. The caller keeps the mailbox's state up to date.
+    Return the number of bytes that the removal freed. The caller must then update the mailbox's state: since
+    when the source waits, and from which day the mailbox may be deleted.
     """
     part = signed.envelope
     row = entries.StoredEntry(
@@ -99,8 +99,8 @@ def store_entry(session: Session, signed: SignedEntry, attachment_ids: Sequence[
 def recompute_state(session: Session, address: Address) -> None:
     """Compute again since when the source of a mailbox waits, and from which day the mailbox may be deleted.
 
-    The entries were verified when they arrived. No one relies on this state without verifying the entries
-    again.
+    The entries are not verified here, because they were verified when they arrived. Someone who can write to
+    the store can falsify the result, so a caller that relies on it must verify the entries first.
     """
     signed = [entry for entry, _ in read_envelopes(session, address)]
     transcript = read_transcript(address, None, {}, signed, has_content=False, is_verified=True)

@@ -19,7 +19,8 @@ class FormContext:
 
     `heads` has the newest entries that the sender was shown, and `unseen` the known entries that the sender
     was not shown. Both go into the signed envelope of the new entry. The form's CSRF token covers all four
-    values. So a form fits one mailbox, and no one can choose what its sender signs as seen.
+    values. So a form cannot be sent for another mailbox, and an attacker cannot change what the new entry
+    says that its sender was shown.
     """
 
     address: Address

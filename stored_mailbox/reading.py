@@ -81,7 +81,7 @@ def check_stored(  # noqa: PLR0913  # the mailbox, its rows, and how to check th
     has_content: bool = True,
     verify_key: bytes | None = None,
 ) -> StoredTranscript:
-    """Verify the entries of a mailbox whose rows were read already. `read_stored` explains the options."""
+    """Verify a mailbox's entries, whose rows the caller has read. `read_stored` has the same options."""
     address = Address(mailbox.address)
     verify_key = verify_key or checked_verify_key(address, mailbox.recipient, mailbox.verify_key)
     signed, damaged = parse_rows(rows)

@@ -27,7 +27,7 @@ _ROWS = 64  # rows of the outbox in one transaction
 
 @dataclass(frozen=True, slots=True)
 class BuiltPouch:
-    """A pouch (sync bundle) to send over a connection, and what the next pouch needs to continue after it.
+    """Pouch (sync bundle) to send over a connection, with the values from which the next pouch is built.
 
     `chunks_at_peer` counts, for each attachment in transfer, the chunks that the peer has after applying this
     pouch.
@@ -55,8 +55,8 @@ def build_pouch(
 
     Raises:
         PeerMissingError: there is no such peer.
-        SyncRefusedError: NOT_PAIRED. Or OVERTAKEN: after the pouch `after`, another pouch was begun for this
-            peer. The other pouch contains everything that the pouch `after` contained.
+        SyncRefusedError: NOT_PAIRED: this workstation was never paired with a server. OVERTAKEN: the pouch
+            `after` is not the newest pouch for this peer. The newest contains everything that `after` has.
         StoreError: the store cannot be used.
     """
     context = BuildContext(endpoint, peer, endpoint.letterhead(), dict(partials), TARGET_BYTES)
@@ -107,9 +107,9 @@ def build_pouch_files(
 class _PouchBuilder:
     """Builder of one pouch (sync bundle). Iterate over the builder once to get the items of the pouch.
 
-    An item that the peer would refuse is replaced by a report of damage. Each item has a row in the outbox
-    (the queue of items to send). The row is marked as packed in the same transaction that reads the item. If
-    the item changes later, the item is therefore packed again.
+    An item that the peer would refuse is replaced by a report of damage. The outbox (the queue of items to
+    send) has a row for each item. The row is marked as packed in the same transaction that reads the item. A
+    later change of the item removes this mark, so the item is packed again.
     """
 
     def __init__(self, context: BuildContext, after: int | None = None) -> None:

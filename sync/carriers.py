@@ -58,8 +58,8 @@ class OnionCarrier:
         """Send a pouch (sync bundle) through Tor, and return the pouches of the server's answer.
 
         Raises:
-            SyncRefusedError: UNREACHABLE: the connection failed, at once or between two pouches.
-            ServerRefusedError: the server refused, at once or instead of the first pouch.
+            SyncRefusedError: UNREACHABLE: the connection failed, before or during the answer.
+            ServerRefusedError: the server sent a reason to refuse, instead of pouches.
         """
         with _unreachable():  # Tor may not run, or not know the service; the service may not know our key
             proxy = Proxy.from_url(f"socks5://{self.socks}", rdns=True)
@@ -79,8 +79,8 @@ class UnixCarrier:
         """Send a pouch (sync bundle) through the Unix socket, and return the pouches of the server's answer.
 
         Raises:
-            SyncRefusedError: UNREACHABLE: the connection failed, at once or between two pouches.
-            ServerRefusedError: the server refused, at once or instead of the first pouch.
+            SyncRefusedError: UNREACHABLE: the connection failed, before or during the answer.
+            ServerRefusedError: the server sent a reason to refuse, instead of pouches.
         """
         with socket.socket(socket.AF_UNIX) as opened:
             opened.settimeout(_IDLE_SECONDS)
@@ -106,8 +106,8 @@ class SshCarrier:
         """Send a pouch (sync bundle) through SSH, and return the pouches of the server's answer.
 
         Raises:
-            SyncRefusedError: UNREACHABLE: the connection failed, at once or between two pouches.
-            ServerRefusedError: the server refused, at once or instead of the first pouch.
+            SyncRefusedError: UNREACHABLE: the connection failed, before or during the answer.
+            ServerRefusedError: the server sent a reason to refuse, instead of pouches.
         """
         # A forced command in the server's authorized_keys replaces the command that is named here.
         command = ["ssh", "-T", *_SSH_OPTIONS, *self.options, self.target, "steunpunt sync answer"]

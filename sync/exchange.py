@@ -35,8 +35,8 @@ class Carrier(Protocol):
         The answer has at least one pouch. Leaving the context closes the connection.
 
         Raises:
-            SyncRefusedError: UNREACHABLE: the connection failed, at once or between two pouches.
-            ServerRefusedError: the server refused, at once or instead of the first pouch.
+            SyncRefusedError: UNREACHABLE: the connection failed, before or during the answer.
+            ServerRefusedError: the server sent a reason to refuse, instead of pouches.
         """
 
 

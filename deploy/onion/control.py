@@ -116,8 +116,8 @@ def _close_connections(controller: Controller, address: str) -> None:
 class PublishedService:
     """Properties of an onion service that anyone can read in the Tor network.
 
-    Both fields are None if only someone with a client's key can read the properties. This must be so for the
-    onion service for sync.
+    Both fields are None if the properties are encrypted for the clients of the service. The onion service for
+    sync must be such a service.
     """
 
     defends_by_work: bool | None

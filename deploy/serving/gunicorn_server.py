@@ -23,9 +23,9 @@ _SOCKET_MODE = stat.S_IRUSR | stat.S_IWUSR | stat.S_IRGRP | stat.S_IWGRP
 class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     """gunicorn server for one app, with its settings and its worker processes.
 
-    Each worker calls `build` after the fork, so that processes share no database connection, lock or thread.
-    The master makes the server secret before the fork, because all workers need the same secret, including
-    workers that are started later.
+    `build` makes the app. Each worker calls `build` after the fork, so that processes share no database
+    connection, lock or thread. The master makes the server secret before the fork, because all workers need
+    the same secret, including workers that are started later.
     """
 
     def __init__(

@@ -33,9 +33,9 @@ def apply_pending_until_stopped(settings: Path, stop: threading.Event) -> None:
 
 
 def apply_pending_now(settings: Path, last_fault: str = "") -> str:
-    """Apply the pouches (sync bundles) that had arrived too early, if they can be applied now.
+    """Apply the pouches (sync bundles) that waited for an earlier pouch, if they can be applied now.
 
-    Return the fault, or an empty text if there was no fault. The fault is logged unless it is the same as
+    Return why they cannot be applied, or an empty text. The reason is logged unless it is the same as
     `last_fault`.
     """
     try:

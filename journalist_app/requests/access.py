@@ -18,7 +18,7 @@ _P = ParamSpec("_P")
 
 
 def auto_lock() -> AutoLock:
-    """Return the app's automatic lock, which holds the unlocked desk."""
+    """Return the object that has the unlocked desk in memory, and that locks the desk automatically."""
     found: AutoLock = current_app.extensions["auto_lock"]
     return found
 

@@ -94,7 +94,7 @@ def _text_with_help(desk: OpenDesk, where: Address, parts: AnswerParts) -> tuple
 
 
 def _save_draft(desk: OpenDesk, where: Address, text: str) -> str:
-    """Save the text as the draft of this mailbox. Return the key of the message that the page shows."""
+    """Save the text as the draft of an answer in this mailbox. Return the name of the sentence to show."""
     try:
         drafts.keep_draft(desk, where, text)
     except SendRefusedError as why:

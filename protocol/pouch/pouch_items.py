@@ -127,9 +127,9 @@ class TalliesItem(_Item, frozen=True, tag="tallies"):
 class RecordItem(_Item, frozen=True, tag="record"):
     """Item of a sync: the newest revision of a record (an encrypted note of the desk).
 
-    A workstation also names the digests of the revisions that the server may replace by this revision
-    (`past`), and says whether the desk dropped the record. The server cannot read these facts in the
-    encrypted record.
+    The server cannot decrypt the record. So the sender also states two facts for the server: `past` has the
+    digests of the revisions that the server may replace by this one, and `is_dropped` says whether the desk
+    deleted the record.
     """
 
     kind: Annotated[str, Meta(min_length=1, max_length=40)]

@@ -93,10 +93,12 @@ class Knowledge:
     def _learn(
         self, writers: Iterable[Digest], own: set[Digest], visited: dict[Heads, set[Digest]]
     ) -> set[Digest]:
-        """Return what the writers of these entries knew, without what earlier calls have visited.
+        """Return what the writers of these entries knew, possibly without entries of earlier calls.
 
-        `own` has the visited entries of the writers. `visited` has the visited entries of others, by what the
-        writer's entry lists as unseen. The unseen entries count as visited, so nothing behind them is.
+        Both sets are passed from call to call. `own` has the visited entries of the writers themselves.
+        `visited` has the visited entries of others, grouped by the unseen entries that the writer's entry
+        names. Each group contains these unseen entries from the start, so the search stops at them and never
+        reaches earlier entries through them.
         """
         known: set[Digest] = set()
         heads: dict[Heads, list[Digest]] = defaultdict(list)

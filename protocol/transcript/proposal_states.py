@@ -230,11 +230,11 @@ class Consent:
         return {agreement for agreement in self._newest(known) if self._allows(agreement, step)}
 
     def _allows(self, agreement: Digest, step: Digest) -> bool:
-        """Return True if every withdrawal of an agreement, which the writer of a step knew, came too late.
+        """Return True if no withdrawal of an agreement came in time to stop a step of the desk.
 
-        A step is the desk's statement that it passes on the proposal. A withdrawal came too late only if the
-        heads of the withdrawal itself show that the source had seen the step. Earlier read receipts do not
-        count.
+        The step says that the desk passes on the proposal, and its writer knew the agreement. A withdrawal
+        came too late only if its own heads (the newest entries that the source was shown) prove that the
+        source had seen the step. Earlier read receipts do not count.
         """
         known = self._knowledge.known_to([agreement])
         crossed = self._facts.removed - known - self._known_at[step]
@@ -248,9 +248,10 @@ class Consent:
         return unopened.union(self._against, removals) - known - {agreement}
 
     def _newest(self, keys: Collection[Digest]) -> set[Digest]:
-        """Return those of these entries of the source that the writer of no other one knew.
+        """Return the newest of these entries of the source: those that no other one of them comes after.
 
-        Of two agreements, the one that was written later allows everything that the other one allows.
+        An entry comes after another one if its writer knew the other one. Older agreements are not needed: a
+        newer agreement allows everything that an older one allows.
         """
         return set(keys) - self._knowledge.known_to(keys)
 

@@ -31,8 +31,9 @@ def waiting_words(
 ) -> tuple[SignedEntry, ...]:
     """Return the messages of the source that wait for an answer of the desk, in thread order.
 
-    A message waits until the desk writes an answer whose writer knew the message. `no_answers` has the
-    entries of the desk that answer nothing (`non_answers`). A removed message does not wait.
+    A message waits until the desk writes an answer whose writer knew the message. A removed message does not
+    wait. `no_answers` has the desk's entries that do not count as answers, such as the step RECEIVED. Only a
+    reader who can decrypt the entries can list them (`non_answers`).
     """
     words = {entry.digest: entry for entry in transcript.entries if entry.envelope.is_words}
     answers = {digest for digest, entry in words.items() if entry.envelope.author is Author.DESK}

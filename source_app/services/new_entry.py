@@ -97,10 +97,12 @@ def draft_entry(
     today: date,
     verified: tuple[StoredMailbox, Sequence[SignedEntry]] | None = None,
 ) -> EntryDraft:
-    """Prepare the new entry of a form, which follows everything that the source wrote since the form's page.
+    """Prepare the entry that a form adds to the mailbox.
 
-    The new entry also names the desk's entries that the form names, whatever the store shows now. `verified`
-    has the mailbox's row and the source's entries, if the caller has verified the whole mailbox.
+    The entry says which entries its writer knew: the desk's entries that the page with the form showed,
+    whatever the store shows now, and all entries of the source, also those that the source sent after that
+    page was shown. `verified` has the mailbox's row and the source's entries, if the caller has verified the
+    whole mailbox.
 
     Raises:
         NoSuchMailboxError: the mailbox has ended.

@@ -243,7 +243,7 @@ def _faults_of_routes(signpost: Signpost) -> Iterator[str]:
 
 
 def _texts(signpost: Signpost) -> Iterator[tuple[int | Route, str, str]]:
-    """Yield each text of a signpost, with its page or route and its place for an error message."""
+    """Yield each text with its page number or route, and with its place as error messages name it."""
     for page in signpost.pages:
         kind = type(page).__name__.lower()
         yield page.number, f"the text of {kind} {page.number}", page.text

@@ -72,7 +72,7 @@ pack_damaged: Final = damaged_item.pack
 
 
 def kind_of(item: Item) -> ItemKind:
-    """Return the functions that verify and apply the kind of this item."""
+    """Return the functions that verify and apply items of the same kind as this item."""
     return ITEM_KINDS[type(item)]
 
 

@@ -37,9 +37,11 @@ def verify(context: VerifyContext, item: LetterheadItem) -> None:
 
 
 def apply(context: ApplyContext, session: Session, item: LetterheadItem) -> bool:
-    """Publish a received letterhead (the desk's public statement) if it is newer than the one in this store.
+    """Apply a received letterhead (desk's public statement). Return True if the store has a newer one now.
 
-    If the two letterheads conflict, a workstation merges them.
+    A newer letterhead is published. If this store and the sender changed the same older letterhead, a
+    workstation merges the two. A server sends its own letterhead to the workstation, which then merges the
+    two.
     """
     newest = letterheads.latest(session)
     merger = context.endpoint.merger

@@ -26,7 +26,10 @@ from store.sync_findings import FindingKind
 
 
 def end_by_source(desk: OpenDesk, row: EndedMailbox) -> SignedEntry | None:
-    """Return the signed entry with which the source ended a mailbox, or None if the row has no proof."""
+    """Return the signed entry with which the source ended a mailbox.
+
+    Return None if the mailbox's row in the store has no valid proof that the source ended the mailbox.
+    """
     proof = _proof_in(desk, row)
     return None if proof is None else end_of(proof)
 

@@ -34,8 +34,8 @@ from stored_mailbox.entry_form import FormContext
 def make_export(desk: OpenDesk, form_context: FormContext, proposal_id: EntryId, *, today: date) -> BinaryIO:
     """Make the encrypted file for a proposal's recipient, and return it as an open temporary file.
 
-    Closing the temporary file deletes it. The first time, a step in the mailbox tells the source that the
-    file was made. The file can be made again as long as the mailbox exists.
+    Closing the temporary file deletes it. The file can be made again as long as the mailbox exists. When the
+    file is made for the first time, a step (statement to the source) says so in the mailbox.
 
     Raises:
         PassOnRefusedError: NOT_BEGUN: no step says that the desk passes on this proposal. NOT_CONFIRMED: the

@@ -51,7 +51,8 @@ PREPARED_MAX: Final = 20  # limit of prepared proposals in memory, of all browse
 class ProposalForm:
     """Submitted form of a proposal: the recipient's key, the text, and the files chosen from the mailbox.
 
-    `words` is a step that only the source sees, at the top of their mailbox. The step is not passed on.
+    `words` is the desk's statement to the source about this proposal. The source sees the statement at the
+    top of their mailbox. The statement is not passed on to the recipient.
     """
 
     fingerprint: str

@@ -235,10 +235,11 @@ def _read(desk: OpenDesk, address: Address) -> tuple[int, Casefile]:
 def tallies_of_closed(
     desk: OpenDesk, mailbox: StoredMailbox, revision: int, casefile: Casefile
 ) -> tuple[Tally, ...]:
-    """Return the tallies (anonymous facts) about a mailbox that the desk has closed, so `keep_until` is set.
+    """Return the tallies (anonymous facts) about a mailbox that the desk has closed.
 
-    The result is empty if the keys in the mailbox's row were swapped: tallies with ids that follow from
-    another key would make the mailbox count twice.
+    The casefile must have a day of deletion (`keep_until`). The ids of the tallies are derived from the
+    source's public key, so that a copy of a tally counts once. If someone swapped the keys in the mailbox's
+    row, the result is empty: with other ids, the mailbox would count twice.
     """
     key = checked_verify_key(Address(mailbox.address), mailbox.recipient, mailbox.verify_key)
     if key is None:
