@@ -11,7 +11,7 @@ from protocol.envelope import EntryClass
 from protocol.heads import Head
 from protocol.identifiers import SOURCE_STRAND, Digest, StrandId
 from protocol.strand import DeskWriter
-from protocol.transcript.check import Transcript, read_transcript
+from protocol.transcript.check import FaultKind, Transcript, read_transcript
 from protocol.transcript.closing import closed_until, last_words, may_delete
 from tests.protocol.mailbox_factories import DAY, DUE, LAPTOP, WORKSTATION, Talk, the_strands
 
@@ -206,3 +206,15 @@ def test_a_handed_over_step_repeats_the_day(talk: Talk) -> None:
     talk.close()
     talk.add(WORKSTATION, EntryClass.WORDS, content=talk.contents[talk.entries[0].digest], due=LATER)
     assert closed_until(talk.check()) == LATER
+
+
+def test_what_the_key_of_a_retired_workstation_signed_later_does_not_block_deletion(talk: Talk) -> None:
+    late = DAY + timedelta(days=40)
+    talk.write(talk.source, day=late)
+    talk.write(WORKSTATION, day=late, due=late)
+    talk.write(LAPTOP)
+    strands = the_strands()
+    strands[WORKSTATION.strand] = replace(strands[WORKSTATION.strand], until=None)
+    transcript = read_transcript(talk.keys.address, talk.keys.verify_key, strands, talk.entries)
+    assert [fault.kind for fault in transcript.faults] == [FaultKind.DATED_BACK]
+    assert may_delete(transcript, strands, late)
