@@ -39,12 +39,13 @@ def seal_ticket(passphrase: str, server_secret: bytes, last_half_hour: int) -> s
 
 
 def open_ticket(given: str, server_secret: bytes, half_hour: int) -> str:
-    """Decrypt the passphrase in a practice ticket.
+    """Decrypt a practice ticket that a browser sent with the practice form. Return the passphrase in it.
 
-    `half_hour` is the current half hour, counted from 1970 in UTC.
+    `given` is the ticket as `seal_ticket` returned it. `half_hour` is the current half hour, counted from
+    1970 in UTC.
 
     Raises:
-        UnreadableError: the ticket is from another run of the server, was changed, or has expired.
+        UnreadableError: the ticket was changed, has expired, or was made before the server was started again.
     """
     try:
         sealed = base64.b64decode(given.encode(errors="replace"), altchars=b"-_", validate=True)

@@ -154,9 +154,10 @@ def abandon_uploads(
 
 
 def drop(session: Session, address: bytes, attachment_id: bytes, *, entry_id: bytes | None = None) -> None:
-    """Queue an attached file for deletion, or what is left of it.
+    """Queue one attached file of a mailbox for deletion, even if only some of its chunks are stored.
 
-    With `entry_id`, also queue all complete files of that entry. Do nothing if the mailbox has no such file.
+    If `entry_id` is given, all complete files of that entry are queued too. If the mailbox has none of these
+    files, nothing changes.
     """
     rows = _ROWS.all(session, address=address, attachment_id=attachment_id, entry_id=entry_id)
     count_in_mailbox(session, address, -sum(queue_attachment(session, row) for row in rows))

@@ -198,11 +198,12 @@ class MailboxRow(_WithId, Base):
 
 
 class SealedRow(_WithId, Base):
-    """Ciphertext of an entry, of an attachment's header or chunk, of a record, or of a tally.
+    """Ciphertext of an entry, an attachment's header, a chunk of an attachment, a record or a tally.
 
-    An entry has a header and a payload. A chunk has only a payload. Every other ciphertext is stored
-    completely in `header`, because a deletion clears the header at once. A tally is one anonymous fact about
-    a mailbox.
+    The column `header` has what is needed for decryption, because a deletion clears this column at once. For
+    an entry, this is the age header, and the column `payload` has the rest of the ciphertext. A chunk has
+    only a payload. Every other ciphertext is completely in `header`. A tally is an encrypted count for the
+    yearly report.
     """
 
     __tablename__ = "sealed"

@@ -97,13 +97,16 @@ class EntrySender:
         self._mailbox_recipient = self._verify().mailbox.recipient
 
     def send(self) -> None:
-        """Encrypt and sign the entries, and append them with their files in one transaction.
+        """Encrypt and sign the new entries, and store them in the mailbox in one transaction.
+
+        Their files were uploaded earlier, and become part of the entries in this transaction. Nothing is
+        stored if the same entries are in the mailbox already.
 
         Raises:
-            MailboxNotFoundError: the source has ended the mailbox since the form was shown.
+            MailboxNotFoundError: the mailbox has ended since the form was shown.
             UnsoundMailboxError: the mailbox has a fault with which the desk must not write in it.
-            SendRefusedError: FORM_REUSED: the form was used before for another entry. SOURCE_WROTE: the
-                source wrote or removed something while the adviser was typing or sending.
+            SendRefusedError: FORM_REUSED: this form has already sent an entry with another content.
+                SOURCE_WROTE: the source wrote or removed something that the form's page did not show.
         """
         try:
             append_entries(self._desk.store, self._prepare)

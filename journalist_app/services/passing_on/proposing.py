@@ -138,14 +138,15 @@ def find_prepared(desk: OpenDesk, address: Address, entry_id: EntryId) -> Prepar
 def send_proposal(
     desk: OpenDesk, address: Address, entry_id: EntryId, cleaned: Collection[int], *, today: date
 ) -> None:
-    """Append a prepared proposal, and the step that the adviser wrote about it, in one transaction.
+    """Send a source the proposal that the adviser previewed. If the adviser also wrote a step, send the step.
 
-    `cleaned` has the positions, counted from 0, of the files that are sent as a cleaned copy. Sending a
-    proposal twice, for example by a double click, has no effect.
+    The proposal and the step are stored in one transaction. `cleaned` has the positions, counted from 0, of
+    the files that are sent as a cleaned copy. A second call for the same proposal, for example after a double
+    click, changes nothing.
 
     Raises:
         PassOnRefusedError: PREPARATION_GONE: the proposal is no longer in memory, or its files were deleted.
-            Or the recipient's key can no longer be used.
+            Other reasons: the key of the proposal's recipient can no longer be used.
         SendRefusedError: FORM_REUSED: the form was used before for another entry. SOURCE_WROTE: the source
             wrote after the page with the form was shown. DAY_PAST: the step's day has passed since the
             preview.
