@@ -20,7 +20,7 @@ _KEY_LIMITS: Final = ProgramLimits(30, _MEMORY_BYTES, output_bytes=10_000_000, f
 class Gpg(gnupg.GPG):  # type: ignore[misc]  # has no types
     """Commands of gpg in one GnuPG home, each with limits (`programs.runner`).
 
-    The methods of python-gnupg for keys are used as they are. Threads may share this object.
+    The methods of python-gnupg that manage keys are inherited unchanged. Threads may share this object.
     """
 
     def __init__(self, program: str, home: Path) -> None:

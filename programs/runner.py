@@ -153,7 +153,10 @@ class Program:
             raise ProgramLimitError from None
 
     def _feed(self, stdin: int, given: Iterator[bytes]) -> int:
-        """Write a part of the input. Return the number of bytes, or 0 at the end or if no one reads them."""
+        """Write a part of the input to the program. Return the number of bytes written.
+
+        The number is 0 if the input has ended, or if the program no longer reads the input.
+        """
         piece = self._unsent or memoryview(next(given, b""))
         size = 0
         with suppress(BrokenPipeError):
@@ -162,7 +165,10 @@ class Program:
         return size
 
     def _is_too_large(self) -> bool:
-        """Return True if the program has too many processes or too much memory. Look ten times a second."""
+        """Return True if the program has too many processes or too much memory.
+
+        Both are measured at most ten times a second. Between two measurements, the result is False.
+        """
         now = time.monotonic()
         if now < self._next_look:
             return False

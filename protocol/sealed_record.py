@@ -109,7 +109,7 @@ def open_record(
 
     This function cannot tell whether the record is the newest revision. Only the trusted state can
     (`TrustedState.saw_record`). A record of a workstation that is no longer in use is accepted too, because
-    its older records remain valid. A check of the day could not refuse newer ones: a thief of the
+    its older records remain valid. Its newer records cannot be refused by their day, because a thief of the
     workstation's key could write an older day into a record.
 
     Raises:

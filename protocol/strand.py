@@ -89,7 +89,7 @@ def strand_verify_key(
     """Return the Ed25519 public key that verifies the entries of a writer (strand) on a day.
 
     Raises:
-        ForgedError: the letterhead has no key of this strand for that day. Or the strand is the source's, and
+        ForgedError: the letterhead has no key of this strand for that day, or the strand is the source's and
             `mailbox_verify_key` is None.
     """
     if strand == SOURCE_STRAND and mailbox_verify_key is not None:

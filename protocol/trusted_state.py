@@ -77,7 +77,7 @@ class TrustedState:
         )
 
     def end(self, address: Address) -> Self:
-        """Remember that the source ended a mailbox, in place of the newest entries of the mailbox.
+        """Remember that the source ended a mailbox, and forget the newest entries of the mailbox.
 
         The remembered revisions of the desk's records (notes) about the mailbox stay until `forget_records`.
         """

@@ -75,9 +75,9 @@ def treat(counts: YearCounts, floors: Floors, audience: Audience) -> Treated:
 
     In each table, the lines are checked from the largest count to the smallest. The first line that fails one
     of two conditions is hidden, and so are all lines after it. First, the line's count must be at least the
-    floor (smallest count that the report shows). Second, subtract from the number of mailboxes that were read
-    the counts of this line and of all lines shown before it: at least `floor - 1` must remain. This
-    subtraction takes for each number the lowest one that the report would show in the same way.
+    floor (smallest count that the report shows). Second, at least `floor - 1` of the mailboxes that were read
+    must be neither in this line nor in the lines before it. To check the second condition, each number is
+    replaced by the lowest number for which the report would show the same.
 
     So which lines are shown depends only on numbers that the reader sees. Each hidden count can be anything
     from 0 to `floor - 1`, even for a reader who knows this rule.

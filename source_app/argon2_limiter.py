@@ -59,7 +59,7 @@ def _lower_priority() -> None:
 
 @contextmanager
 def _claim(path: Path, *, waits: bool = False) -> Iterator[bool]:
-    """Try to hold the lock of a lock file during the block.
+    """Try to lock a lock file until the end of the `with` block.
 
     Yield True if the lock was free, and False otherwise. If `waits` is True, wait until the lock is free.
     """

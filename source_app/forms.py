@@ -35,9 +35,9 @@ class LogInForm(OurForm):
 
 
 class PractiseForm(OurForm):
-    """Form on which the source practises a new passphrase.
+    """Form on which a source types a new passphrase again, to practise it.
 
-    The ticket is the encrypted passphrase that was shown.
+    `ticket` is a hidden field with the new passphrase, encrypted.
     """
 
     ticket = HiddenField()

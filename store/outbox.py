@@ -185,7 +185,7 @@ def record_name(kind: str, name: bytes) -> bytes:
 
 
 def as_word(name: bytes) -> str:
-    """Return a word that a row has as bytes, or the constant for a damaged word: see `schema.Word`."""
+    """Decode a word that a row stores as bytes. For a damaged word, return the constant `NO_WORD`."""
     return Word.read(name.decode("utf-8", "replace"))
 
 

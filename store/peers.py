@@ -91,7 +91,7 @@ def remove_peer(session: Session, name: bytes) -> None:
 
 
 def mark_applied(session: Session, name: bytes, serial: int, day: date) -> None:
-    """Record the serial of a peer's pouch (sync bundle) that this store applied, and the day."""
+    """Record that this store applied the pouch (sync bundle) of a peer with this serial on this day."""
     _change(session, name, applied_serial=serial, last_applied_day=day)
 
 

@@ -120,9 +120,9 @@ def _apply_file(endpoint: Endpoint, path: Path) -> AppliedPouch:
 
 
 def _apply_pending(endpoint: Endpoint, folder: Path) -> list[AppliedPouch]:
-    """Apply the pending pouches (sync bundles), until each pouch that is left waits for an earlier one.
+    """Apply the pending pouches (sync bundles), except those that wait for a pouch that is not here yet.
 
-    A pouch that is refused is deleted.
+    A pouch that is refused for another reason is deleted.
     """
     applied: list[AppliedPouch] = []
     while True:

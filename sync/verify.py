@@ -18,8 +18,8 @@ def verify_pouch(
 ) -> VerifyContext:
     """Check every item of a pouch (sync bundle). If one item fails its check, refuse the whole pouch.
 
-    Return the keys that the check collected, and the mailboxes that the sender deleted although entries in
-    this store do not allow it.
+    Return the public keys with which the items were verified, and the mailboxes that the sender deleted
+    although entries in this store forbid the deletion.
 
     Raises:
         PouchRefusedError: the pouch or an item is false. `reason` says why.

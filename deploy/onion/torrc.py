@@ -37,8 +37,8 @@ def torrc_lines(config: OnionConfig, source_socket: str) -> str:
     The lines are for the source's site, and for the sync endpoint if the settings name a socket for sync.
 
     Raises:
-        OnionError: no socket is named, a folder's name has characters that Tor would misread, or a client's
-            key is damaged. Or there is no client at all: Tor would then let everyone connect without a key.
+        OnionError: no socket is named, a folder's name has characters that Tor would misread, a client's key
+            is damaged, or there is no client (Tor would then let everyone connect without a key).
         OnionFolderError: this user cannot read the list of clients.
     """
     if not source_socket:

@@ -99,8 +99,8 @@ def rebuild_workstation(
     date.
 
     Raises:
-        DeployError: the new workstation was not made. Or the new workstation was made, but could not sync
-            with the server. The message says what to do then.
+        DeployError: the new workstation was not made, or was made but could not sync with the server. In the
+            second case, the message says what to do.
         StoreError: the store cannot be used.
     """
     name = name or f"{lost.strand.name} ({utc_today()})"

@@ -163,12 +163,11 @@ class OpenDesk:
         closed: date | None = None,
         is_answered: bool = False,
     ) -> None:
-        """Remember the newest entries (heads) and removals of a verified mailbox. `save` writes them to disk.
+        """Remember the newest entries (heads) and removals of a verified mailbox, to detect a roll-back.
 
-        They are part of the trusted state, with which later checks compare the store, to detect a roll-back.
-        `closed` is the day from which a closed mailbox may be deleted. `is_answered` is True if no message of
-        the source waits for an answer. None and False are always safe: the next check then reads the mailbox
-        again.
+        `save` writes what was remembered to disk. `closed` is the day from which a closed mailbox may be
+        deleted. `is_answered` is True if no message of the source waits for an answer. None and False are
+        always safe: the next check then reads the mailbox again.
         """
         known = self.trusted_state
         now = (heads, removed | known.removed.get(address, frozenset()), closed, is_answered)

@@ -88,14 +88,14 @@ class Conversation:
 
     @property
     def may_answer(self) -> bool:
-        """Return True if an adviser may write in this mailbox, in spite of its faults, if any."""
+        """Return True if the mailbox has no fault, or only faults that allow an adviser to write in it."""
         return all(fault.allows_answers for fault in self.faults)
 
     @property
     def may_lack_withdrawal(self) -> bool:
-        """Return True if an entry may be missing here because the entry is damaged at the server.
+        """Return True if this workstation may lack an entry in which the source withdrew their consent.
 
-        In such an entry, the source may have withdrawn their consent.
+        This is possible while an entry of the mailbox is damaged at the server.
         """
         return any(fault.kind == name_of_finding(FindingKind.DAMAGED) for fault in self.faults)
 
@@ -203,7 +203,7 @@ def require_answerable(desk: OpenDesk, address: Address) -> tuple[Conversation, 
 
     Raises:
         MailboxNotFoundError: the store has no such mailbox.
-        UnsoundMailboxError: the mailbox has a fault with which the desk must not write in it.
+        UnsoundMailboxError: the mailbox has a fault that forbids the desk to write.
     """
     conversation = conversation_of(desk, address)
     if not conversation.may_answer:

@@ -142,10 +142,10 @@ class PresealedCache:
         return "PresealedCache()"
 
     def get(self, name: bytes, kind: type[_Found]) -> _Found | None:
-        """Return a cached result of this class, or None.
+        """Return the cached result with this name if it has the class `kind`, otherwise None.
 
-        The key of a text is the digest of its encrypted block. The key of a file is the digest of its entry,
-        then its file id.
+        The name of a text is the digest of its encrypted block. The name of a file is the digest of its
+        entry, followed by the file's id.
         """
         found = self._found.get(name)
         return found if isinstance(found, kind) else None
@@ -182,8 +182,8 @@ class _UnopenedError(Exception):
 class Unsealer:
     """Decrypter of the texts and files on one page that the source encrypted before sending.
 
-    An unsealer decrypts at most 40 texts and files, without those in the cache. For the others, the page says
-    that they are decrypted when the page is loaded again.
+    An unsealer decrypts at most 40 texts and files, not counting those in the cache. The page then says that
+    the others are decrypted when the page is loaded again.
     """
 
     def __init__(
@@ -335,8 +335,8 @@ class Unsealer:
         """Decrypt an age file of the source. Refuse a file that one of our own programs may have encrypted.
 
         Attack: a thief of the store sends an age file of another mailbox to their own mailbox, so that the
-        adviser decrypts the file. Our own programs encrypt each such file to two keys, so it has two
-        post-quantum stanzas. So a file with more than one is refused.
+        adviser decrypts the file. Our own programs encrypt every file of a mailbox to two keys, each with a
+        post-quantum stanza in the header. So a file with more than one such stanza is refused.
 
         Raises:
             _UnopenedError: the file has more than one post-quantum stanza.

@@ -31,7 +31,7 @@ def words_in(text: str) -> frozenset[str]:
 
 
 def named_mailbox(named: frozenset[str], address: Address) -> NamedMailbox:
-    """Return which mailbox the six-word names in a text name: this one, only another one, or none."""
+    """Return which mailbox a text names with six words: this one, only another one, or none."""
     if sealing_words(address) in named:
         return NamedMailbox.OWN
     return NamedMailbox.OTHER if named else NamedMailbox.NONE

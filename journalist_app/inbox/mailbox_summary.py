@@ -21,11 +21,11 @@ class MailboxSummary(msgspec.Struct, frozen=True, array_like=True):
     """Summary of one mailbox in the search index, without any of its text.
 
     `entries` is the `digest_of_rows` of its entries, so each new or lost entry changes `entries`. `newest` is
-    the day of the newest entry, and `step` the newest step. `asked` is the day of the source's first
-    message, `waiting` the day of the source's oldest message without an answer, and `promised` the day that
-    the newest step names. `is_confirmed` is True if the desk has written an entry. `has_substance` is True if
-    the desk gave advice, passed on or closed. `presealed` has the digests of the source's entries with files,
-    or with what may be a text that the source encrypted before sending.
+    the day of the newest entry, and `step` the newest step. `asked` is the day of the source's first message,
+    `waiting` the day of the source's oldest message without an answer, and `promised` the day that the newest
+    step names. `is_confirmed` is True if the desk has written an entry. `has_substance` is True if the desk
+    gave advice, passed on or closed. `presealed` has the digests of the source's entries with files, or with
+    a text that may contain an encrypted block.
     """
 
     address: bytes

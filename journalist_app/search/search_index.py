@@ -180,7 +180,7 @@ class SearchIndex:
             self._send(self._workers[share_of(address, len(self._workers))], IndexNotes(address, text))
 
     def stop(self) -> None:
-        """End the search processes and drop the summaries."""
+        """End the search processes and drop the summaries of mailboxes."""
         with self._changed:
             self._has_stopped = True
             self._summaries.clear()

@@ -147,7 +147,7 @@ def download_pasted_file(desk: OpenDesk, address: str, entry_id: str, number: in
 
 
 def _saved(asked: Callable[[], Download]) -> ResponseReturnValue:
-    """Call `asked` to open a file, and send the file. If the file is refused, show a page that says why."""
+    """Open a file by calling `asked`, and send it. If it is refused, show a page with the reason."""
     try:
         file = asked()
     except (ForgedError, UnreadableError):

@@ -90,15 +90,15 @@ class Transcript:
     ) -> tuple[Heads, Heads]:
         """Return the heads and the unseen entries that a new entry of this writer (strand) must name.
 
-        `shown` has the entries that the writer was shown: entries that the writer could open, entries without
-        an encrypted part, and removed entries. `remembered` has heads that the writer verified before. The
-        new entry names those that the writer itself wrote, even if their rows are missing now. So hiding a
-        row never makes a workstation sign the same number twice.
+        The heads are the writer's own newest verified entries, and the newest entries of every other writer
+        among those in `shown`. All other known entries of other writers are unseen. If too many entries of
+        another writer are unseen, only the newest entries of that writer are named, as unseen. At most 64
+        writers are named: first this writer and the source, then other writers with an entry in the store.
 
-        The heads are the newest verified entries of the writer itself, and the newest shown entries of every
-        other writer. All other known entries of other writers are unseen. If an envelope cannot name all
-        unseen entries of another writer, it names only the newest entries of that writer, as unseen. At most
-        64 writers are named: first those of which an entry is there.
+        `shown` has the entries that the writer was shown: entries that the writer could open, entries without
+        an encrypted part, and removed entries. `remembered` has heads that the writer verified before. Those
+        that the writer itself wrote are named even if their rows are missing now. Otherwise, someone who
+        hides a row could make a workstation give two entries the same number.
         """
         heads = {head for head in remembered if head.strand == strand and head.digest not in self.authentic}
         unseen: list[Head] = []
@@ -126,7 +126,7 @@ def head_of(entry: SignedEntry) -> Head:
 
 
 def heads_after(heads: Heads, newer: Sequence[SignedEntry]) -> Heads:
-    """Return `heads` with the entries `newer` added, without the entries that these follow.
+    """Return `heads` with the entries `newer` added, and without the heads that these entries replace.
 
     Heads are the newest entries that a writer knows. The source's site calls this function for a new message:
     the form has the heads of the whole mailbox, so only the source's entries since then must be verified.
@@ -242,11 +242,11 @@ def _dated_back(order: Iterable[SignedEntry], strands: Mapping[StrandId, StrandK
 
 
 def _rivals(authentic: Mapping[Digest, SignedEntry], remembered: Heads) -> dict[Digest, FaultKind]:
-    """Return the entries whose number their writer used for two entries, and the kind of fault of each.
+    """Return the entries whose number is also that of another entry of their writer, with the fault.
 
-    The second entry may be missing from the store. Then it counts only if a workstation names an entry of its
-    own, or if this workstation remembers the entry. An entry that another writer names does not count,
-    because a source could name an entry that never existed.
+    If the other entry is missing from the store, it counts only if a workstation wrote it, and if this
+    workstation remembers it or its writer names it in a later entry. An entry that another writer names does
+    not count, because a source could name an entry that never existed.
     """
     digests: dict[tuple[StrandId, int], set[Digest]] = defaultdict(set)
     for entry in authentic.values():

@@ -36,8 +36,9 @@ def proof_from_bytes(raw: bytes) -> tuple[SignedEntry, ...]:
     """Parse the proof that a mailbox was ended or deleted, and return its entries.
 
     The entries have no encrypted parts, and their signatures are not verified yet. A proof is either the
-    entry with which a source ended the mailbox, or the 1 to 64 newest messages, with which the desk closed
-    it. With more entries, a hostile source could make every view of the adviser's inbox take minutes.
+    entry with which a source ended the mailbox, or the newest encrypted entries of a mailbox that the desk
+    closed, at most 64. With more entries, a hostile source could make every view of the adviser's inbox take
+    minutes.
 
     Raises:
         MalformedError: the bytes are not a proof.

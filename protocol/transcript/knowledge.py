@@ -73,7 +73,10 @@ class Knowledge:
         return self._learn(writers, set(), {})
 
     def unknown_to_all(self, digests: Iterable[Digest], writers: Iterable[Digest]) -> list[Digest]:
-        """Return those of `digests` whose entry was unknown to the writer of every entry in `writers`."""
+        """Return the entries in `digests` that none of the writers of the entries in `writers` knew.
+
+        Both arguments and the result are digests of entries.
+        """
         known = self.known_to(writers)
         return [digest for digest in digests if digest not in known]
 
@@ -93,12 +96,11 @@ class Knowledge:
     def _learn(
         self, writers: Iterable[Digest], own: set[Digest], visited: dict[Heads, set[Digest]]
     ) -> set[Digest]:
-        """Return what the writers of these entries knew, possibly without entries of earlier calls.
+        """Return what the writers of these entries knew, perhaps without what earlier calls returned.
 
-        Both sets are passed from call to call. `own` has the visited entries of the writers themselves.
-        `visited` has the visited entries of others, grouped by the unseen entries that the writer's entry
-        names. Each group contains these unseen entries from the start, so the search stops at them and never
-        reaches earlier entries through them.
+        `own` and `visited` collect the entries that all calls have reached, and that are not searched again.
+        `own` has those of the writers themselves. `visited` has those of other writers, grouped by the unseen
+        entries that stop the search: a group contains these entries from the start.
         """
         known: set[Digest] = set()
         heads: dict[Heads, list[Digest]] = defaultdict(list)

@@ -111,9 +111,10 @@ class _Facts:
 
     They are computed once: otherwise a mailbox with a thousand proposals would take seconds to read.
 
-    - `said`: the source's words, also those that are missing, and `unreadable`: those without a content
-    - `unopened`: the words of both sides that do not open, although no one removed them
-    - `answers`, `steps`: by the digest of the proposal
+    - `said`: the encrypted entries of the source, also missing ones
+    - `unreadable`: those entries in `said` whose content is missing
+    - `unopened`: the encrypted entries of both sides that cannot be decrypted, although no one removed them
+    - `answers`, `steps`: the answers to a proposal and the steps about it, by the digest of the proposal
     """
 
     def __init__(self, transcript: Transcript, opened: Sequence[EntryContent]) -> None:

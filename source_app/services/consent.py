@@ -56,9 +56,8 @@ def check_answer_form(
     `language` is that of the form's page.
 
     Raises:
-        AnswerRefusedError: the form was not made in this session, contains no valid answer, or has a text
-            that is too long. Or the source agreed without ticking the box, or asked for changes without
-            saying which changes.
+        AnswerRefusedError: the form was not made in this session, contains no valid answer, has a text that
+            is too long, agrees without a ticked box, or asks for changes without saying which changes.
     """
     digest = fields.get("digest", "")
     action = answer_action(proposal_id, digest)

@@ -243,7 +243,7 @@ def _faults_of_routes(signpost: Signpost) -> Iterator[str]:
 
 
 def _texts(signpost: Signpost) -> Iterator[tuple[int | Route, str, str]]:
-    """Yield each text with its page number or route, and with its place as error messages name it."""
+    """Yield, for each text of the signpost: page number or route, name in error messages, text."""
     for page in signpost.pages:
         kind = type(page).__name__.lower()
         yield page.number, f"the text of {kind} {page.number}", page.text

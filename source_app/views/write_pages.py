@@ -129,9 +129,10 @@ def _write_page(  # noqa: PLR0913  # each is shown on the page
 
 
 def _body_length() -> int | None:
-    """Return the length of the request's body in bytes, or None for a chunked body.
+    """Return the length of the request's body in bytes, or None if the body is chunked.
 
-    A body without a length counts as empty, unless the WSGI server marks the end of the body.
+    A chunked body announces no length, but the WSGI server marks its end. A body with neither counts as
+    empty.
     """
     if request.content_length is None and "wsgi.input_terminated" not in request.environ:
         return 0

@@ -175,7 +175,7 @@ class UsageRow(_WithId, Base):
 
 
 class MailboxRow(_WithId, Base):
-    """Mailbox of one source: its public keys, its size, and the days that the inbox shows."""
+    """Mailbox of one source: its public keys, its size, and the dates that the inbox shows."""
 
     __tablename__ = "mailbox"
     __table_args__ = (
@@ -339,7 +339,7 @@ class LedgerTallyRow(_WithSealedId, Base):
 
 
 class PublicFileRow(_WithId, Base):
-    """File for everyone, such as a yearly report."""
+    """Public file, such as a yearly report."""
 
     __tablename__ = "public_file"
     __table_args__ = (UniqueConstraint("name"),)

@@ -132,8 +132,8 @@ def _stored(session: Session, entry: SignedEntry) -> entries.StoredEntry | None:
 def _is_better(context: ApplyContext, stored: entries.StoredEntry, entry: SignedEntry) -> bool:
     """Return True if the stored copy of an entry is damaged, and the received copy is not.
 
-    The age header of an entry is not signed. Only a workstation can notice that a header is damaged: it
-    cannot decrypt the entry.
+    The age header of an entry is not signed. So only an attempt to decrypt the entry shows whether its header
+    is damaged, and only a workstation can make this attempt.
     """
     here = read_signed(stored, entry.envelope.address)
     if here is None:

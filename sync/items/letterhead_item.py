@@ -39,9 +39,9 @@ def verify(context: VerifyContext, item: LetterheadItem) -> None:
 def apply(context: ApplyContext, session: Session, item: LetterheadItem) -> bool:
     """Apply a received letterhead (desk's public statement). Return True if the store has a newer one now.
 
-    A newer letterhead is published. If this store and the sender changed the same older letterhead, a
-    workstation merges the two. A server sends its own letterhead to the workstation, which then merges the
-    two.
+    A newer letterhead is published. If this store and the sender each replaced the same older letterhead, a
+    workstation merges the two new letterheads. A server instead sends its letterhead to the workstation,
+    which merges them.
     """
     newest = letterheads.latest(session)
     merger = context.endpoint.merger

@@ -37,12 +37,13 @@ def end_by_source(desk: OpenDesk, row: EndedMailbox) -> SignedEntry | None:
 def is_deleted_by_closing(desk: OpenDesk, row: EndedMailbox, today: date) -> bool:
     """Return True if a mailbox is gone because this desk closed it and its day of deletion has come.
 
-    `row` has the proof: the last signed entries of the mailbox. Attack: someone who can write to the store
-    puts an old closing in the row, although the mailbox was opened again later. So this workstation must
-    remember the same day of deletion, or remember no entry that is newer than the proof.
+    `row` has the proof: the last signed entries of the mailbox. The proof counts if this workstation
+    remembers the same day of deletion, or remembers no entry that is newer than the proof. Two kinds of
+    entries may be newer all the same: entries of this workstation that had not reached the server before the
+    deletion, and entries of the source that wait for no answer.
 
-    Two kinds of newer entries are exceptions: entries of this workstation that had not reached the server
-    before the deletion, and entries of the source that wait for no answer.
+    Attack: someone who can write to the store puts an old closing in the row, although the mailbox was opened
+    again later.
     """
     proof = _proof_in(desk, row)
     due = None if proof is None or end_of(proof) is not None else closed_until(proof)
@@ -149,11 +150,13 @@ def evidence_alone(casefile: Casefile) -> Casefile:
 
 
 def forget_deleted_mailboxes(desk: OpenDesk, today: date) -> None:
-    """Drop what this workstation still has of closed mailboxes that were deleted, and of counted ended ones.
+    """Drop what this workstation still has of two kinds of mailboxes that no longer exist.
 
-    Of both kinds, the workstation can still have the row of the proof that the mailbox ended, the casefile
-    (notes about the mailbox) and a part of the trusted state. A counted mailbox can have a row because the
-    server does not have the proof yet, or because the server was restored from a backup.
+    The desk closed the first kind, and the mailbox was then deleted. The source ended the second kind, and
+    the desk has already counted the mailbox for the yearly report. Of both kinds, the workstation can still
+    have the row of the proof that the mailbox ended, the casefile (notes about the mailbox) and a part of the
+    trusted state. A counted mailbox can have a row because the server does not have the proof yet, or because
+    the server was restored from a backup.
     """
     with desk.store.reading() as session:
         ended = mailboxes.ended_mailboxes(session)

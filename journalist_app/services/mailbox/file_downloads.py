@@ -160,7 +160,7 @@ def other_mailboxes(desk: OpenDesk, opened: OpenedEntry) -> tuple[str, ...] | No
 
 
 def _digests(desk: OpenDesk, signed: SignedEntry, content: Content) -> Iterator[bytes]:
-    """Yield a digest of each encrypted block and file of an entry, decrypted."""
+    """Decrypt each block and file that the source encrypted in an entry. Yield their digests."""
     part, numbers = signed.envelope, itertools.count(1)
     blocks = iter(lambda: desk.unsealer().pasted(content.text, next(numbers)), None)
     pieces = (file_pieces(desk, part.address, part.entry_id, note) for note in content.attachments)

@@ -83,7 +83,7 @@ class EntrySender:
 
         Raises:
             MailboxNotFoundError: the store has no such mailbox.
-            UnsoundMailboxError: the mailbox has a fault with which the desk must not write in it.
+            UnsoundMailboxError: the mailbox has a fault that forbids the desk to write.
             SendRefusedError: FORM_REUSED: the form was used before for another entry. SOURCE_WROTE: the
                 source wrote or removed something after the page with the form was shown.
         """
@@ -104,7 +104,7 @@ class EntrySender:
 
         Raises:
             MailboxNotFoundError: the mailbox has ended since the form was shown.
-            UnsoundMailboxError: the mailbox has a fault with which the desk must not write in it.
+            UnsoundMailboxError: the mailbox has a fault that forbids the desk to write.
             SendRefusedError: FORM_REUSED: this form has already sent an entry with another content.
                 SOURCE_WROTE: the source wrote or removed something that the form's page did not show.
         """

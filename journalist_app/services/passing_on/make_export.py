@@ -40,7 +40,8 @@ def make_export(desk: OpenDesk, form_context: FormContext, proposal_id: EntryId,
     Raises:
         PassOnRefusedError: NOT_BEGUN: no step says that the desk passes on this proposal. NOT_CONFIRMED: the
             server has not confirmed this step. WITHDRAWN: the source withdrew the consent before they could
-            see this step. DISK_FULL. Or the recipient's key cannot be used.
+            see this step. DISK_FULL: the disk has no room for the file. Any other reason: the recipient or
+            their key cannot be used.
         FileRefusedError: BROKEN: a file differs from the one that the source was shown.
         SendRefusedError: FORM_REUSED: the form was used before for another entry. SOURCE_WROTE: the source
             wrote after the page with the form was shown.

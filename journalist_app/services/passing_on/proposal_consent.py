@@ -22,7 +22,7 @@ def verified_thread(
 
     Raises:
         MailboxNotFoundError: the store has no such mailbox.
-        UnsoundMailboxError: the mailbox has a fault with which the desk must not write in it.
+        UnsoundMailboxError: the mailbox has a fault that forbids the desk to write.
     """
     conversation, opened = require_answerable(desk, address)
     return conversation, opened, thread_of(conversation, opened)

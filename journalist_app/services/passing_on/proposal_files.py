@@ -117,7 +117,7 @@ def _copied(pieces: Iterator[bytes], memory: FileIO) -> Iterator[bytes]:
 
 
 def _write(copy: FileIO, piece: bytes) -> bool:
-    """Write a piece to the copy in memory. Return False if the copy has no room for the whole piece."""
+    """Write a piece of a file to the copy in memory. Return False if there is no room for the whole piece."""
     try:
         return copy.write(piece) == len(piece)
     except OSError:

@@ -29,16 +29,16 @@ def recipient_by_fingerprint(desk: OpenDesk, fingerprint: str, today: date) -> t
 
 
 def recipient_of_proposal(desk: OpenDesk, note: ProposalNote, today: date) -> tuple[Exporter, RecipientKey]:
-    """Return the exporter, and the recipient in the settings with the role, name and key of a proposal.
+    """Return the exporter (programs and keys that encrypt files for recipients), and a proposal's recipient.
 
-    The exporter has the external programs and keys with which the desk encrypts files for recipients. After
-    the proposal was sent, the settings may have received a new key for the same recipient. But the source
-    agreed to the key in the proposal, so a recipient with another key is refused.
+    The recipient in the settings must have the role, name and key that the proposal names. After the proposal
+    was sent, the settings may have received a new key for the same recipient. But the source agreed to the
+    key in the proposal, so a recipient with another key is refused.
 
     Raises:
         PassOnRefusedError: RECIPIENT_CHANGED: the settings have no recipient with this role, name and key.
-            NO_OPENPGP: this desk has no OpenPGP. With another reason: the key cannot be used, such as an
-            expired key.
+            NO_OPENPGP: this desk has no OpenPGP. Any other reason: the key cannot be used, for example
+            because it has expired.
     """
     shown = (note.recipient.value, note.name, note.fingerprint)
     meant = [each for each in available_recipients(desk) if (each.role, each.name, each.fingerprint) == shown]

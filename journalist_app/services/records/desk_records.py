@@ -88,10 +88,11 @@ def write_record(desk: OpenDesk, kind: RecordKind, name: bytes, revision: int, b
 
 
 def drop_record(desk: OpenDesk, session: Session, kind: RecordKind, name: bytes) -> None:
-    """Drop a record of the desk: write a revision with an empty body, which the other workstations receive.
+    """Drop a record of the desk, by writing a revision with an empty body.
 
-    A workstation then drops the record too, unless it has changed the record. If there is no such record, or
-    if it was dropped already, this function does nothing.
+    At the next sync, the other workstations drop the record too, except a workstation that has changed the
+    record in the meantime. If there is no such record, or if it was dropped already, this function does
+    nothing.
 
     Raises:
         RecordUnsoundError: the stored record is not signed by this desk.

@@ -121,7 +121,7 @@ def dismiss_rollback(desk: OpenDesk) -> None:
 
 
 def dismiss_finding(desk: OpenDesk, address: Address) -> None:
-    """Delete the recorded faults of a mailbox at the server, because the adviser has seen them."""
+    """Delete the findings (faults at the server) about a mailbox, because the adviser has seen them."""
     with desk.store.writing() as session:
         sync_findings.drop_findings(session, address)
     with suppress(MailboxNotFoundError):

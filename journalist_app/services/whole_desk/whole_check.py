@@ -115,9 +115,9 @@ def _path(desk: OpenDesk) -> Path:
 
 
 def _read(desk: OpenDesk) -> _State:
-    """Read the saved state of the check.
+    """Return the saved state of the check of the whole store.
 
-    If the file is missing, damaged or not from this workstation, begin again.
+    If the file is missing, damaged or not from this workstation, return the state of a new check.
     """
     keyring = desk.keyring
     try:
