@@ -30,9 +30,9 @@ _MASTER_MESSAGES = frozenset(
 
 
 class QuietFormatter(logging.Formatter):
-    """Format of log lines that have only the day, the level, the logger and the place in the code.
+    """Format of a log line: the day, the level, and the message if our own code logged it.
 
-    The text of a message is printed only if our own code logged the message.
+    For a message of another library, the line has only the logger and the place in the code.
     """
 
     def format(self, record: logging.LogRecord) -> str:

@@ -59,7 +59,7 @@ def newest_usable_subkey(key: ListedKey | None, today: date) -> str:
 def _encrypting_parts(key: ListedKey) -> list[ListedKey]:
     """Return the subkeys of an OpenPGP key that can encrypt, newest first.
 
-    The primary key comes last, if it can.
+    If the primary key can encrypt too, it comes last.
     """
     info = key.get("subkey_info", {})
     subkeys = [{**info[keyid], "fingerprint": fingerprint} for keyid, _, fingerprint, *_ in key["subkeys"]]

@@ -6,7 +6,7 @@ class ProgramFailedError(Exception):
 
 
 class ProgramLimitError(ProgramFailedError):
-    """An external program took longer, or more memory or processes, than its limits allow."""
+    """An external program exceeded its limit of time, memory or processes."""
 
 
 class NoSandboxError(Exception):

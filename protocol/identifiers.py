@@ -44,7 +44,7 @@ def sealing_words(address: Address) -> str:
     """Return six words, which a source writes inside a text that they encrypt themselves before sending.
 
     The words are joined by hyphens, and tie the text to one mailbox. Three words would be too few (38 bits):
-    in some days, an attacker could make a mailbox with the same words, and send a captured text from it.
+    within days, an attacker could make a mailbox with the same words, and send a stolen text from there.
     """
     return "-".join(_words(b"steunpunt/v1/sealing-words", address, _SEALING_WORDS))
 

@@ -191,9 +191,8 @@ class Letterhead(CanonicalStruct, frozen=True, dict=True):
     def working_days_between(self, earlier: date, later: date) -> int:
         """Return the number of working days after `earlier`, up to and including `later`.
 
-        The result is 0 if `later` is before `earlier`. At most a century is counted. The writer of an entry
-        chooses the entry's day. Without this limit, an entry of the year 1 occupied a processor core for
-        seconds.
+        The result is 0 if `later` is before `earlier`. At most a century is counted, because the writer of an
+        entry chooses its day, and counting from the year 1 takes seconds.
         """
         count = min((later - earlier).days, _CENTURY_DAYS)
         days = (earlier + timedelta(days=ahead) for ahead in range(1, count + 1))

@@ -169,7 +169,10 @@ class TrustedState:
 
 
 def seal_trusted_state(trusted_state: TrustedState, keyring: Keyring) -> bytes:
-    """Sign the trusted state, which detects a roll-back, and encrypt it for this workstation only."""
+    """Sign the trusted state, and encrypt it for this workstation only.
+
+    With the trusted state, the workstation detects a roll-back of the store.
+    """
     signed = signed_lines.write_signed_lines(_VERSION, trusted_state.to_bytes(), keyring.strand.seed)
     sealed = age.encrypt(signed, [keyring.trusted_state_identity.recipient])
     return sealed.header + sealed.payload

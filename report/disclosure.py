@@ -50,7 +50,7 @@ class Floors:
             raise FloorError("the SG's floor is above the public one")
 
     def of(self, audience: Audience) -> int:
-        """Return the floor (smallest count that is shown) of the report's version for the given readers."""
+        """Return the smallest count that the report shows to these readers."""
         return self.public if audience is Audience.PUBLIC else self.sg
 
 

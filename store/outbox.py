@@ -307,11 +307,11 @@ def have_confirmed(
 
 
 def mark_packed(session: Session, ids: Iterable[int], serial: int, *, letterhead: int | None = None) -> None:
-    """Record that items of the outbox (queue of items to send) are packed in the pouch with this serial.
+    """Record that items of the outbox (queue to send) are packed in the pouch (sync bundle) `serial`.
 
     `ids` has the row ids of the items. `letterhead` is the serial of the packed letterhead (signed public
-    statement). A pouch is a sync bundle. Call this function before you read the items, or in the same
-    transaction. If the items were read first, a change between reading and marking would never be sent.
+    statement). Call this function before you read the items, or in the same transaction. If the items were
+    read first, a change between reading and marking would never be sent.
     """
     for row in ids:
         _MARK_PACKED.run(session, row=row, serial=serial, revision=letterhead)

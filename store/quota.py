@@ -48,8 +48,8 @@ _COUNT_MAILBOXES = PreparedChange(
 def recount_bytes(store: Store) -> None:
     """Count the encrypted bytes of the store and of each mailbox again.
 
-    No signature covers the counts. Without this function, someone who changed a count once would stop all
-    files for good. Call this function after the clean-up destroyed the deleted rows.
+    No signature covers the counts. Without this function, someone who once wrote too high a count would make
+    the store refuse all files forever. Call this function after the clean-up destroyed the deleted rows.
 
     Raises:
         StoreError: the store failed.

@@ -23,8 +23,8 @@ from store.outbox import OutboxKind, enqueue, record_name
 class Record:
     """Encrypted record (note of the desk), as read from the store.
 
-    `is_dropped` is True if the desk dropped the record. Such a revision is kept until every peer
-    received it.
+    `is_dropped` is True if the desk dropped the record. A dropped record stays in the store until every
+    peer (other store) knows that it was dropped.
     """
 
     kind: str

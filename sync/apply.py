@@ -70,8 +70,8 @@ def apply_pouch(
     Raises:
         PouchRefusedError: no item was applied. `reason` says why.
         SyncRefusedError: NOT_PAIRED, UNKNOWN_WORKSTATION or REVOKED_WORKSTATION: no item was applied, because
-            the sender is not a peer. NO_ROOM: the disk is full. Or, for a pouch from a file: a file found no
-            room. All items that could be applied stay applied, and the same pouch can be applied again.
+            the sender is not a peer. NO_ROOM: the disk is full, or (unless `is_direct`) the store has no room
+            for an attachment. The applied items stay applied, and the same pouch can be applied again.
         StoreError: the store failed. Items that were applied before the failure stay applied, and the same
             pouch can be applied again.
     """
@@ -135,7 +135,7 @@ def apply_pouch(
 def _apply_items(context: ApplyContext, items: Iterable[Item], *, is_direct: bool) -> int:
     """Apply the items of a pouch (sync bundle), and return the number of items that changed something.
 
-    If an item is refused, the items before it stay applied. The mailboxes that changed are then updated too.
+    If an item is refused, the items before it stay applied, and the state of their mailboxes is updated.
     """
     try:
         applied = sum(_apply_batch(context, batch) for batch in _batches(items))
@@ -152,9 +152,8 @@ def _apply_items(context: ApplyContext, items: Iterable[Item], *, is_direct: boo
 def _finish_mailboxes(context: ApplyContext) -> None:
     """Update the state of mailboxes that a pouch (sync bundle) changed, and queue entries for the next pouch.
 
-    The queue (outbox) gets the entries that the sender asked for. It also gets the entries that are lost
-    here: when the builder of the next pouch finds a lost entry in the queue, the pouch asks the sender for
-    this entry.
+    The queue (outbox) gets the entries that the sender asked for, and the entries that are lost here. The
+    next pouch sends the former, and asks the sender for the latter.
     """
     store, strands = context.endpoint.store, context.verified.strands
     queued: list[tuple[Address, Digest]] = []

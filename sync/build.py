@@ -89,8 +89,9 @@ def build_pouch_files(
 
     Raises:
         PeerMissingError: there is no such peer.
-        SyncRefusedError: NOT_PAIRED. Or OVERTAKEN: a sync with this peer began before the last pouch was
-            written. The pouches that were already written do no harm: apply them or delete them.
+        SyncRefusedError: NOT_PAIRED: this workstation was never paired with a server. OVERTAKEN: a sync with
+            this peer began before the last pouch was written. The written pouches do no harm: apply or
+            delete them.
         StoreError: the store cannot be used.
     """
     with sync_lock(endpoint):  # not held while a slow USB stick is written, or a sync would time out
@@ -218,7 +219,7 @@ class _PouchBuilder:
     def _marking(self, *, durable: bool = False) -> Iterator[Session]:
         """Open a transaction in which the caller marks items to send as packed in this pouch (sync bundle).
 
-        After a power cut, marks that were not durable may be missing. Their items are then packed again.
+        If `durable` is False, marks may be missing after a power cut. Their items are then packed again.
 
         Raises:
             SyncRefusedError: OVERTAKEN: a newer pouch for this peer was begun. If this pouch marked an item

@@ -120,7 +120,7 @@ class PQIdentity:
     """Post-quantum hybrid identity: a seed of 32 secret bytes, and the keys that are derived from the seed.
 
     The constructor derives the keys once (in about 0.25 ms), because a reader tries an identity on many
-    stanzas. The keys exist only as long as this object, because no cache keeps them.
+    stanzas. No cache keeps the keys longer than this object.
     """
 
     __slots__ = ("_key", "_seed", "recipient")

@@ -94,7 +94,7 @@ def _groups(key: str) -> tuple[str, ...]:
 def _code(address: str) -> QrCode:
     """Return the QR code of one of the desk's addresses.
 
-    Each run of dark modules is a rectangle, and all rectangles are in one path that is sharp at any size.
+    Each row's runs of dark modules are rectangles of one SVG path, which is sharp at any size.
     """
     modules = [list(row) for row in segno.make_qr(address, error="m").matrix_iter(border=4)]
     runs = []

@@ -76,7 +76,7 @@ class QuietWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has n
     def handle(self, conn: Any) -> Any:  # noqa: ANN401  # gunicorn has no types
         """Serve one request of a connection.
 
-        If the connection sends nothing, give it to the poller, so that it occupies no thread.
+        While the client sends nothing, the connection waits without occupying a thread.
         """
         silent = not conn.initialized and not conn.data_ready
         if silent and not conn.wait_for_data(_FIRST_BYTE_SECONDS):

@@ -78,7 +78,7 @@ class ServerSweeper(StoreSweeper):
     def __init__(self, store: Store, sessions: SessionStore, config: SourceConfig) -> None:
         """Prepare to clean up a server's store and the sources' login sessions.
 
-        `config` has the fingerprint of the desk whose signed letterhead (public statement) is used.
+        `config` has the desk's fingerprint, with which the signed letterhead (public statement) is verified.
         """
         super().__init__(store)
         self._sessions = sessions

@@ -183,10 +183,11 @@ class OpenDesk:
             )
 
     def stores_to_tell(self, today: date) -> Collection[bytes]:
-        """Return the stores that must have a proof or a dropped record before it is deleted here.
+        """Return the other stores that must receive an item before this store deletes it.
 
-        For a workstation, this is the server. If this site uses the server's own store, these are the other
-        workstations in use.
+        The item is the proof that a mailbox ended, or a record (note) that the desk dropped. For a
+        workstation, the other store is the server's. If this site uses the server's own store, the other
+        stores are those of the other workstations in use.
         """
         others = self.letterhead.strands_in_use(today) - {self.keyring.strand.id}
         return others if self.config.server == ONE_MACHINE else {SERVER}
@@ -232,7 +233,10 @@ class OpenDesk:
             self.save()
 
     def save(self) -> None:
-        """Encrypt the trusted state, which detects a roll-back, and write it to disk if it changed."""
+        """Encrypt the trusted state, and write it to disk if it changed.
+
+        With the trusted state, this workstation detects a roll-back of the store.
+        """
         with self._changing:
             if self._is_changed and self.trusted_state_status is not TrustedStateStatus.DAMAGED:
                 sealed = trusted_state_format.seal_trusted_state(self.trusted_state, self.keyring)

@@ -286,8 +286,8 @@ def unconfirmed(
 ) -> list[Digest]:
     """Return the source's readable messages and removals that no entry of the desk has confirmed yet.
 
-    With `by_us`, the result has the removals that this workstation itself has not confirmed. A new entry of
-    the desk must list each entry of the source that cannot be opened. If there are too many to list, the new
+    With `by_us`, return only the removals that this workstation itself has not confirmed. A new entry of the
+    desk must list the source's entries that the desk cannot open. If there are too many to list, the new
     entry can confirm nothing, so the result is empty.
     """
     knowledge = conversation.transcript.knowledge

@@ -163,7 +163,7 @@ class PresealedCache:
                 self._busy.discard(name)
 
     def keep(self, name: bytes, found: TextPiece | PresealedFileInfo) -> None:
-        """Add a decrypted text, or the result for a file, to the cache. Empty a full cache first."""
+        """Add a decrypted text, or facts about a file, to the cache. If the cache is full, empty it first."""
         chars = len(found.text) if isinstance(found, TextPiece) else len(found.name)
         with self._changing:
             if self._chars + chars > self._most_chars or len(self._found) >= self._most:

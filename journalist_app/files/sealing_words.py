@@ -22,7 +22,7 @@ class NamedMailbox(StrEnum):
 
 
 def words_in(text: str) -> frozenset[str]:
-    """Return all names of mailboxes in a text. A name is six words, joined by hyphens or alone on a line."""
+    """Return all names of mailboxes in a text: six words joined by hyphens, or a line of only six words."""
     listed = set(word_list("nl"))
     folded = text.casefold()
     joined = [run for run in folded.split() if run.count("-") == _COUNT - 1]

@@ -23,8 +23,8 @@ class SearchHit:
     """One search result: a mailbox that contains all words of a query, with a snippet of its text.
 
     The snippet is from the entry or casefile (notes about a mailbox) that contains the largest number of
-    these words. `side` is "source" or "desk" if it is an entry of this author, written on `day`. `side` is
-    "casefile" if it is the casefile, and then `day` is None.
+    these words. `side` is the author of this entry, "source" or "desk", and `day` the day of the entry. If
+    the snippet is from the casefile, `side` is "casefile" and `day` is None.
     """
 
     address: str

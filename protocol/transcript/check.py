@@ -224,10 +224,11 @@ def _signature_fault(
 
 
 def _dated_back(order: Iterable[SignedEntry], strands: Mapping[StrandId, StrandKey]) -> list[SignedEntry]:
-    """Return the entries of retired workstations that come after an entry from after the retirement.
+    """Return the entries of retired workstations that were certainly written after the retirement.
 
-    Attack: someone has the key of a retired workstation, and signs for a day before the retirement. But an
-    entry is always written after the entries that its heads name, and after those that these name.
+    Attack: someone has the key of a retired workstation, and signs an entry with a day before the retirement.
+    The day is false if the entry's heads (the newest entries that its writer knew), or the entries before
+    them, have a day after the retirement.
     """
     newest: dict[Digest, date] = {}  # of each entry and all entries before it
     found = []
@@ -296,6 +297,6 @@ def _by_strand(heads: Iterable[Head]) -> dict[StrandId, list[Head]]:
 
 
 def _limited(heads: Iterable[Head]) -> Heads:
-    """Sort heads (names of entries), and keep for each writer only the number that an envelope can name."""
+    """Return sorted heads (names of entries): of each writer, at most as many as an envelope can name."""
     strands = _by_strand(sorted(heads, key=lambda head: head.digest))
     return tuple(sorted(head for known in strands.values() for head in known[:HEADS_OF_STRAND]))

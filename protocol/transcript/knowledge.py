@@ -16,13 +16,12 @@ class Knowledge:
     """Index that says, for each entry of a mailbox, which earlier entries its writer knew.
 
     All entries must be authentic. A strand is the list of all entries of one writer. An entry names its heads
-    (the newest entries that its writer knew) and its unseen entries (which the writer was not shown). It
-    covers the heads, and the earlier entries in the strands of the heads. It does not cover the unseen
-    entries, nor entries that come only before an unseen entry. A writer knew what their new entry and their
-    own earlier entries cover, but not what the entries of other writers cover.
+    (the newest entries that its writer knew) and its unseen entries (which the writer was not shown). An
+    entry covers its heads, and the earlier entries in their strands. It does not cover its unseen entries,
+    nor entries that come only before an unseen entry. A writer knew what their new entry and their own
+    earlier entries cover. What the entries of other writers cover does not count.
 
-    Missing entries count too, because other entries name them. Nothing is computed before someone asks, so
-    that a mailbox with many names takes no more memory than the names themselves.
+    An entry that is missing counts if another entry names it. Answers are computed only when someone asks.
     """
 
     def __init__(self, entries: Collection[SignedEntry]) -> None:
@@ -40,7 +39,7 @@ class Knowledge:
     def all_cover(self, laters: Iterable[Digest], earlier: Digest) -> bool:
         """Return True if each entry in `laters` shows by itself that its writer knew the entry `earlier`.
 
-        Unlike in `known_to`, what only the writer's earlier entries show does not count.
+        Only the entry itself counts. In `known_to`, the earlier entries of its writer count too.
         """
         ahead: dict[Heads, set[Digest]] = {}  # by unseen entries: all entries behind which `earlier` is
         for later in laters:
@@ -81,9 +80,9 @@ class Knowledge:
         return [digest for digest in digests if digest not in known]
 
     def first_known(self, digests: Iterable[Digest], writers: Iterable[Digest]) -> dict[Digest, Digest]:
-        """Return, by entry in `digests`, the first entry in `writers` whose writer knew that entry.
+        """Return, for each entry in `digests`, the first entry in `writers` whose writer knew that entry.
 
-        Both arguments are digests of entries. An entry that no writer in `writers` knew is not in the result.
+        Both arguments are digests of entries. An entry that none of these writers knew is not in the result.
         """
         wanted, first = set(digests), dict[Digest, Digest]()
         own: set[Digest] = set()

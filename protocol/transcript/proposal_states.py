@@ -146,11 +146,13 @@ class Consent:
 
     `digest` names the proposal, and `proposal` its entry, which is None if no one can read it any more.
 
-    An agreement is in force until the source withdraws it. A withdrawal is an answer against the proposal, or
-    a removal of the proposal, of the agreement, or of anything that the source wrote later. An entry that
-    cannot be decrypted may be such an answer, so it counts as a withdrawal. So does a removed entry of the
-    source that the desk did not know when it wrote a step. A withdrawal does not count against an agreement
-    if the source knew the withdrawal when they agreed, because the agreement is then the later one.
+    An agreement is in force until the source withdraws it. Each of these entries of the source withdraws an
+    agreement, unless the source knew the entry before agreeing:
+
+    - an answer against the proposal
+    - a removal of the proposal, of the agreement, or of anything that the source wrote later
+    - an entry that cannot be decrypted, because it may be an answer against the proposal
+    - for a step of the desk: a removed entry, if the desk did not know the entry when writing the step
     """
 
     def __init__(self, facts: _Facts, digest: Digest, proposal: Digest | None) -> None:
@@ -249,10 +251,10 @@ class Consent:
         return unopened.union(self._against, removals) - known - {agreement}
 
     def _newest(self, keys: Collection[Digest]) -> set[Digest]:
-        """Return the newest of these entries of the source: those that no other one of them comes after.
+        """Return the newest of these entries of the source.
 
-        An entry comes after another one if its writer knew the other one. Older agreements are not needed: a
-        newer agreement allows everything that an older one allows.
+        An entry is not among the newest if the source knew it when writing another of these entries. Older
+        agreements are not needed: a newer agreement allows everything that an older one allows.
         """
         return set(keys) - self._knowledge.known_to(keys)
 

@@ -150,7 +150,7 @@ def read_sent_words(
 
     Normally there is one entry. Entries whose header was destroyed are left out. If an entry cannot be
     decrypted, or was restored after its removal, the result has the reason (`Withheld`) in place of the
-    content. Of the rest of the mailbox, only the source's later entries are verified, because they may be
+    content. Besides these entries, only the source's later entries are verified, because they may be
     removals.
 
     Raises:

@@ -58,7 +58,7 @@ def page_with_text(here: MailboxSession, text: str, proposal_id: str) -> Respons
 
 
 def receive_answer(entry_id: bytes) -> ResponseReturnValue:
-    """Accept the source's answer to a proposal. After a refusal, show the form again with the typed text."""
+    """Store the source's answer to a proposal. If the form is refused, show it again with the typed text."""
     here = current_session()
     text = form_text(request.form)
     if here is None:

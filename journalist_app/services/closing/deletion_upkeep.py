@@ -79,8 +79,8 @@ def _maintain_casefile(desk: OpenDesk, address: Address, casefile: Casefile, tod
     """Update the casefile (the desk's notes about a mailbox) after the mailbox was reopened or deleted.
 
     For a reopened mailbox, the last day of the evidence and the mark as spam are removed. For a deleted
-    mailbox, only the evidence stays that the source agreed to pass on a proposal. After the last day of the
-    evidence, the casefile is dropped.
+    mailbox, only the evidence of the source's consent to pass on a proposal stays. After the evidence's last
+    day, the casefile is dropped.
     """
     if address in desk.trusted_state.ended and casefile != evidence_alone(casefile):
         _keep_evidence_alone(desk, address, today)  # written by a workstation that did not know of the end

@@ -80,9 +80,10 @@ def _proof_in(desk: OpenDesk, row: EndedMailbox) -> Transcript | None:
 
 
 def list_unacknowledged(desk: OpenDesk, today: date) -> list[EndedMailbox]:
-    """Return the ended mailboxes that the adviser has not seen on this workstation.
+    """Return the ended mailboxes that the inbox must still show to the adviser of this workstation.
 
-    The result contains every row that has neither a valid signature of the source nor a valid closing.
+    A row with no valid signature of the source and no valid closing is always in the result, also after the
+    adviser has seen it.
     """
     with desk.store.reading() as session:
         ended = mailboxes.ended_mailboxes(session)
@@ -92,20 +93,20 @@ def list_unacknowledged(desk: OpenDesk, today: date) -> list[EndedMailbox]:
 def _is_counted(desk: OpenDesk, row: EndedMailbox) -> bool:
     """Return True if this workstation has counted an ended mailbox, and the source has signed the ending.
 
-    Only the trusted state says so, which this workstation signs and saves outside the store. The row of a
-    counted mailbox returns if the server was restored from a backup.
+    The trusted state, a signed file outside the store, lists the counted mailboxes. The store alone cannot
+    tell: the row of a counted mailbox returns if the server was restored from a backup.
     """
     return row.address in desk.trusted_state.ended and end_by_source(desk, row) is not None
 
 
 def acknowledge_ended(desk: OpenDesk, address: Address, today: date) -> None:
-    """For the yearly report, count a mailbox that its source ended. Then drop its row and its casefile.
+    """For the yearly report, count a mailbox that its source ended. Then drop its row and casefile (notes).
 
-    The inbox calls this function after the adviser has seen the ending on this workstation. The tallies
-    (anonymous facts) of all workstations have the same ids, so each fact counts once: that of the newest
-    casefile (the desk's notes about the mailbox). If another workstation counted the mailbox and left only
-    the evidence in the casefile, nothing is counted again. Evidence that the source agreed to pass on texts
-    and files stays until the day on which the mailbox would have been deleted.
+    The inbox calls this function after the adviser has seen the ending on this workstation. If several
+    workstations count the mailbox, their tallies (anonymous facts) have the same ids, so each fact counts
+    once. A casefile with only evidence shows that another workstation has counted the mailbox. Evidence that
+    the source agreed to pass on texts and files stays until the day on which the mailbox would have been
+    deleted.
 
     Raises:
         MailboxNotFoundError: the store has no row of this mailbox, or this workstation has already counted

@@ -144,9 +144,10 @@ def compare_new_contents(desk: OpenDesk) -> None:
 
 
 def other_mailboxes(desk: OpenDesk, opened: OpenedEntry) -> tuple[str, ...] | None:
-    """Return the labels of other mailboxes with something that the source encrypted in this entry.
+    """Return the labels of other mailboxes that contain the same encrypted text or file as this entry.
 
-    The result is None if the entry was not compared yet.
+    Only texts and files that a source encrypted before sending are compared. The result is None if the entry
+    was not compared yet.
     """
     mine = desk.contents.get(opened.signed.digest)
     if mine is None:

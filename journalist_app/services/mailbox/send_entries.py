@@ -188,7 +188,7 @@ class EntrySender:
 def refuse_if_source_wrote(
     desk: OpenDesk, form_context: FormContext, conversation: Conversation, opened: Sequence[OpenedEntry]
 ) -> None:
-    """Refuse a form whose page did not show messages or removals of the source that are in the mailbox now.
+    """Refuse a form if the source wrote or removed something that the form's page did not show.
 
     Raises:
         SendRefusedError: SOURCE_WROTE.

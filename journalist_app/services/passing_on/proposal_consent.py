@@ -84,8 +84,8 @@ def require_consent(
     """Refuse to pass on a proposal if the source has not agreed to it, or if a newer proposal replaced it.
 
     If `is_without` is True, the proposal may be passed on without the source's consent. An agreement does not
-    count if an entry that the source did not know when agreeing is missing, was removed or cannot be
-    decrypted: this entry may be a withdrawal of the consent, or another proposal of the desk.
+    count if a later entry is missing, was removed or cannot be decrypted, because this entry may withdraw the
+    consent or replace the proposal. An entry is later if the source did not know it when agreeing.
 
     Raises:
         PassOnRefusedError: PROPOSAL_OBSOLETE: a newer proposal exists. WITHDRAWN: the source withdrew the

@@ -63,7 +63,10 @@ class ProposalForm:
 
 @dataclass(slots=True)
 class PreparedProposal:
-    """A proposal that the adviser previews and has not sent yet. `step` is a step for the source, or None."""
+    """A proposal that the adviser previews and has not sent yet.
+
+    `step` is the desk's statement to the source about the proposal, or None.
+    """
 
     form_context: FormContext
     recipient: RecipientKey
