@@ -31,7 +31,7 @@ _changing: Final = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class ProgramLimits:
-    """ProgramLimits of one run.
+    """Limits on one run of an external program.
 
     `seconds` limits the time that we wait for the program, and the processor time of each of its processes.
     `memory_bytes` limits the memory of each process, and of all processes together. `file_bytes` is the

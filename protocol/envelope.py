@@ -42,10 +42,12 @@ def commit_to_key(file_key: bytes, *names: bytes) -> bytes:
     """Return the commitment (32 bytes) that ties an age file key to one entry or file.
 
     `names` are the address, the entry id and, for a file, the attachment id. The commitment stops two
-    attacks. First, someone who can write to the store copies another mailbox's encrypted entry to their own
-    mailbox, and signs the copy. If the desk then encrypted the file key again for a new desk key and for this
-    mailbox, the attacker could decrypt the copy. Second, one ciphertext could decrypt to two texts for two
-    readers, because ChaCha20-Poly1305 alone does not commit to its key.
+    attacks:
+
+    - Someone copies the encrypted entry of another mailbox to their own mailbox, and signs the copy. If the
+      desk later encrypted the file key again for the attacker's mailbox, the attacker could decrypt the copy.
+    - Someone makes a ciphertext that decrypts to different texts for two readers. ChaCha20-Poly1305 alone
+      does not prevent this, because it does not commit to its key.
     """
     return hkdf(file_key, info=b"steunpunt/v1/commit" + frame(*names))
 
@@ -75,7 +77,7 @@ class EntryClass(IntEnum):
     """Class of an entry, which everyone can read without decrypting the entry.
 
     - WORDS: a message, step, proposal, answer or closing. Only words have an encrypted part
-    - RECEIPT: read receipt. Its writer was shown the entries that its heads cover
+    - RECEIPT: read receipt. Its heads name the newest entries that its writer was shown
     - REMOVAL: the source removed entries. Their encrypted parts are destroyed
     - END: the source ended the mailbox
     """

@@ -69,10 +69,10 @@ def record_digest(sealed: bytes) -> Digest:
 
 
 def past_after(*made_from: Revision) -> tuple[Digest, ...]:
-    """Return the digests (`past`) that a new record, made from these revisions, names as replaced by it.
+    """Return the digests of all revisions that a new record replaces, at most `PAST`.
 
-    These are the digests of the given revisions, then of the revisions that these replaced, the latest first:
-    at most `PAST` digests. The given revisions can have any order.
+    `made_from` has the revisions from which the new record is made, in any order. Their digests come first,
+    and then those of the revisions that they replaced, the latest first.
     """
     pasts = sorted((record_digest(sealed), *opened.past) for sealed, opened in made_from)
     nearest_first = itertools.chain.from_iterable(itertools.zip_longest(*pasts))

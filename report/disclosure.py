@@ -58,9 +58,9 @@ class Floors:
 class Treated:
     """Counts of mailboxes in a year that are safe to show in one version of the report.
 
-    A count is rounded to a multiple of five, or is None if the report must not show the count. Two lines of
-    each table are left out: "not recorded" and "other words" (`tables.NEVER_SHOWN`). The only totals are the
-    numbers of mailboxes that were read, that ended before someone read them, and that were spam.
+    A count is rounded to a multiple of five, or is None if the report must hide the count. `mailboxes` has
+    the numbers of mailboxes that were read, that ended before someone read them, and that were spam. `tables`
+    leaves out the lines in `tables.NEVER_SHOWN`.
     """
 
     year: int
@@ -116,10 +116,10 @@ def _treat_table(table: Mapping[str, int], read: int, floors: Floors, floor: int
 
 
 def _lowest(count: int, floors: Floors) -> int:
-    """Return the lowest exact count for which both versions of the report show the same as for `count`.
+    """Return the lowest count that both versions of the report would show in the same way as `count`.
 
-    `treat` uses this lowest count instead of the exact count. So which lines are shown depends only on the
-    numbers that the readers of the versions (the public and the Secretary-General) see.
+    `treat` uses this count instead of the exact one. Otherwise a reader could learn more about the exact
+    count from the choice of the lines that are shown.
     """
     floor = floors.public if count >= floors.public else floors.sg
     return max(floor, rounded(count) - _REACH)

@@ -65,12 +65,9 @@ Shapes = Mapping[str, tuple[str, ...]]
 def shapes(lists: Lists) -> Shapes:
     """Return the keys of the lines of each table that counts mailboxes by one fact.
 
-    The tables count the mailboxes that the desk has read. With the two lines that are never shown ("not
-    recorded" and "other words"), the counts of each table add up to the number of these mailboxes.
-
-    No fact is in two tables, because one table could then show a count that the other table hides. So only
-    the table of times to the first answer has a line for mailboxes without an answer, and the table of
-    sources who came back has only the line "yes".
+    The tables count the mailboxes that the desk has read. No fact is in two tables, because one table could
+    then show a count that the other table hides. For example, only the table of times to the first answer has
+    a line for mailboxes without an answer.
     """
     listed = ("theme", "route", "outcome", "region")
     return {

@@ -218,8 +218,9 @@ def enqueue_for(session: Session, peer: bytes, kind: OutboxKind, **item: bytes) 
     """Add an item to the outbox of one other store (peer), even if the item was sent before.
 
     The outbox is the queue of items to send. `item` has the columns of `enqueue`. For a record, `replaces` is
-    the digest of a revision that the peer may replace by this record. If `replaces` is empty, the digest in
-    the outbox stays as it is. The item is also added for a peer that `exclude_peer` has excluded.
+    the digest of a revision that the peer may replace by this record. If `replaces` is empty, an item that is
+    already in the outbox keeps its digest. The item is also added for a peer that `exclude_peer` has
+    excluded.
 
     Raises:
         PeerMissingError: there is no such peer. Everything that this session wrote is rolled back.
@@ -295,9 +296,9 @@ def is_queued(session: Session, kind: OutboxKind, *, address: bytes = b"", name:
 def have_confirmed(
     session: Session, peers: Iterable[bytes], kind: OutboxKind, *, address: bytes = b"", name: bytes = b""
 ) -> bool:
-    """Return True if each of these peers (other stores) has confirmed an item, or has no use for the item.
+    """Return True if none of these peers (other stores) still needs to receive an item.
 
-    A peer that this store does not know, or that has confirmed nothing yet, has not confirmed the item.
+    A peer that this store does not know, or that has confirmed nothing yet, still needs the item.
     """
     item = {"kind": kind, "address": address, "name": name}
     return all(_HAS_CONFIRMED.first(session, peer=peer, **item) is not None for peer in peers)

@@ -67,10 +67,10 @@ def find(session: Session, name: bytes) -> Peer | None:
 
 
 def find_in_time(session: Session, name: bytes, future: int) -> Peer | None:
-    """Return the peer named `name` as `find` does, and set its serials from `future` on to 0.
+    """Return the peer (another store) with this name, or None. Set its serials of `future` or more to 0.
 
-    Such a serial was written while a clock was wrong, or by someone who changed the store. It would be higher
-    than all real serials for years. With 0, sync recovers as after a restore.
+    Such a high serial was written while a clock was wrong, or by someone who changed the store. It would stay
+    above all real serials for years. With 0, sync recovers as after a restored backup.
     """
     _FORGET_FUTURE.run(session, peer=name, future=future)
     return find(session, name)

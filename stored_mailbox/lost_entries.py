@@ -25,13 +25,18 @@ def lost_and_given(
     written: Iterable[Digest] = (),
     asked: Iterable[Digest] = (),
 ) -> tuple[list[Digest], list[Digest]]:
-    """Return the entries of a mailbox that this store has lost, and those in `asked` that it can send.
+    """Return which entries of a mailbox this store has lost, and which entries in `asked` it can send.
 
     Entries are named by their digests. `strands` has the public keys of the desk's workstations. An entry is
-    lost in four cases. It is not here, although an entry with a valid signature names it. Its encrypted part
-    is gone, although the source did not remove it. Its files are gone. Or an entry in `written` says that its
-    writer could not be shown it. At most 256 lost entries are returned. An entry can be sent if its signature
-    and its files are those of its writer.
+    lost in these cases:
+
+    - the entry is not here, although an entry with a valid signature names it
+    - its encrypted part is gone, although the source did not remove the entry
+    - its files are gone
+    - an entry in `written` names it as unseen: that entry's writer was not shown it
+
+    At most 256 lost entries are returned. An entry can be sent if its signature is valid and its files are
+    those that its writer signed.
     """
     with store.reading() as session:
         mailbox = mailboxes.find(session, address)

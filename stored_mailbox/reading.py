@@ -23,10 +23,10 @@ from store import entries, mailboxes
 
 @dataclass(frozen=True, slots=True)
 class DamagedRow:
-    """Row of an entry that does not parse, or whose columns differ from the entry's signed envelope.
+    """Stored row whose entry cannot be parsed, or whose columns differ from the entry's signed envelope.
 
-    `author` and `number` are the row's columns, which may be wrong too. `author` is None if it is neither 0
-    nor 1. `is_parsed` is True if only columns differ: the transcript then has the entry all the same.
+    `author` and `number` are columns of the row, so they may be wrong too. `author` is None if the column is
+    neither 0 nor 1. `is_parsed` is True if the entry can be parsed: the transcript then has the entry.
     """
 
     author: Author | None
@@ -38,8 +38,8 @@ class DamagedRow:
 class StoredTranscript:
     """A mailbox in one snapshot of the store: its row, verified entries (transcript) and damaged rows.
 
-    If `has_sound_keys` is False, the mailbox's public keys do not belong to its address. No entry counts as
-    the source's then.
+    If `has_sound_keys` is False, the mailbox's public keys do not belong to its address. In that case, no
+    entry counts as written by the source.
     """
 
     mailbox: mailboxes.StoredMailbox

@@ -50,8 +50,8 @@ def build_pouch(
     """Build a pouch (sync bundle) of about `TARGET_BYTES`, with items that a peer may not have yet.
 
     `partials` counts, for each attachment, the chunks that the peer already has. `unwanted` names attachments
-    in the peer's last pouch of which this endpoint does not want the rest. If the new pouch continues a pouch
-    that the peer has not confirmed yet, `after` is the serial of that earlier pouch.
+    that the peer must not continue to send. If the new pouch continues a pouch that the peer has not
+    confirmed yet, `after` is the serial of that earlier pouch.
 
     Raises:
         PeerMissingError: there is no such peer.

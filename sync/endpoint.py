@@ -94,7 +94,7 @@ class Endpoint:
         return self.name == SERVER
 
     def future_serial(self) -> int:
-        """Return the lowest serial that no pouch (sync bundle) has yet, even if a clock is a day ahead."""
+        """Return the lowest serial that no real pouch (sync bundle) has, even if a clock is a day ahead."""
         return lowest_serial(self.half_hour() + _HALF_HOURS_AHEAD)
 
     def recipient(self) -> PQRecipient:

@@ -43,7 +43,7 @@ class _OneSentenceGroup(click.Group):
 @click.option("--parent", type=int, hidden=True, help="End when the process with this id ends.")
 @click.pass_context
 def main(ctx: click.Context, settings: Path, parent: int | None) -> None:
-    """Run a Steunpunt Mailbox."""
+    """Set up, run, check and sync a Steunpunt Mailbox."""
     collect_seldom()
     harden_process()  # called here, so that no command can forget it: even `fingerprint` can write a file
     ctx.obj = settings.absolute()

@@ -112,12 +112,11 @@ def refresh_hints(store: Store) -> None:
 
 
 def forget_known(store: Store, letterhead: Letterhead, today: date) -> None:
-    """Delete what the server kept only until every workstation in use had it, and all other workstations.
+    """Delete data that every workstation in use has received, and all workstations that are not in use.
 
-    The server keeps proofs of ended mailboxes, and records (encrypted notes) that the desk dropped. The
+    These data are the proofs of ended mailboxes, and the records (encrypted notes) that the desk dropped. The
     letterhead (the desk's signed public statement) says which workstations are in use. The server's own list
-    of workstations is not signed, so no one can shorten the wait by changing this list. A workstation in the
-    list that the letterhead does not name would only make each message slower.
+    of workstations is not signed, so no one can shorten the wait by changing this list.
 
     Raises:
         StoreError: the store failed.

@@ -121,8 +121,8 @@ def tallies_of(  # noqa: PLR0913  # what a tally consists of
 
     A casefile has the desk's notes about a mailbox. The tallies count for the year of the first message, or
     for the year of `closed` if there was no message. For spam, and for a mailbox that ended before anyone
-    read it, only the tally MAILBOX has a fact. So every other table of the report counts only mailboxes that
-    were read.
+    read it, only the tally MAILBOX has a fact. The other seven have no fact, because the report's other
+    tables count only mailboxes that were read.
     """
     year = (casefile.first_message or closed).year
     came_back = "yes" if casefile.came_back else "no"

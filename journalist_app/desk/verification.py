@@ -61,8 +61,8 @@ class OpenedEntry:
 class Conversation:
     """A mailbox after its verification, not decrypted. `entries` has only verified entries, in thread order.
 
-    `removed` has the digests of the entries that the source removed, also of those whose removal only this
-    workstation remembers. `restored` has the removed entries that have an encrypted part again.
+    `removed` has the digests of the entries that the source removed, according to the store or to the memory
+    of this workstation. `restored` has removed entries that have an encrypted part again.
     """
 
     stored: StoredTranscript = field(repr=False)
@@ -171,7 +171,7 @@ def examine(desk: OpenDesk, session: Session, address: Address) -> Conversation:
 
 
 def name_of_finding(kind: FindingKind) -> str:
-    """Return the name of the fault that a finding of a sync reports, as the adviser's pages use the name."""
+    """Return the name that the adviser's pages use for a fault that a sync found."""
     return kind.value if kind is FindingKind.RESTORED else f"{kind.value}_at_server"
 
 
@@ -269,9 +269,9 @@ def heads_shown(
     """Return the heads (newest shown entries) and the unseen entries that a form on this page must name.
 
     Entries that were lost or cannot be opened were not shown. Removed entries count as shown. Pass
-    `is_whole=False` for a page that does not show the thread. The result then leaves out what the source
-    wrote or removed and the desk has not confirmed yet. If there is anything of this kind, the page's forms
-    are refused until the adviser has opened the thread.
+    `is_whole=False` for a page that does not show the thread. New messages and removals of the source that
+    the desk has not confirmed are then in neither result, so the form is refused until the adviser opens the
+    thread.
     """
     shown = {each.signed.digest for each in opened if not each.fault} | conversation.removed
     new = set() if is_whole else set(unconfirmed(desk, conversation, opened))

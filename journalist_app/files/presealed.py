@@ -98,7 +98,7 @@ class PresealedKind(StrEnum):
 class PresealedFileInfo:
     """Result of looking at a file's first bytes: whether the source encrypted it, and its decrypted name.
 
-    `words` has the names of mailboxes in the first bytes of a decrypted file (`sealing_words`).
+    `words` has the six-word names of mailboxes (`sealing_words`) that are in the decrypted first bytes.
     """
 
     kind: PresealedKind

@@ -151,7 +151,7 @@ class SearchIndex:
         return [Address(summary.address) for summary in summaries]
 
     def read_changed(self, entries: Mapping[bytes, Iterable[bytes]]) -> None:
-        """Make the search processes read the mailboxes that have changed or ended, again.
+        """Make the search processes read again each mailbox that has changed or ended.
 
         `entries` has the digests of all entries in the store, by the mailbox's address. A mailbox has changed
         if these entries differ from those in its summary.

@@ -66,9 +66,9 @@ class PouchHead(CanonicalStruct, frozen=True, kw_only=True):
         """Parse the head of a pouch (sync bundle). Only the exact bytes that `to_bytes` writes are accepted.
 
         Raises:
-            MalformedError: `to_bytes` never writes these bytes, or the pouch is not between the server and
-                one workstation. Or the head says that this pouch follows a pouch (`after` or `sent`) whose
-                serial is not lower than its own. The receiver would wait forever for such a pouch.
+            MalformedError: `to_bytes` never writes these bytes, the pouch is not between the server and one
+                workstation, or `after` or `sent` is not lower than the pouch's own serial (the receiver would
+                wait forever).
         """
         head = super().from_bytes(raw)
         sides = sorted((len(head.sender), len(head.receiver)))

@@ -68,11 +68,10 @@ class Transcript:
     """Result of the check of a mailbox: its verified entries in order, and its faults.
 
     - `entries`: the entries that may be shown, in thread order
-    - `authentic`: by digest, the entries with a valid signature, also those with another fault, but not those
-      that are dated back
+    - `authentic`: all entries with a valid signature, by digest, except entries that are dated back
     - `rejected`: entries with a fault. Only an adviser may see them, and the page must then show their fault
       too
-    - `removed`: by the digest of an entry that the source removed, the entry that removed it
+    - `removed`: for each entry that the source removed, by its digest, the entry that removed it
     - `heads`: the newest authentic entries of each writer, which a workstation remembers. Remembered entries
       stay in this list even if they turn out to be dated back
     """

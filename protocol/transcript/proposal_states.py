@@ -98,7 +98,7 @@ def void_steps(
 
     Such a step has no effect if the source did not agree to the proposal, or withdrew the consent in time.
     The step PASSED_ON has no effect if the desk made the file although the source had withdrawn in time.
-    `proposals` has the states of all proposals that can be read. Steps about other proposals are included.
+    `proposals` has the states of all readable proposals. The steps about unreadable ones are checked too.
     """
     facts = _Facts(transcript, opened)
     lost = facts.steps.keys() - {each.digest for each in proposals}
@@ -217,27 +217,26 @@ class Consent:
         """Return True if a step to pass on the proposal is valid: the source did not withdraw in time.
 
         A step to pass on without consent needs no agreement. Such a step is invalid only if the source
-        answered against the proposal before seeing the step, and the desk wrote the step before seeing this
-        answer.
+        answered against the proposal at the same time: neither writer had seen the other's entry.
         """
         if note.without_consent:
             return self._knowledge.all_cover(set(self._against) - self._known_at[step], step)
         return bool(self._allowing(step, allowing))
 
     def _allowing(self, step: Digest, agreements: Iterable[Digest]) -> set[Digest]:
-        """Return the source's agreements that allow a step of the desk.
+        """Return which of these agreements of the source allow a step of the desk.
 
-        Of `agreements`, only the newest that the writer of the step knew can allow the step.
+        Only the newest agreements that the writer of the step knew can allow the step.
         """
         known = self._known_at[step].intersection(agreements)
         return {agreement for agreement in self._newest(known) if self._allows(agreement, step)}
 
     def _allows(self, agreement: Digest, step: Digest) -> bool:
-        """Return True if no withdrawal of an agreement came in time to stop a step of the desk.
+        """Return True if the source did not withdraw an agreement in time to stop a step of the desk.
 
-        The step says that the desk passes on the proposal, and its writer knew the agreement. A withdrawal
-        came too late only if its own heads (the newest entries that the source was shown) prove that the
-        source had seen the step. Earlier read receipts do not count.
+        The step says that the desk passes on the proposal, and its writer knew the agreement. A withdrawal is
+        too late only if its own heads (the newest entries that the source was shown) prove that the source
+        had seen the step. Earlier read receipts do not count.
         """
         known = self._knowledge.known_to([agreement])
         crossed = self._facts.removed - known - self._known_at[step]

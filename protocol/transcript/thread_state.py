@@ -91,9 +91,9 @@ def _steps(
 ) -> list[ThreadStep]:
     """Return all steps in a mailbox: those that the adviser wrote, and those that follow from other entries.
 
-    A step that follows from an entry is left out if the mailbox has reached its stage or a later stage
-    already. For example, only the first read receipt of the desk can give the step BEING_READ. Reopening a
-    mailbox starts the stages again.
+    A step that follows from an entry is left out if the mailbox already has the same or a later step. For
+    example, BEING_READ follows only from the desk's first read receipt. After a mailbox is reopened, these
+    steps can occur again.
     """
     steps: list[ThreadStep] = []
     words = [signed.digest for signed, _ in opened if signed.envelope.is_words]

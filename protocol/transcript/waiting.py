@@ -50,8 +50,8 @@ def waiting_since(transcript: Transcript, no_answers: Collection[Digest] = froze
 def waiting_since_with(words: Envelope, before: date | None) -> date:
     """Return the day since which a source waits for an answer, after the source wrote a new message.
 
-    `words` is the signed header of the message, and `before` the day since which the source waited until
-    then, or None. The result is the same as that of `waiting_since`, which needs the whole mailbox.
+    `words` is the signed header of the message. `before` is the day since which the source waited before this
+    message, or None. The result is the same as that of `waiting_since`, which needs the whole mailbox.
     """
     return min(before or words.day, words.day)
 

@@ -72,9 +72,9 @@ def start_mailbox(desk: PublicDesk, ticket: str, typed: str, *, today: date, now
     these words would not open the new mailbox.
 
     Raises:
-        PassphraseRefusedError: the typed words differ from the words of a ticket that was not used yet.
-        TicketRefusedError: the ticket is too old. Or the ticket was used before, and its mailbox has ended or
-            the typed words differ.
+        PassphraseRefusedError: the typed words differ from the passphrase in a ticket that is still unused.
+        TicketRefusedError: the ticket is too old, its mailbox has ended, or it was used before and the typed
+            words differ.
         QueueFullError: too many people are logging in.
     """
     shown = _decrypt_ticket(desk, ticket, now=now)

@@ -99,10 +99,9 @@ def draft_entry(
 ) -> EntryDraft:
     """Prepare the entry that a form adds to the mailbox.
 
-    The entry says which entries its writer knew: the desk's entries that the page with the form showed,
-    whatever the store shows now, and all entries of the source, also those that the source sent after that
-    page was shown. `verified` has the mailbox's row and the source's entries, if the caller has verified the
-    whole mailbox.
+    The entry names the entries that its writer knew: all entries of the source, and those entries of the desk
+    that the page with the form showed. `verified` has the mailbox's row and the source's entries, if the
+    caller has verified the whole mailbox.
 
     Raises:
         NoSuchMailboxError: the mailbox has ended.

@@ -125,9 +125,9 @@ def ended_page() -> ResponseReturnValue:
 
 
 def _entry_form(here: MailboxSession, kind: type[_Form], action: str) -> tuple[FormContext, _Form]:
-    """Return a form that adds an entry, and its context: the form that was sent, or a new form.
+    """Return the context and the form for a new entry: as the source sent them (POST), or new (GET).
 
-    A form that this session has not shown is refused.
+    A sent form that this session was not shown is refused.
     """
     address = here.keys.address
     if request.method == "POST":

@@ -152,7 +152,7 @@ class _WithId:
 
 
 class _WithSealedId:
-    """Mixin for tables whose rows have the same id as the row in `sealed` with their ciphertext."""
+    """Mixin for tables whose rows each have their ciphertext in the table `sealed`, under the same id."""
 
     id: Mapped[int] = mapped_column(
         Integer, ForeignKey("sealed.id"), primary_key=True, autoincrement=False, sort_order=-1

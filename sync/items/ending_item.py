@@ -33,7 +33,10 @@ def pack(_context: BuildContext, session: Session, row: outbox.OutboxItem) -> En
 
 
 def verify(context: VerifyContext, item: EndedItem) -> None:
-    """Check the proof that the source ended a mailbox, or that the desk closed it and its day has come.
+    """Check the proof that a mailbox has ended.
+
+    The proof must show that the source ended the mailbox, or that the desk closed it and the day of its
+    deletion has come.
 
     Raises:
         ForgedError: the proof shows neither.

@@ -46,8 +46,8 @@ def verify(context: VerifyContext, item: EntryItem) -> None:
     Raises:
         MalformedError: the item does not have the form of an entry.
         ForgedError: a signature or a digest is wrong.
-        PouchRefusedError: FORK, at the server: the server has another entry with the same number of the
-            workstation that sent the pouch. Someone uses its keyring on two computers.
+        PouchRefusedError: FORK, only at the server: the sending workstation has signed another entry with the
+            same number. So its keyring is in use on two computers.
     """
     entry = _signed(item)
     part = entry.envelope

@@ -71,19 +71,21 @@ def save_counts_in_background(desk: OpenDesk, conversation: Conversation) -> Non
 
 
 def count_not_arrived(desk: OpenDesk, end: SignedEntry) -> int:
-    """Return how many entries the source made before the end that this workstation never verified."""
+    """Return how many entries of the source, made before the mailbox's end, were never verified here."""
     known = desk.trusted_state.mailboxes.get(end.envelope.address, ())
     newest = max((head.number for head in known if head.strand == SOURCE_STRAND), default=0)
     return max(0, end.envelope.number - 1 - newest)
 
 
 def add_facts_of_end(desk: OpenDesk, casefile: Casefile, end: SignedEntry) -> Casefile:
-    """Return a copy of a casefile (notes about a mailbox), updated by whether the source read an answer.
+    """Return a copy of a casefile (notes about a mailbox) that says whether the source read an answer.
 
-    `came_back` becomes True if the signed end of the mailbox shows two facts: the source was shown all
-    entries of the desk that this workstation knew, and the source wrote an entry before the end (such as a
-    read receipt) that never arrived here. The end is the only sign if the source read the answer and ended
-    the mailbox at once.
+    `came_back` becomes True if the signed end of the mailbox shows two things:
+
+    - the source was shown all entries of the desk that this workstation knew
+    - before the end, the source wrote an entry that never arrived here, such as a read receipt
+
+    If the source read the answer and ended the mailbox at once, the end is the only sign of this.
     """
     known = desk.trusted_state.mailboxes.get(end.envelope.address, ())
     newest = {head.strand: head.number for head in end.envelope.heads}

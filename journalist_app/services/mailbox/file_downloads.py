@@ -130,9 +130,10 @@ def _note_of(
 
 
 def compare_new_contents(desk: OpenDesk) -> None:
-    """Decrypt what sources encrypted in entries that were not compared since the desk was unlocked.
+    """Decrypt new texts and files that sources encrypted, to find the same content in several mailboxes.
 
-    The search processes have found these entries. A damaged file is tried again at the next call.
+    They are in entries that the search processes found and that were not decrypted here since the desk was
+    unlocked. A damaged file is tried again at the next call.
     """
     for summary in desk.index.summaries():
         new = set(summary.presealed) - desk.contents.keys()

@@ -73,8 +73,8 @@ def begin_passing_on(  # noqa: PLR0913  # each argument is part of the step
 
     Raises:
         PassOnRefusedError: the recipient's key cannot be used, or a newer proposal exists. If `without` is
-            None: the source has not agreed to exactly this proposal. Otherwise REASON_MISSING: the reason is
-            too short, or the adviser did not confirm it.
+            None: the source has not agreed to exactly this proposal. If `without` is given, REASON_MISSING:
+            the reason is too short, or the adviser did not confirm it.
         SendRefusedError: a text of the step is too long, or its day is invalid. FORM_REUSED: the form was
             used before for another entry. SOURCE_WROTE: the source wrote after the page with the form was
             shown.
@@ -116,7 +116,8 @@ def _checked_reason(without: WithoutConsent | None) -> str:
 def list_unfinished(thread: ThreadState) -> tuple[ProposalState, ...]:
     """Return the proposals that the desk has begun to pass on, but not yet handed over to the recipient.
 
-    A proposal is left out if the desk made its file without a valid consent: the adviser must destroy it.
+    A proposal is left out if its file was made without a valid consent, because the adviser must destroy that
+    file.
     """
     handed_over = {step.proposal for step in thread.steps if step.delivered}
     begun = {ProposalStatus.PASSING_ON, ProposalStatus.PASSED_ON}
@@ -159,8 +160,8 @@ def record_handover(  # noqa: PLR0913  # each argument is part of the step
     """Append a step that tells the source when and how the desk handed over the recipient's file.
 
     The step also says what comes next. `delivered` is the day on which the recipient got the file, as the
-    adviser typed it. The step is also accepted if the source had withdrawn in time, but the file could not be
-    destroyed any more: the source must know that too.
+    adviser typed it. The step is accepted even if the source had withdrawn in time, because the source must
+    know that the recipient got the file.
 
     Raises:
         PassOnRefusedError: NOT_BEGUN: no file was made yet. HANDOVER_DAY: `delivered` is not a date, is in

@@ -108,7 +108,7 @@ def prepare_file(exporter: Exporter, pending: PendingFiles, file: UploadedFile) 
 def _copied(pieces: Iterator[bytes], memory: FileIO) -> Iterator[bytes]:
     """Yield the pieces of a file, and copy them to a file in memory. Close the copy if the file is too large.
 
-    The copy has no buffer, which would notice a full disk too late.
+    The copy has no write buffer, because a full disk would then be noticed too late.
     """
     for piece in pieces:
         if not memory.closed and (memory.tell() + len(piece) > INSPECTED_BYTES or not _write(memory, piece)):

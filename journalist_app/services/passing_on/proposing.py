@@ -148,8 +148,8 @@ def send_proposal(
     click, changes nothing.
 
     Raises:
-        PassOnRefusedError: PREPARATION_GONE: the proposal is no longer in memory, or its files were deleted.
-            Other reasons: the key of the proposal's recipient can no longer be used.
+        PassOnRefusedError: the recipient's key can no longer be used. PREPARATION_GONE: the proposal is no
+            longer in memory, or its files were deleted.
         SendRefusedError: FORM_REUSED: the form was used before for another entry. SOURCE_WROTE: the source
             wrote after the page with the form was shown. DAY_PAST: the step's day has passed since the
             preview.
@@ -176,9 +176,9 @@ def send_proposal(
 
 
 def _step(desk: OpenDesk, words: StepForm, proposal: Digest | None, today: date) -> Content | None:
-    """Return the step that the adviser typed to accompany a proposal, or None if the adviser typed no step.
+    """Return the step that the adviser typed to explain a proposal, or None if the adviser typed nothing.
 
-    The source answers the proposal, not this step.
+    A step is a statement to the source that says what the desk has done and what happens next.
     """
     if not words.has_words:
         return None

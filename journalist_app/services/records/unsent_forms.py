@@ -58,8 +58,8 @@ def keep_unsent(
 ) -> None:
     """Encrypt a submitted form to the desk and store it. Needs no secret key, so it works while locked.
 
-    The key is in the store's newest letterhead (the desk's signed public statement), which must be signed by
-    the desk in the settings.
+    The form is encrypted to the key in the store's newest letterhead (the desk's signed public statement).
+    The letterhead's signature is checked with the desk's key in the settings.
 
     Attack that remains: the locked app cannot know whether this letterhead is the newest. An attacker who
     restores an older letterhead in the store can make the app encrypt the form to an older key of the same

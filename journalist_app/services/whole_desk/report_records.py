@@ -57,9 +57,9 @@ class ReportYear:
 
     @property
     def digest(self) -> str:
-        """Return the digest, in hexadecimal, of all figures and texts in the public and the SG's version.
+        """Return the digest, in hexadecimal, of all figures and texts in both versions of the report.
 
-        SG is the Secretary-General.
+        One version is for the public, and the other for the Secretary-General.
         """
         shown = [self.version(audience) for audience in Audience]
         return hashlib.sha256(msgspec.json.encode([shown, self.words, self.lists])).hexdigest()
