@@ -13,6 +13,7 @@ from tests.code_lines import ROOT, count_lines, lines_by_folder, read_limits
 _MODULES_MAX: Final = 15  # side by side in one folder, `__init__.py` and `conftest.py` not counted
 # One module for each section of docs/protocol.md, and the tests of each.
 _MORE_MODULES: Final = {"protocol": 18, "tests/protocol": 18}
+_PROTOCOL_WORDS_MAX: Final = 9600  # docs/protocol.md must stay short enough to be read whole
 
 # One interface's names: every package has its errors, every app its settings, forms, use cases and pages.
 _MODULE_INTERFACES: Final = {"errors", "config", "forms", "services", "views"}
@@ -144,6 +145,10 @@ def test_no_folder_is_over_its_limit_of_lines() -> None:
     counted = lines_by_folder(limits)
 
     assert {} == {folder: counted[folder] for folder in limits if counted[folder] > limits[folder]}
+
+
+def test_the_protocol_is_not_over_its_limit_of_words() -> None:
+    assert len((ROOT / "docs/protocol.md").read_text("utf-8").split()) <= _PROTOCOL_WORDS_MAX
 
 
 def test_every_folder_with_code_has_a_limit() -> None:
