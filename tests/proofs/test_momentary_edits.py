@@ -45,8 +45,6 @@ from tests.sync.ends import all_tallies
 
 pytestmark = pytest.mark.slow
 
-# If a note of the desk seems dropped for a moment, a workstation deletes it, and its adviser is told.
-SHOWN_AS_MISSING = ("replica", "record", "is_dropped")
 HARMLESS = {FaultKind.SIDE_BY_SIDE, FaultKind.REPLAYED}  # an entry was written or given twice
 _SAMPLE = 4  # edits for each use case in `make test`; `make prove` tries all of them
 
@@ -83,16 +81,17 @@ def cases_of(
     use_case = USE_CASES[name]
     scene.start(use_case.base)
     every = [edit for place in use_case.places for edit in edits_of(place, scene.paths[place])]
-    edits = [edit for edit in every if (edit.place, edit.table, edit.column) != SHOWN_AS_MISSING]
+    edits = [edit for edit in every if (edit.place, edit.table, edit.column) not in use_case.spared]
     with operator.noting_reads() as reads:
         use_case.run(scene)
     assert scene.acknowledged == (use_case.makes is not None)
     check(scene, name)
+    moments = {edit: sorted(reads.get((f"{edit.place}.{edit.table}", edit.column), ())) for edit in edits}
     return [
         (edit, at, is_brief)
         for edit in edits
-        for at in sorted(reads.get((f"{edit.place}.{edit.table}", edit.column), ()))
-        for is_brief in (True, False)
+        for at in moments[edit]
+        for is_brief in (True, False)[at == moments[edit][-1] :]  # at the last moment, both are the same
     ]
 
 

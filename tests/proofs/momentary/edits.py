@@ -74,6 +74,7 @@ class MomentaryOperator:
         finally:
             self.moment = -1
             self._undo()
+            assert not self._undoing
 
     @contextmanager
     def noting_reads(self) -> Iterator[dict[tuple[str, str], set[int]]]:
@@ -115,11 +116,17 @@ class MomentaryOperator:
         if self.is_brief:
             self._undo()
         if self.moment == self.at and self.edit is not None:
-            self._undoing.append(self.edit.make(self.paths[self.edit.place]))
+            with suppress(sqlite3.OperationalError):  # another thread writes at this moment
+                self._undoing.append(self.edit.make(self.paths[self.edit.place]))
 
     def _undo(self) -> None:
+        """Undo the edit, or try again at the next moment if another thread writes at this one."""
         while self._undoing:
-            self._undoing.pop()()
+            try:
+                self._undoing[-1]()
+            except sqlite3.OperationalError:
+                return
+            self._undoing.pop()
 
     def _ask(self, note: Callable[..., int] | None) -> None:
         """Let SQLite say which columns each statement reads, also the statements that it has prepared."""
@@ -135,7 +142,11 @@ class MomentaryOperator:
 
 
 def sql(path: Path, statement: str, *values: object) -> Sequence[tuple[object, ...]]:
-    """Run a statement as an administrator, unless a transaction of the program is open."""
+    """Run a statement as an administrator.
+
+    Raises:
+        sqlite3.OperationalError: the program is writing at this moment.
+    """
     with closing(sqlite3.connect(path, timeout=0)) as connection, connection:
         connection.execute("PRAGMA ignore_check_constraints=ON")
         return connection.execute(statement, values).fetchall()

@@ -1,7 +1,7 @@
 """A server, a workstation and two mailboxes, and every use case during which the operator may interfere."""
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -335,7 +335,8 @@ def work_on(scene: MomentaryScene, *, is_ended: bool) -> None:
 class InterruptedUseCase(NamedTuple):
     """A use case, the point of the conversation at which it begins, and the files that the operator edits.
 
-    If the use case is acknowledged, there is a new entry of the kind or class that it `makes`.
+    If the use case is acknowledged, there is a new entry of the kind or class that it `makes`. The columns in
+    `spared` are not edited.
     """
 
     play: Callable[[MomentaryScene], None]
@@ -343,6 +344,7 @@ class InterruptedUseCase(NamedTuple):
     base: str = "agreed"
     places: tuple[str, ...] = ("server", "sessions")
     is_refused: bool = False
+    spared: Collection[tuple[str, str, str]] = ()
 
     def run(self, scene: MomentaryScene) -> None:
         """Play the use case. The adviser may read why it was refused."""
@@ -361,6 +363,9 @@ def _of_desk(
 
 
 _BOTH = ("server", "replica")
+# The operator of the server cannot write to a workstation's replica. Who can do so during a sync can send a
+# header that does not open, which stays at the server, and can have a note deleted, which the adviser sees.
+_NOT_HEALED = {("replica", "sealed", "header"), ("replica", "record", "is_dropped")}
 
 USE_CASES = {
     "the source writes": InterruptedUseCase(write, Kind.MESSAGE),
@@ -380,7 +385,7 @@ USE_CASES = {
     "the desk closes": _of_desk(on_page(send_closing), Kind.CLOSING),
     "the desk writes a note": _of_desk(desk_notes),
     "the desk checks its store": _of_desk(desk_checks),
-    "both ends sync": InterruptedUseCase(sync, base="news", places=_BOTH),
+    "both ends sync": InterruptedUseCase(sync, base="news", places=_BOTH, spared=_NOT_HEALED),
     "the clean-up": InterruptedUseCase(clean_up, places=_BOTH),
     "the clean-up on the last day": InterruptedUseCase(clean_up_on_the_last_day, places=_BOTH),
 }
