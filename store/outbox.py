@@ -131,6 +131,7 @@ _MARK_PACKED = PreparedChange(
     .where(_HAS_ROW)
     .values(pouch_serial=bindparam("serial"), is_changed=False, packed_revision=bindparam("revision"))
 )
+_MARK_CHANGED = PreparedChange(update(OutboxRow).where(_HAS_ROW).values(is_changed=True))
 _UNMARK_PACKED = PreparedChange(update(OutboxRow).where(_HAS_ROW).values(pouch_serial=None))
 _REPACK_ALL = PreparedChange(
     update(OutboxRow).where(_OF_PEER, OutboxRow.pouch_serial.is_not(None)).values(pouch_serial=None)
@@ -316,6 +317,15 @@ def mark_packed(session: Session, ids: Iterable[int], serial: int, *, letterhead
     """
     for row in ids:
         _MARK_PACKED.run(session, row=row, serial=serial, revision=letterhead)
+
+
+def mark_changed(session: Session, ids: Iterable[int]) -> None:
+    """Let items of the outbox (queue of items to send) be packed again after their pouch was confirmed.
+
+    `ids` has the row ids of the items.
+    """
+    for row in ids:
+        _MARK_CHANGED.run(session, row=row)
 
 
 def repack_all(session: Session, peer: bytes) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from crypto.errors import CryptoError
 from protocol.identifiers import Address, StrandId
 from protocol.pouch.pouch_file import PARTIALS, WHOLE, PouchHead, PouchWriter, lowest_serial
-from protocol.pouch.pouch_items import Item, LetterheadItem, item_to_bytes
+from protocol.pouch.pouch_items import DamagedItem, Item, LetterheadItem, item_to_bytes
 from store import attachments, outbox, peers
 from store.errors import PeerMissingError
 from sync.endpoint import Endpoint
@@ -117,6 +117,7 @@ class _PouchBuilder:
         endpoint, peer = context.endpoint, context.peer
         self._context = context
         self._verifying = VerifyContext(endpoint, context.letterhead, sender=None)
+        self._damaged: list[int] = []  # rows of the outbox
         # Read first which pouches the peer has confirmed, so that this pouch contains everything that this
         # store had when it applied the peer's last pouch. The transaction is durable: if the peer knew a
         # later serial than this store, the peer would conclude that the store was restored from a backup.
@@ -159,16 +160,10 @@ class _PouchBuilder:
         yield from writer.finish()
 
     def __iter__(self) -> Iterator[Item]:
-        for item in self._items():
-            try:
-                kind_of(item).verify(self._verifying, item)
-                item_to_bytes(item)
-            except CryptoError:  # the peer would refuse the whole pouch because of this item
-                damaged = pack_damaged(item)
-                if damaged is not None:
-                    yield damaged
-            else:
-                yield item
+        yield from self._items()
+        if self._damaged:
+            with self._marking(durable=True) as session:
+                outbox.mark_changed(session, self._damaged)
 
     def _items(self) -> Iterator[Item]:
         context = self._context
@@ -195,8 +190,7 @@ class _PouchBuilder:
                     serial = item.serial if isinstance(item, LetterheadItem) else None
                     outbox.mark_packed(session, [row.id], self.serial, letterhead=serial)
                     if item is not None:
-                        context.size += size_of(item)
-                        items.append(item)
+                        items += self._checked(item, row.id)
             yield from items
 
     def _pack_mailbox(self, address: Address) -> Iterator[Item]:
@@ -207,13 +201,29 @@ class _PouchBuilder:
             outbox.mark_packed(session, left, self.serial)
             items = pack_mailbox(context, session, address, rows)
         for item, complete_row in items:
-            context.size += size_of(item)
-            yield item
+            yield from self._checked(item, complete_row)
             left -= {complete_row}
         if context.has_more:
             # Durable: after a power cut, a row that is marked but not in this pouch would never be sent.
             with self._marking(durable=True) as session:
                 outbox.unmark_packed(session, left)
+
+    def _checked(self, item: Item, row: int | None) -> list[Item]:
+        """Return an item, or the report of damage that replaces an item that the peer would refuse.
+
+        Also count the item's bytes. Damage in the server's store may be there for a moment only, so the
+        outbox row is packed again.
+        """
+        self._context.size += size_of(item)
+        sound: Item | None = item
+        try:
+            kind_of(item).verify(self._verifying, item)
+            item_to_bytes(item)
+        except CryptoError:
+            sound = pack_damaged(item)
+        if row and isinstance(sound, DamagedItem) and self._context.endpoint.is_server:
+            self._damaged.append(row)
+        return [] if sound is None else [sound]
 
     @contextmanager
     def _marking(self, *, durable: bool = False) -> Iterator[Session]:

@@ -6,7 +6,7 @@ A pouch is a sync bundle.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Final, Protocol
+from typing import Protocol
 
 from crypto.age import PQIdentity, PQRecipient
 from protocol.entry import SignedEntry
@@ -20,8 +20,6 @@ from store.quota import Quota
 from store.records import Record
 from store.sync_findings import FindingKind
 from sync.errors import SyncRefusal, SyncRefusedError
-
-_HALF_HOURS_AHEAD: Final = 2 * 48  # more than the day by which a clock may be ahead
 
 
 class RecordFaultError(Exception):
@@ -95,7 +93,7 @@ class Endpoint:
 
     def future_serial(self) -> int:
         """Return the lowest serial that no real pouch (sync bundle) has, even if a clock is a day ahead."""
-        return lowest_serial(self.half_hour() + _HALF_HOURS_AHEAD)
+        return lowest_serial(self.half_hour() + 2 * 48)
 
     def recipient(self) -> PQRecipient:
         """Return the public key to which this endpoint encrypts its pouches (sync bundles).

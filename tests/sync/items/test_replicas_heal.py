@@ -19,6 +19,7 @@ from tests.journalist_app.desk_factories import TODAY, ASource, World, a_source
 from tests.sync.desks import an_adviser
 from tests.sync.ends import Ends, Workstation, all_of, at
 from tests.sync.test_edges import down
+from tests.sync.test_exchange import cleans_up
 
 
 def execute(ends: Ends, store: Store, statement: str, **values: object) -> None:
@@ -231,6 +232,31 @@ def test_a_row_hidden_from_a_workstation_that_never_had_it_arrives_when_it_is_pu
 
 
 # ---- files, and whole mailboxes ------------------------------------------------------------------------
+
+
+def test_what_was_damaged_during_one_sync_and_put_back_arrives_in_the_next(
+    ends: Ends, source: ASource, workstation: Workstation
+) -> None:
+    """The newest message and the proof of an ended mailbox: no later entry names them."""
+    leaving = a_source(ends.world)
+    leaving.writes("hello")
+    ends.sync(workstation)
+    source.writes("the newest message")
+    leaving.ends()
+    kept = all_of(ends.world.store)
+    ((_, proof, _),), ((*_, envelope, _, _, _, _, _),) = kept["ended"], kept["entry"]
+    execute(ends, ends.world.store, "UPDATE entry SET envelope = x'00'")
+    execute(ends, ends.world.store, "UPDATE ended_mailbox SET proof = x'00'")
+    for _ in range(2):
+        ends.sync(workstation)
+        cleans_up(ends)
+    execute(ends, ends.world.store, "UPDATE entry SET envelope = :value", value=envelope)
+    execute(ends, ends.world.store, "UPDATE ended_mailbox SET proof = :value", value=proof)
+
+    ends.sync(workstation)
+
+    assert all_of(workstation.replica) == kept
+    assert ends.questions < 3
 
 
 @pytest.mark.parametrize("loss", ["", " AND attachment_id = (SELECT min(attachment_id) FROM attachment)"])
