@@ -64,7 +64,7 @@ class OutboxItem:
 
     @property
     def record(self) -> tuple[str, bytes]:
-        """Return kind and name of a record (encrypted note): see `record_name`."""
+        """Return the kind and the own name of a record (encrypted note), which `record_name` has joined."""
         kind, _, name = self.name.partition(b":")
         return as_word(kind), name
 

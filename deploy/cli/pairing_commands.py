@@ -124,7 +124,7 @@ def rebuild_command(  # noqa: PLR0913, PLR0917  # one argument for each option
     name: str,
     out: Path | None,
 ) -> None:
-    """Make this machine replace a lost workstation of the desk.
+    """Set up this machine as a new workstation that replaces a lost one.
 
     The keys come from a copy of the lost workstation's keyring, and the mailboxes from the server.
     """

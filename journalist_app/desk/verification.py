@@ -304,7 +304,7 @@ def unconfirmed(
 
 
 def is_from_source(entry: SignedEntry, *classes: EntryClass) -> bool:
-    """Return True if the source wrote this entry, and it is of one of these classes."""
+    """Return True if the source wrote this entry, and the entry has one of these classes."""
     return entry.envelope.strand == SOURCE_STRAND and entry.envelope.entry_class in classes
 
 

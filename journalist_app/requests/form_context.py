@@ -83,7 +83,7 @@ def submitted_form(parts: AnswerParts) -> Iterator[None]:
 
 
 def error_page(what: str, status: int) -> ResponseReturnValue:
-    """Return the error page with the sentence that `what` names. The page shows the typed text again.
+    """Return the error page for one kind of error (`what`). The page shows the typed text again.
 
     `what` is, for example, "foreign" for a form with a wrong CSRF token, or "missing" for a missing mailbox
     or entry.

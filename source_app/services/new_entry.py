@@ -79,7 +79,7 @@ class EntryDraft:
     def has_room(self, *, spare: int = 0) -> bool:
         """Return True if the source can append an entry: the limits on number and bytes are not reached.
 
-        With `spare`, the limit on the number is higher by `spare`, and the bytes are not counted.
+        With `spare`, that many entries more are allowed, and the limit on bytes does not apply.
         """
         limits = self.desk.limits
         if next_number(self.heads, SOURCE_STRAND) > limits.entries + spare:

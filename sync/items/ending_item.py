@@ -86,7 +86,7 @@ def _read(context: VerifyContext, item: EndedItem, signed: tuple[SignedEntry, ..
 
 
 def _is_allowed_here(context: VerifyContext, item: EndedItem, proof: Transcript) -> bool:
-    """Return True if the entries of this replica and of the proof show that the mailbox may be deleted.
+    """Return True if the entries in this store and in the proof together allow the mailbox's deletion.
 
     Entries that this workstation has not sent to the server do not count, because the server deleted the
     mailbox without knowing them.

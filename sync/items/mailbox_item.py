@@ -65,8 +65,8 @@ def _pack_entry(
 ) -> Iterator[tuple[Item, int | None]]:
     """Yield the sync items of an entry's attached files, and then the item of the entry itself.
 
-    If the files are not those that were signed, also yield a report of damage, which asks the peer for its
-    copy.
+    If the stored files are not those that were signed, also yield a report of damage. It asks the peer for
+    the signed files.
     """
     part = entry.envelope
     for file in files:

@@ -94,7 +94,8 @@ class ShownThread:
     def new_form(self) -> FormContext:
         """Return the values for the hidden fields of a new form on this page.
 
-        They name the mailbox, the id of the new entry, and which entries the page shows.
+        The values are the mailbox's address, the id of the new entry, and the names of the entries on the
+        page.
         """
         return FormContext.new(self.conversation.address, self.heads, self.unseen)
 

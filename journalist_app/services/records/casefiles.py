@@ -27,10 +27,10 @@ CHOICES: Final = ("theme", "route", "region", "outcome")  # fields with an optio
 
 @dataclass(frozen=True, slots=True)
 class CasefilePanel:
-    """Casefile (notes about a mailbox) as a page shows it. The form is empty if the casefile is unsound.
+    """Casefile (notes about a mailbox) as a page shows it. The form is empty if verification failed.
 
-    `is_due` is True if the reminder's day has come. `fields` has the form's values. `shown` is their digest,
-    to detect a change by someone else.
+    `is_due` is True if the reminder's day has come. `fields` has the form's values. `shown` is the digest of
+    these values, to detect a change by someone else.
     """
 
     casefile: Casefile
