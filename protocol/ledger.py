@@ -55,9 +55,9 @@ class Tally(CanonicalStruct, frozen=True):
     - `id`: 16 bytes, derived from the mailbox's secret seed (`tally_seed`) and the kind of fact. If the
       tallies of a mailbox are made again, they have the same ids. Without the seed, no one can tell which ids
       belong to one mailbox
-    - `revision`: larger in tallies that were made from a later revision of the casefile (notes about a
-      mailbox). A number derived from the seed is added, so that equal revisions do not show which tallies
-      belong to one mailbox
+    - `revision`: the revision of the casefile (notes about a mailbox) from which the tally was made, plus a
+      number derived from the seed. Without this number, tallies of one mailbox would have equal revisions,
+      which would show that they belong together
     """
 
     id: Annotated[bytes, Meta(min_length=ID_BYTES, max_length=ID_BYTES)]

@@ -37,7 +37,7 @@ class FormContext:
     def of_form(
         cls, fields: Mapping[str, str], session_token: bytes, action: str, address: Address
     ) -> Self | None:
-        """Return the context of a form that was sent for this action in this mailbox.
+        """Parse the hidden fields of a form that was sent for this action in this mailbox.
 
         Return None if no page of this session had a form with these hidden fields.
         """

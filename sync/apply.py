@@ -51,9 +51,9 @@ class AppliedPouch:
 
     @property
     def partials(self) -> Mapping[FileKey, int]:
-        """Return, for each attachment that the sender has only in part, how many chunks the sender has.
+        """Return how many chunks of each attachment in transfer the sender has.
 
-        If the sender needs no more chunks, the number is `WHOLE`.
+        If the sender needs no more chunks of an attachment, the number is `WHOLE`.
         """
         return {(address, attachment_id): chunks for address, attachment_id, chunks in self.head.partials}
 

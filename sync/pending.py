@@ -59,7 +59,8 @@ def import_pouch(endpoint: Endpoint, pieces: Iterable[bytes]) -> ImportedPouch:
     of it is stored. An interrupted import can be repeated.
 
     Raises:
-        PouchRefusedError: no item was applied. `reason` says why, and is never EARLY.
+        PouchRefusedError: no item was applied. `reason` says why. It is never EARLY (an earlier pouch is
+            missing).
         SyncRefusedError: NOT_PAIRED, UNKNOWN_WORKSTATION, REVOKED_WORKSTATION, or NO_ROOM.
         StoreError: the store failed. Items that were applied before the failure stay applied.
     """

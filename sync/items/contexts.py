@@ -79,13 +79,15 @@ class VerifyContext:
 
 @dataclass(slots=True)
 class ApplyContext:
-    """State of applying one verified pouch (sync bundle). Each of its items can add to this state.
+    """State of applying one verified pouch (sync bundle). Each item of the pouch can add to this state.
 
-    `peer` is the sender of the pouch. `verified` has the keys and facts that the verification of the pouch
-    collected. `unwanted` collects attachments of which the peer need send no more chunks, because this store
-    has the attachment already, does not have its mailbox, or has no room. `without_room` collects the entries
-    (address and entry id) whose files found no room, `asked` the entries (address and digest) that the peer
-    asked for, and `changed` the mailboxes whose state must be computed again.
+    - `peer`: sender of the pouch
+    - `verified`: keys and facts that the verification of the pouch collected
+    - `unwanted`: attachments of which the peer need send no more chunks, because this store has the
+      attachment already, does not have its mailbox, or has no room
+    - `without_room`: entries (address and entry id) for whose files this store has no room
+    - `asked`: entries (digests by address) that the peer asked for
+    - `changed`: mailboxes whose state must be computed again
     """
 
     endpoint: Endpoint

@@ -44,13 +44,13 @@ def pack(context: BuildContext, session: Session, row: outbox.OutboxItem) -> Rec
 
 
 def verify(_context: VerifyContext, item: RecordItem) -> None:
-    """Refuse a kind of record that no machine sends by sync.
+    """Refuse a received draft or unsent text, because these kinds of record never leave their workstation.
 
-    The encrypted bytes are verified when they are applied.
+    Otherwise the adviser would believe that the text was typed on this workstation. The encrypted bytes are
+    verified later, when the record is applied.
 
     Raises:
-        MalformedError: the record is a draft or an unsent text. The adviser would believe that the text was
-            typed on this workstation.
+        MalformedError: the record is a draft or an unsent text.
     """
     if item.kind in _LOCAL_KINDS:
         raise MalformedError
@@ -77,9 +77,9 @@ def apply(context: ApplyContext, session: Session, item: RecordItem) -> bool:
 
 
 def finish(context: ApplyContext, session: Session) -> None:
-    """Try the records (encrypted notes) again that this workstation could not decrypt before.
+    """Try again to store the received records (encrypted notes) that this workstation could not decrypt.
 
-    Called after the last pouch (sync bundle) of a peer. The server has no such records.
+    The sync calls this function after the last pouch (sync bundle) of a peer. On a server, do nothing.
     """
     if (merger := context.endpoint.merger) is None:
         return

@@ -48,7 +48,7 @@ class AdviserEntry:
 
     `kind` is empty if the entry has no content. `read_on` is the first day on which the source is known to
     have read this entry, if the desk wrote the entry. `pieces` is the text, with decrypted blocks where the
-    source encrypted a part before sending. Each piece comes with the mailbox that it names with six words.
+    source encrypted a part before sending. Beside each piece is the mailbox that six words in it name.
     `also_in` has the labels of other mailboxes to which the same block or encrypted file was sent, or is None
     if the app has not compared the entry yet.
     """

@@ -25,7 +25,7 @@ _PAUSE_SECONDS: Final = 0.002  # after each mailbox, so that pages do not wait f
 
 
 class _State(StrictStruct, frozen=True):
-    """Progress and results of the check of the whole store, saved until the desk is unlocked again.
+    """Progress and results of the check of the whole store, saved so that the check can continue.
 
     `after` is the address of the last mailbox that the running check verified, or empty. `unsound` and
     `damaged_files` name the mailboxes with a fault, and those with damaged files, that the check has found so
