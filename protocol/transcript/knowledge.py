@@ -112,7 +112,7 @@ class Knowledge:
         return known
 
     def _visit(self, digests: Iterable[Digest], visited: set[Digest]) -> set[Digest]:
-        """Add these entries and all earlier entries of the same writers to `visited`. Return what was added."""
+        """Add these entries and earlier entries of the same writers to `visited`. Return what was added."""
         new: set[Digest] = set()
         todo = list(digests)
         while todo:
