@@ -50,10 +50,11 @@ class Merger(Protocol):
             RecordFaultError: the received record has a fault, or cannot be decrypted yet.
         """
 
-    def past(self, kind: str, name: bytes, ours: bytes, /) -> tuple[bytes, ...] | None:
+    def past(self, kind: str, name: bytes, ours: bytes, /) -> tuple[tuple[bytes, ...], bool] | None:
         """Return the digests of earlier revisions that our record (encrypted note) replaces.
 
-        Return None if this workstation cannot decrypt the record.
+        Also return True if the record is dropped, which means that its body is empty. Return None if this
+        workstation cannot decrypt the record.
         """
 
     def letterheads(self, base: bytes, ours: bytes, theirs: bytes, /) -> tuple[int, bytes, bytes]:

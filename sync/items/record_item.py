@@ -36,11 +36,11 @@ def pack(context: BuildContext, session: Session, row: outbox.OutboxItem) -> Rec
     if record is None:
         return None
     merger = context.endpoint.merger
-    past = () if merger is None else merger.past(kind, name, record.sealed)
-    if past is None:
+    found = ((), record.is_dropped) if merger is None else merger.past(kind, name, record.sealed)
+    if found is None:
         return None
-    past += (row.replaces,) if row.replaces else ()
-    return RecordItem(kind, name, record.revision, past, record.is_dropped, record.sealed)
+    past = (*found[0], row.replaces) if row.replaces else found[0]
+    return RecordItem(kind, name, record.revision, past, found[1], record.sealed)
 
 
 def verify(_context: VerifyContext, item: RecordItem) -> None:

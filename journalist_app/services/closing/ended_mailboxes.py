@@ -12,7 +12,7 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import MailboxNotFoundError, RecordUnsoundError, UnsoundMailboxError
 from journalist_app.services.closing import close_mailbox
 from journalist_app.services.mailbox import count_for_report
-from journalist_app.services.records import casefiles, unsent_forms
+from journalist_app.services.records import casefiles, desk_records, unsent_forms
 from protocol.entry import SignedEntry
 from protocol.identifiers import SOURCE_STRAND, Address
 from protocol.ledger import seal_tallies, tally_seed
@@ -20,7 +20,7 @@ from protocol.mailbox_keys import check_mailbox_keys
 from protocol.transcript.check import Transcript, head_of, read_transcript
 from protocol.transcript.closing import closed_until
 from protocol.transcript.ending import end_of, is_proved, proof_from_bytes
-from store import ledger_tallies, mailboxes, records, sync_findings
+from store import ledger_tallies, mailboxes, sync_findings
 from store.mailboxes import EndedMailbox
 from store.sync_findings import FindingKind
 
@@ -194,7 +194,7 @@ def _drop_row(desk: OpenDesk, address: Address, today: date) -> None:
         mailboxes.drop_ended(session, address, desk.stores_to_tell(today))
         if not casefile.evidence:
             casefiles.drop_casefile(desk, session, address)
-            records.delete_dropped(session, desk.stores_to_tell(today))
+            desk_records.delete_empty_records(desk, session, today)
     if casefile.evidence and casefile != evidence_alone(casefile):
         casefiles.update_casefile(desk, address, evidence_alone)
     desk.save()

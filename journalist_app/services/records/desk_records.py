@@ -1,5 +1,8 @@
 """Reading, verifying and writing of the desk's records (encrypted notes). Older copies are refused."""
 
+from contextlib import suppress
+from datetime import date
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy.orm import Session
@@ -98,9 +101,18 @@ def drop_record(desk: OpenDesk, session: Session, kind: RecordKind, name: bytes)
         RecordUnsoundError: the stored record is not signed by this desk.
     """
     stored = records.find(session, kind, name)
-    if stored is not None and not stored.is_dropped:
+    if stored is not None and _open(desk, kind, stored).body:
         put_record(desk, session, kind, name, stored.revision + 1, b"")
     desk.forget_records(name)
+
+
+def delete_empty_records(desk: OpenDesk, session: Session, today: date) -> None:
+    """Delete the records that the desk dropped, if every other store knows that.
+
+    A record that fails verification, or that has a body, stays: anyone who can write to the store can mark
+    it as dropped.
+    """
+    records.delete_dropped(session, desk.stores_to_tell(today), partial(_is_empty, desk))
 
 
 def put_record(  # noqa: PLR0913, PLR0917  # the record
@@ -116,6 +128,12 @@ def put_record(  # noqa: PLR0913, PLR0917  # the record
     sealed = seal_record(kind, name, body, *made_from, keyring=desk.keyring, letterhead=desk.letterhead)
     goes_to_peers = kind not in KEPT_HERE
     records.put(session, kind, name, revision, sealed, goes_to_peers=goes_to_peers, is_dropped=not body)
+
+
+def _is_empty(desk: OpenDesk, record: Record) -> bool:
+    with suppress(RecordUnsoundError, ValueError):  # ValueError: no kind of record
+        return not verify_record(desk, RecordKind(record.kind), record).body
+    return False
 
 
 def _open(desk: OpenDesk, kind: RecordKind, record: Record) -> OpenedRecord:

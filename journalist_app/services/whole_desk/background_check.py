@@ -11,11 +11,11 @@ from journalist_app.desk.verification import Conversation, examine
 from journalist_app.errors import MailboxNotFoundError
 from journalist_app.services.closing import deletion_upkeep, ended_mailboxes
 from journalist_app.services.mailbox import count_for_report, file_downloads
-from journalist_app.services.records import casefiles
+from journalist_app.services.records import casefiles, desk_records
 from journalist_app.services.whole_desk import whole_check
 from protocol.heads import Heads
 from protocol.identifiers import SOURCE_STRAND, Address
-from store import entries, mailboxes, records, sync_findings
+from store import entries, mailboxes, sync_findings
 from store.database.damaged_rows import count_damaged
 from store.errors import StoreError
 from store.sync_findings import FindingKind
@@ -53,7 +53,7 @@ def check_store(desk: OpenDesk, today: date) -> None:
         casefiles.load_casefiles(desk)
         deletion_upkeep.maintain_deletions(desk, today)
         with desk.store.writing() as session:
-            records.delete_dropped(session, desk.stores_to_tell(today))
+            desk_records.delete_empty_records(desk, session, today)
         desk.save()
         _update_index(desk)
         desk.last_check = today

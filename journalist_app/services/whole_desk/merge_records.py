@@ -93,15 +93,17 @@ class RecordMerger:
             raise RecordFaultError(FindingKind.LONG_RECORD) from why
         return Record(kind, name, max(stored.revision, received.revision) + 1, sealed, not body)
 
-    def past(self, kind: str, name: bytes, ours: bytes) -> tuple[Digest, ...] | None:
+    def past(self, kind: str, name: bytes, ours: bytes) -> tuple[tuple[Digest, ...], bool] | None:
         """Return the digests of earlier revisions that our record (encrypted note) replaces.
 
-        Return None if this workstation cannot decrypt the record.
+        Also return True if the record is dropped, which means that its body is empty. Return None if this
+        workstation cannot decrypt the record.
         """
         try:
-            return self._open(kind, name, ours, self.letterhead()).past
+            opened = self._open(kind, name, ours, self.letterhead())
         except RecordFaultError:
             return None
+        return opened.past, not opened.body
 
     def letterheads(self, base: bytes, ours: bytes, theirs: bytes) -> tuple[int, bytes, bytes]:
         """Merge our letterhead with the other workstation's.

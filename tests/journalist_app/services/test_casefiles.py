@@ -240,6 +240,37 @@ def test_a_casefile_that_was_dropped_is_no_alarm(world: World) -> None:
     assert () == casefiles.read_casefile(unlocked(world), ADDRESS).notes
 
 
+@pytest.mark.parametrize("how", ["sound", "does not open", "of no kind"])
+def test_a_note_that_the_store_calls_dropped_is_not_destroyed(world: World, how: str) -> None:
+    """Attack: someone changes the unsigned column `is_dropped` for a moment, and this is the only copy."""
+    desk = unlocked(world)
+    casefiles.add_casefile_note(desk, ADDRESS, "the only copy", TODAY)
+    sealed = stored(world, RecordKind.CASEFILE, ADDRESS)
+    world.execute("UPDATE record SET is_dropped = 1")
+    if how == "does not open":
+        world.execute("UPDATE sealed SET header = x'00' WHERE id IN (SELECT id FROM record)")
+    elif how == "of no kind":
+        world.execute("UPDATE record SET kind = 'later'")
+
+    background_check.check_store(desk, TODAY)
+
+    world.execute("UPDATE record SET is_dropped = 0, kind = 'casefile'")
+    world.execute("UPDATE sealed SET header = :sealed WHERE id IN (SELECT id FROM record)", sealed=sealed)
+    assert ["the only copy"] == [each.text for each in casefiles.read_casefile(desk, ADDRESS).notes]
+
+
+def test_a_note_that_the_store_calls_dropped_is_dropped_when_the_desk_drops_it(world: World) -> None:
+    desk = unlocked(world)
+    casefiles.add_casefile_note(desk, ADDRESS, "to be dropped", TODAY)
+    world.execute("UPDATE record SET is_dropped = 1")
+
+    with world.store.writing() as session:
+        casefiles.drop_casefile(desk, session, ADDRESS)
+
+    with world.store.reading() as session:
+        assert [(ADDRESS, 2)] == records.revisions(session, RecordKind.CASEFILE)  # the second has no body
+
+
 def test_drafts_and_what_met_a_locked_app_stay_where_they_were_typed(world: World) -> None:
     desk = unlocked(world)
     with world.store.writing() as session:

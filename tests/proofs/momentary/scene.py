@@ -364,8 +364,8 @@ def _of_desk(
 
 _BOTH = ("server", "replica")
 # The operator of the server cannot write to a workstation's replica. Who can do so during a sync can send a
-# header that does not open, which stays at the server, and can have a note deleted, which the adviser sees.
-_NOT_HEALED = {("replica", "sealed", "header"), ("replica", "record", "is_dropped")}
+# header that does not open, which stays at the server.
+_NOT_HEALED = {("replica", "sealed", "header")}
 
 USE_CASES = {
     "the source writes": InterruptedUseCase(write, Kind.MESSAGE),

@@ -383,6 +383,19 @@ def test_invented_records_of_a_later_version_wait_up_to_a_limit(
         assert [each.kind for each in sync_findings.all_findings(session)] == [FindingKind.FORGED_RECORD]
 
 
+def test_a_note_that_a_replica_calls_dropped_is_not_dropped_at_the_server(scene: DishonestServer) -> None:
+    """Attack: someone changes the unsigned column `is_dropped` of a replica while a sync reads it."""
+    casefiles.add_casefile_note(scene.first.desk, scene.address, "third note", TODAY)
+    with scene.first.store.writing() as session:
+        session.execute(text("UPDATE record SET is_dropped = 1"))
+
+    scene.sync(scene.first, scene.second, scene.second)
+    the_server_cleans_up(scene.ends)
+
+    assert scene.at_server()
+    assert "third note" in scene.notes(scene.second)
+
+
 def test_a_damaged_record_on_the_server_is_replaced_by_ours(scene: DishonestServer) -> None:
     sound = scene.at_server()
     scene.server_shows(scene.first, sound[:-1] + bytes([sound[-1] ^ 1]))
