@@ -118,10 +118,10 @@ def reserve_serial(session: Session, name: bytes, *, at_least: int = 0) -> int:
 
 
 def advance_serial(session: Session, name: bytes, serial: int) -> None:
-    """Raise the serial of the last pouch to a peer, because the peer has a pouch that this store forgot.
+    """Raise the serial of the last pouch (sync bundle) to a peer, because the peer has a newer pouch.
 
-    A store forgets pouches if it is restored from a backup. The items that this store remembers as packed
-    were not in that pouch, so they will be packed again. A pouch is a sync bundle.
+    A store that is restored from a backup has forgotten its newest pouches. It does not know which items the
+    peer has from them, so it packs all items again that it had marked as packed.
     """
     _change(session, name, sent_serial=serial)
     outbox.repack_all(session, name)

@@ -116,8 +116,8 @@ class CardFile:
 
 
 def letterhead_digest(letterhead_body: bytes) -> bytes:
-    """Return the digest of a letterhead, by which a pairing file names the letterhead that it replaces.
+    """Return the digest of a letterhead (the desk's signed public statement).
 
-    A letterhead is the desk's signed public statement.
+    A pairing file with a new letterhead has the digest of the old letterhead, which the new one replaces.
     """
     return hashlib.sha256(letterhead_body).digest()
