@@ -1,7 +1,6 @@
 """Attacks by someone who can write to the store: nothing is passed on or deleted, and every page works."""
 
 from datetime import date
-from pathlib import Path
 
 import pytest
 
@@ -10,30 +9,15 @@ from journalist_app.errors import AdviserError
 from journalist_app.services import inbox_lists
 from journalist_app.services.inbox_lists import InboxFilter
 from journalist_app.services.records import casefiles, unsent_forms
-from journalist_app.services.whole_desk import background_check, unlocking
+from journalist_app.services.whole_desk import background_check
 from protocol.content import ClosingNote, Content, Kind, StepName, StepNote, Verdict
 from protocol.entry import SignedEntry
 from protocol.sealed_record import RecordKind
 from store import records
-from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
+from tests.journalist_app.desk_factories import TODAY, ASource, World, a_source
 from tests.journalist_app.opening import opens
 from tests.journalist_app.services.test_closing import answered, close, day_of, purge, unlocked
 from tests.journalist_app.services.test_passing_on import answers, begin, propose
-from tests.journalist_app.views.paper import Paper
-
-
-@pytest.fixture
-def desk(world: World, tmp_path: Path) -> OpenDesk:
-    desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
-    desk.exporter = Paper(tmp_path)
-    return desk
-
-
-@pytest.fixture
-def source(world: World) -> ASource:
-    made = a_source(world)
-    made.writes("vraag", file=("bewijs.pdf", b"author: iemand; inhoud"))
-    return made
 
 
 def make_unreadable(world: World, signed: SignedEntry) -> None:

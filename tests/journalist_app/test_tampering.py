@@ -5,7 +5,6 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from nacl.signing import SigningKey
@@ -18,7 +17,7 @@ from journalist_app.services.inbox_lists import InboxFilter
 from journalist_app.services.mailbox import file_downloads, read_thread
 from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
 from journalist_app.services.passing_on import pass_on
-from journalist_app.services.whole_desk import background_check, sync_status, unlocking
+from journalist_app.services.whole_desk import background_check, sync_status
 from protocol.content import Content, Kind, StepName, StepNote, Verdict
 from protocol.entry import SignedEntry
 from protocol.envelope import EntryClass
@@ -30,7 +29,7 @@ from protocol.transcript.check import head_of
 from protocol.transcript.proposal_states import ProposalStatus
 from stored_mailbox.entry_form import FormContext
 from tests.journalist_app import desk_readers
-from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source, publish
+from tests.journalist_app.desk_factories import TODAY, ASource, World, a_source, publish
 from tests.journalist_app.files.sealing import age_armour, age_file, recipient_of
 from tests.journalist_app.opening import heads_on_page, opens
 from tests.journalist_app.refusals import refuses
@@ -44,24 +43,9 @@ from tests.journalist_app.services.test_passing_on import (
     propose,
     steps_of,
 )
-from tests.journalist_app.views.paper import Paper
 from tests.journalist_app.views.test_views import AdviserBrowser, a_browser, settle
 from tests.pages import hooks
 from tests.planted import finds_the_fault
-
-
-@pytest.fixture
-def desk(world: World, tmp_path: Path) -> OpenDesk:
-    desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
-    desk.exporter = Paper(tmp_path)
-    return desk
-
-
-@pytest.fixture
-def source(world: World) -> ASource:
-    made = a_source(world)
-    made.writes("vraag", file=("bewijs.pdf", b"author: iemand; inhoud"))
-    return made
 
 
 @contextmanager

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.source_app.desks import ADesk, make_desk
+from protocol.mailbox_keys import MailboxKeys
+from tests.source_app.desks import ADesk, SourceBrowser, make_desk
 
 
 @pytest.fixture
@@ -14,3 +15,17 @@ def a_desk(tmp_path: Path) -> Iterator[ADesk]:
     desk = make_desk(tmp_path)
     yield desk
     desk.store.close()
+
+
+@pytest.fixture
+def source(a_desk: ADesk) -> SourceBrowser:
+    """Return the browser of a source who has written."""
+    browser = a_desk.browser()
+    browser.start()
+    browser.write("the first message")
+    return browser
+
+
+@pytest.fixture
+def keys(a_desk: ADesk, source: SourceBrowser) -> MailboxKeys:
+    return a_desk.keys_of(source)

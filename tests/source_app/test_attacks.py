@@ -21,28 +21,15 @@ from protocol.transcript import ending
 from protocol.transcript.check import FaultKind, head_of
 from protocol.transcript.proposal_states import ProposalStatus
 from protocol.transcript.waiting import waiting_since
-from source_app.services.proposals import read_proposal
-from source_app.services.verified_mailbox import Withheld, read_mailbox
+from source_app.services.verified_mailbox import Withheld
 from store import entries, mailboxes
 from store.database.prepared_statements import PreparedQuery
 from stored_mailbox.appending import recompute_state, store_entry
 from tests.pages import hook, hooks
 from tests.source_app.desks import MULTIPART, TODAY, ADesk, SourceBrowser, multipart
+from tests.source_app.proposal_pages import path_of, say, state
 
 PAGE = "/en/mailbox"
-
-
-@pytest.fixture
-def source(a_desk: ADesk) -> SourceBrowser:
-    browser = a_desk.browser()
-    browser.start()
-    browser.write("the first message")
-    return browser
-
-
-@pytest.fixture
-def keys(a_desk: ADesk, source: SourceBrowser) -> MailboxKeys:
-    return a_desk.keys_of(source)
 
 
 @contextmanager
@@ -74,18 +61,8 @@ def own_heads(entry: SignedEntry) -> list[Head]:
     return [head for head in entry.envelope.heads if not head.strand]
 
 
-def path_of(entry: SignedEntry) -> str:
-    return f"/en/mailbox/proposal/{entry.envelope.entry_id.hex()}"
-
-
 def answer(source: SourceBrowser, proposal: SignedEntry, verdict: Verdict) -> None:
-    form = source.hidden(source.get(path_of(proposal)), path_of(proposal))
-    sent = source.post(path_of(proposal), {**form, "verdict": verdict, "sure": "y"})
-    assert sent.status_code == 303
-
-
-def state(a_desk: ADesk, keys: MailboxKeys, proposal: SignedEntry) -> ProposalStatus:
-    return read_proposal(read_mailbox(a_desk.desk, keys), keys, proposal.envelope.entry_id).state
+    assert say(source, proposal, verdict, sure="y").status_code == 303
 
 
 # ---- the operator edits or hides a row while the source writes -----------------------------------------

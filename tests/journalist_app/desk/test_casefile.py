@@ -7,51 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crypto.errors import MalformedError, TooLongError
-from journalist_app.desk.casefile import LABELS, Casefile, Evidence, EvidenceKind, Note, PassedOn
+from journalist_app.desk.casefile import LABELS, Casefile, Evidence, EvidenceKind, Note
 from protocol.identifiers import Digest
 from protocol.sealed_record import BODY_BYTES
+from tests.journalist_app.casefile_strategy import casefiles
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
-DAYS = st.none() | st.dates()
-DIGESTS = st.binary(min_size=32, max_size=32).map(Digest)
-CASEFILES = st.builds(
-    Casefile,
-    notes=st.lists(st.builds(Note, day=st.dates(), strand=TEXT, text=TEXT), max_size=2).map(tuple),
-    labels=st.lists(TEXT, max_size=3).map(tuple),
-    theme=TEXT,
-    route=TEXT,
-    region=TEXT,
-    outcome=TEXT,
-    reminder=DAYS,
-    handover=TEXT,
-    is_spam=st.booleans(),
-    evidence=st.lists(
-        st.builds(
-            Evidence,
-            kind=st.sampled_from(EvidenceKind),
-            day=st.dates(),
-            entry=DIGESTS,
-            body=st.binary(),
-            envelope=st.binary(),
-            signature=st.binary(),
-        ),
-        max_size=2,
-    ).map(tuple),
-    keep_until=DAYS,
-    first_message=DAYS,
-    first_answer=DAYS,
-    came_back=st.booleans(),
-    passed_on=st.lists(
-        st.builds(
-            PassedOn,
-            recipient=TEXT,
-            with_consent=st.booleans(),
-            made=st.dates(),
-            proposal=DIGESTS,
-            delivered=DAYS,
-        ),
-        max_size=2,
-    ).map(tuple),
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
+CASEFILES = casefiles(
+    texts=TEXTS,
+    handovers=TEXTS,
+    days=st.dates(),
+    digests=st.binary(min_size=32, max_size=32),
+    parts=st.binary(),
+    notes=st.lists(st.builds(Note, day=st.dates(), strand=TEXTS, text=TEXTS), max_size=2),
+    labels=st.lists(TEXTS, max_size=3),
 )
 
 

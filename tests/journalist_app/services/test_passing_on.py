@@ -41,7 +41,6 @@ from journalist_app.services.passing_on.pass_on import WithoutConsent
 from journalist_app.services.passing_on.proposal_files import UploadedFile
 from journalist_app.services.passing_on.proposing import ProposalForm
 from journalist_app.services.records import casefiles, consent_evidence
-from journalist_app.services.whole_desk import unlocking
 from protocol.content import TEXT_CHARS, AnswerNote, Content, Kind, StepName, Verdict, proposal_digest
 from protocol.entry import SignedEntry
 from protocol.envelope import EntryClass
@@ -53,7 +52,7 @@ from protocol.transcript.thread_state import ThreadStep
 from store import attachments, entries, outbox, peers, sync_findings
 from store.sync_findings import FindingKind
 from stored_mailbox.entry_form import FormContext
-from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
+from tests.journalist_app.desk_factories import TODAY, ASource, World, a_source
 from tests.journalist_app.files.sealing import age_file, recipient_of
 from tests.journalist_app.opening import heads_on_page, opens
 from tests.journalist_app.refusals import refuses
@@ -72,25 +71,6 @@ NOT_SENT = [
     (StepForm(by="2026-11-19"), SendRefusal.DAY_PAST),
     (StepForm(by="2026-11-27"), SendRefusal.DAY_CLOSED),
 ]
-
-
-@pytest.fixture
-def paper(tmp_path: Path) -> Paper:
-    return Paper(tmp_path)
-
-
-@pytest.fixture
-def desk(world: World, paper: Paper) -> OpenDesk:
-    desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
-    desk.exporter = paper
-    return desk
-
-
-@pytest.fixture
-def source(world: World) -> ASource:
-    made = a_source(world)
-    made.writes("vraag", file=("bewijs.pdf", b"author: iemand; inhoud"))
-    return made
 
 
 def context_for(desk: OpenDesk, source: ASource) -> FormContext:

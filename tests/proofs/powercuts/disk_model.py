@@ -11,18 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from tests.proofs.powercuts.disk_operations import (
-    DiskOperation,
-    Link,
-    MakeFile,
-    MakeFolder,
-    Remove,
-    Rename,
-    Resize,
-    Statement,
-    Sync,
-    Write,
-)
+from tests.proofs.powercuts import disk_operations as ops
 from tests.proofs.powercuts.record import Recording
 
 SECTOR_BYTES = 512
@@ -35,7 +24,7 @@ class _File:
     """File: its bytes on the disk, and the changes since its last sync, with their place in the recording."""
 
     durable: bytes = b""
-    pending: list[tuple[int, Write | Resize]] = field(default_factory=list)
+    pending: list[tuple[int, ops.Write | ops.Resize]] = field(default_factory=list)
 
     def sync(self, started: int) -> None:
         done = [change for at, change in self.pending if at < started]
@@ -71,33 +60,33 @@ class Disk:
             made = _Folder() if content is None else _File(content)
             parent.durable[name] = parent.live[name] = made
 
-    def apply(self, operation: DiskOperation) -> None:  # noqa: C901  # one case for each kind of operation
+    def apply(self, operation: ops.DiskOperation) -> None:  # noqa: C901  # one case for each kind of operation
         """Repeat the next operation of the recording."""
         at, self._count = self._count, self._count + 1
         match operation:
-            case Statement():
+            case ops.Statement():
                 pass
-            case Sync(path, started):
+            case ops.Sync(path, started):
                 if (synced := self._find(path)) is not None:
                     synced.sync(started)
-            case Write(path) | Resize(path):
+            case ops.Write(path) | ops.Resize(path):
                 if (changed := self._find(path)) is not None:
                     assert isinstance(changed, _File)
                     changed.pending.append((at, operation))
-            case MakeFile(path) | MakeFolder(path):
+            case ops.MakeFile(path) | ops.MakeFolder(path):
                 parent, name = self._place(path)
                 if name not in parent.live:
-                    made = _File() if isinstance(operation, MakeFile) else _Folder()
+                    made = _File() if isinstance(operation, ops.MakeFile) else _Folder()
                     parent.change(at, lambda names: names.update({name: made}))
-            case Rename(path, new_path):
+            case ops.Rename(path, new_path):
                 parent, name = self._place(path)
                 new_name = PurePosixPath(new_path).name
                 parent.change(at, lambda names: names.update({new_name: names.pop(name)}))
-            case Link(path, new_path):
+            case ops.Link(path, new_path):
                 parent, name = self._place(path)
                 new_name = PurePosixPath(new_path).name
                 parent.change(at, lambda names: names.update({new_name: names[name]}))
-            case Remove(path):
+            case ops.Remove(path):
                 parent, name = self._place(path)
                 parent.change(at, lambda names: names.pop(name))
 
@@ -119,7 +108,7 @@ class Disk:
         places = [at for file in self._files() for at, _ in file.pending]
         until = chance.choice(places) if places else self._count
 
-        def of_file(file: _File) -> list[Write | Resize]:
+        def of_file(file: _File) -> list[ops.Write | ops.Resize]:
             kept = [each for at, each in file.pending if at < until]
             torn = [each for at, each in file.pending if at == until]
             return kept + [part for each in torn for part in _some_sectors(each, chance)]
@@ -130,7 +119,7 @@ class Disk:
         """Return the disk with a random subset of the operations that were not synced, and torn writes."""
         share, torn_share = chance.random(), chance.choice((0.0, 0.1, 0.5))
 
-        def of_file(file: _File) -> list[Write | Resize]:
+        def of_file(file: _File) -> list[ops.Write | ops.Resize]:
             kept = [each for _, each in file.pending if chance.random() < share]
             return [
                 part
@@ -143,7 +132,7 @@ class Disk:
     def _image(
         self,
         surviving_names: Callable[[_Folder], int],
-        surviving_changes: Callable[[_File], list[Write | Resize]],
+        surviving_changes: Callable[[_File], list[ops.Write | ops.Resize]],
         machine: str = "",
     ) -> Image:
         image: Image = {}
@@ -190,31 +179,31 @@ class Disk:
         return parent, name
 
 
-def apply_changes(content: bytes, changes: list[Write | Resize]) -> bytes:
+def apply_changes(content: bytes, changes: list[ops.Write | ops.Resize]) -> bytes:
     """Return a file's content after some writes and changes of its length."""
     if not changes:
         return content
     changed = bytearray(content)
     for each in changes:
-        size = each.size if isinstance(each, Resize) else each.offset
+        size = each.size if isinstance(each, ops.Resize) else each.offset
         changed.extend(bytes(max(0, size - len(changed))))
-        if isinstance(each, Resize):
+        if isinstance(each, ops.Resize):
             del changed[each.size :]
         else:
             changed[each.offset : each.offset + len(each.content)] = each.content
     return bytes(changed)
 
 
-def _some_sectors(change: Write | Resize, chance: random.Random) -> list[Write | Resize]:
+def _some_sectors(change: ops.Write | ops.Resize, chance: random.Random) -> list[ops.Write | ops.Resize]:
     """Return a random part of a write's sectors: any of them, or only the first ones or the last ones."""
-    if isinstance(change, Resize):
+    if isinstance(change, ops.Resize):
         return [change] if chance.random() < 0.5 else []
     first = change.offset - change.offset % SECTOR_BYTES
-    sectors: list[Write | Resize] = []
+    sectors: list[ops.Write | ops.Resize] = []
     for start in range(first, change.offset + len(change.content), SECTOR_BYTES):
         begin, end = max(start, change.offset), min(start + SECTOR_BYTES, change.offset + len(change.content))
         content = change.content[begin - change.offset : end - change.offset]
-        sectors.append(Write(change.path, begin, content))
+        sectors.append(ops.Write(change.path, begin, content))
     cut = chance.randint(0, len(sectors))
     return chance.choice((sectors[:cut], sectors[cut:], [each for each in sectors if chance.random() < 0.5]))
 
@@ -242,8 +231,8 @@ def moments(recording: Recording) -> list[int]:
     A moment is the number of operations that were complete.
     """
     found = {
-        at if isinstance(operation, Sync) else at + 1
+        at if isinstance(operation, ops.Sync) else at + 1
         for at, operation in enumerate(recording.operations)
-        if isinstance(operation, Sync | Statement)
+        if isinstance(operation, ops.Sync | ops.Statement)
     }
     return sorted(found | {len(recording.operations)})

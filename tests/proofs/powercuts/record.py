@@ -8,18 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.proofs.powercuts.disk_operations import (
-    DiskOperation,
-    Link,
-    MakeFile,
-    MakeFolder,
-    Remove,
-    Rename,
-    Resize,
-    Statement,
-    Sync,
-    Write,
-)
+from tests.proofs.powercuts import disk_operations as ops
 from tests.proofs.powercuts.statements import PREFIX, START
 
 _WRITES = frozenset({"write", "pwrite64", "writev"})
@@ -58,7 +47,7 @@ class Recording:
 
     disk: Path
     start: dict[str, bytes | None]
-    operations: list[DiskOperation]
+    operations: list[ops.DiskOperation]
 
 
 def record(scenario: str, folder: Path, weakness: str = "none") -> Recording:
@@ -104,7 +93,7 @@ class _TraceReader:
     has_started: bool = False
     count: int = 0
 
-    def operations(self, lines: Iterator[str]) -> Iterator[DiskOperation]:
+    def operations(self, lines: Iterator[str]) -> Iterator[ops.DiskOperation]:
         """Yield the operations on the disk after the scenario's start, in the order in which they ended."""
         unfinished: dict[str, tuple[str, str, int]] = {}
         for line in lines:
@@ -123,19 +112,19 @@ class _TraceReader:
                 continue  # the call failed, or the process ended
             arguments = arguments.rstrip().removesuffix(")")
             for operation in self._of_call(name, arguments, result, started):
-                self.has_started |= isinstance(operation, Statement) and operation.about == START
+                self.has_started |= isinstance(operation, ops.Statement) and operation.about == START
                 if self.has_started:
                     self.count += 1
                     yield operation
 
-    def _of_call(self, name: str, arguments: str, result: str, started: int) -> Iterator[DiskOperation]:
+    def _of_call(self, name: str, arguments: str, result: str, started: int) -> Iterator[ops.DiskOperation]:
         if name in _WRITES:
             yield from self._of_write(name, arguments, int(result.split(maxsplit=1)[0]))
         elif name in _RENAMES | _LINKS:
             yield from self._of_two_names(name, arguments)
         elif name in _SYNCS:
             if (path := self._open_path(arguments)) is not None:
-                yield Sync(path, started)
+                yield ops.Sync(path, started)
         elif name in _NAMES:
             yield from self._of_name(name, arguments, result)
         elif name in _SIZES:
@@ -143,14 +132,14 @@ class _TraceReader:
         else:
             self._refuse(name, arguments)
 
-    def _of_write(self, name: str, arguments: str, written: int) -> Iterator[DiskOperation]:
+    def _of_write(self, name: str, arguments: str, written: int) -> Iterator[ops.DiskOperation]:
         buffers = (_BUFFER if name == "writev" else _STRING).findall(arguments)
         content = b"".join(map(_plain, buffers))[:written]
         path = self._open_path(arguments)
         if path is None:
             if content.startswith(PREFIX) and arguments.startswith("1<"):
                 about, names = json.loads(content.removeprefix(PREFIX))
-                yield Statement(about, tuple(names))
+                yield ops.Statement(about, tuple(names))
             return
         descriptor = _descriptor(arguments)
         if name == "pwrite64":
@@ -158,35 +147,35 @@ class _TraceReader:
         else:
             offset = self.positions.get((descriptor, path), 0)
             self.positions[descriptor, path] = offset + len(content)
-        yield Write(path, offset, content)
+        yield ops.Write(path, offset, content)
 
-    def _of_two_names(self, name: str, arguments: str) -> Iterator[DiskOperation]:
+    def _of_two_names(self, name: str, arguments: str) -> Iterator[ops.DiskOperation]:
         old, new = (self._below(each) for each in self._named_paths(arguments))
         if old is None and new is None:
             return
         if old is None or new is None or Path(old).parent != Path(new).parent:
             raise UnknownOperationError(f"{name} of {old} to {new}, which is in another folder")
-        yield Link(old, new) if name in _LINKS else Rename(old, new)
+        yield ops.Link(old, new) if name in _LINKS else ops.Rename(old, new)
 
-    def _of_name(self, name: str, arguments: str, result: str) -> Iterator[DiskOperation]:
+    def _of_name(self, name: str, arguments: str, result: str) -> Iterator[ops.DiskOperation]:
         path = self._below(self._named_paths(arguments)[0])
         if path is None:
             return
         if name.startswith("mkdir"):
-            yield MakeFolder(path)
+            yield ops.MakeFolder(path)
         elif name in {"rmdir", "unlink", "unlinkat"}:
-            yield Remove(path)
+            yield ops.Remove(path)
         else:
             descriptor = _descriptor(result)
             self.positions[descriptor, path] = 0
             if "O_APPEND" in arguments or "O_TMPFILE" in arguments:
                 raise UnknownOperationError(f"{path} was opened to append, or as a file without a name")
             if "O_CREAT" in arguments or name == "creat":
-                yield MakeFile(path)
+                yield ops.MakeFile(path)
             if "O_TRUNC" in arguments or name == "creat":
-                yield Resize(path, 0)
+                yield ops.Resize(path, 0)
 
-    def _of_size(self, name: str, arguments: str, result: str) -> Iterator[DiskOperation]:
+    def _of_size(self, name: str, arguments: str, result: str) -> Iterator[ops.DiskOperation]:
         if name == "truncate":
             path = self._below(self._named_paths(arguments)[0])
         else:
@@ -196,7 +185,7 @@ class _TraceReader:
         if name == "lseek":
             self.positions[_descriptor(arguments), path] = int(result.split(maxsplit=1)[0])
         else:
-            yield Resize(path, int(arguments.rpartition(", ")[2]))
+            yield ops.Resize(path, int(arguments.rpartition(", ")[2]))
 
     def _refuse(self, name: str, arguments: str) -> None:
         """Refuse a call of an unknown kind that changes a file on the disk, such as a shared mapping."""

@@ -5,7 +5,6 @@ import threading
 from dataclasses import replace
 
 import pytest
-from werkzeug.test import TestResponse
 
 from crypto.errors import ForgedError
 from protocol.content import AnswerNote, Content, Kind, PassOnRecipient, StepName, StepNote, Verdict
@@ -16,55 +15,21 @@ from source_app.errors import AnswerRefusal, AnswerRefusedError, NotFoundError
 from source_app.services import consent
 from source_app.services.consent import ConsentAnswer, append_consent
 from source_app.services.mailbox_files import open_file
-from source_app.services.proposals import ShownProposal, read_proposal
 from source_app.services.thread import read_thread
 from source_app.services.verified_mailbox import read_mailbox
 from store import mailboxes
 from store.errors import MailboxChangedError, NoSuchMailboxError
 from tests.pages import hook, hooks
 from tests.source_app.desks import TODAY, ADesk, SourceBrowser, ToGo
+from tests.source_app.proposal_pages import form_of, path_of, say, shown, state
 from tests.source_app.refusals import refuses
 
 TEXT = "We report that <b>someone</b> did this.\nSecond line."
 
 
 @pytest.fixture
-def source(a_desk: ADesk) -> SourceBrowser:
-    browser = a_desk.browser()
-    browser.start()
-    browser.write("my story")
-    return browser
-
-
-@pytest.fixture
-def keys(a_desk: ADesk, source: SourceBrowser) -> MailboxKeys:
-    return a_desk.keys_of(source)
-
-
-@pytest.fixture
 def made(a_desk: ADesk, keys: MailboxKeys) -> SignedEntry:
     return a_desk.propose(keys, TEXT)
-
-
-def path_of(entry: SignedEntry) -> str:
-    return f"/en/mailbox/proposal/{entry.envelope.entry_id.hex()}"
-
-
-def form_of(source: SourceBrowser, entry: SignedEntry) -> dict[str, str]:
-    return source.hidden(source.get(path_of(entry)), path_of(entry))
-
-
-def say(source: SourceBrowser, entry: SignedEntry, verdict: str, **fields: str) -> TestResponse:
-    """Answer a proposal through the page, as a browser does."""
-    return source.post(path_of(entry), {**form_of(source, entry), "verdict": verdict, **fields})
-
-
-def shown(a_desk: ADesk, keys: MailboxKeys, entry: SignedEntry) -> ShownProposal:
-    return read_proposal(read_mailbox(a_desk.desk, keys), keys, entry.envelope.entry_id)
-
-
-def state(a_desk: ADesk, keys: MailboxKeys, entry: SignedEntry) -> ProposalStatus:
-    return shown(a_desk, keys, entry).state
 
 
 def an_answer(
@@ -152,7 +117,7 @@ def test_before_agreeing_the_page_says_what_happens_then(source: SourceBrowser, 
 def test_the_mailbox_asks_for_an_answer_on_top(source: SourceBrowser, made: SignedEntry) -> None:
     page = source.get("/en/mailbox").text
 
-    assert page.index(hook("notice", "asked")) < page.index("my story")
+    assert page.index(hook("notice", "asked")) < page.index("the first message")
     assert f'href="{path_of(made)}"' in page
 
 
@@ -687,8 +652,8 @@ def test_passing_on_without_consent_is_shown_on_top_with_its_reason(
 
     page = source.get("/en/mailbox").text
 
-    assert page.index(hook("notice", "without_agreement")) < page.index("my story")
-    assert page.index("The law obliges us.") < page.index("my story")
+    assert page.index(hook("notice", "without_agreement")) < page.index("the first message")
+    assert page.index("The law obliges us.") < page.index("the first message")
     assert "the police" in page
     assert "done_without_agreement" in hooks(page, "notice")
 

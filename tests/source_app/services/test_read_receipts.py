@@ -29,11 +29,6 @@ def source(a_desk: ADesk) -> SourceBrowser:
     return browser
 
 
-@pytest.fixture
-def keys(a_desk: ADesk, source: SourceBrowser) -> MailboxKeys:
-    return a_desk.keys_of(source)
-
-
 def receipts(a_desk: ADesk, keys: MailboxKeys) -> list[SignedEntry]:
     return a_desk.entries_of(keys, EntryClass.RECEIPT, Author.SOURCE)
 

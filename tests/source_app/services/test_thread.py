@@ -27,11 +27,6 @@ def source(a_desk: ADesk) -> SourceBrowser:
     return browser
 
 
-@pytest.fixture
-def keys(a_desk: ADesk, source: SourceBrowser) -> MailboxKeys:
-    return a_desk.keys_of(source)
-
-
 def _line(page: str) -> list[str]:
     """Return the items of the page's list of steps: done, now or later, and which step."""
     return [f"{when} {step}" for when, step, _ in _items(page)]

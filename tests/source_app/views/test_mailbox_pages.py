@@ -32,11 +32,6 @@ def source(a_desk: ADesk) -> SourceBrowser:
     return browser
 
 
-@pytest.fixture
-def keys(a_desk: ADesk, source: SourceBrowser) -> MailboxKeys:
-    return a_desk.keys_of(source)
-
-
 def stranger(a_desk: ADesk) -> SourceBrowser:
     """Return the browser of another source, with another mailbox."""
     browser = a_desk.browser()
