@@ -168,8 +168,7 @@ def _verify_newest(
         seen = _recall(serial_path)
         verified = _verify(newest[1:], fingerprint, seen, in_use)
         if verified.serial > seen[0]:
-            line = f"{verified.serial} {_parameters_digest(verified)}\n"
-            replace_file(serial_path, [line.encode("ascii")])
+            replace_file(serial_path, [f"{verified.serial} {_parameters_digest(verified)}\n".encode("ascii")])
     return verified
 
 

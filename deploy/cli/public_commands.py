@@ -4,6 +4,7 @@ They print what the desk publishes about itself, and check that the store is as 
 """
 
 import re
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,7 @@ def fingerprint_command(settings: Path) -> None:
     from deploy.serving.topology import load_public_settings
 
     click.echo(load_public_settings(settings).fingerprint)
-    openpgp_fingerprint = _verified_letterhead(settings).openpgp_fingerprint
-    if openpgp_fingerprint is not None:
+    if (openpgp_fingerprint := _verified_letterhead(settings).openpgp_fingerprint) is not None:
         click.echo("OpenPGP: " + " ".join(re.findall("....", openpgp_fingerprint)))
 
 
@@ -73,25 +73,44 @@ def store_group() -> None:
 def verify_command(settings: Path) -> None:
     """Verify every entry and file in the store: signatures, order, and digests of all encrypted parts.
 
-    No secret key is needed, so the operator of the server can do this. The command ends with status 1 if
-    something in the store is not as its writer signed it.
+    Also print the number of damaged rows of each table. No secret key is needed, so the operator of the
+    server can do this. The command ends with status 1 if something in the store is not as its writer signed
+    it, or if a row is damaged.
     """
     from deploy.serving.topology import load_public_settings
     from protocol.identifiers import mailbox_label
     from stored_mailbox.whole_store import verify_in_processes
 
-    strands = _verified_letterhead(settings).strand_keys
+    path = load_public_settings(settings).store_path
+    is_damaged = show_damaged_rows(path)
     total = unsound = 0
-    for verdict in verify_in_processes(load_public_settings(settings).store_path, strands):
+    for verdict in verify_in_processes(path, _verified_letterhead(settings).strand_keys):
         total += verdict.entries
         show_verified(verdict.done, verdict.total)
         if not verdict.is_sound:
             unsound += 1
             click.echo(f"Mailbox {mailbox_label(verdict.address)}: {verdict.describe()}")
     click.echo(f"{total} entries verified. Mailboxes that differ from what was signed: {unsound}.")
-    if unsound:
-        click.echo("Tell the desk which mailboxes these are. Do not change the store.")
+    if unsound or is_damaged:
+        click.echo("Tell the desk which mailboxes and tables these are. Do not change the store.")
         raise click.exceptions.Exit(1)
+
+
+def show_damaged_rows(path: Path) -> bool:
+    """Print the number of damaged rows of each table and mailbox in the store at a path, and what to do.
+
+    Return True if there are damaged rows.
+    """
+    from protocol.identifiers import Address, mailbox_label
+    from store.database.damaged_rows import count_damaged
+    from store.database.engine import open_store
+
+    with closing(open_store(path)) as store, store.reading() as session:
+        damaged = count_damaged(session)
+    for (table, address), count in damaged.items():
+        mailbox = f", mailbox {mailbox_label(Address(address))}" if address else ""
+        click.echo(f"Damaged rows in the table {table}{mailbox}: {count}. Tell the desk, and check the disk.")
+    return bool(damaged)
 
 
 def _verified_letterhead(settings: Path) -> "Letterhead":

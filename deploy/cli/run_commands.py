@@ -54,9 +54,8 @@ def sweep_command(settings: Path, *, once: bool) -> None:
     from deploy.syncing.pending_at_server import apply_pending_now, apply_pending_until_stopped
 
     sections = sections_in(settings)
-    sweeper: server_cleanup.StoreSweeper
     if "source" in sections:
-        sweeper = server_cleanup.open_server_cleanup(settings)
+        sweeper: server_cleanup.StoreSweeper = server_cleanup.open_server_cleanup(settings)
     else:
         from deploy.sweeping import replica_cleanup
 
@@ -70,8 +69,7 @@ def sweep_command(settings: Path, *, once: bool) -> None:
     collect_from_here()
     stop = stop_on_signals()
     if "sync" in sections:
-        background = threading.Thread(target=apply_pending_until_stopped, args=(settings, stop), daemon=True)
-        background.start()
+        threading.Thread(target=apply_pending_until_stopped, args=(settings, stop), daemon=True).start()
     server_cleanup.sweep_until_stopped(sweeper, stop)
 
 

@@ -41,8 +41,7 @@ def read_service_key(folder: Path) -> OnionKey:
         UnsafePathError: others can read the key.
         OnionFolderError: this user cannot read the folder.
     """
-    key = find_service_key(folder)
-    if key is None:
+    if (key := find_service_key(folder)) is None:
         raise OnionError(f"There is no onion key in {folder}.")
     return key
 

@@ -177,8 +177,7 @@ def _identities(file: Path) -> list[_Identity]:
 
 
 def _identity(line: str) -> _Identity:
-    kind = age.PQIdentity if line.startswith("AGE-SECRET-KEY-PQ-") else age.X25519Identity
-    return kind.from_text(line)
+    return (age.PQIdentity if line.startswith("AGE-SECRET-KEY-PQ-") else age.X25519Identity).from_text(line)
 
 
 def _write_new(path: Path, content: bytes) -> None:

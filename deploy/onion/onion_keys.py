@@ -53,8 +53,7 @@ class OnionKey:
         expanded = raw.removeprefix(_SECRET_HEAD)
         if len(raw) != SECRET_FILE_BYTES or len(expanded) != _EXPANDED_BYTES:
             raise OnionError("This is not a key of an onion service as Tor writes it (96 bytes).")
-        clamped = not expanded[0] & 7 and expanded[31] & 192 == 64  # noqa: PLR2004  # RFC 8032
-        if not clamped:
+        if expanded[0] & 7 or expanded[31] & 192 != 64:  # noqa: PLR2004  # not clamped (RFC 8032)
             raise OnionError("The key of the onion service is damaged: Tor makes no such key.")
         return cls(expanded)
 

@@ -46,8 +46,7 @@ def _status_lines(
     controller: Controller, config: OnionConfig, onion_host: str, source_socket: str, seconds: float
 ) -> Iterator[StatusLine]:
     version = str(controller.get_version()).split(maxsplit=1)[0]
-    phase = controller.get_info("status/bootstrap-phase")
-    if _WHOLE in phase:
+    if _WHOLE in controller.get_info("status/bootstrap-phase"):
         yield StatusLine(f"Tor {version} is running and connected to its network.")
     else:
         yield StatusLine(

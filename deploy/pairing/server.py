@@ -54,8 +54,7 @@ def set_up_server(settings: Path, fingerprint: str, *, source_bind: str, sync_bi
             ("source", "origin"): f"http://{source_bind}",
             ("sync", "bind"): sync_bind,
         }
-        text = from_example(_SERVER, fingerprint, keys)
-        write_new(unfinished / settings.name, text.encode("utf-8"))
+        write_new(unfinished / settings.name, from_example(_SERVER, fingerprint, keys).encode("utf-8"))
         load_config(unfinished / settings.name, "sync", SyncConfig)
     return True
 
@@ -95,8 +94,7 @@ def admit_workstation(settings: Path, path: Path, *, say: Say, on_step: Say) -> 
     read_server_key(config.key_path)
     with closing(open_store(config.store_path)) as store:
         in_use = _open_letterhead_if_any(store, config)
-        is_newer = _is_newer(store, pairing, in_use)
-        if is_newer:
+        if is_newer := _is_newer(store, pairing, in_use):
             published = (pairing.letterhead, pairing.signature)
             accept_letterhead(published, config.fingerprint, config.letterhead_serial_path, in_use)
         name = _name_in_service(letterhead if is_newer or in_use is None else in_use, pairing)
@@ -234,8 +232,7 @@ def _sync_onion(settings: Path) -> OnionConfig | None:
 
 
 def _admit_to_onion(settings: Path, pairing: Pairing, say: Say) -> None:
-    onion = _sync_onion(settings)
-    if onion is None:
+    if (onion := _sync_onion(settings)) is None:
         say(
             "It has a key to an onion service, but this server has no onion for sync: see sync_socket under "
             "[onion]."
@@ -254,8 +251,7 @@ def _admit_to_onion(settings: Path, pairing: Pairing, say: Say) -> None:
 
 
 def _dismiss_from_onion(settings: Path, name: str, say: Say) -> None:
-    onion = _sync_onion(settings)
-    if onion is None:
+    if (onion := _sync_onion(settings)) is None:
         return
     try:
         is_removed = clients.dismiss_client(onion.clients_folder, name)

@@ -166,8 +166,7 @@ def end_strand(strand: Strand, *, until: date) -> Strand:
 
     If the strand already ends earlier, its last day stays. The last day is never before the first day.
     """
-    last = min(until, strand.until or until)
-    return msgspec.structs.replace(strand, until=max(last, strand.since))
+    return msgspec.structs.replace(strand, until=max(min(until, strand.until or until), strand.since))
 
 
 def _paired_settings(settings: Path, server: str) -> str:

@@ -69,8 +69,7 @@ def compose_poster(facts: PosterFacts, language: str) -> Poster:
     filled = {"desk": facts.desk_name, "address": address, "days": _listed(names, words["and"])}
     for key in ("page_title", "qr_words", "talk_days"):
         words[key] = words[key].format_map(filled)
-    letters = facts.onion_host.removesuffix(".onion")
-    lines = re.findall(f".{{{_ADDRESS_CHARS}}}", letters)
+    lines = re.findall(f".{{{_ADDRESS_CHARS}}}", facts.onion_host.removesuffix(".onion"))
     return Poster(
         language=language,
         words=words,

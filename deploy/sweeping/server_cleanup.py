@@ -99,8 +99,7 @@ class ServerSweeper(StoreSweeper):
             StoreError: the store failed.
         """
         self._sessions.sweep(half_hour_of(now))
-        letterhead = self._letterhead()
-        if letterhead is not None:
+        if (letterhead := self._letterhead()) is not None:
             before, self._retained = self._retained, apply_retention(self.store, letterhead, now.date())
             log_retention(self._retained, before)
             forget_known(self.store, letterhead, now.date())

@@ -65,7 +65,33 @@ def test_a_changed_mailbox_is_named_and_ends_the_command_with_status_1(
     assert done.stdout == (
         f"Mailbox {mailbox_label(source.keys.address)}: bad signature, damaged rows: 1\n"
         "2 entries verified. Mailboxes that differ from what was signed: 1.\n"
-        "Tell the desk which mailboxes these are. Do not change the store.\n"
+        "Tell the desk which mailboxes and tables these are. Do not change the store.\n"
     )
     for opened, *_ in whole_store._opened:
         opened.close()
+
+
+def test_damaged_rows_that_belong_to_no_entry_are_named_and_end_the_command_with_status_1(
+    desk: TwoMachineDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attack, or a failing disk: no signature covers these columns, and the verification finds nothing."""
+    desk.pair_first()
+    source = desk.a_source_writes()
+    store = desk.server.store()
+    with store.writing() as session:
+        session.execute(text("PRAGMA ignore_check_constraints = ON"))
+        session.execute(text("UPDATE mailbox SET due = 'never'"))
+        session.execute(text("UPDATE peer SET sent_serial = 'many'"))
+    store.close()
+    monkeypatch.setattr(whole_store, "verify_in_processes", lambda _path, _strands: iter(()))
+
+    done = desk.server.types("store", "verify")
+
+    label = mailbox_label(source.keys.address)
+    assert done.exit_code == 1
+    assert done.stdout == (
+        f"Damaged rows in the table mailbox, mailbox {label}: 1. Tell the desk, and check the disk.\n"
+        "Damaged rows in the table peer: 1. Tell the desk, and check the disk.\n"
+        "0 entries verified. Mailboxes that differ from what was signed: 0.\n"
+        "Tell the desk which mailboxes and tables these are. Do not change the store.\n"
+    )

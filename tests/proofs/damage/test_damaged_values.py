@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.cli import public_commands
 from store.database.damaged_rows import count_damaged
 from store.database.engine import Store
 from tests.proofs.damage.damaged_pair import Pair, a_pair
@@ -82,7 +83,9 @@ def unexpected(used: Use, damage: Damage) -> list[str]:
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_every_value_of_a_wrong_type_is_counted_as_damage(pair: Pair, end: str) -> None:
+def test_every_value_of_a_wrong_type_is_counted_as_damage(
+    pair: Pair, end: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     store = pair.server if end == "server" else pair.replica
     pair.put_back()
     with store.reading() as session:
@@ -94,6 +97,8 @@ def test_every_value_of_a_wrong_type_is_counted_as_damage(pair: Pair, end: str) 
         if has_damage(store, pair, damage):
             with store.reading() as session:
                 assert damage.table in {table for table, _ in count_damaged(session)}, str(damage)
+            assert public_commands.show_damaged_rows(store.path)  # as `steunpunt store verify` does
+            assert f"in the table {damage.table}" in capsys.readouterr().out, str(damage)
             written += 1
     print_result(f"{written} values of a wrong type were counted as damaged rows ({end})")
 
