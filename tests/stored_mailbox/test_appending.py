@@ -5,16 +5,25 @@ from collections.abc import Callable
 from datetime import date, timedelta
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from protocol.entry import SignedEntry
+from protocol.envelope import EntryClass
 from protocol.transcript.closing import closed_until
 from protocol.transcript.waiting import waiting_since
 from store import entries, mailboxes
 from store.database.engine import Store
 from store.errors import EntryMissingError, MailboxChangedError, NoSuchMailboxError
-from stored_mailbox.appending import NewEntry, PreparedAppend, append_entries, recompute_state
-from tests.protocol.mailbox_factories import DAY, DUE, LAPTOP, WORKSTATION, Talk
+from stored_mailbox.appending import (
+    NewEntry,
+    PreparedAppend,
+    append_entries,
+    destroy_restored,
+    recompute_state,
+    store_entry,
+)
+from tests.protocol.mailbox_factories import DAY, DUE, LAPTOP, WORKSTATION, Talk, a_mailbox
 
 
 def prepared(
@@ -185,3 +194,44 @@ def test_the_state_is_computed_again_from_the_envelopes(store: Store, talk: Talk
         entries.set_state(session, talk.keys.address, waiting_since=DAY, due=None)
         recompute_state(session, talk.keys.address)
     assert state(store, talk) == (None, DUE)
+
+
+def test_a_removal_of_another_source_destroys_nothing(store: Store, talk: Talk) -> None:
+    """Attack: a source signs a removal of words of another mailbox, and the operator moves it there."""
+    other, kept = Talk(a_mailbox(2)), talk.write(talk.source)
+    append(store, talk, kept)
+    removal = other.add(other.source, EntryClass.REMOVAL, removes=(kept.digest,))
+    with store.writing() as session:
+        keys = other.keys
+        mailboxes.create_mailbox(
+            session,
+            address=keys.address,
+            recipient=keys.recipient,
+            verify_key=keys.verify_key,
+            opened_day=DAY,
+        )
+        store_entry(session, removal)
+        session.execute(text("UPDATE entry SET address = :a"), {"a": talk.keys.address})
+
+        assert destroy_restored(session, talk.keys.address) == 0
+
+        found = entries.find_digest(session, talk.keys.address, kept.digest)
+    assert found is not None
+    assert found.header == kept.header
+
+
+def test_what_was_restored_after_its_removal_is_destroyed_again(store: Store, talk: Talk) -> None:
+    gone = talk.write(talk.source)
+    append(store, talk, gone)
+    append(store, talk, talk.remove(gone))
+    with store.writing() as session:
+        assert destroy_restored(session, talk.keys.address) == 0
+        session.execute(text("DELETE FROM deletion_queue"))
+        session.execute(text("UPDATE sealed SET header = x'01'"))
+
+        assert destroy_restored(session, talk.keys.address) > 0
+
+        found = entries.find_digest(session, talk.keys.address, gone.digest)
+        assert destroy_restored(session, b"a" * 20) == 0
+    assert found is not None
+    assert found.header is None
