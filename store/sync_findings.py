@@ -24,6 +24,7 @@ class FindingKind(StrEnum):
     CROSSED = "crossed"  # the server deleted a closed mailbox before an entry from here arrived
     RESTORED = "restored"  # a removed entry had its encrypted part again, which was destroyed again
     FORGED_RECORD = "forged_record"  # the server sent a record that no workstation of the desk wrote
+    WAITING_RECORD = "waiting_record"  # too many received records wait until this workstation can open them
     LONG_RECORD = "long_record"  # the notes of two workstations do not fit into one record
 
 

@@ -97,7 +97,7 @@ def _wait(context: ApplyContext, session: Session, item: RecordItem) -> bool:
     """Keep a record that this workstation cannot open yet, and report a fault if too many wait already."""
     number, size = records.count(session, _WAITING)
     if number >= _WAITING_RECORDS or size + len(item.sealed) > _WAITING_BYTES:
-        return context.report(session, NO_MAILBOX, b"", FindingKind.FORGED_RECORD)
+        return context.report(session, NO_MAILBOX, b"", FindingKind.WAITING_RECORD)
     # A name that begins with the record's own name, so that the row is dropped with its mailbox.
     waiting = Record(_WAITING, item.name + b":" + item.kind.encode(), 1, item.sealed)
     records.replace(session, waiting, goes_to_peers=False)

@@ -380,7 +380,21 @@ def test_invented_records_of_a_later_version_wait_up_to_a_limit(
     assert len(kept) == 3
     assert waiting() == kept  # not written again
     with first.replica.reading() as session:
-        assert [each.kind for each in sync_findings.all_findings(session)] == [FindingKind.FORGED_RECORD]
+        assert [each.kind for each in sync_findings.all_findings(session)] == [FindingKind.WAITING_RECORD]
+
+
+def test_an_honest_record_that_is_one_too_many_is_not_called_forged(
+    scene: DishonestServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attack: the operator invents records up to the limit, so that the app accuses an honest workstation."""
+    monkeypatch.setattr(record_item, "_WAITING_RECORDS", 0)
+    with scene.ends.world.store.writing() as session:
+        records.put(session, "later", b"of a newer version", 1, bytes(100), goes_to_peers=True)
+
+    scene.sync(scene.first)
+
+    (found,) = sync_status.faults_at_server(scene.first.desk)
+    assert (found.label, found.faults, found.is_here) == ("", ("waiting_record_at_server",), False)
 
 
 def test_a_note_that_a_replica_calls_dropped_is_not_dropped_at_the_server(scene: DishonestServer) -> None:
