@@ -10,12 +10,13 @@ from werkzeug.routing import AnyConverter, Rule
 from werkzeug.test import TestResponse
 
 from crypto.errors import CryptoError
-from deploy.sweeping.retention import apply_retention
+from deploy.sweeping.retention import apply_retention, forget_known, refresh_hints
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services.whole_desk import sync_replica, unlocking
 from store import cleanup, entries
 from store.database.engine import Store
 from store.errors import AttachmentMissingError
+from store.quota import recount_bytes
 from tests.journalist_app import desk_readers
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY
 from tests.journalist_app.views.test_views import answer_fields, settle
@@ -77,6 +78,10 @@ def use_server(pair: Pair, *, in_sync: bool = True) -> Use:
         _use_site(use, name, source)
     use.attempt("sweep", lambda: cleanup.destroy_deleted(pair.server, HALF_HOUR))
     use.attempt("retention", lambda: apply_retention(pair.server, pair.ends.world.letterhead, TODAY))
+    use.attempt("forget", lambda: forget_known(pair.server, pair.ends.world.letterhead, TODAY))
+    use.attempt("hints", lambda: refresh_hints(pair.server))
+    use.attempt("bytes", lambda: recount_bytes(pair.server))
+    use.attempt("rewrite", lambda: cleanup.rewrite_store(pair.server))
     if in_sync:
         _sync(use)
         _use_adviser(use, every_page=False)
