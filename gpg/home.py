@@ -8,10 +8,10 @@ import logging
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 from crypto.errors import CryptoError, MalformedError, UnreadableError
@@ -46,7 +46,7 @@ class OpenPGPKey:
     public: str
 
 
-class GpgHome:
+class GpgHome(AbstractContextManager["GpgHome"]):
     """Private home folder of GnuPG (gpg) in memory, and the operations with its keys.
 
     `close` destroys the folder. Threads may share this object once all keys are imported.
@@ -73,25 +73,14 @@ class GpgHome:
         if found is None or not all(map(shutil.which, ("gpgconf", "shred"))):
             raise OpenPGPMissingError
         folder = KeptFolder.make(parent)
-        try:
+        with suppress(OSError, ValueError):  # python-gnupg could not read the version
             gpg = Gpg(found, folder.path)
-        except (OSError, ValueError) as why:
-            folder.destroy()
-            raise OpenPGPMissingError from why
-        if tuple(gpg.version or ()) < _VERSION_MIN:
-            folder.destroy()
-            raise OpenPGPMissingError
-        return cls(folder, gpg)
+            if tuple(gpg.version or ()) >= _VERSION_MIN:
+                return cls(folder, gpg)
+        folder.destroy()
+        raise OpenPGPMissingError
 
-    def __repr__(self) -> str:
-        return "GpgHome()"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -37,18 +37,11 @@ class Gpg(gnupg.GPG):  # type: ignore[misc]  # has no types
     def _open_subprocess(self, args: list[str], _passphrase: object = None) -> SimpleNamespace:
         return SimpleNamespace(args=args, stdin=None, returncode=None)
 
-    def _collect_output(self, run: SimpleNamespace, result: Any, stdin: object = None) -> None:  # noqa: ANN401, ARG002
+    def _collect_output(self, run: SimpleNamespace, result: Any, **_: object) -> None:  # noqa: ANN401
         self._handle_io(run.args, io.BytesIO(), result)
         run.returncode = result.returncode
 
-    def _handle_io(  # overrides python-gnupg's method
-        self,
-        args: list[str],
-        file: io.BytesIO,
-        result: Any,  # noqa: ANN401
-        passphrase: object = None,  # noqa: ARG002
-        binary: object = None,  # noqa: ARG002
-    ) -> None:
+    def _handle_io(self, args: list[str], file: io.BytesIO, result: Any, *_: object, **__: object) -> None:  # noqa: ANN401
         result.data, result.stderr = b"", ""
         run = Program(self.make_args(args, None), _KEY_LIMITS)
         with run, suppress(ProgramFailedError):  # then gpg did not report success

@@ -11,11 +11,10 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Final, Self, cast
+from typing import IO, Final, cast
 
 from programs.errors import ProgramFailedError, ProgramLimitError
 
@@ -50,7 +49,7 @@ class ProgramLimits:
         return ("/usr/bin/prlimit", f"--cpu={int(self.seconds) + 1}", *sizes.split())
 
 
-class Program:
+class Program(AbstractContextManager["Program"]):
     """A running program in its own process group. When the `with` block ends, the whole group is killed.
 
     `messages` is the program's standard error. `code` is its exit code, or None as long as it runs.
@@ -97,12 +96,7 @@ class Program:
         with _changing:
             _running.add(self)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with _changing:
             _running.discard(self)
             self.kill()

@@ -4,16 +4,16 @@ A hostile file may take over the program that reads it. In the sandbox, that pro
 read-only /usr, its own /tmp in memory, and an almost empty environment.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from programs.errors import ProgramFailedError
-from programs.runner import ProgramLimits, few_variables, run_program
+from programs.errors import NoSandboxError, ProgramFailedError
+from programs.runner import Program, ProgramLimits, few_variables
 
 SANDBOX_FOLDER: Final = Path("/tmp")  # noqa: S108  # a tmpfs that only the sandboxed program can see
-_ANSWER: Final = b"inside\n"
-_QUESTION: Final = ProgramLimits(seconds=10, memory_bytes=1_000_000_000, output_bytes=len(_ANSWER))
+_FOLDER_BYTES: Final = 600_000_000  # size of the sandbox's /tmp
 _OPTIONS: Final = (
     "--unshare-all --die-with-parent --new-session --clearenv --cap-drop ALL --proc /proc --dev /dev"
     " --ro-bind /usr /usr --symlink usr/bin /bin --symlink usr/lib /lib --symlink usr/lib64 /lib64"
@@ -26,34 +26,32 @@ _SHOWN: Final = "/etc/alternatives /etc/ld.so.cache /etc/mime.types /etc/fonts /
 class Sandbox:
     """Bubblewrap sandbox, which isolates an external program from this machine.
 
-    Each run starts a new sandbox. `folder_bytes` is the size of the sandbox's /tmp.
+    Each run starts a new sandbox.
     """
 
     bwrap: Path
-    folder_bytes: int
 
-    def is_allowed(self) -> bool:
-        """Return True if this machine lets us start a sandbox.
-
-        This method starts a sandbox to learn the answer, because no file of the system shows whether
-        sandboxes are allowed.
-        """
-        try:
-            answer = run_program(self.command("/bin/sh", "-c", "echo inside"), _QUESTION)
-        except (OSError, ProgramFailedError):
-            return False
-        return answer == _ANSWER
-
-    def command(self, *words: str) -> tuple[str, ...]:
-        """Return the command line that runs a program in a new sandbox.
+    def run(self, words: Sequence[str], limits: ProgramLimits, open_files: Sequence[int]) -> bytes:
+        """Run a program in a new sandbox, and return its output. The program must write no messages.
 
         `words` are further options of bubblewrap, then the program's name and its arguments.
+
+        Raises:
+            NoSandboxError: the sandbox did not start.
+            ProgramFailedError: the program exceeded a limit, or ended with an exit code other than 0.
         """
         variables = few_variables(SANDBOX_FOLDER, f"{SANDBOX_FOLDER}/bin")
-        folder = f"--size {self.folder_bytes} --tmpfs {SANDBOX_FOLDER} --chdir {SANDBOX_FOLDER}"
-        return (
+        folder = f"--size {_FOLDER_BYTES} --tmpfs {SANDBOX_FOLDER} --chdir {SANDBOX_FOLDER}"
+        command = (
             *(str(self.bwrap), *_OPTIONS.split(), *folder.split()),
             *(word for path in _SHOWN.split() for word in ("--ro-bind-try", path, path)),
             *(word for pair in variables.items() for word in ("--setenv", *pair)),
             *words,
         )
+        with Program(command, limits, open_files=open_files) as program:
+            output = b"".join(program.output())
+        if program.code:
+            raise (
+                NoSandboxError if program.messages else ProgramFailedError
+            )  # only bubblewrap writes messages
+        return output

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 
 from journalist_app.desk.open_desk import OpenDesk
-from programs.runner import end_all_programs
 
 _TOKEN_BYTES = 32
 
@@ -70,11 +69,10 @@ class AutoLock:
         self._last_use = self._clock()
 
     def close(self) -> None:
-        """Lock the site: end all programs that the desk runs, and drop the unlocked desk with its keys.
+        """Lock the site: drop the unlocked desk with its keys.
 
         Copies of the keys stay in the memory of this process until `end` ends the process.
         """
-        end_all_programs()
         if self._desk is not None:
             self._desk.stop()
         self._desk = None
@@ -82,6 +80,8 @@ class AutoLock:
         self._closed.set()
 
     def _is_idle(self) -> bool:
+        if self._desk is not None and any(each.is_busy for each in tuple(self._desk.prepared.values())):
+            self.touch()
         return self._clock() - self._last_use >= self._idle_seconds
 
     def _watch(self) -> None:

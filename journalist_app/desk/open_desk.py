@@ -19,6 +19,7 @@ from journalist_app.files.gpg_export import Exporter
 from journalist_app.files.presealed import PresealedCache, Unsealer
 from journalist_app.search.search_index import SearchIndex
 from journalist_app.search.tally_reader import OpenedTally
+from programs.runner import end_all_programs
 from protocol import trusted_state as trusted_state_format
 from protocol.heads import Heads
 from protocol.identifiers import Address, Digest, EntryId, mailbox_label
@@ -87,6 +88,10 @@ class SyncProgress:
 
 class PreparedEntry(Protocol):
     """Protocol class for an entry with files that the adviser previews and has not sent yet."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Return True while the app works on this unsent entry in the background."""
 
     def give_up(self) -> None:
         """Give up this unsent entry. The clean-up of the store then deletes the entry's uploaded files."""
@@ -261,8 +266,9 @@ class OpenDesk:
         self.save()
 
     def stop(self) -> None:
-        """Stop the background threads and the search processes, and destroy gpg's home with its key."""
+        """Stop background threads, search processes and programs, and destroy gpg's home with its key."""
         self.stopping.set()
+        end_all_programs()
         self.first_page.set()
         self.sync_wanted.set()
         self.index.stop()

@@ -4,6 +4,7 @@ Without gpg or an OpenPGP key, the desk has no exporter and cannot pass anything
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -102,20 +103,11 @@ def open_exporter(home_path: Path, secret_key: str, recipients: tuple[RecipientK
 def _import_keys(home: GpgHome, recipients: Iterable[RecipientKey]) -> dict[str, RecipientRefusal]:
     refused = {}
     for each in recipients:
+        raw = b""  # a file that cannot be read is refused as a file without a key
+        with suppress(OSError), each.key_path.open("rb") as file:
+            raw = file.read(KEY_BYTES_MAX + 1)
         try:
-            home.import_public(_key_file(each.key_path), each.fingerprint)
+            home.import_public(raw, each.fingerprint)
         except KeyRefusedError as why:
             refused[each.fingerprint] = why.reason
     return refused
-
-
-def _key_file(path: Path) -> bytes:
-    """Read a recipient's key file. If the file cannot be read, return no bytes.
-
-    gpg refuses to import a key of no bytes, so the unreadable file is refused too.
-    """
-    try:
-        with path.open("rb") as file:
-            return file.read(KEY_BYTES_MAX + 1)
-    except OSError:
-        return b""

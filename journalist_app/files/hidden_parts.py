@@ -14,7 +14,7 @@ import re
 import shutil
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from xml.etree import ElementTree as ET  # expat and the sandbox's limits stop XML bombs
 
@@ -54,10 +54,6 @@ _COMMENT_PART = re.compile(
 _COMMENT_TAGS = {"comment", "cm", "threadedComment"}
 
 
-class DamagedError(Exception):
-    """An office document cannot be inspected: it has too many parts, or a part that is too large."""
-
-
 def findings(path: str) -> list[tuple[str, str, str]]:
     """Return the hidden parts and metadata of an office file, each as three texts.
 
@@ -92,9 +88,9 @@ def write_cleaned_copy(path: str, out: str) -> None:
             if _COMMENT_PART.search(name):
                 continue
             if name.endswith((".rels", "[Content_Types].xml")):
-                kept = _without_references(raw)
+                kept = _rewritten(raw, _remove_references)
             elif name.endswith(".xml") and re.match(r"(word/|content\.xml$|styles\.xml$)", name):
-                kept = _accepted(raw)
+                kept = _rewritten(raw, _accept)
             else:
                 kept = raw
             kind = zipfile.ZIP_STORED if name == "mimetype" else zipfile.ZIP_DEFLATED
@@ -104,14 +100,14 @@ def write_cleaned_copy(path: str, out: str) -> None:
 def _parts(file: zipfile.ZipFile) -> Iterator[tuple[str, bytes]]:
     members = file.infolist()
     if len(members) > _PARTS:
-        raise DamagedError
+        raise ValueError("too many parts")
     for each in members:
         if each.is_dir():
             continue
         with file.open(each) as part:
             raw = part.read(_PART_BYTES + 1)
         if len(raw) > _PART_BYTES:
-            raise DamagedError
+            raise ValueError("a part is too large")
         yield each.filename, raw
 
 
@@ -139,19 +135,16 @@ def _people(each: ET.Element) -> list[str]:
     return [name.strip() for name in names if name.strip()]
 
 
-def _without_references(raw: bytes) -> bytes:
+def _rewritten(raw: bytes, change: Callable[[ET.Element], None]) -> bytes:
     tree = _tree_with_prefixes(raw)
+    change(tree)
+    return bytes(ET.tostring(tree, encoding="UTF-8", xml_declaration=True))
+
+
+def _remove_references(tree: ET.Element) -> None:
     for each in list(tree):
-        target = each.get("Target") or each.get("PartName") or ""
-        if _COMMENT_PART.search(target):
+        if _COMMENT_PART.search(each.get("Target") or each.get("PartName") or ""):
             tree.remove(each)
-    return _written(tree)
-
-
-def _accepted(raw: bytes) -> bytes:
-    tree = _tree_with_prefixes(raw)
-    _accept(tree)
-    return _written(tree)
 
 
 def _accept(parent: ET.Element) -> None:
@@ -185,10 +178,6 @@ def _tree_with_prefixes(raw: bytes) -> ET.Element:
     return _tree(raw)
 
 
-def _written(tree: ET.Element) -> bytes:
-    return bytes(ET.tostring(tree, encoding="UTF-8", xml_declaration=True))
-
-
 def run_hidden_parts(task: str, path: str, out: str = "") -> int:
     """List or remove the hidden parts of the file at `path`. Return 0, or 3 after a failure.
 
@@ -204,7 +193,7 @@ def run_hidden_parts(task: str, path: str, out: str = "") -> int:
             write_cleaned_copy(path, out)
         else:
             shutil.copyfile(path, out)
-    except (DamagedError, ET.ParseError, zipfile.BadZipFile, OSError, ValueError, RuntimeError):
+    except (ET.ParseError, zipfile.BadZipFile, OSError, ValueError, RuntimeError):
         return 3
     return 0
 

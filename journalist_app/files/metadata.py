@@ -6,14 +6,15 @@ memory and output. mat2 gets a copy of the file under a fixed name, so mat2 cann
 see its name.
 """
 
+import math
 import os
 import re
 import shutil
+import time
 import unicodedata
 from dataclasses import dataclass, field
-from io import FileIO
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import IO, Literal
 
 import msgspec
 from flask_babel import LazyString
@@ -21,13 +22,11 @@ from flask_babel import LazyString
 from journalist_app.files import metadata_sentences
 from journalist_app.files.file_types import HEAD_BYTES
 from programs.errors import NoSandboxError, ProgramFailedError
-from programs.runner import ProgramLimits, run_program
+from programs.runner import ProgramLimits
 from programs.sandbox import SANDBOX_FOLDER, Sandbox
 
-_MAX_BYTES = 50_000_000  # limit of a file to inspect, which is in memory twice
 _SHOWN_BYTES = 400_000  # limit of the output of hidden_parts and mat2
 _CLEANED_BYTES = 200_000_000
-_ROOM_BYTES = 600_000_000  # size of the sandbox's /tmp
 _MEMORY_BYTES = 2_000_000_000
 _PROCESSES = 64  # ffmpeg has a thread for each core
 _SECONDS = 90.0
@@ -98,28 +97,27 @@ class FileFindings:
 
 @dataclass(frozen=True, slots=True)
 class Mat2:
-    """Runner of mat2 with its limits. Sizes are in bytes, and one run may take `seconds`.
+    """Runner of mat2 with its limits.
 
     mat2 runs only in a sandbox. Outside, a hostile file that takes over mat2 could do everything that the
     adviser's own programs can do.
     """
 
-    max_bytes: int = _MAX_BYTES
-    seconds: float = _SECONDS
     mat2: Path = Path("/usr/bin/mat2")
     bwrap: Path = Path("/usr/bin/bwrap")
 
-    def inspect(self, file: FileIO, name: str) -> FileFindings:
+    def inspect(self, file: IO[bytes], name: str, until: float = math.inf) -> FileFindings:
         """Return a file's metadata and hidden parts as sentences, or a sentence about why inspection failed.
 
-        `file` is an open file in memory. `name` is the file's original name.
+        `file` is an open file in memory. `name` is the file's original name. `until` is the time on the
+        monotonic clock at which mat2 must have ended.
         """
         ending = _ending(name)
         refusal = self._refusal(file, ending)
         if refusal:
             return _not_examined(refusal)
         try:
-            output = self._run(_INSPECT, file, ending, _SHOWN_BYTES).decode("utf-8", "replace")
+            output = self._run(_INSPECT, file, ending, _SHOWN_BYTES, until).decode("utf-8", "replace")
             hidden, _, shown = output.partition(_DIVIDER)
             found = _found(hidden, shown, ending)
         except NoSandboxError:
@@ -132,7 +130,7 @@ class Mat2:
         )
         return FileFindings((*lines, *map(str, _REMARKS.get(ending, ()))), can_clean)
 
-    def clean(self, file: FileIO, name: str) -> bytes | None:
+    def clean(self, file: IO[bytes], name: str, until: float = math.inf) -> bytes | None:
         """Return a copy of a file without metadata, or None if mat2 cannot make one.
 
         In the copy, tracked changes are accepted and comments are removed. The original file does not change.
@@ -141,13 +139,11 @@ class Mat2:
         if ending in _ARCHIVES | {".txt"} or self._refusal(file, ending):
             return None
         try:
-            return self._run(_CLEAN, file, ending, _CLEANED_BYTES) or None
+            return self._run(_CLEAN, file, ending, _CLEANED_BYTES, until) or None
         except (OSError, NoSandboxError, ProgramFailedError):
             return None
 
-    def _refusal(self, file: FileIO, ending: str) -> LazyString | None:
-        if os.fstat(file.fileno()).st_size > self.max_bytes:
-            return metadata_sentences.TOO_LARGE
+    def _refusal(self, file: IO[bytes], ending: str) -> LazyString | None:
         if ending not in _SIGNATURES:
             return metadata_sentences.UNKNOWN_TYPE
         if not re.match(_SIGNATURES[ending], os.pread(file.fileno(), HEAD_BYTES, 0), re.DOTALL):
@@ -157,18 +153,12 @@ class Mat2:
             return metadata_sentences.NO_MAT2
         return None
 
-    def _run(self, script: str, file: FileIO, ending: str, limit: int) -> bytes:
-        limits = ProgramLimits(self.seconds, _MEMORY_BYTES, limit, _CLEANED_BYTES, _PROCESSES)
-        command = ("/bin/sh", "-c", script, "sh", str(self.mat2), ending, _HIDDEN_PARTS.read_text("utf-8"))
-        sandbox = Sandbox(self.bwrap, _ROOM_BYTES)
-        if not sandbox.is_allowed():
-            raise NoSandboxError
-        source = file.fileno()
-        return run_program(
-            sandbox.command("--ro-bind-data", str(source), f"{SANDBOX_FOLDER}/file{ending}", *command),
-            limits,
-            open_files=(source,),
-        )
+    def _run(self, script: str, file: IO[bytes], ending: str, limit: int, until: float) -> bytes:
+        seconds = max(0.0, min(_SECONDS, until - time.monotonic()))
+        limits = ProgramLimits(seconds, _MEMORY_BYTES, limit, _CLEANED_BYTES, _PROCESSES)
+        source = f"--ro-bind-data {file.fileno()} {SANDBOX_FOLDER}/file{ending} /bin/sh -c"
+        words = (*source.split(), script, "sh", str(self.mat2), ending, _HIDDEN_PARTS.read_text("utf-8"))
+        return Sandbox(self.bwrap).run(words, limits, (file.fileno(),))
 
 
 def _not_examined(remark: LazyString) -> FileFindings:

@@ -5,9 +5,6 @@ from typing import Final
 from flask_babel import gettext, lazy_gettext, ngettext
 
 # Remarks about a whole file, such as why it was not inspected.
-TOO_LARGE: Final = lazy_gettext(
-    "This file is too large to examine, so what is hidden in the file is unknown. The file was not changed."
-)
 UNKNOWN_TYPE: Final = lazy_gettext(
     "The program that examines files does not know this type of file. What is hidden in the file is "
     "unknown, and the app cannot make a cleaned copy."

@@ -138,9 +138,6 @@ class PresealedCache:
         self._changing = threading.Lock()
         self._busy: set[bytes] = set()
 
-    def __repr__(self) -> str:
-        return "PresealedCache()"
-
     def get(self, name: bytes, kind: type[_Found]) -> _Found | None:
         """Return the cached result with this name if it has the class `kind`, otherwise None.
 
@@ -200,9 +197,6 @@ class Unsealer:
         self._known = known
         self._at_most = at_most
         self._left = DECRYPTIONS_PER_PAGE
-
-    def __repr__(self) -> str:
-        return "Unsealer()"
 
     def text(self, text: str) -> tuple[TextPiece, ...]:
         """Divide a text into plain parts and encrypted blocks, in order, and decrypt each block."""

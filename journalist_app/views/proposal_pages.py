@@ -5,12 +5,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import BinaryIO
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wsgi import wrap_file
 
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import AdviserError
+from journalist_app.errors import AdviserError, PassOnRefusedError
 from journalist_app.forms import AnswerParts, bytes_of_hex
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import unlocked
@@ -34,6 +34,7 @@ from protocol.identifiers import ATTACHMENT_ID_BYTES, Address, AttachmentId
 from web.dates import half_hour_now
 
 bp = Blueprint("proposals", __name__, url_prefix="/mailbox")
+_RENEW_SECONDS = 2
 _FILE_NAME = "doorgeven.gpg"  # reveals nothing about the mailbox
 
 
@@ -47,17 +48,35 @@ def show_proposal_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
 @bp.post("/<address>/propose")
 @unlocked
 def preview_proposal(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Inspect the proposal's files for metadata, and show the proposal as the source will see it."""
+    """Prepare the proposal, and show the proposal as the source will see it when its files are examined."""
     where, parts = address_of(address), AnswerParts()
     try:
         with submitted_form(parts):
-            prepared = _prepared(desk, where, parts)
-            label = desk.label(where)
-            return render_template(
-                "proposals/preview.html", prepared=prepared, address=where.hex(), label=label
-            )
+            return _preview(_prepared(desk, where, parts), address)
     except REFUSALS as why:
         return _form(desk, where, parts=parts, refusal=reason_and_status(why)[0])
+
+
+@bp.get("/<address>/propose/<entry_id>")
+@unlocked
+def show_preview(desk: OpenDesk, address: str, entry_id: str) -> ResponseReturnValue:
+    """Show a prepared proposal as the source will see it, or how far the files are examined."""
+    where = address_of(address)
+    try:
+        return _preview(proposing.find_prepared(desk, where, entry_id_of(entry_id)), address)
+    except PassOnRefusedError as why:
+        return _form(desk, where, refusal=why.reason)
+
+
+def _preview(prepared: PreparedProposal, address: str) -> ResponseReturnValue:
+    is_busy = prepared.is_busy  # read once: the examination may end at any moment
+    page = render_template("proposals/preview.html", prepared=prepared, address=address, is_busy=is_busy)
+    response = make_response(page)
+    if is_busy:
+        entry_id = prepared.form_context.entry_id.hex()
+        again = url_for("proposals.show_preview", address=address, entry_id=entry_id, renewed=1)
+        response.headers["Refresh"] = f"{_RENEW_SECONDS}; url={again}"
+    return response
 
 
 def _prepared(desk: OpenDesk, where: Address, parts: AnswerParts) -> PreparedProposal:

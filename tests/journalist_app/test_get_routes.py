@@ -18,7 +18,8 @@ from store.database.engine import Store, open_store
 from store.errors import StoreReadOnlyError
 from tests.journalist_app.desk_factories import TODAY, ASource, World
 from tests.journalist_app.files.sealing import age_armour, recipient_of
-from tests.journalist_app.views.test_views import AdviserBrowser, a_browser, proposed, settle
+from tests.journalist_app.views.paper import KEY
+from tests.journalist_app.views.test_views import AdviserBrowser, a_browser, proposal_form, proposed, settle
 from tests.refused_writes import WriteGuard, watch_all_connections
 from tests.store_snapshots import snapshot, written
 
@@ -58,6 +59,9 @@ def site(guard: WriteGuard, world: World, tmp_path: Path) -> EveryPage:  # noqa:
     browser.get(f"/mailbox/{source.address}")
     settle()
     made = EveryPage(browser, source, {})
+    where = f"/mailbox/{source.address}"
+    browser.previews(where, proposal_form(browser.get(f"{where}/propose"), where, "tekst", KEY))
+    _, made.desk.prepared[pasted.envelope.entry_id] = made.desk.prepared.popitem()
     shown = read_thread.open_thread(made.desk, source.keys.address, today=TODAY)
     values = {
         "address": source.address,

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from programs import sandbox
-from programs.errors import ProgramFailedError, ProgramLimitError
-from programs.runner import ProgramLimits, run_program
+from programs.errors import NoSandboxError, ProgramFailedError, ProgramLimitError
+from programs.runner import ProgramLimits
 from programs.sandbox import Sandbox
-from tests.programs.hostile_programs import LIMITS, are_gone, running_with
+from tests.programs.hostile_programs import LIMITS, are_gone
 
 BWRAP = Path("/usr/bin/bwrap")
-SANDBOX = Sandbox(BWRAP, folder_bytes=1_000_000)
+SANDBOX = Sandbox(BWRAP)
+SHORT = ProgramLimits(1, memory_bytes=1_000_000_000, output_bytes=10_000)
 LOOPBACK_ALONE = "lo\n"
 
 
@@ -21,24 +21,33 @@ def a_bwrap(folder: Path, script: str) -> Sandbox:
     program = folder / "bwrap"
     program.write_text("#!/bin/sh\n" + script)
     program.chmod(0o700)
-    return Sandbox(program, folder_bytes=1_000_000)
+    return Sandbox(program)
 
 
-@pytest.mark.parametrize("script", ["exit 1", "echo something else", "exec /bin/sleep 1000"])
-def test_a_sandbox_that_does_not_start_is_not_allowed(
-    tmp_path: Path, script: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("script", "failure"),
+    [
+        ("echo 'bwrap: No permissions' >&2; exit 1", NoSandboxError),
+        ("exit 1", ProgramFailedError),
+        ("exec /bin/sleep 1000", ProgramLimitError),
+    ],
+)
+def test_a_sandbox_that_does_not_start_is_told_from_a_program_that_fails(
+    tmp_path: Path, script: str, failure: type[Exception]
 ) -> None:
-    monkeypatch.setattr(sandbox, "_QUESTION", ProgramLimits(1, 1_000_000_000, 7))
-
-    assert not a_bwrap(tmp_path, script).is_allowed()
-
-
-def test_a_missing_sandbox_is_not_allowed(tmp_path: Path) -> None:
-    assert not Sandbox(tmp_path / "missing", folder_bytes=1_000_000).is_allowed()
+    with pytest.raises(failure):
+        a_bwrap(tmp_path, script).run((), SHORT, ())
 
 
-def test_a_sandbox_that_starts_is_allowed(tmp_path: Path) -> None:
-    assert a_bwrap(tmp_path, 'for last; do :; done; exec /bin/sh -c "$last"').is_allowed()
+def test_a_missing_sandbox_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(NoSandboxError):
+        Sandbox(tmp_path / "missing").run((), LIMITS, ())
+
+
+def test_a_sandbox_that_starts_runs_the_program(tmp_path: Path) -> None:
+    sandbox = a_bwrap(tmp_path, 'for last; do :; done; exec /bin/sh -c "$last"')
+
+    assert b"inside\n" == sandbox.run(("/bin/sh", "-c", "echo inside"), LIMITS, ())
 
 
 def test_the_real_sandbox_shows_nothing_of_this_machine(
@@ -52,8 +61,8 @@ def test_the_real_sandbox_shows_nothing_of_this_machine(
     )
 
     seen = LOOPBACK_ALONE  # a machine that does not allow a sandbox shows nothing
-    with contextlib.suppress(ProgramFailedError):
-        seen = run_program(SANDBOX.command("/bin/sh", "-c", look), LIMITS, folder=tmp_path).decode()
+    with contextlib.suppress(NoSandboxError):
+        seen = SANDBOX.run(("/bin/sh", "-c", f"exec 2>/dev/null; {look}"), LIMITS, ()).decode()
 
     assert "geheim" not in seen
     assert "written" not in seen
@@ -67,9 +76,7 @@ def test_a_program_in_the_sandbox_cannot_leave_it_by_a_session_of_its_own() -> N
         f"/usr/bin/setsid -f /bin/sleep {mark}; /usr/bin/setsid -f /bin/sleep {mark}; exec /bin/sleep {mark}"
     )
 
-    with pytest.raises(ProgramFailedError) as failed:
-        run_program(SANDBOX.command("/bin/sh", "-c", script), ProgramLimits(1, 10**9, 10**6))
+    with pytest.raises((ProgramLimitError, NoSandboxError)):
+        SANDBOX.run(("/bin/sh", "-c", script), SHORT, ())
 
-    assert isinstance(failed.value, ProgramLimitError) is SANDBOX.is_allowed()
     assert are_gone(mark)
-    assert not running_with(mark)

@@ -1,7 +1,10 @@
 """Files of a proposal: inspects each file, and encrypts the original and a cleaned copy."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from io import FileIO
 from tempfile import TemporaryFile
@@ -9,16 +12,18 @@ from typing import Final
 
 from crypto.errors import ForgedError, UnreadableError
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import FileRefusal, FileRefusedError, SendRefusal, SendRefusedError
+from journalist_app.errors import AdviserError, FileRefusal, FileRefusedError, SendRefusal, SendRefusedError
 from journalist_app.files.gpg_export import Exporter
 from journalist_app.files.metadata import FileFindings
 from journalist_app.services.mailbox import file_downloads
 from journalist_app.services.mailbox.pending_files import PendingFiles
 from protocol.content import ATTACHMENTS, AttachmentNote
 from protocol.identifiers import Address, AttachmentId, Digest
+from store.errors import StoreError
 from web.filenames import safe_name
 
-INSPECTED_BYTES: Final = 200_000_000  # a larger file is not copied into memory to be inspected
+INSPECTED_BYTES: Final = 50_000_000  # a larger file is not copied into memory to be inspected
+EXAMINE_SECONDS: Final = 120  # for all files of a proposal; while they are examined, the app stays unlocked
 
 UploadedFile = tuple[str, Iterator[bytes]]  # name, pieces
 
@@ -34,23 +39,19 @@ class PendingCopy:
     sha256: Digest
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PreparedFile:
     """A file that the desk proposes to pass on: the original, and a cleaned copy if one could be made.
 
-    `findings` has the metadata and hidden parts of the original. `findings` is None if the file is too large
-    to be inspected.
+    `memory` is a copy to examine. It is closed when the file was examined, or is too large to be examined.
+    `findings` has the metadata and hidden parts of the original, or None if the file was not examined.
     """
 
     name: str = field(repr=False)
     original: PendingCopy
-    cleaned: PendingCopy | None
-    findings: FileFindings | None = field(repr=False)
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """Return the metadata and hidden parts of the original file, one sentence for each."""
-        return self.findings.lines if self.findings is not None else ()
+    memory: FileIO = field(repr=False)
+    cleaned: PendingCopy | None = None
+    findings: FileFindings | None = field(default=None, repr=False)
 
 
 def chosen_files(
@@ -86,42 +87,58 @@ def _decrypted(pieces: Iterator[bytes]) -> Iterator[bytes]:
         raise FileRefusedError(FileRefusal.SEALED) from why
 
 
-def prepare_file(exporter: Exporter, pending: PendingFiles, file: UploadedFile) -> PreparedFile:
-    """Encrypt a file of a proposal while it arrives.
+def prepare_file(
+    exporter: Exporter, pending: PendingFiles, file: UploadedFile, on_failure: ExitStack
+) -> PreparedFile:
+    """Encrypt a file of a proposal while it arrives, and copy it to a file in memory, to examine it later.
 
-    Then inspect the file, and make a cleaned copy if possible. The inspection and the cleaning use a
-    temporary copy in memory.
+    `on_failure` closes the copy if this or a later file fails.
     """
-    name, pieces = file
-    name = safe_name(name)
-    # A file without a name: nothing is left of it, however this process ends.
-    with TemporaryFile(dir=exporter.home.folder, buffering=0) as memory:
-        original = _encrypt(pending, name, _copied(pieces, memory))
-        if memory.closed:
-            return PreparedFile(name, original, None, None)
-        findings = exporter.mat2.inspect(memory, name)
-        made = exporter.mat2.clean(memory, name) if findings.can_clean else None
-    cleaned = None if made is None else _encrypt(pending, name, iter([made]))
-    return PreparedFile(name, original, cleaned, findings)
+    name = safe_name(file[0])
+    # A file without a name: nothing is left of it, however this process ends. It has no buffer, because a
+    # full disk would then be noticed too late.
+    memory = TemporaryFile(dir=exporter.home.folder, buffering=0)  # noqa: SIM115  # `examine_files` closes it
+    on_failure.enter_context(memory)
+    return PreparedFile(name, _encrypt(pending, name, _copied(file[1], memory)), memory)
 
 
 def _copied(pieces: Iterator[bytes], memory: FileIO) -> Iterator[bytes]:
-    """Yield the pieces of a file, and copy them to a file in memory. Close the copy if the file is too large.
-
-    The copy has no write buffer, because a full disk would then be noticed too late.
-    """
+    """Yield the pieces of a file, and copy them to a file in memory. Close a copy that is too large."""
     for piece in pieces:
-        if not memory.closed and (memory.tell() + len(piece) > INSPECTED_BYTES or not _write(memory, piece)):
+        is_kept = False
+        with suppress(OSError, ValueError):  # a full disk, or the copy was closed before
+            is_kept = memory.tell() + len(piece) <= INSPECTED_BYTES and memory.write(piece) == len(piece)
+        if not is_kept:
             memory.close()
         yield piece
 
 
-def _write(copy: FileIO, piece: bytes) -> bool:
-    """Write a piece of a file to the copy in memory. Return False if there is no room for the whole piece."""
+def examine_files(
+    exporter: Exporter, pending: PendingFiles, files: Sequence[PreparedFile], stopping: threading.Event
+) -> None:
+    """Examine the files of a proposal one by one, and make cleaned copies. End early if the desk is locked.
+
+    All files together get two minutes. Each file gets an equal share of the time that is left, so a hostile
+    file cannot use the time of the others.
+    """
+    until = time.monotonic() + EXAMINE_SECONDS
     try:
-        return copy.write(piece) == len(piece)
-    except OSError:
-        return False
+        for place, file in enumerate(files):
+            now = time.monotonic()
+            with suppress(AdviserError, StoreError):  # then there is no cleaned copy
+                if not file.memory.closed and not stopping.is_set():
+                    _examine(exporter, pending, file, now + (until - now) / (len(files) - place))
+            file.memory.close()
+    finally:
+        for file in files:
+            file.memory.close()
+
+
+def _examine(exporter: Exporter, pending: PendingFiles, file: PreparedFile, until: float) -> None:
+    file.findings = exporter.mat2.inspect(file.memory, file.name, until)
+    made = exporter.mat2.clean(file.memory, file.name, until) if file.findings.can_clean else None
+    if made is not None:
+        file.cleaned = _encrypt(pending, file.name, iter([made]))
 
 
 def _encrypt(pending: PendingFiles, name: str, pieces: Iterator[bytes]) -> PendingCopy:

@@ -5,14 +5,17 @@ cleaned copy. The adviser then previews the proposal as the source will see it. 
 """
 
 import secrets
+import threading
 from collections.abc import Collection, Iterable
+from contextlib import ExitStack, suppress
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of, open_all, require_answerable
-from journalist_app.errors import PassOnRefusal, PassOnRefusedError
+from journalist_app.errors import PassOnRefusal, PassOnRefusedError, UnsentRefusedError
 from journalist_app.files.pinned_recipients import RecipientKey
 from journalist_app.services.mailbox.pending_files import PendingFiles
 from journalist_app.services.mailbox.send_entries import (
@@ -26,9 +29,11 @@ from journalist_app.services.passing_on.proposal_files import (
     PreparedFile,
     UploadedFile,
     chosen_files,
+    examine_files,
     prepare_file,
 )
 from journalist_app.services.passing_on.usable_recipients import recipient_by_fingerprint
+from journalist_app.services.records import unsent_forms
 from protocol.content import (
     REMARK_CHARS,
     Content,
@@ -41,7 +46,7 @@ from protocol.content import (
     proposal_digest,
 )
 from protocol.identifiers import ENTRY_ID_BYTES, Address, AttachmentId, Digest, EntryId
-from store.errors import AttachmentMissingError
+from store.errors import AttachmentMissingError, StoreError
 from stored_mailbox.entry_form import FormContext
 
 PREPARED_MAX: Final = 20  # limit of prepared proposals in memory, of all browser windows together
@@ -77,6 +82,11 @@ class PreparedProposal:
     files: tuple[PreparedFile, ...]
     pending: PendingFiles = field(repr=False)
 
+    @property
+    def is_busy(self) -> bool:
+        """Return True while the files are examined in the background."""
+        return not all(file.memory.closed for file in self.files)
+
     def give_up(self) -> None:
         """Give up this unsent proposal. Its encrypted files are deleted."""
         self.pending.give_up()
@@ -91,7 +101,9 @@ def prepare_proposal(  # noqa: PLR0913  # the form has many parts
     today: date,
     half_hour: int,
 ) -> PreparedProposal:
-    """Inspect and encrypt a proposal's files, and keep the proposal in memory for the adviser's preview.
+    """Encrypt a proposal's files, and keep the proposal in memory for the adviser's preview.
+
+    The files are examined in the background. If the desk is locked before the end, the typed texts are kept.
 
     Raises:
         SendRefusedError: the text, the files or the step for the source cannot be sent. SOURCE_WROTE: the
@@ -108,14 +120,11 @@ def prepare_proposal(  # noqa: PLR0913  # the form has many parts
     refuse_if_source_wrote(desk, form_context, conversation, opened)
     address, entry_id = form_context.address, form_context.entry_id
     pending = PendingFiles(desk, address, conversation.mailbox.recipient, entry_id, half_hour=half_hour)
-    try:
-        files = [
-            prepare_file(exporter, pending, each)
-            for each in chosen_files(desk, address, form.chosen, uploads)
-        ]
-    except BaseException:
-        pending.give_up()
-        raise
+    with ExitStack() as on_failure:
+        on_failure.callback(pending.give_up)
+        found = chosen_files(desk, address, form.chosen, uploads)
+        files = [prepare_file(exporter, pending, each, on_failure) for each in found]
+        on_failure.pop_all()
     step_id = EntryId(secrets.token_bytes(ENTRY_ID_BYTES))
     prepared = PreparedProposal(
         form_context, recipient, text, form.words, step, step_id, tuple(files), pending
@@ -123,6 +132,16 @@ def prepare_proposal(  # noqa: PLR0913  # the form has many parts
     while len(desk.prepared) >= PREPARED_MAX:
         desk.prepared.pop(next(iter(desk.prepared))).give_up()
     desk.prepared[entry_id] = prepared
+
+    def examine() -> None:
+        examine_files(exporter, pending, prepared.files, desk.stopping)
+        if desk.stopping.is_set():
+            typed = (("text", text), ("step_text", form.words.text), ("next", form.words.next))
+            with suppress(UnsentRefusedError, StoreError):
+                unsent_forms.keep_unsent(desk.store, desk.config, f"/mailbox/{address.hex()}", typed, today)
+
+    # The context has the adviser's language, for the sentences about the files.
+    threading.Thread(target=copy_context().run, args=[examine], name="examining", daemon=True).start()
     return prepared
 
 
@@ -205,7 +224,7 @@ def _content(prepared: PreparedProposal, cleaned: Collection[int]) -> Content:
                     attachment_id=copy.note.id,
                     sha256=copy.sha256,
                     is_cleaned=copy is file.cleaned,
-                    about="\n".join(file.lines)[:REMARK_CHARS],
+                    about="\n".join(file.findings.lines if file.findings else ())[:REMARK_CHARS],
                 )
                 for file, copy in chosen
             ),

@@ -7,6 +7,8 @@ gets.
 import errno
 import hashlib
 import io
+import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from enum import StrEnum
@@ -25,6 +27,7 @@ from journalist_app.errors import (
     NoSuchProposalError,
     PassOnRefusal,
     SendRefusal,
+    SendRefusedError,
     UnsoundMailboxError,
 )
 from journalist_app.files.pinned_recipients import RecipientKey
@@ -40,7 +43,8 @@ from journalist_app.services.passing_on import (
 from journalist_app.services.passing_on.pass_on import WithoutConsent
 from journalist_app.services.passing_on.proposal_files import UploadedFile
 from journalist_app.services.passing_on.proposing import ProposalForm
-from journalist_app.services.records import casefiles, consent_evidence
+from journalist_app.services.records import casefiles, consent_evidence, unsent_forms
+from journalist_app.services.whole_desk import unlocking
 from protocol.content import TEXT_CHARS, AnswerNote, Content, Kind, StepName, Verdict, proposal_digest
 from protocol.entry import SignedEntry
 from protocol.envelope import EntryClass
@@ -52,7 +56,7 @@ from protocol.transcript.thread_state import ThreadStep
 from store import attachments, entries, outbox, peers, sync_findings
 from store.sync_findings import FindingKind
 from stored_mailbox.entry_form import FormContext
-from tests.journalist_app.desk_factories import TODAY, ASource, World, a_source
+from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
 from tests.journalist_app.files.sealing import age_file, recipient_of
 from tests.journalist_app.opening import heads_on_page, opens
 from tests.journalist_app.refusals import refuses
@@ -97,8 +101,12 @@ def prepare(
     fingerprint: str = KEY,
     words: StepForm = EMPTY_STEP_FORM,
 ) -> proposing.PreparedProposal:
+    """Prepare a proposal, and wait until its files are examined."""
     form = ProposalForm(fingerprint, text, chosen, words)
-    return proposing.prepare_proposal(desk, form_context, form, uploads, today=TODAY, half_hour=1)
+    prepared = proposing.prepare_proposal(desk, form_context, form, uploads, today=TODAY, half_hour=1)
+    while prepared.is_busy:
+        time.sleep(0.001)
+    return prepared
 
 
 def propose(
@@ -206,7 +214,9 @@ def test_files_of_the_form_go_too_and_leave_nothing_behind(
     form_context = context_for(desk, source)
     prepared = prepare(desk, form_context, uploads=[("../bijlage.txt", iter([b"een", b"twee"]))])
 
-    assert [(file.name, file.lines, file.cleaned) for file in prepared.files] == [("bijlage.txt", (), None)]
+    assert [(file.name, file.findings.lines, file.cleaned) for file in prepared.files] == [
+        ("bijlage.txt", (), None)
+    ]
     assert list(paper.folder.glob("tmp*")) == []
     assert pending_files(world) == 1
     proposing.send_proposal(desk, form_context.address, form_context.entry_id, [0], today=TODAY)
@@ -222,7 +232,7 @@ def test_a_file_too_large_to_look_into_goes_as_it_is(
         desk, context_for(desk, source), uploads=[("a.pdf", iter([b"author", b"more", b"and more"]))]
     )
 
-    assert [(file.findings, file.lines, file.cleaned) for file in prepared.files] == [(None, (), None)]
+    assert [(file.findings, file.cleaned) for file in prepared.files] == [(None, None)]
     assert prepared.files[0].original.note.size == 18
 
 
@@ -265,6 +275,79 @@ def test_a_file_beyond_the_users_share_of_memory_goes_as_it_is(
 class _BeyondQuota(io.FileIO):
     def write(self, _: object, /) -> int:
         raise OSError(errno.EDQUOT, "over quota")
+
+
+@pytest.mark.parametrize("fault", [SendRefusedError(SendRefusal.NO_ROOM), RuntimeError()])
+def test_a_file_that_cannot_be_cleaned_goes_as_it_is_and_leaves_the_app_idle(
+    desk: OpenDesk, source: ASource, paper: Paper, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    def fail(*_: object) -> bytes:
+        raise fault
+
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    monkeypatch.setattr(Paper, "clean", fail)
+
+    prepared = prepare(desk, context_for(desk, source), uploads=[("a.pdf", iter([b"author"])), A_FILE])
+
+    assert [None, None] == [file.cleaned for file in prepared.files]
+    assert not prepared.is_busy
+    assert paper.shares
+
+
+A_FILE = ("b.pdf", iter([b"more"]))
+
+
+def test_the_files_of_a_proposal_share_the_time(desk: OpenDesk, source: ASource, paper: Paper) -> None:
+    since = time.monotonic()
+
+    prepare(desk, context_for(desk, source), uploads=[(f"{n}.pdf", iter([b"x"])) for n in range(3)])
+
+    first, second, third = (share - since for share in paper.shares)
+    assert first < proposal_files.EXAMINE_SECONDS / 2 < second < third
+    assert third < proposal_files.EXAMINE_SECONDS + time.monotonic() - since
+
+
+def test_locking_while_files_are_examined_keeps_the_typed_text(
+    desk: OpenDesk, source: ASource, world: World, paper: Paper
+) -> None:
+    paper.may_end.clear()
+    form = ProposalForm(KEY, "Woord voor woord.", (), StepForm(text="Lees het rustig."))
+    files = [(f"{n}.pdf", iter([b"x"])) for n in range(3)]
+    prepared = proposing.prepare_proposal(
+        desk, context_for(desk, source), form, files, today=TODAY, half_hour=1
+    )
+    assert prepared.is_busy
+
+    desk.stop()
+    paper.may_end.set()
+    while prepared.is_busy:
+        time.sleep(0.001)
+    again = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
+    while not unsent_forms.list_unsent(again):
+        time.sleep(0.001)
+
+    (unsent,) = unsent_forms.list_unsent(again)
+    assert source.keys.address == unsent.address
+    assert ["Woord voor woord.", "Lees het rustig."] == [text for _, text in unsent.texts]
+    assert len(paper.shares) <= 1  # the other files were not examined
+
+
+def test_a_text_that_cannot_be_kept_does_not_stop_the_lock(
+    desk: OpenDesk, source: ASource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unsent_forms, "UNSENT_MAX", 0)
+    desk.stopping.set()
+
+    assert prepare(desk, context_for(desk, source), uploads=[A_FILE]).files[0].findings is None
+
+
+def test_a_failure_leaves_no_open_copy(desk: OpenDesk, source: ASource) -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"x"
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):  # an open copy would give a warning, which fails the test
+        prepare(desk, context_for(desk, source), uploads=[("a.pdf", iter([b"x"])), ("b.pdf", broken())])
 
 
 def test_a_double_click_proposes_once(desk: OpenDesk, source: ASource) -> None:

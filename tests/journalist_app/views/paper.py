@@ -1,12 +1,12 @@
 """Fake exporter for tests, which keeps every text and file instead of running gpg and mat2."""
 
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from io import FileIO
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 from journalist_app.errors import PassOnRefusal, PassOnRefusedError
 from journalist_app.files.metadata import FileFindings
@@ -26,7 +26,12 @@ class Paper:
     )
     refused: set[str] = field(default_factory=set)
     is_broken: bool = False
+    shares: list[float] = field(default_factory=list)  # until when each file may be examined
+    may_end: threading.Event = field(default_factory=threading.Event)  # clear it to keep a file waiting
     made: list[tuple[str, str, list[tuple[str, bytes]]]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.may_end.set()
 
     def require_usable(self, fingerprint: str, today: date) -> None:
         assert today
@@ -41,14 +46,17 @@ class Paper:
     def mat2(self) -> Self:
         return self
 
-    def inspect(self, file: FileIO, name: str) -> FileFindings:
+    def inspect(self, file: IO[bytes], name: str, until: float) -> FileFindings:
+        self.shares.append(until)
+        assert self.may_end.wait(20)
         author = b"author" in os.pread(file.fileno(), 10**6, 0)
         return FileFindings(
             ("Author: J. Jansen",) if author else (), can_clean=author and name.endswith(".pdf")
         )
 
-    def clean(self, file: FileIO, name: str) -> bytes | None:
+    def clean(self, file: IO[bytes], name: str, until: float) -> bytes | None:
         assert name
+        assert until
         return os.pread(file.fileno(), 10**6, 0).replace(b"author", b"")
 
     def make(

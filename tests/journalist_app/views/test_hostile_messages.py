@@ -15,7 +15,8 @@ from journalist_app.files import presealed
 from tests.gpg.gpg_factories import TODAY
 from tests.journalist_app.desk_factories import World, a_source, a_world, write_keyring
 from tests.journalist_app.files.sealing import age_armour, openpgp_armour, openpgp_bomb, recipient_of
-from tests.journalist_app.views.test_views import AdviserBrowser, a_browser
+from tests.journalist_app.views.paper import KEY, Paper
+from tests.journalist_app.views.test_views import AdviserBrowser, a_browser, proposal_form
 from tests.pages import hooks
 from tests.programs.hostile_programs import are_gone, running_with
 
@@ -114,3 +115,33 @@ def test_reloading_starts_no_second_program_and_locking_ends_the_first(
     assert not page.is_alive()
     assert are_gone(folder)
     assert not Path(folder).exists()
+
+
+def test_files_that_take_long_show_progress_and_do_not_lock_the_app(
+    world: World, browser: AdviserBrowser, tmp_path: Path
+) -> None:
+    auto_lock = browser.app.extensions["auto_lock"]
+    paper = Paper(tmp_path)
+    paper.may_end.clear()
+    auto_lock._desk.exporter = paper
+    source = a_source(world)
+    source.writes("vraag")
+    where = f"/mailbox/{source.address}"
+    browser.get(where)
+    form = proposal_form(browser.get(f"{where}/propose"), where, "Woord <voor> woord.", KEY)
+
+    first = browser.client.post(
+        f"{where}/propose", data=form, headers=browser.headers, content_type="multipart/form-data"
+    )
+    again = first.headers["Refresh"].partition("url=")[2]
+    auto_lock._clock = lambda: time.monotonic() + 1_000_000
+    waiting = browser.get(again)
+
+    assert ["0"] == hooks(first.text, "examined") == hooks(waiting.text, "examined")
+    assert "Woord &lt;voor&gt; woord." in waiting.text
+    assert "propose/send" not in waiting.text
+    paper.may_end.set()
+    while "Refresh" in (last := browser.get(again)).headers:
+        time.sleep(0.01)
+    assert "propose/send" in last.text
+    assert ["preparation_gone"] == hooks(browser.get(f"{where}/propose/{'0' * 32}").text, "refusal")

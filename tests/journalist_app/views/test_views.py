@@ -69,6 +69,15 @@ class AdviserBrowser:
             buffered=True,
         )
 
+    def previews(self, mailbox: str, form: dict[str, object]) -> TestResponse:
+        """Preview a proposal, and reload the page until its files are examined."""
+        answer = self.client.post(
+            f"{mailbox}/propose", data=form, headers=self.headers, content_type="multipart/form-data"
+        )
+        while "Refresh" in answer.headers:
+            answer = self.get(answer.headers["Refresh"].partition("url=")[2])
+        return answer
+
     def unlock(self) -> TestResponse:
         page = self.get("/unlock")
         return self.post("/unlock", {"token": token(page, "/unlock"), "passphrase": PASSPHRASE})
@@ -1001,7 +1010,7 @@ def test_a_form_of_one_mailbox_changes_nothing_in_another(
     new = proposal_form(browser.get(f"{where}/propose"), where, "tekst", KEY)
     pages = [
         *map(browser.get, (where, proposal, f"{where}/close", f"{where}/casefile", f"{where}/propose")),
-        browser.client.post(f"{where}/propose", data=new, headers=browser.headers, buffered=True),
+        browser.previews(where, new),
     ]
     answer_of(browser, source, Verdict.AGREED)
     for step in ("begin", "make", "deliver"):
@@ -1166,9 +1175,7 @@ def preview_fields(browser: AdviserBrowser, source: ASource, *, is_kept: bool = 
     """Preview a proposal, and return the hidden fields of its preview. The desk then loses the proposal."""
     where = f"/mailbox/{source.address}"
     form = proposal_form(browser.get(f"{where}/propose"), where, "mijn voorstel", KEY)
-    preview = browser.client.post(
-        f"{where}/propose", data=form, headers=browser.headers, content_type="multipart/form-data"
-    )
+    preview = browser.previews(where, form)
     if not is_kept:
         browser.app.extensions["auto_lock"]._desk.prepared.clear()
     return closing_fields(preview, f"{where}/propose/send")
@@ -1192,9 +1199,7 @@ def proposed(world: World, browser: AdviserBrowser, tmp_path: Path, **words: str
     source = with_an_outbox(world, browser, tmp_path, file=("bewijs.pdf", b"author"))
     where = f"/mailbox/{source.address}"
     form = proposal_form(browser.get(f"{where}/propose"), where, "woord <b>voor</b> woord", KEY) | words
-    preview = browser.client.post(
-        f"{where}/propose", data=form, headers=browser.headers, content_type="multipart/form-data"
-    )
+    preview = browser.previews(where, form)
     assert "woord &lt;b&gt;voor&lt;/b&gt; woord" in preview.text
     assert "Author: J. Jansen" in preview.text
     assert hooks(preview.text, "hidden") == ["found", "nothing"]
