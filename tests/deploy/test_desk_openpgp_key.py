@@ -204,4 +204,4 @@ def test_a_name_with_brackets_becomes_a_plain_user_id(home: GpgHome) -> None:
 
     home.import_public(key.public.encode(), key.fingerprint)
 
-    assert [each["uids"] for each in home._gpg().list_keys()] == [["Steunpunt extern integriteit"]]
+    assert [each["uids"] for each in home._gpg.list_keys()] == [["Steunpunt extern integriteit"]]

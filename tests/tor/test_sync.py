@@ -23,6 +23,7 @@ from sync.exchange import Carrier, exchange
 from sync.http_endpoint import create_sync_app
 from tests.deploy.two_machines import Machine, texts_held
 from tests.journalist_app.desk_factories import ASource, a_source
+from tests.sync.desks import the_server_cleans_up
 from tests.sync.ends import Ends, Workstation, all_of, at, the_ends
 from tests.tor.onion_sites import OnionSite, change_settings, start_workstation_tor, wait_for_answer
 
@@ -180,7 +181,7 @@ class TorMonth:
         if number % 10 == 9:
             self.sources.pop(0).ends()
         if number % 10 == 1:
-            self._count()
+            self.count()
         self.sync()
 
     def sync(self) -> None:
@@ -196,7 +197,7 @@ class TorMonth:
         with self.workstation.replica.reading() as session:
             return mailboxes.find(session, source.keys.address) is not None
 
-    def _count(self) -> None:
+    def count(self) -> None:
         with self.workstation.replica.writing() as session:
             for line in mailboxes.ended_mailboxes(session):
                 ledger_tallies.add(session, [os.urandom(40) for _ in range(8)])
@@ -229,7 +230,9 @@ def test_after_a_month_of_syncs_server_and_replica_hold_the_same(
             ends.clock.day += timedelta(days=1)
         month.line.times = 0
         month.sync()
+        month.count()
         month.sync()
+        the_server_cleans_up(ends)
 
         assert month.failed > 1
         server, replica = all_of(ends.world.store), all_of(workstation.replica)
