@@ -146,6 +146,7 @@ def test_a_planted_fault_is_found_signatures_are_not_verified(
 ) -> None:
     monkeypatch.setattr("protocol.transcript.check.check_signature", lambda *_, **__: None)
     monkeypatch.setattr("protocol.entry.check_signature", lambda *_, **__: None)
+    scene.start(USE_CASES["the source writes"].base)  # the use case before may have ended the mailbox
     edit = MomentaryEdit("server", "entry", row_of(scene, "server", scene.of_source), "signature")
     with finds_the_fault():
         for at in range(1, 8):
@@ -161,6 +162,7 @@ def test_a_planted_fault_is_found_what_does_not_open_counts_as_shown(
         "heads_for",
         lambda self, strand, _shown, *known: real(self, strand, self.authentic, *known),
     )
+    scene.start(USE_CASES["the desk answers"].base)
     edit = MomentaryEdit("replica", "sealed", row_of(scene, "replica", scene.of_source), "header")
     with finds_the_fault():
         play(scene, operator, "the desk answers", edit, 1, is_brief=False)
