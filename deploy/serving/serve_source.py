@@ -11,6 +11,7 @@ from deploy.pinned_letterhead import LetterheadWatch, open_letterhead
 from deploy.ports import refuse_taken_address
 from deploy.serving.gunicorn_server import GunicornServer
 from deploy.settings.load_settings import load_config
+from protocol.session import SECRET_BYTES
 from source_app import create_source_app
 from source_app.config import SourceConfig
 from source_app.errors import SignpostError
@@ -20,7 +21,6 @@ from store.database.engine import open_store
 from store.sessions import open_sessions
 
 _STOP_SECONDS = 10  # time that uploads get to finish after a signal to stop
-_SECRET_BYTES = 32
 
 
 def serve_source(settings: Path) -> None:
@@ -55,7 +55,7 @@ def serve_source(settings: Path) -> None:
         raise DeployError(str(why)) from why
     # The secret is in memory only. No session on tmpfs can be decrypted without it, so all sessions end with
     # this process.
-    server_secret = os.urandom(_SECRET_BYTES)
+    server_secret = os.urandom(SECRET_BYTES)
 
     def build() -> Flask:
         newest = LetterheadWatch(store, config.fingerprint, config.letterhead_serial_path, letterhead)
