@@ -123,12 +123,14 @@ def add_chunk(  # noqa: PLR0913  # the chunk's place
 
     Raises:
         AttachmentMissingError: no such attachment is pending, or its next chunk has another number.
+        NoSuchMailboxError: the mailbox has ended since the upload began.
         QuotaError: the quota has no room for the chunk.
     """
     if len(ciphertext) > CHUNK_BYTES:
         raise ValueError("a chunk is larger than CHUNK_BYTES")
     row = _AWAITS_CHUNK.first(session, address=address, attachment_id=attachment_id, number=number)
     if row is None:
+        _count_in_mailbox(session, address, 0)
         raise AttachmentMissingError("no such attachment is pending, or this is not its next chunk")
     if free_bytes(session, address, quota) < len(ciphertext):
         raise QuotaError("no room is left for files")

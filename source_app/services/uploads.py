@@ -29,13 +29,15 @@ Commit = Callable[[Posting], object]
 class ReceivedForm:
     """Result of reading a message form. `posted` is the message that was stored, or `refusal` says why not.
 
-    If the sender had no session, `posted` and `refusal` are None, and the form's files were discarded.
+    `cause` is the exception behind the refusal. If the sender had no session, `posted` and `refusal` are
+    None, and the form's files were discarded.
     """
 
     fields: dict[str, str] = field(default_factory=dict, repr=False)
     had_files: bool = False
     posted: Posting | None = None
     refusal: MessageRefusal | None = None
+    cause: BaseException | None = None
 
 
 def receive_form(body: Body, content_type: str, files: int, *, admit: Admit, commit: Commit) -> ReceivedForm:
@@ -82,7 +84,7 @@ class _Attempt:
             self._received.had_files |= why.reason is BodyFault.TOO_LARGE  # files were refused before a byte
             if why.unfinished is not None:
                 self._received.fields.setdefault(*why.unfinished)
-        self._received.refusal = _refusal_of(why)
+        self._received.refusal, self._received.cause = _refusal_of(why), why
         return self._received.refusal is not None
 
     def handle(self, event: Event) -> None:

@@ -1,6 +1,6 @@
 """Error pages: the page and the HTTP status for each exception. `templates/error.html` has the sentences."""
 
-from flask import Flask, request
+from flask import Flask, g, request
 from flask_babel import gettext
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
@@ -12,11 +12,17 @@ from source_app.views.request_context import render_page, without_session
 from store.errors import NoSuchMailboxError, StoreError
 
 _RETRY_SECONDS = "30"
+_UNAVAILABLE = frozenset({503, 507})
 _FORMS_WITH_TEXT = frozenset({"begin.try_log_in", "mailbox.receive_consent"})
 
 
 def install_error_pages(app: Flask) -> None:
-    """Register an error page for every exception that a view does not handle."""
+    """Register an error page for every exception that a view does not handle.
+
+    Every answer that says "come back later" gets its log line and its header Retry-After, whatever made the
+    answer.
+    """
+    app.after_request(_tell_unavailable)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(StoreError, _store_error)
     app.register_error_handler(CryptoError, _crypto_error)
@@ -54,23 +60,28 @@ def gone_page(text: str) -> Response:
 
 def store_error_page(text: str) -> Response:
     """Return the page that says that the store cannot be used now. The page shows the typed text, if any."""
-    return with_retry_after(_error_page(503, "store", text))
+    return _error_page(503, "store", text)
 
 
 def unavailable_reason(why: QueueFullError | StoreError) -> str:
-    """Return the reason why a log-in failed: "busy" (queue is full) or "store" (error of the store).
+    """Return the reason why a log-in failed: "busy" (queue is full) or "store" (error of the store)."""
+    remember_fault(why)
+    return "store" if isinstance(why, StoreError) else "busy"
 
-    An error of the store is logged.
+
+def remember_fault(why: BaseException) -> None:
+    """Remember the class of an exception, for the log line of this request's answer."""
+    g.fault = type(why).__name__
+
+
+def _tell_unavailable(answer: Response) -> Response:
+    """Log an answer that says "come back later", and add the seconds after which to try again.
+
+    The line has the status and the class of the exception, and nothing of the request.
     """
-    if isinstance(why, StoreError):
-        log.error("store: %s", type(why).__name__)
-        return "store"
-    return "busy"
-
-
-def with_retry_after(answer: Response) -> Response:
-    """Add a Retry-After header to a response. The header says after how many seconds to try again."""
-    answer.headers["Retry-After"] = _RETRY_SECONDS
+    if answer.status_code in _UNAVAILABLE:
+        log.error("answered %d: %s", answer.status_code, g.get("fault", "unknown"))
+        answer.headers["Retry-After"] = _RETRY_SECONDS
     return answer
 
 
@@ -79,7 +90,7 @@ def _http_error(why: HTTPException) -> Response:
 
 
 def _store_error(why: StoreError) -> Response:
-    log.error("store: %s", type(why).__name__)
+    remember_fault(why)
     return store_error_page(_typed_text())
 
 
@@ -92,8 +103,8 @@ def _ticket_refused(why: TicketRefusedError) -> Response:
     return _error_page(422, why.reason)
 
 
-def _report_missing(_why: ReportMissingError) -> Response:
-    log.error("a report in the store is missing, or is not the one that the desk signed")
+def _report_missing(why: ReportMissingError) -> Response:
+    remember_fault(why)
     return _error_page(503, "no_report")
 
 
@@ -103,4 +114,10 @@ def _typed_text() -> str:
 
 
 def _error_page(status: int, failure: str, text: str = "") -> Response:
-    return render_page("error.html", status, failure=failure, retry_text=text or None)
+    try:
+        return render_page("error.html", status, failure=failure, retry_text=text or None)
+    except (
+        StoreError
+    ) as why:  # the sessions cannot be read, so the second page is that of a visitor without one
+        remember_fault(why)
+        return render_page("error.html", 503, failure="store", retry_text=text or None)

@@ -9,7 +9,7 @@ from source_app.errors import PassphraseRefusedError, QueueFullError
 from source_app.forms import LogInForm, PractiseForm
 from source_app.services import login
 from source_app.views import answer_pages
-from source_app.views.error_pages import unavailable_reason, with_retry_after
+from source_app.views.error_pages import unavailable_reason
 from source_app.views.login_page import render_login
 from source_app.views.request_context import (
     current_day,
@@ -66,7 +66,7 @@ def practise() -> ResponseReturnValue:
     except PassphraseRefusedError as why:
         return _practise_page(form, 422, wrong=why.wrong, unknown=why.unknown)
     except (QueueFullError, StoreError) as why:
-        return with_retry_after(_practise_page(form, 503, refusal=unavailable_reason(why)))
+        return _practise_page(form, 503, refusal=unavailable_reason(why))
     return with_session_cookie(redirect(url_for("mailbox.write_message", lang=lang()), code=303), opened)
 
 
@@ -90,7 +90,7 @@ def try_log_in() -> ResponseReturnValue:
     except PassphraseRefusedError as why:
         return render_login(form, 422, refusal=why.reason, unknown=why.unknown)
     except (QueueFullError, StoreError) as why:
-        return with_retry_after(render_login(form, 503, refusal=unavailable_reason(why)))
+        return render_login(form, 503, refusal=unavailable_reason(why))
     set_current_session(opened)
     answer: WerkzeugResponse = redirect(url_for("mailbox.show_mailbox", lang=lang()), code=303)
     if text:

@@ -14,7 +14,7 @@ from source_app.services import login, posting, thread
 from source_app.services.login import MailboxSession
 from source_app.services.posting import Posting, form_text
 from source_app.services.uploads import BESIDE_FILES_BYTES, ReceivedForm, receive_form
-from source_app.views.error_pages import gone_page, store_error_page
+from source_app.views.error_pages import gone_page, remember_fault, store_error_page
 from source_app.views.login_page import logged_out_page
 from source_app.views.request_context import current_day, current_session, desk, lang, render_page
 from store.errors import NoSuchMailboxError, StoreError
@@ -25,7 +25,7 @@ from web.multipart import Body
 _STATUS = {
     MessageRefusal.TOO_MANY_FILES: 413,
     MessageRefusal.FILES_TOO_LARGE: 413,
-    MessageRefusal.NO_ROOM: 413,
+    MessageRefusal.NO_ROOM: 507,
     MessageRefusal.CUT_OFF: 400,
     MessageRefusal.UNREADABLE: 400,
     MessageRefusal.FORM_EXPIRED: 403,
@@ -52,7 +52,8 @@ def receive_message() -> ResponseReturnValue:
     page_without_session: Callable[[str], WerkzeugResponse] = logged_out_page
     try:
         here = current_session()
-    except StoreError:
+    except StoreError as why:
+        remember_fault(why)
         here, page_without_session = None, store_error_page
     limits = desk().limits
     body = Body(request.environ["wsgi.input"], _body_length(), limits.files_bytes + BESIDE_FILES_BYTES)
@@ -63,6 +64,8 @@ def receive_message() -> ResponseReturnValue:
         admit=lambda fields: None if here is None else _check_form(here, fields),
         commit=lambda message: message.commit(today=current_day()),
     )
+    if received.cause is not None:
+        remember_fault(received.cause)
     is_read = body.drain(_DRAIN_TIMES * limits.files_bytes)
     answer: WerkzeugResponse
     if here is None:
@@ -102,7 +105,8 @@ def _refused(here: MailboxSession, received: ReceivedForm) -> WerkzeugResponse:
             thread.find_mailbox(desk(), here.keys)
         except NoSuchMailboxError:
             return gone_page(text)
-        except StoreError:
+        except StoreError as why:
+            remember_fault(why)
             return store_error_page(text)
     closed = received.fields.get("closed", "")
     return _write_page(here, form_context, text, closed, refusal, files_refused=received.had_files)

@@ -11,12 +11,12 @@ from store.quota import Quota
 from tests.store.factories import DAY, NOW, WIDE, a_mailbox, an_entry, an_upload, destroy, rows
 
 
-def begin(store: Store, address: bytes, attachment_id: bytes) -> None:
+def begin(store: Store, address: bytes, attachment_id: bytes, entry_id: bytes = bytes(16)) -> None:
     with store.writing() as session:
         attachments.begin_upload(
             session,
             address=address,
-            entry_id=os.urandom(16),
+            entry_id=entry_id,
             attachment_id=attachment_id,
             header=b"header",
             half_hour=NOW,
@@ -150,13 +150,23 @@ def test_a_file_that_finds_no_room_for_its_end_is_not_whole(store: Store, addres
 
 
 def test_an_upload_that_was_abandoned_refuses_more_chunks(store: Store, address: bytes) -> None:
+    attachment_id, entry_id = os.urandom(16), os.urandom(16)
+    begin(store, address, attachment_id, entry_id)
+    writer = ChunkWriter(store, address, attachment_id, WIDE)
+    with store.writing() as session:
+        attachments.abandon_uploads(session, address, entry_id)
+    with pytest.raises(AttachmentMissingError):
+        writer.finish()
+
+
+def test_an_upload_into_a_mailbox_that_ended_says_so(store: Store, address: bytes) -> None:
     attachment_id = os.urandom(16)
     begin(store, address, attachment_id)
     writer = ChunkWriter(store, address, attachment_id, WIDE)
     writer.add(bytes(10))
     with store.writing() as session:
         mailboxes.end_for_good(session, address, proof=b"ended", day=DAY)
-    with pytest.raises(AttachmentMissingError):
+    with pytest.raises(NoSuchMailboxError):
         writer.finish()
 
 

@@ -2,7 +2,6 @@
 
 import io
 import re
-import sqlite3
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -13,11 +12,13 @@ from sqlalchemy import func, select, update
 
 from source_app.services.posting import Posting
 from source_app.services.uploads import receive_form
+from store import mailboxes
 from store.database.schema import AttachmentRow, MailboxRow
 from store.errors import MailboxChangedError, NoSuchMailboxError
 from stored_mailbox.entry_form import FormContext
 from tests.pages import hook, hooks
 from tests.source_app.desks import MIB, MULTIPART, TODAY, ADesk, SourceBrowser, make_desk, multipart
+from tests.source_app.views.broken_stores import full, locked, missing, read_only
 from web.multipart import Body
 
 TEXT = "a text that must not be lost"
@@ -35,6 +36,20 @@ class EndlessBody(io.RawIOBase):
         self.left = self.left[size:]
         self.given += len(piece)
         return piece
+
+
+class Interrupted(io.BytesIO):
+    """Request body during which something happens, after `at` bytes."""
+
+    def __init__(self, body: bytes, *, at: int, by: Callable[[], object]) -> None:
+        super().__init__(body)
+        self._at, self._by = at, by
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self._at <= self.tell():
+            self._at = len(self.getvalue()) + 1
+            self._by()
+        return super().read(size)
 
 
 @pytest.fixture
@@ -421,7 +436,7 @@ def test_past_the_quota_files_are_refused_and_text_still_goes(tmp_path: Path) ->
 
     refused = source.write(TEXT, [("a.bin", b"x" * 3 * MIB)])
 
-    assert refused.status_code == 413
+    assert refused.status_code == 507
     assert TEXT in refused.text
     assert hooks(refused.text, "refusal") == ["no_room"]
     assert pending(a_desk) == 0
@@ -456,40 +471,6 @@ def test_large_files_do_not_make_a_mailbox_full_of_text(a_desk: ADesk, source: S
     source.write("one", [("a.bin", b"x" * 100_000)])
 
     assert source.write("two").status_code == 303
-
-
-def locked(a_desk: ADesk) -> Callable[[], None]:
-    a_desk.store._wait_seconds = 0.1
-    other = sqlite3.connect(a_desk.config.store_path, isolation_level=None, check_same_thread=False)
-    other.execute("BEGIN IMMEDIATE")
-    return other.close
-
-
-def missing(a_desk: ADesk) -> Callable[[], None]:
-    path = a_desk.config.store_path
-    away = path.with_name("away.db")
-    path.rename(away)
-    return lambda: away.rename(path) and None
-
-
-def read_only(a_desk: ADesk) -> Callable[[], None]:
-    return _pragma(a_desk, "query_only=ON", "query_only=OFF")
-
-
-def full(a_desk: ADesk) -> Callable[[], None]:
-    a_desk.store.vacuum()  # a store that was upgraded has pages to spare
-    return _pragma(a_desk, "max_page_count=1", "max_page_count=1000000")
-
-
-def _pragma(a_desk: ADesk, broken: str, repaired: str) -> Callable[[], None]:
-    def execute(pragma: str) -> None:
-        with a_desk.store._writer.connect() as connection:
-            driver = connection.connection.driver_connection
-            assert isinstance(driver, sqlite3.Connection)
-            driver.execute(f"PRAGMA {pragma}").fetchall()
-
-    execute(broken)
-    return lambda: execute(repaired)
 
 
 @pytest.mark.parametrize("breaks", [locked, missing, read_only, full])
@@ -570,6 +551,29 @@ def test_a_mailbox_that_ended_in_another_browser_gives_the_text_back(
     assert source.get("/en/mailbox").location == "/en/log-in"
 
 
+@pytest.mark.parametrize("by", ["the source", "the desk"])
+def test_a_mailbox_that_ends_during_an_upload_says_so_and_gives_the_text_back(
+    a_desk: ADesk, source: SourceBrowser, by: str
+) -> None:
+    keys = a_desk.keys_of(source)
+    body = multipart({**source.form_context(), "text": TEXT}, [("a.bin", b"x" * 5 * MIB)])
+
+    def end() -> None:
+        if by == "the source":
+            a_desk.end(source)
+        else:
+            with a_desk.store.writing() as writing:
+                mailboxes.purge_mailbox(writing, keys.address, proof=b"a proof", day=TODAY)
+
+    gone = source.send(Interrupted(body, at=3 * MIB, by=end), length=len(body))
+
+    assert gone.status_code == 404
+    assert hooks(gone.text, "failure") == ["gone"]
+    assert TEXT in gone.text
+    assert pending(a_desk) == 0
+    assert source.get("/en/mailbox").location == "/en/log-in"
+
+
 def _overtaken(a_desk: ADesk, source: SourceBrowser, times: int) -> Posting:
     """Return a message for which other tabs write an entry just after the message was signed, each time."""
     desk = a_desk.overtaken(lambda: source.write("faster"), times)
@@ -599,7 +603,7 @@ def test_a_small_file_for_which_there_is_no_room_is_refused_and_the_text_comes_b
 
     refused = source.write(TEXT, [("small.txt", b"x")])
 
-    assert refused.status_code == 413
+    assert refused.status_code == 507
     assert hooks(refused.text, "refusal") == ["no_room"]
     assert TEXT in refused.text
     a_desk.store.close()

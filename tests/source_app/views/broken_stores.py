@@ -1,0 +1,100 @@
+"""Faults of a running site's store, sessions or queue. Each function returns a function that repairs."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+
+from sqlalchemy import update
+
+from source_app.argon2_limiter import _claim
+from store.database.schema import MailboxRow
+from store.quota import Quota
+from tests.source_app.desks import ADesk
+
+Repair = Callable[[], object]
+
+
+def locked(a_desk: ADesk) -> Repair:
+    a_desk.store._wait_seconds = 0.1
+    other = sqlite3.connect(a_desk.config.store_path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    return other.close
+
+
+def missing(a_desk: ADesk) -> Repair:
+    path = a_desk.config.store_path
+    away = path.with_name("away.db")
+    path.rename(away)
+    return lambda: away.rename(path)
+
+
+def read_only(a_desk: ADesk) -> Repair:
+    return _pragma(a_desk, "query_only=ON", "query_only=OFF")
+
+
+def full(a_desk: ADesk) -> Repair:
+    a_desk.store.vacuum()  # a store that was upgraded has pages to spare
+    return _pragma(a_desk, "max_page_count=1", "max_page_count=1000000")
+
+
+def _pragma(a_desk: ADesk, broken: str, repaired: str) -> Repair:
+    def execute(pragma: str) -> None:
+        with a_desk.store._writer.connect() as connection:
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection)
+            driver.execute(f"PRAGMA {pragma}").fetchall()
+
+    execute(broken)
+    return lambda: execute(repaired)
+
+
+def damaged(a_desk: ADesk) -> Repair:
+    """Replace the store's file by a file that is not a database."""
+    a_desk.store.checkpoint()  # SQLite would remove the journal of the other file
+    repair = missing(a_desk)
+    a_desk.config.store_path.write_bytes(b"no database " * 1000)
+    return repair
+
+
+def changing(a_desk: ADesk) -> Repair:
+    """Let someone else change each mailbox just before each write."""
+    whole = a_desk.desk
+
+    def change() -> None:
+        with a_desk.store.writing() as writing:
+            writing.execute(update(MailboxRow).values(version=MailboxRow.version + 1))
+
+    return _exchange(a_desk, replace(whole, store=a_desk.overtaken(change, 1000).store))
+
+
+def without_sessions(a_desk: ADesk) -> Repair:
+    """Let someone empty the folder in memory while the site runs."""
+    a_desk.desk.sessions.close()
+    path = a_desk.config.sessions_path
+    away = path.rename(path.with_name("away"))
+    return lambda: away.rename(path)
+
+
+def busy(a_desk: ADesk) -> Repair:
+    """Take every place in the queue of log-ins."""
+    places = ExitStack()
+    for path in a_desk.desk.argon2_limiter._places:
+        assert places.enter_context(_claim(path))
+    return places.close
+
+
+def without_room(a_desk: ADesk) -> Repair:
+    """Leave the quota no room for a file."""
+    return _exchange(a_desk, replace(a_desk.desk, quota=Quota(0, 0, 0)))
+
+
+def disk_nearly_full(a_desk: ADesk) -> Repair:
+    """Reserve the whole disk for text."""
+    return _exchange(a_desk, replace(a_desk.desk, quota=Quota(10**12, 10**12, 10**18)))
+
+
+def _exchange(a_desk: ADesk, desk: object) -> Repair:
+    desks, whole = a_desk.app.extensions, a_desk.desk
+    desks["desk"] = desk
+    return lambda: desks.__setitem__("desk", whole)
