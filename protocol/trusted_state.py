@@ -4,10 +4,9 @@ See docs/protocol.md, "Trusted state". The state is encrypted on the workstation
 cannot notice when its own disk is restored to an older copy of the state. The source still can notice this.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Annotated, Final, Self, TypeVar
+from typing import Annotated, Final, Self
 
 from msgspec import Meta
 
@@ -21,73 +20,73 @@ from protocol.sealed_record import NAME_BYTES, RecordKind
 
 _VERSION: Final = b"steunpunt-trusted-state/1"
 
-_Key = TypeVar("_Key")
-_Value = TypeVar("_Value")
 RecordName = tuple[RecordKind, bytes]
 
 
 @dataclass(frozen=True, slots=True)
+class SeenMailbox:
+    """Newest entries (heads) of one mailbox that a workstation has seen, and what was true at these entries.
+
+    A strand can have several heads. `removed` has the digests of removed entries. `closed` is the day from
+    which the mailbox may be deleted (`closed_until`), or None. `is_answered` is True if no message of the
+    source waits for an answer.
+    """
+
+    heads: Heads = ()
+    removed: frozenset[Digest] = frozenset()
+    closed: date | None = None
+    is_answered: bool = False
+
+
+_NOTHING: Final = SeenMailbox()
+
+
+@dataclass(slots=True)
 class TrustedState:
     """Newest versions that a workstation has seen: of mailboxes, of the desk's records and of the letterhead.
 
-    With these, a workstation detects that someone restored an older copy of the store. Each method that
-    changes something returns a new object. A letterhead is the desk's signed public statement.
+    With these, a workstation detects that someone restored an older copy of the store. A letterhead is the
+    desk's signed public statement. Methods change the object, because a copy for each of 100,000 mailboxes
+    takes hours. Callers let one thread at a time change the state.
     """
 
     letterhead_serial: int = 0
-    mailboxes: Mapping[Address, Heads] = field(default_factory=dict)  # a strand can have several heads
-    ended: frozenset[Address] = frozenset()
-    removed: Mapping[Address, frozenset[Digest]] = field(default_factory=dict)
-    closed: Mapping[Address, date] = field(default_factory=dict)  # day of deletion, at these heads
-    answered: frozenset[Address] = frozenset()  # mailboxes whose source does not wait, at these heads
-    records: Mapping[RecordName, int] = field(default_factory=dict)  # newest revision seen
+    mailboxes: dict[Address, SeenMailbox] = field(default_factory=dict)
+    ended: set[Address] = field(default_factory=set)
+    records: dict[RecordName, int] = field(default_factory=dict)  # newest revision seen
 
-    def advance(
-        self,
-        address: Address,
-        heads: Heads,
-        removed: frozenset[Digest] = frozenset(),
-        *,
-        closed: date | None = None,
-        is_answered: bool = False,
-    ) -> Self:
+    def seen(self, address: Address) -> SeenMailbox:
+        """Return what this workstation remembers of a mailbox, which is nothing for an unknown mailbox."""
+        return self.mailboxes.get(address, _NOTHING)
+
+    def advance(self, address: Address, seen: SeenMailbox) -> None:
         """Remember the newest entries (heads) and removals of one mailbox, after a check found no roll-back.
 
-        `read_transcript` is this check. `removed` has the digests of the removed entries. `closed` is the day
-        from which the mailbox may be deleted (`closed_until`). `is_answered` is True if no message of the
-        source waits for an answer. Attack: someone who can write to the store restores a removed entry and
-        drops its removal, or changes the last two facts. This workstation can then detect the change.
+        `read_transcript` is this check. Removals that were remembered earlier stay. Attack: someone who can
+        write to the store restores a removed entry and drops its removal, or changes the unsigned columns of
+        the mailbox. This workstation can then detect the change.
 
         Raises:
             ForgedError: a remembered head would disappear, or the mailbox has ended.
         """
-        newest = {head.strand: head.number for head in heads}  # the largest number comes last
-        known = self.mailboxes.get(address, ())
-        is_back = any(head not in heads and newest.get(head.strand, 0) <= head.number for head in known)
+        newest = {head.strand: head.number for head in seen.heads}  # the largest number comes last
+        before = self.seen(address)
+        is_back = any(
+            head not in seen.heads and newest.get(head.strand, 0) <= head.number for head in before.heads
+        )
         if is_back or address in self.ended:
             raise ForgedError
-        others = self._without(address)
-        removed |= self.removed.get(address, frozenset())
-        return replace(
-            others,
-            mailboxes={**others.mailboxes, address: heads},
-            removed={**others.removed, address: removed} if removed else others.removed,
-            closed=others.closed if closed is None else {**others.closed, address: closed},
-            answered=others.answered | {address} if is_answered else others.answered,
-        )
+        self.mailboxes[address] = replace(seen, removed=before.removed | seen.removed)
 
-    def end(self, address: Address) -> Self:
+    def end(self, address: Address) -> None:
         """Remember that the source ended a mailbox, and forget the newest entries of the mailbox.
 
         The remembered revisions of the desk's records (notes) about the mailbox stay until `forget_records`.
         """
-        return replace(self._without(address), ended=self.ended | {address})
+        self.mailboxes.pop(address, None)
+        self.ended.add(address)
 
-    def purged(self, address: Address) -> Self:
-        """Remember that a closed mailbox was deleted, and forget the revisions of its records (notes)."""
-        return self.end(address).forget_records(address)
-
-    def saw_record(self, kind: RecordKind, name: bytes, revision: int) -> Self:
+    def saw_record(self, kind: RecordKind, name: bytes, revision: int) -> None:
         """Remember the newest revision of one of the desk's records.
 
         Raises:
@@ -96,14 +95,17 @@ class TrustedState:
         """
         if revision < self.records.get((kind, name), 0):
             raise ForgedError
-        return replace(self, records={**self.records, (kind, name): revision})
+        self.records[kind, name] = revision
 
-    def forget_records(self, address: bytes) -> Self:
-        """Forget the revision numbers of the records (notes) about a mailbox, which the desk has dropped."""
-        left = {name: revision for name, revision in self.records.items() if not name[1].startswith(address)}
-        return replace(self, records=left)
+    def forget_records(self, name: bytes) -> None:
+        """Forget the revisions of the records (notes) with this name, which the desk has dropped.
 
-    def saw_letterhead(self, serial: int) -> Self:
+        The name of records about a mailbox is the mailbox's address.
+        """
+        for kind in RecordKind:
+            self.records.pop((kind, name), None)
+
+    def saw_letterhead(self, serial: int) -> None:
         """Remember the newest serial of the letterhead (the desk's signed public statement) that was seen.
 
         Raises:
@@ -111,22 +113,21 @@ class TrustedState:
         """
         if serial < self.letterhead_serial:
             raise ForgedError
-        return replace(self, letterhead_serial=serial)
+        self.letterhead_serial = serial
 
     def to_bytes(self) -> bytes:
         """Write the trusted state (what a workstation remembers) as JSON.
 
         All lists are in ascending order.
         """
+        known = [(address, self.seen(address)) for address in sorted(self.mailboxes)]
         wire = _Wire(
             letterhead_serial=self.letterhead_serial,
-            mailboxes=tuple(
-                (address, tuple(sorted(heads))) for address, heads in sorted(self.mailboxes.items())
-            ),
+            mailboxes=tuple((address, tuple(sorted(seen.heads))) for address, seen in known),
             ended=tuple(sorted(self.ended)),
-            removed=tuple((address, tuple(sorted(all_))) for address, all_ in sorted(self.removed.items())),
-            closed=tuple(sorted(self.closed.items())),
-            answered=tuple(sorted(self.answered)),
+            removed=tuple((address, tuple(sorted(seen.removed))) for address, seen in known if seen.removed),
+            closed=tuple((address, seen.closed) for address, seen in known if seen.closed),
+            answered=tuple(address for address, seen in known if seen.is_answered),
             records=tuple((*name, revision) for name, revision in sorted(self.records.items())),
         )
         return encode_json(wire)
@@ -141,31 +142,21 @@ class TrustedState:
             MalformedError: `to_bytes` never writes these bytes.
         """
         wire = decode_json(raw, _Wire)
-        trusted_state = cls(
-            wire.letterhead_serial,
-            {Address(address): tuple(Head(*head) for head in heads) for address, heads in wire.mailboxes},
-            frozenset(wire.ended),
-            {address: frozenset(digests) for address, digests in wire.removed},
-            dict(wire.closed),
-            frozenset(wire.answered),
-            {(kind, name): revision for kind, name, revision in wire.records},
-        )
+        removed, closed, answered = dict(wire.removed), dict(wire.closed), set(wire.answered)
+        mailboxes = {
+            address: SeenMailbox(
+                tuple(Head(*head) for head in heads),
+                frozenset(removed.get(address, ())),
+                closed.get(address),
+                address in answered,
+            )
+            for address, heads in wire.mailboxes
+        }
+        records = {(kind, name): revision for kind, name, revision in wire.records}
+        trusted_state = cls(wire.letterhead_serial, mailboxes, set(wire.ended), records)
         if trusted_state.to_bytes() != raw:
             raise MalformedError
         return trusted_state
-
-    def _without(self, address: Address) -> Self:
-        """Return a copy that has forgotten the entries, removals, closing and answers of a mailbox.
-
-        The copy still has the revisions of the desk's records and the list of ended mailboxes.
-        """
-        return replace(
-            self,
-            mailboxes=_others(self.mailboxes, address),
-            removed=_others(self.removed, address),
-            closed=_others(self.closed, address),
-            answered=self.answered - {address},
-        )
 
 
 def seal_trusted_state(trusted_state: TrustedState, keyring: Keyring) -> bytes:
@@ -197,10 +188,6 @@ _AddressWire = Annotated[Address, Meta(min_length=ADDRESS_BYTES, max_length=ADDR
 _DigestWire = Annotated[Digest, Meta(min_length=DIGEST_BYTES, max_length=DIGEST_BYTES)]
 _StrandWire = Annotated[StrandId, Meta(max_length=STRAND_ID_BYTES)]  # empty for the source's strand
 _Number = Annotated[int, Meta(ge=1, le=LARGEST_NUMBER)]
-
-
-def _others(known: Mapping[_Key, _Value], name: _Key) -> dict[_Key, _Value]:
-    return {other: value for other, value in known.items() if other != name}
 
 
 class _Wire(StrictStruct, frozen=True):

@@ -5,7 +5,7 @@ The trusted state has the newest entries and serials that this workstation has s
 
 import threading
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 from typing import Protocol
@@ -21,13 +21,12 @@ from journalist_app.search.search_index import SearchIndex
 from journalist_app.search.tally_reader import OpenedTally
 from programs.runner import end_all_programs
 from protocol import trusted_state as trusted_state_format
-from protocol.heads import Heads
 from protocol.identifiers import Address, Digest, EntryId, mailbox_label
 from protocol.keyring import Keyring
 from protocol.letterhead import Letterhead
 from protocol.pouch.pouch_file import SERVER
 from protocol.sealed_record import RecordKind
-from protocol.trusted_state import TrustedState
+from protocol.trusted_state import SeenMailbox, TrustedState
 from store.database.atomic_files import replace_file
 from store.database.engine import Store
 
@@ -159,33 +158,15 @@ class OpenDesk:
         at_most = _DECOMPRESSED_TIMES * self.config.upload_bytes
         return Unsealer(self.keyring.identities, self.openpgp, self.presealed_cache, at_most=at_most)
 
-    def remember(
-        self,
-        address: Address,
-        heads: Heads,
-        removed: frozenset[Digest] = frozenset(),
-        *,
-        closed: date | None = None,
-        is_answered: bool = False,
-    ) -> None:
+    def remember(self, address: Address, seen: SeenMailbox) -> None:
         """Remember the newest entries (heads) and removals of a verified mailbox, to detect a roll-back.
 
-        `save` writes what was remembered to disk. `closed` is the day from which a closed mailbox may be
-        deleted. `is_answered` is True if no message of the source waits for an answer. None and False are
-        always safe: the next check then reads the mailbox again.
+        `save` writes what was remembered to disk. In `seen`, no day of deletion and no answer are always
+        safe: the next check then reads the mailbox again.
         """
-        known = self.trusted_state
-        now = (heads, removed | known.removed.get(address, frozenset()), closed, is_answered)
-        before = (
-            known.mailboxes.get(address),
-            known.removed.get(address, frozenset()),
-            known.closed.get(address),
-            address in known.answered,
-        )
-        if now != before:
-            self._change(
-                lambda state: state.advance(address, heads, removed, closed=closed, is_answered=is_answered)
-            )
+        known = self.trusted_state.mailboxes.get(address)
+        if known is None or known != replace(seen, removed=known.removed | seen.removed):
+            self._change(lambda state: state.advance(address, seen))
 
     def stores_to_tell(self, today: date) -> Collection[bytes]:
         """Return the other stores that must receive an item before this store deletes it.
@@ -226,7 +207,8 @@ class OpenDesk:
         self.unsound.pop(address, None)
         self.casefiles.pop(address, None)
         self.unsound_casefiles.discard(address)
-        self._change(lambda state: state.purged(address))
+        self._change(lambda state: state.end(address))
+        self.forget_records(address)
 
     def saw_letterhead(self) -> None:
         """Save the serial of the letterhead in use, so that this workstation later refuses an older one.
@@ -275,10 +257,10 @@ class OpenDesk:
         if self.openpgp is not None:
             self.openpgp.close()
 
-    def _change(self, change: Callable[[TrustedState], TrustedState]) -> None:
+    def _change(self, change: Callable[[TrustedState], None]) -> None:
         with self._changing:
             try:
-                self.trusted_state = change(self.trusted_state)
+                change(self.trusted_state)
             except ForgedError:
                 return  # another thread already noted newer heads of the same mailbox
             self._is_changed = True

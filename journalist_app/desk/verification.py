@@ -21,6 +21,7 @@ from protocol.transcript.check import FaultKind, Transcript
 from protocol.transcript.closing import closed_until
 from protocol.transcript.thread_state import ThreadState, thread_state
 from protocol.transcript.waiting import waiting_since
+from protocol.trusted_state import SeenMailbox
 from store import sync_findings
 from store.mailboxes import StoredMailbox
 from store.sync_findings import FindingKind
@@ -127,30 +128,25 @@ def examine(desk: OpenDesk, session: Session, address: Address) -> Conversation:
     Raises:
         MailboxNotFoundError: the store has no mailbox with this address.
     """
-    trusted = desk.trusted_state
-    known = trusted.mailboxes.get(address, ())
-    stored = read_stored(session, address, desk.letterhead.strand_keys, remembered=known)
+    known = desk.trusted_state.seen(address)
+    stored = read_stored(session, address, desk.letterhead.strand_keys, remembered=known.heads)
     if stored is None:
         raise MailboxNotFoundError
     transcript = stored.transcript
-    remembered = trusted.removed.get(address, frozenset())
-    removed = remembered | transcript.removed.keys()
+    removed = known.removed | transcript.removed.keys()
     gone = (entry for digest, entry in transcript.authentic.items() if digest in removed)
     restored = tuple(entry for entry in gone if entry.header is not None)
-    faults = [*_faults(stored, remembered, restored)]
-    if address in trusted.ended:
+    faults = [*_faults(stored, known.removed, restored)]
+    if address in desk.trusted_state.ended:
         faults.append(ShownFault("come_back"))
     waiting = waiting_since(transcript)
     if not faults and waiting is not None and stored.mailbox.waiting_since is None:
         faults.append(ShownFault("wrong_state"))
     if all(fault.allows_answers or fault.kind == FaultKind.RESTORED for fault in faults):
-        desk.remember(
-            address,
-            transcript.heads,
-            frozenset(transcript.removed),
-            closed=closed_until(transcript),
-            is_answered=waiting is None,
+        seen = SeenMailbox(
+            transcript.heads, frozenset(transcript.removed), closed_until(transcript), waiting is None
         )
+        desk.remember(address, seen)
     if address in desk.damaged_files:
         faults.append(ShownFault(DAMAGED_FILE, allows_answers=True))
     found = dict.fromkeys(finding.kind for finding in sync_findings.of_mailbox(session, address))
@@ -276,7 +272,7 @@ def heads_shown(
     shown = {each.signed.digest for each in opened if not each.fault} | conversation.removed
     new = set() if is_whole else set(unconfirmed(desk, conversation, opened))
     heads, unseen = conversation.transcript.heads_for(
-        desk.keyring.strand.id, shown - new, desk.trusted_state.mailboxes.get(conversation.address, ())
+        desk.keyring.strand.id, shown - new, desk.trusted_state.seen(conversation.address).heads
     )
     return heads, tuple(head for head in unseen if head.digest not in new)
 

@@ -72,7 +72,7 @@ def test_the_day_of_deletion_is_the_signed_day(world: World) -> None:
 
     background_check.check_store(desk, TODAY)
 
-    assert desk.trusted_state.closed[source.keys.address] == due
+    assert desk.trusted_state.seen(source.keys.address).closed == due
     shown = opens(desk, source.keys.address, today=TODAY)
     assert shown.thread_state.closing is not None
     assert shown.thread_state.closing.by == due

@@ -32,11 +32,12 @@ def maintain_deletions(desk: OpenDesk, today: date) -> None:
     when its last day is over.
     """
     forget_deleted_mailboxes(desk, today)
-    for address, due in list(desk.trusted_state.closed.items()):
+    for address, seen in list(desk.trusted_state.mailboxes.items()):
         if desk.stopping.is_set():
             return
-        with suppress(AdviserError):  # no casefile, no count; the inbox shows the fault
-            _maintain_tallies(desk, address, due)
+        if seen.closed is not None:
+            with suppress(AdviserError):  # no casefile, no count; the inbox shows the fault
+                _maintain_tallies(desk, address, seen.closed)
     for address, (_, casefile) in list(desk.casefiles.items()):
         with suppress(AdviserError):
             _maintain_casefile(desk, address, casefile, today)
@@ -85,7 +86,7 @@ def _maintain_casefile(desk: OpenDesk, address: Address, casefile: Casefile, tod
     if address in desk.trusted_state.ended and casefile != evidence_alone(casefile):
         _keep_evidence_alone(desk, address, today)  # written by a workstation that did not know of the end
         return
-    if casefile.keep_until is None or address in desk.trusted_state.closed:
+    if casefile.keep_until is None or desk.trusted_state.seen(address).closed is not None:
         return
     try:
         conversation = conversation_of(desk, address)
@@ -130,7 +131,7 @@ def _close_abandoned(desk: OpenDesk, today: date) -> None:
     for address in map(Address, old):
         if desk.stopping.is_set():
             return
-        if address not in desk.trusted_state.closed:
+        if desk.trusted_state.seen(address).closed is None:
             with suppress(AdviserError):
                 _close_if_abandoned(desk, address, before, today)
     desk.abandoned_checked = today

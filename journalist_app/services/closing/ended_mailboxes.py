@@ -50,20 +50,19 @@ def is_deleted_by_closing(desk: OpenDesk, row: EndedMailbox, today: date) -> boo
     if proof is None or due is None or due > min(row.day, today):
         return False
     address = Address(row.address)
-    if desk.trusted_state.closed.get(address) == due:
+    seen = desk.trusted_state.seen(address)
+    if seen.closed == due:
         return True
     named = {head for entry in proof.entries for head in (*entry.envelope.heads, head_of(entry))}
     newest = {head.strand: head.number for head in sorted(named)}  # the largest number comes last
     later = {
-        head.strand
-        for head in desk.trusted_state.mailboxes.get(address, ())
-        if head not in named and head.number >= newest.get(head.strand, 0)
+        head.strand for head in seen.heads if head not in named and head.number >= newest.get(head.strand, 0)
     }
     with desk.store.reading() as session:
         found = sync_findings.of_mailbox(session, address)
     if any(each.kind is FindingKind.CROSSED for each in found):
         later.discard(desk.keyring.strand.id)
-    return not later or (later == {SOURCE_STRAND} and address in desk.trusted_state.answered)
+    return not later or (later == {SOURCE_STRAND} and seen.is_answered)
 
 
 def _proof_in(desk: OpenDesk, row: EndedMailbox) -> Transcript | None:

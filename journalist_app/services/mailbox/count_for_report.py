@@ -72,7 +72,7 @@ def save_counts_in_background(desk: OpenDesk, conversation: Conversation) -> Non
 
 def count_not_arrived(desk: OpenDesk, end: SignedEntry) -> int:
     """Return how many entries of the source, made before the mailbox's end, were never verified here."""
-    known = desk.trusted_state.mailboxes.get(end.envelope.address, ())
+    known = desk.trusted_state.seen(end.envelope.address).heads
     newest = max((head.number for head in known if head.strand == SOURCE_STRAND), default=0)
     return max(0, end.envelope.number - 1 - newest)
 
@@ -87,7 +87,7 @@ def add_facts_of_end(desk: OpenDesk, casefile: Casefile, end: SignedEntry) -> Ca
 
     If the source read the answer and ended the mailbox at once, the end is the only sign of this.
     """
-    known = desk.trusted_state.mailboxes.get(end.envelope.address, ())
+    known = desk.trusted_state.seen(end.envelope.address).heads
     newest = {head.strand: head.number for head in end.envelope.heads}
     had_ours = all(newest.get(head.strand, 0) >= head.number for head in known if head.strand)
     moved_on = any(head.strand == SOURCE_STRAND for head in known) and count_not_arrived(desk, end) > 0

@@ -216,7 +216,7 @@ def due_of_step(conversation: Conversation, today: date) -> date | None:
 def own_tips(desk: OpenDesk, conversation: Conversation) -> list[Head]:
     """Return the newest entries that this workstation wrote in a mailbox, even if the store has lost them."""
     strand = desk.keyring.strand.id
-    remembered = desk.trusted_state.mailboxes.get(conversation.address, ())
+    remembered = desk.trusted_state.seen(conversation.address).heads
     heads, _ = conversation.transcript.heads_for(strand, (), remembered)
     return [head for head in heads if head.strand == strand]
 

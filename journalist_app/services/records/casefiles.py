@@ -193,7 +193,7 @@ def load_casefiles(desk: OpenDesk) -> None:
         here = {Address(name): revision for name, revision in records.revisions(session, RecordKind.CASEFILE)}
     known = {address: revision for address, (revision, _) in list(desk.casefiles.items())}
     changed = [address for address, revision in here.items() if known.get(address) != revision]
-    seen = [Address(name) for kind, name in desk.trusted_state.records if kind == RecordKind.CASEFILE]
+    seen = [Address(name) for kind, name in list(desk.trusted_state.records) if kind == RecordKind.CASEFILE]
     gone = [address for address in seen if address not in here]
     for address in dict.fromkeys([*changed, *gone, *desk.unsound_casefiles]):
         if desk.stopping.is_set():

@@ -84,13 +84,13 @@ def _changed_mailboxes(desk: OpenDesk) -> list[Address]:
         }
         hidden = _hidden_mailboxes(desk, session)
         at_server = [Address(row.address) for row in sync_findings.all_findings(session)]
-    known = desk.trusted_state.mailboxes
+    known = desk.trusted_state
     new = [
         address
         for address, digests in found.items()
-        if address in desk.trusted_state.ended or not _has_only(digests, known.get(address, ()))
+        if address in known.ended or not _has_only(digests, known.seen(address).heads)
     ]
-    gone = known.keys() - here
+    gone = {*list(known.mailboxes)} - here
     return list(dict.fromkeys([*new, *gone, *hidden, *at_server, *desk.to_count, *desk.unsound]))
 
 
@@ -113,11 +113,12 @@ def _hidden_mailboxes(desk: OpenDesk, session: Session) -> set[Address]:
     either whether a source waits. So this workstation also remembers which mailboxes it saw answered.
     """
     resting = {Address(address) for address in entries.addresses_not_waiting(session)}
-    known = desk.trusted_state.mailboxes
-    written_in = {
-        address for address in resting if any(head.strand == SOURCE_STRAND for head in known.get(address, ()))
+    known = {address: desk.trusted_state.seen(address) for address in resting}
+    return {
+        address
+        for address, seen in known.items()
+        if not seen.is_answered and any(head.strand == SOURCE_STRAND for head in seen.heads)
     }
-    return written_in - desk.trusted_state.answered
 
 
 def _check_mailbox(desk: OpenDesk, address: Address, today: date) -> None:

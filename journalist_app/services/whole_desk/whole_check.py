@@ -71,7 +71,7 @@ def _check(desk: OpenDesk, state: _State, today: date) -> _State:
         desk.store,
         desk.letterhead.strand_keys,
         after=after,
-        remembered=lambda address: desk.trusted_state.mailboxes.get(address, ()),
+        remembered=lambda address: desk.trusted_state.seen(address).heads,
     )
     for verdict in verdicts:
         after = verdict.address

@@ -37,7 +37,7 @@ from protocol.sealed_record import RecordKind
 from protocol.strand import DeskWriter
 from protocol.transcript.closing import closed_until, last_words, may_delete
 from protocol.transcript.ending import proof_to_bytes
-from protocol.trusted_state import TrustedState
+from protocol.trusted_state import SeenMailbox, TrustedState
 from store import ledger_tallies as ledger
 from store import mailbox_tallies, mailboxes, records
 from store.errors import StoreError
@@ -285,7 +285,7 @@ def test_writing_again_opens_it(world: World) -> None:
 
     background_check.check_store(desk, TODAY)
 
-    assert source.keys.address not in desk.trusted_state.closed
+    assert desk.trusted_state.seen(source.keys.address).closed is None
     assert casefiles.read_casefile(desk, source.keys.address).keep_until is None
     (row,) = inbox_lists.read_inbox(desk, InboxFilter("waiting", 1), TODAY).rows
     assert row.is_waiting
@@ -800,10 +800,10 @@ def test_who_ends_the_mailbox_without_a_look_at_the_answer_did_not_come_back(wor
 def test_an_answer_that_had_not_come_when_the_mailbox_ended_was_not_read(world: World) -> None:
     source, desk = answered_at_the_turn_of_the_year(world)
     source.looks(day=NEW_YEAR)
-    known = desk.trusted_state.mailboxes[source.keys.address]
+    known = desk.trusted_state.seen(source.keys.address).heads
     (own,) = [head for head in known if head.strand == world.keyring.strand.id]
     later = own._replace(number=own.number + 1, digest=Digest(b"l" * 32))
-    desk.remember(source.keys.address, tuple(sorted({*known, later} - {own})))
+    desk.remember(source.keys.address, SeenMailbox(tuple(sorted({*known, later} - {own}))))
 
     assert_counted(seen_to_have_ended(world, desk, source), came_back="no")
 

@@ -33,6 +33,7 @@ from protocol.entry import SignedEntry
 from protocol.identifiers import Address, AttachmentId, EntryId
 from protocol.keyring import Slot
 from protocol.mailbox_keys import derive_mailbox_keys
+from protocol.trusted_state import SeenMailbox
 from store import entries, mailboxes
 from store.database.schema import Base
 from store.errors import MailboxChangedError
@@ -374,7 +375,7 @@ def test_a_mark_of_the_desk_is_no_answer(world: World) -> None:
 
     (row,) = shown.rows
     assert (row.is_waiting, row.is_new, row.since, row.entries) == (True, True, TODAY - timedelta(days=3), 1)
-    assert (desk.unsound, desk.trusted_state.answered) == ({}, frozenset())
+    assert (desk.unsound, desk.trusted_state.seen(source.keys.address).is_answered) == ({}, False)
 
 
 def test_a_mark_of_the_desk_hides_no_mailbox(world: World) -> None:
@@ -746,7 +747,7 @@ def test_a_mailbox_that_was_never_found_answered_is_looked_at_again(world: World
     source.is_answered("antwoord")
     desk = unlocked(world)
     heads = conversation_of(desk, source.keys.address).transcript.heads
-    desk.remember(source.keys.address, heads)
+    desk.remember(source.keys.address, SeenMailbox(heads))
 
     checked = []
     for _ in range(2):
@@ -899,7 +900,7 @@ def test_an_answer_with_text_and_files_is_in_the_mailbox(world: World) -> None:
     )
     assert b"".join(out.pieces) == b""
     assert inbox_lists.read_inbox(desk, InboxFilter("answered"), TODAY).answered == 1
-    known = unlocked(world).trusted_state.mailboxes[source.keys.address]
+    known = unlocked(world).trusted_state.seen(source.keys.address).heads
     assert [head.strand for head in known] == [b"", world.keyring.strand.id]
 
 

@@ -13,7 +13,7 @@ from protocol.heads import Head
 from protocol.identifiers import SOURCE_STRAND, Digest, EntryId, StrandId
 from protocol.strand import DeskWriter, SourceWriter
 from protocol.transcript.check import Fault, FaultKind, head_of, heads_after, read_transcript
-from protocol.trusted_state import TrustedState
+from protocol.trusted_state import SeenMailbox, TrustedState
 from tests.protocol.mailbox_factories import DAY, LAPTOP, WORKSTATION, Talk, a_mailbox, kinds, the_strands
 
 
@@ -224,7 +224,9 @@ def test_a_workstation_that_remembers_what_is_dated_back_can_still_write(talk: T
     transcript = talk.check(remembered=known)
     assert kinds(transcript) == {FaultKind.DATED_BACK}
     assert head_of(forged) in transcript.heads
-    assert TrustedState().advance(talk.keys.address, known).advance(talk.keys.address, transcript.heads)
+    state = TrustedState()
+    state.advance(talk.keys.address, SeenMailbox(known))
+    state.advance(talk.keys.address, SeenMailbox(transcript.heads))
 
 
 @pytest.mark.parametrize("days", [-1, 31], ids=["before its first day", "after its last day"])
