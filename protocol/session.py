@@ -82,10 +82,5 @@ def form_token(token: bytes, purpose: str) -> str:
     return hmac.digest(key, purpose.encode(), "sha256").hex()
 
 
-def check_form_token(given: str, token: bytes, purpose: str) -> bool:
-    """Return True if `given` is the CSRF token of forms with this purpose. Compare in constant time."""
-    return hmac.compare_digest(given.encode(errors="replace"), form_token(token, purpose).encode())
-
-
 def _box(token: bytes, server_secret: bytes) -> SecretBox:
     return SecretBox(hkdf(frame(token, server_secret), info=b"steunpunt/v1/session-box"))

@@ -1,13 +1,14 @@
 """Checks of a request's Host and Origin headers, which refuse requests that another site causes.
 
-These checks prevent CSRF and DNS rebinding. One more check makes sure that a site's own address is on this
-machine.
+These checks prevent CSRF and DNS rebinding. One more check detects requests whose answer no one sees, and one
+makes sure that a site's own address is on this machine.
 """
 
 import ipaddress
 from typing import Protocol
 
 _CHANGES_NOTHING = frozenset({"GET", "HEAD", "OPTIONS"})
+_FETCHED_IN_ADVANCE = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")  # of new and of old browsers
 _PORTS = range(1, 65536)
 _OURS = frozenset({"same-origin", "none"})
 
@@ -32,6 +33,15 @@ def is_our_request(method: str, headers: Headers, own_origin: str) -> bool:
     site = headers.get("Sec-Fetch-Site")
     origin = headers.get("Origin")
     return (site is None or site in _OURS) and (origin is None or origin == own_origin)
+
+
+def is_seen(method: str, headers: Headers) -> bool:
+    """Return True if someone will see the answer to a request.
+
+    No one sees the answer to a HEAD request, or a page that a browser fetches in advance, before the visitor
+    has pressed a link.
+    """
+    return method != "HEAD" and all(headers.get(name) is None for name in _FETCHED_IN_ADVANCE)
 
 
 def is_our_host(host: str | None, own_origin: str) -> bool:

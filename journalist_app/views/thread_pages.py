@@ -28,6 +28,7 @@ from protocol.identifiers import ATTACHMENT_ID_BYTES, Address, AttachmentId
 from store.errors import StoreError
 from stored_mailbox.entry_form import FormContext
 from web.dates import half_hour_now
+from web.origin import is_seen
 
 bp = Blueprint("thread", __name__, url_prefix="/mailbox")
 
@@ -119,7 +120,7 @@ def thread_page(  # noqa: PLR0913  # each is shown on the page
         upload_files=desk.config.upload_files,
     )
     # After the page was made, so that the receipt never confirms something that no one was shown.
-    if request.method != "HEAD" and "Sec-Purpose" not in request.headers:  # otherwise no one sees the page
+    if is_seen(request.method, request.headers):
         desk_read_receipts.append_desk_read_receipt(desk, thread.conversation, thread.opened, today=today)
     return shown, status
 

@@ -64,12 +64,15 @@ def ticket_words(desk: PublicDesk, ticket: str, *, now: int) -> list[str]:
     return words
 
 
-def start_mailbox(desk: PublicDesk, ticket: str, typed: str, *, today: date, now: int) -> MailboxSession:
+def start_mailbox(  # noqa: PLR0913  # each is needed to open a mailbox
+    desk: PublicDesk, ticket: str, typed: str, *, replaces: bytes | None = None, today: date, now: int
+) -> MailboxSession:
     """Create a mailbox for someone who has typed their new passphrase correctly, and log them in.
 
-    `ticket` is a form field with the encrypted passphrase, and `typed` the text that the source typed. After
-    a typing error, no mailbox is created. The source may have written the same wrong words on paper, and
-    these words would not open the new mailbox.
+    `replaces` is the token of the browser's earlier session, which then ends, or None. `ticket` is a form
+    field with the encrypted passphrase, and `typed` the text that the source typed. After a typing error,
+    no mailbox is created. The source may have written the same wrong words on paper, and these words
+    would not open the new mailbox.
 
     Raises:
         PassphraseRefusedError: the typed words differ from the passphrase in a ticket that is still unused.
@@ -94,14 +97,14 @@ def start_mailbox(desk: PublicDesk, ticket: str, typed: str, *, today: date, now
         except MailboxEndedError as why:  # the practice page was still open after its mailbox had ended
             raise TicketRefusedError(TicketRefusal.USED) from why
     _mark_used(desk, shown, now=now)
-    return _open_session(desk, root, now=now)
+    return _open_session(desk, root, replaces, now=now)
 
 
-def log_in(desk: PublicDesk, typed: str, *, now: int) -> MailboxSession:
+def log_in(desk: PublicDesk, typed: str, *, replaces: bytes | None = None, now: int) -> MailboxSession:
     """Log in with a typed passphrase, and return the session of the mailbox that it opens.
 
-    Argon2id runs for every typed text, also if a word is on no word list, so that every response takes
-    equally long.
+    `replaces` is the token of the browser's earlier session, which then ends, or None. Argon2id runs for
+    every typed text, also if a word is on no word list, so that every response takes equally long.
 
     Raises:
         PassphraseRefusedError: these words open no mailbox. The reason is the same for wrong words and for an
@@ -114,7 +117,7 @@ def log_in(desk: PublicDesk, typed: str, *, now: int) -> MailboxSession:
         mailbox = mailboxes.find(reading, keys.address)
     if mailbox is None:
         raise PassphraseRefusedError(PassphraseRefusal.NO_MAILBOX, unknown=_unknown(typed))
-    return _open_session(desk, root, now=now)
+    return _open_session(desk, root, replaces, now=now)
 
 
 def find_session(desk: PublicDesk, token: bytes, *, now: int) -> MailboxSession | None:
@@ -152,9 +155,10 @@ def remember_entry(desk: PublicDesk, opened: MailboxSession, head: Head, *, now:
     remember_page(desk, opened, (tuple(sorted([head, *others])), unseen), now=now)
 
 
-def log_out(desk: PublicDesk, token: bytes) -> None:
-    """Delete the session of the source whose cookie has this token."""
-    desk.sessions.drop(session.token_hash(token))
+def log_out(desk: PublicDesk, token: bytes | None) -> None:
+    """Delete the session of the source whose cookie has this token. Do nothing for None."""
+    if token is not None:
+        desk.sessions.drop(session.token_hash(token))
 
 
 def _decrypt_ticket(desk: PublicDesk, ticket: str, *, now: int) -> list[str]:
@@ -186,7 +190,8 @@ def _root(desk: PublicDesk, typed: str) -> RootKey:
     return desk.argon2_limiter.run(lambda: passphrase.derive_root_key(typed, salt, params))
 
 
-def _open_session(desk: PublicDesk, root: RootKey, *, now: int) -> MailboxSession:
+def _open_session(desk: PublicDesk, root: RootKey, replaces: bytes | None, *, now: int) -> MailboxSession:
+    log_out(desk, replaces)
     opened = MailboxSession(secrets.token_bytes(session.TOKEN_BYTES), SessionState(root))
     _save(desk, opened.token, opened.state, now=now)
     return opened

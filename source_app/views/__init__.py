@@ -16,8 +16,8 @@ and `web`, `stored_mailbox`, `store`, `protocol` and `crypto`.
 - `write_pages`: the page of a new message
 
 Every template receives these variables: `page_name` (the template's name without `.html`), `lang`,
-`letterhead`, `is_open`, `onion_origin` and `signpost_first` (the number of the first question). When a
-mailbox is open, every template also receives `log_out_token`. These templates receive more variables:
+`letterhead`, `is_open`, `onion_origin` and `signpost_first` (the number of the first question). These
+templates receive more variables:
 
 - signpost/page.html: shown (a `Question` or an `Outcome`), back (a number, or None), routes, where
 - reports/index.html: years (pairs of a year and its `PublishedReport`s)

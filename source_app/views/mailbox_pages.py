@@ -26,6 +26,7 @@ from source_app.views.request_context import (
 from store.errors import StoreError
 from stored_mailbox.entry_form import FormContext
 from web.dates import half_hour_now
+from web.origin import is_seen
 
 _Form = TypeVar("_Form", bound=EntryForm)
 bp = Blueprint("mailbox", __name__, url_prefix="/<any(nl, en):lang>/mailbox")
@@ -147,7 +148,7 @@ def _conversation_page(here: MailboxSession, template: str) -> Response:
     ours, day = desk(), current_day()
     shown = thread.read_thread(ours, here.keys, here.state.shown[0], today=day)
     answer = render_page(template, thread=shown, away=shown_absences(ours.letterhead, day))
-    if request.method != "GET" or "Sec-Purpose" in request.headers:  # the header of a prefetched page
+    if not is_seen(request.method, request.headers):
         return answer
 
     def append_receipt() -> None:

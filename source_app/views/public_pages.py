@@ -4,7 +4,7 @@ import re
 from datetime import date
 from typing import Final
 
-from flask import Blueprint, Response, current_app, redirect
+from flask import Blueprint, Response, current_app, redirect, request
 from flask.typing import ResponseReturnValue
 
 from source_app.errors import NotFoundError
@@ -13,12 +13,13 @@ from source_app.services.absences import shown_absences
 from source_app.views.request_context import (
     config,
     current_day,
-    current_session,
     desk,
     render_page,
     send_download,
+    session_token,
     without_session,
 )
+from web.origin import is_seen
 
 bp = Blueprint("pages", __name__)
 LIMITS_DATED: Final = date(2026, 11, 29)  # date of the text of the page /limits and of docs/threat-model.md
@@ -113,11 +114,15 @@ def openpgp_key() -> ResponseReturnValue:
 
 @bp.get("/<any(nl, en):lang>/leave")
 def leave() -> ResponseReturnValue:
-    """Log the source out, and redirect the browser to a harmless site elsewhere (the "leave" button)."""
-    here = current_session()
-    if here is not None:
-        login.log_out(desk(), here.token)
-    return without_session(redirect(config().leave_url, code=303))
+    """Log the source out, and redirect the browser to a harmless site elsewhere (the "leave" button).
+
+    A browser that fetches this page in advance, before the visitor presses the button, logs no one out.
+    """
+    answer = redirect(config().leave_url, code=303)
+    if not is_seen(request.method, request.headers):
+        return answer
+    login.log_out(desk(), session_token())
+    return without_session(answer)
 
 
 @bp.get("/style.css")

@@ -89,6 +89,18 @@ def cookie_name() -> str:
     return "__Host-mailbox" if is_https() else "mailbox"
 
 
+def session_token() -> bytes | None:
+    """Return the token in the visitor's session cookie, or None without such a cookie.
+
+    The session of the token may have expired.
+    """
+    try:
+        token = bytes.fromhex(request.cookies.get(cookie_name(), ""))
+    except ValueError:
+        return None
+    return token if len(token) == TOKEN_BYTES else None
+
+
 def with_session_cookie(answer: WerkzeugResponse, opened: MailboxSession) -> WerkzeugResponse:
     """Add a cookie with a session's token to a response. The cookie is deleted when the browser is closed."""
     answer.set_cookie(
@@ -134,10 +146,5 @@ def send_download(name: str, body: str | bytes | Iterator[bytes], mimetype: str 
 
 
 def _session_of_cookie() -> MailboxSession | None:
-    try:
-        token = bytes.fromhex(request.cookies.get(cookie_name(), ""))
-    except ValueError:
-        return None
-    if len(token) != TOKEN_BYTES:
-        return None
-    return login.find_session(desk(), token, now=half_hour_now())
+    token = session_token()
+    return None if token is None else login.find_session(desk(), token, now=half_hour_now())

@@ -7,7 +7,6 @@ from flask import Flask, Response, abort, g, request
 from flask_babel import get_translations
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from protocol.session import form_token
 from source_app.views.error_pages import wrong_host_page
 from source_app.views.request_context import config, current_session, desk, origin
 from web.origin import is_our_request
@@ -70,16 +69,12 @@ def _translations() -> Translations:
 
 
 def _template_context() -> dict[str, object]:
-    here = current_session()
-    shared: dict[str, object] = {
+    return {
         "lang": language_of_request(),
         "letterhead": desk().letterhead,
-        "is_open": here is not None,
+        "is_open": current_session() is not None,
         "onion_origin": config().onion_origin,
     }
-    if here is not None:
-        shared["log_out_token"] = form_token(here.token, "log-out")
-    return shared
 
 
 def _pad(answer: Response) -> Response:

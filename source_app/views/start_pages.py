@@ -4,7 +4,6 @@ from flask import Blueprint, Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from protocol.session import check_form_token
 from source_app.errors import PassphraseRefusedError, QueueFullError
 from source_app.forms import LogInForm, PractiseForm
 from source_app.services import login
@@ -13,10 +12,10 @@ from source_app.views.error_pages import unavailable_reason
 from source_app.views.login_page import render_login
 from source_app.views.request_context import (
     current_day,
-    current_session,
     desk,
     lang,
     render_page,
+    session_token,
     set_current_session,
     with_session_cookie,
     without_session,
@@ -62,7 +61,9 @@ def practise() -> ResponseReturnValue:
         login.ticket_words(desk(), ticket, now=half_hour_now())
         return _practise_page(form)
     try:
-        opened = login.start_mailbox(desk(), ticket, typed, today=current_day(), now=half_hour_now())
+        opened = login.start_mailbox(
+            desk(), ticket, typed, replaces=session_token(), today=current_day(), now=half_hour_now()
+        )
     except PassphraseRefusedError as why:
         return _practise_page(form, 422, wrong=why.wrong, unknown=why.unknown)
     except (QueueFullError, StoreError) as why:
@@ -86,7 +87,8 @@ def try_log_in() -> ResponseReturnValue:
     form = LogInForm(request.form)
     text = form.text.data
     try:
-        opened = login.log_in(desk(), form.words.data or "", now=half_hour_now())
+        typed = form.words.data or ""
+        opened = login.log_in(desk(), typed, replaces=session_token(), now=half_hour_now())
     except PassphraseRefusedError as why:
         return render_login(form, 422, refusal=why.reason, unknown=why.unknown)
     except (QueueFullError, StoreError) as why:
@@ -100,10 +102,11 @@ def try_log_in() -> ResponseReturnValue:
 
 @bp.post("/log-out")
 def log_out_page() -> ResponseReturnValue:
-    """Log the source out and delete the cookie. With a wrong CSRF token, only the cookie is deleted."""
-    here = current_session()
-    if here is not None and check_form_token(request.form.get("token", ""), here.token, "log-out"):
-        login.log_out(desk(), here.token)
+    """End the session of the visitor's cookie, and delete the cookie.
+
+    The form needs no CSRF token: the check of the Origin header refuses a form of another site.
+    """
+    login.log_out(desk(), session_token())
     return without_session(redirect(url_for("pages.start_page", lang=lang()), code=303))
 
 

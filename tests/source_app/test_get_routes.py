@@ -150,7 +150,6 @@ def test_of_the_sessions_a_get_writes_its_own_row_alone(a_desk: ADesk, source: S
 
 def test_the_head_of_a_page_and_a_prefetched_page_write_nothing(a_desk: ADesk, source: SourceBrowser) -> None:
     paths = _paths(a_desk, source)
-    del paths["pages.leave"]
     before = [snapshot(path) for path in (a_desk.store.path, a_desk.config.sessions_path)]
 
     for path in paths.values():

@@ -1,8 +1,10 @@
 import multiprocessing
 import os
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,57 @@ def test_a_sweep_deletes_only_expired_boxes(sessions: SessionStore, tmp_path: Pa
     sessions.sweep(100)
     assert (None, b"live box") == (sessions.get(TOKEN, 0), sessions.get(b"live", 100))
     assert BOX not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+
+
+_SQLITE_HEADER_BYTES = 100  # has counters of changes, and nothing about rows
+
+
+@pytest.mark.parametrize("ends", ["put", "drop", "sweep"])
+def test_a_copy_of_the_file_does_not_show_the_order_of_the_log_ins(tmp_path: Path, ends: str) -> None:
+    rows = [(os.urandom(32), os.urandom(1064)) for _ in range(30)]
+    files = []
+    for name, order in (("one", rows), ("other", rows[::-1])):
+        sessions = open_sessions(tmp_path / name, allow_disk=True)
+        for token, box in order:
+            sessions.put(token, box, 100)
+        if ends == "drop":
+            sessions.drop(rows[7][0])
+        if ends == "sweep":
+            sessions.sweep(1)
+        sessions.close()
+        files.append((tmp_path / name).read_bytes()[_SQLITE_HEADER_BYTES:])
+
+    assert files[0] == files[1]
+
+
+def test_a_thousand_sessions_are_put_in_random_order_by_the_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.sessions._REWRITE_BYTES", 0)
+    rows = [(os.urandom(32), os.urandom(1064)) for _ in range(300)]
+    files = []
+    for name, order in (("one", rows), ("other", rows[::-1])):
+        sessions = open_sessions(tmp_path / name, allow_disk=True)
+        for token, box in order:
+            sessions.put(token, box, 100)
+        files.append((tmp_path / name).read_bytes()[_SQLITE_HEADER_BYTES:])
+        sessions.sweep(1)
+        sessions.close()
+        files.append((tmp_path / name).read_bytes()[_SQLITE_HEADER_BYTES:])
+
+    assert files[0] != files[2]
+    assert files[1] == files[3]
+
+
+def test_no_column_of_the_sessions_shows_the_order_of_the_log_ins(tmp_path: Path) -> None:
+    open_sessions(tmp_path / "sessions.db", allow_disk=True).close()
+
+    with closing(sqlite3.connect(tmp_path / "sessions.db")) as connection:
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(session)")]
+        with pytest.raises(sqlite3.OperationalError, match="rowid"):
+            connection.execute("SELECT rowid FROM session")
+
+    assert columns == ["token_hash", "box", "expires_half_hour"]
 
 
 def test_threads_and_a_forked_process_share_the_sessions(sessions: SessionStore) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from web.origin import is_our_host, is_our_request
+from web.origin import is_our_host, is_our_request, is_seen
 
 OURS = "http://127.0.0.1:8080"
 
@@ -51,3 +51,17 @@ def test_only_our_own_host_is_accepted() -> None:
     assert not is_our_host("127.0.0.1:8081", OURS)
     assert not is_our_host("localhost:8080", OURS)
     assert not is_our_host(None, OURS)
+
+
+def test_a_page_that_a_person_asked_for_is_seen() -> None:
+    assert is_seen("GET", {"Sec-Fetch-Site": "none"})
+    assert is_seen("POST", {})
+
+
+@pytest.mark.parametrize("name", ["Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"])
+def test_no_one_sees_a_page_that_a_browser_fetches_in_advance(name: str) -> None:
+    assert not is_seen("GET", {name: "prefetch"})
+
+
+def test_no_one_sees_the_answer_to_a_head_request() -> None:
+    assert not is_seen("HEAD", {})

@@ -10,7 +10,7 @@ from source_app.errors import PassphraseRefusedError, TicketRefusal
 from source_app.services import deleting, login
 from store import mailboxes
 from tests.pages import hook, hooks
-from tests.source_app.desks import TODAY, ADesk, make_desk
+from tests.source_app.desks import TODAY, ADesk, SourceBrowser, make_desk
 from tests.source_app.refusals import refuses
 from web.dates import half_hour_now
 from web.page_padding import STEP_BYTES
@@ -386,11 +386,64 @@ def test_another_site_cannot_log_a_source_out(a_desk: ADesk) -> None:
     source = a_desk.browser()
     source.start()
 
-    source.post("/en/log-out", {"token": "made up"})
     forged = source.client.post("/en/log-out", headers={"Origin": "https://evil.example"})
 
     assert forged.status_code == 403
-    assert login.find_session(a_desk.desk, login.log_in(a_desk.desk, source.passphrase, now=1).token, now=1)
+    assert source.get("/en/mailbox").status_code == 200
+
+
+@pytest.mark.parametrize("fields", [{}, {"token": "of a page of an earlier session"}])
+def test_logging_out_always_ends_the_session_of_the_cookie(a_desk: ADesk, fields: dict[str, str]) -> None:
+    source = a_desk.browser()
+    source.start()
+    copied = _cookie(source)
+
+    left = source.post("/en/log-out", fields)
+
+    assert "Clear-Site-Data" in left.headers
+    assert not _opens_a_mailbox(a_desk, copied)
+
+
+@pytest.mark.parametrize("again", ["log in", "start"])
+def test_a_second_log_in_of_a_browser_ends_its_first_session(a_desk: ADesk, again: str) -> None:
+    source = a_desk.browser()
+    source.start()
+    first = _cookie(source)
+
+    if again == "start":
+        source.start()
+    else:
+        source.log_in(source.passphrase)
+
+    assert not _opens_a_mailbox(a_desk, first)
+    assert _opens_a_mailbox(a_desk, _cookie(source))
+
+
+@pytest.mark.parametrize("name", ["Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"])
+def test_a_browser_that_fetches_the_way_out_in_advance_logs_no_one_out(a_desk: ADesk, name: str) -> None:
+    source = a_desk.browser()
+    source.start()
+
+    fetched = source.client.get("/en/leave", headers={name: "prefetch"})
+    head = source.client.head("/en/leave")
+
+    assert [(each.status_code, each.location) for each in (fetched, head)] == [
+        (303, "https://example.org/")
+    ] * 2
+    assert all("Clear-Site-Data" not in each.headers for each in (fetched, head))
+    assert source.get("/en/mailbox").status_code == 200
+
+
+def _cookie(source: SourceBrowser) -> str:
+    cookie = source.client.get_cookie("mailbox")
+    assert cookie is not None
+    return str(cookie.value)
+
+
+def _opens_a_mailbox(a_desk: ADesk, cookie: str) -> bool:
+    other = a_desk.browser()
+    other.client.set_cookie("mailbox", cookie)
+    return other.get("/en/mailbox").status_code == 200
 
 
 def test_the_way_out_ends_the_session_and_leads_elsewhere(a_desk: ADesk) -> None:
