@@ -6,6 +6,7 @@ mailbox is deleted because the desk closed it.
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Final
 
 from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.orm import Session
@@ -17,6 +18,8 @@ from store.database.schema import RecordRow, SealedRow
 from store.database.sealed_rows import WHOLE, insert_sealed
 from store.errors import RecordMovedError
 from store.outbox import OutboxKind, enqueue, record_name
+
+_NAME_BYTES: Final = 64  # of the longest name of a record
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +51,20 @@ _COUNT = PlainQuery(
     .where(_HAS_KIND)
 )
 _FIND_ROW = PlainQuery(select(RecordRow.id).where(_HAS_NAME))
+# The kinds that the store has, each found with one step in the index of kind and name: reading the names of
+# all records would make the deletion of many mailboxes take quadratic time.
+_FIRST_KIND = select(func.min(RecordRow.kind).label("kind")).cte("kinds", recursive=True)
+_KINDS = _FIRST_KIND.union_all(
+    select(
+        select(func.min(RecordRow.kind)).where(RecordRow.kind > _FIRST_KIND.c.kind).scalar_subquery()
+    ).where(_FIRST_KIND.c.kind.is_not(None))
+)
 _ROWS_OF_MAILBOX = PlainQuery(
-    select(RecordRow.id).where(func.substr(RecordRow.name, 1, bindparam("length")) == bindparam("address"))
+    select(RecordRow.id).where(
+        RecordRow.kind.in_(select(_KINDS.c.kind)),
+        RecordRow.name >= bindparam("address"),
+        RecordRow.name < bindparam("after"),
+    )
 )
 _DROPPED = PreparedQuery(_RECORDS.where(RecordRow.is_dropped), Record)
 _ADD = PreparedChange(insert(RecordRow))
@@ -128,7 +143,8 @@ def drop_of_mailbox(session: Session, address: bytes) -> None:
 
     The names of these records begin with the mailbox's address.
     """
-    _delete(session, _ROWS_OF_MAILBOX.all(session, length=len(address), address=address))
+    after = address + b"\xff" * _NAME_BYTES
+    _delete(session, _ROWS_OF_MAILBOX.all(session, address=address, after=after))
 
 
 def delete_dropped(

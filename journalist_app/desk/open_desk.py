@@ -4,7 +4,8 @@ The trusted state has the newest entries and serials that this workstation has s
 """
 
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
@@ -141,6 +142,7 @@ class OpenDesk:
     tallies: dict[int, OpenedTally] = field(default_factory=dict, repr=False)  # of the ledger, by row number
     _labels: dict[Address, str] = field(default_factory=dict)
     _changing: threading.Lock = field(default_factory=threading.Lock)
+    _saving_once: set[int] = field(default_factory=set)  # threads
     _is_changed: bool = False
 
     def label(self, address: Address) -> str:
@@ -184,7 +186,9 @@ class OpenDesk:
         If the mailbox appears in the store again, this workstation then detects that someone restored it.
         """
         self.unsound.pop(address, None)
-        self._change(lambda state: state.end(address))
+        known = self.trusted_state
+        if address in known.mailboxes or address not in known.ended:
+            self._change(lambda state: state.end(address))
 
     def saw_record(self, kind: RecordKind, name: bytes, revision: int) -> None:
         """Remember the newest revision of one of the desk's records, to detect an older copy later."""
@@ -196,7 +200,8 @@ class OpenDesk:
 
         Otherwise this workstation would report the records as missing.
         """
-        self._change(lambda state: state.forget_records(address))
+        if any((kind, address) in self.trusted_state.records for kind in RecordKind):
+            self._change(lambda state: state.forget_records(address))
 
     def forget_purged(self, address: Address) -> None:
         """Forget a mailbox that the desk closed, after the mailbox was deleted.
@@ -204,10 +209,9 @@ class OpenDesk:
         Otherwise this workstation, which saves the newest entries of each mailbox in the trusted state, would
         report the mailbox as missing.
         """
-        self.unsound.pop(address, None)
         self.casefiles.pop(address, None)
         self.unsound_casefiles.discard(address)
-        self._change(lambda state: state.end(address))
+        self.forget_ended(address)
         self.forget_records(address)
 
     def saw_letterhead(self) -> None:
@@ -222,8 +226,11 @@ class OpenDesk:
     def save(self) -> None:
         """Encrypt the trusted state, and write it to disk if it changed.
 
-        With the trusted state, this workstation detects a roll-back of the store.
+        With the trusted state, this workstation detects a roll-back of the store. In a block of
+        `saving_once`, this method does nothing.
         """
+        if threading.get_ident() in self._saving_once:
+            return
         with self._changing:
             if self._is_changed and self.trusted_state_status is not TrustedStateStatus.DAMAGED:
                 sealed = trusted_state_format.seal_trusted_state(self.trusted_state, self.keyring)
@@ -235,6 +242,20 @@ class OpenDesk:
                     self._is_changed = False
                     if self.trusted_state_status is TrustedStateStatus.UNSAVED:
                         self.trusted_state_status = TrustedStateStatus.SOUND
+
+    @contextmanager
+    def saving_once(self) -> Iterator[None]:
+        """Save the trusted state once at the end of a block that changes many mailboxes.
+
+        Without this block, each change would write the newest entries of all mailboxes to the disk. Other
+        threads save as always. Blocks in blocks are not possible.
+        """
+        self._saving_once.add(threading.get_ident())
+        try:
+            yield
+        finally:
+            self._saving_once.discard(threading.get_ident())
+            self.save()
 
     def replace_damaged_trusted_state(self) -> None:
         """Overwrite the damaged file of the trusted state with the trusted state in memory.

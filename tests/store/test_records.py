@@ -1,4 +1,5 @@
 import os
+import random
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -10,6 +11,7 @@ from store.errors import RecordMovedError
 from store.outbox import OutboxKind
 from store.records import Record
 from tests.store.factories import NOW, a_record, files_of, rows, usage
+from tests.store_work import work_of
 
 
 def get(store: Store, name: bytes, kind: str = "casefile") -> Record | None:
@@ -98,6 +100,21 @@ def test_every_record_named_after_a_mailbox_is_dropped_with_it_and_no_other(stor
             for record in records.all_records(session, kind)
         ]
     assert [("casefile", other), ("settings", b""), ("templates", address[:19])] == left
+
+
+def test_the_records_of_a_deleted_mailbox_are_found_without_reading_those_of_others(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def drop_one() -> None:
+        with store.writing() as session:
+            records.drop_of_mailbox(session, os.urandom(20))
+
+    found = []
+    for count in (10, 200):
+        for _ in range(count):
+            a_record(store, os.urandom(20), kind=random.choice(["casefile", "draft"]))
+        found.append(work_of(store, monkeypatch, drop_one).steps)
+    assert found[1] < 1.5 * found[0]
 
 
 def test_a_replaced_and_a_dropped_record_leave_no_byte_behind(store: Store) -> None:

@@ -3,8 +3,10 @@
 The store has a row with a proof of each, until the desk has counted the mailbox.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date
+from typing import Final
 
 from crypto.errors import CryptoError
 from journalist_app.desk.casefile import Casefile, tallies_of
@@ -23,6 +25,8 @@ from protocol.transcript.ending import end_of, is_proved, proof_from_bytes
 from store import ledger_tallies, mailboxes, sync_findings
 from store.mailboxes import EndedMailbox
 from store.sync_findings import FindingKind
+
+_AT_ONCE: Final = 200  # rows that are dropped in one transaction, so that other writers wait only briefly
 
 
 def end_by_source(desk: OpenDesk, row: EndedMailbox) -> SignedEntry | None:
@@ -138,6 +142,8 @@ def acknowledge_ended(desk: OpenDesk, address: Address, today: date) -> None:
         with desk.store.writing() as session:  # before the trusted state says that the mailbox is counted
             ledger_tallies.add(session, seal_tallies(counted, desk.letterhead, desk.keyring.desk_writer))
     _drop_row(desk, address, today)
+    with desk.store.writing() as session:
+        desk_records.delete_empty_records(desk, session, today)
 
 
 def evidence_alone(casefile: Casefile) -> Casefile:
@@ -160,21 +166,28 @@ def forget_deleted_mailboxes(desk: OpenDesk, today: date) -> None:
     """
     with desk.store.reading() as session:
         ended = mailboxes.ended_mailboxes(session)
-    for row in ended:
-        if is_deleted_by_closing(desk, row, today):
-            _forget_deleted(desk, Address(row.address), today)
-        elif _is_counted(desk, row):
+    deleted = [Address(row.address) for row in ended if is_deleted_by_closing(desk, row, today)]
+    gone = set(deleted)
+    counted = [row for row in ended if row.address not in gone and _is_counted(desk, row)]
+    _forget_deleted(desk, deleted, today)
+    with desk.saving_once():
+        for row in counted:
             with suppress(RecordUnsoundError):  # the inbox shows the fault, and the row stays
                 _drop_row(desk, Address(row.address), today)
 
 
-def _forget_deleted(desk: OpenDesk, address: Address, today: date) -> None:
-    unsent_forms.drop_unsent_about(desk, address)
-    desk.forget_purged(address)
-    desk.save()  # before the row goes: without a row, a mailbox in the trusted state looks stolen
-    with desk.store.writing() as session:
-        mailboxes.drop_ended(session, address, desk.stores_to_tell(today))
-        sync_findings.drop(session, address, b"", FindingKind.CROSSED)  # only read receipts crossed
+def _forget_deleted(desk: OpenDesk, deleted: Sequence[Address], today: date) -> None:
+    if deleted:
+        unsent_forms.drop_unsent_about(desk, deleted)
+    for address in deleted:
+        desk.forget_purged(address)
+    desk.save()  # before the rows go: without a row, a mailbox in the trusted state looks stolen
+    others = desk.stores_to_tell(today)
+    for start in range(0, len(deleted), _AT_ONCE):
+        with desk.store.writing() as session:
+            for address in deleted[start : start + _AT_ONCE]:
+                mailboxes.drop_ended(session, address, others)
+                sync_findings.drop(session, address, b"", FindingKind.CROSSED)  # only read receipts crossed
 
 
 def _drop_row(desk: OpenDesk, address: Address, today: date) -> None:
@@ -193,7 +206,6 @@ def _drop_row(desk: OpenDesk, address: Address, today: date) -> None:
         mailboxes.drop_ended(session, address, desk.stores_to_tell(today))
         if not casefile.evidence:
             casefiles.drop_casefile(desk, session, address)
-            desk_records.delete_empty_records(desk, session, today)
     if casefile.evidence and casefile != evidence_alone(casefile):
         casefiles.update_casefile(desk, address, evidence_alone)
     desk.save()

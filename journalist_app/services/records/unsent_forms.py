@@ -6,7 +6,7 @@ the public key in the desk's signed letterhead, like a source's message. Files a
 
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
@@ -116,10 +116,10 @@ def drop_unsent(desk: OpenDesk, name: str) -> None:
         records.drop(session, RecordKind.UNSENT, bytes.fromhex(name))
 
 
-def drop_unsent_about(desk: OpenDesk, address: Address) -> None:
-    """Delete all unsent forms about a mailbox, because the mailbox was deleted."""
+def drop_unsent_about(desk: OpenDesk, deleted: Collection[Address]) -> None:
+    """Delete all unsent forms about some mailboxes, because these mailboxes were deleted."""
     for each in list_unsent(desk):
-        if each.address == address:
+        if each.address in deleted:
             drop_unsent(desk, each.name)
 
 

@@ -45,6 +45,7 @@ from tests.protocol.desk_factories import DESK_KEY, FINGERPRINT, a_letterhead
 from tests.protocol.mailbox_factories import DAY, LAPTOP, WORKSTATION, a_mailbox
 from tests.source_app.desks import TODAY, make_desk
 from tests.store.factories import NOW, a_record, all_tallies, files_of, rows, usage
+from tests.store_work import work_of
 
 DUE = DAY + timedelta(days=7)
 TALLIES = tuple(sorted(os.urandom(600) for _ in range(8)))
@@ -223,6 +224,24 @@ def test_a_mailbox_that_the_desk_closed_leaves_no_byte_but_its_tallies(
         (ended,) = mailboxes.ended_mailboxes(session)
     assert (keys.address, keys.verify_key, DUE) == (ended.address, ended.verify_key, ended.day)
     assert [closing.digest] == [entry.digest for entry in proof_from_bytes(ended.proof)]
+
+
+def test_each_of_many_mailboxes_is_deleted_with_the_same_work(
+    stored: RetentionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attack: someone made very many mailboxes, and the desk closed them all in one step."""
+    found = []
+    for seed in range(0, 80, 20):
+        for each in range(seed, seed + 20):
+            keys = stored.open(each)
+            stored.write(keys)
+            a_record(stored.store, keys.address)
+            stored.close(keys)
+            a_record(stored.store, os.urandom(20))  # about another mailbox
+        found.append(work_of(stored.store, monkeypatch, stored.retain))
+    assert (80, 80) == (rows(stored.store, "ended_mailbox"), rows(stored.store, "record"))
+    assert found[-1].statements <= 1.1 * found[0].statements
+    assert found[-1].steps < 1.3 * found[0].steps
 
 
 def test_a_closed_mailbox_is_also_deleted_late(stored: RetentionStore, keys: MailboxKeys) -> None:
