@@ -55,9 +55,8 @@ from store.database.engine import Store
 from store.errors import StoreError
 from web import headers
 from web.dates import utc_today
+from web.form_limits import LimitedRequest
 from web.origin import is_our_host, is_our_request
-
-_SMALL_FORM_BYTES = 2 * 1024 * 1024  # answer forms carry files and have a higher limit of their own
 
 
 def create_adviser_app(
@@ -75,7 +74,7 @@ def create_adviser_app(
     `readers` is empty, search is off.
     """
     app = Flask(__name__)
-    app.config.from_mapping(MAX_CONTENT_LENGTH=_SMALL_FORM_BYTES, MAX_FORM_MEMORY_SIZE=_SMALL_FORM_BYTES)
+    app.request_class = LimitedRequest
     app.jinja_env.undefined = StrictUndefined
     app.extensions.update(
         config=config,
@@ -161,5 +160,7 @@ def _choice_name(list_name: str, key: str) -> str:
 def _show_http_error(why: HTTPException) -> ResponseReturnValue:
     if isinstance(why, NotFound):
         return render_template("refusal.html", what="missing", text=""), 404
-    what = "too_large" if isinstance(why, RequestEntityTooLarge) else "other"
-    return render_template("refusal.html", what=what, text=""), why.code or 500
+    if isinstance(why, RequestEntityTooLarge):
+        typed = max(request.form.values(), key=len, default="")
+        return render_template("refusal.html", what="too_large", text=typed), 413
+    return render_template("refusal.html", what="other", text=""), why.code or 500

@@ -12,16 +12,35 @@ from itertools import chain
 from journalist_app.services.mailbox.steps import StepForm
 from protocol.content import TEXT_CHARS
 from web.errors import BodyError
+from web.form_limits import HEADS_BYTES, TOKEN_BYTES
 from web.multipart import Body, Event, Field, FileBegun, FileBytes, FileEnded, FormLimits, read_parts
 
 PASSPHRASE_CHARS = 500
+SHORT_BYTES = 16 * 1024  # of a text of some sentences
 # A character takes up to four bytes. A text that is too long, up to twice the allowed length, is still read,
 # so that the page can show it to the adviser again.
-FIELDS_BYTES = 2 * 4 * TEXT_CHARS + 16 * 1024
+TEXT_BYTES = 2 * 4 * TEXT_CHARS
+CONTEXT_FIELDS = {"token": TOKEN_BYTES, "entry_id": TOKEN_BYTES, "heads": HEADS_BYTES}
+# Fields of a form with a text and a step. A step has short texts.
+STEP_FIELDS = {
+    **CONTEXT_FIELDS,
+    "text": TEXT_BYTES,
+    "step": TOKEN_BYTES,
+    "step_text": SHORT_BYTES,
+    "next": SHORT_BYTES,
+    "by": TOKEN_BYTES,
+}
+ANSWER_FIELDS = {
+    **STEP_FIELDS,
+    "step_id": TOKEN_BYTES,
+    "fingerprint": TOKEN_BYTES,
+    "template": TOKEN_BYTES,
+    "help": TOKEN_BYTES,
+}
+TICKED_FILES = 60  # fields of an answer form or a proposal form that name a file of the mailbox
 # The rest of a refused form is read and discarded, up to this many times the upload limit. Many browsers show
 # no response before they have sent the whole form, and the adviser would lose the typed text.
 DRAIN_TIMES = 2
-_OTHER_FIELDS = 60  # token, ids, four fields of a step, and one field for each ticked file
 _HEX = re.compile(r"[0-9a-f]*")
 
 
@@ -72,9 +91,8 @@ def read_answer(body: Body, content_type: str, files: int, into: AnswerParts) ->
         BodyError: the request body is malformed, too large or cut off. `into` has the fields read before.
     """
     # Allow one part more than the limit, so that the service can report "too many files".
-    events = read_parts(
-        body, content_type, FormLimits(parts=_OTHER_FIELDS + 1 + 2 * files + 1, fields_bytes=FIELDS_BYTES)
-    )
+    limits = FormLimits(len(ANSWER_FIELDS) + TICKED_FILES + 2 * files + 1, ANSWER_FIELDS)
+    events = read_parts(body, content_type, limits)
     try:
         for event in events:
             if not isinstance(event, Field):

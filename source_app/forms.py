@@ -5,6 +5,15 @@ from werkzeug.datastructures import MultiDict
 from wtforms import BooleanField, Form, HiddenField, MultipleFileField, StringField, TextAreaField
 from wtforms.validators import InputRequired
 
+from protocol.content import TEXT_CHARS
+from web.form_limits import HEADS_BYTES, TOKEN_BYTES
+
+# The most bytes of the fields of our forms, for `web.form_limits.takes`. A character takes up to four bytes.
+TEXT_BYTES = 4 * TEXT_CHARS
+WORDS_BYTES = 800
+ENTRY_FIELDS = {"token": TOKEN_BYTES, "entry_id": TOKEN_BYTES, "heads": HEADS_BYTES}
+WRITE_FIELDS = {**ENTRY_FIELDS, "closed": TOKEN_BYTES, "text": TEXT_BYTES}
+
 
 class OurForm(Form):  # type: ignore[misc]  # wtforms has no types
     """Base class of the forms of the source's site.

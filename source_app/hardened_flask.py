@@ -3,32 +3,11 @@
 import logging
 from types import TracebackType
 
-from flask import Flask, Request
-from werkzeug.exceptions import BadRequest
+from flask import Flask
 
-_FIELDS = 16  # limit on fields: twice as many as our largest form without files has
+from web.form_limits import LimitedRequest
 
 log = logging.getLogger("steunpunt.source")
-
-
-class SmallFormRequest(Request):
-    """Request that lets Flask read only small forms without files. Flask would write files to the disk.
-
-    Werkzeug, the library below Flask, writes larger files to the disk, unencrypted. Only the form of a
-    message can have files. The module `services.uploads` reads this form from the network, without temporary
-    files.
-    """
-
-    max_content_length = 4 * 1024 * 1024  # enough for a log-in form with a text of 100,000 characters
-    max_form_memory_size = max_content_length
-
-    def _load_form_data(self) -> None:
-        if self.mimetype == "multipart/form-data":
-            raise BadRequest
-        # Werkzeug limits the bytes of a form but not its fields: 4 MiB of fields take 2 seconds and 90 MiB.
-        if self.get_data(parse_form_data=False).count(b"&") >= _FIELDS:
-            raise BadRequest
-        super()._load_form_data()
 
 
 class Site(Flask):
@@ -37,7 +16,7 @@ class Site(Flask):
     Its log has the type and place of an error, and never a visitor's text.
     """
 
-    request_class = SmallFormRequest
+    request_class = LimitedRequest
 
     def log_exception(
         self, exc_info: tuple[type, BaseException, TracebackType] | tuple[None, None, None]

@@ -5,6 +5,7 @@ Imports none of our other packages. The code uses no mailbox, no key and no data
 - `dates`: today's date, the current half hour, and adding months to a day
 - `errors`: reasons why a request body cannot be used
 - `filenames`: file names that are safe to show and to save
+- `form_limits`: the limits of each form, and the reader of percent-encoded forms
 - `headers`: the security headers of every response
 - `multipart`: the streaming parser of multipart forms
 - `origin`: checks of the Host and Origin headers, and of a site's own address

@@ -8,7 +8,7 @@ file.
 Source: RFC 7578 (multipart/form-data), RFC 2046 section 5.1.1 (boundaries).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from web.errors import BodyError, BodyFault
 READ_BYTES = 128 * 1024
 _HEADER_BYTES = 16 * 1024  # headers of one part: a file name of 5,000 Chinese characters still fits
 _BOUNDARY_BYTES = 200  # RFC 2046 allows 70
+_OTHER_FIELD_BYTES = 256  # of a field that the form does not have, such as that of a browser's extension
 
 
 class Readable(Protocol):
@@ -136,13 +137,22 @@ Event = Field | FileBegun | FileBytes | FileEnded
 
 @dataclass(frozen=True, slots=True)
 class FormLimits:
-    """Limits of a multipart form: the number of parts, and the bytes of all text fields together.
+    """Limits of a form: the number of its parts, and the bytes of each text field, by the name of the field.
 
     `Body` limits the bytes of the whole form.
     """
 
     parts: int
-    fields_bytes: int
+    fields: Mapping[str, int]
+
+    def bytes_of(self, name: str) -> int:
+        """Return the most bytes of a field. A field that the form does not have may be short."""
+        return self.fields.get(name, _OTHER_FIELD_BYTES)
+
+    @property
+    def fields_bytes(self) -> int:
+        """Return the most bytes of all text fields together."""
+        return sum(self.fields.values()) + self.parts * _OTHER_FIELD_BYTES
 
 
 def read_parts(body: Body, content_type: str, limits: FormLimits) -> Iterator[Event]:
@@ -163,7 +173,7 @@ def read_parts(body: Body, content_type: str, limits: FormLimits) -> Iterator[Ev
             raise BodyError(BodyFault.TOO_MANY_PARTS)
         name, filename, media_type = _parse_headers(reader.headers())
         if filename is None:
-            text = _read_text(reader, name, fields_left)
+            text = _read_text(reader, name, min(fields_left, limits.bytes_of(name)))
             fields_left -= len(text)
             yield Field(name, _decoded(text))
         else:

@@ -14,7 +14,7 @@ from journalist_app.requests import kept_text
 from journalist_app.requests.access import auto_lock, token_of_request
 from protocol.identifiers import ADDRESS_BYTES, ENTRY_ID_BYTES, Address, EntryId
 from stored_mailbox.entry_form import FormContext
-from web.multipart import Body
+from web.form_limits import body_of
 
 _FORM_BYTES = 1024 * 1024  # for the fields and the boundaries, besides the files
 
@@ -72,7 +72,7 @@ def submitted_form(parts: AnswerParts) -> Iterator[None]:
         BodyError: the request body is malformed, too large or cut off.
     """
     config = current_app.extensions["config"]
-    body = Body(request.environ["wsgi.input"], request.content_length, config.upload_bytes + _FORM_BYTES)
+    body = body_of(request, config.upload_bytes + _FORM_BYTES)
     try:
         read_answer(body, request.content_type or "", config.upload_files, parts)
         auto_lock().touch()

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.requests.access import require_our_form, unlocked
+from web.form_limits import TOKEN_BYTES, takes
 
 bp = Blueprint("about", __name__)
 
@@ -26,6 +27,7 @@ def show_about_desk(desk: OpenDesk) -> ResponseReturnValue:
 
 
 @bp.post("/start-new-memory")
+@takes(token=TOKEN_BYTES)
 @unlocked
 def start_new_memory(desk: OpenDesk) -> ResponseReturnValue:
     """Replace the damaged file of the trusted state by the state that the workstation has in memory.

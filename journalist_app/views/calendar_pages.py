@@ -7,16 +7,19 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.forms import SHORT_BYTES
 from journalist_app.locale_format import chosen_language
 from journalist_app.requests.access import require_our_form, unlocked
 from journalist_app.requests.form_context import adviser_today
 from journalist_app.services.whole_desk import desk_calendar
 from journalist_app.services.whole_desk.desk_calendar import NUMBERS, Calendar
 from journalist_app.views.refusal_status import REFUSALS, reason_and_status
+from web.form_limits import TOKEN_BYTES, takes
 
 bp = Blueprint("calendar", __name__)
 _ROWS_LEFT = 3  # empty rows below the absences, to fill in more
 _ROWS_MAX = 60
+_FIELDS_MAX = 2 * (_ROWS_MAX + _ROWS_LEFT) + 7 + len(NUMBERS)  # rows, working days and numbers
 
 
 @bp.get("/calendar")
@@ -27,6 +30,7 @@ def show_calendar(desk: OpenDesk) -> ResponseReturnValue:
 
 
 @bp.post("/calendar")
+@takes(more=_FIELDS_MAX, token=TOKEN_BYTES, serial=TOKEN_BYTES, closed=SHORT_BYTES, holidays=TOKEN_BYTES)
 @unlocked
 def change_calendar(desk: OpenDesk) -> ResponseReturnValue:
     """Publish the desk's calendar, or only add the public holidays to the form, depending on the button.

@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import ForeignFormError, RecordUnsoundError, SendRefusedError
-from journalist_app.forms import AnswerParts
+from journalist_app.forms import ANSWER_FIELDS, SHORT_BYTES, TEXT_BYTES, TICKED_FILES, AnswerParts
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import require_our_form, unlocked
 from journalist_app.requests.form_context import address_of, adviser_today, error_page, submitted_form
@@ -15,8 +15,14 @@ from journalist_app.views.refusal_status import REFUSALS, reason_and_status
 from protocol.identifiers import Address
 from store.errors import StoreError
 from web.errors import BodyError
+from web.form_limits import TOKEN_BYTES, takes
 
 bp = Blueprint("casefile", __name__, url_prefix="/mailbox")
+_FIELDS = {
+    **dict.fromkeys(("token", "shown", "reminder", *casefiles.CHOICES), TOKEN_BYTES),
+    "labels": SHORT_BYTES,
+    "handover": TEXT_BYTES,
+}
 
 
 @bp.get("/<address>/casefile")
@@ -27,6 +33,7 @@ def show_casefile(desk: OpenDesk, address: str) -> ResponseReturnValue:
 
 
 @bp.post("/<address>/casefile")
+@takes(**_FIELDS)
 @unlocked
 def save_casefile_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Save the fields of a mailbox's casefile (notes about a mailbox).
@@ -45,6 +52,7 @@ def save_casefile_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
 
 
 @bp.post("/<address>/casefile/notes")
+@takes(token=TOKEN_BYTES, shown=TOKEN_BYTES, note=TEXT_BYTES)
 @unlocked
 def save_note(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Add a dated note to a mailbox's casefile.
@@ -62,6 +70,7 @@ def save_note(desk: OpenDesk, address: str) -> ResponseReturnValue:
 
 
 @bp.post("/<address>/fill-answer")
+@takes(more=TICKED_FILES, **ANSWER_FIELDS)
 @unlocked
 def fill_answer_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Save the answer form's text as a draft, or add a reply template or the saved draft to the form."""

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import AdviserError
+from journalist_app.forms import CONTEXT_FIELDS, TEXT_BYTES
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import unlocked
 from journalist_app.requests.form_context import address_of, adviser_today, read_form_context
@@ -17,6 +18,7 @@ from journalist_app.services.passing_on import pass_on
 from protocol.content import TEXT_CHARS
 from protocol.identifiers import Address
 from stored_mailbox.entry_form import FormContext
+from web.form_limits import takes
 
 bp = Blueprint("closing", __name__, url_prefix="/mailbox")
 
@@ -29,6 +31,7 @@ def show_closing(desk: OpenDesk, address: str) -> ResponseReturnValue:
 
 
 @bp.post("/<address>/close")
+@takes(**CONTEXT_FIELDS, text=TEXT_BYTES)
 @unlocked
 def close_with_last_message(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Close a mailbox with a last message to the source."""
@@ -38,6 +41,7 @@ def close_with_last_message(desk: OpenDesk, address: str) -> ResponseReturnValue
 
 
 @bp.post("/<address>/close-spam")
+@takes(**CONTEXT_FIELDS, text=TEXT_BYTES)
 @unlocked
 def close_spam(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Close a mailbox as spam, because the sender does not seek advice."""

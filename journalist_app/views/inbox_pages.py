@@ -18,6 +18,7 @@ from journalist_app.services.records.casefiles import LABEL_CHARS
 from journalist_app.services.whole_desk import desk_calendar
 from journalist_app.views.unlock_pages import start_checking
 from protocol.content import StepName
+from web.form_limits import TOKEN_BYTES, takes
 
 bp = Blueprint("inbox", __name__)
 _STATES = ("waiting", "answered", "closed")
@@ -93,6 +94,7 @@ def _is_under_way(inbox: Inbox) -> bool:
 
 
 @bp.post("/inbox/ended/<address>")
+@takes(token=TOKEN_BYTES)
 @unlocked
 def acknowledge_ended_mailbox(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Remove an ended mailbox from the inbox, because the adviser has seen that the source ended it."""

@@ -11,7 +11,14 @@ from werkzeug.wsgi import wrap_file
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import AdviserError, PassOnRefusedError
-from journalist_app.forms import AnswerParts, bytes_of_hex
+from journalist_app.forms import (
+    ANSWER_FIELDS,
+    CONTEXT_FIELDS,
+    STEP_FIELDS,
+    TICKED_FILES,
+    AnswerParts,
+    bytes_of_hex,
+)
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import unlocked
 from journalist_app.requests.file_response import file_response
@@ -32,6 +39,7 @@ from journalist_app.views.refusal_status import REFUSALS, reason_and_status
 from protocol.content import ATTACHMENTS, TEXT_CHARS
 from protocol.identifiers import ATTACHMENT_ID_BYTES, Address, AttachmentId
 from web.dates import half_hour_now
+from web.form_limits import TOKEN_BYTES, takes
 
 bp = Blueprint("proposals", __name__, url_prefix="/mailbox")
 _RENEW_SECONDS = 2
@@ -46,6 +54,7 @@ def show_proposal_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
 
 
 @bp.post("/<address>/propose")
+@takes(more=TICKED_FILES, **ANSWER_FIELDS)
 @unlocked
 def preview_proposal(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Prepare the proposal, and show the proposal as the source will see it when its files are examined."""
@@ -95,6 +104,7 @@ def _prepared(desk: OpenDesk, where: Address, parts: AnswerParts) -> PreparedPro
 
 
 @bp.post("/<address>/propose/send")
+@takes(**ANSWER_FIELDS, **{f"copy-{place}": TOKEN_BYTES for place in range(ATTACHMENTS)})
 @unlocked
 def send_previewed_proposal(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Send the previewed proposal to the source."""
@@ -120,6 +130,7 @@ def show_proposal_status(desk: OpenDesk, address: str, proposal_id: str) -> Resp
 
 
 @bp.post("/<address>/proposal/<proposal_id>/begin")
+@takes(**STEP_FIELDS)
 @unlocked
 def start_passing_on(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
     """Append a step that tells the source that the desk passes on a proposal to which the source agreed."""
@@ -128,6 +139,7 @@ def start_passing_on(desk: OpenDesk, address: str, proposal_id: str) -> Response
 
 
 @bp.post("/<address>/proposal/<proposal_id>/begin-without")
+@takes(**STEP_FIELDS, confirmed=TOKEN_BYTES)
 @unlocked
 def start_without_consent(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
     """Append a step that tells the source that the desk passes on a proposal without consent, and why."""
@@ -147,6 +159,7 @@ def _words() -> StepForm:
 
 
 @bp.post("/<address>/proposal/<proposal_id>/make")
+@takes(**CONTEXT_FIELDS)
 @unlocked
 def download_export(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
     """Make the encrypted file for the recipient of a proposal, and send it to the adviser's browser."""
@@ -154,6 +167,7 @@ def download_export(desk: OpenDesk, address: str, proposal_id: str) -> ResponseR
 
 
 @bp.post("/<address>/proposal/<proposal_id>/deliver")
+@takes(**STEP_FIELDS, delivered=TOKEN_BYTES)
 @unlocked
 def save_handover(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
     """Append a step that tells the source that the proposal's file was handed over to the recipient."""

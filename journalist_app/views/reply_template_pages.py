@@ -8,11 +8,13 @@ from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import ReplyTemplateError
+from journalist_app.forms import SHORT_BYTES, TEXT_BYTES
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import require_our_form, unlocked
 from journalist_app.services.records import reply_templates
 from journalist_app.services.records.reply_templates import NAME_CHARS, TEXT_CHARS, ReplyTemplate
 from journalist_app.views.refusal_status import REFUSALS, reason_and_status
+from web.form_limits import TOKEN_BYTES, takes
 
 bp = Blueprint("reply_templates", __name__)
 
@@ -25,6 +27,15 @@ def show_reply_templates(desk: OpenDesk) -> ResponseReturnValue:
 
 
 @bp.post("/reply-templates")
+@takes(
+    token=TOKEN_BYTES,
+    revision=TOKEN_BYTES,
+    place=TOKEN_BYTES,
+    what=TOKEN_BYTES,
+    language=TOKEN_BYTES,
+    name=SHORT_BYTES,
+    text=TEXT_BYTES,
+)
 @unlocked
 def save_reply_template(desk: OpenDesk) -> ResponseReturnValue:
     """Add, change or delete a reply template.

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import AdviserError, ReportRefusal, ReportRefusedError
+from journalist_app.forms import TEXT_BYTES
 from journalist_app.locale_format import chosen_language
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import require_our_form, unlocked
@@ -19,6 +20,7 @@ from report.disclosure import Audience
 from report.errors import PdfToolsMissingError
 from store.errors import RecordMovedError
 from web.filenames import attachment_disposition
+from web.form_limits import TOKEN_BYTES, takes
 from web.headers import FILE_CSP
 
 bp = Blueprint("reports", __name__, url_prefix="/reports")
@@ -50,6 +52,7 @@ def show_report_year(desk: OpenDesk, year: int) -> ResponseReturnValue:
 
 
 @bp.post(f"{_YEAR}/words")
+@takes(token=TOKEN_BYTES, nl=TEXT_BYTES, en=TEXT_BYTES)
 @unlocked
 def save_year_text(desk: OpenDesk, year: int) -> ResponseReturnValue:
     """Save the adviser's own text for a year's report."""
@@ -64,6 +67,7 @@ def save_year_text(desk: OpenDesk, year: int) -> ResponseReturnValue:
 
 
 @bp.post(f"{_YEAR}/publish")
+@takes(token=TOKEN_BYTES, digest=TOKEN_BYTES, unrecognisable=TOKEN_BYTES)
 @unlocked
 def publish_year(desk: OpenDesk, year: int) -> ResponseReturnValue:
     """Publish the report of a year. From then on, the counts in the report no longer change."""

@@ -8,9 +8,11 @@ from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import IndexMissingError
+from journalist_app.forms import SHORT_BYTES
 from journalist_app.requests.access import is_our_form, unlocked
 from journalist_app.services import search_mailboxes
 from journalist_app.services.search_mailboxes import SearchResults
+from web.form_limits import TOKEN_BYTES, takes
 
 bp = Blueprint("search", __name__)
 _QUERY_CHARS = 200
@@ -25,6 +27,7 @@ def show_search_form(desk: OpenDesk) -> ResponseReturnValue:
 
 
 @bp.post("/search")
+@takes(token=TOKEN_BYTES, page=TOKEN_BYTES, query=SHORT_BYTES)
 @unlocked
 def show_search_results(desk: OpenDesk) -> ResponseReturnValue:
     """Search for the query, and show the mailboxes that contain its words."""

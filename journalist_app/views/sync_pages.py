@@ -16,6 +16,7 @@ from store.errors import StoreError
 from sync.endpoint import Endpoint
 from sync.errors import SyncRefusedError
 from web.errors import BodyError
+from web.form_limits import TOKEN_BYTES, body_of, takes
 from web.multipart import Body, Field, FileBytes, FormLimits, read_parts
 
 bp = Blueprint("sync", __name__, url_prefix="/sync")
@@ -52,6 +53,7 @@ def show_sync(desk: OpenDesk) -> ResponseReturnValue:
 
 
 @bp.post("")
+@takes(token=TOKEN_BYTES)
 @unlocked
 def start_sync(desk: OpenDesk) -> ResponseReturnValue:
     """Start a sync with the server in the background."""
@@ -61,6 +63,7 @@ def start_sync(desk: OpenDesk) -> ResponseReturnValue:
 
 
 @bp.post("/pouch")
+@takes(token=TOKEN_BYTES)
 @unlocked
 def download_pouch(desk: OpenDesk) -> ResponseReturnValue:
     """Make a pouch (sync bundle), and send it to the browser as a file for someone to carry to the server."""
@@ -74,11 +77,12 @@ def download_pouch(desk: OpenDesk) -> ResponseReturnValue:
 
 
 @bp.post("/import")
+@takes(token=TOKEN_BYTES)
 @unlocked
 def import_carried_pouch(desk: OpenDesk) -> ResponseReturnValue:
     """Apply a pouch file (sync bundle) that someone carried from the server to this workstation."""
     limit = current_app.extensions["config"].store_bytes + _FORM_BYTES
-    body = Body(request.environ["wsgi.input"], request.content_length, limit)
+    body = body_of(request, limit)
     try:
         pieces = _pouch_pieces(body)
         first = next(pieces, b"")
@@ -99,7 +103,7 @@ def _pouch_pieces(body: Body) -> Iterator[bytes]:
 
     The bytes are returned as they arrive. The browser sends the CSRF token before the pouch.
     """
-    limits = FormLimits(parts=_PARTS, fields_bytes=_FORM_BYTES)
+    limits = FormLimits(_PARTS, {"token": TOKEN_BYTES})
     events = read_parts(body, request.content_type or "", limits)
     token = next((event.text for event in events if isinstance(event, Field)), "")
     require_our_form("sync", token)
@@ -111,6 +115,7 @@ def _endpoint(desk: OpenDesk) -> Endpoint:
 
 
 @bp.post("/dismiss")
+@takes(token=TOKEN_BYTES)
 @unlocked
 def dismiss_rollback_notice(desk: OpenDesk) -> ResponseReturnValue:
     """Hide the notice that the server was restored from an older copy. The adviser has read the notice."""
@@ -120,6 +125,7 @@ def dismiss_rollback_notice(desk: OpenDesk) -> ResponseReturnValue:
 
 
 @bp.post("/dismiss/<address>")
+@takes(token=TOKEN_BYTES)
 @unlocked
 def dismiss_finding_notice(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Hide the notice about a fault in the server's copy of a mailbox.

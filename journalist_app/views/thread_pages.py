@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from crypto.errors import ForgedError, UnreadableError
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import FileRefusal, FileRefusedError, RecordUnsoundError
-from journalist_app.forms import AnswerParts, bytes_of_hex
+from journalist_app.forms import ANSWER_FIELDS, TICKED_FILES, AnswerParts, bytes_of_hex
 from journalist_app.requests.access import unlocked
 from journalist_app.requests.file_response import file_response, keep_awake
 from journalist_app.requests.form_context import (
@@ -28,6 +28,7 @@ from protocol.identifiers import ATTACHMENT_ID_BYTES, Address, AttachmentId
 from store.errors import StoreError
 from stored_mailbox.entry_form import FormContext
 from web.dates import half_hour_now
+from web.form_limits import takes
 from web.origin import is_seen
 
 bp = Blueprint("thread", __name__, url_prefix="/mailbox")
@@ -43,6 +44,7 @@ def show_thread(desk: OpenDesk, address: str) -> ResponseReturnValue:
 
 
 @bp.post("/<address>/answer")
+@takes(more=TICKED_FILES, **ANSWER_FIELDS)
 @unlocked
 def send_answer(desk: OpenDesk, address: str) -> ResponseReturnValue:
     """Send an adviser's answer. If the answer is refused, show the form again with its text.

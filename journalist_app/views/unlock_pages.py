@@ -9,12 +9,13 @@ from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.open_desk import CheckProgress, OpenDesk
 from journalist_app.errors import UnlockRefusedError
-from journalist_app.forms import PASSPHRASE_CHARS
+from journalist_app.forms import PASSPHRASE_CHARS, SHORT_BYTES
 from journalist_app.locale_format import LANGUAGE_COOKIE, LANGUAGES
 from journalist_app.requests.access import COOKIE, auto_lock, is_our_form, open_desk, unlocked
 from journalist_app.search.search_index import SearchIndex
 from journalist_app.services.records import unsent_forms
 from journalist_app.services.whole_desk import background_check, sync_replica, unlocking
+from web.form_limits import TOKEN_BYTES, takes
 
 bp = Blueprint("unlock", __name__)
 
@@ -40,6 +41,7 @@ def show_unlock() -> ResponseReturnValue:
 
 
 @bp.post("/unlock")
+@takes(token=TOKEN_BYTES, passphrase=4 * PASSPHRASE_CHARS)
 def unlock_with_passphrase() -> ResponseReturnValue:
     """Unlock the desk with the passphrase. Start the background check of new entries, and syncing.
 
@@ -77,6 +79,7 @@ def _in_background(work: Callable[[OpenDesk, date], None], desk: OpenDesk) -> No
 
 
 @bp.post("/lock")
+@takes(token=TOKEN_BYTES)
 @unlocked
 def lock(desk: OpenDesk) -> ResponseReturnValue:
     """Lock the desk: drop its keys, and end the worker process after this response was sent."""
@@ -93,6 +96,7 @@ def lock(desk: OpenDesk) -> ResponseReturnValue:
 
 
 @bp.post("/language")
+@takes(token=TOKEN_BYTES, language=TOKEN_BYTES, back=SHORT_BYTES)
 def set_language() -> ResponseReturnValue:
     """Save the chosen language in a session cookie, and redirect to the page with the language form."""
     back = request.form.get("back", "")

@@ -13,7 +13,7 @@ from journalist_app.services.records import unsent_forms
 from journalist_app.views.refusal_status import REFUSALS
 from store.errors import StoreError
 from web.errors import BodyError
-from web.multipart import Body
+from web.form_limits import TOKEN_BYTES, body_of, takes
 
 bp = Blueprint("unsent", __name__)
 _MULTIPART = "multipart/form-data"
@@ -47,7 +47,7 @@ def _fields() -> list[tuple[str, str]]:
     if request.mimetype != _MULTIPART:
         return list(request.form.items(multi=True))
     config = current_app.extensions["config"]
-    body = Body(request.environ["wsgi.input"], request.content_length, config.upload_bytes + _FORM_BYTES)
+    body = body_of(request, config.upload_bytes + _FORM_BYTES)
     parts = AnswerParts()
     with suppress(BodyError):
         read_answer(body, request.content_type or "", config.upload_files, parts)
@@ -63,6 +63,7 @@ def show_unsent(desk: OpenDesk) -> ResponseReturnValue:
 
 
 @bp.post("/unsent/<name>")
+@takes(token=TOKEN_BYTES, what=TOKEN_BYTES)
 @unlocked
 def decide_unsent_form(desk: OpenDesk, name: str) -> ResponseReturnValue:
     """Turn a form that was sent while the app was locked into a draft, or delete it, as the adviser chose."""

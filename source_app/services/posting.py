@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
+from markupsafe import escape
+
 from crypto.errors import CryptoError
 from crypto.passphrase import Language
 from protocol.attachment import AttachmentSealer
-from protocol.content import MEDIA_TYPE_CHARS, AttachmentNote, Content, Kind
+from protocol.content import MEDIA_TYPE_CHARS, TEXT_CHARS, AttachmentNote, Content, Kind
 from protocol.entry import SignedEntry, open_entry, sign_again
 from protocol.heads import Head
 from protocol.identifiers import ATTACHMENT_ID_BYTES, AttachmentId
@@ -28,6 +30,7 @@ from stored_mailbox.entry_form import FormContext
 from web.filenames import safe_name
 
 ACTION = "write"  # of the form of a message
+_ESCAPED_BYTES = 5  # of the longest character in HTML: "&amp;"
 
 
 def check_message_form(
@@ -209,8 +212,14 @@ class Posting:
 
 
 def form_text(fields: Mapping[str, str]) -> str:
-    r"""Return the text field of a form. Lines end in "\n" instead of the "\r\n" that browsers send."""
-    return fields.get("text", "").replace("\r\n", "\n")
+    r"""Return the text field of a form. Lines end in "\n" instead of the "\r\n" that browsers send.
+
+    A text that is very long as HTML is cut just above the limit of a message. Such a text is refused, and the
+    page that shows the text again stays small.
+    """
+    text = fields.get("text", "").replace("\r\n", "\n")
+    is_long = len(escape(text).encode()) > _ESCAPED_BYTES * TEXT_CHARS
+    return text[: TEXT_CHARS + 1] if is_long else text
 
 
 class _IncomingFile:

@@ -11,14 +11,12 @@ from store.errors import NoSuchMailboxError, QuotaError, StoreError
 from web.errors import BodyError, BodyFault
 from web.multipart import Body, Event, Field, FileBegun, FileBytes, FormLimits, read_parts
 
-# Twice 100,000 characters of four bytes, so that the form can show even a long text again.
-FIELDS_BYTES = 1024 * 1024
-FIELDS = 8  # limit on the parts of a form that are not files
-BESIDE_FILES_BYTES = 2 * FIELDS_BYTES  # limit on the fields and the headers of all parts of a form
+BESIDE_FILES_BYTES = 2 * 1024 * 1024  # limit on the fields and the headers of all parts of a form
 _REFUSALS = {
     BodyFault.CUT_OFF: MessageRefusal.CUT_OFF,
     BodyFault.TOO_LARGE: MessageRefusal.FILES_TOO_LARGE,
     BodyFault.TOO_MANY_PARTS: MessageRefusal.TOO_MANY_FILES,
+    BodyFault.FIELD_TOO_LONG: MessageRefusal.TEXT_TOO_LONG,
 }
 
 Admit = Callable[[Mapping[str, str]], Posting | None]
@@ -40,16 +38,18 @@ class ReceivedForm:
     cause: BaseException | None = None
 
 
-def receive_form(body: Body, content_type: str, files: int, *, admit: Admit, commit: Commit) -> ReceivedForm:
+def receive_form(
+    body: Body, content_type: str, limits: FormLimits, *, admit: Admit, commit: Commit
+) -> ReceivedForm:
     """Read a message form from a request body, and store the message. After a failure, nothing is stored.
 
-    The form may have at most `files` files. `admit` is called once, when the first file begins or the form
+    `admit` is called once, when the first file begins or the form
     ends. It receives the text fields that came before, and returns the new message. If `admit` returns None,
     the files are discarded while they arrive. `commit` is called when the whole form has arrived.
     """
     received = ReceivedForm()
     with _Attempt(received, admit) as attempt:
-        for event in read_parts(body, content_type, FormLimits(files + FIELDS, FIELDS_BYTES)):
+        for event in read_parts(body, content_type, limits):
             attempt.handle(event)
         posting = attempt.posting()
         if posting is not None:

@@ -2,12 +2,13 @@
 
 from flask import Flask, g, request
 from flask_babel import gettext
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.wrappers import Response
 
 from crypto.errors import CryptoError
 from source_app.errors import NotFoundError, QueueFullError, ReportMissingError, TicketRefusedError
 from source_app.hardened_flask import log
+from source_app.services.posting import form_text
 from source_app.views.request_context import render_page, without_session
 from store.errors import NoSuchMailboxError, StoreError
 
@@ -86,7 +87,8 @@ def _tell_unavailable(answer: Response) -> Response:
 
 
 def _http_error(why: HTTPException) -> Response:
-    return _error_page(why.code or 500, str(why.code or 500))
+    text = _typed_text() if why.code == RequestEntityTooLarge.code else ""
+    return _error_page(why.code or 500, str(why.code or 500), text)
 
 
 def _store_error(why: StoreError) -> Response:
@@ -110,7 +112,7 @@ def _report_missing(why: ReportMissingError) -> Response:
 
 def _typed_text() -> str:
     """Return the text that a visitor typed in a log-in form or an answer form, or "" for other requests."""
-    return request.form.get("text", "") if request.endpoint in _FORMS_WITH_TEXT else ""
+    return form_text(request.form) if request.endpoint in _FORMS_WITH_TEXT else ""
 
 
 def _error_page(status: int, failure: str, text: str = "") -> Response:

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from crypto.errors import CryptoError
-from source_app.forms import DeleteForm, EndForm, EntryForm
+from source_app.forms import ENTRY_FIELDS, TEXT_BYTES, WRITE_FIELDS, DeleteForm, EndForm, EntryForm
 from source_app.hardened_flask import log
 from source_app.services import deleting, login, mailbox_files, read_receipts, thread
 from source_app.services.absences import shown_absences
@@ -26,6 +26,7 @@ from source_app.views.request_context import (
 from store.errors import StoreError
 from stored_mailbox.entry_form import FormContext
 from web.dates import half_hour_now
+from web.form_limits import TOKEN_BYTES, takes
 from web.origin import is_seen
 
 _Form = TypeVar("_Form", bound=EntryForm)
@@ -54,6 +55,7 @@ def write_message(here: MailboxSession) -> ResponseReturnValue:
 
 
 @bp.post("/write")
+@takes(**WRITE_FIELDS)
 def leave_message() -> ResponseReturnValue:
     """Accept a new message with its files from the source."""
     return write_pages.receive_message()
@@ -76,6 +78,7 @@ def show_proposal(here: MailboxSession, entry_id: str) -> ResponseReturnValue:
 
 
 @bp.post("/proposal/<entry_id>")
+@takes(**ENTRY_FIELDS, digest=TOKEN_BYTES, verdict=TOKEN_BYTES, sure=TOKEN_BYTES, text=TEXT_BYTES)
 def receive_consent(entry_id: str) -> ResponseReturnValue:
     """Accept the source's answer to a proposal of the desk."""
     return answer_pages.receive_answer(parse_id(entry_id))
@@ -95,6 +98,7 @@ def send_file(here: MailboxSession, attachment_id: str) -> ResponseReturnValue:
 
 
 @bp.route("/delete/<entry_id>", methods=["GET", "POST"])
+@takes(**ENTRY_FIELDS)
 @mailbox_open
 def delete(here: MailboxSession, entry_id: str) -> ResponseReturnValue:
     """Ask the source whether to delete an entry (GET), or delete the entry (POST)."""
@@ -107,6 +111,7 @@ def delete(here: MailboxSession, entry_id: str) -> ResponseReturnValue:
 
 
 @bp.route("/end", methods=["GET", "POST"])
+@takes(**ENTRY_FIELDS, sure=TOKEN_BYTES)
 @mailbox_open
 def end_page(here: MailboxSession) -> ResponseReturnValue:
     """Ask the source whether to end the mailbox (GET), or end the mailbox if the box is ticked (POST)."""

@@ -5,8 +5,9 @@ from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from source_app.errors import PassphraseRefusedError, QueueFullError
-from source_app.forms import LogInForm, PractiseForm
+from source_app.forms import TEXT_BYTES, WORDS_BYTES, LogInForm, PractiseForm
 from source_app.services import login
+from source_app.services.posting import form_text
 from source_app.views import answer_pages
 from source_app.views.error_pages import unavailable_reason
 from source_app.views.login_page import render_login
@@ -22,11 +23,13 @@ from source_app.views.request_context import (
 )
 from store.errors import StoreError
 from web.dates import half_hour_now
+from web.form_limits import TOKEN_BYTES, takes
 
 bp = Blueprint("begin", __name__, url_prefix="/<any(nl, en):lang>")
 
 
 @bp.route("/begin", methods=["GET", "POST"])
+@takes(ticket=TOKEN_BYTES)
 def passphrase() -> ResponseReturnValue:
     """Show a new passphrase to a visitor who starts a mailbox.
 
@@ -42,6 +45,7 @@ def passphrase() -> ResponseReturnValue:
 
 
 @bp.post("/card")
+@takes(ticket=TOKEN_BYTES)
 def passphrase_card() -> ResponseReturnValue:
     """Show a card to print, which has only the words of a passphrase.
 
@@ -53,6 +57,7 @@ def passphrase_card() -> ResponseReturnValue:
 
 
 @bp.post("/practise")
+@takes(ticket=TOKEN_BYTES, words=WORDS_BYTES)
 def practise() -> ResponseReturnValue:
     """Ask the visitor to type the new passphrase. If it is typed right, create a mailbox and log in."""
     form = PractiseForm(request.form)
@@ -78,6 +83,7 @@ def log_in_page() -> ResponseReturnValue:
 
 
 @bp.post("/log-in")
+@takes(proposal=TOKEN_BYTES, words=WORDS_BYTES, text=TEXT_BYTES)
 def try_log_in() -> ResponseReturnValue:
     """Log in with the typed passphrase, and show the mailbox.
 
@@ -85,7 +91,7 @@ def try_log_in() -> ResponseReturnValue:
     that the source can send it.
     """
     form = LogInForm(request.form)
-    text = form.text.data
+    text = form.text.data = form_text(request.form)
     try:
         typed = form.words.data or ""
         opened = login.log_in(desk(), typed, replaces=session_token(), now=half_hour_now())
@@ -101,6 +107,7 @@ def try_log_in() -> ResponseReturnValue:
 
 
 @bp.post("/log-out")
+@takes(token=TOKEN_BYTES)
 def log_out_page() -> ResponseReturnValue:
     """End the session of the visitor's cookie, and delete the cookie.
 

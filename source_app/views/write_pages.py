@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from protocol.identifiers import sealing_words
 from source_app.errors import MessageRefusal
-from source_app.forms import WriteForm
+from source_app.forms import WRITE_FIELDS, WriteForm
 from source_app.services import login, posting, thread
 from source_app.services.login import MailboxSession
 from source_app.services.posting import Posting, form_text
@@ -20,7 +20,8 @@ from source_app.views.request_context import current_day, current_session, desk,
 from store.errors import NoSuchMailboxError, StoreError
 from stored_mailbox.entry_form import FormContext
 from web.dates import half_hour_now
-from web.multipart import Body
+from web.form_limits import body_of
+from web.multipart import FormLimits
 
 _STATUS = {
     MessageRefusal.TOO_MANY_FILES: 413,
@@ -56,11 +57,11 @@ def receive_message() -> ResponseReturnValue:
         remember_fault(why)
         here, page_without_session = None, store_error_page
     limits = desk().limits
-    body = Body(request.environ["wsgi.input"], _body_length(), limits.files_bytes + BESIDE_FILES_BYTES)
+    body = body_of(request, limits.files_bytes + BESIDE_FILES_BYTES)
     received = receive_form(
         body,
         request.headers.get("Content-Type", ""),
-        limits.files,
+        FormLimits(len(WRITE_FIELDS) + limits.files, WRITE_FIELDS),
         admit=lambda fields: None if here is None else _check_form(here, fields),
         commit=lambda message: message.commit(today=current_day()),
     )
@@ -130,14 +131,3 @@ def _write_page(  # noqa: PLR0913  # each is shown on the page
         sealing_words=sealing_words(here.keys.address),
         files_refused=files_refused,
     )
-
-
-def _body_length() -> int | None:
-    """Return the length of the request's body in bytes, or None if the body is chunked.
-
-    A chunked body announces no length, but the WSGI server marks its end. A body with neither counts as
-    empty.
-    """
-    if request.content_length is None and "wsgi.input_terminated" not in request.environ:
-        return 0
-    return request.content_length

@@ -22,7 +22,7 @@ def refused_body(reason: BodyFault) -> Iterator[pytest.ExceptionInfo[BodyError]]
 
 
 TYPE = "multipart/form-data; boundary=XyZ"
-LIMITS = FormLimits(parts=5, fields_bytes=1000)
+LIMITS = FormLimits(5, {"text": 600, "a": 600})
 PLENTY = 10_000_000
 
 

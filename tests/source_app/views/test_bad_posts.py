@@ -19,7 +19,7 @@ from stored_mailbox.entry_form import FormContext
 from tests.pages import hook, hooks
 from tests.source_app.desks import MIB, MULTIPART, TODAY, ADesk, SourceBrowser, make_desk, multipart
 from tests.source_app.views.broken_stores import full, locked, missing, read_only
-from web.multipart import Body
+from web.multipart import Body, FormLimits
 
 TEXT = "a text that must not be lost"
 
@@ -645,8 +645,9 @@ def test_an_error_of_our_own_is_not_called_a_refusal() -> None:
         raise ZeroDivisionError
 
     body = multipart({"text": TEXT}, [])
+    limits = FormLimits(1, {"text": MIB})
     with pytest.raises(ZeroDivisionError):
-        receive_form(Body(io.BytesIO(body), len(body), MIB), MULTIPART, 1, admit=broken, commit=str)
+        receive_form(Body(io.BytesIO(body), len(body), MIB), MULTIPART, limits, admit=broken, commit=str)
 
 
 def test_a_mailbox_that_others_change_at_every_attempt_gives_the_text_back(

@@ -1,0 +1,143 @@
+"""Limits of forms: each view names the fields of its form, and a longer form is refused while it arrives.
+
+A field is measured before it is decoded. Flask and Werkzeug would first read the whole body and decode it
+several times, and would write a large body to the disk.
+"""
+
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from typing import TypeVar
+from urllib.parse import unquote_to_bytes
+
+from flask import Request, current_app
+from werkzeug.datastructures import ImmutableMultiDict, MultiDict
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
+
+from web.errors import BodyError, BodyFault
+from web.multipart import Body, FormLimits
+
+TOKEN_BYTES = 256  # of a CSRF token, an id, a practice ticket or a choice
+# Hexadecimal names of entries. Only a mailbox of which someone hid rows in the store has more than a few.
+HEADS_BYTES = 256 * 1024
+_ENCODED = 3  # bytes of a percent-encoded byte
+_SPARE_FIELDS = 4  # a browser or its extension may add a field that we ignore
+_SPARE_BYTES = 128  # of such a field, and of the name of each field
+_DRAIN_BYTES = 4 * 1024 * 1024  # a browser shows the refusal only after it has sent the whole form
+
+_View = TypeVar("_View", bound=Callable[..., object])
+_NOTHING = FormLimits(1, {})
+
+
+def takes(*, more: int = 0, **field_bytes: int) -> Callable[[_View], _View]:
+    """Decorate a view that receives a form. Name each field with its most bytes in UTF-8.
+
+    `more` is the number of times that fields may come again, such as boxes to tick.
+    """
+
+    def declare(view: _View) -> _View:
+        limits = FormLimits(len(field_bytes) + more + _SPARE_FIELDS, field_bytes)
+        view.form_limits = limits  # type: ignore[attr-defined]  # read by `form_limits`
+        return view
+
+    return declare
+
+
+def form_limits(endpoint: str | None) -> FormLimits | None:
+    """Return the limits that the view of an endpoint declares, or None if the view receives no form."""
+    return getattr(current_app.view_functions.get(endpoint or ""), "form_limits", None)
+
+
+def small_form_bytes(limits: FormLimits) -> int:
+    """Return the most bytes of a percent-encoded form with these limits."""
+    return _ENCODED * (limits.fields_bytes + _SPARE_BYTES)
+
+
+class LimitedRequest(Request):
+    """Request whose form is read with the limits that its view declares, without files and in memory.
+
+    After a refusal, `form` has the fields that arrived before, and the beginning of the field that is too
+    long. So an error page can show the typed text again.
+    """
+
+    def _load_form_data(self) -> None:
+        if self.mimetype == "multipart/form-data":  # a form with files has a reader of its own
+            raise BadRequest
+        limits = form_limits(self.endpoint) or _NOTHING
+        fields: MultiDict[str, str] = MultiDict()
+        body = body_of(self, small_form_bytes(limits))
+        try:
+            if self.mimetype == "application/x-www-form-urlencoded":
+                for name, text in read_small_form(body, limits):
+                    fields.add(name, text)
+        except BodyError as why:
+            if why.unfinished is not None:
+                fields.add(*why.unfinished)
+            body.drain(_DRAIN_BYTES)
+            cut_off = why.reason is BodyFault.CUT_OFF
+            raise (BadRequest if cut_off else RequestEntityTooLarge) from why
+        finally:
+            self.__dict__.update(
+                form=ImmutableMultiDict(fields), files=ImmutableMultiDict(), stream=BytesIO()
+            )
+
+
+def body_of(request: Request, limit_bytes: int) -> Body:
+    """Return the body of a request, with at most `limit_bytes`.
+
+    A chunked body announces no length, but the WSGI server marks its end. A body with neither counts as
+    empty.
+    """
+    is_empty = request.content_length is None and "wsgi.input_terminated" not in request.environ
+    return Body(request.environ["wsgi.input"], 0 if is_empty else request.content_length, limit_bytes)
+
+
+def read_small_form(body: Body, limits: FormLimits) -> Iterator[tuple[str, str]]:
+    """Parse a percent-encoded form while it arrives, and yield the name and the text of each field.
+
+    Raises:
+        BodyError: the form is over a limit, or was cut off. Its `unfinished` is the field that was being
+            read, or None.
+    """
+    unread = b""
+    for _ in range(limits.parts):
+        while True:
+            field, mark, after = unread.partition(b"&")
+            _refuse_long(field, limits)
+            piece = b"" if mark else _more(body, field)
+            if not piece:
+                break
+            unread += piece
+        if field:
+            yield _decoded(field)
+        if not mark:
+            return
+        unread = after
+    raise BodyError(BodyFault.TOO_MANY_PARTS)
+
+
+def _more(body: Body, field: bytes) -> bytes:
+    try:
+        return body.read()
+    except BodyError as why:
+        why.unfinished = _decoded(field)
+        raise
+
+
+def _refuse_long(field: bytes, limits: FormLimits) -> None:
+    """Refuse a field that is longer than its limit, as soon as that is certain."""
+    name, _, value = field.partition(b"=")
+    limit = limits.bytes_of(_plain(name[:_SPARE_BYTES]))
+    escapes = min(value.count(b"%"), len(value) // _ENCODED)
+    if len(value) - (_ENCODED - 1) * escapes > limit:
+        why = BodyError(BodyFault.FIELD_TOO_LONG)
+        why.unfinished = _decoded(field[: len(name) + 1 + limit])
+        raise why
+
+
+def _decoded(field: bytes) -> tuple[str, str]:
+    name, _, value = field.partition(b"=")
+    return _plain(name), _plain(value)
+
+
+def _plain(encoded: bytes) -> str:
+    return unquote_to_bytes(encoded.replace(b"+", b" ")).decode("utf-8", "replace")
