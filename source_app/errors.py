@@ -112,6 +112,10 @@ class NotFoundError(SourceError):
     """The requested entry, file or page does not exist."""
 
 
+class DamagedFileError(SourceError):
+    """An attached file that an entry of the mailbox names is damaged or missing in the store."""
+
+
 class ReportMissingError(SourceError):
     """A report that the desk's letterhead names is missing in the store, or is not the signed report.
 

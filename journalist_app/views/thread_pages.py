@@ -6,7 +6,7 @@ from contextlib import suppress
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from crypto.errors import ForgedError, UnreadableError
+from crypto.errors import ForgedError
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import FileRefusal, FileRefusedError, RecordUnsoundError
 from journalist_app.forms import ANSWER_FIELDS, TICKED_FILES, AnswerParts, bytes_of_hex
@@ -153,7 +153,7 @@ def _saved(asked: Callable[[], Download]) -> ResponseReturnValue:
     """Open a file by calling `asked`, and send it. If it is refused, show a page with the reason."""
     try:
         file = asked()
-    except (ForgedError, UnreadableError):
+    except ForgedError:
         return render_template("refusal.html", what=FileRefusal.BROKEN, text=""), 409
     except FileRefusedError as why:
         status = 404 if why.reason is FileRefusal.MISSING else 409

@@ -2,21 +2,31 @@
 
 import hashlib
 import hmac
+import itertools
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from msgspec import UNSET
 
-from crypto.errors import ForgedError
+from crypto.errors import CryptoError, ForgedError
 from protocol.attachment import AttachmentOpener
 from protocol.content import AttachmentNote, Content, ProposedFile
-from protocol.identifiers import Digest
+from protocol.entry import SignedEntry
+from protocol.identifiers import Digest, EntryId
 from protocol.mailbox_keys import MailboxKeys
-from source_app.errors import NotFoundError
+from source_app.errors import DamagedFileError, NotFoundError
 from source_app.public_desk import PublicDesk
-from source_app.services.verified_mailbox import read_sent_words
+from source_app.services.verified_mailbox import read_mailbox, read_sent_words
 from store import attachments
+from store.attachments import Attachment
+from store.errors import AttachmentMissingError
 from web.filenames import safe_name
+
+# A file up to this size is verified before its first byte is sent. At 780 MB/s, this takes a third of a
+# second, as long as a page with a thousand entries. Without a limit, one request that costs an attacker
+# nothing would take three seconds.
+VERIFIED_FIRST_BYTES = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +35,7 @@ class ThreadFile:
 
     `id` is hexadecimal, `size` is in bytes, `name` is safe to show. In a proposal, `is_cleaned` is True for a
     copy without metadata, and `about` describes the hidden details of the file. For other files, `is_cleaned`
-    is None.
+    is None. If the file `is_large`, the site verifies the file only while the site sends the file.
     """
 
     id: str
@@ -33,6 +43,11 @@ class ThreadFile:
     size: int
     is_cleaned: bool | None = None
     about: str = field(default="", repr=False)
+
+    @property
+    def is_large(self) -> bool:
+        """Return True if the download of a damaged file ends too early, instead of an error page."""
+        return self.size > VERIFIED_FIRST_BYTES
 
 
 def shown_files(content: Content) -> tuple[ThreadFile, ...]:
@@ -45,28 +60,61 @@ def open_file(
 ) -> tuple[ThreadFile, Iterator[bytes]]:
     """Return a file of this mailbox, and an iterator that decrypts the file's bytes.
 
-    The entry that contains the file is verified first. The last bytes of a proposal's file are returned only
-    if the file has the digest that the proposal names.
+    The entry that names the file is verified first, and then the whole file, so that no part of a damaged
+    file is sent. Of a large file, only the beginning is verified first. If another part of a large file is
+    damaged, or if the file changes after its verification, the iterator raises CryptoError or
+    AttachmentMissingError before the last piece. The visitor's browser then reports that the download failed.
 
     Raises:
-        NotFoundError: this mailbox has no such file.
-        CryptoError: the file differs from the one that its entry names. The iterator can raise this exception
-            too.
+        NotFoundError: no entry of this mailbox names such a file.
+        DamagedFileError: the file is missing, or differs from the one that its entry names.
     """
     with desk.store.reading() as reading:
         attachment = attachments.find(reading, keys.address, attachment_id)
+    entry_id, note, proposed = _named_file(desk, keys, attachment_id, attachment)
     if attachment is None or attachment.header is None:
-        raise NotFoundError
-    for signed, content in read_sent_words(desk, keys, attachment.entry_id):
+        raise DamagedFileError
+    header = attachment.header
+
+    def pieces() -> Iterator[bytes]:
+        chunks = attachments.read_chunks(desk.store, keys.address, attachment_id)
+        opener = iter(AttachmentOpener(header, chunks, note, [keys.identity], keys.address, entry_id))
+        yield from opener if proposed is None else _only_if(opener, proposed.sha256)
+
+    about = _shown_file(note, proposed)
+    try:
+        for _ in itertools.islice(pieces(), 1 if about.is_large else None):
+            pass
+    except (CryptoError, AttachmentMissingError) as why:
+        raise DamagedFileError from why
+    return about, pieces()
+
+
+def _named_file(
+    desk: PublicDesk, keys: MailboxKeys, attachment_id: bytes, attachment: Attachment | None
+) -> tuple[EntryId, AttachmentNote, ProposedFile | None]:
+    """Return the id of the verified entry that names a file, and what the entry says about the file.
+
+    The row of the file usually leads to the entry. If the row is missing or damaged, all entries are read.
+
+    Raises:
+        NotFoundError: no entry of this mailbox names such a file.
+    """
+    for signed, content in _entries(desk, keys, attachment):
         for note, proposed in _files(content) if isinstance(content, Content) else ():
             if note.id == attachment_id:
-                chunks = attachments.read_chunks(desk.store, keys.address, attachment_id)
-                opener = AttachmentOpener(
-                    attachment.header, chunks, note, [keys.identity], keys.address, signed.envelope.entry_id
-                )
-                pieces = iter(opener) if proposed is None else _only_if(iter(opener), proposed.sha256)
-                return _shown_file(note, proposed), pieces
+                return signed.envelope.entry_id, note, proposed
     raise NotFoundError
+
+
+def _entries(
+    desk: PublicDesk, keys: MailboxKeys, attachment: Attachment | None
+) -> Iterator[tuple[SignedEntry, object]]:
+    """Yield the verified entries that may name a file, with their content: first that of the file's row."""
+    if attachment is not None:
+        with suppress(NotFoundError):
+            yield from read_sent_words(desk, keys, attachment.entry_id)
+    yield from read_mailbox(desk, keys).opened
 
 
 def _files(content: Content) -> Iterator[tuple[AttachmentNote, ProposedFile | None]]:

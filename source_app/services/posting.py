@@ -18,7 +18,7 @@ from protocol.identifiers import ATTACHMENT_ID_BYTES, AttachmentId
 from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import SourceWriter
 from protocol.transcript.check import head_of
-from source_app.errors import MessageRefusal, MessageRefusedError
+from source_app.errors import DamagedFileError, MessageRefusal, MessageRefusedError
 from source_app.public_desk import PublicDesk
 from source_app.services.login import MailboxSession
 from source_app.services.mailbox_files import open_file
@@ -204,7 +204,10 @@ class Posting:
     def _is_same_file(self, old: AttachmentNote, new: AttachmentNote, plain_sha256: bytes) -> bool:
         if (old.name, old.size) != (new.name, new.size):
             return False
-        _, pieces = open_file(self.desk, self.keys, old.id)
+        try:
+            _, pieces = open_file(self.desk, self.keys, old.id)
+        except DamagedFileError:
+            return False
         plain = hashlib.sha256()
         for piece in pieces:
             plain.update(piece)

@@ -6,7 +6,13 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.wrappers import Response
 
 from crypto.errors import CryptoError
-from source_app.errors import NotFoundError, QueueFullError, ReportMissingError, TicketRefusedError
+from source_app.errors import (
+    DamagedFileError,
+    NotFoundError,
+    QueueFullError,
+    ReportMissingError,
+    TicketRefusedError,
+)
 from source_app.hardened_flask import log
 from source_app.services.posting import form_text
 from source_app.views.request_context import render_page, without_session
@@ -30,6 +36,7 @@ def install_error_pages(app: Flask) -> None:
     app.register_error_handler(TicketRefusedError, _ticket_refused)
     app.register_error_handler(NoSuchMailboxError, lambda _why: gone_page(_typed_text()))
     app.register_error_handler(ReportMissingError, _report_missing)
+    app.register_error_handler(DamagedFileError, _damaged_file)
     app.register_error_handler(NotFoundError, lambda _why: _error_page(404, "404"))
 
 
@@ -108,6 +115,11 @@ def _ticket_refused(why: TicketRefusedError) -> Response:
 def _report_missing(why: ReportMissingError) -> Response:
     remember_fault(why)
     return _error_page(503, "no_report")
+
+
+def _damaged_file(_why: DamagedFileError) -> Response:
+    log.error("a file in the store is damaged or missing")
+    return _error_page(409, "damaged_file")
 
 
 def _typed_text() -> str:

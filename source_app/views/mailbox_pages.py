@@ -89,7 +89,8 @@ def receive_consent(entry_id: str) -> ResponseReturnValue:
 def send_file(here: MailboxSession, attachment_id: str) -> ResponseReturnValue:
     """Send an attached file of the mailbox as a download, which the browser never shows as a page.
 
-    If the file turns out to be damaged, the download ends too early.
+    If the file is damaged, a page says so. A large file is verified only while it is sent. If a large file is
+    damaged, fewer bytes than announced are sent, and the browser reports that the download failed.
     """
     about, pieces = mailbox_files.open_file(desk(), here.keys, parse_id(attachment_id))
     answer = send_download(about.name, pieces, "application/octet-stream")

@@ -30,8 +30,8 @@ from web.filenames import safe_name
 class Download:
     """File to download, decrypted while the caller reads `pieces`.
 
-    If the stored file was changed, `pieces` raises an exception before the last piece. `size` is None if the
-    size is known only after the last piece.
+    If the stored file changes after it was opened, `pieces` raises an exception before the last piece. `size`
+    is None if the size is known only after the last piece.
     """
 
     name: str
@@ -46,15 +46,18 @@ def open_download(
 
     With `is_unsealed`, a file that the source encrypted before sending is decrypted too. If that encryption
     is damaged, `pieces` raises UnreadableError before its end. A file of the desk is returned unchanged. The
-    key commitment (which ties the file to its entry) is checked before this function returns.
+    whole stored file is verified before this function returns, so that no part of a damaged file is sent. The
+    verification takes three seconds for the largest file.
 
     Raises:
         FileRefusedError: MISSING: no verified entry has such an attachment. SEALED: this desk cannot decrypt
             what the source encrypted.
         MailboxNotFoundError: the store has no such mailbox.
-        ForgedError, UnreadableError: the stored file differs from the file that was signed.
+        ForgedError: the stored file is missing, or differs from the file that was signed.
     """
     note, entry = _note_of(desk, conversation_of(desk, address), attachment_id)
+    for _ in file_pieces(desk, address, entry.signed.envelope.entry_id, note):
+        pass
     pieces = file_pieces(desk, address, entry.signed.envelope.entry_id, note)
     if not is_unsealed or entry.signed.envelope.author is not Author.SOURCE:
         return Download(safe_name(note.name), note.size, pieces)
@@ -82,33 +85,24 @@ def open_pasted(desk: OpenDesk, address: Address, entry_id: EntryId, number: int
 
 
 def file_pieces(desk: OpenDesk, address: Address, entry_id: EntryId, note: AttachmentNote) -> Iterator[bytes]:
-    """Return the decrypted pieces of an attached file, after a check that the file belongs to its entry.
+    """Yield the decrypted pieces of an attached file that an entry names.
 
-    The iterator raises ForgedError before its end if the stored file differs from the file that was signed.
+    UnreadableError never comes from here. So an UnreadableError from a download always means that the
+    encryption that the source added is damaged.
 
     Raises:
-        FileRefusedError: MISSING: the store does not have the attachment.
-        ForgedError, UnreadableError: the stored file differs from the file that was signed.
+        ForgedError: the stored file is missing, or differs from the file that was signed. This can be known
+            only at the end of the file.
     """
     with desk.store.reading() as session:
         stored = attachments.find(session, address, note.id)
     if stored is None or stored.header is None:
-        raise FileRefusedError(FileRefusal.MISSING)
+        raise ForgedError
     chunks = attachments.read_chunks(desk.store, address, note.id)
-    opener = attachment.AttachmentOpener(
-        stored.header, chunks, note, desk.keyring.identities, address, entry_id
-    )
-    return _as_signed(opener)
-
-
-def _as_signed(opener: attachment.AttachmentOpener) -> Iterator[bytes]:
-    """Yield the pieces of an attached file, and raise ForgedError if a stored chunk is damaged or missing.
-
-    ForgedError replaces UnreadableError here. So an UnreadableError from a download always means that the
-    encryption that the source added is damaged.
-    """
     try:
-        yield from opener
+        yield from attachment.AttachmentOpener(
+            stored.header, chunks, note, desk.keyring.identities, address, entry_id
+        )
     except (UnreadableError, AttachmentMissingError) as why:
         raise ForgedError from why
 
@@ -140,7 +134,7 @@ def compare_new_contents(desk: OpenDesk) -> None:
         with suppress(MailboxNotFoundError, StoreError):
             for one in open_all(desk, conversation_of(desk, Address(summary.address))) if new else ():
                 if one.content is not None and one.signed.digest in new:
-                    with suppress(ForgedError, FileRefusedError):
+                    with suppress(ForgedError):
                         desk.contents[one.signed.digest] = frozenset(_digests(desk, one.signed, one.content))
 
 

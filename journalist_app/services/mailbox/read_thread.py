@@ -8,11 +8,10 @@ from functools import partial
 
 from msgspec import UNSET
 
-from crypto.errors import ForgedError, UnreadableError
+from crypto.errors import ForgedError
 from journalist_app.desk import verification
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import Conversation, OpenedEntry, ShownFault
-from journalist_app.errors import FileRefusedError
 from journalist_app.files.presealed import PieceKind, PresealedFileInfo, PresealedKind, TextPiece, Unsealer
 from journalist_app.files.sealing_words import NamedMailbox, named_mailbox
 from journalist_app.services.mailbox import file_downloads
@@ -201,7 +200,7 @@ def _file(desk: OpenDesk, unsealer: Unsealer, opened: OpenedEntry, note: Attachm
     look = None
     if part.author is Author.SOURCE:
         # A file that differs from the signed file is reported when the adviser downloads it.
-        with suppress(FileRefusedError, ForgedError, UnreadableError):
+        with suppress(ForgedError):
             pieces = partial(file_downloads.file_pieces, desk, part.address, part.entry_id, note)
             look = unsealer.inspect(opened.signed.digest + note.id, note.name, pieces)
     if look is None or look.kind is PresealedKind.NOT_SEALED:

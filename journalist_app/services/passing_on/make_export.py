@@ -8,7 +8,7 @@ from typing import BinaryIO, cast
 
 import msgspec
 
-from crypto.errors import ForgedError, UnreadableError
+from crypto.errors import ForgedError
 from journalist_app.desk.casefile import Casefile, PassedOn
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import Conversation, OpenedEntry, thread_of
@@ -138,7 +138,7 @@ def _signed_files(
     for note, file in zip(proposed.content.attachments, files, strict=True):
         try:
             download = file_downloads.open_download(desk, address, note.id)
-        except (ForgedError, UnreadableError) as why:
+        except ForgedError as why:
             raise FileRefusedError(FileRefusal.BROKEN) from why
         yield download.name, _checked(download.pieces, file.sha256)
 
@@ -154,7 +154,7 @@ def _checked(pieces: Iterator[bytes], sha256: bytes) -> Iterator[bytes]:
         for piece in pieces:
             digest.update(piece)
             yield piece
-    except (ForgedError, UnreadableError) as why:
+    except ForgedError as why:
         raise FileRefusedError(FileRefusal.BROKEN) from why
     if digest.digest() != sha256:
         raise FileRefusedError(FileRefusal.BROKEN)

@@ -68,7 +68,7 @@ def chosen_files(
     for attachment_id in chosen:
         try:
             file = file_downloads.open_download(desk, address, attachment_id, is_unsealed=True)
-        except (ForgedError, UnreadableError) as why:
+        except ForgedError as why:
             raise FileRefusedError(FileRefusal.BROKEN) from why
         yield file.name, _decrypted(file.pieces)
     allowed = min(desk.config.upload_files, ATTACHMENTS - len(chosen))

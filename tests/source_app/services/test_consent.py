@@ -6,12 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from crypto.errors import ForgedError
 from protocol.content import AnswerNote, Content, Kind, PassOnRecipient, StepName, StepNote, Verdict
 from protocol.entry import SignedEntry, open_entry
 from protocol.mailbox_keys import MailboxKeys
 from protocol.transcript.proposal_states import ProposalStatus
-from source_app.errors import AnswerRefusal, AnswerRefusedError, NotFoundError
+from source_app.errors import AnswerRefusal, AnswerRefusedError, DamagedFileError, NotFoundError
 from source_app.services import consent
 from source_app.services.consent import ConsentAnswer, append_consent
 from source_app.services.mailbox_files import open_file
@@ -85,15 +84,14 @@ def test_the_recipient_is_named_with_their_role(
     assert re.search(rf"{hook('recipient', recipient)}>{told}</dd>", source.get(path_of(made)).text)
 
 
-def test_a_file_that_is_not_the_one_the_proposal_names_ends_too_short(
+def test_a_file_that_is_not_the_one_the_proposal_names_is_damaged(
     a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
     made = a_desk.propose(keys, TEXT, files=[ToGo("a.bin", b"shown", sha256=bytes(32)), ToGo("b", b"")])
     first, empty = shown(a_desk, keys, made).files
 
-    _, pieces = open_file(a_desk.desk, keys, bytes.fromhex(first.id))
-    with pytest.raises(ForgedError):
-        list(pieces)
+    with pytest.raises(DamagedFileError):
+        open_file(a_desk.desk, keys, bytes.fromhex(first.id))
     assert source.get(f"/en/mailbox/files/{empty.id}").data == b""
 
 

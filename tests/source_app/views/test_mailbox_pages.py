@@ -8,7 +8,6 @@ from datetime import date
 import pytest
 from sqlalchemy import delete, update
 
-from crypto.errors import CryptoError
 from protocol.envelope import Author, EntryClass
 from protocol.identifiers import StrandId
 from protocol.mailbox_keys import MailboxKeys
@@ -444,41 +443,6 @@ def test_an_open_browser_learns_that_its_mailbox_has_ended(a_desk: ADesk, source
     assert hooks(gone.text, "failure") == ["gone"]
 
 
-def test_a_file_that_is_damaged_ends_too_short(
-    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
-) -> None:
-    source.write("", [("a.bin", b"x" * 1000)])
-    (file,) = a_desk.thread_of(source).entries[0].files
-    with a_desk.store.writing() as writing:
-        for row in writing.query(SealedRow).filter(SealedRow.size > 60_000):
-            writing.execute(
-                update(SealedRow)
-                .where(SealedRow.id == row.id)
-                .values(payload=row.payload[:-1] + bytes([row.payload[-1] ^ 1]))
-            )
-
-    about, pieces = open_file(a_desk.desk, keys, bytes.fromhex(file.id))
-
-    assert about.size == 1000
-    with pytest.raises(CryptoError):
-        list(pieces)
-
-
-def test_a_file_that_its_entry_does_not_name_is_not_found(
-    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
-) -> None:
-    source.write("", [("a.bin", b"x")])
-    (file,) = a_desk.thread_of(source).entries[0].files
-    other = a_desk.answer(keys, "no files")
-    from store.database.schema import AttachmentRow  # noqa: PLC0415
-
-    with a_desk.store.writing() as writing:
-        writing.execute(update(AttachmentRow).values(entry_id=other.envelope.entry_id))
-
-    with pytest.raises(NotFoundError):
-        open_file(a_desk.desk, keys, bytes.fromhex(file.id))
-
-
 def test_the_source_s_words_are_escaped_and_keep_their_lines(source: SourceBrowser) -> None:
     source.write("<script>alert(1)</script>\r\nhttp://evil.example")
 
@@ -487,14 +451,3 @@ def test_the_source_s_words_are_escaped_and_keep_their_lines(source: SourceBrows
     assert re.search(r"&lt;script&gt;alert\(1\)&lt;/script&gt;\s*<br>\s*http://evil.example", page)
     assert "<script" not in page
     assert 'href="http' not in page
-
-
-def test_a_file_whose_header_is_damaged_gets_a_page_and_no_bytes(
-    a_desk: ADesk, source: SourceBrowser
-) -> None:
-    source.write("", [("a.bin", b"x" * 1000)])
-    (file,) = a_desk.thread_of(source).entries[0].files
-    with a_desk.store.writing() as writing:
-        writing.execute(update(SealedRow).where(SealedRow.payload.is_(None)).values(header=b"damaged"))
-
-    assert source.get(f"/en/mailbox/files/{file.id}").status_code == 500
