@@ -125,7 +125,7 @@ class OpenDesk:
     to_count: set[Address] = field(default_factory=set)  # mailboxes that were opened, for the yearly report
     abandoned_checked: date | None = None  # day on which abandoned mailboxes were looked for
     checking: threading.Lock = field(default_factory=threading.Lock)
-    checking_whole: threading.Lock = field(default_factory=threading.Lock)
+    check_wanted: threading.Event = field(default_factory=threading.Event)
     exchange: SyncProgress = SyncProgress()
     syncing: threading.Lock = field(default_factory=threading.Lock)
     sync_wanted: threading.Event = field(default_factory=threading.Event)
@@ -134,8 +134,6 @@ class OpenDesk:
     exporter: Exporter | None = field(default=None, repr=False)
     prepared: dict[EntryId, PreparedEntry] = field(default_factory=dict, repr=False)  # unsent, oldest first
     stopping: threading.Event = field(default_factory=threading.Event)
-    # Set when the adviser has received it.
-    first_page: threading.Event = field(default_factory=threading.Event)
     index: SearchIndex = field(default_factory=lambda: SearchIndex(()), repr=False)
     casefiles: dict[Address, tuple[int, Casefile]] = field(default_factory=dict, repr=False)  # with revision
     unsound_casefiles: set[Address] = field(default_factory=set)
@@ -272,7 +270,7 @@ class OpenDesk:
         """Stop background threads, search processes and programs, and destroy gpg's home with its key."""
         self.stopping.set()
         end_all_programs()
-        self.first_page.set()
+        self.check_wanted.set()
         self.sync_wanted.set()
         self.index.stop()
         if self.openpgp is not None:

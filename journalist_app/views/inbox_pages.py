@@ -16,7 +16,6 @@ from journalist_app.services.inbox_lists import Inbox, InboxFilter
 from journalist_app.services.records import unsent_forms
 from journalist_app.services.records.casefiles import LABEL_CHARS
 from journalist_app.services.whole_desk import desk_calendar
-from journalist_app.views.unlock_pages import start_checking
 from protocol.content import StepName
 from web.form_limits import TOKEN_BYTES, takes
 
@@ -35,12 +34,9 @@ def show_inbox(desk: OpenDesk) -> ResponseReturnValue:
     The page reloads itself while the background check or the search index reads mailboxes, unless the adviser
     stopped the reloading.
     """
-    asked = request.args
     today = adviser_today()
     inbox = inbox_lists.read_inbox(desk, _wanted(), today)
-    if not inbox.progress.is_running and "renewed" not in asked:
-        start_checking(desk)
-    is_refreshing = _is_under_way(inbox) and "still" not in asked
+    is_refreshing = _is_under_way(inbox) and "still" not in request.args
     page = render_template(
         "inbox/show.html",
         inbox=inbox,
@@ -54,7 +50,6 @@ def show_inbox(desk: OpenDesk) -> ResponseReturnValue:
         closed_until=desk_calendar.last_closed_day(desk, today),
     )
     response = make_response(page)
-    response.call_on_close(desk.first_page.set)
     if is_refreshing:
         again = url_for("inbox.show_inbox", **_asked(inbox.wanted), page=inbox.wanted.page, renewed=1)
         response.headers["Refresh"] = f"{_RENEW_SECONDS}; url={again}"

@@ -1,20 +1,16 @@
 """Pages to unlock and lock the desk, and to choose the language."""
 
-import threading
-from collections.abc import Callable
-from datetime import date
-
-from flask import Blueprint, current_app, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, current_app, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from journalist_app.desk.open_desk import CheckProgress, OpenDesk
+from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import UnlockRefusedError
 from journalist_app.forms import PASSPHRASE_CHARS, SHORT_BYTES
 from journalist_app.locale_format import LANGUAGE_COOKIE, LANGUAGES
 from journalist_app.requests.access import COOKIE, auto_lock, is_our_form, open_desk, unlocked
 from journalist_app.search.search_index import SearchIndex
 from journalist_app.services.records import unsent_forms
-from journalist_app.services.whole_desk import background_check, sync_replica, unlocking
+from journalist_app.services.whole_desk import sync_replica, unlocking
 from web.form_limits import TOKEN_BYTES, takes
 
 bp = Blueprint("unlock", __name__)
@@ -43,7 +39,7 @@ def show_unlock() -> ResponseReturnValue:
 @bp.post("/unlock")
 @takes(token=TOKEN_BYTES, passphrase=4 * PASSPHRASE_CHARS)
 def unlock_with_passphrase() -> ResponseReturnValue:
-    """Unlock the desk with the passphrase. Start the background check of new entries, and syncing.
+    """Unlock the desk with the passphrase. Start the background checks of the store, and syncing.
 
     The response sets the session cookie. It redirects to the forms submitted while the app was locked, or to
     the inbox.
@@ -58,8 +54,7 @@ def unlock_with_passphrase() -> ResponseReturnValue:
     except UnlockRefusedError as why:
         return _unlock_page(why.reason, 403)
     desk.index = SearchIndex(extensions["readers"])
-    desk.progress = CheckProgress(0, 0, is_running=True, is_broken=False)
-    _in_background(unlocking.check_after_unlocking, desk)
+    unlocking.start_check_threads(desk, extensions["today"])
     sync_replica.start_sync_thread(desk, sync_replica.workstation_endpoint(desk, extensions["today"]))
     goal = "unsent.show_unsent" if unsent_forms.count_unsent(desk) else "inbox.show_inbox"
     response = make_response(redirect(url_for(goal), code=303))
@@ -68,14 +63,13 @@ def unlock_with_passphrase() -> ResponseReturnValue:
     return response
 
 
-def start_checking(desk: OpenDesk) -> None:
-    """Start the background check of the mailboxes with new entries."""
-    _in_background(background_check.check_everything, desk)
-
-
-def _in_background(work: Callable[[OpenDesk, date], None], desk: OpenDesk) -> None:
-    today = current_app.extensions["today"]()
-    threading.Thread(target=work, args=(desk, today), name="checking", daemon=True).start()
+@bp.after_app_request
+def check_after_post(response: Response) -> Response:
+    """Make the background thread check the store soon after each submitted form."""
+    desk = open_desk() if request.method == "POST" else None
+    if desk is not None:
+        desk.check_wanted.set()
+    return response
 
 
 @bp.post("/lock")

@@ -10,9 +10,10 @@ from tests.journalist_app.views.paper import Paper
 
 
 @pytest.fixture(autouse=True)
-def begin_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Start the background work at once, without waiting until a first page was sent."""
-    monkeypatch.setattr(unlocking, "_FIRST_PAGE_SECONDS", 0)
+def no_check_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the background threads of an unlocked desk wait until it locks. A test checks at its own moment."""
+    monkeypatch.setattr(unlocking, "_PAGE_SECONDS", 3600)
+    monkeypatch.setattr(unlocking, "_AGAIN_SECONDS", 3600)
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ from protocol.transcript.check import head_of
 from protocol.transcript.proposal_states import ProposalStatus
 from stored_mailbox.entry_form import FormContext
 from tests.journalist_app import desk_readers
+from tests.journalist_app.checking import check_everything
 from tests.journalist_app.desk_factories import TODAY, ASource, World, a_source, publish
 from tests.journalist_app.files.sealing import age_armour, age_file, recipient_of
 from tests.journalist_app.opening import heads_on_page, opens
@@ -282,7 +283,7 @@ def test_a_malformed_row_of_one_mailbox_is_named_and_stops_no_page(
         address=source.keys.address,
     )
 
-    background_check.check_everything(desk, TODAY)
+    check_everything(desk)
     inbox = inbox_lists.read_inbox(desk, InboxFilter("waiting"), TODAY)
 
     assert not desk.progress.is_broken
@@ -324,12 +325,11 @@ def test_a_message_that_the_adviser_was_not_shown_stops_the_closing(desk: OpenDe
 
 
 @pytest.fixture
-def browser(world: World) -> Iterator[AdviserBrowser]:
+def browser(world: World) -> AdviserBrowser:
     made = a_browser(world)
     made.unlock()
-    settle()
-    yield made
-    settle()
+    settle(made)
+    return made
 
 
 @pytest.mark.parametrize("how", ["a text", "a text that is offered as a file", "a file"])

@@ -1,3 +1,3 @@
-from tests.journalist_app.conftest import begin_at_once
+from tests.journalist_app.conftest import no_check_by_itself
 
-__all__ = ["begin_at_once"]
+__all__ = ["no_check_by_itself"]

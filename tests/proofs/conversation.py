@@ -103,7 +103,7 @@ class MailboxSystem:
         app = create_adviser_app(self.world.config, self.world.store, end_worker=list, today=lambda: TODAY)
         adviser = AdviserBrowser(app, [])
         assert adviser.unlock().status_code == 303
-        settle()
+        settle(adviser)
         return adviser
 
     def adviser_answers(self, source: ProofSource, words: str) -> None:
@@ -116,7 +116,7 @@ class MailboxSystem:
         """Unlock, and open the lists of the inbox and the thread. Every attack must still give pages."""
         adviser = self.an_adviser()
         lists = [adviser.get(f"/inbox?state={state}") for state in ("waiting", "answered", "closed")]
-        settle()
+        settle(adviser)
         thread = adviser.get(source.path)
         assert [page.status_code for page in lists] == [200, 200, 200]
         assert thread.status_code == thread_status
@@ -144,7 +144,6 @@ class MailboxSystem:
             source.backup(target)
 
     def close(self) -> None:
-        settle()
         self.sessions.close()
         self.world.store.close()
 

@@ -162,11 +162,12 @@ def _use_adviser(use: Use, *, every_page: bool) -> None:
     adviser = pair.adviser()
     app = adviser.app
     use.page("adviser", lambda _: adviser.unlock(), "unlock")
-    settle()
     desk: OpenDesk | None = app.extensions["auto_lock"]._desk
     if desk is None:
         use.stopped.append("locked")
         return
+    unlocking.start_indexing(desk)
+    settle(adviser)
     use.require("index is broken", that=desk_readers.wait_until_whole(desk.index, 2).is_whole)
     use.require("check is broken", that=not desk.progress.is_broken and not desk.progress.is_running)
     use.require("check has no day", that=desk.last_check == TODAY)
@@ -191,4 +192,3 @@ def _use_adviser(use: Use, *, every_page: bool) -> None:
     else:
         use.stopped.append("adviser cannot answer")
     app.extensions["auto_lock"].close()
-    settle()

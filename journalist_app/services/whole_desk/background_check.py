@@ -10,9 +10,8 @@ from journalist_app.desk.open_desk import CheckProgress, OpenDesk
 from journalist_app.desk.verification import Conversation, examine
 from journalist_app.errors import MailboxNotFoundError
 from journalist_app.services.closing import deletion_upkeep, ended_mailboxes
-from journalist_app.services.mailbox import count_for_report, file_downloads
+from journalist_app.services.mailbox import count_for_report
 from journalist_app.services.records import casefiles, desk_records
-from journalist_app.services.whole_desk import whole_check
 from protocol.heads import Heads
 from protocol.identifiers import SOURCE_STRAND, Address
 from store import entries, mailboxes, sync_findings
@@ -21,28 +20,25 @@ from store.errors import StoreError
 from store.sync_findings import FindingKind
 
 
-def check_everything(desk: OpenDesk, today: date) -> None:
-    """Verify the mailboxes that changed, and then continue the check of the whole store."""
-    check_store(desk, today)
-    file_downloads.compare_new_contents(desk)
-    whole_check.check_whole_store(desk, today)
-
-
 def check_store(desk: OpenDesk, today: date) -> None:
     """Verify every mailbox that changed since this workstation last checked the store.
 
     The function compares the store with the newest entries (heads) in the trusted state, which reveals a
     roll-back. It updates `desk.progress`, ends early when the desk is locked, and saves the trusted state.
-    Only one thread checks at a time. If a check is already running, this function returns at once.
+    Only one thread checks at a time: the thread that checks regularly, or the thread of a sync.
     """
-    if not desk.checking.acquire(blocking=False):
-        return
+    with desk.checking:
+        _check_store(desk, today)
+
+
+def _check_store(desk: OpenDesk, today: date) -> None:
     try:
         if desk.last_check != today:
             with desk.store.reading() as session:
                 desk.damaged_rows = count_damaged(session)
         changed = _changed_mailboxes(desk)
-        desk.progress = CheckProgress(0, len(changed), is_running=True, is_broken=False)
+        if changed:
+            desk.progress = CheckProgress(0, len(changed), is_running=True, is_broken=False)
         for done, address in enumerate(changed, 1):
             if desk.stopping.is_set():
                 return
@@ -60,8 +56,6 @@ def check_store(desk: OpenDesk, today: date) -> None:
         desk.progress = CheckProgress(len(changed), len(changed), is_running=False, is_broken=False)
     except StoreError:
         desk.progress = replace(desk.progress, is_running=False, is_broken=True)
-    finally:
-        desk.checking.release()
 
 
 def _update_index(desk: OpenDesk) -> None:

@@ -170,8 +170,6 @@ def check_after_sync(desk: OpenDesk, today: date) -> None:
     """
     with suppress(SyncRefusedError):  # the next sync reports the letterhead
         use_newest_letterhead(desk)
-    with desk.checking:  # wait for a check that began before the pouch arrived
-        pass
     background_check.check_store(desk, today)
 
 

@@ -1,15 +1,18 @@
 """Unlocking the desk: opens the keyring, and verifies the desk's signed letterhead with the fingerprint."""
 
+import threading
+from collections.abc import Callable
 from datetime import date
 from typing import Final
 
 from journalist_app.config import AdviserConfig
-from journalist_app.desk.open_desk import OpenDesk, TrustedStateStatus, read_trusted_state
+from journalist_app.desk.open_desk import CheckProgress, OpenDesk, TrustedStateStatus, read_trusted_state
 from journalist_app.desk.private_files import ExposedError, read_private
 from journalist_app.errors import UnlockRefusal, UnlockRefusedError
 from journalist_app.files.gpg_export import open_exporter
+from journalist_app.services.mailbox import file_downloads
 from journalist_app.services.records import casefiles
-from journalist_app.services.whole_desk import background_check
+from journalist_app.services.whole_desk import background_check, whole_check
 from protocol.envelope import Author
 from protocol.errors import KeyringRefusal, KeyringRefusedError, LetterheadRefusedError
 from protocol.keyring import Keyring, open_keyring
@@ -17,7 +20,8 @@ from protocol.letterhead import verify_letterhead
 from store import entries, letterheads
 from store.database.engine import Store
 
-_FIRST_PAGE_SECONDS: Final = 2
+_PAGE_SECONDS: Final = 1  # the page that the adviser waits for comes before the check
+_AGAIN_SECONDS: Final = 20
 
 
 def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDesk:
@@ -51,17 +55,39 @@ def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDes
     return desk
 
 
-def check_after_unlocking(desk: OpenDesk, today: date) -> None:
-    """Start the search index, and check the store for changes.
+def keep_checking(desk: OpenDesk, today: Callable[[], date]) -> None:
+    """Start the search index. Then check what changed every 20 seconds, and soon after each submitted form.
 
-    Call this in a background thread after unlocking. The search index and the check use all cores of the
-    processor for a while. So this function first waits, for at most two seconds, until the adviser's first
-    page was sent.
+    The function returns when the desk locks. If an unexpected exception ends it earlier, the inbox says that
+    the app stopped checking.
     """
-    desk.first_page.wait(_FIRST_PAGE_SECONDS)
-    start_indexing(desk)
-    if not desk.stopping.is_set():
-        background_check.check_everything(desk, today)
+    try:
+        if not desk.stopping.wait(_PAGE_SECONDS):
+            start_indexing(desk)
+        while not desk.stopping.is_set():
+            desk.check_wanted.clear()
+            background_check.check_store(desk, today())
+            file_downloads.compare_new_contents(desk)
+            if desk.check_wanted.wait(_AGAIN_SECONDS):
+                desk.stopping.wait(_PAGE_SECONDS)
+    finally:
+        desk.progress = CheckProgress(0, 0, is_running=False, is_broken=True)
+
+
+def keep_checking_whole_store(desk: OpenDesk, today: Callable[[], date]) -> None:
+    """Check the whole store once each day. The function returns when the desk locks."""
+    while not desk.stopping.wait(_AGAIN_SECONDS):
+        whole_check.check_whole_store(desk, today())
+
+
+def start_check_threads(desk: OpenDesk, today: Callable[[], date]) -> None:
+    """Start the background threads that check the store while the desk is unlocked.
+
+    `today` returns the present day.
+    """
+    desk.progress = CheckProgress(0, 0, is_running=True, is_broken=False)
+    for work in (keep_checking, keep_checking_whole_store):
+        threading.Thread(target=work, args=(desk, today), name=work.__name__, daemon=True).start()
 
 
 def start_indexing(desk: OpenDesk) -> None:

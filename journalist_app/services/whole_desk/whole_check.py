@@ -43,10 +43,9 @@ def check_whole_store(desk: OpenDesk, today: date) -> None:
     """Continue the check of the whole store, or begin a new one if the last one ended before today.
 
     The check ends early when the desk is locked. Its progress is saved, encrypted, in a file beside the
-    trusted state, so that a later call can continue. Only one thread checks at a time. If a check is already
-    running, this function returns at once.
+    trusted state, so that a later call can continue. Only one thread may call this function.
     """
-    if not desk.checking_whole.acquire(blocking=False):
+    if desk.whole_check.day == today:  # also if the file could not be written
         return
     try:
         state = _read(desk)
@@ -56,8 +55,6 @@ def check_whole_store(desk: OpenDesk, today: date) -> None:
         _save(desk, _check(desk, state, today))
     except StoreError:
         _show(desk, _read(desk))
-    finally:
-        desk.checking_whole.release()
 
 
 def _check(desk: OpenDesk, state: _State, today: date) -> _State:

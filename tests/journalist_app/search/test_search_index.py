@@ -241,10 +241,10 @@ def test_no_search_process_starts_after_locking(world: World) -> None:
     desk.index = SearchIndex([desk_readers.start])
     desk.stop()
 
-    unlocking.check_after_unlocking(desk, TODAY)
+    unlocking.keep_checking(desk, lambda: TODAY)
 
     assert set(threading.enumerate()) <= before
-    assert desk.whole_check.day is None
+    assert desk.last_check is None
 
 
 def test_search_processes_that_start_while_the_desk_locks_end_too(world: World) -> None:

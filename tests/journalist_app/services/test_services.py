@@ -260,26 +260,6 @@ def test_what_is_new_is_checked_and_counted(world: World) -> None:
     assert again.progress.total == 0
 
 
-def test_a_stopped_desk_stops_checking(world: World) -> None:
-    a_source(world).writes("vraag")
-    desk = unlocked(world)
-    desk.stop()
-
-    background_check.check_everything(desk, TODAY)
-
-    assert desk.progress.done == 0
-    assert desk.whole_check.day is None
-
-
-def test_only_one_check_runs_at_a_time(world: World) -> None:
-    a_source(world).writes("vraag")
-    desk = unlocked(world)
-    with desk.checking:
-        background_check.check_store(desk, TODAY)
-
-    assert desk.progress.total == 0
-
-
 def test_a_check_that_loses_the_store_says_so(world: World) -> None:
     desk = unlocked(world)
     world.store.path.rename(world.store.path.with_suffix(".gone"))

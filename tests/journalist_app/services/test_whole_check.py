@@ -91,13 +91,19 @@ def test_a_check_that_the_store_interrupts_continues_at_the_last_saved_place(
     assert desk.whole_check.day == TODAY
 
 
-def test_two_checks_do_not_run_at_once(world: World) -> None:
+def test_a_full_disk_does_not_make_the_check_begin_again_on_the_same_day(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_source(world).writes("vraag")
     desk = unlocked(world)
 
-    with desk.checking_whole:
-        whole_check.check_whole_store(desk, TODAY)
+    def full(*_: object) -> None:
+        raise OSError
 
-    assert desk.whole_check.day is None
+    monkeypatch.setattr(whole_check, "replace_file", full)
+    assert len(verified_by(desk, monkeypatch)) == 1
+
+    assert len(verified_by(desk, monkeypatch)) == 0
 
 
 def test_the_next_day_everything_is_verified_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

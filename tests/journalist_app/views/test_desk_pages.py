@@ -8,6 +8,7 @@ import pytest
 from journalist_app.desk.casefile import Casefile
 from journalist_app.services.records import reply_templates
 from journalist_app.services.records.casefiles import form_digest
+from journalist_app.services.whole_desk import unlocking
 from tests.journalist_app import desk_readers
 from tests.journalist_app.desk_factories import TODAY, World, a_source
 from tests.journalist_app.views.test_views import AdviserBrowser, answer_fields, browser, settle, token
@@ -22,8 +23,9 @@ def opened(browser: AdviserBrowser) -> None:
     browser.app.extensions["readers"] = [desk_readers.start]
     browser.unlock()
     desk = browser.app.extensions["auto_lock"]._desk
+    unlocking.start_indexing(desk)
     assert desk_readers.wait_until_whole(desk.index).is_whole
-    settle()
+    settle(browser)
 
 
 @pytest.mark.parametrize("path", PAGES)

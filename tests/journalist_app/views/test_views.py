@@ -3,7 +3,6 @@ import io
 import os
 import re
 import sqlite3
-import threading
 from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -22,11 +21,11 @@ from journalist_app.desk.casefile import Casefile, Evidence, EvidenceKind
 from journalist_app.files.presealed import DECRYPTIONS_PER_PAGE
 from journalist_app.services.mailbox import read_thread
 from journalist_app.services.records import casefiles
-from journalist_app.services.whole_desk import unlocking
 from protocol.content import TEXT_CHARS, AnswerNote, Content, Kind, PassOnRecipient, ProposalNote, Verdict
 from protocol.identifiers import Digest, mailbox_label, sealing_words
 from protocol.pouch.pouch_file import SERVER
 from store import outbox, peers
+from tests.journalist_app.checking import check_everything
 from tests.journalist_app.desk_factories import ORIGIN, PASSPHRASE, TODAY, ASource, World, a_source
 from tests.journalist_app.files.sealing import age_armour, age_file, recipient_of
 from tests.journalist_app.views.paper import KEY, Paper
@@ -127,11 +126,10 @@ def answer_fields(page: TestResponse, text: str) -> dict[str, object]:
     }
 
 
-def settle() -> None:
-    """Wait until the background check ends, so that a test sees the page after the check."""
-    for thread in threading.enumerate():
-        if thread.name == "checking":
-            thread.join()
+def settle(browser: AdviserBrowser) -> None:
+    """Check the store as the background threads do, so that a test sees the pages after the check."""
+    extensions = browser.app.extensions
+    check_everything(extensions["auto_lock"]._desk, extensions["today"]())
 
 
 # ---- unlocking
@@ -292,13 +290,12 @@ def test_the_inbox_says_who_waits_and_while_checking_renews_itself(
 ) -> None:
     a_source(world).writes("vraag")
     browser.unlock()
-    settle()
+    settle(browser)
 
     page = browser.get("/inbox?state=nonsense&page=-7")
 
     assert hooks(page.text, "waiting") == ["1"]
     assert hooks(page.text, "state") == ["new"]
-    settle()
     desk = browser.app.extensions["auto_lock"]._desk
     desk.progress = type(desk.progress)(3200, 10_000, is_running=True, is_broken=False)
     running = browser.get("/inbox?q=a")
@@ -308,35 +305,26 @@ def test_the_inbox_says_who_waits_and_while_checking_renews_itself(
     assert "Refresh" not in browser.get("/inbox?still=1").headers
 
 
-def test_what_runs_behind_begins_when_the_first_page_is_out(
-    browser: AdviserBrowser, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(unlocking, "_FIRST_PAGE_SECONDS", 60)
+def test_the_first_page_comes_before_the_check_and_reloads_itself(browser: AdviserBrowser) -> None:
     browser.unlock()
-    desk = browser.app.extensions["auto_lock"]._desk
-    assert (desk.whole_check.day, desk.progress.is_running) == (None, True)
 
     first = browser.get("/inbox")
-    settle()
 
     assert "Refresh" in first.headers
     assert '<progress id="progress"></progress>' in first.text
-    assert (desk.whole_check.day, desk.progress.is_running) == (TODAY, False)
+    settle(browser)
+    assert "Refresh" not in browser.get("/inbox").headers
 
 
-def test_what_runs_behind_begins_in_time_without_a_page_and_never_after_locking(
-    world: World, browser: AdviserBrowser, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
-    unlocking.check_after_unlocking(desk, TODAY)
-    assert desk.whole_check.day == TODAY
-
-    monkeypatch.setattr(unlocking, "_FIRST_PAGE_SECONDS", 60)
+def test_a_submitted_form_wants_a_check_and_a_page_wants_none(browser: AdviserBrowser) -> None:
     browser.unlock()
-    late = browser.app.extensions["auto_lock"]._desk
-    browser.post("/lock", {"token": token(browser.get("/about"), "/lock")})
-    settle()
-    assert late.whole_check.day is None
+    desk = browser.app.extensions["auto_lock"]._desk
+
+    page = browser.get("/inbox")
+    assert not desk.check_wanted.is_set()
+    browser.post("/language", {"token": token(page, "/language"), "language": "nl", "back": "/inbox"})
+
+    assert desk.check_wanted.is_set()
 
 
 def test_a_page_that_renews_itself_is_no_activity(browser: AdviserBrowser) -> None:
@@ -616,7 +604,7 @@ def test_a_damaged_value_is_named_by_table_and_mailbox(world: World, browser: Ad
     world.execute("UPDATE mailbox SET due = 'a text'")
     world.execute("UPDATE usage SET sealed_bytes = 'a text'")
     browser.unlock()
-    settle()
+    settle(browser)
 
     page = browser.get("/inbox").text
 
@@ -633,12 +621,12 @@ def test_an_ended_mailbox_says_what_never_arrived(
     source.writes("vraag")
     if is_seen:
         browser.unlock()
-        settle()
+        settle(browser)
         browser.get(f"/mailbox/{source.address}")
     source.ends()
     if not is_seen:
         browser.unlock()
-        settle()
+        settle(browser)
 
     page = browser.get("/inbox?state=closed").text
 
@@ -697,7 +685,7 @@ def a_store_that_is(fault: str, world: World) -> Iterator[None]:
 def test_a_missing_store_is_a_page_and_comes_back_by_itself(world: World, browser: AdviserBrowser) -> None:
     a_source(world).writes("vraag")
     browser.unlock()
-    settle()
+    settle(browser)
     away = world.store.path.with_suffix(".away")
     world.store.path.rename(away)
 
@@ -713,10 +701,10 @@ def test_an_answer_that_finds_no_store_keeps_its_text(world: World, browser: Adv
     source = a_source(world)
     source.writes("vraag")
     browser.unlock()
-    settle()
+    settle(browser)
     path = f"/mailbox/{source.address}"
     fields = answer_fields(browser.get(path), "mijn tekst")
-    settle()
+    settle(browser)
     world.store.path.rename(world.store.path.with_suffix(".away"))
 
     answer = browser.answer(path, fields)
@@ -744,7 +732,7 @@ def test_what_is_typed_for_the_desk_alone_outlives_a_missing_store(
     source = a_source(world)
     source.writes("vraag")
     browser.unlock()
-    settle()
+    settle(browser)
     mailbox = f"/mailbox/{source.address}"
     action = form.format(mailbox=mailbox)
     shown = browser.get(path.format(mailbox=mailbox))
@@ -772,7 +760,7 @@ def test_what_is_typed_for_a_source_outlives_a_failing_store(
         browser.get(page), action, **typed, fingerprint=KEY, confirmed="yes", step="received"
     )
     files = {"files": (io.BytesIO(b"extra"), "bijlage.txt")} if how == "propose" else {}
-    settle()
+    settle(browser)
 
     media_type = "application/x-www-form-urlencoded" if how == "begin-without" else "multipart/form-data"
     with a_store_that_is(fault, world):
@@ -830,7 +818,7 @@ def test_a_proposal_looked_at_that_finds_no_store_keeps_all_its_words(
     where = f"/mailbox/{source.address}/propose"
     typed = {"text": "mijn voorstel", "step_text": "Lees dit.", "next": "Jij kiest."}
     form = preview_fields(browser, source, is_kept=True)
-    settle()
+    settle(browser)
 
     with a_store_that_is("missing", world):
         answer = browser.post(f"{where}/send", form | typed)
@@ -863,10 +851,10 @@ def test_an_answer_half_written_outlives_a_missing_store(
     source = a_source(world)
     source.writes("vraag")
     browser.unlock()
-    settle()
+    settle(browser)
     path = f"/mailbox/{source.address}"
     fields = answer_fields(browser.get(path), "mijn woorden")
-    settle()
+    settle(browser)
     world.store.path.rename(world.store.path.with_suffix(".away"))
 
     answer = browser.client.post(
@@ -904,7 +892,7 @@ def test_a_refusal_says_in_sentences_what_happened_what_was_kept_and_what_to_do_
 
 def test_a_damaged_store_is_left_as_it_is_and_its_page_says_so(world: World, browser: AdviserBrowser) -> None:
     browser.unlock()
-    settle()
+    settle(browser)
     world.store.close()
     world.store.path.write_bytes(b"no store" * 1000)
 
@@ -1054,7 +1042,7 @@ def test_a_form_whose_hidden_fields_were_exchanged_signs_nothing(
     source.writes("vraag")
     other.writes("een andere vraag")
     browser.unlock()
-    settle()
+    settle(browser)
     path = f"/mailbox/{source.address}"
     fields = answer_fields(browser.get(path), "mijn tekst")
     foreign = answer_fields(browser.get(f"/mailbox/{other.address}"), "mijn tekst")
@@ -1083,7 +1071,7 @@ def test_a_mailbox_is_closed_with_a_last_word_and_its_day(world: World, browser:
     source = a_source(world)
     source.writes("vraag")
     browser.unlock()
-    settle()
+    settle(browser)
     where = f"/mailbox/{source.address}"
     browser.get(where)
     page = browser.get(f"{where}/close")
@@ -1126,7 +1114,7 @@ def test_spam_takes_one_press(world: World, browser: AdviserBrowser) -> None:
     source = a_source(world)
     source.writes("tassen")
     browser.unlock()
-    settle()
+    settle(browser)
     where = f"/mailbox/{source.address}"
     browser.get(where)
     page = browser.get(f"{where}/close")
@@ -1141,7 +1129,7 @@ def test_a_closing_that_cannot_be_gives_the_last_word_back(world: World, browser
     source = a_source(world)
     source.writes("vraag")
     browser.unlock()
-    settle()
+    settle(browser)
     where = f"/mailbox/{source.address}"
     browser.get(where)
     page = browser.get(f"{where}/close")
@@ -1191,7 +1179,7 @@ def with_an_outbox(
     source = a_source(world)
     source.writes("vraag", file=file)
     browser.unlock()
-    settle()
+    settle(browser)
     browser.app.extensions["auto_lock"]._desk.exporter = Paper(tmp_path)
     browser.get(f"/mailbox/{source.address}")
     return source
@@ -1345,7 +1333,7 @@ def test_evidence_that_was_damaged_does_not_close_its_page(world: World, browser
     source = a_source(world)
     source.writes("vraag")
     browser.unlock()
-    settle()
+    settle(browser)
     piece = Evidence(kind=EvidenceKind.PROPOSAL, day=TODAY, entry=Digest(bytes(32)), body=b"{}")
     desk = browser.app.extensions["auto_lock"]._desk
     casefiles.update_casefile(desk, source.keys.address, lambda _: Casefile(evidence=(piece,)))
@@ -1393,7 +1381,7 @@ def test_a_proposal_that_cannot_be_made_gives_its_text_back(
     source = a_source(world)
     source.writes("vraag")
     browser.unlock()
-    settle()
+    settle(browser)
     where = f"/mailbox/{source.address}"
     assert hooks(browser.get(f"{where}/propose").text, "refusal") == ["no_recipient"]
     browser.app.extensions["auto_lock"]._desk.exporter = Paper(tmp_path)
@@ -1479,7 +1467,7 @@ def test_a_step_that_was_taken_back_in_time_is_told_and_nothing_says_it_is_passe
     answer_of(browser, source, Verdict.TAKEN_BACK, before)
     back = browser.get(page)
     thread = browser.get(f"/mailbox/{source.address}")
-    settle()
+    settle(browser)
     inbox = browser.get("/inbox?state=all")
 
     assert hooks(waiting.text, "news") == ["begun_unconfirmed", "sync_first"]

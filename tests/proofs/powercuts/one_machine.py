@@ -201,7 +201,6 @@ class Answering(OneMachine):
         question, answer = a_text(), a_text()
         self.source.writes(question)
         self.system.adviser_answers(self.source, answer)
-        settle()
         return {"mailbox 0", question, answer, *map(_for_adviser, (question, answer)), *self._trusted()}
 
     def run(self) -> None:
@@ -230,7 +229,7 @@ class Answering(OneMachine):
         assert adviser.answer(self.source.path, {**form, **files}).status_code == 303
         state("kept", *names)
         assert adviser.get(self.source.path).status_code == 200
-        settle()
+        settle(adviser)
         state("kept", *self._trusted())
 
     def readable(self) -> set[str]:
@@ -240,7 +239,7 @@ class Answering(OneMachine):
             app = create_adviser_app(config, store, end_worker=list, today=lambda: TODAY)
             adviser = AdviserBrowser(app, [])
             assert adviser.unlock().status_code == 303
-            settle()
+            settle(adviser)
             page = adviser.get(self.remembered("path")).text
             assert not any(fault in page for fault in _FAULTS), "the adviser is shown a fault"
             return found | set(map(_for_adviser, TEXT.findall(page)))

@@ -99,11 +99,11 @@ class TwoMachines(Scenario):
             page = adviser.get("/unlock")
             unlock = {"token": token(page, "/unlock"), "passphrase": PASSPHRASE}
             assert adviser.post("/unlock", unlock).status_code == 303
-            settle()
+            settle(adviser)
             sent = adviser.answer(source.path, answer_fields(adviser.get(source.path), text))
             assert sent.status_code == 303
             state("kept", at_workstation(text), *later([text]))
-            settle()
+            settle(adviser)
         return [text]
 
     def sync(self) -> None:
