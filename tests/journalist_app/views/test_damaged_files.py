@@ -24,7 +24,7 @@ class Downloads:
         self.foreign = self._sent(stranger, FOREIGN)
         self.browser = a_browser(self.world)
         self.browser.unlock()
-        settle()
+        settle(self.browser)
 
     @staticmethod
     def _sent(source: ASource, content: bytes) -> str:
