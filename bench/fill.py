@@ -290,7 +290,7 @@ def _sealed(  # noqa: PLR0913, PLR0917  # the author, the mailbox and the entry
     return entry.seal_words(
         Content(kind=Kind.MESSAGE, text=text),
         address=keys.address,
-        mailbox_recipient=keys.recipient,
+        mailbox_recipient=keys.identity.recipient,
         letterhead=author.letterhead,
         by=writer,
         entry_id=EntryId(secrets.token_bytes(16)),

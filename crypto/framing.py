@@ -11,7 +11,7 @@ def frame(*fields: bytes) -> bytes:
     All byte strings that are signed, hashed or given to a KDF are framed first. Without the lengths, ("ab",
     "c") and ("a", "bc") would be one message with two meanings.
     """
-    return b"".join(part for field in fields for part in (len(field).to_bytes(_LENGTH_BYTES), field))
+    return b"".join([part for field in fields for part in (len(field).to_bytes(_LENGTH_BYTES), field)])
 
 
 def unframe(raw: bytes) -> tuple[bytes, ...]:

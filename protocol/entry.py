@@ -73,7 +73,7 @@ def seal_words(  # noqa: PLR0913  # each is a field of the envelope
     content: Content,
     *,
     address: Address,
-    mailbox_recipient: bytes,
+    mailbox_recipient: age.PQRecipient,
     letterhead: Letterhead,
     by: EntryWriter,
     entry_id: EntryId,
@@ -94,7 +94,7 @@ def seal_words(  # noqa: PLR0913  # each is a field of the envelope
         MalformedError: a reader would refuse the content or the envelope.
     """
     epoch, desk_recipient = letterhead.current_epoch
-    sealed = age.encrypt(content.to_bytes(), [desk_recipient, age.PQRecipient.from_bytes(mailbox_recipient)])
+    sealed = age.encrypt(content.to_bytes(), [desk_recipient, mailbox_recipient])
     envelope = Envelope(
         address=address,
         entry_id=entry_id,

@@ -261,7 +261,7 @@ def _has_sound_heads(envelope: Envelope) -> bool:
     return (
         envelope.number <= LARGEST_NUMBER
         and max(heads.values(), default=0) <= HEADS_OF_STRAND
-        and len(heads | unseen) <= STRANDS_NAMED
+        and len(heads.keys() | unseen.keys()) <= STRANDS_NAMED
         and max(unseen.values(), default=0) <= UNSEEN_OF_STRAND
         and envelope.strand not in unseen
         and not set(envelope.heads) & set(envelope.unseen)

@@ -1,7 +1,7 @@
 """Entries of mailboxes: added after a compare-and-set of the mailbox's version, read, and destroyed."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date
 
 from sqlalchemy import Date, bindparam, delete, func, or_, select, update
@@ -77,7 +77,8 @@ _OF_STRAND = PreparedQuery(
         EntryRow.author == bindparam("author"),
         EntryRow.strand == bindparam("strand"),
         EntryRow.number.between(bindparam("number"), bindparam("last")),
-    ).order_by(EntryRow.number, EntryRow.digest),
+        EntryRow.digest != bindparam("known"),
+    ).order_by(EntryRow.number),  # as the index is: SQLite sorts nothing
     StoredEntry,
 )
 _OF_MAILBOX = PreparedQuery(_ENTRIES.where(_IN_MAILBOX).order_by(*_BY_STRAND), StoredEntry)
@@ -128,6 +129,7 @@ _SET_STATE = PreparedChange(
 )
 _DROP_ROW = PreparedChange(delete(EntryRow).where(_HAS_DIGEST))
 _ADD_ENTRY = PreparedChange(insert(EntryRow))
+_FIELDS = [each.name for each in fields(StoredEntry)]  # `header` and `payload` are no columns
 _ADOPT = PreparedChange(
     update(AttachmentRow)
     .where(
@@ -174,7 +176,7 @@ def add(session: Session, entry: StoredEntry, attachment_ids: Sequence[bytes] = 
         roll_back(session)
         raise NoSuchMailboxError("there is no such mailbox")
     row = insert_sealed(session, header=header, payload=entry.payload) if header is not None else new_id()
-    _ADD_ENTRY.run(session, id=row, **asdict(entry))  # `header` and `payload` are no columns
+    _ADD_ENTRY.run(session, id=row, **{each: getattr(entry, each) for each in _FIELDS})
     for attachment_id in attachment_ids:
         if _ADOPT.run(session, address=address, entry_id=entry_id, attachment_id=attachment_id) == 0:
             roll_back(session)  # half an entry is never committed, even if the caller catches the refusal
@@ -222,13 +224,21 @@ def of_mailboxes(session: Session, addresses: Sequence[bytes]) -> dict[bytes, li
 
 
 def of_strand(  # noqa: PLR0913  # the strand's key, and a range of numbers
-    session: Session, address: bytes, author: int, strand: bytes, *, number: int, last: int = LARGEST_NUMBER
+    session: Session,
+    address: bytes,
+    author: int,
+    strand: bytes,
+    *,
+    number: int,
+    last: int = LARGEST_NUMBER,
+    known: bytes = b"",
 ) -> Sequence[StoredEntry]:
     """Return the entries of one writer (strand) with numbers from `number` to `last`.
 
-    The entries are sorted by number and digest.
+    The entries are sorted by number. The entry with the digest `known` is left out.
     """
-    return _OF_STRAND.all(session, address=address, author=author, strand=strand, number=number, last=last)
+    of_writer = {"address": address, "author": author, "strand": strand, "known": known}
+    return _OF_STRAND.all(session, **of_writer, number=number, last=last)
 
 
 def envelopes(session: Session, address: bytes) -> Sequence[StoredEnvelope]:

@@ -70,6 +70,7 @@ _FIND = PreparedQuery(_MAILBOXES.where(_HAS_ADDRESS), StoredMailbox)
 _FIND_ALL = PreparedQuery(
     _MAILBOXES.where(MailboxRow.address.in_(bindparam("addresses", expanding=True))), StoredMailbox
 )
+_WAITING_SINCE = PlainQuery(select(MailboxRow.waiting_since).where(_HAS_ADDRESS))
 _NEW = insert(MailboxRow)
 _CREATE = PreparedChange(
     _NEW.on_conflict_do_update(
@@ -153,6 +154,12 @@ def create_mailbox(
 def find(session: Session, address: bytes) -> StoredMailbox | None:
     """Return the mailbox of an address (20 bytes), or None if there is no such mailbox."""
     return _FIND.first(session, address=address)
+
+
+def day_waiting_since(session: Session, address: bytes) -> date | None:
+    """Return the day since which a mailbox's source waits for an answer, or None if no message waits."""
+    since: date | None = _WAITING_SINCE.first(session, address=address)
+    return since
 
 
 def find_all(session: Session, addresses: Sequence[bytes]) -> Sequence[StoredMailbox]:

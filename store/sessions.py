@@ -27,6 +27,16 @@ CREATE TABLE IF NOT EXISTS session (
 _PAGE_BYTES = 65536  # a row fits in a page: the numbers of overflow pages would show the order of log-ins
 # Rewriting a file of this size (a thousand sessions) takes 2 ms. Only the sweep rewrites a larger file.
 _REWRITE_BYTES = 1024 * 1024
+_FIND = """
+SELECT box, CAST(expires_half_hour AS INTEGER) FROM session
+WHERE token_hash = ? AND expires_half_hour > ?
+"""
+# SQLite overwrites a row whose size stays the same in its place, so the order of the rows stays random.
+_CHANGE = """
+UPDATE session SET box = :box, expires_half_hour = :expires
+WHERE token_hash = :name AND length(box) = length(:box)
+"""
+_PUT = "INSERT OR REPLACE INTO session VALUES (:name, :box, :expires)"
 
 
 class SessionStore:
@@ -37,7 +47,8 @@ class SessionStore:
     its connections. After the fork, parent and child open new connections.
 
     SQLite adds new rows behind older ones in the file, so that a copy of the file would show the order of the
-    log-ins. So after each change, the whole file is written again in the order of the random hashes.
+    log-ins. So after a row is added, deleted or given another length, the whole file is written again in the
+    order of the random hashes.
     """
 
     def __init__(self, path: Path) -> None:
@@ -50,21 +61,22 @@ class SessionStore:
 
         The session expires when the half hour `expires_half_hour`, counted from 1970 in UTC, begins.
         """
+        row = {"name": token_hash, "box": box, "expires": expires_half_hour}
         with self._connection() as connection:
-            connection.execute(
-                "INSERT OR REPLACE INTO session VALUES (?, ?, ?)", (token_hash, box, expires_half_hour)
-            )
-            self._rewrite_if_small(connection)
+            if connection.execute(_CHANGE, row).rowcount == 0:
+                connection.execute(_PUT, row)
+                self._rewrite_if_small(connection)
 
-    def get(self, token_hash: bytes, now_half_hour: int) -> bytes | None:
-        """Return the encrypted value of the login session with this token hash.
+    def find(self, token_hash: bytes, now_half_hour: int) -> tuple[bytes, int] | None:
+        """Return the encrypted value of the login session with this token hash, and when the session expires.
 
         Return None if there is no such session, or if the session has expired.
         """
-        query = "SELECT box FROM session WHERE token_hash = ? AND expires_half_hour > ?"
         with self._connection() as connection:
-            row = connection.execute(query, (token_hash, now_half_hour)).fetchone()
-        return None if row is None else row[0]
+            found: tuple[bytes, int] | None = connection.execute(
+                _FIND, (token_hash, now_half_hour)
+            ).fetchone()
+        return found
 
     def drop(self, token_hash: bytes) -> None:
         """Delete the login session with this token hash. Do nothing if there is no such session."""

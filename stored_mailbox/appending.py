@@ -121,8 +121,7 @@ def _add(session: Session, new: NewEntry) -> None:
     if part.removes and not freed:
         raise EntryMissingError("nothing is left to remove")
     if part.is_words and part.author is Author.SOURCE:  # quick, also in a long mailbox
-        row = mailboxes.find(session, part.address)
-        since = waiting_since_with(part, row.waiting_since if row else None)
+        since = waiting_since_with(part, mailboxes.day_waiting_since(session, part.address))
         entries.set_state(session, part.address, waiting_since=since, due=None)
     elif part.is_words or part.removes:
         recompute_state(session, part.address)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from hmac import compare_digest
 from typing import Self
 
-from crypto.errors import MalformedError
 from crypto.framing import frame, unframe
 from protocol.heads import Heads, heads_from_bytes, heads_to_bytes
 from protocol.identifiers import ENTRY_ID_BYTES, Address, EntryId
@@ -41,14 +40,14 @@ class FormContext:
 
         Return None if no page of this session had a form with these hidden fields.
         """
-        try:
-            entry_id, shown = (bytes.fromhex(fields.get(name, "")) for name in ("entry_id", "heads"))
-            heads, unseen = map(heads_from_bytes, unframe(shown))
-            sent = cls(address, EntryId(entry_id), heads, unseen)
-        except (MalformedError, ValueError):  # ValueError: not hexadecimal, or not two fields
+        entry_id, shown = fields.get("entry_id", ""), fields.get("heads", "")
+        purpose = _purpose(action, address, entry_id, shown)
+        given = fields.get("token", "").encode(errors="replace")
+        if not compare_digest(form_token(session_token, purpose).encode(), given):
             return None
-        ours = sent.hidden_fields(session_token, action)["token"].encode()
-        return sent if compare_digest(ours, fields.get("token", "").encode(errors="replace")) else None
+        # From here, both fields are authentic: `hidden_fields` wrote them.
+        heads, unseen = map(heads_from_bytes, unframe(bytes.fromhex(shown)))
+        return cls(address, EntryId(bytes.fromhex(entry_id)), heads, unseen)
 
     def hidden_fields(self, session_token: bytes, action: str) -> dict[str, str]:
         """Return the hidden fields of a form: a CSRF token, the entry id, and the heads and unseen entries.
@@ -58,5 +57,9 @@ class FormContext:
         """
         entry_id = self.entry_id.hex()
         heads = frame(heads_to_bytes(self.heads), heads_to_bytes(self.unseen)).hex()
-        token = form_token(session_token, f"{action} {self.address.hex()} {entry_id} {heads}")
+        token = form_token(session_token, _purpose(action, self.address, entry_id, heads))
         return {"token": token, "entry_id": entry_id, "heads": heads}
+
+
+def _purpose(action: str, address: Address, entry_id: str, heads: str) -> str:
+    return f"{action} {address.hex()} {entry_id} {heads}"

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from flask import Flask, Response
+from werkzeug.datastructures import Headers
 
 PAGE_CSP = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 FILE_CSP = "default-src 'none'; sandbox; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -26,9 +27,11 @@ EVERY_ANSWER: Mapping[str, str] = MappingProxyType(
         "X-Frame-Options": "DENY",  # for browsers that do not know frame-ancestors
     }
 )
-_OF_PAGES = ("Permissions-Policy", "Cross-Origin-Opener-Policy")  # these have no effect on a stylesheet
+# These have no effect on a stylesheet.
+_OF_PAGES = frozenset({"permissions-policy", "cross-origin-opener-policy"})
 _STYLE = "text/css"
-_MARKS_A_VISITOR = ("ETag", "Last-Modified")  # browsers return these values, so they can serve as a cookie
+# Browsers return these values, so they can serve as a cookie.
+_MARKS_A_VISITOR = frozenset({"etag", "last-modified"})
 
 
 def install_headers(app: Flask) -> None:
@@ -41,9 +44,8 @@ def install_headers(app: Flask) -> None:
 
 
 def _harden(response: Response) -> Response:
-    for name, value in EVERY_ANSWER.items():
-        if name not in _OF_PAGES or response.mimetype != _STYLE:
-            response.headers.setdefault(name, value)
-    for name in _MARKS_A_VISITOR:
-        response.headers.pop(name, None)
+    kept = [(name, value) for name, value in response.headers if name.lower() not in _MARKS_A_VISITOR]
+    names = {name.lower() for name, _ in kept} | (_OF_PAGES if response.mimetype == _STYLE else frozenset())
+    kept += [(name, value) for name, value in EVERY_ANSWER.items() if name.lower() not in names]
+    response.headers = Headers(kept)  # one pass: a look-up in these headers compares all names
     return response

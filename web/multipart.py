@@ -8,6 +8,7 @@ file.
 Source: RFC 7578 (multipart/form-data), RFC 2046 section 5.1.1 (boundaries).
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,6 +19,8 @@ from web.errors import BodyError, BodyFault
 
 READ_BYTES = 128 * 1024
 _HEADER_BYTES = 16 * 1024  # headers of one part: a file name of 5,000 Chinese characters still fits
+# Of a text field of our forms. Parsing this header in general takes ten times as long.
+_PLAIN_FIELD = re.compile(r'form-data; name="([a-z_]+)"')
 _BOUNDARY_BYTES = 200  # RFC 2046 allows 70
 _OTHER_FIELD_BYTES = 256  # of a field that the form does not have, such as that of a browser's extension
 
@@ -267,7 +270,10 @@ def _parse_headers(raw: bytes) -> tuple[str, str | None, str]:
     except UnicodeDecodeError as why:
         raise BodyError(BodyFault.MALFORMED) from why
     headers = {name.lower(): value.strip() for name, _, value in lines}
-    kind, options = parse_options_header(headers.get("content-disposition"))
+    disposition = headers.get("content-disposition", "")
+    if plain := _PLAIN_FIELD.fullmatch(disposition):
+        return plain[1], None, ""
+    kind, options = parse_options_header(disposition)
     if kind != "form-data" or "name" not in options:
         raise BodyError(BodyFault.MALFORMED)
     return options["name"], options.get("filename"), headers.get("content-type", "")

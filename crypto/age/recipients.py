@@ -139,8 +139,9 @@ class PQIdentity:
         x25519 = X25519PrivateKey.from_private_bytes(expanded[_MLKEM_SEED_BYTES:])
         self._seed = bytes(seed)
         self._key = hpke.MLKEM768X25519PrivateKey(mlkem, x25519)
-        public = mlkem.public_key().public_bytes_raw() + x25519.public_key().public_bytes_raw()
-        self.recipient = PQRecipient.from_bytes(public)
+        public = mlkem.public_key(), x25519.public_key()
+        raw = b"".join(key.public_bytes_raw() for key in public)
+        self.recipient = PQRecipient(raw, hpke.MLKEM768X25519PublicKey(*public))
 
     def __repr__(self) -> str:
         return "PQIdentity()"

@@ -126,15 +126,16 @@ def find_session(desk: PublicDesk, token: bytes, *, now: int) -> MailboxSession 
     Return None if there is no such session, or if the session has expired.
     """
     name = session.token_hash(token)
-    box = desk.sessions.get(name, now)
-    if box is None:
+    found = desk.sessions.find(name, now)
+    if found is None:
         return None
+    box, expires_before = found
     try:
         state = session.open_session(box, token, desk.server_secret)
     except UnreadableError:  # the server has restarted, with another secret
         return None
     expires = now + desk.session_half_hours
-    if desk.sessions.get(name, expires - 1) is None:  # writes at most once in a half hour: reading is cheaper
+    if expires_before < expires:  # writes at most once in a half hour: reading is cheaper
         desk.sessions.put(name, box, expires)
     return MailboxSession(token, state)
 
@@ -178,7 +179,7 @@ def _mark_used(desk: PublicDesk, words: Sequence[str], *, now: int) -> None:
 
 
 def _is_used(desk: PublicDesk, words: Sequence[str], *, now: int) -> bool:
-    return desk.sessions.get(_used_name(desk, words), now) is not None
+    return desk.sessions.find(_used_name(desk, words), now) is not None
 
 
 def _used_name(desk: PublicDesk, words: Sequence[str]) -> bytes:

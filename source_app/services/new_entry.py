@@ -12,7 +12,7 @@ from crypto.errors import CryptoError
 from protocol.content import Content
 from protocol.entry import SignedEntry, seal_words, sign_entry, verify_entry
 from protocol.envelope import Author, EntryClass, Envelope
-from protocol.heads import Heads, next_number
+from protocol.heads import Head, Heads, next_number
 from protocol.identifiers import SOURCE_STRAND, AttachmentId, Digest, EntryId, StrandId
 from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import SourceWriter, StrandKey
@@ -48,7 +48,7 @@ class EntryDraft:
         return seal_words(
             content,
             address=self.keys.address,
-            mailbox_recipient=self.keys.recipient,
+            mailbox_recipient=self.keys.identity.recipient,
             letterhead=self.desk.letterhead,
             by=SourceWriter(self.keys),
             entry_id=self.entry_id,
@@ -129,12 +129,15 @@ def _read_newer(
 ) -> tuple[StoredMailbox, Sequence[SignedEntry]]:
     """Read and verify the source's entries since those that `heads` names.
 
-    Leave out entries that fail the check.
+    Leave out entries that fail the check. The oldest entry that `heads` names is not read: the form's token
+    covers its digest, and the new entry names it even if it is missing now.
     """
-    number = min((head.number for head in heads if head.strand == SOURCE_STRAND), default=1)
+    own = (head for head in heads if head.strand == SOURCE_STRAND)
+    _, number, known = min(own, default=Head(SOURCE_STRAND, 1, Digest(b"")))
+    of_source = (keys.address, Author.SOURCE, SOURCE_STRAND)
     with desk.store.reading() as session:
         row = mailboxes.find(session, keys.address)
-        rows = entries.of_strand(session, keys.address, Author.SOURCE, SOURCE_STRAND, number=number)
+        rows = entries.of_strand(session, *of_source, number=number, known=known)
     if row is None:
         raise NoSuchMailboxError("the mailbox has ended")
     signed, _ = parse_rows(rows)

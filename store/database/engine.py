@@ -26,6 +26,7 @@ WAIT_SECONDS = 30  # for the write lock; after that a request gets StoreBusyErro
 # 102 to 250 ms, which is not worth one more file.
 _RETRY_SECONDS = 0.0005
 _SETTINGS = ("foreign_keys=ON", "temp_store=MEMORY")
+_IS_DURABLE = "is_durable"  # key in the notes of a connection
 _READERS = 8  # reading connections per process; further threads wait some microseconds for a free one
 
 
@@ -78,11 +79,14 @@ class Store:
             self._check_file()
             with self._writer.connect() as connection:
                 driver = _driver(connection)
-                driver.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+                if connection.info.get(_IS_DURABLE) is not durable:  # a PRAGMA is compiled each time
+                    driver.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+                    connection.info[_IS_DURABLE] = durable
                 self._begin_writing(connection)
                 with self._session(connection) as session:
                     yield session
-                    session.commit()
+                    if session.in_transaction():
+                        session.commit()
                     driver.commit()  # SQLAlchemy commits only transactions that it began itself
 
     def checkpoint(self) -> bool:
@@ -131,9 +135,17 @@ class Store:
         if not driver.in_transaction:
             _retry(driver, "BEGIN IMMEDIATE", self._wait_seconds)
 
-    def _session(self, connection: Connection) -> Session:
+    @contextmanager
+    def _session(self, connection: Connection) -> Iterator[Session]:
         info = {"path": self.path, "driver": _driver(connection)}
-        return Session(connection, autoflush=False, expire_on_commit=False, info=info)
+        session = Session(connection, autoflush=False, expire_on_commit=False, info=info)
+        try:
+            yield session
+        finally:
+            if (
+                session.in_transaction()
+            ):  # prepared statements begin none, and closing takes as long as a query
+                session.close()
 
     def _check_file(self) -> None:
         """Close all connections if someone replaced the store's file with another file.

@@ -120,7 +120,7 @@ class PreparedQuery(_PreparedStatement, Generic[_Found]):
         """Execute the query and yield its results one by one, so that many rows do not fill the memory."""
         for row in self._execute(session, values):
             pairs = zip(row, self._readers, strict=True)
-            yield self._row(*(value if read is None else read(value) for value, read in pairs))
+            yield self._row(*[value if read is None else read(value) for value, read in pairs])
 
 
 class PlainQuery(PreparedQuery[Any]):

@@ -230,7 +230,7 @@ class ASource:
         sealed = seal_words(
             content,
             address=self.keys.address,
-            mailbox_recipient=self.keys.recipient,
+            mailbox_recipient=self.keys.identity.recipient,
             letterhead=self.world.letterhead,
             by=by,
             entry_id=entry_id,

@@ -528,7 +528,7 @@ def _forged(system: MailboxSystem, source: ProofSource, by: EntryWriter, words: 
     return entry.seal_words(
         Content(kind=Kind.MESSAGE, text=words, attachments=()),
         address=source.keys.address,
-        mailbox_recipient=source.keys.recipient,
+        mailbox_recipient=source.keys.identity.recipient,
         letterhead=system.world.letterhead,
         by=by,
         entry_id=EntryId(bytes(range(16))),

@@ -45,7 +45,7 @@ def seal(content: Content = MESSAGE, by: EntryWriter = SOURCE, due: date | None 
     return entry.seal_words(
         content,
         address=KEYS.address,
-        mailbox_recipient=KEYS.recipient,
+        mailbox_recipient=KEYS.identity.recipient,
         letterhead=a_letterhead(),
         by=by,
         entry_id=EntryId(bytes(16)),

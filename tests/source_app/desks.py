@@ -259,7 +259,7 @@ class ADesk:
         return seal_words(
             content,
             address=keys.address,
-            mailbox_recipient=keys.recipient,
+            mailbox_recipient=keys.identity.recipient,
             letterhead=self.letterhead,
             by=writer,
             entry_id=entry_id,

@@ -24,23 +24,23 @@ def sessions(tmp_path: Path) -> Iterator[SessionStore]:
 
 def test_a_box_is_there_until_its_half_hour(sessions: SessionStore) -> None:
     sessions.put(TOKEN, BOX, 100)
-    assert (BOX, None) == (sessions.get(TOKEN, 99), sessions.get(TOKEN, 100))
+    assert ((BOX, 100), None) == (sessions.find(TOKEN, 99), sessions.find(TOKEN, 100))
 
 
 def test_a_box_put_again_replaces_the_first(sessions: SessionStore) -> None:
     sessions.put(TOKEN, BOX, 100)
     sessions.put(TOKEN, b"another box", 200)
-    assert b"another box" == sessions.get(TOKEN, 150)
+    assert (b"another box", 200) == sessions.find(TOKEN, 150)
 
 
 def test_an_unknown_token_opens_nothing(sessions: SessionStore) -> None:
-    assert sessions.get(TOKEN, 1) is None
+    assert sessions.find(TOKEN, 1) is None
 
 
 def test_logging_out_leaves_no_byte_of_the_box(sessions: SessionStore, tmp_path: Path) -> None:
     sessions.put(TOKEN, BOX, 100)
     sessions.drop(TOKEN)
-    assert sessions.get(TOKEN, 1) is None
+    assert sessions.find(TOKEN, 1) is None
     left = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert (False, False) == (TOKEN in left, BOX in left)
 
@@ -49,7 +49,7 @@ def test_a_sweep_deletes_only_expired_boxes(sessions: SessionStore, tmp_path: Pa
     sessions.put(TOKEN, BOX, 100)
     sessions.put(b"live", b"live box", 101)
     sessions.sweep(100)
-    assert (None, b"live box") == (sessions.get(TOKEN, 0), sessions.get(b"live", 100))
+    assert (None, (b"live box", 101)) == (sessions.find(TOKEN, 0), sessions.find(b"live", 100))
     assert BOX not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
 
 
@@ -93,6 +93,24 @@ def test_a_thousand_sessions_are_put_in_random_order_by_the_sweep(
     assert files[1] == files[3]
 
 
+def test_a_copy_of_the_file_does_not_show_which_session_changed_last(tmp_path: Path) -> None:
+    """Each message changes a session. The file is not written again: SQLite overwrites the old box."""
+    rows = [(os.urandom(32), os.urandom(1064)) for _ in range(30)]
+    changed = {token: os.urandom(1064) for token, _ in rows[3:9]}
+    files = []
+    for name in ("one", "other"):
+        sessions = open_sessions(tmp_path / name, allow_disk=True)
+        for token, box in rows:
+            sessions.put(token, box if name == "one" else changed.get(token, box), 990_000)
+        for token, box in changed.items() if name == "one" else ():
+            sessions.put(token, box, 990_000)
+        sessions.close()
+        files.append((tmp_path / name).read_bytes()[_SQLITE_HEADER_BYTES:])
+
+    assert files[0] == files[1]
+    assert not any(box in files[0] for token, box in rows if token in changed)
+
+
 def test_no_column_of_the_sessions_shows_the_order_of_the_log_ins(tmp_path: Path) -> None:
     open_sessions(tmp_path / "sessions.db", allow_disk=True).close()
 
@@ -105,10 +123,10 @@ def test_no_column_of_the_sessions_shows_the_order_of_the_log_ins(tmp_path: Path
 
 
 def test_threads_and_a_forked_process_share_the_sessions(sessions: SessionStore) -> None:
-    def use(number: int) -> bytes | None:
+    def use(number: int) -> tuple[bytes, int] | None:
         token = number.to_bytes(32)
         sessions.put(token, token, 10)
-        return sessions.get(token, 1)
+        return sessions.find(token, 1)
 
     def use_all() -> None:
         with ThreadPoolExecutor(4) as threads:
@@ -121,8 +139,8 @@ def test_threads_and_a_forked_process_share_the_sessions(sessions: SessionStore)
         seen = list(threads.map(use, range(1, 50)))
     other.join()
     assert 0 == other.exitcode
-    assert [number.to_bytes(32) for number in range(1, 50)] == seen
-    assert (149).to_bytes(32) == sessions.get((149).to_bytes(32), 1)
+    assert [(number.to_bytes(32), 10) for number in range(1, 50)] == seen
+    assert ((149).to_bytes(32), 10) == sessions.find((149).to_bytes(32), 1)
 
 
 def test_sessions_refuse_a_disk() -> None:
@@ -138,7 +156,7 @@ def test_sessions_are_in_memory(tmp_path: Path) -> None:
         path = Path(folder) / "sessions.db"
         sessions = open_sessions(path)
         sessions.put(TOKEN, BOX, 100)
-        assert BOX == sessions.get(TOKEN, 1)
+        assert (BOX, 100) == sessions.find(TOKEN, 1)
         assert 0o600 == path.stat().st_mode & 0o777
         sessions.close()
     assert not any(tmp_path.iterdir())

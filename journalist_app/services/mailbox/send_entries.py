@@ -9,6 +9,7 @@ from datetime import date
 
 import msgspec
 
+from crypto.age import PQRecipient
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import (
     Conversation,
@@ -171,7 +172,7 @@ class EntrySender:
                 each = entry.seal_words(
                     new.content,
                     address=conversation.address,
-                    mailbox_recipient=conversation.mailbox.recipient,
+                    mailbox_recipient=PQRecipient.from_bytes(conversation.mailbox.recipient),
                     letterhead=self._desk.letterhead,
                     by=writer,
                     entry_id=new.entry_id,

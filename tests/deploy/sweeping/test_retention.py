@@ -101,7 +101,7 @@ class RetentionStore:
         made = seal_words(
             closing if due else Content(kind=Kind.MESSAGE, text="words"),
             address=keys.address,
-            mailbox_recipient=keys.recipient,
+            mailbox_recipient=keys.identity.recipient,
             letterhead=self.letterhead,
             by=by,
             entry_id=EntryId(os.urandom(16)),
