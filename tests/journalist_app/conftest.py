@@ -9,11 +9,13 @@ from tests.journalist_app.desk_factories import PASSPHRASE, ASource, World, a_so
 from tests.journalist_app.views.paper import Paper
 
 
-@pytest.fixture(autouse=True)
-def no_check_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="module")
+def no_check_by_itself() -> Iterator[None]:
     """Let the background threads of an unlocked desk wait until it locks. A test checks at its own moment."""
-    monkeypatch.setattr(unlocking, "_PAGE_SECONDS", 3600)
-    monkeypatch.setattr(unlocking, "_AGAIN_SECONDS", 3600)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(unlocking, "_PAGE_SECONDS", 3600)
+        patch.setattr(unlocking, "_AGAIN_SECONDS", 3600)
+        yield
 
 
 @pytest.fixture

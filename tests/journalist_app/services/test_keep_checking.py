@@ -16,7 +16,7 @@ from tests.journalist_app.desk_readers import SECONDS
 
 
 @pytest.fixture(autouse=True)
-def without_waiting(no_check_by_itself: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001  # before it
+def without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unlocking, "_PAGE_SECONDS", 0)
     monkeypatch.setattr(unlocking, "_AGAIN_SECONDS", 0.001)
 
