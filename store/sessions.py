@@ -145,6 +145,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         "synchronous=OFF",
         "journal_mode=MEMORY",
         "temp_store=MEMORY",
+        journal="memory",
     )
 
 

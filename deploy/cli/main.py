@@ -29,7 +29,8 @@ class _OneSentenceGroup(click.Group):
         except DeployError as why:
             raise click.ClickException(str(why)) from why
         except StoreError as why:
-            raise click.ClickException(f"{why}.".capitalize()) from why
+            sentence = f"{why}."
+            raise click.ClickException(sentence[:1].upper() + sentence[1:]) from why
 
 
 @click.group(cls=_OneSentenceGroup)

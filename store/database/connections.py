@@ -6,14 +6,28 @@ import weakref
 from collections.abc import Callable
 from pathlib import Path
 
+from store.errors import StoreError, StoreOutdatedError
 
-def connect(path: Path, *settings: str) -> sqlite3.Connection:
+_NO_SECURE_DELETE = (
+    "this machine's SQLite cannot overwrite deleted content (secure_delete): install another SQLite"
+)
+_OTHER_JOURNAL = (
+    "the store is not in SQLite's mode WAL, so deleted content could stay in its journal: stop all parts, and "
+    "run: steunpunt upgrade"
+)
+
+
+def connect(path: Path, *settings: str, journal: str = "wal") -> sqlite3.Connection:
     """Open a sqlite3 connection to an existing file. If the file is missing, raise an exception.
 
     `settings` are SQLite pragmas, such as "query_only=ON". SQLite overwrites deleted content with zeros. The
     driver begins no transactions: the caller executes BEGIN. If a stored text is not UTF-8, the wrong bytes
     are read as U+FFFD, so that one damaged text does not make the whole query fail. No column accepts U+FFFD
-    (see `schema`).
+    (see `schema`). `journal` is the kind of journal that the file must have after the settings.
+
+    Raises:
+        StoreOutdatedError: the file has another kind of journal, in which deleted content could stay.
+        StoreError: this SQLite cannot overwrite deleted content.
     """
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=rw",
@@ -24,9 +38,13 @@ def connect(path: Path, *settings: str) -> sqlite3.Connection:
     )
     connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
     try:
-        for setting in ("secure_delete=ON", *settings):
+        if connection.execute("PRAGMA secure_delete=ON").fetchone() != (1,):
+            raise StoreError(_NO_SECURE_DELETE)  # noqa: TRY301  # the handler below closes the connection
+        for setting in settings:
             connection.execute(f"PRAGMA {setting}")
-    except sqlite3.Error:
+        if connection.execute("PRAGMA journal_mode").fetchone() != (journal,):
+            raise StoreOutdatedError(_OTHER_JOURNAL)  # as above
+    except (sqlite3.Error, StoreError):
         connection.close()
         raise
     return connection

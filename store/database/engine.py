@@ -177,20 +177,24 @@ def create_store(path: Path) -> Store:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:
         raise StoreError("a file exists where the new store was to be created") from None
-    with translating(path), closing(connect(path, *_SETTINGS)) as connection:
-        connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
-        connection.execute("PRAGMA journal_mode=WAL")
+    with translating(path):
+        connect(path, f"page_size={PAGE_BYTES}", "journal_mode=WAL").close()
     upgrade_store(path)
     return open_store(path)
 
 
 def upgrade_store(path: Path) -> None:
-    """Migrate the tables of a store to this program's version. Stop both apps before this call."""
+    """Migrate a store to the tables and the kind of journal of this program's version.
+
+    Stop both apps before this call.
+    """
     from alembic import command  # noqa: PLC0415  # 8 MiB that web workers do not need
     from alembic.config import Config  # noqa: PLC0415  # for the same reason
 
     settings = Config()
     settings.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations"))
+    with translating(path):
+        connect(path, "journal_mode=WAL").close()
     store = Store(path)
     with store.writing() as session:
         settings.attributes["connection"] = session.connection()
@@ -206,7 +210,9 @@ def open_store(path: Path) -> Store:
     Raises:
         StoreMissingError: there is no file at `path`.
         StoreDamagedError: the file is not a database.
-        StoreOutdatedError: the store's tables have another version than this program needs.
+        StoreOutdatedError: the store's tables have another version than this program needs, or the store has
+            another kind of journal.
+        StoreError: this SQLite cannot overwrite deleted content.
     """
     if not path.is_file():
         raise StoreMissingError

@@ -4,16 +4,18 @@ import os
 import shutil
 import sqlite3
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import StaticPool, create_engine, text
 
 from store import entries, mailboxes
-from store.database.engine import Store, _driver, create_store, open_store
+from store.database.engine import Store, _driver, create_store, open_store, upgrade_store
 from store.database.sqlite_errors import translating
 from store.errors import (
     StoreBusyError,
@@ -161,6 +163,60 @@ def test_a_database_without_our_tables_is_refused(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE other (id INTEGER)")
     with pytest.raises(StoreOutdatedError):
         open_store(path)
+
+
+@pytest.mark.parametrize("mode", ["delete", "truncate", "persist", "memory", "off"])
+def test_a_store_with_another_journal_is_refused_until_it_is_upgraded(store: Store, mode: str) -> None:
+    store.close()
+    with closing(sqlite3.connect(store.path)) as connection:
+        assert (mode,) == connection.execute(f"PRAGMA journal_mode={mode}").fetchone()
+
+    with pytest.raises(StoreOutdatedError, match=r"run: steunpunt upgrade$"):
+        open_store(store.path)
+    with pytest.raises(StoreOutdatedError), store.reading():
+        pass
+    upgrade_store(store.path)
+
+    assert ["wal", "wal"] == pragma(open_store(store.path), "journal_mode")
+
+
+@contextmanager
+def a_sqlite_without(pragma_name: str) -> Iterator[None]:
+    """Let SQLite ignore a pragma, as a library does that was built without it."""
+
+    def ignore(action: int, name: str | None, *_: object) -> int:
+        ignored = action == sqlite3.SQLITE_PRAGMA and name == pragma_name
+        return sqlite3.SQLITE_IGNORE if ignored else sqlite3.SQLITE_OK
+
+    def connect(*args: Any, **settings: Any) -> sqlite3.Connection:  # noqa: ANN401  # as the driver's
+        connection = sqlite3.Connection(*args, **settings)
+        connection.set_authorizer(ignore)
+        return connection
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite3, "connect", connect)
+        yield
+
+
+def test_a_sqlite_that_cannot_overwrite_deleted_content_opens_and_makes_no_store(
+    store: Store, tmp_path: Path
+) -> None:
+    store.close()
+    with a_sqlite_without("secure_delete"):
+        for opens in (lambda: open_store(store.path), lambda: create_store(tmp_path / "new" / "store.db")):
+            with pytest.raises(StoreError, match="secure_delete"):
+                opens()
+        with pytest.raises(StoreError, match="secure_delete"):
+            upgrade_store(store.path)
+
+
+def test_a_disk_that_allows_no_journal_of_our_kind_is_told(store: Store) -> None:
+    store.close()
+    with closing(sqlite3.connect(store.path)) as connection:
+        connection.execute("PRAGMA journal_mode=delete")
+
+    with a_sqlite_without("journal_mode"), pytest.raises(StoreOutdatedError):
+        upgrade_store(store.path)
 
 
 def test_a_store_that_another_process_writes_to_is_busy(store: Store, address: bytes) -> None:

@@ -1,0 +1,89 @@
+"""A store that could keep deleted content is refused by each command and server that opens it."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from deploy.cli.main import main
+from deploy.setup import STORE
+from tests.deploy.two_machines import Machine, TwoMachineDesk, a_desk
+
+pytestmark = pytest.mark.enable_socket  # whether the adviser's port is free is looked at, on loopback
+
+_ON_BOTH = [("sweep", "--once"), ("store", "verify"), ("pouch", "out", "OUT"), ("pouch", "in", "FILE")]
+_ON_SERVER = [
+    *_ON_BOTH,
+    ("serve", "source"),
+    ("serve", "sync"),
+    ("sync", "answer"),
+    ("admit", "FILE"),
+    ("letterhead", "show"),
+    ("poster",),
+]
+_ON_WORKSTATION = [
+    *_ON_BOTH,
+    ("serve", "adviser"),
+    ("sync",),
+    ("pair", "CARD", "--server", "file", "--out", "OUT"),
+    ("retire", "Werkstation 2"),
+    ("report", "2026"),
+    ("openpgp", "make"),
+]
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> TwoMachineDesk:
+    """Return a desk whose server and replica are not in SQLite's mode WAL."""
+    made = a_desk(tmp_path_factory.mktemp("made") / "desk")
+    made.pair_first()
+    made.card()
+    for machine in (made.server, made.first):
+        with closing(sqlite3.connect(machine.settings.parent / STORE)) as store:
+            store.execute("PRAGMA journal_mode=DELETE")
+    return made
+
+
+def _asserts_refused(desk: TwoMachineDesk, machine: Machine, words: tuple[str, ...], tmp_path: Path) -> None:
+    files = {"FILE": desk.folder / "first.pairing", "CARD": desk.folder / "card", "OUT": tmp_path / "out"}
+
+    sentence = machine.is_told(*(files.get(word, word) for word in words))
+
+    assert "WAL" in sentence
+    assert sentence.endswith("run: steunpunt upgrade.")
+    assert "\n" not in sentence
+
+
+@pytest.mark.parametrize("words", _ON_SERVER, ids=" ".join)
+def test_a_server_refuses_a_store_that_is_not_in_wal_mode(
+    desk: TwoMachineDesk, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    _asserts_refused(desk, desk.server, words, tmp_path)
+
+
+@pytest.mark.parametrize("words", _ON_WORKSTATION, ids=" ".join)
+def test_a_workstation_refuses_a_replica_that_is_not_in_wal_mode(
+    desk: TwoMachineDesk, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    _asserts_refused(desk, desk.first, words, tmp_path)
+
+
+def test_no_command_was_forgotten() -> None:
+    """A new command is here, or it opens no store that exists."""
+    without = {"card", "fingerprint", "onion", "rebuild", "run", "setup", "upgrade"}
+    tested = {words[0] for words in (*_ON_SERVER, *_ON_WORKSTATION)}
+
+    assert tested | without == set(main.commands)
+
+
+def test_upgrade_makes_the_store_safe_again(tmp_path: Path) -> None:
+    made = a_desk(tmp_path / "desk")
+    made.pair_first()
+    server = made.server
+    with closing(sqlite3.connect(server.settings.parent / STORE)) as store:
+        store.execute("PRAGMA journal_mode=DELETE")
+
+    server.does("upgrade")
+
+    assert "entries verified" in server.does("store", "verify")
