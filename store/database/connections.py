@@ -12,8 +12,8 @@ _NO_SECURE_DELETE = (
     "this machine's SQLite cannot overwrite deleted content (secure_delete): install another SQLite"
 )
 _OTHER_JOURNAL = (
-    "the store is not in SQLite's mode WAL, so deleted content could stay in its journal: stop all parts, and "
-    "run: steunpunt upgrade"
+    "the store is not in SQLite's mode WAL, so deleted content could stay in its journal: stop all parts, "
+    "and run: steunpunt upgrade"
 )
 
 
