@@ -24,28 +24,27 @@ class MomentaryEdit:
 
     place: str
     table: str
-    row: int
+    row: int | bytes  # value of the primary key
     column: str
-    is_key: bool = False  # the column is another name of the row id
+    is_key: bool = False  # the column is the primary key
 
     def make(self, path: Path) -> Callable[[], object]:
         """Make the edit. Return a function that restores the value, unless the program changed it since."""
+        is_row = f"{_key(path, self.table)} = ?"
         if not self.column:
-            found = sql(path, f"SELECT rowid, * FROM {self.table} WHERE rowid = ?", self.row)
-            sql(path, f"DELETE FROM {self.table} WHERE rowid = ?", self.row)
+            found = sql(path, f"SELECT * FROM {self.table} WHERE {is_row}", self.row)
+            sql(path, f"DELETE FROM {self.table} WHERE {is_row}", self.row)
             return lambda: [self._insert(path, row) for row in found]
-        for (value,) in sql(path, f"SELECT {self.column} FROM {self.table} WHERE rowid = ?", self.row):
+        for (value,) in sql(path, f"SELECT {self.column} FROM {self.table} WHERE {is_row}", self.row):
             other = _other(value)
-            change = f"UPDATE OR IGNORE {self.table} SET {self.column} = ? WHERE rowid = ?"
+            change = f"UPDATE OR IGNORE {self.table} SET {self.column} = ? WHERE {is_row}"
             sql(path, change, other, self.row)
             row = other if self.is_key else self.row
             return lambda: sql(path, f"{change} AND {self.column} IS ?", value, row, other)
         return list  # the program deleted the row
 
     def _insert(self, path: Path, row: tuple[object, ...]) -> None:
-        names = ["rowid", *(name for name, _ in _columns(path, self.table))]
-        marks = ", ".join("?" * len(names))
-        sql(path, f"INSERT OR IGNORE INTO {self.table} ({', '.join(names)}) VALUES ({marks})", *row)
+        sql(path, f"INSERT OR IGNORE INTO {self.table} VALUES ({', '.join('?' * len(row))})", *row)
 
 
 @dataclass
@@ -156,11 +155,16 @@ def edits_of(place: str, path: Path) -> list[MomentaryEdit]:
     """Return every edit of every row of a SQLite file."""
     tables = sql(path, "SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'alembic_version'")
     return [
-        MomentaryEdit(place, str(table), int(str(row)), column, is_key)
+        MomentaryEdit(place, str(table), row, column, is_key)
         for (table,) in tables
-        for (row,) in sql(path, f"SELECT rowid FROM {table}")
+        for (row,) in sql(path, f"SELECT {_key(path, str(table))} FROM {table}")
+        if isinstance(row, int | bytes)
         for column, is_key in [*_columns(path, str(table)), ("", False)]
     ]
+
+
+def _key(path: Path, table: str) -> str:
+    return next(name for name, is_key in _columns(path, table) if is_key)
 
 
 def _columns(path: Path, table: str) -> list[tuple[str, bool]]:

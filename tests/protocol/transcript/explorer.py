@@ -136,6 +136,7 @@ class Explorer:
     limits: Limits
     heals: bool = False  # also check that every mailbox can be healed, from every state
     made: dict[Digest, Made] = field(default_factory=dict)
+    length: int = 0  # after `run`: every order of so many actions was checked
     keeps_unreadable: ClassVar[bool] = False  # a fault that a test plants in the sync
 
     def __post_init__(self) -> None:
@@ -146,6 +147,7 @@ class Explorer:
 
     def run(self, depth: int, states: int = 1_000_000) -> tuple[str, tuple[str, ...], int]:
         """Return the first broken promise (or ""), its trace, and the number of states."""
+        self.length = depth
         start = self._start()
         todo: deque[tuple[ExploredState, tuple[str, ...]]] = deque([(start, ())])
         known = {start}
@@ -159,6 +161,8 @@ class Explorer:
                     if after not in known:
                         known.add(after)
                         todo.append((after, (*trace, label)))
+        if todo:  # so many states are the limit: those that are left were not checked
+            self.length = len(todo[0][1]) - 1
         return "", (), len(known)
 
     def _start(self) -> ExploredState:
