@@ -75,9 +75,10 @@ $(VENV)/translations.stamp: $(CATALOGUES) $(VENV)/run.stamp
 
 # ---- running -------------------------------------------------------------------------------------
 
-# exec, so that Ctrl-C and SIGTERM reach the program itself.
+# exec, so that Ctrl-C and SIGTERM reach the program itself. A passphrase that is not printed to a terminal may be
+# stored, in a log for example, so the desk is then marked as a trial.
 run: run-packages $(VENV)/run.stamp $(VENV)/translations.stamp
-	@exec $(BIN)/steunpunt run
+	@if [ -t 1 ]; then exec $(BIN)/steunpunt run; else exec $(BIN)/steunpunt run --trial; fi
 
 # ---- testing -------------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ from store.database.engine import create_store
 
 KEYRING = "keyring.age"
 STORE = "store.db"
+TRIAL_NL, TRIAL_EN = "PROEF, niet gebruiken", "TRIAL, do not use"  # in front of the desk's name
 ONE_MACHINE = ("desk", "source", "adviser", "onion")
 _WITHOUT_OPENPGP = (
     "The desk has no OpenPGP key: advisers cannot pass anything on, and sources cannot encrypt with OpenPGP. "
@@ -36,11 +37,12 @@ _WITHOUT_OPENPGP = (
 )
 
 
-def set_up(
+def set_up(  # noqa: PLR0913  # what the person at the terminal chose
     settings: Path,
     *,
     source_bind: str,
     adviser_bind: str,
+    is_trial: bool = False,
     show_passphrase: Callable[[str], None],
     on_step: Callable[[str], None],
 ) -> bool:
@@ -50,7 +52,8 @@ def set_up(
     end. If the process is killed at any moment, the desk is either complete or absent. The passphrase is
     shown before the folder is renamed, so that there is never a desk whose passphrase was not shown.
     `on_step` receives one line before each step, because a step can take some seconds. If there is no gpg,
-    the desk gets no OpenPGP key, and `on_step` receives a line that says so.
+    the desk gets no OpenPGP key, and `on_step` receives a line that says so. The name of a trial, which is on
+    every page, says that the desk must not be used.
 
     Raises:
         DeployError: another set-up is running, or the folder contains other files.
@@ -61,6 +64,8 @@ def set_up(
         return False
     with new_private_folder(settings) as unfinished:
         desk = load_config(EXAMPLE, "desk", DeskConfig)
+        if is_trial:
+            desk = replace(desk, name_nl=f"{TRIAL_NL}: {desk.name_nl}", name_en=f"{TRIAL_EN}: {desk.name_en}")
         phrase = passphrase.generate_passphrase("nl")
         on_step("Making the desk's keys ...")
         today = datetime.now(UTC).date()

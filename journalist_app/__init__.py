@@ -129,10 +129,12 @@ def _forbid_caching(response: Response) -> Response:
 
 
 def _template_globals() -> dict[str, object]:
+    desk = open_desk()
     return {
         "lang": chosen_language(),
+        "desk_names": desk.letterhead.desk_name if desk else {},
         "last_sync": _last_sync(),
-        "is_open": open_desk() is not None,
+        "is_open": desk is not None,
         "form_token": page_form_token,
         "hidden_fields": hidden_fields,
         "long_day": locale_format.format_long_day,

@@ -5,7 +5,13 @@ from pathlib import Path
 
 import click
 
-from deploy.cli.setup_commands import adviser_bind_option, set_up_and_show, source_bind_option
+from deploy.cli.setup_commands import (
+    adviser_bind_option,
+    print_passphrase_option,
+    set_up_and_show,
+    source_bind_option,
+    trial_option,
+)
 from deploy.cli.terminal import show_count, show_step, stop_on_signals
 from deploy.serving.gc_tuning import collect_from_here
 
@@ -13,13 +19,17 @@ from deploy.serving.gc_tuning import collect_from_here
 @click.command()
 @source_bind_option
 @adviser_bind_option
+@print_passphrase_option
+@trial_option
 @click.pass_obj
-def run_command(settings: Path, source_bind: str, adviser_bind: str) -> None:
+def run_command(
+    settings: Path, source_bind: str, adviser_bind: str, *, print_passphrase: bool, trial: bool
+) -> None:
     """Set up a desk if there are no settings, and start each part that has a section in the settings."""
     from deploy.serving.supervisor import run_together
     from deploy.serving.topology import parts_to_run
 
-    set_up_and_show(settings, source_bind, adviser_bind)
+    set_up_and_show(settings, source_bind, adviser_bind, may_print=print_passphrase or trial, is_trial=trial)
     parts, lines = parts_to_run(settings)
     run_together(settings, parts, stop_on_signals(), lambda: click.echo("\n".join(lines)))
     click.echo("Stopped.")

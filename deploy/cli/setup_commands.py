@@ -1,10 +1,17 @@
 """Commands `setup`, `setup server` and `upgrade`: make a desk or a server, or upgrade its store."""
 
+import sys
 from pathlib import Path
 
 import click
 
 from deploy.cli.terminal import show_step
+from deploy.errors import DeployError
+
+_NOWHERE_TO_SHOW = (
+    "No desk was made, because a new desk's passphrase is printed only to a terminal: run this command in a "
+    "terminal, or add --print-passphrase, or add --trial for a desk that every page calls a trial."
+)
 
 source_bind_option = click.option(
     "--source-bind",
@@ -18,17 +25,33 @@ adviser_bind_option = click.option(
     show_default=True,
     help="Address of the adviser's interface, for a new desk.",
 )
+print_passphrase_option = click.option(
+    "--print-passphrase",
+    is_flag=True,
+    help="Print the passphrase of a new desk, even if the output is a file, a pipe or a log.",
+)
+trial_option = click.option(
+    "--trial",
+    is_flag=True,
+    help="Call a new desk a trial on every page, and print its passphrase, wherever the output goes.",
+)
 
 
 @click.group(invoke_without_command=True)
 @source_bind_option
 @adviser_bind_option
+@print_passphrase_option
+@trial_option
 @click.pass_context
-def setup_group(ctx: click.Context, source_bind: str, adviser_bind: str) -> None:
+def setup_group(
+    ctx: click.Context, source_bind: str, adviser_bind: str, *, print_passphrase: bool, trial: bool
+) -> None:
     """Make a desk with new keys and an empty store, unless there is a desk already."""
     if ctx.invoked_subcommand is None:
-        set_up_and_show(ctx.obj, source_bind, adviser_bind)
-        click.echo(f"The desk is set up in {ctx.obj.parent}.")
+        is_new = set_up_and_show(
+            ctx.obj, source_bind, adviser_bind, may_print=print_passphrase or trial, is_trial=trial
+        )
+        _say_whether_new(ctx.obj, "desk", is_new=is_new)
 
 
 @setup_group.command()
@@ -45,11 +68,13 @@ def server_command(settings: Path, fingerprint: str, source_bind: str, sync_bind
     """
     from deploy.pairing.server import set_up_server
 
-    set_up_server(settings, fingerprint, source_bind=source_bind, sync_bind=sync_bind)
-    click.echo(
-        f"The server is set up in {settings.parent}. It starts after it has the desk's letterhead: make its "
-        "card file (steunpunt card --out FILE), and pair the workstation."
-    )
+    is_new = set_up_server(settings, fingerprint, source_bind=source_bind, sync_bind=sync_bind)
+    _say_whether_new(settings, "server", is_new=is_new)
+    if is_new:
+        click.echo(
+            "The server starts after it has the desk's letterhead: make its card file (steunpunt card --out "
+            "FILE), and pair the workstation."
+        )
 
 
 @click.command()
@@ -69,9 +94,27 @@ def upgrade_command(settings: Path) -> None:
     click.echo("The store's tables are of this version.")
 
 
-def set_up_and_show(settings: Path, source_bind: str, adviser_bind: str) -> None:
-    """Make a desk and print its passphrase once. If there is a desk already, do nothing."""
+def _say_whether_new(settings: Path, what: str, *, is_new: bool) -> None:
+    if is_new:
+        click.echo(f"The {what} is set up in {settings.parent}.")
+    else:
+        click.echo(f"Nothing was changed: {settings} exists, so this machine was set up before.")
+
+
+def set_up_and_show(
+    settings: Path, source_bind: str, adviser_bind: str, *, may_print: bool, is_trial: bool
+) -> bool:
+    """Make a desk and print its passphrase once. If there is a desk already, do nothing and return False.
+
+    Without `may_print`, the passphrase is printed only to a terminal, because another output may be stored.
+
+    Raises:
+        DeployError: the output is not a terminal, so no desk was made. Or the set-up failed.
+    """
     from deploy.setup import set_up
+
+    if not (settings.exists() or may_print or sys.stdout.isatty()):
+        raise DeployError(_NOWHERE_TO_SHOW)
 
     def show_once(passphrase: str) -> None:
         click.echo(
@@ -80,10 +123,11 @@ def set_up_and_show(settings: Path, source_bind: str, adviser_bind: str) -> None
             "Write it down. It opens the desk's keys, and no one can make a new one.\n"
         )
 
-    set_up(
+    return set_up(
         settings,
         source_bind=source_bind,
         adviser_bind=adviser_bind,
+        is_trial=is_trial,
         show_passphrase=show_once,
         on_step=lambda line: click.echo(line, err=True),
     )

@@ -20,7 +20,7 @@ def _passphrase(said: str) -> str:
 
 def test_the_command_writes_both_versions_for_its_user_alone(tmp_path: Path) -> None:
     settings, folder = tmp_path / "var" / "config.toml", tmp_path / "files"
-    passphrase = _passphrase(_run(settings, "setup").stdout)
+    passphrase = _passphrase(_run(settings, "setup", "--trial").stdout)
 
     refused = _run(settings, "report", "2025", "--folder", folder, typed="wrong\n")
     assert (1, False) == (refused.returncode, folder.exists())

@@ -182,6 +182,7 @@ def test_no_desk_is_made_if_its_passphrase_cannot_be_shown(tmp_path: Path) -> No
 def test_killed_at_any_moment_there_is_a_complete_desk_or_none(tmp_path: Path, moment: str) -> None:
     folder = tmp_path / "var"
     command = [sys.executable, "-m", "deploy.cli.main", "--settings", folder / "config.toml", "setup"]
+    command += ["--print-passphrase"]
     with (tmp_path / "said").open("wb") as said:
         process = subprocess.Popen(command, stdout=said, stderr=said, cwd=ROOT)
         while not (tmp_path / moment).exists() and process.poll() is None:

@@ -48,7 +48,7 @@ def test_no_address_sends_a_visitor_to_plain_http(source: SourceBrowser, path: s
     assert "Location" not in answer.headers
 
 
-def test_every_page_leads_to_the_other_language_and_out(source: SourceBrowser) -> None:
+def test_every_page_names_the_desk_and_leads_to_the_other_language_and_out(source: SourceBrowser) -> None:
     source.start()
     for page in (
         "",
@@ -65,6 +65,7 @@ def test_every_page_leads_to_the_other_language_and_out(source: SourceBrowser) -
         shown = source.get(f"/en/{page}").text
         assert f'href="/nl/{page}"' in shown
         assert 'href="/en/leave"' in shown
+        assert "Support point" in shown  # the desk's name says if the desk is a trial
 
 
 @pytest.mark.parametrize(

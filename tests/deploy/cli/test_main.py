@@ -26,7 +26,7 @@ def _run(settings: Path, *words: str | Path) -> subprocess.CompletedProcess[str]
 @pytest.fixture
 def settings(tmp_path: Path) -> Path:
     path = tmp_path / "var" / "config.toml"
-    _run(path, "setup")
+    _run(path, "setup", "--print-passphrase")
     return path
 
 

@@ -58,6 +58,7 @@ def _running(folder: Path, source: tuple[str, int], adviser: tuple[str, int]) ->
         f"--{name}-bind={host}:{port}" for name, (host, port) in (("source", source), ("adviser", adviser))
     ]
     command = [sys.executable, "-m", "deploy.cli.main", "--settings", folder / "config.toml", "run", *binds]
+    command += ["--print-passphrase"]
     with said.open("wb") as sink:
         process = subprocess.Popen(command, stdout=sink, stderr=sink, cwd=ROOT)
     try:

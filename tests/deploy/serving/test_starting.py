@@ -250,7 +250,7 @@ def test_a_folder_that_holds_something_else_is_not_set_up(tmp_path: Path) -> Non
     (tmp_path / "var").mkdir()
     (tmp_path / "var" / "letter").touch()
 
-    assert "holds files but no config.toml" in _refusal(tmp_path / "var", "run")
+    assert "holds files but no config.toml" in _refusal(tmp_path / "var", "run", "--trial")
 
 
 def test_a_broken_signpost_starts_nothing(folder: Path, tmp_path: Path) -> None:

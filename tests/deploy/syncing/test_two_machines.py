@@ -84,8 +84,10 @@ def test_a_server_is_set_up_without_any_key_of_the_desk(desk: TwoMachineDesk) ->
         "store.db": 0o600,
     }
     before = (folder / "server.key").read_bytes()
-    desk.server.does("setup", "server", desk.keyring.fingerprint)
+    said = desk.server.does("setup", "server", desk.keyring.fingerprint)
     assert (folder / "server.key").read_bytes() == before
+    assert said.startswith("Nothing was changed: ")
+    assert "is set up in" not in said
 
 
 def test_a_server_for_no_desk_is_not_set_up(tmp_path: Path) -> None:

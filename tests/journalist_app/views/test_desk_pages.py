@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from typing import Literal
 
 import pytest
 
@@ -30,8 +31,8 @@ def opened(browser: AdviserBrowser) -> None:
 
 @pytest.mark.parametrize("path", PAGES)
 @pytest.mark.parametrize("language", ["nl", "en"])
-def test_every_page_of_the_desk_opens_in_both_languages(
-    browser: AdviserBrowser, path: str, language: str
+def test_every_page_of_the_desk_opens_in_both_languages_and_names_the_desk(
+    world: World, browser: AdviserBrowser, path: str, language: Literal["nl", "en"]
 ) -> None:
     browser.headers["Accept-Language"] = language
     opened(browser)
@@ -40,6 +41,7 @@ def test_every_page_of_the_desk_opens_in_both_languages(
 
     assert 200 == page.status_code
     assert f'<html lang="{language}"' in page.text
+    assert world.letterhead.desk_name[language] in page.text  # which says if the desk is a trial
 
 
 @pytest.mark.parametrize("path", PAGES[:3])

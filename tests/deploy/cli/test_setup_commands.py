@@ -1,0 +1,101 @@
+"""A new desk's passphrase goes to a terminal only, unless someone asks for another output."""
+
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from deploy.settings.load_settings import load_config
+from deploy.setup import TRIAL_EN, TRIAL_NL
+from protocol.letterhead import Letterhead
+from source_app.config import SourceConfig
+from store import letterheads
+from store.database.engine import open_store
+from tests.deploy.two_machines import Machine
+
+_ROOT = Path(__file__).parents[3]
+_SHOWN = re.compile(r"(?m)^    [a-z]+(?: [a-z]+){6,7}\r?$")
+
+
+def _in_terminal(words: Sequence[str | Path]) -> str:
+    """Run a program with a terminal as its output. Return what the terminal shows."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        words, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, cwd=_ROOT
+    ) as program:
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # the program has closed the terminal
+            while piece := os.read(ours, 4096):
+                shown += piece
+    os.close(ours)
+    assert 0 == program.returncode, shown
+    return shown.decode()
+
+
+def _desk_name(settings: Path) -> dict[str, str]:
+    store = open_store(load_config(settings, "source", SourceConfig).store_path)
+    with store.reading() as session:
+        newest = letterheads.latest(session)
+    store.close()
+    assert newest is not None
+    return Letterhead.from_bytes(newest[1]).desk_name
+
+
+@pytest.mark.parametrize("command", ["setup", "run"])
+def test_without_a_terminal_no_desk_is_made_and_the_sentence_says_how(tmp_path: Path, command: str) -> None:
+    machine = Machine(tmp_path / "var" / "config.toml", "")
+
+    sentence = machine.is_told(command)
+
+    assert sentence.startswith("No desk was made")
+    assert all(way in sentence for way in ("terminal", "--print-passphrase", "--trial"))
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_in_a_terminal_the_passphrase_is_shown_once_and_the_second_set_up_says_that_it_did_nothing(
+    tmp_path: Path,
+) -> None:
+    settings = tmp_path / "var" / "config.toml"
+    command = [sys.executable, "-m", "deploy.cli.main", "--settings", settings, "setup"]
+
+    first, second = _in_terminal(command), _in_terminal(command)
+
+    assert 1 == len(_SHOWN.findall(first))
+    assert f"The desk is set up in {settings.parent}." in first
+    assert [] == _SHOWN.findall(second)
+    assert second.startswith("Nothing was changed: ")
+    assert not _desk_name(settings)["en"].startswith(TRIAL_EN)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("option", "is_trial"), [("--print-passphrase", False), ("--trial", True)])
+def test_whoever_asks_for_it_gets_the_passphrase_in_a_pipe(
+    tmp_path: Path, option: str, *, is_trial: bool
+) -> None:
+    machine = Machine(tmp_path / "var" / "config.toml", "")
+
+    said = machine.does("setup", option)
+
+    assert 1 == len(_SHOWN.findall(said))
+    name = _desk_name(machine.settings)
+    assert (is_trial, is_trial) == (name["nl"].startswith(TRIAL_NL), name["en"].startswith(TRIAL_EN))
+
+
+def test_make_run_asks_for_a_trial_only_without_a_terminal() -> None:
+    recipe = subprocess.run(
+        ["make", "-n", "run"], capture_output=True, text=True, cwd=_ROOT, check=True
+    ).stdout.splitlines()[-1]
+    echo = ["sh", "-c", recipe.replace("exec .venv/bin/steunpunt", "echo")]
+
+    piped = subprocess.run(echo, capture_output=True, text=True, check=True).stdout
+
+    assert "run --trial\n" == piped
+    assert "run\r\n" == _in_terminal(echo)
