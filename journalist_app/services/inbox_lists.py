@@ -1,8 +1,11 @@
 """Lists of the inbox: waiting, answered and closed mailboxes, sorted by deadline, filtered by the adviser."""
 
+import functools
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Final, NamedTuple
+
+from msgspec.structs import replace
 
 from journalist_app.desk.open_desk import CheckProgress, OpenDesk, WholeCheck
 from journalist_app.desk.verification import examine
@@ -85,8 +88,10 @@ def read_inbox(desk: OpenDesk, wanted: InboxFilter, today: date) -> Inbox:
         found = _find_by_label(desk, words)
         addresses: list[Address] = found[:PAGE_ROWS]
     elif lists:
-        matching = [each.summary for each in lists[wanted.state] if _matches(desk, each, wanted)]
-        addresses = [Address(each.address) for each in matching[first : first + PAGE_ROWS + 1]]
+        matching = lists[wanted.state]
+        if wanted.has_filter:
+            matching = [each for each in matching if _matches(desk, each, wanted)]
+        addresses = [Address(each.summary.address) for each in matching[first : first + PAGE_ROWS + 1]]
     else:
         addresses = _in_store_order(desk, wanted.state, first)
     with desk.store.reading() as session:
@@ -116,8 +121,7 @@ def read_inbox(desk: OpenDesk, wanted: InboxFilter, today: date) -> Inbox:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _ListedMailbox:
+class _ListedMailbox(NamedTuple):
     summary: MailboxSummary
     due: tuple[Deadline, ...]
 
@@ -125,14 +129,21 @@ class _ListedMailbox:
 def _sort_lists(desk: OpenDesk, today: date) -> dict[str, list[_ListedMailbox]]:
     """Divide the mailboxes in the search index over the inbox's three lists, and sort the lists by deadline.
 
-    The index is used only for the order. Every row that is shown is verified again.
+    The index is used only for the order. Every row that is shown is verified again. Most mailboxes have the
+    same few facts as others, so the deadlines of the same facts are computed once.
     """
+
+    @functools.cache
+    def deadlines(facts: MailboxSummary, reminder: date | None) -> tuple[Deadline, ...]:
+        return deadlines_of(facts, reminder, desk.letterhead, today)
+
     lists: dict[str, list[_ListedMailbox]] = {"waiting": [], "answered": [], "closed": []}
     for summary in desk.index.summaries():
         if summary.newest is None:
             continue  # nothing was written in this mailbox
         reminder = inbox_rows.known_casefile(desk, Address(summary.address)).reminder
-        found = deadlines_of(summary, reminder, desk.letterhead, today)
+        facts = replace(summary, address=b"", entries=b"", newest=None, step="", presealed=())
+        found = deadlines(facts, reminder)
         state = "closed" if summary.is_closed else "answered" if summary.waiting is None else "waiting"
         lists[state].append(_ListedMailbox(summary, found))
     for one_list in lists.values():
@@ -156,7 +167,7 @@ def _matches(desk: OpenDesk, listed: _ListedMailbox, wanted: InboxFilter) -> boo
 
 
 def _is_late(found: tuple[Deadline, ...]) -> bool:
-    return any(each.is_late for each in found)
+    return bool(found) and found[0].is_late  # the soonest comes first
 
 
 def _tags(desk: OpenDesk) -> tuple[str, ...]:

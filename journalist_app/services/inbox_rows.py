@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
 
 from journalist_app.desk.casefile import Casefile
 from journalist_app.desk.open_desk import OpenDesk
@@ -13,6 +14,8 @@ from journalist_app.services.closing.ended_mailboxes import end_by_source
 from journalist_app.services.mailbox.count_for_report import count_not_arrived
 from protocol.identifiers import Address
 from store.mailboxes import EndedMailbox
+
+_NOTHING_NOTED: Final = (0, Casefile())
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,4 +145,4 @@ def sort_by_label(rows: Iterable[UnsoundRow]) -> tuple[UnsoundRow, ...]:
 
 def known_casefile(desk: OpenDesk, address: Address) -> Casefile:
     """Return a mailbox's casefile (notes) from the last check of the store, or an empty casefile."""
-    return desk.casefiles.get(address, (0, Casefile()))[1]
+    return desk.casefiles.get(address, _NOTHING_NOTED)[1]
