@@ -1,9 +1,11 @@
 """Localisation: the adviser's language, and numbers, file sizes and dates written in that language."""
 
+import functools
 from datetime import date
 
+from babel import Locale, dates
 from flask import request
-from flask_babel import format_date, format_decimal
+from flask_babel import format_decimal, get_locale
 
 LANGUAGES = ("nl", "en")  # Dutch, the first, is the default
 LANGUAGE_COOKIE = "language"
@@ -20,7 +22,12 @@ def chosen_language() -> str:
 
 def format_long_day(day: date) -> str:
     """Format a date in words, with the day of the week, in the adviser's language."""
-    return str(format_date(day, "full"))
+    return _long_day(day, get_locale())
+
+
+@functools.lru_cache(maxsize=1024)
+def _long_day(day: date, locale: Locale | None) -> str:
+    return dates.format_date(day, "full", locale)  # a page names the same few days many times
 
 
 def format_whole_number(number: int) -> str:
