@@ -8,6 +8,8 @@ Imports `web`, `stored_mailbox`, `store`, `crypto`, and `protocol` without the m
 - `forms`: fields and CSRF tokens of the forms
 - `hardened_flask`: Flask class with limits on forms and a log without visitors' text
 - `practice_ticket`: ticket with the new passphrase, while the source practises typing it
+- `queue_place`: place in the queue of log-ins, sealed in a form
+- `sealed_field`: form field or cookie that only the running server can read
 - `public_desk`: context object that every use case receives
 - `services`: use cases of a source, without Flask
 - `signpost`: questions that lead a visitor to a fitting procedure

@@ -1,73 +1,101 @@
-"""Rate limit for Argon2id: a bounded queue with a limit on parallel runs, shared by all worker processes.
+"""Rate limit for Argon2id: a limit on parallel runs, and a queue in which the longest waiting come first.
 
-One run of Argon2id takes 64 MiB and a tenth of a second of a core. The queue consists of lock files in one
-folder on tmpfs: one for each place in the queue, a gate for the first caller in the queue, and one for each
-parallel run (slot). The kernel releases these locks (flock) when a worker is killed. A counter in a file
-would then stay too high forever.
+One run of Argon2id takes 64 MiB and a tenth of a second of a core. All worker processes share the limit on
+parallel runs, through one lock file for each run (slot) in a folder on tmpfs. The kernel releases these locks
+(flock) when a worker is killed. A counter in a file would then stay too high forever.
 """
 
 import fcntl
 import os
-import time
-from collections.abc import Callable, Iterator
+import threading
+from bisect import insort
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from source_app.errors import QueueFullError
+from source_app.queue_place import QueuePlace
 
 _T = TypeVar("_T")
 
+WAIT_SECONDS: Final = range(10, 61, 10)  # a page asks visitors to wait this long before they try again
+
 _POLL_SECONDS = 0.002  # the first in the queue checks this often whether a slot is free
-_NICENESS = 10  # reading a page has priority over deriving a key
+_NICENESS = 5  # reading a page has priority over deriving a key, but a flood of pages does not stop log-ins
 
 
 class Argon2Limiter:
     """Queue that limits how many Argon2id computations run at once on the whole server.
 
-    `at_once` callers run in parallel, and at most `waiting` more callers wait. Threads and worker processes
-    share the queue through lock files in `folder`.
+    `at_once` callers run in parallel on the whole server, and at most `waiting` more callers wait in each
+    worker process. The callers who have waited longest keep these places, also if they come last: a visitor
+    who is refused comes back with a `QueuePlace`, and then a caller who has waited less is refused instead.
+    So no number of other visitors can keep someone out, unless these visitors came first.
+
+    Each process has a queue of its own. The processes share the slots, and take turns.
     """
 
     def __init__(self, folder: Path, *, at_once: int, waiting: int) -> None:
-        self._gate = folder / "gate"
-        self._places = [folder / f"place-{number}" for number in range(at_once + waiting)]
         self._slots = [folder / f"slot-{number}" for number in range(at_once)]
+        self._waiting = waiting
+        self._queue: list[QueuePlace] = []  # in order: the first has waited longest
+        self._queue_changed = threading.Condition()
+        self._last_wait_seconds = 0.0  # how long the last one who got a slot had waited
         # The pool starts its threads at first use, after the fork. A raised niceness cannot be lowered again.
         self._workers = ThreadPoolExecutor(at_once, "argon2", initializer=_lower_priority)
 
-    def run(self, work: Callable[[], _T]) -> _T:
+    def run(self, work: Callable[[], _T], place: QueuePlace | None = None) -> _T:
         """Wait in the queue for a free slot, then call `work` in a thread and return the result of `work`.
 
+        `place` says how long the caller has waited before. If `place` is None, the wait begins now.
+
         Raises:
-            QueueFullError: every place in the queue is taken. `work` was not called.
+            QueueFullError: the queue is full of callers who have waited longer. `work` was not called. The
+                exception has the caller's place, which counts at the next attempt.
         """
-        with ExitStack() as place:
-            if not any(place.enter_context(_claim(path)) for path in self._places):
-                raise QueueFullError("every place in the queue is taken")
-            with ExitStack() as slot:
-                with _claim(self._gate, waits=True):
-                    while not any(slot.enter_context(_claim(path)) for path in self._slots):
-                        time.sleep(_POLL_SECONDS)
-                return self._workers.submit(work).result()
+        slot = self._wait_for_slot(place or QueuePlace.new())
+        try:
+            return self._workers.submit(work).result()
+        finally:
+            os.close(slot)  # and with it the lock
+
+    def _wait_for_slot(self, place: QueuePlace) -> int:
+        with self._queue_changed:
+            if len(self._queue) >= self._waiting > 0 and place > self._queue[-1]:
+                raise self._refusal(place)  # the usual case in a flood: disturbs no one who waits
+            insort(self._queue, place)
+            self._queue_changed.notify_all()
+            try:
+                while True:
+                    is_first = self._queue[0] == place
+                    if is_first and (slot := _lock_one(self._slots)) is not None:
+                        self._last_wait_seconds = place.waited_seconds
+                        return slot
+                    if place in self._queue[self._waiting :]:
+                        raise self._refusal(place)
+                    self._queue_changed.wait(_POLL_SECONDS if is_first else None)
+            finally:
+                self._queue.remove(place)
+                self._queue_changed.notify_all()
+
+    def _refusal(self, place: QueuePlace) -> QueueFullError:
+        left = self._last_wait_seconds - place.waited_seconds
+        return QueueFullError(place, next((each for each in WAIT_SECONDS if each >= left), WAIT_SECONDS[-1]))
 
 
 def _lower_priority() -> None:
     os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)  # on Linux, 0 means this thread only
 
 
-@contextmanager
-def _claim(path: Path, *, waits: bool = False) -> Iterator[bool]:
-    """Try to lock a lock file until the end of the `with` block.
-
-    Yield True if the lock was free, and False otherwise. If `waits` is True, wait until the lock is free.
-    """
-    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX if waits else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield True
-    except BlockingIOError:
-        yield False
-    finally:
-        os.close(lock)
+def _lock_one(paths: Sequence[Path]) -> int | None:
+    """Lock the first free lock file. Return its open file descriptor, which holds the lock, or None."""
+    for path in paths:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+        else:
+            return lock
+    return None

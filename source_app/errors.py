@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from source_app.queue_place import QueuePlace
+
 _Reason = TypeVar("_Reason", bound=StrEnum)
 
 
@@ -105,7 +107,16 @@ class AnswerRefusedError(SourceRefusedError[AnswerRefusal]):
 
 
 class QueueFullError(SourceError):
-    """Too many people are logging in at this moment. A later attempt can succeed."""
+    """Too many people are logging in at this moment, and all of them have waited longer than this visitor.
+
+    `place` makes the time of this wait count at the visitor's next attempt, which is best made after
+    `wait_seconds` seconds.
+    """
+
+    def __init__(self, place: QueuePlace, wait_seconds: int) -> None:
+        super().__init__("too many people are logging in")
+        self.place = place
+        self.wait_seconds = wait_seconds
 
 
 class NotFoundError(SourceError):

@@ -11,6 +11,7 @@ from web.form_limits import HEADS_BYTES, TOKEN_BYTES
 # The most bytes of the fields of our forms, for `web.form_limits.takes`. A character takes up to four bytes.
 TEXT_BYTES = 4 * TEXT_CHARS
 WORDS_BYTES = 800
+PLACE_BYTES = 128
 ENTRY_FIELDS = {"token": TOKEN_BYTES, "entry_id": TOKEN_BYTES, "heads": HEADS_BYTES}
 WRITE_FIELDS = {**ENTRY_FIELDS, "closed": TOKEN_BYTES, "text": TEXT_BYTES}
 
@@ -31,7 +32,17 @@ class OurForm(Form):  # type: ignore[misc]  # wtforms has no types
         super().__init__(fields, data=shown)
 
 
-class LogInForm(OurForm):
+class PassphraseForm(OurForm):
+    """Base class of the forms with a passphrase.
+
+    If the site was busy when the form was sent before, `place` has the visitor's place in the queue, sealed.
+    """
+
+    place = HiddenField()
+    words = StringField(lazy_gettext("Your passphrase"))
+
+
+class LogInForm(PassphraseForm):
     """Log-in form with two fields: the passphrase, and a text that the source typed before a session ended.
 
     If the text answers a proposal, `proposal` is the id of this proposal. If the text is a message,
@@ -39,18 +50,16 @@ class LogInForm(OurForm):
     """
 
     proposal = HiddenField()
-    words = StringField(lazy_gettext("Your passphrase"))
     text = TextAreaField()
 
 
-class PractiseForm(OurForm):
+class PractiseForm(PassphraseForm):
     """Form on which a source types a new passphrase again, to practise it.
 
     `ticket` is a hidden field with the new passphrase, encrypted.
     """
 
     ticket = HiddenField()
-    words = StringField(lazy_gettext("Your passphrase"))
 
 
 class EntryForm(OurForm):

@@ -3,17 +3,14 @@
 See docs/protocol.md, "Sessions".
 """
 
-import base64
-import binascii
 import hmac
 from typing import Final
 
-from nacl.exceptions import CryptoError
-from nacl.secret import SecretBox
-
 from crypto.errors import TooLongError, UnreadableError
 from crypto.kdf import hkdf
+from source_app.sealed_field import open_field, seal_field
 
+_PURPOSE: Final = b"practice-ticket"
 _EXPIRY_BYTES: Final = 4
 _PASSPHRASE_BYTES: Final = 96  # eight words of nine letters and seven spaces have 79
 
@@ -34,8 +31,7 @@ def seal_ticket(passphrase: str, server_secret: bytes, last_half_hour: int) -> s
     if len(encoded) > _PASSPHRASE_BYTES:
         raise TooLongError
     plaintext = last_half_hour.to_bytes(_EXPIRY_BYTES) + encoded.ljust(_PASSPHRASE_BYTES, b"\0")
-    sealed = SecretBox(_ticket_key(server_secret)).encrypt(plaintext)
-    return base64.urlsafe_b64encode(sealed).decode()
+    return seal_field(plaintext, server_secret, _PURPOSE)
 
 
 def open_ticket(given: str, server_secret: bytes, half_hour: int) -> str:
@@ -47,11 +43,7 @@ def open_ticket(given: str, server_secret: bytes, half_hour: int) -> str:
     Raises:
         UnreadableError: the ticket was changed, has expired, or was made before the server was started again.
     """
-    try:
-        sealed = base64.b64decode(given.encode(errors="replace"), altchars=b"-_", validate=True)
-        plaintext = SecretBox(_ticket_key(server_secret)).decrypt(sealed)
-    except (binascii.Error, CryptoError) as why:
-        raise UnreadableError from why
+    plaintext = open_field(given, server_secret, _PURPOSE)
     if half_hour > int.from_bytes(plaintext[:_EXPIRY_BYTES]):
         raise UnreadableError
     return plaintext[_EXPIRY_BYTES:].rstrip(b"\0").decode()
@@ -65,7 +57,3 @@ def spent_ticket_name(passphrase: str, server_secret: bytes) -> bytes:
     """
     key = hkdf(server_secret, info=b"steunpunt/v1/spent-ticket")
     return hmac.digest(key, passphrase.encode(), "sha256")
-
-
-def _ticket_key(server_secret: bytes) -> bytes:
-    return hkdf(server_secret, info=b"steunpunt/v1/practice-ticket")

@@ -67,6 +67,15 @@ class SessionStore:
                 connection.execute(_PUT, row)
                 self._rewrite_if_small(connection)
 
+    def add(self, token_hash: bytes, expires_half_hour: int) -> bool:
+        """Store an empty value under a hash until a half hour. Return False if the hash is in the store."""
+        with self._connection() as connection:
+            added = connection.execute(
+                "INSERT OR IGNORE INTO session VALUES (?, ?, ?)", (token_hash, b"", expires_half_hour)
+            ).rowcount
+            self._rewrite_if_small(connection)
+        return added > 0
+
     def find(self, token_hash: bytes, now_half_hour: int) -> tuple[bytes, int] | None:
         """Return the encrypted value of the login session with this token hash, and when the session expires.
 

@@ -19,11 +19,20 @@ from protocol.heads import Head, Heads
 from protocol.mailbox_keys import MailboxKeys, derive_mailbox_keys
 from protocol.session import SessionState
 from source_app import practice_ticket
-from source_app.errors import PassphraseRefusal, PassphraseRefusedError, TicketRefusal, TicketRefusedError
+from source_app.argon2_limiter import WAIT_SECONDS
+from source_app.errors import (
+    PassphraseRefusal,
+    PassphraseRefusedError,
+    QueueFullError,
+    TicketRefusal,
+    TicketRefusedError,
+)
 from source_app.public_desk import PublicDesk
+from source_app.queue_place import QueuePlace, open_place
 from store import mailboxes
 from store.errors import MailboxEndedError
 
+_SPENT_PLACE_HALF_HOURS = 2  # longer than a place in the queue is valid
 _TICKET_HALF_HOURS = 4  # gives a visitor time to find a pen and a hiding place
 
 
@@ -38,6 +47,21 @@ class MailboxSession:
     def keys(self) -> MailboxKeys:
         """Return the keys of the source's open mailbox."""
         return derive_mailbox_keys(self.state.root)
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Traces of a visitor's earlier attempts in the browser: a place in the queue, and a session's token.
+
+    `place` is the sealed place of a form that was sent before, or empty. `token` is the token of the
+    browser's earlier session, which ends when a new session begins, or None.
+    """
+
+    place: str = ""
+    token: bytes | None = field(default=None, repr=False)
+
+
+_FIRST_VISIT = Visit()
 
 
 def draw_passphrase(desk: PublicDesk, language: Language, *, now: int) -> tuple[list[str], str]:
@@ -65,14 +89,13 @@ def ticket_words(desk: PublicDesk, ticket: str, *, now: int) -> list[str]:
 
 
 def start_mailbox(  # noqa: PLR0913  # each is needed to open a mailbox
-    desk: PublicDesk, ticket: str, typed: str, *, replaces: bytes | None = None, today: date, now: int
+    desk: PublicDesk, ticket: str, typed: str, visit: Visit = _FIRST_VISIT, *, today: date, now: int
 ) -> MailboxSession:
     """Create a mailbox for someone who has typed their new passphrase correctly, and log them in.
 
-    `replaces` is the token of the browser's earlier session, which then ends, or None. `ticket` is a form
-    field with the encrypted passphrase, and `typed` the text that the source typed. After a typing error,
-    no mailbox is created. The source may have written the same wrong words on paper, and these words
-    would not open the new mailbox.
+    `ticket` is a form field with the encrypted passphrase, and `typed` the text that the source typed. After
+    a typing error, no mailbox is created. The source may have written the same wrong words on paper, and
+    these words would not open the new mailbox.
 
     Raises:
         PassphraseRefusedError: the typed words differ from the passphrase in a ticket that is still unused.
@@ -88,7 +111,7 @@ def start_mailbox(  # noqa: PLR0913  # each is needed to open a mailbox
         raise PassphraseRefusedError(
             PassphraseRefusal.OTHER_WORDS, unknown=_unknown(typed), wrong=_differing(shown, given.split())
         )
-    root = _root(desk, given)
+    root = _root(desk, given, visit.place, now=now)
     keys = derive_mailbox_keys(root)
     with desk.store.writing() as writing:
         try:
@@ -97,27 +120,29 @@ def start_mailbox(  # noqa: PLR0913  # each is needed to open a mailbox
         except MailboxEndedError as why:  # the practice page was still open after its mailbox had ended
             raise TicketRefusedError(TicketRefusal.USED) from why
     _mark_used(desk, shown, now=now)
-    return _open_session(desk, root, replaces, now=now)
+    log_out(desk, visit.token)
+    return _open_session(desk, root, now=now)
 
 
-def log_in(desk: PublicDesk, typed: str, *, replaces: bytes | None = None, now: int) -> MailboxSession:
+def log_in(desk: PublicDesk, typed: str, visit: Visit = _FIRST_VISIT, *, now: int) -> MailboxSession:
     """Log in with a typed passphrase, and return the session of the mailbox that it opens.
 
-    `replaces` is the token of the browser's earlier session, which then ends, or None. Argon2id runs for
-    every typed text, also if a word is on no word list, so that every response takes equally long.
+    Argon2id runs for every typed text, also if a word is on no word list, so that every response takes
+    equally long.
 
     Raises:
         PassphraseRefusedError: these words open no mailbox. The reason is the same for wrong words and for an
             ended mailbox.
         QueueFullError: too many people are logging in.
     """
-    root = _root(desk, typed)
+    root = _root(desk, typed, visit.place, now=now)
     keys = derive_mailbox_keys(root)
     with desk.store.reading() as reading:
         mailbox = mailboxes.find(reading, keys.address)
     if mailbox is None:
         raise PassphraseRefusedError(PassphraseRefusal.NO_MAILBOX, unknown=_unknown(typed))
-    return _open_session(desk, root, replaces, now=now)
+    log_out(desk, visit.token)
+    return _open_session(desk, root, now=now)
 
 
 def find_session(desk: PublicDesk, token: bytes, *, now: int) -> MailboxSession | None:
@@ -186,13 +211,29 @@ def _used_name(desk: PublicDesk, words: Sequence[str]) -> bytes:
     return practice_ticket.spent_ticket_name(" ".join(words), desk.server_secret)
 
 
-def _root(desk: PublicDesk, typed: str) -> RootKey:
+def _root(desk: PublicDesk, typed: str, sealed_place: str, *, now: int) -> RootKey:
+    """Derive the root key from the typed passphrase, when it is this visitor's turn in the queue."""
     salt, params = desk.letterhead.site_salt, desk.letterhead.argon2.params
-    return desk.argon2_limiter.run(lambda: passphrase.derive_root_key(typed, salt, params))
+    place = _unused_place(desk, sealed_place, now=now)
+
+    def derive() -> RootKey:
+        if place and not desk.sessions.add(place.spent_name, now + _SPENT_PLACE_HALF_HOURS):
+            raise QueueFullError(QueuePlace.new(), WAIT_SECONDS[0])  # a copy of this form came first
+        return passphrase.derive_root_key(typed, salt, params)
+
+    return desk.argon2_limiter.run(derive, place)
 
 
-def _open_session(desk: PublicDesk, root: RootKey, replaces: bytes | None, *, now: int) -> MailboxSession:
-    log_out(desk, replaces)
+def _unused_place(desk: PublicDesk, sealed: str, *, now: int) -> QueuePlace | None:
+    """Return the place in a form that a visitor sent again, or None: the visitor begins to wait now."""
+    try:
+        place = open_place(sealed, desk.server_secret)
+    except UnreadableError:
+        return None
+    return None if desk.sessions.find(place.spent_name, now) is not None else place
+
+
+def _open_session(desk: PublicDesk, root: RootKey, *, now: int) -> MailboxSession:
     opened = MailboxSession(secrets.token_bytes(session.TOKEN_BYTES), SessionState(root))
     _save(desk, opened.token, opened.state, now=now)
     return opened

@@ -26,10 +26,10 @@ templates receive more variables:
 - start.html, help.html: away (a tuple of `ShownAbsence`)
 - begin/passphrase.html, begin/card.html: words, ticket
 - begin/practise.html: form, ticket, wrong and unknown (positions of words, from 1), refusal (empty, "busy" or
-  "store")
+  "store"), wait_seconds (after which to try again, if the site is busy)
 - begin/log_in.html: form (words, a text to post after the log-in, the proposal that the text is about),
-  unknown (positions of words, from 1), refusal (empty, "no_mailbox", "busy" or "store"), was_refused (True if
-  a request was not carried out)
+  unknown (positions of words, from 1), refusal (empty, "no_mailbox", "busy" or "store"), wait_seconds (after
+  which to try again, if the site is busy), was_refused (True if a request was not carried out)
 - mailbox/thread.html: thread (a `Thread`), away
 - mailbox/save.html: thread
 - mailbox/write.html: form, limits (a `MailboxLimits`), files_refused (True if files must be chosen again),

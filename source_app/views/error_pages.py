@@ -6,19 +6,13 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.wrappers import Response
 
 from crypto.errors import CryptoError
-from source_app.errors import (
-    DamagedFileError,
-    NotFoundError,
-    QueueFullError,
-    ReportMissingError,
-    TicketRefusedError,
-)
+from source_app.errors import DamagedFileError, NotFoundError, ReportMissingError, TicketRefusedError
 from source_app.hardened_flask import log
 from source_app.services.posting import form_text
 from source_app.views.request_context import render_page, without_session
 from store.errors import NoSuchMailboxError, StoreError
 
-_RETRY_SECONDS = "30"
+_RETRY_SECONDS = 30
 _UNAVAILABLE = frozenset({503, 507})
 _FORMS_WITH_TEXT = frozenset({"begin.try_log_in", "mailbox.receive_consent"})
 
@@ -71,15 +65,10 @@ def store_error_page(text: str) -> Response:
     return _error_page(503, "store", text)
 
 
-def unavailable_reason(why: QueueFullError | StoreError) -> str:
-    """Return the reason why a log-in failed: "busy" (queue is full) or "store" (error of the store)."""
-    remember_fault(why)
-    return "store" if isinstance(why, StoreError) else "busy"
-
-
-def remember_fault(why: BaseException) -> None:
-    """Remember the class of an exception, for the log line of this request's answer."""
+def remember_fault(why: BaseException, wait_seconds: int = _RETRY_SECONDS) -> None:
+    """Remember the class of an exception for the log line, and the time for the header Retry-After."""
     g.fault = type(why).__name__
+    g.wait_seconds = wait_seconds
 
 
 def _tell_unavailable(answer: Response) -> Response:
@@ -89,7 +78,7 @@ def _tell_unavailable(answer: Response) -> Response:
     """
     if answer.status_code in _UNAVAILABLE:
         log.error("answered %d: %s", answer.status_code, g.get("fault", "unknown"))
-        answer.headers["Retry-After"] = _RETRY_SECONDS
+        answer.headers["Retry-After"] = str(g.get("wait_seconds", _RETRY_SECONDS))
     return answer
 
 

@@ -1,4 +1,4 @@
-"""Log-in page of the source's site, and the decorator for pages that need an open mailbox."""
+"""Log-in page of the source's site, its queue, and the decorator for pages that need an open mailbox."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -7,9 +7,13 @@ from typing import Concatenate, ParamSpec
 from flask import Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from source_app.forms import LogInForm
-from source_app.services.login import MailboxSession
-from source_app.views.request_context import current_session, lang, render_page
+from source_app.errors import QueueFullError
+from source_app.forms import LogInForm, PassphraseForm
+from source_app.queue_place import seal_place
+from source_app.services.login import MailboxSession, Visit
+from source_app.views.error_pages import remember_fault
+from source_app.views.request_context import current_session, desk, lang, render_page, session_token
+from store.errors import StoreError
 
 _P = ParamSpec("_P")
 
@@ -19,11 +23,32 @@ def render_login(form: LogInForm, status: int = 200, **faults: object) -> Respon
 
     If the session ended while the source was sending a text, the form also has this text, which is sent after
     the log-in. `faults` can have `refusal`, which says why the last log-in failed: "no_mailbox", "busy" or
-    "store". `unknown` has the positions, from 1, of words that are on no word list. `was_refused` is True if
-    the site did not carry out a request, because the source's session had ended.
+    "store". `wait_seconds` says after which time to try again, if the site is busy. `unknown` has the
+    positions, from 1, of words that are on no word list. `was_refused` is True if the site did not carry out
+    a request, because the source's session had ended.
     """
-    faults = {"refusal": "", "unknown": (), "was_refused": False} | faults
+    faults = {"refusal": "", "unknown": (), "was_refused": False, "wait_seconds": 0} | faults
     return render_page("begin/log_in.html", status, form=form, **faults)
+
+
+def visit_of(form: PassphraseForm) -> Visit:
+    """Return what the visitor's browser kept of earlier attempts: a place in the queue, and a session."""
+    return Visit(form.place.data or "", session_token())
+
+
+def busy_faults(form: PassphraseForm, why: QueueFullError | StoreError) -> dict[str, object]:
+    """Return what a page says if the passphrase in its form could not be tried now.
+
+    If the queue is full, the form gets the visitor's place in the queue, so that the next attempt counts from
+    the first one.
+    """
+    form.place.data = ""
+    if isinstance(why, StoreError):
+        remember_fault(why)
+        return {"refusal": "store"}
+    remember_fault(why, why.wait_seconds)
+    form.place.data = seal_place(why.place, desk().server_secret)
+    return {"refusal": "busy", "wait_seconds": why.wait_seconds}
 
 
 def logged_out_page(text: str = "", proposal: str = "") -> Response:

@@ -5,12 +5,11 @@ from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from source_app.errors import PassphraseRefusedError, QueueFullError
-from source_app.forms import TEXT_BYTES, WORDS_BYTES, LogInForm, PractiseForm
+from source_app.forms import PLACE_BYTES, TEXT_BYTES, WORDS_BYTES, LogInForm, PractiseForm
 from source_app.services import login
 from source_app.services.posting import form_text
 from source_app.views import answer_pages
-from source_app.views.error_pages import unavailable_reason
-from source_app.views.login_page import render_login
+from source_app.views.login_page import busy_faults, render_login, visit_of
 from source_app.views.request_context import (
     current_day,
     desk,
@@ -57,7 +56,7 @@ def passphrase_card() -> ResponseReturnValue:
 
 
 @bp.post("/practise")
-@takes(ticket=TOKEN_BYTES, words=WORDS_BYTES)
+@takes(place=PLACE_BYTES, ticket=TOKEN_BYTES, words=WORDS_BYTES)
 def practise() -> ResponseReturnValue:
     """Ask the visitor to type the new passphrase. If it is typed right, create a mailbox and log in."""
     form = PractiseForm(request.form)
@@ -67,12 +66,12 @@ def practise() -> ResponseReturnValue:
         return _practise_page(form)
     try:
         opened = login.start_mailbox(
-            desk(), ticket, typed, replaces=session_token(), today=current_day(), now=half_hour_now()
+            desk(), ticket, typed, visit_of(form), today=current_day(), now=half_hour_now()
         )
     except PassphraseRefusedError as why:
         return _practise_page(form, 422, wrong=why.wrong, unknown=why.unknown)
     except (QueueFullError, StoreError) as why:
-        return _practise_page(form, 503, refusal=unavailable_reason(why))
+        return _practise_page(form, 503, **busy_faults(form, why))
     return with_session_cookie(redirect(url_for("mailbox.write_message", lang=lang()), code=303), opened)
 
 
@@ -83,7 +82,7 @@ def log_in_page() -> ResponseReturnValue:
 
 
 @bp.post("/log-in")
-@takes(proposal=TOKEN_BYTES, words=WORDS_BYTES, text=TEXT_BYTES)
+@takes(place=PLACE_BYTES, proposal=TOKEN_BYTES, words=WORDS_BYTES, text=TEXT_BYTES)
 def try_log_in() -> ResponseReturnValue:
     """Log in with the typed passphrase, and show the mailbox.
 
@@ -93,12 +92,11 @@ def try_log_in() -> ResponseReturnValue:
     form = LogInForm(request.form)
     text = form.text.data = form_text(request.form)
     try:
-        typed = form.words.data or ""
-        opened = login.log_in(desk(), typed, replaces=session_token(), now=half_hour_now())
+        opened = login.log_in(desk(), form.words.data or "", visit_of(form), now=half_hour_now())
     except PassphraseRefusedError as why:
         return render_login(form, 422, refusal=why.reason, unknown=why.unknown)
     except (QueueFullError, StoreError) as why:
-        return render_login(form, 503, refusal=unavailable_reason(why))
+        return render_login(form, 503, **busy_faults(form, why))
     set_current_session(opened)
     answer: WerkzeugResponse = redirect(url_for("mailbox.show_mailbox", lang=lang()), code=303)
     if text:
@@ -107,7 +105,7 @@ def try_log_in() -> ResponseReturnValue:
 
 
 @bp.post("/log-out")
-@takes(token=TOKEN_BYTES)
+@takes()
 def log_out_page() -> ResponseReturnValue:
     """End the session of the visitor's cookie, and delete the cookie.
 
@@ -118,5 +116,5 @@ def log_out_page() -> ResponseReturnValue:
 
 
 def _practise_page(form: PractiseForm, status: int = 200, **faults: object) -> Response:
-    faults = {"refusal": "", "wrong": (), "unknown": ()} | faults
+    faults = {"refusal": "", "wrong": (), "unknown": (), "wait_seconds": 0} | faults
     return render_page("begin/practise.html", status, form=form, ticket=form.ticket.data, **faults)

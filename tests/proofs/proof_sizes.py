@@ -8,6 +8,8 @@ KILLS = 200 if IS_WHOLE else 20
 CLIENTS = 4 if IS_WHOLE else 2  # clients that write while the server is killed, and log in again after it
 LOAD_SECONDS = 120 if IS_WHOLE else 20
 MUTATIONS = 2_000 if IS_WHOLE else 44  # of OpenPGP and age inputs
+FLOOD_ATTACKERS = 200 if IS_WHOLE else 40
+FLOOD_PEOPLE = 6 if IS_WHOLE else 2
 MANY_ENTRIES = 1_000_000 if IS_WHOLE else 20_000
 
 

@@ -33,6 +33,11 @@ def test_a_box_put_again_replaces_the_first(sessions: SessionStore) -> None:
     assert (b"another box", 200) == sessions.find(TOKEN, 150)
 
 
+def test_a_hash_is_added_once(sessions: SessionStore) -> None:
+    assert [sessions.add(TOKEN, 100), sessions.add(TOKEN, 100)] == [True, False]
+    assert sessions.find(TOKEN, 99) == (b"", 100)
+
+
 def test_an_unknown_token_opens_nothing(sessions: SessionStore) -> None:
     assert sessions.find(TOKEN, 1) is None
 

@@ -1,13 +1,13 @@
 """Faults of a running site's store, sessions or queue. Each function returns a function that repairs."""
 
+import fcntl
 import sqlite3
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import replace
 
 from sqlalchemy import update
 
-from source_app.argon2_limiter import _claim
+from source_app.argon2_limiter import Argon2Limiter
 from store.database.schema import MailboxRow
 from store.quota import Quota
 from tests.source_app.desks import ADesk
@@ -77,11 +77,13 @@ def without_sessions(a_desk: ADesk) -> Repair:
 
 
 def busy(a_desk: ADesk) -> Repair:
-    """Take every place in the queue of log-ins."""
-    places = ExitStack()
-    for path in a_desk.desk.argon2_limiter._places:
-        assert places.enter_context(_claim(path))
-    return places.close
+    """Take the slot of the log-ins, and let no one wait for it."""
+    folder = a_desk.config.argon2_lock_path
+    limiter = Argon2Limiter(folder, at_once=1, waiting=0)
+    repair = _exchange(a_desk, replace(a_desk.desk, argon2_limiter=limiter))
+    slot = (folder / "slot-0").open("wb")
+    fcntl.flock(slot, fcntl.LOCK_EX)
+    return lambda: (slot.close(), repair())
 
 
 def without_room(a_desk: ADesk) -> Repair:

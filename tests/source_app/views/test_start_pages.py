@@ -1,6 +1,5 @@
 """Starting and logging in: no mailbox opens by accident, and no one learns whether a mailbox exists."""
 
-import fcntl
 import re
 from pathlib import Path
 
@@ -304,48 +303,6 @@ def test_failed_and_empty_and_answered_are_equal_in_bytes(a_desk: ADesk) -> None
     }
 
     assert sizes == {STEP_BYTES}
-
-
-def test_over_the_limit_the_queue_is_full_whatever_was_typed(a_desk: ADesk) -> None:
-    source = a_desk.browser()
-    source.start()
-    folder = a_desk.config.argon2_lock_path
-    places = [(folder / f"place-{number}").open("w") for number in range(5)]
-    for place in places:
-        fcntl.flock(place, fcntl.LOCK_EX)
-
-    answers = [source.log_in(typed, text="do not lose me") for typed in (source.passphrase, "abacus", "")]
-
-    for place in places:
-        place.close()
-    assert {each.status_code for each in answers} == {503}
-    assert all(each.headers["Retry-After"] for each in answers)
-    assert all("do not lose me" in each.text for each in answers)
-    again = {**source.hidden(answers[0], "/en/log-in"), "words": source.passphrase, "text": "do not lose me"}
-    assert f'value="{source.passphrase}"' in answers[0].text
-    assert 'aria-invalid="true"' not in answers[0].text
-    assert "do not lose me" in source.post("/en/log-in", again).text
-
-
-def test_over_the_limit_the_practice_page_keeps_ticket_and_words(a_desk: ADesk) -> None:
-    source = a_desk.browser()
-    words, ticket = login.draw_passphrase(a_desk.desk, "en", now=half_hour_now())
-    typed = " ".join(words)
-    places = [(a_desk.config.argon2_lock_path / f"place-{number}").open("w") for number in range(5)]
-    for place in places:
-        fcntl.flock(place, fcntl.LOCK_EX)
-
-    busy = source.post("/en/practise", {"ticket": ticket, "words": typed})
-
-    for place in places:
-        place.close()
-    assert busy.status_code == 503
-    assert busy.headers["Retry-After"]
-    assert hooks(busy.text, "refusal") == ["busy"]
-    assert len(busy.data) == STEP_BYTES
-    entered = source.post("/en/practise", {**source.hidden(busy, "/en/practise"), "words": typed})
-    assert entered.status_code == 303
-    assert mailboxes_in(a_desk) == 1
 
 
 @pytest.mark.parametrize("path", ["/en/practise", "/en/log-in"])

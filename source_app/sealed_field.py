@@ -1,0 +1,41 @@
+"""Sealed form field or cookie: a few bytes that only a process of the running server can read or change.
+
+See docs/protocol.md, "Sessions".
+"""
+
+import base64
+import binascii
+
+from nacl.exceptions import CryptoError
+from nacl.secret import SecretBox
+
+from crypto.errors import UnreadableError
+from crypto.kdf import hkdf
+
+
+def seal_field(plaintext: bytes, server_secret: bytes, purpose: bytes) -> str:
+    """Encrypt bytes for a form field or a cookie, as URL-safe base64.
+
+    The server stores nothing: it gets the bytes back from the browser. Each purpose has its own key, so that
+    a field of one form does not fit another form. Equal lengths of bytes give equal lengths of text.
+    """
+    sealed = SecretBox(_field_key(server_secret, purpose)).encrypt(plaintext)
+    return base64.urlsafe_b64encode(sealed).decode()
+
+
+def open_field(given: str, server_secret: bytes, purpose: bytes) -> bytes:
+    """Decrypt the bytes that `seal_field` encrypted for the same purpose.
+
+    Raises:
+        UnreadableError: the text was changed, or was sealed for another purpose or before the server was
+            started again.
+    """
+    try:
+        sealed = base64.b64decode(given.encode(errors="replace"), altchars=b"-_", validate=True)
+        return SecretBox(_field_key(server_secret, purpose)).decrypt(sealed)
+    except (binascii.Error, CryptoError) as why:
+        raise UnreadableError from why
+
+
+def _field_key(server_secret: bytes, purpose: bytes) -> bytes:
+    return hkdf(server_secret, info=b"steunpunt/v1/" + purpose)
