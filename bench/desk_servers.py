@@ -100,7 +100,10 @@ def _desk_of_this_process() -> Desk:
         f"--adviser-bind={ADVISER_HOST}:{processes.free_port(ADVISER_HOST)}",
     ]
     done = subprocess.run(
-        [*_COMMAND, "--settings", settings, "setup", *ports], check=False, capture_output=True, text=True
+        [*_COMMAND, "--settings", settings, "setup", "--print-passphrase", *ports],
+        check=False,
+        capture_output=True,
+        text=True,
     )
     found = _PASSPHRASE.search(done.stdout)
     if done.returncode or found is None:
