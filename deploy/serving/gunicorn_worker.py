@@ -44,6 +44,23 @@ class _Nowhere(io.TextIOBase):
 _NOWHERE = _Nowhere()
 
 
+class _RequestBody:
+    """Body of a request. If it is malformed, the app gets an OSError, as if the client had disconnected.
+
+    gunicorn raises an exception of its own class for a malformed chunked body, which the apps do not know.
+    """
+
+    def __init__(self, body: Any) -> None:  # noqa: ANN401  # gunicorn has no types
+        self._body = body
+
+    def read(self, size: int | None = None) -> bytes:
+        try:
+            piece: bytes = self._body.read(size)
+        except errors.ParseException as why:
+            raise OSError from why
+        return piece
+
+
 class PlainResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
     """HTTP response without the header `Server`, which would name the software."""
 
@@ -96,6 +113,7 @@ class QuietWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has n
         environ["REMOTE_ADDR"] = ""
         environ.pop("REMOTE_PORT", None)
         environ["wsgi.errors"] = _NOWHERE
+        environ["wsgi.input"] = _RequestBody(environ["wsgi.input"])
         environ["wsgi.multithread"] = True
         if len(self.keepalived_conns) >= self.max_keepalived:
             response.force_close()
