@@ -25,6 +25,7 @@ from typing import Any
 
 from bench import processes
 from bench.processes import Server
+from deploy.hardening import TMPFS
 
 SOURCE_HOST, ADVISER_HOST = "127.0.0.1", "127.0.0.2"  # cookies ignore ports
 _COMMAND = (sys.executable, "-m", "deploy.cli.main")
@@ -80,7 +81,9 @@ def set_up(folder: Path, overrides: Mapping[str, int] | None = None) -> Desk:
     shutil.copytree(original.settings.parent, folder, dirs_exist_ok=True)
     settings = folder / original.settings.name
     text = settings.read_text("utf-8")
-    text = re.sub(r"/steunpunt-[0-9a-f]{16}/", f"/steunpunt-{secrets.token_hex(8)}/", text)
+    in_memory = f"steunpunt-{secrets.token_hex(8)}"
+    atexit.register(shutil.rmtree, Path(TMPFS) / in_memory, ignore_errors=True)  # servers leave it there
+    text = re.sub(r"/steunpunt-[0-9a-f]{16}/", f"/{in_memory}/", text)
     for section, host in (("source", SOURCE_HOST), ("adviser", ADVISER_HOST)):
         here, there = original.address(section), (host, processes.free_port(host))
         text = text.replace("{}:{}".format(*here), "{}:{}".format(*there))

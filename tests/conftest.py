@@ -1,11 +1,14 @@
-"""Setup of all tests: which tests share a worker process, which run first, and what they compile only once.
+"""Setup of all tests: which share a process, which run first, what is compiled once, and what is removed.
 
 The tests of one file share a worker for their fixtures, and all of tests/tor for its Tor network. Most tests
 build their own app, so each worker keeps compiled templates and URL rules.
 """
 
 import os
+import re
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +19,8 @@ from jinja2.bccache import Bucket
 from werkzeug.routing import Rule
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
+
+from deploy.hardening import TMPFS
 
 # No deadline: on a busy machine the duration of one example means nothing.
 settings.register_profile("steunpunt", deadline=None)
@@ -61,6 +66,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             (at for at, name in enumerate(_FIRST) if item.nodeid.startswith(name)), len(_FIRST)
         )
     )
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Remove the folders in memory of all desks that this process made: servers leave their folder there."""
+    made: Path = session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]  # has no types
+    for path in made.rglob("config.toml"):
+        for name in set(re.findall(r"/(steunpunt-[0-9a-f]{16})/", path.read_text("utf-8"))):
+            shutil.rmtree(Path(TMPFS) / name, ignore_errors=True)
 
 
 class _TemplateCache(BytecodeCache):
