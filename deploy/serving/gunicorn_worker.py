@@ -1,4 +1,4 @@
-"""gunicorn's threaded worker, changed to log nothing of a request, drop stalled clients and end at once.
+"""gunicorn's threaded worker, changed to log nothing of a request, and to end at once.
 
 To review this module, compare it with workers/gthread.py and http/wsgi.py of gunicorn 27, the pinned version.
 """
@@ -11,13 +11,10 @@ import sys
 from typing import Any
 
 from gunicorn.http import errors, wsgi
-from gunicorn.workers import gthread
 
 from deploy.quiet_log import OWN_LOGGER, traceback_places
-from deploy.serving.slow_clients import PatientSocket
+from deploy.serving.buffering_worker import BufferingWorker
 from web.headers import EVERY_ANSWER
-
-_FIRST_BYTE_SECONDS = 0.05  # without a byte after this, the connection goes to the poller, without a thread
 
 # A thread that writes to the store releases the interpreter lock in every statement and waits to get it back,
 # while all other writers wait for this thread. With this value eight clients posted up to 1.4 times as much
@@ -69,7 +66,7 @@ class PlainResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no typ
         return [line for line in super().default_headers() if not line.startswith("Server:")]
 
 
-class QuietWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+class QuietWorker(BufferingWorker):
     """Threaded worker of gunicorn that never logs or repeats anything that a client sent."""
 
     def run(self) -> None:
@@ -84,29 +81,14 @@ class QuietWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has n
         logging.shutdown()
         os._exit(0)
 
-    def enqueue_req(self, conn: Any) -> None:  # noqa: ANN401  # gunicorn has no types
-        """Wrap the socket of a new connection, so that a slow client is disconnected."""
-        if not isinstance(conn.sock, PatientSocket):
-            conn.sock = PatientSocket(conn.sock)
-        super().enqueue_req(conn)
-
-    def handle(self, conn: Any) -> Any:  # noqa: ANN401  # gunicorn has no types
-        """Serve one request of a connection.
-
-        While the client sends nothing, the connection waits without occupying a thread.
-        """
-        silent = not conn.initialized and not conn.data_ready
-        if silent and not conn.wait_for_data(_FIRST_BYTE_SECONDS):
-            return gthread._DEFER  # noqa: SLF001  # gunicorn's own wait here occupies a thread for five seconds
-        conn.sock.start_over()
-        return super().handle(conn)
-
     def handle_request(self, req: Any, conn: Any) -> bool:  # noqa: ANN401  # gunicorn has no types
         """Answer one request. Return True if the connection may carry another request.
 
         This is gunicorn's own method without its access log and hooks. The client's addresses are removed
         before the app sees them, so that the app cannot store them.
         """
+        if req._expected_100_continue:  # noqa: SLF001  # no browser sends it
+            raise errors.ExpectationFailed("100-continue")
         response, environ = wsgi.create(
             req, conn.sock, conn.client, conn.server, self.cfg, response_class=PlainResponse
         )
@@ -115,8 +97,6 @@ class QuietWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has n
         environ["wsgi.errors"] = _NOWHERE
         environ["wsgi.input"] = _RequestBody(environ["wsgi.input"])
         environ["wsgi.multithread"] = True
-        if len(self.keepalived_conns) >= self.max_keepalived:
-            response.force_close()
         body = self.wsgi(environ, response.start_response)
         try:
             if not self.alive:  # the worker is stopping, perhaps because of this request

@@ -1,27 +1,92 @@
-"""Socket wrapper that waits for slow clients, and disconnects clients that only keep a thread busy."""
+"""Sockets of clients that may be slow, and the few places for slow clients that occupy a thread.
+
+A client with a small request and a small answer occupies no thread while it sends and reads: the worker's
+event loop collects the request, and sends what the client has not read yet. Only a large upload and a large
+answer occupy a thread for as long as the client takes. The number of these clients is limited. If another
+client needs a place, the slowest of them loses its place.
+"""
 
 import errno
+import re
 import socket
 import struct
+import threading
 import time
-from typing import Any
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import Any, TypeVar
 
-STALL_SECONDS = 20  # longest wait without a single byte
+STALL_SECONDS = 20  # for a small request as a whole, and the longest wait of a thread without a single byte
 # Average over a request or an answer. Even a bad mobile connection is ten times as fast.
 LEAST_BYTES_A_SECOND = 512
+# Who is slower than this loses its place to another client, but not in its first seconds of waiting.
+_FAIR_BYTES_A_SECOND = 8 * 1024
+_GRACE_SECONDS = 2
+
+HEAD_BYTES = 16 * 1024
+SMALL_BODY_BYTES = 16 * 1024  # a larger body needs a place
+ANSWER_BYTES = 256 * 1024  # what a client has not read of a larger answer needs a place
+
+_Moved = TypeVar("_Moved", bytes, int)
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,15})[ \t]*\r\n", re.IGNORECASE)
+_CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
+_EXPECT = re.compile(rb"\r\nexpect:", re.IGNORECASE)
+
+
+class Arrival(Enum):
+    """How much of a request has arrived."""
+
+    PART = auto()
+    WHOLE = auto()  # a thread can read the request without waiting
+    LARGE = auto()  # the head and the beginning of a large body: a thread has to wait for the rest
+    NOTHING = auto()  # the client closed its end before a new request
+    LONG_HEAD = auto()  # the head is over its limit
+
+
+class Places:
+    """Places for the clients that may occupy a thread while they are slow."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._taken: set[PatientSocket] = set()
+        self._lock = threading.Lock()
+
+    def claim(self, client: "PatientSocket") -> bool:
+        """Give a client a place, if one is free or if a client that is too slow can be disconnected."""
+        with self._lock:
+            if len(self._taken) >= self._count:
+                slowest = min(self._taken, key=PatientSocket.lead_bytes)
+                if slowest.lead_bytes() >= 0:
+                    return False
+                self._taken.remove(slowest)
+                slowest.disconnect()
+            self._taken.add(client)
+            return True
+
+    def free(self, client: "PatientSocket") -> None:
+        """Take the place of a client back, if the client has one."""
+        with self._lock:
+            self._taken.discard(client)
 
 
 class PatientSocket:
-    """Socket that disconnects a client if the client stalls or sends too slowly.
+    """Socket of a client: collects what arrives and what waits to be read, and disconnects slow clients.
 
-    The kernel ends a single wait after `STALL_SECONDS`. An attacker could still occupy a thread forever, at
-    no cost, by sending one byte every now and then. So after the first `STALL_SECONDS` of waiting, at least
+    The event loop calls `collect` and `send_rest`, which never wait. A thread calls `recv` and `sendall`, as
+    on any socket. These wait only if `occupy` allows the client to occupy the thread. The kernel then ends a
+    single wait after `STALL_SECONDS`. After the first `STALL_SECONDS` of waiting, at least
     `LEAST_BYTES_A_SECOND` must have been transferred for each second of waiting. Only waiting counts, because
     the time that the server itself needs is not the client's fault.
     """
 
-    def __init__(self, wrapped: socket.socket) -> None:
+    def __init__(self, wrapped: socket.socket, occupy: Callable[[], bool] = lambda: True) -> None:
+        self.occupy = occupy
+        self.received = bytearray()
+        self.unsent = bytearray()
         self._wrapped = wrapped
+        self._is_closed_by_client = False
+        self._is_disconnected = False
+        self._is_sending = False
         self.start_over()
         limit = struct.pack("ll", STALL_SECONDS, 0)
         wrapped.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
@@ -31,43 +96,128 @@ class PatientSocket:
         """Set the counts of waiting time and bytes to zero, before a new request on the same connection."""
         self._waited_seconds = 0.0
         self._moved_bytes = 0
+        self._waits_since: float | None = None
+        self.has_place = False
+
+    def collect(self) -> Arrival:
+        """Receive what has arrived of a request, without waiting. Return how much of the request is here.
+
+        Raises:
+            OSError: the client disconnected.
+        """
+        try:
+            piece = self._wrapped.recv(
+                HEAD_BYTES + SMALL_BODY_BYTES - len(self.received), socket.MSG_DONTWAIT
+            )
+        except BlockingIOError:
+            return Arrival.PART
+        self.received += piece
+        self._is_closed_by_client = not piece
+        return self.arrival()
+
+    def arrival(self) -> Arrival:
+        """Return how much of a request has arrived."""
+        end = self.received.find(b"\r\n\r\n", 0, HEAD_BYTES)
+        if self._is_closed_by_client:
+            return Arrival.WHOLE if self.received else Arrival.NOTHING
+        if end < 0:
+            return Arrival.LONG_HEAD if len(self.received) >= HEAD_BYTES else Arrival.PART
+        head, body_bytes = self.received[: end + 2], len(self.received) - end - 4
+        length = _LENGTH.search(head)
+        if _EXPECT.search(head) or (_CHUNKED.search(head) and self.received.endswith(b"\r\n0\r\n\r\n")):
+            return Arrival.WHOLE
+        if _CHUNKED.search(head) or (length and int(length[1]) > SMALL_BODY_BYTES):
+            return Arrival.LARGE if body_bytes >= SMALL_BODY_BYTES else Arrival.PART
+        return Arrival.WHOLE if length is None or body_bytes >= int(length[1]) else Arrival.PART
+
+    def send_rest(self) -> bool:
+        """Send what the client reads at once, without waiting. Return True if everything is sent.
+
+        Raises:
+            OSError: the client disconnected.
+        """
+        while self.unsent:
+            try:
+                sent = self._wrapped.send(self.unsent, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return False
+            del self.unsent[:sent]
+        return True
+
+    def discard(self) -> bool:
+        """Discard what the client still sends, without waiting. Return True if the client has ended."""
+        try:
+            return not self._wrapped.recv(HEAD_BYTES, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
     def recv(self, size: int) -> bytes:
         """Receive at most `size` bytes from the client.
 
         Raises:
-            ConnectionResetError: the client stalls or is too slow.
+            ConnectionResetError: the client stalls or is too slow, or there is no place for slow clients.
         """
-        since = time.monotonic()
-        try:
-            received = self._wrapped.recv(size)
-        except BlockingIOError as stalled:
-            raise _too_slow() from stalled
-        self._count(since, len(received))
-        return received
+        if self.received:
+            piece = bytes(self.received[:size])
+            del self.received[:size]
+            return piece
+        if self._is_closed_by_client or self._is_disconnected:
+            return b""
+        self._take_place()
+        return self._waiting(lambda: self._wrapped.recv(size), len)
 
     def sendall(self, outgoing: bytes) -> None:
-        """Send all bytes of `outgoing` to the client.
+        """Send `outgoing` to the client. The event loop sends the last `ANSWER_BYTES` that are not read yet.
 
         Raises:
-            ConnectionResetError: the client does not read, or reads too slowly.
+            ConnectionResetError: the client reads too slowly, or there is no place for slow clients.
         """
-        rest = memoryview(outgoing)
-        while rest:
-            since = time.monotonic()
-            try:
-                sent = self._wrapped.send(rest)
-            except BlockingIOError as stalled:
-                raise _too_slow() from stalled
-            self._count(since, sent)
-            rest = rest[sent:]
+        self.unsent += outgoing
+        self.send_rest()
+        while len(self.unsent) > ANSWER_BYTES:
+            self._take_place()
+            self._is_sending = True
+            del self.unsent[: self._waiting(lambda: self._wrapped.send(self.unsent), int)]
+        self._is_sending = False
 
-    def _count(self, since: float, moved_bytes: int) -> None:
-        self._waited_seconds += time.monotonic() - since
-        self._moved_bytes += moved_bytes
+    def lead_bytes(self) -> float:
+        """Return by how many bytes the client is ahead of the least fair speed. Negative: it is too slow."""
+        since = self._waits_since
+        waited = self._waited_seconds + (0 if since is None else time.monotonic() - since)
+        return self._moved_bytes - _FAIR_BYTES_A_SECOND * max(0, waited - _GRACE_SECONDS)
+
+    def disconnect(self) -> None:
+        """End the wait of the thread that this client occupies. Another thread calls this method.
+
+        A client that was sending still gets an answer, which says that its request broke off.
+        """
+        self._is_disconnected = True
+        try:
+            self._wrapped.shutdown(socket.SHUT_RDWR if self._is_sending else socket.SHUT_RD)
+        except OSError:
+            return  # the client disconnected
+
+    def _take_place(self) -> None:
+        self.has_place = self.has_place or self.occupy()
+        if not self.has_place:
+            raise _too_slow()
+
+    def _waiting(self, move: Callable[[], _Moved], count: Callable[[_Moved], int]) -> _Moved:
+        since = self._waits_since = time.monotonic()
+        try:
+            moved = move()
+        except BlockingIOError as stalled:
+            raise _too_slow() from stalled
+        finally:
+            self._waits_since = None
+            self._waited_seconds += time.monotonic() - since
+        self._moved_bytes += count(moved)
         least = self._waited_seconds * LEAST_BYTES_A_SECOND
         if self._waited_seconds > STALL_SECONDS and self._moved_bytes < least:
             raise _too_slow()
+        return moved
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # any attribute of the wrapped socket
         return getattr(self._wrapped, name)

@@ -22,8 +22,14 @@ class ServerProcess:
     port: int
     log: Path
 
-    def connect(self) -> socket.socket:
-        return socket.create_connection((self.host, self.port), timeout=60)
+    def connect(self, *, receive_bytes: int | None = None) -> socket.socket:
+        """Connect. `receive_bytes` limits what the kernel receives before the client reads."""
+        client = socket.socket()
+        client.settimeout(60)
+        if receive_bytes is not None:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        client.connect((self.host, self.port))
+        return client
 
     def exchange(self, raw: bytes) -> bytes:
         """Send raw bytes on a new connection and return everything that the server sends back."""

@@ -11,6 +11,9 @@ MUTATIONS = 2_000 if IS_WHOLE else 44  # of OpenPGP and age inputs
 FLOOD_ATTACKERS = 200 if IS_WHOLE else 40
 FLOOD_PEOPLE = 6 if IS_WHOLE else 2
 MANY_ENTRIES = 1_000_000 if IS_WHOLE else 20_000
+SLOW_CLIENTS = 500 if IS_WHOLE else 60
+UPLOAD_SECONDS = 60 if IS_WHOLE else 5  # of an honest upload at 20 kB/s
+LARGE_FORMS = 50 if IS_WHOLE else 12  # clients that send the largest forms at the same time
 
 
 def print_result(sentence: str) -> None:

@@ -1,6 +1,7 @@
 """A percent-encoded form is refused at its limits while it arrives, and what was typed is kept."""
 
 import io
+import tracemalloc
 from urllib.parse import quote_plus, urlencode
 
 import pytest
@@ -31,6 +32,23 @@ def test_any_split_of_the_bytes_gives_the_same_fields(cuts: list[int]) -> None:
     pieces = [raw[start:end] for start, end in zip([0, *cuts], [*cuts, len(raw)], strict=True)]
 
     assert list(read_small_form(Body(Pieces(pieces), None, PLENTY), LIMITS)) == read(raw)
+
+
+@pytest.mark.parametrize("before", range(5))
+def test_an_escape_at_any_place_of_a_long_text_is_read(before: int) -> None:
+    text = "x" * (4092 + before) + "é" * 3000 + "%"
+
+    assert read(urlencode({"text": text}).encode()) == [("text", text)]
+
+
+def test_decoding_takes_little_memory() -> None:
+    raw = b"text=" + b"%26" * 300_000
+    tracemalloc.start()
+    read(raw)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert peak < 6 * len(raw)
 
 
 def test_empty_and_broken_fields_are_no_trouble() -> None:

@@ -158,15 +158,116 @@ def test_a_client_that_sends_too_slowly_is_disconnected_too(server: ServerProces
     assert time.monotonic() - since < 2 * STALL_SECONDS
 
 
-def test_connections_that_send_nothing_occupy_no_thread(server: ServerProcess) -> None:
+_SLOW = {
+    "nothing": b"",
+    "headers": b"GET / HTTP/1.1\r\nHost: x\r\n",
+    "small bodies": b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf",
+    "large bodies": b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\nhalf",
+    "begun uploads": b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n" + bytes(20_000),
+    "chunks": b"POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n",
+    "readers": b"GET /page HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    "readers of a large answer": b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n",
+}
+
+
+def _slow_clients(stack: contextlib.ExitStack, server: ServerProcess, sent: bytes) -> list[socket.socket]:
+    """Connect twenty times as many clients as the server has threads. They read nothing."""
+    clients = []
+    for _ in range(40):
+        client = stack.enter_context(server.connect(receive_bytes=4096))
+        client.sendall(sent)
+        clients.append(client)
+    return clients
+
+
+def _are_open(clients: list[socket.socket]) -> bool:
+    """Return True if the server has disconnected none of these clients."""
+    for client in clients:
+        client.settimeout(0)
+        with contextlib.suppress(BlockingIOError):
+            while client.recv(65536):
+                pass
+            return False
+    return True
+
+
+@pytest.mark.parametrize("kind", ["nothing", "headers", "small bodies", "large bodies", "chunks", "readers"])
+def test_a_visitor_is_answered_before_a_crowd_of_slow_clients_ends(server: ServerProcess, kind: str) -> None:
     with contextlib.ExitStack() as stack:
-        for _ in range(40):
-            stack.enter_context(server.connect())
-        since = time.monotonic()
+        clients = _slow_clients(stack, server, _SLOW[kind])
+
+        assert [server.get("/")[1] for _ in range(5)] == [b"hello"] * 5
+        assert kind == "readers" or _are_open(clients)
+
+
+@pytest.mark.parametrize("kind", ["begun uploads", "readers of a large answer"])
+def test_the_slow_clients_that_occupy_threads_delay_no_visitor_and_no_upload(
+    server: ServerProcess, kind: str
+) -> None:
+    upload = _SLOW["begun uploads"] + bytes(880_000)
+    with contextlib.ExitStack() as stack:
+        _slow_clients(stack, server, _SLOW[kind])
+
+        assert [server.get("/")[1] for _ in range(5)] == [b"hello"] * 5
+        assert server.exchange(upload).endswith(b"\r\n\r\n900000")
+
+
+def test_a_slow_reader_gets_its_whole_answer(server: ServerProcess) -> None:
+    with server.connect(receive_bytes=4096) as client:
+        client.sendall(_SLOW["readers"])
+        assert server.get("/")[1] == b"hello"
+        answer = b""
+        while piece := client.recv(2000):
+            answer += piece
+
+    assert len(answer.partition(b"\r\n\r\n")[2]) == 200_000
+
+
+def test_at_the_limit_of_connections_the_oldest_is_closed_and_visitors_are_answered(
+    server: ServerProcess,
+) -> None:
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(server.connect()) for _ in range(600)]
 
         assert server.get("/")[1] == b"hello"
-    # Held for five seconds each by one of two threads, they would keep it waiting for a hundred.
-    assert time.monotonic() - since < 50
+        assert clients[0].recv(1) == b""
+        assert _are_open(clients[-100:])
+
+
+def test_two_requests_that_arrive_together_are_both_answered(server: ServerProcess) -> None:
+    first = b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n12345"
+
+    answers = server.exchange(first + b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+
+    assert re.findall(rb"\r\n\r\n(5|hello)", answers) == [b"5", b"hello"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "status"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 100_000, b"431"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: x\r\n" * 20_000, b"431"),
+        (b"GET /" + b"x" * 100_000, b"431"),
+        (b"POST /read HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n", b"417"),
+    ],
+)
+def test_a_head_without_end_and_an_expectation_are_refused_at_once(
+    server: ServerProcess, raw: bytes, status: bytes
+) -> None:
+    with server.connect() as client:
+        client.sendall(raw)
+
+        assert client.recv(1000).split()[1] == status
+
+
+def test_a_chunked_body_is_read_with_and_without_a_place(server: ServerProcess) -> None:
+    head = b"POST /read HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    large = b"".join(b"%x\r\n%s\r\n" % (size, bytes(size)) for size in (30_000, 30_000)) + b"0\r\n\r\n"
+
+    for body, size in ((b"2\r\nab\r\n0\r\n\r\n", b"2"), (large, b"60000")):
+        with server.connect() as client:
+            client.sendall(head + body)
+            assert read_all(client).endswith(b"\r\n\r\n" + size)
 
 
 def test_a_termination_signal_ends_it_cleanly(server: ServerProcess) -> None:

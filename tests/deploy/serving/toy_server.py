@@ -17,17 +17,15 @@ def main() -> None:
     quiet_log.install_quiet_log(sys.stderr)
     secret = os.urandom(16).hex().encode()
 
+    fixed = {"/secret": secret, "/page": bytes(200_000), "/large": bytes(32 << 20)}
+
     def app(environ: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
-        answer = b"hello"
+        answer = fixed.get(path, b"hello")
         if path == "/process":
             answer = str(os.getpid()).encode()
-        elif path == "/secret":
-            answer = secret
         elif path == "/read":
             answer = str(len(environ["wsgi.input"].read())).encode()
-        elif path == "/large":
-            answer = bytes(32 << 20)
         elif path == "/client":
             answer = repr((environ.get("REMOTE_ADDR"), environ.get("REMOTE_PORT"))).encode()
         elif path == "/dumpable":

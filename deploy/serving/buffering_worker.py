@@ -1,0 +1,219 @@
+"""gunicorn's threaded worker, changed so that slow clients occupy no threads.
+
+The event loop collects a small request as it arrives. A thread then answers the request without waiting, and
+the loop sends what the client did not read at once. A large upload and a large answer need one of a few
+places, in which a thread waits for the client. To review this module, compare it with workers/gthread.py of
+gunicorn 27, the pinned version.
+"""
+
+import contextlib
+import errno
+import selectors
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from operator import attrgetter
+from typing import Any
+
+from gunicorn.http import errors
+from gunicorn.workers import gthread
+
+from deploy.serving.slow_clients import STALL_SECONDS, Arrival, PatientSocket, Places
+
+_PLACE_SECONDS = 60  # an upload waits this long for a place
+_LOOK_SECONDS = 1  # how often it looks for one
+_READ_SECONDS = 120  # a client has this long to read the rest of an answer
+_LINGER_SECONDS = 5  # for a client that is still sending when it gets its answer
+_UNREAD_BYTES = 16 * 1024 * 1024  # of all answers together, that wait for their clients
+
+Conn = Any  # gunicorn's TConn, which has no types
+
+
+class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+    """Threaded worker that gives a thread only to requests that have arrived, and to a few slow clients.
+
+    At most `threads` requests are answered at once. The clients with a place do not count.
+    """
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self._waiting: set[Conn] = set()  # connections for which the event loop waits, until their `timeout`
+        self._ready: deque[Conn] = deque()  # requests that have arrived and wait for a thread
+        self._uploads: list[Conn] = []  # large requests that wait for a place
+        self._next_look = 0.0  # when the uploads look for a place again
+        self._answering: set[Conn] = set()  # occupy a thread and have no place
+        self._place_count = max(2, self.cfg.threads // 2)
+        self._places = Places(self._place_count)
+
+    def get_thread_pool(self) -> ThreadPoolExecutor:
+        """Return threads for requests and for all clients with a place. Some of these are just leaving."""
+        return ThreadPoolExecutor(self.cfg.threads + 2 * self._place_count)
+
+    def accept(self, listener: socket.socket) -> None:
+        """Accept a connection. At the limit of connections, close the one whose time would end first."""
+        try:
+            client, address = listener.accept()
+        except OSError as why:
+            if why.errno in {errno.EAGAIN, errno.ECONNABORTED}:
+                return
+            raise
+        self.nr_conns += 1
+        if self.nr_conns >= self.worker_connections and self._waiting:
+            self._drop(min(self._waiting, key=attrgetter("timeout")))
+        conn = gthread.TConn(self.cfg, PatientSocket(client), address, listener.getsockname())
+        conn.sock.occupy = partial(self._occupy, conn)
+        self._wait(conn, selectors.EVENT_READ, self._receive, _seconds_from_now(STALL_SECONDS))
+
+    def handle(self, conn: Conn) -> Any:  # noqa: ANN401  # gunicorn has no types
+        """Answer one request, of which enough has arrived. A thread calls this method."""
+        conn.data_ready = True
+        return super().handle(conn)
+
+    def finish_request(self, conn: Conn, done: Future[Any]) -> None:
+        """Send the rest of an answer, after a thread has made the answer."""
+        self._answering.discard(conn)
+        self._places.free(conn.sock)
+        conn.is_kept = done.exception() is None and bool(done.result())
+        conn.sock.start_over()
+        if conn.parser is not None:
+            conn.sock.received[:0] = conn.parser.unreader.take_buffered()  # of the next request
+        conn.timeout = _seconds_from_now(_READ_SECONDS)
+        self._send(conn)
+        self._start_threads()
+
+    def murder_keepalived(self, force: bool = False) -> None:  # noqa: FBT001, FBT002  # gunicorn's parameter
+        """Close the connections whose time has ended. The event loop calls this method often."""
+        now = time.monotonic()
+        for conn in [each for each in self._waiting if force or each.timeout < now]:
+            self._drop(conn)
+        if now > self._next_look:
+            self._next_look = now + _LOOK_SECONDS
+            uploads, self._uploads = self._uploads, []
+            for conn in self._waiting.intersection(uploads):
+                # An upload whose bytes do not arrive would not use its place.
+                self._wait(conn, selectors.EVENT_READ, self._seek_place, conn.timeout)
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        for conn in self._waiting:
+            if not conn.sock.unsent:
+                conn.timeout = min(conn.timeout, deadline)
+
+    def _wait(self, conn: Conn, event: int, then: Callable[[Conn], None], until: float) -> None:
+        """Call `then` when the client sends or reads. Close the connection if that takes too long."""
+
+        def resume(_client: object) -> None:
+            if conn in self._waiting:  # otherwise it was closed just now
+                self._resume(conn)
+                then(conn)
+
+        conn.timeout = until
+        self._waiting.add(conn)
+        self.poller.register(conn.sock, event, resume)
+
+    def _resume(self, conn: Conn) -> None:
+        self._waiting.remove(conn)
+        with contextlib.suppress(KeyError):  # an upload that waits for a place
+            self.poller.unregister(conn.sock)
+
+    def _drop(self, conn: Conn) -> None:
+        self._resume(conn)
+        self._close(conn)
+
+    def _close(self, conn: Conn) -> None:
+        self.nr_conns -= 1
+        conn.close()
+
+    def _receive(self, conn: Conn) -> None:
+        """Collect more of a request. The first byte begins the time in which the request has to arrive."""
+        is_first = not conn.sock.received
+        try:
+            arrival = conn.sock.collect()
+        except OSError:
+            self._close(conn)
+            return
+        if is_first:
+            conn.timeout = _seconds_from_now(STALL_SECONDS)
+        self._begin(conn, arrival)
+
+    def _begin(self, conn: Conn, arrival: Arrival) -> None:
+        """Queue a request of which enough has arrived, or wait for a part that is missing."""
+        if arrival is Arrival.PART:
+            self._wait(conn, selectors.EVENT_READ, self._receive, conn.timeout)
+        elif arrival is Arrival.NOTHING:
+            self._close(conn)
+        elif arrival is Arrival.LONG_HEAD:
+            self.handle_error(None, conn.sock, None, errors.LimitRequestHeaders("the whole head"))
+            conn.is_kept = False
+            self._send(conn)
+        elif arrival is Arrival.LARGE:
+            conn.timeout = _seconds_from_now(_PLACE_SECONDS)
+            self._seek_place(conn)
+        else:
+            self._ready.append(conn)
+            self._start_threads()
+
+    def _start_threads(self) -> None:
+        while self._ready and len(self._answering) < self.cfg.threads:
+            conn = self._ready.popleft()
+            self._answering.add(conn)
+            self.enqueue_req(conn)
+
+    def _seek_place(self, conn: Conn) -> None:
+        if self._places.claim(conn.sock):
+            conn.sock.has_place = True
+            self.enqueue_req(conn)
+        else:
+            self._waiting.add(conn)
+            self._uploads.append(conn)
+
+    def _occupy(self, conn: Conn) -> bool:
+        """Give a client a place, because its thread has to wait for the client. The thread itself calls this.
+
+        Return False if no place is free.
+        """
+        if not self._places.claim(conn.sock):
+            return False
+        self.method_queue.defer(self._stop_counting, conn)
+        return True
+
+    def _stop_counting(self, conn: Conn) -> None:
+        self._answering.discard(conn)
+        self._start_threads()
+
+    def _send(self, conn: Conn) -> None:
+        """Send what the client reads at once, and wait until the client reads the rest."""
+        try:
+            is_sent = conn.sock.send_rest()
+        except OSError:
+            self._close(conn)
+            return
+        if not is_sent:
+            self._wait(conn, selectors.EVENT_WRITE, self._send, conn.timeout)
+            self._limit_unread()
+        elif conn.is_kept:
+            seconds = STALL_SECONDS if conn.sock.received else self.cfg.keepalive
+            conn.timeout = _seconds_from_now(seconds)
+            self._begin(conn, conn.sock.arrival())
+        else:
+            # Closing the socket now would make the client's system discard an answer that it has not read.
+            with contextlib.suppress(OSError):
+                conn.sock.shutdown(socket.SHUT_WR)
+            self._wait(conn, selectors.EVENT_READ, self._linger, _seconds_from_now(_LINGER_SECONDS))
+
+    def _limit_unread(self) -> None:
+        unread = [conn for conn in self._waiting if conn.sock.unsent]
+        if sum(len(conn.sock.unsent) for conn in unread) > _UNREAD_BYTES:
+            self._drop(min(unread, key=attrgetter("timeout")))
+
+    def _linger(self, conn: Conn) -> None:
+        if conn.sock.discard():
+            self._close(conn)
+        else:
+            self._wait(conn, selectors.EVENT_READ, self._linger, conn.timeout)
+
+
+def _seconds_from_now(seconds: float) -> float:
+    return time.monotonic() + seconds

@@ -1,0 +1,183 @@
+"""What has arrived of a request, and who may occupy a thread while being slow."""
+
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from deploy.serving import slow_clients
+from deploy.serving.slow_clients import (
+    ANSWER_BYTES,
+    HEAD_BYTES,
+    SMALL_BODY_BYTES,
+    Arrival,
+    PatientSocket,
+    Places,
+)
+
+SMALL = b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n"
+LARGE = b"POST / HTTP/1.1\r\nCONTENT-LENGTH: 999999\r\n\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[PatientSocket, socket.socket]]:
+    server, client = socket.socketpair()
+    with server, client:
+        yield PatientSocket(server), client
+
+
+@pytest.mark.parametrize(
+    ("sent", "arrival"),
+    [
+        (b"GET / HTT", Arrival.PART),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", Arrival.WHOLE),
+        (SMALL + b"1234", Arrival.PART),
+        (SMALL + b"12345", Arrival.WHOLE),
+        (LARGE + b"x" * (SMALL_BODY_BYTES - 1), Arrival.PART),
+        (LARGE + b"x" * SMALL_BODY_BYTES, Arrival.LARGE),
+        (CHUNKED + b"2\r\nab\r\n", Arrival.PART),
+        (CHUNKED + b"2\r\nab\r\n0\r\n\r\n", Arrival.WHOLE),
+        (CHUNKED + b"x" * SMALL_BODY_BYTES, Arrival.LARGE),
+        (b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n", Arrival.WHOLE),
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * HEAD_BYTES, Arrival.LONG_HEAD),
+    ],
+)
+def test_a_request_goes_to_a_thread_only_if_enough_of_it_has_arrived(
+    pair: tuple[PatientSocket, socket.socket], sent: bytes, arrival: Arrival
+) -> None:
+    server, client = pair
+    client.sendall(sent)
+
+    assert server.collect() is arrival
+    if arrival is not Arrival.LONG_HEAD:
+        assert server.collect() in {arrival, Arrival.PART}  # nothing more has arrived
+
+
+def test_a_client_that_closes_its_end_is_answered_if_it_sent_something(
+    pair: tuple[PatientSocket, socket.socket],
+) -> None:
+    server, client = pair
+    client.sendall(SMALL + b"1")
+    server.collect()
+    client.shutdown(socket.SHUT_WR)
+
+    assert server.collect() is Arrival.WHOLE
+    assert server.recv(1000) == SMALL + b"1"
+    assert server.recv(1000) == b""
+    assert server.arrival() is Arrival.NOTHING
+
+
+def test_no_connection_keeps_more_than_its_share_of_memory(pair: tuple[PatientSocket, socket.socket]) -> None:
+    server, client = pair
+    client.sendall(LARGE + bytes(100_000))
+
+    for _ in range(10):
+        server.collect()
+
+    assert len(server.received) <= HEAD_BYTES + SMALL_BODY_BYTES
+
+
+def test_an_answer_waits_for_its_client_without_a_thread(pair: tuple[PatientSocket, socket.socket]) -> None:
+    server, client = pair
+    server.occupy = lambda: False  # no place for a slow client
+    answer = bytes(range(256)) * (ANSWER_BYTES // 256)
+
+    server.sendall(answer)
+
+    received = b""
+    while not server.send_rest() or len(received) < len(answer):
+        received += client.recv(65536)
+    assert received == answer
+
+
+def test_a_larger_answer_and_a_missing_body_need_a_place(pair: tuple[PatientSocket, socket.socket]) -> None:
+    server, _ = pair
+    server.occupy = lambda: False
+
+    with pytest.raises(ConnectionResetError):
+        server.recv(1)
+    with pytest.raises(ConnectionResetError):
+        server.sendall(bytes(8 * ANSWER_BYTES))
+
+
+def _slow(clock: list[float], monkeypatch: pytest.MonkeyPatch, server: PatientSocket) -> None:
+    """Let a client wait for so long that its place goes to another client."""
+    monkeypatch.setattr(slow_clients.time, "monotonic", lambda: clock[0])
+    server._waits_since = 0.0
+
+
+def test_only_a_client_that_is_too_slow_loses_its_place(
+    pair: tuple[PatientSocket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, client = pair
+    other = PatientSocket(client)
+    clock = [0.0]
+    _slow(clock, monkeypatch, server)
+    places = Places(1)
+
+    assert places.claim(server)
+    clock[0] = 1.9
+    assert not places.claim(other)
+    clock[0] = 2.1
+    assert places.claim(other)
+    assert server.recv(1) == b""  # the request of the slow client broke off
+    places.free(other)
+    assert places.claim(server)
+
+
+def test_an_upload_at_twenty_kilobytes_a_second_keeps_its_place(
+    pair: tuple[PatientSocket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, client = pair
+    clock = [0.0]
+    _slow(clock, monkeypatch, server)
+    places = Places(1)
+    places.claim(server)
+
+    for second in range(1000):
+        clock[0] = float(second)
+        server._moved_bytes = 20_000 * second
+        assert not places.claim(PatientSocket(client))
+
+
+@pytest.mark.parametrize("sends", [True, False], ids=["reads nothing", "sends nothing"])
+def test_a_thread_stops_waiting_for_a_client_that_loses_its_place(
+    pair: tuple[PatientSocket, socket.socket], *, sends: bool
+) -> None:
+    server, client = pair
+    ended: list[object] = []
+    begun = threading.Event()
+    server.occupy = lambda: not begun.set()
+
+    def wait() -> None:
+        try:
+            ended.append(server.sendall(bytes(1 << 24)) if sends else server.recv(1))
+        except OSError as why:
+            ended.append(why)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    assert begun.wait(30)
+    while server._waits_since is None:
+        pass
+    server.disconnect()
+    thread.join(10)
+
+    assert not thread.is_alive()
+    assert len(ended) == 1
+    assert isinstance(ended[0], OSError) is sends
+    if not sends:
+        server.sendall(b"your text")  # the page with what arrived
+        assert client.recv(100) == b"your text"
+
+
+def test_a_client_that_is_gone_is_discarded(pair: tuple[PatientSocket, socket.socket]) -> None:
+    server, client = pair
+    assert not server.discard()
+    client.sendall(b"more")
+    assert not server.discard()
+    client.close()
+    assert server.discard()
+    server.disconnect()
