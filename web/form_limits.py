@@ -26,7 +26,6 @@ _SPARE_BYTES = 128  # of such a field, and of the name of each field
 _DRAIN_BYTES = 4 * 1024 * 1024  # a browser shows the refusal only after it has sent the whole form
 
 _View = TypeVar("_View", bound=Callable[..., object])
-_NOTHING = FormLimits(1, {})
 
 
 def takes(*, more: int = 0, **field_bytes: int) -> Callable[[_View], _View]:
@@ -34,9 +33,9 @@ def takes(*, more: int = 0, **field_bytes: int) -> Callable[[_View], _View]:
 
     `more` is the number of times that fields may come again, such as boxes to tick.
     """
+    limits = FormLimits(len(field_bytes) + more + _SPARE_FIELDS, field_bytes)
 
     def declare(view: _View) -> _View:
-        limits = FormLimits(len(field_bytes) + more + _SPARE_FIELDS, field_bytes)
         view.form_limits = limits  # type: ignore[attr-defined]  # read by `form_limits`
         return view
 
@@ -63,7 +62,7 @@ class LimitedRequest(Request):
     def _load_form_data(self) -> None:
         if self.mimetype == "multipart/form-data":  # a form with files has a reader of its own
             raise BadRequest
-        limits = form_limits(self.endpoint) or _NOTHING
+        limits = form_limits(self.endpoint) or FormLimits(1, {})
         fields: MultiDict[str, str] = MultiDict()
         body = body_of(self, small_form_bytes(limits))
         try:
@@ -71,11 +70,9 @@ class LimitedRequest(Request):
                 for name, text in read_small_form(body, limits):
                     fields.add(name, text)
         except BodyError as why:
-            if why.unfinished is not None:
-                fields.add(*why.unfinished)
+            fields.update(filter(None, [why.unfinished]))
             body.drain(_DRAIN_BYTES)
-            cut_off = why.reason is BodyFault.CUT_OFF
-            raise (BadRequest if cut_off else RequestEntityTooLarge) from why
+            raise (BadRequest if why.reason is BodyFault.CUT_OFF else RequestEntityTooLarge) from why
         finally:
             self.__dict__.update(
                 form=ImmutableMultiDict(fields), files=ImmutableMultiDict(), stream=BytesIO()
@@ -99,26 +96,21 @@ def read_small_form(body: Body, limits: FormLimits) -> Iterator[tuple[str, str]]
         BodyError: the form is over a limit, or was cut off. Its `unfinished` is the field that was being
             read, or None.
     """
-    unread = b""
-    for _ in range(limits.parts):
-        while True:
-            field, mark, after = unread.partition(b"&")
-            _refuse_long(field, limits)
-            piece = b"" if mark else _more(body, field)
-            if not piece:
-                break
-            unread += piece
-        if field:
-            yield _decoded(field)
-        if not mark:
-            return
-        unread = after
-    raise BodyError(BodyFault.TOO_MANY_PARTS)
-
-
-def _more(body: Body, field: bytes) -> bytes:
+    unread = field = b""
     try:
-        return body.read()
+        for _ in range(limits.parts):
+            field, mark, after = unread.partition(b"&")
+            while not mark and (piece := body.read()):
+                unread += piece
+                field, mark, after = unread.partition(b"&")
+                _refuse_long(field, limits)
+            _refuse_long(field, limits)
+            if field:
+                yield _decoded(field)
+            if not mark:
+                return
+            unread = after
+        raise BodyError(BodyFault.TOO_MANY_PARTS)  # noqa: TRY301  # the handler below keeps the field
     except BodyError as why:
         why.unfinished = _decoded(field)
         raise
@@ -127,12 +119,9 @@ def _more(body: Body, field: bytes) -> bytes:
 def _refuse_long(field: bytes, limits: FormLimits) -> None:
     """Refuse a field that is longer than its limit, as soon as that is certain."""
     name, _, value = field.partition(b"=")
-    limit = limits.bytes_of(_plain(name[:_SPARE_BYTES]))
     escapes = min(value.count(b"%"), len(value) // _ENCODED)
-    if len(value) - (_ENCODED - 1) * escapes > limit:
-        why = BodyError(BodyFault.FIELD_TOO_LONG)
-        why.unfinished = _decoded(field[: len(name) + 1 + limit])
-        raise why
+    if len(value) - (_ENCODED - 1) * escapes > limits.bytes_of(_plain(name[:_SPARE_BYTES])):
+        raise BodyError(BodyFault.FIELD_TOO_LONG)
 
 
 def _decoded(field: bytes) -> tuple[str, str]:

@@ -34,7 +34,7 @@ _EXPECT = re.compile(rb"\r\nexpect:", re.IGNORECASE)
 
 
 class Arrival(Enum):
-    """How much of a request has arrived."""
+    """Part of a request that has arrived."""
 
     PART = auto()
     WHOLE = auto()  # a thread can read the request without waiting

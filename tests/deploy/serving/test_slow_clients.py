@@ -1,4 +1,4 @@
-"""What has arrived of a request, and who may occupy a thread while being slow."""
+"""Requests that have arrived go to a thread, and few slow clients may occupy a thread."""
 
 import socket
 import threading

@@ -118,7 +118,7 @@ def test_a_crowd_of_slow_clients_delays_no_visitor_and_ends_no_honest_upload(
     waited = []
     with Crowd(server, beginning):
         for _ in range(_VISITS):
-            source.browser.close()  # each visitor connects anew
+            source.browser.close()  # each visitor connects again
             since = time.monotonic()
             assert source.browser.get("/en/").status == 200
             waited.append(time.monotonic() - since)
