@@ -1,7 +1,7 @@
 """Entries and files that a store has lost, so that the sync can ask another store for them."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from protocol.envelope import Author, Envelope, digest_of_files
@@ -63,14 +63,18 @@ def lost_and_given(
     return sorted((named - parts.keys()) | unseen | opaque)[:_ASKED_AT_ONCE], given
 
 
-def has_signed_files(store: Store, part: Envelope) -> bool:
-    """Return True if the encrypted files of an entry are those that the entry's writer signed."""
+def has_signed_files(store: Store, part: Envelope, opens: Callable[[bytes], bool] | None = None) -> bool:
+    """Return True if the encrypted files of an entry are those that the entry's writer signed.
+
+    The age header of a file is not signed. `opens` says whether a header can be decrypted. Only a workstation
+    can know this. Without `opens`, every header counts as sound.
+    """
     with store.reading() as session:
         files = attachments.of_entry(session, part.address, part.entry_id)
     digests: dict[bytes, bytes] = {}
     try:
         for file in files:
-            if not file.header:
+            if not file.header or (opens is not None and not opens(file.header)):
                 return False
             payload = hashlib.sha256()
             for chunk in attachments.read_chunks(store, part.address, file.attachment_id):

@@ -62,17 +62,20 @@ def verify_store(
     *,
     after: bytes = b"",
     remembered: Callable[[Address], Heads] = lambda _address: (),
+    opens_file: Callable[[bytes], bool] | None = None,
 ) -> Iterator[MailboxVerdict]:
     """Verify all mailboxes whose address comes after `after`, in ascending order, and yield each result.
 
     Each mailbox is read in its own transaction, so that writers never wait for the verification. An
     interrupted verification continues with the last address as `after`. `remembered` returns the newest
-    entries (heads) of a mailbox that a workstation remembers.
+    entries (heads) of a mailbox that a workstation remembers. `opens_file` says whether a workstation can
+    decrypt the age header of a file, which is not signed.
     """
     with store.reading() as session:
         addresses = mailboxes.all_addresses(session)
     for place in range(bisect_right(addresses, after), len(addresses)):
-        verdict = _verify(store, strands, addresses, place, remembered(Address(addresses[place])))
+        heads = remembered(Address(addresses[place]))
+        verdict = _verify(store, strands, addresses, place, heads, opens_file)
         if verdict is not None:
             yield verdict
 
@@ -103,12 +106,13 @@ def _verify_in_process(place: int) -> MailboxVerdict | None:
     return _verify(*_opened[0], place)
 
 
-def _verify(
+def _verify(  # noqa: PLR0913, PLR0917  # as `verify_store`, for one mailbox
     store: Store,
     strands: Mapping[StrandId, StrandKey],
     addresses: Sequence[bytes],
     place: int,
     remembered: Heads = (),
+    opens_file: Callable[[bytes], bool] | None = None,
 ) -> MailboxVerdict | None:
     address = Address(addresses[place])
     with store.reading() as session:
@@ -124,7 +128,9 @@ def _verify(
         faults=tuple(fault.kind for fault in transcript.faults),
         has_sound_keys=found.has_sound_keys,
         damaged_rows=len(found.damaged),
-        damaged_files=tuple(digest for digest in with_files if not has_signed_files(store, parts[digest])),
+        damaged_files=tuple(
+            digest for digest in with_files if not has_signed_files(store, parts[digest], opens_file)
+        ),
         entries=len(found.rows),
         done=place + 1,
         total=len(addresses),

@@ -11,6 +11,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Protocol
 
+from crypto.age import AgeReader
 from crypto.errors import ForgedError, UnreadableError
 from gpg.home import GpgHome
 from journalist_app.config import ONE_MACHINE, AdviserConfig
@@ -167,6 +168,14 @@ class OpenDesk:
         known = self.trusted_state.mailboxes.get(address)
         if known is None or known != replace(seen, removed=known.removed | seen.removed):
             self._change(lambda state: state.advance(address, seen))
+
+    def opens_file(self, header: bytes) -> bool:
+        """Return True if the desk's keys can decrypt the age header of an attached file."""
+        try:
+            AgeReader(header, self.keyring.identities, ())
+        except UnreadableError:
+            return False
+        return True
 
     def stores_to_tell(self, today: date) -> Collection[bytes]:
         """Return the other stores that must receive an item before this store deletes it.

@@ -46,15 +46,16 @@ def apply_file(context: ApplyContext, session: Session, item: FileItem) -> bool:
     """Prepare the store to receive the chunks of an attached file by sync.
 
     Do nothing if this store has the whole file or does not have its mailbox, or if the file's entry was
-    removed.
+    removed. A file that this workstation cannot decrypt, because its age header is damaged, does not count.
     """
     address, key = Address(item.address), (item.address, item.attachment_id)
     rows = entries.find_by_entry_id(session, address, item.entry_id)
     signed = [entry.envelope for row in rows if (entry := parse_row(row)) is not None]
+    ours = context.endpoint
     is_unwanted = (
         mailboxes.find(session, address) is None
         or any(row.digest in context.removed(session, address) for row in rows)
-        or any(has_signed_files(context.endpoint.store, part) for part in signed)
+        or any(has_signed_files(ours.store, part, ours.opens_file) for part in signed)
     )
     if is_unwanted:
         context.unwanted.add(key)

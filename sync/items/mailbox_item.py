@@ -75,7 +75,8 @@ def _pack_entry(
     if context.has_more:
         return
     yield entry_item.pack(entry, files), row_id
-    if entry.header is not None and not has_signed_files(context.endpoint.store, part):
+    ours = context.endpoint
+    if entry.header is not None and not has_signed_files(ours.store, part, ours.opens_file):
         yield DamagedItem(part.address, entry.digest), None
 
 

@@ -67,6 +67,7 @@ def workstation_endpoint(
         half_hour=half_hour,
         merger=RecordMerger(desk.keyring, newest, today),
         opens=opens,
+        opens_file=desk.opens_file,
     )
 
 

@@ -69,6 +69,7 @@ def _check(desk: OpenDesk, state: _State, today: date) -> _State:
         desk.letterhead.strand_keys,
         after=after,
         remembered=lambda address: desk.trusted_state.seen(address).heads,
+        opens_file=desk.opens_file,
     )
     for verdict in verdicts:
         after = verdict.address

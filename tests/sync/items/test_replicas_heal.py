@@ -1,6 +1,8 @@
 """Entries that a store lost or damaged: other stores send them again, and a removed entry stays removed."""
 
 import os
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -11,8 +13,9 @@ from protocol.entry import SignedEntry, open_entry
 from protocol.envelope import EntryClass
 from protocol.pouch.pouch_items import EntryItem
 from protocol.transcript.check import FaultKind
-from store import sync_findings
+from store import outbox, sync_findings
 from store.database.engine import Store
+from store.outbox import OutboxKind
 from store.sync_findings import FindingKind
 from stored_mailbox.appending import store_entry
 from tests.journalist_app.desk_factories import TODAY, ASource, World, a_source
@@ -306,6 +309,54 @@ def test_a_file_that_was_changed_during_one_sync_and_put_back_is_healed_by_the_w
 
     assert all_of(adviser.store)["file"] == all_of(ends.world.store)["file"]
     assert all_of(adviser.store)["chunk"] == all_of(ends.world.store)["chunk"]
+
+
+def file_headers(store: Store) -> list[bytes]:
+    query = "SELECT header FROM sealed WHERE id IN (SELECT id FROM attachment) ORDER BY header"
+    with closing(sqlite3.connect(store.path)) as connection:
+        return [header for (header,) in connection.execute(query)]
+
+
+def puts_file_header(ends: Ends, store: Store, header: bytes | None) -> None:
+    statement = "UPDATE sealed SET header = :header WHERE id IN (SELECT id FROM attachment)"
+    execute(ends, store, statement, header=header)
+
+
+@pytest.mark.parametrize("where", ["at the server, during one sync", "in the replica"])
+def test_a_file_whose_age_header_was_flipped_is_healed_by_the_whole_check(ends: Ends, where: str) -> None:
+    adviser = an_adviser(ends)
+    source = a_source(ends.world)
+    source.writes("with a file", file=("a.pdf", os.urandom(1_500_000)))
+    (header,) = file_headers(ends.world.store)
+    if where == "in the replica":
+        adviser.syncs()
+        puts_file_header(ends, adviser.store, flipped(header))
+    else:
+        puts_file_header(ends, ends.world.store, flipped(header))
+        adviser.syncs()
+        puts_file_header(ends, ends.world.store, header)
+    assert [flipped(header)] == file_headers(adviser.store)
+    check_whole_store(adviser.desk, TODAY)
+
+    adviser.syncs()
+
+    assert [header] == file_headers(adviser.store)
+    assert all_of(adviser.store) == all_of(ends.world.store)
+
+
+def test_a_dishonest_server_cannot_replace_the_header_of_a_file_that_opens(ends: Ends) -> None:
+    adviser = an_adviser(ends)
+    source = a_source(ends.world)
+    entry = source.writes("with a file", file=("a.pdf", b"a file"))
+    adviser.syncs()
+    (header,) = file_headers(ends.world.store)
+    puts_file_header(ends, ends.world.store, flipped(header))
+    with ends.world.store.writing() as session:  # send it once more
+        outbox.enqueue(session, OutboxKind.ENTRY, address=source.keys.address, name=entry.digest)
+
+    adviser.syncs()
+
+    assert [header] == file_headers(adviser.store)
 
 
 def test_a_mailbox_that_the_server_lost_is_given_back(ends: Ends) -> None:
