@@ -84,6 +84,16 @@ def test_an_error_answer_of_the_server_itself_has_the_headers_too(server: Server
     assert [name for name, value in EVERY_ANSWER.items() if f"\r\n{name}: {value}\r\n" not in answer] == []
 
 
+def test_a_download_that_turns_out_to_be_damaged_is_shorter_than_announced(server: ServerProcess) -> None:
+    """A browser then reports that the download failed, and keeps no file that looks whole."""
+    head, body = server.get("/damaged")
+
+    assert b"\r\nContent-Length: 2000000" in head
+    assert len(body) == 1_000_000
+    assert "a damaged second half" not in server.log.read_text()
+    assert "ValueError (toy_server.py:" in server.log.read_text()
+
+
 def test_the_log_holds_a_day_and_a_place_but_no_hour_and_no_address(server: ServerProcess) -> None:
     server.exchange(f"GET /raise?{CANARY} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     server.exchange(f"{CANARY}\r\n\r\n".encode())

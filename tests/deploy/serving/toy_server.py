@@ -3,7 +3,7 @@
 import ctypes
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from deploy import hardening, quiet_log
@@ -12,12 +12,23 @@ from deploy.serving.gunicorn_server import GunicornServer
 _PR_GET_DUMPABLE = 3
 
 
+def a_damaged_file(answer: bytes) -> Iterator[bytes]:
+    """Yield the first half, as a file whose second half is damaged."""
+    yield answer[: len(answer) // 2]
+    raise ValueError("a damaged second half")
+
+
 def main() -> None:
     hardening.harden_process()
     quiet_log.install_quiet_log(sys.stderr)
     secret = os.urandom(16).hex().encode()
 
-    fixed = {"/secret": secret, "/page": bytes(200_000), "/large": bytes(32 << 20)}
+    fixed = {
+        "/damaged": bytes(2_000_000),
+        "/secret": secret,
+        "/page": bytes(200_000),
+        "/large": bytes(32 << 20),
+    }
 
     def app(environ: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
@@ -36,7 +47,7 @@ def main() -> None:
         elif path.startswith("/raise"):
             raise ValueError(environ["QUERY_STRING"])
         start("200 OK", [("Content-Length", str(len(answer)))])
-        return [answer]
+        return a_damaged_file(answer) if path.startswith("/damaged") else [answer]
 
     server = GunicornServer(lambda: app, binds=sys.argv[1:], workers=1, threads=2, stop_seconds=3)
     server.run()
