@@ -1,17 +1,17 @@
 """Deletion by the source: remove messages, or end the whole mailbox, with an entry that the source signs."""
 
-from contextlib import suppress
 from datetime import date
 
 from sqlalchemy.orm import Session
 
+from crypto.errors import MalformedError
 from protocol.envelope import REMOVED_AT_ONCE, EntryClass
 from protocol.mailbox_keys import MailboxKeys
-from protocol.transcript.ending import proof_to_bytes
+from protocol.transcript.ending import proof_from_bytes, proof_to_bytes
 from source_app.errors import NotFoundError
 from source_app.public_desk import PublicDesk
 from source_app.services.login import MailboxSession, log_out
-from source_app.services.new_entry import draft_entry
+from source_app.services.new_entry import draft_entry, is_authentic
 from source_app.services.verified_mailbox import read_sent_words
 from store import mailboxes
 from store.errors import EntryMissingError, NoSuchMailboxError
@@ -51,6 +51,9 @@ def end_mailbox(
     """Make everything in a mailbox unreadable for good, and log the source out.
 
     A second call changes nothing.
+
+    Raises:
+        NoSuchMailboxError: the mailbox is missing, and the store has no end that this source signed.
     """
 
     def prepare() -> PreparedAppend:
@@ -63,6 +66,22 @@ def end_mailbox(
 
         return PreparedAppend(keys.address, draft.row.version, [], end)
 
-    with suppress(NoSuchMailboxError):  # another tab may have ended it
+    try:
         append_entries(desk.store, prepare)
+    except NoSuchMailboxError:
+        if not _has_ended(desk, keys):  # someone may hide the mailbox for a moment
+            raise
     log_out(desk, opened.token)
+
+
+def _has_ended(desk: PublicDesk, keys: MailboxKeys) -> bool:
+    """Return True if another tab has ended the mailbox: the store has an end that its source signed."""
+    with desk.store.reading() as reading:
+        ended = mailboxes.find_ended(reading, keys.address)
+    try:
+        entries = () if ended is None else proof_from_bytes(ended.proof)
+    except MalformedError:
+        return False
+    return any(
+        entry.envelope.entry_class is EntryClass.END and is_authentic(entry, keys) for entry in entries
+    )

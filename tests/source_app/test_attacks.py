@@ -490,6 +490,30 @@ def test_a_full_mailbox_refuses_neither_a_removal_nor_the_end(
         assert mailboxes.find(session, keys.address) is None
 
 
+@pytest.mark.parametrize("proof", [None, b"", b"\0", "another"])
+def test_no_page_says_that_a_mailbox_ended_which_the_operator_hides(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, proof: bytes | str | None
+) -> None:
+    """Attack: the row is hidden while the source ends the mailbox, and restored afterwards."""
+    end = "/en/mailbox/end"
+    form = {**source.hidden(source.get(end), end), "sure": "y"}
+    if proof == "another":  # an end that someone else signed
+        draft = a_desk.draft_receipt(keys, SourceWriter(keys), EntryClass.END)
+        signed = sign_entry(draft, by=SourceWriter(keys))
+        proof = ending.proof_to_bytes([replace(signed, signature=bytes(64))])
+    row = {"address": keys.address, "recipient": keys.recipient, "verify_key": keys.verify_key, "day": TODAY}
+    sql(a_desk, "UPDATE mailbox SET address = ?", bytes(20))
+    if isinstance(proof, bytes):
+        with a_desk.store.writing() as session:
+            mailboxes.apply_end_from_peer(session, **row, proof=proof)
+
+    said = source.post(end, form)
+
+    assert said.status_code == 404
+    sql(a_desk, "UPDATE mailbox SET address = ?", keys.address)
+    assert len(messages(a_desk, keys)) == 1
+
+
 @pytest.mark.parametrize("column", ["verify_key", "recipient"])
 def test_the_end_stays_as_a_signed_proof_with_the_heads_and_keys_of_the_source(
     a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, column: str
