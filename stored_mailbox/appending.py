@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from protocol.entry import SignedEntry
-from protocol.envelope import Author
+from protocol.envelope import Author, Envelope
 from protocol.identifiers import Address, AttachmentId
 from protocol.transcript.check import read_transcript
 from protocol.transcript.closing import closed_until
@@ -63,6 +63,7 @@ def append_entries(store: Store, prepare: Callable[[], PreparedAppend | None]) -
                 entries.claim(session, prepared.address, prepared.version)
                 for new in prepared.new:
                     _add(session, new)
+                _update_state(session, prepared.address, [new.signed.envelope for new in prepared.new])
                 if prepared.hook is not None:
                     prepared.hook(session)
         except MailboxChangedError:
@@ -103,7 +104,8 @@ def recompute_state(session: Session, address: Address) -> None:
     the store can falsify the result, so a caller that relies on it must verify the entries first.
     """
     signed = [entry for entry, _ in read_envelopes(session, address)]
-    transcript = read_transcript(address, None, {}, signed, has_content=False, is_verified=True)
+    digests = {entry.digest for entry in signed}
+    transcript = read_transcript(address, None, {}, signed, has_content=False, verified=digests)
     entries.set_state(session, address, waiting_since=waiting_since(transcript), due=closed_until(transcript))
 
 
@@ -120,8 +122,14 @@ def _add(session: Session, new: NewEntry) -> None:
     freed = store_entry(session, new.signed, new.attachment_ids)
     if part.removes and not freed:
         raise EntryMissingError("nothing is left to remove")
-    if part.is_words and part.author is Author.SOURCE:  # quick, also in a long mailbox
-        since = waiting_since_with(part, mailboxes.day_waiting_since(session, part.address))
-        entries.set_state(session, part.address, waiting_since=since, due=None)
-    elif part.is_words or part.removes:
-        recompute_state(session, part.address)
+
+
+def _update_state(session: Session, address: Address, parts: Sequence[Envelope]) -> None:
+    """Update what new entries change: since when the source waits, and when the mailbox may be deleted."""
+    if any(part.removes or (part.is_words and part.author is Author.DESK) for part in parts):
+        recompute_state(session, address)
+        return
+    for part in parts:  # of the source: quick, also in a long mailbox
+        if part.is_words:
+            since = waiting_since_with(part, mailboxes.day_waiting_since(session, address))
+            entries.set_state(session, address, waiting_since=since, due=None)

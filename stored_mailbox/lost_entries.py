@@ -1,7 +1,7 @@
 """Entries and files that a store has lost, so that the sync can ask another store for them."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Final
 
 from protocol.envelope import Author, Envelope, digest_of_files
@@ -17,13 +17,14 @@ from stored_mailbox.reading import read_envelopes
 _ASKED_AT_ONCE: Final = 256  # a hostile source can name thousands of entries that never existed
 
 
-def lost_and_given(
+def lost_and_given(  # noqa: PLR0913  # three sets of digests
     store: Store,
     address: Address,
     strands: Mapping[StrandId, StrandKey],
     *,
     written: Iterable[Digest] = (),
     asked: Iterable[Digest] = (),
+    verified: Container[Digest] = (),
 ) -> tuple[list[Digest], list[Digest]]:
     """Return which entries of a mailbox this store has lost, and which entries in `asked` it can send.
 
@@ -36,7 +37,7 @@ def lost_and_given(
     - an entry in `written` names it as unseen: that entry's writer was not shown it
 
     At most 256 lost entries are returned. An entry can be sent if its signature is valid and its files are
-    those that its writer signed.
+    those that its writer signed. The caller has verified the signatures of the entries in `verified` before.
     """
     with store.reading() as session:
         mailbox = mailboxes.find(session, address)
@@ -45,7 +46,8 @@ def lost_and_given(
         return [], []
     verify_key = checked_verify_key(address, mailbox.recipient, mailbox.verify_key)
     signed = [entry for entry, _ in found]
-    authentic = read_transcript(address, verify_key, strands, signed, has_content=False).authentic
+    checked = read_transcript(address, verify_key, strands, signed, has_content=False, verified=verified)
+    authentic = checked.authentic
     rows = {row.digest: row for entry, row in found if entry.digest == row.digest}
     parts = {digest: entry.envelope for digest, entry in authentic.items() if digest in rows}
     named = {head.digest for part in parts.values() for head in (*part.heads, *part.unseen)}

@@ -155,10 +155,11 @@ def _finish_mailboxes(context: ApplyContext) -> None:
     The queue (outbox) gets the entries that the sender asked for, and the entries that are lost here. The
     next pouch sends the former, and asks the sender for the latter.
     """
-    store, strands = context.endpoint.store, context.verified.strands
+    store, asked = context.endpoint.store, context.asked
+    strands, known = context.verified.strands, context.verified.entries
     queued: list[tuple[Address, Digest]] = []
-    for address in context.changed | context.asked.keys():
-        lost, given = lost_and_given(store, address, strands, asked=context.asked.get(address, ()))
+    for address in context.changed | asked.keys():
+        lost, given = lost_and_given(store, address, strands, asked=asked.get(address, ()), verified=known)
         queued += ((address, digest) for digest in given + (lost if address in context.changed else []))
     with store.writing(durable=False) as session:
         for address in context.changed:

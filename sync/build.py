@@ -116,7 +116,7 @@ class _PouchBuilder:
     def __init__(self, context: BuildContext, after: int | None = None) -> None:
         endpoint, peer = context.endpoint, context.peer
         self._context = context
-        self._verifying = VerifyContext(endpoint, context.letterhead, sender=None)
+        self._verifying = VerifyContext(endpoint, context.letterhead, None, entries=context.verified)
         self._damaged: list[int] = []  # rows of the outbox
         # Read first which pouches the peer has confirmed, so that this pouch contains everything that this
         # store had when it applied the peer's last pouch. The transaction is durable: if the peer knew a

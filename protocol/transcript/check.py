@@ -4,7 +4,7 @@ See docs/protocol.md, "Transcript". The check decrypts nothing.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
@@ -144,14 +144,14 @@ def read_transcript(  # noqa: PLR0913  # two switches, besides the mailbox
     remembered: Heads = (),
     *,
     has_content: bool = True,
-    is_verified: bool = False,
+    verified: Container[Digest] = (),
 ) -> Transcript:
     """Verify every entry of a mailbox, and check that the entries fit each other.
 
     `mailbox_verify_key` must have passed `check_mailbox_keys`. If the key is None, every entry of the source
     is refused. `remembered` has the newest entries (heads) that this workstation remembers. With
     `has_content=False`, the entries have no encrypted parts, and only envelopes and signatures are checked.
-    With `is_verified`, the caller has verified all signatures before.
+    The caller has verified the signatures of the entries in `verified` before, with the same keys.
 
     The check detects every change of an entry. It also detects a missing entry, if a remembered head or
     another entry names the missing entry. It cannot detect that the newest entry of a writer is missing, as
@@ -160,7 +160,8 @@ def read_transcript(  # noqa: PLR0913  # two switches, besides the mailbox
     authentic: dict[Digest, SignedEntry] = {}
     forged: list[tuple[FaultKind, SignedEntry]] = []
     for entry in entries:
-        kind = None if is_verified else _signature_fault(entry, address, mailbox_verify_key, strands)
+        is_known = entry.digest in verified  # a digest names the envelope and the signature
+        kind = None if is_known else _signature_fault(entry, address, mailbox_verify_key, strands)
         if kind is None and entry.digest in authentic:
             kind = FaultKind.REPLAYED
         if kind is None:

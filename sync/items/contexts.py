@@ -23,6 +23,7 @@ class BuildContext:
 
     `chunks_at_peer` counts, for each attachment, the chunks that the peer has after applying this pouch.
     `size` is roughly the number of bytes packed so far. `size_limit` is None for a pouch of any size.
+    `verified` collects the packed entries, whose signatures were verified.
     """
 
     endpoint: Endpoint
@@ -32,6 +33,7 @@ class BuildContext:
     size_limit: int | None
     size: int = 0
     has_more: bool = False
+    verified: set[Digest] = field(default_factory=set)
 
     def is_full(self) -> bool:
         """Return True if the pouch (sync bundle) is full.
@@ -50,7 +52,7 @@ class VerifyContext:
     A letterhead (signed public statement) and a mailbox come before the items that need their keys. `sender`
     is None if the items come from this endpoint's own store, and are verified before they are sent.
     `deleted_wrongly` collects the mailboxes that the peer deleted although entries of this store do not allow
-    that.
+    that. `entries` collects the entries whose signatures were verified.
     """
 
     endpoint: Endpoint
@@ -59,6 +61,7 @@ class VerifyContext:
     strands: dict[StrandId, StrandKey] = field(init=False)
     mailbox_keys: dict[Address, bytes | None] = field(default_factory=dict)
     deleted_wrongly: set[Address] = field(default_factory=set)
+    entries: set[Digest] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.strands = dict(self.letterhead.strand_keys)

@@ -51,15 +51,14 @@ def verify(context: VerifyContext, item: EntryItem) -> None:
     """
     entry = _signed(item)
     part = entry.envelope
-    has_content = bool(item.header or item.payload or item.attachment_ids)
     if (
         bool(item.header) != bool(item.payload)
         or part.entry_class is EntryClass.END  # an end arrives as the proof of an ended mailbox
-        or (has_content and not part.is_words)
+        or ((item.header or item.payload or item.attachment_ids) and not part.is_words)
     ):
         raise MalformedError
-    verify_key = context.mailbox_key(part.address)
-    verify_entry(entry, mailbox_verify_key=verify_key, strands=context.strands)
+    verify_entry(entry, mailbox_verify_key=context.mailbox_key(part.address), strands=context.strands)
+    context.entries.add(entry.digest)
     if entry.payload is not None and not has_signed_payload(entry):
         raise ForgedError
     if context.endpoint.is_server and part.strand == context.sender:
@@ -149,9 +148,7 @@ def _is_better(context: ApplyContext, stored: entries.StoredEntry, entry: Signed
 def _has_rival(session: Session, entry: SignedEntry, strands: Mapping[StrandId, StrandKey]) -> bool:
     """Return True if this store has another authentic entry of the same writer with the same number."""
     part = entry.envelope
-    rows = entries.of_strand(
-        session, part.address, int(part.author), part.strand, number=part.number, last=part.number
-    )
-    read = (read_signed(row, part.address) for row in rows if row.digest != entry.digest)
-    others = [other for other in read if other is not None]
+    strand, number = (part.address, int(part.author), part.strand), part.number
+    rows = entries.of_strand(session, *strand, number=number, last=number, known=entry.digest)
+    others = [other for row in rows if (other := read_signed(row, part.address)) is not None]
     return bool(read_transcript(part.address, None, strands, others, has_content=False).authentic)

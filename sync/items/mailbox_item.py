@@ -35,7 +35,7 @@ def pack(
     files = {row.entry_id: attachments.of_entry(session, address, row.entry_id) for row in stored}
     tally_rows = [row.id for row in rows if row.kind is OutboxKind.TALLIES]
     tallies = [(tallies_item.pack(session, address), row_id) for row_id in tally_rows]
-    strands = context.letterhead.strand_keys
+    store, strands = context.endpoint.store, context.letterhead.strand_keys
 
     def items() -> Iterator[tuple[Item, int | None]]:
         if mailbox is None:
@@ -52,7 +52,7 @@ def pack(
         yield from tallies
         yield from ((DamagedItem(address, each), row_ids[each]) for each in read if read[each] is None)
         own = [entry.digest for entry in signed if entry.envelope.strand == context.endpoint.name]
-        lost, _ = lost_and_given(context.endpoint.store, address, strands, written=own)
+        lost, _ = lost_and_given(store, address, strands, written=own, verified=context.verified)
         # With an entry that the peer asked for, nothing is asked: the two would ask each other forever.
         if own or not row_ids.keys().isdisjoint(lost):
             yield from ((DamagedItem(address, digest), None) for digest in lost)

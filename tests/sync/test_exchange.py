@@ -1,6 +1,7 @@
 """After a sync, both ends have everything that was new, and concurrent changes are merged."""
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import date
 
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Session
 from deploy.sweeping.retention import apply_retention, forget_known
 from protocol.pouch.pouch_file import SERVER
 from protocol.pouch.pouch_items import Item
+from protocol.strand import check_signature
 from store import (
     attachments,
     entries,
@@ -83,6 +85,28 @@ def test_a_sources_entries_arrive_at_the_workstation_once(ends: Ends) -> None:
     assert all_of(workstation.replica) == all_of(ends.world.store)
     assert (ends.questions, again.received, ends.notes_restored_server(workstation)) == (1, 0, False)
     assert ends.left(ends.world.store, workstation.keyring.strand.id) == 0
+
+
+def test_each_end_verifies_the_signature_of_an_entry_once(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = a_source(ends.world)
+    for _ in range(3):
+        source.writes("vraag")
+        source.is_answered("antwoord")
+    workstation = ends.workstation()
+    verified: list[bytes] = []
+
+    def counting(key: bytes, message: bytes, signature: bytes) -> None:
+        verified.append(signature)
+        check_signature(key, message, signature)
+
+    for module in ("protocol.entry", "protocol.transcript.check"):
+        monkeypatch.setattr(f"{module}.check_signature", counting)
+
+    ends.sync(workstation)
+
+    assert Counter(Counter(verified).values()) == {2: 6}  # when the entry is packed, and when it is applied
 
 
 def test_a_pouch_is_on_disk_before_it_is_acknowledged(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -236,7 +236,7 @@ class Explorer:
         ]
         again = [self.made[digest].entry for digest, _ in sorted(rows) if digest in repeated]
         return check.read_transcript(
-            KEYS.address, KEYS.verify_key, STRANDS, [*entries, *again], remembered, is_verified=True
+            KEYS.address, KEYS.verify_key, STRANDS, [*entries, *again], remembered, verified=self.made
         )
 
     def _opened(self, rows: Rows, transcript: Transcript) -> list[EntryContent]:

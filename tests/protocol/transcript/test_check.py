@@ -88,7 +88,8 @@ def test_without_content_only_envelopes_and_signatures_are_checked(talk: Talk) -
 
 def test_signatures_that_the_caller_has_verified_are_not_verified_again(talk: Talk) -> None:
     forged = replace(talk.entries[0], signature=bytes(64))
-    trusting = read_transcript(talk.keys.address, None, {}, [forged], is_verified=True)
+    trusting = read_transcript(talk.keys.address, None, {}, [forged], verified={forged.digest})
+    assert not read_transcript(talk.keys.address, None, {}, [forged], verified={Digest(bytes(32))}).authentic
     assert trusting.authentic == {forged.digest: forged}
 
 
