@@ -8,17 +8,9 @@ from flask import Blueprint, Response, current_app, redirect, request
 from flask.typing import ResponseReturnValue
 
 from source_app.errors import NotFoundError
-from source_app.services import login, published
+from source_app.services import published
 from source_app.services.absences import shown_absences
-from source_app.views.request_context import (
-    config,
-    current_day,
-    desk,
-    render_page,
-    send_download,
-    session_token,
-    without_session,
-)
+from source_app.views.request_context import config, current_day, desk, logged_out, render_page, send_download
 from web.origin import is_seen
 
 bp = Blueprint("pages", __name__)
@@ -121,8 +113,7 @@ def leave() -> ResponseReturnValue:
     answer = redirect(config().leave_url, code=303)
     if not is_seen(request.method, request.headers):
         return answer
-    login.log_out(desk(), session_token())
-    return without_session(answer)
+    return logged_out(answer)
 
 
 @bp.get("/style.css")

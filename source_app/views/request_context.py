@@ -12,9 +12,11 @@ from crypto.passphrase import Language
 from protocol.session import TOKEN_BYTES
 from source_app.config import SourceConfig
 from source_app.errors import NotFoundError
+from source_app.hardened_flask import log
 from source_app.public_desk import PublicDesk
 from source_app.services import login
 from source_app.services.login import MailboxSession
+from store.errors import StoreError
 from web.dates import half_hour_now
 from web.filenames import attachment_disposition
 from web.headers import FILE_CSP
@@ -118,6 +120,19 @@ def without_session(answer: WerkzeugResponse) -> WerkzeugResponse:
         answer.delete_cookie(cookie_name(), path="/", secure=is_https(), httponly=True, samesite="Strict")
         answer.headers["Clear-Site-Data"] = _CLEARED
     return answer
+
+
+def logged_out(answer: WerkzeugResponse) -> WerkzeugResponse:
+    """End the session of the visitor's cookie, and make a response delete the cookie.
+
+    If the sessions cannot be written, the cookie is deleted all the same: someone who leaves in a hurry must
+    not stay on a page with an error.
+    """
+    try:
+        login.log_out(desk(), session_token())
+    except StoreError as why:
+        log.error("log-out: %s", type(why).__name__)
+    return without_session(answer)
 
 
 def parse_id(hexadecimal: str) -> bytes:

@@ -14,11 +14,10 @@ from source_app.views.request_context import (
     current_day,
     desk,
     lang,
+    logged_out,
     render_page,
-    session_token,
     set_current_session,
     with_session_cookie,
-    without_session,
 )
 from store.errors import StoreError
 from web.dates import half_hour_now
@@ -111,8 +110,7 @@ def log_out_page() -> ResponseReturnValue:
 
     The form needs no CSRF token: the check of the Origin header refuses a form of another site.
     """
-    login.log_out(desk(), session_token())
-    return without_session(redirect(url_for("pages.start_page", lang=lang()), code=303))
+    return logged_out(redirect(url_for("pages.start_page", lang=lang()), code=303))
 
 
 def _practise_page(form: PractiseForm, status: int = 200, **faults: object) -> Response:
