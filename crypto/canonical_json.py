@@ -28,11 +28,11 @@ def decode_json(raw: bytes, shape: type[_Value]) -> _Value:
     """Decode JSON into a value of the type `shape`. The JSON need not be in the canonical form.
 
     Raises:
-        MalformedError: the bytes are not JSON, or the value does not have this type.
+        MalformedError: the bytes are not JSON, are nested too deep, or the value does not have this type.
     """
     try:
         return msgspec.json.decode(raw, type=shape)
-    except (msgspec.DecodeError, UnicodeDecodeError) as why:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as why:
         raise MalformedError from why
 
 

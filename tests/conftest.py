@@ -72,7 +72,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Remove the folders in memory of all desks that this process made: servers leave their folder there."""
     made: Path = session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]  # has no types
     for path in made.rglob("config.toml"):
-        for name in set(re.findall(r"/(steunpunt-[0-9a-f]{16})/", path.read_text("utf-8"))):
+        for name in set(re.findall(r"/(steunpunt-[0-9a-f]{16})/", path.read_text("utf-8", "replace"))):
             shutil.rmtree(Path(TMPFS) / name, ignore_errors=True)
 
 

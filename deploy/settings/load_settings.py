@@ -95,7 +95,7 @@ def sections_in(path: Path) -> frozenset[str]:
 def _document(path: Path, raw: bytes | None = None) -> _Table:
     try:
         return tomllib.loads((path.read_bytes() if raw is None else raw).decode("utf-8"))
-    except (OSError, ValueError) as why:
+    except (OSError, ValueError, RecursionError) as why:
         raise ConfigError(f"{path}: not readable as TOML ({type(why).__name__}).") from why
 
 

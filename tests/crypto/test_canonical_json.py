@@ -1,9 +1,11 @@
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crypto.canonical_json import CanonicalStruct, decode_json
 from crypto.errors import MalformedError
+from tests.deep_json import DEEP
 
 
 class Example(CanonicalStruct, frozen=True):
@@ -35,6 +37,19 @@ def test_a_structure_reads_back_as_it_was(number: int, text: str) -> None:
 def test_another_spelling_or_shape_is_refused(raw: bytes) -> None:
     with pytest.raises(MalformedError):
         Example.from_bytes(raw)
+
+
+class Later(msgspec.Struct, frozen=True):
+    """Shape that skips unknown fields, so that its parser descends into them."""
+
+    number: int = 0
+
+
+@pytest.mark.parametrize("raw", DEEP)
+@pytest.mark.parametrize("shape", [Example, Later, dict[str, str], tuple[str, str, str], list[int]])
+def test_json_that_is_nested_very_deep_is_refused(raw: bytes, shape: type) -> None:
+    with pytest.raises(MalformedError):
+        decode_json(raw, shape)
 
 
 def test_json_of_a_shape_is_read_in_any_spelling() -> None:

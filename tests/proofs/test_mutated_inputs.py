@@ -1,19 +1,22 @@
-"""Mutated OpenPGP and age inputs: none holds a page over its limit, leaves a process, or leaves a file."""
+"""Mutated OpenPGP and age inputs, and deep JSON: none holds a page over its limit or leaves anything."""
 
 import random
 import secrets
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from crypto import age
-from crypto.errors import UnreadableError
+from crypto.canonical_json import encode_json
+from crypto.errors import CryptoError, UnreadableError
 from gpg.home import DECRYPT_SECONDS, GpgHome
 from journalist_app.files.presealed import PieceKind, PresealedCache, PresealedKind, Unsealer
 from programs.runner import IN_MEMORY
+from protocol.content import Content, Kind
 from tests.gpg.gpg_factories import TODAY
 from tests.journalist_app.files.sealing import age_armour, age_file, gpg_file, openpgp_armour, openpgp_bomb
 from tests.programs.hostile_programs import running_with
@@ -108,3 +111,16 @@ def test_no_mutated_input_holds_a_page_or_leaves_anything(desk: GpgHome, seeds: 
     print_result(
         f"{MUTATIONS} mutated inputs: {opened} opened, the slowest took {slowest:.1f} s, nothing was left"
     )
+
+
+def test_no_content_with_json_of_any_depth_raises_an_unexpected_exception() -> None:
+    seed = encode_json(Content(kind=Kind.MESSAGE, text="hello", language="nl"))
+    openings = (b"[", b'{"a":', b"[[],", b'{"":[')
+    texts = []
+    for _ in range(MUTATIONS):
+        at, depth = CHOICE.randrange(len(seed) + 1), int(10 ** CHOICE.uniform(1, 5))
+        deep = CHOICE.choice(openings) * depth
+        with suppress(CryptoError):
+            texts.append(Content.from_bytes(seed[:at] + deep + seed[at:]).text)
+    assert all("[" in text for text in texts)  # the brackets were inserted into the text
+    print_result(f"{MUTATIONS} contents with up to 100,000 brackets: {MUTATIONS - len(texts)} were refused")

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 import pytest
 
 from protocol.content import Content, Kind, StepName, StepNote, Verdict
-from protocol.entry import SignedEntry, open_entry, sign_entry, verify_entry
+from protocol.entry import SignedEntry, open_entry, seal_words, sign_entry, verify_entry
 from protocol.envelope import Author, EntryClass, Envelope
 from protocol.heads import Head
 from protocol.identifiers import Digest, EntryId, StrandId, sealing_words
@@ -25,6 +25,7 @@ from source_app.services.verified_mailbox import Withheld
 from store import entries, mailboxes
 from store.database.prepared_statements import PreparedQuery
 from stored_mailbox.appending import recompute_state, store_entry
+from tests.deep_json import deep_content
 from tests.pages import hook, hooks
 from tests.source_app.desks import MULTIPART, TODAY, ADesk, SourceBrowser, multipart
 from tests.source_app.proposal_pages import path_of, say, state
@@ -422,6 +423,35 @@ def test_every_fault_says_what_happened_and_what_to_do(
         assert [{"restored", "unreadable"} & set(each) for each in said[2:]] == [{"restored"}, {"unreadable"}]
         sentences = [text for page in said for fault, text in page.items() if fault in {*whole, "unreadable"}]
         assert [text for text in sentences if not re.search(rf"[:.] ({actions})", text, re.IGNORECASE)] == []
+
+
+def test_content_that_is_nested_very_deep_damages_only_its_own_entry(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
+    """Attack: the thief of a retired workstation signs it with a day on which this workstation was in use."""
+    proposal = a_desk.propose(keys, "the exact words")
+    thief = a_desk.add_workstation(b"thief-ws", since=date(2026, 1, 1), until=date(2026, 1, 31))
+    deep = seal_words(
+        deep_content(),
+        address=keys.address,
+        mailbox_recipient=keys.identity.recipient,
+        letterhead=a_desk.letterhead,
+        by=thief,
+        entry_id=EntryId(bytes(16)),
+        heads=(),
+        unseen=(),
+        day=date(2026, 1, 20),
+    )
+    a_desk.append(deep)
+
+    page = source.get(PAGE)
+
+    assert (page.status_code, hooks(page.text, "notice")) == (200, ["left_out", "asked"])
+    for path in ("/write", f"/proposal/{proposal.envelope.entry_id.hex()}", "/save"):
+        assert source.get(f"{PAGE}{path}").status_code == 200
+    source.write("and more")
+    assert len(messages(a_desk, keys)) == 2
+    assert deep.digest in a_desk.transcript(keys).authentic
 
 
 def test_a_removal_is_shown_with_the_workstations_that_confirmed_it(

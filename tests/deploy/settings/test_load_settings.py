@@ -133,7 +133,8 @@ def test_a_unix_socket_may_be_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [b"", b"\xff", b"[source", b"source = 1", b"[sauce]\n", b"[source]\n[sauce]\n"]
+    "raw",
+    [b"", b"\xff", b"[source", b"source = 1", b"[sauce]\n", b"[source]\n[sauce]\n", b"a=" + b"[" * 9999],
 )
 def test_a_file_in_another_form_gets_one_sentence(tmp_path: Path, raw: bytes) -> None:
     path = tmp_path / "config.toml"
