@@ -16,10 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, Literal
 
+import msgspec
 from flask_babel import LazyString
 
-from crypto.canonical_json import decode_json
-from crypto.errors import MalformedError
 from journalist_app.files import metadata_sentences
 from journalist_app.files.file_types import HEAD_BYTES
 from programs.errors import NoSandboxError, ProgramFailedError
@@ -123,7 +122,7 @@ class Mat2:
             found = _found(hidden, shown, ending)
         except NoSandboxError:
             return _not_examined(metadata_sentences.NO_SANDBOX)
-        except (OSError, ProgramFailedError, MalformedError):
+        except (OSError, ProgramFailedError, msgspec.MsgspecError):
             return _not_examined(metadata_sentences.FAILED)
         lines = _sentences(found) or (str(metadata_sentences.NOTHING),)
         can_clean = ending not in _ARCHIVES | {".txt"} and (
@@ -192,7 +191,7 @@ def _found(hidden: str, shown: str, ending: str) -> _Found:
         raise ProgramFailedError
     found: _Found = {about: [] for about in metadata_sentences.DETAILS}
     for line in hidden.splitlines():
-        kind, key, value = decode_json(line.encode(), _HiddenPart)
+        kind, key, value = msgspec.json.decode(line, type=_HiddenPart)
         if kind == "detail":
             _add(found, key, value, ending)
         else:
