@@ -12,7 +12,6 @@ Imports `journalist_app.services`, `journalist_app.services.closing`, `journalis
 - `evidence_pages`: evidence of proposals that were passed on
 - `inbox_pages`: filtered list of mailboxes
 - `proposal_pages`: writes, previews and sends a proposal, and passes it on
-- `refusal_status`: table from a refusal to its reason and HTTP status
 - `reply_template_pages`: writes, changes and deletes reply templates
 - `report_pages`: previews, freezes and publishes the yearly report
 - `search_pages`: full-text search

@@ -11,9 +11,9 @@ from journalist_app.forms import SHORT_BYTES
 from journalist_app.locale_format import chosen_language
 from journalist_app.requests.access import require_our_form, unlocked
 from journalist_app.requests.form_context import adviser_today
+from journalist_app.requests.refusal_status import REFUSALS, reason_and_status
 from journalist_app.services.whole_desk import desk_calendar
 from journalist_app.services.whole_desk.desk_calendar import NUMBERS, Calendar
-from journalist_app.views.refusal_status import REFUSALS, reason_and_status
 from web.form_limits import TOKEN_BYTES, takes
 
 bp = Blueprint("calendar", __name__)

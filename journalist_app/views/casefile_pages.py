@@ -9,9 +9,9 @@ from journalist_app.forms import ANSWER_FIELDS, SHORT_BYTES, TEXT_BYTES, TICKED_
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import require_our_form, unlocked
 from journalist_app.requests.form_context import address_of, adviser_today, error_page, submitted_form
+from journalist_app.requests.refusal_status import REFUSALS, reason_and_status
 from journalist_app.services.records import casefiles, drafts
 from journalist_app.views import thread_pages
-from journalist_app.views.refusal_status import REFUSALS, reason_and_status
 from protocol.identifiers import Address
 from store.errors import StoreError
 from web.errors import BodyError

@@ -30,12 +30,12 @@ from journalist_app.requests.form_context import (
     read_form_context,
     submitted_form,
 )
+from journalist_app.requests.refusal_status import REFUSALS, reason_and_status
 from journalist_app.services.mailbox import read_thread
 from journalist_app.services.mailbox.steps import STEP_CHARS, StepForm
 from journalist_app.services.passing_on import make_export, pass_on, proposing, usable_recipients
 from journalist_app.services.passing_on.pass_on import REASON_CHARS_MIN, WithoutConsent
 from journalist_app.services.passing_on.proposing import PreparedProposal, ProposalForm
-from journalist_app.views.refusal_status import REFUSALS, reason_and_status
 from protocol.content import ATTACHMENTS, TEXT_CHARS
 from protocol.identifiers import ATTACHMENT_ID_BYTES, Address, AttachmentId
 from web.dates import half_hour_now

@@ -11,9 +11,9 @@ from journalist_app.errors import ReplyTemplateError
 from journalist_app.forms import SHORT_BYTES, TEXT_BYTES
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import require_our_form, unlocked
+from journalist_app.requests.refusal_status import REFUSALS, reason_and_status
 from journalist_app.services.records import reply_templates
 from journalist_app.services.records.reply_templates import NAME_CHARS, TEXT_CHARS, ReplyTemplate
-from journalist_app.views.refusal_status import REFUSALS, reason_and_status
 from web.form_limits import TOKEN_BYTES, takes
 
 bp = Blueprint("reply_templates", __name__)

@@ -13,9 +13,9 @@ from journalist_app.locale_format import chosen_language
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import require_our_form, unlocked
 from journalist_app.requests.form_context import adviser_today
+from journalist_app.requests.refusal_status import reason_and_status
 from journalist_app.services.whole_desk import publish_report, report_records, yearly_report
 from journalist_app.services.whole_desk.report_records import YEARS, ReportWords
-from journalist_app.views.refusal_status import reason_and_status
 from report.disclosure import Audience
 from report.errors import PdfToolsMissingError
 from store.errors import RecordMovedError

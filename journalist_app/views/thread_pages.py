@@ -19,10 +19,10 @@ from journalist_app.requests.form_context import (
     read_form_context,
     submitted_form,
 )
+from journalist_app.requests.refusal_status import REFUSALS, reason_and_status
 from journalist_app.services.mailbox import answering, desk_read_receipts, file_downloads, read_thread, steps
 from journalist_app.services.mailbox.file_downloads import Download
 from journalist_app.services.records import casefiles, drafts
-from journalist_app.views.refusal_status import REFUSALS, reason_and_status
 from protocol.content import TEXT_CHARS
 from protocol.identifiers import ATTACHMENT_ID_BYTES, Address, AttachmentId
 from store.errors import StoreError

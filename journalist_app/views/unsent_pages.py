@@ -9,8 +9,8 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import ForeignFormError, UnsentRefusedError
 from journalist_app.forms import DRAIN_TIMES, AnswerParts, bytes_of_hex, read_answer
 from journalist_app.requests.access import open_desk, require_our_form, unlocked
+from journalist_app.requests.refusal_status import REFUSALS
 from journalist_app.services.records import unsent_forms
-from journalist_app.views.refusal_status import REFUSALS
 from store.errors import StoreError
 from web.errors import BodyError
 from web.form_limits import TOKEN_BYTES, body_of, takes
