@@ -7,5 +7,6 @@ Imports `journalist_app.files`, `journalist_app.search`, modules at the root of 
 - `auto_lock`: holds the open desk, and locks the site after the idle time
 - `open_desk`: keys, trusted state, caches and progress of the background work
 - `private_files`: reads files that only their owner may read
+- `spam_choice`: mailboxes that the adviser chose to close as spam in one step
 - `verification`: checks every entry of a mailbox, then decrypts them
 """

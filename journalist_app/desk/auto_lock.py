@@ -80,7 +80,7 @@ class AutoLock:
         self._closed.set()
 
     def _is_idle(self) -> bool:
-        if self._desk is not None and any(each.is_busy for each in tuple(self._desk.prepared.values())):
+        if self._desk is not None and self._desk.is_busy:
             self.touch()
         return self._clock() - self._last_use >= self._idle_seconds
 

@@ -17,6 +17,7 @@ from gpg.home import GpgHome
 from journalist_app.config import ONE_MACHINE, AdviserConfig
 from journalist_app.desk.casefile import Casefile
 from journalist_app.desk.private_files import ExposedError, read_private
+from journalist_app.desk.spam_choice import SpamChoice
 from journalist_app.files.gpg_export import Exporter
 from journalist_app.files.presealed import PresealedCache, Unsealer
 from journalist_app.search.search_index import SearchIndex
@@ -134,6 +135,7 @@ class OpenDesk:
     presealed_cache: PresealedCache = field(default_factory=PresealedCache, repr=False)
     exporter: Exporter | None = field(default=None, repr=False)
     prepared: dict[EntryId, PreparedEntry] = field(default_factory=dict, repr=False)  # unsent, oldest first
+    spam_choice: SpamChoice = field(default_factory=SpamChoice, repr=False)
     stopping: threading.Event = field(default_factory=threading.Event)
     index: SearchIndex = field(default_factory=lambda: SearchIndex(()), repr=False)
     casefiles: dict[Address, tuple[int, Casefile]] = field(default_factory=dict, repr=False)  # with revision
@@ -143,6 +145,11 @@ class OpenDesk:
     _changing: threading.Lock = field(default_factory=threading.Lock)
     _saving_once: set[int] = field(default_factory=set)  # threads
     _is_changed: bool = False
+
+    @property
+    def is_busy(self) -> bool:
+        """Return True while the app prepares or closes in the background what the adviser asked for."""
+        return self.spam_choice.is_busy or any(each.is_busy for each in tuple(self.prepared.values()))
 
     def label(self, address: Address) -> str:
         """Return the label of a mailbox: three words by which advisers recognise it.

@@ -3,5 +3,6 @@
 Imports `protocol` and `web`.
 
 - `deadlines`: the days before which the desk must act in a mailbox
+- `likeness`: finds texts that are nearly the same
 - `mailbox_summary`: the values by which the inbox sorts and filters mailboxes
 """

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from journalist_app.inbox.likeness import sketch_of
 from protocol.content import StepName
 from protocol.entry import EntryContent
 from protocol.identifiers import Address, Digest
@@ -25,7 +26,8 @@ class MailboxSummary(msgspec.Struct, frozen=True, array_like=True):
     `waiting` the day of the source's oldest message without an answer, and `promised` the day that the newest
     step names. `is_confirmed` is True if the desk has written an entry. `has_substance` is True if the desk
     gave advice, passed on or closed. `presealed` has the digests of the source's entries with files, or with
-    a text that may contain an encrypted block.
+    a text that may contain an encrypted block. `chars` counts the characters of the source's texts, and
+    `likeness` is the sketch of these texts (`sketch_of`).
     """
 
     address: bytes
@@ -39,6 +41,8 @@ class MailboxSummary(msgspec.Struct, frozen=True, array_like=True):
     has_substance: bool = False
     is_closed: bool = False
     presealed: tuple[Digest, ...] = ()
+    chars: int = 0
+    likeness: bytes = b""
 
 
 def digest_of_rows(digests: Iterable[bytes]) -> bytes:
@@ -63,6 +67,7 @@ def summarise_mailbox(
     current = state.current.step if state.current else None
     if state.current is not None and state.current.is_void:
         current = StepName.PROPOSAL_MADE  # the source withdrew in time: the proposal waits again
+    texts = [content.text for signed, content in opened if content and not signed.envelope.strand]
     is_closed = state.closing is not None  # a later "handed over" step does not reopen the mailbox
     return MailboxSummary(
         address=address,
@@ -82,4 +87,6 @@ def summarise_mailbox(
             and not signed.envelope.strand
             and (content.attachments or "-----BEGIN " in content.text)
         ),
+        chars=sum(map(len, texts)),
+        likeness=sketch_of("\n".join(texts)),
     )

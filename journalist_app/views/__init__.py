@@ -15,6 +15,7 @@ Imports `journalist_app.services`, `journalist_app.services.closing`, `journalis
 - `reply_template_pages`: writes, changes and deletes reply templates
 - `report_pages`: previews, freezes and publishes the yearly report
 - `search_pages`: full-text search
+- `spam_pages`: closes many mailboxes as spam in one step
 - `sync_pages`: status of syncing; carries pouches as files
 - `thread_pages`: thread of a mailbox, answer form, downloads
 - `unlock_pages`: unlocks and locks the desk; chooses the language

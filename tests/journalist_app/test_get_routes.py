@@ -11,6 +11,7 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.desk.spam_choice import SpamChoice
 from journalist_app.services.mailbox import read_thread
 from protocol.content import Kind
 from protocol.envelope import Author, EntryClass, Envelope
@@ -75,6 +76,7 @@ def site(guard: WriteGuard, world: World, tmp_path: Path) -> EveryPage:  # noqa:
         "kind": "html",
         "filename": "style.css",
     }
+    made.desk.spam_choice = SpamChoice((source.keys.address,))
     routes = browser.app.url_map.bind("localhost")
     for rule in browser.app.url_map.iter_rules():
         if "GET" in (rule.methods or ()):

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import AdviserError
-from journalist_app.services.mailbox.send_entries import EntrySender, NewWords, message_text
+from journalist_app.services.mailbox.send_entries import EntrySender, NewWords, Precondition, message_text
 from journalist_app.services.records import casefiles
 from protocol.content import ClosingNote, Content, Kind
 from stored_mailbox.entry_form import FormContext
@@ -50,10 +50,15 @@ def close_until(  # noqa: PLR0913  # each is a part of the closing
     today: date,
     is_spam: bool = False,
     is_automatic: bool = False,
+    precondition: Precondition | None = None,
 ) -> None:
-    """Close a mailbox, so that it is deleted on the day `due`. Raise the exceptions of `close_mailbox`."""
+    """Close a mailbox, so that it is deleted on the day `due`. Raise the exceptions of `close_mailbox`.
+
+    `precondition` is called before every attempt to append the closing, and raises an exception to refuse.
+    """
     content = Content(kind=Kind.CLOSING, text=text, closing=ClosingNote(automatic=is_automatic))
-    sender = EntrySender(desk, form_context, [NewWords(form_context.entry_id, content, due)], today=today)
+    new = [NewWords(form_context.entry_id, content, due)]
+    sender = EntrySender(desk, form_context, new, today=today, precondition=precondition)
     if sender.is_sent:
         return
     address = form_context.address

@@ -1,0 +1,225 @@
+"""Closing of many mailboxes as spam in one step: chosen by day, size or text, after a look at each of them.
+
+Attack: someone makes thousands of mailboxes to bury the desk. Only mailboxes in which this desk did nothing
+yet can be chosen: no adviser opened them, wrote in them, or made a note about them.
+"""
+
+import hashlib
+import secrets
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import partial
+from typing import Final
+
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.desk.spam_choice import SpamChoice
+from journalist_app.desk.verification import Conversation, OpenedEntry, conversation_of, heads_shown, open_all
+from journalist_app.errors import AdviserError, MailboxNotFoundError, SendRefusal, SendRefusedError
+from journalist_app.inbox.likeness import first_hash, is_alike
+from journalist_app.inbox.mailbox_summary import MailboxSummary
+from journalist_app.services.closing import close_mailbox
+from protocol.identifiers import Address
+from store.errors import StoreError
+from stored_mailbox.entry_form import FormContext
+
+MAILBOX_CHARS: Final = 50_000  # mailboxes with more text are read and closed one by one
+PAGE_ROWS: Final = 500
+_PAGE_CHARS: Final = 300_000  # text that a page shows, so that a browser can show the page
+_PAGES_KEPT: Final = 20
+_GROUPS: Final = 10
+_GROUP_MIN: Final = 3  # fewer mailboxes with nearly the same text are no group
+_FIRST_CHARS: Final = 90
+_SAVED_EVERY: Final = 500  # mailboxes
+
+
+@dataclass(frozen=True, slots=True)
+class SpamRow:
+    """One mailbox on a page of the list, with everything that the source wrote."""
+
+    address: str
+    label: str
+    day: date
+    first_words: str
+    texts: tuple[str, ...] = field(repr=False)
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SpamPage:
+    """One page of the list. The next page starts at the place `after` of the list, counted from 0."""
+
+    name: str
+    start: int
+    after: int
+    rows: tuple[SpamRow, ...]
+
+
+def list_groups(desk: OpenDesk) -> list[tuple[SpamRow, int]]:
+    """Return one mailbox of each large group with nearly the same text, and about how many there are."""
+    keys = {Address(each.address): first_hash(each.likeness) for each in _untouched(desk)}
+    examples = {key: address for address, key in keys.items()}
+    groups = [(examples[key], count) for key, count in Counter(keys.values()).most_common(_GROUPS)]
+    found = [(_read(desk, address), count) for address, count in groups if count >= _GROUP_MIN]
+    return [(_row(desk, *read), count) for read, count in found if read is not None]
+
+
+def choose_mailboxes(
+    desk: OpenDesk,
+    days: tuple[date, date] = (date.min, date.max),
+    chars: tuple[int, int] = (0, MAILBOX_CHARS),
+    like: bytes = b"",
+) -> None:
+    """Make a list of mailboxes, which replaces the list that the adviser had.
+
+    The first message is of one of these days, and the texts have a number of characters in this range. If
+    `like` is the address of a mailbox, the texts are nearly the same as there. Mailboxes with nearly the same
+    text are next to each other in the list.
+    """
+    found = [
+        each
+        for each in _untouched(desk)
+        if days[0] <= (each.asked or date.min) <= days[1] and chars[0] <= each.chars <= chars[1]
+    ]
+    if like:
+        model = [each.likeness for each in found if each.address == like]
+        found = [each for each in found if model and is_alike(each.likeness, model[0])]
+    found.sort(key=lambda each: (each.likeness, each.asked, each.address))
+    desk.spam_choice = SpamChoice(tuple(Address(each.address) for each in found))
+
+
+def read_page(desk: OpenDesk, choice: SpamChoice, start: int) -> SpamPage:
+    """Verify and decrypt the next mailboxes of a list, and return the page that shows them.
+
+    Mailboxes that an adviser opened, that ended or that fail verification since they were listed are left
+    out.
+    """
+    rows: list[SpamRow] = []
+    shown: list[FormContext] = []
+    chars, place = 0, start
+    while place < len(choice.addresses) and len(rows) < PAGE_ROWS and chars < _PAGE_CHARS:
+        read = _read(desk, choice.addresses[place])
+        place += 1
+        if read is not None:
+            rows.append(_row(desk, *read))
+            if len({row.texts for row in rows[-2:]}) == len(rows[-2:]):  # a page does not repeat a text
+                chars += sum(map(len, rows[-1].texts))
+            shown.append(FormContext.new(read[0].address, *heads_shown(desk, *read)))
+    name = secrets.token_hex(8)
+    with choice.changing:
+        choice.pages[name] = tuple(shown)
+        while len(choice.pages) > _PAGES_KEPT:
+            del choice.pages[next(iter(choice.pages))]
+    return SpamPage(name, start, place, tuple(rows))
+
+
+def submit_page(choice: SpamChoice, name: str, spared: Collection[Address]) -> bool:
+    """Choose the mailboxes on a page that the adviser has looked at, without the mailboxes in `spared`.
+
+    Return False, and choose nothing, if this page is too old: the adviser must look at the page again.
+    """
+    with choice.changing:
+        if choice.is_final or name not in choice.pages:
+            return False
+        for context in choice.pages[name]:
+            if context.address in spared:
+                choice.spared.add(context.address)
+                choice.chosen.pop(context.address, None)
+            else:
+                choice.spared.discard(context.address)
+                choice.chosen[context.address] = context
+    return True
+
+
+def digest_of_choice(choice: SpamChoice) -> str:
+    """Return a digest of the chosen mailboxes, as the pages showed them, for the form that confirms them."""
+    forms = sorted(context.entry_id for context in list(choice.chosen.values()))  # a random id for each look
+    return hashlib.sha256(b"".join(forms)).hexdigest()
+
+
+def confirm_choice(choice: SpamChoice, digest: str) -> bool:
+    """Confirm the chosen mailboxes. From then on, the choice does not change.
+
+    Return False if the choice was confirmed before, or if the form showed other mailboxes.
+    """
+    with choice.changing:
+        if choice.is_final or not choice.chosen or digest_of_choice(choice) != digest:
+            return False
+        choice.is_final = choice.is_busy = True
+    return True
+
+
+def close_chosen(desk: OpenDesk, choice: SpamChoice, today: date) -> None:
+    """Close each chosen mailbox as spam, if it has exactly the entries that the adviser was shown.
+
+    `choice.closed` and `choice.kept` have the progress. The function ends early when the desk is locked.
+    """
+    chosen = list(choice.chosen.values())
+    try:
+        for start in range(0, len(chosen), _SAVED_EVERY):
+            with desk.saving_once():
+                _close_some(desk, choice, chosen[start : start + _SAVED_EVERY], today)
+    finally:
+        choice.is_busy = False
+
+
+def _close_some(desk: OpenDesk, choice: SpamChoice, some: Iterable[FormContext], today: date) -> None:
+    for context in some:
+        if desk.stopping.is_set():
+            return
+        due, check = (
+            close_mailbox.choose_early_deletion_day(desk, today),
+            partial(_refuse_changed, desk, context),
+        )
+        try:
+            close_mailbox.close_until(desk, context, "", due, today=today, is_spam=True, precondition=check)
+            choice.closed += 1
+        except (AdviserError, StoreError):
+            choice.kept.append(context.address)
+
+
+def _refuse_changed(
+    desk: OpenDesk, shown: FormContext, conversation: Conversation, opened: Sequence[OpenedEntry]
+) -> None:
+    if heads_shown(desk, conversation, opened) != (shown.heads, shown.unseen):
+        raise SendRefusedError(SendRefusal.SOURCE_WROTE)
+
+
+def _untouched(desk: OpenDesk) -> list[MailboxSummary]:
+    """Return the summaries of the mailboxes in which this desk did nothing yet, and that are not long."""
+    return [
+        each
+        for each in desk.index.summaries()
+        if each.asked and not each.is_confirmed and each.chars <= MAILBOX_CHARS
+        if each.address not in desk.casefiles
+    ]
+
+
+def _read(desk: OpenDesk, address: Address) -> tuple[Conversation, Sequence[OpenedEntry]] | None:
+    """Verify and decrypt a mailbox.
+
+    Return None if the desk wrote in the mailbox, or if a page cannot show everything in it.
+    """
+    try:
+        conversation = conversation_of(desk, address)
+    except MailboxNotFoundError:
+        return None
+    opened = open_all(desk, conversation)
+    is_whole = not conversation.faults and not any(each.fault for each in opened)
+    is_untouched = not any(each.signed.envelope.strand for each in opened)
+    has_words = any(each.content is not None for each in opened)
+    return (conversation, opened) if is_whole and is_untouched and has_words else None
+
+
+def _row(desk: OpenDesk, conversation: Conversation, opened: Sequence[OpenedEntry]) -> SpamRow:
+    contents = [(each.signed.envelope.day, each.content) for each in opened if each.content is not None]
+    texts = tuple(content.text for _, content in contents)
+    return SpamRow(
+        address=conversation.address.hex(),
+        label=desk.label(conversation.address),
+        day=contents[0][0],
+        first_words=" ".join(texts[0][: 4 * _FIRST_CHARS].split())[:_FIRST_CHARS],
+        texts=texts,
+        files=tuple(note.name for _, content in contents for note in content.attachments),
+    )
