@@ -1,7 +1,7 @@
-"""Runner of external programs: each run has limits, and is ended whole with every program that it started.
+"""Runner of external programs: each run has limits, and is ended with its whole process group.
 
-A hostile input may make a program hang, fork, or fill memory or a disk. No such program outlives its run, the
-lock of the adviser's site, or our own process.
+A hostile input may make a program hang, fork, or fill memory or a disk. No process of its group outlives its
+run, the lock of the adviser's site, or our own process. In the sandbox, no process at all outlives its run.
 """
 
 import os
