@@ -105,18 +105,34 @@ def test_a_malformed_chunked_body_is_a_bad_request(
         assert (0,) == connection.execute("SELECT count(*) FROM entry").fetchone()
 
 
-def test_a_sound_chunked_body_with_an_extension_and_a_trailer_is_accepted(
-    server: tuple[Server, SourceClient, Path],
+@pytest.fixture(scope="module")
+def adviser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    desk = desk_servers.set_up(tmp_path_factory.mktemp("desk") / "var")
+    with desk_servers.serving(desk, "adviser") as running:
+        yield running
+
+
+@pytest.mark.parametrize("how", MALFORMED)
+def test_a_malformed_chunked_body_is_a_bad_request_at_the_advisers_site_too(
+    adviser: Server, how: str
 ) -> None:
-    running, _, _ = server
+    form = _chunk(b"passphrase=" + TEXT.encode())
+
+    answer = _exchange(adviser, "/unlock", "application/x-www-form-urlencoded", "", form + MALFORMED[how])
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert 1 == len(re.findall(rb"HTTP/1\.1 \d\d\d ", answer))
+
+
+def test_a_sound_chunked_body_with_an_extension_and_a_trailer_is_accepted(
+    server: tuple[Server, SourceClient, Path], adviser: Server
+) -> None:
     form = b"words=a+b+c"
+    body = b"%x;name=value\r\n%s\r\n0\r\nName: value\r\n\r\n" % (len(form), form)
+    media_type = "application/x-www-form-urlencoded"
 
-    answer = _exchange(
-        running,
-        "/en/log-in",
-        "application/x-www-form-urlencoded",
-        "",
-        b"%x;name=value\r\n%s\r\n0\r\nName: value\r\n\r\n" % (len(form), form),
-    )
+    entered = _exchange(server[0], "/en/log-in", media_type, "", body)
+    unlocked = _exchange(adviser, "/unlock", media_type, "", body)
 
-    assert re.match(rb"HTTP/1\.1 (303|422) ", answer)
+    assert re.match(rb"HTTP/1\.1 (303|422) ", entered)
+    assert re.match(rb"HTTP/1\.1 403 ", unlocked)  # the form has no token
