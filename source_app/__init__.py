@@ -7,9 +7,11 @@ Imports `web`, `stored_mailbox`, `store`, `crypto`, and `protocol` without the m
 - `errors`: exceptions, with the reasons for which the site refuses something
 - `forms`: fields and CSRF tokens of the forms
 - `hardened_flask`: Flask class with limits on forms and a log without visitors' text
+- `later`: background thread for read receipts
 - `practice_ticket`: ticket with the new passphrase, while the source practises typing it
 - `queue_place`: place in the queue of log-ins, sealed in a form
 - `sealed_field`: form field or cookie that only the running server can read
+- `session_cookie`: cookie with the token of a session, or the result of a failed log-in
 - `public_desk`: context object that every use case receives
 - `services`: use cases of a source, without Flask
 - `signpost`: questions that lead a visitor to a fitting procedure
@@ -17,6 +19,7 @@ Imports `web`, `stored_mailbox`, `store`, `crypto`, and `protocol` without the m
 """
 
 import re
+import time
 from collections.abc import Callable
 from datetime import date
 from importlib.resources import files
@@ -30,6 +33,7 @@ from protocol.letterhead import Letterhead
 from source_app.argon2_limiter import Argon2Limiter
 from source_app.config import SourceConfig
 from source_app.hardened_flask import Site
+from source_app.later import LaterThread
 from source_app.public_desk import MailboxLimits, PublicDesk
 from source_app.signpost.decision_tree import Signposts
 from source_app.views import (
@@ -67,13 +71,17 @@ def create_source_app(  # noqa: PLR0913  # the parts of the app
     signposts: Signposts,
     today: Callable[[], date] = utc_today,
     newest_letterhead: Callable[[], Letterhead] | None = None,
+    pause: Callable[[float], None] = time.sleep,
+    in_background: Callable[[Callable[[], None]], object] | None = None,
 ) -> Flask:
     """Build the Flask app of the source's site, for a verified letterhead and an open store.
 
     The letterhead is the desk's signed public statement, with its keys and texts. `server_secret` is 32
     random bytes that all worker processes share until the server stops. In each request, the app calls the
     function `newest_letterhead` once, and uses the verified letterhead that this function returns. If
-    `newest_letterhead` is None, the app always uses `letterhead`.
+    `newest_letterhead` is None, the app always uses `letterhead`. With `pause`, the app waits a part of a
+    second before some answers. `in_background` receives work to do after an answer was sent, and calls it in
+    another thread. If `in_background` is None, a thread does this a second later.
     """
     app = Site(__name__, static_folder=None)
     # Werkzeug would redirect an address with a wrong slash to `http://` and the Host header of the request.
@@ -97,6 +105,8 @@ def create_source_app(  # noqa: PLR0913  # the parts of the app
     app.extensions["newest_letterhead"] = newest_letterhead or (lambda: letterhead)
     app.extensions["config"] = config
     app.extensions["today"] = today
+    app.extensions["pause"] = pause
+    app.extensions["in_background"] = in_background or LaterThread().call
     app.extensions["signposts"] = signposts
     app.extensions["stylesheet"] = _minified(files(__name__).joinpath("static/style.css").read_bytes())
     Babel(app, default_locale="en", locale_selector=request_hooks.language_of_request)

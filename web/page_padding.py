@@ -3,10 +3,10 @@
 STEP_BYTES = 16 * 1024
 
 
-def pad(html: bytes) -> bytes:
-    """Append spaces to an HTML page, so that its length is a multiple of 16 KiB.
+def pad(html: bytes, step_bytes: int = STEP_BYTES) -> bytes:
+    """Append spaces to an HTML page, so that its length is a multiple of `step_bytes`, usually 16 KiB.
 
     Spaces after `</html>` are legal HTML and invisible in every browser. Compression would undo the padding,
     so our servers compress nothing.
     """
-    return html + b" " * (-len(html) % STEP_BYTES)
+    return html + b" " * (-len(html) % step_bytes)

@@ -78,7 +78,9 @@ def logging_in(setup: BenchSetup) -> Iterator[Measurement]:
             return timed(lambda: source.log_in_with(form, kept))()
 
     argon2, entered = interleaved(setup.turns(15), timed(_one_argon2id(setup)), come_back)
-    yield _beside_argon2id("log in, ten replies waiting", median(entered), median(argon2))
+    # Two answers are each sent at the next step of 100 ms, so that their time shows nothing (ADR 28).
+    plus_seconds = _PLUS_SECONDS + 2 * 0.1
+    yield _beside_argon2id("log in, ten replies waiting", median(entered), median(argon2), plus_seconds)
 
 
 def posting(setup: BenchSetup) -> Iterator[Measurement]:
@@ -268,14 +270,16 @@ def _one_argon2id(setup: BenchSetup) -> Callable[[], object]:
     return lambda: passphrase.derive_root_key("a b c d e f g", argon2.site_salt, argon2.argon2.params)
 
 
-def _beside_argon2id(what: str, own: float, argon2: float) -> Measurement:
-    limit = 1.3 * argon2 + _PLUS_SECONDS
+def _beside_argon2id(
+    what: str, own: float, argon2: float, plus_seconds: float = _PLUS_SECONDS
+) -> Measurement:
+    limit = 1.3 * argon2 + plus_seconds
     return Measurement(
         what,
         milliseconds(own),
         f"{milliseconds(argon2)}, Argon2id alone",
         f"{own / argon2:.2f}",
-        f"at most 1.3 x + 40 ms = {milliseconds(limit)}",
+        f"at most 1.3 x + {milliseconds(plus_seconds)} = {milliseconds(limit)}",
         at_most(own, limit),
     )
 

@@ -128,7 +128,7 @@ def log_in(desk: PublicDesk, typed: str, visit: Visit = _FIRST_VISIT, *, now: in
     """Log in with a typed passphrase, and return the session of the mailbox that it opens.
 
     Argon2id runs for every typed text, also if a word is on no word list, so that every response takes
-    equally long.
+    equally long. The browser's earlier session ends, also if these words open no mailbox.
 
     Raises:
         PassphraseRefusedError: these words open no mailbox. The reason is the same for wrong words and for an
@@ -139,9 +139,9 @@ def log_in(desk: PublicDesk, typed: str, visit: Visit = _FIRST_VISIT, *, now: in
     keys = derive_mailbox_keys(root)
     with desk.store.reading() as reading:
         mailbox = mailboxes.find(reading, keys.address)
+    log_out(desk, visit.token)
     if mailbox is None:
         raise PassphraseRefusedError(PassphraseRefusal.NO_MAILBOX, unknown=_unknown(typed))
-    log_out(desk, visit.token)
     return _open_session(desk, root, now=now)
 
 

@@ -7,12 +7,20 @@ from typing import Concatenate, ParamSpec
 from flask import Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from source_app.errors import QueueFullError
+from source_app.errors import PassphraseRefusal, QueueFullError
 from source_app.forms import LogInForm, PassphraseForm
 from source_app.queue_place import seal_place
 from source_app.services.login import MailboxSession, Visit
+from source_app.session_cookie import RefusedLogIn
 from source_app.views.error_pages import remember_fault
-from source_app.views.request_context import current_session, desk, lang, render_page, session_token
+from source_app.views.request_context import (
+    cookie_content,
+    current_session,
+    desk,
+    lang,
+    render_page,
+    session_token,
+)
 from store.errors import StoreError
 
 _P = ParamSpec("_P")
@@ -51,6 +59,15 @@ def busy_faults(form: PassphraseForm, why: QueueFullError | StoreError) -> dict[
     return {"refusal": "busy", "wait_seconds": why.wait_seconds}
 
 
+def refused_page(refused: RefusedLogIn, form: LogInForm) -> Response:
+    """Return the log-in page that says that the typed words open no mailbox. The words must be typed again.
+
+    The status is 200, as for the page of a mailbox, so that an observer of the connection sees no difference.
+    """
+    form.words.data = ""
+    return render_login(form, refusal=PassphraseRefusal.NO_MAILBOX, unknown=refused.unknown)
+
+
 def logged_out_page(text: str = "", proposal: str = "") -> Response:
     """Return the log-in page for a request that the site did not carry out, because the session had ended.
 
@@ -65,8 +82,8 @@ def mailbox_open(
 ) -> Callable[_P, ResponseReturnValue]:
     """Decorate a view that needs an open mailbox. The view receives the session of the mailbox.
 
-    Without a session, a GET request is redirected to the log-in page. A POST request receives a log-in page
-    that says that nothing was done.
+    Without a session, a GET request is redirected to the log-in page. After a failed log-in, it receives a
+    log-in page that says so. A POST request receives a log-in page that says that nothing was done.
     """
 
     @wraps(view)
@@ -76,6 +93,9 @@ def mailbox_open(
             return view(here, *args, **kwargs)
         if request.method == "POST":
             return logged_out_page()
+        refused = cookie_content()
+        if isinstance(refused, RefusedLogIn):
+            return refused_page(refused, LogInForm())
         return redirect(url_for("begin.log_in_page", lang=lang()), code=303)
 
     return guarded

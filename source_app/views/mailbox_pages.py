@@ -3,7 +3,7 @@
 from contextlib import suppress
 from typing import TypeVar
 
-from flask import Blueprint, Response, abort, redirect, request, url_for
+from flask import Blueprint, Response, abort, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from crypto.errors import CryptoError
@@ -147,8 +147,9 @@ def _entry_form(here: MailboxSession, kind: type[_Form], action: str) -> tuple[F
 def _conversation_page(here: MailboxSession, template: str) -> Response:
     """Show the whole conversation, and record in the session what the page shows.
 
-    After the page was sent, append a read receipt for the desk's entries. The visitor does not wait for the
-    receipt, and a failure is logged and not shown. Nothing is recorded for a page that no one reads, such as
+    After the page was sent, append a read receipt for the desk's entries, in the background. The visitor does
+    not wait for the receipt, also not for the next page, whose time would show that an answer waited. A
+    failure is logged and not shown. Nothing is recorded for a page that no one reads, such as
     a page that the browser fetches in advance.
     """
     ours, day = desk(), current_day()
@@ -165,5 +166,6 @@ def _conversation_page(here: MailboxSession, template: str) -> Response:
 
     with suppress(StoreError):  # without this record, the next form names older entries
         login.remember_page(ours, here, shown.mailbox.heads_for(shown.mailbox.shown), now=half_hour_now())
-    answer.call_on_close(append_receipt)
+    in_background = current_app.extensions["in_background"]
+    answer.call_on_close(lambda: in_background(append_receipt))
     return answer

@@ -9,13 +9,13 @@ from flask import Response, current_app, g, make_response, render_template, requ
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from crypto.passphrase import Language
-from protocol.session import TOKEN_BYTES
 from source_app.config import SourceConfig
 from source_app.errors import NotFoundError
 from source_app.hardened_flask import log
 from source_app.public_desk import PublicDesk
 from source_app.services import login
 from source_app.services.login import MailboxSession
+from source_app.session_cookie import RefusedLogIn, open_cookie, seal_cookie
 from store.errors import StoreError
 from web.dates import half_hour_now
 from web.filenames import attachment_disposition
@@ -91,23 +91,30 @@ def cookie_name() -> str:
     return "__Host-mailbox" if is_https() else "mailbox"
 
 
+def cookie_content() -> bytes | RefusedLogIn | None:
+    """Return the content of the visitor's cookie: the token of a session, or the result of a failed log-in.
+
+    Return None without a cookie of this server.
+    """
+    return open_cookie(request.cookies.get(cookie_name(), ""), desk().server_secret)
+
+
 def session_token() -> bytes | None:
     """Return the token in the visitor's session cookie, or None without such a cookie.
 
     The session of the token may have expired.
     """
-    try:
-        token = bytes.fromhex(request.cookies.get(cookie_name(), ""))
-    except ValueError:
-        return None
-    return token if len(token) == TOKEN_BYTES else None
+    content = cookie_content()
+    return content if isinstance(content, bytes) else None
 
 
-def with_session_cookie(answer: WerkzeugResponse, opened: MailboxSession) -> WerkzeugResponse:
-    """Add a cookie with a session's token to a response. The cookie is deleted when the browser is closed."""
-    answer.set_cookie(
-        cookie_name(), opened.token.hex(), path="/", secure=is_https(), httponly=True, samesite="Strict"
-    )
+def with_session_cookie(answer: WerkzeugResponse, content: bytes | RefusedLogIn) -> WerkzeugResponse:
+    """Add a sealed cookie to a response, with a session's token or the result of a failed log-in.
+
+    The cookie is deleted when the browser is closed.
+    """
+    sealed = seal_cookie(content, desk().server_secret)
+    answer.set_cookie(cookie_name(), sealed, path="/", secure=is_https(), httponly=True, samesite="Strict")
     return answer
 
 

@@ -8,8 +8,9 @@ from source_app.errors import PassphraseRefusedError, QueueFullError
 from source_app.forms import PLACE_BYTES, TEXT_BYTES, WORDS_BYTES, LogInForm, PractiseForm
 from source_app.services import login
 from source_app.services.posting import form_text
+from source_app.session_cookie import RefusedLogIn
 from source_app.views import answer_pages
-from source_app.views.login_page import busy_faults, render_login, visit_of
+from source_app.views.login_page import busy_faults, refused_page, render_login, visit_of
 from source_app.views.request_context import (
     current_day,
     desk,
@@ -71,7 +72,8 @@ def practise() -> ResponseReturnValue:
         return _practise_page(form, 422, wrong=why.wrong, unknown=why.unknown)
     except (QueueFullError, StoreError) as why:
         return _practise_page(form, 503, **busy_faults(form, why))
-    return with_session_cookie(redirect(url_for("mailbox.write_message", lang=lang()), code=303), opened)
+    answer = redirect(url_for("mailbox.write_message", lang=lang()), code=303)
+    return with_session_cookie(answer, opened.token)
 
 
 @bp.get("/log-in")
@@ -83,24 +85,25 @@ def log_in_page() -> ResponseReturnValue:
 @bp.post("/log-in")
 @takes(place=PLACE_BYTES, proposal=TOKEN_BYTES, words=WORDS_BYTES, text=TEXT_BYTES)
 def try_log_in() -> ResponseReturnValue:
-    """Log in with the typed passphrase, and show the mailbox.
+    """Log in with the typed passphrase, and redirect to the mailbox.
 
-    If the form contains a text that was typed before the session ended, show this text in a form instead, so
-    that the source can send it.
+    Whether the words open a mailbox or not, the answer has the same status, headers and size, and the cookie
+    carries the result (ADR 28). If the form contains a text that was typed before the session ended, the
+    answer is a page with a form that has this text, so that the source can send it.
     """
     form = LogInForm(request.form)
     text = form.text.data = form_text(request.form)
     try:
         opened = login.log_in(desk(), form.words.data or "", visit_of(form), now=half_hour_now())
     except PassphraseRefusedError as why:
-        return render_login(form, 422, refusal=why.reason, unknown=why.unknown)
+        refused = RefusedLogIn.of(why.unknown)
+        answer = refused_page(refused, form) if text else _to_mailbox()
+        return with_session_cookie(answer, refused)
     except (QueueFullError, StoreError) as why:
         return render_login(form, 503, **busy_faults(form, why))
     set_current_session(opened)
-    answer: WerkzeugResponse = redirect(url_for("mailbox.show_mailbox", lang=lang()), code=303)
-    if text:
-        answer = answer_pages.page_with_text(opened, text, form.proposal.data or "")
-    return with_session_cookie(answer, opened)
+    answer = answer_pages.page_with_text(opened, text, form.proposal.data or "") if text else _to_mailbox()
+    return with_session_cookie(answer, opened.token)
 
 
 @bp.post("/log-out")
@@ -111,6 +114,10 @@ def log_out_page() -> ResponseReturnValue:
     The form needs no CSRF token: the check of the Origin header refuses a form of another site.
     """
     return logged_out(redirect(url_for("pages.start_page", lang=lang()), code=303))
+
+
+def _to_mailbox() -> WerkzeugResponse:
+    return redirect(url_for("mailbox.show_mailbox", lang=lang()), code=303)
 
 
 def _practise_page(form: PractiseForm, status: int = 200, **faults: object) -> Response:

@@ -238,6 +238,8 @@ def open_system(
         server_secret=server_secret,
         signposts=_signposts(),
         today=today,
+        pause=lambda _seconds: None,
+        in_background=lambda work: work(),
     )
     return MailboxSystem(world, site, sessions, server_secret)
 

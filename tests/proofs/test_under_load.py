@@ -99,7 +99,7 @@ class BusySource:
         wrong = source.browser.post(
             form.action, URLENCODED, form.filled({"passphrase": "these are not the right words at all"})
         )
-        self._check("wrong passphrase", wrong, 422)
+        self._check("wrong passphrase", wrong, 303)
         source.log_in(passphrase)
 
 

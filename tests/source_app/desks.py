@@ -47,6 +47,7 @@ from source_app.services import deleting
 from source_app.services import login as services
 from source_app.services.thread import Thread, read_thread
 from source_app.services.verified_mailbox import read_mailbox
+from source_app.session_cookie import open_cookie
 from source_app.signpost import decision_tree
 from store import attachments, mailboxes
 from store.database.engine import Store
@@ -92,6 +93,13 @@ class ADesk:
 
     def browser(self) -> "SourceBrowser":
         return SourceBrowser(self.app.test_client())
+
+    def token_of(self, browser: "SourceBrowser") -> bytes:
+        """Return the token of a browser's session."""
+        cookie = browser.client.get_cookie("mailbox")
+        token = open_cookie("" if cookie is None else cookie.value, self.desk.server_secret)
+        assert isinstance(token, bytes)
+        return token
 
     def add_workstation(self, name: bytes, *, since: date, until: date | None = None) -> DeskWriter:
         """Add a workstation to the letterhead, or change its days if it is there. Its id has 8 bytes."""
@@ -449,7 +457,12 @@ class SourceBrowser:
         return self.client.post("/en/mailbox/write", environ_overrides=given)
 
     def log_in(self, typed: str, **fields: str) -> TestResponse:
+        """Send a log-in form, and return the response: a redirect, whether the words are right or not."""
         return self.post("/en/log-in", {"words": typed, **fields})
+
+    def log_in_and_follow(self, typed: str) -> TestResponse:
+        """Log in, and return the page to which the site redirects."""
+        return self.get(self.log_in(typed).location)
 
 
 MULTIPART = "multipart/form-data; boundary=----AaB03x"
@@ -527,5 +540,7 @@ def make_desk(folder: Path, **settings: object) -> ADesk:
         server_secret=secrets.token_bytes(32),
         signposts=decision_tree.load(decision_tree.PACKAGED),
         today=lambda: TODAY,
+        pause=lambda _seconds: None,
+        in_background=lambda work: work(),
     )
     return ADesk(app, store, letterhead, identity, DeskWriter(STRAND, seed), config)

@@ -42,7 +42,7 @@ def test_over_the_onion_a_mailbox_opens_with_a_cookie_that_needs_no_tls(desk_of_
 
     assert entered.status_code == 303
     assert re.fullmatch(
-        r"mailbox=[0-9a-f]{64}; HttpOnly; Path=/; SameSite=Strict", entered.headers["Set-Cookie"]
+        r"mailbox=[\w-]{108}; HttpOnly; Path=/; SameSite=Strict", entered.headers["Set-Cookie"]
     )
 
 

@@ -63,7 +63,8 @@ def _open_pages(browser: SourceBrowser, lang: str) -> Iterator[tuple[str, TestRe
     yield "practise", browser.post(f"/{lang}/practise", ticket)
     yield "practise, a typing error", browser.post(f"/{lang}/practise", {**ticket, "words": "tafel qzxqzx"})
     yield "practise, too late", browser.post(f"/{lang}/practise", {"ticket": "stale"})
-    yield "log in, failed", browser.post(f"/{lang}/log-in", {"words": "tafel qzxqzx wvvv"})
+    failed = browser.post(f"/{lang}/log-in", {"words": "tafel qzxqzx wvvv"})
+    yield "log in, failed", browser.get(failed.location)
     yield "log in, nothing was done", browser.post(f"/{lang}/mailbox/end", {})
     yield "log in, a text waits", browser.post(f"/{lang}/log-in", {"words": "tafel", "text": "a\nb <i>"})
 

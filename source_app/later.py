@@ -1,0 +1,29 @@
+"""Background thread for work that a visitor does not wait for, such as read receipts."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+_DELAY_SECONDS: Final = 1  # the requests for the rest of a page come earlier
+
+
+class LaterThread:
+    """Thread that calls functions one after another, each a second after it was handed over.
+
+    An observer of the connection measures how long the answers take. Work that follows one answer must not
+    delay the next, because the delay would show that there was work, for example that an answer was read.
+    """
+
+    def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._sleep = sleep
+        self._thread = ThreadPoolExecutor(1, "later")  # starts its thread at first use, after the fork
+
+    def call(self, work: Callable[[], None]) -> None:
+        """Call `work` in a second, in the background."""
+        due = time.monotonic() + _DELAY_SECONDS
+        self._thread.submit(self._call_at, due, work)
+
+    def _call_at(self, due: float, work: Callable[[], None]) -> None:
+        self._sleep(max(0.0, due - time.monotonic()))
+        work()

@@ -1,0 +1,191 @@
+"""After a log-in, an observer of the connection sees neither that it failed nor that an answer waits."""
+
+import threading
+
+import pytest
+from werkzeug.test import TestResponse
+
+from source_app.later import LaterThread
+from source_app.session_cookie import RefusedLogIn, open_cookie, seal_cookie
+from source_app.views.request_hooks import CONVERSATION_STEP_BYTES
+from tests.pages import hooks
+from tests.source_app.desks import ADesk, SourceBrowser
+
+ANSWER = "An answer of some length. " * 150  # 3,900 characters
+
+
+@pytest.fixture
+def outcomes(a_desk: ADesk) -> dict[str, tuple[SourceBrowser, str]]:
+    """Return browsers and the words to type: of an empty mailbox, of an unread answer, and wrong words."""
+    empty, answered = a_desk.browser(), a_desk.browser()
+    empty.start()
+    answered.start()
+    answered.write("hello")
+    a_desk.answer(a_desk.keys_of(answered), ANSWER)
+    words = empty.passphrase.split()
+    typed = {
+        "empty": empty.passphrase,
+        "answered": answered.passphrase,
+        "nothing": "",
+        "all on the list": "abacus " * 7,
+        "another order": " ".join([*words[1:], words[0]]),
+        "typing error": " ".join([*words[:-1], "qqqqqq"]),
+        "too long": "x" * 700,
+    }
+    return {name: (a_desk.browser(), each) for name, each in typed.items()}
+
+
+def seen_on_the_wire(answer: TestResponse) -> object:
+    """Return the status, the names and sizes of the headers, and the size of the body."""
+    return answer.status_code, [(name, len(value)) for name, value in answer.headers], len(answer.data)
+
+
+def test_every_log_in_looks_the_same_on_the_wire(outcomes: dict[str, tuple[SourceBrowser, str]]) -> None:
+    wires = {}
+    for name, (browser, typed) in outcomes.items():
+        sent = browser.log_in(typed)
+        cookie = browser.client.get_cookie("mailbox")
+        page = browser.get(sent.location)
+        request = (page.request.path, len(cookie.value) if cookie else 0)
+        wires[name] = (seen_on_the_wire(sent), request, seen_on_the_wire(page))
+
+    assert len({str(wire) for wire in wires.values()}) == 1, wires
+    assert wires["empty"][0][0] == 303  # type: ignore[index]  # a tuple
+    assert wires["empty"][2][0] == 200  # type: ignore[index]  # a tuple
+
+
+def test_a_log_in_with_a_waiting_text_looks_the_same_on_the_wire(
+    outcomes: dict[str, tuple[SourceBrowser, str]],
+) -> None:
+    """The text is in no cookie and not on the server, so the answer itself has the text (ADR 5)."""
+    answers = {name: browser.log_in(typed, text="mine") for name, (browser, typed) in outcomes.items()}
+
+    assert all("mine" in each.text for each in answers.values())
+    assert len({str(seen_on_the_wire(each)) for each in answers.values()}) == 1
+    assert {each.status_code for each in answers.values()} == {200}
+
+
+def test_wrong_unknown_and_mistyped_passphrases_look_the_same(
+    outcomes: dict[str, tuple[SourceBrowser, str]],
+) -> None:
+    for name in ("nothing", "all on the list", "another order", "typing error", "too long"):
+        browser, typed = outcomes[name]
+
+        page = browser.log_in_and_follow(typed)
+
+        assert hooks(page.text, "refusal") == ["no_mailbox"], name
+        assert len(typed) < 3 or typed not in page.text  # the words are typed again
+
+
+def test_a_word_on_no_list_is_marked_by_its_place_and_never_in_a_url(a_desk: ADesk) -> None:
+    browser = a_desk.browser()
+
+    sent = browser.log_in("abacus qqqqqq abacus")
+    page = browser.get(sent.location)
+
+    assert hooks(page.text, "unknown") == ["2"]
+    assert sent.location == "/en/mailbox"
+    assert "qqqqqq" not in page.text
+
+
+def test_the_cookie_of_a_failed_log_in_is_sealed_and_opens_nothing(a_desk: ADesk) -> None:
+    browser = a_desk.browser()
+    browser.log_in("abacus qqqqqq")
+    cookie = browser.client.get_cookie("mailbox")
+    assert cookie is not None
+
+    assert open_cookie(cookie.value, a_desk.desk.server_secret) == RefusedLogIn((2,))
+    assert browser.get("/en/mailbox/write").status_code == 200
+    assert hooks(browser.get("/en/mailbox/write").text, "refusal") == ["no_mailbox"]
+    assert browser.post("/en/mailbox/end", {}).status_code == 403
+
+
+def test_a_failed_log_in_ends_the_session_that_the_browser_had(a_desk: ADesk) -> None:
+    browser = a_desk.browser()
+    browser.start()
+    first = browser.client.get_cookie("mailbox")
+    assert first is not None
+
+    browser.log_in("abacus")
+
+    browser.client.set_cookie("mailbox", first.value)
+    assert browser.get("/en/mailbox").location == "/en/log-in"
+
+
+def test_places_far_down_a_long_text_do_not_make_the_cookie_longer(a_desk: ADesk) -> None:
+    secret = a_desk.desk.server_secret
+    many = RefusedLogIn.of(range(1, 1_000))
+
+    assert open_cookie(seal_cookie(many, secret), secret) == RefusedLogIn(tuple(range(1, 257)))
+    assert len({len(seal_cookie(each, secret)) for each in (many, RefusedLogIn(()), bytes(32))}) == 1
+
+
+@pytest.mark.parametrize("count", range(1, 11))
+def test_in_a_mailbox_of_up_to_ten_entries_the_size_does_not_show_an_answer(
+    a_desk: ADesk, count: int
+) -> None:
+    """Two mailboxes have equally many entries. In one of them, the newest is an answer."""
+    sizes = set()
+    for is_answered in (False, True):
+        source = a_desk.browser()
+        source.start()
+        for _ in range(count - is_answered):
+            source.write(ANSWER)
+        if is_answered:
+            a_desk.answer(a_desk.keys_of(source), ANSWER)
+        sizes |= {len(source.get(f"/{lang}/mailbox").data) for lang in ("en", "nl")}
+
+    assert sizes == {CONVERSATION_STEP_BYTES}
+
+
+@pytest.mark.parametrize(
+    ("worked_seconds", "paused_seconds"), [(0.003, 0.097), (0.09, 0.01), (0.101, 0.099), (1.05, 0.05)]
+)
+def test_the_answers_after_a_log_in_are_sent_at_a_time_step(
+    a_desk: ADesk, monkeypatch: pytest.MonkeyPatch, worked_seconds: float, paused_seconds: float
+) -> None:
+    paused: list[float] = []
+    a_desk.app.extensions["pause"] = paused.append
+    source = a_desk.browser()
+    source.start()
+    clock = iter(range(1_000))
+    monkeypatch.setattr("source_app.views.request_hooks.time.monotonic", lambda: next(clock) * worked_seconds)
+
+    source.log_in(source.passphrase)
+    source.get("/en/mailbox")
+    source.log_in("abacus")
+    source.get("/en/mailbox")
+
+    assert paused == pytest.approx([paused_seconds] * 4)
+
+
+def test_an_unread_answer_delays_no_later_request(a_desk: ADesk) -> None:
+    """The receipt is appended in the background: the next request of the same connection does not wait."""
+    later = []
+    a_desk.app.extensions["in_background"] = later.append
+    source = a_desk.browser()
+    source.start()
+    a_desk.answer(a_desk.keys_of(source), ANSWER)
+    before = a_desk.transcript(a_desk.keys_of(source)).authentic.keys()
+
+    source.get("/en/mailbox")
+
+    assert a_desk.transcript(a_desk.keys_of(source)).authentic.keys() == before
+    (append_receipt,) = later
+    append_receipt()
+    assert len(a_desk.transcript(a_desk.keys_of(source)).authentic) == len(before) + 1
+
+
+def test_work_in_the_background_begins_a_second_later_and_keeps_its_order() -> None:
+    slept: list[float] = []
+    done: list[int] = []
+    finished = threading.Event()
+    thread = LaterThread(sleep=slept.append)
+
+    thread.call(lambda: done.append(1))
+    thread.call(lambda: done.append(2))
+    thread.call(finished.set)
+
+    assert finished.wait(30)
+    assert done == [1, 2]
+    assert all(0 < each <= 1 for each in slept)
