@@ -4,6 +4,7 @@ The desk replaces the tallies of a mailbox whenever its notes about the mailbox 
 tallies is not deleted.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from sqlalchemy import bindparam, delete, select
@@ -21,6 +22,7 @@ _FIND = PlainQuery(
     select(WHOLE).join(MailboxTallyRow, MailboxTallyRow.id == SealedRow.id).where(_OF_MAILBOX).order_by(WHOLE)
 )
 _IDS = PlainQuery(select(MailboxTallyRow.id).where(_OF_MAILBOX))
+_ALL_IDS = PlainQuery(select(MailboxTallyRow.address, MailboxTallyRow.id))
 _MAILBOX = PlainQuery(select(MailboxRow.id).where(MailboxRow.address == bindparam("address")))
 _ADD = PreparedChange(insert(MailboxTallyRow))
 _DELETE = PreparedChange(delete(MailboxTallyRow).where(_OF_MAILBOX))
@@ -43,6 +45,17 @@ def put(session: Session, address: bytes, tallies: Sequence[bytes]) -> None:
 def find(session: Session, address: bytes) -> tuple[bytes, ...]:
     """Return the encrypted tallies (anonymous facts) beside a mailbox, sorted by their ciphertext."""
     return tuple(_FIND.all(session, address=address))
+
+
+def all_rows(session: Session) -> dict[bytes, set[int]]:
+    """Return the ids of the rows of each mailbox's tallies (anonymous facts), without reading ciphertext.
+
+    Replaced tallies have new ids.
+    """
+    found: defaultdict[bytes, set[int]] = defaultdict(set)
+    for address, row in _ALL_IDS.each(session):
+        found[address].add(row)
+    return found
 
 
 def drop(session: Session, address: bytes) -> None:

@@ -24,6 +24,7 @@ from journalist_app.search.search_index import SearchIndex
 from journalist_app.search.tally_reader import OpenedTally
 from programs.runner import end_all_programs
 from protocol import trusted_state as trusted_state_format
+from protocol.entry import SignedEntry
 from protocol.identifiers import Address, Digest, EntryId, mailbox_label
 from protocol.keyring import Keyring
 from protocol.letterhead import Letterhead
@@ -122,8 +123,10 @@ class OpenDesk:
     # Digests of what sources encrypted before sending, by the digest of the entry.
     contents: dict[Digest, frozenset[bytes]] = field(default_factory=dict, repr=False)
     damaged_files: set[Address] = field(default_factory=set)  # mailboxes, found by the whole check
+    # Signed ends of mailboxes, by the hash of the row in the store that proves the end.
+    ends: dict[int, SignedEntry] = field(default_factory=dict, repr=False)
     # Closed mailboxes whose tallies were checked.
-    tallied: dict[Address, tuple[int, date, int]] = field(default_factory=dict)
+    tallied: dict[Address, tuple[int, date, set[int]]] = field(default_factory=dict)
     to_count: set[Address] = field(default_factory=set)  # mailboxes that were opened, for the yearly report
     abandoned_checked: date | None = None  # day on which abandoned mailboxes were looked for
     checking: threading.Lock = field(default_factory=threading.Lock)

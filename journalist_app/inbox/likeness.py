@@ -7,7 +7,7 @@ from typing import Final
 
 _CHARS: Final = 4_000  # only the beginning of a text counts
 _SAMPLE: Final = 16  # hashes in a sketch
-_HASH_BYTES: Final = 4
+HASH_BYTES: Final = 4  # texts that are alike usually have the same smallest hash
 _WORD: Final = re.compile(r"[^\W\d_]+")
 
 
@@ -18,7 +18,7 @@ def sketch_of(text: str) -> bytes:
     """
     words = _WORD.findall(text[:_CHARS].casefold())
     pairs = {" ".join(pair) for pair in pairwise(words)} or set(words)
-    hashes = sorted(blake2b(pair.encode(), digest_size=_HASH_BYTES).digest() for pair in pairs)
+    hashes = sorted(blake2b(pair.encode(), digest_size=HASH_BYTES).digest() for pair in pairs)
     return b"".join(hashes[:_SAMPLE])
 
 
@@ -32,10 +32,5 @@ def is_alike(one: bytes, other: bytes) -> bool:
     return 2 * sum(each in mine and each in theirs for each in smallest) >= len(smallest)
 
 
-def first_hash(sketch: bytes) -> bytes:
-    """Return the smallest hash of a sketch. Texts that are alike usually have the same one."""
-    return sketch[:_HASH_BYTES]
-
-
 def _hashes(sketch: bytes) -> set[bytes]:
-    return {sketch[at : at + _HASH_BYTES] for at in range(0, len(sketch), _HASH_BYTES)}
+    return {sketch[at : at + HASH_BYTES] for at in range(0, len(sketch), HASH_BYTES)}

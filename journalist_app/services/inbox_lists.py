@@ -3,9 +3,8 @@
 import functools
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, NamedTuple
-
-from msgspec.structs import replace
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 
 from journalist_app.desk.open_desk import CheckProgress, OpenDesk, WholeCheck
 from journalist_app.desk.verification import examine
@@ -105,7 +104,7 @@ def read_inbox(desk: OpenDesk, wanted: InboxFilter, today: date) -> Inbox:
     return Inbox(
         wanted=wanted,
         rows=rows,
-        ended=ended_shown,
+        ended=ended_shown[:PAGE_ROWS],
         unsound=inbox_rows.unsound_rows(desk, gone, restored),
         found=len(found) + len(ended_shown),
         waiting=len(lists["waiting"]) if lists else counts.waiting,
@@ -134,16 +133,17 @@ def _sort_lists(desk: OpenDesk, today: date) -> dict[str, list[_ListedMailbox]]:
     """
 
     @functools.cache
-    def deadlines(facts: MailboxSummary, reminder: date | None) -> tuple[Deadline, ...]:
-        return deadlines_of(facts, reminder, desk.letterhead, today)
+    def deadlines(facts: tuple[Any, ...], reminder: date | None) -> tuple[Deadline, ...]:
+        return deadlines_of(MailboxSummary(b"", b"", None, "", *facts), reminder, desk.letterhead, today)
 
+    # Only the facts that `deadlines_of` reads, in the order of the summary's fields.
+    facts_of = attrgetter("asked", "is_confirmed", "waiting", "promised", "has_substance", "is_closed")
     lists: dict[str, list[_ListedMailbox]] = {"waiting": [], "answered": [], "closed": []}
     for summary in desk.index.summaries():
         if summary.newest is None:
             continue  # nothing was written in this mailbox
         reminder = inbox_rows.known_casefile(desk, Address(summary.address)).reminder
-        facts = replace(summary, address=b"", entries=b"", newest=None, step="", presealed=())
-        found = deadlines(facts, reminder)
+        found = deadlines(facts_of(summary), reminder)
         state = "closed" if summary.is_closed else "answered" if summary.waiting is None else "waiting"
         lists[state].append(_ListedMailbox(summary, found))
     for one_list in lists.values():

@@ -48,9 +48,10 @@ def choose_spam_mailboxes(desk: OpenDesk) -> ResponseReturnValue:
 def show_spam_list(desk: OpenDesk) -> ResponseReturnValue:
     """Show one page of the list: each mailbox with its whole text and a box to keep the mailbox."""
     choice = desk.spam_choice
-    page = close_spam.read_page(desk, choice, max(0, request.args.get("start", 0, type=int)))
-    spared = {each.hex() for each in choice.spared}
-    return render_template("spam/list.html", page=page, total=len(choice.addresses), spared=spared)
+    start = max(0, request.args.get("start", 0, type=int))
+    page = dict(zip(("name", "after", "rows"), close_spam.read_page(desk, choice, start), strict=True))
+    known = {"start": start, "total": len(choice.addresses), "spared": {each.hex() for each in choice.spared}}
+    return render_template("spam/list.html", **page, **known)
 
 
 @bp.post("/list")

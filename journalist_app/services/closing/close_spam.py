@@ -17,7 +17,7 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.spam_choice import SpamChoice
 from journalist_app.desk.verification import Conversation, OpenedEntry, conversation_of, heads_shown, open_all
 from journalist_app.errors import AdviserError, MailboxNotFoundError, SendRefusal, SendRefusedError
-from journalist_app.inbox.likeness import first_hash, is_alike
+from journalist_app.inbox.likeness import HASH_BYTES, is_alike
 from journalist_app.inbox.mailbox_summary import MailboxSummary
 from journalist_app.services.closing import close_mailbox
 from protocol.identifiers import Address
@@ -46,19 +46,9 @@ class SpamRow:
     files: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SpamPage:
-    """One page of the list. The next page starts at the place `after` of the list, counted from 0."""
-
-    name: str
-    start: int
-    after: int
-    rows: tuple[SpamRow, ...]
-
-
 def list_groups(desk: OpenDesk) -> list[tuple[SpamRow, int]]:
     """Return one mailbox of each large group with nearly the same text, and about how many there are."""
-    keys = {Address(each.address): first_hash(each.likeness) for each in _untouched(desk)}
+    keys = {Address(each.address): each.likeness[:HASH_BYTES] for each in _untouched(desk)}
     examples = {key: address for address, key in keys.items()}
     groups = [(examples[key], count) for key, count in Counter(keys.values()).most_common(_GROUPS)]
     found = [(_read(desk, address), count) for address, count in groups if count >= _GROUP_MIN]
@@ -89,8 +79,10 @@ def choose_mailboxes(
     desk.spam_choice = SpamChoice(tuple(Address(each.address) for each in found))
 
 
-def read_page(desk: OpenDesk, choice: SpamChoice, start: int) -> SpamPage:
-    """Verify and decrypt the next mailboxes of a list, and return the page that shows them.
+def read_page(desk: OpenDesk, choice: SpamChoice, start: int) -> tuple[str, int, list[SpamRow]]:
+    """Verify and decrypt the mailboxes of a list from the place `start` on, counted from 0.
+
+    Return the name of the page that shows them, the place of the next page in the list, and the rows.
 
     Mailboxes that an adviser opened, that ended or that fail verification since they were listed are left
     out.
@@ -111,7 +103,7 @@ def read_page(desk: OpenDesk, choice: SpamChoice, start: int) -> SpamPage:
         choice.pages[name] = tuple(shown)
         while len(choice.pages) > _PAGES_KEPT:
             del choice.pages[next(iter(choice.pages))]
-    return SpamPage(name, start, place, tuple(rows))
+    return name, place, rows
 
 
 def submit_page(choice: SpamChoice, name: str, spared: Collection[Address]) -> bool:

@@ -1,14 +1,21 @@
 """Attack: someone makes very many mailboxes. Work for each mailbox must not grow with their number."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from journalist_app.inbox import deadlines
+from journalist_app.services import inbox_lists
+from journalist_app.services.closing import ended_mailboxes
+from journalist_app.services.inbox_lists import InboxFilter
 from journalist_app.services.whole_desk import background_check, unlocking
+from protocol.entry import SignedEntry
 from protocol.transcript.closing import last_words
-from protocol.transcript.ending import proof_to_bytes
+from protocol.transcript.ending import proof_from_bytes, proof_to_bytes
 from store import mailboxes
 from tests.flushes import note_flushes
+from tests.journalist_app import desk_readers
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_source
 from tests.store_work import StoreWork, work_of
 
@@ -93,3 +100,77 @@ def test_many_deleted_mailboxes_are_forgotten_together(
     assert len(desk.trusted_state.ended) == 14
     with world.store.reading() as session:
         assert [] == mailboxes.ended_mailboxes(session)
+
+
+def read_inbox(world: World, monkeypatch: pytest.MonkeyPatch, state: str = "waiting") -> StoreWork:
+    """Read the inbox twice, with a whole search index. Return the work of the second reading."""
+    desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
+    background_check.check_store(desk, TODAY)
+    desk_readers.begin(desk)
+    assert desk_readers.wait_until_whole(desk.index).is_whole
+    inbox_lists.read_inbox(desk, InboxFilter(state), TODAY)
+    return work_of(world.store, monkeypatch, lambda: inbox_lists.read_inbox(desk, InboxFilter(state), TODAY))
+
+
+def test_the_inbox_reads_only_the_mailboxes_that_the_page_shows(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some_write(world)
+    few = read_inbox(world, monkeypatch)
+    some_write(world)
+    assert read_inbox(world, monkeypatch).statements == few.statements
+
+
+def test_the_inbox_computes_the_deadlines_of_equal_facts_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attack: every text of a flood is different, so that no two mailboxes have an equal summary."""
+    counted: list[object] = []
+
+    def count(*values: object) -> tuple[deadlines.Deadline, ...]:
+        counted.append(values)
+        return deadlines.deadlines_of(*values)  # type: ignore[arg-type]
+
+    for number in range(_SOME):
+        a_source(world).writes(f"vraag {number} " + "woord " * number)
+    monkeypatch.setattr(inbox_lists, "deadlines_of", count)
+    desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
+    desk_readers.begin(desk)
+    assert desk_readers.wait_until_whole(desk.index).is_whole
+    inbox_lists.read_inbox(desk, InboxFilter(), TODAY)
+    assert len(counted) == 1
+
+
+def test_thousands_of_ended_mailboxes_are_verified_once_and_shown_some_at_a_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attack: someone makes thousands of mailboxes and ends each of them."""
+    verified: list[object] = []
+
+    def count(raw: bytes) -> tuple[SignedEntry, ...]:
+        verified.append(raw)
+        return proof_from_bytes(raw)
+
+    some_end(world)
+    monkeypatch.setattr(ended_mailboxes, "proof_from_bytes", count)
+    desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
+    pages = [inbox_lists.read_inbox(desk, InboxFilter("closed"), TODAY) for _ in range(3)]
+    assert [(len(page.ended), page.closed) for page in pages] == [(inbox_lists.PAGE_ROWS, _SOME)] * 3
+    assert len(verified) == _SOME
+
+
+def test_tallies_of_closed_mailboxes_are_read_once_a_day(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
+    for _ in range(3):
+        source = a_source(world)
+        source.writes("vraag")
+        source.is_closed(due=TODAY + timedelta(days=3))
+    for _ in range(3):
+        background_check.check_store(desk, TODAY)
+    same_day = work_of(world.store, monkeypatch, lambda: background_check.check_store(desk, TODAY))
+    next_day = work_of(
+        world.store, monkeypatch, lambda: background_check.check_store(desk, TODAY + timedelta(days=1))
+    )
+    assert next_day.statements >= same_day.statements + 2 * 3
