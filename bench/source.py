@@ -52,7 +52,7 @@ class Source:
     def open_mailbox(self) -> str:
         """Start a mailbox, from the page with the passphrase to its first page. Return the passphrase."""
         shown = _expect(self.browser.get("/en/begin"), 200, "passphrase")
-        passphrase = _passphrase(shown)
+        passphrase = passphrase_on(shown)
         noted = form_to(shown, "/en/begin", ending="/practise")
         asked = _expect(self._send(noted, {}), 200, "practise")
         practise = form_to(asked, "/en/practise", ending="/practise")
@@ -111,7 +111,8 @@ def _expect(answer: Answer, status: int, step: str) -> Answer:
     return answer
 
 
-def _passphrase(page: Answer) -> str:
+def passphrase_on(page: Answer) -> str:
+    """Return the words of the passphrase that a page shows."""
     found = _WORDS.search(page.body.decode())
     if found is None:
         raise WrongAnswerError("passphrase: none on the page")

@@ -29,6 +29,7 @@ _APOSTROPHES: Final = dict.fromkeys(
         *(0x2B9, 0x2BB, 0x2BC, 0x2BD, 0x2C8, 0x1FFD, 0xFF07),
     ]
 )
+_LEAST_MEMORY = 8192  # bytes; libsodium's minimum
 _DOTLESS_I: Final = "\N{LATIN SMALL LETTER DOTLESS I}"
 
 
@@ -114,4 +115,7 @@ def derive_root_key(typed: str, site_salt: bytes, params: Argon2Params) -> RootK
     password = normalise_passphrase(typed).encode()
     memory = params.m_kib * 1024
     kdf = nacl.pwhash.argon2id.kdf
-    return RootKey(kdf(ROOT_KEY_BYTES, password, site_salt, opslimit=params.t, memlimit=memory))
+    root = RootKey(kdf(ROOT_KEY_BYTES, password, site_salt, opslimit=params.t, memlimit=memory))
+    # libsodium leaves the key on this thread's stack. A second run, as small as possible, overwrites it.
+    kdf(ROOT_KEY_BYTES, b"", site_salt, opslimit=1, memlimit=_LEAST_MEMORY)
+    return root

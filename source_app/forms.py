@@ -30,6 +30,10 @@ class OurForm(Form):  # type: ignore[misc]  # wtforms has no types
 
     def __init__(self, fields: "MultiDict[str, str] | None" = None, /, **shown: object) -> None:
         super().__init__(fields, data=shown)
+        # A form and its fields refer to each other, so a typed passphrase would stay in memory until Python's
+        # garbage collector ran. Without the way back, the passphrase is freed when the request ends.
+        for field in self:
+            field._form = None  # noqa: SLF001  # wtforms has no other way
 
 
 class PassphraseForm(OurForm):

@@ -14,6 +14,7 @@ from deploy.cli.setup_commands import (
 )
 from deploy.cli.terminal import show_count, show_step, stop_on_signals
 from deploy.serving.gc_tuning import collect_from_here
+from deploy.serving.wiped_memory import overwrite_freed_memory
 
 
 @click.command()
@@ -41,6 +42,7 @@ def run_command(
 def serve_command(settings: Path, interface: str) -> None:
     """Serve one of the two sites, or the sync endpoint for workstations, until Ctrl-C or SIGTERM."""
     if interface == "source":
+        overwrite_freed_memory()  # before the imports, which the second start repeats
         from deploy.serving import serve_source
 
         serve_source.serve_source(settings)

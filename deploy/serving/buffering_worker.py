@@ -80,6 +80,7 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
         conn.sock.start_over()
         if conn.parser is not None:
             conn.sock.received[:0] = conn.parser.unreader.take_buffered()  # of the next request
+            conn.parser.mesg = None  # its headers have the session's cookie
         conn.timeout = _seconds_from_now(_READ_SECONDS)
         self._send(conn)
         self._start_threads()
@@ -125,6 +126,7 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
     def _close(self, conn: Conn) -> None:
         self.nr_conns -= 1
         conn.close()
+        conn.sock.occupy = None  # refers to `conn`, so what the client sent would outlive the connection
 
     def _receive(self, conn: Conn) -> None:
         """Collect more of a request. The first byte begins the time in which the request has to arrive."""

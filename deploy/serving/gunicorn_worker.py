@@ -115,6 +115,7 @@ class QuietWorker(BufferingWorker):
         finally:
             if hasattr(body, "close"):
                 body.close()
+            environ.clear()  # Werkzeug's request refers to it and is in it, so both would outlive the request
         return not response.should_close()
 
     def handle_error(self, _req: object, client: Any, _addr: object, exc: Exception) -> None:  # noqa: ANN401

@@ -11,6 +11,7 @@ MUTATIONS = 2_000 if IS_WHOLE else 44  # of OpenPGP and age inputs
 FLOOD_ATTACKERS = 200 if IS_WHOLE else 40
 FLOOD_PEOPLE = 6 if IS_WHOLE else 2
 LOG_INS = 500 if IS_WHOLE else 8  # of each outcome
+MEMORY_ROUNDS = 25 if IS_WHOLE else 1  # rounds of start, post, log out and log in, searched after each step
 MANY_ENTRIES = 1_000_000 if IS_WHOLE else 20_000
 SLOW_CLIENTS = 500 if IS_WHOLE else 60
 UPLOAD_SECONDS = 60 if IS_WHOLE else 5  # of an honest upload at 20 kB/s

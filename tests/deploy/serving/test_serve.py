@@ -46,6 +46,16 @@ def test_a_flood_of_connections_leaves_files_for_the_store() -> None:
     assert gunicorn.cfg.worker_connections <= _FILES_OF_A_PROCESS // 2
 
 
+def test_nothing_of_a_request_stays_while_its_connection_waits(server: ServerProcess) -> None:
+    """The headers have the session's cookie, and a form the passphrase."""
+    with server.connect() as waiting:
+        waiting.sendall(f"GET / HTTP/1.1\r\nHost: x\r\nCookie: {CANARY}\r\n\r\n".encode())
+        assert waiting.recv(65536).startswith(b"HTTP/1.1 200")
+
+        # Of the request that counts, one part of the app's and one of gunicorn's.
+        assert any(server.get("/requests")[1] == b"2" for _ in range(20))
+
+
 MALFORMED = {
     "a request line that is none": f"{CANARY}\r\n\r\n",
     "a method that is none": f"{CANARY}(a) / HTTP/1.1\r\nHost: x\r\n\r\n",

@@ -1,10 +1,13 @@
 """Toy app behind the real server, for tests that look from outside: python toy_server.py BIND."""
 
 import ctypes
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+
+from gunicorn.http.message import Request
 
 from deploy import hardening, quiet_log
 from deploy.serving.gunicorn_server import GunicornServer
@@ -18,7 +21,15 @@ def a_damaged_file(answer: bytes) -> Iterator[bytes]:
     raise ValueError("a damaged second half")
 
 
+class Kept:
+    """Part of a request, which refers to the request as Werkzeug's parts do."""
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        self.environ = environ
+
+
 def main() -> None:
+    gc.disable()  # what is freed must not depend on it
     hardening.harden_process()
     quiet_log.install_quiet_log(sys.stderr)
     secret = os.urandom(16).hex().encode()
@@ -32,11 +43,14 @@ def main() -> None:
 
     def app(environ: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
+        environ["toy.kept"] = Kept(environ)
         answer = fixed.get(path, b"hello")
         if path == "/process":
             answer = str(os.getpid()).encode()
         elif path == "/read":
             answer = str(len(environ["wsgi.input"].read())).encode()
+        elif path == "/requests":
+            answer = str(sum(isinstance(each, Kept | Request) for each in gc.get_objects())).encode()
         elif path == "/client":
             answer = repr((environ.get("REMOTE_ADDR"), environ.get("REMOTE_PORT"))).encode()
         elif path == "/dumpable":

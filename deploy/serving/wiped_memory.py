@@ -1,0 +1,31 @@
+"""Memory that the C library overwrites when it is freed, so that no secret outlives its request (ADR 29)."""
+
+import os
+import sys
+
+# Source: the GNU C Library manual, "Memory Allocation Tunables".
+_TUNABLES = (
+    "perturb=165",  # each freed block is filled with this byte
+    # The cache of each thread keeps freed blocks as they were. It makes Python faster, and may only have
+    # blocks that are too small for a secret: a Python object with a key of 32 bytes takes at least 65 bytes.
+    "tcache_max=56",
+    "tcache_count=5000",
+    "mxfast=160",  # blocks of up to this size are quick to allocate
+    "trim_threshold=268435456",  # freed memory at the end of a heap stays with this process
+)
+_SETTINGS = {
+    "PYTHONMALLOC": "malloc",  # Python's own allocator would keep freed memory as it was
+    "GLIBC_TUNABLES": ":".join(f"glibc.malloc.{tunable}" for tunable in _TUNABLES),
+}
+
+
+def overwrite_freed_memory() -> None:
+    """Start this program again, so that each block of memory is overwritten when it is freed.
+
+    Return if the program was already started in this way. The C library reads these settings only when a
+    program starts.
+    """
+    if _SETTINGS.items() <= os.environ.items():
+        return
+    os.environ.update(_SETTINGS)
+    os.execv(sys.executable, sys.orig_argv)  # noqa: S606  # our own program, with its own arguments
