@@ -100,6 +100,7 @@ def create_source_app(  # noqa: PLR0913  # the parts of the app
         server_secret=server_secret,
         quota=Quota(config.mailbox_bytes, config.store_bytes, config.reserve_bytes),
         limits=MailboxLimits(TEXT_CHARS, config.upload_files, config.upload_bytes, _ENTRIES_MAX, _BYTES_MAX),
+        new_mailboxes=-(-config.new_mailboxes_an_hour // 2),
         session_half_hours=1 + -(-config.session_minutes // _MINUTES_OF_HALF_HOUR),
     )
     app.extensions["newest_letterhead"] = newest_letterhead or (lambda: letterhead)

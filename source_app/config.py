@@ -10,10 +10,11 @@ class SourceConfig:
 
     `origin` is the Origin header that browsers send ("http://127.0.0.1:8080"). Sizes are in bytes.
     `session_minutes` is rounded up to half hours. `argon2_lock_path` and the folder of `sessions_path` are on
-    tmpfs. `onion_socket` and `onion_host` are empty if there is no onion service. With `tells_onion`,
-    visitors without Tor receive an Onion-Location header. Each field `where_…` tells visitors in one line
-    where the organisation handles complaints or reports of one kind, such as complaints about conduct. If the
-    field is empty, the page says "ask us".
+    tmpfs. If `new_mailboxes_an_hour` is 0, the number of new mailboxes has no limit. `onion_socket` and
+    `onion_host` are empty if there is no onion service. With `tells_onion`, visitors without Tor receive an
+    Onion-Location header. Each field `where_…` tells visitors in one line where the organisation handles
+    complaints or reports of one kind, such as complaints about conduct. If the field is empty, the page says
+    "ask us".
     """
 
     store_path: Path
@@ -34,6 +35,7 @@ class SourceConfig:
     workers: int
     threads: int
     leave_url: str
+    new_mailboxes_an_hour: int = 0
     onion_socket: str = ""
     onion_host: str = ""
     tells_onion: bool = False

@@ -119,6 +119,10 @@ class QueueFullError(SourceError):
         self.wait_seconds = wait_seconds
 
 
+class MailboxLimitError(SourceError):
+    """No more mailboxes can be started in this half hour."""
+
+
 class NotFoundError(SourceError):
     """The requested entry, file or page does not exist."""
 

@@ -32,7 +32,8 @@ class PublicDesk:
 
     The letterhead is the desk's signed public statement. `server_secret` is 32 random bytes that are made
     when the server starts, and that are never stored. A session lasts `session_half_hours` half hours after
-    its last use.
+    its last use. In each half hour, at most `new_mailboxes` mailboxes can be started. If it is 0, there is
+    no limit.
     """
 
     letterhead: Letterhead
@@ -43,3 +44,4 @@ class PublicDesk:
     quota: Quota
     limits: MailboxLimits
     session_half_hours: int
+    new_mailboxes: int = 0

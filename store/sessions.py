@@ -36,6 +36,10 @@ _CHANGE = """
 UPDATE session SET box = :box, expires_half_hour = :expires
 WHERE token_hash = :name AND length(box) = length(:box)
 """
+_COUNT = """
+INSERT INTO session VALUES (:name, zeroblob(1), :expires)
+ON CONFLICT DO UPDATE SET box = zeroblob(length(box) + 1) WHERE length(box) < :most
+"""
 _PUT = "INSERT OR REPLACE INTO session VALUES (:name, :box, :expires)"
 
 
@@ -75,6 +79,19 @@ class SessionStore:
             ).rowcount
             self._rewrite_if_small(connection)
         return added > 0
+
+    def count(self, name: bytes, most: int, expires_half_hour: int) -> bool:
+        """Add one to a count under a hash, which is stored until a half hour. The first call makes it one.
+
+        The value of the row is as many zero bytes as were counted. Return False, and add nothing, if the
+        count is `most` already.
+        """
+        with self._connection() as connection:
+            row = {"name": name, "most": most, "expires": expires_half_hour}
+            is_counted = connection.execute(_COUNT, row).rowcount > 0
+            if is_counted:
+                self._rewrite_if_small(connection)
+        return is_counted
 
     def find(self, token_hash: bytes, now_half_hour: int) -> tuple[bytes, int] | None:
         """Return the encrypted value of the login session with this token hash, and when the session expires.

@@ -18,6 +18,11 @@ def half_hour_now() -> int:
     return int(time.time()) // _HALF_HOUR_SECONDS
 
 
+def next_half_hour() -> datetime:
+    """Return the moment, in UTC, at which the next half hour begins."""
+    return datetime.fromtimestamp((half_hour_now() + 1) * _HALF_HOUR_SECONDS, UTC)
+
+
 def add_months(day: date, months: int) -> date:
     """Return the date that is a number of months after `day`. A negative number counts back.
 

@@ -191,6 +191,7 @@ _RULES: dict[str, _Rule] = {
     ),
     "reserve_bytes": _NOT_NEGATIVE,
     "retention_spread_days": _NOT_NEGATIVE,
+    "new_mailboxes_an_hour": _NOT_NEGATIVE,
     "working_days": (
         lambda days: days and len(set(days)) == len(days) and set(days) <= set(range(7)),
         "one or more days from 0 (Monday) to 6, each once",

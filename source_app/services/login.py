@@ -3,6 +3,7 @@
 A practice ticket is a form field with the encrypted passphrase of a new mailbox.
 """
 
+import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from itertools import zip_longest
 
 from crypto import passphrase
 from crypto.errors import UnreadableError
+from crypto.framing import frame
 from crypto.passphrase import Language, RootKey
 from protocol import session
 from protocol.heads import Head, Heads
@@ -21,6 +23,7 @@ from protocol.session import SessionState
 from source_app import practice_ticket
 from source_app.argon2_limiter import WAIT_SECONDS
 from source_app.errors import (
+    MailboxLimitError,
     PassphraseRefusal,
     PassphraseRefusedError,
     QueueFullError,
@@ -69,7 +72,13 @@ def draw_passphrase(desk: PublicDesk, language: Language, *, now: int) -> tuple[
 
     The ticket is a hidden field of the form on which the source practises the words, so the server stores
     nothing. `now` is the number of half hours since 1970, in all functions of this module.
+
+    Raises:
+        MailboxLimitError: no more mailboxes can be started in this half hour.
     """
+    counted = desk.sessions.find(_count_name(now), now)
+    if counted is not None and len(counted[0]) >= desk.new_mailboxes > 0:
+        raise MailboxLimitError
     drawn = passphrase.generate_passphrase(language)
     return drawn.split(), practice_ticket.seal_ticket(drawn, desk.server_secret, now + _TICKET_HALF_HOURS)
 
@@ -102,6 +111,7 @@ def start_mailbox(  # noqa: PLR0913  # each is needed to open a mailbox
         TicketRefusedError: the ticket is too old, its mailbox has ended, or it was used before and the typed
             words differ.
         QueueFullError: too many people are logging in.
+        MailboxLimitError: no more mailboxes can be started in this half hour. The ticket stays unused.
     """
     shown = _decrypt_ticket(desk, ticket, now=now)
     given = passphrase.normalise_passphrase(typed)
@@ -113,6 +123,7 @@ def start_mailbox(  # noqa: PLR0913  # each is needed to open a mailbox
         )
     root = _root(desk, given, visit.place, now=now)
     keys = derive_mailbox_keys(root)
+    _count_new(desk, keys, now=now)
     with desk.store.writing() as writing:
         try:
             public = {"recipient": keys.recipient, "verify_key": keys.verify_key}
@@ -185,6 +196,27 @@ def log_out(desk: PublicDesk, token: bytes | None) -> None:
     """Delete the session of the source whose cookie has this token. Do nothing for None."""
     if token is not None:
         desk.sessions.drop(session.token_hash(token))
+
+
+def _count_new(desk: PublicDesk, keys: MailboxKeys, *, now: int) -> None:
+    """Count a mailbox that will be created, unless the mailbox exists: the same form was sent before.
+
+    Only the number of new mailboxes in this half hour is stored, in memory. No address of a visitor is used:
+    in the Tor network, all visitors have the same one.
+
+    Raises:
+        MailboxLimitError: no more mailboxes can be started in this half hour.
+    """
+    if not desk.new_mailboxes:
+        return
+    with desk.store.reading() as reading:
+        is_new = mailboxes.find(reading, keys.address) is None
+    if is_new and not desk.sessions.count(_count_name(now), desk.new_mailboxes, now + 1):
+        raise MailboxLimitError
+
+
+def _count_name(now: int) -> bytes:
+    return hashlib.sha256(frame(b"steunpunt/v1/new-mailboxes", now.to_bytes(4))).digest()
 
 
 def _decrypt_ticket(desk: PublicDesk, ticket: str, *, now: int) -> list[str]:

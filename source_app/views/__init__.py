@@ -25,8 +25,9 @@ templates receive more variables:
 - seal.html: fingerprint, recipient, openpgp_fingerprint (in groups of four, or empty)
 - start.html, help.html: away (a tuple of `ShownAbsence`)
 - begin/passphrase.html, begin/card.html: words, ticket
-- begin/practise.html: form, ticket, wrong and unknown (positions of words, from 1), refusal (empty, "busy" or
-  "store"), wait_seconds (after which to try again, if the site is busy)
+- begin/practise.html: form, ticket, wrong and unknown (positions of words, from 1), refusal (empty, "busy",
+  "store" or "limit"), wait_seconds (after which to try again, if the site is busy), again and minutes
+- begin/busy.html: again (the time in UTC at which a mailbox can be started), minutes (from now until then)
 - begin/log_in.html: form (words, a text to post after the log-in, the proposal that the text is about),
   unknown (positions of words, from 1), refusal (empty, "no_mailbox", "busy" or "store"), wait_seconds (after
   which to try again, if the site is busy), was_refused (True if a request was not carried out)

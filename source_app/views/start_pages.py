@@ -1,15 +1,18 @@
 """Pages for starting a mailbox with a new passphrase, practising it, logging in and logging out."""
 
+import time
+
 from flask import Blueprint, Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from source_app.errors import PassphraseRefusedError, QueueFullError
+from source_app.errors import MailboxLimitError, PassphraseRefusedError, QueueFullError
 from source_app.forms import PLACE_BYTES, TEXT_BYTES, WORDS_BYTES, LogInForm, PractiseForm
 from source_app.services import login
 from source_app.services.posting import form_text
 from source_app.session_cookie import RefusedLogIn
 from source_app.views import answer_pages
+from source_app.views.error_pages import remember_fault
 from source_app.views.login_page import busy_faults, refused_page, render_login, visit_of
 from source_app.views.request_context import (
     current_day,
@@ -21,8 +24,10 @@ from source_app.views.request_context import (
     with_session_cookie,
 )
 from store.errors import StoreError
-from web.dates import half_hour_now
+from web.dates import half_hour_now, next_half_hour
 from web.form_limits import TOKEN_BYTES, takes
+
+_QUARTER_MINUTES = 15
 
 bp = Blueprint("begin", __name__, url_prefix="/<any(nl, en):lang>")
 
@@ -36,10 +41,13 @@ def passphrase() -> ResponseReturnValue:
     """
     now = half_hour_now()
     ticket = request.form.get("ticket", "")
-    if ticket:
-        words = login.ticket_words(desk(), ticket, now=now)
-    else:
-        words, ticket = login.draw_passphrase(desk(), lang(), now=now)
+    try:
+        if ticket:
+            words = login.ticket_words(desk(), ticket, now=now)
+        else:
+            words, ticket = login.draw_passphrase(desk(), lang(), now=now)
+    except MailboxLimitError as why:
+        return render_page("begin/busy.html", 503, **_limit_faults(why))
     return render_page("begin/passphrase.html", words=words, ticket=ticket)
 
 
@@ -70,6 +78,8 @@ def practise() -> ResponseReturnValue:
         )
     except PassphraseRefusedError as why:
         return _practise_page(form, 422, wrong=why.wrong, unknown=why.unknown)
+    except MailboxLimitError as why:
+        return _practise_page(form, 503, **_limit_faults(why))
     except (QueueFullError, StoreError) as why:
         return _practise_page(form, 503, **busy_faults(form, why))
     answer = redirect(url_for("mailbox.write_message", lang=lang()), code=303)
@@ -120,6 +130,25 @@ def _to_mailbox() -> WerkzeugResponse:
     return redirect(url_for("mailbox.show_mailbox", lang=lang()), code=303)
 
 
+def _limit_faults(why: MailboxLimitError) -> dict[str, object]:
+    """Return what a page says if no more mailboxes can be started now: when to come back.
+
+    The time is in UTC, because visitors are anywhere in the world. The minutes are whole quarters of an hour.
+    """
+    again = next_half_hour()
+    seconds = max(1, round(again.timestamp() - time.time()))
+    remember_fault(why, seconds)
+    minutes = _QUARTER_MINUTES * -(-seconds // (60 * _QUARTER_MINUTES))
+    return {"refusal": "limit", "again": f"{again:%H:%M}", "minutes": minutes}
+
+
 def _practise_page(form: PractiseForm, status: int = 200, **faults: object) -> Response:
-    faults = {"refusal": "", "wrong": (), "unknown": (), "wait_seconds": 0} | faults
+    faults = {
+        "refusal": "",
+        "wrong": (),
+        "unknown": (),
+        "wait_seconds": 0,
+        "again": "",
+        "minutes": 0,
+    } | faults
     return render_page("begin/practise.html", status, form=form, ticket=form.ticket.data, **faults)

@@ -38,6 +38,15 @@ def test_a_hash_is_added_once(sessions: SessionStore) -> None:
     assert sessions.find(TOKEN, 99) == (b"", 100)
 
 
+def test_a_count_never_passes_its_limit_whoever_counts_at_once(sessions: SessionStore) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        counted = list(pool.map(lambda _: sessions.count(TOKEN, 5, 100), range(24)))
+    assert sum(counted) == 5
+    assert sessions.find(TOKEN, 99) == (bytes(5), 100)
+    sessions.sweep(100)
+    assert sessions.count(TOKEN, 5, 101)
+
+
 def test_an_unknown_token_opens_nothing(sessions: SessionStore) -> None:
     assert sessions.find(TOKEN, 1) is None
 
