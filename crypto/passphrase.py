@@ -1,5 +1,6 @@
 """Passphrases of sources: draw one, normalise a typed one, and derive the root key (Argon2id)."""
 
+import re
 import secrets
 import unicodedata
 from dataclasses import dataclass
@@ -101,6 +102,17 @@ def unknown_words(typed: str) -> list[int]:
     return [
         position for position, word in enumerate(normalise_passphrase(typed).split()) if word not in known
     ]
+
+
+def contains_passphrase(text: str) -> bool:
+    """Return True if a text has seven words of the word lists in a row, as each passphrase has.
+
+    Digits, punctuation and line ends between the words make no difference. At the beginning of the text, a
+    word counts in each spelling with which it would open a mailbox.
+    """
+    words = [*normalise_passphrase(text).split(), "", *re.findall(r"[^\W\d_]+", text.casefold())]
+    known = _all_words()
+    return "x" * _WORDS in "".join("x" if word in known else " " for word in words)
 
 
 def derive_root_key(typed: str, site_salt: bytes, params: Argon2Params) -> RootKey:

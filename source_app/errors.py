@@ -68,6 +68,7 @@ class MessageRefusal(StrEnum):
 
     EMPTY = "empty"  # neither text nor files
     TEXT_TOO_LONG = "text_too_long"
+    SEVEN_WORDS = "seven_words"  # the text looks like a passphrase, and the page has not said so yet
     TOO_MANY_FILES = "too_many_files"
     FILES_TOO_LARGE = "files_too_large"  # the files exceed the limit of one message
     NO_ROOM = "no_room"  # no quota left, or a full disk: the text can still be sent without files

@@ -13,7 +13,7 @@ TEXT_BYTES = 4 * TEXT_CHARS
 WORDS_BYTES = 800
 PLACE_BYTES = 128
 ENTRY_FIELDS = {"token": TOKEN_BYTES, "entry_id": TOKEN_BYTES, "heads": HEADS_BYTES}
-WRITE_FIELDS = {**ENTRY_FIELDS, "closed": TOKEN_BYTES, "text": TEXT_BYTES}
+WRITE_FIELDS = {**ENTRY_FIELDS, "closed": TOKEN_BYTES, "warned": TOKEN_BYTES, "text": TEXT_BYTES}
 
 
 class OurForm(Form):  # type: ignore[misc]  # wtforms has no types
@@ -78,10 +78,12 @@ class WriteForm(EntryForm):
     """Form with which a source writes a message and adds files.
 
     Browsers send the text fields before the files, so the app checks the text fields first. `closed` is not
-    empty if the page said that the message opens a closed mailbox again.
+    empty if the page said that the message opens a closed mailbox again. `warned` is not empty if the page
+    said that the text looks like a passphrase.
     """
 
     closed = HiddenField()
+    warned = HiddenField()
     text = TextAreaField(lazy_gettext("Your message"))
     files = MultipleFileField(lazy_gettext("Files"))
 

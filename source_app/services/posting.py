@@ -9,7 +9,7 @@ from datetime import date
 from markupsafe import escape
 
 from crypto.errors import CryptoError
-from crypto.passphrase import Language
+from crypto.passphrase import Language, contains_passphrase
 from protocol.attachment import AttachmentSealer
 from protocol.content import MEDIA_TYPE_CHARS, TEXT_CHARS, AttachmentNote, Content, Kind
 from protocol.entry import SignedEntry, open_entry, sign_again
@@ -42,7 +42,8 @@ def check_message_form(
     of the form's page.
 
     Raises:
-        MessageRefusedError: the form was not made in this session, or its text is too long.
+        MessageRefusedError: the form was not made in this session, or its text is too long, or looks like a
+            passphrase and the page with the form has not said so yet.
     """
     form_context = FormContext.of_form(fields, opened.token, ACTION, opened.keys.address)
     if form_context is None:
@@ -50,6 +51,8 @@ def check_message_form(
     text = form_text(fields)
     if len(text) > desk.limits.text_chars:
         raise MessageRefusedError(MessageRefusal.TEXT_TOO_LONG)
+    if not fields.get("warned") and contains_passphrase(text):
+        raise MessageRefusedError(MessageRefusal.SEVEN_WORDS)
     return Posting(desk, opened.keys, form_context, text, language, now)
 
 

@@ -91,8 +91,8 @@ class _Attempt:
         if isinstance(event, Field):
             self._received.fields.setdefault(event.name, event.text)
             return
+        self._received.had_files |= isinstance(event, FileBytes) or getattr(event, "filename", "") != ""
         posting = self.posting()
-        self._received.had_files |= isinstance(event, FileBytes)
         if posting is None:
             return
         if isinstance(event, FileBegun):

@@ -40,7 +40,8 @@ _DRAIN_TIMES = 2
 def page_for_text(here: MailboxSession, text: str) -> Response:
     """Return the page on which a source writes a new message, with `text` in its form."""
     closed = "yes" if thread.is_mailbox_closed(desk(), here.keys) else ""
-    return _write_page(here, FormContext.new(here.keys.address, *here.state.shown), text, closed)
+    form_context = FormContext.new(here.keys.address, *here.state.shown)
+    return _write_page(here, form_context, {"text": text, "closed": closed})
 
 
 def receive_message() -> ResponseReturnValue:
@@ -109,15 +110,15 @@ def _refused(here: MailboxSession, received: ReceivedForm) -> WerkzeugResponse:
         except StoreError as why:
             remember_fault(why)
             return store_error_page(text)
-    closed = received.fields.get("closed", "")
-    return _write_page(here, form_context, text, closed, refusal, files_refused=received.had_files)
+    warned = "yes" if refusal is MessageRefusal.SEVEN_WORDS else received.fields.get("warned", "")
+    kept = {"text": text, "closed": received.fields.get("closed", ""), "warned": warned}
+    return _write_page(here, form_context, kept, refusal, files_refused=received.had_files)
 
 
-def _write_page(  # noqa: PLR0913  # each is shown on the page
+def _write_page(
     here: MailboxSession,
     form_context: FormContext,
-    text: str,
-    closed: str,
+    kept: Mapping[str, str],
     refusal: MessageRefusal | None = None,
     *,
     files_refused: bool = False,
@@ -125,7 +126,7 @@ def _write_page(  # noqa: PLR0913  # each is shown on the page
     return render_page(
         "mailbox/write.html",
         200 if refusal is None else _STATUS.get(refusal, 422),
-        form=WriteForm(text=text, closed=closed, **form_context.hidden_fields(here.token, posting.ACTION)),
+        form=WriteForm(**kept, **form_context.hidden_fields(here.token, posting.ACTION)),
         limits=desk().limits,
         refusal=refusal,
         sealing_words=sealing_words(here.keys.address),

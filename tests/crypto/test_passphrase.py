@@ -1,4 +1,5 @@
 import json
+import re
 import time
 import unicodedata
 from pathlib import Path
@@ -12,6 +13,7 @@ from crypto.passphrase import (
     LANGUAGES,
     Argon2Params,
     Language,
+    contains_passphrase,
     generate_passphrase,
     normalise_passphrase,
     unknown_words,
@@ -124,3 +126,29 @@ def test_a_text_that_grows_while_it_is_normalised_ends_in_normal_form() -> None:
 
     assert len(grown) <= 1_000
     assert normalise_passphrase(grown) == grown
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_text_with_a_passphrase_is_recognised_however_it_is_written(language: Language) -> None:
+    words = generate_passphrase(language).split()
+
+    for written in (
+        " ".join(words),
+        ", ".join(words).upper(),
+        "\n".join(f"{place}. {word}" for place, word in enumerate(words, 1)),
+        "\N{COMBINING ACUTE ACCENT} ".join(words),
+        "x " * 5_000 + " ".join(words) + ". Thank you",
+    ):
+        assert contains_passphrase(written)
+    assert not contains_passphrase(" and the ".join(words))
+    assert not contains_passphrase(" ".join(words[:6]))
+    assert not contains_passphrase("")
+
+
+def test_sentences_of_our_pages_are_no_passphrases() -> None:
+    """In ordinary English and Dutch, seven words of the word lists hardly ever follow one another."""
+    catalogue = Path("source_app/translations/nl/LC_MESSAGES/messages.po").read_text("utf-8")
+    sentences = re.findall(r'^msg(?:id|str) "(.+)"$', catalogue, re.MULTILINE)
+
+    assert len(sentences) > 500
+    assert [sentence for sentence in sentences if contains_passphrase(sentence)] == []

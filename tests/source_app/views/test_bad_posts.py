@@ -72,6 +72,27 @@ def test_an_empty_message_is_refused_kindly(a_desk: ADesk, source: SourceBrowser
     assert not a_desk.thread_of(source).entries
 
 
+def test_a_message_that_is_the_own_passphrase_comes_back_once_with_a_warning(
+    a_desk: ADesk, source: SourceBrowser
+) -> None:
+    numbered = "\r\n".join(f"{place}. {word}" for place, word in enumerate(source.passphrase.split(), 1))
+    text = f"For the adviser:\r\n{numbered}"
+
+    warned = source.write(text, [("a.txt", b"x")])
+
+    assert warned.status_code == 422
+    assert hooks(warned.text, "refusal") == ["seven_words"]
+    assert {"text_kept", "files_lost"} <= set(hooks(warned.text, "notice"))
+    assert numbered.splitlines()[-1] in warned.text
+    assert not a_desk.thread_of(source).entries
+    assert pending(a_desk) == 0
+
+    form = source.hidden(warned, "/en/mailbox/write")
+    assert hooks(source.write("", form_context=form).text, "refusal") == ["empty"]
+    assert source.write(text, form_context=form).status_code == 303
+    assert len(a_desk.thread_of(source).entries) == 1
+
+
 def test_a_message_may_be_files_alone(a_desk: ADesk, source: SourceBrowser) -> None:
     assert source.write("", [("a.txt", b"")]).status_code == 303
     assert len(a_desk.thread_of(source).entries[0].files) == 1
