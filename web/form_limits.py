@@ -96,31 +96,33 @@ def read_small_form(body: Body, limits: FormLimits) -> Iterator[tuple[str, str]]
         BodyError: the form is over a limit, or was cut off. Its `unfinished` is the field that was being
             read, or None.
     """
-    unread = field = b""
+    unread = bytearray()
     try:
         for _ in range(limits.parts):
-            field, mark, after = unread.partition(b"&")
-            while not mark and (piece := body.read()):
+            while (end := unread.find(b"&")) < 0 and (piece := body.read()):
                 unread += piece
-                field, mark, after = unread.partition(b"&")
-                _refuse_long(field, limits)
-            _refuse_long(field, limits)
+                _refuse_long(unread, limits)
+            _refuse_long(unread, limits)
+            field = bytes(unread if end < 0 else unread[:end])
+            del unread[: len(field) + 1]
             if field:
                 yield _decoded(field)
-            if not mark:
+            if end < 0:
                 return
-            unread = after
         raise BodyError(BodyFault.TOO_MANY_PARTS)  # noqa: TRY301  # the handler below keeps the field
     except BodyError as why:
-        why.unfinished = _decoded(field)
+        why.unfinished = _decoded(bytes(unread).partition(b"&")[0])
         raise
 
 
-def _refuse_long(field: bytes, limits: FormLimits) -> None:
-    """Refuse a field that is longer than its limit, as soon as that is certain."""
-    name, _, value = field.partition(b"=")
-    escapes = min(value.count(b"%"), len(value) // _ENCODED)
-    if len(value) - (_ENCODED - 1) * escapes > limits.bytes_of(_plain(name[:_SPARE_BYTES])):
+def _refuse_long(fields: bytearray, limits: FormLimits) -> None:
+    """Refuse the first field if it is longer than its limit, as soon as that is certain."""
+    mark = fields.find(b"&")
+    end = len(fields) if mark < 0 else mark
+    name = bytes(fields[: min(end, _SPARE_BYTES)]).partition(b"=")[0]
+    value_bytes = end - len(name) - 1
+    escapes = min(fields.count(b"%", 0, end), value_bytes // _ENCODED)
+    if value_bytes - (_ENCODED - 1) * escapes > limits.bytes_of(_plain(name)):
         raise BodyError(BodyFault.FIELD_TOO_LONG)
 
 

@@ -1,13 +1,13 @@
 """gunicorn's threaded worker, changed so that slow clients occupy no threads.
 
 The event loop collects a small request as it arrives. A thread then answers the request without waiting, and
-the loop sends what the client did not read at once. A large upload and a large answer need one of a few
-places, in which a thread waits for the client. To review this module, compare it with workers/gthread.py of
-gunicorn 27, the pinned version.
+the loop sends what the client did not read at once. A large answer is made part by part, as the client reads.
+A large upload needs one of a few places, in which a thread waits for the client.
+
+To review this module, compare it with workers/gthread.py of gunicorn 27, the pinned version.
 """
 
 import contextlib
-import errno
 import selectors
 import socket
 import time
@@ -21,11 +21,11 @@ from typing import Any
 from gunicorn.http import errors
 from gunicorn.workers import gthread
 
-from deploy.serving.slow_clients import STALL_SECONDS, Arrival, PatientSocket, Places
+from deploy.serving.slow_clients import ANSWER_BYTES, STALL_SECONDS, Arrival, PatientSocket, Places
 
 _PLACE_SECONDS = 60  # an upload waits this long for a place
 _LOOK_SECONDS = 1  # how often it looks for one
-_READ_SECONDS = 120  # a client has this long to read the rest of an answer
+_READ_SECONDS = 120  # a client has this long to read the rest of an answer, or a part of a large answer
 _LINGER_SECONDS = 5  # for a client that is still sending when it gets its answer
 _UNREAD_BYTES = 16 * 1024 * 1024  # of all answers together, that wait for their clients
 
@@ -56,24 +56,33 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
         """Accept a connection. At the limit of connections, close the one whose time would end first."""
         try:
             client, address = listener.accept()
-        except OSError as why:
-            if why.errno in {errno.EAGAIN, errno.ECONNABORTED}:
-                return
-            raise
+        except (BlockingIOError, ConnectionAbortedError):
+            return
         self.nr_conns += 1
         if self.nr_conns >= self.worker_connections and self._waiting:
             self._drop(min(self._waiting, key=attrgetter("timeout")))
         conn = gthread.TConn(self.cfg, PatientSocket(client), address, listener.getsockname())
         conn.sock.occupy = partial(self._occupy, conn)
+        conn.unfinished = None
         self._wait(conn, selectors.EVENT_READ, self._receive, _seconds_from_now(STALL_SECONDS))
 
     def handle(self, conn: Conn) -> Any:  # noqa: ANN401  # gunicorn has no types
-        """Answer one request, of which enough has arrived. A thread calls this method."""
-        conn.data_ready = True
-        return super().handle(conn)
+        """Answer one request, of which enough has arrived. A thread calls this method.
+
+        If `handle_request` sets `unfinished`, the answer is large. The method `go_on` of `unfinished` makes
+        the next part, once the client has read enough.
+        """
+        if conn.unfinished is None:
+            conn.data_ready = True
+            return super().handle(conn)
+        unfinished, conn.unfinished = conn.unfinished, None
+        try:
+            return unfinished.go_on()
+        except OSError:  # the client disconnected
+            return False
 
     def finish_request(self, conn: Conn, done: Future[Any]) -> None:
-        """Send the rest of an answer, after a thread has made the answer."""
+        """Send the rest of an answer, after a thread has made the answer or a part of the answer."""
         self._answering.discard(conn)
         self._places.free(conn.sock)
         conn.is_kept = done.exception() is None and bool(done.result())
@@ -127,6 +136,8 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
         self.nr_conns -= 1
         conn.close()
         conn.sock.occupy = None  # refers to `conn`, so what the client sent would outlive the connection
+        if conn.unfinished is not None:
+            self.tpool.submit(conn.unfinished.close)
 
     def _receive(self, conn: Conn) -> None:
         """Collect more of a request. The first byte begins the time in which the request has to arrive."""
@@ -192,7 +203,10 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
         except OSError:
             self._close(conn)
             return
-        if not is_sent:
+        if conn.unfinished is not None and len(conn.sock.unsent) <= ANSWER_BYTES // 2:
+            self._ready.append(conn)
+            self._start_threads()
+        elif not is_sent:
             self._wait(conn, selectors.EVENT_WRITE, self._send, conn.timeout)
             self._limit_unread()
         elif conn.is_kept:
@@ -206,9 +220,13 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
             self._wait(conn, selectors.EVENT_READ, self._linger, _seconds_from_now(_LINGER_SECONDS))
 
     def _limit_unread(self) -> None:
+        """Close the connection whose client has read nothing for longest, if answers take too much memory."""
         unread = [conn for conn in self._waiting if conn.sock.unsent]
-        if sum(len(conn.sock.unsent) for conn in unread) > _UNREAD_BYTES:
-            self._drop(min(unread, key=attrgetter("timeout")))
+        unfinished = [conn for conn in unread if conn.unfinished is not None]
+        if len(unfinished) > 2 * self._place_count:
+            self._drop(min(unfinished, key=attrgetter("sock.read_at")))
+        elif sum(len(conn.sock.unsent) for conn in unread) > _UNREAD_BYTES:
+            self._drop(min(unread, key=attrgetter("sock.read_at")))
 
     def _linger(self, conn: Conn) -> None:
         if conn.sock.discard():

@@ -14,6 +14,7 @@ from gunicorn.http import errors, wsgi
 
 from deploy.quiet_log import OWN_LOGGER, traceback_places
 from deploy.serving.buffering_worker import BufferingWorker
+from deploy.serving.slow_clients import ANSWER_BYTES
 from web.headers import EVERY_ANSWER
 
 # A thread that writes to the store releases the interpreter lock in every statement and waits to get it back,
@@ -66,6 +67,45 @@ class PlainResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no typ
         return [line for line in super().default_headers() if not line.startswith("Server:")]
 
 
+class _Answer:
+    """Answer of an app that is being sent. If the client reads slowly, the rest of it is made later."""
+
+    def __init__(self, conn: Any, environ: dict[str, Any], response: Any, body: Any) -> None:  # noqa: ANN401
+        self._conn, self._environ, self._response, self._body = conn, environ, response, body
+        self._pieces = (
+            piece[start : start + ANSWER_BYTES]
+            for piece in body
+            for start in range(0, len(piece), ANSWER_BYTES)
+        )
+
+    def go_on(self) -> bool:
+        """Make a part of the answer or the whole. Return True if the connection may carry another request."""
+        try:
+            for piece in self._pieces:
+                self._response.write(piece)
+                if len(self._conn.sock.unsent) > ANSWER_BYTES:
+                    self._conn.unfinished = self
+                    return True
+            self._response.close()
+        except Exception as why:
+            if isinstance(why, OSError) or not self._response.headers_sent:
+                raise
+            # A part of the answer was sent already: the connection can only be closed.
+            places = traceback_places(type(why), why.__traceback__)
+            logging.getLogger(OWN_LOGGER).error("an answer was cut off: %s", places)
+            return False
+        finally:
+            if self._conn.unfinished is None:
+                self.close()
+        return not self._response.should_close()
+
+    def close(self) -> None:
+        """Let the app end its answer, because everything was made or the client is gone."""
+        if hasattr(self._body, "close"):
+            self._body.close()
+        self._environ.clear()  # Werkzeug's request refers to it and is in it, so both would outlive the request
+
+
 class QuietWorker(BufferingWorker):
     """Threaded worker of gunicorn that never logs or repeats anything that a client sent."""
 
@@ -98,25 +138,9 @@ class QuietWorker(BufferingWorker):
         environ["wsgi.input"] = _RequestBody(environ["wsgi.input"])
         environ["wsgi.multithread"] = True
         body = self.wsgi(environ, response.start_response)
-        try:
-            if not self.alive:  # the worker is stopping, perhaps because of this request
-                response.force_close()
-            for piece in body:
-                response.write(piece)
-            response.close()
-        except OSError:
-            raise
-        except Exception:
-            if not response.headers_sent:
-                raise
-            # A part of the answer was sent already: the connection can only be closed.
-            self.log.exception("an answer was cut off")
-            return False
-        finally:
-            if hasattr(body, "close"):
-                body.close()
-            environ.clear()  # Werkzeug's request refers to it and is in it, so both would outlive the request
-        return not response.should_close()
+        if not self.alive:  # the worker is stopping, perhaps because of this request
+            response.force_close()
+        return _Answer(conn, environ, response, body).go_on()
 
     def handle_error(self, _req: object, client: Any, _addr: object, exc: Exception) -> None:  # noqa: ANN401
         """Send a fixed text for a request that failed outside the app, and log only the kind of fault."""

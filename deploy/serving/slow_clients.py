@@ -1,11 +1,12 @@
 """Sockets of clients that may be slow, and the few places for slow clients that occupy a thread.
 
-A client with a small request and a small answer occupies no thread while it sends and reads: the worker's
-event loop collects the request, and sends what the client has not read yet. Only a large upload and a large
-answer occupy a thread for as long as the client takes. The number of these clients is limited. If another
-client needs a place, the slowest of them loses its place.
+A client with a small request occupies no thread while it sends and reads: the worker's event loop collects
+the request, and sends what the client has not read yet. Only a large upload occupies a thread for as long as
+the client takes. The number of these clients is limited. If another client needs a place, the slowest of them
+loses its place.
 """
 
+import contextlib
 import errno
 import re
 import socket
@@ -14,10 +15,10 @@ import threading
 import time
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import Any, TypeVar
+from typing import Any
 
 STALL_SECONDS = 20  # for a small request as a whole, and the longest wait of a thread without a single byte
-# Average over a request or an answer. Even a bad mobile connection is ten times as fast.
+# Average over a request. Even a bad mobile connection is ten times as fast.
 LEAST_BYTES_A_SECOND = 512
 # Who is slower than this loses its place to another client, but not in its first seconds of waiting.
 _FAIR_BYTES_A_SECOND = 8 * 1024
@@ -25,9 +26,11 @@ _GRACE_SECONDS = 2
 
 HEAD_BYTES = 16 * 1024
 SMALL_BODY_BYTES = 16 * 1024  # a larger body needs a place
-ANSWER_BYTES = 256 * 1024  # what a client has not read of a larger answer needs a place
+ANSWER_BYTES = 256 * 1024  # if a client has not read more than this, making the rest of its answer pauses
+# What the kernel keeps of an answer. With megabytes, a client could seem to read nothing for a minute.
+_KERNEL_BYTES = 64 * 1024
+_READ_BYTES = 128 * 1024  # of a body at once
 
-_Moved = TypeVar("_Moved", bytes, int)
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,15})[ \t]*\r\n", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
 _EXPECT = re.compile(rb"\r\nexpect:", re.IGNORECASE)
@@ -73,10 +76,10 @@ class PatientSocket:
     """Socket of a client: collects what arrives and what waits to be read, and disconnects slow clients.
 
     The event loop calls `collect` and `send_rest`, which never wait. A thread calls `recv` and `sendall`, as
-    on any socket. These wait only if `occupy` allows the client to occupy the thread. The kernel then ends a
-    single wait after `STALL_SECONDS`. After the first `STALL_SECONDS` of waiting, at least
-    `LEAST_BYTES_A_SECOND` must have been transferred for each second of waiting. Only waiting counts, because
-    the time that the server itself needs is not the client's fault.
+    on any socket. `sendall` does not wait either, and `recv` waits only if `occupy` allows the client to
+    occupy the thread. The kernel then ends a single wait after `STALL_SECONDS`. After the first
+    `STALL_SECONDS` of waiting, at least `LEAST_BYTES_A_SECOND` must have arrived for each second of waiting.
+    Only waiting counts, because the time that the server itself needs is not the client's fault.
     """
 
     def __init__(self, wrapped: socket.socket, occupy: Callable[[], bool] = lambda: True) -> None:
@@ -86,11 +89,11 @@ class PatientSocket:
         self._wrapped = wrapped
         self._is_closed_by_client = False
         self._is_disconnected = False
-        self._is_sending = False
+        self.read_at = 0.0  # when the client last read something
         self.start_over()
         limit = struct.pack("ll", STALL_SECONDS, 0)
         wrapped.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-        wrapped.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+        wrapped.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BYTES)
 
     def start_over(self) -> None:
         """Set the counts of waiting time and bytes to zero, before a new request on the same connection."""
@@ -142,6 +145,7 @@ class PatientSocket:
             except BlockingIOError:
                 return False
             del self.unsent[:sent]
+            self.read_at = time.monotonic()
         return True
 
     def discard(self) -> bool:
@@ -166,21 +170,28 @@ class PatientSocket:
         if self._is_closed_by_client or self._is_disconnected:
             return b""
         self._take_place()
-        return self._waiting(lambda: self._wrapped.recv(size), len)
+        since = self._waits_since = time.monotonic()
+        try:
+            received = self._wrapped.recv(min(size, _READ_BYTES))  # gunicorn asks for a megabyte
+        except BlockingIOError as stalled:
+            raise _too_slow() from stalled
+        finally:
+            self._waits_since = None
+            self._waited_seconds += time.monotonic() - since
+        self._moved_bytes += len(received)
+        least = self._waited_seconds * LEAST_BYTES_A_SECOND
+        if self._waited_seconds > STALL_SECONDS and self._moved_bytes < least:
+            raise _too_slow()
+        return received
 
     def sendall(self, outgoing: bytes) -> None:
-        """Send `outgoing` to the client. The event loop sends the last `ANSWER_BYTES` that are not read yet.
+        """Send what the client reads at once, and keep the rest for the event loop.
 
         Raises:
-            ConnectionResetError: the client reads too slowly, or there is no place for slow clients.
+            OSError: the client disconnected.
         """
         self.unsent += outgoing
         self.send_rest()
-        while len(self.unsent) > ANSWER_BYTES:
-            self._take_place()
-            self._is_sending = True
-            del self.unsent[: self._waiting(lambda: self._wrapped.send(self.unsent), int)]
-        self._is_sending = False
 
     def lead_bytes(self) -> float:
         """Return by how many bytes the client is ahead of the least fair speed. Negative: it is too slow."""
@@ -191,33 +202,16 @@ class PatientSocket:
     def disconnect(self) -> None:
         """End the wait of the thread that this client occupies. Another thread calls this method.
 
-        A client that was sending still gets an answer, which says that its request broke off.
+        The client still gets an answer, which says that its request broke off.
         """
         self._is_disconnected = True
-        try:
-            self._wrapped.shutdown(socket.SHUT_RDWR if self._is_sending else socket.SHUT_RD)
-        except OSError:
-            return  # the client disconnected
+        with contextlib.suppress(OSError):  # the client disconnected
+            self._wrapped.shutdown(socket.SHUT_RD)
 
     def _take_place(self) -> None:
         self.has_place = self.has_place or self.occupy()
         if not self.has_place:
             raise _too_slow()
-
-    def _waiting(self, move: Callable[[], _Moved], count: Callable[[_Moved], int]) -> _Moved:
-        since = self._waits_since = time.monotonic()
-        try:
-            moved = move()
-        except BlockingIOError as stalled:
-            raise _too_slow() from stalled
-        finally:
-            self._waits_since = None
-            self._waited_seconds += time.monotonic() - since
-        self._moved_bytes += count(moved)
-        least = self._waited_seconds * LEAST_BYTES_A_SECOND
-        if self._waited_seconds > STALL_SECONDS and self._moved_bytes < least:
-            raise _too_slow()
-        return moved
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # any attribute of the wrapped socket
         return getattr(self._wrapped, name)

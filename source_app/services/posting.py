@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from markupsafe import escape
-
 from crypto.errors import CryptoError
 from crypto.passphrase import Language, contains_passphrase
 from protocol.attachment import AttachmentSealer
@@ -224,7 +222,8 @@ def form_text(fields: Mapping[str, str]) -> str:
     page that shows the text again stays small.
     """
     text = fields.get("text", "").replace("\r\n", "\n")
-    is_long = len(escape(text).encode()) > _ESCAPED_BYTES * TEXT_CHARS
+    escaped_bytes = len(text.encode()) + 4 * sum(map(text.count, "&<>\"'"))  # at most
+    is_long = escaped_bytes > _ESCAPED_BYTES * TEXT_CHARS
     return text[: TEXT_CHARS + 1] if is_long else text
 
 

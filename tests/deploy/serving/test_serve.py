@@ -243,6 +243,23 @@ def test_a_slow_reader_gets_its_whole_answer(server: ServerProcess) -> None:
     assert len(answer.partition(b"\r\n\r\n")[2]) == 200_000
 
 
+def test_a_reader_of_a_large_answer_is_kept_while_a_crowd_reads_nothing(server: ServerProcess) -> None:
+    with contextlib.ExitStack() as stack:
+        client = stack.enter_context(server.connect(receive_bytes=4096))
+        client.sendall(
+            _SLOW["readers of a large answer"].replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+        )
+        answer = client.recv(65536)
+        for _ in range(40):
+            crowd = stack.enter_context(server.connect(receive_bytes=4096))
+            crowd.sendall(_SLOW["readers of a large answer"])
+            assert server.get("/")[1] == b"hello"
+            answer += b"".join(client.recv(65536) for _ in range(100))
+        answer += read_all(client)
+
+    assert len(answer.partition(b"\r\n\r\n")[2]) == 32 << 20
+
+
 def test_at_the_limit_of_connections_the_oldest_is_closed_and_visitors_are_answered(
     server: ServerProcess,
 ) -> None:

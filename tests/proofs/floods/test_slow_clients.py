@@ -31,7 +31,10 @@ _POST = "POST /en/log-in HTTP/1.1\r\nHost: {host}\r\nContent-Type: " + URLENCODE
 
 @dataclass
 class Crowd:
-    """Clients that send a beginning and then a byte each second, and connect again when they are closed."""
+    """Clients that send a beginning and then a byte each second, and connect again when they are closed.
+
+    At most 25 connect in a second: requests as fast as possible would be another attack.
+    """
 
     server: Server
     beginning: bytes
@@ -51,6 +54,7 @@ class Crowd:
             client.close()
 
     def _connect(self) -> socket.socket:
+        time.sleep(1 / 25)
         client = socket.socket()
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.settimeout(5)
