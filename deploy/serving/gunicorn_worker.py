@@ -92,7 +92,9 @@ class _Answer:
                 raise
             # A part of the answer was sent already: the connection can only be closed.
             places = traceback_places(type(why), why.__traceback__)
-            logging.getLogger(OWN_LOGGER).error("an answer was cut off: %s", places)
+            logging.getLogger(OWN_LOGGER).error(  # noqa: TRY400  # the message may quote a request
+                "an answer was cut off: %s", places
+            )
             return False
         finally:
             if self._conn.unfinished is None:
@@ -103,7 +105,8 @@ class _Answer:
         """Let the app end its answer, because everything was made or the client is gone."""
         if hasattr(self._body, "close"):
             self._body.close()
-        self._environ.clear()  # Werkzeug's request refers to it and is in it, so both would outlive the request
+        # Werkzeug's request refers to it and is in it, so both would outlive the request.
+        self._environ.clear()
 
 
 class QuietWorker(BufferingWorker):
