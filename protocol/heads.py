@@ -12,6 +12,9 @@ from protocol.identifiers import DIGEST_BYTES, SOURCE_STRAND, STRAND_ID_BYTES, D
 
 HEADS_OF_STRAND: Final = 16  # a strand has one head, unless rows of the store were hidden for a moment
 UNSEEN_OF_STRAND: Final = 64
+HEADS_IN_ALL: Final = 64
+UNSEEN_IN_ALL: Final = 256  # more names would fill the forms and the memory of every reader
+HEAD_BYTES: Final = 64  # at most, with the lengths of the fields
 LARGEST_NUMBER: Final = 2**63 - 1  # the largest number of a signed 64-bit column
 _NUMBER_BYTES: Final = 8
 _LENGTHS: Final = [[strand, _NUMBER_BYTES, DIGEST_BYTES] for strand in (len(SOURCE_STRAND), STRAND_ID_BYTES)]

@@ -3,7 +3,7 @@
 Keys, signatures and heads are checked without decryption. Then the verified entries are decrypted.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from sqlalchemy.orm import Session
@@ -34,14 +34,16 @@ DAMAGED_FILE = "damaged_file"  # found by the check of the whole store, which re
 class ShownFault:
     """One fault of a mailbox, as the adviser's pages show it.
 
-    `author` and `number` identify the faulty entry. If the fault is not in one entry, `author` is None and
-    `number` is 0. `allows_answers` is True if an adviser may write in a mailbox with this fault.
+    `author` and `number` identify the first faulty entry of that writer, and `more` says how many others have
+    the same fault. If the fault is not in one entry, `author` is None and `number` is 0. `allows_answers` is
+    True if an adviser may write in a mailbox with this fault.
     """
 
     kind: str
     author: Author | None = None
     number: int = 0
     allows_answers: bool = False
+    more: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,7 @@ def examine(desk: OpenDesk, session: Session, address: Address) -> Conversation:
     faults += [
         ShownFault(name_of_finding(kind), allows_answers=kind is not FindingKind.FORK) for kind in found
     ]
+    faults = _once_for_each_writer(faults)
     if faults:
         desk.unsound[address] = tuple(dict.fromkeys(fault.kind for fault in faults))
     else:
@@ -240,10 +243,26 @@ def open_with_faults(
     `desk.unsound`, for the inbox.
     """
     opened = open_all(desk, conversation)
-    faults = (*conversation.faults, *_content_faults(opened))
+    faults = _once_for_each_writer([*conversation.faults, *_content_faults(opened)])
     if faults:
         desk.unsound[conversation.address] = tuple(dict.fromkeys(fault.kind for fault in faults))
-    return opened, faults
+    return opened, tuple(faults)
+
+
+def _once_for_each_writer(faults: Iterable[ShownFault]) -> list[ShownFault]:
+    """Return one fault of each kind for the source, and one for the desk.
+
+    Attack: someone names thousands of entries that never existed. Thousands of warnings would hide the page.
+    """
+    found: dict[tuple[str, Author | None], ShownFault] = {}
+    for fault in faults:
+        which = fault.kind, fault.author
+        known = found.setdefault(which, fault)
+        if known is not fault:
+            number, more = min(fault.number, known.number), known.more + fault.more + 1
+            may_answer = fault.allows_answers and known.allows_answers
+            found[which] = replace(known, number=number, allows_answers=may_answer, more=more)
+    return list(found.values())
 
 
 def _content_faults(opened: Sequence[OpenedEntry]) -> Iterator[ShownFault]:

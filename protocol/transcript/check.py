@@ -13,7 +13,7 @@ from typing import Final
 from crypto.errors import ForgedError
 from protocol.entry import SignedEntry, has_signed_payload
 from protocol.envelope import STRANDS_NAMED
-from protocol.heads import HEADS_OF_STRAND, UNSEEN_OF_STRAND, Head, Heads
+from protocol.heads import HEADS_IN_ALL, HEADS_OF_STRAND, UNSEEN_IN_ALL, UNSEEN_OF_STRAND, Head, Heads
 from protocol.identifiers import SOURCE_STRAND, Address, Digest, StrandId
 from protocol.strand import StrandKey, check_signature, strand_verify_key
 from protocol.transcript.knowledge import Knowledge
@@ -92,14 +92,16 @@ class Transcript:
         The heads are the writer's own newest verified entries, and the newest entries of every other writer
         among those in `shown`. All other known entries of other writers are unseen. If too many entries of
         another writer are unseen, only the newest entries of that writer are named, as unseen. At most 64
-        writers are named: first this writer and the source, then other writers with an entry in the store.
+        writers, 64 heads and 256 unseen entries are named: first those of this writer and the source, then
+        those of other writers with an entry in the store.
 
         `shown` has the entries that the writer was shown: entries that the writer could open, entries without
         an encrypted part, and removed entries. `remembered` has heads that the writer verified before. Those
         that the writer itself wrote are named even if their rows are missing now. Otherwise, someone who
         hides a row could make a workstation give two entries the same number.
         """
-        heads = {head for head in remembered if head.strand == strand and head.digest not in self.authentic}
+        ours = {head for head in remembered if head.strand == strand and head.digest not in self.authentic}
+        heads: list[list[Head]] = []
         unseen: list[Head] = []
         named = self.knowledge.named | {digest: head_of(entry) for digest, entry in self.authentic.items()}
         strands = _by_strand(named.values())
@@ -111,10 +113,12 @@ class Transcript:
             known = strands[other]
             seen = {head.digest for head in known}.intersection(self.authentic if other == strand else shown)
             not_shown = [head for head in known if other != strand and head.digest not in seen]
-            if len(not_shown) > UNSEEN_OF_STRAND:  # claim to have seen nothing, and name the newest as unseen
+            room = min(UNSEEN_OF_STRAND, UNSEEN_IN_ALL - len(unseen))
+            if len(not_shown) > room:  # claim to have seen nothing, and name the newest as unseen
                 newest = self.knowledge.tips([head.digest for head in known])
-                seen, not_shown = set(), [named[digest] for digest in sorted(newest)[:UNSEEN_OF_STRAND]]
-            heads |= {named[digest] for digest in self.knowledge.tips(seen)}
+                seen, not_shown = set(), [named[digest] for digest in sorted(newest)[:room]]
+            gone = [head for head in ours if head.strand == other]
+            heads.append([*gone, *(named[digest] for digest in self.knowledge.tips(seen))])
             unseen += not_shown
         return _limited(heads), tuple(sorted(unseen))
 
@@ -133,7 +137,7 @@ def heads_after(heads: Heads, newer: Sequence[SignedEntry]) -> Heads:
     own = {head_of(entry) for entry in newer}
     strands = {head.strand for head in own}
     named = {head for entry in newer for head in entry.envelope.heads if head.strand in strands}
-    return _limited((own | set(heads)) - named)
+    return _limited(_by_strand(sorted((own | set(heads)) - named)).values())  # the source's own first
 
 
 def read_transcript(  # noqa: PLR0913  # two switches, besides the mailbox
@@ -296,7 +300,7 @@ def _by_strand(heads: Iterable[Head]) -> dict[StrandId, list[Head]]:
     return strands
 
 
-def _limited(heads: Iterable[Head]) -> Heads:
-    """Return sorted heads (names of entries): of each writer, at most as many as an envelope can name."""
-    strands = _by_strand(sorted(heads, key=lambda head: head.digest))
-    return tuple(sorted(head for known in strands.values() for head in known[:HEADS_OF_STRAND]))
+def _limited(strands: Iterable[Collection[Head]]) -> Heads:
+    """Return sorted heads (names of entries): of each writer and in all, as many as an envelope can name."""
+    lowest = (sorted(heads, key=lambda head: head.digest)[:HEADS_OF_STRAND] for heads in strands)
+    return tuple(sorted([head for heads in lowest for head in heads][:HEADS_IN_ALL]))

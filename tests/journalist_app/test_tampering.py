@@ -1,6 +1,7 @@
 """Attacks by the store's operator while an adviser works: the desk signs only what was verified and shown."""
 
 import re
+import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -19,10 +20,10 @@ from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
 from journalist_app.services.passing_on import pass_on
 from journalist_app.services.whole_desk import background_check, sync_status
 from protocol.content import Content, Kind, StepName, StepNote, Verdict
-from protocol.entry import SignedEntry
-from protocol.envelope import EntryClass
-from protocol.heads import Heads
-from protocol.identifiers import EntryId, StrandId, sealing_words
+from protocol.entry import SignedEntry, sign_entry
+from protocol.envelope import EntryClass, Envelope
+from protocol.heads import Head, Heads
+from protocol.identifiers import Digest, EntryId, StrandId, sealing_words
 from protocol.letterhead import Strand
 from protocol.strand import DeskWriter
 from protocol.transcript.check import head_of
@@ -30,7 +31,7 @@ from protocol.transcript.proposal_states import ProposalStatus
 from stored_mailbox.entry_form import FormContext
 from tests.journalist_app import desk_readers
 from tests.journalist_app.checking import check_everything
-from tests.journalist_app.desk_factories import TODAY, ASource, World, a_source, publish
+from tests.journalist_app.desk_factories import TODAY, ASource, World, a_source, append, publish
 from tests.journalist_app.files.sealing import age_armour, age_file, recipient_of
 from tests.journalist_app.opening import heads_on_page, opens
 from tests.journalist_app.refusals import refuses
@@ -44,7 +45,7 @@ from tests.journalist_app.services.test_passing_on import (
     propose,
     steps_of,
 )
-from tests.journalist_app.views.test_views import AdviserBrowser, a_browser, settle
+from tests.journalist_app.views.test_views import AdviserBrowser, a_browser, answer_fields, settle
 from tests.pages import hooks
 from tests.planted import finds_the_fault
 
@@ -244,6 +245,44 @@ def retired(world: World) -> DeskWriter:
     world.letterhead = world.letterhead.successor(strands=(*world.letterhead.strands, strand))
     publish(world.store, world.keyring, world.letterhead)
     return by
+
+
+def forge(source: ASource, by: DeskWriter, *, heads: Heads = (), unseen: Heads = ()) -> SignedEntry:
+    """Append a receipt with the retired key, dated before the retirement, that names these entries."""
+    envelope = Envelope(
+        address=source.keys.address,
+        entry_id=EntryId(secrets.token_bytes(16)),
+        entry_class=EntryClass.RECEIPT,
+        strand=by.strand,
+        heads=heads,
+        unseen=unseen,
+        day=RETIRED_DAY,
+        letterhead_serial=1,
+    )
+    forged = sign_entry(envelope, by=by)
+    append(source.world.store, forged)
+    return forged
+
+
+def invented(strand: StrandId, count: int) -> Heads:
+    """Return names of entries that never existed, with the numbers from 1."""
+    return tuple(Head(strand, at, Digest(secrets.token_bytes(32))) for at in range(1, count + 1))
+
+
+def test_names_that_a_retired_workstation_invents_leave_room_for_an_answer(
+    retired: DeskWriter, source: ASource, browser: AdviserBrowser
+) -> None:
+    """Attack: entries name hundreds of entries that never existed. Each form of the page carried them all."""
+    names = [head for at in range(12) for head in invented(StrandId(bytes([at]) * 8), 64)]
+    before: Heads = ()
+    for at in range(0, len(names), 256):
+        before = (head_of(forge(source, retired, heads=before, unseen=tuple(names[at : at + 256]))),)
+
+    page = browser.get(f"/mailbox/{source.address}")
+
+    assert hooks(page.text, "fault") == ["missing"]
+    assert len(page.text) < 100_000
+    assert browser.answer(f"/mailbox/{source.address}", answer_fields(page, "antwoord")).status_code == 303
 
 
 def test_a_step_that_a_retired_workstation_dates_back_begins_nothing(

@@ -23,6 +23,13 @@ def some_heads(strand: StrandId, count: int, first: int = 0, number: int = 1) ->
     return tuple(Head(strand, number, Digest(at.to_bytes(32))) for at in range(first, first + count))
 
 
+def of_strands(each: int, *counts: int) -> Heads:
+    """Return heads of `counts[0]` strands, `each` of every strand, and of one more strand with the rest."""
+    strands, rest = counts[0], counts[1:]
+    sizes = (*[each] * strands, *rest)
+    return tuple(head for at, size in enumerate(sizes) for head in some_heads(StrandId(at.to_bytes(8)), size))
+
+
 def words(**changes: object) -> Envelope:
     made = Envelope(
         address=Address(bytes(20)),
@@ -172,6 +179,9 @@ HOSTILE: Mapping[str, Envelope] = {
     "heads of 65 strands": words(
         heads=tuple(head for at in range(65) for head in some_heads(StrandId(at.to_bytes(8)), 1)), unseen=()
     ),
+    "65 heads of five strands": words(heads=of_strands(13, 5), unseen=()),
+    "257 unseen entries of seven strands": words(unseen=of_strands(37, 6, 35)),
+    "names that fill the memory": words(unseen=of_strands(64, 60)),
     "65 unseen entries of one strand": words(unseen=some_heads(SOURCE_STRAND, UNSEEN_OF_STRAND + 1, 99)),
     "an unseen entry of the own strand": words(unseen=some_heads(A_STRAND, 1, 99)),
     "a head that is unseen as well": words(
@@ -193,9 +203,14 @@ def test_an_envelope_that_contradicts_its_class_or_its_author_is_malformed(envel
         a_removal(*(at.to_bytes(32) for at in range(32))),
         words(heads=some_heads(SOURCE_STRAND, 16), unseen=some_heads(SOURCE_STRAND, 64, 99)),
         words(heads=(*some_heads(SOURCE_STRAND, 16), *some_heads(B_STRAND, 16))),
+        words(heads=of_strands(16, 4), unseen=()),
+        words(unseen=of_strands(64, 4)),
         words(due=DAY),
     ],
-    ids=["a removal of 32", "16 heads and 64 unseen", "16 heads of each strand", "deletion on the same day"],
+    ids=[
+        *("a removal of 32", "16 heads and 64 unseen", "16 heads of each strand", "64 heads", "256 unseen"),
+        "deletion on the same day",
+    ],
 )
 def test_an_envelope_at_its_limits_is_read(envelope: Envelope) -> None:
     assert Envelope.from_bytes(envelope.to_bytes()) == envelope

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from operator import attrgetter
 
 import pytest
 
@@ -447,6 +448,42 @@ def test_names_of_strands_that_never_existed_stop_no_writer(ids: int) -> None:
         assert unseen == tuple(invented_strands(len(unseen), ids))
         assert talk.check([*talk.entries, talk.write(writer)]).rejected == ()
         talk.entries.pop()
+
+
+def test_names_of_300_entries_that_never_existed_fit_in_no_envelope_and_stop_no_writer() -> None:
+    talk = Talk()
+    message = talk.write(talk.source)
+    strands = [StrandId(bytes([at]) * 8) for at in range(5)]
+    for first in (0, 30):
+        names = [
+            Head(strand, at + 1, Digest(strand * 3 + at.to_bytes(8)))
+            for strand in strands
+            for at in range(first, first + 30)
+        ]
+        own = tuple(head_of(entry) for entry in talk.entries[1:])
+        talk.read(LAPTOP, heads=(own, tuple(names)))
+    for writer in (talk.source, WORKSTATION):
+        heads, unseen = talk.heads(writer)
+        assert writer is talk.source or head_of(message) in heads
+        assert [list(map(attrgetter("strand"), unseen)).count(strand) for strand in strands] == [
+            *[60] * 4,
+            16,
+        ]
+        assert talk.check([*talk.entries, talk.write(writer)]).rejected == ()
+        talk.entries.pop()
+
+
+def test_a_message_after_a_form_with_64_heads_names_the_sources_own() -> None:
+    talk = Talk()
+    form = [
+        Head(StrandId(bytes([at]) * 8), 1, Digest(bytes([at, n]) * 16))
+        for at in range(1, 5)
+        for n in range(16)
+    ]
+    own = talk.write(talk.source)
+    after = heads_after(tuple(form), [own])
+    assert len(after) == 64
+    assert head_of(own) in after
 
 
 def test_a_workstation_that_remembers_its_own_entry_alone_has_room_for_it() -> None:

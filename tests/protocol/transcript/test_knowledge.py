@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from protocol.entry import SignedEntry
 from protocol.envelope import EntryClass
-from protocol.heads import Head, Heads
+from protocol.heads import UNSEEN_IN_ALL, Head, Heads
 from protocol.identifiers import SOURCE_STRAND, Digest, StrandId
 from protocol.transcript.check import head_of
 from protocol.transcript.knowledge import Knowledge
@@ -214,8 +214,8 @@ def test_what_anyone_knew_is_what_the_specification_says(chance: random.Random) 
 
 
 def names_of_nothing(entry: int) -> Heads:
-    """Return as many names of entries that do not exist as an envelope may have of seven strands."""
-    names = (hashlib.sha256(f"{entry} {number}".encode()).digest() for number in range(7 * 64))
+    """Return as many names of entries that do not exist as an envelope may have."""
+    names = (hashlib.sha256(f"{entry} {number}".encode()).digest() for number in range(UNSEEN_IN_ALL))
     return tuple(
         sorted(Head(StrandId(bytes([at // 64]) * 8), 1, Digest(digest)) for at, digest in enumerate(names))
     )
@@ -224,13 +224,13 @@ def names_of_nothing(entry: int) -> Heads:
 def test_a_hostile_source_cannot_fill_the_memory_with_names() -> None:
     """With one bit of every set for each name, 45,000 names took 142 MB, and a million would take 70 GB."""
     talk = Talk()
-    for at in range(100):
+    for at in range(180):
         own = (head_of(talk.entries[-1]),) if talk.entries else ()
         talk.add(talk.source, EntryClass.RECEIPT, heads=(own, names_of_nothing(at)))
     tracemalloc.start()
 
     knowledge = Knowledge(talk.entries)
-    assert len(knowledge.known_to([talk.entries[-1].digest])) == 99
+    assert len(knowledge.known_to([talk.entries[-1].digest])) == 179
 
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
