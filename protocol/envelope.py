@@ -13,11 +13,9 @@ from crypto.errors import MalformedError
 from crypto.framing import frame, unframe
 from crypto.kdf import hkdf
 from protocol.heads import (
-    HEAD_BYTES,
     HEADS_IN_ALL,
     HEADS_OF_STRAND,
     LARGEST_NUMBER,
-    UNSEEN_IN_ALL,
     UNSEEN_OF_STRAND,
     Heads,
     heads_from_bytes,
@@ -37,7 +35,6 @@ from protocol.identifiers import (
 )
 
 COMMIT_BYTES = 32
-STRANDS_NAMED: Final = 64  # more workstations than any desk has; without a limit, names could fill the memory
 REMOVED_AT_ONCE: Final = 32  # the largest number of entries that one removal names
 
 
@@ -95,10 +92,8 @@ _CLASSES: Final = {bytes((each,)): each for each in EntryClass}
 _DIGEST_LENGTHS: Final = (0, DIGEST_BYTES)
 _STRAND_LENGTHS: Final = (len(SOURCE_STRAND), STRAND_ID_BYTES)
 _REMOVES_LENGTHS: Final = range(0, REMOVED_AT_ONCE * DIGEST_BYTES + 1, DIGEST_BYTES)
-_NAMES_LENGTHS: Final = [range(HEAD_BYTES * most + 1) for most in (HEADS_IN_ALL, UNSEEN_IN_ALL)]
 _LENGTHS: Final = (  # of each field; () means that the field is checked by its parser
-    *((), (ADDRESS_BYTES,), (ENTRY_ID_BYTES,), (1,), _STRAND_LENGTHS, *_NAMES_LENGTHS),
-    *((), (_NUMBER_BYTES,), ()),
+    *((), (ADDRESS_BYTES,), (ENTRY_ID_BYTES,), (1,), _STRAND_LENGTHS, (), (), (), (_NUMBER_BYTES,), ()),
     *(_REMOVES_LENGTHS, _DIGEST_LENGTHS, _DIGEST_LENGTHS, (0, COMMIT_BYTES)),
 )
 _OF_THE_SOURCE: Final = frozenset({EntryClass.REMOVAL, EntryClass.END})
@@ -202,7 +197,7 @@ class Envelope:
             entry_id=EntryId(entry_id),
             entry_class=_CLASSES[kind],
             strand=StrandId(strand),
-            heads=heads_from_bytes(heads),
+            heads=heads_from_bytes(heads, HEADS_IN_ALL),
             unseen=heads_from_bytes(unseen),
             day=day_from_bytes(day),
             letterhead_serial=int.from_bytes(serial),
@@ -265,10 +260,7 @@ def _has_sound_heads(envelope: Envelope) -> bool:
     heads, unseen = (Counter(head.strand for head in named) for named in (envelope.heads, envelope.unseen))
     return (
         envelope.number <= LARGEST_NUMBER
-        and len(envelope.heads) <= HEADS_IN_ALL
-        and len(envelope.unseen) <= UNSEEN_IN_ALL
         and max(heads.values(), default=0) <= HEADS_OF_STRAND
-        and len(heads.keys() | unseen.keys()) <= STRANDS_NAMED
         and max(unseen.values(), default=0) <= UNSEEN_OF_STRAND
         and envelope.strand not in unseen
         and not set(envelope.heads) & set(envelope.unseen)

@@ -14,7 +14,6 @@ HEADS_OF_STRAND: Final = 16  # a strand has one head, unless rows of the store w
 UNSEEN_OF_STRAND: Final = 64
 HEADS_IN_ALL: Final = 64
 UNSEEN_IN_ALL: Final = 256  # more names would fill the forms and the memory of every reader
-HEAD_BYTES: Final = 64  # at most, with the lengths of the fields
 LARGEST_NUMBER: Final = 2**63 - 1  # the largest number of a signed 64-bit column
 _NUMBER_BYTES: Final = 8
 _LENGTHS: Final = [[strand, _NUMBER_BYTES, DIGEST_BYTES] for strand in (len(SOURCE_STRAND), STRAND_ID_BYTES)]
@@ -41,17 +40,17 @@ def heads_to_bytes(heads: Iterable[Head]) -> bytes:
     )
 
 
-def heads_from_bytes(raw: bytes) -> Heads:
-    """Parse heads (names of entries) from bytes.
+def heads_from_bytes(raw: bytes, most: int = UNSEEN_IN_ALL) -> Heads:
+    """Parse at most `most` heads (names of entries) from bytes.
 
     Only the exact bytes that `heads_to_bytes` writes are accepted.
 
     Raises:
-        MalformedError: `heads_to_bytes` never writes these bytes, a head is there twice, or a number is below
-            1 or above 2**63 - 1.
+        MalformedError: `heads_to_bytes` never writes these bytes, a head is there twice, there are too many
+            heads, or a number is below 1 or above 2**63 - 1.
     """
-    heads = tuple(_head_from_bytes(head) for head in unframe(raw))
-    if heads != tuple(sorted(set(heads))):
+    heads = tuple(_head_from_bytes(head) for head in unframe(raw)[: most + 1])
+    if heads != tuple(sorted(set(heads))) or len(heads) > most:
         raise MalformedError
     return heads
 

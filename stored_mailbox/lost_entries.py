@@ -31,7 +31,8 @@ def lost_and_given(  # noqa: PLR0913  # three sets of digests
     Entries are named by their digests. `strands` has the public keys of the desk's workstations. An entry is
     lost in these cases:
 
-    - the entry is not here, although an entry with a valid signature names it
+    - the entry is not here, although an entry with a valid signature names it. An entry that only retired
+      workstations name comes last, because a thief of their keys could name entries that never existed
     - its encrypted part is gone, although the source did not remove the entry
     - its files are gone
     - an entry in `written` names it as unseen: that entry's writer was not shown it
@@ -47,10 +48,9 @@ def lost_and_given(  # noqa: PLR0913  # three sets of digests
     verify_key = checked_verify_key(address, mailbox.recipient, mailbox.verify_key)
     signed = [entry for entry, _ in found]
     checked = read_transcript(address, verify_key, strands, signed, has_content=False, verified=verified)
-    authentic = checked.authentic
+    authentic, knowledge = checked.authentic, checked.knowledge
     rows = {row.digest: row for entry, row in found if entry.digest == row.digest}
     parts = {digest: entry.envelope for digest, entry in authentic.items() if digest in rows}
-    named = {head.digest for part in parts.values() for head in (*part.heads, *part.unseen)}
     unseen = {head.digest for digest in written if digest in parts for head in parts[digest].unseen}
     removed = {digest for part in parts.values() for digest in part.removes}
     opaque = {
@@ -62,7 +62,9 @@ def lost_and_given(  # noqa: PLR0913  # three sets of digests
     }
     sound = [digest for digest in asked if digest in parts.keys() - opaque]
     given = [digest for digest in sound if digest in removed or has_signed_files(store, parts[digest])]
-    return sorted((named - parts.keys()) | unseen | opaque)[:_ASKED_AT_ONCE], given
+    missing = (knowledge.named.keys() - parts.keys()) | unseen | opaque
+    doubted = knowledge.doubted.keys() - parts.keys() - missing
+    return [*sorted(missing), *sorted(doubted)][:_ASKED_AT_ONCE], given
 
 
 def has_signed_files(store: Store, part: Envelope, opens: Callable[[bytes], bool] | None = None) -> bool:

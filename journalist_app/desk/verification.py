@@ -34,16 +34,14 @@ DAMAGED_FILE = "damaged_file"  # found by the check of the whole store, which re
 class ShownFault:
     """One fault of a mailbox, as the adviser's pages show it.
 
-    `author` and `number` identify the first faulty entry of that writer, and `more` says how many others have
-    the same fault. If the fault is not in one entry, `author` is None and `number` is 0. `allows_answers` is
-    True if an adviser may write in a mailbox with this fault.
+    `author` and `number` identify the first faulty entry. If the fault is not in one entry, `author` is None
+    and `number` is 0. `allows_answers` is True if an adviser may write in a mailbox with this fault.
     """
 
     kind: str
     author: Author | None = None
     number: int = 0
     allows_answers: bool = False
-    more: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +155,6 @@ def examine(desk: OpenDesk, session: Session, address: Address) -> Conversation:
     faults += [
         ShownFault(name_of_finding(kind), allows_answers=kind is not FindingKind.FORK) for kind in found
     ]
-    faults = _once_for_each_writer(faults)
     if faults:
         desk.unsound[address] = tuple(dict.fromkeys(fault.kind for fault in faults))
     else:
@@ -166,7 +163,7 @@ def examine(desk: OpenDesk, session: Session, address: Address) -> Conversation:
         replace(entry, header=None, payload=None) if entry.digest in removed else entry
         for entry in transcript.entries
     )
-    return Conversation(stored, entries, tuple(faults), removed, restored)
+    return Conversation(stored, entries, once_for_each_writer(faults), removed, restored)
 
 
 def name_of_finding(kind: FindingKind) -> str:
@@ -243,26 +240,21 @@ def open_with_faults(
     `desk.unsound`, for the inbox.
     """
     opened = open_all(desk, conversation)
-    faults = _once_for_each_writer([*conversation.faults, *_content_faults(opened)])
+    faults = once_for_each_writer((*conversation.faults, *_content_faults(opened)))
     if faults:
         desk.unsound[conversation.address] = tuple(dict.fromkeys(fault.kind for fault in faults))
-    return opened, tuple(faults)
+    return opened, faults
 
 
-def _once_for_each_writer(faults: Iterable[ShownFault]) -> list[ShownFault]:
-    """Return one fault of each kind for the source, and one for the desk.
+def once_for_each_writer(faults: Iterable[ShownFault]) -> tuple[ShownFault, ...]:
+    """Return the first fault of each kind for the source, and the first for the desk.
 
     Attack: someone names thousands of entries that never existed. Thousands of warnings would hide the page.
     """
-    found: dict[tuple[str, Author | None], ShownFault] = {}
+    first: dict[tuple[object, ...], ShownFault] = {}
     for fault in faults:
-        which = fault.kind, fault.author
-        known = found.setdefault(which, fault)
-        if known is not fault:
-            number, more = min(fault.number, known.number), known.more + fault.more + 1
-            may_answer = fault.allows_answers and known.allows_answers
-            found[which] = replace(known, number=number, allows_answers=may_answer, more=more)
-    return list(found.values())
+        first.setdefault((fault.kind, fault.author, fault.allows_answers), fault)
+    return tuple(first.values())
 
 
 def _content_faults(opened: Sequence[OpenedEntry]) -> Iterator[ShownFault]:

@@ -3,7 +3,7 @@
 See docs/protocol.md, "Transcript". The check decrypts nothing.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -12,7 +12,6 @@ from typing import Final
 
 from crypto.errors import ForgedError
 from protocol.entry import SignedEntry, has_signed_payload
-from protocol.envelope import STRANDS_NAMED
 from protocol.heads import HEADS_IN_ALL, HEADS_OF_STRAND, UNSEEN_IN_ALL, UNSEEN_OF_STRAND, Head, Heads
 from protocol.identifiers import SOURCE_STRAND, Address, Digest, StrandId
 from protocol.strand import StrandKey, check_signature, strand_verify_key
@@ -26,6 +25,7 @@ class FaultKind(StrEnum):
     UNKNOWN_STRAND = "unknown_strand"  # the letterhead has no key of this strand for that day
     BAD_SIGNATURE = "bad_signature"
     DATED_BACK = "dated_back"  # a retired workstation wrote this entry after it was retired
+    RETIRED_FORK = "retired_fork"  # a retired workstation's strand has two different histories
     BAD_PAYLOAD = "bad_payload"  # the payload differs from the payload that was signed
     REPLAYED = "replayed"  # the mailbox has the same entry twice
     FORK = "fork"  # a workstation's strand has two different histories
@@ -40,7 +40,7 @@ class FaultKind(StrEnum):
 # mailbox for good by losing one row, by adding one with the key of a retired workstation, or by hiding a row
 # until a sync has restored the row.
 _ALLOW_ANSWERS: Final = frozenset(
-    map(FaultKind, ("side_by_side", "missing", "lost", "dated_back", "replayed"))
+    map(FaultKind, ("side_by_side", "missing", "lost", "dated_back", "retired_fork", "replayed"))
 )
 
 
@@ -49,7 +49,7 @@ class Fault:
     """One fault that the check found in a mailbox, in or about one entry.
 
     `strand` and `number` say which entry of which writer. `digest` is the digest of this entry, even if the
-    entry is missing. It is None if the entry is not authentic, is a copy, or is dated back.
+    entry is missing. It is None if the entry is not authentic, is a copy, or counts for nothing.
     """
 
     kind: FaultKind
@@ -68,12 +68,13 @@ class Transcript:
     """Result of the check of a mailbox: its verified entries in order, and its faults.
 
     - `entries`: the entries that may be shown, in thread order
-    - `authentic`: all entries with a valid signature, by digest, except entries that are dated back
+    - `authentic`: all entries with a valid signature, by digest, except entries of retired workstations that
+      count for nothing
     - `rejected`: entries with a fault. Only an adviser may see them, and the page must then show their fault
       too
     - `removed`: for each entry that the source removed, by its digest, the entry that removed it
     - `heads`: the newest authentic entries of each writer, which a workstation remembers. Remembered entries
-      stay in this list even if they turn out to be dated back
+      stay in this list even if they turn out to count for nothing
     """
 
     entries: tuple[SignedEntry, ...]
@@ -92,15 +93,14 @@ class Transcript:
         The heads are the writer's own newest verified entries, and the newest entries of every other writer
         among those in `shown`. All other known entries of other writers are unseen. If too many entries of
         another writer are unseen, only the newest entries of that writer are named, as unseen. At most 64
-        writers, 64 heads and 256 unseen entries are named: first those of this writer and the source, then
-        those of other writers with an entry in the store.
+        heads and 256 unseen entries are named: first those of this writer and the source, then those of other
+        writers with an entry in the store.
 
         `shown` has the entries that the writer was shown: entries that the writer could open, entries without
         an encrypted part, and removed entries. `remembered` has heads that the writer verified before. Those
         that the writer itself wrote are named even if their rows are missing now. Otherwise, someone who
         hides a row could make a workstation give two entries the same number.
         """
-        ours = {head for head in remembered if head.strand == strand and head.digest not in self.authentic}
         heads: list[list[Head]] = []
         unseen: list[Head] = []
         named = self.knowledge.named | {digest: head_of(entry) for digest, entry in self.authentic.items()}
@@ -109,7 +109,7 @@ class Transcript:
         # Someone may have named entries of many strands that never existed, and an envelope has limited room.
         first = (strand, SOURCE_STRAND)
         ranked = sorted({strand, *strands}, key=lambda each: (each not in first, each not in here, each))
-        for other in ranked[:STRANDS_NAMED]:
+        for other in ranked:
             known = strands[other]
             seen = {head.digest for head in known}.intersection(self.authentic if other == strand else shown)
             not_shown = [head for head in known if other != strand and head.digest not in seen]
@@ -117,7 +117,9 @@ class Transcript:
             if len(not_shown) > room:  # claim to have seen nothing, and name the newest as unseen
                 newest = self.knowledge.tips([head.digest for head in known])
                 seen, not_shown = set(), [named[digest] for digest in sorted(newest)[:room]]
-            gone = [head for head in ours if head.strand == other]
+            gone = [
+                it for it in remembered if it.strand == other == strand and it.digest not in self.authentic
+            ]
             heads.append([*gone, *(named[digest] for digest in self.knowledge.tips(seen))])
             unseen += not_shown
         return _limited(heads), tuple(sorted(unseen))
@@ -172,16 +174,19 @@ def read_transcript(  # noqa: PLR0913  # two switches, besides the mailbox
             authentic[entry.digest] = entry
         else:
             forged.append((kind, entry))
-    knowledge = Knowledge(authentic.values())
-    dated_back = _dated_back(knowledge.order, strands)
-    if dated_back:
-        forged += [(FaultKind.DATED_BACK, authentic.pop(entry.digest)) for entry in dated_back]
-        knowledge = Knowledge(authentic.values())
-    ignored = set(remembered).intersection(map(head_of, dated_back))
+    retired = {strand for strand, key in strands.items() if key.until is not None}  # anyone may have its key
+    knowledge = Knowledge(authentic.values(), retired)
+    dropped: list[Head] = []
+    for kind, find in ((FaultKind.DATED_BACK, _dated_back), (FaultKind.RETIRED_FORK, _unconfirmed_rivals)):
+        found = find(knowledge, strands)
+        forged += [(kind, authentic.pop(entry.digest)) for entry in found]
+        dropped += map(head_of, found)
+        knowledge = Knowledge(authentic.values(), retired) if found else knowledge
+    ignored = set(remembered).intersection(dropped)
     remembered = tuple(head for head in remembered if head not in ignored)
     order = reversed(knowledge.order)  # of two removals of an entry, the first one counts
     removed = {digest: entry for entry in order for digest in entry.envelope.removes}
-    rivals = _rivals(authentic, remembered)
+    rivals = _rivals(knowledge, remembered)
     rejecting = {digest: FaultKind(kind) for digest, kind in rivals.items() if kind == FaultKind.FORK}
     others = [(kind, authentic[digest]) for digest, kind in rivals.items() if digest not in rejecting]
     if has_content:
@@ -227,7 +232,7 @@ def _signature_fault(
     return None
 
 
-def _dated_back(order: Iterable[SignedEntry], strands: Mapping[StrandId, StrandKey]) -> list[SignedEntry]:
+def _dated_back(knowledge: Knowledge, strands: Mapping[StrandId, StrandKey]) -> list[SignedEntry]:
     """Return the entries of retired workstations that were certainly written after the retirement.
 
     Attack: someone has the key of a retired workstation, and signs an entry with a day before the retirement.
@@ -236,7 +241,7 @@ def _dated_back(order: Iterable[SignedEntry], strands: Mapping[StrandId, StrandK
     """
     newest: dict[Digest, date] = {}  # of each entry and all entries before it
     found = []
-    for entry in order:
+    for entry in knowledge.order:
         part = entry.envelope
         named = (newest[head.digest] for head in part.heads if head.digest in newest)
         newest[entry.digest] = max([part.day, *named])
@@ -246,26 +251,35 @@ def _dated_back(order: Iterable[SignedEntry], strands: Mapping[StrandId, StrandK
     return found
 
 
-def _rivals(authentic: Mapping[Digest, SignedEntry], remembered: Heads) -> dict[Digest, FaultKind]:
+def _unconfirmed_rivals(knowledge: Knowledge, _strands: object) -> list[SignedEntry]:
+    """Return the entries of retired workstations with a rival of the same number, which no one else knew.
+
+    Attack: someone has the key of a retired workstation, and signs an entry with the number of a real one.
+    The real one stays if the source or a workstation in use knew it when they wrote any entry.
+    """
+    order, retired = knowledge.order, knowledge.retired
+    places = Counter(head_of(entry)[:2] for entry in order if entry.envelope.strand in retired)
+    rivals = {entry.digest: entry for entry in order if places[head_of(entry)[:2]] > 1}
+    witnesses = [entry.digest for entry in order if entry.envelope.strand not in retired] if rivals else []
+    return [rivals[digest] for digest in knowledge.unknown_to_all(rivals, witnesses)]
+
+
+def _rivals(knowledge: Knowledge, remembered: Heads) -> dict[Digest, FaultKind]:
     """Return the entries whose number is also that of another entry of their writer, with the fault.
 
     If the other entry is missing from the store, it counts only if a workstation wrote it, and if this
-    workstation remembers it or its writer names it in a later entry. An entry that another writer names does
-    not count, because a source could name an entry that never existed.
+    workstation remembers it or its writer names it in a later entry. An entry that another writer or a
+    retired workstation names does not count, because they could name an entry that never existed.
     """
-    digests: dict[tuple[StrandId, int], set[Digest]] = defaultdict(set)
-    for entry in authentic.values():
-        digests[head_of(entry)[:2]].add(entry.digest)
-    parts = [entry.envelope for entry in authentic.values()]
+    parts = [entry.envelope for entry in knowledge.order if entry.envelope.strand not in knowledge.retired]
     own = (head for part in parts for head in part.heads if head.strand == part.strand)
-    for head in (*remembered, *own):
-        if head.strand != SOURCE_STRAND:
-            digests[head[:2]].add(head.digest)
+    named = {head for head in (*remembered, *own) if head.strand != SOURCE_STRAND}
+    places = Counter(head[:2] for head in named.union(map(head_of, knowledge.order)))
+    kinds = {SOURCE_STRAND: FaultKind.SIDE_BY_SIDE} | dict.fromkeys(knowledge.retired, FaultKind.RETIRED_FORK)
     return {
-        digest: FaultKind.FORK if strand else FaultKind.SIDE_BY_SIDE
-        for (strand, _), rivals in digests.items()
-        if len(rivals) > 1
-        for digest in sorted(rivals & authentic.keys())
+        entry.digest: kinds.get(entry.envelope.strand, FaultKind.FORK)
+        for entry in knowledge.order
+        if places[head_of(entry)[:2]] > 1
     }
 
 
@@ -288,7 +302,7 @@ def _without_content(entry: SignedEntry) -> SignedEntry:
 
 
 def _missing(authentic: Mapping[Digest, SignedEntry], knowledge: Knowledge, remembered: Heads) -> list[Fault]:
-    kinds = dict.fromkeys(sorted(knowledge.named.values()), FaultKind.MISSING)
+    kinds = dict.fromkeys(sorted({*knowledge.named.values(), *knowledge.doubted.values()}), FaultKind.MISSING)
     kinds.update(dict.fromkeys(remembered, FaultKind.ROLLED_BACK))
     return [Fault(kind, *head) for head, kind in kinds.items() if head.digest not in authentic]
 

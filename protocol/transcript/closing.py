@@ -14,7 +14,7 @@ from protocol.strand import StrandKey
 from protocol.transcript.check import FaultKind, Transcript
 
 _ALLOW_DELETION: Final = frozenset(
-    map(FaultKind, ("side_by_side", "missing", "lost", "restored", "replayed", "dated_back"))
+    map(FaultKind, ("side_by_side", "missing", "lost", "restored", "replayed", "dated_back", "retired_fork"))
 )
 
 

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from crypto.errors import MalformedError
 from crypto.framing import frame, unframe
 from protocol.entry import SignedEntry
-from protocol.envelope import STRANDS_NAMED, EntryClass
+from protocol.envelope import EntryClass
+from protocol.heads import HEADS_IN_ALL
 from protocol.transcript.check import Transcript
 
 
@@ -44,7 +45,7 @@ def proof_from_bytes(raw: bytes) -> tuple[SignedEntry, ...]:
         MalformedError: the bytes are not a proof.
     """
     fields = unframe(raw)
-    if len(fields) not in range(2, 2 * STRANDS_NAMED + 1, 2):
+    if len(fields) not in range(2, 2 * HEADS_IN_ALL + 1, 2):
         raise MalformedError
     entries = tuple(
         SignedEntry.from_stored(envelope, signature, 0, None, None)

@@ -9,7 +9,7 @@ from graphlib import TopologicalSorter
 from protocol.entry import SignedEntry
 from protocol.envelope import Author
 from protocol.heads import Head, Heads
-from protocol.identifiers import Digest
+from protocol.identifiers import Digest, StrandId
 
 
 class Knowledge:
@@ -21,17 +21,22 @@ class Knowledge:
     nor entries that come only before an unseen entry. A writer knew what their new entry and their own
     earlier entries cover. What the entries of other writers cover does not count.
 
-    An entry that is missing counts if another entry names it. Answers are computed only when someone asks.
+    An entry that is missing counts if another entry names it, except an entry of a retired workstation: a
+    thief of its key could name entries that never existed. Answers are computed only when someone asks.
+    `retired` has the strands of retired workstations.
     """
 
-    def __init__(self, entries: Collection[SignedEntry]) -> None:
+    def __init__(self, entries: Collection[SignedEntry], retired: Collection[StrandId] = ()) -> None:
+        self.retired = retired
         self._entries = {entry.digest: entry for entry in entries}
         self.order = tuple(self._entries[digest] for digest in _thread_order(self._entries))
         self.named: dict[Digest, Head] = {}  # every entry that another entry names, also missing ones
+        self.doubted: dict[Digest, Head] = {}  # the same of entries of retired workstations
         self._parents: dict[Digest, tuple[Digest, ...]] = {}  # what an entry names of its own strand
         for entry in self.order:
             part = entry.envelope
-            self.named.update((head.digest, head) for head in (*part.heads, *part.unseen))
+            named = self.doubted if part.strand in retired else self.named
+            named.update((head.digest, head) for head in (*part.heads, *part.unseen))
             self._parents[entry.digest] = tuple(
                 head.digest for head in part.heads if head.strand == part.strand
             )

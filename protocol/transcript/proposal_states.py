@@ -48,7 +48,8 @@ class ProposalState:
     `void` has the digests of the desk's steps to pass on this proposal that have no effect, for example
     because the source withdrew before they saw the step. `must_destroy` is True if the desk made the file for
     the recipient although no step has an effect. The adviser must then destroy the file, or record that it
-    was handed over.
+    was handed over. `unfounded` has the digests of steps about this proposal whose writers did not know it.
+    They count for nothing: someone with the key of a retired workstation dated them back.
     """
 
     signed: SignedEntry = field(repr=False)
@@ -59,6 +60,7 @@ class ProposalState:
     is_newest: bool
     void: frozenset[Digest] = frozenset()
     must_destroy: bool = False
+    unfounded: frozenset[Digest] = frozenset()
 
     @property
     def entry_id(self) -> EntryId:
@@ -86,7 +88,7 @@ def proposal_states(
         consent = Consent(facts, digest, signed.digest)
         is_newest = signed is made[-1][1]
         state, answer = consent.status(is_newest=is_newest), consent.counted_answer()
-        how = (state, answer, is_newest, consent.void, consent.must_destroy)
+        how = (state, answer, is_newest, consent.void, consent.must_destroy, consent.unfounded)
         states.append(ProposalState(signed, content, digest, *how))
     return tuple(states)
 
@@ -164,9 +166,12 @@ class Consent:
         # An agreement that was removed, or that does not open, counts for the steps whose writers knew it:
         # the desk signed that it had an agreement, and the removal is a withdrawal.
         allowing = [*self._agreed, *facts.unreadable]
-        steps = facts.steps[digest]
+        self._known_at = {step: self._knowledge.known_to([step]) for step, _ in facts.steps[digest]}
+        self.unfounded = frozenset(
+            step for step, known in self._known_at.items() if proposal is not None and proposal not in known
+        )
+        steps = [each for each in facts.steps[digest] if each[0] not in self.unfounded]
         self._begun = {key: note for key, note in steps if note.step is StepName.PASSING_ON}
-        self._known_at = {step: self._knowledge.known_to([step]) for step in self._begun}
         self._made = {key for key, note in steps if note.step is StepName.PASSED_ON}
         self.counted = [key for key, note in self._begun.items() if self._has_effect(key, note, allowing)]
         self.must_destroy = bool(self._made) and not self.counted and not facts.unopened - facts.said

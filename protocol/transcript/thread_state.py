@@ -73,7 +73,7 @@ def thread_state(address: Address, transcript: Transcript, opened: Sequence[Entr
     """
     proposals = proposal_states(address, transcript, opened)
     void = void_steps(transcript, opened, proposals)
-    steps = _steps(transcript, opened, {each.signed.digest: each.digest for each in proposals}, void)
+    steps = _steps(transcript, opened, proposals, void)
     until = closed_until(transcript)
     closing = next((step for step in reversed(steps) if step.step is StepName.CLOSED), None)
     is_closed = closing is not None and until is not None
@@ -86,7 +86,7 @@ _RANK: Final = {StepName.RECEIVED: 1, StepName.BEING_READ: 2, StepName.IN_CONVER
 def _steps(
     transcript: Transcript,
     opened: Sequence[EntryContent],
-    proposals: Mapping[Digest, Digest],
+    proposals: Sequence[ProposalState],
     void: Collection[Digest],
 ) -> list[ThreadStep]:
     """Return all steps in a mailbox: those that the adviser wrote, and those that follow from other entries.
@@ -96,6 +96,8 @@ def _steps(
     steps can occur again.
     """
     steps: list[ThreadStep] = []
+    made = {each.signed.digest: each.digest for each in proposals}
+    unfounded = frozenset[Digest]().union(*(each.unfounded for each in proposals))
     words = [signed.digest for signed, _ in opened if signed.envelope.is_words]
     known_by = transcript.knowledge.first_known(words, words)
     last: list[SignedEntry] = []  # the words so far that the writer of no other words knew
@@ -103,10 +105,12 @@ def _steps(
     is_closed = False
     for signed, content in opened:
         step = _written_step(signed, content, is_void=signed.digest in void)
-        if step is not None:
+        if step is not None and signed.digest in unfounded:
+            step = None
+        elif step is not None:
             _add_written_step(steps, step)
         else:
-            step = _derived_step(signed, content, proposals, is_closed=is_closed)
+            step = _derived_step(signed, content, made, is_closed=is_closed)
             if step is not None and _RANK.get(step.step, reached + 1) > reached:
                 steps.append(step)
         if signed.envelope.is_words:

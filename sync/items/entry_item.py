@@ -101,7 +101,7 @@ def apply(context: ApplyContext, session: Session, item: EntryItem) -> bool:
         if not is_better:  # only files are missing: keep our header, which the sender may have damaged
             entry = read_signed(stored, address) or entry
         entries.drop_row(session, address, stored.digest)
-    elif part.author is Author.DESK and _has_rival(session, entry, context.verified.strands):
+    elif part.author is Author.DESK and _is_fork(session, entry, context.verified.strands):
         return context.report(session, address, digest, sync_findings.FindingKind.FORK)
     store_entry(session, entry, files)
     removed.update(part.removes)
@@ -143,6 +143,15 @@ def _is_better(context: ApplyContext, stored: entries.StoredEntry, entry: Signed
         return True
     opens = context.endpoint.opens
     return opens is not None and here.header != entry.header and not opens(here) and opens(entry)
+
+
+def _is_fork(session: Session, entry: SignedEntry, strands: Mapping[StrandId, StrandKey]) -> bool:
+    """Return True if a workstation in use signed two entries with one number.
+
+    Both entries of a retired workstation are stored: of two, the one that someone else knew counts. Otherwise
+    a thief of its key could keep the real entry from this store.
+    """
+    return strands[entry.envelope.strand].until is None and _has_rival(session, entry, strands)
 
 
 def _has_rival(session: Session, entry: SignedEntry, strands: Mapping[StrandId, StrandKey]) -> bool:

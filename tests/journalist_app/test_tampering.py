@@ -305,6 +305,46 @@ def test_a_step_that_a_retired_workstation_dates_back_begins_nothing(
     assert newest(desk, source).state is ProposalStatus.TAKEN_BACK
 
 
+@pytest.mark.parametrize("is_without", [True, False], ids=["without consent", "with consent"])
+def test_a_step_about_a_later_proposal_that_a_retired_workstation_dates_back_begins_nothing(
+    retired: DeskWriter, desk: OpenDesk, source: ASource, browser: AdviserBrowser, *, is_without: bool
+) -> None:
+    """Attack: the heads of the step name nothing later, and only its content names the later proposal."""
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    for step in (StepName.PASSING_ON, StepName.PASSED_ON):
+        note = StepNote(step=step, to="SG", proposal=proposed.digest, without_consent=is_without)
+        content = Content(kind=Kind.STEP, text="De wet eist het.", step=note)
+        source.is_told(content, day=RETIRED_DAY, by=retired, shown=())
+
+    shown = opens(desk, source.keys.address)
+    assert [(fault.kind, fault.allows_answers) for fault in shown.faults] == [("dated_back", True)]
+    assert newest(desk, source).state is ProposalStatus.AGREED
+    assert pass_on.list_unfinished(shown.thread_state) == ()
+    assert not any(step.without_consent for step in shown.thread_state.steps)
+    page = browser.get(f"/mailbox/{source.address}").text
+    assert hooks(page, "fault") == ["dated_back"]
+
+
+def test_a_rival_that_a_retired_workstation_signs_keeps_no_answer_from_anyone(
+    retired: DeskWriter, desk: OpenDesk, source: ASource, browser: AdviserBrowser
+) -> None:
+    """Attack: a second entry has the number of a real answer, so that both are a fork in this mailbox."""
+    content = Content(kind=Kind.MESSAGE, text="het echte antwoord")
+    real = source.is_told(content, day=RETIRED_DAY, by=retired, shown=())
+    source.looks()
+    forge(source, retired)
+    forge(source, retired, heads=invented(retired.strand, 1))
+
+    page = browser.get(f"/mailbox/{source.address}")
+    assert hooks(page.text, "fault") == ["retired_fork", "missing"]
+    assert "het echte antwoord" in page.text
+    assert browser.answer(f"/mailbox/{source.address}", answer_fields(page, "antwoord")).status_code == 303
+    assert real.digest in {entry.digest for entry in source.reads().transcript.entries}
+    close(desk, source)
+    assert due_of(source)
+
+
 # ---- one malformed row stops nothing else
 
 

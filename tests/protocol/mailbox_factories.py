@@ -48,9 +48,14 @@ def a_mailbox(seed: int = 1) -> MailboxKeys:
     return mailbox_keys.derive_mailbox_keys(RootKey(bytes([seed]) * 32))
 
 
-def the_strands() -> dict[StrandId, StrandKey]:
+def the_strands(*retired: DeskWriter) -> dict[StrandId, StrandKey]:
+    """Return the keys of both workstations. Those in `retired` have their last day on the 30th day."""
     return {
-        writer.strand: StrandKey(bytes(SigningKey(writer.seed).verify_key), DAY, DAY + timedelta(days=30))
+        writer.strand: StrandKey(
+            bytes(SigningKey(writer.seed).verify_key),
+            DAY,
+            DAY + timedelta(days=30) if writer in retired else None,
+        )
         for writer in (WORKSTATION, LAPTOP)
     }
 
@@ -71,6 +76,7 @@ class Talk:
     contents: dict[Digest, Content] = field(default_factory=dict)
     remembered: Heads = ()
     day: date = DAY
+    retired: Sequence[DeskWriter] = ()
 
     @property
     def source(self) -> SourceWriter:
@@ -78,7 +84,8 @@ class Talk:
 
     def check(self, entries: Sequence[SignedEntry] | None = None, remembered: Heads = ()) -> Transcript:
         rows = self.entries if entries is None else entries
-        return read_transcript(self.keys.address, self.keys.verify_key, the_strands(), rows, remembered)
+        strands = the_strands(*self.retired)
+        return read_transcript(self.keys.address, self.keys.verify_key, strands, rows, remembered)
 
     def without(self, *hidden: SignedEntry) -> Transcript:
         """Return the transcript that results if the server hides some rows."""

@@ -124,8 +124,9 @@ def test_what_verifies_for_one_does_not_for_another() -> None:
     late = entry.sign_again(
         seal(by=WORKSTATION), by=WORKSTATION, heads=(), unseen=(), day=DAY + timedelta(days=31)
     )
+    retired = the_strands(WORKSTATION)
     with pytest.raises(ForgedError):
-        verify(late)
+        entry.verify_entry(late, mailbox_verify_key=KEYS.verify_key, strands=retired)
 
 
 def test_a_changed_payload_is_detected_before_and_while_opening() -> None:

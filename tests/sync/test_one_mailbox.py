@@ -13,6 +13,7 @@ from protocol.heads import Head, Heads
 from protocol.identifiers import Digest, EntryId, StrandId
 from protocol.pouch.pouch_file import SERVER
 from protocol.strand import SourceWriter
+from protocol.transcript.check import FaultKind
 from store import attachments, entries, outbox
 from store.database.engine import Store
 from store.outbox import OutboxKind
@@ -305,9 +306,12 @@ def test_a_fork_of_a_retired_strand_stops_no_other_mailbox(ends: Ends, workstati
 
     ends.sync(workstation)
 
-    assert all_of(ends.world.store)["entry"] >= {
-        row for row in all_of(workstation.replica)["entry"] if row[0] == good.keys.address
-    }
+    assert all_of(ends.world.store)["entry"] == all_of(workstation.replica)["entry"]
+    assert FindingKind.FORK not in {kind for _, kind in found_at(workstation)}
+    for store in (ends.world.store, workstation.replica):
+        transcript = replace(bad, world=replace(ends.world, store=store)).reads().transcript
+        assert {fault.kind for fault in transcript.faults} == {FaultKind.RETIRED_FORK}
+        assert answer.digest in {entry.digest for entry in transcript.entries}
 
 
 # ---- no room for a file --------------------------------------------------------------------------------

@@ -112,6 +112,10 @@ def open_thread(desk: OpenDesk, address: Address, *, today: date, is_whole: bool
     opened, faults = verification.open_with_faults(desk, conversation)
     desk.save()
     state = verification.thread_of(conversation, opened)
+    authentic = conversation.transcript.authentic
+    late = [authentic[step].envelope for each in state.proposals for step in each.unfounded]
+    found = (ShownFault("dated_back", each.author, each.number, allows_answers=True) for each in late)
+    faults = verification.once_for_each_writer((*faults, *found))
     heads, unseen = verification.heads_shown(desk, conversation, opened, is_whole=is_whole)
     read = _read_by_source(conversation)
     unsealer = desk.unsealer()

@@ -18,7 +18,7 @@ from nacl.signing import SigningKey
 from protocol.content import Content, Kind, StepName, StepNote, Verdict, proposal_digest
 from protocol.entry import EntryContent, SignedEntry, sign_entry
 from protocol.envelope import Author, EntryClass, Envelope
-from protocol.heads import Heads
+from protocol.heads import Head, Heads
 from protocol.identifiers import SOURCE_STRAND, Digest, EntryId, StrandId
 from protocol.strand import DeskWriter, EntryWriter, SourceWriter, StrandKey
 from protocol.transcript import check, closing, ending, proposal_states, thread_state, waiting
@@ -50,13 +50,18 @@ DESK: Final = {"A": WORKSTATION, "B": LAPTOP}
 LATER: Final = date(2026, 3, 30)
 OK, FLIPPED, GONE = "ok", "flipped", "gone"  # condition of the header of one row
 _NOTHING: Final = frozenset[Digest]()
-_CLASSES: Final = {"receipt": EntryClass.RECEIPT, "removal": EntryClass.REMOVAL, "end": EntryClass.END}
+_CLASSES: Final = {
+    "receipt": EntryClass.RECEIPT,
+    "invented": EntryClass.RECEIPT,
+    "removal": EntryClass.REMOVAL,
+    "end": EntryClass.END,
+}
 _VERDICTS: Final = {"agreed": Verdict.AGREED, "against": Verdict.TAKEN_BACK}
 _STEPS: Final = {
     "passing_on": StepName.PASSING_ON, "made": StepName.PASSED_ON, "dated back": StepName.PASSING_ON
 }  # fmt: skip
 _CLOSED_TO_ANSWERS: Final = {ProposalStatus.PASSING_ON, ProposalStatus.PASSED_ON, ProposalStatus.OBSOLETE}
-_HARMLESS: Final = {FaultKind.SIDE_BY_SIDE, FaultKind.MISSING, FaultKind.DATED_BACK}
+_HARMLESS: Final = set(map(FaultKind, ("side_by_side", "missing", "dated_back", "retired_fork")))
 
 Rows = frozenset[tuple[Digest, str]]
 
@@ -122,6 +127,8 @@ class Limits:
     restore: int = 0
     repeat: int = 0
     dated_back: int = 0  # the operator has the key of a retired workstation
+    invented: int = 0  # with this key, the operator names 40 entries of the source that never existed
+    rival: int = 0  # or signs a second entry with the number of a real one
     is_proposed: bool = False  # the desk's proposal is there from the start, on all machines
     keeps_pages: bool = True  # the source can write from a page that they opened earlier
     undoes: bool = True  # the operator can undo everything
@@ -166,11 +173,11 @@ class Explorer:
         return "", (), len(known)
 
     def _start(self) -> ExploredState:
-        if not self.limits.is_proposed:
-            return ExploredState()
-        made = self._sign(WORKSTATION, "proposal", (), ())
-        rows = frozenset({(made.digest, OK)})
-        return ExploredState(server=rows, a=rows, b=rows, truth=frozenset({(made.digest, _NOTHING)}))
+        made = [self._sign(WORKSTATION, "proposal", (), ())] if self.limits.is_proposed else []
+        made += [self._sign(RETIRED, "words", (), ())] if self.limits.rival else []
+        rows = frozenset((each.digest, OK) for each in made)
+        truth = frozenset((each.digest, _NOTHING) for each in made)
+        return ExploredState(server=rows, a=rows, b=rows, truth=truth)
 
     # ---- entries
 
@@ -531,8 +538,9 @@ class Explorer:
                         repeated=world.repeated | {digest}, operator=(hidden, flipped, restored, repeated + 1)
                     ),
                 )
-        if len(self._dated_back(world.server)) < limits.dated_back:
+        if len(self._forged(world.server, "dated back")) < limits.dated_back:
             yield from self._dates_back(world)
+        yield from self._adds_for_the_retired(world)
         is_spoilt = any(condition == FLIPPED for _, condition in world.server)
         if limits.undoes and (world.hidden or world.repeated or is_spoilt):
             yield "the operator undoes everything", self._undone(world)
@@ -549,8 +557,27 @@ class Explorer:
             truth = world.truth | {(made.digest, _NOTHING)}
             yield label, world._replace(server=world.server | {(made.digest, OK)}, truth=truth)
 
-    def _dated_back(self, rows: Rows) -> set[Digest]:
-        return {digest for digest, _ in rows if self.made[digest].action == "dated back"}
+    def _adds_for_the_retired(self, world: ExploredState) -> Iterator[tuple[str, ExploredState]]:
+        """Sign entries of a retired workstation that name nothing later than its last day."""
+        number = len(self._forged(world.server, "invented"))
+        added = []
+        if number < self.limits.invented:
+            names = [sha256(bytes([number, at])).digest() for at in range(40)]
+            unseen = tuple(sorted(Head(SOURCE_STRAND, 7, Digest(name)) for name in names))
+            own = self._transcript(world.server, (), _NOTHING).heads_for(RETIRED.strand, ())[0]
+            added.append(self._sign(RETIRED, "invented", own, unseen))
+        if len(self._forged(world.server, "rival")) < self.limits.rival:
+            added.append(self._sign(RETIRED, "rival", (), ()))
+        for made in added:
+            truth = world.truth | {(made.digest, _NOTHING)}
+            label = f"the operator adds {self._name(made.digest)}"
+            yield label, world._replace(server=world.server | {(made.digest, OK)}, truth=truth)
+
+    def _forged(self, rows: Rows, action: str) -> set[Digest]:
+        return {digest for digest, _ in rows if self.made[digest].action == action}
+
+    def _of_the_retired(self, rows: Rows) -> set[Digest]:
+        return {digest for digest, _ in rows if self.made[digest].entry.envelope.strand == RETIRED.strand}
 
     def _undone(self, world: ExploredState) -> ExploredState:
         return world._replace(
@@ -575,6 +602,7 @@ class Explorer:
             self._deletion(world),
             self._removal(world),
             self._consent(world, whole, full),
+            self._agreement(world, whole),
             self._waiting(world, full),
             self._end(world),
             self._healing(world, lost=_NOTHING) if self.heals else "",
@@ -584,15 +612,24 @@ class Explorer:
 
     def _no_lasting_fault(self, world: ExploredState, full: Transcript) -> str:
         kinds = {fault.kind for fault in full.faults}
-        forged = self._dated_back(self._all(world))
+        forged = self._forged(self._all(world), "dated back")
         gone = {digest for digest, _ in self._all(world)} - full.authentic.keys()
+        rivals = self._forged(self._all(world), "rival")
+        unknown = self._of_the_retired(self._all(world)).difference(*(shown for _, shown in world.truth))
+        if rivals & unknown - gone:
+            return f"{self._name(min(rivals))} counts, although no one was shown it"
+        if rivals:
+            gone -= unknown  # no one can tell which of the two is real
         if gone - forged:
             return f"{self._name(min(gone))} does not count"
         if forged - gone:
             return f"{self._name(min(forged))} counts, although its writer was retired before"
         if kinds - _HARMLESS:
             return f"the whole mailbox has the faults {sorted(kinds)}"
-        if kinds and not any(world.operator) and not forged:
+        is_forged = any(
+            self.made[each].action in {"dated back", "invented", "rival"} for each, _ in self._all(world)
+        )
+        if kinds and not any(world.operator) and not is_forged:
             return f"without a hostile operator, the mailbox has the faults {sorted(kinds)}"
         return ""
 
@@ -615,6 +652,8 @@ class Explorer:
         for digest, condition in world.server:
             made = self.made[digest]
             if made.content is None or digest in known or condition == GONE:
+                continue
+            if digest in self._of_the_retired(world.server) - transcript.authentic.keys():
                 continue
             if made.entry.envelope.author is Author.DESK:
                 if digest not in world.hidden and not self._is_closed_by_its_writer(world, made.entry):
@@ -672,6 +711,14 @@ class Explorer:
                 for each in self._state(whole, ()).proposals
             ):
                 return "a step that was removed still counts"
+        return ""
+
+    def _agreement(self, world: ExploredState, whole: Rows) -> str:
+        """Check that an agreement counts until the source really says or removes something."""
+        actions = {self.made[digest].action for digest in world.order}
+        states = {proposed.state for proposed in self._state(whole, ()).proposals}
+        if ProposalStatus.TAKEN_BACK in states and not actions & {"against", "removal"}:
+            return "the source agreed and withdrew nothing, and the agreement counts as taken back"
         return ""
 
     def _agreements(self, world: ExploredState, full: Transcript, step: Digest) -> list[int]:
@@ -871,6 +918,12 @@ SCENARIOS: Final = {
     ),
     "a retired workstation dates back": Exploration(
         replace(_CONSENT, words=(1, 0), receipt=1, flip=0, dated_back=1), 5, 10
+    ),
+    "a retired workstation names what never existed": Exploration(
+        Limits(is_proposed=True, agreed=1, message=1, closing=(1, 0), invented=2), 4, 8, heals=True
+    ),
+    "an entry of a retired workstation has a rival": Exploration(
+        Limits(message=1, receipt=1, words=(1, 0), closing=(1, 0), hide=1, rival=1), 4, 7, heals=True
     ),
     "the source ends": Exploration(
         Limits(message=1, end=1, words=(1, 0), closing=(1, 0), hide=1, repeat=1), 5, 9, heals=True

@@ -168,11 +168,12 @@ def test_a_reply_from_a_strand_that_the_letterhead_does_not_name_is_never_shown(
     assert kinds(talk.check()) == {FaultKind.UNKNOWN_STRAND}
 
 
-# ---- the key of a retired workstation: both workstations of these tests are retired on the 30th day
+# ---- the key of a retired workstation
 
 
 def test_a_retired_workstation_cannot_have_known_what_was_written_later(talk: Talk) -> None:
     """Attack: someone has the key of a retired workstation, and signs for a day before the retirement."""
+    talk.retired = [LAPTOP]
     later = talk.write(talk.source, day=DAY + timedelta(days=32))
     forged = talk.write(LAPTOP)
     transcript = talk.check()
@@ -183,6 +184,7 @@ def test_a_retired_workstation_cannot_have_known_what_was_written_later(talk: Ta
 
 
 def test_it_cannot_have_known_them_through_other_entries_either(talk: Talk) -> None:
+    talk.retired = [LAPTOP]
     later = talk.write(talk.source, day=DAY + timedelta(days=32))
     hidden = talk.write(talk.source)  # on an earlier day, after the later message
     chain = [talk.write(LAPTOP, hidden=[later]), talk.write(LAPTOP, hidden=[later, hidden])]
@@ -190,6 +192,7 @@ def test_it_cannot_have_known_them_through_other_entries_either(talk: Talk) -> N
 
 
 def test_a_clock_that_is_off_by_a_day_dates_nothing_back(talk: Talk) -> None:
+    talk.retired = [LAPTOP]
     talk.write(talk.source, day=DAY + timedelta(days=31))
     talk.write(LAPTOP, day=DAY + timedelta(days=30))
     assert talk.check().faults == ()
@@ -198,14 +201,14 @@ def test_a_clock_that_is_off_by_a_day_dates_nothing_back(talk: Talk) -> None:
 def test_a_workstation_in_use_may_have_a_clock_that_is_far_behind(talk: Talk) -> None:
     talk.write(talk.source, day=DAY + timedelta(days=300))
     talk.write(LAPTOP)
-    strands = {strand: replace(key, until=None) for strand, key in the_strands().items()}
-    assert read_transcript(talk.keys.address, talk.keys.verify_key, strands, talk.entries).faults == ()
+    assert talk.check().faults == ()
 
 
 def test_what_is_dated_back_is_no_second_history_and_names_nothing(talk: Talk) -> None:
     """Attack: the forged entry has the number of a real one, so that both are a fork. Or it names an entry
     that never existed.
     """
+    talk.retired = [WORKSTATION]
     real = talk.entries[-1]
     later = talk.write(talk.source, day=DAY + timedelta(days=32))
     invented = Head(LAPTOP.strand, 7, Digest(b"x" * 32))
@@ -219,10 +222,12 @@ def test_what_is_dated_back_is_no_second_history_and_names_nothing(talk: Talk) -
 
 def test_a_workstation_that_remembers_what_is_dated_back_can_still_write(talk: Talk) -> None:
     """The workstation saw the forged entry before it had the letterhead that retires the strand."""
+    talk.retired = [LAPTOP]
     talk.write(talk.source, day=DAY + timedelta(days=32))
     forged = talk.write(LAPTOP)
-    in_use = {strand: replace(key, until=None) for strand, key in the_strands().items()}
-    known = read_transcript(talk.keys.address, talk.keys.verify_key, in_use, talk.entries).heads
+    talk.retired = ()
+    known = talk.check().heads
+    talk.retired = [LAPTOP]
     transcript = talk.check(remembered=known)
     assert kinds(transcript) == {FaultKind.DATED_BACK}
     assert head_of(forged) in transcript.heads
@@ -231,8 +236,90 @@ def test_a_workstation_that_remembers_what_is_dated_back_can_still_write(talk: T
     state.advance(talk.keys.address, SeenMailbox(transcript.heads))
 
 
+def invented(strand: StrandId, count: int, number: int = 7) -> tuple[Head, ...]:
+    return tuple(Head(strand, number, Digest(at.to_bytes(32))) for at in range(count))
+
+
+@pytest.mark.parametrize("of", [SOURCE_STRAND, WORKSTATION.strand, LAPTOP.strand])
+def test_65_entries_that_a_retired_workstation_invented_keep_no_one_from_confirming(
+    talk: Talk, of: StrandId
+) -> None:
+    """Attack: a writer that was not shown 65 entries of a strand claims to have seen none of them."""
+    talk.retired = [LAPTOP]
+    own: tuple[Head, ...] = ()
+    for first in (0, 40):
+        names = invented(of, 80)[first : first + 40]
+        heads, unseen = ((*own, *names[:15]), ()) if of == LAPTOP.strand else (own, names)
+        own = (head_of(talk.read(LAPTOP, heads=(tuple(sorted(heads)), unseen))),)
+    transcript = talk.check()
+    assert kinds(transcript) == {FaultKind.MISSING}
+    for writer in (talk.source, WORKSTATION):
+        heads, unseen = talk.heads(writer)
+        assert unseen == ()
+        assert transcript.knowledge.within(heads) >= transcript.authentic.keys()
+
+
+def test_an_entry_that_a_retired_workstation_and_the_source_name_is_unseen(talk: Talk) -> None:
+    talk.retired = [LAPTOP]
+    names = invented(WORKSTATION.strand, 1)
+    talk.read(LAPTOP, heads=((), names))
+    talk.read(talk.source, heads=((head_of(talk.entries[2]),), names))
+    assert talk.heads(WORKSTATION)[1] == ()  # of the own strand, nothing is unseen
+    talk.retired = [WORKSTATION]
+    assert talk.heads(LAPTOP)[1] == names
+
+
+def test_an_invented_number_of_a_retired_workstation_holds_no_real_entry_back(talk: Talk) -> None:
+    """Attack: with its key, someone signs an entry that names another one with the number of a real entry."""
+    talk.retired = [LAPTOP]
+    real = talk.write(LAPTOP)
+    talk.read(LAPTOP, heads=(invented(LAPTOP.strand, 1, real.envelope.number), ()))
+    transcript = talk.check()
+    assert kinds(transcript) == {FaultKind.MISSING}
+    assert real in transcript.entries
+
+
+@pytest.mark.parametrize("witness", ["source", "workstation in use"])
+def test_a_rival_that_a_retired_workstation_signed_holds_no_real_entry_back(talk: Talk, witness: str) -> None:
+    """Attack: with its key, someone signs a second entry with the number of a real one."""
+    talk.retired = [LAPTOP]
+    before = list(talk.entries)
+    real = talk.write(LAPTOP)
+    talk.read(talk.source if witness == "source" else WORKSTATION)
+    rival = talk.write(LAPTOP, hidden=talk.entries[len(before) :])
+    for remembered in ((), talk.check().heads):
+        transcript = talk.check(remembered=remembered)
+        assert transcript.faults == (Fault(FaultKind.RETIRED_FORK, LAPTOP.strand, 1, None),)
+        assert transcript.faults[0].allows_answers
+        assert transcript.rejected == (rival,)
+        assert real in transcript.entries
+        for writer in (talk.source, WORKSTATION):
+            assert talk.heads(writer)[1] == ()
+
+
+def test_of_two_rivals_of_a_retired_workstation_that_no_one_knew_neither_counts(talk: Talk) -> None:
+    talk.retired = [LAPTOP]
+    one = talk.write(LAPTOP)
+    two = talk.write(LAPTOP, hidden=[one])
+    assert set(talk.check().rejected) == {one, two}
+
+
+def test_two_rivals_of_a_retired_workstation_that_others_knew_both_count(talk: Talk) -> None:
+    one = talk.write(LAPTOP)
+    talk.read(talk.source)
+    two = talk.write(LAPTOP, hidden=[one, talk.entries[-1]])
+    talk.read(WORKSTATION, hidden=[one])
+    assert set(talk.check().rejected) == {one, two}
+    talk.retired = [LAPTOP]
+    transcript = talk.check()
+    assert {fault.digest for fault in transcript.faults} == {one.digest, two.digest}
+    assert kinds(transcript) == {FaultKind.RETIRED_FORK}
+    assert {one, two} <= set(transcript.entries)
+
+
 @pytest.mark.parametrize("days", [-1, 31], ids=["before its first day", "after its last day"])
 def test_a_strand_key_outside_its_days_does_not_count(talk: Talk, days: int) -> None:
+    talk.retired = [LAPTOP]
     late = talk.write(LAPTOP, day=DAY + timedelta(days=days))
     assert talk.check().rejected == (late,)
     assert kinds(talk.check()) == {FaultKind.UNKNOWN_STRAND}
@@ -427,25 +514,23 @@ def test_a_writer_that_was_shown_64_entries_too_few_names_the_newest_as_unseen()
     assert talk.heads(WORKSTATION, not_shown=rows[:65]) == ((), (head_of(rows[-1]),))
 
 
-def invented_strands(count: int, first: int = 0) -> list[Head]:
-    ids = (StrandId(bytes([first + at]) * 8) for at in range(count))
-    return [Head(strand, 1, Digest(strand * 4)) for strand in ids]
+def invented_strands(count: int, first: int = 0, ids: int = 0) -> list[Head]:
+    strands = (StrandId((ids + first + at).to_bytes(8)) for at in range(count))
+    return [Head(strand, 1, Digest(strand * 4)) for strand in strands]
 
 
-@pytest.mark.parametrize("ids", [0, 150], ids=["below the real ones", "above the real ones"])
+@pytest.mark.parametrize("ids", [0, 2**63], ids=["below the real ones", "above the real ones"])
 def test_names_of_strands_that_never_existed_stop_no_writer(ids: int) -> None:
-    """Attack: two entries with the key of one workstation together name more strands than an envelope can."""
+    """Attack: entries with the key of one workstation together name more strands than an envelope can."""
     talk = Talk()
     message = talk.write(talk.source)
-    talk.read(LAPTOP, heads=((), tuple(invented_strands(60, ids))))
-    second = (head_of(talk.entries[-1]), *invented_strands(40, ids + 60))
-    named = talk.read(LAPTOP, heads=(tuple(sorted(second)), ()))
+    for at in range(5):
+        own = tuple(head_of(named) for named in talk.entries[1:][-1:])
+        named = talk.read(LAPTOP, heads=(own, tuple(invented_strands(60, at * 60, ids))))
     for writer in (talk.source, WORKSTATION, LAPTOP):
         heads, unseen = talk.heads(writer)
         assert {head_of(message), head_of(named)} <= set(heads)
-        strands = {head.strand for head in (*heads, *unseen)} | {writer.strand}
-        assert len(strands) == 64
-        assert unseen == tuple(invented_strands(len(unseen), ids))
+        assert unseen == tuple(invented_strands(256, 0, ids))
         assert talk.check([*talk.entries, talk.write(writer)]).rejected == ()
         talk.entries.pop()
 

@@ -11,7 +11,7 @@ from protocol.envelope import EntryClass
 from protocol.heads import Head
 from protocol.identifiers import SOURCE_STRAND, Digest, StrandId
 from protocol.strand import DeskWriter
-from protocol.transcript.check import FaultKind, Transcript, read_transcript
+from protocol.transcript.check import FaultKind, Transcript, head_of, read_transcript
 from protocol.transcript.closing import closed_until, last_words, may_delete
 from tests.protocol.mailbox_factories import DAY, DUE, LAPTOP, WORKSTATION, Talk, the_strands
 
@@ -208,13 +208,26 @@ def test_a_handed_over_step_repeats_the_day(talk: Talk) -> None:
     assert closed_until(talk.check()) == LATER
 
 
+def test_what_a_retired_workstation_invents_does_not_keep_a_mailbox_from_being_deleted(talk: Talk) -> None:
+    """Attack: with its key, someone names entries that never existed, or signs a rival of a real entry."""
+    real = talk.read(LAPTOP)
+    before = talk.close()
+    talk.read(LAPTOP, hidden=[real, before])
+    talk.retired = [LAPTOP]
+    names = tuple(Head(SOURCE_STRAND, 9, Digest(at.to_bytes(32))) for at in range(64))
+    talk.read(LAPTOP, heads=((head_of(real),), names))
+    assert not [fault for fault in talk.check().faults if not fault.allows_answers]
+    assert may_delete(talk.check(), the_strands(LAPTOP), DUE)
+    talk.close()
+    assert may_delete(talk.check(), the_strands(LAPTOP), DUE)
+
+
 def test_what_the_key_of_a_retired_workstation_signed_later_does_not_block_deletion(talk: Talk) -> None:
     late = DAY + timedelta(days=40)
     talk.write(talk.source, day=late)
     talk.write(WORKSTATION, day=late, due=late)
     talk.write(LAPTOP)
-    strands = the_strands()
-    strands[WORKSTATION.strand] = replace(strands[WORKSTATION.strand], until=None)
+    strands = the_strands(LAPTOP)
     transcript = read_transcript(talk.keys.address, talk.keys.verify_key, strands, talk.entries)
     assert [fault.kind for fault in transcript.faults] == [FaultKind.DATED_BACK]
     assert may_delete(transcript, strands, late)

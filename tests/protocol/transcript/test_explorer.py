@@ -99,13 +99,25 @@ def _passed_on_by_others(patch: pytest.MonkeyPatch) -> None:
 def _unseen_is_covered(patch: pytest.MonkeyPatch) -> None:
     real = Knowledge.__init__
 
-    def planted(self: Knowledge, entries: Collection[SignedEntry]) -> None:
-        real(self, entries)
+    def planted(
+        self: Knowledge, entries: Collection[SignedEntry], retired: Collection[StrandId] = ()
+    ) -> None:
+        real(self, entries, retired)
         self._entries = {
             digest: replace(entry, envelope=replace(part, heads=(*part.heads, *part.unseen), unseen=()))
             for digest, entry in self._entries.items()
             for part in [entry.envelope]
         }
+
+    patch.setattr(Knowledge, "__init__", planted)
+
+
+def _names_of_the_retired_count(patch: pytest.MonkeyPatch) -> None:
+    real = Knowledge.__init__
+
+    def planted(self: Knowledge, entries: Collection[SignedEntry], retired: Collection[StrandId]) -> None:
+        real(self, entries, ())
+        self.retired = retired
 
     patch.setattr(Knowledge, "__init__", planted)
 
@@ -281,6 +293,22 @@ PLANTED: Mapping[str, Planted] = {
         lambda patch: patch.setattr(check, "_dated_back", lambda *_: []),
         Limits(message=1, dated_back=1),
         "its writer was retired before",
+    ),
+    "rule 2: what a retired workstation names takes an agreement back": Planted(
+        _names_of_the_retired_count,
+        Limits(is_proposed=True, agreed=1, invented=1),
+        "the agreement counts as taken back",
+    ),
+    "rule 2: what a retired workstation names keeps a mailbox from being deleted": Planted(
+        _names_of_the_retired_count,
+        Limits(message=1, invented=2, keeps_pages=False),
+        "the mailbox is not deleted",
+        heals=True,
+    ),
+    "rule 2: two entries of a retired workstation are a fork": Planted(
+        lambda patch: patch.setattr(check, "_unconfirmed_rivals", lambda *_: []),
+        Limits(receipt=1, rival=1),
+        "although no one was shown it",
     ),
     "rule 3: a form ignores what was written since": Planted(
         lambda patch: patch.setattr(check, "heads_after", lambda heads, _newer: heads),

@@ -8,11 +8,13 @@ import pytest
 from protocol.content import StepName, StepNote, Verdict
 from protocol.entry import SignedEntry
 from protocol.envelope import EntryClass, Envelope
-from protocol.identifiers import Digest
+from protocol.heads import Head
+from protocol.identifiers import SOURCE_STRAND, Digest
+from protocol.transcript.check import FaultKind, head_of
 from protocol.transcript.knowledge import Knowledge
 from protocol.transcript.proposal_states import ProposalStatus
 from protocol.transcript.thread_state import thread_state
-from tests.protocol.mailbox_factories import DAY, LAPTOP, MESSAGE, WORKSTATION, Talk
+from tests.protocol.mailbox_factories import DAY, LAPTOP, MESSAGE, WORKSTATION, Talk, kinds
 
 AGREED = Verdict.AGREED
 AGAINST = [Verdict.TAKEN_BACK, Verdict.DECLINED, Verdict.CHANGES_ASKED]
@@ -312,6 +314,46 @@ def test_an_earlier_read_receipt_for_the_step_does_not_make_a_withdrawal_late(ta
     talk.read(talk.source)
     talk.answer(Verdict.TAKEN_BACK, digest, heads=(form, unseen))
     assert (talk.proposal().state, void(talk)) == (ProposalStatus.TAKEN_BACK, [True])
+
+
+@pytest.mark.parametrize("is_without", [True, False], ids=["without consent", "with consent"])
+def test_a_step_about_a_proposal_that_its_writer_did_not_know_counts_for_nothing(
+    talk: Talk, *, is_without: bool
+) -> None:
+    """Attack: with the key of a retired workstation, someone dates a step back. Only its content names the
+    proposal, which was made later.
+    """
+    first = talk.write(talk.source)
+    proposal = talk.propose()
+    agreement = talk.answer(AGREED, proposal)
+    later = [talk.entries[1], agreement]
+    before = talk.state()
+    step = begin(talk, proposal, is_without=is_without, by=LAPTOP, hidden=later)
+    made = talk.step(PASSED_ON, proposal, by=LAPTOP, hidden=later)
+
+    assert step.envelope.heads == (head_of(first),)
+    assert talk.proposal().state is ProposalStatus.AGREED
+    assert talk.proposal().unfounded == {step.digest, made.digest}
+    assert talk.state().steps == before.steps
+    assert not talk.proposal().must_destroy
+
+    talk.answer(Verdict.TAKEN_BACK, proposal, hidden=[step, made])
+    assert talk.proposal().state is ProposalStatus.TAKEN_BACK
+
+
+def test_names_of_a_retired_workstation_take_no_agreement_back(talk: Talk) -> None:
+    """Attack: with its key, someone names an entry of the source that never existed. Missing entries of the
+    source may be withdrawals, so no agreement would ever count again.
+    """
+    talk.retired = [LAPTOP]
+    proposal = an_agreed(talk)
+    invented = (Head(SOURCE_STRAND, 7, Digest(b"x" * 32)),)
+    talk.read(LAPTOP, heads=((), invented))
+    assert talk.proposal().state is ProposalStatus.AGREED
+    assert kinds(talk.check()) == {FaultKind.MISSING}
+
+    begin(talk, proposal)
+    assert talk.proposal().state is ProposalStatus.PASSING_ON
 
 
 def test_a_newer_entry_of_another_workstation_does_not_make_a_withdrawal_late(talk: Talk) -> None:
