@@ -8,6 +8,7 @@ Imports `web`, `stored_mailbox`, `store`, `crypto`, and `protocol` without the m
 - `forms`: fields and CSRF tokens of the forms
 - `hardened_flask`: Flask class with limits on forms and a log without visitors' text
 - `later`: background thread for read receipts
+- `mailbox_mark`: mark that says in which mailbox the text of a form was typed
 - `practice_ticket`: ticket with the new passphrase, while the source practises typing it
 - `queue_place`: place in the queue of log-ins, sealed in a form
 - `sealed_field`: form field or cookie that only the running server can read

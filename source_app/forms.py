@@ -13,7 +13,8 @@ TEXT_BYTES = 4 * TEXT_CHARS
 WORDS_BYTES = 800
 PLACE_BYTES = 128
 ENTRY_FIELDS = {"token": TOKEN_BYTES, "entry_id": TOKEN_BYTES, "heads": HEADS_BYTES}
-WRITE_FIELDS = {**ENTRY_FIELDS, "closed": TOKEN_BYTES, "warned": TOKEN_BYTES, "text": TEXT_BYTES}
+TYPED_FIELDS = {"mailbox": TOKEN_BYTES, "text": TEXT_BYTES}
+WRITE_FIELDS = {**ENTRY_FIELDS, **TYPED_FIELDS, "closed": TOKEN_BYTES, "warned": TOKEN_BYTES}
 
 
 class OurForm(Form):  # type: ignore[misc]  # wtforms has no types
@@ -50,10 +51,11 @@ class LogInForm(PassphraseForm):
     """Log-in form with two fields: the passphrase, and a text that the source typed before a session ended.
 
     If the text answers a proposal, `proposal` is the id of this proposal. If the text is a message,
-    `proposal` is empty.
+    `proposal` is empty. `mailbox` is the mark of the mailbox in which the text was typed.
     """
 
     proposal = HiddenField()
+    mailbox = HiddenField()
     text = TextAreaField()
 
 
@@ -79,9 +81,10 @@ class WriteForm(EntryForm):
 
     Browsers send the text fields before the files, so the app checks the text fields first. `closed` is not
     empty if the page said that the message opens a closed mailbox again. `warned` is not empty if the page
-    said that the text looks like a passphrase.
+    said that the text looks like a passphrase. `mailbox` is the mailbox's mark.
     """
 
+    mailbox = HiddenField()
     closed = HiddenField()
     warned = HiddenField()
     text = TextAreaField(lazy_gettext("Your message"))
@@ -89,8 +92,12 @@ class WriteForm(EntryForm):
 
 
 class ConsentForm(EntryForm):
-    """Form with which a source answers a proposal of the desk. Each button sends a different answer."""
+    """Form with which a source answers a proposal of the desk. Each button sends a different answer.
 
+    `mailbox` is the mark of the mailbox with the proposal.
+    """
+
+    mailbox = HiddenField()
     digest = HiddenField()
     sure = BooleanField()
     text = TextAreaField(lazy_gettext("What should be different?"))

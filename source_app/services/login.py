@@ -20,7 +20,7 @@ from protocol import session
 from protocol.heads import Head, Heads
 from protocol.mailbox_keys import MailboxKeys, derive_mailbox_keys
 from protocol.session import SessionState
-from source_app import practice_ticket
+from source_app import mailbox_mark, practice_ticket
 from source_app.argon2_limiter import WAIT_SECONDS
 from source_app.errors import (
     MailboxLimitError,
@@ -50,6 +50,14 @@ class MailboxSession:
     def keys(self) -> MailboxKeys:
         """Return the keys of the source's open mailbox."""
         return derive_mailbox_keys(self.state.root)
+
+    def mark(self) -> str:
+        """Return a new mark for a form with a text, which says that the text was typed in this mailbox."""
+        return mailbox_mark.new_mark(self.state.root)
+
+    def is_mine(self, mark: str) -> bool:
+        """Return True if a form with this mark was shown in this mailbox, in this session or another."""
+        return mailbox_mark.is_mark_of(mark, self.state.root)
 
 
 @dataclass(frozen=True, slots=True)

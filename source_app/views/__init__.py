@@ -29,8 +29,9 @@ templates receive more variables:
   "store" or "limit"), wait_seconds (after which to try again, if the site is busy), again and minutes
 - begin/busy.html: again (the time in UTC at which a mailbox can be started), minutes (from now until then)
 - begin/log_in.html: form (words, a text to post after the log-in, the proposal that the text is about),
-  unknown (positions of words, from 1), refusal (empty, "no_mailbox", "busy" or "store"), wait_seconds (after
-  which to try again, if the site is busy), was_refused (True if a request was not carried out)
+  unknown (positions of words, from 1), refusal (empty, "no_mailbox", "other_mailbox", "busy" or
+  "store"), wait_seconds (after which to try again, if the site is busy), was_refused (True if a request was
+  not carried out)
 - mailbox/thread.html: thread (a `Thread`), away
 - mailbox/save.html: thread
 - mailbox/write.html: form, limits (a `MailboxLimits`), files_refused (True if files must be chosen again),

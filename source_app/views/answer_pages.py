@@ -6,12 +6,12 @@ from flask import Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from source_app.errors import AnswerRefusal, AnswerRefusedError, NotFoundError
-from source_app.forms import ConsentForm
+from source_app.forms import ConsentForm, LogInForm
 from source_app.services import consent, proposals, thread
 from source_app.services.login import MailboxSession
 from source_app.services.posting import form_text
 from source_app.views import write_pages
-from source_app.views.login_page import logged_out_page
+from source_app.views.login_page import logged_out_page, other_mailbox_page
 from source_app.views.request_context import current_day, current_session, desk, lang, parse_id, render_page
 from stored_mailbox.entry_form import FormContext
 
@@ -31,7 +31,7 @@ def proposal_page(
     seen = mailbox.shown.difference(mailbox.uncovered_words(mailbox.shown)) | {shown.signed.digest}
     form_context = FormContext.new(here.keys.address, *mailbox.heads_for(seen))
     hidden = form_context.hidden_fields(here.token, consent.answer_action(shown.id, shown.digest))
-    form = ConsentForm(digest=shown.digest, text=text, **hidden)
+    form = ConsentForm(digest=shown.digest, text=text, mailbox=here.mark(), **hidden)
     return render_page(
         "mailbox/proposal.html",
         200 if refusal is None else _STATUS.get(refusal, 422),
@@ -60,12 +60,14 @@ def page_with_text(here: MailboxSession, text: str, proposal_id: str) -> Respons
 def receive_answer(entry_id: bytes) -> ResponseReturnValue:
     """Store the source's answer to a proposal. If the form is refused, show it again with the typed text."""
     here = current_session()
-    text = form_text(request.form)
+    text, mark = form_text(request.form), request.form.get("mailbox", "")
     if here is None:
-        return logged_out_page(text, entry_id.hex())
+        return logged_out_page(text, entry_id.hex(), mark)
     try:
         answer = consent.check_answer_form(desk(), here, entry_id.hex(), request.form, lang())
         consent.append_consent(desk(), here.keys, answer, today=current_day())
     except AnswerRefusedError as why:
+        if why.reason is AnswerRefusal.FORM_EXPIRED and text and not here.is_mine(mark):
+            return other_mailbox_page(LogInForm(text=text, proposal=entry_id.hex(), mailbox=mark))
         return proposal_page(here, entry_id, why.reason, text)
     return redirect(url_for("mailbox.show_proposal", lang=lang(), entry_id=entry_id.hex()), code=303)

@@ -68,13 +68,24 @@ def refused_page(refused: RefusedLogIn, form: LogInForm) -> Response:
     return render_login(form, refusal=PassphraseRefusal.NO_MAILBOX, unknown=refused.unknown)
 
 
-def logged_out_page(text: str = "", proposal: str = "") -> Response:
+def logged_out_page(text: str = "", proposal: str = "", mark: str = "") -> Response:
     """Return the log-in page for a request that the site did not carry out, because the session had ended.
 
-    The form contains the typed text, so that the text is not lost, and the id of the proposal that the text
-    is about (ADR 5).
+    The form contains the typed text, so that the text is not lost, the id of the proposal that the text is
+    about (ADR 5), and the mark of the mailbox in which the text was typed.
     """
-    return render_login(LogInForm(text=text, proposal=proposal), 403, was_refused=True)
+    form = LogInForm(text=text, proposal=proposal, mailbox=mark)
+    return render_login(form, 403, was_refused=True)
+
+
+def other_mailbox_page(form: LogInForm, status: int = 403) -> Response:
+    """Return the log-in page that says that the text in its form was typed in another mailbox.
+
+    The text is not sent, and is in no form that would send it to the open mailbox. After a log-in to its own
+    mailbox, the text comes back.
+    """
+    form.words.data = ""
+    return render_login(form, status, refusal="other_mailbox")
 
 
 def mailbox_open(

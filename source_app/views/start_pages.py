@@ -7,13 +7,14 @@ from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from source_app.errors import MailboxLimitError, PassphraseRefusedError, QueueFullError
-from source_app.forms import PLACE_BYTES, TEXT_BYTES, WORDS_BYTES, LogInForm, PractiseForm
+from source_app.forms import PLACE_BYTES, TYPED_FIELDS, WORDS_BYTES, LogInForm, PractiseForm
 from source_app.services import login
+from source_app.services.login import MailboxSession
 from source_app.services.posting import form_text
 from source_app.session_cookie import RefusedLogIn
 from source_app.views import answer_pages
 from source_app.views.error_pages import remember_fault
-from source_app.views.login_page import busy_faults, refused_page, render_login, visit_of
+from source_app.views.login_page import busy_faults, other_mailbox_page, refused_page, render_login, visit_of
 from source_app.views.request_context import (
     current_day,
     desk,
@@ -93,7 +94,7 @@ def log_in_page() -> ResponseReturnValue:
 
 
 @bp.post("/log-in")
-@takes(place=PLACE_BYTES, proposal=TOKEN_BYTES, words=WORDS_BYTES, text=TEXT_BYTES)
+@takes(place=PLACE_BYTES, proposal=TOKEN_BYTES, words=WORDS_BYTES, **TYPED_FIELDS)
 def try_log_in() -> ResponseReturnValue:
     """Log in with the typed passphrase, and redirect to the mailbox.
 
@@ -112,8 +113,7 @@ def try_log_in() -> ResponseReturnValue:
     except (QueueFullError, StoreError) as why:
         return render_login(form, 503, **busy_faults(form, why))
     set_current_session(opened)
-    answer = answer_pages.page_with_text(opened, text, form.proposal.data or "") if text else _to_mailbox()
-    return with_session_cookie(answer, opened.token)
+    return with_session_cookie(_page_after(opened, form) if text else _to_mailbox(), opened.token)
 
 
 @bp.post("/log-out")
@@ -124,6 +124,13 @@ def log_out_page() -> ResponseReturnValue:
     The form needs no CSRF token: the check of the Origin header refuses a form of another site.
     """
     return logged_out(redirect(url_for("pages.start_page", lang=lang()), code=303))
+
+
+def _page_after(opened: MailboxSession, form: LogInForm) -> Response:
+    """Return the page after a log-in with a text: the text comes back only in its own mailbox."""
+    if opened.is_mine(form.mailbox.data or ""):
+        return answer_pages.page_with_text(opened, form.text.data or "", form.proposal.data or "")
+    return other_mailbox_page(form, 200)
 
 
 def _to_mailbox() -> WerkzeugResponse:

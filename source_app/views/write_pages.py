@@ -1,6 +1,6 @@
 """Page with the form of a new message, and the code that receives this form."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 
 from flask import Response, redirect, request, url_for
@@ -9,13 +9,13 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from protocol.identifiers import sealing_words
 from source_app.errors import MessageRefusal
-from source_app.forms import WRITE_FIELDS, WriteForm
+from source_app.forms import WRITE_FIELDS, LogInForm, WriteForm
 from source_app.services import login, posting, thread
 from source_app.services.login import MailboxSession
 from source_app.services.posting import Posting, form_text
 from source_app.services.uploads import BESIDE_FILES_BYTES, ReceivedForm, receive_form
 from source_app.views.error_pages import gone_page, remember_fault, store_error_page
-from source_app.views.login_page import logged_out_page
+from source_app.views.login_page import logged_out_page, other_mailbox_page
 from source_app.views.request_context import current_day, current_session, desk, lang, render_page
 from store.errors import NoSuchMailboxError, StoreError
 from stored_mailbox.entry_form import FormContext
@@ -51,12 +51,12 @@ def receive_message() -> ResponseReturnValue:
     expired, or the sessions cannot be read, the files are discarded while they arrive, and the next page
     shows the text.
     """
-    page_without_session: Callable[[str], WerkzeugResponse] = logged_out_page
+    has_sessions = True
     try:
         here = current_session()
     except StoreError as why:
         remember_fault(why)
-        here, page_without_session = None, store_error_page
+        here, has_sessions = None, False
     limits = desk().limits
     body = body_of(request, limits.files_bytes + BESIDE_FILES_BYTES)
     received = receive_form(
@@ -71,7 +71,9 @@ def receive_message() -> ResponseReturnValue:
     is_read = body.drain(_DRAIN_TIMES * limits.files_bytes)
     answer: WerkzeugResponse
     if here is None:
-        answer = page_without_session(form_text(received.fields))
+        text = form_text(received.fields)
+        mark = received.fields.get("mailbox", "")
+        answer = logged_out_page(text, mark=mark) if has_sessions else store_error_page(text)
     elif received.posted is None:
         answer = _refused(here, received)
     else:
@@ -110,6 +112,9 @@ def _refused(here: MailboxSession, received: ReceivedForm) -> WerkzeugResponse:
         except StoreError as why:
             remember_fault(why)
             return store_error_page(text)
+        mark = received.fields.get("mailbox", "")
+        if text and not here.is_mine(mark):
+            return other_mailbox_page(LogInForm(text=text, mailbox=mark))
     warned = "yes" if refusal is MessageRefusal.SEVEN_WORDS else received.fields.get("warned", "")
     kept = {"text": text, "closed": received.fields.get("closed", ""), "warned": warned}
     return _write_page(here, form_context, kept, refusal, files_refused=received.had_files)
@@ -126,7 +131,7 @@ def _write_page(
     return render_page(
         "mailbox/write.html",
         200 if refusal is None else _STATUS.get(refusal, 422),
-        form=WriteForm(**kept, **form_context.hidden_fields(here.token, posting.ACTION)),
+        form=WriteForm(**kept, mailbox=here.mark(), **form_context.hidden_fields(here.token, posting.ACTION)),
         limits=desk().limits,
         refusal=refusal,
         sealing_words=sealing_words(here.keys.address),

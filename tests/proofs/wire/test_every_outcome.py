@@ -17,7 +17,7 @@ from tests.proofs.http_clients import SourceClient
 from tests.proofs.proof_sizes import IS_WHOLE, LOG_INS, print_result
 from tests.proofs.wire.raw_http import RawAnswer, RawConnection
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 _BEST_GUESS = 0.55  # of a classifier that knows the sizes, statuses and times; chance is 0.5
 _BUCKETS = 12

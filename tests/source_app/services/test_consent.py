@@ -345,7 +345,9 @@ def test_a_text_typed_before_a_log_out_returns_on_its_proposals_page(
 
 @pytest.mark.parametrize("proposal", ["ab" * 16, "no hexadecimal"])
 def test_a_wish_for_a_proposal_that_is_not_there_is_not_lost(source: SourceBrowser, proposal: str) -> None:
-    entered = source.log_in(source.passphrase, text="my wish", proposal=proposal)
+    mark = source.form_context()["mailbox"]
+
+    entered = source.log_in(source.passphrase, text="my wish", proposal=proposal, mailbox=mark)
 
     assert entered.status_code == 200
     assert hooks(entered.text, "page") == ["mailbox/write"]

@@ -280,11 +280,13 @@ def test_a_session_that_expired_while_writing_gives_the_text_to_the_log_in_page(
     assert hooks(expired.text, "notice") == ["text_kept", "files_lost"]
     assert "&lt;b&gt;" in expired.text
     assert pending(a_desk) == 0
-    failed = source.log_in("abacus", text=text)
+    waiting = {**source.hidden(expired, "/en/log-in"), "text": text}
+    failed = source.log_in("abacus", **waiting)
     assert failed.status_code == 200
     assert hooks(failed.text, "refusal") == ["no_mailbox"]
     assert "&lt;b&gt;" in failed.text
-    entered = source.log_in(source.passphrase, text=text)
+    waiting = {**source.hidden(failed, "/en/log-in"), "text": text}
+    entered = source.log_in(source.passphrase, **waiting)
     assert entered.status_code == 200
     assert "line one\n&lt;b&gt;" in entered.text.replace("\r\n", "\n")
     sent = source.write(text, form_context=source.hidden(entered, "/en/mailbox/write"))

@@ -1,0 +1,34 @@
+"""Mark in a form that says in which mailbox its text was typed, without naming the mailbox.
+
+See docs/protocol.md, "Sessions".
+"""
+
+import hmac
+import secrets
+from typing import Final
+
+from crypto.kdf import hkdf
+from crypto.passphrase import RootKey
+
+_NONCE_CHARS: Final = 32
+
+
+def new_mark(root: RootKey) -> str:
+    """Return a mark for a form of the mailbox with this root key: 96 hexadecimal digits, each time others."""
+    nonce = secrets.token_hex(_NONCE_CHARS // 2)
+    return nonce + _tag(root, nonce)
+
+
+def is_mark_of(mark: str, root: RootKey) -> bool:
+    """Return True if a mark was made for the mailbox with this root key. Compare in constant time.
+
+    The mark stays valid when the session ends or the server restarts, because only the passphrase of the
+    mailbox is needed to check it.
+    """
+    nonce, tag = mark[:_NONCE_CHARS], mark[_NONCE_CHARS:]
+    return hmac.compare_digest(tag.encode(errors="replace"), _tag(root, nonce).encode())
+
+
+def _tag(root: RootKey, nonce: str) -> str:
+    key = hkdf(root, info=b"steunpunt/v1/form-mailbox")
+    return hmac.digest(key, nonce.encode(errors="replace"), "sha256").hex()
