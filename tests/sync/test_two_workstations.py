@@ -26,6 +26,7 @@ from store import ledger_tallies, mailbox_tallies, mailboxes, outbox, public_fil
 from store.outbox import OutboxKind
 from store.sync_findings import FindingKind
 from tests.journalist_app.desk_factories import TODAY, ASource, a_source
+from tests.store_work import work_of
 from tests.sync.desks import AtDesk, an_adviser, tallies_of, the_server_cleans_up
 from tests.sync.ends import Ends
 
@@ -606,3 +607,25 @@ def test_a_mailbox_whose_tombstone_arrives_twice_is_counted_once(scene: TwoWorks
     scene.both_sync()
 
     assert scene.counted() == ["ended_unread"]
+
+
+def test_each_of_many_deleted_mailboxes_syncs_with_the_same_work(
+    scene: TwoWorkstations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attack: someone made very many mailboxes, and the desk closed them all in one step."""
+    found = []
+    for _ in range(4):
+        sources = [a_source(scene.ends.world) for _ in range(12)]
+        for source in sources:
+            source.writes("vraag")
+        scene.both_sync()
+        for source in sources:
+            scene.first.closes(source)
+        scene.both_sync()
+        scene.ends.clock.day += timedelta(days=120)
+        the_server_cleans_up(scene.ends)
+        background_check.check_store(scene.first.desk, scene.ends.clock.day)  # counts damaged rows once a day
+        found.append(work_of(scene.first.store, monkeypatch, scene.both_sync))
+    assert len(scene.second.desk.trusted_state.ended) == 48
+    assert found[-1].statements <= 1.1 * found[0].statements
+    assert found[-1].steps < 1.3 * found[0].steps
