@@ -52,7 +52,7 @@ def a_flooded_desk(count: int) -> Iterator[OpenDesk]:
 
 
 def cpu_of(work: Callable[[], object]) -> float:
-    """Return the seconds of processor time that a piece of work takes in this process."""
+    """Return the seconds of processor time that this process needs for a piece of work."""
     start = time.process_time()
     work()
     return time.process_time() - start
