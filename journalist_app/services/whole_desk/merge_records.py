@@ -21,7 +21,14 @@ from protocol.errors import NewerVersionError
 from protocol.identifiers import Digest
 from protocol.keyring import Keyring
 from protocol.letterhead import Letterhead, sign_letterhead
-from protocol.sealed_record import OpenedRecord, RecordKind, open_record, record_digest, seal_record
+from protocol.sealed_record import (
+    BODY_BYTES,
+    OpenedRecord,
+    RecordKind,
+    open_record,
+    record_digest,
+    seal_record,
+)
 from store.records import Record
 from store.sync_findings import FindingKind
 from sync.endpoint import RecordFaultError
@@ -35,6 +42,7 @@ _CHOICES: Final = (
     ("reminder", "herinnering"),
 )
 _WORDS_CHARS: Final = 20_000  # limit of the adviser's text in a report, as in `report.document`
+_WORDS_NAME: Final = b"report-words-"
 _BETWEEN: Final = "\n\n——\n\n"  # between the texts of two workstations in one field
 _MERGED: Final = "——"  # in a note, instead of a workstation's name
 
@@ -60,8 +68,9 @@ class RecordMerger:
 
         Return None if our record already contains the changes in the received record. The received record
         replaces ours if it contains the changes in ours, or if ours is damaged or forged. Otherwise the two
-        are merged. A record of a retired workstation is always merged: a thief of its keyring could otherwise
-        remove what the desk wrote.
+        are merged. Of a record of a retired workstation, only what it adds is merged, and only up to half of
+        a record's limit: a thief of its keyring could otherwise remove or change what the desk wrote, or
+        leave no room for what the desk will write.
 
         Raises:
             RecordFaultError: the received record is not applied.
@@ -84,7 +93,8 @@ class RecordMerger:
         if record_digest(ours) in received.past and not is_retired:
             return replacing
         try:
-            body = merge_bodies(RecordKind(kind), name, stored.body, received.body, self.today())
+            merge = _merge_retired if is_retired else merge_bodies
+            body = merge(RecordKind(kind), name, stored.body, received.body, self.today())
             both = (ours, stored), (theirs, received)
             sealed = seal_record(
                 RecordKind(kind), name, body, *both, keyring=self.keyring, letterhead=letterhead
@@ -155,6 +165,37 @@ def merge_bodies(kind: RecordKind, name: bytes, one: bytes, other: bytes, today:
     return one if one == other else merged
 
 
+def _merge_retired(kind: RecordKind, name: bytes, ours: bytes, theirs: bytes, today: date) -> bytes:
+    """Merge what a retired workstation's body adds to ours, as `merge_bodies` does, up to half the limit."""
+    body = merge_bodies(kind, name, ours, _additions(kind, name, ours, theirs), today)
+    if len(body) > max(BODY_BYTES // 2, len(ours)):
+        raise TooLongError
+    return body
+
+
+def _additions(kind: RecordKind, name: bytes, ours: bytes, theirs: bytes) -> bytes:
+    """Return what a retired workstation's body of a record (note of the desk) adds to our body.
+
+    Attack: someone has the key of a retired workstation. A field with one value would get their value, and
+    evidence of the same entry would be replaced by theirs. So only notes, labels and the handover text are
+    taken, and evidence and deliveries that our casefile does not have. A year's frozen counts stay ours.
+    """
+    if not (ours and theirs):
+        return theirs
+    if kind is RecordKind.CASEFILE:
+        mine, other = Casefile.from_bytes(ours), Casefile.from_bytes(theirs)
+        entries = {each.entry for each in mine.evidence}
+        proposals = {each.proposal for each in mine.passed_on}
+        return Casefile(
+            notes=other.notes,
+            labels=other.labels,
+            handover=other.handover,
+            evidence=tuple(each for each in other.evidence if each.entry not in entries),
+            passed_on=tuple(each for each in other.passed_on if each.proposal not in proposals),
+        ).to_bytes()
+    return ours if kind is RecordKind.COUNTS and not name.startswith(_WORDS_NAME) else theirs
+
+
 def _merge_decoded(kind: RecordKind, name: bytes, one: bytes, other: bytes, today: date) -> bytes:
     match kind:
         case RecordKind.CASEFILE:
@@ -163,7 +204,7 @@ def _merge_decoded(kind: RecordKind, name: bytes, one: bytes, other: bytes, toda
         case RecordKind.TEMPLATES:
             mine, theirs = map(reply_templates.templates_from_bytes, (one, other))
             return reply_templates.templates_to_bytes(_union(mine, theirs, encode_json))
-        case RecordKind.COUNTS if name.startswith(b"report-words-"):
+        case RecordKind.COUNTS if name.startswith(_WORDS_NAME):
             ours, others = (decode_json(each, ReportWords) for each in (one, other))
             words = ReportWords(_merge_texts(ours.nl, others.nl), _merge_texts(ours.en, others.en))
             if max(len(words.nl), len(words.en)) > _WORDS_CHARS:

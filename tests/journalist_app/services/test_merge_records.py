@@ -181,6 +181,99 @@ def test_a_record_that_was_dropped_at_the_same_time_stays(desks: TwoDesks) -> No
         assert said(Casefile.from_bytes(desks.opened(revised.sealed).body)) == ["ours"]
 
 
+# ---- a retired workstation, whose keyring someone may have
+
+
+def retired(desks: TwoDesks) -> TwoDesks:
+    first, second = desks.letterhead.strands
+    second = msgspec.structs.replace(second, until=TODAY - timedelta(days=1))
+    return replace(desks, letterhead=desks.letterhead.successor(strands=(first, second)))
+
+
+def merged(desks: TwoDesks, ours: bytes, theirs: bytes, kind: RecordKind = KIND, name: bytes = NAME) -> bytes:
+    mine = desks.sealed(desks.first, ours, kind=kind, name=name)
+    received = desks.sealed(desks.second, theirs, kind=kind, name=name, revision=99)
+    record = desks.merging().records(kind, name, mine, received)
+    assert record is not None
+    return desks.opened(record.sealed, kind, name).body
+
+
+def evidence(entry: int, signature: bytes) -> Evidence:
+    return Evidence(
+        kind=EvidenceKind.ANSWER, day=TODAY, entry=Digest(bytes([entry]) * 32), body=b"x", signature=signature
+    )
+
+
+def passed_on(proposal: int, recipient: str, *, with_consent: bool) -> PassedOn:
+    return PassedOn(
+        recipient=recipient, with_consent=with_consent, made=TODAY, proposal=Digest(bytes([proposal]) * 32)
+    )
+
+
+def test_a_retired_workstation_replaces_no_evidence_and_no_value(desks: TwoDesks) -> None:
+    """Attack: a merge keeps one of two values, and a thief chooses theirs so that it is the one."""
+    ours = Casefile(
+        theme="m",
+        evidence=(evidence(1, b"\x55" * 64),),
+        passed_on=(passed_on(1, "sg", with_consent=True),),
+        first_message=TODAY,
+    )
+    old = date(2001, 1, 1)
+    theirs = Casefile(
+        **dict.fromkeys(("theme", "route", "region", "outcome"), "a"),
+        reminder=old,
+        is_spam=True,
+        came_back=True,
+        keep_until=date(2099, 1, 1),
+        first_message=old,
+        first_answer=old,
+        evidence=(evidence(1, b"\xff" * 64),),
+        passed_on=(passed_on(1, "complaints", with_consent=False),),
+    )
+    assert Casefile.from_bytes(merged(retired(desks), ours.to_bytes(), theirs.to_bytes())) == ours
+    with finds_the_fault():
+        assert Casefile.from_bytes(merged(desks, ours.to_bytes(), theirs.to_bytes())) == ours
+
+
+def test_a_retired_workstation_drops_no_record(desks: TwoDesks) -> None:
+    assert merged(retired(desks), Casefile().to_bytes(), b"") == Casefile().to_bytes()
+
+
+def test_what_a_retired_workstation_adds_is_kept(desks: TwoDesks) -> None:
+    ours = Casefile(notes=(a_note("ours"),), evidence=(evidence(1, b"1" * 64),), theme="m")
+    theirs = Casefile(
+        notes=(a_note("theirs"),),
+        labels=("label",),
+        handover="handover",
+        evidence=(evidence(2, b"2" * 64),),
+        passed_on=(passed_on(2, "sg", with_consent=True),),
+    )
+    found = Casefile.from_bytes(merged(retired(desks), ours.to_bytes(), theirs.to_bytes()))
+    assert found == both(ours, theirs)
+
+
+def test_a_retired_workstation_changes_no_published_counts_and_adds_to_texts(desks: TwoDesks) -> None:
+    desks = retired(desks)
+    assert merged(desks, b"[9]", b"[1]", RecordKind.COUNTS, b"report-2025") == b"[9]"
+    words = [encode_json(ReportWords(text, "")) for text in ("ours", "theirs")]
+    found = merged(desks, *words, RecordKind.COUNTS, b"report-words-2025")
+    assert {b"ours", b"theirs"} <= {*found.replace(b'"', b"\\n").split(b"\\n")}
+
+
+def test_a_retired_workstation_fills_a_casefile_to_half_and_no_further(desks: TwoDesks) -> None:
+    """Attack: a full casefile has no room for evidence, so nothing can be passed on."""
+    desks = retired(desks)
+    ours = Casefile(notes=(a_note("ours"),)).to_bytes()
+
+    def full(size: int) -> bytes:
+        return Casefile(notes=tuple(a_note(f"{at}".rjust(9_900)) for at in range(size // 10_000))).to_bytes()
+
+    assert len(merged(desks, ours, full(BODY_BYTES // 2 - 20_000))) > BODY_BYTES // 2 - 40_000
+    theirs = desks.sealed(desks.second, full(BODY_BYTES // 2 + 20_000))
+    assert desks.fault(theirs, desks.sealed(desks.first, ours)) is FindingKind.LONG_RECORD
+    assert merged(desks, full(BODY_BYTES - 20_000), full(BODY_BYTES // 2)) == full(BODY_BYTES - 20_000)
+
+
 # ---- what is not applied
 
 
