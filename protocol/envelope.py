@@ -211,6 +211,7 @@ class Envelope:
         )
         if not (_fits_class(envelope) and _has_sound_heads(envelope)):
             raise MalformedError
+        vars(envelope)["_raw"] = raw  # so that `to_bytes` need not write the same bytes again
         return envelope
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from sqlalchemy.orm import Session
 
@@ -14,6 +15,7 @@ from protocol.transcript.waiting import waiting_since, waiting_since_with
 from store import entries, mailboxes
 from store.database.engine import Store
 from store.errors import EntryMissingError, MailboxChangedError
+from stored_mailbox.lost_entries import CheckedEnvelopes
 from stored_mailbox.reading import read_envelopes, read_stored
 
 _TRIES = 20  # attempts, because other tabs and the other side may append at the same time
@@ -39,6 +41,19 @@ class PreparedAppend:
     version: int
     new: Sequence[NewEntry]
     hook: Callable[[Session], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxState:
+    """State of a mailbox: since when its source waits, and from which day the mailbox may be deleted.
+
+    `version` is the version of the mailbox that was read.
+    """
+
+    address: Address
+    version: int
+    waiting_since: date | None
+    due: date | None
 
 
 def append_entries(store: Store, prepare: Callable[[], PreparedAppend | None]) -> bool:
@@ -107,6 +122,22 @@ def recompute_state(session: Session, address: Address) -> None:
     digests = {entry.digest for entry in signed}
     transcript = read_transcript(address, None, {}, signed, has_content=False, verified=digests)
     entries.set_state(session, address, waiting_since=waiting_since(transcript), due=closed_until(transcript))
+
+
+def state_of(checked: CheckedEnvelopes) -> MailboxState:
+    """Return the state of a mailbox as its verified entries show it."""
+    mailbox, transcript = checked.mailbox, checked.transcript
+    since, due = waiting_since(transcript), closed_until(transcript)
+    return MailboxState(Address(mailbox.address), mailbox.version, since, due)
+
+
+def update_state(session: Session, state: MailboxState) -> None:
+    """Write the state of a mailbox. If the mailbox has changed since it was read, compute the state again."""
+    now = mailboxes.find(session, state.address)
+    if now is not None and now.version == state.version:
+        entries.set_state(session, state.address, waiting_since=state.waiting_since, due=state.due)
+    else:
+        recompute_state(session, state.address)
 
 
 def destroy_restored(session: Session, address: Address) -> int:

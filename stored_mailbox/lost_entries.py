@@ -2,34 +2,65 @@
 
 import hashlib
 from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final
+
+from sqlalchemy.orm import Session
 
 from protocol.envelope import Author, Envelope, digest_of_files
 from protocol.identifiers import Address, Digest, StrandId
 from protocol.mailbox_keys import checked_verify_key
 from protocol.strand import StrandKey
-from protocol.transcript.check import read_transcript
+from protocol.transcript.check import Transcript, read_transcript
 from store import attachments, mailboxes
 from store.database.engine import Store
+from store.entries import StoredEnvelope
 from store.errors import AttachmentMissingError
 from stored_mailbox.reading import read_envelopes
 
 _ASKED_AT_ONCE: Final = 256  # a hostile source can name thousands of entries that never existed
 
 
-def lost_and_given(  # noqa: PLR0913  # three sets of digests
-    store: Store,
+@dataclass(frozen=True, slots=True)
+class CheckedEnvelopes:
+    """A mailbox in one snapshot of the store, verified without reading its ciphertext.
+
+    `rows` has the row of each entry that could be parsed, if the row has the right digest.
+    """
+
+    mailbox: mailboxes.StoredMailbox
+    transcript: Transcript
+    rows: Mapping[Digest, StoredEnvelope]
+
+
+def check_envelopes(
+    session: Session,
     address: Address,
     strands: Mapping[StrandId, StrandKey],
-    *,
-    written: Iterable[Digest] = (),
-    asked: Iterable[Digest] = (),
     verified: Container[Digest] = (),
+) -> CheckedEnvelopes | None:
+    """Verify the entries of a mailbox without their ciphertext. Return None if there is no such mailbox.
+
+    `strands` has the public keys of the desk's workstations. The caller has verified the signatures of the
+    entries in `verified` before.
+    """
+    mailbox = mailboxes.find(session, address)
+    if mailbox is None:
+        return None
+    found = read_envelopes(session, address)
+    verify_key = checked_verify_key(address, mailbox.recipient, mailbox.verify_key)
+    signed = [entry for entry, _ in found]
+    transcript = read_transcript(address, verify_key, strands, signed, has_content=False, verified=verified)
+    rows = {entry.digest: row for entry, row in found if entry.digest == row.digest}
+    return CheckedEnvelopes(mailbox, transcript, rows)
+
+
+def lost_and_given(
+    store: Store, checked: CheckedEnvelopes, *, written: Iterable[Digest] = (), asked: Iterable[Digest] = ()
 ) -> tuple[list[Digest], list[Digest]]:
     """Return which entries of a mailbox this store has lost, and which entries in `asked` it can send.
 
-    Entries are named by their digests. `strands` has the public keys of the desk's workstations. An entry is
-    lost in these cases:
+    Entries are named by their digests. An entry is lost in these cases:
 
     - the entry is not here, although an entry with a valid signature names it. An entry that only retired
       workstations name comes last, because a thief of their keys could name entries that never existed
@@ -38,18 +69,10 @@ def lost_and_given(  # noqa: PLR0913  # three sets of digests
     - an entry in `written` names it as unseen: that entry's writer was not shown it
 
     At most 256 lost entries are returned. An entry can be sent if its signature is valid and its files are
-    those that its writer signed. The caller has verified the signatures of the entries in `verified` before.
+    those that its writer signed.
     """
-    with store.reading() as session:
-        mailbox = mailboxes.find(session, address)
-        found = read_envelopes(session, address)
-    if mailbox is None:
-        return [], []
-    verify_key = checked_verify_key(address, mailbox.recipient, mailbox.verify_key)
-    signed = [entry for entry, _ in found]
-    checked = read_transcript(address, verify_key, strands, signed, has_content=False, verified=verified)
-    authentic, knowledge = checked.authentic, checked.knowledge
-    rows = {row.digest: row for entry, row in found if entry.digest == row.digest}
+    rows, authentic = checked.rows, checked.transcript.authentic
+    knowledge = checked.transcript.knowledge
     parts = {digest: entry.envelope for digest, entry in authentic.items() if digest in rows}
     unseen = {head.digest for digest in written if digest in parts for head in parts[digest].unseen}
     removed = {digest for part in parts.values() for digest in part.removes}

@@ -13,8 +13,8 @@ from protocol.pouch.pouch_file import PouchHead, PouchReader
 from protocol.pouch.pouch_items import Item
 from store import outbox, peers
 from store.errors import StoreFullError
-from stored_mailbox.appending import recompute_state
-from stored_mailbox.lost_entries import lost_and_given
+from stored_mailbox.appending import MailboxState, state_of, update_state
+from stored_mailbox.lost_entries import check_envelopes, lost_and_given
 from sync.endpoint import Endpoint
 from sync.errors import SyncRefusal, SyncRefusedError
 from sync.items import record_item
@@ -155,15 +155,21 @@ def _finish_mailboxes(context: ApplyContext) -> None:
     The queue (outbox) gets the entries that the sender asked for, and the entries that are lost here. The
     next pouch sends the former, and asks the sender for the latter.
     """
-    store, asked = context.endpoint.store, context.asked
+    store, asked, changed = context.endpoint.store, context.asked, context.changed
     strands, known = context.verified.strands, context.verified.entries
+    states: list[MailboxState] = []
     queued: list[tuple[Address, Digest]] = []
-    for address in context.changed | asked.keys():
-        lost, given = lost_and_given(store, address, strands, asked=asked.get(address, ()), verified=known)
-        queued += ((address, digest) for digest in given + (lost if address in context.changed else []))
+    for address in changed | asked.keys():
+        with store.reading() as session:
+            checked = check_envelopes(session, address, strands, known)
+        if checked is None:
+            continue
+        lost, given = lost_and_given(store, checked, asked=asked.get(address, ()))
+        queued += ((address, digest) for digest in given + (lost if address in changed else []))
+        states += [state_of(checked)] if address in changed else []
     with store.writing(durable=False) as session:
-        for address in context.changed:
-            recompute_state(session, address)
+        for state in states:
+            update_state(session, state)
         for address, digest in queued:
             outbox.enqueue_for(session, context.peer, outbox.OutboxKind.ENTRY, address=address, name=digest)
 

@@ -14,7 +14,7 @@ from store import attachments, entries, mailboxes
 from store.errors import MailboxEndedError
 from store.outbox import OutboxItem, OutboxKind
 from store.sync_findings import FindingKind
-from stored_mailbox.lost_entries import has_signed_files, lost_and_given
+from stored_mailbox.lost_entries import check_envelopes, has_signed_files, lost_and_given
 from sync.items import attachment_items, entry_item, tallies_item
 from sync.items.contexts import ApplyContext, BuildContext, VerifyContext
 
@@ -52,7 +52,9 @@ def pack(
         yield from tallies
         yield from ((DamagedItem(address, each), row_ids[each]) for each in read if read[each] is None)
         own = [entry.digest for entry in signed if entry.envelope.strand == context.endpoint.name]
-        lost, _ = lost_and_given(store, address, strands, written=own, verified=context.verified)
+        with store.reading() as now:
+            checked = check_envelopes(now, address, strands, context.verified)
+        lost = [] if checked is None else lost_and_given(store, checked, written=own)[0]
         # With an entry that the peer asked for, nothing is asked: the two would ask each other forever.
         if own or not row_ids.keys().isdisjoint(lost):
             yield from ((DamagedItem(address, digest), None) for digest in lost)

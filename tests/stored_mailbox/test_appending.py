@@ -21,9 +21,12 @@ from stored_mailbox.appending import (
     append_entries,
     destroy_restored,
     recompute_state,
+    state_of,
     store_entry,
+    update_state,
 )
-from tests.protocol.mailbox_factories import DAY, DUE, LAPTOP, WORKSTATION, Talk, a_mailbox
+from stored_mailbox.lost_entries import check_envelopes
+from tests.protocol.mailbox_factories import DAY, DUE, LAPTOP, WORKSTATION, Talk, a_mailbox, the_strands
 
 
 def prepared(
@@ -193,6 +196,22 @@ def test_the_state_is_computed_again_from_the_envelopes(store: Store, talk: Talk
     with store.writing() as session:
         entries.set_state(session, talk.keys.address, waiting_since=DAY, due=None)
         recompute_state(session, talk.keys.address)
+    assert state(store, talk) == (None, DUE)
+
+
+def test_a_state_that_was_read_before_a_change_is_computed_again(store: Store, talk: Talk) -> None:
+    append(store, talk, talk.write(talk.source))
+    with store.reading() as session:
+        checked = check_envelopes(session, talk.keys.address, the_strands())
+        assert check_envelopes(session, b"a" * 20, the_strands()) is None
+    assert checked is not None
+    waits = state_of(checked)
+    assert (waits.waiting_since, waits.due) == (DAY, None)
+
+    append(store, talk, talk.close())
+    with store.writing() as session:
+        update_state(session, waits)
+
     assert state(store, talk) == (None, DUE)
 
 
