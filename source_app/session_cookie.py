@@ -1,4 +1,4 @@
-"""Session cookie: the token of an open mailbox, or the result of a failed log-in, sealed.
+"""Session cookie: the token of an open mailbox, the result of a failed log-in, or nothing yet, sealed.
 
 See docs/protocol.md, "Sessions".
 """
@@ -14,6 +14,7 @@ from source_app.sealed_field import open_field, seal_field
 _PURPOSE: Final = b"session-cookie"
 _OPEN: Final = b"mailbox/1"
 _REFUSED: Final = b"refused/1"
+_NOTHING: Final = b"nothing/1"
 _PLACES: Final = 8 * TOKEN_BYTES
 
 
@@ -29,11 +30,14 @@ class RefusedLogIn:
         return cls(tuple(each for each in unknown if each <= _PLACES))
 
 
-def seal_cookie(content: bytes | RefusedLogIn, server_secret: bytes) -> str:
+def seal_cookie(content: bytes | RefusedLogIn | None, server_secret: bytes) -> str:
     """Encrypt the token of a session (32 bytes), or the result of a failed log-in, as the value of a cookie.
 
+    The cookie with None only shows whether the browser keeps cookies.
     All values have one length, so the value does not show whether the log-in succeeded.
     """
+    if content is None:
+        return seal_field(_NOTHING + bytes(TOKEN_BYTES), server_secret, _PURPOSE)
     if isinstance(content, RefusedLogIn):
         marks = sum(1 << (place - 1) for place in content.unknown)
         return seal_field(_REFUSED + marks.to_bytes(TOKEN_BYTES), server_secret, _PURPOSE)
@@ -43,7 +47,7 @@ def seal_cookie(content: bytes | RefusedLogIn, server_secret: bytes) -> str:
 def open_cookie(given: str, server_secret: bytes) -> bytes | RefusedLogIn | None:
     """Decrypt a cookie that `seal_cookie` made: the token of a session, or the result of a failed log-in.
 
-    Return None if this server did not make the cookie, or made it before the server was started again.
+    Return None if the cookie has neither, or if this server did not make the cookie since its last start.
     """
     try:
         plaintext = open_field(given, server_secret, _PURPOSE)
@@ -52,5 +56,7 @@ def open_cookie(given: str, server_secret: bytes) -> bytes | RefusedLogIn | None
     kind, content = plaintext[: len(_OPEN)], plaintext[len(_OPEN) :]
     if kind == _OPEN:
         return content
+    if kind == _NOTHING:
+        return None
     marks = int.from_bytes(content)
     return RefusedLogIn(tuple(place for place in range(1, _PLACES + 1) if marks >> (place - 1) & 1))

@@ -26,7 +26,8 @@ templates receive more variables:
 - start.html, help.html: away (a tuple of `ShownAbsence`)
 - begin/passphrase.html, begin/card.html: words, ticket
 - begin/practise.html: form, ticket, wrong and unknown (positions of words, from 1), refusal (empty, "busy",
-  "store" or "limit"), wait_seconds (after which to try again, if the site is busy), again and minutes
+  "store", "limit" or "no_cookie"), wait_seconds (after which to try again, if the site is busy), again and
+  minutes
 - begin/busy.html: again (the time in UTC at which a mailbox can be started), minutes (from now until then)
 - begin/log_in.html: form (words, a text to post after the log-in, the proposal that the text is about),
   unknown (positions of words, from 1), refusal (empty, "no_mailbox", "other_mailbox", "busy" or

@@ -108,8 +108,13 @@ def session_token() -> bytes | None:
     return content if isinstance(content, bytes) else None
 
 
-def with_session_cookie(answer: WerkzeugResponse, content: bytes | RefusedLogIn) -> WerkzeugResponse:
-    """Add a sealed cookie to a response, with a session's token or the result of a failed log-in.
+def keeps_cookies() -> bool:
+    """Return True if the visitor's browser sent a cookie of this site, whatever is in the cookie."""
+    return cookie_name() in request.cookies
+
+
+def with_session_cookie(answer: WerkzeugResponse, content: bytes | RefusedLogIn | None) -> WerkzeugResponse:
+    """Add a sealed cookie to a response, with a session's token, the result of a failed log-in, or nothing.
 
     The cookie is deleted when the browser is closed.
     """
@@ -123,7 +128,7 @@ def without_session(answer: WerkzeugResponse) -> WerkzeugResponse:
 
     If the request had no session cookie, the response is not changed.
     """
-    if cookie_name() in request.cookies:
+    if keeps_cookies():
         answer.delete_cookie(cookie_name(), path="/", secure=is_https(), httponly=True, samesite="Strict")
         answer.headers["Clear-Site-Data"] = _CLEARED
     return answer

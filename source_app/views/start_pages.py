@@ -18,6 +18,7 @@ from source_app.views.login_page import busy_faults, other_mailbox_page, refused
 from source_app.views.request_context import (
     current_day,
     desk,
+    keeps_cookies,
     lang,
     logged_out,
     render_page,
@@ -67,12 +68,17 @@ def passphrase_card() -> ResponseReturnValue:
 @bp.post("/practise")
 @takes(place=PLACE_BYTES, ticket=TOKEN_BYTES, words=WORDS_BYTES)
 def practise() -> ResponseReturnValue:
-    """Ask the visitor to type the new passphrase. If it is typed right, create a mailbox and log in."""
+    """Ask the visitor to type the new passphrase. If it is typed right, create a mailbox and log in.
+
+    The page that asks sets a cookie. If this cookie does not come back, no one could open the mailbox.
+    """
     form = PractiseForm(request.form)
     ticket, typed = form.ticket.data or "", form.words.data or ""
     if not typed.strip():
         login.ticket_words(desk(), ticket, now=half_hour_now())
         return _practise_page(form)
+    if not keeps_cookies():
+        return _practise_page(form, 422, refusal="no_cookie")
     try:
         opened = login.start_mailbox(
             desk(), ticket, typed, visit_of(form), today=current_day(), now=half_hour_now()
@@ -149,7 +155,7 @@ def _limit_faults(why: MailboxLimitError) -> dict[str, object]:
     return {"refusal": "limit", "again": f"{again:%H:%M}", "minutes": minutes}
 
 
-def _practise_page(form: PractiseForm, status: int = 200, **faults: object) -> Response:
+def _practise_page(form: PractiseForm, status: int = 200, **faults: object) -> WerkzeugResponse:
     faults = {
         "refusal": "",
         "wrong": (),
@@ -158,4 +164,5 @@ def _practise_page(form: PractiseForm, status: int = 200, **faults: object) -> R
         "again": "",
         "minutes": 0,
     } | faults
-    return render_page("begin/practise.html", status, form=form, ticket=form.ticket.data, **faults)
+    answer = render_page("begin/practise.html", status, form=form, ticket=form.ticket.data, **faults)
+    return answer if keeps_cookies() else with_session_cookie(answer, None)

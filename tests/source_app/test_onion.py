@@ -33,7 +33,9 @@ def _by(desk: ADesk, address: str) -> SourceBrowser:
 def _practise(browser: SourceBrowser, origin: str) -> TestResponse:
     shown = browser.get("/en/begin")
     words = " ".join(re.findall(r"<span>([a-z]+)</span>", shown.text))
-    fields = {**browser.hidden(shown, "/en/practise"), "words": words}
+    ticket = browser.hidden(shown, "/en/practise")
+    browser.client.post("/en/practise", data=ticket, headers={"Origin": origin})
+    fields = {**ticket, "words": words}
     return browser.client.post("/en/practise", data=fields, headers={"Origin": origin})
 
 

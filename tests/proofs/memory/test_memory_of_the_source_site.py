@@ -87,6 +87,7 @@ def _show_words_again(client: SourceClient) -> str:
     ticket = form_to(shown, "/en/begin", ending="/practise")
     assert client.browser.post("/en/begin", URLENCODED, ticket.filled({})).status == 200
     assert client.browser.post("/en/card", URLENCODED, ticket.filled({})).status == 200
+    assert client.browser.post(ticket.action, URLENCODED, ticket.filled({})).status == 200
     wrong = ticket.filled({"words": f"{words} wrong"})
     assert client.browser.post(ticket.action, URLENCODED, wrong).status == 422
     return words

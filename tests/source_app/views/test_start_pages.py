@@ -46,6 +46,36 @@ def test_the_cookie_is_a_random_token_for_this_session_and_this_site_alone(a_des
     assert re.fullmatch(r"mailbox=[\w-]{108}; HttpOnly; Path=/; SameSite=Strict", cookie)
 
 
+def test_without_cookies_a_page_says_so_before_a_mailbox_is_made(a_desk: ADesk) -> None:
+    source = SourceBrowser(a_desk.app.test_client(use_cookies=False))
+    shown = source.get("/en/begin")
+    words = " ".join(re.findall(r"<span>([a-z]+)</span>", shown.text))
+
+    form = {**source.hidden(shown, "/en/practise"), "words": words}
+    refused = source.client.post("/en/practise", data=form)
+
+    assert refused.status_code == 422
+    assert hooks(refused.text, "refusal") == ["no_cookie"]
+    assert words in refused.text
+    assert mailboxes_in(a_desk) == 0
+
+    with_cookies = a_desk.browser()
+    form = {**source.hidden(refused, "/en/practise"), "words": words}
+    assert with_cookies.post("/en/practise", form).status_code == 303
+    assert mailboxes_in(a_desk) == 1
+
+
+def test_the_page_for_the_words_keeps_the_session_of_another_mailbox(a_desk: ADesk) -> None:
+    source = a_desk.browser()
+    source.start()
+
+    shown = source.get("/en/begin")
+    page = source.post("/en/practise", source.hidden(shown, "/en/practise"))
+
+    assert "Set-Cookie" not in page.headers
+    assert source.get("/en/mailbox/write").status_code == 200
+
+
 def test_over_tls_the_cookie_is_bound_to_the_host(tmp_path: Path) -> None:
     a_desk = make_desk(tmp_path, origin="https://localhost")
     source = a_desk.browser()
