@@ -260,6 +260,18 @@ def test_a_reader_of_a_large_answer_is_kept_while_a_crowd_reads_nothing(server: 
     assert len(answer.partition(b"\r\n\r\n")[2]) == 32 << 20
 
 
+def test_pages_that_no_one_reads_take_a_limited_memory(server: ServerProcess) -> None:
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(server.connect(receive_bytes=4096)) for _ in range(400)]
+        for client in clients:
+            client.sendall(_SLOW["readers"])
+
+        assert server.get("/")[1] == b"hello"
+        with contextlib.suppress(ConnectionResetError):
+            assert len(read_all(clients[0])) < 200_000  # this client read nothing for longest
+        assert len(read_all(clients[-1]).partition(b"\r\n\r\n")[2]) == 200_000
+
+
 def test_at_the_limit_of_connections_the_oldest_is_closed_and_visitors_are_answered(
     server: ServerProcess,
 ) -> None:
