@@ -164,3 +164,15 @@ def test_every_page_of_a_get_request_is_small(a_desk: ADesk, source: SourceBrows
             )
             for query in ("", "?" + "a=%26&" * 300):
                 assert len(source.get(path + query).data) <= _PAGE_BYTES, rule.endpoint
+
+
+def test_a_page_of_one_entry_is_as_small_as_a_page_with_a_typed_text(
+    a_desk: ADesk, source: SourceBrowser
+) -> None:
+    keys = a_desk.keys_of(source)
+    proposal = a_desk.propose(keys, "&" * TEXT_CHARS).envelope.entry_id.hex()
+    source.write("&" * TEXT_CHARS)
+    own = a_desk.thread_of(source).entries[-1].id
+
+    for path in (f"received/{own}", f"delete/{own}", f"proposal/{proposal}"):
+        assert len(source.get(f"/en/mailbox/{path}").data) <= _PAGE_WITH_TEXT_BYTES, path
