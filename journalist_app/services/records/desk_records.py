@@ -117,8 +117,10 @@ def delete_empty_records(desk: OpenDesk, session: Session, today: date) -> None:
 
 def put_record(  # noqa: PLR0913, PLR0917  # the record
     desk: OpenDesk, session: Session, kind: RecordKind, name: bytes, revision: int, body: bytes
-) -> None:
-    """Encrypt and store a record of the desk in the caller's transaction. An empty body drops the record.
+) -> bytes:
+    """Encrypt and store a record of the desk in the caller's transaction, and return its encrypted bytes.
+
+    An empty body drops the record.
 
     Raises:
         RecordMovedError, RecordUnsoundError, TooLongError: as for `write_record`.
@@ -128,6 +130,7 @@ def put_record(  # noqa: PLR0913, PLR0917  # the record
     sealed = seal_record(kind, name, body, *made_from, keyring=desk.keyring, letterhead=desk.letterhead)
     goes_to_peers = kind not in KEPT_HERE
     records.put(session, kind, name, revision, sealed, goes_to_peers=goes_to_peers, is_dropped=not body)
+    return sealed
 
 
 def _is_empty(desk: OpenDesk, record: Record) -> bool:

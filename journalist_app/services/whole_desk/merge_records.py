@@ -16,7 +16,7 @@ from crypto.errors import ForgedError, MalformedError, TooLongError, UnreadableE
 from journalist_app.desk.casefile import LABELS, PROSE_CHARS, Casefile, Evidence, EvidenceKind, Note, PassedOn
 from journalist_app.services.records import reply_templates
 from journalist_app.services.whole_desk import letterhead_merge
-from journalist_app.services.whole_desk.report_records import ReportWords
+from journalist_app.services.whole_desk.report_records import ReportWords, frozen_digest
 from protocol.errors import NewerVersionError
 from protocol.identifiers import Digest
 from protocol.keyring import Keyring
@@ -72,13 +72,18 @@ class RecordMerger:
         a record's limit: a thief of its keyring could otherwise remove or change what the desk wrote, or
         leave no room for what the desk will write.
 
+        A record of a year's published counts is applied only if the letterhead names it.
+
         Raises:
             RecordFaultError: the received record is not applied.
         """
         letterhead = self.letterhead()
+        is_frozen = kind == RecordKind.COUNTS and not name.startswith(_WORDS_NAME)
+        if is_frozen and frozen_digest(letterhead, name) != record_digest(theirs):
+            raise RecordFaultError(FindingKind.FORGED_RECORD)
         received = self._open(kind, name, theirs, letterhead)
         replacing = Record(kind, name, received.revision, theirs, not received.body)
-        if ours is None:
+        if ours is None or is_frozen:
             return replacing
         try:
             stored = self._open(kind, name, ours, letterhead)
@@ -167,22 +172,20 @@ def merge_bodies(kind: RecordKind, name: bytes, one: bytes, other: bytes, today:
 
 def _merge_retired(kind: RecordKind, name: bytes, ours: bytes, theirs: bytes, today: date) -> bytes:
     """Merge what a retired workstation's body adds to ours, as `merge_bodies` does, up to half the limit."""
-    body = merge_bodies(kind, name, ours, _additions(kind, name, ours, theirs), today)
+    body = merge_bodies(kind, name, ours, _additions(kind, ours, theirs), today)
     if len(body) > max(BODY_BYTES // 2, len(ours)):
         raise TooLongError
     return body
 
 
-def _additions(kind: RecordKind, name: bytes, ours: bytes, theirs: bytes) -> bytes:
+def _additions(kind: RecordKind, ours: bytes, theirs: bytes) -> bytes:
     """Return what a retired workstation's body of a record (note of the desk) adds to our body.
 
     Attack: someone has the key of a retired workstation. A field with one value would get their value, and
     evidence of the same entry would be replaced by theirs. So only notes, labels and the handover text are
-    taken, and evidence and deliveries that our casefile does not have. A year's frozen counts stay ours.
+    taken, and evidence and deliveries that our casefile does not have.
     """
-    if not (ours and theirs):
-        return theirs
-    if kind is RecordKind.CASEFILE:
+    if kind is RecordKind.CASEFILE and ours and theirs:
         mine, other = Casefile.from_bytes(ours), Casefile.from_bytes(theirs)
         entries = {each.entry for each in mine.evidence}
         proposals = {each.proposal for each in mine.passed_on}
@@ -193,7 +196,7 @@ def _additions(kind: RecordKind, name: bytes, ours: bytes, theirs: bytes) -> byt
             evidence=tuple(each for each in other.evidence if each.entry not in entries),
             passed_on=tuple(each for each in other.passed_on if each.proposal not in proposals),
         ).to_bytes()
-    return ours if kind is RecordKind.COUNTS and not name.startswith(_WORDS_NAME) else theirs
+    return theirs
 
 
 def _merge_decoded(kind: RecordKind, name: bytes, one: bytes, other: bytes, today: date) -> bytes:

@@ -84,15 +84,16 @@ def publish_report(desk: OpenDesk, year: int, digest: str, today: date) -> None:
 def _publish(desk: OpenDesk, found: ReportYear, files: Mapping[str, bytes], today: date) -> None:
     name = report_records.frozen_record_name(found.year)
     body = msgspec.json.encode(FrozenReport.of(found, today))
-    reports = tuple(
-        Report(title=title, published=today, sha256=hashlib.sha256(file).digest())
-        for title, file in files.items()
-    )
     try:
         with desk.store.writing() as session:
-            desk_records.put_record(desk, session, RecordKind.COUNTS, name, 1, body)
+            frozen = desk_records.put_record(desk, session, RecordKind.COUNTS, name, 1, body)
             for title, file in files.items():
                 public_files.put(session, title, file)
+            signed = {**files, report_records.frozen_title(name): frozen}
+            reports = tuple(
+                Report(title=title, published=today, sha256=hashlib.sha256(each).digest())
+                for title, each in signed.items()
+            )
             following = publish_letterhead.sign_next_letterhead(
                 desk,
                 session,

@@ -12,10 +12,12 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import RecordUnsoundError
 from journalist_app.services.records import desk_records
 from protocol.identifiers import Address
-from protocol.sealed_record import RecordKind
+from protocol.letterhead import Letterhead
+from protocol.sealed_record import RecordKind, record_digest
 from report.counts import YearCounts
 from report.disclosure import Audience, Floors, Treated, treat
 from report.tables import Lists
+from store import records
 
 YEARS: Final = range(2000, 2100)  # years that the source's site accepts in a report's file name
 _Number = Annotated[int, Meta(ge=0)]
@@ -137,16 +139,23 @@ class FrozenReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 def read_frozen_year(desk: OpenDesk, year: int) -> ReportYear | None:
     """Return the published report of a year from its record, or None if it was not published.
 
+    Attack: someone with the key of a retired workstation signs a record of a year that the desk did not
+    publish, or with other counts. So only the record counts that the desk's signed letterhead names.
+
     Raises:
-        RecordUnsoundError: the record fails verification, or is missing although the desk's signed letterhead
-            names the report as published.
+        RecordUnsoundError: the letterhead names the report as published, and its record is missing, is
+            another one, or fails verification.
     """
-    _, kept = desk_records.read_json(desk, RecordKind.COUNTS, frozen_record_name(year), FrozenReport)
-    if kept is not None:
-        return kept.to_year()
-    if year in published_years(desk):
-        raise RecordUnsoundError  # the letterhead names this report, so someone removed its record
-    return None
+    name = frozen_record_name(year)
+    named = frozen_digest(desk.letterhead, name)
+    if named is None and year not in published_years(desk):
+        return None
+    with desk.store.reading() as session:
+        record = records.find(session, RecordKind.COUNTS, name)
+    if record is None or record_digest(record.sealed) != named:
+        raise RecordUnsoundError
+    _, kept = desk_records.read_json(desk, RecordKind.COUNTS, name, FrozenReport)
+    return kept.to_year() if kept is not None else None
 
 
 def read_words_record(desk: OpenDesk, year: int) -> tuple[int, ReportWords]:
@@ -165,6 +174,20 @@ def read_words_record(desk: OpenDesk, year: int) -> tuple[int, ReportWords]:
 def frozen_record_name(year: int) -> bytes:
     """Return the name of the encrypted record that keeps the counts of a year's published report."""
     return b"report-%d" % year
+
+
+def frozen_title(name: bytes) -> str:
+    """Return the title under which the letterhead names the record of a year's published counts."""
+    return f"{name.decode('ascii', 'replace')}-counts"
+
+
+def frozen_digest(letterhead: Letterhead, name: bytes) -> bytes | None:
+    """Return the digest of the encrypted record of a year's published counts, or None if none was published.
+
+    The digest is that of the ciphertext. From a digest of the counts, anyone could find out hidden counts by
+    trying. A letterhead is the desk's signed public statement.
+    """
+    return {report.title: report.sha256 for report in letterhead.reports}.get(frozen_title(name))
 
 
 def words_record_name(year: int) -> bytes:

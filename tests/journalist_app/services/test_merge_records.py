@@ -252,9 +252,31 @@ def test_what_a_retired_workstation_adds_is_kept(desks: TwoDesks) -> None:
     assert found == both(ours, theirs)
 
 
-def test_a_retired_workstation_changes_no_published_counts_and_adds_to_texts(desks: TwoDesks) -> None:
+@pytest.mark.parametrize("has_ours", [True, False])
+def test_published_counts_are_only_those_that_the_letterhead_names(
+    desks: TwoDesks, *, has_ours: bool
+) -> None:
+    """Attack: with the key of a retired workstation, someone publishes a year or changes its counts."""
+    how = RecordKind.COUNTS, b"report-2025"
+    genuine, forged = (
+        desks.sealed(desks.second, body, kind=how[0], name=how[1]) for body in (b"[9]", b"[1]")
+    )
+    ours = forged if has_ours else None
+    for theirs in (genuine, forged):  # the letterhead names neither
+        with pytest.raises(RecordFaultError) as caught:
+            desks.merging().records(*how, ours, theirs)
+        assert caught.value.finding is FindingKind.FORGED_RECORD
+    named = Report(title="report-2025-counts", published=TODAY, sha256=record_digest(genuine))
+    desks.letterhead = desks.letterhead.successor(reports=(named,))
+    found = desks.merging().records(*how, ours, genuine)
+    assert found is not None
+    assert found.sealed == genuine
+    with pytest.raises(RecordFaultError):
+        desks.merging().records(*how, genuine, forged)
+
+
+def test_a_retired_workstation_adds_to_the_texts_of_a_report(desks: TwoDesks) -> None:
     desks = retired(desks)
-    assert merged(desks, b"[9]", b"[1]", RecordKind.COUNTS, b"report-2025") == b"[9]"
     words = [encode_json(ReportWords(text, "")) for text in ("ours", "theirs")]
     found = merged(desks, *words, RecordKind.COUNTS, b"report-words-2025")
     assert {b"ours", b"theirs"} <= {*found.replace(b'"', b"\\n").split(b"\\n")}

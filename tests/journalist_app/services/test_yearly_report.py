@@ -28,7 +28,7 @@ from protocol.sealed_record import RecordKind
 from report.disclosure import Audience, rounded
 from report.document import read_words
 from report.tables import counted_line, shapes
-from store import ledger_tallies, letterheads, mailboxes, public_files
+from store import ledger_tallies, letterheads, mailboxes, public_files, records
 from store.database.engine import open_store
 from store.database.schema import LedgerTallyRow
 from store.database.sealed_rows import insert_sealed
@@ -325,9 +325,27 @@ def test_words_that_no_document_can_carry_are_refused_and_nothing_is_kept(desk: 
     assert ReportWords("eerst", "first") == report_records.read_words_record(desk, LAST_YEAR)[1]
 
 
-@pytest.mark.parametrize("name", [b"report-words-%d" % LAST_YEAR, b"report-%d" % LAST_YEAR])
-def test_what_this_desk_never_wrote_is_not_read(desk: OpenDesk, name: bytes) -> None:
-    desk_records.write_record(desk, RecordKind.COUNTS, name, 1, b"{}")
+def test_what_this_desk_never_wrote_is_not_read(desk: OpenDesk) -> None:
+    desk_records.write_record(desk, RecordKind.COUNTS, b"report-words-%d" % LAST_YEAR, 1, b"{}")
+    with pytest.raises(RecordUnsoundError):
+        yearly_report.read_report_year(desk, LAST_YEAR, TODAY)
+
+
+def test_counts_that_no_letterhead_names_are_not_published_counts(world: World, desk: OpenDesk) -> None:
+    """Attack: someone with the key of a retired workstation signs a record of a year's published counts."""
+    leave_tallies(world, Casefile(first_message=DAY), times=12)
+    before = yearly_report.read_report_year(desk, LAST_YEAR, TODAY)
+    forged = report_records.FrozenReport.of(before, TODAY)
+    forged = msgspec.structs.replace(forged, mailboxes={"read": 999}, public_floor=0)
+    name = report_records.frozen_record_name(LAST_YEAR)
+    desk_records.write_record(desk, RecordKind.COUNTS, name, 1, msgspec.json.encode(forged))
+    assert before == yearly_report.read_report_year(desk, LAST_YEAR, TODAY)
+
+    world.execute("DELETE FROM record")
+    desk.forget_records(name)
+    publish(desk)
+    forged = msgspec.structs.replace(forged, published=date(1999, 1, 1))
+    desk_records.write_record(desk, RecordKind.COUNTS, name, 2, msgspec.json.encode(forged))
     with pytest.raises(RecordUnsoundError):
         yearly_report.read_report_year(desk, LAST_YEAR, TODAY)
 
@@ -350,6 +368,10 @@ def test_publishing_freezes_counts_and_puts_signed_files_in_both_languages(
     assert latest is not None
     again = unlock_desk(world.config, world.store, PASSPHRASE)
     assert 2 == latest[0] == again.letterhead.serial
+    with world.store.reading() as session:
+        record = records.find(session, RecordKind.COUNTS, b"report-%d" % LAST_YEAR)
+    assert record is not None
+    files[f"report-{LAST_YEAR}-counts"] = record.sealed
     assert {name: hashlib.sha256(body).digest() for name, body in files.items()} == {
         report.title: report.sha256 for report in again.letterhead.reports
     }
