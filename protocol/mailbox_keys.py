@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from nacl.signing import SigningKey
 
-from crypto.age import PQIdentity
+from crypto.age import PQIdentity, PQRecipient
 from crypto.errors import CryptoError, ForgedError
 from crypto.framing import frame
 from crypto.kdf import hkdf
@@ -53,9 +53,11 @@ def check_mailbox_keys(address: Address, recipient: bytes, verify_key: bytes) ->
 
     Raises:
         ForgedError: one of the keys does not belong to this address.
+        MalformedError: the recipient is not a key to which anyone can encrypt.
     """
     if address != _address(recipient, verify_key):
         raise ForgedError
+    PQRecipient.from_bytes(recipient)
 
 
 def checked_verify_key(address: Address, recipient: bytes, verify_key: bytes) -> bytes | None:

@@ -17,28 +17,32 @@ class StoreError(Exception):
         super().__init__(message or self.sentence)
 
 
-class StoreMissingError(StoreError):
+class WholeStoreError(StoreError):
+    """Base class of the exceptions for which no single mailbox can be the cause."""
+
+
+class StoreMissingError(WholeStoreError):
     """The store's file is missing, or cannot be opened."""
 
     fault = "store_missing"
     sentence = "the store's file is missing or cannot be opened"
 
 
-class StoreBusyError(StoreError):
+class StoreBusyError(WholeStoreError):
     """Another process had the store's write lock, or read from its journal, for longer than we wait."""
 
     fault = "store_busy"
     sentence = "the store is in use by another program"
 
 
-class StoreReadOnlyError(StoreError):
+class StoreReadOnlyError(WholeStoreError):
     """The store's file or its disk is read-only."""
 
     fault = "store_read_only"
     sentence = "the store cannot be written"
 
 
-class StoreFullError(StoreError):
+class StoreFullError(WholeStoreError):
     """The store's disk is full, or has no room for the new content."""
 
     fault = "store_full"
@@ -52,7 +56,7 @@ class StoreDamagedError(StoreError):
     sentence = "the store's file is damaged or is not a store"
 
 
-class StoreOutdatedError(StoreError):
+class StoreOutdatedError(WholeStoreError):
     """The store's tables have an older or a newer version than this program needs."""
 
     fault = "store_outdated"

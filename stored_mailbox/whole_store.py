@@ -5,7 +5,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from protocol.transcript.check import FaultKind
 from store import mailboxes
 from store.database.engine import Store, open_store
 from stored_mailbox.lost_entries import has_signed_files
+from stored_mailbox.one_by_one import work_on_each
 from stored_mailbox.reading import read_stored
 
 _SHARE = 64  # mailboxes that a process verifies before it takes the next ones
@@ -27,28 +28,33 @@ class MailboxVerdict:
 
     `faults` are the kinds of fault in its entries. `damaged_rows` counts rows that do not parse or that
     differ from what was signed. `damaged_files` names entries whose encrypted files differ from what was
-    signed. `entries` counts all entries. `done` of `total` mailboxes are verified.
+    signed. `entries` counts all entries. `done` of `total` mailboxes are verified. If `is_checked` is False,
+    the verification of this mailbox raised an exception, and nothing else is known about the mailbox.
     """
 
     address: Address
-    faults: tuple[FaultKind, ...]
-    has_sound_keys: bool
-    damaged_rows: int
-    damaged_files: tuple[Digest, ...]
-    entries: int
     done: int
     total: int
+    is_checked: bool
+    faults: tuple[FaultKind, ...] = ()
+    has_sound_keys: bool = True
+    damaged_rows: int = 0
+    damaged_files: tuple[Digest, ...] = ()
+    entries: int = 0
 
     @property
     def is_sound(self) -> bool:
         """Return True if the verification found no fault in the mailbox."""
-        return self.has_sound_keys and not (self.faults or self.damaged_rows or self.damaged_files)
+        has_faults = self.faults or self.damaged_rows or self.damaged_files
+        return self.is_checked and self.has_sound_keys and not has_faults
 
     def describe(self) -> str:
         """Return a text for the operator that says which faults the verification found in the mailbox."""
         found = [kind.value.replace("_", " ") for kind in dict.fromkeys(self.faults)]
         if not self.has_sound_keys:
             found.append("wrong keys")
+        if not self.is_checked:
+            found.append("could not be verified")
         if self.damaged_rows:
             found.append(f"damaged rows: {self.damaged_rows}")
         if self.damaged_files:
@@ -114,24 +120,26 @@ def _verify(  # noqa: PLR0913, PLR0917  # as `verify_store`, for one mailbox
     remembered: Heads = (),
     opens_file: Callable[[bytes], bool] | None = None,
 ) -> MailboxVerdict | None:
-    address = Address(addresses[place])
-    with store.reading() as session:
-        found = read_stored(session, address, strands, remembered=remembered)
-    if found is None:  # it was ended since
-        return None
-    transcript = found.transcript
-    parts = {digest: entry.envelope for digest, entry in transcript.authentic.items()}
-    kept = sorted(parts.keys() - transcript.removed.keys())
-    with_files = [digest for digest in kept if parts[digest].files_sha256]
-    return MailboxVerdict(
-        address=address,
-        faults=tuple(fault.kind for fault in transcript.faults),
-        has_sound_keys=found.has_sound_keys,
-        damaged_rows=len(found.damaged),
-        damaged_files=tuple(
-            digest for digest in with_files if not has_signed_files(store, parts[digest], opens_file)
-        ),
-        entries=len(found.rows),
-        done=place + 1,
-        total=len(addresses),
-    )
+    unchecked = MailboxVerdict(Address(addresses[place]), place + 1, len(addresses), is_checked=False)
+
+    def verify(address: Address) -> MailboxVerdict | None:
+        with store.reading() as session:
+            found = read_stored(session, address, strands, remembered=remembered)
+        if found is None:  # it was ended since
+            return None
+        transcript = found.transcript
+        parts = {digest: entry.envelope for digest, entry in transcript.authentic.items()}
+        with_files = sorted(d for d in parts.keys() - transcript.removed.keys() if parts[d].files_sha256)
+        return replace(
+            unchecked,
+            is_checked=True,
+            faults=tuple(fault.kind for fault in transcript.faults),
+            has_sound_keys=found.has_sound_keys,
+            damaged_rows=len(found.damaged),
+            damaged_files=tuple(
+                digest for digest in with_files if not has_signed_files(store, parts[digest], opens_file)
+            ),
+            entries=len(found.rows),
+        )
+
+    return next(iter(work_on_each([unchecked.address], verify)[0]), unchecked)

@@ -78,15 +78,16 @@ class PQRecipient:
         """Parse an ML-KEM-768 encapsulation key (1,184 bytes) followed by an X25519 public key (32 bytes).
 
         Raises:
-            MalformedError: the bytes have another length, or are not a valid key.
+            MalformedError: the bytes have another length, or are not a valid key. A point of low order is not
+                valid, because no one can encrypt to it.
         """
         if len(raw) != PQ_RECIPIENT_BYTES:
             raise MalformedError
         try:
-            key = hpke.MLKEM768X25519PublicKey(
-                MLKEM768PublicKey.from_public_bytes(raw[:_MLKEM_PUBLIC_BYTES]),
-                X25519PublicKey.from_public_bytes(raw[_MLKEM_PUBLIC_BYTES:]),
-            )
+            point = X25519PublicKey.from_public_bytes(raw[_MLKEM_PUBLIC_BYTES:])
+            X25519PrivateKey.from_private_bytes(bytes(SEED_BYTES)).exchange(point)  # refuses a low order
+            mlkem = MLKEM768PublicKey.from_public_bytes(raw[:_MLKEM_PUBLIC_BYTES])
+            key = hpke.MLKEM768X25519PublicKey(mlkem, point)
         except ValueError as why:
             raise MalformedError from why
         return cls(bytes(raw), key)

@@ -5,7 +5,6 @@ day in the store.
 """
 
 import logging
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 
@@ -19,8 +18,8 @@ from protocol.transcript.closing import last_words, may_delete
 from protocol.transcript.ending import proof_to_bytes
 from store import mailbox_tallies, mailboxes, peers, records
 from store.database.engine import Store
-from store.errors import StoreDamagedError
 from stored_mailbox.appending import destroy_restored, recompute_state
+from stored_mailbox.one_by_one import work_on_each
 from stored_mailbox.reading import read_stored
 from web.dates import add_months
 
@@ -51,16 +50,21 @@ def apply_retention(store: Store, letterhead: Letterhead, today: date) -> Retent
     """
     with store.reading() as session:
         due = [Address(address) for address in mailboxes.due_by(session, today)]
-        unused = mailboxes.empty_mailboxes(session, add_months(today, -letterhead.abandoned_months))
-        may_go = [address for address in due if _proof(session, address, letterhead, today) is not None]
-    purged = 0
-    for address in may_go:
-        with suppress(StoreDamagedError), store.writing() as session:
-            purged += purge_if_due(session, address, letterhead, today)
-    never_used = 0
-    for empty in unused:
-        with suppress(StoreDamagedError), store.writing() as session:
-            never_used += mailboxes.drop_empty(session, empty)
+        before = add_months(today, -letterhead.abandoned_months)
+        unused = [Address(address) for address in mailboxes.empty_mailboxes(session, before)]
+
+    def purge(address: Address) -> bool:
+        with store.reading() as session:
+            if _proof(session, address, letterhead, today) is None:
+                return False  # without a transaction for which other writers wait
+        with store.writing() as session:
+            return purge_if_due(session, address, letterhead, today)
+
+    def drop(address: Address) -> bool:
+        with store.writing() as session:
+            return mailboxes.drop_empty(session, address)
+
+    purged, never_used = (sum(work_on_each(*each)[0]) for each in ((due, purge), (unused, drop)))
     return RetentionResult(purged, len(due) - purged, never_used)
 
 
@@ -102,13 +106,18 @@ def refresh_hints(store: Store) -> None:
     """
     with store.reading() as session:
         addresses = mailboxes.all_addresses(session)
-    restored = 0
-    for address in addresses:
-        with suppress(StoreDamagedError), store.writing(durable=False) as session:
-            recompute_state(session, Address(address))
-            restored += destroy_restored(session, Address(address)) > 0
+
+    def refresh(address: Address) -> bool:
+        with store.writing(durable=False) as session:
+            recompute_state(session, address)
+            return destroy_restored(session, address) > 0
+
+    destroyed, failed = work_on_each(map(Address, addresses), refresh)
+    restored = sum(destroyed)
     if restored:
         _log.error("mailboxes with removed words that someone restored: %d; tell the desk", restored)
+    if failed:
+        _log.error("mailboxes whose days were not computed again: %d; tell the desk", len(failed))
 
 
 def forget_known(store: Store, letterhead: Letterhead, today: date) -> None:

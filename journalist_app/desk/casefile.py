@@ -21,6 +21,8 @@ _Word = Annotated[str, Meta(max_length=200)]
 _Prose = Annotated[str, Meta(max_length=PROSE_CHARS)]
 _Digest = Annotated[Digest, Meta(min_length=DIGEST_BYTES, max_length=DIGEST_BYTES)]
 LABELS: Final = 50
+_CHOICES: Final = (Dimension.THEME, Dimension.ROUTE, Dimension.OUTCOME, Dimension.REGION)
+_TALLY_VALUE_BYTES: Final = 242  # in JSON: 60 characters in any script
 
 
 class Note(StrictStruct, frozen=True):
@@ -131,15 +133,20 @@ def tallies_of(  # noqa: PLR0913  # what a tally consists of
     else:
         facts = {
             Dimension.MAILBOX: "read",
-            Dimension.THEME: casefile.theme,
-            Dimension.ROUTE: casefile.route,
-            Dimension.OUTCOME: casefile.outcome,
-            Dimension.REGION: casefile.region,
+            **{each: _fitting(getattr(casefile, each)) for each in _CHOICES},
             Dimension.CAME_BACK: came_back if casefile.first_answer else "no_answer",
             Dimension.FIRST_ANSWER: _first_answer(casefile, letterhead),
             Dimension.PASSED_ON: _passed_on(casefile),
         }
     return make_tallies(facts, seed=seed, revision=revision, year=year)
+
+
+def _fitting(choice: str) -> str:
+    """Return a choice if it fits into a tally, or "" for "not recorded".
+
+    A choice from the desk's own lists fits. Attack: the thief of a retired workstation signs a longer one.
+    """
+    return choice if len(encode_json(choice)) <= _TALLY_VALUE_BYTES else ""
 
 
 def _first_answer(casefile: Casefile, letterhead: Letterhead) -> str:

@@ -4,12 +4,12 @@ The trusted state has the newest entries and serials that this workstation has s
 """
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from crypto.age import AgeReader
 from crypto.errors import ForgedError, UnreadableError
@@ -18,6 +18,7 @@ from journalist_app.config import ONE_MACHINE, AdviserConfig
 from journalist_app.desk.casefile import Casefile
 from journalist_app.desk.private_files import ExposedError, read_private
 from journalist_app.desk.spam_choice import SpamChoice
+from journalist_app.errors import AdviserError
 from journalist_app.files.gpg_export import Exporter
 from journalist_app.files.presealed import PresealedCache, Unsealer
 from journalist_app.search.search_index import SearchIndex
@@ -33,7 +34,11 @@ from protocol.sealed_record import RecordKind
 from protocol.trusted_state import SeenMailbox, TrustedState
 from store.database.atomic_files import replace_file
 from store.database.engine import Store
+from store.errors import MailboxChangedError, NoSuchMailboxError, RecordMovedError
+from stored_mailbox.one_by_one import work_on_each
 
+_EXPECTED = (AdviserError, MailboxChangedError, NoSuchMailboxError, RecordMovedError)
+_T = TypeVar("_T")
 _DECOMPRESSED_TIMES = 4  # a decrypted file may be up to this many times the upload limit
 
 
@@ -115,6 +120,8 @@ class OpenDesk:
     trusted_state: TrustedState = field(repr=False)
     trusted_state_status: TrustedStateStatus
     unsound: dict[Address, tuple[str, ...]] = field(default_factory=dict)
+    # Mailboxes in which a step of the desk's work raised an exception, by the name of the step.
+    unfinished: dict[str, frozenset[Address]] = field(default_factory=dict)
     progress: CheckProgress = CheckProgress(0, 0, is_running=False, is_broken=False)
     whole_check: WholeCheck = WholeCheck()
     last_check: date | None = None
@@ -126,7 +133,7 @@ class OpenDesk:
     # Signed ends of mailboxes, by the hash of the row in the store that proves the end.
     ends: dict[int, SignedEntry] = field(default_factory=dict, repr=False)
     # Closed mailboxes whose tallies were checked.
-    tallied: dict[Address, tuple[int, date, set[int]]] = field(default_factory=dict)
+    tallied: dict[Address, tuple[int, date, set[int] | None]] = field(default_factory=dict)
     to_count: set[Address] = field(default_factory=set)  # mailboxes that were opened, for the yearly report
     abandoned_checked: date | None = None  # day on which abandoned mailboxes were looked for
     checking: threading.Lock = field(default_factory=threading.Lock)
@@ -178,6 +185,21 @@ class OpenDesk:
         known = self.trusted_state.mailboxes.get(address)
         if known is None or known != replace(seen, removed=known.removed | seen.removed):
             self._change(lambda state: state.advance(address, seen))
+
+    def each_mailbox(
+        self, step: str, addresses: Iterable[Address], work: Callable[[Address], _T]
+    ) -> list[_T]:
+        """Do one step of the desk's work on each mailbox, until the desk locks. Return the results.
+
+        `step` names the step. If the work on a mailbox raises an unexpected exception, the inbox shows the
+        mailbox as unfinished until a later run of the same step. The exceptions of use cases are expected:
+        the inbox shows their reason in another way, or the mailbox changed during the work.
+
+        Raises:
+            WholeStoreError: the store itself fails, for example because its disk is full.
+        """
+        done, self.unfinished[step] = work_on_each(addresses, work, *_EXPECTED, until=self.stopping.is_set)
+        return done
 
     def opens_file(self, header: bytes) -> bool:
         """Return True if the desk's keys can decrypt the age header of an attached file."""

@@ -6,8 +6,6 @@ Keys, signatures and heads are checked without decryption. Then the verified ent
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from sqlalchemy.orm import Session
-
 from crypto.errors import ForgedError, MalformedError, UnreadableError
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import MailboxNotFoundError, UnsoundMailboxError
@@ -108,16 +106,6 @@ class Conversation:
 
 
 def conversation_of(desk: OpenDesk, address: Address) -> Conversation:
-    """Load the mailbox with this address, verify it, and return its entries and faults.
-
-    Raises:
-        MailboxNotFoundError: the store has no mailbox with this address.
-    """
-    with desk.store.reading() as session:
-        return examine(desk, session, address)
-
-
-def examine(desk: OpenDesk, session: Session, address: Address) -> Conversation:
     """Verify every entry of a mailbox, and compare the mailbox with the trusted state of this workstation.
 
     The trusted state has the newest entries (heads) that this workstation has seen. If no entry was rolled
@@ -129,7 +117,9 @@ def examine(desk: OpenDesk, session: Session, address: Address) -> Conversation:
         MailboxNotFoundError: the store has no mailbox with this address.
     """
     known = desk.trusted_state.seen(address)
-    stored = read_stored(session, address, desk.letterhead.strand_keys, remembered=known.heads)
+    with desk.store.reading() as session:
+        stored = read_stored(session, address, desk.letterhead.strand_keys, remembered=known.heads)
+        findings = sync_findings.of_mailbox(session, address)
     if stored is None:
         raise MailboxNotFoundError
     transcript = stored.transcript
@@ -149,7 +139,7 @@ def examine(desk: OpenDesk, session: Session, address: Address) -> Conversation:
         desk.remember(address, seen)
     if address in desk.damaged_files:
         faults.append(ShownFault(DAMAGED_FILE, allows_answers=True))
-    found = dict.fromkeys(finding.kind for finding in sync_findings.of_mailbox(session, address))
+    found = dict.fromkeys(finding.kind for finding in findings)
     found.pop(FindingKind.LONG_RECORD, None)  # the page about the sync shows it, and the mailbox is sound
     # Someone who can write to the server's store could otherwise block a mailbox for good.
     faults += [

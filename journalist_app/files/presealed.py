@@ -210,20 +210,20 @@ class Unsealer:
             at = block.end
         return (*pieces, *_plain(text[at:]))
 
-    def pasted(self, text: str, number: int) -> OpenedFile | None:
-        """Decrypt the encrypted block with this number in a text, for download as a file.
+    def pasted(self, text: str, first: int = 1, count: int = DECRYPTIONS_PER_PAGE) -> Iterator[OpenedFile]:
+        """Decrypt encrypted blocks of a text one by one, for download as files.
 
-        The file's kind is UNOPENED if the block cannot be decrypted. Return None if there is no such block.
+        `first` is the number of the first block to decrypt, counted from 1. The kind of a file is UNOPENED if
+        its block cannot be decrypted.
         """
-        block = dict(enumerate(find_armoured(text), start=1)).get(number)
-        if block is None:
-            return None
-        try:
-            content, _ = self._content(block)
-        except _UnopenedError as refused:
-            return OpenedFile(PresealedFileInfo(PresealedKind.UNOPENED, "", reason=refused.reason), iter(()))
-        name = with_file_ending(f"sealed-{number}", content)
-        return OpenedFile(PresealedFileInfo(PresealedKind.OPENED, name), iter([content]))
+        for number, block in list(enumerate(find_armoured(text), start=1))[first - 1 : first - 1 + count]:
+            try:
+                content, _ = self._content(block)
+            except _UnopenedError as why:
+                yield OpenedFile(PresealedFileInfo(PresealedKind.UNOPENED, "", reason=why.reason), iter(()))
+            else:
+                name = with_file_ending(f"sealed-{number}", content)
+                yield OpenedFile(PresealedFileInfo(PresealedKind.OPENED, name), iter([content]))
 
     def inspect(self, file_id: bytes, name: str, pieces: Callable[[], Iterable[bytes]]) -> PresealedFileInfo:
         """Find out whether the source encrypted a file, and whether the desk can decrypt the file.

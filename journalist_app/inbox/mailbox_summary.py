@@ -27,7 +27,8 @@ class MailboxSummary(msgspec.Struct, frozen=True, array_like=True):
     step names. `is_confirmed` is True if the desk has written an entry. `has_substance` is True if the desk
     gave advice, passed on or closed. `presealed` has the digests of the source's entries with files, or with
     a text that may contain an encrypted block. `chars` counts the characters of the source's texts, and
-    `likeness` is the sketch of these texts (`sketch_of`).
+    `likeness` is the sketch of these texts (`sketch_of`). If `failed` is True, the mailbox could not be read,
+    and the summary says nothing else.
     """
 
     address: bytes
@@ -43,6 +44,7 @@ class MailboxSummary(msgspec.Struct, frozen=True, array_like=True):
     presealed: tuple[Digest, ...] = ()
     chars: int = 0
     likeness: bytes = b""
+    failed: bool = False
 
 
 def digest_of_rows(digests: Iterable[bytes]) -> bytes:

@@ -6,7 +6,7 @@ socket closes: when the desk locks, or when the web worker that started it ends.
 
 import itertools
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final
@@ -31,6 +31,7 @@ from store.database.engine import Store, open_store
 from store.entries import StoredEntry
 from store.errors import StoreError
 from store.mailboxes import StoredMailbox
+from stored_mailbox.one_by_one import work_on_each
 from stored_mailbox.reading import check_stored
 
 _AT_ONCE: Final = 40  # mailboxes per transaction; queries are answered between transactions
@@ -191,12 +192,15 @@ class _SearchWorker:
         with store.reading() as session:
             found = mailboxes.find_all(session, addresses)
             rows = entries.of_mailboxes(session, [mailbox.address for mailbox in found])
-        summaries = tuple(self._summary(mailbox, rows[mailbox.address]) for mailbox in found)
-        found_addresses = {mailbox.address for mailbox in found}
-        gone = tuple(address for address in addresses if address not in found_addresses)
-        for address in gone:
+        here = {Address(mailbox.address): mailbox for mailbox in found}
+        summaries, failed = work_on_each(here, lambda each: self._summary(here[each], rows[each]))
+        gone = tuple(address for address in addresses if address not in here)
+        for address in (*gone, *failed):
             self._index.drop(address)
-        self._send(MailboxesRead(summaries, gone, self._done, self._total))
+        for address in failed:
+            digest = mailbox_summary.digest_of_rows(row.digest for row in rows[address])
+            summaries.append(MailboxSummary(address, digest, None, "", failed=True))
+        self._send(MailboxesRead(tuple(summaries), gone, self._done, self._total))
 
     def _summary(self, mailbox: StoredMailbox, rows: Sequence[StoredEntry]) -> MailboxSummary:
         """Verify and decrypt one mailbox, make its texts searchable, and return its summary.
@@ -212,10 +216,9 @@ class _SearchWorker:
         return mailbox_summary.summarise_mailbox(address, entries_digest, transcript, opened)
 
     def _content(self, entry: SignedEntry) -> Content | None:
-        try:
+        with suppress(CryptoError):
             return open_entry(entry, self._identities)
-        except CryptoError:
-            return None
+        return None
 
     def _send(self, report: Report) -> None:
         self._line.send_bytes(msgspec.msgpack.encode(report))

@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from journalist_app.desk.open_desk import CheckProgress, OpenDesk, WholeCheck
-from journalist_app.desk.verification import examine
+from journalist_app.desk.verification import conversation_of
 from journalist_app.inbox.deadlines import Deadline, deadlines_of
 from journalist_app.inbox.mailbox_summary import MailboxSummary
 from journalist_app.search.search_index import ReadingProgress
@@ -93,17 +93,17 @@ def read_inbox(desk: OpenDesk, wanted: InboxFilter, today: date) -> Inbox:
         addresses = [Address(each.summary.address) for each in matching[first : first + PAGE_ROWS + 1]]
     else:
         addresses = _in_store_order(desk, wanted.state, first)
-    with desk.store.reading() as session:
-        here = [each for each in addresses[:PAGE_ROWS] if mailboxes.find(session, each) is not None]
-        rows = tuple(inbox_rows.inbox_row(desk, examine(desk, session, each), today) for each in here)
-    gone = tuple(inbox_rows.ended_row(desk, each) for each in ended)
+    shown, inbox_row = addresses[:PAGE_ROWS], inbox_rows.inbox_row
+    rows = desk.each_mailbox("inbox", shown, lambda each: inbox_row(desk, conversation_of(desk, each), today))
+    rows_of = {Address(row.address): row for row in ended}
+    gone = tuple(desk.each_mailbox("gone", rows_of, lambda each: inbox_rows.ended_row(desk, rows_of[each])))
     if words:
         ended_shown = tuple(row for row in gone if _fits(row.label, words))
     else:
         ended_shown = gone if wanted.state == "closed" and wanted.page == 1 and not wanted.has_filter else ()
     return Inbox(
         wanted=wanted,
-        rows=rows,
+        rows=tuple(rows),
         ended=ended_shown[:PAGE_ROWS],
         unsound=inbox_rows.unsound_rows(desk, gone, restored),
         found=len(found) + len(ended_shown),
@@ -140,11 +140,12 @@ def _sort_lists(desk: OpenDesk, today: date) -> dict[str, list[_ListedMailbox]]:
     facts_of = attrgetter("asked", "is_confirmed", "waiting", "promised", "has_substance", "is_closed")
     lists: dict[str, list[_ListedMailbox]] = {"waiting": [], "answered": [], "closed": []}
     for summary in desk.index.summaries():
-        if summary.newest is None:
+        if summary.newest is None and not summary.failed:
             continue  # nothing was written in this mailbox
         reminder = inbox_rows.known_casefile(desk, Address(summary.address)).reminder
         found = deadlines(facts_of(summary), reminder)
-        state = "closed" if summary.is_closed else "answered" if summary.waiting is None else "waiting"
+        is_answered = summary.waiting is None and not summary.failed
+        state = "closed" if summary.is_closed else "answered" if is_answered else "waiting"
         lists[state].append(_ListedMailbox(summary, found))
     for one_list in lists.values():
         one_list.sort(

@@ -118,12 +118,14 @@ def unsound_rows(
     its ending is forged. A mailbox that ended, but that someone restored at the server, is faulty too.
     `closed` has the rows of ended mailboxes, and `restored` the addresses of restored mailboxes.
     """
-    found = list(desk.unsound.items())
+    found = dict(desk.unsound)
+    for failed in list(desk.unfinished.values()):
+        found |= {address: (*desk.unsound.get(address, ()), "unfinished") for address in failed}
     # Do not list a missing casefile if its mailbox is listed as missing or ended.
-    listed = {address.hex() for address, _ in found} | {row.address for row in closed}
+    listed = {address.hex() for address in found} | {row.address for row in closed}
     bad_casefiles = [each for each in list(desk.unsound_casefiles) if each.hex() not in listed]
     false_endings = [Address(bytes.fromhex(row.address)) for row in closed if not row.is_proved]
-    rows = [unsound_row(desk, each, faults, is_here="gone" not in faults) for each, faults in found]
+    rows = [unsound_row(desk, each, faults, is_here="gone" not in faults) for each, faults in found.items()]
     rows += [unsound_row(desk, each, ("bad_casefile",), is_here=True) for each in bad_casefiles]
     rows += [unsound_row(desk, each, ("false_ending",), is_here=False) for each in false_endings]
     rows += [unsound_row(desk, each, ("come_back_at_server",), is_here=False) for each in restored]

@@ -7,7 +7,6 @@ from typing import Final
 from journalist_app.desk.casefile import Casefile
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of, open_all
-from journalist_app.errors import MailboxNotFoundError
 from journalist_app.search.search_index import ReadingProgress
 from journalist_app.search.search_worker import entry_texts
 from journalist_app.search.text_index import QUERY_WORDS_MAX, fold_case_and_accents, query_words, snippet
@@ -58,7 +57,7 @@ def search(desk: OpenDesk, query: str, page: int) -> SearchResults:
     words = query_words(query)[:QUERY_WORDS_MAX]
     found = desk.index.find(words)
     first = (page - 1) * PAGE_ROWS
-    hits = [_hit(desk, address, words) for address in found[first : first + PAGE_ROWS]]
+    hits = desk.each_mailbox("search", found[first : first + PAGE_ROWS], lambda each: _hit(desk, each, words))
     return SearchResults(
         query=query,
         page=page,
@@ -75,10 +74,7 @@ def _hit(desk: OpenDesk, address: Address, words: list[str]) -> SearchHit | None
     Return the entry or casefile (notes about a mailbox) that contains the largest number of these words.
     Return None if the mailbox no longer contains all words.
     """
-    try:
-        conversation = conversation_of(desk, address)
-    except MailboxNotFoundError:
-        return None
+    conversation = conversation_of(desk, address)
     places: list[tuple[str, date | None, tuple[str, ...]]] = []
     for each in open_all(desk, conversation):
         if each.content is not None:

@@ -12,6 +12,7 @@ from nacl.signing import SigningKey
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import PassOnRefusal, SendRefusal
+from journalist_app.files import presealed
 from journalist_app.files.sealing_words import NamedMailbox
 from journalist_app.services import inbox_lists, search_mailboxes
 from journalist_app.services.inbox_lists import InboxFilter
@@ -539,6 +540,72 @@ def test_a_sealed_file_that_is_damaged_is_compared_when_it_is_whole_again(
 
     assert opens(desk, copy.keys.address).entries[-1].also_in == (desk.label(source.keys.address),)
     desk.stop()
+
+
+def calls_of(monkeypatch: pytest.MonkeyPatch, place: object, name: str) -> list[tuple[object, ...]]:
+    """Return a list to which each call of a function adds its arguments."""
+    real = getattr(place, name)
+    calls: list[tuple[object, ...]] = []
+
+    def noted(*args: object) -> object:
+        calls.append(args)
+        return real(*args)
+
+    monkeypatch.setattr(place, name, noted)
+    return calls
+
+
+def test_a_message_of_very_many_sealed_blocks_costs_what_a_page_costs(
+    desk: OpenDesk, source: ASource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attack: a source pastes as many blocks as fit. Each text is searched once, and 40 blocks are opened."""
+    block = "-----BEGIN AGE ENCRYPTED FILE-----\nAAAA\n-----END AGE ENCRYPTED FILE-----\n"
+    for _ in range(2):
+        source.writes(block * (50_000 // len(block)))
+    searched = calls_of(monkeypatch, presealed, "find_armoured")
+    opened = calls_of(monkeypatch, presealed.Unsealer, "_content")
+    desk_readers.begin(desk)
+    assert desk_readers.wait_until_whole(desk.index).is_whole
+    searched.clear()
+    opened.clear()
+
+    file_downloads.compare_new_contents(desk)
+
+    assert (len(searched), len(opened)) == (3, 80)  # the first message has only a file
+    desk.stop()
+
+
+def test_nothing_is_compared_after_locking(world: World, desk: OpenDesk, source: ASource) -> None:
+    sends_sealed(world, source, "text")
+    sends_sealed(world, source, "text")
+    desk_readers.begin(desk)
+    assert desk_readers.wait_until_whole(desk.index).is_whole
+    summaries = desk.index.summaries()
+    desk.stop()
+    desk.index.summaries = lambda: summaries  # type: ignore[method-assign]  # a thread that read them before
+
+    file_downloads.compare_new_contents(desk)
+
+    assert desk.contents == {}
+
+
+def test_locking_ends_the_comparison_between_two_entries(
+    world: World, desk: OpenDesk, source: ASource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        sends_sealed(world, source, "text")
+    desk_readers.begin(desk)
+    assert desk_readers.wait_until_whole(desk.index).is_whole
+    real = file_downloads._digests
+
+    def locking(*args: object) -> Iterator[bytes]:
+        desk.stop()
+        yield from real(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(file_downloads, "_digests", locking)
+    file_downloads.compare_new_contents(desk)
+
+    assert len(desk.contents) == 1
 
 
 def test_what_cannot_be_opened_to_its_end_is_compared_with_nothing(

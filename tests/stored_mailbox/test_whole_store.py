@@ -5,6 +5,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from sqlalchemy.orm import Session
 
 from protocol.heads import Head
 from protocol.identifiers import Address
@@ -142,3 +143,24 @@ def test_several_processes_find_what_one_finds(
     assert found == list(verify_store(world.store, world.letterhead.strand_keys))
     for store, *_ in whole_store._opened:
         store.close()
+
+
+def test_a_mailbox_whose_verification_fails_unexpectedly_stops_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, hit, last = (a_source(world) for _ in range(3))
+    real = whole_store.read_stored
+
+    def faulty(session: Session, address: Address, *args: object, **options: object) -> object:
+        if address == hit.keys.address:
+            raise ZeroDivisionError
+        return real(session, address, *args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(whole_store, "read_stored", faulty)
+    found = verdicts(world)
+
+    assert {address for address, verdict in found.items() if verdict.is_sound} == {
+        first.keys.address,
+        last.keys.address,
+    }
+    assert found[hit.keys.address].describe() == "could not be verified"

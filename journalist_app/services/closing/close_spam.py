@@ -13,16 +13,18 @@ from datetime import date
 from functools import partial
 from typing import Final
 
+from crypto.errors import CryptoError
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.spam_choice import SpamChoice
 from journalist_app.desk.verification import Conversation, OpenedEntry, conversation_of, heads_shown, open_all
-from journalist_app.errors import AdviserError, MailboxNotFoundError, SendRefusal, SendRefusedError
+from journalist_app.errors import AdviserError, SendRefusal, SendRefusedError
 from journalist_app.inbox.likeness import HASH_BYTES, is_alike
 from journalist_app.inbox.mailbox_summary import MailboxSummary
 from journalist_app.services.closing import close_mailbox
 from protocol.identifiers import Address
 from store.errors import StoreError
 from stored_mailbox.entry_form import FormContext
+from stored_mailbox.one_by_one import work_on_each
 
 MAILBOX_CHARS: Final = 50_000  # mailboxes with more text are read and closed one by one
 PAGE_ROWS: Final = 500
@@ -167,7 +169,7 @@ def _close_some(desk: OpenDesk, choice: SpamChoice, some: Iterable[FormContext],
         try:
             close_mailbox.close_until(desk, context, "", due, today=today, is_spam=True, precondition=check)
             choice.closed += 1
-        except (AdviserError, StoreError):
+        except (AdviserError, CryptoError, StoreError):
             choice.kept.append(context.address)
 
 
@@ -193,11 +195,10 @@ def _read(desk: OpenDesk, address: Address) -> tuple[Conversation, Sequence[Open
 
     Return None if the desk wrote in the mailbox, or if a page cannot show everything in it.
     """
-    try:
-        conversation = conversation_of(desk, address)
-    except MailboxNotFoundError:
+    found, _ = work_on_each([address], partial(conversation_of, desk))
+    if not found:
         return None
-    opened = open_all(desk, conversation)
+    conversation, opened = found[0], open_all(desk, found[0])
     is_whole = not conversation.faults and not any(each.fault for each in opened)
     is_untouched = not any(each.signed.envelope.strand for each in opened)
     has_words = any(each.content is not None for each in opened)

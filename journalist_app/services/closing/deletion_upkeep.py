@@ -1,7 +1,6 @@
 """Background work on closed and abandoned mailboxes, and on the casefiles of deleted mailboxes."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import date
 
 import msgspec
@@ -10,7 +9,7 @@ from crypto.errors import CryptoError
 from journalist_app.desk.casefile import Casefile
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of, heads_shown, open_all, unconfirmed
-from journalist_app.errors import AdviserError, MailboxNotFoundError
+from journalist_app.errors import MailboxNotFoundError
 from journalist_app.services.closing import close_mailbox
 from journalist_app.services.closing.ended_mailboxes import evidence_alone, forget_deleted_mailboxes
 from journalist_app.services.records import casefiles
@@ -18,7 +17,6 @@ from protocol.identifiers import Address
 from protocol.ledger import Tally, open_tally
 from protocol.transcript.closing import closed_until
 from store import mailbox_tallies, mailboxes
-from store.errors import NoSuchMailboxError
 from stored_mailbox.entry_form import FormContext
 from web.dates import add_months
 
@@ -36,19 +34,15 @@ def maintain_deletions(desk: OpenDesk, today: date) -> None:
         rows = mailbox_tallies.all_rows(session)
     if desk.last_check != today:
         desk.tallied.clear()
-    for address, seen in list(desk.trusted_state.mailboxes.items()):
-        if desk.stopping.is_set():
-            return
-        if seen.closed is not None:
-            with suppress(AdviserError):  # no casefile, no count; the inbox shows the fault
-                _maintain_tallies(desk, address, seen.closed, rows.get(address, set()))
-    for address, (_, casefile) in list(desk.casefiles.items()):
-        with suppress(AdviserError):
-            _maintain_casefile(desk, address, casefile, today)
+    seen = list(desk.trusted_state.mailboxes.items())
+    due = {address: each.closed for address, each in seen if each.closed is not None}
+    desk.each_mailbox("tallies", due, lambda each: _maintain_tallies(desk, each, due[each], rows.get(each)))
+    known = {address: casefile for address, (_, casefile) in list(desk.casefiles.items())}
+    desk.each_mailbox("kept", known, lambda each: _maintain_casefile(desk, each, known[each], today))
     _close_abandoned(desk, today)
 
 
-def _maintain_tallies(desk: OpenDesk, address: Address, due: date, rows: set[int]) -> None:
+def _maintain_tallies(desk: OpenDesk, address: Address, due: date, rows: set[int] | None) -> None:
     """Make the tallies (anonymous facts) of a closed mailbox again, if they are missing or too old.
 
     Another workstation may have changed the casefile (notes about a mailbox), and anyone who can write to the
@@ -70,7 +64,7 @@ def _maintain_tallies(desk: OpenDesk, address: Address, due: date, rows: set[int
     elif _are_current(desk, sealed, wanted := casefiles.tallies_of_closed(desk, mailbox, revision, casefile)):
         desk.tallied[address] = (revision, due, rows)
     else:
-        with suppress(NoSuchMailboxError), desk.store.writing() as session:
+        with desk.store.writing() as session:
             casefiles.put_tallies(desk, session, address, wanted)
 
 
@@ -135,13 +129,10 @@ def _close_abandoned(desk: OpenDesk, today: date) -> None:
     before = add_months(today, -desk.letterhead.abandoned_months)
     with desk.store.reading() as session:
         old = mailboxes.opened_before(session, before)
-    for address in map(Address, old):
-        if desk.stopping.is_set():
-            return
-        if desk.trusted_state.seen(address).closed is None:
-            with suppress(AdviserError):
-                _close_if_abandoned(desk, address, before, today)
-    desk.abandoned_checked = today
+    open_ones = [each for each in map(Address, old) if desk.trusted_state.seen(each).closed is None]
+    desk.each_mailbox("abandoned", open_ones, lambda each: _close_if_abandoned(desk, each, before, today))
+    if not desk.stopping.is_set():
+        desk.abandoned_checked = today
 
 
 def _close_if_abandoned(desk: OpenDesk, address: Address, before: date, today: date) -> None:

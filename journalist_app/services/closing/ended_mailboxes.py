@@ -4,14 +4,13 @@ The store has a row with a proof of each, until the desk has counted the mailbox
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import date
 from typing import Final
 
 from crypto.errors import CryptoError
 from journalist_app.desk.casefile import Casefile, tallies_of
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import MailboxNotFoundError, RecordUnsoundError, UnsoundMailboxError
+from journalist_app.errors import MailboxNotFoundError, UnsoundMailboxError
 from journalist_app.services.closing import close_mailbox
 from journalist_app.services.mailbox import count_for_report
 from journalist_app.services.records import casefiles, desk_records, unsent_forms
@@ -95,9 +94,20 @@ def list_unacknowledged(desk: OpenDesk, today: date) -> list[EndedMailbox]:
     A row with no valid signature of the source and no valid closing is always in the result, also after the
     adviser has seen it.
     """
+    return [row for row, state in _sort_ended(desk, today) if not state]
+
+
+def _sort_ended(desk: OpenDesk, today: date) -> list[tuple[EndedMailbox, str]]:
+    """Return the row of each ended mailbox with its state: "deleted", "counted", or "" if it is shown."""
     with desk.store.reading() as session:
-        ended = mailboxes.ended_mailboxes(session)
-    return [row for row in ended if not (_is_counted(desk, row) or is_deleted_by_closing(desk, row, today))]
+        ended = {Address(row.address): row for row in mailboxes.ended_mailboxes(session)}
+
+    def sort(address: Address) -> tuple[EndedMailbox, str]:
+        row = ended[address]
+        is_deleted = is_deleted_by_closing(desk, row, today)
+        return row, "deleted" if is_deleted else "counted" if _is_counted(desk, row) else ""
+
+    return desk.each_mailbox("ended", ended, sort)
 
 
 def _is_counted(desk: OpenDesk, row: EndedMailbox) -> bool:
@@ -171,16 +181,11 @@ def forget_deleted_mailboxes(desk: OpenDesk, today: date) -> None:
     trusted state. A counted mailbox can have a row because the server does not have the proof yet, or because
     the server was restored from a backup.
     """
-    with desk.store.reading() as session:
-        ended = mailboxes.ended_mailboxes(session)
-    deleted = [Address(row.address) for row in ended if is_deleted_by_closing(desk, row, today)]
-    gone = set(deleted)
-    counted = [row for row in ended if row.address not in gone and _is_counted(desk, row)]
-    _forget_deleted(desk, deleted, today)
+    found = _sort_ended(desk, today)
+    _forget_deleted(desk, [Address(row.address) for row, state in found if state == "deleted"], today)
+    counted = [Address(row.address) for row, state in found if state == "counted"]
     with desk.saving_once():
-        for row in counted:
-            with suppress(RecordUnsoundError):  # the inbox shows the fault, and the row stays
-                _drop_row(desk, Address(row.address), today)
+        desk.each_mailbox("counted", counted, lambda each: _drop_row(desk, each, today))
 
 
 def _forget_deleted(desk: OpenDesk, deleted: Sequence[Address], today: date) -> None:

@@ -7,20 +7,20 @@ the key. So the decrypted contents are compared, by digests that exist only in m
 
 import hashlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
 from crypto.errors import ForgedError, UnreadableError
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import Conversation, OpenedEntry, conversation_of, open_all
-from journalist_app.errors import FileRefusal, FileRefusedError, MailboxNotFoundError
+from journalist_app.errors import FileRefusal, FileRefusedError
 from journalist_app.files.presealed import OpenedFile, PresealedKind
 from protocol import attachment
 from protocol.content import AttachmentNote, Content
 from protocol.entry import SignedEntry
 from protocol.envelope import Author
-from protocol.identifiers import Address, AttachmentId, EntryId
+from protocol.identifiers import Address, AttachmentId, Digest, EntryId
 from store import attachments
 from store.errors import AttachmentMissingError, StoreError
 from web.filenames import safe_name
@@ -78,7 +78,7 @@ def open_pasted(desk: OpenDesk, address: Address, entry_id: EntryId, number: int
     for each in open_all(desk, conversation_of(desk, address)):
         part = each.signed.envelope
         if each.content is not None and (part.entry_id, part.author) == (entry_id, Author.SOURCE):
-            file = desk.unsealer().pasted(each.content.text, number)
+            file = next(desk.unsealer().pasted(each.content.text, number, 1), None)
             if file is not None:
                 return _opened(file, None)
     raise FileRefusedError(FileRefusal.MISSING)
@@ -127,15 +127,19 @@ def compare_new_contents(desk: OpenDesk) -> None:
     """Decrypt new texts and files that sources encrypted, to find the same content in several mailboxes.
 
     They are in entries that the search processes found and that were not decrypted here since the desk was
-    unlocked. A damaged file is tried again at the next call.
+    unlocked. A damaged file is tried again at the next call. Only one thread may call this function.
     """
-    for summary in desk.index.summaries():
-        new = set(summary.presealed) - desk.contents.keys()
-        with suppress(MailboxNotFoundError, StoreError):
-            for one in open_all(desk, conversation_of(desk, Address(summary.address))) if new else ():
-                if one.content is not None and one.signed.digest in new:
-                    with suppress(ForgedError):
-                        desk.contents[one.signed.digest] = frozenset(_digests(desk, one.signed, one.content))
+    known, found = desk.contents.keys(), desk.index.summaries()
+    new = {Address(each.address): set(each.presealed) - known for each in found}
+    with suppress(StoreError):
+        desk.each_mailbox("compare", new, lambda each: _compare(desk, each, new[each]))
+
+
+def _compare(desk: OpenDesk, address: Address, new: Collection[Digest]) -> None:
+    for one in open_all(desk, conversation_of(desk, address)) if new else ():
+        if one.content is not None and one.signed.digest in new and not desk.stopping.is_set():
+            with suppress(ForgedError):
+                desk.contents[one.signed.digest] = frozenset(_digests(desk, one.signed, one.content))
 
 
 def other_mailboxes(desk: OpenDesk, opened: OpenedEntry) -> tuple[str, ...] | None:
@@ -156,9 +160,8 @@ def other_mailboxes(desk: OpenDesk, opened: OpenedEntry) -> tuple[str, ...] | No
 
 
 def _digests(desk: OpenDesk, signed: SignedEntry, content: Content) -> Iterator[bytes]:
-    """Decrypt each block and file that the source encrypted in an entry. Yield their digests."""
-    part, numbers = signed.envelope, itertools.count(1)
-    blocks = iter(lambda: desk.unsealer().pasted(content.text, next(numbers)), None)
+    """Decrypt the files and the first 40 blocks of an entry that the source encrypted. Yield the digests."""
+    part, blocks = signed.envelope, desk.unsealer().pasted(content.text)
     pieces = (file_pieces(desk, part.address, part.entry_id, note) for note in content.attachments)
     for file in itertools.chain(blocks, (desk.unsealer().file("", each) for each in pieces)):
         if file.info.kind is PresealedKind.OPENED:

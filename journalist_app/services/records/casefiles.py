@@ -195,13 +195,9 @@ def load_casefiles(desk: OpenDesk) -> None:
     changed = [address for address, revision in here.items() if known.get(address) != revision]
     seen = [Address(name) for kind, name in list(desk.trusted_state.records) if kind == RecordKind.CASEFILE]
     gone = [address for address in seen if address not in here]
-    for address in dict.fromkeys([*changed, *gone, *desk.unsound_casefiles]):
-        if desk.stopping.is_set():
-            return
-        try:
-            _read(desk, address)
-        except RecordUnsoundError:
-            continue  # `_read` has added the mailbox to `desk.unsound_casefiles`
+    wanted = dict.fromkeys([*changed, *gone, *desk.unsound_casefiles])
+    # `_read` adds a mailbox whose casefile fails verification to `desk.unsound_casefiles`.
+    desk.each_mailbox("casefiles", wanted, lambda each: _read(desk, each))
 
 
 def parse_labels(typed: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from datetime import date
 import msgspec
 from msgspec import UNSET
 
-from crypto.errors import MalformedError
+from crypto.errors import CryptoError
 from journalist_app.desk.casefile import Casefile, Evidence, EvidenceKind
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services.records import casefiles
@@ -58,7 +58,7 @@ def read_evidence(desk: OpenDesk) -> tuple[MailboxEvidence, ...]:
 def _content_of(piece: Evidence) -> Content | None:
     try:
         content = Content.from_bytes(piece.body)
-    except MalformedError:
+    except CryptoError:  # damaged, or of a later version
         return None
     note = content.proposal if piece.kind is EvidenceKind.PROPOSAL else content.answer
     return content if note is not UNSET else None

@@ -7,7 +7,7 @@ from datetime import date
 from sqlalchemy.orm import Session
 
 from journalist_app.desk.open_desk import CheckProgress, OpenDesk
-from journalist_app.desk.verification import Conversation, examine
+from journalist_app.desk.verification import Conversation, conversation_of
 from journalist_app.errors import MailboxNotFoundError
 from journalist_app.services.closing import deletion_upkeep, ended_mailboxes
 from journalist_app.services.mailbox import count_for_report
@@ -39,11 +39,9 @@ def _check_store(desk: OpenDesk, today: date) -> None:
         changed = _changed_mailboxes(desk)
         if changed:
             desk.progress = CheckProgress(0, len(changed), is_running=True, is_broken=False)
-        for done, address in enumerate(changed, 1):
-            if desk.stopping.is_set():
-                return
-            _check_mailbox(desk, address, today)
-            desk.progress = CheckProgress(done, len(changed), is_running=True, is_broken=False)
+        desk.each_mailbox("check", changed, lambda each: _check_mailbox(desk, each, today))
+        if desk.stopping.is_set():
+            return
         # Before `load_casefiles`, which would report their casefiles missing.
         ended_mailboxes.forget_deleted_mailboxes(desk, today)
         casefiles.load_casefiles(desk)
@@ -85,7 +83,8 @@ def _changed_mailboxes(desk: OpenDesk) -> list[Address]:
         if address in known.ended or not _has_only(digests, known.seen(address).heads)
     ]
     gone = {*list(known.mailboxes)} - here
-    return list(dict.fromkeys([*new, *gone, *hidden, *at_server, *desk.to_count, *desk.unsound]))
+    unfinished = desk.unfinished.get("check", ())
+    return list(dict.fromkeys([*new, *gone, *hidden, *at_server, *desk.to_count, *desk.unsound, *unfinished]))
 
 
 def _has_only(digests: Sequence[bytes], known: Heads) -> bool:
@@ -116,20 +115,19 @@ def _hidden_mailboxes(desk: OpenDesk, session: Session) -> set[Address]:
 
 
 def _check_mailbox(desk: OpenDesk, address: Address, today: date) -> None:
-    conversation: Conversation | None = None
-    with desk.store.reading() as session:
-        has_ended = mailboxes.find_ended(session, address) is not None
-        try:
-            conversation = examine(desk, session, address)
-        except MailboxNotFoundError:
-            if address in desk.trusted_state.mailboxes and not has_ended:
-                desk.unsound[address] = ("gone",)
-            else:
-                desk.unsound.pop(address, None)
-            desk.to_count.discard(address)
-    if conversation is not None:
-        _destroy_restored(desk, conversation, today)
-        count_for_report.save_counts_in_background(desk, conversation)
+    desk.progress = replace(desk.progress, done=desk.progress.done + 1)
+    try:
+        conversation = conversation_of(desk, address)
+    except MailboxNotFoundError:
+        with desk.store.reading() as session:
+            has_ended = mailboxes.find_ended(session, address) is not None
+        desk.unsound.pop(address, None)
+        if address in desk.trusted_state.mailboxes and not has_ended:
+            desk.unsound[address] = ("gone",)
+        desk.to_count.discard(address)
+        return
+    _destroy_restored(desk, conversation, today)
+    count_for_report.save_counts_in_background(desk, conversation)
 
 
 def _destroy_restored(desk: OpenDesk, conversation: Conversation, today: date) -> None:
@@ -142,5 +140,4 @@ def _destroy_restored(desk: OpenDesk, conversation: Conversation, today: date) -
         entries.destroy(session, address, digests)
         for digest in digests:
             sync_findings.add(session, address, digest, FindingKind.RESTORED, today)
-    with desk.store.reading() as session:
-        examine(desk, session, address)
+    conversation_of(desk, address)

@@ -42,6 +42,9 @@ _CHOICES: Final = (
     ("reminder", "herinnering"),
 )
 _WORDS_CHARS: Final = 20_000  # limit of the adviser's text in a report, as in `report.document`
+# Attack: the thief of a retired workstation signs the highest revision that exists, so that no one can ever
+# write this record again.
+_LARGEST_OF_RETIRED: Final = 2**32
 _WORDS_NAME: Final = b"report-words-"
 _BETWEEN: Final = "\n\n——\n\n"  # between the texts of two workstations in one field
 _MERGED: Final = "——"  # in a note, instead of a workstation's name
@@ -82,6 +85,9 @@ class RecordMerger:
         if is_frozen and frozen_digest(letterhead, name) != record_digest(theirs):
             raise RecordFaultError(FindingKind.FORGED_RECORD)
         received = self._open(kind, name, theirs, letterhead)
+        is_retired = received.strand not in letterhead.strands_in_use(self.today())
+        if is_retired and received.revision > _LARGEST_OF_RETIRED:
+            raise RecordFaultError(FindingKind.FORGED_RECORD)
         replacing = Record(kind, name, received.revision, theirs, not received.body)
         if ours is None or is_frozen:
             return replacing
@@ -93,8 +99,6 @@ class RecordMerger:
             return replacing
         if record_digest(theirs) in stored.past:
             return None
-        until = letterhead.strand_keys[received.strand].until
-        is_retired = until is not None and until < self.today()
         if record_digest(ours) in received.past and not is_retired:
             return replacing
         try:

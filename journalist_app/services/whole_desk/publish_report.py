@@ -3,7 +3,6 @@
 import hashlib
 import itertools
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 
@@ -11,7 +10,7 @@ import msgspec
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of
-from journalist_app.errors import MailboxNotFoundError, ReportRefusal, ReportRefusedError
+from journalist_app.errors import ReportRefusal, ReportRefusedError
 from journalist_app.services.mailbox import count_for_report
 from journalist_app.services.records import desk_records
 from journalist_app.services.whole_desk import publish_letterhead, report_records
@@ -114,6 +113,6 @@ def _keep_first_days(desk: OpenDesk, unread: Sequence[Address]) -> None:
     year. Without the saved day, the mailbox would then be counted again, in that later year. A casefile has
     the desk's notes about a mailbox.
     """
-    for address in unread:
-        with suppress(MailboxNotFoundError):
-            count_for_report.save_counts(desk, conversation_of(desk, address))
+    desk.each_mailbox(
+        "report", unread, lambda each: count_for_report.save_counts(desk, conversation_of(desk, each))
+    )

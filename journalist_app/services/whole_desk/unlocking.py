@@ -67,7 +67,6 @@ def keep_checking(desk: OpenDesk, today: Callable[[], date]) -> None:
         while not desk.stopping.is_set():
             desk.check_wanted.clear()
             background_check.check_store(desk, today())
-            file_downloads.compare_new_contents(desk)
             if desk.check_wanted.wait(_AGAIN_SECONDS):
                 desk.stopping.wait(_PAGE_SECONDS)
     finally:
@@ -80,13 +79,22 @@ def keep_checking_whole_store(desk: OpenDesk, today: Callable[[], date]) -> None
         whole_check.check_whole_store(desk, today())
 
 
+def keep_comparing(desk: OpenDesk, _today: Callable[[], date]) -> None:
+    """Compare new texts and files between mailboxes every 20 seconds. The function returns at locking.
+
+    A hostile source can make this work for hours, so no check waits for it.
+    """
+    while not desk.stopping.wait(_AGAIN_SECONDS):
+        file_downloads.compare_new_contents(desk)
+
+
 def start_check_threads(desk: OpenDesk, today: Callable[[], date]) -> None:
     """Start the background threads that check the store while the desk is unlocked.
 
     `today` returns the present day.
     """
     desk.progress = CheckProgress(0, 0, is_running=True, is_broken=False)
-    for work in (keep_checking, keep_checking_whole_store):
+    for work in (keep_checking, keep_checking_whole_store, keep_comparing):
         threading.Thread(target=work, args=(desk, today), name=work.__name__, daemon=True).start()
 
 

@@ -11,7 +11,6 @@ from crypto.errors import CryptoError
 from journalist_app.desk.open_desk import OpenDesk, WholeCheck
 from journalist_app.desk.private_files import ExposedError, read_private
 from journalist_app.desk.verification import conversation_of
-from journalist_app.errors import MailboxNotFoundError
 from protocol.identifiers import Address
 from store import outbox
 from store.database.atomic_files import replace_file
@@ -82,8 +81,6 @@ def _check(desk: OpenDesk, state: _State, today: date) -> _State:
             desk.damaged_files.discard(verdict.address)
         if not verdict.is_sound:
             unsound[after] = None
-            with suppress(MailboxNotFoundError):
-                conversation_of(desk, verdict.address)  # names the faults for the inbox
         desk.whole_check = WholeCheck(
             verdict.done, verdict.total, is_running=True, day=state.day, unsound=state.last_unsound
         )
@@ -91,6 +88,8 @@ def _check(desk: OpenDesk, state: _State, today: date) -> _State:
             _save(desk, reached(after))
         if desk.stopping.wait(_PAUSE_SECONDS):
             return reached(after)
+    # Name the faults for the inbox.
+    desk.each_mailbox("whole check", map(Address, unsound), lambda each: conversation_of(desk, each))
     finished = _State(damaged_files=tuple(damaged), day=today, last_unsound=len(unsound))
     _show(desk, finished)
     return finished

@@ -4,7 +4,7 @@ There are two versions, for the public and for the Secretary-General (SG), in tw
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from itertools import chain
 from typing import Final
@@ -28,6 +28,7 @@ from report.disclosure import Audience
 from report.document import Document, Imprint, compose_report
 from report.tables import Lists, shapes
 from store import entries
+from stored_mailbox.one_by_one import work_on_each
 
 FILE_KINDS: Final = ("html", "pdf", "csv")
 
@@ -117,16 +118,17 @@ class _ExistingMailboxes:
         self._desk = desk
         self._year = year
 
-    def tallies(self) -> Iterator[Tally]:
-        """Verify each existing mailbox, and yield its tallies (anonymous facts), as if it were deleted now.
+    def tallies(self) -> Sequence[Tally]:
+        """Verify each existing mailbox, and return the tallies (anonymous facts), as if all were deleted now.
 
         The tallies of deleted mailboxes are in the ledger, an encrypted table of the store.
         """
         with self._desk.store.reading() as session:
             days = entries.first_entry_days(session, Author.SOURCE)
-        for address, day in days:
-            if day.year == self._year:
-                yield from self._of(Address(address))
+        first_written = [Address(address) for address, day in days if day.year == self._year]
+        found, failed = work_on_each(first_written, self._of)
+        self.unsound += len(failed)
+        return list(chain.from_iterable(found))
 
     def _of(self, address: Address) -> Sequence[Tally]:
         try:

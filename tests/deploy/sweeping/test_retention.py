@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 from nacl.signing import SigningKey
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from deploy.settings.load_settings import load_config
+from deploy.sweeping import retention
 from deploy.sweeping.retention import (
     RetentionResult,
     apply_retention,
@@ -771,3 +773,47 @@ def test_a_mailbox_whose_deletion_breaks_a_constraint_stops_no_other(
     )
     assert RetentionResult(1, 1, 1) == stored.retain()
     assert [True, False, False] == [stored.holds(each) for each in (keys, other, unused)]
+
+
+# ---- one mailbox's fault
+
+
+def fails_in(monkeypatch: pytest.MonkeyPatch, keys: MailboxKeys, name: str) -> None:
+    """Plant a fault in a function of the clean-up, which then divides by zero in one mailbox."""
+    real = getattr(retention, name)
+
+    def faulty(session: Session, address: Address, *args: object, **options: object) -> object:
+        if address == keys.address:
+            raise ZeroDivisionError
+        return real(session, address, *args, **options)
+
+    monkeypatch.setattr(retention, name, faulty)
+
+
+def test_an_unexpected_fault_in_one_mailbox_keeps_no_other_from_being_deleted(
+    stored: RetentionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everyone = [*map(stored.open, range(2, 8))]
+    for each in everyone:
+        stored.write(each)
+        stored.close(each)
+    fails_in(monkeypatch, everyone[3], "read_stored")
+
+    assert RetentionResult(purged=5, kept=1) == stored.retain()
+    assert [each for each in everyone if stored.holds(each)] == [everyone[3]]
+
+
+def test_an_unexpected_fault_in_one_mailbox_keeps_no_other_from_being_tidied(
+    stored: RetentionStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    everyone = [*map(stored.open, range(2, 8))]
+    for each in everyone:
+        stored.write(each)
+    stored.execute("UPDATE mailbox SET waiting_since = NULL")
+    fails_in(monkeypatch, everyone[3], "recompute_state")
+
+    refresh_hints(stored.store)
+
+    waiting = [each for each in everyone if stored.read(each).mailbox.waiting_since is not None]
+    assert len(waiting) == 5
+    assert caplog.messages == ["mailboxes whose days were not computed again: 1; tell the desk"]

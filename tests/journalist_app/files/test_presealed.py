@@ -143,20 +143,26 @@ def test_content_that_cannot_be_shown_is_offered_as_a_file(content: bytes) -> No
     text = f"zie\n{age_armour(content, OWN)}"
 
     assert an_unsealer().text(text)[1] == TextPiece(PieceKind.FILE, "", number=1, size=len(content))
-    file = an_unsealer().pasted(text, 1)
-    assert file is not None
+    (file,) = an_unsealer().pasted(text)
     assert (PresealedKind.OPENED, content) == (file.info.kind, b"".join(file.pieces))
 
 
-@pytest.mark.parametrize("number", [-1, 0, 2])
+@pytest.mark.parametrize("number", [0, 2])
 def test_a_number_without_a_block_gives_no_file(number: int) -> None:
-    assert an_unsealer().pasted(age_armour(b"x", OWN), number) is None
+    assert list(an_unsealer().pasted(age_armour(b"x", OWN), number, 1)) == []
+
+
+def test_a_block_is_opened_by_its_number() -> None:
+    text = "\n".join(age_armour(words, OWN) for words in (b"a", b"b", b"c"))
+
+    (file,) = an_unsealer().pasted(text, 2, 1)
+
+    assert (file.info.name, list(file.pieces)) == ("sealed-2.txt", [b"b"])
 
 
 def test_a_block_that_does_not_open_gives_no_file() -> None:
-    file = an_unsealer().pasted(age_armour(b"x", [STRANGER]), 1)
+    (file,) = an_unsealer().pasted(age_armour(b"x", [STRANGER]))
 
-    assert file is not None
     assert (PresealedKind.UNOPENED, UnopenedReason.UNREADABLE, []) == (
         file.info.kind,
         file.info.reason,

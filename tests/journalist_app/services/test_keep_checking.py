@@ -90,6 +90,27 @@ def test_nothing_is_checked_after_locking(world: World, desk: OpenDesk) -> None:
     assert (desk.progress.done, desk.last_check, desk.whole_check.day) == (0, None, None)
 
 
+def test_the_comparison_of_contents_keeps_no_check_waiting(
+    world: World, desk: OpenDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attack: a source pastes thousands of encrypted blocks, whose comparison takes hours."""
+    compared = threading.Event()
+
+    def compare(desk: OpenDesk) -> None:
+        compared.set()
+        desk.stopping.wait()
+
+    monkeypatch.setattr(unlocking.file_downloads, "compare_new_contents", compare)
+    unlocking.start_check_threads(desk, lambda: TODAY)
+    assert compared.wait(SECONDS)
+    source = a_source(world)
+    source.writes("vraag")
+
+    wait_for(lambda: source.keys.address in desk.trusted_state.mailboxes)
+    wait_for(lambda: desk.whole_check.day == TODAY)
+    desk.stop()
+
+
 def test_the_inbox_says_that_checking_ended_with_an_unexpected_fault(desk: OpenDesk) -> None:
     def no_day() -> date:
         raise ArithmeticError

@@ -159,6 +159,22 @@ def test_a_retired_workstations_record_is_merged_and_never_replaces(desks: TwoDe
     assert said(Casefile.from_bytes(desks.opened(revised.sealed).body)) == ["ours"]
 
 
+def test_the_highest_revision_of_a_retired_workstation_is_refused(desks: TwoDesks) -> None:
+    """Attack: the thief of its key signs a revision after which no workstation can write the record."""
+    ours = desks.sealed(desks.first, Casefile(theme="bullying").to_bytes())
+    theirs = desks.sealed(desks.second, Casefile(labels=("x",)).to_bytes(), revision=2**63 - 1)
+    others = desks.sealed(desks.second, Casefile(labels=("x",)).to_bytes(), revision=2**32)
+    retired = msgspec.structs.replace(desks.letterhead.strands[1], until=TODAY - timedelta(days=1))
+    strands = (desks.letterhead.strands[0], retired)
+    desks.letterhead = desks.letterhead.successor(strands=strands)
+
+    assert desks.fault(theirs, ours) is FindingKind.FORGED_RECORD
+    assert desks.fault(theirs) is FindingKind.FORGED_RECORD
+    merged = desks.merging().records(KIND, NAME, ours, others)
+    assert merged is not None
+    assert merged.revision == 2**32 + 1
+
+
 def test_a_record_on_a_workstations_last_day_still_replaces(desks: TwoDesks) -> None:
     ours = desks.sealed(desks.first, Casefile().to_bytes())
     theirs = desks.sealed(desks.second, b"", ours, revision=3)
