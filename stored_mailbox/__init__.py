@@ -6,7 +6,6 @@ Both apps, the sync and the clean-up use this package. It decrypts nothing. Impo
 - `appending`: the compare-and-set loop that appends entries to a mailbox
 - `entry_form`: the hidden fields of a form that adds entries, and the check of its token
 - `lost_entries`: what this store has lost, so that another store can send it again
-- `one_by_one`: work on many mailboxes, in which a fault of one never ends the work on the others
 - `reading`: parse the rows of a mailbox, and check them as a transcript
 - `whole_store`: verify every mailbox of a store with public keys alone
 """

@@ -12,13 +12,13 @@ from pathlib import Path
 from protocol.heads import Heads
 from protocol.identifiers import Address, Digest, StrandId
 from protocol.strand import StrandKey
-from protocol.transcript.check import FaultKind
 from store import mailboxes
 from store.database.engine import Store, open_store
+from store.database.one_by_one import work_on_each
 from stored_mailbox.lost_entries import has_signed_files
-from stored_mailbox.one_by_one import work_on_each
 from stored_mailbox.reading import read_stored
 
+_UNCHECKED = "could_not_be_verified"
 _SHARE = 64  # mailboxes that a process verifies before it takes the next ones
 
 
@@ -28,15 +28,14 @@ class MailboxVerdict:
 
     `faults` are the kinds of fault in its entries. `damaged_rows` counts rows that do not parse or that
     differ from what was signed. `damaged_files` names entries whose encrypted files differ from what was
-    signed. `entries` counts all entries. `done` of `total` mailboxes are verified. If `is_checked` is False,
-    the verification of this mailbox raised an exception, and nothing else is known about the mailbox.
+    signed. `entries` counts all entries. `done` of `total` mailboxes are verified. If the verification of the
+    mailbox raised an exception, its only fault is "could_not_be_verified".
     """
 
     address: Address
     done: int
     total: int
-    is_checked: bool
-    faults: tuple[FaultKind, ...] = ()
+    faults: tuple[str, ...]
     has_sound_keys: bool = True
     damaged_rows: int = 0
     damaged_files: tuple[Digest, ...] = ()
@@ -45,16 +44,13 @@ class MailboxVerdict:
     @property
     def is_sound(self) -> bool:
         """Return True if the verification found no fault in the mailbox."""
-        has_faults = self.faults or self.damaged_rows or self.damaged_files
-        return self.is_checked and self.has_sound_keys and not has_faults
+        return self.has_sound_keys and not (self.faults or self.damaged_rows or self.damaged_files)
 
     def describe(self) -> str:
         """Return a text for the operator that says which faults the verification found in the mailbox."""
-        found = [kind.value.replace("_", " ") for kind in dict.fromkeys(self.faults)]
+        found = [kind.replace("_", " ") for kind in dict.fromkeys(self.faults)]
         if not self.has_sound_keys:
             found.append("wrong keys")
-        if not self.is_checked:
-            found.append("could not be verified")
         if self.damaged_rows:
             found.append(f"damaged rows: {self.damaged_rows}")
         if self.damaged_files:
@@ -120,7 +116,7 @@ def _verify(  # noqa: PLR0913, PLR0917  # as `verify_store`, for one mailbox
     remembered: Heads = (),
     opens_file: Callable[[bytes], bool] | None = None,
 ) -> MailboxVerdict | None:
-    unchecked = MailboxVerdict(Address(addresses[place]), place + 1, len(addresses), is_checked=False)
+    unchecked = MailboxVerdict(Address(addresses[place]), place + 1, len(addresses), (_UNCHECKED,))
 
     def verify(address: Address) -> MailboxVerdict | None:
         with store.reading() as session:
@@ -132,7 +128,6 @@ def _verify(  # noqa: PLR0913, PLR0917  # as `verify_store`, for one mailbox
         with_files = sorted(d for d in parts.keys() - transcript.removed.keys() if parts[d].files_sha256)
         return replace(
             unchecked,
-            is_checked=True,
             faults=tuple(fault.kind for fault in transcript.faults),
             has_sound_keys=found.has_sound_keys,
             damaged_rows=len(found.damaged),

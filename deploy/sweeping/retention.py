@@ -18,8 +18,8 @@ from protocol.transcript.closing import last_words, may_delete
 from protocol.transcript.ending import proof_to_bytes
 from store import mailbox_tallies, mailboxes, peers, records
 from store.database.engine import Store
+from store.database.one_by_one import work_on_each
 from stored_mailbox.appending import destroy_restored, recompute_state
-from stored_mailbox.one_by_one import work_on_each
 from stored_mailbox.reading import read_stored
 from web.dates import add_months
 

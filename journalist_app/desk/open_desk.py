@@ -34,8 +34,8 @@ from protocol.sealed_record import RecordKind
 from protocol.trusted_state import SeenMailbox, TrustedState
 from store.database.atomic_files import replace_file
 from store.database.engine import Store
+from store.database.one_by_one import work_on_each
 from store.errors import MailboxChangedError, NoSuchMailboxError, RecordMovedError
-from stored_mailbox.one_by_one import work_on_each
 
 _EXPECTED = (AdviserError, MailboxChangedError, NoSuchMailboxError, RecordMovedError)
 _T = TypeVar("_T")

@@ -28,10 +28,10 @@ from protocol.identifiers import Address
 from protocol.letterhead import Letterhead
 from store import entries, mailboxes
 from store.database.engine import Store, open_store
+from store.database.one_by_one import work_on_each
 from store.entries import StoredEntry
 from store.errors import StoreError
 from store.mailboxes import StoredMailbox
-from stored_mailbox.one_by_one import work_on_each
 from stored_mailbox.reading import check_stored
 
 _AT_ONCE: Final = 40  # mailboxes per transaction; queries are answered between transactions

@@ -22,9 +22,9 @@ from journalist_app.inbox.likeness import HASH_BYTES, is_alike
 from journalist_app.inbox.mailbox_summary import MailboxSummary
 from journalist_app.services.closing import close_mailbox
 from protocol.identifiers import Address
+from store.database.one_by_one import work_on_each
 from store.errors import StoreError
 from stored_mailbox.entry_form import FormContext
-from stored_mailbox.one_by_one import work_on_each
 
 MAILBOX_CHARS: Final = 50_000  # mailboxes with more text are read and closed one by one
 PAGE_ROWS: Final = 500

@@ -28,7 +28,7 @@ from report.disclosure import Audience
 from report.document import Document, Imprint, compose_report
 from report.tables import Lists, shapes
 from store import entries
-from stored_mailbox.one_by_one import work_on_each
+from store.database.one_by_one import work_on_each
 
 FILE_KINDS: Final = ("html", "pdf", "csv")
 

@@ -9,18 +9,18 @@ import itertools
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from protocol.identifiers import Address
 from store.errors import WholeStoreError
 
+_Address = TypeVar("_Address", bound=bytes)
 _Result = TypeVar("_Result")
 
 
 def work_on_each(
-    addresses: Iterable[Address],
-    work: Callable[[Address], _Result],
+    addresses: Iterable[_Address],
+    work: Callable[[_Address], _Result],
     *expected: type[Exception],
     until: Callable[[], bool] = lambda: False,
-) -> tuple[list[_Result], frozenset[Address]]:
+) -> tuple[list[_Result], frozenset[_Address]]:
     """Do a piece of work on each mailbox, until `until` returns True.
 
     Return the results, and the mailboxes in which the work raised an exception. A mailbox in which the work
@@ -30,7 +30,7 @@ def work_on_each(
         WholeStoreError: the store itself fails, for example because its disk is full.
     """
     results: list[_Result] = []
-    failed: set[Address] = set()
+    failed: set[_Address] = set()
     for address in itertools.takewhile(lambda _: not until(), addresses):
         try:
             results.append(work(address))
