@@ -86,6 +86,9 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
         self._answering.discard(conn)
         self._places.free(conn.sock)
         conn.is_kept = done.exception() is None and bool(done.result())
+        if conn.unfinished is not None and not conn.is_kept:
+            # A part of the request was not read. On this connection, it would count as the next request.
+            conn.unfinished.force_close()
         conn.sock.start_over()
         if conn.parser is not None:
             conn.sock.received[:0] = conn.parser.unreader.take_buffered()  # of the next request

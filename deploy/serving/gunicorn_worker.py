@@ -101,6 +101,10 @@ class _Answer:
                 self.close()
         return not self._response.should_close()
 
+    def force_close(self) -> None:
+        """Close the connection after this answer."""
+        self._response.force_close()
+
     def close(self) -> None:
         """Let the app end its answer, because everything was made or the client is gone."""
         if hasattr(self._body, "close"):

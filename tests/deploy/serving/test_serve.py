@@ -291,6 +291,24 @@ def test_two_requests_that_arrive_together_are_both_answered(server: ServerProce
     assert re.findall(rb"\r\n\r\n(5|hello)", answers) == [b"5", b"hello"]
 
 
+@pytest.mark.parametrize("path", [b"/large", b"/page", b"/"])
+@pytest.mark.parametrize(
+    "kind", [b"Content-Length: 300000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n493e0\r\n"]
+)
+def test_the_rest_of_a_body_that_no_one_reads_is_not_another_request(
+    server: ServerProcess, path: bytes, kind: bytes
+) -> None:
+    """Attack: a reverse proxy uses the connection again, and sends the next visitor the wrong answer."""
+    rest = b"x" * 65536 + b"GET /process HTTP/1.1\r\nHost: x\r\n\r\n"
+
+    with server.connect() as client:
+        client.sendall(b"GET %s HTTP/1.1\r\nHost: x\r\n" % path + kind + rest.ljust(300_000, b"y"))
+        answer = read_all(client)
+
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert str(_process(server)).encode() not in answer
+
+
 @pytest.mark.parametrize(
     ("raw", "status"),
     [
