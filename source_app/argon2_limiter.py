@@ -22,7 +22,7 @@ _T = TypeVar("_T")
 WAIT_SECONDS: Final = range(10, 61, 10)  # a page asks visitors to wait this long before they try again
 
 _POLL_SECONDS = 0.002  # the first in the queue checks this often whether a slot is free
-_NICENESS = 5  # reading a page has priority over deriving a key, but a flood of pages does not stop log-ins
+_NICENESS = 1  # reading a page comes first, but a flood of pages must not stop the log-ins
 
 
 class Argon2Limiter:
