@@ -1,5 +1,6 @@
 """Inbox page: a list of mailboxes, which the adviser can filter."""
 
+import threading
 from contextlib import suppress
 from typing import Any
 
@@ -86,6 +87,17 @@ def _asked(wanted: InboxFilter) -> dict[str, Any]:
 def _is_under_way(inbox: Inbox) -> bool:
     reading = inbox.reading
     return inbox.progress.is_running or (reading.total > reading.done and not reading.is_broken)
+
+
+@bp.post("/inbox/ended")
+@takes(token=TOKEN_BYTES)
+@unlocked
+def acknowledge_unread_mailboxes(desk: OpenDesk) -> ResponseReturnValue:
+    """Remove, in the background, the ended mailboxes that no adviser had opened from the inbox."""
+    require_our_form("acknowledge-unread")
+    work = ended_mailboxes.acknowledge_unread
+    threading.Thread(target=work, args=(desk, adviser_today()), name="closing", daemon=True).start()
+    return redirect(url_for("inbox.show_inbox", state="closed"), code=303)
 
 
 @bp.post("/inbox/ended/<address>")

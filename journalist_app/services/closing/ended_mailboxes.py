@@ -141,7 +141,51 @@ def acknowledge_ended(desk: OpenDesk, address: Address, today: date) -> None:
     end = end_by_source(desk, row)
     if end is None:
         raise UnsoundMailboxError
-    part = end.envelope
+    _count_end(desk, row, end, today)
+    _drop_row(desk, address, today)
+    with desk.store.writing() as session:
+        desk_records.delete_empty_records(desk, session, today)
+
+
+def acknowledge_unread(desk: OpenDesk, today: date) -> None:
+    """Acknowledge every mailbox that its source ended before an adviser opened the mailbox.
+
+    Attack: someone makes thousands of mailboxes and ends them, so that an adviser has to remove thousands of
+    lines from the inbox.
+    """
+    ended = [(row, end_by_source(desk, row)) for row in list_unacknowledged(desk, today)]
+    unread = [(row, end) for row, end in ended if end is not None and _is_unread(desk, end)]
+    for start in range(0, len(unread), _AT_ONCE):
+        if desk.stopping.is_set():
+            return
+        counted: list[Address] = []
+        for row, end in unread[start : start + _AT_ONCE]:
+            with suppress(RecordUnsoundError):  # the inbox still shows the line
+                _count_end(desk, row, end, today)
+                counted.append(Address(row.address))
+                desk.forget_ended(counted[-1])
+        desk.save()  # before the rows go, as in `_drop_row`, and once for all
+        for address in counted:
+            _drop_row(desk, address, today)
+
+
+def _is_unread(desk: OpenDesk, end: SignedEntry) -> bool:
+    """Return True if no adviser left an entry in a mailbox before the source ended the mailbox.
+
+    If this workstation knew the mailbox, every entry of the source before the end must have arrived.
+    """
+    is_read = any(head.strand for head in (*end.envelope.heads, *end.envelope.unseen))
+    is_known = end.envelope.address in desk.trusted_state.mailboxes
+    return not is_read and not (is_known and count_for_report.count_not_arrived(desk, end))
+
+
+def _count_end(desk: OpenDesk, row: EndedMailbox, end: SignedEntry, today: date) -> None:
+    """Count a mailbox that its source ended in the ledger.
+
+    Raises:
+        RecordUnsoundError: the casefile fails verification, so the mailbox cannot be counted.
+    """
+    part, address = end.envelope, Address(row.address)
     casefile = casefiles.read_casefile(desk, address)
     if casefile.keep_until is None or casefile != evidence_alone(casefile):
         if casefile.evidence:
@@ -158,9 +202,6 @@ def acknowledge_ended(desk: OpenDesk, address: Address, today: date) -> None:
         )
         with desk.store.writing() as session:  # before the trusted state says that the mailbox is counted
             ledger_tallies.add(session, seal_tallies(counted, desk.letterhead, desk.keyring.desk_writer))
-    _drop_row(desk, address, today)
-    with desk.store.writing() as session:
-        desk_records.delete_empty_records(desk, session, today)
 
 
 def evidence_alone(casefile: Casefile) -> Casefile:

@@ -9,14 +9,18 @@ from journalist_app.inbox import deadlines
 from journalist_app.services import inbox_lists
 from journalist_app.services.closing import ended_mailboxes
 from journalist_app.services.inbox_lists import InboxFilter
+from journalist_app.services.records import casefiles
 from journalist_app.services.whole_desk import background_check, unlocking
 from protocol.entry import SignedEntry
+from protocol.ledger import ROWS
 from protocol.transcript.closing import last_words
 from protocol.transcript.ending import proof_from_bytes, proof_to_bytes
 from store import mailboxes
 from tests.flushes import note_flushes
 from tests.journalist_app import desk_readers
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_source
+from tests.journalist_app.opening import opens
+from tests.store.factories import all_tallies
 from tests.store_work import StoreWork, work_of
 
 _SOME = 30
@@ -174,3 +178,44 @@ def test_tallies_of_closed_mailboxes_are_read_once_a_day(
         world.store, monkeypatch, lambda: background_check.check_store(desk, TODAY + timedelta(days=1))
     )
     assert next_day.statements >= same_day.statements + 2 * 3
+
+
+def test_lines_of_ended_mailboxes_that_no_adviser_opened_are_removed_together(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Attack: someone makes thousands of mailboxes and ends each of them."""
+    some_end(world)
+    opened, incomplete, noted = (a_source(world) for _ in range(3))
+    for source in (opened, incomplete, noted):
+        source.writes("vraag")
+    desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
+    background_check.check_store(desk, TODAY)
+    opens(desk, opened.keys.address)
+    casefiles.add_casefile_note(desk, noted.keys.address, "een notitie", TODAY)
+    world.execute("UPDATE record SET revision = 7 WHERE name = :name", name=noted.keys.address)
+    incomplete.writes("nog een vraag")
+    for source in (opened, incomplete, noted):
+        source.ends()
+    flushed = note_flushes(monkeypatch)
+
+    ended_mailboxes.acknowledge_unread(desk, TODAY)
+
+    assert sum(path.parent == tmp_path for path in flushed) == 1
+    left = {row.address for row in ended_mailboxes.list_unacknowledged(desk, TODAY)}
+    assert left == {source.keys.address for source in (opened, incomplete, noted)}
+    assert len(desk.trusted_state.ended) == _SOME
+    again = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
+    background_check.check_store(again, TODAY)
+    assert again.unsound == {}
+    with world.store.reading() as session:
+        assert len(all_tallies(session)) == ROWS * _SOME
+
+
+def test_locking_stops_the_removal_of_lines(world: World) -> None:
+    some_end(world)
+    desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
+    desk.stop()
+
+    ended_mailboxes.acknowledge_unread(desk, TODAY)
+
+    assert len(ended_mailboxes.list_unacknowledged(desk, TODAY)) == _SOME

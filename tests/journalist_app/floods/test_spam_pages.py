@@ -203,3 +203,21 @@ def test_mailboxes_that_stay_open_are_named_with_a_link(browser: AdviserBrowser,
     page = browser.get("/spam")
     assert (hooks(page.text, "closed"), hooks(page.text, "kept")) == (["4"], ["1"])
     assert f'href="/mailbox/{junk[0].address}"' in page.text
+
+
+def test_the_lines_of_ended_mailboxes_are_removed_with_one_button(
+    world: World, browser: AdviserBrowser
+) -> None:
+    for _ in range(7):
+        source = a_source(world)
+        source.writes("vraag")
+        source.ends()
+    page = browser.get("/inbox?state=closed")
+    assert browser.post("/inbox/ended", {"token": "0" * 64}).status_code == 403
+
+    removed = browser.post("/inbox/ended", {"token": token(page, "/inbox/ended")})
+    settle_closing()
+
+    assert removed.headers["Location"] == "/inbox?state=closed"
+    assert 'action="/inbox/ended' in page.text
+    assert 'action="/inbox/ended' not in browser.get("/inbox?state=closed").text
