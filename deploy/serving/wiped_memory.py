@@ -11,7 +11,6 @@ _TUNABLES = (
     "tcache_max=56",
     "tcache_count=5000",
     "mxfast=160",  # blocks of up to this size are quick to allocate
-    "trim_threshold=268435456",  # freed memory at the end of a heap stays with this process
 )
 _SETTINGS = {
     "PYTHONMALLOC": "malloc",  # Python's own allocator would keep freed memory as it was
