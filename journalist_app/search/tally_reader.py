@@ -4,8 +4,8 @@ One tally takes a quarter of a millisecond to decrypt, and Python's threads shar
 are divided over several processes, one for each core.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final
@@ -14,8 +14,10 @@ import msgspec
 
 from crypto.age import PQIdentity
 from crypto.errors import ForgedError, MalformedError, UnreadableError
+from protocol.identifiers import StrandId
 from protocol.ledger import Tally, open_tally
 from protocol.letterhead import Letterhead
+from protocol.strand import StrandKey
 from store import ledger_tallies
 from store.database.engine import Store, open_store
 from store.errors import StoreError
@@ -41,11 +43,13 @@ class TallyRequest(msgspec.Struct, frozen=True, tag=True):
 class OpenedTally(msgspec.Struct, frozen=True, array_like=True):
     """One decrypted tally (anonymous fact about a deleted mailbox), with its row number.
 
-    `tally` is None if the row is damaged or no workstation signed it.
+    `tally` is None if the row is damaged or no workstation signed it. `is_retired` is True if a workstation
+    signed it that is retired now.
     """
 
     row: int
     tally: Tally | None
+    is_retired: bool = False
 
 
 class TallyBatch(msgspec.Struct, frozen=True, tag=True):
@@ -88,8 +92,14 @@ def serve_tallies(line: Connection, request: TallyRequest) -> None:
     line.send_bytes(msgspec.msgpack.encode(TallyBatch((), is_last=True)))
 
 
+def keys_in_use(letterhead: Letterhead) -> Mapping[StrandId, StrandKey]:
+    """Return the public keys of the workstations that are not retired."""
+    return {strand: key for strand, key in letterhead.strand_keys.items() if key.until is None}
+
+
 def _open(row: int, raw: bytes, identities: Sequence[PQIdentity], letterhead: Letterhead) -> OpenedTally:
-    try:
-        return OpenedTally(row, open_tally(raw, identities, letterhead.strand_keys))
-    except (UnreadableError, MalformedError, ForgedError):
-        return OpenedTally(row, None)
+    with suppress(ForgedError, UnreadableError, MalformedError):
+        return OpenedTally(row, open_tally(raw, identities, keys_in_use(letterhead)))
+    with suppress(ForgedError, UnreadableError, MalformedError):
+        return OpenedTally(row, open_tally(raw, identities, letterhead.strand_keys), is_retired=True)
+    return OpenedTally(row, None)

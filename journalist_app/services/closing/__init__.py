@@ -1,8 +1,8 @@
 """Use cases about closed, ended and deleted mailboxes.
 
-Imports `journalist_app.services.mailbox`, `journalist_app.services.records`, `journalist_app.inbox`,
-`journalist_app.desk`, modules at the root of `journalist_app`, and `web`, `stored_mailbox`, `store`,
-`protocol` and `crypto`.
+Imports `journalist_app.services.mailbox`, `journalist_app.services.records`, `journalist_app.search`,
+`journalist_app.inbox`, `journalist_app.desk`, modules at the root of `journalist_app`, and `web`,
+`stored_mailbox`, `store`, `protocol` and `crypto`.
 
 - `close_mailbox`: closes a mailbox with a last message, or as spam
 - `close_spam`: closes many mailboxes as spam in one step, after a look at each

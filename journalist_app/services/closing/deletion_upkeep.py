@@ -10,6 +10,7 @@ from journalist_app.desk.casefile import Casefile
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of, heads_shown, open_all, unconfirmed
 from journalist_app.errors import MailboxNotFoundError
+from journalist_app.search.tally_reader import keys_in_use
 from journalist_app.services.closing import close_mailbox
 from journalist_app.services.closing.ended_mailboxes import evidence_alone, forget_deleted_mailboxes
 from journalist_app.services.records import casefiles
@@ -69,7 +70,7 @@ def _maintain_tallies(desk: OpenDesk, address: Address, due: date, rows: set[int
 
 
 def _are_current(desk: OpenDesk, sealed: Sequence[bytes], wanted: Sequence[Tally]) -> bool:
-    keys = desk.keyring.identities, desk.letterhead.strand_keys
+    keys = desk.keyring.identities, keys_in_use(desk.letterhead)  # not those of a retired workstation
     try:
         there = {tally.id: tally.revision for tally in (open_tally(raw, *keys) for raw in sealed)}
     except CryptoError:

@@ -3,7 +3,7 @@
 If there are many tallies, several processes decrypt them in parallel.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Final
 
@@ -20,11 +20,11 @@ _PARALLEL_TALLIES: Final = 2000  # fewer take half a second: not worth starting 
 _BATCH_SECONDS: Final = 60  # limit of waiting for the next batch of some hundred tallies
 
 
-def read_ledger(desk: OpenDesk) -> Iterator[Tally]:
+def read_ledger(desk: OpenDesk) -> tuple[tuple[Tally, ...], tuple[Tally, ...]]:
     """Decrypt and return every tally in the ledger that a workstation of this desk signed.
 
-    A tally is one anonymous fact about a deleted mailbox. Each tally is decrypted once while the desk is
-    open, and then kept in memory.
+    The second of the two results has the tallies that retired workstations signed. A tally is one anonymous
+    fact about a deleted mailbox. Each tally is decrypted once while the desk is open, and kept in memory.
 
     Raises:
         ReportRefusedError: LEDGER: a process that decrypts tallies ended or did not answer.
@@ -38,8 +38,10 @@ def read_ledger(desk: OpenDesk) -> Iterator[Tally]:
             _remember(desk, opened)
     else:
         _decrypt_in_processes(desk, new)
-    known = (desk.tallies.get(row) for row in here)
-    return (opened.tally for opened in known if opened is not None and opened.tally is not None)
+    known = [desk.tallies[row] for row in here if row in desk.tallies]
+    tallies = [(each.tally, each.is_retired) for each in known if each.tally is not None]
+    in_use = tuple(tally for tally, is_retired in tallies if not is_retired)
+    return in_use, tuple(tally for tally, is_retired in tallies if is_retired)
 
 
 def _decrypt_in_processes(desk: OpenDesk, rows: Sequence[int]) -> None:

@@ -42,7 +42,8 @@ class ReportYear:
     `published` is the day of publication, or None. `unread` has the mailboxes that no adviser has opened yet.
     The report counts these mailboxes as if they were read. `unsound` is the number of mailboxes and casefiles
     (notes about a mailbox) that could not be counted correctly. `ended` is the number of ended mailboxes in
-    the inbox, which are not counted yet. `digest` identifies the figures and texts, so that the adviser
+    the inbox, which are not counted yet. `by_retired` is the number of deleted mailboxes that only retired
+    workstations counted. `digest` identifies the figures and texts, so that the adviser
     publishes exactly the report that was shown.
     """
 
@@ -56,6 +57,7 @@ class ReportYear:
     unread: tuple[Address, ...] = ()
     unsound: int = 0
     ended: int = 0
+    by_retired: int = 0
 
     @property
     def digest(self) -> str:

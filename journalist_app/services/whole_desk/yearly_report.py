@@ -43,13 +43,26 @@ def years_to_report(desk: OpenDesk, today: date) -> tuple[int, ...]:
     """
     with desk.store.reading() as session:
         live = {day.year for _, day in entries.first_entry_days(session, Author.SOURCE)}
-    counted = years_with_mailboxes(_facts(read_ledger(desk)))
+    counted = years_with_mailboxes(_facts(*_counted(*read_ledger(desk))))
     found = {today.year - 1, *live, *counted} - set(report_records.published_years(desk))
     return tuple(sorted((year for year in found if year in YEARS and year <= today.year), reverse=True))
 
 
-def _facts(tallies: Iterable[Tally]) -> Facts:
-    return Counter((each.year, each.dimension, each.value) for each in counted_tallies(tallies))
+def _counted(
+    in_use: Iterable[Tally], retired: Iterable[Tally]
+) -> tuple[tuple[Tally, ...], tuple[Tally, ...]]:
+    """Return the tallies that count: those of workstations in use, and those of retired workstations.
+
+    Attack: someone has the key of a retired workstation, and signs tallies of a mailbox again, with other
+    facts. So a tally of a retired workstation counts only if no workstation in use signed one with its id.
+    """
+    first = counted_tallies(in_use)
+    ids = {each.id for each in first}
+    return first, counted_tallies(each for each in retired if each.id not in ids)
+
+
+def _facts(*tallies: Iterable[Tally]) -> Facts:
+    return Counter((each.year, each.dimension, each.value) for each in chain(*tallies))
 
 
 def read_report_year(desk: OpenDesk, year: int, today: date) -> ReportYear:
@@ -64,7 +77,9 @@ def read_report_year(desk: OpenDesk, year: int, today: date) -> ReportYear:
     if frozen is not None:
         return frozen
     live = _ExistingMailboxes(desk, year)
-    facts = _facts(chain(read_ledger(desk), live.tallies()))
+    in_use, retired = read_ledger(desk)
+    in_use, retired = _counted(chain(in_use, live.tallies()), retired)
+    facts = _facts(in_use, retired)
     lists = Lists(**{name: desk.config.options(f"{name}s") for name in casefiles.CHOICES})
     counts = count_year(facts, year, shapes(lists), Dimension.NOTHING)
     return ReportYear(
@@ -78,6 +93,7 @@ def read_report_year(desk: OpenDesk, year: int, today: date) -> ReportYear:
         unread=tuple(live.unread),
         unsound=live.unsound,
         ended=len(list_unacknowledged(desk, today)),
+        by_retired=sum((each.year, each.dimension) == (year, Dimension.MAILBOX) for each in retired),
     )
 
 

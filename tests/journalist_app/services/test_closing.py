@@ -8,6 +8,7 @@ from datetime import date, timedelta
 
 import msgspec
 import pytest
+from nacl.signing import SigningKey
 
 from journalist_app.desk.casefile import Casefile, Evidence, EvidenceKind, PassedOn
 from journalist_app.desk.open_desk import OpenDesk
@@ -30,7 +31,7 @@ from journalist_app.services.whole_desk import background_check, unlocking, year
 from protocol import ledger as ledger_format
 from protocol.content import TEXT_CHARS, ClosingNote, Content, Kind, StepName
 from protocol.entry import open_entry, sign_entry
-from protocol.identifiers import Digest, EntryId
+from protocol.identifiers import Digest, EntryId, StrandId
 from protocol.ledger import Dimension, Tally
 from protocol.letterhead import Strand
 from protocol.sealed_record import RecordKind
@@ -352,6 +353,27 @@ def test_tallies_of_a_closed_mailbox_that_were_copied_do_not_count_beside_those_
         left = opened_tallies(world, tuple(all_tallies(session)))
     assert len(left) == 2 * ledger_format.ROWS
     assert len(ledger_format.counted_tallies(left)) == ledger_format.ROWS
+
+
+def test_tallies_that_a_retired_workstation_put_beside_a_mailbox_are_replaced(world: World) -> None:
+    """Attack: someone with its key puts tallies of a higher revision beside a closed mailbox."""
+    source = a_source(world)
+    source.writes("vraag")
+    desk = unlocked(world)
+    close(desk, source)
+    ours = opened_tallies(world, tallies_of(world, source))
+    by = DeskWriter(StrandId(b"desk-old"), bytes(32))
+    key = bytes(SigningKey(by.seed).verify_key)
+    old = Strand(id=by.strand, name="oud", verify_key=key, since=TODAY, until=TODAY)
+    desk.letterhead = desk.letterhead.successor(strands=(*desk.letterhead.strands, old))
+    forged = [msgspec.structs.replace(each, revision=each.revision + 1, value="x") for each in ours]
+    with world.store.writing() as session:
+        sealed = ledger_format.seal_tallies(forged, world.letterhead, by)
+        mailbox_tallies.put(session, source.keys.address, sealed)
+
+    deletion_upkeep.maintain_deletions(desk, TODAY)
+
+    assert set(opened_tallies(world, tallies_of(world, source))) == set(ours)
 
 
 def test_what_stays_of_a_deleted_mailbox_does_not_link_its_tallies_to_it(world: World) -> None:

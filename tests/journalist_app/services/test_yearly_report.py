@@ -10,6 +10,7 @@ from multiprocessing.connection import Connection
 
 import msgspec
 import pytest
+from nacl.signing import SigningKey
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
@@ -25,8 +26,11 @@ from journalist_app.services.whole_desk.report_records import ReportWords
 from journalist_app.services.whole_desk.unlocking import unlock_desk
 from protocol.content import Content, Kind, StepName, StepNote
 from protocol.envelope import Author
+from protocol.identifiers import StrandId
 from protocol.ledger import seal_tallies
+from protocol.letterhead import Strand
 from protocol.sealed_record import RecordKind
+from protocol.strand import DeskWriter
 from report.disclosure import Audience, rounded
 from report.document import read_words
 from report.tables import counted_line, shapes
@@ -218,6 +222,32 @@ def test_a_forged_tally_counts_nothing_and_shows(world: World, desk: OpenDesk) -
     with world.store.writing() as session:
         ledger_tallies.add(session, [os.urandom(2277)])
     assert 1 == yearly_report.read_report_year(desk, LAST_YEAR, TODAY).counts.read
+
+
+def test_a_tally_of_a_retired_workstation_changes_no_other_and_the_adviser_is_told(
+    world: World, desk: OpenDesk
+) -> None:
+    """Attack: someone with the key of a retired workstation counts mailboxes again with other facts."""
+    by = DeskWriter(StrandId(b"desk-old"), bytes(32))
+    key = bytes(SigningKey(by.seed).verify_key)
+    old = Strand(id=by.strand, name="oud", verify_key=key, since=DAY, until=DAY)
+    desk.letterhead = desk.letterhead.successor(strands=(*desk.letterhead.strands, old))
+    seeds = [secrets.token_bytes(32) for _ in range(3)]
+    real, late = Casefile(first_message=DAY, theme="bullying"), Casefile(first_message=DAY, is_spam=True)
+    for which, casefile, revision, writer in (
+        (seeds[:2], real, 1, world.writer()),
+        (seeds[1:], late, 99, by),
+    ):
+        for seed in which:
+            how = {"seed": seed, "revision": revision, "closed": DAY, "is_read": True}
+            counted = tallies_of(casefile, world.letterhead, **how)  # type: ignore[arg-type]
+            with world.store.writing() as session:
+                ledger_tallies.add(session, seal_tallies(counted, world.letterhead, writer))
+    found = yearly_report.read_report_year(desk, LAST_YEAR, TODAY)
+    assert (2, 1) == (found.counts.read, found.by_retired)
+    assert {"read": 2, "spam": 1} == {
+        each: number for each, number in found.counts.mailboxes.items() if number
+    }
 
 
 def test_a_tally_that_was_copied_in_the_store_counts_once(world: World, desk: OpenDesk) -> None:

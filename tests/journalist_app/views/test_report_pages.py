@@ -1,12 +1,13 @@
 import re
 
+import msgspec
 import pytest
 
 from journalist_app import create_adviser_app
 from journalist_app.desk.casefile import Casefile
 from journalist_app.services.whole_desk import report_records
 from journalist_app.services.whole_desk.unlocking import unlock_desk
-from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_source
+from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_source, publish
 from tests.journalist_app.services.test_yearly_report import DAY, LAST_YEAR, leave_tallies
 from tests.journalist_app.views.test_views import AdviserBrowser, token
 from tests.pages import hooks
@@ -116,3 +117,16 @@ def test_a_year_in_the_ledger_alone_is_listed(world: World, browser: AdviserBrow
     leave_tallies(world, Casefile(first_message=DAY))
     assert 8 == rows(world.store, "ledger_tally")
     assert f'href="{PAGE}"' in browser.get("/reports").text
+
+
+def test_a_mailbox_that_a_retired_workstation_counted_is_told_before_publishing(world: World) -> None:
+    leave_tallies(world, Casefile(first_message=DAY))
+    (strand,) = world.letterhead.strands
+    used = msgspec.structs.replace(strand, id=b"desk-new", verify_key=bytes(32))
+    old = msgspec.structs.replace(strand, until=TODAY)
+    world.letterhead = world.letterhead.successor(strands=(used, old))
+    publish(world.store, world.keyring, world.letterhead)
+    app = create_adviser_app(world.config, world.store, end_worker=lambda: None, today=lambda: TODAY)
+    browser = AdviserBrowser(app, [])
+    browser.unlock()
+    assert hooks(browser.get(PAGE).text, "by-retired") == ["1"]
