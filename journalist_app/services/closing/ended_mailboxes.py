@@ -4,13 +4,14 @@ The store has a row with a proof of each, until the desk has counted the mailbox
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date
 from typing import Final
 
 from crypto.errors import CryptoError
 from journalist_app.desk.casefile import Casefile, tallies_of
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import MailboxNotFoundError, UnsoundMailboxError
+from journalist_app.errors import MailboxNotFoundError, RecordUnsoundError, UnsoundMailboxError
 from journalist_app.services.closing import close_mailbox
 from journalist_app.services.mailbox import count_for_report
 from journalist_app.services.records import casefiles, desk_records, unsent_forms
