@@ -23,10 +23,9 @@ from store.attachments import Attachment
 from store.errors import AttachmentMissingError
 from web.filenames import safe_name
 
-# A file up to this size is verified before its first byte is sent. At 780 MB/s, this takes a third of a
-# second, as long as a page with a thousand entries. Without a limit, one request that costs an attacker
-# nothing would take three seconds.
-VERIFIED_FIRST_BYTES = 256 * 1024 * 1024
+# A file up to this size is verified before its first byte is sent. This takes as long as a page of a mailbox.
+# With a limit of hundreds of megabytes, requests that cost an attacker nothing would occupy all threads.
+VERIFIED_FIRST_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)

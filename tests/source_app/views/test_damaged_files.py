@@ -2,15 +2,18 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from source_app.services import mailbox_files
+from store import attachments
 from store.errors import AttachmentMissingError
 from tests.damaged_files import CONTENT, DAMAGES, FOREIGN, HARMLESS, OTHER, damage
 from tests.pages import hook, hooks
-from tests.source_app.desks import ADesk, SourceBrowser, make_desk
+from tests.source_app.desks import MIB, ADesk, SourceBrowser, make_desk
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +100,32 @@ def test_a_large_file_with_a_damaged_beginning_gives_the_page(
 
     assert hooks(source.get(f"/en/mailbox/files/{file}").text, "failure") == ["damaged_file"]
     assert source.get(f"/en/mailbox/files/{other}").data == OTHER
+
+
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+def test_a_request_for_a_large_file_decrypts_only_its_beginning(
+    a_desk: ADesk, source: SourceBrowser, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """Otherwise a few requests, which cost an attacker nothing, would occupy all threads."""
+    limits = replace(a_desk.desk.limits, files_bytes=11 * MIB)
+    a_desk.app.extensions["desk"] = replace(a_desk.desk, limits=limits)
+    assert source.write("see the file", [("film.bin", bytes(10 * MIB))]).status_code == 303
+    (file,) = a_desk.thread_of(source).entries[-1].files
+    read: list[int] = []
+    stored = attachments.read_chunks
+
+    def counted(*of_file: Any) -> Iterator[bytes]:  # noqa: ANN401  # the parameters of read_chunks
+        for chunk in stored(*of_file):
+            read.append(len(chunk))
+            yield chunk
+
+    monkeypatch.setattr(attachments, "read_chunks", counted)
+
+    answer = source.client.open(f"/en/mailbox/files/{file.id}", method=method)
+
+    assert answer.content_length == 10 * MIB
+    assert sum(read) < 8 * MIB
+    answer.close()
 
 
 def test_a_message_whose_file_was_damaged_since_is_not_taken_for_the_same(a_desk: ADesk) -> None:
