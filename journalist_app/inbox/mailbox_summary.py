@@ -28,7 +28,8 @@ class MailboxSummary(msgspec.Struct, frozen=True, array_like=True):
     gave advice, passed on or closed. `presealed` has the digests of the source's entries with files, or with
     a text that may contain an encrypted block. `chars` counts the characters of the source's texts, and
     `likeness` is the sketch of these texts (`sketch_of`). If `failed` is True, the mailbox could not be read,
-    and the summary says nothing else.
+    and the summary says nothing else. `files` counts the attached files. `read` is the `digest_of_entries` of
+    the verified entries from which the summary was made, or b"" if one of them could not be decrypted.
     """
 
     address: bytes
@@ -45,6 +46,8 @@ class MailboxSummary(msgspec.Struct, frozen=True, array_like=True):
     chars: int = 0
     likeness: bytes = b""
     failed: bool = False
+    files: int = 0
+    read: bytes = b""
 
 
 def digest_of_rows(digests: Iterable[bytes]) -> bytes:
@@ -53,6 +56,14 @@ def digest_of_rows(digests: Iterable[bytes]) -> bytes:
     A new or a lost entry changes this digest.
     """
     return hashlib.sha256(b"".join(sorted(digests))).digest()
+
+
+def digest_of_entries(transcript: Transcript) -> bytes:
+    """Return one digest (32 bytes) of a mailbox's verified entries and their age headers.
+
+    No signature covers the headers. If two transcripts have equal digests, the same texts can be decrypted.
+    """
+    return digest_of_rows(entry.digest + (entry.header or b"") for entry in transcript.entries)
 
 
 def summarise_mailbox(
@@ -70,6 +81,10 @@ def summarise_mailbox(
     if state.current is not None and state.current.is_void:
         current = StepName.PROPOSAL_MADE  # the source withdrew in time: the proposal waits again
     texts = [content.text for signed, content in opened if content and not signed.envelope.strand]
+    is_read = all(
+        content is not None or not signed.envelope.is_words or signed.digest in transcript.removed
+        for signed, content in opened
+    )
     is_closed = state.closing is not None  # a later "handed over" step does not reopen the mailbox
     return MailboxSummary(
         address=address,
@@ -91,4 +106,6 @@ def summarise_mailbox(
         ),
         chars=sum(map(len, texts)),
         likeness=sketch_of("\n".join(texts)),
+        files=sum(len(content.attachments) for _, content in opened if content),
+        read=digest_of_entries(transcript) if is_read else b"",
     )

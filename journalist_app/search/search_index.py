@@ -116,6 +116,11 @@ class SearchIndex:
         with self._changed:
             return list(self._summaries.values())
 
+    def summary_of(self, address: Address) -> MailboxSummary | None:
+        """Return the summary of one mailbox, or None if the search processes have not read the mailbox."""
+        with self._changed:
+            return self._summaries.get(address)
+
     def find(self, words: Sequence[str]) -> list[Address]:
         """Ask the search processes for the mailboxes that contain all of these words, newest first.
 

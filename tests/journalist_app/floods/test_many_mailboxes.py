@@ -1,21 +1,29 @@
 """Attack: someone makes very many mailboxes. Work for each mailbox must not grow with their number."""
 
+import itertools
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from crypto.age import PQIdentity
+from journalist_app.desk import verification
 from journalist_app.inbox import deadlines
+from journalist_app.search.search_index import SearchIndex
 from journalist_app.services import inbox_lists
 from journalist_app.services.closing import ended_mailboxes
 from journalist_app.services.inbox_lists import InboxFilter
 from journalist_app.services.records import casefiles
+from journalist_app.services.inbox_rows import InboxRow
 from journalist_app.services.whole_desk import background_check, unlocking
+from protocol.content import Content
 from protocol.entry import SignedEntry
 from protocol.ledger import ROWS
 from protocol.transcript.closing import last_words
 from protocol.transcript.ending import proof_from_bytes, proof_to_bytes
 from store import mailboxes
+from tests.deep_json import deep_content
 from tests.flushes import note_flushes
 from tests.journalist_app import desk_readers
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_source
@@ -219,3 +227,72 @@ def test_locking_stops_the_removal_of_lines(world: World) -> None:
     ended_mailboxes.acknowledge_unread(desk, TODAY)
 
     assert len(ended_mailboxes.list_unacknowledged(desk, TODAY)) == _SOME
+
+
+def decrypted_by(monkeypatch: pytest.MonkeyPatch, action: Callable[[], object]) -> int:
+    """Return how many entries the desk decrypts while `action` runs."""
+    with monkeypatch.context() as patch:
+        real, calls = verification.open_entry, list[SignedEntry]()
+
+        def counted(signed: SignedEntry, identities: Sequence[PQIdentity]) -> Content:
+            calls.append(signed)
+            return real(signed, identities)
+
+        patch.setattr(verification, "open_entry", counted)
+        action()
+    return len(calls)
+
+
+def test_the_inbox_does_not_decrypt_mailboxes_that_the_search_index_has_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attack: sources fill the first page of the inbox with mailboxes of thousands of short messages."""
+    hostile, closed, other = (a_source(world) for _ in range(3))
+    for number in range(20):
+        hostile.writes(f"x {number}", file=(f"{number}.txt", b"y") if number < 3 else None)
+    hostile.removes(hostile.writes("weg"))
+    closed.writes("vraag")
+    closed.is_closed(due=TODAY)
+    other.writes("vraag")
+    other.is_answered("antwoord")
+    desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
+    lists = ("waiting", "answered", "closed")
+
+    def rows() -> dict[str, InboxRow]:
+        shown = [inbox_lists.read_inbox(desk, InboxFilter(each), TODAY).rows for each in lists]
+        return {row.address: row for row in itertools.chain.from_iterable(shown)}
+
+    desk_readers.begin(desk)
+    assert desk_readers.wait_until_whole(desk.index).is_whole
+    with monkeypatch.context() as patch:
+        patch.setattr(SearchIndex, "summary_of", lambda *_: None)
+        wanted = rows()
+        assert decrypted_by(monkeypatch, rows) == 24
+
+    assert (len(wanted), wanted[hostile.address].files, wanted[hostile.address].entries) == (3, 3, 21)
+    assert decrypted_by(monkeypatch, rows) == 0
+    assert rows() == wanted
+
+    damaged = hostile.reads().transcript.entries[0].envelope.entry_id
+    world.execute(
+        "UPDATE sealed SET header = zeroblob(length(header))"
+        " WHERE id = (SELECT id FROM entry WHERE entry_id = :entry_id)",
+        entry_id=damaged,
+    )
+    assert rows()[hostile.address].faults == ("unreadable",)
+    other.writes("nog iets")
+    assert rows()[other.address].is_waiting
+    desk.stop()
+
+
+def test_a_mailbox_with_an_unreadable_entry_is_decrypted_for_each_page(world: World) -> None:
+    source = a_source(world)
+    source.says(deep_content())
+    desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
+    desk_readers.begin(desk)
+    assert desk_readers.wait_until_whole(desk.index).is_whole
+
+    for _ in range(2):
+        (row,) = inbox_lists.read_inbox(desk, InboxFilter(), TODAY).rows
+        assert row.faults == ("unreadable",)
+    desk.stop()
