@@ -4,14 +4,13 @@ The store has a row with a proof of each, until the desk has counted the mailbox
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import date
 from typing import Final
 
 from crypto.errors import CryptoError
 from journalist_app.desk.casefile import Casefile, tallies_of
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import MailboxNotFoundError, RecordUnsoundError, UnsoundMailboxError
+from journalist_app.errors import MailboxNotFoundError, UnsoundMailboxError
 from journalist_app.services.closing import close_mailbox
 from journalist_app.services.mailbox import count_for_report
 from journalist_app.services.records import casefiles, desk_records, unsent_forms
@@ -155,16 +154,16 @@ def acknowledge_unread(desk: OpenDesk, today: date) -> None:
     lines from the inbox.
     """
     ended = [(row, end_by_source(desk, row)) for row in list_unacknowledged(desk, today)]
-    unread = [(row, end) for row, end in ended if end is not None and _is_unread(desk, end)]
+    ends = {Address(row.address): (row, end) for row, end in ended if end and _is_unread(desk, end)}
+    unread = list(ends)
+
+    def count(address: Address) -> Address:
+        _count_end(desk, *ends[address], today)
+        desk.forget_ended(address)
+        return address
+
     for start in range(0, len(unread), _AT_ONCE):
-        if desk.stopping.is_set():
-            return
-        counted: list[Address] = []
-        for row, end in unread[start : start + _AT_ONCE]:
-            with suppress(RecordUnsoundError):  # the inbox still shows the line
-                _count_end(desk, row, end, today)
-                counted.append(Address(row.address))
-                desk.forget_ended(counted[-1])
+        counted = desk.each_mailbox("acknowledge", unread[start : start + _AT_ONCE], count)
         desk.save()  # before the rows go, as in `_drop_row`, and once for all
         for address in counted:
             _drop_row(desk, address, today)

@@ -14,8 +14,8 @@ from journalist_app.search.search_index import SearchIndex
 from journalist_app.services import inbox_lists
 from journalist_app.services.closing import ended_mailboxes
 from journalist_app.services.inbox_lists import InboxFilter
-from journalist_app.services.records import casefiles
 from journalist_app.services.inbox_rows import InboxRow
+from journalist_app.services.records import casefiles
 from journalist_app.services.whole_desk import background_check, unlocking
 from protocol.content import Content
 from protocol.entry import SignedEntry
@@ -226,7 +226,8 @@ def test_locking_stops_the_removal_of_lines(world: World) -> None:
 
     ended_mailboxes.acknowledge_unread(desk, TODAY)
 
-    assert len(ended_mailboxes.list_unacknowledged(desk, TODAY)) == _SOME
+    again = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
+    assert len(ended_mailboxes.list_unacknowledged(again, TODAY)) == _SOME
 
 
 def decrypted_by(monkeypatch: pytest.MonkeyPatch, action: Callable[[], object]) -> int:
