@@ -7,23 +7,21 @@ yet can be chosen: no adviser opened them, wrote in them, or made a note about t
 import hashlib
 import secrets
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from typing import Final
 
-from crypto.errors import CryptoError
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.spam_choice import SpamChoice
 from journalist_app.desk.verification import Conversation, OpenedEntry, conversation_of, heads_shown, open_all
-from journalist_app.errors import AdviserError, SendRefusal, SendRefusedError
+from journalist_app.errors import SendRefusal, SendRefusedError
 from journalist_app.inbox.likeness import HASH_BYTES, is_alike
 from journalist_app.inbox.mailbox_summary import MailboxSummary
 from journalist_app.services.closing import close_mailbox
 from protocol.identifiers import Address
 from store.database.one_by_one import work_on_each
-from store.errors import StoreError
 from stored_mailbox.entry_form import FormContext
 
 MAILBOX_CHARS: Final = 50_000  # mailboxes with more text are read and closed one by one
@@ -147,30 +145,25 @@ def confirm_choice(choice: SpamChoice, digest: str) -> bool:
 def close_chosen(desk: OpenDesk, choice: SpamChoice, today: date) -> None:
     """Close each chosen mailbox as spam, if it has exactly the entries that the adviser was shown.
 
-    `choice.closed` and `choice.kept` have the progress. The function ends early when the desk is locked.
+    `choice.closed` has the progress, and `choice.kept` the mailboxes that were not closed. The function ends
+    early when the desk is locked.
     """
-    chosen = list(choice.chosen.values())
+    chosen, closed = list(choice.chosen), set[Address]()
+
+    def close(address: Address) -> None:
+        context, due = choice.chosen[address], close_mailbox.choose_early_deletion_day(desk, today)
+        check = partial(_refuse_changed, desk, context)
+        close_mailbox.close_until(desk, context, "", due, today=today, is_spam=True, precondition=check)
+        closed.add(address)
+        choice.closed += 1
+
     try:
         for start in range(0, len(chosen), _SAVED_EVERY):
             with desk.saving_once():
-                _close_some(desk, choice, chosen[start : start + _SAVED_EVERY], today)
+                desk.each_mailbox("spam", chosen[start : start + _SAVED_EVERY], close)
     finally:
+        choice.kept = [address for address in chosen if address not in closed]
         choice.is_busy = False
-
-
-def _close_some(desk: OpenDesk, choice: SpamChoice, some: Iterable[FormContext], today: date) -> None:
-    for context in some:
-        if desk.stopping.is_set():
-            return
-        due, check = (
-            close_mailbox.choose_early_deletion_day(desk, today),
-            partial(_refuse_changed, desk, context),
-        )
-        try:
-            close_mailbox.close_until(desk, context, "", due, today=today, is_spam=True, precondition=check)
-            choice.closed += 1
-        except (AdviserError, CryptoError, StoreError):
-            choice.kept.append(context.address)
 
 
 def _refuse_changed(

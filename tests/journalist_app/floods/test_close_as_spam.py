@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from tests.flushes import note_flushes
 from tests.journalist_app import desk_readers
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
 from tests.journalist_app.opening import opens
+from tests.store_work import work_of
 
 _JUNK = "Koop vandaag de beste horloges ter wereld in onze winkel en vertel het aan al uw vrienden, nummer"
 _QUESTION = "Mijn leidinggevende verandert de cijfers van het project en ik weet niet of ik dat moet melden"
@@ -331,3 +333,23 @@ def test_the_trusted_state_is_saved_once_for_many_closings(
     again = unlocking.unlock_desk(flooded.desk.config, flooded.desk.store, PASSPHRASE)
     background_check.check_store(again, TODAY)
     assert (again.progress.total, again.unsound) == (0, {})
+
+
+def test_each_mailbox_is_closed_with_the_same_work_however_many_were_closed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
+    found = []
+    for _ in range(4):
+        junk = [a_source(world) for _ in range(15)]
+        for number, each in enumerate(junk):
+            each.writes(f"{_JUNK} {number}")
+        background_check.check_store(desk, TODAY)
+        reads_all(desk)
+        flooded = Flooded(desk, junk, junk[0])
+        choice = flooded.chooses()
+        flooded.looks(choice)
+        found.append(work_of(world.store, monkeypatch, partial(flooded.closes, choice)))
+        assert choice.closed == 15
+    assert found[-1].statements == found[0].statements
+    assert found[-1].steps < 1.1 * found[0].steps
