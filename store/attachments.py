@@ -37,7 +37,11 @@ _ADOPTED = (
     .where(_IN_MAILBOX, _IS_ADOPTED)
 )
 _FIND = PreparedQuery(_ADOPTED.where(_HAS_ID), Attachment)
-_FIND_OF_ENTRY = PreparedQuery(_ADOPTED.where(_OF_ENTRY).order_by(AttachmentRow.attachment_id), Attachment)
+# A file has a chunk at least, and an entry names at most 50 files: other rows are the operator's.
+_FIND_OF_ENTRY = PreparedQuery(
+    _ADOPTED.where(_OF_ENTRY, AttachmentRow.chunks > 0).order_by(AttachmentRow.attachment_id).limit(50),
+    Attachment,
+)
 _UPLOADS_FROM_PEER = PlainQuery(
     select(AttachmentRow.address, AttachmentRow.attachment_id, AttachmentRow.chunks)
     .where(_IS_PENDING, AttachmentRow.peer == bindparam("peer"))

@@ -1,6 +1,6 @@
 """Entries of mailboxes: added after a compare-and-set of the mailbox's version, read, and destroyed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date
 
@@ -95,6 +95,13 @@ _ENVELOPES = PreparedQuery(
     StoredEnvelope,
 )
 _DIGESTS = PlainQuery(select(EntryRow.digest).where(_IN_MAILBOX))
+_HELD = PlainQuery(
+    select(EntryRow.address, EntryRow.digest, SealedRow.header.is_not(None))
+    .outerjoin(SealedRow, SealedRow.id == EntryRow.id)
+    .where(EntryRow.address >= bindparam("low"), EntryRow.address < bindparam("high"))
+    .order_by(EntryRow.address)
+)
+_ABOVE_ALL = b"\xff" * 21  # addresses have 20 bytes
 _ALL_DIGESTS = PlainQuery(select(EntryRow.address, EntryRow.digest))
 _ENTRY_IDS = PlainQuery(select(EntryRow.entry_id).where(_HAS_DIGEST))
 _FIRST_DAYS = PlainQuery(
@@ -259,6 +266,15 @@ def find_digest(session: Session, address: bytes, digest: bytes) -> StoredEntry 
 def digests(session: Session, address: bytes) -> Sequence[bytes]:
     """Return the digests of all entries of a mailbox, in any order."""
     return _DIGESTS.all(session, address=address)
+
+
+def held(session: Session, first: bytes, end: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
+    """Yield the address and the digest of each entry, and True if the entry has an encrypted part.
+
+    The addresses are those from `first` to before `end`, as on a circle: all of them if the two are equal.
+    """
+    for low, high in [(first, end)] if first < end else [(first, _ABOVE_ALL), (b"", end)]:
+        yield from _HELD.each(session, low=low, high=high)
 
 
 def all_digests(session: Session) -> dict[bytes, list[bytes]]:

@@ -156,6 +156,7 @@ _DELETE_CONFIRMED = PreparedChange(delete(OutboxRow).where(_IS_CONFIRMED, _IS_UN
 _DELETE_DAMAGED = PreparedChange(delete(OutboxRow).where(_OF_PEER, ~_IS_SOUND))
 _DELETE_OF_PEER = PreparedChange(delete(OutboxRow).where(_OF_PEER))
 _DELETE_OF_MAILBOX = PreparedChange(delete(OutboxRow).where(_OF_ALL_PEERS, _IN_MAILBOX, _IS_ABOUT_MAILBOX))
+_DELETE_FOR_ALL = PreparedChange(delete(OutboxRow).where(_OF_ALL_PEERS, _IS_ITEM))
 _DELETE_FOR_PEER = PreparedChange(delete(OutboxRow).where(_OF_PEER, _IS_ITEM))
 
 # All items that peers receive, for `enqueue_all`: the address and the name of each row.
@@ -376,6 +377,14 @@ def drop_mailbox(session: Session, address: bytes) -> None:
     Call this function when the store deletes the mailbox. The outbox is the queue of items to send.
     """
     _DELETE_OF_MAILBOX.run(session, address=address)
+
+
+def dequeue_record(session: Session, kind: str, name: bytes) -> None:
+    """Delete a record (encrypted note of the desk) from every peer's outbox, the queue of items to send.
+
+    Call this function when the store deletes the record.
+    """
+    _DELETE_FOR_ALL.run(session, kind=OutboxKind.RECORD, address=b"", name=record_name(kind, name))
 
 
 def dequeue(

@@ -60,7 +60,7 @@ _KINDS = _FIRST_KIND.union_all(
     ).where(_FIRST_KIND.c.kind.is_not(None))
 )
 _ROWS_OF_MAILBOX = PlainQuery(
-    select(RecordRow.id).where(
+    select(RecordRow.id, RecordRow.kind, RecordRow.name).where(
         RecordRow.kind.in_(select(_KINDS.c.kind)),
         RecordRow.name >= bindparam("address"),
         RecordRow.name < bindparam("after"),
@@ -144,7 +144,9 @@ def drop_of_mailbox(session: Session, address: bytes) -> None:
     The names of these records begin with the mailbox's address.
     """
     after = address + b"\xff" * _NAME_BYTES
-    _delete(session, _ROWS_OF_MAILBOX.all(session, address=address, after=after))
+    for row, kind, name in _ROWS_OF_MAILBOX.all(session, address=address, after=after):
+        _delete(session, [row])
+        outbox.dequeue_record(session, kind, name)
 
 
 def delete_dropped(

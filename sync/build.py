@@ -16,7 +16,7 @@ from store.errors import PeerMissingError
 from sync.endpoint import Endpoint
 from sync.errors import SyncRefusal, SyncRefusedError
 from sync.items.contexts import BuildContext, FileKey, VerifyContext
-from sync.items.item_kinds import ROW_PACKERS, kind_of, pack_damaged, pack_mailbox, size_of
+from sync.items.item_kinds import ROW_PACKERS, kind_of, pack_damaged, pack_held, pack_mailbox, size_of
 from sync.sync_lock import sync_lock
 
 # Target size of a pouch on a connection. It limits the loss when a connection breaks, and the memory in use.
@@ -39,19 +39,21 @@ class BuiltPouch:
     has_more: bool
 
 
-def build_pouch(
+def build_pouch(  # noqa: PLR0913  # as the fields of the context
     endpoint: Endpoint,
     peer: StrandId,
     partials: Mapping[FileKey, int],
     unwanted: Iterable[FileKey] = (),
     *,
     after: int | None = None,
+    tells_held: bool = False,
 ) -> BuiltPouch:
     """Build a pouch (sync bundle) of about `TARGET_BYTES`, with items that a peer may not have yet.
 
     `partials` counts, for each attachment, the chunks that the peer already has. `unwanted` names attachments
     that the peer must not continue to send. If the new pouch continues a pouch that the peer has not
-    confirmed yet, `after` is the serial of that earlier pouch.
+    confirmed yet, `after` is the serial of that earlier pouch. If `tells_held`, a workstation also tells the
+    server which entries it holds, if the pouch has everything else.
 
     Raises:
         PeerMissingError: there is no such peer.
@@ -59,7 +61,7 @@ def build_pouch(
             `after` is not the newest pouch for this peer. The newest contains everything that `after` has.
         StoreError: the store cannot be used.
     """
-    context = BuildContext(endpoint, peer, endpoint.letterhead(), dict(partials), TARGET_BYTES)
+    context = BuildContext(endpoint, peer, endpoint.letterhead(), dict(partials), TARGET_BYTES, tells_held)
     builder = _PouchBuilder(context, after)
     items = list(builder)  # collected before the head is written, because the head says whether more follows
     pouch = b"".join(builder.write(items, has_more=context.has_more, unwanted=unwanted))
@@ -95,12 +97,13 @@ def build_pouch_files(
         StoreError: the store cannot be used.
     """
     with sync_lock(endpoint):  # not held while a slow USB stick is written, or a sync would time out
-        context = BuildContext(endpoint, peer, endpoint.letterhead(), {}, part_bytes)
+        context = BuildContext(endpoint, peer, endpoint.letterhead(), {}, part_bytes, part_bytes is None)
         builder = _PouchBuilder(context)
     while context.size_limit is not None:
         yield builder.write(builder, has_more=True)
         next_limit = part_bytes if context.has_more else None
-        context = BuildContext(endpoint, peer, endpoint.letterhead(), context.chunks_at_peer, next_limit)
+        chunks = context.chunks_at_peer
+        context = BuildContext(endpoint, peer, endpoint.letterhead(), chunks, next_limit, next_limit is None)
         builder = _PouchBuilder(context, after=builder.serial)
     yield builder.write(builder, has_more=False)
 
@@ -117,7 +120,7 @@ class _PouchBuilder:
         endpoint, peer = context.endpoint, context.peer
         self._context = context
         self._verifying = VerifyContext(endpoint, context.letterhead, None, entries=context.verified)
-        self._damaged: list[int] = []  # rows of the outbox
+        self._again: list[int] = []  # rows of the outbox that the next pouch packs again
         # Read first which pouches the peer has confirmed, so that this pouch contains everything that this
         # store had when it applied the peer's last pouch. The transaction is durable: if the peer knew a
         # later serial than this store, the peer would conclude that the store was restored from a backup.
@@ -161,9 +164,9 @@ class _PouchBuilder:
 
     def __iter__(self) -> Iterator[Item]:
         yield from self._items()
-        if self._damaged:
+        if self._again:
             with self._marking(durable=True) as session:
-                outbox.mark_changed(session, self._damaged)
+                outbox.mark_changed(session, self._again)
 
     def _items(self) -> Iterator[Item]:
         context = self._context
@@ -175,6 +178,10 @@ class _PouchBuilder:
             if context.is_full():
                 return
             yield from self._pack_mailbox(Address(address))
+        if context.tells_held and not (context.has_more or context.endpoint.is_server):
+            with context.endpoint.store.reading() as session:
+                held = pack_held(session)
+            yield from self._checked(held, None)
 
     def _pack_rows(self, kind: outbox.OutboxKind) -> Iterator[Item]:
         context = self._context
@@ -191,6 +198,8 @@ class _PouchBuilder:
                     outbox.mark_packed(session, [row.id], self.serial, letterhead=serial)
                     if item is not None:
                         items += self._checked(item, row.id)
+                    else:
+                        self._pack_again(row.id)
             yield from items
 
     def _pack_mailbox(self, address: Address) -> Iterator[Item]:
@@ -211,8 +220,7 @@ class _PouchBuilder:
     def _checked(self, item: Item, row: int | None) -> list[Item]:
         """Return an item, or the report of damage that replaces an item that the peer would refuse.
 
-        Also count the item's bytes. Damage in the server's store may be there for a moment only, so the
-        outbox row is packed again.
+        Also count the item's bytes.
         """
         self._context.size += size_of(item)
         sound: Item | None = item
@@ -221,9 +229,18 @@ class _PouchBuilder:
             item_to_bytes(item)
         except CryptoError:
             sound = pack_damaged(item)
-        if row and isinstance(sound, DamagedItem) and self._context.endpoint.is_server:
-            self._damaged.append(row)
+        if row and (sound is None or isinstance(sound, DamagedItem)):
+            self._pack_again(row)
         return [] if sound is None else [sound]
+
+    def _pack_again(self, row: int) -> None:
+        """Let the next pouch try again to pack a row of the outbox (queue to send) that gave no sound item.
+
+        The rows of the server's store may be damaged or hidden for a moment only. A workstation does not try
+        again, because its sync would never end.
+        """
+        if self._context.endpoint.is_server:
+            self._again.append(row)
 
     @contextmanager
     def _marking(self, *, durable: bool = False) -> Iterator[Session]:

@@ -6,16 +6,18 @@ day in the store.
 
 import logging
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
+from typing import Final
 
 from sqlalchemy.orm import Session
 
+from crypto.errors import CryptoError
 from deploy.quiet_log import OWN_LOGGER
 from protocol.identifiers import Address
 from protocol.ledger import ROWS
 from protocol.letterhead import Letterhead
 from protocol.transcript.closing import last_words, may_delete
-from protocol.transcript.ending import proof_to_bytes
+from protocol.transcript.ending import proof_from_bytes, proof_to_bytes
 from store import mailbox_tallies, mailboxes, peers, records
 from store.database.engine import Store
 from store.database.one_by_one import work_on_each
@@ -23,6 +25,7 @@ from stored_mailbox.appending import destroy_restored, recompute_state
 from stored_mailbox.reading import read_stored
 from web.dates import add_months
 
+_PROOF_DAYS: Final = timedelta(days=30)  # the proof of an end stays for as long, or longer
 _log = logging.getLogger(OWN_LOGGER)
 
 
@@ -125,7 +128,8 @@ def forget_known(store: Store, letterhead: Letterhead, today: date) -> None:
 
     These data are the proofs of ended mailboxes, and the records (encrypted notes) that the desk dropped. The
     letterhead (the desk's signed public statement) says which workstations are in use. The server's own list
-    of workstations is not signed, so no one can shorten the wait by changing this list.
+    of workstations and its outbox are not signed. So a proof stays for 30 days whatever these tables say, and
+    each sync of a workstation that still holds the mailbox sends the proof again.
 
     Raises:
         StoreError: the store failed.
@@ -133,12 +137,25 @@ def forget_known(store: Store, letterhead: Letterhead, today: date) -> None:
     in_use = letterhead.strands_in_use(today)
     with store.writing() as session:
         for ended in mailboxes.ended_mailboxes(session):
-            mailboxes.drop_ended(session, ended.address, in_use)
+            if _day_of(ended) <= today - _PROOF_DAYS:
+                mailboxes.drop_ended(session, ended.address, in_use)
         records.delete_dropped(session, in_use)
         for peer in peers.all_peers(session):
             if peer.name not in in_use:
                 peers.remove_peer(session, peer.name)
                 _log.info("a workstation that the desk does not use is forgotten")
+
+
+def _day_of(ended: mailboxes.EndedMailbox) -> date:
+    """Return the signed day on which a mailbox ended or was due for deletion.
+
+    If the proof does not parse, return the last day that a date can have, so that the row stays.
+    """
+    try:
+        parts = [entry.envelope for entry in proof_from_bytes(ended.proof)]
+    except CryptoError:
+        return date.max
+    return max(part.due or part.day for part in parts)
 
 
 def log_retention(retained: RetentionResult, before: RetentionResult) -> None:

@@ -22,6 +22,7 @@ CHUNK_BYTES: Final = 1024 * 1024
 PAST: Final = 33  # the `past` of a record, and one revision that does not verify
 _NAME_BYTES: Final = 64  # of a record's name or kind; the server does not know the kinds
 _LARGEST: Final = 2**63 - 1
+HELD: Final = 32_768  # mailboxes or entries in one `HeldItem`, 3 MiB at most
 TALLIES: Final = 64  # a mailbox leaves 8; without a limit, reading 16 MiB of them would take 200 MiB
 
 _Address = Annotated[bytes, Meta(min_length=ADDRESS_BYTES, max_length=ADDRESS_BYTES)]
@@ -164,19 +165,23 @@ class DamagedItem(_Item, frozen=True, tag="damaged"):
     digest: _EntryDigest
 
 
-Item = (
-    LetterheadItem
-    | MailboxItem
-    | FileItem
-    | ChunkItem
-    | EntryItem
-    | EndedItem
-    | TalliesItem
-    | RecordItem
-    | TallyItem
-    | PublicFileItem
-    | DamagedItem
-)
+class HeldItem(_Item, frozen=True, tag="held"):
+    """Item of a sync: what a workstation has of the mailboxes whose addresses are in a range.
+
+    The range begins at `first` and ends before `end`. If `end` is not above `first`, the range continues at
+    the lowest address. `addresses` names the mailboxes, `whole` the entries with an encrypted part, and
+    `bare` the entries without. The server sends what the workstation lacks.
+    """
+
+    first: _Address
+    end: _Address
+    addresses: Annotated[tuple[_Address, ...], Meta(max_length=HELD)]
+    whole: Annotated[tuple[_Digest, ...], Meta(max_length=HELD)]
+    bare: Annotated[tuple[_Digest, ...], Meta(max_length=HELD)]
+
+
+_ItemOfMailbox = MailboxItem | FileItem | ChunkItem | EntryItem | EndedItem | TalliesItem | DamagedItem
+Item = LetterheadItem | _ItemOfMailbox | RecordItem | TallyItem | PublicFileItem | HeldItem
 
 
 def item_to_bytes(item: Item) -> bytes:

@@ -19,4 +19,5 @@ To add or remove a kind, add or remove its module and its lines in `item_kinds`.
 - `tally_item`: one tally of the ledger
 - `public_file_item`: a file of a yearly report
 - `damaged_item`: a report that something in the sender's store does not verify
+- `held_item`: the mailboxes and entries that a workstation holds, so that the server sends what is missing
 """

@@ -23,7 +23,8 @@ class BuildContext:
 
     `chunks_at_peer` counts, for each attachment, the chunks that the peer has after applying this pouch.
     `size` is roughly the number of bytes packed so far. `size_limit` is None for a pouch of any size.
-    `verified` collects the packed entries, whose signatures were verified.
+    `verified` collects the packed entries, whose signatures were verified. If `tells_held`, a workstation
+    also names what it holds, in a pouch that has everything else.
     """
 
     endpoint: Endpoint
@@ -31,6 +32,7 @@ class BuildContext:
     letterhead: Letterhead
     chunks_at_peer: dict[FileKey, int]
     size_limit: int | None
+    tells_held: bool = False
     size: int = 0
     has_more: bool = False
     verified: set[Digest] = field(default_factory=set)

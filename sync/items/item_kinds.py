@@ -15,6 +15,7 @@ from sync.items import (
     damaged_item,
     ending_item,
     entry_item,
+    held_item,
     letterhead_item,
     mailbox_item,
     public_file_item,
@@ -56,6 +57,7 @@ ITEM_KINDS: Final[Mapping[type[Item], ItemKind]] = {
     formats.TallyItem: ItemKind(tally_item.apply),
     formats.PublicFileItem: ItemKind(public_file_item.apply, is_batched=False),
     formats.DamagedItem: ItemKind(damaged_item.apply),
+    formats.HeldItem: ItemKind(held_item.apply),
 }
 
 # Kinds that need one row of the outbox and nothing else, in the order in which a peer can apply them.
@@ -69,6 +71,7 @@ ROW_PACKERS: Final[Mapping[OutboxKind, Callable[[BuildContext, Session, OutboxIt
 }
 pack_mailbox: Final = mailbox_item.pack
 pack_damaged: Final = damaged_item.pack
+pack_held: Final = held_item.pack
 
 
 def kind_of(item: Item) -> ItemKind:
@@ -78,6 +81,6 @@ def kind_of(item: Item) -> ItemKind:
 
 def size_of(item: Item) -> int:
     """Return roughly the number of bytes of an item in a sync. The number is used for limits only."""
-    if isinstance(item, formats.MailboxItem | formats.FileItem):
-        return 0  # so that such an item never fills a pouch without the items that belong to it
+    if isinstance(item, formats.MailboxItem):
+        return 0  # so that it never fills a pouch without the items that belong to it
     return _OVERHEAD_BYTES + sum(len(part) for part in astuple(item) if isinstance(part, bytes))

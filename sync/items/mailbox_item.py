@@ -12,7 +12,7 @@ from protocol.pouch.pouch_items import DamagedItem, Item, MailboxItem
 from protocol.transcript.knowledge import Knowledge
 from store import attachments, entries, mailboxes
 from store.errors import MailboxEndedError
-from store.outbox import OutboxItem, OutboxKind
+from store.outbox import OutboxItem, OutboxKind, enqueue_for
 from store.sync_findings import FindingKind
 from stored_mailbox.lost_entries import check_envelopes, has_signed_files, lost_and_given
 from sync.items import attachment_items, entry_item, tallies_item
@@ -95,10 +95,13 @@ def verify(context: VerifyContext, item: MailboxItem) -> None:
 def apply(context: ApplyContext, session: Session, item: MailboxItem) -> bool:
     """Create a mailbox that this store does not have.
 
-    If the mailbox's keys are damaged here, write them again. If the mailbox has ended in this store but the
-    server still has the mailbox, report this fault to the adviser.
+    If the mailbox's keys are damaged here, write them again. If the mailbox has ended at the server, send the
+    proof to the workstation. If the mailbox has ended in this store but the server still has the mailbox,
+    report this fault to the adviser.
     """
     try:
         return mailboxes.create_mailbox(session, **asdict(item))
     except MailboxEndedError:
+        if context.endpoint.is_server:
+            enqueue_for(session, context.peer, OutboxKind.ENDED, address=item.address)
         return context.report(session, item.address, b"", FindingKind.COME_BACK)

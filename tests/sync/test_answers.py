@@ -162,10 +162,10 @@ def test_a_server_that_fails_between_pouches_ends_its_answer_and_loses_nothing(
     builds = exchange_module.build_pouch
     calls = itertools.count()
 
-    def at_first_busy(*given: object, after: int | None = None) -> object:
+    def at_first_busy(*given: object, after: int | None = None, **named: object) -> object:
         if after is not None and next(calls) == 0:
             raise StoreBusyError("busy")
-        return builds(*given, after=after)  # type: ignore[arg-type]  # as it was called
+        return builds(*given, after=after, **named)  # type: ignore[arg-type]  # as it was called
 
     monkeypatch.setattr(exchange_module, "build_pouch", at_first_busy)
 

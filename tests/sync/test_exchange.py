@@ -3,7 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import text
@@ -326,6 +326,7 @@ def test_two_workstations_may_count_an_ended_mailbox_at_once(ends: Ends) -> None
 
     for workstation in (first, second, first, second):
         ends.sync(workstation)
+    ends.clock.day += timedelta(days=30)
     cleans_up(ends)
 
     assert all_of(first.replica) == all_of(second.replica) == all_of(ends.world.store)
@@ -352,6 +353,7 @@ def test_a_workstation_that_syncs_late_still_receives_an_ending(ends: Ends) -> N
         assert len(ledger.tally_ids(session)) == len(TALLIES)
     assert len(all_of(ends.world.store)["ended"]) == 1
     ends.sync(second)
+    ends.clock.day += timedelta(days=30)
     cleans_up(ends)
     assert all_of(ends.world.store)["ended"] == set()
 

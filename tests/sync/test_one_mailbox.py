@@ -20,8 +20,9 @@ from store.outbox import OutboxKind
 from store.quota import recount_bytes
 from store.sync_findings import FindingKind
 from stored_mailbox.appending import store_entry
+from sync.pouch_stream import POUCH_BYTES
 from tests.journalist_app.desk_factories import TODAY, ASource, a_source
-from tests.sync.ends import ROOM, Ends, Workstation, all_of, at
+from tests.sync.ends import ROOM, Ends, Workstation, all_of, answer, at
 from tests.sync.test_exchange import found_at
 
 
@@ -73,6 +74,34 @@ def test_two_mailboxes_with_one_id_are_both_carried_on_where_the_line_broke(
     ends.sync(workstation)
 
     assert all_of(workstation.replica) == all_of(ends.world.store)
+
+
+@pytest.mark.parametrize("chunks", [0, 1])
+def test_invented_rows_of_files_do_not_make_a_pouch_too_long(
+    ends: Ends, workstation: Workstation, chunks: int
+) -> None:
+    """Attack: the operator adds rows with a long age header and no content to one entry."""
+    one, other = a_source(ends.world), a_source(ends.world)
+    entry = one.writes("hello", file=("a", b"the file"))
+    other.writes("urgent")
+    with closing(sqlite3.connect(ends.world.store.path)) as connection, connection:
+        for row in range(900):
+            shape = (row, one.keys.address, entry.envelope.entry_id, os.urandom(16), chunks)
+            sealed = "INSERT INTO sealed VALUES (?, 60000, zeroblob(4096), randomblob(60000), NULL)"
+            connection.execute(sealed, (row,))
+            connection.execute("INSERT INTO attachment VALUES (?, ?, ?, ?, ?, 1, NULL, NULL)", shape)
+    lengths = []
+
+    def measured(pouch: bytes) -> bytes:
+        lengths.append(len(given := answer(ends.server, pouch)))
+        return given
+
+    ends.sync(workstation, measured)
+
+    assert max(lengths) < POUCH_BYTES // 4
+    assert {row[5] for row in all_of(workstation.replica)["entry"]} == {
+        row[5] for row in all_of(ends.world.store)["entry"]
+    }
 
 
 @pytest.mark.parametrize("pending", [1, None], ids=["an upload for another entry", "a row without content"])

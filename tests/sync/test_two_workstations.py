@@ -273,6 +273,7 @@ def test_an_ending_is_shown_on_each_workstation_and_the_facts_of_the_casefile_ar
     with pytest.raises(MailboxNotFoundError):
         scene.second.counts(source)
     scene.both_sync()
+    scene.ends.clock.day += timedelta(days=30)
     the_server_cleans_up(scene.ends)
     assert scene.counted() == ["ended_unread"]
     for store in (scene.ends.world.store, scene.first.store, scene.second.store):

@@ -35,7 +35,7 @@ from protocol.letterhead import Letterhead, Strand
 from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import DeskWriter, EntryWriter, SourceWriter
 from protocol.transcript.check import FaultKind
-from protocol.transcript.ending import proof_from_bytes
+from protocol.transcript.ending import proof_from_bytes, proof_to_bytes
 from source_app.config import SourceConfig
 from store import cleanup, entries, letterheads, mailbox_tallies, mailboxes, outbox, peers, records
 from store.database.engine import Store, create_store
@@ -619,8 +619,20 @@ def left(stored: RetentionStore) -> tuple[int, int]:
 @pytest.fixture
 def kept(stored: RetentionStore, keys: MailboxKeys) -> RetentionStore:
     """Return a server with the proof of an ended mailbox and a dropped record, and without workstations."""
+    envelope = Envelope(
+        address=keys.address,
+        entry_id=EntryId(os.urandom(16)),
+        entry_class=EntryClass.END,
+        strand=SourceWriter(keys).strand,
+        heads=(),
+        unseen=(),
+        day=DUE - timedelta(days=30),
+        letterhead_serial=1,
+        removes=(),
+    )
+    end = sign_entry(envelope, by=SourceWriter(keys))
     with stored.store.writing() as session:
-        mailboxes.end_for_good(session, keys.address, proof=b"proof", day=DAY)
+        mailboxes.end_for_good(session, keys.address, proof=proof_to_bytes([end]), day=DAY)
         records.put(session, "casefile", keys.address, 1, b"", goes_to_peers=True, is_dropped=True)
     return stored
 
@@ -642,6 +654,23 @@ def test_a_list_without_workstations_shortens_no_wait(kept: RetentionStore) -> N
     assert left(kept) == (1, 1)
     confirms(kept, WORKSTATION)
     assert left(kept) == (0, 0)
+
+
+def test_a_proof_stays_for_thirty_days_whatever_the_outbox_says(kept: RetentionStore) -> None:
+    """Attack: the operator deletes rows of the outbox, so that each workstation seems to know of the end."""
+    confirms(kept, WORKSTATION)
+    confirms(kept, LAPTOP)
+    forget_known(kept.store, kept.letterhead, DUE - timedelta(days=1))
+    assert rows(kept.store, "ended_mailbox") == 1
+    assert left(kept) == (0, 0)
+
+
+def test_a_proof_that_does_not_parse_stays(kept: RetentionStore) -> None:
+    """Attack: the operator damages the proof for a moment, while the server forgets what is known."""
+    confirms(kept, WORKSTATION)
+    confirms(kept, LAPTOP)
+    kept.execute("UPDATE ended_mailbox SET proof = :proof", proof=b"proof")
+    assert left(kept) == (1, 0)
 
 
 def test_an_invented_workstation_shortens_no_wait(kept: RetentionStore) -> None:
