@@ -47,18 +47,21 @@ def apply_file(context: ApplyContext, session: Session, item: FileItem) -> bool:
 
     Do nothing if this store has the whole file or does not have its mailbox, or if the file's entry was
     removed. A file that this workstation cannot decrypt, because its age header is damaged, does not count.
+    The files of an entry are compared once in a pouch (sync bundle), because a server can repeat its items.
     """
     address, key = Address(item.address), (item.address, item.attachment_id)
     rows = entries.find_by_entry_id(session, address, item.entry_id)
     signed = [entry.envelope for row in rows if (entry := parse_row(row)) is not None]
     ours = context.endpoint
     is_unwanted = (
-        mailboxes.find(session, address) is None
+        (item.address, item.entry_id) in context.unwanted_of
+        or mailboxes.find(session, address) is None
         or any(row.digest in context.removed(session, address) for row in rows)
         or any(has_signed_files(ours.store, part, ours.opens_file) for part in signed)
     )
     if is_unwanted:
         context.unwanted.add(key)
+        context.unwanted_of.add((item.address, item.entry_id))
     upload = attachments.find_upload(session, *key)
     if is_unwanted or (upload is not None and upload[0] == item.entry_id):
         return False

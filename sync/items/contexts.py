@@ -91,6 +91,7 @@ class ApplyContext:
     - `unwanted`: attachments of which the peer need send no more chunks, because this store has the
       attachment already, does not have its mailbox, or has no room
     - `without_room`: entries (address and entry id) for whose files this store has no room
+    - `unwanted_of`: entries (address and entry id) whose attachments are all unwanted
     - `asked`: entries (digests by address) that the peer asked for
     - `changed`: mailboxes whose state must be computed again
     """
@@ -101,7 +102,8 @@ class ApplyContext:
     verified: VerifyContext
     unwanted: set[FileKey] = field(default_factory=set)
     without_room: set[tuple[bytes, bytes]] = field(default_factory=set)
-    asked: dict[Address, list[Digest]] = field(default_factory=dict)
+    unwanted_of: set[tuple[bytes, bytes]] = field(default_factory=set)
+    asked: dict[Address, set[Digest]] = field(default_factory=dict)
     changed: set[Address] = field(default_factory=set)
     _removed: dict[Address, set[Digest]] = field(default_factory=dict)
 

@@ -40,5 +40,5 @@ def pack(item: Item) -> DamagedItem | None:
 def apply(context: ApplyContext, session: Session, item: DamagedItem) -> bool:
     """Record that an entry or mailbox is damaged at the sender, and that the sender asks for the entry."""
     if item.digest:
-        context.asked.setdefault(Address(item.address), []).append(Digest(item.digest))
+        context.asked.setdefault(Address(item.address), set()).add(Digest(item.digest))
     return context.report(session, item.address, item.digest, FindingKind.DAMAGED)

@@ -40,6 +40,7 @@ from store import (
 from store.errors import PeerMissingError, StoreFullError
 from store.outbox import OutboxKind
 from store.sync_findings import FindingKind
+from stored_mailbox.lost_entries import has_signed_files
 from sync import apply
 from sync.apply import apply_pouch
 from sync.build import build_pouch, build_pouch_files
@@ -174,6 +175,27 @@ def test_files_and_chunks_of_entries_that_are_here_are_skipped(ends: Ends, works
     )
 
     assert applied == 0
+
+
+def test_repeated_items_compare_the_files_of_an_entry_once(
+    ends: Ends, workstation: Workstation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attack: a dishonest server repeats a small item in one pouch, and keeps the workstation busy."""
+    source = a_source(ends.world)
+    entry = source.writes("hello", file=("a", b"file"))
+    ends.sync(workstation)
+    address, compared = source.keys.address, itertools.count()
+
+    def counting(*of: object) -> bool:
+        next(compared)
+        return has_signed_files(*of)  # type: ignore[arg-type]  # as it was called
+
+    for module in ("sync.items.attachment_items", "stored_mailbox.lost_entries"):
+        monkeypatch.setattr(f"{module}.has_signed_files", counting)
+    files = [FileItem(address, entry.envelope.entry_id, os.urandom(16), b"header") for _ in range(20)]
+    down(ends, workstation, *files, *[DamagedItem(address, entry.digest)] * 20)
+
+    assert next(compared) <= 3
 
 
 def test_a_file_that_is_begun_twice_continues_where_it_was(ends: Ends, workstation: Workstation) -> None:
