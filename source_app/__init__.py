@@ -24,6 +24,7 @@ import time
 from collections.abc import Callable
 from datetime import date
 from importlib.resources import files
+from threading import Lock
 
 from flask import Flask
 from flask_babel import Babel
@@ -109,6 +110,7 @@ def create_source_app(  # noqa: PLR0913  # the parts of the app
     app.extensions["today"] = today
     app.extensions["pause"] = pause
     app.extensions["in_background"] = in_background or LaterThread().call
+    app.extensions["mailbox_turn"] = Lock()
     app.extensions["signposts"] = signposts
     app.extensions["stylesheet"] = _minified(files(__name__).joinpath("static/style.css").read_bytes())
     Babel(app, default_locale="en", locale_selector=request_hooks.language_of_request)

@@ -14,8 +14,8 @@ class MailboxLimits:
     """Limits on the text and files of one message, and on the source's entries in one mailbox.
 
     Without limits, one source who never stops writing could make both sites unusable. To show a mailbox, the
-    sites verify and decrypt all its text: this takes a third of a second for 1,000 short entries, and a
-    gigabyte of memory for 1,000 long entries. `entries` limits the number of entries, and `entries_bytes`
+    sites verify and decrypt all its text: this takes a third of a second for 1,000 short entries, and 100 MB
+    of memory for 300 entries of the longest text. `entries` limits the number of entries, and `entries_bytes`
     their encrypted bytes, without files.
     """
 

@@ -40,14 +40,19 @@ _USUAL_STEPS_DONE = {
     StepName.CLOSED: 4,
 }
 _DELETED = frozenset({Withheld.REMOVED, Withheld.RESTORED})
+# Of the source's own newest entries on one page: 80 printed pages, and at most 1.25 MB of HTML. The desk's
+# entries are always on the page, because the read receipt confirms them.
+_SHOWN_CHARS = 250_000
+_FILE_CHARS = 1_000  # of a file's line on the page
 
 
 @dataclass(frozen=True, slots=True)
 class ThreadEntry:
     """One entry of the conversation as the source's page shows it, such as a message.
 
-    An entry whose text is withheld has no text and no kind. `confirmed_by` is the number of the desk's
-    workstations that confirmed the deletion of a removed entry.
+    An entry whose text is withheld has no text and no kind. If the entry `is_apart`, its text and files are
+    on a page of their own, because the conversation is too long for one page. `confirmed_by` is the number of
+    the desk's workstations that confirmed the deletion of a removed entry.
     """
 
     id: str
@@ -63,6 +68,7 @@ class ThreadEntry:
     proposal: ShownProposal | None = None  # proposal in this entry, or proposal that this answer is about
     seen_on: date | None = None  # for an entry of the source: day on which the desk had first seen the entry
     confirmed_by: int = 0
+    is_apart: bool = False
 
     @property
     def is_removed(self) -> bool:
@@ -83,6 +89,7 @@ class Thread:
     """Conversation of a mailbox, as shown to its source: oldest entry first, without read receipts."""
 
     entries: tuple[ThreadEntry, ...]
+    apart: int  # number of the source's oldest entries whose text is on a page of its own
     newest_reply: ThreadEntry | None  # the desk's newest entry that was not deleted
     is_answered: bool  # the desk wrote after all entries of the source, of those that were not deleted
     is_emptied: bool  # there were entries, and all of them were deleted
@@ -131,8 +138,10 @@ def read_thread(desk: PublicDesk, keys: MailboxKeys, remembered: Heads = (), *, 
     waiting = waiting_since(transcript, non_answers(mailbox.opened))
     now = state.current
     promised = now.by if now is not None and now.step is not StepName.CLOSED else None
+    entries = _shortened(shown)
     return Thread(
-        entries=tuple(shown),
+        entries=entries,
+        apart=sum(entry.is_apart for entry in entries),
         newest_reply=replies[-1] if replies else None,
         is_answered=bool(replies) and waiting_since(transcript, transcript.removed) is None,
         is_emptied=is_emptied,
@@ -169,8 +178,8 @@ def message_receipt(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> tup
     raise NotFoundError
 
 
-def entry_to_delete(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> ThreadEntry:
-    """Return an entry of a mailbox, for the page that asks whether to delete this entry.
+def read_entry(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> ThreadEntry:
+    """Return one entry of a mailbox, without what only the whole conversation tells about the entry.
 
     Raises:
         NotFoundError: this mailbox has no such entry.
@@ -202,6 +211,21 @@ def find_mailbox(desk: PublicDesk, keys: MailboxKeys) -> StoredMailbox:
     if row is None:
         raise NoSuchMailboxError("the mailbox has ended")
     return row
+
+
+def _shortened(shown: Sequence[ThreadEntry]) -> tuple[ThreadEntry, ...]:
+    """Return the entries, but without the text and files of the source's oldest ones if there are too many.
+
+    Otherwise one source, who is not known to the desk, could make a page of any size.
+    """
+    room = _SHOWN_CHARS
+    entries: list[ThreadEntry] = []
+    for entry in reversed(shown):
+        chars = len(entry.text) + _FILE_CHARS * len(entry.files) if entry.is_own else 0
+        room -= chars
+        is_apart = chars > 0 > room
+        entries.append(replace(entry, text="", files=(), is_apart=True) if is_apart else entry)
+    return tuple(reversed(entries))
 
 
 def _days_seen(mailbox: SourceMailbox) -> dict[Digest, date]:

@@ -40,6 +40,7 @@ templates receive more variables:
 - mailbox/received.html: entry (a `ThreadEntry`), expect_by, reopened
 - mailbox/proposal.html: form, proposal (a `ShownProposal`), thread, limits, refusal (None or an
   `AnswerRefusal`)
+- mailbox/entry.html: entry
 - mailbox/delete.html: form, entry
 - mailbox/end.html: form, with the errors of its box `sure`
 - error.html: failure (a key of the template's table of sentences), retry_text (a text that was not sent, or

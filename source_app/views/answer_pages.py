@@ -12,7 +12,15 @@ from source_app.services.login import MailboxSession
 from source_app.services.posting import form_text
 from source_app.views import write_pages
 from source_app.views.login_page import logged_out_page, other_mailbox_page
-from source_app.views.request_context import current_day, current_session, desk, lang, parse_id, render_page
+from source_app.views.request_context import (
+    current_day,
+    current_session,
+    desk,
+    lang,
+    mailbox_turn,
+    parse_id,
+    render_page,
+)
 from stored_mailbox.entry_form import FormContext
 
 _STATUS = {AnswerRefusal.FORM_EXPIRED: 403}
@@ -50,7 +58,7 @@ def page_with_text(here: MailboxSession, text: str, proposal_id: str) -> Respons
     longer in the mailbox, the text is in the form for a new message.
     """
     if proposal_id:
-        with suppress(NotFoundError):
+        with suppress(NotFoundError), mailbox_turn():
             answer = proposal_page(here, parse_id(proposal_id), AnswerRefusal.FORM_EXPIRED, text)
             answer.status_code = 200  # the log-in succeeded
             return answer
@@ -63,11 +71,12 @@ def receive_answer(entry_id: bytes) -> ResponseReturnValue:
     text, mark = form_text(request.form), request.form.get("mailbox", "")
     if here is None:
         return logged_out_page(text, entry_id.hex(), mark)
-    try:
-        answer = consent.check_answer_form(desk(), here, entry_id.hex(), request.form, lang())
-        consent.append_consent(desk(), here.keys, answer, today=current_day())
-    except AnswerRefusedError as why:
-        if why.reason is AnswerRefusal.FORM_EXPIRED and text and not here.is_mine(mark):
-            return other_mailbox_page(LogInForm(text=text, proposal=entry_id.hex(), mailbox=mark))
-        return proposal_page(here, entry_id, why.reason, text)
+    with mailbox_turn():
+        try:
+            answer = consent.check_answer_form(desk(), here, entry_id.hex(), request.form, lang())
+            consent.append_consent(desk(), here.keys, answer, today=current_day())
+        except AnswerRefusedError as why:
+            if why.reason is AnswerRefusal.FORM_EXPIRED and text and not here.is_mine(mark):
+                return other_mailbox_page(LogInForm(text=text, proposal=entry_id.hex(), mailbox=mark))
+            return proposal_page(here, entry_id, why.reason, text)
     return redirect(url_for("mailbox.show_proposal", lang=lang(), entry_id=entry_id.hex()), code=303)

@@ -1,6 +1,7 @@
 """Log-in page of the source's site, its queue, and the decorator for pages that need an open mailbox."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import wraps
 from typing import Concatenate, ParamSpec
 
@@ -18,6 +19,7 @@ from source_app.views.request_context import (
     current_session,
     desk,
     lang,
+    mailbox_turn,
     render_page,
     session_token,
 )
@@ -94,14 +96,16 @@ def mailbox_open(
     """Decorate a view that needs an open mailbox. The view receives the session of the mailbox.
 
     Without a session, a GET request is redirected to the log-in page. After a failed log-in, it receives a
-    log-in page that says so. A POST request receives a log-in page that says that nothing was done.
+    log-in page that says so. A POST request receives a log-in page that says that nothing was done. One
+    GET request at a time is in such a view, because the view may decrypt the whole mailbox.
     """
 
     @wraps(view)
     def guarded(*args: _P.args, **kwargs: _P.kwargs) -> ResponseReturnValue:
         here = current_session()
         if here is not None:
-            return view(here, *args, **kwargs)
+            with nullcontext() if request.method == "POST" else mailbox_turn():
+                return view(here, *args, **kwargs)
         if request.method == "POST":
             return logged_out_page()
         refused = cookie_content()

@@ -70,6 +70,14 @@ def show_receipt(here: MailboxSession, entry_id: str) -> ResponseReturnValue:
     return render_page("mailbox/received.html", entry=entry, expect_by=expect_by, reopened=reopened)
 
 
+@bp.get("/entry/<entry_id>")
+@mailbox_open
+def show_entry(here: MailboxSession, entry_id: str) -> ResponseReturnValue:
+    """Show one entry of a conversation that is too long for one page."""
+    entry = thread.read_entry(desk(), here.keys, parse_id(entry_id))
+    return render_page("mailbox/entry.html", entry=entry)
+
+
 @bp.get("/proposal/<entry_id>")
 @mailbox_open
 def show_proposal(here: MailboxSession, entry_id: str) -> ResponseReturnValue:
@@ -105,7 +113,7 @@ def delete(here: MailboxSession, entry_id: str) -> ResponseReturnValue:
     """Ask the source whether to delete an entry (GET), or delete the entry (POST)."""
     form_context, form = _entry_form(here, DeleteForm, f"delete {entry_id}")
     if request.method != "POST":
-        entry = thread.entry_to_delete(desk(), here.keys, parse_id(entry_id))
+        entry = thread.read_entry(desk(), here.keys, parse_id(entry_id))
         return render_page("mailbox/delete.html", form=form, entry=entry)
     deleting.delete_words(desk(), here.keys, parse_id(entry_id), form_context, today=current_day())
     return redirect(url_for("mailbox.show_mailbox", lang=lang()), code=303)
@@ -150,22 +158,26 @@ def _conversation_page(here: MailboxSession, template: str) -> Response:
     After the page was sent, append a read receipt for the desk's entries, in the background. The visitor does
     not wait for the receipt, also not for the next page, whose time would show that an answer waited. A
     failure is logged and not shown. Nothing is recorded for a page that no one reads, such as
-    a page that the browser fetches in advance.
+    a page that the browser fetches in advance. While the page is sent, which may take minutes, the decrypted
+    mailbox is not in memory.
     """
     ours, day = desk(), current_day()
-    shown = thread.read_thread(ours, here.keys, here.state.shown[0], today=day)
-    answer = render_page(template, thread=shown, away=shown_absences(ours.letterhead, day))
+    conversation = thread.read_thread(ours, here.keys, here.state.shown[0], today=day)
+    answer = render_page(template, thread=conversation, away=shown_absences(ours.letterhead, day))
     if not is_seen(request.method, request.headers):
         return answer
+    mailbox = conversation.mailbox
+    shown, remembered = mailbox.shown, mailbox.remembered
 
     def append_receipt() -> None:
         try:
-            read_receipts.append_read_receipt(ours, here.keys, shown.mailbox, today=day)
+            read_receipts.append_read_receipt(ours, here.keys, shown, remembered, today=day)
         except (StoreError, CryptoError) as why:
             log.error("read receipt: %s", type(why).__name__)
 
     with suppress(StoreError):  # without this record, the next form names older entries
-        login.remember_page(ours, here, shown.mailbox.heads_for(shown.mailbox.shown), now=half_hour_now())
-    in_background = current_app.extensions["in_background"]
-    answer.call_on_close(lambda: in_background(append_receipt))
+        login.remember_page(ours, here, mailbox.heads_for(shown), now=half_hour_now())
+    if mailbox.uncovered_words(shown):
+        in_background = current_app.extensions["in_background"]
+        answer.call_on_close(lambda: in_background(append_receipt))
     return answer

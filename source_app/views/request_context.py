@@ -1,6 +1,7 @@
 """Request context: language, desk, open mailbox and session cookie of the current request."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import date
 from typing import cast
@@ -79,6 +80,15 @@ def current_session() -> MailboxSession | None:
         g.opened = None
         g.opened = _session_of_cookie()
     return cast("MailboxSession | None", g.opened)
+
+
+def mailbox_turn() -> AbstractContextManager[object]:
+    """Return a context manager in which a request decrypts a mailbox: one request at a time in each process.
+
+    A decrypted mailbox may take 100 MB, and a process makes one page at a time anyway. Do not use the turn
+    twice in one request, or while the request's body still arrives.
+    """
+    return cast("AbstractContextManager[object]", current_app.extensions["mailbox_turn"])
 
 
 def set_current_session(opened: MailboxSession) -> None:

@@ -261,7 +261,7 @@ def test_a_read_receipt_comes_after_a_message_of_another_tab(
     shown = read_mailbox(a_desk.desk, keys)
     source.write("written before the answer came", form_context=stale)
 
-    append_read_receipt(a_desk.desk, keys, shown, today=TODAY)
+    append_read_receipt(a_desk.desk, keys, shown.shown, (), today=TODAY)
 
     assert len(receipts(a_desk, keys)) == 1
     assert not a_desk.thread_of(source).mailbox.left_out
@@ -277,7 +277,7 @@ def test_if_other_tabs_keep_writing_a_later_visit_appends_the_receipt(
     )
 
     with pytest.raises(MailboxChangedError):
-        append_read_receipt(busy, keys, read_mailbox(a_desk.desk, keys), today=TODAY)
+        append_read_receipt(busy, keys, read_mailbox(a_desk.desk, keys).shown, (), today=TODAY)
 
     assert len(receipts(a_desk, keys)) == 0
     source.get("/en/mailbox")

@@ -1,0 +1,159 @@
+"""A mailbox full of text makes no huge page and fills no memory, and its source can read everything."""
+
+import gc
+import re
+
+import pytest
+from flask.testing import FlaskClient
+
+from protocol.mailbox_keys import MailboxKeys
+from source_app.services import consent, mailbox_files, thread
+from source_app.services.verified_mailbox import SourceMailbox
+from tests.pages import hooks
+from tests.source_app.desks import ADesk, SourceBrowser
+from tests.source_app.proposal_pages import path_of, say
+
+_LONGEST = "\N{GRINNING FACE}" + "&" * 49_000  # each "&" takes five bytes of a page
+_CONVERSATION = ("/en/mailbox", "/en/mailbox/save")
+
+
+def _apart(page: str) -> list[str]:
+    return re.findall(r'data-entry="apart"><a href="([^"]+)"', page)
+
+
+@pytest.mark.parametrize("path", _CONVERSATION)
+def test_a_mailbox_full_of_text_makes_no_page_of_many_megabytes(source: SourceBrowser, path: str) -> None:
+    for number in range(12):
+        source.write(f"{number} {_LONGEST}")
+
+    page = source.get(path)
+
+    assert len(page.data) < 1_500_000
+    assert page.text.count("<article") == 13
+    assert len(_apart(page.text)) == 8
+
+
+@pytest.mark.parametrize("path", _CONVERSATION)
+def test_the_source_of_a_long_conversation_can_read_and_delete_every_message(
+    a_desk: ADesk, source: SourceBrowser, path: str
+) -> None:
+    texts = [f"message {number} {_LONGEST}" for number in range(7)]
+    for text in texts:
+        source.write(text, [(f"{text[8:9]}.txt", b"a file")])
+
+    page = source.get(path).text
+    alone = [source.get(link).text for link in _apart(page)]
+
+    assert len(alone) == 4  # three long ones, and the first message
+    for number in range(7):
+        (shown,) = [each for each in (page, *alone) if f"message {number} \N{GRINNING FACE}&amp;" in each]
+        if shown is not page:
+            assert shown.count("&amp;") == 49_000
+            (link,) = re.findall(rf'href="([^"]+/files/[0-9a-f]+)" download><bdi>{number}.txt', shown)
+            assert source.get(link).data == b"a file"
+    for entry in a_desk.thread_of(source).entries:
+        assert (f"/en/mailbox/delete/{entry.id}" in page) == (path == "/en/mailbox")
+
+
+def test_the_saved_page_says_how_many_messages_are_on_pages_of_their_own(source: SourceBrowser) -> None:
+    assert hooks(source.get("/en/mailbox/save").text, "notice") == []
+    for number in range(6):
+        source.write(f"{number} {_LONGEST}")
+
+    page = source.get("/en/mailbox/save").text
+
+    assert hooks(page, "notice") == ["apart"]
+    assert "The texts of 2 older messages" in page
+
+
+def test_the_desks_entries_are_whole_whatever_the_source_wrote(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
+    """The read receipt says that the page showed them."""
+    a_desk.answer(keys, "an old answer " + "x" * 30_000)
+    for number in range(7):
+        source.write(f"{number} {_LONGEST}")
+
+    for path in _CONVERSATION:
+        assert "an old answer xxx" in source.get(path).text
+
+
+def test_a_thousand_files_do_not_make_a_large_page(source: SourceBrowser) -> None:
+    for _ in range(90):
+        source.write("", [(f"{number} {'&' * 200}", b"a") for number in range(3)])
+
+    page = source.get("/en/mailbox").text
+
+    assert len(page) < 1_500_000
+    assert page.count("<article") == 91
+    assert 240 <= page.count("<bdi>") <= 250
+
+
+def test_a_page_of_one_message_does_not_say_that_no_one_has_seen_the_message(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
+    (entry,) = a_desk.thread_of(source).entries
+    a_desk.receipt(keys)
+
+    for path in (f"/en/mailbox/entry/{entry.id}", f"/en/mailbox/delete/{entry.id}"):
+        page = source.get(path).text
+        assert "the first message" in page
+        assert hooks(page, "seen") == []
+
+
+def test_another_source_cannot_open_the_page_of_a_message(a_desk: ADesk, source: SourceBrowser) -> None:
+    (entry,) = a_desk.thread_of(source).entries
+    stranger = a_desk.browser()
+    stranger.start()
+
+    assert stranger.get(f"/en/mailbox/entry/{entry.id}").status_code == 404
+
+
+@pytest.mark.parametrize("path", _CONVERSATION)
+def test_while_a_page_is_sent_the_mailbox_is_not_in_memory(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, path: str
+) -> None:
+    """A client may take minutes to read a page, and the text of a mailbox may take 100 MB."""
+    a_desk.answer(keys, "an answer, whose receipt follows")
+
+    page = source.client.get(path)
+
+    held = [each for each in gc.get_objects() if isinstance(each, SourceMailbox)]
+    assert not any(each.row.address == keys.address for each in held)
+    page.close()
+
+
+def _is_turn_free(client: FlaskClient) -> bool:
+    turn = client.application.extensions["mailbox_turn"]
+    is_free = turn.acquire(blocking=False)
+    if is_free:
+        turn.release()
+    return bool(is_free)
+
+
+def test_one_request_at_a_time_decrypts_a_mailbox(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    was_free: list[bool] = []
+    for module, name in (
+        (thread, "read_mailbox"),
+        (thread, "read_sent_words"),
+        (mailbox_files, "read_mailbox"),
+        (consent, "read_mailbox"),
+    ):
+        original = getattr(module, name)
+
+        def counted(*args: object, original: object = original) -> object:
+            was_free.append(_is_turn_free(source.client))
+            return original(*args)  # type: ignore[operator]
+
+        monkeypatch.setattr(module, name, counted)
+    proposal = a_desk.propose(keys, "a text to pass on")
+    entry = proposal.envelope.entry_id.hex()
+    for path in (*_CONVERSATION, path_of(proposal), f"/en/mailbox/entry/{entry}", "/en/mailbox/files/00"):
+        source.client.head(path)
+    say(source, proposal, "agreed")
+
+    assert len(was_free) >= 7
+    assert not any(was_free)
+    assert _is_turn_free(source.client)
