@@ -6,11 +6,12 @@ from datetime import date
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, exists, select
 from sqlalchemy.orm import Session
 
-from store.database.prepared_statements import PreparedChange, PreparedQuery, columns, insert
-from store.database.schema import SyncFindingRow, new_id
+from store import mailboxes
+from store.database.prepared_statements import PlainQuery, PreparedChange, PreparedQuery, columns, insert
+from store.database.schema import NO_BYTES, SyncFindingRow, new_id
 
 NO_MAILBOX: Final = bytes(20)
 
@@ -26,6 +27,10 @@ class FindingKind(StrEnum):
     FORGED_RECORD = "forged_record"  # the server sent a record that no workstation of the desk wrote
     WAITING_RECORD = "waiting_record"  # too many received records wait until this workstation can open them
     LONG_RECORD = "long_record"  # the notes of two workstations do not fit into one record
+
+
+_OF_ANY_ADDRESS: Final = frozenset({FindingKind.DAMAGED, FindingKind.FORGED_RECORD})
+_DIGESTS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +59,10 @@ _FINDINGS = (
 _ALL_FINDINGS = PreparedQuery(_FINDINGS, _read)
 _OF_MAILBOX = PreparedQuery(_FINDINGS.where(_IN_MAILBOX), _read)
 _ADD = PreparedChange(insert(SyncFindingRow).on_conflict_do_nothing())
-_DELETE = PreparedChange(
-    delete(SyncFindingRow).where(
-        _IN_MAILBOX, SyncFindingRow.digest == bindparam("digest"), SyncFindingRow.kind == bindparam("kind")
-    )
-)
+_IS_NAMED = (SyncFindingRow.digest == bindparam("digest"), SyncFindingRow.kind == bindparam("kind"))
+_DELETE = PreparedChange(delete(SyncFindingRow).where(_IN_MAILBOX, *_IS_NAMED))
+_IS_SHOWN = (SyncFindingRow.kind != FindingKind.CROSSED) | (SyncFindingRow.digest != NO_BYTES)
+_HAS_UNSEEN = PlainQuery(select(exists().where(_IS_SHOWN)))
 _DELETE_OF_MAILBOX = PreparedChange(delete(SyncFindingRow).where(_IN_MAILBOX))
 
 
@@ -66,8 +70,22 @@ def add(session: Session, address: bytes, digest: bytes, kind: FindingKind, day:
     """Write a finding (fault at the server that a sync detected).
 
     Return False if the store already has this finding.
+
+    Attack: someone makes a server report faults without end. So what a server says about mailboxes that never
+    arrived here is one finding, with the address `NO_MAILBOX`. Of one kind of fault in a mailbox, at most 10
+    entries are named, and then one finding without a digest.
     """
+    is_here = mailboxes.find(session, address) or mailboxes.find_ended(session, address)
+    if kind in _OF_ANY_ADDRESS and not is_here:
+        address, digest = NO_MAILBOX, NO_BYTES
+    elif sum(each.kind is kind for each in of_mailbox(session, address)) >= _DIGESTS:
+        digest = NO_BYTES
     return _ADD.run(session, id=new_id(), address=address, digest=digest, kind=kind, day=day) == 1
+
+
+def has_unseen(session: Session) -> bool:
+    """Return True if there is a finding (fault at the server) that the adviser's pages show."""
+    return bool(_HAS_UNSEEN.first(session))
 
 
 def all_findings(session: Session) -> Sequence[SyncFinding]:

@@ -76,8 +76,7 @@ def last_sync(desk: OpenDesk, today: date) -> LastSync | None:
     with desk.store.reading() as session:
         known = peers.find(session, SERVER)
         left = outbox.count(session, SERVER)
-        found = sync_findings.all_findings(session)
-    is_unseen = any(row.kind is not FindingKind.CROSSED or row.digest for row in found)
+        is_unseen = sync_findings.has_unseen(session)
     day, rollback_day = (known.last_applied_day, known.rollback_day) if known else (None, None)
     is_old = day is None or desk.letterhead.working_days_between(day, today) > _OLD_WORKING_DAYS
     return LastSync(
@@ -100,7 +99,9 @@ def faults_at_server(desk: OpenDesk) -> tuple[UnsoundRow, ...]:
         here = {row.address for row in rows if mailboxes.find(session, row.address) is not None}
     kinds: dict[Address, dict[str, None]] = {}
     for row in rows:
-        kinds.setdefault(Address(row.address), {})[name_of_finding(row.kind)] = None
+        is_unknown = (row.address, row.kind) == (sync_findings.NO_MAILBOX, FindingKind.DAMAGED)
+        name = "unknown_at_server" if is_unknown else name_of_finding(row.kind)
+        kinds.setdefault(Address(row.address), {})[name] = None
     return sort_by_label(
         unsound_row(desk, address, tuple(found), is_here=address in here) for address, found in kinds.items()
     )

@@ -515,6 +515,23 @@ def test_what_is_wrong_at_the_server_is_told_by_label_until_the_adviser_has_call
     assert at.sees(source) == ["vraag"]
 
 
+def test_false_mailboxes_at_the_server_are_one_warning_that_the_adviser_can_remove(at: AtDesk) -> None:
+    """Attack: the operator adds thousands of mailboxes that no workstation can import."""
+    with at.store.writing() as session:
+        for number in range(40):
+            sync_findings.add(session, bytes([number]) * 20, b"e" * 32, FindingKind.DAMAGED, TODAY)
+    browser = a_browser(at)
+    page = browser.get("/sync")
+
+    assert (hooks(page.text, "fault"), hooks(page.text, "found")) == (["unknown_at_server"], ["1"])
+    assert hooks(browser.get("/inbox").text, "warning") != []
+
+    action = f"/sync/dismiss/{sync_findings.NO_MAILBOX.hex()}"
+    browser.post(action, {"token": token(page, action)})
+    assert hooks(browser.get("/sync").text, "fault") == []
+    assert hooks(browser.get("/inbox").text, "warning") == []
+
+
 def test_notes_of_a_newer_version_that_are_too_many_are_no_problem_of_the_server(at: AtDesk) -> None:
     with at.store.writing() as session:
         sync_findings.add(session, sync_findings.NO_MAILBOX, b"", FindingKind.WAITING_RECORD, TODAY)
