@@ -31,7 +31,8 @@ class Argon2Limiter:
     `at_once` callers run in parallel on the whole server, and at most `waiting` more callers wait in each
     worker process. The callers who have waited longest keep these places, also if they come last: a visitor
     who is refused comes back with a `QueuePlace`, and then a caller who has waited less is refused instead.
-    So no number of other visitors can keep someone out, unless these visitors came first.
+    So no number of other visitors can keep someone out, unless these visitors came first. A copy of a place
+    that is in use is refused at once, so that it takes no one's turn.
 
     Each process has a queue of its own. The processes share the slots, and take turns.
     """
@@ -40,6 +41,7 @@ class Argon2Limiter:
         self._slots = [folder / f"slot-{number}" for number in range(at_once)]
         self._waiting = waiting
         self._queue: list[QueuePlace] = []  # in order: the first has waited longest
+        self._in_use: set[QueuePlace] = set()  # of callers in the queue, and of those whose work runs
         self._queue_changed = threading.Condition()
         self._last_wait_seconds = 0.0  # how long the last one who got a slot had waited
         # The pool starts its threads at first use, after the fork. A raised niceness cannot be lowered again.
@@ -51,14 +53,20 @@ class Argon2Limiter:
         `place` says how long the caller has waited before. If `place` is None, the wait begins now.
 
         Raises:
-            QueueFullError: the queue is full of callers who have waited longer. `work` was not called. The
-                exception has the caller's place, which counts at the next attempt.
+            QueueFullError: the queue is full of callers who have waited longer, or another caller uses this
+                place now. `work` was not called. The exception has the caller's place, which counts at the
+                next attempt.
         """
-        slot = self._wait_for_slot(place or QueuePlace.new())
+        place = place or QueuePlace.new()
+        with self._queue_changed:
+            if place in self._in_use:
+                raise self._refusal(place)
+            self._in_use.add(place)
         try:
-            return self._workers.submit(work).result()
+            with os.fdopen(self._wait_for_slot(place)):  # closing it frees the lock
+                return self._workers.submit(work).result()
         finally:
-            os.close(slot)  # and with it the lock
+            self._in_use.remove(place)
 
     def _wait_for_slot(self, place: QueuePlace) -> int:
         with self._queue_changed:

@@ -171,14 +171,30 @@ def test_however_many_newcomers_come_the_one_who_waited_is_served_at_the_next_at
     assert callers.served == [1, 1_000]
 
 
-def test_copies_of_a_place_do_not_keep_each_other_waiting(flood: tuple[Flood, IO[bytes]]) -> None:
+def test_copies_of_a_place_push_no_one_out_of_the_queue(flood: tuple[Flood, IO[bytes]]) -> None:
     callers, slot = flood
-    callers.come(10)
-    callers.come(10)
+    callers.come(20)
+    callers.come(30)
+
+    for _ in range(5):
+        callers.come(10)
 
     callers.end(slot)
+    assert callers.served == [10, 20]
+    assert sorted(callers.refused) == [10, 10, 10, 10, 30]
 
-    assert callers.served == [10, 10]
+
+def test_a_copy_of_a_place_whose_log_in_runs_does_not_get_into_the_queue(tmp_path: Path) -> None:
+    limiter = Argon2Limiter(tmp_path, at_once=1, waiting=2)
+    place = QueuePlace.new()
+
+    def copy() -> QueuePlace:
+        with pytest.raises(QueueFullError) as refused:
+            limiter.run(lambda: None, place)
+        return refused.value.place
+
+    assert limiter.run(copy, place) == place
+    assert limiter.run(lambda: "free again", place) == "free again"
 
 
 def test_waiting_leaves_no_file_open(flood: tuple[Flood, IO[bytes]]) -> None:
