@@ -15,6 +15,7 @@ from source_app.services.thread import Expected, is_mailbox_closed, read_thread
 from source_app.views.request_hooks import CONVERSATION_STEP_BYTES
 from tests.pages import hook, hooks
 from tests.source_app.desks import TODAY, ADesk, SourceBrowser
+from tests.source_app.proposal_pages import say
 
 _SOON = date(2026, 3, 5)
 _AWAY = "2026-03-02/2026-03-09"
@@ -175,6 +176,23 @@ def test_a_proposal_and_what_the_adviser_says_with_it_are_one_step(
         "Read it in your own time."
         not in source.get(f"/en/mailbox/proposal/{made.envelope.entry_id.hex()}").text
     )
+
+
+def test_after_an_answer_the_mailbox_does_not_ask_for_an_answer_again(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
+    source.write("hello")
+    proposal = a_desk.propose(keys, "The exact text.")
+    digest = a_desk.thread_of(source).asked[0].digest
+    note = StepNote(step=StepName.PROPOSAL_MADE, proposal=Digest(bytes.fromhex(digest)))
+    a_desk.say_step(keys, "", note)
+    before = _now(source.get("/en/mailbox").text)
+    say(source, proposal, "declined")
+    after = _now(source.get("/en/mailbox").text)
+
+    assert hooks(before, "next") == ["read_proposal"]
+    assert hooks(after, "step") == ["proposal_made"]
+    assert hooks(after, "next") == ["answers"]
 
 
 @pytest.mark.parametrize(
