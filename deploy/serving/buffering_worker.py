@@ -109,6 +109,16 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
                 # An upload whose bytes do not arrive would not use its place.
                 self._wait(conn, selectors.EVENT_READ, self._seek_place, conn.timeout)
 
+    def _keepalive_after(self, conn: Conn, keepalive: bool) -> bool:  # noqa: FBT001  # gunicorn's parameter
+        """Return True if the connection may carry another request, after the rest of the body was discarded.
+
+        If the rest is malformed, gunicorn would send a second answer, perhaps in the middle of the first.
+        """
+        try:
+            return bool(super()._keepalive_after(conn, keepalive))
+        except errors.ParseException:
+            return False
+
     def _cap_keepalive(self, deadline: float) -> None:
         for conn in self._waiting:
             if not conn.sock.unsent:
@@ -213,6 +223,7 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
             self._wait(conn, selectors.EVENT_WRITE, self._send, conn.timeout)
             self._limit_unread()
         elif conn.is_kept:
+            conn.sock.answer_since = None
             seconds = STALL_SECONDS if conn.sock.received else self.cfg.keepalive
             conn.timeout = _seconds_from_now(seconds)
             self._begin(conn, conn.sock.arrival())
@@ -223,19 +234,28 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
             self._wait(conn, selectors.EVENT_READ, self._linger, _seconds_from_now(_LINGER_SECONDS))
 
     def _limit_unread(self) -> None:
-        """Close the connection whose client has read nothing for longest, if answers take too much memory."""
+        """Close the connection whose client reads most slowly, if answers take too much memory.
+
+        The client's last moment of reading would be a worse choice: a flood of new clients that read nothing
+        would then close the connections of all others.
+        """
         unread = [conn for conn in self._waiting if conn.sock.unsent]
         unfinished = [conn for conn in unread if conn.unfinished is not None]
         if len(unfinished) > 2 * self._place_count:
-            self._drop(min(unfinished, key=attrgetter("sock.read_at")))
+            self._drop(min(unfinished, key=_reading_lead_bytes))
         elif sum(len(conn.sock.unsent) for conn in unread) > _UNREAD_BYTES:
-            self._drop(min(unread, key=attrgetter("sock.read_at")))
+            self._drop(min(unread, key=_reading_lead_bytes))
 
     def _linger(self, conn: Conn) -> None:
         if conn.sock.discard():
             self._close(conn)
         else:
             self._wait(conn, selectors.EVENT_READ, self._linger, conn.timeout)
+
+
+def _reading_lead_bytes(conn: Conn) -> float:
+    lead: float = conn.sock.reading_lead_bytes()
+    return lead
 
 
 def _seconds_from_now(seconds: float) -> float:

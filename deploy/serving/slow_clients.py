@@ -31,9 +31,10 @@ ANSWER_BYTES = 256 * 1024  # if a client has not read more than this, making the
 _KERNEL_BYTES = 64 * 1024
 _READ_BYTES = 128 * 1024  # of a body at once
 
-_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,15})[ \t]*\r\n", re.IGNORECASE)
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*0*(\d{1,15})(\d*)[ \t]*\r\n", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
 _EXPECT = re.compile(rb"\r\nexpect:", re.IGNORECASE)
+_IS_REFUSED_WITH_EXPECT = b" HTTP/1.1"  # with HTTP/1.0, gunicorn ignores the header and reads the body
 
 
 class Arrival(Enum):
@@ -89,7 +90,8 @@ class PatientSocket:
         self._wrapped = wrapped
         self._is_closed_by_client = False
         self._is_disconnected = False
-        self.read_at = 0.0  # when the client last read something
+        self.answer_since: float | None = None
+        self._read_bytes = 0  # of this answer
         self.start_over()
         limit = struct.pack("ll", STALL_SECONDS, 0)
         wrapped.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
@@ -127,9 +129,10 @@ class PatientSocket:
             return Arrival.LONG_HEAD if len(self.received) >= HEAD_BYTES else Arrival.PART
         head, body_bytes = self.received[: end + 2], len(self.received) - end - 4
         length = _LENGTH.search(head)
-        if _EXPECT.search(head) or (_CHUNKED.search(head) and self.received.endswith(b"\r\n0\r\n\r\n")):
+        is_refused = head.partition(b"\r\n")[0].endswith(_IS_REFUSED_WITH_EXPECT) and _EXPECT.search(head)
+        if is_refused or (_CHUNKED.search(head) and self.received.endswith(b"\r\n0\r\n\r\n")):
             return Arrival.WHOLE
-        if _CHUNKED.search(head) or (length and int(length[1]) > SMALL_BODY_BYTES):
+        if _CHUNKED.search(head) or (length and (length[2] or int(length[1]) > SMALL_BODY_BYTES)):
             return Arrival.LARGE if body_bytes >= SMALL_BODY_BYTES else Arrival.PART
         return Arrival.WHOLE if length is None or body_bytes >= int(length[1]) else Arrival.PART
 
@@ -145,7 +148,7 @@ class PatientSocket:
             except BlockingIOError:
                 return False
             del self.unsent[:sent]
-            self.read_at = time.monotonic()
+            self._read_bytes += sent
         return True
 
     def discard(self) -> bool:
@@ -190,6 +193,8 @@ class PatientSocket:
         Raises:
             OSError: the client disconnected.
         """
+        if self.answer_since is None:
+            self.answer_since, self._read_bytes = time.monotonic(), 0
         self.unsent += outgoing
         self.send_rest()
 
@@ -198,6 +203,12 @@ class PatientSocket:
         since = self._waits_since
         waited = self._waited_seconds + (0 if since is None else time.monotonic() - since)
         return self._moved_bytes - _FAIR_BYTES_A_SECOND * max(0, waited - _GRACE_SECONDS)
+
+    def reading_lead_bytes(self) -> float:
+        """Return by how many bytes a client that reads an answer is ahead of the least fair speed."""
+        since = self.answer_since
+        waited = 0 if since is None else time.monotonic() - since
+        return self._read_bytes - _FAIR_BYTES_A_SECOND * waited
 
     def disconnect(self) -> None:
         """End the wait of the thread that this client occupies. Another thread calls this method.

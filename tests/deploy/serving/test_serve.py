@@ -260,6 +260,23 @@ def test_a_reader_of_a_large_answer_is_kept_while_a_crowd_reads_nothing(server: 
     assert len(answer.partition(b"\r\n\r\n")[2]) == 32 << 20
 
 
+def test_a_crowd_that_reads_nothing_closes_no_slow_reader(server: ServerProcess) -> None:
+    """Attack: each new client asks for a large answer, so the client that read last is always a new one."""
+    with contextlib.ExitStack() as stack:
+        client = stack.enter_context(server.connect(receive_bytes=4096))
+        client.sendall(
+            _SLOW["readers of a large answer"].replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+        )
+        read = sum(len(client.recv(65536)) for _ in range(50))
+        for _ in range(60):  # the client reads nothing while they arrive
+            crowd = stack.enter_context(server.connect(receive_bytes=4096))
+            crowd.sendall(_SLOW["readers of a large answer"])
+            assert server.get("/")[1] == b"hello"
+        read += len(read_all(client))
+
+    assert read > 32 << 20
+
+
 def test_pages_that_no_one_reads_take_a_limited_memory(server: ServerProcess) -> None:
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(server.connect(receive_bytes=4096)) for _ in range(400)]
@@ -268,7 +285,7 @@ def test_pages_that_no_one_reads_take_a_limited_memory(server: ServerProcess) ->
 
         assert server.get("/")[1] == b"hello"
         with contextlib.suppress(ConnectionResetError):
-            assert len(read_all(clients[0])) < 200_000  # this client read nothing for longest
+            assert len(read_all(clients[0])) < 200_000  # this client reads most slowly
         assert len(read_all(clients[-1]).partition(b"\r\n\r\n")[2]) == 200_000
 
 

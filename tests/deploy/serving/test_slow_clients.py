@@ -41,6 +41,9 @@ def pair() -> Iterator[tuple[PatientSocket, socket.socket]]:
         (CHUNKED + b"2\r\nab\r\n0\r\n\r\n", Arrival.WHOLE),
         (CHUNKED + b"x" * SMALL_BODY_BYTES, Arrival.LARGE),
         (b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n", Arrival.WHOLE),
+        (b"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n", Arrival.PART),
+        (b"POST / HTTP/1.1\r\nContent-Length: 0000000000000000009\r\n\r\n", Arrival.PART),
+        (b"POST / HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n", Arrival.PART),
         (b"GET / HTTP/1.1\r\nX: " + b"x" * HEAD_BYTES, Arrival.LONG_HEAD),
     ],
 )
