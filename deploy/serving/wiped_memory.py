@@ -12,7 +12,7 @@ _TUNABLES = (
     "tcache_count=5000",
     "mxfast=160",  # blocks of up to this size are quick to allocate
 )
-_SETTINGS = {
+ENVIRONMENT = {
     "PYTHONMALLOC": "malloc",  # Python's own allocator would keep freed memory as it was
     "GLIBC_TUNABLES": ":".join(f"glibc.malloc.{tunable}" for tunable in _TUNABLES),
 }
@@ -24,7 +24,7 @@ def overwrite_freed_memory() -> None:
     Return if the program was already started in this way. The C library reads these settings only when a
     program starts.
     """
-    if _SETTINGS.items() <= os.environ.items():
+    if ENVIRONMENT.items() <= os.environ.items():
         return
-    os.environ.update(_SETTINGS)
+    os.environ.update(ENVIRONMENT)
     os.execv(sys.executable, sys.orig_argv)  # noqa: S606  # our own program, with its own arguments

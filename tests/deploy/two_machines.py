@@ -12,6 +12,7 @@ from sqlalchemy import text
 from crypto.passphrase import Argon2Params
 from deploy.atomic_folder import new_private_folder, write_new
 from deploy.cli.main import main
+from deploy.serving.wiped_memory import ENVIRONMENT
 from deploy.settings.load_settings import DeskConfig, load_config
 from deploy.settings.settings_text import EXAMPLE, from_example
 from deploy.setup import KEYRING, ONE_MACHINE, STORE, first_letterhead
@@ -40,7 +41,8 @@ class Machine:
     def types(self, *words: str | Path, passphrase: str = PASSPHRASE) -> Result:
         """Run a command as someone types it, with a passphrase if it asks."""
         argv = ["--settings", str(self.settings), *map(str, words)]
-        done = CliRunner().invoke(main, argv, input=f"{passphrase}\n")
+        # As if it had been started again to overwrite freed memory: the tests must not be started again.
+        done = CliRunner(env=ENVIRONMENT).invoke(main, argv, input=f"{passphrase}\n")
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             raise done.exception
         return done

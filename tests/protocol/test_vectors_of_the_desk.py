@@ -21,7 +21,7 @@ from protocol.ledger import Dimension, Tally, open_tally, tally_seed
 from protocol.sealed_record import OpenedRecord, RecordKind, open_record, open_unsent, record_digest
 from protocol.strand import StrandKey
 from tests.protocol.desk_factories import a_letterhead
-from tests.protocol.mailbox_factories import a_mailbox, the_strands
+from tests.protocol.mailbox_factories import LAPTOP, WORKSTATION, a_mailbox, the_strands
 
 Vector = dict[str, Any]
 
@@ -92,7 +92,7 @@ def _entry(vector: Vector) -> SignedEntry:
 
 def _read_entry(vector: Vector) -> Content | None:
     made = _entry(vector)
-    verify_entry(made, mailbox_verify_key=a_mailbox().verify_key, strands=the_strands())
+    verify_entry(made, mailbox_verify_key=a_mailbox().verify_key, strands=the_strands(WORKSTATION, LAPTOP))
     return open_entry(made, [a_mailbox().identity]) if made.envelope.is_words else None
 
 
