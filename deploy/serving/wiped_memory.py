@@ -10,6 +10,8 @@ _TUNABLES = (
     # blocks that are too small for a secret: a Python object with a key of 32 bytes takes at least 65 bytes.
     "tcache_max=56",
     "tcache_count=5000",
+    # With a heap for each thread, each heap would keep as much freed memory as its largest page took.
+    "arena_max=1",
     "mxfast=160",  # blocks of up to this size are quick to allocate
 )
 ENVIRONMENT = {
