@@ -9,6 +9,7 @@ Imports `web`, `stored_mailbox`, `store`, `crypto`, and `protocol` without the m
 - `hardened_flask`: Flask class with limits on forms and a log without visitors' text
 - `later`: background thread for read receipts
 - `mailbox_mark`: mark that says in which mailbox the text of a form was typed
+- `mailbox_turns`: turns of the requests that decrypt a mailbox
 - `practice_ticket`: ticket with the new passphrase, while the source practises typing it
 - `queue_place`: place in the queue of log-ins, sealed in a form
 - `sealed_field`: form field or cookie that only the running server can read
@@ -24,7 +25,6 @@ import time
 from collections.abc import Callable
 from datetime import date
 from importlib.resources import files
-from threading import Lock
 
 from flask import Flask
 from flask_babel import Babel
@@ -36,6 +36,7 @@ from source_app.argon2_limiter import Argon2Limiter
 from source_app.config import SourceConfig
 from source_app.hardened_flask import Site
 from source_app.later import LaterThread
+from source_app.mailbox_turns import MailboxTurns
 from source_app.public_desk import MailboxLimits, PublicDesk
 from source_app.signpost.decision_tree import Signposts
 from source_app.views import (
@@ -110,7 +111,7 @@ def create_source_app(  # noqa: PLR0913  # the parts of the app
     app.extensions["today"] = today
     app.extensions["pause"] = pause
     app.extensions["in_background"] = in_background or LaterThread().call
-    app.extensions["mailbox_turn"] = Lock()
+    app.extensions["mailbox_turns"] = MailboxTurns()
     app.extensions["signposts"] = signposts
     app.extensions["stylesheet"] = _minified(files(__name__).joinpath("static/style.css").read_bytes())
     Babel(app, default_locale="en", locale_selector=request_hooks.language_of_request)

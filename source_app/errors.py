@@ -124,6 +124,10 @@ class MailboxLimitError(SourceError):
     """No more mailboxes can be started in this half hour."""
 
 
+class MailboxBusyError(SourceError):
+    """Too many requests for the same mailbox came at the same time."""
+
+
 class NotFoundError(SourceError):
     """The requested entry, file or page does not exist."""
 

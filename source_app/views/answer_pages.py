@@ -58,7 +58,7 @@ def page_with_text(here: MailboxSession, text: str, proposal_id: str) -> Respons
     longer in the mailbox, the text is in the form for a new message.
     """
     if proposal_id:
-        with suppress(NotFoundError), mailbox_turn():
+        with suppress(NotFoundError), mailbox_turn(here):
             answer = proposal_page(here, parse_id(proposal_id), AnswerRefusal.FORM_EXPIRED, text)
             answer.status_code = 200  # the log-in succeeded
             return answer
@@ -71,7 +71,7 @@ def receive_answer(entry_id: bytes) -> ResponseReturnValue:
     text, mark = form_text(request.form), request.form.get("mailbox", "")
     if here is None:
         return logged_out_page(text, entry_id.hex(), mark)
-    with mailbox_turn():
+    with mailbox_turn(here):
         try:
             answer = consent.check_answer_form(desk(), here, entry_id.hex(), request.form, lang())
             consent.append_consent(desk(), here.keys, answer, today=current_day())

@@ -6,7 +6,13 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.wrappers import Response
 
 from crypto.errors import CryptoError
-from source_app.errors import DamagedFileError, NotFoundError, ReportMissingError, TicketRefusedError
+from source_app.errors import (
+    DamagedFileError,
+    MailboxBusyError,
+    NotFoundError,
+    ReportMissingError,
+    TicketRefusedError,
+)
 from source_app.hardened_flask import log
 from source_app.services.posting import form_text
 from source_app.views.request_context import render_page, without_session
@@ -26,6 +32,7 @@ def install_error_pages(app: Flask) -> None:
     app.after_request(_tell_unavailable)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(StoreError, _store_error)
+    app.register_error_handler(MailboxBusyError, _store_error)
     app.register_error_handler(CryptoError, _crypto_error)
     app.register_error_handler(TicketRefusedError, _ticket_refused)
     app.register_error_handler(NoSuchMailboxError, lambda _why: gone_page(_typed_text()))
@@ -87,7 +94,7 @@ def _http_error(why: HTTPException) -> Response:
     return _error_page(why.code or 500, str(why.code or 500), text)
 
 
-def _store_error(why: StoreError) -> Response:
+def _store_error(why: StoreError | MailboxBusyError) -> Response:
     remember_fault(why)
     return store_error_page(_typed_text())
 

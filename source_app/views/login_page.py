@@ -104,7 +104,7 @@ def mailbox_open(
     def guarded(*args: _P.args, **kwargs: _P.kwargs) -> ResponseReturnValue:
         here = current_session()
         if here is not None:
-            with nullcontext() if request.method == "POST" else mailbox_turn():
+            with nullcontext() if request.method == "POST" else mailbox_turn(here):
                 return view(here, *args, **kwargs)
         if request.method == "POST":
             return logged_out_page()

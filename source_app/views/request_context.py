@@ -13,6 +13,7 @@ from crypto.passphrase import Language
 from source_app.config import SourceConfig
 from source_app.errors import NotFoundError
 from source_app.hardened_flask import log
+from source_app.mailbox_turns import MailboxTurns
 from source_app.public_desk import PublicDesk
 from source_app.services import login
 from source_app.services.login import MailboxSession
@@ -82,13 +83,10 @@ def current_session() -> MailboxSession | None:
     return cast("MailboxSession | None", g.opened)
 
 
-def mailbox_turn() -> AbstractContextManager[object]:
-    """Return a context manager in which a request decrypts a mailbox: one request at a time in each process.
-
-    A decrypted mailbox may take 100 MB, and a process makes one page at a time anyway. Do not use the turn
-    twice in one request, or while the request's body still arrives.
-    """
-    return cast("AbstractContextManager[object]", current_app.extensions["mailbox_turn"])
+def mailbox_turn(here: MailboxSession) -> AbstractContextManager[None]:
+    """Return the context manager in which a request decrypts its mailbox, when it is the request's turn."""
+    turns = cast("MailboxTurns", current_app.extensions["mailbox_turns"])
+    return turns.of(here.keys.address)
 
 
 def set_current_session(opened: MailboxSession) -> None:

@@ -2,6 +2,8 @@
 
 import gc
 import re
+import threading
+import time
 
 import pytest
 from flask.testing import FlaskClient
@@ -124,11 +126,33 @@ def test_while_a_page_is_sent_the_mailbox_is_not_in_memory(
 
 
 def _is_turn_free(client: FlaskClient) -> bool:
-    turn = client.application.extensions["mailbox_turn"]
+    turn = client.application.extensions["mailbox_turns"]._turn
     is_free = turn.acquire(blocking=False)
     if is_free:
         turn.release()
     return bool(is_free)
+
+
+def test_requests_for_one_mailbox_do_not_occupy_all_threads(a_desk: ADesk, source: SourceBrowser) -> None:
+    other = a_desk.browser()
+    other.start()
+    turns = a_desk.app.extensions["mailbox_turns"]
+    threads = [threading.Thread(target=lambda: source.get("/en/mailbox")) for _ in range(3)]
+
+    with turns._turn:  # another request decrypts a mailbox
+        for thread in threads:
+            thread.start()
+        while sum(turns._requests.values()) < 3:
+            time.sleep(0.001)
+        refused = source.get("/en/mailbox")
+        assert source.get("/en/").status_code == 200
+    for thread in threads:
+        thread.join()
+
+    assert (refused.status_code, hooks(refused.text, "failure")) == (503, ["store"])
+    assert int(refused.headers["Retry-After"]) > 0
+    assert [each.get("/en/mailbox").status_code for each in (source, other)] == [200, 200]
+    assert not turns._requests
 
 
 def test_one_request_at_a_time_decrypts_a_mailbox(

@@ -1,0 +1,47 @@
+"""Turns in which a process decrypts a mailbox for a page: one request at a time, and few for one mailbox."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import Final
+
+from protocol.identifiers import Address
+from source_app.errors import MailboxBusyError
+
+_REQUESTS_AT_ONCE: Final = 3  # for one mailbox: more than a source's open tabs need
+
+
+class MailboxTurns:
+    """Turns of the requests of one process that decrypt a mailbox.
+
+    A decrypted mailbox may take 100 MB and half a second, so one request at a time does this. If requests for
+    one mailbox come faster, the newest are refused. Otherwise they would occupy all threads while they wait.
+    """
+
+    def __init__(self) -> None:
+        self._turn = Lock()
+        self._counting = Lock()
+        self._requests: Counter[Address] = Counter()  # that wait or decrypt
+
+    @contextmanager
+    def of(self, address: Address) -> Iterator[None]:
+        """Wait for the turn of a request that decrypts the mailbox with this address.
+
+        Do not use this twice in one request, or while the request's body still arrives.
+
+        Raises:
+            MailboxBusyError: too many requests for this mailbox already wait.
+        """
+        with self._counting:
+            if self._requests[address] >= _REQUESTS_AT_ONCE:
+                raise MailboxBusyError("too many requests for one mailbox")
+            self._requests[address] += 1
+        try:
+            with self._turn:
+                yield
+        finally:
+            with self._counting:
+                self._requests[address] -= 1
+                if not self._requests[address]:
+                    del self._requests[address]
