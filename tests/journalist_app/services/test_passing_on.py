@@ -18,6 +18,7 @@ from typing import BinaryIO
 import pytest
 
 from crypto.age import PQIdentity
+from crypto.errors import ForgedError
 from journalist_app.desk.casefile import Casefile, Evidence, EvidenceKind
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import Conversation
@@ -840,6 +841,17 @@ def test_a_file_that_was_changed_in_the_store_is_not_passed_on(
 def test_other_bytes_than_the_source_was_shown_break_off() -> None:
     with refuses(FileRefusal.BROKEN):
         b"".join(make_export._checked(iter([b"other"]), hashlib.sha256(b"shown").digest()))
+
+
+def test_a_file_that_changes_after_its_verification_breaks_off() -> None:
+    def pieces() -> Iterator[bytes]:
+        yield b"begin"
+        raise ForgedError
+
+    with refuses(FileRefusal.BROKEN):
+        b"".join(make_export._checked(pieces(), hashlib.sha256(b"begin").digest()))
+    with refuses(FileRefusal.BROKEN):
+        b"".join(proposal_files._decrypted(pieces()))
 
 
 def test_every_step_of_passing_on_says_what_comes_next_and_when(desk: OpenDesk, source: ASource) -> None:

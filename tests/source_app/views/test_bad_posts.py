@@ -155,6 +155,18 @@ def test_too_many_files_are_refused_with_the_text_back(a_desk: ADesk, source: So
     assert pending(a_desk) == 0
 
 
+def test_a_form_with_fewer_fields_may_not_have_more_files(a_desk: ADesk, source: SourceBrowser) -> None:
+    form_context = source.form_context()
+    for name in ("closed", "warned"):
+        form_context.pop(name, None)
+
+    refused = source.write(TEXT, [(f"{number}.txt", b"x") for number in range(4)], form_context)
+
+    assert refused.status_code == 413
+    assert hooks(refused.text, "refusal") == ["too_many_files"]
+    assert pending(a_desk) == 0
+
+
 @pytest.mark.parametrize("file_bytes", [10, 3 * MIB])
 def test_a_body_cut_off_in_a_file_gives_the_text_back(
     a_desk: ADesk, source: SourceBrowser, file_bytes: int
