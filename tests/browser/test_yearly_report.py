@@ -127,7 +127,7 @@ def test_reports_are_published_and_appear_in_both_languages(
     for year in YEARS:
         _publish(adviser, year)
     signed = _signed(desk)
-    assert len(signed) == 6 * len(YEARS)
+    assert len(signed) == 7 * len(YEARS)  # six files, and the encrypted counts
 
     # Started now: a running source interface only checks for a new letterhead once a minute
     # (tests/deploy/test_newer_letterhead.py).

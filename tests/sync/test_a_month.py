@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from deploy.sweeping.retention import forget_known
 from journalist_app.errors import SendRefusal, SendRefusedError
 from journalist_app.services.inbox_lists import InboxFilter, read_inbox
 from journalist_app.services.mailbox.send_entries import EntrySender, NewWords
@@ -255,6 +256,9 @@ class Month:
         for _ in range(3):
             self._to_and_fro()
         the_server_cleans_up(self.ends)
+        # A month later, the server also forgets the proofs of ended mailboxes.
+        server, letterhead = self.ends.world.store, self._letterhead()
+        forget_known(server, letterhead, self.ends.clock.day + timedelta(days=DAYS))
 
     def _to_and_fro(self) -> None:
         self.first.syncs()
