@@ -112,7 +112,8 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
     def _keepalive_after(self, conn: Conn, keepalive: bool) -> bool:  # noqa: FBT001  # gunicorn's parameter
         """Return True if the connection may carry another request, after the rest of the body was discarded.
 
-        If the rest is malformed, gunicorn would send a second answer, perhaps in the middle of the first.
+        If the rest is malformed, the connection is closed. Otherwise gunicorn would send a second answer,
+        perhaps in the middle of the first.
         """
         try:
             return bool(super()._keepalive_after(conn, keepalive))

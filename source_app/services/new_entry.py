@@ -127,10 +127,10 @@ def is_authentic(
 def _read_newer(
     desk: PublicDesk, keys: MailboxKeys, heads: Heads
 ) -> tuple[StoredMailbox, Sequence[SignedEntry]]:
-    """Read and verify the source's entries since those that `heads` names.
+    """Read and verify the source's entries that are newer than the oldest entry in `heads`.
 
-    Leave out entries that fail the check. The oldest entry that `heads` names is not read: the form's token
-    covers its digest, and the new entry names it even if it is missing now.
+    Entries that fail the check are left out. The oldest entry itself is not read, because the form's token
+    already covers its digest. The new entry names this digest, even if the oldest entry is now missing.
     """
     own = (head for head in heads if head.strand == SOURCE_STRAND)
     _, number, known = min(own, default=Head(SOURCE_STRAND, 1, Digest(b"")))

@@ -73,7 +73,8 @@ def is_deleted_by_closing(desk: OpenDesk, row: EndedMailbox, today: date) -> boo
 def _proof_in(desk: OpenDesk, row: EndedMailbox) -> Transcript | None:
     """Return the verified entries in the proof that a mailbox ended, or None if the proof is false.
 
-    An end that its source signed goes into `desk.ends`.
+    If the source signed the end, the function also keeps this entry in `desk.ends`, so that the next page
+    need not verify the proof again.
     """
     address = Address(row.address)
     try:
