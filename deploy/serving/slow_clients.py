@@ -205,7 +205,10 @@ class PatientSocket:
         return self._moved_bytes - _FAIR_BYTES_A_SECOND * max(0, waited - _GRACE_SECONDS)
 
     def reading_lead_bytes(self) -> float:
-        """Return by how many bytes a client that reads an answer is ahead of the least fair speed."""
+        """Return how many more bytes of an answer a client has read than at 8 KiB a second, so far.
+
+        The result is negative if the client is slower.
+        """
         since = self.answer_since
         waited = 0 if since is None else time.monotonic() - since
         return self._read_bytes - _FAIR_BYTES_A_SECOND * waited

@@ -113,9 +113,9 @@ class _Facts:
 
     They are computed once: otherwise a mailbox with a thousand proposals would take seconds to read.
 
-    - `said`: the encrypted entries of the source, also missing ones
-    - `unreadable`: those entries in `said` whose content is missing
-    - `unopened`: the encrypted entries of both sides that cannot be decrypted, although no one removed them
+    - `said`: the source's encrypted entries, and the source's entries that others name but the store lacks
+    - `unreadable`: the entries in `said` that cannot be read, for whatever reason
+    - `unopened`: entries of both sides that the store has and no one removed, but that cannot be decrypted
     - `answers`, `steps`: the answers to a proposal and the steps about it, by the digest of the proposal
     """
 

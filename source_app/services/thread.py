@@ -179,7 +179,10 @@ def message_receipt(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> tup
 
 
 def read_entry(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> ThreadEntry:
-    """Return one entry of a mailbox, without what only the whole conversation tells about the entry.
+    """Return one entry of a mailbox, for a page of its own.
+
+    The other entries are not read. So the result does not say, for example, whether an adviser has seen the
+    entry.
 
     Raises:
         NotFoundError: this mailbox has no such entry.
