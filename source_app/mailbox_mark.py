@@ -14,7 +14,11 @@ _NONCE_CHARS: Final = 32
 
 
 def new_mark(root: RootKey) -> str:
-    """Return a mark for a form of the mailbox with this root key: 96 hexadecimal digits, each time others."""
+    """Return a new mark: 96 hexadecimal digits that differ at each call.
+
+    A form carries the mark, so that the server can check that the form belongs to the mailbox with this root
+    key.
+    """
     nonce = secrets.token_hex(_NONCE_CHARS // 2)
     return nonce + _tag(root, nonce)
 

@@ -142,9 +142,10 @@ def tallies_of(  # noqa: PLR0913  # what a tally consists of
 
 
 def _fitting(choice: str) -> str:
-    """Return a choice if it fits into a tally, or "" for "not recorded".
+    """Return a choice if it is short enough for a tally, or "" for "not recorded".
 
-    A choice from the desk's own lists fits. Attack: the thief of a retired workstation signs a longer one.
+    Every choice in the desk's own lists is short enough. Attack: the thief of a retired workstation signs a
+    choice that is too long, so that no tally of the mailbox can be written.
     """
     return choice if len(encode_json(choice)) <= _TALLY_VALUE_BYTES else ""
 
