@@ -91,7 +91,7 @@ def test_whoever_asks_for_it_gets_the_passphrase_in_a_pipe(
 
 def test_make_run_asks_for_a_trial_only_without_a_terminal() -> None:
     recipe = subprocess.run(
-        ["make", "-n", "run"], capture_output=True, text=True, cwd=_ROOT, check=True
+        ["make", "-n", "--no-print-directory", "run"], capture_output=True, text=True, cwd=_ROOT, check=True
     ).stdout.splitlines()[-1]
     echo = ["sh", "-c", recipe.replace("exec .venv/bin/steunpunt", "echo")]
 
