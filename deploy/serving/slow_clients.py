@@ -130,9 +130,10 @@ class PatientSocket:
         head, body_bytes = self.received[: end + 2], len(self.received) - end - 4
         length = _LENGTH.search(head)
         is_refused = head.partition(b"\r\n")[0].endswith(_IS_REFUSED_WITH_EXPECT) and _EXPECT.search(head)
-        if is_refused or (_CHUNKED.search(head) and self.received.endswith(b"\r\n0\r\n\r\n")):
+        is_chunked = _CHUNKED.search(head) is not None
+        if is_refused or (is_chunked and self.received.endswith(b"\r\n0\r\n\r\n")):
             return Arrival.WHOLE
-        if _CHUNKED.search(head) or (length and (length[2] or int(length[1]) > SMALL_BODY_BYTES)):
+        if is_chunked or (length and (length[2] or int(length[1]) > SMALL_BODY_BYTES)):
             return Arrival.LARGE if body_bytes >= SMALL_BODY_BYTES else Arrival.PART
         return Arrival.WHOLE if length is None or body_bytes >= int(length[1]) else Arrival.PART
 

@@ -243,12 +243,16 @@ def test_a_slow_reader_gets_its_whole_answer(server: ServerProcess) -> None:
     assert len(answer.partition(b"\r\n\r\n")[2]) == 200_000
 
 
+def _reader_of_a_large_answer(stack: contextlib.ExitStack, server: ServerProcess) -> socket.socket:
+    """Return a client that asked for a large answer, after which the server closes the connection."""
+    client = stack.enter_context(server.connect(receive_bytes=4096))
+    client.sendall(_SLOW["readers of a large answer"].replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+    return client
+
+
 def test_a_reader_of_a_large_answer_is_kept_while_a_crowd_reads_nothing(server: ServerProcess) -> None:
     with contextlib.ExitStack() as stack:
-        client = stack.enter_context(server.connect(receive_bytes=4096))
-        client.sendall(
-            _SLOW["readers of a large answer"].replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
-        )
+        client = _reader_of_a_large_answer(stack, server)
         answer = client.recv(65536)
         for _ in range(40):
             crowd = stack.enter_context(server.connect(receive_bytes=4096))
@@ -263,10 +267,7 @@ def test_a_reader_of_a_large_answer_is_kept_while_a_crowd_reads_nothing(server: 
 def test_a_crowd_that_reads_nothing_closes_no_slow_reader(server: ServerProcess) -> None:
     """Attack: each new client asks for a large answer, so the client that read last is always a new one."""
     with contextlib.ExitStack() as stack:
-        client = stack.enter_context(server.connect(receive_bytes=4096))
-        client.sendall(
-            _SLOW["readers of a large answer"].replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
-        )
+        client = _reader_of_a_large_answer(stack, server)
         read = sum(len(client.recv(65536)) for _ in range(50))
         for _ in range(60):  # the client reads nothing while they arrive
             crowd = stack.enter_context(server.connect(receive_bytes=4096))
