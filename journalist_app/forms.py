@@ -56,7 +56,10 @@ class AnswerParts:
         return self.fields.get(name, [""])[0]
 
     def step(self) -> StepForm:
-        """Return the fields of the step (kind, sentence, next step and day) that the adviser filled in."""
+        """Return the typed fields of a step: its kind, a sentence, the next step and the day.
+
+        A step tells the source what the desk has done and what happens next.
+        """
         return StepForm(*map(self.first, ("step", "step_text", "next", "by")))
 
     def typed(self) -> tuple[str, ...]:

@@ -71,7 +71,7 @@ class AutoLock:
     def close(self) -> None:
         """Lock the site: drop the unlocked desk with its keys.
 
-        Copies of the keys stay in the memory of this process until `end` ends the process.
+        Copies of the keys stay in memory until the worker process ends.
         """
         if self._desk is not None:
             self._desk.stop()

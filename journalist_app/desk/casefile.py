@@ -121,9 +121,9 @@ def tallies_of(  # noqa: PLR0913  # what a tally consists of
 ) -> tuple[Tally, ...]:
     """Make the `ROWS` (8) tallies of a mailbox: anonymous facts from its casefile, for the yearly report.
 
-    A casefile has the desk's notes about a mailbox. The tallies count for the year of the first message, or
-    for the year of `closed` if there was no message. For spam, and for a mailbox that ended before anyone
-    read it, only the tally MAILBOX has a fact. The other seven have no fact, because the report's other
+    A casefile has the desk's notes about a mailbox. The tallies belong to the year of the first message. If
+    there was no message, they belong to the year of `closed`. For spam, and for a mailbox that ended before
+    anyone read it, only one tally (MAILBOX) has a fact, and the other seven are empty. The report's other
     tables count only mailboxes that were read.
     """
     year = (casefile.first_message or closed).year
@@ -142,10 +142,10 @@ def tallies_of(  # noqa: PLR0913  # what a tally consists of
 
 
 def _fitting(choice: str) -> str:
-    """Return a choice if it is short enough for a tally, or "" for "not recorded".
+    """Return an adviser's choice, such as a theme, or "" if the choice is too long to be counted.
 
-    Every choice in the desk's own lists is short enough. Attack: the thief of a retired workstation signs a
-    choice that is too long, so that no tally of the mailbox can be written.
+    Every choice in the settings is short enough. Attack: the thief of a retired workstation signs notes about
+    a mailbox with a longer choice, so that this mailbox cannot be counted in the yearly report.
     """
     return choice if len(encode_json(choice)) <= _TALLY_VALUE_BYTES else ""
 

@@ -158,7 +158,7 @@ class OpenDesk:
 
     @property
     def is_busy(self) -> bool:
-        """Return True while the app prepares or closes in the background what the adviser asked for."""
+        """Return True while the app closes spam, or works on an unsent entry, in the background."""
         return self.spam_choice.is_busy or any(each.is_busy for each in tuple(self.prepared.values()))
 
     def label(self, address: Address) -> str:
@@ -179,8 +179,7 @@ class OpenDesk:
     def remember(self, address: Address, seen: SeenMailbox) -> None:
         """Remember the newest entries (heads) and removals of a verified mailbox, to detect a roll-back.
 
-        `save` writes what was remembered to disk. In `seen`, no day of deletion and no answer are always
-        safe: the next check then reads the mailbox again.
+        `save` writes to disk what was remembered.
         """
         known = self.trusted_state.mailboxes.get(address)
         if known is None or known != replace(seen, removed=known.removed | seen.removed):
@@ -192,8 +191,8 @@ class OpenDesk:
         """Do one step of the desk's work on each mailbox, until the desk locks. Return the results.
 
         `step` names the step. If the work on a mailbox raises an unexpected exception, the inbox shows the
-        mailbox as unfinished until a later run of the same step. The exceptions of use cases are expected:
-        the inbox shows their reason in another way, or the mailbox changed during the work.
+        mailbox as unfinished until a later run of the same step. If the work raises an exception of a use
+        case, or if the mailbox changed during the work, the mailbox has no result.
 
         Raises:
             WholeStoreError: the store itself fails, for example because its disk is full.
@@ -286,8 +285,8 @@ class OpenDesk:
     def saving_once(self) -> Iterator[None]:
         """Save the trusted state once at the end of a block that changes many mailboxes.
 
-        Without this block, each change would write the newest entries of all mailboxes to the disk. Other
-        threads save as always. Blocks in blocks are not possible.
+        Without this block, each change would write the newest entries of all mailboxes to the disk. Changes
+        in other threads are saved at once, as always. These blocks cannot be nested.
         """
         self._saving_once.add(threading.get_ident())
         try:

@@ -11,11 +11,11 @@ from stored_mailbox.entry_form import FormContext
 class SpamChoice:
     """List of mailboxes that an adviser looks through, page by page, and then closes as spam in one step.
 
-    A mailbox on a page has a form context, which names the entries that the page showed. `pages` has the
-    newest pages that were made, by their random names. `chosen` has the mailboxes on the pages that the
-    adviser has looked at and submitted, without those in `spared`. After the adviser has confirmed,
-    `is_final` is True, and the choice does not change. Then `closed` counts the mailboxes that were closed,
-    and `kept` has those that could not be closed.
+    `pages` has the newest pages by their random names. For each mailbox on a page, its form context names the
+    entries that the page showed. `chosen` has the mailboxes that the adviser chose to close, and `spared`
+    those that the adviser ticked on a page to leave them open. `is_final` is True after the adviser confirmed
+    the choice. From then on, the choice does not change. `closed` counts the mailboxes that were closed.
+    `kept` has the chosen mailboxes that could not be closed.
     """
 
     addresses: tuple[Address, ...] = ()

@@ -108,10 +108,10 @@ class Conversation:
 def conversation_of(desk: OpenDesk, address: Address) -> Conversation:
     """Verify every entry of a mailbox, and compare the mailbox with the trusted state of this workstation.
 
-    The trusted state has the newest entries (heads) that this workstation has seen. If no entry was rolled
-    back or forged, the heads of this mailbox are added. If the mailbox has a fault, also one that a sync
-    found in the server's copy, `desk.unsound` names the mailbox, and the inbox shows the fault. Nothing is
-    decrypted.
+    Nothing is decrypted. The trusted state has the newest entries (heads) that this workstation has seen in
+    each mailbox. If no entry was rolled back or forged, this function updates the heads of this mailbox. If
+    the mailbox has a fault here or at the server, `desk.unsound` names the mailbox, and the inbox shows the
+    fault.
 
     Raises:
         MailboxNotFoundError: the store has no mailbox with this address.
@@ -263,12 +263,12 @@ def thread_of(conversation: Conversation, opened: Sequence[OpenedEntry]) -> Thre
 def heads_shown(
     desk: OpenDesk, conversation: Conversation, opened: Sequence[OpenedEntry], *, is_whole: bool = True
 ) -> tuple[Heads, Heads]:
-    """Return the heads (newest shown entries) and the unseen entries that a form on this page must name.
+    """Return the newest entries that a page shows (heads), and the known entries that it does not show.
 
-    Entries that were lost or cannot be opened were not shown. Removed entries count as shown. Pass
-    `is_whole=False` for a page that does not show the thread. New messages and removals of the source that
-    the desk has not confirmed are then in neither result, so the form is refused until the adviser opens the
-    thread.
+    A form on the page must name both. An entry that was lost or cannot be opened counts as not shown, and a
+    removed entry as shown. Pass `is_whole=False` for a page without the mailbox's entries. Then both results
+    leave out messages and removals of the source that no entry of the desk has confirmed. A form on such a
+    page is refused until the adviser opens the page with the entries.
     """
     shown = {each.signed.digest for each in opened if not each.fault} | conversation.removed
     new = set() if is_whole else set(unconfirmed(desk, conversation, opened))
@@ -283,9 +283,9 @@ def unconfirmed(
 ) -> list[Digest]:
     """Return the source's readable messages and removals that no entry of the desk has confirmed yet.
 
-    With `by_us`, return only the removals that this workstation itself has not confirmed. A new entry of the
-    desk must list the source's entries that the desk cannot open. If there are too many to list, the new
-    entry can confirm nothing, so the result is empty.
+    If `by_us` is True, return only the removals that no entry of this workstation has confirmed. A new entry
+    of the desk must list the source's entries that the desk cannot open. If there are too many to list, the
+    new entry cannot confirm anything, and the result is empty.
     """
     knowledge = conversation.transcript.knowledge
     by_desk = [each.signed for each in opened if each.signed.envelope.strand]

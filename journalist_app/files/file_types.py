@@ -31,10 +31,10 @@ _MEDIA: Final = ((b"ftyphei", ".heic"), (b"ftypM4A", ".m4a"), (b"ftypqt", ".mov"
 
 
 def with_file_ending(name: str, first: bytes) -> str:
-    """Return a file name with an ending such as ".pdf". If the name has none, guess the ending from the file.
+    """Return a file name with an ending. If the name has no ending such as ".pdf", guess one.
 
-    Only the first 4 KiB of `first`, the beginning of the file, count. The guess helps a person to open the
-    file. No code relies on the guess.
+    The guess depends on the first 4 KiB of the file, which `first` contains. The guess helps a person to open
+    the file. No code relies on it.
     """
     stem, dot, ending = name.rpartition(".")
     return name if stem and dot and ending else name + _ending_of(first[:HEAD_BYTES])

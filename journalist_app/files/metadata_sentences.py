@@ -71,7 +71,7 @@ def detail_sentence(kind: str, key: str, value: str) -> str:
 
 
 def more_details_sentence(count: int) -> str:
-    """Return a sentence that says how many hidden details of one kind a file has beside the listed one."""
+    """Return a sentence: the file has `count` more hidden details like the one in the line above."""
     return str(
         ngettext(
             "The file contains %(num)d more hidden detail like the one in the line above.",

@@ -59,7 +59,7 @@ class UnopenedReason(StrEnum):
 
 
 class PieceKind(StrEnum):
-    """Kind of part of a text with encrypted blocks: plain text, or a block, decrypted or not."""
+    """Kind of a part of a source's text: plain text, a decrypted text or file, or an encrypted block."""
 
     PLAIN = "plain"
     OPENED = "opened"
@@ -71,10 +71,10 @@ class PieceKind(StrEnum):
 class TextPiece:
     """Part of a source's text: plain text, or one block that the source encrypted before sending.
 
-    `number` counts the blocks in the text from 1. In a block that was not decrypted (UNOPENED), `text` is the
-    encrypted block itself. In a block that contains a file (FILE), `text` is empty. `is_signed` is True if
-    the block has a signature. No one checked who signed it. `words` has the names of mailboxes in a decrypted
-    block (`sealing_words`).
+    `number` counts the encrypted blocks of the text, from 1. If the block was not decrypted (UNOPENED),
+    `text` is the encrypted block itself. If the block contains a file (FILE), `text` is empty. `is_signed` is
+    True if the block has a signature. No one checked who signed it. `words` has the six-word names of
+    mailboxes (`sealing_words`) in a decrypted block.
     """
 
     kind: PieceKind

@@ -21,15 +21,21 @@ _SUBSTANCE: Final = frozenset({StepName.ADVICE_GIVEN, StepName.PASSED_ON, StepNa
 class MailboxSummary(msgspec.Struct, frozen=True, array_like=True):
     """Summary of one mailbox in the search index, without any of its text.
 
-    `entries` is the `digest_of_rows` of its entries, so each new or lost entry changes `entries`. `newest` is
-    the day of the newest entry, and `step` the newest step. `asked` is the day of the source's first message,
-    `waiting` the day of the source's oldest message without an answer, and `promised` the day that the newest
-    step names. `is_confirmed` is True if the desk has written an entry. `has_substance` is True if the desk
-    gave advice, passed on or closed. `presealed` has the digests of the source's entries with files, or with
-    a text that may contain an encrypted block. `chars` counts the characters of the source's texts, and
-    `likeness` is the sketch of these texts (`sketch_of`). If `failed` is True, the mailbox could not be read,
-    and the summary says nothing else. `files` counts the attached files. `read` is the `digest_of_entries` of
-    the verified entries from which the summary was made, or b"" if one of them could not be decrypted.
+    If `failed` is True, the mailbox could not be read, and only `address` and `entries` are known. Otherwise:
+
+    - `entries` is a digest of its entries in the store (`digest_of_rows`). A new or lost entry changes it.
+    - `read` is a digest of the verified entries (`digest_of_entries`), or b"" if one cannot be decrypted.
+    - `newest` is the day of the newest entry.
+    - `step` is the newest step, the desk's statement of what it has done.
+    - `asked` is the day of the source's first message.
+    - `waiting` is the day of the source's oldest message without an answer.
+    - `promised` is the day on which the source can expect the next step.
+    - `is_confirmed` is True if the desk has written an entry.
+    - `has_substance` is True if the desk gave advice, passed on a text or closed the mailbox.
+    - `presealed` has digests of entries in which the source may have encrypted a text or file before sending.
+    - `chars` counts the characters of the source's texts.
+    - `likeness` is the sketch of these texts (`sketch_of`), to find similar texts.
+    - `files` counts the attached files.
     """
 
     address: bytes

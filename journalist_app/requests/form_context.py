@@ -49,7 +49,7 @@ def hidden_fields(action: str, form_context: FormContext) -> Markup:
 def read_form_context(action: str, address: Address, parts: AnswerParts | None = None) -> FormContext:
     """Check that this browser was shown the submitted form, and return the context in its hidden fields.
 
-    `parts` has the fields of a form with files.
+    For a form with files, `parts` has the text fields, which were read before the files.
 
     Raises:
         ForeignFormError: this browser was not shown this form, for this action in this mailbox.

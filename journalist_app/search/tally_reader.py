@@ -43,8 +43,8 @@ class TallyRequest(msgspec.Struct, frozen=True, tag=True):
 class OpenedTally(msgspec.Struct, frozen=True, array_like=True):
     """One decrypted tally (anonymous fact about a deleted mailbox), with its row number.
 
-    `tally` is None if the row is damaged or no workstation signed it. `is_retired` is True if a workstation
-    signed it that is retired now.
+    `tally` is None if the row is damaged or no workstation signed it. `is_retired` is True if the workstation
+    that signed the tally is now retired.
     """
 
     row: int

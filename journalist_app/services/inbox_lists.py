@@ -128,8 +128,8 @@ class _ListedMailbox(NamedTuple):
 def _sort_lists(desk: OpenDesk, today: date) -> dict[str, list[_ListedMailbox]]:
     """Divide the mailboxes in the search index over the inbox's three lists, and sort the lists by deadline.
 
-    The index is used only for the order. Every row that is shown is verified again. Most mailboxes have the
-    same few facts as others, so the deadlines of the same facts are computed once.
+    The index is used only for the order. Every row that is shown is verified again. The deadlines of
+    mailboxes with the same state and days are computed only once.
     """
 
     @functools.cache

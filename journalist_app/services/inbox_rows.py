@@ -62,8 +62,8 @@ class EndedInboxRow:
 class UnsoundRow:
     """One mailbox in the inbox that failed verification.
 
-    `is_here` is False if the mailbox is not in the store. If the label (name of the mailbox) is empty, the
-    faults are in records of no mailbox.
+    `is_here` is False if the mailbox is not in the store. `label` is the name of the mailbox. If the faults
+    concern no mailbox, `label` is empty.
     """
 
     address: str
@@ -75,9 +75,9 @@ class UnsoundRow:
 def inbox_row(desk: OpenDesk, conversation: Conversation, today: date) -> InboxRow:
     """Return the row of a verified mailbox in the inbox.
 
-    The mailbox is decrypted only if the search index has not read exactly these entries: otherwise sources
-    with thousands of short messages would make each page of the inbox take a minute. If the mailbox has
-    faults, they are added to `desk.unsound`.
+    If the search index has read exactly the same entries, the row shows facts from the index. Otherwise the
+    mailbox is decrypted, and its faults are added to `desk.unsound`. Without the index, sources with
+    thousands of short messages would make each page of the inbox take a minute.
     """
     transcript, faults = conversation.transcript, conversation.faults
     summary = desk.index.summary_of(conversation.address)

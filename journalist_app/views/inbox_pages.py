@@ -93,7 +93,10 @@ def _is_under_way(inbox: Inbox) -> bool:
 @takes(token=TOKEN_BYTES)
 @unlocked
 def acknowledge_unread_mailboxes(desk: OpenDesk) -> ResponseReturnValue:
-    """Remove, in the background, the ended mailboxes that no adviser had opened from the inbox."""
+    """Clear the inbox of mailboxes that their sources ended before an adviser opened them.
+
+    A background thread counts these mailboxes for the yearly report, and then removes them.
+    """
     require_our_form("acknowledge-unread")
     work = ended_mailboxes.acknowledge_unread
     threading.Thread(target=work, args=(desk, adviser_today()), name="closing", daemon=True).start()

@@ -57,7 +57,10 @@ def show_proposal_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
 @takes(more=TICKED_FILES, **ANSWER_FIELDS)
 @unlocked
 def preview_proposal(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Prepare the proposal, and show the proposal as the source will see it when its files are examined."""
+    """Prepare the proposal, and show a preview.
+
+    The preview shows the proposal as the source will see it, or the progress of examining its files.
+    """
     where, parts = address_of(address), AnswerParts()
     try:
         with submitted_form(parts):
@@ -69,7 +72,7 @@ def preview_proposal(desk: OpenDesk, address: str) -> ResponseReturnValue:
 @bp.get("/<address>/propose/<entry_id>")
 @unlocked
 def show_preview(desk: OpenDesk, address: str, entry_id: str) -> ResponseReturnValue:
-    """Show a prepared proposal as the source will see it, or how far the files are examined."""
+    """Show a prepared proposal as the source will see it, or the progress of examining its files."""
     where = address_of(address)
     try:
         return _preview(proposing.find_prepared(desk, where, entry_id_of(entry_id)), address)

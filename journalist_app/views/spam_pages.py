@@ -20,7 +20,7 @@ _LIST_FIELDS = dict.fromkeys(("token", "page", "start", "after", "last", "keep")
 @bp.get("")
 @unlocked
 def show_spam_form(desk: OpenDesk) -> ResponseReturnValue:
-    """Show the form to choose mailboxes, and the progress or result of the last closing."""
+    """Show the form to choose mailboxes to close as spam, and the progress or result of the last closing."""
     return _page(desk)
 
 
@@ -28,7 +28,7 @@ def show_spam_form(desk: OpenDesk) -> ResponseReturnValue:
 @takes(**dict.fromkeys(("token", "first", "last", "least", "most", "like"), TOKEN_BYTES))
 @unlocked
 def choose_spam_mailboxes(desk: OpenDesk) -> ResponseReturnValue:
-    """Make the list of the mailboxes that match the submitted form. A field that is empty matches all."""
+    """Make the list of possible spam: the mailboxes that match the form. An empty field matches all."""
     require_our_form("choose-spam")
     form = request.form
     if desk.spam_choice.is_busy:
@@ -46,7 +46,7 @@ def choose_spam_mailboxes(desk: OpenDesk) -> ResponseReturnValue:
 @bp.get("/list")
 @unlocked
 def show_spam_list(desk: OpenDesk) -> ResponseReturnValue:
-    """Show one page of the list: each mailbox with its whole text and a box to keep the mailbox."""
+    """Show one page of possible spam: each mailbox with its whole text, and a box to leave it open."""
     choice = desk.spam_choice
     start = max(0, request.args.get("start", 0, type=int))
     page = dict(zip(("name", "after", "rows"), close_spam.read_page(desk, choice, start), strict=True))
@@ -58,7 +58,10 @@ def show_spam_list(desk: OpenDesk) -> ResponseReturnValue:
 @takes(more=close_spam.PAGE_ROWS, **_LIST_FIELDS)
 @unlocked
 def submit_spam_list(desk: OpenDesk) -> ResponseReturnValue:
-    """Choose the mailboxes on a page, except the ticked ones, and go to the next page or to the question."""
+    """Choose the mailboxes on a page, except the ticked ones, for closing as spam.
+
+    Then go to the next page, or to the page that asks the adviser to confirm the choice.
+    """
     form = request.form
     name, start, after = form.get("page", ""), form.get("start", 0, type=int), form.get("after", 0, type=int)
     require_our_form(f"spam-list {name} {start} {after}")

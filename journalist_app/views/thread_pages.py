@@ -97,8 +97,8 @@ def thread_page(  # noqa: PLR0913  # each is shown on the page
 ) -> ResponseReturnValue:
     """Show a mailbox with its answer form, filled with the text and the step of `parts`.
 
-    The page also explains why a form was refused, if `refused` is given. Otherwise, it shows the sentence
-    with the key `outcome`, if any, about what happened to a draft.
+    If `refused` is given, the page also explains why a form was refused. Otherwise `outcome` may be the key
+    of a sentence about a draft, which the page shows.
     """
     refusal, status = reason_and_status(refused)
     today = adviser_today()

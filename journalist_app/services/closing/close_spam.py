@@ -36,7 +36,7 @@ _SAVED_EVERY: Final = 500  # mailboxes
 
 @dataclass(frozen=True, slots=True)
 class SpamRow:
-    """One mailbox on a page of the list, with everything that the source wrote."""
+    """One mailbox on a page of possible spam, with everything that the source wrote."""
 
     address: str
     label: str
@@ -47,7 +47,10 @@ class SpamRow:
 
 
 def list_groups(desk: OpenDesk) -> list[tuple[SpamRow, int]]:
-    """Return one mailbox of each large group with nearly the same text, and about how many there are."""
+    """Return one example of each large group of mailboxes with nearly the same text, and the group's size.
+
+    The size is approximate.
+    """
     keys = {Address(each.address): each.likeness[:HASH_BYTES] for each in _untouched(desk)}
     examples = {key: address for address, key in keys.items()}
     groups = [(examples[key], count) for key, count in Counter(keys.values()).most_common(_GROUPS)]
@@ -61,11 +64,12 @@ def choose_mailboxes(
     chars: tuple[int, int] = (0, MAILBOX_CHARS),
     like: bytes = b"",
 ) -> None:
-    """Make a list of mailboxes, which replaces the list that the adviser had.
+    """Make the list of mailboxes that the adviser looks through before closing them as spam.
 
-    The first message is of one of these days, and the texts have a number of characters in this range. If
-    `like` is the address of a mailbox, the texts are nearly the same as there. Mailboxes with nearly the same
-    text are next to each other in the list.
+    The new list replaces the earlier list. It has only mailboxes in which the desk did nothing yet. `days`
+    has the earliest and latest day of the first message. `chars` has the smallest and largest number of
+    characters in all texts of the source. If `like` is the address of a mailbox, only mailboxes with nearly
+    the same text are listed. Mailboxes with nearly the same text are next to each other in the list.
     """
     found = [
         each
@@ -80,12 +84,10 @@ def choose_mailboxes(
 
 
 def read_page(desk: OpenDesk, choice: SpamChoice, start: int) -> tuple[str, int, list[SpamRow]]:
-    """Verify and decrypt the mailboxes of a list from the place `start` on, counted from 0.
+    """Verify and decrypt one page of the list of possible spam, from position `start` (counted from 0).
 
-    Return the name of the page that shows them, the place of the next page in the list, and the rows.
-
-    Mailboxes that an adviser opened, that ended or that fail verification since they were listed are left
-    out.
+    Return the name of the page, the position at which the next page starts, and one row for each mailbox. A
+    mailbox is left out if an adviser has opened it, if it has ended, or if it fails verification.
     """
     rows: list[SpamRow] = []
     shown: list[FormContext] = []
@@ -107,9 +109,10 @@ def read_page(desk: OpenDesk, choice: SpamChoice, start: int) -> tuple[str, int,
 
 
 def submit_page(choice: SpamChoice, name: str, spared: Collection[Address]) -> bool:
-    """Choose the mailboxes on a page that the adviser has looked at, without the mailboxes in `spared`.
+    """Choose the mailboxes on a page for closing as spam, except the mailboxes in `spared`.
 
-    Return False, and choose nothing, if this page is too old: the adviser must look at the page again.
+    Call this function after the adviser has looked at the page. If the page is too old, or the adviser has
+    already confirmed the choice, choose nothing and return False.
     """
     with choice.changing:
         if choice.is_final or name not in choice.pages:
@@ -125,7 +128,10 @@ def submit_page(choice: SpamChoice, name: str, spared: Collection[Address]) -> b
 
 
 def digest_of_choice(choice: SpamChoice) -> str:
-    """Return a digest of the chosen mailboxes, as the pages showed them, for the form that confirms them."""
+    """Return a digest of the chosen mailboxes and of the pages on which the adviser saw them.
+
+    The form with which the adviser confirms the choice contains this digest.
+    """
     forms = sorted(context.entry_id for context in list(choice.chosen.values()))  # a random id for each look
     return hashlib.sha256(b"".join(forms)).hexdigest()
 
@@ -174,7 +180,10 @@ def _refuse_changed(
 
 
 def _untouched(desk: OpenDesk) -> list[MailboxSummary]:
-    """Return the summaries of the mailboxes in which this desk did nothing yet, and that are not long."""
+    """Return the summaries of the short mailboxes in which this desk did nothing yet.
+
+    A short mailbox has at most `MAILBOX_CHARS` characters of text.
+    """
     return [
         each
         for each in desk.index.summaries()

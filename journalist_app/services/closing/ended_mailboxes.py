@@ -43,9 +43,9 @@ def is_deleted_by_closing(desk: OpenDesk, row: EndedMailbox, today: date) -> boo
     """Return True if a mailbox is gone because this desk closed it and its day of deletion has come.
 
     `row` has the proof: the last signed entries of the mailbox. The proof counts if this workstation
-    remembers the same day of deletion, or remembers no entry that is newer than the proof. Two kinds of
-    entries may be newer all the same: entries of this workstation that had not reached the server before the
-    deletion, and entries of the source that wait for no answer.
+    remembers the same day of deletion, or remembers no entry that is newer than the proof. Two kinds of newer
+    entries do not matter: entries of this workstation that did not reach the server before the deletion, and
+    entries of the source that need no answer.
 
     Attack: someone who can write to the store puts an old closing in the row, although the mailbox was opened
     again later.
@@ -99,7 +99,11 @@ def list_unacknowledged(desk: OpenDesk, today: date) -> list[EndedMailbox]:
 
 
 def _sort_ended(desk: OpenDesk, today: date) -> list[tuple[EndedMailbox, str]]:
-    """Return the row of each ended mailbox with its state: "deleted", "counted", or "" if it is shown."""
+    """Return the row of each ended mailbox and its state: "deleted", "counted", or "" (still to be shown).
+
+    The desk closed a deleted mailbox. The source ended a counted mailbox, and this workstation has counted it
+    for the yearly report. The inbox must still show the other mailboxes.
+    """
     with desk.store.reading() as session:
         ended = {Address(row.address): row for row in mailboxes.ended_mailboxes(session)}
 
@@ -121,13 +125,12 @@ def _is_counted(desk: OpenDesk, row: EndedMailbox) -> bool:
 
 
 def acknowledge_ended(desk: OpenDesk, address: Address, today: date) -> None:
-    """For the yearly report, count a mailbox that its source ended. Then drop its row and casefile (notes).
+    """Count a mailbox that its source ended, for the yearly report. Then drop its row and casefile (notes).
 
-    The inbox calls this function after the adviser has seen the ending on this workstation. If several
-    workstations count the mailbox, their tallies (anonymous facts) have the same ids, so each fact counts
-    once. A casefile with only evidence shows that another workstation has counted the mailbox. Evidence that
-    the source agreed to pass on texts and files stays until the day on which the mailbox would have been
-    deleted.
+    The inbox calls this function after the adviser has seen the ending on this workstation. Several
+    workstations may count the mailbox, but their tallies (anonymous facts) have the same ids, so each fact
+    counts once. Evidence that the source agreed to pass on texts and files stays until the day on which the
+    mailbox would have been deleted.
 
     Raises:
         MailboxNotFoundError: the store has no row of this mailbox, or this workstation has already counted
@@ -173,7 +176,7 @@ def acknowledge_unread(desk: OpenDesk, today: date) -> None:
 def _is_unread(desk: OpenDesk, end: SignedEntry) -> bool:
     """Return True if no adviser left an entry in a mailbox before the source ended the mailbox.
 
-    If this workstation knew the mailbox, every entry of the source before the end must have arrived.
+    Return False if this workstation knows the mailbox but lacks one of the source's entries.
     """
     is_read = any(head.strand for head in (*end.envelope.heads, *end.envelope.unseen))
     is_known = end.envelope.address in desk.trusted_state.mailboxes
@@ -181,7 +184,7 @@ def _is_unread(desk: OpenDesk, end: SignedEntry) -> bool:
 
 
 def _count_end(desk: OpenDesk, row: EndedMailbox, end: SignedEntry, today: date) -> None:
-    """Count a mailbox that its source ended in the ledger.
+    """Add the anonymous facts about a mailbox that its source ended to the ledger, for the yearly report.
 
     Raises:
         RecordUnsoundError: the casefile fails verification, so the mailbox cannot be counted.

@@ -126,8 +126,9 @@ def _note_of(
 def compare_new_contents(desk: OpenDesk) -> None:
     """Decrypt new texts and files that sources encrypted, to find the same content in several mailboxes.
 
-    They are in entries that the search processes found and that were not decrypted here since the desk was
-    unlocked. A damaged file is tried again at the next call. Only one thread may call this function.
+    The search index names the entries with these texts and files. An entry that was decrypted here since the
+    desk was unlocked is skipped. A damaged file is tried again at the next call. Only one thread may call
+    this function.
     """
     known, found = desk.contents.keys(), desk.index.summaries()
     new = {Address(each.address): set(each.presealed) - known for each in found}
@@ -160,7 +161,7 @@ def other_mailboxes(desk: OpenDesk, opened: OpenedEntry) -> tuple[str, ...] | No
 
 
 def _digests(desk: OpenDesk, signed: SignedEntry, content: Content) -> Iterator[bytes]:
-    """Decrypt the files and the first 40 blocks of an entry that the source encrypted. Yield the digests."""
+    """Decrypt the source's encrypted files and first 40 encrypted blocks in an entry. Yield their digests."""
     part, blocks = signed.envelope, desk.unsealer().pasted(content.text)
     pieces = (file_pieces(desk, part.address, part.entry_id, note) for note in content.attachments)
     for file in itertools.chain(blocks, (desk.unsealer().file("", each) for each in pieces)):

@@ -29,9 +29,9 @@ from web.filenames import safe_name
 class AdviserFile:
     """Attached file of an entry on the adviser's page, with names that are safe to show and to save.
 
-    `sealed` says whether the desk can decrypt a file that the source encrypted before sending. `sealed` is
-    None for every other file. A source can write six words in such a file, which name their mailbox. `named`
-    says whether the words in the decrypted file name this mailbox, another mailbox or none.
+    If the source encrypted the file before sending, `sealed` says whether the desk can decrypt it. Otherwise
+    `sealed` is None. In an encrypted file, a source can write the six-word name of their own mailbox. `named`
+    says whether the decrypted file names this mailbox, another mailbox or none.
     """
 
     attachment_id: str
@@ -45,11 +45,11 @@ class AdviserFile:
 class AdviserEntry:
     """Verified entry on the adviser's page. An entry with a `fault` has no text.
 
-    `kind` is empty if the entry has no content. `read_on` is the first day on which the source is known to
-    have read this entry, if the desk wrote the entry. `pieces` is the text, with decrypted blocks where the
-    source encrypted a part before sending. Beside each piece is the mailbox that six words in it name.
-    `also_in` has the labels of other mailboxes to which the same block or encrypted file was sent, or is None
-    if the app has not compared the entry yet.
+    `kind` is empty if the entry has no content. If the desk wrote the entry, `read_on` is the first day on
+    which the source is known to have read it. `pieces` has the parts of the text, decrypted if the source
+    encrypted them before sending. Beside each part, `pieces` says which mailbox the source named in this part
+    with six words. `also_in` has the labels of other mailboxes that contain the same encrypted block or file.
+    `also_in` is None if the app has not compared the entry yet.
     """
 
     entry_id: str

@@ -100,9 +100,12 @@ def _record_made(  # noqa: PLR0913  # each is a part of the step
 ) -> None:
     """Record in the casefile (notes about a mailbox) that the recipient's file was made.
 
-    The first time, also append a step that tells the source. Before this, the mailbox is verified again,
-    because a withdrawal of the consent may have arrived from the server. If the source withdrew in time,
-    nothing is appended or recorded, and `find_begun` raises its exception.
+    The first time, also append a step (statement to the source) that says so. Before this, the mailbox is
+    verified again, because a withdrawal of the consent may have arrived from the server.
+
+    Raises:
+        PassOnRefusedError: WITHDRAWN: the source withdrew the consent before the source saw that the desk
+            passes on the proposal. Nothing was appended or recorded.
     """
     address, note = form_context.address, note_of_proposal(proposed)
 

@@ -160,8 +160,8 @@ def record_handover(  # noqa: PLR0913  # each argument is part of the step
     """Append a step that tells the source when and how the desk handed over the recipient's file.
 
     The step also says what comes next. `delivered` is the day on which the recipient got the file, as the
-    adviser typed it. The step is accepted even if the source had withdrawn in time, because the source must
-    know that the recipient got the file.
+    adviser typed it. If the source had withdrawn the consent in time, the step is still accepted, because the
+    source must know that the recipient got the file.
 
     Raises:
         PassOnRefusedError: NOT_BEGUN: no file was made yet. HANDOVER_DAY: `delivered` is not a date, is in

@@ -43,8 +43,9 @@ class PendingCopy:
 class PreparedFile:
     """A file that the desk proposes to pass on: the original, and a cleaned copy if one could be made.
 
-    `memory` is a copy to examine. It is closed when the file was examined, or is too large to be examined.
-    `findings` has the metadata and hidden parts of the original, or None if the file was not examined.
+    `memory` is a temporary copy to examine. This copy is closed after the examination, or if the file is too
+    large to be examined. `findings` has the metadata and hidden parts of the original, or None if the file
+    was not examined.
     """
 
     name: str = field(repr=False)
@@ -92,7 +93,7 @@ def prepare_file(
 ) -> PreparedFile:
     """Encrypt a file of a proposal while it arrives, and copy it to a file in memory, to examine it later.
 
-    `on_failure` closes the copy if this or a later file fails.
+    If this file or a later file of the proposal cannot be prepared, `on_failure` closes the copy.
     """
     name = safe_name(file[0])
     # A file without a name: nothing is left of it, however this process ends. It has no buffer, because a

@@ -103,7 +103,8 @@ def prepare_proposal(  # noqa: PLR0913  # the form has many parts
 ) -> PreparedProposal:
     """Encrypt a proposal's files, and keep the proposal in memory for the adviser's preview.
 
-    The files are examined in the background. If the desk is locked before the end, the typed texts are kept.
+    The files are examined in the background. If the desk is locked during the examination, the typed texts
+    are stored encrypted, and the adviser sees them after unlocking.
 
     Raises:
         SendRefusedError: the text, the files or the step for the source cannot be sent. SOURCE_WROTE: the

@@ -107,10 +107,10 @@ def drop_record(desk: OpenDesk, session: Session, kind: RecordKind, name: bytes)
 
 
 def delete_empty_records(desk: OpenDesk, session: Session, today: date) -> None:
-    """Delete the records that the desk dropped, if every other store knows that.
+    """Delete the records that the desk dropped, after every other store received the dropped revision.
 
-    A record that fails verification, or that has a body, stays: anyone who can write to the store can mark
-    it as dropped.
+    A dropped record has an empty body. A record that fails verification, or that has a body, stays: anyone
+    who can write to the store can mark a record as dropped.
     """
     records.delete_dropped(session, desk.stores_to_tell(today), partial(_is_empty, desk))
 

@@ -101,9 +101,8 @@ def _has_only(digests: Sequence[bytes], known: Heads) -> bool:
 def _hidden_mailboxes(desk: OpenDesk, session: Session) -> set[Address]:
     """Return the mailboxes that the store marks as answered, although this workstation never saw an answer.
 
-    Attack: someone who can write the store hides a source who still waits, by marking the mailbox as
-    answered. The mark is not signed. The heads (newest entries) that this workstation remembers do not show
-    either whether a source waits. So this workstation also remembers which mailboxes it saw answered.
+    Attack: someone who can write to the store hides a source who still waits, by marking the mailbox as
+    answered. The mark is not signed. So this workstation remembers which mailboxes it saw answered.
     """
     resting = {Address(address) for address in entries.addresses_not_waiting(session)}
     known = {address: desk.trusted_state.seen(address) for address in resting}

@@ -71,11 +71,11 @@ class RecordMerger:
 
         Return None if our record already contains the changes in the received record. The received record
         replaces ours if it contains the changes in ours, or if ours is damaged or forged. Otherwise the two
-        are merged. Of a record of a retired workstation, only what it adds is merged, and only up to half of
-        a record's limit: a thief of its keyring could otherwise remove or change what the desk wrote, or
-        leave no room for what the desk will write.
+        are merged. A record of a year's published counts is applied only if the letterhead names it.
 
-        A record of a year's published counts is applied only if the letterhead names it.
+        Attack: a thief of a retired workstation's keys signs a record that deletes or changes our notes, or
+        that is so long that the desk can add nothing. So a retired workstation's record can only add items to
+        our record, and can fill at most half of a record.
 
         Raises:
             RecordFaultError: the received record is not applied.
@@ -175,7 +175,12 @@ def merge_bodies(kind: RecordKind, name: bytes, one: bytes, other: bytes, today:
 
 
 def _merge_retired(kind: RecordKind, name: bytes, ours: bytes, theirs: bytes, today: date) -> bytes:
-    """Merge what a retired workstation's body adds to ours, as `merge_bodies` does, up to half the limit."""
+    """Add the items of a retired workstation's body that our body does not have, as `merge_bodies` does.
+
+    Raises:
+        TooLongError: the result is longer than our body, and longer than half of the largest body.
+        MalformedError: a body cannot be decoded.
+    """
     body = merge_bodies(kind, name, ours, _additions(kind, ours, theirs), today)
     if len(body) > max(BODY_BYTES // 2, len(ours)):
         raise TooLongError
@@ -185,9 +190,9 @@ def _merge_retired(kind: RecordKind, name: bytes, ours: bytes, theirs: bytes, to
 def _additions(kind: RecordKind, ours: bytes, theirs: bytes) -> bytes:
     """Return what a retired workstation's body of a record (note of the desk) adds to our body.
 
-    Attack: someone has the key of a retired workstation. A field with one value would get their value, and
-    evidence of the same entry would be replaced by theirs. So only notes, labels and the handover text are
-    taken, and evidence and deliveries that our casefile does not have.
+    Attack: someone with the key of a retired workstation changes a field of our casefile, or replaces
+    evidence. So the result for a casefile has only notes, labels and the handover text, and only evidence and
+    deliveries that our casefile does not have.
     """
     if kind is RecordKind.CASEFILE and ours and theirs:
         mine, other = Casefile.from_bytes(ours), Casefile.from_bytes(theirs)
@@ -298,7 +303,8 @@ def _merge_evidence(one: Sequence[Evidence], other: Sequence[Evidence]) -> tuple
 def _merge_passed_on(one: Sequence[PassedOn], other: Sequence[PassedOn]) -> tuple[PassedOn, ...]:
     """Merge two lists of proposals that were passed on, so that each proposal is listed once.
 
-    The earlier day counts. A proposal counts as passed on with consent only if both lists say so.
+    If the lists have different days for a proposal, the earlier day is kept. A proposal counts as passed on
+    with consent only if both lists say so.
     """
     found: dict[Digest, PassedOn] = {}
     for each in (*one, *other):

@@ -21,10 +21,10 @@ _BATCH_SECONDS: Final = 60  # limit of waiting for the next batch of some hundre
 
 
 def read_ledger(desk: OpenDesk) -> tuple[tuple[Tally, ...], tuple[Tally, ...]]:
-    """Decrypt and return every tally in the ledger that a workstation of this desk signed.
+    """Decrypt the ledger. Return the tallies of workstations in use, and those of retired workstations.
 
-    The second of the two results has the tallies that retired workstations signed. A tally is one anonymous
-    fact about a deleted mailbox. Each tally is decrypted once while the desk is open, and kept in memory.
+    A tally is one anonymous fact about a deleted mailbox. A tally that no workstation of this desk signed is
+    left out. Each tally is decrypted once while the desk is open, and kept in memory.
 
     Raises:
         ReportRefusedError: LEDGER: a process that decrypts tallies ended or did not answer.

@@ -141,12 +141,12 @@ class FrozenReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 def read_frozen_year(desk: OpenDesk, year: int) -> ReportYear | None:
     """Return the published report of a year from its record, or None if it was not published.
 
-    Attack: someone with the key of a retired workstation signs a record of a year that the desk did not
-    publish, or with other counts. So only the record counts that the desk's signed letterhead names.
+    Attack: someone with the key of a retired workstation signs a record with other counts, or a record of a
+    year that the desk did not publish. So the record must be the one that the desk's signed letterhead names.
 
     Raises:
-        RecordUnsoundError: the letterhead names the report as published, and its record is missing, is
-            another one, or fails verification.
+        RecordUnsoundError: the letterhead names the report as published, but the record is missing, is a
+            different record, or fails verification.
     """
     name = frozen_record_name(year)
     named = frozen_digest(desk.letterhead, name)

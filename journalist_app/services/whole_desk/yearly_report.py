@@ -51,10 +51,11 @@ def years_to_report(desk: OpenDesk, today: date) -> tuple[int, ...]:
 def _counted(
     in_use: Iterable[Tally], retired: Iterable[Tally]
 ) -> tuple[tuple[Tally, ...], tuple[Tally, ...]]:
-    """Return the tallies that count: those of workstations in use, and those of retired workstations.
+    """Return the tallies (anonymous facts) that count: of workstations in use, and of retired workstations.
 
-    Attack: someone has the key of a retired workstation, and signs tallies of a mailbox again, with other
-    facts. So a tally of a retired workstation counts only if no workstation in use signed one with its id.
+    Attack: someone with the key of a retired workstation signs the tallies of a mailbox again, with other
+    facts. So a tally of a retired workstation counts only if no workstation in use signed a tally with the
+    same id.
     """
     first = counted_tallies(in_use)
     ids = {each.id for each in first}
