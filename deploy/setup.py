@@ -48,12 +48,11 @@ def set_up(  # noqa: PLR0913  # what the person at the terminal chose
 ) -> bool:
     """Make a new desk in the folder of `settings`, unless there is a desk already.
 
-    Return True if the desk was made now. All files are made in a temporary folder, which is renamed at the
-    end. If the process is killed at any moment, the desk is either complete or absent. The passphrase is
-    shown before the folder is renamed, so that there is never a desk whose passphrase was not shown.
-    `on_step` receives one line before each step, because a step can take some seconds. If there is no gpg,
-    the desk gets no OpenPGP key, and `on_step` receives a line that says so. The name of a trial, which is on
-    every page, says that the desk must not be used.
+    Return True if the desk was made now. If the process is killed at any moment, the desk is either complete
+    or absent. The passphrase is shown before the desk is complete, so that there is never a desk whose
+    passphrase was not shown. `on_step` receives one line before each step. If there is no gpg, the desk gets
+    no OpenPGP key, and `on_step` receives a line that says so. With `is_trial`, the desk's name, which is on
+    every page, says that this is a trial.
 
     Raises:
         DeployError: another set-up is running, or the folder contains other files.

@@ -194,7 +194,7 @@ class GpgHome(AbstractContextManager["GpgHome"]):
     def decrypt(self, raw: bytes, *, at_most: int) -> tuple[bytes, bool]:
         """Decrypt a whole message with at most `at_most` bytes of plaintext.
 
-        Also return whether the message has a signature. No one checks who signed it.
+        Also return whether the message has a signature, which is not verified.
 
         Raises:
             UnreadableError: the input was changed or cut off, is not exactly one message that is encrypted to

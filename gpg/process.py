@@ -18,9 +18,9 @@ _KEY_LIMITS: Final = ProgramLimits(30, _MEMORY_BYTES, output_bytes=10_000_000, f
 
 
 class Gpg(gnupg.GPG):  # type: ignore[misc]  # has no types
-    """Commands of gpg in one GnuPG home, each with limits (`programs.runner`).
+    """Interface to gpg with one GnuPG home. Each run of gpg has limits on time, memory and output.
 
-    The methods of python-gnupg that manage keys are inherited unchanged. Threads may share this object.
+    The methods that manage keys are those of python-gnupg. Threads may share this object.
     """
 
     def __init__(self, program: str, home: Path) -> None:
@@ -30,7 +30,7 @@ class Gpg(gnupg.GPG):  # type: ignore[misc]  # has no types
     def start(self, *words: str, seconds: float, output_bytes: int) -> Program:
         """Start gpg with a message as input. `words` are options and the command.
 
-        gpg may write no file: the plaintext of a message stays in pipes.
+        gpg cannot write to files. So the plaintext of a message is only in pipes.
         """
         return Program(self.make_args(words, None), ProgramLimits(seconds, _MEMORY_BYTES, output_bytes))
 

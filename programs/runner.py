@@ -201,10 +201,10 @@ def end_all_programs() -> None:
 
 
 def run_at_our_end(script: str, *words: str, first: str = ":") -> "subprocess.Popen[bytes]":
-    """Start a shell in its own process group that runs `script` when our process ends, however it ends.
+    """Start a shell that runs `script` when our process ends, even if our process is killed.
 
-    The shell runs the script `first` at once. Closing the shell's standard input, which is a pipe from our
-    process, makes the shell run `script` before our end.
+    The shell runs another script, `first`, at once. The shell waits at its standard input, a pipe from our
+    process. If the caller closes this pipe, the shell runs `script` earlier.
     """
     return subprocess.Popen(  # noqa: S603  # no word of a script comes from outside
         ("/bin/sh", "-c", f"trap '' HUP INT TERM; {first}; read -r _; {script}", "guard", *words),

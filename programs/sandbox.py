@@ -32,9 +32,10 @@ class Sandbox:
     bwrap: Path
 
     def run(self, words: Sequence[str], limits: ProgramLimits, open_files: Sequence[int]) -> bytes:
-        """Run a program in a new sandbox, and return its output. The program must write no messages.
+        """Run a program in a new sandbox, and return its output.
 
-        `words` are further options of bubblewrap, then the program's name and its arguments.
+        `words` are further options of bubblewrap, then the program's name and its arguments. The program must
+        write nothing to standard error: if the run fails, text there counts as an error of bubblewrap.
 
         Raises:
             NoSandboxError: the sandbox did not start.

@@ -19,9 +19,9 @@ class YearCounts:
 
     `disclosure.treat` makes them safe to show. `mailboxes` has three counts: mailboxes that the desk has
     read, mailboxes that ended before the desk read them, and spam. `tables` has the count of each line of
-    each table. Each table has two lines that the report never shows, "not recorded" and "other words", and
-    adds up to the number of mailboxes that were read. `strange` is the number of stored facts that are
-    missing or not valid. Only the adviser sees this number.
+    each table, also of the lines "not recorded" and "other words", which the report never shows. The lines of
+    a table add up to the number of mailboxes that were read. `strange` is the number of stored facts that are
+    missing or not valid, and is only for the adviser.
     """
 
     year: int

@@ -74,13 +74,14 @@ def treat(counts: YearCounts, floors: Floors, audience: Audience) -> Treated:
     """Return the rounded counts of a year that one version of the report may show.
 
     In each table, the lines are checked from the largest count to the smallest. The first line that fails one
-    of two conditions is hidden, and so are all lines after it. First, the line's count must be at least the
-    floor (smallest count that the report shows). Second, at least `floor - 1` of the mailboxes that were read
-    must be neither in this line nor in the lines before it. To check the second condition, each number is
-    replaced by the lowest number for which the report would show the same.
+    of these conditions is hidden, and so are all lines after it:
 
-    So which lines are shown depends only on numbers that the reader sees. Each hidden count can be anything
-    from 0 to `floor - 1`, even for a reader who knows this rule.
+    - the line's count is at least the floor (smallest count that the report shows)
+    - at least `floor - 1` of the mailboxes that were read are not in this line or in a line before it
+
+    The second condition is not checked with exact counts, but with the lowest counts that the report would
+    show as the same numbers. So a reader cannot learn more from the choice of the lines than from the
+    numbers. Each hidden count can be anything from 0 to `floor - 1`, even for a reader who knows this rule.
     """
     floor = floors.of(audience)
     return Treated(
@@ -116,10 +117,10 @@ def _treat_table(table: Mapping[str, int], read: int, floors: Floors, floor: int
 
 
 def _lowest(count: int, floors: Floors) -> int:
-    """Return the lowest count that both versions of the report would show in the same way as `count`.
+    """Return the lowest count that looks the same as `count` in both versions of the report.
 
-    `treat` uses this count instead of the exact one. Otherwise a reader could learn more about the exact
-    count from the choice of the lines that are shown.
+    `treat` chooses the lines to show with this count. With the exact count, the choice of the lines could
+    tell a reader more about the exact count.
     """
     floor = floors.public if count >= floors.public else floors.sg
     return max(floor, rounded(count) - _REACH)

@@ -51,10 +51,9 @@ class Table:
 class Imprint:
     """Name of the desk, date of publication and the adviser's text, for a report in one language.
 
-    The report says if it is a draft, for two reasons. The counts of a draft can still change. And someone who
-    compares two drafts of one year could see what a single mailbox changed, so a draft must not be published.
-    `own_words` is the adviser's plain text, of at most `OWN_WORDS_CHARACTERS`. An empty line begins a
-    paragraph.
+    A draft must not be published: someone who compares two drafts of one year could see what a single mailbox
+    changed. So the report says if it is a draft. `own_words` is the adviser's plain text, of at most
+    `OWN_WORDS_CHARACTERS`. An empty line begins a paragraph.
     """
 
     desk_name: str

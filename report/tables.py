@@ -63,7 +63,7 @@ Shapes = Mapping[str, tuple[str, ...]]
 
 
 def shapes(lists: Lists) -> Shapes:
-    """Return the keys of the lines of each table that counts mailboxes by one fact.
+    """Return the keys of the lines of each table. Each table counts mailboxes by one fact, such as the theme.
 
     The tables count the mailboxes that the desk has read. No fact is in two tables, because one table could
     then show a count that the other table hides. For example, only the table of times to the first answer has

@@ -14,12 +14,12 @@ from protocol.session import form_token
 
 @dataclass(frozen=True, slots=True)
 class FormContext:
-    """Mailbox of a form, id of the entry that the form adds, and what the page with the form showed.
+    """Mailbox of a form, id of the entry that the form adds, and the entries that the form's page showed.
 
     `heads` has the newest entries that the sender was shown, and `unseen` the known entries that the sender
-    was not shown. Both go into the signed envelope of the new entry. The form's CSRF token covers all four
-    values. So a form cannot be sent for another mailbox, and an attacker cannot change what the new entry
-    says that its sender was shown.
+    was not shown. Both go into the signed envelope of the new entry. The form's CSRF token covers all
+    fields of this object. So an attacker can change neither the mailbox of a form nor the entries that it
+    names.
     """
 
     address: Address

@@ -66,7 +66,7 @@ def lost_and_given(
       workstations name comes last, because a thief of their keys could name entries that never existed
     - its encrypted part is gone, although the source did not remove the entry
     - its files are gone
-    - an entry in `written` names it as unseen: that entry's writer was not shown it
+    - the writer of an entry in `written` knew of the lost entry, but was not shown it
 
     At most 256 lost entries are returned. An entry can be sent if its signature is valid and its files are
     those that its writer signed.

@@ -92,9 +92,8 @@ def check_stored(  # noqa: PLR0913  # the mailbox, its rows, and how to check th
 def parse_rows(rows: Iterable[entries.StoredEntry]) -> tuple[list[SignedEntry], tuple[DamagedRow, ...]]:
     """Parse the rows of a mailbox's entries. Return the entries, and the rows that are damaged.
 
-    A row that does not parse is damaged, and does not prevent the parsing of other rows. A row whose columns
-    differ from its signed envelope is damaged, and its entry is parsed all the same: the store sorts and
-    finds entries by these columns, which are not signed.
+    A row that does not parse is damaged, and the other rows are still parsed. A row is also damaged if its
+    columns, which are not signed, differ from its signed envelope. The entry of such a row is returned too.
     """
     signed: list[SignedEntry] = []
     damaged: list[DamagedRow] = []

@@ -29,9 +29,9 @@ _View = TypeVar("_View", bound=Callable[..., object])
 
 
 def takes(*, more: int = 0, **field_bytes: int) -> Callable[[_View], _View]:
-    """Decorate a view that receives a form. Name each field with its most bytes in UTF-8.
+    """Decorate a view that receives a form, to set the limit of each field in bytes of UTF-8.
 
-    `more` is the number of times that fields may come again, such as boxes to tick.
+    `more` is the number of extra fields that repeat a name, such as boxes to tick.
     """
     limits = FormLimits(len(field_bytes) + more + _SPARE_FIELDS, field_bytes)
 
@@ -48,7 +48,7 @@ def form_limits(endpoint: str | None) -> FormLimits | None:
 
 
 def small_form_bytes(limits: FormLimits) -> int:
-    """Return the most bytes of a percent-encoded form with these limits."""
+    """Return the largest size, in bytes, of a percent-encoded form with these limits."""
     return _ENCODED * (limits.fields_bytes + _SPARE_BYTES)
 
 
@@ -132,7 +132,10 @@ def _decoded(field: bytes) -> tuple[str, str]:
 
 
 def _plain(encoded: bytes) -> str:
-    """Decode a percent-encoded text. In one piece, each escape would take a hundred bytes for a moment."""
+    """Decode a percent-encoded text in short pieces.
+
+    To decode the whole text at once, Python would need a hundred bytes of memory for each escape.
+    """
     plain = bytearray()
     start = 0
     while start < len(encoded):

@@ -149,12 +149,12 @@ class FormLimits:
     fields: Mapping[str, int]
 
     def bytes_of(self, name: str) -> int:
-        """Return the most bytes of a field. A field that the form does not have may be short."""
+        """Return the limit of a field in bytes. A field that the form does not have gets a small limit."""
         return self.fields.get(name, _OTHER_FIELD_BYTES)
 
     @property
     def fields_bytes(self) -> int:
-        """Return the most bytes of all text fields together."""
+        """Return the limit of all text fields together, in bytes."""
         return sum(self.fields.values()) + self.parts * _OTHER_FIELD_BYTES
 
 

@@ -74,7 +74,7 @@ def status_command(settings: Path) -> None:
 def admit_client_command(settings: Path, name: str, key: str) -> None:
     """Allow a workstation to connect to the onion service for sync.
 
-    Give a name of your choice, and the public key that the workstation showed.
+    Choose a name for the workstation, and give the public key that the workstation showed.
     """
     from deploy.onion.clients import admit_client
 

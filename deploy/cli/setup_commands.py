@@ -109,7 +109,7 @@ def set_up_and_show(
     Without `may_print`, the passphrase is printed only to a terminal, because another output may be stored.
 
     Raises:
-        DeployError: the output is not a terminal, so no desk was made. Or the set-up failed.
+        DeployError: the passphrase cannot be shown on a terminal, or the set-up failed.
     """
     from deploy.setup import set_up
 

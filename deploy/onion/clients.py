@@ -77,10 +77,9 @@ def make_client_key() -> ClientKey:
 def admit_client(folder: Path, name: str, public: str) -> None:
     """Allow a workstation to connect to an onion service: write its public key to the folder of clients.
 
-    The folder is `authorized_clients`. A missing folder is made. Tor admits the client when Tor reads its
-    settings again. If `steunpunt onion publish` runs, it tells Tor about the client, and Tor needs no
-    restart. If there is a client of this name, the client gets the new key, and the old key no longer
-    connects.
+    The folder is `authorized_clients`. A missing folder is made. If `steunpunt onion publish` runs, it tells
+    Tor about the client. Otherwise Tor admits the client after Tor reads its settings again. If there is a
+    client of this name, the new key replaces the old key.
 
     Raises:
         OnionError: the name or the key has a wrong form.
@@ -206,12 +205,12 @@ def _normal_key(public: str) -> str:
 
 @contextmanager
 def _writing(folder: Path) -> Iterator[None]:
-    """Make the folder of clients if needed, and replace an OSError inside the block by OnionFolderError.
+    """Prepare the folder of clients for a change inside the block, and afterwards flush the folder to disk.
 
-    Tor lets everyone connect if the folder is empty. So the folder always contains the public key of a client
-    that no one uses, whose secret key was not kept. Each new folder is given to the owner of its parent,
-    because Tor accepts no folder of another user. At the end, the folder is flushed to the disk, so that a
-    removed client does not come back after a power cut.
+    The folder is made if needed, and belongs to the owner of its parent, because Tor accepts no folder of
+    another user. The folder always contains the public key of a client that no one uses, because Tor lets
+    everyone connect if the folder is empty. Without the flush, a removed client could come back after a power
+    cut.
 
     Raises:
         OnionFolderError: the folder cannot be written.

@@ -77,8 +77,8 @@ def add_onion(
 
     If a service runs under the same key, the new service replaces that service. `target` is the path of a
     Unix socket, without a space. If `clients` is None, everyone can connect, and the proof-of-work defence is
-    on. Otherwise only `clients` can connect: public keys in base32, at least one. Connections to the replaced
-    service are then closed, because Tor checks a client only when the client connects.
+    on. Otherwise only `clients` can connect: public keys in base32, at least one. With `clients`, open
+    connections to the service are closed, because Tor checks a client only when the client connects.
 
     Raises:
         OnionError: Tor refused.
@@ -114,10 +114,9 @@ def _close_connections(controller: Controller, address: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class PublishedService:
-    """Properties of an onion service that anyone can read in the Tor network.
+    """Properties of an onion service that the Tor network shows: proof-of-work defence, and single-hop mode.
 
-    Both fields are None if the properties are encrypted for the clients of the service. The onion service for
-    sync must be such a service.
+    Both are None if the service encrypts its properties for its clients, as the service for sync must do.
     """
 
     defends_by_work: bool | None

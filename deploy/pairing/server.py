@@ -142,10 +142,10 @@ def remove_workstation(settings: Path, name: str, *, say: Say) -> None:
 
 
 def find_workstation(letterhead: Letterhead, known: Collection[bytes], name: str | None) -> Strand:
-    """Return the workstation in the desk's letterhead that has this name or id, if its id is in `known`.
+    """Return the workstation with this name or id, among the workstations whose ids are in `known`.
 
-    If `name` is None, there must be only one workstation. The result is the workstation's strand: its id,
-    name, public key and days of use. A letterhead is the desk's signed public statement.
+    The letterhead (the desk's signed public statement) lists all workstations. If `name` is None, only one
+    of them may be in `known`. The result is a strand: the workstation's id, name, public key and days of use.
 
     Raises:
         DeployError: no workstation has that name or id, or several workstations fit.
@@ -190,11 +190,11 @@ def _open_letterhead_if_any(store: Store, config: SyncConfig) -> Letterhead | No
 def _is_newer(store: Store, pairing: Pairing, in_use: Letterhead | None) -> bool:
     """Return True if this server must publish the letterhead that is in a workstation's pairing file.
 
-    A letterhead is the desk's signed public statement, which names the desk's workstations. If the server's
-    letterhead already names the workstation, the result is False: any newer letterhead will arrive by sync.
+    A letterhead is the desk's signed public statement, which names the desk's workstations. The result is
+    False if the server's letterhead already names this workstation: newer letterheads then arrive by sync.
 
     Raises:
-        DeployError: the server has another letterhead than the one from which the file's letterhead was made.
+        DeployError: the desk has published another letterhead since the workstation was paired.
     """
     if in_use is None:
         return True

@@ -86,11 +86,11 @@ def read_card_file(path: Path) -> CardFile:
 
 
 def pair_workstation(settings: Path, passphrase: str, request: PairingRequest) -> None:
-    """Pair this workstation, which has a store already, with a server or with another server than before.
+    """Pair a workstation that has a store already with a server.
 
-    If the server is new to the workstation, the server will receive everything in the workstation's store.
-    The workstation's store becomes a replica of the server's store. If the process is stopped halfway, the
-    same command completes the pairing.
+    The workstation may have been paired with another server before. The next sync sends everything in the
+    workstation's store to a new server. If the process is stopped halfway, the same command completes the
+    pairing.
 
     Raises:
         DeployError: the workstation was not paired.

@@ -47,8 +47,8 @@ class QrCode:
 class Poster:
     """Content of one poster in one language.
 
-    `words` maps keys to the sentences of the poster. The last four fields are the onion address, the keys and
-    the QR code, in the form in which the poster shows them.
+    `words` maps keys to the sentences of the poster. `address_lines` has the onion address, `key_groups` and
+    `openpgp_groups` have the fingerprints, each in the short pieces that the poster shows.
     """
 
     language: str
@@ -91,9 +91,9 @@ def _groups(key: str) -> tuple[str, ...]:
 
 
 def _code(address: str) -> QrCode:
-    """Return the QR code of one of the desk's addresses.
+    """Return the QR code of an address as an SVG path, which is sharp at any size.
 
-    Each row's runs of dark modules are rectangles of one SVG path, which is sharp at any size.
+    Dark modules that are next to each other in a row become one rectangle of the path.
     """
     modules = [list(row) for row in segno.make_qr(address, error="m").matrix_iter(border=4)]
     runs = []

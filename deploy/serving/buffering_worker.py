@@ -33,9 +33,10 @@ Conn = Any  # gunicorn's TConn, which has no types
 
 
 class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """Threaded worker that gives a thread only to requests that have arrived, and to a few slow clients.
+    """Threaded gunicorn worker in which only a few slow clients can occupy a thread.
 
-    At most `threads` requests are answered at once. The clients with a place do not count.
+    At most `threads` requests that have arrived completely are answered at once. A client that sends a large
+    request slowly needs a place. The number of places is limited too.
     """
 
     def __init__(self, *args: object, **kwargs: object) -> None:
@@ -49,11 +50,14 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
         self._places = Places(self._place_count)
 
     def get_thread_pool(self) -> ThreadPoolExecutor:
-        """Return threads for requests and for all clients with a place. Some of these are just leaving."""
+        """Return a pool of threads for requests, with two threads more for each place of a slow client.
+
+        A client that has just lost its place may still occupy the second thread.
+        """
         return ThreadPoolExecutor(self.cfg.threads + 2 * self._place_count)
 
     def accept(self, listener: socket.socket) -> None:
-        """Accept a connection. At the limit of connections, close the one whose time would end first."""
+        """Accept a connection. At the limit of connections, close the one that would time out first."""
         try:
             client, address = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
@@ -67,10 +71,9 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
         self._wait(conn, selectors.EVENT_READ, self._receive, _seconds_from_now(STALL_SECONDS))
 
     def handle(self, conn: Conn) -> Any:  # noqa: ANN401  # gunicorn has no types
-        """Answer one request, of which enough has arrived. A thread calls this method.
+        """Answer one request, or make the next part of a large answer. A thread calls this method.
 
-        If `handle_request` sets `unfinished`, the answer is large. The method `go_on` of `unfinished` makes
-        the next part, once the client has read enough.
+        If `unfinished` is set, a part of the answer was made, and the client has read most of that part.
         """
         if conn.unfinished is None:
             conn.data_ready = True
@@ -110,10 +113,10 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
                 self._wait(conn, selectors.EVENT_READ, self._seek_place, conn.timeout)
 
     def _keepalive_after(self, conn: Conn, keepalive: bool) -> bool:  # noqa: FBT001  # gunicorn's parameter
-        """Return True if the connection may carry another request, after the rest of the body was discarded.
+        """Discard the rest of a request's body. Return True if the connection may carry another request.
 
-        If the rest is malformed, the connection is closed. Otherwise gunicorn would send a second answer,
-        perhaps in the middle of the first.
+        Return False for a malformed body. Otherwise gunicorn would send a second answer, perhaps in the
+        middle of the first.
         """
         try:
             return bool(super()._keepalive_after(conn, keepalive))
@@ -154,7 +157,7 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
             self.tpool.submit(conn.unfinished.close)
 
     def _receive(self, conn: Conn) -> None:
-        """Collect more of a request. The first byte begins the time in which the request has to arrive."""
+        """Collect more of a request. The time limit of the request starts at its first byte."""
         is_first = not conn.sock.received
         try:
             arrival = conn.sock.collect()
@@ -197,9 +200,9 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
             self._uploads.append(conn)
 
     def _occupy(self, conn: Conn) -> bool:
-        """Give a client a place, because its thread has to wait for the client. The thread itself calls this.
+        """Return True if a client may occupy its thread while the thread waits for the client.
 
-        Return False if no place is free.
+        The thread itself calls this method. The number of such clients is limited.
         """
         if not self._places.claim(conn.sock):
             return False
@@ -235,10 +238,10 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
             self._wait(conn, selectors.EVENT_READ, self._linger, _seconds_from_now(_LINGER_SECONDS))
 
     def _limit_unread(self) -> None:
-        """Close the connection whose client reads most slowly, if answers take too much memory.
+        """If unread answers take too much memory, close the connection whose client reads most slowly.
 
-        The client's last moment of reading would be a worse choice: a flood of new clients that read nothing
-        would then close the connections of all others.
+        The average speed of reading decides, not the time of the last read. Otherwise a flood of new clients
+        that read nothing would close the connections of all others.
         """
         unread = [conn for conn in self._waiting if conn.sock.unsent]
         unfinished = [conn for conn in unread if conn.unfinished is not None]

@@ -68,7 +68,7 @@ class PlainResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no typ
 
 
 class _Answer:
-    """Answer of an app that is being sent. If the client reads slowly, the rest of it is made later."""
+    """Answer of an app to one request. If the client reads slowly, the answer is made in parts."""
 
     def __init__(self, conn: Any, environ: dict[str, Any], response: Any, body: Any) -> None:  # noqa: ANN401
         self._conn, self._environ, self._response, self._body = conn, environ, response, body
@@ -79,7 +79,7 @@ class _Answer:
         )
 
     def go_on(self) -> bool:
-        """Make a part of the answer or the whole. Return True if the connection may carry another request."""
+        """Make the next part of the answer. Return True if the connection may carry another request."""
         try:
             for piece in self._pieces:
                 self._response.write(piece)
@@ -119,9 +119,8 @@ class QuietWorker(BufferingWorker):
     def run(self) -> None:
         """Serve until a signal says to stop, then end the process without waiting for threads.
 
-        Requests under way get `graceful_timeout` seconds to finish. After that, a thread may still wait for a
-        client that does not read its answer. As long as that thread lives, the keys stay in the memory of
-        this process.
+        Requests under way get `graceful_timeout` seconds to finish. A longer wait for a slow client would
+        keep the keys in the memory of this process.
         """
         sys.setswitchinterval(_SWITCH_SECONDS)
         super().run()

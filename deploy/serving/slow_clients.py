@@ -38,7 +38,7 @@ _IS_REFUSED_WITH_EXPECT = b" HTTP/1.1"  # with HTTP/1.0, gunicorn ignores the he
 
 
 class Arrival(Enum):
-    """Part of a request that has arrived."""
+    """Stage of a request that is arriving."""
 
     PART = auto()
     WHOLE = auto()  # a thread can read the request without waiting
@@ -48,7 +48,7 @@ class Arrival(Enum):
 
 
 class Places:
-    """Places for the clients that may occupy a thread while they are slow."""
+    """Limited number of places. A client with a place may occupy a thread while the client is slow."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -56,7 +56,10 @@ class Places:
         self._lock = threading.Lock()
 
     def claim(self, client: "PatientSocket") -> bool:
-        """Give a client a place, if one is free or if a client that is too slow can be disconnected."""
+        """Give a client a place, so that the client may occupy a thread. Return False if no place is free.
+
+        If all places are taken, the slowest client loses its place if it sends less than 8 KiB a second.
+        """
         with self._lock:
             if len(self._taken) >= self._count:
                 slowest = min(self._taken, key=PatientSocket.lead_bytes)
@@ -68,19 +71,18 @@ class Places:
             return True
 
     def free(self, client: "PatientSocket") -> None:
-        """Take the place of a client back, if the client has one."""
+        """Free the place of a client, if the client has one."""
         with self._lock:
             self._taken.discard(client)
 
 
 class PatientSocket:
-    """Socket of a client: collects what arrives and what waits to be read, and disconnects slow clients.
+    """Socket of a client that may be slow. Only `recv` waits for the client.
 
-    The event loop calls `collect` and `send_rest`, which never wait. A thread calls `recv` and `sendall`, as
-    on any socket. `sendall` does not wait either, and `recv` waits only if `occupy` allows the client to
-    occupy the thread. The kernel then ends a single wait after `STALL_SECONDS`. After the first
-    `STALL_SECONDS` of waiting, at least `LEAST_BYTES_A_SECOND` must have arrived for each second of waiting.
-    Only waiting counts, because the time that the server itself needs is not the client's fault.
+    The event loop calls `collect` and `send_rest`. A thread calls `recv` and `sendall`, as on any socket.
+    `recv` waits only if `occupy` returns True, and at most `STALL_SECONDS` at a time. After more than
+    `STALL_SECONDS` of waiting in all, `recv` refuses a client that has sent less than `LEAST_BYTES_A_SECOND`
+    for each second of waiting.
     """
 
     def __init__(self, wrapped: socket.socket, occupy: Callable[[], bool] = lambda: True) -> None:
@@ -153,7 +155,7 @@ class PatientSocket:
         return True
 
     def discard(self) -> bool:
-        """Discard what the client still sends, without waiting. Return True if the client has ended."""
+        """Discard what the client still sends, without waiting. Return True if the client sends no more."""
         try:
             return not self._wrapped.recv(HEAD_BYTES, socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -200,15 +202,18 @@ class PatientSocket:
         self.send_rest()
 
     def lead_bytes(self) -> float:
-        """Return by how many bytes the client is ahead of the least fair speed. Negative: it is too slow."""
+        """Return how many bytes the client has sent, minus 8 KiB for each second in which a thread waited.
+
+        The first two seconds of waiting do not count. A client with a negative result may lose its place.
+        """
         since = self._waits_since
         waited = self._waited_seconds + (0 if since is None else time.monotonic() - since)
         return self._moved_bytes - _FAIR_BYTES_A_SECOND * max(0, waited - _GRACE_SECONDS)
 
     def reading_lead_bytes(self) -> float:
-        """Return how many more bytes of an answer a client has read than at 8 KiB a second, so far.
+        """Return how many bytes of its answer a client has read, minus 8 KiB for each second.
 
-        The result is negative if the client is slower.
+        The seconds count from the start of the answer.
         """
         since = self.answer_since
         waited = 0 if since is None else time.monotonic() - since
@@ -217,7 +222,7 @@ class PatientSocket:
     def disconnect(self) -> None:
         """End the wait of the thread that this client occupies. Another thread calls this method.
 
-        The client still gets an answer, which says that its request broke off.
+        The client still gets an answer, which says that its request did not arrive completely.
         """
         self._is_disconnected = True
         with contextlib.suppress(OSError):  # the client disconnected

@@ -21,10 +21,9 @@ ENVIRONMENT = {
 
 
 def overwrite_freed_memory() -> None:
-    """Start this program again, so that each block of memory is overwritten when it is freed.
+    """Start this program again with settings that make the C library overwrite freed memory.
 
-    Return if the program was already started in this way. The C library reads these settings only when a
-    program starts.
+    Do nothing if the program has these settings already. The C library reads them only when a program starts.
     """
     if ENVIRONMENT.items() <= os.environ.items():
         return

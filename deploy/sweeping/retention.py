@@ -83,9 +83,10 @@ def purge_if_due(session: Session, address: Address, letterhead: Letterhead, tod
 def _proof(session: Session, address: Address, letterhead: Letterhead, today: date) -> bytes | None:
     """Return the proof that the desk closed a mailbox, or None if the mailbox may not be deleted now.
 
-    The store keeps the proof in place of the deleted mailbox. A mailbox is kept if one of its tallies
-    (anonymous facts) is missing, because the desk may not have counted the mailbox yet. A mailbox is also
-    kept if its tallies differ in size, because someone other than the desk wrote one of them.
+    The store keeps the proof in place of the deleted mailbox. The desk counts a mailbox with tallies
+    (anonymous facts), all of one size. A mailbox is kept if a tally is missing, because the desk may not have
+    counted the mailbox yet. A mailbox is also kept if its tallies differ in size, because someone else wrote
+    one of them.
     """
     found = read_stored(session, address, letterhead.strand_keys, has_content=False)
     if found is None or found.damaged or not found.has_sound_keys:
@@ -100,9 +101,9 @@ def _proof(session: Session, address: Address, letterhead: Letterhead, today: da
 def refresh_hints(store: Store) -> None:
     """Compute again, for every mailbox, since when its source waits and from which day it may be deleted.
 
-    No signature covers these days in the store. Without this function, someone who changed them once would
-    stop a deletion for good. Also destroy again what sources removed and someone restored, and tell the
-    operator.
+    These days in the store are not signed. Without this function, someone could change them once and so
+    prevent a deletion forever. This function also destroys again what a source removed and someone restored,
+    and logs the number of such mailboxes.
 
     Raises:
         StoreError: the store failed.
@@ -127,9 +128,9 @@ def forget_known(store: Store, letterhead: Letterhead, today: date) -> None:
     """Delete data that every workstation in use has received, and all workstations that are not in use.
 
     These data are the proofs of ended mailboxes, and the records (encrypted notes) that the desk dropped. The
-    letterhead (the desk's signed public statement) says which workstations are in use. The server's own list
-    of workstations and its outbox are not signed. So a proof stays for 30 days whatever these tables say, and
-    each sync of a workstation that still holds the mailbox sends the proof again.
+    letterhead (the desk's signed public statement) says which workstations are in use. The server's notes of
+    what each workstation has received are not signed. So every proof stays for at least 30 days, and each
+    sync of a workstation that still has the mailbox sends the proof again.
 
     Raises:
         StoreError: the store failed.

@@ -71,8 +71,8 @@ class StoreSweeper:
 class ServerSweeper(StoreSweeper):
     """Background task of a server, which deletes mailboxes that the desk closed, and destroys deleted rows.
 
-    Each run first checks for a newer letterhead (the desk's signed public statement). So the closings of a
-    new workstation are accepted at once.
+    Each run first checks for a newer letterhead (the desk's signed public statement), which may name a new
+    workstation. The run can then delete mailboxes that this workstation closed.
     """
 
     def __init__(self, store: Store, sessions: SessionStore, config: SourceConfig) -> None:

@@ -21,9 +21,9 @@ _log = logging.getLogger(quiet_log.OWN_LOGGER)
 
 
 def apply_pending_until_stopped(settings: Path, stop: threading.Event) -> None:
-    """Apply pouches (sync bundles) that arrived before an earlier one: at once, then every 15 minutes.
+    """Apply pending pouches now, and again every 15 minutes, until `stop` is set.
 
-    The function returns when `stop` is set.
+    A pouch (sync bundle) is pending if it arrived before a pouch that was made earlier.
     """
     last_fault = ""
     while True:

@@ -133,12 +133,9 @@ def _introduce_to_server(desk: OpenDesk, lost: Keyring, carrier: Carrier) -> Non
     """Make this new workstation known to the server, with a message that the lost workstation's key signs.
 
     The message is a pouch (sync bundle) with a letterhead (signed public statement) that names this
-    workstation. The server does not know this workstation yet, so it would refuse a pouch of this
-    workstation. But the server accepts pouches of the lost workstation. So this function signs the pouch with
-    the lost workstation's key, and applies the server's answer.
-
-    Then this function resets the saved state of the exchange with the server. Otherwise this workstation
-    would treat the serial numbers of the lost workstation's pouches as its own.
+    workstation. With this workstation's own key, the server would refuse the pouch, because the server does
+    not know this workstation yet. Afterwards, the saved state of the exchange with the server is reset,
+    because its serial numbers are those of the lost workstation's pouches.
     """
     side = replace(workstation_endpoint(desk), name=lost.strand.id, seed=lost.strand.seed)
     for _ in range(_INTRODUCTIONS):
