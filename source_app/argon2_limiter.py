@@ -29,12 +29,10 @@ class Argon2Limiter:
     """Queue that limits how many Argon2id computations run at once on the whole server.
 
     `at_once` callers run in parallel on the whole server, and at most `waiting` more callers wait in each
-    worker process. The callers who have waited longest keep these places, also if they come last: a visitor
-    who is refused comes back with a `QueuePlace`, and then a caller who has waited less is refused instead.
-    So no number of other visitors can keep someone out, unless these visitors came first. A copy of a place
-    that is in use is refused at once, so that it takes no one's turn.
-
-    Each process has a queue of its own. The processes share the slots, and take turns.
+    worker process. If a queue is full, the caller who has waited least is refused. A refused visitor comes
+    back with a `QueuePlace`, so that the time since the first attempt counts. So no number of other visitors
+    can keep someone out, unless these visitors came first. A copy of a place that is in use is refused at
+    once, so that it takes no one's turn.
     """
 
     def __init__(self, folder: Path, *, at_once: int, waiting: int) -> None:

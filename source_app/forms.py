@@ -20,8 +20,8 @@ WRITE_FIELDS = {**ENTRY_FIELDS, **TYPED_FIELDS, "closed": TOKEN_BYTES, "warned":
 class OurForm(Form):  # type: ignore[misc]  # wtforms has no types
     """Base class of the forms of the source's site.
 
-    A form that a visitor sends without a session has no CSRF token, because it gives an attacker no session
-    to misuse. The check of the Origin header protects these forms against other sites.
+    A visitor without a session gets forms without a CSRF token, because there is no session that another site
+    could misuse. The check of the Origin header protects these forms.
     """
 
     class Meta:
@@ -51,7 +51,8 @@ class LogInForm(PassphraseForm):
     """Log-in form with two fields: the passphrase, and a text that the source typed before a session ended.
 
     If the text answers a proposal, `proposal` is the id of this proposal. If the text is a message,
-    `proposal` is empty. `mailbox` is the mark of the mailbox in which the text was typed.
+    `proposal` is empty. `mailbox` is a mark by which the server recognises the mailbox in which the text was
+    typed.
     """
 
     proposal = HiddenField()
@@ -81,7 +82,8 @@ class WriteForm(EntryForm):
 
     Browsers send the text fields before the files, so the app checks the text fields first. `closed` is not
     empty if the page said that the message opens a closed mailbox again. `warned` is not empty if the page
-    said that the text looks like a passphrase. `mailbox` is the mailbox's mark.
+    said that the text looks like a passphrase. `mailbox` is a mark by which the server recognises the mailbox
+    that showed the form.
     """
 
     mailbox = HiddenField()
@@ -94,7 +96,7 @@ class WriteForm(EntryForm):
 class ConsentForm(EntryForm):
     """Form with which a source answers a proposal of the desk. Each button sends a different answer.
 
-    `mailbox` is the mark of the mailbox with the proposal.
+    `mailbox` is a mark by which the server recognises the mailbox that showed the form.
     """
 
     mailbox = HiddenField()

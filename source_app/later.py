@@ -20,7 +20,7 @@ class LaterThread:
         self._thread = ThreadPoolExecutor(1, "later")  # starts its thread at first use, after the fork
 
     def call(self, work: Callable[[], None]) -> None:
-        """Call `work` in a second, in the background."""
+        """Call `work` in the background, one second after this call."""
         due = time.monotonic() + _DELAY_SECONDS
         self._thread.submit(self._call_at, due, work)
 

@@ -13,10 +13,10 @@ _REQUESTS_AT_ONCE: Final = 3  # for one mailbox: more than a source's open tabs 
 
 
 class MailboxTurns:
-    """Turns of the requests of one process that decrypt a mailbox.
+    """Lock with which only one request of a process at a time decrypts a mailbox.
 
-    A decrypted mailbox may take 100 MB and half a second, so one request at a time does this. If requests for
-    one mailbox come faster, the newest are refused. Otherwise they would occupy all threads while they wait.
+    A decrypted mailbox may take 100 MB and half a second. Only a few requests for the same mailbox may wait
+    for the lock, and further ones are refused. Otherwise they would occupy all threads while they wait.
     """
 
     def __init__(self) -> None:

@@ -33,8 +33,8 @@ class RefusedLogIn:
 def seal_cookie(content: bytes | RefusedLogIn | None, server_secret: bytes) -> str:
     """Encrypt the token of a session (32 bytes), or the result of a failed log-in, as the value of a cookie.
 
-    The cookie with None only shows whether the browser keeps cookies.
-    All values have one length, so the value does not show whether the log-in succeeded.
+    If `content` is None, the cookie contains neither, and only shows that the browser keeps cookies. All
+    values have one length, so the value does not show whether the log-in succeeded.
     """
     if content is None:
         return seal_field(_NOTHING + bytes(TOKEN_BYTES), server_secret, _PURPOSE)

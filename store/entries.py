@@ -271,7 +271,8 @@ def digests(session: Session, address: bytes) -> Sequence[bytes]:
 def held(session: Session, first: bytes, end: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
     """Yield the address and the digest of each entry, and True if the entry has an encrypted part.
 
-    The addresses are those from `first` to before `end`, as on a circle: all of them if the two are equal.
+    The addresses begin at `first` and end before `end`. If `end` is lower than `first`, the lowest address
+    follows after the highest. If the two are equal, the result has all addresses.
     """
     for low, high in [(first, end)] if first < end else [(first, _ABOVE_ALL), (b"", end)]:
         yield from _HELD.each(session, low=low, high=high)

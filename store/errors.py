@@ -80,7 +80,7 @@ class NoSuchMailboxError(StoreError):
 
 
 class MailboxEndedError(StoreError):
-    """The mailbox of this address has ended, and the desk or another store does not know this yet."""
+    """The mailbox of this address has ended, and the store still has the proof of its end."""
 
 
 class QuotaError(StoreError):

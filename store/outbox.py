@@ -64,7 +64,7 @@ class OutboxItem:
 
     @property
     def record(self) -> tuple[str, bytes]:
-        """Return the kind and the own name of a record (encrypted note), which `record_name` has joined."""
+        """Return the kind and the name of a record (encrypted note) that this item names as "kind:name"."""
         kind, _, name = self.name.partition(b":")
         return as_word(kind), name
 
@@ -179,9 +179,9 @@ _EVERYTHING: Mapping[OutboxKind, PreparedQuery[tuple[bytes, bytes]]] = {
 
 
 def record_name(kind: str, name: bytes) -> bytes:
-    """Return the name of a record in the outbox: its kind, a colon and its own name.
+    """Return the text "kind:name", by which the outbox (queue of items to send) names a record.
 
-    No kind contains a colon. The outbox is the queue of items to send.
+    A record is an encrypted note. No kind contains a colon.
     """
     return kind.encode() + b":" + name
 
@@ -206,9 +206,8 @@ def exclude_peer(session: Session, peer: bytes) -> None:
 def enqueue(session: Session, kind: OutboxKind, *, address: bytes = b"", name: bytes = b"") -> None:
     """Add an item to the outbox of every peer (another store), so that the next sync sends the item.
 
-    The outbox is the queue of items to send. A peer that `exclude_peer` has excluded is skipped. An item that
-    is already in the outbox is marked as changed. If the item was packed before, it will be packed again. In
-    a store without peers, a call takes 7 µs of processor time.
+    The outbox is the queue of items to send. A peer that `exclude_peer` has excluded is skipped. If the item
+    is in the outbox already, it is marked as changed, so that it will be packed again.
     """
     excluded = session.info.get(_EXCLUDED_PEER)
     for peer in _PEERS.all(session):
@@ -219,10 +218,10 @@ def enqueue(session: Session, kind: OutboxKind, *, address: bytes = b"", name: b
 def enqueue_for(session: Session, peer: bytes, kind: OutboxKind, **item: bytes) -> None:
     """Add an item to the outbox of one other store (peer), even if the item was sent before.
 
-    The outbox is the queue of items to send. `item` has the columns of `enqueue`. For a record, `replaces` is
-    the digest of a revision that the peer may replace by this record. If `replaces` is empty, an item that is
-    already in the outbox keeps its digest. The item is also added for a peer that `exclude_peer` has
-    excluded.
+    The outbox is the queue of items to send. `item` has the columns of `enqueue`. For a record (encrypted
+    note), `replaces` can be the digest of a revision that the peer may replace by this record. If `replaces`
+    is empty, the `replaces` of an earlier call stays. The item is added even if `exclude_peer` has excluded
+    the peer.
 
     Raises:
         PeerMissingError: there is no such peer. Everything that this session wrote is rolled back.
@@ -321,9 +320,9 @@ def mark_packed(session: Session, ids: Iterable[int], serial: int, *, letterhead
 
 
 def mark_changed(session: Session, ids: Iterable[int]) -> None:
-    """Let items of the outbox (queue of items to send) be packed again after their pouch was confirmed.
+    """Mark packed items of the outbox (queue of items to send) as changed, so that they are packed again.
 
-    `ids` has the row ids of the items.
+    This happens when the peer has confirmed their pouch (sync bundle). `ids` has the row ids of the items.
     """
     for row in ids:
         _MARK_CHANGED.run(session, row=row)

@@ -72,7 +72,10 @@ class SessionStore:
                 self._rewrite_if_small(connection)
 
     def add(self, token_hash: bytes, expires_half_hour: int) -> bool:
-        """Store an empty value under a hash until a half hour. Return False if the hash is in the store."""
+        """Store a hash with an empty value. Return False if the store already has this hash.
+
+        The hash expires when the half hour `expires_half_hour`, counted from 1970 in UTC, begins.
+        """
         with self._connection() as connection:
             added = connection.execute(
                 "INSERT OR IGNORE INTO session VALUES (?, ?, ?)", (token_hash, b"", expires_half_hour)
@@ -81,10 +84,10 @@ class SessionStore:
         return added > 0
 
     def count(self, name: bytes, most: int, expires_half_hour: int) -> bool:
-        """Add one to a count under a hash, which is stored until a half hour. The first call makes it one.
+        """Add 1 to a counter, which begins at 0. If it is at `most` already, return False and add nothing.
 
-        The value of the row is as many zero bytes as were counted. Return False, and add nothing, if the
-        count is `most` already.
+        `name` is a hash. The counter expires when the half hour `expires_half_hour` begins, counted from 1970
+        in UTC. The row contains as many zero bytes as the counter says.
         """
         with self._connection() as connection:
             row = {"name": name, "most": most, "expires": expires_half_hour}

@@ -71,9 +71,9 @@ def add(session: Session, address: bytes, digest: bytes, kind: FindingKind, day:
 
     Return False if the store already has this finding.
 
-    Attack: someone makes a server report faults without end. So what a server says about mailboxes that never
-    arrived here is one finding, with the address `NO_MAILBOX`. Of one kind of fault in a mailbox, at most 10
-    entries are named, and then one finding without a digest.
+    Attack: a hostile server reports faults without end, to fill this store. So reports about mailboxes that
+    never arrived here share one finding, with the address `NO_MAILBOX`. For each mailbox and kind of fault,
+    at most 10 entries are named. All further entries share one finding without a digest.
     """
     is_here = mailboxes.find(session, address) or mailboxes.find_ended(session, address)
     if kind in _OF_ANY_ADDRESS and not is_here:

@@ -152,8 +152,8 @@ def _apply_items(context: ApplyContext, items: Iterable[Item], *, is_direct: boo
 def _finish_mailboxes(context: ApplyContext) -> None:
     """Update the state of mailboxes that a pouch (sync bundle) changed, and queue entries for the next pouch.
 
-    The queue (outbox) gets the entries that the sender asked for, and the entries that are lost here. The
-    next pouch sends the former, and asks the sender for the latter.
+    Entries that the sender asked for are queued, so that the next pouch sends them. Entries that are lost
+    here are queued too, so that the next pouch asks the sender for them.
     """
     store, asked, changed = context.endpoint.store, context.asked, context.changed
     strands, known = context.verified.strands, context.verified.entries

@@ -52,8 +52,8 @@ def build_pouch(  # noqa: PLR0913  # as the fields of the context
 
     `partials` counts, for each attachment, the chunks that the peer already has. `unwanted` names attachments
     that the peer must not continue to send. If the new pouch continues a pouch that the peer has not
-    confirmed yet, `after` is the serial of that earlier pouch. If `tells_held`, a workstation also tells the
-    server which entries it holds, if the pouch has everything else.
+    confirmed yet, `after` is the serial of that earlier pouch. If `tells_held` is True and the pouch has room
+    for all other items, a workstation also tells the server which entries it has.
 
     Raises:
         PeerMissingError: there is no such peer.
@@ -234,23 +234,23 @@ class _PouchBuilder:
         return [] if sound is None else [sound]
 
     def _pack_again(self, row: int) -> None:
-        """Let the next pouch try again to pack a row of the outbox (queue to send) that gave no sound item.
+        """Note a row of the server's outbox (queue to send) whose item was bad, so that it is packed again.
 
-        The rows of the server's store may be damaged or hidden for a moment only. A workstation does not try
-        again, because its sync would never end.
+        The item may be damaged or missing for a moment only. A workstation does nothing here: its sync lasts
+        until everything is sent, and would never end.
         """
         if self._context.endpoint.is_server:
             self._again.append(row)
 
     @contextmanager
     def _marking(self, *, durable: bool = False) -> Iterator[Session]:
-        """Open a transaction in which the caller marks items to send as packed in this pouch (sync bundle).
+        """Open a transaction in which the caller marks items of the outbox (queue to send) as packed.
 
         If `durable` is False, marks may be missing after a power cut. Their items are then packed again.
 
         Raises:
-            SyncRefusedError: OVERTAKEN: a newer pouch for this peer was begun. If this pouch marked an item
-                now, the item would be lost: the peer's answer to the newer pouch would confirm the item too.
+            SyncRefusedError: OVERTAKEN: a newer pouch (sync bundle) for this peer was begun. An item that is
+                marked now would be lost, because the answer to the newer pouch would confirm the item too.
         """
         context = self._context
         with context.endpoint.store.writing(durable=durable) as session:

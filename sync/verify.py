@@ -22,7 +22,7 @@ def verify_pouch(
     although entries in this store forbid the deletion.
 
     Raises:
-        PouchRefusedError: the pouch or an item is false. `reason` says why.
+        PouchRefusedError: the pouch or an item failed a check. `reason` says why.
     """
     context = VerifyContext(endpoint, letterhead, StrandId(pouch.head.sender))
     for item in pouch.items(verify_key):

@@ -53,7 +53,7 @@ def end_mailbox(
     A second call changes nothing.
 
     Raises:
-        NoSuchMailboxError: the mailbox is missing, and the store has no end that this source signed.
+        NoSuchMailboxError: the store has neither the mailbox nor a proof that this source ended it.
     """
 
     def prepare() -> PreparedAppend:
@@ -75,7 +75,7 @@ def end_mailbox(
 
 
 def _has_ended(desk: PublicDesk, keys: MailboxKeys) -> bool:
-    """Return True if another tab has ended the mailbox: the store has an end that its source signed."""
+    """Return True if the store has a signed proof that this source ended the mailbox, in another tab."""
     with desk.store.reading() as reading:
         ended = mailboxes.find_ended(reading, keys.address)
     try:

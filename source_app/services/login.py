@@ -207,10 +207,11 @@ def log_out(desk: PublicDesk, token: bytes | None) -> None:
 
 
 def _count_new(desk: PublicDesk, keys: MailboxKeys, *, now: int) -> None:
-    """Count a mailbox that will be created, unless the mailbox exists: the same form was sent before.
+    """Count a new mailbox towards the limit of this half hour, unless the mailbox exists already.
 
-    Only the number of new mailboxes in this half hour is stored, in memory. No address of a visitor is used:
-    in the Tor network, all visitors have the same one.
+    The mailbox exists already if the same form was sent before. Only the number of new mailboxes in this half
+    hour is stored, in memory. No address of a visitor is used: in the Tor network, all visitors have the same
+    one.
 
     Raises:
         MailboxLimitError: no more mailboxes can be started in this half hour.

@@ -45,7 +45,10 @@ class ThreadFile:
 
     @property
     def is_large(self) -> bool:
-        """Return True if the download of a damaged file ends too early, instead of an error page."""
+        """Return True if the file is too large to be verified completely before its download begins.
+
+        If such a file is damaged, the download ends too early, and no error page is shown.
+        """
         return self.size > VERIFIED_FIRST_BYTES
 
 
@@ -109,7 +112,10 @@ def _named_file(
 def _entries(
     desk: PublicDesk, keys: MailboxKeys, attachment: Attachment | None
 ) -> Iterator[tuple[SignedEntry, object]]:
-    """Yield the verified entries that may name a file, with their content: first that of the file's row."""
+    """Yield the verified entries that may name a file, with their content.
+
+    The entry to which the file's row in the store belongs comes first. Then come all entries of the mailbox.
+    """
     if attachment is not None:
         with suppress(NotFoundError):
             yield from read_sent_words(desk, keys, attachment.entry_id)

@@ -116,7 +116,7 @@ def draft_entry(
 def is_authentic(
     entry: SignedEntry, keys: MailboxKeys, strands: Mapping[StrandId, StrandKey] | None = None
 ) -> bool:
-    """Return True if the source, or a workstation among `strands`, signed this entry for this mailbox."""
+    """Return True if the source, or a workstation with a key in `strands`, signed this mailbox's entry."""
     try:
         verify_entry(entry, mailbox_verify_key=keys.verify_key, strands=strands or {})
     except CryptoError:
@@ -127,10 +127,11 @@ def is_authentic(
 def _read_newer(
     desk: PublicDesk, keys: MailboxKeys, heads: Heads
 ) -> tuple[StoredMailbox, Sequence[SignedEntry]]:
-    """Read and verify the source's entries that are newer than the oldest entry in `heads`.
+    """Read and verify the source's entries that are newer than the entries that a form names.
 
-    Entries that fail the check are left out. The oldest entry itself is not read, because the form's token
-    already covers its digest. The new entry names this digest, even if the oldest entry is now missing.
+    `heads` has the entries that the form names. The result has the entries after the source's oldest entry in
+    `heads`. This oldest entry is not read: the form's token covers its digest, so the new entry can name it
+    even if it is missing now. Entries that fail the check are left out.
     """
     own = (head for head in heads if head.strand == SOURCE_STRAND)
     _, number, known = min(own, default=Head(SOURCE_STRAND, 1, Digest(b"")))

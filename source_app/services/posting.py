@@ -40,8 +40,8 @@ def check_message_form(
     of the form's page.
 
     Raises:
-        MessageRefusedError: the form was not made in this session, or its text is too long, or looks like a
-            passphrase and the page with the form has not said so yet.
+        MessageRefusedError: the form was not made in this session, the text is too long, or the text looks
+            like a passphrase and the page has not warned of this yet.
     """
     form_context = FormContext.of_form(fields, opened.token, ACTION, opened.keys.address)
     if form_context is None:

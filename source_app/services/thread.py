@@ -217,9 +217,9 @@ def find_mailbox(desk: PublicDesk, keys: MailboxKeys) -> StoredMailbox:
 
 
 def _shortened(shown: Sequence[ThreadEntry]) -> tuple[ThreadEntry, ...]:
-    """Return the entries, but without the text and files of the source's oldest ones if there are too many.
+    """Shorten a conversation that is too long: remove text and files of the source's oldest entries.
 
-    Otherwise one source, who is not known to the desk, could make a page of any size.
+    Otherwise a source could make the page as large as they want. Each shortened entry has a page of its own.
     """
     room = _SHOWN_CHARS
     entries: list[ThreadEntry] = []

@@ -43,9 +43,9 @@ def receive_form(
 ) -> ReceivedForm:
     """Read a message form from a request body, and store the message. After a failure, nothing is stored.
 
-    `admit` is called once, when the first file begins or the form
-    ends. It receives the text fields that came before, and returns the new message. If `admit` returns None,
-    the files are discarded while they arrive. `commit` is called when the whole form has arrived.
+    `admit` is called once: when the first file begins, or at the end of a form without files. It receives the
+    text fields that came before, and returns the new message. If `admit` returns None, the files are
+    discarded while they arrive. `commit` is called when the whole form has arrived.
     """
     received = ReceivedForm()
     with _Attempt(received, admit) as attempt:

@@ -148,10 +148,9 @@ def read_sent_words(
 ) -> list[tuple[SignedEntry, Content | Withheld]]:
     """Return the encrypted entries of a mailbox that have this entry id, each with its decrypted content.
 
-    Normally there is one entry. Entries whose header was destroyed are left out. If an entry cannot be
-    decrypted, or was restored after its removal, the result has the reason (`Withheld`) in place of the
-    content. Besides these entries, only the source's later entries are verified, because they may be
-    removals.
+    Normally there is one entry. Entries whose encrypted part was destroyed are left out. If an entry cannot
+    be decrypted, or was restored after its removal, the result has the reason (`Withheld`) in place of the
+    content. To find removals, the source's later entries are verified too.
 
     Raises:
         NotFoundError: the mailbox has no such entry.

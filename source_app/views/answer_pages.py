@@ -52,10 +52,10 @@ def proposal_page(
 
 
 def page_with_text(here: MailboxSession, text: str, proposal_id: str) -> Response:
-    """Return the page of the form in which the source typed a text before the session ended, with this text.
+    """Return a page that shows again the text that the source typed before the session ended.
 
-    `proposal_id` names the proposal that the text answers, or is empty for a message. If this proposal is no
-    longer in the mailbox, the text is in the form for a new message.
+    The text is in the answer form of the proposal `proposal_id`. If `proposal_id` is empty, or the proposal
+    is no longer in the mailbox, the text is in the form for a new message.
     """
     if proposal_id:
         with suppress(NotFoundError), mailbox_turn(here):

@@ -26,8 +26,7 @@ _FORMS_WITH_TEXT = frozenset({"begin.try_log_in", "mailbox.receive_consent"})
 def install_error_pages(app: Flask) -> None:
     """Register an error page for every exception that a view does not handle.
 
-    Every answer that says "come back later" gets its log line and its header Retry-After, whatever made the
-    answer.
+    Every answer with status 503 or 507 ("come back later") is logged, and gets the header Retry-After.
     """
     app.after_request(_tell_unavailable)
     app.register_error_handler(HTTPException, _http_error)
@@ -73,7 +72,10 @@ def store_error_page(text: str) -> Response:
 
 
 def remember_fault(why: BaseException, wait_seconds: int = _RETRY_SECONDS) -> None:
-    """Remember the class of an exception for the log line, and the time for the header Retry-After."""
+    """Remember the class of an exception for the log, and the seconds for the header Retry-After.
+
+    They are used when the answer to this request is sent.
+    """
     g.fault = type(why).__name__
     g.wait_seconds = wait_seconds
 

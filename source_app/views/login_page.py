@@ -49,8 +49,8 @@ def visit_of(form: PassphraseForm) -> Visit:
 def busy_faults(form: PassphraseForm, why: QueueFullError | StoreError) -> dict[str, object]:
     """Return what a page says if the passphrase in its form could not be tried now.
 
-    If the queue is full, the form gets the visitor's place in the queue, so that the next attempt counts from
-    the first one.
+    If the queue is full, the form gets the visitor's place in the queue. So the time since the first attempt
+    counts at the next attempt.
     """
     form.place.data = ""
     if isinstance(why, StoreError):
@@ -73,8 +73,8 @@ def refused_page(refused: RefusedLogIn, form: LogInForm) -> Response:
 def logged_out_page(text: str = "", proposal: str = "", mark: str = "") -> Response:
     """Return the log-in page for a request that the site did not carry out, because the session had ended.
 
-    The form contains the typed text, so that the text is not lost, the id of the proposal that the text is
-    about (ADR 5), and the mark of the mailbox in which the text was typed.
+    The form contains the typed text, so that the text is not lost. It also contains the id of the proposal
+    that the text is about (ADR 5), and a mark by which the server recognises the mailbox of the text.
     """
     form = LogInForm(text=text, proposal=proposal, mailbox=mark)
     return render_login(form, 403, was_refused=True)
@@ -83,8 +83,8 @@ def logged_out_page(text: str = "", proposal: str = "", mark: str = "") -> Respo
 def other_mailbox_page(form: LogInForm, status: int = 403) -> Response:
     """Return the log-in page that says that the text in its form was typed in another mailbox.
 
-    The text is not sent, and is in no form that would send it to the open mailbox. After a log-in to its own
-    mailbox, the text comes back.
+    The text is not sent to the open mailbox. If the source logs in to the mailbox of the text, the next page
+    has the text in a form again.
     """
     form.words.data = ""
     return render_login(form, status, refusal="other_mailbox")

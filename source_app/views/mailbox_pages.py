@@ -140,9 +140,9 @@ def ended_page() -> ResponseReturnValue:
 
 
 def _entry_form(here: MailboxSession, kind: type[_Form], action: str) -> tuple[FormContext, _Form]:
-    """Return the context and the form for a new entry: as the source sent them (POST), or new (GET).
+    """Return the context and the form for a new entry: the sent ones for a POST, and new ones for a GET.
 
-    A sent form that this session was not shown is refused.
+    A sent form is refused if this session did not show it.
     """
     address = here.keys.address
     if request.method == "POST":
@@ -155,11 +155,11 @@ def _entry_form(here: MailboxSession, kind: type[_Form], action: str) -> tuple[F
 def _conversation_page(here: MailboxSession, template: str) -> Response:
     """Show the whole conversation, and record in the session what the page shows.
 
-    After the page was sent, append a read receipt for the desk's entries, in the background. The visitor does
-    not wait for the receipt, also not for the next page, whose time would show that an answer waited. A
-    failure is logged and not shown. Nothing is recorded for a page that no one reads, such as
-    a page that the browser fetches in advance. While the page is sent, which may take minutes, the decrypted
-    mailbox is not in memory.
+    After the page was sent, a thread appends a read receipt for the desk's new entries. No page waits for
+    the receipt, because the time would show an observer that an answer of the desk was read. A failure is
+    logged and not shown. Nothing is recorded for a page that no one reads, such as a page that the browser
+    fetches in advance. While the page is sent, which may take minutes, the decrypted mailbox is not in
+    memory.
     """
     ours, day = desk(), current_day()
     conversation = thread.read_thread(ours, here.keys, here.state.shown[0], today=day)

@@ -70,9 +70,10 @@ def _note_start() -> None:
 
 
 def _wait_for_step(answer: Response) -> Response:
-    """Send the answer to a log-in, and the page after it, only after a multiple of 100 ms.
+    """Delay the answer to a log-in, and the page after it, to the next multiple of 100 ms.
 
-    So the time does not show whether a log-in failed or an answer waits, but at most that a mailbox is long.
+    So the time does not show whether the log-in failed, or whether an answer of the desk waits. The time can
+    only show that a mailbox is long.
     """
     if request.endpoint in _AFTER_LOG_IN and answer.status_code < 400:  # noqa: PLR2004  # HTTP
         current_app.extensions["pause"](-(time.monotonic() - g.began) % _TIME_STEP_SECONDS)

@@ -70,7 +70,8 @@ def passphrase_card() -> ResponseReturnValue:
 def practise() -> ResponseReturnValue:
     """Ask the visitor to type the new passphrase. If it is typed right, create a mailbox and log in.
 
-    The page that asks sets a cookie. If this cookie does not come back, no one could open the mailbox.
+    The page with the form sets a cookie. If the browser does not send this cookie back, no mailbox is
+    created, because the source could not log in to it.
     """
     form = PractiseForm(request.form)
     ticket, typed = form.ticket.data or "", form.words.data or ""
@@ -133,7 +134,11 @@ def log_out_page() -> ResponseReturnValue:
 
 
 def _page_after(opened: MailboxSession, form: LogInForm) -> Response:
-    """Return the page after a log-in with a text: the text comes back only in its own mailbox."""
+    """Return the page after a log-in whose form contained a text that was typed before.
+
+    If the text was typed in this mailbox, the page has a form with the text. Otherwise it is a log-in page
+    for the mailbox of the text.
+    """
     if opened.is_mine(form.mailbox.data or ""):
         return answer_pages.page_with_text(opened, form.text.data or "", form.proposal.data or "")
     return other_mailbox_page(form, 200)

@@ -68,7 +68,7 @@ def queue_rows(session: Session, ids: Sequence[int]) -> int:
     """Queue encrypted rows for deletion, by their row ids. Return the number of bytes of ciphertext freed.
 
     A row that is in the queue already is not counted again. In the same transaction, the caller must delete
-    the rows of other tables that refer to these rows. Only rows of the table of entries may stay.
+    the rows of other tables that refer to these rows, except rows of entries.
     """
     freed = 0
     for row in ids:

@@ -198,12 +198,12 @@ class MailboxRow(_WithId, Base):
 
 
 class SealedRow(_WithId, Base):
-    """Ciphertext of an entry, an attachment's header, a chunk of an attachment, a record or a tally.
+    """Ciphertext of an entry, the age header or a chunk of an attached file, a record, or a tally.
 
-    The column `header` has what is needed for decryption, because a deletion clears this column at once. For
-    an entry, this is the age header, and the column `payload` has the rest of the ciphertext. A chunk has
-    only a payload. Every other ciphertext is completely in `header`. A tally is an encrypted count for the
-    yearly report.
+    A deletion clears the column `header` at once, and the clean-up destroys the rest later. So `header` has
+    what is needed for decryption. For an entry, this is the age header, and the column `payload` has the rest
+    of the ciphertext. A chunk has only a payload. Every other ciphertext is completely in `header`. A tally
+    is an encrypted count for the yearly report.
     """
 
     __tablename__ = "sealed"

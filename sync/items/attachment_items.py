@@ -46,8 +46,9 @@ def apply_file(context: ApplyContext, session: Session, item: FileItem) -> bool:
     """Prepare the store to receive the chunks of an attached file by sync.
 
     Do nothing if this store has the whole file or does not have its mailbox, or if the file's entry was
-    removed. A file that this workstation cannot decrypt, because its age header is damaged, does not count.
-    The files of an entry are compared once in a pouch (sync bundle), because a server can repeat its items.
+    removed. If this workstation cannot decrypt its copy of the file, because the age header is damaged, the
+    file is received again. Files that are unwanted stay unwanted for the whole pouch (sync bundle), so that
+    a server that repeats its items costs little time.
     """
     address, key = Address(item.address), (item.address, item.attachment_id)
     rows = entries.find_by_entry_id(session, address, item.entry_id)

@@ -23,8 +23,8 @@ class BuildContext:
 
     `chunks_at_peer` counts, for each attachment, the chunks that the peer has after applying this pouch.
     `size` is roughly the number of bytes packed so far. `size_limit` is None for a pouch of any size.
-    `verified` collects the packed entries, whose signatures were verified. If `tells_held`, a workstation
-    also names what it holds, in a pouch that has everything else.
+    `verified` collects the packed entries, whose signatures were verified. If `tells_held` is True and the
+    pouch has room for all other items, a workstation also tells the server which entries it has.
     """
 
     endpoint: Endpoint

@@ -70,9 +70,9 @@ def verify(context: VerifyContext, item: EntryItem) -> None:
 def apply(context: ApplyContext, session: Session, item: EntryItem) -> bool:
     """Store a new entry that arrived by sync, or replace a damaged copy of the entry.
 
-    If the entry is a removal, the entries that it names are destroyed. If the workstation that wrote the
-    entry has another entry with the same number, this fork is reported to the adviser. A file that did not
-    arrive completely is left out.
+    If the entry is a removal, the entries that it names are destroyed. If a workstation in use has signed two
+    entries with the same number (a fork), the second is not stored, and the adviser gets a report. A file
+    that did not arrive completely is left out.
 
     Raises:
         StoreFullError: the disk has no room for the entry.
@@ -146,10 +146,10 @@ def _is_better(context: ApplyContext, stored: entries.StoredEntry, entry: Signed
 
 
 def _is_fork(session: Session, entry: SignedEntry, strands: Mapping[StrandId, StrandKey]) -> bool:
-    """Return True if a workstation in use signed two entries with one number.
+    """Return True if a workstation in use signed this entry and a stored entry with the same number.
 
-    Both entries of a retired workstation are stored: of two, the one that someone else knew counts. Otherwise
-    a thief of its key could keep the real entry from this store.
+    If the workstation is retired, both entries are stored. Otherwise a thief of its key could send a false
+    entry first, and so keep the real entry out of this store.
     """
     return strands[entry.envelope.strand].until is None and _has_rival(session, entry, strands)
 

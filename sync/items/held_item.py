@@ -21,9 +21,9 @@ _SENT_AGAIN: Final = 4096  # entries that one item adds to the outbox, so that w
 
 
 def pack(session: Session) -> HeldItem:
-    """Return the sync item that names some mailboxes of this workstation and their entries.
+    """Return the sync item that lists some mailboxes of this workstation, with all their entries.
 
-    The item has about 1,024 names, and at least one mailbox.
+    The list begins at a random address. After 1,024 mailboxes and entries, no further mailbox is added.
     """
     first = end = secrets.token_bytes(ADDRESS_BYTES)
     told, whole, bare = dict[bytes, None](), list[bytes](), list[bytes]()
@@ -37,10 +37,10 @@ def pack(session: Session) -> HeldItem:
 
 
 def apply(context: ApplyContext, session: Session, item: HeldItem) -> bool:
-    """Send the workstation what it lacks of the mailboxes in the range, or do nothing at a workstation.
+    """On the server, queue the entries that are missing in a workstation's list, to send them to it.
 
-    If a mailbox ended here, the workstation gets the proof. An entry whose encrypted part only the
-    workstation has lost is sent again too.
+    An entry is also queued if only the workstation's copy has lost its encrypted part. If a listed mailbox
+    has ended, the proof of its end is queued. A workstation ignores such a list.
     """
     if not context.endpoint.is_server:
         return False

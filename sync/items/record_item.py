@@ -94,7 +94,10 @@ def finish(context: ApplyContext, session: Session) -> None:
 
 
 def _wait(context: ApplyContext, session: Session, item: RecordItem) -> bool:
-    """Keep a record that this workstation cannot open yet, and report a fault if too many wait already."""
+    """Store a record (encrypted note) that this workstation cannot decrypt yet, to try again later.
+
+    If too many records wait already, report a fault instead.
+    """
     number, size = records.count(session, _WAITING)
     if number >= _WAITING_RECORDS or size + len(item.sealed) > _WAITING_BYTES:
         return context.report(session, NO_MAILBOX, b"", FindingKind.WAITING_RECORD)
