@@ -57,9 +57,9 @@ def _to_digits(raw: bytes) -> list[int]:
 
 
 def _regroup(groups: Iterable[int], of_bits: int, to_bits: int) -> list[int]:
-    """Split the bits of `groups` (of `of_bits` bits each) into groups of `to_bits` bits.
+    """Join the bits of `groups`, and split them into new groups of `to_bits` bits.
 
-    Leftover bits are dropped.
+    Each old group has `of_bits` bits. Bits that do not fill the last new group are dropped.
     """
     regrouped = []
     held = bits = 0

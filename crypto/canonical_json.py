@@ -13,7 +13,9 @@ _Value = TypeVar("_Value")
 
 
 def encode_json(value: object) -> bytes:
-    """Write a value as JSON without white space. The fields have the order of the value's class.
+    """Write a value as JSON without white space.
+
+    The fields have the order in which the value's class defines them.
 
     Raises:
         MalformedError: a text in the value contains half a surrogate pair.

@@ -20,7 +20,7 @@ class UnreadableError(CryptoError):
 
 
 class ForgedError(CryptoError):
-    """A signature, address, commitment or digest does not match the bytes that it must prove authentic."""
+    """Bytes are not authentic: a signature, address, commitment or digest does not match them."""
 
     def __init__(self) -> None:
         super().__init__("this was not made by its stated author, or was changed since")

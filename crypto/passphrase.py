@@ -72,14 +72,13 @@ def normalise_passphrase(typed: str) -> str:
     """Return the normal form of a typed or pasted passphrase.
 
     All spellings of a passphrase have the same normal form. The normal form ignores accents, case,
-    punctuation, line ends and the kind of space. Characters that are invisible inside a word (a soft hyphen,
-    a zero-width joiner, a byte-order mark) are dropped and do not split the word. Digits are part of the
-    normal form, so a page must not number the words of a passphrase: a source might copy the numbers too.
+    punctuation, line ends and the kind of space. Characters that are invisible inside a word (such as a soft
+    hyphen) are dropped and do not split the word. Digits are kept, so a page must not number the words of a
+    passphrase: a source might copy the numbers too.
 
     The normal form does not depend on a word list, so a passphrase still opens its mailbox after a list
-    changes. Only the first 1,000 characters of the input are used. Without this limit, one log-in form with
-    60,000 accents and no letter between them blocked the interpreter, and so the whole site, for 13 seconds.
-    Twice as many accents take four times as long.
+    changes. Only the first 1,000 characters of the input are used. Without this limit, a log-in form with
+    60,000 accents blocked the whole site for 13 seconds.
     """
     start = typed[:_TYPED_CHARS].translate(_APOSTROPHES)
     folded = _without_marks(_without_category(start, "Cf")).casefold().replace(_DOTLESS_I, "i")
@@ -113,8 +112,8 @@ def unknown_words(typed: str) -> list[int]:
 def contains_passphrase(text: str) -> bool:
     """Return True if a text has seven words of the word lists in a row, as each passphrase has.
 
-    Digits, punctuation and line ends between the words make no difference. At the beginning of the text, a
-    word counts in each spelling with which it would open a mailbox.
+    Digits, punctuation and line ends between the words make no difference. The first 1,000 characters are
+    also searched in their normal form, which finds a passphrase that was typed with other accents.
     """
     words = [*normalise_passphrase(text).split(), "", *re.findall(r"[^\W\d_]+", text.casefold())]
     known = _all_words()

@@ -84,7 +84,7 @@ class AttachmentSealer:
             yield self._sealed(piece)
 
     def finish(self, name: str, media_type: str) -> tuple[bytes, AttachmentNote]:
-        """Return the last payload bytes, with any missing padding, and the note that describes the file.
+        """Return the last bytes of the encrypted payload, and the note that describes the file.
 
         Call this method once, after all pieces of `pad()`. Then put the note into the content of the entry.
         """

@@ -102,16 +102,17 @@ _PASSING: Final = frozenset({StepName.PASSING_ON, StepName.PASSED_ON})
 class StepNote(StrictStruct, frozen=True):
     """Details of a step (the desk's statement of what it has done), in the encrypted content of its entry.
 
-    The adviser's own sentence is the text of the content.
+    The adviser's own sentence is the text of the content. `to` and `without_consent` occur only in the steps
+    PASSING_ON and PASSED_ON, and `delivered` only in PASSED_ON.
 
     - `next`: the next thing that will happen, at most 2,000 characters; may be empty
     - `by`: the working day on which to expect the next thing
-    - `to`: name of the recipient; only with PASSING_ON and PASSED_ON
-    - `proposal`: digest of the proposal that the step is about. PASSING_ON and PASSED_ON need a proposal, or
-      `without_consent`
-    - `without_consent`: the source did not agree; then the text of the content is the written reason
-    - `delivered`: day on which the file was handed over; only with PASSED_ON. Without this day, the file was
-      made and is still with the desk
+    - `to`: name of the recipient
+    - `proposal`: digest of the proposal that the step is about. PASSING_ON and PASSED_ON need a proposal,
+      unless `without_consent` is True
+    - `without_consent`: True if the source did not agree. The text of the content is then the written reason
+    - `delivered`: day on which the recipient got the file. In PASSED_ON, None means that the desk still has
+      the file
     """
 
     step: StepName
@@ -162,7 +163,7 @@ class AnswerNote(StrictStruct, frozen=True):
 
 
 class ClosingNote(StrictStruct, frozen=True):
-    """Note that makes a message of the desk the closing of a mailbox.
+    """Details of a closing: the message with which the desk closes a mailbox.
 
     The envelope (signed header) of the message has the day from which the mailbox may be deleted. If
     `automatic` is True, the program closed an abandoned mailbox, and the closing does not count as an answer.
@@ -174,8 +175,8 @@ class ClosingNote(StrictStruct, frozen=True):
 class Content(StrictStruct, frozen=True):
     """Decrypted content of an entry: its kind, text (at most 50,000 characters), files and details.
 
-    A step, a proposal, an answer and a closing have their details in the field with that name. A message has
-    no details. `language` is the language of the page on which the text was written, or empty if unknown.
+    The details of a step, a proposal, an answer or a closing are in the field with the same name. A message
+    has no details. `language` is the language of the page on which the text was written, or empty if unknown.
     """
 
     kind: Kind
@@ -206,7 +207,8 @@ class Content(StrictStruct, frozen=True):
         """Parse the JSON of a content, which `to_bytes` or another implementation wrote.
 
         Any spelling of the JSON is accepted, because another JSON library may order fields and escape
-        characters differently. The bytes are signed, so only their writer chose the spelling.
+        characters differently. This is safe: the bytes are signed, so no one but the writer could choose
+        another spelling.
 
         Raises:
             NewerVersionError: a later version of our code wrote the content.

@@ -85,9 +85,9 @@ def seal_words(  # noqa: PLR0913  # each is a field of the envelope
     """Encrypt a content to the desk and to the mailbox, and sign the result as a new entry.
 
     The content is encrypted to the newest key (epoch) of the desk. `mailbox_recipient` must have passed
-    `check_mailbox_keys`. `entry_id` is 16 random bytes, drawn when the form was shown. `heads` and `unseen`
-    come from `Transcript.heads_for`. If `due` is given, the entry closes the mailbox, which may be deleted
-    from that day.
+    `check_mailbox_keys`. `entry_id` is 16 random bytes, drawn when the form was shown. `heads` names the
+    newest entries that the writer knew, and `unseen` the entries that the writer was not shown. Both come
+    from `Transcript.heads_for`. With `due`, the entry closes the mailbox, which may be deleted from that day.
 
     Raises:
         TooLongError: the text, a file name or the list of attachments is over its limit.
@@ -134,10 +134,11 @@ def sign_entry(
 
 
 def sign_again(entry: SignedEntry, *, by: EntryWriter, heads: Heads, unseen: Heads, day: date) -> SignedEntry:
-    """Sign a new entry again with other heads, because another entry was stored first.
+    """Sign a new entry again with other heads, because another entry was stored in the meantime.
 
     The heads name the newest entries that the writer knew. The ciphertext stays the same. The caller must
-    never store the earlier signed entry: two entries of a writer with the same number are a fault.
+    never store the earlier signed entry: the check of a mailbox reports a fault if two entries of a writer
+    have the same number.
     """
     envelope = replace(entry.envelope, heads=heads, unseen=unseen, day=day)
     return sign_entry(envelope, by=by, epoch=entry.epoch, header=entry.header, payload=entry.payload)
@@ -148,10 +149,11 @@ def verify_entry(
 ) -> None:
     """Check the signature of an entry with the key that its writer had on the entry's day. Decrypt nothing.
 
-    `mailbox_verify_key` must have passed `check_mailbox_keys` for the address that the caller asked for. If
-    the key is None, every entry of the source is refused. This function compares neither the entry's address
-    with that address, nor its payload with the envelope (`has_signed_payload`). For a whole mailbox, call
-    `read_transcript`, which does both.
+    `mailbox_verify_key` must have passed `check_mailbox_keys`. If the key is None, every entry of the source
+    is refused.
+
+    The caller must still check two things: that the entry has the address of this mailbox, and that its
+    payload is the signed one (`has_signed_payload`). For a whole mailbox, `read_transcript` checks both.
 
     Raises:
         ForgedError: the writer is unknown, the writer's key was not in use on the day of the entry, or the

@@ -55,7 +55,8 @@ def commit_to_key(file_key: bytes, *names: bytes) -> bytes:
 def digest_of_files(files: Iterable[tuple[bytes, bytes]]) -> bytes:
     """Return the digest that names all encrypted files of an entry: 32 bytes, or b"" if there are no files.
 
-    Each file is a pair of its attachment id and the SHA-256 digest of its encrypted payload, in any order.
+    Each item of `files` is a pair: attachment id, and SHA-256 digest of the encrypted payload. The order of
+    the items makes no difference.
     """
     pairs = sorted(files)
     return hashlib.sha256(frame(*(frame(*pair) for pair in pairs))).digest() if pairs else b""
@@ -104,14 +105,13 @@ class Envelope:
     """Signed header of an entry, which everyone may read.
 
     - `strand`: empty for the source, 8 bytes for a workstation of the desk
-    - `heads`: the newest entries that the writer knew: the writer's own verified entries, and other writers'
-      entries that were shown to the writer
+    - `heads`: the newest entries that the writer wrote or was shown
     - `unseen`: entries of other writers that the writer knew of, but was not shown
     - `day`: a UTC day
     - `due`: only if the desk closes the mailbox: the day from which the mailbox may be deleted
     - `removes`: only in a removal: sorted digests of the removed entries, 1 to 32
-    - `files_sha256`: only in an entry with files: digest of its encrypted files (`digest_of_files`), so that
-      a reader without keys can check the files; otherwise empty
+    - `files_sha256`: digest of the entry's encrypted files (`digest_of_files`), which needs no key; empty
+      without files
     - `payload_sha256`: digest of the age payload, without the age header; empty without an encrypted part
     - `commit`: commitment to the file key (`commit_to_key`); empty without an encrypted part
 

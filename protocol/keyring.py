@@ -205,9 +205,9 @@ def open_keyring(raw: bytes, passphrase: str, fingerprint: str, *, at_least_seri
     """Decrypt and verify a keyring file (the desk's secret keys) with a passphrase.
 
     Any spelling of the passphrase that has the same normal form is accepted. The desk key inside must have
-    the pinned `fingerprint`. That the passphrase opens the file proves nothing: the file is encrypted to
-    public keys, and anyone who knows one of them can encrypt a false keyring to it. The signature proves that
-    the workstation named in the keyring wrote the file.
+    the pinned `fingerprint`. A false keyring could open with the right passphrase: the file is encrypted to
+    public keys, and anyone who knows one of them can encrypt to it. The signature proves that the workstation
+    named in the keyring wrote the file.
 
     Raises:
         KeyringRefusedError: `reason` says why. A wrong passphrase and a damaged file have the same reason.

@@ -55,9 +55,9 @@ class Tally(CanonicalStruct, frozen=True):
     - `id`: 16 bytes, derived from the mailbox's secret seed (`tally_seed`) and the kind of fact. If the
       tallies of a mailbox are made again, they have the same ids. Without the seed, no one can tell which ids
       belong to one mailbox
-    - `revision`: the revision of the casefile (notes about a mailbox) from which the tally was made, plus a
-      number derived from the seed. Without this number, tallies of one mailbox would have equal revisions,
-      which would show that they belong together
+    - `revision`: revision of the casefile (the desk's notes about the mailbox), plus a number derived from
+      the seed and the kind of fact. Without this number, equal revisions would show which tallies belong to
+      one mailbox
     """
 
     id: Annotated[bytes, Meta(min_length=ID_BYTES, max_length=ID_BYTES)]
@@ -102,8 +102,8 @@ def tally_seed(desk_seed: bytes, verify_key: bytes) -> bytes:
     """Derive the secret seed of a mailbox's tallies (anonymous facts), 32 bytes, from its verify key.
 
     Every workstation derives the same seed, and from the seed the same ids for the tallies. So a tally that
-    two workstations write counts once. `desk_seed` is the seed of the desk's own key, so no one else can link
-    the tallies to the mailbox. After the verify key is deleted with the mailbox, not even the desk can.
+    two workstations write counts once. `desk_seed` is secret, so only the desk can link the tallies to the
+    mailbox. After the verify key is deleted with the mailbox, even the desk can no longer link them.
     `verify_key` must belong to the mailbox's address.
     """
     return hkdf(desk_seed, info=b"steunpunt/v1/tally-seed" + verify_key)

@@ -191,8 +191,8 @@ class Letterhead(CanonicalStruct, frozen=True, dict=True):
     def working_days_between(self, earlier: date, later: date) -> int:
         """Return the number of working days after `earlier`, up to and including `later`.
 
-        The result is 0 if `later` is before `earlier`. At most a century is counted, because the writer of an
-        entry chooses its day, and counting from the year 1 takes seconds.
+        The result is 0 if `later` is before `earlier`. At most a century is counted: a hostile source could
+        date an entry in the year 1, and counting from that year takes seconds.
         """
         count = min((later - earlier).days, _CENTURY_DAYS)
         days = (earlier + timedelta(days=ahead) for ahead in range(1, count + 1))

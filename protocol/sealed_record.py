@@ -107,10 +107,9 @@ def open_record(
 ) -> OpenedRecord:
     """Decrypt a record, and check that a workstation of the desk wrote the record for this kind and name.
 
-    This function cannot tell whether the record is the newest revision. Only the trusted state can
-    (`TrustedState.saw_record`). A record of a workstation that is no longer in use is accepted too, because
-    its older records remain valid. Its newer records cannot be refused by their day, because a thief of the
-    workstation's key could write an older day into a record.
+    This function cannot tell whether the record is the newest revision (see `TrustedState.saw_record`). A
+    record of a retired workstation is always accepted, because its older records must stay valid. A day in
+    each record would prove nothing: a thief of the workstation's key could write an earlier day.
 
     Raises:
         UnreadableError: the record is damaged, or was not encrypted to any key of the desk.

@@ -28,9 +28,9 @@ _STATE_STEP: Final = 1024  # fits 14 heads: the size does not show how many stra
 class SessionState:
     """Secret state of one source's session: the mailbox's root key, and what the source was shown last.
 
-    `shown` has two lists of entries that a new entry of the source signs: the newest entries that the source
-    was shown (heads), and the entries that the source was not shown (unseen). Both are empty until the
-    session has shown the mailbox.
+    `shown` has two lists, which a new entry of the source must contain: the newest entries that the source
+    was shown (heads), and the known entries that the source was not shown (unseen). Both lists are empty
+    until the session has shown the mailbox.
     """
 
     root: RootKey = field(repr=False)

@@ -34,7 +34,10 @@ class StrandKey:
         return self.since <= day and (self.until is None or day <= self.until)
 
     def ended_before(self, day: date) -> bool:
-        """Return True if the workstation was retired more than a day before `day`. Clocks differ by a day."""
+        """Return True if the workstation was retired more than a day before `day`.
+
+        A difference of one day proves nothing, because the clocks of two machines may differ by a day.
+        """
         return self.until is not None and (day - self.until).days > 1
 
 

@@ -25,11 +25,11 @@ RecordName = tuple[RecordKind, bytes]
 
 @dataclass(frozen=True, slots=True)
 class SeenMailbox:
-    """Newest entries (heads) of one mailbox that a workstation has seen, and what was true at these entries.
+    """Newest entries (heads) of one mailbox that a workstation has seen, and the state of the mailbox then.
 
-    A strand can have several heads. `removed` has the digests of removed entries. `closed` is the day from
-    which the mailbox may be deleted (`closed_until`), or None. `is_answered` is True if no message of the
-    source waits for an answer.
+    One writer can have several newest entries. `removed` has the digests of removed entries. `closed` is the
+    day from which the mailbox may be deleted (`closed_until`), or None. `is_answered` is True if no message
+    of the source waits for an answer.
     """
 
     heads: Heads = ()
@@ -62,9 +62,9 @@ class TrustedState:
     def advance(self, address: Address, seen: SeenMailbox) -> None:
         """Remember the newest entries (heads) and removals of one mailbox, after a check found no roll-back.
 
-        `read_transcript` is this check. Removals that were remembered earlier stay. Attack: someone who can
-        write to the store restores a removed entry and drops its removal, or changes the unsigned columns of
-        the mailbox. This workstation can then detect the change.
+        `read_transcript` is this check. Removals that were remembered earlier stay. So this workstation
+        detects a removed entry that someone restores in the store, even if the same attacker deletes the
+        removal or makes it invalid.
 
         Raises:
             ForgedError: a remembered head would disappear, or the mailbox has ended.

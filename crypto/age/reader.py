@@ -56,10 +56,10 @@ def decrypt(header: bytes, payload: bytes, identities: Sequence[AgeIdentity]) ->
 
 
 def split_stream(pieces: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
-    """Split an age file that arrives in pieces of any size into its header and the pieces of its payload.
+    """Split an age file into its header and its payload, while the file arrives in pieces of any size.
 
-    Neither the header nor the payload is checked. This function reads only the pieces that contain the
-    header. The caller reads the rest from the returned iterator.
+    Neither part is checked. This function reads only the pieces that contain the header. The caller reads the
+    payload from the returned iterator, in pieces.
 
     Raises:
         MalformedError: no header ends within the first 64 KiB of the file.
@@ -81,8 +81,8 @@ def split_stream(pieces: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
 def unwrap(header: bytes, identities: Sequence[AgeIdentity]) -> bytes:
     """Decrypt the file key in an age file's header with one of the identities (secret keys), and return it.
 
-    The function tries each identity on each stanza, in order. This is the only way, because stanzas name no
-    recipient, so that the readers of a file stay unknown.
+    The function must try each identity on each stanza, because a stanza does not name its recipient. So no
+    one can see who can read a file.
 
     Raises:
         UnreadableError: the header is malformed, was changed, or is encrypted to other recipients.

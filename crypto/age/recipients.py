@@ -287,10 +287,11 @@ class X25519Identity:
 
 
 def _share_of(stanza: Stanza, kind: str, share_bytes: int) -> bytes | None:
-    """Return the sender's public key share in a stanza. Return None if the stanza is not of the type `kind`.
+    """Return the key share in a stanza of the type `kind`, or None for a stanza of another type.
 
-    The reader combines the share with their own secret key. The length of the stanza's body is checked before
-    anything is decrypted, because a longer body would allow partitioning oracle attacks.
+    The share is the sender's one-time public value. With the share and a secret key, the reader computes the
+    key that decrypts the stanza's body. The length of the body is checked first, because a longer body would
+    allow partitioning oracle attacks.
 
     Raises:
         MalformedError: the stanza has this type, but its arguments or body do not fit that type.

@@ -53,7 +53,10 @@ class _Cutter:
 
 
 class _Nonces:
-    """Counter that gives each chunk of a payload its own nonce. Each payload has its own key."""
+    """Counter that gives each chunk of a payload its own nonce.
+
+    The counter starts at 0 for each payload. This is safe, because each payload has its own key.
+    """
 
     __slots__ = ("count",)
 

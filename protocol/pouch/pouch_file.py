@@ -65,6 +65,10 @@ class PouchHead(CanonicalStruct, frozen=True, kw_only=True):
     def from_bytes(cls, raw: bytes) -> Self:
         """Parse the head of a pouch (sync bundle). Only the exact bytes that `to_bytes` writes are accepted.
 
+        A head names two other pouches of the sender by their serials: the one sent before (`sent`), and the
+        one that must be applied first (`after`). Both serials must be lower than the pouch's own serial, or
+        the receiver would wait forever.
+
         Raises:
             MalformedError: `to_bytes` never writes these bytes, the pouch is not between the server and one
                 workstation, or `after` or `sent` is not lower than the pouch's own serial (the receiver would
@@ -78,11 +82,11 @@ class PouchHead(CanonicalStruct, frozen=True, kw_only=True):
 
 
 def lowest_serial(half_hour: int) -> int:
-    """Return the lowest serial of a pouch (sync bundle) made in this half hour, counted from 1970 in UTC.
+    """Return the lowest serial of the pouches (sync bundles) that are made in a half hour.
 
-    Serials depend on the time, and are not a plain counter. With a plain counter, a sender whose store was
-    restored from a backup would use a serial again. The receiver would then believe that it already has the
-    items of that pouch.
+    `half_hour` is the number of the half hour, counted from 1970 in UTC. Serials depend on the time, and are
+    not a plain counter. With a plain counter, a sender whose store was restored from a backup would use a
+    serial twice. The receiver would then ignore the second pouch.
     """
     return half_hour * _SERIALS_A_HALF_HOUR
 
@@ -217,10 +221,10 @@ class PouchReader:
     head: Final[PouchHead]
 
     def __init__(self, pieces: Iterable[bytes], identities: Iterable[age.PQIdentity]) -> None:
-        """Decrypt the beginning of a pouch that arrives in pieces of any size, and read its head.
+        """Decrypt the beginning of a pouch (sync bundle), which arrives in pieces, and read its head.
 
-        The head is not authentic yet. Anyone who knows the recipient can make a pouch with a false head, or a
-        pouch that is refused as NEWER (in a later version of the format). A pouch is a sync bundle.
+        The head is not authentic yet. Anyone who knows the recipient can make a pouch with a false head, or
+        with a false version number that causes the refusal NEWER.
 
         Raises:
             PouchRefusedError: the reason is UNREADABLE, NEWER or MALFORMED.

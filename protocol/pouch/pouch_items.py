@@ -82,7 +82,7 @@ class FileItem(_Item, frozen=True, tag="file"):
 
 
 class ChunkItem(_Item, frozen=True, tag="chunk"):
-    """Item of a sync: the next chunk of an attached file, encrypted, as the sender's store has the chunk."""
+    """Item of a sync: the next chunk of an attached file, encrypted exactly as in the sender's store."""
 
     address: _Address
     attachment_id: _AttachmentId
@@ -166,11 +166,12 @@ class DamagedItem(_Item, frozen=True, tag="damaged"):
 
 
 class HeldItem(_Item, frozen=True, tag="held"):
-    """Item of a sync: what a workstation has of the mailboxes whose addresses are in a range.
+    """Item of a sync: list of the mailboxes and entries that a workstation has, in a range of addresses.
 
-    The range begins at `first` and ends before `end`. If `end` is not above `first`, the range continues at
-    the lowest address. `addresses` names the mailboxes, `whole` the entries with an encrypted part, and
-    `bare` the entries without. The server sends what the workstation lacks.
+    The server sends what the workstation lacks. The range begins at `first` and ends before `end`. If `end`
+    is not above `first`, the range has all addresses from `first` up, and all addresses below `end`.
+    `addresses` names the mailboxes, `whole` the entries with an encrypted part, and `bare` the entries
+    without one.
     """
 
     first: _Address

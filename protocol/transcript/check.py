@@ -49,7 +49,8 @@ class Fault:
     """One fault that the check found in a mailbox, in or about one entry.
 
     `strand` and `number` say which entry of which writer. `digest` is the digest of this entry, even if the
-    entry is missing. It is None if the entry is not authentic, is a copy, or counts for nothing.
+    entry is missing. It is None if the check ignores the entry: the entry is not authentic, is a copy, or may
+    have been forged with the key of a retired workstation.
     """
 
     kind: FaultKind
@@ -68,13 +69,13 @@ class Transcript:
     """Result of the check of a mailbox: its verified entries in order, and its faults.
 
     - `entries`: the entries that may be shown, in thread order
-    - `authentic`: all entries with a valid signature, by digest, except entries of retired workstations that
-      count for nothing
+    - `authentic`: all entries with a valid signature, by digest, except entries that may have been forged
+      with the key of a retired workstation
     - `rejected`: entries with a fault. Only an adviser may see them, and the page must then show their fault
       too
     - `removed`: for each entry that the source removed, by its digest, the entry that removed it
-    - `heads`: the newest authentic entries of each writer, which a workstation remembers. Remembered entries
-      stay in this list even if they turn out to count for nothing
+    - `heads`: the newest authentic entries of each writer, which a workstation remembers. Entries that were
+      remembered before stay in this list, even if `authentic` now leaves them out
     """
 
     entries: tuple[SignedEntry, ...]
@@ -90,16 +91,17 @@ class Transcript:
     ) -> tuple[Heads, Heads]:
         """Return the heads and the unseen entries that a new entry of this writer (strand) must name.
 
-        The heads are the writer's own newest verified entries, and the newest entries of every other writer
-        among those in `shown`. All other known entries of other writers are unseen. If too many entries of
-        another writer are unseen, only the newest entries of that writer are named, as unseen. At most 64
-        heads and 256 unseen entries are named: first those of this writer and the source, then those of other
-        writers with an entry in the store.
+        Heads are the newest entries that the writer wrote or was shown. Unseen entries are all other known
+        entries of other writers. `shown` has the entries that the writer was shown: entries that the writer
+        could open, entries without an encrypted part, and removed entries.
 
-        `shown` has the entries that the writer was shown: entries that the writer could open, entries without
-        an encrypted part, and removed entries. `remembered` has heads that the writer verified before. Those
-        that the writer itself wrote are named even if their rows are missing now. Otherwise, someone who
-        hides a row could make a workstation give two entries the same number.
+        At most 64 heads and 256 unseen entries are named. This writer and the source come first, then writers
+        with an entry in the store. If too many entries of another writer are unseen, only the newest entries
+        of that writer are named, as unseen.
+
+        `remembered` has heads that the writer verified before. The writer's own remembered heads are named
+        even if the store lacks them now. Otherwise, someone who hides a row could make a workstation use a
+        number twice.
         """
         heads: list[list[Head]] = []
         unseen: list[Head] = []
@@ -133,8 +135,9 @@ def head_of(entry: SignedEntry) -> Head:
 def heads_after(heads: Heads, newer: Sequence[SignedEntry]) -> Heads:
     """Return `heads` with the entries `newer` added, and without the heads that these entries replace.
 
-    Heads are the newest entries that a writer knows. The source's site calls this function for a new message:
-    the form has the heads of the whole mailbox, so only the source's entries since then must be verified.
+    Heads are the newest entries that a writer knows. The source's site calls this function for a new message.
+    The form has the heads of the mailbox when the page was shown, and `newer` has the source's entries since
+    then. So the whole mailbox need not be verified again.
     """
     own = {head_of(entry) for entry in newer}
     strands = {head.strand for head in own}
@@ -252,10 +255,10 @@ def _dated_back(knowledge: Knowledge, strands: Mapping[StrandId, StrandKey]) -> 
 
 
 def _unconfirmed_rivals(knowledge: Knowledge, _strands: object) -> list[SignedEntry]:
-    """Return the entries of retired workstations with a rival of the same number, which no one else knew.
+    """Return the entries of retired workstations that share their number and that no trusted writer knew.
 
-    Attack: someone has the key of a retired workstation, and signs an entry with the number of a real one.
-    The real one stays if the source or a workstation in use knew it when they wrote any entry.
+    Attack: someone with the key of a retired workstation signs a second entry with the number of a real
+    entry. The real entry is not returned if the source or a workstation in use knew it when writing an entry.
     """
     order, retired = knowledge.order, knowledge.retired
     places = Counter(head_of(entry)[:2] for entry in order if entry.envelope.strand in retired)
@@ -265,11 +268,12 @@ def _unconfirmed_rivals(knowledge: Knowledge, _strands: object) -> list[SignedEn
 
 
 def _rivals(knowledge: Knowledge, remembered: Heads) -> dict[Digest, FaultKind]:
-    """Return the entries whose number is also that of another entry of their writer, with the fault.
+    """Return each entry whose number another entry of the same writer has too, with the kind of fault.
 
-    If the other entry is missing from the store, it counts only if a workstation wrote it, and if this
-    workstation remembers it or its writer names it in a later entry. An entry that another writer or a
-    retired workstation names does not count, because they could name an entry that never existed.
+    If the store lacks the other entry, the other entry counts only if a workstation wrote it, and if there is
+    proof that it existed. Proof is that this workstation remembers the entry, or that a later entry of the
+    same writer names it. A name in an entry of another writer or of a retired workstation proves nothing,
+    because the name may be invented.
     """
     parts = [entry.envelope for entry in knowledge.order if entry.envelope.strand not in knowledge.retired]
     own = (head for part in parts for head in part.heads if head.strand == part.strand)
@@ -315,6 +319,10 @@ def _by_strand(heads: Iterable[Head]) -> dict[StrandId, list[Head]]:
 
 
 def _limited(strands: Iterable[Collection[Head]]) -> Heads:
-    """Return sorted heads (names of entries): of each writer and in all, as many as an envelope can name."""
+    """Return as many heads (names of entries) as an envelope can contain, sorted.
+
+    `strands` has the heads of each writer. An envelope limits the heads of one writer, and the heads of all
+    writers together. If these are too many, the heads of the last writers are left out.
+    """
     lowest = (sorted(heads, key=lambda head: head.digest)[:HEADS_OF_STRAND] for heads in strands)
     return tuple(sorted([head for heads in lowest for head in heads][:HEADS_IN_ALL]))

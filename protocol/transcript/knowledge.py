@@ -15,15 +15,17 @@ from protocol.identifiers import Digest, StrandId
 class Knowledge:
     """Index that says, for each entry of a mailbox, which earlier entries its writer knew.
 
-    All entries must be authentic. A strand is the list of all entries of one writer. An entry names its heads
-    (the newest entries that its writer knew) and its unseen entries (which the writer was not shown). An
-    entry covers its heads, and the earlier entries in their strands. It does not cover its unseen entries,
-    nor entries that come only before an unseen entry. A writer knew what their new entry and their own
-    earlier entries cover. What the entries of other writers cover does not count.
+    All entries must be authentic. An entry names its heads (the newest entries that its writer knew) and its
+    unseen entries (which the writer was not shown). The heads show that the writer also knew the earlier
+    entries of the same writers. But the writer did not know the unseen entries, nor entries that come only
+    before an unseen entry.
 
-    An entry that is missing counts if another entry names it, except an entry of a retired workstation: a
-    thief of its key could name entries that never existed. Answers are computed only when someone asks.
-    `retired` has the strands of retired workstations.
+    What a writer knew follows from the new entry and from the writer's own earlier entries, and not from the
+    entries of other writers.
+
+    `named` has all entries that other entries name, even entries that are missing. The names in entries of
+    retired workstations (`retired`) are in `doubted`: a thief of such a workstation's key could name entries
+    that never existed.
     """
 
     def __init__(self, entries: Collection[SignedEntry], retired: Collection[StrandId] = ()) -> None:
@@ -42,9 +44,9 @@ class Knowledge:
             )
 
     def all_cover(self, laters: Iterable[Digest], earlier: Digest) -> bool:
-        """Return True if each entry in `laters` shows by itself that its writer knew the entry `earlier`.
+        """Return True if each entry in `laters` proves that its writer knew the entry `earlier`.
 
-        Only the entry itself counts. In `known_to`, the earlier entries of its writer count too.
+        Each entry must prove this alone. Unlike in `known_to`, earlier entries of its writer are no proof.
         """
         ahead: dict[Heads, set[Digest]] = {}  # by unseen entries: all entries behind which `earlier` is
         for later in laters:
@@ -77,17 +79,17 @@ class Knowledge:
         return self._learn(writers, set(), {})
 
     def unknown_to_all(self, digests: Iterable[Digest], writers: Iterable[Digest]) -> list[Digest]:
-        """Return the entries in `digests` that none of the writers of the entries in `writers` knew.
+        """Return the entries in `digests`, without those that `known_to(writers)` returns.
 
-        Both arguments and the result are digests of entries.
+        No writer of the entries `writers` knew the returned entries. All entries are given by their digests.
         """
         known = self.known_to(writers)
         return [digest for digest in digests if digest not in known]
 
     def first_known(self, digests: Iterable[Digest], writers: Iterable[Digest]) -> dict[Digest, Digest]:
-        """Return, for each entry in `digests`, the first entry in `writers` whose writer knew that entry.
+        """Return, for each entry A in `digests`, the first entry B in `writers` whose writer knew A.
 
-        Both arguments are digests of entries. An entry that none of these writers knew is not in the result.
+        If there is no such entry B, the result does not have A. All entries are given by their digests.
         """
         wanted, first = set(digests), dict[Digest, Digest]()
         own: set[Digest] = set()
@@ -100,11 +102,12 @@ class Knowledge:
     def _learn(
         self, writers: Iterable[Digest], own: set[Digest], visited: dict[Heads, set[Digest]]
     ) -> set[Digest]:
-        """Return what the writers of these entries knew, perhaps without what earlier calls returned.
+        """Return the entries that the writers of these entries knew.
 
-        `own` and `visited` collect the entries that all calls have reached, and that are not searched again.
-        `own` has those of the writers themselves. `visited` has those of other writers, grouped by the unseen
-        entries that stop the search: a group contains these entries from the start.
+        Entries that earlier calls returned may be left out. `own` and `visited` collect the entries that were
+        reached, so that no call searches an entry twice. `own` has entries of the writers themselves.
+        `visited` has entries of other writers, in one group for each list of unseen entries. The group
+        contains these unseen entries from the start, so the search stops at them.
         """
         known: set[Digest] = set()
         heads: dict[Heads, list[Digest]] = defaultdict(list)

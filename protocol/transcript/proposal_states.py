@@ -45,11 +45,12 @@ class CountedAnswer:
 class ProposalState:
     """One proposal of the desk to pass on a text, with its state and the source's answer to the proposal.
 
-    `void` has the digests of the desk's steps to pass on this proposal that have no effect, for example
-    because the source withdrew before they saw the step. `must_destroy` is True if the desk made the file for
-    the recipient although no step has an effect. The adviser must then destroy the file, or record that it
-    was handed over. `unfounded` has the digests of steps about this proposal whose writers did not know it.
-    They count for nothing: someone with the key of a retired workstation dated them back.
+    - `void`: digests of the desk's steps to pass on this proposal that have no effect. For example, the
+      source withdrew before they saw the step
+    - `must_destroy`: True if the desk made the file for the recipient without a valid step PASSING_ON. The
+      adviser must then destroy the file, or record that it was handed over
+    - `unfounded`: digests of steps about this proposal whose writers did not know the proposal. These steps
+      are ignored, because only someone with the key of a retired workstation can have written them
     """
 
     signed: SignedEntry = field(repr=False)
@@ -98,9 +99,10 @@ def void_steps(
 ) -> frozenset[Digest]:
     """Return the digests of all steps to pass on a proposal that have no effect.
 
-    Such a step has no effect if the source did not agree to the proposal, or withdrew the consent in time.
-    The step PASSED_ON has no effect if the desk made the file although the source had withdrawn in time.
-    `proposals` has the states of all readable proposals. The steps about unreadable ones are checked too.
+    A step PASSING_ON has no effect if the source did not allow the step, or withdrew the consent before they
+    saw the step. A step PASSED_ON has no effect if the desk must destroy the file
+    (`ProposalState.must_destroy`). `proposals` has the states of all readable proposals. The steps about
+    unreadable proposals are checked too.
     """
     facts = _Facts(transcript, opened)
     lost = facts.steps.keys() - {each.digest for each in proposals}
@@ -114,8 +116,8 @@ class _Facts:
     They are computed once: otherwise a mailbox with a thousand proposals would take seconds to read.
 
     - `said`: the source's encrypted entries, and the source's entries that others name but the store lacks
-    - `unreadable`: the entries in `said` that cannot be read, for whatever reason
-    - `unopened`: entries of both sides that the store has and no one removed, but that cannot be decrypted
+    - `unreadable`: the entries in `said` without readable content: missing, removed, or not decrypted
+    - `unopened`: entries of both sides that are neither missing nor removed, but cannot be decrypted
     - `answers`, `steps`: the answers to a proposal and the steps about it, by the digest of the proposal
     """
 
@@ -154,7 +156,9 @@ class Consent:
     - an answer against the proposal
     - a removal of the proposal, of the agreement, or of anything that the source wrote later
     - an entry that cannot be decrypted, because it may be an answer against the proposal
-    - for a step of the desk: a removed entry, if the desk did not know the entry when writing the step
+
+    A removed entry may have been an answer against the proposal too. So it also withdraws the agreement for a
+    step of the desk, if the desk did not know the entry when writing the step.
     """
 
     def __init__(self, facts: _Facts, digest: Digest, proposal: Digest | None) -> None:
@@ -237,11 +241,11 @@ class Consent:
         return {agreement for agreement in self._newest(known) if self._allows(agreement, step)}
 
     def _allows(self, agreement: Digest, step: Digest) -> bool:
-        """Return True if the source did not withdraw an agreement in time to stop a step of the desk.
+        """Return True if an agreement of the source allows a step of the desk to pass on the proposal.
 
-        The step says that the desk passes on the proposal, and its writer knew the agreement. A withdrawal is
-        too late only if its own heads (the newest entries that the source was shown) prove that the source
-        had seen the step. Earlier read receipts do not count.
+        The writer of the step must have known the agreement. A withdrawal of the agreement stops the step,
+        unless the heads of the withdrawal prove that the source had seen the step. Earlier read receipts do
+        not count.
         """
         known = self._knowledge.known_to([agreement])
         crossed = self._facts.removed - known - self._known_at[step]

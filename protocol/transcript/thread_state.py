@@ -30,7 +30,8 @@ class ThreadStep:
     - `to`, `delivered`: the recipient of a proposal, and the day on which the recipient got the file
     - `is_derived`: no one wrote this step; it follows from the entries
     - `is_void`: the step has no effect, because the source had not agreed to the proposal, or had withdrawn
-      the consent in time. If such a step is PASSED_ON, the desk must destroy the recipient's file
+      the consent in time. If such a step is PASSED_ON, the desk must destroy the file that it made for the
+      recipient
     """
 
     step: StepName
