@@ -77,7 +77,7 @@ def treat(counts: YearCounts, floors: Floors, audience: Audience) -> Treated:
     of these conditions is hidden, and so are all lines after it:
 
     - the line's count is at least the floor (smallest count that the report shows)
-    - at least `floor - 1` of the mailboxes that were read are not in this line or in a line before it
+    - at least `floor - 1` of the mailboxes that were read are outside this line and the lines before it
 
     The second condition is not checked with exact counts, but with the lowest counts that the report would
     show as the same numbers. So a reader cannot learn more from the choice of the lines than from the
@@ -119,8 +119,8 @@ def _treat_table(table: Mapping[str, int], read: int, floors: Floors, floor: int
 def _lowest(count: int, floors: Floors) -> int:
     """Return the lowest count that looks the same as `count` in both versions of the report.
 
-    `treat` chooses the lines to show with this count. With the exact count, the choice of the lines could
-    tell a reader more about the exact count.
+    `treat` uses this count to choose the lines to show. With the exact count, the choice could tell a reader
+    more than the shown numbers.
     """
     floor = floors.public if count >= floors.public else floors.sg
     return max(floor, rounded(count) - _REACH)

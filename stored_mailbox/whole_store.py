@@ -29,7 +29,7 @@ class MailboxVerdict:
     `faults` are the kinds of fault in its entries. `damaged_rows` counts rows that do not parse or that
     differ from what was signed. `damaged_files` names entries whose encrypted files differ from what was
     signed. `entries` counts all entries. If the verification raised an exception, the only fault is
-    "could_not_be_verified". `total` is the number of mailboxes, and `done` the number that are verified now.
+    "could_not_be_verified". `total` is the number of mailboxes, and `done` the number verified so far.
     """
 
     address: Address

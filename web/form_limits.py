@@ -82,8 +82,8 @@ class LimitedRequest(Request):
 def body_of(request: Request, limit_bytes: int) -> Body:
     """Return the body of a request, with at most `limit_bytes`.
 
-    A chunked body announces no length, but the WSGI server marks its end. A body with neither counts as
-    empty.
+    A chunked body announces no length, but the WSGI server marks its end. A body without a
+    length and without this mark counts as empty.
     """
     is_empty = request.content_length is None and "wsgi.input_terminated" not in request.environ
     return Body(request.environ["wsgi.input"], 0 if is_empty else request.content_length, limit_bytes)

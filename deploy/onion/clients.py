@@ -163,7 +163,7 @@ def client_keys(folder: Path) -> dict[str, str]:
 
 
 def client_line(public: str) -> str:
-    """Return the contents of the file by which Tor on the server knows a client's public key."""
+    """Return the contents of the file that tells Tor on the server a client's public key."""
     return f"{_HEAD}{public}\n"
 
 

@@ -19,7 +19,7 @@ Say = Callable[[str], object]
 
 
 def publish_services(config: OnionConfig, source_socket: str, *, say: Say) -> None:
-    """Publish the onion services of the source's site and of sync, until Tor ends.
+    """Publish the onion services of the source's site and of sync. They stay published until Tor ends.
 
     Missing keys are made first, and are stored on the disk before Tor receives them.
 

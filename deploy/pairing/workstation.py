@@ -86,7 +86,7 @@ def read_card_file(path: Path) -> CardFile:
 
 
 def pair_workstation(settings: Path, passphrase: str, request: PairingRequest) -> None:
-    """Pair a workstation that has a store already with a server.
+    """Pair a workstation with a server. The workstation has a store already.
 
     The workstation may have been paired with another server before. The next sync sends everything in the
     workstation's store to a new server. If the process is stopped halfway, the same command completes the
@@ -114,7 +114,7 @@ def pair_new_workstation(
     """Set up this machine as another workstation of the desk, with its own signing key and an empty store.
 
     `keyring` has the desk's secret keys, copied from another workstation. With `retire`, the workstation from
-    which the keyring was copied may sign until the end of today.
+    which the keyring was copied is in use until the end of today.
 
     Raises:
         DeployError: this machine is a workstation already, the server's card file has no letterhead of this

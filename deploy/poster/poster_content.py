@@ -47,8 +47,8 @@ class QrCode:
 class Poster:
     """Content of one poster in one language.
 
-    `words` maps keys to the sentences of the poster. `address_lines` has the onion address, `key_groups` and
-    `openpgp_groups` have the fingerprints, each in the short pieces that the poster shows.
+    `words` maps keys to the sentences of the poster. `address_lines`, `key_groups` and `openpgp_groups`
+    have the onion address and the two fingerprints, split into short pieces.
     """
 
     language: str

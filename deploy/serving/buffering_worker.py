@@ -35,8 +35,8 @@ Conn = Any  # gunicorn's TConn, which has no types
 class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     """Threaded gunicorn worker in which only a few slow clients can occupy a thread.
 
-    At most `threads` requests that have arrived completely are answered at once. A client that sends a large
-    request slowly needs a place. The number of places is limited too.
+    At most `threads` requests that have arrived completely are answered at once. A thread that has to wait
+    for the rest of a large request needs a place. The number of places is limited too.
     """
 
     def __init__(self, *args: object, **kwargs: object) -> None:
@@ -50,9 +50,9 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
         self._places = Places(self._place_count)
 
     def get_thread_pool(self) -> ThreadPoolExecutor:
-        """Return a pool of threads for requests, with two threads more for each place of a slow client.
+        """Return a pool of threads: `threads` for requests, and two for each place of a slow client.
 
-        A client that has just lost its place may still occupy the second thread.
+        A second thread is needed because a client that has just lost its place still occupies its thread.
         """
         return ThreadPoolExecutor(self.cfg.threads + 2 * self._place_count)
 
@@ -73,7 +73,7 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
     def handle(self, conn: Conn) -> Any:  # noqa: ANN401  # gunicorn has no types
         """Answer one request, or make the next part of a large answer. A thread calls this method.
 
-        If `unfinished` is set, a part of the answer was made, and the client has read most of that part.
+        `unfinished` is an answer of which a part was made already. The client has read most of that part.
         """
         if conn.unfinished is None:
             conn.data_ready = True
@@ -129,7 +129,7 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
                 conn.timeout = min(conn.timeout, deadline)
 
     def _wait(self, conn: Conn, event: int, then: Callable[[Conn], None], until: float) -> None:
-        """Call `then` when the client sends or reads. Close the connection if that takes too long."""
+        """Call `then` when the client sends or reads (`event`). At the time `until`, close the connection."""
 
         def resume(_client: object) -> None:
             if conn in self._waiting:  # otherwise it was closed just now
@@ -169,7 +169,7 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
         self._begin(conn, arrival)
 
     def _begin(self, conn: Conn, arrival: Arrival) -> None:
-        """Queue a request of which enough has arrived, or wait for a part that is missing."""
+        """Queue a request that a thread can answer now. Otherwise wait for more of it, or refuse it."""
         if arrival is Arrival.PART:
             self._wait(conn, selectors.EVENT_READ, self._receive, conn.timeout)
         elif arrival is Arrival.NOTHING:

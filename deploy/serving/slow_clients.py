@@ -38,7 +38,7 @@ _IS_REFUSED_WITH_EXPECT = b" HTTP/1.1"  # with HTTP/1.0, gunicorn ignores the he
 
 
 class Arrival(Enum):
-    """Stage of a request that is arriving."""
+    """Stage of a request that is arriving, such as a part of the request or the whole."""
 
     PART = auto()
     WHOLE = auto()  # a thread can read the request without waiting
@@ -48,7 +48,7 @@ class Arrival(Enum):
 
 
 class Places:
-    """Limited number of places. A client with a place may occupy a thread while the client is slow."""
+    """Limited number of places for slow clients. Only a client with a place may occupy a thread."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -202,7 +202,7 @@ class PatientSocket:
         self.send_rest()
 
     def lead_bytes(self) -> float:
-        """Return how many bytes the client has sent, minus 8 KiB for each second in which a thread waited.
+        """Return how many bytes the client has sent, minus 8 KiB for each second of waiting.
 
         The first two seconds of waiting do not count. A client with a negative result may lose its place.
         """
@@ -211,10 +211,7 @@ class PatientSocket:
         return self._moved_bytes - _FAIR_BYTES_A_SECOND * max(0, waited - _GRACE_SECONDS)
 
     def reading_lead_bytes(self) -> float:
-        """Return how many bytes of its answer a client has read, minus 8 KiB for each second.
-
-        The seconds count from the start of the answer.
-        """
+        """Return how many bytes of its answer the client has read, minus 8 KiB for each second so far."""
         since = self.answer_since
         waited = 0 if since is None else time.monotonic() - since
         return self._read_bytes - _FAIR_BYTES_A_SECOND * waited

@@ -33,8 +33,9 @@ _log = logging.getLogger(OWN_LOGGER)
 class RetentionResult:
     """Result of one run of the retention rules: numbers of mailboxes, none of which identifies a mailbox.
 
-    `purged` counts mailboxes that were deleted. `kept` counts mailboxes whose row in the store says that they
-    are due, but that may not be deleted. `never_used` counts mailboxes in which no one ever wrote.
+    `purged` counts mailboxes that were deleted. `kept` counts mailboxes whose row in the store says
+    that their day of deletion has come, but that may not be deleted. `never_used` counts mailboxes in which
+    no one ever wrote.
     """
 
     purged: int = 0
@@ -83,10 +84,10 @@ def purge_if_due(session: Session, address: Address, letterhead: Letterhead, tod
 def _proof(session: Session, address: Address, letterhead: Letterhead, today: date) -> bytes | None:
     """Return the proof that the desk closed a mailbox, or None if the mailbox may not be deleted now.
 
-    The store keeps the proof in place of the deleted mailbox. The desk counts a mailbox with tallies
-    (anonymous facts), all of one size. A mailbox is kept if a tally is missing, because the desk may not have
-    counted the mailbox yet. A mailbox is also kept if its tallies differ in size, because someone else wrote
-    one of them.
+    The store keeps the proof in place of the deleted mailbox. To count a mailbox, the desk writes
+    tallies (anonymous facts), all of one size. A mailbox is kept if a tally is missing, because the desk may
+    not have counted the mailbox yet. A mailbox is also kept if its tallies differ in size, because someone
+    else wrote one of them.
     """
     found = read_stored(session, address, letterhead.strand_keys, has_content=False)
     if found is None or found.damaged or not found.has_sound_keys:
