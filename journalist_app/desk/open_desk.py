@@ -172,7 +172,7 @@ class OpenDesk:
         return known
 
     def unsealer(self) -> Unsealer:
-        """Return a decrypter for the texts and files on one page that the source encrypted before sending."""
+        """Return a decrypter for one page, for texts and files that the source encrypted before sending."""
         at_most = _DECOMPRESSED_TIMES * self.config.upload_bytes
         return Unsealer(self.keyring.identities, self.openpgp, self.presealed_cache, at_most=at_most)
 
@@ -211,9 +211,9 @@ class OpenDesk:
     def stores_to_tell(self, today: date) -> Collection[bytes]:
         """Return the other stores that must receive an item before this store deletes it.
 
-        The item is the proof that a mailbox ended, or a record (note) that the desk dropped. For a
-        workstation, the other store is the server's. If this site uses the server's own store, the other
-        stores are those of the other workstations in use.
+        Such an item is the proof that a mailbox ended, or a record (note) that the desk dropped. A
+        workstation with its own store returns only the server's store. If this site uses the server's store
+        itself, the result has the stores of the other workstations in use.
         """
         others = self.letterhead.strands_in_use(today) - {self.keyring.strand.id}
         return others if self.config.server == ONE_MACHINE else {SERVER}

@@ -237,7 +237,7 @@ def open_with_faults(
 
 
 def once_for_each_writer(faults: Iterable[ShownFault]) -> tuple[ShownFault, ...]:
-    """Return the first fault of each kind for the source, and the first for the desk.
+    """Keep only the first fault of each kind in the source's entries, and the first in the desk's entries.
 
     Attack: someone names thousands of entries that never existed. Thousands of warnings would hide the page.
     """

@@ -61,7 +61,7 @@ class Exporter:
     def make(
         self, recipient: RecipientKey, text: str, files: Iterable[tuple[str, Iterator[bytes]]], today: date
     ) -> Iterator[bytes]:
-        """Return an export package in pieces, encrypted to the recipient's key and signed by the desk.
+        """Return a zip file for a recipient in pieces, encrypted to the recipient and signed by the desk.
 
         Raises:
             PassOnRefusedError: the recipient's key cannot be used. The returned iterator raises this

@@ -149,7 +149,7 @@ class PresealedCache:
 
     @contextmanager
     def turn(self, name: bytes) -> Iterator[bool]:
-        """Yield True if this thread may decrypt a text or file now, and False if another thread does it."""
+        """Yield True if this thread may now decrypt a text or file, or False if another thread does so."""
         with self._changing:
             is_ours = name not in self._busy
             self._busy.add(name)
@@ -177,7 +177,7 @@ class _UnopenedError(Exception):
 
 
 class Unsealer:
-    """Decrypter of the texts and files on one page that the source encrypted before sending.
+    """Decrypter for one page: decrypts texts and files that the source encrypted before sending.
 
     An unsealer decrypts at most 40 texts and files, not counting those in the cache. The page then says that
     the others are decrypted when the page is loaded again.
@@ -312,9 +312,11 @@ class Unsealer:
     def _content(self, block: Armoured) -> tuple[bytes, bool]:
         """Return the decrypted bytes of an encrypted block in a text, and whether the block has a signature.
 
+        Attack: a thief of the store pastes a stolen entry of another mailbox into a text, so that the adviser
+        decrypts the entry. So a block that may be an entry is refused.
+
         Raises:
-            _UnopenedError: the block cannot be decrypted, or may be an entry of another mailbox: a thief of
-                the store could send such an entry, so that the adviser decrypts it for the thief.
+            _UnopenedError: the block cannot be decrypted, or may be an entry of another mailbox.
         """
         try:
             if block.kind is ArmourKind.OPENPGP:

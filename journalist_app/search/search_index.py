@@ -180,7 +180,7 @@ class SearchIndex:
             self._send(worker, UseLetterhead(letterhead.to_bytes()))
 
     def index_notes(self, address: Address, text: str) -> None:
-        """Make the adviser's notes about a mailbox searchable. Drop earlier notes about it from the index."""
+        """Replace the searchable text of the adviser's notes about a mailbox."""
         if self._workers:
             self._send(self._workers[share_of(address, len(self._workers))], IndexNotes(address, text))
 

@@ -126,7 +126,7 @@ def share_of(address: bytes, shares: int) -> int:
 def serve_search(line: Connection) -> None:
     """Serve search commands in this process until the connection closes.
 
-    If the first command is a request for tallies (anonymous counts of deleted mailboxes), this process only
+    If the first command is a request for tallies (anonymous facts about deleted mailboxes), this process only
     decrypts these tallies, sends them to the app, and ends.
     """
     try:

@@ -77,7 +77,7 @@ def read_tallies(
 
 
 def serve_tallies(line: Connection, request: TallyRequest) -> None:
-    """Decrypt the requested tallies (anonymous counts of deleted mailboxes) and send them in batches.
+    """Decrypt the requested tallies (anonymous facts about deleted mailboxes) and send them in batches.
 
     A last batch without tallies, with `is_last`, says that all tallies were sent.
     """

@@ -137,7 +137,7 @@ def _close_abandoned(desk: OpenDesk, today: date) -> None:
 
 
 def _close_if_abandoned(desk: OpenDesk, address: Address, before: date, today: date) -> None:
-    """Close a mailbox if its newest message is older than the day `before`, and an adviser saw all entries.
+    """Close a mailbox if all messages are older than the day `before`, and an adviser has seen all entries.
 
     A mailbox with faults is not closed.
     """

@@ -32,7 +32,7 @@ def end_by_source(desk: OpenDesk, row: EndedMailbox) -> SignedEntry | None:
     """Return the signed entry with which the source ended a mailbox.
 
     Return None if the mailbox's row in the store has no valid proof that the source ended the mailbox. A
-    valid proof is verified once, because thousands of sources may end their mailboxes.
+    valid proof is remembered and not verified again, because thousands of sources may end their mailboxes.
     """
     if hash(row) not in desk.ends:
         _proof_in(desk, row)

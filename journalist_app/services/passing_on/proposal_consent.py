@@ -46,7 +46,7 @@ def note_of_proposal(proposed: ProposalState) -> ProposalNote:
 
 
 def valid_steps(thread: ThreadState, proposed: ProposalState, name: StepName) -> list[ThreadStep]:
-    """Return the steps of this kind about a proposal that have effect.
+    """Return the steps of one kind about a proposal, without the steps that have no effect.
 
     A step has no effect (is void) if the source had withdrawn the consent before the source saw the step.
     """

@@ -113,10 +113,9 @@ class RecordMerger:
         return Record(kind, name, max(stored.revision, received.revision) + 1, sealed, not body)
 
     def past(self, kind: str, name: bytes, ours: bytes) -> tuple[tuple[Digest, ...], bool] | None:
-        """Return the digests of earlier revisions that our record (encrypted note) replaces.
+        """Return the digests of earlier revisions that our record (note) replaces, and True if it is dropped.
 
-        Also return True if the record is dropped, which means that its body is empty. Return None if this
-        workstation cannot decrypt the record.
+        A dropped record has an empty body. If this workstation cannot decrypt the record, the result is None.
         """
         try:
             opened = self._open(kind, name, ours, self.letterhead())
@@ -175,7 +174,7 @@ def merge_bodies(kind: RecordKind, name: bytes, one: bytes, other: bytes, today:
 
 
 def _merge_retired(kind: RecordKind, name: bytes, ours: bytes, theirs: bytes, today: date) -> bytes:
-    """Add the items of a retired workstation's body that our body does not have, as `merge_bodies` does.
+    """Merge into our body of a record only what a retired workstation's body adds (`_additions`).
 
     Raises:
         TooLongError: the result is longer than our body, and longer than half of the largest body.

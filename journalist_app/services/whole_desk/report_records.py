@@ -97,8 +97,9 @@ def public_file_name(year: int, language: str, kind: str) -> str:
 class FrozenReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Figures and texts of a published report, from which the app can build its files again.
 
-    The record contains the counts, the floors (smallest counts that the public and the Secretary-General's
-    version show), the table lines from the settings and the adviser's texts.
+    The record contains the counts, the themes and other options in the settings, and the adviser's texts. The
+    record also has the floors: the smallest counts that the version for the public and the version for the
+    Secretary-General show.
     """
 
     version: Literal[1] = 1
@@ -186,8 +187,8 @@ def frozen_title(name: bytes) -> str:
 def frozen_digest(letterhead: Letterhead, name: bytes) -> bytes | None:
     """Return the digest of the encrypted record of a year's published counts, or None if none was published.
 
-    The digest is that of the ciphertext. From a digest of the counts, anyone could find out hidden counts by
-    trying. A letterhead is the desk's signed public statement.
+    The desk's signed letterhead (public statement) has this digest. It is a digest of the ciphertext: from a
+    digest of the counts, anyone could find out hidden counts by trying.
     """
     return {report.title: report.sha256 for report in letterhead.reports}.get(frozen_title(name))
 

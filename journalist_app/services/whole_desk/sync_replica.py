@@ -167,7 +167,7 @@ def make_pouch_file(endpoint: Endpoint) -> Iterator[bytes]:
 def check_after_sync(desk: OpenDesk, today: date) -> None:
     """Verify the mailboxes that a pouch (sync bundle) changed, and update the inbox and the search.
 
-    What this workstation remembers to detect a roll-back (trusted state) is updated too.
+    The trusted state, with which this workstation detects a roll-back, is updated too.
     """
     with suppress(SyncRefusedError):  # the next sync reports the letterhead
         use_newest_letterhead(desk)

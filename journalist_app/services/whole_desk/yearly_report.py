@@ -51,7 +51,7 @@ def years_to_report(desk: OpenDesk, today: date) -> tuple[int, ...]:
 def _counted(
     in_use: Iterable[Tally], retired: Iterable[Tally]
 ) -> tuple[tuple[Tally, ...], tuple[Tally, ...]]:
-    """Return the tallies (anonymous facts) that count: of workstations in use, and of retired workstations.
+    """Return the tallies (anonymous facts) to count: those of workstations in use, and of retired ones.
 
     Attack: someone with the key of a retired workstation signs the tallies of a mailbox again, with other
     facts. So a tally of a retired workstation counts only if no workstation in use signed a tally with the
