@@ -26,9 +26,10 @@ class MailboxTurns:
 
     @contextmanager
     def of(self, address: Address) -> Iterator[None]:
-        """Wait for the turn of a request that decrypts the mailbox with this address.
+        """Wait until this request may decrypt the mailbox with this address.
 
-        Do not use this twice in one request, or while the request's body still arrives.
+        Do not call this function twice in one request: the second call would wait forever. Do not call it
+        while the request's body still arrives.
 
         Raises:
             MailboxBusyError: too many requests for this mailbox already wait.

@@ -118,10 +118,10 @@ def reserve_serial(session: Session, name: bytes, *, at_least: int = 0) -> int:
 
 
 def advance_serial(session: Session, name: bytes, serial: int) -> None:
-    """Raise the serial of the last pouch (sync bundle) to a peer, because the peer has a newer pouch.
+    """Raise the serial of the last pouch (sync bundle) to a peer, after a restore of this store's backup.
 
-    A store that is restored from a backup has forgotten its newest pouches. It does not know which items the
-    peer has from them, so it packs all items again that it had marked as packed.
+    The peer has newer pouches, which this store has forgotten. This store does not know which items were in
+    them, so it marks all packed items as not packed.
     """
     _change(session, name, sent_serial=serial)
     outbox.repack_all(session, name)

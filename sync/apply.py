@@ -51,7 +51,7 @@ class AppliedPouch:
 
     @property
     def partials(self) -> Mapping[FileKey, int]:
-        """Return how many chunks of each attachment in transfer the sender has.
+        """Return, for each attachment that is being transferred, how many of its chunks the sender has.
 
         If the sender needs no more chunks of an attachment, the number is `WHOLE`.
         """
@@ -67,13 +67,14 @@ def apply_pouch(
     to apply them. `is_direct` is True if the pouch arrived over a connection, and False if it is a file. A
     pouch from a connection must be dated today, give or take a day.
 
+    After NO_ROOM or a StoreError, some items may be applied. Then the same pouch can be applied again.
+
     Raises:
         PouchRefusedError: no item was applied. `reason` says why.
         SyncRefusedError: NOT_PAIRED, UNKNOWN_WORKSTATION or REVOKED_WORKSTATION: no item was applied, because
-            the sender is not a peer. NO_ROOM: the disk is full, or (unless `is_direct`) the store has no room
-            for an attachment. The applied items stay applied, and the same pouch can be applied again.
-        StoreError: the store failed. Items that were applied before the failure stay applied, and the same
-            pouch can be applied again.
+            the sender is not a peer. NO_ROOM: the disk is full, or a pouch from a file has an attachment for
+            which the store has no room.
+        StoreError: the store failed.
     """
     letterhead = endpoint.letterhead()
     pouch = PouchReader(reopen(), endpoint.identities)

@@ -51,10 +51,10 @@ class Merger(Protocol):
         """
 
     def past(self, kind: str, name: bytes, ours: bytes, /) -> tuple[tuple[bytes, ...], bool] | None:
-        """Return the digests of earlier revisions that our record (encrypted note) replaces.
+        """Return the digests of the earlier revisions that our record (encrypted note) replaces, and a flag.
 
-        Also return True if the record is dropped, which means that its body is empty. Return None if this
-        workstation cannot decrypt the record.
+        The flag is True if the desk dropped the record, which means that its body is empty. Return None if
+        this workstation cannot decrypt the record.
         """
 
     def letterheads(self, base: bytes, ours: bytes, theirs: bytes, /) -> tuple[int, bytes, bytes]:

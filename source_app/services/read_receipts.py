@@ -19,11 +19,10 @@ def append_read_receipt(
 ) -> None:
     """Append a read receipt if a page showed entries of the desk that the source has not confirmed yet.
 
-    Each entry of the source confirms the desk's entries that the source saw before. The mailbox is read
-    again, so that two tabs do not append two receipts. A receipt confirms only what this page showed: the
-    entries whose digests are in `shown`. `remembered` has the newest entries (heads) that the session was
-    shown before this page. If the source has used half of the entries that a mailbox may have,
-    no receipt is appended: the other half is for messages.
+    A receipt confirms only the entries that this page showed: `shown` has their digests. `remembered` has the
+    newest entries (heads) that the session was shown before this page. The mailbox is read again, so that two
+    tabs do not append two receipts. If the source's entries reach half of their limit, no receipt is
+    appended: the other half is for messages.
 
     Raises:
         NoSuchMailboxError: the mailbox has ended.

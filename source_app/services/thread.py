@@ -232,7 +232,7 @@ def _shortened(shown: Sequence[ThreadEntry]) -> tuple[ThreadEntry, ...]:
 
 
 def _days_seen(mailbox: SourceMailbox) -> dict[Digest, date]:
-    """Return the day on which the desk had first seen each entry of the source, by the entry's digest."""
+    """Return the day on which the desk first saw each entry of the source, by the entry's digest."""
     own = [entry.digest for entry in mailbox.own_entries()]
     days = {signed.digest: signed.envelope.day for signed, _ in mailbox.opened if signed.envelope.strand}
     readers = mailbox.transcript.knowledge.first_known(own, days)

@@ -84,7 +84,7 @@ def current_session() -> MailboxSession | None:
 
 
 def mailbox_turn(here: MailboxSession) -> AbstractContextManager[None]:
-    """Return the context manager in which a request decrypts its mailbox, when it is the request's turn."""
+    """Return a context manager that waits until this request may decrypt its mailbox."""
     turns = cast("MailboxTurns", current_app.extensions["mailbox_turns"])
     return turns.of(here.keys.address)
 

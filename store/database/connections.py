@@ -20,10 +20,10 @@ _OTHER_JOURNAL = (
 def connect(path: Path, *settings: str, journal: str = "wal") -> sqlite3.Connection:
     """Open a sqlite3 connection to an existing file. If the file is missing, raise an exception.
 
-    `settings` are SQLite pragmas, such as "query_only=ON". SQLite overwrites deleted content with zeros. The
-    driver begins no transactions: the caller executes BEGIN. If a stored text is not UTF-8, the wrong bytes
-    are read as U+FFFD, so that one damaged text does not make the whole query fail. No column accepts U+FFFD
-    (see `schema`). `journal` is the kind of journal that the file must have after the settings.
+    `settings` are SQLite pragmas, such as "query_only=ON". `journal` is the kind of journal that the file
+    must have after the settings. SQLite overwrites deleted content with zeros. The driver begins no
+    transactions: the caller executes BEGIN. If a stored text is not UTF-8, the wrong bytes are read as
+    U+FFFD. So one damaged text does not make the whole query fail, and `schema` detects the damage.
 
     Raises:
         StoreOutdatedError: the file has another kind of journal, in which deleted content could stay.
