@@ -47,7 +47,7 @@ class OpenPGPFailedError(CryptoError):
 
 
 class OpenPGPBlockedError(OpenPGPFailedError, UnreadableError):
-    """GnuPG took too long over a message, or too much memory. The message is damaged, or made to block us."""
+    """GnuPG used too much time or memory for a message. The message is damaged, or made to block us."""
 
     def __init__(self) -> None:
         CryptoError.__init__(self, "GnuPG took too long, or too much memory")

@@ -39,7 +39,10 @@ _NO_LIMIT: Final = 2**62  # of gpg's output, if we made the input
 
 @dataclass(frozen=True, slots=True)
 class OpenPGPKey:
-    """A new OpenPGP key: fingerprint (40 hexadecimal digits), and public and secret half in ASCII armour."""
+    """New OpenPGP key: its fingerprint, its secret key and its public key.
+
+    The fingerprint has 40 hexadecimal digits. The keys are in ASCII armour.
+    """
 
     fingerprint: str
     secret: str = field(repr=False)
@@ -180,7 +183,7 @@ class GpgHome(AbstractContextManager["GpgHome"]):
         """Decrypt a binary or armoured message, and yield its plaintext in pieces.
 
         The last piece is held back until the whole message is checked. `seconds` limits the time that gpg may
-        take. The usual limit is enough for `at_most` bytes of plaintext.
+        take. The default limit is enough for `at_most` bytes of plaintext.
 
         Raises:
             UnreadableError: the input was changed or cut off, is not exactly one message that is encrypted to

@@ -108,7 +108,7 @@ def _lock(folder: Path) -> int:
 
 
 def _destroy_abandoned(parent: Path) -> None:
-    """Destroy each GnuPG home that no process has locked, because the processes that used it were killed."""
+    """Destroy each GnuPG home that a killed process left behind. No process has locked such a home."""
     for folder in parent.iterdir():
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:

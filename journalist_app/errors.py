@@ -20,7 +20,7 @@ class AdviserError(Exception):
 
 
 class UseCaseRefusedError(AdviserError, Generic[_Reason]):
-    """Base class of the exceptions with which use cases refuse.
+    """Base class of the exceptions that say why a use case refused to act.
 
     `reason` is a member of the use case's own enum.
     """
@@ -166,7 +166,7 @@ class AdviserConfigError(AdviserError, ValueError):
 
 
 class ForeignFormError(AdviserError):
-    """The form's CSRF token is wrong: another site sent the form, or the app was locked since then."""
+    """The form's CSRF token is wrong: another site sent the form, or the app has locked since showing it."""
 
     reason = "stale"
 
@@ -210,8 +210,8 @@ class ReplyTemplateError(AdviserError):
 class UnsentRefusedError(AdviserError):
     """A form that an adviser sent while the app was locked was not stored.
 
-    The form is too long, too many forms are stored already, or the desk has not signed a letterhead (public
-    statement) with the key to encrypt the form.
+    The form is too long, too many forms are stored already, or the letterhead (public statement) with the
+    encryption key is not signed by the desk.
     """
 
     reason = "not_kept"

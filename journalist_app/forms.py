@@ -91,7 +91,7 @@ def read_answer(body: Body, content_type: str, files: int, into: AnswerParts) ->
     """Read the text fields of a submitted form into `into`, up to the first file. The files are not read yet.
 
     Raises:
-        BodyError: the request body is malformed, too large or cut off. `into` has the fields read before.
+        BodyError: the request body is malformed, too large or cut off. `into` has the text before the fault.
     """
     # Allow one part more than the limit, so that the service can report "too many files".
     limits = FormLimits(len(ANSWER_FIELDS) + TICKED_FILES + 2 * files + 1, ANSWER_FIELDS)

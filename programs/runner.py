@@ -111,8 +111,8 @@ class Program(AbstractContextManager["Program"]):
     def output(self, pieces: Iterable[bytes] = ()) -> Iterator[bytes]:
         """Write `pieces` to the program, and yield its output until it ends.
 
-        Only the time that we wait for the program counts, not the time that the caller or `pieces` takes.
-        Exceptions of `pieces` reach the caller.
+        The time limit includes only the time that we wait for the program, not the time that the caller or
+        `pieces` takes. Exceptions of `pieces` reach the caller.
 
         Raises:
             ProgramLimitError: the program took too long, too much memory, or too many processes.
@@ -203,7 +203,7 @@ def end_all_programs() -> None:
 def run_at_our_end(script: str, *words: str, first: str = ":") -> "subprocess.Popen[bytes]":
     """Start a shell that runs `script` when our process ends, even if our process is killed.
 
-    The shell runs another script, `first`, at once. The shell waits at its standard input, a pipe from our
+    The shell first runs the script `first`. Then the shell waits at its standard input, a pipe from our
     process. If the caller closes this pipe, the shell runs `script` earlier.
     """
     return subprocess.Popen(  # noqa: S603  # no word of a script comes from outside
@@ -218,7 +218,7 @@ def run_at_our_end(script: str, *words: str, first: str = ":") -> "subprocess.Po
 
 
 def few_variables(folder: Path, path: str) -> dict[str, str]:
-    """Return the whole environment of a program, with `folder` as its home and place for temporary files."""
+    """Return all environment variables of a program. `folder` is its home, also for temporary files."""
     return {"PATH": path, "HOME": str(folder), "TMPDIR": str(folder), "LANG": "C.UTF-8", "TZ": "UTC"}
 
 

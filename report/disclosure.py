@@ -79,9 +79,9 @@ def treat(counts: YearCounts, floors: Floors, audience: Audience) -> Treated:
     - the line's count is at least the floor (smallest count that the report shows)
     - at least `floor - 1` of the mailboxes that were read are outside this line and the lines before it
 
-    The second condition is not checked with exact counts, but with the lowest counts that the report would
-    show as the same numbers. So a reader cannot learn more from the choice of the lines than from the
-    numbers. Each hidden count can be anything from 0 to `floor - 1`, even for a reader who knows this rule.
+    For the second condition, each count is replaced by the lowest count that the report would show in the
+    same way. So the choice of the lines tells a reader no more than the shown numbers. Each hidden count can
+    be anything from 0 to `floor - 1`, even for a reader who knows this rule.
     """
     floor = floors.of(audience)
     return Treated(

@@ -65,8 +65,8 @@ Shapes = Mapping[str, tuple[str, ...]]
 def shapes(lists: Lists) -> Shapes:
     """Return the keys of the lines of each table. Each table counts mailboxes by one fact, such as the theme.
 
-    The tables count the mailboxes that the desk has read. No fact is in two tables, because one table could
-    then show a count that the other table hides. For example, only the table of times to the first answer has
+    The tables count the mailboxes that the desk has read. Each fact is in only one table. Otherwise one table
+    could show a count that another table hides. For example, only the table of times to the first answer has
     a line for mailboxes without an answer.
     """
     listed = ("theme", "route", "outcome", "region")

@@ -61,11 +61,11 @@ class Evidence(StrictStruct, frozen=True):
 
 
 class PassedOn(StrictStruct, frozen=True):
-    """Item of a casefile (the desk's notes about a mailbox): a text and files were passed on to a recipient.
+    """Item of a casefile (the desk's notes about a mailbox): a text with files for a recipient.
 
-    `made` is the day on which the desk made the file with this text and these files. `delivered` is the day
-    on which the file was handed over, or None if the desk still has the file. `proposal` is the digest of the
-    proposal that the source saw.
+    `made` is the day on which the desk made the recipient's file. `delivered` is the day on which the desk
+    handed over this file, or None if the desk still has the file. `proposal` is the digest of the proposal
+    that the source saw.
     """
 
     recipient: _Word
@@ -122,9 +122,8 @@ def tallies_of(  # noqa: PLR0913  # what a tally consists of
     """Make the `ROWS` (8) tallies of a mailbox: anonymous facts from its casefile, for the yearly report.
 
     A casefile has the desk's notes about a mailbox. The tallies belong to the year of the first message. If
-    there was no message, they belong to the year of `closed`. For spam, and for a mailbox that ended before
-    anyone read it, only one tally (MAILBOX) has a fact, and the other seven are empty. The report's other
-    tables count only mailboxes that were read.
+    there was no message, they belong to the year of `closed`. If the mailbox is spam, or if it ended before
+    anyone read it, only the tally MAILBOX has a fact.
     """
     year = (casefile.first_message or closed).year
     came_back = "yes" if casefile.came_back else "no"
@@ -144,8 +143,8 @@ def tallies_of(  # noqa: PLR0913  # what a tally consists of
 def _fitting(choice: str) -> str:
     """Return an adviser's choice, such as a theme, or "" if the choice is too long to be counted.
 
-    Every choice in the settings is short enough. Attack: the thief of a retired workstation signs notes about
-    a mailbox with a longer choice, so that this mailbox cannot be counted in the yearly report.
+    Every choice in the settings is short enough. Attack: a thief with the keys of a retired workstation signs
+    a longer choice, so that the yearly report cannot count the mailbox.
     """
     return choice if len(encode_json(choice)) <= _TALLY_VALUE_BYTES else ""
 

@@ -190,9 +190,9 @@ class OpenDesk:
     ) -> list[_T]:
         """Do one step of the desk's work on each mailbox, until the desk locks. Return the results.
 
-        `step` names the step. If the work on a mailbox raises an unexpected exception, the inbox shows the
-        mailbox as unfinished until a later run of the same step. If the work raises an exception of a use
-        case, or if the mailbox changed during the work, the mailbox has no result.
+        `step` names the step. A mailbox has no result if a use case refuses the work, or if the mailbox
+        changed during the work. If the work fails in an unexpected way, the inbox shows the mailbox as
+        unfinished until a later run of the same step.
 
         Raises:
             WholeStoreError: the store itself fails, for example because its disk is full.
@@ -201,7 +201,10 @@ class OpenDesk:
         return done
 
     def opens_file(self, header: bytes) -> bool:
-        """Return True if the desk's keys can decrypt the age header of an attached file."""
+        """Return True if the desk's keys can decrypt an attached file.
+
+        `header` is the header of the file, which is encrypted with age.
+        """
         try:
             AgeReader(header, self.keyring.identities, ())
         except UnreadableError:
@@ -211,9 +214,9 @@ class OpenDesk:
     def stores_to_tell(self, today: date) -> Collection[bytes]:
         """Return the other stores that must receive an item before this store deletes it.
 
-        Such an item is the proof that a mailbox ended, or a record (note) that the desk dropped. A
-        workstation with its own store returns only the server's store. If this site uses the server's store
-        itself, the result has the stores of the other workstations in use.
+        Such an item is the proof that a mailbox ended, or a record (note) that the desk dropped. If this
+        workstation has its own store, the result is only the server's store. If this site uses the server's
+        store itself, the result has the stores of the other workstations in use.
         """
         others = self.letterhead.strands_in_use(today) - {self.keyring.strand.id}
         return others if self.config.server == ONE_MACHINE else {SERVER}
@@ -244,8 +247,8 @@ class OpenDesk:
     def forget_purged(self, address: Address) -> None:
         """Forget a mailbox that the desk closed, after the mailbox was deleted.
 
-        Otherwise this workstation, which saves the newest entries of each mailbox in the trusted state, would
-        report the mailbox as missing.
+        Otherwise this workstation would report the mailbox as missing, because the trusted state has the
+        mailbox's newest entries.
         """
         self.casefiles.pop(address, None)
         self.unsound_casefiles.discard(address)

@@ -11,11 +11,11 @@ from stored_mailbox.entry_form import FormContext
 class SpamChoice:
     """List of mailboxes that an adviser looks through, page by page, and then closes as spam in one step.
 
-    `pages` has the newest pages by their random names. For each mailbox on a page, its form context names the
-    entries that the page showed. `chosen` has the mailboxes that the adviser chose to close, and `spared`
-    those that the adviser ticked on a page to leave them open. `is_final` is True after the adviser confirmed
-    the choice. From then on, the choice does not change. `closed` counts the mailboxes that were closed.
-    `kept` has the chosen mailboxes that could not be closed.
+    `pages` has the newest pages, each under a random name. A page names its mailboxes, and the entries that
+    it showed of each mailbox. `chosen` has the mailboxes that the adviser chose to close. `spared` has those
+    that the adviser ticked to leave them open. `is_final` is True after the adviser confirmed the choice.
+    From then on, the choice does not change. `closed` counts the mailboxes that were closed. `kept` has the
+    chosen mailboxes that could not be closed.
     """
 
     addresses: tuple[Address, ...] = ()

@@ -92,9 +92,9 @@ class Conversation:
 
     @property
     def may_lack_withdrawal(self) -> bool:
-        """Return True if this workstation may lack an entry in which the source withdrew their consent.
+        """Return True if an entry of the mailbox is damaged at the server.
 
-        This is possible while an entry of the mailbox is damaged at the server.
+        In this entry, which this workstation does not have, the source perhaps withdrew their consent.
         """
         return any(fault.kind == name_of_finding(FindingKind.DAMAGED) for fault in self.faults)
 
@@ -237,9 +237,10 @@ def open_with_faults(
 
 
 def once_for_each_writer(faults: Iterable[ShownFault]) -> tuple[ShownFault, ...]:
-    """Keep only the first fault of each kind in the source's entries, and the first in the desk's entries.
+    """Keep only the first fault of each kind, separately for the source's entries and the desk's entries.
 
-    Attack: someone names thousands of entries that never existed. Thousands of warnings would hide the page.
+    Attack: someone refers to thousands of entries that never existed. Thousands of warnings would hide the
+    page.
     """
     first: dict[tuple[object, ...], ShownFault] = {}
     for fault in faults:
@@ -266,9 +267,9 @@ def heads_shown(
     """Return the newest entries that a page shows (heads), and the known entries that it does not show.
 
     A form on the page must name both. An entry that was lost or cannot be opened counts as not shown, and a
-    removed entry as shown. Pass `is_whole=False` for a page without the mailbox's entries. Then both results
-    leave out messages and removals of the source that no entry of the desk has confirmed. A form on such a
-    page is refused until the adviser opens the page with the entries.
+    removed entry as shown. For a page without the mailbox's entries, pass `is_whole=False`. Then the result
+    leaves out what the source wrote or removed, if no entry of the desk has confirmed it yet. So the app
+    refuses a form on such a page until the adviser has opened the page with the entries.
     """
     shown = {each.signed.digest for each in opened if not each.fault} | conversation.removed
     new = set() if is_whole else set(unconfirmed(desk, conversation, opened))
@@ -283,9 +284,8 @@ def unconfirmed(
 ) -> list[Digest]:
     """Return the source's readable messages and removals that no entry of the desk has confirmed yet.
 
-    If `by_us` is True, return only the removals that no entry of this workstation has confirmed. A new entry
-    of the desk must list the source's entries that the desk cannot open. If there are too many to list, the
-    new entry cannot confirm anything, and the result is empty.
+    If `by_us` is True, return only the removals that no entry of this workstation has confirmed. If the
+    source has more unreadable entries than a new entry of the desk can list, the result is empty.
     """
     knowledge = conversation.transcript.knowledge
     by_desk = [each.signed for each in opened if each.signed.envelope.strand]

@@ -149,7 +149,7 @@ class PresealedCache:
 
     @contextmanager
     def turn(self, name: bytes) -> Iterator[bool]:
-        """Yield True if this thread may now decrypt a text or file, or False if another thread does so."""
+        """Yield True if no other thread is decrypting this text or file, otherwise False."""
         with self._changing:
             is_ours = name not in self._busy
             self._busy.add(name)
@@ -179,8 +179,8 @@ class _UnopenedError(Exception):
 class Unsealer:
     """Decrypter for one page: decrypts texts and files that the source encrypted before sending.
 
-    An unsealer decrypts at most 40 texts and files, not counting those in the cache. The page then says that
-    the others are decrypted when the page is loaded again.
+    An unsealer decrypts at most 40 texts and files that are not in the cache. If there are more, the page
+    says that they are decrypted when the page is loaded again.
     """
 
     def __init__(
@@ -255,8 +255,8 @@ class Unsealer:
         """Return a file, decrypted if the source encrypted the file before sending.
 
         `pieces` yields the bytes of the file. The first bytes, and not the name, show whether the file is
-        encrypted. Only the first piece is decrypted at once, and the others while the caller reads them.
-        Exceptions of `pieces` reach the caller.
+        encrypted. This function decrypts only the first piece. The other pieces are decrypted while the
+        caller reads them. Exceptions of `pieces` reach the caller.
         """
         whole, kind = _start(pieces)
         if kind is None:
@@ -313,10 +313,10 @@ class Unsealer:
         """Return the decrypted bytes of an encrypted block in a text, and whether the block has a signature.
 
         Attack: a thief of the store pastes a stolen entry of another mailbox into a text, so that the adviser
-        decrypts the entry. So a block that may be an entry is refused.
+        decrypts the entry. So a block that could be an entry is refused.
 
         Raises:
-            _UnopenedError: the block cannot be decrypted, or may be an entry of another mailbox.
+            _UnopenedError: the block cannot be decrypted, or could be an entry of another mailbox.
         """
         try:
             if block.kind is ArmourKind.OPENPGP:
@@ -328,11 +328,11 @@ class Unsealer:
             raise _UnopenedError(_reason(why)) from why
 
     def _age(self, header: bytes, payload: Iterable[bytes]) -> Iterator[bytes]:
-        """Decrypt an age file of the source. Refuse a file that one of our own programs may have encrypted.
+        """Decrypt an age file of the source. Refuse a file that one of our own programs could have encrypted.
 
-        Attack: a thief of the store sends an age file of another mailbox to their own mailbox, so that the
-        adviser decrypts the file. Our own programs encrypt every file of a mailbox to two keys, each with a
-        post-quantum stanza in the header. So a file with more than one such stanza is refused.
+        Attack: a thief of the store sends a stolen age file of another mailbox to the thief's own mailbox, so
+        that the adviser decrypts the file. Our own programs encrypt every file of a mailbox to two keys, each
+        with a post-quantum stanza in the header. So a file with more than one such stanza is refused.
 
         Raises:
             _UnopenedError: the file has more than one post-quantum stanza.

@@ -67,7 +67,8 @@ def digest_of_rows(digests: Iterable[bytes]) -> bytes:
 def digest_of_entries(transcript: Transcript) -> bytes:
     """Return one digest (32 bytes) of a mailbox's verified entries and their age headers.
 
-    No signature covers the headers. If two transcripts have equal digests, the same texts can be decrypted.
+    If two transcripts have equal digests, the same texts can be decrypted. The headers are included because
+    no signature covers them, and a changed header makes a text unreadable.
     """
     return digest_of_rows(entry.digest + (entry.header or b"") for entry in transcript.entries)
 

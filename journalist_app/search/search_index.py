@@ -158,8 +158,8 @@ class SearchIndex:
     def read_changed(self, entries: Mapping[bytes, Iterable[bytes]]) -> None:
         """Make the search processes read again each mailbox that has changed or ended.
 
-        `entries` has the digests of all entries in the store, by the mailbox's address. A mailbox has changed
-        if these entries differ from those in its summary.
+        `entries` has the digests of the entries of each mailbox in the store, by the mailbox's address. A
+        mailbox has changed if its summary was made from other entries.
         """
         with self._changed:
             known = {address: summary.entries for address, summary in self._summaries.items()}

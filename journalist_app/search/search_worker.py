@@ -230,9 +230,9 @@ def _batches(addresses: Sequence[Address]) -> Iterator[Sequence[Address]]:
 
 
 def entry_texts(address: Address, content: Content, identities: Sequence[PQIdentity]) -> Iterator[str]:
-    """Yield the searchable texts of one entry, also of blocks in it that the source encrypted with age.
+    """Yield the searchable texts of one entry, also those in blocks that the source encrypted with age.
 
-    A block that names only another mailbox is left out: someone may have copied the block from there.
+    A block that names only another mailbox is left out, because it was perhaps copied from that mailbox.
     """
     yield content.text
     for piece in Unsealer(identities, None, PresealedCache(), at_most=0).text(content.text):

@@ -97,8 +97,8 @@ def thread_page(  # noqa: PLR0913  # each is shown on the page
 ) -> ResponseReturnValue:
     """Show a mailbox with its answer form, filled with the text and the step of `parts`.
 
-    If `refused` is given, the page also explains why a form was refused. Otherwise `outcome` may be the key
-    of a sentence about a draft, which the page shows.
+    If `refused` is given, the page explains why a form was refused. Otherwise the page shows the sentence
+    about a draft that has the key `outcome`, unless `outcome` is empty.
     """
     refusal, status = reason_and_status(refused)
     today = adviser_today()
@@ -133,7 +133,7 @@ def thread_page(  # noqa: PLR0913  # each is shown on the page
 def download_attachment(desk: OpenDesk, address: str, attachment_id: str) -> ResponseReturnValue:
     """Send an attached file, decrypted while it is sent. The browser saves the file and never shows it.
 
-    At the path that ends with "opened", the encryption that the source added is removed too.
+    If the path ends with "/opened", the encryption that the source added is removed too.
     """
     where = address_of(address)
     which = AttachmentId(bytes_of_hex(attachment_id, ATTACHMENT_ID_BYTES) or b"")
@@ -150,7 +150,7 @@ def download_pasted_file(desk: OpenDesk, address: str, entry_id: str, number: in
 
 
 def _saved(asked: Callable[[], Download]) -> ResponseReturnValue:
-    """Open a file by calling `asked`, and send it. If it is refused, show a page with the reason."""
+    """Send the file that the function `asked` opens. If the file is refused, show a page with the reason."""
     try:
         file = asked()
     except ForgedError:

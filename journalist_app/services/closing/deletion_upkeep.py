@@ -46,11 +46,11 @@ def maintain_deletions(desk: OpenDesk, today: date) -> None:
 def _maintain_tallies(desk: OpenDesk, address: Address, due: date, rows: set[int] | None) -> None:
     """Make the tallies (anonymous facts) of a closed mailbox again, if they are missing or too old.
 
-    Another workstation may have changed the casefile (notes about a mailbox). Anyone who can write to the
-    store can delete the tallies or restore earlier ones. New tallies get the revision number of the casefile.
-    If two workstations each chose a higher number, they would replace each other's tallies forever. If the
-    tallies still have the same `rows` in the store, they are read again only once a day: reading the tallies
-    of thousands of mailboxes takes seconds.
+    Tallies are too old if another workstation has later changed the casefile (notes about a mailbox). Anyone
+    who can write to the store can also delete the tallies or restore earlier ones. New tallies get the
+    revision number of the casefile, so that all workstations make the same tallies. If the tallies have the
+    same `rows` in the store as before, they are read only once a day, because reading thousands takes
+    seconds.
     """
     revision, casefile = desk.casefiles.get(address, (0, Casefile()))
     if desk.tallied.get(address) == (revision, due, rows):

@@ -32,7 +32,7 @@ def end_by_source(desk: OpenDesk, row: EndedMailbox) -> SignedEntry | None:
     """Return the signed entry with which the source ended a mailbox.
 
     Return None if the mailbox's row in the store has no valid proof that the source ended the mailbox. A
-    valid proof is remembered and not verified again, because thousands of sources may end their mailboxes.
+    valid proof is remembered and not verified again, because thousands of mailboxes can have one.
     """
     if hash(row) not in desk.ends:
         _proof_in(desk, row)
@@ -42,13 +42,13 @@ def end_by_source(desk: OpenDesk, row: EndedMailbox) -> SignedEntry | None:
 def is_deleted_by_closing(desk: OpenDesk, row: EndedMailbox, today: date) -> bool:
     """Return True if a mailbox is gone because this desk closed it and its day of deletion has come.
 
-    `row` has the proof: the last signed entries of the mailbox. The proof counts if this workstation
-    remembers the same day of deletion, or remembers no entry that is newer than the proof. Two kinds of newer
-    entries do not matter: entries of this workstation that did not reach the server before the deletion, and
-    entries of the source that need no answer.
+    `row` has the proof: the last signed entries of the mailbox. Attack: someone who can write to the store
+    puts an old closing in the row, although the mailbox was opened again later. So the proof counts only if
+    this workstation remembers the same day of deletion, or remembers no newer entry. Two kinds of newer
+    entries are ignored:
 
-    Attack: someone who can write to the store puts an old closing in the row, although the mailbox was opened
-    again later.
+    - entries of this workstation that did not reach the server before the deletion
+    - entries of the source that need no answer
     """
     proof = None if hash(row) in desk.ends else _proof_in(desk, row)
     due = None if proof is None or end_of(proof) is not None else closed_until(proof)
@@ -101,8 +101,9 @@ def list_unacknowledged(desk: OpenDesk, today: date) -> list[EndedMailbox]:
 def _sort_ended(desk: OpenDesk, today: date) -> list[tuple[EndedMailbox, str]]:
     """Return the row of each ended mailbox and its state: "deleted", "counted", or "" (still to be shown).
 
-    The desk closed a deleted mailbox. The source ended a counted mailbox, and this workstation has counted it
-    for the yearly report. The inbox must still show the other mailboxes.
+    - "deleted": the desk closed the mailbox, and its day of deletion has come.
+    - "counted": the source ended the mailbox, and this workstation has counted it for the yearly report.
+    - "": the inbox must still show the mailbox.
     """
     with desk.store.reading() as session:
         ended = {Address(row.address): row for row in mailboxes.ended_mailboxes(session)}
@@ -127,9 +128,9 @@ def _is_counted(desk: OpenDesk, row: EndedMailbox) -> bool:
 def acknowledge_ended(desk: OpenDesk, address: Address, today: date) -> None:
     """Count a mailbox that its source ended, for the yearly report. Then drop its row and casefile (notes).
 
-    The inbox calls this function after the adviser has seen the ending on this workstation. Several
-    workstations may count the mailbox, but their tallies (anonymous facts) have the same ids, so each fact
-    counts once. Evidence that the source agreed to pass on texts and files stays until the day on which the
+    The inbox calls this function after the adviser has seen the ending on this workstation. If several
+    workstations count the mailbox, each fact still counts once, because their tallies (anonymous facts) have
+    the same ids. Evidence that the source agreed to pass on texts and files stays until the day on which the
     mailbox would have been deleted.
 
     Raises:
@@ -184,7 +185,7 @@ def _is_unread(desk: OpenDesk, end: SignedEntry) -> bool:
 
 
 def _count_end(desk: OpenDesk, row: EndedMailbox, end: SignedEntry, today: date) -> None:
-    """Add the anonymous facts about a mailbox that its source ended to the ledger, for the yearly report.
+    """Add the anonymous facts about an ended mailbox to the ledger, for the yearly report.
 
     Raises:
         RecordUnsoundError: the casefile fails verification, so the mailbox cannot be counted.
@@ -218,13 +219,11 @@ def evidence_alone(casefile: Casefile) -> Casefile:
 
 
 def forget_deleted_mailboxes(desk: OpenDesk, today: date) -> None:
-    """Drop what this workstation still has of two kinds of mailboxes that no longer exist.
+    """Drop what this workstation still has of deleted mailboxes, and of mailboxes that their source ended.
 
-    The desk closed the first kind, and the mailbox was then deleted. The source ended the second kind, and
-    the desk has already counted the mailbox for the yearly report. Of both kinds, the workstation can still
-    have the row of the proof that the mailbox ended, the casefile (notes about the mailbox) and a part of the
-    trusted state. A counted mailbox can have a row because the server does not have the proof yet, or because
-    the server was restored from a backup.
+    Of a mailbox that its source ended, nothing is dropped until this workstation has counted the mailbox for
+    the yearly report. The row with the proof that the mailbox ended is dropped, and the mailbox's part of the
+    trusted state.
     """
     found = _sort_ended(desk, today)
     _forget_deleted(desk, [Address(row.address) for row, state in found if state == "deleted"], today)

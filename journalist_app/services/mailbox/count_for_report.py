@@ -60,9 +60,9 @@ def save_counts(desk: OpenDesk, conversation: Conversation) -> None:
 def save_counts_in_background(desk: OpenDesk, conversation: Conversation) -> None:
     """Save facts about a mailbox for the yearly report, if an adviser of this workstation opened the mailbox.
 
-    The background check calls this function for mailboxes with new entries. It makes no casefile (notes about
-    a mailbox) for mailboxes that no adviser opened. Otherwise a thief of the store would believe that the
-    desk had notes about them, and the first check of a full store would write casefiles for hours.
+    The background check calls this function for mailboxes with new entries. A mailbox that no adviser opened
+    gets no casefile (notes about a mailbox). Otherwise a thief of the store would believe that the desk had
+    notes about the mailbox, and the first check of a full store would write casefiles for hours.
     """
     address = conversation.address
     if address in desk.casefiles or address in desk.to_count:
@@ -71,21 +71,22 @@ def save_counts_in_background(desk: OpenDesk, conversation: Conversation) -> Non
 
 
 def count_not_arrived(desk: OpenDesk, end: SignedEntry) -> int:
-    """Return how many entries of the source, made before the mailbox's end, were never verified here."""
+    """Return how many of the source's entries this workstation had not verified when the mailbox ended."""
     known = desk.trusted_state.seen(end.envelope.address).heads
     newest = max((head.number for head in known if head.strand == SOURCE_STRAND), default=0)
     return max(0, end.envelope.number - 1 - newest)
 
 
 def add_facts_of_end(desk: OpenDesk, casefile: Casefile, end: SignedEntry) -> Casefile:
-    """Return a copy of a casefile (notes about a mailbox) that says whether the source read an answer.
+    """Return a copy of a casefile (notes about a mailbox) that says if the source came back after an answer.
 
-    `came_back` becomes True if the signed end of the mailbox shows two things:
+    `came_back` becomes True if the signed end of the mailbox shows both of these facts:
 
     - the source was shown all entries of the desk that this workstation knew
-    - before the end, the source wrote an entry that never arrived here, such as a read receipt
+    - before the end, the source wrote an entry that never reached this workstation, such as a read receipt
 
-    If the source read the answer and ended the mailbox at once, the end is the only sign of this.
+    If the source ended the mailbox right after reading the answer, nothing else shows that the source came
+    back.
     """
     known = desk.trusted_state.seen(end.envelope.address).heads
     newest = {head.strand: head.number for head in end.envelope.heads}

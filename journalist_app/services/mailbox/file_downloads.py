@@ -87,12 +87,12 @@ def open_pasted(desk: OpenDesk, address: Address, entry_id: EntryId, number: int
 def file_pieces(desk: OpenDesk, address: Address, entry_id: EntryId, note: AttachmentNote) -> Iterator[bytes]:
     """Yield the decrypted pieces of an attached file that an entry names.
 
-    UnreadableError never comes from here. So an UnreadableError from a download always means that the
+    This function never raises UnreadableError. So an UnreadableError from a download always means that the
     encryption that the source added is damaged.
 
     Raises:
-        ForgedError: the stored file is missing, or differs from the file that was signed. This can be known
-            only at the end of the file.
+        ForgedError: the stored file is missing, or differs from the file that was signed. Perhaps only the
+            end of the file shows this.
     """
     with desk.store.reading() as session:
         stored = attachments.find(session, address, note.id)

@@ -29,9 +29,9 @@ from web.filenames import safe_name
 class AdviserFile:
     """Attached file of an entry on the adviser's page, with names that are safe to show and to save.
 
-    If the source encrypted the file before sending, `sealed` says whether the desk can decrypt it. Otherwise
-    `sealed` is None. In an encrypted file, a source can write the six-word name of their own mailbox. `named`
-    says whether the decrypted file names this mailbox, another mailbox or none.
+    `sealed` is None if the source did not encrypt the file before sending. Otherwise `sealed` says whether
+    the desk can decrypt the file. `named` says whether the decrypted file contains the six-word name of this
+    mailbox, the name of another mailbox, or no such name.
     """
 
     attachment_id: str
@@ -47,9 +47,9 @@ class AdviserEntry:
 
     `kind` is empty if the entry has no content. If the desk wrote the entry, `read_on` is the first day on
     which the source is known to have read it. `pieces` has the parts of the text, decrypted if the source
-    encrypted them before sending. Beside each part, `pieces` says which mailbox the source named in this part
-    with six words. `also_in` has the labels of other mailboxes that contain the same encrypted block or file.
-    `also_in` is None if the app has not compared the entry yet.
+    encrypted them before sending. Each part comes with the mailbox that it names with six words: this one,
+    another one or none. `also_in` has the labels of other mailboxes that contain the same encrypted block or
+    file. `also_in` is None if the app has not compared the entry yet.
     """
 
     entry_id: str
@@ -217,8 +217,8 @@ def _file(desk: OpenDesk, unsealer: Unsealer, opened: OpenedEntry, note: Attachm
 def _proposal_of(opened: OpenedEntry, state: ThreadState) -> tuple[ProposalState | None, str]:
     """Return the proposal that an entry makes or answers, and the source's decision if it is an answer.
 
-    The proposal is None if the entry is about no known proposal. The decision is empty if the entry is not an
-    answer.
+    If the entry belongs to no known proposal, the first result is None. If the entry is not an answer, the
+    second result is empty.
     """
     content = opened.content
     if content is None:

@@ -97,7 +97,7 @@ def parse_expected_day(typed: str, letterhead: Letterhead, today: date) -> date 
     """Parse the day, typed as YYYY-MM-DD, on which a source can expect the next step.
 
     An empty field gives None. A day on which the desk does not work is refused. A source who comes back on
-    such a day finds no answer, and may not come back again.
+    such a day finds no answer, and perhaps never comes back again.
 
     Raises:
         SendRefusedError: DAY_UNREADABLE, DAY_PAST or DAY_CLOSED.

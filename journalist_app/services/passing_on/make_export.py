@@ -34,8 +34,8 @@ from stored_mailbox.entry_form import FormContext
 def make_export(desk: OpenDesk, form_context: FormContext, proposal_id: EntryId, *, today: date) -> BinaryIO:
     """Make the encrypted file for a proposal's recipient, and return it as an open temporary file.
 
-    Closing the temporary file deletes it. The file can be made again as long as the mailbox exists. When the
-    file is made for the first time, a step (statement to the source) says so in the mailbox.
+    Closing the temporary file deletes it. Until the mailbox ends, the file can be made again. When the file
+    is made for the first time, a step (statement to the source) says so in the mailbox.
 
     Raises:
         PassOnRefusedError: NOT_BEGUN: no step says that the desk passes on this proposal. NOT_CONFIRMED: the
@@ -70,7 +70,7 @@ def make_export(desk: OpenDesk, form_context: FormContext, proposal_id: EntryId,
 def _write_whole(desk: OpenDesk, pieces: Iterator[bytes]) -> BinaryIO:
     """Write the whole encrypted file to disk before the adviser gets any part of it.
 
-    The encrypted file may be too long for memory. So it is a temporary file without a name, on the disk of
+    The encrypted file can be too long for memory. So it is a temporary file without a name, on the disk of
     the trusted state. The file is safe there, because this workstation cannot decrypt it.
 
     Raises:
@@ -101,7 +101,7 @@ def _record_made(  # noqa: PLR0913  # each is a part of the step
     """Record in the casefile (notes about a mailbox) that the recipient's file was made.
 
     The first time, also append a step (statement to the source) that says so. Before this, the mailbox is
-    verified again, because a withdrawal of the consent may have arrived from the server.
+    verified again, because a withdrawal of the consent has perhaps arrived from the server.
 
     Raises:
         PassOnRefusedError: WITHDRAWN: the source withdrew the consent before the source saw that the desk

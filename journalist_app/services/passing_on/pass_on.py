@@ -65,16 +65,15 @@ def begin_passing_on(  # noqa: PLR0913  # each argument is part of the step
 ) -> None:
     """Append a step that tells the source that the desk begins to pass on a proposal.
 
-    When the source can see the step, the source can no longer withdraw the consent.
-
-    `words` has the step's sentence, the next step, and the day on which to expect the next step. If `without`
-    is given, the desk passes on the proposal without the source's consent, and the reason in `without`
-    replaces the sentence. If the desk has begun already, nothing is appended.
+    As soon as the source can see the step, the source can no longer withdraw the consent. `words` has the
+    typed texts of the step. If `without` is given, the desk passes on the proposal without the source's
+    consent, and the reason in `without` becomes the text of the step. If the desk has begun already, nothing
+    is appended.
 
     Raises:
-        PassOnRefusedError: the recipient's key cannot be used, or a newer proposal exists. If `without` is
-            None: the source has not agreed to exactly this proposal. If `without` is given, REASON_MISSING:
-            the reason is too short, or the adviser did not confirm it.
+        PassOnRefusedError: the recipient's key cannot be used, a newer proposal exists, or the source has not
+            agreed to exactly this proposal. REASON_MISSING: the reason in `without` is too short or was not
+            confirmed.
         SendRefusedError: a text of the step is too long, or its day is invalid. FORM_REUSED: the form was
             used before for another entry. SOURCE_WROTE: the source wrote after the page with the form was
             shown.
@@ -134,8 +133,8 @@ def is_confirmed_by_server(
     """Return True if the server has every step that tells the source that the desk passes on this proposal.
 
     Until the server has the step, the source cannot see it, and can still withdraw the consent. While the
-    server has more entries for this workstation, the result is False, because one of these entries may
-    withdraw the consent. If the sources' site uses this same store, the result is always True.
+    server has more entries for this workstation, the result is False, because one of these entries could be a
+    withdrawal. If the sources' site uses this same store, the result is always True.
     """
     begun = {step.entry_id for step in valid_steps(thread, proposed, StepName.PASSING_ON)}
     with desk.store.reading() as session:
@@ -160,8 +159,8 @@ def record_handover(  # noqa: PLR0913  # each argument is part of the step
     """Append a step that tells the source when and how the desk handed over the recipient's file.
 
     The step also says what comes next. `delivered` is the day on which the recipient got the file, as the
-    adviser typed it. If the source had withdrawn the consent in time, the step is still accepted, because the
-    source must know that the recipient got the file.
+    adviser typed it. The step is appended even if the source withdrew the consent before seeing that the desk
+    passes on the proposal, because the source must know that the recipient got the file.
 
     Raises:
         PassOnRefusedError: NOT_BEGUN: no file was made yet. HANDOVER_DAY: `delivered` is not a date, is in

@@ -63,7 +63,8 @@ def find_begun(conversation: Conversation, thread: ThreadState, proposed: Propos
     Raises:
         PassOnRefusedError: NOT_BEGUN: there is no such step. WITHDRAWN: the source withdrew the consent
             before the source saw the step.
-        UnsoundMailboxError: an entry was damaged at the server, and may be a withdrawal of the consent.
+        UnsoundMailboxError: an entry is damaged at the server. In this entry, the source perhaps withdrew the
+            consent.
     """
     if conversation.may_lack_withdrawal:
         raise UnsoundMailboxError
@@ -83,9 +84,9 @@ def require_consent(
 ) -> None:
     """Refuse to pass on a proposal if the source has not agreed to it, or if a newer proposal replaced it.
 
-    If `is_without` is True, the proposal may be passed on without the source's consent. An agreement does not
-    count if a later entry is missing, was removed or cannot be decrypted, because this entry may withdraw the
-    consent or replace the proposal. An entry is later if the source did not know it when agreeing.
+    If `is_without` is True, the source need not have agreed. An agreement does not count if a newer entry is
+    missing, was removed or cannot be decrypted. Such an entry could be a withdrawal of the consent, or a
+    newer proposal.
 
     Raises:
         PassOnRefusedError: PROPOSAL_OBSOLETE: a newer proposal exists. WITHDRAWN: the source withdrew the

@@ -43,9 +43,9 @@ class PendingCopy:
 class PreparedFile:
     """A file that the desk proposes to pass on: the original, and a cleaned copy if one could be made.
 
-    `memory` is a temporary copy to examine. This copy is closed after the examination, or if the file is too
-    large to be examined. `findings` has the metadata and hidden parts of the original, or None if the file
-    was not examined.
+    `memory` is a temporary copy for the examination. It is closed after the examination, or if the file is
+    too large to be examined. `findings` has the metadata and hidden parts of the original. If the file was
+    not examined, `findings` is None.
     """
 
     name: str = field(repr=False)

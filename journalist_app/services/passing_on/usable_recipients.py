@@ -31,9 +31,8 @@ def recipient_by_fingerprint(desk: OpenDesk, fingerprint: str, today: date) -> t
 def recipient_of_proposal(desk: OpenDesk, note: ProposalNote, today: date) -> tuple[Exporter, RecipientKey]:
     """Return the exporter (programs and keys that encrypt files for recipients), and a proposal's recipient.
 
-    The recipient in the settings must have the role, name and key that the proposal names. After the proposal
-    was sent, the settings may have received a new key for the same recipient. But the source agreed to the
-    key in the proposal, so a recipient with another key is refused.
+    The settings must have a recipient with the role, name and key in the proposal. If the settings now have
+    another key for the recipient, the recipient is refused: the source agreed to the key in the proposal.
 
     Raises:
         PassOnRefusedError: RECIPIENT_CHANGED: the settings have no recipient with this role, name and key.

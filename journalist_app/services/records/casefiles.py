@@ -104,9 +104,9 @@ def add_casefile_note(desk: OpenDesk, address: Address, text: str, today: date) 
 def save_casefile(desk: OpenDesk, address: Address, shown: str, typed: Mapping[str, str]) -> None:
     """Save the form of a casefile (notes about a mailbox), unless a value changed after the form was shown.
 
-    `shown` is the digest of the values that the form showed. `typed` has the fields of `form_values`. Changes
-    in other parts of the casefile are no reason to refuse, because the desk saves facts for the report there
-    in the background. A choice that is not in the desk's option lists is ignored, unless the casefile already
+    `shown` is the digest of the values that the form showed. `typed` has the fields of `form_values`. Only
+    changes of these fields count, because the desk saves facts in other parts of the casefile in the
+    background. A choice that is not in the desk's option lists is ignored, unless the casefile already
     contains this choice.
 
     Raises:

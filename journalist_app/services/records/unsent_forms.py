@@ -41,8 +41,8 @@ class UnsentForm:
     """A form that an adviser submitted while the app was locked.
 
     `path` is the page that the form was submitted to, and `address` the mailbox in that path, or None.
-    `texts` has the fields that the adviser typed. The form is not signed, so anyone who can write the store
-    may have made the form. The app never sends the form automatically: an adviser reads the form, and
+    `texts` has the fields that the adviser typed. The form is not signed, so anyone who can write to the
+    store could have made the form. The app never sends the form automatically: an adviser reads the form, and
     decides.
     """
 

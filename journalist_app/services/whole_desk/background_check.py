@@ -90,9 +90,9 @@ def _changed_mailboxes(desk: OpenDesk) -> list[Address]:
 def _has_only(digests: Sequence[bytes], known: Heads) -> bool:
     """Return True if a mailbox seems to have exactly the entries that this workstation remembers.
 
-    The workstation remembers the newest entry (head) of each writer. A writer's entries are numbered from 1,
-    so the number of this entry is how many entries the writer has. If the mailbox has another number of
-    entries, some were added, lost or hidden, and the result is False.
+    `known` has the newest entry (head) of each writer. Each writer's entries are numbered from 1, so these
+    numbers together say how many entries the mailbox must have. The store must have this number of entries,
+    and the newest entry of each writer.
     """
     newest = {head.strand: head.number for head in known}  # the largest number comes last
     return len(digests) == sum(newest.values()) and {head.digest for head in known} <= set(digests)

@@ -74,8 +74,8 @@ class RecordMerger:
         are merged. A record of a year's published counts is applied only if the letterhead names it.
 
         Attack: a thief of a retired workstation's keys signs a record that deletes or changes our notes, or
-        that is so long that the desk can add nothing. So a retired workstation's record can only add items to
-        our record, and can fill at most half of a record.
+        that leaves no room for new notes. So a retired workstation's record can only add items to ours, and
+        can fill at most half of a record.
 
         Raises:
             RecordFaultError: the received record is not applied.
@@ -113,7 +113,7 @@ class RecordMerger:
         return Record(kind, name, max(stored.revision, received.revision) + 1, sealed, not body)
 
     def past(self, kind: str, name: bytes, ours: bytes) -> tuple[tuple[Digest, ...], bool] | None:
-        """Return the digests of earlier revisions that our record (note) replaces, and True if it is dropped.
+        """Return the digests of earlier revisions in our record (note), and whether our record is dropped.
 
         A dropped record has an empty body. If this workstation cannot decrypt the record, the result is None.
         """
@@ -161,8 +161,8 @@ class RecordMerger:
 def merge_bodies(kind: RecordKind, name: bytes, one: bytes, other: bytes, today: date) -> bytes:
     """Merge the bodies (decrypted contents) of two revisions of a record (note of the desk).
 
-    If one of the two is empty because the record was dropped, the other one stays. Of bodies that cannot be
-    merged, such as a year's frozen counts, the one that was published first stays.
+    If one body is empty because the record was dropped, the other body is kept. If the bodies cannot be
+    merged, such as a year's frozen counts, the body that was published first is kept.
 
     Raises:
         MalformedError, TooLongError: the merged record would be too long, or a body cannot be decoded.
@@ -174,7 +174,7 @@ def merge_bodies(kind: RecordKind, name: bytes, one: bytes, other: bytes, today:
 
 
 def _merge_retired(kind: RecordKind, name: bytes, ours: bytes, theirs: bytes, today: date) -> bytes:
-    """Merge into our body of a record only what a retired workstation's body adds (`_additions`).
+    """Add the new items in a retired workstation's record (`_additions`) to the body of our record.
 
     Raises:
         TooLongError: the result is longer than our body, and longer than half of the largest body.
@@ -187,11 +187,11 @@ def _merge_retired(kind: RecordKind, name: bytes, ours: bytes, theirs: bytes, to
 
 
 def _additions(kind: RecordKind, ours: bytes, theirs: bytes) -> bytes:
-    """Return what a retired workstation's body of a record (note of the desk) adds to our body.
+    """Return the part of a retired workstation's record (note of the desk) that we add to our record.
 
     Attack: someone with the key of a retired workstation changes a field of our casefile, or replaces
-    evidence. So the result for a casefile has only notes, labels and the handover text, and only evidence and
-    deliveries that our casefile does not have.
+    evidence. So of a casefile, only these parts are added: the notes, the labels, the handover text, and the
+    evidence and deliveries that our casefile does not have.
     """
     if kind is RecordKind.CASEFILE and ours and theirs:
         mine, other = Casefile.from_bytes(ours), Casefile.from_bytes(theirs)

@@ -109,9 +109,8 @@ def _publish(desk: OpenDesk, found: ReportYear, files: Mapping[str, bytes], toda
 def _keep_first_days(desk: OpenDesk, unread: Sequence[Address]) -> None:
     """Save the day of the first message of each unread mailbox in the mailbox's casefile.
 
-    The published report counts these mailboxes in this year. A source may end an unread mailbox in a later
-    year. Without the saved day, the mailbox would then be counted again, in that later year. A casefile has
-    the desk's notes about a mailbox.
+    The published report counts these mailboxes in this year. Without the saved day, a mailbox that its source
+    ends in a later year would be counted again in that year. A casefile has the desk's notes about a mailbox.
     """
     desk.each_mailbox(
         "report", unread, lambda each: count_for_report.save_counts(desk, conversation_of(desk, each))

@@ -153,7 +153,7 @@ def import_pouch_file(desk: OpenDesk, endpoint: Endpoint, pieces: Iterable[bytes
 
 
 def make_pouch_file(endpoint: Endpoint) -> Iterator[bytes]:
-    """Make a pouch (sync bundle) with all items that the server may not have yet. Return its pieces.
+    """Make a pouch (sync bundle) with all items that the server perhaps does not have yet. Return its pieces.
 
     Raises:
         SyncRefusedError, PeerMissingError: this workstation is not paired with a server.

@@ -54,7 +54,7 @@ def is_online(desk: OpenDesk) -> bool:
 
 
 def count_outbox(desk: OpenDesk) -> int:
-    """Return the number of items that the server may not have yet (the outbox)."""
+    """Return the number of items that the server perhaps does not have yet (the outbox)."""
     with desk.store.reading() as session:
         return outbox.count(session, SERVER)
 

@@ -96,7 +96,7 @@ def _check(desk: OpenDesk, state: _State, today: date) -> _State:
 
 
 def _ask_for(desk: OpenDesk, verdict: MailboxVerdict) -> None:
-    """Let the next sync ask the server for the entries whose files fail verification here."""
+    """Let the next sync ask the server for the entries whose files are damaged on this workstation."""
     with desk.store.writing() as session:
         for digest in verdict.damaged_files:
             outbox.enqueue(session, OutboxKind.ENTRY, address=verdict.address, name=digest)
