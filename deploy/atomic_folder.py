@@ -14,9 +14,9 @@ from store.database.atomic_files import make_folders, sync_folder
 
 @contextmanager
 def new_private_folder(settings: Path) -> Iterator[Path]:
-    """Yield a temporary folder to fill, and at the end rename it to the folder of the file `settings`.
+    """Yield a temporary folder to fill, which at the end becomes the folder of the file `settings`.
 
-    If the process is killed or the power fails at any moment, the folder of `settings` has all files or none.
+    Even if the process is killed or the power fails, the final folder has all files or none.
 
     Raises:
         DeployError: the folder contains other files or cannot be made, or another set-up is running.

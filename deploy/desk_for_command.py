@@ -54,9 +54,7 @@ def open_desk_for_command(settings: Path, passphrase: str) -> Iterator[OpenDesk]
 
 
 def open_keyring_copy(path: Path, passphrase: str, fingerprint: str) -> Keyring:
-    """Decrypt a copy of the desk's keyring (secret keys), and check that the keyring is this desk's.
-
-    The fingerprint on the desk's posters must be that of the keyring.
+    """Decrypt a copy of the desk's keyring (secret keys), and check that it has the desk's `fingerprint`.
 
     Raises:
         DeployError: the copy cannot be decrypted, or is another desk's keyring.

@@ -51,13 +51,13 @@ class TorAwayError(OnionError):
 def os_error_as(
     sentence: str, error: type[DeployError] = DeployError, *, advice: str = "."
 ) -> Iterator[None]:
-    """Replace an OSError inside the `with` block by the exception `error`.
+    """Turn an OSError in the `with` block into an exception of the class `error`.
 
-    The message of the new exception is `sentence`, followed by the class name of the OSError and by `advice`.
-    The message of the OSError is left out.
+    The message is `sentence`, followed by the class name of the OSError and by `advice`. The message of the
+    OSError is left out.
 
     Raises:
-        DeployError: there was an OSError. The exception has the class `error`.
+        DeployError: the block raised an OSError. `error` is this class or a subclass.
     """
     try:
         yield
@@ -69,10 +69,10 @@ def os_error_as(
 def refused_as(
     kind: type[Exception], sentence: str, error: type[DeployError] = DeployError
 ) -> Iterator[None]:
-    """Replace exceptions of one class inside the `with` block by an exception of the class `error`.
+    """Turn an exception of the class `kind` in the `with` block into an exception of the class `error`.
 
     Raises:
-        DeployError: there was such an exception. The message is `sentence`.
+        DeployError: the block raised such an exception. The message is `sentence`.
     """
     try:
         yield

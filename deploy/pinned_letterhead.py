@@ -63,8 +63,7 @@ def accept_letterhead(
     """Verify the letterhead in a pairing file as strictly as a letterhead in the store.
 
     A letterhead is the desk's signed public statement. `in_use` is the server's current letterhead, or None
-    on a new server. Both letterheads must have the same salt and cost, with which passphrases are turned into
-    keys.
+    on a new server. The salt and the cost for deriving keys from passphrases must not have changed.
 
     Raises:
         LetterheadError: the letterhead must not be used.
@@ -94,7 +93,7 @@ class LetterheadWatch:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begin with the letterhead (signed public statement) `in_use`, which `open_letterhead` returned.
+        """Use the verified letterhead `in_use` (signed public statement) until there is a newer one.
 
         `clock` returns seconds since any fixed moment.
         """
@@ -180,7 +179,7 @@ def _in_store(reason: LetterheadRefusal) -> str:
 def _parameters_digest(verified: Letterhead) -> str:
     """Return a digest of the salt and the cost with which keys are derived from passphrases.
 
-    With another salt or cost, every passphrase would open another, empty mailbox.
+    If the salt or the cost changed, no passphrase would open its mailbox any more.
     """
     cost = verified.argon2
     return hashlib.sha256(verified.site_salt + f"{cost.t} {cost.m_kib} {cost.p}".encode()).hexdigest()

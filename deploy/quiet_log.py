@@ -36,9 +36,10 @@ class QuietFormatter(logging.Formatter):
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return a log line with our own message, or for another library only the place in its code.
+        """Return the log line of an event, without the text of any exception.
 
-        The text of an exception is left out. So the line contains nothing that people or other machines sent.
+        If another library logged the event, the line has only the logger and the place in the code. So the
+        line contains nothing that people or other machines sent.
         """
         day = datetime.fromtimestamp(record.created, UTC).date()
         is_own = f"{record.name}.".startswith(f"{OWN_LOGGER}.")
@@ -80,7 +81,7 @@ def _log_uncaught(
 
 
 class GunicornLogger:
-    """Logger for gunicorn, which logs what the master does to a worker process, and never a request."""
+    """Logger for gunicorn, which logs events such as the end of a worker process, and never a request."""
 
     access_log_enabled = False
 
@@ -93,7 +94,10 @@ class GunicornLogger:
         self.cfg = cfg
 
     def log(self, lvl: int, msg: object, *args: object, **_more: object) -> None:
-        """Log an event of gunicorn's master process. For any other event, log only that an event happened."""
+        """Log an event of gunicorn's master process. The text of any other event is left out.
+
+        Such a text could quote a request.
+        """
         if msg in _MASTER_MESSAGES:
             self._own.log(lvl, "gunicorn: " + str(msg), *args)
         else:

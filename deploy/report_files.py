@@ -38,7 +38,7 @@ def make_report_files(  # noqa: PLR0913  # the year, the folder, and two ways to
     say: Callable[[str], object],
     on_step: Callable[[str], object],
 ) -> None:
-    """Write the twelve files of a year's report to a folder, and print what may be wrong with the counts.
+    """Write the twelve files of a year's report to a folder, and print warnings about the counts.
 
     `on_step` receives one line before each step that can take more than a moment.
 

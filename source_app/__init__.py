@@ -79,12 +79,11 @@ def create_source_app(  # noqa: PLR0913  # the parts of the app
 ) -> Flask:
     """Build the Flask app of the source's site, for a verified letterhead and an open store.
 
-    The letterhead is the desk's signed public statement, with its keys and texts. `server_secret` is 32
-    random bytes that all worker processes share until the server stops. The app calls `newest_letterhead`
-    once in each request, and uses the verified letterhead that it returns. If `newest_letterhead` is None,
-    the app always uses `letterhead`. `pause` sleeps for a number of seconds: the app calls it before some
-    answers. `in_background` calls a function in another thread, after an answer was sent. If `in_background`
-    is None, the app has a thread that calls the function a second later.
+    A letterhead is the desk's signed public statement, with its keys and texts. `newest_letterhead` returns
+    the verified letterhead to use in a request: by default, always `letterhead`. `server_secret` is 32 random
+    bytes that all worker processes share until the server stops. `pause` sleeps for a number of seconds,
+    before some answers. `in_background` calls a function in another thread after an answer: by default, a
+    second later.
     """
     app = Site(__name__, static_folder=None)
     # Werkzeug would redirect an address with a wrong slash to `http://` and the Host header of the request.

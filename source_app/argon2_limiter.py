@@ -26,13 +26,12 @@ _NICENESS = 1  # reading a page comes first, but a flood of pages must not stop 
 
 
 class Argon2Limiter:
-    """Queue that limits how many Argon2id computations run at once on the whole server.
+    """Queue that limits how many Argon2id computations run at the same time on the whole server.
 
-    `at_once` callers run in parallel on the whole server, and at most `waiting` more callers wait in each
-    worker process. If a queue is full, the caller who has waited least is refused. A refused visitor comes
-    back with a `QueuePlace`, so that the time since the first attempt counts. So no number of other visitors
-    can keep someone out, unless these visitors came first. A copy of a place that is in use is refused at
-    once, so that it takes no one's turn.
+    At most `at_once` computations run on the whole server, and at most `waiting` callers wait in each worker
+    process. If a queue is full, the caller with the shortest wait is refused. A refused visitor comes back
+    with a `QueuePlace`, so that the time since the first attempt counts, and later visitors cannot keep this
+    visitor out. A caller with a place that another caller is using is refused.
     """
 
     def __init__(self, folder: Path, *, at_once: int, waiting: int) -> None:
@@ -51,9 +50,8 @@ class Argon2Limiter:
         `place` says how long the caller has waited before. If `place` is None, the wait begins now.
 
         Raises:
-            QueueFullError: the queue is full of callers who have waited longer, or another caller uses this
-                place now. `work` was not called. The exception has the caller's place, which counts at the
-                next attempt.
+            QueueFullError: the queue is full of callers who have waited longer, or another caller is using
+                the same place. `work` was not called. The exception has the place for the next attempt.
         """
         place = place or QueuePlace.new()
         with self._queue_changed:
@@ -95,7 +93,7 @@ def _lower_priority() -> None:
 
 
 def _lock_one(paths: Sequence[Path]) -> int | None:
-    """Lock the first free lock file. Return its open file descriptor, which holds the lock, or None."""
+    """Lock the first free lock file and return its open file descriptor. Return None if no file is free."""
     for path in paths:
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

@@ -110,8 +110,8 @@ class AnswerRefusedError(SourceRefusedError[AnswerRefusal]):
 class QueueFullError(SourceError):
     """Too many people are logging in at this moment, and all of them have waited longer than this visitor.
 
-    `place` makes the time of this wait count at the visitor's next attempt, which is best made after
-    `wait_seconds` seconds.
+    If the visitor's next attempt has this `place`, the time since the first attempt counts. The best moment
+    for the next attempt is after `wait_seconds` seconds.
     """
 
     def __init__(self, place: QueuePlace, wait_seconds: int) -> None:

@@ -14,10 +14,9 @@ _NONCE_CHARS: Final = 32
 
 
 def new_mark(root: RootKey) -> str:
-    """Return a new mark: 96 hexadecimal digits that differ at each call.
+    """Return a new mark for a form: 96 hexadecimal digits that differ at each call.
 
-    A form carries the mark, so that the server can check that the form belongs to the mailbox with this root
-    key.
+    With the mark, the server can check that the form belongs to the mailbox whose root key is `root`.
     """
     nonce = secrets.token_hex(_NONCE_CHARS // 2)
     return nonce + _tag(root, nonce)

@@ -15,8 +15,8 @@ _REQUESTS_AT_ONCE: Final = 3  # for one mailbox: more than a source's open tabs 
 class MailboxTurns:
     """Lock with which only one request of a process at a time decrypts a mailbox.
 
-    A decrypted mailbox may take 100 MB and half a second. Only a few requests for the same mailbox may wait
-    for the lock, and further ones are refused. Otherwise they would occupy all threads while they wait.
+    Decrypting a mailbox can take 100 MB and half a second. Only a few requests for the same mailbox wait for
+    the lock, and further requests are refused. Otherwise they would occupy all threads.
     """
 
     def __init__(self) -> None:

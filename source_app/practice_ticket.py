@@ -18,10 +18,10 @@ _PASSPHRASE_BYTES: Final = 96  # eight words of nine letters and seven spaces ha
 def seal_ticket(passphrase: str, server_secret: bytes, last_half_hour: int) -> str:
     """Encrypt a new passphrase as a ticket for the practice form, valid until the end of `last_half_hour`.
 
-    The source practises typing the new passphrase, so the form must not contain the passphrase in a readable
-    hidden field. There is no cookie yet, and the server stores nothing about a mailbox that may never be
-    opened. So the form contains this ticket. The ticket is URL-safe base64, and all tickets have one length.
-    Half hours are counted from 1970 in UTC.
+    The ticket is a hidden field of the form on which the source practises typing the passphrase. So the
+    server stores nothing about a mailbox that is perhaps never opened, and the page does not show the
+    passphrase. The ticket is URL-safe base64, and all tickets have one length. Half hours are counted from
+    1970 in UTC.
 
     Raises:
         TooLongError: the passphrase has more than 96 bytes of UTF-8, which `generate_passphrase` never

@@ -185,7 +185,7 @@ class ChunkWriter:
         self._chunks = 0
 
     def add(self, ciphertext: bytes) -> None:
-        """Append ciphertext of any length to the attachment. Full chunks are written immediately.
+        """Append ciphertext of any length to the attachment. Full chunks are written at once.
 
         Raises:
             QuotaError: the quota has no room for another chunk.

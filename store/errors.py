@@ -5,10 +5,9 @@ No message contains a value from a row.
 
 
 class StoreError(Exception):
-    """Base class of the store's exceptions.
+    """Base class of the store's exceptions. `fault` names the sentence that the adviser sees.
 
-    `fault` is the key of the sentence that the adviser's page shows. `sentence` is the message for the
-    operator, unless the code that raises the exception gives another message.
+    `sentence` is the message for the operator, if the code that raises the exception gives no message.
     """
 
     fault = "store"
@@ -19,7 +18,7 @@ class StoreError(Exception):
 
 
 class WholeStoreError(StoreError):
-    """Base class of the exceptions about the whole store, such as a full disk, and not about one mailbox."""
+    """Base class of the exceptions for which no single mailbox can be the cause."""
 
 
 class StoreMissingError(WholeStoreError):

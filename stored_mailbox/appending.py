@@ -141,7 +141,7 @@ def update_state(session: Session, state: MailboxState) -> None:
 
 
 def destroy_restored(session: Session, address: Address) -> int:
-    """Destroy again what the source of a mailbox removed, if someone restored it. Return the bytes freed."""
+    """Destroy removed entries of a mailbox again if someone restored them. Return the bytes freed."""
     if not any(entry.envelope.removes for entry, _ in read_envelopes(session, address)):
         return 0  # so far, nothing was verified, and no ciphertext was read
     found = read_stored(session, address, {}, has_content=False)

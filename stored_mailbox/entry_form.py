@@ -36,9 +36,9 @@ class FormContext:
     def of_form(
         cls, fields: Mapping[str, str], session_token: bytes, action: str, address: Address
     ) -> Self | None:
-        """Parse the hidden fields of a form that was sent for this action in this mailbox.
+        """Parse the hidden fields of a form for this action in this mailbox.
 
-        Return None if no page of this session had a form with these hidden fields.
+        Return None if no page of this session showed this form.
         """
         entry_id, shown = fields.get("entry_id", ""), fields.get("heads", "")
         purpose = _purpose(action, address, entry_id, shown)

@@ -62,14 +62,14 @@ def lost_and_given(
 
     Entries are named by their digests. An entry is lost in these cases:
 
-    - the entry is not here, although an entry with a valid signature names it. An entry that only retired
-      workstations name comes last, because a thief of their keys could name entries that never existed
+    - an entry with a valid signature names it, but the store does not have it
     - its encrypted part is gone, although the source did not remove the entry
     - its files are gone
-    - the writer of an entry in `written` knew of the lost entry, but was not shown it
+    - an entry in `written` lists it as known to the writer but not shown
 
-    At most 256 lost entries are returned. An entry can be sent if its signature is valid and its files are
-    those that its writer signed.
+    At most 256 lost entries are returned. Those that only retired workstations name come last, because a
+    thief of their keys could name entries that never existed. An entry can be sent if its signature is valid
+    and its files are those that its writer signed.
     """
     rows, authentic = checked.rows, checked.transcript.authentic
     knowledge = checked.transcript.knowledge

@@ -25,8 +25,8 @@ from store import entries, mailboxes
 class DamagedRow:
     """Stored row whose entry cannot be parsed, or whose columns differ from the entry's signed envelope.
 
-    `author` and `number` are columns of the row, so they may be wrong too. `author` is None if the column is
-    neither 0 nor 1. `is_parsed` is True if the entry can be parsed: the transcript then has the entry.
+    `author` and `number` are columns of the row, so they can be wrong too. `author` is None if the column is
+    neither 0 nor 1. If `is_parsed` is True, the entry was parsed, and the transcript has the entry.
     """
 
     author: Author | None

@@ -116,7 +116,7 @@ def read_small_form(body: Body, limits: FormLimits) -> Iterator[tuple[str, str]]
 
 
 def _refuse_long(fields: bytearray, limits: FormLimits) -> None:
-    """Refuse the first field if it is longer than its limit, as soon as that is certain."""
+    """Refuse the first field as soon as it is certainly longer than its limit."""
     mark = fields.find(b"&")
     end = len(fields) if mark < 0 else mark
     name = bytes(fields[: min(end, _SPARE_BYTES)]).partition(b"=")[0]

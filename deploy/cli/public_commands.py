@@ -74,8 +74,7 @@ def verify_command(settings: Path) -> None:
     """Verify every entry and file in the store: signatures, order, and digests of all encrypted parts.
 
     Also print the number of damaged rows of each table. No secret key is needed, so the operator of the
-    server can do this. The command ends with status 1 if something in the store is not as its writer signed
-    it, or if a row is damaged.
+    server can run this command. The command ends with status 1 if it finds a fault or a damaged row.
     """
     from deploy.serving.topology import load_public_settings
     from protocol.identifiers import mailbox_label

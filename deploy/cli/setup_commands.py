@@ -106,7 +106,7 @@ def set_up_and_show(
 ) -> bool:
     """Make a desk and print its passphrase once. If there is a desk already, do nothing and return False.
 
-    Without `may_print`, the passphrase is printed only to a terminal, because another output may be stored.
+    Without `may_print`, print the passphrase only to a terminal, because other outputs can end up in a file.
 
     Raises:
         DeployError: the passphrase cannot be shown on a terminal, or the set-up failed.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.group(invoke_without_command=True)
 @click.pass_context
 def sync_command(ctx: click.Context) -> None:
-    """On a workstation: exchange everything with the server now."""
+    """On a workstation: sync with the server now, in both directions."""
     if ctx.invoked_subcommand is not None:
         return
     from deploy.desk_for_command import open_desk_for_command
@@ -80,7 +80,7 @@ def in_command(settings: Path, file: Path) -> None:
 
 @contextmanager
 def _open_endpoint(settings: Path) -> "Iterator[Endpoint]":
-    """Yield the object with which this machine syncs. On a workstation, unlock the keyring first."""
+    """Yield this machine's sync endpoint. On a workstation, ask for the passphrase first."""
     from deploy.settings.load_settings import sections_in
 
     if "sync" in sections_in(settings):

@@ -77,9 +77,9 @@ def make_client_key() -> ClientKey:
 def admit_client(folder: Path, name: str, public: str) -> None:
     """Allow a workstation to connect to an onion service: write its public key to the folder of clients.
 
-    The folder is `authorized_clients`. A missing folder is made. If `steunpunt onion publish` runs, it tells
-    Tor about the client. Otherwise Tor admits the client after Tor reads its settings again. If there is a
-    client of this name, the new key replaces the old key.
+    If there is a client of this name, the new key replaces the old key. While `steunpunt onion publish` runs,
+    it passes the new key to Tor. Otherwise the key works after Tor has read its settings again. `folder` is
+    `authorized_clients`, and is made if it is missing.
 
     Raises:
         OnionError: the name or the key has a wrong form.
@@ -163,7 +163,7 @@ def client_keys(folder: Path) -> dict[str, str]:
 
 
 def client_line(public: str) -> str:
-    """Return the contents of the file that tells Tor on the server a client's public key."""
+    """Return the contents of a client's file, in which Tor on the server finds the client's public key."""
     return f"{_HEAD}{public}\n"
 
 
@@ -230,8 +230,7 @@ def _writing(folder: Path) -> Iterator[None]:
 def _write_client(folder: Path, name: str, public: str) -> None:
     """Write the file of a client that may connect to the onion service, in one step.
 
-    Tor may read the file at any moment. If Tor read a half-written file, it would stop publishing the
-    service.
+    Tor can read the file at any moment. After reading half a file, Tor would stop publishing the service.
     """
     unfinished = folder / f".{name}.{secrets.token_hex(4)}"
     write_new(unfinished, client_line(public).encode("ascii"))

@@ -75,10 +75,12 @@ def add_onion(
 ) -> None:
     """Make Tor publish an onion service at port 80, until Tor ends.
 
-    If a service runs under the same key, the new service replaces that service. `target` is the path of a
-    Unix socket, without a space. If `clients` is None, everyone can connect, and the proof-of-work defence is
-    on. Otherwise only `clients` can connect: public keys in base32, at least one. With `clients`, open
-    connections to the service are closed, because Tor checks a client only when the client connects.
+    `target` is the path of the Unix socket to which Tor connects visitors, without a space. If `clients` is
+    None, everyone can connect, and the proof-of-work defence is on. Otherwise `clients` has at least one
+    public key in base32, and only clients with these keys can connect.
+
+    A service that Tor publishes under the same key is replaced. If `clients` is given, the open connections
+    to this service are closed.
 
     Raises:
         OnionError: Tor refused.

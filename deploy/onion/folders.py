@@ -34,7 +34,7 @@ def find_service_key(folder: Path) -> OnionKey | None:
 
 
 def read_service_key(folder: Path) -> OnionKey:
-    """Read the secret key of an onion service from its folder, as `find_service_key` does.
+    """Read the secret key of an onion service from its folder. A missing key is an error.
 
     Raises:
         OnionError: the key is missing or damaged.

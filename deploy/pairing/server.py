@@ -116,7 +116,7 @@ def remove_workstation(settings: Path, name: str, *, say: Say) -> None:
     """Forget a workstation on this server: delete its queue of items, and its key for the onion service.
 
     `name` is the workstation's name in the desk's signed letterhead (public statement). As long as the
-    letterhead names the workstation as in use, the workstation may connect again.
+    letterhead says that the workstation is in use, the server still accepts a sync with it.
 
     Raises:
         DeployError: there is no such workstation.
@@ -142,13 +142,13 @@ def remove_workstation(settings: Path, name: str, *, say: Say) -> None:
 
 
 def find_workstation(letterhead: Letterhead, known: Collection[bytes], name: str | None) -> Strand:
-    """Return the workstation with this name or id, among the workstations whose ids are in `known`.
+    """Find a workstation by its name or id, in the letterhead (the desk's signed public statement).
 
-    The letterhead (the desk's signed public statement) lists all workstations. If `name` is None, only one
-    of them may be in `known`. The result is a strand: the workstation's id, name, public key and days of use.
+    Only workstations whose ids are in `known` count. If `name` is None, the only known workstation is
+    returned. The result is a strand: the workstation's id, name, public key and days of use.
 
     Raises:
-        DeployError: no workstation has that name or id, or several workstations fit.
+        DeployError: no known workstation fits, or several do.
     """
     strands = [strand for strand in letterhead.strands if strand.id in known]
     matching = [strand for strand in strands if name in {None, strand.name, strand.id.hex()}]
@@ -188,13 +188,13 @@ def _open_letterhead_if_any(store: Store, config: SyncConfig) -> Letterhead | No
 
 
 def _is_newer(store: Store, pairing: Pairing, in_use: Letterhead | None) -> bool:
-    """Return True if this server must publish the letterhead that is in a workstation's pairing file.
+    """Return True if this server must publish the letterhead in a workstation's pairing file.
 
-    A letterhead is the desk's signed public statement, which names the desk's workstations. The result is
-    False if the server's letterhead already names this workstation: newer letterheads then arrive by sync.
+    A letterhead is the desk's signed public statement, which names the desk's workstations. If the server's
+    letterhead names this workstation already, return False.
 
     Raises:
-        DeployError: the desk has published another letterhead since the workstation was paired.
+        DeployError: since the pairing, the server got another letterhead without this workstation.
     """
     if in_use is None:
         return True

@@ -86,11 +86,10 @@ def read_card_file(path: Path) -> CardFile:
 
 
 def pair_workstation(settings: Path, passphrase: str, request: PairingRequest) -> None:
-    """Pair a workstation with a server. The workstation has a store already.
+    """Pair a workstation, which has a store already, with a server.
 
-    The workstation may have been paired with another server before. The next sync sends everything in the
-    workstation's store to a new server. If the process is stopped halfway, the same command completes the
-    pairing.
+    If the server is new to the workstation, the next sync sends everything in the workstation's store. If the
+    process is stopped halfway, the same command completes the pairing.
 
     Raises:
         DeployError: the workstation was not paired.
@@ -113,8 +112,8 @@ def pair_new_workstation(
 ) -> None:
     """Set up this machine as another workstation of the desk, with its own signing key and an empty store.
 
-    `keyring` has the desk's secret keys, copied from another workstation. With `retire`, the workstation from
-    which the keyring was copied is in use until the end of today.
+    `keyring` is a copy of another workstation's keyring (the desk's secret keys). With `retire`, the desk no
+    longer uses that other workstation after today.
 
     Raises:
         DeployError: this machine is a workstation already, the server's card file has no letterhead of this
@@ -162,9 +161,9 @@ def pair_new_workstation(
 
 
 def end_strand(strand: Strand, *, until: date) -> Strand:
-    """Return a workstation's strand (its name, key and days of use) with `until` as its last day.
+    """Return a workstation's strand (its name, key and days of use) with `until` as the last day.
 
-    If the strand already ends earlier, its last day stays. The last day is never before the first day.
+    A strand that ends earlier is not changed. A strand that begins later ends on its first day.
     """
     return msgspec.structs.replace(strand, until=max(min(until, strand.until or until), strand.since))
 
@@ -198,11 +197,11 @@ def _register_server(desk: OpenDesk, card: ServerCard) -> None:
 
 
 def _merge_letterheads(desk: OpenDesk, card: CardFile) -> bytes:
-    """Merge the server's letterhead into this workstation's letterhead, and publish the result.
+    """Merge the server's letterhead into this workstation's, publish the result, and return a digest.
 
-    A letterhead is the desk's signed public statement. Return the digest of the server's letterhead. Return
-    b"" and publish nothing if the server has no letterhead, or if its letterhead already names this
-    workstation.
+    A letterhead is the desk's signed public statement. The digest is that of the server's letterhead. If the
+    server has no letterhead, or if its letterhead already names this workstation, publish nothing and return
+    b"".
     """
     if card.letterhead is None:
         return b""
@@ -255,7 +254,7 @@ def _write_pairing_file(
 ) -> None:
     """Write the pairing file (the workstation's public keys), and print what to do with the file.
 
-    If the server has an onion service, also write the key with which this workstation may connect to it.
+    If the server has an onion service, also write this workstation's key for the onion service.
 
     Raises:
         DeployError: a file cannot be written.

@@ -29,7 +29,8 @@ def make_posters(
     Yield the path of each file after it is written.
 
     Raises:
-        DeployError: the settings name no onion, the telephone number is too long, or a file cannot be made.
+        DeployError: the settings have no onion address, the telephone number is too long, or a file cannot be
+            made.
     """
     if not source.onion_host:
         raise DeployError(

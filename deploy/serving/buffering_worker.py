@@ -35,8 +35,8 @@ Conn = Any  # gunicorn's TConn, which has no types
 class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     """Threaded gunicorn worker in which only a few slow clients can occupy a thread.
 
-    At most `threads` requests that have arrived completely are answered at once. A thread that has to wait
-    for the rest of a large request needs a place. The number of places is limited too.
+    At most `threads` threads answer requests that have arrived completely. If a thread has to wait for the
+    rest of a large request, the client needs a place, and the number of places is limited.
     """
 
     def __init__(self, *args: object, **kwargs: object) -> None:
@@ -50,9 +50,10 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
         self._places = Places(self._place_count)
 
     def get_thread_pool(self) -> ThreadPoolExecutor:
-        """Return a pool of threads: `threads` for requests, and two for each place of a slow client.
+        """Return a pool of threads: `threads` for complete requests, and two for each place of a slow client.
 
-        A second thread is needed because a client that has just lost its place still occupies its thread.
+        The second thread is for the next client of a place, while the previous client still occupies a
+        thread.
         """
         return ThreadPoolExecutor(self.cfg.threads + 2 * self._place_count)
 
@@ -73,7 +74,7 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
     def handle(self, conn: Conn) -> Any:  # noqa: ANN401  # gunicorn has no types
         """Answer one request, or make the next part of a large answer. A thread calls this method.
 
-        `unfinished` is an answer of which a part was made already. The client has read most of that part.
+        The next part is made after the client has read most of the part before.
         """
         if conn.unfinished is None:
             conn.data_ready = True
@@ -85,7 +86,7 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
             return False
 
     def finish_request(self, conn: Conn, done: Future[Any]) -> None:
-        """Send the rest of an answer, after a thread has made the answer or a part of the answer."""
+        """Send the unsent bytes of an answer, after a thread has made the answer or its next part."""
         self._answering.discard(conn)
         self._places.free(conn.sock)
         conn.is_kept = done.exception() is None and bool(done.result())
@@ -129,7 +130,7 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
                 conn.timeout = min(conn.timeout, deadline)
 
     def _wait(self, conn: Conn, event: int, then: Callable[[Conn], None], until: float) -> None:
-        """Call `then` when the client sends or reads (`event`). At the time `until`, close the connection."""
+        """Call `then` when the socket can be read or written (`event`). At the time `until`, close it."""
 
         def resume(_client: object) -> None:
             if conn in self._waiting:  # otherwise it was closed just now
@@ -169,7 +170,7 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
         self._begin(conn, arrival)
 
     def _begin(self, conn: Conn, arrival: Arrival) -> None:
-        """Queue a request that a thread can answer now. Otherwise wait for more of it, or refuse it."""
+        """Decide about an arriving request: wait for more, close, refuse, seek a place, or queue it."""
         if arrival is Arrival.PART:
             self._wait(conn, selectors.EVENT_READ, self._receive, conn.timeout)
         elif arrival is Arrival.NOTHING:
@@ -200,10 +201,7 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
             self._uploads.append(conn)
 
     def _occupy(self, conn: Conn) -> bool:
-        """Return True if a client may occupy its thread while the thread waits for the client.
-
-        The thread itself calls this method. The number of such clients is limited.
-        """
+        """Give the client a place, so that this thread may wait for it. Return False if no place is free."""
         if not self._places.claim(conn.sock):
             return False
         self.method_queue.defer(self._stop_counting, conn)
@@ -214,7 +212,7 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
         self._start_threads()
 
     def _send(self, conn: Conn) -> None:
-        """Send what the client reads at once, and wait until the client reads the rest."""
+        """Send as much of an answer as the connection accepts now. Send the rest later, without blocking."""
         try:
             is_sent = conn.sock.send_rest()
         except OSError:

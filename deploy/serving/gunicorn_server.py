@@ -89,9 +89,8 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no 
     def end_worker(self) -> None:
         """End the current worker process after it has sent the answers that are under way.
 
-        The master starts a new worker at once. The adviser's interface calls this method when it locks, so
-        that no key stays in memory: Python cannot erase keys from its memory, but the memory of a process
-        that ends is erased.
+        The master then starts a new worker. The adviser's interface calls this method when it locks, because
+        Python cannot erase keys from memory. When a process ends, its memory is erased.
         """
         if self._worker is not None:
             self._worker.handle_exit(None, None)
@@ -101,9 +100,9 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no 
 
 
 def _open_sockets_to_group(arbiter: Any) -> None:  # noqa: ANN401  # gunicorn has no types
-    """Let the group of the Unix sockets connect to them, because Tor's user is in this group.
+    """Allow the group of the Unix sockets to connect to the sockets. Tor's user belongs to this group.
 
-    The folder of the sockets keeps everyone else out.
+    All other users are kept out by the permissions of the sockets' folder.
     """
     for address in arbiter.cfg.address:
         if isinstance(address, str):

@@ -106,7 +106,7 @@ class _Answer:
         self._response.force_close()
 
     def close(self) -> None:
-        """Let the app end its answer, because everything was made or the client is gone."""
+        """Close the app's answer, because the answer is complete or the client has disconnected."""
         if hasattr(self._body, "close"):
             self._body.close()
         # Werkzeug's request refers to it and is in it, so both would outlive the request.

@@ -38,7 +38,7 @@ _IS_REFUSED_WITH_EXPECT = b" HTTP/1.1"  # with HTTP/1.0, gunicorn ignores the he
 
 
 class Arrival(Enum):
-    """Stage of a request that is arriving, such as a part of the request or the whole."""
+    """State of an arriving request, such as partly arrived or complete."""
 
     PART = auto()
     WHOLE = auto()  # a thread can read the request without waiting
@@ -77,12 +77,11 @@ class Places:
 
 
 class PatientSocket:
-    """Socket of a client that may be slow. Only `recv` waits for the client.
+    """Socket of a client that can be slow. Only `recv` waits for the client.
 
     The event loop calls `collect` and `send_rest`. A thread calls `recv` and `sendall`, as on any socket.
     `recv` waits only if `occupy` returns True, and at most `STALL_SECONDS` at a time. After more than
-    `STALL_SECONDS` of waiting in all, `recv` refuses a client that has sent less than `LEAST_BYTES_A_SECOND`
-    for each second of waiting.
+    `STALL_SECONDS` in all, `recv` refuses a client that sends less than `LEAST_BYTES_A_SECOND` on average.
     """
 
     def __init__(self, wrapped: socket.socket, occupy: Callable[[], bool] = lambda: True) -> None:
@@ -140,7 +139,7 @@ class PatientSocket:
         return Arrival.WHOLE if length is None or body_bytes >= int(length[1]) else Arrival.PART
 
     def send_rest(self) -> bool:
-        """Send what the client reads at once, without waiting. Return True if everything is sent.
+        """Send as much as the connection accepts now, without waiting. Return True if everything is sent.
 
         Raises:
             OSError: the client disconnected.
@@ -155,7 +154,7 @@ class PatientSocket:
         return True
 
     def discard(self) -> bool:
-        """Discard what the client still sends, without waiting. Return True if the client sends no more."""
+        """Discard bytes that have arrived, without waiting. Return True if the client has closed its end."""
         try:
             return not self._wrapped.recv(HEAD_BYTES, socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -191,7 +190,7 @@ class PatientSocket:
         return received
 
     def sendall(self, outgoing: bytes) -> None:
-        """Send what the client reads at once, and keep the rest for the event loop.
+        """Send as much as the connection accepts now, and keep the rest for the event loop.
 
         Raises:
             OSError: the client disconnected.
@@ -204,14 +203,17 @@ class PatientSocket:
     def lead_bytes(self) -> float:
         """Return how many bytes the client has sent, minus 8 KiB for each second of waiting.
 
-        The first two seconds of waiting do not count. A client with a negative result may lose its place.
+        The first two seconds of waiting do not count. A client with a negative result can lose its place.
         """
         since = self._waits_since
         waited = self._waited_seconds + (0 if since is None else time.monotonic() - since)
         return self._moved_bytes - _FAIR_BYTES_A_SECOND * max(0, waited - _GRACE_SECONDS)
 
     def reading_lead_bytes(self) -> float:
-        """Return how many bytes of its answer the client has read, minus 8 KiB for each second so far."""
+        """Return by how many bytes a client's reading of its answer is ahead of 8 KiB a second.
+
+        The result is negative if the client reads more slowly.
+        """
         since = self.answer_since
         waited = 0 if since is None else time.monotonic() - since
         return self._read_bytes - _FAIR_BYTES_A_SECOND * waited

@@ -35,8 +35,8 @@ def run_together(
     """Start the processes of this machine, and run them until `stop` is set or one process ends.
 
     Then stop all processes. Each of the `parts`, such as the source's site, is one process. `when_ready` is
-    called once all parts listen. Each part has its own process group. So Ctrl-C reaches only this process,
-    which then stops the parts in order. If this process is killed, the kernel stops the parts.
+    called when all parts listen. Each part has its own process group, so that Ctrl-C reaches only this
+    process, which then stops the parts in order. If this process is killed, the kernel stops the parts.
 
     Raises:
         DeployError: a part ended by itself or did not start to listen. The other parts were stopped.

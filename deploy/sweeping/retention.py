@@ -31,11 +31,11 @@ _log = logging.getLogger(OWN_LOGGER)
 
 @dataclass(frozen=True, slots=True)
 class RetentionResult:
-    """Result of one run of the retention rules: numbers of mailboxes, none of which identifies a mailbox.
+    """Result of one run of the retention rules: three counts of mailboxes, without any address.
 
-    `purged` counts mailboxes that were deleted. `kept` counts mailboxes whose row in the store says
-    that their day of deletion has come, but that may not be deleted. `never_used` counts mailboxes in which
-    no one ever wrote.
+    `purged` counts mailboxes that were deleted. `kept` counts mailboxes that were due according to their row
+    in the store, but failed the check before deletion. `never_used` counts deleted mailboxes in which no one
+    ever wrote.
     """
 
     purged: int = 0
@@ -82,12 +82,11 @@ def purge_if_due(session: Session, address: Address, letterhead: Letterhead, tod
 
 
 def _proof(session: Session, address: Address, letterhead: Letterhead, today: date) -> bytes | None:
-    """Return the proof that the desk closed a mailbox, or None if the mailbox may not be deleted now.
+    """Return the proof that the desk closed a mailbox, or None if the mailbox must be kept for now.
 
-    The store keeps the proof in place of the deleted mailbox. To count a mailbox, the desk writes
-    tallies (anonymous facts), all of one size. A mailbox is kept if a tally is missing, because the desk may
-    not have counted the mailbox yet. A mailbox is also kept if its tallies differ in size, because someone
-    else wrote one of them.
+    The proof replaces the deleted mailbox in the store. A mailbox is kept if one of its tallies (anonymous
+    facts) is missing, because the desk writes them when it counts the mailbox. A mailbox is also kept if its
+    tallies differ in size, because then someone else wrote one of them.
     """
     found = read_stored(session, address, letterhead.strand_keys, has_content=False)
     if found is None or found.damaged or not found.has_sound_keys:
@@ -100,11 +99,11 @@ def _proof(session: Session, address: Address, letterhead: Letterhead, today: da
 
 
 def refresh_hints(store: Store) -> None:
-    """Compute again, for every mailbox, since when its source waits and from which day it may be deleted.
+    """Compute two days of every mailbox again: since when its source waits, and when it may be deleted.
 
-    These days in the store are not signed. Without this function, someone could change them once and so
-    prevent a deletion forever. This function also destroys again what a source removed and someone restored,
-    and logs the number of such mailboxes.
+    These days are not signed, so someone could change them in the store to prevent a deletion forever. If
+    someone restored content that a source had removed, this function destroys the content again, and logs the
+    number of such mailboxes.
 
     Raises:
         StoreError: the store failed.
@@ -126,12 +125,11 @@ def refresh_hints(store: Store) -> None:
 
 
 def forget_known(store: Store, letterhead: Letterhead, today: date) -> None:
-    """Delete data that every workstation in use has received, and all workstations that are not in use.
+    """Delete workstations that are not in use, and data that every workstation in use has received.
 
-    These data are the proofs of ended mailboxes, and the records (encrypted notes) that the desk dropped. The
-    letterhead (the desk's signed public statement) says which workstations are in use. The server's notes of
-    what each workstation has received are not signed. So every proof stays for at least 30 days, and each
-    sync of a workstation that still has the mailbox sends the proof again.
+    These data are proofs that mailboxes have ended, and records (encrypted notes) that the desk dropped. The
+    letterhead (the desk's signed public statement) says which workstations are in use. Every proof stays for
+    at least 30 days, because the server's notes of what a workstation has received are not signed.
 
     Raises:
         StoreError: the store failed.
@@ -151,7 +149,7 @@ def forget_known(store: Store, letterhead: Letterhead, today: date) -> None:
 def _day_of(ended: mailboxes.EndedMailbox) -> date:
     """Return the signed day on which a mailbox ended or was due for deletion.
 
-    If the proof does not parse, return the last day that a date can have, so that the row stays.
+    If the stored proof of this cannot be parsed, return `date.max`, so that the mailbox's row is kept.
     """
     try:
         parts = [entry.envelope for entry in proof_from_bytes(ended.proof)]

@@ -44,10 +44,9 @@ class StoreSweeper:
     def sweep_once(
         self, now: datetime, on_progress: Callable[[int, int], None] = lambda _done, _total: None
     ) -> int:
-        """Destroy all content that is in the deletion queue now. Return the number of encrypted parts.
+        """Destroy all content in the deletion queue. Return how many encrypted parts were destroyed.
 
-        `on_progress` receives the number of encrypted parts that were destroyed, and the number of all parts
-        to destroy.
+        `on_progress` receives this number so far, and the number of all parts to destroy.
 
         Raises:
             StoreError: the store failed.
@@ -71,8 +70,8 @@ class StoreSweeper:
 class ServerSweeper(StoreSweeper):
     """Background task of a server, which deletes mailboxes that the desk closed, and destroys deleted rows.
 
-    Each run first checks for a newer letterhead (the desk's signed public statement), which may name a new
-    workstation. The run can then delete mailboxes that this workstation closed.
+    Each run first checks for a newer letterhead (the desk's signed public statement). If the letterhead names
+    a new workstation, the run can also delete mailboxes that this workstation closed.
     """
 
     def __init__(self, store: Store, sessions: SessionStore, config: SourceConfig) -> None:

@@ -35,8 +35,8 @@ def apply_pending_until_stopped(settings: Path, stop: threading.Event) -> None:
 def apply_pending_now(settings: Path, last_fault: str = "") -> str:
     """Apply the pouches (sync bundles) that waited for an earlier pouch, if they can be applied now.
 
-    Return why they cannot be applied, or an empty text. The reason is logged unless it is the same as
-    `last_fault`.
+    If they cannot be applied, return the reason, otherwise an empty text. A reason that differs from
+    `last_fault` is logged.
     """
     try:
         with open_server_endpoint(settings) as endpoint:

@@ -32,12 +32,12 @@ Say = Callable[[str], object]
 
 
 def sync_now(desk: OpenDesk, *, say: Say, on_left: Callable[[int], None]) -> None:
-    """Exchange everything with the server now.
+    """Sync this workstation with the server now, in both directions.
 
     `on_left` receives the number of items that must still be sent.
 
     Raises:
-        DeployError: the exchange was not completed.
+        DeployError: the sync was not completed.
         StoreError: the store cannot be used.
     """
     with desk.store.reading() as session:
@@ -130,12 +130,11 @@ def rebuild_workstation(
 
 
 def _introduce_to_server(desk: OpenDesk, lost: Keyring, carrier: Carrier) -> None:
-    """Make this new workstation known to the server, with a message that the lost workstation's key signs.
+    """Make this new workstation known to the server, with a pouch that the lost workstation's key signs.
 
-    The message is a pouch (sync bundle) with a letterhead (signed public statement) that names this
-    workstation. With this workstation's own key, the server would refuse the pouch, because the server does
-    not know this workstation yet. Afterwards, the saved state of the exchange with the server is reset,
-    because its serial numbers are those of the lost workstation's pouches.
+    The pouch (sync bundle) contains a letterhead (signed public statement) that names this workstation. The
+    server would refuse a pouch with this workstation's own key, because the server does not know the key yet.
+    Afterwards, the serial numbers of the lost workstation's pouches are forgotten.
     """
     side = replace(workstation_endpoint(desk), name=lost.strand.id, seed=lost.strand.seed)
     for _ in range(_INTRODUCTIONS):

@@ -44,7 +44,7 @@ class ConsentAnswer:
 
 
 def answer_action(proposal_id: str, digest: str) -> str:
-    """Return the purpose of an answer form's CSRF token. The token is then valid only for this proposal."""
+    """Return the text that binds the CSRF token of an answer form to one proposal."""
     return f"answer {proposal_id} {digest}"
 
 

@@ -62,10 +62,10 @@ class MailboxSession:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """Traces of a visitor's earlier attempts in the browser: a place in the queue, and a session's token.
+    """Data in a visitor's browser about earlier attempts: a place in the queue, and a session's token.
 
     `place` is the sealed place of a form that was sent before, or empty. `token` is the token of the
-    browser's earlier session, which ends when a new session begins, or None.
+    browser's earlier session, or None. The earlier session ends when a new session begins.
     """
 
     place: str = ""
@@ -111,8 +111,8 @@ def start_mailbox(  # noqa: PLR0913  # each is needed to open a mailbox
     """Create a mailbox for someone who has typed their new passphrase correctly, and log them in.
 
     `ticket` is a form field with the encrypted passphrase, and `typed` the text that the source typed. After
-    a typing error, no mailbox is created. The source may have written the same wrong words on paper, and
-    these words would not open the new mailbox.
+    a typing error, no mailbox is created: if the source wrote the same wrong words on paper, the source could
+    not log in later.
 
     Raises:
         PassphraseRefusedError: the typed words differ from the passphrase in a ticket that is still unused.

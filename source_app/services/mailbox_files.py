@@ -62,10 +62,9 @@ def open_file(
 ) -> tuple[ThreadFile, Iterator[bytes]]:
     """Return a file of this mailbox, and an iterator that decrypts the file's bytes.
 
-    The entry that names the file is verified first, and then the whole file, so that no part of a damaged
-    file is sent. Of a large file, only the beginning is verified first. If another part of a large file is
-    damaged, or if the file changes after its verification, the iterator raises CryptoError or
-    AttachmentMissingError before the last piece. The visitor's browser then reports that the download failed.
+    The whole file is verified first, so that no part of a damaged file is sent. Of a large file, only the
+    beginning is verified first. If the iterator finds damage later, it raises CryptoError or
+    AttachmentMissingError before the last piece, and the visitor's browser reports that the download failed.
 
     Raises:
         NotFoundError: no entry of this mailbox names such a file.
@@ -112,9 +111,9 @@ def _named_file(
 def _entries(
     desk: PublicDesk, keys: MailboxKeys, attachment: Attachment | None
 ) -> Iterator[tuple[SignedEntry, object]]:
-    """Yield the verified entries that may name a file, with their content.
+    """Yield the verified entries in which to search for the name of a file, with their content.
 
-    The entry to which the file's row in the store belongs comes first. Then come all entries of the mailbox.
+    The entry that the file's row in the store points to comes first. Then come all entries of the mailbox.
     """
     if attachment is not None:
         with suppress(NotFoundError):

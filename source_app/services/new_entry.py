@@ -79,7 +79,7 @@ class EntryDraft:
     def has_room(self, *, spare: int = 0) -> bool:
         """Return True if the source can append an entry: the limits on number and bytes are not reached.
 
-        With `spare`, that many entries more are allowed, and the limit on bytes does not apply.
+        If `spare` is not 0, this number of extra entries is allowed, and the bytes have no limit.
         """
         limits = self.desk.limits
         if next_number(self.heads, SOURCE_STRAND) > limits.entries + spare:
@@ -127,11 +127,10 @@ def is_authentic(
 def _read_newer(
     desk: PublicDesk, keys: MailboxKeys, heads: Heads
 ) -> tuple[StoredMailbox, Sequence[SignedEntry]]:
-    """Read and verify the source's entries that are newer than the entries that a form names.
+    """Read and verify the source's entries that came after the entries that a form names.
 
-    `heads` has the entries that the form names. The result has the entries after the source's oldest entry in
-    `heads`. This oldest entry is not read: the form's token covers its digest, so the new entry can name it
-    even if it is missing now. Entries that fail the check are left out.
+    `heads` has the named entries: of those that the source wrote, the oldest counts. The result also has the
+    mailbox's row. Entries that fail the check are left out.
     """
     own = (head for head in heads if head.strand == SOURCE_STRAND)
     _, number, known = min(own, default=Head(SOURCE_STRAND, 1, Digest(b"")))

@@ -165,7 +165,7 @@ class Posting:
     def _prepare(self, today: date) -> PreparedAppend | None:
         """Sign the message, so that it follows the source's newest entry.
 
-        Return None if it was sent before.
+        Return None if the message was sent before.
         """
         draft = draft_entry(self.desk, self.keys, self.form_context, today)
         if draft.sent:
@@ -218,8 +218,8 @@ class Posting:
 def form_text(fields: Mapping[str, str]) -> str:
     r"""Return the text field of a form. Lines end in "\n" instead of the "\r\n" that browsers send.
 
-    A text that is very long as HTML is cut just above the limit of a message. Such a text is refused, and the
-    page that shows the text again stays small.
+    A text that would take too many bytes in a page is cut just above the limit of a message. So the text is
+    still refused, and the page that shows it again stays small.
     """
     text = fields.get("text", "").replace("\r\n", "\n")
     escaped_bytes = len(text.encode()) + 4 * sum(map(text.count, "&<>\"'"))  # at most

@@ -25,10 +25,10 @@ Commit = Callable[[Posting], object]
 
 @dataclass(slots=True)
 class ReceivedForm:
-    """Result of reading a message form. `posted` is the message that was stored, or `refusal` says why not.
+    """Result of reading a message form: the stored message (`posted`), or the reason why not (`refusal`).
 
-    `cause` is the exception behind the refusal. If the sender had no session, `posted` and `refusal` are
-    None, and the form's files were discarded.
+    `cause` is the exception behind a refusal. If the sender had no session, `posted` and `refusal` are None,
+    and the form's files were discarded.
     """
 
     fields: dict[str, str] = field(default_factory=dict, repr=False)
@@ -43,9 +43,9 @@ def receive_form(
 ) -> ReceivedForm:
     """Read a message form from a request body, and store the message. After a failure, nothing is stored.
 
-    `admit` is called once: when the first file begins, or at the end of a form without files. It receives the
-    text fields that came before, and returns the new message. If `admit` returns None, the files are
-    discarded while they arrive. `commit` is called when the whole form has arrived.
+    `admit` receives the text fields and returns the new message. It is called when the first file begins, or
+    at the end of a form without files. If `admit` returns None, the files are discarded while they arrive.
+    `commit` is called when the whole form has arrived.
     """
     received = ReceivedForm()
     with _Attempt(received, admit) as attempt:

@@ -67,7 +67,7 @@ class Question(_Part, frozen=True):
 
 
 class Outcome(_Part, frozen=True):
-    """Last page of the signpost: the routes (procedures) that may fit the visitor, the most likely first."""
+    """Last page of the signpost: the routes (procedures) that can fit the visitor, the most likely first."""
 
     number: int
     text: str
@@ -148,7 +148,9 @@ def load(folder: Path) -> Signposts:
 
 
 def check_signpost(name: str, document: Mapping[str, object]) -> Signpost:
-    """Check the content of one signpost file, and return the signpost. Error messages contain `name`.
+    """Check the content of one signpost file, and return the signpost.
+
+    `name` is the file's name in error messages.
 
     Raises:
         SignpostError: the file has a fault.
@@ -243,7 +245,7 @@ def _faults_of_routes(signpost: Signpost) -> Iterator[str]:
 
 
 def _texts(signpost: Signpost) -> Iterator[tuple[int | Route, str, str]]:
-    """Yield, for each text of the signpost: page number or route, name in error messages, text."""
+    """Yield each text of the signpost as a tuple: page number or route, name in error messages, text."""
     for page in signpost.pages:
         kind = type(page).__name__.lower()
         yield page.number, f"the text of {kind} {page.number}", page.text

@@ -74,7 +74,7 @@ def store_error_page(text: str) -> Response:
 def remember_fault(why: BaseException, wait_seconds: int = _RETRY_SECONDS) -> None:
     """Remember the class of an exception for the log, and the seconds for the header Retry-After.
 
-    They are used when the answer to this request is sent.
+    The log line and the header are written when the answer is sent.
     """
     g.fault = type(why).__name__
     g.wait_seconds = wait_seconds

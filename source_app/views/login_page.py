@@ -95,9 +95,9 @@ def mailbox_open(
 ) -> Callable[_P, ResponseReturnValue]:
     """Decorate a view that needs an open mailbox. The view receives the session of the mailbox.
 
-    Without a session, a GET request is redirected to the log-in page. If a log-in has just failed, the
-    request gets a log-in page that says so. A POST request gets a log-in page that says that nothing was
-    done. With a session, GET requests run one at a time, because the view may decrypt the whole mailbox.
+    Without a session, a POST request gets a log-in page that says that nothing was done. A GET request is
+    redirected to the log-in page, or gets a page that says that a log-in has just failed. With a session, GET
+    requests run one at a time, because the view can decrypt the whole mailbox.
     """
 
     @wraps(view)

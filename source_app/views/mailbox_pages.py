@@ -140,7 +140,7 @@ def ended_page() -> ResponseReturnValue:
 
 
 def _entry_form(here: MailboxSession, kind: type[_Form], action: str) -> tuple[FormContext, _Form]:
-    """Return the context and the form for a new entry: the sent ones for a POST, and new ones for a GET.
+    """Return the context and the form for a new entry. After a POST, both come from the form that was sent.
 
     A sent form is refused if this session did not show it.
     """
@@ -155,11 +155,10 @@ def _entry_form(here: MailboxSession, kind: type[_Form], action: str) -> tuple[F
 def _conversation_page(here: MailboxSession, template: str) -> Response:
     """Show the whole conversation, and record in the session what the page shows.
 
-    After the page was sent, a thread appends a read receipt for the desk's new entries. No page waits for
-    the receipt, because the time would show an observer that an answer of the desk was read. A failure is
-    logged and not shown. Nothing is recorded for a page that no one reads, such as a page that the browser
-    fetches in advance. While the page is sent, which may take minutes, the decrypted mailbox is not in
-    memory.
+    After the page was sent, a thread appends a read receipt for the desk's new entries. If the page waited
+    for the receipt, the time would show an observer that an answer of the desk was read. A failure is logged
+    and not shown. Nothing is recorded for a page that the browser fetches in advance. The decrypted mailbox
+    is not in memory while the page is sent, which can take minutes.
     """
     ours, day = desk(), current_day()
     conversation = thread.read_thread(ours, here.keys, here.state.shown[0], today=day)

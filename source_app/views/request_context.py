@@ -102,7 +102,7 @@ def cookie_name() -> str:
 def cookie_content() -> bytes | RefusedLogIn | None:
     """Return the content of the visitor's cookie: the token of a session, or the result of a failed log-in.
 
-    Return None without a cookie of this server.
+    Return None if the cookie has neither, or if there is no cookie of this server.
     """
     return open_cookie(request.cookies.get(cookie_name(), ""), desk().server_secret)
 
@@ -110,7 +110,7 @@ def cookie_content() -> bytes | RefusedLogIn | None:
 def session_token() -> bytes | None:
     """Return the token in the visitor's session cookie, or None without such a cookie.
 
-    The session of the token may have expired.
+    This function does not check whether the session has expired.
     """
     content = cookie_content()
     return content if isinstance(content, bytes) else None

@@ -21,7 +21,7 @@ def first_question() -> dict[str, int]:
 
 @bp.get("/<int:number>")
 def show_signpost(number: int) -> ResponseReturnValue:
-    """Show one question of the signpost (questions that lead to a fitting route), or the routes that may fit.
+    """Show a page of the signpost: a question, or the routes (procedures) that fit the visitor's answers.
 
     Visitors with and without a mailbox see the same page.
     """
