@@ -15,7 +15,7 @@ def frame(*fields: bytes) -> bytes:
 
 
 def unframe(raw: bytes) -> tuple[bytes, ...]:
-    """Split a byte string that `frame` wrote into its fields.
+    """Split a byte string into the fields that `frame` joined.
 
     Raises:
         MalformedError: a length points past the end of the byte string.

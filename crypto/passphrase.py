@@ -40,8 +40,8 @@ class Argon2Params:
     """Cost of one guess of a passphrase: Argon2id makes `t` passes over `m_kib` KiB of memory in `p` lanes.
 
     libsodium allows only one lane. One guess with the default cost took 113 to 135 ms on one core of an
-    ordinary server. No one can guess a passphrase of 90 bits, even without this cost. The cost protects a
-    source if someone saw a part of their passphrase.
+    ordinary server. The cost protects a source if someone saw a part of their passphrase. No one can guess a
+    whole passphrase (90 bits), even without this cost.
     """
 
     t: int = 3
@@ -77,8 +77,8 @@ def normalise_passphrase(typed: str) -> str:
     passphrase: a source might copy the numbers too.
 
     The normal form does not depend on a word list, so a passphrase still opens its mailbox after a list
-    changes. Only the first 1,000 characters of the input are used. Without this limit, a log-in form with
-    60,000 accents blocked the whole site for 13 seconds.
+    changes. Only the first 1,000 characters of the input are used. Otherwise a very long input could block
+    the whole site for seconds.
     """
     start = typed[:_TYPED_CHARS].translate(_APOSTROPHES)
     folded = _without_marks(_without_category(start, "Cf")).casefold().replace(_DOTLESS_I, "i")
@@ -92,7 +92,10 @@ def _without_marks(text: str) -> str:
 
 
 def _without_category(text: str, start: str) -> str:
-    """Return a text without the characters whose Unicode category begins with `start`. None is in ASCII."""
+    """Return a text without the characters whose Unicode category begins with `start`.
+
+    No ASCII character may be in such a category: an ASCII text is returned unchanged.
+    """
     if text.isascii():  # checks a message of 1 KiB four times as fast
         return text
     return "".join(char for char in text if not unicodedata.category(char).startswith(start))
@@ -125,9 +128,8 @@ def derive_root_key(typed: str, site_salt: bytes, params: Argon2Params) -> RootK
 
     All keys of the mailbox come from this key. Every text gives a root key, so a wrong passphrase raises no
     exception. `site_salt` is 16 bytes, public, and fixed as long as the desk exists. A table of guesses that
-    was computed for one desk is therefore useless at another desk. All mailboxes share this salt. If each
-    mailbox had its own salt, a log-in would have to name the mailbox to find the salt. Python's global
-    interpreter lock is released during the derivation.
+    was computed for one desk is therefore useless at another desk. All mailboxes of a desk share the salt,
+    because a log-in does not name its mailbox.
     """
     password = normalise_passphrase(typed).encode()
     memory = params.m_kib * 1024

@@ -72,8 +72,8 @@ class AttachmentSealer:
     def pad(self) -> Iterator[bytes]:
         """Encrypt the padding of the file, and yield the payload bytes in pieces of little more than 1 MiB.
 
-        A file of 2 GB may need 32 MiB of padding. A caller that stores each piece at once never has all 32
-        MiB in memory.
+        A file of 2 GB can need 32 MiB of padding. A caller that stores each piece immediately never has all
+        32 MiB in memory.
         """
         left = padded_bytes(self.size) - self.size - self._padded
         zeroes = bytes(min(left, _ZEROES_BYTES))

@@ -86,8 +86,9 @@ def seal_words(  # noqa: PLR0913  # each is a field of the envelope
 
     The content is encrypted to the newest key (epoch) of the desk. `mailbox_recipient` must have passed
     `check_mailbox_keys`. `entry_id` is 16 random bytes, drawn when the form was shown. `heads` names the
-    newest entries that the writer knew, and `unseen` the entries that the writer was not shown. Both come
-    from `Transcript.heads_for`. With `due`, the entry closes the mailbox, which may be deleted from that day.
+    newest entries that the writer was shown, and `unseen` the known entries that the writer was not shown.
+    Both come from `Transcript.heads_for`. With `due`, the entry closes the mailbox, which may be deleted from
+    that day.
 
     Raises:
         TooLongError: the text, a file name or the list of attachments is over its limit.

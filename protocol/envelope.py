@@ -143,14 +143,14 @@ class Envelope:
     def number(self) -> int:
         """Return the number of the entry among the entries of its writer (its strand).
 
-        The first entry has the number 1. Each later entry has one more than the largest number of the
-        writer's own entries that `heads` names.
+        The first entry has number 1. The number of a later entry is one more than the highest number among
+        the writer's own entries in `heads`.
         """
         return next_number(self.heads, self.strand)
 
     @property
     def is_words(self) -> bool:
-        """Return True if the entry has an encrypted part, such as a message, which someone can answer."""
+        """Return True if the entry is a message or another entry with an encrypted part (class WORDS)."""
         return self.entry_class is EntryClass.WORDS
 
     def to_bytes(self) -> bytes:
@@ -255,8 +255,7 @@ def _has_sound_heads(envelope: Envelope) -> bool:
     """Return True if an envelope does not name too many entries, and names them without contradictions.
 
     An envelope names the newest entries that its writer was shown (heads), and known entries that its writer
-    was not shown (unseen). No entry can be in both lists. A writer knows all of their own entries, so an own
-    entry can never be unseen.
+    was not shown (unseen). No entry can be in both lists. The writer's own entries can never be unseen.
     """
     heads, unseen = (Counter(head.strand for head in named) for named in (envelope.heads, envelope.unseen))
     return (

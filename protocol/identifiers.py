@@ -32,10 +32,10 @@ _NUMBER_BYTES = 8  # with 64 bits, the chances of two words differ by less than 
 def mailbox_label(address: Address) -> str:
     """Return the label of a mailbox: three words, joined by hyphens, by which people recognise the mailbox.
 
-    All machines return the same words. A label helps against mistakes and proves nothing. There are 2**38
-    labels, so someone who computes for a year can make a mailbox with the same label as another mailbox. The
-    owner of such a mailbox still cannot read the other mailbox's answers, because an answer is encrypted and
-    signed for the whole address.
+    All machines return the same words. A label helps against mistakes and proves nothing. There are only
+    2**38 labels: in a year of computing, an attacker could make a mailbox with the same label as another
+    mailbox. Even then, the attacker cannot read the other mailbox's answers, because an answer is encrypted
+    and signed for the whole address.
     """
     return "-".join(_words(b"steunpunt/v1/label", address, _LABEL_WORDS))
 

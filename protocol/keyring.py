@@ -117,7 +117,7 @@ class StrandSecret(StrictStruct, frozen=True):
 class Keyring:
     """All secret keys of the desk, decrypted.
 
-    They are only in the memory of one process, until the process locks.
+    They are only in the memory of one process. The adviser's app drops them when it locks.
     """
 
     serial: int  # from 1, one more with every change
@@ -247,8 +247,8 @@ def _plaintext(raw: bytes, passphrase: str) -> bytes:
 def _labels(header: bytes) -> list[tuple[bytes, Argon2Params]]:
     """Return the salt and the Argon2id cost of every passphrase slot in the header of a keyring file.
 
-    Slots of kinds from later versions are skipped. The header is not authentic yet, so every number is
-    limited before it costs memory or time.
+    A slot of an unknown kind, which a later version of the program wrote, is skipped. The header is not
+    authentic yet, so every number is limited before it costs memory or time.
     """
     labels = []
     for stanza in AgeHeader.from_bytes(header).stanzas:

@@ -55,9 +55,9 @@ class Tally(CanonicalStruct, frozen=True):
     - `id`: 16 bytes, derived from the mailbox's secret seed (`tally_seed`) and the kind of fact. If the
       tallies of a mailbox are made again, they have the same ids. Without the seed, no one can tell which ids
       belong to one mailbox
-    - `revision`: revision of the casefile (the desk's notes about the mailbox), plus a number derived from
-      the seed and the kind of fact. Without this number, equal revisions would show which tallies belong to
-      one mailbox
+    - `revision`: revision of the casefile (the desk's notes about the mailbox), plus a secret offset that
+      differs for each fact. Without the offset, all tallies of a mailbox would have the same revision, which
+      would show that they belong together
     """
 
     id: Annotated[bytes, Meta(min_length=ID_BYTES, max_length=ID_BYTES)]

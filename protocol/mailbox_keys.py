@@ -47,9 +47,9 @@ def check_mailbox_keys(address: Address, recipient: bytes, verify_key: bytes) ->
     """Check that two public keys belong to the mailbox of this address: the age recipient and the verify key.
 
     Call this before anyone encrypts to the recipient or verifies signatures with the key. The address is a
-    digest of both keys, so this check detects a key that someone swapped in the store. An attacker who swaps
-    both the keys and the address only makes another mailbox: the real entries do not fit its address, and
-    advisers see another label.
+    digest of both keys, so this check detects a key that someone swapped in the store. If an attacker also
+    swaps the address, the result is another mailbox: the real entries do not fit its address, and advisers
+    see another label.
 
     Raises:
         ForgedError: one of the keys does not belong to this address.

@@ -71,8 +71,8 @@ def record_digest(sealed: bytes) -> Digest:
 def past_after(*made_from: Revision) -> tuple[Digest, ...]:
     """Return the digests of all revisions that a new record replaces, at most `PAST`.
 
-    `made_from` has the revisions from which the new record is made, in any order. Their digests come first,
-    and then those of the revisions that they replaced, the latest first.
+    `made_from` has the revisions from which the new record is made, in any order. The result begins with the
+    digests of these revisions. The digests of earlier revisions follow, the latest first.
     """
     pasts = sorted((record_digest(sealed), *opened.past) for sealed, opened in made_from)
     nearest_first = itertools.chain.from_iterable(itertools.zip_longest(*pasts))
@@ -85,8 +85,8 @@ def seal_record(
     """Sign a record of the desk as this workstation, and encrypt the record to the desk's newest key.
 
     `name` has at most 64 bytes and is often the address of a mailbox. `body` has at most 700,000 bytes. The
-    record replaces the revisions `made_from`, and its number is one more than the highest of theirs. Without
-    such revisions, its number is 1.
+    record replaces the revisions in `made_from`. The record's number is one more than the highest number in
+    `made_from`, or 1 if `made_from` is empty.
 
     Raises:
         TooLongError: the body or the name is over its limit.
@@ -108,8 +108,7 @@ def open_record(
     """Decrypt a record, and check that a workstation of the desk wrote the record for this kind and name.
 
     This function cannot tell whether the record is the newest revision (see `TrustedState.saw_record`). A
-    record of a retired workstation is always accepted, because its older records must stay valid. A day in
-    each record would prove nothing: a thief of the workstation's key could write an earlier day.
+    record of a retired workstation is always accepted, because its older records must stay valid.
 
     Raises:
         UnreadableError: the record is damaged, or was not encrypted to any key of the desk.

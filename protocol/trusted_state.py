@@ -43,11 +43,10 @@ _NOTHING: Final = SeenMailbox()
 
 @dataclass(slots=True)
 class TrustedState:
-    """Newest versions that a workstation has seen: of mailboxes, of the desk's records and of the letterhead.
+    """Newest versions of the mailboxes, the desk's records and the letterhead that a workstation has seen.
 
     With these, a workstation detects that someone restored an older copy of the store. A letterhead is the
-    desk's signed public statement. Methods change the object, because a copy for each of 100,000 mailboxes
-    takes hours. Callers let one thread at a time change the state.
+    desk's signed public statement. Only one thread at a time may change the state.
     """
 
     letterhead_serial: int = 0
@@ -56,15 +55,17 @@ class TrustedState:
     records: dict[RecordName, int] = field(default_factory=dict)  # newest revision seen
 
     def seen(self, address: Address) -> SeenMailbox:
-        """Return what this workstation remembers of a mailbox, which is nothing for an unknown mailbox."""
+        """Return what this workstation remembers of a mailbox.
+
+        For an unknown mailbox, the result is empty.
+        """
         return self.mailboxes.get(address, _NOTHING)
 
     def advance(self, address: Address, seen: SeenMailbox) -> None:
         """Remember the newest entries (heads) and removals of one mailbox, after a check found no roll-back.
 
         `read_transcript` is this check. Removals that were remembered earlier stay. So this workstation
-        detects a removed entry that someone restores in the store, even if the same attacker deletes the
-        removal or makes it invalid.
+        detects that someone restored a removed entry in the store, even if the removal itself was deleted.
 
         Raises:
             ForgedError: a remembered head would disappear, or the mailbox has ended.

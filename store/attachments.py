@@ -185,7 +185,7 @@ class ChunkWriter:
         self._chunks = 0
 
     def add(self, ciphertext: bytes) -> None:
-        """Append ciphertext of any length to the attachment. Full chunks are written at once.
+        """Append ciphertext of any length to the attachment. Full chunks are written immediately.
 
         Raises:
             QuotaError: the quota has no room for another chunk.

@@ -170,8 +170,8 @@ def add(session: Session, entry: StoredEntry, attachment_ids: Sequence[bytes] = 
     """Add an entry to its mailbox, with its uploaded attachments.
 
     The entry's writer has signed its columns, except `epoch` and `header`. The attachments of
-    `attachment_ids` must be whole and pending for this entry. An entry without an encrypted part has the
-    header and payload None. If the entry is refused, everything that the session wrote is rolled back.
+    `attachment_ids` must be whole and pending for this entry. If the entry has no encrypted part, its header
+    and its payload are None. If the entry is refused, everything that the session wrote is rolled back.
 
     Raises:
         AttachmentMissingError: an attachment does not exist or is not whole.
@@ -271,8 +271,8 @@ def digests(session: Session, address: bytes) -> Sequence[bytes]:
 def held(session: Session, first: bytes, end: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
     """Yield the address and the digest of each entry, and True if the entry has an encrypted part.
 
-    The addresses begin at `first` and end before `end`. If `end` is lower than `first`, the lowest address
-    follows after the highest. If the two are equal, the result has all addresses.
+    The range of addresses begins at `first` and ends before `end`. If `end` is not above `first`, the range
+    has all addresses from `first` up, and all addresses below `end`.
     """
     for low, high in [(first, end)] if first < end else [(first, _ABOVE_ALL), (b"", end)]:
         yield from _HELD.each(session, low=low, high=high)

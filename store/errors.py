@@ -5,9 +5,10 @@ No message contains a value from a row.
 
 
 class StoreError(Exception):
-    """Base class of the store's exceptions. `fault` names the sentence that the adviser sees.
+    """Base class of the store's exceptions.
 
-    `sentence` is the message for the operator, if the code that raises the exception gives no message.
+    `fault` is the key of the sentence that the adviser's page shows. `sentence` is the message for the
+    operator, unless the code that raises the exception gives another message.
     """
 
     fault = "store"
@@ -18,7 +19,7 @@ class StoreError(Exception):
 
 
 class WholeStoreError(StoreError):
-    """Base class of the exceptions for which no single mailbox can be the cause."""
+    """Base class of the exceptions about the whole store, such as a full disk, and not about one mailbox."""
 
 
 class StoreMissingError(WholeStoreError):

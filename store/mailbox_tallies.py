@@ -43,14 +43,14 @@ def put(session: Session, address: bytes, tallies: Sequence[bytes]) -> None:
 
 
 def find(session: Session, address: bytes) -> tuple[bytes, ...]:
-    """Return the encrypted tallies (anonymous facts) beside a mailbox, sorted by their ciphertext."""
+    """Return the encrypted tallies (anonymous facts) of a mailbox, sorted by their ciphertext."""
     return tuple(_FIND.all(session, address=address))
 
 
 def all_rows(session: Session) -> dict[bytes, set[int]]:
-    """Return the ids of the rows of each mailbox's tallies (anonymous facts), without reading ciphertext.
+    """Return the row ids of each mailbox's tallies (anonymous facts), without reading ciphertext.
 
-    Replaced tallies have new ids.
+    If a tally is replaced, the new tally has a new row id.
     """
     found: defaultdict[bytes, set[int]] = defaultdict(set)
     for address, row in _ALL_IDS.each(session):
@@ -59,6 +59,6 @@ def all_rows(session: Session) -> dict[bytes, set[int]]:
 
 
 def drop(session: Session, address: bytes) -> None:
-    """Delete the tallies (anonymous facts) beside a mailbox, because the mailbox is deleted."""
+    """Delete the tallies (anonymous facts) of a mailbox, because the mailbox is deleted."""
     queue_rows(session, _IDS.all(session, address=address))
     _DELETE.run(session, address=address)

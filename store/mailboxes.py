@@ -192,7 +192,7 @@ def end_for_good(
     """End a mailbox: make its content unreadable, queue it for deletion, and store the signed `proof`.
 
     The proof is stored with `keys`: the recipient and the verify key, which the caller has verified. By
-    default, these are the keys in the mailbox's row. Also delete the tallies (anonymous facts) beside the
+    default, these are the keys in the mailbox's row. Also delete the tallies (anonymous facts) of the
     mailbox. The desk's records about the mailbox stay until the desk deletes them.
 
     Raises:

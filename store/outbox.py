@@ -40,7 +40,7 @@ from store.errors import PeerMissingError
 class OutboxKind(StrEnum):
     """Kind of an item that must be sent by sync.
 
-    The comments say which columns identify an item of that kind.
+    The comment after each kind says which columns identify an item of that kind.
     """
 
     LETTERHEAD = "letterhead"  # no column: always the newest letterhead
@@ -219,9 +219,9 @@ def enqueue_for(session: Session, peer: bytes, kind: OutboxKind, **item: bytes) 
     """Add an item to the outbox of one other store (peer), even if the item was sent before.
 
     The outbox is the queue of items to send. `item` has the columns of `enqueue`. For a record (encrypted
-    note), `replaces` can be the digest of a revision that the peer may replace by this record. If `replaces`
-    is empty, the `replaces` of an earlier call stays. The item is added even if `exclude_peer` has excluded
-    the peer.
+    note), `replaces` can be the digest of a revision that the peer may replace by this record. An empty
+    `replaces` does not change the digest of an earlier call. The item is added even if `exclude_peer` has
+    excluded the peer.
 
     Raises:
         PeerMissingError: there is no such peer. Everything that this session wrote is rolled back.
@@ -322,7 +322,8 @@ def mark_packed(session: Session, ids: Iterable[int], serial: int, *, letterhead
 def mark_changed(session: Session, ids: Iterable[int]) -> None:
     """Mark packed items of the outbox (queue of items to send) as changed, so that they are packed again.
 
-    This happens when the peer has confirmed their pouch (sync bundle). `ids` has the row ids of the items.
+    They are packed again after the peer has confirmed the pouch (sync bundle) in which they are now. `ids`
+    has the row ids of the items.
     """
     for row in ids:
         _MARK_CHANGED.run(session, row=row)

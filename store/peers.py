@@ -69,8 +69,8 @@ def find(session: Session, name: bytes) -> Peer | None:
 def find_in_time(session: Session, name: bytes, future: int) -> Peer | None:
     """Return the peer (another store) with this name, or None. Set its serials of `future` or more to 0.
 
-    Such a high serial was written while a clock was wrong, or by someone who changed the store. It would stay
-    above all real serials for years. With 0, sync recovers as after a restored backup.
+    Such a high serial was written while a clock was wrong, or by someone who changed the store. For years,
+    all real serials would be lower. With 0, sync recovers as after a restored backup.
     """
     _FORGET_FUTURE.run(session, peer=name, future=future)
     return find(session, name)
@@ -118,10 +118,10 @@ def reserve_serial(session: Session, name: bytes, *, at_least: int = 0) -> int:
 
 
 def advance_serial(session: Session, name: bytes, serial: int) -> None:
-    """Raise the serial of the last pouch (sync bundle) to a peer, after a restore of this store's backup.
+    """Raise the serial of the last pouch to a peer, after this store was restored from a backup.
 
-    The peer has newer pouches, which this store has forgotten. This store does not know which items were in
-    them, so it marks all packed items as not packed.
+    The peer has newer pouches (sync bundles) than the backup knows. So all packed items are marked as not
+    packed, and will be sent again.
     """
     _change(session, name, sent_serial=serial)
     outbox.repack_all(session, name)
@@ -154,7 +154,7 @@ def clear_rollback(session: Session, name: bytes) -> None:
 def reset_acknowledged(session: Session, name: bytes) -> None:
     """Record that a peer has confirmed no pouch (sync bundle), because the peer was restored from a backup.
 
-    The serials of our next pouches do not start again.
+    The serials of our next pouches still increase.
     """
     _change(session, name, acknowledged_serial=0)
 

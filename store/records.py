@@ -155,7 +155,7 @@ def delete_dropped(
     """Delete the records that the desk dropped, if each of these peers (other stores) knows that.
 
     No signature covers the column `is_dropped`. So a workstation passes the function `is_empty`, which
-    verifies that the desk signed an empty body. The server cannot decrypt a record.
+    verifies that the desk signed an empty body. The server cannot decrypt a record, so it skips this check.
     """
     for record in _DROPPED.all(session):
         name = record_name(record.kind, record.name)

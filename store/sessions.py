@@ -87,7 +87,7 @@ class SessionStore:
         """Add 1 to a counter, which begins at 0. If it is at `most` already, return False and add nothing.
 
         `name` is a hash. The counter expires when the half hour `expires_half_hour` begins, counted from 1970
-        in UTC. The row contains as many zero bytes as the counter says.
+        in UTC.
         """
         with self._connection() as connection:
             row = {"name": name, "most": most, "expires": expires_half_hour}

@@ -64,8 +64,8 @@ def apply_pouch(
     """Verify a pouch (sync bundle) that another machine sent, and apply its items to the store.
 
     `reopen` returns the bytes of the pouch from the start, and is called twice: to verify all items, and then
-    to apply them. `is_direct` is True if the pouch arrived over a connection, and False if it is a file. A
-    pouch from a connection must be dated today, give or take a day.
+    to apply them. `is_direct` is True if the pouch arrived over a connection, and False if it is a file. The
+    day of a pouch from a connection must be today, yesterday or tomorrow.
 
     After NO_ROOM or a StoreError, some items may be applied. Then the same pouch can be applied again.
 
@@ -187,7 +187,7 @@ def _require_day(endpoint: Endpoint, head: PouchHead, *, is_direct: bool) -> Non
 
     If the sender's clock is wrong, the entries in its pouch have wrong days too. A pouch from a file may be
     weeks old, but a pouch from a connection may not. A serial is made from the time. If this store recorded a
-    serial from the future, the lower serials of all later pouches would count as old.
+    serial from the future, it would ignore all later pouches, because their serials are lower.
 
     Raises:
         PouchRefusedError: the reason is CLOCK.
@@ -219,9 +219,9 @@ def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
 def _apply_batch(context: ApplyContext, items: Sequence[Item]) -> int:
     """Apply some items of a pouch (sync bundle) in one transaction.
 
-    If an item fails, the items before that item stay applied. This transaction is not durable yet. The later
-    commit that marks the pouch as applied makes all transactions durable at once. If the power fails before
-    that commit, the sender sends the pouch again.
+    If an item fails, the items before that item stay applied. The transaction becomes durable only with the
+    later commit that marks the pouch as applied. If the power fails before that commit, the sender sends the
+    pouch again.
     """
     try:
         with context.endpoint.store.writing(durable=False) as session:

@@ -234,10 +234,10 @@ class _PouchBuilder:
         return [] if sound is None else [sound]
 
     def _pack_again(self, row: int) -> None:
-        """Note a row of the server's outbox (queue to send) whose item was bad, so that it is packed again.
+        """Note that the server's next pouch (sync bundle) must try an item again that is damaged or missing.
 
-        The item may be damaged or missing for a moment only. A workstation does nothing here: its sync lasts
-        until everything is sent, and would never end.
+        `row` is the item's row in the outbox (queue to send). The fault may last only for a moment. A
+        workstation does nothing here: its sync continues until everything is sent, and would never end.
         """
         if self._context.endpoint.is_server:
             self._again.append(row)

@@ -222,8 +222,8 @@ def _limit_time(pouches: Iterator[bytes], hang_up: Callable[[], object]) -> Iter
 def _refusal(word: bytes) -> SyncError:
     """Return the exception for the word with which the server refuses to sync.
 
-    Our server sends only words in `REFUSAL_WORDS`. After any other word, the reason is UNREACHABLE, because
-    something else than our server has answered.
+    Our server sends only words in `REFUSAL_WORDS`. Any other word did not come from our server, so the reason
+    is UNREACHABLE.
     """
     reason = word.decode("ascii", errors="replace").strip()
     if reason in REFUSAL_WORDS:

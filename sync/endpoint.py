@@ -95,7 +95,10 @@ class Endpoint:
         return self.name == SERVER
 
     def future_serial(self) -> int:
-        """Return the lowest serial that no real pouch (sync bundle) has, even if a clock is a day ahead."""
+        """Return the limit from which the serial of a pouch (sync bundle) is certainly from the future.
+
+        The limit is two days from now, because a clock may be a day ahead.
+        """
         return lowest_serial(self.half_hour() + 2 * 48)
 
     def recipient(self) -> PQRecipient:

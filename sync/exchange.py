@@ -167,8 +167,8 @@ def _ask_again(workstation: Endpoint, without_room: Collection[tuple[bytes, byte
 def _identify_sender(server: Endpoint, pouch: bytes) -> StrandId:
     """Return the workstation that sent a pouch (sync bundle) to the server. Make a new workstation a peer.
 
-    A workstation is new if it is not a peer yet, or if it has applied no pouch of this server. The signature
-    of its pouch is verified first, because all items of the store are then queued for it.
+    A workstation is new if it is not a peer yet, or if it has applied no pouch of this server. For a new
+    workstation, all items of the store are queued. So the signature of its pouch is verified first.
 
     Raises:
         PouchRefusedError: the pouch is for another desk, or its signature is wrong.

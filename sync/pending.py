@@ -59,8 +59,7 @@ def import_pouch(endpoint: Endpoint, pieces: Iterable[bytes]) -> ImportedPouch:
     of it is stored. An interrupted import can be repeated.
 
     Raises:
-        PouchRefusedError: no item was applied. `reason` says why. It is never EARLY (an earlier pouch is
-            missing).
+        PouchRefusedError: no item was applied. `reason` says why, and is never EARLY.
         SyncRefusedError: NOT_PAIRED, UNKNOWN_WORKSTATION, REVOKED_WORKSTATION, or NO_ROOM.
         StoreError: the store failed. Items that were applied before the failure stay applied.
     """
@@ -121,9 +120,9 @@ def _apply_file(endpoint: Endpoint, path: Path) -> AppliedPouch:
 
 
 def _apply_pending(endpoint: Endpoint, folder: Path) -> list[AppliedPouch]:
-    """Apply the pending pouches (sync bundles), except those that wait for a pouch that is not here yet.
+    """Apply each pending pouch (sync bundle) that does not wait for an earlier pouch any more.
 
-    A pouch that is refused for another reason is deleted.
+    Its file is then deleted, even if the pouch was refused.
     """
     applied: list[AppliedPouch] = []
     while True:
@@ -149,7 +148,8 @@ def _copy(folder: Path, pieces: Iterable[bytes], reserve_bytes: int) -> Path:
     """Copy a pouch (sync bundle) to a file named after its digest, so that a second copy replaces the first.
 
     Raises:
-        SyncRefusedError: NO_ROOM: the disk is full, or has only the `reserve_bytes` left that are for text.
+        SyncRefusedError: NO_ROOM: the disk is full, or the copy would need the last `reserve_bytes`, which
+            are reserved for text.
     """
     unfinished = folder / f"{secrets.token_hex(8)}{_UNFINISHED}"
     digest = hashlib.sha256()

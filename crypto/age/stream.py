@@ -24,8 +24,7 @@ _COUNTER_BYTES = 11
 class _Cutter:
     """Buffer that turns pieces of input of any size into chunks of equal size, and holds back the last chunk.
 
-    The last chunk is encrypted differently, and only the end of the input shows which chunk is the last. If
-    all bytes of a chunk are in one piece of input, these bytes are not copied.
+    The last chunk is encrypted differently, and only the end of the input shows which chunk is the last.
     """
 
     __slots__ = ("_size", "rest")

@@ -66,13 +66,12 @@ class PouchHead(CanonicalStruct, frozen=True, kw_only=True):
         """Parse the head of a pouch (sync bundle). Only the exact bytes that `to_bytes` writes are accepted.
 
         A head names two other pouches of the sender by their serials: the one sent before (`sent`), and the
-        one that must be applied first (`after`). Both serials must be lower than the pouch's own serial, or
-        the receiver would wait forever.
+        one that must be applied first (`after`). Both serials must be lower than the pouch's own serial.
+        Otherwise the receiver would wait forever.
 
         Raises:
             MalformedError: `to_bytes` never writes these bytes, the pouch is not between the server and one
-                workstation, or `after` or `sent` is not lower than the pouch's own serial (the receiver would
-                wait forever).
+                workstation, or `after` or `sent` is not lower than the pouch's own serial.
         """
         head = super().from_bytes(raw)
         sides = sorted((len(head.sender), len(head.receiver)))

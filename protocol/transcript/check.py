@@ -49,8 +49,8 @@ class Fault:
     """One fault that the check found in a mailbox, in or about one entry.
 
     `strand` and `number` say which entry of which writer. `digest` is the digest of this entry, even if the
-    entry is missing. It is None if the check ignores the entry: the entry is not authentic, is a copy, or may
-    have been forged with the key of a retired workstation.
+    entry is missing. `digest` is None if the check ignores the entry, for example because the entry is not
+    authentic.
     """
 
     kind: FaultKind
@@ -96,12 +96,12 @@ class Transcript:
         could open, entries without an encrypted part, and removed entries.
 
         At most 64 heads and 256 unseen entries are named. This writer and the source come first, then writers
-        with an entry in the store. If too many entries of another writer are unseen, only the newest entries
-        of that writer are named, as unseen.
+        with an entry in the store. If there is no room for all unseen entries of another writer, only the
+        newest entries of that writer are named, and all of them count as unseen.
 
         `remembered` has heads that the writer verified before. The writer's own remembered heads are named
-        even if the store lacks them now. Otherwise, someone who hides a row could make a workstation use a
-        number twice.
+        even if the store lacks them now. Otherwise, someone could hide a row, and the workstation would use
+        the number of the hidden entry again.
         """
         heads: list[list[Head]] = []
         unseen: list[Head] = []
@@ -136,8 +136,8 @@ def heads_after(heads: Heads, newer: Sequence[SignedEntry]) -> Heads:
     """Return `heads` with the entries `newer` added, and without the heads that these entries replace.
 
     Heads are the newest entries that a writer knows. The source's site calls this function for a new message.
-    The form has the heads of the mailbox when the page was shown, and `newer` has the source's entries since
-    then. So the whole mailbox need not be verified again.
+    `heads` comes from the form, and is as old as the page. `newer` has the entries that the source wrote
+    since then. So the whole mailbox need not be verified again.
     """
     own = {head_of(entry) for entry in newer}
     strands = {head.strand for head in own}
@@ -239,8 +239,8 @@ def _dated_back(knowledge: Knowledge, strands: Mapping[StrandId, StrandKey]) -> 
     """Return the entries of retired workstations that were certainly written after the retirement.
 
     Attack: someone has the key of a retired workstation, and signs an entry with a day before the retirement.
-    The day is false if the entry's heads (the newest entries that its writer knew), or the entries before
-    them, have a day after the retirement.
+    Such an entry is found if one of its heads (the newest entries that its writer knew), or an entry before
+    them, has a day after the retirement.
     """
     newest: dict[Digest, date] = {}  # of each entry and all entries before it
     found = []
@@ -255,10 +255,11 @@ def _dated_back(knowledge: Knowledge, strands: Mapping[StrandId, StrandKey]) -> 
 
 
 def _unconfirmed_rivals(knowledge: Knowledge, _strands: object) -> list[SignedEntry]:
-    """Return the entries of retired workstations that share their number and that no trusted writer knew.
+    """Return each entry of a retired workstation that has a rival, unless a trusted writer knew the entry.
 
-    Attack: someone with the key of a retired workstation signs a second entry with the number of a real
-    entry. The real entry is not returned if the source or a workstation in use knew it when writing an entry.
+    A rival is another entry of the same workstation with the same number. Trusted writers are the source and
+    the workstations in use. Attack: someone with the key of a retired workstation signs a second entry with
+    the number of a real entry.
     """
     order, retired = knowledge.order, knowledge.retired
     places = Counter(head_of(entry)[:2] for entry in order if entry.envelope.strand in retired)
@@ -268,12 +269,11 @@ def _unconfirmed_rivals(knowledge: Knowledge, _strands: object) -> list[SignedEn
 
 
 def _rivals(knowledge: Knowledge, remembered: Heads) -> dict[Digest, FaultKind]:
-    """Return each entry whose number another entry of the same writer has too, with the kind of fault.
+    """Return each entry whose number another entry of the same writer has too, and the kind of this fault.
 
-    If the store lacks the other entry, the other entry counts only if a workstation wrote it, and if there is
-    proof that it existed. Proof is that this workstation remembers the entry, or that a later entry of the
-    same writer names it. A name in an entry of another writer or of a retired workstation proves nothing,
-    because the name may be invented.
+    The other entry can be missing from the store. A missing entry counts only if a workstation wrote it, and
+    if this workstation remembers it or a later entry of the same writer names it. The entries of other
+    writers and of retired workstations do not count here, because they can name an invented entry.
     """
     parts = [entry.envelope for entry in knowledge.order if entry.envelope.strand not in knowledge.retired]
     own = (head for part in parts for head in part.heads if head.strand == part.strand)
@@ -321,8 +321,8 @@ def _by_strand(heads: Iterable[Head]) -> dict[StrandId, list[Head]]:
 def _limited(strands: Iterable[Collection[Head]]) -> Heads:
     """Return as many heads (names of entries) as an envelope can contain, sorted.
 
-    `strands` has the heads of each writer. An envelope limits the heads of one writer, and the heads of all
-    writers together. If these are too many, the heads of the last writers are left out.
+    `strands` has the heads of each writer, the most important writer first. An envelope has one limit for the
+    heads of each writer, and one for all heads together. Heads over a limit are left out.
     """
     lowest = (sorted(heads, key=lambda head: head.digest)[:HEADS_OF_STRAND] for heads in strands)
     return tuple(sorted([head for heads in lowest for head in heads][:HEADS_IN_ALL]))

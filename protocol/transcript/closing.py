@@ -40,14 +40,14 @@ def closed_until(transcript: Transcript) -> date | None:
 
 
 def may_delete(transcript: Transcript, strands: Mapping[StrandId, StrandKey], today: date) -> bool:
-    """Return True if the desk closed a mailbox, its day of deletion has come, and no entry forbids deletion.
+    """Return True if the desk closed a mailbox, its day of deletion has come, and the deletion is safe.
 
-    Deletion is forbidden in these cases:
+    A deletion is safe if all of this is true:
 
-    - an entry is not authentic
-    - the workstation that closed the mailbox was retired since then
-    - the store has an entry that the writer of the closing was not shown (`unseen` in the closing)
-    - an entry is missing, and the writer of the closing neither knew it nor listed it as unseen
+    - every entry is authentic
+    - the workstation that closed the mailbox is still in use
+    - the store has none of the entries that were not shown to the writer of the closing (its list `unseen`)
+    - every missing entry was known to the writer of the closing, or is in its list `unseen`
     """
     due = closed_until(transcript)
     if due is None or due > today:

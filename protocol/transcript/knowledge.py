@@ -16,12 +16,10 @@ class Knowledge:
     """Index that says, for each entry of a mailbox, which earlier entries its writer knew.
 
     All entries must be authentic. An entry names its heads (the newest entries that its writer knew) and its
-    unseen entries (which the writer was not shown). The heads show that the writer also knew the earlier
-    entries of the same writers. But the writer did not know the unseen entries, nor entries that come only
-    before an unseen entry.
+    unseen entries (which its writer was not shown). The writer also knew the entries before each head in the
+    head's own strand (list of one writer's entries), back to the first unseen entry.
 
-    What a writer knew follows from the new entry and from the writer's own earlier entries, and not from the
-    entries of other writers.
+    The heads of the writer's own earlier entries count too. The heads of other writers' entries do not count.
 
     `named` has all entries that other entries name, even entries that are missing. The names in entries of
     retired workstations (`retired`) are in `doubted`: a thief of such a workstation's key could name entries
@@ -46,7 +44,8 @@ class Knowledge:
     def all_cover(self, laters: Iterable[Digest], earlier: Digest) -> bool:
         """Return True if each entry in `laters` proves that its writer knew the entry `earlier`.
 
-        Each entry must prove this alone. Unlike in `known_to`, earlier entries of its writer are no proof.
+        Only the heads and the unseen entries of the later entry itself count. `known_to` also counts those of
+        earlier entries by the same writer.
         """
         ahead: dict[Heads, set[Digest]] = {}  # by unseen entries: all entries behind which `earlier` is
         for later in laters:
@@ -79,9 +78,9 @@ class Knowledge:
         return self._learn(writers, set(), {})
 
     def unknown_to_all(self, digests: Iterable[Digest], writers: Iterable[Digest]) -> list[Digest]:
-        """Return the entries in `digests`, without those that `known_to(writers)` returns.
+        """Return the entries in `digests` that no writer of the entries in `writers` knew.
 
-        No writer of the entries `writers` knew the returned entries. All entries are given by their digests.
+        All entries are given by their digests.
         """
         known = self.known_to(writers)
         return [digest for digest in digests if digest not in known]
@@ -104,10 +103,10 @@ class Knowledge:
     ) -> set[Digest]:
         """Return the entries that the writers of these entries knew.
 
-        Entries that earlier calls returned may be left out. `own` and `visited` collect the entries that were
-        reached, so that no call searches an entry twice. `own` has entries of the writers themselves.
-        `visited` has entries of other writers, in one group for each list of unseen entries. The group
-        contains these unseen entries from the start, so the search stops at them.
+        Calls can share `own` and `visited`, so that no entry is searched twice. The result then leaves out
+        entries that an earlier call returned. `own` collects entries of the writers themselves. `visited`
+        collects entries of other writers, one set for each list of unseen entries. Each set begins with these
+        unseen entries, so the search stops at them.
         """
         known: set[Digest] = set()
         heads: dict[Heads, list[Digest]] = defaultdict(list)

@@ -116,8 +116,8 @@ class _Facts:
     They are computed once: otherwise a mailbox with a thousand proposals would take seconds to read.
 
     - `said`: the source's encrypted entries, and the source's entries that others name but the store lacks
-    - `unreadable`: the entries in `said` without readable content: missing, removed, or not decrypted
-    - `unopened`: entries of both sides that are neither missing nor removed, but cannot be decrypted
+    - `unreadable`: the source's entries in the store whose content was removed or cannot be decrypted
+    - `unopened`: entries of both sides that were not removed, but cannot be decrypted
     - `answers`, `steps`: the answers to a proposal and the steps about it, by the digest of the proposal
     """
 
@@ -157,8 +157,8 @@ class Consent:
     - a removal of the proposal, of the agreement, or of anything that the source wrote later
     - an entry that cannot be decrypted, because it may be an answer against the proposal
 
-    A removed entry may have been an answer against the proposal too. So it also withdraws the agreement for a
-    step of the desk, if the desk did not know the entry when writing the step.
+    A removed entry may have been an answer against the proposal too. So the agreement does not allow a step
+    of the desk if the desk did not know the removed entry when it wrote the step.
     """
 
     def __init__(self, facts: _Facts, digest: Digest, proposal: Digest | None) -> None:
@@ -223,10 +223,11 @@ class Consent:
         return known.issuperset(self._facts.missing) and not self._withdrawals(agreement, known)
 
     def _has_effect(self, step: Digest, note: StepNote, allowing: Iterable[Digest]) -> bool:
-        """Return True if a step to pass on the proposal is valid: the source did not withdraw in time.
+        """Return True if a step to pass on the proposal is valid.
 
-        A step to pass on without consent needs no agreement. Such a step is invalid only if the source
-        answered against the proposal at the same time: neither writer had seen the other's entry.
+        A step with consent needs an agreement that allows the step (`_allows`). A step without consent needs
+        no agreement. It is invalid only if the source answered against the proposal, the desk did not know
+        this answer, and the answer does not prove that the source had seen the step.
         """
         if note.without_consent:
             return self._knowledge.all_cover(set(self._against) - self._known_at[step], step)
@@ -244,8 +245,8 @@ class Consent:
         """Return True if an agreement of the source allows a step of the desk to pass on the proposal.
 
         The writer of the step must have known the agreement. A withdrawal of the agreement stops the step,
-        unless the heads of the withdrawal prove that the source had seen the step. Earlier read receipts do
-        not count.
+        unless the heads of the withdrawal itself prove that the source had seen the step. An earlier read
+        receipt is not enough proof.
         """
         known = self._knowledge.known_to([agreement])
         crossed = self._facts.removed - known - self._known_at[step]

@@ -29,9 +29,9 @@ class ThreadStep:
       is the day from which the mailbox may be deleted
     - `to`, `delivered`: the recipient of a proposal, and the day on which the recipient got the file
     - `is_derived`: no one wrote this step; it follows from the entries
-    - `is_void`: the step has no effect, because the source had not agreed to the proposal, or had withdrawn
-      the consent in time. If such a step is PASSED_ON, the desk must destroy the file that it made for the
-      recipient
+    - `is_void`: the step has no effect, because the source had not agreed to the proposal, or withdrew the
+      consent before they saw the step. If such a step is PASSED_ON, the desk must destroy the file that it
+      made for the recipient
     """
 
     step: StepName

@@ -22,8 +22,8 @@ def connect(path: Path, *settings: str, journal: str = "wal") -> sqlite3.Connect
 
     `settings` are SQLite pragmas, such as "query_only=ON". `journal` is the kind of journal that the file
     must have after the settings. SQLite overwrites deleted content with zeros. The driver begins no
-    transactions: the caller executes BEGIN. If a stored text is not UTF-8, the wrong bytes are read as
-    U+FFFD. So one damaged text does not make the whole query fail, and `schema` detects the damage.
+    transactions: the caller executes BEGIN. In a stored text that is not UTF-8, the wrong bytes are read as
+    U+FFFD, so that one damaged text does not make the whole query fail.
 
     Raises:
         StoreOutdatedError: the file has another kind of journal, in which deleted content could stay.

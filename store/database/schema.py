@@ -200,10 +200,12 @@ class MailboxRow(_WithId, Base):
 class SealedRow(_WithId, Base):
     """Ciphertext of an entry, the age header or a chunk of an attached file, a record, or a tally.
 
-    A deletion clears the column `header` at once, and the clean-up destroys the rest later. So `header` has
-    what is needed for decryption. For an entry, this is the age header, and the column `payload` has the rest
-    of the ciphertext. A chunk has only a payload. Every other ciphertext is completely in `header`. A tally
-    is an encrypted count for the yearly report.
+    A deletion clears the column `header` immediately, and the clean-up destroys the rest later. No one can
+    decrypt the rest without `header`. A tally is an encrypted count for the yearly report.
+
+    - entry: `header` has the age header, and `payload` the rest of the ciphertext
+    - chunk of a file: only `payload`
+    - all others: only `header`
     """
 
     __tablename__ = "sealed"

@@ -27,7 +27,7 @@ def insert_sealed(session: Session, *, header: bytes | None = None, payload: byt
 
     A page of zeros, the shield, is written before the ciphertext (`schema.SHIELD`). Without the shield,
     SQLite could leave a copy of some ciphertext in the file after the row is deleted. A deletion erases the
-    header at once, and the payload later. So the caller passes a whole record or tally (anonymous fact) as
+    header first, and the payload later. So the caller passes a whole record or tally (anonymous fact) as
     `header`.
     """
     row = new_id()

@@ -47,8 +47,7 @@ def apply_file(context: ApplyContext, session: Session, item: FileItem) -> bool:
 
     Do nothing if this store has the whole file or does not have its mailbox, or if the file's entry was
     removed. If this workstation cannot decrypt its copy of the file, because the age header is damaged, the
-    file is received again. Files that are unwanted stay unwanted for the whole pouch (sync bundle), so that
-    a server that repeats its items costs little time.
+    file is received again. A file that is not needed is then ignored for the rest of the pouch (sync bundle).
     """
     address, key = Address(item.address), (item.address, item.attachment_id)
     rows = entries.find_by_entry_id(session, address, item.entry_id)

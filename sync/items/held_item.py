@@ -37,9 +37,9 @@ def pack(session: Session) -> HeldItem:
 
 
 def apply(context: ApplyContext, session: Session, item: HeldItem) -> bool:
-    """On the server, queue the entries that are missing in a workstation's list, to send them to it.
+    """On the server, queue for a workstation the entries that its list does not have.
 
-    An entry is also queued if only the workstation's copy has lost its encrypted part. If a listed mailbox
+    An entry is also queued if only the workstation's copy has lost the encrypted part. If a listed mailbox
     has ended, the proof of its end is queued. A workstation ignores such a list.
     """
     if not context.endpoint.is_server:

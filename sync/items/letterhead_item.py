@@ -72,8 +72,8 @@ def apply(context: ApplyContext, session: Session, item: LetterheadItem) -> bool
 def _is_rolled_back(session: Session, item: LetterheadItem, shared: int) -> bool:
     """Return True if a received letterhead shows that the server was restored from a backup.
 
-    The letterhead shows this if this store used it before, or if it is older than the last letterhead that
-    both machines had. A letterhead is the desk's signed public statement.
+    There are two such letterheads: one that this workstation already had and replaced, and one that is older
+    than the last letterhead that both machines had. A letterhead is the desk's signed public statement.
     """
     before = letterheads.find(session, item.serial)
     return item.serial < shared or (before is not None and before[1] == item.body)
