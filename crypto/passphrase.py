@@ -104,7 +104,7 @@ def _without_category(text: str, start: str) -> str:
 def unknown_words(typed: str) -> list[int]:
     """Return the positions, from 0, of the typed words that are on no word list.
 
-    Such a word may be a typing error.
+    Such a word is perhaps a typing error.
     """
     known = _all_words()
     return [

@@ -59,7 +59,7 @@ class AttachmentSealer:
     def update(self, plaintext: bytes) -> bytes:
         """Encrypt the next piece of the file, of any length.
 
-        Return the payload bytes that are ready, which may be b"".
+        Return the payload bytes that are ready, which can be b"".
 
         Raises:
             TooLongError: the file is over a terabyte.

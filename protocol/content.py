@@ -85,7 +85,7 @@ class AttachmentNote(StrictStruct, frozen=True):
     - `name`: at most 255 bytes of UTF-8, as the writer typed it; never trust it as a path
     - `size`: the true size in bytes, before padding
     - `payload_sha256`: digest of the encrypted payload as it is stored
-    - `commit`: `commit_to_key` of the file key, address, entry id and attachment id
+    - `commit`: commitment (`commit_to_key`) to the file key, address, entry id and attachment id
     """
 
     id: _Id
@@ -105,7 +105,7 @@ class StepNote(StrictStruct, frozen=True):
     The adviser's own sentence is the text of the content. `to` and `without_consent` occur only in the steps
     PASSING_ON and PASSED_ON, and `delivered` only in PASSED_ON.
 
-    - `next`: the next thing that will happen, at most 2,000 characters; may be empty
+    - `next`: the next thing that will happen, at most 2,000 characters, or empty
     - `by`: the working day on which to expect the next thing
     - `to`: name of the recipient
     - `proposal`: digest of the proposal that the step is about. PASSING_ON and PASSED_ON need a proposal,
@@ -206,7 +206,7 @@ class Content(StrictStruct, frozen=True):
     def from_bytes(cls, raw: bytes) -> Self:
         """Parse the JSON of a content, which `to_bytes` or another implementation wrote.
 
-        Any spelling of the JSON is accepted, because another JSON library may order fields and escape
+        Any spelling of the JSON is accepted, because another JSON library can order fields and escape
         characters differently. This is safe: the bytes are signed, so no one but the writer could choose
         another spelling.
 
@@ -224,7 +224,7 @@ class Content(StrictStruct, frozen=True):
 
 
 class _MinorVersion(Struct, frozen=True):
-    """Minor version of a content, parsed first: a newer version may have fields that we do not know."""
+    """Minor version of a content, parsed first: a newer version can have fields that we do not know."""
 
     minor: Annotated[int, Meta(ge=0)] = 0
 

@@ -237,9 +237,9 @@ def verify_letterhead(
 
     `fingerprint` is the desk's minisign public key ("RW…"). The caller reads the fingerprint from the
     settings, and never from the place that the letterhead comes from. `at_least_serial` is the newest serial
-    seen so far. This serial stops a replay of an older letterhead, whose encryption key may have been
-    destroyed or stolen. `same_parameters_as` is a letterhead seen before, which must have the same salt and
-    cost: with another salt or another cost, every passphrase would open another, empty mailbox.
+    seen so far. This serial stops a replay of an older letterhead, whose encryption key was perhaps destroyed
+    or stolen. `same_parameters_as` is a letterhead seen before, which must have the same salt and cost: with
+    another salt or another cost, every passphrase would open another, empty mailbox.
 
     Raises:
         LetterheadRefusedError: `reason` says why. The signature is checked before anything is parsed.

@@ -36,7 +36,7 @@ class StrandKey:
     def ended_before(self, day: date) -> bool:
         """Return True if the workstation was retired more than a day before `day`.
 
-        A difference of one day proves nothing, because the clocks of two machines may differ by a day.
+        A difference of one day proves nothing, because the clocks of two machines can differ by a day.
         """
         return self.until is not None and (day - self.until).days > 1
 

@@ -122,8 +122,8 @@ def add_chunk(  # noqa: PLR0913  # the chunk's place
     """Append a chunk of ciphertext, of at most `CHUNK_BYTES` bytes, to an attachment that is being uploaded.
 
     `number` is the place of the chunk in the attachment, counted from 0. After the last chunk, the attachment
-    is whole, and its entry may be written. The caller's transaction need not be durable: the entry's commit
-    is durable, and SQLite writes commits to the disk in their order.
+    is whole, and its entry may be written. The caller's transaction need not be durable, because the later
+    commit of the entry also makes the chunks durable.
 
     Raises:
         AttachmentMissingError: no such attachment is pending, or its next chunk has another number.
@@ -149,7 +149,7 @@ def abandon_uploads(
     """Queue the uploaded attachments of an entry for deletion, because the entry will not be written.
 
     Attachments of an entry that was written are kept. With `attachment_ids`, only these attachments are
-    queued: another attempt to send the same entry may still be uploading other attachments.
+    queued: another attempt to send the same entry can still be uploading other attachments.
     """
     freed = sum(
         queue_attachment(session, row)

@@ -45,7 +45,7 @@ def destroy_deleted(
     queued at the start. Return the number of rows destroyed.
 
     Raises:
-        StoreBusyError: a reader prevented the emptying of the journal, which may have a copy of the destroyed
+        StoreBusyError: a reader prevented the emptying of the journal, which can have a copy of the destroyed
             rows. Call this function again soon.
     """
     with store.writing() as session:

@@ -169,7 +169,7 @@ def claim(session: Session, address: bytes, version: int) -> None:
 def add(session: Session, entry: StoredEntry, attachment_ids: Sequence[bytes] = ()) -> None:
     """Add an entry to its mailbox, with its uploaded attachments.
 
-    The entry's writer has signed its columns, except `epoch` and `header`. The attachments of
+    The writer has signed the columns of the entry, except `epoch` and `header`. The attachments of
     `attachment_ids` must be whole and pending for this entry. If the entry has no encrypted part, its header
     and its payload are None. If the entry is refused, everything that the session wrote is rolled back.
 

@@ -237,7 +237,7 @@ def purge_mailbox(session: Session, address: bytes, *, proof: bytes, day: date) 
 
 
 def due_by(session: Session, day: date) -> Sequence[bytes]:
-    """Return the addresses, sorted, of mailboxes that may be due for deletion on a day.
+    """Return the addresses, sorted, of mailboxes that are perhaps due for deletion on a day.
 
     The day in the mailbox's row is not signed, so the caller must verify the entries of the mailbox.
     """

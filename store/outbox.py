@@ -54,7 +54,7 @@ class OutboxKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OutboxItem:
-    """Name of an item, such as an entry, that another store (peer) may not have yet."""
+    """Name of an item, such as an entry, that must be sent to another store (peer)."""
 
     id: int
     kind: OutboxKind
@@ -330,7 +330,7 @@ def mark_changed(session: Session, ids: Iterable[int]) -> None:
 
 
 def repack_all(session: Session, peer: bytes) -> None:
-    """Mark all packed items of a peer as not packed, because the pouches with them may never have arrived.
+    """Mark all packed items of a peer as not packed, because the pouches with them perhaps never arrived.
 
     A damaged row of the outbox does not say which item the peer needs. If there is such a row, all items of
     the store are queued again. A pouch is a sync bundle.

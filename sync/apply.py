@@ -67,7 +67,7 @@ def apply_pouch(
     to apply them. `is_direct` is True if the pouch arrived over a connection, and False if it is a file. The
     day of a pouch from a connection must be today, yesterday or tomorrow.
 
-    After NO_ROOM or a StoreError, some items may be applied. Then the same pouch can be applied again.
+    After NO_ROOM or a StoreError, perhaps some items were applied. The same pouch can then be applied again.
 
     Raises:
         PouchRefusedError: no item was applied. `reason` says why.

@@ -48,7 +48,7 @@ def build_pouch(  # noqa: PLR0913  # as the fields of the context
     after: int | None = None,
     tells_held: bool = False,
 ) -> BuiltPouch:
-    """Build a pouch (sync bundle) of about `TARGET_BYTES`, with items that a peer may not have yet.
+    """Build a pouch (sync bundle) of about `TARGET_BYTES`, with items that must still be sent to a peer.
 
     `partials` counts, for each attachment, the chunks that the peer already has. `unwanted` names attachments
     that the peer must not continue to send. If the new pouch continues a pouch that the peer has not
@@ -69,7 +69,7 @@ def build_pouch(  # noqa: PLR0913  # as the fields of the context
 
 
 def build_whole_pouch(endpoint: Endpoint, peer: StrandId) -> Iterator[bytes]:
-    """Return one pouch (sync bundle), in pieces of bytes, with all items that a peer may not have yet.
+    """Return one pouch (sync bundle), in pieces of bytes, with all items that must still be sent to a peer.
 
     Raises:
         PeerMissingError: there is no such peer.
@@ -83,7 +83,7 @@ def build_whole_pouch(endpoint: Endpoint, peer: StrandId) -> Iterator[bytes]:
 def build_pouch_files(
     endpoint: Endpoint, peer: StrandId, part_bytes: int | None
 ) -> Iterator[Iterator[bytes]]:
-    """Yield pouches (sync bundles) to write to files, with all items that a peer may not have yet.
+    """Yield pouches (sync bundles) to write to files, with all items that must still be sent to a peer.
 
     Each pouch is an iterator of pieces of bytes. A pouch has about `part_bytes`, because some USB sticks
     limit the size of a file. If `part_bytes` is None, there is one pouch. Read all pieces of a pouch before
@@ -92,8 +92,8 @@ def build_pouch_files(
     Raises:
         PeerMissingError: there is no such peer.
         SyncRefusedError: NOT_PAIRED: this workstation was never paired with a server. OVERTAKEN: a sync with
-            this peer began before the last pouch was written. The written pouches do no harm: apply or
-            delete them.
+            this peer began before the last pouch was written. The written pouches do no harm: apply or delete
+            them.
         StoreError: the store cannot be used.
     """
     with sync_lock(endpoint):  # not held while a slow USB stick is written, or a sync would time out
@@ -236,7 +236,7 @@ class _PouchBuilder:
     def _pack_again(self, row: int) -> None:
         """Note that the server's next pouch (sync bundle) must try an item again that is damaged or missing.
 
-        `row` is the item's row in the outbox (queue to send). The fault may last only for a moment. A
+        `row` is the item's row in the outbox (queue to send). Perhaps the fault lasts only for a moment. A
         workstation does nothing here: its sync continues until everything is sent, and would never end.
         """
         if self._context.endpoint.is_server:
@@ -246,7 +246,7 @@ class _PouchBuilder:
     def _marking(self, *, durable: bool = False) -> Iterator[Session]:
         """Open a transaction in which the caller marks items of the outbox (queue to send) as packed.
 
-        If `durable` is False, marks may be missing after a power cut. Their items are then packed again.
+        If `durable` is False, marks can be missing after a power cut. Their items are then packed again.
 
         Raises:
             SyncRefusedError: OVERTAKEN: a newer pouch (sync bundle) for this peer was begun. An item that is

@@ -97,7 +97,7 @@ class Endpoint:
     def future_serial(self) -> int:
         """Return the limit from which the serial of a pouch (sync bundle) is certainly from the future.
 
-        The limit is two days from now, because a clock may be a day ahead.
+        The limit is two days from now, because a clock can be a day ahead.
         """
         return lowest_serial(self.half_hour() + 2 * 48)
 

@@ -52,11 +52,11 @@ class SyncResult:
 def answer_pouches(server: Endpoint, pouch: bytes) -> Iterator[bytes]:
     """Apply a workstation's pouch (sync bundle) on the server, and yield the pouches of the answer.
 
-    The first pouch of a new workstation that the letterhead (signed public statement) names also makes the
-    workstation a peer. Each pouch of the answer is built when the caller asks for it, so the workstation can
-    apply one pouch while the next is sent. If building a later pouch fails, the answer ends without an
-    exception, and the server refuses the workstation's next pouch with the reason. The exceptions below are
-    raised before the first pouch.
+    If the letterhead (signed public statement) names a new workstation, its first pouch makes the workstation
+    a peer. Each pouch of the answer is built when the caller asks for it, so the workstation can apply one
+    pouch while the next is sent. If building a later pouch fails, the answer ends without an exception, and
+    the server refuses the workstation's next pouch with the reason. The exceptions below are raised before
+    the first pouch.
 
     Raises:
         PouchRefusedError: the workstation's pouch was refused, and no item was applied.

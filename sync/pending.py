@@ -41,8 +41,8 @@ class ImportedPouch:
     """Result of importing a pouch (sync bundle) from a file.
 
     `applied` counts the items that changed something, in this pouch and in the pending pouches after it.
-    `also_applied` counts these pending pouches, and `pending` the pouches that are still kept.
-    `sender_was_restored` is True if the sender lost pouches that it had applied or sent.
+    `also_applied` counts these pending pouches, and `pending` the pouches that still wait for an earlier
+    pouch. `sender_was_restored` is True if the sender lost pouches that it had applied or sent.
     """
 
     outcome: ImportOutcome

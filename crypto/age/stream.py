@@ -36,7 +36,7 @@ class _Cutter:
     def cut(self, piece: bytes) -> list[bytearray | memoryview]:
         """Add a piece of input.
 
-        Return the chunks that are now complete, except a chunk that may be the last one.
+        Return the chunks that are now complete, except a chunk that can be the last one.
         """
         view = memoryview(piece)
         at = self._size - len(self.rest)
@@ -86,7 +86,7 @@ class StreamWriter:
     def update(self, plaintext: bytes) -> bytes:
         """Encrypt more plaintext, of any length.
 
-        Return the payload bytes that are ready, which may be b"".
+        Return the payload bytes that are ready, which can be b"".
         """
         return self._out([self._seal(chunk, last=False) for chunk in self._cutter.cut(plaintext)])
 

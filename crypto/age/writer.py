@@ -50,7 +50,7 @@ class AgeWriter:
     def update(self, plaintext: bytes) -> bytes:
         """Encrypt more plaintext, of any length.
 
-        Return the payload bytes that are ready, which may be b"".
+        Return the payload bytes that are ready, which can be b"".
         """
         return self._stream.update(plaintext)
 

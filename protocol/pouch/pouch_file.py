@@ -182,7 +182,7 @@ class PouchWriter:
     def add(self, item: Item) -> bytes:
         """Add an item to the pouch (sync bundle).
 
-        Return the encrypted bytes that are ready, which may be b"".
+        Return the encrypted bytes that are ready, which can be b"".
 
         Raises:
             MalformedError: a reader would refuse the item. The item was not added.

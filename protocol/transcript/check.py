@@ -69,7 +69,7 @@ class Transcript:
     """Result of the check of a mailbox: its verified entries in order, and its faults.
 
     - `entries`: the entries that may be shown, in thread order
-    - `authentic`: all entries with a valid signature, by digest, except entries that may have been forged
+    - `authentic`: all entries with a valid signature, by digest, except entries that someone perhaps forged
       with the key of a retired workstation
     - `rejected`: entries with a fault. Only an adviser may see them, and the page must then show their fault
       too

@@ -38,7 +38,7 @@ def proof_from_bytes(raw: bytes) -> tuple[SignedEntry, ...]:
 
     The entries have no encrypted parts, and their signatures are not verified yet. A proof is either the
     entry with which a source ended the mailbox, or the newest encrypted entries of a mailbox that the desk
-    closed, at most 64. With more entries, a hostile source could make every view of the adviser's inbox take
+    closed, at most 64. Without this limit, a hostile source could make each view of the adviser's inbox take
     minutes.
 
     Raises:

@@ -155,7 +155,7 @@ class Consent:
 
     - an answer against the proposal
     - a removal of the proposal, of the agreement, or of anything that the source wrote later
-    - an entry that cannot be decrypted, because it may be an answer against the proposal
+    - an entry that cannot be decrypted, because it is perhaps an answer against the proposal
 
     A removed entry may have been an answer against the proposal too. So the agreement does not allow a step
     of the desk if the desk did not know the removed entry when it wrote the step.
@@ -217,7 +217,7 @@ class Consent:
     def _is_in_force(self, agreement: Digest) -> bool:
         """Return True if the source has certainly not withdrawn an agreement.
 
-        If an entry of the source is missing, the result is False, because this entry may be a withdrawal.
+        If an entry of the source is missing, the result is False, because this entry is perhaps a withdrawal.
         """
         known = self._knowledge.known_to([agreement])
         return known.issuperset(self._facts.missing) and not self._withdrawals(agreement, known)

@@ -135,7 +135,7 @@ def _add_written_step(steps: list[ThreadStep], step: ThreadStep) -> None:
 
     A derived step follows from an entry without a written step, such as "proposal made" from a proposal. A
     step about a proposal replaces the step that was derived from this proposal, even if other steps are in
-    between: another workstation may have written them. Any other step replaces only the step just before it.
+    between: another workstation can have written them. Any other step replaces only the step just before it.
     """
     for at, before in enumerate(steps):
         is_same = before.proposal == step.proposal if step.proposal else at == len(steps) - 1

@@ -219,9 +219,9 @@ class SealedRow(_WithId, Base):
 class EntryRow(_WithId, Base):
     """Signed header (envelope) of one entry of a mailbox.
 
-    The row in `sealed` with the same id has the entry's ciphertext. An entry without an encrypted part, or
-    with a destroyed one, may have no such row. Only the digest names one entry: a dishonest writer can use a
-    number or an entry id twice.
+    The row in `sealed` with the same id has the entry's ciphertext. If the encrypted part was destroyed, or
+    never existed, the row in `sealed` can be missing. Only the digest names one entry: a dishonest writer can
+    use a number or an entry id twice.
     """
 
     __tablename__ = "entry"
@@ -279,8 +279,8 @@ class DeletionQueueRow(_WithId, Base):
 class EndedMailboxRow(_WithId, Base):
     """Proof that the source ended or the desk deleted a mailbox: the mailbox's last signed envelopes.
 
-    A server keeps the proof until every workstation that the letterhead names as in use has received it. A
-    workstation keeps the proof until the adviser has seen it.
+    A server keeps the proof until every workstation in use has received the proof. A workstation keeps the
+    proof until the adviser has seen it.
     """
 
     __tablename__ = "ended_mailbox"
@@ -366,7 +366,7 @@ class PeerRow(_WithId, Base):
 
 
 class OutboxRow(_WithId, Base):
-    """Name of an item that another store (peer) may not have yet, and that must be sent by sync.
+    """Name of an item that must be sent to another store (peer) by sync.
 
     The row's id is random, so no column shows the order in which items arrived.
     """

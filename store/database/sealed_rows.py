@@ -38,7 +38,7 @@ def insert_sealed(session: Session, *, header: bytes | None = None, payload: byt
 
 
 def count_in_mailbox(session: Session, address: bytes, more: int) -> bool:
-    """Add `more` to the stored number of bytes of ciphertext in a mailbox. `more` may be negative.
+    """Add `more` to the stored number of bytes of ciphertext in a mailbox. `more` can be negative.
 
     Return False if there is no such mailbox.
     """
@@ -46,7 +46,7 @@ def count_in_mailbox(session: Session, address: bytes, more: int) -> bool:
 
 
 def count_in_store(session: Session, more: int) -> None:
-    """Add `more` to the store's number of encrypted bytes. `more` may be negative.
+    """Add `more` to the store's number of encrypted bytes. `more` can be negative.
 
     A deleted row still counts until the clean-up destroys the row.
     """

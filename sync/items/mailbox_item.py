@@ -26,8 +26,8 @@ def pack(
 
     An outbox row can give several items. The last one comes with the row's id, and every other item with
     None. The iterator ends early when the pouch (sync bundle) is full. The first item has the mailbox's
-    public keys, because the peer may not have the mailbox yet. A `DamagedItem` asks the peer for an entry
-    that this store has lost or cannot read.
+    public keys, because the peer perhaps does not have the mailbox yet. A `DamagedItem` asks the peer for an
+    entry that this store has lost or cannot read.
     """
     mailbox = mailboxes.find(session, address)
     row_ids = {row.name: row.id for row in rows if row.kind is OutboxKind.ENTRY}
