@@ -32,11 +32,10 @@ def new_openpgp_key(name: str, day: date) -> OpenPGPKey:
 
 
 def make_openpgp_key(settings: Path, passphrase: str, *, say: Callable[[str], object]) -> None:
-    """Make an OpenPGP key for a desk that has no such key, and publish its public half.
+    """Make an OpenPGP key for a desk that has no such key, and publish the public half of the key.
 
-    The key is stored in the keyring. Then its public half is published in the desk's signed letterhead
-    (public statement). If the process stops between these two steps, a second run publishes the key that is
-    in the keyring.
+    The key is first stored in the keyring, and then published in the desk's signed letterhead (public
+    statement). If the process stops between these two steps, a second run publishes the stored key.
 
     Raises:
         DeployError: the key was not published. The message says what to do.

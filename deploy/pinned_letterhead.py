@@ -207,10 +207,10 @@ def _verify(
 
 
 def _recall(path: Path) -> tuple[int, str | None]:
-    """Read what this server remembers about the newest letterhead that it has seen, from the file at `path`.
+    """Read the serial of the newest letterhead that this server has seen, from the file at `path`.
 
-    The result is the serial, and the digest of the salt and cost with which passphrases are turned into keys.
-    On a new server, the result is 0 and None. A letterhead is the desk's signed public statement.
+    Also return the digest of the salt and the cost for deriving keys from passphrases. On a new server, the
+    result is 0 and None. A letterhead is the desk's signed public statement.
 
     Raises:
         LetterheadError: the file cannot be read, or has a wrong form.

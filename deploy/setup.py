@@ -48,11 +48,10 @@ def set_up(  # noqa: PLR0913  # what the person at the terminal chose
 ) -> bool:
     """Make a new desk in the folder of `settings`, unless there is a desk already.
 
-    Return True if the desk was made now. If the process is killed at any moment, the desk is either complete
-    or absent. The passphrase is shown before the desk is complete, so that there is never a desk whose
-    passphrase was not shown. `on_step` receives one line before each step. If there is no gpg, the desk gets
-    no OpenPGP key, and `on_step` receives a line that says so. With `is_trial`, the desk's name, which is on
-    every page, says that this is a trial.
+    Return True if the desk was made now. Even if the process is killed, the desk is either complete or
+    absent. The passphrase is shown just before the desk is complete. `on_step` receives one line before each
+    step, and a line if the desk gets no OpenPGP key because gpg is missing or failed. With `is_trial`, the
+    desk's name says on every page that this is a trial.
 
     Raises:
         DeployError: another set-up is running, or the folder contains other files.

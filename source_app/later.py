@@ -9,10 +9,10 @@ _DELAY_SECONDS: Final = 1  # the requests for the rest of a page come earlier
 
 
 class LaterThread:
-    """Thread that calls functions one after another, each a second after it was handed over.
+    """Thread that runs functions one after another, each at least a second after `call`.
 
-    An observer of the connection measures how long the answers take. Work that follows one answer must not
-    delay the next, because the delay would show that there was work, for example that an answer was read.
+    An observer of the connection can measure how long the server takes to respond. If such work delayed the
+    next response, the delay would show that there was work: for example, that a message was read.
     """
 
     def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:

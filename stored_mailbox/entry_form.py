@@ -17,9 +17,8 @@ class FormContext:
     """Mailbox of a form, id of the entry that the form adds, and the entries that the form's page showed.
 
     `heads` has the newest entries that the sender was shown, and `unseen` the known entries that the sender
-    was not shown. Both go into the signed envelope of the new entry. The form's CSRF token covers all
-    fields of this object. So an attacker can change neither the mailbox of a form nor the entries that it
-    names.
+    was not shown. Both go into the signed envelope of the new entry. The form's CSRF token covers all fields
+    of this object, so an attacker cannot change them.
     """
 
     address: Address

@@ -93,8 +93,8 @@ def lost_and_given(
 def has_signed_files(store: Store, part: Envelope, opens: Callable[[bytes], bool] | None = None) -> bool:
     """Return True if the encrypted files of an entry are those that the entry's writer signed.
 
-    The age header of a file is not signed. `opens` says whether a header can be decrypted. Only a workstation
-    can know this. Without `opens`, every header counts as sound.
+    The age header of a file is not signed. On a workstation, the function `opens` says whether a header can
+    be decrypted. Without `opens`, every header is accepted.
     """
     with store.reading() as session:
         files = attachments.of_entry(session, part.address, part.entry_id)

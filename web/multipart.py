@@ -149,7 +149,7 @@ class FormLimits:
     fields: Mapping[str, int]
 
     def bytes_of(self, name: str) -> int:
-        """Return the limit of a field in bytes. A field that the form does not have gets a small limit."""
+        """Return the limit of a field in bytes. An unknown field has a small limit."""
         return self.fields.get(name, _OTHER_FIELD_BYTES)
 
     @property

@@ -23,10 +23,10 @@ class Headers(Protocol):
 def is_our_request(method: str, headers: Headers, own_origin: str) -> bool:
     """Return True if a request comes from a page of our own site, or changes nothing (GET, HEAD or OPTIONS).
 
-    Any other request must have the `Sec-Fetch-Site` header `same-origin` or `none`, and an `Origin` header
-    that is exactly `own_origin` (so not `null`). A missing header is accepted, because text browsers send
-    neither header. Another site cannot make a text browser post a form, unless the visitor presses a button
-    on the other site.
+    For any other request, the header `Sec-Fetch-Site` must be `same-origin` or `none`, and the header
+    `Origin` must be exactly `own_origin` (so not `null`). If a header is missing, it is not checked, because
+    text browsers send neither header. With a text browser, another site can post a form to our site only if
+    the visitor presses a button.
     """
     if method in _CHANGES_NOTHING:
         return True

@@ -55,7 +55,7 @@ def pair_command(  # noqa: PLR0913, PLR0917  # one argument for each option
     fingerprint: str | None,
     out: Path | None,
 ) -> None:
-    """On a workstation: pair with a server, from the card file with the server's public keys.
+    """On a workstation: pair with a server. The card file has the server's public keys.
 
     The command writes a pairing file. Take this file to the server, and admit the workstation there.
     """

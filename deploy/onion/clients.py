@@ -122,10 +122,10 @@ def dismiss_client(folder: Path, name: str) -> bool:
 
 
 def admitted_clients(folder: Path) -> dict[str, str]:
-    """Return the public keys of all workstations (clients) that may connect to an onion service, by name.
+    """Return the public keys of all workstations that may connect to an onion service, by name.
 
-    The folder has one more key, which is left out. No one has its secret half. The key is there because Tor
-    lets everyone connect if the folder is empty.
+    The folder has one more key, which no one can use, because Tor lets everyone connect if the folder is
+    empty. This key is left out.
 
     Raises:
         OnionError: a file has a wrong form. The message names the file.
@@ -137,8 +137,8 @@ def admitted_clients(folder: Path) -> dict[str, str]:
 def client_keys(folder: Path) -> dict[str, str]:
     """Return the public keys of all clients in an onion service's folder, by the client's name.
 
-    One of the clients is never used. It is in the folder because Tor lets everyone connect if the folder is
-    empty. Its secret key was not kept, so no one can connect as this client.
+    One client in the folder is never used: no one has its secret key. If the folder were empty, Tor would let
+    everyone connect.
 
     Raises:
         OnionError: a file has a wrong form. The message names the file.
@@ -207,10 +207,9 @@ def _normal_key(public: str) -> str:
 def _writing(folder: Path) -> Iterator[None]:
     """Prepare the folder of clients for a change inside the block, and afterwards flush the folder to disk.
 
-    The folder is made if needed, and belongs to the owner of its parent, because Tor accepts no folder of
-    another user. The folder always contains the public key of a client that no one uses, because Tor lets
-    everyone connect if the folder is empty. Without the flush, a removed client could come back after a power
-    cut.
+    A missing folder gets the owner of its parent, because Tor accepts no other owner. A client that no one
+    uses is added first, because Tor lets everyone connect if the folder is empty. Without the flush, a
+    removed client could come back after a power cut.
 
     Raises:
         OnionFolderError: the folder cannot be written.

@@ -105,8 +105,8 @@ def add_onion(
 def _close_connections(controller: Controller, address: str) -> None:
     """Close the open connections to an onion service.
 
-    Tor checks a client's key only when the client connects. A stolen workstation could otherwise sync for as
-    long as it keeps its connection (tried with tor 0.4.9.11).
+    Tor checks a client's key only when the client connects. Without this function, a stolen workstation could
+    sync for as long as it keeps its connection (tried with tor 0.4.9.11).
     """
     for circuit in controller.get_circuits():
         if circuit.purpose == stem.CircPurpose.HS_SERVICE_REND and circuit.rend_query == address:

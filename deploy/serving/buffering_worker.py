@@ -116,8 +116,8 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
     def _keepalive_after(self, conn: Conn, keepalive: bool) -> bool:  # noqa: FBT001  # gunicorn's parameter
         """Discard the rest of a request's body. Return True if the connection may carry another request.
 
-        Return False for a malformed body. Otherwise gunicorn would send a second answer, perhaps in the
-        middle of the first.
+        For a malformed body, return False instead of raising an exception. After an exception, gunicorn would
+        send a second answer, perhaps in the middle of the first.
         """
         try:
             return bool(super()._keepalive_after(conn, keepalive))

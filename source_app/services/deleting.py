@@ -24,8 +24,8 @@ def delete_words(
 ) -> None:
     """Make each entry with this id, and its files, unreadable for everyone, also for the desk.
 
-    Normally one entry has the id. The source's removal, a signed entry that names what it removes, is
-    appended to the mailbox. If the same form is sent twice, only one removal is appended.
+    Normally, only one entry has the id. The removal is recorded in the mailbox as a signed entry. If the same
+    form is sent twice, only one removal is recorded.
 
     Raises:
         NotFoundError: this mailbox has no such entry, or it was removed before.

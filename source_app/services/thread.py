@@ -193,8 +193,8 @@ def read_entry(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> ThreadEn
 def is_mailbox_closed(desk: PublicDesk, keys: MailboxKeys) -> bool:
     """Return True if the desk has closed the mailbox, so that a new message would open the mailbox again.
 
-    The mailbox's row in the store says whether it is closed, but no signature covers the row. If the row says
-    so, the whole mailbox is read and verified.
+    The mailbox's row in the store is not signed. If the row says that the mailbox is closed, the whole
+    mailbox is read and verified.
 
     Raises:
         NoSuchMailboxError: the mailbox has ended.
@@ -242,8 +242,7 @@ def _days_seen(mailbox: SourceMailbox) -> dict[Digest, date]:
 def _confirmations(mailbox: SourceMailbox, in_use: Collection[StrandId]) -> Counter[Digest]:
     """Return, for each removed entry, how many workstations in use have confirmed that they removed it.
 
-    A workstation confirms the removal when it writes a later entry. A workstation that was retired since does
-    not count, because the page says how many of the workstations in use have confirmed.
+    A workstation confirms a removal when it writes a later entry. Retired workstations do not count.
     """
     writers: dict[StrandId, list[Digest]] = defaultdict(list)
     for signed, _ in mailbox.opened:

@@ -61,8 +61,8 @@ def receive_form(
 class _Attempt:
     """Context manager in which a message form is read.
 
-    After an exception, it deletes the files that arrived. If the source can be told why the form was refused,
-    it stores the reason in `ReceivedForm.refusal` and stops the exception.
+    After an exception, the files that arrived are deleted. If the source can be told why the form was
+    refused, the reason is stored in `ReceivedForm.refusal`, and the exception is not raised again.
     """
 
     def __init__(self, received: ReceivedForm, admit: Admit) -> None:

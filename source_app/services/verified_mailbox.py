@@ -86,10 +86,10 @@ class SourceMailbox:
         return self.transcript.knowledge.unknown_to_all(words, own)
 
     def heads_for(self, shown: Collection[Digest]) -> tuple[Heads, Heads]:
-        """Return the heads and the unseen entries: two lists that a new entry of the source must name.
+        """Return two lists for a new entry of the source: the heads and the unseen entries.
 
-        Heads are the newest entries that the source wrote or was shown. Unseen entries were not shown.
-        `shown` has the digests of the entries that the source was shown.
+        Heads are the newest entries that the source wrote or was shown. Unseen entries are known, but were
+        not shown. `shown` has the digests of the entries that the source was shown.
         """
         return self.transcript.heads_for(SOURCE_STRAND, shown, self.remembered)
 

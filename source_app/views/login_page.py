@@ -31,11 +31,10 @@ _P = ParamSpec("_P")
 def render_login(form: LogInForm, status: int = 200, **faults: object) -> Response:
     """Return the log-in page, with the typed passphrase in its form.
 
-    If the session ended while the source was sending a text, the form also has this text, which is sent after
-    the log-in. `faults` can have `refusal`, which says why the last log-in failed: "no_mailbox", "busy" or
-    "store". `wait_seconds` says after which time to try again, if the site is busy. `unknown` has the
-    positions, from 1, of words that are on no word list. `was_refused` is True if the site did not carry out
-    a request, because the source's session had ended.
+    If the session ended while the source was sending a text, the form also has this text. The other arguments
+    say what went wrong. `refusal` is the reason why the last log-in failed: "no_mailbox", "busy" or "store".
+    `wait_seconds` is the time until the next attempt. `unknown` has the positions, from 1, of words that are
+    on no word list. `was_refused` is True if a request was not carried out, because the session had ended.
     """
     faults = {"refusal": "", "unknown": (), "was_refused": False, "wait_seconds": 0} | faults
     return render_page("begin/log_in.html", status, form=form, **faults)
