@@ -202,8 +202,8 @@ def _fits_envelope(content: Content, envelope: Envelope) -> bool:
 
     The author must be allowed to write this kind of content, and the files must have the signed digest. The
     field `due` of the envelope is the day from which the mailbox may be deleted. A closing must have `due`,
-    the step PASSED_ON may have it, and no other content may have it. Without this check, an entry could
-    announce a closing and delete nothing, or delete a mailbox without announcing a closing.
+    the step PASSED_ON may have it, and no other content may have it. Without this check, an entry without
+    `due` could announce a closing, or an entry with `due` could close a mailbox without saying so.
     """
     if content.kind not in _KINDS[envelope.author] or _files_sha256(content) != envelope.files_sha256:
         return False

@@ -111,9 +111,9 @@ def build_pouch_files(
 class _PouchBuilder:
     """Builder of one pouch (sync bundle). Iterate over the builder once to get the items of the pouch.
 
-    An item that the peer would refuse is replaced by a report of damage. The outbox (the queue of items to
-    send) has a row for each item. The row is marked as packed in the same transaction that reads the item. A
-    later change of the item removes this mark, so the item is packed again.
+    An item that the peer would refuse is replaced by a report of damage. Each item has a row in the outbox
+    (the queue of items to send). The transaction that reads the item also marks this row as packed. A later
+    change of the item removes the mark, so the item is packed again.
     """
 
     def __init__(self, context: BuildContext, after: int | None = None) -> None:
