@@ -163,8 +163,8 @@ class GpgHome(AbstractContextManager["GpgHome"]):
         If `pieces` raises an exception, gpg is killed and the iterator raises the exception.
 
         Raises:
-            RecipientRefusedError: `usable_subkey` refuses the recipient's key. Raised at once, before any
-                piece is read.
+            RecipientRefusedError: `usable_subkey` refuses the recipient's key. Raised before any piece is
+                read.
             OpenPGPFailedError: gpg did not report success. Raised while the caller iterates.
         """
         subkey = self.usable_subkey(recipient, day)

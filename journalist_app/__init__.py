@@ -70,8 +70,8 @@ def create_adviser_app(
 ) -> Flask:
     """Build the adviser's site around an open store. The site is locked until the adviser unlocks it.
 
-    `end_worker` ends the calling process after its last response, so that the kernel wipes the keys from
-    memory. Each function in `readers` starts one search process, which reads a share of the store. If
+    `end_worker` ends the worker process after its last response, so that the kernel wipes the keys from
+    memory. Each function in `readers` starts one search process, which searches a part of the store. If
     `readers` is empty, search is off.
     """
     app = Flask(__name__)

@@ -31,9 +31,13 @@ class AdviserConfig:
     under `public_floor`. The version for the Secretary-General (SG) hides counts under `sg_floor`.
     `openpgp_home_path` is a folder on tmpfs.
 
-    `server` says how to reach the store that sources write to. The value is empty if that store is
-    `store_path`, "file" if someone carries pouches (sync bundles) over an air gap, otherwise "onion:…",
-    "ssh:…" or "unix:…". `socks` is the loopback address and port of Tor.
+    `server` says how this workstation reaches the store that sources write to:
+
+    - "": that store is `store_path`, on this machine
+    - "file": someone carries pouches (sync bundles) over an air gap
+    - "onion:…", "ssh:…" or "unix:…": the workstation connects to this address
+
+    `socks` is the loopback address and port of Tor.
 
     Raises:
         AdviserConfigError: some settings cannot be used. The message names each of them.

@@ -51,8 +51,8 @@ class Table:
 class Imprint:
     """Name of the desk, date of publication and the adviser's text, for a report in one language.
 
-    A draft must not be published: someone who compares two drafts of one year could see what a single mailbox
-    changed. So the report says if it is a draft. `own_words` is the adviser's plain text, of at most
+    The report says if it is a draft, because a draft must not be published: someone who compares two drafts
+    of one year could learn facts about a single mailbox. `own_words` is the adviser's plain text, of at most
     `OWN_WORDS_CHARACTERS`. An empty line begins a paragraph.
     """
 

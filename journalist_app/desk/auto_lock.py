@@ -65,7 +65,7 @@ class AutoLock:
         return self._desk
 
     def touch(self) -> None:
-        """Reset the idle timer. Call this method when the adviser did something."""
+        """Reset the idle timer, because the adviser did something."""
         self._last_use = self._clock()
 
     def close(self) -> None:

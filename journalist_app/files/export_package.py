@@ -65,7 +65,7 @@ class _ZipOutput:
         return len(piece)
 
     def flush(self) -> None:
-        """Do nothing. `zipfile` calls this, but written bytes stay in memory until `take`."""
+        """Do nothing. `zipfile` calls this, but written bytes stay in memory until `take` returns them."""
 
     def take(self) -> bytes:
         written = bytes(self._written)

@@ -270,7 +270,7 @@ class Unsealer:
     def _inside(
         self, kind: ArmourKind, whole: Iterable[bytes], seconds: float | None = None
     ) -> Generator[bytes, None, None]:
-        """Yield the decrypted bytes of a file that the source encrypted. gpg may take `seconds`.
+        """Yield the decrypted bytes of a file that the source encrypted. gpg gets at most `seconds` of time.
 
         Raises:
             UnreadableError: the desk cannot decrypt the file, or a later part of the file is damaged.

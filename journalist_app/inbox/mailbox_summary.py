@@ -32,7 +32,7 @@ class MailboxSummary(msgspec.Struct, frozen=True, array_like=True):
     - `promised` is the day on which the source can expect the next step.
     - `is_confirmed` is True if the desk has written an entry.
     - `has_substance` is True if the desk gave advice, passed on a text or closed the mailbox.
-    - `presealed` has digests of entries in which the source may have encrypted a text or file before sending.
+    - `presealed` has digests of entries with a text or file that the source perhaps encrypted before sending.
     - `chars` counts the characters of the source's texts.
     - `likeness` is the sketch of these texts (`sketch_of`), to find similar texts.
     - `files` counts the attached files.

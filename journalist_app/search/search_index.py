@@ -81,7 +81,7 @@ class SearchIndex:
         self._has_stopped = False
 
     def begin(self, store_path: str, keyring: Keyring, letterhead: Letterhead) -> None:
-        """Start the search processes, which read the store, and return at once. After `stop`, do nothing."""
+        """Start the search processes, which read the store in the background. After `stop`, do nothing."""
         workers: list[_Worker] = []
         for number, start in enumerate(() if self._has_stopped else self.starters):
             connection, end = start()

@@ -47,8 +47,8 @@ class InboxRow:
 class EndedInboxRow:
     """One mailbox in the inbox that its source ended.
 
-    `is_proved` is True if the source has signed the ending. `not_arrived` counts the source's last entries
-    before the ending that never reached this workstation.
+    `is_proved` is True if the source has signed the ending. `not_arrived` counts the source's entries that
+    never reached this workstation.
     """
 
     address: str

@@ -25,10 +25,9 @@ from web.dates import add_months
 def maintain_deletions(desk: OpenDesk, today: date) -> None:
     """Do the background work on closed, abandoned and deleted mailboxes.
 
-    Drop what this workstation still has of deleted mailboxes, make missing tallies (anonymous facts) of
-    closed mailboxes again, and close abandoned mailboxes. Correct a casefile (notes about a mailbox) that
-    says that an open mailbox is closed. After a mailbox ended, delete the evidence of the source's consent
-    when its last day is over.
+    Drop what this workstation still has of deleted mailboxes. Make missing tallies (anonymous facts) of
+    closed mailboxes again. Close abandoned mailboxes. Correct a casefile (notes about a mailbox) that says
+    that an open mailbox is closed. Delete the evidence of the source's consent after the evidence's last day.
     """
     forget_deleted_mailboxes(desk, today)
     with desk.store.reading() as session:

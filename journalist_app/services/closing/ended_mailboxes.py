@@ -92,8 +92,7 @@ def _proof_in(desk: OpenDesk, row: EndedMailbox) -> Transcript | None:
 def list_unacknowledged(desk: OpenDesk, today: date) -> list[EndedMailbox]:
     """Return the ended mailboxes that the inbox must still show to the adviser of this workstation.
 
-    A row with no valid signature of the source and no valid closing is always in the result, also after the
-    adviser has seen it.
+    If the proof of an ending is not valid, the mailbox is in the result even after the adviser has seen it.
     """
     return [row for row, state in _sort_ended(desk, today) if not state]
 
@@ -153,10 +152,10 @@ def acknowledge_ended(desk: OpenDesk, address: Address, today: date) -> None:
 
 
 def acknowledge_unread(desk: OpenDesk, today: date) -> None:
-    """Acknowledge every mailbox that its source ended before an adviser opened the mailbox.
+    """Count all mailboxes that their sources ended before an adviser opened them, and drop their rows.
 
-    Attack: someone makes thousands of mailboxes and ends them, so that an adviser has to remove thousands of
-    lines from the inbox.
+    Attack: someone makes thousands of mailboxes and ends them. Without this function, an adviser would have
+    to remove thousands of lines from the inbox one by one.
     """
     ended = [(row, end_by_source(desk, row)) for row in list_unacknowledged(desk, today)]
     ends = {Address(row.address): (row, end) for row, end in ended if end and _is_unread(desk, end)}

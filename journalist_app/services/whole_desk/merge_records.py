@@ -261,7 +261,7 @@ def merge_casefiles(one: Casefile, other: Casefile, today: date) -> Casefile:
 
 
 def _union(one: Sequence[_Part], other: Sequence[_Part], order: Callable[[_Part], Any]) -> tuple[_Part, ...]:
-    """Return the items of both sequences once.
+    """Return each item of the two sequences once.
 
     If one of the sequences has all items, keep its order. Otherwise sort the items by `order`.
     """

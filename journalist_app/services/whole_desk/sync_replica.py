@@ -42,7 +42,7 @@ def workstation_endpoint(
 ) -> Endpoint:
     """Return this workstation's end of a sync, with its store, its keys and its limits.
 
-    If a newer letterhead (the desk's signed public statement) arrives in a sync, it is used at once.
+    A newer letterhead (the desk's signed public statement) that arrives in a sync is used immediately.
     """
 
     def opens(signed: SignedEntry) -> bool:
