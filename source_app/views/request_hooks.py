@@ -14,8 +14,8 @@ from web.origin import is_our_request
 from web.page_padding import STEP_BYTES, pad
 
 LANGUAGES = ("nl", "en")
-# After a log-in, the page of a mailbox with up to ten entries of 4,000 characters has the same size and takes
-# the same time as the page that says that the log-in failed, whether an answer waits or not (ADR 28).
+# After a log-in, the page of a mailbox with up to ten entries of 3,900 bytes of HTML has the same size and
+# takes the same time as the page that says that the log-in failed, whether an answer waits or not (ADR 28).
 CONVERSATION_STEP_BYTES = 64 * 1024
 _TIME_STEP_SECONDS = 0.1
 _AFTER_LOG_IN = frozenset({"begin.try_log_in", "mailbox.show_mailbox", "mailbox.show_printable"})

@@ -1,6 +1,7 @@
 """After a log-in, an observer of the connection sees neither that it failed nor that an answer waits."""
 
 import threading
+from html import escape
 
 import pytest
 from werkzeug.test import TestResponse
@@ -11,7 +12,8 @@ from source_app.views.request_hooks import CONVERSATION_STEP_BYTES
 from tests.pages import hooks
 from tests.source_app.desks import ADesk, SourceBrowser
 
-ANSWER = "An answer of some length. " * 150  # 3,900 characters
+ANSWER = "An answer of some length. " * 150  # 3,900 bytes
+CYRILLIC = "Тайна" * 390  # 1,950 letters
 
 
 @pytest.fixture
@@ -120,19 +122,25 @@ def test_places_far_down_a_long_text_do_not_make_the_cookie_longer(a_desk: ADesk
     assert len({len(seal_cookie(each, secret)) for each in (many, RefusedLogIn(()), bytes(32))}) == 1
 
 
-@pytest.mark.parametrize("count", range(1, 11))
+@pytest.mark.parametrize(
+    ("count", "text"), [*((count, ANSWER) for count in range(1, 11)), (10, CYRILLIC), (10, "&" * 780)]
+)
 def test_in_a_mailbox_of_up_to_ten_entries_the_size_does_not_show_an_answer(
-    a_desk: ADesk, count: int
+    a_desk: ADesk, count: int, text: str
 ) -> None:
-    """Two mailboxes have equally many entries. In one of them, the newest is an answer."""
+    """Two mailboxes have equally many entries. In one of them, the newest is an answer.
+
+    Each entry has 3,900 bytes as HTML.
+    """
+    assert len(escape(text).encode()) == 3900
     sizes = set()
     for is_answered in (False, True):
         source = a_desk.browser()
         source.start()
         for _ in range(count - is_answered):
-            source.write(ANSWER)
+            source.write(text)
         if is_answered:
-            a_desk.answer(a_desk.keys_of(source), ANSWER)
+            a_desk.answer(a_desk.keys_of(source), text)
         sizes |= {len(source.get(f"/{lang}/mailbox").data) for lang in ("en", "nl")}
 
     assert sizes == {CONVERSATION_STEP_BYTES}
