@@ -9,7 +9,7 @@ from typing import Final
 from protocol.identifiers import Address
 from source_app.errors import MailboxBusyError
 
-_REQUESTS_AT_ONCE: Final = 3  # for one mailbox: more than a source's open tabs need
+_REQUESTS_AT_ONCE: Final = 6  # for one mailbox: over HTTP/1.1, a browser sends no more to a site at once
 
 
 class MailboxTurns:

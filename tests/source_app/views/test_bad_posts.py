@@ -419,12 +419,14 @@ def test_many_tabs_at_once_lose_nothing(a_desk: ADesk, source: SourceBrowser) ->
     assert cookie is not None
     statuses: list[int] = []
 
-    def write(number: int) -> None:
+    def write(number: int, form_context: Mapping[str, str]) -> None:
         tab = a_desk.browser()
         tab.client.set_cookie("mailbox", cookie.value)
-        statuses.append(tab.write(f"text {number}", [("a.bin", b"x" * 100)]).status_code)
+        sent = tab.write(f"text {number}", [("a.bin", b"x" * 100)], form_context)
+        statuses.append(sent.status_code)
 
-    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+    forms = [source.form_context() for _ in range(8)]  # one by one: a browser asks for six pages at a time
+    threads = [threading.Thread(target=write, args=each) for each in enumerate(forms)]
     for thread in threads:
         thread.start()
     for thread in threads:
