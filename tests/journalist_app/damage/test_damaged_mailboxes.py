@@ -177,8 +177,8 @@ def everything_works(world: World, driven: Driven, sound: list[ASource]) -> None
 
 
 _DAMAGES: dict[Callable[[World], Address], set[str]] = {
-    has_a_garbled_recipient: {"wrong_keys", "unknown_strand"},
-    has_a_recipient_of_low_order: {"wrong_keys", "unknown_strand"},
+    has_a_garbled_recipient: {"wrong_keys"},
+    has_a_recipient_of_low_order: {"wrong_keys"},
     has_deep_content: {"unreadable"},
     has_a_file_that_does_not_open: {"damaged_file"},
     has_the_highest_revision: {"unfinished"},

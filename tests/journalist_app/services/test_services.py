@@ -664,11 +664,17 @@ def test_an_entry_that_was_seen_and_dropped_is_told(world: World) -> None:
 
 
 def test_swapped_keys_are_told(world: World) -> None:
+    """Only the keys are false: no one changed the source's messages, and nobody restored an older mailbox."""
     source, attacker = a_source(world), derive_mailbox_keys(RootKey(os.urandom(32)))
     source.writes("vraag")
+    source.is_answered("antwoord")
+    source.writes("nog een")
+    background_check.check_store(unlocked(world), TODAY)
     world.execute("UPDATE mailbox SET verify_key = :v", v=attacker.verify_key)
 
     assert_told(world, source.keys.address, "wrong_keys")
+    shown = opens(unlocked(world), source.keys.address, today=TODAY)
+    assert {each.kind for each in shown.faults} == {"wrong_keys"}
 
 
 def test_an_unanswered_mailbox_hidden_among_the_answered_is_told(world: World) -> None:
