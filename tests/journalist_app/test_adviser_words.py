@@ -7,7 +7,16 @@ import pytest
 from babel.messages import Message
 from babel.messages.pofile import read_po
 
+from journalist_app.desk.verification import DAMAGED_FILE, name_of_finding
+from protocol.transcript.check import FaultKind
+from store.sync_findings import FindingKind
+
 _DUTCH = Path(__file__).parents[2] / "journalist_app/translations/nl/LC_MESSAGES/messages.po"
+_TEMPLATES = Path(__file__).parents[2] / "journalist_app/templates"
+_SENTENCE = re.compile(r'data-fault="(\w+)">{{ gettext\("([^"]+)"\)')
+_WHAT_TO_DO = (
+    r"\b(call|ask) the operator|\b(bel|vraag) de beheerder|agree with the other advisers|spreek met de andere"
+)
 _PLACEHOLDER = re.compile(r"%\((\w+)\)[sd]")
 _MOST_WORDS = 25
 
@@ -64,6 +73,41 @@ def test_one_thing_has_one_word_in_english(kept: str, others: str) -> None:
     other = re.compile(rf"\b({others})\b", re.IGNORECASE)
 
     assert [form for form in _english() if other.search(form)] == [], f"the word is {kept}"
+
+
+def _fault_sentences() -> dict[str, str]:
+    pages = "".join(path.read_text("utf-8") for path in _TEMPLATES.rglob("*.html"))
+    return dict(_SENTENCE.findall(pages))
+
+
+def test_every_fault_has_a_sentence_of_its_own() -> None:
+    # The page about the sync has a section of its own for entries that crossed a deletion.
+    found = {name_of_finding(kind) for kind in FindingKind if kind is not FindingKind.CROSSED}
+
+    assert {*map(str, FaultKind), *found, DAMAGED_FILE} - _fault_sentences().keys() == set()
+
+
+def test_every_fault_says_what_to_do() -> None:
+    dutch = {message.id: message.string for message in _messages()}
+    sentences = [form for text in _fault_sentences().values() for form in (text, dutch[text])]
+
+    assert len(sentences) > 60
+    assert [form for form in sentences if not re.search(_WHAT_TO_DO, form, re.IGNORECASE)] == []
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "you can (still )?answer",  # another fault of the mailbox may forbid that
+        "source (did not|had)",  # someone may have dropped the row that says what the source did
+        "fails verification",  # a fault may be at the server alone
+        "never arrived",  # an entry may have been here before
+    ],
+)
+def test_no_fault_claims_what_the_app_cannot_know(claim: str) -> None:
+    found = _fault_sentences().values()
+
+    assert [text for text in found if re.search(claim, text, re.IGNORECASE)] == []
 
 
 def test_sentences_are_short_in_dutch() -> None:

@@ -23,6 +23,7 @@ from journalist_app.services.whole_desk import background_check, sync_status
 from protocol.content import Content, Kind, StepName, StepNote, Verdict
 from protocol.entry import SignedEntry, sign_entry
 from protocol.envelope import EntryClass, Envelope
+from protocol.errors import NewerVersionError
 from protocol.heads import Head, Heads
 from protocol.identifiers import Digest, EntryId, StrandId, sealing_words
 from protocol.letterhead import Strand
@@ -319,12 +320,12 @@ def test_a_step_about_a_later_proposal_that_a_retired_workstation_dates_back_beg
         source.is_told(content, day=RETIRED_DAY, by=retired, shown=())
 
     shown = opens(desk, source.keys.address)
-    assert [(fault.kind, fault.allows_answers) for fault in shown.faults] == [("dated_back", True)]
+    assert [(fault.kind, fault.allows_answers) for fault in shown.faults] == [("unfounded", True)]
     assert newest(desk, source).state is ProposalStatus.AGREED
     assert pass_on.list_unfinished(shown.thread_state) == ()
     assert not any(step.without_consent for step in shown.thread_state.steps)
     page = browser.get(f"/mailbox/{source.address}").text
-    assert hooks(page, "fault") == ["dated_back"]
+    assert hooks(page, "fault") == ["unfounded"]
 
 
 def test_a_rival_that_a_retired_workstation_signs_keeps_no_answer_from_anyone(
@@ -638,3 +639,21 @@ def test_the_page_says_what_was_also_sent_from_another_mailbox(
 
     assert hooks(page, "also-in") == ["1"]
     assert desk.label(copy.keys.address) in page
+
+
+def newer(*_: object) -> Content:
+    raise NewerVersionError
+
+
+def test_a_message_of_a_newer_version_is_no_message_that_fails_verification(
+    source: ASource, browser: AdviserBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source.writes("vraag")
+    monkeypatch.setattr("journalist_app.desk.verification.open_entry", newer)
+
+    page = browser.get(f"/mailbox/{source.address}").text
+    inbox = browser.get("/inbox").text
+
+    assert set(hooks(page, "fault")) == {"newer_version"}
+    assert "newer_version" in hooks(inbox, "fault")
+    assert "fails verification" not in (page + inbox).lower()

@@ -392,6 +392,23 @@ def test_an_entry_whose_text_was_destroyed_by_someone_else_is_shown_as_lost(
     assert set(a_desk.thread_of(source).mailbox.withheld.values()) == {Withheld.LOST}
 
 
+def test_a_deletion_that_someone_dropped_is_not_denied(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
+    """Attack: the operator drops the signed removal. The page told the source that they deleted nothing."""
+    source.write("a secret")
+    delete(source, messages(a_desk, keys)[-1])
+    (removal,) = a_desk.entries_of(keys, EntryClass.REMOVAL, Author.SOURCE)
+    sql(a_desk, "DELETE FROM entry WHERE digest = ?", removal.digest)
+    source.log_in(source.passphrase)
+
+    page = source.get(PAGE).text
+
+    assert hooks(page, "notice")[0] == "lost"
+    assert "you did not delete" not in page
+    assert page.count("delete the message again") == 2
+
+
 def test_every_fault_says_what_happened_and_what_to_do(
     a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, monkeypatch: pytest.MonkeyPatch
 ) -> None:

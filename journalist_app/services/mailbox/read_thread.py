@@ -114,7 +114,7 @@ def open_thread(desk: OpenDesk, address: Address, *, today: date, is_whole: bool
     state = verification.thread_of(conversation, opened)
     authentic = conversation.transcript.authentic
     late = [authentic[step].envelope for each in state.proposals for step in each.unfounded]
-    found = (ShownFault("dated_back", each.author, each.number, allows_answers=True) for each in late)
+    found = (ShownFault("unfounded", each.author, each.number, allows_answers=True) for each in late)
     faults = verification.once_for_each_writer((*faults, *found))
     heads, unseen = verification.heads_shown(desk, conversation, opened, is_whole=is_whole)
     read = _read_by_source(conversation)

@@ -664,7 +664,7 @@ def test_an_entry_that_was_seen_and_dropped_is_told(world: World) -> None:
 
 
 def test_swapped_keys_are_told(world: World) -> None:
-    """Only the keys are false: no one changed the source's messages, and nobody restored an older mailbox."""
+    """Only the keys are false: no one changed the source's messages, and no one restored an older mailbox."""
     source, attacker = a_source(world), derive_mailbox_keys(RootKey(os.urandom(32)))
     source.writes("vraag")
     source.is_answered("antwoord")
