@@ -1,8 +1,7 @@
 """Append loop: the only code that adds new entries of a source or of the desk to a mailbox."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
@@ -41,19 +40,6 @@ class PreparedAppend:
     version: int
     new: Sequence[NewEntry]
     hook: Callable[[Session], None] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MailboxState:
-    """State of a mailbox: since when its source waits, and from which day the mailbox may be deleted.
-
-    `version` is the version of the mailbox that was read.
-    """
-
-    address: Address
-    version: int
-    waiting_since: date | None
-    due: date | None
 
 
 def append_entries(store: Store, prepare: Callable[[], PreparedAppend | None]) -> bool:
@@ -124,20 +110,22 @@ def recompute_state(session: Session, address: Address) -> None:
     entries.set_state(session, address, waiting_since=waiting_since(transcript), due=closed_until(transcript))
 
 
-def state_of(checked: CheckedEnvelopes) -> MailboxState:
-    """Return the state of a mailbox as its verified entries show it."""
-    mailbox, transcript = checked.mailbox, checked.transcript
-    since, due = waiting_since(transcript), closed_until(transcript)
-    return MailboxState(Address(mailbox.address), mailbox.version, since, due)
+def state_of(checked: CheckedEnvelopes) -> mailboxes.StoredMailbox:
+    """Return a mailbox's row with the state that its verified entries show.
+
+    The state is the day since which the source waits, and the day from which the mailbox may be deleted.
+    """
+    transcript = checked.transcript
+    return replace(checked.mailbox, waiting_since=waiting_since(transcript), due=closed_until(transcript))
 
 
-def update_state(session: Session, state: MailboxState) -> None:
+def update_state(session: Session, state: mailboxes.StoredMailbox) -> None:
     """Write the state of a mailbox. If the mailbox has changed since it was read, compute the state again."""
     now = mailboxes.find(session, state.address)
     if now is not None and now.version == state.version:
         entries.set_state(session, state.address, waiting_since=state.waiting_since, due=state.due)
     else:
-        recompute_state(session, state.address)
+        recompute_state(session, Address(state.address))
 
 
 def destroy_restored(session: Session, address: Address) -> int:

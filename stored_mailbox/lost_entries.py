@@ -7,6 +7,7 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
+from protocol.entry import SignedEntry, has_signed_payload
 from protocol.envelope import Author, Envelope, digest_of_files
 from protocol.identifiers import Address, Digest, StrandId
 from protocol.mailbox_keys import checked_verify_key
@@ -90,7 +91,16 @@ def lost_and_given(
     return [*sorted(missing), *sorted(doubted)][:_ASKED_AT_ONCE], given
 
 
-def has_signed_files(store: Store, part: Envelope, opens: Callable[[bytes], bool] | None = None) -> bool:
+def is_readable(entry: SignedEntry, opens: Callable[[bytes], bool]) -> bool:
+    """Return True if the encrypted part of an entry was removed, or is the signed one and can be decrypted.
+
+    The age header of an entry is not signed. On a workstation, the function `opens` says whether a header
+    can be decrypted. At the server, `opens` accepts every header.
+    """
+    return entry.header is None or (has_signed_payload(entry) and opens(entry.header))
+
+
+def has_signed_files(store: Store, part: Envelope, opens: Callable[[bytes], bool] = lambda _: True) -> bool:
     """Return True if the encrypted files of an entry are those that the entry's writer signed.
 
     The age header of a file is not signed. On a workstation, the function `opens` says whether a header can
@@ -101,7 +111,7 @@ def has_signed_files(store: Store, part: Envelope, opens: Callable[[bytes], bool
     digests: dict[bytes, bytes] = {}
     try:
         for file in files:
-            if not file.header or (opens is not None and not opens(file.header)):
+            if not file.header or not opens(file.header):
                 return False
             payload = hashlib.sha256()
             for chunk in attachments.read_chunks(store, part.address, file.attachment_id):

@@ -15,8 +15,8 @@ from protocol.strand import StrandKey
 from store import mailboxes
 from store.database.engine import Store, open_store
 from store.database.one_by_one import work_on_each
-from stored_mailbox.lost_entries import has_signed_files
-from stored_mailbox.reading import read_stored
+from stored_mailbox.lost_entries import has_signed_files, is_readable
+from stored_mailbox.reading import has_signed_columns, parse_row, read_stored
 
 _UNCHECKED = "could_not_be_verified"
 _SHARE = 64  # mailboxes that a process verifies before it takes the next ones
@@ -28,7 +28,8 @@ class MailboxVerdict:
 
     `faults` are the kinds of fault in its entries. `damaged_rows` counts rows that do not parse or that
     differ from what was signed. `damaged_files` names entries whose encrypted files differ from what was
-    signed. `entries` counts all entries. If the verification raised an exception, the only fault is
+    signed. `unreadable` names entries whose row differs from what was signed, or whose header a workstation
+    cannot decrypt. `entries` counts all entries. If the verification raised an exception, the only fault is
     "could_not_be_verified". `total` is the number of mailboxes, and `done` the number verified so far.
     """
 
@@ -39,6 +40,7 @@ class MailboxVerdict:
     has_sound_keys: bool = True
     damaged_rows: int = 0
     damaged_files: tuple[Digest, ...] = ()
+    unreadable: tuple[Digest, ...] = ()
     entries: int = 0
 
     @property
@@ -64,14 +66,14 @@ def verify_store(
     *,
     after: bytes = b"",
     remembered: Callable[[Address], Heads] = lambda _address: (),
-    opens_file: Callable[[bytes], bool] | None = None,
+    opens_file: Callable[[bytes], bool] = lambda _: True,
 ) -> Iterator[MailboxVerdict]:
     """Verify all mailboxes whose address comes after `after`, in ascending order, and yield each result.
 
     Each mailbox is read in its own transaction, so that writers never wait for the verification. An
     interrupted verification continues with the last address as `after`. `remembered` returns the newest
     entries (heads) of a mailbox that a workstation remembers. `opens_file` says whether a workstation can
-    decrypt the age header of a file, which is not signed.
+    decrypt the age header of an entry or a file, which is not signed.
     """
     with store.reading() as session:
         addresses = mailboxes.all_addresses(session)
@@ -114,7 +116,7 @@ def _verify(  # noqa: PLR0913, PLR0917  # as `verify_store`, for one mailbox
     addresses: Sequence[bytes],
     place: int,
     remembered: Heads = (),
-    opens_file: Callable[[bytes], bool] | None = None,
+    opens_file: Callable[[bytes], bool] = lambda _: True,
 ) -> MailboxVerdict | None:
     unchecked = MailboxVerdict(Address(addresses[place]), place + 1, len(addresses), (_UNCHECKED,))
 
@@ -133,6 +135,12 @@ def _verify(  # noqa: PLR0913, PLR0917  # as `verify_store`, for one mailbox
             damaged_rows=len(found.damaged),
             damaged_files=tuple(
                 digest for digest in with_files if not has_signed_files(store, parts[digest], opens_file)
+            ),
+            unreadable=tuple(
+                Digest(row.digest)
+                for row in found.rows
+                if (entry := parse_row(row)) is None
+                or not (has_signed_columns(row, entry) and is_readable(entry, opens_file))
             ),
             entries=len(found.rows),
         )

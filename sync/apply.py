@@ -11,9 +11,9 @@ from protocol.errors import PouchRefusal, PouchRefusedError
 from protocol.identifiers import Address, Digest, StrandId
 from protocol.pouch.pouch_file import PouchHead, PouchReader
 from protocol.pouch.pouch_items import Item
-from store import outbox, peers
+from store import mailboxes, outbox, peers
 from store.errors import StoreFullError
-from stored_mailbox.appending import MailboxState, state_of, update_state
+from stored_mailbox.appending import state_of, update_state
 from stored_mailbox.lost_entries import check_envelopes, lost_and_given
 from sync.endpoint import Endpoint
 from sync.errors import SyncRefusal, SyncRefusedError
@@ -158,7 +158,7 @@ def _finish_mailboxes(context: ApplyContext) -> None:
     """
     store, asked, changed = context.endpoint.store, context.asked, context.changed
     strands, known = context.verified.strands, context.verified.entries
-    states: list[MailboxState] = []
+    states: list[mailboxes.StoredMailbox] = []
     queued: list[tuple[Address, Digest]] = []
     for address in changed | asked.keys():
         with store.reading() as session:

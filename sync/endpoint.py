@@ -72,8 +72,9 @@ class Endpoint:
     `name` is `SERVER` or the id of a workstation's strand. `seed` is the Ed25519 seed with which this
     endpoint signs. `letterhead` returns the newest letterhead (signed public statement) that was verified.
     `quota` limits the attachments that are applied. `merger` merges two versions of a record. `opens` returns
-    True if this workstation can decrypt an entry, and `opens_file` if it can decrypt a file's age header. The
-    server cannot decrypt anything, so all three are None there.
+    True if this workstation can decrypt an entry, and `opens_file` if it can decrypt the age header of a file
+    or an entry. The server cannot decrypt anything: there, `merger` and `opens` are None, and `opens_file`
+    accepts every header.
     """
 
     store: Store
@@ -87,7 +88,7 @@ class Endpoint:
     half_hour: Callable[[], int]
     merger: Merger | None = None
     opens: Callable[[SignedEntry], bool] | None = None
-    opens_file: Callable[[bytes], bool] | None = None
+    opens_file: Callable[[bytes], bool] = lambda _: True
 
     @property
     def is_server(self) -> bool:

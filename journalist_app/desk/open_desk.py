@@ -201,9 +201,9 @@ class OpenDesk:
         return done
 
     def opens_file(self, header: bytes) -> bool:
-        """Return True if the desk's keys can decrypt an attached file.
+        """Return True if the desk's keys can decrypt an entry or an attached file.
 
-        `header` is the header of the file, which is encrypted with age.
+        `header` is the header of the entry or file, which is encrypted with age.
         """
         try:
             AgeReader(header, self.keyring.identities, ())

@@ -14,7 +14,7 @@ from store import attachments, entries, mailboxes
 from store.errors import MailboxEndedError
 from store.outbox import OutboxItem, OutboxKind, enqueue_for
 from store.sync_findings import FindingKind
-from stored_mailbox.lost_entries import check_envelopes, has_signed_files, lost_and_given
+from stored_mailbox.lost_entries import check_envelopes, has_signed_files, is_readable, lost_and_given
 from sync.items import attachment_items, entry_item, tallies_item
 from sync.items.contexts import ApplyContext, BuildContext, VerifyContext
 
@@ -67,8 +67,8 @@ def _pack_entry(
 ) -> Iterator[tuple[Item, int | None]]:
     """Yield the sync items of an entry's attached files, and then the item of the entry itself.
 
-    If the stored files are not those that were signed, also yield a report of damage. It asks the peer for
-    the signed files.
+    If the stored files or the encrypted part are not those that were signed, or if this workstation cannot
+    decrypt a header, also yield a report of damage. It asks the peer for the entry and its files.
     """
     part = entry.envelope
     for file in files:
@@ -77,8 +77,8 @@ def _pack_entry(
     if context.has_more:
         return
     yield entry_item.pack(entry, files), row_id
-    ours = context.endpoint
-    if entry.header is not None and not has_signed_files(ours.store, part, ours.opens_file):
+    store, opens = context.endpoint.store, context.endpoint.opens_file
+    if entry.header is not None and not (is_readable(entry, opens) and has_signed_files(store, part, opens)):
         yield DamagedItem(part.address, entry.digest), None
 
 

@@ -75,10 +75,11 @@ def _check(desk: OpenDesk, state: _State, today: date) -> _State:
         if verdict.damaged_files:
             damaged[after] = None
             desk.damaged_files.add(verdict.address)
-            _ask_for(desk, verdict)
         else:
             damaged.pop(after, None)
             desk.damaged_files.discard(verdict.address)
+        if verdict.damaged_files or verdict.unreadable:
+            _ask_for(desk, verdict)
         if not verdict.is_sound:
             unsound[after] = None
         desk.whole_check = WholeCheck(
@@ -96,9 +97,9 @@ def _check(desk: OpenDesk, state: _State, today: date) -> _State:
 
 
 def _ask_for(desk: OpenDesk, verdict: MailboxVerdict) -> None:
-    """Let the next sync ask the server for the entries whose files are damaged on this workstation."""
+    """Let the next sync ask the server for the entries that this workstation cannot read or verify."""
     with desk.store.writing() as session:
-        for digest in verdict.damaged_files:
+        for digest in verdict.damaged_files + verdict.unreadable:
             outbox.enqueue(session, OutboxKind.ENTRY, address=verdict.address, name=digest)
 
 
