@@ -81,6 +81,7 @@ def verify_command(settings: Path) -> None:
     from stored_mailbox.whole_store import verify_in_processes
 
     path = load_public_settings(settings).store_path
+    click.echo("Counting the damaged rows of the whole store.", err=True)
     is_damaged = show_damaged_rows(path)
     total = unsound = 0
     for verdict in verify_in_processes(path, _verified_letterhead(settings).strand_keys):

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from protocol.identifiers import mailbox_label
+from store.database import damaged_rows
 from stored_mailbox import whole_store
 from tests.deploy.two_machines import Machine, TwoMachineDesk, a_desk
 
@@ -69,6 +70,19 @@ def test_a_changed_mailbox_is_named_and_ends_the_command_with_status_1(
     )
     for opened, *_ in whole_store._opened:
         opened.close()
+
+
+def test_the_operator_reads_what_the_command_does_before_it_reads_a_large_store(
+    desk: TwoMachineDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_session: object) -> None:  # Ctrl-C, because nothing seems to happen
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(damaged_rows, "count_damaged", interrupted)
+
+    done = desk.server.types("store", "verify")
+
+    assert done.stderr.startswith("Counting the damaged rows of the whole store.\n")
 
 
 def test_damaged_rows_that_belong_to_no_entry_are_named_and_end_the_command_with_status_1(
