@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from protocol.content import ClosingNote, Content, Kind, StepName, StepNote
+from protocol.content import ClosingNote, Content, Kind, StepName, StepNote, Verdict
 from protocol.entry import SignedEntry
 from protocol.transcript.waiting import non_answers, waiting_since, waiting_words
 from tests.protocol.mailbox_factories import CLOSING, DAY, DUE, LAPTOP, MESSAGE, TO_SG, WORKSTATION, Talk
@@ -31,6 +31,8 @@ SOURCES: dict[str, tuple[Callable[[Talk], object], bool]] = {
     "a message and a receipt": (lambda talk: (talk.write(talk.source), talk.read(talk.source)), True),
     "a receipt": (lambda talk: talk.read(talk.source), False),
     "a message that they removed": (lambda talk: talk.remove(talk.write(talk.source)), False),
+    "an answer to a proposal": (lambda talk: talk.answer(Verdict.AGREED, talk.propose()), True),
+    "an end": (lambda talk: talk.end(), False),
 }
 
 # What the desk did after it, and whether this answers by envelope, and for a reader who can decrypt.
