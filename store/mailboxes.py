@@ -27,11 +27,11 @@ class InboxList(StrEnum):
 class StoredMailbox:
     """Mailbox of one source: its row in the store.
 
-    `sealed_bytes` is the size of the mailbox's ciphertext, including pending attachments. `version` counts
-    the changes of its entries. `waiting_since` is the day of the oldest message without an answer, or None.
-    `due` is the day from which the mailbox may be deleted, or None if the desk has not closed the mailbox.
-    `last_day` is None before the first entry. No signature covers these values, so callers verify the entries
-    before they rely on them.
+    `sealed_bytes` is the size of the mailbox's ciphertext, including pending attachments. `version` is a
+    random number that each change of the mailbox replaces. `waiting_since` is the day of the oldest message
+    without an answer, or None. `due` is the day from which the mailbox may be deleted, or None if the desk
+    has not closed the mailbox. `last_day` is None before the first entry. No signature covers these values,
+    so callers verify the entries before they rely on them.
     """
 
     address: bytes

@@ -232,7 +232,7 @@ def test_a_removal_by_the_source_reaches_the_workstation(ends: Ends) -> None:
     assert at(ends, workstation, source).reads().transcript.removed.keys() == {first.digest}
 
 
-def test_an_entry_removed_before_the_sync_arrives_as_a_tombstone(ends: Ends) -> None:
+def test_an_entry_removed_before_the_sync_arrives_without_its_encrypted_part(ends: Ends) -> None:
     workstation = ends.workstation()
     source = a_source(ends.world)
     source.removes(source.writes("hello", file=("a.pdf", b"file")))

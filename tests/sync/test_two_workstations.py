@@ -352,7 +352,7 @@ def test_evidence_that_the_other_never_saw_is_not_dropped_by_it(scene: TwoWorkst
         assert records.find(session, RecordKind.CASEFILE, address) is not None
 
 
-def test_a_tombstone_of_a_restored_server_is_not_counted_again(scene: TwoWorkstations) -> None:
+def test_a_proof_of_an_end_from_a_restored_server_is_not_counted_again(scene: TwoWorkstations) -> None:
     source = scene.a_source_who_waits()
     source.ends()
     scene.both_sync()
@@ -592,7 +592,7 @@ def test_a_casefile_that_arrives_after_its_mailbox_was_counted_does_not_stay(sce
             assert records.revisions(session, RecordKind.CASEFILE) == []
 
 
-def test_a_mailbox_whose_tombstone_arrives_twice_is_counted_once(scene: TwoWorkstations) -> None:
+def test_a_mailbox_whose_proof_of_its_end_arrives_twice_is_counted_once(scene: TwoWorkstations) -> None:
     """An unconfirmed pouch sends the proof of the end again, together with the other workstation's count."""
     source = scene.a_source_who_waits()
     source.ends()
