@@ -189,8 +189,8 @@ class MailboxRow(_WithId, Base):
     verify_key: Mapped[bytes]  # public key that verifies the source's signatures
     opened_day: Mapped[date]
     sealed_bytes: Mapped[int]  # all ciphertext, also of pending attachments
-    # A random number that each change of the mailbox replaces. Writers change it by compare-and-set, so that no
-    # one writes after an older state of the mailbox. It decides nothing else.
+    # A random number that each change of the mailbox replaces. Writers change it by compare-and-set, so that
+    # no one writes after an older state of the mailbox. It decides nothing else.
     version: Mapped[int]
     waiting_since: Mapped[date | None]  # day of the source's oldest words without an answer
     due: Mapped[date | None]  # day from which a closed mailbox may be deleted: where the clean-up must look
