@@ -7,8 +7,9 @@ from sqlalchemy.orm import Session
 
 from protocol.entry import SignedEntry
 from protocol.envelope import Author, Envelope
+from protocol.heads import Heads
 from protocol.identifiers import Address, AttachmentId
-from protocol.transcript.check import read_transcript
+from protocol.transcript.check import head_of, read_transcript
 from protocol.transcript.closing import closed_until
 from protocol.transcript.waiting import waiting_since, waiting_since_with
 from store import entries, mailboxes
@@ -42,12 +43,13 @@ class PreparedAppend:
     hook: Callable[[Session], None] | None = None
 
 
-def append_entries(store: Store, prepare: Callable[[], PreparedAppend | None]) -> bool:
-    """Append the entries that `prepare` returns, all or none. Return False if there is nothing to append.
+def append_entries(store: Store, prepare: Callable[[], PreparedAppend | None]) -> Heads:
+    """Append the entries that `prepare` returns, all or none. Return the names (heads) of these entries.
 
     `prepare` is a function that reads and verifies the mailbox, decides what to append, and signs the
-    entries. To refuse, `prepare` raises an exception. If someone else changed the mailbox before the entries
-    were written, `prepare` is called again.
+    entries. To refuse, `prepare` raises an exception. If there is nothing to append, `prepare` returns None,
+    and the result is empty. If someone else changed the mailbox before the entries were written, `prepare`
+    is called again.
 
     Raises:
         MailboxChangedError: someone else changed the mailbox at every attempt.
@@ -58,7 +60,7 @@ def append_entries(store: Store, prepare: Callable[[], PreparedAppend | None]) -
     for _ in range(_TRIES):
         prepared = prepare()
         if prepared is None:
-            return False
+            return ()
         try:
             with store.writing() as session:
                 entries.claim(session, prepared.address, prepared.version)
@@ -69,7 +71,7 @@ def append_entries(store: Store, prepare: Callable[[], PreparedAppend | None]) -
                     prepared.hook(session)
         except MailboxChangedError:
             continue
-        return True
+        return tuple(head_of(new.signed) for new in prepared.new)
     raise MailboxChangedError("the mailbox changed at every attempt")
 
 
@@ -137,9 +139,8 @@ def destroy_restored(session: Session, address: Address) -> int:
 
 
 def _add(session: Session, new: NewEntry) -> None:
-    part = new.signed.envelope
     freed = store_entry(session, new.signed, new.attachment_ids)
-    if part.removes and not freed:
+    if new.signed.envelope.removes and not freed:
         raise EntryMissingError("nothing is left to remove")
 
 

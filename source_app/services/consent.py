@@ -11,6 +11,7 @@ from datetime import date
 
 from crypto.passphrase import Language
 from protocol.content import AnswerNote, Content, Kind, Verdict
+from protocol.heads import Heads
 from protocol.identifiers import Digest
 from protocol.mailbox_keys import MailboxKeys
 from protocol.transcript.proposal_states import ProposalStatus
@@ -78,10 +79,10 @@ def check_answer_form(
     return ConsentAnswer(bytes.fromhex(proposal_id), digest, form_context, verdict, text, language)
 
 
-def append_consent(desk: PublicDesk, keys: MailboxKeys, answer: ConsentAnswer, *, today: date) -> None:
+def append_consent(desk: PublicDesk, keys: MailboxKeys, answer: ConsentAnswer, *, today: date) -> Heads:
     """Append the source's answer to a proposal (the desk's request to pass on a text) to the mailbox.
 
-    If the same answer is sent twice, only one entry is appended.
+    Return the name (head) of the new entry. If the same answer is sent twice, only one entry is appended.
 
     Raises:
         NotFoundError: this mailbox has no such proposal.
@@ -112,7 +113,7 @@ def append_consent(desk: PublicDesk, keys: MailboxKeys, answer: ConsentAnswer, *
             raise AnswerRefusedError(AnswerRefusal.MAILBOX_FULL)
         return draft.append(draft.seal(content))
 
-    append_entries(desk.store, prepare)
+    return append_entries(desk.store, prepare)
 
 
 def _require_open(shown: ShownProposal, verdict: Verdict) -> None:

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from crypto.errors import MalformedError
 from protocol.envelope import REMOVED_AT_ONCE, EntryClass
+from protocol.heads import Heads
 from protocol.mailbox_keys import MailboxKeys
 from protocol.transcript.ending import proof_from_bytes, proof_to_bytes
 from source_app.errors import NotFoundError
@@ -21,11 +22,11 @@ from stored_mailbox.entry_form import FormContext
 
 def delete_words(
     desk: PublicDesk, keys: MailboxKeys, entry_id: bytes, form_context: FormContext, *, today: date
-) -> None:
+) -> Heads:
     """Make each entry with this id, and its files, unreadable for everyone, also for the desk.
 
-    Normally, only one entry has the id. The removal is recorded in the mailbox as a signed entry. If the same
-    form is sent twice, only one removal is recorded.
+    Normally, only one entry has the id. The removal is recorded in the mailbox as a signed entry, and its name
+    (head) is returned. If the same form is sent twice, only one removal is recorded.
 
     Raises:
         NotFoundError: this mailbox has no such entry, or it was removed before.
@@ -40,7 +41,7 @@ def delete_words(
         return draft.append(draft.sign(EntryClass.REMOVAL, tuple(named[:REMOVED_AT_ONCE])))
 
     try:
-        append_entries(desk.store, prepare)
+        return append_entries(desk.store, prepare)
     except EntryMissingError as why:
         raise NotFoundError from why
 

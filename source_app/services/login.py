@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
@@ -17,7 +18,7 @@ from crypto.errors import UnreadableError
 from crypto.framing import frame
 from crypto.passphrase import Language, RootKey
 from protocol import session
-from protocol.heads import Head, Heads
+from protocol.heads import Heads
 from protocol.mailbox_keys import MailboxKeys, derive_mailbox_keys
 from protocol.session import SessionState
 from source_app import mailbox_mark, practice_ticket
@@ -33,7 +34,7 @@ from source_app.errors import (
 from source_app.public_desk import PublicDesk
 from source_app.queue_place import QueuePlace, open_place
 from store import mailboxes
-from store.errors import MailboxEndedError
+from store.errors import MailboxEndedError, StoreError
 
 _SPENT_PLACE_HALF_HOURS = 2  # longer than a place in the queue is valid
 _TICKET_HALF_HOURS = 4  # gives a visitor time to find a pen and a hiding place
@@ -193,11 +194,16 @@ def remember_page(desk: PublicDesk, opened: MailboxSession, shown: tuple[Heads, 
         _save(desk, opened.token, replace(opened.state, shown=shown), now=now)
 
 
-def remember_entry(desk: PublicDesk, opened: MailboxSession, head: Head, *, now: int) -> None:
-    """Record in a source's session that the source wrote an entry, so that the next entry names this one."""
+def remember_written(desk: PublicDesk, opened: MailboxSession, written: Heads, *, now: int) -> None:
+    """Record in a source's session which entry the source wrote, so that the next entry names this one.
+
+    If someone drops the entry before a page has shown it, the next page says that an entry is missing. If
+    `written` is empty, or if the store fails, the session stays as it is.
+    """
     heads, unseen = opened.state.shown
-    others = [each for each in heads if each.strand != head.strand]
-    remember_page(desk, opened, (tuple(sorted([head, *others])), unseen), now=now)
+    others = [each for each in heads if each.strand not in {head.strand for head in written}]
+    with suppress(StoreError):
+        remember_page(desk, opened, (tuple(sorted([*written, *others])), unseen), now=now)
 
 
 def log_out(desk: PublicDesk, token: bytes | None) -> None:

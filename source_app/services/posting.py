@@ -11,11 +11,10 @@ from crypto.passphrase import Language, contains_passphrase
 from protocol.attachment import AttachmentSealer
 from protocol.content import MEDIA_TYPE_CHARS, TEXT_CHARS, AttachmentNote, Content, Kind
 from protocol.entry import SignedEntry, open_entry, sign_again
-from protocol.heads import Head
+from protocol.heads import Heads
 from protocol.identifiers import ATTACHMENT_ID_BYTES, AttachmentId
 from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import SourceWriter
-from protocol.transcript.check import head_of
 from source_app.errors import DamagedFileError, MessageRefusal, MessageRefusedError
 from source_app.public_desk import PublicDesk
 from source_app.services.login import MailboxSession
@@ -59,7 +58,7 @@ class Posting:
     """Message that is arriving from a form whose text fields `check_message_form` has checked.
 
     No part of the message can be read before `commit`. If the message is refused or cut off, call `abandon`.
-    `now` is the number of half hours since 1970. After `commit`, `head` names the new entry.
+    `now` is the number of half hours since 1970. After `commit`, `written` names the new entry.
     """
 
     desk: PublicDesk
@@ -68,7 +67,7 @@ class Posting:
     text: str = field(repr=False)
     language: Language
     now: int
-    head: Head | None = None
+    written: Heads = ()
     _received_bytes: int = 0
     _name_and_type: tuple[str, str] = field(default=("", ""), repr=False)
     _incoming: "_IncomingFile | None" = None
@@ -127,10 +126,8 @@ class Posting:
         """
         if not self.text.strip() and not self._complete:
             raise MessageRefusedError(MessageRefusal.EMPTY)
-        is_new = append_entries(self.desk.store, lambda: self._prepare(today))
-        if is_new and self._sealed is not None:
-            self.head = head_of(self._sealed)
-        else:
+        self.written = append_entries(self.desk.store, lambda: self._prepare(today))
+        if not self.written:
             self.abandon()  # the same message was sent before
 
     def abandon(self) -> None:

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from source_app.errors import AnswerRefusal, AnswerRefusedError, NotFoundError
 from source_app.forms import ConsentForm, LogInForm
-from source_app.services import consent, proposals, thread
+from source_app.services import consent, login, proposals, thread
 from source_app.services.login import MailboxSession
 from source_app.services.posting import form_text
 from source_app.views import write_pages
@@ -22,6 +22,7 @@ from source_app.views.request_context import (
     render_page,
 )
 from stored_mailbox.entry_form import FormContext
+from web.dates import half_hour_now
 
 _STATUS = {AnswerRefusal.FORM_EXPIRED: 403}
 
@@ -74,7 +75,8 @@ def receive_answer(entry_id: bytes) -> ResponseReturnValue:
     with mailbox_turn(here):
         try:
             answer = consent.check_answer_form(desk(), here, entry_id.hex(), request.form, lang())
-            consent.append_consent(desk(), here.keys, answer, today=current_day())
+            written = consent.append_consent(desk(), here.keys, answer, today=current_day())
+            login.remember_written(desk(), here, written, now=half_hour_now())
         except AnswerRefusedError as why:
             if why.reason is AnswerRefusal.FORM_EXPIRED and text and not here.is_mine(mark):
                 return other_mailbox_page(LogInForm(text=text, proposal=entry_id.hex(), mailbox=mark))

@@ -1,7 +1,6 @@
 """Page with the form of a new message, and the code that receives this form."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 
 from flask import Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -88,9 +87,7 @@ def _check_form(here: MailboxSession, fields: Mapping[str, str]) -> Posting:
 
 
 def _posted(here: MailboxSession, posted: Posting, closed: str | None) -> WerkzeugResponse:
-    if posted.head is not None:
-        with suppress(StoreError):  # the next form then names an older entry, which is as good
-            login.remember_entry(desk(), here, posted.head, now=half_hour_now())
+    login.remember_written(desk(), here, posted.written, now=half_hour_now())
     entry_id = posted.form_context.entry_id.hex()
     receipt = url_for("mailbox.show_receipt", lang=lang(), entry_id=entry_id, opened_again=closed)
     return redirect(receipt, code=303)

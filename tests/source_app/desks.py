@@ -244,7 +244,7 @@ class ADesk:
                 else None
             )
 
-        return append_entries(self.store, prepare)
+        return bool(append_entries(self.store, prepare))
 
     def _sign_step(self, keys: MailboxKeys, proposal: SignedEntry, seen: Transcript) -> SignedEntry:
         content = open_entry(proposal, [keys.identity])

@@ -409,6 +409,31 @@ def test_a_deletion_that_someone_dropped_is_not_denied(
     assert page.count("delete the message again") == 2
 
 
+@pytest.mark.parametrize("what", ["a deletion", "a withdrawal"])
+def test_a_session_misses_what_it_wrote_and_the_operator_dropped_before_another_page(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, what: str
+) -> None:
+    """Otherwise the page shows the deleted words, or the agreement, as if the source had done nothing."""
+    proposal = a_desk.propose(keys, "a text")
+    answer(source, proposal, Verdict.AGREED)
+    source.write("a secret")
+    words = messages(a_desk, keys)[-1]
+    source.get(PAGE)
+    if what == "a deletion":
+        delete(source, words)
+        (dropped,) = a_desk.entries_of(keys, EntryClass.REMOVAL, Author.SOURCE)
+    else:
+        answer(source, proposal, Verdict.TAKEN_BACK)
+        dropped = messages(a_desk, keys)[-1]
+    sql(a_desk, "DELETE FROM entry WHERE digest = ?", dropped.digest)
+    header = "UPDATE sealed SET header = ? WHERE id = (SELECT id FROM entry WHERE digest = ?)"
+    sql(a_desk, header, words.header, words.digest)
+
+    assert "missing" in hooks(source.get(PAGE).text, "notice")
+    source.write("another message")
+    assert head_of(dropped) in own_heads(messages(a_desk, keys)[-1])
+
+
 def test_every_fault_says_what_happened_and_what_to_do(
     a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
