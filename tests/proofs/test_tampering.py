@@ -702,8 +702,31 @@ def test_a_deleted_entry_restored_in_full_is_detected_and_not_shown(
     assert RESTORED in seen.thread
     assert UNSOUND.search(seen.inbox)
     assert "deleted for good" not in seen.thread
-    if not is_dropped:  # the source's site remembers nothing, so the dropped removal could bring it back
-        assert "deleted for good" not in source.mailbox_page()
+    assert "deleted for good" not in source.mailbox_page()  # the adviser's page destroyed it again
+
+
+def test_a_removal_dropped_before_anyone_saw_it_shows_the_words_to_a_new_session_without_a_warning(
+    system: MailboxSystem, source: ProofSource
+) -> None:
+    """Only the session that deleted the words could know, and this source has logged out."""
+    entry_id = bytes.fromhex(source.writes("deleted for good"))
+    ((before,),) = system.query(
+        "SELECT header FROM sealed JOIN entry USING (id) WHERE entry_id = :e", e=entry_id
+    )
+    _delete_through_the_interface(source, entry_id.hex())
+    system.sql(
+        "DELETE FROM entry WHERE author = 0 AND epoch = 0 AND number = (SELECT max(number) FROM entry)"
+    )
+    system.sql(
+        "UPDATE sealed SET header = :h WHERE id = (SELECT id FROM entry WHERE entry_id = :e)",
+        e=entry_id,
+        h=before,
+    )
+
+    source.browser.log_in(source.browser.passphrase)
+    page = source.mailbox_page()
+    assert "deleted for good" in page
+    assert SOURCE_MISSES not in page
 
 
 # ---- inserting bytes that do not belong there -----------------------------------------------------
