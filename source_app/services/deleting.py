@@ -25,8 +25,8 @@ def delete_words(
 ) -> Heads:
     """Make each entry with this id, and its files, unreadable for everyone, also for the desk.
 
-    Normally, only one entry has the id. The removal is recorded in the mailbox as a signed entry, and its name
-    (head) is returned. If the same form is sent twice, only one removal is recorded.
+    Normally, only one entry has the id. The removal is recorded in the mailbox as a signed entry. Return its
+    name (head). If the same form is sent twice, only one removal is recorded.
 
     Raises:
         NotFoundError: this mailbox has no such entry, or it was removed before.
