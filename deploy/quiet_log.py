@@ -9,7 +9,10 @@ messages of our own logger are printed in full.
 import logging
 import sys
 import threading
+import time
 import traceback
+from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partialmethod
 from types import TracebackType
@@ -50,6 +53,29 @@ class QuietFormatter(logging.Formatter):
         return line
 
 
+class SparingHandler(logging.StreamHandler[TextIO]):
+    """Write equal log lines once a minute. The first line after that minute says how many were left out.
+
+    So a client that causes faults without end cannot fill the disk. A log that cannot be written stops
+    nothing.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._until, self._counts = 0.0, Counter[str]()  # of the lines of this minute
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a log record, or only count it."""
+        line, now, left_out = self.format(record), time.monotonic(), ""
+        if now >= self._until:
+            left_out = "".join(f"{each} (and {n - 1} more)\n" for each, n in self._counts.items() if n > 1)
+            self._until, self._counts = now + 60, Counter()
+        self._counts[line] += 1
+        if self._counts[line] == 1:
+            with suppress(OSError):
+                print(left_out + line, file=self.stream, flush=True)
+
+
 def traceback_places(kind: type[BaseException], trace: TracebackType | None) -> str:
     """Return the kind of an exception, and the places in the code that raised it or passed it on.
 
@@ -64,7 +90,7 @@ def traceback_places(kind: type[BaseException], trace: TracebackType | None) -> 
 
 def install_quiet_log(stream: TextIO) -> None:
     """Send the logs, warnings and unexpected exceptions of this process through `QuietFormatter`."""
-    handler = logging.StreamHandler(stream)
+    handler = SparingHandler(stream)
     handler.setFormatter(QuietFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger(OWN_LOGGER).setLevel(logging.INFO)

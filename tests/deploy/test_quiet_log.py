@@ -1,3 +1,4 @@
+import errno
 import io
 import logging
 import re
@@ -6,7 +7,7 @@ import sys
 
 import pytest
 
-from deploy.quiet_log import OWN_LOGGER, GunicornLogger, QuietFormatter
+from deploy.quiet_log import OWN_LOGGER, GunicornLogger, QuietFormatter, SparingHandler
 
 CANARY = "zwartekanarie"
 
@@ -69,6 +70,52 @@ def test_messages_of_gunicorn_about_its_workers_are_logged(logged: io.StringIO) 
     GunicornLogger(None).critical("WORKER TIMEOUT (pid:%s)", 7)
 
     assert "gunicorn: WORKER TIMEOUT (pid:7)" in logged.getvalue()
+
+
+def test_a_client_that_causes_faults_without_end_does_not_fill_the_log(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, sink = [7.0], io.StringIO()
+    monkeypatch.setattr("deploy.quiet_log.time.monotonic", lambda: clock[0])
+    handler = SparingHandler(sink)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+
+    def log(*events: str) -> list[str]:
+        sink.truncate(sink.seek(0))
+        for event in events:
+            handler.handle(logging.makeLogRecord({"msg": event}))
+        return sink.getvalue().splitlines()
+
+    assert log("refused", *["busy"] * 1000, "refused again") == ["refused", "busy", "refused again"]
+    clock[0] += 59
+    assert log("busy", "refused") == []
+    clock[0] += 1
+    assert log("swept", "busy", "swept") == ["refused (and 1 more)", "busy (and 1000 more)", "swept", "busy"]
+    clock[0] += 60
+    assert log("busy") == ["swept (and 1 more)", "busy"]
+
+
+def test_a_process_with_the_quiet_log_writes_equal_lines_once() -> None:
+    program = (
+        "import logging, sys; from deploy import quiet_log; quiet_log.install_quiet_log(sys.stderr);"
+        "[logging.getLogger(quiet_log.OWN_LOGGER).error('refused') for _ in range(100)]"
+    )
+
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stderr
+
+    assert said.count("refused") == 1
+
+
+def test_a_log_that_cannot_be_written_stops_nothing_and_shows_nothing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class FullDisk(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise OSError(errno.ENOSPC, CANARY)
+
+    SparingHandler(FullDisk()).handle(logging.makeLogRecord({"msg": CANARY}))
+
+    assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(
