@@ -16,10 +16,10 @@ from store.database.atomic_files import make_folders, sync_folder
 def new_private_folder(settings: Path) -> Iterator[Path]:
     """Yield a temporary folder to fill, which at the end becomes the folder of the file `settings`.
 
-    Even if the process is killed or the power fails, the final folder has all files or none.
+    The final folder has all files or none, even after a power cut.
 
     Raises:
-        DeployError: the folder contains other files or cannot be made, or another set-up is running.
+        DeployError: the final folder contains files or cannot be made, or another set-up is running.
     """
     folder = settings.parent
     if folder.exists() and any(folder.iterdir()):
@@ -58,8 +58,7 @@ def write_new(path: Path, content: bytes) -> None:
 def folder_lock(folder: Path, *, is_waiting: bool) -> Iterator[None]:
     """Hold a lock on a folder during the block, so that one process at a time changes the folder.
 
-    If this process is killed, the kernel releases the lock. If `is_waiting` is True, wait for another process
-    that has the lock.
+    If `is_waiting` is True, wait until the folder is free.
 
     Raises:
         BlockingIOError: another process has the lock, and `is_waiting` is False.

@@ -32,10 +32,9 @@ def new_openpgp_key(name: str, day: date) -> OpenPGPKey:
 
 
 def make_openpgp_key(settings: Path, passphrase: str, *, say: Callable[[str], object]) -> None:
-    """Make an OpenPGP key for a desk that has no such key, and publish the public half of the key.
+    """Make and publish an OpenPGP key for a desk that has no such key.
 
-    The key is first stored in the keyring, and then published in the desk's signed letterhead (public
-    statement). If the process stops between these two steps, a second run publishes the stored key.
+    After an interruption, a second run completes the work.
 
     Raises:
         DeployError: the key was not published. The message says what to do.

@@ -53,8 +53,7 @@ def os_error_as(
 ) -> Iterator[None]:
     """Turn an OSError in the `with` block into an exception of the class `error`.
 
-    The message is `sentence`, followed by the class name of the OSError and by `advice`. The message of the
-    OSError is left out.
+    The new message is `sentence`, the class name of the OSError, and `advice`.
 
     Raises:
         DeployError: the block raised an OSError. `error` is this class or a subclass.

@@ -18,11 +18,9 @@ TMPFS = "/dev/shm"  # noqa: S108  # memory, never a disk; our folders under it a
 
 
 def harden_process() -> None:
-    """Prevent others from reading this process's memory or the files that it writes.
+    """Prevent other users and programs from reading this process's memory and its new files.
 
-    After a crash, there is no core file. Other programs of the same user cannot read the memory through /proc
-    or a debugger (root still can). Only the owner can read new files and folders, whatever the shell's umask
-    was.
+    Root can still read the memory. A crash leaves no core file.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _prctl(_PR_SET_DUMPABLE, 0)  # if core dumps are piped to a program, the limit is ignored
@@ -42,14 +40,12 @@ def _prctl(option: int, value: int) -> None:
 
 
 def private_folder(path: Path) -> None:
-    """Make a folder that only this user can enter, or check that no other user can enter an existing folder.
-
-    Attack: under /dev/shm, another user makes the folder first, and later reads or swaps the files that this
-    program puts in it. The check refuses such a folder.
+    """Make a folder that only this user can enter, or check that an existing folder is closed to others.
 
     Raises:
         UnsafePathError: the path is a link, is not a folder, belongs to another user, or is open to others.
     """
+    # Attack: under /dev/shm, another user makes the folder first, and later reads or swaps our files in it.
     path.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
     status = path.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():

@@ -42,13 +42,12 @@ _log = logging.getLogger(OWN_LOGGER)
 
 
 def open_letterhead(store: Store, fingerprint: str, serial_path: Path) -> Letterhead:
-    """Verify the desk's newest signed letterhead (public statement) in the store and return it.
-
-    The serial of the letterhead is remembered outside the store, so that a restored older store is detected.
+    """Verify the desk's newest signed letterhead in the store and return it.
 
     Raises:
-        LetterheadError: the letterhead is missing, forged, or older than the remembered serial.
+        LetterheadError: the letterhead is missing, forged, or older than one that was used before.
     """
+    # The serial is remembered outside the store, so that a restored older store is detected.
     try:
         return _verify_newest(store, fingerprint, serial_path, None)
     except LetterheadRefusedError as why:
@@ -60,10 +59,10 @@ def open_letterhead(store: Store, fingerprint: str, serial_path: Path) -> Letter
 def accept_letterhead(
     published: tuple[bytes, bytes], fingerprint: str, serial_path: Path, in_use: Letterhead | None
 ) -> None:
-    """Verify the letterhead in a pairing file as strictly as a letterhead in the store.
+    """Verify a letterhead from a pairing file as strictly as a letterhead in the store.
 
     A letterhead is the desk's signed public statement. `in_use` is the server's current letterhead, or None
-    on a new server. The salt and the cost for deriving keys from passphrases must not have changed.
+    on a new server.
 
     Raises:
         LetterheadError: the letterhead must not be used.
@@ -77,11 +76,9 @@ def accept_letterhead(
 
 
 class LetterheadWatch:
-    """Provider of the desk's signed letterhead (public statement) for a running process.
+    """Provider of the newest valid letterhead, the desk's signed public statement, for a running process.
 
-    It checks the store for newer versions. If the newest letterhead is invalid, the fault is logged once, and
-    the current letterhead stays in use. Threads may share this object: one thread checks the store, and the
-    others never wait for it.
+    Threads may share this object. Checking the store for a newer letterhead makes only one thread wait.
     """
 
     def __init__(
@@ -144,14 +141,12 @@ class LetterheadWatch:
 def _verify_newest(
     store: Store, fingerprint: str, serial_path: Path, in_use: Letterhead | None
 ) -> Letterhead:
-    """Verify the desk's newest signed letterhead in the store, remember its serial, and return it.
+    """Verify the newest letterhead in the store, remember its serial, and return the letterhead.
 
-    A lock allows one process at a time to change the remembered serial. A letterhead is the desk's signed
-    public statement.
+    A letterhead is the desk's signed public statement.
 
     Raises:
-        LetterheadRefusedError: the letterhead is forged, malformed or older than the remembered one, or has
-            another salt or cost.
+        LetterheadRefusedError: the letterhead is forged, malformed or too old, or has another salt or cost.
         LetterheadError: the letterhead is missing, or the remembered serial cannot be read.
     """
     with folder_lock(serial_path.parent, is_waiting=True):
@@ -190,12 +185,12 @@ def _verify(
 ) -> Letterhead:
     """Verify a letterhead, and check that it is not older than the known letterheads.
 
-    Its salt and cost must be the same as before, because passphrases are turned into keys with them. A
-    letterhead is the desk's signed public statement.
+    A letterhead is the desk's signed public statement.
 
     Raises:
         LetterheadRefusedError: the letterhead is forged, malformed or older, or has another salt or cost.
     """
+    # Passphrases are turned into keys with the salt and cost, so these must stay the same.
     seen_serial, seen_parameters = seen
     at_least = max(seen_serial, in_use.serial) if in_use else seen_serial
     verified = letterhead.verify_letterhead(
@@ -207,10 +202,9 @@ def _verify(
 
 
 def _recall(path: Path) -> tuple[int, str | None]:
-    """Read the serial of the newest letterhead that this server has seen, from the file at `path`.
+    """Read the serial of the newest letterhead that this server used, from the file at `path`.
 
-    Also return the digest of the salt and the cost for deriving keys from passphrases. On a new server, the
-    result is 0 and None. A letterhead is the desk's signed public statement.
+    Return also a digest of the salt and cost for deriving keys. On a new server, the result is 0 and None.
 
     Raises:
         LetterheadError: the file cannot be read, or has a wrong form.

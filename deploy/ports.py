@@ -30,12 +30,11 @@ def is_listening(address: str) -> bool:
 def refuse_taken_address(address: str) -> None:
     """Check that no other program listens at an address.
 
-    Without this check, gunicorn would retry for five seconds and log the address. It would also take a Unix
-    socket away from the program that listens there.
-
     Raises:
         DeployError: the port or socket is taken, or the address does not belong to this machine.
     """
+    # Otherwise gunicorn would retry for five seconds and log the address. It would also take a Unix socket
+    # away from the program that listens there.
     family, place = socket_address(address)
     if isinstance(place, str):
         folder = Path(place).parent

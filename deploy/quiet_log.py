@@ -35,15 +35,15 @@ _MASTER_MESSAGES = frozenset(
 class QuietFormatter(logging.Formatter):
     """Format of a log line: the day, the level, and the message if our own code logged it.
 
-    For a message of another library, the line has only the logger and the place in the code.
+    For another library's message, the line has only the logger and the place in the code.
     """
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the log line of an event, without the text of any exception.
 
-        If another library logged the event, the line has only the logger and the place in the code. So the
-        line contains nothing that people or other machines sent.
+        If another library logged the event, the line has only the logger and the place in the code.
         """
+        # So the line contains nothing that people or other machines sent.
         day = datetime.fromtimestamp(record.created, UTC).date()
         is_own = f"{record.name}.".startswith(f"{OWN_LOGGER}.")
         event = record.getMessage() if is_own else f"{record.name} at {record.module}:{record.lineno}"

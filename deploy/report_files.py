@@ -40,7 +40,7 @@ def make_report_files(  # noqa: PLR0913  # the year, the folder, and two ways to
 ) -> None:
     """Write the twelve files of a year's report to a folder, and print warnings about the counts.
 
-    `on_step` receives one line before each step that can take more than a moment.
+    `on_step` receives one line before each long step.
 
     Raises:
         DeployError: no file could be made. The message says what to do.

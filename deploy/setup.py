@@ -46,12 +46,10 @@ def set_up(  # noqa: PLR0913  # what the person at the terminal chose
     show_passphrase: Callable[[str], None],
     on_step: Callable[[str], None],
 ) -> bool:
-    """Make a new desk in the folder of `settings`, unless there is a desk already.
+    """Make a new desk in the folder of `settings`, and return True. If there is a desk already, return False.
 
-    Return True if the desk was made now. Even if the process is killed, the desk is either complete or
-    absent. The passphrase is shown just before the desk is complete. `on_step` receives one line before each
-    step, and a line if the desk gets no OpenPGP key because gpg is missing or failed. With `is_trial`, the
-    desk's name says on every page that this is a trial.
+    If the process is killed, the desk is either complete or absent. With `is_trial`, the desk's name says on
+    every page that this is a trial.
 
     Raises:
         DeployError: another set-up is running, or the folder contains other files.

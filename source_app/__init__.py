@@ -77,13 +77,10 @@ def create_source_app(  # noqa: PLR0913  # the parts of the app
     pause: Callable[[float], None] = time.sleep,
     in_background: Callable[[Callable[[], None]], object] | None = None,
 ) -> Flask:
-    """Build the Flask app of the source's site, for a verified letterhead and an open store.
+    """Build the Flask app of the source's site, with the desk's verified letterhead and an open store.
 
-    A letterhead is the desk's signed public statement, with its keys and texts. `newest_letterhead` returns
-    the verified letterhead to use in a request: by default, always `letterhead`. `server_secret` is 32 random
-    bytes that all worker processes share until the server stops. `pause` sleeps for a number of seconds,
-    before some answers. `in_background` calls a function in another thread after an answer: by default, a
-    second later.
+    `server_secret` is 32 random bytes that all worker processes share. If `newest_letterhead` is None, every
+    request uses `letterhead`.
     """
     app = Site(__name__, static_folder=None)
     # Werkzeug would redirect an address with a wrong slash to `http://` and the Host header of the request.

@@ -28,10 +28,8 @@ _NICENESS = 1  # reading a page comes first, but a flood of pages must not stop 
 class Argon2Limiter:
     """Queue that limits how many Argon2id computations run at the same time on the whole server.
 
-    At most `at_once` computations run on the whole server, and at most `waiting` callers wait in each worker
-    process. If a queue is full, the caller with the shortest wait is refused. A refused visitor comes back
-    with a `QueuePlace`, so that the time since the first attempt counts, and later visitors cannot keep this
-    visitor out. A caller with a place that another caller is using is refused.
+    At most `waiting` callers wait in each worker process. If a queue is full, the caller with the shortest
+    wait is refused.
     """
 
     def __init__(self, folder: Path, *, at_once: int, waiting: int) -> None:
@@ -47,11 +45,11 @@ class Argon2Limiter:
     def run(self, work: Callable[[], _T], place: QueuePlace | None = None) -> _T:
         """Wait in the queue for a free slot, then call `work` in a thread and return the result of `work`.
 
-        `place` says how long the caller has waited before. If `place` is None, the wait begins now.
+        `place` says since when the caller has waited. If `place` is None, the wait begins now.
 
         Raises:
-            QueueFullError: the queue is full of callers who have waited longer, or another caller is using
-                the same place. `work` was not called. The exception has the place for the next attempt.
+            QueueFullError: all others have waited longer, or another caller uses this place. `work` was not
+                called.
         """
         place = place or QueuePlace.new()
         with self._queue_changed:

@@ -8,13 +8,7 @@ from pathlib import Path
 class SourceConfig:
     """Settings of the source's site. No field can contain a secret.
 
-    `origin` is the Origin header that browsers send ("http://127.0.0.1:8080"). Sizes are in bytes.
-    `session_minutes` is rounded up to half hours. `argon2_lock_path` and the folder of `sessions_path` are on
-    tmpfs. If `new_mailboxes_an_hour` is 0, the number of new mailboxes has no limit. `onion_socket` and
-    `onion_host` are empty if there is no onion service. With `tells_onion`, visitors without Tor receive an
-    Onion-Location header. Each field `where_…` tells visitors in one line where the organisation handles
-    complaints or reports of one kind, such as complaints about conduct. If the field is empty, the page says
-    "ask us".
+    The file `config.example.toml` explains each setting.
     """
 
     store_path: Path

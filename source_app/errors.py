@@ -37,8 +37,8 @@ class PassphraseRefusal(StrEnum):
 class PassphraseRefusedError(SourceRefusedError[PassphraseRefusal]):
     """A typed passphrase did not open a mailbox.
 
-    `unknown` has the positions of typed words that are on no word list. `wrong` has the positions of typed
-    words that differ from the new passphrase that was shown. Positions count from 1.
+    `unknown` has the positions of words that are on no word list. `wrong` has the positions of words that
+    differ from the new passphrase. Positions count from 1.
     """
 
     def __init__(
@@ -108,10 +108,10 @@ class AnswerRefusedError(SourceRefusedError[AnswerRefusal]):
 
 
 class QueueFullError(SourceError):
-    """Too many people are logging in at this moment, and all of them have waited longer than this visitor.
+    """Too many people are logging in at this moment.
 
-    If the visitor's next attempt has this `place`, the time since the first attempt counts. The best moment
-    for the next attempt is after `wait_seconds` seconds.
+    The next attempt is best after `wait_seconds`. If it has this `place`, the time since the first attempt
+    counts.
     """
 
     def __init__(self, place: QueuePlace, wait_seconds: int) -> None:

@@ -18,10 +18,9 @@ WRITE_FIELDS = {**ENTRY_FIELDS, **TYPED_FIELDS, "closed": TOKEN_BYTES, "warned":
 
 
 class OurForm(Form):  # type: ignore[misc]  # wtforms has no types
-    """Base class of the forms of the source's site.
+    """Base class of the forms of the source's site. Forms for visitors without a session have no CSRF token.
 
-    A visitor without a session gets forms without a CSRF token, because there is no session that another site
-    could misuse. The check of the Origin header protects these forms.
+    The check of the Origin header protects the forms without a token.
     """
 
     class Meta:
@@ -48,11 +47,10 @@ class PassphraseForm(OurForm):
 
 
 class LogInForm(PassphraseForm):
-    """Log-in form with two fields: the passphrase, and a text that the source typed before a session ended.
+    """Log-in form with the passphrase, and with a text that the source typed before a session ended.
 
-    If the text answers a proposal, `proposal` is the id of this proposal. If the text is a message,
-    `proposal` is empty. `mailbox` is a mark by which the server recognises the mailbox in which the text was
-    typed.
+    `proposal` is the id of the proposal that the text answers, or empty. `mailbox` is a mark of the mailbox
+    in which the text was typed.
     """
 
     proposal = HiddenField()
@@ -80,10 +78,8 @@ class EntryForm(OurForm):
 class WriteForm(EntryForm):
     """Form with which a source writes a message and adds files.
 
-    Browsers send the text fields before the files, so the app checks the text fields first. `closed` is not
-    empty if the page said that the message opens a closed mailbox again. `warned` is not empty if the page
-    said that the text looks like a passphrase. `mailbox` is a mark by which the server recognises the mailbox
-    that showed the form.
+    `mailbox` is a mark of the mailbox that showed the form. `closed` is not empty if the page called the
+    mailbox closed. `warned` is not empty if the page warned that the text looks like a passphrase.
     """
 
     mailbox = HiddenField()

@@ -9,11 +9,7 @@ _DELAY_SECONDS: Final = 1  # the requests for the rest of a page come earlier
 
 
 class LaterThread:
-    """Thread that runs functions one after another, each at least a second after `call`.
-
-    An observer of the connection can measure how long the server takes to respond. If such work delayed the
-    next response, the delay would show that there was work: for example, that a message was read.
-    """
+    """Thread that runs functions one after another, each at least a second after `call`."""
 
     def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
         self._sleep = sleep
@@ -21,6 +17,7 @@ class LaterThread:
 
     def call(self, work: Callable[[], None]) -> None:
         """Call `work` in the background, one second after this call."""
+        # If work delayed the next response, an observer could measure, for example, that a message was read.
         due = time.monotonic() + _DELAY_SECONDS
         self._thread.submit(self._call_at, due, work)
 

@@ -25,8 +25,7 @@ def new_mark(root: RootKey) -> str:
 def is_mark_of(mark: str, root: RootKey) -> bool:
     """Return True if a mark was made for the mailbox with this root key. Compare in constant time.
 
-    The mark stays valid when the session ends or the server restarts, because only the passphrase of the
-    mailbox is needed to check it.
+    The mark stays valid when the session ends or the server restarts.
     """
     nonce, tag = mark[:_NONCE_CHARS], mark[_NONCE_CHARS:]
     return hmac.compare_digest(tag.encode(errors="replace"), _tag(root, nonce).encode())

@@ -15,12 +15,11 @@ _REQUESTS_AT_ONCE: Final = 6  # for one mailbox: over HTTP/1.1, a browser sends 
 class MailboxTurns:
     """Lock with which only one request of a process at a time decrypts a mailbox.
 
-    Decrypting a mailbox can take 100 MB and half a second. Only a few requests for the same mailbox wait for
-    the lock, and further requests are refused. Otherwise they would occupy all threads.
+    If too many requests for the same mailbox already wait for the lock, further requests are refused.
     """
 
     def __init__(self) -> None:
-        self._turn = Lock()
+        self._turn = Lock()  # decrypting a mailbox can take 100 MB and half a second
         self._counting = Lock()
         self._requests: Counter[Address] = Counter()  # that wait or decrypt
 
@@ -28,8 +27,8 @@ class MailboxTurns:
     def of(self, address: Address) -> Iterator[None]:
         """Wait until this request may decrypt the mailbox with this address.
 
-        Do not call this function twice in one request: the second call would wait forever. Do not call it
-        while the request's body still arrives.
+        A second call in one request would wait forever. Do not call this function while the request's body
+        still arrives.
 
         Raises:
             MailboxBusyError: too many requests for this mailbox already wait.

@@ -13,27 +13,24 @@ from store.sessions import SessionStore
 class MailboxLimits:
     """Limits on the text and files of one message, and on the source's entries in one mailbox.
 
-    Without limits, one source who never stops writing could make both sites unusable. To show a mailbox, the
-    sites verify and decrypt all its text: this takes a third of a second for 1,000 short entries, and 100 MB
-    of memory for 300 entries of the longest text. `entries` limits the number of entries, and `entries_bytes`
-    their encrypted bytes, without files.
+    `entries_bytes` counts the encrypted bytes of the entries, without their files.
     """
 
     text_chars: int
     files: int
     files_bytes: int
+    # A page verifies and decrypts all text: a third of a second for 1,000 short entries, and 100 MB of memory
+    # for 300 entries of the longest text.
     entries: int
     entries_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class PublicDesk:
-    """Context object of the source's use cases: the desk's verified letterhead, the store and the limits.
+    """Context object of the source's use cases: the desk's signed public statement, the store and the limits.
 
-    The letterhead is the desk's signed public statement. `server_secret` is 32 random bytes that are made
-    when the server starts, and that are never stored. A session lasts `session_half_hours` half hours after
-    its last use. In each half hour, at most `new_mailboxes` mailboxes can be started. If it is 0, there is
-    no limit.
+    `server_secret` is 32 random bytes that are never stored. `new_mailboxes` limits new mailboxes in each
+    half hour. 0 means no limit.
     """
 
     letterhead: Letterhead

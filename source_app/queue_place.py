@@ -25,13 +25,12 @@ _SECOND: Final = 1_000_000_000
 class QueuePlace:
     """Place of one visitor in the queue: the moment of the first attempt, and a random number of 8 bytes.
 
-    The visitor who has waited longest comes first. `since` is in nanoseconds of the machine's monotonic
-    clock, which all processes share. The number only makes a place different from all others: it says
-    nothing about the visitor, and the next wait of the same visitor has another number.
+    The visitor who has waited longest comes first. `since` is in nanoseconds of the monotonic clock that all
+    processes share.
     """
 
     since: int
-    number: bytes
+    number: bytes  # of one wait only: says nothing about the visitor
 
     @classmethod
     def new(cls) -> Self:

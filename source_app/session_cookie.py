@@ -33,9 +33,9 @@ class RefusedLogIn:
 def seal_cookie(content: bytes | RefusedLogIn | None, server_secret: bytes) -> str:
     """Encrypt the token of a session (32 bytes), or the result of a failed log-in, as the value of a cookie.
 
-    If `content` is None, the cookie contains neither, and only shows that the browser keeps cookies. All
-    values have one length, so the value does not show whether the log-in succeeded.
+    If `content` is None, the cookie only shows that the browser keeps cookies. All values have one length.
     """
+    # The length of the value must not show whether the log-in succeeded.
     if content is None:
         return seal_field(_NOTHING + bytes(TOKEN_BYTES), server_secret, _PURPOSE)
     if isinstance(content, RefusedLogIn):
@@ -47,7 +47,7 @@ def seal_cookie(content: bytes | RefusedLogIn | None, server_secret: bytes) -> s
 def open_cookie(given: str, server_secret: bytes) -> bytes | RefusedLogIn | None:
     """Decrypt a cookie that `seal_cookie` made: the token of a session, or the result of a failed log-in.
 
-    Return None if the cookie has neither, or if this server did not make the cookie since its last start.
+    Return None if the cookie has no content, or was not made by this server since its last start.
     """
     try:
         plaintext = open_field(given, server_secret, _PURPOSE)

@@ -26,8 +26,8 @@ def next_half_hour() -> datetime:
 def add_months(day: date, months: int) -> date:
     """Return the date that is a number of months after `day`. A negative number counts back.
 
-    If the target month is too short, the result is its last day. The result is at least `date.min` and at
-    most `date.max`.
+    If the target month is too short, the result is its last day. The result is limited to `date.min` and
+    `date.max`.
     """
     year, month = divmod(day.year * _MONTHS + day.month - 1 + months, _MONTHS)
     if year < date.min.year:

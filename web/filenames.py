@@ -16,10 +16,7 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d|conin\$|conout\$)", re.IGN
 def safe_name(name: str) -> str:
     """Return a file name that is safe to show and to save on any system. The result is never empty.
 
-    Folders, control characters, right-to-left and other invisible marks, and unassigned characters are
-    removed. Characters that Windows forbids are replaced. A name that Windows reserves for a device gets an
-    underscore before it. The result has at most 120 characters and 200 bytes of UTF-8, and keeps the name's
-    ending. A safe name is not changed.
+    The result has no folder, and at most 120 characters and 200 bytes of UTF-8. A safe name is not changed.
     """
     last = re.split(r"[/\\]", name)[-1]
     if len(last) > 2 * _LOOKED_AT_CHARS:

@@ -53,10 +53,10 @@ def small_form_bytes(limits: FormLimits) -> int:
 
 
 class LimitedRequest(Request):
-    """Request whose form is read with the limits that its view declares, without files and in memory.
+    """Request whose form is read in memory, without files, and with the limits that its view declares.
 
     After a refusal, `form` has the fields that arrived before, and the beginning of the field that is too
-    long. So an error page can show the typed text again.
+    long.
     """
 
     def _load_form_data(self) -> None:
@@ -82,8 +82,7 @@ class LimitedRequest(Request):
 def body_of(request: Request, limit_bytes: int) -> Body:
     """Return the body of a request, with at most `limit_bytes`.
 
-    A chunked body announces no length, but the WSGI server marks its end. A body without a
-    length and without this mark counts as empty.
+    A body without a length is empty, unless the WSGI server marks its end.
     """
     is_empty = request.content_length is None and "wsgi.input_terminated" not in request.environ
     return Body(request.environ["wsgi.input"], 0 if is_empty else request.content_length, limit_bytes)

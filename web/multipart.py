@@ -62,8 +62,7 @@ class Body:
     def refuse_announced(self) -> None:
         """Refuse a request body that announced too great a length, without reading the rest of the body.
 
-        Call this function after the text fields were read, when the first file begins. The page that refuses
-        the form can then show the typed text again.
+        Call this function after the text fields were read, so that an error page can show their text again.
 
         Raises:
             BodyError: the announced length exceeds the limit.
@@ -74,8 +73,7 @@ class Body:
     def drain(self, limit_bytes: int) -> bool:
         """Read and discard the rest of the request body. Return True if the body ended within `limit_bytes`.
 
-        Call this function before sending the response, because a browser reads a response only after the
-        browser has sent its whole request.
+        Call this function before sending the response: a browser first sends its whole request.
         """
         if self._left_bytes is not None and self._left_bytes > limit_bytes:
             return False
@@ -161,12 +159,12 @@ class FormLimits:
 def read_parts(body: Body, content_type: str, limits: FormLimits) -> Iterator[Event]:
     """Parse a multipart form while it arrives, and yield an event for each field and each piece of a file.
 
-    `content_type` is the header of the request. Text that is not UTF-8 is read with replacement characters: a
-    strange character is better than a lost message.
+    Text that is not UTF-8 is read with replacement characters.
 
     Raises:
         BodyError: the body cannot be used. Its `unfinished` is the field that was being read, or None.
     """
+    # A strange character is better than a lost message.
     reader = _PartReader(body, _boundary(content_type))
     fields_left = limits.fields_bytes
     parts = 0

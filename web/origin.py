@@ -23,11 +23,10 @@ class Headers(Protocol):
 def is_our_request(method: str, headers: Headers, own_origin: str) -> bool:
     """Return True if a request comes from a page of our own site, or changes nothing (GET, HEAD or OPTIONS).
 
-    For any other request, the header `Sec-Fetch-Site` must be `same-origin` or `none`, and the header
-    `Origin` must be exactly `own_origin` (so not `null`). If a header is missing, it is not checked, because
-    text browsers send neither header. With a text browser, another site can post a form to our site only if
-    the visitor presses a button.
+    The header `Sec-Fetch-Site` must be `same-origin` or `none`, and `Origin` must be `own_origin`. A missing
+    header is accepted, because text browsers send neither.
     """
+    # With a text browser, another site can post a form to our site only if the visitor presses a button.
     if method in _CHANGES_NOTHING:
         return True
     site = headers.get("Sec-Fetch-Site")
@@ -38,8 +37,7 @@ def is_our_request(method: str, headers: Headers, own_origin: str) -> bool:
 def is_seen(method: str, headers: Headers) -> bool:
     """Return True if someone will see the answer to a request.
 
-    No one sees the answer to a HEAD request, or a page that a browser fetches in advance, before the visitor
-    has pressed a link.
+    No one sees the answer to a HEAD request, or a page that a browser fetches in advance.
     """
     return method != "HEAD" and all(headers.get(name) is None for name in _FETCHED_IN_ADVANCE)
 

@@ -4,9 +4,9 @@ STEP_BYTES = 16 * 1024
 
 
 def pad(html: bytes, step_bytes: int = STEP_BYTES) -> bytes:
-    """Append spaces to an HTML page, so that its length is a multiple of `step_bytes`, usually 16 KiB.
+    """Append spaces to an HTML page, so that its length is a multiple of `step_bytes`.
 
-    Spaces after `</html>` are legal HTML and invisible in every browser. Compression would undo the padding,
-    so our servers compress nothing.
+    Do not compress the result, because compression would undo the padding.
     """
+    # Spaces after `</html>` are legal HTML and invisible in every browser.
     return html + b" " * (-len(html) % step_bytes)

@@ -71,10 +71,10 @@ def store_group() -> None:
 @store_group.command(name="verify")
 @click.pass_obj
 def verify_command(settings: Path) -> None:
-    """Verify every entry and file in the store: signatures, order, and digests of all encrypted parts.
+    """Verify the signatures, order and digests of all entries and files in the store.
 
-    Also print the number of damaged rows of each table. No secret key is needed, so the operator of the
-    server can run this command. The command ends with status 1 if it finds a fault or a damaged row.
+    Print also the number of damaged rows of each table. No secret key is needed. If there is a fault or a
+    damaged row, the command ends with status 1.
     """
     from deploy.serving.topology import load_public_settings
     from protocol.identifiers import mailbox_label

@@ -104,13 +104,14 @@ def _say_whether_new(settings: Path, what: str, *, is_new: bool) -> None:
 def set_up_and_show(
     settings: Path, source_bind: str, adviser_bind: str, *, may_print: bool, is_trial: bool
 ) -> bool:
-    """Make a desk and print its passphrase once. If there is a desk already, do nothing and return False.
+    """Make a desk and print its passphrase once. If there is a desk already, return False.
 
-    Without `may_print`, print the passphrase only to a terminal, because other outputs can end up in a file.
+    If `may_print` is False, the passphrase is printed only to a terminal.
 
     Raises:
         DeployError: the passphrase cannot be shown on a terminal, or the set-up failed.
     """
+    # Any other output can end up in a file, so it needs `may_print`.
     from deploy.setup import set_up
 
     if not (settings.exists() or may_print or sys.stdout.isatty()):

@@ -52,8 +52,7 @@ class ClientKey:
     def private_line(self, onion_host: str) -> str:
         """Return the line with this secret key for a workstation's Tor.
 
-        The line belongs in a file of mode 600 whose name ends in `.auth_private`, in Tor's
-        `ClientOnionAuthDir`.
+        The line belongs in a file of mode 600, named `*.auth_private`, in Tor's `ClientOnionAuthDir`.
 
         Raises:
             OnionError: the host is not the address of an onion service.
@@ -77,9 +76,8 @@ def make_client_key() -> ClientKey:
 def admit_client(folder: Path, name: str, public: str) -> None:
     """Allow a workstation to connect to an onion service: write its public key to the folder of clients.
 
-    If there is a client of this name, the new key replaces the old key. While `steunpunt onion publish` runs,
-    it passes the new key to Tor. Otherwise the key works after Tor has read its settings again. `folder` is
-    `authorized_clients`, and is made if it is missing.
+    A new key replaces the old key of the same name. If `steunpunt onion publish` is not running, reload Tor
+    to use the new key.
 
     Raises:
         OnionError: the name or the key has a wrong form.
@@ -92,22 +90,20 @@ def admit_client(folder: Path, name: str, public: str) -> None:
 
 
 def require_client_keys(folder: Path) -> None:
-    """Make Tor refuse everyone without a client's key, even before any workstation is admitted.
-
-    The service is published before the first workstation is admitted, because pairing needs the address of
-    the service.
+    """Make Tor refuse everyone without a client's key, even if no workstation is admitted yet.
 
     Raises:
         OnionFolderError: the folder cannot be written.
     """
+    # The service is published before the first workstation is admitted: pairing needs its address.
     with _writing(folder):
         pass
 
 
 def dismiss_client(folder: Path, name: str) -> bool:
-    """Forbid a workstation (client) to connect to an onion service.
+    """Forbid a workstation to connect to an onion service. Return True if its name was known.
 
-    Return True if there was a client of this name. After the last client is removed, no one can connect.
+    After the last workstation is removed, no one can connect.
 
     Raises:
         OnionError: the name has a wrong form.
@@ -124,9 +120,6 @@ def dismiss_client(folder: Path, name: str) -> bool:
 def admitted_clients(folder: Path) -> dict[str, str]:
     """Return the public keys of all workstations that may connect to an onion service, by name.
 
-    The folder has one more key, which no one can use, because Tor lets everyone connect if the folder is
-    empty. This key is left out.
-
     Raises:
         OnionError: a file has a wrong form. The message names the file.
         OnionFolderError: the folder cannot be read.
@@ -135,10 +128,10 @@ def admitted_clients(folder: Path) -> dict[str, str]:
 
 
 def client_keys(folder: Path) -> dict[str, str]:
-    """Return the public keys of all clients in an onion service's folder, by the client's name.
+    """Return all public keys in an onion service's folder of clients, by the client's name.
 
-    One client in the folder is never used: no one has its secret key. If the folder were empty, Tor would let
-    everyone connect.
+    The result includes the key of `UNUSED_CLIENT`, whose secret key no one has. A missing folder gives an
+    empty result.
 
     Raises:
         OnionError: a file has a wrong form. The message names the file.
@@ -207,13 +200,11 @@ def _normal_key(public: str) -> str:
 def _writing(folder: Path) -> Iterator[None]:
     """Prepare the folder of clients for a change inside the block, and afterwards flush the folder to disk.
 
-    A missing folder gets the owner of its parent, because Tor accepts no other owner. A client that no one
-    uses is added first, because Tor lets everyone connect if the folder is empty. Without the flush, a
-    removed client could come back after a power cut.
-
     Raises:
         OnionFolderError: the folder cannot be written.
     """
+    # Tor accepts no other owner than the parent's. An empty folder would let everyone connect.
+    # Without the flush, a removed client could come back after a power cut.
     with os_error_as(f"{folder} cannot be written", OnionFolderError, advice=_RIGHT_USER):
         for each in (folder.parents[1], folder.parent, folder):
             if not each.exists():
@@ -227,10 +218,8 @@ def _writing(folder: Path) -> Iterator[None]:
 
 
 def _write_client(folder: Path, name: str, public: str) -> None:
-    """Write the file of a client that may connect to the onion service, in one step.
-
-    Tor can read the file at any moment. After reading half a file, Tor would stop publishing the service.
-    """
+    """Write the file of a client that may connect to the onion service, in one step."""
+    # Tor can read the file at any moment. After reading half a file, Tor would stop publishing the service.
     unfinished = folder / f".{name}.{secrets.token_hex(4)}"
     write_new(unfinished, client_line(public).encode("ascii"))
     give_to_owner_of(folder, unfinished)

@@ -29,8 +29,7 @@ _ASK_AGAIN_SECONDS = 5.0  # time until the next relay that keeps descriptors is 
 def connect_to_tor(control: str) -> Iterator[Controller]:
     """Connect to the control port of Tor, and sign in with Tor's cookie.
 
-    The address is "unix:/run/tor/control" or "127.0.0.1:9051". Passwords are not supported, because a
-    password would have to be stored somewhere.
+    The address is a socket such as "unix:/run/tor/control", or a port such as "127.0.0.1:9051".
 
     Raises:
         TorAwayError: nothing listens at this address, or the connection was lost.
@@ -75,12 +74,8 @@ def add_onion(
 ) -> None:
     """Make Tor publish an onion service at port 80, until Tor ends.
 
-    `target` is the path of the Unix socket to which Tor connects visitors, without a space. If `clients` is
-    None, everyone can connect, and the proof-of-work defence is on. Otherwise `clients` has at least one
-    public key in base32, and only clients with these keys can connect.
-
-    A service that Tor publishes under the same key is replaced. If `clients` is given, the open connections
-    to this service are closed.
+    `target` is the path of a Unix socket, without a space. Only clients with a key in `clients` (base32) can
+    connect, and open connections are closed. If `clients` is None, everyone can connect.
 
     Raises:
         OnionError: Tor refused.
@@ -103,11 +98,9 @@ def add_onion(
 
 
 def _close_connections(controller: Controller, address: str) -> None:
-    """Close the open connections to an onion service.
-
-    Tor checks a client's key only when the client connects. Without this function, a stolen workstation could
-    sync for as long as it keeps its connection (tried with tor 0.4.9.11).
-    """
+    """Close the open connections to an onion service."""
+    # Tor checks a client's key only when the client connects (tried with tor 0.4.9.11). A stolen workstation
+    # could otherwise sync for as long as it keeps its connection.
     for circuit in controller.get_circuits():
         if circuit.purpose == stem.CircPurpose.HS_SERVICE_REND and circuit.rend_query == address:
             with contextlib.suppress(stem.InvalidArguments):  # the circuit closed by itself

@@ -34,7 +34,7 @@ def find_service_key(folder: Path) -> OnionKey | None:
 
 
 def read_service_key(folder: Path) -> OnionKey:
-    """Read the secret key of an onion service from its folder. A missing key is an error.
+    """Read the secret key of an onion service from its folder.
 
     Raises:
         OnionError: the key is missing or damaged.
@@ -56,15 +56,15 @@ def read_host(folder: Path) -> str | None:
 
 
 def write_service_key(folder: Path, key: OnionKey) -> None:
-    """Write the key of an onion service to its folder (mode 0700), unless the same key is there.
+    """Write the key of an onion service to its folder, unless the same key is there.
 
-    Either all three files (secret key, public key and host name) are written with mode 0600, or no file. If
-    half of a published key were lost, no one could ever use its address again.
+    Either all three files of the key are written, or none.
 
     Raises:
         OnionError: the folder has another key. Nothing was changed.
         OnionFolderError: the folder cannot be read or written.
     """
+    # If half of a published key were lost, no one could ever use its address again.
     if not refuse_another_key(folder, key):
         with os_error_as(f"{folder} cannot be written", OnionFolderError, advice=_RIGHT_USER):
             _write_files(folder, key)

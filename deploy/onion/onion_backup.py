@@ -35,13 +35,12 @@ _Identity = age.PQIdentity | age.X25519Identity
 
 
 def back_up_onions(settings: Path, file: Path, recipients: Sequence[str]) -> list[str]:
-    """Encrypt the onion keys and the settings to age recipients (public keys), in a new file.
+    """Encrypt the onion keys and the settings in a new file. Return the sentences to print.
 
-    Return the sentences to print.
+    `recipients` are age public keys.
 
     Raises:
-        OnionError: a recipient has a wrong form, a key cannot be read, or the file exists or cannot be
-            written.
+        OnionError: a recipient is malformed, a key cannot be read, or the file exists or cannot be written.
         ConfigError: the settings have faults.
     """
     age_recipients = [_recipient(text) for text in recipients]
@@ -67,13 +66,13 @@ def back_up_onions(settings: Path, file: Path, recipients: Sequence[str]) -> lis
 
 
 def restore_onions(settings: Path, file: Path, identity_file: Path) -> list[str]:
-    """Restore the onion keys and the settings of a backup to their places. Return the sentences to print.
+    """Restore the onion keys and the settings from a backup. Return the sentences to print.
 
-    Everything is checked before any file is written. No existing file is replaced by a different file.
+    An existing file is never replaced by a different one.
 
     Raises:
-        OnionError: the file cannot be decrypted or is not a backup of onion keys, other settings or another
-            key exist already, or a folder cannot be written.
+        OnionError: the backup cannot be decrypted or used, a different key or file exists, or a folder cannot
+            be written.
         ConfigError: the settings in the backup have faults.
     """
     files = _unpack(_decrypt(file, identity_file))

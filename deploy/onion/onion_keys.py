@@ -28,10 +28,7 @@ _SEED_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class OnionKey:
-    """Secret key of an onion service (version 3): an expanded Ed25519 key of 64 bytes, as Tor stores it.
-
-    Anyone who has the key can act as the service. A new key means a new address.
-    """
+    """Secret key of an onion service (version 3): an expanded Ed25519 key of 64 bytes, as Tor stores it."""
 
     _expanded: bytes = field(repr=False)
 

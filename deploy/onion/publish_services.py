@@ -19,9 +19,9 @@ Say = Callable[[str], object]
 
 
 def publish_services(config: OnionConfig, source_socket: str, *, say: Say) -> None:
-    """Publish the onion services of the source's site and of sync. They stay published until Tor ends.
+    """Publish the onion services of the source's site and of sync, until Tor ends.
 
-    Missing keys are made first, and are stored on the disk before Tor receives them.
+    Missing keys are made first.
 
     Raises:
         OnionError: the services cannot be published. The message says what to do.
@@ -34,14 +34,12 @@ def publish_services(config: OnionConfig, source_socket: str, *, say: Say) -> No
 def keep_published(config: OnionConfig, source_socket: str, stop: threading.Event, *, say: Say) -> None:
     """Keep the onion services published in the Tor network until `stop` is set.
 
-    The services are published now, after each restart of Tor, and after each change of the admitted clients.
-    If Tor is not running yet, this function waits, because a server starts Tor and this program at the same
-    time.
+    If Tor is not running, this function waits for Tor.
 
     Raises:
-        OnionError: the services cannot be published, and waiting for Tor would not help. The message says
-            what to do.
+        OnionError: the services cannot be published, and waiting would not help. The message says what to do.
     """
+    # A server starts Tor and this program at the same time, so Tor may come later.
     services = _Services(config, source_socket)
     is_waiting = False
     while not stop.is_set():
@@ -96,9 +94,7 @@ class _Services:
 
 
 def read_or_make_service_key(folder: Path) -> OnionKey:
-    """Return the secret key of an onion service, from a folder that belongs to this user.
-
-    If the key is missing, make a new key.
+    """Return the secret key of an onion service from its folder. If the key is missing, make a new key.
 
     Raises:
         OnionError: the key is damaged.

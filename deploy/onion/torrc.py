@@ -34,11 +34,11 @@ HiddenServicePort 80 unix:{socket}
 def torrc_lines(config: OnionConfig, source_socket: str) -> str:
     """Return the lines for Tor's settings file with which Tor publishes the onion services.
 
-    The lines are for the source's site, and for the sync endpoint if the settings name a socket for sync.
+    If the settings name no socket for sync, the lines are only for the source's site.
 
     Raises:
-        OnionError: no socket is named, a folder's name has characters that Tor would misread, a client's key
-            is damaged, or there is no client (Tor would then let everyone connect without a key).
+        OnionError: the source's socket or all clients are missing, a client's key is damaged, or a folder's
+            name has characters that Tor would misread.
         OnionFolderError: this user cannot read the list of clients.
     """
     if not source_socket:

@@ -33,10 +33,9 @@ Say = Callable[[str], object]
 
 
 def set_up_server(settings: Path, fingerprint: str, *, source_bind: str, sync_bind: str) -> bool:
-    """Set up this machine as the server of the desk with this fingerprint, unless it is a server already.
+    """Set up this machine as the desk's server, and return True. If it is a server already, return False.
 
-    Return True if the server was made now. The server gets none of the desk's secret keys. The source's site
-    cannot start until `steunpunt admit` has stored the desk's signed letterhead (public statement).
+    `fingerprint` identifies the desk's public key. The server gets none of the desk's secret keys.
 
     Raises:
         DeployError: the fingerprint has a wrong form, or the folder contains other files.
@@ -60,13 +59,12 @@ def set_up_server(settings: Path, fingerprint: str, *, source_bind: str, sync_bi
 
 
 def server_card(settings: Path) -> CardFile:
-    """Return the server's card (its public keys), and the desk's newest signed letterhead if there is one.
+    """Return the server's public keys, and the desk's newest signed public statement if there is one.
 
-    If the server's secret key is missing, a new key is made first. A letterhead is the desk's signed public
-    statement.
+    If the server has no secret key yet, a new key is made first.
 
     Raises:
-        DeployError: the settings, the key or the letterhead have faults.
+        DeployError: the settings, the key or the statement (letterhead) have faults.
         StoreError: the store cannot be read.
     """
     config = load_config(settings, "sync", SyncConfig)
@@ -80,10 +78,10 @@ def server_card(settings: Path) -> CardFile:
 
 
 def admit_workstation(settings: Path, path: Path, *, say: Say, on_step: Say) -> None:
-    """Let a workstation sync with this server. The workstation's public key comes from a pairing file.
+    """Let the workstation of a pairing file sync with this server.
 
-    The letterhead (the desk's signed public statement) in the file is published if it is newer than the
-    server's letterhead.
+    The file has the workstation's public key and the desk's signed public statement. A newer statement than
+    the server's is published.
 
     Raises:
         DeployError: the pairing file is refused. Nothing was changed.
@@ -115,8 +113,7 @@ def admit_workstation(settings: Path, path: Path, *, say: Say, on_step: Say) -> 
 def remove_workstation(settings: Path, name: str, *, say: Say) -> None:
     """Forget a workstation on this server: delete its queue of items, and its key for the onion service.
 
-    `name` is the workstation's name in the desk's signed letterhead (public statement). As long as the
-    letterhead says that the workstation is in use, the server still accepts a sync with it.
+    The server still accepts a sync with the workstation until the desk has retired the workstation.
 
     Raises:
         DeployError: there is no such workstation.
@@ -142,10 +139,9 @@ def remove_workstation(settings: Path, name: str, *, say: Say) -> None:
 
 
 def find_workstation(letterhead: Letterhead, known: Collection[bytes], name: str | None) -> Strand:
-    """Find a workstation by its name or id, in the letterhead (the desk's signed public statement).
+    """Find a workstation with this name or id in the letterhead, the desk's signed public statement.
 
-    Only workstations whose ids are in `known` count. If `name` is None, the only known workstation is
-    returned. The result is a strand: the workstation's id, name, public key and days of use.
+    Only workstations whose ids are in `known` count. If `name` is None, return the only known workstation.
 
     Raises:
         DeployError: no known workstation fits, or several do.
@@ -190,8 +186,8 @@ def _open_letterhead_if_any(store: Store, config: SyncConfig) -> Letterhead | No
 def _is_newer(store: Store, pairing: Pairing, in_use: Letterhead | None) -> bool:
     """Return True if this server must publish the letterhead in a workstation's pairing file.
 
-    A letterhead is the desk's signed public statement, which names the desk's workstations. If the server's
-    letterhead names this workstation already, return False.
+    A letterhead is the desk's signed public statement. If the server's letterhead names this workstation
+    already, return False.
 
     Raises:
         DeployError: since the pairing, the server got another letterhead without this workstation.

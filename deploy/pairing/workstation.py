@@ -51,9 +51,8 @@ Say = Callable[[str], object]
 class PairingRequest:
     """Values that the person at the terminal gave, to pair a workstation with a server.
 
-    `card` is the server's card file (its public keys). `server` is the address of the server. `out` is the
-    path of the pairing file, or None for the default path. `say` prints whole sentences for the person at the
-    terminal.
+    `card` has the server's public keys. `out` is the path of the pairing file, or None for the default path.
+    `say` prints a sentence.
 
     Raises:
         DeployError: `server` is an onion address with a typing error.
@@ -73,9 +72,7 @@ class PairingRequest:
 
 
 def read_card_file(path: Path) -> CardFile:
-    """Read a card file, which has a server's public keys and sometimes the desk's newest signed letterhead.
-
-    A letterhead is the desk's signed public statement.
+    """Read a card file, which has a server's public keys and sometimes the desk's signed public statement.
 
     Raises:
         DeployError: the file cannot be read, or is not a card file.
@@ -88,8 +85,7 @@ def read_card_file(path: Path) -> CardFile:
 def pair_workstation(settings: Path, passphrase: str, request: PairingRequest) -> None:
     """Pair a workstation, which has a store already, with a server.
 
-    If the server is new to the workstation, the next sync sends everything in the workstation's store. If the
-    process is stopped halfway, the same command completes the pairing.
+    If the process is stopped halfway, the same command completes the pairing.
 
     Raises:
         DeployError: the workstation was not paired.
@@ -112,12 +108,12 @@ def pair_new_workstation(
 ) -> None:
     """Set up this machine as another workstation of the desk, with its own signing key and an empty store.
 
-    `keyring` is a copy of another workstation's keyring (the desk's secret keys). With `retire`, the desk no
-    longer uses that other workstation after today.
+    `keyring` is a copy of another workstation's secret keys. With `retire`, that workstation is out of use
+    after today.
 
     Raises:
-        DeployError: this machine is a workstation already, the server's card file has no letterhead of this
-            desk, the name is invalid or in use, or the keyring lacks the key that the desk uses now.
+        DeployError: this machine is a workstation already, the card file has no valid letterhead, or the name
+            or the keyring cannot be used.
         StoreError: the store cannot be made.
     """
     if settings.exists():
@@ -161,17 +157,15 @@ def pair_new_workstation(
 
 
 def end_strand(strand: Strand, *, until: date) -> Strand:
-    """Return a workstation's strand (its name, key and days of use) with `until` as the last day.
+    """Return a workstation's entry in the letterhead, with `until` as its last day of use.
 
-    A strand that ends earlier is not changed. A strand that begins later ends on its first day.
+    If the use ends earlier, the entry is not changed. If the use begins later, it ends on its first day.
     """
     return msgspec.structs.replace(strand, until=max(min(until, strand.until or until), strand.since))
 
 
 def _paired_settings(settings: Path, server: str) -> str:
     """Return the text of this workstation's settings file, changed for pairing with a server.
-
-    The setting `server` is added, and the sections that only a server has are removed.
 
     Raises:
         ConfigError: `server` has a wrong form.
@@ -197,11 +191,10 @@ def _register_server(desk: OpenDesk, card: ServerCard) -> None:
 
 
 def _merge_letterheads(desk: OpenDesk, card: CardFile) -> bytes:
-    """Merge the server's letterhead into this workstation's, publish the result, and return a digest.
+    """Merge the server's letterhead with this workstation's letterhead, and publish the result.
 
-    A letterhead is the desk's signed public statement. The digest is that of the server's letterhead. If the
-    server has no letterhead, or if its letterhead already names this workstation, publish nothing and return
-    b"".
+    A letterhead is the desk's signed public statement. Return the digest of the server's letterhead, or b""
+    if nothing was merged.
     """
     if card.letterhead is None:
         return b""
@@ -252,7 +245,7 @@ def _verified(published: tuple[bytes, bytes], fingerprint: str) -> Letterhead:
 def _write_pairing_file(
     keyring: Keyring, published: tuple[bytes, bytes], base: bytes, folder: Path, request: PairingRequest
 ) -> None:
-    """Write the pairing file (the workstation's public keys), and print what to do with the file.
+    """Write the pairing file, which has the workstation's public keys, and print what to do with the file.
 
     If the server has an onion service, also write this workstation's key for the onion service.
 

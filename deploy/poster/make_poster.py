@@ -24,13 +24,11 @@ _SVG_LIMITS = ProgramLimits(60, memory_bytes=2_000_000_000, output_bytes=20_000_
 def make_posters(
     source: SourceConfig, letterhead: Letterhead, folder: Path, telephone: str
 ) -> Iterator[Path]:
-    """Write the desk's poster in each language, as PDF and as SVG.
-
-    Yield the path of each file after it is written.
+    """Write the desk's poster in each language, as PDF and as SVG, and yield the path of each file.
 
     Raises:
-        DeployError: the settings have no onion address, the telephone number is too long, or a file cannot be
-            made.
+        DeployError: the onion address is missing, the telephone number is not one short line, or a file
+            cannot be made.
     """
     if not source.onion_host:
         raise DeployError(

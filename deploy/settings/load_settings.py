@@ -24,10 +24,7 @@ _LINE_CHARS = 200
 class DeskConfig:
     """Section [desk] of the settings: the texts and days that the desk publishes.
 
-    `steunpunt setup` copies them to the desk's first letterhead (signed public statement). `working_days`
-    counts from 0 for Monday. Texts and lists are in Dutch (`_nl`) and in English (`_en`). `talk` says how a
-    source can talk to the desk instead of writing. `secrecy_limits` lists the cases in which an adviser has a
-    duty to report.
+    `working_days` counts from 0 for Monday. Texts and lists are in Dutch (`_nl`) and in English (`_en`).
     """
 
     name_nl: str
@@ -49,8 +46,7 @@ class DeskConfig:
 def load_config(path: Path, section: str, shape: type[_Config], *, raw: bytes | None = None) -> _Config:
     """Read one section of a TOML settings file into its frozen dataclass.
 
-    Relative paths start from the folder of the file. If `raw` is given, it is parsed in place of the file,
-    which does not have to exist yet.
+    Relative paths start from the folder of `path`. If `raw` is given, the file does not have to exist.
 
     Raises:
         ConfigError: the file cannot be read, or has faults. The message names all faults of the section.

@@ -19,11 +19,8 @@ def onion_address(public_key: bytes) -> str:
 
 
 def is_onion_host(text: str) -> bool:
-    """Return True if a text is the address of an onion service, in small letters, with a correct checksum.
-
-    Without this check, a typing error in the settings would send every source to an address that no one has,
-    or that someone else has.
-    """
+    """Return True if a text is the address of an onion service, in small letters, with a correct checksum."""
+    # A typing error in the settings would send every source to an address that no one or someone else has.
     if not _ADDRESS.fullmatch(text):
         return False
     return onion_address(base64.b32decode(text.removesuffix(".onion").upper())[:_KEY_BYTES]) == text

@@ -16,9 +16,8 @@ class Way(StrEnum):
 class OnionConfig:
     """Settings of the onion services of the source's site and of the sync endpoint.
 
-    `way` (one of `Way`) says how the services are published. `control` is the address of Tor's control port:
-    "unix:" and a path, or a loopback address with a port. `folder` contains the folders of the services.
-    `sync_socket` is empty if there is no onion service for sync.
+    `control` is "unix:" and a path, or a loopback address with a port. `sync_socket` is empty if there is no
+    onion service for sync.
     """
 
     way: str

@@ -31,11 +31,10 @@ _log = logging.getLogger(OWN_LOGGER)
 
 @dataclass(frozen=True, slots=True)
 class RetentionResult:
-    """Result of one run of the retention rules: three counts of mailboxes, without any address.
+    """Numbers of mailboxes in one run of the retention rules.
 
-    `purged` counts mailboxes that were deleted. `kept` counts mailboxes that were due according to their row
-    in the store, but failed the check before deletion. `never_used` counts deleted mailboxes in which no one
-    ever wrote.
+    `purged` counts deleted closed mailboxes, and `never_used` deleted mailboxes in which no one wrote. `kept`
+    counts mailboxes that were due, but failed the check before deletion.
     """
 
     purged: int = 0
@@ -46,11 +45,10 @@ class RetentionResult:
 def apply_retention(store: Store, letterhead: Letterhead, today: date) -> RetentionResult:
     """Delete closed mailboxes whose day of deletion has come, and old mailboxes in which no one ever wrote.
 
-    Each mailbox is deleted in its own transaction. A mailbox with damaged rows is kept, and the other
-    mailboxes are still deleted.
+    A mailbox with damaged rows is kept.
 
     Raises:
-        StoreError: the store failed. The transactions before the failure are kept.
+        StoreError: the store failed. The mailboxes before the failure are deleted.
     """
     with store.reading() as session:
         due = [Address(address) for address in mailboxes.due_by(session, today)]
@@ -82,12 +80,9 @@ def purge_if_due(session: Session, address: Address, letterhead: Letterhead, tod
 
 
 def _proof(session: Session, address: Address, letterhead: Letterhead, today: date) -> bytes | None:
-    """Return the proof that the desk closed a mailbox, or None if the mailbox must be kept for now.
-
-    The proof replaces the deleted mailbox in the store. A mailbox is kept if one of its tallies (anonymous
-    facts) is missing, because the desk writes them when it counts the mailbox. A mailbox is also kept if its
-    tallies differ in size, because then someone else wrote one of them.
-    """
+    """Return the proof that the desk closed a mailbox, or None if the mailbox must be kept for now."""
+    # The desk writes the tallies (anonymous facts) when it counts the mailbox. If their sizes differ, someone
+    # else wrote one of them.
     found = read_stored(session, address, letterhead.strand_keys, has_content=False)
     if found is None or found.damaged or not found.has_sound_keys:
         return None
@@ -101,13 +96,12 @@ def _proof(session: Session, address: Address, letterhead: Letterhead, today: da
 def refresh_hints(store: Store) -> None:
     """Compute two days of every mailbox again: since when its source waits, and when it may be deleted.
 
-    These days are not signed, so someone could change them in the store to prevent a deletion forever. If
-    someone restored content that a source had removed, this function destroys the content again, and logs the
-    number of such mailboxes.
+    If someone restored removed content in the store, the content is destroyed again.
 
     Raises:
         StoreError: the store failed.
     """
+    # The days are not signed, so someone could change them in the store to prevent a deletion forever.
     with store.reading() as session:
         addresses = mailboxes.all_addresses(session)
 
@@ -127,13 +121,12 @@ def refresh_hints(store: Store) -> None:
 def forget_known(store: Store, letterhead: Letterhead, today: date) -> None:
     """Delete workstations that are not in use, and data that every workstation in use has received.
 
-    These data are proofs that mailboxes have ended, and records (encrypted notes) that the desk dropped. The
-    letterhead (the desk's signed public statement) says which workstations are in use. Every proof stays for
-    at least 30 days, because the server's notes of what a workstation has received are not signed.
+    These data are dropped records, and proofs of ended mailboxes that are at least 30 days old.
 
     Raises:
         StoreError: the store failed.
     """
+    # Proofs stay 30 days, because the server's notes of what a workstation has received are not signed.
     in_use = letterhead.strands_in_use(today)
     with store.writing() as session:
         for ended in mailboxes.ended_mailboxes(session):

@@ -54,10 +54,9 @@ class StoreSweeper:
         return cleanup.destroy_deleted(self.store, half_hour_of(now), on_progress=on_progress)
 
     def tidy(self) -> None:
-        """Compute the unsigned values of each mailbox again, and rewrite the store's file.
+        """Compute the unsigned days and sizes of each mailbox again, and rewrite the store's file.
 
-        These values are the day since which the source waits, the day of deletion, and the number of bytes.
-        Call this once each night.
+        Call this function once each night.
 
         Raises:
             StoreError: the store failed.
@@ -68,11 +67,7 @@ class StoreSweeper:
 
 
 class ServerSweeper(StoreSweeper):
-    """Background task of a server, which deletes mailboxes that the desk closed, and destroys deleted rows.
-
-    Each run first checks for a newer letterhead (the desk's signed public statement). If the letterhead names
-    a new workstation, the run can also delete mailboxes that this workstation closed.
-    """
+    """Background task that deletes mailboxes which the desk closed, and destroys deleted rows."""
 
     def __init__(self, store: Store, sessions: SessionStore, config: SourceConfig) -> None:
         """Prepare to clean up a server's store and the sources' login sessions.
@@ -91,8 +86,8 @@ class ServerSweeper(StoreSweeper):
     ) -> int:
         """Drop expired sessions, delete the closed mailboxes that are due, and destroy the deleted rows.
 
-        Without a valid letterhead (the desk's signed public statement), no closed mailbox is deleted, and
-        everything else is done. Return the number of encrypted parts that were destroyed.
+        Return the number of destroyed encrypted parts. Without a valid signed statement of the desk
+        (letterhead), no mailbox is deleted.
 
         Raises:
             StoreError: the store failed.
@@ -142,8 +137,8 @@ def sweep_now(
 ) -> int:
     """Destroy deleted content and rewrite the store once, for the command `steunpunt sweep --once`.
 
-    `on_step` receives the name of each step. `on_progress` receives the number of encrypted parts that were
-    destroyed, and the number of all parts to destroy. Return the number of parts that were destroyed.
+    `on_progress` receives two numbers of encrypted parts: destroyed, and all to destroy. Return the number of
+    destroyed parts.
 
     Raises:
         StoreError: the store failed.

@@ -26,16 +26,16 @@ _EARLY = (
 def write_pouch_file(
     endpoint: Endpoint, path: Path, to: str | None, *, part_bytes: int | None = None, say: Say
 ) -> None:
-    """Write a pouch file (sync bundle) with everything that the other machine has not confirmed yet.
+    """Write a sync bundle (pouch file) with everything that the other machine has not confirmed yet.
 
-    It does no harm to lose the file or to apply it twice. On a server with several workstations, `to` names
-    the workstation that gets the pouch. With `part_bytes`, the pouch is split into files of about that size,
-    whose names end in .1, .2 and so on.
+    `to` names the receiving workstation, if a server has several. With `part_bytes`, the bundle is split into
+    files of about that size.
 
     Raises:
-        DeployError: no pouch was written.
+        DeployError: no file was written.
         StoreError: the store cannot be used.
     """
+    # It does no harm to lose the file or to apply it twice.
     with refusals_as_sentences():
         peer, name = _receiver(endpoint, to)
         for number, pieces in enumerate(build_pouch_files(endpoint, peer, part_bytes), 1):

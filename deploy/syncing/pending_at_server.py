@@ -33,10 +33,10 @@ def apply_pending_until_stopped(settings: Path, stop: threading.Event) -> None:
 
 
 def apply_pending_now(settings: Path, last_fault: str = "") -> str:
-    """Apply the pouches (sync bundles) that waited for an earlier pouch, if they can be applied now.
+    """Apply the sync bundles (pouches) that waited for an earlier bundle, if this is possible now.
 
-    If they cannot be applied, return the reason, otherwise an empty text. A reason that differs from
-    `last_fault` is logged.
+    Return an empty text, or the reason why the bundles wait. A reason that differs from `last_fault` is
+    logged.
     """
     try:
         with open_server_endpoint(settings) as endpoint:

@@ -57,11 +57,10 @@ def sync_now(desk: OpenDesk, *, say: Say, on_left: Callable[[int], None]) -> Non
 def retire_workstation(desk: OpenDesk, name: str, since: date | None, *, say: Say) -> None:
     """Take another workstation of the desk out of use after today, or after an earlier day.
 
-    `since` is the last day of use, such as the day before a theft. None means today.
+    `since` is the last day of use. None means today.
 
     Raises:
-        DeployError: there is no such workstation, it is this workstation, or it was not in use yet on that
-            day.
+        DeployError: there is no such workstation, it is this one, or it was not in use yet on that day.
         StoreError: the store cannot be used.
     """
     strand = find_workstation(desk.letterhead, desk.letterhead.strand_keys, name)
@@ -94,13 +93,11 @@ def rebuild_workstation(
 ) -> None:
     """Set up this machine as a new workstation that replaces a lost one.
 
-    The keys come from `lost`, a copy of the lost workstation's keyring. The mailboxes and records come from
-    the server, by sync. If `name` is empty, the new name is the lost workstation's name followed by today's
-    date.
+    `lost` is a copy of the lost workstation's keyring. If `name` is empty, the new name is the lost
+    workstation's name and today's date.
 
     Raises:
-        DeployError: the new workstation was not made, or was made but could not sync with the server. In the
-            second case, the message says what to do.
+        DeployError: no workstation was made, or the new workstation could not sync. The message says which.
         StoreError: the store cannot be used.
     """
     name = name or f"{lost.strand.name} ({utc_today()})"
@@ -130,12 +127,9 @@ def rebuild_workstation(
 
 
 def _introduce_to_server(desk: OpenDesk, lost: Keyring, carrier: Carrier) -> None:
-    """Make this new workstation known to the server, with a pouch that the lost workstation's key signs.
-
-    The pouch (sync bundle) contains a letterhead (signed public statement) that names this workstation. The
-    server would refuse a pouch with this workstation's own key, because the server does not know the key yet.
-    Afterwards, the serial numbers of the lost workstation's pouches are forgotten.
-    """
+    """Make this new workstation known to the server, with a sync bundle signed by the lost one's key."""
+    # The server does not know this workstation's own key yet, and would refuse a bundle with that key.
+    # The server does not know this workstation's own key yet, and would refuse a bundle with that key.
     side = replace(workstation_endpoint(desk), name=lost.strand.id, seed=lost.strand.seed)
     for _ in range(_INTRODUCTIONS):
         with carrier.carry(build_pouch(side, SERVER, {}).pouch) as pouches:

@@ -305,11 +305,10 @@ def _html_bytes(text: str) -> int:
 def _require_same_tree(read: Mapping[str, Signpost]) -> None:
     """Check that the signpost has the same tree of questions in all languages.
 
-    Otherwise a link to a page in another language would not work.
-
     Raises:
         SignpostError: the trees differ. The message names the page.
     """
+    # Otherwise a link to a page in another language would not work.
     (one_name, one), *others = read.items()
     links = _links(one)
     for other_name, other in others:

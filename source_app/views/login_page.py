@@ -29,12 +29,9 @@ _P = ParamSpec("_P")
 
 
 def render_login(form: LogInForm, status: int = 200, **faults: object) -> Response:
-    """Return the log-in page, with the typed passphrase in its form.
+    """Return the log-in page, with the typed passphrase and any unsent text in its form.
 
-    If the session ended while the source was sending a text, the form also has this text. The other arguments
-    say what went wrong. `refusal` is the reason why the last log-in failed: "no_mailbox", "busy" or "store".
-    `wait_seconds` is the time until the next attempt. `unknown` has the positions, from 1, of words that are
-    on no word list. `was_refused` is True if a request was not carried out, because the session had ended.
+    `faults` has values for the template `begin/log_in.html`, which say what went wrong.
     """
     faults = {"refusal": "", "unknown": (), "was_refused": False, "wait_seconds": 0} | faults
     return render_page("begin/log_in.html", status, form=form, **faults)
@@ -48,8 +45,7 @@ def visit_of(form: PassphraseForm) -> Visit:
 def busy_faults(form: PassphraseForm, why: QueueFullError | StoreError) -> dict[str, object]:
     """Return what a page says if the passphrase in its form could not be tried now.
 
-    If the queue is full, the form gets the visitor's place in the queue. So the time since the first attempt
-    counts at the next attempt.
+    If the queue is full, the form gets the visitor's place in the queue.
     """
     form.place.data = ""
     if isinstance(why, StoreError):
@@ -61,10 +57,8 @@ def busy_faults(form: PassphraseForm, why: QueueFullError | StoreError) -> dict[
 
 
 def refused_page(refused: RefusedLogIn, form: LogInForm) -> Response:
-    """Return the log-in page that says that the typed words open no mailbox. The words must be typed again.
-
-    The status is 200, as for the page of a mailbox, so that an observer of the connection sees no difference.
-    """
+    """Return the log-in page that says that the typed words open no mailbox."""
+    # The status is 200, as for the page of a mailbox: an observer of the connection sees no difference.
     form.words.data = ""
     return render_login(form, refusal=PassphraseRefusal.NO_MAILBOX, unknown=refused.unknown)
 
@@ -72,8 +66,7 @@ def refused_page(refused: RefusedLogIn, form: LogInForm) -> Response:
 def logged_out_page(text: str = "", proposal: str = "", mark: str = "") -> Response:
     """Return the log-in page for a request that the site did not carry out, because the session had ended.
 
-    The form contains the typed text, so that the text is not lost. It also contains the id of the proposal
-    that the text is about (ADR 5), and a mark by which the server recognises the mailbox of the text.
+    The form contains the typed text, the id of its proposal (ADR 5), and the mark of its mailbox.
     """
     form = LogInForm(text=text, proposal=proposal, mailbox=mark)
     return render_login(form, 403, was_refused=True)
@@ -82,8 +75,7 @@ def logged_out_page(text: str = "", proposal: str = "", mark: str = "") -> Respo
 def other_mailbox_page(form: LogInForm, status: int = 403) -> Response:
     """Return the log-in page that says that the text in its form was typed in another mailbox.
 
-    The text is not sent to the open mailbox. If the source logs in to the mailbox of the text, the next page
-    has the text in a form again.
+    The text is not sent to the open mailbox.
     """
     form.words.data = ""
     return render_login(form, status, refusal="other_mailbox")
@@ -94,10 +86,9 @@ def mailbox_open(
 ) -> Callable[_P, ResponseReturnValue]:
     """Decorate a view that needs an open mailbox. The view receives the session of the mailbox.
 
-    Without a session, a POST request gets a log-in page that says that nothing was done. A GET request is
-    redirected to the log-in page, or gets a page that says that a log-in has just failed. With a session, GET
-    requests run one at a time, because the view can decrypt the whole mailbox.
+    Without a session, the visitor gets the log-in page.
     """
+    # With a session, GET requests run one at a time, because the view can decrypt the whole mailbox.
 
     @wraps(view)
     def guarded(*args: _P.args, **kwargs: _P.kwargs) -> ResponseReturnValue:

@@ -97,8 +97,7 @@ def receive_consent(entry_id: str) -> ResponseReturnValue:
 def send_file(here: MailboxSession, attachment_id: str) -> ResponseReturnValue:
     """Send an attached file of the mailbox as a download, which the browser never shows as a page.
 
-    If the file is damaged, a page says so. A large file is verified only while it is sent. If a large file is
-    damaged, fewer bytes than announced are sent, and the browser reports that the download failed.
+    A large file is verified while it is sent. If the file is damaged, the download stops before its end.
     """
     about, pieces = mailbox_files.open_file(desk(), here.keys, parse_id(attachment_id))
     answer = send_download(about.name, pieces, "application/octet-stream")
@@ -156,11 +155,11 @@ def _entry_form(here: MailboxSession, kind: type[_Form], action: str) -> tuple[F
 def _conversation_page(here: MailboxSession, template: str) -> Response:
     """Show the whole conversation, and record in the session what the page shows.
 
-    After the page was sent, a thread appends a read receipt for the desk's new entries. If the page waited
-    for the receipt, the time would show an observer that an answer of the desk was read. A failure is logged
-    and not shown. Nothing is recorded for a page that the browser fetches in advance. The decrypted mailbox
-    is not in memory while the page is sent, which can take minutes.
+    A read receipt for the desk's new entries is appended later, in the background. Nothing is recorded for a
+    page that the browser fetches in advance.
     """
+    # If the page waited for the receipt, the time would show an observer that an answer of the desk was read.
+    # The decrypted mailbox is not in memory while the page is sent, which can take minutes.
     ours, day = desk(), current_day()
     conversation = thread.read_thread(ours, here.keys, here.state.shown[0], today=day)
     answer = render_page(template, thread=conversation, away=shown_absences(ours.letterhead, day))

@@ -118,11 +118,8 @@ def leave() -> ResponseReturnValue:
 
 @bp.get("/style.css")
 def stylesheet() -> ResponseReturnValue:
-    """Send the stylesheet, which the app keeps in memory.
-
-    The answer has no header that a browser would send back later (such as an ETag), because with such a
-    header the site could recognise a visitor.
-    """
+    """Send the stylesheet, which the app keeps in memory."""
+    # A header that the browser sends back later, such as an ETag, would let the site recognise a visitor.
     return Response(current_app.extensions["stylesheet"], mimetype="text/css")
 
 

@@ -33,11 +33,8 @@ def send_report(name: str) -> ResponseReturnValue:
 
 
 def _policy_of(body: bytes) -> str:
-    """Return the Content-Security-Policy of a yearly report in HTML, which allows only its inline stylesheet.
-
-    The policy names the stylesheet by its digest. The report can load no file and run no script. Its charts
-    are part of the page. Source: CSP Level 3, section 8.3 (the digest of an inline block).
-    """
+    """Return the Content-Security-Policy of a yearly report, which allows only its inline stylesheet."""
+    # Source: CSP Level 3, section 8.3 (the digest of an inline block).
     digests = [base64.b64encode(hashlib.sha256(style).digest()).decode() for style in _STYLE.findall(body)]
     styles = " ".join(f"'sha256-{digest}'" for digest in digests) or "'none'"
     return (

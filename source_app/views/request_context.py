@@ -71,12 +71,10 @@ def lang() -> Language:
 def current_session() -> MailboxSession | None:
     """Return the session that the visitor's cookie names, or None if the visitor is not logged in.
 
-    The session is looked up once per request.
-
     Raises:
-        StoreError: the sessions cannot be read. A second call in the same request returns None, so that the
-            error page can be shown.
+        StoreError: the sessions cannot be read. A second call in the same request returns None.
     """
+    # One request looks up the session once, so that the error page can be shown after a StoreError.
     if "opened" not in g:
         g.opened = None
         g.opened = _session_of_cookie()
@@ -145,9 +143,9 @@ def without_session(answer: WerkzeugResponse) -> WerkzeugResponse:
 def logged_out(answer: WerkzeugResponse) -> WerkzeugResponse:
     """End the session of the visitor's cookie, and make a response delete the cookie.
 
-    If the sessions cannot be written, the cookie is deleted all the same: someone who leaves in a hurry must
-    not stay on a page with an error.
+    If the sessions cannot be written, only the cookie is deleted.
     """
+    # Someone who leaves in a hurry must not stay on a page with an error.
     try:
         login.log_out(desk(), session_token())
     except StoreError as why:

@@ -70,11 +70,9 @@ def _note_start() -> None:
 
 
 def _wait_for_step(answer: Response) -> Response:
-    """Delay the answer to a log-in, and the page after it, to the next multiple of 100 ms.
-
-    So the time does not show whether the log-in failed, or whether an answer of the desk waits. The time can
-    only show that a mailbox is long.
-    """
+    """Delay the answer to a log-in, and the page after it, to the next multiple of 100 ms."""
+    # So the time does not show whether the log-in failed, or whether an answer of the desk waits. The time
+    # can only show that a mailbox is long.
     if request.endpoint in _AFTER_LOG_IN and answer.status_code < 400:  # noqa: PLR2004  # HTTP
         current_app.extensions["pause"](-(time.monotonic() - g.began) % _TIME_STEP_SECONDS)
     return answer
@@ -111,9 +109,9 @@ def _pad(answer: Response) -> Response:
 def _add_onion_location(answer: Response) -> Response:
     """Add the Onion-Location header, which tells Tor Browser the onion address of a public page.
 
-    Pages of a mailbox do not get the header, because the visitor would not be logged in at the onion address.
-    Pages that are visited through the onion address do not get the header either.
+    Pages of a mailbox, and pages at the onion address, do not get the header.
     """
+    # A visitor with an open mailbox would not be logged in at the onion address.
     onion = config().onion_origin
     is_page = request.blueprint in _PUBLIC_BLUEPRINTS and answer.mimetype == "text/html"
     if onion and config().tells_onion and is_page and answer.status_code == 200 and origin() != onion:  # noqa: PLR2004  # HTTP

@@ -70,9 +70,9 @@ def passphrase_card() -> ResponseReturnValue:
 def practise() -> ResponseReturnValue:
     """Ask the visitor to type the new passphrase. If it is typed right, create a mailbox and log in.
 
-    The page with the form sets a cookie. If the browser does not send this cookie back, no mailbox is
-    created, because the source could not log in to it.
+    If the browser keeps no cookies, no mailbox is created.
     """
+    # Without a cookie, the source could not log in to the new mailbox.
     form = PractiseForm(request.form)
     ticket, typed = form.ticket.data or "", form.words.data or ""
     if not typed.strip():
@@ -105,9 +105,8 @@ def log_in_page() -> ResponseReturnValue:
 def try_log_in() -> ResponseReturnValue:
     """Log in with the typed passphrase, and redirect to the mailbox.
 
-    Whether the words open a mailbox or not, the answer has the same status, headers and size, and the cookie
-    carries the result (ADR 28). If the form contains a text that was typed before the session ended, the
-    answer is a page with a form that has this text, so that the source can send it.
+    Right and wrong words get an answer with the same status, headers and size (ADR 28). If the form contains
+    an unsent text, the answer shows this text in a form.
     """
     form = LogInForm(request.form)
     text = form.text.data = form_text(request.form)
@@ -134,9 +133,9 @@ def log_out_page() -> ResponseReturnValue:
 
 
 def _page_after(opened: MailboxSession, form: LogInForm) -> Response:
-    """Return the page after a log-in whose form contained a text that was typed before.
+    """Return the page after a log-in whose form contained an unsent text.
 
-    If the text was typed in this mailbox, the page has a form with the text. Otherwise it is a log-in page
+    If the text was typed in this mailbox, the page has a form with the text. Otherwise, return a log-in page
     for the mailbox of the text.
     """
     if opened.is_mine(form.mailbox.data or ""):
@@ -151,7 +150,7 @@ def _to_mailbox() -> WerkzeugResponse:
 def _limit_faults(why: MailboxLimitError) -> dict[str, object]:
     """Return what a page says if no more mailboxes can be started now: when to come back.
 
-    The time is in UTC, because visitors are anywhere in the world. The minutes are whole quarters of an hour.
+    The time is in UTC. The minutes are rounded up to quarters of an hour.
     """
     again = next_half_hour()
     seconds = max(1, round(again.timestamp() - time.time()))

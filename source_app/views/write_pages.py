@@ -46,9 +46,7 @@ def page_for_text(here: MailboxSession, text: str) -> Response:
 def receive_message() -> ResponseReturnValue:
     """Receive the form of a new message, and post the message. After a failure, show the typed text again.
 
-    The session and the Origin header are checked before a byte of the body is read. If the session has
-    expired, or the sessions cannot be read, the files are discarded while they arrive, and the next page
-    shows the text.
+    The session is checked before the body is read. Without a session, the files are discarded.
     """
     has_sessions = True
     try:
