@@ -13,14 +13,11 @@ def to_base64(raw: bytes) -> str:
 def from_base64(text: str) -> bytes:
     """Decode base64 without padding, and accept only the spelling that `to_base64` writes.
 
-    With a second spelling of the same bytes, someone could change a file without changing its meaning. So the
-    decoded bytes are encoded again and compared with the text. This comparison refuses padding, white space,
-    and stray bits at the end.
-
     Raises:
         MalformedError: `to_base64` never writes this text.
     """
     raw = decode_base64(text + "=" * (-len(text) % 4))
+    # With a second spelling, someone could change a file without changing its meaning.
     if to_base64(raw) != text:
         raise MalformedError
     return raw

@@ -32,9 +32,6 @@ def to_bech32(prefix: str, raw: bytes) -> str:
 def from_bech32(prefix: str, text: str) -> bytes:
     """Decode Bech32 text, and accept only the text that `to_bech32` writes with this prefix.
 
-    The decoded bytes are encoded again and compared with the text. This comparison refuses a wrong checksum,
-    mixed case, another prefix and stray bits at the end, so none of these needs a check of its own.
-
     Raises:
         MalformedError: `to_bech32` never writes this text with this prefix.
     """
@@ -43,6 +40,7 @@ def from_bech32(prefix: str, text: str) -> bytes:
     if -1 in digits:
         raise MalformedError
     raw = bytes(_regroup(digits, 5, 8))
+    # This refuses a wrong checksum, mixed case, another prefix, and stray bits at the end.
     if to_bech32(prefix, raw) != text:
         raise MalformedError
     return raw

@@ -41,8 +41,8 @@ def decode_json(raw: bytes, shape: type[_Value]) -> _Value:
 class StrictStruct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base class of the structures that we store or send as JSON.
 
-    A structure with an unknown field is refused. A reader that skipped an unknown field would act on only a
-    part of the message. `repr` shows no field, because the fields must not appear in a log.
+    A structure with an unknown field is refused. `repr` shows no field, because logs must not contain the
+    fields.
     """
 
     def __repr__(self) -> str:

@@ -11,8 +11,7 @@ class CryptoError(Exception):
 class UnreadableError(CryptoError):
     """Encrypted bytes cannot be decrypted.
 
-    All causes (wrong key, damage, truncation, another format) have one class and one message. A page or a log
-    therefore never tells an attacker which of their guesses was close.
+    All causes have one class and one message, so that an attacker does not learn the cause.
     """
 
     def __init__(self) -> None:

@@ -8,8 +8,7 @@ _LENGTH_BYTES = 4
 def frame(*fields: bytes) -> bytes:
     """Join byte strings into one. The length of each string comes before it, in four bytes, big endian.
 
-    All byte strings that are signed, hashed or given to a KDF are framed first. Without the lengths, ("ab",
-    "c") and ("a", "bc") would be one message with two meanings.
+    Different lists of strings never give the same result.
     """
     return b"".join([part for field in fields for part in (len(field).to_bytes(_LENGTH_BYTES), field)])
 

@@ -54,12 +54,8 @@ class PublicKey:
     def verify(self, signed: bytes, signature: bytes) -> str:
         """Check that a minisign signature file signs these bytes, and return the file's trusted comment.
 
-        The file has two signatures, one over the bytes and one over the trusted comment. Both must be
-        correct.
-
         Raises:
-            ForgedError: a signature is wrong, or the file is not a minisign file. The two cases share one
-                exception, because a caller acts the same in both.
+            ForgedError: a signature is wrong, or the file is not a minisign file.
         """
         try:
             found = _FILE.fullmatch(signature.decode("utf-8"))
@@ -96,8 +92,7 @@ class SecretKey:
     def public(self) -> PublicKey:
         """Return the public key of this secret key.
 
-        The key id is a digest of the verification key, and not a random number as in minisign. So the same
-        seed always gives the same public key, and the desk has only one fingerprint (its public key as text).
+        The same seed always gives the same public key.
         """
         verify_key = bytes(SigningKey(self.seed).verify_key)
         key_id = hashlib.blake2b(b"steunpunt/v1/minisign" + verify_key, digest_size=_KEY_ID_BYTES).digest()

@@ -8,8 +8,7 @@ STEPS: Final = (4096, 8192, 16384, 32768, 65536)
 def padme(length: int) -> int:
     """Return the padded size of `length` bytes: the smallest size of the Padmé scheme that is large enough.
 
-    The padded size reveals only O(log log length) bits about the length. From 64 bytes on, the padding adds
-    less than 12 %.
+    From 64 bytes on, the padding adds less than 12 %.
 
     Source: Nikitin, Barman, Lueks and others, "Reducing metadata leakage from encrypted files and
     communication with PURBs", PoPETs 2019(4), algorithm 1.
@@ -23,11 +22,7 @@ def padme(length: int) -> int:
 
 
 def padded_size(length: int) -> int:
-    """Return the size in bytes to which JSON of `length` bytes is padded.
-
-    The padded size is the smallest step in `STEPS` that fits, or a Padmé size if `length` is over the last
-    step.
-    """
+    """Return the size in bytes to which JSON of `length` bytes is padded."""
     return next((size for size in STEPS if length <= size), padme(length))
 
 

@@ -39,9 +39,7 @@ _DOTLESS_I: Final = "\N{LATIN SMALL LETTER DOTLESS I}"
 class Argon2Params:
     """Cost of one guess of a passphrase: Argon2id makes `t` passes over `m_kib` KiB of memory in `p` lanes.
 
-    libsodium allows only one lane. One guess with the default cost took 113 to 135 ms on one core of an
-    ordinary server. The cost protects a source if someone saw a part of their passphrase. No one can guess a
-    whole passphrase (90 bits), even without this cost.
+    libsodium allows only one lane. A guess with the default cost takes about an eighth of a second.
     """
 
     t: int = 3
@@ -69,16 +67,10 @@ def generate_passphrase(language: Language) -> str:
 
 
 def normalise_passphrase(typed: str) -> str:
-    """Return the normal form of a typed or pasted passphrase.
+    """Return the normal form of a typed or pasted passphrase, which is the same for all spellings.
 
-    All spellings of a passphrase have the same normal form. The normal form ignores accents, case,
-    punctuation, line ends and the kind of space. Characters that are invisible inside a word (such as a soft
-    hyphen) are dropped and do not split the word. Digits are kept, so a page must not number the words of a
-    passphrase: a source might copy the numbers too.
-
-    The normal form does not depend on a word list, so a passphrase still opens its mailbox after a list
-    changes. Only the first 1,000 characters of the input are used. Otherwise a very long input could block
-    the whole site for seconds.
+    The normal form ignores accents, case, punctuation, line ends and the kind of space. Digits are kept, so a
+    page must not number the words. Only the first 1,000 characters are used.
     """
     start = typed[:_TYPED_CHARS].translate(_APOSTROPHES)
     folded = _without_marks(_without_category(start, "Cf")).casefold().replace(_DOTLESS_I, "i")
@@ -115,9 +107,9 @@ def unknown_words(typed: str) -> list[int]:
 def contains_passphrase(text: str) -> bool:
     """Return True if a text has seven words of the word lists in a row, as each passphrase has.
 
-    Digits, punctuation and line ends between the words make no difference. The first 1,000 characters are
-    also searched in their normal form, which finds a passphrase that was typed with other accents.
+    Digits, punctuation and line ends between the words make no difference.
     """
+    # The normal form finds a passphrase that was typed with other accents.
     words = [*normalise_passphrase(text).split(), "", *re.findall(r"[^\W\d_]+", text.casefold())]
     known = _all_words()
     return "x" * _WORDS in "".join("x" if word in known else " " for word in words)
@@ -126,10 +118,8 @@ def contains_passphrase(text: str) -> bool:
 def derive_root_key(typed: str, site_salt: bytes, params: Argon2Params) -> RootKey:
     """Derive the root key (32 bytes) of a mailbox from its passphrase.
 
-    All keys of the mailbox come from this key. Every text gives a root key, so a wrong passphrase raises no
-    exception. `site_salt` is 16 bytes, public, and fixed as long as the desk exists. A table of guesses that
-    was computed for one desk is therefore useless at another desk. All mailboxes of a desk share the salt,
-    because a log-in does not name its mailbox.
+    Every text gives a root key, so a wrong passphrase raises no exception. `site_salt` is 16 bytes, public,
+    and fixed as long as the desk exists.
     """
     password = normalise_passphrase(typed).encode()
     memory = params.m_kib * 1024

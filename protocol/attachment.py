@@ -31,8 +31,8 @@ def padded_bytes(size: int) -> int:
 class AttachmentSealer:
     """Encryption of one attached file while the file arrives. Memory use does not grow with the file.
 
-    Call `update` for each piece of the file, then iterate over all of `pad()`, then call `finish`. The bytes
-    that these methods return, in order, are the encrypted payload.
+    Call `update` for each piece of the file, then iterate over all of `pad()`, then call `finish`. The
+    returned bytes, in order, are the encrypted payload.
     """
 
     __slots__ = ("_address", "_attachment_id", "_digest", "_entry_id", "_padded", "_writer", "header", "size")
@@ -70,11 +70,7 @@ class AttachmentSealer:
         return self._sealed(plaintext)
 
     def pad(self) -> Iterator[bytes]:
-        """Encrypt the padding of the file, and yield the payload bytes in pieces of little more than 1 MiB.
-
-        A file of 2 GB can need 32 MiB of padding. A caller that stores each piece immediately never has all
-        32 MiB in memory.
-        """
+        """Encrypt the file's padding, and yield the payload bytes in pieces of little more than 1 MiB."""
         left = padded_bytes(self.size) - self.size - self._padded
         zeroes = bytes(min(left, _ZEROES_BYTES))
         while left:
@@ -123,7 +119,7 @@ class AttachmentOpener:
     ) -> None:
         """Decrypt the file key, and check the key against the commitment in the note. Read no payload yet.
 
-        `note` comes from the content of a verified entry, and describes the file.
+        `note` must come from a verified entry.
 
         Raises:
             UnreadableError: no identity can decrypt the file key in this header.
@@ -142,8 +138,7 @@ class AttachmentOpener:
     def __iter__(self) -> Iterator[bytes]:
         """Yield the plaintext of the file, exactly `note.size` bytes, in pieces of at most 64 KiB.
 
-        The last piece is held back until all digests are checked. If a digest is wrong, the last piece is
-        never sent, and the browser reports that the download is incomplete.
+        The last piece is yielded only after all digests are checked.
 
         Raises:
             UnreadableError: the payload is damaged or cut off.

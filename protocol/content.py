@@ -82,10 +82,10 @@ class AttachmentNote(StrictStruct, frozen=True):
     """Description of one attached file, in the encrypted content of its entry.
 
     - `id`: 16 bytes
-    - `name`: at most 255 bytes of UTF-8, as the writer typed it; never trust it as a path
-    - `size`: the true size in bytes, before padding
-    - `payload_sha256`: digest of the encrypted payload as it is stored
-    - `commit`: commitment (`commit_to_key`) to the file key, address, entry id and attachment id
+    - `name`: at most 255 bytes of UTF-8, as the writer typed it; never trust the name as a path
+    - `size`: the size in bytes, before padding
+    - `payload_sha256`: digest of the encrypted payload
+    - `commit`: value that ties the file key to this file (`commit_to_key`)
     """
 
     id: _Id
@@ -102,17 +102,12 @@ _PASSING: Final = frozenset({StepName.PASSING_ON, StepName.PASSED_ON})
 class StepNote(StrictStruct, frozen=True):
     """Details of a step (the desk's statement of what it has done), in the encrypted content of its entry.
 
-    The adviser's own sentence is the text of the content. `to` and `without_consent` occur only in the steps
-    PASSING_ON and PASSED_ON, and `delivered` only in PASSED_ON.
-
     - `next`: the next thing that will happen, at most 2,000 characters, or empty
     - `by`: the working day on which to expect the next thing
-    - `to`: name of the recipient
-    - `proposal`: digest of the proposal that the step is about. PASSING_ON and PASSED_ON need a proposal,
-      unless `without_consent` is True
-    - `without_consent`: True if the source did not agree. The text of the content is then the written reason
-    - `delivered`: day on which the recipient got the file. In PASSED_ON, None means that the desk still has
-      the file
+    - `to`: name of the recipient, only in the steps PASSING_ON and PASSED_ON
+    - `proposal`: digest of the proposal that the step is about
+    - `without_consent`: True if the source did not agree. The text of the content then has the reason
+    - `delivered`: day on which the recipient got the file, or None
     """
 
     step: StepName
@@ -125,11 +120,10 @@ class StepNote(StrictStruct, frozen=True):
 
 
 class ProposedFile(StrictStruct, frozen=True):
-    """A file that the desk proposes to pass on.
+    """A file that the desk proposes to pass on. The file is an attachment of the proposal.
 
-    The file is an attachment of the proposal, so the source can look at it. `sha256` is the digest of the
-    bytes that would be passed on, without padding. `is_cleaned` is True for a cleaned copy. `about` says
-    which metadata was found or is left, in at most 2,000 characters.
+    `sha256` is the digest of the file without padding. `about` has at most 2,000 characters about the file's
+    metadata.
     """
 
     attachment_id: _Id
@@ -141,9 +135,8 @@ class ProposedFile(StrictStruct, frozen=True):
 class ProposalNote(StrictStruct, frozen=True):
     """Proposal of the desk to pass on a text and files to a recipient, if the source agrees.
 
-    The text is the text of the content, and the files are its attachments. `fingerprint` is the recipient's
-    OpenPGP fingerprint, 40 hexadecimal digits. `files` has one item for each attachment of the content, in
-    the same order.
+    `fingerprint` is the recipient's OpenPGP fingerprint. `files` has one item for each attachment of the
+    content, in the same order.
     """
 
     recipient: PassOnRecipient
@@ -165,8 +158,8 @@ class AnswerNote(StrictStruct, frozen=True):
 class ClosingNote(StrictStruct, frozen=True):
     """Details of a closing: the message with which the desk closes a mailbox.
 
-    The envelope (signed header) of the message has the day from which the mailbox may be deleted. If
-    `automatic` is True, the program closed an abandoned mailbox, and the closing does not count as an answer.
+    If `automatic` is True, the program closed an abandoned mailbox, and the closing does not count as an
+    answer.
     """
 
     automatic: bool = False
@@ -175,8 +168,8 @@ class ClosingNote(StrictStruct, frozen=True):
 class Content(StrictStruct, frozen=True):
     """Decrypted content of an entry: its kind, text (at most 50,000 characters), files and details.
 
-    The details of a step, a proposal, an answer or a closing are in the field with the same name. A message
-    has no details. `language` is the language of the page on which the text was written, or empty if unknown.
+    The details of a step, a proposal, an answer or a closing are in the field with the same name. `language`
+    is that of the page on which the text was written, or empty if unknown.
     """
 
     kind: Kind
@@ -206,15 +199,12 @@ class Content(StrictStruct, frozen=True):
     def from_bytes(cls, raw: bytes) -> Self:
         """Parse the JSON of a content, which `to_bytes` or another implementation wrote.
 
-        Any spelling of the JSON is accepted, because another JSON library can order fields and escape
-        characters differently. This is safe: the bytes are signed, so no one but the writer could choose
-        another spelling.
-
         Raises:
             NewerVersionError: a later version of our code wrote the content.
-            MalformedError: the bytes are not JSON of this shape, a field is unknown, a value is over its
-                limit, or the notes do not fit the kind.
+            MalformedError: the bytes are not JSON of this shape, or a value is over its limit or does not fit
+                the kind.
         """
+        # Any spelling of the JSON is accepted: the bytes are signed, so only the writer could choose it.
         if decode_json(raw, _MinorVersion).minor > MINOR:
             raise NewerVersionError
         content = decode_json(raw, cls)
@@ -232,8 +222,7 @@ class _MinorVersion(Struct, frozen=True):
 def proposal_digest(content: Content, *, address: Address, entry_id: EntryId) -> Digest:
     """Return the digest by which the source's answer names the proposal that it answers.
 
-    The digest is SHA-256 of the proposal's text, files and recipient, of its entry id, and of the mailbox
-    address. Because of the entry id, consent to one proposal never fits another proposal with the same text.
+    A proposal in another entry has another digest, even if its text is the same.
 
     Raises:
         MalformedError: the content is not a proposal, or `Content.from_bytes` would refuse the content.

@@ -29,10 +29,8 @@ NO_EPOCH = 0  # of an entry without an encrypted part
 class SignedEntry:
     """An entry of a mailbox as the store keeps it: envelope, signature, age header and payload.
 
-    `epoch` is the number of the desk key to which `header` encrypts the file key, or 0 if the entry has no
-    encrypted part. The signature covers neither `epoch` nor `header`, so that the desk can encrypt the file
-    key again to a new desk key. `header` and `payload` are None if the entry has no encrypted part, or if
-    this part was removed or lost.
+    The signature covers only the envelope. `header` and `payload` are None if the entry has no encrypted
+    part, or if this part was removed or lost.
     """
 
     envelope: Envelope
@@ -46,9 +44,6 @@ class SignedEntry:
         cls, envelope: bytes, signature: bytes, epoch: int, header: bytes | None, payload: bytes | None
     ) -> Self:
         """Parse an entry from its columns in the store. Nothing is verified yet.
-
-        Only the class "words" has an encrypted part. For an entry of another class, the columns of the
-        encrypted part are ignored.
 
         Raises:
             MalformedError: the envelope is malformed, or the signature does not have 64 bytes.
@@ -84,11 +79,8 @@ def seal_words(  # noqa: PLR0913  # each is a field of the envelope
 ) -> SignedEntry:
     """Encrypt a content to the desk and to the mailbox, and sign the result as a new entry.
 
-    The content is encrypted to the newest key (epoch) of the desk. `mailbox_recipient` must have passed
-    `check_mailbox_keys`. `entry_id` is 16 random bytes, drawn when the form was shown. `heads` names the
-    newest entries that the writer was shown, and `unseen` the known entries that the writer was not shown.
-    Both come from `Transcript.heads_for`. With `due`, the entry closes the mailbox, which may be deleted from
-    that day.
+    `mailbox_recipient` must have passed `check_mailbox_keys`. `heads` and `unseen` come from
+    `Transcript.heads_for`. With `due`, the entry closes the mailbox, which may be deleted from that day.
 
     Raises:
         TooLongError: the text, a file name or the list of attachments is over its limit.
@@ -123,8 +115,7 @@ def sign_entry(
 ) -> SignedEntry:
     """Sign an envelope (header of an entry) and return the new entry.
 
-    If the entry has an encrypted part, `epoch` is the number of the desk's key, and `header` and `payload`
-    are the encrypted part.
+    `header` and `payload` are the encrypted part, and `epoch` is the number of the desk's key.
 
     Raises:
         MalformedError: a reader would refuse the envelope.
@@ -137,9 +128,7 @@ def sign_entry(
 def sign_again(entry: SignedEntry, *, by: EntryWriter, heads: Heads, unseen: Heads, day: date) -> SignedEntry:
     """Sign a new entry again with other heads, because another entry was stored in the meantime.
 
-    The heads name the newest entries that the writer knew. The ciphertext stays the same. The caller must
-    never store the earlier signed entry: the check of a mailbox reports a fault if two entries of a writer
-    have the same number.
+    Heads are names of the newest entries. Never store the earlier signed entry.
     """
     envelope = replace(entry.envelope, heads=heads, unseen=unseen, day=day)
     return sign_entry(envelope, by=by, epoch=entry.epoch, header=entry.header, payload=entry.payload)
@@ -150,15 +139,11 @@ def verify_entry(
 ) -> None:
     """Check the signature of an entry with the key that its writer had on the entry's day. Decrypt nothing.
 
-    `mailbox_verify_key` must have passed `check_mailbox_keys`. If the key is None, every entry of the source
-    is refused.
-
-    The caller must still check two things: that the entry has the address of this mailbox, and that its
-    payload is the signed one (`has_signed_payload`). For a whole mailbox, `read_transcript` checks both.
+    `mailbox_verify_key` is the source's key after `check_mailbox_keys`, or None to refuse every entry of the
+    source. The caller must still check the address and the payload (`has_signed_payload`).
 
     Raises:
-        ForgedError: the writer is unknown, the writer's key was not in use on the day of the entry, or the
-            signature is wrong.
+        ForgedError: the writer is unknown, the key was not in use on that day, or the signature is wrong.
     """
     part = entry.envelope
     key = strand_verify_key(part.strand, part.day, mailbox_verify_key=mailbox_verify_key, strands=strands)
@@ -176,8 +161,7 @@ def open_entry(entry: SignedEntry, identities: Sequence[age.AgeIdentity]) -> Con
     """Decrypt the content of an entry that passed `verify_entry` or `read_transcript`.
 
     Raises:
-        UnreadableError: the entry has no encrypted part, this part was removed or lost, or no identity can
-            decrypt it.
+        UnreadableError: the encrypted part is missing, or no identity can decrypt it.
         ForgedError: the payload or the file key differs from what was signed.
         NewerVersionError: a later version of our code wrote the content.
         MalformedError: the decrypted bytes are not content, or the content does not fit the envelope.
@@ -200,15 +184,13 @@ def open_entry(entry: SignedEntry, identities: Sequence[age.AgeIdentity]) -> Con
 def _fits_envelope(content: Content, envelope: Envelope) -> bool:
     """Return True if a decrypted content agrees with the signed envelope of its entry.
 
-    The author must be allowed to write this kind of content, and the files must have the signed digest. The
-    field `due` of the envelope is the day from which the mailbox may be deleted. A closing must have `due`,
-    the step PASSED_ON may have it, and no other content may have it. Without this check, an entry without
-    `due` could announce a closing, or an entry with `due` could close a mailbox without saying so.
+    Only a closing and the step PASSED_ON may have a day of deletion (`due`), and a closing must have one.
     """
     if content.kind not in _KINDS[envelope.author] or _files_sha256(content) != envelope.files_sha256:
         return False
     if content.step is not UNSET and content.step.step is StepName.PASSED_ON:
         return True
+    # Otherwise, an entry could close a mailbox without saying so, or announce a closing that never comes.
     return (envelope.due is not None) == (content.kind is Kind.CLOSING)
 
 

@@ -44,10 +44,8 @@ def commit_to_key(file_key: bytes, *names: bytes) -> bytes:
     `names` are the address, the entry id and, for a file, the attachment id. The commitment stops two
     attacks:
 
-    - Someone copies the encrypted entry of another mailbox to their own mailbox, and signs the copy. If the
-      desk later encrypted the file key again for the attacker's mailbox, the attacker could decrypt the copy.
-    - Someone makes a ciphertext that decrypts to different texts for two readers. ChaCha20-Poly1305 alone
-      does not prevent this, because it does not commit to its key.
+    - Someone copies an encrypted entry of another mailbox to their own mailbox, to decrypt the copy later
+    - Someone makes a ciphertext that decrypts to different texts for two readers
     """
     return hkdf(file_key, info=b"steunpunt/v1/commit" + frame(*names))
 
@@ -55,8 +53,7 @@ def commit_to_key(file_key: bytes, *names: bytes) -> bytes:
 def digest_of_files(files: Iterable[tuple[bytes, bytes]]) -> bytes:
     """Return the digest that names all encrypted files of an entry: 32 bytes, or b"" if there are no files.
 
-    Each item of `files` is a pair: attachment id, and SHA-256 digest of the encrypted payload. The order of
-    the items makes no difference.
+    Each item of `files` is a pair, in any order: attachment id, and SHA-256 digest of the encrypted payload.
     """
     pairs = sorted(files)
     return hashlib.sha256(frame(*(frame(*pair) for pair in pairs))).digest() if pairs else b""
@@ -104,20 +101,15 @@ _OF_THE_SOURCE: Final = frozenset({EntryClass.REMOVAL, EntryClass.END})
 class Envelope:
     """Signed header of an entry, which everyone may read.
 
-    - `strand`: empty for the source, 8 bytes for a workstation of the desk
+    - `strand`: the writer's id, empty for the source, 8 bytes for a workstation
     - `heads`: the newest entries that the writer wrote or was shown
     - `unseen`: entries of other writers that the writer knew of, but was not shown
     - `day`: a UTC day
-    - `due`: only if the desk closes the mailbox: the day from which the mailbox may be deleted
-    - `removes`: only in a removal: sorted digests of the removed entries, 1 to 32
-    - `files_sha256`: digest of the entry's encrypted files (`digest_of_files`), which needs no key; empty
-      without files
-    - `payload_sha256`: digest of the age payload, without the age header; empty without an encrypted part
-    - `commit`: commitment to the file key (`commit_to_key`); empty without an encrypted part
-
-    The signature does not cover the age header. When the desk begins to use a new encryption key, the desk
-    encrypts the file key again without the writer, which changes the age header. `commit` ties the file key
-    in the age header to the payload.
+    - `due`: the day from which the mailbox may be deleted, if the desk closes the mailbox
+    - `removes`: digests of the entries that a removal removes, 1 to 32, sorted
+    - `files_sha256`: digest of the entry's encrypted files (`digest_of_files`), or empty
+    - `payload_sha256`: digest of the encrypted payload, without the age header, or empty
+    - `commit`: value that ties the file key to this entry (`commit_to_key`), or empty
     """
 
     address: Address
@@ -141,11 +133,7 @@ class Envelope:
 
     @property
     def number(self) -> int:
-        """Return the number of the entry among the entries of its writer (its strand).
-
-        The first entry has number 1. The number of a later entry is one more than the highest number among
-        the writer's own entries in `heads`.
-        """
+        """Return the number of the entry. The entries of each writer are numbered from 1."""
         return next_number(self.heads, self.strand)
 
     @property
@@ -183,8 +171,7 @@ class Envelope:
         Only the exact bytes that `to_bytes` writes are accepted.
 
         Raises:
-            MalformedError: the version is another one, a field is missing or has a wrong length, a day does
-                not exist, or a field does not fit the class or the author (docs/protocol.md, "Envelope").
+            MalformedError: the bytes are not an envelope, or its fields do not fit each other.
         """
         fields = unframe(raw)
         if len(fields) != len(_LENGTHS) or fields[0] != _LABEL or fields[3] not in _CLASSES:
@@ -252,11 +239,7 @@ def _fits_class(envelope: Envelope) -> bool:
 
 
 def _has_sound_heads(envelope: Envelope) -> bool:
-    """Return True if an envelope does not name too many entries, and names them without contradictions.
-
-    An envelope names the newest entries that its writer was shown (heads), and known entries that its writer
-    was not shown (unseen). No entry can be in both lists. The writer's own entries can never be unseen.
-    """
+    """Return True if an envelope does not name too many entries, and names them without contradictions."""
     heads, unseen = (Counter(head.strand for head in named) for named in (envelope.heads, envelope.unseen))
     return (
         envelope.number <= LARGEST_NUMBER

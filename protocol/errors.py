@@ -58,10 +58,9 @@ class PouchRefusedError(ReasonError):
 
 
 class NewerVersionError(UnreadableError):
-    """A later version of our code wrote this content. The page must say so, and show nothing of the content.
+    """A later version of our code wrote this content.
 
-    The content was decrypted, but this code does not know what its fields mean. A caller that only knows the
-    base class `UnreadableError` treats the content as content that cannot be decrypted, which is always safe.
+    The page must say so, and show nothing of the content.
     """
 
     def __init__(self) -> None:

@@ -46,8 +46,7 @@ def heads_from_bytes(raw: bytes, most: int = UNSEEN_IN_ALL) -> Heads:
     Only the exact bytes that `heads_to_bytes` writes are accepted.
 
     Raises:
-        MalformedError: `heads_to_bytes` never writes these bytes, a head is there twice, there are too many
-            heads, or a number is below 1 or above 2**63 - 1.
+        MalformedError: `heads_to_bytes` never writes these bytes, or there are too many heads.
     """
     heads = tuple(_head_from_bytes(head) for head in unframe(raw)[: most + 1])
     if heads != tuple(sorted(set(heads))) or len(heads) > most:

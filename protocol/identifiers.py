@@ -24,6 +24,7 @@ DIGEST_BYTES = 32
 SOURCE_STRAND = StrandId(b"")  # a source has one strand, which has no id
 
 _LABEL_WORDS = 3
+# For three words (38 bits), an attacker could find a mailbox with the same words within days.
 _SEALING_WORDS = 6
 _DIGEST_WORDS = 4
 _NUMBER_BYTES = 8  # with 64 bits, the chances of two words differ by less than one in 2**50
@@ -32,10 +33,7 @@ _NUMBER_BYTES = 8  # with 64 bits, the chances of two words differ by less than 
 def mailbox_label(address: Address) -> str:
     """Return the label of a mailbox: three words, joined by hyphens, by which people recognise the mailbox.
 
-    All machines return the same words. A label helps against mistakes and proves nothing. There are only
-    2**38 labels: in a year of computing, an attacker could make a mailbox with the same label as another
-    mailbox. Even then, the attacker cannot read the other mailbox's answers, because an answer is encrypted
-    and signed for the whole address.
+    A label proves nothing: in a year of computing, an attacker could make a mailbox with the same label.
     """
     return "-".join(_words(b"steunpunt/v1/label", address, _LABEL_WORDS))
 
@@ -43,8 +41,7 @@ def mailbox_label(address: Address) -> str:
 def sealing_words(address: Address) -> str:
     """Return six words, which a source writes inside a text that they encrypt themselves before sending.
 
-    The words are joined by hyphens, and tie the text to one mailbox. Three words would be too few (38 bits):
-    within days, an attacker could make a mailbox with the same words, and send a stolen text from there.
+    The words are joined by hyphens, and tie the text to one mailbox.
     """
     return "-".join(_words(b"steunpunt/v1/sealing-words", address, _SEALING_WORDS))
 

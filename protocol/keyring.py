@@ -47,11 +47,7 @@ _M_KIB_MAX: Final = 1024 * 1024  # 1 GiB: a hostile keyring file is refused befo
 
 
 class Slot(StrictStruct, frozen=True, kw_only=True):
-    """Public part of one passphrase that opens the keyring: a salt, the Argon2id cost, and a public key.
-
-    The keyring (the file with the desk's secret keys) contains the public keys (recipients) of all slots. So
-    a person who opens the keyring with one passphrase can encrypt the keyring again for all slots.
-    """
+    """Public part of one passphrase that opens the keyring: a salt, the Argon2id cost, and a public key."""
 
     kind: Literal["passphrase"] = "passphrase"
     salt: Annotated[bytes, Meta(min_length=_SALT_BYTES, max_length=_SALT_BYTES)]
@@ -80,9 +76,7 @@ class Slot(StrictStruct, frozen=True, kw_only=True):
 class _SlotLabel:
     """Stanza in the age header of a keyring file, with the salt and the cost of one passphrase.
 
-    The passphrase's secret key is derived with this salt and cost. The next stanza encrypts the file key for
-    this secret key. The label itself encrypts no key, so other age tools skip the label. No one can change
-    the label, because the header's MAC covers the label.
+    The next stanza encrypts the file key to the key that is derived from this passphrase.
     """
 
     post_quantum: ClassVar[bool] = True
@@ -158,11 +152,10 @@ class Keyring:
     def with_openpgp(self, armoured: str) -> Self:
         """Return a copy of the keyring with this OpenPGP secret key in ASCII armour.
 
-        The copy has the next serial.
+        The copy has the next serial. The OpenPGP key is not parsed.
 
         Raises:
-            MalformedError: the text does not begin and end with the armour lines of a secret key, or the text
-                is over 100,000 characters. The key itself is never parsed here.
+            MalformedError: the text is over 100,000 characters, or has no armour lines of a secret key.
         """
         if not _is_secret_key(armoured):
             raise MalformedError
@@ -184,8 +177,7 @@ def seal_keyring(keyring: Keyring) -> bytes:
     """Sign the keyring, encrypt it for all its slots (passphrases), and return the file.
 
     Raises:
-        MalformedError: the keyring has no slot or more than 16, or a name, number or cost that a reader would
-            refuse.
+        MalformedError: `open_keyring` would refuse a value, or there are not 1 to 16 slots.
     """
     body = _KeyringJson.of(keyring).to_bytes()
     _KeyringJson.from_bytes(body)
@@ -204,10 +196,8 @@ def seal_keyring(keyring: Keyring) -> bytes:
 def open_keyring(raw: bytes, passphrase: str, fingerprint: str, *, at_least_serial: int = 0) -> Keyring:
     """Decrypt and verify a keyring file (the desk's secret keys) with a passphrase.
 
-    Any spelling of the passphrase that has the same normal form is accepted. The desk key inside must have
-    the pinned `fingerprint`. A false keyring could open with the right passphrase: the file is encrypted to
-    public keys, and anyone who knows one of them can encrypt to it. The signature proves that the workstation
-    named in the keyring wrote the file.
+    Every spelling of the passphrase with the same normal form is accepted. The desk's public signing key must
+    be `fingerprint`.
 
     Raises:
         KeyringRefusedError: `reason` says why. A wrong passphrase and a damaged file have the same reason.
@@ -216,6 +206,7 @@ def open_keyring(raw: bytes, passphrase: str, fingerprint: str, *, at_least_seri
         keyring = _opened(raw, passphrase)
     except (UnreadableError, MalformedError, ForgedError) as why:
         raise KeyringRefusedError(KeyringRefusal.UNREADABLE) from why
+    # Anyone who knows a slot's public key can encrypt a false keyring to it.
     if keyring.fingerprint != fingerprint:
         raise KeyringRefusedError(KeyringRefusal.OTHER_DESK)
     if keyring.serial < at_least_serial:
@@ -233,8 +224,7 @@ def _opened(raw: bytes, passphrase: str) -> Keyring:
 def _plaintext(raw: bytes, passphrase: str) -> bytes:
     """Decrypt a keyring file with a passphrase, without verifying the result.
 
-    The file has one slot for each passphrase that opens it. Trying a slot takes half a second, because
-    Argon2id derives the slot's key. So the slots are tried one by one, until one opens.
+    Each slot that is tried takes half a second.
     """
     header, payload = age.split_file(raw)
     for salt, cost in _labels(header):
@@ -247,8 +237,7 @@ def _plaintext(raw: bytes, passphrase: str) -> bytes:
 def _labels(header: bytes) -> list[tuple[bytes, Argon2Params]]:
     """Return the salt and the Argon2id cost of every passphrase slot in the header of a keyring file.
 
-    A slot of an unknown kind, which a later version of the program wrote, is skipped. The header is not
-    authentic yet, so every number is limited before it costs memory or time.
+    The header is not authentic yet, so every number is limited before it costs memory or time.
     """
     labels = []
     for stanza in AgeHeader.from_bytes(header).stanzas:

@@ -52,12 +52,10 @@ _PLACES: Final = tuple(dimension for dimension in Dimension if dimension is not 
 class Tally(CanonicalStruct, frozen=True):
     """One anonymous fact about one mailbox, counted for one year.
 
-    - `id`: 16 bytes, derived from the mailbox's secret seed (`tally_seed`) and the kind of fact. If the
-      tallies of a mailbox are made again, they have the same ids. Without the seed, no one can tell which ids
-      belong to one mailbox
-    - `revision`: revision of the casefile (the desk's notes about the mailbox), plus a secret offset that
-      differs for each fact. Without the offset, all tallies of a mailbox would have the same revision, which
-      would show that they belong together
+    - `id`: 16 bytes, the same if the tally is made again
+    - `revision`: a number that is higher in each newer tally with the same id
+
+    Without the secret seed of a mailbox, no one can tell which tallies belong to that mailbox.
     """
 
     id: Annotated[bytes, Meta(min_length=ID_BYTES, max_length=ID_BYTES)]
@@ -83,8 +81,8 @@ def make_tallies(
 ) -> tuple[Tally, ...]:
     """Return the tallies (anonymous facts) about a mailbox, always `ROWS` (8) of them.
 
-    `facts` has the known facts by kind. For each missing fact, the result has a tally that counts nothing.
-    `seed` is that of `tally_seed`, and `revision` that of the casefile (the desk's notes about the mailbox).
+    Each missing fact gives a tally that counts nothing. `revision` is that of the casefile (the desk's notes
+    about the mailbox).
     """
     return tuple(
         Tally(
@@ -101,10 +99,8 @@ def make_tallies(
 def tally_seed(desk_seed: bytes, verify_key: bytes) -> bytes:
     """Derive the secret seed of a mailbox's tallies (anonymous facts), 32 bytes, from its verify key.
 
-    Every workstation derives the same seed, and from the seed the same ids for the tallies. So a tally that
-    two workstations write counts once. `desk_seed` is secret, so only the desk can link the tallies to the
-    mailbox. After the verify key is deleted with the mailbox, even the desk can no longer link them.
-    `verify_key` must belong to the mailbox's address.
+    `desk_seed` is secret, so only the desk can link the tallies to the mailbox. `verify_key` must belong to
+    the mailbox's address.
     """
     return hkdf(desk_seed, info=b"steunpunt/v1/tally-seed" + verify_key)
 
@@ -112,8 +108,7 @@ def tally_seed(desk_seed: bytes, verify_key: bytes) -> bytes:
 def counted_tallies(tallies: Iterable[Tally]) -> tuple[Tally, ...]:
     """Return one tally (anonymous fact about a mailbox) for each id: the one with the highest revision.
 
-    If several tallies have this revision, the one with the lowest digest counts. So the counts do not change
-    if someone puts old or copied tallies into the store.
+    If several tallies have this revision, the one with the lowest digest counts.
     """
     counted: dict[bytes, Tally] = {}
     for tally in sorted(tallies, key=lambda each: (-each.revision, each.digest)):
@@ -124,7 +119,7 @@ def counted_tallies(tallies: Iterable[Tally]) -> tuple[Tally, ...]:
 def seal_tallies(tallies: Sequence[Tally], letterhead: Letterhead, by: DeskWriter) -> tuple[bytes, ...]:
     """Sign each tally (anonymous fact about a mailbox), and encrypt it to the desk's newest key.
 
-    The encrypted tallies all have one size, and their order does not depend on the order of the input.
+    The encrypted tallies all have one size, and are sorted.
 
     Raises:
         TooLongError: a value is too long for that size.
@@ -146,9 +141,6 @@ def open_tally(
 ) -> Tally:
     """Decrypt one tally (anonymous fact about a mailbox), and check that a workstation of the desk signed it.
 
-    Anyone can encrypt to the desk's key, because this key is public. Without the signature, someone who can
-    write to the store could invent the statistics of a year.
-
     Raises:
         UnreadableError: the tally is damaged, or was not encrypted to any of the identities.
         MalformedError: the decrypted bytes are not a tally.
@@ -157,6 +149,7 @@ def open_tally(
     plaintext, _ = age.decrypt(*age.split_file(raw), identities)
     line, signature = signed_lines.read_signed_lines(_VERSION, plaintext)
     fields = _Line.from_bytes(line)
+    # Anyone can encrypt to the desk's key: only the signature proves that the fact is not invented.
     key = strands.get(StrandId(fields.strand))
     if key is None:
         raise ForgedError

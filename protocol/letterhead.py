@@ -40,10 +40,7 @@ _Days = Annotated[int, Meta(ge=1, le=60)]
 
 
 class Argon2(StrictStruct, frozen=True):
-    """Argon2id cost of one guess at a source's passphrase. The cost is fixed as long as the desk exists.
-
-    The limits on the cost prevent a typing error that locks out every source, or makes guesses cheap.
-    """
+    """Argon2id cost of one guess at a source's passphrase. The cost is fixed as long as the desk exists."""
 
     t: Annotated[int, Meta(ge=1, le=16)]
     m_kib: Annotated[int, Meta(ge=8, le=1024 * 1024)]
@@ -124,14 +121,12 @@ class Letterhead(CanonicalStruct, frozen=True, dict=True):
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
-        """Parse a letterhead (signed public statement).
+        """Parse a letterhead (the desk's public statement). No signature is checked here.
 
-        Only the exact bytes that `to_bytes` writes are accepted. Parsing does not prove who wrote the
-        letterhead. Only `verify_letterhead` proves that.
+        Only the exact bytes that `to_bytes` writes are accepted.
 
         Raises:
-            MalformedError: `to_bytes` never writes these bytes, the version is another one, or values
-                contradict each other.
+            MalformedError: `to_bytes` never writes these bytes, or values contradict each other.
         """
         letterhead = super().from_bytes(raw)
         _require_consistent(letterhead)
@@ -191,9 +186,9 @@ class Letterhead(CanonicalStruct, frozen=True, dict=True):
     def working_days_between(self, earlier: date, later: date) -> int:
         """Return the number of working days after `earlier`, up to and including `later`.
 
-        The result is 0 if `later` is before `earlier`. At most a century is counted: a hostile source could
-        date an entry in the year 1, and counting from that year takes seconds.
+        The result is 0 if `later` is before `earlier`. At most a century is counted.
         """
+        # A hostile source could date an entry in the year 1, and counting from there takes seconds.
         count = min((later - earlier).days, _CENTURY_DAYS)
         days = (earlier + timedelta(days=ahead) for ahead in range(1, count + 1))
         return sum(map(self.is_working_day, days))
@@ -235,14 +230,13 @@ def verify_letterhead(
 ) -> Letterhead:
     """Check a letterhead (the desk's public statement) and its signature, and return the letterhead.
 
-    `fingerprint` is the desk's minisign public key ("RW…"). The caller reads the fingerprint from the
-    settings, and never from the place that the letterhead comes from. `at_least_serial` is the newest serial
-    seen so far. This serial stops a replay of an older letterhead, whose encryption key was perhaps destroyed
-    or stolen. `same_parameters_as` is a letterhead seen before, which must have the same salt and cost: with
-    another salt or another cost, every passphrase would open another, empty mailbox.
+    - `fingerprint`: the desk's minisign public key ("RW…") from the settings, never from the letterhead's
+      sender
+    - `at_least_serial`: the newest serial seen so far; an older letterhead is refused
+    - `same_parameters_as`: a letterhead seen before, which must have the same salt and cost
 
     Raises:
-        LetterheadRefusedError: `reason` says why. The signature is checked before anything is parsed.
+        LetterheadRefusedError: `reason` says why.
         MalformedError: `fingerprint` is not a minisign public key.
     """
     desk = PublicKey.from_text(fingerprint)
@@ -259,6 +253,7 @@ def verify_letterhead(
         raise LetterheadRefusedError(LetterheadRefusal.FORGED)
     if letterhead.serial < at_least_serial:
         raise LetterheadRefusedError(LetterheadRefusal.OLDER)
+    # With another salt or cost, every passphrase would open another, empty mailbox.
     known = same_parameters_as
     if known and (known.site_salt, known.argon2) != (letterhead.site_salt, letterhead.argon2):
         raise LetterheadRefusedError(LetterheadRefusal.OTHER_PARAMETERS)
@@ -269,8 +264,7 @@ def _require_consistent(letterhead: Letterhead) -> None:
     """Check that the values of a parsed letterhead (signed public statement) do not contradict each other.
 
     Raises:
-        MalformedError: values contradict each other. The exception does not say which ones: only a fault in
-            the desk's own program can cause this, because the desk signs each letterhead.
+        MalformedError: values contradict each other.
     """
     epochs, strands, week = letterhead.epochs, letterhead.strands, letterhead.working_days
     texts = (letterhead.desk_name, letterhead.talk, letterhead.secrecy_limits)
@@ -298,11 +292,8 @@ def _require_consistent(letterhead: Letterhead) -> None:
 def _require_public_key(armoured: str, fingerprint: str | None) -> None:
     """Check that an OpenPGP key begins and ends like a public key, and that the letterhead has a fingerprint.
 
-    The key itself is not parsed here.
-
     Raises:
-        MalformedError: the text does not begin and end with the armour lines of a public key, or the
-            letterhead has no fingerprint of the key.
+        MalformedError: the armour lines of a public key are missing, or the letterhead has no fingerprint.
     """
     begin, end = _PUBLIC_KEY_LINES
     is_armour = armoured.startswith(begin) and armoured.endswith(end) and armoured.isascii()

@@ -46,10 +46,7 @@ def derive_mailbox_keys(root: RootKey) -> MailboxKeys:
 def check_mailbox_keys(address: Address, recipient: bytes, verify_key: bytes) -> None:
     """Check that two public keys belong to the mailbox of this address: the age recipient and the verify key.
 
-    Call this before anyone encrypts to the recipient or verifies signatures with the key. The address is a
-    digest of both keys, so this check detects a key that someone swapped in the store. If an attacker also
-    swaps the address, the result is another mailbox: the real entries do not fit its address, and advisers
-    see another label.
+    Call this function before you encrypt to the recipient or verify signatures with the key.
 
     Raises:
         ForgedError: one of the keys does not belong to this address.

@@ -50,8 +50,9 @@ KEPT_HERE: Final = frozenset(
 class OpenedRecord:
     """A record of the desk, decrypted and verified.
 
-    `strand` is the id of the workstation that wrote the record. `past` has the digests of earlier revisions
-    that this revision replaces, the newest first. An empty body means that the desk dropped the record.
+    - `body`: empty if the desk dropped the record
+    - `strand`: id of the workstation that wrote the record
+    - `past`: digests of the revisions that this revision replaces, newest first
     """
 
     revision: int
@@ -69,10 +70,9 @@ def record_digest(sealed: bytes) -> Digest:
 
 
 def past_after(*made_from: Revision) -> tuple[Digest, ...]:
-    """Return the digests of all revisions that a new record replaces, at most `PAST`.
+    """Return the digests of all revisions that a new record replaces, the latest first, at most `PAST`.
 
-    `made_from` has the revisions from which the new record is made, in any order. The result begins with the
-    digests of these revisions. The digests of earlier revisions follow, the latest first.
+    `made_from` has the revisions from which the new record is made, in any order.
     """
     pasts = sorted((record_digest(sealed), *opened.past) for sealed, opened in made_from)
     nearest_first = itertools.chain.from_iterable(itertools.zip_longest(*pasts))
@@ -84,9 +84,8 @@ def seal_record(
 ) -> bytes:
     """Sign a record of the desk as this workstation, and encrypt the record to the desk's newest key.
 
-    `name` has at most 64 bytes and is often the address of a mailbox. `body` has at most 700,000 bytes. The
-    record replaces the revisions in `made_from`. The record's number is one more than the highest number in
-    `made_from`, or 1 if `made_from` is empty.
+    `name` has at most 64 bytes, and `body` at most 700,000. The record replaces the revisions in `made_from`,
+    and gets the next number.
 
     Raises:
         TooLongError: the body or the name is over its limit.
@@ -107,15 +106,13 @@ def open_record(
 ) -> OpenedRecord:
     """Decrypt a record, and check that a workstation of the desk wrote the record for this kind and name.
 
-    This function cannot tell whether the record is the newest revision (see `TrustedState.saw_record`). A
-    record of a retired workstation is always accepted, because its older records must stay valid.
+    The record can be an old revision: `TrustedState.saw_record` detects that.
 
     Raises:
         UnreadableError: the record is damaged, or was not encrypted to any key of the desk.
         MalformedError: the decrypted bytes are not a record.
         NewerVersionError: a later version of the program wrote the record.
-        ForgedError: the letterhead does not have the workstation's key, the signature is wrong, or the record
-            has another kind or name.
+        ForgedError: the workstation is unknown, the signature is wrong, or the kind or name is another one.
     """
     plaintext, _ = age.decrypt(*age.split_file(raw), keyring.identities)
     version, _, _ = plaintext.partition(b"\n")
@@ -131,10 +128,10 @@ def open_record(
 
 
 def seal_unsent(body: bytes, letterhead: Letterhead) -> bytes:
-    """Encrypt a text that an adviser submitted after the app had locked, without a key to sign the text.
+    """Encrypt a text that an adviser submitted after the app had locked, without a signature.
 
-    `body` has at most 700,000 bytes. Someone who can write to the store can encrypt a text in this way too.
-    So show the decrypted text to the adviser, and never send the text unread.
+    `body` has at most 700,000 bytes. Anyone who can write to the store can make such a text, so never send
+    the decrypted text unread.
 
     Raises:
         TooLongError: the body is over its limit.

@@ -28,9 +28,8 @@ _STATE_STEP: Final = 1024  # fits 14 heads: the size does not show how many stra
 class SessionState:
     """Secret state of one source's session: the mailbox's root key, and what the source was shown last.
 
-    `shown` has two lists, which a new entry of the source must contain: the newest entries that the source
-    was shown (heads), and the known entries that the source was not shown (unseen). Both lists are empty
-    until the session has shown the mailbox.
+    `shown` has the newest entries that the source was shown, and the known entries that were not shown. Both
+    lists are empty until the session has shown the mailbox.
     """
 
     root: RootKey = field(repr=False)
@@ -38,11 +37,7 @@ class SessionState:
 
 
 def seal_session(state: SessionState, token: bytes, server_secret: bytes) -> bytes:
-    """Encrypt the state of a source's session, so that the store can keep it under `token_hash(token)`.
-
-    The state can be decrypted only by combining three things: the cookie, the session store and the memory of
-    the running server.
-    """
+    """Encrypt the state of a source's session, so that the store can keep it under `token_hash(token)`."""
     fields = (state.root, *map(heads_to_bytes, state.shown))
     padding = bytes(-len(frame(*fields, b"")) % _STATE_STEP)
     return _box(token, server_secret).encrypt(frame(*fields, padding))
@@ -74,9 +69,7 @@ def token_hash(token: bytes) -> bytes:
 def form_token(token: bytes, purpose: str) -> str:
     """Return the CSRF token of forms with this purpose, as 64 hexadecimal digits.
 
-    Each purpose has its own token, so that a token that leaks from one form does not fit another form. A
-    token stays the same during a session. Pages must therefore not be compressed, or an attacker could guess
-    the token from the sizes of pages.
+    Pages with a token must not be compressed: an attacker could guess the token from the sizes.
     """
     key = hkdf(token, info=b"steunpunt/v1/form")
     return hmac.digest(key, purpose.encode(), "sha256").hex()

@@ -18,11 +18,9 @@ from protocol.mailbox_keys import MailboxKeys
 
 @dataclass(frozen=True, slots=True)
 class StrandKey:
-    """Public key that verifies the entries of one workstation.
+    """Public key (Ed25519, 32 bytes) that verifies the entries of one workstation.
 
-    The desk's signed letterhead (public statement) names the key. `verify_key` is an Ed25519 public key of 32
-    bytes. The key is valid from `since` to `until`, both included. `until` is None while the workstation is
-    in use.
+    The key is valid from `since` to `until`, both included. `until` is None while the workstation is in use.
     """
 
     verify_key: bytes
@@ -92,8 +90,7 @@ def strand_verify_key(
     """Return the Ed25519 public key that verifies the entries of a writer (strand) on a day.
 
     Raises:
-        ForgedError: the letterhead has no key of this strand for that day, or the strand is the source's and
-            `mailbox_verify_key` is None.
+        ForgedError: the writer has no key for that day.
     """
     if strand == SOURCE_STRAND and mailbox_verify_key is not None:
         return mailbox_verify_key

@@ -27,9 +27,9 @@ RecordName = tuple[RecordKind, bytes]
 class SeenMailbox:
     """Newest entries (heads) of one mailbox that a workstation has seen, and the state of the mailbox then.
 
-    One writer can have several newest entries. `removed` has the digests of removed entries. `closed` is the
-    day from which the mailbox may be deleted (`closed_until`), or None. `is_answered` is True if no message
-    of the source waits for an answer.
+    - `removed`: digests of removed entries
+    - `closed`: the day from which the mailbox may be deleted, or None
+    - `is_answered`: True if no message of the source waits for an answer
     """
 
     heads: Heads = ()
@@ -45,8 +45,8 @@ _NOTHING: Final = SeenMailbox()
 class TrustedState:
     """Newest versions of the mailboxes, the desk's records and the letterhead that a workstation has seen.
 
-    With these, a workstation detects that someone restored an older copy of the store. A letterhead is the
-    desk's signed public statement. Only one thread at a time may change the state.
+    With these, the workstation detects a restored older store. Only one thread at a time may change the
+    state.
     """
 
     letterhead_serial: int = 0
@@ -62,10 +62,10 @@ class TrustedState:
         return self.mailboxes.get(address, _NOTHING)
 
     def advance(self, address: Address, seen: SeenMailbox) -> None:
-        """Remember the newest entries (heads) and removals of one mailbox, after a check found no roll-back.
+        """Remember the newest entries (heads) and removals of one mailbox.
 
-        `read_transcript` is this check. Removals that were remembered earlier stay. So this workstation
-        detects that someone restored a removed entry in the store, even if the removal itself was deleted.
+        Call this method only after `read_transcript` found no roll-back. Removals that were remembered
+        earlier stay.
 
         Raises:
             ForgedError: a remembered head would disappear, or the mailbox has ended.

@@ -38,8 +38,7 @@ _ENDS: Final = {
 class Armoured:
     """Armoured age file or OpenPGP message, found in a longer text at `text[start:end]`.
 
-    `start` is the beginning of the armour's first line, and `end` the end of its last line. `armour` is the
-    same armour without the white space that copying adds at the edges of lines.
+    `armour` is the message without the white space that copying adds at the edges of lines.
     """
 
     kind: ArmourKind
@@ -58,11 +57,10 @@ def enarmor(age_file: bytes) -> str:
 def dearmor(armoured: str) -> bytes:
     """Decode ASCII armour to a binary age file. Allow CRLF at line ends, and white space around the armour.
 
-    Decoding proves nothing about the sender: no part of the returned age file is authentic before decryption.
+    No part of the returned age file is authentic before decryption.
 
     Raises:
-        MalformedError: the text is not strict armour: it has a header line, a short line in the middle, white
-            space inside a line, or a second spelling of the same bytes.
+        MalformedError: the text is not strict armour.
     """
     text = armoured.strip(_WHITESPACE).replace("\r\n", "\n")
     first, _, rest = text.partition("\n")
@@ -78,11 +76,10 @@ def dearmor(armoured: str) -> bytes:
 def dearmor_stream(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Decode ASCII armour that arrives in pieces of any size. Yield the binary age file in pieces.
 
-    The text must follow the same strict rules as for `dearmor`. But at most 4 KiB of white space may follow
-    the armour.
+    At most 4 KiB of white space may follow the armour.
 
     Raises:
-        MalformedError: the text is not strict armour. Raised while the caller iterates.
+        MalformedError: the text is not strict armour.
     """
     held = b""
     is_begun = False
@@ -125,13 +122,11 @@ def _full_lines(text: bytes) -> int:
 def _decoded(lines: bytes) -> bytes:
     """Decode complete 64-character lines of armour to bytes.
 
-    Padding in these lines is refused, because padding in the middle of armour would cut off the encrypted
-    bytes.
-
     Raises:
         MalformedError: the lines contain padding, or a character that is not base64.
     """
     decoded = decode_base64(lines.replace(b"\n", b""))
+    # Padding in the middle of armour would cut off the encrypted bytes.
     if len(decoded) != len(lines) // (_COLUMNS + 1) * _LINE_BYTES:
         raise MalformedError
     return decoded
@@ -140,9 +135,7 @@ def _decoded(lines: bytes) -> bytes:
 def find_armoured(text: str) -> tuple[Armoured, ...]:
     """Return every armoured age file and OpenPGP message in a text, in the order of the text.
 
-    Each message is found by its first and last line, even if a mail program put white space around its lines.
-    The lines in between are not checked here. A first line is skipped if no last line follows, or if another
-    first line comes before the last line. The search takes one pass over any text.
+    Each message is found by its first and last line. The lines in between are not checked.
     """
     found: list[Armoured] = []
     begun: tuple[int, ArmourKind, str, list[str]] | None = None

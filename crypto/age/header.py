@@ -57,8 +57,7 @@ class AgeHeader:
     def is_made_with(self, file_key: bytes) -> bool:
         """Return True if the MAC of the header is correct for this file key.
 
-        A correct MAC shows that someone who knew the file key wrote the header, and that no one has changed
-        the header since.
+        A correct MAC shows that someone who knew the file key wrote the header.
         """
         return hmac.compare_digest(self.mac, _mac(self.stanzas, file_key))
 
@@ -70,8 +69,7 @@ class AgeHeader:
     def from_bytes(cls, raw: bytes) -> Self:
         """Parse the header of an age file.
 
-        Only the exact bytes that `to_bytes` writes are accepted, up to 64 KiB. Each header has one spelling,
-        so no one can change a byte without changing the meaning.
+        Only the exact bytes that `to_bytes` writes are accepted, up to 64 KiB.
 
         Raises:
             MalformedError: `to_bytes` never writes these bytes, or the header is over 64 KiB.

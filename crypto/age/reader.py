@@ -16,8 +16,8 @@ from crypto.errors import MalformedError, UnreadableError
 class AgeReader:
     """Decryption of an age file whose payload arrives in pieces of any size.
 
-    Iterating yields plaintext in pieces of at most 64 KiB. Each piece is authentic and at its original
-    position. The caller knows that the file is whole only after the iteration ends without an error.
+    Iterating yields authentic plaintext, in pieces of at most 64 KiB. The file is whole only if the iteration
+    ends without an error.
     """
 
     __slots__ = ("_chunks", "file_key")
@@ -58,8 +58,7 @@ def decrypt(header: bytes, payload: bytes, identities: Sequence[AgeIdentity]) ->
 def split_stream(pieces: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
     """Split an age file into its header and its payload, while the file arrives in pieces of any size.
 
-    Neither part is checked. This function reads only the pieces that contain the header. The caller reads the
-    payload from the returned iterator, in pieces.
+    The payload is returned as an iterator of pieces. Neither part is checked.
 
     Raises:
         MalformedError: no header ends within the first 64 KiB of the file.
@@ -80,9 +79,6 @@ def split_stream(pieces: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
 
 def unwrap(header: bytes, identities: Sequence[AgeIdentity]) -> bytes:
     """Decrypt the file key in an age file's header with one of the identities (secret keys), and return it.
-
-    The function must try each identity on each stanza, because a stanza does not name its recipient. So no
-    one can see who can read a file.
 
     Raises:
         UnreadableError: the header is malformed, was changed, or is encrypted to other recipients.

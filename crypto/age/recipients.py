@@ -49,8 +49,7 @@ class AgeIdentity(Protocol):
         """Decrypt the file key in a stanza. Return None if the stanza was made for another secret key.
 
         Raises:
-            MalformedError: the stanza has this identity's type, but its arguments or body do not fit that
-                type.
+            MalformedError: the stanza has this identity's type, but is malformed.
         """
         ...
 
@@ -78,8 +77,7 @@ class PQRecipient:
         """Parse an ML-KEM-768 encapsulation key (1,184 bytes) followed by an X25519 public key (32 bytes).
 
         Raises:
-            MalformedError: the bytes have another length, or are not a valid key. A point of low order is not
-                valid, because no one can encrypt to it.
+            MalformedError: the bytes have another length, or are not a valid key.
         """
         if len(raw) != PQ_RECIPIENT_BYTES:
             raise MalformedError
@@ -101,8 +99,6 @@ class PQRecipient:
     def from_text(cls, text: str) -> Self:
         """Parse a post-quantum recipient (public key) in the text form "age1pq1…".
 
-        The last 16 results are cached, because recipients are public and parsing one takes 2 ms.
-
         Raises:
             MalformedError: the text is not a post-quantum recipient in canonical Bech32.
         """
@@ -118,11 +114,7 @@ class PQRecipient:
 
 
 class PQIdentity:
-    """Post-quantum hybrid identity: a seed of 32 secret bytes, and the keys that are derived from the seed.
-
-    The constructor derives the keys once (in about 0.25 ms), because a reader tries an identity on many
-    stanzas. No cache keeps the keys longer than this object.
-    """
+    """Post-quantum hybrid identity: a seed of 32 secret bytes, and the keys derived from the seed."""
 
     __slots__ = ("_key", "_seed", "recipient")
     recipient: Final[PQRecipient]
@@ -168,8 +160,7 @@ class PQIdentity:
         """Decrypt the file key in a stanza. Return None if the stanza was made for another secret key.
 
         Raises:
-            MalformedError: the stanza has this identity's type, but its arguments or body do not fit that
-                type.
+            MalformedError: the stanza has this identity's type, but is malformed.
         """
         enc = _share_of(stanza, PQ_TYPE, _PQ_ENC_BYTES)
         if enc is None:
@@ -273,8 +264,7 @@ class X25519Identity:
         """Decrypt the file key in a stanza. Return None if the stanza was made for another secret key.
 
         Raises:
-            MalformedError: the stanza has this identity's type, but its arguments or body do not fit that
-                type.
+            MalformedError: the stanza has this identity's type, but is malformed.
         """
         share = _share_of(stanza, _X25519_TYPE, _X25519_BYTES)
         if share is None:
@@ -289,12 +279,10 @@ class X25519Identity:
 def _share_of(stanza: Stanza, kind: str, share_bytes: int) -> bytes | None:
     """Return the key share in a stanza of the type `kind`, or None for a stanza of another type.
 
-    The share is the sender's one-time public value. With the share and a secret key, the reader computes the
-    key that decrypts the stanza's body. The length of the body is checked first, because a longer body would
-    allow partitioning oracle attacks.
+    The share is the sender's one-time public value.
 
     Raises:
-        MalformedError: the stanza has this type, but its arguments or body do not fit that type.
+        MalformedError: the stanza has this type, but is malformed.
     """
     if stanza.arguments[0] != kind:
         return None
@@ -303,6 +291,7 @@ def _share_of(stanza: Stanza, kind: str, share_bytes: int) -> bytes | None:
             share = from_base64(text)
         case _:
             raise MalformedError
+    # A longer body would allow partitioning oracle attacks.
     if len(share) != share_bytes or len(stanza.body) != _BODY_BYTES:
         raise MalformedError
     return share

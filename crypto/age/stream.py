@@ -110,12 +110,10 @@ class StreamWriter:
 def open_stream(file_key: bytes, payload: Iterable[bytes]) -> Iterator[bytes]:
     """Decrypt a payload that arrives in pieces of any size. Yield plaintext in pieces of at most 64 KiB.
 
-    Each piece is authentic and at its original position. The caller knows that the file is whole only after
-    the iterator ends without an error.
+    Each piece is authentic. The file is whole only if the iteration ends without an error.
 
     Raises:
-        UnreadableError: the key is wrong, a byte was changed, the end is missing, or more bytes follow the
-            end.
+        UnreadableError: the key is wrong, or bytes were changed, added or cut off.
     """
     pieces = iter(payload)
     start = bytearray()

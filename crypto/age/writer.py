@@ -65,8 +65,6 @@ class AgeWriter:
 def encrypt(plaintext: bytes, recipients: Sequence[AgeRecipient]) -> AgeFile:
     """Encrypt bytes to recipients (public keys), as an age file.
 
-    The stanzas in the file's header have the order of the recipients.
-
     Raises:
         MixedRecipientsError: there are post-quantum and other recipients together, or there is no recipient.
     """

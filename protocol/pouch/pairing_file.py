@@ -28,9 +28,10 @@ _ONION_CHARS: Final = 52
 class Pairing(StrictStruct, frozen=True):
     """Contents of a pairing file, which introduces a workstation to a server.
 
-    `strand` is the id of the workstation. `letterhead` is the desk's signed public statement that names the
-    workstation's public key. `base` is the SHA-256 of the previous letterhead, from which `letterhead` was
-    made, or empty. `onion_client` is the workstation's key for the onion service in Tor's form, or empty.
+    - `strand`: id of the workstation
+    - `letterhead`: the desk's signed public statement, which names the workstation's public key
+    - `base`: SHA-256 of the letterhead from which `letterhead` was made, or empty
+    - `onion_client`: the workstation's key for the onion service in Tor's form, or empty
     """
 
     strand: Annotated[bytes, Meta(min_length=STRAND_ID_BYTES, max_length=STRAND_ID_BYTES)]
@@ -47,9 +48,8 @@ class Pairing(StrictStruct, frozen=True):
 def read_pairing(raw: bytes, fingerprint: str) -> tuple[Pairing, Letterhead]:
     """Check a pairing file, which introduces a workstation to a server.
 
-    Return the pairing and its letterhead (signed public statement). `fingerprint` is the pinned public key of
-    the desk. The caller must still check that the letterhead is the newest, and that the workstation is still
-    in use.
+    Return the pairing and its letterhead (signed public statement). The caller must still check that the
+    letterhead is the newest, and that the workstation is in use.
 
     Raises:
         MalformedError: the bytes are not a pairing file.
@@ -72,8 +72,7 @@ def read_pairing(raw: bytes, fingerprint: str) -> tuple[Pairing, Letterhead]:
 class CardFile:
     """Contents of a card file: a server's card (its public keys), and the desk's newest letterhead, if any.
 
-    `letterhead` has the body and the signature of the letterhead (the desk's signed public statement), or is
-    None.
+    `letterhead` is the desk's public statement: its body and its signature.
     """
 
     card: ServerCard

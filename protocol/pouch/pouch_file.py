@@ -65,15 +65,11 @@ class PouchHead(CanonicalStruct, frozen=True, kw_only=True):
     def from_bytes(cls, raw: bytes) -> Self:
         """Parse the head of a pouch (sync bundle). Only the exact bytes that `to_bytes` writes are accepted.
 
-        A head names two other pouches of the sender by their serials: the one sent before (`sent`), and the
-        one that must be applied first (`after`). Both serials must be lower than the pouch's own serial.
-        Otherwise the receiver would wait forever.
-
         Raises:
-            MalformedError: `to_bytes` never writes these bytes, the pouch is not between the server and one
-                workstation, or `after` or `sent` is not lower than the pouch's own serial.
+            MalformedError: `to_bytes` never writes these bytes, or the head's values contradict each other.
         """
         head = super().from_bytes(raw)
+        # A receiver would wait forever for a pouch with a later serial than this one.
         sides = sorted((len(head.sender), len(head.receiver)))
         if sides != [len(SERVER), STRAND_ID_BYTES] or max(head.sent, head.after) >= head.serial:
             raise MalformedError
@@ -83,10 +79,9 @@ class PouchHead(CanonicalStruct, frozen=True, kw_only=True):
 def lowest_serial(half_hour: int) -> int:
     """Return the lowest serial of the pouches (sync bundles) that are made in a half hour.
 
-    `half_hour` is the number of the half hour, counted from 1970 in UTC. Serials depend on the time, and are
-    not a plain counter. With a plain counter, a sender whose store was restored from a backup would use a
-    serial twice. The receiver would then ignore the second pouch.
+    `half_hour` is the number of the half hour, counted from 1970 in UTC.
     """
+    # With a plain counter, a store that was restored from a backup would use a serial twice.
     return half_hour * _SERIALS_A_HALF_HOUR
 
 
@@ -106,8 +101,6 @@ class ServerCard:
     @classmethod
     def from_text(cls, text: str) -> Self:
         """Parse the text form of a card, which `str` returns. White space around the text is allowed.
-
-        People copy this text, and copying often adds white space.
 
         Raises:
             MalformedError: the text is not a card.
@@ -152,8 +145,8 @@ class ServerKey:
 class PouchWriter:
     """Writer of a pouch (sync bundle) whose items arrive one by one.
 
-    The pouch file consists of `header`, and then the bytes that `add` and `finish` return, in order. `size`
-    is the number of bytes of plaintext so far.
+    The pouch is `header`, and then the bytes that `add` and `finish` return. `size` counts the bytes of
+    plaintext so far.
     """
 
     __slots__ = ("_digest", "_seed", "_writer", "header", "size")
@@ -222,8 +215,7 @@ class PouchReader:
     def __init__(self, pieces: Iterable[bytes], identities: Iterable[age.PQIdentity]) -> None:
         """Decrypt the beginning of a pouch (sync bundle), which arrives in pieces, and read its head.
 
-        The head is not authentic yet. Anyone who knows the recipient can make a pouch with a false head, or
-        with a false version number that causes the refusal NEWER.
+        The head is not authentic yet: anyone who knows the recipient can make a pouch with a false head.
 
         Raises:
             PouchRefusedError: the reason is UNREADABLE, NEWER or MALFORMED.
@@ -249,15 +241,13 @@ class PouchReader:
         return "PouchReader()"
 
     def items(self, verify_key: bytes) -> Iterator[Item]:
-        """Yield the items of the pouch (sync bundle).
+        """Yield the items of the pouch (sync bundle), and then check the signature over all items.
 
-        The caller must not act on them before the iteration ends without an error. After the last item, this
-        method checks the signature over all items, and checks that only padding follows. `verify_key` is the
+        The caller must not act on any item before the iteration ends without an error. `verify_key` is the
         sender's public key.
 
         Raises:
-            PouchRefusedError: the reason is UNREADABLE, MALFORMED or FORGED. The caller must then drop all
-                items.
+            PouchRefusedError: the reason is UNREADABLE, MALFORMED or FORGED.
         """
         try:
             while field_ := self._plaintext.take_field(ITEM_BYTES):
@@ -281,9 +271,9 @@ def _padded(length: int) -> int:
 
 
 class _Plaintext:
-    """Decrypted bytes of a pouch, from which the caller reads a prescribed number of bytes at a time.
+    """Decrypted bytes of a pouch (sync bundle), which the caller reads in parts of a given length.
 
-    The object also computes a digest of all bytes that were read so far. A pouch is a sync bundle.
+    `digest` is the digest of all bytes that were read so far.
     """
 
     __slots__ = ("_digest", "_held", "_pieces", "_taken")
@@ -318,13 +308,12 @@ class _Plaintext:
         return self.take(length)
 
     def require_padding(self) -> None:
-        """Check that the rest of the pouch is zeros, exactly as many as a writer adds to pad the pouch.
-
-        Other bytes are refused, because the signature does not cover them. A pouch is a sync bundle.
+        """Check that the rest of the pouch (sync bundle) is zeros, exactly as many as a writer adds.
 
         Raises:
-            MalformedError: other bytes follow, or there is more or less padding than a writer adds.
+            MalformedError: other bytes follow, or there are more or fewer zeros.
         """
+        # The signature does not cover these bytes.
         left = _padded(self._taken) - self._taken
         for piece in itertools.chain([bytes(self._held)], self._pieces):
             left -= len(piece)

@@ -128,9 +128,8 @@ class TalliesItem(_Item, frozen=True, tag="tallies"):
 class RecordItem(_Item, frozen=True, tag="record"):
     """Item of a sync: the newest revision of a record (an encrypted note of the desk).
 
-    The server cannot decrypt the record. So the sender also states two facts for the server: `past` has the
-    digests of the revisions that the server may replace by this one, and `is_dropped` says whether the desk
-    deleted the record.
+    `past` has the digests of the revisions that this one replaces. `is_dropped` is True if the desk deleted
+    the record.
     """
 
     kind: Annotated[str, Meta(min_length=1, max_length=40)]
@@ -157,8 +156,7 @@ class PublicFileItem(_Item, frozen=True, tag="public_file"):
 class DamagedItem(_Item, frozen=True, tag="damaged"):
     """Item of a sync: a notice that an entry is missing or damaged in the sender's store.
 
-    If the receiver has the entry, the receiver sends it to the sender. If `digest` is empty, the mailbox
-    itself is damaged.
+    A receiver that has the entry sends the entry. If `digest` is empty, the mailbox itself is damaged.
     """
 
     address: _Address
@@ -168,10 +166,11 @@ class DamagedItem(_Item, frozen=True, tag="damaged"):
 class HeldItem(_Item, frozen=True, tag="held"):
     """Item of a sync: list of the mailboxes and entries that a workstation has, in a range of addresses.
 
-    The server sends what the workstation lacks. The range begins at `first` and ends before `end`. If `end`
-    is not above `first`, the range has all addresses from `first` up, and all addresses below `end`.
-    `addresses` names the mailboxes, `whole` the entries with an encrypted part, and `bare` the entries
-    without one.
+    - `first`, `end`: the range begins at `first` and ends before `end`. If `end` is not above `first`, the
+      range continues at the lowest address
+    - `addresses`: the mailboxes
+    - `whole`: the entries with an encrypted part
+    - `bare`: the entries without an encrypted part
     """
 
     first: _Address

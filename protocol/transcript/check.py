@@ -48,9 +48,8 @@ _ALLOW_ANSWERS: Final = frozenset(
 class Fault:
     """One fault that the check found in a mailbox, in or about one entry.
 
-    `strand` and `number` say which entry of which writer. `digest` is the digest of this entry, even if the
-    entry is missing. `digest` is None if the check ignores the entry, for example because the entry is not
-    authentic.
+    `strand` is the writer of the entry, and `number` the entry's number. `digest` names the entry, or is None
+    if the check ignores the entry.
     """
 
     kind: FaultKind
@@ -69,13 +68,11 @@ class Transcript:
     """Result of the check of a mailbox: its verified entries in order, and its faults.
 
     - `entries`: the entries that may be shown, in thread order
-    - `authentic`: all entries with a valid signature, by digest, except entries that someone perhaps forged
-      with the key of a retired workstation
-    - `rejected`: entries with a fault. Only an adviser may see them, and the page must then show their fault
-      too
+    - `authentic`: all entries with a valid signature, by digest, except entries of retired workstations that
+      are perhaps forged
+    - `rejected`: entries with a fault, which only an adviser may see, together with the fault
     - `removed`: for each entry that the source removed, by its digest, the entry that removed it
-    - `heads`: the newest authentic entries of each writer, which a workstation remembers. Entries that were
-      remembered before stay in this list, even if `authentic` now leaves them out
+    - `heads`: the newest authentic entries of each writer, which a workstation remembers
     """
 
     entries: tuple[SignedEntry, ...]
@@ -91,17 +88,12 @@ class Transcript:
     ) -> tuple[Heads, Heads]:
         """Return the heads and the unseen entries that a new entry of this writer (strand) must name.
 
-        Heads are the newest entries that the writer wrote or was shown. Unseen entries are all other known
-        entries of other writers. `shown` has the entries that the writer was shown: entries that the writer
-        could open, entries without an encrypted part, and removed entries.
+        Heads are the newest entries that the writer wrote or was shown. Unseen entries are the other known
+        entries of other writers.
 
-        At most 64 heads and 256 unseen entries are named. This writer and the source come first, then writers
-        with an entry in the store. If there is no room for all unseen entries of another writer, only the
-        newest entries of that writer are named, and all of them count as unseen.
-
-        `remembered` has heads that the writer verified before. The writer's own remembered heads are named
-        even if the store lacks them now. Otherwise, someone could hide a row, and the workstation would use
-        the number of the hidden entry again.
+        - `shown`: the entries that the writer was shown: opened entries, entries without an encrypted part,
+          and removed entries
+        - `remembered`: heads that the writer verified before
         """
         heads: list[list[Head]] = []
         unseen: list[Head] = []
@@ -119,6 +111,7 @@ class Transcript:
             if len(not_shown) > room:  # claim to have seen nothing, and name the newest as unseen
                 newest = self.knowledge.tips([head.digest for head in known])
                 seen, not_shown = set(), [named[digest] for digest in sorted(newest)[:room]]
+            # Otherwise, someone could hide a row, and the writer would use that entry's number again.
             gone = [
                 it for it in remembered if it.strand == other == strand and it.digest not in self.authentic
             ]
@@ -135,9 +128,7 @@ def head_of(entry: SignedEntry) -> Head:
 def heads_after(heads: Heads, newer: Sequence[SignedEntry]) -> Heads:
     """Return `heads` with the entries `newer` added, and without the heads that these entries replace.
 
-    Heads are the newest entries that a writer knows. The source's site calls this function for a new message.
-    `heads` comes from the form, and is as old as the page. `newer` has the entries that the source wrote
-    since then. So the whole mailbox need not be verified again.
+    Heads are the newest entries that a writer knows.
     """
     own = {head_of(entry) for entry in newer}
     strands = {head.strand for head in own}
@@ -157,14 +148,14 @@ def read_transcript(  # noqa: PLR0913  # two switches, besides the mailbox
 ) -> Transcript:
     """Verify every entry of a mailbox, and check that the entries fit each other.
 
-    `mailbox_verify_key` must have passed `check_mailbox_keys`. If the key is None, every entry of the source
-    is refused. `remembered` has the newest entries (heads) that this workstation remembers. With
-    `has_content=False`, the entries have no encrypted parts, and only envelopes and signatures are checked.
-    The caller has verified the signatures of the entries in `verified` before, with the same keys.
+    A missing entry is detected only if `remembered` or another entry names it.
 
-    The check detects every change of an entry. It also detects a missing entry, if a remembered head or
-    another entry names the missing entry. It cannot detect that the newest entry of a writer is missing, as
-    long as no other entry names this entry.
+    - `mailbox_verify_key`: the source's key after `check_mailbox_keys`, or None to refuse every entry of the
+      source
+    - `remembered`: the newest entries (heads) that this workstation remembers
+    - `has_content`: False if the entries have no encrypted parts; then only envelopes and signatures are
+      checked
+    - `verified`: entries whose signatures the caller has verified before, with the same keys
     """
     authentic: dict[Digest, SignedEntry] = {}
     forged: list[tuple[FaultKind, SignedEntry]] = []
@@ -238,9 +229,7 @@ def _signature_fault(
 def _dated_back(knowledge: Knowledge, strands: Mapping[StrandId, StrandKey]) -> list[SignedEntry]:
     """Return the entries of retired workstations that were certainly written after the retirement.
 
-    Attack: someone has the key of a retired workstation, and signs an entry with a day before the retirement.
-    Such an entry is found if one of its heads (the newest entries that its writer knew), or an entry before
-    them, has a day after the retirement.
+    Such an entry names, directly or through other entries, an entry with a day after the retirement.
     """
     newest: dict[Digest, date] = {}  # of each entry and all entries before it
     found = []
@@ -258,8 +247,7 @@ def _unconfirmed_rivals(knowledge: Knowledge, _strands: object) -> list[SignedEn
     """Return each entry of a retired workstation that has a rival, unless a trusted writer knew the entry.
 
     A rival is another entry of the same workstation with the same number. Trusted writers are the source and
-    the workstations in use. Attack: someone with the key of a retired workstation signs a second entry with
-    the number of a real entry.
+    the workstations in use.
     """
     order, retired = knowledge.order, knowledge.retired
     places = Counter(head_of(entry)[:2] for entry in order if entry.envelope.strand in retired)
@@ -271,10 +259,9 @@ def _unconfirmed_rivals(knowledge: Knowledge, _strands: object) -> list[SignedEn
 def _rivals(knowledge: Knowledge, remembered: Heads) -> dict[Digest, FaultKind]:
     """Return each entry whose number another entry of the same writer has too, and the kind of this fault.
 
-    The other entry can be missing from the store. A missing entry counts only if a workstation wrote it, and
-    if this workstation remembers it or a later entry of the same writer names it. The entries of other
-    writers and of retired workstations do not count here, because they can name an invented entry.
+    The other entry can be missing from the store.
     """
+    # Other writers and retired workstations can name an invented entry, so their entries do not count.
     parts = [entry.envelope for entry in knowledge.order if entry.envelope.strand not in knowledge.retired]
     own = (head for part in parts for head in part.heads if head.strand == part.strand)
     named = {head for head in (*remembered, *own) if head.strand != SOURCE_STRAND}
@@ -321,8 +308,7 @@ def _by_strand(heads: Iterable[Head]) -> dict[StrandId, list[Head]]:
 def _limited(strands: Iterable[Collection[Head]]) -> Heads:
     """Return as many heads (names of entries) as an envelope can contain, sorted.
 
-    `strands` has the heads of each writer, the most important writer first. An envelope has one limit for the
-    heads of each writer, and one for all heads together. Heads over a limit are left out.
+    `strands` has the heads of each writer, the most important writer first.
     """
     lowest = (sorted(heads, key=lambda head: head.digest)[:HEADS_OF_STRAND] for heads in strands)
     return tuple(sorted([head for heads in lowest for head in heads][:HEADS_IN_ALL]))

@@ -21,8 +21,7 @@ _ALLOW_DELETION: Final = frozenset(
 def last_words(transcript: Transcript) -> list[SignedEntry]:
     """Return the newest encrypted entries of a mailbox. An entry is newer than all entries its writer knew.
 
-    If two writers did not know each other's newest entry, the result has both entries. Encrypted entries
-    (words) are messages, steps, proposals, answers and closings.
+    If two writers did not know each other's newest entry, the result has both entries.
     """
     words = [digest for digest, entry in transcript.authentic.items() if entry.envelope.is_words]
     return [transcript.authentic[digest] for digest in transcript.knowledge.unknown_to_all(words, words)]
@@ -31,8 +30,7 @@ def last_words(transcript: Transcript) -> list[SignedEntry]:
 def closed_until(transcript: Transcript) -> date | None:
     """Return the day from which a closed mailbox may be deleted, or None if the mailbox is not closed.
 
-    A mailbox is closed if each of its newest messages (`last_words`) names such a day. The latest of these
-    days counts. So a message that the source wrote without knowing of the closing keeps the mailbox open.
+    A mailbox is closed if each of its newest encrypted entries names such a day. The latest day counts.
     """
     days = [entry.envelope.due for entry in last_words(transcript)]
     closed = [day for day in days if day is not None]
@@ -45,9 +43,8 @@ def may_delete(transcript: Transcript, strands: Mapping[StrandId, StrandKey], to
     A deletion is safe if all of this is true:
 
     - every entry is authentic
-    - the workstation that closed the mailbox is still in use
-    - the store has none of the entries that were not shown to the writer of the closing (its list `unseen`)
-    - every missing entry was known to the writer of the closing, or is in its list `unseen`
+    - the workstation that closed the mailbox is in use
+    - the writer of the closing had seen every message in the store, and knew of every missing entry
     """
     due = closed_until(transcript)
     if due is None or due > today:

@@ -27,24 +27,21 @@ def end_of(transcript: Transcript) -> SignedEntry | None:
 def proof_to_bytes(entries: Sequence[SignedEntry]) -> bytes:
     """Write the proof that a mailbox was ended or deleted: envelopes and signatures of its last entries.
 
-    `entries` has the entry with which the source ended the mailbox. If the desk deletes a closed mailbox,
-    `entries` has its newest encrypted entries (`last_words`).
+    `entries` has the source's entry that ended the mailbox, or the result of `last_words`.
     """
     return frame(*(part for entry in entries for part in (entry.envelope.to_bytes(), entry.signature)))
 
 
 def proof_from_bytes(raw: bytes) -> tuple[SignedEntry, ...]:
-    """Parse the proof that a mailbox was ended or deleted, and return its entries.
+    """Parse the proof that a mailbox was ended or deleted, and return its entries, at most 64.
 
-    The entries have no encrypted parts, and their signatures are not verified yet. A proof is either the
-    entry with which a source ended the mailbox, or the newest encrypted entries of a mailbox that the desk
-    closed, at most 64. Without this limit, a hostile source could make each view of the adviser's inbox take
-    minutes.
+    The entries have only envelopes and signatures. Nothing is verified yet.
 
     Raises:
         MalformedError: the bytes are not a proof.
     """
     fields = unframe(raw)
+    # Without this limit, a hostile source could make each view of the adviser's inbox take minutes.
     if len(fields) not in range(2, 2 * HEADS_IN_ALL + 1, 2):
         raise MalformedError
     entries = tuple(

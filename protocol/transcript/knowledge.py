@@ -15,15 +15,11 @@ from protocol.identifiers import Digest, StrandId
 class Knowledge:
     """Index that says, for each entry of a mailbox, which earlier entries its writer knew.
 
-    All entries must be authentic. An entry names its heads (the newest entries that its writer knew) and its
-    unseen entries (which its writer was not shown). The writer also knew the entries before each head in the
-    head's own strand (list of one writer's entries), back to the first unseen entry.
+    All entries must be authentic.
 
-    The heads of the writer's own earlier entries count too. The heads of other writers' entries do not count.
-
-    `named` has all entries that other entries name, even entries that are missing. The names in entries of
-    retired workstations (`retired`) are in `doubted`: a thief of such a workstation's key could name entries
-    that never existed.
+    - `named`: every entry that another entry names, including missing ones
+    - `doubted`: the same for entries of the workstations in `retired`, which can name entries that never
+      existed
     """
 
     def __init__(self, entries: Collection[SignedEntry], retired: Collection[StrandId] = ()) -> None:
@@ -44,8 +40,7 @@ class Knowledge:
     def all_cover(self, laters: Iterable[Digest], earlier: Digest) -> bool:
         """Return True if each entry in `laters` proves that its writer knew the entry `earlier`.
 
-        Only the heads and the unseen entries of the later entry itself count. `known_to` also counts those of
-        earlier entries by the same writer.
+        Only the heads and the unseen entries of the later entry itself count.
         """
         ahead: dict[Heads, set[Digest]] = {}  # by unseen entries: all entries behind which `earlier` is
         for later in laters:
@@ -65,11 +60,7 @@ class Knowledge:
         return self._visit(_digests(heads), set())
 
     def tips(self, digests: Collection[Digest]) -> set[Digest]:
-        """Return the newest of the given entries: those that no other given entry of the same writer names.
-
-        Only direct names count. If entry B names A, entry C names B, and `digests` has only A and C, then the
-        result has A and C.
-        """
+        """Return the newest given entries: those that no other given entry of the same writer names."""
         chosen = set(digests)
         return chosen.difference(*(self._parents.get(digest, ()) for digest in chosen))
 
@@ -103,10 +94,7 @@ class Knowledge:
     ) -> set[Digest]:
         """Return the entries that the writers of these entries knew.
 
-        Calls can share `own` and `visited`, so that no entry is searched twice. The result then leaves out
-        entries that an earlier call returned. `own` collects entries of the writers themselves. `visited`
-        collects entries of other writers, one set for each list of unseen entries. Each set begins with these
-        unseen entries, so the search stops at them.
+        Calls can share `own` and `visited`. The result then leaves out entries that an earlier call returned.
         """
         known: set[Digest] = set()
         heads: dict[Heads, list[Digest]] = defaultdict(list)
@@ -138,9 +126,7 @@ def _digests(heads: Iterable[Head]) -> set[Digest]:
 def _thread_order(by_digest: Mapping[Digest, SignedEntry]) -> list[Digest]:
     """Return the digests of entries in thread order, the order in which pages show the entries.
 
-    An entry comes after all entries that it names as known to its writer (its heads). Other entries are
-    ordered by day, then source before desk, then number, then digest. An entry names other entries by their
-    digests, so two entries cannot name each other.
+    An entry comes after all entries that it names as known to its writer. Other entries are ordered by day.
     """
     graph = TopologicalSorter(
         {

@@ -45,12 +45,10 @@ class CountedAnswer:
 class ProposalState:
     """One proposal of the desk to pass on a text, with its state and the source's answer to the proposal.
 
-    - `void`: digests of the desk's steps to pass on this proposal that have no effect. For example, the
-      source withdrew before they saw the step
+    - `void`: digests of the steps to pass on this proposal that have no effect
     - `must_destroy`: True if the desk made the file for the recipient without a valid step PASSING_ON. The
       adviser must then destroy the file, or record that it was handed over
-    - `unfounded`: digests of steps about this proposal whose writers did not know the proposal. These steps
-      are ignored, because only someone with the key of a retired workstation can have written them
+    - `unfounded`: digests of steps that are ignored, because their writers did not know the proposal
     """
 
     signed: SignedEntry = field(repr=False)
@@ -99,10 +97,8 @@ def void_steps(
 ) -> frozenset[Digest]:
     """Return the digests of all steps to pass on a proposal that have no effect.
 
-    A step PASSING_ON has no effect if the source did not allow the step, or withdrew the consent before they
-    saw the step. A step PASSED_ON has no effect if the desk must destroy the file
-    (`ProposalState.must_destroy`). `proposals` has the states of all readable proposals. The steps about
-    unreadable proposals are checked too.
+    `proposals` has the states of all readable proposals. The steps about unreadable proposals are checked
+    too.
     """
     facts = _Facts(transcript, opened)
     lost = facts.steps.keys() - {each.digest for each in proposals}
@@ -111,9 +107,7 @@ def void_steps(
 
 
 class _Facts:
-    """Facts about a mailbox that are the same for all its proposals.
-
-    They are computed once: otherwise a mailbox with a thousand proposals would take seconds to read.
+    """Facts about a mailbox that are the same for all its proposals, computed once.
 
     - `said`: the source's encrypted entries, and the source's entries that others name but the store lacks
     - `unreadable`: the source's entries in the store whose content was removed or cannot be decrypted
@@ -148,17 +142,8 @@ class _Facts:
 class Consent:
     """The source's answers to one proposal, and the steps of the desk that these answers allow.
 
-    `digest` names the proposal, and `proposal` its entry, which is None if no one can read it any more.
-
-    An agreement is in force until the source withdraws it. Each of these entries of the source withdraws an
-    agreement, unless the source knew the entry before agreeing:
-
-    - an answer against the proposal
-    - a removal of the proposal, of the agreement, or of anything that the source wrote later
-    - an entry that cannot be decrypted, because it is perhaps an answer against the proposal
-
-    A removed entry may have been an answer against the proposal too. So the agreement does not allow a step
-    of the desk if the desk did not know the removed entry when it wrote the step.
+    `digest` names the proposal, and `proposal` its entry. `proposal` is None if no one can read the proposal
+    any more.
     """
 
     def __init__(self, facts: _Facts, digest: Digest, proposal: Digest | None) -> None:
@@ -182,10 +167,7 @@ class Consent:
 
     @property
     def void(self) -> frozenset[Digest]:
-        """Return the digests of the desk's steps to pass on this proposal that have no effect.
-
-        A step has no effect if the source did not allow it, or withdrew the consent before they saw the step.
-        """
+        """Return the digests of the desk's steps to pass on this proposal that have no effect."""
         return frozenset(self._begun.keys() - self.counted) | (self._made if self.must_destroy else set())
 
     def status(self, *, is_newest: bool) -> ProposalStatus:
@@ -205,8 +187,7 @@ class Consent:
         """Return the answer of the source that decides about the proposal, or None.
 
         If the desk has begun to pass on the proposal, this is the agreement on which the desk relied.
-        Otherwise it is the newest answer. If the source gave several answers at the same time, an answer
-        against the proposal wins.
+        Otherwise, the newest answer decides.
         """
         newest = self._newest([*self._agreed, *self._against])
         chosen = newest & set(self._against) or newest
@@ -223,12 +204,8 @@ class Consent:
         return known.issuperset(self._facts.missing) and not self._withdrawals(agreement, known)
 
     def _has_effect(self, step: Digest, note: StepNote, allowing: Iterable[Digest]) -> bool:
-        """Return True if a step to pass on the proposal is valid.
-
-        A step with consent needs an agreement that allows the step (`_allows`). A step without consent needs
-        no agreement. It is invalid only if the source answered against the proposal, the desk did not know
-        this answer, and the answer does not prove that the source had seen the step.
-        """
+        """Return True if a step to pass on the proposal is valid."""
+        # Only an answer against the proposal stops this step, unless the source had seen the step.
         if note.without_consent:
             return self._knowledge.all_cover(set(self._against) - self._known_at[step], step)
         return bool(self._allowing(step, allowing))
@@ -244,9 +221,8 @@ class Consent:
     def _allows(self, agreement: Digest, step: Digest) -> bool:
         """Return True if an agreement of the source allows a step of the desk to pass on the proposal.
 
-        The writer of the step must have known the agreement. A withdrawal of the agreement stops the step,
-        unless the heads of the withdrawal itself prove that the source had seen the step. An earlier read
-        receipt is not enough proof.
+        The writer of the step must have known the agreement. A withdrawal stops the step, unless the
+        withdrawal proves that the source had seen the step.
         """
         known = self._knowledge.known_to([agreement])
         crossed = self._facts.removed - known - self._known_at[step]
@@ -262,8 +238,7 @@ class Consent:
     def _newest(self, keys: Collection[Digest]) -> set[Digest]:
         """Return the newest of these entries of the source.
 
-        An entry is not among the newest if the source knew it when writing another of these entries. Older
-        agreements are not needed: a newer agreement allows everything that an older one allows.
+        An entry is left out if the source knew it when writing another of these entries.
         """
         return set(keys) - self._knowledge.known_to(keys)
 

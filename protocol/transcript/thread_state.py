@@ -28,10 +28,9 @@ class ThreadStep:
     - `next`, `by`: what will happen next, and the working day on which to expect it. In the step CLOSED, `by`
       is the day from which the mailbox may be deleted
     - `to`, `delivered`: the recipient of a proposal, and the day on which the recipient got the file
-    - `is_derived`: no one wrote this step; it follows from the entries
-    - `is_void`: the step has no effect, because the source had not agreed to the proposal, or withdrew the
-      consent before they saw the step. If such a step is PASSED_ON, the desk must destroy the file that it
-      made for the recipient
+    - `is_derived`: True if no one wrote this step, and it follows from the entries
+    - `is_void`: True if the step has no effect. If such a step is PASSED_ON, the desk must destroy the
+      recipient's file
     """
 
     step: StepName
@@ -52,8 +51,7 @@ class ThreadStep:
 class ThreadState:
     """State of a mailbox: every step that the desk has taken, and every proposal, oldest first.
 
-    `closing` is the closing of the mailbox, or None if the mailbox is open. Its `by` is the day from which
-    the mailbox may be deleted.
+    `closing` is the step that closed the mailbox, or None if the mailbox is open.
     """
 
     steps: tuple[ThreadStep, ...]
@@ -69,8 +67,8 @@ class ThreadState:
 def thread_state(address: Address, transcript: Transcript, opened: Sequence[EntryContent]) -> ThreadState:
     """Compute the steps of the desk in a mailbox, and the state of each proposal.
 
-    `opened` has the entries of the transcript in thread order, each with its content. The content is None for
-    an entry without an encrypted part, or with an encrypted part that was removed or cannot be opened.
+    `opened` has the entries of the transcript in thread order, each with its content, or None if there is no
+    readable content.
     """
     proposals = proposal_states(address, transcript, opened)
     void = void_steps(transcript, opened, proposals)
@@ -90,12 +88,7 @@ def _steps(
     proposals: Sequence[ProposalState],
     void: Collection[Digest],
 ) -> list[ThreadStep]:
-    """Return all steps in a mailbox: those that the adviser wrote, and those that follow from other entries.
-
-    A step that follows from an entry is left out if the mailbox already has the same or a later step. For
-    example, BEING_READ follows only from the desk's first read receipt. After a mailbox is reopened, these
-    steps can occur again.
-    """
+    """Return all steps in a mailbox: those that the adviser wrote, and those that follow from entries."""
     steps: list[ThreadStep] = []
     made = {each.signed.digest: each.digest for each in proposals}
     unfounded = frozenset[Digest]().union(*(each.unfounded for each in proposals))
@@ -131,13 +124,9 @@ def _steps(
 
 
 def _add_written_step(steps: list[ThreadStep], step: ThreadStep) -> None:
-    """Add a step that the adviser wrote, or replace the derived step of the same name.
-
-    A derived step follows from an entry without a written step, such as "proposal made" from a proposal. A
-    step about a proposal replaces the step that was derived from this proposal, even if other steps are in
-    between: another workstation can have written them. Any other step replaces only the step just before it.
-    """
+    """Add a step that the adviser wrote, or replace the step of the same name that followed from an entry."""
     for at, before in enumerate(steps):
+        # Another workstation can have written steps between a proposal's derived step and this one.
         is_same = before.proposal == step.proposal if step.proposal else at == len(steps) - 1
         if is_same and before.is_derived and before.step is step.step:
             steps[at] = replace(step, to=before.to)

@@ -17,11 +17,9 @@ from protocol.transcript.check import Transcript
 
 
 def non_answers(opened: Iterable[EntryContent]) -> frozenset[Digest]:
-    """Return the digests of the desk's entries that answer nothing, for a reader who can decrypt the entries.
+    """Return the digests of the desk's entries that answer nothing, such as the step RECEIVED.
 
-    The steps RECEIVED and BEING_READ are not answers: these steps only confirm that the message arrived or is
-    being read. IN_CONVERSATION and ADVICE_GIVEN are answers only if the adviser wrote a text. An automatic
-    closing is not an answer. An entry of the desk that was removed or cannot be opened counts as an answer.
+    An entry of the desk that was removed or cannot be opened counts as an answer.
     """
     return frozenset(signed.digest for signed, content in opened if content and not _is_answer(content))
 
@@ -31,9 +29,8 @@ def waiting_words(
 ) -> tuple[SignedEntry, ...]:
     """Return the messages of the source that wait for an answer of the desk, in thread order.
 
-    A message waits until the desk writes an answer whose writer knew the message. A removed message does not
-    wait. `no_answers` has the desk's entries that do not count as answers, such as the step RECEIVED. Only a
-    reader who can decrypt the entries can list them (`non_answers`).
+    A message waits until the desk writes an answer whose writer knew the message. `no_answers` has the desk's
+    entries that are not answers (`non_answers`).
     """
     words = {entry.digest: entry for entry in transcript.entries if entry.envelope.is_words}
     answers = {digest for digest, entry in words.items() if entry.envelope.author is Author.DESK}
@@ -51,7 +48,7 @@ def waiting_since_with(words: Envelope, before: date | None) -> date:
     """Return the day since which a source waits for an answer, after the source wrote a new message.
 
     `words` is the signed header of the message. `before` is the day since which the source waited before this
-    message, or None. The result is the same as that of `waiting_since`, which needs the whole mailbox.
+    message, or None.
     """
     return min(before or words.day, words.day)
 
