@@ -30,10 +30,7 @@ from gpg.status import GpgStatus
 from programs.errors import ProgramFailedError, ProgramLimitError
 from programs.runner import Program
 
-DECRYPT_SECONDS: Final = 10  # gpg takes 20 ms for a text
 _VERSION_MIN: Final = (2, 2)
-_ENCRYPT_SECONDS: Final = 600
-_BYTES_PER_SECOND: Final = 5_000_000  # a slow computer decrypts ten times as fast
 _NO_LIMIT: Final = 2**62  # of gpg's output, if we made the input
 
 
@@ -174,16 +171,13 @@ class GpgHome(AbstractContextManager["GpgHome"]):
         # "!" makes gpg use exactly this subkey, not one that gpg chooses.
         keys = ("--recipient", f"{subkey}!", "--default-key", f"{signer}!")
         words = (*arguments.encryption_options(day), *keys, "--sign", "--encrypt")
-        run = self._gpg.start(*words, seconds=_ENCRYPT_SECONDS, output_bytes=_NO_LIMIT)
+        run = self._gpg.start(*words, output_bytes=_NO_LIMIT)
         yield from _checked(run, pieces, lambda status: status.is_encrypted(signer), OpenPGPFailedError)
 
-    def decrypt_stream(
-        self, pieces: Iterable[bytes], *, at_most: int, seconds: float | None = None
-    ) -> Iterator[bytes]:
+    def decrypt_stream(self, pieces: Iterable[bytes], *, at_most: int) -> Iterator[bytes]:
         """Decrypt a binary or armoured message, and yield its plaintext in pieces.
 
-        The last piece is held back until the whole message is checked. `seconds` limits the time that gpg may
-        take. The default limit is enough for `at_most` bytes of plaintext.
+        The last piece is held back until the whole message is checked.
 
         Raises:
             UnreadableError: the input was changed or cut off, is not exactly one message that is encrypted to
@@ -191,8 +185,7 @@ class GpgHome(AbstractContextManager["GpgHome"]):
                 iterates.
             OpenPGPBlockedError: gpg exceeded its time or memory. Raised while the caller iterates.
         """
-        limit = seconds or DECRYPT_SECONDS + at_most / _BYTES_PER_SECOND
-        yield from _checked(self._decrypting(at_most, limit), pieces, GpgStatus.is_decrypted, UnreadableError)
+        yield from _checked(self._decrypting(at_most), pieces, GpgStatus.is_decrypted, UnreadableError)
 
     def decrypt(self, raw: bytes, *, at_most: int) -> tuple[bytes, bool]:
         """Decrypt a whole message with at most `at_most` bytes of plaintext.
@@ -202,14 +195,14 @@ class GpgHome(AbstractContextManager["GpgHome"]):
         Raises:
             UnreadableError: the input was changed or cut off, is not exactly one message that is encrypted to
                 a key in this home, or has more than `at_most` bytes of plaintext.
-            OpenPGPBlockedError: gpg took longer than 10 seconds, or too much memory.
+            OpenPGPBlockedError: gpg exceeded its time or memory.
         """
-        run = self._decrypting(at_most, DECRYPT_SECONDS)
+        run = self._decrypting(at_most)
         content = b"".join(_checked(run, [raw], GpgStatus.is_decrypted, UnreadableError))
         return content, GpgStatus(run.messages).is_signed()
 
-    def _decrypting(self, at_most: int, seconds: float) -> Program:
-        return self._gpg.start(*arguments.DECRYPTING, "--decrypt", seconds=seconds, output_bytes=at_most)
+    def _decrypting(self, at_most: int) -> Program:
+        return self._gpg.start(*arguments.DECRYPTING, "--decrypt", output_bytes=at_most)
 
     def _listed(self, fingerprint: str) -> dict[str, Any] | None:
         listed = self._gpg.list_keys()

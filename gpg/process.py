@@ -13,6 +13,8 @@ from gpg.status import GpgStatus
 from programs.errors import ProgramFailedError
 from programs.runner import Program, ProgramLimits
 
+RUN_SECONDS: Final = 10  # gpg takes 20 ms for a text
+_SECONDS_PER_BYTE: Final = 1 / 5_000_000  # a slow computer decrypts ten times as fast
 _MEMORY_BYTES: Final = 500_000_000
 _KEY_LIMITS: Final = ProgramLimits(30, _MEMORY_BYTES, output_bytes=10_000_000, file_bytes=10_000_000)
 
@@ -27,12 +29,14 @@ class Gpg(gnupg.GPG):  # type: ignore[misc]  # has no types
         super().__init__(gpgbinary=program, gnupghome=str(home), options=arguments.BASE_OPTIONS.split())
         self.encoding = "utf-8"
 
-    def start(self, *words: str, seconds: float, output_bytes: int) -> Program:
+    def start(self, *words: str, output_bytes: int) -> Program:
         """Start gpg with a message as input. `words` are options and the command.
 
-        gpg cannot write to files. So the plaintext of a message is only in pipes.
+        gpg gets 10 seconds, and one second more for each 5 MB of input that it takes. gpg cannot write to
+        files. So the plaintext of a message is only in pipes.
         """
-        return Program(self.make_args(words, None), ProgramLimits(seconds, _MEMORY_BYTES, output_bytes))
+        limits = ProgramLimits(RUN_SECONDS, _MEMORY_BYTES, output_bytes, seconds_per_byte=_SECONDS_PER_BYTE)
+        return Program(self.make_args(words, None), limits)
 
     def _open_subprocess(self, args: list[str], _passphrase: object = None) -> SimpleNamespace:
         return SimpleNamespace(args=args, stdin=None, returncode=None)

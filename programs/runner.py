@@ -33,8 +33,10 @@ class ProgramLimits:
     """Limits on one run of an external program.
 
     `seconds` limits the time that we wait for the program, and the processor time of each of its processes.
-    `memory_bytes` limits the memory of each process, and of all processes together. `file_bytes` is the
-    largest file that a process may write. `processes` counts the program and all programs that it started.
+    The program gets `seconds_per_byte` more for each byte of input that it takes. It gets no time for its
+    output, because a hostile input of 1 KB can unpack to gigabytes. `memory_bytes` limits the memory of each
+    process, and of all processes together. `file_bytes` is the largest file that a process may write.
+    `processes` counts the program and all programs that it started.
     """
 
     seconds: float
@@ -42,11 +44,13 @@ class ProgramLimits:
     output_bytes: int
     file_bytes: int = 0
     processes: int = 8
+    seconds_per_byte: float = 0
 
     def words(self) -> tuple[str, ...]:
         """Return the words to put before a command, so that the kernel limits each of its processes."""
         sizes = f"--as={self.memory_bytes} --fsize={self.file_bytes} --core=0 --nofile=256"
-        return ("/usr/bin/prlimit", f"--cpu={int(self.seconds) + 1}", *sizes.split())
+        longest = self.seconds + self.seconds_per_byte * self.output_bytes  # no more input is expected
+        return ("/usr/bin/prlimit", f"--cpu={int(longest) + 1}", *sizes.split())
 
 
 class Program(AbstractContextManager["Program"]):
@@ -132,7 +136,9 @@ class Program(AbstractContextManager["Program"]):
                     raise ProgramLimitError
                 for key, _ in ready:
                     piece = b"" if key.fd == stdin else os.read(key.fd, _PIECE_BYTES)
-                    if not (self._feed(stdin, given) if key.fd == stdin else piece):
+                    taken = self._feed(stdin, given) if key.fd == stdin else 0
+                    left += taken * self._limits.seconds_per_byte
+                    if not (taken or piece):
                         selector.unregister(key.fd)
                         cast("IO[bytes]", key.fileobj).close()
                     size += len(piece) if key.fd == stdout else 0

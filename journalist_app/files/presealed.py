@@ -13,8 +13,9 @@ import hashlib
 import itertools
 import re
 import threading
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final, TypeVar
@@ -24,13 +25,13 @@ from crypto.age import armor
 from crypto.age.armor import Armoured, ArmourKind, find_armoured
 from crypto.errors import MalformedError, UnreadableError
 from gpg.errors import OpenPGPBlockedError
-from gpg.home import DECRYPT_SECONDS, GpgHome
+from gpg.home import GpgHome
 from journalist_app.files.file_types import NOT_IN_TEXT, with_file_ending
 from journalist_app.files.sealing_words import words_in
 
 SHOWN_CHARS: Final = 50_000  # limit of a message; a longer text is offered as a file
 DECRYPTIONS_PER_PAGE: Final = 40  # gpg takes 20 ms for each decryption
-_BLOCKED_COUNTS: Final = 20  # as many decryptions, so that a page waits at most twice until gpg is ended
+_COUNTS_PER_SECOND: Final = 2  # so that a page waits 20 seconds, and at most 10 more for the last one
 _PASTED_BYTES: Final = 1024 * 1024  # 50,000 characters of armour are 37 kB, and text compresses to a tenth
 _CACHED_CHARS: Final = 20_000_000
 _CACHED: Final = 20_000
@@ -179,8 +180,9 @@ class _UnopenedError(Exception):
 class Unsealer:
     """Decrypter for one page: decrypts texts and files that the source encrypted before sending.
 
-    An unsealer decrypts at most 40 texts and files that are not in the cache. If there are more, the page
-    says that they are decrypted when the page is loaded again.
+    An unsealer decrypts at most 40 texts and files that are not in the cache. A slow decryption counts as two
+    for each second. If there are more texts and files, the page says that they are decrypted when the page is
+    loaded again.
     """
 
     def __init__(
@@ -196,7 +198,7 @@ class Unsealer:
         self._openpgp = openpgp
         self._known = known
         self._at_most = at_most
-        self._left = DECRYPTIONS_PER_PAGE
+        self._left: float = DECRYPTIONS_PER_PAGE
 
     def text(self, text: str) -> tuple[TextPiece, ...]:
         """Divide a text into plain parts and encrypted blocks, in order, and decrypt each block."""
@@ -210,11 +212,11 @@ class Unsealer:
             at = block.end
         return (*pieces, *_plain(text[at:]))
 
-    def pasted(self, text: str, first: int = 1, count: int = DECRYPTIONS_PER_PAGE) -> Iterator[OpenedFile]:
+    def pasted(self, text: str, first: int, count: int) -> Iterator[OpenedFile]:
         """Decrypt encrypted blocks of a text one by one, for download as files.
 
         `first` is the number of the first block to decrypt, counted from 1. The kind of a file is UNOPENED if
-        its block cannot be decrypted.
+        its block cannot be decrypted. After 40 blocks, or 20 seconds, the reason is LATER.
         """
         for number, block in list(enumerate(find_armoured(text), start=1))[first - 1 : first - 1 + count]:
             try:
@@ -241,15 +243,19 @@ class Unsealer:
             if kind is None:
                 info = PresealedFileInfo(PresealedKind.NOT_SEALED, name)
             else:
-                inside = self._inside(kind, whole, DECRYPT_SECONDS)
-                info, _ = _info_and_first(kind, name, inside)
-                inside.close()
-                self._count(info.reason)
+                with self._counted(), closing(self._inside(kind, whole)) as inside:
+                    info, _ = _info_and_first(kind, name, inside)
             self._known.keep(file_id, info)
         return info
 
-    def _count(self, reason: UnopenedReason | None) -> None:
-        self._left -= _BLOCKED_COUNTS if reason is UnopenedReason.BLOCKED else 1
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Count what the `with` block decrypts as one decryption, or as two for each second that it takes."""
+        since = time.monotonic()
+        try:
+            yield
+        finally:
+            self._left -= max(1, _COUNTS_PER_SECOND * (time.monotonic() - since))
 
     def file(self, name: str, pieces: Iterable[bytes]) -> OpenedFile:
         """Return a file, decrypted if the source encrypted the file before sending.
@@ -267,10 +273,8 @@ class Unsealer:
             inside.close()
         return OpenedFile(info, filter(None, itertools.chain([first], inside)))
 
-    def _inside(
-        self, kind: ArmourKind, whole: Iterable[bytes], seconds: float | None = None
-    ) -> Generator[bytes, None, None]:
-        """Yield the decrypted bytes of a file that the source encrypted. gpg gets at most `seconds` of time.
+    def _inside(self, kind: ArmourKind, whole: Iterable[bytes]) -> Generator[bytes, None, None]:
+        """Yield the decrypted bytes of a file that the source encrypted.
 
         Raises:
             UnreadableError: the desk cannot decrypt the file, or a later part of the file is damaged.
@@ -278,7 +282,7 @@ class Unsealer:
         """
         plain = _without_mark(whole)
         if kind is ArmourKind.OPENPGP:
-            yield from self._gpg().decrypt_stream(plain, at_most=self._at_most, seconds=seconds)
+            yield from self._gpg().decrypt_stream(plain, at_most=self._at_most)
             return
         try:
             header, payload = age.split_stream(_without_armour(plain))
@@ -295,7 +299,6 @@ class Unsealer:
             if piece is None:
                 piece = self._opened(block)
                 self._known.keep(name, piece)
-                self._count(piece.reason)
         text = block.armour if piece.kind is PieceKind.UNOPENED else piece.text
         return replace(piece, number=number, text=text)
 
@@ -318,14 +321,17 @@ class Unsealer:
         Raises:
             _UnopenedError: the block cannot be decrypted, or could be an entry of another mailbox.
         """
-        try:
-            if block.kind is ArmourKind.OPENPGP:
-                content, is_signed = self._gpg().decrypt(block.armour.encode(), at_most=_PASTED_BYTES)
-                return _refuse_our_format(content), is_signed
-            header, payload = age.split_file(armor.dearmor(block.armour))
-            return _refuse_our_format(b"".join(self._age(header, [payload]))), False
-        except (UnreadableError, MalformedError) as why:
-            raise _UnopenedError(_reason(why)) from why
+        if self._left <= 0:
+            raise _UnopenedError(UnopenedReason.LATER)
+        with self._counted():
+            try:
+                if block.kind is ArmourKind.OPENPGP:
+                    content, is_signed = self._gpg().decrypt(block.armour.encode(), at_most=_PASTED_BYTES)
+                    return _refuse_our_format(content), is_signed
+                header, payload = age.split_file(armor.dearmor(block.armour))
+                return _refuse_our_format(b"".join(self._age(header, [payload]))), False
+            except (UnreadableError, MalformedError) as why:
+                raise _UnopenedError(_reason(why)) from why
 
     def _age(self, header: bytes, payload: Iterable[bytes]) -> Iterator[bytes]:
         """Decrypt an age file of the source. Refuse a file that one of our own programs could have encrypted.

@@ -33,7 +33,7 @@ def test_closing_leaves_no_home_and_no_agent(parent: Path) -> None:
 def test_a_killed_process_leaves_no_home_and_no_gpg(parent: Path) -> None:
     program = (
         "import sys; from datetime import date; from pathlib import Path\n"
-        "from gpg import home; home.DECRYPT_SECONDS = 600\n"
+        "from gpg import home, process; process.RUN_SECONDS = 600\n"
         "home = home.GpgHome.open(Path(sys.argv[1])); home.make_key('Steunpunt', date(2026, 11, 23))\n"
         "print(home.folder, flush=True); home.decrypt(sys.stdin.buffer.read(), at_most=1000)"
     )

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from nacl.signing import SigningKey
@@ -481,6 +482,7 @@ def test_a_sealed_text_says_whether_it_names_its_own_mailbox(
     assert "mijn verhaal" in page
 
 
+BAD_BLOCK = "-----BEGIN AGE ENCRYPTED FILE-----\nAAAA\n-----END AGE ENCRYPTED FILE-----\n"
 CONTENT = b"mijn verhaal, en wie het deed\n"
 
 
@@ -560,11 +562,10 @@ def test_a_message_of_very_many_sealed_blocks_costs_what_a_page_costs(
     desk: OpenDesk, source: ASource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Attack: a source pastes as many blocks as fit. Each text is searched once, and 40 blocks are opened."""
-    block = "-----BEGIN AGE ENCRYPTED FILE-----\nAAAA\n-----END AGE ENCRYPTED FILE-----\n"
     for _ in range(2):
-        source.writes(block * (50_000 // len(block)))
+        source.writes(BAD_BLOCK * (50_000 // len(BAD_BLOCK)))
     searched = calls_of(monkeypatch, presealed, "find_armoured")
-    opened = calls_of(monkeypatch, presealed.Unsealer, "_content")
+    opened = calls_of(monkeypatch, presealed.armor, "dearmor")
     desk_readers.begin(desk)
     assert desk_readers.wait_until_whole(desk.index).is_whole
     searched.clear()
@@ -573,6 +574,38 @@ def test_a_message_of_very_many_sealed_blocks_costs_what_a_page_costs(
     file_downloads.compare_new_contents(desk)
 
     assert (len(searched), len(opened)) == (3, 80)  # the first message has only a file
+    desk.stop()
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_many_blocks_before_a_copy_do_not_make_the_page_say_that_there_is_no_copy(
+    world: World, desk: OpenDesk, source: ASource, *, is_first: bool
+) -> None:
+    copy = a_source(world)
+    sends_sealed(world, source, "text")
+    blocks = [BAD_BLOCK] * 40
+    copy.writes("".join([age_armour(CONTENT, [recipient_of(world)]), *blocks][:: 1 if is_first else -1]))
+    compares(desk)
+
+    told = (desk.label(source.keys.address),) if is_first else None
+    assert told == opens(desk, copy.keys.address).entries[-1].also_in
+    desk.stop()
+
+
+def test_a_mailbox_that_takes_long_to_compare_lets_the_next_mailbox_go_first(
+    world: World, desk: OpenDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attack: a mailbox full of bombs, so that no other mailbox is compared for hours."""
+    compared = calls_of(monkeypatch, file_downloads, "_digests")  # each takes 30 seconds on this clock
+    monkeypatch.setattr(file_downloads, "time", SimpleNamespace(monotonic=lambda: 30 * len(compared)))
+    slow, other = a_source(world), a_source(world)
+    sent = [sends_sealed(world, each, "text").digest for each in (slow, slow, slow, other)]
+
+    compares(desk)
+    assert {sent[0], sent[3]} == desk.contents.keys()
+    for _ in range(2):
+        file_downloads.compare_new_contents(desk)
+    assert {*sent} == desk.contents.keys()
     desk.stop()
 
 

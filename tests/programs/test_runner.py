@@ -55,6 +55,21 @@ def test_a_program_that_hangs_is_ended_at_its_time_limit(script: str, mark: str)
     assert are_gone(mark)
 
 
+def test_a_program_earns_time_with_the_input_that_it_takes_and_not_with_output(mark: str) -> None:
+    """Attack: a small input that unpacks slowly, to as much output as is allowed."""
+    earning = replace(SHORT, seconds_per_byte=0.0001, output_bytes=10**9)
+    reading = "/usr/bin/head -c 1000000 >/dev/null; /bin/sleep 1; printf x"
+    endless = f"while :; do /usr/bin/head -c 9999 /dev/zero; /bin/sleep 0.{mark}; done"
+
+    assert b"x" == run_program(shell(reading), earning, pieces=[bytes(1_000_000)])
+    with pytest.raises(ProgramLimitError):
+        run_program(shell(reading), SHORT, pieces=[bytes(1_000_000)])
+    with pytest.raises(ProgramLimitError):
+        run_program(shell(endless), earning, pieces=[b"small"])
+
+    assert are_gone(f"0.{mark}")
+
+
 @pytest.mark.parametrize(
     "script", ["exec /usr/bin/yes", "exec /usr/bin/yes >&2", "exit 9"], ids=["floods", "complains", "fails"]
 )

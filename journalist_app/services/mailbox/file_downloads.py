@@ -7,15 +7,17 @@ the key. So the decrypted contents are compared, by digests that exist only in m
 
 import hashlib
 import itertools
+import time
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final
 
 from crypto.errors import ForgedError, UnreadableError
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import Conversation, OpenedEntry, conversation_of, open_all
 from journalist_app.errors import FileRefusal, FileRefusedError
-from journalist_app.files.presealed import OpenedFile, PresealedKind
+from journalist_app.files.presealed import DECRYPTIONS_PER_PAGE, OpenedFile, PresealedKind, UnopenedReason
 from protocol import attachment
 from protocol.content import AttachmentNote, Content
 from protocol.entry import SignedEntry
@@ -24,6 +26,8 @@ from protocol.identifiers import Address, AttachmentId, Digest, EntryId
 from store import attachments
 from store.errors import AttachmentMissingError, StoreError
 from web.filenames import safe_name
+
+_REST: Final = frozenset((b"rest",))  # stands for texts and files of an entry that were not compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +141,11 @@ def compare_new_contents(desk: OpenDesk) -> None:
 
 
 def _compare(desk: OpenDesk, address: Address, new: Collection[Digest]) -> None:
-    for one in open_all(desk, conversation_of(desk, address)) if new else ():
-        if one.content is not None and one.signed.digest in new and not desk.stopping.is_set():
+    entries = open_all(desk, conversation_of(desk, address)) if new else ()
+    until = time.monotonic() + 20  # seconds; the other entries wait until each mailbox has had its turn
+    for one in entries:
+        is_in_time = not desk.stopping.is_set() and time.monotonic() < until
+        if is_in_time and one.content is not None and one.signed.digest in new:
             with suppress(ForgedError):
                 desk.contents[one.signed.digest] = frozenset(_digests(desk, one.signed, one.content))
 
@@ -147,24 +154,28 @@ def other_mailboxes(desk: OpenDesk, opened: OpenedEntry) -> tuple[str, ...] | No
     """Return the labels of other mailboxes that contain the same encrypted text or file as this entry.
 
     Only texts and files that a source encrypted before sending are compared. The result is None if the entry
-    was not compared yet.
+    was not compared yet, or if the entry has more than is compared and no other mailbox was found.
     """
-    mine = desk.contents.get(opened.signed.digest)
-    if mine is None:
-        return None
+    mine = desk.contents.get(opened.signed.digest, _REST)
     same = [
         Address(each.address)
         for each in desk.index.summaries()
-        if any(not mine.isdisjoint(desk.contents.get(digest, ())) for digest in each.presealed)
+        if any(not (mine - _REST).isdisjoint(desk.contents.get(digest, ())) for digest in each.presealed)
     ]
-    return tuple(desk.label(each) for each in same if each != opened.signed.envelope.address)
+    labels = tuple(desk.label(each) for each in same if each != opened.signed.envelope.address)
+    return None if mine & _REST and not labels else labels
 
 
 def _digests(desk: OpenDesk, signed: SignedEntry, content: Content) -> Iterator[bytes]:
-    """Decrypt the source's encrypted files and first 40 encrypted blocks in an entry. Yield their digests."""
-    part, blocks = signed.envelope, desk.unsealer().pasted(content.text)
+    """Decrypt the source's encrypted files and first encrypted blocks in an entry, and yield their digests.
+
+    At most 40 blocks are decrypted, for about 20 seconds. If there are more, also yield `_REST`.
+    """
+    part, blocks = signed.envelope, desk.unsealer().pasted(content.text, 1, DECRYPTIONS_PER_PAGE + 1)
     pieces = (file_pieces(desk, part.address, part.entry_id, note) for note in content.attachments)
     for file in itertools.chain(blocks, (desk.unsealer().file("", each) for each in pieces)):
+        if file.info.reason is UnopenedReason.LATER:
+            yield from _REST
         if file.info.kind is PresealedKind.OPENED:
             digest = hashlib.sha256()
             with suppress(UnreadableError):  # what the source encrypted is damaged, and stays so

@@ -1,11 +1,13 @@
 """Texts and files that the source encrypted before sending, with the real gpg in separate homes."""
 
+import itertools
 import secrets
 import shutil
 import tracemalloc
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,6 +17,7 @@ from crypto.errors import ForgedError, UnreadableError
 from gpg.home import GpgHome
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import FileRefusal
+from journalist_app.files import presealed
 from journalist_app.files.presealed import (
     DECRYPTIONS_PER_PAGE,
     SHOWN_CHARS,
@@ -143,7 +146,7 @@ def test_content_that_cannot_be_shown_is_offered_as_a_file(content: bytes) -> No
     text = f"zie\n{age_armour(content, OWN)}"
 
     assert an_unsealer().text(text)[1] == TextPiece(PieceKind.FILE, "", number=1, size=len(content))
-    (file,) = an_unsealer().pasted(text)
+    (file,) = an_unsealer().pasted(text, 1, 9)
     assert (PresealedKind.OPENED, content) == (file.info.kind, b"".join(file.pieces))
 
 
@@ -161,7 +164,7 @@ def test_a_block_is_opened_by_its_number() -> None:
 
 
 def test_a_block_that_does_not_open_gives_no_file() -> None:
-    (file,) = an_unsealer().pasted(age_armour(b"x", [STRANGER]))
+    (file,) = an_unsealer().pasted(age_armour(b"x", [STRANGER]), 1, 1)
 
     assert (PresealedKind.UNOPENED, UnopenedReason.UNREADABLE, []) == (
         file.info.kind,
@@ -224,6 +227,22 @@ def test_thousands_of_blocks_do_not_delay_a_page() -> None:
 
     assert [UnopenedReason.LATER] * 2 == [piece.reason for piece in first if piece.kind is PieceKind.UNOPENED]
     assert [str(number) for number in range(DECRYPTIONS_PER_PAGE + 2)] == [piece.text for piece in second]
+
+
+def test_decryptions_that_take_long_leave_the_others_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attack: a mailbox full of bombs, each of which gpg opens just before its limit of ten seconds."""
+    clock = itertools.count(0, 9)
+    monkeypatch.setattr(presealed, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    text = "".join(age_armour(b"%d" % number, OWN) for number in range(6))
+    files = [age_file(b"%d" % number, OWN) for number in range(6)]
+    known, unsealer = PresealedCache(), an_unsealer()
+
+    pages = [[piece.reason for piece in an_unsealer(known=known).text(text)] for _ in range(2)]
+    looks = [unsealer.inspect(file, "a", lambda: [files[0]]).reason for file in files]
+    downloads = [file.info.reason for file in an_unsealer().pasted(text, 1, 6)]
+
+    assert [[None] * 3 + [UnopenedReason.LATER] * 3, [None] * 6] == pages
+    assert [[None] * 3 + [UnopenedReason.LATER] * 3] * 2 == [looks, downloads]
 
 
 def test_the_cache_has_a_limit() -> None:

@@ -1,20 +1,26 @@
 """A message or file of a source cannot keep the adviser's pages from answering, nor outlive the lock."""
 
 import dataclasses
+import itertools
 import secrets
 import shutil
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from gpg import home
+from gpg import home, process
 from journalist_app.files import presealed
+from journalist_app.files.presealed import UnopenedReason
+from journalist_app.services.mailbox import file_downloads
 from tests.gpg.gpg_factories import TODAY
+from tests.journalist_app import desk_readers
 from tests.journalist_app.desk_factories import World, a_source, a_world, write_keyring
 from tests.journalist_app.files.sealing import age_armour, openpgp_armour, openpgp_bomb, recipient_of
+from tests.journalist_app.opening import opens
 from tests.journalist_app.views.paper import KEY, Paper
 from tests.journalist_app.views.test_views import AdviserBrowser, a_browser, proposal_form
 from tests.pages import hooks
@@ -64,8 +70,7 @@ def test_a_bomb_blocks_neither_its_page_nor_its_neighbours(
     world: World, browser: AdviserBrowser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert len(BOMB) < 1_400
-    monkeypatch.setattr(home, "DECRYPT_SECONDS", 0.5)
-    monkeypatch.setattr(presealed, "DECRYPT_SECONDS", 0.5)
+    monkeypatch.setattr(process, "RUN_SECONDS", 0.5)
     source = a_source(world)
     source.writes(f"Dag\n{BOMB}\n{age_armour(b'leesbaar', [recipient_of(world)])}\nGroet")
     source.writes("nog een bestand", file=("foto.jpg", openpgp_bomb() + bytes(100_000)))
@@ -81,10 +86,42 @@ def test_a_bomb_blocks_neither_its_page_nor_its_neighbours(
     assert not gpgs(the_home(world))
 
 
+def test_a_bomb_is_ended_in_every_place_that_opens_it(
+    world: World, browser: AdviserBrowser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attack: a bomb of 1 KB, as a text or file. It gets no time for the size that a file may have."""
+    monkeypatch.setattr(process, "RUN_SECONDS", 0.5)
+    desk = browser.app.extensions["auto_lock"]._desk
+    desk.config = dataclasses.replace(desk.config, upload_bytes=2_000_000_000)
+    desk.exporter = Paper(tmp_path)
+    source = a_source(world)
+    wrote = source.writes(f"Dag\n{BOMB}", file=("foto.gpg", BOMB.encode()))
+    where = f"/mailbox/{source.address}"
+    (entry,) = opens(desk, source.keys.address).entries
+    (file,) = entry.files
+    desk_readers.begin(desk)
+    assert desk_readers.wait_until_whole(desk.index).is_whole
+
+    file_downloads.compare_new_contents(desk)
+    form = proposal_form(browser.get(f"{where}/propose"), where, "voorstel", KEY)
+    proposed = browser.previews(where, {**form, "chosen": [file.attachment_id]})
+    pasted = browser.get(f"{where}/entries/{entry.entry_id}/sealed/1")
+    opened = browser.get(f"{where}/files/{file.attachment_id}/opened")
+
+    assert file.sealed is not None
+    assert [UnopenedReason.BLOCKED] * 2 == [entry.pieces[1][0].reason, file.sealed.reason]
+    assert {wrote.digest: frozenset()} == desk.contents
+    assert [409] * 3 == [each.status_code for each in (proposed, pasted, opened)]
+    assert [["file_sealed"]] * 3 == [hooks(each.text, "refusal") for each in (proposed, pasted, opened)]
+    assert not gpgs(the_home(world))
+
+
 def test_many_bombs_make_a_page_wait_twice_and_then_open_later(
     world: World, browser: AdviserBrowser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(home, "DECRYPT_SECONDS", 0.2)
+    monkeypatch.setattr(process, "RUN_SECONDS", 0.2)
+    clock = itertools.count(0, 10)  # each bomb takes ten seconds on this clock
+    monkeypatch.setattr(presealed, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     source = a_source(world)
     source.writes("".join(openpgp_armour(openpgp_bomb(6, 33 + number)) for number in range(4)))
 
@@ -97,7 +134,7 @@ def test_many_bombs_make_a_page_wait_twice_and_then_open_later(
 def test_reloading_starts_no_second_program_and_locking_ends_the_first(
     world: World, browser: AdviserBrowser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(home, "DECRYPT_SECONDS", 300)
+    monkeypatch.setattr(process, "RUN_SECONDS", 300)
     source = a_source(world)
     source.writes(f"Dag\n{BOMB}")
     folder = the_home(world)
