@@ -103,7 +103,16 @@ class PatientSocket:
         self._waited_seconds = 0.0
         self._moved_bytes = 0
         self._waits_since: float | None = None
+        self._least_bytes_a_second = LEAST_BYTES_A_SECOND
         self.has_place = False
+
+    def hurry(self) -> None:
+        """Refuse the client for the rest of this request if it sends less than 8 KiB a second.
+
+        The app calls this method for a visitor without a session. As for everyone, the first `STALL_SECONDS`
+        of waiting do not count.
+        """
+        self._least_bytes_a_second = _FAIR_BYTES_A_SECOND
 
     def collect(self) -> Arrival:
         """Receive what has arrived of a request, without waiting. Return how much of the request is here.
@@ -184,7 +193,7 @@ class PatientSocket:
             self._waits_since = None
             self._waited_seconds += time.monotonic() - since
         self._moved_bytes += len(received)
-        least = self._waited_seconds * LEAST_BYTES_A_SECOND
+        least = self._waited_seconds * self._least_bytes_a_second
         if self._waited_seconds > STALL_SECONDS and self._moved_bytes < least:
             raise _too_slow()
         return received

@@ -9,7 +9,7 @@ from flask_babel import get_translations
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from source_app.views.error_pages import wrong_host_page
-from source_app.views.request_context import config, current_session, desk, origin
+from source_app.views.request_context import config, current_session, desk, origin, session_token
 from web.origin import is_our_request
 from web.page_padding import STEP_BYTES, pad
 
@@ -34,6 +34,7 @@ def install_request_hooks(app: Flask) -> None:
     )
     app.url_value_preprocessor(_set_language)
     app.before_request(_note_start)
+    app.before_request(_hurry_strangers)
     app.before_request(_refuse_other_sites)
     app.context_processor(_template_context)
     app.after_request(_wait_for_step)  # the first that is registered runs last
@@ -54,6 +55,16 @@ def _set_language(_endpoint: str | None, values: dict[str, object] | None) -> No
         g.lang = values.pop("lang")
     else:
         language_of_request()
+
+
+def _hurry_strangers() -> None:
+    """Make the server less patient with a slow upload if the visitor has no session.
+
+    The cookie of a session that has ended counts too: its source may just have sent a long message.
+    """
+    client = request.environ.get("gunicorn.socket")
+    if client is not None and session_token() is None:
+        client.hurry()
 
 
 def _refuse_other_sites() -> WerkzeugResponse | None:

@@ -178,6 +178,20 @@ def test_a_client_that_sends_too_slowly_is_disconnected_too(server: ServerProces
     assert time.monotonic() - since < 2 * STALL_SECONDS
 
 
+def test_a_slow_client_without_a_session_is_disconnected_although_others_may_be_as_slow(
+    server: ServerProcess,
+) -> None:
+    with server.connect() as client:
+        client.sendall(b"POST /hurry HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n" + bytes(20_000))
+        since = time.monotonic()
+        with contextlib.suppress(OSError):
+            while time.monotonic() - since < 3 * STALL_SECONDS:
+                client.sendall(bytes(4 * LEAST_BYTES_A_SECOND))
+                time.sleep(1)
+
+    assert time.monotonic() - since < 2 * STALL_SECONDS
+
+
 _SLOW = {
     "nothing": b"",
     "headers": b"GET / HTTP/1.1\r\nHost: x\r\n",

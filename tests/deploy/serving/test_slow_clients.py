@@ -1,5 +1,6 @@
 """Requests that have arrived go to a thread, and few slow clients may occupy a thread."""
 
+import contextlib
 import socket
 import threading
 from collections.abc import Iterator
@@ -141,6 +142,47 @@ def test_an_upload_at_twenty_kilobytes_a_second_keeps_its_place(
         clock[0] = float(second)
         server._moved_bytes = 20_000 * second
         assert not places.claim(PatientSocket(client))
+
+
+@pytest.mark.parametrize(
+    ("is_hurried", "bytes_a_second", "is_kept"),
+    [(True, 20_000, True), (True, 8_000, False), (False, 600, True), (False, 500, False)],
+)
+def test_a_client_without_a_session_gets_less_patience_but_an_honest_upload_is_kept(
+    pair: tuple[PatientSocket, socket.socket],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_hurried: bool,
+    bytes_a_second: int,
+    is_kept: bool,
+) -> None:
+    server, client = pair
+    clock = iter(range(1000))  # each wait takes a second
+    monkeypatch.setattr(slow_clients.time, "monotonic", lambda: next(clock))
+    if is_hurried:
+        server.hurry()
+
+    def upload(seconds: int) -> None:
+        for _ in range(seconds):
+            client.sendall(bytes(bytes_a_second))
+            server.recv(bytes_a_second)
+
+    upload(20)  # every client gets this much time
+    with contextlib.nullcontext() if is_kept else pytest.raises(ConnectionResetError):
+        upload(1)
+
+
+def test_the_next_request_of_a_hurried_connection_gets_the_usual_patience(
+    pair: tuple[PatientSocket, socket.socket],
+) -> None:
+    server, client = pair
+    client.sendall(b"x")
+    server.hurry()
+
+    server.start_over()
+
+    server._waited_seconds, server._moved_bytes = 100.0, 60_000
+    assert server.recv(1) == b"x"
 
 
 def test_a_thread_stops_waiting_for_a_client_that_loses_its_place(

@@ -47,6 +47,9 @@ def main() -> None:
         answer = fixed.get(path, b"hello")
         if path == "/process":
             answer = str(os.getpid()).encode()
+        elif path == "/hurry":
+            environ["gunicorn.socket"].hurry()
+            answer = str(len(environ["wsgi.input"].read())).encode()
         elif path == "/read":
             answer = str(len(environ["wsgi.input"].read())).encode()
         elif path == "/requests":

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, update
 
+from source_app.services import login
 from source_app.services.posting import Posting
 from source_app.services.uploads import receive_form
 from store import mailboxes
@@ -304,6 +305,44 @@ def test_a_session_that_expired_while_writing_gives_the_text_to_the_log_in_page(
     sent = source.write(text, form_context=source.hidden(entered, "/en/mailbox/write"))
     assert sent.status_code == 303
     assert a_desk.thread_of(source).entries[0].text == text.replace("\r\n", "\n")
+
+
+class SlowClient:
+    """Connection as the server passes it to the app."""
+
+    def __init__(self) -> None:
+        self.is_hurried = False
+
+    def hurry(self) -> None:
+        self.is_hurried = True
+
+
+@pytest.mark.parametrize(
+    ("who", "headers", "is_hurried"),
+    [
+        ("no cookie", {}, True),
+        ("a failed log-in", {}, True),
+        ("a session", {}, False),
+        ("an ended session", {}, False),
+        ("no cookie", {"Origin": "http://elsewhere"}, True),
+    ],
+)
+@pytest.mark.parametrize("path", ["/en/mailbox/write", "/en/log-in", "/en/nowhere"])
+def test_the_server_is_less_patient_with_who_has_no_session(
+    a_desk: ADesk, source: SourceBrowser, who: str, path: str, *, headers: dict[str, str], is_hurried: bool
+) -> None:
+    """A large body that arrives slowly occupies a thread. A session may end while its source writes."""
+    if who == "no cookie":
+        source.client.delete_cookie("mailbox")
+    elif who == "a failed log-in":
+        source.log_in("abacus")
+    elif who == "an ended session":
+        login.log_out(a_desk.desk, a_desk.token_of(source))
+    client = SlowClient()
+
+    source.client.post(path, environ_overrides={"gunicorn.socket": client}, headers=headers)
+
+    assert client.is_hurried == is_hurried
 
 
 def test_files_alone_that_come_without_a_session_are_said_to_be_not_sent(source: SourceBrowser) -> None:
