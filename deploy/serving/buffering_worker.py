@@ -33,11 +33,7 @@ Conn = Any  # gunicorn's TConn, which has no types
 
 
 class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """Threaded gunicorn worker in which only a few slow clients can occupy a thread.
-
-    At most `threads` threads answer requests that have arrived completely. If a thread has to wait for the
-    rest of a large request, the client needs a place, and the number of places is limited.
-    """
+    """Threaded gunicorn worker in which only a few slow clients can occupy a thread."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
@@ -50,11 +46,8 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
         self._places = Places(self._place_count)
 
     def get_thread_pool(self) -> ThreadPoolExecutor:
-        """Return a pool of threads: `threads` for complete requests, and two for each place of a slow client.
-
-        The second thread is for the next client of a place, while the previous client still occupies a
-        thread.
-        """
+        """Return a pool of threads: `threads` for complete requests, and two for each slow client's place."""
+        # The second thread is for the next client of a place, while the previous one still occupies a thread.
         return ThreadPoolExecutor(self.cfg.threads + 2 * self._place_count)
 
     def accept(self, listener: socket.socket) -> None:
@@ -116,9 +109,9 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
     def _keepalive_after(self, conn: Conn, keepalive: bool) -> bool:  # noqa: FBT001  # gunicorn's parameter
         """Discard the rest of a request's body. Return True if the connection may carry another request.
 
-        For a malformed body, return False instead of raising an exception. After an exception, gunicorn would
-        send a second answer, perhaps in the middle of the first.
+        If the body is malformed, return False.
         """
+        # After an exception, gunicorn would send a second answer, perhaps in the middle of the first.
         try:
             return bool(super()._keepalive_after(conn, keepalive))
         except errors.ParseException:
@@ -236,11 +229,9 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
             self._wait(conn, selectors.EVENT_READ, self._linger, _seconds_from_now(_LINGER_SECONDS))
 
     def _limit_unread(self) -> None:
-        """If unread answers take too much memory, close the connection whose client reads most slowly.
-
-        The average speed of reading decides, not the time of the last read. Otherwise a flood of new clients
-        that read nothing would close the connections of all others.
-        """
+        """If unread answers take too much memory, close the connection whose client reads most slowly."""
+        # The average speed decides. If the time of the last read decided, a flood of new clients that read
+        # nothing would close the connections of all others.
         unread = [conn for conn in self._waiting if conn.sock.unsent]
         unfinished = [conn for conn in unread if conn.unfinished is not None]
         if len(unfinished) > 2 * self._place_count:

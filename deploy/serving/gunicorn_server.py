@@ -23,9 +23,7 @@ _SOCKET_MODE = stat.S_IRUSR | stat.S_IWUSR | stat.S_IRGRP | stat.S_IWGRP
 class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     """gunicorn server for one app, with its settings and its worker processes.
 
-    `build` makes the app. Each worker calls `build` after the fork, so that processes share no database
-    connection, lock or thread. The master makes the server secret before the fork, because all workers need
-    the same secret, including workers that are started later.
+    `build` makes the app. Each worker process calls `build` once, after the fork.
     """
 
     def __init__(
@@ -37,7 +35,7 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no 
         threads: int,
         stop_seconds: int,
     ) -> None:
-        self._build = build
+        self._build = build  # after the fork: processes share no database connection, lock or thread
         self._settings = {
             "bind": list(binds),
             "workers": workers,
@@ -89,9 +87,9 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no 
     def end_worker(self) -> None:
         """End the current worker process after it has sent the answers that are under way.
 
-        The master then starts a new worker. The adviser's interface calls this method when it locks, because
-        Python cannot erase keys from memory. When a process ends, its memory is erased.
+        The master process then starts a new worker.
         """
+        # Python cannot erase keys from memory. When a process ends, its memory is erased.
         if self._worker is not None:
             self._worker.handle_exit(None, None)
 

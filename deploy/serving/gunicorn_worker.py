@@ -43,10 +43,7 @@ _NOWHERE = _Nowhere()
 
 
 class _RequestBody:
-    """Body of a request. If it is malformed, the app gets an OSError, as if the client had disconnected.
-
-    gunicorn raises an exception of its own class for a malformed chunked body, which the apps do not know.
-    """
+    """Body of a request, whose `read` raises an OSError if the body is malformed."""
 
     def __init__(self, body: Any) -> None:  # noqa: ANN401  # gunicorn has no types
         self._body = body
@@ -54,7 +51,7 @@ class _RequestBody:
     def read(self, size: int | None = None) -> bytes:
         try:
             piece: bytes = self._body.read(size)
-        except errors.ParseException as why:
+        except errors.ParseException as why:  # the apps do not know this class of gunicorn
             raise OSError from why
         return piece
 
@@ -119,9 +116,9 @@ class QuietWorker(BufferingWorker):
     def run(self) -> None:
         """Serve until a signal says to stop, then end the process without waiting for threads.
 
-        Requests under way get `graceful_timeout` seconds to finish. A longer wait for a slow client would
-        keep the keys in the memory of this process.
+        Requests under way get `graceful_timeout` seconds to finish.
         """
+        # A longer wait for a slow client would keep the keys in the memory of this process.
         sys.setswitchinterval(_SWITCH_SECONDS)
         super().run()
         logging.shutdown()
@@ -130,9 +127,9 @@ class QuietWorker(BufferingWorker):
     def handle_request(self, req: Any, conn: Any) -> bool:  # noqa: ANN401  # gunicorn has no types
         """Answer one request. Return True if the connection may carry another request.
 
-        This is gunicorn's own method without its access log and hooks. The client's addresses are removed
-        before the app sees them, so that the app cannot store them.
+        The client's addresses are removed before the app sees them.
         """
+        # This is gunicorn's own method without its access log and hooks.
         if req._expected_100_continue:  # noqa: SLF001  # no browser sends it
             raise errors.ExpectationFailed("100-continue")
         response, environ = wsgi.create(

@@ -29,10 +29,9 @@ def search_process_starters() -> list[Callable[[], tuple[Connection, Callable[[]
 def start_search_process() -> tuple[Connection, Callable[[], None]]:
     """Start a process that reads the store for the adviser's search.
 
-    Return the connection to the process, and a function that ends the process. With the option `-P`, Python
-    imports no modules from the current folder. Otherwise a file among someone's downloads could be imported,
-    and could receive the desk's keys.
+    Return the connection to the process, and a function that ends the process.
     """
+    # Without -P, Python could import a file among someone's downloads, and the file could get the keys.
     ours, theirs = Pipe()
     with theirs:
         process = subprocess.Popen(  # noqa: S603  # our own program

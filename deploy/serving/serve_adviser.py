@@ -22,13 +22,11 @@ _THREADS = 8
 def serve_adviser(settings: Path) -> None:
     """Check settings, files and port, then serve the adviser's interface until a signal says to stop.
 
-    There is one worker, because only one process may have the decrypted keyring. The master process never has
-    the keyring.
-
     Raises:
         DeployError: the settings have faults, the port is taken, or others can read the keyring.
         StoreError: the store cannot be opened.
     """
+    # There is one worker, because only one process may have the decrypted keyring. The master has no keyring.
     config = load_config(settings, "adviser", AdviserConfig)
     refuse_taken_address(config.bind)
     refuse_readable_by_others(config.keyring_path)

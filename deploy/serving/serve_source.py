@@ -26,10 +26,8 @@ _STOP_SECONDS = 10  # time that uploads get to finish after a signal to stop
 def serve_source(settings: Path) -> None:
     """Check the settings, and serve the source's interface until a signal says to stop.
 
-    The ports and the desk's signed letterhead (public statement) are also checked first.
-
     Raises:
-        DeployError: the settings have faults, a port is taken, or the letterhead must not be used.
+        DeployError: the settings have faults, a port is taken, or the desk's signed letterhead is refused.
         StoreError: the store cannot be opened, or the sessions' folder is not in memory.
     """
     config = load_config(settings, "source", SourceConfig)

@@ -28,13 +28,11 @@ _STOP_SECONDS = 10  # time that pouches get to finish after a signal to stop
 
 
 def serve_sync(settings: Path) -> None:
-    """Check the settings, key, port and letterhead. Serve the sync endpoint until a signal says to stop.
-
-    A letterhead is the desk's signed public statement.
+    """Check the settings, and serve the sync endpoint until a signal says to stop.
 
     Raises:
-        DeployError: the settings or the key have faults, the port is taken, or the letterhead must not be
-            used.
+        DeployError: the settings or the key have faults, the port is taken, or the desk's signed letterhead
+            is refused.
         StoreError: the store cannot be opened.
     """
     config = load_config(settings, "sync", SyncConfig)
@@ -53,9 +51,9 @@ def serve_sync(settings: Path) -> None:
 
 
 def answer_one_pouch(settings: Path, brought: BinaryIO, out: BinaryIO) -> None:
-    """Read one pouch (sync bundle) of a workstation from `brought`, and write the answer to `out`.
+    """Read one sync bundle (pouch) of a workstation from `brought`, and write the answer to `out`.
 
-    The server runs this function at its end of an SSH connection.
+    The server calls this function at its end of an SSH connection.
 
     Raises:
         DeployError: the settings or the key have faults. Nothing is written to `out`.

@@ -58,7 +58,7 @@ class Places:
     def claim(self, client: "PatientSocket") -> bool:
         """Give a client a place, so that the client may occupy a thread. Return False if no place is free.
 
-        If all places are taken, the slowest client loses its place if it sends less than 8 KiB a second.
+        If all places are taken, a client that sends less than 8 KiB a second can lose its place.
         """
         with self._lock:
             if len(self._taken) >= self._count:
@@ -80,8 +80,6 @@ class PatientSocket:
     """Socket of a client that can be slow. Only `recv` waits for the client.
 
     The event loop calls `collect` and `send_rest`. A thread calls `recv` and `sendall`, as on any socket.
-    `recv` waits only if `occupy` returns True, and at most `STALL_SECONDS` at a time. After more than
-    `STALL_SECONDS` in all, `recv` refuses a client that sends less than `LEAST_BYTES_A_SECOND` on average.
     """
 
     def __init__(self, wrapped: socket.socket, occupy: Callable[[], bool] = lambda: True) -> None:

@@ -34,13 +34,13 @@ def run_together(
 ) -> None:
     """Start the processes of this machine, and run them until `stop` is set or one process ends.
 
-    Then stop all processes. Each of the `parts`, such as the source's site, is one process. `when_ready` is
-    called when all parts listen. Each part has its own process group, so that Ctrl-C reaches only this
-    process, which then stops the parts in order. If this process is killed, the kernel stops the parts.
+    Then stop all processes. `when_ready` is called when all processes listen.
 
     Raises:
-        DeployError: a part ended by itself or did not start to listen. The other parts were stopped.
+        DeployError: a process ended by itself or did not start to listen. The others were stopped.
     """
+    # Each part has its own process group, so that Ctrl-C reaches only this process, which then stops the
+    # parts in order. If this process is killed, the kernel stops the parts.
     running: list[tuple[Part, subprocess.Popen[bytes]]] = []
     try:
         for part in parts:

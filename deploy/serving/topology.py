@@ -75,8 +75,8 @@ def load_public_settings(settings: Path) -> PublicSettings:
 def _refuse_wrong_sections(settings: Path, sections: frozenset[str]) -> None:
     """Refuse a workstation's settings file if its sections contradict each other.
 
-    If the workstation is paired with a server, only that server may run the source's site and the sync
-    endpoint. If the workstation is not paired, the workstation itself must run the source's site.
+    A workstation that is paired with a server has no sections [source] and [sync]. Any other workstation has
+    a section [source].
 
     Raises:
         ConfigError: the sections contradict each other.

@@ -52,13 +52,13 @@ def answer_action(proposal_id: str, digest: str) -> str:
 def check_answer_form(
     desk: PublicDesk, opened: MailboxSession, proposal_id: str, fields: Mapping[str, str], language: Language
 ) -> ConsentAnswer:
-    """Check the fields of the form with which a source answers a proposal, and return the answer.
+    """Check the form with which a source answers a proposal, and return the answer.
 
-    `language` is that of the form's page.
+    `language` is the language of the form's page.
 
     Raises:
-        AnswerRefusedError: the form was not made in this session, contains no valid answer, has a text that
-            is too long, agrees without a ticked box, or asks for changes without saying which changes.
+        AnswerRefusedError: the form was not made in this session, or its answer is invalid, too long or
+            incomplete.
     """
     digest = fields.get("digest", "")
     action = answer_action(proposal_id, digest)
@@ -80,9 +80,9 @@ def check_answer_form(
 
 
 def append_consent(desk: PublicDesk, keys: MailboxKeys, answer: ConsentAnswer, *, today: date) -> Heads:
-    """Append the source's answer to a proposal (the desk's request to pass on a text) to the mailbox.
+    """Store a source's answer to the desk's proposal to pass on a text, as an entry of the mailbox.
 
-    Return the name (head) of the new entry. If the same answer is sent twice, only one entry is appended.
+    Return the name (head) of the new entry. If the same answer was stored before, the result is empty.
 
     Raises:
         NotFoundError: this mailbox has no such proposal.

@@ -23,10 +23,10 @@ from stored_mailbox.entry_form import FormContext
 def delete_words(
     desk: PublicDesk, keys: MailboxKeys, entry_id: bytes, form_context: FormContext, *, today: date
 ) -> Heads:
-    """Make each entry with this id, and its files, unreadable for everyone, also for the desk.
+    """Make each entry with this id, and its files, unreadable for everyone, including the desk.
 
-    Normally, only one entry has the id. The removal is recorded in the mailbox as a signed entry. Return its
-    name (head). If the same form is sent twice, only one removal is recorded.
+    Return the name (head) of the signed entry that records the removal. If the same form was sent before, the
+    result is empty.
 
     Raises:
         NotFoundError: this mailbox has no such entry, or it was removed before.

@@ -65,8 +65,7 @@ class MailboxSession:
 class Visit:
     """Data in a visitor's browser about earlier attempts: a place in the queue, and a session's token.
 
-    `place` is the sealed place of a form that was sent before, or empty. `token` is the token of the
-    browser's earlier session, or None. The earlier session ends when a new session begins.
+    `place` is encrypted, or empty. The session of `token` ends when a new session begins.
     """
 
     place: str = ""
@@ -79,12 +78,12 @@ _FIRST_VISIT = Visit()
 def draw_passphrase(desk: PublicDesk, language: Language, *, now: int) -> tuple[list[str], str]:
     """Return the words of a new passphrase, and an encrypted ticket that contains these words.
 
-    The ticket is a hidden field of the form on which the source practises the words, so the server stores
-    nothing. `now` is the number of half hours since 1970, in all functions of this module.
+    `now` is the number of half hours since 1970, in all functions of this module.
 
     Raises:
         MailboxLimitError: no more mailboxes can be started in this half hour.
     """
+    # The form on which the source practises the words carries the ticket, so the server stores nothing.
     counted = desk.sessions.find(_count_name(now), now)
     if counted is not None and len(counted[0]) >= desk.new_mailboxes > 0:
         raise MailboxLimitError
@@ -111,17 +110,16 @@ def start_mailbox(  # noqa: PLR0913  # each is needed to open a mailbox
 ) -> MailboxSession:
     """Create a mailbox for someone who has typed their new passphrase correctly, and log them in.
 
-    `ticket` is a form field with the encrypted passphrase, and `typed` the text that the source typed. After
-    a typing error, no mailbox is created: if the source wrote the same wrong words on paper, the source could
-    not log in later.
+    `ticket` is a form field with the encrypted passphrase. After a typing error, no mailbox is created.
 
     Raises:
-        PassphraseRefusedError: the typed words differ from the passphrase in a ticket that is still unused.
-        TicketRefusedError: the ticket is too old, its mailbox has ended, or it was used before and the typed
-            words differ.
+        PassphraseRefusedError: the typed words differ from the passphrase in an unused ticket.
+        TicketRefusedError: the ticket is too old, its mailbox has ended, or the typed words differ from a
+            used ticket.
         QueueFullError: too many people are logging in.
         MailboxLimitError: no more mailboxes can be started in this half hour. The ticket stays unused.
     """
+    # If the source wrote the same wrong words on paper, the source could not log in later.
     shown = _decrypt_ticket(desk, ticket, now=now)
     given = passphrase.normalise_passphrase(typed)
     if not hmac.compare_digest(given.encode(), " ".join(shown).encode()):
@@ -147,14 +145,13 @@ def start_mailbox(  # noqa: PLR0913  # each is needed to open a mailbox
 def log_in(desk: PublicDesk, typed: str, visit: Visit = _FIRST_VISIT, *, now: int) -> MailboxSession:
     """Log in with a typed passphrase, and return the session of the mailbox that it opens.
 
-    Argon2id runs for every typed text, also if a word is on no word list, so that every response takes
-    equally long. The browser's earlier session ends, also if these words open no mailbox.
+    The browser's earlier session ends, whether the words open a mailbox or not.
 
     Raises:
-        PassphraseRefusedError: these words open no mailbox. The reason is the same for wrong words and for an
-            ended mailbox.
+        PassphraseRefusedError: the words are wrong or the mailbox has ended. The reason does not say which.
         QueueFullError: too many people are logging in.
     """
+    # Argon2id runs for every typed text, also for words on no word list: every response takes equally long.
     root = _root(desk, typed, visit.place, now=now)
     keys = derive_mailbox_keys(root)
     with desk.store.reading() as reading:
@@ -197,9 +194,9 @@ def remember_page(desk: PublicDesk, opened: MailboxSession, shown: tuple[Heads, 
 def remember_written(desk: PublicDesk, opened: MailboxSession, written: Heads, *, now: int) -> None:
     """Record in a source's session which entry the source wrote, so that the next entry names this one.
 
-    If someone drops the entry before a page has shown it, the next page says that an entry is missing. If
-    `written` is empty, or if the store fails, the session stays as it is.
+    If `written` is empty, or if the store fails, the session stays as it is.
     """
+    # If someone drops the entry before a page has shown it, the next page says that an entry is missing.
     heads, unseen = opened.state.shown
     others = [each for each in heads if each.strand not in {head.strand for head in written}]
     with suppress(StoreError):
@@ -215,13 +212,10 @@ def log_out(desk: PublicDesk, token: bytes | None) -> None:
 def _count_new(desk: PublicDesk, keys: MailboxKeys, *, now: int) -> None:
     """Count a new mailbox towards the limit of this half hour, unless the mailbox exists already.
 
-    The mailbox exists already if the same form was sent before. Only the number of new mailboxes in this half
-    hour is stored, in memory. No address of a visitor is used: in the Tor network, all visitors have the same
-    one.
-
     Raises:
         MailboxLimitError: no more mailboxes can be started in this half hour.
     """
+    # Only a number is stored, in memory. An address would not help: all Tor visitors have the same one.
     if not desk.new_mailboxes:
         return
     with desk.store.reading() as reading:
@@ -242,11 +236,8 @@ def _decrypt_ticket(desk: PublicDesk, ticket: str, *, now: int) -> list[str]:
 
 
 def _mark_used(desk: PublicDesk, words: Sequence[str], *, now: int) -> None:
-    """Record that a new passphrase has opened its mailbox, so that the site never shows the passphrase again.
-
-    Attack: a browser's history contains the form with the encrypted passphrase (ticket). The next person at
-    the device could use the back button and see the passphrase, even after the source logged out.
-    """
+    """Record that a new passphrase has opened its mailbox, so that no page shows the passphrase again."""
+    # Attack: the next person at the device goes back in the browser, to the form with the ticket.
     desk.sessions.put(_used_name(desk, words), b"", now + _TICKET_HALF_HOURS + 1)
 
 

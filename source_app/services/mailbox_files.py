@@ -32,9 +32,8 @@ VERIFIED_FIRST_BYTES = 8 * 1024 * 1024
 class ThreadFile:
     """Attached file of an entry, as a page shows it.
 
-    `id` is hexadecimal, `size` is in bytes, `name` is safe to show. In a proposal, `is_cleaned` is True for a
-    copy without metadata, and `about` describes the hidden details of the file. For other files, `is_cleaned`
-    is None. If the file `is_large`, the site verifies the file only while the site sends the file.
+    `size` is in bytes, and `name` is safe to show. `is_cleaned` says whether a file in a proposal is a copy
+    without metadata. For other files, `is_cleaned` is None.
     """
 
     id: str
@@ -62,9 +61,8 @@ def open_file(
 ) -> tuple[ThreadFile, Iterator[bytes]]:
     """Return a file of this mailbox, and an iterator that decrypts the file's bytes.
 
-    The whole file is verified first, so that no part of a damaged file is sent. Of a large file, only the
-    beginning is verified first. If the iterator finds damage later, it raises CryptoError or
-    AttachmentMissingError before the last piece, and the visitor's browser reports that the download failed.
+    If a large file is damaged, the iterator raises CryptoError or AttachmentMissingError before the last
+    piece. Other files are verified before this function returns.
 
     Raises:
         NotFoundError: no entry of this mailbox names such a file.
@@ -96,8 +94,6 @@ def _named_file(
 ) -> tuple[EntryId, AttachmentNote, ProposedFile | None]:
     """Return the id of the verified entry that names a file, and what the entry says about the file.
 
-    The row of the file usually leads to the entry. If the row is missing or damaged, all entries are read.
-
     Raises:
         NotFoundError: no entry of this mailbox names such a file.
     """
@@ -111,10 +107,7 @@ def _named_file(
 def _entries(
     desk: PublicDesk, keys: MailboxKeys, attachment: Attachment | None
 ) -> Iterator[tuple[SignedEntry, object]]:
-    """Yield the verified entries in which to search for the name of a file, with their content.
-
-    The entry that the file's row in the store points to comes first. Then come all entries of the mailbox.
-    """
+    """Yield the verified entries that may name a file, with their content. The likeliest comes first."""
     if attachment is not None:
         with suppress(NotFoundError):
             yield from read_sent_words(desk, keys, attachment.entry_id)

@@ -30,8 +30,7 @@ from stored_mailbox.reading import parse_rows
 class EntryDraft:
     """New entry of the source before its signature: all fields that the source signs, except the content.
 
-    `row` is the mailbox's row in the store. `sent` has earlier entries with the same entry id. If there are
-    any, the form was sent before.
+    `row` is the mailbox's row in the store. If the form was sent before, `sent` has the earlier entries.
     """
 
     desk: PublicDesk
@@ -99,13 +98,12 @@ def draft_entry(
 ) -> EntryDraft:
     """Prepare the entry that a form adds to the mailbox.
 
-    The entry names the entries that its writer knew: all entries of the source, and those entries of the desk
-    that the page with the form showed. `verified` has the mailbox's row and the source's entries, if the
-    caller has verified the whole mailbox.
+    If the caller has verified the whole mailbox, `verified` has the mailbox's row and the source's entries.
 
     Raises:
         NoSuchMailboxError: the mailbox has ended.
     """
+    # The entry names all entries of the source, and those entries of the desk that the form's page showed.
     entry_id = form_context.entry_id
     row, newer = verified or _read_newer(desk, keys, form_context.heads)
     sent = tuple(entry for entry in newer if entry.envelope.entry_id == entry_id)
@@ -127,11 +125,11 @@ def is_authentic(
 def _read_newer(
     desk: PublicDesk, keys: MailboxKeys, heads: Heads
 ) -> tuple[StoredMailbox, Sequence[SignedEntry]]:
-    """Read and verify the source's entries that came after the entries that a form names.
+    """Read the mailbox's row, and the source's entries that are newer than the entries in `heads`.
 
-    `heads` has the named entries: of those that the source wrote, the oldest counts. The result also has the
-    mailbox's row. Entries that fail the check are left out.
+    Entries that fail a check are left out.
     """
+    # Of the heads that the source wrote, the oldest counts.
     own = (head for head in heads if head.strand == SOURCE_STRAND)
     _, number, known = min(own, default=Head(SOURCE_STRAND, 1, Digest(b"")))
     of_source = (keys.address, Author.SOURCE, SOURCE_STRAND)

@@ -35,12 +35,11 @@ def check_message_form(
 ) -> "Posting":
     """Check the text fields of a message form, and return a `Posting` that accepts the files of the form.
 
-    All fields arrive before the files, so a wrong form is refused before a file is read. `language` is that
-    of the form's page.
+    `language` is the language of the form's page.
 
     Raises:
-        MessageRefusedError: the form was not made in this session, the text is too long, or the text looks
-            like a passphrase and the page has not warned of this yet.
+        MessageRefusedError: the form was not made in this session, the text is too long, or the source was
+            not yet warned that the text looks like a passphrase.
     """
     form_context = FormContext.of_form(fields, opened.token, ACTION, opened.keys.address)
     if form_context is None:
@@ -57,8 +56,7 @@ def check_message_form(
 class Posting:
     """Message that is arriving from a form whose text fields `check_message_form` has checked.
 
-    No part of the message can be read before `commit`. If the message is refused or cut off, call `abandon`.
-    `now` is the number of half hours since 1970. After `commit`, `written` names the new entry.
+    If the message is refused or cut off, call `abandon`. After `commit`, `written` names the new entry.
     """
 
     desk: PublicDesk
@@ -66,7 +64,7 @@ class Posting:
     form_context: FormContext
     text: str = field(repr=False)
     language: Language
-    now: int
+    now: int  # half hours since 1970
     written: Heads = ()
     _received_bytes: int = 0
     _name_and_type: tuple[str, str] = field(default=("", ""), repr=False)
@@ -78,13 +76,13 @@ class Posting:
     def begin_file(self, filename: str, media_type: str) -> None:
         """Start to receive one file of the message.
 
-        If a visitor chose no file, the browser sends a file without a name and without bytes. Such a file is
-        ignored.
+        A file without a name and without bytes is ignored.
 
         Raises:
             MessageRefusedError: the message has too many files.
             NoSuchMailboxError: the mailbox has ended.
         """
+        # If a visitor chose no file, the browser sends a file without a name and without bytes.
         self._name_and_type = (filename, media_type)
         if filename:
             self._incoming = self._begin()
@@ -117,11 +115,11 @@ class Posting:
     def commit(self, *, today: date) -> None:
         """Append the message with its files to the mailbox as an entry.
 
-        If the same message is sent twice, only one entry is appended.
+        If the same message was sent before, no entry is appended.
 
         Raises:
-            MessageRefusedError: the message is empty, the mailbox is full, or the same form was used before
-                to send another message.
+            MessageRefusedError: the message is empty, the mailbox is full, or the form was used for another
+                message.
             NoSuchMailboxError: the mailbox has ended.
         """
         if not self.text.strip() and not self._complete:
@@ -213,11 +211,12 @@ class Posting:
 
 
 def form_text(fields: Mapping[str, str]) -> str:
-    r"""Return the text field of a form. Lines end in "\n" instead of the "\r\n" that browsers send.
+    """Return the text field of a form, with a line feed at the end of each line.
 
-    A text that would take too many bytes in a page is cut just above the limit of a message. So the text is
-    still refused, and the page that shows it again stays small.
+    A text far over the limit of a message is cut just above the limit.
     """
+    # Browsers end lines with a carriage return and a line feed. A text that is cut is still refused, and the
+    # page that shows it again stays small.
     text = fields.get("text", "").replace("\r\n", "\n")
     escaped_bytes = len(text.encode()) + 4 * sum(map(text.count, "&<>\"'"))  # at most
     is_long = escaped_bytes > _ESCAPED_BYTES * TEXT_CHARS

@@ -32,12 +32,10 @@ class PublishedReport:
 
 
 def signed_letterhead(desk: PublicDesk) -> tuple[bytes, bytes]:
-    """Return the desk's newest letterhead (its signed public statement) and the minisign signature.
-
-    The bytes are exactly those in the store, so that anyone can verify the signature.
+    """Return the stored bytes of the desk's newest signed public statement, and their minisign signature.
 
     Raises:
-        NotFoundError: the store has no letterhead.
+        NotFoundError: the store has no such statement (letterhead).
     """
     with desk.store.reading() as reading:
         found = letterheads.latest(reading)
@@ -48,11 +46,11 @@ def signed_letterhead(desk: PublicDesk) -> tuple[bytes, bytes]:
 
 
 def reports_by_year(desk: PublicDesk) -> tuple[tuple[int, tuple[PublishedReport, ...]], ...]:
-    """Return the report files that the desk's signed letterhead names, by year, the newest year first.
+    """Return the report files that the desk's signed public statement names, by year, the newest year first.
 
-    A file whose name has another format is left out: that file is for another version of this program. A
-    letterhead is the desk's signed public statement.
+    A file whose name has another format is left out.
     """
+    # Such a file is for another version of this program.
     found: dict[str, PublishedReport] = {}
     for report in desk.letterhead.reports:
         name = _NAME.fullmatch(report.title)
@@ -68,7 +66,7 @@ def read_published_report(desk: PublicDesk, name: str) -> bytes:
     """Return the bytes of a yearly report, after checking that the desk signed exactly these bytes.
 
     Raises:
-        NotFoundError: the desk's signed letterhead names no such report.
+        NotFoundError: the desk's signed public statement names no such report.
         ReportMissingError: the report is missing in the store, or differs from the report that the desk
             signed.
     """

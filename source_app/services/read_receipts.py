@@ -19,15 +19,15 @@ def append_read_receipt(
 ) -> None:
     """Append a read receipt if a page showed entries of the desk that the source has not confirmed yet.
 
-    A receipt confirms only the entries that this page showed: `shown` has their digests. `remembered` has the
-    newest entries (heads) that the session was shown before this page. The mailbox is read again, so that two
-    tabs do not append two receipts. If the source's entries reach half of their limit, no receipt is
-    appended: the other half is for messages.
+    `shown` has the digests of the entries that the page showed. `remembered` names the newest entries that
+    earlier pages showed.
 
     Raises:
         NoSuchMailboxError: the mailbox has ended.
         StoreError: the store could not write the receipt.
     """
+    # The mailbox is read again, so that two tabs do not append two receipts. Receipts get half of the
+    # source's entries: the other half is for messages.
 
     def prepare() -> PreparedAppend | None:
         now = read_mailbox(desk, keys, remembered)

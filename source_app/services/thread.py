@@ -50,9 +50,8 @@ _FILE_CHARS = 1_000  # of a file's line on the page
 class ThreadEntry:
     """One entry of the conversation as the source's page shows it, such as a message.
 
-    An entry whose text is withheld has no text and no kind. If the entry `is_apart`, its text and files are
-    on a page of their own, because the conversation is too long for one page. `confirmed_by` is the number of
-    the desk's workstations that confirmed the deletion of a removed entry.
+    If the entry `is_apart`, its text and files are on a page of their own. `confirmed_by` counts the
+    workstations that confirmed the deletion of a removed entry.
     """
 
     id: str
@@ -181,8 +180,7 @@ def message_receipt(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> tup
 def read_entry(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> ThreadEntry:
     """Return one entry of a mailbox, for a page of its own.
 
-    The other entries are not read. So the result does not say, for example, whether an adviser has seen the
-    entry.
+    The other entries are not read, so fields such as `seen_on` have no value.
 
     Raises:
         NotFoundError: this mailbox has no such entry.
@@ -193,12 +191,10 @@ def read_entry(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> ThreadEn
 def is_mailbox_closed(desk: PublicDesk, keys: MailboxKeys) -> bool:
     """Return True if the desk has closed the mailbox, so that a new message would open the mailbox again.
 
-    The mailbox's row in the store is not signed. If the row says that the mailbox is closed, the whole
-    mailbox is read and verified.
-
     Raises:
         NoSuchMailboxError: the mailbox has ended.
     """
+    # The mailbox's row in the store is not signed. If it says closed, the whole mailbox is read and verified.
     is_marked = find_mailbox(desk, keys).due is not None
     return is_marked and closed_until(read_mailbox(desk, keys).transcript) is not None
 
@@ -219,8 +215,9 @@ def find_mailbox(desk: PublicDesk, keys: MailboxKeys) -> StoredMailbox:
 def _shortened(shown: Sequence[ThreadEntry]) -> tuple[ThreadEntry, ...]:
     """Shorten a conversation that is too long: remove text and files of the source's oldest entries.
 
-    Otherwise a source could make the page as large as they want. Each shortened entry has a page of its own.
+    Each shortened entry has a page of its own.
     """
+    # Otherwise a source could make the page as large as they want.
     room = _SHOWN_CHARS
     entries: list[ThreadEntry] = []
     for entry in reversed(shown):

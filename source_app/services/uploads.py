@@ -27,8 +27,7 @@ Commit = Callable[[Posting], object]
 class ReceivedForm:
     """Result of reading a message form: the stored message (`posted`), or the reason why not (`refusal`).
 
-    `cause` is the exception behind a refusal. If the sender had no session, `posted` and `refusal` are None,
-    and the form's files were discarded.
+    `cause` is the exception behind a refusal. If the sender had no session, `posted` and `refusal` are None.
     """
 
     fields: dict[str, str] = field(default_factory=dict, repr=False)
@@ -43,9 +42,8 @@ def receive_form(
 ) -> ReceivedForm:
     """Read a message form from a request body, and store the message. After a failure, nothing is stored.
 
-    `admit` receives the text fields and returns the new message. It is called when the first file begins, or
-    at the end of a form without files. If `admit` returns None, the files are discarded while they arrive.
-    `commit` is called when the whole form has arrived.
+    `admit` gets the text fields and returns the new message. If `admit` returns None, the files are
+    discarded.
     """
     received = ReceivedForm()
     with _Attempt(received, admit) as attempt:
@@ -59,10 +57,9 @@ def receive_form(
 
 
 class _Attempt:
-    """Context manager in which a message form is read.
+    """Context manager in which a message form is read. After an exception, the form's files are deleted.
 
-    After an exception, the files that arrived are deleted. If the source can be told why the form was
-    refused, the reason is stored in `ReceivedForm.refusal`, and the exception is not raised again.
+    If the source can be told the reason, `ReceivedForm.refusal` has the reason, and no exception is raised.
     """
 
     def __init__(self, received: ReceivedForm, admit: Admit) -> None:

@@ -39,21 +39,15 @@ _REMOVED = frozenset({Withheld.REMOVED, Withheld.RESTORED})
 
 @dataclass(frozen=True, slots=True)
 class SourceMailbox:
-    """All verified entries of a mailbox, decrypted with the source's keys, from one snapshot of the store.
-
-    - `opened`: the entries in thread order. If the encrypted part was removed or cannot be decrypted, the
-      content is None
-    - `withheld`: the reason why an entry has no content, by the entry's digest
-    - `left_out`: True if an entry failed a check, so that no page shows it
-    - `remembered`: the newest entries (heads) that the session was shown before
-    """
+    """All verified entries of a mailbox, decrypted with the source's keys, from one snapshot of the store."""
 
     row: StoredMailbox
     transcript: Transcript = field(repr=False)
+    # In thread order. If the encrypted part was removed or cannot be decrypted, the content is None.
     opened: tuple[EntryContent, ...] = field(repr=False)
-    withheld: Mapping[Digest, Withheld]
-    left_out: bool
-    remembered: Heads
+    withheld: Mapping[Digest, Withheld]  # by the entry's digest: why the entry has no content
+    left_out: bool  # True if an entry failed a check, so that no page shows the entry
+    remembered: Heads  # the newest entries that the session was shown before
 
     @property
     def shown(self) -> frozenset[Digest]:
@@ -74,8 +68,7 @@ class SourceMailbox:
     def uncovered_words(self, shown: Collection[Digest]) -> list[Digest]:
         """Return which of the desk's encrypted entries in `shown` the source has not confirmed yet.
 
-        The source confirms the entries on a page when the source signs a later entry, such as a read receipt.
-        `shown` and the result are digests.
+        The source confirms entries by signing a later entry. `shown` and the result are digests.
         """
         words = [
             digest
@@ -89,7 +82,7 @@ class SourceMailbox:
         """Return two lists for a new entry of the source: the heads and the unseen entries.
 
         Heads are the newest entries that the source wrote or was shown. Unseen entries are known, but were
-        not shown. `shown` has the digests of the entries that the source was shown.
+        not shown.
         """
         return self.transcript.heads_for(SOURCE_STRAND, shown, self.remembered)
 
@@ -148,13 +141,13 @@ def read_sent_words(
 ) -> list[tuple[SignedEntry, Content | Withheld]]:
     """Return the encrypted entries of a mailbox that have this entry id, each with its decrypted content.
 
-    Normally there is one entry. Entries whose encrypted part was destroyed are left out. If an entry cannot
-    be decrypted, or was restored after its removal, the result has the reason (`Withheld`) in place of the
-    content. To find removals, the source's later entries are verified too.
+    Entries whose encrypted part was destroyed are left out. If an entry cannot be shown, the reason
+    (`Withheld`) replaces its content.
 
     Raises:
         NotFoundError: the mailbox has no such entry.
     """
+    # Normally there is one entry. To find removals, the source's later entries are verified too.
     with desk.store.reading() as reading:
         found = [
             entry
