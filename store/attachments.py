@@ -86,10 +86,8 @@ def begin_upload(  # noqa: PLR0913  # the columns of the attachment, by name
 ) -> None:
     """Create an attachment without chunks, for an entry that will be written after the upload.
 
-    The attachment is pending until its entry is written. `half_hour` is the current half hour, counted from
-    1970 in UTC. `peer` is the name of the other store that sends the attachment by sync, or None if the
-    attachment does not arrive by sync. The mailbox must not have an attachment with this id. Draw a random
-    id, or call `drop` first with the id that a peer sent.
+    `half_hour` counts from 1970 in UTC. `peer` is the other store that sends the attachment by sync, or None.
+    The mailbox must not have an attachment with this id.
 
     Raises:
         NoSuchMailboxError: there is no such mailbox.
@@ -121,9 +119,7 @@ def add_chunk(  # noqa: PLR0913  # the chunk's place
 ) -> None:
     """Append a chunk of ciphertext, of at most `CHUNK_BYTES` bytes, to an attachment that is being uploaded.
 
-    `number` is the place of the chunk in the attachment, counted from 0. After the last chunk, the attachment
-    is whole, and its entry may be written. The caller's transaction need not be durable, because the later
-    commit of the entry also makes the chunks durable.
+    `number` is the place of the chunk in the attachment, counted from 0. The transaction need not be durable.
 
     Raises:
         AttachmentMissingError: no such attachment is pending, or its next chunk has another number.
@@ -148,8 +144,7 @@ def abandon_uploads(
 ) -> None:
     """Queue the uploaded attachments of an entry for deletion, because the entry will not be written.
 
-    Attachments of an entry that was written are kept. With `attachment_ids`, only these attachments are
-    queued: another attempt to send the same entry can still be uploading other attachments.
+    If `attachment_ids` is given, only these attachments are queued.
     """
     freed = sum(
         queue_attachment(session, row)
@@ -162,8 +157,7 @@ def abandon_uploads(
 def drop(session: Session, address: bytes, attachment_id: bytes, *, entry_id: bytes | None = None) -> None:
     """Queue one attached file of a mailbox for deletion, even if only some of its chunks are stored.
 
-    If `entry_id` is given, all complete files of that entry are queued too. If the mailbox has none of these
-    files, nothing changes.
+    If `entry_id` is given, all complete files of that entry are queued too.
     """
     rows = _ROWS.all(session, address=address, attachment_id=attachment_id, entry_id=entry_id)
     count_in_mailbox(session, address, -sum(queue_attachment(session, row) for row in rows))
@@ -172,8 +166,7 @@ def drop(session: Session, address: bytes, attachment_id: bytes, *, entry_id: by
 class ChunkWriter:
     """Writer that splits an attachment's ciphertext into chunks, and writes each chunk in a transaction.
 
-    The writer has at most one chunk and the argument of one `add` in memory. The chunks are only guaranteed
-    to be on the disk after the entry with this attachment is committed.
+    The chunks are certainly on the disk only after the entry with this attachment is committed.
     """
 
     def __init__(self, store: Store, address: bytes, attachment_id: bytes, quota: Quota) -> None:
@@ -226,9 +219,9 @@ def of_entry(session: Session, address: bytes, entry_id: bytes) -> Sequence[Atta
 def uploads_from_peer(session: Session, peer: bytes) -> Sequence[tuple[bytes, bytes, int]]:
     """Return the attachments that a peer (another store) has begun to send but not completed, sorted.
 
-    Each result has the mailbox's address, the attachment's id and the number of stored chunks. Damaged rows
-    are left out, because no pouch (sync bundle) can be made with their values.
+    Each result has the mailbox's address, the attachment's id and the number of stored chunks.
     """
+    # No pouch can be made with the values of a damaged row.
     found = _UPLOADS_FROM_PEER.all(session, peer=peer)
     return [each for each in found if (len(each[0]), len(each[1])) == (20, 16) and each[2] >= 0]
 

@@ -38,15 +38,14 @@ _DELETE_QUEUED = PreparedChange(delete(DeletionQueueRow).where(DeletionQueueRow.
 def destroy_deleted(
     store: Store, now_half_hour: int, *, on_progress: Callable[[int, int], None] = lambda _done, _total: None
 ) -> int:
-    """Destroy all rows in the deletion queue in short steps, and empty the database journal.
+    """Destroy all rows in the deletion queue in short steps, and return the number of destroyed rows.
 
-    Also queue uploads that are pending for more than a day. `now_half_hour` counts from 1970 in UTC. After
-    each step, `on_progress` receives the number of rows destroyed so far, and the number of rows that were
-    queued at the start. Return the number of rows destroyed.
+    Uploads that are pending for more than a day are destroyed too. `now_half_hour` counts from 1970 in UTC.
+    `on_progress` receives the number of destroyed rows, and the number of rows that were queued at first.
 
     Raises:
-        StoreBusyError: a reader prevented the emptying of the journal, which can have a copy of the destroyed
-            rows. Call this function again soon.
+        StoreBusyError: a reader kept the journal, which can have a copy of the rows. Call this function again
+            soon.
     """
     with store.writing() as session:
         for row, address in _STALE_UPLOADS.all(session, before=now_half_hour - PENDING_HALF_HOURS):
@@ -65,9 +64,7 @@ def destroy_deleted(
 def rewrite_store(store: Store) -> None:
     """Rewrite the store's file in the order of the random row ids, so that no deleted bytes are left in it.
 
-    The new file does not show in which order rows arrived. Also empty SQLite's journal, which can contain
-    deleted bytes. If the program is killed halfway, the store stays as it was. Both apps may run during the
-    rewrite, but writers wait.
+    Writers wait during the rewrite. If the program is killed halfway, the store stays as it was.
 
     Raises:
         StoreFullError: the disk has no room for two more copies of the store.

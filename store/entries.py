@@ -50,8 +50,7 @@ class StoredEntry:
 class StoredEnvelope:
     """Signed header (envelope) and signature of an entry, without ciphertext.
 
-    They show who wrote the entry, and when. `has_header` is True if the store also has the entry's age
-    header, without which no one can decrypt the entry.
+    `has_header` is True if the store also has the age header, without which no one can decrypt the entry.
     """
 
     envelope: bytes = field(repr=False)
@@ -153,8 +152,7 @@ _ADOPT = PreparedChange(
 def claim(session: Session, address: bytes, version: int) -> None:
     """Begin to change a mailbox, if no one has changed the mailbox since the caller read it.
 
-    This is a compare-and-set: `version` is the version of the row that the caller read. From here until the
-    commit, no one else can write in the store.
+    `version` is the version that the caller read. Until the commit, no one else can write in the store.
 
     Raises:
         MailboxChangedError: someone else has changed the mailbox since then.
@@ -169,12 +167,10 @@ def claim(session: Session, address: bytes, version: int) -> None:
 def add(session: Session, entry: StoredEntry, attachment_ids: Sequence[bytes] = ()) -> None:
     """Add an entry to its mailbox, with its uploaded attachments.
 
-    The writer has signed the columns of the entry, except `epoch` and `header`. The attachments of
-    `attachment_ids` must be whole and pending for this entry. If the entry has no encrypted part, its header
-    and its payload are None. If the entry is refused, everything that the session wrote is rolled back.
+    If the entry is refused, everything that the session wrote is rolled back.
 
     Raises:
-        AttachmentMissingError: an attachment does not exist or is not whole.
+        AttachmentMissingError: an attachment is not whole, or is not pending for this entry.
         NoSuchMailboxError: there is no such mailbox.
     """
     address, entry_id, header = entry.address, entry.entry_id, entry.header
@@ -197,10 +193,10 @@ def set_state(session: Session, address: bytes, *, waiting_since: date | None, d
 
 
 def destroy(session: Session, address: bytes, digests: Sequence[bytes]) -> int:
-    """Make entries and their attachments unreadable: destroy the headers and queue the payloads for deletion.
+    """Make entries and their attachments unreadable, and return the number of bytes that were freed.
 
-    `digests` names the entries. Digests of entries that are not in the mailbox are ignored. Return the number
-    of bytes that were freed: 0 if no entry had a header any more.
+    Digests of entries that are not in the mailbox are ignored. The result is 0 if no entry had a header any
+    more.
     """
     freed = 0
     for digest in digests:
@@ -272,7 +268,7 @@ def held(session: Session, first: bytes, end: bytes) -> Iterator[tuple[bytes, by
     """Yield the address and the digest of each entry, and True if the entry has an encrypted part.
 
     The range of addresses begins at `first` and ends before `end`. If `end` is not above `first`, the range
-    has all addresses from `first` up, and all addresses below `end`.
+    continues at the lowest address.
     """
     for low, high in [(first, end)] if first < end else [(first, _ABOVE_ALL), (b"", end)]:
         yield from _HELD.each(session, low=low, high=high)

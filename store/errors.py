@@ -7,8 +7,8 @@ No message contains a value from a row.
 class StoreError(Exception):
     """Base class of the store's exceptions.
 
-    `fault` is the key of the sentence that the adviser's page shows. `sentence` is the message for the
-    operator, unless the code that raises the exception gives another message.
+    `fault` is the key of the sentence that the adviser's page shows. `sentence` is the usual message for the
+    operator.
     """
 
     fault = "store"

@@ -31,8 +31,7 @@ _ADD = PreparedChange(insert(LedgerTallyRow))
 def add(session: Session, tallies: Sequence[bytes]) -> None:
     """Add encrypted tallies (anonymous facts about deleted mailboxes) to the ledger, with new random ids.
 
-    A tally that the ledger already has is not added again. The tallies must be of one size, so that the size
-    of a tally does not reveal what it counts.
+    A tally that the ledger already has is not added again. The tallies must be of one size.
     """
     if len({len(tally) for tally in tallies}) > 1:
         raise ValueError("the tallies are not of one size")
@@ -74,6 +73,6 @@ def tally_ids(session: Session) -> Sequence[int]:
 def tallies_by_id(session: Session, ids: Sequence[int]) -> Sequence[tuple[int, bytes]]:
     """Return tallies (anonymous facts) of the ledger by row id, as pairs of row id and encrypted tally.
 
-    A call can ask for a few hundred row ids. Ids of rows that were deleted are left out.
+    Ask for at most a few hundred row ids. Ids of deleted rows are left out.
     """
     return _TALLIES_BY_ID.all(session, ids=ids)

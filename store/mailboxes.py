@@ -25,13 +25,13 @@ class InboxList(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StoredMailbox:
-    """Mailbox of one source: its row in the store.
+    """Mailbox of one source: its row in the store. No signature covers the values below.
 
-    `sealed_bytes` is the size of the mailbox's ciphertext, including pending attachments. `version` is a
-    random number that each change of the mailbox replaces. `waiting_since` is the day of the oldest message
-    without an answer, or None. `due` is the day from which the mailbox may be deleted, or None if the desk
-    has not closed the mailbox. `last_day` is None before the first entry. No signature covers these values,
-    so callers verify the entries before they rely on them.
+    - `sealed_bytes`: size of the mailbox's ciphertext, with pending attachments
+    - `version`: another number after each change of the mailbox's entries
+    - `waiting_since`: day of the oldest message without an answer, or None
+    - `due`: day from which the closed mailbox may be deleted, or None
+    - `last_day`: day of the last entry, or None
     """
 
     address: bytes
@@ -135,8 +135,8 @@ def create_mailbox(
 ) -> bool:
     """Create an empty mailbox. Return False if the mailbox exists already.
 
-    If the keys of the existing mailbox are damaged, they are written again. The caller must have checked that
-    the keys belong to the address.
+    The caller must have checked that the keys belong to the address. Damaged keys of an existing mailbox are
+    written again.
 
     Raises:
         MailboxEndedError: the mailbox has ended, and the store still has the proof of its end.
@@ -191,9 +191,8 @@ def end_for_good(
 ) -> None:
     """End a mailbox: make its content unreadable, queue it for deletion, and store the signed `proof`.
 
-    The proof is stored with `keys`: the recipient and the verify key, which the caller has verified. By
-    default, these are the keys in the mailbox's row. Also delete the tallies (anonymous facts) of the
-    mailbox. The desk's records about the mailbox stay until the desk deletes them.
+    `keys` are the verified recipient and verify key, by default those in the mailbox's row. The desk's
+    records about the mailbox stay.
 
     Raises:
         NoSuchMailboxError: there is no such mailbox.
@@ -211,8 +210,7 @@ def apply_end_from_peer(  # noqa: PLR0913  # the columns of the line, by name
 ) -> None:
     """End a mailbox because another store (peer) sent a proof of its end.
 
-    The caller must have verified the proof. If the mailbox is not in this store, only the proof is stored. An
-    existing proof is not replaced.
+    The caller must have verified the proof. If the mailbox is not in this store, only the proof is stored.
     """
     if find(session, address) is not None:
         end_for_good(session, address, proof=proof, day=day, keys=(recipient, verify_key))
@@ -222,10 +220,9 @@ def apply_end_from_peer(  # noqa: PLR0913  # the columns of the line, by name
 
 
 def purge_mailbox(session: Session, address: bytes, *, proof: bytes, day: date) -> None:
-    """Delete a mailbox that the desk closed, with the desk's records about it.
+    """Delete a mailbox that the desk closed, with the desk's records about the mailbox.
 
-    The mailbox's tallies (anonymous facts about it) move to the ledger, the list of the tallies of all
-    deleted mailboxes. There they get random row ids, so that no row shows which mailbox it is about.
+    The mailbox's tallies (anonymous facts) move to the ledger, the list of the tallies of deleted mailboxes.
 
     Raises:
         NoSuchMailboxError: there is no such mailbox.
@@ -233,6 +230,7 @@ def purge_mailbox(session: Session, address: bytes, *, proof: bytes, day: date) 
     tallies = mailbox_tallies.find(session, address)
     end_for_good(session, address, proof=proof, day=day)
     records.drop_of_mailbox(session, address)
+    # The new row ids are random, so no row shows which mailbox a tally is about.
     ledger_tallies.add(session, tallies)
 
 

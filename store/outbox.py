@@ -197,17 +197,16 @@ def as_word(name: bytes) -> str:
 def exclude_peer(session: Session, peer: bytes) -> None:
     """Make `enqueue` skip one other store (peer) for the rest of this session.
 
-    The sync calls this function before it applies that peer's pouch (sync bundle), so that the peer does not
-    receive its own items again.
+    A sync uses this so that a peer does not receive its own items again.
     """
     session.info[_EXCLUDED_PEER] = peer
 
 
 def enqueue(session: Session, kind: OutboxKind, *, address: bytes = b"", name: bytes = b"") -> None:
-    """Add an item to the outbox of every peer (another store), so that the next sync sends the item.
+    """Add an item to the outbox (queue of items to send) of every peer (another store).
 
-    The outbox is the queue of items to send. A peer that `exclude_peer` has excluded is skipped. If the item
-    is in the outbox already, it is marked as changed, so that it will be packed again.
+    A peer that `exclude_peer` has excluded is skipped. An item that is in the outbox already will be packed
+    again.
     """
     excluded = session.info.get(_EXCLUDED_PEER)
     for peer in _PEERS.all(session):
@@ -216,12 +215,10 @@ def enqueue(session: Session, kind: OutboxKind, *, address: bytes = b"", name: b
 
 
 def enqueue_for(session: Session, peer: bytes, kind: OutboxKind, **item: bytes) -> None:
-    """Add an item to the outbox of one other store (peer), even if the item was sent before.
+    """Add an item to the outbox (queue to send) of one other store (peer), even if the item was sent before.
 
-    The outbox is the queue of items to send. `item` has the columns of `enqueue`. For a record (encrypted
-    note), `replaces` can be the digest of a revision that the peer may replace by this record. An empty
-    `replaces` does not change the digest of an earlier call. The item is added even if `exclude_peer` has
-    excluded the peer.
+    `item` has the columns of `enqueue`. For a record, `replaces` can be the digest of a revision that the
+    peer may replace.
 
     Raises:
         PeerMissingError: there is no such peer. Everything that this session wrote is rolled back.
@@ -230,10 +227,9 @@ def enqueue_for(session: Session, peer: bytes, kind: OutboxKind, **item: bytes) 
 
 
 def enqueue_all(session: Session, peer: bytes) -> None:
-    """Add all items of the store to the outbox of one other store (peer), which is new or has lost its data.
+    """Add all items of the store to the outbox (queue of items to send) of one other store (peer).
 
-    Records that do not go to peers are left out. Items that were packed before will be packed again. Rows are
-    read and added one at a time, so that little memory is used. The outbox is the queue of items to send.
+    Items that were packed before will be packed again. Records that do not go to peers are left out.
 
     Raises:
         PeerMissingError: there is no such peer. Everything that this session wrote is rolled back.
@@ -266,7 +262,7 @@ def of_kind(session: Session, peer: bytes, kind: OutboxKind) -> Iterator[OutboxI
 def mailboxes_to_pack(session: Session, peer: bytes) -> Sequence[bytes]:
     """Return the mailboxes with entries or tallies that must still be sent to a peer (another store).
 
-    The result has the addresses of the mailboxes, sorted. A tally is one anonymous fact about a mailbox.
+    The result has the addresses, sorted. A tally is one anonymous fact about a mailbox.
     """
     return _MAILBOXES.all(session, peer=peer)
 
@@ -311,10 +307,10 @@ def have_confirmed(
 def mark_packed(session: Session, ids: Iterable[int], serial: int, *, letterhead: int | None = None) -> None:
     """Record that items of the outbox (queue to send) are packed in the pouch (sync bundle) `serial`.
 
-    `ids` has the row ids of the items. `letterhead` is the serial of the packed letterhead (signed public
-    statement). Call this function before you read the items, or in the same transaction. If the items were
-    read first, a change between reading and marking would never be sent.
+    `ids` are row ids. Call this function before you read the items, or in the same transaction. `letterhead`
+    is the serial of the packed letterhead (signed public statement).
     """
+    # If the items were read first, a change between reading and marking would never be sent.
     for row in ids:
         _MARK_PACKED.run(session, row=row, serial=serial, revision=letterhead)
 
@@ -322,18 +318,16 @@ def mark_packed(session: Session, ids: Iterable[int], serial: int, *, letterhead
 def mark_changed(session: Session, ids: Iterable[int]) -> None:
     """Mark packed items of the outbox (queue of items to send) as changed, so that they are packed again.
 
-    They are packed again after the peer has confirmed the pouch (sync bundle) in which they are now. `ids`
-    has the row ids of the items.
+    `ids` are the row ids of the items.
     """
     for row in ids:
         _MARK_CHANGED.run(session, row=row)
 
 
 def repack_all(session: Session, peer: bytes) -> None:
-    """Mark all packed items of a peer as not packed, because the pouches with them perhaps never arrived.
+    """Mark all packed items of a peer (another store) as not packed, because perhaps they never arrived.
 
-    A damaged row of the outbox does not say which item the peer needs. If there is such a row, all items of
-    the store are queued again. A pouch is a sync bundle.
+    If the outbox (queue of items to send) has a damaged row, all items of the store are queued again.
     """
     if _DELETE_DAMAGED.run(session, peer=peer):
         enqueue_all(session, peer)
@@ -343,7 +337,7 @@ def repack_all(session: Session, peer: bytes) -> None:
 def unmark_packed(session: Session, ids: Iterable[int]) -> None:
     """Mark items of the outbox as not packed, because they did not fit into the pouch (sync bundle).
 
-    `ids` has the row ids of the items. The outbox is the queue of items to send.
+    `ids` are the row ids of the items.
     """
     for row in ids:
         _UNMARK_PACKED.run(session, row=row)
@@ -352,8 +346,8 @@ def unmark_packed(session: Session, ids: Iterable[int]) -> None:
 def acknowledge_pouch(session: Session, peer: bytes, serial: int) -> None:
     """Delete from a peer's outbox (queue of items to send) the items whose arrival the peer has confirmed.
 
-    The peer has applied our pouches (sync bundles) up to `serial`. Items that changed after they were packed
-    stay in the outbox, and will be packed again.
+    The peer has applied our pouches (sync bundles) up to `serial`. Items that changed since then will be
+    packed again.
     """
     confirmed = {"peer": peer, "serial": serial}
     for letterhead in _CONFIRMED_LETTERHEAD.all(session, **confirmed):

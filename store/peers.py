@@ -22,8 +22,8 @@ from store.errors import PeerMissingError
 class Peer:
     """Another store with which this store exchanges pouches (sync bundles), and the state of this exchange.
 
-    `name` is the id of a workstation's strand (8 bytes), or b"" for the server. A serial is 0 if there was no
-    pouch or letterhead (signed public statement) yet.
+    `name` is the id of a workstation (8 bytes), or b"" for the server. A serial is 0 if nothing was exchanged
+    yet.
     """
 
     name: bytes
@@ -69,8 +69,7 @@ def find(session: Session, name: bytes) -> Peer | None:
 def find_in_time(session: Session, name: bytes, future: int) -> Peer | None:
     """Return the peer (another store) with this name, or None. Set its serials of `future` or more to 0.
 
-    Such a high serial was written while a clock was wrong, or by someone who changed the store. For years,
-    all real serials would be lower. With 0, sync recovers as after a restored backup.
+    A serial from the future would stop the sync for years. With 0, the sync recovers.
     """
     _FORGET_FUTURE.run(session, peer=name, future=future)
     return find(session, name)
@@ -103,8 +102,7 @@ def set_has_more(session: Session, name: bytes, *, is_so: bool) -> None:
 def reserve_serial(session: Session, name: bytes, *, at_least: int = 0) -> int:
     """Return the serial for the next pouch (sync bundle) to a peer, and store this serial as used.
 
-    The serial is one higher than that of the last pouch, and not lower than `at_least`. With `at_least`, a
-    store that was restored from a backup does not use a serial twice.
+    The serial is higher than that of the last pouch, and not lower than `at_least`.
 
     Raises:
         PeerMissingError: there is no such peer.
@@ -120,8 +118,7 @@ def reserve_serial(session: Session, name: bytes, *, at_least: int = 0) -> int:
 def advance_serial(session: Session, name: bytes, serial: int) -> None:
     """Raise the serial of the last pouch to a peer, after this store was restored from a backup.
 
-    The peer has newer pouches (sync bundles) than the backup knows. So all packed items are marked as not
-    packed, and will be sent again.
+    A pouch is a sync bundle. All packed items will be sent again.
     """
     _change(session, name, sent_serial=serial)
     outbox.repack_all(session, name)

@@ -48,12 +48,12 @@ _COUNT_MAILBOXES = PreparedChange(
 def recount_bytes(store: Store) -> None:
     """Count the encrypted bytes of the store and of each mailbox again.
 
-    No signature covers the counts. Without this function, someone who once wrote too high a count would make
-    the store refuse all files forever. Call this function after the clean-up destroyed the deleted rows.
+    Call this function after the clean-up destroyed the deleted rows.
 
     Raises:
         StoreError: the store failed.
     """
+    # Otherwise, someone who once wrote too high a count would make the store refuse all files forever.
     with store.writing() as session:
         _COUNT_STORE.run(session)
         _COUNT_MAILBOXES.run(session)
@@ -62,8 +62,7 @@ def recount_bytes(store: Store) -> None:
 def free_bytes(session: Session, address: bytes, quota: Quota) -> int:
     """Return how many more bytes of files a mailbox may receive, at least 0. Pending files count as used.
 
-    Call this function in the transaction that writes a chunk. The result is then exact, and concurrent
-    uploads cannot exceed the quota together.
+    The result is exact only in the transaction that writes a chunk.
     """
     in_mailbox, in_store = _USED.first(session, address=address) or (0, 0)
     disk = os.statvfs(session.info["path"])

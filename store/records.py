@@ -26,8 +26,7 @@ _NAME_BYTES: Final = 64  # of the longest name of a record
 class Record:
     """Encrypted record (note of the desk), as read from the store.
 
-    `is_dropped` is True if the desk dropped the record. A dropped record stays in the store until every
-    peer (other store) knows that it was dropped.
+    `is_dropped` is True if the desk dropped the record, and perhaps another store does not know that yet.
     """
 
     kind: str
@@ -81,16 +80,16 @@ def put(  # noqa: PLR0913  # the columns
     goes_to_peers: bool,
     is_dropped: bool = False,
 ) -> None:
-    """Write the next revision of a record by compare-and-set, and replace the stored revision.
+    """Write the next revision of a record (encrypted note of the desk) by compare-and-set.
 
-    A record is an encrypted note of the desk. `revision` must be one more than the stored revision, or 1 if
-    there is no such record. So a form about a record that was deleted in the meantime cannot bring the record
-    back. With `goes_to_peers`, the record is sent to all other stores.
+    `revision` must be one more than the stored revision, or 1 if there is no such record. With
+    `goes_to_peers`, the record is sent to all other stores.
 
     Raises:
         RecordMovedError: another revision is stored. Nothing was written.
     """
     before = find(session, kind, name)
+    # So an old form cannot bring back a record that was deleted in the meantime.
     if revision != (1 if before is None else before.revision + 1):
         raise RecordMovedError("the stored record has another revision than the writer saw")
     record = Record(kind, name, revision, sealed, is_dropped)
@@ -100,8 +99,8 @@ def put(  # noqa: PLR0913  # the columns
 def replace(session: Session, record: Record, *, goes_to_peers: bool = True) -> None:
     """Write a record (encrypted note) that another store sent or that was merged, whatever the store has now.
 
-    With `goes_to_peers`, the record is sent to all other stores, except a store that `outbox.exclude_peer`
-    has excluded.
+    With `goes_to_peers`, the record is sent to all other stores, except one that `outbox.exclude_peer`
+    excluded.
     """
     drop(session, record.kind, record.name)
     row = insert_sealed(session, header=record.sealed)
@@ -154,9 +153,9 @@ def delete_dropped(
 ) -> None:
     """Delete the records that the desk dropped, if each of these peers (other stores) knows that.
 
-    No signature covers the column `is_dropped`. So a workstation passes the function `is_empty`, which
-    verifies that the desk signed an empty body. The server cannot decrypt a record, so it skips this check.
+    A workstation passes the function `is_empty`, which verifies that the desk signed an empty body.
     """
+    # `is_dropped` is not signed. The server cannot decrypt a record, so it does not check the body.
     for record in _DROPPED.all(session):
         name = record_name(record.kind, record.name)
         if outbox.have_confirmed(session, peers, OutboxKind.RECORD, name=name) and is_empty(record):

@@ -46,13 +46,8 @@ _PUT = "INSERT OR REPLACE INTO session VALUES (:name, :box, :expires)"
 class SessionStore:
     """Store of the login sessions of sources. Threads can share this object.
 
-    Each session has one encrypted value (`box`), which contains the root key of the mailbox. A session is
-    found by `token_hash`, the hash of the token in the visitor's cookie. Before a fork, this object closes
-    its connections. After the fork, parent and child open new connections.
-
-    SQLite adds new rows behind older ones in the file, so that a copy of the file would show the order of the
-    log-ins. So after a row is added, deleted or given another length, the whole file is written again in the
-    order of the random hashes.
+    Each session has one encrypted value, found by the hash of the token in the visitor's cookie. All
+    connections are closed before a fork.
     """
 
     def __init__(self, path: Path) -> None:
@@ -84,10 +79,10 @@ class SessionStore:
         return added > 0
 
     def count(self, name: bytes, most: int, expires_half_hour: int) -> bool:
-        """Add 1 to a counter, which begins at 0. If it is at `most` already, return False and add nothing.
+        """Add 1 to a counter. Return False and add nothing if the counter is at `most` already.
 
-        `name` is a hash. The counter expires when the half hour `expires_half_hour` begins, counted from 1970
-        in UTC.
+        `name` is a hash. The counter expires when the half hour `expires_half_hour`, counted from 1970 in
+        UTC, begins.
         """
         with self._connection() as connection:
             row = {"name": name, "most": most, "expires": expires_half_hour}
@@ -128,6 +123,7 @@ class SessionStore:
             self._idle.pop().close()
 
     def _rewrite_if_small(self, connection: sqlite3.Connection) -> None:
+        # SQLite adds new rows behind older ones. Rewriting sorts the rows by their random hashes.
         if self._path.stat().st_size <= _REWRITE_BYTES:
             connection.execute("VACUUM")
 
@@ -147,7 +143,7 @@ class SessionStore:
 def open_sessions(path: Path, *, allow_disk: bool = False, mounts: Path = _MOUNTS) -> SessionStore:
     """Open the store of login sessions. Create its file (mode 0600) if the file is missing.
 
-    No connection stays open, so that a server may fork.
+    No connection stays open, so a server may fork.
 
     Raises:
         StoreMissingError: the folder of `path` does not exist.

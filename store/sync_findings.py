@@ -37,7 +37,7 @@ _DIGESTS: Final = 10
 class SyncFinding:
     """One fault at the server that a sync detected. `digest` is b"" if the fault is not about one entry.
 
-    `address` is `NO_MAILBOX` if the fault is in a record of no mailbox, such as the reply templates.
+    `address` is `NO_MAILBOX` if the fault is not about one mailbox.
     """
 
     address: bytes
@@ -69,12 +69,10 @@ _DELETE_OF_MAILBOX = PreparedChange(delete(SyncFindingRow).where(_IN_MAILBOX))
 def add(session: Session, address: bytes, digest: bytes, kind: FindingKind, day: date) -> bool:
     """Write a finding (fault at the server that a sync detected).
 
-    Return False if the store already has this finding.
-
-    Attack: a hostile server reports faults without end, to fill this store. So reports about mailboxes that
-    never arrived here share one finding, with the address `NO_MAILBOX`. For each mailbox and kind of fault,
-    at most 10 entries are named. All further entries share one finding without a digest.
+    Return False if the store already has this finding. For each mailbox and kind of fault, at most 10 entries
+    are named, and further entries share one finding.
     """
+    # Attack: a hostile server reports faults without end, to fill this store.
     is_here = mailboxes.find(session, address) or mailboxes.find_ended(session, address)
     if kind in _OF_ANY_ADDRESS and not is_here:
         address, digest = NO_MAILBOX, NO_BYTES

@@ -9,7 +9,7 @@ from pathlib import Path
 def replace_file(path: Path, pieces: Iterable[bytes]) -> None:
     """Replace a file in one step with a file that only this user can read (mode 0600).
 
-    After a crash or a power cut, the path has either the complete old file or the complete new file.
+    After a crash, the path has either the complete old file or the complete new file.
 
     Raises:
         OSError: the new file cannot be written. The path still has the old file.

@@ -18,12 +18,10 @@ _OTHER_JOURNAL = (
 
 
 def connect(path: Path, *settings: str, journal: str = "wal") -> sqlite3.Connection:
-    """Open a sqlite3 connection to an existing file. If the file is missing, raise an exception.
+    """Open a sqlite3 connection to an existing file, in which deleted content is overwritten with zeros.
 
     `settings` are SQLite pragmas, such as "query_only=ON". `journal` is the kind of journal that the file
-    must have after the settings. SQLite overwrites deleted content with zeros. The driver begins no
-    transactions: the caller executes BEGIN. In a stored text that is not UTF-8, the wrong bytes are read as
-    U+FFFD, so that one damaged text does not make the whole query fail.
+    must have. The caller begins each transaction with BEGIN.
 
     Raises:
         StoreOutdatedError: the file has another kind of journal, in which deleted content could stay.
@@ -36,6 +34,7 @@ def connect(path: Path, *settings: str, journal: str = "wal") -> sqlite3.Connect
         isolation_level=None,
         check_same_thread=False,
     )
+    # One text that is not UTF-8 must not make the whole query fail.
     connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
     try:
         if connection.execute("PRAGMA secure_delete=ON").fetchone() != (1,):
@@ -53,10 +52,9 @@ def connect(path: Path, *settings: str, journal: str = "wal") -> sqlite3.Connect
 def close_before_fork(close: Callable[[], None]) -> None:
     """Register the `close` method of a store, which is then called before each fork of this process.
 
-    A child process does not inherit POSIX locks. With an inherited connection, SQLite in the child would
-    believe that it has those locks. The registration is a weak reference: a store that nothing else uses is
-    freed.
+    The registration does not keep the store in memory.
     """
+    # With an inherited connection, SQLite in a child process would believe that it has POSIX locks.
     reference = weakref.WeakMethod(close)
 
     def close_if_alive() -> None:

@@ -67,8 +67,8 @@ def queue_attachment(session: Session, row: int) -> int:
 def queue_rows(session: Session, ids: Sequence[int]) -> int:
     """Queue encrypted rows for deletion, by their row ids. Return the number of bytes of ciphertext freed.
 
-    A row that is in the queue already is not counted again. Other tables have rows that refer to these rows.
-    The caller must delete them in the same transaction, except the rows of entries.
+    The caller must delete the rows that refer to these rows in the same transaction, except the rows of
+    entries.
     """
     freed = 0
     for row in ids:

@@ -67,10 +67,8 @@ class Store:
     def writing(self, *, durable: bool = True) -> Iterator[Session]:
         """Open a session that is the only writer of the store, and commit at the end of the block.
 
-        Other writers wait, so do slow work, such as encrypting, before the block. With `durable`, the commit
-        is on the disk when the block ends. Without `durable`, the commit is on the disk after the next
-        durable commit. A commit without `durable` is enough for the chunks of an upload, because the entry is
-        committed later with `durable`.
+        Other writers wait, so do slow work before the block. With `durable=False`, a power cut can undo the
+        commit until the next durable commit.
 
         Raises:
             StoreError: SQLite reported a failure. The subclass, such as `StoreBusyError`, says which one.
@@ -103,8 +101,7 @@ class Store:
         Writers wait during the rewrite, and readers do not.
 
         Raises:
-            StoreFullError: the disk has no room for two more copies of the store (a temporary file and the
-                journal).
+            StoreFullError: the disk has no room for two more copies of the store.
             StoreBusyError: another writer had the write lock for longer than we wait.
         """
         with translating(self.path):
@@ -150,8 +147,6 @@ class Store:
     def _check_file(self) -> None:
         """Close all connections if someone replaced the store's file with another file.
 
-        An open connection would still write to the old file, and everything it writes would be lost.
-
         Raises:
             StoreMissingError: there is no file at the store's path.
         """
@@ -160,6 +155,7 @@ class Store:
         except FileNotFoundError:
             self.close()
             raise StoreMissingError from None
+        # An open connection would still write to the old file, and everything it writes would be lost.
         if self._file != (status.st_dev, status.st_ino):
             self.close()
             self._file = (status.st_dev, status.st_ino)
@@ -210,8 +206,7 @@ def open_store(path: Path) -> Store:
     Raises:
         StoreMissingError: there is no file at `path`.
         StoreDamagedError: the file is not a database.
-        StoreOutdatedError: the store's tables have another version than this program needs, or the store has
-            another kind of journal.
+        StoreOutdatedError: the store has the tables or the kind of journal of another version.
         StoreError: this SQLite cannot overwrite deleted content.
     """
     if not path.is_file():
@@ -249,7 +244,7 @@ def _retry(driver: sqlite3.Connection, statement: str, wait_seconds: float) -> N
 
     Raises:
         sqlite3.OperationalError: another process still has the lock after `wait_seconds`, or the statement
-            failed for another reason.
+            failed.
     """
     until = time.monotonic() + wait_seconds
     while True:

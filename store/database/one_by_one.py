@@ -23,8 +23,7 @@ def work_on_each(
 ) -> tuple[list[_Result], frozenset[_Address]]:
     """Do a piece of work on each mailbox, until `until` returns True.
 
-    Return the results, and the mailboxes in which the work raised an unexpected exception. After an exception
-    of a class in `expected`, continue with the next mailbox.
+    Return the results, and the mailboxes in which the work raised an exception that is not in `expected`.
 
     Raises:
         WholeStoreError: the store itself fails, for example because its disk is full.

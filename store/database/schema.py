@@ -72,10 +72,7 @@ def _read_word(value: object) -> str:
 
 
 class CheckedType(TypeDecorator[Any]):
-    """Column type that replaces a value of the wrong type by a constant when the value is read.
-
-    Someone who can write to the file can store any value. An exception would make the whole query fail.
-    """
+    """Column type that replaces a value of the wrong type by a constant when the value is read."""
 
     read: Callable[[object], Any]
 
@@ -200,12 +197,11 @@ class MailboxRow(_WithId, Base):
 class SealedRow(_WithId, Base):
     """Ciphertext of an entry, the age header or a chunk of an attached file, a record, or a tally.
 
-    A deletion clears the column `header` immediately, and the clean-up destroys the rest later. No one can
-    decrypt the rest without `header`. A tally is an encrypted count for the yearly report.
-
     - entry: `header` has the age header, and `payload` the rest of the ciphertext
     - chunk of a file: only `payload`
     - all others: only `header`
+
+    A deletion clears `header` immediately. No one can decrypt the rest without `header`.
     """
 
     __tablename__ = "sealed"
@@ -219,9 +215,8 @@ class SealedRow(_WithId, Base):
 class EntryRow(_WithId, Base):
     """Signed header (envelope) of one entry of a mailbox.
 
-    The row in `sealed` with the same id has the entry's ciphertext. If the encrypted part was destroyed, or
-    never existed, the row in `sealed` can be missing. Only the digest names one entry: a dishonest writer can
-    use a number or an entry id twice.
+    The row in `sealed` with the same id has the ciphertext, if any. Only the digest names one entry: a
+    dishonest writer can use a number or an entry id twice.
     """
 
     __tablename__ = "entry"
@@ -277,11 +272,7 @@ class DeletionQueueRow(_WithId, Base):
 
 
 class EndedMailboxRow(_WithId, Base):
-    """Proof that the source ended or the desk deleted a mailbox: the mailbox's last signed envelopes.
-
-    A server keeps the proof until every workstation in use has received the proof. A workstation keeps the
-    proof until the adviser has seen it.
-    """
+    """Proof that the source ended or the desk deleted a mailbox: the mailbox's last signed envelopes."""
 
     __tablename__ = "ended_mailbox"
     __table_args__ = (UniqueConstraint("address"),)
@@ -328,11 +319,9 @@ class MailboxTallyRow(_WithSealedId, Base):
 
 
 class LedgerTallyRow(_WithSealedId, Base):
-    """Tally (anonymous fact about a deleted mailbox) in the ledger.
+    """Tally (anonymous fact about a deleted mailbox) in the ledger, which does not show the mailbox.
 
-    The row in `sealed` with the same id has the tally's ciphertext. No column names the deleted mailbox. When
-    a mailbox is deleted, its tallies get new row ids in the ledger. So the row id does not show from which
-    mailbox a tally came.
+    The row in `sealed` with the same id has the tally's ciphertext.
     """
 
     __tablename__ = "ledger_tally"

@@ -25,11 +25,10 @@ _COUNT_IN_STORE = PreparedChange(
 def insert_sealed(session: Session, *, header: bytes | None = None, payload: bytes | None = None) -> int:
     """Write ciphertext in a new row, add its bytes to the store's count, and return the row's random id.
 
-    A page of zeros, the shield, is written before the ciphertext (`schema.SHIELD`). Without the shield,
-    SQLite could leave a copy of some ciphertext in the file after the row is deleted. A deletion erases the
-    header first, and the payload later. So the caller passes a whole record or tally (anonymous fact) as
-    `header`.
+    A deletion erases the header immediately, and the payload later. So pass a record or a tally (anonymous
+    fact) as `header`.
     """
+    # Without the shield, SQLite could leave a copy of some ciphertext after the row is deleted.
     row = new_id()
     size = len(header or b"") + len(payload or b"")
     _ADD.run(session, id=row, size=size, shield=SHIELD, header=header, payload=payload)

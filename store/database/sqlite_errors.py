@@ -31,8 +31,7 @@ def translating(path: Path) -> Iterator[None]:
     """Translate database errors that occur inside the block to a `StoreError`. `path` is the store's file.
 
     Raises:
-        StoreError: SQLite reported a failure that has a subclass of `StoreError`. Any other database error is
-            raised unchanged.
+        StoreError: SQLite reported a failure for which `StoreError` has a subclass.
     """
     try:
         yield
