@@ -42,7 +42,7 @@ _log = logging.getLogger(OWN_LOGGER)
 
 
 def open_letterhead(store: Store, fingerprint: str, serial_path: Path) -> Letterhead:
-    """Verify the desk's newest signed letterhead in the store and return it.
+    """Verify the desk's newest signed public statement (letterhead) in the store, and return it.
 
     Raises:
         LetterheadError: the letterhead is missing, forged, or older than one that was used before.
@@ -204,7 +204,8 @@ def _verify(
 def _recall(path: Path) -> tuple[int, str | None]:
     """Read the serial of the newest letterhead that this server used, from the file at `path`.
 
-    Return also a digest of the salt and cost for deriving keys. On a new server, the result is 0 and None.
+    A letterhead is the desk's signed public statement. Also return a digest of the salt and cost for deriving
+    keys. On a new server, the result is 0 and None.
 
     Raises:
         LetterheadError: the file cannot be read, or has a wrong form.

@@ -77,7 +77,7 @@ def create_source_app(  # noqa: PLR0913  # the parts of the app
     pause: Callable[[float], None] = time.sleep,
     in_background: Callable[[Callable[[], None]], object] | None = None,
 ) -> Flask:
-    """Build the Flask app of the source's site, with the desk's verified letterhead and an open store.
+    """Build the Flask app of the source's site, with the desk's verified public statement and an open store.
 
     `server_secret` is 32 random bytes that all worker processes share. If `newest_letterhead` is None, every
     request uses `letterhead`.

@@ -9,7 +9,7 @@ _DELAY_SECONDS: Final = 1  # the requests for the rest of a page come earlier
 
 
 class LaterThread:
-    """Thread that runs functions one after another, each at least a second after `call`."""
+    """Thread that runs functions one after another, each at least a second after `call` received it."""
 
     def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
         self._sleep = sleep

@@ -55,8 +55,7 @@ def small_form_bytes(limits: FormLimits) -> int:
 class LimitedRequest(Request):
     """Request whose form is read in memory, without files, and with the limits that its view declares.
 
-    After a refusal, `form` has the fields that arrived before, and the beginning of the field that is too
-    long.
+    After a refusal, `form` has the fields that arrived before, and the beginning of the refused field.
     """
 
     def _load_form_data(self) -> None:

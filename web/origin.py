@@ -23,10 +23,11 @@ class Headers(Protocol):
 def is_our_request(method: str, headers: Headers, own_origin: str) -> bool:
     """Return True if a request comes from a page of our own site, or changes nothing (GET, HEAD or OPTIONS).
 
-    The header `Sec-Fetch-Site` must be `same-origin` or `none`, and `Origin` must be `own_origin`. A missing
-    header is accepted, because text browsers send neither.
+    In other requests, `Sec-Fetch-Site` must be `same-origin` or `none`, and `Origin` must be `own_origin`. A
+    missing header is accepted.
     """
-    # With a text browser, another site can post a form to our site only if the visitor presses a button.
+    # Text browsers send neither header. With such a browser, another site can post a form to our site, but
+    # only if the visitor presses a button.
     if method in _CHANGES_NOTHING:
         return True
     site = headers.get("Sec-Fetch-Site")

@@ -73,8 +73,8 @@ def store_group() -> None:
 def verify_command(settings: Path) -> None:
     """Verify the signatures, order and digests of all entries and files in the store.
 
-    Print also the number of damaged rows of each table. No secret key is needed. If there is a fault or a
-    damaged row, the command ends with status 1.
+    Also print the number of damaged rows of each table. If there is a fault or a damaged row, the command
+    ends with status 1. No secret key is needed.
     """
     from deploy.serving.topology import load_public_settings
     from protocol.identifiers import mailbox_label

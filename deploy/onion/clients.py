@@ -74,7 +74,7 @@ def make_client_key() -> ClientKey:
 
 
 def admit_client(folder: Path, name: str, public: str) -> None:
-    """Allow a workstation to connect to an onion service: write its public key to the folder of clients.
+    """Add a workstation's public key to the folder of clients that may connect to an onion service.
 
     A new key replaces the old key of the same name. If `steunpunt onion publish` is not running, reload Tor
     to use the new key.
@@ -101,7 +101,7 @@ def require_client_keys(folder: Path) -> None:
 
 
 def dismiss_client(folder: Path, name: str) -> bool:
-    """Forbid a workstation to connect to an onion service. Return True if its name was known.
+    """Forbid a workstation to connect to an onion service. Return True if there was such a workstation.
 
     After the last workstation is removed, no one can connect.
 

@@ -74,8 +74,8 @@ def add_onion(
 ) -> None:
     """Make Tor publish an onion service at port 80, until Tor ends.
 
-    `target` is the path of a Unix socket, without a space. Only clients with a key in `clients` (base32) can
-    connect, and open connections are closed. If `clients` is None, everyone can connect.
+    `target` is the path of a Unix socket, without a space. Only clients with a public key in `clients`
+    (base32) can connect. If `clients` is None, everyone can connect.
 
     Raises:
         OnionError: Tor refused.

@@ -33,7 +33,7 @@ Say = Callable[[str], object]
 
 
 def set_up_server(settings: Path, fingerprint: str, *, source_bind: str, sync_bind: str) -> bool:
-    """Set up this machine as the desk's server, and return True. If it is a server already, return False.
+    """Set up this machine as the desk's server, and return True. If this was done before, return False.
 
     `fingerprint` identifies the desk's public key. The server gets none of the desk's secret keys.
 
@@ -64,7 +64,7 @@ def server_card(settings: Path) -> CardFile:
     If the server has no secret key yet, a new key is made first.
 
     Raises:
-        DeployError: the settings, the key or the statement (letterhead) have faults.
+        DeployError: the settings, the key or the signed statement have faults.
         StoreError: the store cannot be read.
     """
     config = load_config(settings, "sync", SyncConfig)
@@ -78,10 +78,10 @@ def server_card(settings: Path) -> CardFile:
 
 
 def admit_workstation(settings: Path, path: Path, *, say: Say, on_step: Say) -> None:
-    """Let the workstation of a pairing file sync with this server.
+    """Let the workstation that a pairing file describes sync with this server.
 
-    The file has the workstation's public key and the desk's signed public statement. A newer statement than
-    the server's is published.
+    The file has the workstation's public key and the desk's signed public statement. A newer statement
+    replaces the server's statement.
 
     Raises:
         DeployError: the pairing file is refused. Nothing was changed.
@@ -111,7 +111,7 @@ def admit_workstation(settings: Path, path: Path, *, say: Say, on_step: Say) -> 
 
 
 def remove_workstation(settings: Path, name: str, *, say: Say) -> None:
-    """Forget a workstation on this server: delete its queue of items, and its key for the onion service.
+    """Forget a workstation on this server: delete the workstation's queue, and its key for the onion service.
 
     The server still accepts a sync with the workstation until the desk has retired the workstation.
 

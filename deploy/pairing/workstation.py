@@ -157,9 +157,9 @@ def pair_new_workstation(
 
 
 def end_strand(strand: Strand, *, until: date) -> Strand:
-    """Return a workstation's entry in the letterhead, with `until` as its last day of use.
+    """Return a workstation's entry for the desk's public statement, with `until` as the last day of use.
 
-    If the use ends earlier, the entry is not changed. If the use begins later, it ends on its first day.
+    An entry that ends earlier is not changed. An entry that begins later ends on its first day.
     """
     return msgspec.structs.replace(strand, until=max(min(until, strand.until or until), strand.since))
 

@@ -75,8 +75,8 @@ def load_public_settings(settings: Path) -> PublicSettings:
 def _refuse_wrong_sections(settings: Path, sections: frozenset[str]) -> None:
     """Refuse a workstation's settings file if its sections contradict each other.
 
-    A workstation that is paired with a server has no sections [source] and [sync]. Any other workstation has
-    a section [source].
+    A workstation that is paired with a server must have no section [source] or [sync]. Any other workstation
+    must have a section [source].
 
     Raises:
         ConfigError: the sections contradict each other.

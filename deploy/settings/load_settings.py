@@ -46,7 +46,7 @@ class DeskConfig:
 def load_config(path: Path, section: str, shape: type[_Config], *, raw: bytes | None = None) -> _Config:
     """Read one section of a TOML settings file into its frozen dataclass.
 
-    Relative paths start from the folder of `path`. If `raw` is given, the file does not have to exist.
+    Relative paths start from the folder of `path`. If `raw` is given, it is read instead of the file.
 
     Raises:
         ConfigError: the file cannot be read, or has faults. The message names all faults of the section.

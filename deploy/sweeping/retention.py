@@ -31,7 +31,7 @@ _log = logging.getLogger(OWN_LOGGER)
 
 @dataclass(frozen=True, slots=True)
 class RetentionResult:
-    """Numbers of mailboxes in one run of the retention rules.
+    """Counts of mailboxes from one run of the retention rules.
 
     `purged` counts deleted closed mailboxes, and `never_used` deleted mailboxes in which no one wrote. `kept`
     counts mailboxes that were due, but failed the check before deletion.
@@ -121,7 +121,7 @@ def refresh_hints(store: Store) -> None:
 def forget_known(store: Store, letterhead: Letterhead, today: date) -> None:
     """Delete workstations that are not in use, and data that every workstation in use has received.
 
-    These data are dropped records, and proofs of ended mailboxes that are at least 30 days old.
+    These data are records that the desk dropped, and proofs that mailboxes ended at least 30 days ago.
 
     Raises:
         StoreError: the store failed.

@@ -137,8 +137,8 @@ def sweep_now(
 ) -> int:
     """Destroy deleted content and rewrite the store once, for the command `steunpunt sweep --once`.
 
-    `on_progress` receives two numbers of encrypted parts: destroyed, and all to destroy. Return the number of
-    destroyed parts.
+    Return the number of encrypted parts that were destroyed. `on_progress` receives this number so far, and
+    the number of all parts to destroy.
 
     Raises:
         StoreError: the store failed.

@@ -127,8 +127,7 @@ def rebuild_workstation(
 
 
 def _introduce_to_server(desk: OpenDesk, lost: Keyring, carrier: Carrier) -> None:
-    """Make this new workstation known to the server, with a sync bundle signed by the lost one's key."""
-    # The server does not know this workstation's own key yet, and would refuse a bundle with that key.
+    """Introduce this workstation to the server in a sync bundle, signed with the lost workstation's key."""
     # The server does not know this workstation's own key yet, and would refuse a bundle with that key.
     side = replace(workstation_endpoint(desk), name=lost.strand.id, seed=lost.strand.seed)
     for _ in range(_INTRODUCTIONS):

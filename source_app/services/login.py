@@ -265,8 +265,7 @@ def _root(desk: PublicDesk, typed: str, sealed_place: str, *, now: int) -> RootK
 def _unused_place(desk: PublicDesk, sealed: str, *, now: int) -> QueuePlace | None:
     """Return the visitor's place in the queue of log-ins, from a form that the visitor sent again.
 
-    Return None if the form has no place, or if the place was used before. Then the visitor joins the queue
-    now.
+    Return None if the form has no place, or if the place was used before.
     """
     try:
         place = open_place(sealed, desk.server_secret)

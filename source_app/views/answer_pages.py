@@ -55,8 +55,8 @@ def proposal_page(
 def page_with_text(here: MailboxSession, text: str, proposal_id: str) -> Response:
     """Return a page that shows again the text that the source typed before the session ended.
 
-    If the mailbox has the proposal `proposal_id`, the text is in its answer form. Otherwise the text is in
-    the form for a new message.
+    If the mailbox has the proposal `proposal_id`, the text is in the proposal's answer form. Otherwise the
+    text is in the form for a new message.
     """
     if proposal_id:
         with suppress(NotFoundError), mailbox_turn(here):
