@@ -31,9 +31,9 @@ _OK: Final = 200
 SSH_POUCHES: Final = b"pouch\n"  # `steunpunt sync answer` writes this before pouches,
 SSH_REFUSED: Final = b"refused "  # and writes this before a word of refusal
 
-_SSH_OPTIONS: Final = (
-    "-oBatchMode=yes",
-    "-oConnectTimeout=60",
+_SSH_COMMAND: Final = (
+    # When our process ends, the kernel kills ssh: a hostile server could keep the connection open.
+    *("setpriv", "--pdeathsig", "KILL", "ssh", "-T", "-oBatchMode=yes", "-oConnectTimeout=60"),
     "-oServerAliveInterval=30",  # give up when the server is silent for two minutes
     "-oServerAliveCountMax=4",
 )
@@ -95,7 +95,7 @@ class SshCarrier:
     """Connection that carries pouches (sync bundles) to the server through the `ssh` program.
 
     The program uses the user's own SSH settings and keys, with options that stop it from asking the user for
-    a password or a confirmation.
+    a password or a confirmation. The program ends at the latest when our process ends.
     """
 
     target: str
@@ -110,7 +110,7 @@ class SshCarrier:
             ServerRefusedError: the server sent a reason to refuse, instead of pouches.
         """
         # A forced command in the server's authorized_keys replaces the command that is named here.
-        command = ["ssh", "-T", *_SSH_OPTIONS, *self.options, self.target, "steunpunt sync answer"]
+        command = [*_SSH_COMMAND, *self.options, self.target, "steunpunt sync answer"]
         with _unreachable(), tempfile.TemporaryFile() as question:
             question.write(pouch)
             question.seek(0)

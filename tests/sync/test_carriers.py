@@ -1,7 +1,12 @@
 """Foreign servers at the server's address cost the workstation neither memory nor time."""
 
 import itertools
+import os
+import select
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -141,3 +146,28 @@ def test_a_socket_without_a_listener_is_unreachable(tmp_path: Path) -> None:
 def test_a_server_setting_of_another_form_is_refused(server: str) -> None:
     with pytest.raises(ValueError, match="onion: and an address"):
         carrier_of(server, "127.0.0.1:9050")
+
+
+def test_ssh_ends_with_our_process_even_if_the_server_keeps_the_connection(tmp_path: Path) -> None:
+    """Locking ends the process of the adviser's interface. A hostile server never ends its answer."""
+    ssh = tmp_path / "ssh"
+    ssh.write_text("#!/bin/sh\ntrap '' HUP INT PIPE TERM\necho $$\nexec sleep 600 >&2\n")
+    ssh.chmod(0o700)
+    program = (
+        "import os; from sync import carriers\n"
+        "carriers._read_ssh = lambda output: os.write(1, output.readline())\n"
+        "with carriers.SshCarrier('server').carry(b''): os.read(0, 1)"
+    )
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    with subprocess.Popen(
+        (sys.executable, "-c", program), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={"PATH": path}
+    ) as ours:
+        assert ours.stdout is not None
+        at_server = os.pidfd_open(int(ours.stdout.readline()))
+        ours.kill()
+    try:
+        assert select.select([at_server], [], [], 30)[0]
+    finally:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(at_server, signal.SIGKILL)
+        os.close(at_server)
