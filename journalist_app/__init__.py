@@ -68,11 +68,10 @@ def create_adviser_app(
     readers: Sequence[WorkerStarter] = (),
     today: Callable[[], date] = utc_today,
 ) -> Flask:
-    """Build the adviser's site around an open store. The site is locked until the adviser unlocks it.
+    """Build the adviser's site around an open store, locked until the adviser unlocks the site.
 
-    `end_worker` ends the worker process after its last response, so that the kernel wipes the keys from
-    memory. Each function in `readers` starts one search process, which searches a part of the store. If
-    `readers` is empty, search is off.
+    `end_worker` ends the worker process after its last response. Each of `readers` starts one search process,
+    so without `readers` search is off.
     """
     app = Flask(__name__)
     app.request_class = LimitedRequest

@@ -24,47 +24,33 @@ BY_FILE: Final = "file"  # value of `server`: someone carries pouches over an ai
 class AdviserConfig:
     """Settings of one adviser's site, without secrets.
 
-    `bind` is an address of the loopback network and a port, such as "127.0.0.2:8081". The site has its own
-    address because browsers send cookies to every port of a host. Sizes are in bytes. After `idle_minutes`
-    without activity, the site locks itself. `themes`, `routes`, `regions` and `outcomes` have lines "key:
-    Nederlands / English"; the key is stored and counted. The public version of the yearly report hides counts
-    under `public_floor`. The version for the Secretary-General (SG) hides counts under `sg_floor`.
-    `openpgp_home_path` is a folder on tmpfs.
-
-    `server` says how this workstation reaches the store that sources write to:
-
-    - "": that store is `store_path`, on this machine
-    - "file": someone carries pouches (sync bundles) over an air gap
-    - "onion:…", "ssh:…" or "unix:…": the workstation connects to this address
-
-    `socks` is the loopback address and port of Tor.
-
     Raises:
-        AdviserConfigError: some settings cannot be used. The message names each of them.
+        AdviserConfigError: some settings cannot be used, and the message names each of them.
     """
 
     store_path: Path
     keyring_path: Path
     trusted_state_path: Path
     fingerprint: str
+    # loopback address and port; an own address, because browsers send cookies to every port of a host
     bind: str
-    idle_minutes: int
+    idle_minutes: int  # without activity, until the site locks
     upload_bytes: int
     upload_files: int
     mailbox_bytes: int
     store_bytes: int
     reserve_bytes: int
     retention_spread_days: int
-    themes: tuple[str, ...]
+    themes: tuple[str, ...]  # each option of the four lists is "key: Nederlands / English"
     routes: tuple[str, ...]
     regions: tuple[str, ...]
     outcomes: tuple[str, ...]
-    public_floor: int
-    sg_floor: int
+    public_floor: int  # the yearly report for the public hides smaller counts
+    sg_floor: int  # the report for the Secretary-General hides smaller counts
     recipients: tuple[RecipientKey, ...]
-    openpgp_home_path: Path
-    server: str
-    socks: str
+    openpgp_home_path: Path  # on tmpfs
+    server: str  # `ONE_MACHINE`, `BY_FILE`, or the server's address: "onion:…", "ssh:…" or "unix:…"
+    socks: str  # loopback address and port of Tor
     sync_minutes: int
 
     def __post_init__(self) -> None:

@@ -210,8 +210,7 @@ class ReplyTemplateError(AdviserError):
 class UnsentRefusedError(AdviserError):
     """A form that an adviser sent while the app was locked was not stored.
 
-    The form is too long, too many forms are stored already, or the letterhead (public statement) with the
-    encryption key is not signed by the desk.
+    The form is too long, too many forms are stored, or the store has no valid key to encrypt the form.
     """
 
     reason = "not_kept"

@@ -88,10 +88,12 @@ class AnswerParts:
 
 
 def read_answer(body: Body, content_type: str, files: int, into: AnswerParts) -> None:
-    """Read the text fields of a submitted form into `into`, up to the first file. The files are not read yet.
+    """Read the text fields of a submitted form into `into`, up to the first file.
+
+    The files are read later, from `into.events`.
 
     Raises:
-        BodyError: the request body is malformed, too large or cut off. `into` has the text before the fault.
+        BodyError: the body is malformed, too large or cut off, and `into` has the text before the fault.
     """
     # Allow one part more than the limit, so that the service can report "too many files".
     limits = FormLimits(len(ANSWER_FIELDS) + TICKED_FILES + 2 * files + 1, ANSWER_FIELDS)

@@ -17,17 +17,15 @@ Facts = Counter[tuple[int, str, str]]
 class YearCounts:
     """Exact counts of mailboxes in one year, which the desk must keep secret.
 
-    `disclosure.treat` makes them safe to show. `mailboxes` has three counts: mailboxes that the desk has
-    read, mailboxes that ended before the desk read them, and spam. `tables` has the count of each line of
-    each table, also of the lines "not recorded" and "other words", which the report never shows. The lines of
-    a table add up to the number of mailboxes that were read. `strange` is the number of stored facts that are
-    missing or not valid, and is only for the adviser.
+    `disclosure.treat` makes the counts safe to show. The lines of a table add up to the number of mailboxes
+    that were read.
     """
 
     year: int
-    mailboxes: Mapping[str, int]
+    mailboxes: Mapping[str, int]  # read, ended before the desk read them, and spam
+    # also the lines "not recorded" and "other words", which the report never shows
     tables: Mapping[str, Mapping[str, int]]
-    strange: int = 0
+    strange: int = 0  # facts that are missing or not valid, only for the adviser
 
     @property
     def read(self) -> int:
@@ -48,13 +46,11 @@ def years_with_mailboxes(facts: Facts) -> set[int]:
 def count_year(facts: Facts, year: int, tables: Shapes, padding: str) -> YearCounts:
     """Return the exact counts of one year for the lines of the given tables.
 
-    Each mailbox that was read has one fact for each table. Facts of the dimension `padding` are not counted:
-    they only give every mailbox the same number of facts.
-
-    Attack: someone who controls the store withholds facts, so that some tables add up to less than others.
-    So this function takes the highest sum as the number of mailboxes that were read. In every other table,
-    the missing mailboxes are counted as "not recorded", so that all tables add up to this number.
+    Facts of the dimension `padding` are not counted. Missing facts count as "not recorded", so that all
+    tables add up to the same number.
     """
+    # Attack: someone who controls the store withholds facts, so that some tables add up to less than others.
+    # So the highest sum is the number of mailboxes that were read.
     mailboxes = {kind: facts[year, MAILBOX, kind] for kind in MAILBOXES}
     counted = {name: Counter(dict.fromkeys((*lines, *NEVER_SHOWN), 0)) for name, lines in tables.items()}
     strange = 0

@@ -27,16 +27,15 @@ class Audience(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Floors:
-    """Smallest counts that the yearly report shows: `public` in the public version, `sg` in the SG's version.
+    """Smallest counts that the yearly report shows to the public, and to the Secretary-General (`sg`).
 
-    SG is the Secretary-General, the highest official of the ministry. Shown counts are rounded to multiples
-    of five, so each floor must be a multiple of five. With a floor of 12, for example, only a count of 12
-    would be shown as 10, so a shown 10 would reveal the exact count.
+    Each floor is a multiple of five, because shown counts are rounded to multiples of five.
 
     Raises:
-        FloorError: a floor is below its minimum or is not a multiple of five, or the SG's floor is above the
-            public floor.
+        FloorError: a floor is too low or not a multiple of five, or `sg` is above `public`.
     """
+
+    # With a floor of 12, for example, only a count of 12 would be shown as 10, so 10 would reveal the count.
 
     public: int = PUBLIC_FLOOR_MINIMUM
     sg: int = SG_FLOOR_MINIMUM
@@ -58,31 +57,26 @@ class Floors:
 class Treated:
     """Counts of mailboxes in a year that are safe to show in one version of the report.
 
-    A count is rounded to a multiple of five, or is None if the report must hide the count. `mailboxes` has
-    the numbers of mailboxes that were read, that ended before someone read them, and that were spam. `tables`
-    leaves out the lines in `tables.NEVER_SHOWN`.
+    A count is rounded to a multiple of five, or is None if the report must hide the count.
     """
 
     year: int
     audience: Audience
     floor: int
-    mailboxes: Mapping[str, int | None]
-    tables: Mapping[str, Mapping[str, int | None]]
+    mailboxes: Mapping[str, int | None]  # read, ended before someone read them, and spam
+    tables: Mapping[str, Mapping[str, int | None]]  # without the lines in `NEVER_SHOWN`
 
 
 def treat(counts: YearCounts, floors: Floors, audience: Audience) -> Treated:
     """Return the rounded counts of a year that one version of the report may show.
 
-    In each table, the lines are checked from the largest count to the smallest. The first line that fails one
-    of these conditions is hidden, and so are all lines after it:
-
-    - the line's count is at least the floor (smallest count that the report shows)
-    - at least `floor - 1` of the mailboxes that were read are outside this line and the lines before it
-
-    For the second condition, each count is replaced by the lowest count that the report would show in the
-    same way. So the choice of the lines tells a reader no more than the shown numbers. Each hidden count can
-    be anything from 0 to `floor - 1`, even for a reader who knows this rule.
+    Counts below the floor are hidden, and more lines of a table if needed. So a hidden count can be anything
+    from 0 to `floor - 1`.
     """
+    # The lines of a table are checked from the largest count to the smallest. A line is shown if its count
+    # is at least the floor, and at least `floor - 1` of the mailboxes that were read are outside this line
+    # and the lines before it. For the second condition, `_lowest` replaces each count, so that the choice of
+    # the lines tells a reader no more than the shown numbers. After the first hidden line, all are hidden.
     floor = floors.of(audience)
     return Treated(
         counts.year,
@@ -117,10 +111,7 @@ def _treat_table(table: Mapping[str, int], read: int, floors: Floors, floor: int
 
 
 def _lowest(count: int, floors: Floors) -> int:
-    """Return the lowest count that looks the same as `count` in both versions of the report.
-
-    `treat` uses this count to choose the lines to show. With the exact count, the choice could tell a reader
-    more than the shown numbers.
-    """
+    """Return the lowest count that looks the same as `count` in both versions of the report."""
+    # `treat` chooses the lines to show by this count, because the exact count could reveal more.
     floor = floors.public if count >= floors.public else floors.sg
     return max(floor, rounded(count) - _REACH)

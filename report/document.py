@@ -51,15 +51,13 @@ class Table:
 class Imprint:
     """Name of the desk, date of publication and the adviser's text, for a report in one language.
 
-    The report says if it is a draft, because a draft must not be published: someone who compares two drafts
-    of one year could learn facts about a single mailbox. `own_words` is the adviser's plain text, of at most
-    `OWN_WORDS_CHARACTERS`. An empty line begins a paragraph.
+    `own_words` is plain text of at most `OWN_WORDS_CHARACTERS`, with an empty line between paragraphs.
     """
 
     desk_name: str
     published: date
     own_words: str
-    is_draft: bool = False
+    is_draft: bool = False  # the report says so: two drafts of one year could reveal a single mailbox
 
 
 @dataclass(frozen=True, slots=True)

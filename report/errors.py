@@ -10,10 +10,10 @@ class ReportError(Exception):
 
 
 class FloorError(ReportError):
-    """A floor (smallest count that the yearly report shows) is not allowed.
+    """A floor, which is the smallest count that the yearly report shows, is not allowed.
 
-    The floor is below its minimum or not a multiple of five, or the floor for the Secretary-General's version
-    is above the floor for the public version.
+    The floor is too low or not a multiple of five, or the Secretary-General's floor is above the public
+    floor.
     """
 
 

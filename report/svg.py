@@ -21,10 +21,9 @@ _HIDDEN_WIDTH: Final = 28
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """Bar of a chart in the yearly report. The bar's name is above the bar, on one or more lines.
+    """Bar of a chart in the yearly report, with its name above the bar.
 
-    Positions are in SVG user units. `count` is the number beside the bar, or None if the report must not show
-    it.
+    Positions are in SVG user units. `count` is None if the report must not show the count.
     """
 
     name: tuple[tuple[int, str], ...]  # baseline and text of each line

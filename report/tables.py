@@ -63,12 +63,11 @@ Shapes = Mapping[str, tuple[str, ...]]
 
 
 def shapes(lists: Lists) -> Shapes:
-    """Return the keys of the lines of each table. Each table counts mailboxes by one fact, such as the theme.
+    """Return the keys of the lines of each table, which counts mailboxes by one fact, such as the theme.
 
-    The tables count the mailboxes that the desk has read. Each fact is in only one table. Otherwise one table
-    could show a count that another table hides. For example, only the table of times to the first answer has
-    a line for mailboxes without an answer.
+    The tables count the mailboxes that the desk has read.
     """
+    # Each fact is in only one table. Otherwise one table could show a count that another table hides.
     listed = ("theme", "route", "outcome", "region")
     return {
         **{dimension: tuple(line.key for line in getattr(lists, dimension)) for dimension in listed},
@@ -81,8 +80,8 @@ def shapes(lists: Lists) -> Shapes:
 def counted_line(tables: Shapes, dimension: str, value: str) -> str:
     """Return the key of the table's line in which the report counts one fact about a mailbox.
 
-    `value` is the fact, such as "within_2". An empty value is counted in the line "not recorded", and a value
-    without a line of its own in the line "other words".
+    An empty `value` gives the line "not recorded". A value without a line of its own gives the line "other
+    words".
     """
     if not value:
         return NOT_RECORDED

@@ -15,11 +15,12 @@ _TOKEN_BYTES = 32
 
 
 class AutoLock:
-    """Automatic lock: drops the unlocked desk with its keys after a time without activity. Thread-safe.
+    """Automatic lock that drops the unlocked desk with its keys after a time without activity.
 
-    Python cannot wipe keys from memory, but the kernel wipes the memory of a process that ends. So locking
-    calls `end_worker`, which ends the worker process.
+    Locking calls `end_worker`, which ends the worker process. Thread-safe.
     """
+
+    # Python cannot wipe keys from memory, but the kernel wipes the memory of a process that ends.
 
     def __init__(
         self,

@@ -46,41 +46,38 @@ class EvidenceKind(StrEnum):
 class Evidence(StrictStruct, frozen=True):
     """Copy of an entry that is kept after its mailbox ends: a proposal, or the source's answer to a proposal.
 
-    `entry` is the digest of the entry, and `body` its decrypted content as JSON. `envelope` and `signature`,
-    if kept, prove that the source signed an entry with that digest. The envelope and the signature do not
-    prove that `body` was the content of that entry, because the ciphertext is deleted with the mailbox. Only
-    the desk itself can state what the content was.
+    `entry` is the digest of the entry, and `body` its decrypted content as JSON. `envelope` and `signature`
+    prove that the source signed the entry, but not what its content was.
     """
+
+    # The ciphertext is deleted with the mailbox, so only the desk itself can state what the content was.
 
     kind: EvidenceKind
     day: date
     entry: _Digest
     body: bytes
-    envelope: bytes = b""
+    envelope: bytes = b""  # empty if not kept
     signature: bytes = b""
 
 
 class PassedOn(StrictStruct, frozen=True):
-    """Item of a casefile (the desk's notes about a mailbox): a text with files for a recipient.
+    """Facts about one file that the desk made for a recipient, a part of the desk's notes about a mailbox.
 
-    `made` is the day on which the desk made the recipient's file. `delivered` is the day on which the desk
-    handed over this file, or None if the desk still has the file. `proposal` is the digest of the proposal
-    that the source saw.
+    `made` and `delivered` are the days on which the desk made the file and handed it over. `delivered` is
+    None if the desk still has the file.
     """
 
     recipient: _Word
     with_consent: bool
     made: date
-    proposal: _Digest
+    proposal: _Digest  # of the proposal that the source saw
     delivered: date | None = None
 
 
 class Casefile(CanonicalStruct, frozen=True):
     """The desk's own notes about one mailbox, which sources never see.
 
-    `theme`, `route`, `region` and `outcome` are names from the desk's own lists, or empty if nothing was
-    chosen. `first_message` and `first_answer` are days. `came_back` is True if the source came back after the
-    first answer. `keep_until` is the last day on which evidence is kept after the mailbox ends.
+    `theme`, `route`, `region` and `outcome` are names from the desk's lists, or empty.
     """
 
     version: Literal[1] = 1
@@ -94,19 +91,17 @@ class Casefile(CanonicalStruct, frozen=True):
     handover: _Prose = ""
     is_spam: bool = False
     evidence: tuple[Evidence, ...] = ()
-    keep_until: date | None = None
+    keep_until: date | None = None  # last day of the evidence after the mailbox ends
     first_message: date | None = None
     first_answer: date | None = None
-    came_back: bool = False
+    came_back: bool = False  # after the first answer
     passed_on: tuple[PassedOn, ...] = ()
 
     def to_bytes(self) -> bytes:
-        """Write the casefile as JSON, in the form in which it is encrypted and stored as a record.
-
-        A casefile has the desk's notes about a mailbox.
+        """Return the desk's notes about a mailbox as JSON, the form that is encrypted and stored.
 
         Raises:
-            TooLongError: the casefile is over 700,000 bytes.
+            TooLongError: the JSON is over 700,000 bytes.
             MalformedError: a text has half a surrogate pair, or `from_bytes` would refuse a value.
         """
         raw = encode_json(self)
@@ -119,11 +114,10 @@ class Casefile(CanonicalStruct, frozen=True):
 def tallies_of(  # noqa: PLR0913  # what a tally consists of
     casefile: Casefile, letterhead: Letterhead, *, seed: bytes, revision: int, closed: date, is_read: bool
 ) -> tuple[Tally, ...]:
-    """Make the `ROWS` (8) tallies of a mailbox: anonymous facts from its casefile, for the yearly report.
+    """Make the eight tallies of a mailbox, which are anonymous facts for the yearly report.
 
-    A casefile has the desk's notes about a mailbox. The tallies belong to the year of the first message. If
-    there was no message, they belong to the year of `closed`. If the mailbox is spam, or if it ended before
-    anyone read it, only the tally MAILBOX has a fact.
+    Their year is that of the first message, or of `closed` without a message. If the mailbox is spam or was
+    not read, only the tally MAILBOX has a fact.
     """
     year = (casefile.first_message or closed).year
     came_back = "yes" if casefile.came_back else "no"
@@ -141,11 +135,8 @@ def tallies_of(  # noqa: PLR0913  # what a tally consists of
 
 
 def _fitting(choice: str) -> str:
-    """Return an adviser's choice, such as a theme, or "" if the choice is too long to be counted.
-
-    Every choice in the settings is short enough. Attack: a thief with the keys of a retired workstation signs
-    a longer choice, so that the yearly report cannot count the mailbox.
-    """
+    """Return an adviser's choice, such as a theme, or "" if the choice is too long to be counted."""
+    # Attack: with a retired workstation's keys, a thief signs a longer choice, which cannot be counted.
     return choice if len(encode_json(choice)) <= _TALLY_VALUE_BYTES else ""
 
 

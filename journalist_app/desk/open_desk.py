@@ -65,33 +65,26 @@ class CheckProgress:
 class WholeCheck:
     """Progress of the check of the whole store, and the day and result of the last finished check.
 
-    The progress is in numbers of mailboxes. `day` is None before the first check of the whole store was
-    finished. `unsound` counts the mailboxes in which it found a fault.
+    `done`, `total` and `unsound` count mailboxes. `day` is None before the first check has finished.
     """
 
     done: int = 0
     total: int = 0
     is_running: bool = False
     day: date | None = None
-    unsound: int = 0
+    unsound: int = 0  # with a fault
 
 
 @dataclass(frozen=True, slots=True)
 class SyncProgress:
-    """State of the running sync, or result of the last sync since the desk was unlocked.
-
-    `left` counts the items to send, and `received` counts the items that arrived. `refusal` is the key of the
-    sentence that says why the sync stopped, or empty. `arrival` is the outcome of a pouch (sync bundle) that
-    was read from a file: "APPLIED", "DUPLICATE" or "PENDING". `pending` counts pouches that wait until an
-    earlier pouch arrives.
-    """
+    """State of the running sync, or result of the last sync since the desk was unlocked."""
 
     is_running: bool = False
-    left: int = 0
-    received: int | None = None
-    refusal: str = ""
-    arrival: str = ""
-    pending: int = 0
+    left: int = 0  # items to send
+    received: int | None = None  # items that arrived
+    refusal: str = ""  # key of the sentence that says why the sync stopped, or empty
+    arrival: str = ""  # of a pouch from a file: "APPLIED", "DUPLICATE" or "PENDING"
+    pending: int = 0  # pouches that wait until an earlier pouch arrives
 
 
 class PreparedEntry(Protocol):
@@ -107,10 +100,9 @@ class PreparedEntry(Protocol):
 
 @dataclass(slots=True)
 class OpenDesk:
-    """The unlocked desk: its keys, its trusted state, and everything that was verified or decrypted.
+    """The unlocked desk, with its keys and everything that was verified or decrypted.
 
-    Thread-safe. With the trusted state, the workstation detects a roll-back of the store. `unsound` has the
-    mailboxes that failed verification, each with the names of its faults.
+    With the trusted state, this workstation detects a roll-back of the store. Thread-safe.
     """
 
     config: AdviserConfig
@@ -119,7 +111,7 @@ class OpenDesk:
     letterhead: Letterhead
     trusted_state: TrustedState = field(repr=False)
     trusted_state_status: TrustedStateStatus
-    unsound: dict[Address, tuple[str, ...]] = field(default_factory=dict)
+    unsound: dict[Address, tuple[str, ...]] = field(default_factory=dict)  # the faults of each faulty mailbox
     # Mailboxes in which a step of the desk's work raised an exception, by the name of the step.
     unfinished: dict[str, frozenset[Address]] = field(default_factory=dict)
     progress: CheckProgress = CheckProgress(0, 0, is_running=False, is_broken=False)
@@ -188,15 +180,14 @@ class OpenDesk:
     def each_mailbox(
         self, step: str, addresses: Iterable[Address], work: Callable[[Address], _T]
     ) -> list[_T]:
-        """Do one step of the desk's work on each mailbox, until the desk locks. Return the results.
+        """Do one step of the desk's work on each mailbox, and return the results.
 
-        `step` names the step. A mailbox has no result if a use case refuses the work, or if the mailbox
-        changed during the work. If the work fails in an unexpected way, the inbox shows the mailbox as
-        unfinished until a later run of the same step.
+        A mailbox whose work failed has no result. The work ends early when the desk locks.
 
         Raises:
             WholeStoreError: the store itself fails, for example because its disk is full.
         """
+        # After an unexpected failure, the inbox shows the mailbox as unfinished until this step succeeds.
         done, self.unfinished[step] = work_on_each(addresses, work, *_EXPECTED, until=self.stopping.is_set)
         return done
 
@@ -212,12 +203,12 @@ class OpenDesk:
         return True
 
     def stores_to_tell(self, today: date) -> Collection[bytes]:
-        """Return the other stores that must receive an item before this store deletes it.
+        """Return the ids of the stores that must receive an item before this store may delete the item.
 
-        Such an item is the proof that a mailbox ended, or a record (note) that the desk dropped. If this
-        workstation has its own store, the result is only the server's store. If this site uses the server's
-        store itself, the result has the stores of the other workstations in use.
+        If this workstation has its own store, the result is the server's store. If this site uses the
+        server's store, the result is the stores of the other workstations.
         """
+        # Such an item is the proof that a mailbox ended, or a record that the desk dropped.
         others = self.letterhead.strands_in_use(today) - {self.keyring.strand.id}
         return others if self.config.server == ONE_MACHINE else {SERVER}
 
@@ -286,10 +277,9 @@ class OpenDesk:
 
     @contextmanager
     def saving_once(self) -> Iterator[None]:
-        """Save the trusted state once at the end of a block that changes many mailboxes.
+        """Save this workstation's trusted state once, at the end of a block that changes many mailboxes.
 
-        Without this block, each change would write the newest entries of all mailboxes to the disk. Changes
-        in other threads are saved at once, as always. These blocks cannot be nested.
+        Changes in other threads are saved immediately. Do not nest these blocks.
         """
         self._saving_once.add(threading.get_ident())
         try:
@@ -329,10 +319,10 @@ class OpenDesk:
 
 
 def read_trusted_state(config: AdviserConfig, keyring: Keyring) -> tuple[TrustedState, TrustedStateStatus]:
-    """Read the trusted state from its file. Return it, and whether the file is sound, missing or damaged.
+    """Read the trusted state from its file, and return whether the file is sound, missing or damaged.
 
-    The trusted state is this workstation's own record of what it has seen, to detect a roll-back of the
-    store. If the file is missing or damaged, the returned state is empty.
+    The trusted state is what this workstation has seen, to detect a roll-back of the store. If the file is
+    missing or damaged, the trusted state is empty.
     """
     try:
         sealed = read_private(config.trusted_state_path)

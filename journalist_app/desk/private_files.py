@@ -17,12 +17,11 @@ class ExposedError(Exception):
 def read_private(path: Path) -> bytes:
     """Return the bytes of a file, after a check that only its owner can read and write the file.
 
-    The check is on the open file, so an attacker cannot swap the file after the check.
-
     Raises:
         OSError: the file does not exist or cannot be read.
-        ExposedError: another user owns the file or can read or write it, or it is not a plain file.
+        ExposedError: the file is not a plain file that only the owner of this process can read and write.
     """
+    # The check is on the open file, so an attacker cannot swap the file after the check.
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
         status = os.fstat(file.fileno())
         if (

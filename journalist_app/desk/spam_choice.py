@@ -9,21 +9,18 @@ from stored_mailbox.entry_form import FormContext
 
 @dataclass(slots=True)
 class SpamChoice:
-    """List of mailboxes that an adviser looks through, page by page, and then closes as spam in one step.
+    """Mailboxes that an adviser looks through, page by page, and then closes as spam in one step.
 
-    `pages` has the newest pages, each under a random name. A page names its mailboxes, and the entries that
-    it showed of each mailbox. `chosen` has the mailboxes that the adviser chose to close. `spared` has those
-    that the adviser ticked to leave them open. `is_final` is True after the adviser confirmed the choice.
-    From then on, the choice does not change. `closed` counts the mailboxes that were closed. `kept` has the
-    chosen mailboxes that could not be closed.
+    `is_final` is True after the adviser confirmed the choice. From then on, the choice does not change.
     """
 
     addresses: tuple[Address, ...] = ()
+    # the newest, by random name: the shown mailboxes and entries
     pages: dict[str, tuple[FormContext, ...]] = field(default_factory=dict, repr=False)
     chosen: dict[Address, FormContext] = field(default_factory=dict, repr=False)
-    spared: set[Address] = field(default_factory=set)
+    spared: set[Address] = field(default_factory=set)  # the adviser left these open
     is_final: bool = False
     is_busy: bool = False
-    closed: int = 0
-    kept: list[Address] = field(default_factory=list)
+    closed: int = 0  # number of mailboxes
+    kept: list[Address] = field(default_factory=list)  # chosen, but could not be closed
     changing: threading.Lock = field(default_factory=threading.Lock)

@@ -21,39 +21,25 @@ _SUBSTANCE: Final = frozenset({StepName.ADVICE_GIVEN, StepName.PASSED_ON, StepNa
 class MailboxSummary(msgspec.Struct, frozen=True, array_like=True):
     """Summary of one mailbox in the search index, without any of its text.
 
-    If `failed` is True, the mailbox could not be read, and only `address` and `entries` are known. Otherwise:
-
-    - `entries` is a digest of its entries in the store (`digest_of_rows`). A new or lost entry changes it.
-    - `read` is a digest of the verified entries (`digest_of_entries`), or b"" if one cannot be decrypted.
-    - `newest` is the day of the newest entry.
-    - `step` is the newest step, the desk's statement of what it has done.
-    - `asked` is the day of the source's first message.
-    - `waiting` is the day of the source's oldest message without an answer.
-    - `promised` is the day on which the source can expect the next step.
-    - `is_confirmed` is True if the desk has written an entry.
-    - `has_substance` is True if the desk gave advice, passed on a text or closed the mailbox.
-    - `presealed` has digests of entries with a text or file that the source perhaps encrypted before sending.
-    - `chars` counts the characters of the source's texts.
-    - `likeness` is the sketch of these texts (`sketch_of`), to find similar texts.
-    - `files` counts the attached files.
+    If `failed` is True, the mailbox could not be read, and only `address` and `entries` are known.
     """
 
     address: bytes
-    entries: bytes
-    newest: date | None
-    step: str
-    asked: date | None = None
-    is_confirmed: bool = False
-    waiting: date | None = None
-    promised: date | None = None
-    has_substance: bool = False
+    entries: bytes  # `digest_of_rows` of the stored entries; a new or lost entry changes it
+    newest: date | None  # day of the newest entry
+    step: str  # the desk's newest statement of what it has done
+    asked: date | None = None  # day of the source's first message
+    is_confirmed: bool = False  # the desk has written an entry
+    waiting: date | None = None  # day of the source's oldest message without an answer
+    promised: date | None = None  # on which the source can expect the next step
+    has_substance: bool = False  # the desk gave advice, passed on a text or closed the mailbox
     is_closed: bool = False
-    presealed: tuple[Digest, ...] = ()
-    chars: int = 0
-    likeness: bytes = b""
+    presealed: tuple[Digest, ...] = ()  # digests of entries that the source perhaps encrypted before sending
+    chars: int = 0  # of the source's texts
+    likeness: bytes = b""  # `sketch_of` the source's texts, to find similar texts
     failed: bool = False
-    files: int = 0
-    read: bytes = b""
+    files: int = 0  # number of attached files
+    read: bytes = b""  # `digest_of_entries`, or b"" if an entry cannot be decrypted
 
 
 def digest_of_rows(digests: Iterable[bytes]) -> bytes:
@@ -67,9 +53,9 @@ def digest_of_rows(digests: Iterable[bytes]) -> bytes:
 def digest_of_entries(transcript: Transcript) -> bytes:
     """Return one digest (32 bytes) of a mailbox's verified entries and their age headers.
 
-    If two transcripts have equal digests, the same texts can be decrypted. The headers are included because
-    no signature covers them, and a changed header makes a text unreadable.
+    If the digests of two transcripts are equal, the same texts can be decrypted.
     """
+    # No signature covers the headers, and a changed header makes a text unreadable.
     return digest_of_rows(entry.digest + (entry.header or b"") for entry in transcript.entries)
 
 

@@ -62,8 +62,7 @@ def require_our_form(purpose: str, token: str | None = None) -> None:
     Without `token`, the form's field `token` is checked.
 
     Raises:
-        ForeignFormError: the token is missing or wrong. If the view does not catch this error, the app
-            answers with an error page and status 403.
+        ForeignFormError: the token is missing or wrong, which the app answers with status 403.
     """
     if not is_our_form(purpose, request.form.get("token", "") if token is None else token):
         raise ForeignFormError

@@ -49,7 +49,7 @@ def hidden_fields(action: str, form_context: FormContext) -> Markup:
 def read_form_context(action: str, address: Address, parts: AnswerParts | None = None) -> FormContext:
     """Check that this browser was shown the submitted form, and return the context in its hidden fields.
 
-    For a form with files, `parts` has the text fields, which were read before the files.
+    If the form has files, pass its text fields as `parts`.
 
     Raises:
         ForeignFormError: this browser was not shown this form, for this action in this mailbox.
@@ -65,8 +65,7 @@ def read_form_context(action: str, address: Address, parts: AnswerParts | None =
 def submitted_form(parts: AnswerParts) -> Iterator[None]:
     """Read the text fields of a form with files into `parts`, before the `with` block runs.
 
-    After the block, the rest of the request's body is read and discarded, and the typed text is kept for an
-    error page.
+    After the block, the rest of the body is read and discarded. The typed text is kept for an error page.
 
     Raises:
         BodyError: the request body is malformed, too large or cut off.
@@ -83,9 +82,8 @@ def submitted_form(parts: AnswerParts) -> Iterator[None]:
 
 
 def error_page(what: str, status: int) -> ResponseReturnValue:
-    """Return the error page for one kind of error (`what`). The page shows the typed text again.
+    """Return the error page for one kind of error, with the text that the adviser typed.
 
-    `what` is, for example, "foreign" for a form with a wrong CSRF token, or "missing" for a missing mailbox
-    or entry.
+    `what` is the kind, such as "foreign" for a form with a wrong CSRF token.
     """
     return render_template("refusal.html", what=what, text=kept_text.typed_text()), status

@@ -124,7 +124,7 @@ class SearchIndex:
     def find(self, words: Sequence[str]) -> list[Address]:
         """Ask the search processes for the mailboxes that contain all of these words, newest first.
 
-        The words are in lower case and without accents (`query_words`).
+        The words must be in lower case and without accents.
 
         Raises:
             IndexMissingError: a search process ended, or does not answer.
@@ -158,8 +158,7 @@ class SearchIndex:
     def read_changed(self, entries: Mapping[bytes, Iterable[bytes]]) -> None:
         """Make the search processes read again each mailbox that has changed or ended.
 
-        `entries` has the digests of the entries of each mailbox in the store, by the mailbox's address. A
-        mailbox has changed if its summary was made from other entries.
+        `entries` has the digests of the entries of each mailbox in the store, by the mailbox's address.
         """
         with self._changed:
             known = {address: summary.entries for address, summary in self._summaries.items()}

@@ -89,8 +89,8 @@ class FindWords(msgspec.Struct, frozen=True, tag=True):
 class MailboxesRead(msgspec.Struct, frozen=True, tag=True):
     """Message from a search process to the app, with the summaries of a batch of mailboxes.
 
-    `gone` has the addresses of the batch that are no longer in the store. `done` counts the mailboxes that
-    this process has read since its start, and `total` counts all mailboxes that this process must read.
+    `gone` has the addresses that are no longer in the store. The process has read `done` of its `total`
+    mailboxes.
     """
 
     summaries: tuple[MailboxSummary, ...]
@@ -115,19 +115,15 @@ Report = MailboxesRead | SearchHits | ReadingFailed
 
 
 def share_of(address: bytes, shares: int) -> int:
-    """Return which search process, counted from 0, must read this mailbox.
-
-    Addresses are digests, so all processes read about the same number of mailboxes. If a damaged row has an
-    empty address, process 0 reads it.
-    """
+    """Return the number of the search process that must read this mailbox, counted from 0."""
+    # Addresses are digests, so the shares are about equal. Process 0 reads a damaged row without an address.
     return int.from_bytes(address[:1]) * shares // 256
 
 
 def serve_search(line: Connection) -> None:
     """Serve search commands in this process until the connection closes.
 
-    If the first command is a request for tallies (anonymous facts about deleted mailboxes), this process only
-    decrypts these tallies, sends them to the app, and ends.
+    If the first command asks for tallies, which are anonymous facts, the process sends these and ends.
     """
     try:
         first = msgspec.msgpack.decode(line.recv_bytes(), type=BeginReading | tally_reader.TallyRequest)
@@ -230,10 +226,11 @@ def _batches(addresses: Sequence[Address]) -> Iterator[Sequence[Address]]:
 
 
 def entry_texts(address: Address, content: Content, identities: Sequence[PQIdentity]) -> Iterator[str]:
-    """Yield the searchable texts of one entry, also those in blocks that the source encrypted with age.
+    """Yield the searchable texts of one entry, with blocks that the source encrypted with age.
 
-    A block that names only another mailbox is left out, because it was perhaps copied from that mailbox.
+    A block that names only another mailbox is left out.
     """
+    # Such a block was perhaps copied from that mailbox.
     yield content.text
     for piece in Unsealer(identities, None, PresealedCache(), at_most=0).text(content.text):
         if piece.kind is PieceKind.OPENED and named_mailbox(piece.words, address) is not NamedMailbox.OTHER:

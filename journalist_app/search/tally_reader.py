@@ -41,10 +41,10 @@ class TallyRequest(msgspec.Struct, frozen=True, tag=True):
 
 
 class OpenedTally(msgspec.Struct, frozen=True, array_like=True):
-    """One decrypted tally (anonymous fact about a deleted mailbox), with its row number.
+    """One decrypted tally, an anonymous fact about a deleted mailbox, with its row number.
 
-    `tally` is None if the row is damaged or no workstation signed it. `is_retired` is True if the workstation
-    that signed the tally is now retired.
+    `tally` is None if the row is damaged or no workstation signed it. `is_retired` is True if a workstation
+    that is now retired signed the tally.
     """
 
     row: int
@@ -65,10 +65,9 @@ class TallyBatch(msgspec.Struct, frozen=True, tag=True):
 def read_tallies(
     store: Store, rows: Sequence[int], identities: Sequence[PQIdentity], letterhead: Letterhead
 ) -> Iterator[tuple[OpenedTally, ...]]:
-    """Decrypt tallies (anonymous facts about deleted mailboxes) by row number, and yield them in batches.
+    """Decrypt tallies, anonymous facts about deleted mailboxes, by row number, and yield them in batches.
 
-    A row that no longer exists is left out. The desk's signed letterhead (public statement) has the keys to
-    verify the tallies.
+    A row that no longer exists is left out. `letterhead` has the keys to verify the tallies.
     """
     for start in range(0, len(rows), _AT_ONCE):
         with store.reading() as session:

@@ -42,9 +42,9 @@ class TextIndex:
     def put(self, address: bytes, part: int, texts: Iterable[str]) -> None:
         """Replace the searchable texts of one part of a mailbox, such as one entry.
 
-        A normalised text is cut off at twice its original length. Attack: normalisation turns the letter
-        U+FDFA into eighteen letters, so a few mailboxes with only that letter would fill the memory.
+        A normalised text is cut off at twice its original length.
         """
+        # Attack: normalisation turns the letter U+FDFA into eighteen letters, to fill the memory.
         # No word of a query contains "\0", so no match can begin in one text and end in the next.
         folded = "\0".join(fold_case_and_accents(text)[: 2 * len(text)] for text in texts)
         self._mailboxes.setdefault(address, {})[part] = folded.encode("utf-8")
@@ -70,8 +70,8 @@ class TextIndex:
 def snippet(texts: Iterable[str], words: Sequence[str], around: int) -> str:
     """Return a passage around the first match of one of these normalised words, or an empty string.
 
-    The passage is from the first text with a match. The passage begins `around` characters before the word,
-    and ends three times as many characters after the word's beginning.
+    The passage begins `around` characters before the match, and ends `3 * around` characters after the match
+    begins.
     """
     for text in texts:
         at = _place_of(text, words)

@@ -22,15 +22,14 @@ PAGE_ROWS: Final = 25
 
 @dataclass(frozen=True, slots=True)
 class InboxFilter:
-    """The adviser's choice of mailboxes in the inbox. `state` is "waiting", "answered" or "closed".
+    """The adviser's choice of mailboxes in the inbox.
 
-    `page` counts from 1. `query` is a part of a mailbox's label (three words). If `query` is set, the other
-    filters have no effect. An empty field matches every mailbox.
+    If `query` is set, the other filters have no effect. An empty field matches every mailbox.
     """
 
-    state: str = "waiting"
-    page: int = 1
-    query: str = ""
+    state: str = "waiting"  # "waiting", "answered" or "closed"
+    page: int = 1  # from 1
+    query: str = ""  # part of a mailbox's label
     theme: str = ""
     tag: str = ""
     step: str = ""
@@ -64,11 +63,10 @@ class Inbox:
 
 
 def read_inbox(desk: OpenDesk, wanted: InboxFilter, today: date) -> Inbox:
-    """Return one page of the inbox: a list of mailboxes, or the result of a search by label (three words).
+    """Return one page of the inbox: a list of mailboxes, or the result of a search by label.
 
-    The mailbox of every row is verified first. The rows are sorted by deadline as soon as the search index
-    has read the whole store. Until then the rows are in the store's order, the filters have no effect, and
-    `Inbox.reading` says how many mailboxes the index has read.
+    The mailbox of every row is verified. Until the search index has read the store, the rows are not sorted
+    and not filtered.
     """
     words = " ".join(wanted.query.casefold().replace("-", " ").split())
     reading = desk.index.reading
@@ -126,10 +124,9 @@ class _ListedMailbox(NamedTuple):
 
 
 def _sort_lists(desk: OpenDesk, today: date) -> dict[str, list[_ListedMailbox]]:
-    """Divide the mailboxes in the search index over the inbox's three lists, and sort the lists by deadline.
+    """Divide the mailboxes in the search index over the inbox's three lists, each sorted by deadline.
 
-    The index is used only for the order. Every row that is shown is verified again. The deadlines of
-    mailboxes with the same state and days are computed only once.
+    The index decides only the order, so verify every row that is shown.
     """
 
     @functools.cache

@@ -22,10 +22,8 @@ _NOTHING_NOTED: Final = (0, Casefile())
 class InboxRow:
     """One mailbox in a list of the inbox.
 
-    `since` is the day of the message from which the source has been waiting. If the desk has answered,
-    `since` is the day of the newest entry. `days` counts the days from `since` to today. `due` has the
-    deadlines, the earliest first. `step` is the newest step, the desk's statement of what it has done. `step`
-    is empty if the desk has written no step.
+    `since` is the day from which the source has been waiting. If the source does not wait, `since` is the day
+    of the newest entry.
     """
 
     address: str
@@ -33,12 +31,12 @@ class InboxRow:
     is_waiting: bool
     is_new: bool
     since: date | None
-    days: int
+    days: int  # from `since` to today
     entries: int
     files: int
     faults: tuple[str, ...]
-    step: str
-    due: tuple[Deadline, ...]
+    step: str  # the desk's newest statement of what it has done, or empty
+    due: tuple[Deadline, ...]  # the earliest first
     theme: str
     labels: tuple[str, ...]
 
@@ -62,8 +60,7 @@ class EndedInboxRow:
 class UnsoundRow:
     """One mailbox in the inbox that failed verification.
 
-    `is_here` is False if the mailbox is not in the store. `label` is the name of the mailbox. If the faults
-    concern no mailbox, `label` is empty.
+    `is_here` is False if the mailbox is not in the store. `label` is empty if the faults concern no mailbox.
     """
 
     address: str
@@ -75,10 +72,10 @@ class UnsoundRow:
 def inbox_row(desk: OpenDesk, conversation: Conversation, today: date) -> InboxRow:
     """Return the row of a verified mailbox in the inbox.
 
-    If the search index has read exactly the same entries, the row shows facts from the index. Otherwise the
-    mailbox is decrypted, and its faults are added to `desk.unsound`. Without the index, sources with
-    thousands of short messages would make each page of the inbox take a minute.
+    If the search index has not read the same entries, the mailbox is decrypted. Then its faults go into
+    `desk.unsound`.
     """
+    # Without the index, mailboxes with thousands of messages would make each page take a minute.
     transcript, faults = conversation.transcript, conversation.faults
     summary = desk.index.summary_of(conversation.address)
     is_known = summary is not None and summary.read == digest_of_entries(transcript)
@@ -118,11 +115,10 @@ def ended_row(desk: OpenDesk, row: EndedMailbox) -> EndedInboxRow:
 def unsound_rows(
     desk: OpenDesk, closed: tuple[EndedInboxRow, ...], restored: Sequence[Address]
 ) -> tuple[UnsoundRow, ...]:
-    """Return a row for each mailbox that the inbox must show as faulty, sorted by label (three words).
+    """Return a row for each mailbox that the inbox must show as faulty, sorted by label.
 
-    A mailbox is faulty if the mailbox or its casefile (the desk's notes about it) failed verification, or if
-    its ending is forged. A mailbox that ended, but that someone restored at the server, is faulty too.
-    `closed` has the rows of ended mailboxes, and `restored` the addresses of restored mailboxes.
+    `closed` has the rows of ended mailboxes. `restored` has ended mailboxes that someone restored at the
+    server.
     """
     found = dict(desk.unsound)
     for failed in list(desk.unfinished.values()):

@@ -21,9 +21,8 @@ _AROUND_CHARS: Final = 60
 class SearchHit:
     """One search result: a mailbox that contains all words of a query, with a snippet of its text.
 
-    The snippet is from the entry or casefile (notes about a mailbox) that contains the largest number of
-    these words. `side` is the author of this entry, "source" or "desk", and `day` the day of the entry. If
-    the snippet is from the casefile, `side` is "casefile" and `day` is None.
+    `side` is the origin of the snippet: "source", "desk", or "casefile" for the desk's notes. `day` is the
+    day of the entry, or None for the notes.
     """
 
     address: str
@@ -46,10 +45,9 @@ class SearchResults:
 
 
 def search(desk: OpenDesk, query: str, page: int) -> SearchResults:
-    """Return the mailboxes that contain all words of a query, the newest first. `page` counts from 1.
+    """Return the mailboxes that contain all words of a query, the newest first.
 
-    Case and accents do not matter, and a word is also found inside longer words. The entries of every result
-    are verified and searched again. A mailbox that no longer contains all words is left out.
+    `page` counts from 1. Case and accents do not matter, and a word is also found inside longer words.
 
     Raises:
         IndexMissingError: the search processes ended, or cannot read the store.
@@ -71,7 +69,6 @@ def search(desk: OpenDesk, query: str, page: int) -> SearchResults:
 def _hit(desk: OpenDesk, address: Address, words: list[str]) -> SearchHit | None:
     """Verify a mailbox that the search index found, and search it again for the words of the query.
 
-    Return the entry or casefile (notes about a mailbox) that contains the largest number of these words.
     Return None if the mailbox no longer contains all words.
     """
     conversation = conversation_of(desk, address)

@@ -88,8 +88,7 @@ def fill_answer_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
 def _text_with_help(desk: OpenDesk, where: Address, parts: AnswerParts) -> tuple[str, str]:
     """Save a draft, or add a draft or a reply template to the text, according to the pressed button.
 
-    Return the new text of the answer form, and the key of the message that the page shows. The key is an
-    empty string if the page shows no message.
+    Return the new text of the answer form, and the key of the page's message, or "" without a message.
     """
     text = parts.first("text").replace("\r\n", "\n")
     offered = drafts.read_writing_help(desk, where)

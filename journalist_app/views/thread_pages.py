@@ -97,8 +97,8 @@ def thread_page(  # noqa: PLR0913  # each is shown on the page
 ) -> ResponseReturnValue:
     """Show a mailbox with its answer form, filled with the text and the step of `parts`.
 
-    If `refused` is given, the page explains why a form was refused. Otherwise the page shows the sentence
-    about a draft that has the key `outcome`, unless `outcome` is empty.
+    If `refused` is given, the page explains why a form was refused. Otherwise `outcome` is the key of the
+    sentence about a draft, or empty.
     """
     refusal, status = reason_and_status(refused)
     today = adviser_today()

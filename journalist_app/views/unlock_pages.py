@@ -39,10 +39,9 @@ def show_unlock() -> ResponseReturnValue:
 @bp.post("/unlock")
 @takes(token=TOKEN_BYTES, passphrase=4 * PASSPHRASE_CHARS)
 def unlock_with_passphrase() -> ResponseReturnValue:
-    """Unlock the desk with the passphrase. Start the background checks of the store, and syncing.
+    """Unlock the desk with the passphrase, and start the background checks and the syncs.
 
-    The response sets the session cookie. It redirects to the forms submitted while the app was locked, or to
-    the inbox.
+    The response redirects to the forms that were submitted while the app was locked, or to the inbox.
     """
     if not is_our_form("unlock", request.form.get("token", "")):
         return _unlock_page("stale", 403)

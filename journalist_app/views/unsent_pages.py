@@ -25,7 +25,7 @@ _NAME_BYTES = 16
 def keep_while_locked() -> ResponseReturnValue | None:
     """While the app is locked, encrypt and save each submitted form, and redirect to the unlock page.
 
-    Forms that other sites sent were refused earlier in the request. Forms of the unlock page are not saved.
+    Forms of the unlock page are not saved.
     """
     if request.method != "POST" or request.blueprint in {None, "unlock"} or open_desk() is not None:
         return None

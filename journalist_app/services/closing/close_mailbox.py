@@ -12,28 +12,26 @@ from stored_mailbox.entry_form import FormContext
 
 
 def close_mailbox(desk: OpenDesk, form_context: FormContext, last_message: str, *, today: date) -> None:
-    """Close a mailbox with a last message. The mailbox is deleted after the retention period.
+    """Close a mailbox with a last message, so that the mailbox is deleted after the retention period.
 
     Submitting the same form a second time has no effect.
 
     Raises:
-        SendRefusedError: the last message is missing or too long. FORM_REUSED: the form was used before for
-            another entry. SOURCE_WROTE: the source wrote after the page with the form was shown.
+        SendRefusedError: the last message is missing or too long, the form was used for another entry, or the
+            source wrote in the meantime.
         MailboxNotFoundError: the store has no such mailbox.
         UnsoundMailboxError: the mailbox failed verification.
-        RecordUnsoundError: the casefile is not the one that this desk wrote last, so the mailbox cannot be
-            counted.
+        RecordUnsoundError: the casefile is not the one that this desk wrote last.
     """
     text = message_text(last_message)
     close_until(desk, form_context, text, choose_deletion_day(desk, today), today=today)
 
 
 def close_as_spam(desk: OpenDesk, form_context: FormContext, *, today: date) -> None:
-    """Close a mailbox as spam. The mailbox is deleted within days, and counted only as spam.
+    """Close a mailbox as spam, so that the mailbox is deleted within days and counted only as spam.
 
     Raises:
-        SendRefusedError: FORM_REUSED: the form was used before for another entry. SOURCE_WROTE: the source
-            wrote after the page with the form was shown.
+        SendRefusedError: the form was used for another entry, or the source wrote in the meantime.
         MailboxNotFoundError: the store has no such mailbox.
         UnsoundMailboxError: the mailbox failed verification.
         RecordUnsoundError: the casefile is not the one that this desk wrote last.
@@ -75,7 +73,7 @@ def close_until(  # noqa: PLR0913  # each is a part of the closing
 def choose_deletion_day(desk: OpenDesk, today: date) -> date:
     """Return the day on which a mailbox that is closed today will be deleted.
 
-    A few random days are added, so that the day of a deletion does not reveal the day of the closing.
+    A few random days are added, to hide the day of the closing.
     """
     return today + timedelta(days=desk.letterhead.deletes_after_days + _random_days(desk))
 

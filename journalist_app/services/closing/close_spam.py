@@ -64,12 +64,10 @@ def choose_mailboxes(
     chars: tuple[int, int] = (0, MAILBOX_CHARS),
     like: bytes = b"",
 ) -> None:
-    """Make the list of mailboxes that the adviser looks through before closing them as spam.
+    """Make a new list of untouched mailboxes that the adviser looks through before closing them as spam.
 
-    The new list replaces the earlier list. It has only mailboxes in which the desk did nothing yet. `days`
-    has the earliest and latest day of the first message. `chars` has the smallest and largest number of
-    characters in all texts of the source. If `like` is the address of a mailbox, only mailboxes with nearly
-    the same text are listed. Mailboxes with nearly the same text are next to each other in the list.
+    `days` limits the day of the first message, and `chars` the length of the source's texts. With `like`,
+    only mailboxes with nearly the same text as that mailbox are listed.
     """
     found = [
         each
@@ -84,10 +82,10 @@ def choose_mailboxes(
 
 
 def read_page(desk: OpenDesk, choice: SpamChoice, start: int) -> tuple[str, int, list[SpamRow]]:
-    """Verify and decrypt one page of the list of possible spam, from position `start` (counted from 0).
+    """Read one page of the list of possible spam, from position `start`, counted from 0.
 
-    Return the name of the page, the position at which the next page starts, and one row for each mailbox. A
-    mailbox is left out if an adviser has opened it, if it has ended, or if it fails verification.
+    Return the page's name, the start of the next page, and the page's rows. A mailbox is left out if it was
+    opened, has ended or fails verification.
     """
     rows: list[SpamRow] = []
     shown: list[FormContext] = []
@@ -111,8 +109,8 @@ def read_page(desk: OpenDesk, choice: SpamChoice, start: int) -> tuple[str, int,
 def submit_page(choice: SpamChoice, name: str, spared: Collection[Address]) -> bool:
     """Choose the mailboxes on a page for closing as spam, except the mailboxes in `spared`.
 
-    Call this function after the adviser has looked at the page. If the page is too old, or the adviser has
-    already confirmed the choice, choose nothing and return False.
+    Call this function after the adviser has looked at the page. If the page is too old or the choice is
+    confirmed, the result is False.
     """
     with choice.changing:
         if choice.is_final or name not in choice.pages:
@@ -151,8 +149,7 @@ def confirm_choice(choice: SpamChoice, digest: str) -> bool:
 def close_chosen(desk: OpenDesk, choice: SpamChoice, today: date) -> None:
     """Close each chosen mailbox as spam, if it has exactly the entries that the adviser was shown.
 
-    `choice.closed` has the progress, and `choice.kept` the mailboxes that were not closed. The function ends
-    early when the desk is locked.
+    `choice.kept` gets the mailboxes that were not closed. The function ends early when the desk is locked.
     """
     chosen, closed = list(choice.chosen), set[Address]()
 

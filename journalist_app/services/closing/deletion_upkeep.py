@@ -25,9 +25,8 @@ from web.dates import add_months
 def maintain_deletions(desk: OpenDesk, today: date) -> None:
     """Do the background work on closed, abandoned and deleted mailboxes.
 
-    Drop what this workstation still has of deleted mailboxes. Make missing tallies (anonymous facts) of
-    closed mailboxes again. Close abandoned mailboxes. Correct a casefile (notes about a mailbox) that says
-    that an open mailbox is closed. Delete the evidence of the source's consent after the evidence's last day.
+    This work corrects the facts that are counted, closes abandoned mailboxes, and deletes what must not be
+    kept.
     """
     forget_deleted_mailboxes(desk, today)
     with desk.store.reading() as session:
@@ -43,14 +42,13 @@ def maintain_deletions(desk: OpenDesk, today: date) -> None:
 
 
 def _maintain_tallies(desk: OpenDesk, address: Address, due: date, rows: set[int] | None) -> None:
-    """Make the tallies (anonymous facts) of a closed mailbox again, if they are missing or too old.
+    """Make the tallies of a closed mailbox again, if they are missing or outdated.
 
-    Tallies are too old if another workstation has later changed the casefile (notes about a mailbox). Anyone
-    who can write to the store can also delete the tallies or restore earlier ones. New tallies get the
-    revision number of the casefile, so that all workstations make the same tallies. If the tallies have the
-    same `rows` in the store as before, they are read only once a day, because reading thousands takes
-    seconds.
+    Tallies are anonymous facts about a mailbox. If `rows` did not change, the tallies are read only once a
+    day.
     """
+    # Anyone who can write to the store can delete tallies, and another workstation can change the casefile.
+    # New tallies get the casefile's revision, so that all workstations make the same tallies.
     revision, casefile = desk.casefiles.get(address, (0, Casefile()))
     if desk.tallied.get(address) == (revision, due, rows):
         return
@@ -78,11 +76,10 @@ def _are_current(desk: OpenDesk, sealed: Sequence[bytes], wanted: Sequence[Tally
 
 
 def _maintain_casefile(desk: OpenDesk, address: Address, casefile: Casefile, today: date) -> None:
-    """Update the casefile (the desk's notes about a mailbox) after the mailbox was reopened or deleted.
+    """Update the desk's notes about a mailbox after the mailbox was reopened or deleted.
 
-    For a reopened mailbox, the last day of the evidence and the mark as spam are removed. For a deleted
-    mailbox, only the evidence of the source's consent to pass on a proposal stays. After the evidence's last
-    day, the casefile is dropped.
+    A reopened mailbox is no longer marked as spam or closed. Of a deleted mailbox, only the evidence of
+    consent stays, until its last day.
     """
     if address in desk.trusted_state.ended and casefile != evidence_alone(casefile):
         _keep_evidence_alone(desk, address, today)  # written by a workstation that did not know of the end
@@ -119,10 +116,9 @@ def _keep_evidence_alone(desk: OpenDesk, address: Address, today: date) -> None:
 
 
 def _close_abandoned(desk: OpenDesk, today: date) -> None:
-    """Close abandoned mailboxes, in which no one wrote for `abandoned_months`.
+    """Once a day, close the mailboxes in which no one wrote for `abandoned_months`.
 
-    This function does its work once a day, because verifying every old mailbox takes time. A mailbox without
-    any entry is not closed, because the server itself drops such a mailbox.
+    A mailbox without any entry is not closed, because the server drops such a mailbox.
     """
     if desk.abandoned_checked == today:
         return

@@ -29,11 +29,8 @@ _AT_ONCE: Final = 200  # rows that are dropped in one transaction, so that other
 
 
 def end_by_source(desk: OpenDesk, row: EndedMailbox) -> SignedEntry | None:
-    """Return the signed entry with which the source ended a mailbox.
-
-    Return None if the mailbox's row in the store has no valid proof that the source ended the mailbox. A
-    valid proof is remembered and not verified again, because thousands of mailboxes can have one.
-    """
+    """Return the signed entry with which the source ended a mailbox, or None without a valid proof."""
+    # A valid proof is verified once, because thousands of mailboxes can have one.
     if hash(row) not in desk.ends:
         _proof_in(desk, row)
     return desk.ends.get(hash(row))
@@ -42,14 +39,11 @@ def end_by_source(desk: OpenDesk, row: EndedMailbox) -> SignedEntry | None:
 def is_deleted_by_closing(desk: OpenDesk, row: EndedMailbox, today: date) -> bool:
     """Return True if a mailbox is gone because this desk closed it and its day of deletion has come.
 
-    `row` has the proof: the last signed entries of the mailbox. Attack: someone who can write to the store
-    puts an old closing in the row, although the mailbox was opened again later. So the proof counts only if
-    this workstation remembers the same day of deletion, or remembers no newer entry. Two kinds of newer
-    entries are ignored:
-
-    - entries of this workstation that did not reach the server before the deletion
-    - entries of the source that need no answer
+    `row` has the proof. If this workstation remembers that the mailbox was opened again, the result is False.
     """
+    # Attack: someone puts an old closing in the row, although the mailbox was opened again later. So newer
+    # entries that this workstation remembers refute the proof, with two exceptions: our entries that did not
+    # reach the server before the deletion, and entries of the source that need no answer.
     proof = None if hash(row) in desk.ends else _proof_in(desk, row)
     due = None if proof is None or end_of(proof) is not None else closed_until(proof)
     if proof is None or due is None or due > min(row.day, today):
@@ -73,8 +67,7 @@ def is_deleted_by_closing(desk: OpenDesk, row: EndedMailbox, today: date) -> boo
 def _proof_in(desk: OpenDesk, row: EndedMailbox) -> Transcript | None:
     """Return the verified entries in the proof that a mailbox ended, or None if the proof is false.
 
-    If the source signed the end, the function also keeps this entry in `desk.ends`, so that the next page
-    need not verify the proof again.
+    If the source signed the end, `desk.ends` keeps that entry.
     """
     address = Address(row.address)
     try:
@@ -92,7 +85,7 @@ def _proof_in(desk: OpenDesk, row: EndedMailbox) -> Transcript | None:
 def list_unacknowledged(desk: OpenDesk, today: date) -> list[EndedMailbox]:
     """Return the ended mailboxes that the inbox must still show to the adviser of this workstation.
 
-    If the proof of an ending is not valid, the mailbox is in the result even after the adviser has seen it.
+    A mailbox without a valid proof of its end is always in the result.
     """
     return [row for row, state in _sort_ended(desk, today) if not state]
 
@@ -100,9 +93,8 @@ def list_unacknowledged(desk: OpenDesk, today: date) -> list[EndedMailbox]:
 def _sort_ended(desk: OpenDesk, today: date) -> list[tuple[EndedMailbox, str]]:
     """Return the row of each ended mailbox and its state: "deleted", "counted", or "" (still to be shown).
 
-    - "deleted": the desk closed the mailbox, and its day of deletion has come.
-    - "counted": the source ended the mailbox, and this workstation has counted it for the yearly report.
-    - "": the inbox must still show the mailbox.
+    "deleted": the desk closed the mailbox. "counted": the source ended the mailbox, and this workstation has
+    counted it.
     """
     with desk.store.reading() as session:
         ended = {Address(row.address): row for row in mailboxes.ended_mailboxes(session)}
@@ -116,28 +108,24 @@ def _sort_ended(desk: OpenDesk, today: date) -> list[tuple[EndedMailbox, str]]:
 
 
 def _is_counted(desk: OpenDesk, row: EndedMailbox) -> bool:
-    """Return True if this workstation has counted an ended mailbox, and the source has signed the ending.
-
-    The trusted state, a signed file outside the store, lists the counted mailboxes. The store alone cannot
-    tell: the row of a counted mailbox returns if the server was restored from a backup.
-    """
+    """Return True if this workstation has counted an ended mailbox, and the source has signed the ending."""
+    # The row of a counted mailbox returns if the server is restored from a backup.
     return row.address in desk.trusted_state.ended and end_by_source(desk, row) is not None
 
 
 def acknowledge_ended(desk: OpenDesk, address: Address, today: date) -> None:
-    """Count a mailbox that its source ended, for the yearly report. Then drop its row and casefile (notes).
+    """Count a mailbox that its source ended, for the yearly report, then drop its row and notes.
 
-    The inbox calls this function after the adviser has seen the ending on this workstation. If several
-    workstations count the mailbox, each fact still counts once, because their tallies (anonymous facts) have
-    the same ids. Evidence that the source agreed to pass on texts and files stays until the day on which the
-    mailbox would have been deleted.
+    Call this function after the adviser has seen the ending. Evidence of the source's consent stays until its
+    last day.
 
     Raises:
-        MailboxNotFoundError: the store has no row of this mailbox, or this workstation has already counted
-            the mailbox.
-        UnsoundMailboxError: the source has not signed the ending. The row stays in the store, as evidence.
+        MailboxNotFoundError: the store has no row of this mailbox, or this workstation has counted it
+            already.
+        UnsoundMailboxError: the source has not signed the ending, so the row stays as evidence.
         RecordUnsoundError: the casefile fails verification, so the mailbox cannot be counted.
     """
+    # Several workstations can count the mailbox: their tallies have the same ids, so each fact counts once.
     with desk.store.reading() as session:
         row = mailboxes.find_ended(session, address)
     if row is None or _is_counted(desk, row):
@@ -152,11 +140,8 @@ def acknowledge_ended(desk: OpenDesk, address: Address, today: date) -> None:
 
 
 def acknowledge_unread(desk: OpenDesk, today: date) -> None:
-    """Count all mailboxes that their sources ended before an adviser opened them, and drop their rows.
-
-    Attack: someone makes thousands of mailboxes and ends them. Without this function, an adviser would have
-    to remove thousands of lines from the inbox one by one.
-    """
+    """Count all mailboxes that their sources ended before an adviser opened them, and drop their rows."""
+    # Attack: someone makes and ends thousands of mailboxes, to fill the inbox with lines.
     ended = [(row, end_by_source(desk, row)) for row in list_unacknowledged(desk, today)]
     ends = {Address(row.address): (row, end) for row, end in ended if end and _is_unread(desk, end)}
     unread = list(ends)
@@ -209,10 +194,9 @@ def _count_end(desk: OpenDesk, row: EndedMailbox, end: SignedEntry, today: date)
 
 
 def evidence_alone(casefile: Casefile) -> Casefile:
-    """Return a copy of a casefile (notes about a mailbox) that keeps only the facts about passing on.
+    """Return a copy of the desk's notes about a mailbox that has only the facts about passing on.
 
-    These are the evidence of the source's consent, what the desk passed on, and the last day on which the
-    evidence is kept.
+    These are the evidence of the source's consent, what the desk passed on, and the last day of the evidence.
     """
     return Casefile(evidence=casefile.evidence, passed_on=casefile.passed_on, keep_until=casefile.keep_until)
 
@@ -220,9 +204,7 @@ def evidence_alone(casefile: Casefile) -> Casefile:
 def forget_deleted_mailboxes(desk: OpenDesk, today: date) -> None:
     """Drop what this workstation still has of deleted mailboxes, and of mailboxes that their source ended.
 
-    Of a mailbox that its source ended, nothing is dropped until this workstation has counted the mailbox for
-    the yearly report. The row with the proof that the mailbox ended is dropped, and the mailbox's part of the
-    trusted state.
+    A mailbox that its source ended stays until this workstation has counted it for the yearly report.
     """
     found = _sort_ended(desk, today)
     _forget_deleted(desk, [Address(row.address) for row, state in found if state == "deleted"], today)
@@ -246,13 +228,10 @@ def _forget_deleted(desk: OpenDesk, deleted: Sequence[Address], today: date) -> 
 
 
 def _drop_row(desk: OpenDesk, address: Address, today: date) -> None:
-    """Drop the row of an ended mailbox, and its casefile except the evidence of consent.
-
-    This evidence, that the source agreed to pass on texts and files, stays in the casefile. A casefile has
-    the desk's notes about a mailbox.
+    """Drop the row of an ended mailbox, and the desk's notes about it except the evidence of consent.
 
     Raises:
-        RecordUnsoundError: the casefile fails verification. Nothing was dropped.
+        RecordUnsoundError: the notes fail verification, and nothing was dropped.
     """
     casefile = casefiles.read_casefile(desk, address)
     desk.forget_ended(address)

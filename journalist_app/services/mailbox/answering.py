@@ -33,18 +33,18 @@ class ReplyForm:
 
 
 class AnswerSender(EntrySender):
-    """Sender of one answer of an adviser.
+    """Sender of one answer of an adviser, whose files are encrypted while they arrive.
 
-    Files are encrypted while they arrive, and `send` appends the answer. Use the sender as a context manager:
-    if the answer was not sent, its files are deleted at the end.
+    Use the sender in a `with` block. If the answer was not sent, its files are deleted at the end of the
+    block.
     """
 
     def __init__(self, desk: OpenDesk, form: ReplyForm, *, today: date, half_hour: int) -> None:
         """Verify the mailbox, and check the answer's text and step before its files arrive.
 
         Raises:
-            SendRefusedError: the text or the step cannot be sent. FORM_REUSED: the form was used before for
-                another entry. SOURCE_WROTE: the source wrote after the page with the form was shown.
+            SendRefusedError: the text or step is invalid, the form was used for another entry, or the source
+                wrote in the meantime.
             MailboxNotFoundError: the store has no such mailbox.
             UnsoundMailboxError: the mailbox failed verification.
         """
@@ -90,8 +90,7 @@ class AnswerSender(EntrySender):
         Raises:
             MailboxNotFoundError: the source has ended the mailbox since the form was shown.
             UnsoundMailboxError: the mailbox failed verification.
-            SendRefusedError: FORM_REUSED: the form was used before for another entry. SOURCE_WROTE: the
-                source wrote while the adviser was typing or sending.
+            SendRefusedError: the form was used for another entry, or the source wrote in the meantime.
         """
         if self._notes:
             first, *rest = self._new

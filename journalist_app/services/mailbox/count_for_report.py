@@ -19,11 +19,10 @@ from store.errors import StoreError
 
 
 def add_facts(desk: OpenDesk, casefile: Casefile, conversation: Conversation) -> Casefile:
-    """Return a copy of a casefile (notes about a mailbox), with three facts that the yearly report counts.
+    """Return a copy of the desk's notes about a mailbox, with three facts for the yearly report.
 
-    The facts are the days of the first message and of the first answer, and whether the source came back.
-    Facts that are already in the casefile are kept. A removed entry still counts. A step that only confirms
-    receipt is not an answer (`non_answers`).
+    The facts are the days of the first message and first answer, and whether the source came back. A step
+    that only confirms receipt is not an answer.
     """
     opened = open_for_counting(desk, conversation)
     no_answers = non_answers(opened)
@@ -42,10 +41,9 @@ def add_facts(desk: OpenDesk, casefile: Casefile, conversation: Conversation) ->
 
 
 def save_counts(desk: OpenDesk, conversation: Conversation) -> None:
-    """Save facts about a mailbox for the yearly report in its casefile, if the facts are new.
+    """Save facts about a mailbox for the yearly report in the desk's notes, if the facts are new.
 
-    Exceptions are suppressed, because the facts are computed again by later checks. A casefile has the desk's
-    notes about a mailbox.
+    A failure is ignored, because later checks save the facts again.
     """
     if not conversation.may_answer:
         return
@@ -58,12 +56,9 @@ def save_counts(desk: OpenDesk, conversation: Conversation) -> None:
 
 
 def save_counts_in_background(desk: OpenDesk, conversation: Conversation) -> None:
-    """Save facts about a mailbox for the yearly report, if an adviser of this workstation opened the mailbox.
-
-    The background check calls this function for mailboxes with new entries. A mailbox that no adviser opened
-    gets no casefile (notes about a mailbox). Otherwise a thief of the store would believe that the desk had
-    notes about the mailbox, and the first check of a full store would write casefiles for hours.
-    """
+    """Save facts about a mailbox for the yearly report, if an adviser of this workstation opened it."""
+    # Otherwise the first check of a full store would write notes about each mailbox for hours, and a thief of
+    # the store would believe that the desk had written them.
     address = conversation.address
     if address in desk.casefiles or address in desk.to_count:
         desk.to_count.discard(address)
@@ -78,16 +73,13 @@ def count_not_arrived(desk: OpenDesk, end: SignedEntry) -> int:
 
 
 def add_facts_of_end(desk: OpenDesk, casefile: Casefile, end: SignedEntry) -> Casefile:
-    """Return a copy of a casefile (notes about a mailbox) that says if the source came back after an answer.
+    """Return a copy of the notes about a mailbox that says if the source came back after an answer.
 
-    `came_back` becomes True if the signed end of the mailbox shows both of these facts:
-
-    - the source was shown all entries of the desk that this workstation knew
-    - before the end, the source wrote an entry that never reached this workstation, such as a read receipt
-
-    If the source ended the mailbox right after reading the answer, nothing else shows that the source came
-    back.
+    `end` is the signed entry with which the source ended the mailbox.
     """
+    # A source came back who was shown all our entries, and then wrote an entry that never arrived here, such
+    # as a read receipt. Nothing else shows this if the source ended the mailbox right after reading the
+    # answer.
     known = desk.trusted_state.seen(end.envelope.address).heads
     newest = {head.strand: head.number for head in end.envelope.heads}
     had_ours = all(newest.get(head.strand, 0) >= head.number for head in known if head.strand)

@@ -20,9 +20,8 @@ def append_desk_read_receipt(
 ) -> None:
     """Append a read receipt for everything that a page showed, if the source wrote or removed something new.
 
-    Call this function after the page was made. No receipt is appended if the mailbox has a fault that forbids
-    the desk to write, if the store cannot be written, or if the mailbox was changed in the meantime. Then the
-    next visit to the page tries again.
+    Call this function after the page was made. If the receipt cannot be written now, the next visit to the
+    page tries again.
     """
     if not conversation.may_answer:
         return

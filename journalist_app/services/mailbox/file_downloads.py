@@ -34,8 +34,8 @@ _REST: Final = frozenset((b"rest",))  # stands for texts and files of an entry t
 class Download:
     """File to download, decrypted while the caller reads `pieces`.
 
-    If the stored file changes after it was opened, `pieces` raises an exception before the last piece. `size`
-    is None if the size is known only after the last piece.
+    If the stored file changes, `pieces` raises an exception before the last piece. `size` is None if it is
+    known only after the last piece.
     """
 
     name: str
@@ -48,14 +48,13 @@ def open_download(
 ) -> Download:
     """Open an attached file of a mailbox for download.
 
-    With `is_unsealed`, a file that the source encrypted before sending is decrypted too. If that encryption
-    is damaged, `pieces` raises UnreadableError before its end. A file of the desk is returned unchanged. The
-    whole stored file is verified before this function returns, so that no part of a damaged file is sent. The
-    verification takes three seconds for the largest file.
+    The whole stored file is verified first, which takes up to three seconds. With `is_unsealed`, a file that
+    the source encrypted before sending is decrypted too.
 
     Raises:
-        FileRefusedError: MISSING: no verified entry has such an attachment. SEALED: this desk cannot decrypt
-            what the source encrypted.
+        FileRefusedError: no verified entry has such a file, or the desk cannot decrypt what the source
+            encrypted.
+        UnreadableError: the source's own encryption is damaged, which shows while `pieces` is read.
         MailboxNotFoundError: the store has no such mailbox.
         ForgedError: the stored file is missing, or differs from the file that was signed.
     """
@@ -76,8 +75,8 @@ def open_pasted(desk: OpenDesk, address: Address, entry_id: EntryId, number: int
 
     Raises:
         MailboxNotFoundError: the store has no such mailbox.
-        FileRefusedError: MISSING: no verified message of the source has this block. SEALED: this desk cannot
-            decrypt the block.
+        FileRefusedError: no verified message of the source has this block, or the desk cannot decrypt the
+            block.
     """
     for each in open_all(desk, conversation_of(desk, address)):
         part = each.signed.envelope
@@ -91,13 +90,10 @@ def open_pasted(desk: OpenDesk, address: Address, entry_id: EntryId, number: int
 def file_pieces(desk: OpenDesk, address: Address, entry_id: EntryId, note: AttachmentNote) -> Iterator[bytes]:
     """Yield the decrypted pieces of an attached file that an entry names.
 
-    This function never raises UnreadableError. So an UnreadableError from a download always means that the
-    encryption that the source added is damaged.
-
     Raises:
-        ForgedError: the stored file is missing, or differs from the file that was signed. Perhaps only the
-            end of the file shows this.
+        ForgedError: the stored file is missing or changed, which perhaps only its end shows.
     """
+    # Never UnreadableError: in a download, that means that the source's own encryption is damaged.
     with desk.store.reading() as session:
         stored = attachments.find(session, address, note.id)
     if stored is None or stored.header is None:
@@ -130,9 +126,7 @@ def _note_of(
 def compare_new_contents(desk: OpenDesk) -> None:
     """Decrypt new texts and files that sources encrypted, to find the same content in several mailboxes.
 
-    The search index names the entries with these texts and files. An entry that was decrypted here since the
-    desk was unlocked is skipped. A damaged file is tried again at the next call. Only one thread may call
-    this function.
+    Only one thread may call this function.
     """
     known, found = desk.contents.keys(), desk.index.summaries()
     new = {Address(each.address): set(each.presealed) - known for each in found}
@@ -153,8 +147,8 @@ def _compare(desk: OpenDesk, address: Address, new: Collection[Digest]) -> None:
 def other_mailboxes(desk: OpenDesk, opened: OpenedEntry) -> tuple[str, ...] | None:
     """Return the labels of other mailboxes that contain the same encrypted text or file as this entry.
 
-    Only texts and files that a source encrypted before sending are compared. The result is None if the entry
-    was not compared yet, or if the entry has more than is compared and no other mailbox was found.
+    Only what a source encrypted before sending is compared. If the comparison is not complete and found no
+    mailbox, the result is None.
     """
     mine = desk.contents.get(opened.signed.digest, _REST)
     same = [

@@ -38,12 +38,10 @@ class PendingFiles:
         self._begun: list[AttachmentId] = []
 
     def add(self, name: str, pieces: Iterator[bytes]) -> AttachmentNote:
-        """Encrypt and store a file while it arrives.
-
-        Return the file's description, which goes into the entry.
+        """Encrypt and store a file while it arrives, and return its description for the entry.
 
         Raises:
-            SendRefusedError: NO_ROOM: the mailbox or the store has no room for the file.
+            SendRefusedError: the mailbox or the store has no room for the file.
             MailboxNotFoundError: the mailbox ended before the file was stored.
         """
         attachment_id = AttachmentId(secrets.token_bytes(ATTACHMENT_ID_BYTES))

@@ -29,9 +29,8 @@ from web.filenames import safe_name
 class AdviserFile:
     """Attached file of an entry on the adviser's page, with names that are safe to show and to save.
 
-    `sealed` is None if the source did not encrypt the file before sending. Otherwise `sealed` says whether
-    the desk can decrypt the file. `named` says whether the decrypted file contains the six-word name of this
-    mailbox, the name of another mailbox, or no such name.
+    `sealed` is None if the source did not encrypt the file before sending. `named` says whether the decrypted
+    file names this mailbox, another mailbox or none.
     """
 
     attachment_id: str
@@ -43,27 +42,24 @@ class AdviserFile:
 
 @dataclass(frozen=True, slots=True)
 class AdviserEntry:
-    """Verified entry on the adviser's page. An entry with a `fault` has no text.
+    """Verified entry on the adviser's page.
 
-    `kind` is empty if the entry has no content. If the desk wrote the entry, `read_on` is the first day on
-    which the source is known to have read it. `pieces` has the parts of the text, decrypted if the source
-    encrypted them before sending. Each part comes with the mailbox that it names with six words: this one,
-    another one or none. `also_in` has the labels of other mailboxes that contain the same encrypted block or
-    file. `also_in` is None if the app has not compared the entry yet.
+    An entry with a `fault` has no text.
     """
 
     entry_id: str
     is_source: bool
-    kind: str
+    kind: str  # empty without content
     day: date
     text: str
-    pieces: tuple[tuple[TextPiece, NamedMailbox], ...]
+    pieces: tuple[tuple[TextPiece, NamedMailbox], ...]  # decrypted, each with the mailbox that it names
     files: tuple[AdviserFile, ...]
     is_removed: bool
-    read_on: date | None
+    read_on: date | None  # first day on which the source is known to have read the desk's entry
     fault: str
     proposal: ProposalState | None  # the proposal that this entry makes or answers
     verdict: str  # of an answer to a proposal, otherwise empty
+    # labels of mailboxes with the same encrypted content, as `other_mailboxes` returns them
     also_in: tuple[str, ...] | None
 
 
@@ -71,9 +67,8 @@ class AdviserEntry:
 class ShownThread:
     """Mailbox on the adviser's page: its entries, its state, and the values for the answer form.
 
-    `heads` names the newest entries that the page shows, and `unseen` the entries that it does not show.
-    `has_news` is True if the source wrote or removed something that no entry of the desk has confirmed yet.
-    After the page was made, `conversation` and `opened` go to `append_desk_read_receipt`.
+    `heads` names the newest entries that the page shows, and `unseen` the entries that the page does not
+    show.
     """
 
     address: str
@@ -84,10 +79,10 @@ class ShownThread:
     heads: Heads
     unseen: Heads
     expect_by: date
-    has_news: bool
+    has_news: bool  # the desk has not confirmed all that the source wrote or removed
     may_answer: bool
     trusted_state: str
-    conversation: Conversation = field(repr=False)
+    conversation: Conversation = field(repr=False)  # this and `opened` are for `append_desk_read_receipt`
     opened: tuple[OpenedEntry, ...] = field(repr=False)
 
     def new_form(self) -> FormContext:
@@ -100,10 +95,10 @@ class ShownThread:
 
 
 def open_thread(desk: OpenDesk, address: Address, *, today: date, is_whole: bool = False) -> ShownThread:
-    """Verify and decrypt a whole mailbox for the adviser's page. Write nothing in the store.
+    """Verify and decrypt a whole mailbox for the adviser's page, without writing in the store.
 
-    `is_whole` is True for a page that shows all entries. The newest entries (heads) are saved in the trusted
-    state, so that a later roll-back of the store is detected.
+    `is_whole` is True for a page that shows all entries. The newest entries are saved in the trusted state,
+    to detect a later roll-back of the store.
 
     Raises:
         MailboxNotFoundError: the store has no such mailbox.
@@ -215,10 +210,10 @@ def _file(desk: OpenDesk, unsealer: Unsealer, opened: OpenedEntry, note: Attachm
 
 
 def _proposal_of(opened: OpenedEntry, state: ThreadState) -> tuple[ProposalState | None, str]:
-    """Return the proposal that an entry makes or answers, and the source's decision if it is an answer.
+    """Return the proposal that an entry makes or answers, and the source's decision if the entry answers.
 
-    If the entry belongs to no known proposal, the first result is None. If the entry is not an answer, the
-    second result is empty.
+    If the proposal is unknown, the first result is None. If the entry is not an answer, the second result is
+    empty.
     """
     content = opened.content
     if content is None:

@@ -85,8 +85,8 @@ class EntrySender:
         Raises:
             MailboxNotFoundError: the store has no such mailbox.
             UnsoundMailboxError: the mailbox has a fault that forbids the desk to write.
-            SendRefusedError: FORM_REUSED: the form was used before for another entry. SOURCE_WROTE: the
-                source wrote or removed something after the page with the form was shown.
+            SendRefusedError: the form was used for another entry, or the source wrote or removed something in
+                the meantime.
         """
         self.is_sent = False
         self._desk = desk
@@ -100,14 +100,13 @@ class EntrySender:
     def send(self) -> None:
         """Encrypt and sign the new entries, and store them in the mailbox in one transaction.
 
-        Their files were uploaded earlier, and become part of the entries in this transaction. Nothing is
-        stored if the same entries are in the mailbox already.
+        Their files were uploaded earlier. Nothing is stored if the same entries are in the mailbox already.
 
         Raises:
             MailboxNotFoundError: the mailbox has ended since the form was shown.
             UnsoundMailboxError: the mailbox has a fault that forbids the desk to write.
-            SendRefusedError: FORM_REUSED: this form has already sent an entry with another content.
-                SOURCE_WROTE: the source wrote or removed something that the form's page did not show.
+            SendRefusedError: the form was used for another entry, or the source wrote or removed something in
+                the meantime.
         """
         try:
             append_entries(self._desk.store, self._prepare)
@@ -141,8 +140,8 @@ class EntrySender:
         """Return True if this form's entries are in the mailbox already, with the same content.
 
         Raises:
-            SendRefusedError: FORM_REUSED: the mailbox has an entry of this form with other content, or has
-                only some of the form's entries.
+            SendRefusedError: the mailbox has an entry of this form with other content, or only some of its
+                entries.
         """
         new = {each.entry_id: each.content for each in self._new}
         there = [each for each in opened if each.signed.envelope.entry_id in new]
@@ -153,10 +152,9 @@ class EntrySender:
         return bool(there)
 
     def _sign(self, conversation: Conversation) -> tuple[SignedEntry, ...]:
-        """Sign the new entries as this workstation, each as the successor of the one before.
+        """Encrypt and sign the new entries as this workstation, each as the successor of the one before.
 
-        The first entry also names the entries of other writers that the page showed. In a retry, only the
-        signatures are renewed, so the content is not encrypted again.
+        In a retry, only the signatures are renewed.
         """
         writer = self._desk.keyring.desk_writer
         shown = [head for head in self._form_context.heads if head.strand != writer.strand]
@@ -205,11 +203,11 @@ def refuse_if_source_wrote(
 
 
 def due_of_step(conversation: Conversation, today: date) -> date | None:
-    """Return the day of deletion that a step "passed on" in a closed mailbox must name.
+    """Return the day of deletion that a new step in a closed mailbox must name, or None in an open mailbox.
 
-    An entry of the desk without such a day would open the mailbox again. The result is the day that the
-    closing named, or today if that day has passed. Return None if the mailbox is open.
+    The day is the one that the closing named, or today if that day has passed.
     """
+    # An entry of the desk without such a day would open the mailbox again.
     until = closed_until(conversation.transcript)
     return None if until is None else max(until, today)
 

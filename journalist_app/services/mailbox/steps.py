@@ -23,10 +23,10 @@ MANUAL_STEPS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class StepForm:
-    """Typed fields of a step: its name, a sentence, what comes next, and the expected day as YYYY-MM-DD.
+    """Typed fields of a step, which tells the source what the desk has done and what comes next.
 
-    A step tells the source what the desk has done. The name is empty if the step follows from an action, such
-    as proposing to pass on a text, or passing it on.
+    `step` is empty if the step follows from an action, such as passing on a text. `by` is the expected day,
+    as YYYY-MM-DD.
     """
 
     step: str = ""
@@ -57,8 +57,7 @@ def build_manual_step(form: StepForm, letterhead: Letterhead, today: date) -> Co
     A step is a statement to the source that says what the desk has done and what happens next.
 
     Raises:
-        SendRefusedError: STEP_MISSING: no step was chosen. STEP_TOO_LONG, or DAY_UNREADABLE, DAY_PAST or
-            DAY_CLOSED: a typed field is invalid.
+        SendRefusedError: no step was chosen, a text is too long, or the day is invalid.
     """
     if form.step not in {step.value for step in MANUAL_STEPS}:
         raise SendRefusedError(SendRefusal.STEP_MISSING)
@@ -96,12 +95,12 @@ def trim_step_text(text: str) -> str:
 def parse_expected_day(typed: str, letterhead: Letterhead, today: date) -> date | None:
     """Parse the day, typed as YYYY-MM-DD, on which a source can expect the next step.
 
-    An empty field gives None. A day on which the desk does not work is refused. A source who comes back on
-    such a day finds no answer, and perhaps never comes back again.
+    An empty field gives None.
 
     Raises:
-        SendRefusedError: DAY_UNREADABLE, DAY_PAST or DAY_CLOSED.
+        SendRefusedError: this is not a day, the day is past, or the desk does not work on this day.
     """
+    # A source who comes back on a closed day finds no answer, and perhaps never comes back again.
     if not typed.strip():
         return None
     try:

@@ -34,17 +34,14 @@ from stored_mailbox.entry_form import FormContext
 def make_export(desk: OpenDesk, form_context: FormContext, proposal_id: EntryId, *, today: date) -> BinaryIO:
     """Make the encrypted file for a proposal's recipient, and return it as an open temporary file.
 
-    Closing the temporary file deletes it. Until the mailbox ends, the file can be made again. When the file
-    is made for the first time, a step (statement to the source) says so in the mailbox.
+    Closing the temporary file deletes it. The first time, a step in the mailbox tells the source that the
+    file was made.
 
     Raises:
-        PassOnRefusedError: NOT_BEGUN: no step says that the desk passes on this proposal. NOT_CONFIRMED: the
-            server has not confirmed this step. WITHDRAWN: the source withdrew the consent before they could
-            see this step. DISK_FULL: the disk has no room for the file. Any other reason: the recipient or
-            their key cannot be used.
-        FileRefusedError: BROKEN: a file differs from the one that the source was shown.
-        SendRefusedError: FORM_REUSED: the form was used before for another entry. SOURCE_WROTE: the source
-            wrote after the page with the form was shown.
+        PassOnRefusedError: the proposal may not be passed on now, its recipient cannot be used, or the disk
+            is full.
+        FileRefusedError: a file differs from the one that the source was shown.
+        SendRefusedError: the form was used for another entry, or the source wrote in the meantime.
         MailboxNotFoundError: the store has no such mailbox.
         UnsoundMailboxError: the mailbox failed verification.
     """
@@ -70,12 +67,10 @@ def make_export(desk: OpenDesk, form_context: FormContext, proposal_id: EntryId,
 def _write_whole(desk: OpenDesk, pieces: Iterator[bytes]) -> BinaryIO:
     """Write the whole encrypted file to disk before the adviser gets any part of it.
 
-    The encrypted file can be too long for memory. So it is a temporary file without a name, on the disk of
-    the trusted state. The file is safe there, because this workstation cannot decrypt it.
-
     Raises:
-        PassOnRefusedError: DISK_FULL.
+        PassOnRefusedError: the disk has no room for the file.
     """
+    # The file can be too long for memory. On the disk it is safe, because this workstation cannot decrypt it.
     file = cast("BinaryIO", tempfile.TemporaryFile(dir=desk.config.trusted_state_path.parent))  # noqa: SIM115  # the caller closes it
     try:
         for piece in pieces:
@@ -98,15 +93,14 @@ def _record_made(  # noqa: PLR0913  # each is a part of the step
     *,
     today: date,
 ) -> None:
-    """Record in the casefile (notes about a mailbox) that the recipient's file was made.
+    """Record in the desk's notes about a mailbox that the recipient's file was made.
 
-    The first time, also append a step (statement to the source) that says so. Before this, the mailbox is
-    verified again, because a withdrawal of the consent has perhaps arrived from the server.
+    The first time, a step in the mailbox tells the source.
 
     Raises:
-        PassOnRefusedError: WITHDRAWN: the source withdrew the consent before the source saw that the desk
-            passes on the proposal. Nothing was appended or recorded.
+        PassOnRefusedError: the source withdrew the consent in time, so nothing was appended or recorded.
     """
+    # The mailbox is verified again, because a withdrawal has perhaps arrived from the server.
     address, note = form_context.address, note_of_proposal(proposed)
 
     def still_counts(conversation: Conversation, opened: Sequence[OpenedEntry]) -> None:

@@ -65,18 +65,14 @@ def begin_passing_on(  # noqa: PLR0913  # each argument is part of the step
 ) -> None:
     """Append a step that tells the source that the desk begins to pass on a proposal.
 
-    As soon as the source can see the step, the source can no longer withdraw the consent. `words` has the
-    typed texts of the step. If `without` is given, the desk passes on the proposal without the source's
-    consent, and the reason in `without` becomes the text of the step. If the desk has begun already, nothing
-    is appended.
+    As soon as the source can see the step, the source can no longer withdraw the consent. With `without`, no
+    consent is needed, and the typed reason becomes the text of the step.
 
     Raises:
-        PassOnRefusedError: the recipient's key cannot be used, a newer proposal exists, or the source has not
-            agreed to exactly this proposal. REASON_MISSING: the reason in `without` is too short or was not
-            confirmed.
-        SendRefusedError: a text of the step is too long, or its day is invalid. FORM_REUSED: the form was
-            used before for another entry. SOURCE_WROTE: the source wrote after the page with the form was
-            shown.
+        PassOnRefusedError: the recipient cannot be used, a newer proposal exists, or the consent or the
+            reason is missing.
+        SendRefusedError: a text or the day is invalid, the form was used for another entry, or the source
+            wrote in the meantime.
         MailboxNotFoundError: the store has no such mailbox.
         UnsoundMailboxError: the mailbox failed verification.
     """
@@ -115,9 +111,9 @@ def _checked_reason(without: WithoutConsent | None) -> str:
 def list_unfinished(thread: ThreadState) -> tuple[ProposalState, ...]:
     """Return the proposals that the desk has begun to pass on, but not yet handed over to the recipient.
 
-    A proposal is left out if its file was made without a valid consent, because the adviser must destroy that
-    file.
+    A proposal is left out if its file was made without a valid consent.
     """
+    # The adviser must destroy such a file.
     handed_over = {step.proposal for step in thread.steps if step.delivered}
     begun = {ProposalStatus.PASSING_ON, ProposalStatus.PASSED_ON}
     return tuple(
@@ -132,10 +128,10 @@ def is_confirmed_by_server(
 ) -> bool:
     """Return True if the server has every step that tells the source that the desk passes on this proposal.
 
-    Until the server has the step, the source cannot see it, and can still withdraw the consent. While the
-    server has more entries for this workstation, the result is False, because one of these entries could be a
-    withdrawal. If the sources' site uses this same store, the result is always True.
+    The result is False while the server has more entries for this workstation. If the sources' site uses this
+    same store, the result is True.
     """
+    # Until the server has the step, the source can withdraw. Any entry that is not here yet may do this.
     begun = {step.entry_id for step in valid_steps(thread, proposed, StepName.PASSING_ON)}
     with desk.store.reading() as session:
         queued = outbox.of_mailbox(session, SERVER, address)
@@ -158,17 +154,14 @@ def record_handover(  # noqa: PLR0913  # each argument is part of the step
 ) -> None:
     """Append a step that tells the source when and how the desk handed over the recipient's file.
 
-    The step also says what comes next. `delivered` is the day on which the recipient got the file, as the
-    adviser typed it. The step is appended even if the source withdrew the consent before seeing that the desk
-    passes on the proposal, because the source must know that the recipient got the file.
+    `delivered` is the day on which the recipient got the file, as typed. The step is appended even after a
+    withdrawal, because the source must know.
 
     Raises:
-        PassOnRefusedError: NOT_BEGUN: no file was made yet. HANDOVER_DAY: `delivered` is not a date, is in
-            the future, or is before the day on which the file was made.
+        PassOnRefusedError: no file was made yet, or `delivered` is not a day from then until today.
         NoSuchProposalError: the mailbox has no such proposal.
-        SendRefusedError: a text of the step is too long, or its day is invalid. FORM_REUSED: the form was
-            used before for another entry. SOURCE_WROTE: the source wrote after the page with the form was
-            shown.
+        SendRefusedError: a text or the day is invalid, the form was used for another entry, or the source
+            wrote in the meantime.
         MailboxNotFoundError: the store has no such mailbox.
         UnsoundMailboxError: the mailbox failed verification.
     """

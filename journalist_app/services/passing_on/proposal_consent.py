@@ -48,7 +48,7 @@ def note_of_proposal(proposed: ProposalState) -> ProposalNote:
 def valid_steps(thread: ThreadState, proposed: ProposalState, name: StepName) -> list[ThreadStep]:
     """Return the steps of one kind about a proposal, without the steps that have no effect.
 
-    A step has no effect (is void) if the source had withdrawn the consent before the source saw the step.
+    A step has no effect if the source withdrew the consent before seeing the step.
     """
     return [
         step
@@ -61,10 +61,8 @@ def find_begun(conversation: Conversation, thread: ThreadState, proposed: Propos
     """Return the step with which the desk told the source that it begins to pass on a proposal.
 
     Raises:
-        PassOnRefusedError: NOT_BEGUN: there is no such step. WITHDRAWN: the source withdrew the consent
-            before the source saw the step.
-        UnsoundMailboxError: an entry is damaged at the server. In this entry, the source perhaps withdrew the
-            consent.
+        PassOnRefusedError: there is no such step, or the source withdrew the consent before seeing the step.
+        UnsoundMailboxError: an entry that could be a withdrawal is damaged at the server.
     """
     if conversation.may_lack_withdrawal:
         raise UnsoundMailboxError
@@ -84,16 +82,14 @@ def require_consent(
 ) -> None:
     """Refuse to pass on a proposal if the source has not agreed to it, or if a newer proposal replaced it.
 
-    If `is_without` is True, the source need not have agreed. An agreement does not count if a newer entry is
-    missing, was removed or cannot be decrypted. Such an entry could be a withdrawal of the consent, or a
-    newer proposal.
+    If `is_without` is True, the source need not have agreed.
 
     Raises:
-        PassOnRefusedError: PROPOSAL_OBSOLETE: a newer proposal exists. WITHDRAWN: the source withdrew the
-            consent. OTHER_DIGEST: the source answered a proposal that the desk never made. NOT_AGREED: the
-            source has not agreed.
+        PassOnRefusedError: a newer proposal exists, or the source has not agreed to this one, or has
+            withdrawn.
         UnsoundMailboxError: an entry is missing, cannot be decrypted, or was damaged at the server.
     """
+    # A newer entry that no one can read could be a withdrawal or a newer proposal, so no agreement counts.
     if not proposed.is_newest:
         raise PassOnRefusedError(PassOnRefusal.PROPOSAL_OBSOLETE)
     if is_without:

@@ -43,14 +43,12 @@ class PendingCopy:
 class PreparedFile:
     """A file that the desk proposes to pass on: the original, and a cleaned copy if one could be made.
 
-    `memory` is a temporary copy for the examination. It is closed after the examination, or if the file is
-    too large to be examined. `findings` has the metadata and hidden parts of the original. If the file was
-    not examined, `findings` is None.
+    `findings` has the metadata and hidden parts of the original, or is None if the file was not examined.
     """
 
     name: str = field(repr=False)
     original: PendingCopy
-    memory: FileIO = field(repr=False)
+    memory: FileIO = field(repr=False)  # temporary copy for the examination
     cleaned: PendingCopy | None = None
     findings: FileFindings | None = field(default=None, repr=False)
 
@@ -61,7 +59,7 @@ def chosen_files(
     """Yield the files of a proposal: first those chosen from the mailbox, then those uploaded with the form.
 
     Raises:
-        SendRefusedError: TOO_MANY_FILES.
+        SendRefusedError: there are too many files.
         FileRefusedError: a file that was chosen from the mailbox cannot be opened or decrypted.
     """
     if len(chosen) > ATTACHMENTS:
@@ -91,9 +89,9 @@ def _decrypted(pieces: Iterator[bytes]) -> Iterator[bytes]:
 def prepare_file(
     exporter: Exporter, pending: PendingFiles, file: UploadedFile, on_failure: ExitStack
 ) -> PreparedFile:
-    """Encrypt a file of a proposal while it arrives, and copy it to a file in memory, to examine it later.
+    """Encrypt a file of a proposal while it arrives, and keep a copy in memory for the examination.
 
-    If this file or a later file of the proposal cannot be prepared, `on_failure` closes the copy.
+    If this file or a later file cannot be prepared, `on_failure` closes the copy.
     """
     name = safe_name(file[0])
     # A file without a name: nothing is left of it, however this process ends. It has no buffer, because a
@@ -117,11 +115,11 @@ def _copied(pieces: Iterator[bytes], memory: FileIO) -> Iterator[bytes]:
 def examine_files(
     exporter: Exporter, pending: PendingFiles, files: Sequence[PreparedFile], stopping: threading.Event
 ) -> None:
-    """Examine the files of a proposal one by one, and make cleaned copies. End early if the desk is locked.
+    """Examine the files of a proposal one by one, and make cleaned copies.
 
-    All files together get two minutes. Each file gets an equal share of the time that is left, so a hostile
-    file cannot use the time of the others.
+    All files together get two minutes. The function ends early if the desk is locked.
     """
+    # Each file gets an equal share of the time left, so a hostile file cannot use the time of the others.
     until = time.monotonic() + EXAMINE_SECONDS
     try:
         for place, file in enumerate(files):

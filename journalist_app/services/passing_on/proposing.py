@@ -56,8 +56,7 @@ PREPARED_MAX: Final = 20  # limit of prepared proposals in memory, of all browse
 class ProposalForm:
     """Submitted form of a proposal: the recipient's key, the text, and the files chosen from the mailbox.
 
-    `words` is the desk's statement to the source about this proposal. The source sees the statement at the
-    top of their mailbox. The statement is not passed on to the recipient.
+    `words` is the desk's statement to the source, which is not passed on to the recipient.
     """
 
     fingerprint: str
@@ -103,12 +102,11 @@ def prepare_proposal(  # noqa: PLR0913  # the form has many parts
 ) -> PreparedProposal:
     """Encrypt a proposal's files, and keep the proposal in memory for the adviser's preview.
 
-    The files are examined in the background. If the desk is locked during the examination, the typed texts
-    are stored encrypted, and the adviser sees them after unlocking.
+    The files are examined in the background. If the desk is locked before the end, the typed texts are stored
+    encrypted.
 
     Raises:
-        SendRefusedError: the text, the files or the step for the source cannot be sent. SOURCE_WROTE: the
-            source wrote after the page with the form was shown.
+        SendRefusedError: the text, a file or the step cannot be sent, or the source wrote in the meantime.
         PassOnRefusedError: no recipient was chosen, the key cannot be used, or this desk has no OpenPGP.
         FileRefusedError: a file that was chosen from the mailbox cannot be opened.
         MailboxNotFoundError: the store has no such mailbox.
@@ -161,18 +159,15 @@ def find_prepared(desk: OpenDesk, address: Address, entry_id: EntryId) -> Prepar
 def send_proposal(
     desk: OpenDesk, address: Address, entry_id: EntryId, cleaned: Collection[int], *, today: date
 ) -> None:
-    """Send a source the proposal that the adviser previewed. If the adviser also wrote a step, send the step.
+    """Send a source the proposal that the adviser previewed, with a step if the adviser wrote one.
 
-    The proposal and the step are stored in one transaction. `cleaned` has the positions, counted from 0, of
-    the files that are sent as a cleaned copy. A second call for the same proposal, for example after a double
-    click, changes nothing.
+    `cleaned` has the positions, from 0, of the files that are sent as a cleaned copy. A second call for the
+    same proposal changes nothing.
 
     Raises:
-        PassOnRefusedError: the recipient's key can no longer be used. PREPARATION_GONE: the proposal is no
-            longer in memory, or its files were deleted.
-        SendRefusedError: FORM_REUSED: the form was used before for another entry. SOURCE_WROTE: the source
-            wrote after the page with the form was shown. DAY_PAST: the step's day has passed since the
-            preview.
+        PassOnRefusedError: the recipient's key can no longer be used, or the prepared proposal is gone.
+        SendRefusedError: the form was used for another entry, the source wrote in the meantime, or the step's
+            day has passed.
         MailboxNotFoundError: the store has no such mailbox.
         UnsoundMailboxError: the mailbox failed verification.
     """
@@ -198,7 +193,7 @@ def send_proposal(
 def _step(desk: OpenDesk, words: StepForm, proposal: Digest | None, today: date) -> Content | None:
     """Return the step that the adviser typed to explain a proposal, or None if the adviser typed nothing.
 
-    A step is a statement to the source that says what the desk has done and what happens next.
+    A step tells the source what the desk has done and what happens next.
     """
     if not words.has_words:
         return None

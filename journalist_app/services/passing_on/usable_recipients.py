@@ -18,7 +18,7 @@ def available_recipients(desk: OpenDesk) -> tuple[RecipientKey, ...]:
 def recipient_by_fingerprint(desk: OpenDesk, fingerprint: str, today: date) -> tuple[Exporter, RecipientKey]:
     """Return the exporter, and the recipient in the settings whose OpenPGP key has this fingerprint.
 
-    The exporter has the external programs and keys with which the desk encrypts files for recipients.
+    The exporter encrypts files for recipients.
 
     Raises:
         PassOnRefusedError: no pinned recipient has this key, the key cannot be used, or this desk has no
@@ -29,16 +29,15 @@ def recipient_by_fingerprint(desk: OpenDesk, fingerprint: str, today: date) -> t
 
 
 def recipient_of_proposal(desk: OpenDesk, note: ProposalNote, today: date) -> tuple[Exporter, RecipientKey]:
-    """Return the exporter (programs and keys that encrypt files for recipients), and a proposal's recipient.
+    """Return the exporter, which encrypts files for recipients, and the recipient of a proposal.
 
-    The settings must have a recipient with the role, name and key in the proposal. If the settings now have
-    another key for the recipient, the recipient is refused: the source agreed to the key in the proposal.
+    The settings must have a recipient with the role, name and key in the proposal.
 
     Raises:
-        PassOnRefusedError: RECIPIENT_CHANGED: the settings have no recipient with this role, name and key.
-            NO_OPENPGP: this desk has no OpenPGP. Any other reason: the key cannot be used, for example
-            because it has expired.
+        PassOnRefusedError: the settings have no such recipient, the key cannot be used, or this desk has no
+            OpenPGP.
     """
+    # The source agreed to the key in the proposal, so another key of the same recipient is refused.
     shown = (note.recipient.value, note.name, note.fingerprint)
     meant = [each for each in available_recipients(desk) if (each.role, each.name, each.fingerprint) == shown]
     return _usable(desk, meant, PassOnRefusal.RECIPIENT_CHANGED, today)

@@ -27,17 +27,17 @@ CHOICES: Final = ("theme", "route", "region", "outcome")  # fields with an optio
 
 @dataclass(frozen=True, slots=True)
 class CasefilePanel:
-    """Casefile (notes about a mailbox) as a page shows it. The form is empty if verification failed.
+    """The desk's notes about a mailbox as a page shows them.
 
-    `is_due` is True if the reminder's day has come. `fields` has the form's values. `shown` is the digest of
-    these values, to detect a change by someone else.
+    If the notes failed verification, the form is empty. `shown` is the digest of the form's values, to detect
+    a change by someone else.
     """
 
     casefile: Casefile
-    fields: dict[str, str] = field(repr=False)
+    fields: dict[str, str] = field(repr=False)  # values of the form
     shown: str
     is_unsound: bool
-    is_due: bool
+    is_due: bool  # the reminder's day has come
 
 
 def read_casefile(desk: OpenDesk, address: Address) -> Casefile:
@@ -50,15 +50,14 @@ def read_casefile(desk: OpenDesk, address: Address) -> Casefile:
 
 
 def update_casefile(desk: OpenDesk, address: Address, change: Callable[[Casefile], Casefile]) -> None:
-    """Replace a mailbox's casefile (notes about a mailbox) by the result of the function `change`.
+    """Replace the desk's notes about a mailbox by the result of the function `change`.
 
-    Reading and writing are one transaction, so no one else changes the casefile in between. `change` must not
-    write to the store. If the mailbox is closed, its tallies (anonymous facts) are replaced in the same
-    transaction.
+    `change` must not write to the store, because reading and writing are one transaction. If the mailbox is
+    closed, its anonymous facts for the yearly report are replaced too.
 
     Raises:
         RecordUnsoundError: the stored casefile is not the one that this desk wrote last.
-        CasefileRefusedError: FULL: the changed casefile is too long.
+        CasefileRefusedError: the changed casefile is too long.
     """
     with desk.store.writing() as session:
         revision, before = _read(desk, address)
@@ -102,18 +101,17 @@ def add_casefile_note(desk: OpenDesk, address: Address, text: str, today: date) 
 
 
 def save_casefile(desk: OpenDesk, address: Address, shown: str, typed: Mapping[str, str]) -> None:
-    """Save the form of a casefile (notes about a mailbox), unless a value changed after the form was shown.
+    """Save the form with the desk's notes about a mailbox, unless a value changed after the form was shown.
 
-    `shown` is the digest of the values that the form showed. `typed` has the fields of `form_values`. Only
-    changes of these fields count, because the desk saves facts in other parts of the casefile in the
-    background. A choice that is not in the desk's option lists is ignored, unless the casefile already
-    contains this choice.
+    `shown` is the digest of the values that the form showed. A new choice that is not in the desk's option
+    lists is ignored.
 
     Raises:
-        CasefileRefusedError: MOVED: someone changed a value of the form. FULL: a label or text is too long,
-            or there are too many labels. DAY: the day of the reminder is not a date.
+        CasefileRefusedError: someone changed a value, a text is too long, there are too many labels, or the
+            day is invalid.
         RecordUnsoundError: the stored casefile is not the one that this desk wrote last.
     """
+    # Only these fields count, because the desk saves facts in other parts of the casefile in the background.
     labels = parse_labels(typed["labels"])
     if any(len(label) > LABEL_CHARS for label in labels):
         raise CasefileRefusedError(CasefileRefusal.FULL)
@@ -171,9 +169,9 @@ def has_mailbox(desk: OpenDesk, address: Address) -> bool:
 
 
 def drop_casefile(desk: OpenDesk, session: Session, address: Address) -> None:
-    """Delete a mailbox's casefile (the desk's notes) and draft, in the caller's transaction.
+    """Delete the desk's notes about a mailbox and its draft, in the caller's transaction.
 
-    The next syncs make the other workstations delete the casefile too.
+    The next syncs make the other workstations delete the notes too.
 
     Raises:
         RecordUnsoundError: the stored casefile is not signed by this desk.
@@ -231,12 +229,12 @@ def _read(desk: OpenDesk, address: Address) -> tuple[int, Casefile]:
 def tallies_of_closed(
     desk: OpenDesk, mailbox: StoredMailbox, revision: int, casefile: Casefile
 ) -> tuple[Tally, ...]:
-    """Return the tallies (anonymous facts) about a mailbox that the desk has closed.
+    """Return the tallies, which are anonymous facts, about a mailbox that the desk has closed.
 
-    The casefile must have a day of deletion (`keep_until`). The ids of the tallies are derived from the
-    source's public key, so that a copy of a tally counts once. If someone swapped the keys in the mailbox's
-    row, the result is empty: with other ids, the mailbox would count twice.
+    The notes in `casefile` must have a day of deletion. If someone swapped the keys in the mailbox's row, the
+    result is empty.
     """
+    # The ids are derived from the source's public key, so a copy counts once. Other ids would count twice.
     key = checked_verify_key(Address(mailbox.address), mailbox.recipient, mailbox.verify_key)
     if key is None:
         return ()

@@ -23,9 +23,8 @@ from protocol.transcript.proposal_states import ProposalState
 class MailboxEvidence:
     """Evidence that the source of one mailbox agreed to pass on texts and files.
 
-    The evidence is deleted after the day `until`. `until` is None while the mailbox is open. `pieces` has
-    copies of proposals and of the source's answers, each with its content: the text and the names of files,
-    but not the files. The content is None if the copy is damaged.
+    The evidence is deleted after the day `until`, which is None while the mailbox is open. In `pieces`, the
+    content of a damaged copy is None.
     """
 
     address: str
@@ -38,8 +37,8 @@ class MailboxEvidence:
 def read_evidence(desk: OpenDesk) -> tuple[MailboxEvidence, ...]:
     """Return the evidence of consent to pass on texts and files, for each mailbox that has evidence.
 
-    Mailboxes that are no longer in the store come first. The evidence is read from the casefiles (notes about
-    a mailbox) that the last check of the store decrypted.
+    Mailboxes that are no longer in the store come first. The evidence is as new as the last check of the
+    store.
     """
     found = [
         MailboxEvidence(
@@ -65,15 +64,13 @@ def _content_of(piece: Evidence) -> Content | None:
 
 
 def keep_evidence(desk: OpenDesk, address: Address, proposed: ProposalState) -> None:
-    """Copy a proposal and the source's answer into the casefile, as evidence that the source agreed.
-
-    The copies are needed because the source may end the mailbox at any time. A casefile has the desk's notes
-    about a mailbox.
+    """Copy a proposal and the source's answer into the desk's notes, as evidence that the source agreed.
 
     Raises:
         RecordUnsoundError: the stored casefile is not the one that this desk wrote last.
-        CasefileRefusedError: FULL: the casefile is too long.
+        CasefileRefusedError: the casefile is too long.
     """
+    # The source may end the mailbox at any time, so the desk needs its own copies.
     kept = [_evidence(EvidenceKind.PROPOSAL, proposed.signed, proposed.content)]
     if proposed.answer is not None:
         kept.append(_evidence(EvidenceKind.ANSWER, proposed.answer.signed, proposed.answer.content))

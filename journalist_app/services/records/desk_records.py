@@ -37,7 +37,7 @@ def read_record(desk: OpenDesk, kind: RecordKind, name: bytes) -> OpenedRecord |
 def read_json(
     desk: OpenDesk, kind: RecordKind, name: bytes, shape: type[_Shape]
 ) -> tuple[int, _Shape | None]:
-    """Decrypt a record of the desk. Return its revision, and its JSON content decoded as the class `shape`.
+    """Decrypt a record of the desk, and return its revision and its JSON content as the class `shape`.
 
     If there is no such record, return 0 and None.
 
@@ -56,12 +56,11 @@ def read_json(
 def verify_record(desk: OpenDesk, kind: RecordKind, record: Record) -> OpenedRecord:
     """Decrypt and verify a stored record of the desk, and remember its revision.
 
-    With the remembered revision, the workstation later detects if someone restores an older one in the store.
-
     Raises:
         RecordUnsoundError: the record is not signed by this desk, or is older than a revision that this
             workstation has read.
     """
+    # The remembered revision reveals that someone has restored an older one in the store.
     found = _open(desk, kind, record)
     # The store's revision column is not signed, and the next revision is numbered after it.
     seen = desk.trusted_state.records.get((kind, record.name), 0)
@@ -75,12 +74,12 @@ def verify_record(desk: OpenDesk, kind: RecordKind, record: Record) -> OpenedRec
 
 
 def write_record(desk: OpenDesk, kind: RecordKind, name: bytes, revision: int, body: bytes) -> None:
-    """Encrypt and store a record (note of the desk).
+    """Encrypt and store a record, which is a note of the desk.
 
     `revision` is 1, or one more than the revision it replaces.
 
     Raises:
-        RecordMovedError: another writer stored this revision first. This record was not stored.
+        RecordMovedError: another writer stored this revision first, so this record was not stored.
         RecordUnsoundError: the revision that this record replaces is not signed by this desk.
         TooLongError: the body is longer than a record may be.
     """
@@ -93,9 +92,8 @@ def write_record(desk: OpenDesk, kind: RecordKind, name: bytes, revision: int, b
 def drop_record(desk: OpenDesk, session: Session, kind: RecordKind, name: bytes) -> None:
     """Drop a record of the desk, by writing a revision with an empty body.
 
-    At the next sync, the other workstations drop the record too, except a workstation that has changed the
-    record in the meantime. If there is no such record, or if it was dropped already, this function does
-    nothing.
+    At the next sync, the other workstations drop the record too, unless they have changed it. A missing
+    record is ignored.
 
     Raises:
         RecordUnsoundError: the stored record is not signed by this desk.
@@ -109,9 +107,9 @@ def drop_record(desk: OpenDesk, session: Session, kind: RecordKind, name: bytes)
 def delete_empty_records(desk: OpenDesk, session: Session, today: date) -> None:
     """Delete the records that the desk dropped, after every other store received the dropped revision.
 
-    A dropped record has an empty body. A record that fails verification, or that has a body, stays: anyone
-    who can write to the store can mark a record as dropped.
+    A record that fails verification, or that has a body, stays.
     """
+    # Anyone who can write to the store can mark a record as dropped.
     records.delete_dropped(session, desk.stores_to_tell(today), partial(_is_empty, desk))
 
 

@@ -35,15 +35,15 @@ def read_draft(desk: OpenDesk, address: Address) -> str:
 
 
 def keep_draft(desk: OpenDesk, address: Address, text: str) -> None:
-    """Save the draft of an answer in a mailbox, replacing an earlier draft. An empty text deletes the draft.
+    """Save the draft of an answer in a mailbox, replacing an earlier draft.
 
-    A deleted draft remains as a record with an empty text, because a record that is missing from the store
-    looks like an attack.
+    An empty text deletes the draft.
 
     Raises:
-        SendRefusedError: TEXT_TOO_LONG: the draft is more than twice as long as an answer may be.
+        SendRefusedError: the draft is more than twice as long as an answer may be.
         RecordUnsoundError: the earlier draft is not the one that this desk wrote last.
     """
+    # A deleted draft stays as a record with an empty text, because a missing record looks like an attack.
     text = text.replace("\r\n", "\n")
     if len(text) > 2 * TEXT_CHARS:
         raise SendRefusedError(SendRefusal.TEXT_TOO_LONG)

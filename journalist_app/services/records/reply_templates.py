@@ -41,8 +41,7 @@ class _Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ReplyTemplates:
     """All reply templates of the desk, with the revision of the record that contains them.
 
-    The revision is 0 if the desk has not written any templates, and uses the templates that are part of the
-    app.
+    The revision is 0 if the desk uses the templates of the app, and has written none.
     """
 
     revision: int
@@ -64,12 +63,11 @@ def read_templates(desk: OpenDesk) -> ReplyTemplates:
 def put_template(desk: OpenDesk, revision: int, place: int | None, template: ReplyTemplate) -> None:
     """Replace a reply template of the list, or add a template at the end of the list.
 
-    `place` counts from 0. If `place` is None, the template is added. `revision` is the revision of the list
-    that the adviser saw.
+    `place` counts from 0, or is None to add the template. `revision` is the revision of the list that the
+    adviser saw.
 
     Raises:
-        ReplyTemplateError: the template has no name or text, is too long, has an unknown language or place,
-            or the list is full.
+        ReplyTemplateError: the template or its place is invalid, or the list is full.
         RecordMovedError: someone changed the templates since the adviser saw them.
         RecordUnsoundError: the stored templates are not the ones that this desk wrote last.
     """

@@ -40,36 +40,30 @@ class _Form(StrictStruct, frozen=True):
 class UnsentForm:
     """A form that an adviser submitted while the app was locked.
 
-    `path` is the page that the form was submitted to, and `address` the mailbox in that path, or None.
-    `texts` has the fields that the adviser typed. The form is not signed, so anyone who can write to the
-    store could have made the form. The app never sends the form automatically: an adviser reads the form, and
-    decides.
+    Anyone who can write to the store could have made the form, because it is not signed. The app never sends
+    the form automatically.
     """
 
     name: str
-    path: str
+    path: str  # page that the form was submitted to
     day: date
-    address: Address | None
-    texts: tuple[tuple[str, str], ...] = field(repr=False)
+    address: Address | None  # of the mailbox in `path`
+    texts: tuple[tuple[str, str], ...] = field(repr=False)  # names and texts of the typed fields
 
 
 def keep_unsent(
     store: Store, config: AdviserConfig, path: str, fields: Iterable[tuple[str, str]], today: date
 ) -> None:
-    """Encrypt a submitted form to the desk and store it. Needs no secret key, so it works while locked.
+    """Encrypt a submitted form to the desk and store it, which works while the desk is locked.
 
-    The form is encrypted to the key in the store's newest letterhead (the desk's signed public statement).
-    The letterhead's signature is checked with the desk's key in the settings.
-
-    Attack that remains: the locked app cannot know whether this letterhead is the newest. An attacker who
-    restores an older letterhead in the store can make the app encrypt the form to an older key of the same
-    desk.
+    The key comes from the store's newest letterhead, the desk's signed public statement.
 
     Raises:
-        UnsentRefusedError: the form is too long, too many forms are kept already, or the letterhead is not
-            signed by this desk.
+        UnsentRefusedError: the form is too long, too many forms are kept, or no letterhead is signed by this
+            desk.
         StoreError: the store cannot be written.
     """
+    # Attack that remains: someone restores an older letterhead, and the app uses that letterhead's older key.
     kept = tuple((name, text) for name, text in fields if text)[:FIELDS_MAX]
     with store.reading() as session:
         published = letterheads.latest(session)
@@ -124,15 +118,15 @@ def drop_unsent_about(desk: OpenDesk, deleted: Collection[Address]) -> None:
 
 
 def make_draft(desk: OpenDesk, name: str) -> Address | None:
-    """Append the longest text of an unsent form to the draft of its mailbox, and delete the form.
+    """Append the longest text of an unsent form to its mailbox's draft, and delete the form.
 
-    Return the mailbox's address. If the form or its mailbox does not exist, return None and save no draft. A
-    draft without a mailbox would never be deleted.
+    Return the mailbox's address. If the form or its mailbox does not exist, return None and save nothing.
 
     Raises:
-        SendRefusedError: TEXT_TOO_LONG: the draft would be too long. The form stays.
-        RecordUnsoundError: the draft is not the one that this desk wrote last. The form stays.
+        SendRefusedError: the draft would be too long, so the form stays.
+        RecordUnsoundError: the draft is not the one that this desk wrote last, so the form stays.
     """
+    # A draft without a mailbox would never be deleted.
     form = next((each for each in list_unsent(desk) if each.name == name), None)
     if form is None or form.address is None or not casefiles.has_mailbox(desk, form.address):
         return None

@@ -23,9 +23,7 @@ from store.sync_findings import FindingKind
 def check_store(desk: OpenDesk, today: date) -> None:
     """Verify every mailbox that changed since this workstation last checked the store.
 
-    The function compares the store with the newest entries (heads) in the trusted state, which reveals a
-    roll-back. It updates `desk.progress`, ends early when the desk is locked, and saves the trusted state.
-    Only one thread checks at a time: the thread that checks regularly, or the thread of a sync.
+    The check ends early when the desk is locked. Only one thread checks at a time.
     """
     with desk.checking:
         _check_store(desk, today)
@@ -90,20 +88,16 @@ def _changed_mailboxes(desk: OpenDesk) -> list[Address]:
 def _has_only(digests: Sequence[bytes], known: Heads) -> bool:
     """Return True if a mailbox seems to have exactly the entries that this workstation remembers.
 
-    `known` has the newest entry (head) of each writer. Each writer's entries are numbered from 1, so these
-    numbers together say how many entries the mailbox must have. The store must have this number of entries,
-    and the newest entry of each writer.
+    `known` has the newest entry of each writer.
     """
+    # Each writer's entries are numbered from 1, so the numbers of the newest add up to the number of entries.
     newest = {head.strand: head.number for head in known}  # the largest number comes last
     return len(digests) == sum(newest.values()) and {head.digest for head in known} <= set(digests)
 
 
 def _hidden_mailboxes(desk: OpenDesk, session: Session) -> set[Address]:
-    """Return the mailboxes that the store marks as answered, although this workstation never saw an answer.
-
-    Attack: someone who can write to the store hides a source who still waits, by marking the mailbox as
-    answered. The mark is not signed. So this workstation remembers which mailboxes it saw answered.
-    """
+    """Return the mailboxes that the store marks as answered, but that this workstation never saw answered."""
+    # Attack: someone who can write to the store hides a waiting source. The mark "answered" is not signed.
     resting = {Address(address) for address in entries.addresses_not_waiting(session)}
     known = {address: desk.trusted_state.seen(address) for address in resting}
     return {

@@ -58,19 +58,13 @@ def current_calendar(desk: OpenDesk, today: date) -> Calendar:
 
 
 def publish_calendar(desk: OpenDesk, serial: int, calendar: Calendar, today: date) -> None:
-    """Publish a new signed letterhead with this calendar, and use the new letterhead from now on.
+    """Publish this calendar in a new letterhead, the desk's signed public statement, and use it from now on.
 
-    `serial` is the serial of the letterhead whose calendar the adviser changed. A letterhead is the desk's
-    signed public statement.
-
-    Past closed days and absences stay in the letterhead for some years. With these days, the app computes
-    when a source can expect an answer. The yearly report also needs them, to count the working days until an
-    answer.
+    `serial` is the serial of the letterhead whose calendar the adviser changed.
 
     Raises:
         CalendarRefusedError: the calendar is invalid, and was not published.
-        LetterheadMovedError: a newer letterhead was published, so `serial` is no longer the newest serial.
-            The calendar was not published.
+        LetterheadMovedError: a newer letterhead was published, so this calendar was not.
         StoreError: the letterhead could not be stored.
     """
     _require_valid(calendar)
@@ -104,10 +98,9 @@ def holidays_ahead(today: date, language: str) -> dict[date, str]:
 def last_closed_day(desk: OpenDesk, today: date) -> date | None:
     """Return the calendar's last closed day if a warning is needed, or None.
 
-    A warning is needed if the last closed day is past or within 60 days. Advisers enter public holidays one
-    year at a time, and can forget the next year. Without a warning, a source could be told to come back on
-    Christmas Day before the adviser notices. A desk without any closed day gets no warning.
+    A warning is needed if that day is past or within 60 days. A desk without any closed day gets no warning.
     """
+    # Advisers enter holidays one year at a time. After a forgotten year, sources come back on a holiday.
     last = max(desk.letterhead.closed_days, default=None)
     return last if last is not None and last < today + _AHEAD else None
 
@@ -133,9 +126,9 @@ def parse_days(typed: str) -> tuple[date, ...]:
 def _past_days(letterhead: Letterhead, today: date) -> tuple[tuple[date, ...], tuple[tuple[date, date], ...]]:
     """Return the past closed days and absences that the desk's next signed letterhead must keep.
 
-    The yearly report needs them to count the working days until an answer. If there are too many, only the
-    newest are kept. A letterhead is the desk's signed public statement.
+    If there are too many, only the newest are kept.
     """
+    # The yearly report needs these days, to count the working days until an answer.
     kept = range(date(max(today.year - _YEARS_KEPT, 1), 1, 1).toordinal(), today.toordinal())
     closed = sorted(day for day in letterhead.closed_days if day.toordinal() in kept)
     past = (each for each in letterhead.absences if each.until.toordinal() in kept)

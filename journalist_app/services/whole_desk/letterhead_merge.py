@@ -18,13 +18,12 @@ _APART: Final = {"serial", "issued", "strands", *_LISTS, *itertools.chain(*_TOGE
 
 
 def merge_letterheads(base: Letterhead, ours: Letterhead, theirs: Letterhead) -> Letterhead:
-    """Merge two letterheads (signed public statements) that were both made from the letterhead `base`.
+    """Merge two letterheads, the desk's signed public statements, that were both made from `base`.
 
-    `theirs` is published and in use; `ours` is not published yet. If both changed the same field, the value
-    of `theirs` is kept. In the lists of closed days, absences and reports, the additions and removals of both
-    are applied. Of two reports with the same title, the one in `theirs` is kept. If both give a last day for
-    a workstation, the earlier day counts. `sign_letterhead` checks the result.
+    `theirs` is published, and `ours` is not. If both changed the same field, the value of `theirs` is kept.
     """
+    # In the lists, the additions and removals of both are applied. Of two reports with the same title, the
+    # one in `theirs` is kept. If both give a last day for a workstation, the earlier day counts.
     changes: dict[str, object] = {}
     for names in (*_TOGETHER, *((name,) for name in Letterhead.__struct_fields__ if name not in _APART)):
         if _of(names, theirs) == _of(names, base):

@@ -67,19 +67,16 @@ class RecordMerger:
     today: Callable[[], date]
 
     def records(self, kind: str, name: bytes, ours: bytes | None, theirs: bytes) -> Record | None:
-        """Return the revision of a record (note) to store: the received record, or both records merged.
+        """Return the revision of a record to store: the received record, or both records merged.
 
-        Return None if our record already contains the changes in the received record. The received record
-        replaces ours if it contains the changes in ours, or if ours is damaged or forged. Otherwise the two
-        are merged. A record of a year's published counts is applied only if the letterhead names it.
-
-        Attack: a thief of a retired workstation's keys signs a record that deletes or changes our notes, or
-        that leaves no room for new notes. So a retired workstation's record can only add items to ours, and
-        can fill at most half of a record.
+        If our record already contains the received changes, the result is None. A retired workstation's
+        record can only add items to ours.
 
         Raises:
             RecordFaultError: the received record is not applied.
         """
+        # Attack: a thief of a retired workstation's keys signs a record that deletes or changes our notes, or
+        # that leaves no room for new notes. So the items of such a record fill at most half of a record.
         letterhead = self.letterhead()
         is_frozen = kind == RecordKind.COUNTS and not name.startswith(_WORDS_NAME)
         if is_frozen and frozen_digest(letterhead, name) != record_digest(theirs):
@@ -124,13 +121,11 @@ class RecordMerger:
         return opened.past, not opened.body
 
     def letterheads(self, base: bytes, ours: bytes, theirs: bytes) -> tuple[int, bytes, bytes]:
-        """Merge our letterhead with the other workstation's.
+        """Merge two workstations' letterheads, and return the serial, body and signature of the result.
 
-        Return the serial, body and signature of the result. A letterhead is the desk's signed public
-        statement. `base` is the last letterhead that both workstations had, before each workstation changed
-        it. If the merged calendar would have no working day left, the result is the other workstation's
-        letterhead, with our workstations added.
+        A letterhead is the desk's signed public statement. `base` is the last one that both workstations had.
         """
+        # If the merged calendar has no working day, theirs is used, with our workstations added.
         then, mine, other = (Letterhead.from_bytes(each) for each in (base, ours, theirs))
         try:
             one = letterhead_merge.merge_letterheads(then, mine, other)
@@ -159,13 +154,13 @@ class RecordMerger:
 
 
 def merge_bodies(kind: RecordKind, name: bytes, one: bytes, other: bytes, today: date) -> bytes:
-    """Merge the bodies (decrypted contents) of two revisions of a record (note of the desk).
+    """Merge the decrypted contents of two revisions of a record of the desk.
 
-    If one body is empty because the record was dropped, the other body is kept. If the bodies cannot be
-    merged, such as a year's frozen counts, the body that was published first is kept.
+    If one body is empty, the other body is kept. If the bodies cannot be merged, the one that was published
+    first is kept.
 
     Raises:
-        MalformedError, TooLongError: the merged record would be too long, or a body cannot be decoded.
+        MalformedError, TooLongError: a body cannot be decoded, or the merged record would be too long.
     """
     if not (one and other):
         return one or other
@@ -174,7 +169,7 @@ def merge_bodies(kind: RecordKind, name: bytes, one: bytes, other: bytes, today:
 
 
 def _merge_retired(kind: RecordKind, name: bytes, ours: bytes, theirs: bytes, today: date) -> bytes:
-    """Add the new items in a retired workstation's record (`_additions`) to the body of our record.
+    """Add the new items in a retired workstation's record to the body of our record.
 
     Raises:
         TooLongError: the result is longer than our body, and longer than half of the largest body.
@@ -187,12 +182,11 @@ def _merge_retired(kind: RecordKind, name: bytes, ours: bytes, theirs: bytes, to
 
 
 def _additions(kind: RecordKind, ours: bytes, theirs: bytes) -> bytes:
-    """Return the part of a retired workstation's record (note of the desk) that we add to our record.
+    """Return the part of a retired workstation's record that we add to our record.
 
-    Attack: someone with the key of a retired workstation changes a field of our casefile, or replaces
-    evidence. So of a casefile, only these parts are added: the notes, the labels, the handover text, and the
-    evidence and deliveries that our casefile does not have.
+    Of the notes about a mailbox, only items that change nothing in our notes are returned.
     """
+    # Attack: someone with the workstation's key changes a field of our casefile, or replaces evidence.
     if kind is RecordKind.CASEFILE and ours and theirs:
         mine, other = Casefile.from_bytes(ours), Casefile.from_bytes(theirs)
         entries = {each.entry for each in mine.evidence}
@@ -226,10 +220,10 @@ def _merge_decoded(kind: RecordKind, name: bytes, one: bytes, other: bytes, toda
 
 
 def merge_casefiles(one: Casefile, other: Casefile, today: date) -> Casefile:
-    """Merge two versions of a casefile (the desk's notes about a mailbox).
+    """Merge two versions of the desk's notes about a mailbox.
 
-    For a field with one value, such as the theme, the value that sorts first stays. A new note in the
-    casefile names the other value.
+    Of two values for a field, such as the theme, the one that sorts first stays. A new note names the other
+    value.
     """
     chosen: dict[str, Any] = {}
     asides: list[str] = []
@@ -302,8 +296,8 @@ def _merge_evidence(one: Sequence[Evidence], other: Sequence[Evidence]) -> tuple
 def _merge_passed_on(one: Sequence[PassedOn], other: Sequence[PassedOn]) -> tuple[PassedOn, ...]:
     """Merge two lists of proposals that were passed on, so that each proposal is listed once.
 
-    If the lists have different days for a proposal, the earlier day is kept. A proposal counts as passed on
-    with consent only if both lists say so.
+    Of two days for a proposal, the earlier is kept. A proposal counts as passed on with consent only if both
+    lists say so.
     """
     found: dict[Digest, PassedOn] = {}
     for each in (*one, *other):

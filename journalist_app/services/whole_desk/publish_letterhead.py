@@ -9,14 +9,14 @@ from store import letterheads
 
 
 def sign_next_letterhead(desk: OpenDesk, session: Session, **changes: object) -> Letterhead:
-    """Sign a new letterhead (the desk's public statement) and store it in the caller's transaction.
+    """Sign a new letterhead, the desk's public statement, and store it in the caller's transaction.
 
-    The new letterhead is the current letterhead with `changes`. After committing the transaction, the caller
-    must call `use_letterhead`.
+    The new letterhead is the current letterhead with `changes`. After committing, the caller must call
+    `use_letterhead`.
 
     Raises:
-        LetterheadMovedError: another workstation published a letterhead after this workstation had read the
-            current letterhead. No letterhead was stored.
+        LetterheadMovedError: another workstation published a letterhead in the meantime, so no letterhead was
+            stored.
         MalformedError: a server would refuse a letterhead with these changes.
     """
     latest = letterheads.latest(session)
@@ -29,10 +29,9 @@ def sign_next_letterhead(desk: OpenDesk, session: Session, **changes: object) ->
 
 
 def use_letterhead(desk: OpenDesk, letterhead: Letterhead) -> None:
-    """Use a newer signed letterhead (public statement) of the desk from now on, and save its serial.
+    """Use a newer letterhead, the desk's signed public statement, from now on, and save its serial.
 
-    This workstation then refuses a letterhead with a lower serial, so an attacker cannot bring back an older
-    letterhead.
+    This workstation then refuses a letterhead with a lower serial.
     """
     desk.letterhead = letterhead
     desk.index.use_letterhead(letterhead)

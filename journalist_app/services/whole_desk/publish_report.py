@@ -27,14 +27,12 @@ from store.errors import RecordMovedError
 
 
 def save_report_words(desk: OpenDesk, year: int, words: ReportWords) -> None:
-    """Save the adviser's texts for a report that is not published yet, encrypted.
+    """Encrypt and save the adviser's texts for a yearly report that is not published yet.
 
     Raises:
-        ReportRefusedError: TEXT: a text is too long or has control characters. PUBLISHED: the report was
-            already published. The texts were not saved.
+        ReportRefusedError: a text is too long or has control characters, or the report was already published.
         RecordUnsoundError: the stored texts are not the ones that this desk wrote last.
-        RecordMovedError: another workstation or window saved texts at the same time. These texts were not
-            saved.
+        RecordMovedError: someone else saved texts at the same time, so these texts were not saved.
     """
     try:
         for language in LANGUAGES:
@@ -50,17 +48,16 @@ def save_report_words(desk: OpenDesk, year: int, words: ReportWords) -> None:
 
 
 def publish_report(desk: OpenDesk, year: int, digest: str, today: date) -> None:
-    """Store a year's counts so that they no longer change, and publish its report, completely or not at all.
+    """Publish a year's report, whose counts then no longer change, completely or not at all.
 
     `digest` is the `ReportYear.digest` of the report that the adviser looked at.
 
     Raises:
-        ReportRefusedError: NOT_OVER: the year is not over. PUBLISHED: the report was already published.
-            CHANGED: the figures or texts differ from those that the adviser looked at. LEDGER: a process that
-            decrypts the ledger (counts of deleted mailboxes) ended or did not answer.
+        ReportRefusedError: the year is not over, the report was published or has changed, or its counts
+            cannot be read.
         PdfToolsMissingError: this machine cannot make a PDF.
-        LetterheadMovedError: another workstation published a letterhead (the desk's signed public statement)
-            after this workstation had read the current letterhead. The report was not published.
+        LetterheadMovedError: another workstation published a letterhead in the meantime, so the report was
+            not published.
         RecordUnsoundError: a record fails verification.
         StoreError: the store cannot be read or written.
     """
@@ -107,11 +104,8 @@ def _publish(desk: OpenDesk, found: ReportYear, files: Mapping[str, bytes], toda
 
 
 def _keep_first_days(desk: OpenDesk, unread: Sequence[Address]) -> None:
-    """Save the day of the first message of each unread mailbox in the mailbox's casefile.
-
-    The published report counts these mailboxes in this year. Without the saved day, a mailbox that its source
-    ends in a later year would be counted again in that year. A casefile has the desk's notes about a mailbox.
-    """
+    """Save the day of the first message of each unread mailbox in the desk's notes about the mailbox."""
+    # Otherwise a mailbox that its source ends in a later year would be counted again in that year.
     desk.each_mailbox(
         "report", unread, lambda each: count_for_report.save_counts(desk, conversation_of(desk, each))
     )

@@ -21,13 +21,13 @@ _BATCH_SECONDS: Final = 60  # limit of waiting for the next batch of some hundre
 
 
 def read_ledger(desk: OpenDesk) -> tuple[tuple[Tally, ...], tuple[Tally, ...]]:
-    """Decrypt the ledger. Return the tallies of workstations in use, and those of retired workstations.
+    """Decrypt the ledger, and return the tallies of workstations in use and those of retired workstations.
 
     A tally is one anonymous fact about a deleted mailbox. A tally that no workstation of this desk signed is
-    left out. Each tally is decrypted once while the desk is open, and kept in memory.
+    left out.
 
     Raises:
-        ReportRefusedError: LEDGER: a process that decrypts tallies ended or did not answer.
+        ReportRefusedError: a process that decrypts tallies ended or did not answer.
     """
     with desk.store.reading() as session:
         here = ledger.tally_ids(session)

@@ -39,12 +39,7 @@ class ReportWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ReportYear:
     """Report of one year, as it was published, or counted now if it was not published yet.
 
-    `published` is the day of publication, or None. `unread` has the mailboxes that no adviser has opened yet.
-    The report counts these mailboxes as if they were read. `unsound` is the number of mailboxes and casefiles
-    (notes about a mailbox) that could not be counted correctly. `ended` is the number of ended mailboxes in
-    the inbox, which are not counted yet. `by_retired` is the number of deleted mailboxes that only retired
-    workstations counted. `digest` identifies the figures and texts, so that the adviser
-    publishes exactly the report that was shown.
+    `published` is the day of publication, or None. `digest` identifies the figures and texts.
     """
 
     year: int
@@ -54,10 +49,10 @@ class ReportYear:
     words: ReportWords = field(repr=False)
     day: date
     published: date | None
-    unread: tuple[Address, ...] = ()
-    unsound: int = 0
-    ended: int = 0
-    by_retired: int = 0
+    unread: tuple[Address, ...] = ()  # no adviser has opened these mailboxes, and they count as read
+    unsound: int = 0  # mailboxes and casefiles that could not be counted correctly
+    ended: int = 0  # mailboxes in the inbox that are not counted yet
+    by_retired: int = 0  # deleted mailboxes that only retired workstations counted
 
     @property
     def digest(self) -> str:
@@ -97,9 +92,7 @@ def public_file_name(year: int, language: str, kind: str) -> str:
 class FrozenReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Figures and texts of a published report, from which the app can build its files again.
 
-    The record contains the counts, the themes and other options in the settings, and the adviser's texts. The
-    record also has the floors: the smallest counts that the version for the public and the version for the
-    Secretary-General show.
+    `public_floor` and `sg_floor` are the smallest counts that the two versions of the report show.
     """
 
     version: Literal[1] = 1
@@ -142,13 +135,11 @@ class FrozenReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 def read_frozen_year(desk: OpenDesk, year: int) -> ReportYear | None:
     """Return the published report of a year from its record, or None if it was not published.
 
-    Attack: someone with the key of a retired workstation signs a record with other counts, or a record of a
-    year that the desk did not publish. So the record must be the one that the desk's signed letterhead names.
-
     Raises:
-        RecordUnsoundError: the letterhead names the report as published, but the record is missing, is a
-            different record, or fails verification.
+        RecordUnsoundError: the record of a published report is missing, is another one, or fails
+            verification.
     """
+    # Attack: someone with a retired workstation's key signs a record with other counts, or of another year.
     name = frozen_record_name(year)
     named = frozen_digest(desk.letterhead, name)
     if named is None and year not in published_years(desk):
@@ -187,9 +178,9 @@ def frozen_title(name: bytes) -> str:
 def frozen_digest(letterhead: Letterhead, name: bytes) -> bytes | None:
     """Return the digest of the encrypted record of a year's published counts, or None if none was published.
 
-    The desk's signed letterhead (public statement) has this digest. It is a digest of the ciphertext: from a
-    digest of the counts, anyone could find out hidden counts by trying.
+    The desk's signed public statement has this digest.
     """
+    # Of the ciphertext: from a digest of the counts, anyone could find out hidden counts by trying.
     return {report.title: report.sha256 for report in letterhead.reports}.get(frozen_title(name))
 
 

@@ -72,13 +72,10 @@ def workstation_endpoint(
 
 
 def use_newest_letterhead(desk: OpenDesk) -> Letterhead:
-    """Use the desk's newest signed letterhead in the replica from now on, and return it.
-
-    A letterhead is the desk's signed public statement.
+    """Use the desk's newest letterhead, its signed public statement, from now on, and return it.
 
     Raises:
-        SyncRefusedError: LETTERHEAD: the letterhead is missing, not signed by this desk, or older than a
-            letterhead that this workstation has used.
+        SyncRefusedError: the letterhead is missing, not signed by this desk, or older than the one in use.
     """
     with desk.store.reading() as session:
         found = letterheads.latest(session)
@@ -98,8 +95,8 @@ def use_newest_letterhead(desk: OpenDesk) -> Letterhead:
 def sync_replica(desk: OpenDesk, endpoint: Endpoint, carrier: Carrier | None = None) -> None:
     """Sync this workstation's store with the server until both have all items, then verify what changed.
 
-    `endpoint` comes from `workstation_endpoint`. Only one sync runs at a time. `desk.exchange` has the
-    progress, and afterwards the result. If a sync is interrupted, the next sync continues at the same place.
+    `desk.exchange` has the progress, and afterwards the result. After an interruption, the next sync
+    continues at the same place.
     """
 
     def work() -> SyncProgress:
@@ -135,13 +132,12 @@ def _show_left(desk: OpenDesk, left: int) -> None:
 
 
 def import_pouch_file(desk: OpenDesk, endpoint: Endpoint, pieces: Iterable[bytes]) -> None:
-    """Import a pouch (sync bundle) from a file that someone carried to this workstation.
+    """Import a sync bundle from a file that someone carried to this workstation.
 
-    Only one import or sync runs at a time. Pouches that arrived earlier and waited for this pouch are
-    imported too. `desk.exchange` has the result.
+    Bundles that waited for this one are imported too. `desk.exchange` has the result.
 
     Raises:
-        BodyError: the upload of the file was interrupted. Nothing was imported.
+        BodyError: the upload of the file was interrupted, and nothing was imported.
     """
 
     def work() -> SyncProgress:
@@ -153,7 +149,7 @@ def import_pouch_file(desk: OpenDesk, endpoint: Endpoint, pieces: Iterable[bytes
 
 
 def make_pouch_file(endpoint: Endpoint) -> Iterator[bytes]:
-    """Make a pouch (sync bundle) with all items that the server perhaps does not have yet. Return its pieces.
+    """Make a sync bundle with all items that the server perhaps does not have yet, and return its pieces.
 
     Raises:
         SyncRefusedError, PeerMissingError: this workstation is not paired with a server.

@@ -20,24 +20,20 @@ _OLD_WORKING_DAYS: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class LastSync:
-    """Facts about the last sync with the server, which every page shows. `day` is None before the first sync.
+    """Facts about the last sync with the server, which every page shows.
 
-    `days` is the number of days since `day`. `waiting` counts the items that must still be sent. `is_old` is
-    True if the last sync was more than two working days of the desk ago. `has_failed` is True if the newest
-    attempt since unlocking failed. `is_warning` is True if there is a fault at the server that the adviser
-    has not seen yet. `rollback_day` is the day on which a sync detected that the server was rolled back, or
-    None.
+    `day` is None before the first sync.
     """
 
     day: date | None
-    days: int
-    waiting: int
-    is_old: bool
-    has_failed: bool
+    days: int  # since `day`
+    waiting: int  # items that must still be sent
+    is_old: bool  # more than two working days of the desk ago
+    has_failed: bool  # the newest attempt since unlocking failed
     is_running: bool
     is_by_file: bool
-    is_warning: bool
-    rollback_day: date | None
+    is_warning: bool  # the server has a fault that the adviser has not seen yet
+    rollback_day: date | None  # a sync detected that the server was rolled back
 
 
 def is_paired(desk: OpenDesk) -> bool:

@@ -25,13 +25,12 @@ _AGAIN_SECONDS: Final = 20
 
 
 def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDesk:
-    """Unlock the desk with a passphrase: open the keyring, and verify the desk's signed letterhead.
+    """Unlock the desk with a passphrase: open the keyring, and verify the desk's signed public statement.
 
-    A right and a wrong passphrase both take about a second. A letterhead is the desk's signed public
-    statement.
+    A right and a wrong passphrase both take about a second.
 
     Raises:
-        UnlockRefusedError: the keyring or the letterhead cannot be used. Nothing was changed.
+        UnlockRefusedError: the keyring or the letterhead cannot be used, and nothing was changed.
     """
     keyring = _open_keyring(config, passphrase)
     trusted_state, memory = read_trusted_state(config, keyring)
@@ -56,10 +55,10 @@ def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDes
 
 
 def keep_checking(desk: OpenDesk, today: Callable[[], date]) -> None:
-    """Start the search index. Then check what changed every 20 seconds, and soon after each submitted form.
+    """Start the search index, then check what changed every 20 seconds and soon after each submitted form.
 
-    The function returns when the desk locks. If an unexpected exception ends it earlier, the inbox says that
-    the app stopped checking.
+    The function returns when the desk locks. After an unexpected exception, the inbox says that the app
+    stopped checking.
     """
     try:
         if not desk.stopping.wait(_PAGE_SECONDS):
@@ -99,11 +98,7 @@ def start_check_threads(desk: OpenDesk, today: Callable[[], date]) -> None:
 
 
 def start_indexing(desk: OpenDesk) -> None:
-    """Start the search processes, and add the casefiles that have been decrypted so far to the search index.
-
-    The search processes read the mailboxes from the store and index them. A casefile has the desk's notes
-    about a mailbox.
-    """
+    """Start the search processes, and add the desk's decrypted notes about mailboxes to the search index."""
     desk.index.begin(str(desk.store.path), desk.keyring, desk.letterhead)
     for address, (_, casefile) in list(desk.casefiles.items()):
         desk.index.index_notes(address, casefiles.casefile_texts(casefile))

@@ -26,14 +26,12 @@ _PAUSE_SECONDS: Final = 0.002  # after each mailbox, so that pages do not wait f
 class _State(StrictStruct, frozen=True):
     """Progress and results of the check of the whole store, saved so that the check can continue.
 
-    `after` is the address of the last mailbox that the running check verified, or empty. `unsound` and
-    `damaged_files` name the mailboxes with a fault, and those with damaged files, that the check has found so
-    far.
+    `after` is the address of the last mailbox that the running check verified, or empty.
     """
 
     after: bytes = b""
-    unsound: tuple[bytes, ...] = ()
-    damaged_files: tuple[bytes, ...] = ()
+    unsound: tuple[bytes, ...] = ()  # mailboxes with a fault, found so far
+    damaged_files: tuple[bytes, ...] = ()  # mailboxes with damaged files, found so far
     day: date | None = None
     last_unsound: int = 0
 
@@ -41,8 +39,8 @@ class _State(StrictStruct, frozen=True):
 def check_whole_store(desk: OpenDesk, today: date) -> None:
     """Continue the check of the whole store, or begin a new one if the last one ended before today.
 
-    The check ends early when the desk is locked. Its progress is saved, encrypted, in a file beside the
-    trusted state, so that a later call can continue. Only one thread may call this function.
+    The check ends early when the desk is locked, and a later call continues. Only one thread may call this
+    function.
     """
     if desk.whole_check.day == today:  # also if the file could not be written
         return

@@ -34,12 +34,13 @@ FILE_KINDS: Final = ("html", "pdf", "csv")
 
 
 def years_to_report(desk: OpenDesk, today: date) -> tuple[int, ...]:
-    """Return the years whose report is not published yet, newest first: last year, and years with mailboxes.
+    """Return the years whose report is not published yet, newest first.
 
-    This function decrypts the whole ledger, which has the anonymous counts of deleted mailboxes.
+    These are last year, and all years with mailboxes. This function decrypts the anonymous counts of all
+    deleted mailboxes.
 
     Raises:
-        ReportRefusedError: LEDGER: a process that decrypts the ledger ended or did not answer.
+        ReportRefusedError: a process that decrypts these counts ended or did not answer.
     """
     with desk.store.reading() as session:
         live = {day.year for _, day in entries.first_entry_days(session, Author.SOURCE)}
@@ -51,12 +52,12 @@ def years_to_report(desk: OpenDesk, today: date) -> tuple[int, ...]:
 def _counted(
     in_use: Iterable[Tally], retired: Iterable[Tally]
 ) -> tuple[tuple[Tally, ...], tuple[Tally, ...]]:
-    """Return the tallies (anonymous facts) to count: those of workstations in use, and of retired ones.
+    """Return the tallies to count: those of workstations in use, and of retired ones.
 
-    Attack: someone with the key of a retired workstation signs the tallies of a mailbox again, with other
-    facts. So a tally of a retired workstation counts only if no workstation in use signed a tally with the
-    same id.
+    A tally is an anonymous fact. A retired workstation's tally counts only if no workstation in use signed a
+    tally with the same id.
     """
+    # Attack: someone with a retired workstation's key signs a mailbox's tallies again, with other facts.
     first = counted_tallies(in_use)
     ids = {each.id for each in first}
     return first, counted_tallies(each for each in retired if each.id not in ids)
@@ -71,8 +72,7 @@ def read_report_year(desk: OpenDesk, year: int, today: date) -> ReportYear:
 
     Raises:
         RecordUnsoundError: the published counts or the adviser's texts fail verification.
-        ReportRefusedError: LEDGER: a process that decrypts the ledger (counts of deleted mailboxes) ended or
-            did not answer.
+        ReportRefusedError: a process that decrypts the counts of deleted mailboxes ended or did not answer.
     """
     frozen = report_records.read_frozen_year(desk, year)
     if frozen is not None:
