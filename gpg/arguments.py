@@ -34,12 +34,12 @@ def encryption_options(day: date) -> tuple[str, ...]:
 def new_key_parameters(name: str, day: date) -> str:
     """Return gpg's parameters for an ed25519 key that signs, with a cv25519 subkey that decrypts.
 
-    The key does not expire, because the desk's signed letterhead (public statement) says which key is valid.
     `name` is the user id, without an e-mail address. The key is dated at the start of `day`, in UTC.
 
     Raises:
         MalformedError: the name is empty, or gpg would read an address, a comment or a new line in it.
     """
+    # The key does not expire, because the desk's signed letterhead says which key is valid.
     if not name.strip() or not name.isprintable() or set(name) & _USER_ID_SYNTAX:
         raise MalformedError
     return (

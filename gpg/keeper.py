@@ -50,10 +50,9 @@ class KeptFolder:
 
     @classmethod
     def make(cls, parent: Path) -> Self:
-        """Make a folder for a GnuPG home in `parent`, a folder in memory.
+        """Make a folder with a random name for a GnuPG home in `parent`, a folder in memory.
 
-        Also destroy the homes in `parent` that killed processes left behind. The name of the new folder is
-        random: 16 hexadecimal digits.
+        Homes in `parent` that killed processes left behind are destroyed.
 
         Raises:
             OpenPGPPlaceError: other users can enter `parent`, or its path is too long for a socket.
@@ -82,7 +81,7 @@ class KeptFolder:
 def _locked_private(parent: Path) -> Iterator[None]:
     """Lock the parent folder of GnuPG homes, after checking that no other user can enter.
 
-    Make the folder if needed.
+    A missing folder is made first.
 
     Raises:
         OpenPGPPlaceError: `parent` is not a folder, belongs to another user, or other users can enter it.

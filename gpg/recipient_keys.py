@@ -35,7 +35,7 @@ def require_only_key(listed: Sequence[ListedKey], fingerprint: str) -> None:
 def newest_usable_subkey(key: ListedKey | None, today: date) -> str:
     """Return the fingerprint of the newest subkey of an OpenPGP key that may be used for encryption today.
 
-    If the key has no such subkey, but its primary key can encrypt, return the fingerprint of the primary key.
+    If no subkey may be used, the result is the primary key's fingerprint, if that key can encrypt.
 
     Raises:
         RecipientRefusedError: the reason is UNKNOWN (no key), REVOKED, EXPIRED, NO_ENCRYPTION or WEAK.

@@ -30,20 +30,14 @@ _changing: Final = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class ProgramLimits:
-    """Limits on one run of an external program.
+    """Limits on one run of an external program."""
 
-    `seconds` limits the time that we wait for the program, and the processor time of each of its processes.
-    The program gets `seconds_per_byte` more for each byte of input that it takes. It gets no time for its
-    output, because a hostile input of 1 KB can unpack to gigabytes. `memory_bytes` limits the memory of each
-    process, and of all processes together. `file_bytes` is the largest file that a process may write.
-    `processes` counts the program and all programs that it started.
-    """
-
-    seconds: float
-    memory_bytes: int
+    seconds: float  # that we wait, and processor time of each process
+    memory_bytes: int  # of each process, and of all processes together
     output_bytes: int
-    file_bytes: int = 0
-    processes: int = 8
+    file_bytes: int = 0  # largest file that a process may write
+    processes: int = 8  # the program and all programs that it started
+    # more time for each byte of input, but none for output: 1 KB can unpack to gigabytes
     seconds_per_byte: float = 0
 
     def words(self) -> tuple[str, ...]:
@@ -54,7 +48,7 @@ class ProgramLimits:
 
 
 class Program(AbstractContextManager["Program"]):
-    """A running program in its own process group. When the `with` block ends, the whole group is killed.
+    """A running program in its own process group, which is killed when the `with` block ends.
 
     `messages` is the program's standard error. `code` is its exit code, or None as long as it runs.
     """
@@ -113,10 +107,10 @@ class Program(AbstractContextManager["Program"]):
         os.killpg(self._leader.pid, signal.SIGKILL)
 
     def output(self, pieces: Iterable[bytes] = ()) -> Iterator[bytes]:
-        """Write `pieces` to the program, and yield its output until it ends.
+        """Write `pieces` to the program, and yield the program's output until its end.
 
-        The time limit includes only the time that we wait for the program, not the time that the caller or
-        `pieces` takes. Exceptions of `pieces` reach the caller.
+        The time limit includes only the time that we wait for the program. Exceptions of `pieces` reach the
+        caller.
 
         Raises:
             ProgramLimitError: the program took too long, too much memory, or too many processes.
@@ -209,8 +203,8 @@ def end_all_programs() -> None:
 def run_at_our_end(script: str, *words: str, first: str = ":") -> "subprocess.Popen[bytes]":
     """Start a shell that runs `script` when our process ends, even if our process is killed.
 
-    The shell first runs the script `first`. Then the shell waits at its standard input, a pipe from our
-    process. If the caller closes this pipe, the shell runs `script` earlier.
+    The shell runs the script `first` immediately. If the caller closes the shell's standard input, `script`
+    runs earlier.
     """
     return subprocess.Popen(  # noqa: S603  # no word of a script comes from outside
         ("/bin/sh", "-c", f"trap '' HUP INT TERM; {first}; read -r _; {script}", "guard", *words),

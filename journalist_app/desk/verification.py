@@ -32,23 +32,21 @@ DAMAGED_FILE = "damaged_file"  # found by the check of the whole store, which re
 class ShownFault:
     """One fault of a mailbox, as the adviser's pages show it.
 
-    `author` and `number` identify the first faulty entry. If the fault is not in one entry, `author` is None
-    and `number` is 0. `allows_answers` is True if an adviser may write in a mailbox with this fault.
+    `author` and `number` identify the first faulty entry. `author` is None if the fault is not in one entry.
     """
 
     kind: str
     author: Author | None = None
     number: int = 0
-    allows_answers: bool = False
+    allows_answers: bool = False  # an adviser may write in a mailbox with this fault
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedEntry:
-    """A verified entry of a mailbox, with its decrypted content if it has any.
+    """A verified entry of a mailbox, with its decrypted content.
 
-    `content` is None if the entry has no encrypted part, was removed, or cannot be decrypted. If an entry
-    that was not removed has lost its content, `fault` says why: "lost", "unreadable" or "newer_version".
-    Otherwise `fault` is empty.
+    `content` is None if the entry has nothing that can be read. If the entry should have content, `fault` is
+    "lost", "unreadable" or "newer_version".
     """
 
     signed: SignedEntry
@@ -58,17 +56,17 @@ class OpenedEntry:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A mailbox after its verification, not decrypted. `entries` has only verified entries, in thread order.
+    """A mailbox whose entries are verified, but not decrypted yet.
 
-    `removed` has the digests of the entries that the source removed, according to the store or to the memory
-    of this workstation. `restored` has removed entries that have an encrypted part again.
+    `entries` has only verified entries, in thread order. `removed` has the digests of the entries that the
+    source removed.
     """
 
     stored: StoredTranscript = field(repr=False)
     entries: tuple[SignedEntry, ...]
     faults: tuple[ShownFault, ...]
-    removed: frozenset[Digest]
-    restored: tuple[SignedEntry, ...] = ()
+    removed: frozenset[Digest]  # according to the store or to this workstation's memory
+    restored: tuple[SignedEntry, ...] = ()  # removed entries that have an encrypted part again
 
     @property
     def mailbox(self) -> StoredMailbox:
@@ -106,12 +104,10 @@ class Conversation:
 
 
 def conversation_of(desk: OpenDesk, address: Address) -> Conversation:
-    """Verify every entry of a mailbox, and compare the mailbox with the trusted state of this workstation.
+    """Verify a mailbox without decrypting it, and compare its entries with what this workstation saw before.
 
-    Nothing is decrypted. The trusted state has the newest entries (heads) that this workstation has seen in
-    each mailbox. If no entry was rolled back or forged, this function updates the heads of this mailbox. If
-    the mailbox has a fault here or at the server, `desk.unsound` names the mailbox, and the inbox shows the
-    fault.
+    If no entry was rolled back or forged, this workstation remembers the newest entries. The names of all
+    faults go into `desk.unsound`.
 
     Raises:
         MailboxNotFoundError: the store has no mailbox with this address.
@@ -166,10 +162,10 @@ def _faults(
 ) -> Iterator[ShownFault]:
     """Yield the faults that the verification found in the keys, rows and entries of a mailbox.
 
-    Attack: someone keeps a copy of a signed entry, waits until the source removes the entry, restores the
-    copy in the store and deletes the signed removal. The restored entry is detected because the trusted
-    state, which is not in the store, has the digests of all removed entries.
+    `remembered` has the digests of removed entries from this workstation's trusted state.
     """
+    # Attack: someone restores a removed entry in the store, and deletes the signed removal. The trusted
+    # state, which is not in the store, has the digests of all removed entries.
     if not stored.has_sound_keys:
         yield ShownFault("wrong_keys")
     for row in stored.damaged:
@@ -225,10 +221,9 @@ def entry_contents(opened: Sequence[OpenedEntry]) -> tuple[EntryContent, ...]:
 def open_with_faults(
     desk: OpenDesk, conversation: Conversation
 ) -> tuple[tuple[OpenedEntry, ...], tuple[ShownFault, ...]]:
-    """Decrypt every verified entry of a mailbox. Return the entries, and all faults of the mailbox.
+    """Decrypt the verified entries of a mailbox, and return them with all faults of the mailbox.
 
-    The faults include those of entries that cannot be decrypted. A mailbox with faults goes into
-    `desk.unsound`, for the inbox.
+    An entry that cannot be decrypted is a fault too. If there are faults, their names go into `desk.unsound`.
     """
     opened = open_all(desk, conversation)
     faults = once_for_each_writer((*conversation.faults, *_content_faults(opened)))
@@ -265,13 +260,13 @@ def thread_of(conversation: Conversation, opened: Sequence[OpenedEntry]) -> Thre
 def heads_shown(
     desk: OpenDesk, conversation: Conversation, opened: Sequence[OpenedEntry], *, is_whole: bool = True
 ) -> tuple[Heads, Heads]:
-    """Return the newest entries that a page shows (heads), and the known entries that it does not show.
+    """Return the newest entries that a page shows, and the known entries that the page does not show.
 
-    A form on the page must name both. An entry that was lost or cannot be opened counts as not shown, and a
-    removed entry as shown. For a page without the mailbox's entries, pass `is_whole=False`. Then the result
-    leaves out what the source wrote or removed, if no entry of the desk has confirmed it yet. So the app
-    refuses a form on such a page until the adviser has opened the page with the entries.
+    A form on the page must name both. With `is_whole=False`, both leave out what the source wrote and the
+    desk has not confirmed.
     """
+    # A lost or unreadable entry counts as not shown, and a removed entry as shown. With `is_whole=False`, a
+    # form is refused until the adviser has opened the page with the entries.
     shown = {each.signed.digest for each in opened if not each.fault} | conversation.removed
     new = set() if is_whole else set(unconfirmed(desk, conversation, opened))
     heads, unseen = conversation.transcript.heads_for(
@@ -285,9 +280,10 @@ def unconfirmed(
 ) -> list[Digest]:
     """Return the source's readable messages and removals that no entry of the desk has confirmed yet.
 
-    If `by_us` is True, return only the removals that no entry of this workstation has confirmed. If the
-    source has more unreadable entries than a new entry of the desk can list, the result is empty.
+    With `by_us=True`, return only the removals that this workstation has not confirmed. An entry that a new
+    entry of the desk cannot confirm is left out.
     """
+    # The desk can confirm nothing if the source has more unreadable entries than a new entry can list.
     knowledge = conversation.transcript.knowledge
     by_desk = [each.signed for each in opened if each.signed.envelope.strand]
     ours = [entry.digest for entry in by_desk if not by_us or entry.envelope.strand == desk.keyring.strand.id]

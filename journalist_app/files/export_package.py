@@ -19,11 +19,9 @@ _MODE: Final = 0o600 << 16
 
 
 def zip_package(text: str, files: Iterable[tuple[str, Iterator[bytes]]], day: date) -> Iterator[bytes]:
-    """Yield the zip file with the text and files for a recipient, in pieces.
+    """Yield a zip file with the text and files for a recipient, in pieces.
 
-    The files are read once, in order, while the caller takes the pieces. If reading a file raises an
-    exception, the caller gets this exception before the last piece. So a complete zip file never has an
-    incomplete file in it.
+    The files are read once, in order. If reading a file fails, the exception comes before the last piece.
     """
     output = _ZipOutput()
     names: set[str] = set()
@@ -40,11 +38,11 @@ def zip_package(text: str, files: Iterable[tuple[str, Iterator[bytes]]], day: da
 
 
 def _unused(name: str, names: set[str]) -> str:
-    """Return a file name that the zip file does not have yet. If needed, add a number to the name.
+    """Return a file name that the zip file does not have yet, with a number if needed.
 
-    Two names that differ only in capitals count as the same name, because some systems ignore capitals in
-    file names.
+    Names that differ only in capitals count as the same name.
     """
+    # Some systems ignore capitals in file names.
     path = PurePosixPath(name)
     found, number = name, 1
     while found.casefold() in names:

@@ -31,10 +31,9 @@ _MEDIA: Final = ((b"ftyphei", ".heic"), (b"ftypM4A", ".m4a"), (b"ftypqt", ".mov"
 
 
 def with_file_ending(name: str, first: bytes) -> str:
-    """Return a file name with an ending. If the name has no ending such as ".pdf", guess one.
+    """Return a file name with an ending, which is guessed from the file's first bytes if needed.
 
-    The guess depends on the first 4 KiB of the file, which `first` contains. The guess helps a person to open
-    the file. No code relies on it.
+    `first` has the first 4 KiB of the file. The guess is only for people, and no code may rely on it.
     """
     stem, dot, ending = name.rpartition(".")
     return name if stem and dot and ending else name + _ending_of(first[:HEAD_BYTES])

@@ -33,8 +33,7 @@ _REASONS: Final[Mapping[RecipientRefusal, PassOnRefusal]] = {
 class Exporter:
     """External programs and OpenPGP keys with which the desk passes on texts and files.
 
-    `recipients` are the recipients that the settings pin by fingerprint. `refused` has the keys that gpg
-    refused to import, with reasons.
+    The settings pin `recipients` by fingerprint. `refused` has the reasons why gpg did not import some keys.
     """
 
     home: GpgHome
@@ -64,8 +63,7 @@ class Exporter:
         """Return a zip file for a recipient in pieces, encrypted to the recipient and signed by the desk.
 
         Raises:
-            PassOnRefusedError: the recipient's key cannot be used. The returned iterator raises this
-                exception too, if gpg fails.
+            PassOnRefusedError: the recipient's key cannot be used, or gpg fails while the pieces are read.
         """
         self.require_usable(recipient.fingerprint, today)
         return self._encrypted(recipient, export_package.zip_package(text, files, today), today)
@@ -80,10 +78,9 @@ class Exporter:
 
 
 def open_exporter(home_path: Path, secret_key: str, recipients: tuple[RecipientKey, ...]) -> Exporter | None:
-    """Import the desk's key and the recipients' keys into gpg. Return None if the desk has no key or no gpg.
+    """Import the desk's and the recipients' keys into gpg, or return None without a desk key or gpg.
 
-    A recipient's key that cannot be imported is refused later, when the adviser chooses this recipient. The
-    adviser can still choose the other recipients.
+    A recipient whose key cannot be imported is refused when the adviser chooses this recipient.
     """
     if not secret_key:
         return None

@@ -179,11 +179,11 @@ def _tree_with_prefixes(raw: bytes) -> ET.Element:
 
 
 def run_hidden_parts(task: str, path: str, out: str = "") -> int:
-    """List or remove the hidden parts of the file at `path`. Return 0, or 3 after a failure.
+    """List or remove the hidden parts of the file at `path`, and return 0, or 3 after a failure.
 
-    Task "look" prints the findings, one JSON list a line. Task "cut" writes a cleaned copy to `out`. A file
-    that is not an office file has no findings, and its copy is unchanged.
+    Task "look" prints the findings, one JSON list a line. Task "cut" writes a cleaned copy to `out`.
     """
+    # A file that is not an office file has no findings, and its copy is unchanged.
     is_office = PurePosixPath(path).suffix in OFFICE
     try:
         if task == "look":

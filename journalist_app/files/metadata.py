@@ -109,8 +109,7 @@ class Mat2:
     def inspect(self, file: IO[bytes], name: str, until: float = math.inf) -> FileFindings:
         """Return a file's metadata and hidden parts as sentences, or a sentence about why inspection failed.
 
-        `file` is an open file in memory. `name` is the file's original name. `until` is the time on the
-        monotonic clock at which mat2 must have ended.
+        `name` is the file's original name. mat2 must end before `until`, on the monotonic clock.
         """
         ending = _ending(name)
         refusal = self._refusal(file, ending)

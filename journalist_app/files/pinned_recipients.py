@@ -15,15 +15,14 @@ _ROLES: Final = frozenset(role.value for role in PassOnRecipient)
 
 @dataclass(frozen=True, slots=True)
 class RecipientKey:
-    """A recipient to whom the desk may pass on texts and files, with their OpenPGP key, from the settings.
+    """A recipient in the settings to whom the desk may pass on texts and files, with their OpenPGP key.
 
-    `role` is "sg", "integrity", "complaints" or "other". The source sees `name`. `fingerprint` has the 40
-    hexadecimal digits of the primary OpenPGP key. The file at `key_path` contains only that public key.
+    The source sees `name`. The file at `key_path` has only the public key with this primary fingerprint.
     """
 
-    role: str
+    role: str  # "sg", "integrity", "complaints" or "other"
     name: str
-    fingerprint: str
+    fingerprint: str  # 40 hexadecimal digits
     key_path: Path
 
 

@@ -72,19 +72,17 @@ class PieceKind(StrEnum):
 class TextPiece:
     """Part of a source's text: plain text, or one block that the source encrypted before sending.
 
-    `number` counts the encrypted blocks of the text, from 1. If the block was not decrypted (UNOPENED),
-    `text` is the encrypted block itself. If the block contains a file (FILE), `text` is empty. `is_signed` is
-    True if the block has a signature. No one checked who signed it. `words` has the six-word names of
-    mailboxes (`sealing_words`) in a decrypted block.
+    `text` is still encrypted if the kind is UNOPENED, and empty if the kind is FILE. `is_signed` says that
+    the block has a signature, which no one checked.
     """
 
     kind: PieceKind
     text: str = field(repr=False)
-    number: int = 0
+    number: int = 0  # of the encrypted block, from 1
     size: int = 0  # of a FILE, in bytes
     is_signed: bool = False
     reason: UnopenedReason | None = None
-    words: frozenset[str] = frozenset()
+    words: frozenset[str] = frozenset()  # six-word names of mailboxes in a decrypted block
 
 
 class PresealedKind(StrEnum):
@@ -111,10 +109,9 @@ class PresealedFileInfo:
 
 @dataclass(frozen=True, slots=True)
 class OpenedFile:
-    """Content of a source's file: decrypted first, if the source encrypted the file before sending.
+    """Content of a source's file, decrypted if the source encrypted the file before sending.
 
-    If the source did not encrypt the file, `pieces` has the file's own bytes. If the source encrypted the
-    file and the desk cannot decrypt it, `pieces` is empty. If the file is damaged or too large, `pieces`
+    `pieces` is empty if the desk cannot decrypt the file. If the file is damaged or too large, `pieces`
     raises UnreadableError before its end.
     """
 
@@ -128,8 +125,7 @@ _Found = TypeVar("_Found", TextPiece, PresealedFileInfo)
 class PresealedCache:
     """Cache of texts and files that the source encrypted before sending and the desk has decrypted.
 
-    Thread-safe. The cache has the decrypted texts. Of each file it has only the name, and whether the desk
-    can decrypt the file. The cache lasts until the app locks.
+    Of a file, the cache has only the name, and whether the desk can decrypt the file. Thread-safe.
     """
 
     def __init__(self, most: int = _CACHED, most_chars: int = _CACHED_CHARS) -> None:
@@ -142,8 +138,8 @@ class PresealedCache:
     def get(self, name: bytes, kind: type[_Found]) -> _Found | None:
         """Return the cached result with this name if it has the class `kind`, otherwise None.
 
-        The name of a text is the digest of its encrypted block. The name of a file is the digest of its
-        entry, followed by the file's id.
+        A text's name is the digest of its encrypted block. A file's name is its entry's digest and the file's
+        id.
         """
         found = self._found.get(name)
         return found if isinstance(found, kind) else None
@@ -178,11 +174,9 @@ class _UnopenedError(Exception):
 
 
 class Unsealer:
-    """Decrypter for one page: decrypts texts and files that the source encrypted before sending.
+    """Decrypter for one page of texts and files that the source encrypted before sending.
 
-    An unsealer decrypts at most 40 texts and files that are not in the cache. A slow decryption counts as two
-    for each second. If there are more texts and files, the page says that they are decrypted when the page is
-    loaded again.
+    An unsealer decrypts at most 40 texts and files that are not in the cache, and fewer if they are slow.
     """
 
     def __init__(
@@ -215,9 +209,10 @@ class Unsealer:
     def pasted(self, text: str, first: int, count: int) -> Iterator[OpenedFile]:
         """Decrypt encrypted blocks of a text one by one, for download as files.
 
-        `first` is the number of the first block to decrypt, counted from 1. The kind of a file is UNOPENED if
-        its block cannot be decrypted. After 40 blocks, or 20 seconds, the reason is LATER.
+        `first` is the number of the first block, from 1. A block that cannot be decrypted gives a file of the
+        kind UNOPENED.
         """
+        # After 40 blocks, or 20 seconds, the reason is LATER.
         for number, block in list(enumerate(find_armoured(text), start=1))[first - 1 : first - 1 + count]:
             try:
                 content, _ = self._content(block)
@@ -230,8 +225,7 @@ class Unsealer:
     def inspect(self, file_id: bytes, name: str, pieces: Callable[[], Iterable[bytes]]) -> PresealedFileInfo:
         """Find out whether the source encrypted a file, and whether the desk can decrypt the file.
 
-        If the cache does not know the file, this function calls `pieces` and reads the file's first bytes
-        from the returned iterator. Exceptions of the iterator reach the caller.
+        If the cache does not know the file, `pieces` is called. Exceptions of its iterator reach the caller.
         """
         known = self._known.get(file_id, PresealedFileInfo)
         if known is not None:
@@ -260,10 +254,10 @@ class Unsealer:
     def file(self, name: str, pieces: Iterable[bytes]) -> OpenedFile:
         """Return a file, decrypted if the source encrypted the file before sending.
 
-        `pieces` yields the bytes of the file. The first bytes, and not the name, show whether the file is
-        encrypted. This function decrypts only the first piece. The other pieces are decrypted while the
-        caller reads them. Exceptions of `pieces` reach the caller.
+        Only the first piece is decrypted now, and the rest while the caller reads. Exceptions of `pieces`
+        reach the caller.
         """
+        # The first bytes, and not the name, show whether the file is encrypted.
         whole, kind = _start(pieces)
         if kind is None:
             return OpenedFile(PresealedFileInfo(PresealedKind.NOT_SEALED, name), whole)
@@ -315,12 +309,10 @@ class Unsealer:
     def _content(self, block: Armoured) -> tuple[bytes, bool]:
         """Return the decrypted bytes of an encrypted block in a text, and whether the block has a signature.
 
-        Attack: a thief of the store pastes a stolen entry of another mailbox into a text, so that the adviser
-        decrypts the entry. So a block that could be an entry is refused.
-
         Raises:
             _UnopenedError: the block cannot be decrypted, or could be an entry of another mailbox.
         """
+        # Attack: a thief of the store pastes another mailbox's entry, so that the adviser decrypts the entry.
         if self._left <= 0:
             raise _UnopenedError(UnopenedReason.LATER)
         with self._counted():
@@ -334,15 +326,13 @@ class Unsealer:
                 raise _UnopenedError(_reason(why)) from why
 
     def _age(self, header: bytes, payload: Iterable[bytes]) -> Iterator[bytes]:
-        """Decrypt an age file of the source. Refuse a file that one of our own programs could have encrypted.
-
-        Attack: a thief of the store sends a stolen age file of another mailbox to the thief's own mailbox, so
-        that the adviser decrypts the file. Our own programs encrypt every file of a mailbox to two keys, each
-        with a post-quantum stanza in the header. So a file with more than one such stanza is refused.
+        """Decrypt an age file of the source, and refuse a file that our own programs could have encrypted.
 
         Raises:
             _UnopenedError: the file has more than one post-quantum stanza.
         """
+        # Attack: a thief of the store sends a stolen age file of another mailbox to the thief's own mailbox.
+        # Our own programs encrypt every file of a mailbox to two keys, each with a post-quantum stanza.
         stanzas = age.AgeHeader.from_bytes(header).stanzas
         if sum(stanza.arguments[0] == age.PQ_TYPE for stanza in stanzas) > 1:
             raise _UnopenedError(UnopenedReason.SEVERAL)
