@@ -18,7 +18,7 @@ TMPFS = "/dev/shm"  # noqa: S108  # memory, never a disk; our folders under it a
 
 
 def harden_process() -> None:
-    """Prevent other users and programs from reading this process's memory and its new files.
+    """Protect this process's memory from other programs, and its new files from other users.
 
     Root can still read the memory. A crash leaves no core file.
     """

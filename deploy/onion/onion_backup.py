@@ -68,11 +68,11 @@ def back_up_onions(settings: Path, file: Path, recipients: Sequence[str]) -> lis
 def restore_onions(settings: Path, file: Path, identity_file: Path) -> list[str]:
     """Restore the onion keys and the settings from a backup. Return the sentences to print.
 
-    An existing file is never replaced by a different one.
+    Existing settings and onion keys are never replaced by different ones.
 
     Raises:
-        OnionError: the backup cannot be decrypted or used, a different key or file exists, or a folder cannot
-            be written.
+        OnionError: the backup cannot be decrypted or used, other settings or another key exist, or a folder
+            cannot be written.
         ConfigError: the settings in the backup have faults.
     """
     files = _unpack(_decrypt(file, identity_file))

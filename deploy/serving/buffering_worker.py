@@ -229,7 +229,7 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
             self._wait(conn, selectors.EVENT_READ, self._linger, _seconds_from_now(_LINGER_SECONDS))
 
     def _limit_unread(self) -> None:
-        """If unread answers take too much memory, close the connection whose client reads most slowly."""
+        """If too many answers are unread, close the connection whose client reads most slowly."""
         # The average speed decides. If the time of the last read decided, a flood of new clients that read
         # nothing would close the connections of all others.
         unread = [conn for conn in self._waiting if conn.sock.unsent]
