@@ -33,8 +33,8 @@ class NewEntry:
 class PreparedAppend:
     """Signed entries that are ready to be appended to a mailbox, and the `version` of the verified mailbox.
 
-    If the mailbox has another version now, someone else has changed it, and no entry is appended. `hook` is a
-    function that is called in the same transaction, after the entries were added.
+    If the mailbox has another version now, no entry is appended. `hook` is called in the same transaction,
+    after the entries were added.
     """
 
     address: Address
@@ -46,10 +46,8 @@ class PreparedAppend:
 def append_entries(store: Store, prepare: Callable[[], PreparedAppend | None]) -> Heads:
     """Append the entries that `prepare` returns, all or none. Return the names (heads) of these entries.
 
-    `prepare` is a function that reads and verifies the mailbox, decides what to append, and signs the
-    entries. To refuse, `prepare` raises an exception. If there is nothing to append, `prepare` returns None,
-    and the result is empty. If someone else changed the mailbox before the entries were written, `prepare`
-    is called again.
+    `prepare` verifies the mailbox and signs the entries. If someone else changes the mailbox in the meantime,
+    `prepare` is called again. If `prepare` returns None, the result is empty.
 
     Raises:
         MailboxChangedError: someone else changed the mailbox at every attempt.
@@ -78,8 +76,8 @@ def append_entries(store: Store, prepare: Callable[[], PreparedAppend | None]) -
 def store_entry(session: Session, signed: SignedEntry, attachment_ids: Sequence[bytes] = ()) -> int:
     """Write a verified entry in its mailbox. If the entry is a removal, destroy the entries that it names.
 
-    Return the number of bytes that the removal freed. The caller must then update the mailbox's state: since
-    when the source waits, and from which day the mailbox may be deleted.
+    Return the number of bytes that the removal freed. The caller must then update the mailbox's state
+    (`update_state`).
     """
     part = signed.envelope
     row = entries.StoredEntry(
@@ -103,8 +101,7 @@ def store_entry(session: Session, signed: SignedEntry, attachment_ids: Sequence[
 def recompute_state(session: Session, address: Address) -> None:
     """Compute again since when the source of a mailbox waits, and from which day the mailbox may be deleted.
 
-    The entries are not verified here, because they were verified when they arrived. Someone who can write to
-    the store can falsify the result, so a caller that relies on it must verify the entries first.
+    The entries are not verified here. A caller that relies on the result must verify the entries first.
     """
     signed = [entry for entry, _ in read_envelopes(session, address)]
     digests = {entry.digest for entry in signed}

@@ -17,8 +17,7 @@ class FormContext:
     """Mailbox of a form, id of the entry that the form adds, and the entries that the form's page showed.
 
     `heads` has the newest entries that the sender was shown, and `unseen` the known entries that the sender
-    was not shown. Both go into the signed envelope of the new entry. The form's CSRF token covers all fields
-    of this object, so an attacker cannot change them.
+    was not shown. The form's CSRF token protects all fields from changes.
     """
 
     address: Address
@@ -51,8 +50,7 @@ class FormContext:
     def hidden_fields(self, session_token: bytes, action: str) -> dict[str, str]:
         """Return the hidden fields of a form: a CSRF token, the entry id, and the heads and unseen entries.
 
-        The token is valid only for this session, action, mailbox and these fields. `action` is, for example,
-        "delete" with the id of an entry.
+        The token is valid only for this session, action, mailbox and these fields.
         """
         entry_id = self.entry_id.hex()
         heads = frame(heads_to_bytes(self.heads), heads_to_bytes(self.unseen)).hex()

@@ -42,8 +42,8 @@ def check_envelopes(
 ) -> CheckedEnvelopes | None:
     """Verify the entries of a mailbox without their ciphertext. Return None if there is no such mailbox.
 
-    `strands` has the public keys of the desk's workstations. The caller has verified the signatures of the
-    entries in `verified` before.
+    `strands` has the public keys of the desk's workstations. The signatures of the entries in `verified` are
+    not checked again.
     """
     mailbox = mailboxes.find(session, address)
     if mailbox is None:
@@ -61,16 +61,13 @@ def lost_and_given(
 ) -> tuple[list[Digest], list[Digest]]:
     """Return which entries of a mailbox this store has lost, and which entries in `asked` it can send.
 
-    Entries are named by their digests. An entry is lost in these cases:
+    Entries are named by their digests. At most 256 lost entries are returned. An entry is lost in these
+    cases:
 
     - an entry with a valid signature names it, but the store does not have it
     - its encrypted part is gone, although the source did not remove the entry
     - its files are gone
     - an entry in `written` lists it as known to the writer but not shown
-
-    At most 256 lost entries are returned. Those that only retired workstations name come last, because a
-    thief of their keys could name entries that never existed. An entry can be sent if its signature is valid
-    and its files are those that its writer signed.
     """
     rows, authentic = checked.rows, checked.transcript.authentic
     knowledge = checked.transcript.knowledge
@@ -87,6 +84,7 @@ def lost_and_given(
     sound = [digest for digest in asked if digest in parts.keys() - opaque]
     given = [digest for digest in sound if digest in removed or has_signed_files(store, parts[digest])]
     missing = (knowledge.named.keys() - parts.keys()) | unseen | opaque
+    # A thief of a retired workstation's key can name entries that never existed: these come last.
     doubted = knowledge.doubted.keys() - parts.keys() - missing
     return [*sorted(missing), *sorted(doubted)][:_ASKED_AT_ONCE], given
 
@@ -94,8 +92,8 @@ def lost_and_given(
 def is_readable(entry: SignedEntry, opens: Callable[[bytes], bool]) -> bool:
     """Return True if the encrypted part of an entry was removed, or is the signed one and can be decrypted.
 
-    The age header of an entry is not signed. On a workstation, the function `opens` says whether a header
-    can be decrypted. At the server, `opens` accepts every header.
+    `opens` returns True if this workstation can decrypt an age header. On the server, `opens` accepts every
+    header.
     """
     return entry.header is None or (has_signed_payload(entry) and opens(entry.header))
 
@@ -103,8 +101,8 @@ def is_readable(entry: SignedEntry, opens: Callable[[bytes], bool]) -> bool:
 def has_signed_files(store: Store, part: Envelope, opens: Callable[[bytes], bool] = lambda _: True) -> bool:
     """Return True if the encrypted files of an entry are those that the entry's writer signed.
 
-    The age header of a file is not signed. On a workstation, the function `opens` says whether a header can
-    be decrypted. Without `opens`, every header is accepted.
+    `opens` returns True if this workstation can decrypt the age header of a file, which is not signed. On the
+    server, `opens` accepts every header.
     """
     with store.reading() as session:
         files = attachments.of_entry(session, part.address, part.entry_id)

@@ -25,8 +25,7 @@ from store import entries, mailboxes
 class DamagedRow:
     """Stored row whose entry cannot be parsed, or whose columns differ from the entry's signed envelope.
 
-    `author` and `number` are columns of the row, so they can be wrong too. `author` is None if the column is
-    neither 0 nor 1. If `is_parsed` is True, the entry was parsed, and the transcript has the entry.
+    `author` and `number` can be wrong. `author` is None if the column is neither 0 nor 1.
     """
 
     author: Author | None
@@ -38,8 +37,8 @@ class DamagedRow:
 class StoredTranscript:
     """A mailbox in one snapshot of the store: its row, verified entries (transcript) and damaged rows.
 
-    If `has_sound_keys` is False, the mailbox's public keys do not belong to its address. In that case, no
-    entry counts as written by the source.
+    If `has_sound_keys` is False, the mailbox's keys do not belong to its address, and no entry of the source
+    is accepted.
     """
 
     mailbox: mailboxes.StoredMailbox
@@ -62,9 +61,9 @@ def read_stored(
 ) -> StoredTranscript | None:
     """Read a mailbox from the store and verify its entries. Return None if there is no such mailbox.
 
-    `strands` has the public keys of the desk's workstations. With `has_content=False`, the encrypted parts
-    are not checked. If `verify_key` is given (the source's app derives this key from the passphrase), the
-    stored key is ignored.
+    - `strands`: the public keys of the desk's workstations
+    - `has_content`: False if the encrypted parts are not checked
+    - `verify_key`: the source's key, which replaces the stored key
     """
     mailbox = mailboxes.find(session, address)
     if mailbox is None:
@@ -92,8 +91,8 @@ def check_stored(  # noqa: PLR0913  # the mailbox, its rows, and how to check th
 def parse_rows(rows: Iterable[entries.StoredEntry]) -> tuple[list[SignedEntry], tuple[DamagedRow, ...]]:
     """Parse the rows of a mailbox's entries. Return the entries, and the rows that are damaged.
 
-    A row that does not parse is damaged, and the other rows are still parsed. A row is also damaged if its
-    columns, which are not signed, differ from its signed envelope. The entry of such a row is returned too.
+    A row is damaged if it does not parse, or if its columns differ from its signed envelope. If the row
+    parses, its entry is returned too.
     """
     signed: list[SignedEntry] = []
     damaged: list[DamagedRow] = []

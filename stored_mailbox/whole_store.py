@@ -26,11 +26,13 @@ _SHARE = 64  # mailboxes that a process verifies before it takes the next ones
 class MailboxVerdict:
     """Result of the verification of one mailbox, and the progress through the store.
 
-    `faults` are the kinds of fault in its entries. `damaged_rows` counts rows that do not parse or that
-    differ from what was signed. `damaged_files` names entries whose encrypted files differ from what was
-    signed. `unreadable` names entries whose row differs from what was signed, or whose header a workstation
-    cannot decrypt. `entries` counts all entries. If the verification raised an exception, the only fault is
-    "could_not_be_verified". `total` is the number of mailboxes, and `done` the number verified so far.
+    - `done`, `total`: number of mailboxes that were verified so far, and of all mailboxes
+    - `faults`: the kinds of fault in the mailbox's entries, or only "could_not_be_verified"
+    - `damaged_rows`: number of rows that do not parse, or that differ from what was signed
+    - `damaged_files`: entries whose encrypted files differ from what was signed
+    - `unreadable`: entries whose row differs from what was signed, or whose header a workstation cannot
+      decrypt
+    - `entries`: number of all entries
     """
 
     address: Address
@@ -70,10 +72,8 @@ def verify_store(
 ) -> Iterator[MailboxVerdict]:
     """Verify all mailboxes whose address comes after `after`, in ascending order, and yield each result.
 
-    Each mailbox is read in its own transaction, so that writers never wait for the verification. An
-    interrupted verification continues with the last address as `after`. `remembered` returns the newest
-    entries (heads) of a mailbox that a workstation remembers. `opens_file` says whether a workstation can
-    decrypt the age header of an entry or a file, which is not signed.
+    `remembered` returns the newest entries (heads) of a mailbox that a workstation remembers. `opens_file`
+    returns True if a workstation can decrypt the age header of an entry or a file.
     """
     with store.reading() as session:
         addresses = mailboxes.all_addresses(session)

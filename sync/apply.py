@@ -30,15 +30,11 @@ _BATCH_BYTES = 1024 * 1024
 class AppliedPouch:
     """Result of applying a pouch (sync bundle) to the store.
 
-    `applied` counts the items that changed something.
-
-    - `is_duplicate`: the pouch was applied before
-    - `peer_was_restored`: the sender lost pouches that it had applied or sent, so its store was restored from
-      a backup
-    - `we_were_restored`: the sender applied a pouch that this store does not remember, so this store was
-      restored from a backup
-    - `unwanted`: attachments that the sender must not continue to send: this store has the whole attachment,
-      the entry was removed, or the mailbox is not in this store
+    - `applied`: number of items that changed something
+    - `is_duplicate`: True if the pouch was applied before
+    - `peer_was_restored`: True if the sender's store was restored from a backup
+    - `we_were_restored`: True if this store was restored from a backup
+    - `unwanted`: attachments that the sender must not continue to send
     """
 
     head: PouchHead
@@ -63,17 +59,14 @@ def apply_pouch(
 ) -> AppliedPouch:
     """Verify a pouch (sync bundle) that another machine sent, and apply its items to the store.
 
-    `reopen` returns the bytes of the pouch from the start, and is called twice: to verify all items, and then
-    to apply them. `is_direct` is True if the pouch arrived over a connection, and False if it is a file. The
-    day of a pouch from a connection must be today, yesterday or tomorrow.
-
-    After NO_ROOM or a StoreError, perhaps some items were applied. The same pouch can then be applied again.
+    `reopen` returns the bytes of the pouch from the start, and is called twice. `is_direct` is False if the
+    pouch is a file, which can be weeks old. After NO_ROOM or a StoreError, the same pouch can be applied
+    again.
 
     Raises:
         PouchRefusedError: no item was applied. `reason` says why.
-        SyncRefusedError: NOT_PAIRED, UNKNOWN_WORKSTATION or REVOKED_WORKSTATION: no item was applied, because
-            the sender is not a peer. NO_ROOM: the disk is full, or a pouch from a file has an attachment for
-            which the store has no room.
+        SyncRefusedError: NOT_PAIRED, UNKNOWN_WORKSTATION or REVOKED_WORKSTATION: the sender is not a peer.
+            NO_ROOM: the store has no room.
         StoreError: the store failed.
     """
     letterhead = endpoint.letterhead()
@@ -136,7 +129,7 @@ def apply_pouch(
 def _apply_items(context: ApplyContext, items: Iterable[Item], *, is_direct: bool) -> int:
     """Apply the items of a pouch (sync bundle), and return the number of items that changed something.
 
-    If an item is refused, the items before it stay applied, and the state of their mailboxes is updated.
+    If an item is refused, the items before it stay applied.
     """
     try:
         applied = sum(_apply_batch(context, batch) for batch in _batches(items))
@@ -153,8 +146,7 @@ def _apply_items(context: ApplyContext, items: Iterable[Item], *, is_direct: boo
 def _finish_mailboxes(context: ApplyContext) -> None:
     """Update the state of mailboxes that a pouch (sync bundle) changed, and queue entries for the next pouch.
 
-    Entries that the sender asked for are queued, so that the next pouch sends them. Entries that are lost
-    here are queued too, so that the next pouch asks the sender for them.
+    The queued entries are those that the sender asked for, and those that are lost here.
     """
     store, asked, changed = context.endpoint.store, context.asked, context.changed
     strands, known = context.verified.strands, context.verified.entries
@@ -185,14 +177,13 @@ def _require_for_us(endpoint: Endpoint, head: PouchHead) -> None:
 def _require_day(endpoint: Endpoint, head: PouchHead, *, is_direct: bool) -> None:
     """Refuse a pouch (sync bundle) whose day or serial shows that the clock of one machine is wrong.
 
-    If the sender's clock is wrong, the entries in its pouch have wrong days too. A pouch from a file may be
-    weeks old, but a pouch from a connection may not. A serial is made from the time. If this store recorded a
-    serial from the future, it would ignore all later pouches, because their serials are lower.
+    A pouch from a file may be weeks old, but a pouch from a connection may not.
 
     Raises:
         PouchRefusedError: the reason is CLOCK.
     """
     days_ahead = (head.day - endpoint.today()).days
+    # If this store recorded a serial from the future, it would ignore all later pouches.
     is_future = max(head.serial, head.taken) >= endpoint.future_serial()
     if days_ahead > 1 or (is_direct and days_ahead < -1) or is_future:
         raise PouchRefusedError(PouchRefusal.CLOCK)
@@ -217,11 +208,9 @@ def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
 
 
 def _apply_batch(context: ApplyContext, items: Sequence[Item]) -> int:
-    """Apply some items of a pouch (sync bundle) in one transaction.
+    """Apply some items of a pouch (sync bundle) in one transaction, which is not durable yet.
 
-    If an item fails, the items before that item stay applied. The transaction becomes durable only with the
-    later commit that marks the pouch as applied. If the power fails before that commit, the sender sends the
-    pouch again.
+    If an item fails, the items before that item stay applied.
     """
     try:
         with context.endpoint.store.writing(durable=False) as session:

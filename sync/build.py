@@ -29,8 +29,7 @@ _ROWS = 64  # rows of the outbox in one transaction
 class BuiltPouch:
     """Pouch (sync bundle) to send over a connection, with the values from which the next pouch is built.
 
-    `chunks_at_peer` counts, for each attachment in transfer, the chunks that the peer has after applying this
-    pouch.
+    `chunks_at_peer` counts, for each attachment, the chunks that the peer has after applying this pouch.
     """
 
     pouch: bytes = field(repr=False)
@@ -50,15 +49,15 @@ def build_pouch(  # noqa: PLR0913  # as the fields of the context
 ) -> BuiltPouch:
     """Build a pouch (sync bundle) of about `TARGET_BYTES`, with items that must still be sent to a peer.
 
-    `partials` counts, for each attachment, the chunks that the peer already has. `unwanted` names attachments
-    that the peer must not continue to send. If the new pouch continues a pouch that the peer has not
-    confirmed yet, `after` is the serial of that earlier pouch. If `tells_held` is True and the pouch has room
-    for all other items, a workstation also tells the server which entries it has.
+    - `partials`: for each attachment, the number of chunks that the peer already has
+    - `unwanted`: attachments that the peer must not continue to send
+    - `after`: serial of the newest pouch for this peer, if the new pouch continues that pouch
+    - `tells_held`: True if a workstation also tells the server which entries it has, when there is room
 
     Raises:
         PeerMissingError: there is no such peer.
         SyncRefusedError: NOT_PAIRED: this workstation was never paired with a server. OVERTAKEN: the pouch
-            `after` is not the newest pouch for this peer. The newest contains everything that `after` has.
+            `after` is not the newest pouch for this peer.
         StoreError: the store cannot be used.
     """
     context = BuildContext(endpoint, peer, endpoint.letterhead(), dict(partials), TARGET_BYTES, tells_held)
@@ -85,15 +84,13 @@ def build_pouch_files(
 ) -> Iterator[Iterator[bytes]]:
     """Yield pouches (sync bundles) to write to files, with all items that must still be sent to a peer.
 
-    Each pouch is an iterator of pieces of bytes. A pouch has about `part_bytes`, because some USB sticks
-    limit the size of a file. If `part_bytes` is None, there is one pouch. Read all pieces of a pouch before
-    you ask for the next pouch. The last of several pouches is small: it only says that no pouch follows.
+    Each pouch is an iterator of pieces, about `part_bytes` in all. Read all pieces of a pouch before you ask
+    for the next pouch. If `part_bytes` is None, there is one pouch.
 
     Raises:
         PeerMissingError: there is no such peer.
         SyncRefusedError: NOT_PAIRED: this workstation was never paired with a server. OVERTAKEN: a sync with
-            this peer began before the last pouch was written. The written pouches do no harm: apply or delete
-            them.
+            this peer began. The written pouches do no harm.
         StoreError: the store cannot be used.
     """
     with sync_lock(endpoint):  # not held while a slow USB stick is written, or a sync would time out
@@ -111,9 +108,7 @@ def build_pouch_files(
 class _PouchBuilder:
     """Builder of one pouch (sync bundle). Iterate over the builder once to get the items of the pouch.
 
-    An item that the peer would refuse is replaced by a report of damage. Each item has a row in the outbox
-    (the queue of items to send). The transaction that reads the item also marks this row as packed. A later
-    change of the item removes the mark, so the item is packed again.
+    An item that the peer would refuse is replaced by a report of damage.
     """
 
     def __init__(self, context: BuildContext, after: int | None = None) -> None:
@@ -234,11 +229,11 @@ class _PouchBuilder:
         return [] if sound is None else [sound]
 
     def _pack_again(self, row: int) -> None:
-        """Note that the server's next pouch (sync bundle) must try an item again that is damaged or missing.
+        """Note that the server's next pouch (sync bundle) must try a damaged or missing item again.
 
-        `row` is the item's row in the outbox (queue to send). Perhaps the fault lasts only for a moment. A
-        workstation does nothing here: its sync continues until everything is sent, and would never end.
+        `row` is the item's row in the outbox (queue to send). A workstation does nothing here.
         """
+        # A workstation's sync continues until everything is sent, and would never end.
         if self._context.endpoint.is_server:
             self._again.append(row)
 
@@ -249,12 +244,12 @@ class _PouchBuilder:
         If `durable` is False, marks can be missing after a power cut. Their items are then packed again.
 
         Raises:
-            SyncRefusedError: OVERTAKEN: a newer pouch (sync bundle) for this peer was begun. An item that is
-                marked now would be lost, because the answer to the newer pouch would confirm the item too.
+            SyncRefusedError: OVERTAKEN: a newer pouch (sync bundle) for this peer was begun.
         """
         context = self._context
         with context.endpoint.store.writing(durable=durable) as session:
             known = peers.find(session, context.peer)
+            # An item that is marked now would be lost: the answer to the newer pouch would confirm it too.
             if known is None or known.sent_serial != self.serial:
                 raise SyncRefusedError(SyncRefusal.OVERTAKEN)
             yield session

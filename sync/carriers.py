@@ -94,8 +94,8 @@ class UnixCarrier:
 class SshCarrier:
     """Connection that carries pouches (sync bundles) to the server through the `ssh` program.
 
-    The program uses the user's own SSH settings and keys, with options that stop it from asking the user for
-    a password or a confirmation. The program ends at the latest when our process ends.
+    The program uses the user's own SSH settings and keys, and never asks the user anything. The program ends
+    at the latest when our process ends.
     """
 
     target: str
@@ -154,7 +154,7 @@ def _unreachable() -> Iterator[None]:
 def _posting(opened: socket.socket, host: str, pouch: bytes) -> Iterator[Iterator[bytes]]:
     """Post a pouch (sync bundle) to the server over an open socket, and return the pouches of the answer.
 
-    When the `with` block ends, the socket is shut down, so that a thread that still reads is interrupted.
+    The socket is shut down at the end of the `with` block.
     """
 
     def hang_up() -> None:
@@ -170,11 +170,8 @@ def _posting(opened: socket.socket, host: str, pouch: bytes) -> Iterator[Iterato
 
 
 def _post(opened: socket.socket, response: HTTPResponse, host: str, pouch: bytes) -> Iterator[bytes]:
-    """Post a pouch (sync bundle) over HTTP/1.0, and yield the pouches of the answer.
-
-    With HTTP/1.0, the answer ends with the connection and does not use HTTP's chunked encoding. Chunked
-    encoding is avoided because http.client accepts negative chunk lengths, and then reads without end.
-    """
+    """Post a pouch (sync bundle) over HTTP/1.0, and yield the pouches of the answer."""
+    # HTTP/1.0 has no chunks: http.client accepts negative chunk lengths, and then reads without end.
     head = (
         f"POST {POUCH_PATH} HTTP/1.0\r\nHost: {host}\r\n"
         f"Content-Type: application/octet-stream\r\nContent-Length: {len(pouch)}\r\n\r\n"

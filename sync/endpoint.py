@@ -25,8 +25,7 @@ from sync.errors import SyncRefusal, SyncRefusedError
 class RecordFaultError(Exception):
     """A workstation does not apply a received record (note of the desk), because of the fault `finding`.
 
-    If `finding` is None, the record has no fault, but this workstation cannot decrypt the record yet: it
-    lacks the desk's newest key, or a later version of the program wrote the record.
+    If `finding` is None, the record has no fault, but cannot be decrypted on this workstation yet.
     """
 
     def __init__(self, finding: FindingKind | None = None) -> None:
@@ -43,8 +42,8 @@ class Merger(Protocol):
     def records(self, kind: str, name: bytes, ours: bytes | None, theirs: bytes, /) -> Record | None:
         """Return the record to store after a sync: the received record, or both records merged.
 
-        `ours` and `theirs` are the stored and the received record, encrypted. Return None if the stored
-        record contains the received record.
+        `ours` and `theirs` are the encrypted records: the stored one and the received one. The result is None
+        if the stored record contains the received one.
 
         Raises:
             RecordFaultError: the received record has a fault, or cannot be decrypted yet.
@@ -53,8 +52,8 @@ class Merger(Protocol):
     def past(self, kind: str, name: bytes, ours: bytes, /) -> tuple[tuple[bytes, ...], bool] | None:
         """Return the digests of the earlier revisions that our record (encrypted note) replaces, and a flag.
 
-        The flag is True if the desk dropped the record, which means that its body is empty. Return None if
-        this workstation cannot decrypt the record.
+        The flag is True if the desk dropped the record. The result is None if this workstation cannot decrypt
+        the record.
         """
 
     def letterheads(self, base: bytes, ours: bytes, theirs: bytes, /) -> tuple[int, bytes, bytes]:
@@ -69,12 +68,14 @@ class Merger(Protocol):
 class Endpoint:
     """One machine in a sync, the server or a workstation: its store, its keys and its limits.
 
-    `name` is `SERVER` or the id of a workstation's strand. `seed` is the Ed25519 seed with which this
-    endpoint signs. `letterhead` returns the newest letterhead (signed public statement) that was verified.
-    `quota` limits the attachments that are applied. `merger` merges two versions of a record. `opens` returns
-    True if this workstation can decrypt an entry, and `opens_file` if it can decrypt the age header of a file
-    or an entry. The server cannot decrypt anything: there, `merger` and `opens` are None, and `opens_file`
-    accepts every header.
+    - `name`: `SERVER` or the id of a workstation
+    - `seed`: the Ed25519 seed with which this machine signs
+    - `letterhead`: returns the newest verified letterhead (the desk's public statement)
+    - `quota`: limits the attachments that are applied
+    - `merger`: merges two versions of a record; None on the server
+    - `opens`: returns True if this workstation can decrypt an entry; None on the server
+    - `opens_file`: returns True if this workstation can decrypt an age header; accepts every header on the
+      server
     """
 
     store: Store
@@ -105,8 +106,7 @@ class Endpoint:
     def recipient(self) -> PQRecipient:
         """Return the public key to which this endpoint encrypts its pouches (sync bundles).
 
-        The server encrypts its pouches to the desk's key, and a workstation encrypts its pouches to the
-        server's key.
+        The key is the desk's on the server, and the server's on a workstation.
 
         Raises:
             SyncRefusedError: NOT_PAIRED: this workstation was never paired with a server.
@@ -117,17 +117,15 @@ class Endpoint:
         """Return the public key that verifies pouches (sync bundles) from `peer`, the other machine.
 
         Raises:
-            SyncRefusedError: on a workstation, NOT_PAIRED: it was never paired with a server. On the server,
-                UNKNOWN_WORKSTATION or REVOKED_WORKSTATION (see `workstation`).
+            SyncRefusedError: NOT_PAIRED on a workstation. UNKNOWN_WORKSTATION or REVOKED_WORKSTATION on the
+                server.
         """
         return self.workstation(peer, letterhead).verify_key if self.is_server else self._card().verify_key
 
     def workstation(self, peer: StrandId, letterhead: Letterhead) -> StrandKey:
         """Return the public key of a workstation, if the desk's letterhead allows it to sync today.
 
-        After the last day in the letterhead, the workstation is refused. The first day is not checked: if
-        this machine's clock is a day behind, a check would refuse a new workstation. A letterhead is the
-        desk's signed public statement.
+        A letterhead is the desk's signed public statement. Only the last day in the letterhead is checked.
 
         Raises:
             SyncRefusedError: UNKNOWN_WORKSTATION or REVOKED_WORKSTATION.
@@ -135,6 +133,7 @@ class Endpoint:
         key = letterhead.strand_keys.get(peer)
         if key is None:
             raise SyncRefusedError(SyncRefusal.UNKNOWN_WORKSTATION)
+        # `since` is not checked: a clock that is a day behind would refuse a new workstation.
         if key.until is not None and key.until < self.today():
             raise SyncRefusedError(SyncRefusal.REVOKED_WORKSTATION)
         return key

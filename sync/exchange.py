@@ -52,11 +52,8 @@ class SyncResult:
 def answer_pouches(server: Endpoint, pouch: bytes) -> Iterator[bytes]:
     """Apply a workstation's pouch (sync bundle) on the server, and yield the pouches of the answer.
 
-    If the letterhead (signed public statement) names a new workstation, its first pouch makes the workstation
-    a peer. Each pouch of the answer is built when the caller asks for it, so the workstation can apply one
-    pouch while the next is sent. If building a later pouch fails, the answer ends without an exception, and
-    the server refuses the workstation's next pouch with the reason. The exceptions below are raised before
-    the first pouch.
+    Each pouch of the answer is built when the caller asks for it. If a later pouch cannot be built, the
+    answer ends without an exception.
 
     Raises:
         PouchRefusedError: the workstation's pouch was refused, and no item was applied.
@@ -85,13 +82,12 @@ def answer_pouches(server: Endpoint, pouch: bytes) -> Iterator[bytes]:
 def exchange(workstation: Endpoint, carrier: Carrier, on_progress: Callable[[int], None]) -> SyncResult:
     """Sync a workstation with its server until each has all items of the other.
 
-    `on_progress` receives the number of items that must still be sent to the server. If the sync fails,
-    everything that was exchanged before stays, and the next sync sends the rest.
+    `on_progress` receives the number of items that must still be sent to the server. After a failure, the
+    next sync sends the rest.
 
     Raises:
         PouchRefusedError: a pouch of the server was refused.
-        SyncError: the server or this workstation refused to sync, or the connection failed. UNREACHABLE also
-            means that the server repeats an old answer, or never stops sending.
+        SyncError: the server or this workstation refused to sync, or the connection failed.
         StoreError: the store failed.
     """
     with sync_lock(workstation):
@@ -106,11 +102,10 @@ def exchange(workstation: Endpoint, carrier: Carrier, on_progress: Callable[[int
 
 @dataclass(slots=True)
 class _Rounds:
-    """State of one sync on the workstation.
+    """State of one sync on the workstation, which sends a pouch (sync bundle) in each round.
 
-    In each round, the workstation sends a pouch (sync bundle) and the server answers. `has_more` is True
-    until the workstation and the server each have all items of the other. `without_room` has the entries
-    (address and entry id) whose files found no room.
+    `has_more` is True until both machines have all items. `without_room` has the entries (address and entry
+    id) whose files found no room.
     """
 
     workstation: Endpoint
@@ -167,8 +162,7 @@ def _ask_again(workstation: Endpoint, without_room: Collection[tuple[bytes, byte
 def _identify_sender(server: Endpoint, pouch: bytes) -> StrandId:
     """Return the workstation that sent a pouch (sync bundle) to the server. Make a new workstation a peer.
 
-    A workstation is new if it is not a peer yet, or if it has applied no pouch of this server. For a new
-    workstation, all items of the store are queued. So the signature of its pouch is verified first.
+    For a new workstation, all items of the store are queued.
 
     Raises:
         PouchRefusedError: the pouch is for another desk, or its signature is wrong.
@@ -182,6 +176,7 @@ def _identify_sender(server: Endpoint, pouch: bytes) -> StrandId:
     with server.store.reading() as session:
         is_known = peers.find(session, sender) is not None
     if not (is_known and reader.head.taken):
+        # Verify the signature before all items are queued.
         for _ in reader.items(verify_key):
             pass
         with server.store.writing() as session:

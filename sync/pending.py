@@ -40,9 +40,10 @@ class ImportOutcome(Enum):
 class ImportedPouch:
     """Result of importing a pouch (sync bundle) from a file.
 
-    `applied` counts the items that changed something, in this pouch and in the pending pouches after it.
-    `also_applied` counts these pending pouches, and `pending` the pouches that still wait for an earlier
-    pouch. `sender_was_restored` is True if the sender lost pouches that it had applied or sent.
+    - `applied`: number of items that changed something, in this pouch and in the pending pouches after it
+    - `also_applied`: number of these pending pouches
+    - `pending`: number of pouches that still wait for an earlier pouch
+    - `sender_was_restored`: True if the sender lost pouches that it had applied or sent
     """
 
     outcome: ImportOutcome
@@ -55,8 +56,8 @@ class ImportedPouch:
 def import_pouch(endpoint: Endpoint, pieces: Iterable[bytes]) -> ImportedPouch:
     """Apply a pouch (sync bundle) that arrives in pieces, and then the pending pouches that follow it.
 
-    If an earlier pouch has not arrived yet, the pouch is stored (pending). If the pouch is refused, no copy
-    of it is stored. An interrupted import can be repeated.
+    If an earlier pouch has not arrived yet, the pouch is stored until then. An interrupted import can be
+    repeated.
 
     Raises:
         PouchRefusedError: no item was applied. `reason` says why, and is never EARLY.
@@ -148,8 +149,7 @@ def _copy(folder: Path, pieces: Iterable[bytes], reserve_bytes: int) -> Path:
     """Copy a pouch (sync bundle) to a file named after its digest, so that a second copy replaces the first.
 
     Raises:
-        SyncRefusedError: NO_ROOM: the disk is full, or the copy would need the last `reserve_bytes`, which
-            are reserved for text.
+        SyncRefusedError: NO_ROOM: the disk is full, or has only the last `reserve_bytes` free.
     """
     unfinished = folder / f"{secrets.token_hex(8)}{_UNFINISHED}"
     digest = hashlib.sha256()

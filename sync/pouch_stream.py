@@ -22,8 +22,7 @@ _LENGTH_BYTES: Final = 4
 def frame_pouches(pouches: Iterator[bytes]) -> Iterator[bytes]:
     """Write several pouches (sync bundles) as one stream: each after its length, then a length of 0.
 
-    The first pouch is built before this function returns. If that fails, the exception is raised here, and no
-    byte was sent.
+    The first pouch is built before this function returns, so that a failure is raised here.
     """
     return _framed(itertools.chain([next(pouches)], pouches))
 

@@ -21,7 +21,7 @@ def sync_lock(endpoint: Endpoint) -> Iterator[Path]:
     """Wait for the lock that lets one sync at a time use a store, and hold the lock during the block.
 
     Yield the folder for pouches (sync bundles) that arrive too early. Never call this function inside the
-    block: the process would wait for itself.
+    block.
     """
     folder = endpoint.store.path.with_name(_FOLDER)
     folder.mkdir(_PRIVATE_FOLDER, exist_ok=True)

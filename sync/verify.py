@@ -19,7 +19,7 @@ def verify_pouch(
     """Check every item of a pouch (sync bundle). If one item fails its check, refuse the whole pouch.
 
     Return the public keys with which the items were verified, and the mailboxes that the sender deleted
-    although entries in this store forbid the deletion.
+    wrongly.
 
     Raises:
         PouchRefusedError: the pouch or an item failed a check. `reason` says why.

@@ -45,9 +45,8 @@ def pack(
 def apply_file(context: ApplyContext, session: Session, item: FileItem) -> bool:
     """Prepare the store to receive the chunks of an attached file by sync.
 
-    Do nothing if this store has the whole file or does not have its mailbox, or if the file's entry was
-    removed. If this workstation cannot decrypt its copy of the file, because the age header is damaged, the
-    file is received again. A file that is not needed is then ignored for the rest of the pouch (sync bundle).
+    Do nothing if this store has the whole file or does not have the mailbox, or if the file's entry was
+    removed.
     """
     address, key = Address(item.address), (item.address, item.attachment_id)
     rows = entries.find_by_entry_id(session, address, item.entry_id)
@@ -75,8 +74,7 @@ def apply_file(context: ApplyContext, session: Session, item: FileItem) -> bool:
 def apply_chunk(context: ApplyContext, session: Session, item: ChunkItem) -> bool:
     """Add the next chunk to an attached file that this store is receiving by sync.
 
-    If this is not the next chunk, or the quota has no room for it, drop what has arrived of the file. The
-    entry is then stored without the file, and this store asks for the entry again.
+    If an earlier chunk is missing, or if the quota has no room, drop what has arrived of the file.
 
     Raises:
         StoreFullError: the disk has no room for the chunk.

@@ -21,10 +21,11 @@ FileKey = tuple[bytes, bytes]  # address and attachment id: two mailboxes may ha
 class BuildContext:
     """State of one pouch (sync bundle) while it is built for a peer, shared by all kinds of items.
 
-    `chunks_at_peer` counts, for each attachment, the chunks that the peer has after applying this pouch.
-    `size` is roughly the number of bytes packed so far. `size_limit` is None for a pouch of any size.
-    `verified` collects the packed entries, whose signatures were verified. If `tells_held` is True and the
-    pouch has room for all other items, a workstation also tells the server which entries it has.
+    - `chunks_at_peer`: for each attachment, the number of chunks that the peer has after applying this pouch
+    - `size`: rough number of bytes packed so far
+    - `size_limit`: None for a pouch of any size
+    - `verified`: the packed entries, whose signatures were verified
+    - `tells_held`: True if a workstation also tells the server which entries it has
     """
 
     endpoint: Endpoint
@@ -51,10 +52,9 @@ class BuildContext:
 class VerifyContext:
     """Public keys that verify the items of one pouch (sync bundle), collected in the order of the items.
 
-    A letterhead (signed public statement) and a mailbox come before the items that need their keys. `sender`
-    is None if the items come from this endpoint's own store, and are verified before they are sent.
-    `deleted_wrongly` collects the mailboxes that the peer deleted although entries of this store do not allow
-    that. `entries` collects the entries whose signatures were verified.
+    - `sender`: None if the items come from this endpoint's own store
+    - `deleted_wrongly`: mailboxes that the peer deleted although entries of this store do not allow that
+    - `entries`: entries whose signatures were verified
     """
 
     endpoint: Endpoint
@@ -71,8 +71,7 @@ class VerifyContext:
     def mailbox_key(self, address: Address) -> bytes | None:
         """Return the public key of a mailbox's source, from this pouch (sync bundle) or from this store.
 
-        The key verifies the source's entries. The result is None if neither the pouch nor the store has the
-        mailbox, or if its row in the store is damaged.
+        The result is None if neither has the mailbox, or if the mailbox's row is damaged.
         """
         if address not in self.mailbox_keys:
             with self.endpoint.store.reading() as session:
@@ -88,8 +87,7 @@ class ApplyContext:
 
     - `peer`: sender of the pouch
     - `verified`: keys and facts that the verification of the pouch collected
-    - `unwanted`: attachments of which the peer need send no more chunks, because this store has the
-      attachment already, does not have its mailbox, or has no room
+    - `unwanted`: attachments of which the peer need send no more chunks
     - `without_room`: entries (address and entry id) for whose files this store has no room
     - `unwanted_of`: entries (address and entry id) whose attachments are all unwanted
     - `asked`: entries (digests by address) that the peer asked for

@@ -33,13 +33,10 @@ def pack(_context: BuildContext, session: Session, row: outbox.OutboxItem) -> En
 
 
 def verify(context: VerifyContext, item: EndedItem) -> None:
-    """Check the proof that a mailbox has ended.
-
-    The proof must show that the source ended the mailbox, or that the desk closed it and the day of its
-    deletion has come.
+    """Check the proof that the source ended or the desk deleted a mailbox.
 
     Raises:
-        ForgedError: the proof shows neither.
+        ForgedError: the proof or the keys are wrong, or the day of the deletion has not come.
         MalformedError: the proof does not have the form of a proof.
     """
     check_mailbox_keys(Address(item.address), item.recipient, item.verify_key)
@@ -88,9 +85,9 @@ def _read(context: VerifyContext, item: EndedItem, signed: tuple[SignedEntry, ..
 def _is_allowed_here(context: VerifyContext, item: EndedItem, proof: Transcript) -> bool:
     """Return True if the entries in this store and in the proof together allow the mailbox's deletion.
 
-    Entries that this workstation has not sent to the server do not count, because the server deleted the
-    mailbox without knowing them.
+    Entries that this workstation has not sent to the server do not count.
     """
+    # The server deleted the mailbox without knowing the entries that were not sent.
     with context.endpoint.store.reading() as session:
         not_sent = {row.digest for row in _rows_not_sent(context.endpoint, session, item.address)}
         rows = [row for row in entries.of_mailbox(session, item.address) if row.digest not in not_sent]

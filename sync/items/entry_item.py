@@ -30,8 +30,7 @@ def read_signed(row: entries.StoredEntry, address: Address) -> SignedEntry | Non
 def pack(entry: SignedEntry, files: Sequence[attachments.Attachment]) -> EntryItem:
     """Return the sync item of an entry, which also names the attached files of the entry.
 
-    If the entry has lost its header, no one can decrypt its payload. Then the payload waits for the clean-up
-    and is not sent.
+    The payload of an entry without a header is not sent.
     """
     envelope, signature, epoch = entry.envelope.to_bytes(), entry.signature, entry.epoch
     if entry.header is None:
@@ -46,8 +45,7 @@ def verify(context: VerifyContext, item: EntryItem) -> None:
     Raises:
         MalformedError: the item does not have the form of an entry.
         ForgedError: a signature or a digest is wrong.
-        PouchRefusedError: FORK, only at the server: the sending workstation has signed another entry with the
-            same number. So its keyring is in use on two computers.
+        PouchRefusedError: FORK, only at the server: the sender has signed another entry with the same number.
     """
     entry = _signed(item)
     part = entry.envelope
@@ -63,6 +61,7 @@ def verify(context: VerifyContext, item: EntryItem) -> None:
         raise ForgedError
     if context.endpoint.is_server and part.strand == context.sender:
         with context.endpoint.store.reading() as session:
+            # In that case, the sender's keyring is in use on two computers.
             if _has_rival(session, entry, context.strands):
                 raise PouchRefusedError(PouchRefusal.FORK)
 
@@ -70,9 +69,8 @@ def verify(context: VerifyContext, item: EntryItem) -> None:
 def apply(context: ApplyContext, session: Session, item: EntryItem) -> bool:
     """Store a new entry that arrived by sync, or replace a damaged copy of the entry.
 
-    If the entry is a removal, the entries that it names are destroyed. If a workstation in use has signed two
-    entries with the same number (a fork), the second is not stored, and the adviser gets a report. A file
-    that did not arrive completely is left out.
+    If the entry is a removal, the entries that it names are destroyed. If a workstation in use signed two
+    entries with the same number, the second is not stored.
 
     Raises:
         StoreFullError: the disk has no room for the entry.
@@ -129,11 +127,7 @@ def _stored(session: Session, entry: SignedEntry) -> entries.StoredEntry | None:
 
 
 def _is_better(context: ApplyContext, stored: entries.StoredEntry, entry: SignedEntry) -> bool:
-    """Return True if the stored copy of an entry is damaged, and the received copy is not.
-
-    The age header of an entry is not signed. So only an attempt to decrypt the entry shows whether its header
-    is damaged, and only a workstation can make this attempt.
-    """
+    """Return True if the stored copy of an entry is damaged, and the received copy is not."""
     here = read_signed(stored, entry.envelope.address)
     if here is None:
         return True
@@ -141,16 +135,14 @@ def _is_better(context: ApplyContext, stored: entries.StoredEntry, entry: Signed
         return False
     if here.header is None or not has_signed_payload(here):
         return True
+    # The header is not signed: only an attempt to decrypt shows whether it is damaged.
     opens = context.endpoint.opens
     return opens is not None and here.header != entry.header and not opens(here) and opens(entry)
 
 
 def _is_fork(session: Session, entry: SignedEntry, strands: Mapping[StrandId, StrandKey]) -> bool:
-    """Return True if a workstation in use signed this entry and a stored entry with the same number.
-
-    If the workstation is retired, both entries are stored. Otherwise a thief of its key could send a false
-    entry first, and so keep the real entry out of this store.
-    """
+    """Return True if a workstation in use signed this entry and a stored entry with the same number."""
+    # A thief of a retired workstation's key could send a false entry first, and so keep out the real one.
     return strands[entry.envelope.strand].until is None and _has_rival(session, entry, strands)
 
 

@@ -39,8 +39,7 @@ def pack(session: Session) -> HeldItem:
 def apply(context: ApplyContext, session: Session, item: HeldItem) -> bool:
     """On the server, queue for a workstation the entries that its list does not have.
 
-    An entry is also queued if only the workstation's copy has lost the encrypted part. If a listed mailbox
-    has ended, the proof of its end is queued. A workstation ignores such a list.
+    For listed mailboxes that have ended, the proof of the end is queued. A workstation ignores such a list.
     """
     if not context.endpoint.is_server:
         return False

@@ -21,8 +21,7 @@ def pack(context: BuildContext, session: Session, _row: outbox.OutboxItem) -> Le
 def verify(context: VerifyContext, item: LetterheadItem) -> None:
     """Check the desk's signature on a received letterhead, and use its keys for the rest of the pouch.
 
-    A letterhead is the desk's public statement, with the keys of its workstations. This function does not
-    check whether the letterhead is the newest. `apply` does. A pouch is a sync bundle.
+    A letterhead is the desk's public statement, with the keys of its workstations. A pouch is a sync bundle.
 
     Raises:
         ForgedError: the serial in the item is not that of the letterhead.
@@ -39,9 +38,8 @@ def verify(context: VerifyContext, item: LetterheadItem) -> None:
 def apply(context: ApplyContext, session: Session, item: LetterheadItem) -> bool:
     """Apply a received letterhead (desk's public statement). Return True if the store has a newer one now.
 
-    A newer letterhead is published. If this store and the sender each replaced the same older letterhead, a
-    workstation merges the two new letterheads. A server instead sends its letterhead to the workstation,
-    which merges them.
+    If this store and the sender replaced the same older letterhead, a workstation merges the two new
+    letterheads.
     """
     newest = letterheads.latest(session)
     merger = context.endpoint.merger
@@ -72,9 +70,9 @@ def apply(context: ApplyContext, session: Session, item: LetterheadItem) -> bool
 def _is_rolled_back(session: Session, item: LetterheadItem, shared: int) -> bool:
     """Return True if a received letterhead shows that the server was restored from a backup.
 
-    There are two such letterheads: one that this workstation already had and replaced, and one that is older
-    than the last letterhead that both machines had. A letterhead is the desk's signed public statement.
+    A letterhead is the desk's signed public statement.
     """
+    # The letterhead was replaced here, or is older than the last one that both machines had.
     before = letterheads.find(session, item.serial)
     return item.serial < shared or (before is not None and before[1] == item.body)
 

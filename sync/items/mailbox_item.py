@@ -24,10 +24,8 @@ def pack(
 ) -> Iterator[tuple[Item, int | None]]:
     """Return an iterator over the sync items of one mailbox, from its rows in the outbox (queue to send).
 
-    An outbox row can give several items. The last one comes with the row's id, and every other item with
-    None. The iterator ends early when the pouch (sync bundle) is full. The first item has the mailbox's
-    public keys, because the peer perhaps does not have the mailbox yet. A `DamagedItem` asks the peer for an
-    entry that this store has lost or cannot read.
+    The last item of a row comes with the row's id, and every other item with None. The iterator ends early
+    when the pouch (sync bundle) is full.
     """
     mailbox = mailboxes.find(session, address)
     row_ids = {row.name: row.id for row in rows if row.kind is OutboxKind.ENTRY}
@@ -40,6 +38,7 @@ def pack(
     def items() -> Iterator[tuple[Item, int | None]]:
         if mailbox is None:
             return  # the mailbox has ended in the meantime, and its ending is a separate item
+        # The peer perhaps does not have the mailbox yet.
         yield MailboxItem(address, mailbox.recipient, mailbox.verify_key, mailbox.opened_day), None
         read = {row.digest: entry_item.read_signed(row, address) for row in stored}
         signed = [entry for entry in read.values() if entry is not None]
@@ -67,8 +66,7 @@ def _pack_entry(
 ) -> Iterator[tuple[Item, int | None]]:
     """Yield the sync items of an entry's attached files, and then the item of the entry itself.
 
-    If the stored files or the encrypted part are not those that were signed, or if this workstation cannot
-    decrypt a header, also yield a report of damage. It asks the peer for the entry and its files.
+    If the stored entry or its files are damaged, also yield a report of damage.
     """
     part = entry.envelope
     for file in files:
@@ -93,11 +91,9 @@ def verify(context: VerifyContext, item: MailboxItem) -> None:
 
 
 def apply(context: ApplyContext, session: Session, item: MailboxItem) -> bool:
-    """Create a mailbox that this store does not have.
+    """Create a mailbox that this store does not have. If the mailbox's keys are damaged here, replace them.
 
-    If the mailbox's keys are damaged here, write them again. If the mailbox has ended at the server, send the
-    proof to the workstation. If the mailbox has ended in this store but the server still has the mailbox,
-    report this fault to the adviser.
+    If the mailbox has ended here, a server sends the proof, and a workstation reports a fault to the adviser.
     """
     try:
         return mailboxes.create_mailbox(session, **asdict(item))

@@ -22,8 +22,7 @@ def pack(_context: BuildContext, session: Session, row: outbox.OutboxItem) -> Pu
 def apply(context: ApplyContext, session: Session, item: PublicFileItem) -> bool:
     """Store a received public file, unless the store has the published file with this name already.
 
-    The desk's letterhead (signed public statement) has the digest of each published report. If the stored
-    file has this digest, and the received file differs, the stored file is sent to the peer (other store).
+    In that case, a stored file that differs is sent to the peer (other store).
     """
     stored = public_files.find(session, item.name)
     if stored == item.body:

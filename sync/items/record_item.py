@@ -26,10 +26,9 @@ _LOCAL_KINDS: Final = frozenset({"draft", "unsent", _WAITING})
 
 
 def pack(context: BuildContext, session: Session, row: outbox.OutboxItem) -> RecordItem | None:
-    """Return the sync item with the newest revision of a record, or None if there is nothing to send.
+    """Return the sync item with the newest revision of a record (encrypted note of the desk).
 
-    A record is an encrypted note of the desk. A workstation does not send a record that it cannot decrypt
-    itself.
+    The result is None if there is no such record, or if this workstation cannot decrypt the record.
     """
     kind, name = row.record
     record = records.find(session, kind, name)
@@ -46,12 +45,10 @@ def pack(context: BuildContext, session: Session, row: outbox.OutboxItem) -> Rec
 def verify(_context: VerifyContext, item: RecordItem) -> None:
     """Refuse a received draft or unsent text, because these kinds of record never leave their workstation.
 
-    Otherwise the adviser would believe that the text was typed on this workstation. The encrypted bytes are
-    verified later, when the record is applied.
-
     Raises:
         MalformedError: the record is a draft or an unsent text.
     """
+    # Otherwise, the adviser would believe that the text was typed on this workstation.
     if item.kind in _LOCAL_KINDS:
         raise MalformedError
 
@@ -110,7 +107,7 @@ def _wait(context: ApplyContext, session: Session, item: RecordItem) -> bool:
 def _merge(context: ApplyContext, session: Session, merger: Merger, item: RecordItem) -> bool:
     """Replace the stored record by a newer received one, or merge the two if both were changed.
 
-    A record is an encrypted note of the desk. A received record that fails verification changes nothing.
+    A received record that fails verification changes nothing.
 
     Raises:
         RecordFaultError: this workstation cannot open the received record yet.

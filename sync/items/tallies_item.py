@@ -19,8 +19,8 @@ def pack(session: Session, address: Address) -> TalliesItem:
 def apply(context: ApplyContext, session: Session, item: TalliesItem) -> bool:
     """Replace the tallies (anonymous facts) of a mailbox by the received ones.
 
-    If a workstation has changed the tallies itself, it ignores received tallies until the server has
-    confirmed the change. In the end, every store has the tallies that reached the server last.
+    A workstation that has changed the tallies itself ignores received tallies until the server has the
+    change.
     """
     is_known = mailbox_tallies.find(session, item.address) == tuple(sorted(item.tallies))
     if is_known or mailboxes.find(session, item.address) is None:
