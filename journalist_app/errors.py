@@ -112,7 +112,7 @@ class PassOnRefusedError(UseCaseRefusedError[PassOnRefusal]):
 
 
 class CasefileRefusal(StrEnum):
-    """Reason why a casefile (notes about a mailbox) was not changed.
+    """Reason why the desk's notes about a mailbox were not changed.
 
     `templates/casefile/show.html` has the sentences to show.
     """
@@ -123,7 +123,7 @@ class CasefileRefusal(StrEnum):
 
 
 class CasefileRefusedError(UseCaseRefusedError[CasefileRefusal]):
-    """A casefile (the desk's notes about a mailbox) was not changed. `reason` says why."""
+    """The desk's notes about a mailbox were not changed. `reason` says why."""
 
 
 class CalendarRefusal(StrEnum):
@@ -196,7 +196,7 @@ class RecordUnsoundError(AdviserError):
 
 
 class LetterheadMovedError(AdviserError):
-    """Another workstation has published a newer letterhead (signed statement) than the one being changed."""
+    """Another workstation has published a newer signed public statement than the one being changed."""
 
     reason = "letterhead_moved"
 

@@ -169,7 +169,7 @@ class OpenDesk:
         return Unsealer(self.keyring.identities, self.openpgp, self.presealed_cache, at_most=at_most)
 
     def remember(self, address: Address, seen: SeenMailbox) -> None:
-        """Remember the newest entries (heads) and removals of a verified mailbox, to detect a roll-back.
+        """Remember the newest entries and removals of a verified mailbox, to detect a roll-back.
 
         `save` writes to disk what was remembered.
         """
@@ -228,7 +228,7 @@ class OpenDesk:
             self._change(lambda state: state.saw_record(kind, name, revision))
 
     def forget_records(self, address: bytes) -> None:
-        """Forget the revisions of a mailbox's records (notes), because the desk dropped the records.
+        """Forget the revisions of a mailbox's records, because the desk dropped these notes.
 
         Otherwise this workstation would report the records as missing.
         """

@@ -173,7 +173,7 @@ class SearchIndex:
     def use_letterhead(self, letterhead: Letterhead) -> None:
         """Send the search processes a newer letterhead, so that they accept entries of new workstations.
 
-        The letterhead (the desk's signed public statement) lists the desk's workstations and their keys.
+        A letterhead is the desk's signed public statement, which lists the workstations and their keys.
         """
         for worker in self._workers:
             self._send(worker, UseLetterhead(letterhead.to_bytes()))

@@ -26,7 +26,7 @@ _AT_ONCE: Final = 500  # rows of the ledger read in one transaction
 
 
 class TallyRequest(msgspec.Struct, frozen=True, tag=True):
-    """Command to a search process: decrypt some tallies (anonymous facts about deleted mailboxes).
+    """Command to a search process to decrypt some anonymous facts about deleted mailboxes.
 
     The command contains the secret decryption keys.
     """
@@ -53,9 +53,9 @@ class OpenedTally(msgspec.Struct, frozen=True, array_like=True):
 
 
 class TallyBatch(msgspec.Struct, frozen=True, tag=True):
-    """Message from a search process to the app, with decrypted tallies (facts about deleted mailboxes).
+    """Message from a search process to the app, with decrypted facts about deleted mailboxes.
 
-    The last message has `is_last` and no tallies.
+    The last message has `is_last` and no facts.
     """
 
     opened: tuple[OpenedTally, ...]
@@ -76,9 +76,9 @@ def read_tallies(
 
 
 def serve_tallies(line: Connection, request: TallyRequest) -> None:
-    """Decrypt the requested tallies (anonymous facts about deleted mailboxes) and send them in batches.
+    """Decrypt the requested anonymous facts about deleted mailboxes, and send them in batches.
 
-    A last batch without tallies, with `is_last`, says that all tallies were sent.
+    A last batch without facts, with `is_last`, says that all were sent.
     """
     identities = tuple(PQIdentity(seed) for seed in request.identities)
     letterhead = Letterhead.from_bytes(request.letterhead)

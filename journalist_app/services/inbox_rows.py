@@ -143,10 +143,10 @@ def unsound_row(desk: OpenDesk, address: Address, faults: tuple[str, ...], *, is
 
 
 def sort_by_label(rows: Iterable[UnsoundRow]) -> tuple[UnsoundRow, ...]:
-    """Return rows of mailboxes with faults, sorted by the mailbox's label (three words)."""
+    """Return rows of mailboxes with faults, sorted by the mailbox's three-word label."""
     return tuple(sorted(rows, key=lambda row: row.label))
 
 
 def known_casefile(desk: OpenDesk, address: Address) -> Casefile:
-    """Return a mailbox's casefile (notes) from the last check of the store, or an empty casefile."""
+    """Return the desk's notes about a mailbox from the last check of the store, or empty notes."""
     return desk.casefiles.get(address, _NOTHING_NOTED)[1]

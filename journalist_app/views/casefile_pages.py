@@ -28,7 +28,7 @@ _FIELDS = {
 @bp.get("/<address>/casefile")
 @unlocked
 def show_casefile(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Show the casefile (the desk's notes) of a mailbox, with the forms to change it."""
+    """Show the desk's notes about a mailbox, with the forms to change them."""
     return _page(desk, address_of(address))
 
 
@@ -36,9 +36,9 @@ def show_casefile(desk: OpenDesk, address: str) -> ResponseReturnValue:
 @takes(**_FIELDS)
 @unlocked
 def save_casefile_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Save the fields of a mailbox's casefile (notes about a mailbox).
+    """Save the submitted form with the desk's notes about a mailbox.
 
-    If they are refused, show the form again with the typed values.
+    If a value is refused, show the form again with the typed values.
     """
     where, form = address_of(address), request.form
     typed = {name: form.get(name, "") for name in (*casefiles.CHOICES, "labels", "reminder", "handover")}

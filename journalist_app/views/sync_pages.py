@@ -66,7 +66,7 @@ def start_sync(desk: OpenDesk) -> ResponseReturnValue:
 @takes(token=TOKEN_BYTES)
 @unlocked
 def download_pouch(desk: OpenDesk) -> ResponseReturnValue:
-    """Make a pouch (sync bundle), and send it to the browser as a file for someone to carry to the server."""
+    """Make a sync bundle, and send it to the browser as a file for someone to carry to the server."""
     require_our_form("sync")
     try:
         pieces = sync_replica.make_pouch_file(_endpoint(desk))
@@ -80,7 +80,7 @@ def download_pouch(desk: OpenDesk) -> ResponseReturnValue:
 @takes(token=TOKEN_BYTES)
 @unlocked
 def import_carried_pouch(desk: OpenDesk) -> ResponseReturnValue:
-    """Apply a pouch file (sync bundle) that someone carried from the server to this workstation."""
+    """Apply a sync bundle that someone carried as a file from the server to this workstation."""
     limit = current_app.extensions["config"].store_bytes + _FORM_BYTES
     body = body_of(request, limit)
     try:
@@ -99,7 +99,7 @@ def import_carried_pouch(desk: OpenDesk) -> ResponseReturnValue:
 
 
 def _pouch_pieces(body: Body) -> Iterator[bytes]:
-    """Return the bytes of the uploaded pouch (sync bundle), or None if the CSRF token is wrong.
+    """Return the bytes of the uploaded sync bundle, or None if the CSRF token is wrong.
 
     The bytes are returned as they arrive. The browser sends the CSRF token before the pouch.
     """

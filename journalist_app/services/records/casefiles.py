@@ -41,7 +41,7 @@ class CasefilePanel:
 
 
 def read_casefile(desk: OpenDesk, address: Address) -> Casefile:
-    """Return the casefile (notes) of a mailbox, or an empty casefile if the mailbox has none.
+    """Return the desk's notes about a mailbox, or empty notes if there are none.
 
     Raises:
         RecordUnsoundError: the stored casefile is not the one that this desk wrote last.
@@ -77,7 +77,7 @@ def update_casefile(desk: OpenDesk, address: Address, change: Callable[[Casefile
 
 
 def set_in_casefile(desk: OpenDesk, address: Address, **fields: object) -> None:
-    """Change fields of a mailbox's casefile (notes about a mailbox), by name.
+    """Change fields of the desk's notes about a mailbox, by name.
 
     Raise the exceptions of `update_casefile`.
     """
@@ -132,9 +132,9 @@ def save_casefile(desk: OpenDesk, address: Address, shown: str, typed: Mapping[s
 
 
 def read_casefile_panel(desk: OpenDesk, address: Address, today: date) -> CasefilePanel:
-    """Return a mailbox's casefile (notes about a mailbox) for the panel on the mailbox's page.
+    """Return the desk's notes about a mailbox for the panel on the mailbox's page.
 
-    If the casefile fails verification, the returned panel is empty and `is_unsound` is True.
+    If the notes fail verification, the returned panel is empty and `is_unsound` is True.
     """
     try:
         casefile, is_unsound = read_casefile(desk, address), False
@@ -145,7 +145,7 @@ def read_casefile_panel(desk: OpenDesk, address: Address, today: date) -> Casefi
 
 
 def form_values(casefile: Casefile) -> dict[str, str]:
-    """Return the values that the form of a casefile (notes about a mailbox) shows, by the field's name."""
+    """Return the values that the form with notes about a mailbox shows, by the field's name."""
     return {
         **{name: getattr(casefile, name) for name in CHOICES},
         "labels": ", ".join(casefile.labels),
@@ -155,7 +155,7 @@ def form_values(casefile: Casefile) -> dict[str, str]:
 
 
 def form_digest(casefile: Casefile) -> str:
-    """Return the digest (hexadecimal) of the values that the form of a casefile (notes) shows.
+    """Return the hexadecimal digest of the values that the form with notes about a mailbox shows.
 
     The digest reveals whether someone else changed a value after the form was shown.
     """
@@ -199,13 +199,13 @@ def load_casefiles(desk: OpenDesk) -> None:
 
 
 def parse_labels(typed: str) -> tuple[str, ...]:
-    """Split a typed line into labels (tags of a mailbox) at the commas. Return each label once, sorted."""
+    """Split a typed line at the commas into the labels of a mailbox, each once and sorted."""
     found = {" ".join(label.split()) for label in typed.split(",")}
     return tuple(sorted(label for label in found if label))
 
 
 def casefile_texts(casefile: Casefile) -> str:
-    """Return the searchable text of a casefile (notes about a mailbox): its tags, handover text and notes."""
+    """Return the searchable text of the desk's notes about a mailbox, with labels and handover text."""
     return "\n".join((*casefile.labels, casefile.handover, *(note.text for note in casefile.notes)))
 
 
@@ -243,7 +243,7 @@ def tallies_of_closed(
 
 
 def put_tallies(desk: OpenDesk, session: Session, address: Address, tallies: Sequence[Tally]) -> None:
-    """Sign and encrypt the tallies (anonymous facts) of a closed mailbox, and store them beside the mailbox.
+    """Sign and encrypt the anonymous facts about a closed mailbox, and store them beside the mailbox.
 
     Raises:
         NoSuchMailboxError: there is no such mailbox.
@@ -253,9 +253,9 @@ def put_tallies(desk: OpenDesk, session: Session, address: Address, tallies: Seq
 
 
 def _publish_to_index(desk: OpenDesk, address: Address, revision: int, casefile: Casefile) -> None:
-    """Update the inbox and the search index with a casefile (notes about a mailbox).
+    """Update the inbox and the search index with the desk's notes about a mailbox.
 
-    Do nothing if they have this revision of the casefile already.
+    Do nothing if this revision is known already.
     """
     if desk.casefiles.get(address, (0, None))[0] != revision:
         desk.casefiles[address] = (revision, casefile)

@@ -46,7 +46,7 @@ class Calendar:
 
 
 def current_calendar(desk: OpenDesk, today: date) -> Calendar:
-    """Return the calendar in the desk's signed letterhead (public statement), without days that are past."""
+    """Return the calendar in the desk's signed public statement, without days that are past."""
     letterhead = desk.letterhead
     return Calendar(
         letterhead.working_days,

@@ -53,7 +53,7 @@ def _merge_lists(base: Iterable[_Each], ours: Iterable[_Each], theirs: Iterable[
 
 
 def _strands(base: Iterable[Strand], ours: Iterable[Strand], theirs: Iterable[Strand]) -> tuple[Strand, ...]:
-    """Merge the lists of workstations in two letterheads (signed public statements).
+    """Merge the lists of workstations in two signed public statements of the desk.
 
     A workstation is never removed from the list, so that everyone can still verify its signatures.
     """

@@ -56,10 +56,9 @@ _LABEL: Final = "Dit label paste er niet meer bij: / There was no room for this 
 
 @dataclass(frozen=True, slots=True)
 class RecordMerger:
-    """Object that a sync calls for each received record, and for letterheads that two workstations changed.
+    """Merger, for a sync, of records and letterheads that two workstations changed.
 
-    It implements `sync.endpoint.Merger`. `letterhead` returns the newest verified letterhead. A letterhead is
-    the desk's signed public statement.
+    A letterhead is the desk's signed public statement. `letterhead` returns the newest verified letterhead.
     """
 
     keyring: Keyring = field(repr=False)
@@ -110,7 +109,7 @@ class RecordMerger:
         return Record(kind, name, max(stored.revision, received.revision) + 1, sealed, not body)
 
     def past(self, kind: str, name: bytes, ours: bytes) -> tuple[tuple[Digest, ...], bool] | None:
-        """Return the digests of earlier revisions in our record (note), and whether our record is dropped.
+        """Return the digests of earlier revisions in our record, and whether our record is dropped.
 
         A dropped record has an empty body. If this workstation cannot decrypt the record, the result is None.
         """

@@ -42,7 +42,7 @@ def workstation_endpoint(
 ) -> Endpoint:
     """Return this workstation's end of a sync, with its store, its keys and its limits.
 
-    A newer letterhead (the desk's signed public statement) that arrives in a sync is used immediately.
+    If a newer signed public statement of the desk arrives in a sync, it is used immediately.
     """
 
     def opens(signed: SignedEntry) -> bool:
@@ -110,7 +110,7 @@ def sync_replica(desk: OpenDesk, endpoint: Endpoint, carrier: Carrier | None = N
 
 
 def _run(desk: OpenDesk, endpoint: Endpoint, work: Callable[[], SyncProgress]) -> None:
-    """Run a sync or an import of a pouch (sync bundle), then verify the mailboxes that changed.
+    """Run a sync or an import of a sync bundle, then verify the mailboxes that changed.
 
     `desk.exchange` has the result, also after a failure.
     """
@@ -161,7 +161,7 @@ def make_pouch_file(endpoint: Endpoint) -> Iterator[bytes]:
 
 
 def check_after_sync(desk: OpenDesk, today: date) -> None:
-    """Verify the mailboxes that a pouch (sync bundle) changed, and update the inbox and the search.
+    """Verify the mailboxes that a sync bundle changed, and update the inbox and the search.
 
     The trusted state, with which this workstation detects a roll-back, is updated too.
     """
@@ -173,7 +173,7 @@ def check_after_sync(desk: OpenDesk, today: date) -> None:
 def sync_refusal_key(why: Exception) -> str:
     """Return the key of the sentence with which the sync page explains an exception.
 
-    `why` is the exception of a sync, or of the import of a pouch (sync bundle) from a file.
+    `why` is the exception of a sync, or of the import of a sync bundle from a file.
     """
     match why:
         case ServerRefusedError():

@@ -50,7 +50,7 @@ def is_online(desk: OpenDesk) -> bool:
 
 
 def count_outbox(desk: OpenDesk) -> int:
-    """Return the number of items that the server perhaps does not have yet (the outbox)."""
+    """Return the number of items that the server perhaps does not have yet."""
     with desk.store.reading() as session:
         return outbox.count(session, SERVER)
 
@@ -89,7 +89,7 @@ def last_sync(desk: OpenDesk, today: date) -> LastSync | None:
 
 
 def faults_at_server(desk: OpenDesk) -> tuple[UnsoundRow, ...]:
-    """Return the mailboxes in which a sync found faults at the server, sorted by label (three words)."""
+    """Return the mailboxes in which a sync found faults at the server, sorted by their three-word label."""
     with desk.store.reading() as session:
         rows = [row for row in sync_findings.all_findings(session) if row.kind is not FindingKind.CROSSED]
         here = {row.address for row in rows if mailboxes.find(session, row.address) is not None}
@@ -118,7 +118,7 @@ def dismiss_rollback(desk: OpenDesk) -> None:
 
 
 def dismiss_finding(desk: OpenDesk, address: Address) -> None:
-    """Delete the findings (faults at the server) about a mailbox, because the adviser has seen them."""
+    """Delete the stored faults of a mailbox at the server, because the adviser has seen them."""
     with desk.store.writing() as session:
         sync_findings.drop_findings(session, address)
     with suppress(MailboxNotFoundError):

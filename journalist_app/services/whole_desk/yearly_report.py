@@ -136,9 +136,9 @@ class _ExistingMailboxes:
         self._year = year
 
     def tallies(self) -> Sequence[Tally]:
-        """Verify each existing mailbox, and return the tallies (anonymous facts), as if all were deleted now.
+        """Verify each existing mailbox, and return its anonymous facts, as if all were deleted now.
 
-        The tallies of deleted mailboxes are in the ledger, an encrypted table of the store.
+        The facts of deleted mailboxes are in the ledger, an encrypted table of the store.
         """
         with self._desk.store.reading() as session:
             days = entries.first_entry_days(session, Author.SOURCE)
