@@ -41,7 +41,7 @@ class CasefilePanel:
 
 
 def read_casefile(desk: OpenDesk, address: Address) -> Casefile:
-    """Return the desk's notes about a mailbox, or empty notes if there are none.
+    """Return the desk's notes about a mailbox, or empty notes if nothing was written.
 
     Raises:
         RecordUnsoundError: the stored casefile is not the one that this desk wrote last.
