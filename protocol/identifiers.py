@@ -39,7 +39,7 @@ def mailbox_label(address: Address) -> str:
 
 
 def sealing_words(address: Address) -> str:
-    """Return six words, which a source writes inside a text that they encrypt themselves before sending.
+    """Return six words, which a source writes inside a text before the source encrypts the text.
 
     The words are joined by hyphens, and tie the text to one mailbox.
     """

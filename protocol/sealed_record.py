@@ -48,7 +48,7 @@ KEPT_HERE: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class OpenedRecord:
-    """A record of the desk, decrypted and verified.
+    """A record (note of the desk), decrypted and verified.
 
     - `body`: empty if the desk dropped the record
     - `strand`: id of the workstation that wrote the record

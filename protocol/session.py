@@ -28,8 +28,8 @@ _STATE_STEP: Final = 1024  # fits 14 heads: the size does not show how many stra
 class SessionState:
     """Secret state of one source's session: the mailbox's root key, and what the source was shown last.
 
-    `shown` has the newest entries that the source was shown, and the known entries that were not shown. Both
-    lists are empty until the session has shown the mailbox.
+    `shown` has the newest entries that the source was shown, and the known entries that the source was not
+    shown. Both lists are empty until the session has shown the mailbox.
     """
 
     root: RootKey = field(repr=False)

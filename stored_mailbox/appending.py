@@ -46,8 +46,8 @@ class PreparedAppend:
 def append_entries(store: Store, prepare: Callable[[], PreparedAppend | None]) -> Heads:
     """Append the entries that `prepare` returns, all or none. Return the names (heads) of these entries.
 
-    `prepare` verifies the mailbox and signs the entries. If someone else changes the mailbox in the meantime,
-    `prepare` is called again. If `prepare` returns None, the result is empty.
+    `prepare` verifies the mailbox and signs the entries, again after each change by someone else. If
+    `prepare` returns None, the result is empty.
 
     Raises:
         MailboxChangedError: someone else changed the mailbox at every attempt.

@@ -128,8 +128,8 @@ class TalliesItem(_Item, frozen=True, tag="tallies"):
 class RecordItem(_Item, frozen=True, tag="record"):
     """Item of a sync: the newest revision of a record (an encrypted note of the desk).
 
-    `past` has the digests of the revisions that this one replaces. `is_dropped` is True if the desk deleted
-    the record.
+    `past` has the digests of the revisions that this revision replaces. `is_dropped` is True if the desk
+    deleted the record.
     """
 
     kind: Annotated[str, Meta(min_length=1, max_length=40)]

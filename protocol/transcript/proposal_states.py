@@ -186,8 +186,8 @@ class Consent:
     def counted_answer(self) -> CountedAnswer | None:
         """Return the answer of the source that decides about the proposal, or None.
 
-        If the desk has begun to pass on the proposal, this is the agreement on which the desk relied.
-        Otherwise, the newest answer decides.
+        After the desk has begun to pass on the proposal, the agreement on which the desk relied decides.
+        Before that, the newest answer decides.
         """
         newest = self._newest([*self._agreed, *self._against])
         chosen = newest & set(self._against) or newest

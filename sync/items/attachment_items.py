@@ -45,8 +45,7 @@ def pack(
 def apply_file(context: ApplyContext, session: Session, item: FileItem) -> bool:
     """Prepare the store to receive the chunks of an attached file by sync.
 
-    Do nothing if this store has the whole file or does not have the mailbox, or if the file's entry was
-    removed.
+    Do nothing if this store has the whole file, if it has no such mailbox, or if the entry was removed.
     """
     address, key = Address(item.address), (item.address, item.attachment_id)
     rows = entries.find_by_entry_id(session, address, item.entry_id)
