@@ -35,7 +35,7 @@ def require_only_key(listed: Sequence[ListedKey], fingerprint: str) -> None:
 def newest_usable_subkey(key: ListedKey | None, today: date) -> str:
     """Return the fingerprint of the newest subkey of an OpenPGP key that may be used for encryption today.
 
-    If no subkey may be used, the result is the primary key's fingerprint, if that key can encrypt.
+    If no subkey may be used, a primary key that can encrypt is taken.
 
     Raises:
         RecipientRefusedError: the reason is UNKNOWN (no key), REVOKED, EXPIRED, NO_ENCRYPTION or WEAK.

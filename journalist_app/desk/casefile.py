@@ -116,8 +116,8 @@ def tallies_of(  # noqa: PLR0913  # what a tally consists of
 ) -> tuple[Tally, ...]:
     """Make the eight tallies of a mailbox, which are anonymous facts for the yearly report.
 
-    Their year is that of the first message, or of `closed` without a message. If the mailbox is spam or was
-    not read, only the tally MAILBOX has a fact.
+    The year is that of the first message, or of `closed` if there was no message. If the mailbox is spam or
+    was not read, only the tally MAILBOX has a fact.
     """
     year = (casefile.first_message or closed).year
     came_back = "yes" if casefile.came_back else "no"

@@ -319,7 +319,7 @@ class OpenDesk:
 
 
 def read_trusted_state(config: AdviserConfig, keyring: Keyring) -> tuple[TrustedState, TrustedStateStatus]:
-    """Read the trusted state from its file, and return whether the file is sound, missing or damaged.
+    """Return the trusted state from its file, and whether the file is sound, missing or damaged.
 
     The trusted state is what this workstation has seen, to detect a roll-back of the store. If the file is
     missing or damaged, the trusted state is empty.

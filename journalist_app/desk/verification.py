@@ -45,7 +45,7 @@ class ShownFault:
 class OpenedEntry:
     """A verified entry of a mailbox, with its decrypted content.
 
-    `content` is None if the entry has nothing that can be read. If the entry should have content, `fault` is
+    `content` is None if there is nothing to read. If the content was lost or cannot be read, `fault` is
     "lost", "unreadable" or "newer_version".
     """
 

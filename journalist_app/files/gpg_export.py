@@ -78,7 +78,7 @@ class Exporter:
 
 
 def open_exporter(home_path: Path, secret_key: str, recipients: tuple[RecipientKey, ...]) -> Exporter | None:
-    """Import the desk's and the recipients' keys into gpg, or return None without a desk key or gpg.
+    """Import the desk's and the recipients' keys into gpg, or return None if the desk has no key or no gpg.
 
     A recipient whose key cannot be imported is refused when the adviser chooses this recipient.
     """

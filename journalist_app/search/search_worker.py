@@ -123,7 +123,7 @@ def share_of(address: bytes, shares: int) -> int:
 def serve_search(line: Connection) -> None:
     """Serve search commands in this process until the connection closes.
 
-    If the first command asks for tallies, which are anonymous facts, the process sends these and ends.
+    If the first command asks for tallies, which are anonymous facts, the process sends the tallies and ends.
     """
     try:
         first = msgspec.msgpack.decode(line.recv_bytes(), type=BeginReading | tally_reader.TallyRequest)

@@ -67,7 +67,7 @@ def choose_mailboxes(
     """Make a new list of untouched mailboxes that the adviser looks through before closing them as spam.
 
     `days` limits the day of the first message, and `chars` the length of the source's texts. With `like`,
-    only mailboxes with nearly the same text as that mailbox are listed.
+    only mailboxes with nearly the same text as the mailbox `like` are listed.
     """
     found = [
         each
