@@ -107,7 +107,8 @@ def unknown_words(typed: str) -> list[int]:
 def contains_passphrase(text: str) -> bool:
     """Return True if a text has seven words of the word lists in a row, as each passphrase has.
 
-    Digits, punctuation and line ends between the words make no difference.
+    Digits, punctuation and line ends between the words make no difference. A passphrase with a typing error
+    is not recognised: ordinary texts contain six words of seven about six times as often as seven in a row.
     """
     # The normal form finds a passphrase that was typed with other accents.
     words = [*normalise_passphrase(text).split(), "", *re.findall(r"[^\W\d_]+", text.casefold())]

@@ -94,6 +94,7 @@ class AnswerRefusal(StrEnum):
     NOT_TICKED = "not_ticked"  # to agree, a source must tick a box as well as press the button
     NO_WISH = "no_wish"  # the source asks for changes, but the text does not say which changes
     TEXT_TOO_LONG = "text_too_long"
+    SEVEN_WORDS = "seven_words"  # the text looks like a passphrase, and the page has not said so yet
     FORM_EXPIRED = "form_expired"  # the form was not made in this session
     OTHER_PROPOSAL = "other_proposal"  # the form names another proposal than the mailbox contains
     OBSOLETE = "obsolete"  # a newer proposal replaced this proposal

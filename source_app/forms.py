@@ -14,7 +14,8 @@ WORDS_BYTES = 800
 PLACE_BYTES = 128
 ENTRY_FIELDS = {"token": TOKEN_BYTES, "entry_id": TOKEN_BYTES, "heads": HEADS_BYTES}
 TYPED_FIELDS = {"mailbox": TOKEN_BYTES, "text": TEXT_BYTES}
-WRITE_FIELDS = {**ENTRY_FIELDS, **TYPED_FIELDS, "closed": TOKEN_BYTES, "warned": TOKEN_BYTES}
+TEXT_FIELDS = {**ENTRY_FIELDS, **TYPED_FIELDS, "warned": TOKEN_BYTES}
+WRITE_FIELDS = {**TEXT_FIELDS, "closed": TOKEN_BYTES}
 
 
 class OurForm(Form):  # type: ignore[misc]  # wtforms has no types
@@ -92,10 +93,12 @@ class WriteForm(EntryForm):
 class ConsentForm(EntryForm):
     """Form with which a source answers a proposal of the desk. Each button sends a different answer.
 
-    `mailbox` is a mark by which the server recognises the mailbox that showed the form.
+    `mailbox` is a mark by which the server recognises the mailbox that showed the form. `warned` is not empty
+    if the page said that the text looks like a passphrase.
     """
 
     mailbox = HiddenField()
+    warned = HiddenField()
     digest = HiddenField()
     sure = BooleanField()
     text = TextAreaField(lazy_gettext("What should be different?"))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from crypto.passphrase import Language
+from crypto.passphrase import Language, contains_passphrase
 from protocol.content import AnswerNote, Content, Kind, Verdict
 from protocol.heads import Heads
 from protocol.identifiers import Digest
@@ -58,7 +58,7 @@ def check_answer_form(
 
     Raises:
         AnswerRefusedError: the form was not made in this session, or its answer is invalid, too long or
-            incomplete.
+            incomplete, or looks like a passphrase and the page has not warned of this yet.
     """
     digest = fields.get("digest", "")
     action = answer_action(proposal_id, digest)
@@ -68,6 +68,8 @@ def check_answer_form(
     text = form_text(fields)
     if len(text) > desk.limits.text_chars:
         raise AnswerRefusedError(AnswerRefusal.TEXT_TOO_LONG)
+    if not fields.get("warned") and contains_passphrase(text):
+        raise AnswerRefusedError(AnswerRefusal.SEVEN_WORDS)
     try:
         verdict = Verdict(fields.get("verdict", ""))
     except ValueError as why:

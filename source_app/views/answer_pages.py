@@ -40,7 +40,8 @@ def proposal_page(
     seen = mailbox.shown.difference(mailbox.uncovered_words(mailbox.shown)) | {shown.signed.digest}
     form_context = FormContext.new(here.keys.address, *mailbox.heads_for(seen))
     hidden = form_context.hidden_fields(here.token, consent.answer_action(shown.id, shown.digest))
-    form = ConsentForm(digest=shown.digest, text=text, mailbox=here.mark(), **hidden)
+    warned = "yes" if refusal is AnswerRefusal.SEVEN_WORDS else request.form.get("warned", "")
+    form = ConsentForm(digest=shown.digest, text=text, mailbox=here.mark(), warned=warned, **hidden)
     return render_page(
         "mailbox/proposal.html",
         200 if refusal is None else _STATUS.get(refusal, 422),

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, abort, current_app, redirect, request, ur
 from flask.typing import ResponseReturnValue
 
 from crypto.errors import CryptoError
-from source_app.forms import ENTRY_FIELDS, TYPED_FIELDS, WRITE_FIELDS, DeleteForm, EndForm, EntryForm
+from source_app.forms import ENTRY_FIELDS, TEXT_FIELDS, WRITE_FIELDS, DeleteForm, EndForm, EntryForm
 from source_app.hardened_flask import log
 from source_app.services import deleting, login, mailbox_files, read_receipts, thread
 from source_app.services.absences import shown_absences
@@ -86,7 +86,7 @@ def show_proposal(here: MailboxSession, entry_id: str) -> ResponseReturnValue:
 
 
 @bp.post("/proposal/<entry_id>")
-@takes(**ENTRY_FIELDS, **TYPED_FIELDS, digest=TOKEN_BYTES, verdict=TOKEN_BYTES, sure=TOKEN_BYTES)
+@takes(**TEXT_FIELDS, digest=TOKEN_BYTES, verdict=TOKEN_BYTES, sure=TOKEN_BYTES)
 def receive_consent(entry_id: str) -> ResponseReturnValue:
     """Accept the source's answer to a proposal of the desk."""
     return answer_pages.receive_answer(parse_id(entry_id))

@@ -6,7 +6,7 @@ from enum import StrEnum
 import pytest
 from flask import get_template_attribute, render_template
 
-from source_app import errors
+from source_app import errors, forms
 from source_app.errors import AnswerRefusal, MessageRefusal, PassphraseRefusal, TicketRefusal
 from source_app.forms import LogInForm, PractiseForm
 from tests.pages import hooks
@@ -46,6 +46,16 @@ _RENDER: dict[type[StrEnum], Callable[[ADesk, StrEnum], str]] = {
     TicketRefusal: _on_error_page,
     PassphraseRefusal: _on_login_page,
 }
+
+
+def test_every_text_that_a_source_types_in_a_mailbox_can_be_warned_about() -> None:
+    """The text of the log-in form comes back in one of these forms."""
+    typed = {name for name, form in vars(forms).items() if hasattr(form, "text") and form is not LogInForm}
+
+    assert typed == {"WriteForm", "ConsentForm"}
+    for name in typed:
+        assert hasattr(vars(forms)[name], "warned"), name
+    assert {"seven_words"} < set(MessageRefusal) & set(AnswerRefusal)
 
 
 def test_every_enum_of_reasons_is_checked_here() -> None:

@@ -390,6 +390,27 @@ def test_a_wish_that_is_too_long_comes_back(source: SourceBrowser, made: SignedE
     assert "x" * 50_001 in refused.text
 
 
+@pytest.mark.parametrize("verdict", ["agreed", "changes_asked", "declined"])
+def test_an_answer_with_the_own_passphrase_comes_back_once_with_a_warning(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry, verdict: str
+) -> None:
+    text = f"For the adviser: {source.passphrase}"
+
+    warned = say(source, made, verdict, text=text, sure="y")
+
+    assert warned.status_code == 422
+    assert hooks(warned.text, "refusal") == ["seven_words"]
+    assert re.search(rf'<textarea[^>]* aria-invalid="true"[^>]*>\s*{text}</textarea>', warned.text)
+    assert answers_in(a_desk, keys) == []
+
+    fields = {**source.hidden(warned, path_of(made)), "sure": "y"}
+    empty = source.post(path_of(made), {**fields, "verdict": "changes_asked"})
+    assert hooks(empty.text, "refusal") == ["no_wish"]
+    fields = {**source.hidden(empty, path_of(made)), "sure": "y"}
+    assert source.post(path_of(made), {**fields, "verdict": verdict, "text": text}).status_code == 303
+    assert shown(a_desk, keys, made).answer_text == text
+
+
 def test_sent_twice_is_one_answer(
     a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
