@@ -59,12 +59,13 @@ def page_with_text(here: MailboxSession, text: str, proposal_id: str) -> Respons
     If the mailbox has the proposal `proposal_id`, the text is in the proposal's answer form. Otherwise the
     text is in the form for a new message.
     """
-    if proposal_id:
-        with suppress(NotFoundError), mailbox_turn(here):
-            answer = proposal_page(here, parse_id(proposal_id), AnswerRefusal.FORM_EXPIRED, text)
-            answer.status_code = 200  # the log-in succeeded
-            return answer
-    return write_pages.page_for_text(here, text)
+    with mailbox_turn(here):
+        if proposal_id:
+            with suppress(NotFoundError):
+                answer = proposal_page(here, parse_id(proposal_id), AnswerRefusal.FORM_EXPIRED, text)
+                answer.status_code = 200  # the log-in succeeded
+                return answer
+        return write_pages.page_for_text(here, text)
 
 
 def receive_answer(entry_id: bytes) -> ResponseReturnValue:

@@ -4,6 +4,7 @@ import gc
 import re
 import threading
 import time
+from datetime import date
 
 import pytest
 from flask.testing import FlaskClient
@@ -185,7 +186,11 @@ def test_one_request_at_a_time_decrypts_a_mailbox(
     for path in (*_CONVERSATION, path_of(proposal), f"/en/mailbox/entry/{entry}", "/en/mailbox/files/00"):
         source.client.head(path)
     say(source, proposal, "agreed")
+    a_desk.close(keys, "closed", date(2026, 6, 1))
+    mark = source.form_context()["mailbox"]
+    kept = source.log_in(source.passphrase, text="mine", mailbox=mark)
+    assert hooks(kept.text, "notice") == ["opens_again"]
 
-    assert len(was_free) >= 7
+    assert len(was_free) >= 8
     assert not any(was_free)
     assert _is_turn_free(source.client)
