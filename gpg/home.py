@@ -29,6 +29,7 @@ from gpg.recipient_keys import KEY_BYTES_MAX, newest_usable_subkey, require_only
 from gpg.status import GpgStatus
 from programs.errors import ProgramFailedError, ProgramLimitError
 from programs.runner import Program
+from programs.sandbox import Sandbox
 
 _VERSION_MIN: Final = (2, 2)
 _NO_LIMIT: Final = 2**62  # of gpg's output, if we made the input
@@ -59,10 +60,11 @@ class GpgHome(AbstractContextManager["GpgHome"]):
         self._closing = threading.Lock()
 
     @classmethod
-    def open(cls, parent: Path, *, program: str = "gpg") -> Self:
+    def open(cls, parent: Path, *, program: str = "gpg", bwrap: Path = Path("/usr/bin/bwrap")) -> Self:
         """Make a new GnuPG home in `parent`, a folder in memory.
 
-        Also destroy the homes in `parent` that killed processes left behind.
+        Also destroy the homes in `parent` that killed processes left behind. If `bwrap`, the program
+        bubblewrap, cannot start a sandbox, gpg encrypts and decrypts without a sandbox.
 
         Raises:
             OpenPGPMissingError: GnuPG 2.2 or newer is not installed.
@@ -76,6 +78,7 @@ class GpgHome(AbstractContextManager["GpgHome"]):
         with suppress(OSError, ValueError):  # python-gnupg could not read the version
             gpg = Gpg(found, folder.path)
             if tuple(gpg.version or ()) >= _VERSION_MIN:
+                gpg.use_sandbox(Sandbox(bwrap))
                 return cls(folder, gpg)
         folder.destroy()
         raise OpenPGPMissingError

@@ -11,7 +11,8 @@ import gnupg
 from gpg import arguments
 from gpg.status import GpgStatus
 from programs.errors import ProgramFailedError
-from programs.runner import Program, ProgramLimits
+from programs.runner import Program, ProgramLimits, run_program
+from programs.sandbox import Sandbox
 
 RUN_SECONDS: Final = 10  # gpg takes 20 ms for a text
 _SECONDS_PER_BYTE: Final = 1 / 5_000_000  # a slow computer decrypts ten times as fast
@@ -28,6 +29,24 @@ class Gpg(gnupg.GPG):  # type: ignore[misc]  # has no types
     def __init__(self, program: str, home: Path) -> None:
         super().__init__(gpgbinary=program, gnupghome=str(home), options=arguments.BASE_OPTIONS.split())
         self.encoding = "utf-8"
+        self._sandbox: tuple[str, ...] = ()
+
+    def use_sandbox(self, sandbox: Sandbox) -> None:
+        """Decrypt and encrypt in a sandbox, if this machine allows a sandbox in which gpg starts.
+
+        In the sandbox, gpg has no network. It sees /usr, its home and the sockets of its agent, and can
+        change nothing. When gpg ends, no process that it started continues.
+        """
+        find = ("gpgconf", "--homedir", self.gnupghome, "--list-dirs", "socketdir")
+        with suppress(OSError, ProgramFailedError):
+            sockets = Path(run_program(find, _KEY_LIMITS).decode().strip())
+            shown = (self.gpgbinary, self.gnupghome, str(sockets))
+            words = sandbox.words(
+                *("--perms", "0700", "--dir", str(sockets.parent)),  # otherwise gpg refuses this folder
+                *(word for path in shown for word in ("--ro-bind-try", path, path)),
+            )
+            run_program((*words, self.gpgbinary, "--version"), _KEY_LIMITS)
+            self._sandbox = words
 
     def start(self, *words: str, output_bytes: int) -> Program:
         """Start gpg with a message as input. `words` are options and the command.
@@ -36,7 +55,7 @@ class Gpg(gnupg.GPG):  # type: ignore[misc]  # has no types
         files. So the plaintext of a message is only in pipes.
         """
         limits = ProgramLimits(RUN_SECONDS, _MEMORY_BYTES, output_bytes, seconds_per_byte=_SECONDS_PER_BYTE)
-        return Program(self.make_args(words, None), limits)
+        return Program((*self._sandbox, *self.make_args(words, None)), limits)
 
     def _open_subprocess(self, args: list[str], _passphrase: object = None) -> SimpleNamespace:
         return SimpleNamespace(args=args, stdin=None, returncode=None)

@@ -31,6 +31,20 @@ class Sandbox:
 
     bwrap: Path
 
+    def words(self, *words: str) -> tuple[str, ...]:
+        """Return the command that runs a program in a new sandbox.
+
+        `words` are further options of bubblewrap, then the program's name and its arguments.
+        """
+        variables = few_variables(SANDBOX_FOLDER, f"{SANDBOX_FOLDER}/bin")
+        folder = f"--size {_FOLDER_BYTES} --tmpfs {SANDBOX_FOLDER} --chdir {SANDBOX_FOLDER}"
+        return (
+            *(str(self.bwrap), *_OPTIONS.split(), *folder.split()),
+            *(word for path in _SHOWN.split() for word in ("--ro-bind-try", path, path)),
+            *(word for pair in variables.items() for word in ("--setenv", *pair)),
+            *words,
+        )
+
     def run(self, words: Sequence[str], limits: ProgramLimits, open_files: Sequence[int]) -> bytes:
         """Run a program in a new sandbox, and return its output.
 
@@ -42,15 +56,7 @@ class Sandbox:
             NoSandboxError: the sandbox did not start.
             ProgramFailedError: the program exceeded a limit, or ended with an exit code other than 0.
         """
-        variables = few_variables(SANDBOX_FOLDER, f"{SANDBOX_FOLDER}/bin")
-        folder = f"--size {_FOLDER_BYTES} --tmpfs {SANDBOX_FOLDER} --chdir {SANDBOX_FOLDER}"
-        command = (
-            *(str(self.bwrap), *_OPTIONS.split(), *folder.split()),
-            *(word for path in _SHOWN.split() for word in ("--ro-bind-try", path, path)),
-            *(word for pair in variables.items() for word in ("--setenv", *pair)),
-            *words,
-        )
-        with Program(command, limits, open_files=open_files) as program:
+        with Program(self.words(*words), limits, open_files=open_files) as program:
             output = b"".join(program.output())
         if program.code:
             raise (

@@ -59,6 +59,6 @@ def encrypted_by(desk: GpgHome, own: OpenPGPKey, recipient: str, text: bytes = T
 
 def a_program(folder: Path, script: str) -> str:
     path = folder / "gpg-stand-in"
-    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.write_text(f"#!/bin/sh\nPATH=/usr/bin:/bin\n{script}\n")
     path.chmod(0o700)
     return str(path)

@@ -3,6 +3,7 @@
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import CalledProcessError
@@ -14,6 +15,7 @@ from gpg.errors import OpenPGPBlockedError, OpenPGPFailedError
 from gpg.home import GpgHome, OpenPGPKey
 from tests.gpg.gpg_factories import MANY, TEXT, TODAY, a_program, encrypted_by, run_gpg, signer_of
 from tests.journalist_app.files.sealing import openpgp_bomb
+from tests.programs.hostile_programs import allows_sandbox, are_gone
 
 # ---- sealing and opening ---------------------------------------------------------------------------
 
@@ -222,6 +224,37 @@ def test_a_bomb_without_output_is_ended_whatever_the_limit_of_output_is(
     for bomb in (openpgp_bomb(), sealed):
         with pytest.raises(OpenPGPBlockedError):
             list(desk.decrypt_stream([bomb], at_most=8_000_000_000))
+
+
+@pytest.mark.skipif(not allows_sandbox(), reason="this machine does not allow a sandbox")
+def test_a_hostile_gpg_leaves_no_program_and_sees_neither_network_nor_files(
+    parent: Path, tmp_path: Path
+) -> None:
+    """Attack: a message takes over gpg, whose program then leaves its group of processes and calls out."""
+    mark = str(time.time_ns())
+    (tmp_path / "keyring").write_text("geheim")
+    does = (
+        f"setsid -f sleep {mark} >/dev/null 2>&1; cat {tmp_path}/keyring;"
+        " tail -n +3 /proc/net/dev | cut -d: -f1;"
+        f" for each in {parent}/*; do touch $each/changed; done"
+    )
+    program = a_program(tmp_path, f'case "$*" in *--decrypt*) {does};; esac; exec gpg "$@"')
+    with GpgHome.open(parent, program=program) as home:
+        own = home.make_key("Steunpunt", TODAY)
+
+        seen, _ = home.decrypt(encrypted_by(home, own, own.fingerprint), at_most=MANY)
+
+        assert f"lo\n{TEXT.decode()}" == seen.decode().lstrip()
+        assert are_gone(mark)
+        assert not (home.folder / "changed").exists()
+
+
+@pytest.mark.parametrize("does", ["exit 1", 'exec "$0-missing"'])
+def test_a_machine_without_a_sandbox_still_opens_messages(parent: Path, tmp_path: Path, does: str) -> None:
+    with GpgHome.open(parent, bwrap=Path(a_program(tmp_path, does))) as home:
+        own = home.make_key("Steunpunt", TODAY)
+
+        assert (TEXT, True) == home.decrypt(encrypted_by(home, own, own.fingerprint), at_most=MANY)
 
 
 def test_a_home_that_is_closed_opens_nothing(desk: GpgHome, own: OpenPGPKey) -> None:

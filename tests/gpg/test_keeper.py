@@ -119,7 +119,7 @@ def test_no_secret_and_no_plaintext_is_an_argument_or_in_the_environment(
     log = os.open(pipe, os.O_RDWR)
     program = a_program(tmp_path, f'{{ echo "$@"; env; }} >{pipe}\nexec gpg "$@"')
     key = stranger.make_key("Sécretariat", TODAY)
-    with GpgHome.open(parent, program=program) as home:
+    with GpgHome.open(parent, program=program, bwrap=tmp_path / "missing") as home:  # has no pipe in it
         own = home.make_key("Steunpunt", TODAY)
         home.import_secret(own.secret)
         home.import_public(key.public.encode(), key.fingerprint)

@@ -2,11 +2,23 @@
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+from programs.errors import NoSandboxError
 from programs.runner import ProgramLimits
+from programs.sandbox import Sandbox
 
+BWRAP = Path("/usr/bin/bwrap")
 LIMITS = ProgramLimits(30, memory_bytes=1_000_000_000, output_bytes=10_000)
+
+
+def allows_sandbox() -> bool:
+    try:
+        Sandbox(BWRAP).run(("/bin/true",), LIMITS, ())
+    except NoSandboxError:
+        return False
+    return True
 
 
 def running_with(mark: str) -> list[int]:
@@ -24,8 +36,16 @@ def running_with(mark: str) -> list[int]:
 
 def are_gone(mark: str) -> bool:
     """Wait until no process has `mark` as an argument. Return False if some stay for 20 seconds."""
+    return comes_true(lambda: not running_with(mark))
+
+
+def comes_true(is_true: Callable[[], bool]) -> bool:
+    """Wait until a condition is true. Return False after 20 seconds.
+
+    The kernel ends the processes in a sandbox a moment after the sandbox.
+    """
     for _ in range(400):
-        if not running_with(mark):
+        if is_true():
             return True
         time.sleep(0.05)
     return False

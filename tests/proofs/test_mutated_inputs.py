@@ -20,7 +20,7 @@ from programs.runner import IN_MEMORY
 from protocol.content import Content, Kind
 from tests.gpg.gpg_factories import TODAY
 from tests.journalist_app.files.sealing import age_armour, age_file, gpg_file, openpgp_armour, openpgp_bomb
-from tests.programs.hostile_programs import running_with
+from tests.programs.hostile_programs import comes_true, running_with
 from tests.proofs.proof_sizes import IS_WHOLE, MUTATIONS, print_result
 
 pytestmark = pytest.mark.slow
@@ -97,7 +97,7 @@ def what_is_left(desk: GpgHome) -> tuple[set[int], set[Path], int]:
 
 def test_no_mutated_input_holds_a_page_or_leaves_anything(desk: GpgHome, seeds: list[bytes]) -> None:
     assert all(open_everywhere(desk, seed) for seed in (seeds[0], seeds[1], *seeds[-3:]))
-    before = what_is_left(desk)
+    programs, *files = what_is_left(desk)
     slowest, opened = 0.0, 0
     for number in range(MUTATIONS):
         raw = mutated(seeds[number % len(seeds)])
@@ -105,7 +105,8 @@ def test_no_mutated_input_holds_a_page_or_leaves_anything(desk: GpgHome, seeds: 
         opened += open_everywhere(desk, raw)
         slowest = max(slowest, time.monotonic() - since)
 
-    assert before == what_is_left(desk)
+    assert comes_true(lambda: what_is_left(desk)[0] <= programs)
+    assert files == [*what_is_left(desk)[1:]]
     if IS_WHOLE:
         assert slowest < 3 * RUN_SECONDS + 5  # each input was opened three times
     print_result(
