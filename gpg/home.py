@@ -63,8 +63,8 @@ class GpgHome(AbstractContextManager["GpgHome"]):
     def open(cls, parent: Path, *, program: str = "gpg", bwrap: Path = Path("/usr/bin/bwrap")) -> Self:
         """Make a new GnuPG home in `parent`, a folder in memory.
 
-        Also destroy the homes in `parent` that killed processes left behind. If `bwrap`, the program
-        bubblewrap, cannot start a sandbox, gpg encrypts and decrypts without a sandbox.
+        Homes in `parent` that killed processes left behind are destroyed. If bubblewrap cannot start a
+        sandbox, gpg encrypts and decrypts without a sandbox.
 
         Raises:
             OpenPGPMissingError: GnuPG 2.2 or newer is not installed.
@@ -128,13 +128,12 @@ class GpgHome(AbstractContextManager["GpgHome"]):
     def import_public(self, raw: bytes, fingerprint: str) -> None:
         """Import a recipient's public key from a key file.
 
-        The file must have one key, with this primary fingerprint. An expired or revoked key is imported too,
-        because `usable_subkey` refuses such a key at every use.
+        The file must have one key, with this primary fingerprint. An expired or revoked key is imported too.
 
         Raises:
-            RecipientRefusedError: the reason is UNREADABLE (also if the file is over 1 MiB), SEVERAL or
-                OTHER_KEY.
+            RecipientRefusedError: the file is unreadable or over 1 MiB, or has several keys or another key.
         """
+        # `usable_subkey` refuses an expired or revoked key at every use.
         require_only_key(self._gpg.scan_keys_mem(raw) if len(raw) <= KEY_BYTES_MAX else [], fingerprint)
         self._gpg.import_keys(raw)
         # gpg does not import a key without a user id that the key itself signed.
@@ -156,16 +155,13 @@ class GpgHome(AbstractContextManager["GpgHome"]):
     def encrypt_and_sign(
         self, pieces: Iterable[bytes], *, recipient: str, signer: str, day: date
     ) -> Iterator[bytes]:
-        """Encrypt a message to `recipient` and sign it with the key of `signer`. Yield the encrypted pieces.
+        """Yield a message in pieces, encrypted to `recipient` and signed with the key of `signer`.
 
-        `recipient` and `signer` are primary fingerprints. The memory used does not grow with the message. The
-        message is dated at the start of `day`, in UTC. The last piece is held back until gpg reports success.
-        If `pieces` raises an exception, gpg is killed and the iterator raises the exception.
+        `recipient` and `signer` are primary fingerprints. The message is dated at the start of `day`, in UTC.
 
         Raises:
-            RecipientRefusedError: `usable_subkey` refuses the recipient's key. Raised before any piece is
-                read.
-            OpenPGPFailedError: gpg did not report success. Raised while the caller iterates.
+            RecipientRefusedError: the recipient's key cannot be used, and no piece was read.
+            OpenPGPFailedError: gpg did not report success, so the last piece is not yielded.
         """
         subkey = self.usable_subkey(recipient, day)
         return self._encrypt(pieces, subkey, signer, day)
@@ -180,24 +176,23 @@ class GpgHome(AbstractContextManager["GpgHome"]):
     def decrypt_stream(self, pieces: Iterable[bytes], *, at_most: int) -> Iterator[bytes]:
         """Decrypt a binary or armoured message, and yield its plaintext in pieces.
 
-        The last piece is held back until the whole message is checked.
+        The last piece is yielded after the whole message was checked.
 
         Raises:
-            UnreadableError: the input was changed or cut off, is not exactly one message that is encrypted to
-                a key in this home, or has more than `at_most` bytes of plaintext. Raised while the caller
-                iterates.
-            OpenPGPBlockedError: gpg exceeded its time or memory. Raised while the caller iterates.
+            UnreadableError: the input is not one whole, unchanged message to a key in this home, or its
+                plaintext is larger than `at_most`.
+            OpenPGPBlockedError: gpg exceeded its time or memory.
         """
         yield from _checked(self._decrypting(at_most), pieces, GpgStatus.is_decrypted, UnreadableError)
 
     def decrypt(self, raw: bytes, *, at_most: int) -> tuple[bytes, bool]:
-        """Decrypt a whole message with at most `at_most` bytes of plaintext.
+        """Decrypt a whole message, and return the plaintext and whether the message has a signature.
 
-        Also return whether the message has a signature, which is not verified.
+        The signature is not verified. `at_most` is the largest size of the plaintext, in bytes.
 
         Raises:
-            UnreadableError: the input was changed or cut off, is not exactly one message that is encrypted to
-                a key in this home, or has more than `at_most` bytes of plaintext.
+            UnreadableError: the input is not one whole, unchanged message to a key in this home, or its
+                plaintext is larger than `at_most`.
             OpenPGPBlockedError: gpg exceeded its time or memory.
         """
         run = self._decrypting(at_most)

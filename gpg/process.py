@@ -32,11 +32,11 @@ class Gpg(gnupg.GPG):  # type: ignore[misc]  # has no types
         self._sandbox: tuple[str, ...] = ()
 
     def use_sandbox(self, sandbox: Sandbox) -> None:
-        """Decrypt and encrypt in a sandbox, if this machine allows a sandbox in which gpg starts.
+        """Decrypt and encrypt in a sandbox, if gpg can start in a sandbox on this machine.
 
-        In the sandbox, gpg has no network. It sees /usr, its home and the sockets of its agent, and can
-        change nothing. When gpg ends, no process that it started continues.
+        In the sandbox, gpg has no network and can change nothing. gpg sees only /usr, its home and its agent.
         """
+        # When gpg ends, the sandbox ends, and with it every process that gpg started.
         find = ("gpgconf", "--homedir", self.gnupghome, "--list-dirs", "socketdir")
         with suppress(OSError, ProgramFailedError):
             sockets = Path(run_program(find, _KEY_LIMITS).decode().strip())
@@ -49,11 +49,11 @@ class Gpg(gnupg.GPG):  # type: ignore[misc]  # has no types
             self._sandbox = words
 
     def start(self, *words: str, output_bytes: int) -> Program:
-        """Start gpg with a message as input. `words` are options and the command.
+        """Start gpg with a message as input, and with `words` as options and command.
 
-        gpg gets 10 seconds, and one second more for each 5 MB of input that it takes. gpg cannot write to
-        files. So the plaintext of a message is only in pipes.
+        gpg gets 10 seconds, and one second more for each 5 MB of input. gpg cannot write to files.
         """
+        # So the plaintext of a message is only in pipes.
         limits = ProgramLimits(RUN_SECONDS, _MEMORY_BYTES, output_bytes, seconds_per_byte=_SECONDS_PER_BYTE)
         return Program((*self._sandbox, *self.make_args(words, None)), limits)
 

@@ -49,8 +49,7 @@ class Sandbox:
         """Run a program in a new sandbox, and return its output.
 
         `words` are further options of bubblewrap, then the program's name and its arguments. The program must
-        write nothing to standard error. If the program fails, we would take this text for an error of
-        bubblewrap.
+        write nothing to standard error.
 
         Raises:
             NoSandboxError: the sandbox did not start.
