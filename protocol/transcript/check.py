@@ -244,10 +244,10 @@ def _dated_back(knowledge: Knowledge, strands: Mapping[StrandId, StrandKey]) -> 
 
 
 def _unconfirmed_rivals(knowledge: Knowledge, _strands: object) -> list[SignedEntry]:
-    """Return each entry of a retired workstation that has a rival, unless a trusted writer knew the entry.
+    """Return the entries of retired workstations that have a rival, and that no trusted writer has confirmed.
 
-    A rival is another entry of the same workstation with the same number. Trusted writers are the source and
-    the workstations in use.
+    A rival is another entry of the same workstation with the same number. The source and the workstations in
+    use are trusted. They confirm an entry if one of their own entries names it, directly or indirectly.
     """
     order, retired = knowledge.order, knowledge.retired
     places = Counter(head_of(entry)[:2] for entry in order if entry.envelope.strand in retired)

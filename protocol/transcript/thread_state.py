@@ -60,7 +60,7 @@ class ThreadState:
 
     @property
     def current(self) -> ThreadStep | None:
-        """Return the newest step in the mailbox, or None if the mailbox is empty."""
+        """Return the newest step (such as "received" or "passed on") of the desk, or None if there is none."""
         return self.steps[-1] if self.steps else None
 
 

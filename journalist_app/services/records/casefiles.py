@@ -145,7 +145,7 @@ def read_casefile_panel(desk: OpenDesk, address: Address, today: date) -> Casefi
 
 
 def form_values(casefile: Casefile) -> dict[str, str]:
-    """Return the values that the form with notes about a mailbox shows, by the field's name."""
+    """Return the values of the form with notes about a mailbox: a dict from the field's name to its value."""
     return {
         **{name: getattr(casefile, name) for name in CHOICES},
         "labels": ", ".join(casefile.labels),

@@ -92,7 +92,8 @@ def public_file_name(year: int, language: str, kind: str) -> str:
 class FrozenReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Figures and texts of a published report, from which the app can build its files again.
 
-    `public_floor` and `sg_floor` are the smallest counts that the two versions of the report show.
+    The public version hides each count below `public_floor`, and the version for the Secretary-General hides
+    each count below `sg_floor`.
     """
 
     version: Literal[1] = 1
