@@ -133,7 +133,7 @@ class CalendarRefusal(StrEnum):
     """
 
     NO_WORKING_DAY = "no_working_day"
-    DAYS = "days"  # a line has no date, or a date that does not exist
+    DAYS = "days"  # a line is not one date, or the date does not exist
     NUMBERS = "numbers"  # a number of days or months that is out of range
     TOO_MANY = "too_many"
     ABSENCE = "absence"  # an absence ends before it begins, or lasts longer than a year

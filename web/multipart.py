@@ -159,7 +159,8 @@ class FormLimits:
 def read_parts(body: Body, content_type: str, limits: FormLimits) -> Iterator[Event]:
     """Parse a multipart form while it arrives, and yield an event for each field and each piece of a file.
 
-    Text that is not UTF-8 is read with replacement characters.
+    Text that is not UTF-8 is read with replacement characters. A file must come after all fields of the form,
+    as in our pages, so that the caller has the whole text when the file begins.
 
     Raises:
         BodyError: the body cannot be used. Its `unfinished` is the field that was being read, or None.
@@ -168,16 +169,20 @@ def read_parts(body: Body, content_type: str, limits: FormLimits) -> Iterator[Ev
     reader = _PartReader(body, _boundary(content_type))
     fields_left = limits.fields_bytes
     parts = 0
+    has_file = False
     while reader.next_part():
         parts += 1
         if parts > limits.parts:
             raise BodyError(BodyFault.TOO_MANY_PARTS)
         name, filename, media_type = _parse_headers(reader.headers())
         if filename is None:
+            if has_file and name in limits.fields:
+                raise BodyError(BodyFault.MALFORMED)
             text = _read_text(reader, name, min(fields_left, limits.bytes_of(name)))
             fields_left -= len(text)
             yield Field(name, _decoded(text))
         else:
+            has_file = True
             body.refuse_announced()
             yield FileBegun(name, filename, media_type)
             yield from map(FileBytes, reader.content())

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
-QUERY_WORDS_MAX = 8  # words of a query after these are ignored
+QUERY_WORDS_MAX = 8  # a query with more words is refused
 # Unicode normalisation sorts a run of combining marks in quadratic time: 8 s for one message of only marks.
 # Piece by piece, normalisation takes 20 ms. The result is the same for every letter that one can search for.
 _PIECE_CHARS = 100
@@ -59,7 +59,7 @@ class TextIndex:
         A word may be inside a longer word.
         """
         # The longest word first: search finds it fastest, and the fewest mailboxes contain it.
-        needles = sorted({word.encode("utf-8") for word in words[:QUERY_WORDS_MAX]}, key=len, reverse=True)
+        needles = sorted({word.encode("utf-8") for word in words}, key=len, reverse=True)
         return [
             address
             for address, parts in self._mailboxes.items()

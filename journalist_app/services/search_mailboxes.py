@@ -9,7 +9,7 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of, open_all
 from journalist_app.search.search_index import ReadingProgress
 from journalist_app.search.search_worker import entry_texts
-from journalist_app.search.text_index import QUERY_WORDS_MAX, fold_case_and_accents, query_words, snippet
+from journalist_app.search.text_index import fold_case_and_accents, query_words, snippet
 from journalist_app.services.records import casefiles
 from protocol.identifiers import Address
 
@@ -52,7 +52,7 @@ def search(desk: OpenDesk, query: str, page: int) -> SearchResults:
     Raises:
         IndexMissingError: the search processes ended, or cannot read the store.
     """
-    words = query_words(query)[:QUERY_WORDS_MAX]
+    words = query_words(query)
     found = desk.index.find(words)
     first = (page - 1) * PAGE_ROWS
     hits = desk.each_mailbox("search", found[first : first + PAGE_ROWS], lambda each: _hit(desk, each, words))

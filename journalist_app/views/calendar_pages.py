@@ -1,6 +1,7 @@
 """Page on which the adviser changes and publishes the desk's calendar and response times."""
 
 from datetime import date
+from itertools import zip_longest
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -52,11 +53,10 @@ def change_calendar(desk: OpenDesk) -> ResponseReturnValue:
 
 def _typed() -> dict[str, Any]:
     form = request.form
-    pairs = list(zip(form.getlist("since"), form.getlist("until"), strict=False))[:_ROWS_MAX]
     return {
-        "weekdays": [day for day in form.getlist("weekday") if day in set("0123456")],
+        "weekdays": form.getlist("weekday"),
         "closed": form.get("closed", ""),
-        "absences": pairs,
+        "absences": list(zip_longest(form.getlist("since"), form.getlist("until"), fillvalue="")),
         **{name: form.get(name, "") for name in NUMBERS},
     }
 
@@ -85,10 +85,10 @@ def _calendar(typed: dict[str, Any]) -> Calendar:
     absences = []
     for since, until in typed["absences"]:
         if since.strip() or until.strip():
-            days = desk_calendar.parse_days(f"{since or until}\n{until or since}")
-            absences.append((days[0], days[-1]))
+            parse_day = desk_calendar.parse_day
+            absences.append((parse_day(since or until), parse_day(until or since)))
     return Calendar(
-        tuple(int(day) for day in typed["weekdays"]),
+        tuple(_number(day) for day in typed["weekdays"]),
         desk_calendar.parse_days(typed["closed"]),
         tuple(absences),
         *(_number(typed[name]) for name in NUMBERS),
@@ -96,8 +96,9 @@ def _calendar(typed: dict[str, Any]) -> Calendar:
 
 
 def _number(typed: str) -> int:
+    """Parse a typed number. Return -1, which no field allows, if the text is not a number of four digits."""
     text = typed.strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 4 else 0  # noqa: PLR2004  # four digits
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 4 else -1  # noqa: PLR2004  # four digits
 
 
 def _page(

@@ -15,7 +15,6 @@ from journalist_app.services import inbox_lists
 from journalist_app.services.closing import ended_mailboxes
 from journalist_app.services.inbox_lists import Inbox, InboxFilter
 from journalist_app.services.records import unsent_forms
-from journalist_app.services.records.casefiles import LABEL_CHARS
 from journalist_app.services.whole_desk import desk_calendar
 from protocol.content import StepName
 from web.form_limits import TOKEN_BYTES, takes
@@ -23,7 +22,6 @@ from web.form_limits import TOKEN_BYTES, takes
 bp = Blueprint("inbox", __name__)
 _STATES = ("waiting", "answered", "closed")
 _RENEW_SECONDS = 3
-_QUERY_CHARS = 60
 _PAGE_MAX = 100_000
 
 
@@ -64,9 +62,9 @@ def _wanted() -> InboxFilter:
     return InboxFilter(
         state=state if state in _STATES else "waiting",
         page=min(max(1, asked.get("page", 1, type=int)), _PAGE_MAX),
-        query=asked.get("q", "")[:_QUERY_CHARS].strip(),
-        theme=asked.get("theme", "")[:_QUERY_CHARS],
-        tag=asked.get("tag", "")[:LABEL_CHARS],
+        query=asked.get("q", "").strip(),
+        theme=asked.get("theme", ""),
+        tag=asked.get("tag", ""),
         step=step if step in set(StepName) else "",
         is_late="late" in asked,
     )

@@ -46,7 +46,7 @@ def unlock_with_passphrase() -> ResponseReturnValue:
     if not is_our_form("unlock", request.form.get("token", "")):
         return _unlock_page("stale", 403)
     extensions = current_app.extensions
-    passphrase = request.form.get("passphrase", "")[:PASSPHRASE_CHARS]
+    passphrase = request.form.get("passphrase", "")
     try:
         with auto_lock().unlocking:
             desk = unlocking.unlock_desk(extensions["config"], extensions["store"], passphrase)

@@ -99,6 +99,17 @@ def test_fields_arrive_whole_and_files_in_pieces() -> None:
     ]
 
 
+def test_a_field_of_the_form_behind_a_file_is_refused_and_never_read_too_late() -> None:
+    with pytest.raises(BodyError) as refused:
+        parse(file("a.png", b"x") + field("text", b"help") + END)
+
+    assert refused.value.reason is BodyFault.MALFORMED
+
+
+def test_a_field_that_the_form_does_not_have_may_stand_behind_a_file() -> None:
+    assert Field("extension", "x") == parse(file("a.png", b"x") + field("extension", b"x") + END)[-1]
+
+
 TRICKY = st.lists(
     st.sampled_from([b"\r", b"\n", b"-", b"--XyZ", b"XyZ", b"a", b"\r\n--Xy"]), max_size=12
 ).map(b"".join)

@@ -103,12 +103,11 @@ def add_casefile_note(desk: OpenDesk, address: Address, text: str, today: date) 
 def save_casefile(desk: OpenDesk, address: Address, shown: str, typed: Mapping[str, str]) -> None:
     """Save the form with the desk's notes about a mailbox, unless a value changed after the form was shown.
 
-    `shown` is the digest of the values that the form showed. A new choice that is not in the desk's option
-    lists is ignored.
+    `shown` is the digest of the values that the form showed.
 
     Raises:
-        CasefileRefusedError: someone changed a value, a text is too long, there are too many labels, or the
-            day is invalid.
+        CasefileRefusedError: someone changed a value, a choice is in no list, a text is too long, there are
+            too many labels, or the day is invalid.
         RecordUnsoundError: the stored casefile is not the one that this desk wrote last.
     """
     # Only these fields count, because the desk saves facts in other parts of the casefile in the background.
@@ -268,8 +267,9 @@ def _unpublish(desk: OpenDesk, address: Address) -> None:
 
 
 def _chosen(desk: OpenDesk, name: str, key: str, before: str) -> str:
-    known = {"", before, *(choice.key for choice in desk.config.options(f"{name}s"))}
-    return key if key in known else before
+    if key not in {"", before, *(choice.key for choice in desk.config.options(f"{name}s"))}:
+        raise CasefileRefusedError(CasefileRefusal.MOVED)
+    return key
 
 
 def _trim(text: str) -> str:

@@ -25,7 +25,6 @@ from store import letterheads, records
 from store.database.engine import Store
 
 UNSENT_MAX: Final = 20  # with this many forms, the next one is not saved; the page shows its text again
-FIELDS_MAX: Final = 40
 _NAME_BYTES: Final = 16
 _MAILBOX: Final = re.compile(rf"/mailbox/([0-9a-f]{{{2 * ADDRESS_BYTES}}})(?:/.*)?")
 
@@ -64,7 +63,7 @@ def keep_unsent(
         StoreError: the store cannot be written.
     """
     # Attack that remains: someone restores an older letterhead, and the app uses that letterhead's older key.
-    kept = tuple((name, text) for name, text in fields if text)[:FIELDS_MAX]
+    kept = tuple((name, text) for name, text in fields if text)
     with store.reading() as session:
         published = letterheads.latest(session)
         waiting = len(records.revisions(session, RecordKind.UNSENT))

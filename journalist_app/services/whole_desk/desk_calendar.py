@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from crypto.errors import MalformedError
+from crypto.passphrase import LANGUAGES
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import CalendarRefusal, CalendarRefusedError, LetterheadMovedError
 from journalist_app.public_holidays import dutch_holidays
@@ -111,16 +112,29 @@ def holiday_name(day: date, language: str) -> str:
 
 
 def parse_days(typed: str) -> tuple[date, ...]:
-    """Parse typed days such as "2026-12-25", separated by commas or lines. Words after a day are ignored.
+    """Parse typed days, one on each line or separated by commas.
 
     Raises:
-        CalendarRefusedError: DAYS: a line has no day, or a day that does not exist.
+        CalendarRefusedError: DAYS: a line is not one day, as `parse_day` reads it.
     """
-    lines = typed.replace(",", "\n").splitlines()
+    return tuple(parse_day(line) for line in typed.replace(",", "\n").splitlines() if line.strip())
+
+
+def parse_day(typed: str) -> date:
+    """Parse one typed day such as "2026-12-25", with or without the name of its public holiday.
+
+    Raises:
+        CalendarRefusedError: DAYS: the text has no day, a day that does not exist, or something else after
+            the day, such as the end of a range.
+    """
+    day, *name = typed.split(maxsplit=1) or [""]
     try:
-        return tuple(date.fromisoformat(line.split()[0]) for line in lines if line.strip())
+        found = date.fromisoformat(day)
     except ValueError as why:
         raise CalendarRefusedError(CalendarRefusal.DAYS) from why
+    if name and " ".join(name[0].split()) not in {holiday_name(found, language) for language in LANGUAGES}:
+        raise CalendarRefusedError(CalendarRefusal.DAYS)
+    return found
 
 
 def _past_days(letterhead: Letterhead, today: date) -> tuple[tuple[date, ...], tuple[tuple[date, date], ...]]:

@@ -2,13 +2,7 @@ import unicodedata
 
 import pytest
 
-from journalist_app.search.text_index import (
-    QUERY_WORDS_MAX,
-    TextIndex,
-    fold_case_and_accents,
-    query_words,
-    snippet,
-)
+from journalist_app.search.text_index import TextIndex, fold_case_and_accents, query_words, snippet
 
 HERE, THERE = b"h" * 20, b"t" * 20
 
@@ -65,13 +59,6 @@ def test_a_dropped_mailbox_is_not_found() -> None:
     index.drop(HERE)
 
     assert [] == index.find(["woord"])
-
-
-def test_words_over_the_limit_of_a_query_are_ignored() -> None:
-    index = TextIndex()
-    index.put(HERE, 0, ["a"])
-
-    assert [HERE] == index.find(["a"] * QUERY_WORDS_MAX + ["niemand"])
 
 
 def test_punctuation_separates_the_words_of_a_query() -> None:

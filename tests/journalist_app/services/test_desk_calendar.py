@@ -182,19 +182,36 @@ def test_a_shorter_retention_holds_for_what_is_closed_from_then_on(world: World)
     assert len(due) > 1
 
 
-def test_days_are_read_one_a_line_and_words_behind_them_passed_over() -> None:
-    typed = "2026-12-25 Eerste kerstdag\n\n 2027-01-01, 2027-01-02"
+def test_days_are_read_one_a_line_with_the_name_of_the_holiday_in_either_language() -> None:
+    typed = "2026-12-25 Eerste kerstdag\n\n 2026-12-26\tSecond Day of  Christmas\r\n20270101, 2027-W01-2"
 
-    assert (date(2026, 12, 25), date(2027, 1, 1), date(2027, 1, 2)) == desk_calendar.parse_days(typed)
+    days = (date(2026, 12, 25), date(2026, 12, 26), date(2027, 1, 1), date(2027, 1, 5))
+    assert days == desk_calendar.parse_days(typed)
 
 
-@pytest.mark.parametrize("typed", ["kerst", "2026-02-30", "25-12-2026"])
-def test_what_is_no_day_is_refused(typed: str) -> None:
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "kerst", "2026-02-30", "25-12-2026", "2027-07-05 - 2027-07-09", "2027-07-05 t/m 2027-07-09",
+        "2027-07-05 until 9 July", "2027-07-05 tot vrijdag", "2027-07-05/2027-07-09",
+        "2027-07-05 2027-07-06", "2027-07-05..2027-07-09", "2027-07-05; 2027-07-06", "2027-07-05 closed",
+        "2026-12-25 Eerste kerstdag 2026-12-26", "2027-07-05 Eerste kerstdag",
+    ],
+)  # fmt: skip
+def test_a_line_of_the_calendar_is_read_whole_or_refused(typed: str) -> None:
     with pytest.raises(CalendarRefusedError, match="days"):
         desk_calendar.parse_days(typed)
 
 
 # ---- what meets a locked app
+
+
+def test_a_form_of_many_fields_that_meets_a_locked_app_is_kept_whole(world: World) -> None:
+    fields = {f"since-{number}": "2027-01-01" for number in range(100)}
+
+    keep(world, "/calendar", **fields)
+
+    assert 100 == len(unsent_forms.list_unsent(unlocked(world))[0].texts)
 
 
 def keep(world: World, path: str = "/reply-templates", **fields: str) -> None:
