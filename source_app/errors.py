@@ -35,7 +35,7 @@ class PassphraseRefusal(StrEnum):
 
 
 class PassphraseRefusedError(SourceRefusedError[PassphraseRefusal]):
-    """A typed passphrase opened no mailbox, or a source typed their new passphrase wrongly when they practised.
+    """A typed passphrase opened no mailbox, or it differs from the new passphrase that the source practises.
 
     `unknown` has the positions of words that are on no word list. `wrong` has the positions of words that
     differ from the new passphrase. Positions count from 1.

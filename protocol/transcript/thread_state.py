@@ -60,7 +60,7 @@ class ThreadState:
 
     @property
     def current(self) -> ThreadStep | None:
-        """Return the newest step (such as "received" or "passed on") of the desk, or None if there is none."""
+        """Return the newest step of the desk, such as "received", or None if the desk took no step."""
         return self.steps[-1] if self.steps else None
 
 

@@ -93,8 +93,8 @@ def list_unacknowledged(desk: OpenDesk, today: date) -> list[EndedMailbox]:
 def _sort_ended(desk: OpenDesk, today: date) -> list[tuple[EndedMailbox, str]]:
     """Return the row of each ended mailbox, and the reason why the app can forget it, or "" for no reason.
 
-    "deleted": the desk had closed the mailbox, and it is deleted now. "counted": the source ended the mailbox,
-    and this workstation has counted it.
+    "deleted": the desk had closed the mailbox. "counted": the source ended the mailbox, and this workstation
+    has counted it.
     """
     with desk.store.reading() as session:
         ended = {Address(row.address): row for row in mailboxes.ended_mailboxes(session)}
