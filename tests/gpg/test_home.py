@@ -257,6 +257,16 @@ def test_a_machine_without_a_sandbox_still_opens_messages(parent: Path, tmp_path
         assert (TEXT, True) == home.decrypt(encrypted_by(home, own, own.fingerprint), at_most=MANY)
 
 
+def test_gpg_does_not_leave_a_sandbox_that_fails_later(parent: Path, tmp_path: Path) -> None:
+    """Attack: fill the memory of the machine, so that gpg runs once without the sandbox."""
+    bwrap = a_program(tmp_path, 'for last; do :; done; [ "$last" = --version ]')
+    with GpgHome.open(parent, bwrap=Path(bwrap)) as home:
+        own = home.make_key("Steunpunt", TODAY)
+
+        with pytest.raises(OpenPGPFailedError):
+            encrypted_by(home, own, own.fingerprint)
+
+
 def test_a_home_that_is_closed_opens_nothing(desk: GpgHome, own: OpenPGPKey) -> None:
     sealed = encrypted_by(desk, own, own.fingerprint)
     desk.close()
