@@ -111,8 +111,8 @@ class AnswerRefusedError(SourceRefusedError[AnswerRefusal]):
 class QueueFullError(SourceError):
     """Too many people are logging in at this moment.
 
-    The next attempt is best after `wait_seconds`. If it has this `place`, the time since the first attempt
-    counts.
+    The person should try again after `wait_seconds`. A form with this `place` is let in earlier, because the
+    person has waited since their first attempt.
     """
 
     def __init__(self, place: QueuePlace, wait_seconds: int) -> None:

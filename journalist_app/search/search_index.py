@@ -105,7 +105,7 @@ class SearchIndex:
 
     @property
     def reading(self) -> ReadingProgress:
-        """Return how many mailboxes the search processes have read, and whether reading ended or failed."""
+        """Return how many mailboxes the search has read so far, and whether reading ended or failed."""
         with self._changed:
             is_whole = bool(self._workers) and self._is_all_read()
             done, total = sum(each.done for each in self._workers), sum(each.total for each in self._workers)

@@ -71,7 +71,7 @@ class Transcript:
     - `authentic`: all entries with a valid signature, by digest, except entries of retired workstations that
       are perhaps forged
     - `rejected`: entries with a fault, which only an adviser may see, together with the fault
-    - `removed`: for each entry that the source removed, by its digest, the entry that removed it
+    - `removed`: maps the digest of each entry that the source removed to the removal (the removing entry)
     - `heads`: the newest authentic entries of each writer, which a workstation remembers
     """
 

@@ -95,10 +95,9 @@ def proposal_states(
 def void_steps(
     transcript: Transcript, opened: Sequence[EntryContent], proposals: Sequence[ProposalState]
 ) -> frozenset[Digest]:
-    """Return the digests of all steps to pass on a proposal that have no effect.
+    """Return the digests of the steps without effect, such as a step that needs a consent and has none.
 
-    `proposals` has the states of all readable proposals. The steps about unreadable proposals are checked
-    too.
+    `proposals` has the states of all readable proposals. Steps about unreadable proposals are checked too.
     """
     facts = _Facts(transcript, opened)
     lost = facts.steps.keys() - {each.digest for each in proposals}

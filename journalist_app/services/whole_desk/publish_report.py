@@ -48,7 +48,7 @@ def save_report_words(desk: OpenDesk, year: int, words: ReportWords) -> None:
 
 
 def publish_report(desk: OpenDesk, year: int, digest: str, today: date) -> None:
-    """Publish a year's report, whose counts then no longer change, completely or not at all.
+    """Publish a year's report, either completely or not at all. After that, its counts no longer change.
 
     `digest` is the `ReportYear.digest` of the report that the adviser looked at.
 

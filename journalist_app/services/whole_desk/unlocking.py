@@ -81,7 +81,7 @@ def keep_checking_whole_store(desk: OpenDesk, today: Callable[[], date]) -> None
 def keep_comparing(desk: OpenDesk, _today: Callable[[], date]) -> None:
     """Compare new texts and files between mailboxes every 20 seconds, until the desk locks.
 
-    A hostile source can make this work for hours, so no check waits for it.
+    A hostile source can keep this busy for hours, so no check waits for it.
     """
     while not desk.stopping.wait(_AGAIN_SECONDS):
         file_downloads.compare_new_contents(desk)
