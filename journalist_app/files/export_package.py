@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import IO, Final, cast
 
 from web.filenames import safe_name
+from web.normal_text import name_form
 
 TEXT_NAME: Final = "proposal.txt"
 _UNIX: Final = 3  # says in a zip file that `_MODE` is a file mode of Unix
@@ -40,15 +41,15 @@ def zip_package(text: str, files: Iterable[tuple[str, Iterator[bytes]]], day: da
 def _unused(name: str, names: set[str]) -> str:
     """Return a file name that the zip file does not have yet, with a number if needed.
 
-    Names that differ only in capitals count as the same name.
+    Names that look the same count as the same name, also if they differ in capitals.
     """
     # Some systems ignore capitals in file names.
     path = PurePosixPath(name)
     found, number = name, 1
-    while found.casefold() in names:
+    while name_form(found) in names:
         number += 1
         found = f"{path.stem} ({number}){path.suffix}"
-    names.add(found.casefold())
+    names.add(name_form(found))
     return found
 
 

@@ -28,6 +28,7 @@ from gpg.errors import OpenPGPBlockedError
 from gpg.home import GpgHome
 from journalist_app.files.file_types import NOT_IN_TEXT, with_file_ending
 from journalist_app.files.sealing_words import words_in
+from web.normal_text import trim
 
 SHOWN_CHARS: Final = 50_000  # limit of a message; a longer text is offered as a file
 DECRYPTIONS_PER_PAGE: Final = 40  # gpg takes 20 ms for each decryption
@@ -413,8 +414,11 @@ def _without_armour(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _plain(text: str) -> tuple[TextPiece, ...]:
-    """Return the plain text between two encrypted blocks as one piece. White space alone gives no piece."""
-    return (TextPiece(PieceKind.PLAIN, text.strip("\n")),) if text.strip() else ()
+    """Return the plain text between two encrypted blocks as one piece.
+
+    A text that shows nothing gives no piece.
+    """
+    return (TextPiece(PieceKind.PLAIN, text.strip("\n")),) if trim(text) else ()
 
 
 def _as_text(content: bytes) -> str | None:

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from crypto.passphrase import word_list
 from protocol.identifiers import Address, sealing_words
+from web.normal_text import search_form
 
 _COUNT = 6
 _WORD = re.compile(r"[^\W\d_]+")
@@ -24,7 +25,7 @@ class NamedMailbox(StrEnum):
 def words_in(text: str) -> frozenset[str]:
     """Return all names of mailboxes in a text: six words joined by hyphens, or a line of only six words."""
     listed = set(word_list("nl"))
-    folded = text.casefold()
+    folded = search_form(text)
     joined = [run for run in folded.split() if run.count("-") == _COUNT - 1]
     runs = [_WORD.findall(run) for run in (*joined, *folded.splitlines())]
     return frozenset("-".join(run) for run in runs if len(run) == _COUNT and listed.issuperset(run))

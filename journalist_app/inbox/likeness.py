@@ -5,6 +5,8 @@ from hashlib import blake2b
 from itertools import pairwise
 from typing import Final
 
+from web.normal_text import search_form
+
 _CHARS: Final = 4_000  # only the beginning of a text counts
 _SAMPLE: Final = 16  # hashes in a sketch
 HASH_BYTES: Final = 4  # texts that are alike usually have the same smallest hash
@@ -14,9 +16,10 @@ _WORD: Final = re.compile(r"[^\W\d_]+")
 def sketch_of(text: str) -> bytes:
     """Return the sketch of a text: the 16 smallest hashes of its pairs of neighbouring words, sorted.
 
-    Numbers, punctuation and capitals make no difference. The sketch is empty if the text has no word.
+    Numbers, punctuation, capitals, accents and invisible characters make no difference. The sketch is
+    empty if the text has no word.
     """
-    words = _WORD.findall(text[:_CHARS].casefold())
+    words = _WORD.findall(search_form(text)[:_CHARS])
     pairs = {" ".join(pair) for pair in pairwise(words)} or set(words)
     hashes = sorted(blake2b(pair.encode(), digest_size=HASH_BYTES).digest() for pair in pairs)
     return b"".join(hashes[:_SAMPLE])

@@ -11,11 +11,13 @@ from journalist_app.desk.verification import conversation_of
 from journalist_app.inbox.deadlines import Deadline, deadlines_of
 from journalist_app.inbox.mailbox_summary import MailboxSummary
 from journalist_app.search.search_index import ReadingProgress
+from journalist_app.search.text_index import query_words
 from journalist_app.services import inbox_rows
 from journalist_app.services.closing.ended_mailboxes import list_unacknowledged
 from protocol.identifiers import Address
 from store import mailboxes, sync_findings
 from store.sync_findings import FindingKind
+from web.normal_text import name_form
 
 PAGE_ROWS: Final = 25
 
@@ -68,7 +70,7 @@ def read_inbox(desk: OpenDesk, wanted: InboxFilter, today: date) -> Inbox:
     The mailbox of every row is verified. Until the search index has read the store, the rows are not sorted
     and not filtered.
     """
-    words = " ".join(wanted.query.casefold().replace("-", " ").split())
+    words = " ".join(query_words(wanted.query))
     reading = desk.index.reading
     with desk.store.reading() as session:
         counts = mailboxes.inbox_counts(session)
@@ -158,7 +160,7 @@ def _matches(desk: OpenDesk, listed: _ListedMailbox, wanted: InboxFilter) -> boo
     casefile = inbox_rows.known_casefile(desk, Address(listed.summary.address))
     return (
         (not wanted.theme or casefile.theme == wanted.theme)
-        and (not wanted.tag or wanted.tag in casefile.labels)
+        and (not wanted.tag or name_form(wanted.tag) in map(name_form, casefile.labels))
         and (not wanted.step or listed.summary.step == wanted.step)
         and (not wanted.is_late or _is_late(listed.due))
     )
@@ -169,8 +171,8 @@ def _is_late(found: tuple[Deadline, ...]) -> bool:
 
 
 def _tags(desk: OpenDesk) -> tuple[str, ...]:
-    labels = {label for _, casefile in list(desk.casefiles.values()) for label in casefile.labels}
-    return tuple(sorted(labels))
+    labels = (label for _, casefile in list(desk.casefiles.values()) for label in casefile.labels)
+    return tuple(sorted({name_form(label): label for label in labels}.values()))
 
 
 def _find_by_label(desk: OpenDesk, words: str) -> list[Address]:

@@ -9,9 +9,14 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of, open_all
 from journalist_app.search.search_index import ReadingProgress
 from journalist_app.search.search_worker import entry_texts
+<<<<<<< HEAD
 from journalist_app.search.text_index import fold_case_and_accents, query_words, snippet
+=======
+from journalist_app.search.text_index import QUERY_WORDS_MAX, query_words, snippet
+>>>>>>> ee26579e (web: one normal form for search and for names)
 from journalist_app.services.records import casefiles
 from protocol.identifiers import Address
+from web.normal_text import search_form
 
 PAGE_ROWS: Final = 10  # each mailbox is verified and decrypted again before it is shown
 _AROUND_CHARS: Final = 60
@@ -47,7 +52,8 @@ class SearchResults:
 def search(desk: OpenDesk, query: str, page: int) -> SearchResults:
     """Return the mailboxes that contain all words of a query, the newest first.
 
-    `page` counts from 1. Case and accents do not matter, and a word is also found inside longer words.
+    `page` counts from 1. Capitals, accents, like letters and invisible characters do not matter. A word
+    is also found inside longer words.
 
     Raises:
         IndexMissingError: the search processes ended, or cannot read the store.
@@ -80,7 +86,7 @@ def _hit(desk: OpenDesk, address: Address, words: list[str]) -> SearchHit | None
             places.append((part.author.name.lower(), part.day, texts))
     _, casefile = desk.casefiles.get(address, (0, Casefile()))
     places.append(("casefile", None, (casefiles.casefile_texts(casefile),)))
-    folded = [fold_case_and_accents("\n".join(texts)) for _, _, texts in places]
+    folded = [search_form("\n".join(texts)) for _, _, texts in places]
     if not all(any(word in text for text in folded) for word in words):
         return None
     counted = [sum(word in text for word in words) for text in folded]

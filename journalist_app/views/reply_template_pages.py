@@ -15,6 +15,7 @@ from journalist_app.requests.refusal_status import REFUSALS, reason_and_status
 from journalist_app.services.records import reply_templates
 from journalist_app.services.records.reply_templates import NAME_CHARS, TEXT_CHARS, ReplyTemplate
 from web.form_limits import TOKEN_BYTES, takes
+from web.normal_text import trim
 
 bp = Blueprint("reply_templates", __name__)
 
@@ -58,8 +59,8 @@ def save_reply_template(desk: OpenDesk) -> ResponseReturnValue:
 
 
 def _template(typed: dict[str, str]) -> ReplyTemplate:
-    text = typed["text"].replace("\r\n", "\n").strip()
-    shape = {"language": typed["language"], "name": " ".join(typed["name"].split()), "text": text}
+    text = trim(typed["text"].replace("\r\n", "\n"))
+    shape = {"language": typed["language"], "name": " ".join(trim(typed["name"]).split()), "text": text}
     try:
         return msgspec.convert(shape, type=ReplyTemplate)
     except msgspec.ValidationError as why:

@@ -22,6 +22,7 @@ from store.errors import RecordMovedError
 from web.filenames import attachment_disposition
 from web.form_limits import TOKEN_BYTES, takes
 from web.headers import FILE_CSP
+from web.normal_text import trim
 
 bp = Blueprint("reports", __name__, url_prefix="/reports")
 
@@ -129,4 +130,4 @@ def _refused(why: Exception, words: ReportWords | None = None) -> ResponseReturn
 
 
 def _typed(language: str) -> str:
-    return request.form.get(language, "").replace("\r\n", "\n").strip()
+    return trim(request.form.get(language, "").replace("\r\n", "\n"))

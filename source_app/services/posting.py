@@ -25,6 +25,7 @@ from store.attachments import ChunkWriter
 from stored_mailbox.appending import PreparedAppend, append_entries
 from stored_mailbox.entry_form import FormContext
 from web.filenames import safe_name
+from web.normal_text import trim
 
 ACTION = "write"  # of the form of a message
 _ESCAPED_BYTES = 5  # of the longest character in HTML: "&amp;"
@@ -122,7 +123,7 @@ class Posting:
                 message.
             NoSuchMailboxError: the mailbox has ended.
         """
-        if not self.text.strip() and not self._complete:
+        if not trim(self.text) and not self._complete:
             raise MessageRefusedError(MessageRefusal.EMPTY)
         self.written = append_entries(self.desk.store, lambda: self._prepare(today))
         if not self.written:

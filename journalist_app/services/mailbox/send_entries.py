@@ -32,6 +32,7 @@ from protocol.transcript.closing import closed_until
 from store.errors import NoSuchMailboxError
 from stored_mailbox.appending import NewEntry, PreparedAppend, append_entries
 from stored_mailbox.entry_form import FormContext
+from web.normal_text import trim
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def message_text(typed: str, *, is_required: bool = True) -> str:
     text = typed.replace("\r\n", "\n").strip("\n")
     if len(text) > TEXT_CHARS:
         raise SendRefusedError(SendRefusal.TEXT_TOO_LONG)
-    if is_required and not text.strip():
+    if is_required and not trim(text):
         raise SendRefusedError(SendRefusal.TEXT_MISSING)
     return text
 

@@ -9,6 +9,7 @@ import msgspec
 from journalist_app.errors import SendRefusal, SendRefusedError
 from protocol.content import Content, Kind, StepName, StepNote
 from protocol.letterhead import Letterhead
+from web.normal_text import trim
 
 STEP_CHARS: Final = 2_000  # limit of the step's sentence, and of the sentence about what comes next
 
@@ -37,7 +38,7 @@ class StepForm:
     @property
     def is_filled(self) -> bool:
         """Return True if the adviser filled in a step. The day does not count: the form suggests a day."""
-        return bool(self.step or self.text.strip() or self.next.strip())
+        return bool(self.step or trim(self.text) or trim(self.next))
 
     @property
     def has_words(self) -> bool:
@@ -45,7 +46,7 @@ class StepForm:
 
         For a form that suggests a day, use `is_filled`, which ignores the day.
         """
-        return bool(self.text.strip() or self.next.strip() or self.by.strip())
+        return bool(trim(self.text) or trim(self.next) or self.by.strip())
 
 
 EMPTY_STEP_FORM: Final = StepForm()
@@ -86,7 +87,7 @@ def trim_step_text(text: str) -> str:
     Raises:
         SendRefusedError: STEP_TOO_LONG: the sentence is longer than 2,000 characters.
     """
-    line = text.replace("\r\n", "\n").strip()
+    line = trim(text.replace("\r\n", "\n"))
     if len(line) > STEP_CHARS:
         raise SendRefusedError(SendRefusal.STEP_TOO_LONG)
     return line

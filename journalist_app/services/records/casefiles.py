@@ -20,6 +20,7 @@ from protocol.mailbox_keys import checked_verify_key
 from protocol.sealed_record import RecordKind
 from store import mailbox_tallies, mailboxes, records
 from store.mailboxes import StoredMailbox
+from web.normal_text import name_form, trim
 
 LABEL_CHARS: Final = 40
 CHOICES: Final = ("theme", "route", "region", "outcome")  # fields with an option list in the settings
@@ -91,7 +92,7 @@ def add_casefile_note(desk: OpenDesk, address: Address, text: str, today: date) 
         CasefileRefusedError: FULL: the note or the casefile is too long.
         RecordUnsoundError: the stored casefile is not the one that this desk wrote last.
     """
-    text = _trim(text)
+    text = trim(text.replace("\r\n", "\n"))
     if not text:
         return
     note = Note(day=today, strand=desk.keyring.strand.name, text=text)
@@ -124,7 +125,7 @@ def save_casefile(desk: OpenDesk, address: Address, shown: str, typed: Mapping[s
         if form_digest(before) != shown:
             raise CasefileRefusedError(CasefileRefusal.MOVED)
         chosen = {name: _chosen(desk, name, typed[name], getattr(before, name)) for name in CHOICES}
-        handover = _trim(typed["handover"])
+        handover = trim(typed["handover"].replace("\r\n", "\n"))
         return msgspec.structs.replace(before, **chosen, labels=labels, reminder=reminder, handover=handover)
 
     update_casefile(desk, address, change)
@@ -198,9 +199,12 @@ def load_casefiles(desk: OpenDesk) -> None:
 
 
 def parse_labels(typed: str) -> tuple[str, ...]:
-    """Split a typed line at the commas into the labels of a mailbox, each once and sorted."""
-    found = {" ".join(label.split()) for label in typed.split(",")}
-    return tuple(sorted(label for label in found if label))
+    """Split a typed line at the commas into the labels of a mailbox, each once and sorted.
+
+    Labels that look the same are one label.
+    """
+    found = {name_form(label): " ".join(trim(label).split()) for label in typed.split(",")}
+    return tuple(sorted(label for label in found.values() if label))
 
 
 def casefile_texts(casefile: Casefile) -> str:
@@ -267,6 +271,7 @@ def _unpublish(desk: OpenDesk, address: Address) -> None:
 
 
 def _chosen(desk: OpenDesk, name: str, key: str, before: str) -> str:
+<<<<<<< HEAD
     if key not in {"", before, *(choice.key for choice in desk.config.options(f"{name}s"))}:
         raise CasefileRefusedError(CasefileRefusal.MOVED)
     return key
@@ -274,3 +279,7 @@ def _chosen(desk: OpenDesk, name: str, key: str, before: str) -> str:
 
 def _trim(text: str) -> str:
     return text.replace("\r\n", "\n").strip()
+=======
+    known = {"", before, *(choice.key for choice in desk.config.options(f"{name}s"))}
+    return key if key in known else before
+>>>>>>> ee26579e (web: one normal form for search and for names)
