@@ -1,4 +1,4 @@
-"""Normal forms of text (Unicode normalisation), for search and for comparing names; and trimming.
+"""Normal forms of text (Unicode normalisation), for search and for comparing names.
 
 The forms are made of one character at a time. So the search form of two joined texts is their two search
 forms, joined, and no text takes long.

@@ -9,28 +9,9 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
-<<<<<<< HEAD
-QUERY_WORDS_MAX = 8  # a query with more words is refused
-# Unicode normalisation sorts a run of combining marks in quadratic time: 8 s for one message of only marks.
-# Piece by piece, normalisation takes 20 ms. The result is the same for every letter that one can search for.
-_PIECE_CHARS = 100
-_WORD = re.compile(r"\w+")
-_ACCENTS = re.compile(
-    "[\u0300-\u036f\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
-)
-
-
-def fold_case_and_accents(text: str) -> str:
-    """Return a text in lower case and without accents, the form in which search compares texts."""
-    if text.isascii():
-        return text.lower()
-    pieces = (text[at : at + _PIECE_CHARS] for at in range(0, len(text), _PIECE_CHARS))
-    return _ACCENTS.sub("", "".join(unicodedata.normalize("NFKD", piece) for piece in pieces)).casefold()
-=======
 from web.normal_text import search_form
 
-QUERY_WORDS_MAX = 8  # words of a query after these are ignored
->>>>>>> ee26579e (web: one normal form for search and for names)
+QUERY_WORDS_MAX = 8  # a query with more words is refused
 
 
 def query_words(text: str) -> list[str]:

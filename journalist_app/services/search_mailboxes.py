@@ -9,11 +9,7 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import conversation_of, open_all
 from journalist_app.search.search_index import ReadingProgress
 from journalist_app.search.search_worker import entry_texts
-<<<<<<< HEAD
-from journalist_app.search.text_index import fold_case_and_accents, query_words, snippet
-=======
-from journalist_app.search.text_index import QUERY_WORDS_MAX, query_words, snippet
->>>>>>> ee26579e (web: one normal form for search and for names)
+from journalist_app.search.text_index import query_words, snippet
 from journalist_app.services.records import casefiles
 from protocol.identifiers import Address
 from web.normal_text import search_form

@@ -1,6 +1,7 @@
 """Use cases about records: encrypted notes that the desk stores for itself.
 
-Imports `journalist_app.desk`, modules at the root of `journalist_app`, and `store`, `protocol` and `crypto`.
+Imports `journalist_app.desk`, modules at the root of `journalist_app`, and `store`, `protocol`, `crypto`
+and `web`.
 
 - `casefiles`: the desk's notes about a mailbox
 - `consent_evidence`: keeps proposals and the source's answers as evidence

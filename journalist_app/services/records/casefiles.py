@@ -271,15 +271,6 @@ def _unpublish(desk: OpenDesk, address: Address) -> None:
 
 
 def _chosen(desk: OpenDesk, name: str, key: str, before: str) -> str:
-<<<<<<< HEAD
     if key not in {"", before, *(choice.key for choice in desk.config.options(f"{name}s"))}:
         raise CasefileRefusedError(CasefileRefusal.MOVED)
     return key
-
-
-def _trim(text: str) -> str:
-    return text.replace("\r\n", "\n").strip()
-=======
-    known = {"", before, *(choice.key for choice in desk.config.options(f"{name}s"))}
-    return key if key in known else before
->>>>>>> ee26579e (web: one normal form for search and for names)

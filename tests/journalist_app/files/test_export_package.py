@@ -105,12 +105,16 @@ def test_the_recipient_decrypts_and_verifies_the_export(
 
 
 def test_an_export_reveals_the_day_and_nothing_else(exporter: Exporter, stranger: GpgHome) -> None:
-    files = [("../../etc/pass\u202ewd", iter((b"x",))), ("PROPOSAL.TXT", iter(()))]
+    files = [
+        ("../../etc/pass\u202ewd", iter((b"x",))),
+        ("PROPOSAL.TXT", iter(())),
+        ("\uff50roposal.txt", iter(())),
+    ]
 
     sealed = b"".join(exporter.make(exporter.recipients[0], TEXT, files, TODAY))
 
     with opened_zip(stranger, sealed) as archive:
-        assert archive.namelist() == ["proposal.txt", "passwd", "PROPOSAL (2).TXT"]
+        assert archive.namelist() == ["proposal.txt", "passwd", "PROPOSAL (2).TXT", "\uff50roposal (3).txt"]
         assert {each.date_time for each in archive.infolist()} == {(2026, 11, 23, 0, 0, 0)}
         assert archive.comment == b""
         assert not any(each.comment or each.filename.startswith("/") for each in archive.infolist())

@@ -22,6 +22,7 @@ _QUESTION = (
         f"Hello 12, {_JUNK}",
         _JUNK.replace("watches", "phones"),
         _JUNK.replace(" ", "\n\n"),
+        "\u200b" * 5_000 + "\u200b\u00ad".join(_JUNK),
     ],
 )
 def test_a_text_with_small_changes_is_alike(text: str) -> None:

@@ -162,9 +162,16 @@ def test_a_note_that_is_too_long_or_a_casefile_that_is_full_is_refused(world: Wo
 def test_an_empty_note_is_none(world: World) -> None:
     desk = unlocked(world)
 
-    casefiles.add_casefile_note(desk, ADDRESS, " \n ", TODAY)
+    for text in (" \n ", "\u200b\ufeff\u2800\u3164\u00ad\u200e"):
+        casefiles.add_casefile_note(desk, ADDRESS, text, TODAY)
 
     assert () == casefiles.read_casefile(desk, ADDRESS).notes
+
+
+def test_labels_that_look_the_same_are_one_label() -> None:
+    typed = "spoed, Spo\u00aded, \u3164, \uff33poed\u200b, haast, ha\u0301ast"
+
+    assert ("haast", "ha\u0301ast", "\uff33poed\u200b") == casefiles.parse_labels(typed)
 
 
 @pytest.mark.parametrize(

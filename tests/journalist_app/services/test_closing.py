@@ -162,6 +162,7 @@ def test_without_a_last_word_nothing_is_closed(world: World) -> None:
 
     for text, refused in (
         (" \n", SendRefusal.TEXT_MISSING),
+        ("\u200b\ufeff\u2800\u3164\u00ad\u200e", SendRefusal.TEXT_MISSING),
         ("x" * (TEXT_CHARS + 1), SendRefusal.TEXT_TOO_LONG),
     ):
         with refuses(refused):

@@ -463,6 +463,7 @@ def test_a_proposal_that_cannot_be_made_is_refused_and_leaves_nothing(
     many = [(f"{each}.txt", iter([b"x"])) for each in range(4)]
     cases: list[tuple[dict[str, object], StrEnum]] = [
         ({"text": " "}, SendRefusal.TEXT_MISSING),
+        ({"text": "\u200b\ufeff\u2800\u3164\u00ad\u200e"}, SendRefusal.TEXT_MISSING),
         ({"text": "x" * (TEXT_CHARS + 1)}, SendRefusal.TEXT_TOO_LONG),
         ({"fingerprint": "C" * 40}, PassOnRefusal.RECIPIENT_MISSING),
         ({"chosen": (AttachmentId(bytes(16)),)}, FileRefusal.MISSING),

@@ -930,6 +930,7 @@ def test_a_used_form_with_another_text_gives_the_text_back(world: World) -> None
     [
         ("", SendRefusal.TEXT_MISSING),
         (" \r\n ", SendRefusal.TEXT_MISSING),
+        ("\u200b\ufeff\u2800\u3164\u00ad\u200e", SendRefusal.TEXT_MISSING),
         ("x" * (TEXT_CHARS + 1), SendRefusal.TEXT_TOO_LONG),
     ],
 )

@@ -70,7 +70,10 @@ def test_a_form_without_text_or_step_is_refused(world: World) -> None:
     source = a_source(world)
     desk = unlocked(world)
 
-    for step in (None, StepForm(by=THURSDAY.isoformat())):
+    for step in (
+        None,
+        StepForm(text="\u200b\ufeff\u2800\u3164\u00ad\u200e", next="\u2800", by=THURSDAY.isoformat()),
+    ):
         with refuses(SendRefusal.TEXT_MISSING):
             send(desk, form_for(desk, source, " ", step))
 

@@ -177,7 +177,7 @@ def test_declining_and_agreeing_after_all(
 def test_a_wish_for_changes_reaches_the_desk_in_the_words_of_the_source(
     a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
-    empty = say(source, made, "changes_asked", text="  \n")
+    empty = say(source, made, "changes_asked", text="  \n\u200b\ufeff\u2800\u3164\u00ad\u200e")
     assert empty.status_code == 422
     assert hooks(empty.text, "refusal") == ["no_wish"]
 

@@ -66,7 +66,7 @@ def pending(a_desk: ADesk) -> int:
 
 
 def test_an_empty_message_is_refused_kindly(a_desk: ADesk, source: SourceBrowser) -> None:
-    for text in ("", " \r\n\t "):
+    for text in ("", " \r\n\t ", "\u200b\ufeff\u2800\u3164\u00ad\u200e"):
         refused = source.write(text, [("", b"")])
         assert refused.status_code == 422
         assert hooks(refused.text, "refusal") == ["empty"]
