@@ -18,7 +18,7 @@ LANGUAGES: Final[tuple[Language, ...]] = ("nl", "en")
 
 SALT_BYTES: Final = nacl.pwhash.argon2id.SALTBYTES
 
-_WORDS: Final = 7  # from a list of 7,700 or more: at least 7 x 12.91 = 90.3 bits
+PASSPHRASE_WORDS: Final = 7  # from a list of 7,700 or more: at least 7 x 12.91 = 90.3 bits
 _WORDS_OF_A_SHORT_LIST: Final = 8
 _FULL_LIST: Final = 7_700
 _TYPED_CHARS: Final = 1_000  # ten times the longest passphrase
@@ -55,14 +55,15 @@ def word_list(language: Language) -> tuple[str, ...]:
 
 
 @cache
-def _all_words() -> frozenset[str]:
+def all_words() -> frozenset[str]:
+    """Return the words of the lists of all languages."""
     return frozenset(word for language in LANGUAGES for word in word_list(language))
 
 
 def generate_passphrase(language: Language) -> str:
     """Draw a new passphrase: seven random words (eight from a short list), separated by spaces."""
     listed = word_list(language)
-    count = _WORDS if len(listed) >= _FULL_LIST else _WORDS_OF_A_SHORT_LIST
+    count = PASSPHRASE_WORDS if len(listed) >= _FULL_LIST else _WORDS_OF_A_SHORT_LIST
     return " ".join(secrets.choice(listed) for _ in range(count))
 
 
@@ -93,15 +94,12 @@ def _without_category(text: str, start: str) -> str:
     return "".join(char for char in text if not unicodedata.category(char).startswith(start))
 
 
-def unknown_words(typed: str) -> list[int]:
-    """Return the positions, from 0, of the typed words that are on no word list.
+def typed_words(typed: str) -> list[str]:
+    """Return the words of a typed passphrase in normal form, without the numbers of a copied list.
 
-    Such a word is perhaps a typing error.
+    No list has a word of digits, so the words of a drawn passphrase stay as they are.
     """
-    known = _all_words()
-    return [
-        position for position, word in enumerate(normalise_passphrase(typed).split()) if word not in known
-    ]
+    return [word for word in normalise_passphrase(typed).split() if not word.isdecimal()]
 
 
 def contains_passphrase(text: str) -> bool:
@@ -112,8 +110,8 @@ def contains_passphrase(text: str) -> bool:
     """
     # The normal form finds a passphrase that was typed with other accents.
     words = [*normalise_passphrase(text).split(), "", *re.findall(r"[^\W\d_]+", text.casefold())]
-    known = _all_words()
-    return "x" * _WORDS in "".join("x" if word in known else " " for word in words)
+    known = all_words()
+    return "x" * PASSPHRASE_WORDS in "".join("x" if word in known else " " for word in words)
 
 
 def derive_root_key(typed: str, site_salt: bytes, params: Argon2Params) -> RootKey:

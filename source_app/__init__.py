@@ -10,6 +10,7 @@ Imports `web`, `stored_mailbox`, `store`, `crypto`, and `protocol` without the m
 - `later`: background thread for read receipts
 - `mailbox_mark`: mark that says in which mailbox the text of a form was typed
 - `mailbox_turns`: turns of the requests that decrypt a mailbox
+- `passphrase_slips`: what a page says about a typed passphrase that opened nothing
 - `practice_ticket`: ticket with the new passphrase, while the source practises typing it
 - `queue_place`: place in the queue of log-ins, sealed in a form
 - `sealed_field`: form field or cookie that only the running server can read

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from source_app.passphrase_slips import PassphraseSlips
 from source_app.queue_place import QueuePlace
 
 _Reason = TypeVar("_Reason", bound=StrEnum)
@@ -37,15 +38,15 @@ class PassphraseRefusal(StrEnum):
 class PassphraseRefusedError(SourceRefusedError[PassphraseRefusal]):
     """A typed passphrase opened no mailbox, or it differs from the new passphrase that the source practises.
 
-    `unknown` has the positions of words that are on no word list. `wrong` has the positions of words that
-    differ from the new passphrase. Positions count from 1.
+    `slips` says what is probably wrong. `wrong` has the positions, from 1, of words that differ from the new
+    passphrase.
     """
 
     def __init__(
-        self, reason: PassphraseRefusal, *, unknown: Sequence[int], wrong: Sequence[int] = ()
+        self, reason: PassphraseRefusal, slips: PassphraseSlips, *, wrong: Sequence[int] = ()
     ) -> None:
         super().__init__(reason)
-        self.unknown = unknown
+        self.slips = slips
         self.wrong = wrong
 
 

@@ -31,6 +31,7 @@ from source_app.errors import (
     TicketRefusal,
     TicketRefusedError,
 )
+from source_app.passphrase_slips import find_slips
 from source_app.public_desk import PublicDesk
 from source_app.queue_place import QueuePlace, open_place
 from store import mailboxes
@@ -121,12 +122,13 @@ def start_mailbox(  # noqa: PLR0913  # each is needed to open a mailbox
     """
     # If the source wrote the same wrong words on paper, the source could not log in later.
     shown = _decrypt_ticket(desk, ticket, now=now)
-    given = passphrase.normalise_passphrase(typed)
+    words = passphrase.typed_words(typed)
+    given = " ".join(words)
     if not hmac.compare_digest(given.encode(), " ".join(shown).encode()):
         if _is_used(desk, shown, now=now):  # a stranger may be typing, and must not learn which word is wrong
             raise TicketRefusedError(TicketRefusal.USED)
         raise PassphraseRefusedError(
-            PassphraseRefusal.OTHER_WORDS, unknown=_unknown(typed), wrong=_differing(shown, given.split())
+            PassphraseRefusal.OTHER_WORDS, find_slips(words), wrong=_differing(shown, words)
         )
     root = _root(desk, given, visit.place, now=now)
     keys = derive_mailbox_keys(root)
@@ -152,13 +154,14 @@ def log_in(desk: PublicDesk, typed: str, visit: Visit = _FIRST_VISIT, *, now: in
         QueueFullError: too many people are logging in.
     """
     # Argon2id runs for every typed text, also for words on no word list: every response takes equally long.
-    root = _root(desk, typed, visit.place, now=now)
+    words = passphrase.typed_words(typed)
+    root = _root(desk, " ".join(words), visit.place, now=now)
     keys = derive_mailbox_keys(root)
     with desk.store.reading() as reading:
         mailbox = mailboxes.find(reading, keys.address)
     log_out(desk, visit.token)
     if mailbox is None:
-        raise PassphraseRefusedError(PassphraseRefusal.NO_MAILBOX, unknown=_unknown(typed))
+        raise PassphraseRefusedError(PassphraseRefusal.NO_MAILBOX, find_slips(words))
     return _open_session(desk, root, now=now)
 
 
@@ -287,7 +290,3 @@ def _save(desk: PublicDesk, token: bytes, state: SessionState, *, now: int) -> N
 
 def _differing(shown: Sequence[str], given: Sequence[str]) -> list[int]:
     return [place for place, (one, other) in enumerate(zip_longest(shown, given), 1) if one != other]
-
-
-def _unknown(typed: str) -> list[int]:
-    return [index + 1 for index in passphrase.unknown_words(typed)]

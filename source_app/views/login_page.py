@@ -10,9 +10,9 @@ from flask.typing import ResponseReturnValue
 
 from source_app.errors import PassphraseRefusal, QueueFullError
 from source_app.forms import LogInForm, PassphraseForm
+from source_app.passphrase_slips import PassphraseSlips
 from source_app.queue_place import seal_place
 from source_app.services.login import MailboxSession, Visit
-from source_app.session_cookie import RefusedLogIn
 from source_app.views.error_pages import remember_fault
 from source_app.views.request_context import (
     cookie_content,
@@ -33,7 +33,7 @@ def render_login(form: LogInForm, status: int = 200, **faults: object) -> Respon
 
     `faults` has values for the template `begin/log_in.html`, which say what went wrong.
     """
-    faults = {"refusal": "", "unknown": (), "was_refused": False, "wait_seconds": 0} | faults
+    faults = {"refusal": "", "slips": None, "was_refused": False, "wait_seconds": 0} | faults
     return render_page("begin/log_in.html", status, form=form, **faults)
 
 
@@ -56,11 +56,11 @@ def busy_faults(form: PassphraseForm, why: QueueFullError | StoreError) -> dict[
     return {"refusal": "busy", "wait_seconds": why.wait_seconds}
 
 
-def refused_page(refused: RefusedLogIn, form: LogInForm) -> Response:
+def refused_page(slips: PassphraseSlips, form: LogInForm) -> Response:
     """Return the log-in page that says that the typed words open no mailbox."""
     # The status is 200, as for the page of a mailbox: an observer of the connection sees no difference.
     form.words.data = ""
-    return render_login(form, refusal=PassphraseRefusal.NO_MAILBOX, unknown=refused.unknown)
+    return render_login(form, refusal=PassphraseRefusal.NO_MAILBOX, slips=slips)
 
 
 def logged_out_page(text: str = "", proposal: str = "", mark: str = "") -> Response:
@@ -99,7 +99,7 @@ def mailbox_open(
         if request.method == "POST":
             return logged_out_page()
         refused = cookie_content()
-        if isinstance(refused, RefusedLogIn):
+        if isinstance(refused, PassphraseSlips):
             return refused_page(refused, LogInForm())
         return redirect(url_for("begin.log_in_page", lang=lang()), code=303)
 

@@ -14,10 +14,11 @@ from source_app.config import SourceConfig
 from source_app.errors import NotFoundError
 from source_app.hardened_flask import log
 from source_app.mailbox_turns import MailboxTurns
+from source_app.passphrase_slips import PassphraseSlips
 from source_app.public_desk import PublicDesk
 from source_app.services import login
 from source_app.services.login import MailboxSession
-from source_app.session_cookie import RefusedLogIn, open_cookie, seal_cookie
+from source_app.session_cookie import open_cookie, seal_cookie
 from store.errors import StoreError
 from web.dates import half_hour_now
 from web.filenames import attachment_disposition
@@ -97,7 +98,7 @@ def cookie_name() -> str:
     return "__Host-mailbox" if is_https() else "mailbox"
 
 
-def cookie_content() -> bytes | RefusedLogIn | None:
+def cookie_content() -> bytes | PassphraseSlips | None:
     """Return the content of the visitor's cookie: the token of a session, or the result of a failed log-in.
 
     Return None if the cookie has neither, or if there is no cookie of this server.
@@ -119,7 +120,9 @@ def keeps_cookies() -> bool:
     return cookie_name() in request.cookies
 
 
-def with_session_cookie(answer: WerkzeugResponse, content: bytes | RefusedLogIn | None) -> WerkzeugResponse:
+def with_session_cookie(
+    answer: WerkzeugResponse, content: bytes | PassphraseSlips | None
+) -> WerkzeugResponse:
     """Add a sealed cookie to a response, with a session's token, the result of a failed log-in, or nothing.
 
     The cookie is deleted when the browser is closed.

@@ -11,7 +11,6 @@ from source_app.forms import PLACE_BYTES, TYPED_FIELDS, WORDS_BYTES, LogInForm, 
 from source_app.services import login
 from source_app.services.login import MailboxSession
 from source_app.services.posting import form_text
-from source_app.session_cookie import RefusedLogIn
 from source_app.views import answer_pages
 from source_app.views.error_pages import remember_fault
 from source_app.views.login_page import busy_faults, other_mailbox_page, refused_page, render_login, visit_of
@@ -75,7 +74,7 @@ def practise() -> ResponseReturnValue:
     # Without a cookie, the source could not log in to the new mailbox.
     form = PractiseForm(request.form)
     ticket, typed = form.ticket.data or "", form.words.data or ""
-    if not typed.strip():
+    if "words" not in request.form:  # the visitor comes from the page with the passphrase
         login.ticket_words(desk(), ticket, now=half_hour_now())
         return _practise_page(form)
     if not keeps_cookies():
@@ -85,7 +84,7 @@ def practise() -> ResponseReturnValue:
             desk(), ticket, typed, visit_of(form), today=current_day(), now=half_hour_now()
         )
     except PassphraseRefusedError as why:
-        return _practise_page(form, 422, wrong=why.wrong, unknown=why.unknown)
+        return _practise_page(form, 422, wrong=why.wrong, slips=why.slips)
     except MailboxLimitError as why:
         return _practise_page(form, 503, **_limit_faults(why))
     except (QueueFullError, StoreError) as why:
@@ -113,9 +112,8 @@ def try_log_in() -> ResponseReturnValue:
     try:
         opened = login.log_in(desk(), form.words.data or "", visit_of(form), now=half_hour_now())
     except PassphraseRefusedError as why:
-        refused = RefusedLogIn.of(why.unknown)
-        answer = refused_page(refused, form) if text else _to_mailbox()
-        return with_session_cookie(answer, refused)
+        answer = refused_page(why.slips, form) if text else _to_mailbox()
+        return with_session_cookie(answer, why.slips)
     except (QueueFullError, StoreError) as why:
         return render_login(form, 503, **busy_faults(form, why))
     set_current_session(opened)
@@ -163,7 +161,7 @@ def _practise_page(form: PractiseForm, status: int = 200, **faults: object) -> W
     faults = {
         "refusal": "",
         "wrong": (),
-        "unknown": (),
+        "slips": None,
         "wait_seconds": 0,
         "again": "",
         "minutes": 0,

@@ -6,8 +6,10 @@ from html import escape
 import pytest
 from werkzeug.test import TestResponse
 
+from crypto import passphrase
 from source_app.later import LaterThread
-from source_app.session_cookie import RefusedLogIn, open_cookie, seal_cookie
+from source_app.passphrase_slips import PassphraseSlips, find_slips
+from source_app.session_cookie import open_cookie, seal_cookie
 from source_app.views.request_hooks import CONVERSATION_STEP_BYTES
 from tests.pages import hooks
 from tests.source_app.desks import ADesk, SourceBrowser
@@ -33,6 +35,10 @@ def outcomes(a_desk: ADesk) -> dict[str, tuple[SourceBrowser, str]]:
         "another order": " ".join([*words[1:], words[0]]),
         "typing error": " ".join([*words[:-1], "qqqqqq"]),
         "too long": "x" * 700,
+        "too few": " ".join(words[:-1]),
+        "too many": " ".join([*words, words[-1]]),
+        "without spaces": "".join(words),
+        "many words": "q " * 390,
     }
     return {name: (a_desk.browser(), each) for name, each in typed.items()}
 
@@ -70,7 +76,7 @@ def test_a_log_in_with_a_waiting_text_looks_the_same_on_the_wire(
 def test_wrong_unknown_and_mistyped_passphrases_look_the_same(
     outcomes: dict[str, tuple[SourceBrowser, str]],
 ) -> None:
-    for name in ("nothing", "all on the list", "another order", "typing error", "too long"):
+    for name in ("nothing", "all on the list", "another order", "typing error", "too long", "too few"):
         browser, typed = outcomes[name]
 
         page = browser.log_in_and_follow(typed)
@@ -96,7 +102,7 @@ def test_the_cookie_of_a_failed_log_in_is_sealed_and_opens_nothing(a_desk: ADesk
     cookie = browser.client.get_cookie("mailbox")
     assert cookie is not None
 
-    assert open_cookie(cookie.value, a_desk.desk.server_secret) == RefusedLogIn((2,))
+    assert open_cookie(cookie.value, a_desk.desk.server_secret) == PassphraseSlips(2, unknown=(2,))
     assert browser.get("/en/mailbox/write").status_code == 200
     assert hooks(browser.get("/en/mailbox/write").text, "refusal") == ["no_mailbox"]
     assert browser.post("/en/mailbox/end", {}).status_code == 403
@@ -116,10 +122,28 @@ def test_a_failed_log_in_ends_the_session_that_the_browser_had(a_desk: ADesk) ->
 
 def test_places_far_down_a_long_text_do_not_make_the_cookie_longer(a_desk: ADesk) -> None:
     secret = a_desk.desk.server_secret
-    many = RefusedLogIn.of(range(1, 1_000))
+    many = find_slips(["q", "abacusabacus"] * 250)
 
-    assert open_cookie(seal_cookie(many, secret), secret) == RefusedLogIn(tuple(range(1, 257)))
-    assert len({len(seal_cookie(each, secret)) for each in (many, RefusedLogIn(()), bytes(32))}) == 1
+    assert many == PassphraseSlips(500, tuple(range(1, 121, 2)), tuple(range(2, 121, 2)))
+    assert open_cookie(seal_cookie(many, secret), secret) == many
+    assert len({len(seal_cookie(each, secret)) for each in (many, PassphraseSlips(0), bytes(32), None)}) == 1
+
+
+def test_the_number_of_words_is_told_only_after_argon2id_has_run(
+    a_desk: ADesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    derived = []
+    derive = passphrase.derive_root_key
+
+    def count(typed: str, *costs: object) -> object:
+        derived.append(typed)
+        return derive(typed, *costs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(passphrase, "derive_root_key", count)
+    for typed in ("", "abacus", "abacusabacus", "1. abacus", "?!"):
+        a_desk.browser().log_in(typed)
+
+    assert derived == ["", "abacus", "abacusabacus", "abacus", ""]
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,64 @@ def test_a_word_too_few_or_too_many_is_named(a_desk: ADesk, count: int, wrong: l
     assert refused.value.wrong == wrong
 
 
+def numbered(words: list[str]) -> str:
+    return " ".join(f"{number}. {word}" for number, word in enumerate(words, 1))
+
+
+def test_a_numbered_list_of_the_words_opens_the_mailbox_and_starts_it(a_desk: ADesk) -> None:
+    source = a_desk.browser()
+    shown = source.get("/en/begin")
+    words = re.findall(r"<span>([a-z]+)</span>", shown.text)
+    form = source.hidden(shown, "/en/practise")
+
+    assert source.post("/en/practise", {**form, "words": numbered(words)}).status_code == 303
+    assert mailboxes_in(a_desk) == 1
+    other = a_desk.browser()
+    assert hooks(other.log_in_and_follow(numbered(words)).text, "refusal") == []
+    assert other.get("/en/mailbox/write").status_code == 200
+
+
+TYPED_WRONG = [  # words of the passphrase, how they are typed, and what the page says
+    (6, " ", "6", [], []),
+    (7, "", "1", ["1"], []),
+    (8, " ", "8", [], []),
+    (0, "", "0", [], []),
+    (7, " Passphrase ", "13", [], ["2", "4", "6", "8", "10", "12"]),
+]
+
+
+@pytest.mark.parametrize(("words", "between", "count", "joined", "unknown"), TYPED_WRONG)
+@pytest.mark.parametrize("page", ["log-in", "practise"])
+def test_the_page_says_how_many_words_were_typed_and_where_a_space_is_missing(
+    a_desk: ADesk, page: str, words: int, between: str, count: str, joined: list[str], unknown: list[str]
+) -> None:
+    source = a_desk.browser()
+    shown = source.get("/en/begin")
+    drawn = re.findall(r"<span>([a-z]+)</span>", shown.text)
+    typed = between.join([*drawn, drawn[-1]][:words])
+    ticket = source.hidden(shown, "/en/practise")
+    source.post("/en/practise", ticket)  # gives the cookie
+
+    form = {**ticket, "words": typed}
+    answer = source.log_in_and_follow(typed) if page == "log-in" else source.post("/en/practise", form)
+
+    assert hooks(answer.text, "refusal") == [{"log-in": "no_mailbox", "practise": "other_words"}[page]]
+    assert (hooks(answer.text, "count"), hooks(answer.text, "joined")) == ([count], joined)
+    assert set(unknown) == set(hooks(answer.text, "unknown"))
+
+
+def test_seven_words_in_another_order_are_not_counted_but_their_order_is_asked(a_desk: ADesk) -> None:
+    page = a_desk.browser().log_in_and_follow("abacus abdomen " * 3 + "abacus")
+
+    assert hooks(page.text, "count") == []
+    assert "in the right order" in page.text
+
+
+def test_an_empty_field_says_that_it_was_empty(a_desk: ADesk) -> None:
+    for typed in ("", "  ", "?!", "1. 2. 3."):
+        assert "The field for your passphrase was empty" in a_desk.browser().log_in_and_follow(typed).text
+
+
 def test_a_printed_passphrase_pastes_in_as_it_is(a_desk: ADesk) -> None:
     words, ticket = login.draw_passphrase(a_desk.desk, "nl", now=1)
 

@@ -1,0 +1,42 @@
+"""Slips in a typed passphrase that opened nothing: what a page says about the words without showing them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from crypto.passphrase import PASSPHRASE_WORDS, all_words
+
+PLACES_MAX: Final = 120  # the session cookie has two bits for each place
+_LETTERS_MAX = 9  # of a word on a list
+
+
+@dataclass(frozen=True, slots=True)
+class PassphraseSlips:
+    """Number of typed words, and the places, from 1 to 120, of the words that are on no word list.
+
+    A word in `joined` consists of several words of the lists, so a space is missing. `unknown` has the other
+    words.
+    """
+
+    wanted: ClassVar[int] = PASSPHRASE_WORDS
+    count: int
+    unknown: tuple[int, ...] = ()
+    joined: tuple[int, ...] = ()
+
+
+def find_slips(words: Sequence[str]) -> PassphraseSlips:
+    """Return what is probably wrong with the words of a typed passphrase. The word lists are public."""
+    first = enumerate(words[:PLACES_MAX], 1)
+    strange = {place: word for place, word in first if word not in all_words()}
+    joined = tuple(place for place, word in strange.items() if _is_joined(word))
+    return PassphraseSlips(len(words), tuple(place for place in strange if place not in joined), joined)
+
+
+def _is_joined(text: str) -> bool:
+    """Return True if a text is a row of words of the lists, without spaces."""
+    ends = {0}
+    for end in range(1, len(text) + 1):
+        starts = ends.intersection(range(end - _LETTERS_MAX, end))
+        if any(text[start:end] in all_words() for start in starts):
+            ends.add(end)
+    return len(text) in ends
