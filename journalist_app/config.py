@@ -79,9 +79,9 @@ class AdviserConfig:
 
     @property
     def floors(self) -> Floors:
-        """Return the smallest counts that the two versions of the yearly report show (public and SG).
+        """Return the smallest count that each version of the yearly report shows.
 
-        SG is the Secretary-General.
+        One version is for the public, and the other for the Secretary-General.
         """
         return Floors(self.public_floor, self.sg_floor)
 
@@ -96,7 +96,9 @@ class AdviserConfig:
 
 
 def read_options(lines: Sequence[str]) -> tuple[TableLine, ...]:
-    """Parse the lines of one list in the settings, such as the themes: "key: Nederlands / English".
+    """Parse the lines of one list in the settings, such as the list of themes.
+
+    A line has the form "key: Nederlands / English".
 
     Raises:
         AdviserConfigError: a line has another form, or two lines have the same key.

@@ -7,7 +7,7 @@ _LIBRARY_LANGUAGES = {"nl": "nl", "en": "en_US"}
 
 
 def dutch_holidays(years: Iterable[int], language: str = "nl") -> dict[date, str]:
-    """Return the public holidays of these years, by day, with each name in `language` ("nl" or "en")."""
+    """Map each public holiday of these years to its name in `language` ("nl" or "en")."""
     from holidays import country_holidays  # noqa: PLC0415  # slow to import, and only the calendar page needs it
 
     found = country_holidays("NL", years=list(years), language=_LIBRARY_LANGUAGES[language])

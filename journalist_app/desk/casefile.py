@@ -61,7 +61,7 @@ class Evidence(StrictStruct, frozen=True):
 
 
 class PassedOn(StrictStruct, frozen=True):
-    """Facts about one file that the desk made for a recipient, a part of the desk's notes about a mailbox.
+    """Note in a casefile about one file that the desk made for a recipient.
 
     `made` and `delivered` are the days on which the desk made the file and handed it over. `delivered` is
     None if the desk still has the file.
@@ -116,8 +116,8 @@ def tallies_of(  # noqa: PLR0913  # what a tally consists of
 ) -> tuple[Tally, ...]:
     """Make the eight tallies of a mailbox, which are anonymous facts for the yearly report.
 
-    The year is that of the first message, or of `closed` if there was no message. If the mailbox is spam or
-    was not read, only the tally MAILBOX has a fact.
+    The tallies have the year of the first message, or of `closed` if there was no message. If the mailbox is
+    spam or was not read, only the tally MAILBOX has a fact.
     """
     year = (casefile.first_message or closed).year
     came_back = "yes" if casefile.came_back else "no"

@@ -53,7 +53,10 @@ class TrustedStateStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckProgress:
-    """Progress of the background check of the mailboxes that have new entries, in numbers of mailboxes."""
+    """Progress of the background check, which verifies the mailboxes that changed.
+
+    `done` and `total` count mailboxes.
+    """
 
     done: int
     total: int
@@ -164,14 +167,17 @@ class OpenDesk:
         return known
 
     def unsealer(self) -> Unsealer:
-        """Return a decrypter for one page, for texts and files that the source encrypted before sending."""
+        """Return an `Unsealer` for one page.
+
+        It decrypts texts and files that the source encrypted before sending.
+        """
         at_most = _DECOMPRESSED_TIMES * self.config.upload_bytes
         return Unsealer(self.keyring.identities, self.openpgp, self.presealed_cache, at_most=at_most)
 
     def remember(self, address: Address, seen: SeenMailbox) -> None:
         """Remember the newest entries and removals of a verified mailbox, to detect a roll-back.
 
-        `save` writes to disk what was remembered.
+        Call `save` afterwards to write this to disk.
         """
         known = self.trusted_state.mailboxes.get(address)
         if known is None or known != replace(seen, removed=known.removed | seen.removed):
@@ -203,10 +209,11 @@ class OpenDesk:
         return True
 
     def stores_to_tell(self, today: date) -> Collection[bytes]:
-        """Return the ids of the stores that must receive an item before this store may delete the item.
+        """Return the ids of the other stores that must have an item before this store may delete the item.
 
-        If this workstation has its own store, the result is the server's store. If this site uses the
-        server's store, the result is the stores of the other workstations.
+        Such an item is, for example, a record that the desk dropped. If this workstation has its own store,
+        the result is the server's store. If this site uses the server's store, the result is the stores of
+        the other workstations.
         """
         # Such an item is the proof that a mailbox ended, or a record that the desk dropped.
         others = self.letterhead.strands_in_use(today) - {self.keyring.strand.id}
@@ -228,7 +235,7 @@ class OpenDesk:
             self._change(lambda state: state.saw_record(kind, name, revision))
 
     def forget_records(self, address: bytes) -> None:
-        """Forget the revisions of a mailbox's records, because the desk dropped these notes.
+        """Forget the revisions of the records about a mailbox, because the desk dropped these records.
 
         Otherwise this workstation would report the records as missing.
         """
@@ -300,7 +307,7 @@ class OpenDesk:
         self.save()
 
     def stop(self) -> None:
-        """Stop background threads, search processes and programs, and destroy gpg's home with its key."""
+        """Stop background threads, search processes and programs, and delete gpg's folder with its key."""
         self.stopping.set()
         end_all_programs()
         self.check_wanted.set()

@@ -92,7 +92,7 @@ class Conversation:
     def may_lack_withdrawal(self) -> bool:
         """Return True if an entry of the mailbox is damaged at the server.
 
-        In this entry, which this workstation does not have, the source perhaps withdrew their consent.
+        This workstation does not have that entry. It could be the source's withdrawal of their consent.
         """
         return any(fault.kind == name_of_finding(FindingKind.DAMAGED) for fault in self.faults)
 
@@ -203,7 +203,7 @@ def open_all(desk: OpenDesk, conversation: Conversation) -> tuple[OpenedEntry, .
 
 
 def open_for_counting(desk: OpenDesk, conversation: Conversation) -> tuple[EntryContent, ...]:
-    """Decrypt only the desk's entries in a mailbox, to tell answers from steps that only confirm receipt.
+    """Decrypt only the desk's entries in a mailbox, to see which of them are answers.
 
     The source's entries stay encrypted: their content is None in the result.
     """
@@ -262,8 +262,8 @@ def heads_shown(
 ) -> tuple[Heads, Heads]:
     """Return the newest entries that a page shows, and the known entries that the page does not show.
 
-    A form on the page must name both. With `is_whole=False`, both leave out what the source wrote and the
-    desk has not confirmed.
+    A form on the page must contain the names of both groups. With `is_whole=False`, neither group has the
+    source's messages and removals that the desk has not confirmed yet.
     """
     # A lost or unreadable entry counts as not shown, and a removed entry as shown. With `is_whole=False`, a
     # form is refused until the adviser has opened the page with the entries.
@@ -280,8 +280,8 @@ def unconfirmed(
 ) -> list[Digest]:
     """Return the source's readable messages and removals that no entry of the desk has confirmed yet.
 
-    With `by_us=True`, return only the removals that this workstation has not confirmed. An entry that a new
-    entry of the desk cannot confirm is left out.
+    With `by_us=True`, return only the removals that this workstation has not confirmed. Entries that the desk
+    cannot confirm now are left out.
     """
     # The desk can confirm nothing if the source has more unreadable entries than a new entry can list.
     knowledge = conversation.transcript.knowledge

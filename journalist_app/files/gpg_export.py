@@ -78,9 +78,10 @@ class Exporter:
 
 
 def open_exporter(home_path: Path, secret_key: str, recipients: tuple[RecipientKey, ...]) -> Exporter | None:
-    """Import the desk's and the recipients' keys into gpg, or return None if the desk has no key or no gpg.
+    """Import the desk's and the recipients' keys into gpg, and return the `Exporter` that uses them.
 
-    A recipient whose key cannot be imported is refused when the adviser chooses this recipient.
+    If gpg is missing or the desk has no usable key, return None. A recipient whose key cannot be imported is
+    refused when the adviser chooses this recipient.
     """
     if not secret_key:
         return None

@@ -55,10 +55,10 @@ _COMMENT_TAGS = {"comment", "cm", "threadedComment"}
 
 
 def findings(path: str) -> list[tuple[str, str, str]]:
-    """Return the hidden parts and metadata of an office file, each as three texts.
+    """Return the hidden parts and metadata of an office file, as tuples of three texts.
 
-    For hidden parts: "changes", "comments" or "hidden", their number, and their authors. For metadata:
-    "detail", the name, and the value.
+    For hidden parts, a tuple has the kind ("changes", "comments" or "hidden"), the number, and the authors.
+    For metadata, a tuple has the word "detail", the name, and the value.
     """
     counts = {"changes": 0, "comments": 0, "hidden": 0}
     names: dict[str, dict[str, None]] = {kind: {} for kind in counts}
@@ -179,9 +179,10 @@ def _tree_with_prefixes(raw: bytes) -> ET.Element:
 
 
 def run_hidden_parts(task: str, path: str, out: str = "") -> int:
-    """List or remove the hidden parts of the file at `path`, and return 0, or 3 after a failure.
+    """List or remove the hidden parts of the file at `path`. Return the exit status.
 
-    Task "look" prints the findings, one JSON list a line. Task "cut" writes a cleaned copy to `out`.
+    Task "look" prints the findings, one JSON list a line. Task "cut" writes a cleaned copy to `out`. The exit
+    status is 3 after a failure, and 0 otherwise.
     """
     # A file that is not an office file has no findings, and its copy is unchanged.
     is_office = PurePosixPath(path).suffix in OFFICE

@@ -245,7 +245,10 @@ class Unsealer:
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
-        """Count what the `with` block decrypts as one decryption, or as two for each second that it takes."""
+        """Subtract what the `with` block decrypts from the decryptions that this page may still do.
+
+        A decryption that takes long counts as two for each second.
+        """
         since = time.monotonic()
         try:
             yield

@@ -15,7 +15,10 @@ _WORD = re.compile(r"[^\W\d_]+")
 
 
 class NamedMailbox(StrEnum):
-    """Mailbox that a text of the source names with six words: this mailbox, another one, or no mailbox."""
+    """Result of looking for six-word names of mailboxes in a text of the source.
+
+    The text names this mailbox (OWN), only other mailboxes (OTHER), or no mailbox (NONE).
+    """
 
     OWN = "own"
     OTHER = "other"
@@ -32,7 +35,10 @@ def words_in(text: str) -> frozenset[str]:
 
 
 def named_mailbox(named: frozenset[str], address: Address) -> NamedMailbox:
-    """Return which mailbox a text names with six words: this one, only another one, or none."""
+    """Return whether a text names this mailbox, only other mailboxes, or no mailbox.
+
+    `named` has the names in the text. A mailbox's name consists of six words.
+    """
     if sealing_words(address) in named:
         return NamedMailbox.OWN
     return NamedMailbox.OTHER if named else NamedMailbox.NONE

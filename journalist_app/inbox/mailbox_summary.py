@@ -53,7 +53,7 @@ def digest_of_rows(digests: Iterable[bytes]) -> bytes:
 def digest_of_entries(transcript: Transcript) -> bytes:
     """Return one digest (32 bytes) of a mailbox's verified entries and their age headers.
 
-    If the digests of two transcripts are equal, the same texts can be decrypted.
+    As long as this digest does not change, the texts in the mailbox do not change.
     """
     # No signature covers the headers, and a changed header makes a text unreadable.
     return digest_of_rows(entry.digest + (entry.header or b"") for entry in transcript.entries)

@@ -158,7 +158,7 @@ class SearchIndex:
     def read_changed(self, entries: Mapping[bytes, Iterable[bytes]]) -> None:
         """Make the search processes read again each mailbox that has changed or ended.
 
-        `entries` has the digests of the entries of each mailbox in the store, by the mailbox's address.
+        `entries` maps the address of each mailbox in the store to the digests of its entries.
         """
         with self._changed:
             known = {address: summary.entries for address, summary in self._summaries.items()}

@@ -226,9 +226,9 @@ def _batches(addresses: Sequence[Address]) -> Iterator[Sequence[Address]]:
 
 
 def entry_texts(address: Address, content: Content, identities: Sequence[PQIdentity]) -> Iterator[str]:
-    """Yield the searchable texts of one entry, with blocks that the source encrypted with age.
+    """Yield the searchable texts of one entry, and of the blocks that the source encrypted with age.
 
-    A block that names only another mailbox is left out.
+    A block is left out if it has the six-word name of another mailbox, but not of this mailbox.
     """
     # Such a block was perhaps copied from that mailbox.
     yield content.text

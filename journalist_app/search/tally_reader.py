@@ -65,9 +65,10 @@ class TallyBatch(msgspec.Struct, frozen=True, tag=True):
 def read_tallies(
     store: Store, rows: Sequence[int], identities: Sequence[PQIdentity], letterhead: Letterhead
 ) -> Iterator[tuple[OpenedTally, ...]]:
-    """Decrypt tallies, anonymous facts about deleted mailboxes, by row number, and yield them in batches.
+    """Decrypt the tallies in the rows with these numbers, and yield them in batches.
 
-    A row that no longer exists is left out. `letterhead` has the keys to verify the tallies.
+    A tally is an anonymous fact about a deleted mailbox. A row that no longer exists is left out.
+    `letterhead` has the keys to verify the tallies.
     """
     for start in range(0, len(rows), _AT_ONCE):
         with store.reading() as session:

@@ -96,7 +96,7 @@ def _calendar(typed: dict[str, Any]) -> Calendar:
 
 
 def _number(typed: str) -> int:
-    """Parse a typed number. Return -1, which no field allows, if the text is not a number of four digits."""
+    """Parse a typed number of at most four digits. For any other text, return -1, which no field allows."""
     text = typed.strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 4 else -1  # noqa: PLR2004  # four digits
 

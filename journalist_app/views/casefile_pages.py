@@ -88,7 +88,8 @@ def fill_answer_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
 def _text_with_help(desk: OpenDesk, where: Address, parts: AnswerParts) -> tuple[str, str]:
     """Save a draft, or add a draft or a reply template to the text, according to the pressed button.
 
-    Return the new text of the answer form, and the key of the page's message, or "" without a message.
+    Return the new text of the answer form, and the key of the sentence that the page shows. If the page shows
+    no sentence, the key is empty.
     """
     text = parts.first("text").replace("\r\n", "\n")
     offered = drafts.read_writing_help(desk, where)

@@ -76,7 +76,10 @@ def submit_spam_list(desk: OpenDesk) -> ResponseReturnValue:
 @bp.get("/confirm")
 @unlocked
 def show_spam_question(desk: OpenDesk) -> ResponseReturnValue:
-    """Ask the adviser to confirm the closing of the chosen mailboxes, with the number and consequences."""
+    """Ask the adviser to confirm the closing of the chosen mailboxes.
+
+    The page shows the number of mailboxes, and the consequences of closing them.
+    """
     choice = desk.spam_choice
     digest, days = close_spam.digest_of_choice(choice), desk.config.retention_spread_days + 1
     return render_template("spam/confirm.html", choice=choice, digest=digest, spread=days)

@@ -99,9 +99,13 @@ def import_carried_pouch(desk: OpenDesk) -> ResponseReturnValue:
 
 
 def _pouch_pieces(body: Body) -> Iterator[bytes]:
-    """Return the bytes of the uploaded sync bundle, or None if the CSRF token is wrong.
+    """Check the CSRF token of the form, and return the uploaded sync bundle in pieces, as they arrive.
 
-    The bytes are returned as they arrive. The browser sends the CSRF token before the pouch.
+    The browser sends the token before the bundle.
+
+    Raises:
+        ForeignFormError: the token is missing or wrong.
+        BodyError: the request body is malformed, too large or cut off.
     """
     limits = FormLimits(_PARTS, {"token": TOKEN_BYTES})
     events = read_parts(body, request.content_type or "", limits)

@@ -97,8 +97,8 @@ def thread_page(  # noqa: PLR0913  # each is shown on the page
 ) -> ResponseReturnValue:
     """Show a mailbox with its answer form, filled with the text and the step of `parts`.
 
-    If `refused` is given, the page explains why a form was refused. Otherwise `outcome` is the key of the
-    sentence about a draft, or empty.
+    If a form was refused, `refused` is the exception, and the page shows its reason. `outcome` is the key of
+    a sentence about a draft. Without such a sentence, it is empty.
     """
     refusal, status = reason_and_status(refused)
     today = adviser_today()

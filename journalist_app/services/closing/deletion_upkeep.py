@@ -44,8 +44,8 @@ def maintain_deletions(desk: OpenDesk, today: date) -> None:
 def _maintain_tallies(desk: OpenDesk, address: Address, due: date, rows: set[int] | None) -> None:
     """Make the tallies of a closed mailbox again, if they are missing or outdated.
 
-    Tallies are anonymous facts about a mailbox. If `rows` did not change, the tallies are read only once a
-    day.
+    Tallies are anonymous facts about a mailbox. `rows` has the ids of their rows in the store. If `rows` did
+    not change, the tallies are read only once a day.
     """
     # Anyone who can write to the store can delete tallies, and another workstation can change the casefile.
     # New tallies get the casefile's revision, so that all workstations make the same tallies.

@@ -39,7 +39,8 @@ def end_by_source(desk: OpenDesk, row: EndedMailbox) -> SignedEntry | None:
 def is_deleted_by_closing(desk: OpenDesk, row: EndedMailbox, today: date) -> bool:
     """Return True if a mailbox is gone because this desk closed it and its day of deletion has come.
 
-    `row` has the proof. If this workstation remembers that the mailbox was opened again, the result is False.
+    `row` has the proof that the mailbox ended. If this workstation remembers that the mailbox was opened
+    again, the result is False.
     """
     # Attack: someone puts an old closing in the row, although the mailbox was opened again later. So newer
     # entries that this workstation remembers refute the proof, with two exceptions: our entries that did not
@@ -67,7 +68,7 @@ def is_deleted_by_closing(desk: OpenDesk, row: EndedMailbox, today: date) -> boo
 def _proof_in(desk: OpenDesk, row: EndedMailbox) -> Transcript | None:
     """Return the verified entries in the proof that a mailbox ended, or None if the proof is false.
 
-    If the source signed the end, `desk.ends` keeps that entry.
+    If the source ended the mailbox, the entry that says so is saved in `desk.ends`.
     """
     address = Address(row.address)
     try:
@@ -91,10 +92,10 @@ def list_unacknowledged(desk: OpenDesk, today: date) -> list[EndedMailbox]:
 
 
 def _sort_ended(desk: OpenDesk, today: date) -> list[tuple[EndedMailbox, str]]:
-    """Return the row of each ended mailbox, and the reason why the app can forget it, or "" for no reason.
+    """Return the row of each ended mailbox, with the reason why the app can forget the mailbox.
 
     "deleted": the desk had closed the mailbox. "counted": the source ended the mailbox, and this workstation
-    has counted it.
+    has counted it. The reason is empty if the app must not forget the mailbox yet.
     """
     with desk.store.reading() as session:
         ended = {Address(row.address): row for row in mailboxes.ended_mailboxes(session)}
@@ -194,9 +195,10 @@ def _count_end(desk: OpenDesk, row: EndedMailbox, end: SignedEntry, today: date)
 
 
 def evidence_alone(casefile: Casefile) -> Casefile:
-    """Return a copy of the desk's notes about a mailbox that has only the facts about passing on.
+    """Return the part of a casefile that is about passing on texts and files.
 
-    These are the evidence of the source's consent, what the desk passed on, and the last day of the evidence.
+    This part has the evidence of the source's consent, what the desk passed on, and the last day of the
+    evidence.
     """
     return Casefile(evidence=casefile.evidence, passed_on=casefile.passed_on, keep_until=casefile.keep_until)
 

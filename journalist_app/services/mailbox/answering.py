@@ -34,7 +34,7 @@ class ReplyForm:
 
 
 class AnswerSender(EntrySender):
-    """Sender of one answer of an adviser, whose files are encrypted while they arrive.
+    """Sender of one answer of an adviser. The answer's files are encrypted while they arrive.
 
     Use the sender in a `with` block. If the answer was not sent, its files are deleted at the end of the
     block.

@@ -73,7 +73,7 @@ def count_not_arrived(desk: OpenDesk, end: SignedEntry) -> int:
 
 
 def add_facts_of_end(desk: OpenDesk, casefile: Casefile, end: SignedEntry) -> Casefile:
-    """Return a copy of the notes about a mailbox that says if the source came back after an answer.
+    """Return a copy of the casefile that also says whether the source came back after an answer.
 
     `end` is the signed entry with which the source ended the mailbox.
     """

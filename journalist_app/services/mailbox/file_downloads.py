@@ -91,7 +91,7 @@ def file_pieces(desk: OpenDesk, address: Address, entry_id: EntryId, note: Attac
     """Yield the decrypted pieces of an attached file that an entry names.
 
     Raises:
-        ForgedError: the stored file is missing or changed, which perhaps only its end shows.
+        ForgedError: the stored file is missing or was changed. This error can come after some pieces.
     """
     # Never UnreadableError: in a download, that means that the source's own encryption is damaged.
     with desk.store.reading() as session:
@@ -161,9 +161,9 @@ def other_mailboxes(desk: OpenDesk, opened: OpenedEntry) -> tuple[str, ...] | No
 
 
 def _digests(desk: OpenDesk, signed: SignedEntry, content: Content) -> Iterator[bytes]:
-    """Decrypt the source's encrypted files and first encrypted blocks in an entry, and yield their digests.
+    """Decrypt the source's encrypted blocks and files in an entry, and yield the digests of their contents.
 
-    At most 40 blocks are decrypted, for about 20 seconds. If there are more, also yield `_REST`.
+    At most 40 blocks are decrypted, in about 20 seconds. If any are left over, `_REST` is yielded too.
     """
     part, blocks = signed.envelope, desk.unsealer().pasted(content.text, 1, DECRYPTIONS_PER_PAGE + 1)
     pieces = (file_pieces(desk, part.address, part.entry_id, note) for note in content.attachments)

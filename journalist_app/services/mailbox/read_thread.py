@@ -30,7 +30,7 @@ class AdviserFile:
     """Attached file of an entry on the adviser's page, with names that are safe to show and to save.
 
     `sealed` is None if the source did not encrypt the file before sending. `named` says whether the decrypted
-    file names this mailbox, another mailbox or none.
+    file names this mailbox, only other mailboxes, or no mailbox. A mailbox's name consists of six words.
     """
 
     attachment_id: str
@@ -143,7 +143,10 @@ def _is_shown_elsewhere(opened: OpenedEntry) -> bool:
 
 
 def _read_by_source(conversation: Conversation) -> dict[Digest, date]:
-    """Return the first day on which the source is known to have read each entry of the desk."""
+    """Map the digest of each desk entry that the source has read to the day of reading.
+
+    This is the day on which the source first wrote an entry that confirms the desk's entry.
+    """
     from_desk = [entry.digest for entry in conversation.entries if entry.envelope.strand]
     days = {entry.digest: entry.envelope.day for entry in conversation.entries if not entry.envelope.strand}
     readers = conversation.transcript.knowledge.first_known(from_desk, sorted(days, key=days.__getitem__))
@@ -210,9 +213,9 @@ def _file(desk: OpenDesk, unsealer: Unsealer, opened: OpenedEntry, note: Attachm
 
 
 def _proposal_of(opened: OpenedEntry, state: ThreadState) -> tuple[ProposalState | None, str]:
-    """Return the proposal that an entry makes or answers, and the source's decision if the entry answers.
+    """Return the proposal that an entry makes or answers, and the source's decision about it.
 
-    If the proposal is unknown, the first result is None. If the entry is not an answer, the second result is
+    If there is no such proposal, the first result is None. If the entry is not an answer, the decision is
     empty.
     """
     content = opened.content

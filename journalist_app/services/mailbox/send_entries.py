@@ -153,9 +153,9 @@ class EntrySender:
         return bool(there)
 
     def _sign(self, conversation: Conversation) -> tuple[SignedEntry, ...]:
-        """Encrypt and sign the new entries as this workstation, each as the successor of the one before.
+        """Encrypt and sign the new entries with this workstation's keys, in order.
 
-        In a retry, only the signatures are renewed.
+        Each entry names the entry before it. In a retry, the encrypted entries are only signed again.
         """
         writer = self._desk.keyring.desk_writer
         shown = [head for head in self._form_context.heads if head.strand != writer.strand]
@@ -204,9 +204,9 @@ def refuse_if_source_wrote(
 
 
 def due_of_step(conversation: Conversation, today: date) -> date | None:
-    """Return the day of deletion that a new step in a closed mailbox must name, or None in an open mailbox.
+    """Return the day of deletion to write in a new step, or None if the mailbox is open.
 
-    The day is the one that the closing named, or today if that day has passed.
+    For a closed mailbox, this is the day that the closing names, or today if that day has passed.
     """
     # An entry of the desk without such a day would open the mailbox again.
     until = closed_until(conversation.transcript)

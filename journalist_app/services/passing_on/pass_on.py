@@ -158,7 +158,8 @@ def record_handover(  # noqa: PLR0913  # each argument is part of the step
     withdrawal, because the source must know.
 
     Raises:
-        PassOnRefusedError: no file was made yet, or `delivered` is not a day from then until today.
+        PassOnRefusedError: no file was made yet, or `delivered` is not a day, is before the day on which
+            the file was made, or is after today.
         NoSuchProposalError: the mailbox has no such proposal.
         SendRefusedError: a text or the day is invalid, the form was used for another entry, or the source
             wrote in the meantime.

@@ -23,8 +23,8 @@ from protocol.transcript.proposal_states import ProposalState
 class MailboxEvidence:
     """Evidence that the source of one mailbox agreed to pass on texts and files.
 
-    The evidence is deleted after the day `until`, which is None while the mailbox is open. In `pieces`, the
-    content of a damaged copy is None.
+    The evidence is deleted after the day `until`, which is None while the mailbox is open. `pieces` has
+    copies of entries with their contents. If a copy is damaged, its content is None.
     """
 
     address: str

@@ -76,7 +76,7 @@ def verify_record(desk: OpenDesk, kind: RecordKind, record: Record) -> OpenedRec
 def write_record(desk: OpenDesk, kind: RecordKind, name: bytes, revision: int, body: bytes) -> None:
     """Encrypt and store a record, which is a note of the desk.
 
-    `revision` is 1, or one more than the revision it replaces.
+    `revision` is 1 for a new record. Otherwise it is one higher than the revision that it replaces.
 
     Raises:
         RecordMovedError: another writer stored this revision first, so this record was not stored.
@@ -105,7 +105,7 @@ def drop_record(desk: OpenDesk, session: Session, kind: RecordKind, name: bytes)
 
 
 def delete_empty_records(desk: OpenDesk, session: Session, today: date) -> None:
-    """Delete the records that the desk dropped, after every other store received the dropped revision.
+    """Delete each record that the desk dropped, after the other stores have confirmed this.
 
     A record that fails verification, or that has a body, stays.
     """

@@ -65,7 +65,10 @@ def _update_index(desk: OpenDesk) -> None:
 
 
 def _changed_mailboxes(desk: OpenDesk) -> list[Address]:
-    """Return the mailboxes to verify: changed, missing, with a known fault, or wrongly marked as answered."""
+    """Return the mailboxes that must be verified now.
+
+    For example, these are mailboxes that changed, that are missing, or that have a known fault.
+    """
     with desk.store.reading() as session:
         found = {Address(address): digests for address, digests in entries.all_digests(session).items()}
         here = {

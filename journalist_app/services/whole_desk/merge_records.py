@@ -66,7 +66,7 @@ class RecordMerger:
     today: Callable[[], date]
 
     def records(self, kind: str, name: bytes, ours: bytes | None, theirs: bytes) -> Record | None:
-        """Return the revision of a record to store: the received record, or both records merged.
+        """Return the record that replaces ours: the received record, or both records merged.
 
         If our record already contains the received changes, the result is None. A retired workstation's
         record can only add items to ours.
@@ -109,7 +109,7 @@ class RecordMerger:
         return Record(kind, name, max(stored.revision, received.revision) + 1, sealed, not body)
 
     def past(self, kind: str, name: bytes, ours: bytes) -> tuple[tuple[Digest, ...], bool] | None:
-        """Return the digests of earlier revisions in our record, and whether our record is dropped.
+        """Return the digests of the revisions that our record replaced, and whether our record is dropped.
 
         A dropped record has an empty body. If this workstation cannot decrypt the record, the result is None.
         """
@@ -171,7 +171,7 @@ def _merge_retired(kind: RecordKind, name: bytes, ours: bytes, theirs: bytes, to
     """Add the new items in a retired workstation's record to the body of our record.
 
     Raises:
-        TooLongError: the result is longer than our body, and longer than half of the largest body.
+        TooLongError: the merged body is longer than ours, and takes more than half of the space in a record.
         MalformedError: a body cannot be decoded.
     """
     body = merge_bodies(kind, name, ours, _additions(kind, ours, theirs), today)

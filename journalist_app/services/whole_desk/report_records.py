@@ -90,7 +90,7 @@ def public_file_name(year: int, language: str, kind: str) -> str:
 
 
 class FrozenReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Figures and texts of a published report, from which the app can build its files again.
+    """Figures and texts of a published report, from which the app can make the report's files again.
 
     The public version hides each count below `public_floor`, and the version for the Secretary-General hides
     each count below `sg_floor`.
@@ -172,7 +172,7 @@ def frozen_record_name(year: int) -> bytes:
 
 
 def frozen_title(name: bytes) -> str:
-    """Return the title under which the letterhead names the record of a year's published counts."""
+    """Return the title that the letterhead uses for the record of a year's published counts."""
     return f"{name.decode('ascii', 'replace')}-counts"
 
 

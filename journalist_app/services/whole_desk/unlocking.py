@@ -55,10 +55,10 @@ def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDes
 
 
 def keep_checking(desk: OpenDesk, today: Callable[[], date]) -> None:
-    """Start the search index, then check what changed every 20 seconds and soon after each submitted form.
+    """Start the search index. Then verify the mailboxes that changed, again and again.
 
-    The function returns when the desk locks. After an unexpected exception, the inbox says that the app
-    stopped checking.
+    A check begins 20 seconds after the last one, or soon after a submitted form. The function returns when
+    the desk locks. After an unexpected exception, the inbox says that the app stopped checking.
     """
     try:
         if not desk.stopping.wait(_PAGE_SECONDS):

@@ -52,7 +52,7 @@ def years_to_report(desk: OpenDesk, today: date) -> tuple[int, ...]:
 def _counted(
     in_use: Iterable[Tally], retired: Iterable[Tally]
 ) -> tuple[tuple[Tally, ...], tuple[Tally, ...]]:
-    """Return the tallies to count: those of workstations in use, and of retired ones.
+    """Return the tallies to count, in two groups: of workstations in use, and of retired workstations.
 
     A tally is an anonymous fact. A retired workstation's tally counts only if no workstation in use signed a
     tally with the same id.
