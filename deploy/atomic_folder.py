@@ -14,7 +14,7 @@ from store.database.atomic_files import make_folders, sync_folder
 
 @contextmanager
 def new_private_folder(settings: Path) -> Iterator[Path]:
-    """Yield a temporary folder to fill, which at the end becomes the folder of the file `settings`.
+    """Yield a temporary folder to fill. After the block, rename the folder to the parent of `settings`.
 
     The final folder has all files or none, even after a power cut.
 

@@ -22,7 +22,9 @@ _NOT_IN_A_USER_ID = str.maketrans(dict.fromkeys("<>()"))  # gpg reads text in th
 
 
 def new_openpgp_key(name: str, day: date) -> OpenPGPKey:
-    """Make an OpenPGP key whose user id is `name`, in a gpg home in memory that is deleted afterwards.
+    """Make an OpenPGP key whose user id is `name`.
+
+    gpg works in a home folder in memory, which is deleted afterwards.
 
     Raises:
         OpenPGPError: gpg is missing or failed.

@@ -53,10 +53,10 @@ def os_error_as(
 ) -> Iterator[None]:
     """Turn an OSError in the `with` block into an exception of the class `error`.
 
-    The new message is `sentence`, the class name of the OSError, and `advice`.
+    The text of the new exception is `sentence`, then the class name of the OSError, then `advice`.
 
     Raises:
-        DeployError: the block raised an OSError. `error` is this class or a subclass.
+        DeployError: the block raised an OSError. `error` is DeployError or a subclass.
     """
     try:
         yield

@@ -54,10 +54,10 @@ class QuietFormatter(logging.Formatter):
 
 
 class SparingHandler(logging.StreamHandler[TextIO]):
-    """Write equal log lines once a minute. The first line after that minute says how many were left out.
+    """Handler that writes a log line only once a minute, even if the same line is logged again.
 
-    So a client that causes faults without end cannot fill the disk. A log that cannot be written stops
-    nothing.
+    After the minute, the handler writes how many lines were left out. So a client that causes faults without
+    end cannot fill the disk. If the log cannot be written, the program continues.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -65,7 +65,7 @@ class SparingHandler(logging.StreamHandler[TextIO]):
         self._until, self._counts = 0.0, Counter[str]()  # of the lines of this minute
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a log record, or only count it."""
+        """Write a log record, or only count it if the same line was written in this minute."""
         line, now, left_out = self.format(record), time.monotonic(), ""
         if now >= self._until:
             left_out = "".join(f"{each} (and {n - 1} more)\n" for each, n in self._counts.items() if n > 1)
@@ -120,9 +120,9 @@ class GunicornLogger:
         self.cfg = cfg
 
     def log(self, lvl: int, msg: object, *args: object, **_more: object) -> None:
-        """Log an event of gunicorn's master process. The text of any other event is left out.
+        """Log an event of gunicorn, with its text if it is a known event of the master process.
 
-        Such a text could quote a request.
+        The text of any other event is left out, because the text could quote a request.
         """
         if msg in _MASTER_MESSAGES:
             self._own.log(lvl, "gunicorn: " + str(msg), *args)

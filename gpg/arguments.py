@@ -27,7 +27,10 @@ _USER_ID_SYNTAX: Final = frozenset("<>()")  # gpg reads text in these brackets a
 
 
 def encryption_options(day: date) -> tuple[str, ...]:
-    """Return gpg's command-line options to encrypt and sign a message, dated at the start of `day` in UTC."""
+    """Return gpg's command-line options to encrypt and sign a message.
+
+    gpg uses the start of `day`, in UTC, as the current time.
+    """
     return (*DECRYPTING, *_ENCRYPTING.split(), "", f"--faked-system-time={int(_midnight(day).timestamp())}!")
 
 

@@ -179,8 +179,8 @@ class GpgHome(AbstractContextManager["GpgHome"]):
         The last piece is yielded after the whole message was checked.
 
         Raises:
-            UnreadableError: the input is not one whole, unchanged message to a key in this home, or its
-                plaintext is larger than `at_most`.
+            UnreadableError: the input is not one whole, unchanged message that a key of this home opens, or
+                the plaintext is larger than `at_most`.
             OpenPGPBlockedError: gpg exceeded its time or memory.
         """
         yield from _checked(self._decrypting(at_most), pieces, GpgStatus.is_decrypted, UnreadableError)
@@ -191,8 +191,8 @@ class GpgHome(AbstractContextManager["GpgHome"]):
         The signature is not verified. `at_most` is the largest size of the plaintext, in bytes.
 
         Raises:
-            UnreadableError: the input is not one whole, unchanged message to a key in this home, or its
-                plaintext is larger than `at_most`.
+            UnreadableError: the input is not one whole, unchanged message that a key of this home opens, or
+                the plaintext is larger than `at_most`.
             OpenPGPBlockedError: gpg exceeded its time or memory.
         """
         run = self._decrypting(at_most)

@@ -39,9 +39,9 @@ _DESTROY_LIMITS: Final = ProgramLimits(_CLOSE_SECONDS, 500_000_000, output_bytes
 
 @dataclass(frozen=True, slots=True)
 class KeptFolder:
-    """Folder for one GnuPG home, and the process that destroys the folder when its owner ends.
+    """Folder for one GnuPG home, and a process that destroys the folder when our process ends.
 
-    The owner keeps a lock, which shows that the folder is in use.
+    Our process keeps a lock, which shows that the folder is in use.
     """
 
     path: Path
@@ -107,7 +107,7 @@ def _lock(folder: Path) -> int:
 
 
 def _destroy_abandoned(parent: Path) -> None:
-    """Destroy each GnuPG home that a killed process left behind. No process has locked such a home."""
+    """Destroy each GnuPG home that no process has locked, because a killed process left it behind."""
     for folder in parent.iterdir():
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:

@@ -103,7 +103,7 @@ class Program(AbstractContextManager["Program"]):
             pass
 
     def kill(self) -> None:
-        """Kill every process of the group. `output` then ends, with the exit code -9."""
+        """Kill every process of the group. After this, `output` ends, and the exit code is -9."""
         os.killpg(self._leader.pid, signal.SIGKILL)
 
     def output(self, pieces: Iterable[bytes] = ()) -> Iterator[bytes]:
@@ -218,7 +218,10 @@ def run_at_our_end(script: str, *words: str, first: str = ":") -> "subprocess.Po
 
 
 def few_variables(folder: Path, path: str) -> dict[str, str]:
-    """Return all environment variables of a program. `folder` is its home, also for temporary files."""
+    """Return the few environment variables that a program gets.
+
+    `folder` is the program's home, also for temporary files.
+    """
     return {"PATH": path, "HOME": str(folder), "TMPDIR": str(folder), "LANG": "C.UTF-8", "TZ": "UTC"}
 
 

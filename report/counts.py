@@ -46,8 +46,8 @@ def years_with_mailboxes(facts: Facts) -> set[int]:
 def count_year(facts: Facts, year: int, tables: Shapes, padding: str) -> YearCounts:
     """Return the exact counts of one year for the lines of the given tables.
 
-    Facts of the dimension `padding` are not counted. Missing facts count as "not recorded", so that all
-    tables add up to the same number.
+    Facts of the kind `padding` are not counted. Missing facts count as "not recorded", so that all tables
+    add up to the same number.
     """
     # Attack: someone who controls the store withholds facts, so that some tables add up to less than others.
     # So the highest sum is the number of mailboxes that were read.

@@ -64,7 +64,7 @@ class Imprint:
 class Document:
     """Yearly report in one language, ready for layout.
 
-    `words` has its sentences by key, with values filled in.
+    `words` maps keys to the sentences of the report, with values filled in.
     """
 
     language: str
@@ -89,7 +89,10 @@ class Document:
 
 
 def read_words(language: str) -> Mapping[str, str]:
-    """Return the report's sentences in "nl" or "en", by key, with placeholders for values."""
+    """Return a dict from keys to the report's sentences in "nl" or "en".
+
+    The sentences have placeholders for values.
+    """
     text = (resources.files("report") / f"words_{language}.toml").read_text("utf-8")
     return {key: str(words) for key, words in tomllib.loads(text).items()}
 

@@ -34,7 +34,7 @@ NEVER_SHOWN: Final = (NOT_RECORDED, OTHER_WORDS)
 
 @dataclass(frozen=True, slots=True)
 class TableLine:
-    """Line of a table in the report: the key under which mailboxes are counted, and its two names."""
+    """Line of a table in the report: the key of its count of mailboxes, and its name in Dutch and English."""
 
     key: str
     nl: str
@@ -63,9 +63,10 @@ Shapes = Mapping[str, tuple[str, ...]]
 
 
 def shapes(lists: Lists) -> Shapes:
-    """Return the keys of the lines of each table, which counts mailboxes by one fact, such as the theme.
+    """Return, for each table of the report, the keys of its lines.
 
-    The tables count the mailboxes that the desk has read.
+    Each table counts mailboxes by one fact, such as the theme. All tables count only mailboxes that the desk
+    has read.
     """
     # Each fact is in only one table. Otherwise one table could show a count that another table hides.
     listed = ("theme", "route", "outcome", "region")

@@ -40,7 +40,7 @@ class OurForm(Form):  # type: ignore[misc]  # wtforms has no types
 class PassphraseForm(OurForm):
     """Base class of the forms with a passphrase.
 
-    If the site was busy when the form was sent before, `place` has the visitor's place in the queue, sealed.
+    If the site was too busy for an earlier attempt, `place` has the visitor's encrypted place in the queue.
     """
 
     place = HiddenField()

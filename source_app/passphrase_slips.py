@@ -12,10 +12,10 @@ _LETTERS_MAX = 9  # of a word on a list
 
 @dataclass(frozen=True, slots=True)
 class PassphraseSlips:
-    """Number of typed words, and the places, from 1 to 120, of the words that are on no word list.
+    """Probable errors in a typed passphrase. `count` is the number of typed words.
 
-    A word in `joined` consists of several words of the lists, so a space is missing. `unknown` has the other
-    words.
+    `joined` and `unknown` have the positions, from 1 to 120, of words that are on no word list. Each word in
+    `joined` is several words of the lists without the spaces between them.
     """
 
     wanted: ClassVar[int] = PASSPHRASE_WORDS

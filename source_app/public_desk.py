@@ -29,8 +29,8 @@ class MailboxLimits:
 class PublicDesk:
     """Context object of the source's use cases: the desk's signed public statement, the store and the limits.
 
-    `server_secret` is 32 random bytes that are never stored. If `new_mailboxes`, the limit in each half hour,
-    is 0, there is no limit.
+    `server_secret` is 32 random bytes that are never stored. `new_mailboxes` is the limit in each half
+    hour, or 0 for no limit.
     """
 
     letterhead: Letterhead

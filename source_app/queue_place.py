@@ -49,13 +49,13 @@ class QueuePlace:
 
 
 def seal_place(place: QueuePlace, server_secret: bytes) -> str:
-    """Encrypt a place for the form that a visitor sends again, valid for two minutes from now."""
+    """Encrypt a visitor's place in the queue for a form. The result is valid for two minutes."""
     last = time.monotonic_ns() + PLACE_SECONDS * _SECOND
     return seal_field(_FIELDS.pack(place.since, last, place.number), server_secret, _PURPOSE)
 
 
 def open_place(given: str, server_secret: bytes) -> QueuePlace:
-    """Decrypt the place in a form that a visitor sent again.
+    """Decrypt a visitor's place in the queue, from a form that the visitor sent again.
 
     Raises:
         UnreadableError: the place is older than two minutes, was changed, or was made before the server was

@@ -16,8 +16,8 @@ from crypto.kdf import hkdf
 def seal_field(plaintext: bytes, server_secret: bytes, purpose: bytes) -> str:
     """Encrypt bytes for a form field or a cookie, as URL-safe base64.
 
-    A field with one `purpose` cannot be decrypted for another. Equal lengths of bytes give equal lengths of
-    text.
+    A field that was encrypted for one `purpose` cannot be decrypted for another. Inputs of the same length
+    give outputs of the same length.
     """
     sealed = SecretBox(_field_key(server_secret, purpose)).encrypt(plaintext)
     return base64.urlsafe_b64encode(sealed).decode()

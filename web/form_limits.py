@@ -31,7 +31,7 @@ _View = TypeVar("_View", bound=Callable[..., object])
 def takes(*, more: int = 0, **field_bytes: int) -> Callable[[_View], _View]:
     """Decorate a view that receives a form, to set the limit of each field in bytes of UTF-8.
 
-    `more` is the number of extra fields that repeat a name, such as boxes to tick.
+    Fields such as boxes to tick can share a name. `more` is the number of fields beyond one for each name.
     """
     limits = FormLimits(len(field_bytes) + more + _SPARE_FIELDS, field_bytes)
 
@@ -114,7 +114,10 @@ def read_small_form(body: Body, limits: FormLimits) -> Iterator[tuple[str, str]]
 
 
 def _refuse_long(fields: bytearray, limits: FormLimits) -> None:
-    """Refuse the first field as soon as it is certainly longer than its limit."""
+    """Refuse a form if the field at the start of `fields` is certainly longer than its limit.
+
+    The end of this field may not have arrived yet.
+    """
     mark = fields.find(b"&")
     end = len(fields) if mark < 0 else mark
     name = bytes(fields[: min(end, _SPARE_BYTES)]).partition(b"=")[0]

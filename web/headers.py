@@ -37,7 +37,8 @@ _MARKS_A_VISITOR = frozenset({"etag", "last-modified"})
 def install_headers(app: Flask) -> None:
     """Make an app add the security headers to every response.
 
-    A header that a view has set is kept. Headers that a site could use to recognise a visitor are removed.
+    A header that a view has set is kept. ETag and Last-Modified, which could serve as a cookie,
+    are removed.
     """
     app.after_request(_harden)
 

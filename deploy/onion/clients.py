@@ -118,7 +118,7 @@ def dismiss_client(folder: Path, name: str) -> bool:
 
 
 def admitted_clients(folder: Path) -> dict[str, str]:
-    """Return the public keys of all workstations that may connect to an onion service, by name.
+    """Return the workstations that may connect to an onion service: a dict from name to public key.
 
     Raises:
         OnionError: a file has a wrong form. The message names the file.
@@ -128,7 +128,7 @@ def admitted_clients(folder: Path) -> dict[str, str]:
 
 
 def client_keys(folder: Path) -> dict[str, str]:
-    """Return all public keys in an onion service's folder of clients, by the client's name.
+    """Read an onion service's folder of clients, and return a dict from each client's name to its public key.
 
     The result includes the key of `UNUSED_CLIENT`, whose secret key no one has. A missing folder gives an
     empty result.

@@ -124,7 +124,7 @@ def _pack(files: Mapping[str, bytes]) -> bytes:
 
 
 def _unpack(packed: bytes) -> dict[str, bytes]:
-    """Return the files in a backup of the onion keys by name.
+    """Unpack a backup of the onion keys. Return a dict from file name to contents.
 
     The backup is a tar. A file with an unknown name is refused, because its name decides where the file is
     written.

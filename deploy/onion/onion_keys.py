@@ -55,7 +55,7 @@ class OnionKey:
         return cls(expanded)
 
     def files(self) -> dict[str, bytes]:
-        """Return the contents of the three files in which Tor stores this key, by file name.
+        """Return the three files in which Tor stores this key, as a dict from file name to contents.
 
         The files belong in a `HiddenServiceDir`. The first file contains the secret key.
         """

@@ -37,8 +37,8 @@ def torrc_lines(config: OnionConfig, source_socket: str) -> str:
     If the settings name no socket for sync, the lines are only for the source's site.
 
     Raises:
-        OnionError: the source's socket or all clients are missing, a client's key is damaged, or a folder's
-            name has characters that Tor would misread.
+        OnionError: the source's socket is missing, no client has a key, a client's key is damaged, or a
+            folder's name has characters that Tor would misread.
         OnionFolderError: this user cannot read the list of clients.
     """
     if not source_socket:

@@ -141,7 +141,7 @@ def remove_workstation(settings: Path, name: str, *, say: Say) -> None:
 def find_workstation(letterhead: Letterhead, known: Collection[bytes], name: str | None) -> Strand:
     """Find a workstation with this name or id in the letterhead, the desk's signed public statement.
 
-    Only workstations whose ids are in `known` count. If `name` is None, return the only known workstation.
+    Only the workstations with an id in `known` are searched. If `name` is None, return the only one of them.
 
     Raises:
         DeployError: no known workstation fits, or several do.
@@ -184,13 +184,13 @@ def _open_letterhead_if_any(store: Store, config: SyncConfig) -> Letterhead | No
 
 
 def _is_newer(store: Store, pairing: Pairing, in_use: Letterhead | None) -> bool:
-    """Return True if this server must publish the letterhead in a workstation's pairing file.
+    """Return True if the letterhead in a workstation's pairing file must replace the server's letterhead.
 
-    A letterhead is the desk's signed public statement. If the server's letterhead names this workstation
+    A letterhead is the desk's signed public statement. If the server's letterhead names the workstation
     already, return False.
 
     Raises:
-        DeployError: since the pairing, the server got another letterhead without this workstation.
+        DeployError: since the pairing, the server got a letterhead that does not name the workstation.
     """
     if in_use is None:
         return True

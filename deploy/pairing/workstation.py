@@ -159,7 +159,8 @@ def pair_new_workstation(
 def end_strand(strand: Strand, *, until: date) -> Strand:
     """Return a workstation's entry for the desk's public statement, with `until` as the last day of use.
 
-    An entry that ends earlier is not changed. An entry that begins later ends on its first day.
+    If the entry ends before `until`, its last day is not changed. If the entry begins after `until`, its
+    first day becomes its last day.
     """
     return msgspec.structs.replace(strand, until=max(min(until, strand.until or until), strand.since))
 

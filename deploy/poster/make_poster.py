@@ -47,7 +47,7 @@ def make_posters(
 
 
 def poster_html(poster: Poster) -> bytes:
-    """Return the poster as an HTML page of size A4 that loads nothing from elsewhere."""
+    """Return the poster as an HTML page for A4 paper. The page loads no other file."""
     page = templates_of("deploy.poster").get_template("poster.html")
     return page.render(poster=poster, words=poster.words, facts=poster.facts).encode()
 

@@ -46,12 +46,12 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
         self._places = Places(self._place_count)
 
     def get_thread_pool(self) -> ThreadPoolExecutor:
-        """Return a pool of threads: `threads` for complete requests, and two for each slow client's place."""
+        """Return a pool with the usual number of threads, and two more for each slow client's place."""
         # The second thread is for the next client of a place, while the previous one still occupies a thread.
         return ThreadPoolExecutor(self.cfg.threads + 2 * self._place_count)
 
     def accept(self, listener: socket.socket) -> None:
-        """Accept a connection. At the limit of connections, close the one that would time out first."""
+        """Accept a connection. If there are too many, close the one that would time out first."""
         try:
             client, address = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
@@ -123,7 +123,10 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
                 conn.timeout = min(conn.timeout, deadline)
 
     def _wait(self, conn: Conn, event: int, then: Callable[[Conn], None], until: float) -> None:
-        """Call `then` when the socket can be read or written (`event`). At the time `until`, close it."""
+        """Call `then` when the socket is ready for `event`: read or write.
+
+        If the socket is not ready at the time `until`, the connection is closed.
+        """
 
         def resume(_client: object) -> None:
             if conn in self._waiting:  # otherwise it was closed just now
@@ -163,7 +166,10 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
         self._begin(conn, arrival)
 
     def _begin(self, conn: Conn, arrival: Arrival) -> None:
-        """Decide about an arriving request: wait for more, close, refuse, seek a place, or queue it."""
+        """Decide what to do with a request that is arriving.
+
+        `arrival` says how much of the request has arrived. For example, a whole request is queued.
+        """
         if arrival is Arrival.PART:
             self._wait(conn, selectors.EVENT_READ, self._receive, conn.timeout)
         elif arrival is Arrival.NOTHING:
@@ -194,7 +200,10 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
             self._uploads.append(conn)
 
     def _occupy(self, conn: Conn) -> bool:
-        """Give the client a place, so that this thread may wait for it. Return False if no place is free."""
+        """Give the client a place, so that this thread may wait for the client.
+
+        Return False if no place is free.
+        """
         if not self._places.claim(conn.sock):
             return False
         self.method_queue.defer(self._stop_counting, conn)

@@ -98,7 +98,7 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no 
 
 
 def _open_sockets_to_group(arbiter: Any) -> None:  # noqa: ANN401  # gunicorn has no types
-    """Allow the group of the Unix sockets to connect to the sockets. Tor's user belongs to this group.
+    """Let every user in the group of the Unix sockets connect to them. Tor's user is in this group.
 
     All other users are kept out by the permissions of the sockets' folder.
     """

@@ -43,7 +43,7 @@ _NOWHERE = _Nowhere()
 
 
 class _RequestBody:
-    """Body of a request, whose `read` raises an OSError if the body is malformed."""
+    """Body of a request. The method `read` raises an OSError if the body is malformed."""
 
     def __init__(self, body: Any) -> None:  # noqa: ANN401  # gunicorn has no types
         self._body = body

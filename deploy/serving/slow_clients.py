@@ -56,9 +56,9 @@ class Places:
         self._lock = threading.Lock()
 
     def claim(self, client: "PatientSocket") -> bool:
-        """Give a client a place, so that the client may occupy a thread. Return False if no place is free.
+        """Give a client a place, so that the client may occupy a thread. Return False if it gets no place.
 
-        If all places are taken, a client that sends less than 8 KiB a second can lose its place.
+        If all places are taken, a client that sends less than 8 KiB a second loses its place to this client.
         """
         with self._lock:
             if len(self._taken) >= self._count:
@@ -105,10 +105,10 @@ class PatientSocket:
         self.has_place = False
 
     def hurry(self) -> None:
-        """Refuse the client for the rest of this request if it sends less than 8 KiB a second.
+        """Raise the speed that this request needs: 8 KiB a second. A slower client is refused.
 
-        The app calls this method for a visitor without a session. As for everyone, the first `STALL_SECONDS`
-        of waiting do not count.
+        The app calls this method for a visitor without a session. The speed is checked
+        after the first `STALL_SECONDS` of waiting.
         """
         self._least_bytes_a_second = _FAIR_BYTES_A_SECOND
 
@@ -217,9 +217,9 @@ class PatientSocket:
         return self._moved_bytes - _FAIR_BYTES_A_SECOND * max(0, waited - _GRACE_SECONDS)
 
     def reading_lead_bytes(self) -> float:
-        """Return by how many bytes a client's reading of its answer is ahead of 8 KiB a second.
+        """Return how many bytes of its answer the client has read, minus 8 KiB for each second so far.
 
-        The result is negative if the client reads more slowly.
+        The result is negative if the client reads less than 8 KiB a second.
         """
         since = self.answer_since
         waited = 0 if since is None else time.monotonic() - since

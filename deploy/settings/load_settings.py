@@ -24,7 +24,8 @@ _LINE_CHARS = 200
 class DeskConfig:
     """Section [desk] of the settings: the texts and days that the desk publishes.
 
-    `working_days` counts from 0 for Monday. Texts and lists are in Dutch (`_nl`) and in English (`_en`).
+    `working_days` has numbers from 0 (Monday) to 6 (Sunday). Texts and lists are in Dutch (`_nl`) and in
+    English (`_en`).
     """
 
     name_nl: str

@@ -15,8 +15,8 @@ _GAP = "\n\n\n"  # between two sections
 def from_example(sections: Collection[str], fingerprint: str, keys: Mapping[tuple[str, str], str]) -> str:
     """Return the text of a new settings file: the example, with only these sections and this fingerprint.
 
-    Paths under /dev/shm get a random folder name. `keys` has the values of further settings, by section and
-    name.
+    Paths under /dev/shm get a random folder name. `keys` maps the section and the name of a
+    setting to its value.
     """
     whole = EXAMPLE.read_text("utf-8")
     text = without_sections(whole, {name for name, _ in _parts(whole)} - {"", *sections})

@@ -33,8 +33,8 @@ _log = logging.getLogger(OWN_LOGGER)
 class RetentionResult:
     """Counts of mailboxes from one run of the retention rules.
 
-    `purged` counts deleted closed mailboxes, and `never_used` deleted mailboxes in which no one wrote. `kept`
-    counts mailboxes that were due, but failed the check before deletion.
+    `purged` counts closed mailboxes that were deleted. `never_used` counts deleted mailboxes in which no one
+    wrote. `kept` counts mailboxes that were due, but failed the check before deletion.
     """
 
     purged: int = 0
@@ -48,7 +48,7 @@ def apply_retention(store: Store, letterhead: Letterhead, today: date) -> Retent
     A mailbox with damaged rows is kept.
 
     Raises:
-        StoreError: the store failed. The mailboxes before the failure are deleted.
+        StoreError: the store failed. Mailboxes that were deleted before the failure stay deleted.
     """
     with store.reading() as session:
         due = [Address(address) for address in mailboxes.due_by(session, today)]
@@ -119,9 +119,10 @@ def refresh_hints(store: Store) -> None:
 
 
 def forget_known(store: Store, letterhead: Letterhead, today: date) -> None:
-    """Delete workstations that are not in use, and data that every workstation in use has received.
+    """Delete workstations that are not in use, and data that no workstation needs any more.
 
-    These data are records that the desk dropped, and proofs that mailboxes ended at least 30 days ago.
+    The data are records that the desk dropped, and proofs that mailboxes ended at least 30 days ago. Data
+    that a workstation in use has not received yet are kept.
 
     Raises:
         StoreError: the store failed.

@@ -129,7 +129,7 @@ _OTHERWISE = (
 def refusals_as_sentences(*, from_server: bool = False) -> Iterator[None]:
     """Replace a refusal to sync inside the `with` block by a DeployError whose text explains the refusal.
 
-    `from_server` is True for a server's answer, and False for a file.
+    `from_server` is True if the block reads a server's answer, and False if it reads a file.
 
     Raises:
         DeployError: the block raised a refusal.

@@ -23,7 +23,7 @@ from stored_mailbox.entry_form import FormContext
 def delete_words(
     desk: PublicDesk, keys: MailboxKeys, entry_id: bytes, form_context: FormContext, *, today: date
 ) -> Heads:
-    """Make each entry with this id, and its files, unreadable for everyone, including the desk.
+    """Delete the entries with this id and their files. No one can read them any more, not even the desk.
 
     Return the name (head) of the signed entry that records the removal. If the same form was sent before, the
     result is empty.

@@ -30,7 +30,8 @@ from stored_mailbox.reading import parse_rows
 class EntryDraft:
     """New entry of the source before its signature: all fields that the source signs, except the content.
 
-    `row` is the mailbox's row in the store. If the form was sent before, `sent` has the earlier entries.
+    `row` is the mailbox's row in the store. If the same form was sent before, `sent` has the entries
+    that the form added.
     """
 
     desk: PublicDesk
@@ -114,7 +115,10 @@ def draft_entry(
 def is_authentic(
     entry: SignedEntry, keys: MailboxKeys, strands: Mapping[StrandId, StrandKey] | None = None
 ) -> bool:
-    """Return True if the source, or a workstation with a key in `strands`, signed this mailbox's entry."""
+    """Return True if an entry belongs to this mailbox and its signature is valid.
+
+    The signer must be the source, or a workstation whose key is in `strands`.
+    """
     try:
         verify_entry(entry, mailbox_verify_key=keys.verify_key, strands=strands or {})
     except CryptoError:

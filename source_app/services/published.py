@@ -46,9 +46,9 @@ def signed_letterhead(desk: PublicDesk) -> tuple[bytes, bytes]:
 
 
 def reports_by_year(desk: PublicDesk) -> tuple[tuple[int, tuple[PublishedReport, ...]], ...]:
-    """Return the report files that the desk's signed public statement names, by year, the newest year first.
+    """Return pairs of a year and its report files, the newest year first.
 
-    A file whose name has another format is left out.
+    The desk's signed public statement names these files. A file whose name has another format is left out.
     """
     # Such a file is for another version of this program.
     found: dict[str, PublishedReport] = {}

@@ -50,8 +50,8 @@ _FILE_CHARS = 1_000  # of a file's line on the page
 class ThreadEntry:
     """One entry of the conversation as the source's page shows it, such as a message.
 
-    If the entry `is_apart`, its text and files are on a page of their own. `confirmed_by` counts the
-    workstations that confirmed the deletion of a removed entry.
+    If `is_apart` is True, the text and the files of the entry are on a page of their own. `confirmed_by`
+    counts the workstations that confirmed the deletion of a removed entry.
     """
 
     id: str
@@ -77,7 +77,7 @@ class ThreadEntry:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Day by which the desk promised an answer or a step. `is_late` is True if that day has passed."""
+    """Day by which the desk promised an answer or its next step. `is_late` is True if that day has passed."""
 
     by: date
     is_late: bool
@@ -229,7 +229,7 @@ def _shortened(shown: Sequence[ThreadEntry]) -> tuple[ThreadEntry, ...]:
 
 
 def _days_seen(mailbox: SourceMailbox) -> dict[Digest, date]:
-    """Return the day on which the desk first saw each entry of the source, by the entry's digest."""
+    """Return a dict from digests of the source's entries to the day on which the desk first saw them."""
     own = [entry.digest for entry in mailbox.own_entries()]
     days = {signed.digest: signed.envelope.day for signed, _ in mailbox.opened if signed.envelope.strand}
     readers = mailbox.transcript.knowledge.first_known(own, days)

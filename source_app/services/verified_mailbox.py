@@ -25,7 +25,10 @@ _MISSING = frozenset({FaultKind.MISSING, FaultKind.ROLLED_BACK})
 
 
 class Withheld(StrEnum):
-    """Reason why a page shows an entry without its text. `templates/mailbox` has the sentences."""
+    """Reason why a page shows an entry without its text.
+
+    The templates in `templates/mailbox` have a sentence for each reason.
+    """
 
     REMOVED = "removed"  # the source deleted the words
     RESTORED = "restored"  # the source deleted the words, and someone put the encrypted text back

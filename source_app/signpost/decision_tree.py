@@ -245,7 +245,10 @@ def _faults_of_routes(signpost: Signpost) -> Iterator[str]:
 
 
 def _texts(signpost: Signpost) -> Iterator[tuple[int | Route, str, str]]:
-    """Yield each text of the signpost as a tuple: page number or route, name in error messages, text."""
+    """Yield a tuple for each text of the signpost.
+
+    The tuple has the page number or the route, the name of the text in error messages, and the text.
+    """
     for page in signpost.pages:
         kind = type(page).__name__.lower()
         yield page.number, f"the text of {kind} {page.number}", page.text

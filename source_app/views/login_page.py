@@ -43,7 +43,7 @@ def visit_of(form: PassphraseForm) -> Visit:
 
 
 def busy_faults(form: PassphraseForm, why: QueueFullError | StoreError) -> dict[str, object]:
-    """Return what a page says if the passphrase in its form could not be tried now.
+    """Return the values for a page that says that the typed passphrase could not be tried now.
 
     If the queue is full, the form gets the visitor's place in the queue.
     """
@@ -66,7 +66,8 @@ def refused_page(slips: PassphraseSlips, form: LogInForm) -> Response:
 def logged_out_page(text: str = "", proposal: str = "", mark: str = "") -> Response:
     """Return the log-in page for a request that the site did not carry out, because the session had ended.
 
-    The form contains the typed text, the id of its proposal (ADR 5), and the mark of its mailbox.
+    The form contains the typed text, the id of the proposal that the text answers (ADR 5), and the mark of
+    the mailbox in which the text was typed.
     """
     form = LogInForm(text=text, proposal=proposal, mailbox=mark)
     return render_login(form, 403, was_refused=True)

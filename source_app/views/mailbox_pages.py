@@ -140,9 +140,9 @@ def ended_page() -> ResponseReturnValue:
 
 
 def _entry_form(here: MailboxSession, kind: type[_Form], action: str) -> tuple[FormContext, _Form]:
-    """Return the context and the form for a new entry. After a POST, both come from the form that was sent.
+    """Return the context (values of the hidden fields) and the form for a new entry.
 
-    A sent form is refused if this session did not show it.
+    After a POST, both come from the form that was sent. A form is refused if this session did not show it.
     """
     address = here.keys.address
     if request.method == "POST":

@@ -73,7 +73,7 @@ def current_session() -> MailboxSession | None:
     """Return the session that the visitor's cookie names, or None if the visitor is not logged in.
 
     Raises:
-        StoreError: the sessions cannot be read. A second call in the same request returns None.
+        StoreError: the sessions cannot be read. After this, another call in the same request returns None.
     """
     # One request looks up the session once, so that the error page can be shown after a StoreError.
     if "opened" not in g:

@@ -58,9 +58,9 @@ def _set_language(_endpoint: str | None, values: dict[str, object] | None) -> No
 
 
 def _hurry_strangers() -> None:
-    """Make the server less patient with a slow upload if the visitor has no session.
+    """Make the server less patient with a slow upload if the visitor has no session cookie.
 
-    The cookie of a session that has ended counts too: its source may just have sent a long message.
+    A cookie whose session has ended is enough, because its source may have written a long message.
     """
     client = request.environ.get("gunicorn.socket")
     if client is not None and session_token() is None:
@@ -81,7 +81,7 @@ def _note_start() -> None:
 
 
 def _wait_for_step(answer: Response) -> Response:
-    """Delay the answer to a log-in, and the page after it, to the next multiple of 100 ms."""
+    """Delay the answer to a log-in, and the page after it, so that each takes a multiple of 100 ms."""
     # So the time does not show whether the log-in failed, or whether an answer of the desk waits. The time
     # can only show that a mailbox is long.
     if request.endpoint in _AFTER_LOG_IN and answer.status_code < 400:  # noqa: PLR2004  # HTTP
@@ -92,7 +92,7 @@ def _wait_for_step(answer: Response) -> Response:
 def _translations() -> Translations:
     """Return the translations into the page's language. They are looked up once per request.
 
-    Twenty look-ups in one request would take a tenth of the time that a page takes.
+    A page needs them many times, and each look-up takes time.
     """
     found = g.get("translations")
     if found is None:

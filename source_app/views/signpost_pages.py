@@ -47,9 +47,9 @@ def show_signpost(number: int) -> ResponseReturnValue:
 
 
 def _where() -> dict[Route, str]:
-    """Return, for each procedure of the organisation, the text in the settings that says where to find it.
+    """Return a dict from each procedure of the organisation to a text that says where to find the procedure.
 
-    A text is empty if the settings do not contain the text.
+    The texts come from the settings. A text that the settings do not contain is empty.
     """
     procedures = (Route.CONDUCT, Route.INTEGRITY, Route.COMPLAINTS)
     return {route: getattr(config(), f"where_{route}_{lang()}") for route in procedures}

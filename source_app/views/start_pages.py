@@ -133,8 +133,8 @@ def log_out_page() -> ResponseReturnValue:
 def _page_after(opened: MailboxSession, form: LogInForm) -> Response:
     """Return the page after a log-in whose form contained an unsent text.
 
-    If the text was typed in this mailbox, the page has a form with the text. Otherwise, return a log-in page
-    for the mailbox of the text.
+    If the text was typed in this mailbox, the page has a form with the text. Otherwise, the page asks for the
+    passphrase of the mailbox in which the text was typed.
     """
     if opened.is_mine(form.mailbox.data or ""):
         return answer_pages.page_with_text(opened, form.text.data or "", form.proposal.data or "")
@@ -146,9 +146,9 @@ def _to_mailbox() -> WerkzeugResponse:
 
 
 def _limit_faults(why: MailboxLimitError) -> dict[str, object]:
-    """Return what a page says if no more mailboxes can be started now: when to come back.
+    """Return the values for a page that says that no more mailboxes can be started now.
 
-    The time is in UTC. The minutes are rounded up to quarters of an hour.
+    `again` is the time to come back, in UTC. `minutes` is the wait, rounded up to quarters of an hour.
     """
     again = next_half_hour()
     seconds = max(1, round(again.timestamp() - time.time()))
