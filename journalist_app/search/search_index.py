@@ -124,7 +124,7 @@ class SearchIndex:
     def find(self, words: Sequence[str]) -> list[Address]:
         """Ask the search processes for the mailboxes that contain all of these words, newest first.
 
-        The words must be in lower case and without accents.
+        The words must come from `query_words`.
 
         Raises:
             IndexMissingError: a search process ended, or does not answer.
