@@ -6,7 +6,7 @@ STEPS: Final = (4096, 8192, 16384, 32768, 65536)
 
 
 def padme(length: int) -> int:
-    """Return the padded size of `length` bytes: the smallest size of the Padmé scheme that is large enough.
+    """Return the size to which the Padmé scheme pads `length` bytes.
 
     From 64 bytes on, the padding adds less than 12 %.
 

@@ -87,7 +87,7 @@ def _without_marks(text: str) -> str:
 def _without_category(text: str, start: str) -> str:
     """Return a text without the characters whose Unicode category begins with `start`.
 
-    No ASCII character may be in such a category: an ASCII text is returned unchanged.
+    The categories that callers name have no ASCII characters, so an ASCII text is returned unchanged.
     """
     if text.isascii():  # checks a message of 1 KiB four times as fast
         return text
@@ -106,7 +106,8 @@ def contains_passphrase(text: str) -> bool:
     """Return True if a text has seven words of the word lists in a row, as each passphrase has.
 
     Digits, punctuation and line ends between the words make no difference. A passphrase with a typing error
-    is not recognised: ordinary texts contain six words of seven about six times as often as seven in a row.
+    is not recognised. To recognise one, the function would have to accept six right words out of seven, which
+    would cause about six times as many false alarms.
     """
     # The normal form finds a passphrase that was typed with other accents.
     words = [*normalise_passphrase(text).split(), "", *re.findall(r"[^\W\d_]+", text.casefold())]

@@ -220,7 +220,7 @@ class _MinorVersion(Struct, frozen=True):
 
 
 def proposal_digest(content: Content, *, address: Address, entry_id: EntryId) -> Digest:
-    """Return the digest by which the source's answer names the proposal that it answers.
+    """Return the digest that names a proposal. The source's answer to the proposal contains this digest.
 
     A proposal in another entry has another digest, even if its text is the same.
 

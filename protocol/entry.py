@@ -80,7 +80,8 @@ def seal_words(  # noqa: PLR0913  # each is a field of the envelope
     """Encrypt a content to the desk and to the mailbox, and sign the result as a new entry.
 
     `mailbox_recipient` must have passed `check_mailbox_keys`. `heads` and `unseen` come from
-    `Transcript.heads_for`. With `due`, the entry closes the mailbox, which may be deleted from that day.
+    `Transcript.heads_for`. If `due` is a day, the entry closes the mailbox, and the mailbox may be deleted
+    from that day.
 
     Raises:
         TooLongError: the text, a file name or the list of attachments is over its limit.

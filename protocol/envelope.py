@@ -239,7 +239,10 @@ def _fits_class(envelope: Envelope) -> bool:
 
 
 def _has_sound_heads(envelope: Envelope) -> bool:
-    """Return True if an envelope does not name too many entries, and names them without contradictions."""
+    """Return True if the heads and the unseen entries of an envelope are few enough and fit each other.
+
+    For example, no entry is both a head and unseen.
+    """
     heads, unseen = (Counter(head.strand for head in named) for named in (envelope.heads, envelope.unseen))
     return (
         envelope.number <= LARGEST_NUMBER

@@ -55,9 +55,10 @@ def heads_from_bytes(raw: bytes, most: int = UNSEEN_IN_ALL) -> Heads:
 
 
 def next_number(heads: Iterable[Head], strand: StrandId) -> int:
-    """Return the number of a writer's next entry, which comes after the entries that `heads` names.
+    """Return the number of a writer's next entry. `strand` is the writer's id.
 
-    The number is one more than the largest number among these entries that belong to the same writer.
+    The result is one more than the largest number that `heads` has for this writer. Without such a head, the
+    result is 1.
     """
     return max((head.number for head in heads if head.strand == strand), default=0) + 1
 

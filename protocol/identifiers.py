@@ -47,7 +47,10 @@ def sealing_words(address: Address) -> str:
 
 
 def digest_words(digest: Digest) -> str:
-    """Return four words, joined by hyphens, that represent the digest of an entry on the source's receipt."""
+    """Return four words, joined by hyphens.
+
+    On the source's receipt, the words represent the digest of an entry.
+    """
     return "-".join(_words(b"steunpunt/v1/digest", digest, _DIGEST_WORDS))
 
 

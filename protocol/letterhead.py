@@ -143,7 +143,7 @@ class Letterhead(CanonicalStruct, frozen=True, dict=True):
 
     @cached_property
     def strand_keys(self) -> Mapping[StrandId, StrandKey]:
-        """Return the public signing key and the days of use of each workstation, by the id of its strand."""
+        """Return a mapping from each workstation's strand id to its public signing key and days of use."""
         return {
             StrandId(strand.id): StrandKey(strand.verify_key, strand.since, strand.until)
             for strand in self.strands

@@ -112,7 +112,8 @@ def open_record(
         UnreadableError: the record is damaged, or was not encrypted to any key of the desk.
         MalformedError: the decrypted bytes are not a record.
         NewerVersionError: a later version of the program wrote the record.
-        ForgedError: the workstation is unknown, the signature is wrong, or the kind or name is another one.
+        ForgedError: the workstation is unknown, the signature is wrong, or the record has another kind or
+            name.
     """
     plaintext, _ = age.decrypt(*age.split_file(raw), keyring.identities)
     version, _, _ = plaintext.partition(b"\n")

@@ -99,9 +99,10 @@ class TrustedState:
         self.records[kind, name] = revision
 
     def forget_records(self, name: bytes) -> None:
-        """Forget the revisions of the records (notes) with this name, which the desk has dropped.
+        """Forget the revisions of the records (notes) with this name.
 
-        The name of records about a mailbox is the mailbox's address.
+        Call this method when the desk has dropped the records. The name of records about a mailbox is the
+        mailbox's address.
         """
         for kind in RecordKind:
             self.records.pop((kind, name), None)

@@ -44,8 +44,8 @@ def destroy_deleted(
     `on_progress` receives the number of destroyed rows, and the number of rows that were queued at first.
 
     Raises:
-        StoreBusyError: a reader kept the journal, which can have a copy of the rows. Call this function again
-            soon.
+        StoreBusyError: a reader kept the journal in use. The journal can still have a copy of the destroyed
+            rows, so call this function again soon.
     """
     with store.writing() as session:
         for row, address in _STALE_UPLOADS.all(session, before=now_half_hour - PENDING_HALF_HOURS):

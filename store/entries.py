@@ -188,7 +188,10 @@ def add(session: Session, entry: StoredEntry, attachment_ids: Sequence[bytes] = 
 
 
 def set_state(session: Session, address: bytes, *, waiting_since: date | None, due: date | None) -> None:
-    """Record since which day a mailbox's source waits, and from which day the mailbox may be deleted."""
+    """Write the state of a mailbox in its row.
+
+    The state is the day since which the source waits, and the day from which the mailbox may be deleted.
+    """
     _SET_STATE.run(session, address=address, since=waiting_since, until=due)
 
 
@@ -219,7 +222,10 @@ def of_mailbox(session: Session, address: bytes) -> Sequence[StoredEntry]:
 
 
 def of_mailboxes(session: Session, addresses: Sequence[bytes]) -> dict[bytes, list[StoredEntry]]:
-    """Return the entries of up to a few hundred mailboxes, by address, sorted as `of_mailbox` sorts them."""
+    """Return a mapping from each of these addresses to the entries of its mailbox.
+
+    Ask for at most a few hundred addresses. The entries are sorted as `of_mailbox` sorts them.
+    """
     found: dict[bytes, list[StoredEntry]] = {address: [] for address in addresses}
     for entry in _OF_MAILBOXES.each(session, addresses=addresses):
         found[entry.address].append(entry)
@@ -275,7 +281,10 @@ def held(session: Session, first: bytes, end: bytes) -> Iterator[tuple[bytes, by
 
 
 def all_digests(session: Session) -> dict[bytes, list[bytes]]:
-    """Return the digests of all entries in the store, by address of the mailbox."""
+    """Return a mapping from each mailbox's address to the digests of its entries.
+
+    Mailboxes without entries are left out.
+    """
     found: dict[bytes, list[bytes]] = {}
     for address, digest in _ALL_DIGESTS.each(session):
         found.setdefault(address, []).append(digest)
@@ -283,9 +292,10 @@ def all_digests(session: Session) -> dict[bytes, list[bytes]]:
 
 
 def first_entry_days(session: Session, author: int) -> Sequence[tuple[bytes, date]]:
-    """Return the address of each mailbox, and the day of its first entry by an author (source or desk).
+    """Return each mailbox's address, with the day of the first entry that this author wrote.
 
-    Removed entries count too. Mailboxes without an entry of this author are left out.
+    `author` is the source or the desk. Removed entries count too. Mailboxes without an entry of this
+    author are left out.
     """
     return _FIRST_DAYS.all(session, author=author)
 

@@ -71,8 +71,9 @@ def tally_ids(session: Session) -> Sequence[int]:
 
 
 def tallies_by_id(session: Session, ids: Sequence[int]) -> Sequence[tuple[int, bytes]]:
-    """Return tallies (anonymous facts) of the ledger by row id, as pairs of row id and encrypted tally.
+    """Return the tallies (anonymous facts) of the ledger that have these row ids.
 
-    Ask for at most a few hundred row ids. Ids of deleted rows are left out.
+    Each result is a pair: the row id and the encrypted tally. Ask for at most a few hundred row ids. Ids of
+    deleted rows are left out.
     """
     return _TALLIES_BY_ID.all(session, ids=ids)

@@ -191,8 +191,8 @@ def end_for_good(
 ) -> None:
     """End a mailbox: make its content unreadable, queue it for deletion, and store the signed `proof`.
 
-    `keys` are the recipient and the verify key, which the caller has verified, by default those in the
-    mailbox's row. The desk's records about the mailbox stay.
+    `keys` are the recipient and the verify key, which the caller has verified. Without `keys`, the keys in
+    the mailbox's row are used. The desk's records about the mailbox stay.
 
     Raises:
         NoSuchMailboxError: there is no such mailbox.

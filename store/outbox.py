@@ -64,7 +64,10 @@ class OutboxItem:
 
     @property
     def record(self) -> tuple[str, bytes]:
-        """Return the kind and the name of a record (encrypted note) that this item names as "kind:name"."""
+        """Return the kind and the name of the record (encrypted note) that this item names.
+
+        The name of the item has the form "kind:name".
+        """
         kind, _, name = self.name.partition(b":")
         return as_word(kind), name
 
@@ -217,8 +220,8 @@ def enqueue(session: Session, kind: OutboxKind, *, address: bytes = b"", name: b
 def enqueue_for(session: Session, peer: bytes, kind: OutboxKind, **item: bytes) -> None:
     """Add an item to the outbox (queue to send) of one other store (peer), even if the item was sent before.
 
-    `item` has the columns of `enqueue`. For a record, `replaces` can be the digest of a revision that the
-    peer may replace.
+    `item` can have `address` and `name`, as in `enqueue`. For a record, `item` can also have `replaces`: the
+    digest of a revision that the peer may replace.
 
     Raises:
         PeerMissingError: there is no such peer. Everything that this session wrote is rolled back.

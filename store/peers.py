@@ -67,9 +67,10 @@ def find(session: Session, name: bytes) -> Peer | None:
 
 
 def find_in_time(session: Session, name: bytes, future: int) -> Peer | None:
-    """Return the peer (another store) with this name, or None. Set its serials of `future` or more to 0.
+    """Return the peer (another store) with this name, or None if there is no such peer.
 
-    A serial from the future would stop the sync for years. With 0, the sync recovers.
+    Before that, each serial of the peer that is `future` or higher is set to 0. A serial from the future
+    would stop the sync for years. With 0, the sync recovers.
     """
     _FORGET_FUTURE.run(session, peer=name, future=future)
     return find(session, name)
@@ -90,7 +91,7 @@ def remove_peer(session: Session, name: bytes) -> None:
 
 
 def mark_applied(session: Session, name: bytes, serial: int, day: date) -> None:
-    """Record that this store applied the pouch (sync bundle) of a peer with this serial on this day."""
+    """Record the serial of a peer's pouch (sync bundle) that this store applied, and the day."""
     _change(session, name, applied_serial=serial, last_applied_day=day)
 
 

@@ -46,8 +46,8 @@ class PreparedAppend:
 def append_entries(store: Store, prepare: Callable[[], PreparedAppend | None]) -> Heads:
     """Append the entries that `prepare` returns, all or none. Return the names (heads) of these entries.
 
-    `prepare` verifies the mailbox and signs the entries, again after each change by someone else. If
-    `prepare` returns None, the result is empty.
+    `prepare` verifies the mailbox and signs the entries. If someone else changes the mailbox in between,
+    `prepare` is called again. If `prepare` returns None, the result is empty.
 
     Raises:
         MailboxChangedError: someone else changed the mailbox at every attempt.
@@ -99,8 +99,9 @@ def store_entry(session: Session, signed: SignedEntry, attachment_ids: Sequence[
 
 
 def recompute_state(session: Session, address: Address) -> None:
-    """Compute again since when the source of a mailbox waits, and from which day the mailbox may be deleted.
+    """Compute the state of a mailbox again, and write the state in the mailbox's row.
 
+    The state is the day since which the source waits, and the day from which the mailbox may be deleted.
     The entries are not verified here. A caller that relies on the result must verify the entries first.
     """
     signed = [entry for entry, _ in read_envelopes(session, address)]
@@ -128,7 +129,10 @@ def update_state(session: Session, state: mailboxes.StoredMailbox) -> None:
 
 
 def destroy_restored(session: Session, address: Address) -> int:
-    """Destroy removed entries of a mailbox again if someone restored them. Return the bytes freed."""
+    """Destroy removed entries of a mailbox again if someone restored them.
+
+    Return the number of bytes that were freed.
+    """
     if not any(entry.envelope.removes for entry, _ in read_envelopes(session, address)):
         return 0  # so far, nothing was verified, and no ciphertext was read
     found = read_stored(session, address, {}, has_content=False)

@@ -67,7 +67,7 @@ def lost_and_given(
     - an entry with a valid signature names it, but the store does not have it
     - its encrypted part is gone, although the source did not remove the entry
     - its files are gone
-    - an entry in `written` lists it as known to the writer but not shown
+    - an entry in `written` names it as unseen (known to the writer, but not shown)
     """
     rows, authentic = checked.rows, checked.transcript.authentic
     knowledge = checked.transcript.knowledge
@@ -90,8 +90,9 @@ def lost_and_given(
 
 
 def is_readable(entry: SignedEntry, opens: Callable[[bytes], bool]) -> bool:
-    """Return True if the encrypted part of an entry was removed, or is the signed one and can be decrypted.
+    """Return True if the encrypted part of an entry is the part that was signed, and can be decrypted.
 
+    The result is also True if the entry has no encrypted part, for example because the part was removed.
     `opens` returns True if this workstation can decrypt an age header. On the server, `opens` accepts every
     header.
     """

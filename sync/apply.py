@@ -47,7 +47,7 @@ class AppliedPouch:
 
     @property
     def partials(self) -> Mapping[FileKey, int]:
-        """Return, for each attachment that is being transferred, how many of its chunks the sender has.
+        """Return how many chunks the pouch's sender already has of each attachment that we send.
 
         If the sender needs no more chunks of an attachment, the number is `WHOLE`.
         """

@@ -59,8 +59,8 @@ class Merger(Protocol):
     def letterheads(self, base: bytes, ours: bytes, theirs: bytes, /) -> tuple[int, bytes, bytes]:
         """Return a letterhead (the desk's public statement) with the changes of two conflicting letterheads.
 
-        The result is its serial, its body and its signature. `base` is the letterhead from which both were
-        made.
+        The result has the serial, the body and the signature of the merged letterhead. `base` is the
+        letterhead from which both were made.
         """
 
 
@@ -125,7 +125,8 @@ class Endpoint:
     def workstation(self, peer: StrandId, letterhead: Letterhead) -> StrandKey:
         """Return the public key of a workstation, if the desk's letterhead allows it to sync today.
 
-        A letterhead is the desk's signed public statement. Only the last day in the letterhead is checked.
+        A letterhead is the desk's signed public statement. It has the workstation's first and last day of
+        use, of which only the last day is checked.
 
         Raises:
             SyncRefusedError: UNKNOWN_WORKSTATION or REVOKED_WORKSTATION.

@@ -20,9 +20,10 @@ _LENGTH_BYTES: Final = 4
 
 
 def frame_pouches(pouches: Iterator[bytes]) -> Iterator[bytes]:
-    """Write several pouches (sync bundles) as one stream: each after its length, then a length of 0.
+    """Write several pouches (sync bundles) as one stream.
 
-    The first pouch is built before this function returns, so that a failure is raised here.
+    The length of each pouch comes before the pouch. A length of 0 ends the stream. The first pouch is built
+    before this function returns, so that a failure is raised here.
     """
     return _framed(itertools.chain([next(pouches)], pouches))
 

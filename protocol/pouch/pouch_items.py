@@ -156,7 +156,8 @@ class PublicFileItem(_Item, frozen=True, tag="public_file"):
 class DamagedItem(_Item, frozen=True, tag="damaged"):
     """Item of a sync: a notice that an entry is missing or damaged in the sender's store.
 
-    A receiver that has the entry sends the entry. If `digest` is empty, the mailbox itself is damaged.
+    If the receiver has the entry, the receiver sends the entry to the sender of this item. If `digest` is
+    empty, the mailbox itself is damaged.
     """
 
     address: _Address

@@ -48,8 +48,8 @@ _ALLOW_ANSWERS: Final = frozenset(
 class Fault:
     """One fault that the check found in a mailbox, in or about one entry.
 
-    `strand` is the writer of the entry, and `number` the entry's number. `digest` names the entry, or is None
-    if the check ignores the entry.
+    `strand` is the writer of the entry, and `number` the entry's number. `digest` names the entry. It is
+    None if the check left the entry out of the verified entries, for example because the entry was forged.
     """
 
     kind: FaultKind
@@ -68,8 +68,8 @@ class Transcript:
     """Result of the check of a mailbox: its verified entries in order, and its faults.
 
     - `entries`: the entries that may be shown, in thread order
-    - `authentic`: all entries with a valid signature, by digest, except entries of retired workstations that
-      are perhaps forged
+    - `authentic`: maps the digest of each entry with a valid signature to the entry. Entries of retired
+      workstations that are perhaps forged are left out
     - `rejected`: entries with a fault, which only an adviser may see, together with the fault
     - `removed`: maps the digest of each entry that the source removed to the removal (the removing entry)
     - `heads`: the newest authentic entries of each writer, which a workstation remembers
@@ -257,9 +257,9 @@ def _unconfirmed_rivals(knowledge: Knowledge, _strands: object) -> list[SignedEn
 
 
 def _rivals(knowledge: Knowledge, remembered: Heads) -> dict[Digest, FaultKind]:
-    """Return each entry whose number another entry of the same writer has too, and the kind of this fault.
+    """Return a mapping from the digest of each entry that has a rival to the kind of this fault.
 
-    The other entry can be missing from the store.
+    A rival is another entry of the same writer with the same number. The rival can be missing from the store.
     """
     # Other writers and retired workstations can name an invented entry, so their entries do not count.
     parts = [entry.envelope for entry in knowledge.order if entry.envelope.strand not in knowledge.retired]

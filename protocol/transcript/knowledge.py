@@ -17,9 +17,10 @@ class Knowledge:
 
     All entries must be authentic.
 
-    - `named`: every entry that another entry names, including missing ones
-    - `doubted`: the same for entries of the workstations in `retired`, which can name entries that never
-      existed
+    - `named`: every entry that an entry of the source or of a workstation in use names, including missing
+      entries
+    - `doubted`: every entry that an entry of a workstation in `retired` names. Such a workstation can name
+      entries that never existed
     """
 
     def __init__(self, entries: Collection[SignedEntry], retired: Collection[StrandId] = ()) -> None:
@@ -40,7 +41,8 @@ class Knowledge:
     def all_cover(self, laters: Iterable[Digest], earlier: Digest) -> bool:
         """Return True if each entry in `laters` proves that its writer knew the entry `earlier`.
 
-        Only the heads and the unseen entries of the later entry itself count.
+        Only the heads and the unseen entries of the later entry count as a proof, and not those of other
+        entries by the same writer.
         """
         ahead: dict[Heads, set[Digest]] = {}  # by unseen entries: all entries behind which `earlier` is
         for later in laters:
@@ -60,7 +62,10 @@ class Knowledge:
         return self._visit(_digests(heads), set())
 
     def tips(self, digests: Collection[Digest]) -> set[Digest]:
-        """Return the newest given entries: those that no other given entry of the same writer names."""
+        """Return the newest of the given entries, for each writer.
+
+        An entry is left out if another given entry of the same writer names it.
+        """
         chosen = set(digests)
         return chosen.difference(*(self._parents.get(digest, ()) for digest in chosen))
 
@@ -69,7 +74,7 @@ class Knowledge:
         return self._learn(writers, set(), {})
 
     def unknown_to_all(self, digests: Iterable[Digest], writers: Iterable[Digest]) -> list[Digest]:
-        """Return the entries in `digests` that no writer of the entries in `writers` knew.
+        """Return the entries in `digests` that no writer knew when writing an entry in `writers`.
 
         All entries are given by their digests.
         """
@@ -94,7 +99,8 @@ class Knowledge:
     ) -> set[Digest]:
         """Return the entries that the writers of these entries knew.
 
-        Calls can share `own` and `visited`. The result then leaves out entries that an earlier call returned.
+        `own` and `visited` collect what the search has visited. If several calls share them, a later call
+        leaves out entries that an earlier call returned.
         """
         known: set[Digest] = set()
         heads: dict[Heads, list[Digest]] = defaultdict(list)
@@ -126,7 +132,8 @@ def _digests(heads: Iterable[Head]) -> set[Digest]:
 def _thread_order(by_digest: Mapping[Digest, SignedEntry]) -> list[Digest]:
     """Return the digests of entries in thread order, the order in which pages show the entries.
 
-    An entry comes after all entries that it names as known to its writer. Other entries are ordered by day.
+    An entry comes after all entries that its heads name. Where the heads leave a choice, the entry with the
+    earliest day comes first.
     """
     graph = TopologicalSorter(
         {

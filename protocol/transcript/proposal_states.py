@@ -45,7 +45,7 @@ class CountedAnswer:
 class ProposalState:
     """One proposal of the desk to pass on a text, with its state and the source's answer to the proposal.
 
-    - `void`: digests of the steps to pass on this proposal that have no effect
+    - `void`: digests of the steps without effect, among the desk's steps to pass on this proposal
     - `must_destroy`: True if the desk made the file for the recipient without a valid step PASSING_ON. The
       adviser must then destroy the file, or record that it was handed over
     - `unfounded`: digests of steps that are ignored, because their writers did not know the proposal
@@ -108,10 +108,12 @@ def void_steps(
 class _Facts:
     """Facts about a mailbox that are the same for all its proposals, computed once.
 
-    - `said`: the source's encrypted entries, and the source's entries that others name but the store lacks
+    - `said`: the source's encrypted entries, and entries of the source that another entry names although the
+      store lacks them
     - `unreadable`: the source's entries in the store whose content was removed or cannot be decrypted
     - `unopened`: entries of both sides that were not removed, but cannot be decrypted
-    - `answers`, `steps`: the answers to a proposal and the steps about it, by the digest of the proposal
+    - `answers`: maps the digest of a proposal to the answers to this proposal
+    - `steps`: maps the digest of a proposal to the steps about this proposal
     """
 
     def __init__(self, transcript: Transcript, opened: Sequence[EntryContent]) -> None:
@@ -141,8 +143,8 @@ class _Facts:
 class Consent:
     """The source's answers to one proposal, and the steps of the desk that these answers allow.
 
-    `digest` names the proposal, and `proposal` its entry. `proposal` is None if no one can read the proposal
-    any more.
+    `digest` names the proposal. `proposal` is the digest of the entry that contains the proposal, or None if
+    no one can read the proposal any more.
     """
 
     def __init__(self, facts: _Facts, digest: Digest, proposal: Digest | None) -> None:
@@ -166,7 +168,7 @@ class Consent:
 
     @property
     def void(self) -> frozenset[Digest]:
-        """Return the digests of the desk's steps to pass on this proposal that have no effect."""
+        """Return the digests of the steps without effect, among the desk's steps to pass on this proposal."""
         return frozenset(self._begun.keys() - self.counted) | (self._made if self.must_destroy else set())
 
     def status(self, *, is_newest: bool) -> ProposalStatus:
@@ -237,7 +239,7 @@ class Consent:
     def _newest(self, keys: Collection[Digest]) -> set[Digest]:
         """Return the newest of these entries of the source.
 
-        An entry is left out if the source knew it when writing another of these entries.
+        An entry is left out if the source already knew this entry when they wrote another of these entries.
         """
         return set(keys) - self._knowledge.known_to(keys)
 

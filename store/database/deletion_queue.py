@@ -67,8 +67,8 @@ def queue_attachment(session: Session, row: int) -> int:
 def queue_rows(session: Session, ids: Sequence[int]) -> int:
     """Queue encrypted rows for deletion, by their row ids. Return the number of bytes of ciphertext freed.
 
-    The caller must delete the rows that refer to these rows in the same transaction, except the rows of
-    entries.
+    In the same transaction, the caller must delete each row of another table that refers to one of these
+    rows. Only the row of an entry may stay.
     """
     freed = 0
     for row in ids:

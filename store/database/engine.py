@@ -240,7 +240,7 @@ def _driver(connection: Connection) -> sqlite3.Connection:
 
 
 def _retry(driver: sqlite3.Connection, statement: str, wait_seconds: float) -> None:
-    """Execute a statement that needs the write lock, and retry for as long as another process has the lock.
+    """Execute a statement that needs the write lock, and retry while another process has the lock.
 
     Raises:
         sqlite3.OperationalError: another process still has the lock after `wait_seconds`, or the statement

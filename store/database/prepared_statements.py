@@ -39,7 +39,7 @@ def roll_back(session: Session) -> None:
 def columns(result: type, *tables: type[Base]) -> list[InstrumentedAttribute[Any]]:
     """Return the table columns whose names are the fields of a dataclass, in the order of the fields.
 
-    If several tables have such a column, that of the first table is returned.
+    If several tables have a column with such a name, the column of the first table is returned.
     """
     return [
         next(getattr(table, name) for table in tables if hasattr(table, name))

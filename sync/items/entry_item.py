@@ -70,7 +70,7 @@ def apply(context: ApplyContext, session: Session, item: EntryItem) -> bool:
     """Store a new entry that arrived by sync, or replace a damaged copy of the entry.
 
     If the entry is a removal, the entries that it names are destroyed. If a workstation in use signed two
-    entries with the same number, the second is not stored.
+    entries with the same number, the entry that arrives second is not stored.
 
     Raises:
         StoreFullError: the disk has no room for the entry.
