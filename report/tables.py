@@ -34,7 +34,7 @@ NEVER_SHOWN: Final = (NOT_RECORDED, OTHER_WORDS)
 
 @dataclass(frozen=True, slots=True)
 class TableLine:
-    """Line of a table in the report: the key of its count of mailboxes, and its name in Dutch and English."""
+    """Line of a table in the report: the key of the count, and the line's name in Dutch and in English."""
 
     key: str
     nl: str

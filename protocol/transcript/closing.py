@@ -21,8 +21,8 @@ _ALLOW_DELETION: Final = frozenset(
 def last_words(transcript: Transcript) -> list[SignedEntry]:
     """Return the newest encrypted entries of a mailbox.
 
-    An entry is left out if the writer of another encrypted entry knew it when writing. If two writers did not
-    know each other's newest entry, the result has both entries.
+    An entry is left out if another encrypted entry came after it, from a writer who already had it. If two
+    writers did not have each other's newest entry, the result has both entries.
     """
     words = [digest for digest, entry in transcript.authentic.items() if entry.envelope.is_words]
     return [transcript.authentic[digest] for digest in transcript.knowledge.unknown_to_all(words, words)]

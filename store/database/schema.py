@@ -195,11 +195,11 @@ class MailboxRow(_WithId, Base):
 
 
 class SealedRow(_WithId, Base):
-    """Ciphertext of an entry, the age header or a chunk of an attached file, a record, or a tally.
+    """One piece of ciphertext. The kind of the piece decides which columns are filled.
 
     - entry: `header` has the age header, and `payload` the rest of the ciphertext
-    - chunk of a file: only `payload`
-    - all others: only `header`
+    - chunk of an attached file: only `payload`
+    - age header of an attached file, record, tally: only `header`
 
     A deletion clears `header` immediately. No one can decrypt the rest without `header`.
     """

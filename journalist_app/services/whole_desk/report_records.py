@@ -179,7 +179,7 @@ def frozen_title(name: bytes) -> str:
 def frozen_digest(letterhead: Letterhead, name: bytes) -> bytes | None:
     """Return the digest of the encrypted record of a year's published counts, or None if none was published.
 
-    The desk's signed public statement has this digest.
+    The desk's signed public statement contains this digest.
     """
     # Of the ciphertext: from a digest of the counts, anyone could find out hidden counts by trying.
     return {report.title: report.sha256 for report in letterhead.reports}.get(frozen_title(name))
