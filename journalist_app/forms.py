@@ -7,7 +7,7 @@ files is allowed.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 
 from journalist_app.services.mailbox.steps import StepForm
 from protocol.content import TEXT_CHARS
@@ -69,13 +69,15 @@ class AnswerParts:
     def files(self) -> Iterator[tuple[str, Iterator[bytes]]]:
         """Yield the name and the pieces of each file. The caller may leave pieces unread.
 
-        When the adviser chose no file, the browser sends a file without a name. Such a file is skipped.
+        When the adviser chose no file, the browser sends a file without a name and without bytes. Such a file
+        is skipped.
         """
         for event in self.events:
             if isinstance(event, FileBegun):
                 pieces = self._pieces()
-                if event.filename:
-                    yield event.filename, pieces
+                first = [*islice(pieces, 1)]
+                if event.filename or first:
+                    yield event.filename, chain(first, pieces)
                 for _ in pieces:
                     pass
 

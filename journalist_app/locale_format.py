@@ -5,7 +5,7 @@ from datetime import date
 
 from babel import Locale, dates
 from flask import request
-from flask_babel import format_decimal, get_locale
+from flask_babel import format_decimal, get_locale, gettext
 
 LANGUAGES = ("nl", "en")  # Dutch, the first, is the default
 LANGUAGE_COOKIE = "language"
@@ -37,5 +37,7 @@ def format_whole_number(number: int) -> str:
 
 def format_file_size(size: int) -> str:
     """Format a number of bytes as B, kB, MB, GB or TB, in steps of 1,000."""
+    if size == 0:
+        return str(gettext("0 B (empty)"))
     power = min((len(str(size)) - 1) // 3, len(_SIZE_UNITS) - 1)
     return f"{format_decimal(size / 1000**power, '#,##0.#')} {_SIZE_UNITS[power]}"

@@ -1,16 +1,18 @@
 """Streaming parser of multipart forms, which yields text fields whole and files in pieces.
 
 The parser writes no file. Its memory has at most one read, the headers of one part, and the text fields. The
-parser is strict: it accepts only forms as browsers send them. We tried Werkzeug's decoder first and rejected
-that decoder. If a read ends between a boundary and its line break, Werkzeug 3.1 adds a carriage return to the
-file.
+parser is strict: it accepts only forms as browsers send them. Only the name of a file may be anything: a file
+is never lost with its name. We tried Werkzeug's decoder first and rejected that decoder. If a read ends
+between a boundary and its line break, Werkzeug 3.1 adds a carriage return to the file.
 
 Source: RFC 7578 (multipart/form-data), RFC 2046 section 5.1.1 (boundaries).
 """
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import reduce
 from typing import Protocol
 
 from werkzeug.http import parse_options_header
@@ -21,6 +23,9 @@ READ_BYTES = 128 * 1024
 _HEADER_BYTES = 16 * 1024  # headers of one part: a file name of 5,000 Chinese characters still fits
 # Of a text field of our forms. Parsing this header in general takes ten times as long.
 _PLAIN_FIELD = re.compile(r'form-data; name="([a-z_]+)"')
+# Of a file, as browsers write it: a backslash in the name has no meaning. Other programs differ.
+_PLAIN_FILE = re.compile(r'form-data *; *name="([^"]*)" *; *filename="([^"]*)"')
+_ESCAPES = (("%22", '"'), ("%0D", "\r"), ("%0A", "\n"))  # of browsers, in the name of a file
 _BOUNDARY_BYTES = 200  # RFC 2046 allows 70
 _OTHER_FIELD_BYTES = 256  # of a field that the form does not have, such as that of a browser's extension
 
@@ -268,18 +273,27 @@ def _parse_headers(raw: bytes) -> tuple[str, str | None, str]:
 
     Return the part's field name, its file name and its media type. The file name is None for a text field.
     """
-    try:
-        lines = [line.partition(":") for line in raw.decode().split("\r\n")]
-    except UnicodeDecodeError as why:
-        raise BodyError(BodyFault.MALFORMED) from why
+    lines = [line.partition(":") for line in _decoded_headers(raw).split("\r\n")]
     headers = {name.lower(): value.strip() for name, _, value in lines}
-    disposition = headers.get("content-disposition", "")
+    disposition, media_type = headers.get("content-disposition", ""), headers.get("content-type", "")
     if plain := _PLAIN_FIELD.fullmatch(disposition):
         return plain[1], None, ""
+    if file := _PLAIN_FILE.fullmatch(disposition):
+        return file[1], reduce(lambda name, escape: name.replace(*escape), _ESCAPES, file[2]), media_type
     kind, options = parse_options_header(disposition)
     if kind != "form-data" or "name" not in options:
         raise BodyError(BodyFault.MALFORMED)
-    return options["name"], options.get("filename"), headers.get("content-type", "")
+    # A file whose name cannot be read stays a file, without a name.
+    unnamed = "" if "filename" in disposition.lower() else None
+    return options["name"], options.get("filename", unnamed), media_type
+
+
+def _decoded_headers(raw: bytes) -> str:
+    """Decode the headers of a part. A name that is not UTF-8 is read as Western European, if it can be."""
+    for encoding in ("utf-8", "cp1252"):
+        with suppress(UnicodeDecodeError):
+            return raw.decode(encoding)
+    return raw.decode("utf-8", "replace")
 
 
 def _read_text(reader: _PartReader, name: str, limit_bytes: int) -> bytearray:

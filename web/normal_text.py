@@ -4,6 +4,7 @@ The forms are made of one character at a time. So the search form of two joined 
 forms, joined, and no text takes long.
 """
 
+import re
 import unicodedata
 from collections.abc import Callable
 from typing import Final
@@ -13,6 +14,11 @@ from typing import Final
 _FILLERS: Final = frozenset(
     "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\U0001d159"
     + "".join(map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0000, 0xE1000))))
+)
+# Persian, Hindi and emoji need joiners. A joiner beside a Latin letter or a sign, or beside a joiner, hides.
+_JOINERS: Final = "\u200c\u200d"
+_STRAY_JOINER: Final = re.compile(
+    f"(?<![^\0-\u036f{_JOINERS}])[{_JOINERS}]|[{_JOINERS}](?![^\0-\u036f{_JOINERS}])"
 )
 # Visible format characters (category Cf): Arabic, Syriac and Kaithi signs that stand around a number.
 _VISIBLE: Final = "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
@@ -33,6 +39,18 @@ def is_invisible(char: str) -> bool:
     """Return True if a character shows nothing and takes no room, such as a joiner or a soft hyphen."""
     is_format = unicodedata.category(char) in {"Cc", "Cf"} and char not in _VISIBLE
     return char in _FILLERS or (is_format and not char.isspace())
+
+
+def is_visible_line(name: str) -> bool:
+    """Return True if a name is one line, not empty, in which every character can be seen."""
+    return bool(name.strip()) and name.isprintable() and not any(map(is_invisible, name))
+
+
+def one_line(text: str) -> str:
+    """Return a text as one line, without invisible characters except the joiners that some scripts need."""
+    seen = "".join(char for char in text if char in _JOINERS or not is_invisible(char))
+    joined = unicodedata.normalize("NFC", " ".join(seen.split()))
+    return " ".join(unicodedata.normalize("NFC", _STRAY_JOINER.sub("", joined)).split())
 
 
 def trim(text: str) -> str:

@@ -36,6 +36,7 @@ from store import letterheads, outbox, peers
 from store.database.atomic_files import replace_file
 from store.database.engine import create_store
 from web.dates import utc_today
+from web.normal_text import is_visible_line, name_form
 
 _WORKSTATION_SECTIONS = ("adviser",)
 _SERVER_SECTIONS = ("source", "onion", "sync")
@@ -127,10 +128,10 @@ def pair_new_workstation(
             "card file again on the server."
         )
     newest = _verified(card.letterhead, keyring.fingerprint)
-    if any(strand.name == name for strand in newest.strands):
+    if any(name_form(strand.name) == name_form(name) for strand in newest.strands):
         raise DeployError("A workstation of the desk has this name already: choose another name.")
-    if not (0 < len(name) <= _NAME_CHARS and name.isprintable()):
-        raise DeployError("The name of a workstation is one line of at most 200 characters.")
+    if not (len(name) <= _NAME_CHARS and is_visible_line(name)):
+        raise DeployError("The name of a workstation is one line of at most 200 visible characters.")
     if newest.current_epoch[0] not in keyring.epochs:
         raise DeployError("This copy of the keyring is too old: it lacks the key in use. Use a newer copy.")
     today = utc_today()

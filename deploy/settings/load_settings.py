@@ -10,6 +10,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from deploy.errors import ConfigError
 from deploy.settings.onion_address import is_onion_host
+from web.normal_text import is_visible_line
 from web.origin import is_loopback
 
 _Config = TypeVar("_Config")
@@ -156,7 +157,7 @@ _BIND: _Rule = (
     lambda bind: bind.startswith("unix:/") or is_loopback(bind),
     "a loopback address with a port, or unix: and an absolute path",
 )
-_NOT_EMPTY: _Rule = (str.strip, "a text that is not empty")
+_NAME: _Rule = (is_visible_line, "one line of visible characters")
 # sockaddr_un has 108 bytes, and the last one is a zero. A path with a space needs quotes in Tor's settings,
 # and the control port has no way to quote a space.
 _SOCKET: _Rule = (
@@ -194,8 +195,6 @@ _RULES: dict[str, _Rule] = {
         lambda days: days and len(set(days)) == len(days) and set(days) <= set(range(7)),
         "one or more days from 0 (Monday) to 6, each once",
     ),
-    "name_nl": _NOT_EMPTY,
-    "name_en": _NOT_EMPTY,
-    "workstation_name": _NOT_EMPTY,
+    **dict.fromkeys(("name_nl", "name_en", "workstation_name"), _NAME),
     **{f"where_{route}_{language}": _ONE_LINE for route in _ROUTES for language in ("nl", "en")},
 }

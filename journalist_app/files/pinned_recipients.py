@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from protocol.content import PassOnRecipient
+from web.normal_text import is_visible_line
 
 _FINGERPRINT: Final = re.compile(r"[0-9A-F]{40}")
 _NAME_CHARS: Final = 200  # a proposal cannot have a longer name
@@ -32,8 +33,8 @@ def recipient_faults(recipients: Sequence[RecipientKey]) -> Iterator[str]:
         whose = f"'recipients': number {number} must have a"
         if each.role not in _ROLES:
             yield f"{whose} 'role' of {', '.join(sorted(_ROLES))}"
-        if not each.name.strip() or not each.name.isprintable() or len(each.name) > _NAME_CHARS:
-            yield f"{whose} 'name' of one line, {_NAME_CHARS} characters at most"
+        if not is_visible_line(each.name) or len(each.name) > _NAME_CHARS:
+            yield f"{whose} 'name' of one line of visible characters, {_NAME_CHARS} at most"
         if not _FINGERPRINT.fullmatch(each.fingerprint):
             yield f"{whose} 'fingerprint' of 40 digits 0-9 and A-F, without spaces"
     if len({each.fingerprint for each in recipients}) < len(recipients):

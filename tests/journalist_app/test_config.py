@@ -1,9 +1,11 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from journalist_app.config import option_name, read_options
 from journalist_app.errors import AdviserConfigError
+from journalist_app.files.pinned_recipients import RecipientKey, recipient_faults
 from tests.journalist_app.desk_factories import World
 
 
@@ -65,3 +67,14 @@ def test_an_option_list_is_read_with_names_in_both_languages() -> None:
 def test_an_option_list_with_a_fault_is_refused(lines: list[str]) -> None:
     with pytest.raises(AdviserConfigError):
         read_options(lines)
+
+
+@pytest.mark.parametrize(
+    "name", ["\u3164", "SG\uffa0", "S\u115fG", "SG\u2800", "S\u034fG", "SG\ufe0f", "\u17b4SG", " "]
+)
+def test_a_name_of_a_recipient_hides_no_character(name: str) -> None:
+    fitting = RecipientKey("sg", "Secretaris-generaal", "A" * 40, Path())
+
+    assert list(recipient_faults([fitting])) == []
+    (fault,) = recipient_faults([replace(fitting, name=name)])
+    assert "'name' of one line of visible characters" in fault

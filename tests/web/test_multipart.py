@@ -110,6 +110,34 @@ def test_a_field_that_the_form_does_not_have_may_stand_behind_a_file() -> None:
     assert Field("extension", "x") == parse(file("a.png", b"x") + field("extension", b"x") + END)[-1]
 
 
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        (b'name="files"; filename="evidence\\"', "evidence\\"),
+        (b'name="files"; filename="\\\\server\\share\\note.txt"', "\\\\server\\share\\note.txt"),
+        (b'name="files"; filename="a;b=c\\n.txt"', "a;b=c\\n.txt"),
+        (b'name="files"; filename="say %22hi%22%0D%0A100%25.txt"', 'say "hi"\r\n100%25.txt'),
+        (b'name="files";filename="evidence\\"', "evidence\\"),
+        (b'name="files"; filename="say \\"hi\\".txt"', 'say "hi".txt'),
+        (b'name="files"; filename=plain.txt', "plain.txt"),
+        (b'filename="first.txt"; name="files"', "first.txt"),
+        (b"name=\"files\"; filename*=UTF-8''%C3%A9.txt", "é.txt"),
+        (b'name="files"; filename="rapport-\xe9t\xe9.txt"', "rapport-été.txt"),
+        (b'name="files"; filename="\x95\xf1\x8d\x90.txt"', "\ufffd\ufffd.txt"),
+        ('name="files"; filename="rapport-été.txt"'.encode(), "rapport-été.txt"),
+        (b'name="files"; filename="two\nlines.txt"', "two\nlines.txt"),
+        (b'name="files"; filename="', ""),
+        (b'name="files"; filename*=nonsense', "nonsense"),
+        (b'name="files"; FileName', ""),
+        (b'name="files"; filename=""', ""),
+    ],
+)  # fmt: skip
+def test_a_file_is_never_lost_with_its_name(sent: bytes, read: str) -> None:
+    raw = b"--XyZ\r\nContent-Disposition: form-data; " + sent + b"\r\n\r\nsome evidence\r\n" + END
+
+    assert parse(raw) == [FileBegun("files", read, ""), FileBytes(b"some evidence"), FileEnded()]
+
+
 TRICKY = st.lists(
     st.sampled_from([b"\r", b"\n", b"-", b"--XyZ", b"XyZ", b"a", b"\r\n--Xy"]), max_size=12
 ).map(b"".join)

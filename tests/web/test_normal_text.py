@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from web.normal_text import is_invisible, name_form, search_form, trim
+from web.normal_text import is_invisible, is_visible_line, name_form, one_line, search_form, trim
 
 _ALL = [
     char
@@ -146,3 +146,28 @@ def test_only_accents_do_not_take_long_and_leave_nothing() -> None:
     marks = "\N{COMBINING ACUTE ACCENT}\N{COMBINING GRAVE ACCENT BELOW}" * 50_000  # NFKD takes seconds
 
     assert search_form(marks) == ""
+
+
+_FILLERS = "\u3164\uffa0\u115f\u2800\u034f\ufe0f\u17b4\u200b\u202e\u00ad\ufeff\U000e0041"
+
+
+@pytest.mark.parametrize("filler", _FILLERS)
+def test_a_name_with_an_invisible_character_is_no_visible_line(filler: str) -> None:
+    assert not is_visible_line(filler)
+    assert not is_visible_line(f"SG{filler}")
+    assert one_line(f"S{filler}G") == "SG"
+
+
+@pytest.mark.parametrize(
+    ("name", "is_visible"),
+    [("Secretaris-generaal", True), ("الأمين العام", True), ("", False), (" ", False), ("a\nb", False)],
+)
+def test_a_name_of_recipients_and_workstations_is_one_line_that_can_be_seen(
+    name: str, *, is_visible: bool
+) -> None:
+    assert is_visible_line(name) is is_visible
+
+
+@given(st.text())
+def test_one_line_of_one_line_is_itself(text: str) -> None:
+    assert one_line(one_line(text)) == one_line(text)

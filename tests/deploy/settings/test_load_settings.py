@@ -106,6 +106,8 @@ def test_one_message_names_every_fault_and_no_value(tmp_path: Path) -> None:
         ("desk", "working_days = [0, 1, 3]", 'working_days = ["maandag"]'),
         ("desk", "closed_days = []", 'closed_days = ["2026-12-25"]'),
         ("desk", 'name_nl = "Extern steunpunt integriteit"', 'name_nl = " "'),
+        ("desk", 'name_nl = "Extern steunpunt integriteit"', 'name_nl = "Steunpunt\u3164"'),
+        ("desk", 'workstation_name = "', 'workstation_name = "\u2800'),
     ],
 )
 def test_a_setting_with_a_wrong_value_is_refused(tmp_path: Path, section: str, old: str, new: str) -> None:

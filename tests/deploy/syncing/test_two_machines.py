@@ -660,14 +660,22 @@ def test_a_workstation_that_was_not_admitted_is_refused(paired: TwoMachineDesk, 
     assert "does not name the workstation that made this" in paired.server.is_told("pouch", "in", stick)
 
 
-def test_two_workstations_cannot_have_one_name(paired: TwoMachineDesk) -> None:
+@pytest.mark.parametrize("name", [FIRST, FIRST.upper(), FIRST.replace(" ", "  ")])
+def test_two_workstations_cannot_have_names_that_look_the_same(paired: TwoMachineDesk, name: str) -> None:
     words = ["--keyring", paired.copy_of_keyring(), "--fingerprint", paired.keyring.fingerprint]
 
-    said = paired.machine("second").is_told(
-        "pair", paired.card(), "--server", "file", "--name", FIRST, *words
-    )
+    said = paired.machine("second").is_told("pair", paired.card(), "--server", "file", "--name", name, *words)
 
     assert "has this name already" in said
+
+
+@pytest.mark.parametrize("name", ["\u3164", "Werkstation\ufe0f 3", "Werk\nstation", " "])
+def test_a_name_of_a_workstation_hides_no_character(paired: TwoMachineDesk, name: str) -> None:
+    words = ["--keyring", paired.copy_of_keyring(), "--fingerprint", paired.keyring.fingerprint]
+
+    said = paired.machine("second").is_told("pair", paired.card(), "--server", "file", "--name", name, *words)
+
+    assert "visible characters" in said
 
 
 def test_a_new_workstation_needs_a_name_and_the_posters_fingerprint(

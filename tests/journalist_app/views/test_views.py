@@ -435,6 +435,29 @@ def test_a_form_with_no_file_chosen_sends_none(world: World, browser: AdviserBro
     assert "files/" not in browser.get(path).text
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "shown"),
+    [
+        ("", b"bewijs", ("file", "6 B")),
+        ("bewijs\\", b"bewijs", ("bewijs", "6 B")),
+        ("\U0001fa77.jpg", b"bewijs", ("\U0001fa77.jpg", "6 B")),
+        ("C:\\Users\\ansv\\een.txt", b"", ("een.txt", "0 B (empty)")),
+    ],
+)
+def test_a_file_of_the_adviser_is_not_lost_with_its_name(
+    world: World, browser: AdviserBrowser, name: str, content: bytes, shown: tuple[str, str]
+) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    path = f"/mailbox/{source.address}"
+    fields = answer_fields(browser.get(path), "antwoord")
+
+    assert raw_post(browser, f"{path}/answer", multipart(fields, content, filename=name)).status_code == 303
+    found = re.findall(r'<bdi>(.*?)</bdi></a> <span class="soft">(.*?)</span>', browser.get(path).text)
+    assert found == [shown]
+
+
 def multipart(fields: dict[str, object], content: bytes, *, filename: str = "a.txt") -> bytes:
     parts = "".join(
         f'--B\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{fields[name]}\r\n' for name in fields
