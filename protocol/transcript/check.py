@@ -100,6 +100,8 @@ class Transcript:
         named = self.knowledge.named | {digest: head_of(entry) for digest, entry in self.authentic.items()}
         strands = _by_strand(named.values())
         here = {entry.envelope.strand for entry in self.authentic.values()}
+        own = (entry.envelope for entry in self.authentic.values() if entry.envelope.strand == strand)
+        known_before = {head for part in own for head in part.heads}
         # Someone may have named entries of many strands that never existed, and an envelope has limited room.
         first = (strand, SOURCE_STRAND)
         ranked = sorted({strand, *strands}, key=lambda each: (each not in first, each not in here, each))
@@ -117,7 +119,7 @@ class Transcript:
             ]
             heads.append([*gone, *(named[digest] for digest in self.knowledge.tips(seen))])
             unseen += not_shown
-        return _limited(heads), tuple(sorted(unseen))
+        return _limited(heads, known_before), tuple(sorted(unseen))
 
 
 def head_of(entry: SignedEntry) -> Head:
@@ -305,10 +307,13 @@ def _by_strand(heads: Iterable[Head]) -> dict[StrandId, list[Head]]:
     return strands
 
 
-def _limited(strands: Iterable[Collection[Head]]) -> Heads:
+def _limited(strands: Iterable[Collection[Head]], known: Container[Head] = ()) -> Heads:
     """Return as many heads (names of entries) as an envelope can contain, sorted.
 
-    `strands` has the heads of each writer, the most important writer first.
+    `strands` has the heads of each writer, the most important writer first. Heads in `known`, which an
+    earlier entry of the same writer names, are left out first.
     """
-    lowest = (sorted(heads, key=lambda head: head.digest)[:HEADS_OF_STRAND] for heads in strands)
-    return tuple(sorted([head for heads in lowest for head in heads][:HEADS_IN_ALL]))
+    # Otherwise the writer would name the same heads again and again, and never the others.
+    ranked = (sorted(heads, key=lambda head: (head in known, head.digest)) for heads in strands)
+    some = [head for heads in ranked for head in heads[:HEADS_OF_STRAND]]
+    return tuple(sorted(sorted(some, key=lambda head: head in known)[:HEADS_IN_ALL]))

@@ -27,14 +27,16 @@ def append_read_receipt(
         StoreError: the store could not write the receipt.
     """
     # The mailbox is read again, so that two tabs do not append two receipts. Receipts get half of the
-    # source's entries: the other half is for messages.
+    # source's entries: the other half is for messages. Attack: the operator adds more unreadable entries than
+    # a receipt can list. Such a receipt confirms nothing, and each visit would leave another one.
 
     def prepare() -> PreparedAppend | None:
         now = read_mailbox(desk, keys, remembered)
         form_context = FormContext.new(keys.address, *now.heads_for(shown))
         draft = draft_entry(desk, keys, form_context, today, (now.row, ()))
         is_half_full = next_number(draft.heads, SOURCE_STRAND) > desk.limits.entries // 2
-        if is_half_full or not now.uncovered_words(shown):
+        confirmed = now.transcript.knowledge.within(draft.heads)
+        if is_half_full or confirmed.isdisjoint(now.uncovered_words(shown)):
             return None
         return draft.append(draft.sign(EntryClass.RECEIPT))
 

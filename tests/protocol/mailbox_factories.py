@@ -49,14 +49,14 @@ def a_mailbox(seed: int = 1) -> MailboxKeys:
 
 
 def the_strands(*retired: DeskWriter) -> dict[StrandId, StrandKey]:
-    """Return the keys of both workstations. Those in `retired` have their last day on the 30th day."""
+    """Return the keys of both workstations and of those in `retired`, whose last day is the 30th day."""
     return {
         writer.strand: StrandKey(
             bytes(SigningKey(writer.seed).verify_key),
             DAY,
             DAY + timedelta(days=30) if writer in retired else None,
         )
-        for writer in (WORKSTATION, LAPTOP)
+        for writer in (WORKSTATION, LAPTOP, *retired)
     }
 
 

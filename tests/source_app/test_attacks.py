@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -19,6 +20,7 @@ from protocol.mailbox_keys import MailboxKeys, check_mailbox_keys
 from protocol.strand import DeskWriter, SourceWriter
 from protocol.transcript import ending
 from protocol.transcript.check import FaultKind, head_of
+from protocol.transcript.closing import closed_until
 from protocol.transcript.proposal_states import ProposalStatus
 from protocol.transcript.waiting import waiting_since
 from source_app.services.verified_mailbox import Withheld
@@ -279,6 +281,50 @@ def test_names_of_workstations_that_never_existed_stop_no_one(
     a_desk.answer(keys, "an answer")
     assert a_desk.thread_of(source).newest_reply.text == "an answer"  # type: ignore[union-attr]
     a_desk.end(source)
+
+
+def old_answers(
+    a_desk: ADesk, keys: MailboxKeys, retired: DeskWriter, count: int, *, unreadable: int = 0
+) -> None:
+    """Append answers that are dated back, each the newest of an invented history of its own."""
+    for at in range(count):
+        history = Head(retired.strand, 2 * at + 1, Digest(secrets.token_bytes(32)))
+        made = seal_words(
+            Content(kind=Kind.MESSAGE, text=f"answer {at}"),
+            address=keys.address,
+            mailbox_recipient=keys.identity.recipient,
+            letterhead=a_desk.letterhead,
+            by=retired,
+            entry_id=EntryId(secrets.token_bytes(16)),
+            heads=(history,),
+            unseen=(),
+            day=date(2026, 1, 20),
+        )
+        a_desk.append(replace(made, header=b"damaged") if at < unreadable else made)
+
+
+def test_visits_to_seventeen_answers_that_are_dated_back_leave_two_receipts(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, retired: DeskWriter
+) -> None:
+    """Attack: an entry names 16 of them, so each visit left a dated receipt, and no closing ever closed."""
+    old_answers(a_desk, keys, retired, 17)
+    for _ in range(4):
+        source.get(PAGE)
+    assert len(a_desk.entries_of(keys, EntryClass.RECEIPT, Author.SOURCE)) == 2
+
+    for words in ("closed", "closed again"):
+        a_desk.close(keys, words, TODAY)
+    assert closed_until(a_desk.transcript(keys)) == TODAY
+
+
+def test_visits_to_more_unreadable_answers_than_a_receipt_can_list_leave_no_receipts(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, retired: DeskWriter
+) -> None:
+    """Attack: a receipt then confirms nothing, so each visit left another one."""
+    old_answers(a_desk, keys, retired, 66, unreadable=65)
+    for _ in range(3):
+        assert "answer 65" in source.get(PAGE).text
+    assert a_desk.entries_of(keys, EntryClass.RECEIPT, Author.SOURCE) == []
 
 
 def test_a_file_that_was_made_all_the_same_is_shown_with_what_became_of_it(

@@ -12,7 +12,7 @@ from protocol.entry import SignedEntry, sign_again
 from protocol.envelope import EntryClass
 from protocol.heads import Head
 from protocol.identifiers import SOURCE_STRAND, Digest, EntryId, StrandId
-from protocol.strand import DeskWriter, SourceWriter
+from protocol.strand import DeskWriter, EntryWriter, SourceWriter
 from protocol.transcript.check import Fault, FaultKind, head_of, heads_after, read_transcript
 from protocol.trusted_state import SeenMailbox, TrustedState
 from tests.protocol.mailbox_factories import DAY, LAPTOP, WORKSTATION, Talk, a_mailbox, kinds, the_strands
@@ -494,6 +494,34 @@ def test_at_most_16_heads_of_a_strand_are_named_and_the_rest_follows_later() -> 
     merged = talk.write(talk.source)
     assert len(merged.envelope.heads) == 16
     assert len(talk.heads(talk.source)[0]) == 2
+
+
+@pytest.mark.parametrize("by", ["source", "desk"])
+def test_forty_tips_of_another_strand_are_all_named_by_the_third_entry(by: str) -> None:
+    """Attack: of too many tips, a writer names the same ones each time, and never confirms the others."""
+    talk = Talk(retired=[LAPTOP])
+    writer: EntryWriter = talk.source if by == "source" else WORKSTATION
+    other: EntryWriter = LAPTOP if by == "source" else talk.source
+    for at in range(40):
+        odd = Head(other.strand, 2 * at + 1, Digest(at.to_bytes(32)))
+        talk.write(other, heads=((odd,), ()))
+    said = [entry.digest for entry in talk.entries]
+    made = [talk.read(writer).digest for _ in range(3)]
+    knowledge = talk.check().knowledge
+    assert [len(knowledge.unknown_to_all(said, made[:at])) for at in (1, 2, 3)] == [24, 8, 0]
+
+
+def test_eighty_tips_of_five_retired_strands_are_all_named_in_the_end() -> None:
+    """An envelope has room for 64 heads, and those of the first strands would be named each time."""
+    retired = [DeskWriter(StrandId(bytes([at]) * 8), bytes([at]) * 32) for at in range(1, 6)]
+    talk = Talk(retired=retired)
+    for writer in retired:
+        for at in range(16):
+            odd = Head(writer.strand, 2 * at + 1, Digest(at.to_bytes(32)))
+            talk.write(writer, heads=((odd,), ()))
+    said = [entry.digest for entry in talk.entries]
+    made = [talk.read(talk.source).digest for _ in range(2)]
+    assert talk.check().knowledge.unknown_to_all(said, made) == []
 
 
 def test_a_writer_that_was_shown_64_entries_too_few_claims_to_have_seen_nothing() -> None:

@@ -178,11 +178,11 @@ def test_a_page_whose_receipt_covers_words_shows_these_words_in_full(
 def test_a_forged_answer_gets_no_read_receipt(
     a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
-    a_desk.answer(keys, "forged", writer=DeskWriter(STRAND, bytes(32)))
+    a_desk.answer(keys, "FORGED", writer=DeskWriter(STRAND, bytes(32)))
 
     page = source.get("/en/mailbox").text
 
-    assert "forged" not in page
+    assert "FORGED" not in page
     assert len(receipts(a_desk, keys)) == 0
 
 
