@@ -9,7 +9,7 @@ from typing import Self
 from bench.browser import Answer, Browser
 from bench.forms import URLENCODED, Form, form_to
 
-_WORDS = re.compile(r'<p class="words">(.*?)</p>', re.DOTALL)
+_WORDS = re.compile(r'<p class="words"[^>]*>(.*?)</p>', re.DOTALL)
 
 
 class WrongAnswerError(Exception):

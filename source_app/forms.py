@@ -16,6 +16,7 @@ ENTRY_FIELDS = {"token": TOKEN_BYTES, "entry_id": TOKEN_BYTES, "heads": HEADS_BY
 TYPED_FIELDS = {"mailbox": TOKEN_BYTES, "text": TEXT_BYTES}
 TEXT_FIELDS = {**ENTRY_FIELDS, **TYPED_FIELDS, "warned": TOKEN_BYTES}
 WRITE_FIELDS = {**TEXT_FIELDS, "closed": TOKEN_BYTES}
+_ANY_SCRIPT = {"dir": "auto"}  # each line is shown in its own direction
 
 
 class OurForm(Form):  # type: ignore[misc]  # wtforms has no types
@@ -56,7 +57,7 @@ class LogInForm(PassphraseForm):
 
     proposal = HiddenField()
     mailbox = HiddenField()
-    text = TextAreaField()
+    text = TextAreaField(render_kw=_ANY_SCRIPT)
 
 
 class PractiseForm(PassphraseForm):
@@ -86,7 +87,7 @@ class WriteForm(EntryForm):
     mailbox = HiddenField()
     closed = HiddenField()
     warned = HiddenField()
-    text = TextAreaField(lazy_gettext("Your message"))
+    text = TextAreaField(lazy_gettext("Your message"), render_kw=_ANY_SCRIPT)
     files = MultipleFileField(lazy_gettext("Files"))
 
 
@@ -101,7 +102,7 @@ class ConsentForm(EntryForm):
     warned = HiddenField()
     digest = HiddenField()
     sure = BooleanField()
-    text = TextAreaField(lazy_gettext("What should be different?"))
+    text = TextAreaField(lazy_gettext("What should be different?"), render_kw=_ANY_SCRIPT)
 
 
 class DeleteForm(EntryForm):

@@ -83,8 +83,8 @@ def a_letterhead(keyring: Keyring, serial: int = 1) -> Letterhead:
     )
 
 
-def a_world(folder: Path) -> World:
-    keyring = keyring_format.create_keyring("werkstation", [Slot.for_passphrase(PASSPHRASE, CHEAP)])
+def a_world(folder: Path, *, strand: str = "werkstation") -> World:
+    keyring = keyring_format.create_keyring(strand, [Slot.for_passphrase(PASSPHRASE, CHEAP)])
     keyring_path = folder / "keyring.age"
     write_keyring(keyring_path, keyring)
     letterhead = a_letterhead(keyring)

@@ -53,7 +53,7 @@ class ProofSource:
         sent = self.browser.write(words, files)
         assert sent.status_code == 303
         receipt = self.browser.get(sent.location).text
-        found = re.search(r'<p class="digest">(.*?)</p>', receipt)
+        found = re.search(r'<p class="digest"[^>]*>(.*?)</p>', receipt)
         assert found is not None
         self.receipts.append(found[1])
         return str(sent.location).rpartition("/")[2]

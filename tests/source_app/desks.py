@@ -216,6 +216,7 @@ class ADesk:
         replica: Transcript | None = None,
         reason: str = "",
         delivered: date | None = None,
+        name: str = "J. Jansen",
     ) -> SignedEntry:
         """Append the step "passing on" for a proposal, as the adviser does before making the file.
 
@@ -225,7 +226,7 @@ class ADesk:
         content = open_entry(proposal, [keys.identity])
         digest = proposal_digest(content, address=keys.address, entry_id=proposal.envelope.entry_id)
         note = StepNote(
-            step=step, to="J. Jansen", proposal=digest, without_consent=bool(reason), delivered=delivered
+            step=step, to=name, proposal=digest, without_consent=bool(reason), delivered=delivered
         )
         return self.answer(keys, reason, kind=Kind.STEP, step=note, replica=replica)
 

@@ -40,7 +40,7 @@ def _a_full_mailbox(a_desk: ADesk) -> SourceBrowser:
     return browser
 
 
-def _paths(a_desk: ADesk, source: SourceBrowser) -> dict[str, str]:
+def paths_of(a_desk: ADesk, source: SourceBrowser) -> dict[str, str]:
     """Return a path for every GET route of the site, by endpoint."""
     thread = a_desk.thread_of(source)
     own = thread.entries[0]
@@ -66,7 +66,7 @@ def test_every_get_leaves_the_store_as_it_is(a_desk: ADesk, source: SourceBrowse
     source.get("/en/mailbox")  # appends the receipt for what is news
     receipts = a_desk.entries_of(keys, EntryClass.RECEIPT, Author.SOURCE)
     assert len(receipts) == 1
-    for endpoint, path in _paths(a_desk, source).items():
+    for endpoint, path in paths_of(a_desk, source).items():
         before = snapshot(a_desk.store.path)
 
         answer = source.get(path)
@@ -79,7 +79,7 @@ def test_every_get_leaves_the_store_as_it_is(a_desk: ADesk, source: SourceBrowse
 
 def test_a_page_with_news_writes_its_receipt_and_nothing_else(a_desk: ADesk, source: SourceBrowser) -> None:
     keys = a_desk.keys_of(source)
-    for endpoint, path in _paths(a_desk, source).items():
+    for endpoint, path in paths_of(a_desk, source).items():
         a_desk.answer(keys, "news")
         before = snapshot(a_desk.store.path)
 
@@ -119,7 +119,7 @@ def _assert_one_receipt(
 def test_every_get_answers_although_the_store_refuses_all_writes(
     a_desk: ADesk, source: SourceBrowser
 ) -> None:
-    paths = _paths(a_desk, source)
+    paths = paths_of(a_desk, source)
 
     def refuse() -> None:
         raise StoreReadOnlyError("no writes")
@@ -134,7 +134,7 @@ def test_every_get_answers_although_the_store_refuses_all_writes(
 def test_of_the_sessions_a_get_writes_its_own_row_alone(a_desk: ADesk, source: SourceBrowser) -> None:
     other = _a_full_mailbox(a_desk)
     other.get("/en/mailbox")
-    for endpoint, path in _paths(a_desk, source).items():
+    for endpoint, path in paths_of(a_desk, source).items():
         own = token_hash(a_desk.token_of(source))
         before = snapshot(a_desk.config.sessions_path)
 
@@ -147,7 +147,7 @@ def test_of_the_sessions_a_get_writes_its_own_row_alone(a_desk: ADesk, source: S
 
 
 def test_the_head_of_a_page_and_a_prefetched_page_write_nothing(a_desk: ADesk, source: SourceBrowser) -> None:
-    paths = _paths(a_desk, source)
+    paths = paths_of(a_desk, source)
     before = [snapshot(path) for path in (a_desk.store.path, a_desk.config.sessions_path)]
 
     for path in paths.values():

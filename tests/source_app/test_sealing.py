@@ -125,7 +125,7 @@ def test_the_page_shows_the_keys_and_the_fingerprint_of_the_posters(a_desk: ADes
     page = a_desk.browser().get(f"/{lang}/seal").text
 
     assert str(a_desk.identity.recipient) in page
-    assert f'<p class="digest">{poster}</p>' in page
+    assert f'<p class="digest" translate="no">{poster}</p>' in page
 
 
 def test_the_recipient_is_that_of_the_newest_epoch(a_desk: ADesk) -> None:

@@ -58,7 +58,7 @@ def test_a_proposal_is_shown_word_for_word(a_desk: ADesk, source: SourceBrowser,
 
     for page in (source.get(path_of(made)).text, source.get("/en/mailbox").text):
         assert hooks(page, "recipient") == ["sg"]
-        assert re.search(rf"{hook('recipient', 'sg')}>J\. Jansen, \w", page)
+        assert re.search(rf"{hook('recipient', 'sg')}><bdi>J\. Jansen</bdi>, \w", page)
         assert "We report that &lt;b&gt;someone&lt;/b&gt; did this.<br>Second line." in page
         assert re.search(r"letter\.pdf</bdi></a> <span[^>]*>\(12 bytes\)", page)
         assert "Author: a name" in page
@@ -71,9 +71,9 @@ def test_a_proposal_is_shown_word_for_word(a_desk: ADesk, source: SourceBrowser,
 @pytest.mark.parametrize(
     ("recipient", "told"),
     [
-        (PassOnRecipient.INTEGRITY, r"N\. Naam, \w[^<]+"),
-        (PassOnRecipient.COMPLAINTS, r"N\. Naam, \w[^<]+"),
-        (PassOnRecipient.OTHER, r"N\. Naam"),
+        (PassOnRecipient.INTEGRITY, r"<bdi>N\. Naam</bdi>, \w[^<]+"),
+        (PassOnRecipient.COMPLAINTS, r"<bdi>N\. Naam</bdi>, \w[^<]+"),
+        (PassOnRecipient.OTHER, r"<bdi>N\. Naam</bdi>"),
     ],
 )
 def test_the_recipient_is_named_with_their_role(
@@ -711,8 +711,8 @@ def test_a_taking_back_that_crossed_the_passing_on_was_in_time_and_the_page_says
     page = source.get(path_of(made).replace("/en/", f"/{language}/")).text
 
     void = f"<span {hook('step', 'not_passed_on')}>"
-    assert re.search(rf'<li class="now".*?{void}[^<]*J\. Jansen', mailbox, re.DOTALL)
-    assert re.search(rf"{hook('entry', 'step')}>[^<]*{void}[^<]*J\. Jansen", mailbox)
+    assert re.search(rf'<li class="now".*?{void}[^<]*<bdi>J\. Jansen', mailbox, re.DOTALL)
+    assert re.search(rf"{hook('entry', 'step')}>[^<]*{void}[^<]*<bdi>J\. Jansen", mailbox)
     assert hooks(mailbox, "notice").count("was_in_time") == 2
     assert "passing_on" not in hooks(mailbox, "step")
     assert hooks(mailbox, "next") == ["reads"]  # the desk has not read the answer yet
@@ -747,7 +747,7 @@ def test_after_an_agreement_was_deleted_in_time_no_answer_is_promised(
 
     mailbox = source.get("/en/mailbox").text
 
-    assert re.search(rf"{hook('step', 'not_passed_on')}>[^<]*J\. Jansen", mailbox)
+    assert re.search(rf"{hook('step', 'not_passed_on')}>[^<]*<bdi>J\. Jansen", mailbox)
     assert hooks(mailbox, "next") == ["may_write"]
 
 
@@ -762,4 +762,4 @@ def test_after_a_step_that_was_void_the_source_can_answer_as_before(
     a_desk.pass_on(keys, made)
     assert state(a_desk, keys, made) is ProposalStatus.PASSING_ON
     now = source.get("/en/mailbox").text
-    assert re.search(rf'<li class="now".*?{hook("step", "passing_on")}>[^<]*J\. Jansen', now, re.DOTALL)
+    assert re.search(rf'<li class="now".*?{hook("step", "passing_on")}>[^<]*<bdi>J\. Jansen', now, re.DOTALL)

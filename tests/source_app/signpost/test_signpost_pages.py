@@ -167,8 +167,8 @@ def test_a_page_says_where_a_procedure_is_or_to_ask_us(a_desk: ADesk) -> None:
         where_conduct_nl="https://example.org/nl",
     )
     page = browser.get(path).text
-    assert '<a href="https://example.org/a?b=1&amp;c=2" rel="noreferrer">' in page
-    assert "<p>integrity@example.org &lt;b&gt;</p>" in page
+    assert '<a dir="auto" href="https://example.org/a?b=1&amp;c=2" rel="noreferrer">' in page
+    assert '<p dir="auto">integrity@example.org &lt;b&gt;</p>' in page
     assert hooks(page, "notice") == []
     assert "example.org/nl" in browser.get(f"/nl/s/{outcome.number}").text
 

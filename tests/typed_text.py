@@ -1,0 +1,48 @@
+"""Reading of a page, to find texts that a person typed and that could turn the text around them."""
+
+import re
+from html import unescape
+from html.parser import HTMLParser
+
+MARK = "\u0645\u0631\u062d\u0628\u0627"  # Arabic for hello: written from right to left
+_VOID = {"br", "hr", "img", "input", "link", "meta"}
+
+
+def typed(kind: str) -> str:
+    """Return a text as a person types it, of which a test can find the kind in a page."""
+    return f"{MARK}-{kind}"
+
+
+def kinds_of(page: str) -> set[str]:
+    """Return the kinds of typed texts that a page shows."""
+    return set(re.findall(rf"{MARK}-(\w+)", unescape(page)))
+
+
+def not_isolated(page: str) -> list[str]:
+    """Return the typed texts of a page that are in no element with a direction of its own."""
+    reader = _Reader()
+    reader.feed(page)
+    return reader.found
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self._open: list[tuple[str, bool]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        has_direction = tag == "bdi" or given.get("dir") == "auto"
+        if not has_direction and given.get("type") != "hidden":
+            self.found += [f"{tag} {name}={value}" for name, value in attrs if MARK in (value or "")]
+        if tag not in _VOID:
+            self._open.append((tag, has_direction))
+
+    def handle_endtag(self, tag: str) -> None:
+        while self._open and self._open.pop()[0] != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        if MARK in data and not any(has_direction for _, has_direction in self._open):
+            self.found.append(" ".join(data.split()))
