@@ -198,8 +198,8 @@ def set_state(session: Session, address: bytes, *, waiting_since: date | None, d
 def destroy(session: Session, address: bytes, digests: Sequence[bytes]) -> int:
     """Make entries and their attachments unreadable, and return the number of bytes that were freed.
 
-    Digests of entries that are not in the mailbox are ignored. The result is 0 if no entry had a header any
-    more.
+    Digests of entries that are not in the mailbox are ignored. The result is 0 if all the entries were
+    unreadable before.
     """
     freed = 0
     for digest in digests:

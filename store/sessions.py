@@ -69,7 +69,7 @@ class SessionStore:
     def add(self, token_hash: bytes, expires_half_hour: int) -> bool:
         """Store a hash with an empty value. Return False if the store already has this hash.
 
-        The hash expires when the half hour `expires_half_hour`, counted from 1970 in UTC, begins.
+        `expires_half_hour` is a number of half hours since 1970 (UTC). The hash expires at that time.
         """
         with self._connection() as connection:
             added = connection.execute(

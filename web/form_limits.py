@@ -114,9 +114,9 @@ def read_small_form(body: Body, limits: FormLimits) -> Iterator[tuple[str, str]]
 
 
 def _refuse_long(fields: bytearray, limits: FormLimits) -> None:
-    """Refuse a form if the field at the start of `fields` is certainly longer than its limit.
+    """Refuse a form if the field that is arriving now is already longer than its limit.
 
-    The end of this field may not have arrived yet.
+    `fields` has the bytes that have arrived. It starts with this field, whose end can still be missing.
     """
     mark = fields.find(b"&")
     end = len(fields) if mark < 0 else mark

@@ -128,14 +128,14 @@ class FileBegun:
 
 @dataclass(frozen=True, slots=True)
 class FileBytes:
-    """Event of the parser: more bytes of the file that began last have arrived. `piece` is never empty."""
+    """Event of the parser: more bytes of the current file have arrived. `piece` is never empty."""
 
     piece: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class FileEnded:
-    """Event of the parser: the file that began last has arrived completely."""
+    """Event of the parser: the current file has arrived completely."""
 
 
 Event = Field | FileBegun | FileBytes | FileEnded

@@ -1,4 +1,4 @@
-"""Typed text of the current request, kept so that an error page can show it to the adviser again."""
+"""Text that the adviser typed in the current request, kept so that an error page can show the text again."""
 
 from flask import g
 

@@ -88,8 +88,8 @@ class Transcript:
     ) -> tuple[Heads, Heads]:
         """Return the heads and the unseen entries that a new entry of this writer (strand) must name.
 
-        Heads are the newest entries that the writer wrote or was shown. Unseen entries are the other known
-        entries of other writers.
+        Heads are the newest entries that the writer wrote or was shown. Unseen entries are known entries
+        of other writers that this writer was not shown.
 
         - `shown`: the entries that the writer was shown: opened entries, entries without an encrypted part,
           and removed entries

@@ -24,7 +24,7 @@ MANUAL_STEPS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class StepForm:
-    """Typed fields of a step, which tells the source what the desk has done and what comes next.
+    """Fields of a step as the adviser typed them. A step tells the source what the desk did and will do next.
 
     `step` is empty if the step follows from an action, such as passing on a text. `by` is the expected day,
     as YYYY-MM-DD.

@@ -118,7 +118,7 @@ def dismiss_rollback(desk: OpenDesk) -> None:
 
 
 def dismiss_finding(desk: OpenDesk, address: Address) -> None:
-    """Delete the stored faults of a mailbox at the server, because the adviser has seen them."""
+    """Forget what the sync reported about a mailbox of the server. The adviser has seen the warning."""
     with desk.store.writing() as session:
         sync_findings.drop_findings(session, address)
     with suppress(MailboxNotFoundError):
