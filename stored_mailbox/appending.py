@@ -7,9 +7,8 @@ from sqlalchemy.orm import Session
 
 from protocol.entry import SignedEntry
 from protocol.envelope import Author, Envelope
-from protocol.heads import Heads
 from protocol.identifiers import Address, AttachmentId
-from protocol.transcript.check import head_of, read_transcript
+from protocol.transcript.check import read_transcript
 from protocol.transcript.closing import closed_until
 from protocol.transcript.waiting import waiting_since, waiting_since_with
 from store import entries, mailboxes
@@ -43,8 +42,8 @@ class PreparedAppend:
     hook: Callable[[Session], None] | None = None
 
 
-def append_entries(store: Store, prepare: Callable[[], PreparedAppend | None]) -> Heads:
-    """Append the entries that `prepare` returns, all or none. Return the names (heads) of these entries.
+def append_entries(store: Store, prepare: Callable[[], PreparedAppend | None]) -> Sequence[SignedEntry]:
+    """Append the entries that `prepare` returns, all or none. Return these entries.
 
     `prepare` verifies the mailbox and signs the entries. If someone else changes the mailbox in between,
     `prepare` is called again. If `prepare` returns None, the result is empty.
@@ -69,7 +68,7 @@ def append_entries(store: Store, prepare: Callable[[], PreparedAppend | None]) -
                     prepared.hook(session)
         except MailboxChangedError:
             continue
-        return tuple(head_of(new.signed) for new in prepared.new)
+        return [new.signed for new in prepared.new]
     raise MailboxChangedError("the mailbox changed at every attempt")
 
 

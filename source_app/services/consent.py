@@ -5,13 +5,13 @@ mailbox is verified before an answer is appended (docs/protocol.md, "Consent").
 """
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
 from crypto.passphrase import Language, contains_passphrase
 from protocol.content import AnswerNote, Content, Kind, Verdict
-from protocol.heads import Heads
+from protocol.entry import SignedEntry
 from protocol.identifiers import Digest
 from protocol.mailbox_keys import MailboxKeys
 from protocol.transcript.proposal_states import ProposalStatus
@@ -82,10 +82,12 @@ def check_answer_form(
     return ConsentAnswer(bytes.fromhex(proposal_id), digest, form_context, verdict, text, language)
 
 
-def append_consent(desk: PublicDesk, keys: MailboxKeys, answer: ConsentAnswer, *, today: date) -> Heads:
+def append_consent(
+    desk: PublicDesk, keys: MailboxKeys, answer: ConsentAnswer, *, today: date
+) -> Sequence[SignedEntry]:
     """Store a source's answer to the desk's proposal to pass on a text, as an entry of the mailbox.
 
-    Return the name (head) of the new entry. If the same answer was stored before, the result is empty.
+    Return the new entry. If the same answer was stored before, the result is empty.
 
     Raises:
         NotFoundError: this mailbox has no such proposal.

@@ -1,12 +1,13 @@
 """Deletion by the source: remove messages, or end the whole mailbox, with an entry that the source signs."""
 
+from collections.abc import Sequence
 from datetime import date
 
 from sqlalchemy.orm import Session
 
 from crypto.errors import MalformedError
+from protocol.entry import SignedEntry
 from protocol.envelope import REMOVED_AT_ONCE, EntryClass
-from protocol.heads import Heads
 from protocol.mailbox_keys import MailboxKeys
 from protocol.transcript.ending import proof_from_bytes, proof_to_bytes
 from source_app.errors import NotFoundError
@@ -22,11 +23,10 @@ from stored_mailbox.entry_form import FormContext
 
 def delete_words(
     desk: PublicDesk, keys: MailboxKeys, entry_id: bytes, form_context: FormContext, *, today: date
-) -> Heads:
+) -> Sequence[SignedEntry]:
     """Delete the entries with this id and their files. No one can read them any more, not even the desk.
 
-    Return the name (head) of the signed entry that records the removal. If the same form was sent before, the
-    result is empty.
+    Return the signed entry that records the removal. If the same form was sent before, the result is empty.
 
     Raises:
         NotFoundError: this mailbox has no such entry, or it was removed before.

@@ -6,7 +6,7 @@ A practice ticket is a form field with the encrypted passphrase of a new mailbox
 import hashlib
 import hmac
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -18,9 +18,11 @@ from crypto.errors import UnreadableError
 from crypto.framing import frame
 from crypto.passphrase import Language, RootKey
 from protocol import session
+from protocol.entry import SignedEntry
 from protocol.heads import Heads
 from protocol.mailbox_keys import MailboxKeys, derive_mailbox_keys
 from protocol.session import SessionState
+from protocol.transcript.check import heads_after
 from source_app import mailbox_mark, practice_ticket
 from source_app.argon2_limiter import WAIT_SECONDS
 from source_app.errors import (
@@ -190,20 +192,29 @@ def remember_page(desk: PublicDesk, opened: MailboxSession, shown: tuple[Heads, 
 
     The source's next entry names these entries, so the source signs what they had seen when they wrote.
     """
-    if shown != opened.state.shown:
-        _save(desk, opened.token, replace(opened.state, shown=shown), now=now)
+    # Attack: the operator drops what the source wrote in another tab while this page was made.
+    before = set(opened.state.shown[0])
+
+    def change(heads: Heads, _: Heads) -> tuple[Heads, Heads]:
+        written = [head for head in heads if not head.strand and head not in before]
+        return heads_after((*shown[0], *written), ()), shown[1]
+
+    _change_shown(desk, opened.token, change, now=now)
 
 
-def remember_written(desk: PublicDesk, opened: MailboxSession, written: Heads, *, now: int) -> None:
+def remember_written(
+    desk: PublicDesk, opened: MailboxSession, written: Sequence[SignedEntry], *, now: int
+) -> None:
     """Record in a source's session which entry the source wrote, so that the next entry names this one.
 
     If `written` is empty, or if the store fails, the session stays as it is.
     """
-    # If someone drops the entry before a page has shown it, the next page says that an entry is missing.
-    heads, unseen = opened.state.shown
-    others = [each for each in heads if each.strand not in {head.strand for head in written}]
+    # If someone drops an entry before a page has shown it, the next page says that an entry is missing. So
+    # the session forgets an entry of the source only for a newer one that names it.
     with suppress(StoreError):
-        remember_page(desk, opened, (tuple(sorted([*written, *others])), unseen), now=now)
+        _change_shown(
+            desk, opened.token, lambda heads, unseen: (heads_after(heads, written), unseen), now=now
+        )
 
 
 def log_out(desk: PublicDesk, token: bytes | None) -> None:
@@ -281,6 +292,17 @@ def _open_session(desk: PublicDesk, root: RootKey, *, now: int) -> MailboxSessio
     opened = MailboxSession(secrets.token_bytes(session.TOKEN_BYTES), SessionState(root))
     _save(desk, opened.token, opened.state, now=now)
     return opened
+
+
+def _change_shown(
+    desk: PublicDesk, token: bytes, change: Callable[[Heads, Heads], tuple[Heads, Heads]], *, now: int
+) -> None:
+    """Change what a session remembers as shown, unless the session has ended in the meantime."""
+    latest = find_session(desk, token, now=now)
+    if latest is not None:
+        shown = change(*latest.state.shown)
+        if shown != latest.state.shown:
+            _save(desk, token, replace(latest.state, shown=shown), now=now)
 
 
 def _save(desk: PublicDesk, token: bytes, state: SessionState, *, now: int) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -11,7 +11,6 @@ from crypto.passphrase import Language, contains_passphrase
 from protocol.attachment import AttachmentSealer
 from protocol.content import MEDIA_TYPE_CHARS, TEXT_CHARS, AttachmentNote, Content, Kind
 from protocol.entry import SignedEntry, open_entry, sign_again
-from protocol.heads import Heads
 from protocol.identifiers import ATTACHMENT_ID_BYTES, AttachmentId
 from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import SourceWriter
@@ -57,7 +56,7 @@ def check_message_form(
 class Posting:
     """Message that is arriving from a form whose text fields `check_message_form` has checked.
 
-    If the message is refused or cut off, call `abandon`. After `commit`, `written` names the new entry.
+    If the message is refused or cut off, call `abandon`. After `commit`, `written` has the new entry.
     """
 
     desk: PublicDesk
@@ -66,7 +65,7 @@ class Posting:
     text: str = field(repr=False)
     language: Language
     now: int  # half hours since 1970
-    written: Heads = ()
+    written: Sequence[SignedEntry] = field(default=(), repr=False)
     _received_bytes: int = 0
     _name_and_type: tuple[str, str] = field(default=("", ""), repr=False)
     _incoming: "_IncomingFile | None" = None

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,7 @@ from protocol.transcript.check import FaultKind, head_of
 from protocol.transcript.closing import closed_until
 from protocol.transcript.proposal_states import ProposalStatus
 from protocol.transcript.waiting import waiting_since
+from source_app.services import login, thread
 from source_app.services.verified_mailbox import Withheld
 from store import entries, mailboxes
 from store.database.prepared_statements import PreparedQuery
@@ -31,6 +33,7 @@ from tests.deep_json import deep_content
 from tests.pages import hook, hooks
 from tests.source_app.desks import MULTIPART, TODAY, ADesk, SourceBrowser, multipart
 from tests.source_app.proposal_pages import path_of, say, state
+from web.dates import half_hour_now
 
 PAGE = "/en/mailbox"
 
@@ -471,13 +474,87 @@ def test_a_session_misses_what_it_wrote_and_the_operator_dropped_before_another_
     else:
         answer(source, proposal, Verdict.TAKEN_BACK)
         dropped = messages(a_desk, keys)[-1]
-    sql(a_desk, "DELETE FROM entry WHERE digest = ?", dropped.digest)
-    header = "UPDATE sealed SET header = ? WHERE id = (SELECT id FROM entry WHERE digest = ?)"
-    sql(a_desk, header, words.header, words.digest)
+    drop(a_desk, dropped, words)
 
     assert "missing" in hooks(source.get(PAGE).text, "notice")
     source.write("another message")
     assert head_of(dropped) in own_heads(messages(a_desk, keys)[-1])
+
+
+@pytest.mark.parametrize("what", ["a deletion", "a withdrawal"])
+def test_a_form_that_was_open_before_makes_no_session_forget_what_the_operator_dropped(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, what: str
+) -> None:
+    """Attack: the operator drops a removal while a form in another tab is open, which names older entries."""
+    proposal = a_desk.propose(keys, "a text")
+    answer(source, proposal, Verdict.AGREED)
+    source.write("a secret")
+    words = messages(a_desk, keys)[-1]
+    source.get(PAGE)
+    other_tab = source.form_context()
+    if what == "a deletion":
+        delete(source, words)
+        (dropped,) = a_desk.entries_of(keys, EntryClass.REMOVAL, Author.SOURCE)
+    else:
+        answer(source, proposal, Verdict.TAKEN_BACK)
+        dropped = messages(a_desk, keys)[-1]
+    drop(a_desk, dropped, words)
+    assert source.write("another message", form_context=other_tab).status_code == 303
+
+    assert "missing" in hooks(source.get(PAGE).text, "notice")
+    source.write("a third message")
+    assert head_of(dropped) in own_heads(messages(a_desk, keys)[-1])
+
+
+def test_a_page_that_was_read_before_makes_no_session_forget_what_the_operator_dropped(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source.write("a secret")
+    words = messages(a_desk, keys)[-1]
+    source.get(PAGE)
+    path = f"/en/mailbox/delete/{words.envelope.entry_id.hex()}"
+    fields = source.hidden(source.get(path), path)
+    elsewhere = a_desk.browser()
+    elsewhere.log_in(source.passphrase)
+    elsewhere.write("from another device")  # so that the page has something new for the session
+    during_a_page(monkeypatch, lambda: source.post(path, fields))
+    source.get(PAGE)
+    (dropped,) = a_desk.entries_of(keys, EntryClass.REMOVAL, Author.SOURCE)
+    drop(a_desk, dropped, words)
+
+    assert "missing" in hooks(source.get(PAGE).text, "notice")
+
+
+def test_a_page_that_was_read_before_restores_no_session_that_was_ended(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = a_desk.token_of(source)
+    a_desk.answer(keys, "an answer")
+    during_a_page(monkeypatch, lambda: login.log_out(a_desk.desk, token))
+    assert source.get(PAGE).status_code == 200
+
+    assert login.find_session(a_desk.desk, token, now=half_hour_now()) is None
+
+
+def drop(a_desk: ADesk, entry: SignedEntry, removed: SignedEntry) -> None:
+    """Delete an entry's row, and restore the header of an entry that was perhaps removed."""
+    sql(a_desk, "DELETE FROM entry WHERE digest = ?", entry.digest)
+    header = "UPDATE sealed SET header = ? WHERE id = (SELECT id FROM entry WHERE digest = ?)"
+    sql(a_desk, header, removed.header, removed.digest)
+
+
+def during_a_page(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Let something happen once, after the next page has read the mailbox and before it is remembered."""
+    real = thread.read_thread
+    acts = iter([act])
+
+    def read_thread(*given: Any, **how: Any) -> Any:  # noqa: ANN401  # as the real one
+        read = real(*given, **how)
+        for each in acts:
+            each()
+        return read
+
+    monkeypatch.setattr(thread, "read_thread", read_thread)
 
 
 def test_every_fault_says_what_happened_and_what_to_do(
