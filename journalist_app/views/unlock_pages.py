@@ -47,6 +47,8 @@ def unlock_with_passphrase() -> ResponseReturnValue:
         return _unlock_page("stale", 403)
     extensions = current_app.extensions
     passphrase = request.form.get("passphrase", "")
+    if not passphrase.strip():
+        return _unlock_page("empty", 403)
     try:
         with auto_lock().unlocking:
             desk = unlocking.unlock_desk(extensions["config"], extensions["store"], passphrase)

@@ -203,13 +203,16 @@ def test_a_locked_app_shows_nothing(browser: AdviserBrowser, path: str, cookie: 
     assert (answer.status_code, answer.headers["Location"]) == (303, "/unlock")
 
 
-def test_a_wrong_passphrase_is_said_beside_its_field(browser: AdviserBrowser) -> None:
+@pytest.mark.parametrize(("typed", "refusal"), [("fout", "closed"), ("", "empty"), (" ", "empty")])
+def test_a_wrong_or_empty_passphrase_is_said_beside_its_field(
+    browser: AdviserBrowser, typed: str, refusal: str
+) -> None:
     page = browser.get("/unlock")
 
-    answer = browser.post("/unlock", {"token": token(page, "/unlock"), "passphrase": "fout"})
+    answer = browser.post("/unlock", {"token": token(page, "/unlock"), "passphrase": typed})
 
     assert answer.status_code == 403
-    assert hooks(answer.text, "refusal") == ["closed"]
+    assert hooks(answer.text, "refusal") == [refusal]
     assert 'aria-invalid="true"' in answer.text
     assert "fout" not in answer.text
 

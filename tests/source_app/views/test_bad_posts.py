@@ -249,7 +249,7 @@ def test_no_length_and_no_server_that_ends_the_body_is_no_body(source: SourceBro
         ("C:\\\\temp\\\\a.pdf", "a.pdf"),
         ("a\x00\x1b[31mb.pdf", "a[31mb.pdf"),
         ("invoice\u202efdp.exe", "invoicefdp.exe"),
-        ("n" * 5000 + ".pdf", "n" * 116 + ".pdf"),
+        ("n" * 5000 + ".pdf", "n" * 115 + "….pdf"),
         ("\u202e", "file"),
         ("<b>.pdf", "_b_.pdf"),
     ],
