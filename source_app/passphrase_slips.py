@@ -36,7 +36,6 @@ def _is_joined(text: str) -> bool:
     """Return True if a text is a row of words of the lists, without spaces."""
     ends = {0}
     for end in range(1, len(text) + 1):
-        starts = ends.intersection(range(end - _LETTERS_MAX, end))
-        if any(text[start:end] in all_words() for start in starts):
+        if any(at in ends and text[at:end] in all_words() for at in range(end - _LETTERS_MAX, end)):
             ends.add(end)
     return len(text) in ends
