@@ -24,7 +24,6 @@ from source_app.services.proposals import ShownProposal, read_proposal
 from source_app.services.verified_mailbox import read_mailbox
 from stored_mailbox.appending import PreparedAppend, append_entries
 from stored_mailbox.entry_form import FormContext
-from web.normal_text import trim
 
 _SPARE_ENTRIES = 100  # so that a source with a full mailbox can still decline, or take back an agreement
 _TOO_LATE = frozenset({ProposalStatus.PASSING_ON, ProposalStatus.PASSED_ON})
@@ -77,7 +76,7 @@ def check_answer_form(
         raise AnswerRefusedError(AnswerRefusal.FORM_EXPIRED) from why
     if verdict is Verdict.AGREED and not fields.get("sure"):
         raise AnswerRefusedError(AnswerRefusal.NOT_TICKED)
-    if verdict is Verdict.CHANGES_ASKED and not trim(text):
+    if verdict is Verdict.CHANGES_ASKED and not text:
         raise AnswerRefusedError(AnswerRefusal.NO_WISH)
     return ConsentAnswer(bytes.fromhex(proposal_id), digest, form_context, verdict, text, language)
 

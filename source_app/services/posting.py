@@ -122,7 +122,7 @@ class Posting:
                 message.
             NoSuchMailboxError: the mailbox has ended.
         """
-        if not trim(self.text) and not self._complete:
+        if not self.text and not self._complete:
             raise MessageRefusedError(MessageRefusal.EMPTY)
         self.written = append_entries(self.desk.store, lambda: self._prepare(today))
         if not self.written:
@@ -213,14 +213,14 @@ class Posting:
 def form_text(fields: Mapping[str, str]) -> str:
     """Return the text field of a form, with a line feed at the end of each line.
 
-    A text far over the limit of a message is cut just above the limit.
+    A text that shows nothing is empty. A text far over the limit of a message is cut just above the limit.
     """
     # Browsers end lines with a carriage return and a line feed. A text that is cut is still refused, and the
     # page that shows it again stays small.
     text = fields.get("text", "").replace("\r\n", "\n")
     escaped_bytes = len(text.encode()) + 4 * sum(map(text.count, "&<>\"'"))  # at most
-    is_long = escaped_bytes > _ESCAPED_BYTES * TEXT_CHARS
-    return text[: TEXT_CHARS + 1] if is_long else text
+    text = text if trim(text) else ""
+    return text[: TEXT_CHARS + 1] if escaped_bytes > _ESCAPED_BYTES * TEXT_CHARS else text
 
 
 class _IncomingFile:

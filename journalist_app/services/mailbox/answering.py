@@ -17,7 +17,6 @@ from journalist_app.services.mailbox.steps import StepForm
 from protocol.content import AttachmentNote, Content, Kind
 from protocol.identifiers import EntryId
 from stored_mailbox.entry_form import FormContext
-from web.normal_text import trim
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ class AnswerSender(EntrySender):
         """
         new: list[NewWords] = []
         text = message_text(form.text, is_required=False)
-        self._has_text = bool(trim(text))
+        self._has_text = bool(text)
         if self._has_text:
             new.append(NewWords(form.context.entry_id, Content(kind=Kind.MESSAGE, text=text)))
         if form.step is not None and form.step_id is not None and form.step.is_filled:

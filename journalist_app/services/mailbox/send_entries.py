@@ -61,7 +61,7 @@ def message_text(typed: str, *, is_required: bool = True) -> str:
         raise SendRefusedError(SendRefusal.TEXT_TOO_LONG)
     if is_required and not trim(text):
         raise SendRefusedError(SendRefusal.TEXT_MISSING)
-    return text
+    return text if trim(text) else ""
 
 
 class EntrySender:

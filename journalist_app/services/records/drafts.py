@@ -10,6 +10,7 @@ from journalist_app.services.records.reply_templates import ReplyTemplate
 from protocol.content import TEXT_CHARS
 from protocol.identifiers import Address
 from protocol.sealed_record import RecordKind
+from web.normal_text import trim
 
 
 class _Draft(StrictStruct, frozen=True):
@@ -44,7 +45,7 @@ def keep_draft(desk: OpenDesk, address: Address, text: str) -> None:
         RecordUnsoundError: the earlier draft is not the one that this desk wrote last.
     """
     # A deleted draft stays as a record with an empty text, because a missing record looks like an attack.
-    text = text.replace("\r\n", "\n")
+    text = text.replace("\r\n", "\n") if trim(text) else ""
     if len(text) > 2 * TEXT_CHARS:
         raise SendRefusedError(SendRefusal.TEXT_TOO_LONG)
     with desk.store.writing() as session:  # no one else changes the draft between reading and writing

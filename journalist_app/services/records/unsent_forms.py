@@ -23,6 +23,7 @@ from protocol.letterhead import verify_letterhead
 from protocol.sealed_record import RecordKind, open_unsent, seal_unsent
 from store import letterheads, records
 from store.database.engine import Store
+from web.normal_text import trim
 
 UNSENT_MAX: Final = 20  # with this many forms, the next one is not saved; the page shows its text again
 _NAME_BYTES: Final = 16
@@ -63,7 +64,7 @@ def keep_unsent(
         StoreError: the store cannot be written.
     """
     # Attack that remains: someone restores an older letterhead, and the app uses that letterhead's older key.
-    kept = tuple((name, text) for name, text in fields if text)
+    kept = tuple((name, text) for name, text in fields if trim(text))
     with store.reading() as session:
         published = letterheads.latest(session)
         waiting = len(records.revisions(session, RecordKind.UNSENT))

@@ -291,6 +291,15 @@ def test_drafts_and_what_met_a_locked_app_stay_where_they_were_typed(world: Worl
     assert {outbox.record_name(kind, b"name") for kind in set(RecordKind) - stay} == told
 
 
+def test_a_field_of_invisible_characters_is_not_kept_as_unsent(world: World) -> None:
+    fields = [("text", "typed"), ("note", "\u200b\u00ad"), ("next", "")]
+
+    unsent_forms.keep_unsent(world.store, world.config, "/settings", fields, TODAY)
+
+    (form,) = unsent_forms.list_unsent(unlocked(world))
+    assert form.texts == (("text", "typed"),)
+
+
 # ---- drafts
 
 
@@ -300,7 +309,7 @@ def test_a_draft_is_kept_sealed_and_given_up(world: World) -> None:
     drafts.keep_draft(desk, ADDRESS, "canary\r\nregel")
     assert "canary\nregel" == drafts.read_writing_help(unlocked(world), ADDRESS).draft
     assert b"canary" not in stored(world, RecordKind.DRAFT, ADDRESS)
-    drafts.keep_draft(desk, ADDRESS, "")
+    drafts.keep_draft(desk, ADDRESS, "\u200b \u3164")
 
     assert "" == drafts.read_draft(unlocked(world), ADDRESS)
 

@@ -174,6 +174,14 @@ def test_declining_and_agreeing_after_all(
     assert state(a_desk, keys, made) is ProposalStatus.AGREED
 
 
+def test_an_answer_with_a_text_of_invisible_characters_has_no_text(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    assert say(source, made, "agreed", sure="y", text="\u200b\u3164").status_code == 303
+
+    assert shown(a_desk, keys, made).answer_text == ""
+
+
 def test_a_wish_for_changes_reaches_the_desk_in_the_words_of_the_source(
     a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
 ) -> None:

@@ -73,6 +73,14 @@ def test_an_empty_message_is_refused_kindly(a_desk: ADesk, source: SourceBrowser
     assert not a_desk.thread_of(source).entries
 
 
+def test_a_text_of_invisible_characters_beside_a_file_is_none(a_desk: ADesk, source: SourceBrowser) -> None:
+    assert source.write("\u200b\u2800 \u00ad", [("a.txt", b"x")]).status_code == 303
+
+    (entry,) = a_desk.thread_of(source).entries
+    assert entry.text == ""
+    assert [file.name for file in entry.files] == ["a.txt"]
+
+
 def test_a_message_that_is_the_own_passphrase_comes_back_once_with_a_warning(
     a_desk: ADesk, source: SourceBrowser
 ) -> None:
