@@ -107,7 +107,8 @@ def _record_made(  # noqa: PLR0913  # each is a part of the step
         now = thread_of(conversation, opened)
         find_begun(conversation, now, find_proposal(now, proposed.entry_id))
 
-    if proposed.state is ProposalStatus.PASSING_ON:
+    is_first = proposed.state is ProposalStatus.PASSING_ON
+    if is_first:
         step = StepNote(  # the next step and its day stay the same
             step=StepName.PASSED_ON, to=note.name, proposal=proposed.digest, next=begun.next, by=begun.by
         )
@@ -119,13 +120,17 @@ def _record_made(  # noqa: PLR0913  # each is a part of the step
         made=today,
         proposal=proposed.digest,
     )
-    casefiles.update_casefile(desk, address, lambda casefile: _add_passed_on(casefile, passed))
+    casefiles.update_casefile(
+        desk, address, lambda casefile: _add_passed_on(casefile, passed, is_first=is_first)
+    )
 
 
-def _add_passed_on(casefile: Casefile, passed: PassedOn) -> Casefile:
-    if any(each.proposal == passed.proposal for each in casefile.passed_on):
+def _add_passed_on(casefile: Casefile, passed: PassedOn, *, is_first: bool) -> Casefile:
+    """Add a delivery to the desk's notes. When the file is made for the first time, replace a false one."""
+    others = tuple(each for each in casefile.passed_on if each.proposal != passed.proposal)
+    if not is_first and len(others) < len(casefile.passed_on):
         return casefile
-    return msgspec.structs.replace(casefile, passed_on=(*casefile.passed_on, passed))
+    return msgspec.structs.replace(casefile, passed_on=(*others, passed))
 
 
 def _signed_files(

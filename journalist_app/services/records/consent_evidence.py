@@ -76,9 +76,10 @@ def keep_evidence(desk: OpenDesk, address: Address, proposed: ProposalState) -> 
         kept.append(_evidence(EvidenceKind.ANSWER, proposed.answer.signed, proposed.answer.content))
 
     def add(casefile: Casefile) -> Casefile:
-        known = {each.entry for each in casefile.evidence}
-        new = tuple(each for each in kept if each.entry not in known)
-        return msgspec.structs.replace(casefile, evidence=(*casefile.evidence, *new))
+        # Evidence of the same entry is replaced: it may be from a workstation whose key was stolen.
+        entries = {each.entry for each in kept}
+        others = (each for each in casefile.evidence if each.entry not in entries)
+        return msgspec.structs.replace(casefile, evidence=(*others, *kept))
 
     casefiles.update_casefile(desk, address, add)
 

@@ -68,8 +68,8 @@ class RecordMerger:
     def records(self, kind: str, name: bytes, ours: bytes | None, theirs: bytes) -> Record | None:
         """Return the record that replaces ours: the received record, or both records merged.
 
-        If our record already contains the received changes, the result is None. A retired workstation's
-        record can only add items to ours.
+        If our record already contains the received changes, the result is None. The record of a retired
+        workstation only adds notes, labels and a handover text to a casefile of a workstation in use.
 
         Raises:
             RecordFaultError: the received record is not applied.
@@ -81,25 +81,27 @@ class RecordMerger:
         if is_frozen and frozen_digest(letterhead, name) != record_digest(theirs):
             raise RecordFaultError(FindingKind.FORGED_RECORD)
         received = self._open(kind, name, theirs, letterhead)
-        is_retired = received.strand not in letterhead.strands_in_use(self.today())
+        in_use = letterhead.strands_in_use(self.today())
+        is_retired = received.strand not in in_use
         if is_retired and received.revision > _LARGEST_OF_RETIRED:
             raise RecordFaultError(FindingKind.FORGED_RECORD)
-        replacing = Record(kind, name, received.revision, theirs, not received.body)
-        if ours is None or is_frozen:
-            return replacing
-        try:
-            stored = self._open(kind, name, ours, letterhead)
-        except RecordFaultError as why:
-            if why.finding is None:
-                raise
-            return replacing
-        if record_digest(theirs) in stored.past:
+        stored = None
+        if ours is not None and not is_frozen:
+            try:
+                stored = self._open(kind, name, ours, letterhead)
+            except RecordFaultError as why:
+                if why.finding is None:
+                    raise
+        if ours is not None and stored is not None and record_digest(theirs) in stored.past:
             return None
-        if record_digest(ours) in received.past and not is_retired:
-            return replacing
+        if ours is None or stored is None or (record_digest(ours) in received.past and not is_retired):
+            if is_retired and len(received.body) > BODY_BYTES // 2:
+                raise RecordFaultError(FindingKind.LONG_RECORD)
+            return Record(kind, name, received.revision, theirs, not received.body)
         try:
-            merge = _merge_retired if is_retired else merge_bodies
-            body = merge(RecordKind(kind), name, stored.body, received.body, self.today())
+            first, second = sorted((stored, received), key=lambda each: each.strand not in in_use)
+            merge = merge_bodies if second.strand in in_use else _merge_retired
+            body = merge(RecordKind(kind), name, first.body, second.body, self.today())
             both = (ours, stored), (theirs, received)
             sealed = seal_record(
                 RecordKind(kind), name, body, *both, keyring=self.keyring, letterhead=letterhead
@@ -168,36 +170,24 @@ def merge_bodies(kind: RecordKind, name: bytes, one: bytes, other: bytes, today:
 
 
 def _merge_retired(kind: RecordKind, name: bytes, ours: bytes, theirs: bytes, today: date) -> bytes:
-    """Add the new items in a retired workstation's record to the body of our record.
+    """Add the texts in a retired workstation's casefile to our casefile. Any other record stays as it is.
+
+    `theirs` is the body of the retired workstation's record.
 
     Raises:
         TooLongError: the merged body is longer than ours, and takes more than half of the space in a record.
         MalformedError: a body cannot be decoded.
     """
-    body = merge_bodies(kind, name, ours, _additions(kind, ours, theirs), today)
+    # Attack: someone with the workstation's key changes a field of our casefile or a template, or adds
+    # evidence and a delivery before the desk does, so that the genuine ones would count as known.
+    if kind is not RecordKind.CASEFILE or not (ours and theirs):
+        return ours
+    other = Casefile.from_bytes(theirs)
+    added = Casefile(notes=other.notes, labels=other.labels, handover=other.handover)
+    body = merge_bodies(kind, name, ours, added.to_bytes(), today)
     if len(body) > max(BODY_BYTES // 2, len(ours)):
         raise TooLongError
     return body
-
-
-def _additions(kind: RecordKind, ours: bytes, theirs: bytes) -> bytes:
-    """Return the part of a retired workstation's record that we add to our record.
-
-    Of the notes about a mailbox, only items that change nothing in our notes are returned.
-    """
-    # Attack: someone with the workstation's key changes a field of our casefile, or replaces evidence.
-    if kind is RecordKind.CASEFILE and ours and theirs:
-        mine, other = Casefile.from_bytes(ours), Casefile.from_bytes(theirs)
-        entries = {each.entry for each in mine.evidence}
-        proposals = {each.proposal for each in mine.passed_on}
-        return Casefile(
-            notes=other.notes,
-            labels=other.labels,
-            handover=other.handover,
-            evidence=tuple(each for each in other.evidence if each.entry not in entries),
-            passed_on=tuple(each for each in other.passed_on if each.proposal not in proposals),
-        ).to_bytes()
-    return theirs
 
 
 def _merge_decoded(kind: RecordKind, name: bytes, one: bytes, other: bytes, today: date) -> bytes:

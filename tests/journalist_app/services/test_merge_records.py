@@ -255,17 +255,31 @@ def test_a_retired_workstation_drops_no_record(desks: TwoDesks) -> None:
     assert merged(retired(desks), Casefile().to_bytes(), b"") == Casefile().to_bytes()
 
 
-def test_what_a_retired_workstation_adds_is_kept(desks: TwoDesks) -> None:
+def test_a_retired_workstation_adds_texts_alone(desks: TwoDesks) -> None:
+    """Attack: evidence and a delivery that come first keep the desk from recording its own."""
     ours = Casefile(notes=(a_note("ours"),), evidence=(evidence(1, b"1" * 64),), theme="m")
-    theirs = Casefile(
-        notes=(a_note("theirs"),),
-        labels=("label",),
-        handover="handover",
-        evidence=(evidence(2, b"2" * 64),),
-        passed_on=(passed_on(2, "sg", with_consent=True),),
+    texts = Casefile(notes=(a_note("theirs"),), labels=("label",), handover="handover")
+    theirs = msgspec.structs.replace(
+        texts, evidence=(evidence(2, b"2" * 64),), passed_on=(passed_on(2, "sg", with_consent=True),)
     )
     found = Casefile.from_bytes(merged(retired(desks), ours.to_bytes(), theirs.to_bytes()))
-    assert found == both(ours, theirs)
+    assert found == both(ours, texts)
+
+
+def test_what_a_retired_workstation_signed_adds_texts_alone_when_it_came_first(desks: TwoDesks) -> None:
+    """Attack: a workstation without a casefile takes the thief's, before another one sends the genuine."""
+    desks = retired(desks)
+    ours = desks.sealed(
+        desks.second,
+        Casefile(notes=(a_note("thief"),), theme="a", evidence=(evidence(1, b"\xff" * 64),)).to_bytes(),
+    )
+    genuine = Casefile(notes=(a_note("desk"),), theme="m", evidence=(evidence(1, b"1" * 64),))
+    found = desks.merging().records(KIND, NAME, ours, desks.sealed(desks.first, genuine.to_bytes()))
+
+    assert found is not None
+    assert Casefile.from_bytes(desks.opened(found.sealed).body) == both(
+        genuine, Casefile(notes=(a_note("thief"),))
+    )
 
 
 @pytest.mark.parametrize("has_ours", [True, False])
@@ -291,11 +305,27 @@ def test_published_counts_are_only_those_that_the_letterhead_names(
         desks.merging().records(*how, genuine, forged)
 
 
-def test_a_retired_workstation_adds_to_the_texts_of_a_report(desks: TwoDesks) -> None:
-    desks = retired(desks)
-    words = [encode_json(ReportWords(text, "")) for text in ("ours", "theirs")]
-    found = merged(desks, *words, RecordKind.COUNTS, b"report-words-2025")
-    assert {b"ours", b"theirs"} <= {*found.replace(b'"', b"\\n").split(b"\\n")}
+@pytest.mark.parametrize(
+    ("kind", "name", "ours", "theirs"),
+    [
+        (
+            RecordKind.TEMPLATES,
+            b"replies",
+            *(
+                reply_templates.templates_to_bytes([ReplyTemplate("en", "Received", text)])
+                for text in ("We have read this.", "Call 06-12345678.")
+            ),
+        ),
+        (RecordKind.COUNTS, b"report-words-2025", *(encode_json(ReportWords(t, "")) for t in ("a", "b"))),
+        (KIND, NAME, b"", Casefile(notes=(a_note("of a dropped casefile"),)).to_bytes()),
+    ],
+    ids=["templates", "texts of a report", "a casefile that was dropped"],
+)
+def test_a_retired_workstation_changes_no_other_record(
+    desks: TwoDesks, kind: RecordKind, name: bytes, ours: bytes, theirs: bytes
+) -> None:
+    """Attack: with its key, someone writes what the desk would send to sources, or publish."""
+    assert merged(retired(desks), ours, theirs, kind, name) == ours
 
 
 def test_a_retired_workstation_fills_a_casefile_to_half_and_no_further(desks: TwoDesks) -> None:
@@ -309,6 +339,7 @@ def test_a_retired_workstation_fills_a_casefile_to_half_and_no_further(desks: Tw
     assert len(merged(desks, ours, full(BODY_BYTES // 2 - 20_000))) > BODY_BYTES // 2 - 40_000
     theirs = desks.sealed(desks.second, full(BODY_BYTES // 2 + 20_000))
     assert desks.fault(theirs, desks.sealed(desks.first, ours)) is FindingKind.LONG_RECORD
+    assert desks.fault(theirs) is FindingKind.LONG_RECORD
     assert merged(desks, full(BODY_BYTES - 20_000), full(BODY_BYTES // 2)) == full(BODY_BYTES - 20_000)
 
 

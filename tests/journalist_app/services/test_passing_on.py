@@ -19,7 +19,7 @@ import pytest
 
 from crypto.age import PQIdentity
 from crypto.errors import ForgedError
-from journalist_app.desk.casefile import Casefile, Evidence, EvidenceKind
+from journalist_app.desk.casefile import Casefile, Evidence, EvidenceKind, PassedOn
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import Conversation
 from journalist_app.errors import (
@@ -605,6 +605,30 @@ def test_agreed_made_and_handed_over(desk: OpenDesk, source: ASource, paper: Pap
         "sg", True, TODAY, TODAY + timedelta(days=1),
     )  # fmt: skip
     assert [each.kind for each in casefile.evidence] == [EvidenceKind.PROPOSAL, EvidenceKind.ANSWER]
+
+
+def test_false_evidence_and_a_false_delivery_that_came_first_are_replaced(
+    desk: OpenDesk, source: ASource, paper: Paper
+) -> None:
+    """Attack: the thief of a retired workstation's key writes the casefile before the desk does."""
+    proposed = propose(desk, source)
+    given = answers(source, Verdict.AGREED, proposed.digest)
+    old = date(2001, 1, 1)
+    false = Evidence(kind=EvidenceKind.ANSWER, day=old, entry=given.digest, body=b"rubbish")
+    delivery = PassedOn(
+        recipient="complaints", with_consent=False, made=old, proposal=proposed.digest, delivered=old
+    )
+    casefiles.set_in_casefile(desk, source.keys.address, evidence=(false,), passed_on=(delivery,))
+
+    begin(desk, source, proposed)
+    make(desk, source, proposed)
+
+    casefile = casefiles.read_casefile(desk, source.keys.address)
+    assert [each.kind for each in casefile.evidence] == [EvidenceKind.PROPOSAL, EvidenceKind.ANSWER]
+    assert all(each.signature for each in casefile.evidence)
+    (passed,) = casefile.passed_on
+    assert (passed.recipient, passed.with_consent, passed.made, passed.delivered) == ("sg", True, TODAY, None)
+    assert paper.made
 
 
 def test_it_can_be_made_again_and_is_told_once(desk: OpenDesk, source: ASource, paper: Paper) -> None:
