@@ -14,7 +14,7 @@ from journalist_app.services.inbox_lists import InboxFilter
 from journalist_app.services.records import casefiles
 from journalist_app.services.whole_desk import unlocking
 from protocol.content import ClosingNote, Content, Kind, StepName, StepNote
-from protocol.identifiers import Digest
+from protocol.identifiers import Address, Digest
 from tests.journalist_app import desk_readers
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
 
@@ -225,6 +225,25 @@ def test_a_filter_hides_the_mailboxes_that_do_not_match(world: World, wanted: In
     assert [fits.address] == [row.address for row in shown.rows]
     assert ("bullying", ("spoed",)) == (shown.rows[0].theme, shown.rows[0].labels)
     assert ("spoed",) == shown.tags
+    desk.stop()
+
+
+def test_labels_that_a_thief_invented_do_not_fill_the_inbox(world: World) -> None:
+    """Attack: with a retired key, someone signs casefiles of mailboxes that do not exist, full of labels."""
+    sources = [a_source(world) for _ in range(6)]
+    for each in sources:
+        each.writes("vraag")
+    desk = unlocked(world)
+    absent = Address(bytes(20))
+    casefiles.set_in_casefile(desk, absent, labels=("of no mailbox",))
+    for at, each in enumerate(sources):
+        labels = tuple(f"{at}-{number}" for number in range(49))
+        casefiles.set_in_casefile(desk, each.keys.address, labels=("zeker", *labels))
+
+    tags = inbox_lists.read_inbox(desk, InboxFilter(), TODAY).tags
+
+    assert "of no mailbox" not in tags
+    assert ("zeker", 200) == (tags[-1], len(tags))
     desk.stop()
 
 
