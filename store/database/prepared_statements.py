@@ -52,7 +52,8 @@ def _reader(column: ColumnElement[Any]) -> Callable[[Any], Any] | None:
 
     In a column that must not be NULL, NULL counts as a damaged value.
     """
-    if isinstance(column.type, CheckedType) and not getattr(column, "nullable", True):
+    unlabelled = getattr(column, "element", column)
+    if isinstance(column.type, CheckedType) and not getattr(unlabelled, "nullable", True):
         return type(column.type).read
     return column.type.result_processor(_DIALECT, None)
 

@@ -4,14 +4,25 @@ from datetime import date
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select, text
+from sqlalchemy import outerjoin, select, text
 
 from store import mailboxes, public_files
 from store.database.connections import connect
 from store.database.damaged_rows import count_damaged
 from store.database.engine import Store
 from store.database.prepared_statements import PlainQuery
-from store.database.schema import NO_BYTES, NO_DAY, NO_NUMBER, NO_WORD, CheckedType, Day, PublicFileRow, Word
+from store.database.schema import (
+    NO_BYTES,
+    NO_DAY,
+    NO_NUMBER,
+    NO_WORD,
+    CheckedType,
+    Day,
+    MailboxRow,
+    PublicFileRow,
+    UsageRow,
+    Word,
+)
 from tests.store.factories import DAY
 
 NOT_UTF8 = "CAST(x'ff41' AS TEXT)"
@@ -43,6 +54,15 @@ def test_a_value_of_the_wrong_type_is_read_as_a_constant(
 
     assert found is not None
     assert right.get(value, instead) == getattr(found, column)
+
+
+@pytest.mark.usefixtures("address")
+def test_null_is_a_damaged_value_also_under_a_label(store: Store) -> None:
+    no_row = outerjoin(MailboxRow, UsageRow, UsageRow.id == 0)  # SQLite stores no NULL in this column
+    query = PlainQuery(select(UsageRow.sealed_bytes.label("in_store")).select_from(no_row))
+
+    with store.reading() as session:
+        assert query.all(session) == [NO_NUMBER]
 
 
 def test_a_text_in_place_of_an_address_is_not_this_address(store: Store) -> None:
