@@ -196,7 +196,7 @@ def test_every_field_for_a_text_shows_each_line_in_its_own_direction() -> None:
     for template in (folder / "templates").rglob("*.html"):
         for field in re.findall(r"<textarea\b[^>]*>", template.read_text("utf-8")):
             assert 'dir="auto"' in field, template.name
-    assert '[dir="auto"] { unicode-bidi: plaintext; }' in (folder / "static" / "style.css").read_text("utf-8")
+    assert "[dir=auto] { unicode-bidi: plaintext; }" in (folder / "static" / "style.css").read_text("utf-8")
 
 
 def test_no_browser_translates_or_corrects_words_that_must_stay_the_same(pages: list[str]) -> None:

@@ -10,6 +10,7 @@ from flask import Response
 
 import source_app
 from protocol.content import StepName, StepNote
+from protocol.letterhead import Absence
 from tests.pages import hooks
 from tests.source_app.desks import TODAY, ADesk, ToGo
 from tests.source_app.proposal_pages import path_of, say
@@ -34,6 +35,7 @@ def pages(a_desk: ADesk) -> list[str]:
 
     a_desk.app.after_request_funcs.setdefault(None, []).append(keep)
     a_desk.letterhead = a_desk.letterhead.successor(
+        absences=(Absence(since=TODAY, until=TODAY),),
         desk_name=dict.fromkeys(("nl", "en"), typed("desk")),
         secrecy_limits=dict.fromkeys(("nl", "en"), (typed("secret"),)),
         talk=dict.fromkeys(("nl", "en"), f"Call\n{typed('talk')}"),
@@ -90,7 +92,7 @@ def test_every_field_for_a_text_shows_each_line_in_its_own_direction() -> None:
     for template in (folder / "templates").rglob("*.html"):
         for field in re.findall(r"<textarea\b[^>]*>", template.read_text("utf-8")):
             assert 'dir="auto"' in field, template.name
-    assert '[dir="auto"] { unicode-bidi: plaintext; }' in (folder / "static" / "style.css").read_text("utf-8")
+    assert "[dir=auto] { unicode-bidi: plaintext; }" in (folder / "static" / "style.css").read_text("utf-8")
 
 
 def test_no_browser_translates_or_corrects_words_that_must_stay_the_same(pages: list[str]) -> None:
