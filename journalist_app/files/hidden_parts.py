@@ -1,11 +1,11 @@
-"""Program that lists tracked changes, comments and authors' names in office files, or removes them in a copy.
+"""Program that lists the hidden parts and metadata of office files, or removes some of them in a copy.
 
 No module imports this file. `journalist_app.files.metadata` runs it as a program, with the system's Python in
 the sandbox, because the office files are hostile. The program imports only the standard library.
 
-mat2 0.13.3 lists neither tracked changes nor comments. mat2 leaves comments in an .odt, leaves changes of
-layout with their author's name, and refuses a .docx with comments. So this program removes these before mat2
-runs.
+mat2 0.13.3 lists no hidden parts. mat2 leaves comments in an .odt, leaves changes of layout with their
+author's name, leaves the thumbnail of a .docx, and refuses a .docx with comments. So this program removes
+these before mat2 runs.
 """
 
 import io
@@ -14,7 +14,7 @@ import re
 import shutil
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from xml.etree import ElementTree as ET  # expat and the sandbox's limits stop XML bombs
 
@@ -22,28 +22,37 @@ OFFICE = frozenset({".docx", ".xlsx", ".pptx", ".odt", ".ods", ".odp", ".odg"})
 _PART_BYTES = 50_000_000  # limit of one member of the zip, unpacked
 _PARTS = 5_000
 
-_WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+_NAMES = 12  # shown of each kind
+_NAME_CHARS = 200
+_MOST = 1_048_576  # rows of a sheet; a file may claim any number
+_ANCESTORS = 20  # of a style
+
+_WORD = (  # the second is the namespace of "strict" files
+    "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}",
+    "{http://purl.oclc.org/ooxml/wordprocessingml/main}",
+)
 _OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
 _TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
+_TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 _DC = "{http://purl.org/dc/elements/1.1/}"
 
 
-def _named(prefix: str, names: str) -> set[str]:
-    return {prefix + name for name in names.split()}
+def _named(names: str, *prefixes: str) -> set[str]:
+    return {prefix + name for name in names.split() for prefix in prefixes}
 
 
-_UNWRAPPED = _named(_WORD, "ins moveTo")  # the mark is removed, but its text stays
+_UNWRAPPED = _named("ins moveTo", *_WORD)  # the mark is removed, but its text stays
 _CHANGES = {_TEXT + "changed-region"} | _UNWRAPPED | _named(
-    _WORD,
     "del moveFrom cellIns cellDel cellMerge numberingChange pPrChange rPrChange sectPrChange tblGridChange"
     " tblPrChange tblPrExChange tcPrChange trPrChange",
-)  # fmt: skip
-_COMMENTS = {_WORD + "comment", _OFFICE + "annotation"}
-_MARKS = _named(_TEXT, "tracked-changes change change-start change-end") | _named(
-    _WORD,
+    *_WORD,
+) | _named("cell-content-change insertion deletion movement", _TABLE)  # fmt: skip
+_COMMENTS = {_OFFICE + "annotation"} | _named("comment", *_WORD)
+_MARKS = _named("tracked-changes change change-start change-end", _TEXT) | _named(
     "commentRangeStart commentRangeEnd commentReference moveFromRangeStart moveFromRangeEnd moveToRangeStart"
     " moveToRangeEnd customXmlInsRangeStart customXmlInsRangeEnd customXmlDelRangeStart customXmlDelRangeEnd",
-) | {_OFFICE + "annotation-end"}  # fmt: skip
+    *_WORD,
+) | {_OFFICE + "annotation-end", _TABLE + "tracked-changes"}  # fmt: skip
 _REMOVED = ((_CHANGES | _COMMENTS) - _UNWRAPPED) | _MARKS
 
 # Members of a .docx, .xlsx or .pptx that contain only comments and the names of their authors.
@@ -51,41 +60,214 @@ _COMMENT_PART = re.compile(
     r"(^|/)(comments[^/]*|commentAuthors|people|threadedComment[^/]*|modernComment[^/]*|authors)\.xml$"
     r"|(^|/)(comments|threadedComments|persons)/"
 )
-_COMMENT_TAGS = {"comment", "cm", "threadedComment"}
+_COMMENT_TAGS = {"comment", "cm", "reply", "threadedComment"}
+_THUMBNAIL_PART = re.compile(r"(^|/)docProps/thumbnail\.")
+_PARTS_BY_NAME = {
+    "thumbnail": re.compile(r"^(docProps/thumbnail\.|Thumbnails/)"),
+    "embedded": re.compile(r"/embeddings/|vbaProject\.bin$|^(Object [^/]+(/content\.xml)?|Basic/.+\.xml)$"),
+    "custom": re.compile(r"^customXml/item\d+\.xml$"),
+}
+# Parts that other parts refer to, so they are read first: looks of texts, and names of people.
+_READ_FIRST = re.compile(r"(^|/)(styles|commentAuthors|authors|person[^/]*)\.xml$")
+
+# Attributes that hide an element. Names have no namespace, because two namespaces are in use for each name.
+_HIDING = re.compile(
+    r"(?P<sheets>sheet state=hidden)|(?P<deep_sheets>sheet state=veryhidden)|(?P<slides>sld show=0)"
+    r"|(?P<rows>row (?:hidden=1|ht=0)|sheetFormatPr zeroHeight=1|table-row visibility=(?:collapse|filter))"
+    r"|(?P<columns>col (?:hidden=1|width=0)|table-column visibility=(?:collapse|filter))"
+    r"|(?P<hidden>(?:cNvPr|docPr) hidden=1|section display=none|hidden-(?:text|paragraph) is-hidden=1)"
+)
+# Attributes of styles, and the values with which they hide a sheet, a slide or a text. A text is hidden by
+# "white" only if its background is "plain".
+_LOOKS = re.compile(
+    r"(?P<sheets>table-properties display)|(?P<slides>drawing-page-properties visibility)"
+    r"|(?P<hidden>vanish val|text-properties display)"
+    r"|(?P<white>color (?:val|rgb|theme|themeColor)|(?:srgb|scheme)Clr val|text-properties color)"
+    r"|(?P<plain>shd fill|fgColor (?:rgb|theme)|(?:text|paragraph|table-cell)-properties background-color)"
+)
+_VALUES = {
+    "sheets": {"0"},
+    "slides": {"hidden"},
+    "hidden": {"1", "none"},
+    "white": {"white", "0", "background1", "light1", "bg1", "lt1"},
+    "plain": {"white", "0", "auto", "transparent"},
+}
+_SAME_VALUES = {"true": "1", "on": "1", "false": "0", "off": "0"}
+_WHITE = re.compile(r"#?(ff)?(f[0-9a-f]){3}")  # no one can tell a text in this colour from white
+_Looks = Mapping[str, bool]
+
+
+# ---- list ------------------------------------------------------------------------------------------
+
+
+class _Found:
+    """Hidden parts that were found so far, and the names and styles that other parts refer to."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+        self.names: dict[str, dict[str, None]] = {}
+        self.details: list[tuple[str, str, str]] = []
+        self.people: dict[str, str] = {}
+        self.styles: dict[str, tuple[str, _Looks]] = {}  # by name: its parent's name, and its own looks
+
+    def add(self, kind: str, *names: str, number: int = 1) -> None:
+        self.counts[kind] = self.counts.get(kind, 0) + number
+        names_of_kind = self.names.setdefault(kind, {})
+        for name in filter(None, map(str.strip, names)):
+            if len(names_of_kind) < _NAMES:
+                names_of_kind[name[:_NAME_CHARS]] = None
+
+    def looks_of_style(self, name: str) -> _Looks:
+        looks: _Looks = {}
+        for _ in range(_ANCESTORS):
+            name, own = self.styles.get(name, ("", {}))
+            looks = {**own, **looks}
+        return looks
 
 
 def findings(path: str) -> list[tuple[str, str, str]]:
     """Return the hidden parts and metadata of an office file, as tuples of three texts.
 
-    For hidden parts, a tuple has the kind ("changes", "comments" or "hidden"), the number, and the authors.
+    For hidden parts, a tuple has the kind, the number, and the names of authors, sheets, files or addresses.
     For metadata, a tuple has the word "detail", the name, and the value.
     """
-    counts = {"changes": 0, "comments": 0, "hidden": 0}
-    names: dict[str, dict[str, None]] = {kind: {} for kind in counts}
-    details: list[tuple[str, str, str]] = []
+    found = _Found()
     with zipfile.ZipFile(path) as file:
-        for name, raw in _parts(file):
+        members = sorted(file.infolist(), key=lambda each: not _READ_FIRST.search(each.filename))
+        for name, raw in _parts(file, members):
+            for kind, pattern in _PARTS_BY_NAME.items():
+                if pattern.search(name):
+                    found.add(kind, name)
             if name == "meta.xml" or (name.startswith("docProps/") and name.endswith(".xml")):
-                details += [
-                    ("detail", _local(each.tag), each.text.strip())
-                    for each in _tree(raw).iter()
-                    if each.text and each.text.strip()
-                ]
-            elif name.endswith(".xml"):
-                is_comments = _COMMENT_PART.search(name) is not None
-                for each in _tree(raw).iter():
-                    kind = _kind(each, is_comments=is_comments)
-                    if kind:
-                        counts[kind] += 1
-                        names[kind].update(dict.fromkeys(_people(each)))
-    return details + [(kind, str(count), ", ".join(names[kind])) for kind, count in counts.items() if count]
+                found.details += _details(_tree(raw))
+            if name.endswith((".xml", ".rels")):
+                _look(found, name, _tree(raw))
+    counts = [(kind, str(count), ", ".join(found.names[kind])) for kind, count in found.counts.items()]
+    return found.details + [each for each in counts if each[1] != "0"]
+
+
+def _details(tree: ET.Element) -> Iterator[tuple[str, str, str]]:
+    for part in tree:  # a property of one's own has its name in an attribute
+        for each in part.iter():
+            if each.text and each.text.strip():
+                yield "detail", part.get("name") or _local(each.tag), each.text.strip()
+
+
+def _look(found: _Found, name: str, tree: ET.Element) -> None:
+    _learn_styles(found, tree)
+    if _READ_FIRST.search(name):
+        found.people.update((each.get("id", ""), _attribute(each, "name", "displayName")) for each in tree)
+    authors = tree.iterfind("{*}authors/{*}author")
+    found.people.update((str(place), each.text or "") for place, each in enumerate(authors))
+    if name.startswith("xl/revisions/"):
+        is_log = "revisionLog" in name
+        found.add("changes", *(each.get("userName", "") for each in tree), number=len(tree) * is_log)
+    is_comments = _COMMENT_PART.search(name) is not None
+    waiting: list[tuple[ET.Element, _Looks]] = [(tree, {})]
+    while waiting:  # without recursion: a file can have any number of levels
+        each, around = waiting.pop()
+        looks = _looks_here(found, each, around)
+        _look_element(found, each, is_comments=is_comments)
+        _look_looks(found, each, looks)
+        waiting += [(child, looks) for child in reversed(each)]
+
+
+def _look_element(found: _Found, each: ET.Element, *, is_comments: bool) -> None:
+    tag = _local(each.tag)
+    for key, value in each.attrib.items():
+        hides = _HIDING.fullmatch(f"{tag} {_local(key)}={_same(value)}")
+        if hides and hides.lastgroup:
+            found.add(hides.lastgroup, each.get("name") or "?" if tag == "sheet" else "", number=_times(each))
+    if each.tag in _CHANGES:
+        found.add("changes", *_people(found, each))
+    if each.tag in _COMMENTS or (is_comments and tag in _COMMENT_TAGS):
+        people = _people(found, each)
+        is_copy = any(name.startswith("tc=") for name in people)  # of a comment in another part
+        found.add("comments", *(() if is_copy else people), number=not is_copy)
+    target = _attribute(each, "Target" if each.get("TargetMode") == "External" else "href")
+    if target and (tag == "Relationship" or re.match(r"[A-Za-z][\w+.-]*:|/|\.\./", target)):
+        found.add("links", target)
+
+
+def _look_looks(found: _Found, each: ET.Element, looks: _Looks) -> None:
+    tag = _local(each.tag)
+    if tag == "table" and looks.get("sheets"):
+        found.add("sheets", _attribute(each, "name") or "?")
+    if tag == "page" and looks.get("slides"):
+        found.add("slides")
+    if tag in {"t", "v", "p", "h", "span", "a"} and (each.text or "").strip():
+        is_white = looks.get("white") and looks.get("plain", True)
+        found.add("hidden" if looks.get("hidden") else "white", number=bool(looks.get("hidden") or is_white))
+    if tag == "notes":
+        texts = (part.text for path in ("r/{*}t", "p", "span") for part in each.iterfind(f".//{{*}}{path}"))
+        found.add("notes", number=any(text and text.strip() for text in texts))
+
+
+def _learn_styles(found: _Found, tree: ET.Element) -> None:
+    for each in tree.iterfind(".//{*}style"):
+        name, based = _attribute(each, "styleId", "name"), each.find("{*}basedOn")
+        parent = _attribute(each, "parent-style-name") if based is None else _attribute(based, "val")
+        if name:
+            found.styles[name] = (parent, _looks_of(each, *each))
+    fonts = [_looks_of(each) for each in tree.iterfind("{*}fonts/{*}font")]
+    fills = [_looks_of(*each) for each in tree.iterfind("{*}fills/{*}fill")]
+    for place, each in enumerate(tree.iterfind("{*}cellXfs/{*}xf")):
+        font, fill = int(each.get("fontId") or 0), int(each.get("fillId") or 0)
+        found.styles[f"cell {place}"] = ("", {**dict(*fonts[font:][:1]), **dict(*fills[fill:][:1])})
+
+
+def _looks_here(found: _Found, each: ET.Element, looks: _Looks) -> _Looks:
+    tag = _local(each.tag)
+    style = f"cell {each.get('s', '0')}" if tag == "c" else _attribute(each, "style-name")
+    if style:
+        looks = {**looks, **found.looks_of_style(style)}
+    if tag in {"p", "r", "tc"}:
+        for properties in each.iterfind(f"{{*}}{tag}Pr"):
+            for named in (*properties.iterfind("{*}pStyle"), *properties.iterfind("{*}rStyle")):
+                looks = {**looks, **found.looks_of_style(_attribute(named, "val"))}
+            looks = {**looks, **_looks_of(properties)}
+    return looks
+
+
+def _looks_of(*properties: ET.Element) -> _Looks:
+    looks: dict[str, bool] = {}
+    for each in (part for one in properties for part in (*one, *one.iterfind("{*}solidFill/*"))):
+        is_shade = len(each) > 0 or re.search("tint|shade", " ".join(each.attrib), re.IGNORECASE) is not None
+        for key, value in each.attrib.items() or [("val", "1")]:
+            found = _LOOKS.fullmatch(f"{_local(each.tag)} {_local(key)}")
+            if found and found.lastgroup:
+                kind = found.lastgroup
+                looks[kind] = _same(value) in _VALUES[kind] and not (kind == "white" and is_shade)
+    return looks
+
+
+def _same(value: str) -> str:
+    value = value.lower()
+    return "white" if _WHITE.fullmatch(value) else _SAME_VALUES.get(value, value)
+
+
+def _times(each: ET.Element) -> int:
+    if _local(each.tag) == "col":
+        times = int(each.get("max", "1")) - int(each.get("min", "1")) + 1
+    else:
+        times = int(_attribute(each, "number-rows-repeated", "number-columns-repeated") or 1)
+    return max(1, min(times, _MOST))
+
+
+def _people(found: _Found, each: ET.Element) -> Sequence[str]:
+    ids = _attribute(each, "authorId", "personId")
+    creators = [part.text or "" for part in each.iter(_DC + "creator")]
+    return [_attribute(each, "author"), found.people.get(ids, ""), *creators]
+
+
+# ---- remove ----------------------------------------------------------------------------------------
 
 
 def write_cleaned_copy(path: str, out: str) -> None:
-    """Write a copy of an office file in which tracked changes are accepted and comments are removed."""
+    """Write a copy of an office file with tracked changes accepted, without comments and thumbnail."""
     with zipfile.ZipFile(path) as file, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as copy:
-        for name, raw in _parts(file):
-            if _COMMENT_PART.search(name):
+        for name, raw in _parts(file, file.infolist()):
+            if _COMMENT_PART.search(name) or _THUMBNAIL_PART.search(name):
                 continue
             if name.endswith((".rels", "[Content_Types].xml")):
                 kept = _rewritten(raw, _remove_references)
@@ -97,8 +279,7 @@ def write_cleaned_copy(path: str, out: str) -> None:
             copy.writestr(name, kept, compress_type=kind)
 
 
-def _parts(file: zipfile.ZipFile) -> Iterator[tuple[str, bytes]]:
-    members = file.infolist()
+def _parts(file: zipfile.ZipFile, members: Sequence[zipfile.ZipInfo]) -> Iterator[tuple[str, bytes]]:
     if len(members) > _PARTS:
         raise ValueError("too many parts")
     for each in members:
@@ -119,20 +300,9 @@ def _local(tag: object) -> str:
     return str(tag).rpartition("}")[2]
 
 
-def _kind(each: ET.Element, *, is_comments: bool) -> str:
-    if each.tag in _CHANGES:
-        return "changes"
-    if each.tag in _COMMENTS or (is_comments and _local(each.tag) in _COMMENT_TAGS):
-        return "comments"
-    if each.tag == _WORD + "vanish" or each.get(_TEXT + "display") == "none":
-        return "hidden"
-    return ""
-
-
-def _people(each: ET.Element) -> list[str]:
-    names = [value for key, value in each.attrib.items() if _local(key) == "author"]
-    names += [found.text or "" for found in each.iter(_DC + "creator")]
-    return [name.strip() for name in names if name.strip()]
+def _attribute(each: ET.Element, *names: str) -> str:
+    """Return the first attribute with one of these names in any namespace, or an empty text."""
+    return next((value for key, value in each.attrib.items() if _local(key) in names), "").strip()
 
 
 def _rewritten(raw: bytes, change: Callable[[ET.Element], None]) -> bytes:
@@ -143,7 +313,8 @@ def _rewritten(raw: bytes, change: Callable[[ET.Element], None]) -> bytes:
 
 def _remove_references(tree: ET.Element) -> None:
     for each in list(tree):
-        if _COMMENT_PART.search(each.get("Target") or each.get("PartName") or ""):
+        target = each.get("Target") or each.get("PartName") or ""
+        if _COMMENT_PART.search(target) or _THUMBNAIL_PART.search(target):
             tree.remove(each)
 
 

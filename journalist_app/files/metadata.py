@@ -14,7 +14,7 @@ import time
 import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import IO, Literal
+from typing import IO
 
 import msgspec
 from flask_babel import LazyString
@@ -169,7 +169,7 @@ def _not_examined(remark: LazyString) -> FileFindings:
 
 _KEYS = (
     ("place", "^gps|location|city|country|latitude|longitude|province"),
-    ("time", "date|time|^created$|^modified$|printed|revision|offset"),
+    ("time", "date|time|^created$|^modified$|printed|offset"),
     ("person", "author|creator$|artist|owner|modifiedby|byline|copyright|company|manager|uname|printedby"),
     (
         "device",
@@ -177,7 +177,7 @@ _KEYS = (
     ),
 )
 
-_HiddenPart = tuple[Literal["detail", "changes", "comments", "hidden"], str, str]
+_HiddenPart = tuple[str, str, str]
 _Found = dict[str, list[tuple[str, str]]]
 
 
@@ -193,8 +193,8 @@ def _found(hidden: str, shown: str, ending: str) -> _Found:
         kind, key, value = msgspec.json.decode(line, type=_HiddenPart)
         if kind == "detail":
             _add(found, key, value, ending)
-        else:
-            found[kind].append((key, _plain(value)))
+        elif kind in found:
+            found[kind].append((_plain(key), _plain(value)))
     for line in shown.split("\n"):
         key, colon, value = line.strip().partition(": ")
         if colon and not line.lstrip().startswith("[+"):
@@ -208,7 +208,7 @@ def _add(found: _Found, key: str, value: str, ending: str) -> None:
     if ending == ".pdf" and word == "creator":
         about = "device"  # in a PDF, the creator is a program, and the author a person
     line = (_plain(key.rpartition(":")[2]), _plain(value))
-    if line[1] and line not in found[about]:
+    if line[1] not in {"", "0", "false"} and line not in found[about]:
         found[about].append(line)
 
 

@@ -1,8 +1,11 @@
 """Sentences about metadata and hidden parts of a file, in the adviser's language."""
 
+import re
+from datetime import UTC, datetime
 from typing import Final
 
-from flask_babel import gettext, lazy_gettext, ngettext
+from babel import dates
+from flask_babel import get_locale, gettext, lazy_gettext, ngettext
 
 # Remarks about a whole file, such as why it was not inspected.
 UNKNOWN_TYPE: Final = lazy_gettext(
@@ -37,8 +40,10 @@ PDF: Final = lazy_gettext(
     "searched or read aloud."
 )
 OFFICE: Final = lazy_gettext(
-    "In a cleaned copy, the app accepts tracked changes and removes comments. Hidden text stays in the "
-    "copy. Open the copy and read the copy before you send it."
+    "In a cleaned copy, the app accepts tracked changes and removes comments and the small picture of the "
+    "first page. All other hidden parts can stay in the copy: hidden sheets, rows, columns, slides and text, "
+    "white text, speaker notes, files inside the file and links. Open the copy and read the copy before you "
+    "send it."
 )
 ARCHIVE: Final = lazy_gettext(
     "This file contains other files. Ask the source to send those files one by one. Then the app can "
@@ -56,18 +61,74 @@ DETAILS: Final = {
     "hidden": lazy_gettext(
         "The file contains pieces of text that are hidden on the page. Number of pieces: %(key)s."
     ),
+    "white": lazy_gettext(
+        "The file contains pieces of white text, which no one can see on a white page. Number of pieces: "
+        "%(key)s."
+    ),
+    "sheets": lazy_gettext("Hidden sheets in the file: %(key)s (%(value)s)."),
+    "deep_sheets": lazy_gettext(
+        "Sheets in the file that a spreadsheet program does not even list as hidden: %(key)s (%(value)s)."
+    ),
+    "rows": lazy_gettext("Hidden rows in the file: %(key)s."),
+    "columns": lazy_gettext("Hidden columns in the file: %(key)s."),
+    "slides": lazy_gettext("Hidden slides in the file: %(key)s."),
+    "notes": lazy_gettext("Slides in the file with notes for the speaker: %(key)s."),
+    "thumbnail": lazy_gettext(
+        "The file contains a small picture of its first page, which can be out of date."
+    ),
+    "embedded": lazy_gettext(
+        "Files inside the file: %(key)s (%(value)s). The app does not say what is hidden in those files."
+    ),
+    "custom": lazy_gettext("Parts of the file that no page shows, made by a program: %(key)s (%(value)s)."),
+    "links": lazy_gettext("Links from the file to other files or web pages: %(key)s (%(value)s)."),
     "device": lazy_gettext("Device or program (%(key)s): %(value)s"),
     "time": lazy_gettext("Date or time (%(key)s): %(value)s"),
     "other": lazy_gettext("Something else (%(key)s): %(value)s"),
 }
 
 
+# Words for the names of metadata, for people. The names are in small letters, without other characters.
+_WORDS: Final = (
+    (lazy_gettext("made by"), "author creator initialcreator artist byline"),
+    (lazy_gettext("last changed by"), "lastmodifiedby"),
+    (lazy_gettext("organisation"), "company publisher"),
+    (lazy_gettext("place on the map"), "gpsposition"),
+    (lazy_gettext("height above the sea"), "gpsaltitude"),
+    (lazy_gettext("device"), "model"),
+    (lazy_gettext("brand of the device"), "make"),
+    (lazy_gettext("number of the device"), "serialnumber bodyserialnumber internalserialnumber"),
+    (lazy_gettext("program"), "application software producer generator creatortool encodedby"),
+    (lazy_gettext("made on"), "created createdate creationdate datetimeoriginal"),
+    (lazy_gettext("last changed on"), "modified modifydate moddate date datetime"),
+    (lazy_gettext("number of times saved"), "revision editingcycles"),
+    (lazy_gettext("title"), "title"),
+    (lazy_gettext("description"), "description comment imagedescription"),
+)
+
+
 def detail_sentence(kind: str, key: str, value: str) -> str:
     """Return a sentence in the adviser's language about one finding in a file.
 
-    `kind` is a key of `DETAILS`.
+    `kind` is a key of `DETAILS`. Known names of metadata are replaced by words, and dates are formatted.
     """
-    return str(DETAILS[kind] % {"key": key, "value": value or gettext("someone without a name")})
+    name = re.sub(r"[^a-z]", "", key.lower())
+    words = next((str(word) for word, names in _WORDS if name in names.split()), key)
+    value = _moment(value) if kind == "time" else value
+    return str(DETAILS[kind] % {"key": words, "value": value or gettext("someone without a name")})
+
+
+def _moment(value: str) -> str:
+    """Return a date and time in the adviser's language, or the value itself if it has another form."""
+    iso = re.sub(r"^(\d{4}):(\d\d):(\d\d)", r"\1-\2-\3", value)
+    try:
+        is_seconds = re.fullmatch(r"\d{9,10}", value) is not None  # since 1970
+        moment = datetime.fromtimestamp(int(value), UTC) if is_seconds else datetime.fromisoformat(iso)
+    except ValueError:
+        return value
+    is_day = len(iso) == len("2026-03-02")
+    form = "d MMMM y" if is_day and not is_seconds else "d MMMM y, HH:mm"
+    words = dates.format_datetime(moment, form, locale=get_locale())
+    return f"{words} {moment.tzname()}" if moment.tzinfo else words
 
 
 def more_details_sentence(count: int) -> str:
