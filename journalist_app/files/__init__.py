@@ -4,7 +4,7 @@ Imports modules at the root of `journalist_app`, and `gpg`, `programs`, `protoco
 folder contains no Flask, but Flask-Babel for sentences about metadata.
 
 - `export_package`: zip file for a recipient, encrypted and signed with OpenPGP
-- `file_types`: guess of a missing file ending from the first bytes
+- `file_types`: types of files, guessed from their first bytes
 - `gpg_export`: programs and OpenPGP keys with which the desk passes on: gpg and mat2
 - `hidden_parts`: program that runs in the sandbox; hidden parts of office files, such as comments and sheets
 - `metadata`: inspection and cleaning of files with mat2 in the sandbox

@@ -20,7 +20,7 @@ import msgspec
 from flask_babel import LazyString
 
 from journalist_app.files import metadata_sentences
-from journalist_app.files.file_types import HEAD_BYTES
+from journalist_app.files.file_types import HEAD_BYTES, NOT_IN_TEXT, ending_of
 from programs.errors import NoSandboxError, ProgramFailedError
 from programs.runner import ProgramLimits
 from programs.sandbox import SANDBOX_FOLDER, Sandbox
@@ -36,7 +36,9 @@ _LINES_OF_A_KIND = 12
 _HIDDEN_PARTS = Path(__file__).with_name("hidden_parts.py")
 _OFFICE = frozenset({".docx", ".xlsx", ".pptx", ".odt", ".ods", ".odp", ".odg"})
 _ARCHIVES = frozenset({".zip", ".epub"})
-_VIDEOS = frozenset({".mp4", ".m4v", ".avi", ".wmv"})  # mat2 cleans these with ffmpeg, which may be missing
+_WITH_FFMPEG = frozenset({".mp4", ".avi", ".wmv", ".wav"})  # mat2 needs ffmpeg to clean these
+_NOT_CLEANED = _ARCHIVES | {".txt", ".webp", ".mov", ".m4a"}
+_UNKNOWN = frozenset({"", ".rtf", ".7z", ".gz"})
 _REMARKS = {
     ".pdf": (metadata_sentences.PDF,),
     **dict.fromkeys(_OFFICE, (metadata_sentences.OFFICE,)),
@@ -50,35 +52,17 @@ _DIVIDER = "=\n"
 _PREPARE = (
     "set -e; exec 2>/dev/null; /usr/bin/mkdir bin; /usr/bin/ln -s /usr/bin/exiftool /usr/bin/ffmpeg bin/; "
 )
-_INSPECT = _PREPARE + ('/usr/bin/python3 -I -S -c "$3" look "file$2"; echo =; exec "$1" --show "file$2"')
+_INSPECT = _PREPARE + (
+    '/usr/bin/python3 -I -S -c "$3" look "file$2"; echo =; case "$2" in .webp|.mov|.m4a) exec'
+    ' bin/exiftool -S -a --system:all --file:all --exiftool:all --composite:all --riff:all "file$2";; esac;'
+    ' exec "$1" --show "file$2"'
+)
 _CLEAN = _PREPARE + (
     '/usr/bin/python3 -I -S -c "$3" cut "file$2" "copy$2"; "$1" "copy$2" >/dev/null;'
     ' /usr/bin/python3 -I -S -c "$3" look "copy.cleaned$2" >left;'
     ' if /usr/bin/grep -q -E "^..(changes|comments)" left; then exit 4; fi;'
     ' exec /usr/bin/cat "copy.cleaned$2"'
 )
-
-
-# ---- which files, by name and by first bytes -------------------------------------------------------
-
-# Regular expressions for the first bytes of each type of file. Without the one for .txt, a picture named .txt
-# would pass as a text without metadata.
-_SIGNATURES = {
-    **dict.fromkeys((*_OFFICE, *_ARCHIVES), rb"PK\x03\x04"),
-    **dict.fromkeys((".jpg", ".jpeg"), rb"\xff\xd8\xff"),
-    **dict.fromkeys((".tif", ".tiff"), rb"II\*\0|MM\0\*"),
-    **dict.fromkeys((".ogg", ".oga", ".opus"), rb"OggS"),
-    **dict.fromkeys((".mp4", ".m4v", ".heic"), rb".{4}ftyp"),
-    **dict.fromkeys((".wav", ".avi"), rb"RIFF"),
-    ".pdf": rb".{0,1019}%PDF-",
-    ".png": rb"\x89PNG\r\n\x1a\n",
-    ".gif": rb"GIF8",
-    ".svg": rb".*<svg",
-    ".flac": rb"fLaC",
-    ".mp3": rb"ID3|\xff[\xfb\xf3\xf2]",
-    ".wmv": rb"0&\xb2u\x8ef\xcf\x11",
-    ".txt": rb"(?!.*\0|.*<svg|.{0,1019}%PDF-)",
-}
 
 
 # ---- mat2 ------------------------------------------------------------------------------------------
@@ -111,7 +95,7 @@ class Mat2:
 
         `name` is the file's original name. mat2 must end before `until`, on the monotonic clock.
         """
-        ending = _ending(name)
+        ending = _ending(file, name)
         refusal = self._refusal(file, ending)
         if refusal:
             return _not_examined(refusal)
@@ -124,8 +108,8 @@ class Mat2:
         except (OSError, ProgramFailedError, msgspec.MsgspecError):
             return _not_examined(metadata_sentences.FAILED)
         lines = _sentences(found) or (str(metadata_sentences.NOTHING),)
-        can_clean = ending not in _ARCHIVES | {".txt"} and (
-            ending not in _VIDEOS or shutil.which("ffmpeg", path="/usr/bin") is not None
+        can_clean = ending not in _NOT_CLEANED and (
+            ending not in _WITH_FFMPEG or shutil.which("ffmpeg", path="/usr/bin") is not None
         )
         return FileFindings((*lines, *map(str, _REMARKS.get(ending, ()))), can_clean)
 
@@ -134,8 +118,8 @@ class Mat2:
 
         In the copy, tracked changes are accepted and comments are removed. The original file does not change.
         """
-        ending = _ending(name)
-        if ending in _ARCHIVES | {".txt"} or self._refusal(file, ending):
+        ending = _ending(file, name)
+        if ending in _NOT_CLEANED or self._refusal(file, ending):
             return None
         try:
             return self._run(_CLEAN, file, ending, _CLEANED_BYTES, until) or None
@@ -143,10 +127,9 @@ class Mat2:
             return None
 
     def _refusal(self, file: IO[bytes], ending: str) -> LazyString | None:
-        if ending not in _SIGNATURES:
-            return metadata_sentences.UNKNOWN_TYPE
-        if not re.match(_SIGNATURES[ending], os.pread(file.fileno(), HEAD_BYTES, 0), re.DOTALL):
-            return metadata_sentences.OTHER_TYPE
+        if ending in _UNKNOWN:
+            is_empty = not os.pread(file.fileno(), 1, 0)
+            return metadata_sentences.EMPTY if is_empty else metadata_sentences.UNKNOWN_TYPE
         os.lseek(file.fileno(), 0, os.SEEK_SET)  # the sandbox reads from here
         if not self.mat2.exists():
             return metadata_sentences.NO_MAT2
@@ -181,8 +164,19 @@ _HiddenPart = tuple[str, str, str]
 _Found = dict[str, list[tuple[str, str]]]
 
 
-def _ending(name: str) -> str:
-    return PurePosixPath(name).suffix.lower()
+def _ending(file: IO[bytes], name: str) -> str:
+    """Return the ending for this type of file, or an empty text if the type is unknown.
+
+    The content decides. The name decides only about zip files and texts, of which there are many types.
+    """
+    first, named = os.pread(file.fileno(), HEAD_BYTES, 0), PurePosixPath(name).suffix.lower()
+    found = ending_of(first)
+    if found == ".zip" and named in _OFFICE | _ARCHIVES:
+        return named
+    if found in {"", ".txt"}:
+        is_text = first and named == ".txt" and not NOT_IN_TEXT.search(first.decode("latin-1"))
+        return ".txt" if is_text else ""
+    return found
 
 
 def _found(hidden: str, shown: str, ending: str) -> _Found:
@@ -207,6 +201,8 @@ def _add(found: _Found, key: str, value: str, ending: str) -> None:
     about = next((about for about, pattern in _KEYS if re.search(pattern, word)), "other")
     if ending == ".pdf" and word == "creator":
         about = "device"  # in a PDF, the creator is a program, and the author a person
+    if re.match(r"\(Binary data", value) and re.search("thumbnail|preview|jpgfromraw|picture", word):
+        about = "thumbnail"
     line = (_plain(key.rpartition(":")[2]), _plain(value))
     if line[1] not in {"", "0", "false"} and line not in found[about]:
         found[about].append(line)

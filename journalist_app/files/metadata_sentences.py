@@ -12,10 +12,7 @@ UNKNOWN_TYPE: Final = lazy_gettext(
     "The program that examines files does not know this type of file. What is hidden in the file is "
     "unknown, and the app cannot make a cleaned copy."
 )
-OTHER_TYPE: Final = lazy_gettext(  # the first bytes are not of the type that the file name says
-    "The type of this file is not the type that its name says, so the app did not examine the file. What "
-    "is hidden in the file is unknown, and the app cannot make a cleaned copy."
-)
+EMPTY: Final = lazy_gettext("The file is empty.")
 NO_MAT2: Final = lazy_gettext(
     "mat2, the program that examines files, is not installed on this computer. What is hidden in this "
     "file is unknown, and the app cannot make a cleaned copy."

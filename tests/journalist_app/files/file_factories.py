@@ -1,6 +1,7 @@
 """Files with metadata, made by the tests: names, places, days, devices, tracked changes, comments."""
 
 import io
+import struct
 import zipfile
 from collections.abc import Mapping
 from typing import Final
@@ -130,6 +131,34 @@ def a_png() -> bytes:
     raw = io.BytesIO()
     _picture().save(raw, "PNG", pnginfo=words)
     return raw.getvalue()
+
+
+def a_webp() -> bytes:
+    """Return a WebP picture with a maker."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist] = AUTHOR
+    raw = io.BytesIO()
+    _picture().save(raw, "WEBP", exif=exif)
+    return raw.getvalue()
+
+
+def an_m4a() -> bytes:
+    """Return a sound file with a maker, as in the list of tags of a music program."""
+    tag = _atom(b"\xa9ART", _atom(b"data", b"\0\0\0\1\0\0\0\0" + AUTHOR.encode()))
+    handler = _atom(b"hdlr", bytes(8) + b"mdirappl" + bytes(9))
+    tags = _atom(b"udta", _atom(b"meta", bytes(4) + handler + _atom(b"ilst", tag)))
+    return _atom(b"ftyp", b"M4A \0\0\0\0") + _atom(b"moov", tags)
+
+
+def an_mov() -> bytes:
+    """Return a QuickTime film with a device, as a telephone writes the tag."""
+    words = CAMERA.encode()
+    tag = _atom(b"\xa9mod", struct.pack(">HH", len(words), 0) + words)
+    return _atom(b"ftyp", b"qt  \0\0\0\0") + _atom(b"moov", _atom(b"udta", tag))
+
+
+def _atom(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", 8 + len(content)) + kind + content
 
 
 def a_pdf() -> bytes:

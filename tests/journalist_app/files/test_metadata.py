@@ -33,7 +33,10 @@ from tests.journalist_app.files.file_factories import (
     a_jpeg,
     a_pdf,
     a_png,
+    a_webp,
     a_zip,
+    an_m4a,
+    an_mov,
     an_odt,
     texts_in,
 )
@@ -315,23 +318,79 @@ def test_a_hostile_file_is_ended_at_its_share_of_the_time(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "name", ["", ".", "docx", "brief.docx\n", "a.exe", "a.tar.gz", "x.DOCX\u202e", "--in", "a.html"]
+    ("name", "content"),
+    [
+        *(
+            (name, b"\x01\x02\x03")
+            for name in ("", ".", "docx", "a.docx\n", "a.exe", "x.DOCX\u202e", "--in", "a.txt")
+        ),
+        ("a.html", b"<html><svg></svg></html>"),
+        ("a.txt", b"{\\rtf1}"),
+        ("a.tar.gz", b"\x1f\x8b\x08"),
+    ],
 )
-def test_an_unknown_type_of_file_is_reported_as_unknown(tmp_path: Path, name: str) -> None:
-    looked = OPENLY.inspect(a_file(tmp_path, a_docx()), name)
+def test_an_unknown_type_of_file_is_reported_as_unknown(tmp_path: Path, name: str, content: bytes) -> None:
+    path = a_file(tmp_path, content)
+
+    looked = OPENLY.inspect(path, name)
 
     assert looked.lines == (str(metadata_sentences.UNKNOWN_TYPE),)
     assert not looked.can_clean
+    assert OPENLY.clean(path, name) is None
 
 
-@pytest.mark.parametrize("name", ["foto.txt", "foto.png", "foto.docx", "foto.pdf", "foto.svg", "foto.heic"])
+def test_an_empty_file_is_reported_as_empty(tmp_path: Path) -> None:
+    looked = OPENLY.inspect(a_file(tmp_path, b""), "leeg.pdf")
+
+    assert looked == FileFindings((str(metadata_sentences.EMPTY),), can_clean=False)
+
+
+@pytest.mark.parametrize(
+    "name", ["foto.txt", "foto.docx", "foto.pdf", "foto.jfif", "foto.jpg_large", "", "--in"]
+)
 def test_a_photograph_under_another_name_does_not_pass_for_clean(tmp_path: Path, name: str) -> None:
     path = a_file(tmp_path, a_jpeg())
 
     looked = OPENLY.inspect(path, name)
 
-    assert looked.lines == (str(metadata_sentences.OTHER_TYPE),)
+    assert detail_sentence("person", "Artist", AUTHOR) in looked.lines
+    assert looked.can_clean
+
+
+def test_a_photograph_with_the_name_of_a_text_is_cleaned(tmp_path: Path) -> None:
+    cleaned = OPENLY.clean(a_file(tmp_path, a_jpeg()), "foto.txt")
+
+    assert cleaned is not None
+    assert AUTHOR.encode() not in cleaned
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "finding"),
+    [
+        (a_webp, "foto.webp", ("person", "Artist", AUTHOR)),
+        (an_m4a, "stem.m4a", ("person", "Artist", AUTHOR)),
+        (an_mov, "film.mov", ("device", "Model", CAMERA)),
+    ],
+    ids=["webp", "m4a", "mov"],
+)
+def test_tags_of_files_that_mat2_does_not_know_are_reported(
+    tmp_path: Path, make: Callable[[], bytes], name: str, finding: tuple[str, str, str]
+) -> None:
+    path = a_file(tmp_path, make())
+
+    looked = OPENLY.inspect(path, name)
+
+    assert detail_sentence(*finding) in looked.lines
+    assert not looked.can_clean
     assert OPENLY.clean(path, name) is None
+
+
+def test_the_small_picture_in_a_photograph_is_reported_as_a_small_picture(tmp_path: Path) -> None:
+    mat2 = a_mat2(tmp_path, "echo '    PreviewImage: (Binary data 5210 bytes, use -b option to extract)'")
+
+    looked = mat2.inspect(a_file(tmp_path, a_jpeg()), "foto.jpg")
+
+    assert (detail_sentence("thumbnail", "", ""),) == looked.lines
 
 
 def test_plain_text_is_inspected_and_needs_no_copy(tmp_path: Path) -> None:
