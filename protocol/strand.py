@@ -31,13 +31,6 @@ class StrandKey:
         """Return True if the workstation may sign entries that are dated on this day."""
         return self.since <= day and (self.until is None or day <= self.until)
 
-    def ended_before(self, day: date) -> bool:
-        """Return True if the workstation was retired more than a day before `day`.
-
-        A difference of one day proves nothing, because the clocks of two machines can differ by a day.
-        """
-        return self.until is not None and (day - self.until).days > 1
-
 
 SIGNATURE_BYTES: Final = 64
 

@@ -240,7 +240,7 @@ def _dated_back(knowledge: Knowledge, strands: Mapping[StrandId, StrandKey]) -> 
         named = (newest[head.digest] for head in part.heads if head.digest in newest)
         newest[entry.digest] = max([part.day, *named])
         key = strands.get(part.strand)
-        if key is not None and key.ended_before(newest[entry.digest]):
+        if key is not None and not key.counts_on(newest[entry.digest]):
             found.append(entry)
     return found
 

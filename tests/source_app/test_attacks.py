@@ -235,15 +235,17 @@ def retired(a_desk: ADesk) -> DeskWriter:
     return a_desk.add_workstation(b"desk-old", since=date(2026, 1, 1), until=date(2026, 1, 31))
 
 
+@pytest.mark.parametrize("last_day", [date(2026, 1, 31), TODAY - timedelta(days=1)])
 def test_a_retired_workstation_cannot_begin_to_pass_on_what_the_source_agreed_to_later(
-    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, retired: DeskWriter
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, last_day: date
 ) -> None:
     """Attack: with the retired key, the operator dates a step back, and the withdrawal would be too late."""
+    retired = a_desk.add_workstation(b"desk-old", since=date(2026, 1, 1), until=last_day)
     proposal = a_desk.propose(keys, "a text")
     answer(source, proposal, Verdict.AGREED)
     digest = a_desk.thread_of(source).newest_proposal.digest  # type: ignore[union-attr]
     note = StepNote(step=StepName.PASSING_ON, to="J. Jansen", proposal=Digest(bytes.fromhex(digest)))
-    a_desk.answer(keys, "", kind=Kind.STEP, step=note, writer=retired, day=date(2026, 1, 20))
+    a_desk.answer(keys, "", kind=Kind.STEP, step=note, writer=retired, day=last_day)
 
     assert "left_out" in hooks(source.get(PAGE).text, "notice")
     answer(source, proposal, Verdict.TAKEN_BACK)

@@ -191,11 +191,15 @@ def test_it_cannot_have_known_them_through_other_entries_either(talk: Talk) -> N
     assert talk.check().rejected == tuple(chain)
 
 
-def test_a_clock_that_is_off_by_a_day_dates_nothing_back(talk: Talk) -> None:
+@pytest.mark.parametrize(("day", "found"), [(30, set()), (31, {FaultKind.DATED_BACK})])
+def test_the_day_after_its_last_day_is_too_late_for_a_retired_workstation(
+    talk: Talk, day: int, found: set[FaultKind]
+) -> None:
+    """Attack: with one day for clocks that differ, a step could name an agreement of the next day."""
     talk.retired = [LAPTOP]
-    talk.write(talk.source, day=DAY + timedelta(days=31))
+    talk.write(talk.source, day=DAY + timedelta(days=day))
     talk.write(LAPTOP, day=DAY + timedelta(days=30))
-    assert talk.check().faults == ()
+    assert kinds(talk.check()) == found
 
 
 def test_a_workstation_in_use_may_have_a_clock_that_is_far_behind(talk: Talk) -> None:
