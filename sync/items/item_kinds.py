@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from msgspec.structs import astuple
+import msgspec
 from sqlalchemy.orm import Session
 
 from protocol.pouch import pouch_items as formats
@@ -24,8 +24,6 @@ from sync.items import (
     tally_item,
 )
 from sync.items.contexts import ApplyContext, BuildContext, VerifyContext
-
-_OVERHEAD_BYTES: Final = 512  # rough size of an item without its encrypted part
 
 
 def _accept(_context: VerifyContext, _item: Item) -> None:
@@ -80,7 +78,5 @@ def kind_of(item: Item) -> ItemKind:
 
 
 def size_of(item: Item) -> int:
-    """Return roughly the number of bytes of an item in a sync. The number is used for limits only."""
-    if isinstance(item, formats.MailboxItem):
-        return 0  # so that it never fills a pouch without the items that belong to it
-    return _OVERHEAD_BYTES + sum(len(part) for part in astuple(item) if isinstance(part, bytes))
+    """Return the number of bytes of an item in a pouch (sync bundle), without its encryption."""
+    return len(msgspec.msgpack.encode(item))

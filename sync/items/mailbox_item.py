@@ -18,10 +18,10 @@ from stored_mailbox.lost_entries import check_envelopes, has_signed_files, is_re
 from sync.items import attachment_items, entry_item, tallies_item
 from sync.items.contexts import ApplyContext, BuildContext, VerifyContext
 
+_Items = Iterator[tuple[Item, int | None]]
 
-def pack(
-    context: BuildContext, session: Session, address: Address, rows: Sequence[OutboxItem]
-) -> Iterator[tuple[Item, int | None]]:
+
+def pack(context: BuildContext, session: Session, address: Address, rows: Sequence[OutboxItem]) -> _Items:
     """Return an iterator over the sync items of one mailbox, from its rows in the outbox (queue to send).
 
     The last item of a row comes with the row's id, and every other item with None. The iterator ends early
@@ -35,11 +35,7 @@ def pack(
     tallies = [(tallies_item.pack(session, address), row_id) for row_id in tally_rows]
     store, strands = context.endpoint.store, context.letterhead.strand_keys
 
-    def items() -> Iterator[tuple[Item, int | None]]:
-        if mailbox is None:
-            return  # the mailbox has ended in the meantime, and its ending is a separate item
-        # The peer perhaps does not have the mailbox yet.
-        yield MailboxItem(address, mailbox.recipient, mailbox.verify_key, mailbox.opened_day), None
+    def items() -> _Items:
         read = {row.digest: entry_item.read_signed(row, address) for row in stored}
         signed = [entry for entry in read.values() if entry is not None]
         for entry in Knowledge(signed).order:
@@ -49,7 +45,10 @@ def pack(
         if context.has_more:
             return
         yield from tallies
-        yield from ((DamagedItem(address, each), row_ids[each]) for each in read if read[each] is None)
+        for digest in (each for each, entry in read.items() if entry is None):
+            if context.is_full():
+                return
+            yield DamagedItem(address, digest), row_ids[digest]
         own = [entry.digest for entry in signed if entry.envelope.strand == context.endpoint.name]
         with store.reading() as now:
             checked = check_envelopes(now, address, strands, context.verified)
@@ -58,12 +57,22 @@ def pack(
         if own or not row_ids.keys().isdisjoint(lost):
             yield from ((DamagedItem(address, digest), None) for digest in lost)
 
-    return items()
+    if mailbox is None:
+        return iter(())  # the mailbox has ended in the meantime, and its ending is a separate item
+    return _behind(MailboxItem(address, mailbox.recipient, mailbox.verify_key, mailbox.opened_day), items())
+
+
+def _behind(keys: MailboxItem, items: _Items) -> _Items:
+    """Yield the public keys of a mailbox, and then its items. If there are no items, yield nothing."""
+    for place, item in enumerate(items):
+        if place == 0:  # the peer perhaps does not have the mailbox yet
+            yield keys, None
+        yield item
 
 
 def _pack_entry(
     context: BuildContext, entry: SignedEntry, files: Sequence[attachments.Attachment], row_id: int
-) -> Iterator[tuple[Item, int | None]]:
+) -> _Items:
     """Yield the sync items of an entry's attached files, and then the item of the entry itself.
 
     If the stored entry or its files are damaged, also yield a report of damage.
