@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date
 
-from sqlalchemy import Date, bindparam, delete, func, or_, select, update
+from sqlalchemy import Date, and_, bindparam, delete, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from store.database.deletion_queue import queue_attachments, queue_entries
@@ -94,13 +94,18 @@ _ENVELOPES = PreparedQuery(
     StoredEnvelope,
 )
 _DIGESTS = PlainQuery(select(EntryRow.digest).where(_IN_MAILBOX))
+_NAME = {EntryRow.address: 20, EntryRow.digest: 32}  # bytes of each
+_HAS_NAME = and_(*((func.typeof(c) == "blob") & (func.length(c) == size) for c, size in _NAME.items()))
+_PLACE = func.row_number().over(order_by=list(_NAME)).label("place")
+_PLACES = select(*_NAME, _PLACE).where(_HAS_NAME).subquery().c
+_IS_AT = (_PLACES.place - 1) % bindparam("size") == 0
+_NAMES_AT = PreparedQuery(select(_PLACES.address, _PLACES.digest).where(_IS_AT), bytes.__add__)
+_LOW, _END = (tuple_(func.substr(bindparam(x), 1, 20), func.substr(bindparam(x), 21)) for x in ("low", "end"))
 _HELD = PlainQuery(
-    select(EntryRow.address, EntryRow.digest, SealedRow.header.is_not(None))
+    select(*_NAME, SealedRow.header.is_not(None))
     .outerjoin(SealedRow, SealedRow.id == EntryRow.id)
-    .where(EntryRow.address >= bindparam("low"), EntryRow.address < bindparam("high"))
-    .order_by(EntryRow.address)
+    .where(_HAS_NAME, tuple_(*_NAME) >= _LOW, tuple_(*_NAME) < _END)
 )
-_ABOVE_ALL = b"\xff" * 21  # addresses have 20 bytes
 _ALL_DIGESTS = PlainQuery(select(EntryRow.address, EntryRow.digest))
 _ENTRY_IDS = PlainQuery(select(EntryRow.entry_id).where(_HAS_DIGEST))
 _FIRST_DAYS = PlainQuery(
@@ -270,14 +275,21 @@ def digests(session: Session, address: bytes) -> Sequence[bytes]:
     return _DIGESTS.all(session, address=address)
 
 
+def names_at(session: Session, size: int) -> Sequence[bytes]:
+    """Return the lowest name (address and digest) of an entry, and every `size`th name after this one.
+
+    Entries whose address or digest is damaged are left out.
+    """
+    return _NAMES_AT.all(session, size=size)
+
+
 def held(session: Session, first: bytes, end: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
     """Yield the address and the digest of each entry, and True if the entry has an encrypted part.
 
-    The range of addresses begins at `first` and ends before `end`. If `end` is not above `first`, the range
-    continues at the lowest address.
+    `first` and `end` are names, an address and then a digest. The range begins at `first` and ends before
+    `end`.
     """
-    for low, high in [(first, end)] if first < end else [(first, _ABOVE_ALL), (b"", end)]:
-        yield from _HELD.each(session, low=low, high=high)
+    return _HELD.each(session, low=first, end=end)
 
 
 def all_digests(session: Session) -> dict[bytes, list[bytes]]:

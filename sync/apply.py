@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from protocol.errors import PouchRefusal, PouchRefusedError
-from protocol.identifiers import Address, Digest, StrandId
+from protocol.identifiers import StrandId
 from protocol.pouch.pouch_file import PouchHead, PouchReader
 from protocol.pouch.pouch_items import Item
 from store import mailboxes, outbox, peers
@@ -17,7 +17,7 @@ from stored_mailbox.appending import state_of, update_state
 from stored_mailbox.lost_entries import check_envelopes, lost_and_given
 from sync.endpoint import Endpoint
 from sync.errors import SyncRefusal, SyncRefusedError
-from sync.items import record_item
+from sync.items import held_item, record_item
 from sync.items.contexts import ApplyContext, FileKey
 from sync.items.item_kinds import kind_of, size_of
 from sync.verify import verify_pouch
@@ -146,12 +146,12 @@ def _apply_items(context: ApplyContext, items: Iterable[Item], *, is_direct: boo
 def _finish_mailboxes(context: ApplyContext) -> None:
     """Update the state of mailboxes that a pouch (sync bundle) changed, and queue entries for the next pouch.
 
-    The queued entries are those that the sender asked for, and those that are lost here.
+    The queued entries are those that the sender lacks or asked for, and those that are lost here.
     """
     store, asked, changed = context.endpoint.store, context.asked, context.changed
     strands, known = context.verified.strands, context.verified.entries
     states: list[mailboxes.StoredMailbox] = []
-    queued: list[tuple[Address, Digest]] = []
+    queued = held_item.choose(context)
     for address in changed | asked.keys():
         with store.reading() as session:
             checked = check_envelopes(session, address, strands, known)

@@ -52,7 +52,7 @@ def build_pouch(  # noqa: PLR0913  # as the fields of the context
     - `partials`: for each attachment, the number of chunks that the peer already has
     - `unwanted`: attachments that the peer must not continue to send
     - `after`: serial of the newest pouch for this peer, if the new pouch continues that pouch
-    - `tells_held`: True if a workstation also tells the server which entries it has, when there is room
+    - `tells_held`: True if a workstation also tells the server which entries it has
 
     Raises:
         PeerMissingError: there is no such peer.
@@ -94,13 +94,13 @@ def build_pouch_files(
         StoreError: the store cannot be used.
     """
     with sync_lock(endpoint):  # not held while a slow USB stick is written, or a sync would time out
-        context = BuildContext(endpoint, peer, endpoint.letterhead(), {}, part_bytes, part_bytes is None)
+        context = BuildContext(endpoint, peer, endpoint.letterhead(), {}, part_bytes, tells_held=True)
         builder = _PouchBuilder(context)
     while context.size_limit is not None:
         yield builder.write(builder, has_more=True)
         next_limit = part_bytes if context.has_more else None
         chunks = context.chunks_at_peer
-        context = BuildContext(endpoint, peer, endpoint.letterhead(), chunks, next_limit, next_limit is None)
+        context = BuildContext(endpoint, peer, endpoint.letterhead(), chunks, next_limit)
         builder = _PouchBuilder(context, after=builder.serial)
     yield builder.write(builder, has_more=False)
 
@@ -165,6 +165,11 @@ class _PouchBuilder:
 
     def _items(self) -> Iterator[Item]:
         context = self._context
+        if context.tells_held and not context.endpoint.is_server:
+            # First, because the server's answer is perhaps refused until the server has read this item.
+            with context.endpoint.store.reading() as session:
+                held = pack_held(context, session)
+            yield from self._checked(held, None)
         for kind in ROW_PACKERS:
             yield from self._pack_rows(kind)
         with context.endpoint.store.reading() as session:
@@ -173,10 +178,6 @@ class _PouchBuilder:
             if context.is_full():
                 return
             yield from self._pack_mailbox(Address(address))
-        if context.tells_held and not (context.has_more or context.endpoint.is_server):
-            with context.endpoint.store.reading() as session:
-                held = pack_held(session)
-            yield from self._checked(held, None)
 
     def _pack_rows(self, kind: outbox.OutboxKind) -> Iterator[Item]:
         context = self._context

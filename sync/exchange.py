@@ -114,7 +114,6 @@ class _Rounds:
     has_more: bool = True
     without_room: set[tuple[bytes, bytes]] = field(default_factory=set)
     result: SyncResult = field(default_factory=SyncResult)
-    _has_told: bool = False  # what this workstation holds
     _idle: int = 0
     _partials: Mapping[FileKey, int] = field(default_factory=dict)
     _unwanted: Collection[FileKey] = ()
@@ -125,9 +124,8 @@ class _Rounds:
         A pouch is a sync bundle.
         """
         question = build_pouch(
-            self.workstation, SERVER, self._partials, self._unwanted, tells_held=not self._has_told
+            self.workstation, SERVER, self._partials, self._unwanted, tells_held=not self.result.bytes_sent
         )
-        self._has_told |= not question.has_more
         self.result.bytes_sent += len(question.pouch)
         with ThreadPoolExecutor(1) as pool, self.carrier.carry(question.pouch) as pouches:
             for pouch in prefetch(pool, pouches):

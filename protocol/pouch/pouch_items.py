@@ -22,11 +22,12 @@ CHUNK_BYTES: Final = 1024 * 1024
 PAST: Final = 33  # the `past` of a record, and one revision that does not verify
 _NAME_BYTES: Final = 64  # of a record's name or kind; the server does not know the kinds
 _LARGEST: Final = 2**63 - 1
-HELD: Final = 32_768  # mailboxes or entries in one `HeldItem`, 3 MiB at most
+HELD: Final = 1024  # mailboxes or entries in one `HeldItem`
 TALLIES: Final = 64  # a mailbox leaves 8; without a limit, reading 16 MiB of them would take 200 MiB
 
 _Address = Annotated[bytes, Meta(min_length=ADDRESS_BYTES, max_length=ADDRESS_BYTES)]
 _EntryId = Annotated[bytes, Meta(min_length=ENTRY_ID_BYTES, max_length=ENTRY_ID_BYTES)]
+_EntryName = Annotated[bytes, Meta(min_length=52, max_length=52)]  # its address, then its digest
 _EntryDigest = Annotated[bytes, Meta(max_length=DIGEST_BYTES)]  # empty: the mailbox itself
 _AttachmentId = Annotated[bytes, Meta(min_length=ATTACHMENT_ID_BYTES, max_length=ATTACHMENT_ID_BYTES)]
 _Recipient = Annotated[bytes, Meta(min_length=PQ_RECIPIENT_BYTES, max_length=PQ_RECIPIENT_BYTES)]
@@ -165,17 +166,18 @@ class DamagedItem(_Item, frozen=True, tag="damaged"):
 
 
 class HeldItem(_Item, frozen=True, tag="held"):
-    """Item of a sync: list of the mailboxes and entries that a workstation has, in a range of addresses.
+    """Item of a sync: list of the entries that a workstation has, in a range of the names of entries.
 
-    - `first`, `end`: the range begins at `first` and ends before `end`. If `end` is not above `first`, the
-      range continues at the lowest address
-    - `addresses`: the mailboxes
+    - `letterhead`: serial of the workstation's letterhead (the desk's public statement)
+    - `first`, `end`: the range begins at `first` and ends before `end`. A name is an address and a digest
+    - `addresses`: the mailboxes of these entries
     - `whole`: the entries with an encrypted part
     - `bare`: the entries without an encrypted part
     """
 
-    first: _Address
-    end: _Address
+    letterhead: _Count
+    first: _EntryName
+    end: _EntryName
     addresses: Annotated[tuple[_Address, ...], Meta(max_length=HELD)]
     whole: Annotated[tuple[_Digest, ...], Meta(max_length=HELD)]
     bare: Annotated[tuple[_Digest, ...], Meta(max_length=HELD)]

@@ -22,7 +22,7 @@ class BuildContext:
     """State of one pouch (sync bundle) while it is built for a peer, shared by all kinds of items.
 
     - `chunks_at_peer`: for each attachment, the number of chunks that the peer has after applying this pouch
-    - `size`: rough number of bytes packed so far
+    - `size`: number of bytes of the items packed so far
     - `size_limit`: None for a pouch of any size
     - `verified`: the packed entries, whose signatures were verified
     - `tells_held`: True if a workstation also tells the server which entries it has
@@ -91,6 +91,7 @@ class ApplyContext:
     - `without_room`: entries (address and entry id) for whose files this store has no room
     - `unwanted_of`: entries (address and entry id) whose attachments are all unwanted
     - `asked`: entries (digests by address) that the peer asked for
+    - `lacking`: entries (digests by address) that the peer does not have, not verified yet
     - `changed`: mailboxes whose state must be computed again
     """
 
@@ -102,6 +103,7 @@ class ApplyContext:
     without_room: set[tuple[bytes, bytes]] = field(default_factory=set)
     unwanted_of: set[tuple[bytes, bytes]] = field(default_factory=set)
     asked: dict[Address, set[Digest]] = field(default_factory=dict)
+    lacking: dict[Address, set[Digest]] = field(default_factory=dict)
     changed: set[Address] = field(default_factory=set)
     _removed: dict[Address, set[Digest]] = field(default_factory=dict)
 

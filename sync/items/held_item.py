@@ -1,54 +1,78 @@
 """Entries that a workstation holds, in a pouch (sync bundle): the server sends what the workstation lacks.
 
 Rows of the outbox (the queue of items to send) are not signed, and the server may have lost some of them. So
-in each sync, the two stores compare their entries in some mailboxes, from a random address on.
+in each sync, the two stores compare their letterheads (the desk's public statement), and a part of their
+entries. The entries are cut into parts in the order of their names, and each part is equally likely, so that
+no mailbox can keep another one from being compared.
 """
 
 import secrets
-from itertools import islice
+from itertools import pairwise
 from typing import Final
 
 from sqlalchemy.orm import Session
 
-from protocol.identifiers import ADDRESS_BYTES
+from protocol.identifiers import ADDRESS_BYTES, DIGEST_BYTES, Address, Digest
 from protocol.pouch.pouch_items import HELD, HeldItem
 from store import entries, mailboxes, outbox
 from store.outbox import OutboxKind
-from sync.items.contexts import ApplyContext
+from stored_mailbox.lost_entries import check_envelopes
+from sync.items.contexts import ApplyContext, BuildContext
 
-_TOLD: Final = 1024  # mailboxes and entries, after which the range ends: about 32 KiB
+_LOWEST: Final = bytes(ADDRESS_BYTES + DIGEST_BYTES)
+_HIGHEST: Final = b"\xff" * len(_LOWEST)
 _SENT_AGAIN: Final = 4096  # entries that one item adds to the outbox, so that writers wait only briefly
+_OF_ONE_MAILBOX: Final = 256  # the peer may refuse some each time, and must receive the others
+_RANDOM: Final = secrets.SystemRandom()
 
 
-def pack(session: Session) -> HeldItem:
-    """Return the sync item that lists some mailboxes of this workstation, with all their entries.
-
-    The list begins at a random address. After 1,024 mailboxes and entries, no further mailbox is added.
-    """
-    first = end = secrets.token_bytes(ADDRESS_BYTES)
-    told, whole, bare = dict[bytes, None](), list[bytes](), list[bytes]()
-    for address, digest, has_header in entries.held(session, first, first):
-        if address not in told and len(told) + len(whole) + len(bare) >= _TOLD:
-            end = address
-            break
-        told[address] = None
-        (whole if has_header else bare).append(digest)
-    return HeldItem(first, end, tuple(told), tuple(whole[:HELD]), tuple(bare[:HELD]))
+def pack(context: BuildContext, session: Session) -> HeldItem:
+    """Return the sync item that lists a part of the entries of this workstation: at most 1,024 entries."""
+    bounds = [_LOWEST, *entries.names_at(session, HELD)[1:], _HIGHEST]
+    first, end = _RANDOM.choice(list(pairwise(bounds)))
+    rows = dict.fromkeys(entries.held(session, first, end))  # a damaged store may have an entry twice
+    return HeldItem(
+        context.letterhead.serial,
+        first,
+        end,
+        addresses=tuple(dict.fromkeys(address for address, *_ in rows)),
+        whole=tuple(digest for _, digest, has_header in rows if has_header),
+        bare=tuple(digest for _, digest, has_header in rows if not has_header),
+    )
 
 
 def apply(context: ApplyContext, session: Session, item: HeldItem) -> bool:
-    """On the server, queue for a workstation the entries that its list does not have.
+    """On the server, find the entries that a workstation lacks, and queue a newer letterhead.
 
     For listed mailboxes that have ended, the proof of the end is queued. A workstation ignores such a list.
     """
     if not context.endpoint.is_server:
         return False
+    if context.endpoint.letterhead().serial > item.letterhead:
+        outbox.enqueue_for(session, context.peer, OutboxKind.LETTERHEAD)
     for address in item.addresses:
         if mailboxes.find_ended(session, address) is not None:
             outbox.enqueue_for(session, context.peer, OutboxKind.ENDED, address=address)
+    queued = {(row.address, row.name) for row in outbox.of_kind(session, context.peer, OutboxKind.ENTRY)}
     whole, bare = set(item.whole), set(item.bare)
-    stored = entries.held(session, item.first, item.end)
-    lacking = (row for row in stored if row[1] not in whole and (row[2] or row[1] not in bare))
-    for address, digest, _ in islice(lacking, _SENT_AGAIN):
-        outbox.enqueue_for(session, context.peer, OutboxKind.ENTRY, address=address, name=digest)
+    for address, digest, has_header in entries.held(session, item.first, item.end):
+        if digest not in whole and (has_header or digest not in bare) and (address, digest) not in queued:
+            context.lacking.setdefault(Address(address), set()).add(Digest(digest))
     return False
+
+
+def choose(context: ApplyContext) -> list[tuple[Address, Digest]]:
+    """Return the lacking entries to send to the peer: some of each mailbox, if there are too many.
+
+    Rows that do not verify are left out, because the peer would never accept them.
+    """
+    chosen: list[tuple[Address, Digest]] = []
+    for address in _RANDOM.sample(list(context.lacking), len(context.lacking)):
+        if len(chosen) >= _SENT_AGAIN:
+            break
+        with context.endpoint.store.reading() as session:
+            checked = check_envelopes(session, address, context.verified.strands)
+        authentic = () if checked is None else checked.transcript.authentic
+        sound = [digest for digest in context.lacking[address] if digest in authentic]
+        chosen += [(address, each) for each in _RANDOM.sample(sound, min(len(sound), _OF_ONE_MAILBOX))]
+    return chosen

@@ -11,15 +11,12 @@ import pytest
 
 from journalist_app.errors import MailboxNotFoundError
 from journalist_app.services.whole_desk import unlocking
-from protocol.pouch.pouch_items import HeldItem
-from store import entries, mailboxes, outbox
+from store import mailboxes, outbox
 from store.database.engine import Store
 from store.outbox import OutboxKind
-from sync.items import held_item
 from tests.journalist_app.desk_factories import PASSPHRASE, ASource, a_source
 from tests.sync.desks import AtDesk, an_adviser, the_server_cleans_up
 from tests.sync.ends import Ends, all_of, copy_of, restore
-from tests.sync.test_edges import down
 
 EVERYTHING = "1"
 
@@ -187,53 +184,6 @@ def test_a_message_of_a_mailbox_that_the_workstation_does_not_have_arrives(
     adviser.syncs()
     assert adviser.sees(another) == ["hello"]
     assert len(adviser.sees(source)) == 2
-
-
-# ---- what a workstation tells
-
-
-def test_a_sync_tells_a_part_of_the_mailboxes_and_each_part_is_compared(
-    ends: Ends, adviser: AtDesk, source: ASource, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The parts begin at a random address, and go round: together they reach each mailbox."""
-    monkeypatch.setattr(held_item, "_TOLD", 1)
-    sources = [source, *(a_source(ends.world) for _ in range(3))]
-    for each in sources[1:]:
-        each.writes("hello")
-    adviser.syncs()
-    ordered = sorted(each.keys.address for each in sources)
-    told = []
-    for first in (bytes(20), *ordered, b"\xff" * 20):
-        with adviser.store.reading() as session:
-            monkeypatch.setattr("secrets.token_bytes", lambda _, first=first: first)
-            told.append(held_item.pack(session))
-
-    assert [each.addresses for each in told] == [(each,) for each in (ordered[0], *ordered, ordered[0])]
-    assert [each.end for each in told[1:5]] == [*ordered[1:], ordered[0]]
-    for each in told:
-        with ends.world.store.reading() as session:
-            sent = {address for address, *_ in entries.held(session, each.first, each.end)}
-        assert sent == set(each.addresses)
-
-
-def test_a_workstation_compares_nothing_that_a_server_says_it_holds(
-    ends: Ends, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    workstation = ends.workstation()
-    ends.sync(workstation)
-    monkeypatch.delattr(held_item, "islice")
-    assert down(ends, workstation, HeldItem(bytes(20), bytes(20), (bytes(20),), (), ())) == 0
-
-
-def test_what_is_told_fits_the_item(
-    adviser: AtDesk, source: ASource, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(held_item, "HELD", 1)
-    source.writes("another")
-    adviser.syncs()
-    with adviser.store.reading() as session:
-        told = held_item.pack(session)
-    assert len(told.whole) == 1
 
 
 # ---- rows that name nothing
