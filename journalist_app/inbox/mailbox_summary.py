@@ -12,9 +12,11 @@ from protocol.content import StepName
 from protocol.entry import EntryContent
 from protocol.identifiers import Address, Digest
 from protocol.transcript.check import Transcript
-from protocol.transcript.thread_state import thread_state
+from protocol.transcript.thread_state import ThreadStep, thread_state
 from protocol.transcript.waiting import non_answers, waiting_since
 
+# "passed_on": the desk made the file for the recipient. "handed_over": the recipient got this file.
+SUMMARY_STEPS: Final = (*(step.value for step in StepName), "handed_over")
 _SUBSTANCE: Final = frozenset({StepName.ADVICE_GIVEN, StepName.PASSED_ON, StepName.CLOSED})
 
 
@@ -27,7 +29,7 @@ class MailboxSummary(msgspec.Struct, frozen=True, array_like=True):
     address: bytes
     entries: bytes  # `digest_of_rows` of the stored entries; a new or lost entry changes it
     newest: date | None  # day of the newest entry
-    step: str  # the desk's newest statement of what it has done
+    step: str  # the desk's newest statement of what it has done: one of SUMMARY_STEPS, or empty
     asked: date | None = None  # day of the source's first message
     is_confirmed: bool = False  # the desk has written an entry
     waiting: date | None = None  # day of the source's oldest message without an answer
@@ -70,9 +72,6 @@ def summarise_mailbox(
     words = [signed for signed, _ in opened if signed.envelope.is_words and not signed.envelope.strand]
     asked = next((each.envelope.day for each in words if each.digest not in transcript.removed), None)
     own_steps = [step for step in state.steps if not step.is_derived]
-    current = state.current.step if state.current else None
-    if state.current is not None and state.current.is_void:
-        current = StepName.PROPOSAL_MADE  # the source withdrew in time: the proposal waits again
     texts = [content.text for signed, content in opened if content and not signed.envelope.strand]
     is_read = all(
         content is not None or not signed.envelope.is_words or signed.digest in transcript.removed
@@ -83,7 +82,7 @@ def summarise_mailbox(
         address=address,
         entries=entries,
         newest=opened[-1][0].envelope.day if opened else None,
-        step=current.value if current else "",
+        step=_current_step(state.current),
         asked=asked,
         is_confirmed=any(signed.envelope.strand for signed, _ in opened),
         waiting=waiting_since(transcript, non_answers(opened)),
@@ -102,3 +101,12 @@ def summarise_mailbox(
         files=sum(len(content.attachments) for _, content in opened if content),
         read=digest_of_entries(transcript) if is_read else b"",
     )
+
+
+def _current_step(current: ThreadStep | None) -> str:
+    if current is None:
+        return ""
+    if current.delivered:
+        return "handed_over"
+    # If the source withdrew in time, the proposal waits again.
+    return StepName.PROPOSAL_MADE.value if current.is_void else current.step.value

@@ -2,8 +2,8 @@
 
 Imports `journalist_app.services`, `journalist_app.services.closing`, `journalist_app.services.whole_desk`,
 `journalist_app.services.mailbox`, `journalist_app.services.passing_on`, `journalist_app.services.records`,
-`journalist_app.requests`, `journalist_app.desk`, `journalist_app.search`, modules at the root of
-`journalist_app`, and `sync`, `report`, `web`, `stored_mailbox`, `store`, `protocol` and `crypto`.
+`journalist_app.requests`, `journalist_app.desk`, `journalist_app.inbox`, `journalist_app.search`, modules at
+the root of `journalist_app`, and `sync`, `report`, `web`, `stored_mailbox`, `store`, `protocol` and `crypto`.
 
 - `about_desk_pages`: facts about this desk; replaces a damaged trusted state
 - `calendar_pages`: changes and publishes the desk's calendar and response times

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import MailboxNotFoundError, RecordUnsoundError, UnsoundMailboxError
+from journalist_app.inbox.mailbox_summary import SUMMARY_STEPS
 from journalist_app.requests.access import require_our_form, unlocked
 from journalist_app.requests.form_context import address_of, adviser_today
 from journalist_app.services import inbox_lists
@@ -16,7 +17,6 @@ from journalist_app.services.closing import ended_mailboxes
 from journalist_app.services.inbox_lists import Inbox, InboxFilter
 from journalist_app.services.records import unsent_forms
 from journalist_app.services.whole_desk import desk_calendar
-from protocol.content import StepName
 from web.form_limits import TOKEN_BYTES, takes
 
 bp = Blueprint("inbox", __name__)
@@ -44,7 +44,7 @@ def show_inbox(desk: OpenDesk) -> ResponseReturnValue:
         is_refreshing=is_refreshing,
         asked=_asked(inbox.wanted),
         themes=desk.config.options("themes"),
-        steps=[step.value for step in StepName],
+        steps=SUMMARY_STEPS,
         unsent=unsent_forms.count_unsent(desk),
         closed_until=desk_calendar.last_closed_day(desk, today),
     )
@@ -65,7 +65,7 @@ def _wanted() -> InboxFilter:
         query=asked.get("q", "").strip(),
         theme=asked.get("theme", ""),
         tag=asked.get("tag", ""),
-        step=step if step in set(StepName) else "",
+        step=step if step in SUMMARY_STEPS else "",
         is_late="late" in asked,
     )
 

@@ -53,6 +53,7 @@ def _dutch() -> list[str]:
         ("akkoord", "toestemming"),
         ("inbox", "postvak"),
         ("je", "u|uw"),
+        ("agenda", "kalenders?"),
     ],
 )
 def test_one_thing_has_one_word_in_dutch(kept: str, others: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from journalist_app.desk.casefile import Casefile
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.inbox.deadlines import DeadlineKind, days_after, deadlines_of
-from journalist_app.inbox.mailbox_summary import MailboxSummary
+from journalist_app.inbox.mailbox_summary import SUMMARY_STEPS, MailboxSummary
 from journalist_app.services import inbox_lists
 from journalist_app.services.inbox_lists import InboxFilter
 from journalist_app.services.records import casefiles
@@ -169,6 +169,27 @@ def test_a_handed_over_step_does_not_reopen_a_closed_mailbox(world: World) -> No
     summary = card_in(desk := unlocked(world), source)
 
     assert (summary.is_closed, summary.waiting, summary.promised) == (True, None, None)
+    desk.stop()
+
+
+@pytest.mark.parametrize(("delivered", "step"), [(None, "passed_on"), (TODAY, "handed_over")])
+def test_a_filter_tells_a_file_that_is_ready_from_a_file_that_was_handed_over(
+    world: World, delivered: date | None, step: str
+) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    note = StepNote(step=StepName.PASSED_ON, to="SG", without_consent=True, delivered=delivered)
+    source.is_told(Content(kind=Kind.STEP, text="De wet verplicht ons.", step=note))
+    desk = unlocked(world)
+
+    found = {
+        each
+        for each in SUMMARY_STEPS
+        for state in ("waiting", "answered")
+        if inbox_lists.read_inbox(desk, InboxFilter(state, step=each), TODAY).rows
+    }
+
+    assert found == {step} == {card_in(desk, source).step}
     desk.stop()
 
 

@@ -1508,6 +1508,28 @@ def test_a_step_that_was_taken_back_in_time_is_told_and_nothing_says_it_is_passe
         assert "passing_on" not in hooks(shown.text, "state") + hooks(shown.text, "step")
 
 
+def test_the_inbox_and_the_steps_tell_a_made_file_from_one_that_was_handed_over(
+    world: World, browser: AdviserBrowser, tmp_path: Path
+) -> None:
+    """Attack: the source's withdrawal is held back until the file is made. The file is handed over anyway."""
+    source, page = proposed(world, browser, tmp_path)
+    answer_of(browser, source, Verdict.AGREED)
+    before = source.reads().transcript.authentic.keys()
+    browser.post(f"{page}/begin", closing_fields(browser.get(page), f"{page}/begin"))
+    browser.post(f"{page}/make", closing_fields(browser.get(page), f"{page}/make"))
+    settle(browser)
+    made = browser.get("/inbox?state=answered").text
+    answer_of(browser, source, Verdict.TAKEN_BACK, before)
+    fields = {"text": "Per stick.", "delivered": TODAY.isoformat()}
+    browser.post(f"{page}/deliver", closing_fields(browser.get(page), f"{page}/deliver", **fields))
+    settle(browser)
+    steps = hooks(browser.get(f"/mailbox/{source.address}").text, "step")
+
+    assert hooks(made, "step") == ["passed_on"]
+    assert hooks(browser.get("/inbox?state=answered").text, "step") == ["handed_over"]
+    assert steps[-1] == "delivered"
+
+
 def test_what_a_source_signs_as_a_proposal_has_no_page(
     world: World, browser: AdviserBrowser, tmp_path: Path
 ) -> None:

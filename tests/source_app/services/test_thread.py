@@ -150,6 +150,28 @@ def test_every_step_has_words_of_its_own_and_says_what_is_next(
     )
 
 
+@pytest.mark.parametrize(
+    ("delivered", "step", "comes_next"), [(None, "file_made", "hand_over"), (TODAY, "passed_on", "tells")]
+)
+def test_information_is_passed_on_only_when_the_recipient_got_the_file(
+    a_desk: ADesk,
+    source: SourceBrowser,
+    keys: MailboxKeys,
+    delivered: date | None,
+    step: str,
+    comes_next: str,
+) -> None:
+    source.write("hello")
+    note = StepNote(step=StepName.PASSED_ON, to="X", without_consent=True, delivered=delivered)
+    a_desk.say_step(keys, "a reason", note)
+
+    page = source.get("/en/mailbox").text
+
+    assert {"file_made", "passed_on"} & set(hooks(page, "step")) == {step}
+    assert (hooks(_now(page), "step"), hooks(_now(page), "next")) == ([step], [comes_next])
+    assert re.search(rf"{hook('entry', 'step')}>[^<]*<span {hook('step', step)}>[^<]*<bdi>X</bdi>", page)
+
+
 def test_a_proposal_and_what_the_adviser_says_with_it_are_one_step(
     a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
