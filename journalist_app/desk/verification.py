@@ -129,9 +129,9 @@ def conversation_of(desk: OpenDesk, address: Address) -> Conversation:
     if not faults and waiting is not None and stored.mailbox.waiting_since is None:
         faults.append(ShownFault("wrong_state"))
     if all(fault.allows_answers or fault.kind == FaultKind.RESTORED for fault in faults):
-        seen = SeenMailbox(
-            transcript.heads, frozenset(transcript.removed), closed_until(transcript), waiting is None
-        )
+        # Only of entries that are here: a source can sign removals of thousands that never existed.
+        here = frozenset(transcript.removed.keys() & transcript.authentic.keys())
+        seen = SeenMailbox(transcript.heads, here, closed_until(transcript), waiting is None)
         desk.remember(address, seen)
     if address in desk.damaged_files:
         faults.append(ShownFault(DAMAGED_FILE, allows_answers=True))

@@ -1,5 +1,6 @@
 """Attacks by someone who can write to the store: nothing is passed on or deleted, and every page works."""
 
+import os
 from datetime import date
 
 import pytest
@@ -12,12 +13,16 @@ from journalist_app.services.records import casefiles, unsent_forms
 from journalist_app.services.whole_desk import background_check
 from protocol.content import ClosingNote, Content, Kind, StepName, StepNote, Verdict
 from protocol.entry import SignedEntry
+from protocol.envelope import EntryClass
+from protocol.identifiers import Digest
 from protocol.sealed_record import RecordKind
+from protocol.strand import SourceWriter
 from store import records
 from tests.journalist_app.desk_factories import TODAY, ASource, World, a_source
 from tests.journalist_app.opening import opens
 from tests.journalist_app.services.test_closing import answered, close, day_of, purge, unlocked
 from tests.journalist_app.services.test_passing_on import answers, begin, propose
+from tests.sync.test_hidden_rows import hidden
 
 
 def make_unreadable(world: World, signed: SignedEntry) -> None:
@@ -57,6 +62,36 @@ def test_an_agreement_does_not_revive_when_the_newer_proposal_is_deleted(
 
     with pytest.raises(AdviserError):
         begin(desk, source, first)
+
+
+# ---- removal
+
+
+def test_removals_of_entries_that_never_existed_do_not_fill_the_trusted_state(world: World) -> None:
+    """Attack: the owner of a mailbox signs removals of invented entries, without end."""
+    source = a_source(world)
+    words = source.writes("vraag")
+    invented = (Digest(os.urandom(32)) for _ in range(31))
+    source.signs(
+        SourceWriter(source.keys), EntryClass.REMOVAL, removes=tuple(sorted([words.digest, *invented]))
+    )
+    desk = unlocked(world)
+
+    background_check.check_store(desk, TODAY)
+
+    assert desk.trusted_state.seen(source.keys.address).removed == {words.digest}
+
+
+def test_a_removal_whose_entry_arrives_later_is_remembered(world: World) -> None:
+    source = a_source(world)
+    words = source.writes("vraag")
+    source.removes(words)
+    desk = unlocked(world)
+    with hidden(world.store, "entry", f"digest = x'{words.digest.hex()}'"):
+        background_check.check_store(desk, TODAY)
+        assert desk.trusted_state.seen(source.keys.address).removed == frozenset()
+    background_check.check_store(desk, TODAY)
+    assert desk.trusted_state.seen(source.keys.address).removed == {words.digest}
 
 
 # ---- closing
