@@ -52,7 +52,8 @@ class Inbox:
     wanted: InboxFilter
     rows: tuple[inbox_rows.InboxRow, ...]
     ended: tuple[inbox_rows.EndedInboxRow, ...]
-    unsound: tuple[inbox_rows.UnsoundRow, ...]
+    unsound: tuple[inbox_rows.UnsoundRow, ...]  # those on this page; `warnings` counts all of them
+    warnings: int
     found: int
     waiting: int
     answered: int
@@ -103,17 +104,20 @@ def read_inbox(desk: OpenDesk, wanted: InboxFilter, today: date) -> Inbox:
         ended_shown = tuple(row for row in gone if _fits(row.label, words))
     else:
         ended_shown = gone if wanted.state == "closed" and wanted.page == 1 and not wanted.has_filter else ()
+    unsound = inbox_rows.unsound_rows(desk, gone, restored)
+    first_unsound = min(first, max(len(unsound) - 1, 0) // PAGE_ROWS * PAGE_ROWS)
     return Inbox(
         wanted=wanted,
         rows=tuple(rows),
         ended=ended_shown[:PAGE_ROWS],
-        unsound=inbox_rows.unsound_rows(desk, gone, restored),
+        unsound=unsound[first_unsound : first_unsound + PAGE_ROWS],
+        warnings=len(unsound),
         found=len(found) + len(ended_shown),
         waiting=len(lists["waiting"]) if lists else counts.waiting,
         answered=len(lists["answered"]) if lists else counts.answered,
         closed=len(ended) + len(lists.get("closed", ())),
         late={state: sum(_is_late(each.due) for each in one_list) for state, one_list in lists.items()},
-        has_more=not words and len(addresses) > PAGE_ROWS,
+        has_more=not words and max(len(addresses), len(unsound) - first) > PAGE_ROWS,
         progress=desk.progress,
         whole_check=desk.whole_check,
         reading=reading,

@@ -7,15 +7,18 @@ from typing import Final
 
 from journalist_app.desk.casefile import Casefile
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.desk.verification import Conversation, entry_contents, open_with_faults
+from journalist_app.desk.verification import DAMAGED_FILE, Conversation, entry_contents, open_with_faults
 from journalist_app.inbox.deadlines import Deadline, deadlines_of
 from journalist_app.inbox.mailbox_summary import digest_of_entries, summarise_mailbox
 from journalist_app.services.closing.ended_mailboxes import end_by_source
 from journalist_app.services.mailbox.count_for_report import count_not_arrived
 from protocol.identifiers import Address
+from protocol.transcript.check import ALLOW_ANSWERS
 from store.mailboxes import EndedMailbox
 
 _NOTHING_NOTED: Final = (0, Casefile())
+# Anyone can start hundreds of mailboxes with such a fault, which must not hide another fault.
+_MILD: Final = frozenset({*ALLOW_ANSWERS, DAMAGED_FILE, "unreadable"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,7 @@ def ended_row(desk: OpenDesk, row: EndedMailbox) -> EndedInboxRow:
 def unsound_rows(
     desk: OpenDesk, closed: tuple[EndedInboxRow, ...], restored: Sequence[Address]
 ) -> tuple[UnsoundRow, ...]:
-    """Return a row for each mailbox that the inbox must show as faulty, sorted by label.
+    """Return a row for each mailbox that the inbox must show as faulty, sorted by label, grave faults first.
 
     `closed` has the rows of ended mailboxes. `restored` has ended mailboxes that someone restored at the
     server.
@@ -131,7 +134,7 @@ def unsound_rows(
     rows += [unsound_row(desk, each, ("bad_casefile",), is_here=True) for each in bad_casefiles]
     rows += [unsound_row(desk, each, ("false_ending",), is_here=False) for each in false_endings]
     rows += [unsound_row(desk, each, ("come_back_at_server",), is_here=False) for each in restored]
-    return sort_by_label(rows)
+    return tuple(sorted(rows, key=lambda row: (_MILD.issuperset(row.faults), row.label)))
 
 
 def unsound_row(desk: OpenDesk, address: Address, faults: tuple[str, ...], *, is_here: bool) -> UnsoundRow:

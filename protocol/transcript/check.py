@@ -39,7 +39,7 @@ class FaultKind(StrEnum):
 # An adviser may write in a mailbox with these faults. Otherwise the operator of the server could block a
 # mailbox for good by losing one row, by adding one with the key of a retired workstation, or by hiding a row
 # until a sync has restored the row.
-_ALLOW_ANSWERS: Final = frozenset(
+ALLOW_ANSWERS: Final = frozenset(
     map(FaultKind, ("side_by_side", "missing", "lost", "dated_back", "retired_fork", "replayed"))
 )
 
@@ -60,7 +60,7 @@ class Fault:
     @property
     def allows_answers(self) -> bool:
         """Return True if an adviser may write in a mailbox with this fault."""
-        return self.kind in _ALLOW_ANSWERS
+        return self.kind in ALLOW_ANSWERS
 
 
 @dataclass(frozen=True, slots=True)

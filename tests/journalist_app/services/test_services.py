@@ -289,6 +289,26 @@ def test_a_mailbox_that_was_seen_and_is_gone_is_told_until_it_is_back(world: Wor
     assert Address(source.keys.address) not in desk.unsound
 
 
+def test_a_flood_of_mild_warnings_neither_fills_the_inbox_nor_hides_a_grave_one(world: World) -> None:
+    """Attack: someone starts hundreds of mailboxes, each with an entry that names one that never existed."""
+    desk = unlocked(world)
+    flood = [Address(bytes([at]) * 20) for at in range(52)]
+    for each in flood:
+        desk.unsound[each] = ("missing", "unreadable")
+    desk.unsound[flood[-1]] = ("missing", "bad_signature")
+
+    pages = [inbox_lists.read_inbox(desk, InboxFilter("waiting", page), TODAY) for page in (1, 2, 3, 4)]
+
+    assert [(len(each.unsound), each.warnings, each.has_more) for each in pages] == [
+        (25, 52, True),
+        (25, 52, True),
+        (2, 52, False),
+        (2, 52, False),  # the warnings stay on every page
+    ]
+    assert pages[0].unsound[0].address == flood[-1].hex()
+    assert len({row.address for each in pages for row in each.unsound}) == 52
+
+
 def test_a_mailbox_that_ends_while_it_is_checked_is_no_fault(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")

@@ -19,6 +19,8 @@ from crypto.age import PQIdentity
 from journalist_app import create_adviser_app
 from journalist_app.desk.casefile import Casefile, Evidence, EvidenceKind
 from journalist_app.files.presealed import DECRYPTIONS_PER_PAGE
+from journalist_app.services import inbox_rows
+from journalist_app.services.inbox_rows import UnsoundRow
 from journalist_app.services.mailbox import read_thread
 from journalist_app.services.records import casefiles
 from protocol.content import TEXT_CHARS, AnswerNote, Content, Kind, PassOnRecipient, ProposalNote, Verdict
@@ -380,6 +382,23 @@ def test_tampering_is_shown_and_the_form_is_gone(world: World, browser: AdviserB
     assert answer.status_code == 409
     assert "mijn antwoord" in answer.text
     assert hooks(browser.get("/inbox").text, "unsound") == ["1"]
+
+
+def test_many_warnings_are_on_several_pages_of_the_inbox(
+    browser: AdviserBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = tuple(
+        UnsoundRow(bytes([at] * 20).hex(), "a label", faults=("missing",), is_here=True) for at in range(26)
+    )
+    monkeypatch.setattr(inbox_rows, "unsound_rows", lambda *_: rows)
+    browser.unlock()
+
+    first, second = browser.get("/inbox").text, browser.get("/inbox?page=2").text
+
+    assert [hooks(page, "unsound") for page in (first, second)] == [["26"], ["26"]]
+    assert [page.count('class="label"') for page in (first, second)] == [25, 1]
+    assert ("page=2" in first, "page=3" in second) == (True, False)
+    assert [hooks(page, "empty") for page in (first, second)] == [["waiting"], []]
 
 
 def test_a_file_is_saved_and_never_shown(world: World, browser: AdviserBrowser) -> None:
