@@ -1,6 +1,6 @@
-"""Normal forms of text (Unicode normalisation), for search and for comparing names.
+"""Normalise text for search and for comparing names.
 
-The forms are made of one character at a time. So the search form of two joined texts is their two search
+Each normal form is made of one character at a time. So the search form of two joined texts is their search
 forms, joined, and no text takes long.
 """
 
