@@ -6,7 +6,7 @@ folder contains no Flask, but Flask-Babel for sentences about metadata.
 - `export_package`: zip file for a recipient, encrypted and signed with OpenPGP
 - `file_types`: types of files, guessed from their first bytes
 - `gpg_export`: programs and OpenPGP keys with which the desk passes on: gpg and mat2
-- `hidden_parts`: program that runs in the sandbox; hidden parts of office files, such as comments and sheets
+- `hidden_parts`: program that runs in the sandbox; hidden parts of office files and PDF, such as comments
 - `metadata`: inspection and cleaning of files with mat2 in the sandbox
 - `metadata_sentences`: sentences about findings, in the adviser's language
 - `pinned_recipients`: recipients in the settings, pinned by fingerprint

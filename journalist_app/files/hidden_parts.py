@@ -1,13 +1,15 @@
-"""Program that lists the hidden parts and metadata of office files, or removes some of them in a copy.
+"""Program that lists the hidden parts and metadata of office files and PDF, or removes some in a copy.
 
 No module imports this file. `journalist_app.files.metadata` runs it as a program, with the system's Python in
-the sandbox, because the office files are hostile. The program imports only the standard library.
+the sandbox, because the files are hostile. The program imports only the standard library, and Poppler for
+a PDF.
 
 mat2 0.13.3 lists no hidden parts. mat2 leaves comments in an .odt, leaves changes of layout with their
 author's name, leaves the thumbnail of a .docx, and refuses a .docx with comments. So this program removes
 these before mat2 runs.
 """
 
+import importlib
 import io
 import json
 import re
@@ -15,7 +17,7 @@ import shutil
 import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path
 from xml.etree import ElementTree as ET  # expat and the sandbox's limits stop XML bombs
 
 OFFICE = frozenset({".docx", ".xlsx", ".pptx", ".odt", ".ods", ".odp", ".odg"})
@@ -26,6 +28,7 @@ _NAMES = 12  # shown of each kind
 _NAME_CHARS = 200
 _MOST = 1_048_576  # rows of a sheet; a file may claim any number
 _ANCESTORS = 20  # of a style
+_NEARLY_WHITE = 0xF000  # of 0xFFFF, for red, green and blue
 
 _WORD = (  # the second is the namespace of "strict" files
     "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}",
@@ -55,13 +58,12 @@ _MARKS = _named("tracked-changes change change-start change-end", _TEXT) | _name
 ) | {_OFFICE + "annotation-end", _TABLE + "tracked-changes"}  # fmt: skip
 _REMOVED = ((_CHANGES | _COMMENTS) - _UNWRAPPED) | _MARKS
 
-# Members of a .docx, .xlsx or .pptx that contain only comments and the names of their authors.
-_COMMENT_PART = re.compile(
+# Members of a .docx, .xlsx or .pptx that contain only comments, the names of their authors, or a thumbnail.
+_REMOVED_PART = re.compile(
     r"(^|/)(comments[^/]*|commentAuthors|people|threadedComment[^/]*|modernComment[^/]*|authors)\.xml$"
-    r"|(^|/)(comments|threadedComments|persons)/"
+    r"|(^|/)(comments|threadedComments|persons)/|(^|/)docProps/thumbnail\."
 )
 _COMMENT_TAGS = {"comment", "cm", "reply", "threadedComment"}
-_THUMBNAIL_PART = re.compile(r"(^|/)docProps/thumbnail\.")
 _PARTS_BY_NAME = {
     "thumbnail": re.compile(r"^(docProps/thumbnail\.|Thumbnails/)"),
     "embedded": re.compile(r"/embeddings/|vbaProject\.bin$|^(Object [^/]+(/content\.xml)?|Basic/.+\.xml)$"),
@@ -85,13 +87,10 @@ _LOOKS = re.compile(
     r"|(?P<white>color (?:val|rgb|theme|themeColor)|(?:srgb|scheme)Clr val|text-properties color)"
     r"|(?P<plain>shd fill|fgColor (?:rgb|theme)|(?:text|paragraph|table-cell)-properties background-color)"
 )
-_VALUES = {
-    "sheets": {"0"},
-    "slides": {"hidden"},
-    "hidden": {"1", "none"},
-    "white": {"white", "0", "background1", "light1", "bg1", "lt1"},
-    "plain": {"white", "0", "auto", "transparent"},
-}
+_VALUES = re.compile(
+    r"sheets=0|slides=hidden|hidden=(?:1|none)|white=(?:white|0|background1|light1|bg1|lt1)"
+    r"|plain=(?:white|0|auto|transparent)"
+)
 _SAME_VALUES = {"true": "1", "on": "1", "false": "0", "off": "0"}
 _WHITE = re.compile(r"#?(ff)?(f[0-9a-f]){3}")  # no one can tell a text in this colour from white
 _Looks = Mapping[str, bool]
@@ -126,24 +125,54 @@ class _Found:
 
 
 def findings(path: str) -> list[tuple[str, str, str]]:
-    """Return the hidden parts and metadata of an office file, as tuples of three texts.
+    """Return the hidden parts of a PDF or an office file, and an office file's metadata, as tuples of texts.
 
     For hidden parts, a tuple has the kind, the number, and the names of authors, sheets, files or addresses.
     For metadata, a tuple has the word "detail", the name, and the value.
     """
     found = _Found()
-    with zipfile.ZipFile(path) as file:
-        members = sorted(file.infolist(), key=lambda each: not _READ_FIRST.search(each.filename))
-        for name, raw in _parts(file, members):
-            for kind, pattern in _PARTS_BY_NAME.items():
-                if pattern.search(name):
-                    found.add(kind, name)
-            if name == "meta.xml" or (name.startswith("docProps/") and name.endswith(".xml")):
-                found.details += _details(_tree(raw))
-            if name.endswith((".xml", ".rels")):
-                _look(found, name, _tree(raw))
+    if path.endswith(".pdf"):
+        _look_pdf(found, path)
+    else:
+        with zipfile.ZipFile(path) as file:
+            members = sorted(file.infolist(), key=lambda each: not _READ_FIRST.search(each.filename))
+            for name, raw in _parts(file, members):
+                _look_part(found, name, raw)
     counts = [(kind, str(count), ", ".join(found.names[kind])) for kind, count in found.counts.items()]
     return found.details + [each for each in counts if each[1] != "0"]
+
+
+def _look_pdf(found: _Found, path: str) -> None:
+    importlib.import_module("gi").require_version("Poppler", "0.18")  # Debian's mat2 needs the same libraries
+    poppler = importlib.import_module("gi.repository.Poppler")
+    document = poppler.Document.new_from_file(Path(path).absolute().as_uri())
+    for file in document.get_attachments():
+        found.add("embedded", file.name or "?")
+    for number in range(document.get_n_pages()):
+        page = document.get_page(number)
+        notes, links = page.get_annot_mapping(), page.get_link_mapping()  # freed only after the last use
+        for note in (each.annot for each in notes):
+            if isinstance(note, poppler.AnnotFileAttachment):
+                found.add("embedded", note.get_attachment().name or "?")
+            elif isinstance(note, poppler.AnnotMarkup):
+                found.add("comments", note.get_label() or "")
+        for action in [each.action for each in links]:
+            if action.type == poppler.ActionType.URI:
+                found.add("links", action.uri.uri or "?")
+        text = page.get_text()
+        for each in page.get_text_attributes():
+            is_white = min(each.color.red, each.color.green, each.color.blue) >= _NEARLY_WHITE
+            found.add("white", number=is_white and text[each.start_index : each.end_index + 1].strip() != "")
+
+
+def _look_part(found: _Found, name: str, raw: bytes) -> None:
+    for kind, pattern in _PARTS_BY_NAME.items():
+        if pattern.search(name):
+            found.add(kind, name)
+    if name == "meta.xml" or (name.startswith("docProps/") and name.endswith(".xml")):
+        found.details += _details(_tree(raw))
+    if name.endswith((".xml", ".rels")):
+        _look(found, name, _tree(raw))
 
 
 def _details(tree: ET.Element) -> Iterator[tuple[str, str, str]]:
@@ -160,9 +189,8 @@ def _look(found: _Found, name: str, tree: ET.Element) -> None:
     authors = tree.iterfind("{*}authors/{*}author")
     found.people.update((str(place), each.text or "") for place, each in enumerate(authors))
     if name.startswith("xl/revisions/"):
-        is_log = "revisionLog" in name
-        found.add("changes", *(each.get("userName", "") for each in tree), number=len(tree) * is_log)
-    is_comments = _COMMENT_PART.search(name) is not None
+        found.add("changes", *(each.get("userName", "") for each in tree), number=len(tree) * ("Log" in name))
+    is_comments = _REMOVED_PART.search(name) is not None
     waiting: list[tuple[ET.Element, _Looks]] = [(tree, {})]
     while waiting:  # without recursion: a file can have any number of levels
         each, around = waiting.pop()
@@ -191,10 +219,9 @@ def _look_element(found: _Found, each: ET.Element, *, is_comments: bool) -> None
 
 def _look_looks(found: _Found, each: ET.Element, looks: _Looks) -> None:
     tag = _local(each.tag)
-    if tag == "table" and looks.get("sheets"):
-        found.add("sheets", _attribute(each, "name") or "?")
-    if tag == "page" and looks.get("slides"):
-        found.add("slides")
+    kind = {"table": "sheets", "page": "slides"}.get(tag, "")
+    if looks.get(kind):
+        found.add(kind, _attribute(each, "name"))
     if tag in {"t", "v", "p", "h", "span", "a"} and (each.text or "").strip():
         is_white = looks.get("white") and looks.get("plain", True)
         found.add("hidden" if looks.get("hidden") else "white", number=bool(looks.get("hidden") or is_white))
@@ -237,7 +264,8 @@ def _looks_of(*properties: ET.Element) -> _Looks:
             found = _LOOKS.fullmatch(f"{_local(each.tag)} {_local(key)}")
             if found and found.lastgroup:
                 kind = found.lastgroup
-                looks[kind] = _same(value) in _VALUES[kind] and not (kind == "white" and is_shade)
+                is_so = _VALUES.fullmatch(f"{kind}={_same(value)}") is not None
+                looks[kind] = is_so and not (kind == "white" and is_shade)
     return looks
 
 
@@ -267,7 +295,7 @@ def write_cleaned_copy(path: str, out: str) -> None:
     """Write a copy of an office file with tracked changes accepted, without comments and thumbnail."""
     with zipfile.ZipFile(path) as file, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as copy:
         for name, raw in _parts(file, file.infolist()):
-            if _COMMENT_PART.search(name) or _THUMBNAIL_PART.search(name):
+            if _REMOVED_PART.search(name):
                 continue
             if name.endswith((".rels", "[Content_Types].xml")):
                 kept = _rewritten(raw, _remove_references)
@@ -275,8 +303,7 @@ def write_cleaned_copy(path: str, out: str) -> None:
                 kept = _rewritten(raw, _accept)
             else:
                 kept = raw
-            kind = zipfile.ZIP_STORED if name == "mimetype" else zipfile.ZIP_DEFLATED
-            copy.writestr(name, kept, compress_type=kind)
+            copy.writestr(name, kept, zipfile.ZIP_STORED if name == "mimetype" else zipfile.ZIP_DEFLATED)
 
 
 def _parts(file: zipfile.ZipFile, members: Sequence[zipfile.ZipInfo]) -> Iterator[tuple[str, bytes]]:
@@ -313,8 +340,7 @@ def _rewritten(raw: bytes, change: Callable[[ET.Element], None]) -> bytes:
 
 def _remove_references(tree: ET.Element) -> None:
     for each in list(tree):
-        target = each.get("Target") or each.get("PartName") or ""
-        if _COMMENT_PART.search(target) or _THUMBNAIL_PART.search(target):
+        if _REMOVED_PART.search(each.get("Target") or each.get("PartName") or ""):
             tree.remove(each)
 
 
@@ -355,13 +381,12 @@ def run_hidden_parts(task: str, path: str, out: str = "") -> int:
     Task "look" prints the findings, one JSON list a line. Task "cut" writes a cleaned copy to `out`. The exit
     status is 3 after a failure, and 0 otherwise.
     """
-    # A file that is not an office file has no findings, and its copy is unchanged.
-    is_office = PurePosixPath(path).suffix in OFFICE
+    # A file of another type has no findings, and its copy is unchanged.
     try:
         if task == "look":
-            for found in findings(path) if is_office else []:
+            for found in findings(path) if Path(path).suffix in OFFICE | {".pdf"} else []:
                 print(json.dumps(found))  # noqa: T201  # the caller reads the output
-        elif is_office:
+        elif Path(path).suffix in OFFICE:
             write_cleaned_copy(path, out)
         else:
             shutil.copyfile(path, out)

@@ -39,11 +39,8 @@ _ARCHIVES = frozenset({".zip", ".epub"})
 _WITH_FFMPEG = frozenset({".mp4", ".avi", ".wmv", ".wav"})  # mat2 needs ffmpeg to clean these
 _NOT_CLEANED = _ARCHIVES | {".txt", ".webp", ".mov", ".m4a"}
 _UNKNOWN = frozenset({"", ".rtf", ".7z", ".gz"})
-_REMARKS = {
-    ".pdf": (metadata_sentences.PDF,),
-    **dict.fromkeys(_OFFICE, (metadata_sentences.OFFICE,)),
-    **dict.fromkeys(_ARCHIVES, (metadata_sentences.ARCHIVE,)),
-}
+_REMARKS = dict.fromkeys(_OFFICE, (metadata_sentences.OFFICE,)) | {".pdf": (metadata_sentences.PDF,)}
+_REMARKS |= dict.fromkeys(_ARCHIVES, (metadata_sentences.ARCHIVE,))
 _DIVIDER = "=\n"
 
 # $1 is mat2, $2 the ending of the file's name, $3 the program hidden_parts. mat2 finds no bubblewrap in bin/,
@@ -53,13 +50,13 @@ _PREPARE = (
     "set -e; exec 2>/dev/null; /usr/bin/mkdir bin; /usr/bin/ln -s /usr/bin/exiftool /usr/bin/ffmpeg bin/; "
 )
 _INSPECT = _PREPARE + (
-    '/usr/bin/python3 -I -S -c "$3" look "file$2"; echo =; case "$2" in .webp|.mov|.m4a) exec'
+    '/usr/bin/python3 -I -c "$3" look "file$2"; echo =; case "$2" in .webp|.mov|.m4a) exec'
     ' bin/exiftool -S -a --system:all --file:all --exiftool:all --composite:all --riff:all "file$2";; esac;'
     ' exec "$1" --show "file$2"'
 )
 _CLEAN = _PREPARE + (
     '/usr/bin/python3 -I -S -c "$3" cut "file$2" "copy$2"; "$1" "copy$2" >/dev/null;'
-    ' /usr/bin/python3 -I -S -c "$3" look "copy.cleaned$2" >left;'
+    ' /usr/bin/python3 -I -c "$3" look "copy.cleaned$2" >left;'
     ' if /usr/bin/grep -q -E "^..(changes|comments)" left; then exit 4; fi;'
     ' exec /usr/bin/cat "copy.cleaned$2"'
 )
@@ -105,7 +102,7 @@ class Mat2:
             found = _found(hidden, shown, ending)
         except NoSandboxError:
             return _not_examined(metadata_sentences.NO_SANDBOX)
-        except (OSError, ProgramFailedError, msgspec.MsgspecError):
+        except (OSError, ProgramFailedError, msgspec.MsgspecError, KeyError):
             return _not_examined(metadata_sentences.FAILED)
         lines = _sentences(found) or (str(metadata_sentences.NOTHING),)
         can_clean = ending not in _NOT_CLEANED and (
@@ -171,12 +168,10 @@ def _ending(file: IO[bytes], name: str) -> str:
     """
     first, named = os.pread(file.fileno(), HEAD_BYTES, 0), PurePosixPath(name).suffix.lower()
     found = ending_of(first)
-    if found == ".zip" and named in _OFFICE | _ARCHIVES:
+    is_text = found in {"", ".txt"} and first and not NOT_IN_TEXT.search(first.decode("latin-1"))
+    if (found == ".zip" and named in _OFFICE | _ARCHIVES) or (is_text and named == ".txt"):
         return named
-    if found in {"", ".txt"}:
-        is_text = first and named == ".txt" and not NOT_IN_TEXT.search(first.decode("latin-1"))
-        return ".txt" if is_text else ""
-    return found
+    return found if found != ".txt" else ""
 
 
 def _found(hidden: str, shown: str, ending: str) -> _Found:
@@ -187,7 +182,7 @@ def _found(hidden: str, shown: str, ending: str) -> _Found:
         kind, key, value = msgspec.json.decode(line, type=_HiddenPart)
         if kind == "detail":
             _add(found, key, value, ending)
-        elif kind in found:
+        else:
             found[kind].append((_plain(key), _plain(value)))
     for line in shown.split("\n"):
         key, colon, value = line.strip().partition(": ")
@@ -204,7 +199,7 @@ def _add(found: _Found, key: str, value: str, ending: str) -> None:
     if re.match(r"\(Binary data", value) and re.search("thumbnail|preview|jpgfromraw|picture", word):
         about = "thumbnail"
     line = (_plain(key.rpartition(":")[2]), _plain(value))
-    if line[1] not in {"", "0", "false"} and line not in found[about]:
+    if line[1] not in {"", "0", "-1", "false"} and line not in found[about]:
         found[about].append(line)
 
 

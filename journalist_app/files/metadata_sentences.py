@@ -32,14 +32,12 @@ NOTHING: Final = lazy_gettext(
     "the app cannot find."
 )
 PDF: Final = lazy_gettext(
-    "The app does not show which comments, attachments and forms a PDF contains. A cleaned copy of a PDF "
-    "consists of pictures of the pages and contains nothing else. The text in a cleaned copy cannot be "
-    "searched or read aloud."
+    "The app does not show which forms, layers and invisible texts a PDF contains. A cleaned copy of a PDF "
+    "contains only pictures of its pages. No one can search the text of the copy or have the text read aloud."
 )
 OFFICE: Final = lazy_gettext(
     "In a cleaned copy, the app accepts tracked changes and removes comments and the small picture of the "
-    "first page. All other hidden parts can stay in the copy: hidden sheets, rows, columns, slides and text, "
-    "white text, speaker notes, files inside the file and links. Open the copy and read the copy before you "
+    "first page. Every other hidden part can stay in the copy. Open the copy and read the copy before you "
     "send it."
 )
 ARCHIVE: Final = lazy_gettext(
@@ -51,21 +49,12 @@ ARCHIVE: Final = lazy_gettext(
 DETAILS: Final = {
     "person": lazy_gettext("Name (%(key)s): %(value)s"),
     "place": lazy_gettext("Place (%(key)s): %(value)s"),
-    "changes": lazy_gettext(
-        "Tracked changes in the file: %(key)s, made by %(value)s. The file still contains removed text."
-    ),
+    "changes": lazy_gettext("Tracked changes, which can show removed texts: %(key)s, made by %(value)s."),
     "comments": lazy_gettext("Comments in the file: %(key)s, written by %(value)s."),
-    "hidden": lazy_gettext(
-        "The file contains pieces of text that are hidden on the page. Number of pieces: %(key)s."
-    ),
-    "white": lazy_gettext(
-        "The file contains pieces of white text, which no one can see on a white page. Number of pieces: "
-        "%(key)s."
-    ),
+    "hidden": lazy_gettext("Pieces of text that are hidden on the page: %(key)s."),
+    "white": lazy_gettext("Pieces of white text, which no one can see on a white page: %(key)s."),
     "sheets": lazy_gettext("Hidden sheets in the file: %(key)s (%(value)s)."),
-    "deep_sheets": lazy_gettext(
-        "Sheets in the file that a spreadsheet program does not even list as hidden: %(key)s (%(value)s)."
-    ),
+    "deep_sheets": lazy_gettext("Hidden sheets that no menu of a program lists: %(key)s (%(value)s)."),
     "rows": lazy_gettext("Hidden rows in the file: %(key)s."),
     "columns": lazy_gettext("Hidden columns in the file: %(key)s."),
     "slides": lazy_gettext("Hidden slides in the file: %(key)s."),
@@ -73,9 +62,7 @@ DETAILS: Final = {
     "thumbnail": lazy_gettext(
         "The file contains a small picture of its first page, which can be out of date."
     ),
-    "embedded": lazy_gettext(
-        "Files inside the file: %(key)s (%(value)s). The app does not say what is hidden in those files."
-    ),
+    "embedded": lazy_gettext("Files inside this file, which the app did not examine: %(key)s (%(value)s)."),
     "custom": lazy_gettext("Parts of the file that no page shows, made by a program: %(key)s (%(value)s)."),
     "links": lazy_gettext("Links from the file to other files or web pages: %(key)s (%(value)s)."),
     "device": lazy_gettext("Device or program (%(key)s): %(value)s"),
@@ -90,9 +77,7 @@ _WORDS: Final = (
     (lazy_gettext("last changed by"), "lastmodifiedby"),
     (lazy_gettext("organisation"), "company publisher"),
     (lazy_gettext("place on the map"), "gpsposition"),
-    (lazy_gettext("height above the sea"), "gpsaltitude"),
-    (lazy_gettext("device"), "model"),
-    (lazy_gettext("brand of the device"), "make"),
+    (lazy_gettext("device"), "make model"),
     (lazy_gettext("number of the device"), "serialnumber bodyserialnumber internalserialnumber"),
     (lazy_gettext("program"), "application software producer generator creatortool encodedby"),
     (lazy_gettext("made on"), "created createdate creationdate datetimeoriginal"),
@@ -122,8 +107,7 @@ def _moment(value: str) -> str:
         moment = datetime.fromtimestamp(int(value), UTC) if is_seconds else datetime.fromisoformat(iso)
     except ValueError:
         return value
-    is_day = len(iso) == len("2026-03-02")
-    form = "d MMMM y" if is_day and not is_seconds else "d MMMM y, HH:mm"
+    form = "d MMMM y, HH:mm" if is_seconds or len(iso) > len("2026-03-02") else "d MMMM y"
     words = dates.format_datetime(moment, form, locale=get_locale())
     return f"{words} {moment.tzname()}" if moment.tzinfo else words
 

@@ -168,5 +168,40 @@ def a_pdf() -> bytes:
     return raw.getvalue()
 
 
+def a_full_pdf() -> bytes:
+    """Return a PDF page with comments of two people, files inside the file, a link, and white text."""
+    words = (
+        b"BT /F 12 Tf 20 100 Td (te zien) Tj ET 1 1 1 rg BT /F 12 Tf 20 80 Td (wit) Tj ET"
+        b" BT /F 12 Tf 20 60 Td ( ) Tj ET"
+    )
+    place = b"/Rect[10 10 30 30]"
+    return _pdf_of(
+        b"<</Type/Catalog/Pages 2 0 R/Names<</EmbeddedFiles<</Names[(a) 9 0 R]>>>>>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>"
+        b"/Annots[6 0 R 7 0 R 8 0 R 11 0 R 12 0 R]>>",
+        b"<</Length %d>>stream\n%s\nendstream" % (len(words), words),
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+        b"<</Type/Annot/Subtype/Text%s/Contents(klopt dit)/T(%s)>>" % (place, COMMENTER.encode()),
+        b"<</Type/Annot/Subtype/Highlight%s/QuadPoints[10 30 30 30 10 10 30 10]/T(%s)>>"
+        % (place, ADDER.encode()),
+        b"<</Type/Annot/Subtype/Link%s/A<</S/URI/URI(http://intranet.example/anna)>>>>" % place,
+        b"<</Type/Filespec/F(lijst.xlsx)/EF<</F 10 0 R>>>>",
+        b"<</Type/EmbeddedFile/Length 2>>stream\nPK\nendstream",
+        b"<</Type/Annot/Subtype/FileAttachment%s/FS 9 0 R>>" % place,
+        b"<</Type/Annot/Subtype/Link%s/Dest[3 0 R/Fit]>>" % place,
+    )
+
+
+def _pdf_of(*objects: bytes) -> bytes:
+    raw, places = b"%PDF-1.7\n", []
+    for number, each in enumerate(objects, 1):
+        places.append(b"%010d 00000 n \n" % len(raw))
+        raw += b"%d 0 obj\n%s\nendobj\n" % (number, each)
+    table = b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1) + b"".join(places)
+    end = b"trailer\n<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF" % (len(objects) + 1, len(raw))
+    return raw + table + end
+
+
 def _picture() -> Image.Image:
     return Image.linear_gradient("L").convert("RGB").resize((48, 32))

@@ -30,6 +30,7 @@ from tests.journalist_app.files.file_factories import (
     LAYOUT,
     OFFICE_MARKS,
     a_docx,
+    a_full_pdf,
     a_jpeg,
     a_pdf,
     a_png,
@@ -127,6 +128,31 @@ def test_the_author_and_the_program_of_a_pdf_are_distinguished(tmp_path: Path) -
     assert detail_sentence("person", "author", AUTHOR) in looked.lines
     assert detail_sentence("device", "creator", CAMERA) in looked.lines
     assert looked.can_clean
+
+
+def test_comments_files_links_and_white_text_of_a_pdf_are_reported(tmp_path: Path) -> None:
+    looked = OPENLY.inspect(a_file(tmp_path, a_full_pdf()), "stuk.pdf")
+
+    for finding in (
+        ("comments", "2", f"{COMMENTER}, {ADDER}"),
+        ("embedded", "2", "lijst.xlsx"),
+        ("links", "1", "http://intranet.example/anna"),
+        ("white", "1", ""),
+    ):
+        assert detail_sentence(*finding) in looked.lines
+    assert looked.can_clean
+
+
+@pytest.mark.slow
+def test_a_cleaned_pdf_has_no_hidden_parts(tmp_path: Path) -> None:
+    cleaned = OPENLY.clean(a_file(tmp_path, a_full_pdf()), "stuk.pdf")
+    assert cleaned is not None
+
+    looked = OPENLY.inspect(a_file(tmp_path, cleaned), "stuk.pdf")
+
+    version, remark = looked.lines
+    assert "PDF-1." in version
+    assert str(metadata_sentences.PDF) == remark
 
 
 @pytest.mark.slow
@@ -285,8 +311,9 @@ def test_the_sandbox_has_no_network_and_does_not_see_the_files_name(tmp_path: Pa
     assert str(tmp_path) not in called
 
 
-def test_output_in_another_format_than_ours_is_refused(tmp_path: Path) -> None:
-    looked = a_sandbox(tmp_path, '["detail"]\\n=\\n').inspect(a_file(tmp_path, a_docx()), "brief.docx")
+@pytest.mark.parametrize("says", ['["detail"]\\n=\\n', '["invented", "1", ""]\\n=\\n'])
+def test_output_in_another_format_than_ours_is_refused(tmp_path: Path, says: str) -> None:
+    looked = a_sandbox(tmp_path, says).inspect(a_file(tmp_path, a_docx()), "brief.docx")
 
     assert looked.lines[0] == str(metadata_sentences.FAILED)
     assert not looked.can_clean
