@@ -3,14 +3,14 @@
 Imports `web`, `stored_mailbox`, `store`, `crypto`, and `protocol` without the modules for the desk's secrets.
 
 - `argon2_limiter`: queue of log-ins, and limit on parallel Argon2id runs
+- `background_thread`: background thread that writes read receipts
 - `config`: settings of the site
 - `errors`: exceptions, with the reasons for which the site refuses something
 - `forms`: fields and CSRF tokens of the forms
 - `hardened_flask`: Flask class with limits on forms and a log without visitors' text
-- `later`: background thread for read receipts
-- `mailbox_mark`: mark that says in which mailbox the text of a form was typed
-- `mailbox_turns`: turns of the requests that decrypt a mailbox
-- `passphrase_slips`: what a page says about a typed passphrase that opened nothing
+- `mailbox_limiter`: limit on the requests that decrypt a mailbox
+- `mailbox_tag`: tag that says in which mailbox the text of a form was typed
+- `passphrase_typos`: what a page says about a typed passphrase that opened nothing
 - `practice_ticket`: ticket with the new passphrase, while the source practises typing it
 - `queue_place`: place in the queue of log-ins, sealed in a form
 - `sealed_field`: form field or cookie that only the running server can read
@@ -34,10 +34,10 @@ from jinja2 import StrictUndefined
 from protocol.content import TEXT_CHARS
 from protocol.letterhead import Letterhead
 from source_app.argon2_limiter import Argon2Limiter
+from source_app.background_thread import BackgroundThread
 from source_app.config import SourceConfig
 from source_app.hardened_flask import Site
-from source_app.later import LaterThread
-from source_app.mailbox_turns import MailboxTurns
+from source_app.mailbox_limiter import MailboxLimiter
 from source_app.public_desk import MailboxLimits, PublicDesk
 from source_app.signpost.decision_tree import Signposts
 from source_app.views import (
@@ -107,8 +107,8 @@ def create_source_app(  # noqa: PLR0913  # the parts of the app
     app.extensions["config"] = config
     app.extensions["today"] = today
     app.extensions["pause"] = pause
-    app.extensions["in_background"] = in_background or LaterThread().call
-    app.extensions["mailbox_turns"] = MailboxTurns()
+    app.extensions["in_background"] = in_background or BackgroundThread().call
+    app.extensions["mailbox_limiter"] = MailboxLimiter()
     app.extensions["signposts"] = signposts
     app.extensions["stylesheet"] = _minified(files(__name__).joinpath("static/style.css").read_bytes())
     Babel(app, default_locale="en", locale_selector=request_hooks.language_of_request)

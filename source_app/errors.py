@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from source_app.passphrase_slips import PassphraseSlips
+from source_app.passphrase_typos import PassphraseTypos
 from source_app.queue_place import QueuePlace
 
 _Reason = TypeVar("_Reason", bound=StrEnum)
@@ -38,15 +38,15 @@ class PassphraseRefusal(StrEnum):
 class PassphraseRefusedError(SourceRefusedError[PassphraseRefusal]):
     """A typed passphrase opened no mailbox, or it differs from the new passphrase that the source practises.
 
-    `slips` says what is probably wrong. `wrong` has the positions, from 1, of words that differ from the new
+    `typos` says what is probably wrong. `wrong` has the positions, from 1, of words that differ from the new
     passphrase.
     """
 
     def __init__(
-        self, reason: PassphraseRefusal, slips: PassphraseSlips, *, wrong: Sequence[int] = ()
+        self, reason: PassphraseRefusal, typos: PassphraseTypos, *, wrong: Sequence[int] = ()
     ) -> None:
         super().__init__(reason)
-        self.slips = slips
+        self.typos = typos
         self.wrong = wrong
 
 

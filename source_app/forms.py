@@ -51,7 +51,7 @@ class PassphraseForm(OurForm):
 class LogInForm(PassphraseForm):
     """Log-in form with the passphrase, and with a text that the source typed before a session ended.
 
-    `proposal` is the id of the proposal that the text answers, or empty. `mailbox` is a mark of the mailbox
+    `proposal` is the id of the proposal that the text answers, or empty. `mailbox` is a tag of the mailbox
     in which the text was typed.
     """
 
@@ -80,7 +80,7 @@ class EntryForm(OurForm):
 class WriteForm(EntryForm):
     """Form with which a source writes a message and adds files.
 
-    `mailbox` is a mark of the mailbox that showed the form. `closed` is not empty if the page called the
+    `mailbox` is a tag of the mailbox that showed the form. `closed` is not empty if the page called the
     mailbox closed. `warned` is not empty if the page warned that the text looks like a passphrase.
     """
 
@@ -94,7 +94,7 @@ class WriteForm(EntryForm):
 class ConsentForm(EntryForm):
     """Form with which a source answers a proposal of the desk. Each button sends a different answer.
 
-    `mailbox` is a mark by which the server recognises the mailbox that showed the form. `warned` is not empty
+    `mailbox` is a tag by which the server recognises the mailbox that showed the form. `warned` is not empty
     if the page said that the text looks like a passphrase.
     """
 

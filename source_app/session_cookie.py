@@ -8,7 +8,7 @@ from typing import Final
 
 from crypto.errors import UnreadableError
 from protocol.session import TOKEN_BYTES
-from source_app.passphrase_slips import PLACES_MAX, PassphraseSlips
+from source_app.passphrase_typos import PLACES_MAX, PassphraseTypos
 from source_app.sealed_field import open_field, seal_field
 
 _PURPOSE: Final = b"session-cookie"
@@ -19,7 +19,7 @@ _COUNT_BYTES: Final = 2
 _MARKS_BYTES: Final = PLACES_MAX // 8
 
 
-def seal_cookie(content: bytes | PassphraseSlips | None, server_secret: bytes) -> str:
+def seal_cookie(content: bytes | PassphraseTypos | None, server_secret: bytes) -> str:
     """Encrypt the token of a session (32 bytes), or the result of a failed log-in, as the value of a cookie.
 
     If `content` is None, the cookie only shows that the browser keeps cookies. All values have one length.
@@ -27,13 +27,13 @@ def seal_cookie(content: bytes | PassphraseSlips | None, server_secret: bytes) -
     # The length of the value must not show whether the log-in succeeded.
     if content is None:
         return seal_field(_NOTHING + bytes(TOKEN_BYTES), server_secret, _PURPOSE)
-    if isinstance(content, PassphraseSlips):
+    if isinstance(content, PassphraseTypos):
         said = content.count.to_bytes(_COUNT_BYTES) + _marks(content.unknown) + _marks(content.joined)
         return seal_field(_REFUSED + said, server_secret, _PURPOSE)
     return seal_field(_OPEN + content, server_secret, _PURPOSE)
 
 
-def open_cookie(given: str, server_secret: bytes) -> bytes | PassphraseSlips | None:
+def open_cookie(given: str, server_secret: bytes) -> bytes | PassphraseTypos | None:
     """Decrypt a cookie that `seal_cookie` made: the token of a session, or the result of a failed log-in.
 
     Return None if the cookie has no content, or was not made by this server since its last start.
@@ -48,7 +48,7 @@ def open_cookie(given: str, server_secret: bytes) -> bytes | PassphraseSlips | N
     if kind == _NOTHING:
         return None
     count, marks = int.from_bytes(content[:_COUNT_BYTES]), content[_COUNT_BYTES:]
-    return PassphraseSlips(count, _places(marks[:_MARKS_BYTES]), _places(marks[_MARKS_BYTES:]))
+    return PassphraseTypos(count, _places(marks[:_MARKS_BYTES]), _places(marks[_MARKS_BYTES:]))
 
 
 def _marks(places: Sequence[int]) -> bytes:

@@ -26,14 +26,14 @@ def show_about_desk(desk: OpenDesk) -> ResponseReturnValue:
     )
 
 
-@bp.post("/start-new-memory")
+@bp.post("/replace-trusted-state")
 @takes(token=TOKEN_BYTES)
 @unlocked
-def start_new_memory(desk: OpenDesk) -> ResponseReturnValue:
+def replace_trusted_state(desk: OpenDesk) -> ResponseReturnValue:
     """Replace the damaged file of the trusted state by the state that the workstation has in memory.
 
     With its trusted state, a workstation detects that someone restored an older copy of the store.
     """
-    require_our_form("start-new-memory")
+    require_our_form("replace-trusted-state")
     desk.replace_damaged_trusted_state()
     return redirect(url_for("inbox.show_inbox"), code=303)

@@ -23,7 +23,7 @@ from protocol.heads import Heads
 from protocol.mailbox_keys import MailboxKeys, derive_mailbox_keys
 from protocol.session import SessionState
 from protocol.transcript.check import heads_after
-from source_app import mailbox_mark, practice_ticket
+from source_app import mailbox_tag, practice_ticket
 from source_app.argon2_limiter import WAIT_SECONDS
 from source_app.errors import (
     MailboxLimitError,
@@ -33,7 +33,7 @@ from source_app.errors import (
     TicketRefusal,
     TicketRefusedError,
 )
-from source_app.passphrase_slips import find_slips
+from source_app.passphrase_typos import find_typos
 from source_app.public_desk import PublicDesk
 from source_app.queue_place import QueuePlace, open_place
 from store import mailboxes
@@ -55,13 +55,13 @@ class MailboxSession:
         """Return the keys of the source's open mailbox."""
         return derive_mailbox_keys(self.state.root)
 
-    def mark(self) -> str:
-        """Return a new mark for a form with a text, which says that the text was typed in this mailbox."""
-        return mailbox_mark.new_mark(self.state.root)
+    def tag(self) -> str:
+        """Return a new tag for a form with a text, which says that the text was typed in this mailbox."""
+        return mailbox_tag.new_tag(self.state.root)
 
-    def is_mine(self, mark: str) -> bool:
-        """Return True if a form with this mark was shown in this mailbox, in this session or another."""
-        return mailbox_mark.is_mark_of(mark, self.state.root)
+    def is_mine(self, tag: str) -> bool:
+        """Return True if a form with this tag was shown in this mailbox, in this session or another."""
+        return mailbox_tag.is_tag_of(tag, self.state.root)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ def start_mailbox(  # noqa: PLR0913  # each is needed to open a mailbox
         if _is_used(desk, shown, now=now):  # a stranger may be typing, and must not learn which word is wrong
             raise TicketRefusedError(TicketRefusal.USED)
         raise PassphraseRefusedError(
-            PassphraseRefusal.OTHER_WORDS, find_slips(words), wrong=_differing(shown, words)
+            PassphraseRefusal.OTHER_WORDS, find_typos(words), wrong=_differing(shown, words)
         )
     root = _root(desk, given, visit.place, now=now)
     keys = derive_mailbox_keys(root)
@@ -163,7 +163,7 @@ def log_in(desk: PublicDesk, typed: str, visit: Visit = _FIRST_VISIT, *, now: in
         mailbox = mailboxes.find(reading, keys.address)
     log_out(desk, visit.token)
     if mailbox is None:
-        raise PassphraseRefusedError(PassphraseRefusal.NO_MAILBOX, find_slips(words))
+        raise PassphraseRefusedError(PassphraseRefusal.NO_MAILBOX, find_typos(words))
     return _open_session(desk, root, now=now)
 
 

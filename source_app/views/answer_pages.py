@@ -17,7 +17,7 @@ from source_app.views.request_context import (
     current_session,
     desk,
     lang,
-    mailbox_turn,
+    limit_decryption,
     parse_id,
     render_page,
 )
@@ -41,7 +41,7 @@ def proposal_page(
     form_context = FormContext.new(here.keys.address, *mailbox.heads_for(seen))
     hidden = form_context.hidden_fields(here.token, consent.answer_action(shown.id, shown.digest))
     warned = "yes" if refusal is AnswerRefusal.SEVEN_WORDS else request.form.get("warned", "")
-    form = ConsentForm(digest=shown.digest, text=text, mailbox=here.mark(), warned=warned, **hidden)
+    form = ConsentForm(digest=shown.digest, text=text, mailbox=here.tag(), warned=warned, **hidden)
     return render_page(
         "mailbox/proposal.html",
         200 if refusal is None else _STATUS.get(refusal, 422),
@@ -59,7 +59,7 @@ def page_with_text(here: MailboxSession, text: str, proposal_id: str) -> Respons
     If the mailbox has the proposal `proposal_id`, the text is in the proposal's answer form. Otherwise the
     text is in the form for a new message.
     """
-    with mailbox_turn(here):
+    with limit_decryption(here):
         if proposal_id:
             with suppress(NotFoundError):
                 answer = proposal_page(here, parse_id(proposal_id), AnswerRefusal.FORM_EXPIRED, text)
@@ -71,16 +71,16 @@ def page_with_text(here: MailboxSession, text: str, proposal_id: str) -> Respons
 def receive_answer(entry_id: bytes) -> ResponseReturnValue:
     """Store the source's answer to a proposal. If the form is refused, show it again with the typed text."""
     here = current_session()
-    text, mark = form_text(request.form), request.form.get("mailbox", "")
+    text, tag = form_text(request.form), request.form.get("mailbox", "")
     if here is None:
-        return logged_out_page(text, entry_id.hex(), mark)
-    with mailbox_turn(here):
+        return logged_out_page(text, entry_id.hex(), tag)
+    with limit_decryption(here):
         try:
             answer = consent.check_answer_form(desk(), here, entry_id.hex(), request.form, lang())
             written = consent.append_consent(desk(), here.keys, answer, today=current_day())
             login.remember_written(desk(), here, written, now=half_hour_now())
         except AnswerRefusedError as why:
-            if why.reason is AnswerRefusal.FORM_EXPIRED and text and not here.is_mine(mark):
-                return other_mailbox_page(LogInForm(text=text, proposal=entry_id.hex(), mailbox=mark))
+            if why.reason is AnswerRefusal.FORM_EXPIRED and text and not here.is_mine(tag):
+                return other_mailbox_page(LogInForm(text=text, proposal=entry_id.hex(), mailbox=tag))
             return proposal_page(here, entry_id, why.reason, text)
     return redirect(url_for("mailbox.show_proposal", lang=lang(), entry_id=entry_id.hex()), code=303)

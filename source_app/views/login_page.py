@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from source_app.errors import PassphraseRefusal, QueueFullError
 from source_app.forms import LogInForm, PassphraseForm
-from source_app.passphrase_slips import PassphraseSlips
+from source_app.passphrase_typos import PassphraseTypos
 from source_app.queue_place import seal_place
 from source_app.services.login import MailboxSession, Visit
 from source_app.views.error_pages import remember_fault
@@ -19,7 +19,7 @@ from source_app.views.request_context import (
     current_session,
     desk,
     lang,
-    mailbox_turn,
+    limit_decryption,
     render_page,
     session_token,
 )
@@ -33,7 +33,7 @@ def render_login(form: LogInForm, status: int = 200, **faults: object) -> Respon
 
     `faults` has values for the template `begin/log_in.html`, which say what went wrong.
     """
-    faults = {"refusal": "", "slips": None, "was_refused": False, "wait_seconds": 0} | faults
+    faults = {"refusal": "", "typos": None, "was_refused": False, "wait_seconds": 0} | faults
     return render_page("begin/log_in.html", status, form=form, **faults)
 
 
@@ -56,20 +56,20 @@ def busy_faults(form: PassphraseForm, why: QueueFullError | StoreError) -> dict[
     return {"refusal": "busy", "wait_seconds": why.wait_seconds}
 
 
-def refused_page(slips: PassphraseSlips, form: LogInForm) -> Response:
+def refused_page(typos: PassphraseTypos, form: LogInForm) -> Response:
     """Return the log-in page that says that the typed words open no mailbox."""
     # The status is 200, as for the page of a mailbox: an observer of the connection sees no difference.
     form.words.data = ""
-    return render_login(form, refusal=PassphraseRefusal.NO_MAILBOX, slips=slips)
+    return render_login(form, refusal=PassphraseRefusal.NO_MAILBOX, typos=typos)
 
 
-def logged_out_page(text: str = "", proposal: str = "", mark: str = "") -> Response:
+def logged_out_page(text: str = "", proposal: str = "", tag: str = "") -> Response:
     """Return the log-in page for a request that the site did not carry out, because the session had ended.
 
-    The form contains the typed text, the id of the proposal that the text answers (ADR 5), and the mark of
+    The form contains the typed text, the id of the proposal that the text answers (ADR 5), and the tag of
     the mailbox in which the text was typed.
     """
-    form = LogInForm(text=text, proposal=proposal, mailbox=mark)
+    form = LogInForm(text=text, proposal=proposal, mailbox=tag)
     return render_login(form, 403, was_refused=True)
 
 
@@ -95,12 +95,12 @@ def mailbox_open(
     def guarded(*args: _P.args, **kwargs: _P.kwargs) -> ResponseReturnValue:
         here = current_session()
         if here is not None:
-            with nullcontext() if request.method == "POST" else mailbox_turn(here):
+            with nullcontext() if request.method == "POST" else limit_decryption(here):
                 return view(here, *args, **kwargs)
         if request.method == "POST":
             return logged_out_page()
         refused = cookie_content()
-        if isinstance(refused, PassphraseSlips):
+        if isinstance(refused, PassphraseTypos):
             return refused_page(refused, LogInForm())
         return redirect(url_for("begin.log_in_page", lang=lang()), code=303)
 

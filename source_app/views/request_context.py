@@ -13,8 +13,8 @@ from crypto.passphrase import Language
 from source_app.config import SourceConfig
 from source_app.errors import NotFoundError
 from source_app.hardened_flask import log
-from source_app.mailbox_turns import MailboxTurns
-from source_app.passphrase_slips import PassphraseSlips
+from source_app.mailbox_limiter import MailboxLimiter
+from source_app.passphrase_typos import PassphraseTypos
 from source_app.public_desk import PublicDesk
 from source_app.services import login
 from source_app.services.login import MailboxSession
@@ -82,10 +82,10 @@ def current_session() -> MailboxSession | None:
     return cast("MailboxSession | None", g.opened)
 
 
-def mailbox_turn(here: MailboxSession) -> AbstractContextManager[None]:
+def limit_decryption(here: MailboxSession) -> AbstractContextManager[None]:
     """Return a context manager that waits until this request may decrypt its mailbox."""
-    turns = cast("MailboxTurns", current_app.extensions["mailbox_turns"])
-    return turns.of(here.keys.address)
+    limiter = cast("MailboxLimiter", current_app.extensions["mailbox_limiter"])
+    return limiter.of(here.keys.address)
 
 
 def set_current_session(opened: MailboxSession) -> None:
@@ -98,7 +98,7 @@ def cookie_name() -> str:
     return "__Host-mailbox" if is_https() else "mailbox"
 
 
-def cookie_content() -> bytes | PassphraseSlips | None:
+def cookie_content() -> bytes | PassphraseTypos | None:
     """Return the content of the visitor's cookie: the token of a session, or the result of a failed log-in.
 
     Return None if the cookie has neither, or if there is no cookie of this server.
@@ -121,7 +121,7 @@ def keeps_cookies() -> bool:
 
 
 def with_session_cookie(
-    answer: WerkzeugResponse, content: bytes | PassphraseSlips | None
+    answer: WerkzeugResponse, content: bytes | PassphraseTypos | None
 ) -> WerkzeugResponse:
     """Add a sealed cookie to a response, with a session's token, the result of a failed log-in, or nothing.
 

@@ -84,7 +84,7 @@ def practise() -> ResponseReturnValue:
             desk(), ticket, typed, visit_of(form), today=current_day(), now=half_hour_now()
         )
     except PassphraseRefusedError as why:
-        return _practise_page(form, 422, wrong=why.wrong, slips=why.slips)
+        return _practise_page(form, 422, wrong=why.wrong, typos=why.typos)
     except MailboxLimitError as why:
         return _practise_page(form, 503, **_limit_faults(why))
     except (QueueFullError, StoreError) as why:
@@ -112,8 +112,8 @@ def try_log_in() -> ResponseReturnValue:
     try:
         opened = login.log_in(desk(), form.words.data or "", visit_of(form), now=half_hour_now())
     except PassphraseRefusedError as why:
-        answer = refused_page(why.slips, form) if text else _to_mailbox()
-        return with_session_cookie(answer, why.slips)
+        answer = refused_page(why.typos, form) if text else _to_mailbox()
+        return with_session_cookie(answer, why.typos)
     except (QueueFullError, StoreError) as why:
         return render_login(form, 503, **busy_faults(form, why))
     set_current_session(opened)
@@ -161,7 +161,7 @@ def _practise_page(form: PractiseForm, status: int = 200, **faults: object) -> W
     faults = {
         "refusal": "",
         "wrong": (),
-        "slips": None,
+        "typos": None,
         "wait_seconds": 0,
         "again": "",
         "minutes": 0,

@@ -69,8 +69,8 @@ def receive_message() -> ResponseReturnValue:
     answer: WerkzeugResponse
     if here is None:
         text = form_text(received.fields)
-        mark = received.fields.get("mailbox", "")
-        answer = logged_out_page(text, mark=mark) if has_sessions else store_error_page(text)
+        tag = received.fields.get("mailbox", "")
+        answer = logged_out_page(text, tag=tag) if has_sessions else store_error_page(text)
     elif received.posted is None:
         answer = _refused(here, received)
     else:
@@ -107,9 +107,9 @@ def _refused(here: MailboxSession, received: ReceivedForm) -> WerkzeugResponse:
         except StoreError as why:
             remember_fault(why)
             return store_error_page(text)
-        mark = received.fields.get("mailbox", "")
-        if text and not here.is_mine(mark):
-            return other_mailbox_page(LogInForm(text=text, mailbox=mark))
+        tag = received.fields.get("mailbox", "")
+        if text and not here.is_mine(tag):
+            return other_mailbox_page(LogInForm(text=text, mailbox=tag))
     warned = "yes" if refusal is MessageRefusal.SEVEN_WORDS else received.fields.get("warned", "")
     kept = {"text": text, "closed": received.fields.get("closed", ""), "warned": warned}
     return _write_page(here, form_context, kept, refusal, files_refused=received.had_files)
@@ -126,7 +126,7 @@ def _write_page(
     return render_page(
         "mailbox/write.html",
         200 if refusal is None else _STATUS.get(refusal, 422),
-        form=WriteForm(**kept, mailbox=here.mark(), **form_context.hidden_fields(here.token, posting.ACTION)),
+        form=WriteForm(**kept, mailbox=here.tag(), **form_context.hidden_fields(here.token, posting.ACTION)),
         limits=desk().limits,
         refusal=refusal,
         sealing_words=sealing_words(here.keys.address),

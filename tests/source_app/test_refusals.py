@@ -9,7 +9,7 @@ from flask import get_template_attribute, render_template
 from source_app import errors, forms
 from source_app.errors import AnswerRefusal, MessageRefusal, PassphraseRefusal, TicketRefusal
 from source_app.forms import LogInForm, PractiseForm
-from source_app.passphrase_slips import PassphraseSlips
+from source_app.passphrase_typos import PassphraseTypos
 from tests.pages import hooks
 from tests.source_app.desks import ADesk
 
@@ -36,7 +36,7 @@ def _on_login_page(_desk: ADesk, reason: StrEnum) -> str:
         ticket="",
         refusal=refusal,
         wrong=[1],
-        slips=PassphraseSlips(7, unknown=(1,)),
+        typos=PassphraseTypos(7, unknown=(1,)),
         was_refused=False,
     )
 

@@ -166,7 +166,7 @@ def test_a_form_without_its_token_changes_nothing(world: World, browser: Adviser
     browser.unlock()
 
     assert browser.post("/lock", {"token": "x"}).headers["Location"] == "/inbox"
-    assert browser.post("/start-new-memory", {}).status_code == 403
+    assert browser.post("/replace-trusted-state", {}).status_code == 403
     assert browser.post(f"/inbox/ended/{source.address}", {}).status_code == 403
     page = browser.get(f"/mailbox/{source.address}")
     refused = browser.answer(
@@ -708,11 +708,14 @@ def test_damaged_anchors_are_said_on_every_page_until_the_adviser_decides(
     browser.unlock()
     for path in ("/inbox", f"/mailbox/{source.address}", "/about"):
         page = browser.get(path)
-        assert hooks(page.text, "memory") == ["damaged"]
+        assert hooks(page.text, "trusted-state") == ["damaged"]
 
-    assert browser.post("/start-new-memory", {"token": token(page, "/start-new-memory")}).status_code == 303
+    assert (
+        browser.post("/replace-trusted-state", {"token": token(page, "/replace-trusted-state")}).status_code
+        == 303
+    )
 
-    assert hooks(browser.get("/inbox").text, "memory") == []
+    assert hooks(browser.get("/inbox").text, "trusted-state") == []
 
 
 @contextmanager

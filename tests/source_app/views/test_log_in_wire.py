@@ -7,8 +7,8 @@ import pytest
 from werkzeug.test import TestResponse
 
 from crypto import passphrase
-from source_app.later import LaterThread
-from source_app.passphrase_slips import PassphraseSlips, find_slips
+from source_app.background_thread import BackgroundThread
+from source_app.passphrase_typos import PassphraseTypos, find_typos
 from source_app.session_cookie import open_cookie, seal_cookie
 from source_app.views.request_hooks import CONVERSATION_STEP_BYTES
 from tests.pages import hooks
@@ -102,7 +102,7 @@ def test_the_cookie_of_a_failed_log_in_is_sealed_and_opens_nothing(a_desk: ADesk
     cookie = browser.client.get_cookie("mailbox")
     assert cookie is not None
 
-    assert open_cookie(cookie.value, a_desk.desk.server_secret) == PassphraseSlips(2, unknown=(2,))
+    assert open_cookie(cookie.value, a_desk.desk.server_secret) == PassphraseTypos(2, unknown=(2,))
     assert browser.get("/en/mailbox/write").status_code == 200
     assert hooks(browser.get("/en/mailbox/write").text, "refusal") == ["no_mailbox"]
     assert browser.post("/en/mailbox/end", {}).status_code == 403
@@ -122,11 +122,11 @@ def test_a_failed_log_in_ends_the_session_that_the_browser_had(a_desk: ADesk) ->
 
 def test_places_far_down_a_long_text_do_not_make_the_cookie_longer(a_desk: ADesk) -> None:
     secret = a_desk.desk.server_secret
-    many = find_slips(["q", "abacusabacus"] * 250)
+    many = find_typos(["q", "abacusabacus"] * 250)
 
-    assert many == PassphraseSlips(500, tuple(range(1, 121, 2)), tuple(range(2, 121, 2)))
+    assert many == PassphraseTypos(500, tuple(range(1, 121, 2)), tuple(range(2, 121, 2)))
     assert open_cookie(seal_cookie(many, secret), secret) == many
-    assert len({len(seal_cookie(each, secret)) for each in (many, PassphraseSlips(0), bytes(32), None)}) == 1
+    assert len({len(seal_cookie(each, secret)) for each in (many, PassphraseTypos(0), bytes(32), None)}) == 1
 
 
 def test_the_number_of_words_is_told_only_after_argon2id_has_run(
@@ -212,7 +212,7 @@ def test_work_in_the_background_begins_a_second_later_and_keeps_its_order() -> N
     slept: list[float] = []
     done: list[int] = []
     finished = threading.Event()
-    thread = LaterThread(sleep=slept.append)
+    thread = BackgroundThread(sleep=slept.append)
 
     thread.call(lambda: done.append(1))
     thread.call(lambda: done.append(2))

@@ -127,10 +127,10 @@ def test_while_a_page_is_sent_the_mailbox_is_not_in_memory(
 
 
 def _is_turn_free(client: FlaskClient) -> bool:
-    turn = client.application.extensions["mailbox_turns"]._turn
-    is_free = turn.acquire(blocking=False)
+    lock = client.application.extensions["mailbox_limiter"]._lock
+    is_free = lock.acquire(blocking=False)
     if is_free:
-        turn.release()
+        lock.release()
     return bool(is_free)
 
 
@@ -140,17 +140,17 @@ def test_a_browser_may_restore_its_tabs_but_one_mailbox_does_not_occupy_all_thre
     """Over HTTP/1.1, a browser has at most six connections to a site, so at most six requests at once."""
     other = a_desk.browser()
     other.start()
-    turns = a_desk.app.extensions["mailbox_turns"]
+    limiter = a_desk.app.extensions["mailbox_limiter"]
     restored: list[int] = []
     threads = [
         threading.Thread(target=lambda: restored.append(source.get("/en/mailbox").status_code))
         for _ in range(6)
     ]
 
-    with turns._turn:  # another request decrypts a mailbox
+    with limiter._lock:  # another request decrypts a mailbox
         for thread in threads:
             thread.start()
-        while sum(turns._requests.values()) + len(restored) < 6:
+        while sum(limiter._requests.values()) + len(restored) < 6:
             time.sleep(0.001)
         refused = source.get("/en/mailbox")
         assert source.get("/en/").status_code == 200
@@ -161,7 +161,7 @@ def test_a_browser_may_restore_its_tabs_but_one_mailbox_does_not_occupy_all_thre
     assert (refused.status_code, hooks(refused.text, "failure")) == (503, ["store"])
     assert int(refused.headers["Retry-After"]) > 0
     assert [each.get("/en/mailbox").status_code for each in (source, other)] == [200, 200]
-    assert not turns._requests
+    assert not limiter._requests
 
 
 def test_one_request_at_a_time_decrypts_a_mailbox(

@@ -55,9 +55,9 @@ def test_a_text_that_waited_for_a_log_in_comes_back_only_in_its_own_mailbox(
     assert_is_returned(source.log_in(other.passphrase, **waiting), 200)
 
 
-@pytest.mark.parametrize("mark", ["", "ab" * 48, "\u20ac" * 48])
-def test_a_text_without_the_mark_of_a_mailbox_comes_back_in_none(source: SourceBrowser, mark: str) -> None:
-    assert_is_returned(source.log_in(source.passphrase, text=TEXT, mailbox=mark), 200)
+@pytest.mark.parametrize("tag", ["", "ab" * 48, "\u20ac" * 48])
+def test_a_text_without_the_tag_of_a_mailbox_comes_back_in_none(source: SourceBrowser, tag: str) -> None:
+    assert_is_returned(source.log_in(source.passphrase, text=TEXT, mailbox=tag), 200)
 
 
 def test_a_wish_for_a_proposal_of_another_mailbox_stays_unsent(
@@ -73,13 +73,13 @@ def test_a_wish_for_a_proposal_of_another_mailbox_stays_unsent(
 def test_the_mark_of_a_mailbox_stays_the_same_in_its_next_session_and_shows_nothing(
     source: SourceBrowser,
 ) -> None:
-    marks = [source.form_context()["mailbox"] for _ in range(2)]
+    tags = [source.form_context()["mailbox"] for _ in range(2)]
     source.log_in(source.passphrase)
 
-    returned = source.write(TEXT, form_context={"mailbox": marks[0]})
+    returned = source.write(TEXT, form_context={"mailbox": tags[0]})
 
     assert hooks(returned.text, "refusal") == ["form_expired"]
     assert hooks(returned.text, "page") == ["mailbox/write"]
-    assert marks[0][:32] != marks[1][:32]
-    assert marks[0][32:] != marks[1][32:]
-    assert {len(mark) for mark in marks} == {96}
+    assert tags[0][:32] != tags[1][:32]
+    assert tags[0][32:] != tags[1][32:]
+    assert {len(tag) for tag in tags} == {96}

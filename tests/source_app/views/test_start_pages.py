@@ -102,15 +102,15 @@ def test_a_typing_error_opens_no_second_mailbox_and_names_the_word(a_desk: ADesk
     words = re.findall(r"<span>([a-z]+)</span>", shown.text)
     ticket = source.hidden(shown, "/en/practise")
 
-    slip = source.post("/en/practise", {**ticket, "words": " ".join([*words[:2], "qqqqqq", *words[3:]])})
+    typo = source.post("/en/practise", {**ticket, "words": " ".join([*words[:2], "qqqqqq", *words[3:]])})
 
-    assert slip.status_code == 422
-    assert hooks(slip.text, "refusal") == ["other_words"]
-    assert hooks(slip.text, "wrong") == hooks(slip.text, "unknown") == ["3"]
+    assert typo.status_code == 422
+    assert hooks(typo.text, "refusal") == ["other_words"]
+    assert hooks(typo.text, "wrong") == hooks(typo.text, "unknown") == ["3"]
     assert mailboxes_in(a_desk) == 0
     assert (
         source.post(
-            "/en/practise", {**source.hidden(slip, "/en/practise"), "words": " ".join(words)}
+            "/en/practise", {**source.hidden(typo, "/en/practise"), "words": " ".join(words)}
         ).status_code
         == 303
     )

@@ -8,12 +8,12 @@ from typing import Final
 _DELAY_SECONDS: Final = 1  # the requests for the rest of a page come earlier
 
 
-class LaterThread:
+class BackgroundThread:
     """Thread that runs functions one after another, each at least a second after `call` received it."""
 
     def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
         self._sleep = sleep
-        self._thread = ThreadPoolExecutor(1, "later")  # starts its thread at first use, after the fork
+        self._thread = ThreadPoolExecutor(1, "background")  # starts its thread at first use, after the fork
 
     def call(self, work: Callable[[], None]) -> None:
         """Call `work` in the background, one second after this call."""

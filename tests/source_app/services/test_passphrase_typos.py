@@ -7,32 +7,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crypto.passphrase import generate_passphrase, word_list
-from source_app.passphrase_slips import PassphraseSlips, find_slips
+from source_app.passphrase_typos import PassphraseTypos, find_typos
 
 FIRST, LAST = word_list("nl")[0], word_list("en")[-1]
 
 
 def test_a_typing_error_is_reported_by_its_place() -> None:
-    assert find_slips([FIRST, f"{LAST}zz", FIRST, "qqq"]) == PassphraseSlips(4, unknown=(2, 4))
+    assert find_typos([FIRST, f"{LAST}zz", FIRST, "qqq"]) == PassphraseTypos(4, unknown=(2, 4))
 
 
-def test_a_passphrase_without_slips_has_seven_words() -> None:
-    assert find_slips(generate_passphrase("en").split()) == PassphraseSlips(PassphraseSlips.wanted)
+def test_a_passphrase_without_typos_has_seven_words() -> None:
+    assert find_typos(generate_passphrase("en").split()) == PassphraseTypos(PassphraseTypos.wanted)
 
 
 def test_words_without_a_space_between_them_are_told_from_typing_errors() -> None:
-    assert find_slips([FIRST, FIRST + LAST, "qqq"]) == PassphraseSlips(3, unknown=(3,), joined=(2,))
+    assert find_typos([FIRST, FIRST + LAST, "qqq"]) == PassphraseTypos(3, unknown=(3,), joined=(2,))
 
 
 @given(st.sampled_from(["nl", "en"]).map(generate_passphrase))
 def test_a_whole_passphrase_without_spaces_is_recognised(drawn: str) -> None:
-    assert find_slips([drawn.replace(" ", "")]) == PassphraseSlips(1, joined=(1,))
+    assert find_typos([drawn.replace(" ", "")]) == PassphraseTypos(1, joined=(1,))
 
 
 @pytest.mark.parametrize("word", ["ab" * 500, "abacus" * 166 + "x"])
 def test_a_long_word_does_not_take_long(word: str) -> None:
     started = time.process_time()
 
-    find_slips([word])
+    find_typos([word])
 
     assert time.process_time() - started < 1  # ends of words are looked for at most nine letters back

@@ -1,4 +1,4 @@
-"""Slips in a typed passphrase that opened nothing: what a page says about the words without showing them."""
+"""Typing errors in a passphrase that opened nothing, as a page tells them without showing the words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _LETTERS_MAX = 9  # of a word on a list
 
 
 @dataclass(frozen=True, slots=True)
-class PassphraseSlips:
+class PassphraseTypos:
     """Probable errors in a typed passphrase. `count` is the number of typed words.
 
     `joined` and `unknown` have the positions, from 1 to 120, of words that are on no word list. Each word in
@@ -24,12 +24,12 @@ class PassphraseSlips:
     joined: tuple[int, ...] = ()
 
 
-def find_slips(words: Sequence[str]) -> PassphraseSlips:
+def find_typos(words: Sequence[str]) -> PassphraseTypos:
     """Return what is probably wrong with the words of a typed passphrase. The word lists are public."""
     first = enumerate(words[:PLACES_MAX], 1)
     strange = {place: word for place, word in first if word not in all_words()}
     joined = tuple(place for place, word in strange.items() if _is_joined(word))
-    return PassphraseSlips(len(words), tuple(place for place in strange if place not in joined), joined)
+    return PassphraseTypos(len(words), tuple(place for place in strange if place not in joined), joined)
 
 
 def _is_joined(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Turns in which a process decrypts a mailbox for a page: one request at a time, and few for one mailbox."""
+"""Limiter of requests that decrypt a mailbox: one at a time in a process, and few for one mailbox."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from source_app.errors import MailboxBusyError
 _REQUESTS_AT_ONCE: Final = 6  # for one mailbox: over HTTP/1.1, a browser sends no more to a site at once
 
 
-class MailboxTurns:
+class MailboxLimiter:
     """Lock with which only one request of a process at a time decrypts a mailbox.
 
     If too many requests for the same mailbox already wait for the lock, further requests are refused.
     """
 
     def __init__(self) -> None:
-        self._turn = Lock()  # decrypting a mailbox can take 100 MB and half a second
+        self._lock = Lock()  # decrypting a mailbox can take 100 MB and half a second
         self._counting = Lock()
         self._requests: Counter[Address] = Counter()  # that wait or decrypt
 
@@ -38,7 +38,7 @@ class MailboxTurns:
                 raise MailboxBusyError("too many requests for one mailbox")
             self._requests[address] += 1
         try:
-            with self._turn:
+            with self._lock:
                 yield
         finally:
             with self._counting:
