@@ -51,14 +51,15 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
         return ThreadPoolExecutor(self.cfg.threads + 2 * self._place_count)
 
     def accept(self, listener: socket.socket) -> None:
-        """Accept a connection. If there are too many, close the one that would time out first."""
+        """Accept a connection. If there are too many, close the one that has moved no byte for longest."""
+        # If the time limits decided, clients that read no answer, with a long limit, would outlast visitors.
         try:
             client, address = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
             return
         self.nr_conns += 1
         if self.nr_conns >= self.worker_connections and self._waiting:
-            self._drop(min(self._waiting, key=attrgetter("timeout")))
+            self._drop(min(self._waiting, key=attrgetter("sock.moved_at")))
         conn = gthread.TConn(self.cfg, PatientSocket(client), address, listener.getsockname())
         conn.sock.occupy = partial(self._occupy, conn)
         conn.unfinished = None

@@ -91,6 +91,7 @@ class PatientSocket:
         self._is_disconnected = False
         self.answer_since: float | None = None
         self._read_bytes = 0  # of this answer
+        self.moved_at = time.monotonic()  # when the client connected, or last sent or read a byte
         self.start_over()
         limit = struct.pack("ll", STALL_SECONDS, 0)
         wrapped.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
@@ -125,6 +126,7 @@ class PatientSocket:
         except BlockingIOError:
             return Arrival.PART
         self.received += piece
+        self.moved_at = time.monotonic()
         self._is_closed_by_client = not piece
         return self.arrival()
 
@@ -158,6 +160,7 @@ class PatientSocket:
                 return False
             del self.unsent[:sent]
             self._read_bytes += sent
+            self.moved_at = time.monotonic()
         return True
 
     def discard(self) -> bool:
