@@ -11,12 +11,12 @@ from crypto.errors import CryptoError
 from journalist_app.desk.open_desk import OpenDesk, WholeCheck
 from journalist_app.desk.private_files import ExposedError, read_private
 from journalist_app.desk.verification import conversation_of
-from protocol.identifiers import Address
+from protocol.identifiers import Address, Digest
 from store import outbox
 from store.database.atomic_files import replace_file
 from store.errors import StoreError
 from store.outbox import OutboxKind
-from stored_mailbox.whole_store import MailboxVerdict, verify_store
+from stored_mailbox.whole_store import verify_store
 
 _VERSION: Final = b"steunpunt-store-check/1"
 _SAVED_EVERY: Final = 200  # mailboxes
@@ -57,6 +57,8 @@ def check_whole_store(desk: OpenDesk, today: date) -> None:
 def _check(desk: OpenDesk, state: _State, today: date) -> _State:
     unsound, damaged = dict.fromkeys(state.unsound), dict.fromkeys(state.damaged_files)
     after = state.after
+    # The server may have the same damage, and sends each file as a whole: it is asked once in each week.
+    asked = state.damaged_files if (state.day or today).isocalendar()[:2] == today.isocalendar()[:2] else ()
 
     def reached(place: bytes) -> _State:
         return _State(place, tuple(unsound), tuple(damaged), state.day, state.last_unsound)
@@ -76,8 +78,9 @@ def _check(desk: OpenDesk, state: _State, today: date) -> _State:
         else:
             damaged.pop(after, None)
             desk.damaged_files.discard(verdict.address)
-        if verdict.damaged_files or verdict.unreadable:
-            _ask_for(desk, verdict)
+        already = verdict.damaged_files if after in asked else ()
+        if lost := {*verdict.damaged_files, *verdict.unreadable}.difference(already):
+            _ask_for(desk, verdict.address, lost)
         if not verdict.is_sound:
             unsound[after] = None
         desk.whole_check = WholeCheck(
@@ -94,11 +97,11 @@ def _check(desk: OpenDesk, state: _State, today: date) -> _State:
     return finished
 
 
-def _ask_for(desk: OpenDesk, verdict: MailboxVerdict) -> None:
+def _ask_for(desk: OpenDesk, address: Address, digests: set[Digest]) -> None:
     """Let the next sync ask the server for the entries that this workstation cannot read or verify."""
     with desk.store.writing() as session:
-        for digest in verdict.damaged_files + verdict.unreadable:
-            outbox.enqueue(session, OutboxKind.ENTRY, address=verdict.address, name=digest)
+        for digest in digests:
+            outbox.enqueue(session, OutboxKind.ENTRY, address=address, name=digest)
 
 
 def _show(desk: OpenDesk, state: _State) -> None:

@@ -4,12 +4,15 @@ import os
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from crypto.errors import CryptoError
+from journalist_app.services.whole_desk import unlocking
 from journalist_app.services.whole_desk.whole_check import check_whole_store
 from protocol.entry import SignedEntry, open_entry
+from protocol.pouch.pouch_file import SERVER
 from protocol.pouch.pouch_items import EntryItem
 from protocol.transcript.check import FaultKind
 from store import outbox, sync_findings
@@ -17,7 +20,7 @@ from store.database.engine import Store
 from store.outbox import OutboxKind
 from store.sync_findings import FindingKind
 from stored_mailbox.appending import store_entry
-from tests.journalist_app.desk_factories import TODAY, ASource, World, a_source
+from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
 from tests.sync.desks import an_adviser
 from tests.sync.ends import Ends, Workstation, all_of, at
 from tests.sync.test_edges import down
@@ -372,6 +375,33 @@ def test_a_file_whose_age_header_was_flipped_is_healed_by_the_whole_check(ends: 
 
     assert [header] == file_headers(adviser.store)
     assert all_of(adviser.store) == all_of(ends.world.store)
+
+
+def test_a_file_that_the_server_has_damaged_for_good_is_not_received_each_day(ends: Ends) -> None:
+    """The check of the whole store finds the damage each day, and the server always sends the whole file."""
+    adviser = an_adviser(ends)
+    source = a_source(ends.world)
+    entry = source.writes("with a file", file=("a.pdf", b"a file"))
+    (header,) = file_headers(ends.world.store)
+    puts_file_header(ends, ends.world.store, flipped(header))
+    puts_header(ends, ends.world.store, entry, flipped(entry.header))
+    adviser.syncs()
+    days = []
+    for day in range(28):
+        check_whole_store(adviser.desk, TODAY + timedelta(days=day))
+        if ends.left(adviser.store, SERVER):
+            days.append(day)
+        execute(ends, adviser.store, "DELETE FROM outbox")
+        if day == 2:  # also after the workstation was locked
+            adviser.desk = unlocking.unlock_desk(adviser.desk.config, adviser.store, PASSPHRASE)
+    assert TODAY.weekday() == 0
+    assert days == [0, 7, 14, 21]  # from a Monday on
+    puts_file_header(ends, ends.world.store, header)
+    check_whole_store(adviser.desk, TODAY + timedelta(days=28))
+
+    adviser.syncs()
+
+    assert [header] == file_headers(adviser.store)
 
 
 def test_a_dishonest_server_cannot_replace_the_header_of_a_file_that_opens(ends: Ends) -> None:
