@@ -34,7 +34,7 @@ WHERE token_hash = ? AND expires_half_hour > ?
 # SQLite overwrites a row whose size stays the same in its place, so the order of the rows stays random.
 _CHANGE = """
 UPDATE session SET box = :box, expires_half_hour = :expires
-WHERE token_hash = :name AND length(box) = length(:box)
+WHERE token_hash = :name AND box = :before
 """
 _COUNT = """
 INSERT INTO session VALUES (:name, zeroblob(1), :expires)
@@ -62,9 +62,20 @@ class SessionStore:
         """
         row = {"name": token_hash, "box": box, "expires": expires_half_hour}
         with self._connection() as connection:
-            if connection.execute(_CHANGE, row).rowcount == 0:
-                connection.execute(_PUT, row)
+            connection.execute(_PUT, row)
+            self._rewrite_if_small(connection)
+
+    def change(self, token_hash: bytes, before: bytes, box: bytes, expires_half_hour: int) -> bool:
+        """Replace the encrypted value `before` of a login session by `box`, and set when the session expires.
+
+        Return False and change nothing if the session has ended, or has another value by now.
+        """
+        row = {"name": token_hash, "before": before, "box": box, "expires": expires_half_hour}
+        with self._connection() as connection:
+            is_changed = connection.execute(_CHANGE, row).rowcount > 0
+            if len(before) != len(box):
                 self._rewrite_if_small(connection)
+        return is_changed
 
     def add(self, token_hash: bytes, expires_half_hour: int) -> bool:
         """Store a hash with an empty value. Return False if the store already has this hash.

@@ -45,10 +45,14 @@ _TICKET_HALF_HOURS = 4  # gives a visitor time to find a pen and a hiding place
 
 @dataclass(frozen=True)
 class MailboxSession:
-    """Session of a source who is logged in: the token in the cookie, and the session's decrypted state."""
+    """Session of a source who is logged in: the token in the cookie, and the session's decrypted state.
+
+    `box` is the encrypted state, as the store of the sessions had it when the session was found.
+    """
 
     token: bytes = field(repr=False)
     state: SessionState
+    box: bytes = field(repr=False)
 
     @cached_property
     def keys(self) -> MailboxKeys:
@@ -183,8 +187,8 @@ def find_session(desk: PublicDesk, token: bytes, *, now: int) -> MailboxSession 
         return None
     expires = now + desk.session_half_hours
     if expires_before < expires:  # writes at most once in a half hour: reading is cheaper
-        desk.sessions.put(name, box, expires)
-    return MailboxSession(token, state)
+        desk.sessions.change(name, box, box, expires)
+    return MailboxSession(token, state, box)
 
 
 def remember_page(desk: PublicDesk, opened: MailboxSession, shown: tuple[Heads, Heads], *, now: int) -> None:
@@ -289,25 +293,23 @@ def _unused_place(desk: PublicDesk, sealed: str, *, now: int) -> QueuePlace | No
 
 
 def _open_session(desk: PublicDesk, root: RootKey, *, now: int) -> MailboxSession:
-    opened = MailboxSession(secrets.token_bytes(session.TOKEN_BYTES), SessionState(root))
-    _save(desk, opened.token, opened.state, now=now)
-    return opened
+    token, state = secrets.token_bytes(session.TOKEN_BYTES), SessionState(root)
+    box = session.seal_session(state, token, desk.server_secret)
+    desk.sessions.put(session.token_hash(token), box, now + desk.session_half_hours)
+    return MailboxSession(token, state, box)
 
 
 def _change_shown(
     desk: PublicDesk, token: bytes, change: Callable[[Heads, Heads], tuple[Heads, Heads]], *, now: int
 ) -> None:
     """Change what a session remembers as shown, unless the session has ended in the meantime."""
-    latest = find_session(desk, token, now=now)
-    if latest is not None:
+    # If another request changed the session since it was found, the state of that request is read first.
+    name, expires = session.token_hash(token), now + desk.session_half_hours
+    while (latest := find_session(desk, token, now=now)) is not None:
         shown = change(*latest.state.shown)
-        if shown != latest.state.shown:
-            _save(desk, token, replace(latest.state, shown=shown), now=now)
-
-
-def _save(desk: PublicDesk, token: bytes, state: SessionState, *, now: int) -> None:
-    box = session.seal_session(state, token, desk.server_secret)
-    desk.sessions.put(session.token_hash(token), box, now + desk.session_half_hours)
+        box = session.seal_session(replace(latest.state, shown=shown), token, desk.server_secret)
+        if shown == latest.state.shown or desk.sessions.change(name, latest.box, box, expires):
+            return
 
 
 def _differing(shown: Sequence[str], given: Sequence[str]) -> list[int]:

@@ -536,6 +536,66 @@ def test_a_page_that_was_read_before_restores_no_session_that_was_ended(
     assert login.find_session(a_desk.desk, token, now=half_hour_now()) is None
 
 
+@pytest.mark.parametrize("what", ["any request", "a page", "a message"])
+def test_no_request_that_was_running_restores_a_session_that_was_ended(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, what: str
+) -> None:
+    """Attack: the next person at the device has the cookie. The log-out comes between two statements."""
+    token, now = a_desk.token_of(source), half_hour_now() + 1  # the session is extended
+    opened = login.find_session(a_desk.desk, token, now=now - 1 if what == "any request" else now)
+    assert opened is not None
+    answer_of_desk = a_desk.answer(keys, "an answer")
+
+    def log_out() -> None:
+        login.log_out(a_desk.desk, token)
+
+    with after_reading_a_session(a_desk, log_out):
+        if what == "any request":
+            assert login.find_session(a_desk.desk, token, now=now) is not None
+        elif what == "a page":
+            login.remember_page(a_desk.desk, opened, ((head_of(answer_of_desk),), ()), now=now)
+        else:
+            login.remember_written(a_desk.desk, opened, [answer_of_desk], now=now)
+
+    assert login.find_session(a_desk.desk, token, now=now) is None
+
+
+def test_two_tabs_that_write_at_once_make_no_session_forget_what_one_of_them_wrote(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
+    """Attack: the operator drops the message of one tab, and the session does not miss it."""
+    token, now = a_desk.token_of(source), half_hour_now()
+    opened = login.find_session(a_desk.desk, token, now=now)
+    assert opened is not None
+    second = a_desk.answer(keys, "an answer")
+    first = a_desk.write_as_source(keys, Content(kind=Kind.MESSAGE, text="of another tab"))
+    with after_reading_a_session(
+        a_desk, lambda: login.remember_written(a_desk.desk, opened, [first], now=now)
+    ):
+        login.remember_page(a_desk.desk, opened, ((head_of(second),), ()), now=now)
+
+    latest = login.find_session(a_desk.desk, token, now=now)
+    assert latest is not None
+    assert set(latest.state.shown[0]) == {head_of(first), head_of(second)}
+
+
+@contextmanager
+def after_reading_a_session(a_desk: ADesk, act: Callable[[], object]) -> Iterator[None]:
+    """Let something happen once, after a session's row was read and before the row is changed."""
+    real = a_desk.desk.sessions.find
+    acts = iter([act])
+
+    def find(*given: Any) -> Any:  # noqa: ANN401  # as the real one
+        found = real(*given)
+        for each in acts:
+            each()
+        return found
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(a_desk.desk.sessions, "find", find)
+        yield
+
+
 def drop(a_desk: ADesk, entry: SignedEntry, removed: SignedEntry) -> None:
     """Delete an entry's row, and restore the header of an entry that was perhaps removed."""
     sql(a_desk, "DELETE FROM entry WHERE digest = ?", entry.digest)

@@ -33,6 +33,17 @@ def test_a_box_put_again_replaces_the_first(sessions: SessionStore) -> None:
     assert (b"another box", 200) == sessions.find(TOKEN, 150)
 
 
+def test_a_box_is_changed_only_where_the_session_and_its_value_are_the_same(sessions: SessionStore) -> None:
+    """Attack: a request that began before a log-out writes the session again when it ends."""
+    assert not sessions.change(TOKEN, BOX, b"another box", 200)
+    assert sessions.find(TOKEN, 99) is None
+    sessions.put(TOKEN, BOX, 100)
+    assert not sessions.change(TOKEN, b"an older box", b"another box", 200)
+    assert sessions.find(TOKEN, 99) == (BOX, 100)
+    assert sessions.change(TOKEN, BOX, b"another box", 200)
+    assert sessions.find(TOKEN, 150) == (b"another box", 200)
+
+
 def test_a_hash_is_added_once(sessions: SessionStore) -> None:
     assert [sessions.add(TOKEN, 100), sessions.add(TOKEN, 100)] == [True, False]
     assert sessions.find(TOKEN, 99) == (b"", 100)
@@ -70,7 +81,7 @@ def test_a_sweep_deletes_only_expired_boxes(sessions: SessionStore, tmp_path: Pa
 _SQLITE_HEADER_BYTES = 100  # has counters of changes, and nothing about rows
 
 
-@pytest.mark.parametrize("ends", ["put", "drop", "sweep"])
+@pytest.mark.parametrize("ends", ["put", "change", "drop", "sweep"])
 def test_a_copy_of_the_file_does_not_show_the_order_of_the_log_ins(tmp_path: Path, ends: str) -> None:
     rows = [(os.urandom(32), os.urandom(1064)) for _ in range(30)]
     files = []
@@ -78,6 +89,9 @@ def test_a_copy_of_the_file_does_not_show_the_order_of_the_log_ins(tmp_path: Pat
         sessions = open_sessions(tmp_path / name, allow_disk=True)
         for token, box in order:
             sessions.put(token, box, 100)
+        if ends == "change":  # of each size: the state of a session grows
+            for token, box in order:
+                assert sessions.change(token, box, box * 2, 200)
         if ends == "drop":
             sessions.drop(rows[7][0])
         if ends == "sweep":
@@ -116,8 +130,8 @@ def test_a_copy_of_the_file_does_not_show_which_session_changed_last(tmp_path: P
         sessions = open_sessions(tmp_path / name, allow_disk=True)
         for token, box in rows:
             sessions.put(token, box if name == "one" else changed.get(token, box), 990_000)
-        for token, box in changed.items() if name == "one" else ():
-            sessions.put(token, box, 990_000)
+        for token, box in rows if name == "one" else ():
+            assert sessions.change(token, box, changed.get(token, box), 990_000)
         sessions.close()
         files.append((tmp_path / name).read_bytes()[_SQLITE_HEADER_BYTES:])
 
