@@ -41,7 +41,6 @@ _NOT_CLEANED = _ARCHIVES | {".txt", ".webp", ".mov", ".m4a"}
 _UNKNOWN = frozenset({"", ".rtf", ".7z", ".gz"})
 _REMARKS = dict.fromkeys(_OFFICE, (metadata_sentences.OFFICE,)) | {".pdf": (metadata_sentences.PDF,)}
 _REMARKS |= dict.fromkeys(_ARCHIVES, (metadata_sentences.ARCHIVE,))
-_DIVIDER = "=\n"
 
 # $1 is mat2, $2 the ending of the file's name, $3 the program hidden_parts. mat2 finds no bubblewrap in bin/,
 # so mat2 starts no sandbox of its own. A sandbox inside our sandbox would fail, and the meaning of mat2's
@@ -50,8 +49,8 @@ _PREPARE = (
     "set -e; exec 2>/dev/null; /usr/bin/mkdir bin; /usr/bin/ln -s /usr/bin/exiftool /usr/bin/ffmpeg bin/; "
 )
 _INSPECT = _PREPARE + (
-    '/usr/bin/python3 -I -c "$3" look "file$2"; echo =; case "$2" in .webp|.mov|.m4a) exec'
-    ' bin/exiftool -S -a --system:all --file:all --exiftool:all --composite:all --riff:all "file$2";; esac;'
+    '/usr/bin/python3 -I -c "$3" look "file$2"; echo =; case "$2" in .webp|.mov|.m4a|.mp3) exec'
+    ' bin/exiftool -S -a --system:all --file:all --composite:all --riff:all --mpeg:all "file$2";; esac;'
     ' exec "$1" --show "file$2"'
 )
 _CLEAN = _PREPARE + (
@@ -98,7 +97,7 @@ class Mat2:
             return _not_examined(refusal)
         try:
             output = self._run(_INSPECT, file, ending, _SHOWN_BYTES, until).decode("utf-8", "replace")
-            hidden, _, shown = output.partition(_DIVIDER)
+            hidden, _, shown = output.partition("=\n")
             found = _found(hidden, shown, ending)
         except NoSandboxError:
             return _not_examined(metadata_sentences.NO_SANDBOX)
@@ -147,17 +146,21 @@ def _not_examined(remark: LazyString) -> FileFindings:
 # ---- findings --------------------------------------------------------------------------------------
 
 
+_TECHNICAL = re.compile(  # says nothing about people, and is not shown
+    "^(exif|exiftool|flashpix|gps|applicationrecord|minor|bwf|mpegaudio)version|byteorder|^components|^colorspace"
+    "|^compression$|resolution|^ycbcr|(thumbnail|image)(offset|length)$|scale$|^mediadata|digest$|brand$|^handler"
+    "|^headingpairs|^titlesofparts|^i$"  # their titles are listed one by one
+)
 _KEYS = (
     ("place", "^gps|location|city|country|latitude|longitude|province"),
-    ("time", "date|time|^created$|^modified$|printed|offset"),
-    ("person", "author|creator$|artist|owner|modifiedby|byline|copyright|company|manager|uname|printedby"),
+    ("time", "date|time|^created$|^modified$|printed"),
     (
         "device",
-        "^make$|model|serial|lens|software|producer|application|generator|tool|host|version|template|device",
+        "^make$|model|serial|lens|software|producer|application|generator|tool|host|version|template|device|encode",
     ),
+    ("person", "author|(cre|origin)ator$|artist|owner|edby$|byline|copyright|company|manager|uname"),
 )
 
-_HiddenPart = tuple[str, str, str]
 _Found = dict[str, list[tuple[str, str]]]
 
 
@@ -179,7 +182,7 @@ def _found(hidden: str, shown: str, ending: str) -> _Found:
         raise ProgramFailedError
     found: _Found = {about: [] for about in metadata_sentences.DETAILS}
     for line in hidden.splitlines():
-        kind, key, value = msgspec.json.decode(line, type=_HiddenPart)
+        kind, key, value = msgspec.json.decode(line, type=tuple[str, str, str])
         if kind == "detail":
             _add(found, key, value, ending)
         else:
@@ -196,10 +199,10 @@ def _add(found: _Found, key: str, value: str, ending: str) -> None:
     about = next((about for about, pattern in _KEYS if re.search(pattern, word)), "other")
     if ending == ".pdf" and word == "creator":
         about = "device"  # in a PDF, the creator is a program, and the author a person
-    if re.match(r"\(Binary data", value) and re.search("thumbnail|preview|jpgfromraw|picture", word):
+    if re.match(r"\W*\(Binary data", value) and re.search("thumbnail|preview|jpgfromraw|picture", word):
         about = "thumbnail"
     line = (_plain(key.rpartition(":")[2]), _plain(value))
-    if line[1] not in {"", "0", "-1", "false"} and line not in found[about]:
+    if not _TECHNICAL.search(word) and line[1] not in {"", "0", "-1", "false"} and line not in found[about]:
         found[about].append(line)
 
 
@@ -221,4 +224,4 @@ def _sentences(found: _Found) -> tuple[str, ...]:
         more = len(details) - _LINES_OF_A_KIND
         if more > 0:
             lines.append(metadata_sentences.more_details_sentence(more))
-    return tuple(lines)
+    return tuple(dict.fromkeys(lines))

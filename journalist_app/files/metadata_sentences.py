@@ -59,9 +59,7 @@ DETAILS: Final = {
     "columns": lazy_gettext("Hidden columns in the file: %(key)s."),
     "slides": lazy_gettext("Hidden slides in the file: %(key)s."),
     "notes": lazy_gettext("Slides in the file with notes for the speaker: %(key)s."),
-    "thumbnail": lazy_gettext(
-        "The file contains a small picture of its first page, which can be out of date."
-    ),
+    "thumbnail": lazy_gettext("The file has a small, perhaps older copy of its picture or first page."),
     "embedded": lazy_gettext("Files inside this file, which the app did not examine: %(key)s (%(value)s)."),
     "custom": lazy_gettext("Parts of the file that no page shows, made by a program: %(key)s (%(value)s)."),
     "links": lazy_gettext("Links from the file to other files or web pages: %(key)s (%(value)s)."),
@@ -73,18 +71,18 @@ DETAILS: Final = {
 
 # Words for the names of metadata, for people. The names are in small letters, without other characters.
 _WORDS: Final = (
-    (lazy_gettext("made by"), "author creator initialcreator artist byline"),
+    (lazy_gettext("made by"), "author creator initialcreator artist byline originator"),
     (lazy_gettext("last changed by"), "lastmodifiedby"),
     (lazy_gettext("organisation"), "company publisher"),
     (lazy_gettext("place on the map"), "gpsposition"),
     (lazy_gettext("device"), "make model"),
     (lazy_gettext("number of the device"), "serialnumber bodyserialnumber internalserialnumber"),
-    (lazy_gettext("program"), "application software producer generator creatortool encodedby"),
-    (lazy_gettext("made on"), "created createdate creationdate datetimeoriginal"),
+    (lazy_gettext("program"), "application software producer generator creatortool encodedby encoder"),
+    (lazy_gettext("made on"), "created createdate creationdate datetimeoriginal datecreated recordingtime"),
     (lazy_gettext("last changed on"), "modified modifydate moddate date datetime"),
     (lazy_gettext("number of times saved"), "revision editingcycles"),
     (lazy_gettext("title"), "title"),
-    (lazy_gettext("description"), "description comment imagedescription"),
+    (lazy_gettext("description"), "description comment imagedescription captionabstract"),
 )
 
 

@@ -157,6 +157,35 @@ def an_mov() -> bytes:
     return _atom(b"ftyp", b"qt  \0\0\0\0") + _atom(b"moov", _atom(b"udta", tag))
 
 
+def an_mp4() -> bytes:
+    """Return a film with a place, as a telephone writes the tag."""
+    words = b"+52.0797+004.3130/"
+    tag = _atom(b"\xa9xyz", struct.pack(">HH", len(words), 0) + words)
+    return _atom(b"ftyp", b"mp42\0\0\0\0") + _atom(b"moov", _atom(b"udta", tag)) + _atom(b"mdat", b"x")
+
+
+def an_mp3() -> bytes:
+    """Return a sound file with a maker and a picture."""
+    maker = _tag(b"TPE1", b"\0" + AUTHOR.encode())
+    tags = maker + _tag(b"APIC", b"\0image/jpeg\0\3\0\xff\xd8\xff\xd9")
+    size = bytes(len(tags) >> shift & 127 for shift in (21, 14, 7, 0))
+    return b"ID3\3\0\0" + size + tags + (b"\xff\xfb\x90\0" + bytes(413)) * 2
+
+
+def a_wav() -> bytes:
+    """Return a sound file with a maker."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return kind + struct.pack("<I", len(content)) + content + bytes(len(content) % 2)
+
+    sound = chunk(b"fmt ", struct.pack("<HHIIHH", 1, 1, 8000, 8000, 1, 8)) + chunk(b"data", bytes(8))
+    return chunk(b"RIFF", b"WAVE" + sound + chunk(b"LIST", b"INFO" + chunk(b"IART", AUTHOR.encode() + b"\0")))
+
+
+def _tag(kind: bytes, content: bytes) -> bytes:
+    return kind + struct.pack(">IH", len(content), 0) + content
+
+
 def _atom(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", 8 + len(content)) + kind + content
 

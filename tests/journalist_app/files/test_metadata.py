@@ -34,10 +34,13 @@ from tests.journalist_app.files.file_factories import (
     a_jpeg,
     a_pdf,
     a_png,
+    a_wav,
     a_webp,
     a_zip,
     an_m4a,
     an_mov,
+    an_mp3,
+    an_mp4,
     an_odt,
     texts_in,
 )
@@ -412,8 +415,39 @@ def test_tags_of_files_that_mat2_does_not_know_are_reported(
     assert OPENLY.clean(path, name) is None
 
 
-def test_the_small_picture_in_a_photograph_is_reported_as_a_small_picture(tmp_path: Path) -> None:
-    mat2 = a_mat2(tmp_path, "echo '    PreviewImage: (Binary data 5210 bytes, use -b option to extract)'")
+@pytest.mark.parametrize(
+    ("make", "name", "finding"),
+    [
+        (an_mp3, "stem.mp3", ("person", "Artist", AUTHOR)),
+        (an_mp3, "stem.mp3", ("thumbnail", "", "")),
+        (a_wav, "stem.wav", ("person", "Artist", AUTHOR)),
+        (an_mp4, "film.mp4", ("place", "GPSPosition", """52 deg 4' 46.92" N, 4 deg 18' 46.80" E""")),
+    ],
+    ids=["mp3", "picture in mp3", "wav", "mp4"],
+)
+def test_tags_of_sound_and_video_are_reported(
+    tmp_path: Path, make: Callable[[], bytes], name: str, finding: tuple[str, str, str]
+) -> None:
+    looked = OPENLY.inspect(a_file(tmp_path, make()), name)
+
+    assert detail_sentence(*finding) in looked.lines
+
+
+def test_technical_details_that_say_nothing_about_people_are_left_out(tmp_path: Path) -> None:
+    said = ("ExifVersion: 0232", "ThumbnailOffset: 428", "MajorBrand: x", "Notes: 0", "Make: Merk")
+    mat2 = a_mat2(tmp_path, "".join(f"echo '    {line}'; " for line in said))
+
+    looked = mat2.inspect(a_file(tmp_path, a_jpeg()), "foto.jpg")
+
+    assert (detail_sentence("device", "Make", "Merk"),) == looked.lines
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["(Binary data 5210 bytes, use -b option to extract)", '["(Binary data 1 bytes)", "(Binary data 2)"]'],
+)
+def test_the_small_picture_in_a_photograph_is_reported_as_a_small_picture(tmp_path: Path, value: str) -> None:
+    mat2 = a_mat2(tmp_path, f"echo '    PreviewImage: {value}'; echo '    ThumbnailImage: {value}'")
 
     looked = mat2.inspect(a_file(tmp_path, a_jpeg()), "foto.jpg")
 
