@@ -25,6 +25,7 @@ from store.mailboxes import StoredMailbox
 from store.sync_findings import FindingKind
 from stored_mailbox.reading import StoredTranscript, read_stored
 
+WRONG_STATE = "wrong_state"  # the source waits, but the mailbox's row says that the desk has answered
 DAMAGED_FILE = "damaged_file"  # found by the check of the whole store, which reads every file
 
 
@@ -127,7 +128,7 @@ def conversation_of(desk: OpenDesk, address: Address) -> Conversation:
         faults.append(ShownFault("come_back"))
     waiting = waiting_since(transcript)
     if not faults and waiting is not None and stored.mailbox.waiting_since is None:
-        faults.append(ShownFault("wrong_state"))
+        faults.append(ShownFault(WRONG_STATE))
     if all(fault.allows_answers or fault.kind == FaultKind.RESTORED for fault in faults):
         # Only of entries that are here: a source can sign removals of thousands that never existed.
         here = frozenset(transcript.removed.keys() & transcript.authentic.keys())

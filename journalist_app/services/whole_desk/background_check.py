@@ -7,17 +7,19 @@ from datetime import date
 from sqlalchemy.orm import Session
 
 from journalist_app.desk.open_desk import CheckProgress, OpenDesk
-from journalist_app.desk.verification import Conversation, conversation_of
+from journalist_app.desk.verification import WRONG_STATE, Conversation, conversation_of
 from journalist_app.errors import MailboxNotFoundError
 from journalist_app.services.closing import deletion_upkeep, ended_mailboxes
 from journalist_app.services.mailbox import count_for_report
 from journalist_app.services.records import casefiles, desk_records
+from journalist_app.services.whole_desk.sync_status import is_paired
 from protocol.heads import Heads
 from protocol.identifiers import SOURCE_STRAND, Address
 from store import entries, mailboxes, sync_findings
 from store.database.damaged_rows import count_damaged
 from store.errors import StoreError
 from store.sync_findings import FindingKind
+from stored_mailbox.appending import recompute_state
 
 
 def check_store(desk: OpenDesk, today: date) -> None:
@@ -122,8 +124,17 @@ def _check_mailbox(desk: OpenDesk, address: Address, today: date) -> None:
             desk.unsound[address] = ("gone",)
         desk.to_count.discard(address)
         return
+    if WRONG_STATE in desk.unsound.get(address, ()) and is_paired(desk):
+        _repair_state(desk, address)
     _destroy_restored(desk, conversation, today)
     count_for_report.save_counts_in_background(desk, conversation)
+
+
+def _repair_state(desk: OpenDesk, address: Address) -> None:
+    """Mark a mailbox of this workstation as waiting. A power cut can end a sync before the sync does this."""
+    with desk.store.writing() as session:
+        recompute_state(session, address)
+    conversation_of(desk, address)
 
 
 def _destroy_restored(desk: OpenDesk, conversation: Conversation, today: date) -> None:

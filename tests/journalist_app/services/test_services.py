@@ -395,6 +395,21 @@ def test_a_mark_of_the_desk_hides_no_mailbox(world: World) -> None:
     assert {source.keys.address: ("wrong_state",)} == desk.unsound
 
 
+def test_a_workstation_repairs_a_mark_that_a_power_cut_left_behind(world: World) -> None:
+    """A sync stores the entries first, and then marks the mailbox as waiting."""
+    source = a_source(world)
+    source.writes("vraag")
+    world.execute("UPDATE mailbox SET waiting_since = NULL")
+
+    desk = unlocked(world)
+    desk.config = replace(desk.config, server="file")
+    background_check.check_store(desk, TODAY)
+
+    assert desk.unsound == {}
+    with world.store.reading() as session:
+        assert entries.addresses_not_waiting(session) == []
+
+
 def test_a_source_who_looks_at_an_answer_does_not_wait_again(world: World) -> None:
     source = a_source(world)
     source.writes("vraag", day=TODAY - timedelta(days=3))

@@ -21,6 +21,7 @@ from journalist_app.errors import FileRefusedError, MailboxNotFoundError
 from journalist_app.services.mailbox import read_thread
 from journalist_app.services.mailbox.file_downloads import open_download
 from journalist_app.services.whole_desk import sync_replica
+from journalist_app.services.whole_desk.background_check import check_store
 from protocol.identifiers import Address, AttachmentId
 from store.database.engine import open_store
 from sync.endpoint import Endpoint
@@ -136,6 +137,7 @@ class TwoMachines(Scenario):
             open_server_endpoint(self.machine("server").settings) as server,
             open_desk_for_command(self.machine("first").settings, PASSPHRASE) as desk,
         ):
+            check_store(desk, utc_today())  # as after each unlocking
             found |= self._at_workstation(desk)
             found |= self.bring_pouches(desk)
             self._sync(desk, server)
