@@ -32,11 +32,10 @@ def with_file_ending(name: str, first: bytes) -> str:
 
 def ending_of(first: bytes) -> str:
     """Return the usual ending of names of files that begin with these bytes, or an empty text if unknown."""
-    first = first[:HEAD_BYTES]
-    found = _TYPES.match(first)
+    found = _TYPES.match(first[:HEAD_BYTES])
     if found and found.lastgroup:
         return "." + found.lastgroup.strip("_")
-    return ".txt" if _is_text(first) else ""
+    return ".txt" if _is_text(first[:HEAD_BYTES]) else ""
 
 
 def _is_text(first: bytes) -> bool:

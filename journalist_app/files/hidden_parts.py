@@ -153,7 +153,7 @@ def _look_pdf(found: _Found, path: str) -> None:
         notes, links = page.get_annot_mapping(), page.get_link_mapping()  # freed only after the last use
         for note in (each.annot for each in notes):
             if isinstance(note, poppler.AnnotFileAttachment):
-                found.add("embedded", note.get_attachment().name or "?")
+                found.add("embedded", getattr(note.get_attachment(), "name", "") or "?")
             elif isinstance(note, poppler.AnnotMarkup):
                 found.add("comments", note.get_label() or "")
         for action in [each.action for each in links]:

@@ -124,8 +124,9 @@ class Mat2:
 
     def _refusal(self, file: IO[bytes], ending: str) -> LazyString | None:
         if ending in _UNKNOWN:
-            is_empty = not os.pread(file.fileno(), 1, 0)
-            return metadata_sentences.EMPTY if is_empty else metadata_sentences.UNKNOWN_TYPE
+            return (
+                metadata_sentences.UNKNOWN_TYPE if os.pread(file.fileno(), 1, 0) else metadata_sentences.EMPTY
+            )
         os.lseek(file.fileno(), 0, os.SEEK_SET)  # the sandbox reads from here
         if not self.mat2.exists():
             return metadata_sentences.NO_MAT2

@@ -208,7 +208,7 @@ def a_full_pdf() -> bytes:
         b"<</Type/Catalog/Pages 2 0 R/Names<</EmbeddedFiles<</Names[(a) 9 0 R]>>>>>>",
         b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
         b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>"
-        b"/Annots[6 0 R 7 0 R 8 0 R 11 0 R 12 0 R]>>",
+        b"/Annots[6 0 R 7 0 R 8 0 R 11 0 R 12 0 R 13 0 R]>>",
         b"<</Length %d>>stream\n%s\nendstream" % (len(words), words),
         b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
         b"<</Type/Annot/Subtype/Text%s/Contents(klopt dit)/T(%s)>>" % (place, COMMENTER.encode()),
@@ -219,6 +219,7 @@ def a_full_pdf() -> bytes:
         b"<</Type/EmbeddedFile/Length 2>>stream\nPK\nendstream",
         b"<</Type/Annot/Subtype/FileAttachment%s/FS 9 0 R>>" % place,
         b"<</Type/Annot/Subtype/Link%s/Dest[3 0 R/Fit]>>" % place,
+        b"<</Type/Annot/Subtype/FileAttachment%s/FS<</F 5>>>>" % place,  # without a file
     )
 
 

@@ -138,7 +138,7 @@ def test_comments_files_links_and_white_text_of_a_pdf_are_reported(tmp_path: Pat
 
     for finding in (
         ("comments", "2", f"{COMMENTER}, {ADDER}"),
-        ("embedded", "2", "lijst.xlsx"),
+        ("embedded", "3", "lijst.xlsx, ?"),
         ("links", "1", "http://intranet.example/anna"),
         ("white", "1", ""),
     ):
