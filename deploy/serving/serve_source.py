@@ -15,6 +15,7 @@ from protocol.session import SECRET_BYTES
 from source_app import create_source_app
 from source_app.config import SourceConfig
 from source_app.errors import SignpostError
+from source_app.mailbox_limiter import REQUESTS_MAX
 from source_app.signpost.decision_tree import PACKAGED
 from source_app.signpost.decision_tree import load as load_signposts
 from store.database.engine import open_store
@@ -31,10 +32,11 @@ def serve_source(settings: Path) -> None:
         StoreError: the store cannot be opened, or the sessions' folder is not in memory.
     """
     config = load_config(settings, "source", SourceConfig)
-    if config.argon2_at_once + config.argon2_queue >= config.threads:
-        # All waiting log-ins may be in one process. A flood of log-ins would then occupy all of its threads.
+    if config.argon2_at_once + config.argon2_queue + REQUESTS_MAX >= config.threads:
+        # All may be in one process. A flood of log-ins and long mailboxes would then occupy all its threads.
         raise ConfigError(
-            f"{settings}: [source] 'argon2_at_once' and 'argon2_queue' must together be less than 'threads'."
+            f"{settings}: [source] 'argon2_at_once' and 'argon2_queue' must together be less than 'threads' "
+            f"minus {REQUESTS_MAX}."
         )
     if config.tells_onion and not config.onion_host:
         raise ConfigError(f"{settings}: [source] 'tells_onion' needs 'onion_host'.")

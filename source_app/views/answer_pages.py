@@ -57,15 +57,14 @@ def page_with_text(here: MailboxSession, text: str, proposal_id: str) -> Respons
     """Return a page that shows again the text that the source typed before the session ended.
 
     If the mailbox has the proposal `proposal_id`, the text is in the proposal's answer form. Otherwise the
-    text is in the form for a new message.
+    text is in the form for a new message. Call this function inside `limit_decryption`.
     """
-    with limit_decryption(here):
-        if proposal_id:
-            with suppress(NotFoundError):
-                answer = proposal_page(here, parse_id(proposal_id), AnswerRefusal.FORM_EXPIRED, text)
-                answer.status_code = 200  # the log-in succeeded
-                return answer
-        return write_pages.page_for_text(here, text)
+    if proposal_id:
+        with suppress(NotFoundError):
+            answer = proposal_page(here, parse_id(proposal_id), AnswerRefusal.FORM_EXPIRED, text)
+            answer.status_code = 200  # the log-in succeeded
+            return answer
+    return write_pages.page_for_text(here, text)
 
 
 def receive_answer(entry_id: bytes) -> ResponseReturnValue:

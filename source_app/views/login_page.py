@@ -89,7 +89,8 @@ def mailbox_open(
 
     Without a session, the visitor gets the log-in page.
     """
-    # With a session, GET requests run one at a time, because the view can decrypt the whole mailbox.
+    # GET requests run one at a time, because the view can decrypt the whole mailbox. The page of a failed
+    # log-in waits for its turn too: otherwise, its time would show that the log-in failed (ADR 28).
 
     @wraps(view)
     def guarded(*args: _P.args, **kwargs: _P.kwargs) -> ResponseReturnValue:
@@ -101,7 +102,8 @@ def mailbox_open(
             return logged_out_page()
         refused = cookie_content()
         if isinstance(refused, PassphraseTypos):
-            return refused_page(refused, LogInForm())
+            with limit_decryption(None):
+                return refused_page(refused, LogInForm())
         return redirect(url_for("begin.log_in_page", lang=lang()), code=303)
 
     return guarded

@@ -82,10 +82,13 @@ def current_session() -> MailboxSession | None:
     return cast("MailboxSession | None", g.opened)
 
 
-def limit_decryption(here: MailboxSession) -> AbstractContextManager[None]:
-    """Return a context manager that waits until this request may decrypt its mailbox."""
+def limit_decryption(here: MailboxSession | None) -> AbstractContextManager[None]:
+    """Return a context manager that waits until this request may decrypt its mailbox.
+
+    After a failed log-in, `here` is None, and the request waits as if it opened a mailbox of its own.
+    """
     limiter = cast("MailboxLimiter", current_app.extensions["mailbox_limiter"])
-    return limiter.of(here.keys.address)
+    return limiter.of(here.keys.address if here else request.cookies.get(cookie_name(), object()))
 
 
 def set_current_session(opened: MailboxSession) -> None:

@@ -1,6 +1,7 @@
 """Pages for starting a mailbox with a new passphrase, practising it, logging in and logging out."""
 
 import time
+from contextlib import nullcontext
 
 from flask import Blueprint, Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -19,6 +20,7 @@ from source_app.views.request_context import (
     desk,
     keeps_cookies,
     lang,
+    limit_decryption,
     logged_out,
     render_page,
     set_current_session,
@@ -112,12 +114,14 @@ def try_log_in() -> ResponseReturnValue:
     try:
         opened = login.log_in(desk(), form.words.data or "", visit_of(form), now=half_hour_now())
     except PassphraseRefusedError as why:
-        answer = refused_page(why.typos, form) if text else _to_mailbox()
+        with limit_decryption(None) if text else nullcontext():
+            answer = refused_page(why.typos, form) if text else _to_mailbox()
         return with_session_cookie(answer, why.typos)
     except (QueueFullError, StoreError) as why:
         return render_login(form, 503, **busy_faults(form, why))
     set_current_session(opened)
-    return with_session_cookie(_page_after(opened, form) if text else _to_mailbox(), opened.token)
+    with limit_decryption(opened) if text else nullcontext():
+        return with_session_cookie(_page_after(opened, form) if text else _to_mailbox(), opened.token)
 
 
 @bp.post("/log-out")

@@ -129,8 +129,8 @@ def test_a_store_of_another_version_starts_nothing(folder: Path) -> None:
     assert "another version" in _refusal(folder, "serve", "source")
 
 
-def test_a_queue_of_log_ins_that_could_occupy_every_thread_starts_nothing(folder: Path) -> None:
-    _change_settings(folder, lambda text: re.sub(r"(?m)^argon2_queue = .*$", "argon2_queue = 14", text))
+def test_queues_that_could_occupy_every_thread_start_nothing(folder: Path) -> None:
+    _change_settings(folder, lambda text: re.sub(r"(?m)^argon2_queue = .*$", "argon2_queue = 8", text))
 
     assert "'argon2_queue' must together be less than 'threads'" in _refusal(folder, "serve", "source")
 

@@ -1,0 +1,133 @@
+"""Mailboxes take turns, and someone who sends many requests at once waits for their own."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from source_app.errors import MailboxBusyError
+from source_app.mailbox_limiter import REQUESTS_MAX, MailboxLimiter
+from tests.source_app.desks import ADesk, SourceBrowser
+
+
+class Requests:
+    """Requests that come one after another, while the first still decrypts its mailbox."""
+
+    def __init__(self, limiter: MailboxLimiter) -> None:
+        self._limiter = limiter
+        self._threads: list[threading.Thread] = []
+        self.served: list[str] = []
+        self.refused: list[str] = []
+
+    def arrive(self, *mailboxes: str) -> None:
+        for number, mailbox in enumerate(mailboxes):
+            before = len(self._limiter._queue) + len(self.refused)
+            self._threads.append(threading.Thread(target=self._serve, args=(f"{mailbox}{number}", mailbox)))
+            self._threads[-1].start()
+            while len(self._limiter._queue) + len(self.refused) <= before:
+                time.sleep(0.001)
+
+    def finish(self) -> None:
+        for thread in self._threads:
+            thread.join()
+
+    def _serve(self, name: str, mailbox: str) -> None:
+        try:
+            with self._limiter.of(mailbox):
+                self.served.append(name)
+        except MailboxBusyError:
+            self.refused.append(name)
+
+
+def test_the_mailboxes_take_turns_however_many_requests_one_of_them_has() -> None:
+    limiter = MailboxLimiter()
+    requests = Requests(limiter)
+
+    with limiter.of("a"):
+        requests.arrive("a", "a", "b", "a", "c")
+    requests.finish()
+
+    assert requests.served == ["a0", "b2", "c4", "a1", "a3"]
+
+
+def test_one_mailbox_with_many_requests_does_not_keep_another_out() -> None:
+    limiter = MailboxLimiter()
+    requests = Requests(limiter)
+
+    with limiter.of("a"):
+        requests.arrive(*"aaaaaaa", "b", "c")
+        assert len(limiter._queue) == REQUESTS_MAX
+    requests.finish()
+
+    assert requests.served == ["a0", "b7", "c8", "a1", "a2"]
+    assert sorted(requests.refused) == ["a3", "a4", "a5", "a6"]
+
+
+def test_many_mailboxes_occupy_no_more_threads_than_one() -> None:
+    limiter = MailboxLimiter()
+    requests = Requests(limiter)
+
+    with limiter.of("a"):
+        requests.arrive(*"bcdefghijk")
+        assert len(limiter._queue) == REQUESTS_MAX
+    requests.finish()
+
+    assert requests.served == ["b0", "c1", "d2", "e3", "f4"]
+
+
+def test_a_page_that_fails_ends_its_turn() -> None:
+    limiter = MailboxLimiter()
+
+    with pytest.raises(ValueError, match="a fault"), limiter.of("a"):
+        raise ValueError("a fault")
+
+    with limiter.of("a"):
+        assert len(limiter._queue) == 1
+
+
+def _log_ins(source: SourceBrowser, a_desk: ADesk) -> dict[str, Callable[[], int]]:
+    """Return requests after a right and after a wrong log-in, with and without an unsent text."""
+    right, wrong = a_desk.browser(), a_desk.browser()
+    right.log_in(source.passphrase)
+    wrong.log_in("seven words that open no mailbox here")
+    tag = source.form_context()["mailbox"]
+    return {
+        "right": lambda: right.get("/en/mailbox").status_code,
+        "wrong": lambda: wrong.get("/en/mailbox").status_code,
+        "right, with a text": lambda: _with_text(a_desk, source.passphrase, tag),
+        "right, with a text of another mailbox": lambda: _with_text(a_desk, source.passphrase, ""),
+        "wrong, with a text": lambda: _with_text(a_desk, "seven words that open no mailbox here", tag),
+    }
+
+
+def _with_text(a_desk: ADesk, typed: str, tag: str) -> int:
+    return a_desk.browser().log_in(typed, text="unsent", mailbox=tag).status_code
+
+
+@pytest.mark.parametrize(
+    "log_in",
+    ["right", "wrong", "right, with a text", "right, with a text of another mailbox", "wrong, with a text"],
+)
+def test_the_time_of_the_page_does_not_show_whether_the_words_were_right(
+    a_desk: ADesk, source: SourceBrowser, log_in: str
+) -> None:
+    """Someone keeps the process busy with long mailboxes: only pages that wait for their turn take long."""
+    request = _log_ins(source, a_desk)[log_in]
+    limiter = a_desk.app.extensions["mailbox_limiter"]
+    others = Requests(limiter)
+    answers: list[int] = []
+    page = threading.Thread(target=lambda: answers.append(request()))
+
+    with limiter.of("long"):
+        page.start()
+        while len(limiter._queue) == 1 and not answers:
+            time.sleep(0.001)
+        waits = not answers
+    page.join()
+    with limiter.of("long"):
+        others.arrive(*"abcde")
+        refused = request()
+    others.finish()
+
+    assert (waits, answers, refused) == (True, [200], 503)
