@@ -7,6 +7,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from crypto import passphrase
+from protocol.session import token_hash
 from source_app.background_thread import BackgroundThread
 from source_app.passphrase_typos import PassphraseTypos, find_typos
 from source_app.session_cookie import open_cookie, seal_cookie
@@ -189,6 +190,23 @@ def test_the_answers_after_a_log_in_are_sent_at_a_time_step(
     source.get("/en/mailbox")
 
     assert paused == pytest.approx([paused_seconds] * 4)
+
+
+@pytest.mark.parametrize("path", ["/en/mailbox", "/en/mailbox/save"])
+def test_visitors_who_tried_no_log_in_occupy_no_thread_by_waiting_for_a_time_step(
+    a_desk: ADesk, source: SourceBrowser, path: str
+) -> None:
+    paused: list[float] = []
+    a_desk.app.extensions["pause"] = paused.append
+    stranger, former = a_desk.browser(), a_desk.browser()
+    former.log_in(source.passphrase)
+    assert len(paused) == 1
+    a_desk.desk.sessions.drop(token_hash(a_desk.token_of(former)))
+
+    for browser in (stranger, former):
+        assert browser.get(path).status_code == 303
+
+    assert len(paused) == 1
 
 
 def test_an_unread_answer_delays_no_later_request(a_desk: ADesk) -> None:
