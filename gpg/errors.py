@@ -51,3 +51,10 @@ class OpenPGPBlockedError(OpenPGPFailedError, UnreadableError):
 
     def __init__(self) -> None:
         CryptoError.__init__(self, "GnuPG took too long, or too much memory")
+
+
+class OpenPGPOtherKeyError(OpenPGPFailedError, UnreadableError):
+    """An OpenPGP message is encrypted to other keys than those of this GnuPG home, or with a password."""
+
+    def __init__(self) -> None:
+        CryptoError.__init__(self, "the message is encrypted to another key")

@@ -20,6 +20,7 @@ from gpg.errors import (
     OpenPGPBlockedError,
     OpenPGPFailedError,
     OpenPGPMissingError,
+    OpenPGPOtherKeyError,
     RecipientRefusal,
     RecipientRefusedError,
 )
@@ -181,6 +182,7 @@ class GpgHome(AbstractContextManager["GpgHome"]):
         Raises:
             UnreadableError: the input is not one whole, unchanged message that a key of this home opens, or
                 the plaintext is larger than `at_most`.
+            OpenPGPOtherKeyError: no key of this home opens the message.
             OpenPGPBlockedError: gpg exceeded its time or memory.
         """
         yield from _checked(self._decrypting(at_most), pieces, GpgStatus.is_decrypted, UnreadableError)
@@ -193,6 +195,7 @@ class GpgHome(AbstractContextManager["GpgHome"]):
         Raises:
             UnreadableError: the input is not one whole, unchanged message that a key of this home opens, or
                 the plaintext is larger than `at_most`.
+            OpenPGPOtherKeyError: no key of this home opens the message.
             OpenPGPBlockedError: gpg exceeded its time or memory.
         """
         run = self._decrypting(at_most)
@@ -222,6 +225,9 @@ def _checked(
         raise OpenPGPBlockedError from why
     except ProgramFailedError as why:
         raise failure from why
-    if not is_good(GpgStatus(run.messages)):
+    status = GpgStatus(run.messages)
+    if status.is_for_another_key():
+        raise OpenPGPOtherKeyError
+    if not is_good(status):
         raise failure
     yield last

@@ -33,6 +33,11 @@ class GpgStatus:
         is_alone = not any(value.startswith("proc_pkt") for value in self._values("ERROR"))
         return is_one and is_alone and not self._values("DECRYPTION_FAILED")
 
+    def is_for_another_key(self) -> bool:
+        """Return True if gpg has no key for the message: it is for other readers, or needs a password."""
+        is_other = self._values("NO_SECKEY") or self._values("NEED_PASSPHRASE_SYM")
+        return bool(is_other) and not self._values("DECRYPTION_KEY")
+
     def is_signed(self) -> bool:
         """Return True if the message has a signature, valid or not."""
         return bool(self._values("NEWSIG"))
