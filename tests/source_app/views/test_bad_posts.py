@@ -117,9 +117,19 @@ def test_a_message_of_a_hundred_thousand_characters_comes_back_whole(
     assert refused.status_code == 422
     assert text in refused.text
     assert hooks(refused.text, "refusal") == ["text_too_long"]
+    assert hooks(refused.text, "advice") == ["in_parts"]
     assert re.search(r"\b50,000\b.*<textarea", source.get("/en/mailbox/write").text, re.DOTALL)
     assert not a_desk.thread_of(source).entries
     assert pending(a_desk) == 0
+
+
+@pytest.mark.parametrize("name", ["PGP MESSAGE", "AGE ENCRYPTED FILE"])
+def test_a_sealed_text_that_is_too_long_is_not_to_be_divided(source: SourceBrowser, name: str) -> None:
+    """We cannot open a part of an encrypted text, so the advice is to send the text as a file."""
+    refused = source.write(f"-----BEGIN {name}-----\n{'A' * 50_000}\n-----END {name}-----\n")
+
+    assert hooks(refused.text, "refusal") == ["text_too_long"]
+    assert hooks(refused.text, "advice") == ["as_a_file"]
 
 
 def test_a_text_of_exactly_the_limit_is_taken(a_desk: ADesk, source: SourceBrowser) -> None:
