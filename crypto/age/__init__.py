@@ -2,7 +2,6 @@
 
 Imports only modules at the root of `crypto`. Other packages import the names below from `crypto.age`.
 
-- `armor`: age files as text (ASCII armour).
 - `header`: the text before the payload, with stanzas and a MAC.
 - `reader`: decrypt a file.
 - `recipients`: recipient and identity types, post-quantum hybrid and X25519.

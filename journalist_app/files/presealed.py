@@ -21,14 +21,19 @@ from enum import StrEnum
 from typing import Final, TypeVar
 
 from crypto import age
-from crypto.age import armor
-from crypto.age.armor import Armoured, ArmourKind, find_armoured
 from crypto.errors import MalformedError, UnreadableError
-from gpg.errors import OpenPGPBlockedError
+from gpg.errors import OpenPGPBlockedError, OpenPGPOtherKeyError
 from gpg.home import GpgHome
 from journalist_app.files.file_types import NOT_IN_TEXT, with_file_ending
+from journalist_app.files.mail_parts import MailPart, is_mail, split_mail
+from journalist_app.files.sealed_blocks import (
+    SealedBlock,
+    SealedFormat,
+    UnwrappedFile,
+    find_sealed,
+    shows_nothing,
+)
 from journalist_app.files.sealing_words import words_in
-from web.normal_text import trim
 
 SHOWN_CHARS: Final = 50_000  # limit of a message; a longer text is offered as a file
 DECRYPTIONS_PER_PAGE: Final = 40  # gpg takes 20 ms for each decryption
@@ -36,24 +41,16 @@ _COUNTS_PER_SECOND: Final = 2  # so that a page waits 20 seconds, and at most 10
 _PASTED_BYTES: Final = 1024 * 1024  # 50,000 characters of armour are 37 kB, and text compresses to a tenth
 _CACHED_CHARS: Final = 20_000_000
 _CACHED: Final = 20_000
-_SEALED_NAME: Final = re.compile(r"(.+)\.(age|gpg|asc|pgp)", re.IGNORECASE)
+_CHECK_SECONDS: Final = 10  # to decrypt a whole file for a page; gpg takes as long for one text
+_SEALED_NAME: Final = re.compile(r"(?<=.)\.(age|gpg|asc|pgp|eml|txt)\Z", re.IGNORECASE)
 _OUR_FORMAT: Final = re.compile(rb"steunpunt-[a-z]+/\d+\n")
-_BYTE_ORDER_MARK: Final = "\ufeff".encode()
-_AGE: Final = (b"age-encryption.org/", b"-----BEGIN AGE ENCRYPTED FILE-----")
-_OPENPGP_ARMOUR: Final = b"-----BEGIN PGP MESSAGE-----"
-# RFC 9580, 4.2 and 5.1 to 5.3: an OpenPGP message begins with a session key, encrypted to a public key or
-# with a password.
-_OPENPGP: Final = re.compile(
-    rb"(?:\x84.|\x85..|\xc1(?:[\x00-\xbf]|[\xc0-\xdf].))(?:\x03.{8}[\x01\x02\x08\x10\x12\x19\x1a]|\x06)"
-    rb"|(?:\x8c.|\xc3[\x00-\xbf])(?:\x04[\x01-\x0d][\x00\x01\x03\x04]|[\x05\x06])",
-    re.DOTALL,
-)
 
 
 class UnopenedReason(StrEnum):
     """Reason why a text or file that the source encrypted before sending was not decrypted."""
 
-    UNREADABLE = "unreadable"  # encrypted to another reader, damaged, or too large when decrypted
+    OTHER_KEY = "other_key"  # no key of the desk opens it
+    DAMAGED = "damaged"  # cut off, changed, or too large when decrypted
     SEVERAL = "several"  # encrypted to several readers, or made by one of our programs
     BLOCKED = "blocked"  # took longer than 10 seconds, or too much memory
     NO_OPENPGP = "no_openpgp"
@@ -74,12 +71,15 @@ class TextPiece:
     """Part of a source's text: plain text, or one block that the source encrypted before sending.
 
     `text` is still encrypted if the kind is UNOPENED, and empty if the kind is FILE. `is_signed` says that
-    the block has a signature, which no one checked.
+    the block has a signature, which no one checked. A block with an e-mail message has several pieces, with
+    the same `number`, and with a `part` from 0.
     """
 
     kind: PieceKind
     text: str = field(repr=False)
     number: int = 0  # of the encrypted block, from 1
+    part: int = 0
+    name: str = field(default="", repr=False)  # of a FILE in an e-mail message
     size: int = 0  # of a FILE, in bytes
     is_signed: bool = False
     reason: UnopenedReason | None = None
@@ -96,9 +96,11 @@ class PresealedKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PresealedFileInfo:
-    """Result of looking at a file's first bytes: whether the source encrypted it, and its decrypted name.
+    """Result of looking at a file: whether the source encrypted it, and its decrypted name.
 
-    `words` has the six-word names of mailboxes (`sealing_words`) that are in the decrypted first bytes.
+    `words` has the six-word names of mailboxes (`sealing_words`) that are in the decrypted first bytes. A
+    large file that takes too long to decrypt for a page is OPENED, but not `is_whole`: its end was not
+    checked. `has_rest` says that the file also has text that is not encrypted.
     """
 
     kind: PresealedKind
@@ -106,6 +108,8 @@ class PresealedFileInfo:
     is_openpgp: bool = False
     reason: UnopenedReason | None = None
     words: frozenset[str] = frozenset()
+    is_whole: bool = True
+    has_rest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,10 @@ class OpenedFile:
     pieces: Iterator[bytes]
 
 
-_Found = TypeVar("_Found", TextPiece, PresealedFileInfo)
+OpenedBlock = tuple[
+    TextPiece, ...
+]  # a decrypted block of a text: one piece, or the pieces of an e-mail message
+_Found = TypeVar("_Found", OpenedBlock, PresealedFileInfo)
 
 
 class PresealedCache:
@@ -131,7 +138,7 @@ class PresealedCache:
 
     def __init__(self, most: int = _CACHED, most_chars: int = _CACHED_CHARS) -> None:
         self._most, self._most_chars = most, most_chars
-        self._found: dict[bytes, TextPiece | PresealedFileInfo] = {}
+        self._found: dict[bytes, OpenedBlock | PresealedFileInfo] = {}
         self._chars = 0
         self._changing = threading.Lock()
         self._busy: set[bytes] = set()
@@ -157,9 +164,9 @@ class PresealedCache:
             if is_ours:
                 self._busy.discard(name)
 
-    def keep(self, name: bytes, found: TextPiece | PresealedFileInfo) -> None:
+    def keep(self, name: bytes, found: OpenedBlock | PresealedFileInfo) -> None:
         """Add a decrypted text, or facts about a file, to the cache. If the cache is full, empty it first."""
-        chars = len(found.text) if isinstance(found, TextPiece) else len(found.name)
+        chars = sum(len(piece.text) for piece in found) if isinstance(found, tuple) else len(found.name)
         with self._changing:
             if self._chars + chars > self._most_chars or len(self._found) >= self._most:
                 self._found.clear()
@@ -197,13 +204,16 @@ class Unsealer:
 
     def text(self, text: str) -> tuple[TextPiece, ...]:
         """Divide a text into plain parts and encrypted blocks, in order, and decrypt each block."""
-        blocks = find_armoured(text)
+        blocks = find_sealed(text)
         if not blocks:
             return (TextPiece(PieceKind.PLAIN, text),)
         pieces: list[TextPiece] = []
         at = 0
         for number, block in enumerate(blocks, start=1):
-            pieces += [*_plain(text[at : block.start]), self._piece(block, number)]
+            pieces += _plain(text[at : block.start])
+            for part, piece in enumerate(self._block(block)):
+                shown = text[block.start : block.end] if piece.kind is PieceKind.UNOPENED else piece.text
+                pieces.append(replace(piece, number=number, part=part, text=shown))
             at = block.end
         return (*pieces, *_plain(text[at:]))
 
@@ -214,9 +224,10 @@ class Unsealer:
         kind UNOPENED.
         """
         # After 40 blocks, or 20 seconds, the reason is LATER.
-        for number, block in list(enumerate(find_armoured(text), start=1))[first - 1 : first - 1 + count]:
+        for number, block in list(enumerate(find_sealed(text), start=1))[first - 1 : first - 1 + count]:
             try:
-                content, _ = self._content(block)
+                with self._counted():
+                    content, _ = self._content(block)
             except _UnopenedError as why:
                 yield OpenedFile(PresealedFileInfo(PresealedKind.UNOPENED, "", reason=why.reason), iter(()))
             else:
@@ -224,7 +235,7 @@ class Unsealer:
                 yield OpenedFile(PresealedFileInfo(PresealedKind.OPENED, name), iter([content]))
 
     def inspect(self, file_id: bytes, name: str, pieces: Callable[[], Iterable[bytes]]) -> PresealedFileInfo:
-        """Find out whether the source encrypted a file, and whether the desk can decrypt the file.
+        """Find out whether the source encrypted a file, and whether the desk can decrypt the whole file.
 
         If the cache does not know the file, `pieces` is called. Exceptions of its iterator reach the caller.
         """
@@ -232,16 +243,26 @@ class Unsealer:
         if known is not None:
             return known
         with self._known.turn(file_id) as is_ours:
-            whole, kind = _start(pieces())
-            if kind is not None and (self._left <= 0 or not is_ours):
-                return PresealedFileInfo(PresealedKind.UNOPENED, name, reason=UnopenedReason.LATER)
-            if kind is None:
+            file = UnwrappedFile(pieces())
+            if not file.format:
                 info = PresealedFileInfo(PresealedKind.NOT_SEALED, name)
+            elif self._left <= 0 or not is_ours:
+                return PresealedFileInfo(PresealedKind.UNOPENED, name, reason=UnopenedReason.LATER)
             else:
-                with self._counted(), closing(self._inside(kind, whole)) as inside:
-                    info, _ = _info_and_first(kind, name, inside)
+                with self._counted(), closing(self._inside(file)) as inside:
+                    info = self._checked(name, file, inside)
             self._known.keep(file_id, info)
         return info
+
+    def _checked(self, name: str, file: UnwrappedFile, inside: Iterator[bytes]) -> PresealedFileInfo:
+        """Decrypt a whole file, and return what a page says of it. Stop after ten seconds."""
+        until = time.monotonic() + _CHECK_SECONDS
+        info, _ = _begun(file, name, inside)
+        try:
+            is_whole = all(time.monotonic() < until for _ in inside)
+        except UnreadableError as why:
+            return PresealedFileInfo(PresealedKind.UNOPENED, name, info.is_openpgp, _reason(why))
+        return replace(info, is_whole=is_whole, has_rest=file.has_rest)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -262,55 +283,52 @@ class Unsealer:
         reach the caller.
         """
         # The first bytes, and not the name, show whether the file is encrypted.
-        whole, kind = _start(pieces)
-        if kind is None:
-            return OpenedFile(PresealedFileInfo(PresealedKind.NOT_SEALED, name), whole)
-        inside = self._inside(kind, whole)
-        info, first = _info_and_first(kind, name, inside)
+        whole = UnwrappedFile(pieces)
+        if not whole.format:
+            return OpenedFile(PresealedFileInfo(PresealedKind.NOT_SEALED, name), whole.pieces)
+        inside = self._inside(whole)
+        info, first = _begun(whole, name, inside)
         if info.kind is PresealedKind.UNOPENED:
             inside.close()
         return OpenedFile(info, filter(None, itertools.chain([first], inside)))
 
-    def _inside(self, kind: ArmourKind, whole: Iterable[bytes]) -> Generator[bytes, None, None]:
+    def _inside(self, file: UnwrappedFile) -> Generator[bytes, None, None]:
         """Yield the decrypted bytes of a file that the source encrypted.
 
         Raises:
             UnreadableError: the desk cannot decrypt the file, or a later part of the file is damaged.
-            _UnopenedError: the file is encrypted to several keys, or the desk has no OpenPGP.
+            _UnopenedError: the file is encrypted to several keys or another key, or the desk has no OpenPGP.
         """
-        plain = _without_mark(whole)
-        if kind is ArmourKind.OPENPGP:
-            yield from self._gpg().decrypt_stream(plain, at_most=self._at_most)
-            return
         try:
-            header, payload = age.split_stream(_without_armour(plain))
-            yield from self._age(header, payload)
+            if file.format is SealedFormat.OPENPGP:
+                yield from self._gpg().decrypt_stream(file.pieces, at_most=self._at_most)
+            else:
+                yield from self._age(*age.split_stream(file.pieces))
         except MalformedError as why:
             raise UnreadableError from why
 
-    def _piece(self, block: Armoured, number: int) -> TextPiece:
-        name = hashlib.sha256(block.armour.encode()).digest()
+    def _block(self, block: SealedBlock) -> OpenedBlock:
+        name = hashlib.sha256(block.body.encode()).digest()
         with self._known.turn(name) as is_ours:
-            piece = self._known.get(name, TextPiece)
-            if piece is None and (self._left <= 0 or not is_ours):
-                return TextPiece(PieceKind.UNOPENED, block.armour, number, reason=UnopenedReason.LATER)
-            if piece is None:
-                piece = self._opened(block)
-                self._known.keep(name, piece)
-        text = block.armour if piece.kind is PieceKind.UNOPENED else piece.text
-        return replace(piece, number=number, text=text)
+            opened = self._known.get(name, tuple)
+            if opened is None and (self._left <= 0 or not is_ours):
+                return _unopened(UnopenedReason.LATER)
+            if opened is None:
+                with self._counted():
+                    opened = self._opened(block)
+                self._known.keep(name, opened)
+        return opened
 
-    def _opened(self, block: Armoured) -> TextPiece:
+    def _opened(self, block: SealedBlock) -> OpenedBlock:
         try:
             content, is_signed = self._content(block)
         except _UnopenedError as refused:
-            return TextPiece(PieceKind.UNOPENED, "", reason=refused.reason)
-        text = _as_text(content)
-        if text is None:
-            return TextPiece(PieceKind.FILE, "", 0, len(content), is_signed, words=_words(content))
-        return TextPiece(PieceKind.OPENED, text, is_signed=is_signed, words=words_in(text))
+            return _unopened(refused.reason)
+        parts = split_mail(content)
+        words = _words(parts)
+        return tuple(replace(_shown(part), is_signed=is_signed, words=words) for part in parts)
 
-    def _content(self, block: Armoured) -> tuple[bytes, bool]:
+    def _content(self, block: SealedBlock) -> tuple[bytes, bool]:
         """Return the decrypted bytes of an encrypted block in a text, and whether the block has a signature.
 
         Raises:
@@ -319,28 +337,30 @@ class Unsealer:
         # Attack: a thief of the store pastes another mailbox's entry, so that the adviser decrypts the entry.
         if self._left <= 0:
             raise _UnopenedError(UnopenedReason.LATER)
-        with self._counted():
-            try:
-                if block.kind is ArmourKind.OPENPGP:
-                    content, is_signed = self._gpg().decrypt(block.armour.encode(), at_most=_PASTED_BYTES)
-                    return _refuse_our_format(content), is_signed
-                header, payload = age.split_file(armor.dearmor(block.armour))
-                return _refuse_our_format(b"".join(self._age(header, [payload]))), False
-            except (UnreadableError, MalformedError) as why:
-                raise _UnopenedError(_reason(why)) from why
+        try:
+            if block.format is SealedFormat.OPENPGP:
+                content, is_signed = self._gpg().decrypt(block.binary(), at_most=_PASTED_BYTES)
+                return _refuse_our_format(content), is_signed
+            return _refuse_our_format(b"".join(self._age(*age.split_stream([block.binary()])))), False
+        except (UnreadableError, MalformedError) as why:
+            raise _UnopenedError(_reason(why)) from why
 
     def _age(self, header: bytes, payload: Iterable[bytes]) -> Iterator[bytes]:
         """Decrypt an age file of the source, and refuse a file that our own programs could have encrypted.
 
         Raises:
-            _UnopenedError: the file has more than one post-quantum stanza.
+            _UnopenedError: the file has more than one post-quantum stanza, or no key of the desk opens it.
         """
         # Attack: a thief of the store sends a stolen age file of another mailbox to the thief's own mailbox.
         # Our own programs encrypt every file of a mailbox to two keys, each with a post-quantum stanza.
         stanzas = age.AgeHeader.from_bytes(header).stanzas
         if sum(stanza.arguments[0] == age.PQ_TYPE for stanza in stanzas) > 1:
             raise _UnopenedError(UnopenedReason.SEVERAL)
-        return iter(age.AgeReader(header, self._identities, payload))
+        try:
+            reader = age.AgeReader(header, self._identities, payload)
+        except UnreadableError as why:
+            raise _UnopenedError(UnopenedReason.OTHER_KEY) from why
+        return iter(reader)
 
     def _gpg(self) -> GpgHome:
         if self._openpgp is None:
@@ -348,52 +368,43 @@ class Unsealer:
         return self._openpgp
 
 
-def sealed_as(first: bytes) -> ArmourKind | None:
-    """Return the format in which a file is encrypted, or None if it is not encrypted.
-
-    `first` has the file's first few dozen bytes.
-    """
-    edge = first.removeprefix(_BYTE_ORDER_MARK).lstrip()
-    if first.startswith(_AGE[0]) or edge.startswith(_AGE[1]):
-        return ArmourKind.AGE
-    if edge.startswith(_OPENPGP_ARMOUR) or _OPENPGP.match(first):
-        return ArmourKind.OPENPGP
-    return None
-
-
-def _start(pieces: Iterable[bytes]) -> tuple[Iterator[bytes], ArmourKind | None]:
-    rest = iter(pieces)
-    first = next(rest, b"")
-    return itertools.chain([first], rest), sealed_as(first)
-
-
-def _info_and_first(kind: ArmourKind, name: str, inside: Iterator[bytes]) -> tuple[PresealedFileInfo, bytes]:
+def _begun(file: UnwrappedFile, name: str, inside: Iterator[bytes]) -> tuple[PresealedFileInfo, bytes]:
     """Return the kind of a file that the source encrypted, and its first decrypted piece.
 
     The piece is empty if the file cannot be decrypted.
     """
-    is_openpgp = kind is ArmourKind.OPENPGP
+    is_openpgp = file.format is SealedFormat.OPENPGP
     try:
         first = _refuse_our_format(next(inside, b""))
     except UnreadableError as why:
         return PresealedFileInfo(PresealedKind.UNOPENED, name, is_openpgp, _reason(why)), b""
     except _UnopenedError as refused:
         return PresealedFileInfo(PresealedKind.UNOPENED, name, is_openpgp, refused.reason), b""
-    found = _SEALED_NAME.fullmatch(name)
-    return PresealedFileInfo(
-        PresealedKind.OPENED,
-        with_file_ending(found[1] if found else name, first),
-        is_openpgp,
-        words=_words(first),
-    ), first
+    stem = _SEALED_NAME.sub("", name)
+    named = f"{stem}.eml" if stem != name and is_mail(first) else with_file_ending(stem, first)
+    return PresealedFileInfo(PresealedKind.OPENED, named, is_openpgp, words=_words(split_mail(first))), first
 
 
-def _words(content: bytes) -> frozenset[str]:
-    return words_in(content[:SHOWN_CHARS].decode("utf-8", "replace"))
+def _words(parts: Iterable[MailPart]) -> frozenset[str]:
+    texts = (part.content[:SHOWN_CHARS].decode("utf-8", "replace") for part in parts)
+    return frozenset[str]().union(*map(words_in, texts))
+
+
+def _unopened(reason: UnopenedReason) -> OpenedBlock:
+    return (TextPiece(PieceKind.UNOPENED, "", reason=reason),)
+
+
+def _shown(part: MailPart) -> TextPiece:
+    """Return a decrypted part as text to show. A part with a name, or without text, is a file."""
+    text = None if part.name else _as_text(part.content)
+    file = TextPiece(PieceKind.FILE, "", name=part.name, size=len(part.content))
+    return file if text is None else TextPiece(PieceKind.OPENED, text)
 
 
 def _reason(why: Exception) -> UnopenedReason:
-    return UnopenedReason.BLOCKED if isinstance(why, OpenPGPBlockedError) else UnopenedReason.UNREADABLE
+    if isinstance(why, OpenPGPOtherKeyError):
+        return UnopenedReason.OTHER_KEY
+    return UnopenedReason.BLOCKED if isinstance(why, OpenPGPBlockedError) else UnopenedReason.DAMAGED
 
 
 def _refuse_our_format(content: bytes) -> bytes:
@@ -402,26 +413,12 @@ def _refuse_our_format(content: bytes) -> bytes:
     return content
 
 
-def _without_mark(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the pieces of a text without the byte order mark that some editors write at the beginning."""
-    rest = iter(pieces)
-    yield next(rest, b"").removeprefix(_BYTE_ORDER_MARK)
-    yield from rest
-
-
-def _without_armour(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield an age file in binary form. An armoured file is decoded first."""
-    first = next(pieces)
-    whole = itertools.chain([first], pieces)
-    yield from whole if first.startswith(_AGE[0]) else armor.dearmor_stream(whole)
-
-
 def _plain(text: str) -> tuple[TextPiece, ...]:
     """Return the plain text between two encrypted blocks as one piece.
 
-    A text that shows nothing gives no piece.
+    A text that shows nothing, or only quote marks, gives no piece.
     """
-    return (TextPiece(PieceKind.PLAIN, text.strip("\n")),) if trim(text) else ()
+    return () if shows_nothing(text) else (TextPiece(PieceKind.PLAIN, text.strip("\n")),)
 
 
 def _as_text(content: bytes) -> str | None:

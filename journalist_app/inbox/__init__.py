@@ -1,6 +1,6 @@
 """Facts about one mailbox for the inbox and the yearly report. Pure functions: no store, no Flask.
 
-Imports `protocol` and `web`.
+Imports `journalist_app.files`, `protocol` and `web`.
 
 - `deadlines`: the days before which the desk must act in a mailbox
 - `likeness`: finds texts that are nearly the same

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from journalist_app.files.sealed_blocks import find_sealed
 from journalist_app.inbox.likeness import sketch_of
 from protocol.content import StepName
 from protocol.entry import EntryContent
@@ -92,9 +93,7 @@ def summarise_mailbox(
         presealed=tuple(
             signed.digest
             for signed, content in opened
-            if content
-            and not signed.envelope.strand
-            and (content.attachments or "-----BEGIN " in content.text)
+            if content and not signed.envelope.strand and (content.attachments or find_sealed(content.text))
         ),
         chars=sum(map(len, texts)),
         likeness=sketch_of("\n".join(texts)),

@@ -142,11 +142,14 @@ def download_attachment(desk: OpenDesk, address: str, attachment_id: str) -> Res
 
 
 @bp.get("/<address>/entries/<entry_id>/sealed/<int:number>")
+@bp.get("/<address>/entries/<entry_id>/sealed/<int:number>/<int:part>")
 @unlocked
-def download_pasted_file(desk: OpenDesk, address: str, entry_id: str, number: int) -> ResponseReturnValue:
-    """Send the decrypted content of an encrypted block in a message, as a file to save."""
+def download_pasted_file(
+    desk: OpenDesk, address: str, entry_id: str, number: int, part: int = 0
+) -> ResponseReturnValue:
+    """Send a part of the decrypted content of an encrypted block in a message, as a file to save."""
     where, which = address_of(address), entry_id_of(entry_id)
-    return _saved(lambda: file_downloads.open_pasted(desk, where, which, number))
+    return _saved(lambda: file_downloads.open_pasted(desk, where, which, number, part))
 
 
 def _saved(asked: Callable[[], Download]) -> ResponseReturnValue:

@@ -69,6 +69,7 @@ def site(guard: WriteGuard, world: World, tmp_path: Path) -> EveryPage:  # noqa:
         "attachment_id": next(each.files[0].attachment_id for each in shown.entries if each.files),
         "proposal_id": next(each.entry_id for each in shown.entries if each.kind == Kind.PROPOSAL),
         "entry_id": pasted.envelope.entry_id.hex(),
+        "part": 0,
         "number": 1,
         "year": TODAY.year - 1,
         "audience": "public",

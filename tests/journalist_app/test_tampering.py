@@ -564,8 +564,8 @@ def test_a_message_of_very_many_sealed_blocks_costs_what_a_page_costs(
     """Attack: a source pastes as many blocks as fit. Each text is searched once, and 40 blocks are opened."""
     for _ in range(2):
         source.writes(BAD_BLOCK * (50_000 // len(BAD_BLOCK)))
-    searched = calls_of(monkeypatch, presealed, "find_armoured")
-    opened = calls_of(monkeypatch, presealed.armor, "dearmor")
+    searched = calls_of(monkeypatch, presealed, "find_sealed")
+    opened = calls_of(monkeypatch, presealed.SealedBlock, "binary")
     desk_readers.begin(desk)
     assert desk_readers.wait_until_whole(desk.index).is_whole
     searched.clear()

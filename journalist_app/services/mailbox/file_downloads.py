@@ -17,6 +17,7 @@ from crypto.errors import ForgedError, UnreadableError
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import Conversation, OpenedEntry, conversation_of, open_all
 from journalist_app.errors import FileRefusal, FileRefusedError
+from journalist_app.files.mail_parts import split_mail
 from journalist_app.files.presealed import DECRYPTIONS_PER_PAGE, OpenedFile, PresealedKind, UnopenedReason
 from protocol import attachment
 from protocol.content import AttachmentNote, Content
@@ -68,10 +69,10 @@ def open_download(
     return _opened(file, note.size if file.info.kind is PresealedKind.NOT_SEALED else None)
 
 
-def open_pasted(desk: OpenDesk, address: Address, entry_id: EntryId, number: int) -> Download:
+def open_pasted(desk: OpenDesk, address: Address, entry_id: EntryId, number: int, part: int = 0) -> Download:
     """Decrypt an encrypted block that the source pasted into a message, for download as a file.
 
-    `number` counts the encrypted blocks of the message, from 1.
+    `number` counts the encrypted blocks of the message, from 1, and `part` the parts of the block, from 0.
 
     Raises:
         MailboxNotFoundError: the store has no such mailbox.
@@ -79,11 +80,12 @@ def open_pasted(desk: OpenDesk, address: Address, entry_id: EntryId, number: int
             block.
     """
     for each in open_all(desk, conversation_of(desk, address)):
-        part = each.signed.envelope
-        if each.content is not None and (part.entry_id, part.author) == (entry_id, Author.SOURCE):
-            file = next(desk.unsealer().pasted(each.content.text, number, 1), None)
-            if file is not None:
-                return _opened(file, None)
+        entry = each.signed.envelope
+        if each.content is not None and (entry.entry_id, entry.author) == (entry_id, Author.SOURCE):
+            for file in desk.unsealer().pasted(each.content.text, number, 1):
+                opened = _opened(file, None)
+                for found in split_mail(b"".join(opened.pieces))[part : part + 1]:
+                    return Download(found.name or opened.name, None, iter([found.content]))
     raise FileRefusedError(FileRefusal.MISSING)
 
 

@@ -6,9 +6,16 @@ import zlib
 from collections.abc import Sequence
 
 from crypto import age
-from crypto.age import AgeRecipient, armor
+from crypto.age import AgeRecipient
 from gpg.home import GpgHome
 from tests.journalist_app.desk_factories import World
+
+
+def enarmor(age_file: bytes) -> str:
+    """Encode an age file as text, as the program age does with the option --armor."""
+    body = base64.b64encode(age_file).decode()
+    lines = [body[at : at + 64] for at in range(0, len(body), 64)]
+    return "\n".join(("-----BEGIN AGE ENCRYPTED FILE-----", *lines, "-----END AGE ENCRYPTED FILE-----", ""))
 
 
 def recipient_of(world: World) -> age.PQRecipient:
@@ -21,7 +28,7 @@ def age_file(content: bytes, recipients: Sequence[AgeRecipient]) -> bytes:
 
 
 def age_armour(content: bytes, recipients: Sequence[AgeRecipient]) -> str:
-    return armor.enarmor(age_file(content, recipients))
+    return enarmor(age_file(content, recipients))
 
 
 def gpg_file(home: GpgHome, fingerprint: str, content: bytes, *options: str) -> bytes:

@@ -18,6 +18,7 @@ from werkzeug.test import TestResponse
 from crypto.age import PQIdentity
 from journalist_app import create_adviser_app
 from journalist_app.desk.casefile import Casefile, Evidence, EvidenceKind
+from journalist_app.files import presealed
 from journalist_app.files.presealed import DECRYPTIONS_PER_PAGE
 from journalist_app.services import inbox_rows
 from journalist_app.services.inbox_rows import UnsoundRow
@@ -1584,7 +1585,7 @@ def test_what_was_sealed_before_sending_is_read_on_the_page_and_cannot_write_int
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp;" in page
     assert "<script" not in page
     assert hooks(page, "sealed") == ["opened", "unopened", "file"]
-    assert hooks(page, "unopened") == ["other"]
+    assert hooks(page, "unopened") == ["other_key"]
 
 
 @pytest.mark.parametrize("why", ["several", "no_openpgp", "later"])
@@ -1634,6 +1635,53 @@ def test_a_sealed_file_that_names_another_mailbox_cannot_be_chosen_for_a_proposa
     assert hooks(page, "named") == ["other"]
     assert len(re.findall('name="chosen"', page)) == 1
     assert "own.age" in page
+
+
+def test_a_sealed_mail_is_shown_as_a_text_and_its_files_can_be_saved(
+    world: World, browser: AdviserBrowser
+) -> None:
+    source = a_source(world)
+    mail = (
+        b"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain\n\nMijn vraag\n"
+        b"--b\nContent-Type: application/pdf; name=bewijs.pdf\n\n%PDF-\n--b--\n"
+    )
+    source.writes(f"Dag {age_armour(mail, [recipient_of(world)])}")
+    browser.unlock()
+
+    page = browser.get(f"/mailbox/{source.address}").text
+    links = re.findall(r'href="(/mailbox/\w+/entries/\w+/sealed/[^"]+)"', page)
+    saved = [browser.get(link) for link in links]
+
+    assert "Mijn vraag" in page
+    assert hooks(page, "sealed") == ["opened", "file", "file"]
+    assert hooks(page, "named") == ["none"]
+    assert [b"%PDF-", mail] == [each.data for each in saved]
+    names = [each.headers["Content-Disposition"] for each in saved]
+    assert all(name in said for name, said in zip(("bewijs.pdf", "message.eml"), names, strict=True))
+    assert browser.get(f"{links[0].rpartition('/')[0]}/3").status_code == 404
+
+
+def test_a_page_says_what_is_wrong_with_a_sealed_file(
+    world: World, browser: AdviserBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = a_source(world)
+    key = [recipient_of(world)]
+    sealed = age_file(bytes(300_000), key)
+    source.writes("half", file=("half.age", sealed[:150_000]))
+    source.writes("for another", file=("other.age", age_file(b"x", [PQIdentity(b"x" * 32).recipient])))
+    source.writes("with a greeting", file=("letter.txt", f"Dag\n{age_armour(b'x', key)}".encode()))
+    browser.unlock()
+
+    page = browser.get(f"/mailbox/{source.address}").text
+
+    assert hooks(page, "unopened") == ["damaged", "other_key"]
+    assert hooks(page, "sealed") == ["unopened", "unopened", "opened"]
+    assert (1, 0) == (page.count("data-rest"), page.count("data-unchecked"))
+
+    monkeypatch.setattr(presealed, "_CHECK_SECONDS", 0)
+    source.writes("large", file=("large.age", sealed))
+
+    assert browser.get(f"/mailbox/{source.address}").text.count("data-unchecked") == 1
 
 
 def test_what_was_pasted_sealed_can_be_saved(world: World, browser: AdviserBrowser) -> None:

@@ -1,0 +1,226 @@
+"""Encrypted blocks in texts and files: age files and OpenPGP messages, in every wrapping that people produce.
+
+A wrapping is the change that a mail program, a chat or an editor made to a block: quote marks, joined or
+divided lines, other dashes, a missing first or last line, UTF-16, or words around the block. Nothing in a
+block is authentic before it is decrypted. So this module may drop every character that is not base64.
+"""
+
+import codecs
+import itertools
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Final
+
+from crypto.base64_text import decode_base64
+from crypto.errors import MalformedError
+from web.normal_text import is_invisible, trim
+
+HEAD_BYTES: Final = 64 * 1024  # of a file, in which a block must begin
+_CODES: Final = (*range(0x3100), *range(0xFE00, 0x10000))  # with most invisible characters
+_SPACES: Final = {code: " " for code in _CODES if chr(code).isspace() or is_invisible(chr(code))}
+# "\udc96" and so on are bytes of Windows-1252 that are not UTF-8: two dashes and a space.
+_DASHES: Final = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u2e3a\u2e3b\ufe58\ufe63\uff0d\udc96\udc97"
+_PLAIN: Final = _SPACES | dict.fromkeys(map(ord, _DASHES), "-") | {0xDCA0: " "}
+_QUOTES: Final = " >|*`"
+_BASE64: Final = "[A-Za-z0-9+/]"
+_MARK: Final = re.compile(r"(?i)(?<!-)-++ *+(?:(BEGIN)|END) +(?:PGP +MESSAGE|(AGE) +ENCRYPTED +FILE) *+-++")
+_BODY: Final = re.compile(rf"(?<![A-Za-z0-9+/=])[7LYhjwy]{_BASE64}{{31}}")  # 24 bytes of base64
+_TOKEN: Final = re.compile(rf"[^{_QUOTES}]+")
+# RFC 9580, 6.1: a checksum may follow the body. Some mail programs write "=" as "=3D" (quoted-printable).
+_CHECKSUM: Final = re.compile(rf"=(?:3D)?{_BASE64}{{4}}")
+_LINES: Final = re.compile(rf"({_BASE64}*)(?:=(?:3D)?){{0,2}}(?:{_CHECKSUM.pattern})?")
+_NOT_BASE64: Final = re.compile(r"[^A-Za-z0-9+/=]+")
+_ARMOUR: Final = re.compile(rb"(?:\xef\xbb\xbf)?-----BEGIN ")
+# RFC 9580, 4.2 and 5.1 to 5.3: an OpenPGP message begins with a session key, encrypted to a public key or
+# with a password. A marker packet may come first (5.8).
+_OPENPGP: Final = re.compile(
+    rb"(?:\xca\x03PGP)?(?:"
+    rb"(?:\x84.|\x85..|\xc1(?:[\x00-\xbf]|[\xc0-\xdf].))(?:\x03.{8}[\x01\x02\x08\x10\x12\x19\x1a]|\x06)"
+    rb"|(?:\x8c.|\xc3[\x00-\xbf])(?:\x04[\x01-\x0d][\x00\x01\x03\x04]|[\x05\x06]))",
+    re.DOTALL,
+)
+
+
+class SealedFormat(StrEnum):
+    """Format of encrypted bytes: an age file or an OpenPGP message."""
+
+    AGE = "age"
+    OPENPGP = "openpgp"
+
+
+@dataclass(frozen=True, slots=True)
+class SealedBlock:
+    """Encrypted block in a longer text, at `text[start:end]`.
+
+    `body` has only the base64 of the block. The body begins at `text[body_start]`. `is_closed` is True if the
+    block has its last line.
+    """
+
+    format: SealedFormat
+    start: int
+    end: int
+    body_start: int
+    body: str = field(repr=False)
+    is_closed: bool = False
+
+    def binary(self) -> bytes:
+        """Return the encrypted bytes.
+
+        Raises:
+            MalformedError: the body is not base64, for example because a part is missing.
+        """
+        return _decoded(self.body)
+
+
+def format_of(first: bytes) -> SealedFormat | None:
+    """Return the format of encrypted bytes, or None if the bytes are not encrypted.
+
+    `first` has the first 24 bytes or more.
+    """
+    if first.startswith(b"age-encryption.org/"):
+        return SealedFormat.AGE
+    return SealedFormat.OPENPGP if _OPENPGP.match(first) else None
+
+
+def find_sealed(text: str) -> tuple[SealedBlock, ...]:
+    """Return every age file and OpenPGP message in a text, in the order of the text.
+
+    A block has a first line, or begins with base64 with which only an encrypted file begins. A block ends at
+    its last line. Without a last line, the block ends where its lines of one width end.
+    """
+    plain = text.translate(_PLAIN)  # each character keeps its place
+    found: list[SealedBlock] = []
+    begin: re.Match[str] | None = None
+    at = 0
+    for mark in (*_MARK.finditer(plain), None):
+        stop = mark.start() if mark else len(plain)
+        found += _between(plain, begin, at, stop)
+        if mark and not mark[1] and found and found[-1].end >= at and not found[-1].is_closed:
+            body = _NOT_BASE64.sub("", plain[found[-1].body_start : stop])
+            found[-1] = replace(found[-1], end=mark.end(), body=body, is_closed=True)
+        begin, at = (mark if mark[1] else None, mark.end()) if mark else (None, stop)
+    return tuple(found)
+
+
+def _between(plain: str, begin: re.Match[str] | None, at: int, stop: int) -> Iterator[SealedBlock]:
+    """Yield the blocks between two marks. A mark is the first or last line of a block.
+
+    `begin` is the mark before `at` if it is a first line, otherwise None.
+    """
+    for each in _BODY.finditer(plain, at, stop):
+        first, start, block = decode_base64(each[0]), each.start(), None
+        if start >= at and (kind := format_of(first)):
+            block = _block(plain, begin, start, stop, kind)
+        elif start >= at and _ARMOUR.match(first):
+            block = _attached(plain, start, stop)
+        if block:
+            yield block
+            begin, at = None, block.end
+    if begin:
+        yield _block(plain, begin, at, stop, SealedFormat.AGE if begin[2] else SealedFormat.OPENPGP)
+
+
+def _block(plain: str, begin: re.Match[str] | None, start: int, stop: int, kind: SealedFormat) -> SealedBlock:
+    end = _end_of_lines(plain, start, stop)
+    first = begin.start() if begin else start
+    return SealedBlock(kind, first, end, start, _NOT_BASE64.sub("", plain[start:end]))
+
+
+def _attached(plain: str, start: int, stop: int) -> SealedBlock | None:
+    """Return the first block in a text that a mail program wrote as base64, or None."""
+    outer = _block(plain, None, start, stop, SealedFormat.AGE)
+    body, _, _ = outer.body.partition("=")
+    text = decode_base64(body[: len(body) // 4 * 4]).decode("utf-8", "replace")
+    inner = next(iter(find_sealed(text)), None)
+    return replace(outer, format=inner.format, body=inner.body, is_closed=True) if inner else None
+
+
+def _end_of_lines(plain: str, at: int, stop: int) -> int:
+    """Return where lines of base64 end: lines of one width, a shorter last line, and a checksum."""
+    width = size = 0
+    is_last = False
+    for token in _TOKEN.finditer(plain, at, stop):
+        line = token[0]
+        size += len(line)
+        if _CHECKSUM.fullmatch(line):
+            return token.end()
+        if is_last or not _LINES.fullmatch(line) or len(line) > (width or len(line)):
+            break
+        is_last = "=" in line or len(line) < width
+        if is_last and "=" not in line and size % 4:  # a word after the block
+            break
+        at, width = token.end(), len(line)
+    return at
+
+
+def _decoded(body: str) -> bytes:
+    found = _LINES.fullmatch(body)
+    if not found:
+        raise MalformedError
+    return decode_base64(found[1] + "=" * (-len(found[1]) % 4))
+
+
+def _decoder_of(head: bytes) -> codecs.IncrementalDecoder:
+    """Guess the encoding of a text: in UTF-16, every second byte of base64 is zero."""
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    if 8 * max(even, odd) < len(head) or not head:
+        return codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    return codecs.getincrementaldecoder("utf-16-le" if odd > even else "utf-16-be")("replace")
+
+
+def shows_nothing(text: str) -> bool:
+    """Return True if a text shows nothing but the quote marks and fences that people put around a block."""
+    return not trim(text.translate(_PLAIN).strip(_QUOTES))
+
+
+class UnwrappedFile:
+    """File in whose first 64 KiB an encrypted block was looked for.
+
+    `pieces` yields the block's encrypted bytes, and raises MalformedError if they are not base64. If `format`
+    is None, the file has no block, and `pieces` yields the file as it is. After the last piece, `has_rest`
+    says whether the file also has text outside the block.
+    """
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        rest, head = iter(pieces), b""
+        while len(head) < HEAD_BYTES and (piece := next(rest, None)) is not None:
+            head += piece
+        self.has_rest = False
+        self.format = format_of(head)
+        self.pieces: Iterator[bytes] = itertools.chain([head], rest)
+        if not self.format:
+            self._look_in_text(head, rest)
+
+    def _look_in_text(self, head: bytes, rest: Iterator[bytes]) -> None:
+        decoder = _decoder_of(head)
+        text = decoder.decode(head)
+        blocks = () if "\0" in text else find_sealed(text)
+        if not blocks:
+            return
+        block, is_whole = blocks[0], len(head) < HEAD_BYTES
+        self.format = block.format
+        if is_whole or block.is_closed:
+            self.has_rest = not (is_whole and shows_nothing(text[: block.start] + text[block.end :]))
+            self.pieces = (each.binary() for each in (block,))
+        else:
+            self.has_rest = not shows_nothing(text[: block.start])
+            texts = itertools.chain([text[block.body_start :]], map(decoder.decode, rest))
+            self.pieces = self._long_body(texts)
+
+    def _long_body(self, texts: Iterator[str]) -> Iterator[bytes]:
+        """Decode a body that ends after the head of the file: at its last line, or at the end of the file."""
+        held = ""
+        for text in texts:
+            body, dash, after = text.translate(_PLAIN).partition("-")
+            held += _NOT_BASE64.sub("", body)
+            ready = f"{held}=".index("=") // 4 * 4
+            yield decode_base64(held[:ready])
+            held = held[ready:]
+            if len(held) > HEAD_BYTES:
+                raise MalformedError
+            if dash:
+                self.has_rest |= not shows_nothing(_MARK.sub("", f"-{after}{next(texts, '')}", count=1))
+                break
+        yield _decoded(held)
