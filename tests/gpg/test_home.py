@@ -11,7 +11,7 @@ from subprocess import CalledProcessError
 import pytest
 
 from crypto.errors import MalformedError, UnreadableError
-from gpg.errors import OpenPGPBlockedError, OpenPGPFailedError
+from gpg.errors import OpenPGPBlockedError, OpenPGPFailedError, OpenPGPOtherKeyError
 from gpg.home import GpgHome, OpenPGPKey
 from tests.gpg.gpg_factories import MANY, TEXT, TODAY, a_program, encrypted_by, run_gpg, signer_of
 from tests.journalist_app.files.sealing import openpgp_bomb
@@ -48,7 +48,7 @@ def test_another_home_cannot_open_it(
 ) -> None:
     sealed = encrypted_by(desk, own, theirs.fingerprint)
 
-    with GpgHome.open(parent) as other, pytest.raises(UnreadableError):
+    with GpgHome.open(parent) as other, pytest.raises(OpenPGPOtherKeyError):
         other.decrypt(sealed, at_most=MANY)
 
 
@@ -90,8 +90,9 @@ def test_a_message_that_was_changed_is_refused(
 ) -> None:
     sealed = encrypted_by(desk, own, theirs.fingerprint, secrets.token_bytes(5_000))
 
-    with pytest.raises(UnreadableError):
+    with pytest.raises(UnreadableError) as refused:
         stranger.decrypt(change(sealed), at_most=MANY)
+    assert not isinstance(refused.value, OpenPGPOtherKeyError)
 
 
 def test_a_message_that_is_signed_but_not_encrypted_is_refused(stranger: GpgHome, theirs: OpenPGPKey) -> None:
