@@ -32,7 +32,9 @@ _KERNEL_BYTES = 64 * 1024
 _READ_BYTES = 128 * 1024  # of a body at once
 
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*0*(\d{1,15})(\d*)[ \t]*\r\n", re.IGNORECASE)
-_CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
+_CODING = re.compile(rb"\r\ntransfer-encoding:[ \t]*(chunked[ \t]*\r\n)?", re.IGNORECASE)
+# The line break before a chunk, and its first line: the size, and perhaps an extension.
+_CHUNK = re.compile(rb"\r\n([0-9a-f]{1,15})(?:[ \t]*;[^\r\n]*)?\r\n", re.IGNORECASE)
 _EXPECT = re.compile(rb"\r\nexpect:", re.IGNORECASE)
 _IS_REFUSED_WITH_EXPECT = b" HTTP/1.1"  # with HTTP/1.0, gunicorn ignores the header and reads the body
 
@@ -87,7 +89,7 @@ class PatientSocket:
         self.received = bytearray()
         self.unsent = bytearray()
         self._wrapped = wrapped
-        self._is_closed_by_client = False
+        self._is_at_end = False  # nothing more is read: the client closed its end, or sent a malformed body
         self._is_disconnected = False
         self.answer_since: float | None = None
         self._read_bytes = 0  # of this answer
@@ -104,6 +106,7 @@ class PatientSocket:
         self._waits_since: float | None = None
         self._least_bytes_a_second = LEAST_BYTES_A_SECOND
         self.has_place = False
+        self._chunk_at = 0  # in `received`: the chunk that has not arrived completely
 
     def hurry(self) -> None:
         """Raise the speed that this request needs: 8 KiB a second. A slower client is refused.
@@ -127,25 +130,41 @@ class PatientSocket:
             return Arrival.PART
         self.received += piece
         self.moved_at = time.monotonic()
-        self._is_closed_by_client = not piece
+        self._is_at_end = not piece
         return self.arrival()
 
     def arrival(self) -> Arrival:
         """Return how much of a request has arrived."""
         end = self.received.find(b"\r\n\r\n", 0, HEAD_BYTES)
-        if self._is_closed_by_client:
+        if self._is_at_end:
             return Arrival.WHOLE if self.received else Arrival.NOTHING
         if end < 0:
             return Arrival.LONG_HEAD if len(self.received) >= HEAD_BYTES else Arrival.PART
         head, body_bytes = self.received[: end + 2], len(self.received) - end - 4
         length = _LENGTH.search(head)
         is_refused = head.partition(b"\r\n")[0].endswith(_IS_REFUSED_WITH_EXPECT) and _EXPECT.search(head)
-        is_chunked = _CHUNKED.search(head) is not None
-        if is_refused or (is_chunked and self.received.endswith(b"\r\n0\r\n\r\n")):
+        coding = _CODING.search(head)
+        self._is_at_end = bool(coding and (length or not coding[1]))
+        if is_refused or (coding and self._has_last_chunk(end + 2)):
             return Arrival.WHOLE
-        if is_chunked or (length and (length[2] or int(length[1]) > SMALL_BODY_BYTES)):
+        if coding or (length and (length[2] or int(length[1]) > SMALL_BODY_BYTES)):
             return Arrival.LARGE if body_bytes >= SMALL_BODY_BYTES else Arrival.PART
         return Arrival.WHOLE if length is None or body_bytes >= int(length[1]) else Arrival.PART
+
+    def _has_last_chunk(self, first: int) -> bool:
+        """Return True if a chunked body has arrived completely, or if it is malformed.
+
+        Nothing more is read of a malformed body, so that it is refused at once. `first` is the position of
+        the line break before the first chunk.
+        """
+        self._chunk_at = max(first, self._chunk_at)
+        while chunk := _CHUNK.match(self.received, self._chunk_at):
+            if not int(chunk[1], 16):
+                return self.received.find(b"\r\n\r\n", chunk.end() - 2) >= 0  # the end of the trailers
+            self._chunk_at = chunk.end() + int(chunk[1], 16)
+        line = self.received[self._chunk_at :]
+        self._is_at_end |= line[:2] != b"\r\n"[: len(line)] or b"\n" in line[2:]
+        return self._is_at_end
 
     def send_rest(self) -> bool:
         """Send as much as the connection accepts now, without waiting. Return True if everything is sent.
@@ -182,7 +201,7 @@ class PatientSocket:
             piece = bytes(self.received[:size])
             del self.received[:size]
             return piece
-        if self._is_closed_by_client or self._is_disconnected:
+        if self._is_at_end or self._is_disconnected:
             return b""
         self._take_place()
         since = self._waits_since = time.monotonic()

@@ -40,7 +40,14 @@ def pair() -> Iterator[tuple[PatientSocket, socket.socket]]:
         (LARGE + b"x" * SMALL_BODY_BYTES, Arrival.LARGE),
         (CHUNKED + b"2\r\nab\r\n", Arrival.PART),
         (CHUNKED + b"2\r\nab\r\n0\r\n\r\n", Arrival.WHOLE),
-        (CHUNKED + b"x" * SMALL_BODY_BYTES, Arrival.LARGE),
+        (CHUNKED + b"ffff\r\n" + b"x" * SMALL_BODY_BYTES, Arrival.LARGE),
+        (CHUNKED + b"7\r\nab\r\n0\r\n\r", Arrival.PART),
+        (CHUNKED + b"7\r\nab\r\n0\r\n\r\n", Arrival.PART),  # the end is inside the chunk
+        (CHUNKED + b"2;name=value\r\nab\r\n0;name\r\n\r\n", Arrival.WHOLE),
+        (CHUNKED + b"2\r\nab\r\n0\r\nName: value\r\n", Arrival.PART),
+        (CHUNKED + b"2\r\nab\r\n0\r\nName: value\r\n\r\n", Arrival.WHOLE),
+        (CHUNKED + b"2\r\nab\r\n00\r\n\r\n", Arrival.WHOLE),
+        (CHUNKED + b"2\r\nab\r\n0\r\n\r\nGET / HTTP/1.1\r\n", Arrival.WHOLE),
         (b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n", Arrival.WHOLE),
         (b"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n", Arrival.PART),
         (b"POST / HTTP/1.1\r\nContent-Length: 0000000000000000009\r\n\r\n", Arrival.PART),
@@ -57,6 +64,78 @@ def test_a_request_goes_to_a_thread_only_if_enough_of_it_has_arrived(
     assert server.collect() is arrival
     if arrival is not Arrival.LONG_HEAD:
         assert server.collect() in {arrival, Arrival.PART}  # nothing more has arrived
+
+
+MALFORMED_CHUNKS = [
+    b"zz\r\n",
+    b"\r\n",
+    b"2\nab",
+    b"2\r\nabXX0\r\n",
+    b"2\r\nab\n0",
+    b"2 \r\n",
+    b"0x2\r\n",
+    b"f" * 16 + b"\r\n",
+]
+ODD_CODINGS = [
+    b"Transfer-Encoding: xchunked",
+    b"Transfer-Encoding: chunked, identity",
+    b"Transfer-Encoding:\x0bchunked",
+    b"Content-Length: 5\r\nTransfer-Encoding: chunked",
+]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        *(CHUNKED + chunks for chunks in MALFORMED_CHUNKS),
+        *(b"POST / HTTP/1.1\r\n" + each + b"\r\n\r\n" for each in ODD_CODINGS),
+    ],
+)
+def test_a_malformed_chunked_body_is_refused_at_once_although_the_client_waits(
+    pair: tuple[PatientSocket, socket.socket], sent: bytes
+) -> None:
+    server, client = pair
+    server.occupy = lambda: False  # a thread that would wait for the client gets an error
+    client.sendall(sent)
+
+    assert server.collect() is Arrival.WHOLE
+    assert server.recv(1000) == sent
+    assert server.recv(1000) == b""
+
+
+def test_thousands_of_tiny_chunks_that_arrive_byte_by_byte_are_each_looked_at_once(
+    pair: tuple[PatientSocket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, client = pair
+    looks: list[int] = []
+
+    class Counted:
+        def match(self, received: bytearray, at: int) -> object:
+            looks.append(at)
+            return original.match(received, at)
+
+    original = slow_clients._CHUNK
+    monkeypatch.setattr(slow_clients, "_CHUNK", Counted())
+    client.sendall(CHUNKED)
+    for _ in range(500):
+        for byte in b"1\r\na\r\n":
+            client.send(bytes([byte]))
+            assert server.collect() is Arrival.PART
+
+    assert len(looks) <= 2 * 6 * 500
+    client.sendall(b"0\r\n\r\n")
+    assert server.collect() is Arrival.WHOLE
+
+
+def test_the_next_chunked_request_of_a_connection_is_read_from_its_beginning(
+    pair: tuple[PatientSocket, socket.socket],
+) -> None:
+    server, client = pair
+    for body in (b"2\r\nab\r\n" * 100 + b"0\r\n\r\n", b"2\r\nab\r\n0\r\n\r\n"):
+        client.sendall(CHUNKED + body)
+        assert server.collect() is Arrival.WHOLE
+        assert server.recv(10_000) == CHUNKED + body
+        server.start_over()
 
 
 def test_a_client_that_closes_its_end_is_answered_if_it_sent_something(
