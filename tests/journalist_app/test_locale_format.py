@@ -8,7 +8,7 @@ from journalist_app.locale_format import format_file_size
 @pytest.mark.parametrize(
     ("size", "written"),
     [
-        (0, "0 B"),
+        (0, "0 B (empty)"),
         (999, "999 B"),
         (1000, "1 kB"),
         (2_500_000, "2,5 MB"),

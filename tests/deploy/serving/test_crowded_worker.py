@@ -10,6 +10,8 @@ from gunicorn.config import Config
 
 from deploy.serving.buffering_worker import BufferingWorker, Conn
 
+pytestmark = pytest.mark.enable_socket  # the worker accepts real connections, on loopback
+
 _OTHERS = 4
 
 
