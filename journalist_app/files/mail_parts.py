@@ -2,6 +2,7 @@
 
 import email
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.errors import MessageError
 from email.header import decode_header, make_header
@@ -13,7 +14,7 @@ from web.filenames import safe_name
 
 # A hostile message makes the parser slow: the parser takes one step for each line and each part around that
 # line, and the square of the length of a header. (Python also refuses numbers of more than 4,300 digits.)
-_FIELDS: Final = 40
+_PARTS: Final = 40  # limit of parts, and of fields about the content of parts
 _LONG_FIELD: Final = re.compile(rb"content-[a-z-]+:(?:[^\r\n]|[\r\n]+[ \t]){4000}")
 # Not every decoder of Python: some take minutes for a long text.
 _CHARSET: Final = re.compile(r"iso-8859-(1[03-6]|[1-9])|windows-125[0-8]|koi8-[ru]|gb18030|big5|euc-(jp|kr)")
@@ -36,20 +37,24 @@ def is_mail(content: bytes) -> bool:
 def split_mail(content: bytes) -> tuple[MailPart, ...]:
     """Return the texts and the files of an e-mail message, and the whole message as the last file.
 
-    Other bytes, and a message that takes long to read, are returned as one part without a name.
+    Other bytes, and a message that cannot be read or takes long to read, are returned as one part without a
+    name.
     """
     alone = (MailPart("", content),)
     lower = content.lower() if is_mail(content) else b""
-    if not 0 < lower.count(b"content-") <= _FIELDS or _LONG_FIELD.search(lower):
+    if not 0 < lower.count(b"content-") <= _PARTS or _LONG_FIELD.search(lower):
         return alone
-    message = email.message_from_bytes(content)
-    leaves = (each for each in message.walk() if not each.is_multipart())
-    parts = [_part(leaf, number) for number, leaf in enumerate(leaves, start=1)]
-    subject = _readable(str(message.get("Subject", ""))[:1000]).encode("utf-8", "replace")
-    return (*([MailPart("", subject)] if subject else []), *parts, MailPart("message.eml", content))
+    with suppress(TypeError, ValueError):  # some hostile headers stop Python's parser
+        message = email.message_from_bytes(content)
+        leaves = [each for each in message.walk() if not each.is_multipart()]
+        if len(leaves) <= _PARTS:
+            parts = [_part(*each) for each in enumerate(leaves, start=1)]
+            subject = _readable(str(message.get("Subject", ""))[:1000]).encode("utf-8", "replace")
+            return (*([MailPart("", subject)] if subject else []), *parts, MailPart("message.eml", content))
+    return alone
 
 
-def _part(leaf: Message, number: int) -> MailPart:
+def _part(number: int, leaf: Message) -> MailPart:
     content, name = cast("bytes", leaf.get_payload(decode=True)), leaf.get_filename()
     if name:
         return MailPart(safe_name(_readable(name)), content)
@@ -61,7 +66,6 @@ def _part(leaf: Message, number: int) -> MailPart:
 
 def _readable(header: str) -> str:
     """Decode the words of a header that are not ASCII. A header that cannot be decoded stays as it is."""
-    try:
+    with suppress(LookupError, ValueError, MessageError):
         return str(make_header(decode_header(header)))
-    except (LookupError, ValueError, MessageError):
-        return header
+    return header

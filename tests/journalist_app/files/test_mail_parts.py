@@ -91,10 +91,20 @@ def test_files_and_mails_in_a_mail_are_offered_by_name() -> None:
         b"Content-Type: multipart/mixed" + b"\n ;" * 4000 + b"\n\nx",
         TYPE + b"content-a:" * 100_000,
         TYPE + b"Content-Disposition: attachment; filename*" + b"9" * 5000 + b"=x\n\nx",
+        b"Content-Type: multipart/mixed; boundary=a\n" + b"\n--a\n" * 41,
+        b"Content-Type: text/plain; name*=a\0b''x\n\nx",
+        b"Content-Type: text/plain; name*=idna''%ff\n\nx",
+        b"Content-Type: text/plain; charset*=a\0b''x\n\nx",
+        b"Content-Type: text/plain; name*0=a; name*=b\n\nx",
+        b"Content-Type: multipart/mixed; boundary*=idna''%ff\n\n--a\n\nx",
     ],
-    ids=["parts in parts", "quote marks", "a folded header", "many fields", "a long number"],
-)
-def test_a_mail_that_would_take_long_stays_one_text(mail: bytes) -> None:
+    ids=[
+        "parts in parts", "quote marks", "a folded header", "many fields", "a long number", "many parts",
+        "a charset of a name", "a decoder that refuses", "a charset of a charset", "a name in two ways",
+        "a charset of a boundary",
+    ],
+)  # fmt: skip
+def test_a_mail_that_takes_long_or_cannot_be_read_stays_one_text(mail: bytes) -> None:
     assert is_mail(mail)
     assert split_mail(mail) == (MailPart("", mail),)
 
