@@ -114,7 +114,8 @@ def _between(plain: str, begin: re.Match[str] | None, at: int, stop: int) -> Ite
         if start >= at and (kind := format_of(first)):
             block = _block(plain, begin, start, stop, kind)
         elif start >= at and _ARMOUR.match(first):
-            block = _attached(plain, start, stop)
+            outer = _block(plain, None, start, stop, SealedFormat.AGE)
+            at, block = outer.end, _attached(outer)
         if block:
             yield block
             begin, at = None, block.end
@@ -128,9 +129,8 @@ def _block(plain: str, begin: re.Match[str] | None, start: int, stop: int, kind:
     return SealedBlock(kind, first, end, start, _NOT_BASE64.sub("", plain[start:end]))
 
 
-def _attached(plain: str, start: int, stop: int) -> SealedBlock | None:
+def _attached(outer: SealedBlock) -> SealedBlock | None:
     """Return the first block in a text that a mail program wrote as base64, or None."""
-    outer = _block(plain, None, start, stop, SealedFormat.AGE)
     body, _, _ = outer.body.partition("=")
     text = decode_base64(body[: len(body) // 4 * 4]).decode("utf-8", "replace")
     inner = next(iter(find_sealed(text)), None)

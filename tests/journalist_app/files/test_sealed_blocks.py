@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from crypto import age
 from crypto.errors import MalformedError
+from journalist_app.files import sealed_blocks
 from journalist_app.files.sealed_blocks import (
     HEAD_BYTES,
     SealedBlock,
@@ -304,6 +305,16 @@ def test_a_file_that_is_no_base64_is_malformed(text: str) -> None:
 
     with pytest.raises(MalformedError):
         b"".join(file.pieces)
+
+
+def test_no_line_of_a_text_is_decoded_twice_as_an_attachment(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+    look = sealed_blocks.find_sealed
+    monkeypatch.setattr(sealed_blocks, "find_sealed", lambda text: looked.append(len(text)) or look(text))
+    line = base64.b64encode(b"-----BEGIN " + b"x" * 13).decode()
+
+    assert look(f"{line}\n" * 1500) == ()
+    assert sum(looked) <= 1500 * 24
 
 
 def test_a_binary_file_is_never_read_as_a_text() -> None:
