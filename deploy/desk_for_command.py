@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import click
+
 from deploy.errors import DeployError, os_error_as
 from deploy.hardening import refuse_readable_by_others
 from deploy.settings.load_settings import load_config
 from journalist_app.config import AdviserConfig
-from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.desk.open_desk import OpenDesk, TrustedStateStatus
 from journalist_app.errors import LetterheadMovedError, UnlockRefusal, UnlockRefusedError
 from journalist_app.services.whole_desk.unlocking import unlock_desk
 from protocol import keyring as keyrings
@@ -19,6 +21,10 @@ from store.database.engine import open_store
 _CLOSED = "The passphrase does not fit, or the keyring is damaged. Nothing was changed."
 _OTHER_DESK = "The keyring is another desk's. Nothing was changed: compare the fingerprint with a poster."
 _MOVED = "Another letterhead was published just now. Run the command again: it continues from here."
+_LOST_STATE = (
+    "Look at this: trusted-state.age is missing or damaged, so this workstation cannot notice which messages "
+    "were removed before today. If this workstation is not new, call the operator."
+)
 _SENTENCES: dict[UnlockRefusal, str] = {
     UnlockRefusal.CLOSED: _CLOSED,
     UnlockRefusal.MISSING: "There is no keyring where the settings say. Nothing was changed.",
@@ -44,6 +50,9 @@ def open_desk_for_command(settings: Path, passphrase: str) -> Iterator[OpenDesk]
         with closing(open_store(config.store_path)) as store:
             desk = unlock_desk(config, store, passphrase)
             try:
+                # The command writes a missing file again, so the adviser's interface would not warn later.
+                if desk.trusted_state_status in {TrustedStateStatus.MISSING, TrustedStateStatus.DAMAGED}:
+                    click.echo(_LOST_STATE, err=True)
                 yield desk
             finally:
                 desk.stop()

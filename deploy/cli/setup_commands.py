@@ -82,8 +82,8 @@ def server_command(settings: Path, fingerprint: str, source_bind: str, sync_bind
 def upgrade_command(settings: Path) -> None:
     """Upgrade the store's tables to this version.
 
-    Before you run this command, stop all running parts: the source's site, the adviser's site and the sweeper
-    (clean-up task).
+    Before you run this command, stop all programs of the mailbox: both interfaces, the sync endpoint and the
+    sweeper.
     """
     from deploy.serving.topology import load_public_settings
     from store.database.engine import upgrade_store

@@ -644,6 +644,25 @@ def test_a_second_workstation_reads_and_answers_with_its_own_strand(
     assert sections_in(second.settings) == {"adviser"}
 
 
+@pytest.mark.parametrize("is_missing", [True, False])
+def test_a_lost_trusted_state_is_reported_by_the_command_that_opens_the_desk(
+    paired: TwoMachineDesk, stick: Path, *, is_missing: bool
+) -> None:
+    first = paired.first
+    source = paired.a_source_writes()
+    carry(paired.server, first, stick)
+    paired.is_answered(source, first)
+    assert "trusted-state.age" not in first.types("pouch", "out", stick).stderr
+    path = load_config(first.settings, "adviser", AdviserConfig).trusted_state_path
+    if is_missing:
+        path.unlink()
+    else:
+        path.write_bytes(b"damaged")
+    told = first.types("pouch", "out", stick)
+    assert told.exit_code == 0
+    assert "trusted-state.age is missing or damaged" in told.stderr
+
+
 def test_a_server_with_two_workstations_asks_for_which_one(paired: TwoMachineDesk, stick: Path) -> None:
     paired.second()
 
