@@ -10,21 +10,23 @@ from typing import Final
 from source_app.errors import MailboxBusyError
 
 REQUESTS_MAX: Final = 6  # of a process: over HTTP/1.1, a browser sends no more to a site at once
+_REMEMBERED_MAX: Final = 1000  # mailboxes whose last request is remembered
 
 
 class MailboxLimiter:
     """Queue in which only one request of a process at a time decrypts a mailbox.
 
-    The mailboxes take turns: a second request for a mailbox comes after the first request for each other
-    mailbox. If more than `REQUESTS_MAX` requests decrypt or wait, the last in this order is refused.
+    The mailbox whose previous request came longest ago is first, so that many requests for a mailbox delay no
+    other. If more than `REQUESTS_MAX` requests decrypt or wait, the last in this order is refused.
     """
 
     def __init__(self) -> None:
-        # In order, and the first one decrypts: this can take 100 MB and half a second. Each has the number of
-        # its round, its own number, and its mailbox.
-        self._queue: list[tuple[int, int, object]] = []
+        # The first one decrypts: this can take 100 MB and half a second. The others are in order. Each has
+        # the number of the previous request for its mailbox, and its own number.
+        self._queue: list[tuple[int, int]] = []
+        self._previous: dict[object, int] = {}  # number of the last request for each mailbox, in order
         self._queue_changed = Condition()
-        self._numbers = count()
+        self._numbers = count(1)
 
     @contextmanager
     def of(self, mailbox: object) -> Iterator[None]:
@@ -37,8 +39,14 @@ class MailboxLimiter:
             MailboxBusyError: too many requests wait.
         """
         with self._queue_changed:
-            mine = self._join(mailbox)
-            self._queue_changed.wait_for(lambda: self._queue[0] == mine or mine not in self._queue)
+            mine = (self._previous.pop(mailbox, 0), next(self._numbers))
+            self._previous[mailbox] = mine[1]  # also if this request is refused
+            if len(self._previous) > _REMEMBERED_MAX:
+                del self._previous[next(iter(self._previous))]
+            insort(self._queue, mine, lo=min(1, len(self._queue)))
+            del self._queue[REQUESTS_MAX:]
+            self._queue_changed.notify_all()
+            self._queue_changed.wait_for(lambda: mine not in self._queue or self._queue[0] == mine)
             if mine not in self._queue:
                 raise MailboxBusyError("too many requests wait for a mailbox")
         try:
@@ -47,11 +55,3 @@ class MailboxLimiter:
             with self._queue_changed:
                 self._queue.remove(mine)
                 self._queue_changed.notify_all()
-
-    def _join(self, mailbox: object) -> tuple[int, int, object]:
-        before = [turn[0] for turn in self._queue if turn == self._queue[0] or turn[2] == mailbox]
-        mine = (max(before, default=0) + 1, next(self._numbers), mailbox)
-        insort(self._queue, mine)
-        del self._queue[REQUESTS_MAX:]
-        self._queue_changed.notify_all()
-        return mine

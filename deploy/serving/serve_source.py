@@ -35,8 +35,7 @@ def serve_source(settings: Path) -> None:
     if config.argon2_at_once + config.argon2_queue + REQUESTS_MAX >= config.threads:
         # All may be in one process. A flood of log-ins and long mailboxes would then occupy all its threads.
         raise ConfigError(
-            f"{settings}: [source] 'argon2_at_once' + 'argon2_queue' + {REQUESTS_MAX} "
-            "must be less than 'threads'."
+            f"{settings}: [source] 'threads' must exceed 'argon2_at_once' + 'argon2_queue' + {REQUESTS_MAX}."
         )
     if config.tells_onion and not config.onion_host:
         raise ConfigError(f"{settings}: [source] 'tells_onion' needs 'onion_host'.")

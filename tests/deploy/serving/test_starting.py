@@ -132,7 +132,9 @@ def test_a_store_of_another_version_starts_nothing(folder: Path) -> None:
 def test_queues_that_could_occupy_every_thread_start_nothing(folder: Path) -> None:
     _change_settings(folder, lambda text: re.sub(r"(?m)^argon2_queue = .*$", "argon2_queue = 8", text))
 
-    assert "'argon2_queue' + 6 must be less than 'threads'" in _refusal(folder, "serve", "source")
+    assert "'threads' must exceed 'argon2_at_once' + 'argon2_queue' + 6." in _refusal(
+        folder, "serve", "source"
+    )
 
 
 def test_a_keyring_that_others_can_read_starts_nothing(folder: Path) -> None:

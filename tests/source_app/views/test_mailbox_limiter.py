@@ -48,7 +48,7 @@ def test_the_mailboxes_take_turns_however_many_requests_one_of_them_has() -> Non
         requests.arrive("a", "a", "b", "a", "c")
     requests.finish()
 
-    assert requests.served == ["a0", "b2", "c4", "a1", "a3"]
+    assert requests.served == ["b2", "c4", "a0", "a1", "a3"]
 
 
 def test_one_mailbox_with_many_requests_does_not_keep_another_out() -> None:
@@ -60,8 +60,33 @@ def test_one_mailbox_with_many_requests_does_not_keep_another_out() -> None:
         assert len(limiter._queue) == REQUESTS_MAX
     requests.finish()
 
-    assert requests.served == ["a0", "b7", "c8", "a1", "a2"]
+    assert requests.served == ["b7", "c8", "a0", "a1", "a2"]
     assert sorted(requests.refused) == ["a3", "a4", "a5", "a6"]
+
+
+def test_a_source_is_answered_while_someone_asks_for_six_long_mailboxes_again_and_again() -> None:
+    limiter = MailboxLimiter()
+    requests = Requests(limiter)
+
+    with limiter.of("a"):
+        requests.arrive(*"bcdef", "s", *"bcdef")
+    requests.finish()
+    assert "s5" in requests.refused
+    with limiter.of("a"):
+        requests.arrive(*"bcdef", "s", *"bcdef")
+    requests.finish()
+
+    assert requests.served == ["b0", "c1", "d2", "e3", "f4", "s5", "b0", "c1", "d2", "e3"]
+
+
+def test_only_the_latest_mailboxes_are_remembered() -> None:
+    limiter = MailboxLimiter()
+
+    for number in range(2000):
+        with limiter.of(number):
+            pass
+
+    assert list(limiter._previous) == list(range(1000, 2000))
 
 
 def test_many_mailboxes_occupy_no_more_threads_than_one() -> None:
