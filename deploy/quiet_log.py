@@ -72,7 +72,7 @@ class SparingHandler(logging.StreamHandler[TextIO]):
             self._until, self._counts = now + 60, Counter()
         self._counts[line] += 1
         if self._counts[line] == 1:
-            with suppress(OSError):
+            with suppress(OSError, ValueError):  # a closed stream raises ValueError
                 print(left_out + line, file=self.stream, flush=True)
 
 

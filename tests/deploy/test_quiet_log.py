@@ -113,7 +113,10 @@ def test_a_log_that_cannot_be_written_stops_nothing_and_shows_nothing(
         def write(self, _text: str) -> int:
             raise OSError(errno.ENOSPC, CANARY)
 
-    SparingHandler(FullDisk()).handle(logging.makeLogRecord({"msg": CANARY}))
+    closed = io.StringIO()
+    closed.close()
+    for stream in (FullDisk(), closed):
+        SparingHandler(stream).handle(logging.makeLogRecord({"msg": CANARY}))
 
     assert capsys.readouterr() == ("", "")
 
