@@ -30,8 +30,10 @@ def open_field(given: str, server_secret: bytes, purpose: bytes) -> bytes:
         UnreadableError: the text was changed, or was sealed for another purpose or before the server was
             started again.
     """
+    # Python's decoder of this base64 also reads + and /, so that one cookie could be spelled in many ways.
+    standard = given.translate(str.maketrans("-_+/", "+/-_")).encode(errors="replace")
     try:
-        sealed = base64.b64decode(given.encode(errors="replace"), altchars=b"-_", validate=True)
+        sealed = base64.b64decode(standard, validate=True)
         return SecretBox(_field_key(server_secret, purpose)).decrypt(sealed)
     except (binascii.Error, CryptoError) as why:
         raise UnreadableError from why

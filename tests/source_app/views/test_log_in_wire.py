@@ -109,6 +109,17 @@ def test_the_cookie_of_a_failed_log_in_is_sealed_and_opens_nothing(a_desk: ADesk
     assert browser.post("/en/mailbox/end", {}).status_code == 403
 
 
+def test_one_failed_log_in_cannot_pass_for_many_visitors(a_desk: ADesk) -> None:
+    """Someone spells one cookie in many ways, so that each has a turn of its own before the mailboxes."""
+    secret = a_desk.desk.server_secret
+    cookies = [seal_cookie(PassphraseTypos(2, unknown=(2,)), secret) for _ in range(50)]
+
+    for cookie in cookies:
+        for other in {cookie.replace("-", "+"), cookie.replace("_", "/")} - {cookie}:
+            assert open_cookie(other, secret) is None
+    assert {"-", "_"} <= set("".join(cookies))
+
+
 def test_a_failed_log_in_ends_the_session_that_the_browser_had(a_desk: ADesk) -> None:
     browser = a_desk.browser()
     browser.start()
