@@ -101,6 +101,21 @@ def test_many_mailboxes_occupy_no_more_threads_than_one() -> None:
     assert requests.served == ["b0", "c1", "d2", "e3", "f4"]
 
 
+def test_a_refused_request_that_wakes_after_all_others_have_ended_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    limiter = MailboxLimiter()
+
+    def wake_late(is_ready: Callable[[], bool]) -> bool:
+        limiter._queue.clear()
+        return is_ready()
+
+    monkeypatch.setattr(limiter._queue_changed, "wait_for", wake_late)
+
+    with pytest.raises(MailboxBusyError), limiter.of("a"):
+        raise AssertionError("the request was not refused")
+
+
 def test_a_page_that_fails_ends_its_turn() -> None:
     limiter = MailboxLimiter()
 
