@@ -21,18 +21,13 @@ from store.database.engine import open_store
 _CLOSED = "The passphrase does not fit, or the keyring is damaged. Nothing was changed."
 _OTHER_DESK = "The keyring is another desk's. Nothing was changed: compare the fingerprint with a poster."
 _MOVED = "Another letterhead was published just now. Run the command again: it continues from here."
-_LOST_STATE = (
-    "Look at this: trusted-state.age is missing or damaged, so this workstation cannot notice which messages "
-    "were removed before today. If this workstation is not new, call the operator."
-)
+_LOST_STATE = "trusted-state.age is missing or damaged. On a machine that is not new, call the operator."
 _SENTENCES: dict[UnlockRefusal, str] = {
     UnlockRefusal.CLOSED: _CLOSED,
     UnlockRefusal.MISSING: "There is no keyring where the settings say. Nothing was changed.",
     UnlockRefusal.EXPOSED: "Others can read the keyring: run chmod 600 on it. Nothing was changed.",
     UnlockRefusal.OTHER_DESK: _OTHER_DESK,
-    UnlockRefusal.LETTERHEAD: (
-        "The letterhead in the store must not be used. Nothing was changed: call the operator."
-    ),
+    UnlockRefusal.LETTERHEAD: "The letterhead must not be used. Nothing was changed: call the operator.",
 }
 
 

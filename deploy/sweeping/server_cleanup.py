@@ -11,7 +11,7 @@ from pathlib import Path
 from deploy import quiet_log
 from deploy.errors import LetterheadError
 from deploy.hardening import private_folder
-from deploy.pinned_letterhead import LetterheadWatch, open_letterhead
+from deploy.pinned_letterhead import open_letterhead
 from deploy.settings.load_settings import load_config
 from deploy.sweeping.retention import (
     RetentionResult,
@@ -77,7 +77,6 @@ class ServerSweeper(StoreSweeper):
         super().__init__(store)
         self._sessions = sessions
         self._config = config
-        self._newest: LetterheadWatch | None = None
         self._last_logged = ""
         self._retained = RetentionResult()
 
@@ -100,16 +99,14 @@ class ServerSweeper(StoreSweeper):
         return super().sweep_once(now, on_progress)
 
     def _letterhead(self) -> Letterhead | None:
-        if self._newest is None:
-            pinned = (self._config.fingerprint, self._config.letterhead_serial_path)
-            try:
-                self._newest = LetterheadWatch(self.store, *pinned, open_letterhead(self.store, *pinned))
-            except LetterheadError as why:
-                if str(why) != self._last_logged:  # log each fault once, and not at every sweep
-                    _log.error("No closed mailbox is deleted. %s", why)
-                    self._last_logged = str(why)
-                return None
-        return self._newest()
+        # Each sweep reads the store: an older letterhead does not name a workstation that was just admitted.
+        try:
+            return open_letterhead(self.store, self._config.fingerprint, self._config.letterhead_serial_path)
+        except LetterheadError as why:
+            if str(why) != self._last_logged:  # log each fault once, and not at every sweep
+                _log.error("No closed mailbox is deleted. %s", why)
+                self._last_logged = str(why)
+            return None
 
 
 def sweep_until_stopped(sweeper: StoreSweeper, stop: threading.Event) -> None:

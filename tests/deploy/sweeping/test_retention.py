@@ -736,6 +736,21 @@ def test_a_sweep_deletes_what_is_due_and_leaves_no_byte(
     assert ["mailboxes deleted that the desk closed: 1"] == caplog.messages
 
 
+def test_a_workstation_admitted_between_two_sweeps_is_not_forgotten(
+    stored: RetentionStore, sweeper: ServerSweeper
+) -> None:
+    """Fault: the forgotten workstation told the adviser that someone restored an older copy of the server."""
+    first = a_letterhead(strands=(a_strand(WORKSTATION),))
+    publish(stored.store, first)
+    sweeper.sweep_once(at_noon(DAY))
+    publish(stored.store, first.successor(strands=(a_strand(WORKSTATION), a_strand(LAPTOP))))
+    with stored.store.writing() as session:
+        peers.add(session, LAPTOP.strand, b"")
+    sweeper.sweep_once(at_noon(DAY))
+    with stored.store.reading() as session:
+        assert peers.find(session, LAPTOP.strand) is not None
+
+
 def test_without_a_letterhead_no_closed_mailbox_is_deleted_and_all_else_is_swept(
     stored: RetentionStore, keys: MailboxKeys, sweeper: ServerSweeper, caplog: pytest.LogCaptureFixture
 ) -> None:
