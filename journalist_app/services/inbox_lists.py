@@ -73,7 +73,7 @@ def read_inbox(desk: OpenDesk, wanted: InboxFilter, today: date) -> Inbox:
     The mailbox of every row is verified. Until the search index has read the store, the rows are not sorted
     and not filtered.
     """
-    words = " ".join(query_words(wanted.query))
+    words = " ".join(query_words(wanted.query)) or wanted.query
     reading = desk.index.reading
     with desk.store.reading() as session:
         counts = mailboxes.inbox_counts(session)

@@ -54,6 +54,22 @@ def test_a_form_from_before_a_lock_gives_what_was_typed_back(browser: AdviserBro
     assert "getypt" in answer.text
 
 
+# ---- inbox
+
+
+def test_an_empty_filter_or_search_does_not_say_that_no_source_waits(
+    world: World, browser: AdviserBrowser
+) -> None:
+    a_source(world).writes("vraag")
+    opened(browser)
+
+    filtered, searched = browser.get("/inbox?tag=nowhere").text, browser.get("/inbox?q=!!!").text
+
+    assert [hooks(page, "empty") for page in (filtered, searched)] == [["list"], []]
+    assert [hooks(page, "state") for page in (filtered, searched)] == [[], []]
+    assert "0 mailboxes with <bdi>!!!</bdi> in their names" in searched
+
+
 # ---- casefile
 
 
