@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date
 
-from sqlalchemy import Date, and_, bindparam, delete, func, or_, select, tuple_, update
+from sqlalchemy import Date, and_, bindparam, delete, func, null, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from store.database.deletion_queue import queue_attachments, queue_entries
@@ -70,8 +70,9 @@ _FIND_ALL = PreparedQuery(
     StoredEntry,
 )
 _FIND_DIGEST = PreparedQuery(_ENTRIES.where(_HAS_DIGEST), StoredEntry)
+_WITHOUT_CIPHERTEXT = select(*columns(StoredEntry, EntryRow, SealedRow)[:-2], null(), null())
 _OF_STRAND = PreparedQuery(
-    _ENTRIES.where(
+    _WITHOUT_CIPHERTEXT.where(
         _IN_MAILBOX,
         EntryRow.author == bindparam("author"),
         EntryRow.strand == bindparam("strand"),
@@ -247,9 +248,10 @@ def of_strand(  # noqa: PLR0913  # the strand's key, and a range of numbers
     last: int = LARGEST_NUMBER,
     known: bytes = b"",
 ) -> Sequence[StoredEntry]:
-    """Return the entries of one writer (strand) with numbers from `number` to `last`.
+    """Return the entries of one writer (strand) with numbers from `number` to `last`, without ciphertext.
 
-    The entries are sorted by number. The entry with the digest `known` is left out.
+    The entries are sorted by number. The entry with the digest `known` is left out. In the result,
+    `header` and `payload` are None.
     """
     of_writer = {"address": address, "author": author, "strand": strand, "known": known}
     return _OF_STRAND.all(session, **of_writer, number=number, last=last)

@@ -40,7 +40,7 @@ _COUNT = """
 INSERT INTO session VALUES (:name, zeroblob(1), :expires)
 ON CONFLICT DO UPDATE SET box = zeroblob(length(box) + 1) WHERE length(box) < :most
 """
-_PUT = "INSERT OR REPLACE INTO session VALUES (:name, :box, :expires)"
+_PUT = "INSERT OR REPLACE INTO session VALUES (?, ?, ?)"
 
 
 class SessionStore:
@@ -60,9 +60,8 @@ class SessionStore:
 
         The session expires when the half hour `expires_half_hour`, counted from 1970 in UTC, begins.
         """
-        row = {"name": token_hash, "box": box, "expires": expires_half_hour}
         with self._connection() as connection:
-            connection.execute(_PUT, row)
+            connection.execute(_PUT, (token_hash, box, expires_half_hour))
             self._rewrite_if_small(connection)
 
     def change(self, token_hash: bytes, before: bytes, box: bytes, expires_half_hour: int) -> bool:

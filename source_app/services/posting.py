@@ -3,22 +3,23 @@
 import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 
-from crypto.errors import CryptoError
 from crypto.passphrase import Language, contains_passphrase
 from protocol.attachment import AttachmentSealer
 from protocol.content import MEDIA_TYPE_CHARS, TEXT_CHARS, AttachmentNote, Content, Kind
-from protocol.entry import SignedEntry, open_entry, sign_again
+from protocol.entry import SignedEntry, sign_again
 from protocol.identifiers import ATTACHMENT_ID_BYTES, AttachmentId
 from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import SourceWriter
-from source_app.errors import DamagedFileError, MessageRefusal, MessageRefusedError
+from source_app.errors import DamagedFileError, MessageRefusal, MessageRefusedError, NotFoundError
 from source_app.public_desk import PublicDesk
 from source_app.services.login import MailboxSession
 from source_app.services.mailbox_files import open_file
 from source_app.services.new_entry import draft_entry
+from source_app.services.verified_mailbox import read_sent_words
 from store import attachments
 from store.attachments import ChunkWriter
 from stored_mailbox.appending import PreparedAppend, append_entries
@@ -164,7 +165,7 @@ class Posting:
         """
         draft = draft_entry(self.desk, self.keys, self.form_context, today)
         if draft.sent:
-            if not any(self._is_same_message(entry) for entry in draft.sent):
+            if not self._was_sent():
                 raise MessageRefusedError(MessageRefusal.CHANGED)
             return None
         if not draft.has_room():
@@ -181,24 +182,25 @@ class Posting:
             )
         return draft.append(self._sealed, [note.id for note in notes])
 
-    def _is_same_message(self, sent: SignedEntry) -> bool:
-        """Return True if an entry that was sent before has this message's text and files.
+    def _was_sent(self) -> bool:
+        """Return True if an entry that the form added before has this message's text and files.
 
         An entry that was removed, or that cannot be read, counts as another message.
         """
-        try:
-            before = open_entry(sent, [self.keys.identity])
-        except CryptoError:
-            return False
-        files = zip(before.attachments, self._complete, strict=False)
+        with suppress(NotFoundError):
+            found = read_sent_words(self.desk, self.keys, self.form_context.entry_id)
+            return any(isinstance(content, Content) and self._is_same(content) for _, content in found)
+        return False
+
+    def _is_same(self, before: Content) -> bool:
         return (
             before.text == self.text
             and len(before.attachments) == len(self._complete)
-            and all(self._is_same_file(old, *new) for old, new in files)
+            and all(map(self._is_same_file, before.attachments, self._complete))
         )
 
-    def _is_same_file(self, old: AttachmentNote, new: AttachmentNote, plain_sha256: bytes) -> bool:
-        if (old.name, old.size) != (new.name, new.size):
+    def _is_same_file(self, old: AttachmentNote, new: tuple[AttachmentNote, bytes]) -> bool:
+        if (old.name, old.size) != (new[0].name, new[0].size):
             return False
         try:
             _, pieces = open_file(self.desk, self.keys, old.id)
@@ -207,7 +209,7 @@ class Posting:
         plain = hashlib.sha256()
         for piece in pieces:
             plain.update(piece)
-        return plain.digest() == plain_sha256
+        return plain.digest() == new[1]
 
 
 def form_text(fields: Mapping[str, str]) -> str:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Self
 
-from source_app.errors import MessageRefusal, MessageRefusedError
+from source_app.errors import MailboxBusyError, MessageRefusal, MessageRefusedError
 from source_app.services.posting import Posting
 from store.errors import NoSuchMailboxError, QuotaError, StoreError
 from web.errors import BodyError, BodyFault
@@ -115,7 +115,7 @@ def _refusal_of(why: BaseException) -> MessageRefusal | None:
         return why.reason
     if isinstance(why, NoSuchMailboxError):
         return MessageRefusal.GONE
-    if isinstance(why, StoreError):
+    if isinstance(why, StoreError | MailboxBusyError):
         return MessageRefusal.NO_ROOM if isinstance(why, QuotaError) else MessageRefusal.STORE
     if isinstance(why, BodyError):
         return _REFUSALS.get(why.reason, MessageRefusal.UNREADABLE)

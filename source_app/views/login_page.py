@@ -1,7 +1,6 @@
 """Log-in page of the source's site, its queue, and the decorator for pages that need an open mailbox."""
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from functools import wraps
 from typing import Concatenate, ParamSpec
 
@@ -89,14 +88,14 @@ def mailbox_open(
 
     Without a session, the visitor gets the log-in page.
     """
-    # GET requests run one at a time, because the view can decrypt the whole mailbox. The page of a failed
-    # log-in waits for its turn too: otherwise, its time would show that the log-in failed (ADR 28).
+    # Requests run one at a time, because the view can read the whole mailbox. The page of a failed log-in
+    # waits for its turn too: otherwise, its time would show that the log-in failed (ADR 28).
 
     @wraps(view)
     def guarded(*args: _P.args, **kwargs: _P.kwargs) -> ResponseReturnValue:
         here = current_session()
-        if here is not None:
-            with nullcontext() if request.method == "POST" else limit_decryption(here):
+        if here is not None and request.form is not None:  # the form arrives before the request waits
+            with limit_decryption(here):
                 return view(here, *args, **kwargs)
         if request.method == "POST":
             return logged_out_page()

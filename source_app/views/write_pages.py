@@ -15,7 +15,14 @@ from source_app.services.posting import Posting, form_text
 from source_app.services.uploads import BESIDE_FILES_BYTES, ReceivedForm, receive_form
 from source_app.views.error_pages import gone_page, remember_fault, store_error_page
 from source_app.views.login_page import logged_out_page, other_mailbox_page
-from source_app.views.request_context import current_day, current_session, desk, lang, render_page
+from source_app.views.request_context import (
+    current_day,
+    current_session,
+    desk,
+    lang,
+    limit_decryption,
+    render_page,
+)
 from store.errors import NoSuchMailboxError, StoreError
 from stored_mailbox.entry_form import FormContext
 from web.dates import half_hour_now
@@ -61,7 +68,7 @@ def receive_message() -> ResponseReturnValue:
         request.headers.get("Content-Type", ""),
         FormLimits(len(WRITE_FIELDS) + limits.files, WRITE_FIELDS),
         admit=lambda fields: None if here is None else _check_form(here, fields),
-        commit=lambda message: message.commit(today=current_day()),
+        commit=lambda message: None if here is None else _commit(here, message),
     )
     if received.cause is not None:
         remember_fault(received.cause)
@@ -82,6 +89,11 @@ def receive_message() -> ResponseReturnValue:
 
 def _check_form(here: MailboxSession, fields: Mapping[str, str]) -> Posting:
     return posting.check_message_form(desk(), here, fields, lang(), now=half_hour_now())
+
+
+def _commit(here: MailboxSession, message: Posting) -> None:
+    with limit_decryption(here):  # if the form is old, all entries of the source are verified
+        message.commit(today=current_day())
 
 
 def _posted(here: MailboxSession, posted: Posting, closed: str | None) -> WerkzeugResponse:

@@ -123,6 +123,7 @@ def test_the_newer_entries_of_one_strand_are_read_alone(store: Store, address: b
         between = entries.of_strand(session, address, entries.SOURCE, b"", number=2, last=3)
     assert [(b"strand-1", 3), (b"strand-1", 4)] == [(entry.strand, entry.number) for entry in newer]
     assert [(b"", 2), (b"", 3)] == [(entry.strand, entry.number) for entry in between]
+    assert {(None, None)} == {(entry.header, entry.payload) for entry in (*newer, *between)}
 
 
 def test_a_writer_who_verified_an_older_state_is_refused(store: Store, address: bytes) -> None:

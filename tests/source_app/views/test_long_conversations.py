@@ -1,19 +1,24 @@
 """A mailbox full of text makes no huge page and fills no memory, and its source can read everything."""
 
 import gc
+import io
 import re
 import threading
 import time
 from datetime import date
+from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from flask.testing import FlaskClient
 
+from protocol.entry import SignedEntry
 from protocol.mailbox_keys import MailboxKeys
-from source_app.services import consent, mailbox_files, thread
+from source_app.errors import MailboxBusyError
+from source_app.services import consent, deleting, mailbox_files, posting, thread
 from source_app.services.verified_mailbox import SourceMailbox
 from tests.pages import hooks
-from tests.source_app.desks import ADesk, SourceBrowser
+from tests.source_app.desks import MULTIPART, ADesk, SourceBrowser, multipart
 from tests.source_app.proposal_pages import path_of, say
 
 _LONGEST = "\N{GRINNING FACE}" + "&" * 49_000  # each "&" takes five bytes of a page
@@ -179,6 +184,10 @@ def test_one_request_at_a_time_decrypts_a_mailbox(
         (thread, "read_sent_words"),
         (mailbox_files, "read_mailbox"),
         (consent, "read_mailbox"),
+        (posting, "draft_entry"),
+        (posting, "read_sent_words"),
+        (deleting, "draft_entry"),
+        (deleting, "read_sent_words"),
     ):
         original = getattr(module, name)
 
@@ -197,6 +206,88 @@ def test_one_request_at_a_time_decrypts_a_mailbox(
     kept = source.log_in(source.passphrase, text="mine", mailbox=mark)
     assert hooks(kept.text, "notice") == ["opens_again"]
 
-    assert len(was_free) >= 8
+    form = source.form_context()
+    for _ in range(2):
+        source.write("sent twice", form_context=form)
+    for action in (f"delete/{entry}", "end"):
+        path = f"/en/mailbox/{action}"
+        source.post(path, {**source.hidden(source.get(path), path), "sure": "yes"})
+    assert source.get("/en/mailbox").status_code == 303
+
+    assert len(was_free) >= 15
     assert not any(was_free)
     assert _is_turn_free(source.client)
+
+
+@pytest.mark.parametrize("action", ["write", "delete", "end"])
+def test_a_form_that_still_arrives_lets_no_other_mailbox_wait(
+    a_desk: ADesk, source: SourceBrowser, action: str
+) -> None:
+    """Attack: a client sends a form slowly, and keeps the turn of everyone for as long."""
+    (entry,) = a_desk.thread_of(source).entries
+    path = f"/en/mailbox/{action}" + (f"/{entry.id}" if action == "delete" else "")
+    fields = {**source.hidden(source.get(path), path), "sure": "yes"}
+    body, kind = urlencode(fields).encode(), "application/x-www-form-urlencoded"
+    if action == "write":
+        body, kind = multipart({**fields, "text": "a text"}, [("a.txt", bytes(100_000))]), MULTIPART
+    was_free: list[bool] = []
+
+    class Slow(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            was_free.append(_is_turn_free(source.client))
+            return super().read(size)
+
+    posted = source.client.post(path, input_stream=Slow(body), content_type=kind, content_length=len(body))
+    assert posted.status_code == 303
+
+    assert was_free
+    assert all(was_free)
+
+
+def test_small_forms_read_no_ciphertext_of_a_mailbox_full_of_text(
+    a_desk: ADesk, source: SourceBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attack: many forms that were made before the session had seen the mailbox, and name no entry."""
+    for _ in range(3):
+        source.write(_LONGEST)
+    newest = a_desk.thread_of(source).entries[-1]
+    source.log_in(source.passphrase)
+    to_write, path = source.form_context(), f"/en/mailbox/delete/{newest.id}"
+    to_delete = source.hidden(source.get(path), path)
+    assert [set(to_write["heads"]), set(to_delete["heads"])] == [{"0"}, {"0"}]
+    read: list[int] = []
+    original = SignedEntry.from_stored
+
+    def from_stored(*columns: Any) -> SignedEntry:  # noqa: ANN401  # as the real one
+        read.append(len(columns[-1] or b""))
+        return original(*columns)
+
+    monkeypatch.setattr(SignedEntry, "from_stored", from_stored)
+
+    assert source.write("short", form_context=to_write).status_code == 303
+    assert (len(read), sum(read)) == (4, 0)
+    assert source.write("short", form_context=to_write).status_code == 303
+    assert 0 < sum(read) < len(_LONGEST)
+    read.clear()
+    assert source.post(path, to_delete).status_code == 303
+    assert len([size for size in read if size]) == 1
+
+
+def test_a_message_that_comes_while_too_many_requests_wait_is_shown_again(
+    a_desk: ADesk, source: SourceBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form = source.form_context()
+
+    def refuse(_mailbox: object) -> None:
+        raise MailboxBusyError
+
+    with monkeypatch.context() as busy:
+        busy.setattr(a_desk.app.extensions["mailbox_limiter"], "of", refuse)
+        refused = source.write("an hour of work", [("a.txt", b"a file")], form_context=form)
+    assert (refused.status_code, "an hour of work" in refused.text) == (503, True)
+    assert int(refused.headers["Retry-After"]) > 0
+    again = source.hidden(refused, "/en/mailbox/write")
+    assert source.write("an hour of work", form_context=again).status_code == 303
+
+    texts = [entry.text for entry in a_desk.thread_of(source).entries]
+    assert texts == ["the first message", "an hour of work"]
