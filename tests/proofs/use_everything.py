@@ -175,6 +175,7 @@ def _use_adviser(use: Use, *, every_page: bool) -> None:
         values = {
             **pair.ids[source.keys.address],
             "number": ["0"],
+            "part": ["0"],
             "year": ["2025"],
             "address": [source.keys.address.hex()],
         }
