@@ -30,7 +30,8 @@ _BODY: Final = re.compile(rf"(?<![A-Za-z0-9+/=])[7LYhjwy]{_BASE64}{{31}}")  # 24
 _TOKEN: Final = re.compile(rf"[^{_QUOTES}]+")
 # RFC 9580, 6.1: a checksum may follow the body. Some mail programs write "=" as "=3D" (quoted-printable).
 _CHECKSUM: Final = re.compile(rf"=(?:3D)?{_BASE64}{{4}}")
-_LINES: Final = re.compile(rf"({_BASE64}*)(?:=(?:3D)?){{0,2}}(?:{_CHECKSUM.pattern})?")
+# A program that wraps the lines again can divide the checksum.
+_LINES: Final = re.compile(rf"({_BASE64}*)(?:=(?:3D)?){{0,2}}(?:=(?:3D)?{_BASE64}{{0,4}})?")
 _NOT_BASE64: Final = re.compile(r"[^A-Za-z0-9+/=]+")
 _ARMOUR: Final = re.compile(rb"(?:\xef\xbb\xbf)?-----BEGIN ")
 # RFC 9580, 4.2 and 5.1 to 5.3: an OpenPGP message begins with a session key, encrypted to a public key or

@@ -166,6 +166,7 @@ def _visit_all(browser: AdviserBrowser, source: ASource) -> None:
         "proposal_id": next(each.entry_id for each in thread.entries if each.kind == Kind.PROPOSAL),
         "entry_id": "0" * 32,
         "number": 1,
+        "part": 0,
         "year": TODAY.year,
         "audience": "public",
         "language": "en",

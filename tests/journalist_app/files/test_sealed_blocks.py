@@ -8,7 +8,7 @@ import tracemalloc
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crypto import age
@@ -101,6 +101,7 @@ AROUND = [
     st.sampled_from(AROUND),
     st.sampled_from(list(ENCODINGS)),
 )
+@example(bytes(25), SealedFormat.OPENPGP, ("wrapped narrow", "no end", "as it is"), [], "as it is", "UTF-8")
 def test_a_block_in_any_wrappings_of_wrappings_still_opens(
     content: bytes, format_: SealedFormat, inner: tuple[str, ...], lines: list[str], outer: str, encoding: str
 ) -> None:
