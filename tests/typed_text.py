@@ -3,6 +3,9 @@
 import re
 from html import unescape
 from html.parser import HTMLParser
+from pathlib import Path
+
+from flask import Flask, Response
 
 MARK = "\u0645\u0631\u062d\u0628\u0627"  # Arabic for hello: written from right to left
 _VOID = {"br", "hr", "img", "input", "link", "meta"}
@@ -23,6 +26,27 @@ def not_isolated(page: str) -> list[str]:
     reader = _Reader()
     reader.feed(page)
     return reader.found
+
+
+def keep_pages(app: Flask) -> list[str]:
+    """Return a list to which the app adds each page that it makes from now on."""
+    shown: list[str] = []
+
+    def keep(answer: Response) -> Response:
+        if answer.mimetype == "text/html" and answer.location is None:
+            shown.append(answer.get_data(as_text=True))
+        return answer
+
+    app.after_request_funcs.setdefault(None, []).append(keep)
+    return shown
+
+
+def check_lines_have_directions(folder: Path) -> None:
+    """Check that in all texts and fields of the app in this folder, each line has its own direction."""
+    for template in (folder / "templates").rglob("*.html"):
+        for field in re.findall(r"<textarea\b[^>]*>", template.read_text("utf-8")):
+            assert 'dir="auto"' in field, template.name
+    assert "[dir=auto] { unicode-bidi: plaintext; }" in (folder / "static" / "style.css").read_text("utf-8")
 
 
 class _Reader(HTMLParser):

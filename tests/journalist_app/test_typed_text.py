@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from flask import Response
 
 import journalist_app
 from journalist_app.desk.spam_choice import SpamChoice
@@ -28,7 +27,7 @@ from tests.journalist_app.views.test_views import (
     token,
 )
 from tests.pages import hooks
-from tests.typed_text import kinds_of, not_isolated, typed
+from tests.typed_text import check_lines_have_directions, keep_pages, kinds_of, not_isolated, typed
 
 _KINDS = {
     *(
@@ -95,14 +94,7 @@ def pages(tmp_path: Path) -> Iterator[list[str]]:
     )
     publish(world.store, world.keyring, world.letterhead)
     browser = a_browser(world)
-    shown: list[str] = []
-
-    def keep(answer: Response) -> Response:
-        if answer.mimetype == "text/html" and answer.location is None:
-            shown.append(answer.get_data(as_text=True))
-        return answer
-
-    browser.app.after_request_funcs.setdefault(None, []).append(keep)
+    shown = keep_pages(browser.app)
     source = a_source(world)
     source.writes(f"Hello\n{typed('text')} 1234 (ABC).\nbye", file=(f"{typed('file')}.txt", b"author"))
     for _ in range(2):
@@ -193,11 +185,7 @@ def test_each_page_says_once_in_which_time_zone_its_days_are(pages: list[str]) -
 
 
 def test_every_field_for_a_text_shows_each_line_in_its_own_direction() -> None:
-    folder = Path(journalist_app.__file__).parent
-    for template in (folder / "templates").rglob("*.html"):
-        for field in re.findall(r"<textarea\b[^>]*>", template.read_text("utf-8")):
-            assert 'dir="auto"' in field, template.name
-    assert "[dir=auto] { unicode-bidi: plaintext; }" in (folder / "static" / "style.css").read_text("utf-8")
+    check_lines_have_directions(Path(journalist_app.__file__).parent)
 
 
 def test_no_browser_translates_or_corrects_words_that_must_stay_the_same(pages: list[str]) -> None:

@@ -458,22 +458,42 @@ def test_a_deletion_that_someone_dropped_is_not_denied(
     assert (hooks(page, "notice")[0], hooks(page, "entry")) == ("lost", ["lost"])
 
 
-@pytest.mark.parametrize("what", ["a deletion", "a withdrawal"])
-def test_a_session_misses_what_it_wrote_and_the_operator_dropped_before_another_page(
-    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, what: str
-) -> None:
-    """Otherwise the page shows the deleted words, or the agreement, as if the source had done nothing."""
+def agrees_and_writes(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> tuple[SignedEntry, SignedEntry]:
+    """Let the source agree to a proposal, write a message and read the mailbox. Return both entries."""
     proposal = a_desk.propose(keys, "a text")
     answer(source, proposal, Verdict.AGREED)
     source.write("a secret")
     words = messages(a_desk, keys)[-1]
     source.get(PAGE)
+    return proposal, words
+
+
+def deletes_or_takes_back(
+    a_desk: ADesk,
+    source: SourceBrowser,
+    keys: MailboxKeys,
+    what: str,
+    proposal: SignedEntry,
+    words: SignedEntry,
+) -> SignedEntry:
+    """Let the source delete the message or take back the agreement. Return the new entry."""
     if what == "a deletion":
         delete(source, words)
-        (dropped,) = a_desk.entries_of(keys, EntryClass.REMOVAL, Author.SOURCE)
-    else:
-        answer(source, proposal, Verdict.TAKEN_BACK)
-        dropped = messages(a_desk, keys)[-1]
+        (removal,) = a_desk.entries_of(keys, EntryClass.REMOVAL, Author.SOURCE)
+        return removal
+    answer(source, proposal, Verdict.TAKEN_BACK)
+    return messages(a_desk, keys)[-1]
+
+
+@pytest.mark.parametrize("what", ["a deletion", "a withdrawal"])
+def test_a_session_misses_what_it_wrote_and_the_operator_dropped_before_another_page(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, what: str
+) -> None:
+    """Otherwise the page shows the deleted words, or the agreement, as if the source had done nothing."""
+    proposal, words = agrees_and_writes(a_desk, source, keys)
+    dropped = deletes_or_takes_back(a_desk, source, keys, what, proposal, words)
     drop(a_desk, dropped, words)
 
     assert "missing" in hooks(source.get(PAGE).text, "notice")
@@ -486,18 +506,9 @@ def test_a_form_that_was_open_before_makes_no_session_forget_what_the_operator_d
     a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, what: str
 ) -> None:
     """Attack: the operator drops a removal while a form in another tab is open, which names older entries."""
-    proposal = a_desk.propose(keys, "a text")
-    answer(source, proposal, Verdict.AGREED)
-    source.write("a secret")
-    words = messages(a_desk, keys)[-1]
-    source.get(PAGE)
+    proposal, words = agrees_and_writes(a_desk, source, keys)
     other_tab = source.form_context()
-    if what == "a deletion":
-        delete(source, words)
-        (dropped,) = a_desk.entries_of(keys, EntryClass.REMOVAL, Author.SOURCE)
-    else:
-        answer(source, proposal, Verdict.TAKEN_BACK)
-        dropped = messages(a_desk, keys)[-1]
+    dropped = deletes_or_takes_back(a_desk, source, keys, what, proposal, words)
     drop(a_desk, dropped, words)
     assert source.write("another message", form_context=other_tab).status_code == 303
 

@@ -6,7 +6,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from flask import Response
 
 import source_app
 from protocol.content import StepName, StepNote
@@ -15,7 +14,7 @@ from tests.pages import hooks
 from tests.source_app.desks import TODAY, ADesk, ToGo
 from tests.source_app.proposal_pages import path_of, say
 from tests.source_app.test_get_routes import paths_of
-from tests.typed_text import kinds_of, not_isolated, typed
+from tests.typed_text import check_lines_have_directions, keep_pages, kinds_of, not_isolated, typed
 
 _KINDS = {
     *("desk", "secret", "where", "talk", "text", "file", "answer", "step", "next", "name", "withdrawn", "to"),
@@ -26,14 +25,7 @@ _KINDS = {
 @pytest.fixture
 def pages(a_desk: ADesk) -> list[str]:
     """Return every page of the site, for a mailbox in which a person typed everything that one can type."""
-    shown: list[str] = []
-
-    def keep(answer: Response) -> Response:
-        if answer.mimetype == "text/html" and answer.location is None:
-            shown.append(answer.get_data(as_text=True))
-        return answer
-
-    a_desk.app.after_request_funcs.setdefault(None, []).append(keep)
+    shown = keep_pages(a_desk.app)
     a_desk.letterhead = a_desk.letterhead.successor(
         absences=(Absence(since=TODAY, until=TODAY),),
         desk_name=dict.fromkeys(("nl", "en"), typed("desk")),
@@ -88,11 +80,7 @@ def test_each_page_says_once_in_which_time_zone_its_days_are(pages: list[str]) -
 
 
 def test_every_field_for_a_text_shows_each_line_in_its_own_direction() -> None:
-    folder = Path(source_app.__file__).parent
-    for template in (folder / "templates").rglob("*.html"):
-        for field in re.findall(r"<textarea\b[^>]*>", template.read_text("utf-8")):
-            assert 'dir="auto"' in field, template.name
-    assert "[dir=auto] { unicode-bidi: plaintext; }" in (folder / "static" / "style.css").read_text("utf-8")
+    check_lines_have_directions(Path(source_app.__file__).parent)
 
 
 def test_no_browser_translates_or_corrects_words_that_must_stay_the_same(pages: list[str]) -> None:
