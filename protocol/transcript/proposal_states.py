@@ -168,7 +168,7 @@ class Consent:
 
     @property
     def void(self) -> frozenset[Digest]:
-        """Return the digests of the steps without effect, among the desk's steps to pass on this proposal."""
+        """Return the digests of those steps to pass on this proposal that have no effect."""
         return frozenset(self._begun.keys() - self.counted) | (self._made if self.must_destroy else set())
 
     def status(self, *, is_newest: bool) -> ProposalStatus:

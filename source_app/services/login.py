@@ -302,7 +302,7 @@ def _open_session(desk: PublicDesk, root: RootKey, *, now: int) -> MailboxSessio
 def _change_shown(
     desk: PublicDesk, token: bytes, change: Callable[[Heads, Heads], tuple[Heads, Heads]], *, now: int
 ) -> None:
-    """Change what a session remembers as shown, unless the session has ended in the meantime."""
+    """Change a session's record of what was shown to the source. A session that has ended stays ended."""
     # If another request changed the session since it was found, the state of that request is read first.
     name, expires = session.token_hash(token), now + desk.session_half_hours
     while (latest := find_session(desk, token, now=now)) is not None:
