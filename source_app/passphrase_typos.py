@@ -14,8 +14,8 @@ _LETTERS_MAX = 9  # of a word on a list
 class PassphraseTypos:
     """Probable errors in a typed passphrase. `count` is the number of typed words.
 
-    `joined` and `unknown` have the positions, from 1 to 120, of words that are on no word list. Each word in
-    `joined` is several words of the lists without the spaces between them.
+    Both lists have the positions, from 1 to 120, of typed words that are on no word list. `joined`: the word
+    is several listed words without the spaces between them. `unknown`: any other such word.
     """
 
     wanted: ClassVar[int] = PASSPHRASE_WORDS

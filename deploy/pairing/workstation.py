@@ -161,7 +161,7 @@ def end_strand(strand: Strand, *, until: date) -> Strand:
     """Return a workstation's entry for the desk's public statement, with `until` as the last day of use.
 
     If the entry ends before `until`, its last day is not changed. If the entry begins after `until`, its
-    first day becomes its last day.
+    last day is set to its first day.
     """
     return msgspec.structs.replace(strand, until=max(min(until, strand.until or until), strand.since))
 
