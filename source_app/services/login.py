@@ -19,7 +19,7 @@ from crypto.framing import frame
 from crypto.passphrase import Language, RootKey
 from protocol import session
 from protocol.entry import SignedEntry
-from protocol.heads import Heads
+from protocol.heads import HEADS_OF_STRAND, Heads
 from protocol.mailbox_keys import MailboxKeys, derive_mailbox_keys
 from protocol.session import SessionState
 from protocol.transcript.check import heads_after
@@ -38,6 +38,7 @@ from source_app.public_desk import PublicDesk
 from source_app.queue_place import QueuePlace, open_place
 from store import mailboxes
 from store.errors import MailboxEndedError, StoreError
+from stored_mailbox.entry_form import FormContext
 
 _SPENT_PLACE_HALF_HOURS = 2  # longer than a place in the queue is valid
 _TICKET_HALF_HOURS = 4  # gives a visitor time to find a pen and a hiding place
@@ -207,18 +208,28 @@ def remember_page(desk: PublicDesk, opened: MailboxSession, shown: tuple[Heads, 
 
 
 def remember_written(
-    desk: PublicDesk, opened: MailboxSession, written: Sequence[SignedEntry], *, now: int
+    desk: PublicDesk,
+    opened: MailboxSession,
+    form_context: FormContext,
+    written: Sequence[SignedEntry],
+    *,
+    now: int,
 ) -> None:
-    """Record in a source's session which entry the source wrote, so that the next entry names this one.
+    """Record in a source's session which entry a form added, so that the source's next entry names this one.
 
     If `written` is empty, or if the store fails, the session stays as it is.
     """
     # If someone drops an entry before a page has shown it, the next page says that an entry is missing. So
-    # the session forgets an entry of the source only for a newer one that names it.
+    # the session forgets an entry of the source only for a newer one that builds on it: on all that its form
+    # names, unless the newer one had no room for all names.
+    has_room = all(sum(not head.strand for head in it.envelope.heads) < HEADS_OF_STRAND for it in written)
+    replaced = {head for head in form_context.heads if written and has_room and not head.strand}
+
+    def change(heads: Heads, unseen: Heads) -> tuple[Heads, Heads]:
+        return heads_after(tuple(set(heads) - replaced), written), unseen
+
     with suppress(StoreError):
-        _change_shown(
-            desk, opened.token, lambda heads, unseen: (heads_after(heads, written), unseen), now=now
-        )
+        _change_shown(desk, opened.token, change, now=now)
 
 
 def log_out(desk: PublicDesk, token: bytes | None) -> None:

@@ -77,7 +77,7 @@ def receive_answer(entry_id: bytes) -> ResponseReturnValue:
         try:
             answer = consent.check_answer_form(desk(), here, entry_id.hex(), request.form, lang())
             written = consent.append_consent(desk(), here.keys, answer, today=current_day())
-            login.remember_written(desk(), here, written, now=half_hour_now())
+            login.remember_written(desk(), here, answer.form_context, written, now=half_hour_now())
         except AnswerRefusedError as why:
             if why.reason is AnswerRefusal.FORM_EXPIRED and text and not here.is_mine(tag):
                 return other_mailbox_page(LogInForm(text=text, proposal=entry_id.hex(), mailbox=tag))

@@ -115,7 +115,7 @@ def delete(here: MailboxSession, entry_id: str) -> ResponseReturnValue:
         entry = thread.read_entry(desk(), here.keys, parse_id(entry_id))
         return render_page("mailbox/delete.html", form=form, entry=entry)
     written = deleting.delete_words(desk(), here.keys, parse_id(entry_id), form_context, today=current_day())
-    login.remember_written(desk(), here, written, now=half_hour_now())
+    login.remember_written(desk(), here, form_context, written, now=half_hour_now())
     return redirect(url_for("mailbox.show_mailbox", lang=lang()), code=303)
 
 

@@ -97,7 +97,7 @@ def _commit(here: MailboxSession, message: Posting) -> None:
 
 
 def _posted(here: MailboxSession, posted: Posting, closed: str | None) -> WerkzeugResponse:
-    login.remember_written(desk(), here, posted.written, now=half_hour_now())
+    login.remember_written(desk(), here, posted.form_context, posted.written, now=half_hour_now())
     entry_id = posted.form_context.entry_id.hex()
     receipt = url_for("mailbox.show_receipt", lang=lang(), entry_id=entry_id, opened_again=closed)
     return redirect(receipt, code=303)

@@ -15,8 +15,8 @@ import pytest
 from protocol.content import Content, Kind, StepName, StepNote, Verdict
 from protocol.entry import SignedEntry, open_entry, seal_words, sign_entry, verify_entry
 from protocol.envelope import Author, EntryClass, Envelope
-from protocol.heads import Head
-from protocol.identifiers import Digest, EntryId, StrandId, sealing_words
+from protocol.heads import HEADS_OF_STRAND, Head
+from protocol.identifiers import SOURCE_STRAND, Digest, EntryId, StrandId, sealing_words
 from protocol.mailbox_keys import MailboxKeys, check_mailbox_keys
 from protocol.strand import DeskWriter, SourceWriter
 from protocol.transcript import ending
@@ -29,6 +29,7 @@ from source_app.services.verified_mailbox import Withheld
 from store import entries, mailboxes
 from store.database.prepared_statements import PreparedQuery
 from stored_mailbox.appending import recompute_state, store_entry
+from stored_mailbox.entry_form import FormContext
 from tests.deep_json import deep_content
 from tests.pages import hook, hooks
 from tests.source_app.desks import MULTIPART, TODAY, ADesk, SourceBrowser, multipart
@@ -558,6 +559,7 @@ def test_no_request_that_was_running_restores_a_session_that_was_ended(
     opened = login.find_session(a_desk.desk, token, now=now - 1 if what == "any request" else now)
     assert opened is not None
     answer_of_desk = a_desk.answer(keys, "an answer")
+    no_form = FormContext.new(keys.address, (), ())
 
     def log_out() -> None:
         login.log_out(a_desk.desk, token)
@@ -568,7 +570,7 @@ def test_no_request_that_was_running_restores_a_session_that_was_ended(
         elif what == "a page":
             login.remember_page(a_desk.desk, opened, ((head_of(answer_of_desk),), ()), now=now)
         else:
-            login.remember_written(a_desk.desk, opened, [answer_of_desk], now=now)
+            login.remember_written(a_desk.desk, opened, no_form, [answer_of_desk], now=now)
 
     assert login.find_session(a_desk.desk, token, now=now) is None
 
@@ -582,14 +584,44 @@ def test_two_tabs_that_write_at_once_make_no_session_forget_what_one_of_them_wro
     assert opened is not None
     second = a_desk.answer(keys, "an answer")
     first = a_desk.write_as_source(keys, Content(kind=Kind.MESSAGE, text="of another tab"))
+    form = FormContext.new(keys.address, (), ())
     with after_reading_a_session(
-        a_desk, lambda: login.remember_written(a_desk.desk, opened, [first], now=now)
+        a_desk, lambda: login.remember_written(a_desk.desk, opened, form, [first], now=now)
     ):
         login.remember_page(a_desk.desk, opened, ((head_of(second),), ()), now=now)
 
     latest = login.find_session(a_desk.desk, token, now=now)
     assert latest is not None
     assert set(latest.state.shown[0]) == {head_of(first), head_of(second)}
+
+
+@pytest.mark.parametrize("count", [HEADS_OF_STRAND - 1, HEADS_OF_STRAND])
+def test_an_entry_without_room_for_all_names_makes_no_session_forget_those_left_out(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, count: int
+) -> None:
+    """Attack: the operator hides rows until the source has more newest entries than an entry can name."""
+    token, now = a_desk.token_of(source), half_hour_now()
+    opened = login.find_session(a_desk.desk, token, now=now)
+    assert opened is not None
+    form = FormContext.new(keys.address, opened.state.shown[0], ())
+    old = set(form.heads)
+    envelope = Envelope(
+        address=keys.address,
+        entry_id=form.entry_id,
+        entry_class=EntryClass.RECEIPT,
+        strand=SOURCE_STRAND,
+        heads=tuple(Head(SOURCE_STRAND, 7, Digest(bytes([at]) * 32)) for at in range(count)),
+        unseen=(),
+        day=TODAY,
+        letterhead_serial=1,
+    )
+    written = sign_entry(envelope, by=SourceWriter(keys))
+    login.remember_written(a_desk.desk, opened, form, [written], now=now)
+
+    latest = login.find_session(a_desk.desk, token, now=now)
+    assert latest is not None
+    assert old
+    assert set(latest.state.shown[0]) == {head_of(written)} | (old if count == HEADS_OF_STRAND else set())
 
 
 @contextmanager
@@ -830,6 +862,33 @@ def test_posting_verifies_and_reads_as_little_in_a_long_mailbox_as_in_a_short_on
     assert not verified  # the form names the newest entry of the source
     assert rows[0] < 20
     assert messages(a_desk, keys)[-1].envelope.number == count // 2 + 2
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_many_messages_after_one_page_verify_no_more_with_each_message(
+    a_desk: ADesk,
+    source: SourceBrowser,
+    keys: MailboxKeys,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    elsewhere: bool,
+) -> None:
+    """A source who writes and never reads: the receipt, or another device, wrote after their only page."""
+    source.write("before the page")
+    a_desk.answer(keys, "an answer")
+    source.get(PAGE)
+    if elsewhere:
+        a_desk.write_as_source(keys, Content(kind=Kind.MESSAGE, text="from another device"))
+    assert len(a_desk.entries_of(keys, EntryClass.RECEIPT, Author.SOURCE)) == 1
+    verified, counts = counter(monkeypatch, "protocol.entry.check_signature"), []
+    for number in range(30):
+        verified.clear()
+        assert source.write(f"message {number}").status_code == 303
+        counts.append(len(verified))
+
+    assert counts[0] > 0  # what was written since the page
+    assert not any(counts[1:])
+    assert own_heads(messages(a_desk, keys)[-1]) == [head_of(messages(a_desk, keys)[-2])]
 
 
 def test_a_message_that_is_refused_verifies_as_little_as_one_that_is_posted(
