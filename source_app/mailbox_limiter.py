@@ -24,12 +24,14 @@ class MailboxLimiter:
         # The first one decrypts: this can take 100 MB and half a second. The others are in order. Each has
         # the number of the previous request for its mailbox, and its own number.
         self._queue: list[tuple[int, int]] = []
-        self._previous: dict[object, int] = {}  # number of the last request for each mailbox, in order
+        # The number of the last request for each mailbox, in order. The mailbox is a hash with a secret key of
+        # the process: a stranger's cookie can be long.
+        self._previous: dict[int, int] = {}
         self._queue_changed = Condition()
         self._numbers = count(1)
 
     @contextmanager
-    def of(self, mailbox: object) -> Iterator[None]:
+    def of(self, mailbox: str | bytes) -> Iterator[None]:
         """Wait until it is the turn of this request for a mailbox, such as the mailbox's address.
 
         A second call in one request would wait forever. Do not call this function while the request's body
@@ -39,8 +41,9 @@ class MailboxLimiter:
             MailboxBusyError: too many requests wait.
         """
         with self._queue_changed:
-            mine = (self._previous.pop(mailbox, 0), next(self._numbers))
-            self._previous[mailbox] = mine[1]  # also if this request is refused
+            name = hash(mailbox)
+            mine = (self._previous.pop(name, 0), next(self._numbers))
+            self._previous[name] = mine[1]  # also if this request is refused
             if len(self._previous) > _REMEMBERED_MAX:
                 del self._previous[next(iter(self._previous))]
             insort(self._queue, mine, lo=min(1, len(self._queue)))

@@ -1,5 +1,6 @@
 """Request context: language, desk, open mailbox and session cookie of the current request."""
 
+import secrets
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -88,7 +89,9 @@ def limit_decryption(here: MailboxSession | None) -> AbstractContextManager[None
     After a failed log-in, `here` is None, and the request waits as if it opened a mailbox of its own.
     """
     limiter = cast("MailboxLimiter", current_app.extensions["mailbox_limiter"])
-    return limiter.of(here.keys.address if here else request.cookies.get(cookie_name(), object()))
+    return limiter.of(
+        here.keys.address if here else request.cookies.get(cookie_name()) or secrets.token_bytes()
+    )
 
 
 def set_current_session(opened: MailboxSession) -> None:

@@ -1,5 +1,6 @@
 """Mailboxes take turns, and someone who sends many requests at once waits for their own."""
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -8,6 +9,7 @@ import pytest
 
 from source_app.errors import MailboxBusyError
 from source_app.mailbox_limiter import REQUESTS_MAX, MailboxLimiter
+from source_app.views.request_context import limit_decryption
 from tests.source_app.desks import ADesk, SourceBrowser
 
 
@@ -83,10 +85,26 @@ def test_only_the_latest_mailboxes_are_remembered() -> None:
     limiter = MailboxLimiter()
 
     for number in range(2000):
-        with limiter.of(number):
+        with limiter.of(str(number)):
             pass
 
-    assert list(limiter._previous) == list(range(1000, 2000))
+    assert list(limiter._previous) == [hash(str(number)) for number in range(1000, 2000)]
+
+
+def test_long_cookies_of_strangers_fill_no_memory(a_desk: ADesk) -> None:
+    """Attack: each request brings another cookie, as long as the server reads."""
+    limiter = a_desk.app.extensions["mailbox_limiter"]
+    assert isinstance(limiter, MailboxLimiter)
+    for number in range(1000):
+        cookie = f"mailbox={number:0>16000}"
+        with (
+            a_desk.app.test_request_context("/en/mailbox", headers={"Cookie": cookie}),
+            limit_decryption(None),
+        ):
+            pass
+
+    assert len(limiter._previous) == 1000
+    assert sum(map(sys.getsizeof, limiter._previous)) < 50_000
 
 
 def test_many_mailboxes_occupy_no_more_threads_than_one() -> None:
