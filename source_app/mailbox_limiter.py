@@ -24,8 +24,8 @@ class MailboxLimiter:
         # The first one decrypts: this can take 100 MB and half a second. The others are in order. Each has
         # the number of the previous request for its mailbox, and its own number.
         self._queue: list[tuple[int, int]] = []
-        # The number of the last request for each mailbox, in order. The mailbox is a hash with a secret key of
-        # the process: a stranger's cookie can be long.
+        # The number of the last request for each mailbox, in order. The key is a hash of the mailbox, with a
+        # secret of the process: a stranger's cookie can be long.
         self._previous: dict[int, int] = {}
         self._queue_changed = Condition()
         self._numbers = count(1)

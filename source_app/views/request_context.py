@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date
 from typing import cast
 
-from flask import Response, current_app, g, make_response, render_template, request
+from flask import Response, after_this_request, current_app, g, make_response, render_template, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from crypto.passphrase import Language
@@ -136,6 +136,18 @@ def with_session_cookie(
     sealed = seal_cookie(content, desk().server_secret)
     answer.set_cookie(cookie_name(), sealed, path="/", secure=is_https(), httponly=True, samesite="Strict")
     return answer
+
+
+def set_session_cookie(content: bytes | PassphraseTypos) -> None:
+    """Add a sealed cookie to the answer of this request, also if the answer is an error page.
+
+    If the answer deletes the cookie, because the mailbox has ended, the answer is not changed.
+    """
+
+    @after_this_request
+    def add(answer: Response) -> Response:
+        is_deleted = "Clear-Site-Data" in answer.headers
+        return answer if is_deleted else cast("Response", with_session_cookie(answer, content))
 
 
 def without_session(answer: WerkzeugResponse) -> WerkzeugResponse:

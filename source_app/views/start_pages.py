@@ -24,6 +24,7 @@ from source_app.views.request_context import (
     logged_out,
     render_page,
     set_current_session,
+    set_session_cookie,
     with_session_cookie,
 )
 from store.errors import StoreError
@@ -114,14 +115,15 @@ def try_log_in() -> ResponseReturnValue:
     try:
         opened = login.log_in(desk(), form.words.data or "", visit_of(form), now=half_hour_now())
     except PassphraseRefusedError as why:
+        set_session_cookie(why.typos)
         with limit_decryption(None) if text else nullcontext():
-            answer = refused_page(why.typos, form) if text else _to_mailbox()
-        return with_session_cookie(answer, why.typos)
+            return refused_page(why.typos, form) if text else _to_mailbox()
     except (QueueFullError, StoreError) as why:
         return render_login(form, 503, **busy_faults(form, why))
+    set_session_cookie(opened.token)
     set_current_session(opened)
     with limit_decryption(opened) if text else nullcontext():
-        return with_session_cookie(_page_after(opened, form) if text else _to_mailbox(), opened.token)
+        return _page_after(opened, form) if text else _to_mailbox()
 
 
 @bp.post("/log-out")

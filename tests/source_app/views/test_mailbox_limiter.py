@@ -9,8 +9,12 @@ import pytest
 
 from source_app.errors import MailboxBusyError
 from source_app.mailbox_limiter import REQUESTS_MAX, MailboxLimiter
+from source_app.views import answer_pages
 from source_app.views.request_context import limit_decryption
+from store.errors import NoSuchMailboxError
+from tests.pages import hooks
 from tests.source_app.desks import ADesk, SourceBrowser
+from tests.source_app.views.test_log_in_wire import seen_on_the_wire
 
 
 class Requests:
@@ -142,6 +146,44 @@ def test_a_page_that_fails_ends_its_turn() -> None:
 
     with limiter.of("a"):
         assert len(limiter._queue) == 1
+
+
+def test_a_log_in_with_a_text_counts_although_too_many_requests_wait(
+    a_desk: ADesk, source: SourceBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the source types the passphrase again, and waits again. The text stays on the page."""
+    tag = source.form_context()["mailbox"]
+
+    def refuse(_mailbox: object) -> None:
+        raise MailboxBusyError
+
+    wires = []
+    for typed, refusal in ((source.passphrase, []), ("words that open no mailbox here", ["no_mailbox"])):
+        browser = a_desk.browser()
+        with monkeypatch.context() as busy:
+            busy.setattr(a_desk.app.extensions["mailbox_limiter"], "of", refuse)
+            answer = browser.log_in(typed, text="an unsent text", mailbox=tag)
+        assert (answer.status_code, "an unsent text" in answer.text) == (503, True)
+        wires.append(seen_on_the_wire(answer))
+        page = browser.get("/en/mailbox")
+        assert (page.status_code, hooks(page.text, "refusal")) == (200, refusal)
+
+    assert wires[0] == wires[1]
+
+
+def test_a_mailbox_that_ended_meanwhile_leaves_no_cookie(
+    source: SourceBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tag = source.form_context()["mailbox"]
+
+    def end(*_: object) -> None:
+        raise NoSuchMailboxError
+
+    monkeypatch.setattr(answer_pages, "page_with_text", end)
+    answer = source.log_in(source.passphrase, text="an unsent text", mailbox=tag)
+
+    assert (answer.status_code, "an unsent text" in answer.text) == (404, True)
+    assert source.client.get_cookie("mailbox") is None
 
 
 def _log_ins(source: SourceBrowser, a_desk: ADesk) -> dict[str, Callable[[], int]]:
