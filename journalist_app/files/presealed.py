@@ -27,6 +27,8 @@ from gpg.home import GpgHome
 from journalist_app.files.file_types import NOT_IN_TEXT, with_file_ending
 from journalist_app.files.mail_parts import MailPart, is_mail, split_mail
 from journalist_app.files.sealed_blocks import (
+    HEAD_BYTES,
+    SEARCHED_BYTES,
     SealedBlock,
     SealedFormat,
     UnwrappedFile,
@@ -37,6 +39,7 @@ from journalist_app.files.sealing_words import words_in
 
 SHOWN_CHARS: Final = 50_000  # limit of a message; a longer text is offered as a file
 DECRYPTIONS_PER_PAGE: Final = 40  # gpg takes 20 ms for each decryption
+BLOCKS_OF_A_TEXT: Final = 100  # shown one by one; each takes half a page
 _COUNTS_PER_SECOND: Final = 2  # so that a page waits 20 seconds, and at most 10 more for the last one
 _PASTED_BYTES: Final = 1024 * 1024  # 50,000 characters of armour are 37 kB, and text compresses to a tenth
 _CACHED_CHARS: Final = 20_000_000
@@ -54,6 +57,7 @@ class UnopenedReason(StrEnum):
     SEVERAL = "several"  # encrypted to several readers, or made by one of our programs
     BLOCKED = "blocked"  # took longer than 10 seconds, or too much memory
     NO_OPENPGP = "no_openpgp"
+    MANY = "many"  # rest of a text with more than 100 blocks
     LATER = "later"  # over the limit of one page, or another request decrypts it; the next page shows it
 
 
@@ -210,6 +214,9 @@ class Unsealer:
         pieces: list[TextPiece] = []
         at = 0
         for number, block in enumerate(blocks, start=1):
+            if number > BLOCKS_OF_A_TEXT:
+                rest = TextPiece(PieceKind.UNOPENED, text[at:], number, reason=UnopenedReason.MANY)
+                return (*pieces, rest)
             pieces += _plain(text[at : block.start])
             for part, piece in enumerate(self._block(block)):
                 shown = text[block.start : block.end] if piece.kind is PieceKind.UNOPENED else piece.text
@@ -243,9 +250,13 @@ class Unsealer:
         if known is not None:
             return known
         with self._known.turn(file_id) as is_ours:
-            file = UnwrappedFile(pieces())
+            is_deep = self._left > 0
+            with self._counted(at_least=0):
+                file = UnwrappedFile(pieces(), SEARCHED_BYTES if is_deep else HEAD_BYTES)
             if not file.format:
                 info = PresealedFileInfo(PresealedKind.NOT_SEALED, name)
+                if not is_deep:  # the next page searches the whole text
+                    return info
             elif self._left <= 0 or not is_ours:
                 return PresealedFileInfo(PresealedKind.UNOPENED, name, reason=UnopenedReason.LATER)
             else:
@@ -261,20 +272,23 @@ class Unsealer:
         try:
             is_whole = all(time.monotonic() < until for _ in inside)
         except UnreadableError as why:
-            return PresealedFileInfo(PresealedKind.UNOPENED, name, info.is_openpgp, _reason(why))
+            info, is_whole = (
+                PresealedFileInfo(PresealedKind.UNOPENED, name, info.is_openpgp, _reason(why)),
+                True,
+            )
         return replace(info, is_whole=is_whole, has_rest=file.has_rest)
 
     @contextmanager
-    def _counted(self) -> Iterator[None]:
+    def _counted(self, at_least: int = 1) -> Iterator[None]:
         """Subtract what the `with` block decrypts from the decryptions that this page may still do.
 
-        A decryption that takes long counts as two for each second.
+        Work that takes long counts as two decryptions for each second, and as `at_least` decryptions.
         """
         since = time.monotonic()
         try:
             yield
         finally:
-            self._left -= max(1, _COUNTS_PER_SECOND * (time.monotonic() - since))
+            self._left -= max(at_least, _COUNTS_PER_SECOND * (time.monotonic() - since))
 
     def file(self, name: str, pieces: Iterable[bytes]) -> OpenedFile:
         """Return a file, decrypted if the source encrypted the file before sending.
@@ -290,6 +304,7 @@ class Unsealer:
         info, first = _begun(whole, name, inside)
         if info.kind is PresealedKind.UNOPENED:
             inside.close()
+            info = replace(info, has_rest=whole.has_rest)
         return OpenedFile(info, filter(None, itertools.chain([first], inside)))
 
     def _inside(self, file: UnwrappedFile) -> Generator[bytes, None, None]:

@@ -15,9 +15,11 @@ from typing import Final
 
 from crypto.base64_text import decode_base64
 from crypto.errors import MalformedError
+from journalist_app.files.file_types import NOT_IN_TEXT
 from web.normal_text import is_invisible, trim
 
-HEAD_BYTES: Final = 64 * 1024  # of a file, in which a block must begin
+HEAD_BYTES: Final = 64 * 1024  # of a file, in which its format or first block is usually found
+SEARCHED_BYTES: Final = 8 * 1024 * 1024  # of a text file, in which a block must begin; takes half a second
 _CODES: Final = (*range(0x3100), *range(0xFE00, 0x10000))  # with most invisible characters
 _SPACES: Final = {code: " " for code in _CODES if chr(code).isspace() or is_invisible(chr(code))}
 # "\udc96" and so on are bytes of Windows-1252 that are not UTF-8: two dashes and a space.
@@ -27,6 +29,9 @@ _QUOTES: Final = " >|*`"
 _BASE64: Final = "[A-Za-z0-9+/]"
 _MARK: Final = re.compile(r"(?i)(?<!-)-++ *+(?:(BEGIN)|END) +(?:PGP +MESSAGE|(AGE) +ENCRYPTED +FILE) *+-++")
 _BODY: Final = re.compile(rf"(?<![A-Za-z0-9+/=])[7LYhjwy]{_BASE64}{{31}}")  # 24 bytes of base64
+# In base64 of another kind, such as a key or a photo, one of 20,000 lines begins as an encrypted file does.
+_LONG: Final = re.compile(rf"{_BASE64}{{32}}")
+_LINE_BEFORE: Final = re.compile(rf"({_BASE64}{{32,}})[{_QUOTES}]+\Z")
 _TOKEN: Final = re.compile(rf"[^{_QUOTES}]+")
 # RFC 9580, 6.1: a checksum may follow the body. Some mail programs write "=" as "=3D" (quoted-printable).
 _CHECKSUM: Final = re.compile(rf"=(?:3D)?{_BASE64}{{4}}")
@@ -88,8 +93,8 @@ def format_of(first: bytes) -> SealedFormat | None:
 def find_sealed(text: str) -> tuple[SealedBlock, ...]:
     """Return every age file and OpenPGP message in a text, in the order of the text.
 
-    A block has a first line, or begins with base64 with which only an encrypted file begins. A block ends at
-    its last line. Without a last line, the block ends where its lines of one width end.
+    A block has a first line, or begins with base64 with which only an encrypted file begins. A
+    block ends at its last line. Without a last line, the block ends where its lines of one width end.
     """
     plain = text.translate(_PLAIN)  # each character keeps its place
     found: list[SealedBlock] = []
@@ -101,8 +106,16 @@ def find_sealed(text: str) -> tuple[SealedBlock, ...]:
         if mark and not mark[1] and found and found[-1].end >= at and not found[-1].is_closed:
             body = _NOT_BASE64.sub("", plain[found[-1].body_start : stop])
             found[-1] = replace(found[-1], end=mark.end(), body=body, is_closed=True)
-        begin, at = (mark if mark[1] else None, mark.end()) if mark else (None, stop)
+        begin = mark if mark and mark[1] and _is_first_line(text, plain, mark) else None
+        at = mark.end() if mark else stop
     return tuple(found)
+
+
+def _is_first_line(text: str, plain: str, mark: re.Match[str]) -> bool:
+    """Return True if base64 follows a mark, or if its line has no other words. Else, a text mentions it."""
+    before, after = text[max(0, mark.start() - 100) : mark.start()], text[mark.end() : mark.end() + 100]
+    is_alone = shows_nothing(before.rpartition("\n")[2] + after.partition("\n")[0])
+    return is_alone or _LONG.search(plain, mark.end(), mark.end() + 1000) is not None
 
 
 def _between(plain: str, begin: re.Match[str] | None, at: int, stop: int) -> Iterator[SealedBlock]:
@@ -112,9 +125,11 @@ def _between(plain: str, begin: re.Match[str] | None, at: int, stop: int) -> Ite
     """
     for each in _BODY.finditer(plain, at, stop):
         first, start, block = decode_base64(each[0]), each.start(), None
-        if start >= at and (kind := format_of(first)):
+        if start < at or _is_later_line(plain, at, start):
+            continue
+        if kind := format_of(first):
             block = _block(plain, begin, start, stop, kind)
-        elif start >= at and _ARMOUR.match(first):
+        elif _ARMOUR.match(first):
             outer = _block(plain, None, start, stop, SealedFormat.AGE)
             at, block = outer.end, _attached(outer)
         if block:
@@ -122,6 +137,12 @@ def _between(plain: str, begin: re.Match[str] | None, at: int, stop: int) -> Ite
             begin, at = None, block.end
     if begin:
         yield _block(plain, begin, at, stop, SealedFormat.AGE if begin[2] else SealedFormat.OPENPGP)
+
+
+def _is_later_line(plain: str, at: int, start: int) -> bool:
+    """Return True if base64 at `start` is not a first line: the line before is base64 of the same width."""
+    before, line = _LINE_BEFORE.search(plain[max(at, start - 100) : start]), _TOKEN.match(plain, start)
+    return before is not None and line is not None and len(before[1]) >= len(line[0])
 
 
 def _block(plain: str, begin: re.Match[str] | None, start: int, stop: int, kind: SealedFormat) -> SealedBlock:
@@ -177,30 +198,32 @@ def shows_nothing(text: str) -> bool:
 
 
 class UnwrappedFile:
-    """File in whose first 64 KiB an encrypted block was looked for.
+    """File that was searched for an encrypted block: its first 64 KiB, and more of a text (`searched` bytes).
 
     `pieces` yields the block's encrypted bytes, and raises MalformedError if they are not base64. If `format`
     is None, the file has no block, and `pieces` yields the file as it is. After the last piece, `has_rest`
     says whether the file also has text outside the block.
     """
 
-    def __init__(self, pieces: Iterable[bytes]) -> None:
+    def __init__(self, pieces: Iterable[bytes], searched: int = SEARCHED_BYTES) -> None:
         rest, head = iter(pieces), b""
-        while len(head) < HEAD_BYTES and (piece := next(rest, None)) is not None:
-            head += piece
         self.has_rest = False
-        self.format = format_of(head)
-        self.pieces: Iterator[bytes] = itertools.chain([head], rest)
-        if not self.format:
-            self._look_in_text(head, rest)
+        for size in (HEAD_BYTES, searched):
+            while len(head) < size and (piece := next(rest, None)) is not None:
+                head += piece
+            self.format = format_of(head)
+            self.pieces: Iterator[bytes] = itertools.chain([head], rest)
+            if self.format or self._look_in_text(head, rest, is_whole=len(head) < size):
+                break
 
-    def _look_in_text(self, head: bytes, rest: Iterator[bytes]) -> None:
+    def _look_in_text(self, head: bytes, rest: Iterator[bytes], *, is_whole: bool) -> bool:
+        """Look for a block, and return False if the rest of a longer text could contain one."""
         decoder = _decoder_of(head)
         text = decoder.decode(head)
         blocks = () if "\0" in text else find_sealed(text)
         if not blocks:
-            return
-        block, is_whole = blocks[0], len(head) < HEAD_BYTES
+            return is_whole or NOT_IN_TEXT.search(text) is not None
+        block = blocks[0]
         self.format = block.format
         if is_whole or block.is_closed:
             self.has_rest = not (is_whole and shows_nothing(text[: block.start] + text[block.end :]))
@@ -209,6 +232,7 @@ class UnwrappedFile:
             self.has_rest = not shows_nothing(text[: block.start])
             texts = itertools.chain([text[block.body_start :]], map(decoder.decode, rest))
             self.pieces = self._long_body(texts)
+        return True
 
     def _long_body(self, texts: Iterator[str]) -> Iterator[bytes]:
         """Decode a body that ends after the head of the file: at its last line, or at the end of the file."""

@@ -11,6 +11,7 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from crypto.errors import ForgedError, UnreadableError
@@ -50,7 +51,8 @@ def open_download(
     """Open an attached file of a mailbox for download.
 
     The whole stored file is verified first, which takes up to three seconds. With `is_unsealed`, a file that
-    the source encrypted before sending is decrypted too.
+    the source encrypted before sending is decrypted too. A text that only quotes an encrypted block
+    for someone else stays as it is.
 
     Raises:
         FileRefusedError: no verified entry has such a file, or the desk cannot decrypt what the source
@@ -60,13 +62,14 @@ def open_download(
         ForgedError: the stored file is missing, or differs from the file that was signed.
     """
     note, entry = _note_of(desk, conversation_of(desk, address), attachment_id)
-    for _ in file_pieces(desk, address, entry.signed.envelope.entry_id, note):
+    sent = partial(file_pieces, desk, address, entry.signed.envelope.entry_id, note)
+    for _ in sent():
         pass
-    pieces = file_pieces(desk, address, entry.signed.envelope.entry_id, note)
-    if not is_unsealed or entry.signed.envelope.author is not Author.SOURCE:
-        return Download(safe_name(note.name), note.size, pieces)
-    file = desk.unsealer().file(note.name, pieces)
-    return _opened(file, note.size if file.info.kind is PresealedKind.NOT_SEALED else None)
+    if is_unsealed and entry.signed.envelope.author is Author.SOURCE:
+        file = desk.unsealer().file(note.name, sent())
+        if file.info.kind is not PresealedKind.UNOPENED or not file.info.has_rest:
+            return _opened(file, note.size if file.info.kind is PresealedKind.NOT_SEALED else None)
+    return Download(safe_name(note.name), note.size, sent())
 
 
 def open_pasted(desk: OpenDesk, address: Address, entry_id: EntryId, number: int, part: int = 0) -> Download:

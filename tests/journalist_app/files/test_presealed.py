@@ -20,6 +20,7 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import FileRefusal
 from journalist_app.files import presealed
 from journalist_app.files.presealed import (
+    BLOCKS_OF_A_TEXT,
     DECRYPTIONS_PER_PAGE,
     SHOWN_CHARS,
     OpenedBlock,
@@ -242,6 +243,35 @@ def test_thousands_of_blocks_do_not_delay_a_page() -> None:
     assert [str(number) for number in range(DECRYPTIONS_PER_PAGE + 2)] == [piece.text for piece in second]
 
 
+def test_a_text_full_of_blocks_is_one_short_page_and_hides_nothing() -> None:
+    armour = age_armour(b"x", OWN)
+    text = armour * (BLOCKS_OF_A_TEXT + 50) + "tot slot"
+
+    *shown, rest = an_unsealer().text(text)
+
+    assert BLOCKS_OF_A_TEXT == len(shown)
+    assert (PieceKind.UNOPENED, UnopenedReason.MANY, armour * 50 + "tot slot") == (
+        rest.kind,
+        rest.reason,
+        rest.text.lstrip("\n"),
+    )
+
+
+def test_many_long_texts_do_not_delay_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = itertools.count(0, 9)
+    monkeypatch.setattr(presealed, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    late = ("woorden " * 20_000 + age_armour(b"x", OWN)).encode()
+    known, unsealer = PresealedCache(), an_unsealer()
+    unsealer.inspect(b"a", "a.txt", lambda: [b"tekst"])
+    for number in range(3):
+        unsealer.inspect(b"%d" % number, "b.txt", lambda: [b"tekst"])
+
+    now = unsealer.inspect(b"late", "laat.txt", lambda: in_pieces(late))
+    next_page = an_unsealer(known=known).inspect(b"late", "laat.txt", lambda: in_pieces(late))
+
+    assert [PresealedKind.NOT_SEALED, PresealedKind.OPENED] == [now.kind, next_page.kind]
+
+
 def test_decryptions_that_take_long_leave_the_others_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
     """Attack: a mailbox full of bombs, each of which gpg opens just before its limit of ten seconds."""
     clock = itertools.count(0, 9)
@@ -255,7 +285,7 @@ def test_decryptions_that_take_long_leave_the_others_for_later(monkeypatch: pyte
     downloads = [file.info.reason for file in an_unsealer().pasted(text, 1, 6)]
 
     assert [[None] * 3 + [UnopenedReason.LATER] * 3, [None] * 6] == pages
-    assert [None] * 2 + [UnopenedReason.LATER] * 4 == looks  # here the clock is read more often
+    assert [None] + [UnopenedReason.LATER] * 5 == looks  # here the clock is read more often
     assert [None] * 3 + [UnopenedReason.LATER] * 3 == downloads
 
 
@@ -759,6 +789,21 @@ def test_an_armoured_text_of_the_desk_is_not_decrypted(world: World) -> None:
     assert [TextPiece(PieceKind.PLAIN, armour)] == [piece for piece, _ in shown.pieces]
     with refuses(FileRefusal.MISSING):
         file_downloads.open_pasted(desk, source.keys.address, answered.envelope.entry_id, 1)
+
+
+def test_a_text_file_that_quotes_a_block_for_someone_else_stays_a_text(world: World) -> None:
+    source = a_source(world)
+    text = f"Dit schreef zij:\n{age_armour(b'x', [STRANGER])}Groeten".encode()
+    source.writes("zie bijlage", file=("gesprek.txt", text))
+    desk = unlocked(world)
+
+    (shown,) = opens(desk, source.keys.address, today=TODAY).entries
+    out = file_downloads.open_download(desk, source.keys.address, the_file(desk, source), is_unsealed=True)
+
+    sealed = shown.files[0].sealed
+    assert sealed is not None
+    assert (UnopenedReason.OTHER_KEY, True) == (sealed.reason, sealed.has_rest)
+    assert ("gesprek.txt", text) == (out.name, b"".join(out.pieces))
 
 
 def test_a_pasted_block_is_offered_as_a_file(world: World) -> None:

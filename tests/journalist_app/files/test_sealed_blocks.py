@@ -16,6 +16,7 @@ from crypto.errors import MalformedError
 from journalist_app.files import sealed_blocks
 from journalist_app.files.sealed_blocks import (
     HEAD_BYTES,
+    SEARCHED_BYTES,
     SealedBlock,
     SealedFormat,
     UnwrappedFile,
@@ -202,8 +203,41 @@ def test_a_beginning_without_a_body_swallows_nothing() -> None:
     assert (b"", AGE) == (begun.binary(), block.binary())
 
 
+def test_a_text_that_only_mentions_a_first_line_is_not_encrypted() -> None:
+    for text in (f"Zet {BEGIN} erboven.", f"Tussen {BEGIN} en {END} staat de tekst.", f"({BEGIN})\nhier"):
+        assert find_sealed(text) == ()
+    for alone in (BEGIN, f"> {BEGIN}\n", f"Hoi,\n{BEGIN}", f"{BEGIN}\n{END}", f"Hoi, {BEGIN} {BODY[0]}"):
+        assert len(find_sealed(alone)) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["as it is", "on one line", "quoted", "wrapped again", "no begin and no end"]
+)
+@pytest.mark.parametrize("kind", ["PUBLIC KEY BLOCK", "SIGNATURE", "PHOTO"])
+def test_base64_of_a_key_in_a_text_is_not_encrypted(name: str, kind: str) -> None:
+    """Of 20,000 lines of base64 one begins as an encrypted file does, so a file of a photo has several."""
+    later = b"".join(random.Random(4).randbytes(48 * 40) + OPENPGP[:48] + AGE[:48] for _ in range(100))
+    body = (
+        base64.encodebytes(b"\x99\x01" + bytes(55) + b"-----BEGIN!!" * 4 + b"xxx" + later)
+        .decode()
+        .replace("\n", "")
+    )
+    lines = "\n".join(body[at : at + 64] for at in range(0, len(body), 64))
+    text = WRAPPINGS[name](f"-----BEGIN PGP {kind}-----\n\n{lines}\n=yjEF\n-----END PGP {kind}-----\n")
+
+    assert unwrapped(f"Mijn sleutel:\n{text}\nGroeten".encode())[0] is None
+
+
+def test_two_bodies_without_first_lines_are_two_blocks() -> None:
+    for between in ("\n", "\nen ook:\n"):
+        found = find_sealed(base64.encodebytes(OPENPGP).decode() + between + "\n".join(BODY))
+
+        assert [OPENPGP, AGE] == [each.binary() for each in found]
+
+
 def test_a_text_full_of_beginnings_is_read_in_one_pass() -> None:
     assert len(find_sealed(f"{BEGIN}\n" * 100_000)) == 100_000
+    assert len(find_sealed(f"a {BEGIN} b\n" * 20_000)) == 0
     assert len(find_sealed(openpgp_armour(OPENPGP) * 1000)) == 1000
     for hostile in ("-", "- ", "\u2014", " ", ">", "-BEGIN ", "h" * 33 + " ", BODY[0] + " ", "\u200b"):
         assert len(find_sealed(hostile * (1_000_000 // len(hostile)))) <= 1
@@ -250,6 +284,33 @@ def test_a_long_file_of_any_length_is_decoded(length: int, piece_bytes: int) -> 
     for text in (enarmor(age_file), openpgp_armour(age_file), wrappings.without_end(enarmor(age_file))):
         file = UnwrappedFile(in_pieces(text.encode(), piece_bytes))
         assert (SealedFormat.AGE, age_file, False) == (file.format, b"".join(file.pieces), file.has_rest)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("before", [HEAD_BYTES // 2 - 40, HEAD_BYTES - 40, HEAD_BYTES + 40, 5 * HEAD_BYTES])
+def test_a_block_after_a_long_text_is_found(before: int, encoding: str) -> None:
+    text = f"{'woord ' * (before // 6)}\n{enarmor(AGE + bytes(HEAD_BYTES))}"
+
+    assert (SealedFormat.AGE, AGE + bytes(HEAD_BYTES), True) == unwrapped(ENCODINGS[encoding](text))
+
+
+def test_a_text_is_searched_for_eight_megabytes_and_stays_as_it_is() -> None:
+    line = "woorden over het werk\n"
+    for size, found in ((SEARCHED_BYTES - 1000, SealedFormat.AGE), (SEARCHED_BYTES + 1, None)):
+        content = (line * (size // len(line) + 1) + enarmor(AGE)).encode()
+        assert (found, AGE if found else content) == unwrapped(content)[:2]
+
+
+def test_a_file_that_is_no_text_is_not_read_further_than_its_head() -> None:
+    read: list[int] = []
+
+    def pieces() -> Iterator[bytes]:
+        for number in range(100):
+            read.append(number)
+            yield b"\xff\xd8" + random.Random(number).randbytes(HEAD_BYTES)
+
+    assert UnwrappedFile(pieces()).format is None
+    assert [0] == read
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
