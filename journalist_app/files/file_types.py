@@ -1,21 +1,40 @@
-"""File types, guessed from the first bytes of a file."""
+"""File types, recognised by the content of a file, whatever its name."""
 
 import codecs
+import os
 import re
-from typing import Final
+import struct
+from typing import IO, Final
 
 HEAD_BYTES: Final = 4096
+_TAIL_BYTES: Final = 65536  # a zip file ends with the list of its files
 
 _OPEN: Final = rb"PK\x03\x04.*mimetypeapplication/vnd\.oasis\.opendocument\."
+_OFFICE: Final = rb"PK\x03\x04(?=.*\[Content_Types\]\.xml).*[^A-Za-z]"
+_OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # files of office programs before 2007, and of Outlook
+_HEADER: Final = rb"(?:[!-9;-~]+:[^\n]*\n(?:[ \t][^\n]*\n)*+)*?(?i:"  # of an e-mail message
+
+
+def _ole(stream: str) -> bytes:
+    return re.escape(_OLE) + b".*" + re.escape(stream.encode("utf-16-le"))
+
+
 _TYPES: Final = re.compile(  # the first that matches decides; each name is the usual ending of such a file
     rb"(?P<jpg>\xff\xd8\xff)|(?P<png>\x89PNG\r\n\x1a\n)|(?P<gif>GIF8)|(?P<tiff>II\*\0|MM\0\*)"
-    rb"|(?P<webp>RIFF.{4}WEBP)|(?P<wav>RIFF.{4}WAVE)|(?P<avi>RIFF.{4}AVI )|(?P<ogg>OggS)|(?P<flac>fLaC)"
-    rb"|(?P<mp3>ID3|\xff[\xfb\xf3\xf2])|(?P<wmv>0&\xb2u\x8ef\xcf\x11)|(?P<heic>.{4}ftyp(?:hei|hev|mif1|msf1))"
-    rb"|(?P<m4a>.{4}ftypM4A)|(?P<mov>.{4}ftypqt)|(?P<mp4>.{4}ftyp)|(?P<rtf>\{\\rtf)|(?P<gz>\x1f\x8b\x08)"
-    rb"|(?P<_7z>7z\xbc\xaf\x27\x1c)"
+    rb"|(?P<bmp>BM.{4}\0{4}.{4}[\x0c\x28\x6c\x7c]\0)|(?P<webp>RIFF.{4}WEBP)|(?P<wav>RIFF.{4}WAVE)"
+    rb"|(?P<avi>RIFF.{4}AVI )|(?P<ogg>OggS)|(?P<flac>fLaC)|(?P<amr>#!AMR)|(?P<mkv>\x1aE\xdf\xa3)"
+    rb"|(?P<mpg>\0\0\x01[\xb3\xba])|(?P<mp3>ID3|\xff[\xfb\xf3\xf2])|(?P<aac>\xff[\xf1\xf9])"
+    rb"|(?P<wmv>0&\xb2u\x8ef\xcf\x11)|(?P<heic>.{4}ftyp(?:hei|hev|mif1|msf1))|(?P<avif>.{4}ftypavi[fs])"
+    rb"|(?P<m4a>.{4}ftypM4A)|(?P<mov>.{4}ftypqt)|(?P<_3gp>.{4}ftyp3g)|(?P<mp4>.{4}ftyp)|(?P<rtf>\{\\rtf)"
+    rb"|(?P<gz>\x1f\x8b\x08)|(?P<_7z>7z\xbc\xaf\x27\x1c)"
     rb"|(?P<odt>" + _OPEN + rb"text)|(?P<ods>" + _OPEN + rb"spreadsheet)|(?P<odp>" + _OPEN + rb"presentation)"
-    rb"|(?P<docx>PK\x03\x04.*word/)|(?P<xlsx>PK\x03\x04.*xl/)|(?P<pptx>PK\x03\x04.*ppt/)|(?P<zip>PK\x03\x04)"
-    rb"|(?P<pdf>.{0,1019}%PDF-)|(?P<svg>(?!.*<html)\s*<.*<?svg[\s>])",
+    rb"|(?P<odg>" + _OPEN + rb"graphics)|(?P<epub>PK\x03\x04.*mimetypeapplication/epub)"
+    rb"|(?P<docx>" + _OFFICE + rb"word/)|(?P<xlsx>" + _OFFICE + rb"xl/)|(?P<pptx>" + _OFFICE + rb"ppt/)"
+    rb"|(?P<zip>PK\x03\x04)|(?P<doc>" + _ole("WordDocument") + rb")|(?P<xls>" + _ole("Workbook") + rb")"
+    rb"|(?P<ppt>" + _ole("PowerPoint Document") + rb")|(?P<msg>" + _ole("__substg1.0_") + rb")"
+    rb"|(?P<pdf>.{0,1019}%PDF-)|(?P<svg>(?!.*<html)\s*<.*<?svg[\s>])"
+    rb"|(?P<html>(?:\xef\xbb\xbf)?\s*<(?i:!doctype html|html)[\s>])"
+    rb"|(?P<eml>(?=" + _HEADER + rb"from):)" + _HEADER + rb"date|received|message-id|mime-version):)",
     re.DOTALL,
 )
 NOT_IN_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
@@ -32,10 +51,30 @@ def with_file_ending(name: str, first: bytes) -> str:
 
 def ending_of(first: bytes) -> str:
     """Return the usual ending of names of files that begin with these bytes, or an empty text if unknown."""
-    found = _TYPES.match(first[:HEAD_BYTES])
+    return _ending_of_sample(first[:HEAD_BYTES])
+
+
+def ending_of_file(file: IO[bytes]) -> str:
+    """Return the usual ending of names of files with this content, or an empty text if unknown.
+
+    Other than `ending_of`, this function also reads the list of the parts in an office document.
+    """
+    first, size = os.pread(file.fileno(), HEAD_BYTES, 0), os.fstat(file.fileno()).st_size
+    if first.startswith(b"PK"):
+        return _ending_of_sample(first + os.pread(file.fileno(), _TAIL_BYTES, max(0, size - _TAIL_BYTES)))
+    if first.startswith(_OLE) and len(first) == HEAD_BYTES:
+        # [MS-CFB], 2.2: the size of a sector as a power of two, and the first sector of the directory
+        (power,), (sector,) = struct.unpack_from("<H", first, 30), struct.unpack_from("<I", first, 48)
+        first += os.pread(file.fileno(), HEAD_BYTES, min((sector + 1) << min(power, 12), size))
+        return _ending_of_sample(first)
+    return _ending_of_sample(first)
+
+
+def _ending_of_sample(sample: bytes) -> str:
+    found = _TYPES.match(sample)
     if found and found.lastgroup:
         return "." + found.lastgroup.strip("_")
-    return ".txt" if _is_text(first[:HEAD_BYTES]) else ""
+    return ".txt" if _is_text(sample) else ""
 
 
 def _is_text(first: bytes) -> bool:

@@ -38,7 +38,10 @@ _OFFICE = frozenset({".docx", ".xlsx", ".pptx", ".odt", ".ods", ".odp", ".odg"})
 _ARCHIVES = frozenset({".zip", ".epub"})
 _WITH_FFMPEG = frozenset({".mp4", ".avi", ".wmv", ".wav"})  # mat2 needs ffmpeg to clean these
 _NOT_CLEANED = _ARCHIVES | {".txt", ".webp", ".mov", ".m4a"}
-_UNKNOWN = frozenset({"", ".rtf", ".7z", ".gz"})
+_UNKNOWN = frozenset(
+    {"", ".rtf", ".7z", ".gz", ".html", ".eml", ".doc", ".xls", ".ppt", ".msg", ".amr", ".aac", ".mkv"}
+)
+_UNKNOWN |= {".mpg", ".3gp", ".avif", ".bmp"}
 _REMARKS = dict.fromkeys(_OFFICE, (metadata_sentences.OFFICE,)) | {".pdf": (metadata_sentences.PDF,)}
 _REMARKS |= dict.fromkeys(_ARCHIVES, (metadata_sentences.ARCHIVE,))
 
