@@ -31,7 +31,13 @@ needs libpango-1.0-0 "$(library libpango-1.0.so.0)" "reports cannot be made as P
 needs libpangoft2-1.0-0 "$(library libpangoft2-1.0.so.0)" "reports cannot be made as PDF"
 needs libharfbuzz-subset0 "$(library libharfbuzz-subset.so.0)" "reports cannot be made as PDF"
 needs fonts-dejavu-core /usr/share/fonts/truetype/dejavu "reports as PDF have no fonts"
-needs poppler-utils pdftocairo "posters cannot be made as SVG"
+needs poppler-utils pdftocairo "posters cannot be made as SVG, and PDF and office documents are not converted"
+office=/usr/lib/libreoffice/program
+needs libreoffice-writer-nogui "$office/libswlo.so" "text documents are not converted"
+needs libreoffice-calc-nogui "$office/libsclo.so" "spreadsheets are not converted"
+needs libreoffice-impress-nogui "$office/libsdlo.so" "presentations are not converted"
+needs python3-pil /usr/lib/python3/dist-packages/PIL "photos and other pictures are not converted"
+needs libheif-examples heif-convert "photos of some phones (HEIC) are not converted"
 
 if [ "$1" = test ]; then
     needs chromium-headless-shell chromium-headless-shell "no test runs in a browser"

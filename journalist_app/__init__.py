@@ -4,6 +4,7 @@ Imports `sync`, `report`, `web`, `stored_mailbox`, `store`, `protocol`, `gpg`, `
 module has the app factory, the check of every request's origin, and the error pages.
 
 - `config`: settings, read from the settings file by `deploy.settings.load_settings`
+- `conversion/`: pictures, text and sound of files that the adviser does not open
 - `desk/`: the unlocked desk in memory, automatic lock, verification
 - `errors`: refusals, each with a reason; the templates have one sentence for each reason
 - `files/`: metadata, presealed files, export packages

@@ -37,7 +37,6 @@ class UnlockRefusal(StrEnum):
     EXPOSED = "exposed"  # other users can read the keyring, or it is not a plain file
     CLOSED = "closed"  # wrong passphrase or damaged keyring: no one can tell these apart
     OTHER_DESK = "other_desk"  # the keyring belongs to another desk than the pinned fingerprint
-    OLDER = "older"  # this computer has used a newer keyring
     LETTERHEAD = "letterhead"  # the letterhead is missing, forged, or older than one that was seen before
 
 
@@ -81,6 +80,27 @@ class FileRefusal(StrEnum):
 
 class FileRefusedError(UseCaseRefusedError[FileRefusal]):
     """A file of a mailbox was not opened. `reason` says why."""
+
+
+class ConversionRefusal(StrEnum):
+    """Reason why a file was not converted to pictures, text or sound.
+
+    `templates/look/_refused.html` has the sentences to show.
+    """
+
+    EMPTY = "empty"
+    UNKNOWN = "unknown"  # no converter for this type of file
+    TOO_LARGE = "too_large"  # the file has more bytes than are copied into memory
+    LOCKED = "locked"  # with a password
+    PIXELS = "pixels"  # a picture with more pixels than are decoded
+    LIMIT = "limit"  # the converter took too long, or too much memory
+    FAILED = "failed"  # the file is damaged, or the converter was ended or returned something else
+    MISSING = "missing"  # the converter is not installed
+    NO_SANDBOX = "no_sandbox"
+
+
+class ConversionRefusedError(UseCaseRefusedError[ConversionRefusal]):
+    """A file was not converted to pictures, text or sound. `reason` says why."""
 
 
 class PassOnRefusal(StrEnum):

@@ -9,6 +9,7 @@ from journalist_app import errors
 from journalist_app.errors import (
     CalendarRefusal,
     CasefileRefusal,
+    ConversionRefusal,
     FileRefusal,
     PassOnRefusal,
     ReportRefusal,
@@ -20,6 +21,7 @@ TEMPLATES = Path(errors.__file__).with_name("templates")
 TABLES: dict[type[StrEnum], tuple[str, ...]] = {
     CalendarRefusal: ("calendar/show.html",),
     CasefileRefusal: ("casefile/show.html",),
+    ConversionRefusal: ("look/_refused.html",),
     FileRefusal: ("thread/_refused.html",),
     PassOnRefusal: ("thread/_refused.html", "proposals/write.html", "proposals/show.html"),
     ReportRefusal: ("reports/_words.html",),

@@ -1,0 +1,44 @@
+"""Conversion of photos and other pictures to pixels, with Debian's Pillow and libheif in the sandbox."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Final
+
+from journalist_app.conversion.conversion_limits import DECODED_PIXELS, PICTURE_SIDE, PICTURES
+from journalist_app.conversion.converter_run import Converter
+from journalist_app.conversion.pixels import Picture, read_ppm
+
+_DECODER: Final = Path(__file__).with_name("decode_pictures.py")
+# $1 is the program, $2 the longer side in pixels, $3 and $4 limits.
+_DECODE: Final = (
+    "need /usr/bin/python3; /usr/bin/python3 -I -c 'import PIL' || refuse missing;"
+    ' /usr/bin/python3 -I -c "$1" $2 $3 $4 {files};'
+    " read -r total <total || :; case $total in pixels) refuse pixels;; esac;"
+)
+# A HEIC or AVIF file with several pictures gives heic-1.png, heic-2.png …
+_HEIC: Final = "need /usr/bin/heif-convert; /usr/bin/heif-convert 1 heic.png >messages;"
+_HEIC_ENDINGS: Final = frozenset({".heic", ".avif"})
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedPictures:
+    """Pictures of one file, and how many pictures the file has in total."""
+
+    pictures: tuple[Picture, ...] = field(repr=False)
+    total: int
+
+
+def decode_file(
+    converter: Converter, file: IO[bytes], ending: str, *, side: int = PICTURE_SIDE
+) -> DecodedPictures:
+    """Return the pictures of a file, turned as the camera says. The longer side has at most `side` pixels.
+
+    `ending` is the usual ending for the content of the file, such as ".jpg".
+
+    Raises:
+        ConversionRefusedError: the picture is damaged, has too many pixels, or a program is not installed.
+    """
+    is_heic = ending in _HEIC_ENDINGS
+    script = (_HEIC if is_heic else "") + _DECODE.format(files="heic*.png" if is_heic else "1")
+    found = converter.run(script, [file], _DECODER.read_text("utf-8"), side, DECODED_PIXELS, PICTURES)
+    return DecodedPictures(tuple(map(read_ppm, found.results)), found.total)
