@@ -37,6 +37,7 @@ class UnlockRefusal(StrEnum):
     EXPOSED = "exposed"  # other users can read the keyring, or it is not a plain file
     CLOSED = "closed"  # wrong passphrase or damaged keyring: no one can tell these apart
     OTHER_DESK = "other_desk"  # the keyring belongs to another desk than the pinned fingerprint
+    OLDER = "older"  # this computer has used a newer keyring
     LETTERHEAD = "letterhead"  # the letterhead is missing, forged, or older than one that was seen before
 
 

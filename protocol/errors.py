@@ -26,7 +26,6 @@ class KeyringRefusal(StrEnum):
 
     UNREADABLE = "unreadable"  # wrong passphrase or damaged: no one can tell these apart
     OTHER_DESK = "other_desk"  # the keyring was decrypted, but its desk key is not the pinned key
-    OLDER = "older"
 
 
 class KeyringRefusedError(ReasonError):

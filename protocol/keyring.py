@@ -3,36 +3,31 @@
 The file is stored on advisers' workstations and in their backups, never on a server.
 """
 
-import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
+from datetime import date
 from types import MappingProxyType
-from typing import Annotated, ClassVar, Final, Literal, Self
+from typing import Annotated, Final, Self
 
-import nacl.pwhash.argon2id
 from msgspec import UNSET, Meta, UnsetType
 from nacl.signing import SigningKey
 
 from crypto import age, signed_lines
-from crypto.age.header import AgeHeader, Stanza
+from crypto.age.passphrase_slot import SLOTS_MAX, PassphraseLabel, read_labels
 from crypto.age.recipients import SEED_BYTES
-from crypto.base64_text import from_base64, to_base64
+from crypto.age.recovery_key import draw_identity, read_identity
 from crypto.canonical_json import CanonicalStruct, StrictStruct
 from crypto.errors import ForgedError, MalformedError, UnreadableError
 from crypto.kdf import hkdf
 from crypto.minisign import SecretKey
-from crypto.passphrase import Argon2Params, normalise_passphrase
+from crypto.passphrase import SALT_BYTES, Argon2Params
 from protocol.errors import KeyringRefusal, KeyringRefusedError
 from protocol.identifiers import STRAND_ID_BYTES, StrandId
 from protocol.strand import DeskWriter
 
 _VERSION: Final = b"steunpunt-keyring/1"
-_SLOT_TYPE: Final = "steunpunt-slot/v1"
-_SLOT_KIND: Final = "passphrase"
-_SALT_BYTES: Final = 16
-SLOTS_MAX: Final = 16
 _OPENPGP_CHARS: Final = 100_000
 _SECRET_KEY_LINES: Final = (
     "-----BEGIN PGP PRIVATE KEY BLOCK-----\n",
@@ -40,53 +35,59 @@ _SECRET_KEY_LINES: Final = (
 )
 SLOT_COST: Final = Argon2Params(t=3, m_kib=262_144, p=1)  # 256 MiB, used once per unlocking, by one person
 _Seed = Annotated[bytes, Meta(min_length=SEED_BYTES, max_length=SEED_BYTES)]
-_NUMBER: Final = re.compile("[1-9][0-9]{0,6}")
-_T_MAX: Final = 16
-_M_KIB_MIN: Final = 8  # RFC 9106, section 3.1: 8 KiB per lane
-_M_KIB_MAX: Final = 1024 * 1024  # 1 GiB: a hostile keyring file is refused before it fills the memory
+_Holder = Annotated[str, Meta(max_length=200)]
 
 
-class Slot(StrictStruct, frozen=True, kw_only=True):
+class Slot(StrictStruct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="passphrase"):
     """Public part of one passphrase that opens the keyring: a salt, the Argon2id cost, and a public key."""
 
-    kind: Literal["passphrase"] = "passphrase"
-    salt: Annotated[bytes, Meta(min_length=_SALT_BYTES, max_length=_SALT_BYTES)]
+    salt: Annotated[bytes, Meta(min_length=SALT_BYTES, max_length=SALT_BYTES)]
     t: int
     m_kib: int
     p: int
     recipient: bytes
+    holder: _Holder = ""  # older keyrings have neither holder nor day
+    since: date | None = None
 
     @classmethod
-    def for_passphrase(cls, passphrase: str, cost: Argon2Params = SLOT_COST) -> Self:
+    def for_passphrase(
+        cls, passphrase: str, cost: Argon2Params = SLOT_COST, *, holder: str = "", since: date | None = None
+    ) -> Self:
         """Make a slot with a new salt for a passphrase, which will then open the keyring.
 
-        This takes half a second with the usual cost.
+        This takes half a second with the usual cost. `holder` is who has the passphrase, and `since` the day.
         """
-        salt = secrets.token_bytes(_SALT_BYTES)
-        recipient = _slot_identity(passphrase, salt, cost).recipient.to_bytes()
-        return cls(salt=salt, t=cost.t, m_kib=cost.m_kib, p=cost.p, recipient=recipient)
+        label = PassphraseLabel.draw(cost)
+        recipient = label.identity(passphrase).recipient.to_bytes()
+        numbers = {"t": cost.t, "m_kib": cost.m_kib, "p": cost.p}
+        return cls(salt=label.salt, **numbers, recipient=recipient, holder=holder, since=since)
 
     @property
-    def cost(self) -> Argon2Params:
-        """Return the Argon2id cost of deriving the slot's secret key from its passphrase."""
-        return Argon2Params(t=self.t, m_kib=self.m_kib, p=self.p)
+    def label(self) -> PassphraseLabel:
+        """Return the stanza before this slot's stanza in the keyring file, with the salt and the cost."""
+        return PassphraseLabel(self.salt, Argon2Params(t=self.t, m_kib=self.m_kib, p=self.p))
+
+    def opens_with(self, secret: str) -> bool:
+        """Return True if this is the slot of a passphrase. This takes half a second with the usual cost."""
+        return self.label.identity(secret).recipient.to_bytes() == self.recipient
 
 
-@dataclass(frozen=True, slots=True)
-class _SlotLabel:
-    """Stanza in the age header of a keyring file, with the salt and the cost of one passphrase.
+class RecoverySlot(
+    StrictStruct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="recovery"
+):
+    """Public key of one recovery sheet (a secret key on paper) that opens the keyring."""
 
-    The next stanza encrypts the file key to the key that is derived from this passphrase.
-    """
+    recipient: bytes
+    holder: _Holder = ""
+    since: date | None = None
 
-    post_quantum: ClassVar[bool] = True
-    slot: Slot
+    def opens_with(self, secret: str) -> bool:
+        """Return True if this is the slot of a recovery sheet, whose key or words are `secret`."""
+        identity = read_identity(secret)
+        return identity is not None and identity.recipient.to_bytes() == self.recipient
 
-    def wrap(self, file_key: bytes) -> Stanza:  # noqa: ARG002  # a label wraps no key
-        """Return the label as a stanza of an age header. The file key is not used."""
-        cost = self.slot.cost
-        numbers = (str(number) for number in (cost.t, cost.m_kib, cost.p))
-        return Stanza((_SLOT_TYPE, self.slot.kind, to_base64(self.slot.salt), *numbers), b"")
+
+AnySlot = Slot | RecoverySlot
 
 
 class StrandSecret(StrictStruct, frozen=True):
@@ -118,7 +119,7 @@ class Keyring:
     desk_key: SecretKey = field(repr=False)
     strand: StrandSecret = field(repr=False)
     epochs: Mapping[int, age.PQIdentity] = field(repr=False)  # by number
-    slots: tuple[Slot, ...] = field(repr=False)
+    slots: tuple[AnySlot, ...] = field(repr=False)
     # The desk's OpenPGP secret key in ASCII armour, if it has one.
     openpgp: str = field(default="", repr=False)
 
@@ -149,6 +150,10 @@ class Keyring:
         """
         return replace(self, serial=self.serial + 1, strand=strand)
 
+    def with_slots(self, slots: Sequence[AnySlot]) -> Self:
+        """Return a copy of the keyring that these slots open, with the next serial."""
+        return replace(self, serial=self.serial + 1, slots=tuple(slots))
+
     def with_openpgp(self, armoured: str) -> Self:
         """Return a copy of the keyring with this OpenPGP secret key in ASCII armour.
 
@@ -162,129 +167,89 @@ class Keyring:
         return replace(self, serial=self.serial + 1, openpgp=armoured)
 
 
-def create_keyring(workstation_name: str, slots: Sequence[Slot]) -> Keyring:
+def create_keyring(workstation_name: str, slots: Sequence[AnySlot]) -> Keyring:
     """Make the keyring of a new desk, with new random keys for the desk and for one workstation."""
     return Keyring(
         serial=1,
         desk_key=SecretKey(secrets.token_bytes(SEED_BYTES)),
         strand=StrandSecret.draw(workstation_name),
-        epochs=MappingProxyType({1: age.PQIdentity(secrets.token_bytes(SEED_BYTES))}),
+        epochs=MappingProxyType({1: draw_identity()}),
         slots=tuple(slots),
     )
 
 
 def seal_keyring(keyring: Keyring) -> bytes:
-    """Sign the keyring, encrypt it for all its slots (passphrases), and return the file.
+    """Sign the keyring, encrypt it with a new file key for all its slots, and return the file.
 
     Raises:
         MalformedError: `open_keyring` would refuse a value, or there are not 1 to 16 slots.
     """
     body = _KeyringJson.of(keyring).to_bytes()
     _KeyringJson.from_bytes(body)
+    recipients: list[age.AgeRecipient] = []
     for slot in keyring.slots:
-        _require_bounded(slot.cost)
+        if isinstance(slot, Slot):
+            slot.label.require_bounded()
+            recipients.append(slot.label)
+        recipients.append(age.PQRecipient.from_bytes(slot.recipient))
     signed = signed_lines.write_signed_lines(_VERSION, body, keyring.strand.seed)
-    recipients = [
-        part
-        for slot in keyring.slots
-        for part in (_SlotLabel(slot), age.PQRecipient.from_bytes(slot.recipient))
-    ]
     sealed = age.encrypt(signed, recipients)
     return sealed.header + sealed.payload
 
 
-def open_keyring(raw: bytes, passphrase: str, fingerprint: str, *, at_least_serial: int = 0) -> Keyring:
-    """Decrypt and verify a keyring file (the desk's secret keys) with a passphrase.
+def open_keyring(raw: bytes, secret: str, fingerprint: str) -> Keyring:
+    """Decrypt and verify a keyring file (the desk's secret keys) with a passphrase or a recovery sheet.
 
-    Every spelling of the passphrase with the same normal form is accepted. The desk's public signing key must
-    be `fingerprint`.
+    `secret` is a passphrase in any spelling with the same normal form, or the key or the words of a recovery
+    sheet. The desk's public signing key must be `fingerprint`.
 
     Raises:
         KeyringRefusedError: `reason` says why. A wrong passphrase and a damaged file have the same reason.
     """
     try:
-        keyring = _opened(raw, passphrase)
+        body, signature = signed_lines.read_signed_lines(_VERSION, _plaintext(raw, secret))
+        keyring = _KeyringJson.from_bytes(body).to_keyring()
+        signed_lines.check_signed_lines(_VERSION, body, signature, keyring.strand.verify_key)
     except (UnreadableError, MalformedError, ForgedError) as why:
         raise KeyringRefusedError(KeyringRefusal.UNREADABLE) from why
     # Anyone who knows a slot's public key can encrypt a false keyring to it.
     if keyring.fingerprint != fingerprint:
         raise KeyringRefusedError(KeyringRefusal.OTHER_DESK)
-    if keyring.serial < at_least_serial:
-        raise KeyringRefusedError(KeyringRefusal.OLDER)
     return keyring
 
 
-def _opened(raw: bytes, passphrase: str) -> Keyring:
-    body, signature = signed_lines.read_signed_lines(_VERSION, _plaintext(raw, passphrase))
-    keyring = _KeyringJson.from_bytes(body).to_keyring()
-    signed_lines.check_signed_lines(_VERSION, body, signature, keyring.strand.verify_key)
-    return keyring
+def has_recovery_slot(raw: bytes) -> bool:
+    """Return True if a recovery sheet may open a keyring file. Nothing is decrypted or authentic.
 
-
-def _plaintext(raw: bytes, passphrase: str) -> bytes:
-    """Decrypt a keyring file with a passphrase, without verifying the result.
-
-    Each slot that is tried takes half a second.
+    Raises:
+        MalformedError: the file is not a keyring.
     """
+    header, _ = age.split_file(raw)
+    kinds = [stanza.arguments[0] for stanza in age.AgeHeader.from_bytes(header).stanzas]
+    return kinds.count(age.PQ_TYPE) > len(read_labels(header))
+
+
+def _plaintext(raw: bytes, secret: str) -> bytes:
+    """Decrypt a keyring file, without verifying the result. Each passphrase slot takes half a second."""
     header, payload = age.split_file(raw)
-    for salt, cost in _labels(header):
+    for identity in _identities(header, secret):
         with suppress(UnreadableError):
-            plaintext, _ = age.decrypt(header, payload, [_slot_identity(passphrase, salt, cost)])
-            return plaintext
+            return age.decrypt(header, payload, [identity])[0]
     raise UnreadableError
 
 
-def _labels(header: bytes) -> list[tuple[bytes, Argon2Params]]:
-    """Return the salt and the Argon2id cost of every passphrase slot in the header of a keyring file.
-
-    The header is not authentic yet, so every number is limited before it costs memory or time.
-    """
-    labels = []
-    for stanza in AgeHeader.from_bytes(header).stanzas:
-        match stanza.arguments:
-            case (kind, how, salt_text, *numbers) if (kind, how) == (_SLOT_TYPE, _SLOT_KIND):
-                salt = from_base64(salt_text)
-                if len(salt) != _SALT_BYTES:
-                    raise MalformedError
-                labels.append((salt, _cost(numbers)))
-    if len(labels) > SLOTS_MAX:
-        raise MalformedError
-    return labels
-
-
-def _cost(numbers: Sequence[str]) -> Argon2Params:
-    if len(numbers) != len(fields(Argon2Params)) or not all(map(_NUMBER.fullmatch, numbers)):
-        raise MalformedError
-    cost = Argon2Params(*map(int, numbers))
-    _require_bounded(cost)
-    return cost
-
-
-def _require_bounded(cost: Argon2Params) -> None:
-    """Check that libsodium supports an Argon2 cost, and that the cost does not exhaust the workstation.
-
-    Raises:
-        MalformedError: the cost is out of bounds.
-    """
-    if not (1 <= cost.t <= _T_MAX and _M_KIB_MIN <= cost.m_kib <= _M_KIB_MAX and cost.p == 1):
-        raise MalformedError
+def _identities(header: bytes, secret: str) -> Iterator[age.PQIdentity]:
+    recovery = read_identity(secret)
+    if recovery is None:
+        yield from (label.identity(secret) for label in read_labels(header))
+    else:
+        yield recovery
 
 
 def _is_secret_key(armoured: str) -> bool:
     begin, end = _SECRET_KEY_LINES
     is_armour = armoured.startswith(begin) and armoured.endswith(end) and armoured.isascii()
     return is_armour and len(armoured) <= _OPENPGP_CHARS
-
-
-def _slot_identity(passphrase: str, salt: bytes, cost: Argon2Params) -> age.PQIdentity:
-    stretched = nacl.pwhash.argon2id.kdf(
-        SEED_BYTES,
-        normalise_passphrase(passphrase).encode("utf-8"),
-        salt,
-        opslimit=cost.t,
-        memlimit=cost.m_kib * 1024,
-    )
-    return age.PQIdentity(hkdf(stretched, info=b"steunpunt/v1/slot"))
 
 
 class _EpochWire(StrictStruct, frozen=True):
@@ -299,7 +264,7 @@ class _KeyringJson(CanonicalStruct, frozen=True):
     desk_key: _Seed
     strand: StrandSecret
     epochs: Annotated[tuple[_EpochWire, ...], Meta(min_length=1)]
-    slots: Annotated[tuple[Slot, ...], Meta(min_length=1, max_length=SLOTS_MAX)]
+    slots: Annotated[tuple[AnySlot, ...], Meta(min_length=1, max_length=SLOTS_MAX)]
     openpgp: str | UnsetType = UNSET  # older keyrings have none
 
     @classmethod

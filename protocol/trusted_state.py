@@ -43,7 +43,7 @@ _NOTHING: Final = SeenMailbox()
 
 @dataclass(slots=True)
 class TrustedState:
-    """Newest versions of the mailboxes, the desk's records and the letterhead that a workstation has seen.
+    """Newest versions of mailboxes, the desk's records, letterhead and keyring that a workstation has seen.
 
     With these, the workstation detects a restored older store. Only one thread at a time may change the
     state.
@@ -53,6 +53,7 @@ class TrustedState:
     mailboxes: dict[Address, SeenMailbox] = field(default_factory=dict)
     ended: set[Address] = field(default_factory=set)
     records: dict[RecordName, int] = field(default_factory=dict)  # newest revision seen
+    keyring_serial: int = 0
 
     def seen(self, address: Address) -> SeenMailbox:
         """Return what this workstation remembers of a mailbox.
@@ -117,6 +118,16 @@ class TrustedState:
             raise ForgedError
         self.letterhead_serial = serial
 
+    def saw_keyring(self, serial: int) -> None:
+        """Remember the newest serial of this workstation's keyring (the desk's secret keys).
+
+        Raises:
+            ForgedError: the serial is older than the remembered one. Someone put an old keyring back.
+        """
+        if serial < self.keyring_serial:
+            raise ForgedError
+        self.keyring_serial = serial
+
     def to_bytes(self) -> bytes:
         """Write the trusted state (what a workstation remembers) as JSON.
 
@@ -131,6 +142,7 @@ class TrustedState:
             closed=tuple((address, seen.closed) for address, seen in known if seen.closed),
             answered=tuple(address for address, seen in known if seen.is_answered),
             records=tuple((*name, revision) for name, revision in sorted(self.records.items())),
+            keyring_serial=self.keyring_serial,
         )
         return encode_json(wire)
 
@@ -155,7 +167,7 @@ class TrustedState:
             for address, heads in wire.mailboxes
         }
         records = {(kind, name): revision for kind, name, revision in wire.records}
-        trusted_state = cls(wire.letterhead_serial, mailboxes, set(wire.ended), records)
+        trusted_state = cls(wire.letterhead_serial, mailboxes, set(wire.ended), records, wire.keyring_serial)
         if trusted_state.to_bytes() != raw:
             raise MalformedError
         return trusted_state
@@ -192,7 +204,7 @@ _StrandWire = Annotated[StrandId, Meta(max_length=STRAND_ID_BYTES)]  # empty for
 _Number = Annotated[int, Meta(ge=1, le=LARGEST_NUMBER)]
 
 
-class _Wire(StrictStruct, frozen=True):
+class _Wire(StrictStruct, frozen=True, omit_defaults=True):
     letterhead_serial: Annotated[int, Meta(ge=0, le=LARGEST_NUMBER)]
     mailboxes: tuple[tuple[_AddressWire, tuple[tuple[_StrandWire, _Number, _DigestWire], ...]], ...]
     ended: tuple[_AddressWire, ...]
@@ -200,3 +212,4 @@ class _Wire(StrictStruct, frozen=True):
     closed: tuple[tuple[_AddressWire, date], ...]
     answered: tuple[_AddressWire, ...]
     records: tuple[tuple[RecordKind, Annotated[bytes, Meta(max_length=NAME_BYTES)], _Number], ...]
+    keyring_serial: Annotated[int, Meta(ge=0, le=LARGEST_NUMBER)] = 0  # older files have none

@@ -17,13 +17,14 @@ class MailboxLimiter:
     """Queue in which only one request of a process at a time decrypts a mailbox.
 
     The mailbox whose previous request came longest ago is first, so that many requests for a mailbox delay no
-    other. If more than `REQUESTS_MAX` requests decrypt or wait, the last in this order is refused.
+    other. If more than `REQUESTS_MAX` requests decrypt or wait, the last in this order is refused. A refused
+    request does not count in the order, so a mailbox that asks again comes nearer to the front.
     """
 
     def __init__(self) -> None:
         # The first one decrypts: this can take 100 MB and half a second. The others are in order. Each has
-        # the number of the previous request for its mailbox, and its own number.
-        self._queue: list[tuple[int, int]] = []
+        # the number of the previous request for its mailbox, its own number, and its mailbox.
+        self._queue: list[tuple[int, int, int]] = []
         # The number of the last request for each mailbox, in order. The key is a hash of the mailbox, with a
         # secret of the process: a stranger's cookie can be long.
         self._previous: dict[int, int] = {}
@@ -42,11 +43,13 @@ class MailboxLimiter:
         """
         with self._queue_changed:
             name = hash(mailbox)
-            mine = (self._previous.pop(name, 0), next(self._numbers))
-            self._previous[name] = mine[1]  # also if this request is refused
+            mine = (self._previous.pop(name, 0), next(self._numbers), name)
+            self._previous[name] = mine[1]
             if len(self._previous) > _REMEMBERED_MAX:
                 del self._previous[next(iter(self._previous))]
             insort(self._queue, mine, lo=min(1, len(self._queue)))
+            for previous, _, refused in self._queue[REQUESTS_MAX:]:
+                self._previous[refused] = previous  # asks again with its old place in the order
             del self._queue[REQUESTS_MAX:]
             self._queue_changed.notify_all()
             self._queue_changed.wait_for(lambda: mine not in self._queue or self._queue[0] == mine)

@@ -3,8 +3,10 @@
 Imports only modules at the root of `crypto`. Other packages import the names below from `crypto.age`.
 
 - `header`: the text before the payload, with stanzas and a MAC.
+- `passphrase_slot`: label of a passphrase slot, with the salt and cost of Argon2id.
 - `reader`: decrypt a file.
 - `recipients`: recipient and identity types, post-quantum hybrid and X25519.
+- `recovery_key`: an identity on paper, as Bech32 or as words.
 - `stream`: the payload in chunks of 64 KiB.
 - `writer`: encrypt a file.
 """

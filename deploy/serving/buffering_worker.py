@@ -8,6 +8,7 @@ To review this module, compare it with workers/gthread.py of gunicorn 27, the pi
 """
 
 import contextlib
+import math
 import selectors
 import socket
 import time
@@ -40,6 +41,7 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
         self._waiting: set[Conn] = set()  # connections for which the event loop waits, until their `timeout`
         self._ready: deque[Conn] = deque()  # requests that have arrived and wait for a thread
         self._uploads: list[Conn] = []  # large requests that wait for a place
+        self._held: set[Conn] = set()  # their answers are complete, and are sent later
         self._next_look = 0.0  # when the uploads look for a place again
         self._answering: set[Conn] = set()  # occupy a thread and have no place
         self._place_count = max(2, self.cfg.threads // 2)
@@ -94,6 +96,18 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
         conn.timeout = _seconds_from_now(_READ_SECONDS)
         self._send(conn)
         self._start_threads()
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Wait for events, and send the held answers whose moment has come.
+
+        `timeout` is in seconds. The wait ends earlier if an answer must be sent earlier.
+        """
+        first = min((conn.sock.held_until for conn in self._held), default=math.inf) - time.monotonic()
+        super().wait_for_and_dispatch_events(max(0, min(timeout, first)))
+        now = time.monotonic()
+        for conn in [each for each in self._held if each.sock.held_until <= now]:
+            self._held.remove(conn)
+            self._send(conn)
 
     def murder_keepalived(self, force: bool = False) -> None:  # noqa: FBT001, FBT002  # gunicorn's parameter
         """Close the connections whose time has ended. The event loop calls this method often."""
@@ -216,6 +230,9 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
 
     def _send(self, conn: Conn) -> None:
         """Send as much of an answer as the connection accepts now. Send the rest later, without blocking."""
+        if time.monotonic() < conn.sock.held_until:
+            self._held.add(conn)
+            return
         try:
             is_sent = conn.sock.send_rest()
         except OSError:

@@ -94,6 +94,7 @@ class PatientSocket:
         self.answer_since: float | None = None
         self._read_bytes = 0  # of this answer
         self.moved_at = time.monotonic()  # when the client connected, or last sent or read a byte
+        self.held_until = 0.0  # on the monotonic clock: no part of an answer is sent before this moment
         self.start_over()
         limit = struct.pack("ll", STALL_SECONDS, 0)
         wrapped.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
@@ -115,6 +116,10 @@ class PatientSocket:
         after the first `STALL_SECONDS` of waiting.
         """
         self._least_bytes_a_second = _FAIR_BYTES_A_SECOND
+
+    def hold(self, seconds: float) -> None:
+        """Send the answer after this time, and not before. The app calls this method, and no thread waits."""
+        self.held_until = time.monotonic() + seconds
 
     def collect(self) -> Arrival:
         """Receive what has arrived of a request, without waiting. Return how much of the request is here.
@@ -169,10 +174,14 @@ class PatientSocket:
     def send_rest(self) -> bool:
         """Send as much as the connection accepts now, without waiting. Return True if everything is sent.
 
+        Nothing is sent while the app holds the answer.
+
         Raises:
             OSError: the client disconnected.
         """
         while self.unsent:
+            if time.monotonic() < self.held_until:
+                return False
             try:
                 sent = self._wrapped.send(self.unsent, socket.MSG_DONTWAIT)
             except BlockingIOError:

@@ -253,13 +253,15 @@ class OpenDesk:
         self.forget_ended(address)
         self.forget_records(address)
 
-    def saw_letterhead(self) -> None:
-        """Save the serial of the letterhead in use, so that this workstation later refuses an older one.
+    def saw_serials(self) -> None:
+        """Save the serials of the letterhead and the keyring in use, so that older ones are refused later.
 
         A letterhead is the desk's signed public statement.
         """
-        if self.letterhead.serial != self.trusted_state.letterhead_serial:
+        in_use, known = (self.letterhead.serial, self.keyring.serial), self.trusted_state
+        if in_use != (known.letterhead_serial, known.keyring_serial):
             self._change(lambda state: state.saw_letterhead(self.letterhead.serial))
+            self._change(lambda state: state.saw_keyring(self.keyring.serial))
             self.save()
 
     def save(self) -> None:

@@ -83,11 +83,13 @@ def _note_start() -> None:
 def _wait_for_step(answer: Response) -> Response:
     """Delay the answer to a log-in, and the page after it, so that each takes a multiple of 100 ms."""
     # So the time does not show whether the log-in failed, or whether an answer of the desk waits. The time
-    # can only show that a mailbox is long. A visitor who has tried no log-in gets a redirect, and occupies no
-    # thread by waiting.
+    # can only show that a mailbox is long. The server waits without a thread: otherwise, someone could send
+    # the cookie of one failed log-in again and again, and occupy all threads.
     is_log_in = request.method == "POST" and answer.status_code == 303  # noqa: PLR2004  # HTTP
     if request.endpoint in _AFTER_LOG_IN and (is_log_in or answer.status_code == 200):  # noqa: PLR2004  # HTTP
-        current_app.extensions["pause"](-(time.monotonic() - g.began) % _TIME_STEP_SECONDS)
+        client = request.environ.get("gunicorn.socket")
+        pause = current_app.extensions["pause"] if client is None else client.hold
+        pause(-(time.monotonic() - g.began) % _TIME_STEP_SECONDS)
     return answer
 
 

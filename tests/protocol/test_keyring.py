@@ -1,8 +1,9 @@
 import base64
 import json
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 
@@ -20,7 +21,16 @@ from crypto.passphrase import Argon2Params
 from protocol import keyring
 from protocol.errors import KeyringRefusal, KeyringRefusedError
 from protocol.identifiers import StrandId
-from protocol.keyring import Keyring, Slot, StrandSecret, create_keyring, open_keyring, seal_keyring
+from protocol.keyring import (
+    Keyring,
+    RecoverySlot,
+    Slot,
+    StrandSecret,
+    create_keyring,
+    has_recovery_slot,
+    open_keyring,
+    seal_keyring,
+)
 
 _VECTORS = json.loads((Path(__file__).parents[1] / "vectors/keyring_v1.json").read_text("utf-8"))
 _CHEAP = Argon2Params(t=1, m_kib=8, p=1)
@@ -40,10 +50,6 @@ _NO_SECRET_KEYS = {
 }
 
 
-def _with_slots(before: Keyring, slots: Sequence[Slot]) -> Keyring:
-    return replace(before, serial=before.serial + 1, slots=tuple(slots))
-
-
 def _with_epochs(before: Keyring, epochs: Mapping[int, age.PQIdentity]) -> Keyring:
     return replace(before, serial=before.serial + 1, epochs=MappingProxyType(dict(epochs)))
 
@@ -53,9 +59,9 @@ def _secrets(opened: Keyring) -> object:
     return opened.serial, opened.desk_key, opened.strand, epochs, opened.slots
 
 
-def _refusal(raw: bytes, passphrase: str = _PASSPHRASE, *, at_least_serial: int = 0) -> KeyringRefusal:
+def _refusal(raw: bytes, passphrase: str = _PASSPHRASE) -> KeyringRefusal:
     with pytest.raises(KeyringRefusedError) as refused:
-        open_keyring(raw, passphrase, _KEYRING.fingerprint, at_least_serial=at_least_serial)
+        open_keyring(raw, passphrase, _KEYRING.fingerprint)
     return refused.value.reason
 
 
@@ -66,7 +72,7 @@ def _sealed_by_hand(plaintext: bytes, label: tuple[str, ...] | None = None) -> b
         post_quantum = True
 
         def wrap(self, file_key: bytes) -> Stanza:
-            usual = keyring._SlotLabel(_SLOT).wrap(file_key).arguments
+            usual = _SLOT.label.wrap(file_key).arguments
             return Stanza(label or usual, b"")
 
     sealed = age.encrypt(plaintext, [Label(), _RECIPIENT])
@@ -74,7 +80,7 @@ def _sealed_by_hand(plaintext: bytes, label: tuple[str, ...] | None = None) -> b
 
 
 def test_a_keyring_opens_with_its_passphrase_as_it_was() -> None:
-    opened = open_keyring(_SEALED, _PASSPHRASE, _KEYRING.fingerprint, at_least_serial=1)
+    opened = open_keyring(_SEALED, _PASSPHRASE, _KEYRING.fingerprint)
     assert _secrets(_KEYRING) == _secrets(opened)
 
 
@@ -120,10 +126,6 @@ def test_another_desks_keyring_is_refused_even_under_our_passphrase() -> None:
     assert _refusal(seal_keyring(create_keyring("Workstation 1", [_SLOT]))) == KeyringRefusal.OTHER_DESK
 
 
-def test_an_older_copy_is_refused() -> None:
-    assert _refusal(_SEALED, at_least_serial=2) == KeyringRefusal.OLDER
-
-
 def test_a_keyring_that_its_workstation_did_not_write_is_refused() -> None:
     body = keyring._KeyringJson.of(_KEYRING).to_bytes()
     forged = signed_lines.write_signed_lines(
@@ -158,16 +160,14 @@ def test_a_salt_of_another_length_is_refused() -> None:
 
 
 def test_a_file_of_many_slots_is_refused_before_any_is_tried() -> None:
-    labels = [part for _ in range(17) for part in (keyring._SlotLabel(_SLOT), _RECIPIENT)]
+    labels = [part for _ in range(17) for part in (_SLOT.label, _RECIPIENT)]
     sealed = age.encrypt(b"", labels)
     assert _refusal(sealed.header + sealed.payload) == KeyringRefusal.UNREADABLE
 
 
 def test_every_slot_opens_the_keyring_and_any_holder_encrypts_it_for_all() -> None:
     second = Slot.for_passphrase("tweede", _CHEAP)
-    both = open_keyring(
-        seal_keyring(_with_slots(_KEYRING, [_SLOT, second])), _PASSPHRASE, _KEYRING.fingerprint
-    )
+    both = open_keyring(seal_keyring(_KEYRING.with_slots([_SLOT, second])), _PASSPHRASE, _KEYRING.fingerprint)
     again = seal_keyring(_with_epochs(both, {**both.epochs, 2: age.PQIdentity(b"2" * 32)}))
     for passphrase in (_PASSPHRASE, "tweede"):
         opened = open_keyring(again, passphrase, _KEYRING.fingerprint)
@@ -175,8 +175,47 @@ def test_every_slot_opens_the_keyring_and_any_holder_encrypts_it_for_all() -> No
 
 
 def test_a_removed_slot_no_longer_opens_the_keyring() -> None:
-    without = seal_keyring(_with_slots(_KEYRING, [Slot.for_passphrase("tweede", _CHEAP)]))
+    without = seal_keyring(_KEYRING.with_slots([Slot.for_passphrase("tweede", _CHEAP)]))
     assert _refusal(without) == KeyringRefusal.UNREADABLE
+
+
+def test_a_removed_slot_opens_nothing_new_even_with_the_file_key_of_an_older_copy() -> None:
+    second = Slot.for_passphrase("tweede", _CHEAP)
+    older = seal_keyring(_KEYRING.with_slots([_SLOT, second]))
+    header, _ = age.split_file(older)
+    known = age.unwrap(header, [second.label.identity("tweede")])
+
+    newer = seal_keyring(_KEYRING.with_slots([_SLOT]))
+
+    assert not age.AgeHeader.from_bytes(age.split_file(newer)[0]).is_made_with(known)
+    assert _refusal(newer, "tweede") == KeyringRefusal.UNREADABLE
+    # docs/adviser.md says so: no change reaches a copy that someone already has.
+    assert open_keyring(older, "tweede", _KEYRING.fingerprint).desk_key == _KEYRING.desk_key
+
+
+def test_a_recovery_sheet_opens_the_keyring_and_a_file_alone_does_not_say_whose() -> None:
+    identity = age.PQIdentity(b"sheet-of-one-desk-with-32-bytes!")
+    day = date(2026, 11, 30)
+    sheet = RecoverySlot(recipient=identity.recipient.to_bytes(), holder="Kluis A", since=day)
+    raw = seal_keyring(_KEYRING.with_slots([_SLOT, sheet]))
+
+    assert b"Kluis A" not in raw
+    assert (sheet, _SLOT) == open_keyring(raw, identity.to_text(), _KEYRING.fingerprint).slots[::-1]
+    assert [True, False] == [has_recovery_slot(each) for each in (raw, _SEALED)]
+    assert sheet.opens_with(identity.to_text())
+    assert not sheet.opens_with(age.PQIdentity(b"x" * 32).to_text())
+    assert not sheet.opens_with(_PASSPHRASE)
+    assert [True, False] == [_SLOT.opens_with(typed) for typed in (_PASSPHRASE, "tweede")]
+
+
+def test_a_stock_age_identity_decrypts_the_keyring() -> None:
+    identity = age.PQIdentity(b"sheet-of-one-desk-with-32-bytes!")
+    sheet = RecoverySlot(recipient=identity.recipient.to_bytes())
+    raw = seal_keyring(_KEYRING.with_slots([_SLOT, sheet]))
+
+    plaintext, _ = age.decrypt(*age.split_file(raw), [identity])
+
+    assert plaintext.startswith(b"steunpunt-keyring/1\n")
 
 
 def test_a_slot_of_a_later_kind_does_not_keep_ours_from_opening() -> None:
@@ -190,20 +229,24 @@ def test_a_slot_of_a_later_kind_does_not_keep_ours_from_opening() -> None:
             return Stanza(("steunpunt-slot/v1", "openpgp", "QUJD"), b"")
 
     stranger = age.PQIdentity(b"x" * 32).recipient
-    sealed = age.encrypt(signed, [Later(), stranger, keyring._SlotLabel(_SLOT), _RECIPIENT])
+    sealed = age.encrypt(signed, [Later(), stranger, _SLOT.label, _RECIPIENT])
     assert open_keyring(sealed.header + sealed.payload, _PASSPHRASE, _KEYRING.fingerprint).serial == 1
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
-        pytest.param(_with_slots(_KEYRING, []), id="no one could open it"),
-        pytest.param(_with_slots(_KEYRING, [_SLOT] * 17), id="17 slots"),
+        pytest.param(_KEYRING.with_slots([]), id="no one could open it"),
+        pytest.param(_KEYRING.with_slots([_SLOT] * 17), id="17 slots"),
         pytest.param(_with_epochs(_KEYRING, {}), id="no epoch"),
         pytest.param(_with_epochs(_KEYRING, {0: _KEYRING.epochs[1]}), id="epoch 0"),
+        pytest.param(_KEYRING.with_slots([RecoverySlot(recipient=_SLOT.recipient[1:])]), id="no public key"),
+        pytest.param(
+            _KEYRING.with_slots([RecoverySlot(recipient=_SLOT.recipient, holder="x" * 201)]), id="long holder"
+        ),
         pytest.param(create_keyring("", [_SLOT]), id="a workstation without a name"),
         pytest.param(
-            _with_slots(_KEYRING, [Slot(salt=_SLOT.salt, t=1, m_kib=2**30, p=1, recipient=_SLOT.recipient)]),
+            _KEYRING.with_slots([Slot(salt=_SLOT.salt, t=1, m_kib=2**30, p=1, recipient=_SLOT.recipient)]),
             id="a cost that would be refused",
         ),
     ],
@@ -216,10 +259,10 @@ def test_a_keyring_that_a_reader_would_refuse_is_not_encrypted(wrong: Keyring) -
 def test_the_openpgp_key_is_kept_with_the_other_secrets() -> None:
     assert _KEYRING.openpgp == ""
     changed = _KEYRING.with_openpgp(_ARMOUR)
-    opened = open_keyring(seal_keyring(changed), _PASSPHRASE, _KEYRING.fingerprint, at_least_serial=2)
+    opened = open_keyring(seal_keyring(changed), _PASSPHRASE, _KEYRING.fingerprint)
     assert _ARMOUR == opened.openpgp
     assert _secrets(changed) == _secrets(opened)
-    assert _ARMOUR == _with_slots(opened, [_SLOT]).openpgp
+    assert _ARMOUR == opened.with_slots([_SLOT]).openpgp
 
 
 @pytest.mark.parametrize("key", _NO_SECRET_KEYS.values(), ids=_NO_SECRET_KEYS.keys())
@@ -279,7 +322,7 @@ def test_a_stock_age_tool_skips_the_labels(tmp_path: Path) -> None:
         post_quantum = False
 
         def wrap(self, file_key: bytes) -> Stanza:
-            return keyring._SlotLabel(_SLOT).wrap(file_key)
+            return _SLOT.label.wrap(file_key)
 
     sealed = age.encrypt(b"keyring", [Label(), plain.recipient])
     (tmp_path / "key").write_text(plain.to_text() + "\n", "ascii")

@@ -48,6 +48,7 @@ _STATES = st.builds(
     st.dictionaries(
         st.tuples(st.sampled_from(RecordKind), st.binary(max_size=NAME_BYTES)), st.integers(1, 2**63 - 1)
     ),
+    st.integers(0, 2**63 - 1),
 )
 
 
@@ -244,3 +245,18 @@ def test_a_fact_about_a_mailbox_without_heads_is_malformed(list_name: str) -> No
 
 def _canonical(facts: object) -> bytes:
     return json.dumps(facts, separators=(",", ":")).encode()
+
+
+def test_an_old_keyring_put_back_is_noticed() -> None:
+    state = TrustedState()
+    state.saw_keyring(7)
+    state.saw_keyring(7)
+    with pytest.raises(ForgedError):
+        state.saw_keyring(6)
+    assert 7 == TrustedState.from_bytes(state.to_bytes()).keyring_serial
+
+
+def test_a_state_of_before_keyring_serials_is_read_and_stays_as_it_was() -> None:
+    raw = TrustedState(letterhead_serial=3).to_bytes()
+    assert b"keyring" not in raw
+    assert 0 == TrustedState.from_bytes(raw).keyring_serial

@@ -35,4 +35,4 @@ def use_letterhead(desk: OpenDesk, letterhead: Letterhead) -> None:
     """
     desk.letterhead = letterhead
     desk.index.use_letterhead(letterhead)
-    desk.saw_letterhead()
+    desk.saw_serials()

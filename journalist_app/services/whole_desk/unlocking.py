@@ -34,6 +34,8 @@ def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDes
     """
     keyring = _open_keyring(config, passphrase)
     trusted_state, memory = read_trusted_state(config, keyring)
+    if keyring.serial < trusted_state.keyring_serial:
+        raise UnlockRefusedError(UnlockRefusal.OLDER)
     with store.reading() as session:
         published = letterheads.latest(session)
         has_written = entries.first_entry_days(session, Author.DESK)
@@ -47,7 +49,7 @@ def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDes
     except LetterheadRefusedError as why:
         raise UnlockRefusedError(UnlockRefusal.LETTERHEAD) from why
     desk = OpenDesk(config, store, keyring, letterhead, trusted_state, memory)
-    desk.saw_letterhead()
+    desk.saw_serials()
     exporter = open_exporter(config.openpgp_home_path, keyring.openpgp, config.recipients)
     if exporter is not None:
         desk.openpgp, desk.exporter = exporter.home, exporter

@@ -246,6 +246,16 @@ def test_the_slow_clients_that_occupy_threads_delay_no_visitor_and_no_upload(
         assert server.exchange(upload).endswith(b"\r\n\r\n900000")
 
 
+def test_answers_that_are_held_occupy_no_threads_and_are_sent_in_the_end(server: ServerProcess) -> None:
+    held = b"GET /held%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with contextlib.ExitStack() as stack:
+        clients = _slow_clients(stack, server, held % b"-long")
+
+        assert [server.get("/")[1] for _ in range(5)] == [b"hello"] * 5
+        assert server.exchange(held % b"").endswith(b"\r\n\r\nhello")
+        assert _are_open(clients)  # and have read nothing
+
+
 def test_a_slow_reader_gets_its_whole_answer(server: ServerProcess) -> None:
     with server.connect(receive_bytes=4096) as client:
         client.sendall(_SLOW["readers"])

@@ -251,6 +251,24 @@ def test_a_client_without_a_session_gets_less_patience_but_an_honest_upload_is_k
         upload(1)
 
 
+def test_a_held_answer_is_sent_at_its_moment_and_not_before(
+    pair: tuple[PatientSocket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, client = pair
+    now = [1000.0]
+    monkeypatch.setattr(slow_clients.time, "monotonic", lambda: now[0])
+    server.hold(0.1)
+    server.sendall(b"an answer")
+
+    now[0] += 0.099
+    assert not server.send_rest()
+    with pytest.raises(BlockingIOError):
+        client.recv(1, socket.MSG_DONTWAIT)
+    now[0] += 0.001
+    assert server.send_rest()
+    assert client.recv(100) == b"an answer"
+
+
 def test_the_next_request_of_a_hurried_connection_gets_the_usual_patience(
     pair: tuple[PatientSocket, socket.socket],
 ) -> None:

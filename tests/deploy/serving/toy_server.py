@@ -41,9 +41,12 @@ def main() -> None:
         "/large": bytes(32 << 20),
     }
 
+    held_seconds = {"/held": 0.2, "/held-long": 3600}
+
     def app(environ: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         environ["toy.kept"] = Kept(environ)
+        environ["gunicorn.socket"].hold(held_seconds.get(path, 0))
         answer = fixed.get(path, b"hello")
         if path == "/process":
             answer = str(os.getpid()).encode()

@@ -131,6 +131,16 @@ def test_another_desks_keyring_is_refused(world: World) -> None:
         unlocked(world)
 
 
+def test_an_old_keyring_that_was_put_back_is_noticed(world: World) -> None:
+    old = world.config.keyring_path.read_bytes()
+    write_keyring(world.config.keyring_path, world.keyring.with_slots(world.keyring.slots))
+    unlocked(world)
+    world.config.keyring_path.write_bytes(old)
+
+    with refuses(UnlockRefusal.OLDER):
+        unlocked(world)
+
+
 def test_a_store_without_letterhead_is_refused(world: World) -> None:
     world.execute("DELETE FROM letterhead")
 

@@ -220,6 +220,36 @@ def test_visitors_who_tried_no_log_in_occupy_no_thread_by_waiting_for_a_time_ste
     assert len(paused) == 1
 
 
+class HoldingClient:
+    """Connection as the server passes it to the app."""
+
+    def __init__(self) -> None:
+        self.held: list[float] = []
+
+    def hold(self, seconds: float) -> None:
+        self.held.append(seconds)
+
+    def hurry(self) -> None:
+        """Do nothing: these requests have no body."""
+
+
+def test_the_cookie_of_a_failed_log_in_occupies_no_thread_however_often_it_is_sent(a_desk: ADesk) -> None:
+    """Attack: 300 requests a second with one cookie, each of which waits for its time step in a thread."""
+    paused: list[float] = []
+    a_desk.app.extensions["pause"] = paused.append
+    browser, client = a_desk.browser(), HoldingClient()
+    browser.log_in("abacus")
+    paused.clear()
+
+    for _ in range(5):
+        page = browser.client.get("/en/mailbox", environ_overrides={"gunicorn.socket": client})
+        assert hooks(page.text, "refusal") == ["no_mailbox"]
+
+    assert paused == []
+    assert len(client.held) == 5
+    assert all(0 <= each < 0.1 for each in client.held)
+
+
 def test_an_unread_answer_delays_no_later_request(a_desk: ADesk) -> None:
     """The receipt is appended in the background: the next request of the same connection does not wait."""
     later = []

@@ -85,6 +85,23 @@ def test_a_source_is_answered_while_someone_asks_for_six_long_mailboxes_again_an
     assert requests.served == ["b0", "c1", "d2", "e3", "f4", "s5", "b0", "c1", "d2", "e3"]
 
 
+def test_a_source_who_asks_again_is_answered_although_many_long_mailboxes_take_turns() -> None:
+    """Attack: each mailbox asks rarely, so that each comes before a source who has just read the form."""
+    limiter = MailboxLimiter()
+    with limiter.of("s"):
+        requests = Requests(limiter)
+    answered = []
+    for crowd in ("abcdef", "ghijkl", "mnopqr", "abcdef"):
+        requests.served.clear()
+        with limiter.of(crowd[0]):
+            requests.arrive(*crowd[1:], "s")
+        requests.finish()
+        answered.append(requests.served[0] == "s5")
+
+    assert answered == [False, False, False, True]
+    assert requests.refused == ["s5", "s5", "s5", "f4"]
+
+
 def test_only_the_latest_mailboxes_are_remembered() -> None:
     limiter = MailboxLimiter()
 

@@ -1,0 +1,50 @@
+"""Text forms of an age identity for paper: Bech32, and 24 words that have a checksum."""
+
+import hashlib
+import secrets
+from contextlib import suppress
+from typing import Final
+
+from crypto.age.recipients import SEED_BYTES, PQIdentity
+from crypto.errors import MalformedError
+from crypto.passphrase import LANGUAGES, Language, typed_words, word_list
+
+RECOVERY_WORDS: Final = 24
+_LISTED: Final = 4096  # the first words of a list: 12 bits for each word
+_CHECKSUM_BYTES: Final = 4  # 24 words x 12 bits - 256 bits of the seed
+
+
+def draw_identity() -> PQIdentity:
+    """Draw a random post-quantum identity (secret key)."""
+    return PQIdentity(secrets.token_bytes(SEED_BYTES))
+
+
+def identity_words(identity: PQIdentity, language: Language) -> list[str]:
+    """Return the seed of an identity and its checksum as 24 words of one language's list."""
+    seed = identity.to_bytes()
+    number = int.from_bytes(seed + _checksum(seed))
+    listed = word_list(language)
+    places = (number // _LISTED**place % _LISTED for place in reversed(range(RECOVERY_WORDS)))
+    return [listed[place] for place in places]
+
+
+def read_identity(typed: str) -> PQIdentity | None:
+    """Read an identity that someone typed or scanned, as Bech32 or as words. Spelling and spaces are free.
+
+    Return None for any other text: a wrong checksum, a word too few, or a passphrase.
+    """
+    with suppress(MalformedError):
+        return PQIdentity.from_text("".join(typed.split()).upper())
+    words = typed_words(typed)
+    for language in LANGUAGES:
+        places = {word: place for place, word in enumerate(word_list(language)[:_LISTED])}
+        if len(words) == RECOVERY_WORDS and places.keys() >= set(words):
+            number = sum(places[word] * _LISTED**power for power, word in enumerate(reversed(words)))
+            raw = number.to_bytes(SEED_BYTES + _CHECKSUM_BYTES)
+            if _checksum(raw[:SEED_BYTES]) == raw[SEED_BYTES:]:
+                return PQIdentity(raw[:SEED_BYTES])
+    return None
+
+
+def _checksum(seed: bytes) -> bytes:
+    return hashlib.sha256(seed).digest()[:_CHECKSUM_BYTES]
