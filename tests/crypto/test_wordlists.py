@@ -13,7 +13,7 @@ from tests.crypto import choose_dutch_words
 # Labels of mailboxes are made of the Dutch words: another list would rename every mailbox.
 DIGESTS = {
     "en": "c07884c564176936db53245472f5dc537a8c4eee2e98686115234c6b2b2b25dc",
-    "nl": "8315eedcae9580f6a2eaf4c09888315f00dc9862fe2a8d16886c43f3d3a6ceb6",
+    "nl": "f4a7df5da4443c655f40d348e08407dc78ba7b03a018e71b82753308fb75b585",
 }
 DEBIANS = Path("/usr/share/dict/dutch")
 
