@@ -6,10 +6,11 @@ folder contains no Flask, but Flask-Babel for sentences about metadata.
 - `export_package`: zip file for a recipient, encrypted and signed with OpenPGP
 - `file_types`: types of files, guessed from their first bytes
 - `gpg_export`: programs and OpenPGP keys with which the desk passes on: gpg and mat2
-- `hidden_parts`: program that runs in the sandbox; hidden parts of office files and PDF, such as comments
+- `hidden_parts`: program that runs in the sandbox; hidden parts of office files, such as comments
 - `mail_parts`: texts and files of an e-mail message that the source encrypted as a whole
 - `metadata`: inspection and cleaning of files with mat2 in the sandbox
-- `metadata_sentences`: sentences about findings, in the adviser's language
+- `metadata_sentences`: sentences about findings, in the reader's language
+- `pdf_parts`: program that runs in the sandbox; hidden parts of a PDF, such as texts that no one sees
 - `pinned_recipients`: recipients in the settings, pinned by fingerprint
 - `presealed`: decryption of texts and files that the source encrypted before sending
 - `sealed_blocks`: encrypted blocks in texts and files, in every wrapping that people produce

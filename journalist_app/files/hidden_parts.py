@@ -1,21 +1,21 @@
-"""Program that lists the hidden parts and metadata of office files and PDF, or removes some in a copy.
+"""Program that lists the hidden parts and metadata of office files, or removes some in a copy.
 
 No module imports this file. `journalist_app.files.metadata` runs it as a program, with the system's Python in
-the sandbox, because the files are hostile. The program imports only the standard library, and Poppler for
-a PDF.
+the sandbox, because the files are hostile. The program imports only the standard library. `pdf_parts` is the
+program for a PDF.
 
 mat2 0.13.3 lists no hidden parts. mat2 leaves comments in an .odt, leaves changes of layout with their
 author's name, leaves the thumbnail of a .docx, and refuses a .docx with comments. So this program removes
 these before mat2 runs.
 """
 
-import importlib
 import io
 import json
 import re
 import shutil
 import sys
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree as ET  # expat and the sandbox's limits stop XML bombs
@@ -28,7 +28,6 @@ _NAMES = 12  # shown of each kind
 _NAME_CHARS = 200
 _MOST = 1_048_576  # rows of a sheet; a file may claim any number
 _ANCESTORS = 20  # of a style
-_NEARLY_WHITE = 0xF000  # of 0xFFFF, for red, green and blue
 
 _WORD = (  # the second is the namespace of "strict" files
     "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}",
@@ -125,44 +124,24 @@ class _Found:
 
 
 def findings(path: str) -> list[tuple[str, str, str]]:
-    """Return the hidden parts of a PDF or an office file, and an office file's metadata, as tuples of texts.
+    """Return the hidden parts and the metadata of an office file, as tuples of texts.
 
     For hidden parts, a tuple has the kind, the number, and the names of authors, sheets, files or addresses.
-    For metadata, a tuple has the word "detail", the name, and the value.
+    For metadata, a tuple has the word "detail", the name, and the value. A part that cannot be read is a
+    finding of the kind "unread", and hides no finding of another part.
     """
     found = _Found()
-    if path.endswith(".pdf"):
-        _look_pdf(found, path)
-    else:
-        with zipfile.ZipFile(path) as file:
-            members = sorted(file.infolist(), key=lambda each: not _READ_FIRST.search(each.filename))
-            for name, raw in _parts(file, members):
-                _look_part(found, name, raw)
+    with zipfile.ZipFile(path) as file:
+        members = sorted(file.infolist(), key=lambda each: not _READ_FIRST.search(each.filename))
+        if len(members) > _PARTS:
+            found.add("unread", "…", number=len(members) - _PARTS)
+        for each in members[:_PARTS]:
+            try:
+                _look_part(found, each.filename, _content(file, each))
+            except (ET.ParseError, zipfile.BadZipFile, OSError, ValueError, RuntimeError, zlib.error):
+                found.add("unread", each.filename)
     counts = [(kind, str(count), ", ".join(found.names[kind])) for kind, count in found.counts.items()]
     return found.details + [each for each in counts if each[1] != "0"]
-
-
-def _look_pdf(found: _Found, path: str) -> None:
-    importlib.import_module("gi").require_version("Poppler", "0.18")  # Debian's mat2 needs the same libraries
-    poppler = importlib.import_module("gi.repository.Poppler")
-    document = poppler.Document.new_from_file(Path(path).absolute().as_uri())
-    for file in document.get_attachments():
-        found.add("embedded", file.name or "?")
-    for number in range(document.get_n_pages()):
-        page = document.get_page(number)
-        notes, links = page.get_annot_mapping(), page.get_link_mapping()  # freed only after the last use
-        for note in (each.annot for each in notes):
-            if isinstance(note, poppler.AnnotFileAttachment):
-                found.add("embedded", getattr(note.get_attachment(), "name", "") or "?")
-            elif isinstance(note, poppler.AnnotMarkup):
-                found.add("comments", note.get_label() or "")
-        for action in [each.action for each in links]:
-            if action.type == poppler.ActionType.URI:
-                found.add("links", action.uri.uri or "?")
-        text = page.get_text()
-        for each in page.get_text_attributes():
-            is_white = min(each.color.red, each.color.green, each.color.blue) >= _NEARLY_WHITE
-            found.add("white", number=is_white and text[each.start_index : each.end_index + 1].strip() != "")
 
 
 def _look_part(found: _Found, name: str, raw: bytes) -> None:
@@ -239,7 +218,7 @@ def _learn_styles(found: _Found, tree: ET.Element) -> None:
     fonts = [_looks_of(each) for each in tree.iterfind("{*}fonts/{*}font")]
     fills = [_looks_of(*each) for each in tree.iterfind("{*}fills/{*}fill")]
     for place, each in enumerate(tree.iterfind("{*}cellXfs/{*}xf")):
-        font, fill = int(each.get("fontId") or 0), int(each.get("fillId") or 0)
+        font, fill = _number(each.get("fontId"), 0), _number(each.get("fillId"), 0)
         found.styles[f"cell {place}"] = ("", {**dict(*fonts[font:][:1]), **dict(*fills[fill:][:1])})
 
 
@@ -276,10 +255,14 @@ def _same(value: str) -> str:
 
 def _times(each: ET.Element) -> int:
     if _local(each.tag) == "col":
-        times = int(each.get("max", "1")) - int(each.get("min", "1")) + 1
+        times = _number(each.get("max"), 1) - _number(each.get("min"), 1) + 1
     else:
-        times = int(_attribute(each, "number-rows-repeated", "number-columns-repeated") or 1)
+        times = _number(_attribute(each, "number-rows-repeated", "number-columns-repeated"), 1)
     return max(1, min(times, _MOST))
+
+
+def _number(text: str | None, otherwise: int) -> int:
+    return int(text[:9]) if text and re.fullmatch("[0-9]+", text) else otherwise
 
 
 def _people(found: _Found, each: ET.Element) -> Sequence[str]:
@@ -310,13 +293,16 @@ def _parts(file: zipfile.ZipFile, members: Sequence[zipfile.ZipInfo]) -> Iterato
     if len(members) > _PARTS:
         raise ValueError("too many parts")
     for each in members:
-        if each.is_dir():
-            continue
-        with file.open(each) as part:
-            raw = part.read(_PART_BYTES + 1)
-        if len(raw) > _PART_BYTES:
-            raise ValueError("a part is too large")
-        yield each.filename, raw
+        if not each.is_dir():
+            yield each.filename, _content(file, each)
+
+
+def _content(file: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    with file.open(member) as part:
+        raw = part.read(_PART_BYTES + 1)
+    if len(raw) > _PART_BYTES:
+        raise ValueError("a part is too large")
+    return raw
 
 
 def _tree(raw: bytes) -> ET.Element:
@@ -384,7 +370,7 @@ def run_hidden_parts(task: str, path: str, out: str = "") -> int:
     # A file of another type has no findings, and its copy is unchanged.
     try:
         if task == "look":
-            for found in findings(path) if Path(path).suffix in OFFICE | {".pdf"} else []:
+            for found in findings(path) if Path(path).suffix in OFFICE else []:
                 print(json.dumps(found))  # noqa: T201  # the caller reads the output
         elif Path(path).suffix in OFFICE:
             write_cleaned_copy(path, out)

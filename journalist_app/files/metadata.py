@@ -12,12 +12,13 @@ import re
 import shutil
 import time
 import unicodedata
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 import msgspec
-from flask_babel import LazyString
+from flask_babel import LazyString, force_locale
 
 from journalist_app.files import metadata_sentences
 from journalist_app.files.file_types import HEAD_BYTES, NOT_IN_TEXT, ending_of
@@ -33,7 +34,7 @@ _SECONDS = 90.0
 _VALUE_CHARS = 200
 _LINES_OF_A_KIND = 12
 
-_HIDDEN_PARTS = Path(__file__).with_name("hidden_parts.py")
+_HIDDEN_PARTS, _PDF_PARTS = (Path(__file__).with_name(f"{name}_parts.py") for name in ("hidden", "pdf"))
 _OFFICE = frozenset({".docx", ".xlsx", ".pptx", ".odt", ".ods", ".odp", ".odg"})
 _ARCHIVES = frozenset({".zip", ".epub"})
 _WITH_FFMPEG = frozenset({".mp4", ".avi", ".wmv", ".wav"})  # mat2 needs ffmpeg to clean these
@@ -45,16 +46,17 @@ _UNKNOWN |= {".mpg", ".3gp", ".avif", ".bmp"}
 _REMARKS = dict.fromkeys(_OFFICE, (metadata_sentences.OFFICE,)) | {".pdf": (metadata_sentences.PDF,)}
 _REMARKS |= dict.fromkeys(_ARCHIVES, (metadata_sentences.ARCHIVE,))
 
-# $1 is mat2, $2 the ending of the file's name, $3 the program hidden_parts. mat2 finds no bubblewrap in bin/,
-# so mat2 starts no sandbox of its own. A sandbox inside our sandbox would fail, and the meaning of mat2's
-# option against it differs between versions.
+# $1 is mat2, $2 the file's ending, $3 and $4 the two programs above. mat2 finds no bubblewrap in bin/, so it
+# starts no sandbox of its own. A sandbox inside our sandbox would fail, and the meaning of mat2's option
+# against it differs between versions.
 _PREPARE = (
     "set -e; exec 2>/dev/null; /usr/bin/mkdir bin; /usr/bin/ln -s /usr/bin/exiftool /usr/bin/ffmpeg bin/; "
 )
 _INSPECT = _PREPARE + (
-    '/usr/bin/python3 -I -c "$3" look "file$2"; echo =; case "$2" in .webp|.mov|.m4a|.mp3) exec'
+    'case "$2" in .pdf) /usr/bin/python3 -I -c "$4" "file$2";; *) /usr/bin/python3 -I -c "$3" look "file$2";;'
+    ' esac || echo \'["unread", "1", "?"]\'; echo =; case "$2" in .webp|.mov|.m4a|.mp3) exec'
     ' bin/exiftool -S -a --system:all --file:all --composite:all --riff:all --mpeg:all "file$2";; esac;'
-    ' exec "$1" --show "file$2"'
+    ' "$1" --show "file$2" || echo "[-]"'
 )
 _CLEAN = _PREPARE + (
     '/usr/bin/python3 -I -S -c "$3" cut "file$2" "copy$2"; "$1" "copy$2" >/dev/null;'
@@ -71,11 +73,26 @@ _CLEAN = _PREPARE + (
 class FileFindings:
     """Metadata and hidden parts that were found in a file, and whether a cleaned copy can be made.
 
-    `lines` has one sentence for each finding. If the file could not be inspected, `lines` says why.
+    `lines` has one sentence for each finding. If the file could not be inspected, `lines` says why. `remarks`
+    has sentences for the adviser about all files of this type. A sentence is in the language of its reader.
     """
 
-    lines: tuple[str, ...] = field(repr=False)
+    lines: tuple[LazyString, ...] = field(repr=False)
     can_clean: bool
+    remarks: tuple[LazyString, ...] = ()
+
+    def text_in(self, language: str, most: int) -> str:
+        """Return the lines as one text of at most `most` characters, in this language (`nl` or `en`).
+
+        Lines that do not fit are counted in the last line. An empty language is the reader's own.
+        """
+        with force_locale(language) if language else nullcontext():
+            lines = [str(line) for line in self.lines]
+            text, more = "\n".join(lines), 0
+            while len(text) > most:
+                more += 1
+                text = "\n".join([*lines[:-more], metadata_sentences.left_out_sentence(more)])
+        return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +123,13 @@ class Mat2:
             return _not_examined(metadata_sentences.NO_SANDBOX)
         except (OSError, ProgramFailedError, msgspec.MsgspecError, KeyError):
             return _not_examined(metadata_sentences.FAILED)
-        lines = _sentences(found) or (str(metadata_sentences.NOTHING),)
+        if found["locked"]:
+            return _not_examined(metadata_sentences.LOCKED)
+        lines = _sentences(found) or (metadata_sentences.NOTHING,)
         can_clean = ending not in _NOT_CLEANED and (
             ending not in _WITH_FFMPEG or shutil.which("ffmpeg", path="/usr/bin") is not None
         )
-        return FileFindings((*lines, *map(str, _REMARKS.get(ending, ()))), can_clean)
+        return FileFindings(lines, can_clean, _REMARKS.get(ending, ()))
 
     def clean(self, file: IO[bytes], name: str, until: float = math.inf) -> bytes | None:
         """Return a copy of a file without metadata, or None if mat2 cannot make one.
@@ -139,12 +158,13 @@ class Mat2:
         seconds = max(0.0, min(_SECONDS, until - time.monotonic()))
         limits = ProgramLimits(seconds, _MEMORY_BYTES, limit, _CLEANED_BYTES, _PROCESSES)
         source = f"--ro-bind-data {file.fileno()} {SANDBOX_FOLDER}/file{ending} /bin/sh -c"
-        words = (*source.split(), script, "sh", str(self.mat2), ending, _HIDDEN_PARTS.read_text("utf-8"))
+        programs = (each.read_text("utf-8") for each in (_HIDDEN_PARTS, _PDF_PARTS))
+        words = (*source.split(), script, "sh", str(self.mat2), ending, *programs)
         return Sandbox(self.bwrap).run(words, limits, (file.fileno(),))
 
 
 def _not_examined(remark: LazyString) -> FileFindings:
-    return FileFindings((str(remark),), can_clean=False)
+    return FileFindings((remark,), can_clean=False)
 
 
 # ---- findings --------------------------------------------------------------------------------------
@@ -153,7 +173,7 @@ def _not_examined(remark: LazyString) -> FileFindings:
 _TECHNICAL = re.compile(  # says nothing about people, and is not shown
     "^(exif|exiftool|flashpix|gps|applicationrecord|minor|bwf|mpegaudio)version|byteorder|^components|^colorspace"
     "|^compression$|resolution|^ycbcr|(thumbnail|image)(offset|length)$|scale$|^mediadata|digest$|brand$|^handler"
-    "|^headingpairs|^titlesofparts|^i$"  # their titles are listed one by one
+    "|^headingpairs|^titlesofparts|^i$|^format$"  # their titles are listed one by one
 )
 _KEYS = (
     ("place", "^gps|location|city|country|latitude|longitude|province"),
@@ -165,6 +185,7 @@ _KEYS = (
     ("person", "author|(cre|origin)ator$|artist|owner|edby$|byline|copyright|company|manager|uname"),
 )
 
+_NOT_READ = '["unread", "1", "?"]'
 _Found = dict[str, list[tuple[str, str]]]
 
 
@@ -182,10 +203,12 @@ def _ending(file: IO[bytes], name: str) -> str:
 
 
 def _found(hidden: str, shown: str, ending: str) -> _Found:
-    if shown.startswith("[-]"):  # mat2 could not read the file, but its exit code is 0
-        raise ProgramFailedError
-    found: _Found = {about: [] for about in metadata_sentences.DETAILS}
-    for line in hidden.splitlines():
+    found: _Found = {about: [] for about in ("locked", *metadata_sentences.DETAILS)}
+    if shown.startswith("[-]"):  # mat2 could not read the file
+        if not set(hidden.splitlines()) - {_NOT_READ}:
+            raise ProgramFailedError
+        hidden += "" if '"unread"' in hidden else _NOT_READ
+    for line in dict.fromkeys(hidden.splitlines()):
         kind, key, value = msgspec.json.decode(line, type=tuple[str, str, str])
         if kind == "detail":
             _add(found, key, value, ending)
@@ -219,13 +242,13 @@ def _plain(text: str) -> str:
     return text if len(text) <= _VALUE_CHARS else text[:_VALUE_CHARS] + "…"
 
 
-def _sentences(found: _Found) -> tuple[str, ...]:
-    lines = []
+def _sentences(found: _Found) -> tuple[LazyString, ...]:
+    lines: list[LazyString] = []
     for about, details in found.items():
         lines += [
             metadata_sentences.detail_sentence(about, key, value) for key, value in details[:_LINES_OF_A_KIND]
         ]
         more = len(details) - _LINES_OF_A_KIND
         if more > 0:
-            lines.append(metadata_sentences.more_details_sentence(more))
+            lines.append(LazyString(metadata_sentences.more_details_sentence, more))
     return tuple(dict.fromkeys(lines))

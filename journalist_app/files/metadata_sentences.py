@@ -1,11 +1,11 @@
-"""Sentences about metadata and hidden parts of a file, in the adviser's language."""
+"""Sentences about metadata and hidden parts of a file, in the language of the reader: adviser or source."""
 
 import re
 from datetime import UTC, datetime
 from typing import Final
 
 from babel import dates
-from flask_babel import get_locale, gettext, lazy_gettext, ngettext
+from flask_babel import LazyString, get_locale, gettext, lazy_gettext, ngettext
 
 # Remarks about a whole file, such as why it was not inspected.
 UNKNOWN_TYPE: Final = lazy_gettext(
@@ -31,9 +31,13 @@ NOTHING: Final = lazy_gettext(
     "The app found no hidden information in this file. The file can still contain hidden information that "
     "the app cannot find."
 )
+LOCKED: Final = lazy_gettext(
+    "This file opens only with a password, so the app did not examine the file. What is hidden in the file "
+    "is unknown, and the app cannot make a cleaned copy. Ask the source to send the file without a password."
+)
 PDF: Final = lazy_gettext(
-    "The app does not show which forms, layers and invisible texts a PDF contains. A cleaned copy of a PDF "
-    "contains only pictures of its pages. No one can search the text of the copy or have the text read aloud."
+    "A cleaned copy of a PDF contains only pictures of its pages. No one can search the text of the copy or "
+    "have the text read aloud."
 )
 OFFICE: Final = lazy_gettext(
     "In a cleaned copy, the app accepts tracked changes and removes comments and the small picture of the "
@@ -45,7 +49,7 @@ ARCHIVE: Final = lazy_gettext(
     "examine and clean each file."
 )
 
-# Findings in a file by their subject, in the order in which the adviser reads about them.
+# Findings in a file by their subject, in the order in which the adviser and the source read about them.
 DETAILS: Final = {
     "person": lazy_gettext("Name (%(key)s): %(value)s"),
     "place": lazy_gettext("Place (%(key)s): %(value)s"),
@@ -53,6 +57,9 @@ DETAILS: Final = {
     "comments": lazy_gettext("Comments in the file: %(key)s, written by %(value)s."),
     "hidden": lazy_gettext("Pieces of text that are hidden on the page: %(key)s."),
     "white": lazy_gettext("Pieces of white text, which no one can see on a white page: %(key)s."),
+    "beside": lazy_gettext("Pages with text beside the part of the page that people see: %(key)s."),
+    "layers": lazy_gettext("Layers in the file, some of which can be hidden: %(key)s (%(value)s)."),
+    "fields": lazy_gettext("Fields of a form in the file: %(key)s (%(value)s)."),
     "sheets": lazy_gettext("Hidden sheets in the file: %(key)s (%(value)s)."),
     "deep_sheets": lazy_gettext("Hidden sheets that no menu of a program lists: %(key)s (%(value)s)."),
     "rows": lazy_gettext("Hidden rows in the file: %(key)s."),
@@ -63,6 +70,7 @@ DETAILS: Final = {
     "embedded": lazy_gettext("Files inside this file, which the app did not examine: %(key)s (%(value)s)."),
     "custom": lazy_gettext("Parts of the file that no page shows, made by a program: %(key)s (%(value)s)."),
     "links": lazy_gettext("Links from the file to other files or web pages: %(key)s (%(value)s)."),
+    "unread": lazy_gettext("Parts or pages of the file that the app could not examine: %(key)s (%(value)s)."),
     "device": lazy_gettext("Device or program (%(key)s): %(value)s"),
     "time": lazy_gettext("Date or time (%(key)s): %(value)s"),
     "other": lazy_gettext("Something else (%(key)s): %(value)s"),
@@ -86,11 +94,15 @@ _WORDS: Final = (
 )
 
 
-def detail_sentence(kind: str, key: str, value: str) -> str:
-    """Return a sentence in the adviser's language about one finding in a file.
+def detail_sentence(kind: str, key: str, value: str) -> LazyString:
+    """Return a sentence about one finding in a file, in the language of the reader.
 
     `kind` is a key of `DETAILS`. Known names of metadata are replaced by words, and dates are formatted.
     """
+    return LazyString(_sentence, kind, key, value)
+
+
+def _sentence(kind: str, key: str, value: str) -> str:
     name = re.sub(r"[^a-z]", "", key.lower())
     words = next((str(word) for word, names in _WORDS if name in names.split()), key)
     value = _moment(value) if kind == "time" else value
@@ -98,7 +110,7 @@ def detail_sentence(kind: str, key: str, value: str) -> str:
 
 
 def _moment(value: str) -> str:
-    """Return a date and time in the adviser's language, or the value itself if it has another form."""
+    """Return a date and time in the reader's language, or the value itself if it has another form."""
     iso = re.sub(r"^(\d{4}):(\d\d):(\d\d)", r"\1-\2-\3", value)
     try:
         is_seconds = re.fullmatch(r"\d{9,10}", value) is not None  # since 1970
@@ -116,6 +128,17 @@ def more_details_sentence(count: int) -> str:
         ngettext(
             "The file contains %(num)d more hidden detail like the one in the line above.",
             "The file contains %(num)d more hidden details like the one in the line above.",
+            count,
+        )
+    )
+
+
+def left_out_sentence(count: int) -> str:
+    """Return a sentence: the list of hidden details does not have the last `count`."""
+    return str(
+        ngettext(
+            "The file contains %(num)d more hidden detail, which is not in this list.",
+            "The file contains %(num)d more hidden details, which are not in this list.",
             count,
         )
     )

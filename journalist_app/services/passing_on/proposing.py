@@ -6,7 +6,7 @@ cleaned copy. The adviser then previews the proposal as the source will see it. 
 
 import secrets
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from datetime import date
 from typing import Final
 
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.desk.verification import conversation_of, open_all, require_answerable
+from journalist_app.desk.verification import OpenedEntry, conversation_of, open_all, require_answerable
 from journalist_app.errors import PassOnRefusal, PassOnRefusedError, UnsentRefusedError
 from journalist_app.files.pinned_recipients import RecipientKey
 from journalist_app.services.mailbox.pending_files import PendingFiles
@@ -69,7 +69,8 @@ class ProposalForm:
 class PreparedProposal:
     """A proposal that the adviser previews and has not sent yet.
 
-    `step` is the desk's statement to the source about the proposal, or None.
+    `step` is the desk's statement to the source about the proposal, or None. The source reads the findings
+    about the files in the `language` of the page on which they wrote last.
     """
 
     form_context: FormContext
@@ -80,6 +81,7 @@ class PreparedProposal:
     step_id: EntryId
     files: tuple[PreparedFile, ...]
     pending: PendingFiles = field(repr=False)
+    language: str  # of the source
 
     @property
     def is_busy(self) -> bool:
@@ -126,7 +128,7 @@ def prepare_proposal(  # noqa: PLR0913  # the form has many parts
         on_failure.pop_all()
     step_id = EntryId(secrets.token_bytes(ENTRY_ID_BYTES))
     prepared = PreparedProposal(
-        form_context, recipient, text, form.words, step, step_id, tuple(files), pending
+        form_context, recipient, text, form.words, step, step_id, tuple(files), pending, _language(opened)
     )
     while len(desk.prepared) >= PREPARED_MAX:
         desk.prepared.pop(next(iter(desk.prepared))).give_up()
@@ -142,6 +144,12 @@ def prepare_proposal(  # noqa: PLR0913  # the form has many parts
     # The context has the adviser's language, for the sentences about the files.
     threading.Thread(target=copy_context().run, args=[examine], name="examining", daemon=True).start()
     return prepared
+
+
+def _language(opened: Sequence[OpenedEntry]) -> str:
+    """Return the language of the page on which the source wrote last, or an empty text if it is unknown."""
+    written = [each.content.language for each in opened if each.content is not None]
+    return next(filter(None, reversed(written)), "")
 
 
 def find_prepared(desk: OpenDesk, address: Address, entry_id: EntryId) -> PreparedProposal:
@@ -220,7 +228,7 @@ def _content(prepared: PreparedProposal, cleaned: Collection[int]) -> Content:
                     attachment_id=copy.note.id,
                     sha256=copy.sha256,
                     is_cleaned=copy is file.cleaned,
-                    about="\n".join(file.findings.lines if file.findings else ())[:REMARK_CHARS],
+                    about=file.findings.text_in(prepared.language, REMARK_CHARS) if file.findings else "",
                 )
                 for file, copy in chosen
             ),

@@ -9,7 +9,8 @@ from flask_babel import Babel
 
 import journalist_app
 from journalist_app.files import hidden_parts
-from journalist_app.files.metadata_sentences import DETAILS, detail_sentence
+from journalist_app.files.metadata import FileFindings
+from journalist_app.files.metadata_sentences import DETAILS, OFFICE, detail_sentence
 from tests.journalist_app.files.file_factories import a_zip, texts_in
 from tests.journalist_app.files.office_factories import (
     FIRST_AUTHOR,
@@ -105,11 +106,11 @@ def test_a_file_cannot_claim_more_rows_than_a_sheet_has(tmp_path: Path) -> None:
     assert "1" == hidden_in(tmp_path, a_full_ods("-5"))["rows"][0]
 
 
-def test_a_number_that_is_no_number_is_a_failure(tmp_path: Path) -> None:
-    path = tmp_path / "file.ods"
-    path.write_bytes(a_full_ods("veel"))
+@pytest.mark.parametrize("number", ["veel", "-5", "1.5", "\u0665", ""])
+def test_a_number_that_is_no_number_hides_nothing(tmp_path: Path, number: str) -> None:
+    hidden = hidden_in(tmp_path, a_full_ods(number))
 
-    assert 3 == hidden_parts.run_hidden_parts("look", str(path))
+    assert {**hidden_in(tmp_path, a_full_ods("1"))} == hidden
 
 
 def test_a_million_links_with_long_names_make_a_short_list(tmp_path: Path) -> None:
@@ -162,7 +163,27 @@ def test_a_date_and_its_name_are_in_words_in_the_language_of_the_reader(
     Babel(app, locale_selector=lambda: language, default_translation_directories=TRANSLATIONS)
 
     with app.test_request_context():
-        sentence = detail_sentence("time", "created", value)
+        sentence = str(detail_sentence("time", "created", value))
 
     assert words in sentence
     assert {"nl": "(gemaakt op)", "en": "(made on)"}[language] in sentence
+
+
+def test_the_source_reads_findings_in_their_own_language_and_every_line_is_whole() -> None:
+    app = Flask(__name__)
+    Babel(app, locale_selector=lambda: "en", default_translation_directories=TRANSLATIONS)
+    found = [detail_sentence("time", "created", "2026-03-02")] + [
+        detail_sentence("sheets", str(number), "Blad") for number in range(3)
+    ]
+    findings = FileFindings(tuple(found), can_clean=False, remarks=(OFFICE,))
+
+    with app.test_request_context():
+        whole, cut = findings.text_in("nl", 1_000), findings.text_in("nl", 180)
+        own, none = findings.text_in("", 1_000), findings.text_in("en", 90)
+
+    assert "(gemaakt op): 2 maart 2026\n" in whole
+    assert 4 == len(whole.splitlines())
+    assert whole.splitlines()[:2] == cut.splitlines()[:2]
+    assert "nog 2 verborgen gegevens" in cut.splitlines()[2]
+    assert "(made on): 2 March 2026\n" in own
+    assert "4 more hidden details" in none

@@ -14,6 +14,7 @@ from io import BytesIO, FileIO
 from pathlib import Path
 
 import pytest
+from flask_babel import LazyString
 from PIL import Image
 
 from journalist_app.files import metadata, metadata_sentences
@@ -108,7 +109,7 @@ def test_place_maker_camera_and_day_of_a_photograph_are_reported(tmp_path: Path)
     assert detail_sentence("person", "Artist", AUTHOR) in looked.lines
     assert detail_sentence("device", "Model", CAMERA) in looked.lines
     assert any(
-        line.startswith(detail_sentence("place", "GPSPosition", "52 deg 4' 47")) for line in looked.lines
+        line.startswith(str(detail_sentence("place", "GPSPosition", "52 deg 4' 47"))) for line in looked.lines
     )
     time = detail_sentence("time", "(", "").partition("((")[0]
     assert any(line.startswith(time) and "2 March 2026, 09:10" in line for line in looked.lines)
@@ -133,14 +134,14 @@ def test_the_author_and_the_program_of_a_pdf_are_distinguished(tmp_path: Path) -
     assert looked.can_clean
 
 
-def test_comments_files_links_and_white_text_of_a_pdf_are_reported(tmp_path: Path) -> None:
+def test_comments_files_links_and_unseen_text_of_a_pdf_are_reported(tmp_path: Path) -> None:
     looked = OPENLY.inspect(a_file(tmp_path, a_full_pdf()), "stuk.pdf")
 
     for finding in (
         ("comments", "2", f"{COMMENTER}, {ADDER}"),
         ("embedded", "3", "lijst.xlsx, ?"),
         ("links", "1", "http://intranet.example/anna"),
-        ("white", "1", ""),
+        ("hidden", "1", ""),
     ):
         assert detail_sentence(*finding) in looked.lines
     assert looked.can_clean
@@ -153,9 +154,7 @@ def test_a_cleaned_pdf_has_no_hidden_parts(tmp_path: Path) -> None:
 
     looked = OPENLY.inspect(a_file(tmp_path, cleaned), "stuk.pdf")
 
-    version, remark = looked.lines
-    assert "PDF-1." in version
-    assert str(metadata_sentences.PDF) == remark
+    assert (metadata_sentences.NOTHING,) == looked.lines
 
 
 @pytest.mark.slow
@@ -175,7 +174,7 @@ def test_an_archive_is_reported_but_not_cleaned(tmp_path: Path) -> None:
     looked = mat2.inspect(path, "alles.zip")
 
     assert detail_sentence("time", "date_time", "2026-03-02") == looked.lines[0]
-    assert looked.lines[1:] == (str(metadata_sentences.ARCHIVE),)
+    assert ((metadata_sentences.ARCHIVE,), 1) == (looked.remarks, len(looked.lines))
     assert not looked.can_clean
     assert mat2.clean(path, "alles.zip") is None
 
@@ -188,8 +187,8 @@ def test_the_creator_of_a_pdf_is_a_program(tmp_path: Path) -> None:
     assert (
         detail_sentence("person", "author", AUTHOR),
         detail_sentence("device", "creator", CAMERA),
-    ) == looked.lines[:2]
-    assert looked.lines[2:] == (str(metadata_sentences.PDF),)
+    ) == looked.lines
+    assert (metadata_sentences.PDF,) == looked.remarks
 
 
 def test_a_video_is_cleaned_only_if_ffmpeg_is_installed(
@@ -469,20 +468,53 @@ def test_a_missing_mat2_is_reported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content"),
+    ("name", "content", "line"),
     [
-        ("a.docx", b"PK\x03\x04 and nothing behind it"),
-        ("a.docx", a_zip({"word/document.xml": "<w:broken"})),
-        ("a.odt", a_zip({"content.xml": '<!DOCTYPE a [<!ENTITY b "' + "b" * 9 + '">]><a>&b;&c;</a>'})),
-        ("a.docx", a_zip({f"word/{n}.xml": "<a/>" for n in range(5_001)})),
+        ("a.docx", b"PK\x03\x04 and nothing behind it", metadata_sentences.FAILED),
+        (
+            "a.docx",
+            a_zip({"word/document.xml": "<w:broken"}),
+            detail_sentence("unread", "1", "word/document.xml"),
+        ),
+        (
+            "a.odt",
+            a_zip({"content.xml": '<!DOCTYPE a [<!ENTITY b "' + "b" * 9 + '">]><a>&b;&c;</a>'}),
+            detail_sentence("unread", "1", "content.xml"),
+        ),
+        (
+            "a.docx",
+            a_zip({f"word/{n}.xml": "<a/>" for n in range(5_001)}),
+            detail_sentence("unread", "1", "…"),
+        ),
     ],
     ids=["cut short", "broken XML", "entities", "too many parts"],
 )
-def test_a_malformed_office_file_is_reported(tmp_path: Path, name: str, content: bytes) -> None:
+def test_a_malformed_office_file_is_reported(
+    tmp_path: Path, name: str, content: bytes, line: LazyString
+) -> None:
     path = a_file(tmp_path, content)
 
-    assert OPENLY.inspect(path, name).lines[0] == str(metadata_sentences.FAILED)
+    assert OPENLY.inspect(path, name).lines[0] == str(line)
     assert OPENLY.clean(path, name) is None
+
+
+def test_a_part_that_cannot_be_read_hides_no_other_part(tmp_path: Path) -> None:
+    parts = {"word/document.xml": "<broken", "word/comments.xml": '<a><comment author="Ans"/></a>'}
+
+    looked = OPENLY.inspect(a_file(tmp_path, a_zip(parts)), "a.docx")
+
+    assert detail_sentence("comments", "1", "Ans") in looked.lines
+    assert detail_sentence("unread", "1", "word/document.xml") in looked.lines
+
+
+@pytest.mark.parametrize("says", ["[-] not read", "exit 1"])
+def test_what_mat2_cannot_read_hides_no_hidden_part(tmp_path: Path, says: str) -> None:
+    mat2 = a_mat2(tmp_path, says if says == "exit 1" else f"echo '{says}'")
+
+    looked = mat2.inspect(a_file(tmp_path, a_docx()), "a.docx")
+
+    assert detail_sentence("comments", "1", COMMENTER) in looked.lines
+    assert detail_sentence("unread", "1", "?") in looked.lines
 
 
 @pytest.mark.slow
@@ -512,7 +544,7 @@ def test_a_zip_bomb_is_not_unpacked(tmp_path: Path) -> None:
     looked = OPENLY.inspect(path, "bom.docx")
 
     assert len(raw.getvalue()) < 100_000
-    assert looked.lines[0] == str(metadata_sentences.FAILED)
+    assert looked.lines[0] == detail_sentence("unread", "1", "word/document.xml")
     assert OPENLY.clean(path, "bom.docx") is None
     assert ["file"] == [each.name for each in tmp_path.iterdir()]
 

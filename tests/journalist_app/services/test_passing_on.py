@@ -197,6 +197,14 @@ def test_a_proposal_holds_the_very_bytes_that_would_go(desk: OpenDesk, source: A
     assert [each.name for each in proposed.content.attachments] == ["bewijs.pdf"]
 
 
+def test_the_findings_in_a_file_are_in_the_language_of_the_source(desk: OpenDesk, source: ASource) -> None:
+    assert "" == prepare(desk, context_for(desk, source)).language
+    for language in ("en", "nl", ""):
+        source.says(Content(kind=Kind.MESSAGE, language=language, text="Hoi."))
+
+    assert "nl" == prepare(desk, context_for(desk, source)).language
+
+
 def test_a_cleaned_copy_goes_where_the_adviser_says_so(world: World, desk: OpenDesk, source: ASource) -> None:
     proposed = propose(desk, source, cleaned=True)
 

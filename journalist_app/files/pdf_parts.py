@@ -1,0 +1,202 @@
+"""Program that lists the hidden parts of a PDF: comments, links, forms, layers, and texts that no one sees.
+
+No module imports this file. `journalist_app.files.metadata` runs it as a program, with the system's Python in
+the sandbox, because the files are hostile. The program imports only the standard library, and Poppler and
+Cairo, which mat2 needs too. `hidden_parts` is the program for office files.
+"""
+
+import importlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+_NAMES = 12  # shown of each kind
+_NAME_CHARS = 200
+_PAGES = 100  # whose texts are compared with their picture; takes 10 seconds
+_POINT = 1.5  # pixels for a point: a small letter then has 50 pixels
+_SIDE = 2_400  # pixels of the longest side of a page: four times A4 is the largest
+_CONTRAST = 24  # of 255: the least difference in colour that people see
+_DARK = 96  # of 255: a pixel of a letter
+_LETTERS = 2  # compared of each word
+_BESIDE = "-x -20000 -y -20000 -W 50000 -H 50000"  # in points; Poppler alone lists no text beside the page
+
+Finding = tuple[str, str]  # the kind, and a name or an empty text
+Box = tuple[int, int, int, int]
+
+
+def pdf_findings(path: str) -> list[tuple[str, str, str]]:
+    """Return the hidden parts of a PDF as tuples of texts: the kind, the number, and the names.
+
+    A PDF that opens only with a password gives one finding of the kind "locked".
+    """
+    gi = importlib.import_module("gi")
+    gi.require_version("Poppler", "0.18")
+    poppler, glib = (importlib.import_module(f"gi.repository.{name}") for name in ("Poppler", "GLib"))
+    try:
+        document = poppler.Document.new_from_file(Path(path).absolute().as_uri())
+    except glib.Error as why:
+        if why.code == int(poppler.Error.ENCRYPTED):
+            return [("locked", "1", "")]
+        raise ValueError from why
+    counts: dict[str, int] = {}
+    names: dict[str, dict[str, None]] = {}
+    for kind, name in _all_findings(poppler, document, path):
+        counts[kind] = counts.get(kind, 0) + 1
+        known = names.setdefault(kind, {})
+        if name.strip() and len(known) < _NAMES:
+            known[name.strip()[:_NAME_CHARS]] = None
+    return [(kind, str(count), ", ".join(names[kind])) for kind, count in counts.items()]
+
+
+def _all_findings(poppler: Any, document: Any, path: str) -> Iterator[Finding]:  # noqa: ANN401  # no types
+    for file in document.get_attachments():
+        yield "embedded", file.name or "?"
+    yield from _layers(poppler, document)
+    if "XFA" in _output("pdfinfo", path):
+        yield "fields", "XFA"
+    pages = [document.get_page(number) for number in range(document.get_n_pages())]
+    for number, page in enumerate(pages, start=1):
+        yield from _page_findings(poppler, page)
+        if number <= _PAGES and max(page.get_size()) * _POINT <= _SIDE:
+            yield from (("hidden", "") for _ in range(_unseen_pieces(poppler, page)))
+        elif page.get_text().strip():
+            yield "unread", str(number)
+    beside = zip(
+        *(_output("pdftotext", *each.split(), path, "-").split("\f") for each in ("", _BESIDE)), strict=False
+    )
+    for on_page, everything in beside:
+        if len("".join(on_page.split())) < len("".join(everything.split())):
+            yield "beside", ""
+
+
+def _output(program: str, *words: str) -> str:
+    made = subprocess.run([f"/usr/bin/{program}", *words], capture_output=True, check=True)  # noqa: S603
+    return made.stdout.decode("utf-8", "replace")
+
+
+def _layers(poppler: Any, document: Any) -> Iterator[Finding]:  # noqa: ANN401
+    try:
+        waiting = [poppler.LayersIter.new(document)]
+    except TypeError:  # the document has no layers
+        return
+    while waiting:
+        place = waiting.pop()
+        layer, child = place.get_layer(), place.get_child()
+        if layer:
+            yield "layers", layer.get_title() or "?"
+        waiting += [each for each in (place if place.next() else None, child) if each]
+
+
+def _page_findings(poppler: Any, page: Any) -> Iterator[Finding]:  # noqa: ANN401
+    # The lists are freed only after the last use.
+    notes, links, fields = page.get_annot_mapping(), page.get_link_mapping(), page.get_form_field_mapping()
+    for note in (each.annot for each in notes):
+        if isinstance(note, poppler.AnnotFileAttachment):
+            yield "embedded", getattr(note.get_attachment(), "name", "") or "?"
+        elif isinstance(note, poppler.AnnotMarkup):
+            yield "comments", note.get_label() or ""
+    for action in [each.action for each in links]:
+        target = {
+            poppler.ActionType.URI: lambda action: action.uri.uri,
+            poppler.ActionType.GOTO_REMOTE: lambda action: action.goto_remote.file_name,
+            poppler.ActionType.LAUNCH: lambda action: action.launch.file_name,
+        }.get(action.type)
+        if target:
+            yield "links", target(action) or "?"
+    for field in (each.field for each in fields):
+        is_text = field.get_field_type() == poppler.FormFieldType.TEXT
+        value = (field.text_get_text() if is_text else "") or ""
+        yield "fields", f"{field.get_name() or '?'}: {value}" if value else field.get_name() or "?"
+    if page.get_thumbnail_size()[0]:
+        yield "thumbnail", ""
+
+
+# ---- texts that no one sees --------------------------------------------------------------------------
+
+
+def _unseen_pieces(poppler: Any, page: Any) -> int:  # noqa: ANN401
+    """Count the pieces of text on a page that have no contrast with what is around and under each letter.
+
+    Such a text is white on white, has no colour at all, or is under a picture.
+    """
+    text = page.get_text()
+    has_layout, places = page.get_text_layout()
+    if not has_layout or len(places) != len(text):
+        return 0
+    width, height = (max(1, round(each * _POINT)) for each in page.get_size())
+    picture, letters = _pictures(poppler, page, width, height)
+    pieces, was_seen, at = 0, True, 0
+    for word in text.split():
+        at = text.index(word, at)
+        boxes = [_box(place, width, height) for place in places[at : at + _LETTERS]]
+        is_seen = any(_has_contrast(picture, letters, width, box) for box in boxes)
+        pieces += was_seen and not is_seen
+        was_seen, at = is_seen, at + len(word)
+    return pieces
+
+
+def _pictures(poppler: Any, page: Any, width: int, height: int) -> Sequence[memoryview]:  # noqa: ANN401
+    """Return two pictures of a page, with four bytes for a pixel: the page, and only all its letters."""
+    cairo = importlib.import_module("cairo")
+    black, white, area = poppler.Color(), poppler.Color(), poppler.Rectangle()
+    white.red = white.green = white.blue = 0xFFFF
+    area.x2, area.y2 = page.get_size()
+    made = []
+    for draw in (
+        page.render,
+        lambda on: page.render_selection(
+            on, area, poppler.Rectangle(), poppler.SelectionStyle.GLYPH, black, white
+        ),
+    ):
+        surface = cairo.ImageSurface(cairo.FORMAT_RGB24, width, height)
+        on = cairo.Context(surface)
+        on.set_source_rgb(1, 1, 1)
+        on.paint()
+        on.scale(_POINT, _POINT)
+        draw(on)
+        surface.flush()
+        made.append(memoryview(bytes(surface.get_data())))
+    return made
+
+
+def _box(place: Any, width: int, height: int) -> Box:  # noqa: ANN401
+    left, right = sorted(round(each * _POINT) for each in (place.x1, place.x2))
+    top, bottom = sorted(round(each * _POINT) for each in (place.y1, place.y2))
+    return max(0, left), max(0, top), min(width, right + 1), min(height, bottom + 1)
+
+
+def _has_contrast(picture: memoryview, letters: memoryview, width: int, box: Box) -> bool:
+    left, top, right, bottom = box
+    inside: list[memoryview] = []
+    around: list[memoryview] = []
+    for row in range(top, bottom):
+        for at in range(4 * (row * width + left), 4 * (row * width + right), 4):
+            (inside if letters[at] < _DARK else around).append(picture[at : at + 3])
+    if not inside or not around:  # a letter of another kind, or too small to have pixels
+        return _spread(inside + around) >= _CONTRAST
+    return max(abs(one - other) for one, other in zip(_mean(inside), _mean(around), strict=True)) >= _CONTRAST
+
+
+def _mean(pixels: Sequence[memoryview]) -> Iterable[float]:
+    return [sum(each) / len(pixels) for each in zip(*pixels, strict=True)]
+
+
+def _spread(pixels: Sequence[memoryview]) -> int:
+    return max((max(each) - min(each) for each in zip(*pixels, strict=True)), default=0)
+
+
+def run_pdf_parts(path: str) -> int:
+    """Print the hidden parts of the PDF at `path`, one JSON list a line. Return 3 after a failure, else 0."""
+    try:
+        for found in pdf_findings(path):
+            print(json.dumps(found))  # noqa: T201  # the caller reads the output
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_pdf_parts(sys.argv[1]))
