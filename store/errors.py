@@ -57,6 +57,15 @@ class StoreDamagedError(StoreError):
     sentence = "the store's file is damaged or is not a store"
 
 
+class StoreJournalError(StoreDamagedError):
+    """The journal beside the store's file belongs to another file, so SQLite would make one corrupt store."""
+
+    sentence = (
+        "the journal beside the store (its name ends in -wal) belongs to another file: stop all programs, "
+        "move the files whose names end in -wal and -shm out of the folder, and start again"
+    )
+
+
 class StoreOutdatedError(WholeStoreError):
     """The store's tables have an older or a newer version than this program needs."""
 

@@ -16,6 +16,8 @@ from deploy.cli.terminal import show_count, show_step, stop_on_signals
 from deploy.serving.gc_tuning import collect_from_here
 from deploy.serving.wiped_memory import overwrite_freed_memory
 
+_STOP_SECONDS = 10  # time that a pouch which came early gets to be applied after a signal to stop
+
 
 @click.command()
 @source_bind_option
@@ -80,9 +82,13 @@ def sweep_command(settings: Path, *, once: bool) -> None:
         return
     collect_from_here()
     stop = stop_on_signals()
+    pending = threading.Thread(target=apply_pending_until_stopped, args=(settings, stop), daemon=True)
     if "sync" in sections:
-        threading.Thread(target=apply_pending_until_stopped, args=(settings, stop), daemon=True).start()
+        pending.start()
     server_cleanup.sweep_until_stopped(sweeper, stop)
+    if "sync" in sections:
+        pending.join(_STOP_SECONDS)
+    sweeper.store.settle()
 
 
 COMMANDS = (run_command, serve_command, sweep_command)

@@ -65,15 +65,18 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no 
         self._worker: QuietWorker | None = None
         super().__init__()
 
-    def run(self) -> None:
-        """Serve the app until a signal says to stop.
+    def run(self, when_stopped: Callable[[], object] = lambda: None) -> None:
+        """Serve the app until a signal says to stop. Call `when_stopped` after all workers have ended.
 
         Temporary files are in memory. The log contains no addresses and nothing that people sent.
         """
         os.environ["TMPDIR"] = TMPFS  # our code writes no temporary files; a library's are in memory
         install_quiet_log(sys.stderr)
         collect_from_here()
-        super().run()
+        try:
+            super().run()
+        finally:
+            when_stopped()
 
     def load_config(self) -> None:
         """Set gunicorn's settings. gunicorn itself reads no settings file and no command-line arguments."""

@@ -45,4 +45,4 @@ def serve_adviser(settings: Path) -> None:
     server = GunicornServer(
         build, binds=[config.bind], workers=1, threads=_THREADS, stop_seconds=_STOP_SECONDS
     )
-    server.run()
+    server.run(store.settle)

@@ -70,4 +70,4 @@ def serve_source(settings: Path) -> None:
 
     GunicornServer(
         build, binds=binds, workers=config.workers, threads=config.threads, stop_seconds=_STOP_SECONDS
-    ).run()
+    ).run(store.settle)

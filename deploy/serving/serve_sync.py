@@ -47,7 +47,7 @@ def serve_sync(settings: Path) -> None:
 
     GunicornServer(
         build, binds=[config.bind], workers=config.workers, threads=config.threads, stop_seconds=_STOP_SECONDS
-    ).run()
+    ).run(store.settle)
 
 
 def answer_one_pouch(settings: Path, brought: BinaryIO, out: BinaryIO) -> None:

@@ -4,6 +4,7 @@ Imports only the exceptions at the root of `store`.
 
 - `engine`: opens the file, and sessions for reading and writing
 - `connections`: opens sqlite3 connections, and closes them before a fork
+- `own_journal`: recognises a journal that belongs to another file
 - `schema`: tables
 - `prepared_statements`: the classes with which the store reads and writes all rows
 - `sealed_rows`: writes encrypted rows, and counts their bytes

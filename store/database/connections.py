@@ -1,11 +1,13 @@
 """Connections of the sqlite3 driver: opened with our settings, and closed before a process forks."""
 
+import atexit
 import os
 import sqlite3
 import weakref
 from collections.abc import Callable
 from pathlib import Path
 
+from store.database.own_journal import refuse_foreign_journal
 from store.errors import StoreError, StoreOutdatedError
 
 _NO_SECURE_DELETE = (
@@ -24,9 +26,11 @@ def connect(path: Path, *settings: str, journal: str = "wal") -> sqlite3.Connect
     must have. The caller begins each transaction with BEGIN.
 
     Raises:
+        StoreJournalError: the journal beside the file belongs to another file.
         StoreOutdatedError: the file has another kind of journal, in which deleted content could stay.
         StoreError: this SQLite cannot overwrite deleted content.
     """
+    refuse_foreign_journal(path)
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=rw",
         uri=True,
@@ -50,7 +54,7 @@ def connect(path: Path, *settings: str, journal: str = "wal") -> sqlite3.Connect
 
 
 def close_before_fork(close: Callable[[], None]) -> None:
-    """Register the `close` method of a store, which is then called before each fork of this process.
+    """Register the `close` method of a store, to be called before each fork and at the end of this process.
 
     The registration does not keep the store in memory.
     """
@@ -63,3 +67,4 @@ def close_before_fork(close: Callable[[], None]) -> None:
             method()
 
     os.register_at_fork(before=close_if_alive)
+    atexit.register(close_if_alive)  # the last connection that is closed leaves no journal

@@ -8,13 +8,14 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.orm import Session
 
 from store.database.connections import close_before_fork, connect
+from store.database.own_journal import journal_of, write_new_number
 from store.database.schema import PAGE_BYTES, SCHEMA
 from store.database.sqlite_errors import translating
 from store.errors import StoreError, StoreFullError, StoreMissingError, StoreOutdatedError
@@ -26,6 +27,7 @@ WAIT_SECONDS = 30  # for the write lock; after that a request gets StoreBusyErro
 # 102 to 250 ms, which is not worth one more file.
 _RETRY_SECONDS = 0.0005
 _SETTINGS = ("foreign_keys=ON", "temp_store=MEMORY")
+_SETTLE_TRIES, _SETTLE_SECONDS = 20, 0.05
 _IS_DURABLE = "is_durable"  # key in the notes of a connection
 _READERS = 8  # reading connections per process; further threads wait some microseconds for a free one
 
@@ -81,8 +83,11 @@ class Store:
                     driver.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
                     connection.info[_IS_DURABLE] = durable
                 self._begin_writing(connection)
+                changes = driver.total_changes
                 with self._session(connection) as session:
                     yield session
+                    if session.in_transaction() or driver.total_changes != changes:
+                        write_new_number(driver)
                     if session.in_transaction():
                         session.commit()
                     driver.commit()  # SQLAlchemy commits only transactions that it began itself
@@ -94,6 +99,19 @@ class Store:
             with self._writer.connect() as connection:
                 (busy, _, _) = _driver(connection).execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
                 return not busy
+
+    def settle(self) -> None:
+        """Close the store at the end of a program, and leave no journal if no other program uses the store.
+
+        If the disk fails, the journal stays, and the next program uses it.
+        """
+        for _ in range(_SETTLE_TRIES):
+            with suppress(StoreError):
+                self.checkpoint()
+            self.close()
+            if not journal_of(self.path).exists():
+                return
+            time.sleep(_SETTLE_SECONDS)  # a process that has just been killed may still have a connection
 
     def vacuum(self) -> None:
         """Rewrite the store's file, with the rows of each table in the order of their ids.
@@ -116,6 +134,9 @@ class Store:
                     _retry(driver, "VACUUM", self._wait_seconds)
                 finally:
                     driver.execute("PRAGMA temp_store=MEMORY")
+                self._begin_writing(connection)
+                write_new_number(driver)
+                driver.commit()
 
     def close(self) -> None:
         """Close every connection that is not in use. The store opens new connections when it needs them."""
@@ -205,7 +226,7 @@ def open_store(path: Path) -> Store:
 
     Raises:
         StoreMissingError: there is no file at `path`.
-        StoreDamagedError: the file is not a database.
+        StoreDamagedError: the file is not a database, or its journal belongs to another file.
         StoreOutdatedError: the store has the tables or the kind of journal of another version.
         StoreError: this SQLite cannot overwrite deleted content.
     """
