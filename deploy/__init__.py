@@ -3,8 +3,9 @@
 Imports `source_app`, `journalist_app`, `sync`, `report`, `stored_mailbox`, `web`, `store`, `protocol`, `gpg`,
 `programs` and `crypto`. Nothing imports `deploy`. Its packages import each other in this direction:
 `cli` → `serving` → `syncing` → `pairing` → `onion` → `settings` → the modules at the root. `sweeping` imports
-`settings` and root modules only. Three root modules import packages: `desk_for_command` and `setup` import
-`settings`, and `report_files` imports `serving`.
+`settings` and root modules only. `checking` imports `onion`, `settings` and root modules only. Three root
+modules import packages: `desk_for_command` and `setup` import `settings`, and `report_files` imports
+`serving`.
 
 - `cli`: commands: read the arguments, call one function, print
 - `settings`: the settings file
@@ -12,6 +13,7 @@ Imports `source_app`, `journalist_app`, `sync`, `report`, `stored_mailbox`, `web
 - `pairing`: server and workstations exchange their public keys
 - `syncing`: sync as commands and timers start it
 - `onion`: onion services of Tor
+- `checking`: unsafe states at the start, and `steunpunt check`
 - `sweeping`: the background tasks that destroy deleted content
 - `poster`: the poster for partner organisations
 - `atomic_folder`: make a folder completely or not at all
@@ -19,6 +21,7 @@ Imports `source_app`, `journalist_app`, `sync`, `report`, `stored_mailbox`, `web
 - `desk_openpgp_key`: the desk's OpenPGP key
 - `errors`: exceptions whose message is one sentence for the operator
 - `hardening`: protect memory and files of a process against others
+- `last_rewrite`: day on which the clean-up last rewrote the store
 - `pinned_letterhead`: verify the letterhead in the store, and watch for a newer one
 - `ports`: check that an address is free
 - `quiet_log`: logging without anything from a request

@@ -24,6 +24,10 @@ class UnsafePathError(DeployError):
     """A file or folder is missing, or other users could read or replace it."""
 
 
+class UnsafeStateError(DeployError):
+    """The machine is in a state in which packaged units do not start. The message names each such state."""
+
+
 class OpenPGPError(DeployError):
     """The desk's OpenPGP key cannot be made or read."""
 

@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 from deploy.errors import UnsafePathError, os_error_as
+from store.errors import StoreMissingError
 
 # Source: linux/prctl.h.
 _PR_SET_PDEATHSIG = 1
@@ -52,6 +53,19 @@ def private_folder(path: Path) -> None:
         raise UnsafePathError(f"{path} is not a folder of this user: remove it or name another.")
     if stat.S_IMODE(status.st_mode) & 0o077:
         raise UnsafePathError(f"{path} is open to other users: run chmod 700 {path}.")
+
+
+def remake_folders(*paths: Path) -> None:
+    """Make private folders again that something removed from memory while the program runs.
+
+    Raises:
+        StoreMissingError: a folder cannot be made, or another user made it first.
+    """
+    try:
+        for path in paths:
+            private_folder(path)
+    except (UnsafePathError, OSError) as why:
+        raise StoreMissingError("a folder in memory is missing, and cannot be made again") from why
 
 
 def refuse_readable_by_others(path: Path) -> None:

@@ -162,8 +162,13 @@ def _verify_newest(
         seen = _recall(serial_path)
         verified = _verify(newest[1:], fingerprint, seen, in_use)
         if verified.serial > seen[0]:
-            replace_file(serial_path, [f"{verified.serial} {_parameters_digest(verified)}\n".encode("ascii")])
+            replace_file(serial_path, [serial_line(verified)])
     return verified
+
+
+def serial_line(verified: Letterhead) -> bytes:
+    """Return the line with which a server remembers a letterhead, the desk's signed public statement."""
+    return f"{verified.serial} {_parameters_digest(verified)}\n".encode("ascii")
 
 
 def _in_store(reason: LetterheadRefusal) -> str:

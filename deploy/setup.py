@@ -16,6 +16,7 @@ from crypto.passphrase import Argon2Params
 from deploy.atomic_folder import new_private_folder, write_new
 from deploy.desk_openpgp_key import new_openpgp_key
 from deploy.errors import OpenPGPError, refused_as
+from deploy.pinned_letterhead import serial_line
 from deploy.settings.load_settings import DeskConfig, load_config
 from deploy.settings.settings_text import EXAMPLE, from_example
 from gpg.home import OpenPGPKey
@@ -29,6 +30,7 @@ from store.database.engine import create_store
 
 KEYRING = "keyring.age"
 STORE = "store.db"
+SERIAL = "letterhead-serial"
 TRIAL_NL, TRIAL_EN = "PROEF, niet gebruiken", "TRIAL, do not use"  # in front of the desk's name
 ONE_MACHINE = ("desk", "source", "adviser", "onion")
 _WITHOUT_OPENPGP = (
@@ -74,7 +76,10 @@ def set_up(  # noqa: PLR0913  # what the person at the terminal chose
             on_step(f"{why} {_WITHOUT_OPENPGP}")
         write_new(unfinished / KEYRING, keyrings.seal_keyring(keyring))
         on_step("Making the store ...")
-        _make_store(unfinished / STORE, first_letterhead(keyring, desk, today, key), keyring.desk_key)
+        letterhead = first_letterhead(keyring, desk, today, key)
+        _make_store(unfinished / STORE, letterhead, keyring.desk_key)
+        # A missing file then shows that it was lost, and that an older store could come unnoticed.
+        write_new(unfinished / SERIAL, serial_line(letterhead))
         text = from_example(
             ONE_MACHINE,
             keyring.fingerprint,

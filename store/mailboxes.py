@@ -95,6 +95,7 @@ _PAGES = {
         (InboxList.ANSWERED, _IS_ANSWERED, _ANSWERED_LAST),
     )
 }
+_NEWEST_DAYS = PlainQuery(select(func.max(MailboxRow.last_day), func.max(MailboxRow.opened_day)))
 _COUNTS = PreparedQuery(
     select(
         select(func.count()).select_from(MailboxRow).where(_IS_WAITING).scalar_subquery(),
@@ -184,6 +185,15 @@ def inbox_page(session: Session, state: str, offset: int, limit: int) -> Sequenc
 def inbox_counts(session: Session) -> InboxCounts:
     """Return how many mailboxes wait for an answer, and how many mailboxes were answered."""
     return _COUNTS.first(session) or InboxCounts(0, 0)
+
+
+def newest_day(session: Session) -> date:
+    """Return the newest day on which a mailbox was opened or got an entry, or `date.min` without a mailbox.
+
+    No signature covers these days.
+    """
+    days: Sequence[date | None] = _NEWEST_DAYS.first(session) or ()
+    return max((day or date.min for day in days), default=date.min)
 
 
 def end_for_good(

@@ -6,7 +6,7 @@ the running server.
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -40,6 +40,7 @@ _COUNT = """
 INSERT INTO session VALUES (:name, zeroblob(1), :expires)
 ON CONFLICT DO UPDATE SET box = zeroblob(length(box) + 1) WHERE length(box) < :most
 """
+_NO_FOLDER = "the folder for the sessions is missing"
 _PUT = "INSERT OR REPLACE INTO session VALUES (?, ?, ?)"
 
 
@@ -50,10 +51,33 @@ class SessionStore:
     connections are closed before a fork.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, make_folder: Callable[[], None] = lambda: None) -> None:
         self._path = path
+        self._make_folder = make_folder
+        self._file: tuple[int, int] | None = None
         self._idle: list[sqlite3.Connection] = []
         close_before_fork(self.close)
+
+    def make_missing(self) -> None:
+        """Make the file of the sessions again if something removed it. All sessions in it have then ended.
+
+        Raises:
+            StoreMissingError: the folder of the file cannot be made.
+        """
+        # systemd can remove the files of a user in /dev/shm, and every request would fail until a restart.
+        try:
+            if not self._path.exists():
+                self._make_folder()
+                os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+            status = self._path.stat()
+        except OSError as why:
+            raise StoreMissingError(_NO_FOLDER) from why
+        if self._file != (status.st_dev, status.st_ino):
+            self.close()  # connections to a removed file: no other process would see what they write
+            self._idle = []  # those in use now do not come back to this list
+            with translating(self._path), closing(_connect(self._path)) as connection:
+                connection.execute(_TABLE)
+            self._file = (status.st_dev, status.st_ino)
 
     def put(self, token_hash: bytes, box: bytes, expires_half_hour: int) -> None:
         """Store the encrypted value of a login session under its token hash, and replace any earlier value.
@@ -139,35 +163,42 @@ class SessionStore:
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
+        self.make_missing()
+        idle = self._idle
         with translating(self._path):
             try:
-                connection = self._idle.pop()
+                connection = idle.pop()
             except IndexError:
                 connection = _connect(self._path)
             try:
                 yield connection
             finally:
-                self._idle.append(connection)
+                idle.append(connection)
 
 
-def open_sessions(path: Path, *, allow_disk: bool = False, mounts: Path = _MOUNTS) -> SessionStore:
+def open_sessions(
+    path: Path,
+    *,
+    allow_disk: bool = False,
+    mounts: Path = _MOUNTS,
+    make_folder: Callable[[], None] = lambda: None,
+) -> SessionStore:
     """Open the store of login sessions. Create its file (mode 0600) if the file is missing.
 
-    No connection stays open, so a server may fork.
+    No connection stays open, so a server may fork. If the file disappears later, the store calls
+    `make_folder`, which makes the folder of the file again, and makes a new file.
 
     Raises:
         StoreMissingError: the folder of `path` does not exist.
         StoreError: the folder of `path` is not on tmpfs, and `allow_disk` is False.
     """
     if not path.parent.is_dir():
-        raise StoreMissingError("the folder for the sessions is missing")
+        raise StoreMissingError(_NO_FOLDER)
     if not allow_disk and not is_in_memory(path.parent, mounts=mounts):
         raise StoreError("the folder for the sessions must be on tmpfs")
-    with translating(path):
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        with closing(_connect(path)) as connection:
-            connection.execute(_TABLE)
-    return SessionStore(path)
+    sessions = SessionStore(path, make_folder)
+    sessions.make_missing()
+    return sessions
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -1,5 +1,6 @@
 """Commands `run`, `serve` and `sweep`, which start the programs that stay running."""
 
+import os
 import threading
 from pathlib import Path
 
@@ -18,33 +19,52 @@ from deploy.serving.wiped_memory import overwrite_freed_memory
 
 _STOP_SECONDS = 10  # time that a pouch which came early gets to be applied after a signal to stop
 
+refuse_unsafe_option = click.option(
+    "--refuse-unsafe",
+    is_flag=True,
+    help="In an unsafe state of this machine, do not start. Without this option, only warn.",
+)
+
 
 @click.command()
 @source_bind_option
 @adviser_bind_option
 @print_passphrase_option
 @trial_option
-@click.pass_obj
-def run_command(
-    settings: Path, source_bind: str, adviser_bind: str, *, print_passphrase: bool, trial: bool
+@refuse_unsafe_option
+@click.pass_context
+def run_command(  # noqa: PLR0913  # one argument for each option
+    ctx: click.Context,
+    source_bind: str,
+    adviser_bind: str,
+    *,
+    print_passphrase: bool,
+    trial: bool,
+    refuse_unsafe: bool,
 ) -> None:
     """Set up a desk if there are no settings, and start each part that has a section in the settings."""
     from deploy.serving.supervisor import run_together
     from deploy.serving.topology import parts_to_run
 
+    settings: Path = ctx.obj
     set_up_and_show(settings, source_bind, adviser_bind, may_print=print_passphrase or trial, is_trial=trial)
     parts, lines = parts_to_run(settings)
+    _look_at_states(ctx, refuses=refuse_unsafe)
     run_together(settings, parts, stop_on_signals(), lambda: click.echo("\n".join(lines)))
     click.echo("Stopped.")
 
 
 @click.command()
 @click.argument("interface", type=click.Choice(["source", "adviser", "sync"]))
-@click.pass_obj
-def serve_command(settings: Path, interface: str) -> None:
+@refuse_unsafe_option
+@click.pass_context
+def serve_command(ctx: click.Context, interface: str, *, refuse_unsafe: bool) -> None:
     """Serve one of the two sites, or the sync endpoint for workstations, until Ctrl-C or SIGTERM."""
+    settings: Path = ctx.obj
     if interface == "source":
         overwrite_freed_memory()  # before the imports, which the second start repeats
+    _look_at_states(ctx, refuses=refuse_unsafe)
+    if interface == "source":
         from deploy.serving import serve_source
 
         serve_source.serve_source(settings)
@@ -60,13 +80,16 @@ def serve_command(settings: Path, interface: str) -> None:
 
 @click.command()
 @click.option("--once", is_flag=True, help="Destroy and rewrite now, then end.")
-@click.pass_obj
-def sweep_command(settings: Path, *, once: bool) -> None:
+@refuse_unsafe_option
+@click.pass_context
+def sweep_command(ctx: click.Context, *, once: bool, refuse_unsafe: bool) -> None:
     """Destroy deleted content every 20 seconds, and rewrite the store once a night."""
     from deploy.settings.load_settings import sections_in
     from deploy.sweeping import server_cleanup
     from deploy.syncing.pending_at_server import apply_pending_now, apply_pending_until_stopped
 
+    settings: Path = ctx.obj
+    _look_at_states(ctx, refuses=refuse_unsafe)
     sections = sections_in(settings)
     if "source" in sections:
         sweeper: server_cleanup.StoreSweeper = server_cleanup.open_server_cleanup(settings)
@@ -89,6 +112,18 @@ def sweep_command(settings: Path, *, once: bool) -> None:
     if "sync" in sections:
         pending.join(_STOP_SECONDS)
     sweeper.store.settle()
+
+
+def _look_at_states(ctx: click.Context, *, refuses: bool) -> None:
+    """Look at the table of unsafe states before a program starts. `steunpunt run` does this for its parts."""
+    if ctx.find_root().params["parent"] is not None:
+        return
+    from deploy.checking.machine_files import read_machine_settings
+    from deploy.checking.unsafe_states import Scene, warn_or_refuse
+    from web.dates import utc_today
+
+    scene = Scene(read_machine_settings(ctx.obj), utc_today(), frozenset({os.geteuid()}))
+    warn_or_refuse(scene, refuses=refuses, warn=lambda line: click.echo(line, err=True))
 
 
 COMMANDS = (run_command, serve_command, sweep_command)

@@ -1,12 +1,13 @@
 """Start the source's interface under gunicorn."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 from flask import Flask
 
 from deploy.errors import ConfigError, DeployError
-from deploy.hardening import private_folder
+from deploy.hardening import private_folder, remake_folders
 from deploy.pinned_letterhead import LetterheadWatch, open_letterhead
 from deploy.ports import refuse_taken_address
 from deploy.serving.gunicorn_server import GunicornServer
@@ -42,9 +43,10 @@ def serve_source(settings: Path) -> None:
     binds = [config.bind, *([f"unix:{config.onion_socket}"] if config.onion_socket else [])]
     for bind in binds:
         refuse_taken_address(bind)
-    private_folder(config.sessions_path.parent)
-    private_folder(config.argon2_lock_path)
-    sessions = open_sessions(config.sessions_path)
+    in_memory = (config.sessions_path.parent, config.argon2_lock_path)
+    for folder in in_memory:
+        private_folder(folder)
+    sessions = open_sessions(config.sessions_path, make_folder=partial(remake_folders, *in_memory))
     store = open_store(config.store_path)
     letterhead = open_letterhead(store, config.fingerprint, config.letterhead_serial_path)
     store.close()

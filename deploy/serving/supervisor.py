@@ -44,9 +44,9 @@ def run_together(
     running: list[tuple[Part, subprocess.Popen[bytes]]] = []
     try:
         for part in parts:
-            # One by one, so that the list is correct if a start fails.
+            # One by one: a fault that they share, such as a missing store, is then printed only once.
             running += [(part, _start(settings, part))]
-        _wait_until_listening(running, stop)
+            _wait_until_listening(part, running, stop)
         if not stop.is_set():
             when_ready()
         while not stop.wait(_POLL_SECONDS):
@@ -63,14 +63,14 @@ def _start(settings: Path, part: Part) -> subprocess.Popen[bytes]:
     # our own program
 
 
-def _wait_until_listening(running: list[tuple[Part, subprocess.Popen[bytes]]], stop: threading.Event) -> None:
+def _wait_until_listening(
+    part: Part, running: list[tuple[Part, subprocess.Popen[bytes]]], stop: threading.Event
+) -> None:
     deadline = time.monotonic() + _START_SECONDS
-    waiting = [part.bind for part, _ in running if part.bind is not None]
-    while waiting and not stop.is_set():
+    while part.bind is not None and not stop.is_set() and not is_listening(part.bind):
         _refuse_ended(running)
         if time.monotonic() > deadline:
-            raise DeployError(f"Nothing listens on {waiting[0]}, so everything was stopped.")
-        waiting = [bind for bind in waiting if not is_listening(bind)]
+            raise DeployError(f"Nothing listens on {part.bind}, so everything was stopped.")
         stop.wait(_POLL_SECONDS)
 
 

@@ -16,7 +16,7 @@ from web.origin import is_loopback
 _Config = TypeVar("_Config")
 _Table = dict[str, Any]
 
-_SECTIONS = ("desk", "source", "adviser", "onion", "sync")
+_SECTIONS = ("desk", "source", "adviser", "onion", "sync", "check")
 _ROUTES = ("conduct", "integrity", "complaints")  # in names of settings: where_ROUTE_LANGUAGE
 _LINE_CHARS = 200
 
@@ -89,6 +89,15 @@ def sections_in(path: Path) -> frozenset[str]:
         ConfigError: the file cannot be read.
     """
     return frozenset(_document(path))
+
+
+def read_sections(path: Path) -> dict[str, _Table]:
+    """Return the sections of a settings file, without a check of their values.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    return {name: table for name, table in _document(path).items() if isinstance(table, dict)}
 
 
 def _document(path: Path, raw: bytes | None = None) -> _Table:

@@ -6,11 +6,13 @@ import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 
 from deploy import quiet_log
 from deploy.errors import LetterheadError
-from deploy.hardening import private_folder
+from deploy.hardening import private_folder, remake_folders
+from deploy.last_rewrite import note_rewrite
 from deploy.pinned_letterhead import open_letterhead
 from deploy.settings.load_settings import load_config
 from deploy.sweeping.retention import (
@@ -27,6 +29,7 @@ from store.database.engine import Store, open_store
 from store.errors import StoreError
 from store.quota import recount_bytes
 from store.sessions import SessionStore, open_sessions
+from web.dates import utc_today
 
 SWEEP_SECONDS = 20  # deleted content must be unreadable within a minute, whatever the timing
 _REWRITE_HOUR = 2  # UTC: each day, the first sweep after this hour rewrites the store
@@ -64,6 +67,7 @@ class StoreSweeper:
         refresh_hints(self.store)
         recount_bytes(self.store)
         cleanup.rewrite_store(self.store)
+        note_rewrite(self.store.path, utc_today())
 
 
 class ServerSweeper(StoreSweeper):
@@ -163,5 +167,7 @@ def open_server_cleanup(settings: Path) -> ServerSweeper:
     config = load_config(settings, "source", SourceConfig)
     # VACUUM first writes a copy (of ciphertext): to the store's folder, where the free space was checked
     os.environ["SQLITE_TMPDIR"] = str(config.store_path.parent)
-    private_folder(config.sessions_path.parent)
-    return ServerSweeper(open_store(config.store_path), open_sessions(config.sessions_path), config)
+    in_memory = (config.sessions_path.parent, config.argon2_lock_path)
+    private_folder(in_memory[0])
+    sessions = open_sessions(config.sessions_path, make_folder=partial(remake_folders, *in_memory))
+    return ServerSweeper(open_store(config.store_path), sessions, config)

@@ -288,6 +288,7 @@ def _root(desk: PublicDesk, typed: str, sealed_place: str, *, now: int) -> RootK
             raise QueueFullError(QueuePlace.new(), WAIT_SECONDS[0])  # a copy of this form came first
         return passphrase.derive_root_key(typed, salt, params)
 
+    desk.sessions.make_missing()  # with its folder, in which the queue has its locks
     return desk.argon2_limiter.run(derive, place)
 
 

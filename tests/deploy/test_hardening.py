@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import UnsafePathError
-from deploy.hardening import private_folder, refuse_readable_by_others
+from deploy.hardening import private_folder, refuse_readable_by_others, remake_folders
+from store.errors import StoreMissingError
 
 
 def test_a_private_folder_is_made_for_us_alone_and_found_again(tmp_path: Path) -> None:
@@ -50,3 +51,17 @@ def test_a_keyring_for_us_alone_is_accepted(tmp_path: Path) -> None:
 def test_a_missing_keyring_gets_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(UnsafePathError, match="cannot be found"):
         refuse_readable_by_others(tmp_path / "keyring.age")
+
+
+def test_folders_that_disappeared_are_made_again_for_us_alone(tmp_path: Path) -> None:
+    remake_folders(tmp_path / "memory", tmp_path / "memory" / "locks")
+
+    assert (tmp_path / "memory" / "locks").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_that_another_user_made_first_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "memory").mkdir()
+    (tmp_path / "memory").chmod(0o777)
+
+    with pytest.raises(StoreMissingError, match="cannot be made again"):
+        remake_folders(tmp_path / "memory")

@@ -1,5 +1,5 @@
 import os
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
@@ -50,6 +50,17 @@ def test_a_mailbox_opens_once(store: Store) -> None:
 def test_an_unknown_address_finds_nothing(store: Store) -> None:
     with store.reading() as session:
         assert mailboxes.find(session, os.urandom(20)) is None
+
+
+def test_the_newest_day_is_that_of_a_new_mailbox_or_of_its_last_entry(store: Store) -> None:
+    with store.reading() as session:
+        assert date.min == mailboxes.newest_day(session)
+    address = a_mailbox(store, day=DAY)
+    with store.reading() as session:
+        assert DAY == mailboxes.newest_day(session)
+    an_entry(store, address, day=DAY + timedelta(days=3))
+    with store.reading() as session:
+        assert DAY + timedelta(days=3) == mailboxes.newest_day(session)
 
 
 def test_addresses_are_listed_sorted(store: Store) -> None:

@@ -1,5 +1,6 @@
 import multiprocessing
 import os
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -193,6 +194,36 @@ def test_sessions_are_in_memory(tmp_path: Path) -> None:
 def test_sessions_need_their_folder(tmp_path: Path) -> None:
     with pytest.raises(StoreMissingError):
         open_sessions(tmp_path / "missing" / "sessions.db")
+
+
+def test_a_removed_folder_is_made_again_and_every_process_uses_the_new_file(tmp_path: Path) -> None:
+    folder = tmp_path / "memory"
+    folder.mkdir(0o700)
+    path = folder / "sessions.db"
+    one, other = (
+        open_sessions(path, allow_disk=True, make_folder=lambda: folder.mkdir(0o700, exist_ok=True))
+        for _ in range(2)
+    )
+    for each in (one, other):
+        each.put(TOKEN, BOX, 100)
+
+    shutil.rmtree(folder)
+
+    assert one.find(TOKEN, 1) is None
+    one.put(TOKEN, BOX, 100)
+    assert (BOX, 100) == other.find(TOKEN, 1)
+    assert 0o600 == path.stat().st_mode & 0o777
+
+
+def test_a_removed_folder_that_no_one_makes_again_is_reported_as_missing(tmp_path: Path) -> None:
+    folder = tmp_path / "memory"
+    folder.mkdir(0o700)
+    sessions = open_sessions(folder / "sessions.db", allow_disk=True)
+
+    shutil.rmtree(folder)
+
+    with pytest.raises(StoreMissingError):
+        sessions.find(TOKEN, 1)
 
 
 def test_a_folder_on_an_unknown_mount_is_not_in_memory(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ def _imported_by(module: str) -> set[str]:
         "deploy.serving.serve_sync",
         "deploy.sweeping.server_cleanup",
         "deploy.serving.supervisor",
+        "deploy.checking.unsafe_states",
     ],
 )
 def test_no_process_imports_modules_that_it_does_not_need(module: str) -> None:
@@ -48,6 +49,7 @@ def test_no_process_imports_modules_that_it_does_not_need(module: str) -> None:
         "deploy.serving.serve_sync",
         "deploy.sweeping.server_cleanup",
         "deploy.syncing.pending_at_server",
+        "deploy.checking.unsafe_states",
     ],
 )
 def test_no_process_of_a_server_holds_code_for_the_desks_secrets(module: str) -> None:

@@ -137,6 +137,49 @@ def test_the_first_run_prints_both_addresses_and_shows_the_passphrase_once(tmp_p
         assert SHOWN.findall(again.said.read_text()) == []
 
 
+def _ended_run(settings: Path, *options: str) -> str:
+    """Run `steunpunt run`, which must end by itself. Return everything that it and its parts printed."""
+    command = [sys.executable, "-m", "deploy.cli.main", "--settings", settings, "run", *options]
+    done = subprocess.run(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=ROOT,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1
+    return done.stdout
+
+
+def test_a_fault_that_all_parts_share_is_printed_once(tmp_path: Path) -> None:
+    desk = desk_servers.set_up(tmp_path / "var")
+    desk.path("source", "store_path").unlink()
+
+    assert 1 == _ended_run(desk.settings).count("The store's file is missing")
+
+
+def test_an_unsafe_state_is_refused_once_and_nothing_starts(tmp_path: Path) -> None:
+    desk = desk_servers.set_up(tmp_path / "var")
+    desk.path("source", "store_path").chmod(0o644)
+
+    said = _ended_run(desk.settings, "--refuse-unsafe")
+
+    assert 1 == said.count("Other users can read or change")
+    assert "interface" not in said
+
+
+def test_an_unsafe_state_is_one_warning_of_all_parts_together(tmp_path: Path) -> None:
+    desk = desk_servers.set_up(tmp_path / "var")
+    desk.path("source", "store_path").chmod(0o644)
+
+    with _running(desk.settings.parent, desk.address("source"), desk.address("adviser")) as running:
+        said = running.said.read_text()
+
+    assert 1 == said.count("Warning: Other users can read or change")
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_it_stops_cleanly_and_leaves_nothing_running(own: RunningCommand, how: signal.Signals) -> None:
     parts = _descendants(own.process.pid)

@@ -69,11 +69,12 @@ def changing(a_desk: ADesk) -> Repair:
 
 
 def without_sessions(a_desk: ADesk) -> Repair:
-    """Let someone empty the folder in memory while the site runs."""
+    """Put a folder where the file of the sessions was, so that no one can make the file again."""
     a_desk.desk.sessions.close()
     path = a_desk.config.sessions_path
     away = path.rename(path.with_name("away"))
-    return lambda: away.rename(path)
+    path.mkdir()
+    return lambda: (path.rmdir(), away.rename(path))
 
 
 def busy(a_desk: ADesk) -> Repair:

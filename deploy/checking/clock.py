@@ -1,0 +1,46 @@
+"""Comparison of this machine's clock with the newest day in the store and in the desk's letterhead."""
+
+from contextlib import closing, suppress
+from datetime import date, timedelta
+from pathlib import Path
+
+from crypto.errors import MalformedError
+from deploy.last_rewrite import last_rewrite
+from protocol.letterhead import Letterhead
+from store import letterheads, mailboxes
+from store.database.engine import open_store
+
+# A workstation's clock may be a day ahead: a sync accepts this.
+_BEHIND = timedelta(days=1)
+# Retention is at most a year. A clock that is a year ahead would delete every closed mailbox.
+_AHEAD = timedelta(days=180)
+
+
+def clock_days_off(store_path: Path, today: date) -> tuple[date | None, date | None]:
+    """Compare a day with the newest known days. Return the newest known day if the clock is before it.
+
+    As the second value, return the newest known day if the clock is far after it. Each value is None if the
+    clock is right in this respect.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    written = newest_written_day(store_path)
+    # The clean-up runs each night. So on a quiet desk, to which no one writes, a right clock is recognised.
+    known = max(written, last_rewrite(store_path))
+    is_ahead = known != date.min and today > known + _AHEAD
+    return written if today + _BEHIND < written else None, known if is_ahead else None
+
+
+def newest_written_day(store_path: Path) -> date:
+    """Return the newest day on which something was written, or on which the desk signed its letterhead.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    with closing(open_store(store_path)) as store, store.reading() as session:
+        newest, letterhead = mailboxes.newest_day(session), letterheads.latest(session)
+    # Each program verifies the letterhead by itself. Here, a damaged one only gives no day.
+    with suppress(MalformedError):
+        return max(newest, Letterhead.from_bytes(letterhead[1]).issued) if letterhead else newest
+    return newest
