@@ -34,6 +34,7 @@ _WORD = (  # the second is the namespace of "strict" files
     "{http://purl.oclc.org/ooxml/wordprocessingml/main}",
 )
 _OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
+_SLIDES = "{http://openoffice.org/2009/office}"  # of LibreOffice, for comments on slides
 _TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 _DC = "{http://purl.org/dc/elements/1.1/}"
@@ -49,12 +50,12 @@ _CHANGES = {_TEXT + "changed-region"} | _UNWRAPPED | _named(
     " tblPrChange tblPrExChange tcPrChange trPrChange",
     *_WORD,
 ) | _named("cell-content-change insertion deletion movement", _TABLE)  # fmt: skip
-_COMMENTS = {_OFFICE + "annotation"} | _named("comment", *_WORD)
+_COMMENTS = _named("annotation", _OFFICE, _SLIDES) | _named("comment", *_WORD)
 _MARKS = _named("tracked-changes change change-start change-end", _TEXT) | _named(
     "commentRangeStart commentRangeEnd commentReference moveFromRangeStart moveFromRangeEnd moveToRangeStart"
     " moveToRangeEnd customXmlInsRangeStart customXmlInsRangeEnd customXmlDelRangeStart customXmlDelRangeEnd",
     *_WORD,
-) | {_OFFICE + "annotation-end", _TABLE + "tracked-changes"}  # fmt: skip
+) | {_OFFICE + "annotation-end", _SLIDES + "annotation-end", _TABLE + "tracked-changes"}  # fmt: skip
 _REMOVED = ((_CHANGES | _COMMENTS) - _UNWRAPPED) | _MARKS
 
 # Members of a .docx, .xlsx or .pptx that contain only comments, the names of their authors, or a thumbnail.
@@ -62,6 +63,7 @@ _REMOVED_PART = re.compile(
     r"(^|/)(comments[^/]*|commentAuthors|people|threadedComment[^/]*|modernComment[^/]*|authors)\.xml$"
     r"|(^|/)(comments|threadedComments|persons)/|(^|/)docProps/thumbnail\."
 )
+_SOURCES = {"connection", "dbPr", "webPr", "textPr"}  # from which a sheet reads its values
 _COMMENT_TAGS = {"comment", "cm", "reply", "threadedComment"}
 _PARTS_BY_NAME = {
     "thumbnail": re.compile(r"^(docProps/thumbnail\.|Thumbnails/)"),
@@ -83,12 +85,13 @@ _HIDING = re.compile(
 _LOOKS = re.compile(
     r"(?P<sheets>table-properties display)|(?P<slides>drawing-page-properties visibility)"
     r"|(?P<hidden>vanish val|text-properties display)"
-    r"|(?P<white>color (?:val|rgb|theme|themeColor)|(?:srgb|scheme)Clr val|text-properties color)"
-    r"|(?P<plain>shd fill|fgColor (?:rgb|theme)|(?:text|paragraph|table-cell)-properties background-color)"
+    r"|(?P<white>color (?:val|rgb|theme|themeColor|indexed)|(?:srgb|scheme)Clr val|text-properties color)"
+    r"|(?P<plain>shd fill|fgColor (?:rgb|theme|indexed)"
+    r"|(?:text|paragraph|table-cell)-properties background-color)"
 )
 _VALUES = re.compile(
     r"sheets=0|slides=hidden|hidden=(?:1|none)|white=(?:white|0|background1|light1|bg1|lt1)"
-    r"|plain=(?:white|0|auto|transparent)"
+    r"|plain=(?:white|0|auto|transparent)|(?:white|plain)=indexed (?:1|9)"
 )
 _SAME_VALUES = {"true": "1", "on": "1", "false": "0", "off": "0"}
 _WHITE = re.compile(r"#?(ff)?(f[0-9a-f]){3}")  # no one can tell a text in this colour from white
@@ -185,6 +188,8 @@ def _look_element(found: _Found, each: ET.Element, *, is_comments: bool) -> None
         hides = _HIDING.fullmatch(f"{tag} {_local(key)}={_same(value)}")
         if hides and hides.lastgroup:
             found.add(hides.lastgroup, each.get("name") or "?" if tag == "sheet" else "", number=_times(each))
+    if tag == "trPr" and each.find("{*}hidden") is not None:
+        found.add("rows")
     if each.tag in _CHANGES:
         found.add("changes", *_people(found, each))
     if each.tag in _COMMENTS or (is_comments and tag in _COMMENT_TAGS):
@@ -192,7 +197,8 @@ def _look_element(found: _Found, each: ET.Element, *, is_comments: bool) -> None
         is_copy = any(name.startswith("tc=") for name in people)  # of a comment in another part
         found.add("comments", *(() if is_copy else people), number=not is_copy)
     target = _attribute(each, "Target" if each.get("TargetMode") == "External" else "href")
-    if target and (tag == "Relationship" or re.match(r"[A-Za-z][\w+.-]*:|/|\.\./", target)):
+    target = _attribute(each, "connection", "url", "sourceFile") if tag in _SOURCES else target
+    if target and (tag in _SOURCES | {"Relationship"} or re.match(r"[A-Za-z][\w+.-]*:|/|\.\./", target)):
         found.add("links", target)
 
 
@@ -217,9 +223,16 @@ def _learn_styles(found: _Found, tree: ET.Element) -> None:
             found.styles[name] = (parent, _looks_of(each, *each))
     fonts = [_looks_of(each) for each in tree.iterfind("{*}fonts/{*}font")]
     fills = [_looks_of(*each) for each in tree.iterfind("{*}fills/{*}fill")]
+    formats = tree.iterfind("{*}numFmts/{*}numFmt")
+    unseen = {each.get("numFmtId") for each in formats if re.fullmatch(";;+", each.get("formatCode", ""))}
     for place, each in enumerate(tree.iterfind("{*}cellXfs/{*}xf")):
         font, fill = _number(each.get("fontId"), 0), _number(each.get("fillId"), 0)
-        found.styles[f"cell {place}"] = ("", {**dict(*fonts[font:][:1]), **dict(*fills[fill:][:1])})
+        looks = {
+            **dict(*fonts[font:][:1]),
+            **dict(*fills[fill:][:1]),
+            "hidden": each.get("numFmtId") in unseen,
+        }
+        found.styles[f"cell {place}"] = ("", looks)
 
 
 def _looks_here(found: _Found, each: ET.Element, looks: _Looks) -> _Looks:
@@ -227,6 +240,8 @@ def _looks_here(found: _Found, each: ET.Element, looks: _Looks) -> _Looks:
     style = f"cell {each.get('s', '0')}" if tag == "c" else _attribute(each, "style-name")
     if style:
         looks = {**looks, **found.looks_of_style(style)}
+    for own in each.iterfind("{*}lstStyle/{*}lvl1pPr/{*}defRPr"):
+        looks = {**looks, **_looks_of(own)}
     if tag in {"p", "r", "tc"}:
         for properties in each.iterfind(f"{{*}}{tag}Pr"):
             for named in (*properties.iterfind("{*}pStyle"), *properties.iterfind("{*}rStyle")):
@@ -243,7 +258,8 @@ def _looks_of(*properties: ET.Element) -> _Looks:
             found = _LOOKS.fullmatch(f"{_local(each.tag)} {_local(key)}")
             if found and found.lastgroup:
                 kind = found.lastgroup
-                is_so = _VALUES.fullmatch(f"{kind}={_same(value)}") is not None
+                word = "indexed " if _local(key) == "indexed" else ""
+                is_so = _VALUES.fullmatch(f"{kind}={word}{_same(value)}") is not None
                 looks[kind] = is_so and not (kind == "white" and is_shade)
     return looks
 

@@ -56,7 +56,8 @@ _INSPECT = _PREPARE + (
     'case "$2" in .pdf) /usr/bin/python3 -I -c "$4" "file$2";; *) /usr/bin/python3 -I -c "$3" look "file$2";;'
     ' esac || echo \'["unread", "1", "?"]\'; echo =; case "$2" in .webp|.mov|.m4a|.mp3) exec'
     ' bin/exiftool -S -a --system:all --file:all --composite:all --riff:all --mpeg:all "file$2";; esac;'
-    ' "$1" --show "file$2" || echo "[-]"'
+    ' "$1" --show "file$2" || echo "[-]"; case "$2" in .jpg|.png|.tiff|.heic|.mp4|.wav) echo; echo =; exec'
+    ' bin/exiftool -S -a "file$2";; esac'
 )
 _CLEAN = _PREPARE + (
     '/usr/bin/python3 -I -S -c "$3" cut "file$2" "copy$2"; "$1" "copy$2" >/dev/null;'
@@ -118,7 +119,7 @@ class Mat2:
         try:
             output = self._run(_INSPECT, file, ending, _SHOWN_BYTES, until).decode("utf-8", "replace")
             hidden, _, shown = output.partition("=\n")
-            found = _found(hidden, shown, ending)
+            found = _found(hidden, *shown.partition("\n=\n")[::2], ending)
         except NoSandboxError:
             return _not_examined(metadata_sentences.NO_SANDBOX)
         except (OSError, ProgramFailedError, msgspec.MsgspecError, KeyError):
@@ -173,7 +174,9 @@ def _not_examined(remark: LazyString) -> FileFindings:
 _TECHNICAL = re.compile(  # says nothing about people, and is not shown
     "^(exif|exiftool|flashpix|gps|applicationrecord|minor|bwf|mpegaudio)version|byteorder|^components|^colorspace"
     "|^compression$|resolution|^ycbcr|(thumbnail|image)(offset|length)$|scale$|^mediadata|digest$|brand$|^handler"
-    "|^headingpairs|^titlesofparts|^i$|^format$"  # their titles are listed one by one
+    "|^headingpairs|^titlesofparts|^i$"  # their titles are listed one by one
+    "|^format$|toolkit$|imagesize$|^warning$|^profile|^colorprofile|^transferchar|^picture(mime)?type$"
+    "|^gps(latitude|longitude)ref$"
 )
 _KEYS = (
     ("place", "^gps|location|city|country|latitude|longitude|province"),
@@ -202,7 +205,11 @@ def _ending(file: IO[bytes], name: str) -> str:
     return found if found != ".txt" else ""
 
 
-def _found(hidden: str, shown: str, ending: str) -> _Found:
+def _found(hidden: str, shown: str, again: str, ending: str) -> _Found:
+    """Return the findings in the output of our own programs (`hidden`), of mat2 and of exiftool.
+
+    mat2 shows only one of two values with the same name, so `again` has every value.
+    """
     found: _Found = {about: [] for about in ("locked", *metadata_sentences.DETAILS)}
     if shown.startswith("[-]"):  # mat2 could not read the file
         if not set(hidden.splitlines()) - {_NOT_READ}:
@@ -214,19 +221,27 @@ def _found(hidden: str, shown: str, ending: str) -> _Found:
             _add(found, key, value, ending)
         else:
             found[kind].append((_plain(key), _plain(value)))
-    for line in shown.split("\n"):
-        key, colon, value = line.strip().partition(": ")
-        if colon and not line.lstrip().startswith("[+"):
-            _add(found, key, value, ending)
+    pairs = [line.strip().partition(": ") for line in shown.split("\n") if not line.lstrip().startswith("[+")]
+    names = {key for key, _, _ in pairs}
+    pairs += [pair for line in again.split("\n") if (pair := line.partition(": "))[0] in names]
+    if ending == ".tiff" and len(set(re.findall(r"^ImageWidth: \d+$", again, re.MULTILINE))) > 1:
+        found["thumbnail"].append(("", ""))
+    for key, _, value in pairs:
+        _add(found, key, value, ending)
     return found
 
 
 def _add(found: _Found, key: str, value: str, ending: str) -> None:
     word = re.sub(r"[^a-z]", "", key.rpartition(":")[2].lower())
+    value = re.sub(r"""^\[['"](.*)['"]\]$""", r"\1", value).replace(
+        "', '", ", "
+    )  # mat2 shows lists as Python does
     about = next((about for about, pattern in _KEYS if re.search(pattern, word)), "other")
     if ending == ".pdf" and word == "creator":
         about = "device"  # in a PDF, the creator is a program, and the author a person
-    if re.match(r"\W*\(Binary data", value) and re.search("thumbnail|preview|jpgfromraw|picture", word):
+    if re.match(r"\W*\(Binary data", value) and re.search(
+        "thumbnail|preview|jpgfromraw|picture|coverart", word
+    ):
         about = "thumbnail"
     line = (_plain(key.rpartition(":")[2]), _plain(value))
     if not _TECHNICAL.search(word) and line[1] not in {"", "0", "-1", "false"} and line not in found[about]:

@@ -36,7 +36,7 @@ def a_full_docx(namespace: str = "http://schemas.openxmlformats.org/wordprocessi
         return f"<w:r><w:rPr>{look}</w:rPr><w:t>{words}</w:t></w:r>"
 
     white, black = '<w:color w:val="FEFEFF"/>', '<w:color w:val="000000"/>'
-    dark = '<w:shd w:fill="1F3864"/>'
+    dark, theme = '<w:shd w:fill="1F3864"/>', '<w:color w:themeColor="background1"/>'
     shown, style = '<w:vanish w:val="0"/>', '<w:rStyle w:val="Weg"/>'
     grey = '<w:color w:themeColor="background1" w:themeShade="80"/>'
     white_in_style = '<w:p><w:pPr><w:pStyle w:val="Wit2"/></w:pPr>'
@@ -45,7 +45,8 @@ def a_full_docx(namespace: str = "http://schemas.openxmlformats.org/wordprocessi
         f"{text(shown)}{text(style)}{text(grey)}"
         f'<w:ins w:author="{SECOND_AUTHOR}"/></w:p>'
         f"{white_in_style}{text('')}{text(black)}</w:p>"
-        f"<w:tbl><w:tc><w:tcPr>{dark}</w:tcPr><w:p>{text(white)}</w:p></w:tc></w:tbl>"
+        f"<w:tbl><w:tr><w:trPr><w:hidden/></w:trPr><w:tc><w:tcPr>{dark}</w:tcPr><w:p>{text(white)}</w:p></w:tc>"
+        f"</w:tr></w:tbl>{text(theme)}"
     )
     styles = (
         '<w:style w:styleId="Wit2"><w:basedOn w:val="Wit1"/></w:style>'
@@ -60,6 +61,7 @@ def a_full_docx(namespace: str = "http://schemas.openxmlformats.org/wordprocessi
         "word/styles.xml": f"<w:styles {words}>{styles}</w:styles>",
         "word/_rels/document.xml.rels": _LINKS,
         "word/embeddings/lijst.xlsx": b"PK",
+        "word/comments.xml": f'<w:comments {words}><w:comment w:author="{FIRST_AUTHOR}"/></w:comments>',
     })  # fmt: skip
 
 
@@ -67,7 +69,9 @@ def a_full_xlsx() -> bytes:
     """Return an .xlsx with hidden sheets, rows and columns, white cells, comments and tracked changes."""
     cells = (
         f'<row r="1"><c r="A1" s="1" t="inlineStr"><is><t>{SECRET}</t></is></c><c r="B1" s="2"><v>1</v></c>'
-        '<c r="C1" s="1"/><c r="D1"><v>2</v></c></row><row r="2" hidden="1"/><row r="3" hidden="0"/>'
+        '<c r="C1" s="1"/><c r="D1"><v>2</v></c><c r="E1" s="3"><v>3</v></c>'
+        '<c r="F1" s="4"><v>4</v></c></row>'
+        '<row r="2" hidden="1"/><row r="3" hidden="0"/>'
     )
     return a_zip({
         **_SHARED_PARTS,
@@ -81,10 +85,17 @@ def a_full_xlsx() -> bytes:
         '<sheet name="Weg" state="hidden"/><sheet name="Diep" state="veryHidden"/></sheets></workbook>',
         "xl/worksheets/sheet1.xml": f'<worksheet {_SHEET_XML}><cols><col hidden="1" min="4" max="6"/>'
         f'<col min="7" max="7"/></cols><sheetData>{cells}</sheetData></worksheet>',
-        "xl/styles.xml": f'<styleSheet {_SHEET_XML}><fonts><font/><font><color rgb="FFFFFFFF"/></font>'
-        '</fonts><fills><fill><patternFill patternType="none"/></fill><fill><patternFill patternType="solid">'
+        "xl/connections.xml": '<connections><connection><dbPr connection="Server=intern"/></connection>'
+        "</connections>",
+        "xl/embeddings/oleObject1.bin": b"",
+        "xl/styles.xml": f"<styleSheet {_SHEET_XML}>"
+        '<numFmts><numFmt numFmtId="164" formatCode=";;;"/></numFmts>'
+        '<fonts><font/><font><color rgb="FFFFFFFF"/></font><font><color indexed="9"/></font>'
+        '<font><color indexed="64"/></font></fonts><fills><fill><patternFill patternType="none"/></fill>'
+        '<fill><patternFill patternType="solid">'
         '<fgColor rgb="FF1F3864"/></patternFill></fill></fills><cellXfs><xf fontId="0" fillId="0"/>'
-        '<xf fontId="1" fillId="0"/><xf fontId="1" fillId="1"/></cellXfs></styleSheet>',
+        '<xf fontId="1" fillId="0"/><xf fontId="1" fillId="1"/><xf fontId="2" fillId="0"/>'
+        '<xf fontId="3" fillId="0" numFmtId="164"/></cellXfs></styleSheet>',
         "xl/externalLinks/_rels/externalLink1.xml.rels": _LINKS,
         "xl/revisions/revisionHeaders.xml": f'<headers><header userName="{SECOND_AUTHOR}"/></headers>',
         "xl/revisions/revisionLog1.xml": "<revisions><rcc/><rrc/></revisions>",
@@ -97,11 +108,13 @@ def a_full_pptx() -> bytes:
     shade = (
         '<a:rPr><a:solidFill><a:schemeClr val="bg1"><a:lumMod val="50"/></a:schemeClr></a:solidFill></a:rPr>'
     )
+    listed = f"<a:lstStyle><a:lvl1pPr><a:defRPr>{white[7:-8]}</a:defRPr></a:lvl1pPr></a:lstStyle>"
     number = "<p:txBody><a:p><a:fld><a:t>1</a:t></a:fld></a:p></p:txBody>"
     return a_zip({
         **_SHARED_PARTS,
         "ppt/slides/slide1.xml": f'<p:sld {_P} {_A} show="0"><p:cNvPr hidden="1"/><a:p><a:r>{white}'
-        f"<a:t>{SECRET}</a:t></a:r><a:r>{shade}<a:t>grijs</a:t></a:r></a:p></p:sld>",
+        f"<a:t>{SECRET}</a:t></a:r><a:r>{shade}<a:t>grijs</a:t></a:r></a:p>"
+        f"<p:txBody>{listed}<a:p><a:r><a:t>{SECRET}</a:t></a:r></a:p></p:txBody></p:sld>",
         "ppt/slides/slide2.xml": f"<p:sld {_P}/>",
         "ppt/slides/_rels/slide1.xml.rels": _LINKS,
         "ppt/notesSlides/notesSlide1.xml": f"<p:notes {_P} {_A}><a:p><a:r><a:t>{SECRET}</a:t></a:r></a:p>"
@@ -125,6 +138,7 @@ def an_open_document(body: str, styles: str = "") -> bytes:
         for name in ("office", "text", "table", "style", "presentation")
     )
     spaces += (
+        ' xmlns:officeooo="http://openoffice.org/2009/office"'
         ' xmlns:fo="urn:oasis:names:tc:opendocument:xmlns:xsl-fo-compatible:1.0"'
         ' xmlns:draw="urn:oasis:names:tc:opendocument:xmlns:drawing:1.0"'
         ' xmlns:xlink="http://www.w3.org/1999/xlink" xmlns:dc="http://purl.org/dc/elements/1.1/"'
@@ -138,6 +152,10 @@ def an_open_document(body: str, styles: str = "") -> bytes:
     })  # fmt: skip
 
 
+def _a_comment(space: str) -> str:
+    return f"<{space}:annotation><dc:creator>{SECOND_AUTHOR}</dc:creator></{space}:annotation>"
+
+
 def a_full_odt() -> bytes:
     """Return an .odt with hidden and white texts, a hidden section and links."""
     return an_open_document(
@@ -145,7 +163,8 @@ def a_full_odt() -> bytes:
         f'<text:p><text:span text:style-name="H">{SECRET}</text:span></text:p>'
         f'<text:section text:display="none"/><text:hidden-text text:is-hidden="true"/>'
         f'<text:a xlink:href="{LINK}">hier</text:a><text:a xlink:href="#boven">boven</text:a>'
-        '<draw:image xlink:href="Pictures/1.png"/>',
+        f'<draw:image xlink:href="Pictures/1.png"/>{_a_comment("office")}<text:tracked-changes>'
+        f"<text:changed-region><dc:creator>{FIRST_AUTHOR}</dc:creator></text:changed-region></text:tracked-changes>",
         '<style:style style:name="W2" style:parent-style-name="W1"/>'
         '<style:style style:name="W1"><style:text-properties fo:color="#ffffff"/></style:style>'
         '<style:style style:name="D" style:parent-style-name="W1">'
@@ -162,7 +181,10 @@ def a_full_ods(rows: str = "2") -> bytes:
         '</table:tracked-changes><table:table table:name="Open"/><table:table table:name="Weg"'
         ' table:style-name="T"><table:table-column table:visibility="collapse"'
         ' table:number-columns-repeated="3"/><table:table-row table:visibility="filter"'
-        f' table:number-rows-repeated="{rows}"/></table:table>',
+        f' table:number-rows-repeated="{rows}"/><table:table-row><table:table-cell table:style-name="W">'
+        f"{_a_comment('office')}<text:p>{SECRET}</text:p></table:table-cell></table:table-row>"
+        f'<text:a xlink:href="{LINK}"/></table:table>',
+        '<style:style style:name="W"><style:text-properties fo:color="#FFFFFF"/></style:style>'
         '<style:style style:name="T"><style:table-properties table:display="false"/></style:style>',
     )
 
@@ -171,9 +193,11 @@ def a_full_odp() -> bytes:
     """Return an .odp with a hidden slide, speaker notes and a comment."""
     return an_open_document(
         '<draw:page draw:style-name="P"><presentation:notes><draw:frame presentation:class="notes">'
-        f"<draw:text-box><text:p>{SECRET}</text:p></draw:text-box></draw:frame></presentation:notes><office:annotation>"
-        f"<dc:creator>{SECOND_AUTHOR}</dc:creator></office:annotation></draw:page>"
+        f"<draw:text-box><text:p>{SECRET}</text:p></draw:text-box></draw:frame></presentation:notes>"
+        f'{_a_comment("officeooo")}<text:p text:style-name="W">{SECRET}</text:p>'
+        f'<text:a xlink:href="{LINK}"/></draw:page>'
         "<draw:page><presentation:notes><text:p/></presentation:notes></draw:page>",
+        '<style:style style:name="W"><style:text-properties fo:color="#fff0f5"/></style:style>'
         '<style:style style:name="P"><style:drawing-page-properties presentation:visibility="hidden"/>'
         "</style:style>",
     )

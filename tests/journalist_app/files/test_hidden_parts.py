@@ -34,6 +34,7 @@ PARTS_OF_MICROSOFT_FILES = {
 PARTS_OF_OPEN_FILES = {
     "thumbnail": ("1", "Thumbnails/thumbnail.png"),
     "embedded": ("1", "Object 1/content.xml"),
+    "links": ("1", LINK),
 }
 
 
@@ -49,32 +50,40 @@ EVERYTHING: list[tuple[Callable[[], bytes], dict[str, tuple[str, str]]]] = [
     (
         a_full_docx,
         PARTS_OF_MICROSOFT_FILES
-        | {"white": ("2", ""), "hidden": ("2", ""), "changes": ("1", SECOND_AUTHOR)}
-        | {"embedded": ("1", "word/embeddings/lijst.xlsx")},
+        | {"white": ("3", ""), "hidden": ("2", ""), "rows": ("1", ""), "changes": ("1", SECOND_AUTHOR)}
+        | {"comments": ("1", FIRST_AUTHOR), "embedded": ("1", "word/embeddings/lijst.xlsx")},
     ),
     (
         a_full_xlsx,
         PARTS_OF_MICROSOFT_FILES
         | {"sheets": ("1", "Weg"), "deep_sheets": ("1", "Diep"), "rows": ("1", ""), "columns": ("3", "")}
-        | {"white": ("1", ""), "changes": ("2", SECOND_AUTHOR)}
+        | {"white": ("2", ""), "hidden": ("1", ""), "changes": ("2", SECOND_AUTHOR)}
+        | {"links": ("2", f"Server=intern, {LINK}"), "embedded": ("1", "xl/embeddings/oleObject1.bin")}
         | {"comments": ("3", f"{FIRST_AUTHOR}, {SECOND_AUTHOR}, Cas Bedacht")},
     ),
     (
         a_full_pptx,
         PARTS_OF_MICROSOFT_FILES
-        | {"slides": ("1", ""), "hidden": ("1", ""), "white": ("1", ""), "notes": ("1", "")}
+        | {"slides": ("1", ""), "hidden": ("1", ""), "white": ("2", ""), "notes": ("1", "")}
         | {"comments": ("3", f"{FIRST_AUTHOR}, {SECOND_AUTHOR}")}
         | {"embedded": ("1", "ppt/embeddings/oleObject1.bin")},
     ),
-    (a_full_odt, PARTS_OF_OPEN_FILES | {"white": ("1", ""), "hidden": ("3", ""), "links": ("1", LINK)}),
+    (
+        a_full_odt,
+        PARTS_OF_OPEN_FILES
+        | {"white": ("1", ""), "hidden": ("3", ""), "changes": ("1", FIRST_AUTHOR)}
+        | {"comments": ("1", SECOND_AUTHOR)},
+    ),
     (
         a_full_ods,
         PARTS_OF_OPEN_FILES
-        | {"sheets": ("1", "Weg"), "rows": ("2", ""), "columns": ("3", ""), "changes": ("1", FIRST_AUTHOR)},
+        | {"sheets": ("1", "Weg"), "rows": ("2", ""), "columns": ("3", ""), "changes": ("1", FIRST_AUTHOR)}
+        | {"white": ("1", ""), "comments": ("1", SECOND_AUTHOR)},
     ),
     (
         a_full_odp,
-        PARTS_OF_OPEN_FILES | {"slides": ("1", ""), "notes": ("1", ""), "comments": ("1", SECOND_AUTHOR)},
+        PARTS_OF_OPEN_FILES
+        | {"slides": ("1", ""), "notes": ("1", ""), "white": ("1", ""), "comments": ("1", SECOND_AUTHOR)},
     ),
 ]
 
