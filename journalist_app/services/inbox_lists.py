@@ -177,11 +177,14 @@ def _is_late(found: tuple[Deadline, ...]) -> bool:
 
 
 def _tags(desk: OpenDesk) -> tuple[str, ...]:
-    """Return the labels of the mailboxes that are here, each once. Of too many, return those used most."""
+    """Return the labels of the mailboxes that are here, each in the spelling that is used most.
+
+    Of too many labels, return those used most.
+    """
     # Attack: the thief of a retired workstation's key signs casefiles of mailboxes that do not exist.
     here = (inbox_rows.known_casefile(desk, Address(each.address)) for each in desk.index.summaries())
     used = Counter(label for casefile in here for label in casefile.labels).most_common(_TAGS)
-    return tuple(sorted({name_form(label): label for label, _ in used}.values()))
+    return tuple(sorted({name_form(label): label for label, _ in reversed(used)}.values()))
 
 
 def _find_by_label(desk: OpenDesk, words: str) -> list[Address]:

@@ -268,6 +268,18 @@ def test_labels_that_a_thief_invented_do_not_fill_the_inbox(world: World) -> Non
     desk.stop()
 
 
+def test_a_label_with_several_spellings_is_shown_in_the_one_used_most(world: World) -> None:
+    sources = [a_source(world) for _ in range(3)]
+    for each in sources:
+        each.writes("vraag")
+    desk = unlocked(world)
+    for each, label in zip(sources, ("Spoed", "spoed", "spoed"), strict=True):
+        casefiles.set_in_casefile(desk, each.keys.address, labels=(label,))
+
+    assert inbox_lists.read_inbox(desk, InboxFilter(), TODAY).tags == ("spoed",)
+    desk.stop()
+
+
 def test_until_the_whole_store_is_read_no_filter_hides_a_mailbox(world: World) -> None:
     a_source(world).writes("vraag")
     desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
