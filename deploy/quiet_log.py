@@ -66,7 +66,11 @@ class SparingHandler(logging.StreamHandler[TextIO]):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a log record, or only count it if the same line was written in this minute."""
-        line, now, left_out = self.format(record), time.monotonic(), ""
+        # A faulty log call must neither stop a request nor print its values.
+        line = f"a log line that cannot be written, of {record.module}:{record.lineno}"
+        with suppress(Exception):
+            line = self.format(record)
+        now, left_out = time.monotonic(), ""
         if now >= self._until:
             left_out = "".join(f"{each} (and {n - 1} more)\n" for each, n in self._counts.items() if n > 1)
             self._until, self._counts = now + 60, Counter()

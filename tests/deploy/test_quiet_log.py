@@ -121,6 +121,25 @@ def test_a_log_that_cannot_be_written_stops_nothing_and_shows_nothing(
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("arguments", [(CANARY,), (CANARY, CANARY)])
+def test_a_faulty_log_call_shows_its_place_and_not_its_values(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    """Otherwise the exception ends the request, or Python prints the values with a traceback."""
+    stream = io.StringIO()
+    handler = SparingHandler(stream)
+    handler.setFormatter(QuietFormatter())
+    record = logging.makeLogRecord(
+        {"name": OWN_LOGGER, "msg": "%d", "args": arguments, "module": "posting", "lineno": 7}
+    )
+
+    handler.handle(record)
+
+    assert capsys.readouterr() == ("", "")
+    assert stream.getvalue().endswith("posting:7\n")
+    assert CANARY not in stream.getvalue()
+
+
 @pytest.mark.parametrize(
     "fails",
     [
