@@ -170,12 +170,14 @@ def _identify_sender(server: Endpoint, pouch: bytes) -> StrandId:
     if reader.head.desk != server.fingerprint:  # otherwise the reason would be "unknown workstation"
         raise PouchRefusedError(PouchRefusal.OTHER_DESK)
     sender = StrandId(reader.head.sender)
-    verify_key = server.verify_key_of(sender, server.letterhead())
+    key = server.workstation(sender, server.letterhead())
     with server.store.reading() as session:
         is_known = peers.find(session, sender) is not None
+    if key.until is not None and not is_known:  # the operator removed it, on its last day
+        raise SyncRefusedError(SyncRefusal.REVOKED_WORKSTATION)
     if not (is_known and reader.head.taken):
         # Verify the signature before all items are queued.
-        for _ in reader.items(verify_key):
+        for _ in reader.items(key.verify_key):
             pass
         with server.store.writing() as session:
             peers.add(session, sender, b"")

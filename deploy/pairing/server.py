@@ -113,7 +113,7 @@ def admit_workstation(settings: Path, path: Path, *, say: Say, on_step: Say) -> 
 def remove_workstation(settings: Path, name: str, *, say: Say) -> None:
     """Forget a workstation on this server: delete the workstation's queue, and its key for the onion service.
 
-    The server still accepts a sync with the workstation until the desk has retired the workstation.
+    If the desk has not retired the workstation, the server still accepts a sync with it.
 
     Raises:
         DeployError: there is no such workstation.
@@ -127,14 +127,11 @@ def remove_workstation(settings: Path, name: str, *, say: Say) -> None:
         with store.writing() as session:
             peers.remove_peer(session, strand.id)
     say(f"This server has forgotten {name}.")
-    until = strand.until
-    if until is None:
+    if strand.until is None:
         say(
             "The letterhead still names it, so it may connect again: the desk must retire it (steunpunt "
             "retire)."
         )
-    elif until >= utc_today():
-        say(f"The desk takes it out of use after {until}. Until then it may connect again, if it still can.")
     _dismiss_from_onion(settings, strand.id.hex(), say)
 
 

@@ -236,6 +236,19 @@ def test_a_revoked_workstation_is_refused(ends: Ends) -> None:
         assert len(entries.of_mailbox(session, source.keys.address)) == 1
 
 
+def test_a_retired_workstation_that_the_server_forgot_is_refused_on_its_last_day(ends: Ends) -> None:
+    """Otherwise the server, which has no serials of it, would seem to be restored from a backup."""
+    workstation = ends.workstation(ends.second_keyring())
+    strand = workstation.keyring.strand.id
+    ends.sync(workstation)
+    ends.retire(strand, TODAY)
+    with ends.server.store.writing() as session:
+        peers.remove_peer(session, strand)
+
+    with sync_refused(SyncRefusal.REVOKED_WORKSTATION):
+        ends.sync(workstation)
+
+
 def test_a_workstation_that_was_never_paired_says_so(ends: Ends) -> None:
     workstation = ends.workstation()
     with workstation.replica.writing() as session:
