@@ -4,7 +4,7 @@ import functools
 from datetime import date
 
 from babel import Locale, dates
-from flask import request
+from flask import g, request
 from flask_babel import format_decimal, get_locale, gettext
 
 LANGUAGES = ("nl", "en")  # Dutch, the first, is the default
@@ -21,7 +21,11 @@ def chosen_language() -> str:
 
 
 def format_long_day(day: date) -> str:
-    """Format a date in words, with the day of the week, in the adviser's language."""
+    """Format a date in words, with the day of the week, in the adviser's language.
+
+    The page with this date then says when its days begin.
+    """
+    g.shows_days = True
     return _long_day(day, get_locale())
 
 

@@ -3,6 +3,8 @@
 import re
 from html import unescape
 
+from babel.dates import get_month_names
+
 
 def hooks(page: str, name: str) -> list[str]:
     """Return the values of every `data-` attribute of this name, in the order of the page."""
@@ -19,3 +21,12 @@ def label_of(page: str, field: str) -> str:
     found = re.search(rf'<label for="{field}">(.*?)</label>', page)
     assert found is not None, f"the page has no field {field}"
     return found[1]
+
+
+_MONTHS = "|".join(get_month_names("wide", locale=each)[at] for each in ("en", "nl") for at in range(1, 13))
+_DAY = re.compile(rf"\d (?:{_MONTHS})\b|\b(?:{_MONTHS}) \d")
+
+
+def shows_a_day(page: str) -> bool:
+    """Return True if a page shows a date in words, in English or Dutch."""
+    return _DAY.search(page) is not None

@@ -1,11 +1,12 @@
 """Request hooks: code that runs before every view, and code that changes every response afterwards."""
 
 import time
+from datetime import date
 from typing import cast
 
 from babel.support import Translations
 from flask import Flask, Response, abort, current_app, g, request
-from flask_babel import get_translations
+from flask_babel import format_date, get_translations
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from source_app.views.error_pages import wrong_host_page
@@ -32,6 +33,7 @@ def install_request_hooks(app: Flask) -> None:
         ngettext=lambda one, many, count: _translations().ungettext(one, many, count),
         newstyle=True,
     )
+    app.jinja_env.filters["dateformat"] = _day_text
     app.url_value_preprocessor(_set_language)
     app.before_request(_note_start)
     app.before_request(_hurry_strangers)
@@ -91,6 +93,11 @@ def _wait_for_step(answer: Response) -> Response:
         pause = current_app.extensions["pause"] if client is None else client.hold
         pause(-(time.monotonic() - g.began) % _TIME_STEP_SECONDS)
     return answer
+
+
+def _day_text(day: date, form: str) -> str:
+    g.shows_days = True  # so the page says when its days begin
+    return str(format_date(day, form))
 
 
 def _translations() -> Translations:

@@ -10,7 +10,7 @@ import pytest
 import source_app
 from protocol.content import StepName, StepNote
 from protocol.letterhead import Absence
-from tests.pages import hooks
+from tests.pages import hooks, shows_a_day
 from tests.source_app.desks import TODAY, ADesk, ToGo
 from tests.source_app.proposal_pages import path_of, say
 from tests.source_app.test_get_routes import paths_of
@@ -73,10 +73,11 @@ def test_what_a_person_typed_cannot_turn_a_page(pages: list[str]) -> None:
     assert _KINDS == set().union(*map(kinds_of, pages))
 
 
-def test_each_page_says_once_in_which_time_zone_its_days_are(pages: list[str]) -> None:
-    days = [hooks(page, "days") for page in pages if 'class="card"' not in page]
+def test_each_page_that_shows_a_day_says_once_in_which_time_zone_its_days_are(pages: list[str]) -> None:
+    shown = [(shows_a_day(page), hooks(page, "days")) for page in pages]
 
-    assert [["utc"]] * len(days) == days
+    assert all(days == (["utc"] if has_day else []) for has_day, days in shown)
+    assert {has_day for has_day, _ in shown} == {True, False}
 
 
 def test_every_field_for_a_text_shows_each_line_in_its_own_direction() -> None:
