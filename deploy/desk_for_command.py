@@ -10,7 +10,7 @@ from deploy.errors import DeployError, os_error_as
 from deploy.hardening import refuse_readable_by_others
 from deploy.settings.load_settings import load_config
 from journalist_app.config import AdviserConfig
-from journalist_app.desk.open_desk import OpenDesk, TrustedStateStatus
+from journalist_app.desk.open_desk import LOST_STATES, OpenDesk
 from journalist_app.errors import LetterheadMovedError, UnlockRefusal, UnlockRefusedError
 from journalist_app.services.whole_desk.unlocking import unlock_desk
 from protocol import keyring as keyrings
@@ -46,8 +46,7 @@ def open_desk_for_command(settings: Path, passphrase: str) -> Iterator[OpenDesk]
         with closing(open_store(config.store_path)) as store:
             desk = unlock_desk(config, store, passphrase)
             try:
-                # The command writes a missing file again, so the adviser's interface would not warn later.
-                if desk.trusted_state_status in {TrustedStateStatus.MISSING, TrustedStateStatus.DAMAGED}:
+                if desk.trusted_state_status in LOST_STATES:
                     click.echo(_LOST_STATE, err=True)
                 yield desk
             finally:

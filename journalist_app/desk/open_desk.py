@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from crypto.age import AgeReader
 from crypto.errors import ForgedError, UnreadableError
@@ -46,9 +46,13 @@ class TrustedStateStatus(StrEnum):
     """Condition of the trusted state's file, with which this workstation detects a roll-back of the store."""
 
     SOUND = "sound"
+    # A missing or damaged file is replaced only when the adviser asks for it. Until then, the app warns.
     MISSING = "missing"  # there is no file, although the store has answers of this desk
-    DAMAGED = "damaged"  # does not open; replaced only when the adviser asks for it
+    DAMAGED = "damaged"  # does not open
     UNSAVED = "unsaved"  # the last change could not be written
+
+
+LOST_STATES: Final = frozenset({TrustedStateStatus.MISSING, TrustedStateStatus.DAMAGED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +277,7 @@ class OpenDesk:
         if threading.get_ident() in self._saving_once:
             return
         with self._changing:
-            if self._is_changed and self.trusted_state_status is not TrustedStateStatus.DAMAGED:
+            if self._is_changed and self.trusted_state_status not in LOST_STATES:
                 sealed = trusted_state_format.seal_trusted_state(self.trusted_state, self.keyring)
                 try:
                     replace_file(self.config.trusted_state_path, [sealed])
@@ -297,13 +301,13 @@ class OpenDesk:
             self._saving_once.discard(threading.get_ident())
             self.save()
 
-    def replace_damaged_trusted_state(self) -> None:
-        """Overwrite the damaged file of the trusted state with the trusted state in memory.
+    def replace_lost_trusted_state(self) -> None:
+        """Replace the missing or damaged file of the trusted state by the trusted state in memory.
 
         With the trusted state, the workstation detects a roll-back. Call this method only at the adviser's
         request.
         """
-        if self.trusted_state_status is TrustedStateStatus.DAMAGED:
+        if self.trusted_state_status in LOST_STATES:
             self.trusted_state_status = TrustedStateStatus.SOUND
         self._is_changed = True
         self.save()

@@ -1,4 +1,4 @@
-"""Page with facts about this desk, and the form that replaces a damaged trusted state.
+"""Page with facts about this desk, and the form that replaces a missing or damaged trusted state.
 
 With the trusted state, the workstation detects a roll-back of the store.
 """
@@ -30,10 +30,10 @@ def show_about_desk(desk: OpenDesk) -> ResponseReturnValue:
 @takes(token=TOKEN_BYTES)
 @unlocked
 def replace_trusted_state(desk: OpenDesk) -> ResponseReturnValue:
-    """Replace the damaged file of the trusted state by the state that the workstation has in memory.
+    """Replace the missing or damaged file of the trusted state by the state that is in memory.
 
     With its trusted state, a workstation detects that someone restored an older copy of the store.
     """
     require_our_form("replace-trusted-state")
-    desk.replace_damaged_trusted_state()
+    desk.replace_lost_trusted_state()
     return redirect(url_for("inbox.show_inbox"), code=303)

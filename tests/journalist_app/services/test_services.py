@@ -179,14 +179,20 @@ def test_anchors_are_sealed_for_their_owner_alone(world: World) -> None:
     assert source.keys.address not in raw
 
 
-def test_missing_anchors_beside_answers_of_this_desk_are_told(world: World) -> None:
+def test_missing_anchors_beside_answers_of_this_desk_are_told_until_confirmed(world: World) -> None:
     source = a_source(world)
     source.writes("vraag")
     source.is_answered("antwoord")
 
-    desk = unlocked(world)
+    for _ in range(3):
+        desk = unlocked(world)
+        background_check.check_store(desk, TODAY)
 
-    assert desk.trusted_state_status is TrustedStateStatus.MISSING
+        assert desk.trusted_state_status is TrustedStateStatus.MISSING
+        assert not world.config.trusted_state_path.exists()
+
+    desk.replace_lost_trusted_state()
+    assert unlocked(world).trusted_state_status is TrustedStateStatus.SOUND
 
 
 @pytest.mark.parametrize("how", ["damaged", "exposed"])
@@ -210,11 +216,11 @@ def test_the_adviser_can_start_a_new_memory(world: World) -> None:
     world.config.trusted_state_path.touch(0o600)
     desk = unlocked(world)
 
-    desk.replace_damaged_trusted_state()
+    desk.replace_lost_trusted_state()
 
     assert desk.trusted_state_status is TrustedStateStatus.SOUND
     assert unlocked(world).trusted_state_status is TrustedStateStatus.SOUND
-    desk.replace_damaged_trusted_state()  # harmless when nothing is wrong
+    desk.replace_lost_trusted_state()  # harmless when nothing is wrong
     assert desk.trusted_state_status is TrustedStateStatus.SOUND
 
 

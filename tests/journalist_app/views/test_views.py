@@ -700,16 +700,19 @@ def test_an_ended_mailbox_is_shown_and_acknowledged(world: World, browser: Advis
     assert "te laat" in gone.text
 
 
-def test_damaged_anchors_are_said_on_every_page_until_the_adviser_decides(
-    world: World, browser: AdviserBrowser
+@pytest.mark.parametrize("how", ["damaged", "missing"])
+def test_lost_anchors_are_said_on_every_page_until_the_adviser_decides(
+    world: World, browser: AdviserBrowser, how: str
 ) -> None:
     source = a_source(world)
     source.writes("vraag")
-    world.config.trusted_state_path.touch(0o600)
+    source.is_answered("antwoord")
+    if how == "damaged":
+        world.config.trusted_state_path.touch(0o600)
     browser.unlock()
     for path in ("/inbox", f"/mailbox/{source.address}", "/about"):
         page = browser.get(path)
-        assert hooks(page.text, "trusted-state") == ["damaged"]
+        assert hooks(page.text, "trusted-state") == [how]
 
     assert (
         browser.post("/replace-trusted-state", {"token": token(page, "/replace-trusted-state")}).status_code
