@@ -20,6 +20,8 @@ from protocol.strand import StrandKey
 from protocol.transcript.check import Transcript, read_transcript
 from store import entries, mailboxes
 
+_ParsedRow = tuple[entries.StoredEntry, SignedEntry | None]
+
 
 @dataclass(frozen=True, slots=True)
 class DamagedRow:
@@ -38,14 +40,14 @@ class StoredTranscript:
     """A mailbox in one snapshot of the store: its row, verified entries (transcript) and damaged rows.
 
     If `has_sound_keys` is False, the mailbox's keys do not belong to its address, and no entry of the source
-    is accepted.
+    is accepted. `rows` has each row with its parsed entry, or with None.
     """
 
     mailbox: mailboxes.StoredMailbox
     transcript: Transcript
     damaged: tuple[DamagedRow, ...]
     has_sound_keys: bool = True
-    rows: Sequence[entries.StoredEntry] = field(default=(), repr=False)
+    rows: Sequence[_ParsedRow] = field(default=(), repr=False)
 
 
 class CheckOptions(TypedDict, total=False):
@@ -83,9 +85,10 @@ def check_stored(  # noqa: PLR0913  # the mailbox, its rows, and how to check th
     """Verify a mailbox's entries, whose rows the caller has read. `read_stored` has the same options."""
     address = Address(mailbox.address)
     verify_key = verify_key or checked_verify_key(address, mailbox.recipient, mailbox.verify_key)
-    signed, damaged = parse_rows(rows)
+    parsed = [(row, parse_row(row)) for row in rows]
+    signed, damaged = _divide(parsed)
     transcript = read_transcript(address, verify_key, strands, signed, remembered, has_content=has_content)
-    return StoredTranscript(mailbox, transcript, damaged, verify_key is not None, rows)
+    return StoredTranscript(mailbox, transcript, damaged, verify_key is not None, parsed)
 
 
 def parse_rows(rows: Iterable[entries.StoredEntry]) -> tuple[list[SignedEntry], tuple[DamagedRow, ...]]:
@@ -94,10 +97,13 @@ def parse_rows(rows: Iterable[entries.StoredEntry]) -> tuple[list[SignedEntry], 
     A row is damaged if it does not parse, or if its columns differ from its signed envelope. If the row
     parses, its entry is returned too.
     """
+    return _divide((row, parse_row(row)) for row in rows)
+
+
+def _divide(parsed: Iterable[_ParsedRow]) -> tuple[list[SignedEntry], tuple[DamagedRow, ...]]:
     signed: list[SignedEntry] = []
     damaged: list[DamagedRow] = []
-    for row in rows:
-        entry = parse_row(row)
+    for row, entry in parsed:
         if entry is not None:
             signed.append(entry)
         if entry is None or not has_signed_columns(row, entry):

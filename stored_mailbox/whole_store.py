@@ -16,7 +16,7 @@ from store import mailboxes
 from store.database.engine import Store, open_store
 from store.database.one_by_one import work_on_each
 from stored_mailbox.lost_entries import has_signed_files, is_readable
-from stored_mailbox.reading import has_signed_columns, parse_row, read_stored
+from stored_mailbox.reading import has_signed_columns, read_stored
 
 _UNCHECKED = "could_not_be_verified"
 _SHARE = 64  # mailboxes that a process verifies before it takes the next ones
@@ -138,9 +138,8 @@ def _verify(  # noqa: PLR0913, PLR0917  # as `verify_store`, for one mailbox
             ),
             unreadable=tuple(
                 Digest(row.digest)
-                for row in found.rows
-                if (entry := parse_row(row)) is None
-                or not (has_signed_columns(row, entry) and is_readable(entry, opens_file))
+                for row, entry in found.rows
+                if entry is None or not (has_signed_columns(row, entry) and is_readable(entry, opens_file))
             ),
             entries=len(found.rows),
         )
