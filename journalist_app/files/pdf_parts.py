@@ -7,6 +7,7 @@ Cairo, which mat2 needs too. `hidden_parts` is the program for office files.
 
 import importlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -55,7 +56,7 @@ def _all_findings(poppler: Any, document: Any, path: str) -> Iterator[Finding]: 
     for file in document.get_attachments():
         yield "embedded", file.name or "?"
     yield from _layers(poppler, document)
-    if "XFA" in _output("pdfinfo", path):
+    if re.search(r"^Form: +XFA", _output("pdfinfo", path), re.MULTILINE):
         yield "fields", "XFA"
     pages = [document.get_page(number) for number in range(document.get_n_pages())]
     for number, page in enumerate(pages, start=1):

@@ -198,17 +198,32 @@ def a_pdf() -> bytes:
 
 
 def a_full_pdf() -> bytes:
-    """Return a PDF page with comments of two people, files inside the file, a link, and white text."""
-    words = (
-        b"BT /F 12 Tf 20 100 Td (te zien) Tj ET 1 1 1 rg BT /F 12 Tf 20 80 Td (wit) Tj ET"
-        b" BT /F 12 Tf 20 60 Td ( ) Tj ET"
+    """Return a PDF page with every hidden part of a PDF, among them four texts that no one sees.
+
+    The texts are white, without colour, under a picture, and beside the page. White text on a dark background
+    can be seen.
+    """
+    words = b"".join(
+        b"q %s BT /F 12 Tf %d Tr 20 %d Td (%s) Tj ET Q " % each
+        for each in (
+            (b"", 0, 180, b"te zien"),
+            (b"1 1 1 rg", 0, 160, b"wit"),
+            (b"", 0, 140, b"te zien"),
+            (b"", 3, 120, b"kleurloos"),
+            (b"0 0 .4 rg 0 95 200 20 re f 1 1 1 rg", 0, 100, b"te zien"),
+            (b"", 0, 80, b"bedekt"),
+            (b".9 .2 .2 rg 0 70 200 25 re f", 0, 60, b" "),
+            (b"", 0, 900, b"ernaast"),
+        )
     )
     place = b"/Rect[10 10 30 30]"
     return _pdf_of(
-        b"<</Type/Catalog/Pages 2 0 R/Names<</EmbeddedFiles<</Names[(a) 9 0 R]>>>>>>",
+        b"<</Type/Catalog/Pages 2 0 R/Names<</EmbeddedFiles<</Names[(a) 9 0 R]>>>>"
+        b"/AcroForm<</Fields[14 0 R]/XFA[(x)10 0 R]>>"
+        b"/OCProperties<</OCGs[15 0 R]/D<</OFF[15 0 R]/Order[15 0 R]>>>>>>",
         b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
         b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>"
-        b"/Annots[6 0 R 7 0 R 8 0 R 11 0 R 12 0 R 13 0 R]>>",
+        b"/Annots[6 0 R 7 0 R 8 0 R 11 0 R 12 0 R 13 0 R 14 0 R]>>",
         b"<</Length %d>>stream\n%s\nendstream" % (len(words), words),
         b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
         b"<</Type/Annot/Subtype/Text%s/Contents(klopt dit)/T(%s)>>" % (place, COMMENTER.encode()),
@@ -220,16 +235,26 @@ def a_full_pdf() -> bytes:
         b"<</Type/Annot/Subtype/FileAttachment%s/FS 9 0 R>>" % place,
         b"<</Type/Annot/Subtype/Link%s/Dest[3 0 R/Fit]>>" % place,
         b"<</Type/Annot/Subtype/FileAttachment%s/FS<</F 5>>>>" % place,  # without a file
+        b"<</Type/Annot/Subtype/Widget/FT/Tx/T(naam)/V(Anna)/F 2%s>>" % place,
+        b"<</Type/OCG/Name(Laag)>>",
     )
 
 
-def _pdf_of(*objects: bytes) -> bytes:
+def a_locked_pdf() -> bytes:
+    """Return a PDF that opens only with a password, which no one knows."""
+    marks = b"<</Filter/Standard/V 1/R 2/P -4/O(%s)/U(%s)>>" % (b"o" * 32, b"u" * 32)
+    locked = b"/Encrypt %s/ID[(a)(a)]" % marks
+    return _pdf_of(b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[]/Count 0>>", trailer=locked)
+
+
+def _pdf_of(*objects: bytes, trailer: bytes = b"") -> bytes:
     raw, places = b"%PDF-1.7\n", []
     for number, each in enumerate(objects, 1):
         places.append(b"%010d 00000 n \n" % len(raw))
         raw += b"%d 0 obj\n%s\nendobj\n" % (number, each)
     table = b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1) + b"".join(places)
-    end = b"trailer\n<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF" % (len(objects) + 1, len(raw))
+    facts = b"/Size %d/Root 1 0 R%s" % (len(objects) + 1, trailer)
+    end = b"trailer\n<<%s>>\nstartxref\n%d\n%%%%EOF" % (facts, len(raw))
     return raw + table + end
 
 

@@ -33,6 +33,7 @@ from tests.journalist_app.files.file_factories import (
     a_docx,
     a_full_pdf,
     a_jpeg,
+    a_locked_pdf,
     a_pdf,
     a_png,
     a_wav,
@@ -134,17 +135,39 @@ def test_the_author_and_the_program_of_a_pdf_are_distinguished(tmp_path: Path) -
     assert looked.can_clean
 
 
-def test_comments_files_links_and_unseen_text_of_a_pdf_are_reported(tmp_path: Path) -> None:
+def test_every_hidden_part_of_a_pdf_is_reported(tmp_path: Path) -> None:
     looked = OPENLY.inspect(a_file(tmp_path, a_full_pdf()), "stuk.pdf")
 
     for finding in (
         ("comments", "2", f"{COMMENTER}, {ADDER}"),
         ("embedded", "3", "lijst.xlsx, ?"),
         ("links", "1", "http://intranet.example/anna"),
-        ("hidden", "1", ""),
+        ("hidden", "3", ""),
+        ("beside", "1", ""),
+        ("layers", "1", "Laag"),
+        ("fields", "2", "XFA, naam: Anna"),
     ):
         assert detail_sentence(*finding) in looked.lines
     assert looked.can_clean
+
+
+def test_a_pdf_with_a_password_is_named(tmp_path: Path) -> None:
+    looked = OPENLY.inspect(a_file(tmp_path, a_locked_pdf()), "stuk.pdf")
+
+    assert FileFindings((metadata_sentences.LOCKED,), can_clean=False) == looked
+
+
+def test_a_tag_that_mat2_shows_once_is_reported_twice(tmp_path: Path) -> None:
+    again = "ImageWidth: 48\\nImageWidth: 12\\nArtist: Bas\\nOrientation: 1"
+    says = f"=\\n    Artist: Ans\\n    Subject: [\\047een\\047, \\047twee\\047]\\n=\\n{again}"
+
+    looked = a_sandbox(tmp_path, says).inspect(a_file(tmp_path, b"II*\0"), "foto.tiff")
+
+    assert (
+        *(detail_sentence("person", "Artist", name) for name in ("Ans", "Bas")),
+        detail_sentence("thumbnail", "", ""),
+        detail_sentence("other", "Subject", "een, twee"),
+    ) == looked.lines
 
 
 @pytest.mark.slow
