@@ -6,6 +6,7 @@ from collections.abc import Callable
 from sqlalchemy import BindParameter, and_, bindparam, delete, exists, func, select, update
 
 from store.database.deletion_queue import queue_attachment
+from store.database.disk_room import CLEANUP_BYTES, free_on_disk
 from store.database.engine import Store
 from store.database.prepared_statements import PlainQuery, PreparedChange
 from store.database.schema import SEALED_TABLES, AttachmentRow, DeletionQueueRow, SealedRow
@@ -23,7 +24,7 @@ _STALE_UPLOADS = PlainQuery(
     )
 )
 _COUNT_QUEUED = PlainQuery(select(func.count()).select_from(DeletionQueueRow))
-_NEXT_QUEUED = PlainQuery(select(DeletionQueueRow.id).limit(_STEP_ROWS))
+_NEXT_QUEUED = PlainQuery(select(DeletionQueueRow.id).limit(bindparam("count")))
 _IDS: BindParameter[int] = bindparam("ids", expanding=True)
 # Without the second condition, one false row in the queue would break a foreign key and stop every clean-up.
 _IS_IN_STEP = and_(
@@ -46,6 +47,7 @@ def destroy_deleted(
     Raises:
         StoreBusyError: a reader kept the journal in use. The journal can still have a copy of the destroyed
             rows, so call this function again soon.
+        StoreFullError: the disk has no room for a journal with a single row.
     """
     with store.writing() as session:
         for row, address in _STALE_UPLOADS.all(session, before=now_half_hour - PENDING_HALF_HOURS):
@@ -53,7 +55,7 @@ def destroy_deleted(
     with store.reading() as session:
         total = _COUNT_QUEUED.first(session) or 0
     rows = 0
-    while step := _destroy_step(store):
+    while step := _destroy_step(store, _rows_in_step(store)):
         rows += step
         on_progress(rows, total)
         time.sleep(_PAUSE_SECONDS)
@@ -67,16 +69,23 @@ def rewrite_store(store: Store) -> None:
     Writers wait during the rewrite. If the program is killed halfway, the store stays as it was.
 
     Raises:
-        StoreFullError: the disk has no room for two more copies of the store.
+        StoreFullError: the disk has no room for two more copies of the store without its free pages.
         StoreBusyError: another writer had the write lock for too long, or a reader kept the journal in use.
     """
     store.vacuum()
     _empty_journal(store)
 
 
-def _destroy_step(store: Store) -> int:
+def _rows_in_step(store: Store) -> int:
+    if free_on_disk(store.path) >= CLEANUP_BYTES:
+        return _STEP_ROWS
+    store.checkpoint()  # the journal takes no room then, and the next step needs 1 MB of it
+    return 1
+
+
+def _destroy_step(store: Store, count: int) -> int:
     with store.writing() as session:
-        ids = _NEXT_QUEUED.all(session)
+        ids = _NEXT_QUEUED.all(session, count=count)
         if ids:
             freed = _STEP_BYTES.first(session, ids=ids) or 0
             _CLEAR_PAYLOADS.run(session, ids=ids)

@@ -1,11 +1,11 @@
 """Quotas: limits on the space for files. Text has no quota, so a flood of files cannot silence the desk."""
 
-import os
 from dataclasses import dataclass
 
 from sqlalchemy import bindparam, func, select, union_all, update
 from sqlalchemy.orm import Session
 
+from store.database.disk_room import room_for_files
 from store.database.engine import Store
 from store.database.prepared_statements import PlainQuery, PreparedChange
 from store.database.schema import AttachmentRow, ChunkRow, EntryRow, MailboxRow, SealedRow, UsageRow
@@ -65,10 +65,9 @@ def free_bytes(session: Session, address: bytes, quota: Quota) -> int:
     The result is exact only in the transaction that writes a chunk.
     """
     in_mailbox, in_store = _USED.first(session, address=address) or (0, 0)
-    disk = os.statvfs(session.info["path"])
-    room: int = min(
+    room = min(
         quota.mailbox_bytes - in_mailbox,
         quota.store_bytes - in_store,
-        disk.f_bavail * disk.f_frsize - quota.reserve_bytes,
+        room_for_files(session.info["driver"], session.info["path"], quota.reserve_bytes),
     )
     return max(0, room)

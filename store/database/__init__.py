@@ -11,6 +11,7 @@ Imports only the exceptions at the root of `store`.
 - `damaged_rows`: counts rows with values that our code never writes
 - `one_by_one`: work on many mailboxes, in which a fault of one never ends the work on the others
 - `deletion_queue`: marks encrypted rows for destruction
+- `disk_room`: how many bytes of files the disk and the store's free pages can take
 - `atomic_files`: replaces a file in one step, such as the keyring, and flushes folders to the disk
 - `sqlite_errors`: translates SQLite's errors to those of the store
 """

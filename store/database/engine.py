@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.orm import Session
 
 from store.database.connections import close_before_fork, connect
+from store.database.disk_room import bytes_in_use, free_on_disk
 from store.database.own_journal import journal_of, write_new_number
 from store.database.schema import PAGE_BYTES, SCHEMA
 from store.database.sqlite_errors import translating
@@ -119,16 +120,15 @@ class Store:
         Writers wait during the rewrite, and readers do not.
 
         Raises:
-            StoreFullError: the disk has no room for two more copies of the store.
+            StoreFullError: the disk has no room for two more copies of the store without its free pages.
             StoreBusyError: another writer had the write lock for longer than we wait.
         """
         with translating(self.path):
             self._check_file()
-            disk = os.statvfs(self.path)
-            if disk.f_bavail * disk.f_frsize < 2 * self.path.stat().st_size:
-                raise StoreFullError
             with self._writer.connect() as connection:
                 driver = _driver(connection)
+                if free_on_disk(self.path) < 2 * bytes_in_use(driver):
+                    raise StoreFullError
                 driver.execute("PRAGMA temp_store=FILE")  # a store may be larger than memory
                 try:
                     _retry(driver, "VACUUM", self._wait_seconds)
