@@ -2,6 +2,6 @@
 
 `python -m bench.run` measures everything. The measurements are in `bench.measures`, and the programs
 to compare with in `bench.baselines`. Other modules run servers (`desk_servers`, `tor_network`), fill a store
-(`fill`), act as people (`source`, `adviser`), measure time and memory (`timing`, `memory`), and print the
+(`fill`), make files (`ordinary_files`), act as people (`source`, `adviser`), measure time and memory (`timing`, `memory`), and print the
 results (`report`).
 """

@@ -16,6 +16,7 @@ from bench import desk_servers, processes, report
 from bench.baselines import baseline
 from bench.bench_setup import BenchSetup
 from bench.measures import (
+    file_measures,
     full_store_measures,
     report_measures,
     search_measures,
@@ -40,6 +41,7 @@ _MEASURES: dict[str, Callable[[BenchSetup], Iterator[Measurement]]] = {
     "verify": full_store_measures.verifying,
     "million": full_store_measures.million,
     "report": report_measures.reporting,
+    "files": file_measures.handling,
     "sync": sync_measures.syncing,
 }
 _RESULTS = Path(__file__).parent / "RESULTS.md"
