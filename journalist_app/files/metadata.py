@@ -176,7 +176,8 @@ _TECHNICAL = re.compile(  # says nothing about people, and is not shown
     "|^compression$|resolution|^ycbcr|(thumbnail|image)(offset|length)$|scale$|^mediadata|digest$|brand$|^handler"
     "|^headingpairs|^titlesofparts|^i$"  # their titles are listed one by one
     "|^format$|toolkit$|imagesize$|^warning$|^profile|^colorprofile|^transferchar|^picture(mime)?type$"
-    "|^gps(latitude|longitude)ref$"
+    "|^gps(latitude|longitude)ref$|^orientation$|^exifimage|brands$|^cleanaperture|^colorprimaries|matrix|trc$|^cmm"
+    "|^chromatic|illuminant$|whitepoint$|^renderingintent|^deviceattributes|^primaryplatform"
 )
 _KEYS = (
     ("place", "^gps|location|city|country|latitude|longitude|province"),

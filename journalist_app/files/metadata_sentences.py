@@ -93,6 +93,11 @@ _WORDS: Final = (
     (lazy_gettext("last changed on"), "modified modifydate moddate date datetime"),
     (lazy_gettext("number of times saved"), "revision editingcycles"),
     (lazy_gettext("title"), "title"),
+    (lazy_gettext("title of a sheet, slide or other part"), "lpstr"),
+    (lazy_gettext("time spent on editing"), "totaltime editingduration"),
+    (lazy_gettext("version of the program"), "appversion"),
+    (lazy_gettext("template"), "template"),
+    (lazy_gettext("number of pages"), "pages"),
     (lazy_gettext("description"), "description comment imagedescription captionabstract"),
 )
 
