@@ -21,7 +21,7 @@ modules import packages: `desk_for_command` and `setup` import `settings`, and `
 - `desk_openpgp_key`: the desk's OpenPGP key
 - `errors`: exceptions whose message is one sentence for the operator
 - `hardening`: protect memory and files of a process against others
-- `last_rewrite`: day on which the clean-up last rewrote the store
+- `noted_days`: days on which long tasks last ended, such as the rewrite of the store
 - `pinned_letterhead`: verify the letterhead in the store, and watch for a newer one
 - `ports`: check that an address is free
 - `quiet_log`: logging without anything from a request

@@ -56,6 +56,18 @@ def open_letterhead(store: Store, fingerprint: str, serial_path: Path) -> Letter
         ) from why
 
 
+def inspect_letterhead(store: Store, fingerprint: str, serial_path: Path) -> Letterhead:
+    """Verify the desk's newest signed public statement (letterhead) in the store, and write no file.
+
+    Raises:
+        LetterheadError: the letterhead is missing, forged, or older than one that was used before.
+    """
+    try:
+        return _verify(_newest_in(store), fingerprint, _recall(serial_path), None)
+    except LetterheadRefusedError as why:
+        raise LetterheadError(_in_store(why.reason)) from why
+
+
 def accept_letterhead(
     published: tuple[bytes, bytes], fingerprint: str, serial_path: Path, in_use: Letterhead | None
 ) -> None:
@@ -152,18 +164,28 @@ def _verify_newest(
     with folder_lock(serial_path.parent, is_waiting=True):
         # Read the store inside the lock. Otherwise the slower of two processes could read an older letterhead
         # than the remembered one, and refuse it.
-        with store.reading() as session:
-            newest = letterheads.latest(session)
-        if newest is None:
-            raise LetterheadError(
-                "The store holds no letterhead: pair the desk's workstation with this server, and run here: "
-                "steunpunt admit FILE."
-            )
+        newest = _newest_in(store)
         seen = _recall(serial_path)
-        verified = _verify(newest[1:], fingerprint, seen, in_use)
+        verified = _verify(newest, fingerprint, seen, in_use)
         if verified.serial > seen[0]:
             replace_file(serial_path, [serial_line(verified)])
     return verified
+
+
+def _newest_in(store: Store) -> tuple[bytes, bytes]:
+    """Return the body and the signature of the newest letterhead (signed public statement) in the store.
+
+    Raises:
+        LetterheadError: the store has no letterhead.
+    """
+    with store.reading() as session:
+        newest = letterheads.latest(session)
+    if newest is None:
+        raise LetterheadError(
+            "The store holds no letterhead: pair the desk's workstation with this server, and run here: "
+            "steunpunt admit FILE."
+        )
+    return newest[1:]
 
 
 def serial_line(verified: Letterhead) -> bytes:

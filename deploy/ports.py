@@ -4,9 +4,10 @@ import os
 import socket
 from pathlib import Path
 
-from deploy.errors import DeployError
+from deploy.errors import DeployError, os_error_as
 
 UNIX = "unix:"
+_BACKLOG = 2048  # connections that wait to be accepted, as gunicorn allows
 
 
 def socket_address(address: str) -> tuple[socket.AddressFamily, str | tuple[str, int]]:
@@ -25,6 +26,27 @@ def is_listening(address: str) -> bool:
     family, place = socket_address(address)
     with socket.socket(family) as probe:
         return probe.connect_ex(place) == 0
+
+
+def listen_on_socket(path: Path) -> socket.socket:
+    """Listen on a Unix socket that its owner and its group may use, and no one else (mode 0660).
+
+    In a folder with the set-group-ID bit, the socket gets the group of the folder, such as that of Tor.
+
+    Raises:
+        DeployError: the socket cannot be made.
+    """
+    listener = socket.socket(socket.AF_UNIX)
+    before = os.umask(0o117)
+    try:
+        with os_error_as(f"The socket {path} cannot be made"):
+            if path.is_socket():
+                path.unlink()  # left by a program that was killed: `refuse_taken_address` has looked
+            listener.bind(str(path))
+            listener.listen(_BACKLOG)
+    finally:
+        os.umask(before)
+    return listener
 
 
 def refuse_taken_address(address: str) -> None:

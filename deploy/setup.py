@@ -32,7 +32,7 @@ KEYRING = "keyring.age"
 STORE = "store.db"
 SERIAL = "letterhead-serial"
 TRIAL_NL, TRIAL_EN = "PROEF, niet gebruiken", "TRIAL, do not use"  # in front of the desk's name
-ONE_MACHINE = ("desk", "source", "adviser", "onion")
+ONE_MACHINE = ("desk", "source", "adviser", "onion", "check")
 _WITHOUT_OPENPGP = (
     "The desk has no OpenPGP key: advisers cannot pass anything on, and sources cannot encrypt with OpenPGP. "
     "Everything else works. Install gnupg, then run: steunpunt openpgp make"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from crypto.errors import CryptoError
 from deploy.errors import DeployError
 from store.errors import StoreError
 
@@ -35,6 +36,11 @@ class CheckResult:
         """Return what was found, and what to do."""
         return f"{self.state} {self.to_do}".rstrip()
 
+    @property
+    def line(self) -> str:
+        """Return the level and the sentence of this result as one line."""
+        return " ".join(f"{self.level}: {self.sentence}".split())
+
 
 def made_or_unknown(check: str, make: Callable[[], Iterator[CheckResult]], to_do: str) -> list[CheckResult]:
     """Return the results of a check. If the check cannot be made, add a result that says so.
@@ -45,7 +51,7 @@ def made_or_unknown(check: str, make: Callable[[], Iterator[CheckResult]], to_do
     found: list[CheckResult] = []
     try:
         found.extend(make())
-    except (OSError, DeployError, StoreError) as why:
+    except (OSError, CryptoError, DeployError, StoreError) as why:
         state = f"The check of {check.replace('_', ' ')} could not be made ({type(why).__name__})."
         found.append(CheckResult(check, Level.UNKNOWN, state, to_do))
     return found

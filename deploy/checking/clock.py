@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from crypto.errors import MalformedError
-from deploy.last_rewrite import last_rewrite
+from deploy.noted_days import REWRITTEN, noted_day
 from protocol.letterhead import Letterhead
 from store import letterheads, mailboxes
 from store.database.engine import open_store
@@ -27,7 +27,7 @@ def clock_days_off(store_path: Path, today: date) -> tuple[date | None, date | N
     """
     written = newest_written_day(store_path)
     # The clean-up runs each night. So on a quiet desk, to which no one writes, a right clock is recognised.
-    known = max(written, last_rewrite(store_path))
+    known = max(written, noted_day(store_path, REWRITTEN)[0])
     is_ahead = known != date.min and today > known + _AHEAD
     return written if today + _BEHIND < written else None, known if is_ahead else None
 

@@ -240,7 +240,7 @@ UNSAFE_STATES = (
         find=_memory_gone,
         state="The folder {0} disappeared while the source's interface runs, and all sessions have ended.",
         to_do="The program makes it again. Find out what removes it, for example RemoveIPC of systemd.",
-        fine="The folder for sessions is in its place.",
+        fine="No folder in memory disappeared while the source's interface runs.",
     ),
     UnsafeState(
         "root",

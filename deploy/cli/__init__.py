@@ -8,6 +8,7 @@ the functions, so that `steunpunt` starts fast and each process loads only its o
 - `main`: options of all commands, and the list of commands
 - `setup_commands`: setup, setup server, upgrade
 - `run_commands`: run, serve, sweep
+- `check_commands`: check
 - `public_commands`: fingerprint, letterhead, poster, store verify
 - `desk_commands`: openpgp, report
 - `onion_commands`: onion

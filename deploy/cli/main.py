@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from deploy.cli import (
+    check_commands,
     desk_commands,
     onion_commands,
     pairing_commands,
@@ -55,6 +56,7 @@ def main(ctx: click.Context, settings: Path, parent: int | None) -> None:
 for _module in (
     setup_commands,
     run_commands,
+    check_commands,
     public_commands,
     desk_commands,
     onion_commands,

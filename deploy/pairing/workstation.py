@@ -38,7 +38,7 @@ from store.database.engine import create_store
 from web.dates import utc_today
 from web.normal_text import is_visible_line, name_form
 
-_WORKSTATION_SECTIONS = ("adviser",)
+_WORKSTATION_SECTIONS = ("adviser", "check")
 _SERVER_SECTIONS = ("source", "onion", "sync")
 ONION = "onion:"
 _ONION_FOLDER = "onion-auth"

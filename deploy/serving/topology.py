@@ -7,6 +7,7 @@ from typing import Any
 from deploy.errors import ConfigError
 from deploy.ports import refuse_taken_address
 from deploy.serving.supervisor import Part
+from deploy.settings.check_settings import load_check_config
 from deploy.settings.load_settings import load_config, sections_in
 from deploy.settings.sync_settings import SyncConfig
 from journalist_app.config import ONE_MACHINE, AdviserConfig
@@ -53,7 +54,9 @@ def parts_to_run(settings: Path) -> tuple[list[Part], list[str]]:
     for part in parts:
         refuse_taken_address(part.bind or "")
     lines.append("Ctrl-C stops both." if len(parts) > 1 else "Ctrl-C stops it.")
-    return [*parts, Part("sweeper", ["sweep"])], lines
+    check = load_check_config(settings)
+    watch = [Part("watch", ["check", "--watch"])] if check.health_socket or check.failure_command else []
+    return [*parts, Part("sweeper", ["sweep"]), *watch], lines
 
 
 def load_public_settings(settings: Path) -> PublicSettings:

@@ -2,6 +2,7 @@
 
 Imports modules at the root of `deploy`, and `web` and `store`.
 
+- `check_settings`: class of section [check]
 - `load_settings`: read one section into its dataclass, and report all faults in one message
 - `onion_address`: compute and check the address of an onion service
 - `onion_settings`: class of section [onion]

@@ -187,6 +187,11 @@ _RULES: dict[str, _Rule] = {
     ),
     "onion_socket": _SOCKET,
     "sync_socket": _SOCKET,
+    "health_socket": _SOCKET,
+    "failure_command": (
+        lambda path: not path or (path.startswith("/") and path.isprintable()),
+        "the absolute path of a program, or empty",
+    ),
     "bind": _BIND,
     "origin": (
         re.compile(r"https?://[A-Za-z0-9.\[\]:-]+").fullmatch,

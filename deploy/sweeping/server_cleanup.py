@@ -12,7 +12,7 @@ from pathlib import Path
 from deploy import quiet_log
 from deploy.errors import LetterheadError
 from deploy.hardening import private_folder, remake_folders
-from deploy.last_rewrite import note_rewrite
+from deploy.noted_days import REWRITTEN, note_day
 from deploy.pinned_letterhead import open_letterhead
 from deploy.settings.load_settings import load_config
 from deploy.sweeping.retention import (
@@ -67,7 +67,7 @@ class StoreSweeper:
         refresh_hints(self.store)
         recount_bytes(self.store)
         cleanup.rewrite_store(self.store)
-        note_rewrite(self.store.path, utc_today())
+        note_day(self.store.path, REWRITTEN, utc_today())
 
 
 class ServerSweeper(StoreSweeper):

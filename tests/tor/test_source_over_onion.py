@@ -1,6 +1,7 @@
 """A source uses the onion service, from the first page to the answer, on a private Tor network."""
 
 import hashlib
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -97,6 +98,23 @@ def test_the_onion_for_sync_published_by_tor_itself_needs_a_key(
     workstation.stop()
 
     assert served.startswith(b"HTTP/1.1 404")  # it accepts only pouches
+
+
+def _onion_levels(site: OnionSite) -> set[str]:
+    """Return the levels of the results about Tor and the onion services, as `steunpunt check` prints them."""
+    results = json.loads(site.run("check", "--json").stdout)["results"]
+    return {each["level"] for each in results if each["check"] == "onion"}
+
+
+def test_check_reports_a_tor_that_is_gone_and_that_it_is_back(site: OnionSite, client: Tor) -> None:
+    wait_for_answer(client, site.host)
+    site.tor.stop()
+    without = _onion_levels(site)
+    site.tor.start()
+    wait_for_answer(client, site.host)
+
+    assert {"fault"} == without
+    assert {"ok"} == _onion_levels(site)
 
 
 def test_status_reports_that_all_is_well(site: OnionSite, client: Tor) -> None:

@@ -15,9 +15,10 @@ from deploy.checking.machine_files import read_machine_settings
 from deploy.checking.unsafe_states import UNSAFE_STATES, Scene, look_at_states, warn_or_refuse
 from deploy.errors import UnsafeStateError
 from deploy.hardening import TMPFS
-from deploy.last_rewrite import note_rewrite
+from deploy.noted_days import REWRITTEN, note_day
 from deploy.setup import SERIAL, STORE
-from tests.deploy.two_machines import Machine, TwoMachineDesk, a_desk
+from tests.deploy.checking.machines import set_text
+from tests.deploy.two_machines import Machine, TwoMachineDesk
 from tests.store.factories import a_mailbox
 from web.dates import utc_today
 
@@ -26,37 +27,15 @@ YEAR = timedelta(days=365)
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file to another user")
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> TwoMachineDesk:
-    return a_desk(tmp_path_factory.mktemp("made") / "desk")
-
-
-@pytest.fixture
-def desk(made: TwoMachineDesk, tmp_path: Path) -> Machine:
-    """Return one machine with both interfaces, in a safe state."""
-    machine = made.copied(tmp_path / "desk").first
-    note_rewrite(machine.settings.parent / STORE, TODAY)
-    (machine.settings.parent / SERIAL).write_text("1 0\n")
-    (machine.settings.parent / SERIAL).chmod(0o600)
-    return machine
-
-
 def _scene(machine: Machine, **values: object) -> Scene:
     usual: dict[str, object] = {"today": TODAY, "users": frozenset({1000})}
     return Scene(read_machine_settings(machine.settings), **(usual | values))  # type: ignore[arg-type]
 
 
-def _set(machine: Machine, section: str, key: str, value: str) -> None:
-    text = machine.settings.read_text("utf-8")
-    head, mark, rest = text.partition(f"[{section}]\n")
-    rest = re.sub(rf'(?m)^{key} = ".*"$', f'{key} = "{value}"', rest, count=1)
-    machine.settings.write_text(head + mark + rest, "utf-8")
-
-
 def _other_store(machine: Machine) -> None:
     shutil.copy(machine.settings.parent / STORE, machine.settings.parent / "other.db")
     (machine.settings.parent / "other.db").chmod(0o600)
-    _set(machine, "adviser", "store_path", "other.db")
+    set_text(machine, "adviser", "store_path", "other.db")
 
 
 def _written_on(days: timedelta) -> Callable[[Machine], None]:
@@ -70,9 +49,12 @@ def _written_on(days: timedelta) -> Callable[[Machine], None]:
 
 
 STATES: dict[str, tuple[Callable[[Machine], object], str]] = {
-    "both interfaces on one host": (lambda m: _set(m, "adviser", "bind", "127.0.0.1:8081"), "one_address"),
+    "both interfaces on one host": (
+        lambda m: set_text(m, "adviser", "bind", "127.0.0.1:8081"),
+        "one_address",
+    ),
     "one host, as the visitors write it": (
-        lambda m: _set(m, "source", "origin", "http://127.0.0.2:8080"),
+        lambda m: set_text(m, "source", "origin", "http://127.0.0.2:8080"),
         "one_address",
     ),
     "parts with different stores": (_other_store, "different_values"),
@@ -145,7 +127,7 @@ def test_a_unit_that_runs_as_root_is_refused(desk: Machine) -> None:
 
 def test_a_missing_folder_in_memory_is_a_warning_while_the_interface_runs(desk: Machine) -> None:
     folder = Path(TMPFS) / "steunpunt-that-is-not-there"
-    _set(desk, "source", "sessions_path", f"{folder}/sessions.db")
+    set_text(desk, "source", "sessions_path", f"{folder}/sessions.db")
     warnings: list[str] = []
 
     warn_or_refuse(_scene(desk, is_serving=True), refuses=True, warn=warnings.append)
@@ -210,11 +192,11 @@ def test_the_clean_up_notes_that_the_machine_ran_today(desk: Machine) -> None:
 
     desk.does("sweep", "--once")
 
-    assert f"{TODAY}\n" == (desk.settings.parent / "last-rewrite").read_text()
+    assert f"{TODAY} sound\n" == (desk.settings.parent / "last-rewrite").read_text()
 
 
 def test_a_quiet_desk_whose_clean_up_ran_last_night_has_a_right_clock(desk: Machine) -> None:
     _written_on(-YEAR)(desk)
-    note_rewrite(desk.settings.parent / STORE, TODAY - timedelta(days=1))
+    note_day(desk.settings.parent / STORE, REWRITTEN, TODAY - timedelta(days=1))
 
     warn_or_refuse(_scene(desk), refuses=True, warn=pytest.fail)

@@ -76,7 +76,7 @@ def stick(tmp_path: Path) -> Path:
 def test_a_server_is_set_up_without_any_key_of_the_desk(desk: TwoMachineDesk) -> None:
     folder = desk.server.settings.parent
 
-    assert sections_in(desk.server.settings) == {"source", "onion", "sync"}
+    assert sections_in(desk.server.settings) == {"source", "onion", "sync", "check"}
     kept = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
     assert {name: mode for name, mode in kept.items() if "-" not in name} == {
         "config.toml": 0o600,
@@ -134,7 +134,7 @@ def test_pairing_makes_a_workstation_of_one_machine(desk: TwoMachineDesk) -> Non
 
     desk.pair_first()
 
-    assert sections_in(settings) == {"desk", "adviser"}
+    assert sections_in(settings) == {"desk", "adviser", "check"}
     config = load_config(settings, "adviser", AdviserConfig)
     assert (config.server, config.idle_minutes) == ("file", 7)
     assert "# The desk's name, as sources see it." in settings.read_text("utf-8")
@@ -641,7 +641,7 @@ def test_a_second_workstation_reads_and_answers_with_its_own_strand(
     carry(paired.server, paired.first, stick, "--to", FIRST)
 
     assert texts_held(paired.first) == texts_held(second)
-    assert sections_in(second.settings) == {"adviser"}
+    assert sections_in(second.settings) == {"adviser", "check"}
 
 
 @pytest.mark.parametrize("is_missing", [True, False])
@@ -898,6 +898,17 @@ def test_run_starts_the_parts_that_have_a_section(paired: TwoMachineDesk) -> Non
         ["serve", "adviser"],
         ["sweep"],
     ]
+
+
+def test_run_also_watches_over_the_machine_if_the_settings_name_a_command_on_failure(
+    paired: TwoMachineDesk,
+) -> None:
+    text = paired.server.settings.read_text("utf-8")
+    paired.server.settings.write_text(with_key(text, "check", "failure_command", "/bin/true"), "utf-8")
+
+    parts, _ = parts_to_run(paired.server.settings)
+
+    assert ["check", "--watch"] == parts[-1].arguments
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,64 @@
+"""Programs of the mailbox that run on this machine, as the kernel shows them in /proc."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_PROC = Path("/proc")
+_COMMANDS = ("steunpunt", "deploy.cli.main")
+_ONE_SHOT = {("check",), ("check", "--json")}  # the command that looks
+_OPTIONS = ("--settings", "--parent")  # each has a value
+
+
+@dataclass(frozen=True, slots=True)
+class RunningProgram:
+    """Process of the mailbox: its user, and the words of its command.
+
+    `core_bytes` is the limit on the size of its core dump, and "0" if the process leaves no core dump.
+    """
+
+    user: int
+    words: tuple[str, ...]
+    core_bytes: str
+
+    def is_part(self, *words: str) -> bool:
+        """Return True if these are the first words of the command, such as `serve source`."""
+        return self.words[: len(words)] == words
+
+
+def running_programs(settings: Path, proc: Path = _PROC) -> list[RunningProgram]:
+    """Return the running programs of the mailbox with this settings file that this user can see."""
+    return list(_programs(settings, proc))
+
+
+def _programs(settings: Path, proc: Path) -> Iterator[RunningProgram]:
+    for folder in proc.glob("[0-9]*"):
+        try:
+            command = (folder / "cmdline").read_text("utf-8", "replace").split("\0")[:-1]
+            status = (folder / "status").read_text("utf-8", "replace")
+            limits = (folder / "limits").read_text("utf-8", "replace")
+        except OSError:  # the process has just ended
+            continue
+        words = _words(command, settings)
+        if words and words not in _ONE_SHOT:
+            yield RunningProgram(
+                user=int(_value(status, "Uid:")), words=words, core_bytes=_value(limits, "Max core file size")
+            )
+
+
+def _words(command: Sequence[str], settings: Path) -> tuple[str, ...]:
+    """Return the words of a command after `steunpunt` and its options, or nothing for another command."""
+    start = next((at for at, word in enumerate(command) if Path(word).name in _COMMANDS), len(command))
+    words = list(command[start + 1 :])
+    while words and words[0] in _OPTIONS:
+        place = Path(*words[1:2])
+        if words[0] == "--settings" and place.is_absolute() and place != settings:
+            return ()  # of another desk on this machine
+        words = words[2:]
+    return tuple(words)
+
+
+def _value(text: str, name: str) -> str:
+    """Return the first value on the line that begins with a name."""
+    line = next((line for line in text.splitlines() if line.startswith(name)), name + " 0")
+    return line.removeprefix(name).split()[0]

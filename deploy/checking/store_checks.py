@@ -1,0 +1,150 @@
+"""Checks of the store: its file, its last verification and rewrite, its letterhead, and room on the disk."""
+
+import os
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from deploy.checking.check_results import CheckResult, Level, made_or_unknown
+from deploy.checking.machine_files import MachineSettings
+from deploy.errors import LetterheadError
+from deploy.noted_days import REWRITTEN, SOUND, VERIFIED, noted_day
+from deploy.onion.folders import give_to_owner_of
+from deploy.pinned_letterhead import inspect_letterhead
+from store.database.atomic_files import replace_file
+from store.database.engine import open_store
+from store.errors import StoreError
+
+_MANUAL = "Read 'Solve problems at the start' in docs/operator.md."
+_RIGHT_USER = "Run this as the user who owns the store."
+_VERIFY_DAYS = 35  # the manual says: once a month
+_REWRITE_DAYS = 2
+_LAST_DAYS = 30  # a disk that is full earlier than this is a fault
+_SIZES = "store-sizes"  # file with the size of the store on earlier days, to see its growth
+_SIZES_MAX = 31
+_GIGABYTE = 1_000_000_000
+
+
+def make_store_checks(settings: MachineSettings, today: date) -> list[CheckResult]:
+    """Return the results of all checks of the store."""
+    path = settings.store_path
+    return [
+        *made_or_unknown("store", lambda: _store(path), _RIGHT_USER),
+        *made_or_unknown("store_verified", lambda: _verified(settings, today), _RIGHT_USER),
+        *made_or_unknown("store_rewritten", lambda: _rewritten(path, today), _RIGHT_USER),
+        *made_or_unknown("letterhead", lambda: _letterhead(settings), _RIGHT_USER),
+        *made_or_unknown("disk", lambda: _disk(settings, today), _RIGHT_USER),
+    ]
+
+
+def _store(path: Path) -> Iterator[CheckResult]:
+    try:
+        open_store(path).close()
+    except StoreError as why:
+        yield CheckResult("store", Level.FAULT, f"The store cannot be used: {why}.", _MANUAL)
+        return
+    is_read_only = os.statvfs(path).f_flag & os.ST_RDONLY
+    if is_read_only or not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+        yield CheckResult(
+            "store", Level.FAULT, "The store cannot be written.", "Check the disk and its mount."
+        )
+    else:
+        yield CheckResult("store", Level.OK, "The store can be used, and has the tables of this version.")
+
+
+def _verified(settings: MachineSettings, today: date) -> Iterator[CheckResult]:
+    day, result = noted_day(settings.store_path, VERIFIED)
+    if result != SOUND:
+        yield CheckResult(
+            "store_verified",
+            Level.FAULT,
+            f"The store was not as it was signed on {day}.",
+            "Tell the desk. After the repair, run: steunpunt store verify",
+        )
+        return
+    for path in settings.files("trusted_state_path"):
+        with suppress(FileNotFoundError):  # the adviser's interface verifies the store each day, and shows it
+            checked = path.with_name("store-check.age").stat().st_mtime
+            day = max(day, datetime.fromtimestamp(checked, UTC).date())
+    age = (today - day).days
+    if day == date.min or age > _VERIFY_DAYS:
+        state = f"The whole store was {_last_time(day, age)} verified."
+        yield CheckResult("store_verified", Level.WARNING, state, "Run: steunpunt store verify")
+    else:
+        yield CheckResult("store_verified", Level.OK, f"The whole store was {_last_time(day, age)} verified.")
+
+
+def _rewritten(path: Path, today: date) -> Iterator[CheckResult]:
+    day, _ = noted_day(path, REWRITTEN)
+    age = (today - day).days
+    state = f"The store was {_last_time(day, age)} rewritten by the sweeper."
+    if day == date.min or age > _REWRITE_DAYS:
+        level = Level.WARNING if day == date.min else Level.FAULT
+        advice = "Let steunpunt sweep run in the night, and look for StoreFullError in its log."
+        yield CheckResult("store_rewritten", level, state, advice)
+    else:
+        yield CheckResult("store_rewritten", Level.OK, state)
+
+
+def _last_time(day: date, age: int) -> str:
+    return "never" if day == date.min else f"last, {age} days ago on {day},"
+
+
+def _letterhead(settings: MachineSettings) -> Iterator[CheckResult]:
+    fingerprint = next(iter(settings.values("fingerprint").values()), "")
+    serial_path = next(iter(settings.files("letterhead_serial_path")), settings.path.parent / "no-serial")
+    try:
+        with closing(open_store(settings.store_path)) as store:
+            verified = inspect_letterhead(store, fingerprint, serial_path)
+    except LetterheadError as why:
+        yield CheckResult("letterhead", Level.FAULT, str(why), "Tell the desk, if this is not a new server.")
+    else:
+        state = (
+            f"Letterhead number {verified.serial} of {verified.issued} is signed by the desk {fingerprint}."
+        )
+        yield CheckResult("letterhead", Level.OK, state)
+
+
+def _disk(settings: MachineSettings, today: date) -> Iterator[CheckResult]:
+    path = settings.store_path
+    disk = os.statvfs(path)
+    free, size = disk.f_bavail * disk.f_frsize, path.stat().st_size
+    reserves = [table.get("reserve_bytes", 0) for table in settings.sections.values()]
+    needed = max(2 * size, *(each for each in reserves if isinstance(each, int)))
+    room = f"The disk of the store has {free / _GIGABYTE:.1f} GB free"
+    advice = "Make room on the disk, or move the store to a larger disk."
+    if free <= needed:
+        state = f"{room}, less than the {needed / _GIGABYTE:.1f} GB that files and the nightly rewrite need."
+        yield CheckResult("disk", Level.FAULT, state, advice)
+        return
+    days, growth = _growth(path, size, today)
+    if not days:
+        state = f"{room}. How long this lasts is known after a check on another day."
+        yield CheckResult("disk", Level.WARNING, state, "Run steunpunt check again tomorrow.")
+        return
+    left = (free - needed) * days // growth if growth > 0 else None
+    state = f"{room}. At the growth of the last {days} days, this lasts {_how_long(left)}."
+    if left is not None and left < _LAST_DAYS:
+        yield CheckResult("disk", Level.FAULT, state, advice)
+    else:
+        yield CheckResult("disk", Level.OK, state)
+
+
+def _how_long(days: int | None) -> str:
+    return "for years" if days is None or days > 730 else f"{days} days"  # noqa: PLR2004  # two years
+
+
+def _growth(path: Path, size: int, today: date) -> tuple[int, int]:
+    """Note today's size of the store. Return the days since the oldest note, and the bytes since then."""
+    notes = path.with_name(_SIZES)
+    sizes: dict[date, int] = {}
+    with suppress(FileNotFoundError, ValueError):  # without a right note, the first note is of today
+        for day, written in (line.split() for line in notes.read_text("ascii").splitlines()):
+            sizes[date.fromisoformat(day)] = int(written)
+    sizes = {**{day: noted for day, noted in sizes.items() if day < today}, today: size}
+    kept = sorted(sizes)[-_SIZES_MAX:]
+    with suppress(OSError):  # a check must not fail because the disk is full
+        replace_file(notes, [f"{day} {sizes[day]}\n".encode("ascii") for day in kept])
+        give_to_owner_of(notes.parent, notes)
+    return (today - kept[0]).days, size - sizes[kept[0]]

@@ -1,0 +1,38 @@
+"""Command `check`, which looks for everything that can be wrong with this machine."""
+
+from functools import partial
+from pathlib import Path
+
+import click
+
+from deploy.cli.terminal import stop_on_signals
+
+
+@click.command()
+@click.option("--json", "as_data", is_flag=True, help="Print the results as JSON, for a monitoring program.")
+@click.option("--watch", is_flag=True, help="Check every hour, and answer on the health socket.")
+@click.pass_obj
+def check_command(settings: Path, *, as_data: bool, watch: bool) -> None:
+    """Check this machine, and print one line for each result with what to do.
+
+    If there is a fault, or if a check could not be made, the command ends with status 1.
+    """
+    from deploy.checking.all_checks import as_json, check_machine, is_in_order
+    from deploy.checking.watch import call_on_failure, watch_until_stopped
+    from deploy.settings.check_settings import load_check_config
+    from web.dates import utc_today
+
+    config = load_check_config(settings)
+    if watch:
+        watch_until_stopped(
+            lambda: check_machine(settings, config, utc_today()), config, stop_on_signals(), say=click.echo
+        )
+        return
+    results = check_machine(settings, config, utc_today())
+    click.echo(as_json(results, utc_today()) if as_data else "\n".join(each.line for each in results))
+    if not is_in_order(results):
+        call_on_failure(config, say=partial(click.echo, err=True))
+        raise SystemExit(1)
+
+
+COMMANDS = (check_command,)
