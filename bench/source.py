@@ -9,7 +9,7 @@ from typing import Self
 from bench.browser import Answer, Browser
 from bench.forms import URLENCODED, Form, form_to
 
-_WORDS = re.compile(r'<p class="words"[^>]*>(.*?)</p>', re.DOTALL)
+_WORDS = re.compile(r'<p class="words card"[^>]*>(.*?)</p>', re.DOTALL)
 
 
 class WrongAnswerError(Exception):
@@ -53,9 +53,7 @@ class Source:
         """Start a mailbox, from the page with the passphrase to its first page. Return the passphrase."""
         shown = _expect(self.browser.get("/en/begin"), 200, "passphrase")
         passphrase = passphrase_on(shown)
-        noted = form_to(shown, "/en/begin", ending="/practise")
-        asked = _expect(self._send(noted, {}), 200, "practise")
-        practise = form_to(asked, "/en/practise", ending="/practise")
+        practise = form_to(shown, "/en/begin", ending="/practise")
         entered = _expect(self._send(practise, {"words": passphrase}), 303, "practised")
         _expect(self.browser.follow(entered), 200, "new mailbox")
         return passphrase

@@ -2,7 +2,7 @@
 
 from flask_babel import lazy_gettext
 from werkzeug.datastructures import MultiDict
-from wtforms import BooleanField, Form, HiddenField, MultipleFileField, StringField, TextAreaField
+from wtforms import BooleanField, Form, HiddenField, MultipleFileField, TextAreaField
 from wtforms.validators import InputRequired
 
 from protocol.content import TEXT_CHARS
@@ -45,7 +45,7 @@ class PassphraseForm(OurForm):
     """
 
     place = HiddenField()
-    words = StringField(lazy_gettext("Your passphrase"))
+    words = TextAreaField(lazy_gettext("Your passphrase"))
 
 
 class LogInForm(PassphraseForm):
@@ -67,6 +67,7 @@ class PractiseForm(PassphraseForm):
     """
 
     ticket = HiddenField()
+    words = TextAreaField(lazy_gettext("Type them from your paper"))
 
 
 class EntryForm(OurForm):

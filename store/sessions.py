@@ -151,6 +151,10 @@ class SessionStore:
             connection.execute("DELETE FROM session WHERE expires_half_hour <= ?", (now_half_hour,))
             connection.execute("VACUUM")
 
+    def size(self) -> int:
+        """Return the size of the file in bytes."""
+        return self._path.stat().st_size
+
     def close(self) -> None:
         """Close every connection that is not in use. This object opens new connections when it needs them."""
         while self._idle:
@@ -158,7 +162,7 @@ class SessionStore:
 
     def _rewrite_if_small(self, connection: sqlite3.Connection) -> None:
         # SQLite adds new rows behind older ones. Rewriting sorts the rows by their random hashes.
-        if self._path.stat().st_size <= _REWRITE_BYTES:
+        if self.size() <= _REWRITE_BYTES:
             connection.execute("VACUUM")
 
     @contextmanager

@@ -49,8 +49,7 @@ def _start_mailbox(page: Page, url: str, text: str, with_screenshots: bool) -> s
     passphrase = page.locator(".words").inner_text()
     if with_screenshots:
         _screenshot(page, "source-passphrase")
-    page.locator("main form button").first.click()
-    page.locator("main input[type=text]").fill(passphrase)
+    page.locator("main textarea").fill(passphrase)
     page.locator("main form button").first.click()
     if with_screenshots:
         _screenshot(page, "source-write")
@@ -93,7 +92,7 @@ def _take_screenshots(browser: Browser, running: desk_servers.DeskServers) -> No
     desk.locator("form.answering button").last.click()  # the buttons before it help with writing
     desk.locator("#sent").wait_for()
     page.goto(f"{source_url}/nl/log-in")
-    page.locator("main input[type=text]").fill(passphrases[0])
+    page.locator("main textarea").fill(passphrases[0])
     page.locator("main form button").first.click()
     _screenshot(page, "source-mailbox")
 

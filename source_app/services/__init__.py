@@ -13,6 +13,7 @@ Imports modules at the root of `source_app`, and `web`, `stored_mailbox`, `store
 - `published`: the letterhead and the yearly reports
 - `read_receipts`: the read receipt for the desk's entries that a page showed
 - `thread`: the conversation as the mailbox page shows it
+- `unsent_texts`: texts that were typed and not sent
 - `uploads`: read a message form from the network
 - `verified_mailbox`: read, verify and decrypt the entries of a mailbox
 """

@@ -5,6 +5,7 @@ and `web`, `stored_mailbox`, `store`, `protocol` and `crypto`.
 
 - `answer_pages`: the page of a proposal, and the source's answers
 - `error_pages`: the page and the HTTP status of each exception
+- `keep_pages`: the texts that were typed and not sent
 - `login_page`: the log-in page, and the check that a mailbox is open
 - `mailbox_pages`: the pages of an open mailbox
 - `public_pages`: the pages for everyone
@@ -24,17 +25,16 @@ templates receive more variables:
 - limits.html: dated (the day of the last change of the page's text)
 - seal.html: fingerprint, recipient, openpgp_fingerprint (in groups of four, or empty)
 - start.html, help.html: away (a tuple of `ShownAbsence`)
-- begin/passphrase.html, begin/card.html: words, ticket
-- begin/practise.html: form, ticket, wrong and unknown (positions of words, from 1), refusal (empty, "busy",
-  "store", "limit" or "no_cookie"), wait_seconds (after which to try again, if the site is busy), again and
-  minutes
+- begin/passphrase.html: words, form, wrong (positions of words, from 1), typos (a `PassphraseTypos`, or
+  None), refusal (empty, "busy", "store", "limit" or "no_cookie"), wait_seconds (after which to try again,
+  if the site is busy), again and minutes
 - begin/busy.html: again (the time in UTC at which a mailbox can be started), minutes (from now until then)
 - begin/log_in.html: form (words, a text to post after the log-in, the proposal that the text is about),
   unknown (positions of words, from 1), refusal (empty, "no_mailbox", "other_mailbox", "busy" or
   "store"), wait_seconds (after which to try again, if the site is busy), was_refused (True if a request was
   not carried out)
-- mailbox/thread.html: thread (a `Thread`), away
-- mailbox/save.html: thread
+- mailbox/thread.html, mailbox/save.html: thread (a `Thread`), away, has_unsent (True if a message was typed
+  and not sent)
 - mailbox/write.html: form, limits (a `MailboxLimits`), files_refused (True if files must be chosen again),
   refusal (None or a `MessageRefusal`)
 - mailbox/received.html: entry (a `ThreadEntry`), expect_by, reopened

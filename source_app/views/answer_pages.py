@@ -11,6 +11,7 @@ from source_app.services import consent, login, proposals, thread
 from source_app.services.login import MailboxSession
 from source_app.services.posting import form_text
 from source_app.views import write_pages
+from source_app.views.keep_pages import forget_sent, keep_refused
 from source_app.views.login_page import logged_out_page, other_mailbox_page
 from source_app.views.request_context import (
     current_day,
@@ -78,7 +79,9 @@ def receive_answer(entry_id: bytes) -> ResponseReturnValue:
             answer = consent.check_answer_form(desk(), here, entry_id.hex(), request.form, lang())
             written = consent.append_consent(desk(), here.keys, answer, today=current_day())
             login.remember_written(desk(), here, answer.form_context, written, now=half_hour_now())
+            forget_sent(here, entry_id.hex())
         except AnswerRefusedError as why:
+            keep_refused(here, text, tag, entry_id.hex())
             if why.reason is AnswerRefusal.FORM_EXPIRED and text and not here.is_mine(tag):
                 return other_mailbox_page(LogInForm(text=text, proposal=entry_id.hex(), mailbox=tag))
             return proposal_page(here, entry_id, why.reason, text)

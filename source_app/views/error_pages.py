@@ -20,7 +20,7 @@ from store.errors import NoSuchMailboxError, StoreError
 
 _RETRY_SECONDS = 30
 _UNAVAILABLE = frozenset({503, 507})
-_FORMS_WITH_TEXT = frozenset({"begin.try_log_in", "mailbox.receive_consent"})
+_FORMS_WITH_TEXT = frozenset({"begin.try_log_in", "mailbox.receive_consent", "mailbox.keep_text"})
 
 
 def install_error_pages(app: Flask) -> None:

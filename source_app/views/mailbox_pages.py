@@ -12,7 +12,7 @@ from source_app.hardened_flask import log
 from source_app.services import deleting, login, mailbox_files, read_receipts, thread
 from source_app.services.absences import shown_absences
 from source_app.services.login import MailboxSession
-from source_app.views import answer_pages, write_pages
+from source_app.views import answer_pages, keep_pages, write_pages
 from source_app.views.login_page import mailbox_open
 from source_app.views.request_context import (
     current_day,
@@ -30,6 +30,8 @@ from web.form_limits import TOKEN_BYTES, takes
 from web.origin import is_seen
 
 _Form = TypeVar("_Form", bound=EntryForm)
+_CHOSEN_FILES_MAX = 100
+_NAME_BYTES = 1024  # of a chosen file: a form whose text is kept has the name, and not the file
 bp = Blueprint("mailbox", __name__, url_prefix="/<any(nl, en):lang>/mailbox")
 
 
@@ -50,8 +52,22 @@ def show_printable(here: MailboxSession) -> ResponseReturnValue:
 @bp.get("/write")
 @mailbox_open
 def write_message(here: MailboxSession) -> ResponseReturnValue:
-    """Show an empty form for a new message."""
-    return write_pages.page_for_text(here, "")
+    """Show the form for a new message, with the text that the source typed and did not send."""
+    return write_pages.page_for_text(here, keep_pages.unsent_text(here))
+
+
+@bp.post("/keep")
+@takes(
+    more=_CHOSEN_FILES_MAX,
+    **WRITE_FIELDS,
+    digest=TOKEN_BYTES,
+    look=TOKEN_BYTES,
+    proposal=TOKEN_BYTES,
+    files=_NAME_BYTES,
+)
+def keep_text() -> ResponseReturnValue:
+    """Keep the text of a form, because the source follows a link to another page of this site."""
+    return keep_pages.receive_unsent()
 
 
 @bp.post("/write")
@@ -82,7 +98,8 @@ def show_entry(here: MailboxSession, entry_id: str) -> ResponseReturnValue:
 @mailbox_open
 def show_proposal(here: MailboxSession, entry_id: str) -> ResponseReturnValue:
     """Show the exact text that the desk proposes to pass on, and a form with the possible answers."""
-    return answer_pages.proposal_page(here, parse_id(entry_id))
+    text = keep_pages.unsent_text(here, parse_id(entry_id).hex())
+    return answer_pages.proposal_page(here, parse_id(entry_id), text=text)
 
 
 @bp.post("/proposal/<entry_id>")
@@ -130,6 +147,7 @@ def end_page(here: MailboxSession) -> ResponseReturnValue:
     if not form.validate():
         return render_page("mailbox/end.html", 422, form=form)
     deleting.end_mailbox(desk(), here, here.keys, form_context, today=current_day())
+    keep_pages.forget_all(here)
     return without_session(redirect(url_for("mailbox.ended_page", lang=lang()), code=303))
 
 
@@ -162,7 +180,8 @@ def _conversation_page(here: MailboxSession, template: str) -> Response:
     # The decrypted mailbox is not in memory while the page is sent, which can take minutes.
     ours, day = desk(), current_day()
     conversation = thread.read_thread(ours, here.keys, here.state.shown[0], today=day)
-    answer = render_page(template, thread=conversation, away=shown_absences(ours.letterhead, day))
+    away, unsent = shown_absences(ours.letterhead, day), keep_pages.unsent_text(here)
+    answer = render_page(template, thread=conversation, away=away, has_unsent=bool(unsent))
     if not is_seen(request.method, request.headers):
         return answer
     mailbox = conversation.mailbox

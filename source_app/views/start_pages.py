@@ -1,4 +1,4 @@
-"""Pages for starting a mailbox with a new passphrase, practising it, logging in and logging out."""
+"""Pages for starting a mailbox with a new passphrase, logging in and logging out."""
 
 import time
 from contextlib import nullcontext
@@ -37,61 +37,44 @@ bp = Blueprint("begin", __name__, url_prefix="/<any(nl, en):lang>")
 
 
 @bp.route("/begin", methods=["GET", "POST"])
-@takes(ticket=TOKEN_BYTES)
+@takes(place=PLACE_BYTES, ticket=TOKEN_BYTES, words=WORDS_BYTES)
 def passphrase() -> ResponseReturnValue:
-    """Show a new passphrase to a visitor who starts a mailbox.
+    """Show a new passphrase to a visitor who starts a mailbox, with a form on which to practise it.
 
-    A visitor who returns from the practice page sees the same passphrase again.
+    With a ticket, the page shows the same passphrase and the typed words again, for example in another
+    language.
     """
-    now = half_hour_now()
-    ticket = request.form.get("ticket", "")
-    try:
-        if ticket:
-            words = login.ticket_words(desk(), ticket, now=now)
-        else:
-            words, ticket = login.draw_passphrase(desk(), lang(), now=now)
-    except MailboxLimitError as why:
-        return render_page("begin/busy.html", 503, **_limit_faults(why))
-    return render_page("begin/passphrase.html", words=words, ticket=ticket)
-
-
-@bp.post("/card")
-@takes(ticket=TOKEN_BYTES)
-def passphrase_card() -> ResponseReturnValue:
-    """Show a card to print, which has only the words of a passphrase.
-
-    The card does not say what the words open, in case someone else finds the card.
-    """
-    ticket = request.form.get("ticket", "")
-    words = login.ticket_words(desk(), ticket, now=half_hour_now())
-    return render_page("begin/card.html", words=words, ticket=ticket)
+    form = PractiseForm(request.form)
+    if not form.ticket.data:
+        try:
+            _, form.ticket.data = login.draw_passphrase(desk(), lang(), now=half_hour_now())
+        except MailboxLimitError as why:
+            return render_page("begin/busy.html", 503, **_limit_faults(why))
+    return _passphrase_page(form)
 
 
 @bp.post("/practise")
 @takes(place=PLACE_BYTES, ticket=TOKEN_BYTES, words=WORDS_BYTES)
 def practise() -> ResponseReturnValue:
-    """Ask the visitor to type the new passphrase. If it is typed right, create a mailbox and log in.
+    """Create a mailbox and log in, if the visitor typed the new passphrase right.
 
     If the browser keeps no cookies, no mailbox is created.
     """
     # Without a cookie, the source could not log in to the new mailbox.
     form = PractiseForm(request.form)
     ticket, typed = form.ticket.data or "", form.words.data or ""
-    if "words" not in request.form:  # the visitor comes from the page with the passphrase
-        login.ticket_words(desk(), ticket, now=half_hour_now())
-        return _practise_page(form)
     if not keeps_cookies():
-        return _practise_page(form, 422, refusal="no_cookie")
+        return _passphrase_page(form, 422, refusal="no_cookie")
     try:
         opened = login.start_mailbox(
             desk(), ticket, typed, visit_of(form), today=current_day(), now=half_hour_now()
         )
     except PassphraseRefusedError as why:
-        return _practise_page(form, 422, wrong=why.wrong, typos=why.typos)
+        return _passphrase_page(form, 422, wrong=why.wrong, typos=why.typos)
     except MailboxLimitError as why:
-        return _practise_page(form, 503, **_limit_faults(why))
+        return _passphrase_page(form, 503, **_limit_faults(why))
     except (QueueFullError, StoreError) as why:
-        return _practise_page(form, 503, **busy_faults(form, why))
+        return _passphrase_page(form, 503, **busy_faults(form, why))
     answer = redirect(url_for("mailbox.write_message", lang=lang()), code=303)
     return with_session_cookie(answer, opened.token)
 
@@ -103,7 +86,7 @@ def log_in_page() -> ResponseReturnValue:
 
 
 @bp.post("/log-in")
-@takes(place=PLACE_BYTES, proposal=TOKEN_BYTES, words=WORDS_BYTES, **TYPED_FIELDS)
+@takes(place=PLACE_BYTES, proposal=TOKEN_BYTES, words=WORDS_BYTES, look=TOKEN_BYTES, **TYPED_FIELDS)
 def try_log_in() -> ResponseReturnValue:
     """Log in with the typed passphrase, and redirect to the mailbox.
 
@@ -112,6 +95,8 @@ def try_log_in() -> ResponseReturnValue:
     """
     form = LogInForm(request.form)
     text = form.text.data = form_text(request.form)
+    if "look" in request.form:  # the visitor chose another language, and did not press the button to log in
+        return render_login(form)
     try:
         opened = login.log_in(desk(), form.words.data or "", visit_of(form), now=half_hour_now())
     except PassphraseRefusedError as why:
@@ -163,7 +148,13 @@ def _limit_faults(why: MailboxLimitError) -> dict[str, object]:
     return {"refusal": "limit", "again": f"{again:%H:%M}", "minutes": minutes}
 
 
-def _practise_page(form: PractiseForm, status: int = 200, **faults: object) -> WerkzeugResponse:
+def _passphrase_page(form: PractiseForm, status: int = 200, **faults: object) -> WerkzeugResponse:
+    """Return the page with the words of the form's ticket, and with a cookie that shows if cookies are kept.
+
+    Raises:
+        TicketRefusedError: the ticket is too old, or a mailbox was opened with its words.
+    """
+    words = login.ticket_words(desk(), form.ticket.data or "", now=half_hour_now())
     faults = {
         "refusal": "",
         "wrong": (),
@@ -172,5 +163,5 @@ def _practise_page(form: PractiseForm, status: int = 200, **faults: object) -> W
         "again": "",
         "minutes": 0,
     } | faults
-    answer = render_page("begin/practise.html", status, form=form, ticket=form.ticket.data, **faults)
+    answer = render_page("begin/passphrase.html", status, form=form, words=words, **faults)
     return answer if keeps_cookies() else with_session_cookie(answer, None)

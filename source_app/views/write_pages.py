@@ -14,6 +14,7 @@ from source_app.services.login import MailboxSession
 from source_app.services.posting import Posting, form_text
 from source_app.services.uploads import BESIDE_FILES_BYTES, ReceivedForm, receive_form
 from source_app.views.error_pages import gone_page, remember_fault, store_error_page
+from source_app.views.keep_pages import forget_sent, keep_refused
 from source_app.views.login_page import logged_out_page, other_mailbox_page
 from source_app.views.request_context import (
     current_day,
@@ -98,6 +99,7 @@ def _commit(here: MailboxSession, message: Posting) -> None:
 
 def _posted(here: MailboxSession, posted: Posting, closed: str | None) -> WerkzeugResponse:
     login.remember_written(desk(), here, posted.form_context, posted.written, now=half_hour_now())
+    forget_sent(here)
     entry_id = posted.form_context.entry_id.hex()
     receipt = url_for("mailbox.show_receipt", lang=lang(), entry_id=entry_id, opened_again=closed)
     return redirect(receipt, code=303)
@@ -106,6 +108,7 @@ def _posted(here: MailboxSession, posted: Posting, closed: str | None) -> Werkze
 def _refused(here: MailboxSession, received: ReceivedForm) -> WerkzeugResponse:
     text = form_text(received.fields)
     refusal = received.refusal
+    keep_refused(here, text, received.fields.get("mailbox", ""))
     if refusal is MessageRefusal.GONE or refusal is None:
         return gone_page(text)
     address = here.keys.address

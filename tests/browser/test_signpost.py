@@ -55,8 +55,7 @@ def test_from_the_signpost_to_the_mailbox(visit: Visit, source_url: str) -> None
 
     follow(page, labels.START)
     passphrase = page.locator(".words").inner_text()
-    press(page, labels.WRITTEN_DOWN)
-    fill(page, labels.PASSPHRASE, passphrase)
+    fill(page, labels.FROM_PAPER, passphrase)
     press(page, labels.OPEN)
     fill(page, labels.MESSAGE, "The signpost said that I can talk first.")
     press(page, labels.SEND)
@@ -71,8 +70,7 @@ def test_the_signpost_links_back_to_the_open_mailbox(visit: Visit, source_url: s
     page = visit().new_page()
     page.goto(f"{source_url}/en/begin")
     passphrase = page.locator(".words").inner_text()
-    press(page, labels.WRITTEN_DOWN)
-    fill(page, labels.PASSPHRASE, passphrase)
+    fill(page, labels.FROM_PAPER, passphrase)
     press(page, labels.OPEN)
 
     page.goto(f"{source_url}/en/s/38")

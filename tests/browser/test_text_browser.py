@@ -136,9 +136,7 @@ def test_the_journey_in_a_text_browser(
     shown = re.search(r"^\s*((?:[a-z]{3,9} ){6,7}[a-z]{3,9})\s*$", browser.screen(), re.MULTILINE)
     assert shown is not None
     passphrase = shown[1]
-    browser.activate(labels.WRITTEN_DOWN)
-    browser.wait_for(labels.TYPE_ONCE)
-    browser.answer(labels.PASSPHRASE, passphrase)
+    browser.write(labels.FROM_PAPER, passphrase)
     browser.activate(labels.OPEN)
     browser.wait_for(labels.WRITE)
     browser.write(labels.MESSAGE, "Written in a text browser.\nTwo lines.\n")
@@ -158,7 +156,7 @@ def test_the_journey_in_a_text_browser(
     browser.wait_for(labels.RETURN)
     browser.activate(labels.RETURN)
     browser.wait_for(labels.OPEN)
-    browser.answer(labels.PASSPHRASE, passphrase)
+    browser.write(labels.PASSPHRASE, passphrase)
     browser.activate(labels.OPEN)
     browser.wait_for(labels.HAS_ANSWER)
     browser.wait_for("Read and understood.")

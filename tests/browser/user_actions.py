@@ -45,8 +45,7 @@ def start_mailbox(page: Page, url: str) -> str:
     page.goto(f"{url}/en/")
     follow(page, labels.START)
     passphrase = page.locator(".words").inner_text()
-    press(page, labels.WRITTEN_DOWN)
-    fill(page, labels.PASSPHRASE, passphrase)
+    fill(page, labels.FROM_PAPER, passphrase)
     press(page, labels.OPEN)
     sees(page, "page", "mailbox/write")
     return passphrase

@@ -109,7 +109,7 @@ def test_a_text_of_the_full_length_survives_the_log_in_whatever_its_characters(
 
 def _textarea(page: str) -> str:
     """Return the text in the box of a page, as a browser reads it."""
-    found = re.search(r"<textarea\b[^>]*>\r?\n?(.*?)</textarea>", page, re.DOTALL)
+    found = re.search(r'<textarea\b[^>]*name="text"[^>]*>\r?\n?(.*?)</textarea>', page, re.DOTALL)
     assert found is not None
     return unescape(found[1]).replace("\r\n", "\n")
 

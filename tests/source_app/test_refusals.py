@@ -26,14 +26,14 @@ def _on_error_page(_desk: ADesk, reason: StrEnum) -> str:
 
 
 def _on_login_page(_desk: ADesk, reason: StrEnum) -> str:
-    page = "begin/log_in" if reason is PassphraseRefusal.NO_MAILBOX else "begin/practise"
+    page = "begin/log_in" if reason is PassphraseRefusal.NO_MAILBOX else "begin/passphrase"
     form = LogInForm() if reason is PassphraseRefusal.NO_MAILBOX else PractiseForm()
     refusal = reason if reason is PassphraseRefusal.NO_MAILBOX else ""
     return render_template(
         f"{page}.html",
         page_name=page,
         form=form,
-        ticket="",
+        words=("one", "two"),
         refusal=refusal,
         wrong=[1],
         typos=PassphraseTypos(7, unknown=(1,)),

@@ -8,7 +8,7 @@ import pytest
 from source_app.errors import PassphraseRefusedError, TicketRefusal
 from source_app.services import deleting, login
 from store import mailboxes
-from tests.pages import hook, hooks
+from tests.pages import hooks
 from tests.source_app.desks import TODAY, ADesk, SourceBrowser, make_desk
 from tests.source_app.refusals import refuses
 from web.dates import half_hour_now
@@ -22,16 +22,7 @@ def mailboxes_in(a_desk: ADesk) -> int:
 def test_no_cookie_comes_before_a_mailbox_is_open(a_desk: ADesk) -> None:
     source = a_desk.browser()
 
-    for path in (
-        "/",
-        "/en/",
-        "/nl/",
-        "/en/begin",
-        "/en/log-in",
-        "/en/help",
-        "/en/privacy",
-        "/en/accessibility",
-    ):
+    for path in ("/", "/en/", "/nl/", "/en/log-in", "/en/help", "/en/privacy", "/en/accessibility"):
         page = source.get(path)
         assert page.status_code == 200
         assert "Set-Cookie" not in page.headers
@@ -60,6 +51,7 @@ def test_without_cookies_a_page_says_so_before_a_mailbox_is_made(a_desk: ADesk) 
     assert mailboxes_in(a_desk) == 0
 
     with_cookies = a_desk.browser()
+    with_cookies.get("/en/begin")
     form = {**source.hidden(refused, "/en/practise"), "words": words}
     assert with_cookies.post("/en/practise", form).status_code == 303
     assert mailboxes_in(a_desk) == 1
@@ -69,8 +61,7 @@ def test_the_page_for_the_words_keeps_the_session_of_another_mailbox(a_desk: ADe
     source = a_desk.browser()
     source.start()
 
-    shown = source.get("/en/begin")
-    page = source.post("/en/practise", source.hidden(shown, "/en/practise"))
+    page = source.get("/en/begin")
 
     assert "Set-Cookie" not in page.headers
     assert source.get("/en/mailbox/write").status_code == 200
@@ -163,7 +154,6 @@ def test_the_page_says_how_many_words_were_typed_and_where_a_space_is_missing(
     drawn = re.findall(r"<span>([a-z]+)</span>", shown.text)
     typed = between.join([*drawn, drawn[-1]][:words])
     ticket = source.hidden(shown, "/en/practise")
-    source.post("/en/practise", ticket)  # gives the cookie
 
     form = {**ticket, "words": typed}
     answer = source.log_in_and_follow(typed) if page == "log-in" else source.post("/en/practise", form)
@@ -193,18 +183,6 @@ def test_a_printed_passphrase_pastes_in_as_it_is(a_desk: ADesk) -> None:
     )
 
 
-def test_the_practise_page_does_not_show_the_words(a_desk: ADesk) -> None:
-    source = a_desk.browser()
-    shown = source.get("/en/begin")
-    words = re.findall(r"<span>([a-z]+)</span>", shown.text)
-
-    practise = source.post("/en/practise", source.hidden(shown, "/en/practise"))
-
-    assert practise.status_code == 200
-    assert " ".join(words) not in re.sub(r"<[^>]*>", "", practise.text)
-    assert words[0] + " " + words[1] not in practise.text
-
-
 def test_the_same_words_can_be_shown_again(a_desk: ADesk) -> None:
     source = a_desk.browser()
     shown = source.get("/en/begin")
@@ -216,7 +194,7 @@ def test_the_same_words_can_be_shown_again(a_desk: ADesk) -> None:
     )
 
 
-@pytest.mark.parametrize("path", ["/en/begin", "/en/card", "/en/practise"])
+@pytest.mark.parametrize("path", ["/en/begin", "/en/practise"])
 def test_the_next_person_at_the_device_does_not_see_the_words(a_desk: ADesk, path: str) -> None:
     source = a_desk.browser()
     ticket = source.hidden(source.get("/en/begin"), "/en/practise")
@@ -230,10 +208,11 @@ def test_the_next_person_at_the_device_does_not_see_the_words(a_desk: ADesk, pat
     assert f"<span>{words[0]}</span>" not in again.text
 
 
-@pytest.mark.parametrize("path", ["/en/begin", "/en/card", "/en/practise"])
+@pytest.mark.parametrize("path", ["/en/begin", "/en/practise"])
 def test_no_page_says_to_throw_away_the_words_of_an_open_mailbox(a_desk: ADesk, path: str) -> None:
     """The back button leads here from the page to write on. Someone who believes it loses the mailbox."""
     source = a_desk.browser()
+    source.get("/en/begin")
     words, ticket = login.draw_passphrase(a_desk.desk, "en", now=half_hour_now())
     source.post("/en/practise", {"ticket": ticket, "words": " ".join(words)})
 
@@ -245,63 +224,32 @@ def test_no_page_says_to_throw_away_the_words_of_an_open_mailbox(a_desk: ADesk, 
     assert 'href="/en/log-in"' in source.post(path, {"ticket": ticket}).text
 
 
-def test_the_card_has_the_words_and_nothing_that_says_what_they_are_for(a_desk: ADesk) -> None:
-    source = a_desk.browser()
-    shown = source.get("/en/begin")
-    words = re.findall(r"<span>([a-z]+)</span>", shown.text)
+def test_the_page_prints_as_a_card_with_the_words_and_nothing_that_says_what_they_are_for(
+    a_desk: ADesk,
+) -> None:
+    page = a_desk.browser().get("/en/begin").text
+    words = re.findall(r"<span>([a-z]+)</span>", page)
 
-    card = source.post("/en/card", source.hidden(shown, "/en/card"))
+    unprinted = "(?:screen|leave|masthead|foot)"
+    printed = re.sub(rf'<(\w+) class="{unprinted}".*?</\1>', "", page, flags=re.DOTALL)
 
-    assert card.status_code == 200
-    assert re.findall(r"<span>([a-z]+)</span>", card.text) == words
-    assert re.findall("<title>(.*?)</title>", card.text) == ["Card"]
-    for telling in (
-        "Support point",
-        "mailbox",
-        "passphrase",
-        "http",
-        "integr",
-        "minist",
-        "adviser",
-        "log-in",
-    ):
-        assert telling not in card.text
-    hidden = "(?:screen|leave|masthead)"
-    printed = re.sub(rf'<(\w+)[^>]* class="{hidden}".*?</\1>', "", card.text, flags=re.DOTALL)
-    printed = re.sub(rf'<(\w+) class="{hidden}".*?</\1>', "", printed, flags=re.DOTALL)
     assert re.sub(r"<title>.*?</title>|<[^>]+>", " ", printed).split() == words
-    assert not re.search(r"\d", re.sub(r"<[^>]+>", "", printed))
+    assert re.findall("<title>(.*?)</title>", page) == ["Words"]
 
 
-def test_the_card_speaks_the_other_language_with_the_same_words(a_desk: ADesk) -> None:
+def test_the_words_and_what_was_typed_stay_in_another_language(a_desk: ADesk) -> None:
     source = a_desk.browser()
     shown = source.get("/en/begin")
-    card = source.post("/en/card", source.hidden(shown, "/en/card"))
+    assert 'formaction="/nl/begin"' in shown.text
 
-    other = source.post("/nl/card", source.hidden(card, "/nl/card"))
+    other = source.post("/nl/begin", {**source.hidden(shown, "/en/practise"), "words": "half", "look": "nl"})
 
     assert '<html lang="nl"' in other.text
-    assert re.findall(r"<span>([a-z]+)</span>", other.text) == re.findall(r"<span>([a-z]+)</span>", card.text)
-
-
-def test_a_warning_comes_before_the_card(a_desk: ADesk) -> None:
-    page = a_desk.browser().get("/en/begin").text
-
-    assert page.index(hook("warning", "print_at_home")) < page.index('action="/en/card"')
-    assert 'class="card"' not in page
-    assert a_desk.browser().get("/en/card").status_code == 405
-
-
-def test_from_the_card_one_goes_on_to_practise_or_back_to_the_same_words(a_desk: ADesk) -> None:
-    source = a_desk.browser()
-    shown = source.get("/en/begin")
-    card = source.post("/en/card", source.hidden(shown, "/en/card"))
-
-    practise = source.post("/en/practise", source.hidden(card, "/en/practise"))
-    back = source.post("/en/begin", source.hidden(card, "/en/begin"))
-
-    assert hooks(practise.text, "page") == ["begin/practise"]
-    assert re.findall(r"<span>([a-z]+)</span>", back.text) == re.findall(r"<span>([a-z]+)</span>", shown.text)
+    assert re.findall(r"<span>([a-z]+)</span>", other.text) == re.findall(
+        r"<span>([a-z]+)</span>", shown.text
+    )
+    assert re.findall(r"<textarea[^>]*>\s*(.*?)</textarea>", other.text) == ["half"]
+    assert hooks(other.text, "refusal") == []
 
 
 def test_the_next_person_at_the_device_cannot_guess_word_by_word(a_desk: ADesk) -> None:
@@ -312,7 +260,7 @@ def test_the_next_person_at_the_device_cannot_guess_word_by_word(a_desk: ADesk) 
         login.start_mailbox(a_desk.desk, ticket, " ".join([*words[:6], "guess"]), today=TODAY, now=1)
 
 
-@pytest.mark.parametrize("path", ["/en/begin", "/en/card", "/en/practise"])
+@pytest.mark.parametrize("path", ["/en/begin", "/en/practise"])
 def test_a_ticket_of_another_server_is_refused_kindly(a_desk: ADesk, path: str) -> None:
     refused = a_desk.browser().post(path, {"ticket": "made up"})
 
@@ -360,7 +308,7 @@ def test_a_store_that_does_not_answer_gives_the_form_back(a_desk: ADesk, path: s
     assert refused.status_code == 503
     assert refused.headers["Retry-After"]
     assert hooks(refused.text, "refusal") == ["store"]
-    assert f'value="{typed}"' in refused.text
+    assert f"{typed}</textarea>" in refused.text
     again = {**source.hidden(refused, path), "words": typed}
     assert source.post(path, again).status_code == 303
 

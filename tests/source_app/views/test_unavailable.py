@@ -63,8 +63,7 @@ def _prepare(a_desk: ADesk, source: SourceBrowser, name: str) -> Ask:
         visitor = a_desk.browser()
         shown = visitor.get("/en/begin")
         words = " ".join(re.findall(r"<span>([a-z]+)</span>", shown.text))
-        page = visitor.post("/en/practise", visitor.hidden(shown, "/en/practise"))
-        fields = {**visitor.hidden(page, "/en/practise"), "words": words}
+        fields = {**visitor.hidden(shown, "/en/practise"), "words": words}
         return lambda: visitor.post("/en/practise", fields)
     path, more = {
         "consent": (pages["proposal"], {"verdict": Verdict.CHANGES_ASKED, "text": TEXT}),

@@ -1,0 +1,61 @@
+"""Drafts of a source: code that keeps a typed text when a link is followed or a form is refused."""
+
+from contextlib import suppress
+
+from flask import current_app, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from source_app.forms import LogInForm
+from source_app.services import unsent_texts
+from source_app.services.login import MailboxSession
+from source_app.services.posting import form_text
+from source_app.views.login_page import logged_out_page, other_mailbox_page
+from source_app.views.request_context import current_session, desk, lang
+from store.errors import StoreError
+from web.dates import half_hour_now
+
+
+def receive_unsent() -> ResponseReturnValue:
+    """Keep the text of a form whose page was left by a link of this site, and redirect to the link's page."""
+    here = current_session()
+    text, tag = form_text(request.form), request.form.get("mailbox", "")
+    proposal = request.form.get("proposal", "")
+    if here is None:
+        return logged_out_page(text, proposal, tag)
+    if text and not here.is_mine(tag):
+        return other_mailbox_page(LogInForm(text=text, proposal=proposal, mailbox=tag))
+    unsent_texts.keep_typed(desk(), here, proposal, text, now=half_hour_now())
+    return redirect(_own_path(request.form.get("look", "")), code=303)
+
+
+def unsent_text(here: MailboxSession, proposal: str = "") -> str:
+    """Return the text that was typed in the form of a message, or of an answer, and was not sent."""
+    return unsent_texts.find_typed(desk(), here, proposal, now=half_hour_now())
+
+
+def keep_refused(here: MailboxSession, text: str, tag: str, proposal: str = "") -> None:
+    """Keep the text of a form that was refused, if it was typed in this mailbox.
+
+    The page with the refusal has the text too, but the browser's "back" button would lose it.
+    """
+    if text and here.is_mine(tag):
+        with suppress(StoreError):
+            unsent_texts.keep_typed(desk(), here, proposal, text, now=half_hour_now())
+
+
+def forget_sent(here: MailboxSession, proposal: str = "") -> None:
+    """Delete the unsent text of a form that has been sent."""
+    with suppress(StoreError):
+        unsent_texts.keep_typed(desk(), here, proposal, "", now=half_hour_now())
+
+
+def forget_all(here: MailboxSession) -> None:
+    """Delete all unsent texts of a mailbox that has ended."""
+    with suppress(StoreError):
+        unsent_texts.drop_typed(desk(), here, now=half_hour_now())
+
+
+def _own_path(given: str) -> str:
+    """Return the path of a page of this site. Any other text gives the path of the mailbox."""
+    is_ours = current_app.url_map.bind("").test(given.partition("#")[0], "GET")
+    return given if given and is_ours else url_for("mailbox.show_mailbox", lang=lang())

@@ -1,0 +1,198 @@
+"""Nothing that a source typed is lost: not by a link, another language, a refusal or a broken upload."""
+
+import re
+import sqlite3
+from html import unescape
+
+import pytest
+
+from protocol.mailbox_keys import MailboxKeys
+from protocol.session import token_hash
+from store.errors import StoreError
+from store.sessions import SessionStore
+from tests.pages import hooks
+from tests.source_app.desks import ADesk, SourceBrowser, multipart
+from tests.source_app.proposal_pages import form_of, path_of
+
+TEXT = "do not lose <me>"
+
+
+def typed_text(page: str) -> str:
+    found = re.search(r'<textarea[^>]*name="text"[^>]*>\r?\n?(.*?)</textarea>', page, re.DOTALL)
+    return unescape(found[1]) if found else ""
+
+
+def links_of(page: str) -> list[str]:
+    """Return where the links of a page with a form lead: the form carries its text to them."""
+    return re.findall(r'<button[^>]* form="typed"[^>]* name="look" value="([^"]*)"', page)
+
+
+def test_every_link_of_the_page_to_write_on_keeps_the_text(source: SourceBrowser) -> None:
+    page = source.get("/en/mailbox/write").text
+    plain = set(re.findall(r'<a [^>]*href="([^"]*)"', page))
+    links = links_of(page)
+
+    assert plain == {"/en/leave", "#content"}
+    assert {"/nl/mailbox/write", "/en/help#danger", "/en/help#talk", "/en/mailbox", "/en/privacy"} < set(
+        links
+    )
+    for link in links:
+        left = source.post("/en/mailbox/keep", {**source.form_context(), "text": TEXT, "look": link})
+        assert (left.status_code, left.location) == (303, link)
+        assert typed_text(source.get("/en/mailbox/write").text) == TEXT
+        assert typed_text(source.get("/nl/mailbox/write").text) == TEXT
+    assert hooks(source.get("/en/mailbox").text, "notice") == ["waiting", "unsent"]
+
+
+def test_the_wish_about_a_proposal_survives_its_links(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
+    made = a_desk.propose(keys, "to pass on")
+    page = source.get(path_of(made)).text
+    assert "/nl" + path_of(made)[3:] in links_of(page)
+
+    form = {**form_of(source, made), "text": TEXT, "look": "/en/help"}
+    left = source.post("/en/mailbox/keep", {**form, "proposal": made.envelope.entry_id.hex()})
+
+    assert left.location == "/en/help"
+    assert typed_text(source.get(path_of(made)).text) == TEXT
+    assert typed_text(source.get("/en/mailbox/write").text) == ""
+
+
+@pytest.mark.parametrize(
+    ("files", "refusal"),
+    [
+        ([("a", b"1")] * 4, "too_many_files"),
+        ([("a", b"1" * 9_000_000)], "files_too_large"),
+        ([("a", b"1"), ("b" * 20_000, b"1")], "unreadable"),
+    ],
+)
+def test_after_a_refused_file_the_back_button_still_finds_the_text(
+    source: SourceBrowser, files: list[tuple[str, bytes]], refusal: str
+) -> None:
+    refused = source.write(TEXT, files)
+
+    assert hooks(refused.text, "refusal") == [refusal]
+    assert typed_text(refused.text) == TEXT
+    assert typed_text(source.get("/en/mailbox/write").text) == TEXT
+
+
+def test_an_upload_that_is_cut_in_the_middle_keeps_the_text(source: SourceBrowser) -> None:
+    """The browser shows its own error, and never sees our answer. The person goes back, or opens the site."""
+    body = multipart({**source.form_context(), "text": TEXT}, [("a.jpg", b"x" * 100_000)], end=False)
+
+    source.send(body[:-50_000], length=len(body))
+
+    assert typed_text(source.get("/en/mailbox/write").text) == TEXT
+    later = source.client
+    later.delete_cookie("mailbox")
+    source.log_in(source.passphrase)
+    assert typed_text(source.get("/en/mailbox/write").text) == TEXT
+
+
+def test_after_a_refused_wish_the_back_button_still_finds_it(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
+    made = a_desk.propose(keys, "to pass on")
+
+    source.post(path_of(made), {**form_of(source, made), "verdict": "agreed", "text": TEXT})
+
+    assert typed_text(source.get(path_of(made)).text) == TEXT
+
+
+def test_a_sent_text_is_no_unsent_text_any_more(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
+    made = a_desk.propose(keys, "to pass on")
+    source.write(TEXT, [("a", b"1")] * 4)
+    source.post(path_of(made), {**form_of(source, made), "verdict": "agreed", "text": TEXT})
+
+    assert source.write(TEXT).status_code == 303
+    assert typed_text(source.get("/en/mailbox/write").text) == ""
+    wish = {**form_of(source, made), "verdict": "changes_asked", "text": TEXT}
+    assert source.post(path_of(made), wish).status_code == 303
+    assert typed_text(source.get(path_of(made)).text) == ""
+
+
+def test_a_link_that_is_followed_after_the_session_ended_gives_the_text_back(
+    a_desk: ADesk, source: SourceBrowser
+) -> None:
+    form = {**source.form_context(), "text": TEXT, "look": "/en/help"}
+    a_desk.desk.sessions.drop(token_hash(a_desk.token_of(source)))
+
+    asked = source.post("/en/mailbox/keep", form)
+
+    assert typed_text(asked.text) == TEXT
+    back = source.log_in(source.passphrase, **source.hidden(asked, "/en/log-in"), text=TEXT)
+    assert (hooks(back.text, "page"), typed_text(back.text)) == (["mailbox/write"], TEXT)
+
+
+def test_the_log_in_page_keeps_the_text_in_another_language(source: SourceBrowser) -> None:
+    form = source.form_context()
+    source.client.delete_cookie("mailbox")
+    asked = source.write(TEXT, form_context=form)
+    assert 'formaction="/nl/log-in"' in asked.text
+    assert set(re.findall(r'<a [^>]*href="/en/help[^>]*', asked.text)) == set(
+        re.findall(r'<a [^>]*href="/en/help[^>]* target="_blank"[^>]*', asked.text)
+    )
+
+    carried = {**source.hidden(asked, "/en/log-in"), "text": TEXT, "words": "half of", "look": "nl"}
+    dutch = source.post("/nl/log-in", carried)
+
+    assert '<html lang="nl"' in dutch.text
+    assert typed_text(dutch.text) == TEXT
+    assert "half of</textarea>" in dutch.text
+    assert "Set-Cookie" not in dutch.headers
+
+
+def test_a_text_of_another_mailbox_is_not_kept_in_this_one(source: SourceBrowser) -> None:
+    form = {**source.form_context(), "text": TEXT, "look": "/en/help"}
+    source.start()
+
+    returned = source.post("/en/mailbox/keep", form)
+
+    assert hooks(returned.text, "refusal") == ["other_mailbox"]
+    source.write(TEXT, form_context=form)
+    assert typed_text(source.get("/en/mailbox/write").text) == ""
+
+
+@pytest.mark.parametrize(
+    "look",
+    ["", "https://example.org/", "//example.org/en/", "/\\example.org/", "/en/mailbox/keep", "javascript:0"],
+)
+def test_a_link_never_leads_to_another_site(source: SourceBrowser, look: str) -> None:
+    left = source.post("/en/mailbox/keep", {**source.form_context(), "text": TEXT, "look": look})
+
+    assert left.location == "/en/mailbox"
+
+
+def test_without_room_for_a_text_the_page_gives_the_text_to_copy(
+    source: SourceBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form = {**source.form_context(), "text": TEXT, "look": "/en/help"}
+
+    def fail(*_: object) -> None:
+        raise StoreError("no room")
+
+    monkeypatch.setattr(SessionStore, "put", fail)
+    refused = source.post("/en/mailbox/keep", form)
+    again = source.write(TEXT, [("a", b"1")] * 4)
+
+    assert refused.status_code == 503
+    assert "do not lose &lt;me&gt;</textarea>" in refused.text
+    assert typed_text(again.text) == TEXT
+
+
+def test_the_end_of_the_mailbox_deletes_its_unsent_texts(a_desk: ADesk, source: SourceBrowser) -> None:
+    names = len(_session_rows(a_desk))
+    source.write(TEXT, [("a", b"1")] * 4)
+    end = "/en/mailbox/end"
+
+    source.post(end, {**source.hidden(source.get(end), end), "sure": "y"})
+
+    assert len(_session_rows(a_desk)) == names - 1  # the session has ended too
+
+
+def _session_rows(a_desk: ADesk) -> list[bytes]:
+    with sqlite3.connect(a_desk.config.sessions_path) as connection:
+        return [name for (name,) in connection.execute("SELECT token_hash FROM session")]

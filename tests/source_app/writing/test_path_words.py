@@ -1,0 +1,86 @@
+"""The path to a first message is short: three pages with at most 450 words, and little more in Dutch."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from deploy.settings.load_settings import DeskConfig, load_config
+from tests.source_app.desks import ADesk
+
+_WORDS_MAX = 450
+_OTHER_LANGUAGES = 1.3
+_VOID = {"br", "hr", "img", "input", "link", "meta"}
+_EXAMPLE = Path(__file__).parents[3] / "config.example.toml"
+
+
+class _Reader(HTMLParser):
+    """Counts the words that a page shows between its head and its foot, which are the same on all pages.
+
+    Of a closed fold, only the summary counts.
+    """
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.words = 0
+        self._open: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, _attrs: object) -> None:
+        if tag not in _VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        while self._open and self._open.pop() != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        is_folded = "details" in self._open and "summary" not in self._open
+        if "main" in self._open and not is_folded:
+            self.words += sum(1 for word in data.split() if re.search(r"\w", word))
+
+
+def _words_on_the_path(a_desk: ADesk, lang: str) -> list[int]:
+    """Return the number of words of each page from the start page to the form of the first message."""
+    browser = a_desk.browser()
+    start = browser.get(f"/{lang}/")
+    (begin,) = set(re.findall(r'href="([^"]*/begin)"', start.text))
+    shown = browser.get(begin)
+    words = " ".join(re.findall(r"<span>([a-z]+)</span>", shown.text))
+    practise = f"/{lang}/practise"
+    entered = browser.post(practise, {**browser.hidden(shown, practise), "words": words})
+    write = browser.get(entered.location)
+    assert 'enctype="multipart/form-data"' in write.text
+    return [_Reader(page.text).words for page in (start, shown, write)]
+
+
+@pytest.fixture
+def example_desk(a_desk: ADesk) -> ADesk:
+    """Return a desk with the texts of the settings with which an operator begins."""
+    example = load_config(_EXAMPLE, "desk", DeskConfig)
+    letterhead = a_desk.letterhead.successor(
+        working_days=example.working_days,
+        answer_working_days=example.answer_working_days,
+        secrecy_limits={"nl": example.secrecy_limits_nl, "en": example.secrecy_limits_en},
+    )
+    a_desk.app.extensions["newest_letterhead"] = lambda: letterhead
+    return replace(a_desk, letterhead=letterhead)
+
+
+def test_three_pages_and_450_words_lead_to_a_first_message(example_desk: ADesk) -> None:
+    english, dutch = (_words_on_the_path(example_desk, lang) for lang in ("en", "nl"))
+
+    print(f"words from start to first message: English {english}, Dutch {dutch}")  # noqa: T201  # for docs/proofs.md
+    assert sum(english) <= _WORDS_MAX
+    assert sum(dutch) <= _WORDS_MAX * _OTHER_LANGUAGES
+
+
+def test_the_limits_of_secrecy_and_no_consequences_come_before_writing(example_desk: ADesk) -> None:
+    for lang in ("en", "nl"):
+        start = example_desk.browser().get(f"/{lang}/").text
+
+        assert 'data-promise="no_consequences"' in start
+        assert all(limit in start for limit in example_desk.letterhead.secrecy_limits[lang])
+        assert f'href="/{lang}/limits"' in start
