@@ -75,10 +75,9 @@ $(VENV)/translations.stamp: $(CATALOGUES) $(VENV)/run.stamp
 
 # ---- running -------------------------------------------------------------------------------------
 
-# exec, so that Ctrl-C and SIGTERM reach the program itself. A passphrase that is not printed to a terminal may be
-# stored, in a log for example, so the desk is then marked as a trial.
+# exec, so that Ctrl-C and SIGTERM reach the program itself. The desk is marked as a trial: it has no recovery sheet.
 run: run-packages $(VENV)/run.stamp $(VENV)/translations.stamp
-	@if [ -t 1 ]; then exec $(BIN)/steunpunt run; else exec $(BIN)/steunpunt run --trial; fi
+	@exec $(BIN)/steunpunt run --trial
 
 # ---- testing -------------------------------------------------------------------------------------
 

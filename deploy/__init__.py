@@ -3,9 +3,9 @@
 Imports `source_app`, `journalist_app`, `sync`, `report`, `stored_mailbox`, `web`, `store`, `protocol`, `gpg`,
 `programs` and `crypto`. Nothing imports `deploy`. Its packages import each other in this direction:
 `cli` → `serving` → `syncing` → `pairing` → `onion` → `settings` → the modules at the root. `sweeping` imports
-`settings` and root modules only. `checking` imports `onion`, `settings` and root modules only. Three root
-modules import packages: `desk_for_command` and `setup` import `settings`, and `report_files` imports
-`serving`.
+`settings` and root modules only. `checking` imports `onion`, `settings` and root modules only. Four root
+modules import packages: `desk_for_command`, `keys_at_terminal` and `setup` import `settings`, and
+`report_files` imports `serving`.
 
 - `cli`: commands: read the arguments, call one function, print
 - `settings`: the settings file
@@ -21,10 +21,12 @@ modules import packages: `desk_for_command` and `setup` import `settings`, and `
 - `desk_openpgp_key`: the desk's OpenPGP key
 - `errors`: exceptions whose message is one sentence for the operator
 - `hardening`: protect memory and files of a process against others
+- `keys_at_terminal`: list and change the passphrases and sheets that open the keyring
 - `noted_days`: days on which long tasks last ended, such as the rewrite of the store
 - `pinned_letterhead`: verify the letterhead in the store, and watch for a newer one
 - `ports`: check that an address is free
 - `quiet_log`: logging without anything from a request
+- `recover_keyring`: put a backup of the keyring in its place
 - `report_files`: files of a yearly report
 - `setup`: make a new desk
 """

@@ -1,6 +1,5 @@
-"""Folders and new files that are written completely or not at all, and a lock for folders."""
+"""Folders and new files that are written completely or not at all."""
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -9,7 +8,7 @@ from pathlib import Path
 
 from deploy.errors import DeployError, os_error_as
 from deploy.hardening import PRIVATE_FOLDER
-from store.database.atomic_files import make_folders, sync_folder
+from store.database.atomic_files import folder_lock, make_folders, sync_folder
 
 
 @contextmanager
@@ -52,20 +51,3 @@ def write_new(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-@contextmanager
-def folder_lock(folder: Path, *, is_waiting: bool) -> Iterator[None]:
-    """Hold a lock on a folder during the block, so that one process at a time changes the folder.
-
-    If `is_waiting` is True, wait until the folder is free.
-
-    Raises:
-        BlockingIOError: another process has the lock, and `is_waiting` is False.
-    """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX if is_waiting else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(descriptor)

@@ -13,9 +13,8 @@ from deploy.hardening import TMPFS
 from gpg.errors import OpenPGPMissingError
 from gpg.home import GpgHome, OpenPGPKey
 from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.services.desk_keys.keyring_file import replace_keyring
 from journalist_app.services.whole_desk import publish_letterhead
-from protocol import keyring as keyrings
-from store.database.atomic_files import replace_file
 from web.dates import utc_today
 
 _NOT_IN_A_USER_ID = str.maketrans(dict.fromkeys("<>()"))  # gpg reads text in them as an address or comment
@@ -50,9 +49,8 @@ def _make_and_publish(desk: OpenDesk, say: Callable[[str], object]) -> None:
     published_fingerprint = desk.letterhead.openpgp_fingerprint
     if not desk.keyring.openpgp and published_fingerprint is None:
         key = new_openpgp_key(desk.letterhead.desk_name["nl"], utc_today())
-        desk.keyring = desk.keyring.with_openpgp(key.secret)
         with os_error_as(f"{desk.config.keyring_path} cannot be written"):
-            replace_file(desk.config.keyring_path, [keyrings.seal_keyring(desk.keyring)])
+            replace_keyring(desk, desk.keyring.with_openpgp(key.secret))
     fingerprint, public = _public_half(desk.keyring.openpgp) if desk.keyring.openpgp else ("", "")
     if published_fingerprint == fingerprint:
         say(f"The desk has an OpenPGP key already: {in_fours(fingerprint)}")
@@ -68,7 +66,7 @@ def _make_and_publish(desk: OpenDesk, say: Callable[[str], object]) -> None:
         )
     publish_letterhead.use_letterhead(desk, published)
     say(f"The desk's OpenPGP key, for posters too: {in_fours(fingerprint)}")
-    say("Lock the adviser's interface and unlock it again, and make a new copy of the keyring.")
+    say("Lock the adviser's interface and unlock it again, and copy the keyring's backup to another place.")
 
 
 def _public_half(secret: str) -> tuple[str, str]:

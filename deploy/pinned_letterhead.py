@@ -11,14 +11,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from deploy.atomic_folder import folder_lock
 from deploy.errors import LetterheadError
 from deploy.quiet_log import OWN_LOGGER
 from protocol import letterhead
 from protocol.errors import LetterheadRefusal, LetterheadRefusedError
 from protocol.letterhead import Letterhead
 from store import letterheads
-from store.database.atomic_files import replace_file
+from store.database.atomic_files import folder_lock, replace_file
 from store.database.engine import Store
 from store.errors import StoreError
 

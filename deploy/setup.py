@@ -67,7 +67,9 @@ def set_up(  # noqa: PLR0913  # what the person at the terminal chose
         phrase = passphrase.generate_passphrase("nl")
         on_step("Making the desk's keys ...")
         today = datetime.now(UTC).date()
-        keyring = keyrings.create_keyring(desk.workstation_name, [Slot.for_passphrase(phrase)])
+        keyring = keyrings.create_keyring(
+            desk.workstation_name, [Slot.for_passphrase(phrase, holder=desk.workstation_name, since=today)]
+        )
         try:
             key = new_openpgp_key(desk.name_nl, today)
             keyring = replace(keyring, openpgp=key.secret)

@@ -12,6 +12,7 @@ module has the app factory, the check of every request's origin, and the error p
 - `inbox/`: facts about one mailbox: summary, deadlines, option lists
 - `locale_format`: numbers, sizes and days in the adviser's language
 - `public_holidays`: public holidays of the Netherlands
+- `recovery_sheet/`: a secret key on paper that opens the keyring
 - `requests/`: access check, form context and typed text of one request
 - `search/`: full-text search in memory
 - `services/`: the use cases, without Flask
@@ -37,7 +38,6 @@ from journalist_app.requests.form_context import error_page, hidden_fields
 from journalist_app.search.search_index import WorkerStarter
 from journalist_app.services.whole_desk.sync_status import LastSync, last_sync
 from journalist_app.views import (
-    about_desk_pages,
     calendar_pages,
     casefile_pages,
     closing_pages,
@@ -53,6 +53,7 @@ from journalist_app.views import (
     unlock_pages,
     unsent_pages,
 )
+from journalist_app.views.own_desk import about_desk_pages, keys_pages
 from store.database.engine import Store
 from store.errors import StoreError
 from web import headers
@@ -105,6 +106,7 @@ def create_adviser_app(
         evidence_pages.bp,
         sync_pages.bp,
         about_desk_pages.bp,
+        keys_pages.bp,
     ):
         app.register_blueprint(blueprint)
     app.register_error_handler(ForeignFormError, lambda _why: error_page("foreign", 403))

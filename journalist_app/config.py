@@ -30,6 +30,7 @@ class AdviserConfig:
 
     store_path: Path
     keyring_path: Path
+    keyring_backups_path: Path
     trusted_state_path: Path
     fingerprint: str
     # loopback address and port; an own address, because browsers send cookies to every port of a host

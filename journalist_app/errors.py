@@ -45,6 +45,26 @@ class UnlockRefusedError(UseCaseRefusedError[UnlockRefusal]):
     """The desk was not unlocked. `reason` says why."""
 
 
+class KeysRefusal(StrEnum):
+    """Reason why the keyring's slots were not changed. `templates/keys/_words.html` has the sentences."""
+
+    CLOSED = "closed"  # the typed passphrase or sheet does not open the keyring, or the file cannot be read
+    OLDER = "older"  # someone put an old keyring back
+    HOLDER = "holder"  # no name, or not one line of visible characters
+    DIFFERENT = "different"  # the new passphrase was typed in two ways
+    WEAK = "weak"  # the new passphrase is easy to guess
+    NOT_TYPED_BACK = "not_typed_back"  # the new passphrase, or the word of the sheet, is not the one shown
+    SHEET = "sheet"  # a recovery sheet was typed, and only a passphrase can be changed
+    TOO_MANY = "too_many"  # the keyring has 16 slots
+    LAST = "last"  # without this slot, no one could open the keyring
+    GONE = "gone"  # there is no such slot any more
+    UNWRITTEN = "unwritten"  # the disk is full, or the file cannot be replaced
+
+
+class KeysRefusedError(UseCaseRefusedError[KeysRefusal]):
+    """The keyring's slots were not changed. `reason` says why."""
+
+
 class SendRefusal(StrEnum):
     """Reason why an answer, step, proposal or closing was not sent.
 

@@ -8,6 +8,7 @@ docs/report.md specifies and proves the disclosure control (the rules for hiding
 - `document`: texts and tables of one report in one language
 - `errors`: the exceptions of this package
 - `html`, `pdf`, `table_csv`: the output formats
+- `qr_code`: a QR code as an SVG path
 - `svg`: the layout of the bar charts
 - `tables`: the tables of a report and the lines of each table
 """

@@ -2,8 +2,8 @@
 
 Imports `deploy.checking`, `deploy.sweeping`, `deploy.onion`, `deploy.pairing`, `deploy.poster`,
 `deploy.serving`, `deploy.settings`, `deploy.syncing`, modules at the root of `deploy`, and `source_app`,
-`journalist_app`, `sync`, `stored_mailbox`, `web`, `store` and `protocol`. Imports of our own code are inside
-the functions, so that `steunpunt` starts fast and each process loads only its own part.
+`journalist_app`, `sync`, `stored_mailbox`, `web`, `store`, `protocol` and `crypto`. Imports of our own code
+are inside the functions, so that `steunpunt` starts fast and each process loads only its own part.
 
 - `main`: options of all commands, and the list of commands
 - `setup_commands`: setup, setup server, upgrade
@@ -11,6 +11,7 @@ the functions, so that `steunpunt` starts fast and each process loads only its o
 - `check_commands`: check
 - `public_commands`: fingerprint, letterhead, poster, store verify
 - `desk_commands`: openpgp, report
+- `keys_commands`: keys
 - `onion_commands`: onion
 - `pairing_commands`: card, pair, admit, retire, rebuild
 - `sync_commands`: sync, pouch

@@ -8,6 +8,7 @@ import click
 from deploy.cli import (
     check_commands,
     desk_commands,
+    keys_commands,
     onion_commands,
     pairing_commands,
     public_commands,
@@ -59,6 +60,7 @@ for _module in (
     check_commands,
     public_commands,
     desk_commands,
+    keys_commands,
     onion_commands,
     pairing_commands,
     sync_commands,

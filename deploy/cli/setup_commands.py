@@ -5,12 +5,16 @@ from pathlib import Path
 
 import click
 
-from deploy.cli.terminal import show_step
+from deploy.cli.terminal import ask_secret, show_step
 from deploy.errors import DeployError
 
 _NOWHERE_TO_SHOW = (
     "No desk was made, because a new desk's passphrase is printed only to a terminal: run this command in a "
     "terminal, or add --print-passphrase, or add --trial for a desk that every page calls a trial."
+)
+_INCOMPLETE = (
+    "The desk in {} is not complete: no recovery sheet opens its keyring. Before you use the desk, run: "
+    "steunpunt keys add --sheet --holder SAFE"
 )
 
 source_bind_option = click.option(
@@ -47,11 +51,14 @@ def setup_group(
     ctx: click.Context, source_bind: str, adviser_bind: str, *, print_passphrase: bool, trial: bool
 ) -> None:
     """Make a desk with new keys and an empty store, unless there is a desk already."""
+    from deploy.keys_at_terminal import lacks_sheet
+
     if ctx.invoked_subcommand is None:
         is_new = set_up_and_show(
             ctx.obj, source_bind, adviser_bind, may_print=print_passphrase or trial, is_trial=trial
         )
-        _say_whether_new(ctx.obj, "desk", is_new=is_new)
+        if not (is_new and lacks_sheet(ctx.obj)):
+            _say_whether_new(ctx.obj, "desk", is_new=is_new)
 
 
 @setup_group.command()
@@ -112,19 +119,23 @@ def set_up_and_show(
         DeployError: the passphrase cannot be shown on a terminal, or the set-up failed.
     """
     # Any other output can end up in a file, so it needs `may_print`.
+    from deploy.keys_at_terminal import lacks_sheet
     from deploy.setup import set_up
 
     if not (settings.exists() or may_print or sys.stdout.isatty()):
         raise DeployError(_NOWHERE_TO_SHOW)
 
+    shown: list[str] = []
+
     def show_once(passphrase: str) -> None:
+        shown.append(passphrase)
         click.echo(
             "The adviser's passphrase, shown only this once:\n\n"
             f"    {passphrase}\n\n"
-            "Write it down. It opens the desk's keys, and no one can make a new one.\n"
+            "Write it down. It opens the desk's keys.\n"
         )
 
-    return set_up(
+    set_up(
         settings,
         source_bind=source_bind,
         adviser_bind=adviser_bind,
@@ -132,6 +143,24 @@ def set_up_and_show(
         show_passphrase=show_once,
         on_step=lambda line: click.echo(line, err=True),
     )
+    if shown and is_trial:
+        click.echo("This is a trial desk. Every page says so, and the desk has no recovery sheet.")
+    elif shown and sys.stdin.isatty():
+        _make_first_sheet(settings, shown[0])
+    if not is_trial and lacks_sheet(settings):
+        click.echo(_INCOMPLETE.format(settings.parent))
+    return bool(shown)
+
+
+def _make_first_sheet(settings: Path, passphrase: str) -> None:
+    """Make the recovery sheet of a new desk, and wait until one of its words was typed back."""
+    from deploy.desk_for_command import open_desk_for_command
+    from deploy.keys_at_terminal import Terminal, print_new_sheet
+
+    click.echo("The recovery sheet opens the keyring if the passphrase is lost. Keep the sheet in a safe.")
+    safe = click.prompt("Name of the safe or the locked place, for example: safe 3", err=True)
+    with open_desk_for_command(settings, passphrase) as desk:
+        print_new_sheet(desk, passphrase, Terminal(click.echo, ask_secret), safe, "nl", None)
 
 
 COMMANDS = (setup_group, upgrade_command)

@@ -11,8 +11,13 @@ EXISTING_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 
 def ask_passphrase() -> str:
-    """Ask for the adviser's passphrase on standard error. The terminal does not show the typed text."""
-    return str(click.prompt("Passphrase", hide_input=True, err=True))
+    """Ask for a passphrase, or the words of a recovery sheet, that opens the keyring."""
+    return ask_secret("Passphrase")
+
+
+def ask_secret(question: str) -> str:
+    """Ask a question on standard error. The terminal does not show the typed text."""
+    return str(click.prompt(question, hide_input=True, err=True))
 
 
 def show_step(step: str) -> None:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Final
 
-import segno
-
 from crypto.passphrase import Language
+from report.qr_code import QrCode, draw_qr_code
 
 LANGUAGES: Final[tuple[Language, ...]] = ("nl", "en")
 _ADDRESS_CHARS: Final = 14  # 56 letters and digits in four short lines, which are easy to compare
@@ -30,17 +29,6 @@ class PosterFacts:
     openpgp_fingerprint: str
     telephone: str
     working_days: Sequence[int]
-
-
-@dataclass(frozen=True, slots=True)
-class QrCode:
-    """QR code on the poster, as one SVG path of its dark modules.
-
-    The code has `size` modules on each side, with a quiet zone of four modules around it.
-    """
-
-    size: int
-    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +65,7 @@ def compose_poster(facts: PosterFacts, language: str) -> Poster:
         address_lines=(*lines[:-1], f"{lines[-1]}.onion"),
         key_groups=_groups(facts.fingerprint),
         openpgp_groups=_groups(facts.openpgp_fingerprint),
-        code=_code(address),
+        code=draw_qr_code(address),
     )
 
 
@@ -88,17 +76,3 @@ def _listed(names: list[str], conjunction: str) -> str:
 
 def _groups(key: str) -> tuple[str, ...]:
     return tuple(re.findall(f".{{1,{_KEY_CHARS}}}", key))
-
-
-def _code(address: str) -> QrCode:
-    """Return the QR code of an address as an SVG path, which is sharp at any size.
-
-    Dark modules that are next to each other in a row become one rectangle of the path.
-    """
-    modules = [list(row) for row in segno.make_qr(address, error="m").matrix_iter(border=4)]
-    runs = []
-    for y, row in enumerate(modules):
-        for run in re.finditer("1+", "".join("1" if dark else "0" for dark in row)):
-            width = run.end() - run.start()
-            runs.append(f"M{run.start()} {y}h{width}v1h-{width}z")
-    return QrCode(len(modules), "".join(runs))

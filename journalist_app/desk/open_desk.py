@@ -16,6 +16,7 @@ from crypto.errors import ForgedError, UnreadableError
 from gpg.home import GpgHome
 from journalist_app.config import ONE_MACHINE, AdviserConfig
 from journalist_app.desk.casefile import Casefile
+from journalist_app.desk.new_key import NewKey
 from journalist_app.desk.private_files import ExposedError, read_private
 from journalist_app.desk.spam_choice import SpamChoice
 from journalist_app.errors import AdviserError
@@ -144,6 +145,7 @@ class OpenDesk:
     presealed_cache: PresealedCache = field(default_factory=PresealedCache, repr=False)
     exporter: Exporter | None = field(default=None, repr=False)
     prepared: dict[EntryId, PreparedEntry] = field(default_factory=dict, repr=False)  # unsent, oldest first
+    new_key: NewKey | None = field(default=None, repr=False)  # waits until someone has typed it back
     spam_choice: SpamChoice = field(default_factory=SpamChoice, repr=False)
     stopping: threading.Event = field(default_factory=threading.Event)
     index: SearchIndex = field(default_factory=lambda: SearchIndex(()), repr=False)

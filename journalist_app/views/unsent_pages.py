@@ -19,15 +19,16 @@ bp = Blueprint("unsent", __name__)
 _MULTIPART = "multipart/form-data"
 _FORM_BYTES = 1024 * 1024  # for the fields and the boundaries, besides the files
 _NAME_BYTES = 16
+_SECRET_FORMS = frozenset({None, "unlock", "keys"})
 
 
 @bp.before_app_request
 def keep_while_locked() -> ResponseReturnValue | None:
     """While the app is locked, encrypt and save each submitted form, and redirect to the unlock page.
 
-    Forms of the unlock page are not saved.
+    Forms of the unlock page are not saved, nor those of the keys: they contain passphrases.
     """
-    if request.method != "POST" or request.blueprint in {None, "unlock"} or open_desk() is not None:
+    if request.method != "POST" or request.blueprint in _SECRET_FORMS or open_desk() is not None:
         return None
     fields = _fields()
     texts = [text for name, text in fields if text and name != "token"]

@@ -13,5 +13,6 @@ Imports only the exceptions at the root of `store`.
 - `deletion_queue`: marks encrypted rows for destruction
 - `disk_room`: how many bytes of files the disk and the store's free pages can take
 - `atomic_files`: replaces a file in one step, such as the keyring, and flushes folders to the disk
+- `keyring_backups`: the keyring's backups in a folder, as files that only advisers can open
 - `sqlite_errors`: translates SQLite's errors to those of the store
 """

@@ -1,8 +1,9 @@
-"""Atomic replacement of private files, and flushing of folders, so that a power cut loses no file."""
+"""Atomic replacement of private files, flushing of folders, and a lock for folders."""
 
+import fcntl
 import os
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -41,5 +42,22 @@ def sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def folder_lock(folder: Path, *, is_waiting: bool) -> Iterator[None]:
+    """Hold a lock on a folder during the block, so that one process at a time changes the folder.
+
+    If `is_waiting` is True, wait until the folder is free.
+
+    Raises:
+        BlockingIOError: another process has the lock, and `is_waiting` is False.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if is_waiting else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
     finally:
         os.close(descriptor)

@@ -156,6 +156,9 @@ def test_a_restored_older_keyring_makes_no_second_key(without: Desk) -> None:
     published = _letterhead(without)
     path.write_bytes(older)
 
+    with pytest.raises(DeployError, match="used a newer keyring"):
+        _make(without)
+    load_config(without[0], "adviser", AdviserConfig).trusted_state_path.unlink()
     with pytest.raises(DeployError, match="newest copy of the keyring"):
         _make(without)
 

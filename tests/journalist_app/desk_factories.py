@@ -93,6 +93,7 @@ def a_world(folder: Path, *, strand: str = "werkstation") -> World:
     config = AdviserConfig(
         store_path=store.path,
         keyring_path=keyring_path,
+        keyring_backups_path=folder / "keyring-backups",
         trusted_state_path=folder / "trusted-state.age",
         fingerprint=keyring.fingerprint,
         bind="127.0.0.2:8081",

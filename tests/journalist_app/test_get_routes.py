@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.spam_choice import SpamChoice
+from journalist_app.services.desk_keys.change_slots import slot_id
+from journalist_app.services.desk_keys.new_keys import draw_sheet
 from journalist_app.services.mailbox import read_thread
 from protocol.content import Kind
 from protocol.envelope import Author, EntryClass, Envelope
@@ -76,7 +78,9 @@ def site(guard: WriteGuard, world: World, tmp_path: Path) -> EveryPage:  # noqa:
         "language": "nl",
         "kind": "html",
         "filename": "style.css",
+        "key_id": slot_id(made.desk.keyring.slots[0]),
     }
+    made.desk.new_key = draw_sheet(made.desk, "kluis", "nl", TODAY)
     made.desk.spam_choice = SpamChoice((source.keys.address,))
     routes = browser.app.url_map.bind("localhost")
     for rule in browser.app.url_map.iter_rules():

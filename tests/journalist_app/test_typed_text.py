@@ -10,9 +10,19 @@ import pytest
 import journalist_app
 from journalist_app.desk.spam_choice import SpamChoice
 from journalist_app.files.pinned_recipients import RecipientKey
+from journalist_app.services.desk_keys import change_slots
 from journalist_app.services.mailbox import read_thread
 from protocol.content import Kind, Verdict
-from tests.journalist_app.desk_factories import TODAY, ASource, World, a_source, a_world, publish
+from tests.journalist_app.desk_factories import (
+    CHEAP,
+    PASSPHRASE,
+    TODAY,
+    ASource,
+    World,
+    a_source,
+    a_world,
+    publish,
+)
 from tests.journalist_app.floods.test_spam_pages import fields, open_desk
 from tests.journalist_app.views.paper import KEY, Paper
 from tests.journalist_app.views.test_desk_pages import EMPTY, calendar_form, opened, writing
@@ -46,6 +56,7 @@ _KINDS = {
     ),
     *("note", "label", "handover", "closed", "query", "q", "proposal", "beside", "how", "begun", "report"),
     *("closing", "junk", "unsent", "stale", "extra"),
+    *("holder", "slot"),
 }
 
 
@@ -144,6 +155,14 @@ def _work_at_the_desk(browser: AdviserBrowser) -> None:
         browser.post(f"{year}/words", words)
     browser.post(f"{year}/words", {"token": "x", "nl": typed("report")})
     browser.post("/spam", fields(browser.get("/spam"), "/spam"))
+    for what in ("drawn", "sheet"):
+        browser.post(
+            "/keys/new",
+            {"token": token(browser.get("/keys"), "/keys/new"), "what": what, "holder": typed("holder")},
+        )
+        browser.get("/keys/new")
+    desk = open_desk(browser)
+    change_slots.add_passphrase(desk, PASSPHRASE, "zin", holder=typed("slot"), today=TODAY, cost=CHEAP)
 
 
 def _visit_all(browser: AdviserBrowser, source: ASource) -> None:
@@ -164,6 +183,7 @@ def _visit_all(browser: AdviserBrowser, source: ASource) -> None:
         "language": "en",
         "kind": "html",
         "filename": "style.css",
+        "key_id": change_slots.slot_id(desk.keyring.slots[0]),
     }
     routes = browser.app.url_map.bind("localhost")
     for rule in browser.app.url_map.iter_rules():
@@ -193,11 +213,13 @@ def test_every_field_for_a_text_shows_each_line_in_its_own_direction() -> None:
 def test_no_browser_translates_or_corrects_words_that_must_stay_the_same(pages: list[str]) -> None:
     found: set[str] = set()
     for page in pages:
-        for tag in re.findall(r'<[a-z0-9]+ [^>]*(?:class="label"|id="q"|id="passphrase")[^>]*>', page):
+        for tag in re.findall(
+            r'<[a-z0-9]+ [^>]*(?:class="label"|id="(?:q|passphrase|secret|typed)")[^>]*>', page
+        ):
             assert 'translate="no"' in tag
-            name = re.findall(r'id="(q|passphrase)"', tag)
+            name = re.findall(r'id="(q|passphrase|secret|typed)"', tag)
             if name:
                 assert 'spellcheck="false"' in tag
                 assert 'autocomplete="off"' in tag
             found.update(name or ["label"])
-    assert {"label", "q", "passphrase"} == found
+    assert {"label", "q", "passphrase", "secret", "typed"} == found

@@ -178,6 +178,7 @@ def _use_adviser(use: Use, *, every_page: bool) -> None:
             "part": ["0"],
             "year": ["2025"],
             "address": [source.keys.address.hex()],
+            "key_id": ["00000000"],
         }
         for path in _paths(app, values) if every_page and name == "bad" else (source.path,):
             use.page(f"adviser {name}", adviser.get, path)

@@ -7,15 +7,14 @@ from typing import Final
 
 from journalist_app.config import AdviserConfig
 from journalist_app.desk.open_desk import CheckProgress, OpenDesk, TrustedStateStatus, read_trusted_state
-from journalist_app.desk.private_files import ExposedError, read_private
 from journalist_app.errors import UnlockRefusal, UnlockRefusedError
 from journalist_app.files.gpg_export import open_exporter
+from journalist_app.services.desk_keys.keyring_file import back_up, open_keyring_file
 from journalist_app.services.mailbox import file_downloads
 from journalist_app.services.records import casefiles
 from journalist_app.services.whole_desk import background_check, whole_check
 from protocol.envelope import Author
-from protocol.errors import KeyringRefusal, KeyringRefusedError, LetterheadRefusedError
-from protocol.keyring import Keyring, open_keyring
+from protocol.errors import LetterheadRefusedError
 from protocol.letterhead import verify_letterhead
 from store import entries, letterheads
 from store.database.engine import Store
@@ -25,14 +24,15 @@ _AGAIN_SECONDS: Final = 20
 
 
 def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDesk:
-    """Unlock the desk with a passphrase: open the keyring, and verify the desk's signed public statement.
+    """Unlock the desk: open the keyring, and verify the desk's signed public statement.
 
-    A right and a wrong passphrase both take about a second.
+    `passphrase` may also be the key or the words of a recovery sheet. A right and a wrong passphrase both
+    take about a second.
 
     Raises:
         UnlockRefusedError: the keyring or the letterhead cannot be used, and nothing was changed.
     """
-    keyring = _open_keyring(config, passphrase)
+    keyring = open_keyring_file(config, passphrase)
     trusted_state, memory = read_trusted_state(config, keyring)
     if keyring.serial < trusted_state.keyring_serial:
         raise UnlockRefusedError(UnlockRefusal.OLDER)
@@ -50,6 +50,7 @@ def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDes
         raise UnlockRefusedError(UnlockRefusal.LETTERHEAD) from why
     desk = OpenDesk(config, store, keyring, letterhead, trusted_state, memory)
     desk.saw_serials()
+    back_up(config, keyring)
     exporter = open_exporter(config.openpgp_home_path, keyring.openpgp, config.recipients)
     if exporter is not None:
         desk.openpgp, desk.exporter = exporter.home, exporter
@@ -104,15 +105,3 @@ def start_indexing(desk: OpenDesk) -> None:
     desk.index.begin(str(desk.store.path), desk.keyring, desk.letterhead)
     for address, (_, casefile) in list(desk.casefiles.items()):
         desk.index.index_notes(address, casefiles.casefile_texts(casefile))
-
-
-def _open_keyring(config: AdviserConfig, passphrase: str) -> Keyring:
-    try:
-        return open_keyring(read_private(config.keyring_path), passphrase, config.fingerprint)
-    except ExposedError as why:
-        raise UnlockRefusedError(UnlockRefusal.EXPOSED) from why
-    except OSError as why:
-        raise UnlockRefusedError(UnlockRefusal.MISSING) from why
-    except KeyringRefusedError as why:
-        is_other = why.reason is KeyringRefusal.OTHER_DESK
-        raise UnlockRefusedError(UnlockRefusal.OTHER_DESK if is_other else UnlockRefusal.CLOSED) from why

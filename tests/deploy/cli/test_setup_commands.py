@@ -17,6 +17,8 @@ from protocol.letterhead import Letterhead
 from source_app.config import SourceConfig
 from store import letterheads
 from store.database.engine import open_store
+from tests.deploy.cli.test_keys_commands import prints_the_sheet
+from tests.deploy.person_at_terminal import at_terminal
 from tests.deploy.two_machines import Machine
 
 _ROOT = Path(__file__).parents[3]
@@ -69,9 +71,10 @@ def test_in_a_terminal_the_passphrase_is_shown_once_and_the_second_set_up_says_t
     first, second = _in_terminal(command), _in_terminal(command)
 
     assert 1 == len(_SHOWN.findall(first))
-    assert f"The desk is set up in {settings.parent}." in first
+    assert f"The desk is set up in {settings.parent}." not in first
+    assert all(f"The desk in {settings.parent} is not complete" in each for each in (first, second))
     assert [] == _SHOWN.findall(second)
-    assert second.startswith("Nothing was changed: ")
+    assert "Nothing was changed: " in second
     assert not _desk_name(settings)["en"].startswith(TRIAL_EN)
 
 
@@ -89,7 +92,7 @@ def test_whoever_asks_for_it_gets_the_passphrase_in_a_pipe(
     assert (is_trial, is_trial) == (name["nl"].startswith(TRIAL_NL), name["en"].startswith(TRIAL_EN))
 
 
-def test_make_run_asks_for_a_trial_only_without_a_terminal() -> None:
+def test_make_run_makes_a_trial_desk_without_a_recovery_sheet() -> None:
     recipe = subprocess.run(
         ["make", "-n", "--no-print-directory", "run"], capture_output=True, text=True, cwd=_ROOT, check=True
     ).stdout.splitlines()[-1]
@@ -98,4 +101,37 @@ def test_make_run_asks_for_a_trial_only_without_a_terminal() -> None:
     piped = subprocess.run(echo, capture_output=True, text=True, check=True).stdout
 
     assert "run --trial\n" == piped
-    assert "run\r\n" == _in_terminal(echo)
+    assert "run --trial\r\n" == _in_terminal(echo)
+
+
+@pytest.mark.slow
+def test_set_up_ends_with_the_sheet_and_is_not_done_before_a_word_was_typed_back(tmp_path: Path) -> None:
+    settings = tmp_path / "var" / "config.toml"
+    with at_terminal(settings, "setup") as person:
+        passphrase = person.sees(r"\n    ([a-z]+(?: [a-z]+){6,7})\n")[1]
+        person.answers("Name of the safe", "Kluis 3")
+        person.sees(r"Word \d+ on the printed sheet: ")
+        assert "is set up" not in person.seen
+        person.types("\x03")
+        person.sees("Aborted")
+    assert "is not complete" in Machine(settings, "").does("setup")
+
+    machine = Machine(settings, "")
+    with at_terminal(settings, "keys", "add", "--sheet", "--holder", "Kluis 3") as person:
+        person.answers("Passphrase: ", passphrase)
+        words = prints_the_sheet(person)
+        person.ends()
+
+    assert "is not complete" not in machine.does("setup")
+    for secret in (passphrase, words):
+        assert "Kluis 3" in machine.types("keys", "list", passphrase=secret).output
+
+
+@pytest.mark.slow
+def test_set_up_in_one_go_says_at_its_end_that_the_desk_is_set_up(tmp_path: Path) -> None:
+    settings = tmp_path / "var" / "config.toml"
+    with at_terminal(settings, "setup") as person:
+        person.answers("Name of the safe", "Kluis 3")
+        prints_the_sheet(person)
+        said = person.ends()
+    assert f"The desk is set up in {settings.parent}." in said

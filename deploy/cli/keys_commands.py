@@ -1,0 +1,140 @@
+"""Command group `keys`: who can open the desk's keyring, its backups, and its recovery."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from crypto.passphrase import Language
+from deploy.cli.setup_commands import print_passphrase_option
+from deploy.cli.terminal import EXISTING_FILE, ask_passphrase, ask_secret
+from deploy.errors import DeployError
+
+_typed_option = click.option("--typed", is_flag=True, help="Choose the passphrase yourself.")
+_NOWHERE_TO_SHOW = (
+    "Nothing was changed, because a new passphrase is printed only to a terminal: run this command in a "
+    "terminal, or add --print-passphrase, or add --typed."
+)
+
+
+@click.group()
+def keys_group() -> None:
+    """Manage the passphrases and the recovery sheets that open the desk's keyring."""
+
+
+@keys_group.command("list")
+@click.pass_obj
+def list_keys_command(settings: Path) -> None:
+    """Print who can open the keyring and since when, and whether the newest backup was copied."""
+    from deploy.desk_for_command import open_desk_for_command
+    from deploy.keys_at_terminal import list_keys
+
+    with open_desk_for_command(settings, ask_passphrase()) as desk:
+        list_keys(desk, say=click.echo)
+
+
+@keys_group.command("add")
+@click.option(
+    "--holder", required=True, help="Who gets the passphrase, or the safe in which the sheet belongs."
+)
+@click.option("--sheet", is_flag=True, help="Make a recovery sheet instead of a passphrase.")
+@click.option(
+    "--language", type=click.Choice(["nl", "en"]), default="nl", show_default=True, help="With --sheet."
+)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="With --sheet: where to write the files to print, for example a USB stick. [default: in memory]",
+)
+@_typed_option
+@print_passphrase_option
+@click.pass_obj
+def add_key_command(  # noqa: PLR0913  # one argument for each option
+    settings: Path,
+    *,
+    holder: str,
+    sheet: bool,
+    language: Language,
+    folder: Path | None,
+    typed: bool,
+    print_passphrase: bool,
+) -> None:
+    """Add a passphrase for a colleague, or a recovery sheet. Nothing is added before it was typed back."""
+    from deploy import keys_at_terminal
+    from deploy.desk_for_command import open_desk_for_command
+
+    _require_terminal(may_print=sheet or typed or print_passphrase)
+    terminal = keys_at_terminal.Terminal(click.echo, ask_secret)
+    secret = ask_passphrase()
+    with open_desk_for_command(settings, secret) as desk:
+        if sheet:
+            keys_at_terminal.print_new_sheet(desk, secret, terminal, holder, language, folder)
+        else:
+            keys_at_terminal.ask_new_passphrase(desk, secret, terminal, holder, is_typed=typed)
+
+
+@keys_group.command("remove")
+@click.argument("key_id", metavar="ID")
+@click.pass_obj
+def remove_key_command(settings: Path, key_id: str) -> None:
+    """Remove a passphrase or a recovery sheet. `steunpunt keys list` prints the ids."""
+    from deploy.desk_for_command import open_desk_for_command
+    from deploy.keys_at_terminal import drop_key
+
+    secret = ask_passphrase()
+    with open_desk_for_command(settings, secret) as desk:
+        drop_key(desk, secret, key_id, say=click.echo)
+
+
+@keys_group.command("change-passphrase")
+@_typed_option
+@print_passphrase_option
+@click.pass_obj
+def change_passphrase_command(settings: Path, *, typed: bool, print_passphrase: bool) -> None:
+    """Replace your passphrase by a new one."""
+    from deploy import keys_at_terminal
+    from deploy.desk_for_command import open_desk_for_command
+
+    _require_terminal(may_print=typed or print_passphrase)
+    secret = ask_passphrase()
+    with open_desk_for_command(settings, secret) as desk:
+        terminal = keys_at_terminal.Terminal(click.echo, ask_secret)
+        keys_at_terminal.ask_new_passphrase(desk, secret, terminal, None, is_typed=typed)
+
+
+@keys_group.command("copied")
+@click.argument("copy", type=EXISTING_FILE)
+@click.pass_obj
+def copied_command(settings: Path, copy: Path) -> None:
+    """Compare a copy of the keyring's newest backup, and note that there is a copy in another place."""
+    from deploy.keys_at_terminal import compare_copy
+    from deploy.settings.load_settings import load_config
+    from journalist_app.config import AdviserConfig
+
+    compare_copy(load_config(settings, "adviser", AdviserConfig), copy, say=click.echo)
+
+
+@keys_group.command("recover")
+@click.option(
+    "--from", "copy", type=EXISTING_FILE, help="A copy of the keyring. [default: the newest backup]"
+)
+@click.pass_obj
+def recover_command(settings: Path, copy: Path | None) -> None:
+    """Put the newest backup of the keyring in its place. A passphrase or a recovery sheet opens it."""
+    from deploy.recover_keyring import choose_backup, recover_keyring
+    from deploy.settings.load_settings import load_config
+    from journalist_app.config import AdviserConfig
+
+    config = load_config(settings, "adviser", AdviserConfig)
+    backup = choose_backup(config, copy)
+    recover_keyring(
+        config, backup, ask_secret("Passphrase, or the words or the key of the sheet"), say=click.echo
+    )
+
+
+def _require_terminal(*, may_print: bool) -> None:
+    if not (may_print or sys.stdout.isatty()):
+        raise DeployError(_NOWHERE_TO_SHOW)
+
+
+COMMANDS = (keys_group,)

@@ -1,0 +1,90 @@
+"""Recovery of the keyring on a workstation, from its newest backup or from a copy."""
+
+import contextlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from deploy.desk_for_command import open_keyring_copy
+from deploy.errors import DeployError, os_error_as
+from deploy.keys_at_terminal import Say
+from journalist_app.config import AdviserConfig
+from journalist_app.desk.open_desk import TrustedStateStatus, read_trusted_state
+from journalist_app.errors import UnlockRefusedError
+from journalist_app.services.desk_keys.keyring_file import back_up, open_keyring_file
+from protocol.keyring import Keyring, seal_keyring
+from store.database.atomic_files import folder_lock, replace_file
+from store.database.keyring_backups import list_backups
+
+_OTHER_WORKSTATION: Final = (
+    "This keyring is another workstation's, or the trusted state is damaged. Nothing was changed. To replace "
+    "a lost workstation, run steunpunt rebuild; for a damaged trusted state, see the operator's manual."
+)
+_NOT_NEEDED: Final = (
+    "The keyring in its place opens with this passphrase or sheet, and is as new as the backup. Nothing was "
+    "changed: unlock the adviser's interface with it."
+)
+_TOO_OLD: Final = (
+    "This backup has serial {found}, and this machine has used serial {used}. Later changes are lost: a "
+    "passphrase or a sheet that was removed since then opens the keyring again, until you remove it."
+)
+_THEN: Final = (
+    "Unlock the adviser's interface with the passphrase, or with the words of the sheet. Then look at the "
+    "page Keys: make a new passphrase if one was lost."
+)
+
+
+def choose_backup(config: AdviserConfig, copy: Path | None) -> Path:
+    """Return the file to recover from: the copy that was named, or the newest backup in the folder.
+
+    Raises:
+        DeployError: the folder has no backup, or has backups of several workstations.
+    """
+    if copy is not None:
+        return copy
+    folder = config.keyring_backups_path
+    backups = list_backups(folder)
+    if not backups:
+        raise DeployError(f"{folder} has no backup of the keyring: name a copy, with --from FILE.")
+    if len({backup.strand for backup in backups}) > 1:
+        raise DeployError(f"{folder} has backups of several workstations: name this one's, with --from FILE.")
+    return backups[0].path
+
+
+def recover_keyring(config: AdviserConfig, backup: Path, secret: str, *, say: Say) -> None:
+    """Put a backup of the keyring in its place. `secret` is a passphrase or a recovery sheet that opens it.
+
+    A file in the keyring's place that does not open is copied to another name.
+
+    Raises:
+        DeployError: nothing was changed: the backup does not open, is another machine's, or is not needed.
+    """
+    keyring = open_keyring_copy(backup, secret, config.fingerprint)
+    path = config.keyring_path
+    with os_error_as(f"{path} cannot be written"), folder_lock(path.parent, is_waiting=True):
+        trusted_state, status = read_trusted_state(config, keyring)
+        if status is TrustedStateStatus.DAMAGED:
+            raise DeployError(_OTHER_WORKSTATION)
+        in_place = _in_place(config, secret)
+        newest = in_place if in_place is not None and in_place.serial > keyring.serial else keyring
+        remembered = trusted_state.keyring_serial
+        if in_place is not None and in_place.serial >= max(newest.serial, remembered):
+            raise DeployError(_NOT_NEEDED)
+        if newest.serial < remembered:
+            say(_TOO_OLD.format(found=newest.serial, used=remembered))
+            newest = replace(newest, serial=remembered + 1)
+        if in_place is None and path.exists():
+            aside = path.with_name(f"{path.name}.set-aside")
+            replace_file(
+                aside, [path.read_bytes()]
+            )  # a copy, so that a keyring is in its place at any moment
+            say(f"The file that was in the keyring's place does not open. A copy is in {aside}.")
+        replace_file(path, [seal_keyring(newest)])
+    back_up(config, newest)
+    say(f"The keyring with serial {newest.serial} is in {path}. {_THEN}")
+
+
+def _in_place(config: AdviserConfig, secret: str) -> Keyring | None:
+    with contextlib.suppress(UnlockRefusedError):
+        return open_keyring_file(config, secret)
+    return None

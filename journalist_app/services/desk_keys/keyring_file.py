@@ -1,0 +1,56 @@
+"""The keyring's file on this workstation: read it, replace it in one step, and write its backup."""
+
+from contextlib import suppress
+
+from journalist_app.config import AdviserConfig
+from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.desk.private_files import ExposedError, read_private
+from journalist_app.errors import UnlockRefusal, UnlockRefusedError
+from protocol.errors import KeyringRefusal, KeyringRefusedError
+from protocol.keyring import Keyring, open_keyring, seal_keyring
+from store.database.atomic_files import replace_file
+from store.database.keyring_backups import backup_status, write_backup
+
+
+def open_keyring_file(config: AdviserConfig, secret: str) -> Keyring:
+    """Decrypt this workstation's keyring (the desk's secret keys) with a passphrase or a recovery sheet.
+
+    Raises:
+        UnlockRefusedError: the keyring is missing, others can read it, it cannot be decrypted, or it is
+            another desk's.
+    """
+    try:
+        return open_keyring(read_private(config.keyring_path), secret, config.fingerprint)
+    except ExposedError as why:
+        raise UnlockRefusedError(UnlockRefusal.EXPOSED) from why
+    except OSError as why:
+        raise UnlockRefusedError(UnlockRefusal.MISSING) from why
+    except KeyringRefusedError as why:
+        is_other = why.reason is KeyringRefusal.OTHER_DESK
+        raise UnlockRefusedError(UnlockRefusal.OTHER_DESK if is_other else UnlockRefusal.CLOSED) from why
+
+
+def replace_keyring(desk: OpenDesk, keyring: Keyring) -> None:
+    """Replace the keyring's file in one step, remember the new serial, and write a backup.
+
+    If the process is killed, the file is the whole old keyring or the whole new one. If the backup cannot be
+    written, the next unlocking tries again.
+
+    Raises:
+        OSError: the keyring cannot be written. The old keyring stays.
+    """
+    replace_file(desk.config.keyring_path, [seal_keyring(keyring)])
+    desk.keyring = keyring
+    desk.saw_serials()
+    back_up(desk.config, keyring)
+
+
+def back_up(config: AdviserConfig, keyring: Keyring) -> None:
+    """Write a backup of the keyring, unless the folder for backups has this version or cannot be written."""
+    newest = backup_status(config.keyring_backups_path, keyring.strand.id).newest
+    if newest is None or newest.serial < keyring.serial:
+        with suppress(
+            OSError
+        ):  # the page about the keys and the operator's check say that there is no backup
+            sealed = seal_keyring(keyring)
+            write_backup(config.keyring_backups_path, keyring.strand.id, keyring.serial, sealed)

@@ -1,0 +1,73 @@
+"""A person who types at a real terminal, reads what the program says, and answers."""
+
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_ROOT = Path(__file__).parents[2]
+_SECONDS = 120
+
+
+@dataclass(slots=True)
+class TypingPerson:
+    """The terminal of one running command."""
+
+    terminal: int
+    program: subprocess.Popen[bytes]
+    seen: str = ""
+    _read: int = field(default=0)
+
+    def sees(self, pattern: str) -> re.Match[str]:
+        """Wait until the terminal shows this, after what was seen before."""
+        while True:
+            found = re.compile(pattern).search(self.seen, self._read)
+            if found is not None:
+                self._read = found.end()
+                return found
+            assert self._more(), f"{pattern} was not shown, but: {self.seen}"
+
+    def types(self, line: str) -> None:
+        os.write(self.terminal, f"{line}\n".encode())
+
+    def answers(self, question: str, line: str) -> None:
+        self.sees(question)
+        self.types(line)
+
+    def ends(self) -> str:
+        """Wait until the command ends well. Return everything that the terminal showed."""
+        while self._more():
+            pass
+        assert 0 == self.program.wait(), self.seen
+        return self.seen
+
+    def _more(self) -> bool:
+        ready, _, _ = select.select([self.terminal], [], [], _SECONDS)
+        piece = b""
+        with suppress(OSError):  # the program has closed the terminal
+            piece = os.read(self.terminal, 4096) if ready else b""
+        self.seen += piece.decode().replace("\r\n", "\n")
+        return bool(piece)
+
+
+@contextmanager
+def at_terminal(settings: Path, *words: str | Path) -> Iterator[TypingPerson]:
+    """Start a command of `steunpunt` in a terminal of its own. At the end, stop it if it still runs."""
+    command: Sequence[str | Path] = [sys.executable, "-m", "deploy.cli.main", "--settings", settings, *words]
+    ours, theirs = pty.openpty()
+    program = subprocess.Popen(
+        ["setsid", "--ctty", "--wait", *command], stdin=theirs, stdout=theirs, stderr=theirs, cwd=_ROOT
+    )
+    os.close(theirs)
+    try:
+        yield TypingPerson(ours, program)
+    finally:
+        os.close(ours)
+        program.kill()
+        program.wait()
