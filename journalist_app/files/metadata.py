@@ -125,7 +125,7 @@ class Mat2:
         except (OSError, ProgramFailedError, msgspec.MsgspecError, KeyError):
             return _not_examined(metadata_sentences.FAILED)
         if found["locked"]:
-            return _not_examined(metadata_sentences.LOCKED)
+            return _not_examined(metadata_sentences.LOCKED, metadata_sentences.WITHOUT_PASSWORD)
         lines = _sentences(found) or (metadata_sentences.NOTHING,)
         can_clean = ending not in _NOT_CLEANED and (
             ending not in _WITH_FFMPEG or shutil.which("ffmpeg", path="/usr/bin") is not None
@@ -164,8 +164,8 @@ class Mat2:
         return Sandbox(self.bwrap).run(words, limits, (file.fileno(),))
 
 
-def _not_examined(remark: LazyString) -> FileFindings:
-    return FileFindings((remark,), can_clean=False)
+def _not_examined(reason: LazyString, *remarks: LazyString) -> FileFindings:
+    return FileFindings((reason,), can_clean=False, remarks=remarks)
 
 
 # ---- findings --------------------------------------------------------------------------------------

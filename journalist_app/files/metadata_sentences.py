@@ -33,8 +33,9 @@ NOTHING: Final = lazy_gettext(
 )
 LOCKED: Final = lazy_gettext(
     "This file opens only with a password, so the app did not examine the file. What is hidden in the file "
-    "is unknown, and the app cannot make a cleaned copy. Ask the source to send the file without a password."
+    "is unknown, and the app cannot make a cleaned copy."
 )
+WITHOUT_PASSWORD: Final = lazy_gettext("Ask the source to send the file without a password.")
 PDF: Final = lazy_gettext(
     "A cleaned copy of a PDF contains only pictures of its pages. No one can search the text of the copy or "
     "have the text read aloud."
