@@ -10,13 +10,15 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 _NAMES = 12  # shown of each kind
 _NAME_CHARS = 200
-_PAGES = 100  # whose texts are compared with their picture; takes 10 seconds
+_PAGES = 100  # whose texts are compared with their picture; takes 5 seconds
+_SECONDS = 20  # for it, and as long again to list what is on the other pages
 _POINT = 1.5  # pixels for a point: a small letter then has 50 pixels
 _SIDE = 2_400  # pixels of the longest side of a page: four times A4 is the largest
 _CONTRAST = 24  # of 255: the least difference in colour that people see
@@ -58,16 +60,23 @@ def _all_findings(poppler: Any, document: Any, path: str) -> Iterator[Finding]: 
     yield from _layers(poppler, document)
     if re.search(r"^Form: +XFA", _output("pdfinfo", path), re.MULTILINE):
         yield "fields", "XFA"
-    pages = [document.get_page(number) for number in range(document.get_n_pages())]
-    for number, page in enumerate(pages, start=1):
-        yield from _page_findings(poppler, page)
-        if number <= _PAGES and max(page.get_size()) * _POINT <= _SIDE:
-            yield from (("hidden", "") for _ in range(_unseen_pieces(poppler, page)))
-        elif page.get_text().strip():
+    until = time.monotonic() + _SECONDS
+    for number in range(1, document.get_n_pages() + 1):
+        if time.monotonic() > until + _SECONDS:
             yield "unread", str(number)
-    beside = zip(
-        *(_output("pdftotext", *each.split(), path, "-").split("\f") for each in ("", _BESIDE)), strict=False
-    )
+            continue
+        page = document.get_page(number - 1)
+        yield from _page_findings(poppler, page)
+        text, (_, places) = page.get_text(), page.get_text_layout()
+        is_small = max(page.get_size()) * _POINT <= _SIDE and len(places) == len(text)
+        if not text.strip():
+            continue
+        if number <= _PAGES and is_small and time.monotonic() < until:
+            yield from (("hidden", "") for _ in range(_unseen_pieces(poppler, page, text, places)))
+        else:
+            yield "unread", str(number)
+    texts = (_output("pdftotext", "-l", str(_PAGES), *each.split(), path, "-") for each in ("", _BESIDE))
+    beside = zip(*(text.split("\f") for text in texts), strict=False)
     for on_page, everything in beside:
         if len("".join(on_page.split())) < len("".join(everything.split())):
             yield "beside", ""
@@ -118,15 +127,11 @@ def _page_findings(poppler: Any, page: Any) -> Iterator[Finding]:  # noqa: ANN40
 # ---- texts that no one sees --------------------------------------------------------------------------
 
 
-def _unseen_pieces(poppler: Any, page: Any) -> int:  # noqa: ANN401
-    """Count the pieces of text on a page that have no contrast with what is around and under each letter.
+def _unseen_pieces(poppler: Any, page: Any, text: str, places: Sequence[Any]) -> int:  # noqa: ANN401
+    """Count the pieces of a page's text that have no contrast with what is around and under each letter.
 
     Such a text is white on white, has no colour at all, or is under a picture.
     """
-    text = page.get_text()
-    has_layout, places = page.get_text_layout()
-    if not has_layout or len(places) != len(text):
-        return 0
     width, height = (max(1, round(each * _POINT)) for each in page.get_size())
     picture, letters = _pictures(poppler, page, width, height)
     pieces, was_seen, at = 0, True, 0
