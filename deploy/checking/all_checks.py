@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from deploy.checking.check_results import CheckResult, Level
+from deploy.checking.keyring_checks import make_keyring_checks
 from deploy.checking.machine_files import read_machine_settings
 from deploy.checking.network_checks import make_network_checks
 from deploy.checking.running_programs import running_programs
@@ -35,6 +36,7 @@ def check_machine(settings_path: Path, config: CheckConfig, today: date) -> list
     return [
         *look_at_states(scene),
         *make_store_checks(settings, today),
+        *make_keyring_checks(settings),
         *make_network_checks(settings),
         *make_system_checks(settings, programs, config.log_paths),
     ]

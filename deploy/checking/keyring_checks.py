@@ -1,0 +1,51 @@
+"""Checks of the desk's own keys on a workstation: the keyring's backup and the recovery sheet."""
+
+from collections.abc import Iterator
+
+from crypto.errors import MalformedError
+from deploy.checking.check_results import CheckResult, Level, made_or_unknown
+from deploy.checking.machine_files import MachineSettings
+from protocol.keyring import has_recovery_slot
+from store.database.keyring_backups import backup_status
+
+_RIGHT_USER = "Run this as the user who owns the keyring."
+_COPY = "Copy the newest backup to another place, and run: steunpunt keys copied FILE"
+_MAKE_SHEET = "Run: steunpunt keys add --sheet --holder SAFE"
+
+
+def make_keyring_checks(settings: MachineSettings) -> list[CheckResult]:
+    """Return the results of all checks of the keyring. A machine that is not for an adviser has none."""
+    if "adviser" not in settings.sections:
+        return []
+    return [
+        *made_or_unknown("keyring_backup", lambda: _backup(settings), _RIGHT_USER),
+        *made_or_unknown("recovery_sheet", lambda: _sheet(settings), _RIGHT_USER),
+    ]
+
+
+def _backup(settings: MachineSettings) -> Iterator[CheckResult]:
+    for folder in settings.files("keyring_backups_path"):
+        status = backup_status(folder)
+        if status.newest is None:
+            said = f"The keyring has no backup in {folder}. The app writes one at each unlocking."
+            yield CheckResult("keyring_backup", Level.WARNING, said, "Unlock the app, or repair the folder.")
+        elif not status.is_copied:
+            said = f"No one has confirmed that a copy of the newest keyring in {folder} is in another place."
+            yield CheckResult("keyring_backup", Level.WARNING, said, _COPY)
+        else:
+            yield CheckResult("keyring_backup", Level.OK, "A copy of the newest keyring is in another place.")
+
+
+def _sheet(settings: MachineSettings) -> Iterator[CheckResult]:
+    for path in settings.files("keyring_path"):
+        try:
+            has_sheet = has_recovery_slot(path.read_bytes())
+        except MalformedError:
+            said = "The file of the keyring is damaged."
+            yield CheckResult("recovery_sheet", Level.FAULT, said, "Run: steunpunt keys recover")
+        else:
+            if has_sheet:
+                yield CheckResult("recovery_sheet", Level.OK, "A recovery sheet opens the keyring.")
+            else:
+                said = "No recovery sheet opens the keyring."
+                yield CheckResult("recovery_sheet", Level.WARNING, said, _MAKE_SHEET)
