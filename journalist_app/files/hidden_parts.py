@@ -221,6 +221,8 @@ def _learn_styles(found: _Found, tree: ET.Element) -> None:
         parent = _attribute(each, "parent-style-name") if based is None else _attribute(based, "val")
         if name:
             found.styles[name] = (parent, _looks_of(each, *each))
+        if _attribute(each, "default") and _attribute(each, "type") == "paragraph":
+            found.styles["default of p"] = (name, {})  # of each paragraph that names no style
     fonts = [_looks_of(each) for each in tree.iterfind("{*}fonts/{*}font")]
     fills = [_looks_of(*each) for each in tree.iterfind("{*}fills/{*}fill")]
     formats = tree.iterfind("{*}numFmts/{*}numFmt")
@@ -242,6 +244,8 @@ def _looks_here(found: _Found, each: ET.Element, looks: _Looks) -> _Looks:
         looks = {**looks, **found.looks_of_style(style)}
     for own in each.iterfind("{*}lstStyle/{*}lvl1pPr/{*}defRPr"):
         looks = {**looks, **_looks_of(own)}
+    if tag == "p" and not each.findall("{*}pPr/{*}pStyle"):
+        looks = {**looks, **found.looks_of_style("default of p")}
     if tag in {"p", "r", "tc"}:
         for properties in each.iterfind(f"{{*}}{tag}Pr"):
             for named in (*properties.iterfind("{*}pStyle"), *properties.iterfind("{*}rStyle")):

@@ -104,6 +104,23 @@ def test_a_file_of_the_strict_type_hides_no_more_than_another(tmp_path: Path) ->
     assert hidden_in(tmp_path, a_full_docx()) == hidden_in(tmp_path, strict)
 
 
+def test_a_text_that_is_white_by_the_style_of_all_texts_is_listed(tmp_path: Path) -> None:
+    space = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+    normal = (
+        '<w:style w:type="paragraph" w:default="1" w:styleId="N"><w:rPr><w:color w:val="FFFFFF"/></w:rPr>'
+    )
+    black = '<w:pPr><w:pStyle w:val="Zwart"/></w:pPr>'
+    text = "<w:r><w:t>geheim</w:t></w:r>"
+    content = a_zip(
+        {
+            "word/styles.xml": f'<w:styles {space}>{normal}</w:style><w:style w:styleId="Zwart"/></w:styles>',
+            "word/document.xml": f"<w:d {space}><w:p>{text}</w:p><w:p>{black}{text}</w:p></w:d>",
+        }
+    )
+
+    assert ("1", "") == hidden_in(tmp_path, content)["white"]
+
+
 def test_a_property_that_the_writer_named_is_listed_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(a_full_docx())
 
