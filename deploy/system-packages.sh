@@ -37,6 +37,8 @@ needs libreoffice-writer-nogui "$office/libswlo.so" "text documents are not conv
 needs libreoffice-calc-nogui "$office/libsclo.so" "spreadsheets are not converted"
 needs libreoffice-impress-nogui "$office/libsdlo.so" "presentations are not converted"
 needs python3-pil /usr/lib/python3/dist-packages/PIL "photos and other pictures are not converted"
+needs uchardet uchardet "texts that are not in Unicode are not converted"
+needs ffmpeg ffmpeg "sound and films are not converted, and films are not cleaned"
 needs libheif-examples heif-convert "photos of some phones (HEIC) are not converted"
 
 if [ "$1" = test ]; then

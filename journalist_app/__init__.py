@@ -53,6 +53,7 @@ from journalist_app.views import (
     unlock_pages,
     unsent_pages,
 )
+from journalist_app.views.looking import look_pages
 from journalist_app.views.own_desk import about_desk_pages, keys_pages
 from store.database.engine import Store
 from store.errors import StoreError
@@ -95,6 +96,7 @@ def create_adviser_app(
         unsent_pages.bp,
         inbox_pages.bp,
         thread_pages.bp,
+        look_pages.bp,
         casefile_pages.bp,
         closing_pages.bp,
         spam_pages.bp,

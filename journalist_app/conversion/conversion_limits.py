@@ -18,3 +18,17 @@ DECODED_PIXELS: Final = 200_000_000  # of a picture in a file; the largest camer
 def limits_of_run(seconds: float) -> ProgramLimits:
     """Return the limits on one run of a converter that may take this long."""
     return ProgramLimits(seconds, _MEMORY_BYTES, OUTPUT_BYTES, OUTPUT_BYTES, _PROCESSES)
+
+
+SOUND_SECONDS: Final = 300  # of sound on one page: 10 MB
+SOUND_RATE: Final = 16_000  # samples a second, enough for speech
+SOUND_PAGES: Final = 36  # three hours
+STILLS: Final = 40  # pictures that are shown of a film
+STILL_SECONDS: Final = 5  # at least this long between two pictures of a film
+
+TEXT_CHARS: Final = 10_000  # about as many are on one page of a text
+TEXT_BYTES: Final = 20_000_000  # of a text or an e-mail message
+
+FILE_BYTES: Final = 200_000_000  # of a file that is copied into memory to be converted
+FILE_SECONDS: Final = 180.0  # for all pages of a file; while they are converted, the app stays unlocked
+CACHE_BYTES: Final = 300_000_000  # of all converted pages together

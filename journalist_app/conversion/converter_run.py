@@ -41,6 +41,16 @@ class Converted:
     results: tuple[bytes, ...] = field(repr=False)
     total: int = 0
 
+    def exactly(self, count: int) -> tuple[bytes, ...]:
+        """Return the results, after a check of their number: a hijacked converter can return others.
+
+        Raises:
+            ConversionRefusedError: there are more or fewer results than `count`.
+        """
+        if len(self.results) != count:
+            raise ConversionRefusedError(ConversionRefusal.FAILED)
+        return self.results
+
 
 @dataclass(frozen=True, slots=True)
 class Converter:
@@ -102,7 +112,7 @@ def require_content(file: IO[bytes]) -> None:
 
 
 @contextmanager
-def memory_file(content: bytes) -> Iterator[IO[bytes]]:
+def memory_file(content: bytes = b"") -> Iterator[IO[bytes]]:
     """Yield an open file in memory with this content, which has no name on any disk."""
     with open(os.memfd_create("content"), "r+b") as file:  # noqa: PTH123  # a file without a path
         file.write(content)

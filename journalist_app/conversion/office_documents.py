@@ -46,4 +46,4 @@ def office_to_pdf(converter: Converter, files: Sequence[IO[bytes]]) -> tuple[byt
     Raises:
         ConversionRefusedError: LibreOffice is not installed, failed, or exceeded a limit.
     """
-    return converter.run(_TO_PDF, files, len(files), _PROFILE).results
+    return converter.run(_TO_PDF, files, len(files), _PROFILE).exactly(len(files))

@@ -36,7 +36,7 @@ def count_pages(converter: Converter, file: IO[bytes]) -> int:
     Raises:
         ConversionRefusedError: the PDF is damaged or locked with a password, or poppler exceeded a limit.
     """
-    (output,) = converter.run(_COUNT, [file]).results
+    (output,) = converter.run(_COUNT, [file]).exactly(1)
     found = _PAGES_LINE.findall(output.decode("utf-8", "replace"))
     if not found or int(found[-1]) == 0:
         raise ConversionRefusedError(ConversionRefusal.FAILED)
@@ -51,7 +51,7 @@ def convert_page(converter: Converter, file: IO[bytes], page: int, side: int = P
     Raises:
         ConversionRefusedError: the PDF has no such page or is damaged, or poppler exceeded a limit.
     """
-    picture, words = converter.run(_PAGE, [file], page, side).results
+    picture, words = converter.run(_PAGE, [file], page, side).exactly(2)
     return PdfPage(read_ppm(picture), words.decode("utf-8", "replace").rstrip("\f"))
 
 
@@ -61,5 +61,5 @@ def words_of_pages(converter: Converter, file: IO[bytes], pages: int) -> tuple[s
     Raises:
         ConversionRefusedError: poppler is not installed, failed, or exceeded a limit.
     """
-    (words,) = converter.run(_WORDS, [file], pages).results
+    (words,) = converter.run(_WORDS, [file], pages).exactly(1)
     return tuple(words.decode("utf-8", "replace").split("\f")[:-1])

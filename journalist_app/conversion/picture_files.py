@@ -9,10 +9,10 @@ from journalist_app.conversion.converter_run import Converter
 from journalist_app.conversion.pixels import Picture, read_ppm
 
 _DECODER: Final = Path(__file__).with_name("decode_pictures.py")
-# $1 is the program, $2 the longer side in pixels, $3 and $4 limits.
+# $1 is the program, $2 the longer side in pixels, $3 a limit, $4 the first picture, and $5 how many.
 _DECODE: Final = (
     "need /usr/bin/python3; /usr/bin/python3 -I -c 'import PIL' || refuse missing;"
-    ' /usr/bin/python3 -I -c "$1" $2 $3 $4 {files};'
+    ' /usr/bin/python3 -I -c "$1" $2 $3 $4 $5 {files};'
     " read -r total <total || :; case $total in pixels) refuse pixels;; esac;"
 )
 # A HEIC or AVIF file with several pictures gives heic-1.png, heic-2.png …
@@ -22,23 +22,33 @@ _HEIC_ENDINGS: Final = frozenset({".heic", ".avif"})
 
 @dataclass(frozen=True, slots=True)
 class DecodedPictures:
-    """Pictures of one file, and how many pictures the file has in total."""
+    """Pictures of one file, how many pictures the file has in total, and the programs that decoded them."""
 
     pictures: tuple[Picture, ...] = field(repr=False)
     total: int
+    programs: tuple[str, ...]
 
 
-def decode_file(
-    converter: Converter, file: IO[bytes], ending: str, *, side: int = PICTURE_SIDE
+def decode_file(  # noqa: PLR0913  # which pictures, and how large
+    converter: Converter,
+    file: IO[bytes],
+    ending: str,
+    *,
+    side: int = PICTURE_SIDE,
+    first: int = 1,
+    most: int = PICTURES,
 ) -> DecodedPictures:
     """Return the pictures of a file, turned as the camera says. The longer side has at most `side` pixels.
 
-    `ending` is the usual ending for the content of the file, such as ".jpg".
+    `ending` is the usual ending for the content of the file, such as ".jpg". `first` counts from 1, and at
+    most `most` pictures are decoded.
 
     Raises:
-        ConversionRefusedError: the picture is damaged, has too many pixels, or a program is not installed.
+        ConversionRefusedError: a picture is damaged, has too many pixels, or a program is not installed.
     """
     is_heic = ending in _HEIC_ENDINGS
     script = (_HEIC if is_heic else "") + _DECODE.format(files="heic*.png" if is_heic else "1")
-    found = converter.run(script, [file], _DECODER.read_text("utf-8"), side, DECODED_PIXELS, PICTURES)
-    return DecodedPictures(tuple(map(read_ppm, found.results)), found.total)
+    program = _DECODER.read_text("utf-8")
+    found = converter.run(script, [file], program, side, DECODED_PIXELS, first, most)
+    programs = ("libheif", "Pillow") if is_heic else ("Pillow",)
+    return DecodedPictures(tuple(map(read_ppm, found.results)), found.total, programs)

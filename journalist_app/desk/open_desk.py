@@ -18,6 +18,7 @@ from journalist_app.config import ONE_MACHINE, AdviserConfig
 from journalist_app.desk.casefile import Casefile
 from journalist_app.desk.new_key import NewKey
 from journalist_app.desk.private_files import ExposedError, read_private
+from journalist_app.desk.shown_files import ShownFiles
 from journalist_app.desk.spam_choice import SpamChoice
 from journalist_app.errors import AdviserError
 from journalist_app.files.gpg_export import Exporter
@@ -146,6 +147,7 @@ class OpenDesk:
     exporter: Exporter | None = field(default=None, repr=False)
     prepared: dict[EntryId, PreparedEntry] = field(default_factory=dict, repr=False)  # unsent, oldest first
     new_key: NewKey | None = field(default=None, repr=False)  # waits until someone has typed it back
+    shown_files: ShownFiles = field(default_factory=ShownFiles, repr=False)
     spam_choice: SpamChoice = field(default_factory=SpamChoice, repr=False)
     stopping: threading.Event = field(default_factory=threading.Event)
     index: SearchIndex = field(default_factory=lambda: SearchIndex(()), repr=False)
@@ -159,8 +161,9 @@ class OpenDesk:
 
     @property
     def is_busy(self) -> bool:
-        """Return True while the app closes spam, or works on an unsent entry, in the background."""
-        return self.spam_choice.is_busy or any(each.is_busy for each in tuple(self.prepared.values()))
+        """Return True while the app closes spam, converts a file, or works on an unsent entry."""
+        is_working = self.spam_choice.is_busy or self.shown_files.is_busy
+        return is_working or any(each.is_busy for each in tuple(self.prepared.values()))
 
     def label(self, address: Address) -> str:
         """Return the label of a mailbox: three words by which advisers recognise it.
@@ -315,9 +318,10 @@ class OpenDesk:
         self.save()
 
     def stop(self) -> None:
-        """Stop background threads, search processes and programs, and delete gpg's folder with its key."""
+        """Stop background threads, search processes and programs. Delete gpg's folder and converted files."""
         self.stopping.set()
         end_all_programs()
+        self.shown_files.close()
         self.check_wanted.set()
         self.sync_wanted.set()
         self.index.stop()

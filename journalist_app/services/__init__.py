@@ -1,6 +1,6 @@
 """Use cases of the adviser, without Flask.
 
-Imports `journalist_app.desk`, `journalist_app.files`, `journalist_app.inbox`,
+Imports `journalist_app.desk`, `journalist_app.conversion`, `journalist_app.files`, `journalist_app.inbox`,
 `journalist_app.recovery_sheet`, `journalist_app.search`, modules at the root of `journalist_app`, and `sync`,
 `report`, `web`, `stored_mailbox`, `store`, `protocol` and `crypto`.
 

@@ -103,6 +103,19 @@ def fetch(page: Page, name: str, to: Path, *, exact: bool = False) -> bytes:
     return to.read_bytes()
 
 
+def save_file(adviser: Page, name: str, to: Path) -> bytes:
+    """Download a file of the mailbox that the adviser reads, after the question about its risks."""
+    thread = adviser.url
+    reach(adviser, adviser.locator("li", has_text=name).locator("[data-save]"))
+    _enter(adviser)
+    reach(adviser, adviser.locator("a[download]"))
+    with adviser.expect_download(timeout=120_000) as download:
+        adviser.keyboard.press("Enter")
+    download.value.save_as(to)
+    adviser.goto(thread)
+    return to.read_bytes()
+
+
 def _enter(page: Page) -> None:
     with page.expect_navigation(timeout=_SECONDS * 1000):
         page.keyboard.press("Enter")

@@ -12,7 +12,7 @@ from store import mailboxes
 from store.cleanup import destroy_deleted
 from store.database import engine
 from tests import source_labels as labels
-from tests.browser.keyboard import choose, fetch, fill, follow, press, reach, send
+from tests.browser.keyboard import choose, fetch, fill, follow, press, reach, save_file, send
 from tests.browser.user_actions import sees, unlock
 
 pytestmark = pytest.mark.slow
@@ -87,7 +87,7 @@ def test_from_the_first_message_to_the_ended_mailbox(
     expect(adviser.get_by_text("First line <b>not bold</b>")).to_be_visible()
     assert adviser.get_by_role("link", name="example.org").count() == 0
     for name, sha256 in sent.items():
-        assert hashlib.sha256(fetch(adviser, name, tmp_path / "fetched")).digest() == sha256
+        assert hashlib.sha256(save_file(adviser, name, tmp_path / "fetched")).digest() == sha256
     expect(adviser.locator("form .label")).to_have_text(label)
     fill(adviser, adviser.locator("#text"), "Thank you.\nWhat would you like to reach?")
     choose(adviser, adviser.locator("#files"), [advice])

@@ -431,13 +431,14 @@ def test_a_sealed_text_or_file_of_another_mailbox_is_withheld_until_confirmed(
     page = browser.get(f"/mailbox/{source.address}").text
     assert hooks(page, "named") == ["other"]
     assert "mijn geheim" not in page
-    assert "/opened" not in page
-    assert "/sealed/" not in page
+    assert "opened=1" not in page
+    pasted = f"/look/{copy.envelope.entry_id.hex()}-1-0/"
+    assert pasted not in page
     link = re.search(r'href="([^"]+confirmed=[^"#]+)', page)
     assert link is not None
     confirmed = browser.get(link[1]).text
-    shown = {"a text": "mijn geheim", "a file": "/opened"}
-    assert shown.get(how, "/sealed/1") in confirmed
+    shown = {"a text": "mijn geheim", "a file": "opened=1"}
+    assert shown.get(how, pasted) in confirmed
     assert copy.digest in source.reads().transcript.authentic
 
 

@@ -174,6 +174,7 @@ def _visit_all(browser: AdviserBrowser, source: ASource) -> None:
     values = {
         "address": source.address,
         "attachment_id": next(each.files[0].attachment_id for each in thread.entries if each.files),
+        "which": next(each.files[0].attachment_id for each in thread.entries if each.files),
         "proposal_id": next(each.entry_id for each in thread.entries if each.kind == Kind.PROPOSAL),
         "entry_id": "0" * 32,
         "number": 1,

@@ -20,6 +20,7 @@ from store.quota import recount_bytes
 from tests.journalist_app import desk_readers
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY
 from tests.journalist_app.views.test_views import answer_fields, settle
+from tests.programs.hostile_programs import comes_true
 from tests.proofs.conversation import ProofSource
 from tests.proofs.damage.damaged_pair import Pair
 from tests.sync.ends import HALF_HOUR, Line
@@ -180,8 +181,10 @@ def _use_adviser(use: Use, *, every_page: bool) -> None:
             "address": [source.keys.address.hex()],
             "key_id": ["00000000"],
         }
+        values["which"] = [*values["attachment_id"], *(f"{each}-1-0" for each in values["entry_id"])]
         for path in _paths(app, values) if every_page and name == "bad" else (source.path,):
             use.page(f"adviser {name}", adviser.get, path)
+    use.require("a file is still converted", that=comes_true(lambda: not desk.shown_files.is_busy))
     lists = [
         use.page("adviser", adviser.get, f"/inbox?state={state}")
         for state in ("waiting", "answered", "closed")

@@ -118,6 +118,16 @@ def _opened(file: OpenedFile, size: int | None) -> Download:
     return Download(safe_name(file.info.name), size, file.pieces)
 
 
+def find_note(desk: OpenDesk, address: Address, attachment_id: AttachmentId) -> AttachmentNote:
+    """Return the name and size of an attached file of a mailbox.
+
+    Raises:
+        FileRefusedError: no verified entry has such a file.
+        MailboxNotFoundError: the store has no such mailbox.
+    """
+    return _note_of(desk, conversation_of(desk, address), attachment_id)[0]
+
+
 def _note_of(
     desk: OpenDesk, conversation: Conversation, attachment_id: AttachmentId
 ) -> tuple[AttachmentNote, OpenedEntry]:

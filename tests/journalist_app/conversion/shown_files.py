@@ -6,7 +6,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from journalist_app.conversion.converter_run import Converter
+from journalist_app.conversion.converter_run import Converter, memory_file
+from journalist_app.conversion.file_pages import FilePages, ShownPage, convert_file
 
 OPENLY = Converter(Path(__file__).parents[1] / "files/no_isolation.sh")
 
@@ -67,3 +68,10 @@ def a_letter(*, body: str = "<text:p>Dear adviser</text:p>") -> bytes:
             f"<office:body><office:text>{body}</office:text></office:body></office:document-content>",
         )
     return made.getvalue()
+
+
+def pages_of(converter: Converter, content: bytes) -> tuple[FilePages, list[ShownPage]]:
+    """Convert a whole file."""
+    with memory_file(content) as file:
+        found = convert_file(converter, file)
+        return found, [found.page(number) for number in range(1, found.count + 1)]

@@ -402,15 +402,21 @@ def test_many_warnings_are_on_several_pages_of_the_inbox(
     assert [hooks(page, "empty") for page in (first, second)] == [["waiting"], []]
 
 
+def download_links(browser: AdviserBrowser, page: str) -> list[str]:
+    """Follow each link to save a file of a mailbox, and return the links to the files themselves."""
+    asked = [browser.get(html.unescape(link)) for link in re.findall(r'href="([^"]+)" data-save>', page)]
+    assert all("data-risk" in each.text for each in asked)  # the page says first what the adviser risks
+    return [link for each in asked for link in re.findall(r'href="([^"]+)" download', each.text)]
+
+
 def test_a_file_is_saved_and_never_shown(world: World, browser: AdviserBrowser) -> None:
     content = os.urandom(200_000)
     source = a_source(world)
     source.writes("zie bijlage", file=("../../été.html", content))
     browser.unlock()
-    link = re.search(r'href="(/mailbox/\w+/files/\w+)"', browser.get(f"/mailbox/{source.address}").text)
-    assert link is not None
+    (link,) = download_links(browser, browser.get(f"/mailbox/{source.address}").text)
 
-    answer = browser.get(link[1])
+    answer = browser.get(link)
 
     assert answer.data == content
     assert answer.headers["Content-Length"] == "200000"
@@ -418,7 +424,7 @@ def test_a_file_is_saved_and_never_shown(world: World, browser: AdviserBrowser) 
     assert answer.mimetype == "application/octet-stream"
     assert "sandbox" in answer.headers["Content-Security-Policy"]
     world.execute("UPDATE sealed SET header = zeroblob(2000) WHERE id IN (SELECT id FROM attachment)")
-    assert browser.get(link[1]).status_code == 409
+    assert browser.get(link).status_code == 409
 
 
 # ---- answering
@@ -455,7 +461,7 @@ def test_a_form_with_no_file_chosen_sends_none(world: World, browser: AdviserBro
     answer = raw_post(browser, f"{path}/answer", multipart(fields, b"", filename=""))
 
     assert answer.status_code == 303
-    assert "files/" not in browser.get(path).text
+    assert "/save/" not in browser.get(path).text
 
 
 @pytest.mark.parametrize(
@@ -1616,9 +1622,8 @@ def test_a_file_sealed_before_sending_is_offered_opened_and_as_sent(
     source.writes("zie bijlage", file=("bewijs.age", sealed))
     browser.unlock()
     page = browser.get(f"/mailbox/{source.address}").text
-    links = re.findall(r'href="(/mailbox/\w+/files/[^"]+)"', page)
 
-    opened, as_sent = (browser.get(link) for link in links)
+    opened, as_sent = (browser.get(link) for link in download_links(browser, page))
 
     assert (b"%PDF-1.7", sealed) == (opened.data, as_sent.data)
     assert 'filename="bewijs.pdf"' in opened.headers["Content-Disposition"]
@@ -1652,7 +1657,7 @@ def test_a_sealed_mail_is_shown_as_a_text_and_its_files_can_be_saved(
     browser.unlock()
 
     page = browser.get(f"/mailbox/{source.address}").text
-    links = re.findall(r'href="(/mailbox/\w+/entries/\w+/sealed/[^"]+)"', page)
+    links = download_links(browser, page)
     saved = [browser.get(link) for link in links]
 
     assert "Mijn vraag" in page
