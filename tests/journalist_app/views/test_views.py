@@ -19,7 +19,7 @@ from crypto.age import PQIdentity
 from journalist_app import create_adviser_app
 from journalist_app.desk.casefile import Casefile, Evidence, EvidenceKind
 from journalist_app.files import presealed
-from journalist_app.files.presealed import DECRYPTIONS_PER_PAGE
+from journalist_app.files.presealed import BLOCKS_OF_A_TEXT, DECRYPTIONS_PER_PAGE
 from journalist_app.services import inbox_rows
 from journalist_app.services.inbox_rows import UnsoundRow
 from journalist_app.services.mailbox import read_thread
@@ -1597,7 +1597,7 @@ def test_what_was_sealed_before_sending_is_read_on_the_page_and_cannot_write_int
     assert hooks(page, "unopened") == ["other_key"]
 
 
-@pytest.mark.parametrize("why", ["several", "no_openpgp", "later"])
+@pytest.mark.parametrize("why", ["several", "no_openpgp", "later", "many"])
 def test_why_something_was_not_opened_is_said(world: World, browser: AdviserBrowser, why: str) -> None:
     source = a_source(world)
     armour = {
@@ -1607,11 +1607,27 @@ def test_why_something_was_not_opened_is_said(world: World, browser: AdviserBrow
             f"-----BEGIN PGP MESSAGE-----\n{number}\n-----END PGP MESSAGE-----\n"
             for number in range(DECRYPTIONS_PER_PAGE + 1)
         ),
+        "many": "-----BEGIN PGP MESSAGE-----\n-----END PGP MESSAGE-----\n" * (BLOCKS_OF_A_TEXT + 1),
     }[why]
     source.writes(armour)
     browser.unlock()
 
     assert why in hooks(browser.get(f"/mailbox/{source.address}").text, "unopened")
+
+
+def test_a_text_that_quotes_a_sealed_part_is_named_so(world: World, browser: AdviserBrowser) -> None:
+    source = a_source(world)
+    text = f"Dit schreef zij:\n{age_armour(b'x', [PQIdentity(b'x' * 32).recipient])}Groeten"
+    source.writes("zie bijlage", file=("gesprek.txt", text.encode()))
+    browser.unlock()
+
+    page = browser.get(f"/mailbox/{source.address}").text
+
+    assert (["unopened"], ["other_key"], 1) == (
+        hooks(page, "sealed"),
+        hooks(page, "unopened"),
+        page.count("data-rest"),
+    )
 
 
 def test_a_file_sealed_before_sending_is_offered_opened_and_as_sent(
