@@ -27,7 +27,8 @@ _SENTENCES: dict[UnlockRefusal, str] = {
     UnlockRefusal.MISSING: "There is no keyring where the settings say. Nothing was changed.",
     UnlockRefusal.EXPOSED: "Others can read the keyring: run chmod 600 on it. Nothing was changed.",
     UnlockRefusal.OTHER_DESK: _OTHER_DESK,
-    UnlockRefusal.OLDER: "This machine has used a newer keyring: find out who put the old one back.",
+    UnlockRefusal.OLDER: "This machine has used a newer keyring: find out who put the old one back, and then "
+    "run steunpunt keys recover",
     UnlockRefusal.LETTERHEAD: "The letterhead must not be used. Nothing was changed: call the operator.",
 }
 

@@ -57,9 +57,9 @@ def list_backups(folder: Path) -> list[KeyringBackup]:
 
 
 def write_backup(folder: Path, strand: bytes, serial: int, sealed: bytes) -> None:
-    """Write a backup of the keyring, read the file again, and then delete this workstation's older backups.
+    """Write a backup of the keyring unless it exists, and then delete this workstation's older backups.
 
-    An older backup opens with passphrases that were removed since.
+    The new file is read again first. An older backup opens with passphrases that were removed since.
 
     Raises:
         OSError: the backup cannot be written. The older backups stay.
@@ -68,9 +68,11 @@ def write_backup(folder: Path, strand: bytes, serial: int, sealed: bytes) -> Non
         mode=0o700, exist_ok=True
     )  # without parents: a missing disk must not be replaced by a folder
     path = folder / backup_name(strand, serial)
-    replace_file(path, [sealed])
-    if path.read_bytes() != sealed:
-        raise OSError
+    if not path.exists():
+        replace_file(path, [sealed])
+        if path.read_bytes() != sealed:
+            path.unlink()
+            raise OSError
     for older in list_backups(folder):
         if older.strand == strand.hex() and older.serial < serial:
             older.path.unlink()

@@ -203,6 +203,19 @@ def test_axe_finds_nothing_on_the_working_pages_of_the_desk(
     desk.goto(f"{adviser_url}/reports/{datetime.now(UTC).year - 1}")
     inspector.check(desk)
 
+    # A new sheet and a new passphrase, up to a word that was not typed back.
+    for what in ("sheet", "drawn", "typed"):
+        desk.goto(f"{adviser_url}/keys")
+        inspector.check(desk)
+        desk.locator(f"input[value='{what}']").check()
+        desk.locator("#holder").fill("Kluis 3")
+        desk.locator("form:has(#holder) button").click()
+        inspector.check(desk)
+        for field in desk.locator("main input[type=password]").all():
+            field.fill("fout")
+        desk.locator("main form button").first.click()
+        inspector.check(desk)  # refused
+
     # Closing of many mailboxes as spam, up to the last question.
     desk.goto(f"{adviser_url}/spam")
     while not desk.locator("#first").count():  # until the search processes have read the store

@@ -15,7 +15,7 @@ from tests.proofs.proof_sizes import IS_WHOLE, print_result
 
 pytestmark = [pytest.mark.slow, pytest.mark.enable_socket]  # pairing looks whether a port is free
 
-_SMALL = {"posting": 20, "answering": 12, "deleting": 20, "carrying": 8}
+_SMALL = {"posting": 20, "answering": 12, "deleting": 20, "carrying": 8, "changing keys": 20}
 _CUTS = {
     "posting": 900,
     "uploading": 600,
@@ -24,6 +24,7 @@ _CUTS = {
     "syncing": 700,
     "carrying": 500,
     "setting up": 200,
+    "changing keys": 300,
     "pairing": 700,
     "admitting to an onion": 30,
     "migrating": 200,

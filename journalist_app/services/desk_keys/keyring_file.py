@@ -46,9 +46,12 @@ def replace_keyring(desk: OpenDesk, keyring: Keyring) -> None:
 
 
 def back_up(config: AdviserConfig, keyring: Keyring) -> None:
-    """Write a backup of the keyring, unless the folder for backups has this version or cannot be written."""
+    """Write a backup of the keyring, unless the folder for backups has this version or cannot be written.
+
+    After a power cut, this also deletes an older backup.
+    """
     newest = backup_status(config.keyring_backups_path, keyring.strand.id).newest
-    if newest is None or newest.serial < keyring.serial:
+    if newest is None or newest.serial <= keyring.serial:
         with suppress(
             OSError
         ):  # the page about the keys and the operator's check say that there is no backup

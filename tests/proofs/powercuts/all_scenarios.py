@@ -1,5 +1,6 @@
 """Table of all scenarios, by name."""
 
+from tests.proofs.powercuts.changing_keys import ChangingKeys
 from tests.proofs.powercuts.one_machine import Answering, Deleting, PostingScenario, Uploading
 from tests.proofs.powercuts.scenarios import Scenario
 from tests.proofs.powercuts.set_up import AdmittingToOnion, Migrating, PairingScenario, SettingUp
@@ -13,6 +14,7 @@ SCENARIOS: dict[str, type[Scenario]] = {
     "syncing": Syncing,
     "carrying": Carrying,
     "setting up": SettingUp,
+    "changing keys": ChangingKeys,
     "pairing": PairingScenario,
     "admitting to an onion": AdmittingToOnion,
     "migrating": Migrating,

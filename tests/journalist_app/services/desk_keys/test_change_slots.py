@@ -142,6 +142,22 @@ def test_a_change_does_not_undo_what_another_process_changed(world: World) -> No
     assert 3 == second.keyring.serial
 
 
+def test_six_changes_at_once_all_count(world: World) -> None:
+    desks = [unlocked(world) for _ in range(6)]
+    threads = [
+        threading.Thread(target=_add, args=(desk, f"zin {at}", f"Adviseur {at}"))
+        for at, desk in enumerate(desks)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    keyring = unlocked(world).keyring
+    assert {"", *(f"Adviseur {at}" for at in range(6))} == {slot.holder for slot in keyring.slots}
+    assert (7, [7]) == (keyring.serial, _backups(world))
+
+
 def test_an_old_keyring_that_was_put_back_is_not_changed(world: World) -> None:
     desk, old = unlocked(world), world.config.keyring_path.read_bytes()
     _add(desk)
@@ -278,7 +294,18 @@ def test_a_disk_that_loses_bytes_does_not_cost_the_older_backup(
     monkeypatch.setattr(keyring_backups, "replace_file", lambda path, _: path.write_bytes(b"cut"))
     with pytest.raises(OSError, match=r"^$"):
         keyring_backups.write_backup(tmp_path, StrandId(bytes(8)), 2, b"two, whole")
+    assert ["keyring-0000000000000000-1.age"] == [path.name for path in tmp_path.iterdir()]
     assert b"one" == (tmp_path / "keyring-0000000000000000-1.age").read_bytes()
+
+
+def test_an_older_backup_that_a_power_cut_left_is_deleted_at_the_next_unlocking(world: World) -> None:
+    desk = unlocked(world)
+    older = keyring_backups.list_backups(world.config.keyring_backups_path)[0]
+    raw = older.path.read_bytes()
+    _add(desk)
+    older.path.write_bytes(raw)
+    unlocked(world)
+    assert [2] == _backups(world)
 
 
 def test_only_the_newest_backup_that_was_confirmed_counts_as_copied(world: World) -> None:
