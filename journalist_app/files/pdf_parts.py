@@ -61,6 +61,8 @@ def _all_findings(poppler: Any, document: Any, path: str) -> Iterator[Finding]: 
     if re.search(r"^Form: +XFA", _output("pdfinfo", path), re.MULTILINE):
         yield "fields", "XFA"
     until = time.monotonic() + _SECONDS
+    texts = _output("pdftotext", "-l", str(_PAGES), *_BESIDE.split(), path, "-").split("\f")
+    everything = dict(enumerate(texts, start=1))
     for number in range(1, document.get_n_pages() + 1):
         if time.monotonic() > until + _SECONDS:
             yield "unread", str(number)
@@ -68,18 +70,15 @@ def _all_findings(poppler: Any, document: Any, path: str) -> Iterator[Finding]: 
         page = document.get_page(number - 1)
         yield from _page_findings(poppler, page)
         text, (_, places) = page.get_text(), page.get_text_layout()
-        is_small = max(page.get_size()) * _POINT <= _SIDE and len(places) == len(text)
+        if len("".join(text.split())) < len("".join(everything.get(number, "").split())):
+            yield "beside", ""
         if not text.strip():
             continue
+        is_small = max(page.get_size()) * _POINT <= _SIDE and len(places) == len(text)
         if number <= _PAGES and is_small and time.monotonic() < until:
             yield from (("hidden", "") for _ in range(_unseen_pieces(poppler, page, text, places)))
         else:
             yield "unread", str(number)
-    texts = (_output("pdftotext", "-l", str(_PAGES), *each.split(), path, "-") for each in ("", _BESIDE))
-    beside = zip(*(text.split("\f") for text in texts), strict=False)
-    for on_page, everything in beside:
-        if len("".join(on_page.split())) < len("".join(everything.split())):
-            yield "beside", ""
 
 
 def _output(program: str, *words: str) -> str:
