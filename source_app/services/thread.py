@@ -65,7 +65,7 @@ class ThreadEntry:
     verdict: Verdict | None = None
     step: ThreadStep | None = None
     proposal: ShownProposal | None = None  # proposal in this entry, or proposal that this answer is about
-    seen_on: date | None = None  # for an entry of the source: day on which the desk had first seen the entry
+    seen_on: date | None = None  # day on which the other side (desk or source) had first seen the entry
     confirmed_by: int = 0
     is_apart: bool = False
 
@@ -101,6 +101,7 @@ class Thread:
     # For each passing on without the source's consent: its newest step.
     without_consent: tuple[ThreadStep, ...]
     closing: ThreadStep | None  # while the mailbox is closed; `by` is the day of the deletion
+    last_used: date | None  # the day of the source's newest entry: a message, a deletion or a read receipt
     workstations: int  # of the desk, in use today
     mailbox: SourceMailbox = field(repr=False)
 
@@ -160,6 +161,7 @@ def read_thread(desk: PublicDesk, keys: MailboxKeys, remembered: Heads = (), *, 
             }.values()
         ),
         closing=state.closing,
+        last_used=max((entry.envelope.day for entry in mailbox.own_entries()), default=None),
         workstations=len(in_use),
         mailbox=mailbox,
     )
@@ -175,6 +177,16 @@ def message_receipt(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> tup
         if signed.envelope.author is Author.SOURCE and isinstance(content, Content):
             return _show_entry(signed, content), desk.letterhead.expect_by(signed.envelope.day)
     raise NotFoundError
+
+
+def has_news(desk: PublicDesk, keys: MailboxKeys) -> bool:
+    """Return True if the desk wrote something that no entry of the source confirms, such as an answer.
+
+    Raises:
+        NoSuchMailboxError: the mailbox has ended.
+    """
+    mailbox = read_mailbox(desk, keys)
+    return bool(mailbox.uncovered_words(mailbox.shown))
 
 
 def read_entry(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> ThreadEntry:
@@ -229,10 +241,16 @@ def _shortened(shown: Sequence[ThreadEntry]) -> tuple[ThreadEntry, ...]:
 
 
 def _days_seen(mailbox: SourceMailbox) -> dict[Digest, date]:
-    """Return a dict from digests of the source's entries to the day on which the desk first saw them."""
-    own = [entry.digest for entry in mailbox.own_entries()]
-    days = {signed.digest: signed.envelope.day for signed, _ in mailbox.opened if signed.envelope.strand}
-    readers = mailbox.transcript.knowledge.first_known(own, days)
+    """Return a dict from digests of entries to the day on which the other side first saw them.
+
+    The other side of the source's entries is the desk. The desk's entries count as seen when a page of the
+    mailbox had shown them.
+    """
+    days = {signed.digest: signed.envelope.day for signed, _ in mailbox.opened}
+    own = [signed.digest for signed, _ in mailbox.opened if not signed.envelope.strand]
+    desk = [signed.digest for signed, _ in mailbox.opened if signed.envelope.strand]
+    knowledge = mailbox.transcript.knowledge
+    readers = knowledge.first_known(own, desk) | knowledge.first_known(desk, own)
     return {digest: days[reader] for digest, reader in readers.items()}
 
 

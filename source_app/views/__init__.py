@@ -37,7 +37,8 @@ templates receive more variables:
   and not sent)
 - mailbox/write.html: form, limits (a `MailboxLimits`), files_refused (True if files must be chosen again),
   refusal (None or a `MessageRefusal`)
-- mailbox/received.html: entry (a `ThreadEntry`), expect_by, reopened
+- mailbox/received.html: entry (a `ThreadEntry`), expect_by, reopened, has_news (True if the desk wrote
+  something that no page showed before the source wrote)
 - mailbox/proposal.html: form, proposal (a `ShownProposal`), thread, limits, refusal (None or an
   `AnswerRefusal`)
 - mailbox/entry.html: entry

@@ -1,10 +1,12 @@
 """Pages of an open mailbox: conversation, new message, receipt, proposals, files, deleting and ending."""
 
+import secrets
 from contextlib import suppress
 from typing import TypeVar
 
 from flask import Blueprint, Response, abort, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 
 from crypto.errors import CryptoError
 from source_app.forms import ENTRY_FIELDS, TEXT_FIELDS, WRITE_FIELDS, DeleteForm, EndForm, EntryForm
@@ -31,6 +33,19 @@ from web.origin import is_seen
 
 _Form = TypeVar("_Form", bound=EntryForm)
 _CHOSEN_FILES_MAX = 100
+# Nothing tells which site made the file, and there is no time of day.
+_REMINDER = """BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//calendar//EN
+BEGIN:VEVENT
+UID:{id}
+DTSTAMP:{day}T000000Z
+DTSTART;VALUE=DATE:{day}
+TRANSP:TRANSPARENT
+SUMMARY:{title}
+END:VEVENT
+END:VCALENDAR
+"""
 _NAME_BYTES = 1024  # of a chosen file: a form whose text is kept has the name, and not the file
 bp = Blueprint("mailbox", __name__, url_prefix="/<any(nl, en):lang>/mailbox")
 
@@ -82,8 +97,19 @@ def leave_message() -> ResponseReturnValue:
 def show_receipt(here: MailboxSession, entry_id: str) -> ResponseReturnValue:
     """Show the receipt page of a message that the source has sent."""
     entry, expect_by = thread.message_receipt(desk(), here.keys, parse_id(entry_id))
-    reopened = "opened_again" in request.args
-    return render_page("mailbox/received.html", entry=entry, expect_by=expect_by, reopened=reopened)
+    reopened, has_news = "opened_again" in request.args, thread.has_news(desk(), here.keys)
+    return render_page(
+        "mailbox/received.html", entry=entry, expect_by=expect_by, reopened=reopened, has_news=has_news
+    )
+
+
+@bp.get("/reminder/<entry_id>")
+@mailbox_open
+def send_reminder(here: MailboxSession, entry_id: str) -> ResponseReturnValue:
+    """Send a calendar file with the day by which to expect an answer, and with a title that tells nothing."""
+    _, expect_by = thread.message_receipt(desk(), here.keys, parse_id(entry_id))
+    event = _REMINDER.format(id=secrets.token_hex(16), day=f"{expect_by:%Y%m%d}", title=gettext("Reminder"))
+    return send_download("date.ics", event.replace("\n", "\r\n"), "text/calendar")
 
 
 @bp.get("/entry/<entry_id>")

@@ -174,3 +174,29 @@ def test_language_danger_and_other_ways_to_talk_are_on_the_first_screen_of_a_pho
 def _is_on_screen(box: object) -> bool:
     assert isinstance(box, dict)
     return bool(box["y"] + box["height"] <= _PHONE["height"] and box["x"] + box["width"] <= _PHONE["width"])
+
+
+def test_after_an_error_the_focus_is_on_the_summary_and_its_link_leads_to_the_field(
+    visit: Visit, source_url: str
+) -> None:
+    page = visit().new_page()
+    start_mailbox(page, source_url)
+    page.get_by_role("button", name=labels.SEND).click()
+    expect(page).to_have_title("Error: Write")
+    expect(page.locator("#fault")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.keyboard.type("typed at once")
+    expect(page.locator("main textarea")).to_have_value("typed at once")
+
+
+def test_the_receipt_prints_as_a_card_with_only_the_day(visit: Visit, source_url: str) -> None:
+    page = visit().new_page()
+    start_mailbox(page, source_url)
+    page.locator("main textarea").fill(TEXT)
+    page.get_by_role("button", name=labels.SEND).click()
+    sees(page, "page", "mailbox/received")
+    page.wait_for_load_state("load")  # with its stylesheet
+    day = page.locator(".day").inner_text()
+    page.emulate_media(media="print")
+    assert page.locator("body").inner_text().split() == day.split()

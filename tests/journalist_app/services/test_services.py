@@ -1004,6 +1004,18 @@ def test_a_source_who_wrote_meanwhile_is_read_first(world: World) -> None:
         answering(desk, form)
 
 
+def test_an_adviser_is_told_before_sending_that_the_source_deleted_something_meanwhile(world: World) -> None:
+    source = a_source(world)
+    message = source.writes("vraag")
+    source.writes("nog een vraag")
+    desk = unlocked(world)
+    form = form_for(desk, source.keys.address, "antwoord")
+    source.removes(message)
+
+    with refuses(SendRefusal.SOURCE_WROTE):
+        answering(desk, form)
+
+
 @pytest.mark.parametrize("is_readable", [False, True])
 def test_a_source_who_wrote_is_read_first_also_after_65_messages_that_do_not_open(
     world: World, *, is_readable: bool
