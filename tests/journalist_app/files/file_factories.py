@@ -240,6 +240,19 @@ def a_full_pdf() -> bytes:
     )
 
 
+def a_cropped_pdf() -> bytes:
+    """Return a PDF page of which programs show the lower part, with a text in each part."""
+    words = b"BT /F 12 Tf 20 50 Td (te zien) Tj 0 100 Td (afgesneden) Tj ET"
+    return _pdf_of(
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200]/CropBox[0 0 200 99]/Contents 4 0 R"
+        b"/Resources<</Font<</F 5 0 R>>>>>>",
+        b"<</Length %d>>stream\n%s\nendstream" % (len(words), words),
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+    )
+
+
 def a_locked_pdf() -> bytes:
     """Return a PDF that opens only with a password, which no one knows."""
     marks = b"<</Filter/Standard/V 1/R 2/P -4/O(%s)/U(%s)>>" % (b"o" * 32, b"u" * 32)

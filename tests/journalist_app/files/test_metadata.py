@@ -30,6 +30,7 @@ from tests.journalist_app.files.file_factories import (
     KEPT,
     LAYOUT,
     OFFICE_MARKS,
+    a_cropped_pdf,
     a_docx,
     a_full_pdf,
     a_jpeg,
@@ -149,6 +150,12 @@ def test_every_hidden_part_of_a_pdf_is_reported(tmp_path: Path) -> None:
     ):
         assert detail_sentence(*finding) in looked.lines
     assert looked.can_clean
+
+
+def test_a_text_that_is_cut_off_a_pdf_page_is_reported(tmp_path: Path) -> None:
+    looked = OPENLY.inspect(a_file(tmp_path, a_cropped_pdf()), "stuk.pdf")
+
+    assert (detail_sentence("beside", "1", ""),) == looked.lines
 
 
 def test_a_pdf_with_a_password_is_named(tmp_path: Path) -> None:
