@@ -2,10 +2,10 @@
 
 Imports `source_app`, `journalist_app`, `sync`, `report`, `stored_mailbox`, `web`, `store`, `protocol`, `gpg`,
 `programs` and `crypto`. Nothing imports `deploy`. Its packages import each other in this direction:
-`cli` → `serving` → `syncing` → `pairing` → `onion` → `settings` → the modules at the root. `sweeping` imports
-`settings` and root modules only. `checking` imports `onion`, `settings` and root modules only. Four root
-modules import packages: `desk_for_command`, `keys_at_terminal` and `setup` import `settings`, and
-`report_files` imports `serving`.
+`cli` → `serving` → `syncing` → `pairing` → `onion` → `settings` → the modules at the root. `backup` and
+`checking` import `onion`, `settings` and root modules only. `sweeping` imports `backup`, `settings` and root
+modules only. Four root modules import packages: `desk_for_command`, `keys_at_terminal` and `setup` import
+`settings`, and `report_files` imports `serving`.
 
 - `cli`: commands: read the arguments, call one function, print
 - `settings`: the settings file
@@ -13,6 +13,7 @@ modules import packages: `desk_for_command`, `keys_at_terminal` and `setup` impo
 - `pairing`: server and workstations exchange their public keys
 - `syncing`: sync as commands and timers start it
 - `onion`: onion services of Tor
+- `backup`: backups of a server, and how long they are kept
 - `checking`: unsafe states at the start, and `steunpunt check`
 - `sweeping`: the background tasks that destroy deleted content
 - `poster`: the poster for partner organisations

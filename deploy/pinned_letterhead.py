@@ -86,6 +86,32 @@ def accept_letterhead(
         ) from why
 
 
+def read_copied_letterhead(store: Store, fingerprint: str) -> Letterhead:
+    """Verify the signature of the newest letterhead (public statement) in a copy of a store, and return it.
+
+    The letterhead of a copy may be older than one that this server has seen.
+
+    Raises:
+        LetterheadError: the letterhead is missing or forged.
+    """
+    try:
+        return _verify(_newest_in(store), fingerprint, (0, None), None)
+    except LetterheadRefusedError as why:
+        raise LetterheadError(_in_store(why.reason)) from why
+
+
+def remember_restored(restored: Letterhead, serial_path: Path) -> None:
+    """Remember the letterhead (public statement) of a restored store, even if a newer one was seen before.
+
+    Raises:
+        LetterheadError: with this letterhead, no passphrase would open its mailbox any more.
+    """
+    with folder_lock(serial_path.parent, is_waiting=True):
+        if _recall(serial_path)[1] not in {None, _parameters_digest(restored)}:
+            raise LetterheadError(_in_store(LetterheadRefusal.OTHER_PARAMETERS))
+        replace_file(serial_path, [serial_line(restored)])
+
+
 class LetterheadWatch:
     """Provider of the newest valid letterhead, the desk's signed public statement, for a running process.
 

@@ -22,7 +22,6 @@ library() {  # library NAME: its path, or a path that does not exist
     echo "${found:-/missing/$1}"
 }
 
-needs sqlite3 sqlite3 "the store cannot be backed up while the programs run"
 needs gnupg gpg "nothing can be passed on, and files that a source encrypted with OpenPGP cannot be decrypted"
 needs mat2 mat2 "files are not checked for hidden data, and no cleaned copies are made"
 needs media-types /etc/mime.types "files of office programs are not checked for hidden data"

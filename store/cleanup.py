@@ -1,13 +1,16 @@
-"""Clean-up: destroys deleted rows throughout the day, and rewrites the store's file at night."""
+"""Clean-up: destroys deleted rows throughout the day, and rewrites or copies a store without them."""
 
+import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from sqlalchemy import BindParameter, and_, bindparam, delete, exists, func, select, update
 
 from store.database.deletion_queue import queue_attachment
 from store.database.disk_room import CLEANUP_BYTES, free_on_disk
-from store.database.engine import Store
+from store.database.engine import Store, open_store
+from store.database.file_copies import write_copy
 from store.database.prepared_statements import PlainQuery, PreparedChange
 from store.database.schema import SEALED_TABLES, AttachmentRow, DeletionQueueRow, SealedRow
 from store.database.sealed_rows import count_in_mailbox, count_in_store
@@ -61,6 +64,26 @@ def destroy_deleted(
         time.sleep(_PAUSE_SECONDS)
     _empty_journal(store)
     return rows
+
+
+def copy_store(path: Path, copy: Path, now_half_hour: int) -> None:
+    """Write a complete copy of a store to a new file, without deleted content, and flush it to the disk.
+
+    The copy has no content that waits for its destruction, and no uploads that are pending for more than a
+    day. Programs can use the store in the meantime. `now_half_hour` counts from 1970 in UTC.
+
+    Raises:
+        FileExistsError: there is a file at `copy`.
+        StoreFullError: the disk of the copy has no room for it.
+        StoreError: the store cannot be read.
+    """
+    open_store(path).close()  # refuses tables of another version
+    write_copy(path, copy)
+    copied = open_store(copy)
+    destroy_deleted(copied, now_half_hour)
+    copied.settle()
+    with copy.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def rewrite_store(store: Store) -> None:

@@ -1,12 +1,14 @@
 """Verification of every mailbox of a store with public keys alone, so that an operator can run it."""
 
 import os
+import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from protocol.heads import Heads
@@ -104,6 +106,14 @@ _opened: list[tuple[Store, Mapping[StrandId, StrandKey], Sequence[bytes]]] = []
 
 def _open_in_process(path: Path, strands: Mapping[StrandId, StrandKey], addresses: Sequence[bytes]) -> None:
     _opened.append((open_store(path), strands, addresses))
+    threading.Thread(target=_end_with, args=(parent_process(),), daemon=True).start()
+
+
+def _end_with(parent: BaseProcess | None) -> None:
+    # If the command is killed, the pool would wait for work forever.
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _verify_in_process(place: int) -> MailboxVerdict | None:

@@ -1,7 +1,10 @@
-"""Empty stores for tests: created once by the migrations, and then copied."""
+"""Empty stores for tests, created once and then copied, and stores of programs that were killed."""
 
 import functools
+import multiprocessing
+import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from store.database.engine import Store, create_store, open_store
@@ -22,3 +25,16 @@ def _empty_store_bytes() -> bytes:
         store.checkpoint()
         store.close()
         return store.path.read_bytes()
+
+
+def killed_after(work: Callable[[], object]) -> None:
+    """Run `work` in a process that ends without closing its store, as a killed program does."""
+
+    def run() -> None:
+        work()
+        os._exit(0)
+
+    process = multiprocessing.get_context("fork").Process(target=run)
+    process.start()
+    process.join()
+    assert 0 == process.exitcode

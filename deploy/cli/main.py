@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from deploy.cli import (
+    backup_commands,
     check_commands,
     desk_commands,
     keys_commands,
@@ -59,6 +60,7 @@ for _module in (
     run_commands,
     check_commands,
     public_commands,
+    backup_commands,
     desk_commands,
     keys_commands,
     onion_commands,

@@ -123,7 +123,8 @@ def _verified_letterhead(settings: Path) -> "Letterhead":
     from store.database.engine import open_store
 
     config = load_public_settings(settings)
-    return open_letterhead(open_store(config.store_path), config.fingerprint, config.letterhead_serial_path)
+    with closing(open_store(config.store_path)) as store:
+        return open_letterhead(store, config.fingerprint, config.letterhead_serial_path)
 
 
 COMMANDS = (fingerprint_command, letterhead_group, poster_command, store_group)

@@ -1,4 +1,4 @@
-"""Encrypted backup of the onion keys, the admitted clients and the settings.
+"""Encrypted backup of a server's keys, the admitted clients and the settings.
 
 No one could make lost keys again. The format is "onion backup v1" of docs/operator.md: a tar in an age file,
 so that an operator can open the backup without this program.
@@ -18,13 +18,15 @@ from deploy.hardening import PRIVATE_FOLDER
 from deploy.onion import clients
 from deploy.onion.folders import read_service_key, refuse_another_key, write_service_key
 from deploy.onion.onion_keys import SECRET_FILE, OnionKey
-from deploy.settings.load_settings import load_config
+from deploy.settings.load_settings import load_config, sections_in
 from deploy.settings.onion_settings import OnionConfig
+from deploy.settings.sync_settings import SyncConfig
 
 _VERSION = ("version", b"steunpunt-onion-backup/1\n")
 _SETTINGS = "config.toml"
 _SOURCE_KEY = f"source/{SECRET_FILE}"
 _SYNC_KEY = f"sync/{SECRET_FILE}"
+_SERVER_KEY = "server.key"
 _CLIENT = re.compile(rf"sync/authorized_clients/({clients.NAME.pattern})\.auth")
 _FILE_BYTES = 1024 * 1024  # largest size of one file: a hundred times the example settings
 _BACKUP_BYTES = 16 * 1024 * 1024
@@ -43,26 +45,50 @@ def back_up_onions(settings: Path, file: Path, recipients: Sequence[str]) -> lis
         OnionError: a recipient is malformed, a key cannot be read, or the file exists or cannot be written.
         ConfigError: the settings have faults.
     """
-    age_recipients = [_recipient(text) for text in recipients]
-    config = load_config(settings, "onion", OnionConfig)
-    source = read_service_key(config.source_folder)
-    files = {_SETTINGS: settings.read_bytes(), _SOURCE_KEY: source.files()[SECRET_FILE]}
-    sentences = [f"Encrypted in {file}: the settings, and the key of http://{source.host}"]
-    if config.sync_socket:
-        sync = read_service_key(config.sync_folder)
-        files[_SYNC_KEY] = sync.files()[SECRET_FILE]
-        sentences.append(f"and the key of http://{sync.host}, with the workstations that may connect to it.")
-        for name, public in clients.admitted_clients(config.clients_folder).items():
-            files[f"sync/authorized_clients/{name}.auth"] = clients.client_line(public).encode()
-    mixed = "A file cannot have both post-quantum recipients (age1pq1…) and others: name one kind."
-    with refused_as(CryptoError, mixed, OnionError):
-        sealed = age.encrypt(_pack(files), age_recipients)
-    _write_new(file, sealed.header + sealed.payload)
-    if not age_recipients[0].post_quantum:
-        sentences.append(
-            "Its recipient is not post-quantum: keep the file where no one can copy it, as you keep a key."
+    check_recipients(recipients)
+    files, sentences = _onion_files(load_config(settings, "onion", OnionConfig))
+    sealed = _seal({_SETTINGS: settings.read_bytes(), **files}, recipients)
+    _write_new(file, sealed)
+    return [f"Encrypted in {file}: the settings, and {sentences[0]}", *sentences[1:], *_advice(recipients)]
+
+
+def seal_keys(settings: Path, recipients: Sequence[str]) -> tuple[bytes, list[str]]:
+    """Encrypt the settings, the server's key and the onion keys, if this user can read the onion keys.
+
+    Return the age file, and the sentences to print.
+
+    Raises:
+        OnionError: a recipient is malformed.
+        DeployError: the settings have faults, or the server's key cannot be read.
+    """
+    check_recipients(recipients)
+    files = {_SETTINGS: settings.read_bytes()}
+    sentences = ["Encrypted with the backup: the settings"]
+    if "sync" in sections_in(settings):
+        key_path = load_config(settings, "sync", SyncConfig).key_path
+        with os_error_as(f"{key_path} cannot be read", OnionError):
+            files[_SERVER_KEY] = key_path.read_bytes()
+        sentences.append("and the server's key")
+    try:
+        onions, more = _onion_files(load_config(settings, "onion", OnionConfig))
+    except OnionError as why:
+        sentences.append(f"but no onion key, so this backup alone does not bring back the address. {why}")
+    else:
+        files |= onions
+        sentences += ["and " + more[0], *more[1:]]
+    return _seal(files, recipients), [*sentences, *_advice(recipients)]
+
+
+def check_recipients(recipients: Sequence[str]) -> None:
+    """Check that a file can be encrypted to these age public keys together.
+
+    Raises:
+        OnionError: a recipient is malformed, or the recipients are of two kinds.
+    """
+    if len({_recipient(text).post_quantum for text in recipients}) > 1:
+        raise OnionError(
+            "A file cannot have both post-quantum recipients (age1pq1…) and others: name one kind."
         )
-    return sentences
 
 
 def restore_onions(settings: Path, file: Path, identity_file: Path) -> list[str]:
@@ -75,17 +101,44 @@ def restore_onions(settings: Path, file: Path, identity_file: Path) -> list[str]
             cannot be written.
         ConfigError: the settings in the backup have faults.
     """
-    files = _unpack(_decrypt(file, identity_file))
+    return write_keys(settings, open_keys(file, identity_file))
+
+
+def settings_among(files: Mapping[str, bytes]) -> bytes:
+    """Return the bytes of the settings file among the files of a backup."""
+    return files[_SETTINGS]
+
+
+def open_keys(file: Path, identity_file: Path) -> dict[str, bytes]:
+    """Decrypt a backup of keys. Return the content of each file by its name.
+
+    Raises:
+        OnionError: the backup cannot be decrypted, or is not a backup of keys.
+    """
+    return _unpack(_decrypt(file, identity_file))
+
+
+def write_keys(settings: Path, files: Mapping[str, bytes]) -> list[str]:
+    """Write the settings and keys of a backup, as `restore_onions` does. Return the sentences to print.
+
+    Raises:
+        OnionError: other settings or another key exist, or a folder cannot be written.
+        ConfigError: the settings in the backup have faults.
+    """
     config = _check_settings(settings, files[_SETTINGS])
-    keys = [(config.source_folder, OnionKey.from_file_bytes(files[_SOURCE_KEY]))]
-    if _SYNC_KEY in files:
-        keys.append((config.sync_folder, OnionKey.from_file_bytes(files[_SYNC_KEY])))
+    folders = {_SOURCE_KEY: config.source_folder, _SYNC_KEY: config.sync_folder}
+    keys = [(folders[name], OnionKey.from_file_bytes(files[name])) for name in folders if name in files]
     for folder, key in keys:
         refuse_another_key(folder, key)
+    server_key = _server_key_to_write(settings, files)
     if not settings.exists():
         settings.parent.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
         _write_new(settings, files[_SETTINGS])
     sentences = [f"The settings are in {settings}."]
+    if server_key is not None:
+        if not server_key.exists():
+            _write_new(server_key, files[_SERVER_KEY])
+        sentences.append(f"The server's key is in {server_key}.")
     for folder, key in keys:
         write_service_key(folder, key)
         sentences.append(f"The key of http://{key.host} is in {folder}.")
@@ -109,7 +162,40 @@ def _check_settings(settings: Path, content: bytes) -> OnionConfig:
     return load_config(settings, "onion", OnionConfig, raw=content)
 
 
+def _server_key_to_write(settings: Path, files: Mapping[str, bytes]) -> Path | None:
+    if _SERVER_KEY not in files:
+        return None
+    path = load_config(settings, "sync", SyncConfig, raw=files[_SETTINGS]).key_path
+    with os_error_as(f"{path} cannot be read", OnionError):
+        if path.exists() and path.read_bytes() != files[_SERVER_KEY]:
+            raise OnionError(f"{path} is the key of another server. Nothing was changed: move it away first.")
+    return path
+
+
 # ---- the file ----------------------------------------------------------------------------------------
+
+
+def _onion_files(config: OnionConfig) -> tuple[dict[str, bytes], list[str]]:
+    source = read_service_key(config.source_folder)
+    files, sentences = {_SOURCE_KEY: source.files()[SECRET_FILE]}, [f"the key of http://{source.host}"]
+    if config.sync_socket:
+        sync = read_service_key(config.sync_folder)
+        files[_SYNC_KEY] = sync.files()[SECRET_FILE]
+        sentences.append(f"and the key of http://{sync.host}, with the workstations that may connect to it.")
+        for name, public in clients.admitted_clients(config.clients_folder).items():
+            files[f"sync/authorized_clients/{name}.auth"] = clients.client_line(public).encode()
+    return files, sentences
+
+
+def _seal(files: Mapping[str, bytes], recipients: Sequence[str]) -> bytes:
+    sealed = age.encrypt(_pack(files), [_recipient(text) for text in recipients])
+    return sealed.header + sealed.payload
+
+
+def _advice(recipients: Sequence[str]) -> list[str]:
+    if _recipient(recipients[0]).post_quantum:
+        return []
+    return ["Its recipient is not post-quantum: keep the file where no one can copy it, as you keep a key."]
 
 
 def _pack(files: Mapping[str, bytes]) -> bytes:
@@ -143,13 +229,16 @@ def _unpack(packed: bytes) -> dict[str, bytes]:
         raise OnionError(
             "This backup is from another version of the mailbox: use that version, or age and tar."
         )
-    if not {_SETTINGS, _SOURCE_KEY} <= files.keys():
+    if _SETTINGS not in files or not files.keys() & {_SOURCE_KEY, _SERVER_KEY}:
         raise OnionError(_NOT_A_BACKUP)
     return files
 
 
 def _is_known(name: str) -> bool:
-    return name in {_VERSION[0], _SETTINGS, _SOURCE_KEY, _SYNC_KEY} or _CLIENT.fullmatch(name) is not None
+    return (
+        name in {_VERSION[0], _SETTINGS, _SOURCE_KEY, _SYNC_KEY, _SERVER_KEY}
+        or _CLIENT.fullmatch(name) is not None
+    )
 
 
 def _decrypt(file: Path, identity_file: Path) -> bytes:

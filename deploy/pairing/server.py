@@ -25,7 +25,7 @@ from store.database.engine import Store, create_store, open_store
 from web.dates import utc_today
 
 _UNFIT = "This is not the fingerprint of a desk: that has RW and 54 more characters, and is on the posters."
-_SERVER = ("source", "onion", "sync", "check")
+_SERVER = ("source", "onion", "sync", "backup", "check")
 _KEY = "server.key"
 _STORE = "store.db"
 

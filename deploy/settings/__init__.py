@@ -2,6 +2,7 @@
 
 Imports modules at the root of `deploy`, and `web` and `store`.
 
+- `backup_settings`: class of section [backup]
 - `check_settings`: class of section [check]
 - `load_settings`: read one section into its dataclass, and report all faults in one message
 - `onion_address`: compute and check the address of an onion service

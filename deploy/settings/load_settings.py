@@ -16,7 +16,7 @@ from web.origin import is_loopback
 _Config = TypeVar("_Config")
 _Table = dict[str, Any]
 
-_SECTIONS = ("desk", "source", "adviser", "onion", "sync", "check")
+_SECTIONS = ("desk", "source", "adviser", "onion", "sync", "backup", "check")
 _ROUTES = ("conduct", "integrity", "complaints")  # in names of settings: where_ROUTE_LANGUAGE
 _LINE_CHARS = 200
 

@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from deploy import quiet_log
-from deploy.errors import LetterheadError
+from deploy.backup.kept_backups import remove_old_backups
+from deploy.errors import DeployError, LetterheadError
 from deploy.hardening import private_folder, remake_folders
 from deploy.noted_days import REWRITTEN, note_day
 from deploy.pinned_letterhead import open_letterhead
@@ -73,14 +74,18 @@ class StoreSweeper:
 class ServerSweeper(StoreSweeper):
     """Background task that deletes mailboxes which the desk closed, and destroys deleted rows."""
 
-    def __init__(self, store: Store, sessions: SessionStore, config: SourceConfig) -> None:
-        """Prepare to clean up a server's store and the sources' login sessions.
+    def __init__(
+        self, store: Store, sessions: SessionStore, config: SourceConfig, settings: Path | None = None
+    ) -> None:
+        """Prepare to clean up a server's store, the sources' login sessions, and old backups.
 
         `config` has the desk's fingerprint, with which the signed letterhead (public statement) is verified.
+        `settings` is the settings file, which names the folder of the backups.
         """
         super().__init__(store)
         self._sessions = sessions
         self._config = config
+        self._settings = settings
         self._last_logged = ""
         self._retained = RetentionResult()
 
@@ -101,6 +106,22 @@ class ServerSweeper(StoreSweeper):
             log_retention(self._retained, before)
             forget_known(self.store, letterhead, now.date())
         return super().sweep_once(now, on_progress)
+
+    def tidy(self) -> None:
+        """Remove old backups, because they have content that was deleted. Then do what each store needs.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        if self._settings is not None:
+            try:
+                removed = remove_old_backups(self._settings, self._letterhead(), utc_today())
+            except DeployError as why:
+                _log.error("old backups are not removed: %s", type(why).__name__)  # without a traceback
+            else:
+                if removed:
+                    _log.info("old backups removed: %d", removed)
+        super().tidy()
 
     def _letterhead(self) -> Letterhead | None:
         # Each sweep reads the store: an older letterhead does not name a workstation that was just admitted.
@@ -170,4 +191,4 @@ def open_server_cleanup(settings: Path) -> ServerSweeper:
     in_memory = (config.sessions_path.parent, config.argon2_lock_path)
     private_folder(in_memory[0])
     sessions = open_sessions(config.sessions_path, make_folder=partial(remake_folders, *in_memory))
-    return ServerSweeper(open_store(config.store_path), sessions, config)
+    return ServerSweeper(open_store(config.store_path), sessions, config, settings)

@@ -12,6 +12,7 @@ Imports only the exceptions at the root of `store`.
 - `one_by_one`: work on many mailboxes, in which a fault of one never ends the work on the others
 - `deletion_queue`: marks encrypted rows for destruction
 - `disk_room`: how many bytes of files the disk and the store's free pages can take
+- `file_copies`: writes a copy of the file for a backup, and puts a copy in its place
 - `atomic_files`: replaces a file in one step, such as the keyring, and flushes folders to the disk
 - `keyring_backups`: the keyring's backups in a folder, as files that only advisers can open
 - `sqlite_errors`: translates SQLite's errors to those of the store

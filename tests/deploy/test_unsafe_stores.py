@@ -20,6 +20,7 @@ _ON_SERVER = [
     ("sync", "answer"),
     ("admit", "FILE"),
     ("letterhead", "show"),
+    ("backup",),
     ("poster",),
 ]
 _ON_WORKSTATION = [
@@ -71,7 +72,18 @@ def test_a_workstation_refuses_a_replica_that_is_not_in_wal_mode(
 
 def test_no_command_was_forgotten() -> None:
     """A new command is here, or it opens no store that exists."""
-    without = {"card", "check", "fingerprint", "onion", "rebuild", "run", "setup", "upgrade"}
+    without = {
+        "card",
+        "check",
+        "fingerprint",
+        "keys",
+        "onion",
+        "rebuild",
+        "restore",
+        "run",
+        "setup",
+        "upgrade",
+    }
     tested = {words[0] for words in (*_ON_SERVER, *_ON_WORKSTATION)}
 
     assert tested | without == set(main.commands)

@@ -18,6 +18,7 @@ MANY_ENTRIES = 1_000_000 if IS_WHOLE else 20_000
 SLOW_CLIENTS = 500 if IS_WHOLE else 60
 UPLOAD_SECONDS = 60 if IS_WHOLE else 5  # of an honest upload at 20 kB/s
 REFUSED_UPLOADS = 100 if IS_WHOLE else 3  # on a small disk
+BACKUP_KILLS = 100 if IS_WHOLE else 4  # of each command
 LARGE_FORMS = 50 if IS_WHOLE else 12  # clients that send the largest forms at the same time
 
 

@@ -3,6 +3,7 @@
 import os
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy.orm import Session
@@ -143,6 +144,17 @@ def test_several_processes_find_what_one_finds(
     assert found == list(verify_store(world.store, world.letterhead.strand_keys))
     for store, *_ in whole_store._opened:
         store.close()
+
+
+def test_a_process_of_the_verification_ends_with_a_command_that_is_killed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[object] = []
+    monkeypatch.setattr("os._exit", done.append)
+
+    whole_store._end_with(SimpleNamespace(join=lambda: done.append("waited")))  # type: ignore[arg-type]
+
+    assert ["waited", 1] == done
 
 
 def test_a_mailbox_whose_verification_fails_unexpectedly_stops_no_other(

@@ -1,7 +1,5 @@
 """A journal is used only with the file that it belongs to, and a program that ends leaves none behind."""
 
-import multiprocessing
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -19,22 +17,7 @@ from store.database.engine import Store, open_store
 from store.database.own_journal import journal_of
 from store.errors import StoreError, StoreJournalError
 from tests.store.factories import a_mailbox, an_entry
-from tests.stores import an_empty_store
-
-Work = Callable[[], object]
-
-
-def killed_after(work: Work) -> None:
-    """Run `work` in a process that ends without closing its store, as a killed program does."""
-
-    def run() -> None:
-        work()
-        os._exit(0)
-
-    process = multiprocessing.get_context("fork").Process(target=run)
-    process.start()
-    process.join()
-    assert 0 == process.exitcode
+from tests.stores import an_empty_store, killed_after
 
 
 def copy_file(store: Store, copy: Path) -> None:

@@ -1,0 +1,101 @@
+"""Folder of one backup: its name, its files, and the manifest that shows whether a file is damaged.
+
+The format is "Backup" of docs/operator.md.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import msgspec
+
+from deploy.errors import DeployError, os_error_as, refused_as
+from store.database.schema import SCHEMA
+
+STORE_FILE = "store.db"
+KEYS_FILE = "keys.age"
+MANIFEST_FILE = "manifest.json"
+UNFINISHED = ".unfinished"  # ending of the name of a folder that is not complete
+FORMAT = 1
+_NAME = re.compile(r"backup-(\d{4}-\d{2}-\d{2})(?:-([1-9]\d{0,3}))?")
+_MANIFEST_BYTES = 64 * 1024
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Description of a backup: its format, the version of the store's tables, and the digest of each file.
+
+    `faults` is the number of mailboxes and rows that differ from what was signed, in the store itself.
+    `digests` maps the name of each file to its SHA-256 in hexadecimal.
+    """
+
+    format: int
+    tables: str
+    day: date
+    faults: int
+    digests: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class BackupName:
+    """Name of a backup: its day, and its number among the backups of this day, from 1."""
+
+    day: date
+    number: int
+
+    @property
+    def text(self) -> str:
+        """Return the name of the backup's folder."""
+        return f"backup-{self.day}" + (f"-{self.number}" if self.number > 1 else "")
+
+    @classmethod
+    def from_text(cls, text: str) -> "BackupName | None":
+        """Parse the name of a folder. Return None if it is not the name of a complete backup."""
+        if (found := _NAME.fullmatch(text)) is None:
+            return None
+        try:
+            return cls(date.fromisoformat(found[1]), int(found[2] or 1))
+        except ValueError:
+            return None
+
+
+def backups_in(folder: Path) -> list[BackupName]:
+    """Return the complete backups in a folder, the oldest first."""
+    found = (BackupName.from_text(path.name) for path in folder.iterdir()) if folder.is_dir() else ()
+    return sorted(name for name in found if name is not None)
+
+
+def read_manifest(backup: Path) -> Manifest:
+    """Read the manifest of a backup, and check that this version of the program can restore the backup.
+
+    Raises:
+        DeployError: the folder is not a backup, the manifest is damaged, or the backup is of another version.
+    """
+    unfit = f"{backup} is not a complete backup, or its {MANIFEST_FILE} is damaged. Use another backup."
+    with os_error_as(f"{backup / MANIFEST_FILE} cannot be read"), (backup / MANIFEST_FILE).open("rb") as file:
+        raw = file.read(_MANIFEST_BYTES)
+    with refused_as(msgspec.DecodeError, unfit):
+        made_with = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+        number = msgspec.json.decode(made_with.get("format", b"0"), type=int)
+    newer = f"{backup} was made by a newer version of the program: restore it with that version."
+    if number > FORMAT:
+        raise DeployError(newer)
+    with refused_as(msgspec.DecodeError, unfit):
+        manifest = msgspec.json.decode(raw, type=Manifest)
+    if manifest.tables > SCHEMA:
+        raise DeployError(newer)
+    if STORE_FILE not in manifest.digests:
+        raise DeployError(unfit)
+    return manifest
+
+
+def manifest_bytes(manifest: Manifest) -> bytes:
+    """Return the content of a manifest file: JSON, which people can read."""
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

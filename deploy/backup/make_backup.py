@@ -1,0 +1,124 @@
+"""Making of a backup: copy the store and the keys to a new folder, verify the copy, rename the folder."""
+
+import shutil
+from datetime import date
+from pathlib import Path
+
+from deploy.atomic_folder import write_new
+from deploy.backup.backup_folder import (
+    FORMAT,
+    KEYS_FILE,
+    MANIFEST_FILE,
+    STORE_FILE,
+    UNFINISHED,
+    BackupName,
+    Manifest,
+    backups_in,
+    file_digest,
+    manifest_bytes,
+)
+from deploy.backup.kept_backups import first_day, remove_old_while_locked
+from deploy.backup.verified_copy import Screen, VerifiedCopy, verify_copy
+from deploy.errors import DeployError, os_error_as
+from deploy.hardening import PRIVATE_FOLDER
+from deploy.onion.folders import give_to_owner_of
+from deploy.onion.onion_backup import check_recipients, seal_keys
+from deploy.settings.backup_settings import BackupConfig
+from deploy.settings.load_settings import load_config
+from source_app.config import SourceConfig
+from store.cleanup import copy_store
+from store.database.atomic_files import folder_lock, make_folders, sync_folder
+from store.database.schema import SCHEMA
+from store.errors import StoreFullError
+from web.dates import half_hour_now, utc_today
+
+_NO_KEYS = (
+    "The backup has no keys: without them, each workstation must be paired again with a new server, and the "
+    "onion address is lost. Name age_recipients under [backup]."
+)
+
+
+def back_up_server(settings: Path, screen: Screen) -> bool:
+    """Make a backup of a server while its programs run, verify it, and remove old backups.
+
+    Return False if the store itself has faults. The backup is kept then, and replaces no older backup.
+
+    Raises:
+        DeployError: the settings have faults, another backup is being made, or a file cannot be written.
+        StoreError: the store cannot be read.
+    """
+    source = load_config(settings, "source", SourceConfig)
+    config = load_config(settings, "backup", BackupConfig)
+    check_recipients(config.age_recipients)
+    cannot = f"The backup cannot be written in {config.folder}"
+    try:
+        with os_error_as(cannot):
+            _make_private_folder(config.folder)
+            try:
+                lock = folder_lock(config.folder, is_waiting=False)
+                with lock:
+                    return _back_up_while_locked(settings, source, config, screen)
+            except BlockingIOError as why:
+                raise DeployError(f"Another backup is being made in {config.folder}: wait for it.") from why
+    except StoreFullError as why:
+        raise DeployError(f"{cannot}: its disk has no room for a copy of the store.") from why
+
+
+def _back_up_while_locked(settings: Path, source: SourceConfig, config: BackupConfig, screen: Screen) -> bool:
+    today = utc_today()
+    name = _next_name(config.folder, today)
+    unfinished = config.folder / (name.text + UNFINISHED)
+    for left in config.folder.glob(f"*{UNFINISHED}"):  # of a command that was killed
+        shutil.rmtree(left)
+    unfinished.mkdir(PRIVATE_FOLDER)
+    try:
+        verified = _fill(unfinished, settings, source, config, screen)
+        unfinished.rename(config.folder / name.text)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    sync_folder(config.folder)
+    screen.say(f"{config.folder / name.text}: {verified.entries} entries verified.")
+    if verified.faults:
+        screen.say(
+            f"Mailboxes and rows that differ from what was signed: {verified.faults}. Tell the desk. Do not "
+            "change the store."
+        )
+    oldest_day = first_day(config, verified.letterhead, today)
+    if removed := remove_old_while_locked(config, oldest_day):
+        screen.say(f"Old backups removed: {removed}.")
+    return not verified.faults
+
+
+def _fill(
+    backup: Path, settings: Path, source: SourceConfig, config: BackupConfig, screen: Screen
+) -> VerifiedCopy:
+    screen.on_step("Copying the store, which takes minutes when it is large")
+    copy_store(source.store_path, backup / STORE_FILE, half_hour_now())
+    verified = verify_copy(backup / STORE_FILE, source.fingerprint, screen)
+    if config.age_recipients:
+        sealed, sentences = seal_keys(settings, config.age_recipients)
+        write_new(backup / KEYS_FILE, sealed)
+    else:
+        sentences = [_NO_KEYS]
+    for sentence in sentences:
+        screen.say(sentence)
+    digests = {path.name: file_digest(path) for path in sorted(backup.iterdir())}
+    manifest = Manifest(FORMAT, SCHEMA, utc_today(), verified.faults, digests)
+    write_new(backup / MANIFEST_FILE, manifest_bytes(manifest))
+    sync_folder(backup)
+    give_to_owner_of(settings.parent, backup, *backup.iterdir())
+    return verified
+
+
+def _next_name(folder: Path, today: date) -> BackupName:
+    return BackupName(
+        today, max((name.number for name in backups_in(folder) if name.day == today), default=0) + 1
+    )
+
+
+def _make_private_folder(folder: Path) -> None:
+    make_folders(folder.parent)
+    if not folder.is_dir():
+        folder.mkdir(PRIVATE_FOLDER)
+        give_to_owner_of(folder.parent, folder)

@@ -1,0 +1,137 @@
+"""Restoring of a backup: verify a copy of it, and only then replace the store by the copy."""
+
+import os
+import shutil
+from contextlib import ExitStack
+from pathlib import Path
+
+from deploy.backup.backup_folder import KEYS_FILE, STORE_FILE, Manifest, file_digest, read_manifest
+from deploy.backup.verified_copy import Screen, verify_copy
+from deploy.errors import DeployError, os_error_as
+from deploy.hardening import PRIVATE_FOLDER
+from deploy.onion.folders import give_to_owner_of
+from deploy.onion.onion_backup import open_keys, settings_among, write_keys
+from deploy.pinned_letterhead import remember_restored
+from deploy.ports import is_listening
+from deploy.settings.load_settings import load_config, sections_in
+from deploy.settings.sync_settings import SyncConfig
+from source_app.config import SourceConfig
+from store.database.atomic_files import folder_lock, make_folders
+from store.database.disk_room import free_on_disk
+from store.database.file_copies import put_in_place, refuse_store_in_use
+from store.errors import StoreBusyError
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+_PIECE_BYTES = 1024 * 1024
+_AFTERWARDS = (
+    "Start only the sync endpoint now (steunpunt serve sync), and let every workstation sync: they send what "
+    "the backup does not have. If you start the source's interface earlier, mailboxes are forked."
+)
+
+
+def restore(settings: Path, backup: Path, identity: Path | None, *, replace: bool, screen: Screen) -> None:
+    """Restore a backup of a server. With `identity`, a file of age-keygen, restore its settings and keys too.
+
+    Settings and keys are never replaced by different ones, and a store only if `replace` is True. If the
+    command is killed, the store is the old one or the restored one, and the same command can be run again.
+
+    Raises:
+        DeployError: the backup is damaged or of another version, a program runs, there is a store, or a file
+            cannot be written.
+        StoreError: the copied store cannot be read.
+    """
+    manifest = read_manifest(backup)
+    keys = None
+    if identity is not None:
+        _refuse_damaged(backup / KEYS_FILE, KEYS_FILE, manifest)
+        keys = open_keys(backup / KEYS_FILE, identity)
+    raw = None if keys is None or settings.exists() else settings_among(keys)
+    if raw is None and not settings.exists():
+        raise DeployError(
+            f"There are no settings in {settings}. To restore them too, name the file with the secret key of "
+            "the backup: --identity FILE."
+        )
+    source = load_config(settings, "source", SourceConfig, raw=raw)
+    path = source.store_path
+    with ExitStack() as stack, os_error_as(f"The backup cannot be restored to {path}"):
+        make_folders(settings.parent.parent)
+        settings.parent.mkdir(PRIVATE_FOLDER, exist_ok=True)
+        try:
+            stack.enter_context(folder_lock(settings.parent.parent, is_waiting=False))
+        except BlockingIOError as why:
+            raise DeployError(f"Another restore or set-up is running in {settings.parent.parent}.") from why
+        _refuse_occupied(path, replace=replace)
+        if settings.exists():
+            _refuse_running(settings, source)
+        copy = path.with_name(f"{path.name}.restored")
+        _remove_copies(copy)  # of a command that was killed
+        stack.callback(_remove_copies, copy)
+        _copy_store_file(backup, copy, manifest, screen)
+        verified = verify_copy(copy, source.fingerprint, screen)
+        sentences = [] if keys is None else write_keys(settings, keys)
+        remember_restored(verified.letterhead, source.letterhead_serial_path)
+        put_in_place(copy, path)
+        give_to_owner_of(settings.parent.parent, settings.parent, *settings.parent.iterdir())
+    for sentence in sentences:
+        screen.say(sentence)
+    screen.say(f"Restored to {path}: the backup of {manifest.day}, with {verified.entries} entries.")
+    if verified.faults:
+        screen.say(f"Mailboxes and rows that differ from what was signed: {verified.faults}. Tell the desk.")
+    if "sync" in sections_in(settings):
+        screen.say(_AFTERWARDS)
+
+
+def _refuse_occupied(path: Path, *, replace: bool) -> None:
+    if not path.exists():
+        return
+    if not replace:
+        raise DeployError(
+            f"There is a store in {path}. Nothing was changed: to replace it, and lose what it has since the "
+            "backup, add --replace."
+        )
+    try:
+        refuse_store_in_use(path)
+    except StoreBusyError as why:
+        raise DeployError(
+            "A program of the mailbox uses the store. Nothing was changed: stop all programs."
+        ) from why
+
+
+def _refuse_running(settings: Path, source: SourceConfig) -> None:
+    binds = [source.bind]
+    if "sync" in sections_in(settings):
+        binds.append(load_config(settings, "sync", SyncConfig).bind)
+    for bind in binds:
+        if is_listening(bind):
+            raise DeployError(f"A program listens on {bind}. Nothing was changed: stop all programs.")
+
+
+def _copy_store_file(backup: Path, copy: Path, manifest: Manifest, screen: Screen) -> None:
+    screen.on_step("Copying the backup, which takes minutes when it is large")
+    file = backup / STORE_FILE
+    with os_error_as(f"{file} cannot be read"):
+        size = file.stat().st_size
+    if free_on_disk(copy.parent) < size:
+        raise DeployError(f"{copy.parent} has no room for the store of the backup. Nothing was changed.")
+    with file.open("rb") as source, os.fdopen(os.open(copy, _NEW, 0o600), "wb") as target:
+        shutil.copyfileobj(source, target, _PIECE_BYTES)
+        target.flush()
+        os.fsync(target.fileno())
+    _refuse_damaged(copy, STORE_FILE, manifest)
+
+
+def _refuse_damaged(file: Path, name: str, manifest: Manifest) -> None:
+    """Compare a file, or a copy of it, with its digest in the manifest of a backup.
+
+    Raises:
+        DeployError: the file differs, or cannot be read.
+    """
+    with os_error_as(f"{file} cannot be read"):
+        is_damaged = file_digest(file) != manifest.digests.get(name)
+    if is_damaged:
+        raise DeployError(f"{name} in the backup is damaged. Nothing was changed: use another backup.")
+
+
+def _remove_copies(copy: Path) -> None:
+    for left in copy.parent.glob(f"{copy.name}*"):
+        left.unlink()

@@ -1,0 +1,63 @@
+"""Copies of a store's file: write one while programs use the store, and replace a store by one."""
+
+import os
+from contextlib import closing
+from pathlib import Path
+
+from store.database.atomic_files import sync_folder
+from store.database.connections import connect
+from store.database.disk_room import bytes_in_use, free_on_disk
+from store.database.own_journal import journal_of, write_new_number
+from store.database.sqlite_errors import translating
+from store.errors import StoreBusyError, StoreError, StoreFullError
+
+
+def write_copy(path: Path, copy: Path) -> None:
+    """Write the content of a store, as it is at one moment, to a new file that only this user can read.
+
+    The copy has no free pages, and no remnants of deleted rows. Until it is complete, content that is deleted
+    stays in the file of the store.
+
+    Raises:
+        FileExistsError: there is a file at `copy`.
+        StoreFullError: the disk of the copy has no room for it.
+        StoreError: the store cannot be read.
+    """
+    os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    with translating(path):
+        with closing(connect(path)) as store:
+            if free_on_disk(copy) < bytes_in_use(store):
+                raise StoreFullError
+            store.execute("VACUUM INTO ?", (str(copy),))
+        with closing(connect(copy, "journal_mode=WAL")) as copied:
+            copied.execute("BEGIN")
+            write_new_number(copied)  # so that no journal of the store fits the copy
+            copied.execute("COMMIT")
+
+
+def put_in_place(copy: Path, path: Path) -> None:
+    """Rename a complete store to `path`. A store that was there is deleted with its journal.
+
+    After a crash, either store is at `path`. If the journal of the old store is still beside the new one, no
+    program opens the new store.
+    """
+    copy.replace(path)
+    journal_of(path).unlink(missing_ok=True)
+    path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def refuse_store_in_use(path: Path) -> None:
+    """Check that no program has the store open. A store that is damaged or missing counts as not in use.
+
+    Raises:
+        StoreBusyError: a program has the store open.
+    """
+    try:
+        with translating(path), closing(connect(path, "busy_timeout=0", "locking_mode=EXCLUSIVE")) as store:
+            store.execute("BEGIN EXCLUSIVE")
+            store.execute("ROLLBACK")
+    except StoreBusyError:
+        raise
+    except StoreError:
+        return
