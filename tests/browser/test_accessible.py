@@ -232,6 +232,12 @@ def test_axe_finds_nothing_on_the_working_pages_of_the_desk(
     desk.locator(".row.is-waiting .label").first.click()
     thread = desk.url
 
+    desk.locator("[data-look]").first.click()
+    desk.locator("[data-look=ready], [data-refusal]").wait_for()
+    inspector.check(desk)
+    desk.locator("[data-save]").click()
+    inspector.check(desk)
+
     desk.goto(f"{thread}/casefile")
     inspector.check(desk)
     desk.locator("#note").fill("Een notitie")
