@@ -16,6 +16,7 @@ from bench import desk_servers, processes, report
 from bench.baselines import baseline
 from bench.bench_setup import BenchSetup
 from bench.measures import (
+    backup_measures,
     file_measures,
     full_store_measures,
     report_measures,
@@ -36,6 +37,7 @@ _MEASURES: dict[str, Callable[[BenchSetup], Iterator[Measurement]]] = {
     "submit": source_measures.submitting,
     "start": source_measures.start_page,
     "upload": upload_measures.uploading,
+    "backup": backup_measures.backing_up,
     "inbox": full_store_measures.reading,
     "search": search_measures.searching,
     "verify": full_store_measures.verifying,

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -152,3 +153,39 @@ def test_a_store_that_another_process_locks_returns_the_text_and_works_again_lat
     assert is_store_refusal(answer, "terwijl een ander schrijft")
     assert disk.source.write("terwijl een ander schrijft")
     assert 1 == disk.count("entry")
+
+
+def test_a_server_with_a_full_disk_makes_no_half_backup_and_goes_on(disk: ServerOnSmallDisk) -> None:
+    disk.source.write("vooraf", PHOTO)
+    settings = disk.store.with_name("config.toml")
+    with settings.open("a", encoding="utf-8") as file:
+        file.write('\n[backup]\nfolder = "backups"\nkeep = 2\nkeep_days = 2\nage_recipients = []\n')
+    command = [*desk_servers._COMMAND, "--settings", str(settings), "backup"]
+    disk.fill()
+
+    refused = subprocess.run(command, check=False, capture_output=True, text=True)
+
+    assert refused.returncode == 1
+    assert "has no room" in refused.stderr
+    assert [] == list((settings.parent / "backups").iterdir())
+    disk.free_space()
+    disk.source.write("daarna")
+    made = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert "2 entries verified" in made.stdout
+
+
+def test_a_store_that_became_read_only_can_still_be_backed_up(
+    disk: ServerOnSmallDisk, tmp_path: Path
+) -> None:
+    disk.source.write("vooraf")
+    settings = disk.store.with_name("config.toml")
+    folder = tmp_path / "backups"
+    with settings.open("a", encoding="utf-8") as file:
+        file.write(f'\n[backup]\nfolder = "{folder}"\nkeep = 2\nkeep_days = 2\nage_recipients = []\n')
+    command = [*desk_servers._COMMAND, "--settings", str(settings), "backup"]
+
+    with a_read_only_copy_over(disk.store.parent, disk.folder / "copy"):
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+
+    assert 0 == done.returncode, done.stderr
+    assert "1 entries verified" in done.stdout
