@@ -39,10 +39,12 @@ def searching(setup: BenchSetup) -> Iterator[Measurement]:
             assert not index.reading.is_broken
             time.sleep(0.005)
         seconds = time.monotonic() - begun
+        readers = set(memory.children(os.getpid())) - before
+        used = sum(memory.processor_seconds(pid) for pid in readers)
         waits = sorted(
             _search_seconds(index, words) for _ in range(setup.turns(_ROUNDS)) for words in _queries()
         )
-        readers = set(memory.children(os.getpid())) - before
+        used = sum(memory.processor_seconds(pid) for pid in readers) - used
         peak = sum(memory.peak_bytes(pid) for pid in readers)
         peak += memory.peak_bytes(os.getpid())
         index.stop()
@@ -67,6 +69,7 @@ def searching(setup: BenchSetup) -> Iterator[Measurement]:
             "at most 200 ms",
             at_most(wait, _SEARCH_SECONDS),
         )
+    yield Measurement("processor time of a search in them", milliseconds(used / len(waits)), "", "", "", "")
 
 
 def _queries() -> list[list[str]]:
