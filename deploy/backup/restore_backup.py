@@ -68,6 +68,7 @@ def restore(settings: Path, backup: Path, identity: Path | None, *, replace: boo
         stack.callback(_remove_copies, copy)
         _copy_store_file(backup, copy, manifest, screen)
         verified = verify_copy(copy, source.fingerprint, screen)
+        _refuse_occupied(path, replace=replace)  # again, because the verification took long
         sentences = [] if keys is None else write_keys(settings, keys)
         remember_restored(verified.letterhead, source.letterhead_serial_path)
         put_in_place(copy, path)

@@ -4,13 +4,16 @@ import json
 import shutil
 import socket
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
 from crypto import age
 from deploy.backup.backup_folder import MANIFEST_FILE
+from deploy.backup.restore_backup import restore
+from deploy.backup.verified_copy import Screen
+from deploy.errors import DeployError
 from deploy.onion.folders import read_service_key
 from deploy.settings.load_settings import load_config
 from deploy.settings.onion_settings import OnionConfig
@@ -139,6 +142,26 @@ def test_nothing_is_restored_while_a_program_runs(desk: BackedUpDesk) -> None:
             assert "A program listens on" in desk.server.is_told("restore", backup, "--replace")
             desk.set(section, "bind", '"127.0.0.9:18099"')
     assert {**there, "config.toml": b""} == {**everything_in(desk.var), "config.toml": b""}
+
+
+def test_a_program_that_starts_during_the_verification_is_noticed(desk: BackedUpDesk) -> None:
+    backup = desk.backs_up()
+    there = everything_in(desk.var)
+    store = desk.server.store()
+
+    with ExitStack() as program:
+
+        def start(step: str) -> None:
+            if step.startswith("Verifying"):
+                session = program.enter_context(store.reading())
+                session.connection().exec_driver_sql("SELECT 1 FROM mailbox")
+
+        screen = Screen(lambda _: None, start, lambda _done, _total: None)
+        with pytest.raises(DeployError, match="stop all programs"):
+            restore(desk.server.settings, backup, None, replace=True, screen=screen)
+    store.close()
+
+    assert there == everything_in(desk.var)
 
 
 def test_two_restores_at_once_do_not_disturb_each_other(desk: BackedUpDesk) -> None:

@@ -14,12 +14,17 @@ import pytest
 from deploy.backup.backup_folder import backups_in, file_digest, read_manifest
 from deploy.setup import STORE
 from store.database.engine import open_store
-from tests.deploy.backup.backups import BackedUpDesk
+from tests.deploy.backup.backups import BackedUpDesk, a_backed_up_desk
 from tests.deploy.servers import ROOT
 from tests.deploy.two_machines import texts_held
 from tests.proofs.proof_sizes import BACKUP_KILLS, print_result
 
 pytestmark = [pytest.mark.slow, pytest.mark.enable_socket]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> BackedUpDesk:
+    return a_backed_up_desk(tmp_path / "desk")
 
 
 def run_and_kill(desk: BackedUpDesk, after: float | None, *words: str | Path) -> float:
