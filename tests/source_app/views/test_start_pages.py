@@ -237,6 +237,16 @@ def test_the_page_prints_as_a_card_with_the_words_and_nothing_that_says_what_the
     assert re.findall("<title>(.*?)</title>", page) == ["Words"]
 
 
+def test_no_one_prepares_words_for_the_next_person_at_the_device(a_desk: ADesk) -> None:
+    """Someone opens the page in the browser of a shared computer, writes down the words, and leaves."""
+    browser = a_desk.browser()
+
+    first, second = (re.findall(r"<span>([a-z]+)</span>", browser.get("/en/begin").text) for _ in range(2))
+
+    assert len(first) == len(second) == 7
+    assert first != second
+
+
 def test_the_words_and_what_was_typed_stay_in_another_language(a_desk: ADesk) -> None:
     source = a_desk.browser()
     shown = source.get("/en/begin")

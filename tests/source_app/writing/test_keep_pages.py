@@ -196,3 +196,22 @@ def test_the_end_of_the_mailbox_deletes_its_unsent_texts(a_desk: ADesk, source: 
 def _session_rows(a_desk: ADesk) -> list[bytes]:
     with sqlite3.connect(a_desk.config.sessions_path) as connection:
         return [name for (name,) in connection.execute("SELECT token_hash FROM session")]
+
+
+def test_a_page_with_a_text_to_copy_opens_its_links_in_another_tab(
+    a_desk: ADesk, source: SourceBrowser
+) -> None:
+    """The mailbox has ended, so the page can only show the text."""
+    form = source.form_context()
+    other = a_desk.browser()
+    other.log_in(source.passphrase)
+    end = "/en/mailbox/end"
+    other.post(end, {**other.hidden(other.get(end), end), "sure": "y"})
+
+    page = source.write(TEXT, form_context=form).text
+
+    assert hooks(page, "kept") == ["text"]
+    links = re.findall(r'<a [^>]*href="/[^>]*>', page)
+    stays = [link for link in links if 'target="_blank"' not in link]
+    assert [re.findall('href="([^"]*)"', link)[0] for link in stays] == ["/en/leave"]
+    assert all('target="_blank"' in link for link in links if "hreflang" in link)
