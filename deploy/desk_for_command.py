@@ -1,6 +1,6 @@
 """The desk on a workstation, unlocked with the adviser's passphrase for one command and then locked again."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from journalist_app.services.whole_desk.unlocking import unlock_desk
 from protocol import keyring as keyrings
 from protocol.errors import KeyringRefusal, KeyringRefusedError
 from protocol.keyring import Keyring
-from store.database.engine import open_store
+from store.database.engine import Store, open_store
 
 _CLOSED = "The passphrase does not fit, or the keyring is damaged. Nothing was changed."
 _OTHER_DESK = "The keyring is another desk's. Nothing was changed: compare the fingerprint with a poster."
@@ -34,8 +34,15 @@ _SENTENCES: dict[UnlockRefusal, str] = {
 
 
 @contextmanager
-def open_desk_for_command(settings: Path, passphrase: str) -> Iterator[OpenDesk]:
+def open_desk_for_command(
+    settings: Path,
+    ask_passphrase: Callable[[], str],
+    check_first: Callable[[AdviserConfig, Store], object] = lambda _config, _store: None,
+) -> Iterator[OpenDesk]:
     """Yield the desk of this workstation, unlocked with a passphrase, and lock the desk afterwards.
+
+    `check_first` is called before the passphrase is asked, and raises DeployError if the command cannot
+    succeed.
 
     Raises:
         DeployError: the desk cannot be unlocked, or its signed letterhead was replaced during the command.
@@ -45,7 +52,8 @@ def open_desk_for_command(settings: Path, passphrase: str) -> Iterator[OpenDesk]
     refuse_readable_by_others(config.keyring_path)
     try:
         with closing(open_store(config.store_path)) as store:
-            desk = unlock_desk(config, store, passphrase)
+            check_first(config, store)
+            desk = unlock_desk(config, store, ask_passphrase())
             try:
                 if desk.trusted_state_status in LOST_STATES:
                     click.echo(_LOST_STATE, err=True)
@@ -58,7 +66,7 @@ def open_desk_for_command(settings: Path, passphrase: str) -> Iterator[OpenDesk]
         raise DeployError(_MOVED) from why
 
 
-def open_keyring_copy(path: Path, passphrase: str, fingerprint: str) -> Keyring:
+def open_keyring_copy(path: Path, ask_passphrase: Callable[[], str], fingerprint: str) -> Keyring:
     """Decrypt a copy of the desk's keyring (secret keys), and check that it has the desk's `fingerprint`.
 
     Raises:
@@ -67,6 +75,6 @@ def open_keyring_copy(path: Path, passphrase: str, fingerprint: str) -> Keyring:
     refuse_readable_by_others(path)
     try:
         with os_error_as(f"{path} cannot be read"):
-            return keyrings.open_keyring(path.read_bytes(), passphrase, fingerprint)
+            return keyrings.open_keyring(path.read_bytes(), ask_passphrase(), fingerprint)
     except KeyringRefusedError as why:
         raise DeployError(_OTHER_DESK if why.reason is KeyringRefusal.OTHER_DESK else _CLOSED) from why

@@ -2,6 +2,7 @@
 
 import contextlib
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -17,6 +18,7 @@ from journalist_app.services.desk_keys.keyring_file import replace_keyring
 from journalist_app.services.whole_desk import publish_letterhead
 from web.dates import utc_today
 
+_NO_GPG = "The program gpg (GnuPG 2.2 or newer) is not installed."
 _NOT_IN_A_USER_ID = str.maketrans(dict.fromkeys("<>()"))  # gpg reads text in them as an address or comment
 
 
@@ -32,7 +34,9 @@ def new_openpgp_key(name: str, day: date) -> OpenPGPKey:
         return home.make_key(name.translate(_NOT_IN_A_USER_ID), day)
 
 
-def make_openpgp_key(settings: Path, passphrase: str, *, say: Callable[[str], object]) -> None:
+def make_openpgp_key(
+    settings: Path, ask_passphrase: Callable[[], str], *, say: Callable[[str], object]
+) -> None:
     """Make and publish an OpenPGP key for a desk that has no such key.
 
     After an interruption, a second run completes the work.
@@ -41,7 +45,9 @@ def make_openpgp_key(settings: Path, passphrase: str, *, say: Callable[[str], ob
         DeployError: the key was not published. The message says what to do.
         StoreError: the store cannot be used.
     """
-    with open_desk_for_command(settings, passphrase) as desk:
+    if shutil.which("gpg") is None:
+        raise OpenPGPError(_NO_GPG)
+    with open_desk_for_command(settings, ask_passphrase) as desk:
         _make_and_publish(desk, say)
 
 
@@ -84,7 +90,7 @@ def _temporary_home() -> Iterator[GpgHome]:
         with GpgHome.open(place) as home:
             yield home
     except OpenPGPMissingError as why:
-        raise OpenPGPError("The program gpg (GnuPG 2.2 or newer) is not installed.") from why
+        raise OpenPGPError(_NO_GPG) from why
     except CryptoError as why:
         raise OpenPGPError("The program gpg failed.") from why
     finally:

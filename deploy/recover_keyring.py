@@ -59,7 +59,7 @@ def recover_keyring(config: AdviserConfig, backup: Path, secret: str, *, say: Sa
     Raises:
         DeployError: nothing was changed: the backup does not open, is another machine's, or is not needed.
     """
-    keyring = open_keyring_copy(backup, secret, config.fingerprint)
+    keyring = open_keyring_copy(backup, lambda: secret, config.fingerprint)
     path = config.keyring_path
     with os_error_as(f"{path} cannot be written"), folder_lock(path.parent, is_waiting=True):
         trusted_state, status = read_trusted_state(config, keyring)

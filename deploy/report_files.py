@@ -4,6 +4,7 @@ from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
+from deploy.atomic_folder import refuse_unwritable
 from deploy.desk_for_command import open_desk_for_command
 from deploy.errors import DeployError, os_error_as
 from deploy.serving import search_processes
@@ -33,7 +34,7 @@ def make_report_files(  # noqa: PLR0913  # the year, the folder, and two ways to
     settings: Path,
     year: int,
     folder: Path,
-    passphrase: str,
+    ask_passphrase: Callable[[], str],
     *,
     say: Callable[[str], object],
     on_step: Callable[[str], object],
@@ -46,8 +47,10 @@ def make_report_files(  # noqa: PLR0913  # the year, the folder, and two ways to
         DeployError: no file could be made. The message says what to do.
         StoreError: the store cannot be read.
     """
+    made_in = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
+    refuse_unwritable(made_in / "report")
     on_step("Opening the keyring")
-    with open_desk_for_command(settings, passphrase) as desk:
+    with open_desk_for_command(settings, ask_passphrase) as desk:
         desk.index = SearchIndex(search_processes.search_process_starters())
         on_step("Counting the year, which takes a minute when there are many mailboxes")
         try:

@@ -13,18 +13,20 @@ from crypto import passphrase
 from crypto.errors import MalformedError
 from crypto.minisign import SecretKey
 from crypto.passphrase import Argon2Params
-from deploy.atomic_folder import new_private_folder, write_new
+from deploy.atomic_folder import new_private_folder, refuse_missing_files, write_new
 from deploy.desk_openpgp_key import new_openpgp_key
-from deploy.errors import OpenPGPError, refused_as
+from deploy.errors import DeployError, OpenPGPError, refused_as
 from deploy.pinned_letterhead import serial_line
-from deploy.settings.load_settings import DeskConfig, load_config
+from deploy.settings.load_settings import DeskConfig, load_config, sections_in
 from deploy.settings.settings_text import EXAMPLE, from_example
 from gpg.home import OpenPGPKey
+from journalist_app.config import AdviserConfig
 from journalist_app.public_holidays import dutch_holidays
 from protocol import keyring as keyrings
 from protocol import letterhead as desk_letterhead
 from protocol.keyring import Keyring, Slot
 from protocol.letterhead import Argon2, Epoch, Letterhead, Strand
+from source_app.config import SourceConfig
 from store import letterheads
 from store.database.engine import create_store
 
@@ -60,8 +62,16 @@ def set_up(  # noqa: PLR0913  # what the person at the terminal chose
     """
     if settings.exists():
         return False
+    binds = {
+        ("source", "bind"): source_bind,
+        ("source", "origin"): f"http://{source_bind}",
+        ("adviser", "bind"): adviser_bind,
+    }
+    desk = load_config(EXAMPLE, "desk", DeskConfig)
+    example = from_example(ONE_MACHINE, load_config(EXAMPLE, "source", SourceConfig).fingerprint, binds)
+    for section, shape in (("source", SourceConfig), ("adviser", AdviserConfig)):
+        load_config(settings, section, shape, raw=example.encode("utf-8"))
     with new_private_folder(settings) as unfinished:
-        desk = load_config(EXAMPLE, "desk", DeskConfig)
         if is_trial:
             desk = replace(desk, name_nl=f"{TRIAL_NL}: {desk.name_nl}", name_en=f"{TRIAL_EN}: {desk.name_en}")
         phrase = passphrase.generate_passphrase("nl")
@@ -82,18 +92,25 @@ def set_up(  # noqa: PLR0913  # what the person at the terminal chose
         _make_store(unfinished / STORE, letterhead, keyring.desk_key)
         # A missing file then shows that it was lost, and that an older store could come unnoticed.
         write_new(unfinished / SERIAL, serial_line(letterhead))
-        text = from_example(
-            ONE_MACHINE,
-            keyring.fingerprint,
-            {
-                ("source", "bind"): source_bind,
-                ("source", "origin"): f"http://{source_bind}",
-                ("adviser", "bind"): adviser_bind,
-            },
-        )
+        text = from_example(ONE_MACHINE, keyring.fingerprint, binds)
         write_new(unfinished / settings.name, text.encode("utf-8"))
         show_passphrase(phrase)
     return True
+
+
+def refuse_another_machine(settings: Path) -> None:
+    """Check that a machine that was set up before is a desk on one machine, and is complete.
+
+    Raises:
+        DeployError: the machine is a server or a paired workstation, or misses a file.
+    """
+    if not {"source", "adviser"} <= sections_in(settings):
+        raise DeployError(
+            f"{settings} exists, and this machine is not a desk on one machine but a server or a workstation "
+            "of a desk. Nothing was changed."
+        )
+    config = load_config(settings, "adviser", AdviserConfig)
+    refuse_missing_files(config.keyring_path, config.store_path)
 
 
 def first_letterhead(

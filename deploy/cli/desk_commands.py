@@ -21,7 +21,7 @@ def make_openpgp_command(settings: Path) -> None:
     """
     from deploy.desk_openpgp_key import make_openpgp_key
 
-    make_openpgp_key(settings, ask_passphrase(), say=click.echo)
+    make_openpgp_key(settings, ask_passphrase, say=click.echo)
 
 
 @click.command()
@@ -40,7 +40,7 @@ def report_command(settings: Path, year: int, folder: Path | None) -> None:
     from deploy.report_files import make_report_files
 
     target = folder or Path(f"report-{year}")
-    make_report_files(settings, year, target, ask_passphrase(), say=click.echo, on_step=show_step)
+    make_report_files(settings, year, target, ask_passphrase, say=click.echo, on_step=show_step)
 
 
 COMMANDS = (openpgp_group, report_command)

@@ -29,7 +29,7 @@ def list_keys_command(settings: Path) -> None:
     from deploy.desk_for_command import open_desk_for_command
     from deploy.keys_at_terminal import list_keys
 
-    with open_desk_for_command(settings, ask_passphrase()) as desk:
+    with open_desk_for_command(settings, ask_passphrase) as desk:
         list_keys(desk, say=click.echo)
 
 
@@ -66,7 +66,7 @@ def add_key_command(  # noqa: PLR0913  # one argument for each option
     _require_terminal(may_print=sheet or typed or print_passphrase)
     terminal = keys_at_terminal.Terminal(click.echo, ask_secret)
     secret = ask_passphrase()
-    with open_desk_for_command(settings, secret) as desk:
+    with open_desk_for_command(settings, lambda: secret) as desk:
         if sheet:
             keys_at_terminal.print_new_sheet(desk, secret, terminal, holder, language, folder)
         else:
@@ -82,7 +82,7 @@ def remove_key_command(settings: Path, key_id: str) -> None:
     from deploy.keys_at_terminal import drop_key
 
     secret = ask_passphrase()
-    with open_desk_for_command(settings, secret) as desk:
+    with open_desk_for_command(settings, lambda: secret) as desk:
         drop_key(desk, secret, key_id, say=click.echo)
 
 
@@ -97,7 +97,7 @@ def change_passphrase_command(settings: Path, *, typed: bool, print_passphrase: 
 
     _require_terminal(may_print=typed or print_passphrase)
     secret = ask_passphrase()
-    with open_desk_for_command(settings, secret) as desk:
+    with open_desk_for_command(settings, lambda: secret) as desk:
         terminal = keys_at_terminal.Terminal(click.echo, ask_secret)
         keys_at_terminal.ask_new_passphrase(desk, secret, terminal, None, is_typed=typed)
 

@@ -15,6 +15,7 @@ _server_option = click.option(
 _out_option = click.option(
     "--out", type=FILE, help="Where to write the pairing file. [default: NAME.pairing]"
 )
+_NEW_NAME = "New workstation"  # in checks, before the keyring says the lost one's name
 _FINGERPRINT_HELP = "The desk's fingerprint, as its posters show it."
 
 
@@ -64,11 +65,14 @@ def pair_command(  # noqa: PLR0913, PLR0917  # one argument for each option
 
     request = workstation.PairingRequest(workstation.read_card_file(card_path), server, out, click.echo)
     if keyring is None:
-        workstation.pair_workstation(settings, ask_passphrase(), request)
+        if name or fingerprint:
+            raise click.UsageError("--name and --fingerprint belong to --keyring.")
+        workstation.pair_workstation(settings, ask_passphrase, request)
         return
     if not (name and fingerprint):
         raise click.UsageError("--keyring needs --name and --fingerprint.")
-    copy = open_keyring_copy(keyring, ask_passphrase(), fingerprint)
+    workstation.check_new_workstation(settings, fingerprint, name, request)
+    copy = open_keyring_copy(keyring, ask_passphrase, fingerprint)
     workstation.pair_new_workstation(settings, copy, name, request)
 
 
@@ -99,9 +103,11 @@ def admit_command(settings: Path, pairing: Path | None, remove: str | None) -> N
 def retire_command(settings: Path, name: str, since: datetime | None) -> None:
     """On a workstation: take another workstation of the desk out of use."""
     from deploy.desk_for_command import open_desk_for_command
-    from deploy.syncing.workstation_commands import retire_workstation
+    from deploy.syncing.workstation_commands import refuse_unknown_workstation, retire_workstation
 
-    with open_desk_for_command(settings, ask_passphrase()) as desk:
+    with open_desk_for_command(
+        settings, ask_passphrase, check_first=lambda _config, store: refuse_unknown_workstation(store, name)
+    ) as desk:
         retire_workstation(desk, name, since and since.date(), say=click.echo)
 
 
@@ -133,8 +139,9 @@ def rebuild_command(  # noqa: PLR0913, PLR0917  # one argument for each option
     from deploy.syncing.workstation_commands import rebuild_workstation
 
     request = workstation.PairingRequest(workstation.read_card_file(card_path), server, out, click.echo)
+    workstation.check_new_workstation(settings, fingerprint, name or _NEW_NAME, request)
     passphrase = ask_passphrase()
-    lost = open_keyring_copy(keyring_backup, passphrase, fingerprint)
+    lost = open_keyring_copy(keyring_backup, lambda: passphrase, fingerprint)
     rebuild_workstation(settings, lost, name, passphrase, request)
 
 

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from deploy.cli.terminal import ask_secret, show_step
 from deploy.errors import DeployError
@@ -52,13 +53,18 @@ def setup_group(
 ) -> None:
     """Make a desk with new keys and an empty store, unless there is a desk already."""
     from deploy.keys_at_terminal import lacks_sheet
+    from deploy.setup import refuse_another_machine
 
-    if ctx.invoked_subcommand is None:
-        is_new = set_up_and_show(
-            ctx.obj, source_bind, adviser_bind, may_print=print_passphrase or trial, is_trial=trial
-        )
-        if not (is_new and lacks_sheet(ctx.obj)):
-            _say_whether_new(ctx.obj, "desk", is_new=is_new)
+    if ctx.invoked_subcommand is not None:
+        _refuse_lost_options(ctx)
+        return
+    if ctx.obj.exists():
+        refuse_another_machine(ctx.obj)
+    is_new = set_up_and_show(
+        ctx.obj, source_bind, adviser_bind, may_print=print_passphrase or trial, is_trial=trial
+    )
+    if not (is_new and lacks_sheet(ctx.obj)):
+        _say_whether_new(ctx.obj, "desk", is_new=is_new)
 
 
 @setup_group.command()
@@ -99,6 +105,13 @@ def upgrade_command(settings: Path) -> None:
     show_step("Bringing the store's tables to this version, which takes minutes when it is large")
     upgrade_store(path)
     click.echo("The store's tables are of this version.")
+
+
+def _refuse_lost_options(ctx: click.Context) -> None:
+    """Refuse options of `setup` in front of a subcommand, which would have no effect."""
+    given = [name for name in ctx.params if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT]
+    if given:
+        raise click.UsageError(f"Write the options after the word {ctx.invoked_subcommand}.")
 
 
 def _say_whether_new(settings: Path, what: str, *, is_new: bool) -> None:
@@ -159,7 +172,7 @@ def _make_first_sheet(settings: Path, passphrase: str) -> None:
 
     click.echo("The recovery sheet opens the keyring if the passphrase is lost. Keep the sheet in a safe.")
     safe = click.prompt("Name of the safe or the locked place, for example: safe 3", err=True)
-    with open_desk_for_command(settings, passphrase) as desk:
+    with open_desk_for_command(settings, lambda: passphrase) as desk:
         print_new_sheet(desk, passphrase, Terminal(click.echo, ask_secret), safe, "nl", None)
 
 

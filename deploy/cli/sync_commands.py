@@ -21,9 +21,11 @@ def sync_command(ctx: click.Context) -> None:
     if ctx.invoked_subcommand is not None:
         return
     from deploy.desk_for_command import open_desk_for_command
-    from deploy.syncing.workstation_commands import sync_now
+    from deploy.syncing.workstation_commands import sync_now, way_to_server
 
-    with open_desk_for_command(ctx.obj, ask_passphrase()) as desk:
+    with open_desk_for_command(
+        ctx.obj, ask_passphrase, check_first=lambda config, _store: way_to_server(config)
+    ) as desk:
         sync_now(desk, say=click.echo, on_left=show_items_left)
 
 
@@ -58,8 +60,10 @@ def out_command(settings: Path, file: Path, to: str | None, part_bytes: int | No
 
     On a workstation, the other machine is the server. On a server, it is a workstation.
     """
+    from deploy.atomic_folder import refuse_unwritable
     from deploy.syncing.manual_exchange import write_pouch_file
 
+    refuse_unwritable(file)
     with _open_endpoint(settings) as endpoint:
         write_pouch_file(endpoint, file, to, part_bytes=part_bytes, say=click.echo)
 
@@ -92,7 +96,7 @@ def _open_endpoint(settings: Path) -> "Iterator[Endpoint]":
     from deploy.desk_for_command import open_desk_for_command
     from journalist_app.services.whole_desk.sync_replica import workstation_endpoint
 
-    with open_desk_for_command(settings, ask_passphrase()) as desk:
+    with open_desk_for_command(settings, ask_passphrase) as desk:
         yield workstation_endpoint(desk)
 
 

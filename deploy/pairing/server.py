@@ -5,10 +5,10 @@ from contextlib import closing
 from pathlib import Path
 
 from crypto.errors import ForgedError, MalformedError
-from crypto.minisign import PublicKey
-from deploy.atomic_folder import new_private_folder, write_new
-from deploy.errors import DeployError, OnionFolderError, os_error_as, refused_as
+from deploy.atomic_folder import new_private_folder, refuse_missing_files, write_new
+from deploy.errors import DeployError, OnionFolderError, os_error_as
 from deploy.onion import clients
+from deploy.pairing.desk_fingerprint import refuse_wrong_form
 from deploy.pairing.server_key import make_server_key, read_server_key
 from deploy.pinned_letterhead import accept_letterhead, open_letterhead
 from deploy.settings.load_settings import load_config, sections_in
@@ -19,12 +19,12 @@ from protocol.errors import LetterheadRefusedError
 from protocol.identifiers import StrandId
 from protocol.letterhead import Letterhead, Strand
 from protocol.pouch.pairing_file import CardFile, Pairing, letterhead_digest, read_pairing
+from source_app.config import SourceConfig
 from store import letterheads, outbox, peers
 from store.database.atomic_files import replace_file
 from store.database.engine import Store, create_store, open_store
 from web.dates import utc_today
 
-_UNFIT = "This is not the fingerprint of a desk: that has RW and 54 more characters, and is on the posters."
 _SERVER = ("source", "onion", "sync", "backup", "check")
 _KEY = "server.key"
 _STORE = "store.db"
@@ -41,21 +41,40 @@ def set_up_server(settings: Path, fingerprint: str, *, source_bind: str, sync_bi
         DeployError: the fingerprint has a wrong form, or the folder contains other files.
         StoreError: the store cannot be made.
     """
+    refuse_wrong_form(fingerprint)
     if settings.exists():
+        _refuse_another_machine(settings, fingerprint)
         return False
-    with refused_as(MalformedError, _UNFIT):
-        PublicKey.from_text(fingerprint)
+    keys = {
+        ("source", "bind"): source_bind,
+        ("source", "origin"): f"http://{source_bind}",
+        ("sync", "bind"): sync_bind,
+    }
+    text = from_example(_SERVER, fingerprint, keys).encode("utf-8")
+    load_config(settings, "source", SourceConfig, raw=text)
+    load_config(settings, "sync", SyncConfig, raw=text)
     with new_private_folder(settings) as unfinished:
         make_server_key(unfinished / _KEY)
         create_store(unfinished / _STORE).close()
-        keys = {
-            ("source", "bind"): source_bind,
-            ("source", "origin"): f"http://{source_bind}",
-            ("sync", "bind"): sync_bind,
-        }
-        write_new(unfinished / settings.name, from_example(_SERVER, fingerprint, keys).encode("utf-8"))
-        load_config(unfinished / settings.name, "sync", SyncConfig)
+        write_new(unfinished / settings.name, text)
     return True
+
+
+def _refuse_another_machine(settings: Path, fingerprint: str) -> None:
+    """Check that a machine that was set up before is the server of this desk, and is complete.
+
+    Raises:
+        DeployError: the machine is not a server, is the server of another desk, or misses a file.
+    """
+    if "sync" not in sections_in(settings):
+        raise DeployError(
+            f"{settings} exists, and this machine is not a server. Nothing was changed: set up the server on "
+            "another machine, or in another folder."
+        )
+    config = load_config(settings, "sync", SyncConfig)
+    if config.fingerprint != fingerprint:
+        raise DeployError("This machine is the server of another desk. Nothing was changed.")
+    refuse_missing_files(config.store_path, config.key_path)
 
 
 def server_card(settings: Path) -> CardFile:
@@ -125,8 +144,9 @@ def remove_workstation(settings: Path, name: str, *, say: Say) -> None:
         # Search the whole letterhead: the sweeper may have forgotten the peer, but not its onion key.
         strand = find_workstation(in_use, in_use.strand_keys, name)
         with store.writing() as session:
+            is_known = peers.find(session, strand.id) is not None
             peers.remove_peer(session, strand.id)
-    say(f"This server has forgotten {name}.")
+    say(f"This server has forgotten {name}." if is_known else f"This server did not know {name} any more.")
     if strand.until is None:
         say(
             "The letterhead still names it, so it may connect again: the desk must retire it (steunpunt "

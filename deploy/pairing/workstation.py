@@ -11,17 +11,18 @@ import msgspec
 from sqlalchemy.orm import Session
 
 from crypto.errors import MalformedError
-from deploy.atomic_folder import new_private_folder, write_new
+from deploy.atomic_folder import new_private_folder, refuse_unwritable, write_new
 from deploy.desk_for_command import open_desk_for_command
 from deploy.errors import DeployError, os_error_as, refused_as
 from deploy.hardening import private_folder
 from deploy.onion.clients import PRIVATE_ENDING, make_client_key
+from deploy.pairing.desk_fingerprint import refuse_wrong_form
 from deploy.ports import refuse_taken_address
 from deploy.settings.load_settings import load_config
 from deploy.settings.onion_address import is_onion_host
 from deploy.settings.settings_text import from_example, with_key, without_sections
 from deploy.setup import KEYRING, STORE
-from journalist_app.config import AdviserConfig
+from journalist_app.config import BY_FILE, AdviserConfig
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services.whole_desk import publish_letterhead as publishing
 from journalist_app.services.whole_desk.merge_records import RecordMerger
@@ -35,6 +36,7 @@ from protocol.pouch.pouch_file import SERVER, ServerCard
 from store import letterheads, outbox, peers
 from store.database.atomic_files import replace_file
 from store.database.engine import create_store
+from sync.carriers import carrier_of
 from web.dates import utc_today
 from web.normal_text import is_visible_line, name_form
 
@@ -56,7 +58,7 @@ class PairingRequest:
     `say` prints a sentence.
 
     Raises:
-        DeployError: `server` is an onion address with a typing error.
+        DeployError: `server` has a wrong form, or the pairing file cannot be written.
     """
 
     card: CardFile
@@ -70,6 +72,12 @@ class PairingRequest:
                 "There is a typing error in the address after onion. Nothing was changed: copy the address "
                 "letter for letter from what steunpunt onion status prints on the server."
             )
+        if self.server != BY_FILE:
+            try:
+                carrier_of(self.server, "")
+            except ValueError as why:
+                raise DeployError(f'The server must be "file", or {why}. Nothing was changed.') from why
+        refuse_unwritable(self.out or Path("pairing"))
 
 
 def read_card_file(path: Path) -> CardFile:
@@ -83,7 +91,7 @@ def read_card_file(path: Path) -> CardFile:
         return CardFile.from_bytes(path.read_bytes())
 
 
-def pair_workstation(settings: Path, passphrase: str, request: PairingRequest) -> None:
+def pair_workstation(settings: Path, ask_passphrase: Callable[[], str], request: PairingRequest) -> None:
     """Pair a workstation, which has a store already, with a server.
 
     If the process is stopped halfway, the same command completes the pairing.
@@ -94,7 +102,7 @@ def pair_workstation(settings: Path, passphrase: str, request: PairingRequest) -
     """
     refuse_taken_address(load_config(settings, "adviser", AdviserConfig).bind)
     text = _paired_settings(settings, request.server)
-    with open_desk_for_command(settings, passphrase) as desk:
+    with open_desk_for_command(settings, ask_passphrase) as desk:
         request.say("Queueing everything for the server, which takes a while when the store is large ...")
         _register_server(desk, request.card.card)
         base = _merge_letterheads(desk, request.card)
@@ -102,6 +110,37 @@ def pair_workstation(settings: Path, passphrase: str, request: PairingRequest) -
         with desk.store.reading() as session:
             published = _newest(session)
         _write_pairing_file(desk.keyring, published, base, settings.parent, request)
+
+
+def check_new_workstation(
+    settings: Path, fingerprint: str, name: str, request: PairingRequest
+) -> tuple[tuple[bytes, bytes], Letterhead]:
+    """Check that this machine can become a new workstation, which needs no secret.
+
+    Return the letterhead of the card file (the desk's signed public statement) as it is published, and
+    verified.
+
+    Raises:
+        DeployError: this machine is a workstation already, the card file has no valid letterhead, or the name
+            cannot be used.
+    """
+    if settings.exists():
+        raise DeployError(
+            f"{settings} exists, so this is a workstation already: to pair it again, leave out --keyring."
+        )
+    published = request.card.letterhead
+    if published is None:
+        raise DeployError(
+            "There is no letterhead in this card file: pair the desk's first workstation, sync, and make the "
+            "card file again on the server."
+        )
+    refuse_wrong_form(fingerprint)
+    newest = _verified(published, fingerprint)
+    if any(name_form(strand.name) == name_form(name) for strand in newest.strands):
+        raise DeployError("A workstation of the desk has this name already: choose another name.")
+    if not (len(name) <= _NAME_CHARS and is_visible_line(name)):
+        raise DeployError("The name of a workstation is one line of at most 200 visible characters.")
+    return published, newest
 
 
 def pair_new_workstation(
@@ -117,21 +156,7 @@ def pair_new_workstation(
             or the keyring cannot be used.
         StoreError: the store cannot be made.
     """
-    if settings.exists():
-        raise DeployError(
-            f"{settings} exists, so this is a workstation already: to pair it again, leave out --keyring."
-        )
-    card = request.card
-    if card.letterhead is None:
-        raise DeployError(
-            "There is no letterhead in this card file: pair the desk's first workstation, sync, and make the "
-            "card file again on the server."
-        )
-    newest = _verified(card.letterhead, keyring.fingerprint)
-    if any(name_form(strand.name) == name_form(name) for strand in newest.strands):
-        raise DeployError("A workstation of the desk has this name already: choose another name.")
-    if not (len(name) <= _NAME_CHARS and is_visible_line(name)):
-        raise DeployError("The name of a workstation is one line of at most 200 visible characters.")
+    base, newest = check_new_workstation(settings, keyring.fingerprint, name, request)
     if newest.current_epoch[0] not in keyring.epochs:
         raise DeployError("This copy of the keyring is too old: it lacks the key in use. Use a newer copy.")
     today = utc_today()
@@ -145,8 +170,8 @@ def pair_new_workstation(
     keyring = keyring.with_strand(secret)
     with new_private_folder(settings) as unfinished:
         with closing(create_store(unfinished / STORE)) as store, store.writing() as session:
-            letterheads.add(session, newest.serial, *card.letterhead)
-            peers.add(session, SERVER, str(card.card).encode("ascii"))
+            letterheads.add(session, newest.serial, *base)
+            peers.add(session, SERVER, str(request.card.card).encode("ascii"))
             peers.set_shared_letterhead(session, SERVER, newest.serial)
             letterheads.add(session, newest.serial + 1, *published)
         write_new(unfinished / KEYRING, keyrings.seal_keyring(keyring))
@@ -154,7 +179,7 @@ def pair_new_workstation(
         text = from_example(_WORKSTATION_SECTIONS, keyring.fingerprint, keys)
         write_new(unfinished / settings.name, text.encode("utf-8"))
         load_config(unfinished / settings.name, "adviser", AdviserConfig)
-    _write_pairing_file(keyring, published, letterhead_digest(card.letterhead[0]), settings.parent, request)
+    _write_pairing_file(keyring, published, letterhead_digest(base[0]), settings.parent, request)
 
 
 def end_strand(strand: Strand, *, until: date) -> Strand:

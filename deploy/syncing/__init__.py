@@ -1,7 +1,7 @@
 """Sync between a server and its workstations, as commands and timers start it.
 
 Imports `deploy.pairing`, `deploy.settings`, modules at the root of `deploy`, and `journalist_app`, `sync`,
-`web`, `store` and `protocol`. The protocol of a sync is in `sync`.
+`web`, `store`, `protocol` and `crypto`. The protocol of a sync is in `sync`.
 
 - `manual_exchange`: pouches (sync bundles) as files, on either machine
 - `pending_at_server`: background thread that applies pouch files that came before an earlier one

@@ -1,23 +1,27 @@
 """Commands of a workstation: sync with the server, retire another workstation, rebuild a lost one."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+from crypto.errors import MalformedError
 from deploy.desk_for_command import open_desk_for_command
 from deploy.errors import DeployError
 from deploy.pairing.server import find_workstation
 from deploy.pairing.workstation import ONION, PairingRequest, end_strand, pair_new_workstation
 from deploy.syncing.manual_exchange import desk_warnings, pending_pouch_sentences
 from deploy.syncing.sync_refusals import refusals_as_sentences
-from journalist_app.config import BY_FILE, ONE_MACHINE
+from journalist_app.config import BY_FILE, ONE_MACHINE, AdviserConfig
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services.whole_desk import publish_letterhead as publishing
 from journalist_app.services.whole_desk.sync_replica import check_after_sync, workstation_endpoint
 from protocol.keyring import Keyring
+from protocol.letterhead import Letterhead
 from protocol.pouch.pouch_file import SERVER
-from store import outbox, peers
+from store import letterheads, outbox, peers
+from store.database.engine import Store
 from store.outbox import OutboxKind
 from sync.apply import apply_pouch
 from sync.build import build_pouch
@@ -44,7 +48,7 @@ def sync_now(desk: OpenDesk, *, say: Say, on_left: Callable[[int], None]) -> Non
         queued = outbox.count(session, SERVER)
     side = workstation_endpoint(desk)
     with refusals_as_sentences(from_server=True):
-        done = exchange(side, _carrier(desk), on_left)
+        done = exchange(side, way_to_server(desk.config), on_left)
         pending = apply_pending(side)
     say(
         f"Synced on {utc_today()}: received {done.received} new items ({done.bytes_received} "
@@ -71,6 +75,9 @@ def retire_workstation(desk: OpenDesk, name: str, since: date | None, *, say: Sa
     if until < strand.since:
         raise DeployError(f"{name} is in use since {strand.since}: name that day or a later one.")
     ended = end_strand(strand, until=until)
+    if ended == strand:
+        say(f"{name} was taken out of use after {ended.until} already. Nothing was changed.")
+        return
     strands = tuple(ended if each.id == strand.id else each for each in desk.letterhead.strands)
     with desk.store.writing() as session:
         published = publishing.sign_next_letterhead(desk, session, strands=strands)
@@ -86,6 +93,22 @@ def retire_workstation(desk: OpenDesk, name: str, since: date | None, *, say: Sa
             "still needs the passphrase. If they may know the passphrase too, tell the operator: the desk "
             "needs new keys."
         )
+
+
+def refuse_unknown_workstation(store: Store, name: str) -> None:
+    """Check that the newest letterhead (signed public statement) in the store names a workstation.
+
+    The letterhead is not verified: this is only a check before the passphrase is asked.
+
+    Raises:
+        DeployError: there is no such workstation.
+    """
+    with store.reading() as session:
+        newest = letterheads.latest(session)
+    with suppress(MalformedError):
+        if newest is not None:
+            letterhead = Letterhead.from_bytes(newest[1])
+            find_workstation(letterhead, letterhead.strand_keys, name)
 
 
 def rebuild_workstation(
@@ -107,10 +130,10 @@ def rebuild_workstation(
     if request.server == BY_FILE:
         request.say("Then carry a pouch from the server to here, and one back: steunpunt pouch out FILE")
         return
-    with open_desk_for_command(settings, passphrase) as desk:
+    with open_desk_for_command(settings, lambda: passphrase) as desk:
         try:
             with refusals_as_sentences(from_server=True):
-                _introduce_to_server(desk, lost, _carrier(desk))
+                _introduce_to_server(desk, lost, way_to_server(desk.config))
             sync_now(desk, say=request.say, on_left=lambda _: None)
         except DeployError as why:
             key = "give Tor its key here, as described above, " if is_onion else ""
@@ -146,8 +169,13 @@ def _introduce_to_server(desk: OpenDesk, lost: Keyring, carrier: Carrier) -> Non
             peers.set_shared_letterhead(session, SERVER, server.letterhead_serial)
 
 
-def _carrier(desk: OpenDesk) -> Carrier:
-    server = desk.config.server
+def way_to_server(config: AdviserConfig) -> Carrier:
+    """Return this workstation's connection to its server.
+
+    Raises:
+        DeployError: the workstation has no connection to a server.
+    """
+    server = config.server
     if server == ONE_MACHINE:
         raise DeployError("This is one machine, without a server to sync with: see steunpunt pair.")
     if server == BY_FILE:
@@ -155,4 +183,4 @@ def _carrier(desk: OpenDesk) -> Carrier:
             "This workstation has no connection to its server: carry pouches, with steunpunt pouch out "
             "and in."
         )
-    return carrier_of(server, desk.config.socks)
+    return carrier_of(server, config.socks)

@@ -73,7 +73,7 @@ def _letterhead(desk: Desk) -> Letterhead:
 
 def _make(desk: Desk) -> list[str]:
     said: list[str] = []
-    desk_openpgp_key.make_openpgp_key(*desk, say=said.append)
+    desk_openpgp_key.make_openpgp_key(desk[0], lambda: desk[1], say=said.append)
     return said
 
 

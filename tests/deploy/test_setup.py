@@ -157,7 +157,7 @@ def test_no_desk_is_made_if_its_passphrase_cannot_be_shown(tmp_path: Path) -> No
     def broken_pipe(_passphrase: str) -> None:
         raise BrokenPipeError
 
-    with pytest.raises(BrokenPipeError):
+    with pytest.raises(DeployError, match="cannot be made"):
         set_up(
             tmp_path / "var" / "config.toml",
             source_bind="127.0.0.7:18080",

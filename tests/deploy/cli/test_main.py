@@ -49,7 +49,8 @@ def test_a_sweep_shows_its_progress(settings: Path) -> None:
 
     said = _run(settings, "sweep", "--once")
 
-    assert said.stderr.splitlines()[1:] == [  # text mode reads a carriage return as the end of a line
+    lines = [line for line in said.stderr.splitlines() if not line.startswith("Warning: ")]
+    assert lines[1:] == [  # text mode reads a carriage return as the end of a line
         "",
         "8 of 20 encrypted parts",
         "16 of 20 encrypted parts",

@@ -114,7 +114,7 @@ def test_two_workstations_on_one_server_work_at_once(running: RunningEndpoint) -
     machines = (desk.first, second)
     for machine in machines:
         machine.does("sync")
-    with open_desk_for_command(second.settings, PASSPHRASE) as there:
+    with open_desk_for_command(second.settings, lambda: PASSPHRASE) as there:
         keyring = there.keyring
     desk.is_answered(source, desk.first, "from the first")
     world = desk.world(second, keyring)
@@ -182,7 +182,7 @@ def test_the_server_refuses_unknown_and_retired_workstations_and_says_why(
 
 def _sentence(machine: Machine, *, days: int) -> str:
     """Return the sentence that a workstation prints if its clock is wrong by this number of days."""
-    with open_desk_for_command(machine.settings, PASSPHRASE) as desk:
+    with open_desk_for_command(machine.settings, lambda: PASSPHRASE) as desk:
         side = workstation_endpoint(desk, today=lambda: utc_today() + timedelta(days=days))
         carrier = UnixCarrier(Path(desk.config.server.removeprefix("unix:")))
         with pytest.raises(DeployError) as told:
@@ -205,7 +205,7 @@ def test_an_impostor_behind_the_address_is_detected(running: RunningEndpoint) ->
     settings.write_bytes(os.urandom(32) + genuine[32:])  # decrypts pouches, and signs as another server
 
     with (
-        open_desk_for_command(desk.first.settings, PASSPHRASE) as there,
+        open_desk_for_command(desk.first.settings, lambda: PASSPHRASE) as there,
         pytest.raises(DeployError, match="is not the server whose card"),
     ):
         _exchanges(workstation_endpoint(there), _Answering(desk.server))
@@ -453,7 +453,7 @@ def an_sshd(folder: Path, settings: Path, run: str = "") -> Iterator[Ssh]:
 
 
 def _over(machine: Machine, carrier: Carrier) -> None:
-    with open_desk_for_command(machine.settings, PASSPHRASE) as desk:
+    with open_desk_for_command(machine.settings, lambda: PASSPHRASE) as desk:
         _exchanges(workstation_endpoint(desk), carrier)
 
 
@@ -514,7 +514,7 @@ def test_a_workstation_that_hangs_up_leaves_no_words_at_the_server(running: Runn
     desk = running.desk
     for _ in range(3):
         desk.a_source_writes(file=("a.pdf", os.urandom(6_000_000)))
-    with open_desk_for_command(desk.first.settings, PASSPHRASE) as there:
+    with open_desk_for_command(desk.first.settings, lambda: PASSPHRASE) as there:
         question = build_pouch(workstation_endpoint(there), SERVER, {}).pouch
     command = [sys.executable, "-m", "deploy.cli.main", "--settings", str(desk.server.settings)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}

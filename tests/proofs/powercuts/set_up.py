@@ -121,7 +121,7 @@ class PairingScenario(Scenario):
     def readable(self) -> set[str]:
         first, server = self._machine("first"), self._machine("server")
         found = set()
-        with open_desk_for_command(first.settings, PASSPHRASE) as desk:
+        with open_desk_for_command(first.settings, lambda: PASSPHRASE) as desk:
             found |= {"key in keyring"} if desk.keyring.openpgp else set()
             found |= {"key in letterhead"} if desk.letterhead.openpgp_fingerprint else set()
             found |= {"paired"} if desk.config.server == "file" else set()

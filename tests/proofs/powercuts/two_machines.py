@@ -111,7 +111,7 @@ class TwoMachines(Scenario):
         """Sync over a connection, as the workstation does in the background."""
         with (
             open_server_endpoint(self.machine("server").settings) as server,
-            open_desk_for_command(self.machine("first").settings, PASSPHRASE) as desk,
+            open_desk_for_command(self.machine("first").settings, lambda: PASSPHRASE) as desk,
         ):
             self._sync(desk, server)
 
@@ -135,7 +135,7 @@ class TwoMachines(Scenario):
         found = self._at_server()
         with (
             open_server_endpoint(self.machine("server").settings) as server,
-            open_desk_for_command(self.machine("first").settings, PASSPHRASE) as desk,
+            open_desk_for_command(self.machine("first").settings, lambda: PASSPHRASE) as desk,
         ):
             check_store(desk, utc_today())  # as after each unlocking
             found |= self._at_workstation(desk)
