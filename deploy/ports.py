@@ -1,10 +1,11 @@
 """Addresses to listen on: parse them, and check that an address is free before a server starts on it."""
 
 import os
+import pwd
 import socket
 from pathlib import Path
 
-from deploy.errors import DeployError, os_error_as
+from deploy.errors import DeployError
 
 UNIX = "unix:"
 _BACKLOG = 2048  # connections that wait to be accepted, as gunicorn allows
@@ -28,25 +29,48 @@ def is_listening(address: str) -> bool:
         return probe.connect_ex(place) == 0
 
 
-def listen_on_socket(path: Path) -> socket.socket:
-    """Listen on a Unix socket that its owner and its group may use, and no one else (mode 0660).
+def listen(address: str) -> socket.socket:
+    """Listen at an address: "unix:/path", "host:port" or "[::1]:port".
 
-    In a folder with the set-group-ID bit, the socket gets the group of the folder, such as that of Tor.
+    The owner and the group of a Unix socket may use it, and no one else (mode 0660). In a folder with the
+    set-group-ID bit, the socket gets the group of the folder, such as that of Tor.
 
     Raises:
-        DeployError: the socket cannot be made.
+        DeployError: the address cannot be used.
     """
-    listener = socket.socket(socket.AF_UNIX)
-    before = os.umask(0o117)
+    family, place = socket_address(address)
+    listener = socket.socket(family)
+    before = os.umask(0o117)  # so that no one can connect between two steps
     try:
-        with os_error_as(f"The socket {path} cannot be made"):
-            if path.is_socket():
-                path.unlink()  # left by a program that was killed: `refuse_taken_address` has looked
-            listener.bind(str(path))
-            listener.listen(_BACKLOG)
+        if isinstance(place, str) and Path(place).is_socket():
+            Path(place).unlink()  # left by a program that was killed: `refuse_taken_address` has looked
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(place)
+        listener.listen(_BACKLOG)
+    except OSError as why:
+        listener.close()
+        raise DeployError(f"The address {address} cannot be used ({type(why).__name__}).") from why
     finally:
         os.umask(before)
     return listener
+
+
+def may_connect(path: Path, user: int) -> bool:
+    """Return True if the modes of a Unix socket and of its folders let a user connect to it.
+
+    Raises:
+        OSError: the socket or a folder cannot be inspected.
+        KeyError: there is no such user.
+    """
+    account = pwd.getpwuid(user)
+    groups = os.getgrouplist(account.pw_name, account.pw_gid)
+
+    def allows(place: Path, bit: int) -> bool:
+        status = place.stat()
+        shift = 6 if status.st_uid == user else 3 if status.st_gid in groups else 0
+        return bool(status.st_mode >> shift & bit)
+
+    return user == 0 or (allows(path, 2) and all(allows(folder, 1) for folder in path.resolve().parents))
 
 
 def refuse_taken_address(address: str) -> None:

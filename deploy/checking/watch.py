@@ -10,7 +10,7 @@ from pathlib import Path
 
 from deploy.checking.all_checks import is_in_order
 from deploy.checking.check_results import CheckResult, Level
-from deploy.ports import UNIX, listen_on_socket, refuse_taken_address
+from deploy.ports import UNIX, listen, refuse_taken_address
 from deploy.settings.check_settings import CheckConfig
 from web.dates import utc_today
 
@@ -38,7 +38,7 @@ class HealthSocket:
         self.word = _FAULT
         self._path = path
         refuse_taken_address(f"{UNIX}{path}")
-        self._listener = listen_on_socket(path)
+        self._listener = listen(f"{UNIX}{path}")
         threading.Thread(target=self._answer, daemon=True).start()
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ from deploy.errors import OnionError
 from deploy.onion.clients import admitted_clients
 from deploy.onion.control import PublishedService, connect_to_tor, fetch_published
 from deploy.onion.folders import read_host
+from deploy.ports import UNIX, may_connect
 from deploy.settings.onion_settings import OnionConfig, Way
 
 _WHOLE = "PROGRESS=100"
@@ -59,7 +60,7 @@ def _status_lines(
             "This Tor is in single-hop mode: anyone who watches the network sees where this machine is.",
             "Remove HiddenServiceSingleHopMode and HiddenServiceNonAnonymousMode from its settings.",
         )
-    yield from _socket(source_socket)
+    yield from _socket(source_socket, config.control)
     host = read_host(config.source_folder) or onion_host
     if not host:
         yield StatusLine("The source's onion has no address that this user can read.", _without_host(config))
@@ -69,7 +70,7 @@ def _status_lines(
         yield from _sync(controller, config, seconds)
 
 
-def _socket(path: str) -> Iterator[StatusLine]:
+def _socket(path: str, control: str) -> Iterator[StatusLine]:
     if not path:
         yield StatusLine(
             "The source's interface has no socket for Tor.", "Fill in 'onion_socket' under [source]."
@@ -80,6 +81,23 @@ def _socket(path: str) -> Iterator[StatusLine]:
             "Start steunpunt serve source. If it is running, this user may not look into the socket's "
             "folder.",
         )
+    elif not _tor_may_use(Path(path), control):
+        yield StatusLine(
+            f"Tor's user may not connect to {path}, so no visitor reaches the source's interface.",
+            "Give the socket's folder Tor's group and mode 2750 (docs/operator.md, 'Let Tor keep the key'), "
+            "and restart the source's interface.",
+        )
+
+
+def _tor_may_use(path: Path, control: str) -> bool:
+    """Return False if Tor, as the owner of its control socket, may not connect to a Unix socket.
+
+    If this user cannot see who Tor's user is, return True: a request over the onion service then shows it.
+    """
+    try:
+        return may_connect(path, Path(control.removeprefix(UNIX)).stat().st_uid)
+    except (OSError, KeyError):
+        return True
 
 
 def _source(

@@ -1,23 +1,19 @@
 """Server processes of one app under gunicorn: a master process that has no keys, and its workers."""
 
 import os
-import stat
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
 from deploy.hardening import TMPFS
+from deploy.ports import listen
 from deploy.quiet_log import GunicornLogger, install_quiet_log
 from deploy.serving.gc_tuning import collect_from_here
 from deploy.serving.gunicorn_worker import QuietWorker
 
 WsgiApp = Callable[..., Any]
-
-# Tor is another user. The folder of a socket decides who can reach the socket.
-_SOCKET_MODE = stat.S_IRUSR | stat.S_IWUSR | stat.S_IRGRP | stat.S_IWGRP
 
 
 class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
@@ -36,8 +32,8 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no 
         stop_seconds: int,
     ) -> None:
         self._build = build  # after the fork: processes share no database connection, lock or thread
+        self._binds = binds
         self._settings = {
-            "bind": list(binds),
             "workers": workers,
             "threads": threads,
             # Many systems let a process open 1,024 files. gunicorn's default of 1,000 connections would leave
@@ -59,7 +55,6 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no 
             "forwarder_headers": "",
             "http_parser": "python",
             "control_socket_disable": True,
-            "when_ready": _open_sockets_to_group,
             "post_fork": self._remember_worker,
         }
         self._worker: QuietWorker | None = None
@@ -72,6 +67,8 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no 
         """
         os.environ["TMPDIR"] = TMPFS  # our code writes no temporary files; a library's are in memory
         install_quiet_log(sys.stderr)
+        # gunicorn would give a Unix socket its own group, and Tor, which is another user, could not use it.
+        self.cfg.set("bind", [f"fd://{listen(bind).detach()}" for bind in self._binds])
         collect_from_here()
         try:
             super().run()
@@ -98,13 +95,3 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no 
 
     def _remember_worker(self, _arbiter: object, worker: QuietWorker) -> None:
         self._worker = worker
-
-
-def _open_sockets_to_group(arbiter: Any) -> None:  # noqa: ANN401  # gunicorn has no types
-    """Let every user in the group of the Unix sockets connect to them. Tor's user is in this group.
-
-    All other users are kept out by the permissions of the sockets' folder.
-    """
-    for address in arbiter.cfg.address:
-        if isinstance(address, str):
-            Path(address).chmod(_SOCKET_MODE)
