@@ -8,6 +8,7 @@ from store.database.atomic_files import replace_file
 
 REWRITTEN = "last-rewrite"  # the clean-up rewrote the whole store
 VERIFIED = "last-verified"  # `steunpunt store verify` verified the whole store
+REHEARSED = "last-rehearsal"  # the operator restored a backup on another machine, to see that it can be done
 SOUND, UNSOUND = "sound", "unsound"
 
 

@@ -11,18 +11,23 @@ from deploy.cli.terminal import stop_on_signals
 @click.command()
 @click.option("--json", "as_data", is_flag=True, help="Print the results as JSON, for a monitoring program.")
 @click.option("--watch", is_flag=True, help="Check every hour, and answer on the health socket.")
+@click.option("--rehearsed", is_flag=True, help="First note that you restored a backup elsewhere today.")
 @click.pass_obj
-def check_command(settings: Path, *, as_data: bool, watch: bool) -> None:
+def check_command(settings: Path, *, as_data: bool, watch: bool, rehearsed: bool) -> None:
     """Check this machine, and print one line for each result with what to do.
 
     If there is a fault, or if a check could not be made, the command ends with status 1.
     """
     from deploy.checking.all_checks import as_json, check_machine, is_in_order
+    from deploy.checking.machine_files import read_machine_settings
     from deploy.checking.watch import call_on_failure, watch_until_stopped
+    from deploy.noted_days import REHEARSED, note_day
     from deploy.settings.check_settings import load_check_config
     from web.dates import utc_today
 
     config = load_check_config(settings)
+    if rehearsed:
+        note_day(read_machine_settings(settings).store_path, REHEARSED, utc_today())
     if watch:
         watch_until_stopped(
             lambda: check_machine(settings, config, utc_today()), config, stop_on_signals(), say=click.echo

@@ -45,4 +45,4 @@ def test_the_command_writes_both_versions_for_its_user_alone(tmp_path: Path) -> 
     assert 0o700 == folder.stat().st_mode & 0o777
 
     blocked = _run(settings, "report", "2025", "--folder", settings / "below", typed=f"{passphrase}\n")
-    assert (1, True) == (blocked.returncode, "cannot be written" in blocked.stderr)
+    assert (1, True) == (blocked.returncode, "in which this user can write" in blocked.stderr)

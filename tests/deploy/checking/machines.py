@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 from deploy.checking.check_results import CheckResult, Level
-from deploy.noted_days import REWRITTEN, VERIFIED, note_day
+from deploy.noted_days import REHEARSED, REWRITTEN, VERIFIED, note_day
 from deploy.pinned_letterhead import serial_line
 from deploy.setup import SERIAL, STORE
 from store.database.atomic_files import replace_file
@@ -16,7 +16,7 @@ from web.dates import utc_today
 def a_safe_machine(made: TwoMachineDesk, folder: Path) -> Machine:
     """Copy a desk to a folder, and return its machine with both interfaces, in a safe state."""
     machine = made.copied(folder).first
-    for task in (REWRITTEN, VERIFIED):
+    for task in (REHEARSED, REWRITTEN, VERIFIED):
         note_day(machine.settings.parent / STORE, task, utc_today())
     with closing(machine.store()) as store:
         replace_file(machine.settings.parent / SERIAL, [serial_line(newest(store, made.keyring))])
