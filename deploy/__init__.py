@@ -2,10 +2,10 @@
 
 Imports `source_app`, `journalist_app`, `sync`, `report`, `stored_mailbox`, `web`, `store`, `protocol`, `gpg`,
 `programs` and `crypto`. Nothing imports `deploy`. Its packages import each other in this direction:
-`cli` → `serving` → `syncing` → `pairing` → `onion` → `settings` → the modules at the root. `backup` and
-`checking` import `onion`, `settings` and root modules only. `sweeping` imports `backup`, `settings` and root
-modules only. Four root modules import packages: `desk_for_command`, `keys_at_terminal` and `setup` import
-`settings`, and `report_files` imports `serving`.
+`cli` → `serving` → `syncing` → `pairing` → `onion` → `settings` → the modules at the root. `backup` imports
+`onion`, `settings` and root modules only. `checking` imports `backup` too. `sweeping` imports `backup`,
+`settings` and root modules only. Four root modules import packages: `desk_for_command`, `keys_at_terminal`
+and `setup` import `settings`, and `report_files` imports `serving`.
 
 - `cli`: commands: read the arguments, call one function, print
 - `settings`: the settings file

@@ -24,3 +24,8 @@ def noted_day(store_path: Path, task: str) -> tuple[date, str]:
         day, result = store_path.with_name(task).read_text("ascii").split()
         return date.fromisoformat(day), result
     return date.min, SOUND
+
+
+def last_time(day: date, age: int) -> str:
+    """Return when a task last ended, to be put in front of a verb. `age` is the number of days since then."""
+    return "never" if day == date.min else f"last, {age} days ago on {day},"

@@ -101,6 +101,18 @@ def backup_faults(settings: Path, letterhead: Letterhead, today: date) -> Iterat
         yield f"{config.folder} has no backup without faults: run steunpunt backup."
 
 
+def newest_sound_backup(settings: Path) -> date | None:
+    """Return the day of the newest backup without faults, or None if there is no such backup.
+
+    Raises:
+        DeployError: the settings have faults.
+    """
+    if "backup" not in sections_in(settings):
+        return None
+    folder = load_config(settings, "backup", BackupConfig).folder
+    return max((name.day for name in backups_in(folder) if _is_sound(folder / name.text)), default=None)
+
+
 def _is_sound(backup: Path) -> bool:
     try:
         return read_manifest(backup).faults == 0

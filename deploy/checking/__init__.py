@@ -1,10 +1,11 @@
 """Checks of a machine: unsafe states, for the start of the programs too, and everything of `steunpunt check`.
 
-Imports `deploy.onion`, `deploy.settings`, modules at the root of `deploy`, and `crypto`, `protocol`, `store`
-and `web`. The modules look at settings, files, the system and the network, and read the store. They load no
-code of the two apps.
+Imports `deploy.backup`, `deploy.onion`, `deploy.settings`, modules at the root of `deploy`, and `crypto`,
+`protocol`, `store` and `web`. The modules look at settings, files, the system and the network, and read the
+store. What a program does at its start loads no code of the two apps.
 
 - `all_checks`: all checks in order
+- `backup_checks`: age of the backups, agreement with the desk's promise, rehearsed restore
 - `check_results`: result of one check: its level, what was found, and what to do
 - `clock`: comparison of the clock with the days in the store
 - `keyring_checks`: the keyring's backup, and the recovery sheet

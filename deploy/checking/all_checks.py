@@ -6,6 +6,7 @@ from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
+from deploy.checking.backup_checks import make_backup_checks
 from deploy.checking.check_results import CheckResult, Level
 from deploy.checking.keyring_checks import make_keyring_checks
 from deploy.checking.machine_files import read_machine_settings
@@ -36,6 +37,7 @@ def check_machine(settings_path: Path, config: CheckConfig, today: date) -> list
     return [
         *look_at_states(scene),
         *make_store_checks(settings, today),
+        *make_backup_checks(settings, today),
         *make_keyring_checks(settings),
         *make_network_checks(settings),
         *make_system_checks(settings, programs, config.log_paths),

@@ -9,7 +9,7 @@ from pathlib import Path
 from deploy.checking.check_results import CheckResult, Level, made_or_unknown
 from deploy.checking.machine_files import MachineSettings
 from deploy.errors import LetterheadError
-from deploy.noted_days import REHEARSED, REWRITTEN, SOUND, VERIFIED, noted_day
+from deploy.noted_days import REWRITTEN, SOUND, VERIFIED, last_time, noted_day
 from deploy.onion.folders import give_to_owner_of
 from deploy.pinned_letterhead import inspect_letterhead
 from store.database.atomic_files import replace_file
@@ -20,7 +20,6 @@ _MANUAL = "Read 'Solve problems at the start' in docs/operator.md."
 _RIGHT_USER = "Run this as the user who owns the store."
 _VERIFY_DAYS = 35  # the manual says: once a month
 _REWRITE_DAYS = 2
-_REHEARSE_DAYS = 183
 _LAST_DAYS = 30  # a disk that is full earlier than this is a fault
 _SIZES = "store-sizes"  # file with the size of the store on earlier days, to see its growth
 _SIZES_MAX = 31
@@ -34,7 +33,6 @@ def make_store_checks(settings: MachineSettings, today: date) -> list[CheckResul
         *made_or_unknown("store", lambda: _store(path), _RIGHT_USER),
         *made_or_unknown("store_verified", lambda: _verified(settings, today), _RIGHT_USER),
         *made_or_unknown("store_rewritten", lambda: _rewritten(path, today), _RIGHT_USER),
-        *made_or_unknown("rehearsal", lambda: _rehearsed(settings, today), _RIGHT_USER),
         *made_or_unknown("letterhead", lambda: _letterhead(settings), _RIGHT_USER),
         *made_or_unknown("disk", lambda: _disk(settings, today), _RIGHT_USER),
     ]
@@ -71,41 +69,22 @@ def _verified(settings: MachineSettings, today: date) -> Iterator[CheckResult]:
             day = max(day, datetime.fromtimestamp(checked, UTC).date())
     age = (today - day).days
     if day == date.min or age > _VERIFY_DAYS:
-        state = f"The whole store was {_last_time(day, age)} verified."
+        state = f"The whole store was {last_time(day, age)} verified."
         yield CheckResult("store_verified", Level.WARNING, state, "Run: steunpunt store verify")
     else:
-        yield CheckResult("store_verified", Level.OK, f"The whole store was {_last_time(day, age)} verified.")
+        yield CheckResult("store_verified", Level.OK, f"The whole store was {last_time(day, age)} verified.")
 
 
 def _rewritten(path: Path, today: date) -> Iterator[CheckResult]:
     day, _ = noted_day(path, REWRITTEN)
     age = (today - day).days
-    state = f"The store was {_last_time(day, age)} rewritten by the sweeper."
+    state = f"The store was {last_time(day, age)} rewritten by the sweeper."
     if day == date.min or age > _REWRITE_DAYS:
         level = Level.WARNING if day == date.min else Level.FAULT
         advice = "Let steunpunt sweep run in the night, and look for StoreFullError in its log."
         yield CheckResult("store_rewritten", level, state, advice)
     else:
         yield CheckResult("store_rewritten", Level.OK, state)
-
-
-def _rehearsed(settings: MachineSettings, today: date) -> Iterator[CheckResult]:
-    if "source" not in settings.sections:
-        return  # a workstation has no backup of its store
-    day, _ = noted_day(settings.store_path, REHEARSED)
-    age = (today - day).days
-    state = f"The restore of a backup was {_last_time(day, age)} rehearsed."
-    if day == date.min or age > _REHEARSE_DAYS:
-        advice = (
-            "Restore the newest backup on another machine, and then run here: steunpunt check --rehearsed"
-        )
-        yield CheckResult("rehearsal", Level.WARNING, state, advice)
-    else:
-        yield CheckResult("rehearsal", Level.OK, state)
-
-
-def _last_time(day: date, age: int) -> str:
-    return "never" if day == date.min else f"last, {age} days ago on {day},"
 
 
 def _letterhead(settings: MachineSettings) -> Iterator[CheckResult]:

@@ -211,10 +211,7 @@ UNSAFE_STATES = (
         refuses=True,
         find=_lost_serials,
         state="The file {0} is missing, so no one would notice that the store was replaced by an older copy.",
-        to_do=(
-            "Restore the file from a backup. If you have just restored a backup of the store, run steunpunt "
-            "serve sync once without --refuse-unsafe."
-        ),
+        to_do="Find out who removed it. If the store is the right one, run: steunpunt letterhead show",
         fine="The file with the letterhead's serial is in its place.",
     ),
     UnsafeState(

@@ -10,7 +10,7 @@ from crypto.passphrase import Argon2Params
 from deploy.checking.check_results import CheckResult, Level
 from deploy.checking.machine_files import read_machine_settings
 from deploy.checking.store_checks import make_store_checks
-from deploy.noted_days import REHEARSED, REWRITTEN, UNSOUND, VERIFIED, note_day
+from deploy.noted_days import REWRITTEN, UNSOUND, VERIFIED, note_day
 from deploy.setup import SERIAL, STORE
 from protocol import keyring as keyrings
 from protocol.keyring import Slot
@@ -37,9 +37,9 @@ def test_a_good_store_has_a_good_result_for_each_check(desk: Machine) -> None:
 
     good = _checked(desk, days=1)
 
-    names = ["store", "store_verified", "store_rewritten", "rehearsal", "letterhead", "disk"]
+    names = ["store", "store_verified", "store_rewritten", "letterhead", "disk"]
     assert [(name, Level.OK) for name in names] == [(each.check, each.level) for each in good]
-    assert desk.fingerprint in good[4].state
+    assert desk.fingerprint in good[3].state
 
 
 @pytest.mark.parametrize("fault", ["missing", "damaged", "outdated"])
@@ -130,17 +130,6 @@ def test_a_new_desk_without_a_first_night_is_a_warning(desk: Machine) -> None:
     (desk.settings.parent / REWRITTEN).unlink()
 
     assert Level.WARNING is _only(desk, "store_rewritten").level
-
-
-def test_a_restore_that_was_not_rehearsed_for_six_months_is_a_warning_until_it_was(desk: Machine) -> None:
-    (desk.settings.parent / REHEARSED).unlink()
-    assert "never rehearsed" in _only(desk, "rehearsal").state
-    note_day(desk.settings.parent / STORE, REHEARSED, TODAY - timedelta(days=184))
-    assert Level.WARNING is _only(desk, "rehearsal").level
-
-    desk.types("check", "--rehearsed")
-
-    assert Level.OK is _only(desk, "rehearsal").level
 
 
 def test_a_letterhead_of_another_desk_is_a_fault(desk: Machine) -> None:

@@ -76,7 +76,7 @@ def stick(tmp_path: Path) -> Path:
 def test_a_server_is_set_up_without_any_key_of_the_desk(desk: TwoMachineDesk) -> None:
     folder = desk.server.settings.parent
 
-    assert sections_in(desk.server.settings) == {"source", "onion", "sync", "check"}
+    assert sections_in(desk.server.settings) == {"source", "onion", "sync", "backup", "check"}
     kept = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
     assert {name: mode for name, mode in kept.items() if "-" not in name} == {
         "config.toml": 0o600,

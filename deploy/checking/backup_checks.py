@@ -1,0 +1,58 @@
+"""Checks of a server's backups: their age, what the desk promises about them, and a rehearsed restore."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import date
+
+from deploy.backup.kept_backups import backup_faults, newest_sound_backup
+from deploy.checking.check_results import CheckResult, Level, made_or_unknown
+from deploy.checking.machine_files import MachineSettings
+from deploy.noted_days import REHEARSED, last_time, noted_day
+from deploy.pinned_letterhead import inspect_letterhead
+from store.database.engine import open_store
+
+_RIGHT_USER = "Run this as the user who owns the backups, when the store can be used."
+_SECTION = "See 'Back up the store' in docs/operator.md."
+_BACKUP_DAYS = 2  # the manual says: once a day
+_REHEARSE_DAYS = 183
+
+
+def make_backup_checks(settings: MachineSettings, today: date) -> list[CheckResult]:
+    """Return the results of all checks of backups. A workstation has no backup of its store."""
+    if "source" not in settings.sections:
+        return []
+    return [
+        *made_or_unknown("backup", lambda: _backups(settings, today), _RIGHT_USER),
+        *made_or_unknown("rehearsal", lambda: _rehearsed(settings, today), _RIGHT_USER),
+    ]
+
+
+def _backups(settings: MachineSettings, today: date) -> Iterator[CheckResult]:
+    serial_path = settings.files("letterhead_serial_path")[0]
+    with closing(open_store(settings.store_path)) as store:
+        letterhead = inspect_letterhead(store, settings.text("source", "fingerprint"), serial_path)
+    for sentence in backup_faults(settings.path, letterhead, today):
+        yield CheckResult("backup", Level.FAULT, sentence, _SECTION)
+    if (newest := newest_sound_backup(settings.path)) is None:
+        return  # one of the sentences says so
+    age = (today - newest).days
+    state = f"A backup was {last_time(newest, age)} made and verified."
+    if age > _BACKUP_DAYS:
+        yield CheckResult(
+            "backup", Level.FAULT, state, "Run steunpunt backup, and let systemd run it each night."
+        )
+    else:
+        yield CheckResult("backup", Level.OK, state)
+
+
+def _rehearsed(settings: MachineSettings, today: date) -> Iterator[CheckResult]:
+    day, _ = noted_day(settings.store_path, REHEARSED)
+    age = (today - day).days
+    state = f"The restore of a backup was {last_time(day, age)} rehearsed."
+    if day == date.min or age > _REHEARSE_DAYS:
+        advice = (
+            "Restore the newest backup on another machine, and then run here: steunpunt check --rehearsed"
+        )
+        yield CheckResult("rehearsal", Level.WARNING, state, advice)
+    else:
+        yield CheckResult("rehearsal", Level.OK, state)
