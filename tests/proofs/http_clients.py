@@ -12,6 +12,7 @@ from bench.forms import URLENCODED, Form, form_to
 from bench.source import Source, WrongAnswerError
 
 _FILE_LINK = re.compile(r'href="([^"]*/files/[0-9a-f]{32})"[^>]*>(.*?)</a>', re.DOTALL)
+_LOOK_LINK = re.compile(r'<a href="([^"]*)/look/([0-9a-f]{32})/1" data-look>')
 
 
 def multipart(fields: Mapping[str, str], files: Mapping[str, bytes]) -> tuple[str, bytes]:
@@ -35,9 +36,13 @@ def shown_text(page: Answer) -> str:
 
 
 def file_links(page: Answer) -> dict[str, str]:
-    """Return the path of every file on a page, by the name in the text of its link."""
+    """Return the path of every file on a page, by the name in the text of its link.
+
+    On the adviser's pages, this link leads to a page that shows the file. The path is that of the file.
+    """
     found: dict[str, str] = {}
-    for path, label in _FILE_LINK.findall(page.body.decode()):
+    shown = _LOOK_LINK.sub(r'<a href="\1/files/\2" download>', page.body.decode())
+    for path, label in _FILE_LINK.findall(shown):
         words = html.unescape(re.sub(r"<[^>]*>", " ", label)).split()
         found[next(word for word in words if "." in word)] = html.unescape(path)
     return found
