@@ -181,14 +181,15 @@ def _sheet_files(config: AdviserConfig, sheet: RecoverySheet, folder: Path | Non
         with os_error_as(f"{place} cannot be written"):
             if folder is None:
                 private_folder(place)
-            written.append(place / "recovery-sheet.txt")
+            name = f"recovery-sheet-{secrets.token_hex(4)}"  # a new name: all files here are deleted again
+            written.append(place / f"{name}.txt")
             write_new(written[0], sheet_text(sheet))
             try:
                 content = sheet_pdf(sheet)
             except PdfToolsMissingError:
                 pass  # the text has everything that the PDF has, except the QR code
             else:
-                written.append(place / "recovery-sheet.pdf")
+                written.append(place / f"{name}.pdf")
                 write_new(written[1], content)
         yield written
     finally:

@@ -124,6 +124,20 @@ def test_a_sheet_that_was_not_finished_leaves_no_file_and_no_slot(machine: Machi
     assert 1 == len(_ID.findall(machine.does("keys", "list")))
 
 
+def test_other_files_in_the_folder_for_the_sheet_stay(machine: Machine, tmp_path: Path) -> None:
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    (stick / "recovery-sheet.txt").write_text("of another desk")
+    words = ("keys", "add", "--sheet", "--holder", "Kluis 3", "--folder", stick, "--language", "en")
+    with at_terminal(machine.settings, *words) as person:
+        person.answers("Passphrase: ", PASSPHRASE)
+        opens = prints_the_sheet(person)
+        person.ends()
+
+    assert _opens(machine, opens)
+    assert ["recovery-sheet.txt"] == [path.name for path in stick.iterdir()]
+
+
 def test_a_sheet_is_not_written_beside_the_keyring(machine: Machine) -> None:
     words = ["keys", "add", "--sheet", "--holder", "Kluis", "--folder", machine.settings.parent]
     assert "next to the keyring" in machine.is_told(*words)

@@ -261,6 +261,19 @@ def test_after_every_change_the_folder_has_the_newest_keyring_alone(world: World
     assert not _opens(world, NEW)
 
 
+def test_a_newer_backup_stays_although_an_old_keyring_was_put_back(world: World) -> None:
+    folder, old = world.config.keyring_backups_path, world.config.keyring_path.read_bytes()
+    _add(unlocked(world))
+    world.config.keyring_path.write_bytes(old)
+    world.config.trusted_state_path.unlink()  # so that this computer does not remember the newer keyring
+    newer = [(each.serial, each.path.read_bytes()) for each in keyring_backups.list_backups(folder)]
+
+    unlocked(world)
+
+    assert newer == [(each.serial, each.path.read_bytes()) for each in keyring_backups.list_backups(folder)]
+    assert [2] == [serial for serial, _ in newer]
+
+
 def test_other_files_and_other_workstations_backups_stay(world: World) -> None:
     folder = world.config.keyring_backups_path
     folder.mkdir()
