@@ -33,14 +33,17 @@ def test_every_link_of_the_page_to_write_on_keeps_the_text(source: SourceBrowser
     links = links_of(page)
 
     assert plain == {"/en/leave", "#content"}
+    assert hooks(page, "text") == []
     assert {"/nl/mailbox/write", "/en/help#danger", "/en/help#talk", "/en/mailbox", "/en/privacy"} < set(
         links
     )
     for link in links:
         left = source.post("/en/mailbox/keep", {**source.form_context(), "text": TEXT, "look": link})
         assert (left.status_code, left.location) == (303, link)
-        assert typed_text(source.get("/en/mailbox/write").text) == TEXT
-        assert typed_text(source.get("/nl/mailbox/write").text) == TEXT
+        for lang in ("en", "nl"):
+            back = source.get(f"/{lang}/mailbox/write").text
+            assert typed_text(back) == TEXT
+            assert hooks(back, "text") == ["kept"]  # and says that files must be chosen again
     assert hooks(source.get("/en/mailbox").text, "notice") == ["waiting", "unsent"]
 
 
