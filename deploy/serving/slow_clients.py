@@ -11,9 +11,11 @@ import errno
 import re
 import socket
 import struct
+import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
@@ -31,10 +33,12 @@ ANSWER_BYTES = 256 * 1024  # if a client has not read more than this, making the
 _KERNEL_BYTES = 64 * 1024
 _READ_BYTES = 128 * 1024  # of a body at once
 
-_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*0*(\d{1,15})(\d*)[ \t]*\r\n", re.IGNORECASE)
-_CODING = re.compile(rb"\r\ntransfer-encoding:[ \t]*(chunked[ \t]*\r\n)?", re.IGNORECASE)
+# Attack: `000...0x`. Without "+" after each repetition, searching takes the square of the number of zeros.
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*+(?=\d)0*+(\d{0,15}+)(\d*+)[ \t]*+\r\n", re.IGNORECASE)
+_CODING = re.compile(rb"\r\ntransfer-encoding:[ \t]*+(chunked[ \t]*+\r\n)?", re.IGNORECASE)
 # The line break before a chunk, and its first line: the size, and perhaps an extension.
-_CHUNK = re.compile(rb"\r\n([0-9a-f]{1,15})(?:[ \t]*;[^\r\n]*)?\r\n", re.IGNORECASE)
+_CHUNK = re.compile(rb"\r\n([0-9a-f]{1,15}+)(?:[ \t]*+;[^\r\n]*+)?\r\n", re.IGNORECASE)
+_CHUNK_LINE_BYTES = 256  # a longer line is malformed, so that no line is read again for each of its bytes
 _EXPECT = re.compile(rb"\r\nexpect:", re.IGNORECASE)
 _IS_REFUSED_WITH_EXPECT = b" HTTP/1.1"  # with HTTP/1.0, gunicorn ignores the header and reads the body
 
@@ -47,6 +51,33 @@ class Arrival(Enum):
     LARGE = auto()  # the head and the beginning of a large body: a thread has to wait for the rest
     NOTHING = auto()  # the client closed its end before a new request
     LONG_HEAD = auto()  # the head is over its limit
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """Facts in the head of a request. `end` is the position of the empty line after the head."""
+
+    end: int
+    body_bytes: int
+    is_coded: bool  # the body is in chunks
+    is_odd: bool  # nothing more is read: two lengths, or another coding than chunks
+    is_refused: bool
+
+
+def _read_head(received: bytearray) -> _Head | None:
+    """Return the facts in the head of a request, or None if the head has not arrived completely."""
+    end = received.find(b"\r\n\r\n", 0, HEAD_BYTES)
+    if end < 0:
+        return None
+    head = received[: end + 2]
+    length, coding = _LENGTH.search(head), _CODING.search(head)
+    body_bytes = 0 if length is None else int(length[1] or 0)
+    if length and length[2]:  # more than 15 digits
+        body_bytes = sys.maxsize
+    is_refused = head.partition(b"\r\n")[0].endswith(_IS_REFUSED_WITH_EXPECT) and _EXPECT.search(head)
+    return _Head(
+        end, body_bytes, bool(coding), bool(coding and (length or not coding[1])), is_refused=bool(is_refused)
+    )
 
 
 class Places:
@@ -107,6 +138,7 @@ class PatientSocket:
         self._waits_since: float | None = None
         self._least_bytes_a_second = LEAST_BYTES_A_SECOND
         self.has_place = False
+        self._head: _Head | None = None  # read once, although a body can arrive byte by byte
         self._chunk_at = 0  # in `received`: the chunk that has not arrived completely
 
     def hurry(self) -> None:
@@ -140,21 +172,18 @@ class PatientSocket:
 
     def arrival(self) -> Arrival:
         """Return how much of a request has arrived."""
-        end = self.received.find(b"\r\n\r\n", 0, HEAD_BYTES)
         if self._is_at_end:
             return Arrival.WHOLE if self.received else Arrival.NOTHING
-        if end < 0:
+        self._head = self._head or _read_head(self.received)
+        if not self._head:
             return Arrival.LONG_HEAD if len(self.received) >= HEAD_BYTES else Arrival.PART
-        head, body_bytes = self.received[: end + 2], len(self.received) - end - 4
-        length = _LENGTH.search(head)
-        is_refused = head.partition(b"\r\n")[0].endswith(_IS_REFUSED_WITH_EXPECT) and _EXPECT.search(head)
-        coding = _CODING.search(head)
-        self._is_at_end = bool(coding and (length or not coding[1]))
-        if is_refused or (coding and self._has_last_chunk(end + 2)):
+        head, body_bytes = self._head, len(self.received) - self._head.end - 4
+        self._is_at_end = head.is_odd
+        if head.is_refused or (head.is_coded and self._has_last_chunk(head.end + 2)):
             return Arrival.WHOLE
-        if coding or (length and (length[2] or int(length[1]) > SMALL_BODY_BYTES)):
+        if head.is_coded or head.body_bytes > SMALL_BODY_BYTES:
             return Arrival.LARGE if body_bytes >= SMALL_BODY_BYTES else Arrival.PART
-        return Arrival.WHOLE if length is None or body_bytes >= int(length[1]) else Arrival.PART
+        return Arrival.WHOLE if body_bytes >= head.body_bytes else Arrival.PART
 
     def _has_last_chunk(self, first: int) -> bool:
         """Return True if a chunked body has arrived completely, or if it is malformed.
@@ -163,12 +192,13 @@ class PatientSocket:
         the line break before the first chunk.
         """
         self._chunk_at = max(first, self._chunk_at)
-        while chunk := _CHUNK.match(self.received, self._chunk_at):
+        while chunk := _CHUNK.match(self.received, self._chunk_at, self._chunk_at + _CHUNK_LINE_BYTES):
             if not int(chunk[1], 16):
                 return self.received.find(b"\r\n\r\n", chunk.end() - 2) >= 0  # the end of the trailers
             self._chunk_at = chunk.end() + int(chunk[1], 16)
-        line = self.received[self._chunk_at :]
-        self._is_at_end |= line[:2] != b"\r\n"[: len(line)] or b"\n" in line[2:]
+        line = self.received[self._chunk_at : self._chunk_at + _CHUNK_LINE_BYTES]
+        is_malformed = line[:2] != b"\r\n"[: len(line)] or b"\n" in line[2:]
+        self._is_at_end |= is_malformed or len(line) == _CHUNK_LINE_BYTES
         return self._is_at_end
 
     def send_rest(self) -> bool:

@@ -16,6 +16,7 @@ from typing import cast
 _HEADERS = ("From", "To", "Cc", "Date", "Subject")
 _LONGEST = 2000  # characters of one header that are shown
 _HIDDEN = frozenset({"script", "style", "head", "title", "template"})
+_SPACE = re.compile(r"\s+")  # a search for two line breaks in it would take the square of its length
 _BLOCKS = frozenset({"p", "div", "br", "li", "tr", "h1", "h2", "h3", "h4", "table", "blockquote"})
 
 
@@ -39,7 +40,7 @@ class _Words(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if not self._hidden:
-            self.words.append(re.sub(r"\s+", " ", data))
+            self.words.append(_SPACE.sub(" ", data))
 
 
 def _clean(text: str) -> str:
@@ -59,7 +60,11 @@ def _text(part: EmailMessage | None) -> str:
         return text
     words = _Words()
     words.feed(text)
-    return re.sub(r"\s*\n\s*\n\s*", "\n\n", "".join(words.words)).strip()
+    return _SPACE.sub(_without_blank_lines, "".join(words.words)).strip()
+
+
+def _without_blank_lines(space: re.Match[str]) -> str:
+    return "\n\n" if space[0].count("\n") > 1 else space[0]
 
 
 def _header(message: EmailMessage, name: str) -> str:

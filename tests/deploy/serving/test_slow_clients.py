@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -75,6 +76,7 @@ MALFORMED_CHUNKS = [
     b"2 \r\n",
     b"0x2\r\n",
     b"f" * 16 + b"\r\n",
+    b"2;" + b"x" * 300,  # would be read again at each byte
 ]
 ODD_CODINGS = [
     b"Transfer-Encoding: xchunked",
@@ -110,9 +112,9 @@ def test_thousands_of_tiny_chunks_that_arrive_byte_by_byte_are_each_looked_at_on
     looks: list[int] = []
 
     class Counted:
-        def match(self, received: bytearray, at: int) -> object:
+        def match(self, received: bytearray, at: int, stop: int) -> object:
             looks.append(at)
-            return original.match(received, at)
+            return original.match(received, at, stop)
 
     original = slow_clients._CHUNK
     monkeypatch.setattr(slow_clients, "_CHUNK", Counted())
@@ -125,6 +127,52 @@ def test_thousands_of_tiny_chunks_that_arrive_byte_by_byte_are_each_looked_at_on
     assert len(looks) <= 2 * 6 * 500
     client.sendall(b"0\r\n\r\n")
     assert server.collect() is Arrival.WHOLE
+
+
+@pytest.mark.parametrize("head", [CHUNKED + b"ffff\r\n", b"POST / HTTP/1.1\r\nContent-Length: 999\r\n\r\n"])
+def test_the_head_of_a_body_that_arrives_byte_by_byte_is_searched_once(
+    pair: tuple[PatientSocket, socket.socket], monkeypatch: pytest.MonkeyPatch, head: bytes
+) -> None:
+    server, client = pair
+    searches: list[int] = []
+
+    class Counted:
+        def search(self, head: bytearray) -> object:
+            searches.append(len(head))
+            return original.search(head)
+
+    original = slow_clients._LENGTH
+    monkeypatch.setattr(slow_clients, "_LENGTH", Counted())
+    client.sendall(head)
+    for _ in range(100):
+        client.send(b"x")
+        assert server.collect() is Arrival.PART
+
+    assert len(searches) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        (name, form)
+        for name in (b"Content-Length: ", b"Transfer-Encoding: ", b"Expect: ", b"X: ")
+        for form in (b"%sx", b"%s x", b" %sx", b"1%sx", b"chunked%sx")
+    ],
+)
+@pytest.mark.parametrize("filler", [b"0", b"1", b" ", b"\t", b"\r\n"])
+def test_no_head_takes_the_square_of_its_length(name: bytes, form: bytes, filler: bytes) -> None:
+    """Processor time, not a clock: 16 times the bytes would take 256 times as long in a square."""
+
+    def seconds(count: int) -> float:
+        line = b"\r\n" + name + form.replace(b"%s", filler * (count // len(filler)))
+        received = bytearray(b"POST / HTTP/1.1" + line + b"\r\n\r\n")
+        since = time.thread_time()
+        slow_clients._read_head(received)
+        return time.thread_time() - since
+
+    short = max(min(seconds(1000) for _ in range(5)), 20e-6)
+    assert min(seconds(16_000) for _ in range(3)) < 64 * short
 
 
 def test_the_next_chunked_request_of_a_connection_is_read_from_its_beginning(

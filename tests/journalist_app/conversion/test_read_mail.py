@@ -1,0 +1,33 @@
+"""The text of an e-mail message in HTML, whatever its white space."""
+
+import time
+from email.message import EmailMessage
+
+import pytest
+
+from journalist_app.conversion import read_mail
+
+
+def words_of(html: str) -> str:
+    message = EmailMessage()
+    message.set_content(html, subtype="html", cte="8bit")
+    return read_mail._text(message)
+
+
+def test_lines_of_white_space_become_one_blank_line() -> None:
+    html = "<div>one</div> <b> </b><p> \n </p>two<br>three <b> </b> four<br><br> <i> </i>"
+
+    assert words_of(html) == "one\n\ntwo\nthree   four"
+
+
+@pytest.mark.slow
+def test_a_message_of_white_space_does_not_take_the_square_of_its_length() -> None:
+    """Processor time, not a clock: 16 times the spaces would take 256 times as long in a square."""
+
+    def seconds(count: int) -> float:
+        html = "x" + "<b> </b>" * count + "x"
+        since = time.thread_time()
+        words_of(html)
+        return time.thread_time() - since
+
+    assert seconds(32_000) < 64 * min(seconds(2000) for _ in range(3))
