@@ -1,7 +1,7 @@
 """Bubblewrap sandbox for external programs.
 
 A hostile file may take over the program that reads it. In the sandbox, that program has no network, a
-read-only /usr, its own /tmp in memory, and an almost empty environment.
+read-only /usr, its own /tmp in memory as the only place to write, and an almost empty environment.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,8 @@ _OPTIONS: Final = (
     " --ro-bind /usr /usr --symlink usr/bin /bin --symlink usr/lib /lib --symlink usr/lib64 /lib64"
     " --symlink usr/sbin /sbin"
 )
+# Bubblewrap's own / and /dev are in memory too, and have no limit on their size.
+_READ_ONLY: Final = "--remount-ro /dev --remount-ro /"
 _SHOWN: Final = "/etc/alternatives /etc/ld.so.cache /etc/mime.types /etc/fonts /var/cache/fontconfig"
 
 
@@ -31,10 +33,10 @@ class Sandbox:
 
     bwrap: Path
 
-    def words(self, *words: str) -> tuple[str, ...]:
-        """Return the command that runs a program in a new sandbox.
+    def words(self, *options: str) -> tuple[str, ...]:
+        """Return the words before a command that make it run in a new sandbox.
 
-        `words` are further options of bubblewrap, then the program's name and its arguments.
+        `options` are further options of bubblewrap.
         """
         variables = few_variables(SANDBOX_FOLDER, f"{SANDBOX_FOLDER}/bin")
         folder = f"--size {_FOLDER_BYTES} --tmpfs {SANDBOX_FOLDER} --chdir {SANDBOX_FOLDER}"
@@ -42,20 +44,25 @@ class Sandbox:
             *(str(self.bwrap), *_OPTIONS.split(), *folder.split()),
             *(word for path in _SHOWN.split() for word in ("--ro-bind-try", path, path)),
             *(word for pair in variables.items() for word in ("--setenv", *pair)),
-            *words,
+            *(*options, *_READ_ONLY.split()),
         )
 
-    def run(self, words: Sequence[str], limits: ProgramLimits, open_files: Sequence[int]) -> bytes:
-        """Run a program in a new sandbox, and return its output.
+    def run(
+        self,
+        command: Sequence[str],
+        limits: ProgramLimits,
+        open_files: Sequence[int],
+        options: Sequence[str] = (),
+    ) -> bytes:
+        """Run a command in a new sandbox, and return its output.
 
-        `words` are further options of bubblewrap, then the program's name and its arguments. The program must
-        write nothing to standard error.
+        `options` are further options of bubblewrap. The program must write nothing to standard error.
 
         Raises:
             NoSandboxError: the sandbox did not start.
             ProgramFailedError: the program exceeded a limit, or ended with an exit code other than 0.
         """
-        with Program(self.words(*words), limits, open_files=open_files) as program:
+        with Program((*self.words(*options), *command), limits, open_files=open_files) as program:
             output = b"".join(program.output())
         if program.code:
             raise (

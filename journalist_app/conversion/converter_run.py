@@ -71,10 +71,10 @@ class Converter:
         for number, file in enumerate(files, start=1):
             os.lseek(file.fileno(), 0, os.SEEK_SET)  # the sandbox reads from here
             options += f"--ro-bind-data {file.fileno()} {SANDBOX_FOLDER}/{number}".split()
-        command = (*options, "/bin/sh", "-c", _BEGIN + script + _END, "sh", *map(str, words))
+        command = ("/bin/sh", "-c", _BEGIN + script + _END, "sh", *map(str, words))
         limits = limits_of_run(max(0.0, min(SECONDS, self.until - time.monotonic())))
         try:
-            output = Sandbox(self.bwrap).run(command, limits, [file.fileno() for file in files])
+            output = Sandbox(self.bwrap).run(command, limits, [file.fileno() for file in files], options)
         except NoSandboxError as why:
             raise ConversionRefusedError(ConversionRefusal.NO_SANDBOX) from why
         except ProgramLimitError as why:

@@ -12,9 +12,11 @@ from PIL import Image, ImageOps
 _BITS_16 = 256  # a picture with 16 bits for each pixel becomes a picture with 8
 
 
-def _decoded(path: str, frame: int, side: int) -> Image.Image:
+def _decoded(path: str, frame: int, side: int, pixels: int) -> Image.Image | None:
     with Image.open(path) as opened:
         opened.seek(frame)
+        if opened.width * opened.height > pixels:
+            return None
         if frame == 0:
             opened.draft("RGB", (side, side))  # all pixels of a large JPEG are not needed
         image = ImageOps.exif_transpose(opened)
@@ -32,11 +34,12 @@ def _decode(paths: list[str], side: int, pixels: int, first: int, most: int) -> 
     frames = []
     for path in paths:
         with Image.open(path) as image:
-            if image.width * image.height > pixels:
-                return "pixels"
             frames += [(path, number) for number in range(getattr(image, "n_frames", 1))]
     for number, (path, frame) in enumerate(frames[first - 1 : first - 1 + most], start=1):
-        _decoded(path, frame, side).save(f"out/{number}", format="PPM")
+        picture = _decoded(path, frame, side, pixels)
+        if picture is None:
+            return "pixels"
+        picture.save(f"out/{number}", format="PPM")
     return str(len(frames))
 
 

@@ -158,10 +158,10 @@ class Mat2:
     def _run(self, script: str, file: IO[bytes], ending: str, limit: int, until: float) -> bytes:
         seconds = max(0.0, min(_SECONDS, until - time.monotonic()))
         limits = ProgramLimits(seconds, _MEMORY_BYTES, limit, _CLEANED_BYTES, _PROCESSES)
-        source = f"--ro-bind-data {file.fileno()} {SANDBOX_FOLDER}/file{ending} /bin/sh -c"
+        source = f"--ro-bind-data {file.fileno()} {SANDBOX_FOLDER}/file{ending}"
         programs = (each.read_text("utf-8") for each in (_HIDDEN_PARTS, _PDF_PARTS))
-        words = (*source.split(), script, "sh", str(self.mat2), ending, *programs)
-        return Sandbox(self.bwrap).run(words, limits, (file.fileno(),))
+        command = ("/bin/sh", "-c", script, "sh", str(self.mat2), ending, *programs)
+        return Sandbox(self.bwrap).run(command, limits, (file.fileno(),), source.split())
 
 
 def _not_examined(reason: LazyString, *remarks: LazyString) -> FileFindings:

@@ -8,7 +8,7 @@ import pytest
 
 from programs.errors import NoSandboxError, ProgramFailedError, ProgramLimitError
 from programs.runner import ProgramLimits
-from programs.sandbox import Sandbox
+from programs.sandbox import SANDBOX_FOLDER, Sandbox
 from tests.programs.hostile_programs import LIMITS, are_gone
 
 BWRAP = Path("/usr/bin/bwrap")
@@ -67,6 +67,18 @@ def test_the_real_sandbox_shows_nothing_of_this_machine(
     assert "geheim" not in seen
     assert "written" not in seen
     assert seen.endswith(LOOPBACK_ALONE)
+
+
+def test_a_program_in_the_sandbox_can_write_to_tmp_only() -> None:
+    """On a machine that allows no sandbox, the program does not start at all."""
+    places = "/ /dev /dev/shm /run /tmp"
+    write = f"exec 2>/dev/null; for each in {places}; do (: >$each/file) && echo $each; done; echo end"
+
+    written = f"{SANDBOX_FOLDER}\nend\n"
+    with contextlib.suppress(NoSandboxError):
+        written = SANDBOX.run(("/bin/sh", "-c", write), LIMITS, ()).decode()
+
+    assert f"{SANDBOX_FOLDER}\nend\n" == written
 
 
 def test_a_program_in_the_sandbox_cannot_leave_it_by_a_session_of_its_own() -> None:

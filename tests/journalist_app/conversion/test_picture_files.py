@@ -83,6 +83,17 @@ def test_a_picture_that_unpacks_to_gigabytes_is_refused(side: int) -> None:
     assert ConversionRefusal.PIXELS is refused.value.reason
 
 
+def test_a_later_picture_that_unpacks_to_gigabytes_is_refused() -> None:
+    made = BytesIO()
+    pages = [Image.new("1", (8, 8)), Image.new("1", (20_000, 20_000))]
+    pages[0].save(made, "TIFF", save_all=True, append_images=pages[1:], compression="group4")
+
+    with pytest.raises(ConversionRefusedError) as refused:
+        decoded(made.getvalue())
+
+    assert ConversionRefusal.PIXELS is refused.value.reason
+
+
 def a_png_of(side: int) -> bytes:
     """Make a black picture in which each pixel has one bit, without the memory for its pixels."""
 
