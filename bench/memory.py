@@ -17,6 +17,7 @@ class TreeMemory:
 
     def __init__(self) -> None:
         self.peak = 0
+        self.before = tree_bytes(os.getpid())
         self._stopped = threading.Event()
         self._sampler = threading.Thread(target=self._sample)
 

@@ -1,7 +1,7 @@
 """Measurements of what happens to files: examining, cleaning and picturing ten ordinary files.
 
 Each program runs in the sandbox, as in the adviser's interface, and the files are handled one by one. The
-memory is the peak of this process and all programs together. No other program makes the same three things, so
+memory is the peak of all these programs together. No other program makes the same three things, so
 the column of the baseline names the file that took longest.
 """
 
@@ -31,7 +31,7 @@ def handling(setup: BenchSetup) -> Iterator[Measurement]:
             slowest = max(seconds, key=seconds.__getitem__)
             longest = f"longest: {seconds[slowest]:.1f} s, {slowest}"
             yield Measurement(what, f"{sum(seconds.values()):.1f} s", longest, "", "", "")
-            yield Measurement(f"{what}, memory", mebibytes(memory.peak), "", "", "", "")
+            yield Measurement(f"{what}, memory", mebibytes(memory.peak - memory.before), "", "", "", "")
 
 
 def _with_file(act: Callable[[IO[bytes], str], bool], path: Path) -> None:
