@@ -15,8 +15,9 @@ _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # files of office programs be
 _HEADER: Final = rb"(?:[!-9;-~]+:[^\n]*\n(?:[ \t][^\n]*\n)*+)*?(?i:"  # of an e-mail message
 
 
-def _ole(stream: str) -> bytes:
-    return re.escape(_OLE) + b".*" + re.escape(stream.encode("utf-16-le"))
+def _ole(*streams: str) -> bytes:
+    names = (re.escape(each.encode("utf-16-le")) for each in streams)
+    return re.escape(_OLE) + b".*(?:" + b"|".join(names) + b")"
 
 
 _TYPES: Final = re.compile(  # the first that matches decides; each name is the usual ending of such a file
@@ -30,8 +31,9 @@ _TYPES: Final = re.compile(  # the first that matches decides; each name is the 
     rb"|(?P<odt>" + _OPEN + rb"text)|(?P<ods>" + _OPEN + rb"spreadsheet)|(?P<odp>" + _OPEN + rb"presentation)"
     rb"|(?P<odg>" + _OPEN + rb"graphics)|(?P<epub>PK\x03\x04.*mimetypeapplication/epub)"
     rb"|(?P<docx>" + _OFFICE + rb"word/)|(?P<xlsx>" + _OFFICE + rb"xl/)|(?P<pptx>" + _OFFICE + rb"ppt/)"
-    rb"|(?P<zip>PK\x03\x04)|(?P<doc>" + _ole("WordDocument") + rb")|(?P<xls>" + _ole("Workbook") + rb")"
-    rb"|(?P<ppt>" + _ole("PowerPoint Document") + rb")|(?P<msg>" + _ole("__substg1.0_") + rb")"
+    rb"|(?P<zip>PK\x03\x04)|(?P<doc>" + _ole("WordDocument", "EncryptedPackage") + rb")"
+    rb"|(?P<xls>" + _ole("Workbook") + rb")|(?P<ppt>" + _ole("PowerPoint Document") + rb")"
+    rb"|(?P<msg>" + _ole("__substg1.0_") + rb")"
     rb"|(?P<pdf>.{0,1019}%PDF-)|(?P<svg>(?!.*<html)\s*<.*<?svg[\s>])"
     rb"|(?P<html>(?:\xef\xbb\xbf)?\s*<(?i:!doctype html|html)[\s>])"
     rb"|(?P<eml>(?=" + _HEADER + rb"from):)" + _HEADER + rb"date|received|message-id|mime-version):)",

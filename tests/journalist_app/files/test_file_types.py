@@ -73,6 +73,7 @@ def test_a_name_with_an_ending_does_not_change() -> None:
         ),
         (a_zip(*(f"photos/{number}" for number in range(200))), ".zip"),
         (an_ole_file("WordDocument"), ".doc"),
+        (an_ole_file("EncryptedPackage"), ".doc"),  # an office document with a password
         (an_ole_file("Workbook"), ".xls"),
         (an_ole_file("PowerPoint Document"), ".ppt"),
         (an_ole_file("__substg1.0_0037001F"), ".msg"),
