@@ -18,6 +18,8 @@ from deploy.settings.load_settings import load_config, sections_in
 from protocol.letterhead import Letterhead
 from store.database.atomic_files import folder_lock
 
+RESTORED = ".restored"  # ending of the name of a copy that a restore verifies
+
 
 def first_day(config: BackupConfig, letterhead: Letterhead | None, today: date) -> date:
     """Return the first day whose backups may still exist today.
@@ -63,6 +65,16 @@ def remove_old_while_locked(config: BackupConfig, oldest_day: date) -> int:
             path = config.folder / name.text
             shutil.rmtree(path.rename(path.with_name(path.name + UNFINISHED)))  # never half a backup
     return len(removed)
+
+
+def remove_left_copies(store_path: Path) -> None:
+    """Remove the copy of a backup that a killed restore left beside the store: it has deleted content.
+
+    Raises:
+        OSError: a file cannot be removed.
+    """
+    for left in store_path.parent.glob(f"{store_path.name}{RESTORED}*"):
+        left.unlink()
 
 
 def _too_old_or_too_many(config: BackupConfig, oldest_day: date) -> list[BackupName]:

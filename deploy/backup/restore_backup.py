@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from deploy.backup.backup_folder import KEYS_FILE, STORE_FILE, Manifest, file_digest, read_manifest
+from deploy.backup.kept_backups import RESTORED, remove_left_copies
 from deploy.backup.verified_copy import Screen, verify_copy
 from deploy.errors import DeployError, os_error_as
 from deploy.hardening import PRIVATE_FOLDER
@@ -63,9 +64,9 @@ def restore(settings: Path, backup: Path, identity: Path | None, *, replace: boo
         _refuse_occupied(path, replace=replace)
         if settings.exists():
             _refuse_running(settings, source)
-        copy = path.with_name(f"{path.name}.restored")
-        _remove_copies(copy)  # of a command that was killed
-        stack.callback(_remove_copies, copy)
+        copy = path.with_name(path.name + RESTORED)
+        remove_left_copies(path)  # of a command that was killed
+        stack.callback(remove_left_copies, path)
         _copy_store_file(backup, copy, manifest, screen)
         verified = verify_copy(copy, source.fingerprint, screen)
         _refuse_occupied(path, replace=replace)  # again, because the verification took long
@@ -131,8 +132,3 @@ def _refuse_damaged(file: Path, name: str, manifest: Manifest) -> None:
         is_damaged = file_digest(file) != manifest.digests.get(name)
     if is_damaged:
         raise DeployError(f"{name} in the backup is damaged. Nothing was changed: use another backup.")
-
-
-def _remove_copies(copy: Path) -> None:
-    for left in copy.parent.glob(f"{copy.name}*"):
-        left.unlink()

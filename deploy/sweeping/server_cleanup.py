@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from deploy import quiet_log
-from deploy.backup.kept_backups import remove_old_backups
+from deploy.backup.kept_backups import remove_left_copies, remove_old_backups
 from deploy.errors import DeployError, LetterheadError
 from deploy.hardening import private_folder, remake_folders
 from deploy.noted_days import REWRITTEN, note_day
@@ -116,7 +116,8 @@ class ServerSweeper(StoreSweeper):
         if self._settings is not None:
             try:
                 removed = remove_old_backups(self._settings, self._letterhead(), utc_today())
-            except DeployError as why:
+                remove_left_copies(self.store.path)
+            except (DeployError, OSError) as why:
                 _log.error("old backups are not removed: %s", type(why).__name__)  # without a traceback
             else:
                 if removed:

@@ -145,12 +145,15 @@ def test_the_sweeper_removes_old_backups_each_night_even_without_a_letterhead(
     sweeper.tidy()
     assert "backups" not in logged.getvalue()
     a_backup(desk, 30)
+    left = desk.var / "store.db.restored"
+    left.write_bytes(b"what a killed restore left")
     with sweeper.store.writing() as session:
         session.connection().exec_driver_sql("DELETE FROM letterhead")
 
     sweeper.tidy()
 
     assert [] == desk.names()
+    assert not left.exists()
     assert "old backups removed: 1" in logged.getvalue()
     sweeper.store.close()
 
