@@ -208,7 +208,7 @@ class Unsealer:
 
     def text(self, text: str) -> tuple[TextPiece, ...]:
         """Divide a text into plain parts and encrypted blocks, in order, and decrypt each block."""
-        blocks = find_sealed(text)
+        blocks = self._search(text)
         if not blocks:
             return (TextPiece(PieceKind.PLAIN, text),)
         pieces: list[TextPiece] = []
@@ -224,6 +224,10 @@ class Unsealer:
             at = block.end
         return (*pieces, *_plain(text[at:]))
 
+    def _search(self, text: str) -> tuple[SealedBlock, ...]:
+        with self._counted(at_least=0):
+            return find_sealed(text)
+
     def pasted(self, text: str, first: int, count: int) -> Iterator[OpenedFile]:
         """Decrypt encrypted blocks of a text one by one, for download as files.
 
@@ -231,7 +235,7 @@ class Unsealer:
         kind UNOPENED.
         """
         # After 40 blocks, or 20 seconds, the reason is LATER.
-        for number, block in list(enumerate(find_sealed(text), start=1))[first - 1 : first - 1 + count]:
+        for number, block in list(enumerate(self._search(text), start=1))[first - 1 : first - 1 + count]:
             try:
                 with self._counted():
                     content, _ = self._content(block)
@@ -250,6 +254,8 @@ class Unsealer:
         if known is not None:
             return known
         with self._known.turn(file_id) as is_ours:
+            if not is_ours:  # before the search: each reload of a page would search a long text too
+                return PresealedFileInfo(PresealedKind.UNOPENED, name, reason=UnopenedReason.LATER)
             is_deep = self._left > 0
             with self._counted(at_least=0):
                 file = UnwrappedFile(pieces(), SEARCHED_BYTES if is_deep else HEAD_BYTES)
@@ -257,7 +263,7 @@ class Unsealer:
                 info = PresealedFileInfo(PresealedKind.NOT_SEALED, name)
                 if not is_deep:  # the next page searches the whole text
                     return info
-            elif self._left <= 0 or not is_ours:
+            elif self._left <= 0:
                 return PresealedFileInfo(PresealedKind.UNOPENED, name, reason=UnopenedReason.LATER)
             else:
                 with self._counted(), closing(self._inside(file)) as inside:

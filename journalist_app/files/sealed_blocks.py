@@ -19,7 +19,9 @@ from journalist_app.files.file_types import NOT_IN_TEXT
 from web.normal_text import is_invisible, trim
 
 HEAD_BYTES: Final = 64 * 1024  # of a file, in which its format or first block is usually found
-SEARCHED_BYTES: Final = 8 * 1024 * 1024  # of a text file, in which a block must begin; takes half a second
+SEARCHED_BYTES: Final = (
+    8 * 1024 * 1024
+)  # of a text file, in which a block must begin; takes half a second, or four if hostile
 _CODES: Final = (*range(0x3100), *range(0xFE00, 0x10000))  # with most invisible characters
 _SPACES: Final = {code: " " for code in _CODES if chr(code).isspace() or is_invisible(chr(code))}
 # "\udc96" and so on are bytes of Windows-1252 that are not UTF-8: two dashes and a space.
@@ -33,6 +35,8 @@ _BODY: Final = re.compile(rf"(?<![A-Za-z0-9+/=])[7LYhjwy]{_BASE64}{{31}}")  # 24
 _LONG: Final = re.compile(rf"{_BASE64}{{32}}")
 _LINE_BEFORE: Final = re.compile(rf"({_BASE64}{{32,}})[{_QUOTES}]+\Z")
 _TOKEN: Final = re.compile(rf"[^{_QUOTES}]+")
+# A block begins only where such a run begins, so all blocks of a text together read each run a few times.
+_LINE: Final = re.compile(rf"[{_QUOTES}]*+([A-Za-z0-9+/=]++)(?![^{_QUOTES}])")
 # RFC 9580, 6.1: a checksum may follow the body. Some mail programs write "=" as "=3D" (quoted-printable).
 _CHECKSUM: Final = re.compile(rf"=(?:3D)?{_BASE64}{{4}}")
 # A program that wraps the lines again can divide the checksum.
@@ -141,7 +145,8 @@ def _between(plain: str, begin: re.Match[str] | None, at: int, stop: int) -> Ite
 
 def _is_later_line(plain: str, at: int, start: int) -> bool:
     """Return True if base64 at `start` is not a first line: the line before is base64 of the same width."""
-    before, line = _LINE_BEFORE.search(plain[max(at, start - 100) : start]), _TOKEN.match(plain, start)
+    before = _LINE_BEFORE.search(plain[max(at, start - 100) : start])
+    line = _TOKEN.match(plain, start, start + 101)  # longer than any line before
     return before is not None and line is not None and len(before[1]) >= len(line[0])
 
 
@@ -163,8 +168,8 @@ def _end_of_lines(plain: str, at: int, stop: int) -> int:
     """Return where lines of base64 end: lines of one width, a shorter last line, and a checksum."""
     width = size = 0
     is_last = False
-    for token in _TOKEN.finditer(plain, at, stop):
-        line = token[0]
+    while token := _LINE.match(plain, at, stop):
+        line = token[1]
         size += len(line)
         if _CHECKSUM.fullmatch(line):
             return token.end()

@@ -284,9 +284,33 @@ def test_decryptions_that_take_long_leave_the_others_for_later(monkeypatch: pyte
     looks = [unsealer.inspect(file, "a", lambda: [files[0]]).reason for file in files]
     downloads = [file.info.reason for file in an_unsealer().pasted(text, 1, 6)]
 
-    assert [[None] * 3 + [UnopenedReason.LATER] * 3, [None] * 6] == pages
-    assert [None] + [UnopenedReason.LATER] * 5 == looks  # here the clock is read more often
-    assert [None] * 3 + [UnopenedReason.LATER] * 3 == downloads
+    late = UnopenedReason.LATER
+    assert [[None] * 2 + [late] * 4, [None] * 4 + [late] * 2] == pages  # the search of the text counts too
+    assert [None] + [late] * 5 == looks  # here the clock is read more often
+    assert [None] * 2 + [late] * 4 == downloads
+
+
+def test_searching_texts_for_blocks_is_time_of_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attack: 300 messages of 50,000 characters, each slow to search, and none with a block."""
+    clock = itertools.count(0, 9)
+    monkeypatch.setattr(presealed, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    unsealer = an_unsealer()
+    for _ in range(3):
+        unsealer.text("no block")
+
+    (piece,) = unsealer.text(age_armour(b"x", OWN))
+
+    assert UnopenedReason.LATER is piece.reason
+
+
+def test_a_file_that_another_request_searches_is_not_read_again() -> None:
+    """Attack: a text that is slow to search. Each reload of the page would occupy one more thread."""
+    known = PresealedCache()
+
+    with known.turn(b"file"):
+        info = an_unsealer(known=known).inspect(b"file", "a.txt", lambda: pytest.fail("read"))
+
+    assert UnopenedReason.LATER is info.reason
 
 
 def block(text: str) -> OpenedBlock:

@@ -2,10 +2,12 @@
 
 import base64
 import random
+import re
 import shutil
 import subprocess
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -241,6 +243,59 @@ def test_a_text_full_of_beginnings_is_read_in_one_pass() -> None:
     assert len(find_sealed(openpgp_armour(OPENPGP) * 1000)) == 1000
     for hostile in ("-", "- ", "\u2014", " ", ">", "-BEGIN ", "h" * 33 + " ", BODY[0] + " ", "\u200b"):
         assert len(find_sealed(hostile * (1_000_000 // len(hostile)))) <= 1
+
+
+AGE_BLOCK = base64.b64encode(b"age-encryption.org/v1\n\n\n").decode()
+MAIL_BLOCK = base64.b64encode(b"-----BEGIN PGP MESSAGE--").decode()
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        ".7" + "A" * 31,
+        f".{AGE_BLOCK}",
+        f"{MAIL_BLOCK}.",
+        f"{AGE_BLOCK} .",
+        f"{AGE_BLOCK} =AAAA ",
+        f"{AGE_BLOCK}\n{AGE_BLOCK[1:]}\n",
+        AGE_BLOCK + " " * 300 + ".",
+        f"x {BEGIN} x\n",
+    ],
+)
+def test_no_part_of_a_text_is_read_again_for_each_block(
+    monkeypatch: pytest.MonkeyPatch, hostile: str
+) -> None:
+    """Attack: many first lines without a space between them. Each was read to the end of the text."""
+    read: list[int] = []
+
+    class Counted:
+        def __init__(self, pattern: re.Pattern[str]) -> None:
+            self.pattern = pattern
+
+        def __getattr__(self, name: str) -> Callable[..., object]:
+            def noted(*args: Any) -> object:  # noqa: ANN401  # arguments of a pattern
+                found = getattr(self.pattern, name)(*args)
+                if name == "sub":
+                    read.append(len(args[1]))
+                if not isinstance(found, Iterator):
+                    return lengths_of(found)
+                return map(lengths_of, found)
+
+            return noted
+
+    def lengths_of(found: object) -> object:
+        if isinstance(found, re.Match):
+            read.append(len(found[0]))
+        return found
+
+    for name, pattern in list(vars(sealed_blocks).items()):
+        if isinstance(pattern, re.Pattern):
+            monkeypatch.setattr(sealed_blocks, name, Counted(pattern))
+    text = hostile * (100_000 // len(hostile))
+
+    find_sealed(text)
+
+    assert sum(read) <= 10 * len(text)
 
 
 def test_armour_in_armour_in_base64_ends() -> None:
