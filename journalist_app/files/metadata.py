@@ -14,6 +14,7 @@ import time
 import unicodedata
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -190,7 +191,7 @@ _KEYS = (
 )
 
 _NOT_READ = '["unread", "1", "?"]'
-_Found = dict[str, list[tuple[str, str]]]
+_Found = dict[str, dict[tuple[str, str], None]]  # without repetitions, in order
 
 
 def _ending(file: IO[bytes], name: str) -> str:
@@ -211,7 +212,7 @@ def _found(hidden: str, shown: str, again: str, ending: str) -> _Found:
 
     mat2 shows only one of two values with the same name, so `again` has every value.
     """
-    found: _Found = {about: [] for about in ("locked", *metadata_sentences.DETAILS)}
+    found: _Found = {about: {} for about in ("locked", *metadata_sentences.DETAILS)}
     if shown.startswith("[-]"):  # mat2 could not read the file
         if not set(hidden.splitlines()) - {_NOT_READ}:
             raise ProgramFailedError
@@ -221,12 +222,12 @@ def _found(hidden: str, shown: str, again: str, ending: str) -> _Found:
         if kind == "detail":
             _add(found, key, value, ending)
         else:
-            found[kind].append((_plain(key), _plain(value)))
+            found[kind][_plain(key), _plain(value)] = None
     pairs = [line.strip().partition(": ") for line in shown.split("\n") if not line.lstrip().startswith("[+")]
     names = {key for key, _, _ in pairs}
     pairs += [pair for line in again.split("\n") if (pair := line.partition(": "))[0] in names]
     if ending == ".tiff" and len(set(re.findall(r"^ImageWidth: \d+$", again, re.MULTILINE))) > 1:
-        found["thumbnail"].append(("", ""))
+        found["thumbnail"]["", ""] = None
     for key, _, value in pairs:
         _add(found, key, value, ending)
     return found
@@ -245,8 +246,8 @@ def _add(found: _Found, key: str, value: str, ending: str) -> None:
     ):
         about = "thumbnail"
     line = (_plain(key.rpartition(":")[2]), _plain(value))
-    if not _TECHNICAL.search(word) and line[1] not in {"", "0", "-1", "false"} and line not in found[about]:
-        found[about].append(line)
+    if not _TECHNICAL.search(word) and line[1] not in {"", "0", "-1", "false"}:
+        found[about][line] = None
 
 
 def _plain(text: str) -> str:
@@ -262,7 +263,8 @@ def _sentences(found: _Found) -> tuple[LazyString, ...]:
     lines: list[LazyString] = []
     for about, details in found.items():
         lines += [
-            metadata_sentences.detail_sentence(about, key, value) for key, value in details[:_LINES_OF_A_KIND]
+            metadata_sentences.detail_sentence(about, key, value)
+            for key, value in islice(details, _LINES_OF_A_KIND)
         ]
         more = len(details) - _LINES_OF_A_KIND
         if more > 0:

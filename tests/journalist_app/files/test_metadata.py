@@ -616,3 +616,28 @@ def test_output_of_mat2_is_cut_and_has_no_control_characters(tmp_path: Path) -> 
     assert detail_sentence("other", "Odd0", "y") == looked.lines[1]
     assert "2" in looked.lines[13]
     assert 14 == len(looked.lines)
+
+
+def test_thousands_of_lines_of_metadata_are_not_each_compared_with_all_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attack: a picture of 600 KB with 33,000 lines of text, which took twelve seconds of our own process."""
+    compared: list[int] = []
+
+    class Counted(str):
+        __slots__ = ()
+
+        def __eq__(self, other: object) -> bool:
+            compared.append(1)
+            return str.__eq__(self, other)
+
+        __hash__ = str.__hash__
+
+    plain = metadata._plain
+    monkeypatch.setattr(metadata, "_plain", lambda text: Counted(plain(text)))
+    (tmp_path / "said").write_text("\n".join(f"Odd{at % 1000}: {at % 1000}" for at in range(2000)))
+
+    looked = a_mat2(tmp_path, f"/bin/cat {tmp_path}/said").inspect(a_file(tmp_path, b"tekst"), "brief.txt")
+
+    assert "987" in looked.lines[-1]  # of 999 that say something, 12 are shown
+    assert len(compared) < 20_000  # in a list, a million
