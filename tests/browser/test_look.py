@@ -31,6 +31,10 @@ _FILES = {
 }
 
 
+def _is_seen(picture: Locator) -> bool:
+    return bool(picture.evaluate("each => each.complete && each.naturalWidth > 100"))
+
+
 def _is_heard(sound: Locator) -> bool:
     return bool(sound.evaluate("each => each.duration > 2"))
 
@@ -64,7 +68,7 @@ def test_files_of_every_kind_are_shown_without_javascript(thread: Page, tmp_path
         expect(thread.locator("[data-look=ready]")).to_be_visible(timeout=60_000)
         expect(thread.locator("main")).to_contain_text(said.get(name, ""))
         for shown in thread.locator("main img").all():
-            assert shown.evaluate("each => each.complete && each.naturalWidth > 100")
+            assert comes_true(functools.partial(_is_seen, shown))
         for played in thread.locator("main audio").all():
             played.evaluate("each => each.load()")
             assert comes_true(functools.partial(_is_heard, played))
