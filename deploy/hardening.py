@@ -55,6 +55,18 @@ def private_folder(path: Path) -> None:
         raise UnsafePathError(f"{path} is open to other users: run chmod 700 {path}.")
 
 
+def private_memory_folder(path: Path) -> None:
+    """Make a private folder in memory, and each folder on the way to it below /dev/shm, or check them.
+
+    Raises:
+        UnsafePathError: one of these folders belongs to another user, or is open to others.
+    """
+    # The owner of an outer folder could replace our folder.
+    for folder in reversed((path, *path.parents)):
+        if folder == path or Path(TMPFS) in folder.parents:
+            private_folder(folder)
+
+
 def remake_folders(*paths: Path) -> None:
     """Make private folders again that something removed from memory while the program runs.
 
@@ -63,7 +75,7 @@ def remake_folders(*paths: Path) -> None:
     """
     try:
         for path in paths:
-            private_folder(path)
+            private_memory_folder(path)
     except (UnsafePathError, OSError) as why:
         raise StoreMissingError("a folder in memory is missing, and cannot be made again") from why
 

@@ -1,11 +1,12 @@
 """Start the adviser's interface under gunicorn."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from flask import Flask
 
 from deploy.errors import UnsafePathError
-from deploy.hardening import private_folder, refuse_readable_by_others
+from deploy.hardening import private_memory_folder, refuse_readable_by_others
 from deploy.ports import refuse_taken_address
 from deploy.serving import search_processes
 from deploy.serving.gunicorn_server import GunicornServer
@@ -30,7 +31,7 @@ def serve_adviser(settings: Path) -> None:
     config = load_config(settings, "adviser", AdviserConfig)
     refuse_taken_address(config.bind)
     refuse_readable_by_others(config.keyring_path)
-    private_folder(config.openpgp_home_path)
+    private_memory_folder(config.openpgp_home_path)
     if not is_in_memory(config.openpgp_home_path):
         raise UnsafePathError(
             f"{config.openpgp_home_path} must be on tmpfs: gpg stores the desk's key there."
@@ -38,6 +39,9 @@ def serve_adviser(settings: Path) -> None:
     store = open_store(config.store_path)
 
     def build() -> Flask:
+        # The folder may have disappeared since the last worker. If another user made it, gpg refuses it.
+        with suppress(UnsafePathError):
+            private_memory_folder(config.openpgp_home_path)
         return create_adviser_app(
             config, store, end_worker=server.end_worker, readers=search_processes.search_process_starters()
         )

@@ -1,9 +1,16 @@
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from deploy.errors import UnsafePathError
-from deploy.hardening import private_folder, refuse_readable_by_others, remake_folders
+from deploy.hardening import (
+    TMPFS,
+    private_folder,
+    private_memory_folder,
+    refuse_readable_by_others,
+    remake_folders,
+)
 from store.errors import StoreMissingError
 
 
@@ -57,6 +64,16 @@ def test_folders_that_disappeared_are_made_again_for_us_alone(tmp_path: Path) ->
     remake_folders(tmp_path / "memory", tmp_path / "memory" / "locks")
 
     assert (tmp_path / "memory" / "locks").stat().st_mode & 0o777 == 0o700
+
+
+def test_an_outer_folder_in_memory_that_others_can_change_is_refused() -> None:
+    """Attack: the owner of the outer folder replaces gpg's home by another folder."""
+    with tempfile.TemporaryDirectory(prefix="steunpunt-", dir=TMPFS) as outer:
+        private_memory_folder(Path(outer) / "gpg")
+        Path(outer).chmod(0o777)
+
+        with pytest.raises(UnsafePathError, match="open to other users"):
+            private_memory_folder(Path(outer) / "gpg")
 
 
 def test_a_folder_that_another_user_made_first_is_not_used(tmp_path: Path) -> None:
