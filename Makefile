@@ -17,7 +17,7 @@ CATALOGUES := $(wildcard */translations/*/LC_MESSAGES/*.po)
 # A fast test that uses the network fails.
 FAST := -q -n $(WORKERS) -m "not slow" --disable-socket --allow-unix-socket
 # Folders in which the fast tests cover every branch. The slow tests cover the carriers, over real connections.
-GATED := crypto/*,protocol/*,gpg/*,programs/*,store/*,stored_mailbox/*,sync/*,web/*,report/*,source_app/services/*,source_app/signpost/*,journalist_app/services/*,journalist_app/search/*,journalist_app/inbox/*,journalist_app/files/file_types.py,journalist_app/files/presealed.py,journalist_app/files/sealed_blocks.py,journalist_app/files/mail_parts.py,journalist_app/files/metadata.py,journalist_app/files/metadata_sentences.py
+GATED := crypto/*,protocol/*,gpg/*,programs/*,store/*,stored_mailbox/*,sync/*,web/*,report/*,source_app/services/*,source_app/signpost/*,journalist_app/services/*,journalist_app/search/*,journalist_app/inbox/*,journalist_app/files/file_types.py,journalist_app/files/presealed.py,journalist_app/files/sealed_blocks.py,journalist_app/files/mail_parts.py,journalist_app/files/metadata.py,journalist_app/files/metadata_sentences.py,journalist_app/cleaning/same_content.py,journalist_app/cleaning/picture_pdf.py,journalist_app/cleaning/copy_sentences.py
 
 # The temporary files of fast tests (one GB) are in memory if there is room, because these tests prove nothing about a
 # disk. The files are removed when all tests passed. The name is short, because paths of sockets must be short.

@@ -37,7 +37,7 @@ needs libreoffice-calc-nogui "$office/libsclo.so" "spreadsheets are not converte
 needs libreoffice-impress-nogui "$office/libsdlo.so" "presentations are not converted"
 needs python3-pil /usr/lib/python3/dist-packages/PIL "photos and other pictures are not converted"
 needs uchardet uchardet "texts that are not in Unicode are not converted"
-needs ffmpeg ffmpeg "sound and films are not converted, and films are not cleaned"
+needs ffmpeg ffmpeg "sound and films are not converted and not cleaned"
 needs libheif-examples heif-convert "photos of some phones (HEIC) are not converted"
 
 if [ "$1" = test ]; then

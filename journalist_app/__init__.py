@@ -3,6 +3,7 @@
 Imports `sync`, `report`, `web`, `stored_mailbox`, `store`, `protocol`, `gpg`, `programs` and `crypto`. This
 module has the app factory, the check of every request's origin, and the error pages.
 
+- `cleaning/`: cleaned copies of files, compared with the originals before they are offered
 - `config`: settings, read from the settings file by `deploy.settings.load_settings`
 - `conversion/`: pictures, text and sound of files that the adviser does not open
 - `desk/`: the unlocked desk in memory, automatic lock, verification

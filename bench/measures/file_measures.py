@@ -15,6 +15,7 @@ from bench.bench_setup import BenchSetup
 from bench.memory import TreeMemory
 from bench.report import Measurement, mebibytes
 from bench.timing import timed
+from journalist_app.cleaning.safe_copies import SandboxedExaminer
 from journalist_app.conversion.converter_run import Converter
 from journalist_app.conversion.file_pages import convert_file
 from journalist_app.files.metadata import Mat2
@@ -24,7 +25,12 @@ def handling(setup: BenchSetup) -> Iterator[Measurement]:
     """Measure seconds and memory of each step, over all files (a quick run: over three)."""
     with processes.folder_on_disk() as folder:
         files = ordinary_files.make_files(folder)[:: 4 if setup.quick else 1]
-        for step, act in (("examine", _examine), ("clean", _clean), ("make pictures and sound of", _convert)):
+        steps = (
+            ("examine", _examine),
+            ("clean and compare", _clean),
+            ("make pictures and sound of", _convert),
+        )
+        for step, act in steps:
             with TreeMemory() as memory:
                 seconds = {file.name: timed(partial(_with_file, act, file))() for file in files}
             what = f"{step} {len(files)} ordinary files"
@@ -41,11 +47,11 @@ def _with_file(act: Callable[[IO[bytes], str], bool], path: Path) -> None:
 
 
 def _examine(file: IO[bytes], name: str) -> bool:
-    return Mat2().inspect(file, name).can_clean
+    return Mat2().inspect(file, name).is_examined
 
 
 def _clean(file: IO[bytes], name: str) -> bool:
-    return Mat2().clean(file, name) is not None
+    return SandboxedExaminer().make_copy(file, name).copy is not None
 
 
 def _convert(file: IO[bytes], _name: str) -> bool:

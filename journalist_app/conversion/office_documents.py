@@ -25,15 +25,21 @@ _PROFILE: Final = (
     + "".join(_ITEM.format(*each) for each in _ITEMS)
     + "</oor:items>"
 )
-# The first start only writes the profile, and ends with 81.
-_TO_PDF: Final = (
+# $1 is the number of files, $2 the profile, and $3 the format. The first start only writes the profile, and
+# ends with 81.
+_CONVERT: Final = (
     "office=/usr/lib/libreoffice/program/soffice.bin; need $office;"
     ' /usr/bin/mkdir -p profile/user; printf %s "$2" >profile/user/registrymodifications.xcu;'
-    ' convert() { $office "-env:UserInstallation=file://$HOME/profile" --headless --convert-to pdf'
-    " --outdir pdf $(/usr/bin/seq $1) >messages; };"
-    " convert $1 || [ $? = 81 ]; [ -e pdf ] || convert $1;"
-    " for each in $(/usr/bin/seq $1); do if [ -e pdf/$each.pdf ]; then /usr/bin/mv pdf/$each.pdf out/$each;"
-    " else : >out/$each; fi; done;"
+    ' convert() { $office "-env:UserInstallation=file://$HOME/profile" --headless --convert-to "$3"'
+    " --outdir made $(/usr/bin/seq $1) >messages; };"
+    ' convert "$@" || [ $? = 81 ]; [ -e made ] || convert "$@";'
+    " for each in $(/usr/bin/seq $1); do >out/$each;"
+)
+_TO_ONE: Final = _CONVERT + "if [ -e made/$each.$3 ]; then /usr/bin/mv made/$each.$3 out/$each; fi; done;"
+_ALL_SHEETS: Final = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true,false,false,false,-1"
+_TO_CELLS: Final = (
+    _CONVERT + ' for sheet in made/$each-*; do [ ! -e "$sheet" ] || { echo "${sheet#made/*-}";'
+    ' /usr/bin/cat "$sheet"; } >>out/$each; done; done;'
 )
 
 
@@ -46,4 +52,23 @@ def office_to_pdf(converter: Converter, files: Sequence[IO[bytes]]) -> tuple[byt
     Raises:
         ConversionRefusedError: LibreOffice is not installed, failed, or exceeded a limit.
     """
-    return converter.run(_TO_PDF, files, len(files), _PROFILE).exactly(len(files))
+    return converter.run(_TO_ONE, files, len(files), _PROFILE, "pdf").exactly(len(files))
+
+
+def text_to_docx(converter: Converter, file: IO[bytes]) -> bytes:
+    """Return a .docx of a text document of an older type, with its tracked changes.
+
+    Raises:
+        ConversionRefusedError: LibreOffice is not installed, failed, or exceeded a limit.
+    """
+    (made,) = converter.run(_TO_ONE, [file], 1, _PROFILE, "docx").exactly(1)
+    return made
+
+
+def cells_of_sheets(converter: Converter, files: Sequence[IO[bytes]]) -> tuple[bytes, ...]:
+    """Return the names and cells of all sheets of each spreadsheet, also of hidden sheets, as text.
+
+    Raises:
+        ConversionRefusedError: LibreOffice is not installed, failed, or exceeded a limit.
+    """
+    return converter.run(_TO_CELLS, files, len(files), _PROFILE, _ALL_SHEETS).exactly(len(files))

@@ -19,6 +19,10 @@ _PAGE: Final = (
     " /usr/bin/pdftotext -enc UTF-8 -f $1 -l $1 1 out/2 || : >out/2;"
 )
 _WORDS: Final = "need /usr/bin/pdftotext; /usr/bin/pdftotext -enc UTF-8 -l $1 1 out/1 || : >out/1;"
+_SMALL: Final = (
+    "need /usr/bin/pdftoppm; /usr/bin/pdftoppm -l $1 -scale-to $2 1 page; count=0; for each in page*; do"
+    " count=$((count + 1)); /usr/bin/mv $each out/$count; done;"
+)
 _PAGES_LINE: Final = re.compile(r"^Pages: +(\d{1,9})$", re.MULTILINE)
 
 
@@ -63,3 +67,12 @@ def words_of_pages(converter: Converter, file: IO[bytes], pages: int) -> tuple[s
     """
     (words,) = converter.run(_WORDS, [file], pages).exactly(1)
     return tuple(words.decode("utf-8", "replace").split("\f")[:-1])
+
+
+def pictures_of_pages(converter: Converter, file: IO[bytes], pages: int, side: int) -> tuple[Picture, ...]:
+    """Return a picture of each of the first pages of a PDF. The longer side of a picture has `side` pixels.
+
+    Raises:
+        ConversionRefusedError: poppler is not installed, failed, or exceeded a limit.
+    """
+    return tuple(map(read_ppm, converter.run(_SMALL, [file], pages, side).results))

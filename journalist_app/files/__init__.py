@@ -4,11 +4,12 @@ Imports modules at the root of `journalist_app`, and `gpg`, `programs`, `protoco
 folder contains no Flask, but Flask-Babel for sentences about metadata.
 
 - `export_package`: zip file for a recipient, encrypted and signed with OpenPGP
+- `file_examiner`: what an examiner of files returns: findings, and a copy that may be offered
 - `file_types`: types of files, guessed from their first bytes
-- `gpg_export`: programs and OpenPGP keys with which the desk passes on: gpg and mat2
+- `gpg_export`: gpg, the OpenPGP keys and the examiner of files with which the desk passes on
 - `hidden_parts`: program that runs in the sandbox; hidden parts of office files, such as comments
 - `mail_parts`: texts and files of an e-mail message that the source encrypted as a whole
-- `metadata`: inspection and cleaning of files with mat2 in the sandbox
+- `metadata`: inspection of files with mat2 and exiftool in the sandbox
 - `metadata_sentences`: sentences about findings, in the reader's language
 - `pdf_parts`: program that runs in the sandbox; hidden parts of a PDF, such as texts that no one sees
 - `pinned_recipients`: recipients in the settings, pinned by fingerprint

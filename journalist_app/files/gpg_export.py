@@ -1,4 +1,4 @@
-"""Exporter of proposals to recipients: runs gpg to encrypt and sign, and mat2 to inspect and clean files.
+"""Exporter of proposals to recipients: runs gpg to encrypt and sign, and an examiner of files.
 
 Without gpg or an OpenPGP key, the desk has no exporter and cannot pass anything on.
 """
@@ -18,7 +18,7 @@ from gpg.home import GpgHome
 from gpg.recipient_keys import KEY_BYTES_MAX
 from journalist_app.errors import PassOnRefusal, PassOnRefusedError
 from journalist_app.files import export_package
-from journalist_app.files.metadata import Mat2
+from journalist_app.files.file_examiner import FileExaminer
 from journalist_app.files.pinned_recipients import RecipientKey
 
 _REASONS: Final[Mapping[RecipientRefusal, PassOnRefusal]] = {
@@ -40,7 +40,7 @@ class Exporter:
     signer: str  # fingerprint of the desk's own OpenPGP key
     recipients: tuple[RecipientKey, ...]
     refused: Mapping[str, RecipientRefusal] = field(repr=False)
-    mat2: Mat2
+    examiner: FileExaminer
 
     def require_usable(self, fingerprint: str, today: date) -> None:
         """Check that the recipient's OpenPGP key with this fingerprint can be used today.
@@ -77,7 +77,9 @@ class Exporter:
             raise PassOnRefusedError(PassOnRefusal.NO_OPENPGP) from why
 
 
-def open_exporter(home_path: Path, secret_key: str, recipients: tuple[RecipientKey, ...]) -> Exporter | None:
+def open_exporter(
+    home_path: Path, secret_key: str, recipients: tuple[RecipientKey, ...], examiner: FileExaminer
+) -> Exporter | None:
     """Import the desk's and the recipients' keys into gpg, and return the `Exporter` that uses them.
 
     If gpg is missing or the desk has no usable key, return None. A recipient whose key cannot be imported is
@@ -95,7 +97,7 @@ def open_exporter(home_path: Path, secret_key: str, recipients: tuple[RecipientK
         home.close()
         return None
     refused = MappingProxyType(_import_keys(home, recipients))
-    return Exporter(home, signer, recipients, refused, Mat2())
+    return Exporter(home, signer, recipients, refused, examiner)
 
 
 def _import_keys(home: GpgHome, recipients: Iterable[RecipientKey]) -> dict[str, RecipientRefusal]:

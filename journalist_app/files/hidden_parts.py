@@ -1,24 +1,25 @@
-"""Program that lists the hidden parts and metadata of office files, or removes some in a copy.
+"""Program that lists the hidden parts and metadata of office files, or writes a copy without some of them.
 
-No module imports this file. `journalist_app.files.metadata` runs it as a program, with the system's Python in
-the sandbox, because the files are hostile. The program imports only the standard library. `pdf_parts` is the
-program for a PDF.
+No module imports this file. `journalist_app.files.metadata` and `journalist_app.cleaning.cleaners` run it as
+a program, with the system's Python in the sandbox, because the files are hostile. The program imports only
+the standard library, and mat2 to clean pictures. `pdf_parts` is the program for a PDF.
 
-mat2 0.13.3 lists no hidden parts. mat2 leaves comments in an .odt, leaves changes of layout with their
-author's name, leaves the thumbnail of a .docx, and refuses a .docx with comments. So this program removes
-these before mat2 runs.
+mat2 0.13.3 lists no hidden parts. Its copies have lost parts that a page shows, such as the numbers of lists.
+mat2 also leaves comments in an .odt, and refuses a .docx with comments.
 """
 
+import importlib
 import io
 import json
+import posixpath
 import re
-import shutil
 import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree as ET  # expat and the sandbox's limits stop XML bombs
+from xml.sax import saxutils
 
 OFFICE = frozenset({".docx", ".xlsx", ".pptx", ".odt", ".ods", ".odp", ".odg"})
 _PART_BYTES = 50_000_000  # limit of one member of the zip, unpacked
@@ -37,6 +38,7 @@ _OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
 _SLIDES = "{http://openoffice.org/2009/office}"  # of LibreOffice, for comments on slides
 _TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
+_PRESENTATION = "{urn:oasis:names:tc:opendocument:xmlns:presentation:1.0}"
 _DC = "{http://purl.org/dc/elements/1.1/}"
 
 
@@ -50,13 +52,16 @@ _CHANGES = {_TEXT + "changed-region"} | _UNWRAPPED | _named(
     " tblPrChange tblPrExChange tcPrChange trPrChange",
     *_WORD,
 ) | _named("cell-content-change insertion deletion movement", _TABLE)  # fmt: skip
+_SHOWN_CHANGES = _named("ins del moveFrom moveTo", *_WORD)
+_SETTINGS = _named("settings", *_WORD)
 _COMMENTS = _named("annotation", _OFFICE, _SLIDES) | _named("comment", *_WORD)
-_MARKS = _named("tracked-changes change change-start change-end", _TEXT) | _named(
+_OPEN_MARKS = _named("tracked-changes change change-start change-end", _TEXT)
+_MARKS = _OPEN_MARKS | _named(
     "commentRangeStart commentRangeEnd commentReference moveFromRangeStart moveFromRangeEnd moveToRangeStart"
     " moveToRangeEnd customXmlInsRangeStart customXmlInsRangeEnd customXmlDelRangeStart customXmlDelRangeEnd",
     *_WORD,
 ) | {_OFFICE + "annotation-end", _SLIDES + "annotation-end", _TABLE + "tracked-changes"}  # fmt: skip
-_REMOVED = ((_CHANGES | _COMMENTS) - _UNWRAPPED) | _MARKS
+_REMOVED = ((_CHANGES | _COMMENTS) - _UNWRAPPED) | _MARKS | {_PRESENTATION + "notes"}
 
 # Members of a .docx, .xlsx or .pptx that contain only comments, the names of their authors, or a thumbnail.
 _REMOVED_PART = re.compile(
@@ -96,6 +101,24 @@ _VALUES = re.compile(
 _SAME_VALUES = {"true": "1", "on": "1", "false": "0", "off": "0"}
 _WHITE = re.compile(r"#?(ff)?(f[0-9a-f]){3}")  # no one can tell a text in this colour from white
 _Looks = Mapping[str, bool]
+
+# The parts of a copy: of an OpenDocument file by name, and of other files by type of relationship.
+_SHOWN_PART = re.compile(r"mimetype|(content|styles|settings|META-INF/manifest)\.xml|Pictures/[^/]+")
+_SHOWN_KIND = re.compile(
+    "officeDocument|styles|theme|themeOverride|settings|fontTable|numbering|header|footer|footnotes|endnotes"
+    "|image|worksheet|chartsheet|sharedStrings|table|drawing|chart|chartUserShapes|chartColorStyle|chartStyle"
+    "|slide|slideLayout|slideMaster|tableStyles|diagram(Data|Layout|QuickStyle|Colors|Drawing)"
+)
+_XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
+_TYPES = "[Content_Types].xml"
+_REFERENCE = re.compile(r"\{[^}]*/officeDocument/(2006/)?relationships\}")  # an attribute's namespace
+_LINKS = _named("hyperlink", *_WORD)
+_OUTSIDE = re.compile(r"[A-Za-z][\w+.-]*:|/|\.\./")  # an address outside the file
+_LISTS = re.compile("hyperlinks|externalReferences|tableParts|controls|oleObjects|ext|extLst|custDataLst")
+# Elements and attributes that show which files one computer, program or person made or changed.
+_TRACES = re.compile("rsids|docId|docVars|absPath|revisionPtr|fileSharing|creationId|sectionLst|nsid")
+_TRACE = re.compile(r"\{.*\}(rsid\w*|paragraph-rsid)|\{.*/revision\d*\}uid")
+_PRINTER = re.compile("Printer(Name|Setup)$|Rsid")
 
 
 # ---- list ------------------------------------------------------------------------------------------
@@ -198,7 +221,7 @@ def _look_element(found: _Found, each: ET.Element, *, is_comments: bool) -> None
         found.add("comments", *(() if is_copy else people), number=not is_copy)
     target = _attribute(each, "Target" if each.get("TargetMode") == "External" else "href")
     target = _attribute(each, "connection", "url", "sourceFile") if tag in _SOURCES else target
-    if target and (tag in _SOURCES | {"Relationship"} or re.match(r"[A-Za-z][\w+.-]*:|/|\.\./", target)):
+    if target and (tag in _SOURCES | {"Relationship"} or _OUTSIDE.match(target)):
         found.add("links", target)
 
 
@@ -291,22 +314,199 @@ def _people(found: _Found, each: ET.Element) -> Sequence[str]:
     return [_attribute(each, "author"), found.people.get(ids, ""), *creators]
 
 
-# ---- remove ----------------------------------------------------------------------------------------
+# ---- copy ------------------------------------------------------------------------------------------
 
 
 def write_cleaned_copy(path: str, out: str) -> None:
-    """Write a copy of an office file with tracked changes accepted, without comments and thumbnail."""
-    with zipfile.ZipFile(path) as file, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as copy:
+    """Write a copy of an office file with the parts and texts that its pages show, without the others.
+
+    Tracked changes are accepted. Parts of a type that this program does not know are left out, so the caller
+    must compare what the copy and the original show.
+    """
+    with zipfile.ZipFile(path) as file, zipfile.ZipFile(out, "w") as copy:
+        parts = dict(_parts(file, file.infolist()))
+        for name, raw in _microsoft_parts(parts) if _TYPES in parts else _open_parts(parts):
+            _write(copy, name, raw)
+
+
+def write_final_copy(path: str, out: str) -> None:
+    """Write a copy of an office file in which a program shows the text as if tracked changes were accepted.
+
+    Raises:
+        ValueError: the file has tracked changes, and no part with a setting that hides them.
+    """
+    has_changes = has_setting = False
+    with zipfile.ZipFile(path) as file, zipfile.ZipFile(out, "w") as copy:
         for name, raw in _parts(file, file.infolist()):
-            if _REMOVED_PART.search(name):
+            tree = _tree(raw) if name.endswith(".xml") else None
+            is_setting = tree is not None and tree.tag in _SETTINGS
+            has_setting |= is_setting
+            has_changes |= tree is not None and any(each.tag in _SHOWN_CHANGES for each in tree.iter())
+            is_open = tree is not None and name == "content.xml"
+            _write(copy, name, _rewritten(raw, _hide_changes) if is_setting or is_open else raw)
+    if has_changes and not has_setting:
+        raise ValueError("pages would show tracked changes")
+
+
+def _hide_changes(tree: ET.Element) -> None:
+    """Hide tracked changes, which an OpenDocument file keeps apart from its text, and a .docx in its text."""
+    space = tree.tag.removesuffix("settings")
+    if space in _WORD:
+        tree.insert(0, ET.Element(space + "revisionView", {space + "insDel": "0", space + "markup": "0"}))
+    for parent in tree.iter():
+        before = parent
+        for child in list(parent):
+            if child.tag not in _OPEN_MARKS:
+                before = child
                 continue
-            if name.endswith((".rels", "[Content_Types].xml")):
-                kept = _rewritten(raw, _remove_references)
-            elif name.endswith(".xml") and re.match(r"(word/|content\.xml$|styles\.xml$)", name):
-                kept = _rewritten(raw, _accept)
+            parent.remove(child)
+            if before is parent:
+                parent.text = (parent.text or "") + (child.tail or "")
             else:
-                kept = raw
-            copy.writestr(name, kept, zipfile.ZIP_STORED if name == "mimetype" else zipfile.ZIP_DEFLATED)
+                before.tail = (before.tail or "") + (child.tail or "")
+
+
+def _write(copy: zipfile.ZipFile, name: str, raw: bytes) -> None:
+    about = zipfile.ZipInfo(name)  # with the first day that a zip can name, not with today
+    copy.writestr(about, raw, zipfile.ZIP_STORED if name == "mimetype" else zipfile.ZIP_DEFLATED)
+
+
+def _open_parts(parts: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
+    """Yield the parts of an .odt, .ods, .odp or .odg that its pages show."""
+
+    def keep_entries(tree: ET.Element) -> None:
+        tree[:] = [each for each in tree if _attribute(each, "full-path") in {*kept, "/"}]
+
+    kept = sorted(filter(_SHOWN_PART.fullmatch, parts), key=lambda name: name != "mimetype")
+    for name in kept:
+        is_list = name == "META-INF/manifest.xml"
+        yield name, _rewritten(parts[name], keep_entries) if is_list else _part_copy(name, parts[name], set())
+
+
+def _microsoft_parts(parts: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
+    """Yield the parts of a .docx, .xlsx or .pptx that its pages show, and no reference to another part."""
+    kept: dict[str, bytes] = {}
+    waiting = [""]  # the package itself
+    while waiting:
+        name = waiting.pop()
+        folder, own = posixpath.split("/" + name)
+        links, cut = posixpath.join(folder, "_rels", own + ".rels")[1:], set[str]()
+
+        def follow(tree: ET.Element, folder: str = folder, cut: set[str] = cut) -> None:
+            for each in list(tree):
+                target = posixpath.normpath(posixpath.join(folder, each.get("Target", ""))).lstrip("/")
+                if target not in parts or not _is_shown(each, parts[target]):
+                    tree.remove(each)
+                    cut.add(each.get("Id", ""))
+                elif target not in kept:
+                    kept[target] = b""
+                    waiting.append(target)
+
+        if links in parts:
+            kept[links] = _rewritten(parts[links], follow)
+        if name:
+            kept[name] = _part_copy(name, parts[name], cut)
+
+    def keep_types(tree: ET.Element) -> None:
+        tree[:] = [each for each in tree if each.get("PartName", "/")[1:] in {*kept, ""}]
+
+    yield _TYPES, _rewritten(parts[_TYPES], keep_types)
+    yield from sorted(kept.items())
+
+
+def _is_shown(link: ET.Element, target: bytes) -> bool:
+    kind = link.get("Type", "").rpartition("/")[2]
+    is_hidden_slide = kind == "slide" and _same(_tree(target).get("show", "1")) == "0"
+    return (
+        _SHOWN_KIND.fullmatch(kind) is not None
+        and link.get("TargetMode") != "External"
+        and not is_hidden_slide
+    )
+
+
+def _part_copy(name: str, raw: bytes, cut: set[str]) -> bytes:
+    """Return a part without changes, comments, traces, and references to the relationships in `cut`."""
+    if name.endswith(".xml"):
+        return _rewritten(raw, lambda tree: _strip(tree, cut))
+    return raw if name == "mimetype" else _cleaned_picture(name, raw)
+
+
+def _cleaned_picture(name: str, raw: bytes) -> bytes:
+    """Return a picture without metadata.
+
+    Raises:
+        ValueError: mat2 cannot clean this type of file.
+    """
+    path = Path("part" + Path(name).suffix.lower())
+    path.write_bytes(raw)
+    parser, _ = importlib.import_module("libmat2.parser_factory").get_parser(str(path))
+    if parser is None or not parser.remove_all():
+        raise ValueError("a picture that mat2 cannot clean")
+    return Path(parser.output_filename).read_bytes()
+
+
+def _strip(parent: ET.Element, cut: set[str]) -> None:
+    parent.attrib = {key: value for key, value in parent.attrib.items() if not _TRACE.fullmatch(key)}
+    kept: list[ET.Element] = []
+
+    def add_text(text: str | None) -> None:
+        if kept:
+            kept[-1].tail = (kept[-1].tail or "") + (text or "")
+        else:
+            parent.text = (parent.text or "") + (text or "")
+
+    for child in list(parent):
+        was_full = len(child) > 0
+        _strip(child, cut)
+        tag = _local(child.tag)
+        lost = [key for key, value in child.attrib.items() if _REFERENCE.match(key) and value in cut]
+        if child.tag in _UNWRAPPED or (lost and child.tag in _LINKS) or _is_open_link(child):
+            add_text(child.text)
+            kept.extend(child)
+            add_text(child.tail)
+        elif (
+            (lost and tag != "pageSetup")  # this element has more than the name of a printer
+            or (was_full and not len(child) and _LISTS.fullmatch(tag))
+            or child.tag in _REMOVED
+            or _TRACES.fullmatch(tag)
+            or _is_never_shown(child, tag)
+        ):
+            add_text(child.tail)
+        else:
+            child.attrib = {key: value for key, value in child.attrib.items() if key not in lost}
+            kept.append(child)
+    parent[:] = kept
+
+
+def _is_open_link(each: ET.Element) -> bool:
+    return _local(each.tag) == "a" and _OUTSIDE.match(_attribute(each, "href")) is not None
+
+
+def _is_never_shown(each: ET.Element, tag: str) -> bool:
+    vanishes = each.find("{*}rPr/{*}vanish") if tag == "r" else None
+    is_printer = tag == "config-item" and _PRINTER.match(_attribute(each, "name")) is not None
+    return is_printer or (vanishes is not None and _same(_attribute(vanishes, "val") or "1") == "1")
+
+
+# ---- check -----------------------------------------------------------------------------------------
+
+
+def broken_links(path: str) -> list[str]:
+    """Return the names of parts to which an office file refers, and which it does not have."""
+    with zipfile.ZipFile(path) as file:
+        parts = dict(_parts(file, file.infolist()))
+    links: set[str] = set()
+    for name, raw in parts.items():
+        if name.endswith(".rels") or name in {_TYPES, "META-INF/manifest.xml"}:
+            folder = posixpath.dirname(posixpath.dirname("/" + name)) if name.endswith(".rels") else "/"
+            for each in _tree(raw):
+                target = _attribute(each, "PartName", "full-path") or each.get("Target", "")
+                if target and each.get("TargetMode") != "External":
+                    links.add(posixpath.normpath(posixpath.join(folder, target)).lstrip("/"))
+    return sorted(links - {"", *parts})
+
+
+# ---- read ------------------------------------------------------------------------------------------
 
 
 def _parts(file: zipfile.ZipFile, members: Sequence[zipfile.ZipInfo]) -> Iterator[tuple[str, bytes]]:
@@ -338,65 +538,47 @@ def _attribute(each: ET.Element, *names: str) -> str:
     return next((value for key, value in each.attrib.items() if _local(key) in names), "").strip()
 
 
-def _rewritten(raw: bytes, change: Callable[[ET.Element], None]) -> bytes:
-    tree = _tree_with_prefixes(raw)
-    change(tree)
-    return bytes(ET.tostring(tree, encoding="UTF-8", xml_declaration=True))
-
-
-def _remove_references(tree: ET.Element) -> None:
-    for each in list(tree):
-        if _REMOVED_PART.search(each.get("Target") or each.get("PartName") or ""):
-            tree.remove(each)
-
-
-def _accept(parent: ET.Element) -> None:
-    kept: list[ET.Element] = []
-
-    def add_text(text: str | None) -> None:
-        if kept:
-            kept[-1].tail = (kept[-1].tail or "") + (text or "")
-        else:
-            parent.text = (parent.text or "") + (text or "")
-
-    for child in list(parent):
-        if child.tag in _REMOVED:
-            add_text(child.tail)
-            continue
-        _accept(child)
-        if child.tag in _UNWRAPPED:
-            add_text(child.text)
-            kept.extend(child)
-            add_text(child.tail)
-        else:
-            kept.append(child)
-    parent[:] = kept
-
-
-def _tree_with_prefixes(raw: bytes) -> ET.Element:
-    """Parse the XML of an office document. Keep its namespace prefixes, so that a copy has the same ones."""
-    for _event, (prefix, name) in ET.iterparse(io.BytesIO(raw), ["start-ns"]):  # noqa: S314  # in the sandbox
+def _rewritten(raw: bytes, change: Callable[[ET.Element], object]) -> bytes:
+    """Return the XML of a part after a change. All prefixes stay, because some values name a prefix."""
+    spaces: dict[str, str] = {}
+    for _event, (prefix, space) in ET.iterparse(io.BytesIO(raw), ["start-ns"]):  # noqa: S314  # in the sandbox
         if not re.fullmatch(r"ns\d+", prefix):
-            ET.register_namespace(prefix, name)
-    return _tree(raw)
+            ET.register_namespace(prefix, space)
+            spaces.setdefault(prefix, space)
+    tree = _tree(raw)
+    change(tree)
+    made = str(ET.tostring(tree, encoding="unicode"))
+    end = made.index(">")
+    missing = [
+        f" xmlns:{prefix}={saxutils.quoteattr(space)}"
+        for prefix, space in spaces.items()
+        if prefix and f" xmlns:{prefix}=" not in made[:end]
+    ]
+    place = len(re.split(r"[\s/>]", made, maxsplit=1)[0])
+    return (_XML + made[:place] + "".join(missing) + made[place:]).encode()
 
 
 def run_hidden_parts(task: str, path: str, out: str = "") -> int:
     """List or remove the hidden parts of the file at `path`. Return the exit status.
 
-    Task "look" prints the findings, one JSON list a line. Task "cut" writes a cleaned copy to `out`. The exit
-    status is 3 after a failure, and 0 otherwise.
+    Task "look" prints the findings, one JSON list a line. Task "links" prints the broken links of an
+    office file, one a line. Task "clean" writes a cleaned copy to `out`, and task "final" a copy that hides
+    its tracked changes. The exit status is 3 after a failure, and 0
+    otherwise.
     """
-    # A file of another type has no findings, and its copy is unchanged.
     try:
         if task == "look":
             for found in findings(path) if Path(path).suffix in OFFICE else []:
                 print(json.dumps(found))  # noqa: T201  # the caller reads the output
-        elif Path(path).suffix in OFFICE:
+        elif task == "links":
+            print(*broken_links(path), sep="\n", end="")  # noqa: T201
+        elif task == "clean" and Path(path).suffix in OFFICE:
             write_cleaned_copy(path, out)
-        else:
-            shutil.copyfile(path, out)
-    except (ET.ParseError, zipfile.BadZipFile, OSError, ValueError, RuntimeError):
+        elif task == "clean":
+            Path(out).write_bytes(_cleaned_picture(path, Path(path).read_bytes()))
+        elif task == "final":
+            write_final_copy(path, out)
+    except (ET.ParseError, zipfile.BadZipFile, OSError, ValueError, RuntimeError, LookupError):
         return 3
     return 0
 

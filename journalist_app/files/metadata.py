@@ -1,15 +1,14 @@
-"""Inspection and cleaning of files with Debian's mat2 in a sandbox: metadata, hidden parts, cleaned copy.
+"""Inspection of files with Debian's mat2 and exiftool in a sandbox: metadata and hidden parts.
 
-The files are hostile. Our own process only compares their first bytes, and reads mat2's output as a limited
-number of short lines of text. mat2 runs in a bubblewrap sandbox (`programs.sandbox`) with limits on time,
-memory and output. mat2 gets a copy of the file under a fixed name, so mat2 cannot change the original file or
-see its name.
+The files are hostile. Our own process only compares some of their bytes, and reads the programs' output as a
+limited number of short lines of text. The programs run in a bubblewrap sandbox (`programs.sandbox`) with
+limits on time, memory and output. They get a copy of the file under a fixed name, so they cannot change the
+original file or see its name.
 """
 
 import math
 import os
 import re
-import shutil
 import time
 import unicodedata
 from contextlib import nullcontext
@@ -22,49 +21,35 @@ import msgspec
 from flask_babel import LazyString, force_locale
 
 from journalist_app.files import metadata_sentences
-from journalist_app.files.file_types import HEAD_BYTES, NOT_IN_TEXT, ending_of
+from journalist_app.files.file_types import HEAD_BYTES, NOT_IN_TEXT, ending_of_file
 from programs.errors import NoSandboxError, ProgramFailedError
 from programs.runner import ProgramLimits
 from programs.sandbox import SANDBOX_FOLDER, Sandbox
 
 _SHOWN_BYTES = 400_000  # limit of the output of hidden_parts and mat2
-_CLEANED_BYTES = 200_000_000
+_FILE_BYTES = 200_000_000  # of a file that mat2 unpacks
 _MEMORY_BYTES = 2_000_000_000
-_PROCESSES = 64  # ffmpeg has a thread for each core
+_PROCESSES = 64
 _SECONDS = 90.0
 _VALUE_CHARS = 200
 _LINES_OF_A_KIND = 12
 
-_HIDDEN_PARTS, _PDF_PARTS = (Path(__file__).with_name(f"{name}_parts.py") for name in ("hidden", "pdf"))
-_OFFICE = frozenset({".docx", ".xlsx", ".pptx", ".odt", ".ods", ".odp", ".odg"})
-_ARCHIVES = frozenset({".zip", ".epub"})
-_WITH_FFMPEG = frozenset({".mp4", ".avi", ".wmv", ".wav"})  # mat2 needs ffmpeg to clean these
-_NOT_CLEANED = _ARCHIVES | {".txt", ".webp", ".mov", ".m4a"}
-_UNKNOWN = frozenset(
-    {"", ".rtf", ".7z", ".gz", ".html", ".eml", ".doc", ".xls", ".ppt", ".msg", ".amr", ".aac", ".mkv"}
-)
-_UNKNOWN |= {".mpg", ".3gp", ".avif", ".bmp"}
-_REMARKS = dict.fromkeys(_OFFICE, (metadata_sentences.OFFICE,)) | {".pdf": (metadata_sentences.PDF,)}
-_REMARKS |= dict.fromkeys(_ARCHIVES, (metadata_sentences.ARCHIVE,))
+HIDDEN_PARTS, _PDF_PARTS = (Path(__file__).with_name(f"{name}_parts.py") for name in ("hidden", "pdf"))
+_NAMED = frozenset({".docx", ".xlsx", ".pptx", ".odt", ".ods", ".odp", ".odg", ".zip", ".epub"})
+_TEXTS = frozenset({".txt", ".csv", ".json", ".md", ".log"})
+_CLOSED = frozenset({"", ".7z", ".gz", ".eml", ".msg"})  # none of our programs looks into these
 
 # $1 is mat2, $2 the file's ending, $3 and $4 the two programs above. mat2 finds no bubblewrap in bin/, so it
 # starts no sandbox of its own. A sandbox inside our sandbox would fail, and the meaning of mat2's option
-# against it differs between versions.
-_PREPARE = (
+# against it differs between versions. exiftool examines the types that mat2 does not know.
+_INSPECT = (
     "set -e; exec 2>/dev/null; /usr/bin/mkdir bin; /usr/bin/ln -s /usr/bin/exiftool /usr/bin/ffmpeg bin/; "
-)
-_INSPECT = _PREPARE + (
     'case "$2" in .pdf) /usr/bin/python3 -I -c "$4" "file$2";; *) /usr/bin/python3 -I -c "$3" look "file$2";;'
-    ' esac || echo \'["unread", "1", "?"]\'; echo =; case "$2" in .webp|.mov|.m4a|.mp3) exec'
-    ' bin/exiftool -S -a --system:all --file:all --composite:all --riff:all --mpeg:all "file$2";; esac;'
+    ' esac || echo \'["unread", "1", "?"]\'; echo =; case "$2" in .webp|.avif|.mov|.m4a|.3gp|.mp3|.amr|.aac'
+    "|.bmp|.mkv|.mpg|.doc|.xls|.ppt|.rtf|.html)"
+    ' exec bin/exiftool -S -a --system:all --file:all --composite:all --riff:all --mpeg:all "file$2";; esac;'
     ' "$1" --show "file$2" || echo "[-]"; case "$2" in .jpg|.png|.tiff|.heic|.mp4|.wav) echo; echo =; exec'
     ' bin/exiftool -S -a "file$2";; esac'
-)
-_CLEAN = _PREPARE + (
-    '/usr/bin/python3 -I -S -c "$3" cut "file$2" "copy$2"; "$1" "copy$2" >/dev/null;'
-    ' /usr/bin/python3 -I -c "$3" look "copy.cleaned$2" >left;'
-    ' if /usr/bin/grep -q -E "^..(changes|comments)" left; then exit 4; fi;'
-    ' exec /usr/bin/cat "copy.cleaned$2"'
 )
 
 
@@ -73,15 +58,15 @@ _CLEAN = _PREPARE + (
 
 @dataclass(frozen=True, slots=True)
 class FileFindings:
-    """Metadata and hidden parts that were found in a file, and whether a cleaned copy can be made.
+    """Metadata and hidden parts that were found in a file.
 
-    `lines` has one sentence for each finding. If the file could not be inspected, `lines` says why. `remarks`
-    has sentences for the adviser about all files of this type. A sentence is in the language of its reader.
+    `lines` has one sentence for each finding, in the language of its reader. If the file could not be
+    examined, `lines` says why.
     """
 
     lines: tuple[LazyString, ...] = field(repr=False)
-    can_clean: bool
-    remarks: tuple[LazyString, ...] = ()
+    is_examined: bool = True
+    is_empty: bool = False  # nothing was found
 
     def text_in(self, language: str, most: int) -> str:
         """Return the lines as one text of at most `most` characters, in this language (`nl` or `en`).
@@ -99,9 +84,9 @@ class FileFindings:
 
 @dataclass(frozen=True, slots=True)
 class Mat2:
-    """Runner of mat2 with its limits.
+    """Runner of mat2 and exiftool with their limits.
 
-    mat2 runs only in a sandbox. Outside, a hostile file that takes over mat2 could do everything that the
+    Both run only in a sandbox. Outside, a hostile file that takes over mat2 could do everything that the
     adviser's own programs can do.
     """
 
@@ -111,14 +96,14 @@ class Mat2:
     def inspect(self, file: IO[bytes], name: str, until: float = math.inf) -> FileFindings:
         """Return a file's metadata and hidden parts as sentences, or a sentence about why inspection failed.
 
-        `name` is the file's original name. mat2 must end before `until`, on the monotonic clock.
+        `name` is the file's original name. The programs must end before `until`, on the monotonic clock.
         """
-        ending = _ending(file, name)
+        ending = type_of(file, name)
         refusal = self._refusal(file, ending)
         if refusal:
             return _not_examined(refusal)
         try:
-            output = self._run(_INSPECT, file, ending, _SHOWN_BYTES, until).decode("utf-8", "replace")
+            output = self._run(_INSPECT, file, ending, until).decode("utf-8", "replace")
             hidden, _, shown = output.partition("=\n")
             found = _found(hidden, *shown.partition("\n=\n")[::2], ending)
         except NoSandboxError:
@@ -126,60 +111,64 @@ class Mat2:
         except (OSError, ProgramFailedError, msgspec.MsgspecError, KeyError):
             return _not_examined(metadata_sentences.FAILED)
         if found["locked"]:
-            return _not_examined(metadata_sentences.LOCKED, metadata_sentences.WITHOUT_PASSWORD)
-        lines = _sentences(found) or (metadata_sentences.NOTHING,)
-        can_clean = ending not in _NOT_CLEANED and (
-            ending not in _WITH_FFMPEG or shutil.which("ffmpeg", path="/usr/bin") is not None
-        )
-        return FileFindings(lines, can_clean, _REMARKS.get(ending, ()))
-
-    def clean(self, file: IO[bytes], name: str, until: float = math.inf) -> bytes | None:
-        """Return a copy of a file without metadata, or None if mat2 cannot make one.
-
-        In the copy, tracked changes are accepted and comments are removed. The original file does not change.
-        """
-        ending = _ending(file, name)
-        if ending in _NOT_CLEANED or self._refusal(file, ending):
-            return None
-        try:
-            return self._run(_CLEAN, file, ending, _CLEANED_BYTES, until) or None
-        except (OSError, NoSandboxError, ProgramFailedError):
-            return None
+            return _not_examined(metadata_sentences.LOCKED)
+        lines = _sentences(found)
+        return FileFindings(lines or (metadata_sentences.NOTHING,), is_empty=not lines)
 
     def _refusal(self, file: IO[bytes], ending: str) -> LazyString | None:
-        if ending in _UNKNOWN:
-            return (
-                metadata_sentences.UNKNOWN_TYPE if os.pread(file.fileno(), 1, 0) else metadata_sentences.EMPTY
-            )
-        os.lseek(file.fileno(), 0, os.SEEK_SET)  # the sandbox reads from here
-        if not self.mat2.exists():
-            return metadata_sentences.NO_MAT2
-        return None
+        if not os.pread(file.fileno(), 1, 0):
+            return metadata_sentences.EMPTY
+        if ending in _CLOSED:
+            return metadata_sentences.UNKNOWN_TYPE
+        return None if self.mat2.exists() else metadata_sentences.NO_MAT2
 
-    def _run(self, script: str, file: IO[bytes], ending: str, limit: int, until: float) -> bytes:
+    def _run(self, script: str, file: IO[bytes], ending: str, until: float) -> bytes:
+        os.lseek(file.fileno(), 0, os.SEEK_SET)  # the sandbox reads from here
         seconds = max(0.0, min(_SECONDS, until - time.monotonic()))
-        limits = ProgramLimits(seconds, _MEMORY_BYTES, limit, _CLEANED_BYTES, _PROCESSES)
+        limits = ProgramLimits(seconds, _MEMORY_BYTES, _SHOWN_BYTES, _FILE_BYTES, _PROCESSES)
         source = f"--ro-bind-data {file.fileno()} {SANDBOX_FOLDER}/file{ending}"
-        programs = (each.read_text("utf-8") for each in (_HIDDEN_PARTS, _PDF_PARTS))
+        programs = (each.read_text("utf-8") for each in (HIDDEN_PARTS, _PDF_PARTS))
         command = ("/bin/sh", "-c", script, "sh", str(self.mat2), ending, *programs)
         return Sandbox(self.bwrap).run(command, limits, (file.fileno(),), source.split())
 
 
-def _not_examined(reason: LazyString, *remarks: LazyString) -> FileFindings:
-    return FileFindings((reason,), can_clean=False, remarks=remarks)
+def _not_examined(remark: LazyString) -> FileFindings:
+    return FileFindings((remark,), is_examined=False)
+
+
+def type_of(file: IO[bytes], name: str) -> str:
+    """Return the usual ending for the content of a file, or an empty text if the type is unknown.
+
+    The content decides. The name decides only about zip files that do not show their type, and about texts in
+    an old encoding.
+    """
+    named, found = PurePosixPath(name).suffix.lower(), ending_of_file(file)
+    if found == ".zip" and named in _NAMED:
+        return named
+    first = os.pread(file.fileno(), HEAD_BYTES, 0)
+    is_text = not found and named in _TEXTS and not NOT_IN_TEXT.search(first.decode("latin-1"))
+    return ".txt" if is_text else found
 
 
 # ---- findings --------------------------------------------------------------------------------------
 
 
 _TECHNICAL = re.compile(  # says nothing about people, and is not shown
-    "^(exif|exiftool|flashpix|gps|applicationrecord|minor|bwf|mpegaudio)version|byteorder|^components|^colorspace"
-    "|^compression$|resolution|^ycbcr|(thumbnail|image)(offset|length)$|scale$|^mediadata|digest$|brand$|^handler"
-    "|^headingpairs|^titlesofparts|^i$"  # their titles are listed one by one
+    "^(exif|exiftool|flashpix|gps|applicationrecord|minor|bwf|mpegaudio|vorbis)version|byteorder|^components"
+    "|^colorspace|^compression$|resolution|^ycbcr|(thumbnail|image)(offset|length)$|scale$|^mediadata|digest$"
+    "|brands?$|^handler|^headingpairs|^titlesofparts|^i$"  # their titles are listed one by one
     "|^format$|toolkit$|imagesize$|^warning$|^profile|^colorprofile|^transferchar|^picture(mime)?type$"
     "|^gps(latitude|longitude)ref$|^orientation$|^exifimage|brands$|^cleanaperture|^colorprimaries|matrix|trc$|^cmm"
     "|^chromatic|illuminant$|whitepoint$|^renderingintent|^deviceattributes|^primaryplatform"
+    "|headerversion$|duration$|^preferred|^(preview|poster|selection|current)time$|^(next)?trackid$|^track(layer|volume)$"
+    "|^(source)?image(width|height)$|^medialanguagecode|^graphicsmode|^opcolor|^compressorid|^bitdepth|^balance"
+    "|^pixelaspect|^buffersize|bitrate$|framerate$|^audio(format|channels|bitspersample|samplerate|codec)"
+    "|^vendor|aperturedimensions$|pixelsdimensions$|^purchasefileformat|^layoutflags|^filelength|^datapackets"
+    "|^preroll|^flags|packetsize$|^aspectratio|^stream(type|number)|^errorcorrection|^timeoffset|^videocodec"
+    "|^(block|frame)size|^samplerate|^channels|^bitspersample|^totalsamples|^rotation|^md5signature|^fileid$"
+    "|^transparentcolor|^significantbits"
 )
+_NO_VALUE = re.compile(r"|0|-1|false|0000:00:00 00:00:00Z?|00000000-0000-0000-0000-000000000000")
 _KEYS = (
     ("place", "^gps|location|city|country|latitude|longitude|province"),
     ("time", "date|time|^created$|^modified$|printed"),
@@ -192,19 +181,6 @@ _KEYS = (
 
 _NOT_READ = '["unread", "1", "?"]'
 _Found = dict[str, dict[tuple[str, str], None]]  # without repetitions, in order
-
-
-def _ending(file: IO[bytes], name: str) -> str:
-    """Return the ending for this type of file, or an empty text if the type is unknown.
-
-    The content decides. The name decides only about zip files and texts, of which there are many types.
-    """
-    first, named = os.pread(file.fileno(), HEAD_BYTES, 0), PurePosixPath(name).suffix.lower()
-    found = ending_of(first)
-    is_text = found in {"", ".txt"} and first and not NOT_IN_TEXT.search(first.decode("latin-1"))
-    if (found == ".zip" and named in _OFFICE | _ARCHIVES) or (is_text and named == ".txt"):
-        return named
-    return found if found != ".txt" else ""
 
 
 def _found(hidden: str, shown: str, again: str, ending: str) -> _Found:
@@ -246,7 +222,7 @@ def _add(found: _Found, key: str, value: str, ending: str) -> None:
     ):
         about = "thumbnail"
     line = (_plain(key.rpartition(":")[2]), _plain(value))
-    if not _TECHNICAL.search(word) and line[1] not in {"", "0", "-1", "false"}:
+    if not _TECHNICAL.search(word) and not _NO_VALUE.fullmatch(line[1]):
         found[about][line] = None
 
 

@@ -9,13 +9,12 @@ from flask_babel import LazyString, get_locale, gettext, lazy_gettext, ngettext
 
 # Remarks about a whole file, such as why it was not inspected.
 UNKNOWN_TYPE: Final = lazy_gettext(
-    "The program that examines files does not know this type of file. What is hidden in the file is "
-    "unknown, and the app cannot make a cleaned copy."
+    "The app cannot examine this type of file. What is hidden in the file is unknown."
 )
 EMPTY: Final = lazy_gettext("The file is empty.")
 NO_MAT2: Final = lazy_gettext(
-    "mat2, the program that examines files, is not installed on this computer. What is hidden in this "
-    "file is unknown, and the app cannot make a cleaned copy."
+    "mat2, the program that examines files, is not installed on this computer. What is hidden in this file "
+    "is unknown, and the app cannot make a cleaned copy."
 )
 NO_SANDBOX: Final = lazy_gettext(
     "This computer cannot isolate the program that examines files, so the app did not examine the file. "
@@ -24,8 +23,7 @@ NO_SANDBOX: Final = lazy_gettext(
 )
 FAILED: Final = lazy_gettext(
     "The app could not examine this file: the file is damaged, contains too many layers of files inside "
-    "files, or took too long. What is hidden in the file is unknown, and the app cannot make a cleaned "
-    "copy."
+    "files, or took too long. What is hidden in the file is unknown."
 )
 NOTHING: Final = lazy_gettext(
     "The app found no hidden information in this file. The file can still contain hidden information that "
@@ -33,21 +31,7 @@ NOTHING: Final = lazy_gettext(
 )
 LOCKED: Final = lazy_gettext(
     "This file opens only with a password, so the app did not examine the file. What is hidden in the file "
-    "is unknown, and the app cannot make a cleaned copy."
-)
-WITHOUT_PASSWORD: Final = lazy_gettext("Ask the source to send the file without a password.")
-PDF: Final = lazy_gettext(
-    "A cleaned copy of a PDF contains only pictures of its pages. No one can search the text of the copy or "
-    "have the text read aloud."
-)
-OFFICE: Final = lazy_gettext(
-    "In a cleaned copy, the app accepts tracked changes and removes comments and the small picture of the "
-    "first page. Every other hidden part can stay in the copy. Open the copy and read the copy before you "
-    "send it."
-)
-ARCHIVE: Final = lazy_gettext(
-    "This file contains other files. Ask the source to send those files one by one. Then the app can "
-    "examine and clean each file."
+    "is unknown."
 )
 
 # Findings in a file by their subject, in the order in which the adviser and the source read about them.

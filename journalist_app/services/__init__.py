@@ -1,8 +1,8 @@
 """Use cases of the adviser, without Flask.
 
-Imports `journalist_app.desk`, `journalist_app.conversion`, `journalist_app.files`, `journalist_app.inbox`,
-`journalist_app.recovery_sheet`, `journalist_app.search`, modules at the root of `journalist_app`, and `sync`,
-`report`, `web`, `stored_mailbox`, `store`, `protocol` and `crypto`.
+Imports `journalist_app.desk`, `journalist_app.conversion`, `journalist_app.cleaning`, `journalist_app.files`,
+`journalist_app.inbox`, `journalist_app.recovery_sheet`, `journalist_app.search`, modules at the root of
+`journalist_app`, and `sync`, `report`, `web`, `stored_mailbox`, `store`, `protocol` and `crypto`.
 
 - `mailbox`: reads a mailbox, and answers in it
 - `passing_on`: proposes to pass on, and passes on

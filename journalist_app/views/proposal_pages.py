@@ -116,8 +116,9 @@ def send_previewed_proposal(desk: OpenDesk, address: str) -> ResponseReturnValue
     kept_text.keep_typed_text(*parts.typed())
     entry_id = read_form_context("send", where).entry_id
     try:
-        cleaned = [place for place in range(ATTACHMENTS) if request.form.get(f"copy-{place}") == "cleaned"]
-        proposing.send_proposal(desk, where, entry_id, cleaned, today=adviser_today())
+        chosen = [request.form.get(f"copy-{place}") for place in range(ATTACHMENTS)]
+        originals = [place for place, choice in enumerate(chosen) if choice == "original"]
+        proposing.send_proposal(desk, where, entry_id, originals, today=adviser_today())
     except AdviserError as why:
         return _form(desk, where, parts=parts, refusal=why.reason)
     return redirect(

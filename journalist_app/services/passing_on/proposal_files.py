@@ -1,4 +1,4 @@
-"""Files of a proposal: inspects each file, and encrypts the original and a cleaned copy."""
+"""Files of a proposal: inspects each file, and encrypts the original and a safe copy."""
 
 import hashlib
 import threading
@@ -10,9 +10,12 @@ from io import FileIO
 from tempfile import TemporaryFile
 from typing import Final
 
+from flask_babel import LazyString
+
 from crypto.errors import ForgedError, UnreadableError
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import AdviserError, FileRefusal, FileRefusedError, SendRefusal, SendRefusedError
+from journalist_app.files.file_examiner import CopyForm
 from journalist_app.files.gpg_export import Exporter
 from journalist_app.files.metadata import FileFindings
 from journalist_app.services.mailbox import file_downloads
@@ -41,16 +44,21 @@ class PendingCopy:
 
 @dataclass(slots=True)
 class PreparedFile:
-    """A file that the desk proposes to pass on: the original, and a cleaned copy if one could be made.
+    """A file that the desk proposes to pass on: the original, and a safe copy if one could be made.
 
     `findings` has the metadata and hidden parts of the original, or is None if the file was not examined.
+    `remarks` says which copy was made and why no other, `form` says what the copy is, and `pages` how many
+    pictures it has.
     """
 
     name: str = field(repr=False)
     original: PendingCopy
     memory: FileIO = field(repr=False)  # temporary copy for the examination
-    cleaned: PendingCopy | None = None
     findings: FileFindings | None = field(default=None, repr=False)
+    remarks: tuple[LazyString, ...] = field(default=(), repr=False)
+    copy: PendingCopy | None = None
+    form: CopyForm | None = None
+    pages: int = 0
 
 
 def chosen_files(
@@ -115,7 +123,7 @@ def _copied(pieces: Iterator[bytes], memory: FileIO) -> Iterator[bytes]:
 def examine_files(
     exporter: Exporter, pending: PendingFiles, files: Sequence[PreparedFile], stopping: threading.Event
 ) -> None:
-    """Examine the files of a proposal one by one, and make cleaned copies.
+    """Examine the files of a proposal one by one, and make safe copies.
 
     All files together get two minutes. The function ends early if the desk is locked.
     """
@@ -124,7 +132,7 @@ def examine_files(
     try:
         for place, file in enumerate(files):
             now = time.monotonic()
-            with suppress(AdviserError, StoreError):  # then there is no cleaned copy
+            with suppress(AdviserError, StoreError):  # then there is no copy
                 if not file.memory.closed and not stopping.is_set():
                     _examine(exporter, pending, file, now + (until - now) / (len(files) - place))
             file.memory.close()
@@ -134,10 +142,12 @@ def examine_files(
 
 
 def _examine(exporter: Exporter, pending: PendingFiles, file: PreparedFile, until: float) -> None:
-    file.findings = exporter.mat2.inspect(file.memory, file.name, until)
-    made = exporter.mat2.clean(file.memory, file.name, until) if file.findings.can_clean else None
-    if made is not None:
-        file.cleaned = _encrypt(pending, file.name, iter([made]))
+    file.findings = exporter.examiner.inspect(file.memory, file.name, until)
+    made = exporter.examiner.make_copy(file.memory, file.name, until)
+    file.remarks = made.remarks
+    if made.copy is not None:
+        file.copy = _encrypt(pending, made.copy.name, iter([made.copy.content]))
+        file.form, file.pages = made.copy.form, made.copy.pages
 
 
 def _encrypt(pending: PendingFiles, name: str, pieces: Iterator[bytes]) -> PendingCopy:

@@ -1,7 +1,8 @@
 """Preparing and sending a proposal: the text, recipient and files to which the source is asked to agree.
 
 First the desk prepares the proposal: it inspects every file, and encrypts the original and, if possible, a
-cleaned copy. The adviser then previews the proposal as the source will see it. Sending makes it an entry.
+copy without hidden information. The adviser then previews the proposal as the source will see it. Sending
+makes the proposal an entry.
 """
 
 import secrets
@@ -9,13 +10,14 @@ import threading
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from contextvars import copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Final
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import OpenedEntry, conversation_of, open_all, require_answerable
 from journalist_app.errors import PassOnRefusal, PassOnRefusedError, UnsentRefusedError
+from journalist_app.files.file_examiner import CopyForm
 from journalist_app.files.pinned_recipients import RecipientKey
 from journalist_app.services.mailbox.pending_files import PendingFiles
 from journalist_app.services.mailbox.send_entries import (
@@ -165,12 +167,12 @@ def find_prepared(desk: OpenDesk, address: Address, entry_id: EntryId) -> Prepar
 
 
 def send_proposal(
-    desk: OpenDesk, address: Address, entry_id: EntryId, cleaned: Collection[int], *, today: date
+    desk: OpenDesk, address: Address, entry_id: EntryId, originals: Collection[int], *, today: date
 ) -> None:
     """Send a source the proposal that the adviser previewed, with a step if the adviser wrote one.
 
-    `cleaned` has the positions, from 0, of the files that are sent as a cleaned copy. A second call for the
-    same proposal changes nothing.
+    `originals` has the positions, from 0, of the files that are sent as they are. Of the other files, a copy
+    is sent if there is one. A second call for the same proposal changes nothing.
 
     Raises:
         PassOnRefusedError: the recipient's key can no longer be used, or the prepared proposal is gone.
@@ -183,7 +185,7 @@ def send_proposal(
         return
     prepared = find_prepared(desk, address, entry_id)
     recipient_by_fingerprint(desk, prepared.recipient.fingerprint, today)
-    content = _content(prepared, cleaned)
+    content = _content(prepared, originals)
     new = [NewWords(entry_id, content)]
     digest = proposal_digest(content, address=address, entry_id=entry_id)
     step = _step(desk, prepared.words, digest, today)
@@ -209,9 +211,9 @@ def _step(desk: OpenDesk, words: StepForm, proposal: Digest | None, today: date)
     return build_step(words, note, desk.letterhead, today)
 
 
-def _content(prepared: PreparedProposal, cleaned: Collection[int]) -> Content:
+def _content(prepared: PreparedProposal, originals: Collection[int]) -> Content:
     chosen = [
-        (file, file.cleaned if place in cleaned and file.cleaned is not None else file.original)
+        (file, file.original if place in originals or file.copy is None else file.copy)
         for place, file in enumerate(prepared.files)
     ]
     recipient = prepared.recipient
@@ -227,13 +229,21 @@ def _content(prepared: PreparedProposal, cleaned: Collection[int]) -> Content:
                 ProposedFile(
                     attachment_id=copy.note.id,
                     sha256=copy.sha256,
-                    is_cleaned=copy is file.cleaned,
-                    about=file.findings.text_in(prepared.language, REMARK_CHARS) if file.findings else "",
+                    is_cleaned=copy is file.copy,
+                    about=_about(file, prepared.language, is_copy=copy is file.copy),
                 )
                 for file, copy in chosen
             ),
         ),
     )
+
+
+def _about(file: PreparedFile, language: str, *, is_copy: bool) -> str:
+    """Return what the source reads about a file: its hidden information, and that a copy is only pictures."""
+    if file.findings is None:
+        return ""
+    more = file.remarks[-1:] if is_copy and file.form is CopyForm.PAGES else ()
+    return replace(file.findings, lines=(*file.findings.lines, *more)).text_in(language, REMARK_CHARS)
 
 
 def _was_sent(desk: OpenDesk, address: Address, entry_id: EntryId) -> bool:

@@ -2,8 +2,8 @@
 
 Imports `journalist_app.services` (the inbox), `journalist_app.services.closing`,
 `journalist_app.services.desk_keys`, `journalist_app.services.mailbox`, `journalist_app.services.records`,
-`journalist_app.desk`, `journalist_app.files`, `journalist_app.search`, modules at the root of
-`journalist_app`, and `sync`, `report`, `web`, `stored_mailbox`, `store`, `protocol` and `crypto`.
+`journalist_app.desk`, `journalist_app.cleaning`, `journalist_app.files`, `journalist_app.search`, modules at
+the root of `journalist_app`, and `sync`, `report`, `web`, `stored_mailbox`, `store`, `protocol` and `crypto`.
 
 - `background_check`: checks the store for changes, in the background
 - `desk_calendar`: reads and publishes the desk's calendar and response times

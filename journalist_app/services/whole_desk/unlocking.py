@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import Final
 
+from journalist_app.cleaning.safe_copies import SandboxedExaminer
 from journalist_app.config import AdviserConfig
 from journalist_app.desk.open_desk import CheckProgress, OpenDesk, TrustedStateStatus, read_trusted_state
 from journalist_app.errors import UnlockRefusal, UnlockRefusedError
@@ -51,7 +52,9 @@ def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDes
     desk = OpenDesk(config, store, keyring, letterhead, trusted_state, memory)
     desk.saw_serials()
     back_up(config, keyring)
-    exporter = open_exporter(config.openpgp_home_path, keyring.openpgp, config.recipients)
+    exporter = open_exporter(
+        config.openpgp_home_path, keyring.openpgp, config.recipients, SandboxedExaminer()
+    )
     if exporter is not None:
         desk.openpgp, desk.exporter = exporter.home, exporter
     return desk

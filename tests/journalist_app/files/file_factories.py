@@ -87,7 +87,8 @@ def an_odt() -> bytes:
     def change(number: int, kind: str, who: str, text: str) -> str:
         return (
             f'<text:changed-region text:id="c{number}"><text:{kind}><office:change-info>'
-            f"<dc:creator>{who}</dc:creator><dc:date>{_DAY}</dc:date></office:change-info>{text}</text:{kind}>"
+            f"<dc:creator>{who}</dc:creator><dc:date>{_DAY}</dc:date>"
+            f"</office:change-info>{text}</text:{kind}>"
             "</text:changed-region>"
         )
 

@@ -201,3 +201,26 @@ def a_full_odp() -> bytes:
         '<style:style style:name="P"><style:drawing-page-properties presentation:visibility="hidden"/>'
         "</style:style>",
     )
+
+
+def an_open_file_with_traces() -> bytes:
+    """Return an OpenDocument file with a link, speaker notes, a thumbnail and the name of a printer."""
+    spaces = " ".join(
+        f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
+        for name in ("office", "text", "draw", "presentation", "config", "manifest")
+    )
+    return a_zip({
+        "Thumbnails/thumbnail.png": b"\x89PNG",
+        "content.xml": f'<office:document-content {spaces} xmlns:xlink="http://www.w3.org/1999/xlink">'
+        f'<office:body>'
+        f'<draw:page><text:p>naar <text:a xlink:href="{LINK}">een bladwijzer</text:a> hier</text:p>'
+        "<presentation:notes><text:p>praat</text:p></presentation:notes></draw:page></office:body>"
+        "</office:document-content>",
+        "settings.xml": f"<office:document-settings {spaces}>"
+        '<config:config-item config:name="PrinterName">Laserjet van Anna</config:config-item>'
+        '<config:config-item config:name="ShowGrid">true</config:config-item></office:document-settings>',
+        "META-INF/manifest.xml": f'<manifest:manifest {spaces}><manifest:file-entry manifest:full-path="/"/>'
+        '<manifest:file-entry manifest:full-path="content.xml"/>'
+        '<manifest:file-entry manifest:full-path="Thumbnails/thumbnail.png"/></manifest:manifest>',
+        "mimetype": "application/vnd.oasis.opendocument.presentation",
+    })  # fmt: skip

@@ -13,6 +13,7 @@ import pytest
 from crypto.errors import UnreadableError
 from gpg.errors import RecipientRefusal
 from gpg.home import GpgHome, OpenPGPKey
+from journalist_app.cleaning.safe_copies import SandboxedExaminer
 from journalist_app.config import AdviserConfig
 from journalist_app.errors import AdviserConfigError, PassOnRefusal
 from journalist_app.files import export_package
@@ -69,7 +70,7 @@ def world(tmp_path: Path, memory: Path, theirs: OpenPGPKey, own: OpenPGPKey) -> 
 
 
 def an_exporter(config: AdviserConfig, keyring: Keyring) -> Exporter | None:
-    return open_exporter(config.openpgp_home_path, keyring.openpgp, config.recipients)
+    return open_exporter(config.openpgp_home_path, keyring.openpgp, config.recipients, SandboxedExaminer())
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Hidden parts of office files: each is listed with its number and names, whatever a hostile file claims."""
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +11,15 @@ from flask_babel import Babel
 import journalist_app
 from journalist_app.files import hidden_parts
 from journalist_app.files.metadata import FileFindings
-from journalist_app.files.metadata_sentences import DETAILS, OFFICE, detail_sentence
-from tests.journalist_app.files.file_factories import a_zip, texts_in
+from journalist_app.files.metadata_sentences import DETAILS, detail_sentence
+from tests.journalist_app.cleaning.shown_office_files import (
+    a_sheet,
+    a_shown_docx,
+    a_talk,
+    with_parts,
+    with_settings,
+)
+from tests.journalist_app.files.file_factories import ADDED, AUTHOR, DELETED, KEPT, a_docx, a_zip, an_odt
 from tests.journalist_app.files.office_factories import (
     FIRST_AUTHOR,
     LINK,
@@ -23,6 +31,7 @@ from tests.journalist_app.files.office_factories import (
     a_full_pptx,
     a_full_xlsx,
     an_open_document,
+    an_open_file_with_traces,
 )
 
 TRANSLATIONS = str(Path(journalist_app.__file__).with_name("translations"))
@@ -155,19 +164,97 @@ def test_very_deep_levels_are_searched(tmp_path: Path) -> None:
     assert ("1", "") == hidden_in(tmp_path, an_open_document(deep))["hidden"]
 
 
-def test_a_copy_has_no_thumbnail_and_no_link_to_the_thumbnail(tmp_path: Path) -> None:
-    path, copy = tmp_path / "file.docx", tmp_path / "copy.docx"
-    path.write_bytes(
-        a_zip(
-            {
-                "_rels/.rels": '<Types><Relationship Target="docProps/thumbnail.jpeg"/></Types>',
-                "docProps/thumbnail.jpeg": "plaatje",
-            }
-        )
-    )
+def copied(room: Path, content: bytes, task: str = "clean") -> dict[str, str]:
+    """Return the parts of a copy of an office file that has no pictures, by name."""
+    path, copy = room / "file.docx", room / "copy.docx"
+    path.write_bytes(content)
+    assert 0 == hidden_parts.run_hidden_parts(task, str(path), str(copy))
+    assert [] == hidden_parts.broken_links(str(copy))
+    with zipfile.ZipFile(copy) as file:
+        return {name: file.read(name).decode() for name in file.namelist()}
 
-    assert 0 == hidden_parts.run_hidden_parts("cut", str(path), str(copy))
-    assert "thumbnail" not in texts_in(copy.read_bytes())
+
+def test_a_copy_keeps_what_its_pages_show_and_nothing_else(tmp_path: Path) -> None:
+    parts = copied(tmp_path, a_shown_docx(picture=False))
+
+    assert {
+        "[Content_Types].xml",
+        "_rels/.rels",
+        "word/document.xml",
+        "word/_rels/document.xml.rels",
+        "word/header1.xml",
+        "word/numbering.xml",
+        "word/styles.xml",
+    } == set(parts)
+    everything = "".join(parts.values())
+    assert [] == [
+        trace for trace in (AUTHOR, "rsid", "vanish", "example.org", "comment") if trace in everything
+    ]
+    assert "w:numId" in parts["word/document.xml"]
+    assert "een bladwijzer" in parts["word/document.xml"]  # the text of a link stays
+    assert 'mc:Ignorable="w14"' in parts["word/document.xml"]
+    assert 'xmlns:w14="' in parts["word/document.xml"]  # a value names this prefix
+
+
+def test_a_copy_of_a_presentation_has_no_hidden_slide_and_no_notes(tmp_path: Path) -> None:
+    parts = copied(tmp_path, a_talk("eerste", "tweede", hidden="geheim", notes="praat"))
+
+    slides = [name for name in parts if name.startswith("ppt/slides/slide")]
+    assert ["ppt/slides/slide1.xml", "ppt/slides/slide2.xml"] == slides
+    assert 2 == parts["ppt/presentation.xml"].count("<p:sldId ")
+    assert [] == [word for word in ("geheim", "praat") if word in "".join(parts.values())]
+
+
+def test_a_copy_of_a_spreadsheet_keeps_its_page_set_up_without_the_printer(tmp_path: Path) -> None:
+    parts = copied(tmp_path, a_sheet({"A1": "woord"}, comment=AUTHOR, has_link=True))
+
+    assert '<pageSetup orientation="landscape" />' in parts["xl/worksheets/sheet1.xml"]
+    assert [] == [word for word in (AUTHOR, "legacyDrawing", "hyperlink") if word in "".join(parts.values())]
+    assert "woord" in parts["xl/worksheets/sheet1.xml"]
+
+
+def test_a_copy_of_an_open_document_has_no_links_notes_or_printer(tmp_path: Path) -> None:
+    parts = copied(tmp_path, an_open_file_with_traces())
+
+    assert {"mimetype", "content.xml", "settings.xml", "META-INF/manifest.xml"} == set(parts)
+    everything = "".join(parts.values())
+    assert [] == [word for word in (LINK, "Laserjet", "notes", "Thumbnails") if word in everything]
+    assert "een bladwijzer" in parts["content.xml"]
+
+
+def test_a_final_copy_only_hides_its_tracked_changes(tmp_path: Path) -> None:
+    for content, shown in ((with_settings(a_docx()), "word/settings.xml"), (an_odt(), "content.xml")):
+        path, copy = tmp_path / "file", tmp_path / "copy"
+        path.write_bytes(content)
+
+        assert 0 == hidden_parts.run_hidden_parts("final", str(path), str(copy))
+
+        with zipfile.ZipFile(copy) as made, zipfile.ZipFile(path) as file:
+            changed = [name for name in made.namelist() if file.read(name) != made.read(name)]
+            assert [shown] == changed
+            text = made.read(shown).decode()
+            assert 'w:revisionView w:insDel="0"' in text or (
+                DELETED not in text and KEPT in text and ADDED in text
+            )
+
+
+def test_a_docx_whose_tracked_changes_cannot_be_hidden_is_a_failure(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(a_docx())
+
+    assert 3 == hidden_parts.run_hidden_parts("final", str(tmp_path / "file"), str(tmp_path / "copy"))
+
+
+def test_a_relationship_to_a_part_that_is_gone_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "file.docx"
+    path.write_bytes(with_parts(a_shown_docx(picture=False), {}, without="word/numbering.xml"))
+
+    assert ["word/numbering.xml"] == hidden_parts.broken_links(str(path))
+    assert "word/numbering.xml" not in "".join(copied(tmp_path, path.read_bytes()).values())
+
+
+def test_a_task_that_the_program_does_not_know_writes_nothing(tmp_path: Path) -> None:
+    assert 0 == hidden_parts.run_hidden_parts("cut", "file", str(tmp_path / "copy"))
+    assert not (tmp_path / "copy").exists()
 
 
 @pytest.mark.parametrize(
@@ -201,7 +288,7 @@ def test_the_source_reads_findings_in_their_own_language_and_every_line_is_whole
     found = [detail_sentence("time", "created", "2026-03-02")] + [
         detail_sentence("sheets", str(number), "Blad") for number in range(3)
     ]
-    findings = FileFindings(tuple(found), can_clean=False, remarks=(OFFICE,))
+    findings = FileFindings(tuple(found))
 
     with app.test_request_context():
         whole, cut = findings.text_in("nl", 1_000), findings.text_in("nl", 180)

@@ -31,6 +31,7 @@ from journalist_app.errors import (
     SendRefusedError,
     UnsoundMailboxError,
 )
+from journalist_app.files.file_examiner import CopyForm
 from journalist_app.files.pinned_recipients import RecipientKey
 from journalist_app.services.closing import ended_mailboxes
 from journalist_app.services.mailbox.steps import EMPTY_STEP_FORM, StepForm
@@ -111,13 +112,13 @@ def prepare(
 
 
 def propose(
-    desk: OpenDesk, source: ASource, text: str = "Woord voor woord.", *, cleaned: bool = False
+    desk: OpenDesk, source: ASource, text: str = "Woord voor woord.", *, is_copy: bool = False
 ) -> ProposalState:
     form_context = context_for(desk, source)
     chosen = (file_of(desk, source),)
     prepare(desk, form_context, text, chosen)
     proposing.send_proposal(
-        desk, form_context.address, form_context.entry_id, [0] if cleaned else [], today=TODAY
+        desk, form_context.address, form_context.entry_id, [] if is_copy else [0], today=TODAY
     )
     return newest(desk, source)
 
@@ -206,7 +207,7 @@ def test_the_findings_in_a_file_are_in_the_language_of_the_source(desk: OpenDesk
 
 
 def test_a_cleaned_copy_goes_where_the_adviser_says_so(world: World, desk: OpenDesk, source: ASource) -> None:
-    proposed = propose(desk, source, cleaned=True)
+    proposed = propose(desk, source, is_copy=True)
 
     (file,) = proposed.content.proposal.files
     assert file.is_cleaned
@@ -217,14 +218,30 @@ def test_a_cleaned_copy_goes_where_the_adviser_says_so(world: World, desk: OpenD
     assert shown.entries[1].proposal == proposed
 
 
+def test_a_copy_of_pictures_goes_under_its_own_name_and_the_source_reads_that_it_is_pictures(
+    desk: OpenDesk, source: ASource
+) -> None:
+    form_context = context_for(desk, source)
+    prepared = prepare(
+        desk, form_context, uploads=[(f"{number}.doc", iter([b"author: iemand"])) for number in range(2)]
+    )
+    assert [(CopyForm.PAGES, 3)] * 2 == [(file.form, file.pages) for file in prepared.files]
+
+    proposing.send_proposal(desk, form_context.address, form_context.entry_id, [1], today=TODAY)
+
+    picture, original = newest(desk, source).content.proposal.files
+    assert (True, "Author: J. Jansen\nA copy.") == (picture.is_cleaned, picture.about)
+    assert (False, "Author: J. Jansen") == (original.is_cleaned, original.about)
+
+
 def test_files_of_the_form_go_too_and_leave_nothing_behind(
     world: World, desk: OpenDesk, source: ASource, paper: Paper
 ) -> None:
     form_context = context_for(desk, source)
     prepared = prepare(desk, form_context, uploads=[("../bijlage.txt", iter([b"een", b"twee"]))])
 
-    assert [(file.name, file.findings.lines, file.cleaned) for file in prepared.files] == [
-        ("bijlage.txt", (), None)
+    assert [(file.name, file.findings.is_empty, file.copy, file.remarks) for file in prepared.files] == [
+        ("bijlage.txt", True, None, ("No copy.",))
     ]
     assert list(paper.folder.glob("tmp*")) == []
     assert pending_files(world) == 1
@@ -241,7 +258,7 @@ def test_a_file_too_large_to_look_into_goes_as_it_is(
         desk, context_for(desk, source), uploads=[("a.pdf", iter([b"author", b"more", b"and more"]))]
     )
 
-    assert [(file.findings, file.cleaned) for file in prepared.files] == [(None, None)]
+    assert [(file.findings, file.copy) for file in prepared.files] == [(None, None)]
     assert prepared.files[0].original.note.size == 18
 
 
@@ -255,7 +272,7 @@ def test_a_file_larger_than_the_disk_in_memory_goes_as_it_is(
         pieces = [b"author" * 100_000, b"more" * 250_000, left]
         prepared = prepare(desk, context_for(desk, source), uploads=[("a.pdf", iter(pieces))])
 
-    assert [(file.findings, file.cleaned) for file in prepared.files] == [(None, None)]
+    assert [(file.findings, file.copy) for file in prepared.files] == [(None, None)]
     assert prepared.files[0].original.sha256 == hashlib.sha256(b"".join(pieces)).digest()
 
 
@@ -294,11 +311,11 @@ def test_a_file_that_cannot_be_cleaned_goes_as_it_is_and_leaves_the_app_idle(
         raise fault
 
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
-    monkeypatch.setattr(Paper, "clean", fail)
+    monkeypatch.setattr(Paper, "make_copy", fail)
 
     prepared = prepare(desk, context_for(desk, source), uploads=[("a.pdf", iter([b"author"])), A_FILE])
 
-    assert [None, None] == [file.cleaned for file in prepared.files]
+    assert [None, None] == [file.copy for file in prepared.files]
     assert not prepared.is_busy
     assert paper.shares
 

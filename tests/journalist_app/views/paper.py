@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from journalist_app.errors import PassOnRefusal, PassOnRefusedError
+from journalist_app.files.file_examiner import CopyForm, CopyOutcome, SafeCopy
 from journalist_app.files.metadata import FileFindings
 from journalist_app.files.pinned_recipients import RecipientKey
 
@@ -43,21 +44,24 @@ class Paper:
         return self
 
     @property
-    def mat2(self) -> Self:
+    def examiner(self) -> Self:
         return self
 
     def inspect(self, file: IO[bytes], name: str, until: float) -> FileFindings:
         self.shares.append(until)
         assert self.may_end.wait(20)
         author = b"author" in os.pread(file.fileno(), 10**6, 0)
-        return FileFindings(
-            ("Author: J. Jansen",) if author else (), can_clean=author and name.endswith(".pdf")
-        )
-
-    def clean(self, file: IO[bytes], name: str, until: float) -> bytes | None:
         assert name
+        return FileFindings(("Author: J. Jansen" if author else "Nothing",), is_empty=not author)
+
+    def make_copy(self, file: IO[bytes], name: str, until: float) -> CopyOutcome:
         assert until
-        return os.pread(file.fileno(), 10**6, 0).replace(b"author", b"")
+        content = os.pread(file.fileno(), 10**6, 0)
+        if b"author" not in content or not name.endswith((".pdf", ".doc")):
+            return CopyOutcome(None, ("No copy.",))
+        form = CopyForm.CLEANED if name.endswith(".pdf") else CopyForm.PAGES
+        copy = SafeCopy(form, name, content.replace(b"author", b""), pages=3 * (form is CopyForm.PAGES))
+        return CopyOutcome(copy, ("A copy.",))
 
     def make(
         self, recipient: RecipientKey, text: str, files: Iterable[tuple[str, Iterator[bytes]]], today: date

@@ -1,0 +1,44 @@
+"""Examiner of files that are passed on: what is hidden in a file, and which copy may be offered instead."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import IO, Protocol
+
+from flask_babel import LazyString
+
+from journalist_app.files.metadata import FileFindings
+
+
+class CopyForm(StrEnum):
+    """Form of a copy that is offered instead of the original."""
+
+    CLEANED = "cleaned"  # a file of the same type
+    PAGES = "pages"  # pictures of the pages in a PDF
+
+
+@dataclass(frozen=True, slots=True)
+class SafeCopy:
+    """Copy of a file that was compared with the original. `pages` is the number of pictures, or 0."""
+
+    form: CopyForm
+    name: str = field(repr=False)
+    content: bytes = field(repr=False)
+    pages: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CopyOutcome:
+    """Copy of a file that may be offered, or None. `remarks` says what the copy is, and why no other is."""
+
+    copy: SafeCopy | None
+    remarks: tuple[LazyString, ...] = field(default=(), repr=False)
+
+
+class FileExaminer(Protocol):
+    """Programs that examine files and make copies. `until` is the end of a run, on the monotonic clock."""
+
+    def inspect(self, file: IO[bytes], name: str, until: float) -> FileFindings:
+        """Return a file's metadata and hidden parts, or why the file could not be examined."""
+
+    def make_copy(self, file: IO[bytes], name: str, until: float) -> CopyOutcome:
+        """Return a copy of a file without hidden information, if a copy can be made and checked."""
