@@ -10,7 +10,9 @@ from typing import Final
 from source_app.errors import MailboxBusyError
 
 REQUESTS_MAX: Final = 6  # of a process: over HTTP/1.1, a browser sends no more to a site at once
-_REMEMBERED_MAX: Final = 1000  # mailboxes whose last request is remembered
+# Mailboxes, and failed log-ins, whose last request is remembered. Argon2id runs about eight times a second,
+# so an hour brings fewer failed log-ins. After an hour, their cookies are old.
+_REMEMBERED_MAX: Final = 50_000
 
 
 class MailboxLimiter:
@@ -25,8 +27,8 @@ class MailboxLimiter:
         # The first one decrypts: this can take 100 MB and half a second. The others are in order. Each has
         # the number of the previous request for its mailbox, its own number, and its mailbox.
         self._queue: list[tuple[int, int, int]] = []
-        # The number of the last request for each mailbox, in order. The key is a hash of the mailbox, with a
-        # secret of the process: a stranger's cookie can be long.
+        # The number of the last request that had its turn, for each mailbox, in order. The key is a hash of
+        # the mailbox, with a secret of the process: a stranger's cookie can be long.
         self._previous: dict[int, int] = {}
         self._queue_changed = Condition()
         self._numbers = count(1)
@@ -43,18 +45,18 @@ class MailboxLimiter:
         """
         with self._queue_changed:
             name = hash(mailbox)
-            mine = (self._previous.pop(name, 0), next(self._numbers), name)
-            self._previous[name] = mine[1]
-            if len(self._previous) > _REMEMBERED_MAX:
-                del self._previous[next(iter(self._previous))]
+            waiting = [number for _, number, other in self._queue if other == name]
+            mine = (max(waiting, default=self._previous.get(name, 0)), next(self._numbers), name)
             insort(self._queue, mine, lo=min(1, len(self._queue)))
-            for previous, _, refused in self._queue[REQUESTS_MAX:]:
-                self._previous[refused] = previous  # asks again with its old place in the order
             del self._queue[REQUESTS_MAX:]
             self._queue_changed.notify_all()
             self._queue_changed.wait_for(lambda: mine not in self._queue or self._queue[0] == mine)
             if mine not in self._queue:
                 raise MailboxBusyError("too many requests wait for a mailbox")
+            self._previous.pop(name, None)
+            self._previous[name] = mine[1]
+            if len(self._previous) > _REMEMBERED_MAX:
+                del self._previous[next(iter(self._previous))]
         try:
             yield
         finally:

@@ -6,7 +6,7 @@ from typing import ClassVar, Final
 
 from crypto.passphrase import PASSPHRASE_WORDS, all_words
 
-PLACES_MAX: Final = 120  # the session cookie has two bits for each place
+PLACES_MAX: Final = 104  # the session cookie has two bits for each place
 _LETTERS_MAX = 9  # of a word on a list
 
 

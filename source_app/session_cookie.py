@@ -15,29 +15,35 @@ _PURPOSE: Final = b"session-cookie"
 _OPEN: Final = b"mailbox/1"
 _REFUSED: Final = b"refused/1"
 _NOTHING: Final = b"nothing/1"
+_REFUSED_HALF_HOURS: Final = 2  # the result of a failed log-in is old after this time
+_TIME_BYTES: Final = 4
 _COUNT_BYTES: Final = 2
 _MARKS_BYTES: Final = PLACES_MAX // 8
 
 
-def seal_cookie(content: bytes | PassphraseTypos | None, server_secret: bytes) -> str:
+def seal_cookie(content: bytes | PassphraseTypos | None, server_secret: bytes, now: int) -> str:
     """Encrypt the token of a session (32 bytes), or the result of a failed log-in, as the value of a cookie.
 
     If `content` is None, the cookie only shows that the browser keeps cookies. All values have one length.
+    `now` is the number of half hours since 1970.
     """
     # The length of the value must not show whether the log-in succeeded.
     if content is None:
         return seal_field(_NOTHING + bytes(TOKEN_BYTES), server_secret, _PURPOSE)
     if isinstance(content, PassphraseTypos):
-        said = content.count.to_bytes(_COUNT_BYTES) + _marks(content.unknown) + _marks(content.joined)
-        return seal_field(_REFUSED + said, server_secret, _PURPOSE)
+        said = now.to_bytes(_TIME_BYTES) + content.count.to_bytes(_COUNT_BYTES)
+        marks = _marks(content.unknown) + _marks(content.joined)
+        return seal_field(_REFUSED + said + marks, server_secret, _PURPOSE)
     return seal_field(_OPEN + content, server_secret, _PURPOSE)
 
 
-def open_cookie(given: str, server_secret: bytes) -> bytes | PassphraseTypos | None:
+def open_cookie(given: str, server_secret: bytes, now: int) -> bytes | PassphraseTypos | None:
     """Decrypt a cookie that `seal_cookie` made: the token of a session, or the result of a failed log-in.
 
-    Return None if the cookie has no content, or was not made by this server since its last start.
+    Return None if the cookie has no content, or was not made by this server since its last start. Return
+    None too for a failed log-in that is older than an hour.
     """
+    # Attack: collect the cookies of many failed log-ins. Each has a turn of its own before the mailboxes.
     try:
         plaintext = open_field(given, server_secret, _PURPOSE)
     except UnreadableError:
@@ -47,7 +53,10 @@ def open_cookie(given: str, server_secret: bytes) -> bytes | PassphraseTypos | N
         return content
     if kind == _NOTHING:
         return None
-    count, marks = int.from_bytes(content[:_COUNT_BYTES]), content[_COUNT_BYTES:]
+    at, rest = int.from_bytes(content[:_TIME_BYTES]), content[_TIME_BYTES:]
+    if not 0 <= now - at < _REFUSED_HALF_HOURS:
+        return None
+    count, marks = int.from_bytes(rest[:_COUNT_BYTES]), rest[_COUNT_BYTES:]
     return PassphraseTypos(count, _places(marks[:_MARKS_BYTES]), _places(marks[_MARKS_BYTES:]))
 
 

@@ -109,7 +109,7 @@ def cookie_content() -> bytes | PassphraseTypos | None:
 
     Return None if the cookie has neither, or if there is no cookie of this server.
     """
-    return open_cookie(request.cookies.get(cookie_name(), ""), desk().server_secret)
+    return open_cookie(request.cookies.get(cookie_name(), ""), desk().server_secret, half_hour_now())
 
 
 def session_token() -> bytes | None:
@@ -133,7 +133,7 @@ def with_session_cookie(
 
     The cookie is deleted when the browser is closed.
     """
-    sealed = seal_cookie(content, desk().server_secret)
+    sealed = seal_cookie(content, desk().server_secret, half_hour_now())
     answer.set_cookie(cookie_name(), sealed, path="/", secure=is_https(), httponly=True, samesite="Strict")
     return answer
 

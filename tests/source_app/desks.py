@@ -97,7 +97,7 @@ class ADesk:
     def token_of(self, browser: "SourceBrowser") -> bytes:
         """Return the token of a browser's session."""
         cookie = browser.client.get_cookie("mailbox")
-        token = open_cookie("" if cookie is None else cookie.value, self.desk.server_secret)
+        token = open_cookie("" if cookie is None else cookie.value, self.desk.server_secret, half_hour_now())
         assert isinstance(token, bytes)
         return token
 

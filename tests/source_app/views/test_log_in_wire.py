@@ -14,6 +14,7 @@ from source_app.session_cookie import open_cookie, seal_cookie
 from source_app.views.request_hooks import CONVERSATION_STEP_BYTES
 from tests.pages import hooks
 from tests.source_app.desks import ADesk, SourceBrowser
+from web.dates import half_hour_now
 
 ANSWER = "An answer of some length. " * 150  # 3,900 bytes
 CYRILLIC = "Тайна" * 390  # 1,950 letters
@@ -103,20 +104,32 @@ def test_the_cookie_of_a_failed_log_in_is_sealed_and_opens_nothing(a_desk: ADesk
     cookie = browser.client.get_cookie("mailbox")
     assert cookie is not None
 
-    assert open_cookie(cookie.value, a_desk.desk.server_secret) == PassphraseTypos(2, unknown=(2,))
+    assert open_cookie(cookie.value, a_desk.desk.server_secret, half_hour_now()) == PassphraseTypos(
+        2, unknown=(2,)
+    )
     assert browser.get("/en/mailbox/write").status_code == 200
     assert hooks(browser.get("/en/mailbox/write").text, "refusal") == ["no_mailbox"]
     assert browser.post("/en/mailbox/end", {}).status_code == 403
 
 
+def test_the_cookie_of_a_failed_log_in_is_old_after_an_hour() -> None:
+    """Attack: someone collects cookies of failed log-ins. Each has a turn of its own before the mailboxes."""
+    secret = bytes(32)
+    sealed = seal_cookie(PassphraseTypos(2), secret, 1_000_000)
+
+    opened = [open_cookie(sealed, secret, 1_000_000 + later) for later in (-1, 0, 1, 2)]
+
+    assert opened == [None, PassphraseTypos(2), PassphraseTypos(2), None]
+
+
 def test_one_failed_log_in_cannot_pass_for_many_visitors(a_desk: ADesk) -> None:
     """Someone spells one cookie in many ways, so that each has a turn of its own before the mailboxes."""
     secret = a_desk.desk.server_secret
-    cookies = [seal_cookie(PassphraseTypos(2, unknown=(2,)), secret) for _ in range(50)]
+    cookies = [seal_cookie(PassphraseTypos(2, unknown=(2,)), secret, 1) for _ in range(50)]
 
     for cookie in cookies:
         for other in {cookie.replace("-", "+"), cookie.replace("_", "/")} - {cookie}:
-            assert open_cookie(other, secret) is None
+            assert open_cookie(other, secret, 1) is None
     assert {"-", "_"} <= set("".join(cookies))
 
 
@@ -136,9 +149,11 @@ def test_places_far_down_a_long_text_do_not_make_the_cookie_longer(a_desk: ADesk
     secret = a_desk.desk.server_secret
     many = find_typos(["q", "abacusabacus"] * 250)
 
-    assert many == PassphraseTypos(500, tuple(range(1, 121, 2)), tuple(range(2, 121, 2)))
-    assert open_cookie(seal_cookie(many, secret), secret) == many
-    assert len({len(seal_cookie(each, secret)) for each in (many, PassphraseTypos(0), bytes(32), None)}) == 1
+    assert many == PassphraseTypos(500, tuple(range(1, 105, 2)), tuple(range(2, 105, 2)))
+    assert open_cookie(seal_cookie(many, secret, 1), secret, 1) == many
+    assert (
+        len({len(seal_cookie(each, secret, 1)) for each in (many, PassphraseTypos(0), bytes(32), None)}) == 1
+    )
 
 
 def test_the_number_of_words_is_told_only_after_argon2id_has_run(

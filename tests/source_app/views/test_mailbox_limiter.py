@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from source_app import mailbox_limiter
 from source_app.errors import MailboxBusyError
 from source_app.mailbox_limiter import REQUESTS_MAX, MailboxLimiter
 from source_app.views import answer_pages
@@ -104,12 +105,43 @@ def test_a_source_who_asks_again_is_answered_although_many_long_mailboxes_take_t
 
 def test_only_the_latest_mailboxes_are_remembered() -> None:
     limiter = MailboxLimiter()
+    most = mailbox_limiter._REMEMBERED_MAX
 
-    for number in range(2000):
+    for number in range(most + 10):
         with limiter.of(str(number)):
             pass
 
-    assert list(limiter._previous) == [hash(str(number)) for number in range(1000, 2000)]
+    assert list(limiter._previous) == [hash(str(number)) for number in range(10, most + 10)]
+
+
+def test_the_failed_log_ins_of_an_hour_push_no_mailbox_out_of_the_order() -> None:
+    """Attack: cookies of thousands of failed log-ins take turns. A forgotten one came before mailboxes."""
+    limiter = MailboxLimiter()
+    cookies = [f"failed {number}" for number in range(8 * 3600)]
+    for name in (*cookies, "source"):
+        with limiter.of(name):
+            pass
+    for name in cookies:
+        with limiter.of(name):
+            pass
+    requests = Requests(limiter)
+
+    with limiter.of("long"):
+        requests.arrive(*cookies[:3], "source")
+    requests.finish()
+
+    assert requests.served[0] == "source3"
+
+
+def test_a_refused_request_pushes_no_mailbox_out_of_the_order() -> None:
+    limiter = MailboxLimiter()
+    with limiter.of("source"):
+        requests = Requests(limiter)
+        requests.arrive(*"bcdef", *"ghijklmn")
+        assert list(limiter._previous) == [hash("source")]
+    requests.finish()
+
+    assert list(limiter._previous) == [*map(hash, ("source", *"bcdef"))]
 
 
 def test_long_cookies_of_strangers_fill_no_memory(a_desk: ADesk) -> None:
