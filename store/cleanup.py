@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sqlalchemy import BindParameter, and_, bindparam, delete, exists, func, select, update
@@ -26,8 +26,7 @@ _STALE_UPLOADS = PlainQuery(
         AttachmentRow.pending_half_hour < bindparam("before")
     )
 )
-_COUNT_QUEUED = PlainQuery(select(func.count()).select_from(DeletionQueueRow))
-_NEXT_QUEUED = PlainQuery(select(DeletionQueueRow.id).limit(bindparam("count")))
+_QUEUED = PlainQuery(select(DeletionQueueRow.id))
 _IDS: BindParameter[int] = bindparam("ids", expanding=True)
 # Without the second condition, one false row in the queue would break a foreign key and stop every clean-up.
 _IS_IN_STEP = and_(
@@ -42,10 +41,10 @@ _DELETE_QUEUED = PreparedChange(delete(DeletionQueueRow).where(DeletionQueueRow.
 def destroy_deleted(
     store: Store, now_half_hour: int, *, on_progress: Callable[[int, int], None] = lambda _done, _total: None
 ) -> int:
-    """Destroy all rows in the deletion queue in short steps, and return the number of destroyed rows.
+    """Destroy the rows that are in the deletion queue now, in short steps, and return their number.
 
     Uploads that are pending for more than a day are destroyed too. `now_half_hour` counts from 1970 in UTC.
-    `on_progress` receives the number of destroyed rows, and the number of rows that were queued at first.
+    `on_progress` receives the number of destroyed rows, and the number of rows that were queued.
 
     Raises:
         StoreBusyError: a reader kept the journal in use. The journal can still have a copy of the destroyed
@@ -55,12 +54,16 @@ def destroy_deleted(
     with store.writing() as session:
         for row, address in _STALE_UPLOADS.all(session, before=now_half_hour - PENDING_HALF_HOURS):
             count_in_mailbox(session, address, -queue_attachment(session, row))
+    # Attack: refused uploads queue rows faster than a sweep destroys them. Rows that arrive during a sweep
+    # wait for the next sweep, so that this one ends and destroys every row that was here before it.
     with store.reading() as session:
-        total = _COUNT_QUEUED.first(session) or 0
+        queued = _QUEUED.all(session)
     rows = 0
-    while step := _destroy_step(store, _rows_in_step(store)):
-        rows += step
-        on_progress(rows, total)
+    while rows < len(queued):
+        step = queued[rows : rows + _rows_in_step(store)]
+        _destroy_step(store, step)
+        rows += len(step)
+        on_progress(rows, len(queued))
         time.sleep(_PAUSE_SECONDS)
     _empty_journal(store)
     return rows
@@ -106,16 +109,13 @@ def _rows_in_step(store: Store) -> int:
     return 1
 
 
-def _destroy_step(store: Store, count: int) -> int:
+def _destroy_step(store: Store, ids: Sequence[int]) -> None:
     with store.writing() as session:
-        ids = _NEXT_QUEUED.all(session, count=count)
-        if ids:
-            freed = _STEP_BYTES.first(session, ids=ids) or 0
-            _CLEAR_PAYLOADS.run(session, ids=ids)
-            _DELETE_SEALED.run(session, ids=ids)
-            _DELETE_QUEUED.run(session, ids=ids)
-            count_in_store(session, -freed)
-        return len(ids)
+        freed = _STEP_BYTES.first(session, ids=ids) or 0
+        _CLEAR_PAYLOADS.run(session, ids=ids)
+        _DELETE_SEALED.run(session, ids=ids)
+        _DELETE_QUEUED.run(session, ids=ids)
+        count_in_store(session, -freed)
 
 
 def _empty_journal(store: Store) -> None:

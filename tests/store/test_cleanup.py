@@ -112,6 +112,28 @@ def test_a_sweep_takes_short_steps_and_writers_pass_between(store: Store, addres
     assert appended > 1
 
 
+def test_a_sweep_ends_and_destroys_what_was_deleted_before_it_although_more_is_deleted(
+    store: Store, address: bytes
+) -> None:
+    """Attack: refused uploads queue rows faster than a sweep destroys them, so that no sweep ever ended."""
+    canaries = [a_canary() for _ in range(30)]
+    for canary in canaries:
+        destroy(store, address, an_entry(store, address, payload=canary * 20))
+    steps = []
+
+    def delete_more(done: int, total: int) -> None:
+        steps.append((done, total))
+        assert done <= total, "the sweep does not end"
+        for _ in range(10):
+            destroy(store, address, an_entry(store, address, payload=b"later " * 100))
+
+    assert cleanup.destroy_deleted(store, NOW, on_progress=delete_more) == 30
+
+    assert steps[-1] == (30, 30)
+    assert not set(canaries) & set(CANARY.findall(files_of(store)))
+    assert cleanup.destroy_deleted(store, NOW) == 10 * len(steps)
+
+
 def test_uploads_that_no_entry_adopted_are_swept_and_adopted_ones_are_not(
     store: Store, address: bytes
 ) -> None:
