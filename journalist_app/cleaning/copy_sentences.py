@@ -16,6 +16,10 @@ LINKS: Final = lazy_gettext(
     "The app offers no cleaned copy: in the copy, a part of the file was missing, so another program could "
     "refuse the copy."
 )
+NO_ROOM: Final = lazy_gettext(
+    "The app could not store a copy of this file: the mailbox or the storage of the desk has no room for the "
+    "copy."
+)
 
 # Types of files of which no cleaned copy is made, by the ending of their names.
 _TEXT: Final = lazy_gettext(

@@ -1,8 +1,8 @@
 """Use cases about proposals and passing on.
 
 Imports `journalist_app.services.mailbox`, `journalist_app.services.records`, `journalist_app.desk`,
-`journalist_app.files`, modules at the root of `journalist_app`, and `web`, `stored_mailbox`, `store`,
-`protocol` and `crypto`.
+`journalist_app.cleaning`, `journalist_app.files`, modules at the root of `journalist_app`, and `web`,
+`stored_mailbox`, `store`, `protocol` and `crypto`.
 
 - `proposal_consent`: finds a proposal, and refuses to pass it on if the source did not agree
 - `make_export`: makes the encrypted file for the recipient

@@ -13,6 +13,7 @@ from typing import Final
 from flask_babel import LazyString
 
 from crypto.errors import ForgedError, UnreadableError
+from journalist_app.cleaning.copy_sentences import NO_ROOM
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import AdviserError, FileRefusal, FileRefusedError, SendRefusal, SendRefusedError
 from journalist_app.files.file_examiner import CopyForm
@@ -132,9 +133,11 @@ def examine_files(
     try:
         for place, file in enumerate(files):
             now = time.monotonic()
-            with suppress(AdviserError, StoreError):  # then there is no copy
+            try:
                 if not file.memory.closed and not stopping.is_set():
                     _examine(exporter, pending, file, now + (until - now) / (len(files) - place))
+            except (AdviserError, StoreError):
+                file.remarks = (NO_ROOM,)
             file.memory.close()
     finally:
         for file in files:
@@ -144,10 +147,10 @@ def examine_files(
 def _examine(exporter: Exporter, pending: PendingFiles, file: PreparedFile, until: float) -> None:
     file.findings = exporter.examiner.inspect(file.memory, file.name, until)
     made = exporter.examiner.make_copy(file.memory, file.name, until)
-    file.remarks = made.remarks
     if made.copy is not None:
         file.copy = _encrypt(pending, made.copy.name, iter([made.copy.content]))
         file.form, file.pages = made.copy.form, made.copy.pages
+    file.remarks = made.remarks
 
 
 def _encrypt(pending: PendingFiles, name: str, pieces: Iterator[bytes]) -> PendingCopy:

@@ -19,6 +19,7 @@ import pytest
 
 from crypto.age import PQIdentity
 from crypto.errors import ForgedError
+from journalist_app.cleaning.copy_sentences import NO_ROOM
 from journalist_app.desk.casefile import Casefile, Evidence, EvidenceKind, PassedOn
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import Conversation
@@ -316,6 +317,8 @@ def test_a_file_that_cannot_be_cleaned_goes_as_it_is_and_leaves_the_app_idle(
     prepared = prepare(desk, context_for(desk, source), uploads=[("a.pdf", iter([b"author"])), A_FILE])
 
     assert [None, None] == [file.copy for file in prepared.files]
+    reasons = () if isinstance(fault, RuntimeError) else (NO_ROOM,)
+    assert [reasons, reasons] == [file.remarks for file in prepared.files]
     assert not prepared.is_busy
     assert paper.shares
 
