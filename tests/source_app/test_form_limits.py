@@ -5,17 +5,19 @@ import re
 from collections.abc import Iterator
 from html import unescape
 from itertools import cycle
+from pathlib import Path
 
 import pytest
 
 from protocol.content import TEXT_CHARS
 from source_app.forms import TEXT_BYTES
 from tests.pages import hooks
-from tests.source_app.desks import MULTIPART, ADesk, SourceBrowser, multipart
+from tests.source_app.desks import MULTIPART, ADesk, SourceBrowser, make_desk, multipart
 from web.form_limits import form_limits, small_form_bytes
 from web.multipart import FormLimits
 
 _PAGE_BYTES = 256 * 1024
+_PAGE_WITH_MESSAGE_BYTES = 288 * 1024
 _PAGE_WITH_TEXT_BYTES = 512 * 1024  # 100,000 characters take up to 500,000 bytes in HTML
 _FILES = frozenset({"mailbox.leave_message"})  # a form with files
 
@@ -62,6 +64,24 @@ def test_no_route_takes_a_longer_form(a_desk: ADesk, *, is_logged_in: bool) -> N
 
         # What is over the limit may be read, to throw it away. It is never kept.
         assert body.largest <= 128 * 1024, endpoint
+
+
+def test_the_pages_of_the_longest_message_with_the_longest_names_keep_to_their_limit(tmp_path: Path) -> None:
+    """Attack: each "&" takes five bytes in HTML, in a text of the longest length and in twenty names."""
+    files = [("&" * 251 + f"{number:02}.x", b"1") for number in range(20)]
+    a_desk = make_desk(tmp_path, upload_files=len(files))
+    source = a_desk.browser()
+    source.start()
+    assert source.write("&" * TEXT_CHARS, files).status_code == 303
+    (entry,) = a_desk.thread_of(source).entries
+    entry_id = entry.id
+
+    sizes = [
+        len(source.get(f"/en/mailbox/{page}/{entry_id}").data) for page in ("entry", "delete", "received")
+    ]
+
+    a_desk.store.close()
+    assert _PAGE_BYTES < max(sizes) <= _PAGE_WITH_MESSAGE_BYTES
 
 
 class _Counted(io.BytesIO):
