@@ -92,6 +92,8 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
         conn.sock.start_over()
         if conn.parser is not None:
             conn.sock.received[:0] = conn.parser.unreader.take_buffered()  # of the next request
+            if conn.parser.mesg is not None:
+                conn.parser.mesg.body = None  # a chunked body has unread words, and refers to its request
             conn.parser.mesg = None  # its headers have the session's cookie
         conn.timeout = _seconds_from_now(_READ_SECONDS)
         self._send(conn)

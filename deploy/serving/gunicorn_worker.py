@@ -8,6 +8,7 @@ import io
 import logging
 import os
 import sys
+import urllib.parse
 from typing import Any
 
 from gunicorn.http import errors, wsgi
@@ -108,6 +109,8 @@ class _Answer:
             self._body.close()
         # Werkzeug's request refers to it and is in it, so both would outlive the request.
         self._environ.clear()
+        # A visitor may have typed a passphrase behind an address, and this function of Python has a cache.
+        urllib.parse.urlsplit.cache_clear()  # type: ignore[attr-defined]  # its types do not name the cache
 
 
 class QuietWorker(BufferingWorker):
