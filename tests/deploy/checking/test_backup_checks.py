@@ -16,6 +16,7 @@ from tests.deploy.checking.machines import levels
 from tests.deploy.two_machines import Machine, TwoMachineDesk
 from web.dates import utc_today
 
+pytestmark = pytest.mark.enable_socket  # a pairing syncs
 TODAY = utc_today()
 RECIPIENT = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"  # of age's own manual
 

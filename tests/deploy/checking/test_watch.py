@@ -153,6 +153,7 @@ def test_the_health_socket_has_the_result_of_the_last_check(place: Path) -> None
     assert not place.exists()
 
 
+@pytest.mark.enable_socket
 def test_the_command_line_prints_one_line_for_each_result_and_ends_with_status_1(desk: Machine) -> None:
     """Nothing runs on this machine, so there are faults."""
     told = desk.types("check")

@@ -610,12 +610,13 @@ def test_a_store_that_is_missing_gets_a_page_that_says_what_to_do(
 
 
 def test_sessions_that_do_not_answer_give_the_text_back(a_desk: ADesk) -> None:
-    """Someone emptied the folder in memory while the site runs."""
+    """Someone overwrote the file of the sessions while the site runs."""
     source = a_desk.browser()
     source.start()
     form_context = source.form_context()
     a_desk.desk.sessions.close()
     away = a_desk.config.sessions_path.rename(a_desk.config.sessions_path.with_name("away"))
+    a_desk.config.sessions_path.write_bytes(b"no database" * 1000)
 
     refused = source.write("do not lose me", [("a.txt", b"a")], form_context)
     page = source.get("/en/mailbox")

@@ -454,7 +454,7 @@ def test_a_removed_entry_that_is_restored_with_its_header_does_not_reach_a_works
     assert down(ends, workstation, item_of(entry)) == 0
 
     stored = at(ends, workstation, source).reads()
-    assert {row.header for row in stored.rows} == {None}
+    assert {row.header for row, _ in stored.rows} == {None}
     assert stored.transcript.faults == ()
 
 
@@ -469,7 +469,7 @@ def test_a_removed_entry_that_arrives_after_its_removal_has_no_content(
     assert down(ends, workstation, item_of(entry)) == 1
 
     stored = at(ends, workstation, source).reads()
-    assert [row.header for row in stored.rows if row.digest == entry.digest] == [None]
+    assert [row.header for row, _ in stored.rows if row.digest == entry.digest] == [None]
 
 
 def test_a_removal_that_the_server_drops_is_given_back_and_destroys_again(
@@ -491,7 +491,7 @@ def test_a_removal_that_the_server_drops_is_given_back_and_destroys_again(
     ends.sync(workstation)
 
     assert all_of(workstation.replica) == all_of(ends.world.store)
-    assert {row.header for row in source.reads().rows} == {None}
+    assert {row.header for row, _ in source.reads().rows} == {None}
 
 
 def test_the_encrypted_part_of_an_entry_that_waits_for_the_clean_up_does_not_travel(
@@ -503,7 +503,7 @@ def test_the_encrypted_part_of_an_entry_that_waits_for_the_clean_up_does_not_tra
 
     with workstation.replica.reading() as session:
         assert sync_findings.all_findings(session) == []
-    assert {row.payload for row in at(ends, workstation, source).reads().rows} == {None}
+    assert {row.payload for row, _ in at(ends, workstation, source).reads().rows} == {None}
 
 
 # ---- a fork, and what only looks like one --------------------------------------------------------------
