@@ -50,6 +50,7 @@ _FORGET_FUTURE = PreparedChange(
 )
 _NO_SERIALS = {"sent_serial": 0, "acknowledged_serial": 0, "applied_serial": 0, "letterhead_serial": 0}
 _DELETE = PreparedChange(delete(PeerRow).where(_HAS_NAME))
+_FORGET_APPLIED = PreparedChange(update(PeerRow).values(applied_serial=0))
 
 
 def add(session: Session, name: bytes, card: bytes) -> None:
@@ -155,6 +156,14 @@ def reset_acknowledged(session: Session, name: bytes) -> None:
     The serials of our next pouches still increase.
     """
     _change(session, name, acknowledged_serial=0)
+
+
+def forget_applied(session: Session) -> None:
+    """Record that this store applied no pouch (sync bundle) of any peer, because a backup was restored.
+
+    In the next sync, each peer detects the restore and sends everything again.
+    """
+    _FORGET_APPLIED.run(session)
 
 
 @cache

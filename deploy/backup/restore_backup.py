@@ -17,8 +17,10 @@ from deploy.ports import is_listening
 from deploy.settings.load_settings import load_config, sections_in
 from deploy.settings.sync_settings import SyncConfig
 from source_app.config import SourceConfig
+from store import peers
 from store.database.atomic_files import folder_lock, make_folders
 from store.database.disk_room import free_on_disk
+from store.database.engine import open_store
 from store.database.file_copies import put_in_place, refuse_store_in_use
 from store.errors import StoreBusyError
 
@@ -69,6 +71,7 @@ def restore(settings: Path, backup: Path, identity: Path | None, *, replace: boo
         stack.callback(remove_left_copies, path)
         _copy_store_file(backup, copy, manifest, screen)
         verified = verify_copy(copy, source.fingerprint, screen)
+        _let_workstations_notice(copy)
         _refuse_occupied(path, replace=replace)  # again, because the verification took long
         sentences = [] if keys is None else write_keys(settings, keys)
         remember_restored(verified.letterhead, source.letterhead_serial_path)
@@ -120,6 +123,14 @@ def _copy_store_file(backup: Path, copy: Path, manifest: Manifest, screen: Scree
         target.flush()
         os.fsync(target.fileno())
     _refuse_damaged(copy, STORE_FILE, manifest)
+
+
+def _let_workstations_notice(copy: Path) -> None:
+    """Change a copied store so that each workstation detects the restore, whenever it synced last."""
+    store = open_store(copy)
+    with store.writing() as session:
+        peers.forget_applied(session)
+    store.settle()
 
 
 def _refuse_damaged(file: Path, name: str, manifest: Manifest) -> None:

@@ -76,6 +76,18 @@ def test_a_restored_store_does_not_use_a_serial_twice(store: Store) -> None:
         assert 21 == peers.reserve_serial(session, STRAND)
 
 
+def test_a_store_of_a_backup_says_that_it_applied_no_pouch(store: Store) -> None:
+    for name in (STRAND, OTHER):
+        a_peer(store, name)
+        with store.writing() as session:
+            peers.mark_applied(session, name, 7, DAY)
+    with store.writing() as session:
+        peers.forget_applied(session)
+    assert [Peer(name, b"card", 0, 0, 0, DAY, None, 0) for name in (STRAND, OTHER)] == [
+        peer_of(store, name) for name in (STRAND, OTHER)
+    ]
+
+
 def test_the_letterhead_that_both_have_is_remembered_for_each_peer(store: Store) -> None:
     a_peer(store)
     a_peer(store, OTHER)

@@ -68,6 +68,28 @@ def test_a_lost_server_comes_back_with_its_keys_and_both_machines_catch_up(
     assert "Mailboxes that differ from what was signed: 0." in desk.server.does("store", "verify")
 
 
+def test_a_workstation_notices_a_restore_of_a_backup_newer_than_its_last_sync(
+    desk: BackedUpDesk, tmp_path: Path
+) -> None:
+    """Lose what a source wrote after the backup, perhaps a withdrawal: the adviser must be told."""
+    stick = tmp_path / "stick"
+    desk.desk.a_source_writes()
+    for _ in range(2):
+        carry(desk.server, desk.desk.first, stick)
+        carry(desk.desk.first, desk.server, stick)
+    carry(desk.server, desk.desk.first, stick)
+    backup = desk.backs_up()
+    desk.desk.a_source_writes("since the backup")
+
+    desk.server.does("restore", backup, "--replace")
+
+    carry(desk.desk.first, desk.server, stick)
+    said = carry(desk.server, desk.desk.first, stick)
+    assert "turned out to be restored to an earlier day" in said
+    carry(desk.desk.first, desk.server, stick)
+    assert texts_held(desk.server) == texts_held(desk.desk.first)
+
+
 def test_a_store_is_replaced_only_with_replace_and_an_older_letterhead_is_no_fault(
     desk: BackedUpDesk,
 ) -> None:
