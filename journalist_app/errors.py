@@ -138,7 +138,7 @@ class PassOnRefusal(StrEnum):
     RECIPIENT_MISSING = "recipient_missing"  # no recipient was chosen, or one that the settings do not pin
     RECIPIENT_CHANGED = "recipient_changed"  # the settings now have another key than the proposal named
     PREPARATION_GONE = "preparation_gone"  # the proposal is no longer in memory, or its files were deleted
-    PROPOSAL_OBSOLETE = "proposal_obsolete"  # a newer proposal replaced this one
+    PROPOSAL_OBSOLETE = "proposal_obsolete"  # a newer one replaced it, or its workstation was retired
     NOT_AGREED = "not_agreed"
     WITHDRAWN = "withdrawn"  # the source withdrew, or the proposal or the answer was deleted
     OTHER_DIGEST = "other_digest"  # the source's answer names a proposal that was never made here

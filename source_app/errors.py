@@ -98,7 +98,7 @@ class AnswerRefusal(StrEnum):
     SEVEN_WORDS = "seven_words"  # the text looks like a passphrase, and the page has not said so yet
     FORM_EXPIRED = "form_expired"  # the form was not made in this session
     OTHER_PROPOSAL = "other_proposal"  # the form names another proposal than the mailbox contains
-    OBSOLETE = "obsolete"  # a newer proposal replaced this proposal
+    OBSOLETE = "obsolete"  # a newer proposal replaced this proposal, or its workstation was retired
     TOO_LATE = "too_late"  # the text of the proposal is being passed on: no answer counts any more
     ANSWERED = "answered"  # this answer was given before, or there is no agreement to take back
     CHANGED = "changed"  # this form was already sent, with another answer

@@ -26,7 +26,7 @@ class ProposalStatus(StrEnum):
     DECLINED = "declined"
     CHANGES_ASKED = "changes_asked"
     TAKEN_BACK = "taken_back"
-    OBSOLETE = "obsolete"  # a newer proposal replaces it
+    OBSOLETE = "obsolete"  # a newer proposal replaces it, or its workstation was retired
     PASSING_ON = "passing_on"  # in this state and later, the source can no longer take the agreement back
     PASSED_ON = "passed_on"  # the file was made
 
@@ -78,14 +78,16 @@ def proposal_states(
     """Return the state of each proposal in a mailbox, oldest first.
 
     `opened` has the entries of the transcript, each with its decrypted content. Proposals that could not be
-    decrypted are left out.
+    decrypted are left out. A proposal of a retired workstation is never the newest: someone who has its key
+    may have written this proposal later.
     """
-    made = _proposals(address, opened)
+    made, retired = _proposals(address, opened), transcript.knowledge.retired
+    in_use = [signed for _, signed, _ in made if signed.envelope.strand not in retired]
     facts = _Facts(transcript, opened)
     states = []
     for digest, signed, content in made:
         consent = Consent(facts, digest, signed.digest)
-        is_newest = signed is made[-1][1]
+        is_newest = signed in in_use[-1:]
         state, answer = consent.status(is_newest=is_newest), consent.counted_answer()
         how = (state, answer, is_newest, consent.void, consent.must_destroy, consent.unfounded)
         states.append(ProposalState(signed, content, digest, *how))

@@ -152,7 +152,7 @@ def read_thread(desk: PublicDesk, keys: MailboxKeys, remembered: Heads = (), *, 
         else _USUAL_STEPS[_USUAL_STEPS_DONE.get(now.step, 3) :],
         expect_step=_expected(promised, today) if promised is not None else None,
         asked=tuple(each for each in proposals if each.state is ProposalStatus.WAITING),
-        newest_proposal=proposals[-1] if proposals else None,
+        newest_proposal=next((view_of_proposal(each) for each in state.proposals if each.is_newest), None),
         without_consent=tuple(
             {
                 (step.to, step.proposal): step

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from protocol.content import Content, Kind, StepName, StepNote, Verdict
+from protocol.content import Content, Kind, PassOnRecipient, ProposalNote, StepName, StepNote, Verdict
 from protocol.entry import SignedEntry, open_entry, seal_words, sign_entry, verify_entry
 from protocol.envelope import Author, EntryClass, Envelope
 from protocol.heads import HEADS_OF_STRAND, Head
@@ -252,6 +252,24 @@ def test_a_retired_workstation_cannot_begin_to_pass_on_what_the_source_agreed_to
     answer(source, proposal, Verdict.TAKEN_BACK)
 
     assert state(a_desk, keys, proposal) is ProposalStatus.TAKEN_BACK
+
+
+def test_a_proposal_that_a_retired_workstation_dates_back_gets_no_agreement(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
+    """Attack: with the retired key, the operator replaces the text to which the source agreed."""
+    retired = a_desk.add_workstation(b"desk-old", since=date(2026, 1, 1), until=TODAY)
+    proposal = a_desk.propose(keys, "a text")
+    answer(source, proposal, Verdict.AGREED)
+    note = ProposalNote(recipient=PassOnRecipient.SG, name="J. Jansen", fingerprint="AB" * 20)
+    false = a_desk.answer(keys, "a false text", kind=Kind.PROPOSAL, proposal=note, writer=retired)
+
+    page = source.get(path_of(false)).text
+
+    assert 'name="verdict"' not in page
+    assert f'href="{path_of(proposal)}"' in page
+    assert state(a_desk, keys, proposal) is ProposalStatus.AGREED
+    assert state(a_desk, keys, false) is ProposalStatus.OBSOLETE
 
 
 def test_a_retired_workstation_cannot_answer_what_was_written_later(

@@ -80,12 +80,12 @@ def require_consent(
     *,
     is_without: bool,
 ) -> None:
-    """Refuse to pass on a proposal if the source has not agreed to it, or if a newer proposal replaced it.
+    """Refuse to pass on a proposal if the source has not agreed to it, or if the proposal is obsolete.
 
     If `is_without` is True, the source need not have agreed.
 
     Raises:
-        PassOnRefusedError: a newer proposal exists, or the source has not agreed to this one, or has
+        PassOnRefusedError: the proposal is obsolete, or the source has not agreed to this one, or has
             withdrawn.
         UnsoundMailboxError: an entry is missing, cannot be decrypted, or was damaged at the server.
     """

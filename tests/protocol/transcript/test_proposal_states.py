@@ -356,6 +356,33 @@ def test_names_of_a_retired_workstation_take_no_agreement_back(talk: Talk) -> No
     assert talk.proposal().state is ProposalStatus.PASSING_ON
 
 
+def test_a_proposal_that_a_retired_workstation_dates_back_replaces_no_other(talk: Talk) -> None:
+    """Attack: with its key, someone dates another text back to the last day, so that what the source agreed
+    to is obsolete, and the source agrees to the other text.
+    """
+    talk.retired = [LAPTOP]
+    proposal = talk.propose()
+    false = talk.propose("een andere tekst", by=LAPTOP)
+    agreement = talk.answer(AGREED, proposal, not_shown=[talk.entries[-1]])
+    assert talk.state().proposals[-1].digest == false  # last in the thread
+    assert [each.state for each in talk.state().proposals] == ["agreed", "obsolete"]
+    assert [each.is_newest for each in talk.state().proposals] == [True, False]
+
+    talk.answer(AGREED, false, hidden=[agreement])
+    assert [each.state for each in talk.state().proposals] == ["agreed", "obsolete"]
+
+    talk.retired = [LAPTOP, WORKSTATION]
+    assert [each.state for each in talk.state().proposals] == ["obsolete", "obsolete"]
+
+
+def test_what_the_desk_began_to_pass_on_stays_begun_when_its_writer_is_retired(talk: Talk) -> None:
+    proposal = talk.propose(by=LAPTOP)
+    talk.answer(AGREED, proposal)
+    begin(talk, proposal)
+    talk.retired = [LAPTOP]
+    assert talk.proposal().state is ProposalStatus.PASSING_ON
+
+
 def test_a_newer_entry_of_another_workstation_does_not_make_a_withdrawal_late(talk: Talk) -> None:
     digest = an_agreed(talk)
     step = begin(talk, digest)
