@@ -403,12 +403,18 @@ def test_a_byte_flipped_in_an_entry_is_detected(
     assert (THANKS if which == SECOND else ANSWER) not in page
 
 
+def file_path(page: str) -> str:
+    """Return the path of the only file on an adviser's page, which links to a page that shows the file."""
+    ((where, attachment_id),) = set(re.findall(r'"(/mailbox/[0-9a-f]+)/look/([0-9a-f]+)', page))
+    return f"{where}/files/{attachment_id}"
+
+
 @pytest.mark.parametrize("part", ["header", "payload"])
 def test_a_byte_flipped_in_a_file_is_detected_and_the_download_is_not_whole(
     system: MailboxSystem, source: ProofSource, part: str
 ) -> None:
     adviser = system.an_adviser()
-    (link,) = {each for each in adviser.get(source.path).text.split('"') if "/files/" in each}
+    link = file_path(adviser.get(source.path).text)
     (own_link,) = {each for each in source.mailbox_page().split('"') if "/files/" in each}
     assert FILE == adviser.get(link).data
     assert FILE == source.browser.get(own_link).data
@@ -431,7 +437,7 @@ def test_a_file_replaced_by_another_that_decrypts_is_not_sent(
 ) -> None:
     """The attacker can encrypt to both recipients. The entry contains the digest of the real file."""
     adviser = system.an_adviser()
-    (link,) = {each for each in adviser.get(source.path).text.split('"') if "/files/" in each}
+    link = file_path(adviser.get(source.path).text)
     ((attachment_id, entry_id),) = system.query("SELECT attachment_id, entry_id FROM attachment")
     sealer = AttachmentSealer(
         [system.world.letterhead.current_epoch[1], PQRecipient.from_bytes(source.keys.recipient)],

@@ -18,6 +18,7 @@ from bench import desk_servers, processes
 from bench.tor_network import Tor, TorNetwork
 from deploy.onion.clients import ClientKey, make_client_key
 from deploy.onion.onion_keys import HOST_FILE
+from deploy.settings.settings_text import with_key
 from tests.deploy import two_machines
 
 COMMAND = [sys.executable, "-m", "deploy.cli.main"]
@@ -86,9 +87,10 @@ def serve_onion_site(network: TorNetwork) -> Iterator[OnionSite]:
             server.settings,
             onion_socket=str(folder / "source.sock"),
             control=f"unix:{tor.control_socket}",
-            folder=str(tor.folder),
             sync_socket=str(endpoint_socket),
         )
+        with_folder = with_key(server.settings.read_text("utf-8"), "onion", "folder", str(tor.folder))
+        server.settings.write_text(with_folder, "utf-8")
         key = make_client_key()
         admitted = run_steunpunt(server.settings, "onion", "admit", "desk-1", key.public)
         assert admitted.returncode == 0, admitted.stderr
