@@ -14,6 +14,7 @@ from pathlib import Path
 from protocol.heads import Heads
 from protocol.identifiers import Address, Digest, StrandId
 from protocol.strand import StrandKey
+from protocol.transcript.check import ALLOW_ANSWERS
 from store import mailboxes
 from store.database.engine import Store, open_store
 from store.database.one_by_one import work_on_each
@@ -51,6 +52,11 @@ class MailboxVerdict:
     def is_sound(self) -> bool:
         """Return True if the verification found no fault in the mailbox."""
         return self.has_sound_keys and not (self.faults or self.damaged_rows or self.damaged_files)
+
+    @property
+    def allows_answers(self) -> bool:
+        """Return True if an adviser may write in the mailbox. It may have mild faults, which can stay."""
+        return ALLOW_ANSWERS.issuperset(self.faults) and replace(self, faults=()).is_sound
 
     def describe(self) -> str:
         """Return a text for the operator that says which faults the verification found in the mailbox."""

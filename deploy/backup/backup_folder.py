@@ -26,8 +26,10 @@ _MANIFEST_BYTES = 64 * 1024
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Description of a backup: its format, the version of the store's tables, and the digest of each file.
 
-    `faults` is the number of mailboxes and rows that differ from what was signed, in the store itself.
-    `digests` maps the name of each file to its SHA-256 in hexadecimal.
+    - `faults`: the number of mailboxes and rows that differ from what was signed, in the store itself,
+      without the mild faults that the backup before had already
+    - `digests`: maps the name of each file to its SHA-256 in hexadecimal
+    - `mild`: the number of mailboxes with only mild faults, such as a row that is lost for good
     """
 
     format: int
@@ -35,6 +37,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     day: date
     faults: int
     digests: dict[str, str]
+    mild: int = 0
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -1,6 +1,7 @@
 """Making of a backup: copy the store and the keys to a new folder, verify the copy, rename the folder."""
 
 import shutil
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from deploy.backup.backup_folder import (
     backups_in,
     file_digest,
     manifest_bytes,
+    read_manifest,
 )
 from deploy.backup.kept_backups import first_day, remove_old_while_locked
 from deploy.backup.verified_copy import Screen, VerifiedCopy, verify_copy
@@ -41,7 +43,8 @@ _NO_KEYS = (
 def back_up_server(settings: Path, screen: Screen) -> bool:
     """Make a backup of a server while its programs run, verify it, and remove old backups.
 
-    Return False if the store itself has faults. The backup is kept then, and replaces no older backup.
+    Return False if the store itself has faults. The backup is kept then, and replaces no older backup. Mild
+    faults that the backup before had already do not count.
 
     Raises:
         DeployError: the settings have faults, another backup is being made, or a file cannot be written.
@@ -72,7 +75,7 @@ def _back_up_while_locked(settings: Path, source: SourceConfig, config: BackupCo
         shutil.rmtree(left)
     unfinished.mkdir(PRIVATE_FOLDER)
     try:
-        verified = _fill(unfinished, settings, source, config, screen)
+        verified, faults = _fill(unfinished, settings, source, config, screen)
         unfinished.rename(config.folder / name.text)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -87,12 +90,13 @@ def _back_up_while_locked(settings: Path, source: SourceConfig, config: BackupCo
     oldest_day = first_day(config, verified.letterhead, today)
     if removed := remove_old_while_locked(config, oldest_day):
         screen.say(f"Old backups removed: {removed}.")
-    return not verified.faults
+    return not faults
 
 
 def _fill(
     backup: Path, settings: Path, source: SourceConfig, config: BackupConfig, screen: Screen
-) -> VerifiedCopy:
+) -> tuple[VerifiedCopy, int]:
+    """Make the files of a backup. Return the verified copy, and the number of faults that count."""
     screen.on_step("Copying the store, which takes minutes when it is large")
     copy_store(source.store_path, backup / STORE_FILE, half_hour_now())
     verified = verify_copy(backup / STORE_FILE, source.fingerprint, screen)
@@ -104,11 +108,20 @@ def _fill(
     for sentence in sentences:
         screen.say(sentence)
     digests = {path.name: file_digest(path) for path in sorted(backup.iterdir())}
-    manifest = Manifest(FORMAT, SCHEMA, utc_today(), verified.faults, digests)
+    faults = verified.faults - min(verified.mild, _mild_before(config.folder))
+    manifest = Manifest(FORMAT, SCHEMA, utc_today(), faults, digests, verified.mild)
     write_new(backup / MANIFEST_FILE, manifest_bytes(manifest))
     sync_folder(backup)
     give_to_owner_of(settings.parent, backup, *backup.iterdir())
-    return verified
+    return verified, faults
+
+
+def _mild_before(folder: Path) -> int:
+    """Return the number of mild faults in the newest backup that can be read."""
+    for name in reversed(backups_in(folder)):
+        with suppress(DeployError):
+            return read_manifest(folder / name.text).mild
+    return 0
 
 
 def _next_name(folder: Path, today: date) -> BackupName:

@@ -30,13 +30,15 @@ class Screen:
 class VerifiedCopy:
     """Result of the verification of a copied store.
 
-    `faults` is the number of mailboxes and rows that differ from what was signed. `letterhead` is the desk's
+    `faults` is the number of mailboxes and rows that differ from what was signed. `mild` of these are
+    mailboxes in which an adviser may still write, although a row is lost for good. `letterhead` is the desk's
     public statement in the copy.
     """
 
     letterhead: Letterhead
     entries: int
     faults: int
+    mild: int
 
 
 def verify_copy(copy: Path, fingerprint: str, screen: Screen) -> VerifiedCopy:
@@ -54,12 +56,13 @@ def verify_copy(copy: Path, fingerprint: str, screen: Screen) -> VerifiedCopy:
         letterhead = read_copied_letterhead(store, fingerprint)
     if damaged:
         screen.say(f"Damaged rows: {damaged}.")
-    entries = unsound = 0
+    entries = unsound = mild = 0
     for verdict in verify_in_processes(copy, letterhead.strand_keys):
         entries += verdict.entries
         screen.on_verified(verdict.done, verdict.total)
         if not verdict.is_sound:
             unsound += 1
+            mild += verdict.allows_answers
             screen.say(f"Mailbox {mailbox_label(verdict.address)}: {verdict.describe()}")
     open_store(copy).settle()  # the processes of the verification have just ended
-    return VerifiedCopy(letterhead, entries, damaged + unsound)
+    return VerifiedCopy(letterhead, entries, damaged + unsound, mild)

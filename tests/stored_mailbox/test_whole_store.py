@@ -89,7 +89,9 @@ def test_every_change_is_detected_without_a_key(
 ) -> None:
     world.execute(f"{change} WHERE {where}", address=source.keys.address)
 
-    assert unsound(world, source).describe() == words
+    found = unsound(world, source)
+    assert found.describe() == words
+    assert found.allows_answers is (words in {"missing", "lost"})
 
 
 def test_an_interrupted_check_continues_where_it_was(world: World, source: ASource) -> None:

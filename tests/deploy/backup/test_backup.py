@@ -5,20 +5,24 @@ import shutil
 import sqlite3
 import threading
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from deploy.backup.backup_folder import MANIFEST_FILE
+from deploy.backup.kept_backups import backup_faults
 from deploy.onion.onion_keys import SECRET_FILE
 from deploy.setup import STORE
 from store import attachments, entries
 from store.database.atomic_files import folder_lock
 from store.database.engine import open_store
 from tests.deploy.backup.backups import BackedUpDesk
-from tests.deploy.two_machines import texts_held
+from tests.deploy.two_machines import newest, texts_held
+from tests.journalist_app.desk_factories import ASource
 from tests.small_disk import CAN_MOUNT, a_read_only_copy_over, a_small_disk
 from tests.store.factories import an_entry, an_upload
+from web.dates import utc_today
 
 pytestmark = pytest.mark.enable_socket
 
@@ -109,6 +113,60 @@ def test_the_backup_of_a_store_with_a_fault_is_kept_and_said(desk: BackedUpDesk)
     assert "Tell the desk" in done.stdout
     assert re.search(r"Mailbox .*signature", done.stdout), done.stdout
     assert 1 == len(desk.names())
+
+
+def test_a_row_that_is_lost_for_good_is_one_bad_night_and_not_the_end_of_sound_backups(
+    desk: BackedUpDesk,
+) -> None:
+    """Attack: an operator deletes one row. From then on every night is a fault, and every backup stays."""
+    desk.set("backup", "keep", "2")
+    sources = [desk.desk.a_source_writes() for _ in range(2)]
+    lost = []
+    with closing(desk.server.store()) as store:
+        for source in sources:
+            there = ASource(replace(source.world, store=store), source.keys)
+            lost.append(there.writes("lost", day=utc_today()))
+            there.writes("the newest message names the lost one", day=utc_today())
+    sound = desk.backs_up()
+
+    statuses = []
+    for entry in (lost[0], None, lost[1], None, None):
+        with closing(sqlite3.connect(desk.var / STORE)) as connection, connection:
+            connection.execute("DELETE FROM entry WHERE digest = ?", (entry and entry.digest,))
+        done = desk.server.types("backup")
+        statuses.append(done.exit_code)
+        assert "missing" in done.stdout
+        assert "Tell the desk" in done.stdout
+        assert sound.exists() == (len(statuses) < 4)  # a backup with a new fault replaces no older one
+
+    assert statuses == [1, 0, 1, 0, 0]
+    assert 2 == len(desk.names())
+    with closing(desk.server.store()) as store:
+        letterhead = newest(store, desk.desk.keyring)
+    assert [] == list(backup_faults(desk.server.settings, letterhead, utc_today()))
+
+
+def test_a_forged_row_stays_a_fault_of_every_backup(desk: BackedUpDesk) -> None:
+    desk.desk.a_source_writes()
+    with closing(sqlite3.connect(desk.var / STORE)) as connection, connection:
+        connection.execute("UPDATE entry SET signature = zeroblob(64)")
+
+    assert [1, 1] == [desk.server.types("backup").exit_code for _ in range(2)]
+
+
+def test_a_damaged_backup_says_nothing_about_the_faults_before(desk: BackedUpDesk) -> None:
+    source = desk.desk.a_source_writes()
+    with closing(desk.server.store()) as store:
+        there = ASource(replace(source.world, store=store), source.keys)
+        lost = there.writes("lost", day=utc_today())
+        there.writes("names the lost one", day=utc_today())
+    with closing(sqlite3.connect(desk.var / STORE)) as connection, connection:
+        connection.execute("DELETE FROM entry WHERE digest = ?", (lost.digest,))
+    assert desk.server.types("backup").exit_code == 1
+    (made,) = desk.folder.iterdir()
+    (made / MANIFEST_FILE).write_bytes(b"{")
+
+    assert [1, 0] == [desk.server.types("backup").exit_code for _ in range(2)]
 
 
 def test_two_backups_at_once_do_not_disturb_each_other(desk: BackedUpDesk) -> None:
