@@ -62,7 +62,7 @@ def recover_keyring(config: AdviserConfig, backup: Path, secret: str, *, say: Sa
     keyring = open_keyring_copy(backup, lambda: secret, config.fingerprint)
     path = config.keyring_path
     with os_error_as(f"{path} cannot be written"), folder_lock(path.parent, is_waiting=True):
-        trusted_state, status = read_trusted_state(config, keyring)
+        trusted_state, status, _ = read_trusted_state(config, keyring)
         if status is TrustedStateStatus.DAMAGED:
             raise DeployError(_OTHER_WORKSTATION)
         in_place = _in_place(config, secret)

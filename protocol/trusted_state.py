@@ -71,12 +71,8 @@ class TrustedState:
         Raises:
             ForgedError: a remembered head would disappear, or the mailbox has ended.
         """
-        newest = {head.strand: head.number for head in seen.heads}  # the largest number comes last
         before = self.seen(address)
-        is_back = any(
-            head not in seen.heads and newest.get(head.strand, 0) <= head.number for head in before.heads
-        )
-        if is_back or address in self.ended:
+        if _is_back(before.heads, seen.heads) or address in self.ended:
             raise ForgedError
         self.mailboxes[address] = replace(seen, removed=before.removed | seen.removed)
 
@@ -128,6 +124,22 @@ class TrustedState:
             raise ForgedError
         self.keyring_serial = serial
 
+    def merge(self, other: Self) -> None:
+        """Add what another process of this workstation remembered since then.
+
+        Of heads, revisions and serials, the newest stay. No removal and no end is lost.
+        """
+        self.letterhead_serial = max(self.letterhead_serial, other.letterhead_serial)
+        self.keyring_serial = max(self.keyring_serial, other.keyring_serial)
+        for address in self.ended | other.ended:
+            self.end(address)
+        for address in other.mailboxes.keys() - self.ended:
+            ours, theirs = self.mailboxes.get(address, _NOTHING), other.seen(address)
+            newest = theirs if _is_back(theirs.heads, ours.heads) else ours
+            self.mailboxes[address] = replace(newest, removed=ours.removed | theirs.removed)
+        for name, revision in other.records.items():
+            self.records[name] = max(revision, self.records.get(name, 0))
+
     def to_bytes(self) -> bytes:
         """Write the trusted state (what a workstation remembers) as JSON.
 
@@ -171,6 +183,12 @@ class TrustedState:
         if trusted_state.to_bytes() != raw:
             raise MalformedError
         return trusted_state
+
+
+def _is_back(before: Heads, after: Heads) -> bool:
+    """Return True if a head disappears between `before` and `after` without a head of a higher number."""
+    newest = {head.strand: head.number for head in after}  # the largest number comes last
+    return any(head not in after and newest.get(head.strand, 0) <= head.number for head in before)
 
 
 def seal_trusted_state(trusted_state: TrustedState, keyring: Keyring) -> bytes:

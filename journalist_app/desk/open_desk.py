@@ -34,7 +34,7 @@ from protocol.letterhead import Letterhead
 from protocol.pouch.pouch_file import SERVER
 from protocol.sealed_record import RecordKind
 from protocol.trusted_state import SeenMailbox, TrustedState
-from store.database.atomic_files import replace_file
+from store.database.atomic_files import folder_lock, replace_file
 from store.database.engine import Store
 from store.database.one_by_one import work_on_each
 from store.errors import MailboxChangedError, NoSuchMailboxError, RecordMovedError
@@ -120,6 +120,8 @@ class OpenDesk:
     letterhead: Letterhead
     trusted_state: TrustedState = field(repr=False)
     trusted_state_status: TrustedStateStatus
+    # The file of the trusted state as this process read or wrote it last. Other processes write the file too.
+    trusted_state_file: bytes = field(default=b"", repr=False)
     unsound: dict[Address, tuple[str, ...]] = field(default_factory=dict)  # the faults of each faulty mailbox
     # Mailboxes in which a step of the desk's work raised an exception, by the name of the step.
     unfinished: dict[str, frozenset[Address]] = field(default_factory=dict)
@@ -276,22 +278,24 @@ class OpenDesk:
     def save(self) -> None:
         """Encrypt the trusted state, and write it to disk if it changed.
 
-        With the trusted state, this workstation detects a roll-back of the store. In a block of
-        `saving_once`, this method does nothing.
+        With the trusted state, this workstation detects a roll-back of the store. What another process of
+        this workstation wrote since then stays. In a block of `saving_once`, this method does nothing.
         """
-        if threading.get_ident() in self._saving_once:
+        is_waiting = threading.get_ident() in self._saving_once
+        if is_waiting or not self._is_changed or self.trusted_state_status in LOST_STATES:
             return
-        with self._changing:
-            if self._is_changed and self.trusted_state_status not in LOST_STATES:
+        path = self.config.trusted_state_path
+        try:
+            with folder_lock(path.parent, is_waiting=True), self._changing:
+                if not path.exists() or path.read_bytes() != self.trusted_state_file:
+                    self.trusted_state.merge(read_trusted_state(self.config, self.keyring)[0])
                 sealed = trusted_state_format.seal_trusted_state(self.trusted_state, self.keyring)
-                try:
-                    replace_file(self.config.trusted_state_path, [sealed])
-                except OSError:
-                    self.trusted_state_status = TrustedStateStatus.UNSAVED
-                else:
-                    self._is_changed = False
-                    if self.trusted_state_status is TrustedStateStatus.UNSAVED:
-                        self.trusted_state_status = TrustedStateStatus.SOUND
+                replace_file(path, [sealed])
+                self.trusted_state_file, self._is_changed = sealed, False
+        except OSError:
+            self.trusted_state_status = TrustedStateStatus.UNSAVED
+        else:
+            self.trusted_state_status = TrustedStateStatus.SOUND
 
     @contextmanager
     def saving_once(self) -> Iterator[None]:
@@ -337,16 +341,19 @@ class OpenDesk:
             self._is_changed = True
 
 
-def read_trusted_state(config: AdviserConfig, keyring: Keyring) -> tuple[TrustedState, TrustedStateStatus]:
-    """Return the trusted state from its file, and whether the file is sound, missing or damaged.
+def read_trusted_state(
+    config: AdviserConfig, keyring: Keyring
+) -> tuple[TrustedState, TrustedStateStatus, bytes]:
+    """Return the trusted state from its file, whether the file is sound, missing or damaged, and its bytes.
 
     The trusted state is what this workstation has seen, to detect a roll-back of the store. If the file is
     missing or damaged, the trusted state is empty.
     """
+    sealed = b""
     try:
         sealed = read_private(config.trusted_state_path)
-        return trusted_state_format.open_trusted_state(sealed, keyring), TrustedStateStatus.SOUND
+        return trusted_state_format.open_trusted_state(sealed, keyring), TrustedStateStatus.SOUND, sealed
     except FileNotFoundError:
-        return TrustedState(), TrustedStateStatus.MISSING
+        return TrustedState(), TrustedStateStatus.MISSING, sealed
     except (UnreadableError, ExposedError, OSError):
-        return TrustedState(), TrustedStateStatus.DAMAGED
+        return TrustedState(), TrustedStateStatus.DAMAGED, sealed

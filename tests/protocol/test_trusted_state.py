@@ -168,6 +168,29 @@ def test_an_older_letterhead_is_not_remembered() -> None:
     assert state.letterhead_serial == 3
 
 
+@given(_STATES, _STATES)
+def test_a_merge_loses_no_end_no_removal_no_revision_and_no_serial(
+    one: TrustedState, two: TrustedState
+) -> None:
+    merged = TrustedState.from_bytes(one.to_bytes())
+    merged.merge(two)
+    assert one.ended | two.ended == merged.ended
+    assert (one.mailboxes.keys() | two.mailboxes.keys()) - merged.ended == merged.mailboxes.keys()
+    for state in (one, two):
+        assert state.letterhead_serial <= merged.letterhead_serial
+        assert state.keyring_serial <= merged.keyring_serial
+        assert all(revision <= merged.records[name] for name, revision in state.records.items())
+        assert all(seen.removed >= state.seen(address).removed for address, seen in merged.mailboxes.items())
+
+
+def test_a_merge_keeps_the_newest_heads_of_a_mailbox() -> None:
+    older, newer = SeenMailbox((_FIRST,), closed=_DUE), SeenMailbox((_SECOND, _OURS), is_answered=True)
+    for ours, theirs in ((older, newer), (newer, older)):
+        state = TrustedState(mailboxes={_ADDRESS: ours})
+        state.merge(TrustedState(mailboxes={_ADDRESS: theirs, _OTHER: older}))
+        assert {_ADDRESS: newer, _OTHER: older} == state.mailboxes
+
+
 def test_another_workstation_cannot_open_the_state() -> None:
     with pytest.raises(UnreadableError):
         open_trusted_state(seal_trusted_state(TrustedState(), _KEYRING), create_keyring("Workstation 2", []))

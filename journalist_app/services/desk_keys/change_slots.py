@@ -121,8 +121,9 @@ def change_slots(
     Raises:
         KeysRefusedError: nothing was changed; `reason` says why.
     """
-    # Another process may have changed the keyring since this desk was unlocked.
-    with folder_lock(desk.config.keyring_path.parent, is_waiting=True):
+    # Another process may have changed the keyring since this desk was unlocked. The trusted state is saved
+    # after the lock is released, because saving takes the same lock.
+    with desk.saving_once(), folder_lock(desk.config.keyring_path.parent, is_waiting=True):
         keyring = _read_again(desk, secret)
         slots = change(keyring.slots)
         if len(slots) > SLOTS_MAX:

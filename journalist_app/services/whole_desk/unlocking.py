@@ -34,7 +34,7 @@ def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDes
         UnlockRefusedError: the keyring or the letterhead cannot be used, and nothing was changed.
     """
     keyring = open_keyring_file(config, passphrase)
-    trusted_state, memory = read_trusted_state(config, keyring)
+    trusted_state, memory, file = read_trusted_state(config, keyring)
     if keyring.serial < trusted_state.keyring_serial:
         raise UnlockRefusedError(UnlockRefusal.OLDER)
     with store.reading() as session:
@@ -49,7 +49,7 @@ def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDes
         letterhead = verify_letterhead(*published[1:], config.fingerprint, at_least_serial=least)
     except LetterheadRefusedError as why:
         raise UnlockRefusedError(UnlockRefusal.LETTERHEAD) from why
-    desk = OpenDesk(config, store, keyring, letterhead, trusted_state, memory)
+    desk = OpenDesk(config, store, keyring, letterhead, trusted_state, memory, file)
     desk.saw_serials()
     back_up(config, keyring)
     exporter = open_exporter(

@@ -248,7 +248,7 @@ class Answering(OneMachine):
     def _trusted(self) -> set[str]:
         config = self.remembered("config")
         keyring = open_keyring(config.keyring_path.read_bytes(), PASSPHRASE, config.fingerprint)
-        known, status = read_trusted_state(config, keyring)
+        known, status, _ = read_trusted_state(config, keyring)
         assert status is TrustedStateStatus.SOUND
         numbers = [head.number for seen in known.mailboxes.values() for head in seen.heads]
         return {f"trusted {number}" for number in range(1, sum(numbers) + 1)}

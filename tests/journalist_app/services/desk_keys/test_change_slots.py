@@ -11,15 +11,26 @@ import pytest
 
 from crypto.age.recovery_key import draw_identity, identity_words
 from crypto.passphrase import generate_passphrase
+from journalist_app.desk import open_desk
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import KeysRefusal, KeysRefusedError, UnlockRefusal, UnlockRefusedError
 from journalist_app.services.desk_keys import change_slots, keyring_file, new_keys
 from journalist_app.services.desk_keys.passphrase_strength import is_strong
+from journalist_app.services.whole_desk import background_check
 from journalist_app.services.whole_desk.unlocking import unlock_desk
 from protocol.identifiers import StrandId
 from protocol.keyring import RecoverySlot, seal_keyring
+from protocol.sealed_record import RecordKind
 from store.database import keyring_backups
-from tests.journalist_app.desk_factories import CHEAP, PASSPHRASE, TODAY, World, a_world, write_keyring
+from tests.journalist_app.desk_factories import (
+    CHEAP,
+    PASSPHRASE,
+    TODAY,
+    World,
+    a_source,
+    a_world,
+    write_keyring,
+)
 from tests.journalist_app.refusals import refuses
 
 NEW = "een geheel andere zin voor deze bos"
@@ -337,6 +348,56 @@ def test_only_the_newest_backup_that_was_confirmed_counts_as_copied(world: World
     (folder / "keyring-0000000000000000-9.age").write_bytes(b"another workstation's")
     assert keyring_backups.backup_status(folder, strand).is_copied
     assert not keyring_backups.backup_status(folder).is_copied
+
+
+# ---- two processes of one workstation
+
+
+def test_a_removed_passphrase_opens_no_old_keyring_after_the_app_saved_its_older_memory(world: World) -> None:
+    """Attack: someone puts the old keyring back after `steunpunt keys remove` ran beside the unlocked app."""
+    app = unlocked(world)
+    _add(app)
+    old, source = world.config.keyring_path.read_bytes(), a_source(world)
+    removed = source.writes("a message that the source removes")
+    command = unlocked(world)
+    change_slots.remove_slot(command, PASSPHRASE, change_slots.slot_id(command.keyring.slots[1]))
+    source.removes(removed)
+    background_check.check_store(command, TODAY)
+    a_source(world).writes("a message that the app sees")
+
+    background_check.check_store(app, TODAY)
+
+    remembered = open_desk.read_trusted_state(world.config, app.keyring)[0]
+    assert (3, 2) == (remembered.keyring_serial, len(remembered.mailboxes))
+    world.config.keyring_path.write_bytes(old)
+    with pytest.raises(UnlockRefusedError) as refused:
+        unlock_desk(world.config, world.store, NEW)
+    assert UnlockRefusal.OLDER is refused.value.reason
+
+
+def test_a_removal_that_only_another_process_saw_is_not_forgotten(world: World) -> None:
+    source = a_source(world)
+    removed = source.writes("a message that the source removes")
+    app = unlocked(world)
+    background_check.check_store(app, TODAY)
+    source.removes(removed)
+    background_check.check_store(unlocked(world), TODAY)
+
+    app.remember(a_source(world).keys.address, app.trusted_state.seen(source.keys.address))
+    app.save()
+
+    remembered = open_desk.read_trusted_state(world.config, app.keyring)[0]
+    assert {removed.digest} == remembered.seen(source.keys.address).removed
+
+
+def test_a_record_that_was_dropped_before_the_first_save_stays_forgotten(world: World) -> None:
+    first = unlocked(world)
+    first.saw_record(RecordKind.DRAFT, b"a" * 20, 1)
+    first.save()
+    second = unlocked(world)
+    second.forget_records(b"a" * 20)
+    second.save()
+    assert {} == open_desk.read_trusted_state(world.config, second.keyring)[0].records
 
 
 # ---- kill -9
