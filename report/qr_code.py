@@ -3,8 +3,6 @@
 import re
 from dataclasses import dataclass
 
-import segno
-
 
 @dataclass(frozen=True, slots=True)
 class QrCode:
@@ -22,6 +20,8 @@ def draw_qr_code(text: str) -> QrCode:
 
     Dark modules that are next to each other in a row become one rectangle of the path.
     """
+    import segno  # noqa: PLC0415  # only a sheet or a poster needs it
+
     modules = [list(row) for row in segno.make_qr(text, error="m").matrix_iter(border=4)]
     runs = []
     for y, row in enumerate(modules):

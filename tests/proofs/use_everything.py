@@ -63,8 +63,9 @@ class Use:
             return ""
         self.require(f"{what} {path}: status {answer.status_code}", that=answer.status_code not in {400, 500})
         self.require(f"{what} {path}: status 503", that=answer.status_code != 503 or what.endswith("bad"))
-        self.said.update(f"{what} {path} {hook}" for hook in _HOOKS.findall(answer.text))
-        return answer.text
+        text = answer.text if answer.mimetype.startswith("text/") else ""
+        self.said.update(f"{what} {path} {hook}" for hook in _HOOKS.findall(text))
+        return text
 
     def _note(self, what: str, why: Exception) -> None:
         place = traceback.extract_tb(why.__traceback__)
