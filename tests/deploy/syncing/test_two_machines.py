@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import stat
 import sys
 import threading
@@ -20,9 +21,10 @@ from deploy.serving.topology import parts_to_run
 from deploy.settings.load_settings import load_config, sections_in
 from deploy.settings.onion_settings import OnionConfig
 from deploy.settings.settings_text import EXAMPLE, from_example, with_key
-from deploy.setup import STORE
+from deploy.setup import KEYRING, STORE
 from deploy.syncing.pending_at_server import apply_pending_now, apply_pending_until_stopped
 from journalist_app.config import AdviserConfig
+from protocol.keyring import open_keyring
 from protocol.pouch.pouch_file import SERVER, PouchHead, PouchWriter, lowest_serial
 from protocol.pouch.pouch_items import RecordItem
 from store import mailboxes, peers
@@ -36,6 +38,7 @@ from tests.deploy.two_machines import (
     newest,
     texts_held,
 )
+from tests.journalist_app.desk_factories import ASource
 from tests.small_disk import CAN_MOUNT, a_small_disk
 from web.dates import half_hour_now, utc_today
 
@@ -846,6 +849,60 @@ def test_a_lost_workstation_is_rebuilt_by_stick(paired: TwoMachineDesk, stick: P
     lost, made = newest(store, paired.keyring).strands
     store.close()
     assert (lost.until, made.until, made.name) == (utc_today(), None, name)
+
+
+def restored_to_an_earlier_day(paired: TwoMachineDesk, stick: Path) -> ASource:
+    """Restore the folder of a workstation from before an answer that the server has."""
+    source = paired.a_source_writes()
+    carry(paired.server, paired.first, stick)
+    var = paired.first.settings.parent
+    shutil.copytree(var, var.with_name("copy"))
+    paired.is_answered(source, paired.first, "yesterday")
+    carry(paired.first, paired.server, stick)
+    shutil.rmtree(var)
+    var.with_name("copy").rename(var)
+    return source
+
+
+def test_a_restored_workstation_that_wrote_before_it_synced_is_recovered_as_the_manual_says(
+    paired: TwoMachineDesk, stick: Path
+) -> None:
+    source = restored_to_an_earlier_day(paired, stick)
+    paired.is_answered(source, paired.first, "this morning")
+    for _ in range(2):
+        paired.first.does("pouch", "out", stick)
+        assert "another entry at the place" in paired.server.is_told("pouch", "in", stick)
+
+    again = paired.machine("again")
+    words = ["--server", "file", "--fingerprint", paired.keyring.fingerprint]
+    pairing = paired.folder / "again.pairing"
+    said = again.does("rebuild", paired.copy_of_keyring(), paired.card(), *words, "--out", pairing)
+    name = said.partition('workstation "')[2].partition('"')[0]
+    paired.server.does("admit", pairing)
+    carry(paired.server, again, stick, "--to", name)
+    keyring = open_keyring(
+        (again.settings.parent / KEYRING).read_bytes(), PASSPHRASE, paired.keyring.fingerprint
+    )
+    world = paired.world(again, keyring)
+    ASource(world, source.keys).is_answered("this morning", day=utc_today())
+    world.store.close()
+    carry(again, paired.server, stick)
+
+    assert texts_held(again) == texts_held(paired.server)
+    assert 3 == len(texts_held(again))  # the question, and both answers
+
+
+def test_a_restored_workstation_that_syncs_twice_can_write(paired: TwoMachineDesk, stick: Path) -> None:
+    source = restored_to_an_earlier_day(paired, stick)
+    for _ in range(2):
+        carry(paired.first, paired.server, stick)
+        carry(paired.server, paired.first, stick)
+
+    paired.is_answered(source, paired.first, "this morning")
+    carry(paired.first, paired.server, stick)
+
+    assert texts_held(paired.first) == texts_held(paired.server)
+    assert 3 == len(texts_held(paired.server))
 
 
 def test_a_workstation_rebuilt_behind_an_onion_prints_each_step_that_is_left(
