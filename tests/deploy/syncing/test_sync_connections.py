@@ -321,7 +321,7 @@ def test_a_full_disk_of_the_server_is_reported_and_the_answer_arrives_once_there
             filler = disk / "filler"
             _fill(filler)
             said = desk.first.is_told("sync")
-            assert "The server" in said
+            assert "the server's store" in said
             assert "operator" in said
             filler.unlink()
             desk.first.does("sync")
@@ -334,7 +334,7 @@ def test_a_full_disk_of_a_workstation_is_reported_and_the_rest_arrives_once_ther
     tmp_path: Path, socket_path: Path
 ) -> None:
     desk = a_desk(tmp_path / "desk")
-    with a_small_disk("16m") as disk:
+    with a_small_disk("48m") as disk:  # files leave 16 MiB for the clean-up
         folder = desk.first.settings.parent
         _move_onto(disk, folder)
         desk.pair_first(f"unix:{socket_path}")
