@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from deploy.hardening import TMPFS
 from deploy.settings.load_settings import load_config
 from journalist_app.config import AdviserConfig
 from protocol.keyring import RecoverySlot, open_keyring
@@ -38,19 +37,18 @@ def _opens(machine: Machine, secret: str) -> bool:
     return machine.types("keys", "list", passphrase=secret).exit_code == 0
 
 
+_SHEET_IS_AT = re.compile(r"Print this sheet now, once: (\S+)")
+
+
 def prints_the_sheet(person: TypingPerson) -> str:
     """Read the printed sheet and type the word that the program asks for. Return the 24 words."""
-    text = Path(person.sees(r"Print this sheet now, once: (\S+)")[1]).with_suffix(".txt").read_text("utf-8")
+    text = Path(person.sees(_SHEET_IS_AT.pattern)[1]).with_suffix(".txt").read_text("utf-8")
     words = re.findall(r"(?m)^ ?\d+\. ([a-z]+)$", text)
     number = int(person.sees(r"Word (\d+) on the printed sheet: ")[1])
     person.types("fout")
     person.sees(r"That is not what was shown")
     person.answers("Word", words[number - 1])
     return " ".join(words)
-
-
-def _sheets_in_memory() -> set[Path]:
-    return set(Path(TMPFS).glob("steunpunt-sheet-*"))
 
 
 def test_a_colleague_gets_a_drawn_passphrase_that_counts_only_once_it_was_typed_back(
@@ -97,13 +95,12 @@ def test_a_new_passphrase_is_not_printed_into_a_pipe(machine: Machine) -> None:
 
 
 def test_a_sheet_counts_only_once_a_word_was_typed_back_and_its_files_go(machine: Machine) -> None:
-    before = _sheets_in_memory()
     with at_terminal(machine.settings, "keys", "add", "--sheet", "--holder", "Kluis 3") as person:
         person.answers("Passphrase: ", PASSPHRASE)
         words = prints_the_sheet(person)
         said = person.ends()
 
-    assert before == _sheets_in_memory()
+    assert not Path(_SHEET_IS_AT.search(said)[1]).parent.exists()
     assert words.split()[3] not in said.replace("Kluis 3", "").split()
     assert _opens(machine, words)
     keyring = open_keyring(_config(machine).keyring_path.read_bytes(), words, machine.fingerprint)
@@ -113,14 +110,16 @@ def test_a_sheet_counts_only_once_a_word_was_typed_back_and_its_files_go(machine
 
 
 def test_a_sheet_that_was_not_finished_leaves_no_file_and_no_slot(machine: Machine) -> None:
-    before = _sheets_in_memory()
     with at_terminal(machine.settings, "keys", "add", "--sheet", "--holder", "Kluis 3") as person:
         person.answers("Passphrase: ", PASSPHRASE)
+        sheet = Path(person.sees(_SHEET_IS_AT.pattern)[1])
         person.sees("Word")
+        assert sheet.exists()
         person.types("\x03")
         person.sees("Aborted")
+        person.program.wait()
 
-    assert before == _sheets_in_memory()
+    assert not sheet.parent.exists()
     assert 1 == len(_ID.findall(machine.does("keys", "list")))
 
 
