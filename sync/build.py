@@ -16,7 +16,7 @@ from store.errors import PeerMissingError
 from sync.endpoint import Endpoint
 from sync.errors import SyncRefusal, SyncRefusedError
 from sync.items.contexts import BuildContext, FileKey, VerifyContext
-from sync.items.item_kinds import ROW_PACKERS, kind_of, pack_damaged, pack_held, pack_mailbox, size_of
+from sync.items.item_kinds import ROW_PACKERS, kind_of, pack_damaged, pack_first, pack_mailbox, size_of
 from sync.sync_lock import sync_lock
 
 # Target size of a pouch on a connection. It limits the loss when a connection breaks, and the memory in use.
@@ -52,7 +52,7 @@ def build_pouch(  # noqa: PLR0913  # as the fields of the context
     - `partials`: for each attachment, the number of chunks that the peer already has
     - `unwanted`: attachments that the peer must not continue to send
     - `after`: serial of the newest pouch for this peer, if the new pouch continues that pouch
-    - `tells_held`: True if a workstation also tells the server which entries it has
+    - `tells_held`: True if a workstation also sends its letterhead, and tells which entries it has
 
     Raises:
         PeerMissingError: there is no such peer.
@@ -166,10 +166,11 @@ class _PouchBuilder:
     def _items(self) -> Iterator[Item]:
         context = self._context
         if context.tells_held and not context.endpoint.is_server:
-            # First, because the server's answer is perhaps refused until the server has read this item.
+            # First, because the server's answer is perhaps refused until the server has read these items.
             with context.endpoint.store.reading() as session:
-                held = pack_held(context, session)
-            yield from self._checked(held, None)
+                first = pack_first(context, session)
+            for item in first:
+                yield from self._checked(item, None)
         for kind in ROW_PACKERS:
             yield from self._pack_rows(kind)
         with context.endpoint.store.reading() as session:

@@ -145,7 +145,9 @@ def write_keys(settings: Path, files: Mapping[str, bytes]) -> list[str]:
     for name, content in files.items():
         if client := _CLIENT.fullmatch(name):
             clients.admit_client(config.clients_folder, client[1], clients.parse_client_line(content))
-            sentences.append(f"{client[1]} may connect to the onion for sync.")
+            sentences.append(
+                f"{client[1]} may connect to the onion for sync, also if it was dismissed since."
+            )
     return sentences
 
 

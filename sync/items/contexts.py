@@ -25,7 +25,7 @@ class BuildContext:
     - `size`: number of bytes of the items packed so far
     - `size_limit`: None for a pouch of any size
     - `verified`: the packed entries, whose signatures were verified
-    - `tells_held`: True if a workstation also tells the server which entries it has
+    - `tells_held`: True if a workstation also sends its letterhead, and tells which entries it has
     """
 
     endpoint: Endpoint

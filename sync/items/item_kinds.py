@@ -69,7 +69,12 @@ ROW_PACKERS: Final[Mapping[OutboxKind, Callable[[BuildContext, Session, OutboxIt
 }
 pack_mailbox: Final = mailbox_item.pack
 pack_damaged: Final = damaged_item.pack
-pack_held: Final = held_item.pack
+
+
+def pack_first(context: BuildContext, session: Session) -> list[Item]:
+    """Return the items with which a workstation begins a sync: its letterhead, and which entries it has."""
+    letterhead = letterhead_item.pack(context, session)
+    return [*([letterhead] if letterhead else []), held_item.pack(context, session)]
 
 
 def kind_of(item: Item) -> ItemKind:

@@ -9,7 +9,9 @@ from store import letterheads, outbox, peers
 from sync.items.contexts import ApplyContext, BuildContext, VerifyContext
 
 
-def pack(context: BuildContext, session: Session, _row: outbox.OutboxItem) -> LetterheadItem | None:
+def pack(
+    context: BuildContext, session: Session, _row: outbox.OutboxItem | None = None
+) -> LetterheadItem | None:
     """Return the sync item with the newest letterhead (the desk's public statement) verified here."""
     found = letterheads.find(session, context.letterhead.serial)
     if found is None:

@@ -20,13 +20,14 @@ from protocol.transcript.check import FaultKind
 from store import entries, mailboxes, peers
 from store.database.engine import open_store
 from store.sync_findings import FindingKind
+from stored_mailbox.lost_entries import check_envelopes
 from sync import pending
 from sync.apply import apply_pouch
 from sync.build import build_pouch, build_pouch_files
 from sync.endpoint import Endpoint
 from sync.errors import SyncError, SyncRefusal, SyncRefusedError
 from sync.exchange import answer_pouches, exchange
-from tests.journalist_app.desk_factories import TODAY, a_source
+from tests.journalist_app.desk_factories import TODAY, ASource, a_source
 from tests.sync.ends import (
     AnsweringCarrier,
     Ends,
@@ -51,6 +52,15 @@ def refusal(endpoint: Endpoint, pouch: bytes, *, is_direct: bool = True) -> Pouc
     with pytest.raises(PouchRefusedError) as refused:
         apply_pouch(endpoint, lambda: [pouch], is_direct=is_direct)
     return refused.value.reason
+
+
+def faults_at_server(ends: Ends, source: ASource) -> list[FaultKind]:
+    """Return the faults that the source's site finds in a mailbox with the server's newest letterhead."""
+    strands = ends.newest_letterhead(ends.world.store).strand_keys
+    with ends.world.store.reading() as session:
+        checked = check_envelopes(session, source.keys.address, strands)
+    assert checked is not None
+    return [fault.kind for fault in checked.transcript.faults]
 
 
 def to_come(ends: Ends) -> int:
@@ -434,6 +444,31 @@ def test_a_server_restored_to_yesterday_is_detected_and_sent_everything_again(en
     assert all_of(workstation.replica) == kept == all_of(ends.world.store)
     ends.sync(workstation)
     assert not ends.notes_restored_server(workstation)
+
+
+def test_a_retired_workstation_that_syncs_first_after_a_restore_stops_no_other(ends: Ends) -> None:
+    """The backup is from before the retirement, so the restored server takes what the thief signs today."""
+    thief, workstation = ends.workstation(), ends.workstation(ends.second_keyring())
+    source = a_source(ends.world)
+    source.writes("hello")
+    for each in (thief, workstation, thief, workstation):
+        ends.sync(each)
+    backup = copy_of(ends.world.store, ends.folder / "backup.db")
+    ends.clock.day += timedelta(days=3)
+    ends.retire(thief.keyring.strand.id, TODAY)
+    ends.sync(workstation)
+    restore(ends.world.store, backup)
+    at(ends, thief, source).is_answered("a false answer", day=ends.clock.day)
+    ends.sync(thief)
+
+    ends.sync(workstation)
+
+    assert ends.notes_restored_server(workstation)
+    newest = ends.newest_letterhead(workstation.replica)
+    assert newest == ends.newest_letterhead(ends.world.store)
+    assert [FaultKind.UNKNOWN_STRAND] == faults_at_server(ends, source)
+    with sync_refused(SyncRefusal.REVOKED_WORKSTATION):
+        ends.sync(thief)
 
 
 def test_a_replica_restored_to_yesterday_gets_everything_again(ends: Ends) -> None:

@@ -70,8 +70,9 @@ def test_a_lost_server_comes_back_under_the_same_address(
     onion_backup.back_up_onions(site, backup, [str(identity.recipient)])
     new = tmp_path / "new-server" / "var" / "config.toml"
 
-    onion_backup.restore_onions(new, backup, _identity_file(tmp_path, identity))
+    said = onion_backup.restore_onions(new, backup, _identity_file(tmp_path, identity))
 
+    assert "desk-1 may connect to the onion for sync, also if it was dismissed since." in said
     after = _config(new)
     assert new.read_bytes() == site.read_bytes()
     assert after.source_folder != before.source_folder
