@@ -21,7 +21,7 @@ from store.database.engine import Store, open_store
 _CLOSED = "The passphrase does not fit, or the keyring is damaged. Nothing was changed."
 _OTHER_DESK = "The keyring is another desk's. Nothing was changed: compare the fingerprint with a poster."
 _MOVED = "Another letterhead was published just now. Run the command again: it continues from here."
-_LOST_STATE = "trusted-state.age is missing or damaged. On a machine that is not new, call the operator."
+_LOST_STATE = "trusted-state.age is missing or damaged: call the operator."
 _SENTENCES: dict[UnlockRefusal, str] = {
     UnlockRefusal.CLOSED: _CLOSED,
     UnlockRefusal.MISSING: "There is no keyring where the settings say. Nothing was changed.",

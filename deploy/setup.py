@@ -26,11 +26,13 @@ from protocol import keyring as keyrings
 from protocol import letterhead as desk_letterhead
 from protocol.keyring import Keyring, Slot
 from protocol.letterhead import Argon2, Epoch, Letterhead, Strand
+from protocol.trusted_state import TrustedState, seal_trusted_state
 from source_app.config import SourceConfig
 from store import letterheads
 from store.database.engine import create_store
 
 KEYRING = "keyring.age"
+TRUSTED_STATE = "trusted-state.age"
 STORE = "store.db"
 SERIAL = "letterhead-serial"
 TRIAL_NL, TRIAL_EN = "PROEF, niet gebruiken", "TRIAL, do not use"  # in front of the desk's name
@@ -86,7 +88,7 @@ def set_up(  # noqa: PLR0913  # what the person at the terminal chose
         except OpenPGPError as why:
             key = None
             on_step(f"{why} {_WITHOUT_OPENPGP}")
-        write_new(unfinished / KEYRING, keyrings.seal_keyring(keyring))
+        write_keyring(unfinished, keyring)
         on_step("Making the store ...")
         letterhead = first_letterhead(keyring, desk, today, key)
         _make_store(unfinished / STORE, letterhead, keyring.desk_key)
@@ -96,6 +98,15 @@ def set_up(  # noqa: PLR0913  # what the person at the terminal chose
         write_new(unfinished / settings.name, text.encode("utf-8"))
         show_passphrase(phrase)
     return True
+
+
+def write_keyring(folder: Path, keyring: Keyring) -> None:
+    """Write the keyring of a new workstation, and an empty trusted state.
+
+    If the file of the trusted state is missing later, someone removed it.
+    """
+    write_new(folder / KEYRING, keyrings.seal_keyring(keyring))
+    write_new(folder / TRUSTED_STATE, seal_trusted_state(TrustedState(), keyring))
 
 
 def refuse_another_machine(settings: Path) -> None:

@@ -21,12 +21,11 @@ from deploy.ports import refuse_taken_address
 from deploy.settings.load_settings import load_config
 from deploy.settings.onion_address import is_onion_host
 from deploy.settings.settings_text import from_example, with_key, without_sections
-from deploy.setup import KEYRING, STORE
+from deploy.setup import STORE, write_keyring
 from journalist_app.config import BY_FILE, AdviserConfig
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services.whole_desk import publish_letterhead as publishing
 from journalist_app.services.whole_desk.merge_records import RecordMerger
-from protocol import keyring as keyrings
 from protocol import letterhead as letterheads_format
 from protocol.errors import LetterheadRefusedError
 from protocol.keyring import Keyring, StrandSecret
@@ -174,7 +173,7 @@ def pair_new_workstation(
             peers.add(session, SERVER, str(request.card.card).encode("ascii"))
             peers.set_shared_letterhead(session, SERVER, newest.serial)
             letterheads.add(session, newest.serial + 1, *published)
-        write_new(unfinished / KEYRING, keyrings.seal_keyring(keyring))
+        write_keyring(unfinished, keyring)
         keys = {("adviser", "server"): request.server}
         text = from_example(_WORKSTATION_SECTIONS, keyring.fingerprint, keys)
         write_new(unfinished / settings.name, text.encode("utf-8"))

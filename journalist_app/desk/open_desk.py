@@ -49,7 +49,7 @@ class TrustedStateStatus(StrEnum):
 
     SOUND = "sound"
     # A missing or damaged file is replaced only when the adviser asks for it. Until then, the app warns.
-    MISSING = "missing"  # there is no file, although the store has answers of this desk
+    MISSING = "missing"  # there is no file, although a new workstation begins with an empty one
     DAMAGED = "damaged"  # does not open
     UNSAVED = "unsaved"  # the last change could not be written
 

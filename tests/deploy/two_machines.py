@@ -15,7 +15,7 @@ from deploy.cli.main import main
 from deploy.serving.wiped_memory import ENVIRONMENT
 from deploy.settings.load_settings import DeskConfig, load_config
 from deploy.settings.settings_text import EXAMPLE, from_example
-from deploy.setup import KEYRING, ONE_MACHINE, STORE, first_letterhead
+from deploy.setup import KEYRING, ONE_MACHINE, STORE, first_letterhead, write_keyring
 from protocol import keyring as keyrings
 from protocol import letterhead as letterhead_format
 from protocol.keyring import Keyring, Slot
@@ -153,7 +153,7 @@ def a_desk(
     letterhead = first_letterhead(keyring, load_config(EXAMPLE, "desk", DeskConfig), _BEGAN)
     letterhead = msgspec.structs.replace(letterhead, argon2=letterhead_format.Argon2(t=1, m_kib=8, p=1))
     with new_private_folder(first.settings) as made:
-        write_new(made / KEYRING, keyrings.seal_keyring(keyring))
+        write_keyring(made, keyring)
         write_new(made / "config.toml", from_example(ONE_MACHINE, keyring.fingerprint, {}).encode("utf-8"))
         store = an_empty_store(made / STORE)
         with store.writing() as session:

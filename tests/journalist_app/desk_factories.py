@@ -26,6 +26,7 @@ from protocol.mailbox_keys import MailboxKeys, derive_mailbox_keys
 from protocol.strand import DeskWriter, EntryWriter, SourceWriter
 from protocol.transcript.check import Transcript
 from protocol.transcript.ending import proof_to_bytes
+from protocol.trusted_state import TrustedState, seal_trusted_state
 from store import attachments, letterheads, mailboxes
 from store.database.engine import Store
 from store.quota import Quota
@@ -85,8 +86,7 @@ def a_letterhead(keyring: Keyring, serial: int = 1) -> Letterhead:
 
 def a_world(folder: Path, *, strand: str = "werkstation") -> World:
     keyring = keyring_format.create_keyring(strand, [Slot.for_passphrase(PASSPHRASE, CHEAP)])
-    keyring_path = folder / "keyring.age"
-    write_keyring(keyring_path, keyring)
+    keyring_path = new_workstation(folder, keyring)
     letterhead = a_letterhead(keyring)
     store = an_empty_store(folder / "store" / "store.sqlite")
     publish(store, keyring, letterhead)
@@ -117,6 +117,15 @@ def a_world(folder: Path, *, strand: str = "werkstation") -> World:
         sync_minutes=15,
     )
     return World(config, keyring, letterhead, store)
+
+
+def new_workstation(folder: Path, keyring: Keyring) -> Path:
+    """Write a keyring and an empty trusted state, as set-up does. Return the path of the keyring."""
+    write_keyring(folder / "keyring.age", keyring)
+    trusted_state = folder / "trusted-state.age"
+    trusted_state.touch(mode=0o600)
+    trusted_state.write_bytes(seal_trusted_state(TrustedState(), keyring))
+    return folder / "keyring.age"
 
 
 def write_keyring(path: Path, keyring: Keyring) -> None:

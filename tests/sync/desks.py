@@ -12,14 +12,13 @@ from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
 from journalist_app.services.mailbox.desk_read_receipts import append_desk_read_receipt
 from journalist_app.services.mailbox.read_thread import ShownThread
 from journalist_app.services.whole_desk import sync_replica, unlocking
-from protocol import keyring as keyring_format
 from protocol.identifiers import EntryId
 from protocol.keyring import Keyring
 from protocol.ledger import Tally, counted_tallies, open_tally
 from store.database.engine import Store
 from stored_mailbox.entry_form import FormContext
 from sync.endpoint import Endpoint
-from tests.journalist_app.desk_factories import PASSPHRASE, ASource
+from tests.journalist_app.desk_factories import PASSPHRASE, ASource, new_workstation
 from tests.sync.ends import Ends, Line, all_tallies
 
 
@@ -95,13 +94,10 @@ def an_adviser(ends: Ends, keyring: Keyring | None = None) -> AtDesk:
     """Pair a workstation, and unlock its desk."""
     paired = ends.workstation(keyring)
     folder = paired.replica.path.parent
-    keyring_path = folder / "keyring.age"
-    keyring_path.touch(mode=0o600)
-    keyring_path.write_bytes(keyring_format.seal_keyring(paired.keyring))
     config = replace(
         ends.world.config,
         store_path=paired.replica.path,
-        keyring_path=keyring_path,
+        keyring_path=new_workstation(folder, paired.keyring),
         trusted_state_path=folder / "trusted-state.age",
         server="unix:/nowhere",
     )

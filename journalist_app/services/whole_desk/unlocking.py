@@ -7,17 +7,16 @@ from typing import Final
 
 from journalist_app.cleaning.safe_copies import SandboxedExaminer
 from journalist_app.config import AdviserConfig
-from journalist_app.desk.open_desk import CheckProgress, OpenDesk, TrustedStateStatus, read_trusted_state
+from journalist_app.desk.open_desk import CheckProgress, OpenDesk, read_trusted_state
 from journalist_app.errors import UnlockRefusal, UnlockRefusedError
 from journalist_app.files.gpg_export import open_exporter
 from journalist_app.services.desk_keys.keyring_file import back_up, open_keyring_file
 from journalist_app.services.mailbox import file_downloads
 from journalist_app.services.records import casefiles
 from journalist_app.services.whole_desk import background_check, whole_check
-from protocol.envelope import Author
 from protocol.errors import LetterheadRefusedError
 from protocol.letterhead import verify_letterhead
-from store import entries, letterheads
+from store import letterheads
 from store.database.engine import Store
 
 _PAGE_SECONDS: Final = 1  # the page that the adviser waits for comes before the check
@@ -39,9 +38,6 @@ def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDes
         raise UnlockRefusedError(UnlockRefusal.OLDER)
     with store.reading() as session:
         published = letterheads.latest(session)
-        has_written = entries.first_entry_days(session, Author.DESK)
-        if memory is TrustedStateStatus.MISSING and not has_written:
-            memory = TrustedStateStatus.SOUND  # the desk has written nothing yet, so no file is missing
     if published is None:
         raise UnlockRefusedError(UnlockRefusal.LETTERHEAD)
     least = trusted_state.letterhead_serial

@@ -30,6 +30,7 @@ from journalist_app.services.whole_desk import background_check, unlocking
 from protocol import keyring as keyring_format
 from protocol.content import TEXT_CHARS
 from protocol.entry import SignedEntry
+from protocol.envelope import Author
 from protocol.identifiers import Address, AttachmentId, EntryId
 from protocol.keyring import Slot
 from protocol.mailbox_keys import derive_mailbox_keys
@@ -179,10 +180,14 @@ def test_anchors_are_sealed_for_their_owner_alone(world: World) -> None:
     assert source.keys.address not in raw
 
 
-def test_missing_anchors_beside_answers_of_this_desk_are_told_until_confirmed(world: World) -> None:
+def test_missing_anchors_are_told_until_confirmed_also_if_the_desks_rows_were_deleted(world: World) -> None:
+    """Attack: someone deletes the trusted state, and in the store each entry of the desk."""
     source = a_source(world)
     source.writes("vraag")
     source.is_answered("antwoord")
+    background_check.check_store(unlocked(world), TODAY)
+    world.config.trusted_state_path.unlink()
+    world.execute("DELETE FROM entry WHERE author = :desk", desk=Author.DESK)
 
     for _ in range(3):
         desk = unlocked(world)
@@ -213,7 +218,7 @@ def test_anchors_that_do_not_open_are_told_and_never_silently_replaced(world: Wo
 
 
 def test_the_adviser_can_start_a_new_memory(world: World) -> None:
-    world.config.trusted_state_path.touch(0o600)
+    world.config.trusted_state_path.write_bytes(b"")
     desk = unlocked(world)
 
     desk.replace_lost_trusted_state()
@@ -225,17 +230,18 @@ def test_the_adviser_can_start_a_new_memory(world: World) -> None:
 
 
 def test_anchors_that_cannot_be_written_are_told_until_they_can(world: World) -> None:
+    empty = world.config.trusted_state_path.read_bytes()
     blocking = world.config.trusted_state_path.with_name("trusted-state.age.new")
     blocking.mkdir()
     desk = unlocked(world)
     assert desk.trusted_state_status is TrustedStateStatus.UNSAVED
-    assert not world.config.trusted_state_path.exists()
+    assert empty == world.config.trusted_state_path.read_bytes()
 
     blocking.rmdir()
     desk.save()
 
     assert desk.trusted_state_status is TrustedStateStatus.SOUND
-    assert world.config.trusted_state_path.exists()
+    assert empty != world.config.trusted_state_path.read_bytes()
 
 
 def test_the_letterhead_in_use_is_remembered_before_anything_is_checked(world: World) -> None:
