@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -39,6 +40,10 @@ class TypingPerson:
     def answers(self, question: str, line: str) -> None:
         self.sees(question)
         self.types(line)
+
+    def interrupts(self) -> None:
+        """Press Ctrl-C, also while the command does not read from the terminal."""
+        os.killpg(os.tcgetpgrp(self.terminal), signal.SIGINT)
 
     def ends(self) -> str:
         """Wait until the command ends well. Return everything that the terminal showed."""

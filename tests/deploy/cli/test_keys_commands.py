@@ -115,7 +115,7 @@ def test_a_sheet_that_was_not_finished_leaves_no_file_and_no_slot(machine: Machi
         sheet = Path(person.sees(_SHEET_IS_AT.pattern)[1])
         person.sees("Word")
         assert sheet.exists()
-        person.types("\x03")
+        person.interrupts()
         person.sees("Aborted")
         person.program.wait()
 
