@@ -56,7 +56,7 @@ def private_folder(path: Path) -> None:
 
 
 def private_memory_folder(path: Path) -> None:
-    """Make a private folder in memory, and each folder on the way to it below /dev/shm, or check them.
+    """Make a private folder in memory, and its parent folders below /dev/shm. Check those that exist.
 
     Raises:
         UnsafePathError: one of these folders belongs to another user, or is open to others.
@@ -68,7 +68,7 @@ def private_memory_folder(path: Path) -> None:
 
 
 def remake_folders(*paths: Path) -> None:
-    """Make private folders again that something removed from memory while the program runs.
+    """Make private folders in memory again if they were removed while the program runs.
 
     Raises:
         StoreMissingError: a folder cannot be made, or another user made it first.

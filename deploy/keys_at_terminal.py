@@ -147,7 +147,7 @@ def compare_copy(config: AdviserConfig, copy: Path, *, say: Say) -> None:
     """Compare a copy with the newest backup of the keyring, and remember that the copy is in another place.
 
     Raises:
-        DeployError: the copy differs from every backup, or is in the folder of the backups itself.
+        DeployError: the copy differs from every backup, or is in the same folder as the backups.
     """
     folder = config.keyring_backups_path
     with os_error_as(f"{copy} cannot be read"):

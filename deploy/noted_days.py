@@ -27,5 +27,8 @@ def noted_day(store_path: Path, task: str) -> tuple[date, str]:
 
 
 def last_time(day: date, age: int) -> str:
-    """Return when a task last ended, to be put in front of a verb. `age` is the number of days since then."""
+    """Return the words for when a task last ended, such as "last, 3 days ago on 2030-01-05,", or "never".
+
+    The words fit in front of a verb. `age` is the number of days since then.
+    """
     return "never" if day == date.min else f"last, {age} days ago on {day},"

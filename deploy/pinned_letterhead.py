@@ -104,7 +104,7 @@ def remember_restored(restored: Letterhead, serial_path: Path) -> None:
     """Remember the letterhead (public statement) of a restored store, even if a newer one was seen before.
 
     Raises:
-        LetterheadError: with this letterhead, no passphrase would open its mailbox any more.
+        LetterheadError: with this letterhead, no source's passphrase would open a mailbox any more.
     """
     with folder_lock(serial_path.parent, is_waiting=True):
         if _recall(serial_path)[1] not in {None, _parameters_digest(restored)}:

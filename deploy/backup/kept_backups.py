@@ -49,10 +49,10 @@ def remove_old_backups(settings: Path, letterhead: Letterhead | None, today: dat
 
 
 def remove_old_while_locked(config: BackupConfig, oldest_day: date) -> int:
-    """Remove backups that are too old or too many, and what killed commands left. Return the number.
+    """Remove old backups and the unfinished folders of killed commands. Return the number of old backups.
 
-    The caller has the lock of the folder. The newest `keep` backups without faults stay, and all that are
-    newer, but no backup from before `oldest_day`.
+    The caller has the lock of the folder. A backup is old if it is from before `oldest_day`, or older than
+    the newest `keep` backups without faults.
 
     Raises:
         DeployError: a backup cannot be removed.
@@ -68,7 +68,9 @@ def remove_old_while_locked(config: BackupConfig, oldest_day: date) -> int:
 
 
 def remove_left_copies(store_path: Path) -> None:
-    """Remove the copy of a backup that a killed restore left beside the store: it has deleted content.
+    """Remove the copy of a backup that a killed restore left beside the store.
+
+    The copy may contain content that was deleted after the backup.
 
     Raises:
         OSError: a file cannot be removed.

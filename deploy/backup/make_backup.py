@@ -43,8 +43,8 @@ _NO_KEYS = (
 def back_up_server(settings: Path, screen: Screen) -> bool:
     """Make a backup of a server while its programs run, verify it, and remove old backups.
 
-    Return False if the store itself has faults. The backup is kept then, and replaces no older backup. Mild
-    faults that the backup before had already do not count.
+    Return False if the store itself has faults. The new backup is kept, but replaces no older backup.
+    As many mild faults as the previous backup had do not count.
 
     Raises:
         DeployError: the settings have faults, another backup is being made, or a file cannot be written.

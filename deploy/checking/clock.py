@@ -17,10 +17,10 @@ _AHEAD = timedelta(days=180)
 
 
 def clock_days_off(store_path: Path, today: date) -> tuple[date | None, date | None]:
-    """Compare a day with the newest known days. Return the newest known day if the clock is before it.
+    """Compare the clock's day `today` with the newest days that the store and its notes show.
 
-    As the second value, return the newest known day if the clock is far after it. Each value is None if the
-    clock is right in this respect.
+    The first value is the newest written day, or None if the clock is not before that day. The second value
+    is the newest day of writing or clean-up, or None if the clock is not far after that day.
 
     Raises:
         StoreError: the store cannot be read.

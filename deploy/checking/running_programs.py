@@ -27,7 +27,7 @@ class RunningProgram:
 
 
 def running_programs(settings: Path, proc: Path = _PROC) -> list[RunningProgram]:
-    """Return the running programs of the mailbox with this settings file that this user can see."""
+    """Return the mailbox's programs that run with this settings file, if this user can see them."""
     return list(_programs(settings, proc))
 
 
@@ -47,7 +47,10 @@ def _programs(settings: Path, proc: Path) -> Iterator[RunningProgram]:
 
 
 def _words(command: Sequence[str], settings: Path) -> tuple[str, ...]:
-    """Return the words of a command after `steunpunt` and its options, or nothing for another command."""
+    """Return the words of a command after `steunpunt` and its options.
+
+    Return no words if the command is not `steunpunt`, or is of another desk.
+    """
     start = next((at for at, word in enumerate(command) if Path(word).name in _COMMANDS), len(command))
     words = list(command[start + 1 :])
     while words and words[0] in _OPTIONS:
@@ -59,6 +62,6 @@ def _words(command: Sequence[str], settings: Path) -> tuple[str, ...]:
 
 
 def _value(text: str, name: str) -> str:
-    """Return the first value on the line that begins with a name."""
+    """Find the line of `text` that begins with `name`. Return the first word after the name, or "0"."""
     line = next((line for line in text.splitlines() if line.startswith(name)), name + " 0")
     return line.removeprefix(name).split()[0]

@@ -24,7 +24,7 @@ _SAME = ("store_path", "letterhead_serial_path", "fingerprint")
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Machine at which the table looks: its settings, the day that its clock shows, and its programs.
+    """Machine that the table of unsafe states is about: its settings, its programs and the day of its clock.
 
     `users` are the ids of the users as whom programs of the mailbox run. `is_serving` is True if the source's
     interface runs.

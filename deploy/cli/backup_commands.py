@@ -31,7 +31,7 @@ def server_backup_command(settings: Path) -> None:
 @click.option("--replace", is_flag=True, help="Replace the store, and lose what it has since the backup.")
 @click.pass_obj
 def server_restore_command(settings: Path, backup: Path, identity: Path | None, *, replace: bool) -> None:
-    """Verify a backup of a server, and replace the store by it. First stop all programs."""
+    """Verify a backup of a server, and put its store in place. First stop all programs."""
     from deploy.backup.restore_backup import restore
     from deploy.backup.verified_copy import Screen
 

@@ -59,7 +59,10 @@ def add_key_command(  # noqa: PLR0913  # one argument for each option
     typed: bool,
     print_passphrase: bool,
 ) -> None:
-    """Add a passphrase for a colleague, or a recovery sheet. Nothing is added before it was typed back."""
+    """Add a passphrase for a colleague, or a recovery sheet.
+
+    To confirm, type the new passphrase, or a word of the printed sheet.
+    """
     from deploy import keys_at_terminal
     from deploy.desk_for_command import open_desk_for_command
 

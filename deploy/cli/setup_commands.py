@@ -108,7 +108,7 @@ def upgrade_command(settings: Path) -> None:
 
 
 def _refuse_lost_options(ctx: click.Context) -> None:
-    """Refuse options of `setup` in front of a subcommand, which would have no effect."""
+    """Refuse options between `setup` and a subcommand, because they would have no effect."""
     given = [name for name in ctx.params if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT]
     if given:
         raise click.UsageError(f"Write the options after the word {ctx.invoked_subcommand}.")

@@ -92,7 +92,7 @@ def _socket(path: str, control: str) -> Iterator[StatusLine]:
 def _tor_may_use(path: Path, control: str) -> bool:
     """Return False if Tor, as the owner of its control socket, may not connect to a Unix socket.
 
-    If this user cannot see who Tor's user is, return True: a request over the onion service then shows it.
+    Return True if this cannot be checked. A request over the onion service shows whether Tor can connect.
     """
     try:
         return may_connect(path, Path(control.removeprefix(UNIX)).stat().st_uid)

@@ -114,10 +114,10 @@ def pair_workstation(settings: Path, ask_passphrase: Callable[[], str], request:
 def check_new_workstation(
     settings: Path, fingerprint: str, name: str, request: PairingRequest
 ) -> tuple[tuple[bytes, bytes], Letterhead]:
-    """Check that this machine can become a new workstation, which needs no secret.
+    """Check that this machine can become a new workstation. No passphrase is needed for this.
 
-    Return the letterhead of the card file (the desk's signed public statement) as it is published, and
-    verified.
+    Return the letterhead (the desk's signed public statement) of the card file twice: first as its signed
+    bytes, then as the verified object.
 
     Raises:
         DeployError: this machine is a workstation already, the card file has no valid letterhead, or the name
