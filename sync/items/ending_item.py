@@ -60,7 +60,8 @@ def apply(context: ApplyContext, session: Session, item: EndedItem) -> bool:
     address = Address(item.address)
     # `verify` has checked the proof.
     is_by_source = any(not entry.envelope.strand for entry in proof_from_bytes(item.proof))
-    if mailboxes.find_ended(session, address) is not None:
+    is_here = mailboxes.find(session, address) is not None  # also beside a proof, if someone restored it
+    if mailboxes.find_ended(session, address) is not None and not is_here:
         return False
     if context.endpoint.is_server and not is_by_source:
         return False  # the server's clean-up deletes closed mailboxes, and checks them itself

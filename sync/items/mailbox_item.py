@@ -102,11 +102,10 @@ def verify(context: VerifyContext, item: MailboxItem) -> None:
 def apply(context: ApplyContext, session: Session, item: MailboxItem) -> bool:
     """Create a mailbox that this store does not have. If the mailbox's keys are damaged here, replace them.
 
-    If the mailbox has ended here, a server sends the proof, and a workstation reports a fault to the adviser.
+    If the mailbox has ended here, the sender gets the proof, and a workstation tells the adviser.
     """
     try:
         return mailboxes.create_mailbox(session, **asdict(item))
     except MailboxEndedError:
-        if context.endpoint.is_server:
-            enqueue_for(session, context.peer, OutboxKind.ENDED, address=item.address)
+        enqueue_for(session, context.peer, OutboxKind.ENDED, address=item.address)
         return context.report(session, item.address, b"", FindingKind.COME_BACK)

@@ -1,13 +1,15 @@
 """Mailboxes that are gone: ended by their source, or closed by this desk and deleted.
 
-The store has a row with a proof of each, until the desk has counted the mailbox.
+The store has a row with a proof of each, until the desk has counted the mailbox. A workstation with a server
+keeps the proof of a source's end for 400 days, because the server may be restored from a backup.
 """
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 
 from crypto.errors import CryptoError
+from journalist_app.config import ONE_MACHINE
 from journalist_app.desk.casefile import Casefile, tallies_of
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import MailboxNotFoundError, UnsoundMailboxError
@@ -25,6 +27,7 @@ from store import ledger_tallies, mailboxes, sync_findings
 from store.mailboxes import EndedMailbox
 from store.sync_findings import FindingKind
 
+_PROOF_DAYS: Final = timedelta(days=400)  # longer than a backup of the server may be kept
 _AT_ONCE: Final = 200  # rows that are dropped in one transaction, so that other writers wait only briefly
 
 
@@ -115,7 +118,7 @@ def _is_counted(desk: OpenDesk, row: EndedMailbox) -> bool:
 
 
 def acknowledge_ended(desk: OpenDesk, address: Address, today: date) -> None:
-    """Count a mailbox that its source ended, for the yearly report, then drop its row and notes.
+    """Count a mailbox that its source ended, for the yearly report, then drop what need not stay.
 
     Call this function after the adviser has seen the ending. Evidence of the source's consent stays until its
     last day.
@@ -135,13 +138,13 @@ def acknowledge_ended(desk: OpenDesk, address: Address, today: date) -> None:
     if end is None:
         raise UnsoundMailboxError
     _count_end(desk, row, end, today)
-    _drop_row(desk, address, today)
+    _drop_counted(desk, row, today)
     with desk.store.writing() as session:
         desk_records.delete_empty_records(desk, session, today)
 
 
 def acknowledge_unread(desk: OpenDesk, today: date) -> None:
-    """Add each mailbox that ended before an adviser opened it to the report's counts, and drop its row."""
+    """Count each mailbox that ended before an adviser opened it, and drop what need not stay."""
     # Attack: someone makes and ends thousands of mailboxes, to fill the inbox with lines.
     ended = [(row, end_by_source(desk, row)) for row in list_unacknowledged(desk, today)]
     ends = {Address(row.address): (row, end) for row, end in ended if end and _is_unread(desk, end)}
@@ -154,9 +157,9 @@ def acknowledge_unread(desk: OpenDesk, today: date) -> None:
 
     for start in range(0, len(unread), _AT_ONCE):
         counted = desk.each_mailbox("acknowledge", unread[start : start + _AT_ONCE], count)
-        desk.save()  # before the rows go, as in `_drop_row`, and once for all
+        desk.save()  # before the rows go, as in `_drop_counted`, and once for all
         for address in counted:
-            _drop_row(desk, address, today)
+            _drop_counted(desk, ends[address][0], today)
 
 
 def _is_unread(desk: OpenDesk, end: SignedEntry) -> bool:
@@ -206,13 +209,15 @@ def evidence_alone(casefile: Casefile) -> Casefile:
 def forget_deleted_mailboxes(desk: OpenDesk, today: date) -> None:
     """Drop what this workstation still has of deleted mailboxes, and of mailboxes that their source ended.
 
-    A mailbox that its source ended stays until this workstation has counted it for the yearly report.
+    The row of a mailbox that its source ended stays until this workstation has counted the mailbox for the
+    yearly report, and as long as the proof may be needed.
     """
     found = _sort_ended(desk, today)
     _forget_deleted(desk, [Address(row.address) for row, state in found if state == "deleted"], today)
-    counted = [Address(row.address) for row, state in found if state == "counted"]
+    gone = (row for row, state in found if state == "counted" and not _needs_proof(desk, row, today))
+    counted = {Address(row.address): row for row in gone}
     with desk.saving_once():
-        desk.each_mailbox("counted", counted, lambda each: _drop_row(desk, each, today))
+        desk.each_mailbox("counted", counted, lambda each: _drop_counted(desk, counted[each], today))
 
 
 def _forget_deleted(desk: OpenDesk, deleted: Sequence[Address], today: date) -> None:
@@ -229,17 +234,29 @@ def _forget_deleted(desk: OpenDesk, deleted: Sequence[Address], today: date) -> 
                 sync_findings.drop(session, address, b"", FindingKind.CROSSED)  # only read receipts crossed
 
 
-def _drop_row(desk: OpenDesk, address: Address, today: date) -> None:
-    """Drop the row of an ended mailbox, and the desk's notes about it except the evidence of consent.
+def _needs_proof(desk: OpenDesk, row: EndedMailbox, today: date) -> bool:
+    """Return True if the server may be restored from a backup in which the mailbox has not ended.
+
+    This workstation then sends its proof to the server. If there is no server, the result is False: a backup
+    of the one store has no proof.
+    """
+    end = end_by_source(desk, row)
+    return desk.config.server != ONE_MACHINE and end is not None and end.envelope.day > today - _PROOF_DAYS
+
+
+def _drop_counted(desk: OpenDesk, row: EndedMailbox, today: date) -> None:
+    """Drop the desk's notes about an ended mailbox, except the evidence of consent, and a proof that is old.
 
     Raises:
         RecordUnsoundError: the notes fail verification, and nothing was dropped.
     """
+    address = Address(row.address)
     casefile = casefiles.read_casefile(desk, address)
     desk.forget_ended(address)
     desk.save()  # before the row goes: without a row, a mailbox in the trusted state looks stolen
     with desk.store.writing() as session:
-        mailboxes.drop_ended(session, address, desk.stores_to_tell(today))
+        if not _needs_proof(desk, row, today):
+            mailboxes.drop_ended(session, address, desk.stores_to_tell(today))
         if not casefile.evidence:
             casefiles.drop_casefile(desk, session, address)
     if casefile.evidence and casefile != evidence_alone(casefile):

@@ -12,7 +12,7 @@ from crypto.errors import ForgedError, MalformedError, UnreadableError
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import RecordUnsoundError
 from protocol.sealed_record import KEPT_HERE, OpenedRecord, RecordKind, open_record, seal_record
-from store import records
+from store import mailboxes, records
 from store.records import Record
 
 _Shape = TypeVar("_Shape")
@@ -107,10 +107,11 @@ def drop_record(desk: OpenDesk, session: Session, kind: RecordKind, name: bytes)
 def delete_empty_records(desk: OpenDesk, session: Session, today: date) -> None:
     """Delete each record that the desk dropped, after the other stores have confirmed this.
 
-    A record that fails verification, or that has a body, stays.
+    A record that fails verification, or that has a body, stays. An empty record about an ended mailbox stays
+    as long as the proof of the end, so that a restored server replaces the notes in its backup again.
     """
     # Anyone who can write to the store can mark a record as dropped.
-    records.delete_dropped(session, desk.stores_to_tell(today), partial(_is_empty, desk))
+    records.delete_dropped(session, desk.stores_to_tell(today), partial(_is_unneeded, desk, session))
 
 
 def put_record(  # noqa: PLR0913, PLR0917  # the record
@@ -131,7 +132,9 @@ def put_record(  # noqa: PLR0913, PLR0917  # the record
     return sealed
 
 
-def _is_empty(desk: OpenDesk, record: Record) -> bool:
+def _is_unneeded(desk: OpenDesk, session: Session, record: Record) -> bool:
+    if mailboxes.find_ended(session, record.name) is not None:
+        return False
     with suppress(RecordUnsoundError, ValueError):  # ValueError: no kind of record
         return not verify_record(desk, RecordKind(record.kind), record).body
     return False
