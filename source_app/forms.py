@@ -67,7 +67,7 @@ class PractiseForm(PassphraseForm):
     """
 
     ticket = HiddenField()
-    words = TextAreaField(lazy_gettext("Type them from your paper"))
+    words = TextAreaField(lazy_gettext("Type the words from your paper"))
 
 
 class EntryForm(OurForm):

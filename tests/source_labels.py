@@ -8,7 +8,7 @@ from typing import Final
 
 START: Final = "Start a mailbox"
 RETURN: Final = "Return to your mailbox"
-FROM_PAPER: Final = "Type them from your paper"
+FROM_PAPER: Final = "Type the words from your paper"
 PASSPHRASE: Final = "Your passphrase"
 OPEN: Final = "Open my mailbox"
 WRITE: Final = "Write a message"

@@ -27,9 +27,9 @@ _TEXT: Final = lazy_gettext(
     "read the whole text before you pass it on."
 )
 _MAIL: Final = lazy_gettext(
-    "The app makes no cleaned copy of an e-mail message. Its first lines, which most programs do not show, "
-    "have names, addresses, times and computers. Copy the words that matter into the text of your proposal, "
-    "and do not pass on the file."
+    "The app makes no cleaned copy of an e-mail message. Most programs do not show the first lines of such a "
+    "message. Those lines contain addresses, times, and names of people and computers. Copy the words that "
+    "matter into the text of your proposal, and do not pass on the file."
 )
 _ARCHIVE: Final = lazy_gettext(
     "The app makes no cleaned copy of this file, because the file contains other files. Ask the source to "
@@ -44,13 +44,13 @@ _WEB: Final = lazy_gettext(
     "no one sees."
 )
 _PDF: Final = lazy_gettext(
-    "The app makes no cleaned copy of a PDF that stays a text, because a PDF can hide texts, layers and "
+    "The app makes no cleaned copy of the text of a PDF, because a PDF can hide texts, layers and "
     "forms that the app does not find."
 )
 _PICTURE: Final = lazy_gettext("The app cannot clean this type of picture.")
 _RECORDING: Final = lazy_gettext(
-    "The app cannot clean this type of sound or video. Ask the source for an MP4 or MP3 file, or write down "
-    "the words that matter in the text of your proposal."
+    "The app cannot clean this type of sound or video. Ask the source for an MP4 or MP3 file, or write "
+    "the most important words into the text of your proposal."
 )
 _UNKNOWN: Final = lazy_gettext(
     "The app does not know this type of file, and makes no copy of the file. Ask the source for a PDF, a "

@@ -22,8 +22,8 @@ NO_SANDBOX: Final = lazy_gettext(
     "repair the isolation of that program."
 )
 FAILED: Final = lazy_gettext(
-    "The app could not examine this file: the file is damaged, contains too many layers of files inside "
-    "files, or took too long. What is hidden in the file is unknown."
+    "The app could not examine this file. The file is damaged, it has too many layers of files inside files, "
+    "or the examination took too long. What is hidden in the file is unknown."
 )
 NOTHING: Final = lazy_gettext(
     "The app found no hidden information in this file. The file can still contain hidden information that "
@@ -42,7 +42,7 @@ DETAILS: Final = {
     "comments": lazy_gettext("Comments in the file: %(key)s, written by %(value)s."),
     "hidden": lazy_gettext("Pieces of text that are hidden on the page: %(key)s."),
     "white": lazy_gettext("Pieces of white text, which no one can see on a white page: %(key)s."),
-    "beside": lazy_gettext("Pages with text beside the part of the page that people see: %(key)s."),
+    "beside": lazy_gettext("Pages with text outside the part that people see: %(key)s."),
     "layers": lazy_gettext("Layers in the file, some of which can be hidden: %(key)s (%(value)s)."),
     "fields": lazy_gettext("Fields of a form in the file: %(key)s (%(value)s)."),
     "sheets": lazy_gettext("Hidden sheets in the file: %(key)s (%(value)s)."),
