@@ -110,10 +110,10 @@ def write_keyring(folder: Path, keyring: Keyring) -> None:
 
 
 def refuse_another_machine(settings: Path) -> None:
-    """Check that a machine that was set up before is a desk on one machine, and is complete.
+    """Check that a machine that was set up before is a complete desk on one machine.
 
     Raises:
-        DeployError: the machine is a server or a paired workstation, or misses a file.
+        DeployError: the machine is a server or a paired workstation, or a file is missing.
     """
     if not {"source", "adviser"} <= sections_in(settings):
         raise DeployError(

@@ -23,7 +23,7 @@ def chosen_language() -> str:
 def format_long_day(day: date) -> str:
     """Format a date in words, with the day of the week, in the adviser's language.
 
-    The page with this date then says when its days begin.
+    A page that shows such a date also says at what hour each day begins.
     """
     g.shows_days = True
     return _long_day(day, get_locale())

@@ -34,7 +34,7 @@ class Sandbox:
     bwrap: Path
 
     def words(self, *options: str) -> tuple[str, ...]:
-        """Return the words before a command that make it run in a new sandbox.
+        """Return the words to put before a command, so that the command runs in a new sandbox.
 
         `options` are further options of bubblewrap.
         """

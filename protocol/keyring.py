@@ -219,7 +219,9 @@ def open_keyring(raw: bytes, secret: str, fingerprint: str) -> Keyring:
 
 
 def has_recovery_slot(raw: bytes) -> bool:
-    """Return True if a recovery sheet may open a keyring file. Nothing is decrypted or authentic.
+    """Return True if a keyring file seems to have a slot of a recovery sheet.
+
+    The function decrypts nothing and verifies nothing.
 
     Raises:
         MalformedError: the file is not a keyring.

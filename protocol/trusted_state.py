@@ -43,10 +43,10 @@ _NOTHING: Final = SeenMailbox()
 
 @dataclass(slots=True)
 class TrustedState:
-    """Newest versions of mailboxes, the desk's records, letterhead and keyring that a workstation has seen.
+    """Newest versions that a workstation has seen: of mailboxes, records, the letterhead and the keyring.
 
-    With these, the workstation detects a restored older store. Only one thread at a time may change the
-    state.
+    With these, the workstation detects that someone restored an older copy of the store. Only one
+    thread at a time may change the state.
     """
 
     letterhead_serial: int = 0
@@ -125,9 +125,9 @@ class TrustedState:
         self.keyring_serial = serial
 
     def merge(self, other: Self) -> None:
-        """Add what another process of this workstation remembered since then.
+        """Add what another process of this workstation remembered.
 
-        Of heads, revisions and serials, the newest stay. No removal and no end is lost.
+        The newest heads, revisions and serials stay. All removals and all ends of mailboxes stay too.
         """
         self.letterhead_serial = max(self.letterhead_serial, other.letterhead_serial)
         self.keyring_serial = max(self.keyring_serial, other.keyring_serial)
@@ -186,7 +186,7 @@ class TrustedState:
 
 
 def _is_back(before: Heads, after: Heads) -> bool:
-    """Return True if a head disappears between `before` and `after` without a head of a higher number."""
+    """Return True if `after` lacks a head of `before`, and has no later head of the same strand."""
     newest = {head.strand: head.number for head in after}  # the largest number comes last
     return any(head not in after and newest.get(head.strand, 0) <= head.number for head in before)
 

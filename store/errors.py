@@ -58,7 +58,7 @@ class StoreDamagedError(StoreError):
 
 
 class StoreJournalError(StoreDamagedError):
-    """The journal beside the store's file belongs to another file, so SQLite would make one corrupt store."""
+    """The journal beside the store's file belongs to another file. Together they make a corrupt store."""
 
     sentence = (
         "the journal beside the store (its name ends in -wal) belongs to another file: stop all programs, "

@@ -55,7 +55,7 @@ class MailboxVerdict:
 
     @property
     def allows_answers(self) -> bool:
-        """Return True if an adviser may write in the mailbox. It may have mild faults, which can stay."""
+        """Return True if an adviser may write in the mailbox, because its faults, if any, are mild."""
         return ALLOW_ANSWERS.issuperset(self.faults) and replace(self, faults=()).is_sound
 
     def describe(self) -> str:

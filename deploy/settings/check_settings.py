@@ -10,7 +10,8 @@ from deploy.settings.load_settings import load_config, sections_in
 class CheckConfig:
     """Settings of the checks of this machine.
 
-    `health_socket` is empty if there is no health socket, and `failure_command` if no program is called.
+    `health_socket` is empty if there is no health socket. `failure_command` is empty if the checks call no
+    program.
     """
 
     health_socket: str = ""

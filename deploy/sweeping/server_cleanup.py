@@ -108,7 +108,7 @@ class ServerSweeper(StoreSweeper):
         return super().sweep_once(now, on_progress)
 
     def tidy(self) -> None:
-        """Remove old backups, because they have content that was deleted. Then do what each store needs.
+        """Remove old backups, because they have deleted content. Then do the nightly work for any store.
 
         Raises:
             StoreError: the store failed.

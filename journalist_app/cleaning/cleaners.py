@@ -63,7 +63,9 @@ def make_cleaned_copy(converter: Converter, file: IO[bytes], ending: str) -> byt
 
 
 def make_final_copy(converter: Converter, file: IO[bytes], ending: str) -> bytes:
-    """Return a copy of an office file that only hides its tracked changes, as a reader sees the final text.
+    """Return a copy of an office file in which only the tracked changes are hidden.
+
+    A reader of the copy sees the final text.
 
     Raises:
         ConversionRefusedError: the file is damaged.

@@ -109,7 +109,8 @@ def _pages_as_pictures(converter: Converter, file: IO[bytes], ending: str) -> tu
     """Return a PDF of pictures of a file's pages, and the number of pages.
 
     Raises:
-        ConversionRefusedError: UNKNOWN: this type of file has no pages; or the pages cannot be drawn.
+        ConversionRefusedError: the pages cannot be drawn. The reason is UNKNOWN if this type of file
+            has no pages.
     """
     digests: list[bytes] = []
 

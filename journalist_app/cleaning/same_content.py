@@ -36,9 +36,9 @@ class ShownContent:
 
 
 def find_difference(original: ShownContent, copy: ShownContent) -> Difference | None:
-    """Return the first kind of content in which a copy differs from its original, or None if they are equal.
+    """Return the first kind of content in which a copy differs from its original, or None.
 
-    Spaces and ends of lines between words make no difference.
+    None means that there is no difference. Spaces and ends of lines between words do not count.
     """
     pages = [(each.total, len(each.pictures), len(each.words)) for each in (original, copy)]
     words = [[page.split() for page in each.words] for each in (original, copy)]

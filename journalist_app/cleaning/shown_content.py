@@ -102,5 +102,5 @@ def has_pictures(converter: Converter, pdf: IO[bytes], pictures: Sequence[bytes]
 
 
 def digest_of_picture(picture: Picture) -> bytes:
-    """Return the SHA-256 digest of a picture as a PPM file, as pdfimages writes it."""
+    """Return the SHA-256 digest of the PPM file that pdfimages writes for a picture."""
     return hashlib.sha256(f"P6\n{picture.width} {picture.height}\n255\n".encode() + picture.pixels).digest()

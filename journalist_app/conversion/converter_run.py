@@ -42,7 +42,9 @@ class Converted:
     total: int = 0
 
     def exactly(self, count: int) -> tuple[bytes, ...]:
-        """Return the results, after a check of their number: a hijacked converter can return others.
+        """Check that there are exactly `count` results, and return the results.
+
+        A hijacked converter can return more or fewer.
 
         Raises:
             ConversionRefusedError: there are more or fewer results than `count`.

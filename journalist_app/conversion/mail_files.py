@@ -31,7 +31,7 @@ def read_mail(converter: Converter, file: IO[bytes]) -> MailContent:
     """Return the headers that matter, the text, and the list of files of an e-mail message.
 
     Raises:
-        ConversionRefusedError: the message is too large, or hostile, so that Python could not read it.
+        ConversionRefusedError: the message is too large, or Python cannot read it.
     """
     if os.fstat(file.fileno()).st_size > TEXT_BYTES:
         raise ConversionRefusedError(ConversionRefusal.TOO_LARGE)

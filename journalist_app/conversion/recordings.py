@@ -89,7 +89,7 @@ def probe_recording(converter: Converter, file: IO[bytes]) -> RecordingFacts:
 
 
 def sound_of(converter: Converter, file: IO[bytes], since: float) -> bytes:
-    """Return five minutes of a recording's sound as a WAV file, from the second `since` on.
+    """Return five minutes of a recording's sound as a WAV file, beginning `since` seconds after its start.
 
     Raises:
         ConversionRefusedError: the recording is damaged or has no such part.

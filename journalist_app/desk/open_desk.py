@@ -278,8 +278,9 @@ class OpenDesk:
     def save(self) -> None:
         """Encrypt the trusted state, and write it to disk if it changed.
 
-        With the trusted state, this workstation detects a roll-back of the store. What another process of
-        this workstation wrote since then stays. In a block of `saving_once`, this method does nothing.
+        With the trusted state, this workstation detects a roll-back of the store. If another
+        process of this workstation wrote the file in the meantime, its changes are merged first. In a block
+        of `saving_once`, this method does nothing.
         """
         is_waiting = threading.get_ident() in self._saving_once
         if is_waiting or not self._is_changed or self.trusted_state_status in LOST_STATES:

@@ -18,8 +18,9 @@ from journalist_app.errors import ConversionRefusal, FileRefusal
 class ShownFile:
     """State of the conversion of one file. Another thread converts the pages one by one.
 
-    `count` pages are shown, of `total` in the whole file; both are 0 until this is known. `refusal` says why
-    there are no pages, or no more pages. A page that cannot be converted is in `refused_pages`.
+    The file has `total` pages, and the app shows `count` of them. Both numbers are 0 until they are known.
+    `refusal` says why there are no pages, or no more pages. A page that cannot be converted is in
+    `refused_pages`.
     """
 
     programs: tuple[str, ...] = ()
@@ -63,7 +64,7 @@ class ShownFiles:
         return self._files.get(name)
 
     def open(self, name: Hashable) -> tuple[ShownFile, bool]:
-        """Return the state of a file, and True if the file is new, so that the caller starts a conversion."""
+        """Return the state of a file, and True if it was added now. The caller then converts the file."""
         with self._changing:
             is_new = name not in self._files
             return self._files.setdefault(name, ShownFile()), is_new

@@ -28,7 +28,10 @@ class SafeCopy:
 
 @dataclass(frozen=True, slots=True)
 class CopyOutcome:
-    """Copy of a file that may be offered, or None. `remarks` says what the copy is, and why no other is."""
+    """Copy of a file that may be offered, or None.
+
+    `remarks` says what the copy is. If no cleaned copy was made, `remarks` also says why.
+    """
 
     copy: SafeCopy | None
     remarks: tuple[LazyString, ...] = field(default=(), repr=False)

@@ -59,7 +59,7 @@ def ending_of(first: bytes) -> str:
 def ending_of_file(file: IO[bytes]) -> str:
     """Return the usual ending of names of files with this content, or an empty text if unknown.
 
-    Other than `ending_of`, this function also reads the list of the parts in an office document.
+    Unlike `ending_of`, this function also reads the list of the parts in an office document.
     """
     first, size = os.pread(file.fileno(), HEAD_BYTES, 0), os.fstat(file.fileno()).st_size
     if first.startswith(b"PK"):

@@ -318,7 +318,7 @@ def _people(found: _Found, each: ET.Element) -> Sequence[str]:
 
 
 def write_cleaned_copy(path: str, out: str) -> None:
-    """Write a copy of an office file with the parts and texts that its pages show, without the others.
+    """Write a copy of an office file with only the parts and texts that its pages show.
 
     Tracked changes are accepted. Parts of a type that this program does not know are left out, so the caller
     must compare what the copy and the original show.
@@ -330,10 +330,10 @@ def write_cleaned_copy(path: str, out: str) -> None:
 
 
 def write_final_copy(path: str, out: str) -> None:
-    """Write a copy of an office file in which a program shows the text as if tracked changes were accepted.
+    """Write a copy of an office file that shows its text as if the tracked changes were accepted.
 
     Raises:
-        ValueError: the file has tracked changes, and no part with a setting that hides them.
+        ValueError: the file has tracked changes, and no part for settings in which to hide them.
     """
     has_changes = has_setting = False
     with zipfile.ZipFile(path) as file, zipfile.ZipFile(out, "w") as copy:
@@ -349,7 +349,11 @@ def write_final_copy(path: str, out: str) -> None:
 
 
 def _hide_changes(tree: ET.Element) -> None:
-    """Hide tracked changes, which an OpenDocument file keeps apart from its text, and a .docx in its text."""
+    """Hide tracked changes in the text of an OpenDocument file, or in the settings of a .docx.
+
+    In the OpenDocument file, the list of changes and the marks in the text are removed. The settings of the
+    .docx say that a program must not show the changes.
+    """
     space = tree.tag.removesuffix("settings")
     if space in _WORD:
         tree.insert(0, ET.Element(space + "revisionView", {space + "insDel": "0", space + "markup": "0"}))
@@ -384,7 +388,10 @@ def _open_parts(parts: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
 
 
 def _microsoft_parts(parts: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
-    """Yield the parts of a .docx, .xlsx or .pptx that its pages show, and no reference to another part."""
+    """Yield the parts of a .docx, .xlsx or .pptx that its pages show.
+
+    References to all other parts are removed.
+    """
     kept: dict[str, bytes] = {}
     waiting = [""]  # the package itself
     while waiting:
@@ -425,7 +432,10 @@ def _is_shown(link: ET.Element, target: bytes) -> bool:
 
 
 def _part_copy(name: str, raw: bytes, cut: set[str]) -> bytes:
-    """Return a part without changes, comments, traces, and references to the relationships in `cut`."""
+    """Return a part from which tracked changes, comments and traces are removed.
+
+    References to the relationships in `cut` are removed too.
+    """
     if name.endswith(".xml"):
         return _rewritten(raw, lambda tree: _strip(tree, cut))
     return raw if name == "mimetype" else _cleaned_picture(name, raw)
@@ -562,9 +572,8 @@ def run_hidden_parts(task: str, path: str, out: str = "") -> int:
     """List or remove the hidden parts of the file at `path`. Return the exit status.
 
     Task "look" prints the findings, one JSON list a line. Task "links" prints the broken links of an
-    office file, one a line. Task "clean" writes a cleaned copy to `out`, and task "final" a copy that hides
-    its tracked changes. The exit status is 3 after a failure, and 0
-    otherwise.
+    office file, one a line. Task "clean" writes a cleaned copy to `out`. Task "final" writes a copy to `out`
+    that hides tracked changes. The exit status is 3 after a failure, and 0 otherwise.
     """
     try:
         if task == "look":

@@ -184,9 +184,9 @@ _Found = dict[str, dict[tuple[str, str], None]]  # without repetitions, in order
 
 
 def _found(hidden: str, shown: str, again: str, ending: str) -> _Found:
-    """Return the findings in the output of our own programs (`hidden`), of mat2 and of exiftool.
+    """Return the findings of our own programs (`hidden`), of mat2 (`shown`) and of exiftool (`again`).
 
-    mat2 shows only one of two values with the same name, so `again` has every value.
+    If two values have the same name, mat2 shows only one of them, and exiftool shows both.
     """
     found: _Found = {about: {} for about in ("locked", *metadata_sentences.DETAILS)}
     if shown.startswith("[-]"):  # mat2 could not read the file

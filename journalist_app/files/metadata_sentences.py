@@ -127,7 +127,7 @@ def more_details_sentence(count: int) -> str:
 
 
 def left_out_sentence(count: int) -> str:
-    """Return a sentence: the list of hidden details does not have the last `count`."""
+    """Return the sentence that a file has `count` more hidden details, which are not in the list."""
     return str(
         ngettext(
             "The file contains %(num)d more hidden detail, which is not in this list.",

@@ -127,7 +127,7 @@ def _page_findings(poppler: Any, page: Any) -> Iterator[Finding]:  # noqa: ANN40
 
 
 def _unseen_pieces(poppler: Any, page: Any, text: str, places: Sequence[Any]) -> int:  # noqa: ANN401
-    """Count the pieces of a page's text that have no contrast with what is around and under each letter.
+    """Count the pieces of a page's text whose letters have no contrast with what is around them.
 
     Such a text is white on white, has no colour at all, or is under a picture.
     """
@@ -144,7 +144,10 @@ def _unseen_pieces(poppler: Any, page: Any, text: str, places: Sequence[Any]) ->
 
 
 def _pictures(poppler: Any, page: Any, width: int, height: int) -> Sequence[memoryview]:  # noqa: ANN401
-    """Return two pictures of a page, with four bytes for a pixel: the page, and only all its letters."""
+    """Return two pictures of a page, with four bytes for each pixel.
+
+    The first picture shows the page. The second picture shows only its letters, in black on white.
+    """
     cairo = importlib.import_module("cairo")
     black, white, area = poppler.Color(), poppler.Color(), poppler.Rectangle()
     white.red = white.green = white.blue = 0xFFFF

@@ -286,9 +286,9 @@ class Unsealer:
 
     @contextmanager
     def _counted(self, at_least: int = 1) -> Iterator[None]:
-        """Subtract what the `with` block decrypts from the decryptions that this page may still do.
+        """Subtract the work of the `with` block from the number of decryptions that this page may still do.
 
-        Work that takes long counts as two decryptions for each second, and as `at_least` decryptions.
+        Each second of work counts as two decryptions. The whole block counts as `at_least` or more.
         """
         since = time.monotonic()
         try:

@@ -97,8 +97,9 @@ def format_of(first: bytes) -> SealedFormat | None:
 def find_sealed(text: str) -> tuple[SealedBlock, ...]:
     """Return every age file and OpenPGP message in a text, in the order of the text.
 
-    A block has a first line, or begins with base64 with which only an encrypted file begins. A
-    block ends at its last line. Without a last line, the block ends where its lines of one width end.
+    A block begins at its first line. Without a first line, the block begins at base64 that starts as an
+    encrypted file does. A block ends at its last line. Without a last line, the block ends where its lines of
+    one width end.
     """
     plain = text.translate(_PLAIN)  # each character keeps its place
     found: list[SealedBlock] = []
@@ -116,7 +117,10 @@ def find_sealed(text: str) -> tuple[SealedBlock, ...]:
 
 
 def _is_first_line(text: str, plain: str, mark: re.Match[str]) -> bool:
-    """Return True if base64 follows a mark, or if its line has no other words. Else, a text mentions it."""
+    """Return True if a mark begins a block. Return False if a text only mentions the mark.
+
+    A mark begins a block if base64 follows, or if the mark is the only text on its line.
+    """
     before, after = text[max(0, mark.start() - 100) : mark.start()], text[mark.end() : mark.end() + 100]
     is_alone = shows_nothing(before.rpartition("\n")[2] + after.partition("\n")[0])
     return is_alone or _LONG.search(plain, mark.end(), mark.end() + 1000) is not None
@@ -144,7 +148,10 @@ def _between(plain: str, begin: re.Match[str] | None, at: int, stop: int) -> Ite
 
 
 def _is_later_line(plain: str, at: int, start: int) -> bool:
-    """Return True if base64 at `start` is not a first line: the line before is base64 of the same width."""
+    """Return True if base64 at `start` continues the line before.
+
+    The line before is then base64 too, and is not shorter.
+    """
     before = _LINE_BEFORE.search(plain[max(at, start - 100) : start])
     line = _TOKEN.match(plain, start, start + 101)  # longer than any line before
     return before is not None and line is not None and len(before[1]) >= len(line[0])
@@ -203,7 +210,9 @@ def shows_nothing(text: str) -> bool:
 
 
 class UnwrappedFile:
-    """File that was searched for an encrypted block: its first 64 KiB, and more of a text (`searched` bytes).
+    """File that was searched for an encrypted block.
+
+    The search reads the first 64 KiB of a file. If the file is a text, the search can read `searched` bytes.
 
     `pieces` yields the block's encrypted bytes, and raises MalformedError if they are not base64. If `format`
     is None, the file has no block, and `pieces` yields the file as it is. After the last piece, `has_rest`
@@ -222,7 +231,7 @@ class UnwrappedFile:
                 break
 
     def _look_in_text(self, head: bytes, rest: Iterator[bytes], *, is_whole: bool) -> bool:
-        """Look for a block, and return False if the rest of a longer text could contain one."""
+        """Look for a block. Return False if no block was found, and the rest of the text could have one."""
         decoder = _decoder_of(head)
         text = decoder.decode(head)
         blocks = () if "\0" in text else find_sealed(text)

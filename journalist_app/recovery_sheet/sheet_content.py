@@ -20,7 +20,7 @@ _KEY_CHARS: Final = 11  # a key of 77 characters in seven pieces
 
 @dataclass(frozen=True, slots=True)
 class SheetFacts:
-    """Facts on one recovery sheet: whose keyring it opens, from which backup on, and where it belongs."""
+    """Facts on one recovery sheet: its desk, its safe, its key, and the first backup that the sheet opens."""
 
     desk_name: str
     fingerprint: str

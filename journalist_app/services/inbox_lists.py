@@ -177,9 +177,9 @@ def _is_late(found: tuple[Deadline, ...]) -> bool:
 
 
 def _tags(desk: OpenDesk) -> tuple[str, ...]:
-    """Return the labels of the mailboxes that are here, each in the spelling that is used most.
+    """Return the labels of the mailboxes in the store, each in the spelling that is used most.
 
-    Of too many labels, return those used most.
+    If there are too many labels, return only the labels that are used most.
     """
     # Attack: the thief of a retired workstation's key signs casefiles of mailboxes that do not exist.
     here = (inbox_rows.known_casefile(desk, Address(each.address)) for each in desk.index.summaries())

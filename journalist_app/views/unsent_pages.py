@@ -26,7 +26,7 @@ _SECRET_FORMS = frozenset({None, "unlock", "keys"})
 def keep_while_locked() -> ResponseReturnValue | None:
     """While the app is locked, encrypt and save each submitted form, and redirect to the unlock page.
 
-    Forms of the unlock page are not saved, nor those of the keys: they contain passphrases.
+    Forms of the unlock page and of the pages about keys are not saved, because they contain passphrases.
     """
     if request.method != "POST" or request.blueprint in _SECRET_FORMS or open_desk() is not None:
         return None

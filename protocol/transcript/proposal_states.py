@@ -78,8 +78,8 @@ def proposal_states(
     """Return the state of each proposal in a mailbox, oldest first.
 
     `opened` has the entries of the transcript, each with its decrypted content. Proposals that could not be
-    decrypted are left out. A proposal of a retired workstation is never the newest: someone who has its key
-    may have written this proposal later.
+    decrypted are left out. A proposal of a retired workstation never counts as the newest, because a thief of
+    the workstation's key may have written the proposal.
     """
     made, retired = _proposals(address, opened), transcript.knowledge.retired
     in_use = [signed for _, signed, _ in made if signed.envelope.strand not in retired]

@@ -71,7 +71,7 @@ def _read(desk: PublicDesk, here: MailboxSession, now: int) -> tuple[dict[str, s
 
 
 def _name(desk: PublicDesk, here: MailboxSession, number: int) -> bytes:
-    """Return the name of a row, which shows no one to which mailbox the row belongs."""
+    """Return the name of a row. The name alone does not show to which mailbox the row belongs."""
     key = hkdf(frame(here.state.root, desk.server_secret), info=b"steunpunt/v1/unsent-name")
     return hmac.digest(key, number.to_bytes(4), "sha256")
 

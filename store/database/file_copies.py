@@ -15,8 +15,8 @@ from store.errors import StoreBusyError, StoreError, StoreFullError
 def write_copy(path: Path, copy: Path) -> None:
     """Write the content of a store, as it is at one moment, to a new file that only this user can read.
 
-    The copy has no free pages, and no remnants of deleted rows. Until it is complete, content that is deleted
-    stays in the file of the store.
+    The copy has no free pages, and no remnants of deleted rows. If content is deleted from the store
+    before the copy is complete, this content stays in the store's file until then.
 
     Raises:
         FileExistsError: there is a file at `copy`.

@@ -59,7 +59,8 @@ def list_backups(folder: Path) -> list[KeyringBackup]:
 def write_backup(folder: Path, strand: bytes, serial: int, sealed: bytes) -> None:
     """Write a backup of the keyring unless it exists, and then delete this workstation's older backups.
 
-    The new file is read again first. An older backup opens with passphrases that were removed since.
+    Before older backups are deleted, the new file is read and compared. An older backup can be opened with
+    passphrases that were removed since.
 
     Raises:
         OSError: the backup cannot be written. The older backups stay.

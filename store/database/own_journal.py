@@ -62,9 +62,9 @@ def _number_of(path: Path) -> int:
 
 
 def _numbers_in(journal: Path) -> tuple[set[int], int]:
-    """Return the numbers that the store had from the beginning to the end of the journal.
+    """Return the store's numbers in all copies of its first page that the journal contains.
 
-    Also return the number of bytes from the beginning to the end of the first copy of the first page.
+    Also return the place in the journal where the first of these copies ends, or 0 without such a copy.
     """
     numbers, first_bytes = set[int](), 0
     try:

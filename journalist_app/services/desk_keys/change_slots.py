@@ -100,7 +100,7 @@ def change_passphrase(
     """Replace the passphrase `secret` by a new passphrase. The holder stays the same.
 
     Raises:
-        KeysRefusedError: nothing was changed; `reason` says why. A recovery sheet has none.
+        KeysRefusedError: nothing was changed; `reason` says why. For example, `secret` is a recovery sheet.
     """
 
     def changed(slots: Sequence[AnySlot]) -> list[AnySlot]:

@@ -48,7 +48,7 @@ def replace_keyring(desk: OpenDesk, keyring: Keyring) -> None:
 def back_up(config: AdviserConfig, keyring: Keyring) -> None:
     """Write a backup of the keyring, unless the folder for backups has this version or cannot be written.
 
-    After a power cut, this also deletes an older backup.
+    If a power cut left an older backup beside this version, the function deletes the older backup.
     """
     newest = backup_status(config.keyring_backups_path, keyring.strand.id).newest
     if newest is None or newest.serial <= keyring.serial:

@@ -48,8 +48,8 @@ class PreparedFile:
     """A file that the desk proposes to pass on: the original, and a safe copy if one could be made.
 
     `findings` has the metadata and hidden parts of the original, or is None if the file was not examined.
-    `remarks` says which copy was made and why no other, `form` says what the copy is, and `pages` how many
-    pictures it has.
+    `form` says what the copy is, and `pages` how many pictures the copy has. `remarks` has sentences
+    about the copy. If no cleaned copy was made, `remarks` also says why.
     """
 
     name: str = field(repr=False)

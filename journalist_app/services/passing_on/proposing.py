@@ -71,8 +71,8 @@ class ProposalForm:
 class PreparedProposal:
     """A proposal that the adviser previews and has not sent yet.
 
-    `step` is the desk's statement to the source about the proposal, or None. The source reads the findings
-    about the files in the `language` of the page on which they wrote last.
+    `step` is the desk's statement to the source about the proposal, or None. The findings about the files
+    are in `language`, the language of the page on which the source wrote last.
     """
 
     form_context: FormContext
